@@ -1,0 +1,86 @@
+/** What went wrong, for programs: match on this, never on a message. */
+export type ErrorCode =
+  // the caller's: a call, a configuration or an input
+  | 'RANK_MISMATCH'
+  | 'INVALID_COORDINATE'
+  | 'INVALID_ROI'
+  | 'INVALID_UNIT'
+  | 'INVALID_CONFIG'
+  | 'NOT_VOXEL_ALIGNED'
+  | 'EMPTY_TOTAL_WRITE_ROI'
+  | 'WRITE_ROI_OUTSIDE_READ_ROI'
+  | 'NO_BLOCKS'
+  | 'TOO_MANY_BLOCKS'
+  | 'DUPLICATE_TASK_ID'
+  | 'UNKNOWN_TASK'
+  | 'TASK_CYCLE'
+  | 'INVALID_TASK'
+  | 'CHUNK_CONFLICT'
+  | 'OUTPUT_CONFLICT'
+  | 'NO_SUCH_FILE'
+  | 'NO_SUCH_DATASET'
+  | 'NOT_A_DATASET'
+  | 'UNKNOWN_FORMAT'
+  | 'UNSUPPORTED'
+  | 'UNSUPPORTED_CODEC'
+  | 'INVALID_METADATA'
+  | 'DATASET_EXISTS'
+  | 'READ_ONLY'
+  | 'DTYPE_MISMATCH'
+  | 'SHAPE_MISMATCH'
+  | 'OUTSIDE_ARRAY'
+  // the user's function
+  | 'BLOCK_FAILED'
+  | 'BLOCK_TIMEOUT'
+  | 'BLOCK_CHECK_FAILED'
+  | 'SETUP_FAILED'
+  // worker, link, file system or store
+  | 'CORRUPT_DATA'
+  | 'IO_ERROR'
+  | 'DISK_FULL'
+  | 'WORKER_DIED'
+  | 'TASK_ABANDONED'
+  | 'PROTOCOL_ERROR'
+  | 'INTERRUPTED'
+  | 'INTERNAL'
+
+/** Options of every error: keep what caused it. */
+export interface ErrorOptions {
+  readonly cause?: unknown
+}
+
+/** The one family of errors that Bellis throws; `code` says which, the class says who has to act. */
+export class BlockwiseError extends Error {
+  readonly code: ErrorCode
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.name = new.target.name
+  }
+}
+
+/** The caller has to act: a call, a configuration or an input is wrong. */
+export class ConfigError extends BlockwiseError {}
+
+/** The user's function has to be looked at: it threw, took too long, or its check said no. */
+export class BlockError extends BlockwiseError {}
+
+/** A worker, a link, a file system or a store failed. */
+export class InfrastructureError extends BlockwiseError {}
+
+/** An error as it crosses a process border: structured clone keeps neither class nor fields. */
+export interface WireError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly stack?: string
+}
+
+/** Any thrown value as a {@link WireError}; a value without a code of ours gets `code`. */
+export function toWireError(error: unknown, code: ErrorCode = 'BLOCK_FAILED'): WireError {
+  if (error instanceof Error) {
+    const own = error instanceof BlockwiseError ? error.code : code
+    const message = error.message === '' ? error.name : error.message
+    return error.stack === undefined ? { code: own, message } : { code: own, message, stack: error.stack }
+  }
+  return { code, message: `a value that is not an Error was thrown: ${String(error)}` }
+}

@@ -1,0 +1,142 @@
+import { ConfigError } from '../errors.ts'
+import {
+  addCoordinates,
+  assertSameRank,
+  type Coordinate,
+  ceilDivide,
+  combine,
+  coordinate,
+  equalCoordinates,
+  floorDivide,
+  maxCoordinates,
+  minCoordinates,
+  showCoordinate,
+  subtractCoordinates,
+  type Unit,
+} from './coordinate.ts'
+
+/** A half-open box: from `offset` up to, not including, `offset + shape`. Plain data, never changed. */
+export interface Roi<U extends Unit = 'world'> {
+  readonly offset: Coordinate<U>
+  readonly shape: Coordinate<U>
+}
+
+/** What a read Roi has beyond its write Roi, at the low and at the high end of each axis; never negative. */
+export interface Context<U extends Unit = 'world'> {
+  readonly lower: Coordinate<U>
+  readonly upper: Coordinate<U>
+}
+
+/**
+ * A Roi from its offset and shape.
+ * @throws ConfigError `RANK_MISMATCH`, `INVALID_COORDINATE`, `INVALID_ROI` (a negative shape)
+ */
+export function roi<U extends Unit = 'world'>(offset: readonly number[], shape: readonly number[]): Roi<U> {
+  assertSameRank(offset, shape, 'offset and shape of a Roi')
+  if (shape.some((length) => length < 0)) {
+    throw new ConfigError('INVALID_ROI', `A Roi's shape can't be negative, but this is ${showCoordinate(shape)}.`)
+  }
+  return { offset: coordinate<U>(offset), shape: coordinate<U>(shape) }
+}
+
+/** A Roi from its first corner and the one just beyond its last element; an empty one where `end` lies before `begin`. */
+export function roiBetween<U extends Unit>(begin: Coordinate<U>, end: Coordinate<U>): Roi<U> {
+  return { offset: begin, shape: combine<U>(end, begin, (e, b) => Math.max(0, e - b)) }
+}
+
+/** The corner just beyond the last element. */
+export const roiEnd = <U extends Unit>(r: Roi<U>): Coordinate<U> => addCoordinates(r.offset, r.shape)
+
+export const isEmptyRoi = (r: Roi<Unit>): boolean => r.shape.some((length) => length === 0)
+
+export const equalRois = <U extends Unit>(a: Roi<U>, b: Roi<U>): boolean =>
+  equalCoordinates(a.offset, b.offset) && equalCoordinates(a.shape, b.shape)
+
+/** What two Rois share; its shape is 0 on the axes where they share nothing. */
+export const intersectRoi = <U extends Unit>(a: Roi<U>, b: Roi<U>): Roi<U> =>
+  roiBetween(maxCoordinates(a.offset, b.offset), minCoordinates(roiEnd(a), roiEnd(b)))
+
+/** Whether two Rois share at least one element. */
+export const meetsRoi = <U extends Unit>(a: Roi<U>, b: Roi<U>): boolean => !isEmptyRoi(intersectRoi(a, b))
+
+/** The smallest Roi that covers both; an empty one adds nothing. */
+export function uniteRoi<U extends Unit>(a: Roi<U>, b: Roi<U>): Roi<U> {
+  if (isEmptyRoi(a)) return b
+  if (isEmptyRoi(b)) return a
+  return roiBetween(minCoordinates(a.offset, b.offset), maxCoordinates(roiEnd(a), roiEnd(b)))
+}
+
+/** Whether `inner` lies wholly inside `outer`; an empty one lies inside everything. */
+export const containsRoi = <U extends Unit>(outer: Roi<U>, inner: Roi<U>): boolean =>
+  isEmptyRoi(inner) || equalRois(intersectRoi(outer, inner), inner)
+
+export const shiftRoi = <U extends Unit>(r: Roi<U>, by: Coordinate<U>): Roi<U> => ({
+  offset: addCoordinates(r.offset, by),
+  shape: r.shape,
+})
+
+/**
+ * A Roi grown by `lower` at its low and `upper` at its high end of each axis; negative amounts shrink it, to empty at the most.
+ * `upper` is the same as `lower` when left out.
+ */
+export function growRoi<U extends Unit>(r: Roi<U>, lower: Coordinate<U>, upper: Coordinate<U> = lower): Roi<U> {
+  return roiBetween(subtractCoordinates(r.offset, lower), addCoordinates(roiEnd(r), upper))
+}
+
+/**
+ * A Roi on the multiples of `grid`: grown to cover it, shrunk to lie inside it, or each end at its closest multiple.
+ * @throws ConfigError `RANK_MISMATCH`
+ * @see funlib.geometry `Roi.snap_to_grid`
+ */
+export function snapRoi<U extends Unit>(r: Roi<U>, grid: Coordinate<U>, mode: 'grow' | 'shrink' | 'closest'): Roi<U> {
+  const down = (value: number, step: number) => floorDivide(value, step) * step
+  const up = (value: number, step: number) => ceilDivide(value, step) * step
+  const near = (value: number, step: number) => floorDivide(2 * value + step, 2 * step) * step
+  switch (mode) {
+    case 'grow':
+      return roiBetween(combine<U>(r.offset, grid, down), combine<U>(roiEnd(r), grid, up))
+    case 'shrink':
+      return roiBetween(combine<U>(r.offset, grid, up), combine<U>(roiEnd(r), grid, down))
+    case 'closest':
+      return roiBetween(combine<U>(r.offset, grid, near), combine<U>(roiEnd(r), grid, near))
+    default:
+      return mode satisfies never
+  }
+}
+
+/** Whether both ends of a Roi are multiples of `step`. */
+export const isAlignedRoi = <U extends Unit>(r: Roi<U>, step: Coordinate<U>): boolean =>
+  [r.offset, r.shape].every((part) => combine(part, step, (value, s) => value % s).every((rest) => rest === 0))
+
+/**
+ * The smallest voxel region that covers a world region.
+ * @param region world units, any alignment
+ * @param voxelSize world units per voxel, one per axis, all > 0
+ * @returns array indices; the offset is rounded down and the end up
+ * @throws ConfigError `RANK_MISMATCH`
+ * @see funlib.geometry `Roi.snap_to_grid(mode="grow")`
+ */
+export function toVoxels(region: Roi<'world'>, voxelSize: Coordinate<'world'>): Roi<'voxel'> {
+  return roiBetween(
+    combine<'voxel'>(region.offset, voxelSize, floorDivide),
+    combine<'voxel'>(roiEnd(region), voxelSize, ceilDivide),
+  )
+}
+
+/** A voxel region in world units. @param voxelSize world units per voxel, one per axis */
+export function fromVoxels(region: Roi<'voxel'>, voxelSize: Coordinate<'world'>): Roi<'world'> {
+  const scale = (value: number, size: number) => value * size
+  return {
+    offset: combine<'world'>(region.offset, voxelSize, scale),
+    shape: combine<'world'>(region.shape, voxelSize, scale),
+  }
+}
+
+/** The context of a block template: what `read` has beyond `write`; negative where `write` is not inside `read`. */
+export const contextOf = <U extends Unit>(read: Roi<U>, write: Roi<U>): Context<U> => ({
+  lower: subtractCoordinates(write.offset, read.offset),
+  upper: subtractCoordinates(roiEnd(read), roiEnd(write)),
+})
+
+/** A Roi as people read and write it: `0,0,0:20,256,384`. */
+export const showRoi = (r: Roi<Unit>): string => `${r.offset.join(',')}:${r.shape.join(',')}`
