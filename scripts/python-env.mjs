@@ -1,0 +1,85 @@
+// Makes .cache/python: a virtual environment with the libraries that the tests compare Bellis with
+// (test/support/requirements.txt). Nothing that builds or runs Bellis needs it.
+//
+//   node scripts/python-env.mjs
+//
+// Runs on Node 18 or newer. Does nothing when the environment is there and made from the same requirements.
+// Without a fitting Python it says so and exits with 0, but with 1 where the variable CI is set.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const cache = join(root, '.cache')
+const home = join(cache, 'python')
+const requirements = join(root, 'test', 'support', 'requirements.txt')
+const stamp = createHash('sha256').update(readFileSync(requirements)).digest('hex')
+const pythonIn = (folder) =>
+  process.platform === 'win32' ? join(folder, 'Scripts', 'python.exe') : join(folder, 'bin', 'python')
+
+/** Ends the script: without Python a developer's tests skip, but CI must not be green for want of it. */
+function giveUp(reason) {
+  console.log(`python-env: ${reason}; tests that compare with Python's libraries are skipped.`)
+  process.exit(process.env.CI ? 1 : 0)
+}
+
+const isCurrent = () => {
+  const stampFile = join(home, '.stamp')
+  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && existsSync(pythonIn(home))
+}
+
+/** The first Python that is new enough for the pinned libraries and can make an environment. */
+function findPython() {
+  const fits = 'import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 11) else 1)'
+  const names = process.platform === 'win32' ? ['python', 'py'] : ['python3', 'python3.11', 'python3.12', 'python3.13']
+  return names.find((name) => spawnSync(name, ['-c', fits], { stdio: 'ignore' }).status === 0)
+}
+
+function run(command, args) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+  if (status === 0) return
+  const lastLines = `${error?.message ?? ''}${stderr ?? ''}${stdout ?? ''}`.trim().split('\n').slice(-5).join('\n')
+  throw new Error(`${command} ${args.join(' ')} failed:\n${lastLines}`)
+}
+
+/** The message of what an action throws. */
+function attempt(action) {
+  try {
+    action()
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** What a run that was killed left behind; an hour is longer than any build. */
+function removeLeftovers() {
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name)
+    if (!name.startsWith('python-') || Date.now() - statSync(path).mtimeMs < 3_600_000) continue
+    rmSync(path, { recursive: true, force: true })
+  }
+}
+
+if (isCurrent()) process.exit(0)
+const python = findPython()
+if (python === undefined) giveUp('found no python3 of version 3.11 or newer with venv')
+
+mkdirSync(cache, { recursive: true })
+removeLeftovers()
+// Built beside and renamed: two runs at once, or one that is killed, never leave half an environment.
+const building = join(cache, `python-${process.pid}`)
+const failure = attempt(() => {
+  run(python, ['-m', 'venv', building])
+  run(pythonIn(building), [
+    ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--only-binary=:all:'],
+    ...['-r', requirements],
+  ])
+  writeFileSync(join(building, '.stamp'), stamp)
+  if (isCurrent()) return
+  rmSync(home, { recursive: true, force: true })
+  renameSync(building, home)
+})
+rmSync(building, { recursive: true, force: true })
+if (failure !== undefined && !isCurrent()) giveUp(failure)

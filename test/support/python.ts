@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = new URL('../../', import.meta.url)
+const home = new URL('.cache/python/', root)
+const python = fileURLToPath(new URL(process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python', home))
+
+/** The part of a test's (or suite's) context that skipping needs. */
+interface Skippable {
+  skip(message?: string): void
+}
+
+/**
+ * The Python that has the pinned libraries (numpy, scipy, h5py, zarr, tensorstore), made by `scripts/python-env.mjs`.
+ * Where there is none the test is skipped with a message, or fails where the variable `CI` is set:
+ *
+ *     it('agrees with SciPy', async (t) => {
+ *       const python = pythonOrSkip(t)
+ *       if (python === undefined) return
+ *       const answer = await runPython(python, script, [folder])
+ *     })
+ */
+export function pythonOrSkip(t: Skippable): string | undefined {
+  const stamp = new URL('.stamp', home)
+  const wanted = createHash('sha256')
+    .update(readFileSync(new URL('requirements.txt', import.meta.url)))
+    .digest('hex')
+  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(python)
+  if (current) return python
+  const message =
+    'no Python environment of these requirements in .cache/python; make it with: node scripts/python-env.mjs'
+  if (process.env.CI) throw new Error(message)
+  t.skip(message)
+  return undefined
+}
+
+/**
+ * Runs a Python script to its end.
+ * @param script path of a .py file, or a file: URL
+ * @param input handed over on standard input
+ * @returns what it printed
+ * @throws Error with the script's own error output, when it exits with anything but 0
+ */
+export function runPython(
+  pythonPath: string,
+  script: string | URL,
+  args: readonly string[] = [],
+  input = '',
+): Promise<string> {
+  const path = script instanceof URL ? fileURLToPath(script) : script
+  return new Promise((resolve, reject) => {
+    const child = spawn(pythonPath, [path, ...args], { stdio: 'pipe' })
+    let output = ''
+    let errors = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve(output)
+      else reject(new Error(`${path} ${args.join(' ')} exited with ${code}:\n${errors.trim()}`))
+    })
+    // A script that never reads its input may be gone before it is written.
+    child.stdin.on('error', () => {}).end(input)
+  })
+}
