@@ -1,0 +1,63 @@
+/** A decimal number without rounding: `digits × 10^exponent`. */
+export interface Decimal {
+  readonly digits: bigint
+  readonly exponent: number
+}
+
+/**
+ * The decimal number that a float in a file stands for. A float64 is its shortest decimal (4.6 is 4.6); one that was
+ * written as float32 (4.599999904632568), or carries the noise of a computation (4.6000000000000005), is the short
+ * decimal it came from.
+ * @param value finite
+ */
+export function decimalOf(value: number): Decimal {
+  return parseDecimal(String(withoutNoise(value)))
+}
+
+function withoutNoise(value: number): number {
+  const tidy = Number(value.toPrecision(12))
+  if (Math.abs(value - tidy) <= 8 * Number.EPSILON * Math.abs(value)) return tidy
+  if (Math.fround(value) !== value) return value
+  for (let precision = 1; precision <= 7; precision++) {
+    const short = Number(value.toPrecision(precision))
+    if (Math.fround(short) === value) return short
+  }
+  return value
+}
+
+/** @param text as JavaScript writes numbers or people do: `4.6`, `-1e-7`, `.5` */
+export function parseDecimal(text: string): Decimal {
+  const match = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text.trim())
+  if (match === null || `${match[2]}${match[3]}` === '') throw new RangeError(`"${text}" is not a decimal number`)
+  const [, sign, whole = '', fraction = '', exponent = '0'] = match
+  const digits = BigInt(`${whole}${fraction}`)
+  return { digits: sign === '-' ? -digits : digits, exponent: Number(exponent) - fraction.length }
+}
+
+/** Twice a decimal minus another one: what centre − size / 2 needs without a fraction. */
+export function doubleMinus(a: Decimal, b: Decimal): Decimal {
+  const exponent = Math.min(a.exponent, b.exponent)
+  return { digits: 2n * atExponent(a, exponent) - atExponent(b, exponent), exponent }
+}
+
+const atExponent = (value: Decimal, exponent: number): bigint => value.digits * 10n ** BigInt(value.exponent - exponent)
+
+/** `value / divisor × 10^shift` as an integer, or undefined when it is not one. */
+export function wholeNumber(value: Decimal, shift: number, divisor = 1n): bigint | undefined {
+  const exponent = value.exponent + shift
+  if (exponent >= 0) {
+    const scaled = value.digits * 10n ** BigInt(exponent)
+    return scaled % divisor === 0n ? scaled / divisor : undefined
+  }
+  const below = 10n ** BigInt(-exponent) * divisor
+  return value.digits % below === 0n ? value.digits / below : undefined
+}
+
+/** `value / divisor × 10^shift`, rounded to the nearest integer. */
+export function roundedNumber(value: Decimal, shift: number, divisor = 1n): bigint {
+  const exponent = value.exponent + shift
+  const over = exponent >= 0 ? value.digits * 10n ** BigInt(exponent) : value.digits
+  const under = (exponent >= 0 ? 1n : 10n ** BigInt(-exponent)) * divisor
+  const half = over >= 0n ? under / 2n : -under / 2n
+  return (over + half) / under
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import {
+  axesOf,
+  parseRoi,
+  placeAxes,
+  refinePlacement,
+  showRoiInNm,
+  toNanometers,
+} from '../../../src/core/geometry/placement.ts'
+
+const space = (name: string, scale: number, more: object = {}) => ({
+  name,
+  type: 'space' as const,
+  unit: 'nanometer',
+  scale,
+  ...more,
+})
+
+describe('the placement of an array', () => {
+  it('counts nm where the voxel size is whole in nm', () => {
+    assert.deepEqual(placeAxes([space('z', 40), space('y', 4), space('x', 4)]), {
+      channelAxes: 0,
+      voxelSize: [40, 4, 4],
+      offset: [0, 0, 0],
+      unit: 'nm',
+    })
+  })
+
+  it('counts pm where the voxel size is 4.6 nm', () => {
+    const placed = placeAxes([space('z', 50), space('y', 4.6), space('x', 4.6)])
+    assert.deepEqual([placed.voxelSize, placed.unit], [[50000, 4600, 4600], 'pm'])
+  })
+
+  it('takes 4.6 written as float32, or with the noise of a computation, for 4.6', () => {
+    assert.deepEqual(placeAxes([space('x', Math.fround(4.6))]).voxelSize, [4600])
+    assert.deepEqual(placeAxes([space('x', 0.1 + 0.2)]).voxelSize, [300])
+  })
+
+  it('finds the low edge from the centre of the first voxel, also for odd sizes', () => {
+    const placed = placeAxes([
+      space('y', 5, { translation: 102.5, translationOf: 'center' }),
+      space('x', 4.605, { translation: 2.3025, translationOf: 'center' }),
+    ])
+    assert.deepEqual([placed.offset, placed.unit], [[100000, 0], 'pm'])
+  })
+
+  it('reads micrometres', () => {
+    assert.deepEqual(placeAxes([space('x', 0.0046, { unit: 'micrometer' })]).voxelSize, [4600])
+  })
+
+  it('keeps a voxel size without a short decimal to a femtometre', () => {
+    assert.deepEqual(placeAxes([space('x', 10 / 3)]), { channelAxes: 0, voxelSize: [3333333], offset: [0], unit: 'fm' })
+  })
+
+  it('does not tile leading channels, and tiles a time axis that has a step', () => {
+    assert.equal(placeAxes([{ name: 'c', type: 'channel', scale: 1 }, space('x', 4)]).channelAxes, 1)
+    assert.deepEqual(
+      placeAxes([{ name: 't', type: 'time', unit: 'second', scale: 0.5 }, space('x', 4)]).voxelSize,
+      [500, 4000],
+    )
+  })
+
+  it('survives being written and read back', () =>
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1e9 }),
+        fc.integer({ min: -1e12, max: 1e12 }),
+        fc.constantFrom('nm', 'pm', 'fm'),
+        (size, offset, unit) => {
+          const placement = { channelAxes: 0, voxelSize: [size], offset: [offset], unit }
+          assert.deepEqual(placeAxes(axesOf(placement, ['x']), unit), placement)
+        },
+      ),
+    ))
+
+  it('is the same place in a finer unit', () => {
+    const placed = refinePlacement({ channelAxes: 0, voxelSize: [40], offset: [-80], unit: 'nm' }, 'pm')
+    assert.deepEqual([placed.voxelSize, placed.offset, placed.unit], [[40000], [-80000], 'pm'])
+    assert.throws(() => refinePlacement(placed, 'nm'), { code: 'INVALID_UNIT' })
+  })
+
+  it('refuses a scale of 0, NaN or less, and a unit it does not know', () => {
+    for (const scale of [0, -4, Number.NaN, Number.POSITIVE_INFINITY]) {
+      assert.throws(() => placeAxes([space('x', scale)]), { code: 'INVALID_METADATA' })
+    }
+    assert.throws(() => placeAxes([space('x', 4, { unit: 'furlong' })]), { code: 'INVALID_UNIT' })
+  })
+})
+
+describe('a Roi as people write it', () => {
+  const grid = { voxelSize: [50000, 4600, 4600], offset: [0, 0, 0] }
+
+  it('is read in nm with decimals', () => {
+    const read = parseRoi('0,0,0:1000,471.04,471.04', 'pm', { voxelSize: [50000, 10, 10], offset: [0, 0, 0] })
+    assert.deepEqual(read, { offset: [0, 0, 0], shape: [1000000, 471040, 471040] })
+    assert.equal(showRoiInNm(read, 'pm'), '0,0,0:1000,471.04,471.04')
+  })
+
+  it('is refused with the nearest one when it is not a whole number of voxels', () => {
+    assert.throws(
+      () => parseRoi('0,0,0:1000,471.04,471.04', 'pm', grid),
+      (error: Error & { code: string }) => {
+        assert.equal(error.code, 'NOT_VOXEL_ALIGNED')
+        assert.match(error.message, /0,0,0:1000,469\.2,469\.2/)
+        return true
+      },
+    )
+  })
+
+  it('counts voxels from where the array begins', () => {
+    const read = parseRoi('100,2.3,2.3:50,4.6,4.6', 'pm', { voxelSize: [50000, 4600, 4600], offset: [0, 2300, 2300] })
+    assert.deepEqual(read.offset, [100000, 2300, 2300])
+  })
+
+  it('is refused when it has the wrong rank or is not numbers', () => {
+    for (const text of ['0,0:1,1', '0,0,0', 'a,0,0:1,1,1', '0,0,0:1,1,1:2']) {
+      assert.throws(() => parseRoi(text, 'pm', grid), { code: 'INVALID_ROI' })
+    }
+  })
+})
+
+it('4600 pm are 4.6 nm, exactly as JavaScript writes 4.6', () => {
+  assert.equal(toNanometers(4600, 'pm'), 4.6)
+  assert.equal(toNanometers(46001, 'fm'), 0.046001)
+})
