@@ -1,0 +1,36 @@
+import { ConfigError } from '../../core/errors.ts'
+import type { Hdf5Filter } from './library.ts'
+
+/** Filters of this build of HDF5, as people name them. */
+const READABLE: Readonly<Record<number, string>> = {
+  1: 'gzip', 2: 'shuffle', 3: 'fletcher32', 4: 'szip', 5: 'nbit', 6: 'scaleoffset',
+} // biome-ignore format: a table
+
+/** Filters that files have and this build has not, by their registered numbers, for messages. */
+const KNOWN: Readonly<Record<number, string>> = {
+  305: 'lzo', 307: 'bzip2', 32000: 'lzf', 32001: 'blosc', 32004: 'lz4', 32008: 'bitshuffle', 32013: 'zfp',
+  32015: 'zstd', 32017: 'sz', 32018: 'fcidecomp', 32019: 'jpeg', 32024: 'sz3', 32026: 'blosc2',
+} // biome-ignore format: a table
+
+/** `['shuffle', 'gzip:4']`. */
+export const showFilters = (filters: readonly Hdf5Filter[]): readonly string[] =>
+  filters.map(({ id, name, cd_values: [level] }) =>
+    id === 1 && level !== undefined ? `gzip:${level}` : nameOf(id, name),
+  )
+
+const nameOf = (id: number, name: string): string => READABLE[id] ?? KNOWN[id] ?? (name || `filter ${id}`)
+
+/**
+ * Refuses filters that are not compiled in: HDF5 would fail at the first chunk.
+ * @throws ConfigError `UNSUPPORTED_CODEC`
+ */
+export function assertReadableFilters(path: string, filters: readonly Hdf5Filter[]): void {
+  const unknown = filters.filter(({ id }) => READABLE[id] === undefined)
+  if (unknown.length === 0) return
+  const names = unknown.map(({ id, name }) => `"${nameOf(id, name)}" (HDF5 filter ${id})`).join(' and ')
+  throw new ConfigError(
+    'UNSUPPORTED_CODEC',
+    `"${path}" is stored with ${names}, and only gzip, shuffle, fletcher32, szip, nbit and scaleoffset can be read; rewrite it once, ` +
+      'where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5',
+  )
+}

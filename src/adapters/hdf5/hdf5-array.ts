@@ -1,0 +1,233 @@
+import { setImmediate } from 'node:timers/promises'
+import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
+import {
+  BYTES_PER_ELEMENT,
+  bytesOf,
+  type DType,
+  holdsDType,
+  type Scalar,
+  type TypedArray,
+} from '../../core/array/dtype.ts'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import {
+  assertSameRank,
+  type Coordinate,
+  countElements,
+  showCoordinate,
+  subtractCoordinates,
+} from '../../core/geometry/coordinate.ts'
+import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
+import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
+import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './chunk-boxes.ts'
+import { ChunkCache } from './chunk-cache.ts'
+import { failed, type Hdf5File } from './hdf5-file.ts'
+import { Hdf5Failure, scratchMemory } from './library.ts'
+
+/** One read of HDF5 stays near this: its heap never shrinks, and a signal is looked at between two. */
+const PIECE_BYTES = 32 * 2 ** 20
+
+/** What the format has found out about a dataset. */
+export interface Hdf5Dataset {
+  readonly description: ArrayDescription
+  /** Where it is, behind all links. */
+  readonly file: Hdf5File
+  readonly inner: string
+  /** Whether a chunk has to be decoded as a whole to read any of it. */
+  readonly encoded: boolean
+  /** Most bytes of decoded chunks to keep. */
+  readonly cacheBytes: number
+}
+
+/** A dataset of an HDF5 file, for reading. It is one user of its file until it is disposed. */
+export class Hdf5Array implements ChunkedArray {
+  readonly path: string
+  readonly format = 'hdf5'
+  readonly shape: Coordinate<'voxel'>
+  readonly dtype: DType
+  readonly chunkShape: Coordinate<'voxel'>
+  readonly order = 'C'
+  readonly codecs: readonly string[]
+  readonly fillValue: Scalar
+  readonly axes: readonly ArrayAxis[]
+  readonly attributes: Readonly<Record<string, unknown>>
+  readonly writable = false
+  readonly #dataset: Hdf5Dataset
+  readonly #cache: ChunkCache
+  #closed = false
+
+  constructor(dataset: Hdf5Dataset) {
+    const { description } = dataset
+    this.path = description.path
+    this.shape = description.shape
+    this.dtype = description.dtype
+    this.chunkShape = description.chunkShape
+    this.codecs = description.codecs
+    this.fillValue = description.fillValue
+    this.axes = description.axes
+    this.attributes = description.attributes
+    this.#dataset = dataset
+    this.#cache = new ChunkCache(dataset.cacheBytes)
+  }
+
+  async readVoxels(box: Roi<'voxel'>, into: TypedArray, options: TransferOptions = {}): Promise<void> {
+    this.#assertReadable(box, into)
+    const target: Target = { bytes: bytesOf(into), box }
+    const wanted = intersectRoi(box, this.#extent())
+    if (!equalRois(wanted, box)) fill(into, this.fillValue)
+    if (isEmptyRoi(wanted)) return
+    // HDF5 decodes whole chunks, whatever is asked of them: take all of it, and keep what a neighbour will want.
+    const region = this.#dataset.encoded ? this.#growToChunks(wanted) : wanted
+    const keep = !equalRois(region, wanted) && this.#bytesIn(region) <= this.#cache.budget
+    let first = true
+    for (const piece of splitBox(region, this.chunkShape, PIECE_BYTES / BYTES_PER_ELEMENT[this.dtype])) {
+      if (!first) await setImmediate()
+      options.signal?.throwIfAborted()
+      this.#assertOpen()
+      this.#readPiece(piece, wanted, target, keep)
+      first = false
+    }
+  }
+
+  async writeVoxels(): Promise<void> {
+    throw new ConfigError('READ_ONLY', `"${this.path}" is HDF5, which is read only; Bellis writes Zarr.`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#cache.clear()
+    this.#dataset.file.release()
+  }
+
+  #readPiece(piece: Roi<'voxel'>, wanted: Roi<'voxel'>, target: Target, keep: boolean): void {
+    const missing = this.#dataset.encoded ? this.#takeFromCache(piece, wanted, target) : piece
+    if (isEmptyRoi(missing)) return
+    const bytes = this.#readBox(missing)
+    this.#copy({ bytes, box: missing }, intersectRoi(missing, wanted), target)
+    if (!keep) return
+    for (const index of indicesOf(chunksMeeting(missing, this.chunkShape))) {
+      const chunk = this.#chunkBox(index)
+      const copy = new Uint8Array(this.#bytesIn(chunk))
+      this.#copy({ bytes, box: missing }, chunk, { bytes: copy, box: chunk })
+      this.#cache.set(index, copy)
+    }
+  }
+
+  /** Takes whole faces of chunks that are at hand off a box of chunks. @returns what is still to be read, a box again */
+  #takeFromCache(piece: Roi<'voxel'>, wanted: Roi<'voxel'>, target: Target): Roi<'voxel'> {
+    let chunks = chunksMeeting(piece, this.chunkShape)
+    for (let axis = 0; axis < chunks.shape.length; axis++) {
+      for (const end of ['low', 'high'] as const) {
+        while (!isEmptyRoi(chunks)) {
+          const { face, rest } = cutFace(chunks, axis, end)
+          const indices = [...indicesOf(face)]
+          if (!indices.every((index) => this.#cache.has(index))) break
+          for (const index of indices) this.#copyCached(index, wanted, target)
+          chunks = rest
+        }
+      }
+    }
+    return intersectRoi(voxelsOfChunks(chunks, this.chunkShape), piece)
+  }
+
+  #copyCached(index: readonly number[], wanted: Roi<'voxel'>, target: Target): void {
+    const box = this.#chunkBox(index)
+    this.#copy({ bytes: this.#cache.get(index)!, box }, intersectRoi(box, wanted), target)
+  }
+
+  /** Reads a box inside the dataset. @returns a view of HDF5's heap, good until its next call */
+  #readBox(box: Roi<'voxel'>): Uint8Array {
+    const { file, inner } = this.#dataset
+    const length = this.#bytesIn(box)
+    const pointer = scratchMemory(file.library, length)
+    const read = (part: Roi<'voxel'>): void => {
+      const [count, offset] = [part.shape.map(BigInt), part.offset.map(BigInt)]
+      const strides = count.map(() => 1n)
+      file.call((hdf5, id) => hdf5.get_dataset_data(id, `/${inner}`, count, offset, strides, BigInt(pointer)))
+    }
+    try {
+      read(box)
+    } catch (error) {
+      throw this.#describeFailure(box, error, read)
+    }
+    return file.library.HEAPU8.subarray(pointer, pointer + length)
+  }
+
+  /** Finds the first chunk that can't be read, since HDF5 doesn't say. */
+  #describeFailure(box: Roi<'voxel'>, error: unknown, read: (part: Roi<'voxel'>) => void): Error {
+    if (!(error instanceof Hdf5Failure)) return error as Error
+    for (const index of indicesOf(chunksMeeting(box, this.chunkShape))) {
+      const chunk = intersectRoi(this.#chunkBox(index), box)
+      try {
+        read(chunk)
+      } catch (reason) {
+        if (!(reason instanceof Hdf5Failure)) break
+        return failed(this.path, `read at ${showRoi(chunk)} (voxels)`, reason)
+      }
+    }
+    return failed(this.path, `read at ${showRoi(box)} (voxels)`, error)
+  }
+
+  #copy(from: { readonly bytes: Uint8Array; readonly box: Roi<'voxel'> }, box: Roi<'voxel'>, to: Target): void {
+    const size = BYTES_PER_ELEMENT[this.dtype]
+    copyBox(box.shape, size, stridesIn(from.bytes, from.box, box, size), stridesIn(to.bytes, to.box, box, size))
+  }
+
+  #extent(): Roi<'voxel'> {
+    return { offset: this.shape.map(() => 0), shape: this.shape }
+  }
+
+  #growToChunks(box: Roi<'voxel'>): Roi<'voxel'> {
+    return intersectRoi(voxelsOfChunks(chunksMeeting(box, this.chunkShape), this.chunkShape), this.#extent())
+  }
+
+  #chunkBox(index: readonly number[]): Roi<'voxel'> {
+    const box = roi<'voxel'>(
+      index.map((i, axis) => i * this.chunkShape[axis]!),
+      this.chunkShape,
+    )
+    return intersectRoi(box, this.#extent())
+  }
+
+  #bytesIn(box: Roi<'voxel'>): number {
+    return Number(countElements(box.shape)) * BYTES_PER_ELEMENT[this.dtype]
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new InfrastructureError('IO_ERROR', `"${this.path}" was closed; open it again to read.`)
+  }
+
+  #assertReadable(box: Roi<'voxel'>, into: TypedArray): void {
+    this.#assertOpen()
+    assertSameRank(this.shape, box.shape, 'shapes of an array and a box in it')
+    if (!holdsDType(into, this.dtype)) {
+      throw new ConfigError(
+        'DTYPE_MISMATCH',
+        `"${this.path}" is ${this.dtype}, which a ${into.constructor.name} does not hold.`,
+      )
+    }
+    if (countElements(box.shape) !== BigInt(into.length)) {
+      throw new ConfigError(
+        'SHAPE_MISMATCH',
+        `A box of ${showCoordinate(box.shape)} has ${countElements(box.shape)} voxels, and the array to fill has ${into.length}.`,
+      )
+    }
+  }
+}
+
+/** Memory that holds a box of the array, C order. */
+interface Target {
+  readonly bytes: Uint8Array
+  readonly box: Roi<'voxel'>
+}
+
+/** Where `part` of `box` lies in memory that holds all of `box`. */
+function stridesIn(bytes: Uint8Array, box: Roi<'voxel'>, part: Roi<'voxel'>, size: number): StridedBytes {
+  const strides = rowMajorStrides(box.shape, size)
+  return { bytes, start: offsetOf(subtractCoordinates(part.offset, box.offset), strides), strides }
+}
+
+function fill(into: TypedArray, value: Scalar): void {
+  if (into instanceof BigInt64Array || into instanceof BigUint64Array) into.fill(BigInt(value))
+  else into.fill(Number(value))
+}

@@ -1,0 +1,191 @@
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { BYTES_PER_ELEMENT, type DType, type Scalar } from '../../core/array/dtype.ts'
+import { ConfigError } from '../../core/errors.ts'
+import { type Coordinate, coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
+import type { ArrayFormat } from '../../ports/chunked-array.ts'
+import { readAttributes } from './attributes.ts'
+import { assertReadableFilters, showFilters } from './filters.ts'
+import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
+import { failed, type Hdf5File, type Location, locateObject, showDatasets } from './hdf5-file.ts'
+import type { Hdf5Metadata } from './library.ts'
+import { fillValueBytes, findMessage, MESSAGE, parseStoredType } from './object-header.ts'
+import { axesOf } from './placement.ts'
+import { dtypeOfStored, scalarOf } from './stored-dtype.ts'
+
+export interface Hdf5FormatOptions {
+  /** Most bytes of decoded chunks to keep, for each opened array. @default 64 MiB */
+  readonly cacheBytes?: number
+}
+
+/** HDF5 decodes a chunk in its heap of 2 GiB, beside other things. */
+const LARGEST_CHUNK_BYTES = 256 * 2 ** 20
+
+/** Slabs in which a dataset without chunks is offered. */
+const SLAB_BYTES = 2 ** 20
+
+/**
+ * HDF5 files, for reading: contiguous, compact, chunked and virtual datasets of integers, IEEE floats and h5py's bool.
+ * Placement is CREMI's and funlib's: see `axesOf`.
+ */
+export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
+  const { cacheBytes = 64 * 2 ** 20 } = options
+  return {
+    name: 'hdf5',
+    async open(container, inner, { mode = 'r' } = {}) {
+      assertLocal(container)
+      if (mode !== 'r') throw readOnly(container)
+      const location = await locateObject(container, inner)
+      try {
+        return new Hdf5Array(describeDataset(container, inner, location, cacheBytes))
+      } catch (error) {
+        location.file.release()
+        throw failed(showPath(container, inner), 'opened', error)
+      }
+    },
+    async create(container) {
+      throw readOnly(container)
+    },
+    async planCreate(container) {
+      throw readOnly(container)
+    },
+    async list(container, inner, { limit = Number.POSITIVE_INFINITY } = {}) {
+      assertLocal(container)
+      const { file, path, kind } = await locateObject(container, inner)
+      try {
+        return kind === 'group' ? file.entriesBelow(path, limit) : []
+      } catch (error) {
+        throw failed(showPath(container, inner), 'listed', error)
+      } finally {
+        file.release()
+      }
+    },
+  }
+}
+
+const readOnly = (container: string): ConfigError =>
+  new ConfigError(
+    'UNSUPPORTED',
+    `Bellis writes Zarr; "${container}" is HDF5, which is read only. Use a path such as out.zarr/name.`,
+  )
+
+function assertLocal(container: string): void {
+  if (!/^https?:/i.test(container)) return
+  throw new ConfigError(
+    'UNSUPPORTED',
+    `"${container}" is an address, and HDF5 is read from files alone; copy the file first.`,
+  )
+}
+
+const showPath = (container: string, inner: string): string => (inner === '' ? container : `${container}/${inner}`)
+
+/** Everything about a dataset that has to be right before it is read. */
+function describeDataset(container: string, inner: string, location: Location, cacheBytes: number): Hdf5Dataset {
+  const { file, path: real, kind } = location
+  const path = showPath(container, inner)
+  if (kind !== 'array') throw notADataset(path, location)
+  const metadata = file.call((hdf5, id) => hdf5.get_dataset_metadata(id, `/${real}`))
+  const shape = shapeOf(path, metadata)
+  const { dtype, fillValue } = elementsOf(path, file, real, metadata)
+  const filters = file.call((hdf5, id) => hdf5.get_dataset_filters(id, `/${real}`))
+  assertReadableFilters(path, filters)
+  const chunkShape = coordinate<'voxel'>(metadata.chunks ?? slabShape(shape, BYTES_PER_ELEMENT[dtype]))
+  if (filters.length > 0) assertChunkFits(path, chunkShape, dtype)
+  assertSourcesExist(path, file, metadata)
+  const { axes, attributes } = axesOf(path, shape.length, readAttributes(file, real))
+  return {
+    description: {
+      path,
+      format: 'hdf5',
+      shape,
+      dtype,
+      chunkShape,
+      order: 'C',
+      codecs: showFilters(filters),
+      fillValue,
+      axes,
+      attributes,
+    },
+    file,
+    inner: real,
+    encoded: filters.length > 0,
+    cacheBytes,
+  }
+}
+
+function notADataset(path: string, { file, path: real, kind }: Location): ConfigError {
+  if (kind === 'group') return new ConfigError('NOT_A_DATASET', `"${path}" is a group; ${showDatasets(file, real)}.`)
+  return new ConfigError(
+    'NOT_A_DATASET',
+    `"${path}" is ${kind === 'type' ? 'a named type' : 'no object that can be read'}, not a dataset.`,
+  )
+}
+
+function shapeOf(path: string, { shape }: Hdf5Metadata): Coordinate<'voxel'> {
+  if (shape === null || shape.length === 0) {
+    const what = shape === null ? 'holds nothing at all' : 'is a single value'
+    throw new ConfigError('UNSUPPORTED', `"${path}" ${what}; an array needs one axis or more.`)
+  }
+  return coordinate<'voxel'>(shape)
+}
+
+/** The dtype and the fill value, from the bytes of the object's header: h5wasm tells neither the bits nor the fill. */
+function elementsOf(
+  path: string,
+  file: Hdf5File,
+  real: string,
+  metadata: Hdf5Metadata,
+): { dtype: DType; fillValue: Scalar } {
+  return file.inspectHeader(real, (fd, block, messages) => {
+    const type = findMessage(fd, block, messages, MESSAGE.datatype)
+    if (type === undefined) {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `"${path}" has its type in a heap of shared messages; rewrite it once: h5repack old.h5 new.h5`,
+      )
+    }
+    const stored = parseStoredType(type.data)
+    const known = dtypeOfStored(stored, metadata)
+    if ('refused' in known) {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `"${path}" holds ${known.refused}; arrays of integers, IEEE floats or bools can be read.`,
+      )
+    }
+    const fill = fillValueBytes(fd, block, messages)
+    return { dtype: known.dtype, fillValue: scalarOf(fill, known.dtype, stored.bigEndian) }
+  })
+}
+
+/** Whole rows, planes, … of about a megabyte: what lies together in a dataset without chunks. */
+function slabShape(shape: readonly number[], bytesPerElement: number): number[] {
+  let left = Math.max(1, Math.floor(SLAB_BYTES / bytesPerElement))
+  return shape
+    .toReversed()
+    .map((length) => {
+      const part = Math.max(1, Math.min(length, left))
+      left = Math.max(1, Math.floor(left / Math.max(1, length)))
+      return part
+    })
+    .toReversed()
+}
+
+function assertChunkFits(path: string, chunkShape: Coordinate<'voxel'>, dtype: DType): void {
+  const bytes = countElements(chunkShape) * BigInt(BYTES_PER_ELEMENT[dtype])
+  if (bytes <= LARGEST_CHUNK_BYTES) return
+  throw new ConfigError(
+    'UNSUPPORTED',
+    `"${path}" has compressed chunks of ${showCoordinate(chunkShape)} voxels, ${bytes} bytes; up to ${LARGEST_CHUNK_BYTES} can be ` +
+      `read. Rewrite it once with smaller ones: h5repack -l CHUNK=${chunkShape.map((n) => Math.min(n, 64)).join('x')} old.h5 new.h5`,
+  )
+}
+
+/** HDF5 reads the fill value, and says nothing, where the file behind a virtual dataset is missing. */
+function assertSourcesExist(path: string, file: Hdf5File, { virtual_sources: sources = [] }: Hdf5Metadata): void {
+  for (const { file_name: name } of sources) {
+    // "." is the file itself, and "%b" counts up names that need not be there.
+    if (name === '.' || name.includes('%b') || existsSync(resolve(dirname(file.path), name)) || existsSync(name))
+      continue
+    throw new ConfigError('NO_SUCH_FILE', `"${path}" is put together from other files, and "${name}" is not there.`)
+  }
+}

@@ -1,0 +1,191 @@
+import { ConfigError } from '../../core/errors.ts'
+
+/** The functions of h5wasm that are used here, with the types they really have. File ids are HDF5's. */
+export interface Hdf5Library {
+  readonly HEAPU8: Uint8Array
+  readonly FS: { getStream(fd: number): unknown; write: (...args: readonly unknown[]) => number }
+  _malloc(bytes: number): number
+  _free(pointer: number): void
+  UTF8ToString(pointer: number): string
+  open(path: string, mode: number, trackOrder: boolean, lowVersion: number, highVersion: number): bigint
+  close_file(file: bigint): number
+  flush(file: bigint): number
+  /** 0 group, 1 dataset, 2 named type, 3 and 4 a link that leads nowhere, -1 nothing */
+  get_type(file: bigint, path: string): number
+  get_names(file: bigint, group: string, recursive: boolean): string[]
+  get_symbolic_link(file: bigint, path: string): string | null
+  get_external_link(file: bigint, path: string): { filename?: string; obj_path?: string }
+  get_dataset_metadata(file: bigint, path: string): Hdf5Metadata
+  get_dataset_filters(file: bigint, path: string): Hdf5Filter[]
+  get_attribute_names(file: bigint, path: string): string[]
+  get_attribute_metadata(file: bigint, path: string, name: string): Hdf5Metadata
+  get_attribute_data(file: bigint, path: string, name: string, pointer: bigint): number
+  reclaim_vlen_memory(file: bigint, path: string, attribute: string, pointer: bigint): number
+  get_dataset_data(
+    file: bigint,
+    path: string,
+    count: readonly bigint[],
+    offset: readonly bigint[],
+    strides: readonly bigint[],
+    pointer: bigint,
+  ): number
+  set_dataset_data: Hdf5Library['get_dataset_data']
+  /** The address of the object's header in its file, 8 bytes, little endian. */
+  create_object_reference(file: bigint, path: string): ArrayLike<number>
+  create_group(file: bigint, path: string, trackOrder: boolean): number
+  create_dataset(file: bigint, path: string, pointer: bigint, metadata: Hdf5NewDataset): number
+  create_attribute(file: bigint, path: string, name: string, pointer: bigint, metadata: Hdf5NewDataset): number
+  create_vlen_str_dataset(file: bigint, path: string, data: readonly string[], metadata: Hdf5NewDataset): number
+  create_vlen_str_attribute(
+    file: bigint,
+    path: string,
+    name: string,
+    data: readonly string[],
+    metadata: Hdf5NewDataset,
+  ): number
+  resize_dataset(file: bigint, path: string, shape: readonly bigint[]): number
+}
+
+/** What a dataset or an attribute is; `shape` is null where it holds nothing, [] where it is one value. */
+export interface Hdf5Metadata {
+  readonly type: number
+  readonly size: number
+  readonly signed: boolean
+  readonly littleEndian: boolean
+  readonly vlen: boolean
+  readonly cset?: number
+  readonly shape: number[] | null
+  readonly chunks: number[] | null
+  readonly total_size: number
+  readonly enum_type?: { readonly members: Readonly<Record<string, number>> }
+  readonly virtual_sources?: readonly { readonly file_name: string; readonly dset_name: string }[]
+}
+
+export interface Hdf5Filter {
+  readonly id: number
+  readonly name: string
+  readonly cd_values: readonly number[]
+}
+
+/** How to make a dataset or an attribute. */
+export interface Hdf5NewDataset {
+  readonly type: number
+  readonly size: number
+  readonly signed: boolean
+  readonly vlen: boolean
+  readonly cset?: number
+  readonly shape: readonly bigint[]
+  readonly maxshape: readonly bigint[]
+  readonly chunks: readonly bigint[] | null
+  readonly compression: number
+  readonly compression_opts: readonly number[]
+  readonly track_order: boolean
+}
+
+/** HDF5's own numbers for classes of types. */
+export const HDF5_CLASS = {
+  integer: 0,
+  float: 1,
+  time: 2,
+  string: 3,
+  bitfield: 4,
+  opaque: 5,
+  compound: 6,
+  reference: 7,
+  enum: 8,
+  vlen: 9,
+  array: 10,
+} as const
+
+/** A call of HDF5 that failed. `message` is HDF5's innermost reason, `report` all it said. */
+export class Hdf5Failure extends Error {
+  readonly report: string
+  constructor(reason: string, report: string) {
+    super(reason)
+    this.name = 'Hdf5Failure'
+    this.report = report
+  }
+}
+
+let loaded: Promise<Hdf5Library> | undefined
+let complaints = ''
+
+/** HDF5 itself: 4 MB of WebAssembly, so it is loaded with the first file, once per thread. */
+export function loadHdf5(): Promise<Hdf5Library> {
+  loaded ??= import('h5wasm/node').then(async ({ ready }) => {
+    const library = (await ready) as unknown as Hdf5Library
+    keepComplaints(library)
+    return library
+  })
+  return loaded
+}
+
+/** HDF5 prints its error stack on stderr by itself: keep the text for the error that we throw. */
+function keepComplaints(library: Hdf5Library): void {
+  const stderr = library.FS.getStream(2)
+  const write = library.FS.write
+  library.FS.write = (stream, buffer, offset, length, ...rest) => {
+    if (stream !== stderr) return write(stream, buffer, offset, length, ...rest)
+    const start = offset as number
+    complaints += new TextDecoder().decode((buffer as Uint8Array).slice(start, start + (length as number)))
+    return length as number
+  }
+}
+
+/**
+ * One call of HDF5. h5wasm ignores most of what HDF5 returns (a chunk that can't be flushed on close, for one), so a
+ * call has failed when it returns a negative status, when it throws, and also when HDF5 complained meanwhile.
+ * @throws Hdf5Failure
+ */
+export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T): T {
+  complaints = ''
+  let result: T
+  try {
+    result = call(library)
+  } catch (error) {
+    // A WebAssembly trap or an assertion keeps its own words; h5wasm's are all "error - name not defined!".
+    throw new Hdf5Failure(innermostReason(complaints) ?? shortMessage(error), complaints)
+  }
+  const failed = (typeof result === 'number' || typeof result === 'bigint') && result < 0
+  if (failed || complaints !== '') {
+    throw new Hdf5Failure(innermostReason(complaints) ?? `HDF5 returned ${String(result)}`, complaints)
+  }
+  return result
+}
+
+/** A call whose negative answer is an answer: what HDF5 says about it is dropped. */
+export function askHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T): T {
+  const result = call(library)
+  complaints = ''
+  return result
+}
+
+const shortMessage = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300)
+
+/** The last line of HDF5's error stack, without its place in the C code. */
+function innermostReason(report: string): string | undefined {
+  const lines = [...report.matchAll(/^\s*#\d+: .*? in \w+\(\): (.*)$/gm)]
+  return lines.at(-1)?.[1]?.trim().slice(0, 300)
+}
+
+let scratch = { pointer: 0, bytes: 0 }
+
+/**
+ * Memory of HDF5's own heap, valid until the next call: one piece used again and again, since that heap never shrinks.
+ * @throws ConfigError `UNSUPPORTED` when the heap (2 GiB) is full
+ */
+export function scratchMemory(library: Hdf5Library, bytes: number): number {
+  if (bytes > scratch.bytes) {
+    if (scratch.pointer !== 0) library._free(scratch.pointer)
+    scratch = { pointer: 0, bytes: 0 }
+    const pointer = library._malloc(bytes)
+    if (pointer === 0) {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `HDF5 finds no ${bytes} bytes of memory in its heap of 2 GiB; read less at once.`,
+      )
+    }
+    scratch = { pointer, bytes }
+  }
+  return scratch.pointer
+}
