@@ -1,0 +1,121 @@
+import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
+import {
+  BYTES_PER_ELEMENT,
+  bytesOf,
+  type DType,
+  holdsDType,
+  isBigDType,
+  type Scalar,
+  type TypedArray,
+  typedArray,
+} from '../../core/array/dtype.ts'
+import { ConfigError } from '../../core/errors.ts'
+import {
+  assertSameRank,
+  type Coordinate,
+  coordinate,
+  countElements,
+  showCoordinate,
+  subtractCoordinates,
+} from '../../core/geometry/coordinate.ts'
+import { containsRoi, equalRois, intersectRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
+import type { ArrayAxis, ChunkedArray } from '../../ports/chunked-array.ts'
+
+export interface MemoryArrayOptions {
+  readonly shape: readonly number[]
+  readonly dtype: DType
+  /** The voxels, C order; used, not copied, so that writes are seen in it. @default filled with `fillValue` */
+  readonly data?: TypedArray
+  /** What the array says of itself; it has no chunks. @default `shape` */
+  readonly chunkShape?: readonly number[]
+  /** One per axis. @default names d0…, in space, no scale */
+  readonly axes?: readonly ArrayAxis[]
+  /** Also what reads beyond the array give. @default 0 */
+  readonly fillValue?: Scalar
+  /** @default 'memory' */
+  readonly path?: string
+}
+
+/**
+ * An array in memory, for tests and small things: what the array port says, without a file.
+ * @throws ConfigError `INVALID_ROI` (a negative shape), `RANK_MISMATCH`, `SHAPE_MISMATCH`, `DTYPE_MISMATCH`
+ */
+export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
+  const { dtype, path = 'memory' } = options
+  const extent = roi<'voxel'>(
+    options.shape.map(() => 0),
+    options.shape,
+  )
+  const shape = extent.shape
+  const fillValue = isBigDType(dtype) ? BigInt(options.fillValue ?? 0) : Number(options.fillValue ?? 0)
+  const voxels = options.data ?? fillArray(typedArray(dtype, Number(countElements(shape))), fillValue)
+  const chunkShape = coordinate<'voxel'>(options.chunkShape ?? shape.map((length) => Math.max(1, length)))
+  const axes = options.axes ?? shape.map((_, axis): ArrayAxis => ({ name: `d${axis}`, type: 'space' }))
+  assertSameRank(shape, chunkShape, 'shape and chunk shape')
+  assertSameRank(
+    shape,
+    axes.map(({ name }) => name),
+    'shape and axes',
+  )
+  assertHolds(path, voxels, dtype, shape)
+
+  /** Where a box inside `around` lies in memory that holds all of `around`. */
+  const placeIn = (data: TypedArray, around: Roi<'voxel'>, box: Roi<'voxel'>): StridedBytes => {
+    const strides = rowMajorStrides(around.shape, BYTES_PER_ELEMENT[dtype])
+    return { bytes: bytesOf(data), start: offsetOf(subtractCoordinates(box.offset, around.offset), strides), strides }
+  }
+  const copy = (box: Roi<'voxel'>, from: StridedBytes, to: StridedBytes) =>
+    copyBox(box.shape, BYTES_PER_ELEMENT[dtype], from, to)
+
+  return {
+    path,
+    format: 'memory',
+    shape,
+    dtype,
+    chunkShape,
+    order: 'C',
+    codecs: [],
+    fillValue,
+    axes,
+    attributes: {},
+    writable: true,
+    async readVoxels(box, into, { signal } = {}) {
+      signal?.throwIfAborted()
+      assertSameRank(shape, box.shape, 'shapes of an array and a box in it')
+      assertHolds(path, into, dtype, box.shape)
+      const inside = intersectRoi(box, extent)
+      if (!equalRois(inside, box)) fillArray(into, fillValue)
+      copy(inside, placeIn(voxels, extent, inside), placeIn(into, box, inside))
+    },
+    async writeVoxels(box, data, { signal } = {}) {
+      signal?.throwIfAborted()
+      assertSameRank(shape, box.shape, 'shapes of an array and a box in it')
+      assertHolds(path, data, dtype, box.shape)
+      if (!containsRoi(extent, box)) {
+        throw new ConfigError(
+          'OUTSIDE_ARRAY',
+          `The box ${showRoi(box)} is not inside "${path}" of ${showCoordinate(shape)} voxels.`,
+        )
+      }
+      copy(box, placeIn(data, box, box), placeIn(voxels, extent, box))
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+function fillArray(data: TypedArray, value: Scalar): TypedArray {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return data.fill(BigInt(value))
+  return data.fill(Number(value))
+}
+
+function assertHolds(path: string, data: TypedArray, dtype: DType, shape: Coordinate<'voxel'>): void {
+  if (!holdsDType(data, dtype)) {
+    throw new ConfigError('DTYPE_MISMATCH', `"${path}" is ${dtype}, which a ${data.constructor.name} does not hold.`)
+  }
+  if (countElements(shape) !== BigInt(data.length)) {
+    throw new ConfigError(
+      'SHAPE_MISMATCH',
+      `A box of ${showCoordinate(shape)} has ${countElements(shape)} voxels, and the data has ${data.length}.`,
+    )
+  }
+}
