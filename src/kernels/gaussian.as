@@ -1,0 +1,274 @@
+// AssemblyScript, compiled by scripts/build-kernels.mjs. The filter along one axis of a C-ordered array, in place, in
+// SciPy's order of operations (NI_Correlate1D, symmetric weights), so that results are SciPy's to the last bit:
+//
+//   sum = x[l] * w[0]
+//   for j = radius … 1:  sum += (x[l - j] + x[l + j]) * w[j]
+//
+// in float64, each sum cast to the array's type. Never with FMA or relaxed SIMD: one rounding less is another result.
+//
+// A tile is what is worked on at a time: all of the axis, extended by `radius` rows at both ends, by `width` neighbours
+// along the axes after it, as float64. Rows of a tile follow each other, so the taps of an output lie at ± j rows, and
+// `width` = 1 is the last axis: one loop does every axis, sixteen neighbouring outputs at a time.
+
+/** Casts as x86-64 does them (SciPy's builds): out of range and NaN give the lowest integer, then the low bits count. */
+// @ts-ignore: decorator
+@inline
+function toInt32(value: f64): i32 {
+  return value > -2147483649.0 && value < 2147483648.0 ? <i32>value : i32.MIN_VALUE
+}
+
+// @ts-ignore: decorator
+@inline
+function toInt64(value: f64): i64 {
+  return value >= -9223372036854775808.0 && value < 9223372036854775808.0 ? <i64>value : i64.MIN_VALUE
+}
+
+// @ts-ignore: decorator
+@inline
+function storeCast<T>(to: usize, value: f64): void {
+  if (sizeof<T>() == 8) {
+    if (isSigned<T>() || !(value >= 9223372036854775808.0)) store<i64>(to, toInt64(value))
+    else store<i64>(to, toInt64(value - 9223372036854775808.0) ^ i64.MIN_VALUE)
+  } else if (sizeof<T>() == 4) {
+    if (isSigned<T>()) store<i32>(to, toInt32(value))
+    else store<i32>(to, <i32>toInt64(value))
+  } else if (sizeof<T>() == 2) {
+    store<i16>(to, <i16>toInt32(value))
+  } else {
+    store<i8>(to, <i8>toInt32(value))
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function storeCastPair<T>(to: usize, pair: v128): void {
+  storeCast<T>(to, f64x2.extract_lane(pair, 0))
+  storeCast<T>(to + sizeof<T>(), f64x2.extract_lane(pair, 1))
+}
+
+/** Two pairs of float64 that fit into int32 as four of them. */
+// @ts-ignore: decorator
+@inline
+function truncate4(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(i32x4.trunc_sat_f64x2_s_zero(a), i32x4.trunc_sat_f64x2_s_zero(b), 0, 1, 4, 5)
+}
+
+/** Eight sums in the array's type. `wide`: some may lie outside of it, because of `cval`. */
+// @ts-ignore: decorator
+@inline
+function store8<T>(to: usize, a: v128, b: v128, c: v128, d: v128, wide: bool): void {
+  if (isFloat<T>()) {
+    if (sizeof<T>() == 8) {
+      v128.store(to, a)
+      v128.store(to, b, 16)
+      v128.store(to, c, 32)
+      v128.store(to, d, 48)
+    } else {
+      v128.store(to, v128.shuffle<i32>(f32x4.demote_f64x2_zero(a), f32x4.demote_f64x2_zero(b), 0, 1, 4, 5))
+      v128.store(to, v128.shuffle<i32>(f32x4.demote_f64x2_zero(c), f32x4.demote_f64x2_zero(d), 0, 1, 4, 5), 16)
+    }
+  } else if (sizeof<T>() == 8 || wide) {
+    storeCastPair<T>(to, a)
+    storeCastPair<T>(to + 2 * sizeof<T>(), b)
+    storeCastPair<T>(to + 4 * sizeof<T>(), c)
+    storeCastPair<T>(to + 6 * sizeof<T>(), d)
+  } else if (sizeof<T>() == 4) {
+    if (isSigned<T>()) {
+      v128.store(to, truncate4(a, b))
+      v128.store(to, truncate4(c, d), 16)
+    } else {
+      v128.store(to, v128.shuffle<i32>(i32x4.trunc_sat_f64x2_u_zero(a), i32x4.trunc_sat_f64x2_u_zero(b), 0, 1, 4, 5))
+      v128.store(to, v128.shuffle<i32>(i32x4.trunc_sat_f64x2_u_zero(c), i32x4.trunc_sat_f64x2_u_zero(d), 0, 1, 4, 5), 16)
+    }
+  } else if (sizeof<T>() == 2) {
+    const mask = i32x4.splat(0xffff) // the low bits alone, so that narrowing never saturates
+    v128.store(to, i16x8.narrow_i32x4_u(v128.and(truncate4(a, b), mask), v128.and(truncate4(c, d), mask)))
+  } else {
+    const mask = i32x4.splat(0xff)
+    const words = i16x8.narrow_i32x4_u(v128.and(truncate4(a, b), mask), v128.and(truncate4(c, d), mask))
+    v128.store_lane<u64>(to, i8x16.narrow_i16x8_u(words, words), 0)
+  }
+}
+
+/** `count` elements as float64. */
+function toDoubles<T>(from: usize, to: usize, count: i32): void {
+  let i: i32 = 0
+  if (isFloat<T>() && sizeof<T>() == 8) {
+    memory.copy(to, from, <usize>count << 3)
+    return
+  }
+  if (isFloat<T>()) {
+    for (; i + 4 <= count; i += 4, from += 16, to += 32) {
+      const four = v128.load(from)
+      v128.store(to, f64x2.promote_low_f32x4(four))
+      v128.store(to, f64x2.promote_low_f32x4(v128.shuffle<i64>(four, four, 1, 1)), 16)
+    }
+  } else if (sizeof<T>() == 4) {
+    for (; i + 4 <= count; i += 4, from += 16, to += 32) {
+      const four = v128.load(from)
+      const high = v128.shuffle<i64>(four, four, 1, 1)
+      v128.store(to, isSigned<T>() ? f64x2.convert_low_i32x4_s(four) : f64x2.convert_low_i32x4_u(four))
+      v128.store(to, isSigned<T>() ? f64x2.convert_low_i32x4_s(high) : f64x2.convert_low_i32x4_u(high), 16)
+    }
+  } else if (sizeof<T>() < 4) {
+    for (; i + 8 <= count; i += 8, from += 8 * sizeof<T>(), to += 64) {
+      const words =
+        sizeof<T>() == 2
+          ? v128.load(from)
+          : isSigned<T>()
+            ? i16x8.extend_low_i8x16_s(v128.load64_zero(from))
+            : i16x8.extend_low_i8x16_u(v128.load64_zero(from))
+      const low = isSigned<T>() ? i32x4.extend_low_i16x8_s(words) : i32x4.extend_low_i16x8_u(words)
+      const high = isSigned<T>() ? i32x4.extend_high_i16x8_s(words) : i32x4.extend_high_i16x8_u(words)
+      v128.store(to, f64x2.convert_low_i32x4_s(low))
+      v128.store(to, f64x2.convert_low_i32x4_s(v128.shuffle<i64>(low, low, 1, 1)), 16)
+      v128.store(to, f64x2.convert_low_i32x4_s(high), 32)
+      v128.store(to, f64x2.convert_low_i32x4_s(v128.shuffle<i64>(high, high, 1, 1)), 48)
+    }
+  }
+  for (; i < count; i++, from += sizeof<T>(), to += 8) store<f64>(to, <f64>load<T>(from))
+}
+
+/** Sixteen neighbouring outputs, the first at `center`. `stride` and the taps are in bytes. */
+// @ts-ignore: decorator
+@inline
+function filter16<T>(center: usize, stride: usize, reach: usize, weights: usize, taps: usize, to: usize, wide: bool): void {
+  let weight = v128.load64_splat(weights)
+  let a = f64x2.mul(v128.load(center), weight)
+  let b = f64x2.mul(v128.load(center, 16), weight)
+  let c = f64x2.mul(v128.load(center, 32), weight)
+  let d = f64x2.mul(v128.load(center, 48), weight)
+  let e = f64x2.mul(v128.load(center, 64), weight)
+  let f = f64x2.mul(v128.load(center, 80), weight)
+  let g = f64x2.mul(v128.load(center, 96), weight)
+  let h = f64x2.mul(v128.load(center, 112), weight)
+  let low = center - reach
+  let high = center + reach
+  for (let tap = weights + taps; tap > weights; tap -= 8, low += stride, high -= stride) {
+    weight = v128.load64_splat(tap)
+    a = f64x2.add(a, f64x2.mul(f64x2.add(v128.load(low), v128.load(high)), weight))
+    b = f64x2.add(b, f64x2.mul(f64x2.add(v128.load(low, 16), v128.load(high, 16)), weight))
+    c = f64x2.add(c, f64x2.mul(f64x2.add(v128.load(low, 32), v128.load(high, 32)), weight))
+    d = f64x2.add(d, f64x2.mul(f64x2.add(v128.load(low, 48), v128.load(high, 48)), weight))
+    e = f64x2.add(e, f64x2.mul(f64x2.add(v128.load(low, 64), v128.load(high, 64)), weight))
+    f = f64x2.add(f, f64x2.mul(f64x2.add(v128.load(low, 80), v128.load(high, 80)), weight))
+    g = f64x2.add(g, f64x2.mul(f64x2.add(v128.load(low, 96), v128.load(high, 96)), weight))
+    h = f64x2.add(h, f64x2.mul(f64x2.add(v128.load(low, 112), v128.load(high, 112)), weight))
+  }
+  store8<T>(to, a, b, c, d, wide)
+  store8<T>(to + 8 * sizeof<T>(), e, f, g, h, wide)
+}
+
+/** `count` neighbouring outputs. Reads up to 15 float64 beyond the last one's taps, and uses none of them. */
+function filterRow<T>(
+  center: usize,
+  stride: usize,
+  radius: i32,
+  weights: usize,
+  to: usize,
+  count: i32,
+  scratch: usize,
+  wide: bool,
+): void {
+  const reach = <usize>radius * stride
+  const taps = <usize>radius << 3
+  for (; count >= 16; count -= 16, center += 128, to += 16 * sizeof<T>()) {
+    filter16<T>(center, stride, reach, weights, taps, to, wide)
+  }
+  if (count > 0) {
+    filter16<T>(center, stride, reach, weights, taps, scratch, wide)
+    for (let i: i32 = 0; i < count; i++) store<T>(to + i * sizeof<T>(), load<T>(scratch + i * sizeof<T>()))
+  }
+}
+
+function copyRow(from: usize, to: usize, count: i32): void {
+  let i: i32 = 0
+  for (; i + 2 <= count; i += 2, from += 16, to += 16) v128.store(to, v128.load(from))
+  if (i < count) store<f64>(to, load<f64>(from))
+}
+
+function fillRow(to: usize, count: i32, value: f64): void {
+  for (let i: i32 = 0; i < count; i++, to += 8) store<f64>(to, value)
+}
+
+function filterAxis<T>(
+  data: usize,
+  outer: i32,
+  length: i32,
+  inner: i32,
+  radius: i32,
+  width: i32,
+  weights: usize,
+  sources: usize,
+  tile: usize,
+  scratch: usize,
+  cval: f64,
+  wide: bool,
+): void {
+  const step = <usize>inner * sizeof<T>()
+  for (let o: i32 = 0; o < outer; o++, data += length * step) {
+    for (let begin: i32 = 0; begin < inner; begin += width) {
+      const columns = min(width, inner - begin)
+      const stride = <usize>columns << 3
+      const first = tile + radius * stride
+      const whole = columns == inner // then rows follow each other in the array too
+      let at = data + begin * sizeof<T>()
+
+      if (whole) toDoubles<T>(at, first, length * inner)
+      else for (let l: i32 = 0; l < length; l++) toDoubles<T>(at + l * step, first + l * stride, columns)
+
+      for (let i: i32 = 0; i < 2 * radius; i++) {
+        const to = i < radius ? tile + i * stride : first + (length + i - radius) * stride
+        const source = load<i32>(sources + (i << 2))
+        if (source < 0) fillRow(to, columns, cval)
+        else copyRow(first + source * stride, to, columns)
+      }
+
+      if (whole) filterRow<T>(first, stride, radius, weights, at, length * inner, scratch, wide)
+      else {
+        for (let l: i32 = 0; l < length; l++) {
+          filterRow<T>(first + l * stride, stride, radius, weights, at + l * step, columns, scratch, wide)
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Filters along the middle axis of an array of shape (outer, length, inner), in place.
+ * @param type index into TYPES of gaussian-module.ts
+ * @param width columns of a tile
+ * @param weights address of radius + 1 float64, the centre's first
+ * @param sources address of 2 · radius int32: the rows that those before the first and behind the last are copies of, or -1 for `cval`
+ * @param tile address of ((length + 2 · radius) · width + 16) float64
+ * @param scratch address of 128 bytes
+ * @param wide whether sums may lie outside of the type's range
+ */
+export function filter(
+  type: i32,
+  data: usize,
+  outer: i32,
+  length: i32,
+  inner: i32,
+  radius: i32,
+  width: i32,
+  weights: usize,
+  sources: usize,
+  tile: usize,
+  scratch: usize,
+  cval: f64,
+  wide: bool,
+): void {
+  switch (type) {
+    case 0: return filterAxis<i8>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 1: return filterAxis<u8>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 2: return filterAxis<i16>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 3: return filterAxis<u16>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 4: return filterAxis<i32>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 5: return filterAxis<u32>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 6: return filterAxis<i64>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 7: return filterAxis<u64>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 8: return filterAxis<f32>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    default: return filterAxis<f64>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+  }
+}
