@@ -1,0 +1,52 @@
+import { fillBox, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
+import { BlockwiseError, InfrastructureError } from '../../core/errors.ts'
+import { showCoordinate } from '../../core/geometry/coordinate.ts'
+import type { ChunkCodec } from './chunk-codec.ts'
+import type { ChunkPart } from './chunk-grid.ts'
+import { CodecError } from './codecs/codec.ts'
+
+/** Reads and writes parts of what is one file of an array: a chunk, or a shard of chunks. */
+export interface ChunkAccess {
+  /** Bytes of one decoded file. */
+  readonly byteLength: number
+  /** How many of them may be under way at once. */
+  readonly limit: number
+  /** @param target where the part's first voxel goes; a missing chunk is filled with the fill value */
+  read(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void>
+  /** @param source where the part's first voxel lies @param covers whether the part is all that the array has of this file */
+  write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void>
+}
+
+/** Whether a part is a whole chunk that lies in `memory` just as the decoded chunk does. */
+export const isWholeInPlace = (part: ChunkPart, chunk: ChunkCodec, memory: StridedBytes): boolean =>
+  part.shape.every(
+    (length, axis) => length === chunk.shape[axis] && (length === 1 || chunk.strides[axis] === memory.strides[axis]),
+  )
+
+/** The bytes of a whole chunk in place. */
+export const viewOf = (memory: StridedBytes, byteLength: number): Uint8Array =>
+  memory.bytes.subarray(memory.start, memory.start + byteLength)
+
+/** Fills a decoded chunk with the fill value. */
+export function fillChunk(bytes: Uint8Array, fill: Uint8Array): void {
+  const elements = bytes.length / fill.length
+  fillBox([elements], fill, { bytes, start: 0, strides: rowMajorStrides([elements], fill.length) })
+}
+
+/**
+ * Runs a decoder; what it can't decode becomes an error that names the file and the chunk.
+ * @throws InfrastructureError `CORRUPT_DATA`
+ */
+export function decodeOrThrow<T>(file: string, index: readonly number[], decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof BlockwiseError) throw error
+    const what = error instanceof CodecError ? error.message : `it can't be decoded: ${(error as Error).message}`
+    throw new InfrastructureError(
+      'CORRUPT_DATA',
+      `${file} is corrupt (chunk ${showCoordinate(index)}): ${what}; restore it, or delete it and run its blocks again.`,
+      { cause: error },
+    )
+  }
+}

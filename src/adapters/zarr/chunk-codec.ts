@@ -1,0 +1,92 @@
+import { rowMajorStrides } from '../../core/array/box-copy.ts'
+import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
+import { type BytesCodec, checkSize } from './codecs/codec.ts'
+import { type Compressor, makeCodec } from './codecs/registry.ts'
+
+/** How one chunk becomes bytes. */
+export interface ChunkEncoding {
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  /** Stored axes, slowest first: [0, 1, 2] is C order, [2, 1, 0] is F order. */
+  readonly axisOrder: readonly number[]
+  readonly bigEndian: boolean
+  /** In the order of encoding. */
+  readonly compressors: readonly Compressor[]
+}
+
+/** Bytes of a decoded chunk and back. Decoded bytes are in the machine's own byte order (little-endian). */
+export interface ChunkCodec {
+  readonly shape: readonly number[]
+  /** Bytes between neighbours along each axis of a decoded chunk. */
+  readonly strides: readonly number[]
+  readonly byteLength: number
+  readonly isRowMajor: boolean
+  /** Whether the file's bytes are the decoded ones, so that they can be read into place. */
+  readonly isRaw: boolean
+  readonly labels: readonly string[]
+  /** Leaves `decoded` as it is; may return it. */
+  encode(decoded: Uint8Array): Uint8Array
+  /** @returns `byteLength` bytes, in `into` where that could be. @throws CodecError */
+  decode(encoded: Uint8Array, into?: Uint8Array): Uint8Array
+}
+
+export function makeChunkCodec(encoding: ChunkEncoding): ChunkCodec {
+  const { dtype, shape, axisOrder, bigEndian } = encoding
+  const bytesPerElement = BYTES_PER_ELEMENT[dtype]
+  const codecs = encoding.compressors.map(makeCodec)
+  const byteLength = shape.reduce((product, length) => product * length, bytesPerElement)
+  const swaps = bigEndian && bytesPerElement > 1
+  return {
+    shape,
+    strides: stridesInOrder(shape, axisOrder, bytesPerElement),
+    byteLength,
+    isRowMajor: axisOrder.every((axis, position) => axis === position),
+    isRaw: codecs.length === 0 && !swaps,
+    labels: codecs.map((codec) => codec.label),
+    encode(decoded) {
+      const bytes = swaps ? swapBytes(decoded.slice(), bytesPerElement) : decoded
+      return codecs.reduce((data, codec) => codec.encode(data), bytes)
+    },
+    decode(encoded, into) {
+      const decoded = decodeBytes(codecs, encoded, byteLength, into)
+      // What is swapped in place must be ours: not the caller's encoded bytes.
+      return swaps ? swapBytes(codecs.length === 0 ? decoded.slice() : decoded, bytesPerElement) : decoded
+    },
+  }
+}
+
+/** Runs bytes → bytes codecs backwards; only the first one's size is known. @throws CodecError */
+export function decodeBytes(
+  codecs: readonly BytesCodec[],
+  encoded: Uint8Array,
+  byteLength: number,
+  into?: Uint8Array,
+): Uint8Array {
+  let data = encoded
+  for (let i = codecs.length - 1; i > 0; i--) data = (codecs[i] as BytesCodec).decode(data)
+  const first = codecs[0]
+  if (first !== undefined) data = first.decode(data, byteLength, into)
+  checkSize(data.length, byteLength)
+  return data
+}
+
+function stridesInOrder(shape: readonly number[], order: readonly number[], bytesPerElement: number): number[] {
+  const stored = rowMajorStrides(
+    order.map((axis) => shape[axis] as number),
+    bytesPerElement,
+  )
+  const strides = new Array<number>(shape.length)
+  order.forEach((axis, position) => {
+    strides[axis] = stored[position] as number
+  })
+  return strides
+}
+
+/** Reverses the bytes of each element, in place. */
+export function swapBytes(bytes: Uint8Array, bytesPerElement: number): Uint8Array {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytesPerElement === 2) buffer.swap16()
+  else if (bytesPerElement === 4) buffer.swap32()
+  else if (bytesPerElement === 8) buffer.swap64()
+  return bytes
+}

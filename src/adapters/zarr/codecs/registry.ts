@@ -1,0 +1,213 @@
+import type { DType } from '../../../core/array/dtype.ts'
+import { BYTES_PER_ELEMENT } from '../../../core/array/dtype.ts'
+import { ConfigError } from '../../../core/errors.ts'
+import { isJsonObject, type Json, type JsonObject } from '../exact-json.ts'
+import { BLOSC_COMPRESSORS, type BloscCompressor, type BloscSettings, type BloscShuffle, bloscCodec } from './blosc.ts'
+import type { BytesCodec } from './codec.ts'
+import { crc32cCodec } from './crc32c.ts'
+import { lz4Codec } from './lz4.ts'
+import { gzipCodec, zlibCodec, zstdCodec } from './zlib.ts'
+
+/** What compresses a chunk, as metadata and the command line name it; undefined is raw. */
+export type Compressor =
+  | { readonly name: 'gzip' | 'zlib' | 'zstd'; readonly level: number; readonly checksum?: boolean }
+  | { readonly name: 'lz4'; readonly acceleration: number }
+  | { readonly name: 'crc32c' }
+  | ({ readonly name: 'blosc' } & BloscSettings)
+
+export function makeCodec(compressor: Compressor): BytesCodec {
+  switch (compressor.name) {
+    case 'gzip':
+      return gzipCodec(compressor.level)
+    case 'zlib':
+      return zlibCodec(compressor.level)
+    case 'zstd':
+      return zstdCodec(compressor.level, compressor.checksum)
+    case 'lz4':
+      return lz4Codec(compressor.acceleration)
+    case 'crc32c':
+      return crc32cCodec
+    case 'blosc':
+      return bloscCodec(compressor)
+    default:
+      return compressor satisfies never
+  }
+}
+
+const SHUFFLES: readonly BloscShuffle[] = ['noshuffle', 'shuffle', 'bitshuffle']
+const READABLE = 'raw, gzip, zlib, zstd, blosc, lz4 and crc32c'
+
+/**
+ * A codec from v2's `compressor`, or from the configuration of v3's `numcodecs.*`, which is the same.
+ * @throws ConfigError `UNSUPPORTED_CODEC`, `INVALID_METADATA`
+ */
+export function parseV2Codec(id: string, config: JsonObject, dtype: DType, where: string): Compressor {
+  switch (id) {
+    case 'gzip':
+    case 'zlib':
+      return { name: id, level: integer(config.level, 1, where, id) }
+    case 'zstd':
+      return { name: id, level: integer(config.level, 0, where, id), checksum: config.checksum === true }
+    case 'lz4':
+      return { name: id, acceleration: integer(config.acceleration, 1, where, id) }
+    case 'crc32c':
+      return { name: id }
+    case 'blosc': {
+      const typeSize = BYTES_PER_ELEMENT[dtype]
+      const number = integer(config.shuffle, 1, where, id)
+      // numcodecs: -1 is bits for single bytes, bytes for all else.
+      const shuffle = SHUFFLES[number === -1 ? (typeSize === 1 ? 2 : 1) : number]
+      return bloscOf(config, shuffle, typeSize, where)
+    }
+    default:
+      throw unsupported(id, where)
+  }
+}
+
+/** A bytes → bytes codec from v3 metadata. @throws ConfigError `UNSUPPORTED_CODEC`, `INVALID_METADATA` */
+export function parseV3Codec(name: string, config: JsonObject, dtype: DType, where: string): Compressor {
+  switch (name) {
+    case 'gzip':
+      return { name, level: integer(config.level, 5, where, name) }
+    case 'zstd':
+      return { name, level: integer(config.level, 0, where, name), checksum: config.checksum === true }
+    case 'crc32c':
+      return { name }
+    case 'blosc': {
+      const shuffle = SHUFFLES.find((known) => known === (config.shuffle ?? 'noshuffle'))
+      return bloscOf(config, shuffle, integer(config.typesize, BYTES_PER_ELEMENT[dtype], where, name), where)
+    }
+    default:
+      if (name.startsWith('numcodecs.')) return parseV2Codec(name.slice('numcodecs.'.length), config, dtype, where)
+      throw unsupported(name, where)
+  }
+}
+
+function bloscOf(config: JsonObject, shuffle: BloscShuffle | undefined, typeSize: number, where: string): Compressor {
+  const compressor = BLOSC_COMPRESSORS.find((known) => known === (config.cname ?? 'lz4'))
+  if (compressor === undefined) throw unsupported(`blosc with ${JSON.stringify(config.cname)}`, where)
+  if (shuffle === undefined) throw unsupported(`blosc with shuffle ${String(config.shuffle)}`, where)
+  const level = integer(config.clevel, 5, where, 'blosc')
+  return {
+    name: 'blosc',
+    compressor,
+    level,
+    shuffle,
+    typeSize,
+    blockSize: integer(config.blocksize, 0, where, 'blosc'),
+  }
+}
+
+function integer(value: Json | undefined, otherwise: number, where: string, codec: string): number {
+  if (value === undefined || value === null) return otherwise
+  if (typeof value === 'number' && Number.isInteger(value)) return value
+  throw new ConfigError(
+    'INVALID_METADATA',
+    `${where}: a setting of its codec "${codec}" is ${JSON.stringify(value)}, not a whole number.`,
+  )
+}
+
+const unsupported = (name: string, where: string) =>
+  new ConfigError('UNSUPPORTED_CODEC', `${where}: the codec "${name}" is not supported; Bellis reads ${READABLE}.`)
+
+/** v2's `compressor`. */
+export function toV2Config(compressor: Compressor): JsonObject {
+  switch (compressor.name) {
+    case 'gzip':
+    case 'zlib':
+    case 'zstd':
+      return { id: compressor.name, level: compressor.level }
+    case 'lz4':
+      return { id: 'lz4', acceleration: compressor.acceleration }
+    case 'crc32c':
+      return { id: 'crc32c' }
+    case 'blosc':
+      return {
+        id: 'blosc',
+        cname: compressor.compressor,
+        clevel: compressor.level,
+        shuffle: SHUFFLES.indexOf(compressor.shuffle),
+        blocksize: compressor.blockSize,
+      }
+    default:
+      return compressor satisfies never
+  }
+}
+
+/** An entry of v3's `codecs`. @throws ConfigError `UNSUPPORTED_CODEC` for what v3 has no standard codec for */
+export function toV3Config(compressor: Compressor): JsonObject {
+  switch (compressor.name) {
+    case 'gzip':
+      return { name: 'gzip', configuration: { level: compressor.level } }
+    case 'zstd':
+      return { name: 'zstd', configuration: { level: compressor.level, checksum: compressor.checksum === true } }
+    case 'crc32c':
+      return { name: 'crc32c' }
+    case 'blosc':
+      return {
+        name: 'blosc',
+        configuration: {
+          cname: compressor.compressor,
+          clevel: compressor.level,
+          shuffle: compressor.shuffle,
+          typesize: compressor.typeSize,
+          blocksize: compressor.blockSize,
+        },
+      }
+    case 'zlib':
+    case 'lz4':
+      throw new ConfigError(
+        'UNSUPPORTED_CODEC',
+        `Zarr 3 has no standard codec "${compressor.name}"; use ${compressor.name === 'zlib' ? 'gzip' : 'blosc-lz4'}, or Zarr 2.`,
+      )
+    default:
+      return compressor satisfies never
+  }
+}
+
+const LEVELS = { gzip: [1, 0, 9], zlib: [1, 0, 9], zstd: [3, -7, 22], blosc: [5, 0, 9] } as const
+const NAMES = `raw, gzip, zlib, zstd, lz4, blosc, ${BLOSC_COMPRESSORS.map((name) => `blosc-${name}`).join(', ')}`
+
+/**
+ * A compressor from the name that people give: `NAME[:level]`.
+ * @returns undefined for `raw`
+ * @throws ConfigError `UNSUPPORTED_CODEC`
+ */
+export function parseCodecName(text: string, dtype: DType): Compressor | undefined {
+  const [name = '', levelText, ...rest] = text.split(':')
+  const refuse = (why: string) => new ConfigError('UNSUPPORTED_CODEC', `The codec "${text}" ${why}.`)
+  if (rest.length > 0) throw refuse('has more than one level; write NAME[:level]')
+  if ((name === 'raw' || name === 'lz4') && levelText !== undefined) throw refuse(`has no level; write ${name}`)
+  if (name === 'raw') return undefined
+  if (name === 'lz4') return { name, acceleration: 1 }
+  const kind = name.startsWith('blosc') ? 'blosc' : name
+  if (!(kind in LEVELS)) throw refuse(`is not known; use one of ${NAMES}`)
+  const [normal, least, most] = LEVELS[kind as keyof typeof LEVELS]
+  const level = levelText === undefined ? normal : /^-?\d+$/.test(levelText) ? Number(levelText) : Number.NaN
+  if (!(level >= least && level <= most)) throw refuse(`has no such level; use ${name}:${least} to ${name}:${most}`)
+  if (kind === 'gzip' || kind === 'zlib' || kind === 'zstd') return { name: kind, level }
+  const compressor = name === 'blosc' ? 'lz4' : BLOSC_COMPRESSORS.find((known) => name === `blosc-${known}`)
+  if (compressor === undefined) throw refuse(`is not known; use one of ${NAMES}`)
+  return bloscDefault(compressor, level, dtype)
+}
+
+const bloscDefault = (compressor: BloscCompressor, level: number, dtype: DType): Compressor => ({
+  name: 'blosc',
+  compressor,
+  level,
+  shuffle: 'shuffle',
+  typeSize: BYTES_PER_ELEMENT[dtype],
+  blockSize: 0,
+})
+
+/** The name and configuration of an entry of v3's `codecs`, which may be its bare name. */
+export function namedConfig(
+  value: Json | undefined,
+  where: string,
+): { readonly name: string; readonly config: JsonObject } {
+  if (typeof value === 'string') return { name: value, config: {} }
+  if (isJsonObject(value) && typeof value.name === 'string') {
+    return { name: value.name, config: isJsonObject(value.configuration) ? value.configuration : {} }
+  }
+  throw new ConfigError('INVALID_METADATA', `${where}: ${JSON.stringify(value)} is not a name with a configuration.`)
+}

@@ -1,0 +1,76 @@
+import zlib from 'node:zlib'
+import { type BytesCodec, CodecError, checkSize } from './codec.ts'
+
+/** Longest stream that is decoded where nobody knows its size, so that a few bad bytes can't fill the memory. */
+const MAX_UNKNOWN_BYTES = 2 ** 31
+
+/** One spare byte shows a stream that is too long; the rest keeps Node from asking for a second buffer. */
+const roomFor = (size: number | undefined) =>
+  size === undefined ? { maxOutputLength: MAX_UNKNOWN_BYTES } : { chunkSize: size + 64, maxOutputLength: size + 64 }
+
+// With `info`, what Node returns also tells how much of the input it used; its types don't say so.
+interface WithEngine {
+  readonly buffer: Uint8Array
+  readonly engine: { readonly bytesWritten: number }
+}
+
+function inflate(
+  decode: (data: Uint8Array, options: object) => unknown,
+  data: Uint8Array,
+  size: number | undefined,
+): Uint8Array {
+  let result: WithEngine
+  try {
+    result = decode(data, { ...roomFor(size), info: true }) as WithEngine
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new CodecError(
+      code === 'ERR_BUFFER_TOO_LARGE' ? `it holds more than the ${size} bytes that are right` : message,
+      { cause: error },
+    )
+  }
+  checkSize(result.buffer.length, size)
+  if (result.engine.bytesWritten !== data.length) {
+    throw new CodecError(`${data.length - result.engine.bytesWritten} bytes follow the end of its stream`)
+  }
+  return result.buffer
+}
+
+// Room for the result of incompressible data, so that Node needs one buffer only.
+const outputFor = (data: Uint8Array) => Math.max(64, data.length + (data.length >> 8) + 256)
+
+/** @param level 0 to 9 */
+export function gzipCodec(level: number): BytesCodec {
+  return {
+    label: `gzip:${level}`,
+    encode: (data) => zlib.gzipSync(data, { level, chunkSize: outputFor(data) }),
+    decode: (data, size) => inflate(zlib.gunzipSync, data, size),
+  }
+}
+
+/** @param level 0 to 9 */
+export function zlibCodec(level: number): BytesCodec {
+  return {
+    label: `zlib:${level}`,
+    encode: (data) => zlib.deflateSync(data, { level, chunkSize: outputFor(data) }),
+    decode: (data, size) => inflate(zlib.inflateSync, data, size),
+  }
+}
+
+/** @param level −131072 to 22; 0 is zstd's own default of 3 */
+export function zstdCodec(level: number, checksum = false): BytesCodec {
+  const params = {
+    [zlib.constants.ZSTD_c_compressionLevel]: level,
+    [zlib.constants.ZSTD_c_checksumFlag]: checksum ? 1 : 0,
+  }
+  return {
+    label: `zstd:${level}`,
+    encode: (data) =>
+      zlib.zstdCompressSync(data, {
+        params,
+        pledgedSrcSize: data.length,
+        chunkSize: outputFor(data),
+      } as zlib.ZstdOptions),
+    decode: (data, size) => inflate(zlib.zstdDecompressSync, data, size),
+  }
+}

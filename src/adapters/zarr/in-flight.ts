@@ -1,0 +1,59 @@
+/** Limits of what one read or write keeps in memory besides its own box. */
+const MAX_COUNT = 8
+const MAX_BYTES = 64 * 2 ** 20
+
+/** How many pieces of `bytes` each may be under way at once: one at least. */
+export const inFlight = (bytes: number): number =>
+  Math.max(1, Math.min(MAX_COUNT, Math.floor(MAX_BYTES / Math.max(1, bytes))))
+
+/**
+ * Runs `work` over all items, at most `limit` at once, and returns when all of it is over. After an error or an abort
+ * nothing new begins, what is under way ends, and the first error is thrown: no write goes on behind the caller's back.
+ */
+export async function forEachInFlight<T>(
+  items: Iterable<T>,
+  limit: number,
+  signal: AbortSignal | undefined,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]()
+  let failed = false
+  let failure: unknown
+  const lane = async () => {
+    while (!failed) {
+      const next = iterator.next()
+      if (next.done) return
+      try {
+        signal?.throwIfAborted()
+        await work(next.value)
+      } catch (error) {
+        if (!failed) failure = error
+        failed = true
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: limit }, lane))
+  if (failed) throw failure
+}
+
+/** Buffers of one size that are used again and again; more than `limit` are never kept. */
+export class BufferPool {
+  readonly #size: number
+  readonly #limit: number
+  readonly #free: Uint8Array[] = []
+
+  constructor(size: number, limit: number) {
+    this.#size = size
+    this.#limit = limit
+  }
+
+  /** Runs `work` with a buffer whose content is undefined, and takes the buffer back. */
+  async use<T>(work: (buffer: Uint8Array) => Promise<T>): Promise<T> {
+    const buffer = this.#free.pop() ?? new Uint8Array(this.#size)
+    try {
+      return await work(buffer)
+    } finally {
+      if (this.#free.length < this.#limit) this.#free.push(buffer)
+    }
+  }
+}

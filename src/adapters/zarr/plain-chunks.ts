@@ -1,0 +1,75 @@
+import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../core/array/box-copy.ts'
+import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, viewOf } from './chunk-access.ts'
+import type { ChunkCodec } from './chunk-codec.ts'
+import type { ChunkPart } from './chunk-grid.ts'
+import { BufferPool, inFlight } from './in-flight.ts'
+import type { Store } from './store.ts'
+
+/**
+ * Chunks with a file each.
+ * @param keyOf the key of a chunk's file in the store
+ * @param fill the bytes of the fill value
+ */
+export function plainChunks(
+  store: Store,
+  keyOf: (index: readonly number[]) => string,
+  codec: ChunkCodec,
+  fill: Uint8Array,
+): ChunkAccess {
+  const { byteLength, strides } = codec
+  const limit = inFlight(byteLength)
+  const pool = new BufferPool(byteLength, limit)
+  const inChunk = (bytes: Uint8Array, part: ChunkPart): StridedBytes => ({
+    bytes,
+    start: offsetOf(part.inChunk, strides),
+    strides,
+  })
+
+  /** The decoded chunk, in `buffer` where the codec can put it there; undefined where it is missing. */
+  async function load(index: readonly number[], buffer: Uint8Array, signal?: AbortSignal) {
+    const key = keyOf(index)
+    const encoded = await store.get(key, codec.isRaw ? buffer : undefined, signal)
+    return encoded && decodeOrThrow(store.where(key), index, () => codec.decode(encoded, buffer))
+  }
+
+  async function readInto(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void> {
+    const place = viewOf(target, byteLength)
+    const decoded = await load(part.index, place, signal)
+    if (decoded === undefined) fillChunk(place, fill)
+    else if (decoded !== place) place.set(decoded)
+  }
+
+  /** What the file holds with the part replaced, in `buffer`. */
+  async function merge(part: ChunkPart, source: StridedBytes, covers: boolean, buffer: Uint8Array) {
+    const old = covers ? undefined : await load(part.index, buffer)
+    if (old === undefined) fillChunk(buffer, fill)
+    else if (old !== buffer) buffer.set(old)
+    copyBox(part.shape, fill.length, source, inChunk(buffer, part))
+  }
+
+  return {
+    byteLength,
+    limit,
+    async read(part, target, signal) {
+      if (isWholeInPlace(part, codec, target)) return readInto(part, target, signal)
+      await pool.use(async (buffer) => {
+        const decoded = await load(part.index, buffer, signal)
+        if (decoded === undefined) fillBox(part.shape, fill, target)
+        else copyBox(part.shape, fill.length, inChunk(decoded, part), target)
+      })
+    },
+    async write(part, source, covers) {
+      const key = keyOf(part.index)
+      if (isWholeInPlace(part, codec, source)) {
+        await store.put(key, [codec.encode(viewOf(source, byteLength))])
+        return
+      }
+      await pool.use(async (buffer) => {
+        const isWhole = part.shape.every((length, axis) => length === codec.shape[axis])
+        if (isWhole) copyBox(part.shape, fill.length, source, inChunk(buffer, part))
+        else await merge(part, source, covers, buffer)
+        await store.put(key, [codec.encode(buffer)])
+      })
+    },
+  }
+}

@@ -1,0 +1,182 @@
+import { fillBox, offsetOf, rowMajorStrides } from '../../core/array/box-copy.ts'
+import {
+  BYTES_PER_ELEMENT,
+  bytesOf,
+  type DType,
+  dtypeOf,
+  holdsDType,
+  type Scalar,
+  type TypedArray,
+} from '../../core/array/dtype.ts'
+import { ConfigError } from '../../core/errors.ts'
+import { assertSameRank, type Coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
+import { containsRoi, intersectRoi, isEmptyRoi, type Roi, showRoi } from '../../core/geometry/roi.ts'
+import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
+import type { ChunkAccess } from './chunk-access.ts'
+import { makeChunkCodec } from './chunk-codec.ts'
+import { type ChunkPart, chunkParts, gridShape } from './chunk-grid.ts'
+import { forEachInFlight } from './in-flight.ts'
+import { chunkKey, storedShape, type ZarrMetadata } from './metadata.ts'
+import { plainChunks } from './plain-chunks.ts'
+import { shardedChunks } from './sharded-chunks.ts'
+import { joinKey, type Store } from './store.ts'
+
+/** A Zarr array, version 2 or 3. */
+export class ZarrArray implements ChunkedArray {
+  readonly path: string
+  readonly format: 'zarr2' | 'zarr3'
+  readonly shape: Coordinate<'voxel'>
+  readonly dtype: DType
+  readonly chunkShape: Coordinate<'voxel'>
+  readonly shardShape?: Coordinate<'voxel'>
+  readonly order: 'C' | 'F'
+  readonly codecs: readonly string[]
+  readonly fillValue: Scalar
+  readonly axes: readonly ArrayAxis[]
+  readonly attributes: Readonly<Record<string, unknown>>
+  readonly writable: boolean
+  readonly #metadata: ZarrMetadata
+  readonly #store: Store
+  readonly #key: string
+  readonly #access: ChunkAccess
+
+  /** @param key of the array's folder in the store */
+  constructor(store: Store, key: string, metadata: ZarrMetadata, description: ArrayDescription, writable: boolean) {
+    this.path = description.path
+    this.format = metadata.zarrFormat === 2 ? 'zarr2' : 'zarr3'
+    this.shape = description.shape
+    this.dtype = description.dtype
+    this.chunkShape = description.chunkShape
+    if (description.shardShape !== undefined) this.shardShape = description.shardShape
+    this.order = description.order
+    this.codecs = description.codecs
+    this.fillValue = description.fillValue
+    this.axes = description.axes
+    this.attributes = description.attributes
+    this.writable = writable
+    this.#metadata = metadata
+    this.#store = store
+    this.#key = key
+    const keyOf = (index: readonly number[]) => joinKey(key, chunkKey(metadata, index))
+    const codec = makeChunkCodec(metadata.chunk)
+    this.#access =
+      metadata.shard === undefined
+        ? plainChunks(store, keyOf, codec, metadata.fill.bytes)
+        : shardedChunks(store, keyOf, codec, metadata.shard, metadata.fill.bytes, metadata.shape)
+  }
+
+  async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    this.#check(box, into)
+    if (isEmptyRoi(box)) return
+    const size = BYTES_PER_ELEMENT[this.dtype]
+    const target = { bytes: bytesOf(into), start: 0, strides: rowMajorStrides(box.shape, size) }
+    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    const inside = intersectRoi(box, whole)
+    if (!containsRoi(whole, box)) fillBox(box.shape, this.#metadata.fill.bytes, target)
+    const begin = offsetOf(
+      inside.offset.map((position, axis) => position - (box.offset[axis] as number)),
+      target.strides,
+    )
+    await this.#forEachPart(inside, signal, (part) => {
+      const start = begin + offsetOf(part.inBox, target.strides)
+      return this.#access.read(part, { ...target, start }, signal)
+    })
+  }
+
+  async writeVoxels(box: Roi<'voxel'>, data: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    if (!this.writable) {
+      throw new ConfigError('READ_ONLY', `${this.path} was opened for reading; open it with mode 'r+' to write.`)
+    }
+    this.#check(box, data)
+    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    if (!containsRoi(whole, box)) {
+      throw new ConfigError(
+        'OUTSIDE_ARRAY',
+        `${this.path}: the box ${showRoi(box)} to write is not inside the array of shape ${showCoordinate(this.shape)}; cut it to the array.`,
+      )
+    }
+    if (isEmptyRoi(box)) return
+    const source = {
+      bytes: bytesOf(data),
+      start: 0,
+      strides: rowMajorStrides(box.shape, BYTES_PER_ELEMENT[this.dtype]),
+    }
+    await this.#forEachPart(box, signal, (part) => {
+      const start = offsetOf(part.inBox, source.strides)
+      return this.#access.write(part, { ...source, start }, this.#covers(part))
+    })
+  }
+
+  /** Counts files by their names, in one pass over the folders of the array. */
+  async countStoredChunks(): Promise<{ readonly stored: number; readonly total: number }> {
+    const grid = gridShape(this.shape, storedShape(this.#metadata))
+    const total = Number(countElements(grid))
+    const { keyPrefix, separator } = this.#metadata
+    if (keyPrefix === 'c' && (separator === '/' || grid.length === 0)) {
+      const folder = grid.length === 0 ? this.#key : joinKey(this.#key, 'c')
+      return { stored: await this.#count(folder, grid.length === 0 ? ['c'] : grid, separator), total }
+    }
+    return { stored: await this.#count(this.#key, grid.length === 0 ? [1] : grid, separator), total }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** Files below a folder whose names are indices inside `grid`; `['c']` counts the one file of that name. */
+  async #count(folder: string, grid: readonly (number | 'c')[], separator: '.' | '/'): Promise<number> {
+    const entries = (await this.#store.list(folder)) ?? []
+    const here = separator === '/' ? grid.slice(0, 1) : grid
+    const below = separator === '/' ? grid.slice(1) : []
+    const prefix = this.#metadata.keyPrefix === 'c' && separator === '.' ? `c${separator}` : ''
+    let count = 0
+    for (const { name, isFolder } of entries) {
+      if (!name.startsWith(prefix) || !matches(name.slice(prefix.length), here)) continue
+      if (below.length === 0) count += isFolder ? 0 : 1
+      else if (isFolder) count += await this.#count(joinKey(folder, name), below, separator)
+    }
+    return count
+  }
+
+  async #forEachPart(box: Roi<'voxel'>, signal: AbortSignal | undefined, work: (part: ChunkPart) => Promise<void>) {
+    const parts = chunkParts(box.offset, box.shape, storedShape(this.#metadata))
+    await forEachInFlight(parts, this.#access.limit, signal, work)
+  }
+
+  /** Whether a part is all that the array has of its chunk. */
+  #covers(part: ChunkPart): boolean {
+    const stored = storedShape(this.#metadata)
+    return part.shape.every((length, axis) => {
+      const begin = (part.index[axis] as number) * (stored[axis] as number)
+      const end = Math.min(begin + (stored[axis] as number), this.shape[axis] as number)
+      return part.inChunk[axis] === 0 && length === end - begin
+    })
+  }
+
+  #check(box: Roi<'voxel'>, data: TypedArray): void {
+    assertSameRank(box.offset, this.shape, `offset of the box and shape of ${this.path}`)
+    assertSameRank(box.shape, this.shape, `shape of the box and shape of ${this.path}`)
+    if (!holdsDType(data, this.dtype)) {
+      throw new ConfigError(
+        'DTYPE_MISMATCH',
+        `${this.path} holds ${this.dtype}, but the array of voxels given is ${dtypeOf(data)}; convert it first.`,
+      )
+    }
+    if (BigInt(data.length) !== countElements(box.shape)) {
+      throw new ConfigError(
+        'SHAPE_MISMATCH',
+        `${this.path}: ${data.length} voxels were given for a box of shape ${showCoordinate(box.shape)}, which has ${countElements(box.shape)}.`,
+      )
+    }
+  }
+}
+
+/** Whether a chunk's name without its prefix is an index inside the grid. */
+function matches(name: string, grid: readonly (number | 'c')[]): boolean {
+  if (grid[0] === 'c') return name === 'c'
+  const parts = name.split('.')
+  return (
+    parts.length === grid.length &&
+    parts.every((part, axis) => /^(0|[1-9]\d*)$/.test(part) && Number(part) < (grid[axis] as number))
+  )
+}

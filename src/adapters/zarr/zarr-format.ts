@@ -1,0 +1,165 @@
+import { statSync } from 'node:fs'
+import { ConfigError } from '../../core/errors.ts'
+import type {
+  ArrayAxis,
+  ArrayDescription,
+  ArrayFormat,
+  ChunkedArray,
+  CreateArrayOptions,
+} from '../../ports/chunked-array.ts'
+import { makeCodec } from './codecs/registry.ts'
+import { checkReusable, createPlanned, planNewArray } from './create.ts'
+import { fileStore } from './file-store.ts'
+import { finestDataset, listNodes, readNode, type ZarrNode } from './hierarchy.ts'
+import { type HttpStoreOptions, httpStore } from './http-store.ts'
+import type { ZarrMetadata } from './metadata.ts'
+import { closestNames } from './names.ts'
+import { readOmeAxes } from './ome.ts'
+import { readAxes, withoutPlacement } from './placement-attributes.ts'
+import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
+import { ZarrArray } from './zarr-array.ts'
+
+export interface ZarrFormatOptions {
+  /** Of containers behind http(s). */
+  readonly http?: HttpStoreOptions
+}
+
+/** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses for reading. */
+export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
+  const storeOf = (container: string) =>
+    /^https?:\/\//i.test(container) ? httpStore(container, options.http) : fileStore(container)
+  return {
+    name: 'zarr',
+    open: (container, inner, { mode = 'r' } = {}) => openArray(storeOf(container), parseInner(inner), mode),
+    create: (container, inner, create) => createArray(storeOf(container), parseInner(inner), create),
+    planCreate: (container, inner, create) => planCreate(storeOf(container), parseInner(inner), create),
+    async list(container, inner, { limit = 1000 } = {}) {
+      const store = storeOf(container)
+      await assertContainer(store)
+      return listNodes(store, parseInner(inner), limit)
+    },
+  }
+}
+
+/** The key of a path inside a container. @throws ConfigError `INVALID_CONFIG` for names that lead elsewhere */
+function parseInner(inner: string): string {
+  const names = inner.split('/').filter((name) => name !== '')
+  const wrong = names.find((name) => /^\.|^__|\\/.test(name) || ['zarr.json', TEMPORARY_PREFIX].includes(name))
+  if (wrong === undefined) return names.join('/')
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `"${wrong}" in "${inner}" can't name an array; use names that begin with a letter or digit.`,
+  )
+}
+
+async function openArray(store: Store, key: string, mode: 'r' | 'r+'): Promise<ZarrArray> {
+  if (mode === 'r+' && !store.writable) {
+    throw new ConfigError(
+      'READ_ONLY',
+      `${store.where(key)} can't be opened for writing: http addresses are for reading.`,
+    )
+  }
+  const node = await readNode(store, key)
+  if (node === undefined) throw await nothingThere(store, key)
+  const found = node.kind === 'array' ? { key, metadata: node.metadata } : await openGroup(store, key, node)
+  const description = await describe(store, found.key, found.metadata)
+  return new ZarrArray(store, found.key, found.metadata, description, mode === 'r+')
+}
+
+type GroupNode = Extract<ZarrNode, { kind: 'group' }>
+
+/** A group with one pyramid stands for the finest array of it. */
+async function openGroup(store: Store, key: string, group: GroupNode) {
+  const path = finestDataset(group.attributes)
+  const finest = path === undefined ? undefined : joinKey(key, path)
+  const node = finest === undefined ? undefined : await readNode(store, finest)
+  if (finest !== undefined && node?.kind === 'array') return { key: finest, metadata: node.metadata }
+  const arrays = (await listNodes(store, key, 50)).filter((entry) => entry.kind === 'array').map((entry) => entry.path)
+  const names = arrays.length === 0 ? 'it holds no arrays' : `open one of its arrays: ${showNames(arrays)}`
+  throw new ConfigError('NOT_A_DATASET', `${store.where(key)} is a group, not an array; ${names}.`)
+}
+
+const MAX_NAMES = 8
+
+const showNames = (names: readonly string[]): string =>
+  names.slice(0, MAX_NAMES).join(', ') + (names.length > MAX_NAMES ? ', …' : '')
+
+async function assertContainer(store: Store): Promise<void> {
+  if (!store.writable || (await store.list('')) !== undefined) return
+  const isFile = statSync(store.where(''), { throwIfNoEntry: false })?.isFile()
+  const what = isFile ? 'is a file, and a Zarr container is a folder' : 'is not there; check the path'
+  throw new ConfigError('NO_SUCH_FILE', `${store.where('')} ${what}.`)
+}
+
+async function nothingThere(store: Store, key: string): Promise<ConfigError> {
+  await assertContainer(store)
+  const nodes = await listNodes(store, '', 200)
+  const rootNode = key === '' ? undefined : await readNode(store, '')
+  if (!store.writable && rootNode === undefined && nodes.length === 0) {
+    return new ConfigError('NO_SUCH_FILE', `${store.where(key)}: no Zarr array is found there; check the address.`)
+  }
+  const arrays = nodes.filter((node) => node.kind === 'array').map((node) => node.path)
+  const names = arrays.length === 0 ? 'no arrays are found in it' : `it has ${showNames(closestNames(key, arrays))}`
+  if (key === '') {
+    return new ConfigError('NOT_A_DATASET', `${store.where('')} is not an array; ${names}.`)
+  }
+  return new ConfigError('NO_SUCH_DATASET', `There is no "${key}" in ${store.where('')}; ${names}.`)
+}
+
+/** What is known of an array, with the placement that the groups above it may give. */
+async function describe(store: Store, key: string, metadata: ZarrMetadata): Promise<ArrayDescription> {
+  const axes = (await omeAxes(store, key, metadata.shape.length)) ?? readAxes(metadata)
+  return descriptionOf(store.where(key), metadata, axes)
+}
+
+async function omeAxes(store: Store, key: string, rank: number): Promise<ArrayAxis[] | undefined> {
+  for (let group = key; group !== ''; ) {
+    group = parentKey(group)
+    const node = await readNode(store, group)
+    if (node?.kind !== 'group') continue
+    const axes = readOmeAxes(node.attributes, group === '' ? key : key.slice(group.length + 1), rank)
+    if (axes !== undefined) return axes
+  }
+  return undefined
+}
+
+function descriptionOf(path: string, metadata: ZarrMetadata, axes: readonly ArrayAxis[]): ArrayDescription {
+  const { chunk, shard, fill } = metadata
+  const isRowMajor = chunk.axisOrder.every((axis, position) => axis === position)
+  return {
+    path,
+    format: metadata.zarrFormat === 2 ? 'zarr2' : 'zarr3',
+    shape: metadata.shape,
+    dtype: metadata.dtype,
+    chunkShape: chunk.shape,
+    ...(shard === undefined ? {} : { shardShape: shard.shape }),
+    order: isRowMajor ? 'C' : 'F',
+    codecs: [...chunk.compressors, ...(shard?.compressors ?? [])].map((compressor) => makeCodec(compressor).label),
+    fillValue: fill.value,
+    axes,
+    attributes: withoutPlacement(metadata.attributes),
+  }
+}
+
+/** The array that is there, where `reuse` finds one that fits. */
+async function reusable(store: Store, key: string, options: CreateArrayOptions): Promise<ZarrArray | undefined> {
+  if (options.ifExists !== 'reuse' || (await readNode(store, key))?.kind !== 'array') return undefined
+  const array = await openArray(store, key, 'r+')
+  checkReusable(array, options)
+  return array
+}
+
+async function createArray(store: Store, key: string, options: CreateArrayOptions): Promise<ChunkedArray> {
+  const there = await reusable(store, key, options)
+  if (there !== undefined) return there
+  await createPlanned(store, key, await planNewArray(store, key, store.where(key), options))
+  return openArray(store, key, 'r+')
+}
+
+async function planCreate(store: Store, key: string, options: CreateArrayOptions): Promise<ArrayDescription> {
+  const path = store.where(key)
+  const there = await reusable(store, key, options)
+  if (there !== undefined) return there
+  const { metadata, axes } = await planNewArray(store, key, path, options)
+  return descriptionOf(path, metadata, axes)
+}
