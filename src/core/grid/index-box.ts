@@ -1,0 +1,52 @@
+import { type Coordinate, countElements } from '../geometry/coordinate.ts'
+
+/** A half-open box of block coordinates; empty where some `end` is not beyond its `begin`. */
+export interface IndexBox {
+  readonly begin: Coordinate<'block'>
+  readonly end: Coordinate<'block'>
+}
+
+/** How many blocks a grid of this shape has. */
+export const countBox = (shape: Coordinate<'block'>): bigint => countElements(shape)
+
+/** How far two blocks that differ by one along an axis lie apart in row-major order, for each axis of a grid. */
+export function indexStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length)
+  let stride = 1
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride
+    stride *= shape[axis]!
+  }
+  return strides
+}
+
+/** The block coordinates of a row-major index, into `out`; exact for all indices below 2^53. */
+export function splitIndex(index: number, shape: readonly number[], out: number[]): void {
+  let rest = index
+  for (let axis = shape.length - 1; axis > 0; axis--) {
+    // The quotient of two whole numbers below 2^53 never rounds up to the next whole number.
+    const outer = Math.floor(rest / shape[axis]!)
+    out[axis] = rest - outer * shape[axis]!
+    rest = outer
+  }
+  out[0] = rest
+}
+
+/** The row-major indices of a box of blocks in a grid of this shape, ascending. */
+export function* boxIndices(box: IndexBox, shape: readonly number[]): Generator<number> {
+  const last = shape.length - 1
+  const strides = indexStrides(shape)
+  if (box.begin.some((low, axis) => low >= box.end[axis]!)) return
+  const at = [...box.begin]
+  for (;;) {
+    const row = at.reduce((index, k, axis) => (axis === last ? index : index + k * strides[axis]!), 0)
+    for (let k = box.begin[last]!; k < box.end[last]!; k++) yield row + k
+    let axis = last - 1
+    for (; axis >= 0; axis--) {
+      at[axis] = at[axis]! + 1
+      if (at[axis]! < box.end[axis]!) break
+      at[axis] = box.begin[axis]!
+    }
+    if (axis < 0) return
+  }
+}

@@ -1,0 +1,175 @@
+import { splitIndex } from '../grid/index-box.ts'
+import { COMPLETED, ORPHANED, PAGE_MASK, PAGE_SIZE, PENDING, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
+import type { LinkedTask, TaskRun } from './task-run.ts'
+
+/**
+ * What follows for the blocks that wait when one ends: they come one step nearer to ready, or are orphaned. Blocks that
+ * wait for an unfinished one are pending (or orphaned, or were done at the start), so nothing here ever meets a block
+ * that is ready or processing.
+ */
+export class ReadySurface {
+  /** called for every block that is orphaned one by one (not for those of a task given up as a whole) */
+  readonly #onOrphan: ((task: TaskRun, index: number) => void) | undefined
+  // Orphans whose own dependents are still to be visited.
+  readonly #stackTasks: TaskRun[] = []
+  readonly #stackIndices: number[] = []
+  readonly #at: number[] = []
+  readonly #first: number[] = []
+  readonly #last: number[] = []
+  readonly #place: number[] = []
+
+  constructor(onOrphan?: (task: TaskRun, index: number) => void) {
+    this.#onOrphan = onOrphan
+  }
+
+  /** A block has completed: its dependents wait for one block less. */
+  complete(task: TaskRun, index: number): void {
+    task.states.complete(index)
+    this.#visitDependents(task, index, false)
+  }
+
+  /** A block has failed or was orphaned: so is all that waits for it, and what waits for that. @returns how many */
+  orphanDependents(task: TaskRun, index: number): number {
+    this.#visitDependents(task, index, true)
+    return this.#orphanStacked()
+  }
+
+  /**
+   * Gives up a task: what nobody holds of it is orphaned, and what waits for that.
+   * Costs nothing per block where all of a downstream task goes too, and one visit per downstream block otherwise.
+   */
+  abandon(task: TaskRun): void {
+    if (task.abandoned) return
+    task.abandon()
+    for (const { task: down, link } of task.downstream) {
+      if (down.abandoned) continue
+      // Every block there waits for a block here, and none of these will ever complete.
+      if (task.completed + task.processing === 0 && link.coversAll) this.abandon(down)
+      else this.#orphanWaiting(task, { task: down, link })
+    }
+  }
+
+  #orphanWaiting(up: TaskRun, { task: down, link }: LinkedTask): void {
+    const at = down.shape.map(() => 0)
+    for (const index of down.grid.indicesOf(link.waiting)) {
+      if (down.abandoned) return
+      const cell = down.states.peek(index)
+      if (cell !== UNTOUCHED && cell <= PENDING) continue
+      splitIndex(index, down.shape, at)
+      let lost = false
+      link.eachAwaitedRow(at, up.strides, (begin, end) => {
+        for (let k = begin; k < end && !lost; k++) {
+          const state = up.states.peek(k)
+          lost = state !== COMPLETED && state !== PROCESSING
+        }
+        return !lost
+      })
+      if (!lost) continue
+      this.#orphan(down, index)
+      this.#orphanStacked()
+    }
+  }
+
+  #orphanStacked(): number {
+    let count = 0
+    for (let task = this.#stackTasks.pop(); task !== undefined; task = this.#stackTasks.pop()) {
+      this.#visitDependents(task, this.#stackIndices.pop()!, true)
+      count++
+    }
+    return count
+  }
+
+  #orphan(task: TaskRun, index: number): void {
+    task.states.set(index, ORPHANED)
+    task.orphaned++
+    task.changed = true
+    this.#stackTasks.push(task)
+    this.#stackIndices.push(index)
+    this.#onOrphan?.(task, index)
+  }
+
+  #visitDependents(task: TaskRun, index: number, orphaning: boolean): void {
+    const inside = task.order.levelCount > 1 && !task.abandoned
+    if (!inside && task.downstream.length === 0) return
+    splitIndex(index, task.shape, this.#at)
+    if (inside) this.#visitNeighbours(task, index, orphaning)
+    for (let d = 0; d < task.downstream.length; d++) {
+      const linked = task.downstream[d]!
+      if (!linked.task.abandoned) this.#visitWaiting(linked, orphaning)
+    }
+  }
+
+  /** The blocks of the same task in conflict whose level comes later. */
+  #visitNeighbours(task: TaskRun, index: number, orphaning: boolean): void {
+    const at = this.#at
+    const { shape, order } = task
+    const last = shape.length - 1
+    const lengthLeft = shape[last]! - 1 - at[last]!
+    const { count, prefix, linear, low, high } = order.rows(order.levelAt(at), 'later')
+    for (let row = 0; row < count; row++) {
+      let inside = true
+      for (let axis = 0; axis < last; axis++) {
+        const k = at[axis]! + prefix[row * last + axis]!
+        if (k < 0 || k >= shape[axis]!) {
+          inside = false
+          break
+        }
+      }
+      if (!inside) continue
+      const begin = Math.max(low[row]!, -at[last]!)
+      const end = Math.min(high[row]!, lengthLeft) + 1
+      if (begin < end) this.#visitRow(task, index + linear[row]! + begin, end - begin, orphaning)
+    }
+  }
+
+  /** The blocks of a downstream task that wait for the block at `#at`: a box, row by row. */
+  #visitWaiting({ task, link }: LinkedTask, orphaning: boolean): void {
+    const first = this.#first
+    const last = this.#last
+    const end = task.shape.length - 1
+    let row = 0
+    for (let axis = 0; axis <= end; axis++) {
+      first[axis] = link.firstWaiting(axis, this.#at[axis]!)
+      last[axis] = link.lastWaiting(axis, this.#at[axis]!)
+      if (first[axis]! > last[axis]!) return
+      row += first[axis]! * task.strides[axis]!
+    }
+    const length = last[end]! - first[end]! + 1
+    const place = this.#place
+    for (let axis = 0; axis < end; axis++) place[axis] = 0
+    for (;;) {
+      this.#visitRow(task, row, length, orphaning)
+      let axis = end - 1
+      for (; axis >= 0; axis--) {
+        row += task.strides[axis]!
+        if (first[axis]! + ++place[axis]! <= last[axis]!) break
+        row -= place[axis]! * task.strides[axis]!
+        place[axis] = 0
+      }
+      if (axis < 0) return
+    }
+  }
+
+  /** `count` blocks in a row that wait for the block that ended. */
+  #visitRow(task: TaskRun, start: number, count: number, orphaning: boolean): void {
+    const end = start + count
+    for (let index = start; index < end; ) {
+      const low = index & PAGE_MASK
+      const cells = task.states.page((index - low) / PAGE_SIZE)
+      const stop = Math.min(PAGE_SIZE, low + (end - index))
+      for (let place = low; place < stop; place++) {
+        const cell = cells[place]!
+        if (orphaning) {
+          if (cell === UNTOUCHED || cell > PENDING) this.#orphan(task, index + (place - low))
+        } else if (cell > PENDING + 1) {
+          cells[place] = cell - 1
+        } else if (cell === PENDING + 1 || cell === UNTOUCHED) {
+          const waits = cell === UNTOUCHED ? task.countAwaited(index + (place - low)) - 1 : 0
+          cells[place] = waits === 0 ? READY : PENDING + waits
+          if (waits === 0) task.enqueue(index + (place - low))
+        }
+      }
+      index += stop - low
+    }
+  }
+}

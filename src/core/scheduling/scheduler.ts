@@ -1,0 +1,463 @@
+import { ConfigError } from '../errors.ts'
+import type { Block, BlockGrid, BlockGridOptions } from '../grid/block-grid.ts'
+import { COMPLETED, FAILED, ORPHANED, PROCESSING, READY, RELEASING, UNTOUCHED } from './block-states.ts'
+import { orderTasks, type TaskOrder } from './pipeline.ts'
+import { ReadySurface } from './ready-surface.ts'
+import { TaskRun } from './task-run.ts'
+
+/** A task to schedule: how it is cut into blocks, what comes before it, what is done already. */
+export interface SchedulerTask extends BlockGridOptions {
+  readonly id: string
+  /** tasks whose blocks this one's blocks wait for, where they write what these read @default none */
+  readonly after?: readonly (string | { readonly id: string })[]
+  /** how often a failed block is tried again @default the scheduler's */
+  readonly maxRetries?: number
+  /** bit i % 8 (lowest first) of byte floor(i / 8): block i is done; copied @default no block is */
+  readonly done?: Uint8Array
+}
+
+/** A block to work on. */
+export interface ScheduledBlock extends Block {
+  readonly taskId: string
+  /** 1 on the first try */
+  readonly attempt: number
+}
+
+/**
+ * How holding a block ended: `done`; `skipped`, done too, but nothing had to be done; `failed`, one try less; `returned`,
+ * given back in an orderly way, which is no try.
+ */
+export type BlockOutcome = 'done' | 'skipped' | 'failed' | 'returned'
+
+/** The outcomes as numbers, for {@link Scheduler.releaseMany}. */
+export const OUTCOME_CODE = { done: 0, failed: 1, returned: 2, skipped: 3 } as const satisfies Record<
+  BlockOutcome,
+  number
+>
+
+const OUTCOMES = ['done', 'failed', 'returned', 'skipped'] as const
+
+export type BlockState = 'pending' | 'ready' | 'processing' | 'completed' | 'failed' | 'orphaned'
+
+/** total = pending + ready + processing + completed + failed + orphaned, at every moment. */
+export interface TaskState {
+  readonly id: string
+  readonly total: number
+  readonly pending: number
+  readonly ready: number
+  readonly processing: number
+  readonly completed: number
+  /** counted inside `completed` */
+  readonly skipped: number
+  readonly failed: number
+  readonly orphaned: number
+}
+
+/** What names a block: any object with these, so a {@link ScheduledBlock} too. */
+export interface BlockName {
+  readonly taskId: string
+  readonly index: number
+}
+
+type OutcomeLike = BlockOutcome | { readonly status: BlockOutcome }
+
+/** Hands out the blocks of a pipeline in an order that never lets two conflicting ones run together. No clock, no I/O. */
+export interface Scheduler {
+  /** the tasks' ids as given; a task's number is its place here */
+  readonly taskIds: readonly string[]
+  /**
+   * Ready blocks, now held by the caller until released: of one task, at most `max`, none when nothing is ready.
+   * @param taskId undefined: the task that should go next, the most downstream one first
+   * @param max @default 1
+   * @throws ConfigError `UNKNOWN_TASK`
+   */
+  acquire(taskId?: string, max?: number): ScheduledBlock[]
+  /** This very block, if it is ready. @throws ConfigError `UNKNOWN_TASK`, `NO_SUCH_BLOCK` */
+  acquireBlock(taskId: string, index: number): ScheduledBlock | undefined
+  /**
+   * Gives blocks back, with one outcome for all or one for each.
+   * @returns how many other blocks were orphaned by it
+   * @throws ConfigError `BLOCK_NOT_HELD` (also for a block named twice), `UNKNOWN_TASK`, `INVALID_CONFIG` (not as many
+   * outcomes as blocks, or one that is none): then nothing has changed
+   */
+  release(blocks: BlockName | readonly BlockName[], outcome: OutcomeLike | readonly OutcomeLike[]): number
+  /** The counts of every task, in the order given. */
+  states(): TaskState[]
+  /** The counts of one task. @throws ConfigError `UNKNOWN_TASK` */
+  taskState(taskId: string): TaskState
+  /** Nothing is pending, ready or processing. */
+  isFinished(): boolean
+  /** Nothing of this task is pending, ready or processing. @throws ConfigError `UNKNOWN_TASK` */
+  isTaskFinished(taskId: string): boolean
+  /** Whether `acquire` would give anything: of this task, or of any. Cheap. @throws ConfigError `UNKNOWN_TASK` */
+  hasReady(taskId?: string): boolean
+  /** How many blocks are ready, of this task or in all. @throws ConfigError `UNKNOWN_TASK` */
+  readyCount(taskId?: string): number
+  /**
+   * Gives up a task: its blocks that have not ended are orphaned, those that are held when they come back not done, and
+   * so is what waits for them in other tasks. @throws ConfigError `UNKNOWN_TASK`
+   */
+  abandon(taskId: string): void
+  /** @throws ConfigError `UNKNOWN_TASK`, `NO_SUCH_BLOCK` */
+  blockState(taskId: string, index: number): BlockState
+  /** How many tries of a block have failed so far; 0 once it has ended. @throws ConfigError `UNKNOWN_TASK` */
+  failedTries(taskId: string, index: number): number
+  /** @throws ConfigError `UNKNOWN_TASK` */
+  taskGrid(taskId: string): BlockGrid
+  /** The tasks whose counts have changed since the last call, in the order given. */
+  takeChangedTasks(): string[]
+  /**
+   * The blocks orphaned one by one since the last call, with `recordOrphans`; the remaining blocks of an abandoned task
+   * are not listed.
+   */
+  takeOrphans(): BlockName[]
+  /** The number of a task. @throws ConfigError `UNKNOWN_TASK` */
+  taskNumber(taskId: string): number
+  /** The number of the task that should go next: the most downstream one with a ready block. -1: nothing is ready. */
+  nextTask(): number
+  /**
+   * `acquire` without an object per block: writes the indices to the start of `out`.
+   * @param task its number @param max at most so many, and at most what `out` holds
+   * @returns how many blocks are now held
+   */
+  acquireInto(task: number, max: number, out: Float64Array): number
+  /**
+   * `release` without an object per block.
+   * @param task its number @param count how many of `indices` count
+   * @param outcomes one for all, or a code ({@link OUTCOME_CODE}) for each
+   * @returns how many other blocks were orphaned by it
+   * @throws ConfigError as `release`
+   */
+  releaseMany(
+    task: number,
+    indices: ArrayLike<number>,
+    count: number,
+    outcomes: BlockOutcome | ArrayLike<number>,
+  ): number
+  /** Bytes of the state of all blocks now; it grows with the front of the run, not with its size. */
+  readonly bytesInUse: number
+}
+
+export interface SchedulerOptions {
+  /** how often a failed block is tried again @default 2 */
+  readonly maxRetries?: number
+  /** keep the names of orphaned blocks for {@link Scheduler.takeOrphans} @default false */
+  readonly recordOrphans?: boolean
+}
+
+/**
+ * A scheduler over a checked pipeline.
+ * @throws ConfigError what `orderTasks` and `createBlockGrid` throw; `RANK_MISMATCH` between a task and one before it;
+ * `TOO_MANY_BLOCKS` above 2^39 blocks in a task; `INVALID_TASK` for a bitmap that is too short; `INVALID_CONFIG` for a
+ * `maxRetries` that is no whole number from 0
+ */
+export function createScheduler(tasks: readonly SchedulerTask[], options: SchedulerOptions = {}): Scheduler {
+  return new BlockScheduler(tasks, options)
+}
+
+class BlockScheduler implements Scheduler {
+  readonly taskIds: readonly string[]
+  readonly #order: TaskOrder
+  readonly #tasks: readonly TaskRun[]
+  /** the same, the most downstream first */
+  readonly #byPriority: readonly TaskRun[]
+  readonly #numberOf: ReadonlyMap<TaskRun, number>
+  readonly #surface: ReadySurface
+  #orphans: BlockName[] = []
+
+  constructor(tasks: readonly SchedulerTask[], { maxRetries = 2, recordOrphans = false }: SchedulerOptions) {
+    this.#order = orderTasks(tasks)
+    const runs: TaskRun[] = []
+    for (const number of this.#order.topological) {
+      const task = tasks[number]!
+      const retries = checkRetries(task.maxRetries ?? maxRetries, task.id)
+      const upstream = this.#order.upstream[number]!.map((before) => runs[before]!)
+      runs[number] = new TaskRun(task, retries, upstream)
+    }
+    for (const run of runs) {
+      for (const { task, link } of run.upstream) task.downstream.push({ task: run, link })
+    }
+    this.#tasks = runs
+    this.#byPriority = this.#order.priority.map((number) => runs[number]!)
+    this.#numberOf = new Map(runs.map((run, number) => [run, number]))
+    this.taskIds = runs.map(({ id }) => id)
+    this.#surface = new ReadySurface(
+      recordOrphans ? (task, index) => this.#orphans.push({ taskId: task.id, index }) : undefined,
+    )
+  }
+
+  acquire(taskId?: string, max = 1): ScheduledBlock[] {
+    const task = taskId === undefined ? this.#next() : this.#task(taskId)
+    const blocks: ScheduledBlock[] = []
+    while (task !== undefined && blocks.length < max) {
+      const index = task.take()
+      if (index < 0) break
+      blocks.push(scheduledBlock(task, index))
+    }
+    return blocks
+  }
+
+  acquireBlock(taskId: string, index: number): ScheduledBlock | undefined {
+    const task = this.#task(taskId)
+    task.grid.level(index) // checks the index
+    return task.takeBlock(index) ? scheduledBlock(task, index) : undefined
+  }
+
+  release(blocks: BlockName | readonly BlockName[], outcome: OutcomeLike | readonly OutcomeLike[]): number {
+    const names = isList(blocks) ? blocks : [blocks]
+    const codes = isList(outcome) ? outcome.map(outcomeCode) : outcomeCode(outcome)
+    if (typeof codes !== 'number' && codes.length !== names.length) {
+      throw new ConfigError(
+        'INVALID_CONFIG',
+        `${names.length} blocks were released with ${codes.length} outcomes; give one for all, or one for each.`,
+      )
+    }
+    const runs = names.map(({ taskId }) => this.#task(taskId))
+    for (let n = 0; n < names.length; n++) {
+      if (markReleasing(runs[n]!, names[n]!.index)) continue
+      for (let m = 0; m < n; m++) runs[m]!.states.set(names[m]!.index, PROCESSING)
+      throw notHeld(runs[n]!, names[n]!.index)
+    }
+    let orphans = 0
+    for (let n = 0; n < names.length; n++) {
+      orphans += this.#end(runs[n]!, names[n]!.index, typeof codes === 'number' ? codes : codes[n]!)
+    }
+    return orphans
+  }
+
+  releaseMany(
+    task: number,
+    indices: ArrayLike<number>,
+    count: number,
+    outcomes: BlockOutcome | ArrayLike<number>,
+  ): number {
+    const run = this.#run(task)
+    const all = typeof outcomes === 'string' ? outcomeCode(outcomes) : -1
+    if (typeof outcomes !== 'string') checkCodes(outcomes, count)
+    for (let n = 0; n < count; n++) {
+      if (markReleasing(run, indices[n]!)) continue
+      for (let m = 0; m < n; m++) run.states.set(indices[m]!, PROCESSING)
+      throw notHeld(run, indices[n]!)
+    }
+    let orphans = 0
+    for (let n = 0; n < count; n++) {
+      orphans += this.#end(run, indices[n]!, all >= 0 ? all : (outcomes as ArrayLike<number>)[n]!)
+    }
+    return orphans
+  }
+
+  acquireInto(task: number, max: number, out: Float64Array): number {
+    const run = this.#run(task)
+    const most = Math.min(max, out.length)
+    let count = 0
+    while (count < most) {
+      const index = run.take()
+      if (index < 0) break
+      out[count++] = index
+    }
+    return count
+  }
+
+  nextTask(): number {
+    const task = this.#next()
+    return task === undefined ? -1 : this.#numberOf.get(task)!
+  }
+
+  states(): TaskState[] {
+    return this.#tasks.map(stateOf)
+  }
+
+  taskState(taskId: string): TaskState {
+    return stateOf(this.#task(taskId))
+  }
+
+  isFinished(): boolean {
+    return this.#tasks.every((task) => task.isFinished)
+  }
+
+  isTaskFinished(taskId: string): boolean {
+    return this.#task(taskId).isFinished
+  }
+
+  hasReady(taskId?: string): boolean {
+    return taskId === undefined ? this.#next() !== undefined : this.#task(taskId).hasReady
+  }
+
+  readyCount(taskId?: string): number {
+    return taskId === undefined ? this.#tasks.reduce((sum, task) => sum + task.ready, 0) : this.#task(taskId).ready
+  }
+
+  abandon(taskId: string): void {
+    this.#surface.abandon(this.#task(taskId))
+  }
+
+  blockState(taskId: string, index: number): BlockState {
+    const task = this.#task(taskId)
+    task.grid.level(index) // checks the index
+    const cell = task.states.peek(index)
+    switch (cell) {
+      case COMPLETED:
+        return 'completed'
+      case PROCESSING:
+        return 'processing'
+      case FAILED:
+        return 'failed'
+      case ORPHANED:
+        return 'orphaned'
+      default:
+        if (task.abandoned) return 'orphaned'
+        return cell === READY || (cell === UNTOUCHED && task.countAwaited(index, 1) === 0) ? 'ready' : 'pending'
+    }
+  }
+
+  failedTries(taskId: string, index: number): number {
+    return this.#task(taskId).tries.get(index) ?? 0
+  }
+
+  taskGrid(taskId: string): BlockGrid {
+    return this.#task(taskId).grid
+  }
+
+  taskNumber(taskId: string): number {
+    return this.#numberOf.get(this.#task(taskId))!
+  }
+
+  takeChangedTasks(): string[] {
+    const changed = this.#tasks.filter((task) => task.changed)
+    for (const task of changed) task.changed = false
+    return changed.map(({ id }) => id)
+  }
+
+  takeOrphans(): BlockName[] {
+    const orphans = this.#orphans
+    this.#orphans = []
+    return orphans
+  }
+
+  get bytesInUse(): number {
+    return this.#tasks.reduce((sum, task) => sum + task.states.bytesInUse, 0)
+  }
+
+  #next(): TaskRun | undefined {
+    for (let p = 0; p < this.#byPriority.length; p++) {
+      const task = this.#byPriority[p]!
+      if (task.hasReady) return task
+    }
+    return undefined
+  }
+
+  #task(taskId: string): TaskRun {
+    const number = this.#order.numberOf.get(taskId)
+    if (number !== undefined) return this.#tasks[number]!
+    const known = this.taskIds.map((id) => `"${id}"`).join(', ')
+    throw new ConfigError('UNKNOWN_TASK', `There is no task "${taskId}"; the tasks are ${known}.`)
+  }
+
+  #run(number: number): TaskRun {
+    const run = this.#tasks[number]
+    if (run !== undefined) return run
+    throw new ConfigError('UNKNOWN_TASK', `There is no task ${number}; the tasks are 0 to ${this.#tasks.length - 1}.`)
+  }
+
+  /** A held block ends (its cell is RELEASING). @returns how many blocks were orphaned by it, not counting itself */
+  #end(task: TaskRun, index: number, code: number): number {
+    task.processing--
+    task.changed = true
+    switch (OUTCOMES[code]) {
+      case 'skipped':
+        task.skipped++
+        this.#complete(task, index)
+        return 0
+      case 'done':
+        this.#complete(task, index)
+        return 0
+      case 'failed': {
+        if (task.abandoned) return this.#orphanHeld(task, index)
+        const tries = (task.tries.get(index) ?? 0) + 1
+        if (tries <= task.maxRetries) {
+          task.tries.set(index, tries)
+          task.makeReady(index)
+          return 0
+        }
+        task.tries.delete(index)
+        task.states.set(index, FAILED)
+        task.failed++
+        return this.#surface.orphanDependents(task, index)
+      }
+      default:
+        if (task.abandoned) return this.#orphanHeld(task, index)
+        task.makeReady(index)
+        return 0
+    }
+  }
+
+  #complete(task: TaskRun, index: number): void {
+    if (task.tries.size > 0) task.tries.delete(index)
+    task.completed++
+    this.#surface.complete(task, index)
+  }
+
+  #orphanHeld(task: TaskRun, index: number): number {
+    task.tries.delete(index)
+    task.states.set(index, ORPHANED)
+    task.orphaned++
+    return this.#surface.orphanDependents(task, index)
+  }
+}
+
+const isList = <T>(value: T | readonly T[]): value is readonly T[] => Array.isArray(value)
+
+function stateOf(task: TaskRun): TaskState {
+  const { id, total, ready, processing, completed, skipped, failed, orphaned } = task
+  const pending = total - ready - processing - completed - failed - orphaned
+  return { id, total, pending, ready, processing, completed, skipped, failed, orphaned }
+}
+
+function scheduledBlock(task: TaskRun, index: number): ScheduledBlock {
+  const { readRoi, writeRoi } = task.grid.block(index)
+  const attempt = task.tries.size === 0 ? 1 : (task.tries.get(index) ?? 0) + 1
+  return { taskId: task.id, index, attempt, readRoi, writeRoi }
+}
+
+/** Marks a held block as being released, so that the same name a second time is noticed; false when it is not held. */
+function markReleasing(task: TaskRun, index: number): boolean {
+  if (!(Number.isInteger(index) && index >= 0 && index < task.total)) return false
+  if (task.states.peek(index) !== PROCESSING) return false
+  task.states.set(index, RELEASING)
+  return true
+}
+
+function notHeld(task: TaskRun, index: number): ConfigError {
+  return new ConfigError(
+    'BLOCK_NOT_HELD',
+    `Block ${task.id}/${index} was released, but nobody holds it (or it was named twice); only acquired blocks can be, once.`,
+  )
+}
+
+function outcomeCode(outcome: OutcomeLike): number {
+  const name = typeof outcome === 'string' ? outcome : outcome.status
+  const code = OUTCOME_CODE[name]
+  if (code !== undefined) return code
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `A block's outcome is ${JSON.stringify(name)}; it must be ${OUTCOMES.join(', ')}.`,
+  )
+}
+
+function checkCodes(codes: ArrayLike<number>, count: number): void {
+  for (let n = 0; n < count; n++) {
+    if (OUTCOMES[codes[n]!] !== undefined) continue
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `Outcome ${n} is ${codes[n]}; it must be a code from 0 to ${OUTCOMES.length - 1}.`,
+    )
+  }
+}
+
+function checkRetries(maxRetries: number, taskId: string): number {
+  if (Number.isSafeInteger(maxRetries) && maxRetries >= 0) return maxRetries
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `Task "${taskId}": maxRetries is ${maxRetries}; it must be a whole number from 0.`,
+  )
+}

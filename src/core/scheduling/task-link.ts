@@ -1,0 +1,144 @@
+import { ConfigError } from '../errors.ts'
+import { ceilDivide } from '../geometry/coordinate.ts'
+import { roiEnd } from '../geometry/roi.ts'
+import type { BlockGrid } from '../grid/block-grid.ts'
+import type { IndexBox } from '../grid/index-box.ts'
+
+/** One axis of two grids: along each the blocks repeat, so "meets" is two divisions. World units. */
+interface LinkAxis {
+  readonly upBegin: number
+  readonly upStep: number
+  readonly upCount: number
+  /** where the last upstream block stops writing */
+  readonly upEnd: number
+  readonly downBegin: number
+  readonly downStep: number
+  readonly downCount: number
+  /** where the last downstream block stops writing; it reads `upper` more */
+  readonly downEnd: number
+  readonly lower: number
+  readonly upper: number
+}
+
+/**
+ * Which blocks of a downstream task wait for which blocks of a task before it: all those whose write Roi meets the read
+ * Roi. Both ways a box of blocks, since both are boxes and both grids are regular.
+ */
+export class TaskLink {
+  readonly #axes: readonly LinkAxis[]
+  /** The downstream blocks that wait for any upstream block at all; empty (`end` = `begin` somewhere) when none does. */
+  readonly waiting: IndexBox
+  /** At most so many upstream blocks does one downstream block wait for. */
+  readonly mostAwaited: number
+
+  /** @throws ConfigError `RANK_MISMATCH` */
+  constructor(up: BlockGrid, down: BlockGrid, names: readonly [string, string]) {
+    if (up.shape.length !== down.shape.length) {
+      throw new ConfigError(
+        'RANK_MISMATCH',
+        `Task "${names[1]}" has ${down.shape.length} axes and comes after task "${names[0]}", which has ${up.shape.length}; a chain's tasks need the same number.`,
+      )
+    }
+    this.#axes = up.shape.map((upCount, axis) => ({
+      upBegin: up.totalWriteRoi.offset[axis]!,
+      upStep: up.writeRoi.shape[axis]!,
+      upCount,
+      upEnd: endOf(up, axis),
+      downBegin: down.totalWriteRoi.offset[axis]!,
+      downStep: down.writeRoi.shape[axis]!,
+      downCount: down.shape[axis]!,
+      downEnd: endOf(down, axis),
+      lower: down.context.lower[axis]!,
+      upper: down.context.upper[axis]!,
+    }))
+    const begin = this.#axes.map((_, axis) => this.firstWaiting(axis, 0))
+    this.waiting = {
+      begin,
+      end: this.#axes.map((a, axis) => Math.max(begin[axis]!, this.lastWaiting(axis, a.upCount - 1) + 1)),
+    }
+    this.mostAwaited = this.#axes.reduce((product, a) => {
+      const reach = a.downStep + a.lower + a.upper
+      return product * Math.min(a.upCount, ceilDivide(reach, a.upStep) + 1)
+    }, 1)
+  }
+
+  /** The first downstream block along an axis that waits for upstream block k there; beyond the last when none does. */
+  firstWaiting(axis: number, k: number): number {
+    const a = this.#axes[axis]!
+    const begin = a.upBegin + k * a.upStep
+    if (begin >= a.downEnd + a.upper) return a.downCount
+    return Math.max(0, Math.floor((begin - a.upper - a.downBegin) / a.downStep))
+  }
+
+  /** The last one; before the first when none does. */
+  lastWaiting(axis: number, k: number): number {
+    const a = this.#axes[axis]!
+    const end = Math.min(a.upBegin + (k + 1) * a.upStep, a.upEnd)
+    return Math.min(a.downCount - 1, Math.ceil((end + a.lower - a.downBegin) / a.downStep) - 1)
+  }
+
+  /** The first upstream block along an axis that downstream block k awaits there; beyond the last when none. */
+  firstAwaited(axis: number, k: number): number {
+    const a = this.#axes[axis]!
+    const begin = a.downBegin + k * a.downStep - a.lower
+    if (begin >= a.upEnd) return a.upCount
+    return Math.max(0, Math.floor((begin - a.upBegin) / a.upStep))
+  }
+
+  /** The last one; before the first when none. */
+  lastAwaited(axis: number, k: number): number {
+    const a = this.#axes[axis]!
+    const end = Math.min(a.downBegin + (k + 1) * a.downStep, a.downEnd) + a.upper
+    return Math.min(a.upCount - 1, Math.ceil((end - a.upBegin) / a.upStep) - 1)
+  }
+
+  /** How many upstream blocks the downstream block at `k` awaits. */
+  countAwaited(k: readonly number[]): number {
+    let count = 1
+    for (let axis = 0; axis < k.length; axis++) {
+      const first = this.firstAwaited(axis, k[axis]!)
+      const last = this.lastAwaited(axis, k[axis]!)
+      if (last < first) return 0
+      count *= last - first + 1
+    }
+    return count
+  }
+
+  /**
+   * The upstream blocks that the downstream block at `k` awaits, as rows of indices [begin, end).
+   * @param strides of the upstream grid
+   * @param visit goes on while it returns true
+   */
+  eachAwaitedRow(
+    k: readonly number[],
+    strides: readonly number[],
+    visit: (begin: number, end: number) => boolean,
+  ): void {
+    const first = k.map((here, axis) => this.firstAwaited(axis, here))
+    const last = k.map((here, axis) => this.lastAwaited(axis, here))
+    if (first.some((low, axis) => low > last[axis]!)) return
+    const at = [...first]
+    const end = k.length - 1
+    for (;;) {
+      let row = 0
+      for (let axis = 0; axis < end; axis++) row += at[axis]! * strides[axis]!
+      if (!visit(row + first[end]!, row + last[end]! + 1)) return
+      let axis = end - 1
+      for (; axis >= 0; axis--) {
+        if (++at[axis]! <= last[axis]!) break
+        at[axis] = first[axis]!
+      }
+      if (axis < 0) return
+    }
+  }
+
+  /** Whether every downstream block waits for some upstream block. */
+  get coversAll(): boolean {
+    return this.#axes.every((a, axis) => this.waiting.begin[axis] === 0 && this.waiting.end[axis] === a.downCount)
+  }
+}
+
+const endOf = (grid: BlockGrid, axis: number): number =>
+  grid.fit === 'shrink'
+    ? roiEnd(grid.totalWriteRoi)[axis]!
+    : grid.totalWriteRoi.offset[axis]! + grid.shape[axis]! * grid.writeRoi.shape[axis]!
