@@ -7,7 +7,7 @@ import { hashBits, hashUnit, lineNoise, spaceNoise } from './tissue-noise.ts'
  */
 
 /** Distance of sites in a section, pixels. */
-export const SITE_STEP = 72
+export const SITE_STEP = 64
 
 /** How many rows of sites around a point can own it. */
 export const SITE_REACH = 3
@@ -28,7 +28,7 @@ export interface Site {
   tone: number
 }
 
-/** A neurite's id from its place: above 0, below 2^22, different within 1024 × 1024 sites (73 728 pixels). */
+/** A neurite's id from its place: above 0, below 2^22, different within 1024 × 1024 sites (65 536 pixels). */
 export const siteId = (row: number, column: number): number => ((row + 16) & 1023) * 1024 + ((column + 16) & 1023) + 1
 
 /** A site at a section; `z` may lie between two. */
@@ -40,8 +40,8 @@ export function siteAt(seed: number, row: number, column: number, z: number): Si
     return ((axis === 0 ? row : column) + 0.5 + 0.7 * jitter) * SITE_STEP + wander
   }
   const kind = hashUnit(key, 5)
-  // One in eight is a thick dendrite or axon, a third are thin.
-  const size = kind < 0.12 ? 6400 : kind < 0.65 ? 400 : -1500
+  // One in ten is a thick dendrite or axon, two in five are thin.
+  const size = kind < 0.1 ? 5600 : kind < 0.6 ? 400 : -1600
   const y = place(0, z)
   const x = place(1, z)
   return {
@@ -63,9 +63,10 @@ export function bendAt(seed: number, z: number, y: number, x: number): readonly 
     const key = seed ^ (0x1357 + 0x2468 * axis)
     // Far bends, near bends, a common drift, and the sections not lying quite on top of each other.
     const far = 34 * spaceNoise(key, z / 26, y / 190, x / 190)
-    const near = 11 * spaceNoise(key ^ 0x55aa, z / 10, y / 52, x / 52)
+    const near = 15 * spaceNoise(key ^ 0x55aa, z / 11, y / 58, x / 58)
+    const fine = 3.2 * spaceNoise(key ^ 0x0ff0, z / 5, y / 21, x / 21)
     const drift = 60 * lineNoise(key ^ 0x3333, z / 60)
-    return far + near + drift + 1.6 * (hashUnit(key ^ 0x7777, z) - 0.5)
+    return far + near + fine + drift + 1.6 * (hashUnit(key ^ 0x7777, z) - 0.5)
   }
   return [one(0), one(1)]
 }
@@ -88,7 +89,8 @@ export function borderAt(seed: number, z: number, y: number, x: number): Border 
   for (let r = row - SITE_REACH; r <= row + SITE_REACH; r++) {
     for (let c = column - SITE_REACH; c <= column + SITE_REACH; c++) {
       const site = siteAt(seed, r, c, z)
-      around.push({ site, power: (py - site.y) ** 2 + (px - site.x) ** 2 - site.weight })
+      const [dy, dx] = [py - site.y, px - site.x]
+      around.push({ site, power: dy * dy + dx * dx - site.weight })
     }
   }
   around.sort((a, b) => a.power - b.power)
@@ -208,7 +210,7 @@ export function synapseOf(seed: number, layer: number, row: number, column: numb
   const [near, far] = [toOther(-14), toOther(14)]
   const [pre, post] = swap ? [far, near] : [near, far]
   return {
-    id: (((layer & 1023) * 1024 + ((row + 8) & 1023)) * 1024 + ((column + 8) & 1023)) % 4294967291,
+    id: ((layer & 1023) * 1024 + (row & 1023)) * 1024 + (column & 1023) + 1,
     z,
     y,
     x,

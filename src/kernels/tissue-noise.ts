@@ -29,13 +29,19 @@ export function lineNoise(seed: number, at: number): number {
 
 /** Smooth noise in space, −1 to 1, one free value at each point with integer coordinates. */
 export function spaceNoise(seed: number, z: number, y: number, x: number): number {
-  const [iz, iy, ix] = [Math.floor(z), Math.floor(y), Math.floor(x)]
-  const [tz, ty, tx] = [ease(z - iz), ease(y - iy), ease(x - ix)]
-  const plane = (k: number): number =>
-    mix(
-      mix(hashUnit(seed, k, iy, ix), hashUnit(seed, k, iy, ix + 1), tx),
-      mix(hashUnit(seed, k, iy + 1, ix), hashUnit(seed, k, iy + 1, ix + 1), tx),
-      ty,
-    )
-  return 2 * mix(plane(iz), plane(iz + 1), tz) - 1
+  const k = Math.floor(z)
+  const tz = z - k
+  const below = planeNoise(seed, k, y, x)
+  return 2 * (tz === 0 ? below : mix(below, planeNoise(seed, k + 1, y, x), ease(tz))) - 1
+}
+
+function planeNoise(seed: number, plane: number, y: number, x: number): number {
+  const row = Math.floor(y)
+  const column = Math.floor(x)
+  const tx = ease(x - column)
+  return mix(
+    mix(hashUnit(seed, plane, row, column), hashUnit(seed, plane, row, column + 1), tx),
+    mix(hashUnit(seed, plane, row + 1, column), hashUnit(seed, plane, row + 1, column + 1), tx),
+    ease(y - row),
+  )
 }

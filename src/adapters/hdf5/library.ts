@@ -3,6 +3,8 @@ import { ConfigError } from '../../core/errors.ts'
 /** The functions of h5wasm that are used here, with the types they really have. File ids are HDF5's. */
 export interface Hdf5Library {
   readonly HEAPU8: Uint8Array
+  readonly H5F_LIBVER_EARLIEST: number
+  readonly H5F_LIBVER_LATEST: number
   readonly FS: { getStream(fd: number): unknown; write: (...args: readonly unknown[]) => number }
   _malloc(bytes: number): number
   _free(pointer: number): void
