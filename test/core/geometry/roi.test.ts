@@ -23,14 +23,21 @@ const integer = fc.integer({ min: -1000, max: 1000 })
 const length = fc.integer({ min: 0, max: 60 })
 const rank = fc.integer({ min: 1, max: 4 })
 const anyRoi = (axes: number) =>
-  fc.tuple(fc.array(integer, { minLength: axes, maxLength: axes }), fc.array(length, { minLength: axes, maxLength: axes })).map(([o, s]) => roi(o, s))
+  fc
+    .tuple(
+      fc.array(integer, { minLength: axes, maxLength: axes }),
+      fc.array(length, { minLength: axes, maxLength: axes }),
+    )
+    .map(([o, s]) => roi(o, s))
 const rois = (count: number) => rank.chain((axes) => fc.tuple(...Array.from({ length: count }, () => anyRoi(axes))))
 const sizes = (axes: number) => fc.array(fc.integer({ min: 1, max: 50 }), { minLength: axes, maxLength: axes })
 const roiAndSize = rank.chain((axes) => fc.tuple(anyRoi(axes), sizes(axes)))
 
 /** Whether a Roi has the point, by definition. */
 const has = (r: { offset: readonly number[]; shape: readonly number[] }, point: readonly number[]) =>
-  point.every((p, axis) => p >= (r.offset[axis] as number) && p < (r.offset[axis] as number) + (r.shape[axis] as number))
+  point.every(
+    (p, axis) => p >= (r.offset[axis] as number) && p < (r.offset[axis] as number) + (r.shape[axis] as number),
+  )
 
 describe('coordinates', () => {
   it('divide towards minus and plus infinity, exactly, for all safe integers', () =>
@@ -86,8 +93,19 @@ describe('Rois', () => {
   it('come back when they are grown and shrunk by the same context', () =>
     fc.assert(
       fc.property(roiAndSize, ([r, by]) => {
-        const grown = growRoi(r, by, by.map((v) => v + 1))
-        assert.deepEqual(growRoi(grown, by.map((v) => -v), by.map((v) => -v - 1)), r)
+        const grown = growRoi(
+          r,
+          by,
+          by.map((v) => v + 1),
+        )
+        assert.deepEqual(
+          growRoi(
+            grown,
+            by.map((v) => -v),
+            by.map((v) => -v - 1),
+          ),
+          r,
+        )
         assert.deepEqual(contextOf(grown, r), { lower: by, upper: by.map((v) => v + 1) })
       }),
     ))
@@ -118,7 +136,7 @@ describe('Rois', () => {
     fc.assert(
       fc.property(roiAndSize, ([r, voxelSize]) => {
         assert.deepEqual(fromVoxels(toVoxels(r, voxelSize), voxelSize), snapRoi(r, voxelSize, 'grow'))
-        const voxels = { offset: r.offset, shape: r.shape } as Parameters<typeof fromVoxels>[0]
+        const voxels = roi<'voxel'>(r.offset, r.shape)
         assert.deepEqual(toVoxels(fromVoxels(voxels, voxelSize), voxelSize), voxels)
       }),
     ))

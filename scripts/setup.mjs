@@ -1,0 +1,43 @@
+// Makes a fresh checkout ready, whatever Node it is started with, and goes on from there with the pinned Node:
+//   node scripts/setup.mjs [--build] [--test] [--then FILE args…]
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = resolve(fileURLToPath(import.meta.url), '../..')
+const bin = join(root, 'node_modules', '.bin')
+const node = join(bin, 'node')
+const stampFile = join(root, 'node_modules', '.bellis-setup')
+
+const args = process.argv.slice(2)
+const thenAt = args.indexOf('--then')
+const flags = thenAt === -1 ? args : args.slice(0, thenAt)
+const then = thenAt === -1 ? [] : args.slice(thenAt + 1)
+
+const stamp = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex')
+if (!existsSync(node) || !existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
+  console.error('Setting up: npm ci')
+  const npm = process.env.npm_execpath
+  const call = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+  // npm started this script in most cases: the same npm is used then, else the one on the PATH.
+  if (npm?.endsWith('.js')) run(process.execPath, [npm, ...call])
+  else run('npm', call)
+  writeFileSync(stampFile, stamp)
+}
+if (flags.includes('--build')) run(node, ['scripts/build.mjs'])
+if (flags.includes('--test')) run(node, ['scripts/test.mjs', ...flags.filter((flag) => flag.startsWith('--only'))])
+if (then.length > 0) run(node, then)
+
+function run(command, parameters) {
+  const { status, signal, error } = spawnSync(command, parameters, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` },
+  })
+  if (error !== undefined) console.error(error.message)
+  if (status !== 0) process.exit(status ?? (signal === 'SIGINT' ? 130 : 1))
+}

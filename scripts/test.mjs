@@ -1,0 +1,27 @@
+// Everything that must be right before a change lands, in the order in which it fails fastest. Needs a built dist/.
+import { spawnSync } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = resolve(fileURLToPath(import.meta.url), '../..')
+const bin = join(root, 'node_modules', '.bin')
+const steps = [
+  ['Lint and format', join(bin, 'biome'), ['check', '.']],
+  ['Types', join(bin, 'tsc'), ['-p', 'tsconfig.json']],
+  ['Types of the pure core', join(bin, 'tsc'), ['-p', 'tsconfig.core.json']],
+  ['Import rules', join(bin, 'depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
+  ['Python for comparisons', process.execPath, ['scripts/python-env.mjs']],
+  ['Installed package', process.execPath, ['scripts/smoke.mjs']],
+  ['Tests', process.execPath, ['--test', '--test-concurrency=2', 'test/**/*.test.ts']],
+]
+for (const [title, command, parameters] of steps) {
+  console.log(`\n=== ${title}`)
+  const begun = Date.now()
+  const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' })
+  if (error !== undefined) console.error(error.message)
+  if (status !== 0) {
+    console.error(`\n${title}: failed`)
+    process.exit(1)
+  }
+  console.log(`=== ${title}: ${((Date.now() - begun) / 1000).toFixed(1)} s`)
+}

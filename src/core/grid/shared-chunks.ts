@@ -1,0 +1,77 @@
+import { type Coordinate, ceilDivide, floorDivide } from '../geometry/coordinate.ts'
+import type { BlockGrid } from './block-grid.ts'
+
+/** How an array is cut in storage: pieces that are written as a whole. World units. */
+export interface StorageGrid {
+  /** Where the first piece begins. */
+  readonly offset: Coordinate
+  /** The size of a piece, per axis, > 0. */
+  readonly pieceShape: Coordinate
+}
+
+/**
+ * Looks for two blocks of one task that would write into the same chunk (or shard) and may run at the same time: one of
+ * the two would be lost. Blocks in read/write conflict never run together, so they may share.
+ * @returns the axes along which such two blocks are neighbours, or undefined when there are none
+ */
+export function findSharedPiece(grid: BlockGrid, storage: StorageGrid): readonly number[] | undefined {
+  const reach = grid.shape.map((count, axis) => sharingDistance(grid, storage, axis, count))
+  for (const step of stepsWithin(reach)) {
+    if (!(grid.readWriteConflict && inConflict(grid, step))) return step.flatMap((by, axis) => (by === 0 ? [] : [axis]))
+  }
+  return undefined
+}
+
+/** The largest distance, in blocks along one axis, at which two write Rois touch the same row of pieces. */
+function sharingDistance(grid: BlockGrid, storage: StorageGrid, axis: number, count: number): number {
+  const width = grid.writeRoi.shape[axis] as number
+  const piece = storage.pieceShape[axis] as number
+  const start = (grid.totalWriteRoi.offset[axis] as number) - (storage.offset[axis] as number)
+  // Where a block begins within its piece repeats after this many blocks.
+  const period = piece / greatestDivisor(piece, width)
+  let farthest = 0
+  for (let k = 0; k < Math.min(count - 1, period); k++) {
+    const begin = start + k * width
+    const pieceEnd = (floorDivide(begin + width - 1, piece) + 1) * piece
+    farthest = Math.max(farthest, Math.min(ceilDivide(pieceEnd - begin, width) - 1, count - 1 - k))
+  }
+  return farthest
+}
+
+/** Every non-zero step of at most `reach` blocks per axis; of two opposite ones, one. */
+function* stepsWithin(reach: readonly number[]): Generator<number[]> {
+  const step = reach.map((far) => -far)
+  for (;;) {
+    const first = step.find((by) => by !== 0)
+    if (first !== undefined && first > 0) yield [...step]
+    let axis = step.length - 1
+    while (axis >= 0 && step[axis] === reach[axis]) {
+      step[axis] = -(reach[axis] as number)
+      axis--
+    }
+    if (axis < 0) return
+    step[axis] = (step[axis] as number) + 1
+  }
+}
+
+/** Whether a block and the one `step` away read what the other writes. */
+function inConflict(grid: BlockGrid, step: readonly number[]): boolean {
+  const meets = (direction: 1 | -1) =>
+    step.every((by, axis) => {
+      const width = grid.writeRoi.shape[axis] as number
+      const away = by * direction
+      const context = (away > 0 ? grid.context.upper : grid.context.lower)[axis] as number
+      return away === 0 || (Math.abs(away) - 1) * width < context
+    })
+  return meets(1) || meets(-1)
+}
+
+/** The largest size up to `most` by which `width` can be cut without a rest. */
+export function largestDivisor(width: number, most: number): number {
+  for (let parts = Math.max(1, Math.ceil(width / most)); parts <= width; parts++) {
+    if (width % parts === 0) return width / parts
+  }
+  return 1
+}
+
+export const greatestDivisor = (a: number, b: number): number => (b === 0 ? Math.abs(a) : greatestDivisor(b, a % b))

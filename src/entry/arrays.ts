@@ -1,0 +1,107 @@
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
+import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
+import { ConfigError } from '../core/errors.ts'
+import type { WorldUnit } from '../core/geometry/placement.ts'
+import type { ArrayStore } from '../ports/array-store.ts'
+import type { ArrayFormat } from '../ports/chunked-array.ts'
+import { type CreateVolumeOptions, createOptionsOf, type VolumeArray, volumeArray } from '../runtime/volume-array.ts'
+
+const zarr = zarrFormat()
+const hdf5 = hdf5Format()
+
+/** A dataset's path, taken apart. */
+export interface DatasetPath {
+  readonly format: ArrayFormat
+  readonly container: string
+  /** `/` between names, '' for the container itself. */
+  readonly inner: string
+}
+
+const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
+  [/\.zarr$/i, zarr],
+  [/\.(hdf|hdf5|h5)$/i, hdf5],
+]
+
+/**
+ * Takes a path such as `sample.hdf/volumes/raw` apart. The container is the first part with a known suffix; where none
+ * has one, what lies there says it.
+ * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5)
+ */
+export function parseDatasetPath(path: string): DatasetPath {
+  const parts = path.replace(/\/+$/, '').split('/')
+  for (const [index, part] of parts.entries()) {
+    if (/\.n5$/i.test(part))
+      throw new ConfigError('UNSUPPORTED', `${path}: N5 can't be read; convert it to Zarr first.`)
+    const format = SUFFIXES.find(([suffix]) => suffix.test(part))?.[1]
+    if (format !== undefined) return split(parts, index + 1, format)
+  }
+  if (/^https?:/.test(path)) return { format: zarr, container: path.replace(/\/+$/, ''), inner: '' }
+  for (let length = parts.length; length > 0; length--) {
+    const found = formatOf(parts.slice(0, length).join('/') || '/')
+    if (found !== undefined) return split(parts, length, found)
+  }
+  throw new ConfigError(
+    'UNKNOWN_FORMAT',
+    `${path}: no container is named here; a dataset is a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, and the path inside it: data.zarr/volumes/raw.`,
+  )
+}
+
+function split(parts: readonly string[], length: number, format: ArrayFormat): DatasetPath {
+  return { format, container: parts.slice(0, length).join('/'), inner: parts.slice(length).filter(Boolean).join('/') }
+}
+
+function formatOf(path: string): ArrayFormat | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat?.isFile()) return hdf5
+  const isZarr = ['zarr.json', '.zarray', '.zgroup'].some((name) =>
+    statSync(join(path, name), { throwIfNoEntry: false })?.isFile(),
+  )
+  return isZarr ? zarr : undefined
+}
+
+/** Arrays by path, in all formats that Bellis knows. */
+export const arrayStore: ArrayStore = {
+  async open(path, options) {
+    const { format, container, inner } = parseDatasetPath(path)
+    return format.open(container, inner, options)
+  },
+  async create(path, options) {
+    const { format, container, inner } = parseDatasetPath(path)
+    return format.create(container, inner, options)
+  },
+  async planCreate(path, options) {
+    const { format, container, inner } = parseDatasetPath(path)
+    return format.planCreate(container, inner, options)
+  },
+  canonicalPath(path) {
+    if (/^https?:/.test(path)) return path.replace(/\/+$/, '')
+    return resolve(path)
+  },
+}
+
+/**
+ * Opens a dataset: `openArray('sample.hdf/volumes/raw')`.
+ * @param options.mode 'r' reads, 'r+' also writes. @default 'r'
+ * @param options.unit the coarsest unit to count in; finer when its voxel size needs it. @default 'nm'
+ * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`, `NOT_A_DATASET`, `UNKNOWN_FORMAT`, `UNSUPPORTED_CODEC`, `INVALID_METADATA`
+ */
+export async function openArray(
+  path: string,
+  options: { readonly mode?: 'r' | 'r+'; readonly unit?: WorldUnit } = {},
+): Promise<VolumeArray> {
+  const { mode = 'r', unit = 'nm' } = options
+  return volumeArray(await arrayStore.open(path, { mode }), unit)
+}
+
+/**
+ * Makes a dataset and opens it for reading and writing: `createArray('out.zarr/raw', { shape, dtype: 'uint8' })`.
+ * @throws ConfigError `DATASET_EXISTS`, `INVALID_CONFIG`, `UNSUPPORTED`; InfrastructureError `DISK_FULL`, `IO_ERROR`
+ */
+export async function createArray(path: string, options: CreateVolumeOptions): Promise<VolumeArray> {
+  return volumeArray(
+    await arrayStore.create(path, createOptionsOf(path, options)),
+    options.unit ?? options.like?.unit ?? 'nm',
+  )
+}

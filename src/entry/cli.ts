@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { convertCommand } from './cli/convert.ts'
+import { demoCommand } from './cli/demo.ts'
+import { infoCommand } from './cli/info.ts'
+import { reportError } from './cli/output.ts'
+import { planCommand } from './cli/plan.ts'
+import { sampleCommand } from './cli/sample.ts'
+import { smoothCommand } from './cli/smooth.ts'
+
+/** The command line. @param args without the program's name. Sets the process's exit code, and never throws. */
+export async function main(args: readonly string[]): Promise<void> {
+  const program = new Command('bellis')
+    .description(
+      'Runs a function over every block of a huge n-dimensional volume: in parallel, in the right order, to the end.',
+    )
+    .version(version(), '-V, --version')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'bellis: ')) })
+    .addHelpText(
+      'after',
+      '\nA dataset is one path: sample.hdf/volumes/raw, out.zarr/volumes/raw.\nExit codes: 0 done, 1 blocks failed, 2 wrong call or input, 130 interrupted.\n\nExample:\n  $ bellis demo',
+    )
+  for (const command of [
+    demoCommand(),
+    sampleCommand(),
+    infoCommand(),
+    convertCommand(),
+    smoothCommand(),
+    planCommand(),
+  ]) {
+    program.addCommand(inherit(command))
+  }
+  try {
+    if (args.length === 0) program.outputHelp()
+    else await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error, args)
+  }
+}
+
+/** Lets a command, and those below it, throw and report as the program does. */
+function inherit(command: Command): Command {
+  command.exitOverride().configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'bellis: ')) })
+  for (const below of command.commands) inherit(below)
+  return command
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}

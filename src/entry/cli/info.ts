@@ -1,0 +1,99 @@
+import { Command } from 'commander'
+import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
+import { BlockwiseError } from '../../core/errors.ts'
+import { countElements } from '../../core/geometry/coordinate.ts'
+import { showRoiInNm, toNanometers } from '../../core/geometry/placement.ts'
+import type { VolumeArray } from '../../runtime/volume-array.ts'
+import { openArray, parseDatasetPath } from '../arrays.ts'
+import { type CommonOptions, commonOptions } from './options.ts'
+import { paint, printJson, showBytes } from './output.ts'
+
+const MAX_LISTED = 1000
+
+/** `bellis info` */
+export function infoCommand(): Command {
+  const command = new Command('info')
+    .description('Says what a dataset is; for a container or a group, all that is in it.')
+    .argument('<dataset...>', 'dataset, group or container: sample.hdf/volumes/raw, out.zarr')
+  return commonOptions(command)
+    .addHelpText('after', '\nExample:\n  $ bellis info sample.hdf/volumes/raw out.zarr')
+    .action(async (paths: string[], options: CommonOptions) => {
+      const documents: InfoDocument[] = []
+      for (const path of paths) for (const dataset of await datasetsAt(path)) documents.push(await inspect(dataset))
+      if (options.json) printJson(documents.length === 1 && paths.length === 1 ? documents[0] : documents)
+      else process.stdout.write(`${documents.map(describe).join('\n\n')}\n`)
+    })
+}
+
+/** The dataset itself, or where the path is a group, those in it. */
+async function datasetsAt(path: string): Promise<string[]> {
+  try {
+    const array = await openArray(path)
+    await array.close()
+    return [path]
+  } catch (error) {
+    if (!(error instanceof BlockwiseError && error.code === 'NOT_A_DATASET')) throw error
+    const { format, container, inner } = parseDatasetPath(path)
+    const entries = await format.list(container, inner, { limit: MAX_LISTED })
+    const arrays = entries.filter((entry) => entry.kind === 'array')
+    if (arrays.length === 0) throw error
+    return arrays.map((entry) => `${container}/${entry.path}`)
+  }
+}
+
+type InfoDocument = Awaited<ReturnType<typeof inspect>>
+
+async function inspect(path: string) {
+  let array: VolumeArray
+  try {
+    array = await openArray(path)
+  } catch (error) {
+    if (error instanceof BlockwiseError) return { path, error: { code: error.code, message: error.message } }
+    throw error
+  }
+  const nm = (values: readonly number[]) => values.map((value) => toNanometers(value, array.unit))
+  const chunks = await array.countStoredChunks?.()
+  await array.close()
+  return {
+    path,
+    format: array.format,
+    shape: array.shape,
+    dtype: array.dtype,
+    bytes: countElements(array.shape) * BigInt(BYTES_PER_ELEMENT[array.dtype]),
+    chunkShape: array.chunkShape,
+    shardShape: array.shardShape ?? null,
+    order: array.order,
+    codecs: array.codecs,
+    fillValue: array.fillValue,
+    axes: array.axes.map((axis) => axis.name),
+    unit: 'nm' as const,
+    voxelSize: nm(array.voxelSize),
+    offset: nm(array.offset),
+    roi: { offset: nm(array.roi.offset), shape: nm(array.roi.shape) },
+    roiText: showRoiInNm(array.roi, array.unit),
+    worldUnit: array.unit,
+    chunksStored: chunks?.stored ?? null,
+    chunksTotal: chunks?.total ?? null,
+    attributes: array.attributes,
+  }
+}
+
+function describe(info: InfoDocument): string {
+  if ('error' in info) return `${paint('bold', info.path)}\n  ${info.error.message}`
+  const { chunksStored, chunksTotal, shardShape } = info
+  const rows: (readonly [string, string])[] = [
+    ['format', { zarr2: 'Zarr 2', zarr3: 'Zarr 3', hdf5: 'HDF5', memory: 'memory' }[info.format]],
+    ['shape', `${info.shape.join(' × ')} (${info.axes.join(', ')}), ${info.dtype}, ${showBytes(info.bytes)}`],
+    [
+      'chunks',
+      `${info.chunkShape.join(' × ')}${chunksTotal === null ? '' : `, ${chunksStored} of ${chunksTotal} ${shardShape === null ? '' : 'shards '}stored`}`,
+    ],
+    ...(shardShape === null ? [] : [['shards', shardShape.join(' × ')] as const]),
+    ['codecs', info.codecs.length === 0 ? 'raw' : info.codecs.join(', ')],
+    ['fill value', String(info.fillValue)],
+    ['voxel size', `${info.voxelSize.join(' × ')} nm`],
+    ['offset', `${info.offset.join(', ')} nm`],
+    ['roi', `${info.roiText} nm`],
+  ]
+  return [paint('bold', info.path), ...rows.map(([name, value]) => `  ${name.padEnd(12)}${value}`)].join('\n')
+}

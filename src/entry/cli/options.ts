@@ -1,0 +1,85 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { RunOptions } from '../run.ts'
+
+/** Options of every command. */
+export interface CommonOptions {
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly logLevel?: 'error' | 'warn' | 'info' | 'debug'
+}
+
+/** Options of every command that runs blocks. */
+export interface RunFlags extends CommonOptions {
+  readonly workers?: number
+  readonly pool?: 'process' | 'inline'
+  readonly maxRetries?: number
+  readonly timeout?: number
+  readonly overwrite?: boolean
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+  readonly runDir?: string
+}
+
+export const commonOptions = (command: Command): Command =>
+  command
+    .option('--json', 'one JSON document on standard output')
+    .option('--quiet', 'no progress, errors alone')
+    .addOption(
+      new Option('--log-level <level>', 'how much is told').choices(['error', 'warn', 'info', 'debug']).default('info'),
+    )
+
+export const runOptions = (command: Command): Command =>
+  commonOptions(command)
+    .option('--workers <n>', 'workers in all (default: the processors of this machine)', wholeNumber(1))
+    .addOption(new Option('--pool <kind>', 'where blocks are done').choices(['process', 'inline']).default('process'))
+    .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
+    .option('--timeout <seconds>', 'what one block may take (default: no limit)', seconds)
+    .option('--overwrite', 'replace an output that exists')
+    .option('--yes', 'do not ask')
+    .option('--dry-run', 'say what would be done, write nothing')
+    .option('--run-dir <folder>', "where the run's folder is made (default: .bellis)")
+
+/** The options of a run that the flags say. */
+export const runOptionsOf = (flags: RunFlags): RunOptions => ({
+  ...(flags.workers === undefined ? {} : { workers: flags.workers }),
+  ...(flags.pool === undefined ? {} : { pool: flags.pool }),
+  ...(flags.maxRetries === undefined ? {} : { maxRetries: flags.maxRetries }),
+  ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+  ...(flags.overwrite === undefined ? {} : { overwrite: flags.overwrite }),
+  ...(flags.runDir === undefined ? {} : { runDir: flags.runDir }),
+})
+
+/** A parser of whole numbers from `least` on. */
+export const wholeNumber =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${least} on.`)
+  }
+
+function seconds(text: string): number {
+  const value = Number(text)
+  // A timer takes at most 2^31 ms.
+  if (value > 0 && value <= 2_000_000) return value
+  throw new InvalidArgumentError('It must be a number of seconds above 0.')
+}
+
+/** Voxels per axis, `64,64,64`. */
+export function voxelShape(text: string): number[] {
+  const values = text.split(',').map(Number)
+  if (values.every((value) => Number.isSafeInteger(value) && value > 0) && !text.split(',').includes('')) return values
+  throw new InvalidArgumentError('It must be whole numbers above 0 with commas, slowest axis first, such as 64,64,64.')
+}
+
+/** One number, or one per axis with commas. What it means is checked by the task. */
+export function numberOrList(text: string): number | number[] {
+  const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+  return values.length === 1 ? (values[0] as number) : values
+}
+
+/** Drops what was not given, so that the task's defaults stand. */
+export const given = <Fields extends object>(
+  fields: Fields,
+): { [Key in keyof Fields]: Exclude<Fields[Key], undefined> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never

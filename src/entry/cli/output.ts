@@ -1,0 +1,80 @@
+import { styleText } from 'node:util'
+import { BlockwiseError } from '../../core/errors.ts'
+import type { CommonOptions } from './options.ts'
+
+export type Style = Parameters<typeof styleText>[0]
+
+/** Colours a text where the stream is a terminal and NO_COLOR is not set. */
+export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
+  styleText(style, text, { stream, validateStream: true })
+
+/** Human text on standard output; nothing with --json or --quiet. */
+export function say(options: CommonOptions, text: string): void {
+  if (!options.json && !options.quiet) process.stdout.write(`${text}\n`)
+}
+
+/** A warning on standard error. */
+export function warn(options: CommonOptions, text: string): void {
+  if (options.logLevel !== 'error') process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${text}\n`)
+}
+
+/** A JSON document on standard output; 64-bit integers that JavaScript can't hold exactly are written in full. */
+export function printJson(value: unknown): void {
+  const marked = JSON.stringify(
+    value,
+    (_, part: unknown) => {
+      if (typeof part === 'bigint') return `\u0000${part}\u0000`
+      return typeof part === 'number' && !Number.isFinite(part) ? String(part) : part
+    },
+    2,
+  )
+  process.stdout.write(`${marked.replace(/"\\u0000(-?\d+)\\u0000"/g, '$1')}\n`)
+}
+
+/** Tells an error in one line (its stack with `--log-level debug`) and gives the exit code for it. */
+export function reportError(error: unknown, args: readonly string[]): number {
+  const known = error instanceof BlockwiseError
+  const text = error instanceof Error ? error.message : String(error)
+  const debug = args.join(' ').includes('--log-level debug') || args.includes('--log-level=debug')
+  const prefix = known ? 'bellis:' : 'bellis: internal error:'
+  process.stderr.write(`${paint('red', prefix, process.stderr)} ${text.replaceAll('\n', ' ')}\n`)
+  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  for (
+    let cause = error instanceof Error ? error.cause : undefined;
+    debug && cause instanceof Error;
+    cause = cause.cause
+  ) {
+    process.stderr.write(`caused by ${cause.stack}\n`)
+  }
+  return known ? 2 : 1
+}
+
+/** `12.3 GB`, `384 kB`. */
+export function showBytes(bytes: number | bigint): string {
+  let value = Number(bytes)
+  for (const unit of ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB']) {
+    if (value < 1000 || unit === 'PB') return `${unit === 'bytes' ? value : value.toPrecision(3)} ${unit}`
+    value /= 1000
+  }
+  return String(bytes)
+}
+
+/** `1.23 M`, for counts and rates. */
+export function showCount(value: number): string {
+  if (value >= 1e9) return `${(value / 1e9).toPrecision(3)} G`
+  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
+  if (value >= 1e4) return `${(value / 1e3).toPrecision(3)} k`
+  return value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toPrecision(2)
+}
+
+/** `8 s`, `3 min 20 s`, `2 h 05 min`, `4 d 3 h`. */
+export function showDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?'
+  if (seconds < 10) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`
+  if (whole < 86_400)
+    return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`
+}

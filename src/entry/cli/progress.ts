@@ -1,0 +1,95 @@
+import type { RunEvent, TaskCounts } from '../../runtime/run-events.ts'
+import { paint, showCount, showDuration } from './output.ts'
+
+const BAR_WIDTH = 24
+const PLAIN_EVERY_MS = 10_000
+
+/**
+ * Shows a run's progress on standard error: a bar per task that is drawn anew on a terminal, else a plain line at most
+ * every 10 s.
+ */
+export class ProgressDisplay {
+  readonly #stream = process.stderr
+  readonly #terminal = Boolean(process.stderr.isTTY)
+  #linesDrawn = 0
+  #lastPlain = 0
+
+  readonly receive = (event: RunEvent): void => {
+    switch (event.type) {
+      case 'progress':
+        if (this.#terminal) this.#draw(event.tasks, event.seconds)
+        else this.#plain(event.tasks, event.seconds)
+        break
+      case 'worker-died':
+        this.note(
+          `worker ${event.workerId} ended (${firstLine(event.reason)})${event.restartMs === undefined ? '' : '; it is replaced'}`,
+        )
+        break
+      case 'block-retried':
+        this.note(
+          `block ${event.taskId}/${event.index} failed (try ${event.attempt}), trying again: ${firstLine(event.error.message)}`,
+        )
+        break
+      case 'run-finished':
+        this.end()
+        break
+      default:
+    }
+  }
+
+  /** A line above the bars. */
+  note(text: string): void {
+    this.#erase()
+    this.#stream.write(`${paint('yellow', text, this.#stream)}\n`)
+  }
+
+  end(): void {
+    this.#linesDrawn = 0
+  }
+
+  #draw(tasks: readonly TaskCounts[], seconds: number): void {
+    this.#erase()
+    const width = Math.max(...tasks.map((task) => task.id.length))
+    const columns = this.#stream.columns ?? 100
+    const lines = tasks.map((task) => barLine(task, seconds, width, this.#stream, columns))
+    this.#stream.write(`${lines.join('\n')}\n`)
+    this.#linesDrawn = lines.length
+  }
+
+  #erase(): void {
+    if (this.#linesDrawn > 0) this.#stream.write(`\u001b[${this.#linesDrawn}A\u001b[0J`)
+    this.#linesDrawn = 0
+  }
+
+  #plain(tasks: readonly TaskCounts[], seconds: number): void {
+    const now = performance.now()
+    if (now - this.#lastPlain < PLAIN_EVERY_MS && this.#lastPlain > 0) return
+    this.#lastPlain = now
+    const parts = tasks.map((task) => `${task.id} ${task.completed}/${task.total}${troubleOf(task)}`)
+    this.#stream.write(`${showDuration(seconds)}: ${parts.join(', ')}\n`)
+  }
+}
+
+function barLine(
+  task: TaskCounts,
+  seconds: number,
+  width: number,
+  stream: NodeJS.WriteStream,
+  columns: number,
+): string {
+  const share = task.total === 0 ? 1 : task.completed / task.total
+  const full = Math.round(share * BAR_WIDTH)
+  const bar = `${paint('green', '━'.repeat(full), stream)}${paint('gray', '─'.repeat(BAR_WIDTH - full), stream)}`
+  const computed = task.completed - task.skipped
+  const rate = computed / Math.max(seconds, 1e-3)
+  const left = task.total - task.completed - task.failed - task.orphaned
+  const eta = left > 0 && computed > 0 ? `, ${showDuration(left / rate)} left` : ''
+  const counts = `${task.completed}/${task.total}`
+  const details = columns < 80 ? '' : `  ${showCount(rate)} blocks/s${eta}, ${task.processing} running`
+  return `${task.id.padEnd(width)} ${bar} ${counts}${details}${paint('red', troubleOf(task), stream)}`
+}
+
+const troubleOf = (task: TaskCounts): string =>
+  `${task.failed > 0 ? `, ${task.failed} failed` : ''}${task.orphaned > 0 ? `, ${task.orphaned} orphaned` : ''}`
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''

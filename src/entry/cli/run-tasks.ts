@@ -1,0 +1,148 @@
+import { createInterface } from 'node:readline/promises'
+import { ConfigError } from '../../core/errors.ts'
+import type { TaskLike } from '../../runtime/define-task.ts'
+import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
+import { EventStream } from '../../runtime/run-events.ts'
+import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
+import { arrayStore } from '../arrays.ts'
+import { execute, planTasks } from '../run.ts'
+import { type RunFlags, runOptionsOf } from './options.ts'
+import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
+import { describePlan, planDocument } from './plan-report.ts'
+import { ProgressDisplay } from './progress.ts'
+
+const MAX_SHOWN_FAILURES = 100
+
+/**
+ * What every command that runs blocks does: plan, ask where it must, run with progress, report, and set the exit code.
+ * @returns the result, or undefined where only the plan was shown
+ */
+export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Promise<RunResult | undefined> {
+  const options = runOptionsOf(flags)
+  const pipeline = await planTasks(tasks, options)
+  for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
+  if (flags.dryRun) {
+    if (flags.json) printJson(planDocument(pipeline, options))
+    else process.stdout.write(`${describePlan(pipeline, options)}\n`)
+    return undefined
+  }
+  if (flags.overwrite) await confirmOverwrite(pipeline, flags)
+  const result = await runWithSignals(pipeline, flags)
+  report(result, flags)
+  if (result.interrupted) process.exitCode = 130
+  else if (!result.ok) process.exitCode = 1
+  return result
+}
+
+async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promise<RunResult> {
+  const events = new EventStream()
+  const display = new ProgressDisplay()
+  if (!flags.quiet) events.listen(display.receive)
+  const stopping = new AbortController()
+  const onSignal = () => {
+    if (stopping.signal.aborted) process.exit(130)
+    stopping.abort()
+    display.note('Stopping: running blocks may finish; Ctrl-C again stops at once.')
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  try {
+    return await execute(pipeline, { ...runOptionsOf(flags), signal: stopping.signal }, events)
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+  }
+}
+
+async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Promise<void> {
+  const existing: string[] = []
+  for (const { path } of pipeline.tasks.flatMap((task) => task.outputs)) {
+    const array = await arrayStore.open(path).catch(() => undefined)
+    if (array !== undefined) existing.push(path)
+    await array?.[Symbol.asyncDispose]()
+  }
+  if (existing.length === 0 || flags.yes) return
+  const question = `${existing.join(', ')} ${existing.length === 1 ? 'exists' : 'exist'} and will be deleted`
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new ConfigError('DATASET_EXISTS', `${question}; add --yes to --overwrite to agree to that.`)
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await terminal.question(`${question}. Go on? [y/N] `)
+  terminal.close()
+  if (!/^y(es)?$/i.test(answer.trim())) throw new ConfigError('DATASET_EXISTS', 'Nothing was done.')
+}
+
+function report(result: RunResult, flags: RunFlags): void {
+  if (flags.json) {
+    const { ok, interrupted, seconds, tasks, error } = result
+    printJson({ ok, interrupted, seconds, tasks: tasks.map(taskDocument), ...(error === undefined ? {} : { error }) })
+  }
+  for (const task of result.tasks) say(flags, describeTask(task, result.seconds))
+  for (const task of result.tasks) reportFailures(task, flags)
+  if (result.error !== undefined)
+    process.stderr.write(`${paint('red', 'bellis:', process.stderr)} the run was stopped: ${result.error.message}\n`)
+  if (result.interrupted || result.error !== undefined) {
+    process.stderr.write(`To continue: ${['bellis', ...process.argv.slice(2)].map(shellQuote).join(' ')}\n`)
+  }
+}
+
+function describeTask(task: TaskResult, seconds: number): string {
+  const done = task.completed === task.total
+  const parts = [
+    `${task.completed} of ${task.total} blocks`,
+    ...(task.skipped > 0 ? [`${task.skipped} of them skipped`] : []),
+    ...(task.failed > 0 ? [paint('red', `${task.failed} failed`)] : []),
+    ...(task.orphaned > 0 ? [paint('red', `${task.orphaned} orphaned`)] : []),
+    ...(task.pending + task.ready > 0 ? [`${task.pending + task.ready} not begun`] : []),
+    `${showDuration(seconds)}`,
+    `${showCount(task.blocksPerSecond)} blocks/s`,
+    `${showCount(task.voxelsPerSecond)} voxels/s`,
+  ]
+  return `${paint(done ? 'green' : 'red', done ? '✔' : '✘')} ${task.id}: ${parts.join(', ')}`
+}
+
+function reportFailures(task: TaskResult, flags: RunFlags): void {
+  if (flags.json) return
+  const write = (text: string) => process.stderr.write(`${text}\n`)
+  if (task.error !== undefined) write(`${paint('red', 'abandoned', process.stderr)} ${task.error.message}`)
+  for (const failure of task.failures.slice(0, MAX_SHOWN_FAILURES)) {
+    const log = failure.logFile === undefined ? '' : ` (log: ${failure.logFile})`
+    write(
+      `${paint('red', 'failed', process.stderr)} ${failure.block} after ${failure.attempts} ${failure.attempts === 1 ? 'try' : 'tries'}: ${failure.error.message}${log}`,
+    )
+    if (flags.logLevel === 'debug' && failure.error.stack !== undefined) write(failure.error.stack)
+  }
+  if (task.failed > MAX_SHOWN_FAILURES)
+    write(`… and ${task.failed - MAX_SHOWN_FAILURES} more blocks of ${task.id} failed`)
+}
+
+const taskDocument = ({
+  id,
+  total,
+  completed,
+  skipped,
+  failed,
+  orphaned,
+  pending,
+  ready,
+  processing,
+  blocksPerSecond,
+  voxelsPerSecond,
+  failures,
+  error,
+}: TaskResult) => ({
+  id,
+  total,
+  completed,
+  skipped,
+  failed,
+  orphaned,
+  pending: pending + ready + processing,
+  blocksPerSecond,
+  voxelsPerSecond,
+  failures,
+  ...(error === undefined ? {} : { error }),
+})
+
+const shellQuote = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`

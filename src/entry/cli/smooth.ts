@@ -1,0 +1,41 @@
+import { Command, Option } from 'commander'
+import { smooth } from '../tasks.ts'
+import { given, numberOrList, type RunFlags, runOptions, voxelShape } from './options.ts'
+import { runTasks } from './run-tasks.ts'
+
+interface SmoothFlags extends RunFlags {
+  readonly sigma?: number | number[]
+  readonly mode?: 'constant' | 'reflect' | 'nearest' | 'mirror' | 'wrap'
+  readonly blockRead?: number[]
+  readonly blockWrite?: number[]
+}
+
+/** `bellis smooth` @param always flags that are set whatever the user says */
+export function smoothCommand(always: RunFlags = {}): Command {
+  const command = new Command('smooth')
+    .description('Smooths a whole volume with a Gaussian, equal to scipy.ndimage.gaussian_filter.')
+    .argument('<src>', 'dataset to smooth: out.zarr/volumes/raw')
+    .argument('<dst>', 'Zarr array to write: out.zarr/volumes/smoothed')
+    .option('--sigma <voxels>', 'standard deviation, one number or one per axis (default: 2)', numberOrList)
+    .addOption(
+      new Option('--mode <mode>', 'what lies beyond the volume (default: constant, 0)').choices([
+        'constant',
+        'reflect',
+        'nearest',
+        'mirror',
+        'wrap',
+      ]),
+    )
+    .option('--block-read <z,y,x>', 'voxels that a block reads (default: what sigma needs)', voxelShape)
+    .option('--block-write <z,y,x>', 'voxels that a block writes', voxelShape)
+  return runOptions(command)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ bellis smooth out.zarr/volumes/raw out.zarr/volumes/smoothed --sigma 2 --workers 4',
+    )
+    .action(async (input: string, output: string, flags: SmoothFlags) => {
+      const { sigma, mode, blockRead, blockWrite } = flags
+      const task = smooth({ input, output, ...given({ sigma, mode, blockRead, blockWrite }) })
+      await runTasks([task], { ...flags, ...always })
+    })
+}

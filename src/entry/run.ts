@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { extname, join } from 'node:path'
+import { processLauncher } from '../adapters/processes/process-launcher.ts'
+import { ConfigError } from '../core/errors.ts'
+import type { WorkerLauncher } from '../ports/worker-launcher.ts'
+import { type ClosureTask, isPipelineDefinition, isTaskDefinition, type TaskLike } from '../runtime/define-task.ts'
+import { inlineLauncher } from '../runtime/inline-launcher.ts'
+import { type PlannedPipeline, type PlannedTask, planPipeline } from '../runtime/plan-pipeline.ts'
+import { EventStream, type RunEvent } from '../runtime/run-events.ts'
+import { type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
+import { arrayStore } from './arrays.ts'
+import { breathe, systemClock } from './clock.ts'
+
+/** How a run is done. */
+export interface RunOptions {
+  /** Workers in all, for all tasks together. @default the processors of this machine */
+  readonly workers?: number
+  /**
+   * `process`: each worker is a process of this machine. `inline`: all in this process, by async concurrency; what a task
+   * given as a closure always has. @default 'process'
+   */
+  readonly pool?: 'process' | 'inline' | WorkerLauncher
+  /** Further tries of a block that failed. @default 2 */
+  readonly maxRetries?: number
+  /** Milliseconds that one block may take. @default no limit */
+  readonly timeoutMs?: number
+  /** How often in a row a dead worker is replaced without a completed block. @default 5 */
+  readonly maxWorkerRestarts?: number
+  /** Replaces outputs that exist. @default false */
+  readonly overwrite?: boolean
+  /** Where the run's folder is made. @default '.bellis', or BELLIS_HOME */
+  readonly runDir?: string
+  /** Stops the run: running blocks may finish, no further one begins. */
+  readonly signal?: AbortSignal
+  /** How long running blocks may go on after `signal`. @default 5000 */
+  readonly stopGraceMs?: number
+  readonly onEvent?: (event: RunEvent) => void
+}
+
+/** A run that was started. */
+export interface Run extends AsyncDisposable {
+  /** Every event from the next turn on; a reader that is slow misses block events, never failures. */
+  readonly events: AsyncIterable<RunEvent>
+  /** How it ended. Rejects with a ConfigError when it could not begin: nothing was written then. */
+  readonly result: Promise<RunResult>
+  /** Stops handing out blocks and resolves when the running ones have ended. */
+  stop(): Promise<RunResult>
+}
+
+type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
+
+/**
+ * Runs one task or several to their end.
+ * @param tasks nodes of defined tasks, closures, or what a pipeline gives; what they come after is run too
+ * @returns how every task ended; a block that failed is in there, not thrown
+ * @throws ConfigError when the run can't begin: nothing was written then
+ */
+export function runBlockwise(tasks: Tasks, options: RunOptions = {}): Promise<RunResult> {
+  return startRun(tasks, options).result
+}
+
+/** Starts a run. @see runBlockwise */
+export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
+  const events = new EventStream()
+  if (options.onEvent !== undefined) events.listen(options.onEvent)
+  const stopping = new AbortController()
+  const signal = options.signal === undefined ? stopping.signal : AbortSignal.any([options.signal, stopping.signal])
+  const result = planTasks(tasks, options).then((pipeline) => execute(pipeline, { ...options, signal }, events))
+  const stop = () => {
+    stopping.abort()
+    return result
+  }
+  result.catch(() => {})
+  return {
+    events,
+    result,
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop().catch(() => {})
+    },
+  }
+}
+
+/**
+ * Plans a run without writing anything: what would be done.
+ * @throws ConfigError as `runBlockwise`
+ */
+export async function planTasks(
+  tasks: Tasks,
+  options: Pick<RunOptions, 'overwrite' | 'workers'> = {},
+): Promise<PlannedPipeline> {
+  const { workers = 1 } = options
+  if (!Number.isSafeInteger(workers) || workers < 1) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `The number of workers is ${workers}, but must be a whole number from 1 on.`,
+    )
+  }
+  const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
+  return planPipeline(list.map(asTask), { arrays: arrayStore, overwrite: options.overwrite ?? false })
+}
+
+function asTask(value: unknown): TaskLike {
+  if (isTaskDefinition(value) || isPipelineDefinition(value)) {
+    throw new ConfigError(
+      'INVALID_TASK',
+      `"${value.options.name ?? 'pipeline'}" is a definition; call it with its configuration to get what can be run.`,
+    )
+  }
+  const task = value as Partial<ClosureTask> & { kind?: unknown }
+  const isTask =
+    typeof value === 'object' &&
+    value !== null &&
+    typeof task.id === 'string' &&
+    (task.kind === 'task' || typeof task.process === 'function')
+  if (!isTask)
+    throw new ConfigError(
+      'INVALID_TASK',
+      'What is to be run must be a defined task called with its configuration, or an object with id, Rois and process.',
+    )
+  return value as TaskLike
+}
+
+/** Makes the outputs of a planned pipeline, and runs it. */
+export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
+  const {
+    workers = availableParallelism(),
+    pool = 'process',
+    signal,
+    maxRetries,
+    timeoutMs,
+    maxWorkerRestarts,
+    stopGraceMs,
+  } = options
+  for (const task of pipeline.tasks) {
+    for (const output of task.outputs)
+      await (await arrayStore.create(output.path, output.options))[Symbol.asyncDispose]()
+  }
+  await using inline = inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe })
+  await using launcher =
+    typeof pool === 'object' ? pool : pool === 'process' ? processes(runFolder(pipeline, options)) : inline
+  const isClosure = (task: PlannedTask) => !('kind' in task.source)
+  // Awaited here: the launchers end with this function.
+  return await runPipeline(pipeline, {
+    launcherOf: (task) => (isClosure(task) ? inline : launcher),
+    workers,
+    clock: systemClock,
+    events,
+    ...(signal === undefined ? {} : { signal }),
+    ...(maxRetries === undefined ? {} : { maxRetries }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(maxWorkerRestarts === undefined ? {} : { maxWorkerRestarts }),
+    ...(stopGraceMs === undefined ? {} : { stopGraceMs }),
+  })
+}
+
+function processes(folder: string): WorkerLauncher {
+  const program = new URL(`./worker-process${extname(import.meta.url)}`, import.meta.url)
+  return processLauncher({ program, logFileOf: (workerId) => join(folder, 'logs', `${workerId}.log`) })
+}
+
+/** `.bellis/<task>-<first 8 of its hash>`: the same for the same tasks, configurations and grids. */
+export function runFolder(pipeline: PlannedPipeline, options: Pick<RunOptions, 'runDir'>): string {
+  const identity = pipeline.tasks.map(({ id, grid, source, after, unit }) => ({
+    id,
+    after,
+    unit,
+    grid: [grid.totalRoi, grid.readRoi, grid.writeRoi, grid.fit, grid.readWriteConflict],
+    ...('kind' in source ? { name: source.definition.options.name, config: source.config } : {}),
+  }))
+  const hash = createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 8)
+  const home = options.runDir ?? process.env.BELLIS_HOME ?? '.bellis'
+  return join(
+    home,
+    `${pipeline.tasks
+      .map((task) => task.id)
+      .join('+')
+      .slice(0, 60)}-${hash}`,
+  )
+}
+
+/** JSON with the keys in order: the same text for the same value. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  )
+}

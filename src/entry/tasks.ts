@@ -1,0 +1,3 @@
+// The built-in tasks: what `import … from 'bellis/tasks'` gives.
+export { convert } from '../tasks/convert.ts'
+export { smooth } from '../tasks/smooth.ts'

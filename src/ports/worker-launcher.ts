@@ -1,0 +1,27 @@
+import type { ServerMessage } from '../core/protocol/messages.ts'
+import type { Channel } from './channel.ts'
+
+/** How a worker ended. */
+export interface WorkerExit {
+  /** For people: `exit code 1`, `killed by SIGKILL`. */
+  readonly reason: string
+  /** The last lines of its own output. */
+  readonly lastOutput: string
+}
+
+/** One started worker. */
+export interface LaunchedWorker {
+  readonly channel: Channel<ServerMessage>
+  /** Where to look for its output, if that is kept. */
+  readonly logFile?: string
+  /** Resolves when it has ended and everything it sent has been received. Never rejects. */
+  readonly exited: Promise<WorkerExit>
+  /** Ends it at once, whatever it does. */
+  kill(): void
+}
+
+/** Starts workers somewhere: processes, threads, jobs. */
+export interface WorkerLauncher extends AsyncDisposable {
+  /** @throws InfrastructureError `WORKER_DIED` when it can't be started at all */
+  launch(workerId: string): Promise<LaunchedWorker>
+}

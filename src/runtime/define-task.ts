@@ -1,0 +1,232 @@
+import type { z } from 'zod'
+import { ConfigError } from '../core/errors.ts'
+import type { Block, BlockGridOptions } from '../core/grid/block-grid.ts'
+import type { CreateVolumeOptions, VolumeArray, VolumeDescription } from './volume-array.ts'
+
+/** A schema that checks a configuration: an object of named fields. */
+export type ConfigSchema = z.ZodObject
+
+/** A block as a user's function gets it. */
+export interface TaskBlock extends Block {
+  readonly taskId: string
+}
+
+export interface BlockContext {
+  /** Aborted when the block's time is up or the run stops at once: give up then. */
+  readonly signal: AbortSignal
+}
+
+/** Does one block. What it throws fails the try. */
+export type ProcessBlock = (block: TaskBlock, context: BlockContext) => void | Promise<void>
+
+/** Says whether a block is done already, or after its try, whether it really is. An error here is shown, never a silent no. */
+export type IsDone<Config> = (block: TaskBlock, config: Config) => boolean | Promise<boolean>
+
+/** Opens and plans arrays while a run is prepared. Nothing is written before every task of the run was planned. */
+export interface PlanArrays {
+  /** @param path any readable dataset, or one that this run will create */
+  open(path: string): Promise<VolumeDescription & Pick<VolumeArray, 'read'>>
+  /**
+   * Plans an output: created before the first block runs. One that exists is used again when it is the same
+   * (with `--overwrite` it is replaced).
+   * @throws ConfigError `DATASET_EXISTS` when it exists with another shape, dtype, chunks or place
+   */
+  create(path: string, options: CreateVolumeOptions): Promise<VolumeDescription>
+}
+
+/** What `plan` is given. */
+export interface PlanContext {
+  readonly arrays: PlanArrays
+  readonly taskId: string
+  /** Whether another task of this run comes before this one. */
+  readonly hasUpstream: boolean
+  /** Says something to the user before the run: context that does not suffice, say. */
+  warn(message: string): void
+}
+
+/** How a task is cut into blocks. Rois in world units of the arrays that `plan` opened. */
+export interface TaskPlan extends BlockGridOptions {
+  /** The arrays that the blocks write: checked so that no two blocks that run together share a chunk. */
+  readonly writes?: readonly VolumeDescription[]
+}
+
+/** Opens arrays where the blocks are done; they are closed when the worker ends. */
+export interface SetupArrays {
+  open(path: string, options?: { readonly mode?: 'r' | 'r+' }): Promise<VolumeArray>
+}
+
+/** What `setup` is given. */
+export interface SetupContext {
+  readonly arrays: SetupArrays
+  readonly taskId: string
+  readonly workerId: string
+}
+
+export interface TaskOptions<Schema extends ConfigSchema> {
+  /** Names the task in reports and in its run's folder, and finds it again in its module. */
+  readonly name: string
+  /** Its fields become flags, are checked, and are stored with the run. */
+  readonly config: Schema
+  /** Once, where the run is started: look at the input, plan the output, say how to cut it into blocks. */
+  plan(config: z.output<Schema>, context: PlanContext): TaskPlan | Promise<TaskPlan>
+  /** Once per worker: open what every block needs, return the function for one block. */
+  setup(config: z.output<Schema>, context: SetupContext): ProcessBlock | Promise<ProcessBlock>
+  /** Before a block: true skips it. After it: false fails the try. */
+  readonly isDone?: IsDone<z.output<Schema>>
+  /** URL of the module that exports this task. @default the file that calls `defineTask` */
+  readonly module?: string
+}
+
+export interface NodeOptions {
+  /** @default the task's name */
+  readonly id?: string
+  /** Tasks whose blocks this one's blocks wait for, where they meet. */
+  readonly after?: readonly TaskLike[]
+}
+
+const brand = Symbol.for('bellis.definition')
+
+/** A task with its configuration: one node of a pipeline. */
+export interface TaskNode {
+  readonly kind: 'task'
+  readonly id: string
+  readonly definition: AnyTask
+  /** As the schema gave it: defaults filled in. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly after: readonly TaskLike[]
+}
+
+/** A task without a module: its closure runs in this process, a few blocks at a time. */
+export interface ClosureTask extends BlockGridOptions {
+  readonly id: string
+  readonly process: ProcessBlock
+  readonly isDone?: (block: TaskBlock) => boolean | Promise<boolean>
+  readonly after?: readonly TaskLike[]
+  readonly writes?: readonly VolumeDescription[]
+}
+
+export type TaskLike = TaskNode | ClosureTask
+
+/** A defined task: called with a configuration, it gives one node of a pipeline. */
+export interface TaskDefinition<Schema extends ConfigSchema = ConfigSchema> {
+  (config: z.input<Schema>, options?: NodeOptions): TaskNode
+  readonly [brand]: 'task'
+  readonly options: TaskOptions<Schema>
+  /** URL of the module that exports it. */
+  readonly module: string
+}
+
+/** A definition whose configuration is not known here. */
+export interface AnyTask {
+  readonly [brand]: 'task'
+  // biome-ignore lint/suspicious/noExplicitAny: the one place where a definition forgets its configuration's type
+  readonly options: TaskOptions<any>
+  readonly module: string
+}
+
+export interface PipelineOptions<Schema extends ConfigSchema> {
+  /** @default 'pipeline' */
+  readonly name?: string
+  readonly config: Schema
+  /** The nodes, in any order; what they come after is part of the run, listed or not. */
+  tasks(config: z.output<Schema>): TaskLike | readonly TaskLike[]
+}
+
+/** A defined pipeline: called with a configuration, it gives its nodes. */
+export interface PipelineDefinition<Schema extends ConfigSchema = ConfigSchema> {
+  (config: z.input<Schema>): readonly TaskLike[]
+  readonly [brand]: 'pipeline'
+  readonly options: PipelineOptions<Schema>
+}
+
+/**
+ * Defines a task. Workers import the module that calls this and find the task by its name among the exports, so nothing
+ * has to be pickled: export it.
+ * @throws ConfigError `INVALID_TASK` naming what is missing and where
+ */
+export function defineTask<Schema extends ConfigSchema>(options: TaskOptions<Schema>): TaskDefinition<Schema> {
+  const module = options?.module ?? callerModule(defineTask)
+  assertName(options?.name, 'defineTask', module)
+  assertSchema(options.config, options.name, module)
+  for (const method of ['plan', 'setup'] as const) {
+    if (typeof options[method] !== 'function') {
+      throw new ConfigError(
+        'INVALID_TASK',
+        `defineTask "${options.name}" in ${module}: "${method}" must be a function.`,
+      )
+    }
+  }
+  const definition = (config: z.input<Schema>, { id = options.name, after = [] }: NodeOptions = {}): TaskNode => ({
+    kind: 'task',
+    id,
+    definition: definition as unknown as AnyTask,
+    config: parseConfig(options.config, config, id),
+    after,
+  })
+  return Object.assign(definition, { [brand]: 'task' as const, options, module }) as TaskDefinition<Schema>
+}
+
+/** Defines a pipeline: a configuration and the nodes that it gives. @throws ConfigError `INVALID_TASK` */
+export function definePipeline<Schema extends ConfigSchema>(
+  options: PipelineOptions<Schema>,
+): PipelineDefinition<Schema> {
+  const module = callerModule(definePipeline)
+  const name = options?.name ?? 'pipeline'
+  assertName(name, 'definePipeline', module)
+  assertSchema(options?.config, name, module)
+  if (typeof options.tasks !== 'function') {
+    throw new ConfigError('INVALID_TASK', `definePipeline "${name}" in ${module}: "tasks" must be a function.`)
+  }
+  const definition = (config: z.input<Schema>): readonly TaskLike[] => {
+    const nodes = options.tasks(parseConfig(options.config, config, name) as z.output<Schema>)
+    return Array.isArray(nodes) ? nodes : [nodes as TaskLike]
+  }
+  return Object.assign(definition, { [brand]: 'pipeline' as const, options }) as PipelineDefinition<Schema>
+}
+
+// By brand, not by identity: a module may have come with its own copy of this package.
+const brandOf = (value: unknown): unknown =>
+  typeof value === 'function' ? (value as { [brand]?: unknown })[brand] : undefined
+export const isTaskDefinition = (value: unknown): value is TaskDefinition => brandOf(value) === 'task'
+export const isPipelineDefinition = (value: unknown): value is PipelineDefinition => brandOf(value) === 'pipeline'
+
+/** A configuration checked by its schema, defaults filled in. @throws ConfigError `INVALID_CONFIG` naming each wrong field */
+export function parseConfig(schema: ConfigSchema, config: unknown, what: string): Record<string, unknown> {
+  const result = schema.safeParse(config ?? {})
+  if (result.success) return result.data
+  const problems = result.error.issues.map((issue) => {
+    const path = issue.path.join('.')
+    return path === '' ? issue.message : `"${path}": ${issue.message}`
+  })
+  throw new ConfigError('INVALID_CONFIG', `Configuration of "${what}": ${problems.join('; ')}.`, {
+    cause: result.error,
+  })
+}
+
+function assertName(name: unknown, what: string, module: string): asserts name is string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][\w.-]*$/.test(name)) return
+  throw new ConfigError(
+    'INVALID_TASK',
+    `${what} in ${module}: "name" is ${JSON.stringify(name) ?? 'missing'}; use letters, digits, ".", "_" and "-".`,
+  )
+}
+
+function assertSchema(schema: unknown, name: string, module: string): void {
+  if (typeof schema === 'object' && schema !== null && 'safeParse' in schema && 'shape' in schema) return
+  throw new ConfigError('INVALID_TASK', `"${name}" in ${module}: "config" must be a Zod object: z.object({ … }).`)
+}
+
+/** The URL of the file that called `callee`. */
+function callerModule(callee: (...args: never[]) => unknown): string {
+  const previous = Error.prepareStackTrace
+  try {
+    Error.prepareStackTrace = (_, sites) => sites
+    const holder: { stack?: unknown } = {}
+    Error.captureStackTrace(holder, callee)
+    const [site] = holder.stack as NodeJS.CallSite[]
+    const file = site?.getFileName() ?? ''
+    return file.startsWith('/') ? `file://${file}` : file
+  } finally {
+    Error.prepareStackTrace = previous
+  }
+}

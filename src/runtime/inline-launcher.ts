@@ -1,0 +1,117 @@
+import { ConfigError } from '../core/errors.ts'
+import type { ServerMessage, WorkerMessage } from '../core/protocol/messages.ts'
+import type { ArrayStore } from '../ports/array-store.ts'
+import type { Channel } from '../ports/channel.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
+import { setUpTask } from './load-task.ts'
+import type { PlannedTask } from './plan-pipeline.ts'
+import { OpenedArrays } from './setup-arrays.ts'
+import { type LoadedTask, runWorker } from './worker-loop.ts'
+
+export interface InlineLauncherOptions {
+  /** The tasks of the run: their functions are called as they are, closures too. */
+  readonly tasks: readonly PlannedTask[]
+  readonly arrays: ArrayStore
+  readonly clock: Clock
+  readonly breathe: () => Promise<void>
+}
+
+/**
+ * Workers in this very process: several blocks at a time by async concurrency, one processor. Ending such a worker aborts
+ * its signal and forgets it; a function that does not heed the signal runs on, and what it returns then is ignored.
+ */
+export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
+  const shared = new OpenedArrays(options.arrays)
+  const setUps = new Map<string, Promise<LoadedTask>>()
+  const loadTask = async (id: string, start: () => Promise<LoadedTask>): Promise<LoadedTask> => {
+    const loading = setUps.get(id) ?? start()
+    setUps.set(id, loading)
+    // A failed set-up is tried again by the next worker.
+    return loading.catch((error: unknown) => {
+      setUps.delete(id)
+      throw error
+    })
+  }
+  return {
+    async launch(workerId): Promise<LaunchedWorker> {
+      const [own, theirs] = channelPair<ServerMessage, WorkerMessage>()
+      const ending = new AbortController()
+      let reason = 'ended'
+      const working = runWorker({
+        channel: theirs,
+        clock: options.clock,
+        breathe: options.breathe,
+        pid: 0,
+        host: 'inline',
+        signal: ending.signal,
+        loadTask: (task) =>
+          loadTask(task.id, async () => {
+            const source = options.tasks.find((planned) => planned.id === task.id)?.source
+            if (source === undefined)
+              throw new ConfigError('UNKNOWN_TASK', `There is no task "${task.id}" in this run.`)
+            return 'kind' in source ? setUpTask(source.definition, task, shared, workerId) : source
+          }),
+      }).catch((error: unknown) => {
+        reason = error instanceof Error ? error.message : String(error)
+        theirs.close()
+      })
+      const killed = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()))
+      const exited = Promise.race([Promise.all([working, own.closed]), killed]).then(
+        (): WorkerExit => ({ reason, lastOutput: '' }),
+      )
+      return {
+        channel: own,
+        exited,
+        kill: () => {
+          own.close()
+          ending.abort()
+        },
+      }
+    },
+    [Symbol.asyncDispose]: () => shared[Symbol.asyncDispose](),
+  }
+}
+
+/** Two ends of a link in memory; a message arrives after the sender's turn. */
+export function channelPair<A, B>(): [Channel<A>, Channel<B>] {
+  const ended = Promise.withResolvers<void>()
+  let open = true
+  const inbox = (): {
+    deliver: (message: unknown) => void
+    onMessage: (receive: (message: unknown) => void) => void
+  } => {
+    const waiting: unknown[] = []
+    let receiver: ((message: unknown) => void) | undefined
+    const drain = () => {
+      if (receiver === undefined) return
+      for (const message of waiting.splice(0)) receiver(message)
+    }
+    return {
+      deliver: (message) => {
+        waiting.push(message)
+        queueMicrotask(drain)
+      },
+      onMessage: (receive) => {
+        receiver = receive
+        queueMicrotask(drain)
+      },
+    }
+  }
+  const first = inbox()
+  const second = inbox()
+  const close = () => {
+    open = false
+    // After what was sent before it.
+    queueMicrotask(() => queueMicrotask(ended.resolve))
+  }
+  const end = (incoming: typeof first, outgoing: typeof first): Channel<unknown> => ({
+    send: (message) => {
+      if (open) outgoing.deliver(message)
+    },
+    onMessage: incoming.onMessage,
+    closed: ended.promise,
+    close,
+  })
+  return [end(first, second) as Channel<A>, end(second, first) as Channel<B>]
+}

@@ -1,0 +1,126 @@
+import type { WireError } from '../core/errors.ts'
+import type { Roi } from '../core/geometry/roi.ts'
+
+/** One task's counts; `total` is the sum of all but `skipped`, which is a part of `completed`. */
+export interface TaskCounts {
+  readonly id: string
+  readonly total: number
+  readonly pending: number
+  readonly ready: number
+  readonly processing: number
+  readonly completed: number
+  readonly skipped: number
+  readonly failed: number
+  readonly orphaned: number
+}
+
+/** One block that failed for good. */
+export interface BlockFailure {
+  /** `task/index`, as people see it. */
+  readonly block: string
+  readonly index: number
+  readonly readRoi: Roi
+  readonly writeRoi: Roi
+  /** The error of the last try. */
+  readonly error: WireError
+  /** How often it was tried. */
+  readonly attempts: number
+  readonly workerId: string
+  readonly logFile?: string
+}
+
+/** What happens during a run. Counts coalesce when they come fast; failures never drop. */
+export type RunEvent =
+  | { readonly type: 'run-started'; readonly tasks: readonly TaskCounts[]; readonly workers: number }
+  | {
+      readonly type: 'progress'
+      readonly tasks: readonly TaskCounts[]
+      readonly seconds: number
+      readonly busyWorkers: number
+    }
+  /** Handed to a worker, to be done in this order. */
+  | {
+      readonly type: 'blocks-leased'
+      readonly taskId: string
+      readonly indices: readonly number[]
+      readonly workerId: string
+    }
+  /** `ms` per block, in the same order; a block that was skipped has 0. */
+  | {
+      readonly type: 'blocks-done'
+      readonly taskId: string
+      readonly indices: readonly number[]
+      readonly ms: readonly number[]
+      readonly workerId: string
+    }
+  /** A try that failed and will be repeated. */
+  | {
+      readonly type: 'block-retried'
+      readonly taskId: string
+      readonly index: number
+      readonly workerId: string
+      readonly attempt: number
+      readonly error: WireError
+    }
+  | { readonly type: 'block-failed'; readonly taskId: string; readonly failure: BlockFailure }
+  | { readonly type: 'worker-started'; readonly workerId: string; readonly pid: number; readonly host: string }
+  | {
+      readonly type: 'worker-died'
+      readonly workerId: string
+      readonly reason: string
+      readonly lastOutput: string
+      readonly taskId?: string
+      readonly restartMs?: number
+    }
+  | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
+  | {
+      readonly type: 'run-finished'
+      readonly ok: boolean
+      readonly seconds: number
+      readonly tasks: readonly TaskCounts[]
+    }
+
+/** More unread block events than this are dropped for a reader that does not keep up; failures and workers never are. */
+const MAX_UNREAD = 10_000
+
+/** Events for any number of readers; one that is slow never holds up the run. */
+export class EventStream implements AsyncIterable<RunEvent> {
+  readonly #listeners = new Set<(event: RunEvent) => void>()
+
+  emit(event: RunEvent): void {
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  listen(listener: (event: RunEvent) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void, undefined> {
+    let unread: RunEvent[] = []
+    let wake = () => {}
+    const listener = (event: RunEvent) => {
+      if (event.type === 'progress' && unread.at(-1)?.type === 'progress') unread.pop()
+      const droppable = event.type === 'blocks-leased' || event.type === 'blocks-done'
+      if (!droppable || unread.length < MAX_UNREAD) unread.push(event)
+      wake()
+    }
+    this.#listeners.add(listener)
+    try {
+      for (;;) {
+        const batch = unread
+        unread = []
+        for (const event of batch) {
+          yield event
+          if (event.type === 'run-finished') return
+        }
+        if (unread.length === 0) {
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        }
+      }
+    } finally {
+      this.#listeners.delete(listener)
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { WorldUnit } from '../core/geometry/placement.ts'
+import type { ArrayStore } from '../ports/array-store.ts'
+import type { SetupArrays } from './define-task.ts'
+import { type VolumeArray, volumeArray } from './volume-array.ts'
+
+/** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing closes them all. */
+export class OpenedArrays implements AsyncDisposable {
+  readonly #store: ArrayStore
+  readonly #opened = new Map<string, Promise<VolumeArray>>()
+
+  constructor(store: ArrayStore) {
+    this.#store = store
+  }
+
+  forUnit(unit: WorldUnit): SetupArrays {
+    return {
+      open: (path, { mode = 'r' } = {}) => {
+        const key = `${mode} ${unit} ${this.#store.canonicalPath(path)}`
+        const known = this.#opened.get(key)
+        if (known !== undefined) return known
+        const opening = this.#store.open(path, { mode }).then((array) => volumeArray(array, unit))
+        this.#opened.set(key, opening)
+        return opening
+      },
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = await Promise.allSettled(this.#opened.values())
+    this.#opened.clear()
+    for (const array of opened) if (array.status === 'fulfilled') await array.value.close()
+  }
+}

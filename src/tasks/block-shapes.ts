@@ -1,0 +1,43 @@
+import { ConfigError, type Coordinate, largestDivisor, type VolumeDescription } from '../entry/index.ts'
+
+/**
+ * How long an output's chunks are along one axis when blocks of `block` voxels write it: the block itself where it is
+ * small, else the largest part of it up to `wanted`; a block that can't be cut well is one chunk.
+ */
+export function chunkWithin(block: number, wanted: number): number {
+  if (block <= wanted * 1.5) return block
+  const part = largestDivisor(block, wanted)
+  return part >= wanted / 4 ? part : block
+}
+
+/** The chunk shape for new volumes: 64 voxels a side in 3-D, longer in 2-D and 1-D, cut to the volume. */
+export function defaultChunk(shape: readonly number[]): number[] {
+  const side = [262144, 512, 64, 32][Math.min(shape.length, 4) - 1] as number
+  return shape.map((length) => Math.max(1, Math.min(side, length)))
+}
+
+/** The spatial axes of a volume: the voxels that a Roi counts. */
+export const tiledShape = (volume: VolumeDescription): number[] => volume.shape.slice(volume.channelAxes)
+
+/** A shape in voxels as world units of a volume. */
+export const inWorld = (volume: VolumeDescription, voxels: readonly number[]): Coordinate =>
+  voxels.map((length, axis) => length * (volume.voxelSize[axis] as number))
+
+/** Block lengths that are whole `steps`, about `target` voxels, and no longer than the volume needs. */
+export function blockOfChunks(shape: readonly number[], step: readonly number[], target: number): number[] {
+  return shape.map((length, axis) => {
+    const unit = step[axis] as number
+    const wanted = Math.max(1, Math.round(target / unit)) * unit
+    return Math.min(wanted, Math.ceil(length / unit) * unit)
+  })
+}
+
+/** Refuses a setting that has not one number per axis of a volume. */
+export function assertRank(name: string, given: readonly number[], volume: VolumeDescription): void {
+  const shape = tiledShape(volume)
+  if (given.length === shape.length) return
+  throw new ConfigError(
+    'RANK_MISMATCH',
+    `"${name}" is ${given.join(',')}, but ${volume.path} has ${shape.length} axes of ${shape.join(',')} voxels; give ${shape.length} numbers.`,
+  )
+}

@@ -1,0 +1,66 @@
+import { defineTask, parseRoi, roi, z } from '../entry/index.ts'
+import { assertRank, blockOfChunks, defaultChunk, inWorld } from './block-shapes.ts'
+
+const shape = z.array(z.number().int().positive()).min(1)
+
+/** Copies any readable dataset into Zarr, block by block: the same voxels, placed the same. */
+export const convert = defineTask({
+  name: 'convert',
+  config: z.object({
+    input: z.string().describe('dataset to copy'),
+    output: z.string().describe('Zarr array to write'),
+    chunk: shape.optional().describe('chunk shape of the output, voxels (default: about 64 a side)'),
+    shard: shape.optional().describe('shard shape of the output, voxels, whole chunks (default: no shards)'),
+    codec: z.string().default('zstd:3').describe('compression, NAME[:level]: raw, gzip, zlib, zstd, blosc, …'),
+    zarrFormat: z
+      .union([z.literal(2), z.literal(3)])
+      .default(3)
+      .describe('version of the Zarr format'),
+    roi: z.string().optional().describe('copy only this region: offset:shape in nm'),
+  }),
+  async plan(config, { arrays }) {
+    const input = await arrays.open(config.input)
+    const region = config.roi === undefined ? input.roi : parseRoi(config.roi, input.unit, input)
+    const voxels = region.shape.map((length, axis) => length / (input.voxelSize[axis] as number))
+    const chunk = config.chunk ?? defaultChunk(voxels)
+    for (const [name, given] of [
+      ['chunk', config.chunk],
+      ['shard', config.shard],
+    ] as const) {
+      if (given !== undefined) assertRank(name, given, input)
+    }
+    const channels = input.shape.slice(0, input.channelAxes)
+    const ones = channels.map(() => 1)
+    const output = await arrays.create(config.output, {
+      like: input,
+      shape: [...channels, ...voxels],
+      offset: region.offset,
+      chunkShape: [...ones, ...chunk.map((length, axis) => Math.min(length, Math.max(1, voxels[axis] as number)))],
+      ...(config.shard === undefined ? {} : { shardShape: [...ones, ...config.shard] }),
+      codec: config.codec,
+      zarrFormat: config.zarrFormat,
+    })
+    const piece = (output.shardShape ?? output.chunkShape).slice(input.channelAxes)
+    const source = input.chunkShape.slice(input.channelAxes)
+    // Whole pieces of the output, and at least as much as a chunk of the input along each axis, so that few are read twice.
+    const target = Math.max(128, ...source.map((length) => Math.min(length, 256)))
+    const block = roi(region.offset, inWorld(input, blockOfChunks(voxels, piece, target)))
+    return {
+      totalRoi: region,
+      readRoi: block,
+      writeRoi: block,
+      fit: 'shrink',
+      readWriteConflict: false,
+      writes: [output],
+    }
+  },
+  async setup(config, { arrays }) {
+    const input = await arrays.open(config.input)
+    const output = await arrays.open(config.output, { mode: 'r+' })
+    return async (block, { signal }) => {
+      await output.write(block.writeRoi, await input.read(block.readRoi, { signal }), { signal })
+    }
+  },
+})
+
+export default convert

@@ -1,0 +1,184 @@
+import {
+  ConfigError,
+  cropTo,
+  defineTask,
+  growRoi,
+  intersectRoi,
+  pasteInto,
+  type Roi,
+  roi,
+  roiEnd,
+  shiftRoi,
+  typedArray,
+  type VolumeArray,
+  type VolumeDescription,
+  type Voxels,
+  z,
+} from '../entry/index.ts'
+import { gaussianFilter, gaussianRadius } from '../entry/kernels.ts'
+import { assertRank, blockOfChunks, chunkWithin, defaultChunk, inWorld, tiledShape } from './block-shapes.ts'
+
+const shape = z.array(z.number().int().positive()).min(1)
+const sigma = z.number('must be a number above 0').positive('must be above 0')
+
+const smoothConfig = z.object({
+  input: z.string().describe('dataset to smooth'),
+  output: z.string().describe('Zarr array to write'),
+  sigma: z
+    .union([sigma, z.array(sigma).min(1)])
+    .default(2)
+    .describe('standard deviation in voxels, one number or one per axis'),
+  mode: z
+    .enum(['constant', 'reflect', 'nearest', 'mirror', 'wrap'])
+    .default('constant')
+    .describe('what lies beyond the volume; constant is 0'),
+  blockRead: shape.optional().describe('voxels that a block reads (default: what sigma needs)'),
+  blockWrite: shape.optional().describe('voxels that a block writes (default: about 128 a side)'),
+})
+
+type SmoothConfig = z.output<typeof smoothConfig>
+
+/** Gaussian smoothing of a whole volume, block by block: equal to `scipy.ndimage.gaussian_filter` of the whole array. */
+export const smooth = defineTask({
+  name: 'smooth',
+  config: smoothConfig,
+  async plan(config, { arrays, warn }) {
+    const input = await arrays.open(config.input)
+    const { write, lower, upper } = blockVoxels(config, input)
+    warnOfContext(config, input, lower, upper, warn)
+    const wanted = defaultChunk(tiledShape(input))
+    const chunk = write.map((length, axis) => chunkWithin(length, wanted[axis] as number))
+    const channels = input.shape.slice(0, input.channelAxes)
+    const output = await arrays.create(config.output, { like: input, chunkShape: [...channels.map(() => 1), ...chunk] })
+    if (output.path === input.path) {
+      throw new ConfigError('OUTPUT_CONFLICT', `Input and output are both ${input.path}; write to another path.`)
+    }
+    // A block at the edge of a wrapped volume reads the far end: no block of a task before it may be missing then.
+    const reach = config.mode === 'wrap' ? tiledShape(input) : undefined
+    const [below, above] = [inWorld(input, reach ?? lower), inWorld(input, reach ?? upper)]
+    const writeRoi = roi(input.offset, inWorld(input, write))
+    return {
+      totalRoi: growRoi(input.roi, below, above),
+      readRoi: growRoi(writeRoi, below, above),
+      writeRoi,
+      fit: 'shrink',
+      readWriteConflict: false,
+      writes: [output],
+    }
+  },
+  async setup(config, { arrays }) {
+    const input = await arrays.open(config.input)
+    const output = await arrays.open(config.output, { mode: 'r+' })
+    const { lower, upper } = blockVoxels(config, input)
+    const [below, above] = [inWorld(input, lower), inWorld(input, upper)]
+    return async (block, { signal }) => {
+      const region = growRoi(block.writeRoi, below, above)
+      // Cut at the volume's edge, the block's own border is the volume's, and the filter extends it as asked.
+      const voxels =
+        config.mode === 'wrap'
+          ? await readWrapped(input, region, signal)
+          : await input.read(intersectRoi(region, input.roi), { signal })
+      const smoothed = gaussianFilter(voxels, { sigma: config.sigma, mode: config.mode })
+      await output.write(block.writeRoi, cropTo(smoothed, block.writeRoi), { signal })
+    }
+  },
+})
+
+export default smooth
+
+/** What a block writes, and the context around it, in voxels. */
+function blockVoxels(
+  config: SmoothConfig,
+  input: VolumeDescription,
+): { write: number[]; lower: number[]; upper: number[] } {
+  const radius = radiusPerAxis(config.sigma, input)
+  const shape = tiledShape(input)
+  if (config.blockWrite !== undefined) assertRank('blockWrite', config.blockWrite, input)
+  const { blockRead } = config
+  if (blockRead !== undefined) assertRank('blockRead', blockRead, input)
+  const write = [
+    ...(config.blockWrite ??
+      blockRead?.map((length, axis) => length - 2 * (radius[axis] as number)) ??
+      defaultWrite(shape)),
+  ]
+  if (blockRead === undefined) return { write, lower: radius, upper: radius }
+  const context = blockRead.map((length, axis) => length - (write[axis] as number))
+  if (context.some((length) => length < 0) || write.some((length) => length < 1)) {
+    throw new ConfigError(
+      'WRITE_ROI_OUTSIDE_READ_ROI',
+      `A block that reads ${blockRead.join(',')} voxels can't write ${write.join(',')}; blockRead is blockWrite and its context on both sides.`,
+    )
+  }
+  return {
+    write,
+    lower: context.map((length) => Math.floor(length / 2)),
+    upper: context.map((length) => Math.ceil(length / 2)),
+  }
+}
+
+/** Blocks of about 128 voxels a side, of 64 where that would make too few to share out. */
+function defaultWrite(shape: readonly number[]): number[] {
+  const chunk = defaultChunk(shape)
+  const large = blockOfChunks(shape, chunk, 128)
+  const blocks = large.reduce((product, length, axis) => product * Math.ceil((shape[axis] as number) / length), 1)
+  return blocks >= 16 ? large : blockOfChunks(shape, chunk, 64)
+}
+
+function radiusPerAxis(sigma: SmoothConfig['sigma'], input: VolumeDescription): number[] {
+  if (typeof sigma === 'number') return tiledShape(input).map(() => gaussianRadius(sigma))
+  assertRank('sigma', sigma, input)
+  return sigma.map((value) => gaussianRadius(value))
+}
+
+function warnOfContext(
+  config: SmoothConfig,
+  input: VolumeDescription,
+  lower: readonly number[],
+  upper: readonly number[],
+  warn: (message: string) => void,
+): void {
+  const missing = radiusPerAxis(config.sigma, input).flatMap((radius, axis) => {
+    const given = Math.min(lower[axis] as number, upper[axis] as number)
+    const name = input.axes[axis + input.channelAxes]?.name ?? String(axis)
+    return given < radius ? [`${radius} on ${name} (given: ${given})`] : []
+  })
+  if (missing.length === 0) return
+  const sigma = typeof config.sigma === 'number' ? config.sigma : config.sigma.join(',')
+  warn(
+    `the blocks have too little context for sigma ${sigma}, so their borders will show: it needs ${missing.join(', ')} voxels on each side.`,
+  )
+}
+
+/** Reads a region of a volume that repeats itself beyond its edges. */
+async function readWrapped(input: VolumeArray, region: Roi, signal: AbortSignal): Promise<Voxels> {
+  const voxelShape = region.shape.map((length, axis) => length / (input.voxelSize[axis] as number))
+  const shape = [...input.shape.slice(0, input.channelAxes), ...voxelShape]
+  const count = shape.reduce((product, length) => product * length, 1)
+  const whole: Voxels = { data: typedArray(input.dtype, count), shape, roi: region, voxelSize: input.voxelSize }
+  for (const shift of repeats(input.roi, region)) {
+    const part = intersectRoi(region, shiftRoi(input.roi, shift))
+    const voxels = await input.read(
+      shiftRoi(
+        part,
+        shift.map((value) => -value),
+      ),
+      { signal },
+    )
+    pasteInto(whole, { ...voxels, roi: part })
+  }
+  return whole
+}
+
+/** By how much a volume is shifted, in whole volumes, to each of its copies that meets a region. */
+function* repeats(volume: Roi, region: Roi): Generator<number[]> {
+  const perAxis = volume.shape.map((length, axis) => {
+    const begin = (region.offset[axis] as number) - (volume.offset[axis] as number)
+    const end = (roiEnd(region)[axis] as number) - (volume.offset[axis] as number)
+    const first = Math.floor(begin / length)
+    return Array.from({ length: Math.ceil(end / length) - first }, (_, copy) => (first + copy) * length)
+  })
+  yield* perAxis.reduce<number[][]>(
+    (all, shifts) => all.flatMap((before) => shifts.map((shift) => [...before, shift])),
+    [[]],
+  )
+}

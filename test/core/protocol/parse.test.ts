@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { parseServerMessage, parseWorkerMessage } from '../../../src/core/protocol/parse.ts'
+
+const error = { code: 'BLOCK_FAILED', message: 'no' }
+
+describe('messages', () => {
+  it('of a worker come through as they are', () => {
+    for (const message of [
+      { type: 'hello', protocol: 1, pid: 7, host: 'here' },
+      { type: 'task-ready', taskId: 'a' },
+      {
+        type: 'outcomes',
+        lease: 3,
+        outcomes: [
+          { status: 'done', ms: 1.5 },
+          { status: 'failed', ms: 2, error },
+          { status: 'skipped' },
+          { status: 'returned' },
+        ],
+      },
+      { type: 'setup-failed', taskId: 'a', error },
+      { type: 'goodbye' },
+    ]) {
+      assert.deepEqual(parseWorkerMessage(message), message)
+    }
+  })
+
+  it('of the coordinator come through as they are', () => {
+    for (const message of [
+      { type: 'welcome', protocol: 1, workerId: 'w1' },
+      { type: 'lease', lease: 1, taskId: 'a', blocks: [0, 2 ** 40] },
+      { type: 'drain' },
+    ]) {
+      assert.deepEqual(parseServerMessage(message), message)
+    }
+  })
+
+  it('with anything wrong are refused, naming the field', () => {
+    for (const [message, field] of [
+      [null, 'message'],
+      ['goodbye', 'message'],
+      [[], 'message'],
+      [{ type: 'constructor' }, 'type'],
+      [{ type: 'hello', protocol: '1', pid: 7, host: 'here' }, 'protocol'],
+      [{ type: 'hello', protocol: 1, pid: -7, host: 'here' }, 'pid'],
+      [{ type: 'outcomes', lease: 1 }, 'outcomes'],
+      [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'done' }] }, 'ms'],
+      [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'done', ms: Number.NaN }] }, 'ms'],
+      [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'great', ms: 1 }] }, 'status'],
+      [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'failed', ms: 1, error: 'no' }] }, 'error'],
+      [{ type: 'outcomes', lease: 1, outcomes: new Array(100_000).fill({ status: 'skipped' }) }, 'outcomes'],
+    ] as const) {
+      assert.throws(
+        () => parseWorkerMessage(message),
+        (thrown: Error & { code?: string }) => {
+          assert.equal(thrown.code, 'PROTOCOL_ERROR')
+          assert.match(thrown.message, new RegExp(`"${field}"`))
+          return true
+        },
+      )
+    }
+    assert.throws(() => parseServerMessage({ type: 'lease', lease: 1, taskId: 'a', blocks: [-1] }), {
+      code: 'PROTOCOL_ERROR',
+    })
+  })
+
+  it('with texts of megabytes are cut', () => {
+    const message = parseWorkerMessage({
+      type: 'setup-failed',
+      taskId: 'a',
+      error: { code: 'X', message: 'x'.repeat(1e6) },
+    })
+    assert.ok(message.type === 'setup-failed' && message.error.message.length < 1e5)
+  })
+})

@@ -1,0 +1,42 @@
+import { breathe, systemClock } from '../../src/entry/clock.ts'
+import type { ArrayStore } from '../../src/ports/array-store.ts'
+import type { ClosureTask, TaskLike } from '../../src/runtime/define-task.ts'
+import { inlineLauncher } from '../../src/runtime/inline-launcher.ts'
+import { planPipeline } from '../../src/runtime/plan-pipeline.ts'
+import { EventStream, type RunEvent } from '../../src/runtime/run-events.ts'
+import { type RunPipelineOptions, runPipeline } from '../../src/runtime/run-pipeline.ts'
+
+const refuse = () => Promise.reject(new Error('this run has no arrays'))
+export const noArrays: ArrayStore = { open: refuse, create: refuse, planCreate: refuse, canonicalPath: (path) => path }
+
+type Options = Partial<Omit<RunPipelineOptions, 'launcherOf' | 'events'>> & {
+  readonly onEvent?: (event: RunEvent) => void
+}
+
+/** Runs closures in this process, as the library does for them. */
+export async function runInline(tasks: readonly TaskLike[], { onEvent, ...options }: Options = {}) {
+  const pipeline = await planPipeline(tasks, { arrays: noArrays })
+  const events = new EventStream()
+  if (onEvent !== undefined) events.listen(onEvent)
+  await using launcher = inlineLauncher({ tasks: pipeline.tasks, arrays: noArrays, clock: systemClock, breathe })
+  return await runPipeline(pipeline, { workers: 2, clock: systemClock, ...options, launcherOf: () => launcher, events })
+}
+
+/** A one-dimensional task of `count` blocks that read `context` beyond what they write. */
+export function line(
+  id: string,
+  count: number,
+  process: ClosureTask['process'],
+  more: Partial<ClosureTask> & { context?: number } = {},
+): ClosureTask {
+  const { context = 0, ...rest } = more
+  return {
+    id,
+    totalRoi: { offset: [-context], shape: [count + 2 * context] },
+    readRoi: { offset: [-context], shape: [1 + 2 * context] },
+    writeRoi: { offset: [0], shape: [1] },
+    readWriteConflict: false,
+    process,
+    ...rest,
+  }
+}
