@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { type PartReader, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
@@ -132,8 +132,21 @@ async function openNew(folder: string, path: string): Promise<number> {
     return await open(path, 'wx')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     return open(path, 'wx')
+  }
+}
+
+/** Node's own `recursive` calls every failure ENOENT, also a file system that is read-only. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error
+    await makeFolder(dirname(folder))
+    await makeFolder(folder)
   }
 }
 
