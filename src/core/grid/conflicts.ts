@@ -38,6 +38,8 @@ export interface ConflictOrder {
   countEarlier(at: readonly number[]): number
   /** an upper bound of that count over all blocks */
   readonly mostEarlier: number
+  /** whether a block has all its neighbours: none is cut off by the grid's border */
+  isInterior(at: readonly number[]): boolean
   /** the rows of earlier (or later) neighbours of the blocks of a level */
   rows(level: number, which: 'earlier' | 'later'): NeighbourRows
 }
@@ -187,12 +189,18 @@ export function createConflictOrder(
       symmetric
         ? countIn(k, below, above)
         : countIn(k, below, above) + countIn(k, above, below) - countIn(k, near, near),
+    isInterior: (k) => {
+      for (let axis = 0; axis < rank; axis++) {
+        if (k[axis]! < far[axis]! || k[axis]! + far[axis]! >= shape[axis]!) return false
+      }
+      return true
+    },
     earlier: (index) => {
       splitIndex(index, shape, at)
       const found: number[] = []
       const { count, prefix, linear, low, high } = rows(levelAt(at), 'earlier')
       for (let row = 0; row < count; row++) {
-        if (!isInside(at, prefix, row, shape)) continue
+        if (!isRowInside(at, prefix, row, shape)) continue
         const k = at[rank - 1]!
         const end = Math.min(shape[rank - 1]! - 1 - k, high[row]!)
         for (let d = Math.max(-k, low[row]!); d <= end; d++) found.push(index + linear[row]! + d)
@@ -204,7 +212,7 @@ export function createConflictOrder(
 }
 
 /** Whether a row of neighbours of the block at `at` lies inside the grid on all axes but the last. */
-function isInside(at: readonly number[], prefix: Int32Array, row: number, shape: readonly number[]): boolean {
+export function isRowInside(at: readonly number[], prefix: Int32Array, row: number, shape: readonly number[]): boolean {
   const width = at.length - 1
   for (let axis = 0; axis < width; axis++) {
     const k = at[axis]! + prefix[row * width + axis]!

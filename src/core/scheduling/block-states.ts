@@ -85,6 +85,16 @@ export class BlockStates {
     return this.#done !== undefined && nextClearBit(this.#done, index, index + 1) !== index ? COMPLETED : UNTOUCHED
   }
 
+  /** Marks a held block as being released, so that the same name a second time is noticed; false when it is not held. */
+  markReleasing(index: number): boolean {
+    if (!(index >= 0 && index < this.#blockCount)) return false
+    const low = index & PAGE_MASK
+    const page = this.pages[(index - low) / PAGE_SIZE]
+    if (page === undefined || page[low] !== PROCESSING) return false
+    page[low] = RELEASING
+    return true
+  }
+
   complete(index: number): void {
     const low = index & PAGE_MASK
     const number = (index - low) / PAGE_SIZE

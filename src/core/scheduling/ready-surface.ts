@@ -1,3 +1,4 @@
+import { isRowInside } from '../grid/conflicts.ts'
 import { splitIndex } from '../grid/index-box.ts'
 import { COMPLETED, ORPHANED, PAGE_MASK, PAGE_SIZE, PENDING, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import type { LinkedTask, TaskRun } from './task-run.ts'
@@ -104,21 +105,21 @@ export class ReadySurface {
     const at = this.#at
     const { shape, order } = task
     const last = shape.length - 1
-    const lengthLeft = shape[last]! - 1 - at[last]!
+    const toLow = -at[last]!
+    const toHigh = shape[last]! - 1 - at[last]!
+    const cut = !order.isInterior(at)
     const { count, prefix, linear, low, high } = order.rows(order.levelAt(at), 'later')
     for (let row = 0; row < count; row++) {
-      let inside = true
-      for (let axis = 0; axis < last; axis++) {
-        const k = at[axis]! + prefix[row * last + axis]!
-        if (k < 0 || k >= shape[axis]!) {
-          inside = false
-          break
-        }
+      let begin = low[row]!
+      let end = high[row]!
+      if (cut) {
+        if (!isRowInside(at, prefix, row, shape)) continue
+        begin = Math.max(begin, toLow)
+        end = Math.min(end, toHigh)
+        if (begin > end) continue
       }
-      if (!inside) continue
-      const begin = Math.max(low[row]!, -at[last]!)
-      const end = Math.min(high[row]!, lengthLeft) + 1
-      if (begin < end) this.#visitRow(task, index + linear[row]! + begin, end - begin, orphaning)
+      if (orphaning) this.#orphanRow(task, index + linear[row]! + begin, end - begin + 1)
+      else approachRow(task, index + linear[row]! + begin, end - begin + 1)
     }
   }
 
@@ -138,7 +139,8 @@ export class ReadySurface {
     const place = this.#place
     for (let axis = 0; axis < end; axis++) place[axis] = 0
     for (;;) {
-      this.#visitRow(task, row, length, orphaning)
+      if (orphaning) this.#orphanRow(task, row, length)
+      else approachRow(task, row, length)
       let axis = end - 1
       for (; axis >= 0; axis--) {
         row += task.strides[axis]!
@@ -150,26 +152,31 @@ export class ReadySurface {
     }
   }
 
-  /** `count` blocks in a row that wait for the block that ended. */
-  #visitRow(task: TaskRun, start: number, count: number, orphaning: boolean): void {
-    const end = start + count
-    for (let index = start; index < end; ) {
-      const low = index & PAGE_MASK
-      const cells = task.states.page((index - low) / PAGE_SIZE)
-      const stop = Math.min(PAGE_SIZE, low + (end - index))
-      for (let place = low; place < stop; place++) {
-        const cell = cells[place]!
-        if (orphaning) {
-          if (cell === UNTOUCHED || cell > PENDING) this.#orphan(task, index + (place - low))
-        } else if (cell > PENDING + 1) {
-          cells[place] = cell - 1
-        } else if (cell === PENDING + 1 || cell === UNTOUCHED) {
-          const waits = cell === UNTOUCHED ? task.countAwaited(index + (place - low)) - 1 : 0
-          cells[place] = waits === 0 ? READY : PENDING + waits
-          if (waits === 0) task.enqueue(index + (place - low))
-        }
-      }
-      index += stop - low
+  /** `count` blocks in a row wait for a block that never completes. */
+  #orphanRow(task: TaskRun, start: number, count: number): void {
+    for (let index = start; index < start + count; index++) {
+      const cell = task.states.get(index)
+      if (cell === UNTOUCHED || cell > PENDING) this.#orphan(task, index)
     }
+  }
+}
+
+/** `count` blocks in a row wait for one block less. */
+function approachRow(task: TaskRun, start: number, count: number): void {
+  const end = start + count
+  for (let index = start; index < end; ) {
+    const low = index & PAGE_MASK
+    const cells = task.states.page((index - low) / PAGE_SIZE)
+    const stop = Math.min(PAGE_SIZE, low + (end - index))
+    for (let place = low; place < stop; place++) {
+      const cell = cells[place]!
+      if (cell > PENDING + 1) cells[place] = cell - 1
+      else if (cell === PENDING + 1 || cell === UNTOUCHED) {
+        const waits = cell === UNTOUCHED ? task.countAwaited(index + (place - low)) - 1 : 0
+        cells[place] = waits === 0 ? READY : PENDING + waits
+        if (waits === 0) task.enqueue(index + (place - low))
+      }
+    }
+    index += stop - low
   }
 }

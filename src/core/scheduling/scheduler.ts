@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.ts'
 import type { Block, BlockGrid, BlockGridOptions } from '../grid/block-grid.ts'
-import { COMPLETED, FAILED, ORPHANED, PROCESSING, READY, RELEASING, UNTOUCHED } from './block-states.ts'
+import { COMPLETED, FAILED, ORPHANED, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import { orderTasks, type TaskOrder } from './pipeline.ts'
 import { ReadySurface } from './ready-surface.ts'
 import { TaskRun } from './task-run.ts'
@@ -35,7 +35,8 @@ export const OUTCOME_CODE = { done: 0, failed: 1, returned: 2, skipped: 3 } as c
   number
 >
 
-const OUTCOMES = ['done', 'failed', 'returned', 'skipped'] as const
+const OUTCOMES = ['done', 'failed', 'returned', 'skipped'] as const satisfies readonly BlockOutcome[]
+const { done: DONE, failed: LOST, skipped: SKIPPED } = OUTCOME_CODE
 
 export type BlockState = 'pending' | 'ready' | 'processing' | 'completed' | 'failed' | 'orphaned'
 
@@ -161,7 +162,6 @@ class BlockScheduler implements Scheduler {
   readonly #tasks: readonly TaskRun[]
   /** the same, the most downstream first */
   readonly #byPriority: readonly TaskRun[]
-  readonly #numberOf: ReadonlyMap<TaskRun, number>
   readonly #surface: ReadySurface
   #orphans: BlockName[] = []
 
@@ -172,14 +172,13 @@ class BlockScheduler implements Scheduler {
       const task = tasks[number]!
       const retries = checkRetries(task.maxRetries ?? maxRetries, task.id)
       const upstream = this.#order.upstream[number]!.map((before) => runs[before]!)
-      runs[number] = new TaskRun(task, retries, upstream)
+      runs[number] = new TaskRun(number, task, retries, upstream)
     }
     for (const run of runs) {
       for (const { task, link } of run.upstream) task.downstream.push({ task: run, link })
     }
     this.#tasks = runs
     this.#byPriority = this.#order.priority.map((number) => runs[number]!)
-    this.#numberOf = new Map(runs.map((run, number) => [run, number]))
     this.taskIds = runs.map(({ id }) => id)
     this.#surface = new ReadySurface(
       recordOrphans ? (task, index) => this.#orphans.push({ taskId: task.id, index }) : undefined,
@@ -214,7 +213,7 @@ class BlockScheduler implements Scheduler {
     }
     const runs = names.map(({ taskId }) => this.#task(taskId))
     for (let n = 0; n < names.length; n++) {
-      if (markReleasing(runs[n]!, names[n]!.index)) continue
+      if (runs[n]!.states.markReleasing(names[n]!.index)) continue
       for (let m = 0; m < n; m++) runs[m]!.states.set(names[m]!.index, PROCESSING)
       throw notHeld(runs[n]!, names[n]!.index)
     }
@@ -235,7 +234,7 @@ class BlockScheduler implements Scheduler {
     const all = typeof outcomes === 'string' ? outcomeCode(outcomes) : -1
     if (typeof outcomes !== 'string') checkCodes(outcomes, count)
     for (let n = 0; n < count; n++) {
-      if (markReleasing(run, indices[n]!)) continue
+      if (run.states.markReleasing(indices[n]!)) continue
       for (let m = 0; m < n; m++) run.states.set(indices[m]!, PROCESSING)
       throw notHeld(run, indices[n]!)
     }
@@ -260,7 +259,7 @@ class BlockScheduler implements Scheduler {
 
   nextTask(): number {
     const task = this.#next()
-    return task === undefined ? -1 : this.#numberOf.get(task)!
+    return task === undefined ? -1 : task.number
   }
 
   states(): TaskState[] {
@@ -319,7 +318,7 @@ class BlockScheduler implements Scheduler {
   }
 
   taskNumber(taskId: string): number {
-    return this.#numberOf.get(this.#task(taskId))!
+    return this.#task(taskId).number
   }
 
   takeChangedTasks(): string[] {
@@ -359,49 +358,35 @@ class BlockScheduler implements Scheduler {
     throw new ConfigError('UNKNOWN_TASK', `There is no task ${number}; the tasks are 0 to ${this.#tasks.length - 1}.`)
   }
 
-  /** A held block ends (its cell is RELEASING). @returns how many blocks were orphaned by it, not counting itself */
+  /** A held block ends. @returns how many blocks were orphaned by it, not counting itself */
   #end(task: TaskRun, index: number, code: number): number {
     task.processing--
     task.changed = true
-    switch (OUTCOMES[code]) {
-      case 'skipped':
-        task.skipped++
-        this.#complete(task, index)
-        return 0
-      case 'done':
-        this.#complete(task, index)
-        return 0
-      case 'failed': {
-        if (task.abandoned) return this.#orphanHeld(task, index)
-        const tries = (task.tries.get(index) ?? 0) + 1
-        if (tries <= task.maxRetries) {
-          task.tries.set(index, tries)
-          task.makeReady(index)
-          return 0
-        }
+    if (code === DONE || code === SKIPPED) {
+      if (code === SKIPPED) task.skipped++
+      if (task.tries.size > 0) task.tries.delete(index)
+      task.completed++
+      this.#surface.complete(task, index)
+      return 0
+    }
+    if (task.abandoned) {
+      task.tries.delete(index)
+      task.states.set(index, ORPHANED)
+      task.orphaned++
+      return this.#surface.orphanDependents(task, index)
+    }
+    if (code === LOST) {
+      const tries = (task.tries.get(index) ?? 0) + 1
+      if (tries > task.maxRetries) {
         task.tries.delete(index)
         task.states.set(index, FAILED)
         task.failed++
         return this.#surface.orphanDependents(task, index)
       }
-      default:
-        if (task.abandoned) return this.#orphanHeld(task, index)
-        task.makeReady(index)
-        return 0
+      task.tries.set(index, tries)
     }
-  }
-
-  #complete(task: TaskRun, index: number): void {
-    if (task.tries.size > 0) task.tries.delete(index)
-    task.completed++
-    this.#surface.complete(task, index)
-  }
-
-  #orphanHeld(task: TaskRun, index: number): number {
-    task.tries.delete(index)
-    task.states.set(index, ORPHANED)
-    task.orphaned++
-    return this.#surface.orphanDependents(task, index)
+    task.makeReady(index)
+    return 0
   }
 }
 
@@ -417,14 +402,6 @@ function scheduledBlock(task: TaskRun, index: number): ScheduledBlock {
   const { readRoi, writeRoi } = task.grid.block(index)
   const attempt = task.tries.size === 0 ? 1 : (task.tries.get(index) ?? 0) + 1
   return { taskId: task.id, index, attempt, readRoi, writeRoi }
-}
-
-/** Marks a held block as being released, so that the same name a second time is noticed; false when it is not held. */
-function markReleasing(task: TaskRun, index: number): boolean {
-  if (!(Number.isInteger(index) && index >= 0 && index < task.total)) return false
-  if (task.states.peek(index) !== PROCESSING) return false
-  task.states.set(index, RELEASING)
-  return true
 }
 
 function notHeld(task: TaskRun, index: number): ConfigError {

@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.ts'
 import type { BlockGrid, BlockGridOptions } from '../grid/block-grid.ts'
 import { createBlockGrid } from '../grid/block-grid.ts'
-import { type ConflictOrder, createConflictOrder } from '../grid/conflicts.ts'
+import { type ConflictOrder, createConflictOrder, isRowInside } from '../grid/conflicts.ts'
 import { indexStrides, splitIndex } from '../grid/index-box.ts'
 import { countClearBits, countSetBits } from './bitmap.ts'
 import { BlockStates, MAX_BLOCKS, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
@@ -27,6 +27,7 @@ export interface LinkedTask {
  * blocks from one that ends is the ready surface's business.
  */
 export class TaskRun {
+  readonly number: number
   readonly id: string
   readonly maxRetries: number
   readonly grid: BlockGrid
@@ -59,9 +60,12 @@ export class TaskRun {
   /** blocks with the cell READY */
   #queued = 0
   #rootsTaken = 0
+  /** the root that goes next, when that is known: -1 when there is none any more */
+  #nextRoot: number | undefined
 
-  /** @param upstream the states of the tasks directly before this one */
-  constructor(description: TaskDescription, maxRetries: number, upstream: readonly TaskRun[]) {
+  /** @param number its place among the scheduler's tasks @param upstream the tasks directly before this one */
+  constructor(number: number, description: TaskDescription, maxRetries: number, upstream: readonly TaskRun[]) {
+    this.number = number
     this.id = description.id
     this.maxRetries = maxRetries
     const grid = createBlockGrid({ ...description, taskId: description.id })
@@ -108,7 +112,7 @@ export class TaskRun {
   }
 
   get hasReady(): boolean {
-    return !this.abandoned && (this.#queued > 0 || this.#nextRoot() >= 0)
+    return !this.abandoned && (this.#queued > 0 || (this.#nextRoot ?? this.#findRoot()) >= 0)
   }
 
   /** Takes the ready block that goes next: one that became ready during the run before a further root. -1: there is none. */
@@ -121,10 +125,9 @@ export class TaskRun {
       this.#queued--
       return this.#start(index)
     }
-    const root = this.#nextRoot()
+    const root = this.#nextRoot ?? this.#findRoot()
     if (root < 0) return -1
-    this.#roots.pass()
-    this.#rootsTaken++
+    this.#takeRoot(root)
     return this.#start(root)
   }
 
@@ -133,7 +136,7 @@ export class TaskRun {
     if (this.abandoned) return false
     const cell = this.states.peek(index)
     if (cell === READY) this.#queued--
-    else if (cell === UNTOUCHED && this.countAwaited(index, 1) === 0) this.#rootsTaken++
+    else if (cell === UNTOUCHED && this.countAwaited(index, 1) === 0) this.#takeRoot(index)
     else return false
     this.#start(index)
     return true
@@ -183,12 +186,7 @@ export class TaskRun {
       const last = at.length - 1
       const { count: rows, prefix, linear, low, high } = this.order.rows(this.order.levelAt(at), 'earlier')
       for (let row = 0; row < rows && count < enough; row++) {
-        let inside = true
-        for (let axis = 0; axis < last && inside; axis++) {
-          const k = at[axis]! + prefix[row * last + axis]!
-          inside = k >= 0 && k < this.shape[axis]!
-        }
-        if (!inside) continue
+        if (!isRowInside(at, prefix, row, this.shape)) continue
         const begin = index + linear[row]! + Math.max(low[row]!, -at[last]!)
         const end = index + linear[row]! + Math.min(high[row]!, this.shape[last]! - 1 - at[last]!) + 1
         if (begin < end) count += countClearBits(this.#done, begin, end)
@@ -207,13 +205,24 @@ export class TaskRun {
   }
 
   /** The next root that was not taken by its index, or -1. */
-  #nextRoot(): number {
-    for (;;) {
-      if (this.#roots.knownTotal === this.#rootsTaken) return -1
-      const root = this.#roots.peek()
-      if (root < 0 || this.states.peek(root) === UNTOUCHED) return root
-      this.#roots.pass()
+  #findRoot(): number {
+    let root = -1
+    if (this.#roots.knownTotal !== this.#rootsTaken) {
+      root = this.#roots.peek()
+      while (root >= 0 && this.states.peek(root) !== UNTOUCHED) {
+        this.#roots.pass()
+        root = this.#roots.peek()
+      }
     }
+    this.#nextRoot = root
+    return root
+  }
+
+  #takeRoot(root: number): void {
+    this.#rootsTaken++
+    if (root !== this.#nextRoot) return
+    this.#roots.pass()
+    this.#nextRoot = undefined
   }
 
   #start(index: number): number {

@@ -1,0 +1,217 @@
+// The scheduling core alone: acquire and release of every block, one thread. Run: node bench/scheduler.ts [case…]
+import { roi } from '../src/core/geometry/roi.ts'
+import { createScheduler, OUTCOME_CODE, type Scheduler, type SchedulerTask } from '../src/core/scheduling/scheduler.ts'
+
+// Blocks/s of daisy 1.2.3 on the project's kind of machine, without workers.
+const PEER_FREE = 1.0e4
+const PEER_CONFLICTS = 9e2
+
+/** mulberry32: small, seeded, good enough to pick failures. */
+function randomNumbers(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+const cube = (id: string, side: number, context: number, more: Partial<SchedulerTask> = {}): SchedulerTask => ({
+  id,
+  totalRoi: roi(
+    [0, 0, 0],
+    [side, side, side].map((blocks) => 64 * blocks + 2 * context),
+  ),
+  readRoi: roi(
+    [0, 0, 0],
+    [64, 64, 64].map((length) => length + 2 * context),
+  ),
+  writeRoi: roi([context, context, context], [64, 64, 64]),
+  ...more,
+})
+
+interface Measured {
+  readonly blocks: number
+  readonly seconds: number
+  /** of the processor, garbage collection and compilation included: what counts on a machine that others use too */
+  readonly cpuSeconds: number
+  /** most bytes of block states at any time */
+  readonly bytes: number
+}
+
+const cpuSince = (before: NodeJS.CpuUsage): number => {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1e6
+}
+
+/** Acquires and releases until nothing is ready or `limit` blocks are through, on the path without objects. */
+function drive(scheduler: Scheduler, lease: number, limit = Number.POSITIVE_INFINITY, failing = 0): Measured {
+  const indices = new Float64Array(lease)
+  const outcomes = new Uint8Array(lease)
+  const random = randomNumbers(1)
+  let blocks = 0
+  let bytes = 0
+  let look = 0
+  const cpu = process.cpuUsage()
+  const begin = performance.now()
+  for (let task = scheduler.nextTask(); task >= 0 && blocks < limit; task = scheduler.nextTask()) {
+    const count = scheduler.acquireInto(task, lease, indices)
+    if (failing === 0) scheduler.releaseMany(task, indices, count, 'done')
+    else {
+      for (let n = 0; n < count; n++) outcomes[n] = random() < failing ? OUTCOME_CODE.failed : OUTCOME_CODE.done
+      scheduler.releaseMany(task, indices, count, outcomes)
+    }
+    blocks += count
+    if (blocks >= look) {
+      bytes = Math.max(bytes, scheduler.bytesInUse)
+      look += 10_000
+    }
+  }
+  return { blocks, seconds: (performance.now() - begin) / 1000, cpuSeconds: cpuSince(cpu), bytes }
+}
+
+/** The same with the objects that users see. */
+function driveObjects(scheduler: Scheduler, lease: number): Measured {
+  let blocks = 0
+  const cpu = process.cpuUsage()
+  const begin = performance.now()
+  for (let held = scheduler.acquire(undefined, lease); held.length > 0; held = scheduler.acquire(undefined, lease)) {
+    scheduler.release(held, 'done')
+    blocks += held.length
+  }
+  return {
+    blocks,
+    seconds: (performance.now() - begin) / 1000,
+    cpuSeconds: cpuSince(cpu),
+    bytes: scheduler.bytesInUse,
+  }
+}
+
+function best(times: number, run: () => Measured): Measured {
+  const all = Array.from({ length: times }, run)
+  return all.reduce((a, b) => (b.cpuSeconds < a.cpuSeconds ? b : a))
+}
+
+function print(name: string, { blocks, seconds, cpuSeconds, bytes }: Measured, total: number, peer?: number): void {
+  const rate = blocks / seconds
+  const ratio = peer === undefined ? '' : `${Math.round(rate / peer)} × peer`
+  const perCpu = `(${(blocks / cpuSeconds).toExponential(2)} per CPU second)`
+  const perBlock = bytes === 0 ? '' : `${(bytes / total).toFixed(3)} bytes/block`
+  console.log(`${name.padEnd(54)} ${rate.toExponential(2)} blocks/s ${perCpu}  ${perBlock.padEnd(18)} ${ratio}`)
+}
+
+/** A bitmap with all but one in a hundred blocks done, the ones left spread at random. */
+function mostlyDone(count: number): Uint8Array {
+  const bitmap = new Uint8Array(Math.ceil(count / 8)).fill(255)
+  const random = randomNumbers(2)
+  for (let n = 0; n < count / 100; n++) {
+    const index = Math.floor(random() * count)
+    bitmap[index >> 3]! &= ~(1 << (index & 7))
+  }
+  return bitmap
+}
+
+const chain = (): SchedulerTask[] => [
+  cube('one', 100, 64),
+  cube('two', 100, 64, { after: ['one'] }),
+  cube('three', 100, 64, { after: ['two'] }),
+]
+
+const cases: Record<string, () => void> = {
+  free: () => {
+    const tasks = () => createScheduler([cube('free', 100, 0, { readWriteConflict: false })])
+    for (const lease of [1, 64])
+      print(
+        `10^6 blocks, no conflict, leases of ${lease}`,
+        best(5, () => drive(tasks(), lease)),
+        1e6,
+        PEER_FREE,
+      )
+    print(
+      '  with objects, leases of 64',
+      best(3, () => driveObjects(tasks(), 64)),
+      1e6,
+      PEER_FREE,
+    )
+  },
+  conflicts: () => {
+    const tasks = () => createScheduler([cube('conflicts', 100, 64)])
+    for (const lease of [1, 64])
+      print(
+        `10^6 blocks, 26 neighbours, leases of ${lease}`,
+        best(5, () => drive(tasks(), lease)),
+        1e6,
+        PEER_CONFLICTS,
+      )
+    print(
+      '  with objects, leases of 64',
+      best(3, () => driveObjects(tasks(), 64)),
+      1e6,
+      PEER_CONFLICTS,
+    )
+  },
+  chain: () => {
+    for (const lease of [1, 64])
+      print(
+        `chain of 3 × 10^6, context of one block, leases of ${lease}`,
+        best(3, () => drive(createScheduler(chain()), lease)),
+        3e6,
+      )
+  },
+  failures: () => {
+    for (const lease of [1, 64]) {
+      const without = best(5, () => drive(createScheduler([cube('failing', 100, 64)]), lease))
+      for (const [percent, retries] of [
+        [1, 2],
+        [1, 0],
+      ] as const) {
+        const run = () => createScheduler([cube('failing', 100, 64)], { maxRetries: retries })
+        const last = run()
+        drive(last, lease, undefined, percent / 100)
+        const { completed, failed, orphaned } = last.states()[0]!
+        const measured = best(5, () => drive(run(), lease, undefined, percent / 100))
+        print(`${percent} % of tries fail, ${retries} retries, leases of ${lease}`, measured, 1e6, PEER_CONFLICTS)
+        const slower = measured.cpuSeconds / measured.blocks / (without.cpuSeconds / without.blocks)
+        console.log(
+          `  ${slower.toFixed(2)} × the CPU time per block without; completed ${completed}, failed ${failed}, orphaned ${orphaned}`,
+        )
+      }
+    }
+  },
+  billion: () => {
+    const begin = performance.now()
+    const scheduler = createScheduler([cube('billion', 1000, 64)])
+    scheduler.states()
+    const first = scheduler.acquire()
+    console.log(`10^9 blocks, 26 neighbours: first block after ${(performance.now() - begin).toFixed(2)} ms`)
+    scheduler.release(first, 'done')
+    for (const lease of [1, 64])
+      print(`  the next 10^7, leases of ${lease}`, drive(scheduler, lease, 1e7), 1e7, PEER_CONFLICTS)
+    console.log(`  resident memory ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`)
+  },
+  resume: () => {
+    const done = mostlyDone(464 * 464 * 464)
+    for (const [name, more] of [
+      ['conflicts', {}],
+      ['no conflict', { readWriteConflict: false }],
+    ] as const) {
+      const begin = performance.now()
+      const scheduler = createScheduler([
+        cube('resumed', 464, more.readWriteConflict === false ? 0 : 64, { done, ...more }),
+      ])
+      const first = scheduler.acquire()
+      const afterFirst = performance.now() - begin
+      const { total, completed, ready } = scheduler.states()[0]!
+      const counted = performance.now() - begin
+      console.log(
+        `${total} blocks, ${((100 * completed) / total).toFixed(2)} % done, ${name}: first block after ${afterFirst.toFixed(1)} ms; all ${ready} ready ones counted after ${counted.toFixed(0)} ms`,
+      )
+      scheduler.release(first, 'done')
+      print('  the rest, leases of 64', drive(scheduler, 64), total)
+    }
+  },
+}
+
+const wanted = process.argv.slice(2)
+for (const [name, run] of Object.entries(cases)) if (wanted.length === 0 || wanted.includes(name)) run()
