@@ -1,20 +1,24 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {
+  closeSync,
   copyFileSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readlinkSync,
   renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
+import { Hdf5File } from '../../../src/adapters/hdf5/hdf5-file.ts'
 import { hdf5Format } from '../../../src/adapters/hdf5/hdf5-format.ts'
 import { bytesOf, type Scalar, type TypedArray, typedArray } from '../../../src/core/array/dtype.ts'
 import { type BlockwiseError, ConfigError, type ErrorCode, InfrastructureError } from '../../../src/core/errors.ts'
@@ -199,6 +203,26 @@ describe('HDF5: the voxels', () => {
     await using array = await format.open(fixture('layouts.h5'), 'no-length')
     assert.deepEqual(array.shape, [0, 7])
     assert.deepEqual(Array.from((await readBox(array, [0, 0], [1, 2])) as ArrayLike<Scalar>), [0, 0])
+  })
+
+  it('reads voxels that lie beyond 4 GiB of a file', async () => {
+    // The file is sparse: the voxels of a small one are moved far out, and the two addresses that say so are changed.
+    const path = join(folder, 'huge.h5')
+    copyFileSync(fixture('layouts.h5'), path)
+    const file = await Hdf5File.open(path)
+    const layout = file.inspectHeader('contiguous', (_fd, _block, messages) => messages.find(({ type }) => type === 8))
+    file.release()
+    assert.deepEqual([...layout!.data.subarray(0, 2)], [3, 1], 'a contiguous layout, version 3')
+    const far = 5 * 2 ** 30
+    const address = (value: number) => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer)
+    const fd = openSync(path, 'r+')
+    writeSync(fd, new Uint8Array(Uint16Array.from(ramp).buffer), 0, 630, far)
+    writeSync(fd, address(far), 0, 8, layout!.position + 2)
+    writeSync(fd, address(far + 630), 0, 8, 40)
+    closeSync(fd)
+    const { data } = await readAll(path, 'contiguous')
+    rmSync(path)
+    assert.deepEqual(data, ramp)
   })
 
   it('gives every box what it should, however it lies, with any cache, alone or again', async () => {
@@ -478,7 +502,6 @@ describe('HDF5: what it refuses', () => {
     const path = join(folder, 'hollow.h5')
     copyFileSync(fixture('external.h5'), path)
     const bytes = Buffer.alloc(6000)
-    const { openSync, writeSync, closeSync } = await import('node:fs')
     const fd = openSync(path, 'r+')
     writeSync(fd, bytes, 0, bytes.length, 600)
     closeSync(fd)
