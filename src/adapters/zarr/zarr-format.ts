@@ -30,9 +30,9 @@ export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
     /^https?:\/\//i.test(container) ? httpStore(container, options.http) : fileStore(container)
   return {
     name: 'zarr',
-    open: (container, inner, { mode = 'r' } = {}) => openArray(storeOf(container), parseInner(inner), mode),
-    create: (container, inner, create) => createArray(storeOf(container), parseInner(inner), create),
-    planCreate: (container, inner, create) => planCreate(storeOf(container), parseInner(inner), create),
+    open: async (container, inner, { mode = 'r' } = {}) => openArray(storeOf(container), parseInner(inner), mode),
+    create: async (container, inner, create) => createArray(storeOf(container), parseInner(inner), create),
+    planCreate: async (container, inner, create) => planCreate(storeOf(container), parseInner(inner), create),
     async list(container, inner, { limit = 1000 } = {}) {
       const store = storeOf(container)
       await assertContainer(store)

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { BLOSC_COMPRESSORS, bloscCodec } from '../../../src/adapters/zarr/codecs/blosc.ts'
+import { CodecError } from '../../../src/adapters/zarr/codecs/codec.ts'
+import { crc32c, crc32cCodec } from '../../../src/adapters/zarr/codecs/crc32c.ts'
+import { lz4Bound, lz4Compress, lz4Decompress } from '../../../src/adapters/zarr/codecs/lz4.ts'
+import { makeCodec, parseCodecName } from '../../../src/adapters/zarr/codecs/registry.ts'
+
+/** Bytes with runs, repeats near and far, and noise: what each branch of the compressors wants. */
+const anyBytes = fc
+  .array(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      fc
+        .record({ byte: fc.nat(255), length: fc.nat(700) })
+        .map(({ byte, length }) => new Uint8Array(length).fill(byte)),
+      fc
+        .record({ step: fc.integer({ min: 1, max: 300 }), length: fc.nat(3000) })
+        .map(({ step, length }) => new Uint8Array(length).map((_, i) => Math.imul(i % step, 2654435761) >>> 24)),
+    ),
+    { maxLength: 8 },
+  )
+  .map((parts) => new Uint8Array(Buffer.concat(parts)))
+
+describe('CRC-32C', () => {
+  it('has the check values of its standard, at any length and alignment', () => {
+    assert.equal(crc32c(Buffer.from('123456789')), 0xe3069283)
+    assert.equal(crc32c(new Uint8Array(32)), 0x8a9136aa)
+    assert.equal(crc32c(new Uint8Array(32).fill(255)), 0x62a8ab43)
+    assert.equal(crc32c(new Uint8Array(32).map((_, i) => i)), 0x46dd794e)
+    assert.equal(crc32c(new Uint8Array(40).map((_, i) => i - 3).subarray(3, 35)), 0x46dd794e)
+    assert.equal(crc32c(new Uint8Array(0)), 0)
+  })
+
+  it('finds every flipped bit', () => {
+    const stored = crc32cCodec.encode(new Uint8Array([1, 2, 3]))
+    for (let bit = 0; bit < 8 * stored.length; bit++) {
+      const bad = stored.slice()
+      bad[bit >> 3] = (bad[bit >> 3] as number) ^ (1 << (bit & 7))
+      assert.throws(() => crc32cCodec.decode(bad, 3), CodecError)
+    }
+  })
+})
+
+describe('the codecs', () => {
+  const names = [
+    'gzip',
+    'zlib',
+    'zstd',
+    'zstd:-5',
+    'lz4',
+    ...BLOSC_COMPRESSORS.map((name) => `blosc-${name}`),
+    'blosc-lz4hc:9',
+    'blosc:0',
+  ]
+
+  it('give back what they were given, for every element size', () => {
+    fc.assert(
+      fc.property(
+        anyBytes,
+        fc.constantFrom(...names),
+        fc.constantFrom('uint8', 'uint16', 'float32', 'float64'),
+        (data, name, dtype) => {
+          const compressor = parseCodecName(name, dtype)
+          assert.ok(compressor !== undefined)
+          const codec = makeCodec(compressor)
+          const encoded = codec.encode(data)
+          assert.deepEqual(Buffer.from(codec.decode(encoded, data.length)), Buffer.from(data))
+          const into = new Uint8Array(data.length)
+          assert.deepEqual(Buffer.from(codec.decode(encoded, data.length, into)), Buffer.from(data))
+        },
+      ),
+      { numRuns: 400 },
+    )
+  })
+
+  it('shuffle bytes and bits in blocks of any size, with a rest that fills no element', () => {
+    const settings = fc.record({
+      compressor: fc.constantFrom(...BLOSC_COMPRESSORS),
+      level: fc.integer({ min: 1, max: 9 }),
+      shuffle: fc.constantFrom('noshuffle' as const, 'shuffle' as const, 'bitshuffle' as const),
+      typeSize: fc.constantFrom(1, 2, 3, 4, 8, 17),
+      blockSize: fc.constantFrom(0, 100, 128, 1000, 4096),
+    })
+    fc.assert(
+      fc.property(anyBytes, settings, (data, given) => {
+        const codec = bloscCodec(given)
+        assert.deepEqual(Buffer.from(codec.decode(codec.encode(data), data.length)), Buffer.from(data))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('refuse a stream of another size, and never crash or hang on a damaged one', () => {
+    fc.assert(
+      fc.property(anyBytes, fc.constantFrom(...names), fc.nat(), fc.nat(255), (data, name, where, byte) => {
+        const codec = makeCodec(parseCodecName(name, 'uint16') as NonNullable<ReturnType<typeof parseCodecName>>)
+        const encoded = codec.encode(data)
+        for (const size of [data.length + 1, data.length - 1]) {
+          if (size >= 0)
+            assert.throws(
+              () => codec.decode(encoded, size),
+              CodecError,
+              `${name} took ${data.length} bytes for ${size}`,
+            )
+        }
+        const bad = encoded.slice()
+        bad[where % bad.length] = byte
+        try {
+          assert.equal(codec.decode(bad, data.length).length, data.length)
+        } catch (error) {
+          assert.ok(error instanceof CodecError, String(error))
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('compress what can be compressed', () => {
+    const data = new Uint8Array(new Uint16Array(32_768).map((_, i) => 1000 + ((i >> 4) % 300)).buffer)
+    for (const name of names.filter((known) => known !== 'blosc:0')) {
+      const encoded = makeCodec(
+        parseCodecName(name, 'uint16') as NonNullable<ReturnType<typeof parseCodecName>>,
+      ).encode(data)
+      assert.ok(encoded.length < data.length / 4, `${name} makes ${encoded.length} bytes of ${data.length}`)
+    }
+  })
+
+  it('tell the data of one call from those of the last, although LZ4 keeps its table', () => {
+    const block = (seed: number) => new Uint8Array(5000).map((_, i) => (i * seed) & 255)
+    for (let seed = 1; seed < 40; seed++) {
+      const data = block(seed)
+      const output = new Uint8Array(lz4Bound(data.length))
+      const again = new Uint8Array(data.length)
+      lz4Decompress(output.subarray(0, lz4Compress(data, output, 0)), again)
+      assert.deepEqual(again, data)
+    }
+  })
+})
+
+describe('the names of codecs', () => {
+  it('have levels, and those of the field as their default', () => {
+    assert.equal(parseCodecName('raw', 'uint8'), undefined)
+    assert.deepEqual(parseCodecName('zstd', 'uint8'), { name: 'zstd', level: 3 })
+    assert.deepEqual(parseCodecName('gzip:6', 'uint8'), { name: 'gzip', level: 6 })
+    assert.deepEqual(parseCodecName('blosc', 'uint16'), {
+      name: 'blosc',
+      compressor: 'lz4',
+      level: 5,
+      shuffle: 'shuffle',
+      typeSize: 2,
+      blockSize: 0,
+    })
+  })
+
+  it('are refused with what would be right', () => {
+    for (const [name, message] of [
+      ['lzma', /use one of raw, gzip/],
+      ['gzip:10', /gzip:0 to gzip:9/],
+      ['zstd:x', /zstd:-7 to zstd:22/],
+      ['raw:1', /write raw/],
+      ['blosc-snappy', /blosc-lz4/],
+      ['zstd:1:2', /more than one level/],
+      ['', /not known/],
+    ] as const) {
+      assert.throws(() => parseCodecName(name, 'uint8'), { code: 'UNSUPPORTED_CODEC', message }, name)
+    }
+  })
+})
