@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { emptyLike, type TypedArray } from '../../src/kernels/voxels.ts'
 
 /** The finaliser of MurmurHash3 over an index: the same integers as in scipy-fixtures.py. */
@@ -36,6 +37,15 @@ export function seededVoxels(dtype: string, count: number, seed: number, flat = 
     else data[i] = hash
   }
   return data
+}
+
+/** Compares bit for bit (any NaN is any other) and names the first difference: a diff of millions of elements would take minutes. */
+export function assertSameVoxels(actual: TypedArray, expected: TypedArray, label = ''): void {
+  assert.equal(actual[Symbol.toStringTag], expected[Symbol.toStringTag], label)
+  assert.equal(actual.length, expected.length, label)
+  if (Buffer.compare(bytesOf(actual), bytesOf(expected)) === 0) return
+  const first = actual.findIndex((value: number | bigint, i: number) => !Object.is(value, expected[i]))
+  assert.fail(`element ${first} is ${actual[first]}, not ${expected[first]} ${label}`)
 }
 
 /** The bytes of an array's elements, with every NaN made the same: which of its bits are set is the processor's choice. */
