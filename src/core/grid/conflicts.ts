@@ -31,15 +31,15 @@ export interface ConflictOrder {
   readonly above: Coordinate<'block'>
   level(index: number): number
   /** the same for a block's coordinates */
-  levelAt(at: readonly number[]): number
+  levelAt(at: ArrayLike<number>): number
   /** the indices of all blocks in conflict whose level comes earlier, ascending */
   earlier(index: number): number[]
   /** how many those are, in time proportional to the rank alone */
-  countEarlier(at: readonly number[]): number
+  countEarlier(at: ArrayLike<number>): number
   /** an upper bound of that count over all blocks */
   readonly mostEarlier: number
   /** whether a block has all its neighbours: none is cut off by the grid's border */
-  isInterior(at: readonly number[]): boolean
+  isInterior(at: ArrayLike<number>): boolean
   /** the rows of earlier (or later) neighbours of the blocks of a level */
   rows(level: number, which: 'earlier' | 'later'): NeighbourRows
 }
@@ -72,14 +72,14 @@ export function createConflictOrder(
   const stride = combine<'block'>(far, shape, (most, count) => Math.min(most + 1, count))
   const levelCount = Number(countElements(stride))
   const symmetric = far.every((most, axis) => most === near[axis])
-  const at = new Array<number>(rank).fill(0)
+  const at = new Float64Array(rank)
   const residue = new Array<number>(rank).fill(0)
   let cachedRows = 0
   const cache = { earlier: new Map<number, NeighbourRows>(), later: new Map<number, NeighbourRows>() }
 
-  const levelAt = (k: readonly number[]): number => {
+  const levelAt = (k: ArrayLike<number>): number => {
     let place = 0
-    for (let axis = 0; axis < rank; axis++) place = place * stride[axis]! + (k[axis]! % stride[axis]!)
+    for (let axis = 0; axis < rank; axis++) place = place * stride[axis]! + residueOf(k[axis]!, stride[axis]!)
     return levelCount - 1 - place
   }
 
@@ -88,7 +88,7 @@ export function createConflictOrder(
    * differ decides their order (their residues differ there, since they are less than a stride apart), and the axes
    * after it are free: a sum of products.
    */
-  const countIn = (k: readonly number[], low: readonly number[], high: readonly number[]): number => {
+  const countIn = (k: ArrayLike<number>, low: readonly number[], high: readonly number[]): number => {
     let total = 0
     let free = 1
     for (let axis = rank - 1; axis >= 0; axis--) {
@@ -96,7 +96,7 @@ export function createConflictOrder(
       const here = k[axis]!
       const down = Math.min(here, low[axis]!)
       const up = Math.min(shape[axis]! - 1 - here, high[axis]!)
-      const rest = s === 1 ? 0 : here % s
+      const rest = residueOf(here, s)
       total += (Math.min(up, s - 1 - rest) + Math.max(0, down - rest)) * free
       free *= down + up + 1
     }
@@ -212,13 +212,19 @@ export function createConflictOrder(
 }
 
 /** Whether a row of neighbours of the block at `at` lies inside the grid on all axes but the last. */
-export function isRowInside(at: readonly number[], prefix: Int32Array, row: number, shape: readonly number[]): boolean {
-  const width = at.length - 1
+export function isRowInside(at: ArrayLike<number>, prefix: Int32Array, row: number, shape: readonly number[]): boolean {
+  const width = shape.length - 1
   for (let axis = 0; axis < width; axis++) {
     const k = at[axis]! + prefix[row * width + axis]!
     if (k < 0 || k >= shape[axis]!) return false
   }
   return true
+}
+
+/** k modulo s. The remainder of two doubles is a call into C; these are a few instructions, and exact below 2^53. */
+function residueOf(k: number, s: number): number {
+  if (s === 1) return 0
+  return s === 2 ? k & 1 : k - Math.floor(k / s) * s
 }
 
 /** Whether the block `d` away along an axis has the larger residue, and so the earlier level; d is not 0, |d| < stride. */

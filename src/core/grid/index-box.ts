@@ -21,7 +21,7 @@ export function indexStrides(shape: readonly number[]): number[] {
 }
 
 /** The block coordinates of a row-major index, into `out`; exact for all indices below 2^53. */
-export function splitIndex(index: number, shape: readonly number[], out: number[]): void {
+export function splitIndex(index: number, shape: readonly number[], out: { [axis: number]: number }): void {
   let rest = index
   for (let axis = shape.length - 1; axis > 0; axis--) {
     // The quotient of two whole numbers below 2^53 never rounds up to the next whole number.

@@ -68,28 +68,28 @@ export class BlockStates {
 
   get(index: number): number {
     const low = index & PAGE_MASK
-    return this.page((index - low) / PAGE_SIZE)[low]!
+    return this.page((index / PAGE_SIZE) | 0)[low]!
   }
 
   /** Not for completing: see {@link complete}. */
   set(index: number, cell: number): void {
     const low = index & PAGE_MASK
-    this.page((index - low) / PAGE_SIZE)[low] = cell
+    this.page((index / PAGE_SIZE) | 0)[low] = cell
   }
 
   /** As `get`, without touching. */
   peek(index: number): number {
     const low = index & PAGE_MASK
-    const page = this.pages[(index - low) / PAGE_SIZE]
+    const page = this.pages[(index / PAGE_SIZE) | 0]
     if (page !== undefined) return page[low]!
     return this.#done !== undefined && nextClearBit(this.#done, index, index + 1) !== index ? COMPLETED : UNTOUCHED
   }
 
   /** Marks a held block as being released, so that the same name a second time is noticed; false when it is not held. */
   markReleasing(index: number): boolean {
-    if (!(index >= 0 && index < this.#blockCount)) return false
+    if (!(Number.isInteger(index) && index >= 0 && index < this.#blockCount)) return false
     const low = index & PAGE_MASK
-    const page = this.pages[(index - low) / PAGE_SIZE]
+    const page = this.pages[(index / PAGE_SIZE) | 0]
     if (page === undefined || page[low] !== PROCESSING) return false
     page[low] = RELEASING
     return true
@@ -97,7 +97,7 @@ export class BlockStates {
 
   complete(index: number): void {
     const low = index & PAGE_MASK
-    const number = (index - low) / PAGE_SIZE
+    const number = (index / PAGE_SIZE) | 0
     const page = this.page(number)
     page[low] = COMPLETED
     if (--this.#open[number]! === 0) this.#finish(number, page)

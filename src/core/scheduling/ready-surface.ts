@@ -14,13 +14,19 @@ export class ReadySurface {
   // Orphans whose own dependents are still to be visited.
   readonly #stackTasks: TaskRun[] = []
   readonly #stackIndices: number[] = []
-  readonly #at: number[] = []
-  readonly #first: number[] = []
-  readonly #last: number[] = []
-  readonly #place: number[] = []
+  // Coordinates as doubles, so that the same code serves a hundred blocks per axis and 10^12 in one.
+  readonly #at: Float64Array
+  readonly #first: Float64Array
+  readonly #last: Float64Array
+  readonly #place: Float64Array
 
-  constructor(onOrphan?: (task: TaskRun, index: number) => void) {
+  /** @param rank of the task with the most axes */
+  constructor(rank: number, onOrphan?: (task: TaskRun, index: number) => void) {
     this.#onOrphan = onOrphan
+    this.#at = new Float64Array(rank)
+    this.#first = new Float64Array(rank)
+    this.#last = new Float64Array(rank)
+    this.#place = new Float64Array(rank)
   }
 
   /** A block has completed: its dependents wait for one block less. */
@@ -166,7 +172,7 @@ function approachRow(task: TaskRun, start: number, count: number): void {
   const end = start + count
   for (let index = start; index < end; ) {
     const low = index & PAGE_MASK
-    const cells = task.states.page((index - low) / PAGE_SIZE)
+    const cells = task.states.page((index / PAGE_SIZE) | 0)
     const stop = Math.min(PAGE_SIZE, low + (end - index))
     for (let place = low; place < stop; place++) {
       const cell = cells[place]!

@@ -181,6 +181,7 @@ class BlockScheduler implements Scheduler {
     this.#byPriority = this.#order.priority.map((number) => runs[number]!)
     this.taskIds = runs.map(({ id }) => id)
     this.#surface = new ReadySurface(
+      Math.max(...runs.map(({ shape }) => shape.length)),
       recordOrphans ? (task, index) => this.#orphans.push({ taskId: task.id, index }) : undefined,
     )
   }

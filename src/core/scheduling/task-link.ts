@@ -93,9 +93,9 @@ export class TaskLink {
   }
 
   /** How many upstream blocks the downstream block at `k` awaits. */
-  countAwaited(k: readonly number[]): number {
+  countAwaited(k: ArrayLike<number>): number {
     let count = 1
-    for (let axis = 0; axis < k.length; axis++) {
+    for (let axis = 0; axis < this.#axes.length; axis++) {
       const first = this.firstAwaited(axis, k[axis]!)
       const last = this.lastAwaited(axis, k[axis]!)
       if (last < first) return 0
@@ -110,15 +110,15 @@ export class TaskLink {
    * @param visit goes on while it returns true
    */
   eachAwaitedRow(
-    k: readonly number[],
+    k: ArrayLike<number>,
     strides: readonly number[],
     visit: (begin: number, end: number) => boolean,
   ): void {
-    const first = k.map((here, axis) => this.firstAwaited(axis, here))
-    const last = k.map((here, axis) => this.lastAwaited(axis, here))
+    const first = this.#axes.map((_, axis) => this.firstAwaited(axis, k[axis]!))
+    const last = this.#axes.map((_, axis) => this.lastAwaited(axis, k[axis]!))
     if (first.some((low, axis) => low > last[axis]!)) return
     const at = [...first]
-    const end = k.length - 1
+    const end = first.length - 1
     for (;;) {
       let row = 0
       for (let axis = 0; axis < end; axis++) row += at[axis]! * strides[axis]!

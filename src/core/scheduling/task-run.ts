@@ -56,7 +56,7 @@ export class TaskRun {
   readonly #done: Uint8Array | undefined
   /** whether what is done at the start changes how many blocks a block waits for */
   readonly #startsPartly: boolean
-  readonly #at: number[]
+  readonly #at: Float64Array
   /** blocks with the cell READY */
   #queued = 0
   #rootsTaken = 0
@@ -90,7 +90,7 @@ export class TaskRun {
     this.#done = this.skippedAtStart === 0 ? undefined : done
     this.states = new BlockStates(grid.blockCount, mostAwaited, this.#done)
     this.#startsPartly = this.#done !== undefined || this.upstream.some(({ task }) => task.skippedAtStart > 0)
-    this.#at = this.shape.map(() => 0)
+    this.#at = new Float64Array(this.shape.length)
     this.#roots = new RootCursor(
       grid,
       this.upstream.map(({ link }) => link.waiting),
@@ -179,7 +179,7 @@ export class TaskRun {
     return this.#done === undefined ? end - begin : countClearBits(this.#done, begin, end)
   }
 
-  #countAwaitedPartly(index: number, at: readonly number[], enough: number): number {
+  #countAwaitedPartly(index: number, at: ArrayLike<number>, enough: number): number {
     let count = 0
     if (this.#done === undefined) count = this.order.countEarlier(at)
     else if (this.order.levelCount > 1) {

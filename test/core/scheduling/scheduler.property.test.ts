@@ -17,8 +17,10 @@ class Decisions {
     this.#numbers = numbers
   }
   below(limit: number): number {
-    const number = this.#numbers[this.#next++ % this.#numbers.length]!
-    return (number + this.#next) % limit
+    const number = this.#numbers[this.#next % this.#numbers.length]!
+    // Mixed with the place, so that a round of decisions that leads nowhere is not made again and again.
+    const mixed = Math.imul(number + this.#next++, 0x9e3779b1) >>> 0
+    return Math.floor((mixed / 2 ** 32) * limit)
   }
 }
 
