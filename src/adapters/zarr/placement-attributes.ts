@@ -13,11 +13,20 @@ const PLACEMENT_KEYS = [
   ...['resolution', 'voxel_size', 'offset', 'units', 'axis_names', 'types', '_ARRAY_DIMENSIONS', 'dimension_units'],
 ] as const
 
-/** The user's attributes. */
+/** The user's attributes, as plain JSON: whoever prints them may not know of `bigint`. */
 export function withoutPlacement(attributes: JsonObject): JsonObject {
   return Object.fromEntries(
-    Object.entries(attributes).filter(([key]) => !(PLACEMENT_KEYS as readonly string[]).includes(key)),
+    Object.entries(attributes)
+      .filter(([key]) => !(PLACEMENT_KEYS as readonly string[]).includes(key))
+      .map(([key, value]) => [key, withoutBigInts(value)]),
   )
+}
+
+function withoutBigInts(value: Json): Json {
+  if (typeof value === 'bigint') return Number(value)
+  if (Array.isArray(value)) return value.map(withoutBigInts)
+  if (!isJsonObject(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutBigInts(item)]))
 }
 
 const UNIT_NAMES: Readonly<Record<string, string>> = {

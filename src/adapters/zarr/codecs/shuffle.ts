@@ -3,43 +3,114 @@
 /** All first bytes of the elements, then all second ones, …. */
 export function shuffleBytes(source: Uint8Array, target: Uint8Array, size: number): void {
   const count = Math.floor(source.length / size)
+  const done =
+    size === 2 ? shufflePairs(source, target, count) : size % 4 === 0 ? shuffleQuads(source, target, size, count) : 0
   for (let byte = 0; byte < size; byte++) {
-    const row = byte * count
-    for (let i = 0, at = byte; i < count; i++, at += size) target[row + i] = source[at] as number
+    for (let i = done; i < count; i++) target[byte * count + i] = source[i * size + byte] as number
   }
   target.set(source.subarray(count * size), count * size)
 }
 
 export function unshuffleBytes(source: Uint8Array, target: Uint8Array, size: number): void {
   const count = Math.floor(source.length / size)
-  if (size === 2) unshufflePairs(source, target, count)
-  else if (size === 4) unshuffleQuads(source, target, count)
-  else {
-    for (let byte = 0; byte < size; byte++) {
-      const row = byte * count
-      for (let i = 0, at = byte; i < count; i++, at += size) target[at] = source[row + i] as number
+  const done =
+    size === 2
+      ? unshufflePairs(source, target, count)
+      : size % 4 === 0
+        ? unshuffleQuads(source, target, size, count)
+        : 0
+  for (let byte = 0; byte < size; byte++) {
+    for (let i = done; i < count; i++) target[i * size + byte] = source[byte * count + i] as number
+  }
+  target.set(source.subarray(count * size), count * size)
+}
+
+// Four elements at a time, in words: a quarter of the loads and stores. Each returns how many elements it did.
+
+const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+function shufflePairs(source: Uint8Array, target: Uint8Array, count: number): number {
+  const from = viewOf(source)
+  const to = viewOf(target)
+  const end = count - (count % 4)
+  for (let i = 0; i < end; i += 4) {
+    const a = from.getInt32(2 * i, true)
+    const b = from.getInt32(2 * i + 4, true)
+    const low = (a & 0xff) | ((a >>> 8) & 0xff00) | ((b & 0xff) << 16) | ((b & 0xff0000) << 8)
+    const high = ((a >>> 8) & 0xff) | ((a >>> 16) & 0xff00) | ((b & 0xff00) << 8) | (b & 0xff000000)
+    to.setInt32(i, low, true)
+    to.setInt32(count + i, high, true)
+  }
+  return end
+}
+
+function unshufflePairs(source: Uint8Array, target: Uint8Array, count: number): number {
+  const from = viewOf(source)
+  const to = viewOf(target)
+  const end = count - (count % 4)
+  for (let i = 0; i < end; i += 4) {
+    const low = from.getInt32(i, true)
+    const high = from.getInt32(count + i, true)
+    const a = (low & 0xff) | ((high & 0xff) << 8) | ((low & 0xff00) << 8) | ((high & 0xff00) << 16)
+    const b = ((low >>> 16) & 0xff) | ((high >>> 8) & 0xff00) | ((low >>> 8) & 0xff0000) | (high & 0xff000000)
+    to.setInt32(2 * i, a, true)
+    to.setInt32(2 * i + 4, b, true)
+  }
+  return end
+}
+
+/** A 4×4 matrix of bytes per step: four bytes of each of four elements. */
+function shuffleQuads(source: Uint8Array, target: Uint8Array, size: number, count: number): number {
+  const from = viewOf(source)
+  const to = viewOf(target)
+  const end = count - (count % 4)
+  for (let byte = 0; byte < size; byte += 4) {
+    const row = byte * count
+    for (let i = 0, at = byte; i < end; i += 4, at += 4 * size) {
+      const a = from.getInt32(at, true)
+      const b = from.getInt32(at + size, true)
+      const c = from.getInt32(at + 2 * size, true)
+      const d = from.getInt32(at + 3 * size, true)
+      to.setInt32(row + i, (a & 0xff) | ((b & 0xff) << 8) | ((c & 0xff) << 16) | (d << 24), true)
+      to.setInt32(row + count + i, ((a >>> 8) & 0xff) | (b & 0xff00) | ((c & 0xff00) << 8) | ((d & 0xff00) << 16), true)
+      to.setInt32(
+        row + 2 * count + i,
+        ((a >>> 16) & 0xff) | ((b >>> 8) & 0xff00) | (c & 0xff0000) | ((d & 0xff0000) << 8),
+        true,
+      )
+      to.setInt32(
+        row + 3 * count + i,
+        (a >>> 24) | ((b >>> 16) & 0xff00) | ((c >>> 8) & 0xff0000) | (d & 0xff000000),
+        true,
+      )
     }
   }
-  target.set(source.subarray(count * size, source.length), count * size)
+  return end
 }
 
-// One store per element instead of one per byte.
-function unshufflePairs(source: Uint8Array, target: Uint8Array, count: number): void {
-  const view = new DataView(target.buffer, target.byteOffset, target.byteLength)
-  for (let i = 0; i < count; i++)
-    view.setUint16(2 * i, (source[i] as number) | ((source[count + i] as number) << 8), true)
-}
-
-function unshuffleQuads(source: Uint8Array, target: Uint8Array, count: number): void {
-  const view = new DataView(target.buffer, target.byteOffset, target.byteLength)
-  const b = count
-  const c = 2 * count
-  const d = 3 * count
-  for (let i = 0; i < count; i++) {
-    const low = (source[i] as number) | ((source[b + i] as number) << 8)
-    const high = (source[c + i] as number) | ((source[d + i] as number) << 8)
-    view.setInt32(4 * i, low | (high << 16), true)
+/** The same transposition, the other way round. */
+function unshuffleQuads(source: Uint8Array, target: Uint8Array, size: number, count: number): number {
+  const from = viewOf(source)
+  const to = viewOf(target)
+  const end = count - (count % 4)
+  for (let byte = 0; byte < size; byte += 4) {
+    const row = byte * count
+    for (let i = 0, at = byte; i < end; i += 4, at += 4 * size) {
+      const a = from.getInt32(row + i, true)
+      const b = from.getInt32(row + count + i, true)
+      const c = from.getInt32(row + 2 * count + i, true)
+      const d = from.getInt32(row + 3 * count + i, true)
+      to.setInt32(at, (a & 0xff) | ((b & 0xff) << 8) | ((c & 0xff) << 16) | (d << 24), true)
+      to.setInt32(at + size, ((a >>> 8) & 0xff) | (b & 0xff00) | ((c & 0xff00) << 8) | ((d & 0xff00) << 16), true)
+      to.setInt32(
+        at + 2 * size,
+        ((a >>> 16) & 0xff) | ((b >>> 8) & 0xff00) | (c & 0xff0000) | ((d & 0xff0000) << 8),
+        true,
+      )
+      to.setInt32(at + 3 * size, (a >>> 24) | ((b >>> 16) & 0xff00) | ((c >>> 8) & 0xff0000) | (d & 0xff000000), true)
+    }
   }
+  return end
 }
 
 /**
