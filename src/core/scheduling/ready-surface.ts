@@ -1,6 +1,16 @@
 import { isRowInside } from '../grid/conflicts.ts'
 import { splitIndex } from '../grid/index-box.ts'
-import { COMPLETED, ORPHANED, PAGE_MASK, PAGE_SIZE, PENDING, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
+import {
+  type Cells,
+  COMPLETED,
+  ORPHANED,
+  PAGE_MASK,
+  PAGE_SIZE,
+  PENDING,
+  PROCESSING,
+  READY,
+  UNTOUCHED,
+} from './block-states.ts'
 import type { LinkedTask, TaskRun } from './task-run.ts'
 
 /**
@@ -169,20 +179,24 @@ export class ReadySurface {
 
 /** `count` blocks in a row wait for one block less. */
 function approachRow(task: TaskRun, start: number, count: number): void {
-  const end = start + count
-  for (let index = start; index < end; ) {
-    const low = index & PAGE_MASK
-    const cells = task.states.page((index / PAGE_SIZE) | 0)
-    const stop = Math.min(PAGE_SIZE, low + (end - index))
-    for (let place = low; place < stop; place++) {
-      const cell = cells[place]!
-      if (cell > PENDING + 1) cells[place] = cell - 1
-      else if (cell === PENDING + 1 || cell === UNTOUCHED) {
-        const waits = cell === UNTOUCHED ? task.countAwaited(index + (place - low)) - 1 : 0
-        cells[place] = waits === 0 ? READY : PENDING + waits
-        if (waits === 0) task.enqueue(index + (place - low))
-      }
-    }
-    index += stop - low
+  const low = start & PAGE_MASK
+  const end = low + count
+  if (end > PAGE_SIZE) {
+    approachRow(task, start, PAGE_SIZE - low)
+    approachRow(task, start + PAGE_SIZE - low, end - PAGE_SIZE)
+    return
   }
+  const cells = task.states.page((start / PAGE_SIZE) | 0)
+  for (let place = low; place < end; place++) {
+    const cell = cells[place]!
+    if (cell > PENDING + 1) cells[place] = cell - 1
+    else if (cell === PENDING + 1 || cell === UNTOUCHED) approachFirstOrLast(task, cells, place, start + place - low)
+  }
+}
+
+/** The first of the blocks that a block waits for has completed, or the last. */
+function approachFirstOrLast(task: TaskRun, cells: Cells, place: number, index: number): void {
+  const waits = cells[place] === UNTOUCHED ? task.countAwaited(index) - 1 : 0
+  cells[place] = waits === 0 ? READY : PENDING + waits
+  if (waits === 0) task.enqueue(index)
 }
