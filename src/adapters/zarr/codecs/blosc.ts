@@ -37,6 +37,23 @@ const MIN_STREAM_BYTES = 128
 const FORMATS = ['blosclz', 'lz4', 'snappy', 'zlib', 'zstd'] as const
 type Format = (typeof FORMATS)[number]
 
+const MAX_KEPT_BYTES = 2 ** 24
+
+/** Memory that is used again by the next call: new pages from the system cost as much as compressing into them. */
+class Scratch {
+  #bytes = new Uint8Array(0)
+
+  /** @returns `length` bytes of any content, good until the next call */
+  take(length: number): Uint8Array {
+    if (length > MAX_KEPT_BYTES) return new Uint8Array(length)
+    if (this.#bytes.length < length) this.#bytes = new Uint8Array(length)
+    return this.#bytes.subarray(0, length)
+  }
+}
+
+const sortedScratch = new Scratch()
+const outputScratch = new Scratch()
+
 export function bloscCodec(settings: BloscSettings): BytesCodec {
   return {
     label: `blosc:${settings.compressor}:${settings.level}`,
@@ -92,7 +109,7 @@ function encodeBlosc(data: Uint8Array, settings: BloscSettings): Uint8Array {
   const oneStream = !(compressor === 'lz4' || compressor === 'blosclz') || !shuffles
   const blocks = blockSize === 0 ? 0 : Math.ceil(data.length / blockSize)
   const bound = Math.max(lz4Bound(data.length), blosclzBound(data.length)) + blocks * (8 + 24 * MAX_STREAMS)
-  const output = new Uint8Array(HEADER_BYTES + bound)
+  const output = outputScratch.take(HEADER_BYTES + bound)
   const view = new DataView(output.buffer)
   const flags =
     (FORMATS.indexOf(compressor === 'lz4hc' ? 'lz4' : compressor) << 5) |
@@ -100,7 +117,7 @@ function encodeBlosc(data: Uint8Array, settings: BloscSettings): Uint8Array {
     (oneStream ? FLAG_ONE_STREAM : 0)
   const limit = data.length + HEADER_BYTES
   const compress = compressorOf(settings)
-  const scratch = new Uint8Array(blockSize)
+  const scratch = sortedScratch.take(blockSize)
   let at = HEADER_BYTES + 4 * blocks
   for (let block = 0; block < blocks && at < limit && level > 0; block++) {
     view.setInt32(HEADER_BYTES + 4 * block, at, true)
@@ -128,7 +145,7 @@ function encodeBlosc(data: Uint8Array, settings: BloscSettings): Uint8Array {
   view.setUint32(4, data.length, true)
   view.setUint32(8, blockSize, true)
   view.setUint32(12, at, true)
-  return output.subarray(0, at)
+  return output.slice(0, at)
 }
 
 function shuffled(source: Uint8Array, target: Uint8Array, shuffle: BloscShuffle, typeSize: number): Uint8Array {
@@ -177,7 +194,7 @@ function decodeBlosc(data: Uint8Array, size?: number, into?: Uint8Array): Uint8A
   if (HEADER_BYTES + 4 * blocks > data.length) throw new CodecError('its table of Blosc blocks is cut off')
   const needsScratch =
     (header.flags & FLAG_BITSHUFFLE) !== 0 || ((header.flags & FLAG_SHUFFLE) !== 0 && header.typeSize > 1)
-  const scratch = needsScratch ? new Uint8Array(Math.min(header.blockSize, header.size)) : undefined
+  const scratch = needsScratch ? sortedScratch.take(Math.min(header.blockSize, header.size)) : undefined
   for (let block = 0; block < blocks; block++) {
     const target = output.subarray(block * header.blockSize, Math.min((block + 1) * header.blockSize, header.size))
     const start = view.getInt32(HEADER_BYTES + 4 * block, true)

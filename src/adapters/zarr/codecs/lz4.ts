@@ -10,6 +10,9 @@ const MAX_DISTANCE = 65_535
 const HASH_BITS = 14
 const HASH_PRIME = 0x9e3779b1 | 0
 
+/** From this many bytes on a call to copy them costs less than a loop. */
+const LONG_COPY = 96
+
 /** The most that {@link lz4Compress} writes for `length` bytes. */
 export const lz4Bound = (length: number): number => length + Math.floor(length / 255) + 16
 
@@ -181,6 +184,8 @@ const writeLastLiterals = (input: Uint8Array, output: Uint8Array, at: number, an
 export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
   const inputEnd = input.length
   const outputEnd = output.length
+  const source = new DataView(input.buffer, input.byteOffset, inputEnd)
+  const target = new DataView(output.buffer, output.byteOffset, outputEnd)
   let from = 0
   let to = 0
   while (from < inputEnd) {
@@ -196,8 +201,14 @@ export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
     }
     if (from + count > inputEnd) throw cutOff()
     if (to + count > outputEnd) throw tooLong(outputEnd)
-    if (count > 32) output.set(input.subarray(from, from + count), to)
-    else for (let i = 0; i < count; i++) output[to + i] = input[from + i] as number
+    if (count > LONG_COPY) {
+      output.set(input.subarray(from, from + count), to)
+    } else if (from + count + 3 <= inputEnd && to + count + 3 <= outputEnd) {
+      // Whole words, up to three bytes too far: what comes next lies there anyway.
+      for (let i = 0; i < count; i += 4) target.setInt32(to + i, source.getInt32(from + i, true), true)
+    } else {
+      for (let i = 0; i < count; i++) output[to + i] = input[from + i] as number
+    }
     from += count
     to += count
     if (from === inputEnd) break
@@ -217,7 +228,11 @@ export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
     length += MIN_MATCH
     if (distance === 0 || distance > to) throw new CodecError('an LZ4 match points before the begin of the data')
     if (to + length > outputEnd) throw tooLong(outputEnd)
-    copyMatch(output, to, distance, length)
+    if (distance >= 4 && length <= LONG_COPY && to + length + 3 <= outputEnd) {
+      for (let i = 0; i < length; i += 4) target.setInt32(to + i, target.getInt32(to - distance + i, true), true)
+    } else {
+      copyMatch(output, to, distance, length)
+    }
     to += length
   }
   checkSize(to, outputEnd)
@@ -225,8 +240,8 @@ export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
 
 /** Repeats what lies `distance` bytes back; the two may overlap, which repeats a pattern. */
 export function copyMatch(output: Uint8Array, to: number, distance: number, length: number): void {
-  if (distance >= length && length > 48) output.copyWithin(to, to - distance, to - distance + length)
-  else if (distance === 1 && length > 32) output.fill(output[to - 1] as number, to, to + length)
+  if (distance >= length && length > LONG_COPY) output.copyWithin(to, to - distance, to - distance + length)
+  else if (distance === 1 && length > LONG_COPY) output.fill(output[to - 1] as number, to, to + length)
   else for (const end = to + length; to < end; to++) output[to] = output[to - distance] as number
 }
 
