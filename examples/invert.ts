@@ -1,0 +1,44 @@
+// A task of one's own: light and dark changed over, in every block of a volume. Workers import this file and find the
+// task among its exports, so it only defines; run-invert.ts starts it.
+import { ConfigError, defineTask, roi, z } from 'bellis'
+
+export default defineTask({
+  name: 'invert',
+  config: z.object({
+    input: z.string().describe('uint8 dataset to invert'),
+    output: z.string().describe('Zarr array to write'),
+  }),
+  // Once, where the run is started: look at the input, plan the output, say how to cut it into blocks.
+  async plan(config, { arrays }) {
+    const raw = await arrays.open(config.input)
+    if (raw.dtype !== 'uint8') {
+      throw new ConfigError('DTYPE_MISMATCH', `${raw.path} holds ${raw.dtype}; this task inverts uint8.`)
+    }
+    const inverted = await arrays.create(config.output, { like: raw, chunkShape: [64, 64, 64] })
+    const voxels = [128, 128, 128]
+    const block = roi(
+      raw.offset,
+      voxels.map((length, axis) => length * raw.voxelSize[axis]!),
+    )
+    return {
+      totalRoi: raw.roi,
+      readRoi: block,
+      writeRoi: block,
+      fit: 'shrink',
+      readWriteConflict: false,
+      writes: [inverted],
+    }
+  },
+  // Once per worker: open what every block needs, return the function for one block.
+  async setup(config, { arrays }) {
+    const raw = await arrays.open(config.input)
+    const inverted = await arrays.open(config.output, { mode: 'r+' })
+    return async (block, { signal }) => {
+      const { data } = await raw.read(block.readRoi, { signal })
+      await inverted.write(
+        block.writeRoi,
+        (data as Uint8Array).map((value) => 255 - value),
+      )
+    }
+  },
+})

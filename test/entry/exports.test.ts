@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as index from '../../src/entry/index.ts'
+import * as kernels from '../../src/entry/kernels.ts'
+import * as tasks from '../../src/entry/tasks.ts'
+
+// What users import. A name that goes or changes breaks their code: say so in CHANGELOG.md.
+describe('the public exports', () => {
+  it("of 'bellis' are these", () => {
+    assert.deepEqual(Object.keys(index).sort(), INDEX)
+  })
+  it("of 'bellis/kernels' are these", () => {
+    assert.deepEqual(Object.keys(kernels).sort(), KERNELS)
+  })
+  it("of 'bellis/tasks' are these", () => {
+    assert.deepEqual(Object.keys(tasks).sort(), TASKS)
+  })
+})
+
+const INDEX = [
+  'BlockError',
+  'BlockwiseError',
+  'ConfigError',
+  'DTYPES',
+  'InfrastructureError',
+  'addCoordinates',
+  'ceilDivide',
+  'containsRoi',
+  'contextOf',
+  'coordinate',
+  'countElements',
+  'createArray',
+  'createBlockGrid',
+  'createScheduler',
+  'cropTo',
+  'definePipeline',
+  'defineTask',
+  'equalCoordinates',
+  'equalRois',
+  'floorDivide',
+  'fromVoxels',
+  'growRoi',
+  'intersectRoi',
+  'isAlignedRoi',
+  'isEmptyRoi',
+  'largestDivisor',
+  'maxCoordinates',
+  'meetsRoi',
+  'minCoordinates',
+  'multiplyCoordinates',
+  'openArray',
+  'parseRoi',
+  'pasteInto',
+  'planTasks',
+  'roi',
+  'roiBetween',
+  'roiEnd',
+  'runBlockwise',
+  'shiftRoi',
+  'showRoi',
+  'showRoiInNm',
+  'snapRoi',
+  'startRun',
+  'subtractCoordinates',
+  'toNanometers',
+  'toVoxels',
+  'typedArray',
+  'uniteRoi',
+  'z',
+]
+const KERNELS = ['cropBox', 'gaussianFilter', 'gaussianRadius', 'gaussianWeights']
+const TASKS = ['convert', 'smooth']
