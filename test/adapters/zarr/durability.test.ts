@@ -53,10 +53,13 @@ describe('a writer that is killed', () => {
       const into = new Uint16Array(16 * 32 * 32)
       for (let round = 0; round < 10; round++) {
         const child = fork(rewriter, [container], { stdio: 'ignore' })
-        await once(child, 'message')
+        const gone = once(child, 'exit')
+        await Promise.race([
+          once(child, 'message'),
+          gone.then(([code]) => assert.fail(`the writer ended with ${code}`)),
+        ])
         // A different number of reads in each round, while it writes, then the kill: the moment is anything.
         for (let reads = 0; reads <= (round * 7) % 11; reads++) await assertWholeChunks(array, into)
-        const gone = once(child, 'exit')
         child.kill('SIGKILL')
         const [, signal] = await gone
         assert.equal(signal, 'SIGKILL')

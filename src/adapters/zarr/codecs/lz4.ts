@@ -49,16 +49,20 @@ export function lz4Compress(input: Uint8Array, output: Uint8Array, at: number, a
   let anchor = 0
   let position = 0
   let misses = acceleration << patience
+  let step = 1
   while (position <= matchEnd) {
     const word = view.getInt32(position, true)
     const hash = Math.imul(word, HASH_PRIME) >>> shift
     let match = (heads[hash] as number) - origin
     heads[hash] = position + origin
     if (match < 0 || position - match > MAX_DISTANCE || view.getInt32(match, true) !== word) {
-      position += misses++ >> patience
+      position += step
+      // The two places after a match are tried whatever the acceleration: matches come in a row.
+      step = position <= anchor + 1 ? 1 : misses++ >> patience
       continue
     }
     misses = acceleration << patience
+    step = 1
     while (position > anchor && match > 0 && input[position - 1] === input[match - 1]) {
       position--
       match--
