@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
 import { ConfigError } from '../core/errors.ts'
@@ -77,8 +77,18 @@ export const arrayStore: ArrayStore = {
   },
   canonicalPath(path) {
     if (/^https?:/.test(path)) return path.replace(/\/+$/, '')
-    return resolve(path)
+    return realPath(resolve(path))
   },
+}
+
+/** A path without symbolic links, as far as it exists. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    const parent = dirname(path)
+    return parent === path ? path : join(realPath(parent), basename(path))
+  }
 }
 
 /**

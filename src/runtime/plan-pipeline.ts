@@ -1,5 +1,5 @@
 import { BYTES_PER_ELEMENT } from '../core/array/dtype.ts'
-import { ConfigError } from '../core/errors.ts'
+import { BlockwiseError, ConfigError } from '../core/errors.ts'
 import { type Coordinate, countElements, showCoordinate } from '../core/geometry/coordinate.ts'
 import { finerUnit, type WorldUnit } from '../core/geometry/placement.ts'
 import { intersectRoi, isAlignedRoi, meetsRoi, type Roi, roi, shiftRoi, snapRoi } from '../core/geometry/roi.ts'
@@ -141,12 +141,7 @@ async function planTask(task: TaskLike, planning: Planning): Promise<PlannedTask
 const isNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'
 
 async function callPlan(node: TaskNode, session: TaskPlanning): Promise<TaskPlan> {
-  const plan = await node.definition.options.plan(node.config, {
-    arrays: session.arrays,
-    taskId: node.id,
-    hasUpstream: node.after.length > 0,
-    warn: (message) => session.warnings.push(message),
-  })
+  const plan = await callUser(node, session)
   for (const field of ['totalRoi', 'readRoi', 'writeRoi'] as const) {
     if (plan?.[field]?.offset === undefined || plan[field].shape === undefined) {
       throw new ConfigError(
@@ -156,6 +151,21 @@ async function callPlan(node: TaskNode, session: TaskPlanning): Promise<TaskPlan
     }
   }
   return plan
+}
+
+async function callUser(node: TaskNode, session: TaskPlanning): Promise<TaskPlan> {
+  try {
+    return await node.definition.options.plan(node.config, {
+      arrays: session.arrays,
+      taskId: node.id,
+      hasUpstream: node.after.length > 0,
+      warn: (message) => session.warnings.push(message),
+    })
+  } catch (error) {
+    if (error instanceof BlockwiseError) throw error
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ConfigError('INVALID_TASK', `Task "${node.id}" can't be planned: ${why}`, { cause: error })
+  }
 }
 
 const gridOptions = ({ totalRoi, readRoi, writeRoi, fit, readWriteConflict }: BlockGridOptions): BlockGridOptions => ({
@@ -214,6 +224,14 @@ class Planning implements AsyncDisposable {
             )
           }
           const description = this.#noteUnit(describeVolume(await this.#store.planCreate(path, wanted), this.#unit))
+          // Also where a group of one pyramid stands for its finest array, and whatever way the path was written.
+          const place = this.#store.canonicalPath(description.path)
+          if (session.reads.some((array) => this.#store.canonicalPath(array.path) === place)) {
+            throw new ConfigError(
+              'OUTPUT_CONFLICT',
+              `Task "${taskId}": its input and its output are both ${path}; write to another path.`,
+            )
+          }
           this.#created.set(key, description)
           session.outputs.push({ path, options: wanted })
           return description

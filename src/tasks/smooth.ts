@@ -50,9 +50,6 @@ export const smooth = defineTask({
     const chunk = write.map((length, axis) => chunkWithin(length, wanted[axis] as number))
     const channels = input.shape.slice(0, input.channelAxes)
     const output = await arrays.create(config.output, { like: input, chunkShape: [...channels.map(() => 1), ...chunk] })
-    if (output.path === input.path) {
-      throw new ConfigError('OUTPUT_CONFLICT', `Input and output are both ${input.path}; write to another path.`)
-    }
     // A block at the edge of a wrapped volume reads the far end: no block of a task before it may be missing then.
     const reach = config.mode === 'wrap' ? tiledShape(input) : undefined
     const [below, above] = [inWorld(input, reach ?? lower), inWorld(input, reach ?? upper)]
@@ -102,8 +99,14 @@ function blockVoxels(
       defaultWrite(shape)),
   ]
   if (blockRead === undefined) return { write, lower: radius, upper: radius }
+  if (config.blockWrite === undefined && write.some((length) => length < 1)) {
+    throw new ConfigError(
+      'WRITE_ROI_OUTSIDE_READ_ROI',
+      `A block that reads ${blockRead.join(',')} voxels has nothing left to write: sigma ${config.sigma} needs ${radius.join(',')} voxels of context on each side. Read at least ${radius.map((length) => 2 * length + 1).join(',')}, or say what to write with blockWrite.`,
+    )
+  }
   const context = blockRead.map((length, axis) => length - (write[axis] as number))
-  if (context.some((length) => length < 0) || write.some((length) => length < 1)) {
+  if (context.some((length) => length < 0)) {
     throw new ConfigError(
       'WRITE_ROI_OUTSIDE_READ_ROI',
       `A block that reads ${blockRead.join(',')} voxels can't write ${write.join(',')}; blockRead is blockWrite and its context on both sides.`,
