@@ -194,14 +194,40 @@ export const isPipelineDefinition = (value: unknown): value is PipelineDefinitio
 export function parseConfig(schema: ConfigSchema, config: unknown, what: string): Record<string, unknown> {
   const result = schema.safeParse(config ?? {})
   if (result.success) return result.data
-  const problems = result.error.issues.map((issue) => {
-    const path = issue.path.join('.')
-    return path === '' ? issue.message : `"${path}": ${issue.message}`
-  })
+  const problems = result.error.issues.map((issue) => showIssue(issue, config))
   throw new ConfigError('INVALID_CONFIG', `Configuration of "${what}": ${problems.join('; ')}.`, {
     cause: result.error,
   })
 }
+
+type Issue = z.core.$ZodIssue
+
+/** `"sigma[1]" is 0: must be above 0`. */
+function showIssue(issue: Issue, config: unknown): string {
+  const { path, message } = innermost(issue)
+  if (path.length === 0) return message
+  const name = path.map((key, depth) =>
+    typeof key === 'number' ? `[${key}]` : `${depth > 0 ? '.' : ''}${String(key)}`,
+  )
+  let value = config
+  for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key]
+  return `"${name.join('')}"${value === undefined ? '' : ` is ${showValue(value)}`}: ${message}`
+}
+
+/** Of a value that fits none of several kinds, what keeps it from the one that it comes closest to. */
+function innermost(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue
+  const [first, ...others] = issue.errors.flatMap(([nested]) => (nested === undefined ? [] : [innermost(nested)]))
+  if (first === undefined) return issue
+  const closest = others.reduce((best, other) => (other.path.length > best.path.length ? other : best), first)
+  return { ...closest, path: [...issue.path, ...closest.path] }
+}
+
+const showValue = (value: unknown): string =>
+  (typeof value === 'number' || typeof value === 'bigint'
+    ? String(value)
+    : (JSON.stringify(value) ?? String(value))
+  ).slice(0, 100)
 
 function assertName(name: unknown, what: string, module: string): asserts name is string {
   if (typeof name === 'string' && /^[A-Za-z0-9][\w.-]*$/.test(name)) return

@@ -75,6 +75,8 @@ export function voxelShape(text: string): number[] {
 /** One number, or one per axis with commas. What it means is checked by the task. */
 export function numberOrList(text: string): number | number[] {
   const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+  if (!values.every(Number.isFinite))
+    throw new InvalidArgumentError('It must be a number, or one per axis with commas, such as 2 or 0.5,2,2.')
   return values.length === 1 ? (values[0] as number) : values
 }
 
