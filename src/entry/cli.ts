@@ -17,7 +17,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .version(version(), '-V, --version')
     .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'bellis: ')) })
+    .configureOutput({ outputError })
     .addHelpText(
       'after',
       '\nA dataset is one path: sample.hdf/volumes/raw, out.zarr/volumes/raw.\nExit codes: 0 done, 1 blocks failed, 2 wrong call or input, 130 interrupted.\n\nExample:\n  $ bellis demo',
@@ -42,9 +42,19 @@ export async function main(args: readonly string[]): Promise<void> {
 
 /** Lets a command, and those below it, throw and report as the program does. */
 function inherit(command: Command): Command {
-  command.exitOverride().configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'bellis: ')) })
+  command.exitOverride().configureOutput({ outputError })
   for (const below of command.commands) inherit(below)
   return command
+}
+
+/** Tells what is wrong with a call in one line, a suggestion included. */
+function outputError(text: string, write: (text: string) => void): void {
+  write(
+    `${text
+      .trim()
+      .replace(/^error: /, 'bellis: ')
+      .replaceAll(/\s*\n\s*/g, ' ')}\n`,
+  )
 }
 
 function version(): string {

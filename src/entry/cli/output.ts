@@ -13,9 +13,10 @@ export function say(options: CommonOptions, text: string): void {
   if (!options.json && !options.quiet) process.stdout.write(`${text}\n`)
 }
 
-/** A warning on standard error. */
+/** A warning on standard error; nothing with --quiet. */
 export function warn(options: CommonOptions, text: string): void {
-  if (options.logLevel !== 'error') process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${text}\n`)
+  if (options.logLevel !== 'error' && !options.quiet)
+    process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${text}\n`)
 }
 
 /** A JSON document on standard output; 64-bit integers that JavaScript can't hold exactly are written in full. */
