@@ -237,7 +237,8 @@ export function checkReusable(existing: ArrayDescription, options: CreateArrayOp
   }
   compareShapes('shard shape', existing.shardShape, options.shardShape)
   const fill = options.fillValue === undefined ? undefined : makeFillValue(options.dtype, options.fillValue).value
-  if (fill !== undefined && !Object.is(fill, existing.fillValue))
+  // The fill values of two dtypes can't be compared: 0 and 0n.
+  if (existing.dtype === options.dtype && fill !== undefined && !Object.is(fill, existing.fillValue))
     differ('fill value', `${existing.fillValue}`, `${fill}`)
   const format = options.zarrFormat === undefined ? existing.format : `zarr${options.zarrFormat}`
   if (format !== existing.format) differ('format', existing.format, format)
