@@ -11,6 +11,7 @@ import { EventStream, type RunEvent } from '../runtime/run-events.ts'
 import { type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
+import { makeFolder, removeEmpty } from './run-folder.ts'
 
 /** How a run is done. */
 export interface RunOptions {
@@ -133,14 +134,20 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     maxWorkerRestarts,
     stopGraceMs,
   } = options
-  for (const task of pipeline.tasks) {
-    for (const output of task.outputs)
-      await (await arrayStore.create(output.path, output.options))[Symbol.asyncDispose]()
+  const isClosure = (task: PlannedTask) => !('kind' in task.source)
+  const logs = join(runFolder(pipeline, options), 'logs')
+  const madeFolders = pool === 'process' && !pipeline.tasks.every(isClosure) ? makeFolder(logs) : []
+  try {
+    for (const task of pipeline.tasks) {
+      for (const output of task.outputs)
+        await (await arrayStore.create(output.path, output.options))[Symbol.asyncDispose]()
+    }
+  } catch (error) {
+    removeEmpty(madeFolders)
+    throw error
   }
   await using inline = inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe })
-  await using launcher =
-    typeof pool === 'object' ? pool : pool === 'process' ? processes(runFolder(pipeline, options)) : inline
-  const isClosure = (task: PlannedTask) => !('kind' in task.source)
+  await using launcher = typeof pool === 'object' ? pool : pool === 'process' ? processes(logs) : inline
   // Awaited here: the launchers end with this function.
   return await runPipeline(pipeline, {
     launcherOf: (task) => (isClosure(task) ? inline : launcher),
@@ -155,9 +162,9 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   })
 }
 
-function processes(folder: string): WorkerLauncher {
+function processes(logs: string): WorkerLauncher {
   const program = new URL(`./worker-process${extname(import.meta.url)}`, import.meta.url)
-  return processLauncher({ program, logFileOf: (workerId) => join(folder, 'logs', `${workerId}.log`) })
+  return processLauncher({ program, logFileOf: (workerId) => join(logs, `${workerId}.log`) })
 }
 
 /** `.bellis/<task>-<first 8 of its hash>`: the same for the same tasks, configurations and grids. */
