@@ -79,6 +79,8 @@ interface Lease {
 /** One connected or starting worker. */
 interface Session {
   readonly id: string
+  /** Counts up over all workers of the run. */
+  readonly number: number
   readonly pool: Pool
   status: 'starting' | 'ready' | 'draining'
   worker?: LaunchedWorker
@@ -109,6 +111,8 @@ interface RunningTask {
   /** Moving average of a block's time; undefined before the first. */
   averageMs?: number
   restartsInARow: number
+  /** The first worker that was started since a restart was last counted. */
+  countsFrom: number
   readonly failures: BlockFailure[]
   error?: WireError
 }
@@ -158,7 +162,7 @@ class Coordinator {
       pool = { launcher, tasks: [], sessions: new Set(), restarting: 0 }
       this.#pools.push(pool)
     }
-    const task: RunningTask = { planned, id: planned.id, number, pool, restartsInARow: 0, failures: [] }
+    const task: RunningTask = { planned, id: planned.id, number, pool, restartsInARow: 0, countsFrom: 0, failures: [] }
     pool.tasks.push(task)
     return task
   }
@@ -189,8 +193,10 @@ class Coordinator {
 
   #startWorker(pool: Pool): void {
     if (this.#state !== 'running') return
+    const number = this.#nextWorker++
     const session: Session = {
-      id: `w${this.#nextWorker++}`,
+      id: `w${number}`,
+      number,
       pool,
       status: 'starting',
       leases: [],
@@ -275,7 +281,8 @@ class Coordinator {
         lastOutput: exit.lastOutput,
         ...(task === undefined ? {} : { taskId: task.id }),
       } as const
-      const timedOut = session.killed?.code === 'BLOCK_TIMEOUT'
+      // That took a try of its block, so it can't go on for ever; a setup that takes too long could.
+      const timedOut = session.killed?.code === 'BLOCK_TIMEOUT' && task !== undefined && session.setUp.has(task)
       const restartMs = timedOut ? 0 : this.#restartDelay(session, task, exit)
       this.#events.emit(restartMs === undefined ? dead : { ...dead, restartMs })
       if (restartMs !== undefined) this.#restartAfter(session.pool, restartMs)
@@ -290,9 +297,16 @@ class Coordinator {
     // A worker that dies without a block at hand is counted for all that it was there for.
     const blamed = task === undefined ? session.pool.tasks.filter((each) => !this.#isOver(each)) : [task]
     const restarts = Math.max(0, ...blamed.map((each) => each.restartsInARow))
-    if (restarts < maxWorkerRestarts) {
-      for (const each of blamed) each.restartsInARow++
-      return Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** restarts)
+    // Workers that die together, as when the machine runs out of memory, count once: only one that was started since counts again.
+    const counts = blamed.every((each) => session.number >= each.countsFrom)
+    if (!counts || restarts < maxWorkerRestarts) {
+      if (counts) {
+        for (const each of blamed) {
+          each.restartsInARow++
+          each.countsFrom = this.#nextWorker
+        }
+      }
+      return Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.max(0, counts ? restarts : restarts - 1))
     }
     const last = session.killed?.message ?? exit.reason
     const output = exit.lastOutput === '' ? '' : `\n${exit.lastOutput}`
@@ -380,11 +394,12 @@ class Coordinator {
     session.cancelTimeout?.()
     const [lease] = session.leases
     if (timeoutMs === undefined || lease === undefined) return
-    const block = `${lease.task.id}/${lease.blocks[lease.reported]}`
+    const isSetUp = session.setUp.has(lease.task)
+    const what = isSetUp ? `Block ${lease.task.id}/${lease.blocks[lease.reported]}` : `Setting up "${lease.task.id}"`
     session.cancelTimeout = clock.after(timeoutMs, () =>
       this.#endWorker(session, {
         code: 'BLOCK_TIMEOUT',
-        message: `Block ${block} took longer than ${timeoutMs / 1000} s; its worker ${session.id} was ended.`,
+        message: `${what} took longer than ${timeoutMs / 1000} s; its worker ${session.id} was ended.`,
       }),
     )
   }
