@@ -22,6 +22,11 @@ const LAST_OUTPUT_LINES = 10
 /** Workers that are processes of this machine, linked to this one by Node's own channel. */
 export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher {
   const children = new Set<ChildProcess>()
+  // Whatever ends this process in its own way (a second Ctrl-C, an error) takes its workers along.
+  const killAll = () => {
+    for (const child of children) child.kill('SIGKILL')
+  }
+  process.on('exit', killAll)
   return {
     async launch(workerId): Promise<LaunchedWorker> {
       const logFile = options.logFileOf(workerId)
@@ -53,6 +58,7 @@ export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher
           await gone
         }),
       )
+      process.off('exit', killAll)
     },
   }
 }
