@@ -78,7 +78,10 @@ const failure = attempt(() => {
   ])
   writeFileSync(join(building, '.stamp'), stamp)
   if (isCurrent()) return
-  rmSync(home, { recursive: true, force: true })
+  // The old one goes by a rename too: another run may be at this very place.
+  const old = `${building}-old`
+  if (existsSync(home)) renameSync(home, old)
+  rmSync(old, { recursive: true, force: true })
   renameSync(building, home)
 })
 rmSync(building, { recursive: true, force: true })

@@ -18,7 +18,7 @@ const spatial = (name: string, scale: number, translation: number): ArrayAxis =>
   translation,
   translationOf: 'edge',
 })
-const axes = [spatial('z', 50, 100), spatial('y', 4.6, 2.3), spatial('x', 4.6, 0)]
+const axes = [spatial('z', 50, 100), spatial('y', 4.6, 2.3), spatial('x', 0.4, 0.1)]
 
 /** An array made by another tool: its folder with these attributes, in version 2. */
 async function foreign(folder: string, inner: string, shape: readonly number[], attributes: object): Promise<string> {
@@ -45,8 +45,8 @@ describe('the placement of a new array', () => {
     for (const zarrFormat of [2, 3] as const) {
       const array = await format.create(join(folder, `${zarrFormat}.zarr`), 'volumes/raw', { ...raw, axes, zarrFormat })
       assert.deepEqual(placeAxes(array.axes), placeAxes(axes))
-      assert.deepEqual(placeAxes(array.axes).voxelSize, [50_000, 4600, 4600])
-      assert.deepEqual(placeAxes(array.axes).offset, [100_000, 2300, 0])
+      assert.deepEqual(placeAxes(array.axes).voxelSize, [50_000, 4600, 400])
+      assert.deepEqual(placeAxes(array.axes).offset, [100_000, 2300, 100])
       assert.deepEqual(
         array.axes.map((axis) => axis.name),
         ['z', 'y', 'x'],
@@ -63,12 +63,12 @@ describe('the placement of a new array', () => {
         zarrFormat === 2
           ? await json(container, 'volumes/raw/.zattrs')
           : (await json(container, 'volumes/raw/zarr.json')).attributes
-      assert.deepEqual(attributes.resolution, [50, 4.6, 4.6])
-      assert.deepEqual(attributes.voxel_size, [50, 4.6, 4.6])
-      assert.deepEqual(attributes.offset, [100, 2.3, 0])
+      assert.deepEqual(attributes.resolution, [50, 4.6, 0.4])
+      assert.deepEqual(attributes.voxel_size, [50, 4.6, 0.4])
+      assert.deepEqual(attributes.offset, [100, 2.3, 0.1])
       assert.deepEqual(attributes.units, ['nm', 'nm', 'nm'])
       assert.deepEqual(attributes.axis_names, ['z', 'y', 'x'])
-      assert.deepEqual(attributes.dimension_units, ['50 nm', '4.6 nm', '4.6 nm'])
+      assert.deepEqual(attributes.dimension_units, ['50 nm', '4.6 nm', '0.4 nm'])
       const parent =
         zarrFormat === 2
           ? await json(container, 'volumes/.zattrs')
@@ -79,13 +79,13 @@ describe('the placement of a new array', () => {
         multiscale.axes,
         ['z', 'y', 'x'].map((name) => ({ name, type: 'space', unit: 'nanometer' })),
       )
-      // The centre of the first voxel: 2.3 + 4.6 / 2 is 4.6, not 4.6000000000000005.
+      // The centre of the first voxel: 0.1 + 0.4 / 2 is 0.3, not 0.30000000000000004.
       assert.deepEqual(multiscale.datasets, [
         {
           path: 'raw',
           coordinateTransformations: [
-            { type: 'scale', scale: [50, 4.6, 4.6] },
-            { type: 'translation', translation: [125, 4.6, 2.3] },
+            { type: 'scale', scale: [50, 4.6, 0.4] },
+            { type: 'translation', translation: [125, 4.6, 0.3] },
           ],
         },
       ])
@@ -126,7 +126,7 @@ describe('the placement of a new array', () => {
     await format.create(container, 's1', { ...raw, axes })
     const [after, ...more] = (await json(container, 'zarr.json')).attributes.ome.multiscales
     assert.deepEqual([more, after.name, after.datasets[0]], [[], 'em', level('s0')])
-    assert.deepEqual(after.datasets[1].coordinateTransformations[0].scale, [50, 4.6, 4.6])
+    assert.deepEqual(after.datasets[1].coordinateTransformations[0].scale, [50, 4.6, 0.4])
   })
 
   it('marks channels, which have no voxel size, and leaves OME out where it has no place for the axes', async (t) => {
@@ -141,10 +141,10 @@ describe('the placement of a new array', () => {
     const { attributes } = await json(container, 'affinities/zarr.json')
     assert.deepEqual(attributes.axis_names, ['c^', 'z', 'y', 'x'])
     assert.deepEqual(attributes.types, ['channel', 'space', 'space', 'space'])
-    assert.deepEqual(attributes.resolution, [50, 4.6, 4.6])
+    assert.deepEqual(attributes.resolution, [50, 4.6, 0.4])
     assert.deepEqual(
       (await json(container, 'zarr.json')).attributes.ome.multiscales[0].datasets[0].coordinateTransformations[0].scale,
-      [1, 50, 4.6, 4.6],
+      [1, 50, 4.6, 0.4],
     )
 
     const line = await format.create(container, 'line', { shape: [4], dtype: 'uint8', axes: [spatial('x', 4.6, 2.3)] })
