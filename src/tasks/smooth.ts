@@ -9,7 +9,7 @@ import {
   roi,
   roiEnd,
   shiftRoi,
-  typedArray,
+  type TypedArray,
   type VolumeArray,
   type VolumeDescription,
   type Voxels,
@@ -17,6 +17,7 @@ import {
 } from '../entry/index.ts'
 import { gaussianFilter, gaussianRadius } from '../entry/kernels.ts'
 import { assertRank, blockOfChunks, chunkWithin, defaultChunk, inWorld, tiledShape } from './block-shapes.ts'
+import { Scratch } from './scratch.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
 const sigma = z.number('must be a number above 0').positive('must be above 0')
@@ -68,14 +69,16 @@ export const smooth = defineTask({
     const output = await arrays.open(config.output, { mode: 'r+' })
     const { lower, upper } = blockVoxels(config, input)
     const [below, above] = [inWorld(input, lower), inWorld(input, upper)]
+    const scratch = new Scratch()
     return async (block, { signal }) => {
       const region = growRoi(block.writeRoi, below, above)
       // Cut at the volume's edge, the block's own border is the volume's, and the filter extends it as asked.
-      const voxels =
-        config.mode === 'wrap'
-          ? await readWrapped(input, region, signal)
-          : await input.read(intersectRoi(region, input.roi), { signal })
-      const smoothed = gaussianFilter(voxels, { sigma: config.sigma, mode: config.mode })
+      const wanted = config.mode === 'wrap' ? region : intersectRoi(region, input.roi)
+      using before = scratch.take(input.dtype, countVoxels(input, wanted))
+      using after = scratch.take(input.dtype, before.data.length)
+      const read = config.mode === 'wrap' ? readWrapped : readPlain
+      const voxels = await read(input, wanted, before.data, signal)
+      const smoothed = gaussianFilter(voxels, { sigma: config.sigma, mode: config.mode, into: after.data })
       await output.write(block.writeRoi, cropTo(smoothed, block.writeRoi), { signal })
     }
   },
@@ -152,12 +155,23 @@ function warnOfContext(
   )
 }
 
+/** Voxels of a region, channels included. */
+const countVoxels = (input: VolumeDescription, region: Roi): number =>
+  [...input.shape.slice(0, input.channelAxes), ...voxelShape(input, region)].reduce(
+    (product, length) => product * length,
+    1,
+  )
+
+const voxelShape = (input: VolumeDescription, region: Roi): number[] =>
+  region.shape.map((length, axis) => length / (input.voxelSize[axis] as number))
+
+const readPlain = (input: VolumeArray, region: Roi, into: TypedArray, signal: AbortSignal): Promise<Voxels> =>
+  input.read(region, { into, signal })
+
 /** Reads a region of a volume that repeats itself beyond its edges. */
-async function readWrapped(input: VolumeArray, region: Roi, signal: AbortSignal): Promise<Voxels> {
-  const voxelShape = region.shape.map((length, axis) => length / (input.voxelSize[axis] as number))
-  const shape = [...input.shape.slice(0, input.channelAxes), ...voxelShape]
-  const count = shape.reduce((product, length) => product * length, 1)
-  const whole: Voxels = { data: typedArray(input.dtype, count), shape, roi: region, voxelSize: input.voxelSize }
+async function readWrapped(input: VolumeArray, region: Roi, into: TypedArray, signal: AbortSignal): Promise<Voxels> {
+  const shape = [...input.shape.slice(0, input.channelAxes), ...voxelShape(input, region)]
+  const whole: Voxels = { data: into, shape, roi: region, voxelSize: input.voxelSize }
   for (const shift of repeats(input.roi, region)) {
     const part = intersectRoi(region, shiftRoi(input.roi, shift))
     const voxels = await input.read(

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
+import { ChunkCache } from '../../core/array/chunk-cache.ts'
 import {
   BYTES_PER_ELEMENT,
   bytesOf,
@@ -19,7 +20,6 @@ import {
 import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
 import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './chunk-boxes.ts'
-import { ChunkCache } from './chunk-cache.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
 import { Hdf5Failure, scratchMemory } from './library.ts'
 

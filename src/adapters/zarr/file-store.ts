@@ -22,6 +22,7 @@ export function fileStore(root: string): Store {
     writable: true,
     where,
     get: (key, into) => readWhole(where(key), into),
+    getUnless: (key, known) => readUnless(where(key), known),
     open: (key) => openParts(where(key)),
     put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts),
     remove: (key) => removeTree(where(key)),
@@ -80,6 +81,26 @@ async function readWhole(path: string, into: Uint8Array | undefined): Promise<Ui
     const target = into?.length === size ? into : new Uint8Array(size)
     const count = await readFully(file, target, 0)
     return count === size ? target : target.subarray(0, count)
+  } catch (error) {
+    throw ioError('read', path, error)
+  } finally {
+    await close(file)
+  }
+}
+
+/**
+ * A file is never written in place here, so another content is another file: number, times and size tell. Taken from the
+ * opened file, since a network file system asks its server then, and not for a mere look at the name.
+ */
+async function readUnless(path: string, known: string | undefined) {
+  const file = await openIfThere(path)
+  if (file === undefined) return undefined
+  try {
+    const { ino, mtimeNs, ctimeNs, size } = await call<fs.BigIntStats>((done) => fs.fstat(file, { bigint: true }, done))
+    const version = `${ino} ${mtimeNs} ${ctimeNs} ${size}`
+    if (version === known) return 'same' as const
+    const target = new Uint8Array(Number(size))
+    return { bytes: target.subarray(0, await readFully(file, target, 0)), version }
   } catch (error) {
     throw ioError('read', path, error)
   } finally {

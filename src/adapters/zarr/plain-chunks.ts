@@ -1,9 +1,13 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../core/array/box-copy.ts'
+import { ChunkCache } from '../../core/array/chunk-cache.ts'
 import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, viewOf } from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
 import { BufferPool, inFlight } from './in-flight.ts'
 import type { Store } from './store.ts'
+
+/** Decoded chunks that are kept for the next block that needs another part of them. */
+const CACHE_BYTES = 64 * 2 ** 20
 
 /**
  * Chunks with a file each.
@@ -19,6 +23,7 @@ export function plainChunks(
   const { byteLength, strides } = codec
   const limit = inFlight(byteLength)
   const pool = new BufferPool(byteLength, limit)
+  const cache = new ChunkCache(CACHE_BYTES)
   const inChunk = (bytes: Uint8Array, part: ChunkPart): StridedBytes => ({
     bytes,
     start: offsetOf(part.inChunk, strides),
@@ -30,6 +35,21 @@ export function plainChunks(
     const key = keyOf(index)
     const encoded = await store.get(key, codec.isRaw ? buffer : undefined, signal)
     return encoded && decodeOrThrow(store.where(key), index, () => codec.decode(encoded, buffer))
+  }
+
+  /** The decoded chunk for reading a part of it, kept where decoding it again would cost more than a look at its file. */
+  async function loadPart(index: readonly number[], buffer: Uint8Array, signal?: AbortSignal) {
+    if (codec.isRaw || byteLength > CACHE_BYTES / 4 || store.getUnless === undefined) return load(index, buffer, signal)
+    const key = keyOf(index)
+    const found = await store.getUnless(key, cache.versionOf(index))
+    if (found === undefined) return undefined
+    // Asked for after the wait: what was held may have made room meanwhile.
+    const held = found === 'same' ? cache.get(index) : undefined
+    if (held !== undefined) return held
+    if (found === 'same') return load(index, buffer, signal)
+    const decoded = decodeOrThrow(store.where(key), index, () => codec.decode(found.bytes, new Uint8Array(byteLength)))
+    cache.set(index, decoded, found.version)
+    return decoded
   }
 
   async function readInto(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void> {
@@ -53,7 +73,7 @@ export function plainChunks(
     async read(part, target, signal) {
       if (isWholeInPlace(part, codec, target)) return readInto(part, target, signal)
       await pool.use(async (buffer) => {
-        const decoded = await load(part.index, buffer, signal)
+        const decoded = await loadPart(part.index, buffer, signal)
         if (decoded === undefined) fillBox(part.shape, fill, target)
         else copyBox(part.shape, fill.length, inChunk(decoded, part), target)
       })

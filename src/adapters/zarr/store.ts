@@ -22,6 +22,15 @@ export interface Store {
    * @throws InfrastructureError `IO_ERROR`
    */
   get(key: string, into?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array | undefined>
+  /**
+   * A whole object and what names this content of it, unless that is `known`; absent where a store can't tell versions.
+   * @returns undefined where there is none, 'same' where it is still `known`
+   * @throws InfrastructureError `IO_ERROR`
+   */
+  getUnless?(
+    key: string,
+    known: string | undefined,
+  ): Promise<{ bytes: Uint8Array; version: string } | 'same' | undefined>
   /** An object for reads of parts, or undefined where there is none. */
   open(key: string, signal?: AbortSignal): Promise<PartReader | undefined>
   /**

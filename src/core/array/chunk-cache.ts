@@ -1,0 +1,49 @@
+/**
+ * Decoded chunks of an array, the least recently used go first: neighbouring blocks with context meet the same chunks.
+ */
+export class ChunkCache {
+  readonly budget: number
+  readonly #chunks = new Map<string, { readonly bytes: Uint8Array; readonly version: string }>()
+  #bytes = 0
+
+  /** @param budget the most bytes to hold */
+  constructor(budget: number) {
+    this.budget = budget
+  }
+
+  has(index: readonly number[]): boolean {
+    return this.#chunks.has(index.join())
+  }
+
+  /** The version that is held of a chunk; undefined for none. */
+  versionOf(index: readonly number[]): string | undefined {
+    return this.#chunks.get(index.join())?.version
+  }
+
+  get(index: readonly number[]): Uint8Array | undefined {
+    const key = index.join()
+    const chunk = this.#chunks.get(key)
+    if (chunk === undefined) return undefined
+    this.#chunks.delete(key)
+    this.#chunks.set(key, chunk)
+    return chunk.bytes
+  }
+
+  /** Keeps a chunk. @param version what was decoded, where that can change @default '' */
+  set(index: readonly number[], bytes: Uint8Array, version = ''): void {
+    const key = index.join()
+    this.#bytes += bytes.length - (this.#chunks.get(key)?.bytes.length ?? 0)
+    this.#chunks.delete(key)
+    this.#chunks.set(key, { bytes, version })
+    for (const [oldest, { bytes: dropped }] of this.#chunks) {
+      if (this.#bytes <= this.budget) break
+      this.#chunks.delete(oldest)
+      this.#bytes -= dropped.length
+    }
+  }
+
+  clear(): void {
+    this.#chunks.clear()
+    this.#bytes = 0
+  }
+}

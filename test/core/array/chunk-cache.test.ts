@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { ChunkCache } from '../../../src/core/array/chunk-cache.ts'
+
+describe('a cache of chunks', () => {
+  it('lets the least recently used go when it is full', () => {
+    const cache = new ChunkCache(3)
+    for (const index of [0, 1, 2]) cache.set([index], Uint8Array.of(index))
+    assert.deepEqual(cache.get([0]), Uint8Array.of(0))
+    cache.set([3], Uint8Array.of(3))
+    assert.deepEqual(
+      [0, 1, 2, 3].map((index) => cache.has([index])),
+      [true, false, true, true],
+    )
+  })
+
+  it('counts a chunk that is set again once, and holds nothing larger than all it may', () => {
+    const cache = new ChunkCache(4)
+    for (let time = 0; time < 10; time++) cache.set([0, 1], new Uint8Array(2), `v${time}`)
+    cache.set([0, 2], new Uint8Array(2))
+    assert.equal(cache.versionOf([0, 1]), 'v9')
+    cache.set([9, 9], new Uint8Array(5))
+    assert.deepEqual([cache.has([0, 1]), cache.has([0, 2]), cache.has([9, 9])], [false, false, false])
+  })
+})
