@@ -260,11 +260,44 @@ function showPlacement(axes: readonly ArrayAxis[]): string {
   return `voxel size ${inNm(voxelSize)} nm at ${inNm(offset)} nm`
 }
 
-/** Does what was planned. The array's own metadata come last: before them there is no array. */
+/** Does what was planned, or leaves nothing. The array's own metadata come last: before them there is no array. */
 export async function createPlanned(store: Store, key: string, plan: CreatePlan): Promise<void> {
+  const written = new Map<string, JsonObject>()
+  const outermost = await outermostMissing(store, [...plan.newGroups, key])
+  try {
+    await writePlanned(store, key, plan, written)
+  } catch (error) {
+    // What can't be taken back either is groups without an array: no reason to hide why.
+    if (outermost !== undefined) await removeOwn(store, outermost, written).catch(() => {})
+    throw error
+  }
+}
+
+async function outermostMissing(store: Store, keys: readonly string[]): Promise<string | undefined> {
+  for (const key of keys) if ((await store.list(key)) === undefined) return key
+  return undefined
+}
+
+/** Removes a folder, unless another program has put something into it meanwhile. */
+async function removeOwn(store: Store, folder: string, written: ReadonlyMap<string, unknown>): Promise<void> {
+  const isOwn = async (key: string): Promise<boolean> => {
+    for (const { name, isFolder } of (await store.list(key)) ?? []) {
+      const below = joinKey(key, name)
+      if (isFolder ? !(await isOwn(below)) : !written.has(below)) return false
+    }
+    return true
+  }
+  if (await isOwn(folder)) await store.remove(folder)
+}
+
+async function writePlanned(
+  store: Store,
+  key: string,
+  plan: CreatePlan,
+  written: Map<string, JsonObject>,
+): Promise<void> {
   const { metadata, axes, newGroups, existing } = plan
   const { zarrFormat } = metadata
-  const written = new Map<string, JsonObject>()
   const put = async (file: string, json: JsonObject) => {
     written.set(file, json)
     await store.put(file, [new TextEncoder().encode(stringifyJson(json))])

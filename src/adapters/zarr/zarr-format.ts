@@ -143,7 +143,8 @@ function descriptionOf(path: string, metadata: ZarrMetadata, axes: readonly Arra
 
 /** The array that is there, where `reuse` finds one that fits. */
 async function reusable(store: Store, key: string, options: CreateArrayOptions): Promise<ZarrArray | undefined> {
-  if (options.ifExists !== 'reuse' || (await readNode(store, key))?.kind !== 'array') return undefined
+  if (!store.writable || options.ifExists !== 'reuse') return undefined
+  if ((await readNode(store, key))?.kind !== 'array') return undefined
   const array = await openArray(store, key, 'r+')
   checkReusable(array, options)
   return array
