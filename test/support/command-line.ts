@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,25 +20,47 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly cwd: string
   readonly env?: NodeJS.ProcessEnv
-  /** What to do with the process while it runs. */
-  readonly meanwhile?: (child: ChildProcess) => void
+  /** What it reads on standard input. @default nothing */
+  readonly input?: string
+  /** In a process group of its own, as a shell starts it: `process.kill(-pid, 'SIGINT')` is Ctrl-C then. @default false */
+  readonly ownGroup?: boolean
+  /** What to do with the process while it runs; what it throws fails the call, and ends the process. */
+  readonly meanwhile?: (child: RunningCommand) => void | Promise<void>
+}
+
+export interface RunningCommand {
+  readonly pid: number
+  /** What it has written so far. */
+  readonly output: { readonly stdout: string; readonly stderr: string }
 }
 
 /** Runs the built command line to its end, without a terminal. */
-export function bellis(args: readonly string[], { cwd, env = {}, meanwhile }: CommandOptions): Promise<CommandResult> {
+export function bellis(args: readonly string[], options: CommandOptions): Promise<CommandResult> {
   if (!existsSync(built)) throw new Error('system tests run the built command: npm run build first')
+  return runNode([program, ...args], options)
+}
+
+/** Runs a Node program to its end, without a terminal. @param args the file and its arguments */
+export function runNode(args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  const { cwd, env = {}, input = '', ownGroup = false, meanwhile } = options
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(process.execPath, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: 'pipe',
+      detached: ownGroup,
     })
     const output = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const)
       child[name].setEncoding('utf8').on('data', (text: string) => (output[name] += text))
+    child.stdin.on('error', () => {}).end(input)
     child.on('error', reject)
     child.on('close', (code, signal) => resolve({ code: code ?? signal, ...output }))
-    meanwhile?.(child)
+    if (meanwhile === undefined || child.pid === undefined) return
+    Promise.resolve(meanwhile({ pid: child.pid, output })).catch((error: unknown) => {
+      child.kill('SIGKILL')
+      reject(error)
+    })
   })
 }
 

@@ -1,0 +1,372 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { basename, join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { createArray, openArray } from '../../src/entry/arrays.ts'
+import { smooth } from '../../src/entry/tasks.ts'
+import { bellis, type CommandResult, hashVoxels, runNode, temporaryFolder } from '../support/command-line.ts'
+import { contentsOf, smallDiskOrSkip } from './folders.ts'
+
+const fixture = (name: string) => fileURLToPath(new URL(`../adapters/hdf5/fixtures/${name}`, import.meta.url))
+
+const inputs = temporaryFolder()
+after(() => inputs[Symbol.dispose]())
+const at = (path: string) => join(inputs.path, path)
+/** 32 × 128 × 128 voxels of 40 × 4 × 4 nm. */
+const raw = at('sample.hdf/volumes/raw')
+let contents: string[] = []
+let closedPort = 0
+
+before(async () => {
+  const made = await bellis(['sample', 'sample.hdf', '--size', '32,128,128', '--quiet'], { cwd: inputs.path })
+  assert.equal(made.code, 0, made.stderr)
+  const file = readFileSync(at('sample.hdf'))
+  writeFileSync(at('cut.hdf'), file.subarray(0, file.length >> 1))
+  writeFileSync(at('empty.hdf'), '')
+  mkdirSync(at('folder'))
+  writeFileSync(at('folder/notes.txt'), 'not an array')
+  mkdirSync(at('notes.zarr'))
+  writeFileSync(at('notes.zarr/notes.txt'), 'not an array')
+  const made2 = await bellis(['convert', raw, at('there.zarr/raw'), '--chunk', '16,32,32', '--pool', 'inline'], {
+    cwd: inputs.path,
+  })
+  assert.equal(made2.code, 0, made2.stderr)
+  symlinkSync(at('there.zarr'), at('link.zarr'))
+  await (await createArray(at('two.zarr/a/first'), { shape: [4, 4, 4], dtype: 'uint8' })).close()
+  contents = contentsOf(inputs.path)
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closedPort = (server.address() as AddressInfo).port
+  server.close()
+})
+
+/** One line on standard error and nothing else anywhere. */
+function assertRefusal({ code, stdout, stderr }: CommandResult, patterns: readonly RegExp[], cwd: string): void {
+  assert.match(stderr, /^bellis: [^\n]+\n$/, 'exactly one line')
+  assert.doesNotMatch(stderr, /internal error|\bat .*:\d+:\d+|\bundefined\b/)
+  assert.ok(!stderr.includes('\u001b'), 'no control characters')
+  for (const pattern of patterns) assert.match(stderr, pattern)
+  assert.deepEqual([code, stdout], [2, ''])
+  assert.deepEqual(readdirSync(cwd), [], 'nothing is written')
+}
+
+type Case = readonly [title: string, args: () => readonly string[], ...patterns: RegExp[]]
+
+/** `convert` of an input to a new place, `convert` of the sample to an output, either command with options. */
+const from = (input: () => string) => () => ['convert', input(), 'out.zarr/raw']
+const to =
+  (output: string, ...more: string[]) =>
+  () => ['convert', raw, output, ...more]
+const converting = (...more: string[]) => to('out.zarr/raw', ...more)
+const smoothing =
+  (...more: string[]) =>
+  () => ['smooth', raw, 'out.zarr/smoothed', ...more]
+
+const INPUTS: readonly Case[] = [
+  ['an HDF5 file that is not there', from(() => at('nope.hdf/volumes/raw')), /no file ".*nope\.hdf"/],
+  ['a Zarr container that is not there', from(() => at('nope.zarr/raw')), /nope\.zarr is not there; check the path/],
+  ['a path without a container', from(() => 'nope/raw'), /nope\/raw: no container .* \.zarr, \.hdf, \.h5 or \.hdf5/],
+  [
+    'a dataset that is not in the HDF5 file, with what is',
+    from(() => at('sample.hdf/volumes/rw')),
+    /sample\.hdf" has no "volumes\/rw"; it has .*volumes\/labels\/neuron_ids, volumes\/raw/,
+  ],
+  [
+    'an array that is not in the container, with what is',
+    from(() => at('there.zarr/rw')),
+    /no "rw" in .*there\.zarr; it has raw/,
+  ],
+  ['an HDF5 group', from(() => at('sample.hdf/volumes')), /volumes" is a group; it has .*volumes\/raw/],
+  ['a Zarr group', from(() => at('two.zarr')), /two\.zarr is a group, not an array; open one of its arrays: a\/first/],
+  [
+    'an HDF5 filter that is not built in',
+    from(() => fixture('layouts.h5/lzf')),
+    /layouts\.h5\/lzf" is stored with "lzf" \(HDF5 filter 32000\), and only gzip, .* can be read; .*h5repack/,
+  ],
+  ['an HDF5 file cut short', from(() => at('cut.hdf/volumes/raw')), /cut\.hdf" is truncated: .* bytes and has \d+/],
+  ['an empty file', from(() => at('empty.hdf/volumes/raw')), /empty\.hdf" is not an HDF5 file/],
+  ['a file of another kind', from(() => at('folder/notes.txt')), /notes\.txt" is not an HDF5 file/],
+  ['N5', from(() => at('old.n5/raw')), /old\.n5\/raw: N5 can't be read; convert it to Zarr first/],
+  [
+    'an address where nobody listens',
+    from(() => `http://127.0.0.1:${closedPort}/a.zarr/raw`),
+    /Can't read http:\/\/127\.0\.0\.1:\d+\/a\.zarr\/raw\/.*ECONNREFUSED/,
+  ],
+]
+
+const OUTPUTS: readonly Case[] = [
+  [
+    'an output of another shape',
+    to(at('there.zarr/raw'), '--roi', '0,0,0:1280,256,256', '--chunk', '16,32,32'),
+    /there\.zarr\/raw exists already, and its shape is \(32, 128, 128\), not \(32, 64, 64\); overwrite it \(--overwrite\)/,
+  ],
+  [
+    'an output of another dtype',
+    () => ['convert', at('sample.hdf/volumes/labels/neuron_ids'), at('there.zarr/raw'), '--chunk', '16,32,32'],
+    /there\.zarr\/raw exists already, and its dtype is uint8, not uint64; overwrite/,
+  ],
+  [
+    'an output of other chunks',
+    to(at('there.zarr/raw'), '--chunk', '16,64,64'),
+    /there\.zarr\/raw exists already, and its chunk shape is \(16, 32, 32\), not \(16, 64, 64\); overwrite/,
+  ],
+  [
+    'an output in another place of the world',
+    to(at('there.zarr/raw'), '--roi', '0,0,0:1280,512,512', '--chunk', '16,32,32', '--shard', '32,32,32'),
+    /its shard shape is none, not \(32, 32, 32\)/,
+  ],
+  ['an output in a folder that is no Zarr', to(at('notes.zarr/raw')), /notes\.zarr .*not a Zarr .*holds notes\.txt/],
+  ['an output in a plain folder', to(at('folder/raw')), /folder\/raw: no container is named/],
+  ['an output inside an array', to(at('there.zarr/raw/more')), /there\.zarr\/raw is an array, and holds no others/],
+  ['an output that is a group', to(at('two.zarr/a')), /two\.zarr\/a is a group that holds other arrays/],
+  ['an output below a file', to(at('folder/notes.txt/out.zarr/raw')), /Can't write .*notes\.txt\/out\.zarr/],
+  ['an output in HDF5', to('out.h5/raw'), /writes Zarr; "out\.h5" is HDF5.* such as out\.zarr\/name/],
+  ['an output in the input file', to(at('sample.hdf/volumes/more')), /sample\.hdf" is HDF5, which is read only/],
+  ['an output without a suffix', to('out/raw'), /out\/raw: no container is named here; .*ends in \.zarr/],
+  ['an output in N5', to('out.n5/raw'), /out\.n5\/raw: N5/],
+  [
+    'an output behind http',
+    to('http://127.0.0.1:9/a.zarr/raw'),
+    /127\.0\.0\.1:9\/a\.zarr can't be written: http addresses are for reading/,
+  ],
+  [
+    'an output that is the input',
+    () => ['convert', at('there.zarr/raw'), at('there.zarr/raw'), '--chunk', '16,32,32'],
+    /input and its output are both .*there\.zarr\/raw; write to another path/,
+  ],
+  [
+    'an output that is the input in other words',
+    () => [
+      'smooth',
+      at('there.zarr/raw'),
+      join(inputs.path, '..', basename(inputs.path), 'link.zarr', 'raw'),
+      '--block-write',
+      '16,32,32',
+    ],
+    /input and its output are both .*link\.zarr\/raw; write to another path/,
+  ],
+]
+
+const OPTIONS: readonly Case[] = [
+  ['a block to write of the wrong rank', smoothing('--block-write', '8,8'), /"blockWrite" is 8,8, .* has 3 axes of 32,128,128 voxels; give 3 numbers/],
+  ['a block to read of the wrong rank', smoothing('--block-read', '8,8,8,8'), /"blockRead" is 8,8,8,8, .* give 3 numbers/],
+  ['a block that writes more than it reads', smoothing('--block-read', '20,20,20', '--block-write', '21,20,20'), /reads 20,20,20 voxels can't write 21,20,20/],
+  ['a block that reads less than its context', smoothing('--block-read', '8,8,8'), /reads 8,8,8 .*sigma 2 needs 8,8,8 .*at least 17,17,17/],
+  ['a block without a length', smoothing('--block-write', '8,0,8'), /'8,0,8' is invalid\. It must be whole numbers above 0/],
+  ['a block of text', smoothing('--block-write', '8,x,8'), /'8,x,8' is invalid/],
+  ['sigma 0', smoothing('--sigma', '0'), /"sigma" is 0: must be above 0/],
+  ['a negative sigma', smoothing('--sigma', '-1.5'), /"sigma" is -1\.5: must be above 0/],
+  ['sigma 0 on one axis', smoothing('--sigma', '1,0,2'), /"sigma\[1\]" is 0: must be above 0/],
+  ['a sigma that is not a number', smoothing('--sigma', 'NaN'), /'NaN' is invalid\. It must be a number, or one per axis/],
+  ['a sigma of text', smoothing('--sigma', 'two'), /'two' is invalid\. It must be a number/],
+  ['a sigma with a gap', smoothing('--sigma', '1,,2'), /'1,,2' is invalid/],
+  ['a sigma in nm, it seems', smoothing('--sigma', '1e9'), /sigma 1000000000 .*in voxels, not in nm/],
+  ['too few sigmas', smoothing('--sigma', '1,2'), /"sigma" is 1,2, but .* has 3 axes .*; give 3 numbers/],
+  ...['0', '-1', '1.5', 'two', ''].map(
+    (workers): Case => [
+      `"${workers}" workers`,
+      smoothing('--workers', workers),
+      new RegExp(`--workers <n>' argument '${workers}' is invalid\\. It must be a whole number from 1 on`),
+    ],
+  ),
+  ['fewer retries than none', smoothing('--max-retries', '-1'), /'-1' is invalid\. It must be a whole number from 0 on/],
+  ['a time limit of 0', smoothing('--timeout', '0'), /'0' is invalid\. It must be a number of seconds above 0/],
+  ['an unknown border mode', smoothing('--mode', 'mirrored'), /'mirrored' is invalid\. Allowed choices are constant, reflect, nearest, mirror, wrap/],
+  ['an unknown option, with the one that is meant', smoothing('--worker', '2'), /unknown option '--worker' \(Did you mean --workers\?\)/],
+  ['an unknown command, with the one that is meant', () => ['smoth', raw, 'out.zarr/s'], /unknown command 'smoth' \(Did you mean smooth\?\)/],
+  ['an unknown command to plan', () => ['plan', 'covert', raw, 'out.zarr/s'], /unknown command 'covert' \(Did you mean convert\?\)/],
+  ['a missing argument', () => ['smooth', raw], /missing required argument 'dst'/],
+  ['one argument too many', smoothing('more'), /too many arguments .*Expected 2 arguments but got 3/],
+  ['an option without its value', smoothing('--sigma'), /'--sigma <voxels>' argument missing/],
+  ['a chunk of the wrong rank', converting('--chunk', '8,8'), /"chunk" is 8,8, .*; give 3 numbers/],
+  ['a chunk that does not divide its shard', converting('--chunk', '16,16,16', '--shard', '40,32,32'), /shard shape \(40, 32, 32\) is not a multiple of the chunk shape \(16, 16, 16\); \(48, 32, 32\) would be/],
+  ['shards in Zarr 2', converting('--zarr-format', '2', '--shard', '32,32,32'), /Zarr 2 has no shards; leave the shard shape out/],
+  ['an unknown codec', converting('--codec', 'zst'), /codec "zst" is not known; use one of raw, gzip, .*zstd/],
+  ['an unknown level of a codec', converting('--codec', 'gzip:12'), /"gzip:12" has no such level; use gzip:0 to gzip:9/],
+  ['an unknown version of Zarr', converting('--zarr-format', '4'), /'4' is invalid\. Allowed choices are 2, 3/],
+  ['a roi that is none', converting('--roi', 'all'), /"all" is not a Roi of 3 axes; write offset:shape in nm, such as/],
+  ['a roi of the wrong rank', converting('--roi', '0,0:8,8'), /"0,0:8,8" is not a Roi of 3 axes/],
+  ['a roi of half voxels', converting('--roi', '0,0,0:40,6,4'), /"0,0,0:40,6,4" is not a whole number of voxels \(40 × 4 × 4 nm\); the nearest that is: 0,0,0:40,8,4/],
+  ['an empty roi', converting('--roi', '0,0,0:40,0,4'), /every axis needs a length of at least 1/],
+  ['a roi that leaves the volume, with the volume', converting('--roi', '-40,0,0:400,64,64'), /-40,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm; 0,0,0:360,64,64 of it is/],
+  ['a roi outside the volume', converting('--roi', '4000,0,0:400,64,64'), /4000,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm\./],
+  ['an unknown kind of pool', converting('--pool', 'threads'), /'threads' is invalid/],
+] // biome-ignore format: a table
+
+describe('refuses an input that is wrong, in one line and without writing:', { concurrency: 2 }, () => {
+  for (const [name, args, ...patterns] of INPUTS) {
+    it(name, async () => {
+      using folder = temporaryFolder()
+      assertRefusal(await bellis(args(), { cwd: folder.path }), patterns, folder.path)
+    })
+  }
+})
+
+for (const [title, cases] of [
+  ['an output', OUTPUTS],
+  ['an option', OPTIONS],
+] as const) {
+  describe(`refuses ${title} that is wrong, in one line and without writing:`, () => {
+    const folders = cases.map(() => temporaryFolder())
+    let results: CommandResult[] = []
+    before(async () => {
+      const calls = cases.map(([, args], index) => ({ args: args(), cwd: folders[index]?.path }))
+      const program = fileURLToPath(new URL('call-many.ts', import.meta.url))
+      const { code, stdout, stderr } = await runNode([program], { cwd: inputs.path, input: JSON.stringify(calls) })
+      assert.equal(code, 0, stderr)
+      results = JSON.parse(stdout)
+    })
+    after(() => {
+      for (const folder of folders) folder[Symbol.dispose]()
+    })
+    for (const [index, [name, , ...patterns]] of cases.entries()) {
+      it(name, () => assertRefusal(results[index] as CommandResult, patterns, folders[index]?.path as string))
+    }
+  })
+}
+
+it('leaves inputs and outputs as they were, whatever was refused', () => {
+  assert.deepEqual(contentsOf(inputs.path), contents)
+})
+
+describe('a configuration from a program', () => {
+  it('is checked before anything is opened, and the value is named', () => {
+    const call = (sigma: number | number[]) => () => smooth({ input: 'nope.zarr', output: 'out.zarr', sigma })
+    assert.throws(call(Number.NaN), { code: 'INVALID_CONFIG', message: /"sigma" is NaN: must be a number above 0/ })
+    assert.throws(call([1, Number.NaN]), { code: 'INVALID_CONFIG', message: /"sigma\[1\]" is NaN: must be a number/ })
+    assert.throws(call([]), { code: 'INVALID_CONFIG', message: /"sigma"/ })
+  })
+})
+
+describe('a corrupt chunk', { concurrency: 2 }, () => {
+  it('of HDF5 fails the blocks that need it, named with the place in the file; the others are done', async () => {
+    using folder = temporaryFolder()
+    const input = fixture('damaged.h5/gzip')
+    const args = ['smooth', input, 'out.zarr/s', '--sigma', '0.1', '--block-write', '1,7,9', '--workers', '2']
+    const { code, stderr } = await bellis(args, { cwd: folder.path })
+    assert.equal(code, 1)
+    // Sections 2 and 3 are in the damaged chunk; each section is a block.
+    for (const index of [2, 3]) {
+      const line = new RegExp(
+        `failed smooth/${index} after 3 tries: ".*damaged\\.h5/gzip" can't be read at 2,0,0:2,7,9`,
+      )
+      assert.match(stderr, line)
+    }
+    assert.doesNotMatch(stderr, /failed smooth\/[014]|\n {4}at /)
+    await using array = await openArray(join(folder.path, 'out.zarr/s'))
+    const { data } = await array.read(array.roi)
+    const expected = Array.from({ length: 5 * 63 }, (_, i) => (i >= 126 && i < 252 ? 0 : Math.floor(i / 16)))
+    assert.deepEqual(Array.from(data as Uint16Array), expected)
+  })
+
+  it('of Zarr fails the blocks that need it, named with its file; the others are done', async () => {
+    using folder = temporaryFolder()
+    const copied = await bellis(['convert', raw, 'in.zarr/raw', '--chunk', '32,64,64', '--pool', 'inline'], {
+      cwd: folder.path,
+    })
+    assert.equal(copied.code, 0, copied.stderr)
+    const chunk = join(folder.path, 'in.zarr/raw/c/0/1/0')
+    const bytes = readFileSync(chunk)
+    writeFileSync(chunk, bytes.subarray(0, bytes.length - 40))
+    const args = ['smooth', 'in.zarr/raw', 'out.zarr/s', '--sigma', '0.1', '--block-write', '32,64,64']
+    const { code, stdout } = await bellis([...args, '--workers', '2', '--json'], { cwd: folder.path })
+    assert.equal(code, 1)
+    const { ok, tasks } = JSON.parse(stdout)
+    const [{ total, completed, failed, orphaned, failures }] = tasks
+    assert.deepEqual([ok, total, completed, failed, orphaned], [false, 4, 3, 1, 0])
+    assert.deepEqual([failures.length, failures[0].block, failures[0].attempts], [1, 'smooth/2', 3])
+    assert.equal(failures[0].error.code, 'CORRUPT_DATA')
+    assert.match(failures[0].error.message, /in\.zarr\/raw\/c\/0\/1\/0.*chunk \(0, 1, 0\)/)
+    assert.deepEqual(readdirSync(join(folder.path, 'out.zarr/s/c/0'), { recursive: true }).sort(), [
+      '0',
+      '0/0',
+      '0/1',
+      '1',
+      '1/1',
+    ])
+  })
+})
+
+describe('a disk', () => {
+  const smoothTo = (output: string) => [
+    'smooth',
+    raw,
+    output,
+    '--sigma',
+    '1',
+    '--block-write',
+    '16,32,32',
+    '--workers',
+    '2',
+  ]
+
+  it('that is full stops the run with the reason; the same command continues when there is space', async (t) => {
+    using folder = temporaryFolder()
+    using disk = smallDiskOrSkip(t, folder.path, '192k')
+    if (disk === undefined) return
+    const reference = await bellis(smoothTo('reference.zarr/s'), { cwd: folder.path })
+    assert.equal(reference.code, 0, reference.stderr)
+
+    const full = await bellis(smoothTo('disk/out.zarr/s'), { cwd: folder.path })
+    assert.equal(full.code, 1, full.stderr)
+    const lines = full.stderr.split('\n').filter((line) => line.startsWith('bellis:'))
+    assert.equal(lines.length, 1, full.stderr)
+    assert.match(
+      lines[0] ?? '',
+      /the run was stopped: Can't write disk\/out\.zarr\/s\/c\/.*: the disk is full; free some space/,
+    )
+    assert.match(full.stderr, /To continue: bellis smooth .* disk\/out\.zarr\/s /)
+    assert.doesNotMatch(full.stderr, /\n {4}at /)
+    const whole = new Set(contentsOf(join(folder.path, 'reference.zarr')))
+    const stored = contentsOf(join(disk.path, 'out.zarr'))
+    assert.deepEqual(
+      stored.filter((entry) => !whole.has(entry)),
+      [],
+      'each file is whole and right, and none is temporary',
+    )
+    const chunks = (entries: Iterable<string>) =>
+      [...entries].filter((entry) => /\/c\/\d+\/\d+\/\d+ /.test(entry)).length
+    assert.ok(chunks(stored) > 0 && chunks(stored) < chunks(whole), `${chunks(stored)} of ${chunks(whole)} chunks fit`)
+
+    disk.remount('size=16m')
+    const again = await bellis(smoothTo('disk/out.zarr/s'), { cwd: folder.path })
+    assert.equal(again.code, 0, again.stderr)
+    assert.equal(
+      await hashVoxels(join(disk.path, 'out.zarr/s')),
+      await hashVoxels(join(folder.path, 'reference.zarr/s')),
+    )
+  })
+
+  it('that is full already is named before a run begins, and no half of an array is left on it', async (t) => {
+    using folder = temporaryFolder()
+    using disk = smallDiskOrSkip(t, folder.path, '64k')
+    if (disk === undefined) return
+    writeFileSync(join(disk.path, 'others.bin'), new Uint8Array(64 * 1024))
+    const { code, stdout, stderr } = await bellis(smoothTo('disk/out.zarr/volumes/s'), { cwd: folder.path })
+    assert.match(stderr, /^bellis: Can't write disk\/out\.zarr\/.*: the disk is full; free some space[^\n]*\n$/)
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.deepEqual(readdirSync(folder.path, { recursive: true }).sort(), ['disk', 'disk/others.bin'])
+  })
+
+  it('that is read-only is named, for an output and for the folder of the run', async (t) => {
+    using folder = temporaryFolder()
+    using disk = smallDiskOrSkip(t, folder.path, '64k')
+    if (disk === undefined) return
+    disk.remount('ro')
+    const output = await bellis(smoothTo('disk/out.zarr/s'), { cwd: folder.path })
+    assert.match(output.stderr, /^bellis: Can't write disk\/out\.zarr\/.*: the file system is read-only; [^\n]*\n$/)
+    assert.equal(output.code, 2)
+    const run = await bellis(smoothTo(join(folder.path, 'out.zarr/s')), { cwd: disk.path })
+    assert.match(
+      run.stderr,
+      /^bellis: The run's folder \.bellis\/.* can't be made: the file system is read-only; choose another place with --run-dir\.\n$/,
+    )
+    assert.equal(run.code, 2)
+    assert.deepEqual(readdirSync(folder.path, { recursive: true }), ['disk'])
+    const elsewhere = [...smoothTo(join(folder.path, 'out.zarr/s')), '--run-dir', join(folder.path, 'runs')]
+    assert.equal((await bellis(elsewhere, { cwd: disk.path })).code, 0)
+  })
+})

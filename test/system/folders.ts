@@ -1,0 +1,46 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+
+/** Everything below a folder: the path of each file with the hash of its bytes, of each folder with a `/` at its end. */
+export function contentsOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name)
+      const name = path.slice(folder.length + 1)
+      if (entry.isDirectory()) return `${name}/`
+      if (!entry.isFile()) return name
+      return `${name} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`
+    })
+    .sort()
+}
+
+/** A disk of its own. */
+export interface SmallDisk extends Disposable {
+  readonly path: string
+  remount(options: string): void
+}
+
+/**
+ * A small disk in memory, mounted in a folder. Skips the test where that is not allowed; CI has to be able to.
+ * @param size as mount takes it: 256k
+ */
+export function smallDiskOrSkip(t: TestContext, parent: string, size: string): SmallDisk | undefined {
+  const path = join(parent, 'disk')
+  mkdirSync(path)
+  const mount = (...args: string[]) => void execFileSync('mount', args, { stdio: 'ignore' })
+  try {
+    mount('-t', 'tmpfs', '-o', `size=${size}`, 'bellis-test', path)
+  } catch {
+    if (process.env.CI) throw new Error('CI has to be able to mount a tmpfs for this test')
+    t.skip('no right to mount a small tmpfs')
+    return undefined
+  }
+  return {
+    path,
+    remount: (options) => mount('-o', `remount,${options}`, path),
+    [Symbol.dispose]: () => void execFileSync('umount', [path]),
+  }
+}

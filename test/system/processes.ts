@@ -1,0 +1,36 @@
+import { execFileSync } from 'node:child_process'
+
+interface Row {
+  readonly pid: number
+  readonly parent: number
+}
+
+/** The processes of this machine; those that have ended and only wait to be looked at are not among them. */
+function processTable(): Row[] {
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields.length === 3 && !fields[2]?.startsWith('Z'))
+    .map(([pid, parent]) => ({ pid: Number(pid), parent: Number(parent) }))
+}
+
+/** The processes that a process has started and that still run. */
+export const childrenOf = (parent: number): number[] =>
+  processTable().flatMap((row) => (row.parent === parent ? [row.pid] : []))
+
+/** Those of some processes that still run. */
+export function stillRunning(pids: readonly number[]): number[] {
+  const running = new Set(processTable().map((row) => row.pid))
+  return pids.filter((pid) => running.has(pid))
+}
+
+/** Waits until something is so. @returns what `look` gave: anything but false and undefined */
+export async function until<T>(what: string, look: () => T | false | undefined, deadlineMs = 30_000): Promise<T> {
+  const deadline = performance.now() + deadlineMs
+  for (;;) {
+    const seen = look()
+    if (seen !== false && seen !== undefined) return seen
+    if (performance.now() > deadline) throw new Error(`waited ${deadlineMs / 1000} s in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
