@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import * as library from '../../src/entry/index.ts'
+import * as kernels from '../../src/entry/kernels.ts'
+import * as tasks from '../../src/entry/tasks.ts'
+import { bellis, temporaryFolder } from '../support/command-line.ts'
+import {
+  anchorsOf,
+  commandsOf,
+  type DocumentedCommand,
+  documents,
+  linksOf,
+  parseCommand,
+  pathOf,
+  readDocument,
+} from './markdown.ts'
+
+const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as Record<
+  'scripts' | 'dependencies' | 'devDependencies',
+  Record<string, string>
+>
+/** In an order in which the examples of their help find what they read. */
+const COMMANDS = ['demo', 'sample', 'convert', 'info', 'smooth', 'plan', 'plan convert', 'plan smooth']
+
+/** Small enough to run all that the documents say. */
+const SAMPLE = ['sample', 'sample.hdf', '--size', '16,96,96', '--quiet']
+
+/** Where what is run lies: inside the package, so that `import … from 'bellis'` finds the built one. */
+let scratch: string
+before(async () => {
+  mkdirSync(pathOf('.cache'), { recursive: true })
+  scratch = mkdtempSync(pathOf('.cache/docs-'))
+  const { code, stderr } = await bellis(SAMPLE, { cwd: scratch })
+  assert.equal(code, 0, stderr)
+  cpSync(join(scratch, 'sample.hdf'), join(scratch, 'my.hdf'))
+})
+after(() => rmSync(scratch, { recursive: true, force: true }))
+
+/** An empty folder but for sample.hdf and my.hdf. */
+function folderWithSample(): string {
+  const folder = mkdtempSync(join(scratch, 'run-'))
+  for (const name of ['sample.hdf', 'my.hdf']) cpSync(join(scratch, name), join(folder, name))
+  return folder
+}
+
+function node(
+  args: readonly string[],
+  cwd: string,
+): Promise<{ code: number | string; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { cwd }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : (error.code ?? 'a signal'), stdout, stderr }),
+    )
+  })
+}
+
+/** Runs a command line as it stands, in a folder where it finds the sample. */
+async function runDocumented(where: string, { words, exitCode, text }: DocumentedCommand, cwd: string): Promise<void> {
+  const [program, ...args] = words
+  if (program === 'npm') {
+    const script = args[0] === 'run' ? args[1] : args[0]
+    assert.ok(script !== undefined && script in manifest.scripts, `${where}: package.json has no script for: ${text}`)
+    return
+  }
+  // Its sample is large: it is run once, below.
+  if (program === 'bellis' && args[0] === 'demo') return
+  const isFile = program === 'node' && args[0]?.startsWith('examples/')
+  assert.ok(program === 'bellis' || isFile, `${where}: no test knows how to run: ${text}`)
+  const { code, stderr } = isFile
+    ? await node([pathOf(args[0] as string), ...args.slice(1)], cwd)
+    : await bellis(args, { cwd })
+  assert.equal(code, exitCode, `${where}: ${text}\n${stderr}`)
+}
+
+describe('the documents', () => {
+  it('link to files and headings that are there', () => {
+    for (const document of documents()) {
+      for (const link of linksOf(document).filter((target) => !/^[a-z]+:/.test(target))) {
+        const [path = '', heading] = link.split('#')
+        const file = path === '' ? document.path : join(document.path, '..', path)
+        assert.ok(existsSync(pathOf(file)), `${document.path}: ${link} leads nowhere`)
+        if (heading === undefined) continue
+        assert.ok(anchorsOf(readDocument(file)).includes(`#${heading}`), `${document.path}: no heading for ${link}`)
+      }
+    }
+  })
+
+  it('show TypeScript that is a part of a file, or that runs', async () => {
+    let count = 0
+    for (const { path, blocks } of documents()) {
+      for (const { language, mark, text, line } of blocks) {
+        if (language !== 'ts') continue
+        const where = `${path}:${line}`
+        count++
+        if (mark.startsWith('examples/')) {
+          assert.ok(readFileSync(pathOf(mark), 'utf8').includes(text), `${where} is not what ${mark} holds`)
+          continue
+        }
+        assert.equal(mark, 'run', `${where}: mark the block with "run" or the file that it is from`)
+        const folder = folderWithSample()
+        writeFileSync(join(folder, 'block.ts'), text)
+        const { code, stdout, stderr } = await node(['block.ts'], folder)
+        assert.equal(code, 0, `${where}\n${stderr}`)
+        const promised = [...text.matchAll(/^ *console\.log\(.*\) \/\/ (.*)$/gm)].map((match) => match[1] as string)
+        for (const output of promised) assert.ok(stdout.split('\n').includes(output), `${where}: ${output}\n${stdout}`)
+      }
+    }
+    assert.ok(count > 3)
+  })
+
+  it('show command lines that do what they say', async () => {
+    for (const document of documents()) {
+      const cwd = folderWithSample()
+      for (const command of commandsOf(document)) await runDocumented(document.path, command, cwd)
+    }
+  })
+
+  it('name every package, every folder, every flag and every export', async () => {
+    const textOf = (path: string) => readFileSync(pathOf(path), 'utf8')
+    const packages = textOf('docs/DEPENDENCIES.md')
+    for (const name of Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })) {
+      assert.ok(packages.includes(`\`${name}\``), `docs/DEPENDENCIES.md says nothing of ${name}`)
+    }
+    const tree = textOf('docs/ARCHITECTURE.md')
+    for (const entry of readdirSync(pathOf('src'), { withFileTypes: true, recursive: true })) {
+      const path = join(entry.parentPath, entry.name).slice(pathOf('').length)
+      if (entry.isDirectory()) assert.ok(tree.includes(`${path}/`), `docs/ARCHITECTURE.md says nothing of ${path}/`)
+    }
+    const flagsIn = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, flag]) => flag))]
+    const helps = await Promise.all(
+      COMMANDS.map((command) => bellis([...command.split(' '), '--help'], { cwd: scratch })),
+    )
+    const help = [...helps.map(({ stdout }) => stdout), ' --version'].join(' ')
+    assert.deepEqual(
+      flagsIn(textOf('docs/CLI.md'), /`(--[a-z][a-z-]*)/g).sort(),
+      flagsIn(help, /\s(--[a-z][a-z-]*)/g).sort(),
+    )
+    const api = textOf('docs/API.md')
+    for (const name of Object.keys({ ...library, ...kernels, ...tasks })) {
+      assert.ok(api.includes(`\`${name}\``) || api.includes(`\`${name}(`), `docs/API.md says nothing of ${name}`)
+    }
+  })
+})
+
+describe('the examples', () => {
+  it('run as their first line says, or are run by one that does', async () => {
+    const names = readdirSync(pathOf('examples')).filter((name) => name.endsWith('.ts'))
+    const texts = new Map(names.map((name) => [name, readFileSync(pathOf(`examples/${name}`), 'utf8')]))
+    for (const [name, text] of texts) {
+      const line = /^\/\/ \$ (.*)$/m.exec(text)?.[1]
+      if (line !== undefined) await runDocumented(`examples/${name}`, parseCommand(line), folderWithSample())
+      else
+        assert.ok(
+          [...texts.values()].some((other) => other.includes(`'./${name}'`)),
+          `nothing runs ${name}`,
+        )
+    }
+  })
+
+  it('invert every voxel', async () => {
+    const cwd = folderWithSample()
+    const { code, stderr } = await node([pathOf('examples/run-invert.ts'), 'sample.hdf/volumes/raw', 'a.zarr/b'], cwd)
+    assert.equal(code, 0, stderr)
+    await using raw = await library.openArray(join(cwd, 'sample.hdf/volumes/raw'))
+    await using inverted = await library.openArray(join(cwd, 'a.zarr/b'))
+    const [before, after] = [await raw.read(raw.roi), await inverted.read(inverted.roi)]
+    assert.equal(after.data.length, 16 * 96 * 96)
+    assert.equal(
+      before.data.some((value, i) => Number(value) + Number(after.data[i]) !== 255),
+      false,
+    )
+  })
+})
+
+describe('the help', () => {
+  it('gives an example for every command, and each of them runs', async () => {
+    const cwd = folderWithSample()
+    for (const command of COMMANDS) {
+      const { stdout, code } = await bellis([...command.split(' '), '--help'], { cwd })
+      assert.equal(code, 0)
+      const [, line] = /^ {2}\$ (.*)$/m.exec(stdout) ?? []
+      assert.ok(line !== undefined, `bellis ${command} --help shows no example`)
+      await runDocumented(`bellis ${command} --help`, parseCommand(line), cwd)
+    }
+  })
+})
+
+describe('the tour', () => {
+  it('makes what it says it made, and a picture of it', async () => {
+    using folder = temporaryFolder()
+    const { code, stdout, stderr } = await bellis(['demo', '--workers', '2'], { cwd: folder.path })
+    assert.equal(code, 0, stderr)
+    const made = stdout.slice(stdout.indexOf('Made:'), stdout.indexOf('Look at it:'))
+    const paths = [...made.matchAll(/^ {2}(\S+)/gm)].map((match) => match[1] as string)
+    assert.equal(paths.length, 6)
+    for (const path of paths) assert.ok(existsSync(join(folder.path, path)), path)
+    const shape = await bellis(['info', 'bellis-demo/sample.zarr/volumes/smoothed_twice', '--json'], {
+      cwd: folder.path,
+    })
+    assert.equal(JSON.parse(shape.stdout).chunksStored, 64)
+  })
+})
