@@ -2,7 +2,7 @@
 //   node scripts/setup.mjs [--build] [--test] [--then FILE args…]
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -26,11 +26,19 @@ if (!existsSync(node) || !existsSync(stampFile) || readFileSync(stampFile, 'utf8
   // npm started this script in most cases: the same npm is used then, else the one on the PATH.
   if (npm?.endsWith('.js')) run(process.execPath, [npm, ...call])
   else run('npm', call)
+  linkCommand()
   writeFileSync(stampFile, stamp)
 }
 if (flags.includes('--build')) run(node, ['scripts/build.mjs'])
 if (flags.includes('--test')) run(node, ['scripts/test.mjs', ...flags.filter((flag) => flag.startsWith('--only'))])
 if (then.length > 0) run(node, then)
+
+/** `npx bellis` then finds the command here; without it npm would pack and install the checkout each time. */
+function linkCommand() {
+  if (process.platform === 'win32') return
+  rmSync(join(bin, 'bellis'), { force: true })
+  symlinkSync('../../bin/bellis.js', join(bin, 'bellis'))
+}
 
 function run(command, parameters) {
   const { status, signal, error } = spawnSync(command, parameters, {

@@ -6,6 +6,7 @@ import { ConfigError } from '../core/errors.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import { type ClosureTask, isPipelineDefinition, isTaskDefinition, type TaskLike } from '../runtime/define-task.ts'
 import { inlineLauncher } from '../runtime/inline-launcher.ts'
+import { moduleBeingImported } from '../runtime/load-task.ts'
 import { type PlannedPipeline, type PlannedTask, planPipeline } from '../runtime/plan-pipeline.ts'
 import { EventStream, type RunEvent } from '../runtime/run-events.ts'
 import { type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
@@ -63,6 +64,13 @@ export function runBlockwise(tasks: Tasks, options: RunOptions = {}): Promise<Ru
 
 /** Starts a run. @see runBlockwise */
 export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
+  const module = moduleBeingImported()
+  if (module !== undefined) {
+    throw new ConfigError(
+      'INVALID_TASK',
+      `${module} starts a run when it is imported, and a worker imports it to find a task; keep tasks and the script that runs them in two files.`,
+    )
+  }
   const events = new EventStream()
   if (options.onEvent !== undefined) events.listen(options.onEvent)
   const stopping = new AbortController()

@@ -26,8 +26,18 @@ export async function importTask(module: string, name: string): Promise<TaskDefi
   )
 }
 
+const importing = Symbol.for('bellis.importing')
+const marks = globalThis as { [importing]?: string }
+
+/**
+ * The module that a worker of this process is loading a task from, if it is: a run started by it then would start itself
+ * again in each of its own workers, and so on.
+ */
+export const moduleBeingImported = (): string | undefined => marks[importing]
+
 async function importModule(module: string): Promise<Record<string, unknown>> {
   try {
+    marks[importing] = module
     return (await import(module)) as Record<string, unknown>
   } catch (error) {
     throw new BlockError(
@@ -35,6 +45,8 @@ async function importModule(module: string): Promise<Record<string, unknown>> {
       `The module ${module} does not load: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     )
+  } finally {
+    delete marks[importing]
   }
 }
 

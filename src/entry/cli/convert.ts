@@ -19,7 +19,7 @@ export function convertCommand(always: RunFlags = {}): Command {
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/raw')
     .option('--chunk <z,y,x>', 'chunk shape, voxels (default: about 64 a side)', voxelShape)
     .option('--shard <z,y,x>', 'shard shape, voxels, whole chunks (default: no shards)', voxelShape)
-    .option('--codec <name>', 'compression: raw, gzip, zlib, zstd, blosc, …, each with :level (default: zstd:3)')
+    .option('--codec <name>', 'compression, NAME[:level]: raw, gzip, zstd, blosc, blosc-zstd, … (default: zstd:3)')
     .addOption(new Option('--zarr-format <version>', 'version of the Zarr format (default: 3)').choices(['2', '3']))
     .option('--roi <offset:shape>', 'only this region, in nm: 0,0,0:1000,400,400')
   return runOptions(command)

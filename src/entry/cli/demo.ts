@@ -2,12 +2,13 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { roi } from '../../core/geometry/roi.ts'
+import type { RunResult } from '../../runtime/run-pipeline.ts'
 import { openArray } from '../arrays.ts'
 import { convert, smooth } from '../tasks.ts'
-import { type RunFlags, runOptions } from './options.ts'
-import { say } from './output.ts'
+import { type RunFlags, workerOptions } from './options.ts'
+import { printJson, say } from './output.ts'
 import { encodePng } from './png.ts'
-import { runTasks } from './run-tasks.ts'
+import { resultDocument, runTasks } from './run-tasks.ts'
 import { writeSample } from './sample.ts'
 
 const SIZE = [64, 512, 512] as const
@@ -17,7 +18,7 @@ export function demoCommand(): Command {
   const command = new Command('demo')
     .description('The whole tour in one command: makes a sample, converts it, smooths it twice in a chain.')
     .argument('[dir]', 'where to', 'bellis-demo')
-  return runOptions(command).addHelpText('after', '\nExample:\n  $ bellis demo /tmp/tour --workers 2').action(demo)
+  return workerOptions(command).addHelpText('after', '\nExample:\n  $ bellis demo /tmp/tour --workers 2').action(demo)
 }
 
 async function demo(dir: string, flags: RunFlags): Promise<void> {
@@ -35,15 +36,20 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
     convert({ input: `${sample}/volumes/raw`, output: raw }, { id: 'convert-raw' }),
     convert({ input: `${sample}/volumes/labels/neuron_ids`, output: labels }, { id: 'convert-labels' }),
   ]
-  if (!(await done(copies, flags))) return
+  const copied = await run(copies, flags)
+  if (!copied.ok) return finish([copied], [], flags)
 
   say(flags, '\n3. Gaussian smoothing twice, in a chain: Gaussian2 starts as soon as the blocks it needs are done')
   const gaussian1 = smooth({ input: raw, output: once, sigma: [0.5, 2, 2] }, { id: 'Gaussian1' })
   const gaussian2 = smooth({ input: once, output: twice, sigma: [0.5, 2, 2] }, { id: 'Gaussian2', after: [gaussian1] })
-  if (!(await done([gaussian1, gaussian2], flags))) return
+  const smoothed = await run([gaussian1, gaussian2], flags)
+  if (!smoothed.ok) return finish([copied, smoothed], [], flags)
 
   const picture = join(dir, 'preview.png')
   writeFileSync(picture, await preview(volumes))
+  finish([copied, smoothed], [sample, raw, labels, once, twice, picture], flags)
+  // In a checkout the command is not on the PATH.
+  const command = process.env.npm_lifecycle_event === undefined ? 'bellis' : 'npx bellis'
   say(
     flags,
     `
@@ -56,16 +62,21 @@ Made:
   ${picture}                 one section of the three, side by side
 
 Look at it:
-  bellis info ${zarr}        shapes, chunks, voxel sizes
+  ${command} info ${zarr}        shapes, chunks, voxel sizes
   open ${picture}
   napari ${zarr}/volumes     (with the napari-ome-zarr plugin), or Neuroglancer, or zarr-python:
   python -c "import zarr; print(zarr.open('${once}').shape)"`,
   )
 }
 
-async function done(tasks: Parameters<typeof runTasks>[0], flags: RunFlags): Promise<boolean> {
-  const result = await runTasks(tasks, flags)
-  return result?.ok === true
+/** Runs tasks as their own command would; with --json, what it says comes at the end of all. */
+async function run(tasks: Parameters<typeof runTasks>[0], flags: RunFlags): Promise<RunResult> {
+  const { json = false, quiet = false, ...rest } = flags
+  return (await runTasks(tasks, { ...rest, quiet: quiet || json })) as RunResult
+}
+
+function finish(results: readonly RunResult[], files: readonly string[], flags: RunFlags): void {
+  if (flags.json) printJson({ ok: results.every((result) => result.ok), runs: results.map(resultDocument), files })
 }
 
 /** The middle section of some volumes side by side, as a PNG. */

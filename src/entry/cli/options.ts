@@ -28,10 +28,13 @@ export const commonOptions = (command: Command): Command =>
       new Option('--log-level <level>', 'how much is told').choices(['error', 'warn', 'info', 'debug']).default('info'),
     )
 
-export const runOptions = (command: Command): Command =>
+export const workerOptions = (command: Command): Command =>
   commonOptions(command)
     .option('--workers <n>', 'workers in all (default: the processors of this machine)', wholeNumber(1))
     .addOption(new Option('--pool <kind>', 'where blocks are done').choices(['process', 'inline']).default('process'))
+
+export const runOptions = (command: Command): Command =>
+  workerOptions(command)
     .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
     .option('--timeout <seconds>', 'what one block may take (default: no limit)', seconds)
     .option('--overwrite', 'replace an output that exists')

@@ -72,11 +72,17 @@ async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Pro
   if (!/^y(es)?$/i.test(answer.trim())) throw new ConfigError('DATASET_EXISTS', 'Nothing was done.')
 }
 
+/** A result for programs: the contract of `--json`. */
+export const resultDocument = ({ ok, interrupted, seconds, tasks, error }: RunResult) => ({
+  ok,
+  interrupted,
+  seconds,
+  tasks: tasks.map(taskDocument),
+  ...(error === undefined ? {} : { error }),
+})
+
 function report(result: RunResult, flags: RunFlags): void {
-  if (flags.json) {
-    const { ok, interrupted, seconds, tasks, error } = result
-    printJson({ ok, interrupted, seconds, tasks: tasks.map(taskDocument), ...(error === undefined ? {} : { error }) })
-  }
+  if (flags.json) printJson(resultDocument(result))
   for (const task of result.tasks) say(flags, describeTask(task, result.seconds))
   for (const task of result.tasks) reportFailures(task, flags)
   if (result.error !== undefined)

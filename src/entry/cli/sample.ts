@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { writeSampleFile } from '../../adapters/hdf5/write-sample.ts'
 import { ConfigError } from '../../core/errors.ts'
@@ -7,6 +8,7 @@ import { printJson, say, showDuration } from './output.ts'
 interface SampleFlags extends CommonOptions {
   readonly size?: number[]
   readonly seed: number
+  readonly overwrite?: boolean
 }
 
 /** `bellis sample` */
@@ -18,8 +20,9 @@ export function sampleCommand(): Command {
     .argument('<out.hdf>', 'file to write')
     .option('--size <z,y,x>', 'voxels (default: 64,512,512)', voxelShape)
     .option('--seed <n>', 'which tissue', wholeNumber(0), 1)
+    .option('--overwrite', 'replace a file that exists')
   return commonOptions(command)
-    .addHelpText('after', '\nExample:\n  $ bellis sample sample.hdf --size 32,256,256 --seed 7')
+    .addHelpText('after', '\nExample:\n  $ bellis sample tissue.hdf --size 32,256,256 --seed 7')
     .action(async (path: string, flags: SampleFlags) => {
       const size = flags.size ?? [64, 512, 512]
       if (size.length !== 3) {
@@ -27,6 +30,9 @@ export function sampleCommand(): Command {
           'RANK_MISMATCH',
           `The size of a sample is three numbers z,y,x, but this is ${size.join(',')}.`,
         )
+      }
+      if (!flags.overwrite && existsSync(path)) {
+        throw new ConfigError('DATASET_EXISTS', `${path} exists; choose another name, or replace it with --overwrite.`)
       }
       await writeSample(path, size as [number, number, number], flags.seed, flags)
       if (flags.json) printJson({ path, size, seed: flags.seed })
