@@ -114,6 +114,8 @@ interface RunningTask {
   /** The first worker that was started since a restart was last counted. */
   countsFrom: number
   readonly failures: BlockFailure[]
+  /** Blocks at one of which a worker died: leased one by one. */
+  readonly suspects: Set<number>
   error?: WireError
 }
 
@@ -162,7 +164,16 @@ class Coordinator {
       pool = { launcher, tasks: [], sessions: new Set(), restarting: 0 }
       this.#pools.push(pool)
     }
-    const task: RunningTask = { planned, id: planned.id, number, pool, restartsInARow: 0, countsFrom: 0, failures: [] }
+    const task: RunningTask = {
+      planned,
+      id: planned.id,
+      number,
+      pool,
+      restartsInARow: 0,
+      countsFrom: 0,
+      failures: [],
+      suspects: new Set(),
+    }
     pool.tasks.push(task)
     return task
   }
@@ -267,7 +278,10 @@ class Coordinator {
     const leftOrderly = session.saidGoodbye && session.killed === undefined
     for (const lease of session.leases) {
       const rest = lease.blocks.slice(lease.reported)
-      const culprit = lease === running && session.setUp.has(lease.task) && !leftOrderly ? rest.shift() : undefined
+      const diedAtIt = lease === running && session.setUp.has(lease.task) && !leftOrderly
+      // Of several it may have done the first ones without a word: which one it was shows when each has a lease of its own.
+      if (diedAtIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
+      const culprit = diedAtIt && rest.length === 1 ? rest.pop() : undefined
       this.#give(lease.task, rest, 'returned')
       if (culprit !== undefined) this.#fail(session, lease.task, culprit, session.killed ?? deathError(session, exit))
     }
@@ -370,7 +384,12 @@ class Coordinator {
       const count = Math.max(1, Math.min(fair, fitting, MAX_LEASE_BLOCKS))
       const taken = this.#scheduler.acquireInto(task.number, count, this.#acquired)
       const blocks = Array.from(this.#acquired.subarray(0, taken))
-      this.#send(session, { id: this.#nextLease++, task, blocks, reported: 0 })
+      const { suspects } = task
+      const together = suspects.size === 0 ? blocks : blocks.filter((index) => !suspects.has(index))
+      const alone = suspects.size === 0 ? [] : blocks.filter((index) => suspects.has(index)).map((index) => [index])
+      for (const piece of together.length === 0 ? alone : [together, ...alone]) {
+        this.#send(session, { id: this.#nextLease++, task, blocks: piece, reported: 0 })
+      }
       return true
     }
     return false
@@ -394,8 +413,10 @@ class Coordinator {
     session.cancelTimeout?.()
     const [lease] = session.leases
     if (timeoutMs === undefined || lease === undefined) return
-    const isSetUp = session.setUp.has(lease.task)
-    const what = isSetUp ? `Block ${lease.task.id}/${lease.blocks[lease.reported]}` : `Setting up "${lease.task.id}"`
+    const { id } = lease.task
+    const isLast = lease.reported + 1 === lease.blocks.length
+    const block = `Block ${id}/${lease.blocks[lease.reported]}${isLast ? '' : ', or one that was leased with it,'}`
+    const what = session.setUp.has(lease.task) ? block : `Setting up "${id}"`
     session.cancelTimeout = clock.after(timeoutMs, () =>
       this.#endWorker(session, {
         code: 'BLOCK_TIMEOUT',
