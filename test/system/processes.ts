@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 
 interface Row {
   readonly pid: number
@@ -24,6 +24,16 @@ export function stillRunning(pids: readonly number[]): number[] {
   return pids.filter((pid) => running.has(pid))
 }
 
+/** How long a process has computed, whole seconds; 0 of one that is gone. */
+export function cpuSecondsOf(pid: number): number {
+  const { stdout } = spawnSync('ps', ['-o', 'time=', '-p', String(pid)], { encoding: 'utf8' })
+  // [[days-]hours:]minutes:seconds
+  return stdout
+    .trim()
+    .split(/[-:]/)
+    .reduce((seconds, part) => seconds * 60 + Math.floor(Number(part)), 0)
+}
+
 /** Waits until something is so. @returns what `look` gave: anything but false and undefined */
 export async function until<T>(what: string, look: () => T | false | undefined, deadlineMs = 30_000): Promise<T> {
   const deadline = performance.now() + deadlineMs
@@ -31,6 +41,6 @@ export async function until<T>(what: string, look: () => T | false | undefined, 
     const seen = look()
     if (seen !== false && seen !== undefined) return seen
     if (performance.now() > deadline) throw new Error(`waited ${deadlineMs / 1000} s in vain until ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, 30))
   }
 }

@@ -1,0 +1,329 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { RunEvent } from '../../src/runtime/run-events.ts'
+import type { RunResult } from '../../src/runtime/run-pipeline.ts'
+import {
+  bellis,
+  type CommandOptions,
+  hashVoxels,
+  type RunningCommand,
+  runNode,
+  temporaryFolder,
+} from '../support/command-line.ts'
+import { contentsOf } from './folders.ts'
+import { childrenOf, cpuSecondsOf, stillRunning, until } from './processes.ts'
+
+// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
+const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
+
+const shared = temporaryFolder()
+after(() => shared[Symbol.dispose]())
+const raw = join(shared.path, 'sample.hdf/volumes/raw')
+
+before(async () => {
+  const size = ['--size', '32,192,192', '--seed', '7']
+  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
+  assert.equal(code, 0, stderr)
+})
+
+/** Smooths the sample in 256 blocks: one chunk each, some milliseconds. */
+const smoothTo = (output: string, ...more: string[]) => {
+  const blocks = ['--sigma', '2', '--block-write', '8,24,24', '--workers', '2', '--max-retries', '50']
+  return ['smooth', raw, output, ...blocks, ...more]
+}
+
+const chunksIn = (path: string): number =>
+  existsSync(path)
+    ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length
+    : 0
+
+interface Driven {
+  readonly code: number | string | null
+  readonly stderr: string
+  readonly events: readonly RunEvent[]
+  readonly result: RunResult
+}
+
+type DriveOptions = Omit<CommandOptions, 'cwd'>
+
+/** Runs a task of the folder beside this in a process of its own. */
+async function drive(
+  task: string,
+  config: { readonly folder: string } & Readonly<Record<string, unknown>>,
+  options: object,
+  more: DriveOptions = {},
+): Promise<Driven> {
+  const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
+  const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
+  const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
+  const documents = stdout
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line))
+  const result = documents.find((document) => document.type === 'result')
+  return { code, stderr, events: documents.filter((document) => document !== result), result }
+}
+
+const eventsOf = <Type extends RunEvent['type']>(driven: Driven, type: Type) =>
+  driven.events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
+
+const marks = (folder: string, what: string): number[] =>
+  readdirSync(folder)
+    .flatMap((name) => (name.startsWith(`${what}-`) ? [Number(name.slice(what.length + 1))] : []))
+    .sort((a, b) => a - b)
+
+const others = (count: number, but: number): number[] =>
+  Array.from({ length: count }, (_, index) => index).filter((index) => index !== but)
+
+/** The processes that said that they are workers of a running driver. */
+const workersOf = ({ output }: RunningCommand): number[] =>
+  output.stdout
+    .split('\n')
+    .filter((line) => line.endsWith('}') && line.includes('"worker-started"'))
+    .map((line) => JSON.parse(line).pid)
+
+describe('a worker', () => {
+  it('that is killed, again and again and with all others at once, is replaced, and the result is right', async () => {
+    using folder = temporaryFolder()
+    const output = join(folder.path, 'out.zarr/s')
+    let killed = 0
+    const killWhenBusy = async (pid: number, all: boolean) => {
+      const workers = await until('two workers run', () => {
+        const children = childrenOf(pid)
+        return children.length === 2 && children
+      })
+      const stored = chunksIn(output)
+      await until('further chunks are written', () => chunksIn(output) > stored)
+      for (const worker of all ? workers : workers.slice(0, 1)) {
+        process.kill(worker, 'SIGKILL')
+        killed++
+      }
+      await until('it is gone', () => !childrenOf(pid).includes(workers[0] as number))
+    }
+    const meanwhile = async ({ pid }: RunningCommand) => {
+      for (const all of [false, false, false, true]) await killWhenBusy(pid, all)
+      assert.ok(chunksIn(output) < 256, 'the run was over before all were killed')
+    }
+    const { code, stdout, stderr } = await bellis(smoothTo('out.zarr/s'), { cwd: folder.path, meanwhile })
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /smooth: 256 of 256 blocks/)
+    assert.equal(stderr.match(/worker w\d+ ended \(killed by SIGKILL\); it is replaced/g)?.length, killed)
+    assert.equal(await hashVoxels(output), SMOOTHED)
+  })
+
+  it('that dies with many others is one death: the run goes on', async () => {
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 4, how: 'wait-for-go' }
+    const meanwhile = async (driver: RunningCommand) => {
+      await until('all have begun', () => marks(folder.path, 'begun').length === 4)
+      for (const worker of workersOf(driver)) process.kill(worker, 'SIGKILL')
+      for (let index = 0; index < 4; index++) writeFileSync(join(folder.path, `go-${index}`), '')
+    }
+    const driven = await drive('misbehave.ts', config, { workers: 4, maxWorkerRestarts: 1 }, { meanwhile })
+    assert.equal(driven.result.ok, true, driven.stderr)
+    assert.equal(eventsOf(driven, 'worker-died').length, 4)
+  })
+
+  it('that gets SIGTERM finishes its block, hands back the others and is replaced; no try is counted', async () => {
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 200, at: [100, 199], how: 'wait-for-go' }
+    const go = (index: number) => writeFileSync(join(folder.path, `go-${index}`), '')
+    const meanwhile = async (driver: RunningCommand) => {
+      const begun = [100, 199].map((index) => join(folder.path, `begun-${index}`))
+      // One worker holds block 199 then, and the other block 100 with some that come after it.
+      const [first, last] = await until('both are at their block', () => {
+        const pids = begun.map((file) => existsSync(file) && Number(readFileSync(file, 'utf8')))
+        return pids.every(Boolean) && (pids as number[])
+      })
+      assert.notEqual(first, last)
+      process.kill(first as number, 'SIGTERM')
+      go(100)
+      await until('it is replaced', () => workersOf(driver).length === 3)
+      go(199)
+    }
+    const driven = await drive('misbehave.ts', config, { maxRetries: 0 }, { meanwhile })
+    assert.equal(driven.result.ok, true, driven.stderr)
+    assert.deepEqual(eventsOf(driven, 'worker-died'), [])
+    assert.deepEqual(eventsOf(driven, 'block-retried'), [])
+    assert.equal(marks(folder.path, 'done').length, 200)
+    assert.ok(
+      eventsOf(driven, 'blocks-done').some((event) => event.workerId === 'w3'),
+      'w3 does what was handed back',
+    )
+  })
+
+  it('ends with its run, whatever its task has left open', async () => {
+    using folder = temporaryFolder()
+    const begun = performance.now()
+    const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 2, how: 'leave-a-timer' }, {})
+    assert.equal(driven.result.ok, true, driven.stderr)
+    assert.ok(driven.result.seconds < 4, `the run took ${driven.result.seconds} s`)
+    assert.ok(performance.now() - begun < 10_000)
+  })
+})
+
+describe('a block that takes its worker along', { concurrency: 2 }, () => {
+  for (const [how, reason, words] of [
+    ['exit', /Worker w\d+ died \(exit code 7\)/, /last words of block 100/],
+    ['be-killed', /Worker w\d+ died \(killed by SIGKILL\)/, /./],
+  ] as const) {
+    it(`by ${how} fails after its tries with the worker's last output; all others are done`, async () => {
+      using folder = temporaryFolder()
+      const driven = await drive(
+        'misbehave.ts',
+        { folder: folder.path, blocks: 200, at: [100], how },
+        { maxRetries: 1 },
+      )
+      assert.equal(driven.code, 1)
+      const [task] = driven.result.tasks
+      assert.deepEqual([driven.result.ok, task?.completed, task?.failed, task?.orphaned], [false, 199, 1, 0])
+      const [failure] = task?.failures ?? []
+      assert.deepEqual([failure?.block, failure?.attempts, failure?.error.code], ['misbehave/100', 2, 'WORKER_DIED'])
+      assert.match(failure?.error.message ?? '', reason)
+      assert.match(failure?.error.message ?? '', words)
+      assert.match(readFileSync(join(folder.path, failure?.logFile ?? ''), 'utf8'), how === 'exit' ? words : /^/)
+      assert.deepEqual(marks(folder.path, 'done'), others(200, 100))
+    })
+  }
+
+  for (const how of ['compute-for-ever', 'wait-for-ever']) {
+    it(`by ${how} is ended when its time is up, and reported; all others are done`, async () => {
+      using folder = temporaryFolder()
+      const options = { maxRetries: 1, timeoutMs: 2000 }
+      const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 200, at: [100], how }, options)
+      assert.equal(driven.code, 1)
+      const [failure, ...more] = driven.result.tasks[0]?.failures ?? []
+      assert.deepEqual([more.length, failure?.block, failure?.attempts], [0, 'misbehave/100', 2])
+      assert.equal(failure?.error.code, 'BLOCK_TIMEOUT')
+      assert.match(
+        failure?.error.message ?? '',
+        /Block misbehave\/100 took longer than 2 s; its worker w\d+ was ended/,
+      )
+      assert.deepEqual(marks(folder.path, 'done'), others(200, 100))
+      const workers = eventsOf(driven, 'worker-started').map((event) => event.pid)
+      await until('no worker is left', () => stillRunning(workers).length === 0)
+    })
+  }
+})
+
+describe('a task that no worker can set up ends the run in seconds, with its very error:', { concurrency: 2 }, () => {
+  const assertAbandoned = (driven: Driven, message: RegExp) => {
+    assert.equal(driven.code, 1, driven.stderr)
+    const [task] = driven.result.tasks
+    assert.deepEqual([driven.result.ok, task?.completed, task?.failed, task?.orphaned], [false, 0, 0, task?.total])
+    assert.equal(task?.error?.code, 'TASK_ABANDONED')
+    assert.match(task?.error?.message ?? '', message)
+    assert.ok(driven.result.seconds < 20, `the run took ${driven.result.seconds} s`)
+  }
+
+  for (const [title, source, message] of [
+    ['its module throws', "throw new Error('no driver for this device')", /no driver for this device/],
+    ['its module has a syntax error', 'export default {', /task\.mjs does not load: .*Unexpected end of input/],
+    [
+      'its module does not export it',
+      'export const other = 1',
+      /task\.mjs exports no task named "elsewhere".*export it/,
+    ],
+    ['its module is not there', undefined, /task\.mjs does not load: .*Cannot find module/],
+  ] as const) {
+    it(title, async () => {
+      using folder = temporaryFolder()
+      const module = join(folder.path, 'task.mjs')
+      if (source !== undefined) writeFileSync(module, source)
+      const env = { TASK_MODULE: pathToFileURL(module).href }
+      const driven = await drive('elsewhere.ts', { folder: folder.path }, { maxWorkerRestarts: 1 }, { env })
+      assertAbandoned(driven, message)
+    })
+  }
+
+  it('its setup throws, with all restarts', async () => {
+    using folder = temporaryFolder()
+    const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 1000, how: 'setup-throws' }, {})
+    assertAbandoned(driven, /ended 6 times in a row .*the model has 3 layers, not 4/)
+  })
+
+  it('its setup hangs, with a time limit', async () => {
+    using folder = temporaryFolder()
+    const options = { timeoutMs: 500, maxWorkerRestarts: 1 }
+    const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 8, how: 'setup-hangs' }, options)
+    assertAbandoned(driven, /Setting up "misbehave" took longer than 0\.5 s/)
+  })
+})
+
+describe('a coordinator', () => {
+  for (const how of ['compute-for-ever', 'wait-for-ever']) {
+    it(`that is killed leaves no worker behind, also one that would ${how}`, async () => {
+      using folder = temporaryFolder()
+      let workers: number[] = []
+      const meanwhile = async (driver: RunningCommand) => {
+        await until('both have begun', () => marks(folder.path, 'begun').length === 2)
+        workers = workersOf(driver)
+        process.kill(driver.pid, 'SIGKILL')
+      }
+      const { code } = await drive('misbehave.ts', { folder: folder.path, blocks: 4, how }, {}, { meanwhile })
+      assert.deepEqual([code, workers.length], ['SIGKILL', 2])
+      await until('no worker is left', () => stillRunning(workers).length === 0, 10_000)
+    })
+  }
+
+  it('that gets Ctrl-C lets its blocks finish, says how to continue, and the same command does', async () => {
+    using folder = temporaryFolder()
+    const output = join(folder.path, 'out.zarr/s')
+    let workers: number[] = []
+    let begun = 0
+    const meanwhile = async ({ pid }: RunningCommand) => {
+      await until('chunks are written', () => chunksIn(output) > 2)
+      workers = childrenOf(pid)
+      begun = performance.now()
+      process.kill(-pid, 'SIGINT')
+    }
+    const args = smoothTo('out.zarr/s')
+    const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
+    assert.ok(performance.now() - begun < 8_000, 'it takes seconds')
+    assert.equal(code, 130, stderr)
+    assert.match(stderr, /Stopping: running blocks may finish; Ctrl-C again stops at once/)
+    assert.ok(stderr.endsWith(`To continue: bellis ${args.join(' ')}\n`), stderr)
+    assert.equal(workers.length, 2)
+    assert.deepEqual(stillRunning(workers), [])
+
+    const interrupted = contentsOf(output)
+    assert.ok(chunksIn(output) < 256)
+    const again = await bellis(args, { cwd: folder.path })
+    assert.equal(again.code, 0, again.stderr)
+    assert.equal(await hashVoxels(output), SMOOTHED)
+    const whole = new Set(contentsOf(output))
+    assert.deepEqual(
+      interrupted.filter((entry) => !whole.has(entry)),
+      [],
+      'no chunk was torn, no file was left over',
+    )
+  })
+
+  it('that gets Ctrl-C twice stops at once, with its workers, whatever they are doing', async () => {
+    using folder = temporaryFolder()
+    // One block of all voxels, far out: it takes much longer than this test.
+    const args = ['smooth', raw, 'out.zarr/s', '--sigma', '4000', '--block-write', '32,192,192', '--workers', '1']
+    let workers: number[] = []
+    let second = 0
+    const meanwhile = async ({ pid, output }: RunningCommand) => {
+      workers = await until('its worker runs', () => childrenOf(pid).length === 1 && childrenOf(pid))
+      // More than it takes to start.
+      await until('it computes', () => cpuSecondsOf(workers[0] as number) >= 1)
+      process.kill(-pid, 'SIGINT')
+      await until('it has heard', () => output.stderr.includes('Stopping'))
+      second = performance.now()
+      process.kill(-pid, 'SIGINT')
+    }
+    const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
+    assert.ok(performance.now() - second < 3_000, 'at once')
+    assert.equal(code, 130, stderr)
+    await until('no worker is left', () => stillRunning(workers).length === 0, 1_500)
+    assert.deepEqual(
+      contentsOf(join(folder.path, 'out.zarr')).filter((entry) => /\/c\/|\.tmp/.test(entry)),
+      [],
+    )
+  })
+})

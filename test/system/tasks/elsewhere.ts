@@ -1,0 +1,15 @@
+import { defineTask, roi, z } from 'bellis'
+
+/** A task that workers look for in the module that the variable `TASK_MODULE` names. */
+export default defineTask({
+  name: 'elsewhere',
+  module: process.env.TASK_MODULE ?? '',
+  config: z.object({}),
+  plan: () => ({
+    totalRoi: roi([0], [8]),
+    readRoi: roi([0], [1]),
+    writeRoi: roi([0], [1]),
+    readWriteConflict: false,
+  }),
+  setup: () => () => {},
+})

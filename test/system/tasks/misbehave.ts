@@ -1,0 +1,68 @@
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { defineTask, roi, z } from 'bellis'
+
+/** What each block leaves in the folder: a file with the number of its process. */
+function mark(folder: string, what: string, index: number): void {
+  writeFileSync(join(folder, `.${what}-${index}`), String(process.pid))
+  renameSync(join(folder, `.${what}-${index}`), join(folder, `${what}-${index}`))
+}
+
+/** Blocks that leave `begun-<index>` and `done-<index>` in a folder; one of them, or the setup, does something bad. */
+export default defineTask({
+  name: 'misbehave',
+  config: z.object({
+    folder: z.string(),
+    blocks: z.number().int().positive(),
+    /** The blocks that misbehave; all of them by default. */
+    at: z.array(z.number().int()).optional(),
+    how: z.enum([
+      'exit',
+      'be-killed',
+      'compute-for-ever',
+      'wait-for-ever',
+      'wait-for-go',
+      'setup-throws',
+      'setup-hangs',
+      'leave-a-timer',
+    ]),
+  }),
+  plan: ({ blocks }) => ({
+    totalRoi: roi([0], [blocks]),
+    readRoi: roi([0], [1]),
+    writeRoi: roi([0], [1]),
+    readWriteConflict: false,
+  }),
+  setup({ folder, at, how }) {
+    if (how === 'setup-throws') throw new Error('the model has 3 layers, not 4')
+    if (how === 'setup-hangs') for (;;);
+    if (how === 'leave-a-timer') setInterval(() => {}, 1000)
+    return async ({ index }) => {
+      mark(folder, 'begun', index)
+      if (at === undefined || at.includes(index)) await misbehave(how, folder, index)
+      mark(folder, 'done', index)
+    }
+  },
+})
+
+async function misbehave(how: string, folder: string, index: number): Promise<void> {
+  switch (how) {
+    case 'exit':
+      console.error(`last words of block ${index}`)
+      process.exit(7)
+      break
+    case 'be-killed':
+      process.kill(process.pid, 'SIGKILL')
+      break
+    case 'compute-for-ever':
+      for (;;);
+    case 'wait-for-ever':
+      await delay(2 ** 31 - 1)
+      break
+    case 'wait-for-go':
+      while (!existsSync(join(folder, `go-${index}`))) await delay(5)
+      break
+    default:
+  }
+}
