@@ -54,8 +54,10 @@ async function inspect(path: string) {
   const nm = (values: readonly number[]) => values.map((value) => toNanometers(value, array.unit))
   const chunks = await array.countStoredChunks?.()
   await array.close()
+  // A group may stand for an array in it: the finest of its pyramid.
+  const isBelow = array.path.startsWith(`${path.replace(/\/+$/, '')}/`)
   return {
-    path,
+    path: isBelow ? array.path : path,
     format: array.format,
     shape: array.shape,
     dtype: array.dtype,
