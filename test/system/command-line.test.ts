@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { bellis, type CommandResult, hashVoxels, runNode, temporaryFolder } from '../support/command-line.ts'
+import { pythonOrSkip, runPython } from '../support/python.ts'
+import { contentsOf } from './folders.ts'
+
+const shared = temporaryFolder()
+after(() => shared[Symbol.dispose]())
+/** 16 × 96 × 96 voxels of 40 × 4 × 4 nm, in HDF5 and in Zarr. */
+const sample = join(shared.path, 'sample.hdf')
+const container = join(shared.path, 'sample.zarr')
+const raw = `${container}/volumes/raw`
+
+const ok = async (args: readonly string[], cwd: string): Promise<CommandResult> => {
+  const result = await bellis(args, { cwd })
+  assert.equal(result.code, 0, result.stderr)
+  return result
+}
+
+before(async () => {
+  await ok(['sample', sample, '--size', '16,96,96', '--quiet'], shared.path)
+  for (const name of ['raw', 'labels/neuron_ids']) {
+    const to = `${container}/volumes/${name}`
+    await ok(['convert', `${sample}/volumes/${name}`, to, '--chunk', '16,48,48', '--pool', 'inline'], shared.path)
+  }
+})
+
+const smoothTo = (output: string) => ['smooth', raw, output, '--block-write', '8,32,32', '--workers', '2']
+
+/** No escape sequence, no carriage return: nothing but lines. */
+function assertPlain(text: string): void {
+  const control = [...text].filter((character) => character < ' ' && character !== '\n')
+  assert.deepEqual(control, [], JSON.stringify(text))
+}
+
+describe('the command', () => {
+  it('helps with every command, with an example of its use, and says its version', async () => {
+    const commands = ['', 'demo', 'sample', 'info', 'convert', 'smooth', 'plan', 'plan convert', 'plan smooth']
+    const calls = [...commands.map((name) => [...name.split(' ').filter(Boolean), '--help']), ['--version']]
+    const input = JSON.stringify(calls.map((args) => ({ args, cwd: shared.path })))
+    const program = fileURLToPath(new URL('call-many.ts', import.meta.url))
+    const { code, stdout, stderr } = await runNode([program], { cwd: shared.path, input })
+    assert.equal(code, 0, stderr)
+    const answers = JSON.parse(stdout) as CommandResult[]
+    const version = answers.pop()
+    for (const [index, answer] of answers.entries()) {
+      assert.deepEqual([answer.code, answer.stderr], [0, ''])
+      assert.match(answer.stdout, new RegExp(`^Usage: bellis ${commands[index]}`))
+      assert.match(answer.stdout, /\nExamples?:\n {2}\$ bellis \w+/)
+      assertPlain(answer.stdout)
+    }
+    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    assert.deepEqual([version?.code, version?.stdout], [0, `${manifest.version}\n`])
+  })
+
+  it('writes one JSON document with --json and nothing else on standard output', async () => {
+    using folder = temporaryFolder()
+    const { stdout, stderr } = await ok([...smoothTo('out.zarr/s'), '--json'], folder.path)
+    assertPlain(stderr)
+    const { ok: done, seconds, tasks, ...rest } = JSON.parse(stdout)
+    assert.deepEqual([done, rest], [true, { interrupted: false }])
+    assert.ok(seconds > 0)
+    assert.equal(tasks.length, 1)
+    const { blocksPerSecond, voxelsPerSecond, ...counts } = tasks[0]
+    assert.deepEqual(counts, {
+      id: 'smooth',
+      total: 18,
+      completed: 18,
+      skipped: 0,
+      failed: 0,
+      orphaned: 0,
+      pending: 0,
+      failures: [],
+    })
+    assert.ok(blocksPerSecond > 0 && Math.abs(voxelsPerSecond / blocksPerSecond - 8 * 32 * 32) < 1)
+  })
+
+  it('says nothing with --quiet, warnings included, but errors', async () => {
+    using folder = temporaryFolder()
+    const tooLittle = ['--block-read', '10,34,34', '--quiet']
+    const { stdout, stderr } = await ok([...smoothTo('out.zarr/s'), ...tooLittle], folder.path)
+    assert.deepEqual([stdout, stderr], ['', ''])
+    const wrong = await bellis([...smoothTo('out.zarr/s'), '--sigma', '0', '--quiet'], { cwd: folder.path })
+    assert.match(wrong.stderr, /^bellis: [^\n]+\n$/)
+  })
+
+  it('without a terminal tells its progress in lines, at most one in 10 s, and the result on standard output', async () => {
+    using folder = temporaryFolder()
+    const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
+    assert.match(stderr, /^\d+\.\d s: smooth \d+\/18\n$/)
+    assert.match(stdout, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s\n$/)
+    assertPlain(stdout)
+  })
+})
+
+/** Runs a command on a terminal of its own, and gives all that it drew there. */
+async function onTerminal(
+  t: TestContext,
+  args: readonly string[],
+  cwd: string,
+  { env = {}, typed = '' } = {},
+): Promise<{ code: number | null; drawn: string } | undefined> {
+  const { stdout } = spawnSync('script', ['--version'], { encoding: 'utf8' })
+  if (!stdout?.includes('util-linux')) {
+    if (process.env.CI) throw new Error('CI has to have "script" of util-linux for this test')
+    t.skip('no "script" of util-linux')
+    return undefined
+  }
+  const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
+  const command = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ')
+  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    cwd,
+    env: { ...inherited, TERM: 'xterm-256color', ...env },
+  })
+  let drawn = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    drawn += text
+    // A line is typed when it is asked for.
+    if (typed !== '' && drawn.includes('[y/N]') && child.stdin.writable) child.stdin.end(`${typed}\n`)
+  })
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { code, drawn }
+}
+
+describe('on a terminal the command', { concurrency: 2 }, () => {
+  it('draws a bar for each task, in colours', async (t) => {
+    using folder = temporaryFolder()
+    const shown = await onTerminal(t, smoothTo('out.zarr/s'), folder.path)
+    if (shown === undefined) return
+    assert.equal(shown.code, 0, shown.drawn)
+    assert.match(shown.drawn, /smooth .*━+.* \d+\/18/)
+    assert.match(shown.drawn, /━{24}.* 18\/18/)
+    assert.ok(shown.drawn.includes('\u001b[1A\u001b[0J'), 'it is drawn anew in its place')
+    assert.ok(shown.drawn.includes('\u001b[32m'), 'it is green')
+  })
+
+  it('draws without colours where NO_COLOR is set', async (t) => {
+    using folder = temporaryFolder()
+    const shown = await onTerminal(t, smoothTo('out.zarr/s'), folder.path, { env: { NO_COLOR: '1' } })
+    if (shown === undefined) return
+    assert.match(shown.drawn, /smooth ━{24} 18\/18/)
+    assert.ok(!/\[\d+(;\d+)*m/.test(shown.drawn), JSON.stringify(shown.drawn))
+  })
+
+  it('asks before it overwrites, and takes anything but a yes for a no', async (t) => {
+    using folder = temporaryFolder()
+    await ok(smoothTo('out.zarr/s'), folder.path)
+    const before = contentsOf(folder.path)
+    const overwrite = [...smoothTo('out.zarr/s'), '--sigma', '1', '--overwrite']
+    const no = await onTerminal(t, overwrite, folder.path, { typed: 'maybe' })
+    if (no === undefined) return
+    assert.match(no.drawn, /out\.zarr\/s exists and will be deleted\. Go on\? \[y\/N\]/)
+    assert.equal(no.code, 2, no.drawn)
+    assert.deepEqual(contentsOf(folder.path), before)
+    const yes = await onTerminal(t, overwrite, folder.path, { typed: 'y' })
+    assert.equal(yes?.code, 0, yes?.drawn)
+    assert.notDeepEqual(contentsOf(folder.path), before)
+  })
+})
+
+describe('what would be done', () => {
+  for (const [title, args] of [
+    ['plan', (): string[] => ['plan', ...smoothTo('out.zarr/s')]],
+    ['--dry-run', (): string[] => [...smoothTo('out.zarr/s'), '--dry-run']],
+  ] as const) {
+    it(`is said by ${title}: blocks, levels, chunks and memory; nothing is written`, async () => {
+      using folder = temporaryFolder()
+      const { stdout, stderr } = await ok(args(), folder.path)
+      assert.equal(stderr, '')
+      assert.match(stdout, /blocks +18 \(2 × 3 × 3\), 1 level: all independent/)
+      assert.match(stdout, /a block reads 24 × 48 × 48 voxels, writes 8 × 32 × 32 voxels/)
+      assert.match(stdout, /memory +about [\d.]+ MB per worker/)
+      assert.match(stdout, /out\.zarr\/s: 16 × 96 × 96 uint8, 18 chunks of 8 × 32 × 32/)
+      assert.match(stdout, /2 workers; nothing was written/)
+      const json = JSON.parse((await ok([...args(), '--json'], folder.path)).stdout)
+      const [{ id, blocks, levels, done, memoryPerWorker, writes }] = json.tasks
+      assert.deepEqual([json.workers, id, blocks, levels, done], [2, 'smooth', 18, 1, 0])
+      assert.deepEqual([writes[0].chunks, writes[0].chunkShape], [18, [8, 32, 32]])
+      assert.ok(memoryPerWorker > 24 * 48 * 48 + 8 * 32 * 32)
+      assert.deepEqual(readdirSync(folder.path), [])
+    })
+  }
+})
+
+describe('info', () => {
+  const info = async (...paths: string[]) => JSON.parse((await ok(['info', ...paths, '--json'], shared.path)).stdout)
+  const expected = {
+    raw: { dtype: 'uint8', shape: [16, 96, 96], voxelSize: [40, 4, 4], offset: [0, 0, 0], unit: 'nm' },
+    ids: { dtype: 'uint64', shape: [16, 96, 96], voxelSize: [40, 4, 4], offset: [0, 0, 0], unit: 'nm' },
+  }
+  const part = ({ dtype, shape, voxelSize, offset, unit }: Record<string, unknown>) => ({
+    ...{ dtype, shape, voxelSize, offset, unit },
+  })
+
+  it('says what a Zarr array is, to people and to programs', async () => {
+    const array = await info(raw)
+    assert.deepEqual(part(array), expected.raw)
+    assert.deepEqual([array.format, array.chunkShape, array.shardShape], ['zarr3', [16, 48, 48], null])
+    assert.deepEqual([array.codecs, array.chunksStored, array.chunksTotal], [['zstd:3'], 4, 4])
+    assert.deepEqual(array.roi, { offset: [0, 0, 0], shape: [640, 384, 384] })
+    const { stdout } = await ok(['info', raw], shared.path)
+    assert.match(stdout, /volumes\/raw\n {2}format +Zarr 3\n {2}shape +16 × 96 × 96 \(z, y, x\), uint8, 147 kB\n/)
+    assert.match(stdout, /chunks +16 × 48 × 48, 4 of 4 stored\n/)
+    assert.match(stdout, /voxel size +40 × 4 × 4 nm\n {2}offset +0, 0, 0 nm\n {2}roi +0,0,0:640,384,384 nm\n$/)
+    assertPlain(stdout)
+  })
+
+  it('says what all the arrays of a group or a container are', async () => {
+    const paths = (list: { path: string }[]) => list.map(({ path }) => path)
+    const all = await info(container)
+    assert.deepEqual(paths(all), [`${container}/volumes/labels/neuron_ids`, raw])
+    assert.deepEqual(all.map(part), [expected.ids, expected.raw])
+    // A group with one pyramid stands for its finest array.
+    assert.deepEqual((await info(`${container}/volumes/labels/`)).path, `${container}/volumes/labels/neuron_ids`)
+  })
+
+  it('says what is in an HDF5 file', async () => {
+    const array = await info(`${sample}/volumes/labels/neuron_ids`)
+    assert.deepEqual(part(array), expected.ids)
+    assert.equal(array.format, 'hdf5')
+    assert.deepEqual(array.codecs.slice(-1)[0]?.split(':')[0], 'gzip')
+    const all = (await info(sample)) as { path: string }[]
+    const paths = all.map(({ path }) => path)
+    for (const name of ['volumes/raw', 'volumes/labels/neuron_ids']) assert.ok(paths.includes(`${sample}/${name}`))
+  })
+})
+
+describe('an output that is there', () => {
+  it('is continued by the same command, replaced with --overwrite and --yes, and kept without --yes', async () => {
+    using folder = temporaryFolder()
+    const output = join(folder.path, 'out.zarr/s')
+    await ok(smoothTo('out.zarr/s'), folder.path)
+    const [hash, files] = [await hashVoxels(output), contentsOf(output)]
+    await ok(smoothTo('out.zarr/s'), folder.path)
+    assert.deepEqual(contentsOf(output), files)
+
+    const other = ['convert', raw, 'out.zarr/s', '--chunk', '16,32,32', '--overwrite', '--workers', '1']
+    const refused = await bellis(other, { cwd: folder.path })
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, /^bellis: out\.zarr\/s exists and will be deleted; add --yes to --overwrite[^\n]*\n$/)
+    assert.deepEqual(contentsOf(output), files)
+    await ok([...other, '--yes'], folder.path)
+    assert.equal(await hashVoxels(output), await hashVoxels(raw))
+    assert.notEqual(await hashVoxels(output), hash)
+    assert.ok(contentsOf(output).includes('c/0/2/2/') === false && existsSync(join(output, 'c/0/2/2')))
+    assert.deepEqual(readdirSync(join(folder.path, 'out.zarr')).sort(), ['s', 'zarr.json'])
+  })
+})
+
+describe('a sample', () => {
+  it('has the same bytes for the same seed, other bytes for another, and never replaces a file', async () => {
+    using folder = temporaryFolder()
+    const make = async (name: string, seed: string) => {
+      await ok(['sample', name, '--size', '12,80,72', '--seed', seed], folder.path)
+      return createHash('sha256')
+        .update(readFileSync(join(folder.path, name)))
+        .digest('hex')
+    }
+    const first = await make('a.hdf', '5')
+    assert.equal(await make('b.hdf', '5'), first)
+    assert.notEqual(await make('c.hdf', '6'), first)
+    const again = await bellis(['sample', 'a.hdf', '--size', '12,80,72', '--seed', '6'], { cwd: folder.path })
+    assert.equal(again.code, 2)
+    assert.match(again.stderr, /^bellis: [^\n]*a\.hdf[^\n]*\n$/)
+    assert.equal(
+      createHash('sha256')
+        .update(readFileSync(join(folder.path, 'a.hdf')))
+        .digest('hex'),
+      first,
+    )
+  })
+})
+
+describe('the demo', () => {
+  it('makes all that it lists, and what it smoothed twice equals SciPy twice', async (t) => {
+    const python = pythonOrSkip(t)
+    using folder = temporaryFolder()
+    const { stdout } = await ok(['demo', 'tour', '--workers', '2'], folder.path)
+    const made = stdout.slice(stdout.indexOf('Made:'), stdout.indexOf('Look at it:')).match(/tour\/\S+/g) ?? []
+    assert.equal(made.length, 6)
+    for (const path of made) assert.ok(existsSync(join(folder.path, path)), path)
+    const png = readFileSync(join(folder.path, 'tour/preview.png'))
+    assert.equal(png.subarray(1, 4).toString(), 'PNG')
+    if (python === undefined) return
+    const answer = await runPython(python, new URL('./demo.py', import.meta.url), [join(folder.path, 'tour')])
+    assert.match(answer, /all equal/)
+  })
+})
