@@ -210,9 +210,10 @@ for (const [title, cases] of [
   ['an option', OPTIONS],
 ] as const) {
   describe(`refuses ${title} that is wrong, in one line and without writing:`, () => {
-    const folders = cases.map(() => temporaryFolder())
+    let folders: ReturnType<typeof temporaryFolder>[] = []
     let results: CommandResult[] = []
     before(async () => {
+      folders = cases.map(() => temporaryFolder())
       const calls = cases.map(([, args], index) => ({ args: args(), cwd: folders[index]?.path }))
       const program = fileURLToPath(new URL('call-many.ts', import.meta.url))
       const { code, stdout, stderr } = await runNode([program], { cwd: inputs.path, input: JSON.stringify(calls) })
