@@ -113,7 +113,8 @@ async function onTerminal(
   }
   const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
   const command = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ')
-  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env
+  // Node draws no colours where CI is set, whatever the terminal.
+  const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     cwd,
     env: { ...inherited, TERM: 'xterm-256color', ...env },
