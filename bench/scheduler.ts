@@ -103,6 +103,11 @@ function print(name: string, { blocks, seconds, cpuSeconds, bytes }: Measured, t
   console.log(`${name.padEnd(54)} ${rate.toExponential(2)} blocks/s ${perCpu}  ${perBlock.padEnd(18)} ${ratio}`)
 }
 
+/** A bitmap of the first blocks, as far as a run came that was stopped. */
+function firstDone(count: number, share: number): Uint8Array {
+  return new Uint8Array(Math.ceil(count / 8)).fill(255, 0, Math.floor((count / 8) * share))
+}
+
 /** A bitmap with all but one in a hundred blocks done, the ones left spread at random. */
 function mostlyDone(count: number): Uint8Array {
   const bitmap = new Uint8Array(Math.ceil(count / 8)).fill(255)
@@ -196,24 +201,27 @@ const cases: Record<string, () => void> = {
     console.log(`  resident memory ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`)
   },
   resume: () => {
-    const done = mostlyDone(464 * 464 * 464)
-    for (const [name, more] of [
-      ['conflicts', {}],
-      ['no conflict', { readWriteConflict: false }],
-    ] as const) {
+    const spread = mostlyDone(464 * 464 * 464)
+    const resumed = (share: number) => cube('resumed', 464, 64, { done: firstDone(464 ** 3, share) })
+    const runs: Record<string, SchedulerTask[]> = {
+      'conflicts, the rest spread at random': [cube('resumed', 464, 64, { done: spread })],
+      'no conflict, the rest spread at random': [cube('resumed', 464, 0, { done: spread, readWriteConflict: false })],
+      'conflicts, the first 99 %': [resumed(0.99)],
+      'conflicts, the first 1 %': [resumed(0.01)],
+      'chain of 2, the first 1 % of one': [resumed(0.01), cube('next', 464, 64, { after: ['resumed'] })],
+    }
+    for (const [name, tasks] of Object.entries(runs)) {
       const begin = performance.now()
-      const scheduler = createScheduler([
-        cube('resumed', 464, more.readWriteConflict === false ? 0 : 64, { done, ...more }),
-      ])
+      const scheduler = createScheduler(tasks)
       const first = scheduler.acquire()
       const afterFirst = performance.now() - begin
-      const { total, completed, ready } = scheduler.states()[0]!
+      const { total, completed } = scheduler.states()[0]!
       const counted = performance.now() - begin
       console.log(
-        `${total} blocks, ${((100 * completed) / total).toFixed(2)} % done, ${name}: first block after ${afterFirst.toFixed(1)} ms; all ${ready} ready ones counted after ${counted.toFixed(0)} ms`,
+        `${total} blocks, ${((100 * completed) / total).toFixed(2)} % done, ${name}: first block after ${afterFirst.toFixed(1)} ms; all ${scheduler.readyCount()} ready ones counted after ${counted.toFixed(0)} ms`,
       )
       scheduler.release(first, 'done')
-      print('  the rest, leases of 64', drive(scheduler, 64), total)
+      if (completed > 0.9 * total) print('  the rest, leases of 64', drive(scheduler, 64), total)
     }
   },
 }

@@ -32,11 +32,38 @@ export function splitIndex(index: number, shape: readonly number[], out: { [axis
   out[0] = rest
 }
 
+/**
+ * Goes over the rows of a box along its last axis, each as indices [begin, end), while `visit` returns true.
+ * @param strides of the grid
+ */
+export function everyRow(
+  { begin, end }: IndexBox,
+  strides: readonly number[],
+  visit: (begin: number, end: number) => boolean,
+): void {
+  if (isEmptyBox({ begin, end })) return
+  const last = begin.length - 1
+  const at = [...begin]
+  for (;;) {
+    let row = 0
+    for (let axis = 0; axis < last; axis++) row += at[axis]! * strides[axis]!
+    if (!visit(row + begin[last]!, row + end[last]!)) return
+    let axis = last - 1
+    for (; axis >= 0; axis--) {
+      if (++at[axis]! < end[axis]!) break
+      at[axis] = begin[axis]!
+    }
+    if (axis < 0) return
+  }
+}
+
+export const isEmptyBox = ({ begin, end }: IndexBox): boolean => begin.some((low, axis) => low >= end[axis]!)
+
 /** The row-major indices of a box of blocks in a grid of this shape, ascending. */
 export function* boxIndices(box: IndexBox, shape: readonly number[]): Generator<number> {
   const last = shape.length - 1
   const strides = indexStrides(shape)
-  if (box.begin.some((low, axis) => low >= box.end[axis]!)) return
+  if (isEmptyBox(box)) return
   const at = [...box.begin]
   for (;;) {
     const row = at.reduce((index, k, axis) => (axis === last ? index : index + k * strides[axis]!), 0)

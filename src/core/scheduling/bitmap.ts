@@ -12,6 +12,18 @@ export function nextClearBit(bitmap: Uint8Array, from: number, end: number): num
   return end
 }
 
+/** The lowest bit that is 1 in [from, end), or `end`; a byte of zeros costs one step. */
+export function nextSetBit(bitmap: Uint8Array, from: number, end: number): number {
+  let at = from
+  while (at < end) {
+    const bit = at & 7
+    const set = bitmap[(at - bit) / 8]! & (255 << bit)
+    if (set !== 0) return Math.min(end, at - bit + 31 - Math.clz32(set & -set))
+    at += 8 - bit
+  }
+  return end
+}
+
 export const isBitSet = (bitmap: Uint8Array, at: number): boolean =>
   ((bitmap[(at - (at & 7)) / 8]! >> (at & 7)) & 1) === 1
 

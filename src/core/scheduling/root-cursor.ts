@@ -1,15 +1,8 @@
 import type { BlockGrid } from '../grid/block-grid.ts'
-import { type IndexBox, indexStrides } from '../grid/index-box.ts'
-import { nextClearBit } from './bitmap.ts'
+import { type IndexBox, indexStrides, splitIndex } from '../grid/index-box.ts'
+import { nextClearBit, nextSetBit } from './bitmap.ts'
+import type { DoneAtStart, TileVerdict } from './done-at-start.ts'
 import { boxesOutside, TileSweep } from './tile-sweep.ts'
-
-/** What the cursor needs to know of a task whose blocks, or those it waits for, are partly done at the start. */
-export interface DoneAtStart {
-  /** the task's own bitmap, when some of its blocks are done */
-  readonly own: Uint8Array | undefined
-  /** whether all that a block waits for was done at the start */
-  isFree(index: number): boolean
-}
 
 /**
  * The roots of a task: blocks that wait for nothing at the start, in the order in which they are handed out. They are
@@ -21,27 +14,31 @@ export class RootCursor {
   readonly #waiting: readonly IndexBox[]
   readonly #start: DoneAtStart | undefined
   readonly #sweep: TileSweep
-  readonly #step: number
+  readonly #latticeStep: readonly number[]
+  // The run: `#left` blocks from `#at` on, each `#step` further.
   #at = 0
   #left = 0
+  #step: number
+  #verdict: TileVerdict = { roots: 'any', sure: true }
+  /** the task's own bitmap, where it matters: where level 0 alone does, no block is done */
+  #own: Uint8Array | undefined
   #total: number | undefined
 
   /**
-   * @param waiting boxes of blocks that wait for some upstream block that was not done at the start
-   * @param start undefined when nothing of it is done at the start
+   * @param waiting boxes of blocks that wait for a task of which nothing was done at the start
+   * @param start undefined when nothing is done at the start, of this task and those that it waits for
    */
   constructor(grid: BlockGrid, waiting: readonly IndexBox[], start: DoneAtStart | undefined) {
     this.#grid = grid
     this.#waiting = waiting
     this.#start = start
-    this.#sweep = this.#newSweep()
-    this.#step = this.#steps()[grid.shape.length - 1]!
-    if (start === undefined) {
-      this.#total = this.#boxes().reduce(
-        (sum, { begin, end }) => sum + end.reduce((product, high, axis) => product * (high - begin[axis]!), 1),
-        0,
-      )
-    }
+    // With a bitmap of its own every block of the task may be a root, otherwise only those of level 0.
+    this.#latticeStep = start?.own === undefined ? grid.conflictStride : grid.shape.map(() => 1)
+    this.#step = this.#latticeStep.at(-1)!
+    const boxes = this.#boxes()
+    const first = this.#latticeStep.map((s) => s - 1)
+    this.#sweep = new TileSweep(boxes, first, this.#latticeStep, indexStrides(grid.shape))
+    if (start === undefined) this.#total = boxes.reduce((sum, { begin, end }) => sum + volume(begin, end), 0)
   }
 
   /** The next root, or -1: without going past it. */
@@ -49,14 +46,13 @@ export class RootCursor {
     for (;;) {
       while (this.#left > 0) {
         if (this.#start === undefined) return this.#at
-        const skipped = this.#skipDone()
-        if (skipped > 0) this.#pass(Math.min(skipped, this.#left))
-        else if (this.#start.isFree(this.#at)) return this.#at
+        const skipped = this.#countDone()
+        if (skipped > 0) this.#pass(skipped)
+        else if (this.#verdict.sure || this.#start.isFree(this.#at)) return this.#at
         else this.#pass(1)
       }
       if (!this.#sweep.next()) return -1
-      this.#at = this.#sweep.runStart
-      this.#left = this.#sweep.runLength
+      this.#enterRun()
     }
   }
 
@@ -71,17 +67,60 @@ export class RootCursor {
   }
 
   /**
-   * How many roots there are in all, those handed out included. Arithmetic, except for a task that is partly done: there
-   * the first call goes once over the blocks that are not.
+   * How many roots there are in all, those handed out included. Arithmetic, except for a task that is partly done, or
+   * waits for one that is: there the first call goes once over its tiles.
    */
   total(): number {
     if (this.#total === undefined) {
-      const rest = new RootCursor(this.#grid, this.#waiting, this.#start)
+      const all = new RootCursor(this.#grid, this.#waiting, this.#start)
       let count = 0
-      for (; rest.peek() >= 0; rest.pass()) count++
+      while (all.peek() >= 0) {
+        const length = all.#verdict.sure ? all.#countLeft() : 1
+        count += length
+        all.#pass(length)
+      }
       this.#total = count
     }
     return this.#total
+  }
+
+  #enterRun(): void {
+    this.#at = this.#sweep.runStart
+    this.#left = this.#sweep.runLength
+    if (this.#start === undefined) return
+    this.#step = this.#latticeStep.at(-1)!
+    if (this.#sweep.entersTile) this.#enterTile(this.#start)
+    if (this.#verdict.roots === 'level-0') this.#keepLevelZero()
+  }
+
+  #enterTile(start: DoneAtStart): void {
+    const tile = this.#sweep.tileBox()
+    const points = tile.begin.reduce(
+      (n, low, axis) => n * Math.ceil((tile.end[axis]! - low) / this.#latticeStep[axis]!),
+      1,
+    )
+    this.#verdict = start.judge(tile, points)
+    this.#own = this.#verdict.roots === 'level-0' ? undefined : start.own
+    if (this.#verdict.roots !== 'none') return
+    this.#sweep.skipTile()
+    this.#left = 0
+  }
+
+  /** Of a run of all blocks (step 1), goes on with those of level 0 alone. */
+  #keepLevelZero(): void {
+    const { shape, conflictStride } = this.#grid
+    const at = new Array<number>(shape.length)
+    splitIndex(this.#at, shape, at)
+    const last = at.length - 1
+    for (let axis = 0; axis < last; axis++) {
+      if ((at[axis]! + 1) % conflictStride[axis]! === 0) continue
+      this.#left = 0
+      return
+    }
+    this.#step = conflictStride[last]!
+    const before = this.#step - 1 - (at[last]! % this.#step)
+    this.#at += before
+    this.#left = Math.max(0, Math.ceil((this.#left - before) / this.#step))
   }
 
   #pass(count: number): void {
@@ -89,29 +128,28 @@ export class RootCursor {
     this.#left -= count
   }
 
-  /** How many blocks from here on are done already; only a sweep over all blocks (step 1) meets such. */
-  #skipDone(): number {
-    const own = this.#start?.own
-    return own === undefined ? 0 : nextClearBit(own, this.#at, this.#at + this.#left) - this.#at
+  /** How many blocks from here on in this run are done already. */
+  #countDone(): number {
+    const own = this.#own
+    if (own === undefined) return 0
+    return nextClearBit(own, this.#at, this.#at + this.#left) - this.#at
   }
 
-  /** With a bitmap of its own every block of the task may be a root, otherwise only those of level 0. */
-  #steps(): readonly number[] {
-    return this.#start?.own === undefined ? this.#grid.conflictStride : this.#grid.shape.map(() => 1)
+  /** How many blocks from here on in this run are not done. */
+  #countLeft(): number {
+    const own = this.#own
+    if (own === undefined) return this.#left
+    return nextSetBit(own, this.#at, this.#at + this.#left) - this.#at
   }
 
   #boxes(): IndexBox[] {
-    const step = this.#steps()
+    const step = this.#latticeStep
     const whole = this.#grid.shape.map((count, axis) => Math.floor(count / step[axis]!))
-    if (this.#start !== undefined) return [{ begin: whole.map(() => 0), end: whole }]
     const point = (block: number, axis: number) => Math.max(0, Math.ceil((block - step[axis]! + 1) / step[axis]!))
     const holes = this.#waiting.map(({ begin, end }) => ({ begin: begin.map(point), end: end.map(point) }))
     return boxesOutside(whole, holes)
   }
-
-  #newSweep(): TileSweep {
-    const step = this.#steps()
-    const first = step.map((s) => s - 1)
-    return new TileSweep(this.#boxes(), first, step, indexStrides(this.#grid.shape))
-  }
 }
+
+const volume = (begin: readonly number[], end: readonly number[]): number =>
+  end.reduce((product, high, axis) => product * (high - begin[axis]!), 1)

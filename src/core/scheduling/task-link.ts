@@ -2,7 +2,7 @@ import { ConfigError } from '../errors.ts'
 import { ceilDivide } from '../geometry/coordinate.ts'
 import { roiEnd } from '../geometry/roi.ts'
 import type { BlockGrid } from '../grid/block-grid.ts'
-import type { IndexBox } from '../grid/index-box.ts'
+import { everyRow, type IndexBox } from '../grid/index-box.ts'
 
 /** One axis of two grids: along each the blocks repeat, so "meets" is two divisions. World units. */
 interface LinkAxis {
@@ -104,6 +104,14 @@ export class TaskLink {
     return count
   }
 
+  /** The upstream blocks that a box of downstream blocks awaits, and maybe some between these. */
+  awaitedBox(begin: ArrayLike<number>, last: ArrayLike<number>): IndexBox {
+    return {
+      begin: this.#axes.map((_, axis) => this.firstAwaited(axis, begin[axis]!)),
+      end: this.#axes.map((_, axis) => this.lastAwaited(axis, last[axis]!) + 1),
+    }
+  }
+
   /**
    * The upstream blocks that the downstream block at `k` awaits, as rows of indices [begin, end).
    * @param strides of the upstream grid
@@ -114,22 +122,7 @@ export class TaskLink {
     strides: readonly number[],
     visit: (begin: number, end: number) => boolean,
   ): void {
-    const first = this.#axes.map((_, axis) => this.firstAwaited(axis, k[axis]!))
-    const last = this.#axes.map((_, axis) => this.lastAwaited(axis, k[axis]!))
-    if (first.some((low, axis) => low > last[axis]!)) return
-    const at = [...first]
-    const end = first.length - 1
-    for (;;) {
-      let row = 0
-      for (let axis = 0; axis < end; axis++) row += at[axis]! * strides[axis]!
-      if (!visit(row + first[end]!, row + last[end]! + 1)) return
-      let axis = end - 1
-      for (; axis >= 0; axis--) {
-        if (++at[axis]! <= last[axis]!) break
-        at[axis] = first[axis]!
-      }
-      if (axis < 0) return
-    }
+    everyRow(this.awaitedBox(k, k), strides, visit)
   }
 
   /** Whether every downstream block waits for some upstream block. */

@@ -5,6 +5,7 @@ import { type ConflictOrder, createConflictOrder, isRowInside } from '../grid/co
 import { indexStrides, splitIndex } from '../grid/index-box.ts'
 import { countClearBits, countSetBits } from './bitmap.ts'
 import { BlockStates, MAX_BLOCKS, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
+import { DoneAtStart, type PartlyDone } from './done-at-start.ts'
 import { IndexQueue } from './index-queue.ts'
 import { RootCursor } from './root-cursor.ts'
 import { TaskLink } from './task-link.ts'
@@ -52,7 +53,7 @@ export class TaskRun {
   changed = true
   readonly #queue = new IndexQueue()
   readonly #roots: RootCursor
-  /** the task's bitmap when some, but not all, of its blocks are done at the start */
+  /** the task's bitmap when some of its blocks are done at the start */
   readonly #done: Uint8Array | undefined
   /** whether what is done at the start changes how many blocks a block waits for */
   readonly #startsPartly: boolean
@@ -93,8 +94,8 @@ export class TaskRun {
     this.#at = new Float64Array(this.shape.length)
     this.#roots = new RootCursor(
       grid,
-      this.upstream.map(({ link }) => link.waiting),
-      this.#startsPartly ? { own: this.#done, isFree: (index) => this.countAwaited(index, 1) === 0 } : undefined,
+      this.upstream.filter(({ task }) => task.skippedAtStart === 0).map(({ link }) => link.waiting),
+      this.#startsPartly ? this.#whatIsDone() : undefined,
     )
   }
 
@@ -174,9 +175,16 @@ export class TaskRun {
     return count
   }
 
-  /** Whether block `index` here was not done at the start, counted over a row of blocks. */
+  /** How many blocks of a row were not done at the start. */
   countNotDone(begin: number, end: number): number {
     return this.#done === undefined ? end - begin : countClearBits(this.#done, begin, end)
+  }
+
+  #whatIsDone(): DoneAtStart {
+    const partly = this.upstream.flatMap(({ link, task }): PartlyDone[] =>
+      task.#done === undefined ? [] : [{ link, strides: task.strides, done: task.#done }],
+    )
+    return new DoneAtStart(this.grid, this.#done, partly, (index) => this.countAwaited(index, 1) === 0)
   }
 
   #countAwaitedPartly(index: number, at: ArrayLike<number>, enough: number): number {

@@ -12,6 +12,8 @@ export class TileSweep {
   /** the row-major index of the run's first block; the next ones are `step` of the last axis further each */
   runStart = 0
   runLength = 0
+  /** whether the run is the first of its tile */
+  entersTile = true
   readonly #boxes: readonly IndexBox[]
   readonly #step: readonly number[]
   readonly #strides: readonly number[]
@@ -19,6 +21,7 @@ export class TileSweep {
   readonly #tile: number[]
   readonly #inner: number[]
   #box = -1
+  #skipping = false
 
   /**
    * @param boxes lattice points: block coordinates are `first + point * step`
@@ -58,16 +61,33 @@ export class TileSweep {
     return true
   }
 
+  /** The smallest box of blocks around the run's tile. */
+  tileBox(): IndexBox {
+    const { begin, end } = this.#boxes[this.#box]!
+    const first = begin.map((low, axis) => low + this.#tile[axis]! * this.#step[axis]!)
+    const points = end.map((length, axis) => Math.min(this.#side, length - this.#tile[axis]!))
+    return { begin: first, end: first.map((low, axis) => low + (points[axis]! - 1) * this.#step[axis]! + 1) }
+  }
+
+  /** Leaves out what is left of the run's tile. */
+  skipTile(): void {
+    this.#skipping = true
+  }
+
   #advance(): boolean {
     if (this.#box >= this.#boxes.length) return false
+    this.entersTile = false
     if (this.#box >= 0) {
       const lengths = this.#boxes[this.#box]!.end
       const last = lengths.length - 1
-      for (let axis = last - 1; axis >= 0; axis--) {
+      for (let axis = this.#skipping ? -1 : last - 1; axis >= 0; axis--) {
         const next = ++this.#inner[axis]!
         if (next < this.#side && this.#tile[axis]! + next < lengths[axis]!) return true
         this.#inner[axis] = 0
       }
+      if (this.#skipping) this.#inner.fill(0)
+      this.#skipping = false
+      this.entersTile = true
       for (let axis = last; axis >= 0; axis--) {
         this.#tile[axis]! += this.#side
         if (this.#tile[axis]! < lengths[axis]!) return true
@@ -75,6 +95,7 @@ export class TileSweep {
       }
     }
     this.#box++
+    this.entersTile = true
     return this.#box < this.#boxes.length
   }
 }

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { indexStrides, splitIndex } from '../../../src/core/grid/index-box.ts'
-import { countClearBits, countSetBits, isBitSet, nextClearBit } from '../../../src/core/scheduling/bitmap.ts'
+import {
+  countClearBits,
+  countSetBits,
+  isBitSet,
+  nextClearBit,
+  nextSetBit,
+} from '../../../src/core/scheduling/bitmap.ts'
 import {
   BlockStates,
   COMPLETED,
@@ -29,6 +35,8 @@ describe('a bitmap', () => {
         const [from, end] = [a % (bits.length + 1), b % (bits.length + 1)].sort((x, y) => x - y) as [number, number]
         const clear = bits.flatMap((bit, index) => (!bit && index >= from && index < end ? [index] : []))
         assert.equal(nextClearBit(bitmap, from, end), clear[0] ?? end)
+        const set = bits.findIndex((bit, index) => bit && index >= from && index < end)
+        assert.equal(nextSetBit(bitmap, from, end), set < 0 ? end : set)
         assert.equal(countClearBits(bitmap, from, end), clear.length)
         assert.equal(countSetBits(bitmap, end), bits.slice(0, end).filter(Boolean).length)
         assert.deepEqual(
