@@ -106,15 +106,16 @@ const axisDraw = (most: number): fc.Arbitrary<AxisDraw> =>
       return { ...axis, total }
     })
 
+/** Blocks per axis at the most, by rank. */
 const mostPerAxis = [0, 14, 7, 4, 3, 2, 2]
 
 export interface GridDraw extends Required<BlockGridOptions> {
   readonly rank: number
 }
 
-/** A task that has blocks, of this rank, or of any from 1 to 4. */
+/** A task that has blocks, of this rank, or of any from 1 to 6. */
 export const anyGridOptions = (rank?: number, fit?: Fit, most?: number): fc.Arbitrary<GridDraw> =>
-  (rank === undefined ? fc.integer({ min: 1, max: 4 }) : fc.constant(rank)).chain((n) =>
+  (rank === undefined ? fc.integer({ min: 1, max: 6 }) : fc.constant(rank)).chain((n) =>
     fc
       .record({
         axes: fc.array(axisDraw(most ?? mostPerAxis[n]!), { minLength: n, maxLength: n }),

@@ -4,9 +4,11 @@ import fc from 'fast-check'
 import {
   type BlockOutcome,
   createScheduler,
+  type ScheduledBlock,
   type Scheduler,
   type SchedulerTask,
 } from '../../../src/core/scheduling/scheduler.ts'
+import { meets, modelBlocks } from '../grid/model.ts'
 import { anyPipeline, ModelScheduler } from './model.ts'
 
 /** Small numbers that a run takes its decisions from, one after the other: shrinkable, and the same every time. */
@@ -201,28 +203,27 @@ describe('the scheduler, beside a model that looks at every pair of blocks', () 
 })
 
 /**
- * Runs tasks that really read and write voxels: a block reads its read Roi of its own task's output (when conflicts are
- * ordered) and of the outputs before it, and writes a hash of that. Which blocks fail for good is fixed by the block.
+ * Runs tasks that really read and write: all voxels that a block writes get one value, a hash of what it saw before, and
+ * it sees the values in its read Roi: of its own task's output (when conflicts are ordered) and of the outputs before it.
+ * Which blocks fail for good is fixed by the block.
  */
 function outputs(tasks: readonly SchedulerTask[], decide: Decisions): string {
   const scheduler = createScheduler(tasks, { maxRetries: 1 })
-  const volumes = new Map(tasks.map(({ id }) => [id, new Map<string, number>()]))
-  const voxels = (r: { offset: readonly number[]; shape: readonly number[] }) =>
-    r.offset.reduce<string[]>(
-      (known, low, axis) => known.flatMap((p) => Array.from({ length: r.shape[axis]! }, (_, k) => `${p},${low + k}`)),
-      [''],
-    )
-  const see = (block: { taskId: string; readRoi: { offset: readonly number[]; shape: readonly number[] } }): number => {
+  const volumes = new Map(
+    tasks.map((task) => [task.id, modelBlocks(task).map(({ write }) => ({ write, value: 7 }))] as const),
+  )
+  const see = (block: ScheduledBlock): number => {
     const task = tasks.find(({ id }) => id === block.taskId)!
     const sources = [...(task.readWriteConflict === false ? [] : [block.taskId]), ...(task.after as string[])]
     let hash = 17
     for (const source of sources) {
-      for (const voxel of voxels(block.readRoi))
-        hash = (Math.imul(hash, 31) + (volumes.get(source)!.get(voxel) ?? 7)) | 0
+      for (const { write, value } of volumes.get(source)!) {
+        if (meets(write, block.readRoi)) hash = (Math.imul(hash, 31) + value) | 0
+      }
     }
     return hash
   }
-  const held: { block: ReturnType<Scheduler['acquire']>[number]; seen: number }[] = []
+  const held: { block: ScheduledBlock; seen: number }[] = []
   for (let step = 0; !scheduler.isFinished(); step++) {
     assert.ok(step < 4000, 'a run ends')
     if (decide.below(2) === 0 || held.length === 0) {
@@ -236,12 +237,11 @@ function outputs(tasks: readonly SchedulerTask[], decide: Decisions): string {
     const fails = (block.index * 7 + block.taskId.length * 3) % 11
     if (fails === 0 || (fails < 3 && block.attempt === 1)) scheduler.release(block, 'failed')
     else {
-      const value = Math.imul(seen, 2654435761) + block.index
-      for (const voxel of voxels(block.writeRoi)) volumes.get(block.taskId)!.set(voxel, value | 0)
+      volumes.get(block.taskId)![block.index]!.value = (Math.imul(seen, 2654435761) + block.index) | 0
       scheduler.release(block, 'done')
     }
   }
-  const written = [...volumes].map(([id, volume]) => [id, [...volume].sort(([a], [b]) => (a < b ? -1 : 1))])
+  const written = [...volumes.values()].map((volume) => volume.map(({ value }) => value))
   return JSON.stringify([written, scheduler.states()])
 }
 
