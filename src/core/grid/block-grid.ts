@@ -187,6 +187,7 @@ function checkRois(options: BlockGridOptions, who: string): [Roi, Roi, Roi] {
     )
   }
   const names = ['totalRoi', 'readRoi', 'writeRoi'] as const
+  for (const name of names) checkRoi(name, options[name], who)
   const rank = options.writeRoi.shape.length
   for (const name of names) {
     const { offset, shape } = options[name]
@@ -204,6 +205,21 @@ function checkRois(options: BlockGridOptions, who: string): [Roi, Roi, Roi] {
     }
   }
   return names.map((name) => roi(options[name].offset, options[name].shape)) as [Roi, Roi, Roi]
+}
+
+/** What types promise, but not every caller keeps. */
+function checkRoi(name: string, value: Partial<Roi> | undefined, who: string): void {
+  const { offset, shape } = value ?? {}
+  if (!(Array.isArray(offset) && Array.isArray(shape))) {
+    const problem = value === undefined ? 'is missing' : 'is no Roi'
+    throw new ConfigError('INVALID_ROI', `${who}${name} ${problem}; give { offset: [0, 0, 0], shape: [64, 64, 64] }.`)
+  }
+  const isWhole = [...offset, ...shape].every(Number.isSafeInteger)
+  if (isWhole && shape.every((length, axis) => Number.isSafeInteger((offset[axis] ?? 0) + length))) return
+  throw new ConfigError(
+    'INVALID_COORDINATE',
+    `${who}${name} ${offset.join(',')}:${shape.join(',')} needs whole numbers, and an end below 2^53.`,
+  )
 }
 
 function shrinkTotal(total: Roi, context: Context, who: string): Roi {

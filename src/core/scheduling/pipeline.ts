@@ -22,12 +22,15 @@ export interface TaskOrder {
 
 /**
  * Checks and orders the tasks of a pipeline.
- * @throws ConfigError `INVALID_TASK` (no tasks, or an empty id), `DUPLICATE_TASK_ID`, `UNKNOWN_TASK`, `TASK_CYCLE` (names
+ * @throws ConfigError `INVALID_TASK` (no tasks, an empty id, or an `after` that is no list), `DUPLICATE_TASK_ID`, `UNKNOWN_TASK`, `TASK_CYCLE` (names
  * the tasks of one cycle in order)
  */
 export function orderTasks(tasks: readonly TaskNode[]): TaskOrder {
+  if (!Array.isArray(tasks as unknown))
+    throw new ConfigError('INVALID_TASK', 'The tasks must be a list, also if there is one.')
   const numberOf = new Map<string, number>()
-  for (const [number, { id }] of tasks.entries()) {
+  for (const [number, task] of tasks.entries()) {
+    const { id, after = [] } = task ?? {}
     if (typeof id !== 'string' || id === '') {
       throw new ConfigError('INVALID_TASK', `Task ${number} has the id ${JSON.stringify(id)}; it needs a name.`)
     }
@@ -38,12 +41,15 @@ export function orderTasks(tasks: readonly TaskNode[]): TaskOrder {
         `Tasks ${other} and ${number} both have the id "${id}"; give one another id.`,
       )
     }
+    if (!Array.isArray(after as unknown)) {
+      throw new ConfigError('INVALID_TASK', `Task "${id}": "after" must be a list of tasks or ids, also if it is one.`)
+    }
     numberOf.set(id, number)
   }
   if (tasks.length === 0) throw new ConfigError('INVALID_TASK', 'There are no tasks; a pipeline needs at least one.')
   const upstream = tasks.map((task) => {
     const numbers = (task.after ?? []).map((before) => {
-      const id = typeof before === 'string' ? before : before.id
+      const id = typeof before === 'string' ? before : before?.id
       const number = numberOf.get(id)
       if (number !== undefined) return number
       const known = tasks.map((each) => `"${each.id}"`).join(', ')

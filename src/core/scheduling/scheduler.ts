@@ -70,7 +70,7 @@ export interface Scheduler {
    * Ready blocks, now held by the caller until released: of one task, at most `max`, none when nothing is ready.
    * @param taskId undefined: the task that should go next, the most downstream one first
    * @param max @default 1
-   * @throws ConfigError `UNKNOWN_TASK`
+   * @throws ConfigError `UNKNOWN_TASK`, `INVALID_CONFIG` for a `max` that counts no blocks
    */
   acquire(taskId?: string, max?: number): ScheduledBlock[]
   /** This very block, if it is ready. @throws ConfigError `UNKNOWN_TASK`, `NO_SUCH_BLOCK` */
@@ -120,6 +120,7 @@ export interface Scheduler {
    * `acquire` without an object per block: writes the indices to the start of `out`.
    * @param task its number @param max at most so many, and at most what `out` holds
    * @returns how many blocks are now held
+   * @throws ConfigError as `acquire`
    */
   acquireInto(task: number, max: number, out: Float64Array): number
   /**
@@ -149,7 +150,7 @@ export interface SchedulerOptions {
 /**
  * A scheduler over a checked pipeline.
  * @throws ConfigError what `orderTasks` and `createBlockGrid` throw; `RANK_MISMATCH` between a task and one before it;
- * `TOO_MANY_BLOCKS` above 2^39 blocks in a task; `INVALID_TASK` for a bitmap that is too short; `INVALID_CONFIG` for a
+ * `TOO_MANY_BLOCKS` above 2^39 blocks in a task; `INVALID_TASK` for a bitmap that is none or too short; `INVALID_CONFIG` for a
  * `maxRetries` that is no whole number from 0
  */
 export function createScheduler(tasks: readonly SchedulerTask[], options: SchedulerOptions = {}): Scheduler {
@@ -187,6 +188,7 @@ class BlockScheduler implements Scheduler {
   }
 
   acquire(taskId?: string, max = 1): ScheduledBlock[] {
+    checkMax(max)
     const task = taskId === undefined ? this.#next() : this.#task(taskId)
     const blocks: ScheduledBlock[] = []
     while (task !== undefined && blocks.length < max) {
@@ -212,7 +214,7 @@ class BlockScheduler implements Scheduler {
         `${names.length} blocks were released with ${codes.length} outcomes; give one for all, or one for each.`,
       )
     }
-    const runs = names.map(({ taskId }) => this.#task(taskId))
+    const runs = names.map((name) => this.#task(name?.taskId))
     for (let n = 0; n < names.length; n++) {
       if (runs[n]!.states.markReleasing(names[n]!.index)) continue
       for (let m = 0; m < n; m++) runs[m]!.states.set(names[m]!.index, PROCESSING)
@@ -248,6 +250,7 @@ class BlockScheduler implements Scheduler {
 
   acquireInto(task: number, max: number, out: Float64Array): number {
     const run = this.#run(task)
+    checkMax(max)
     const most = Math.min(max, out.length)
     let count = 0
     while (count < most) {
@@ -413,13 +416,18 @@ function notHeld(task: TaskRun, index: number): ConfigError {
 }
 
 function outcomeCode(outcome: OutcomeLike): number {
-  const name = typeof outcome === 'string' ? outcome : outcome.status
-  const code = OUTCOME_CODE[name]
-  if (code !== undefined) return code
+  const name = typeof outcome === 'string' ? outcome : outcome?.status
+  const code = OUTCOMES.indexOf(name)
+  if (code >= 0) return code
   throw new ConfigError(
     'INVALID_CONFIG',
     `A block's outcome is ${JSON.stringify(name)}; it must be ${OUTCOMES.join(', ')}.`,
   )
+}
+
+function checkMax(max: number): void {
+  if (max >= 0 && (Number.isInteger(max) || max === Number.POSITIVE_INFINITY)) return
+  throw new ConfigError('INVALID_CONFIG', `${max} blocks were asked for; that must be a whole number from 0.`)
 }
 
 function checkCodes(codes: ArrayLike<number>, count: number): void {

@@ -244,6 +244,9 @@ export class TaskRun {
 /** A copy that begins at the start of its buffer and that nobody changes later. */
 function copyBitmap({ id, done }: TaskDescription, blockCount: number): Uint8Array | undefined {
   if (done === undefined) return undefined
+  if (!(done instanceof Uint8Array)) {
+    throw new ConfigError('INVALID_TASK', `Task "${id}": "done" must be a Uint8Array with one bit per block.`)
+  }
   const length = Math.ceil(blockCount / 8)
   if (done.length < length) {
     throw new ConfigError(

@@ -208,6 +208,21 @@ describe('a block grid', () => {
     })
   })
 
+  it('refuses, by the name of the Roi, one that is missing, is none, or has numbers that are not whole or too large', () => {
+    const one = roi([0], [1])
+    const given = (totalRoi: unknown) => ({ taskId: 'smooth', totalRoi: totalRoi as Roi, readRoi: one, writeRoi: one })
+    refuses('INVALID_ROI', ['"smooth"', 'totalRoi is missing', 'offset'], given(undefined))
+    refuses('INVALID_ROI', ['totalRoi is no Roi'], given([[0], [8]]))
+    for (const [offset, shape] of [
+      [[0.5], [8]],
+      [['0'], [8]],
+      [[0n], [8]],
+      [[2 ** 53 - 4], [8]],
+    ] as const) {
+      refuses('INVALID_COORDINATE', ['"smooth"', `totalRoi ${offset}:${shape}`], given({ offset, shape }))
+    }
+  })
+
   it('names the blocks there are when asked for another', () => {
     const grid = createBlockGrid({ totalRoi: roi([0], [8]), readRoi: roi([0], [2]), writeRoi: roi([0], [2]) })
     for (const index of [-1, 4, 1.5, Number.NaN]) {

@@ -38,10 +38,15 @@ describe('the order of tasks', () => {
     })
   })
 
-  it('refuses an id twice, an unknown task before one, an empty id, and no tasks at all', () => {
+  it('refuses an id twice, an unknown task before one, an empty id, no tasks at all, and what is no list', () => {
     assert.throws(() => orderTasks([{ id: 'a' }, { id: 'a' }]), { code: 'DUPLICATE_TASK_ID', message: /"a"/ })
     assert.throws(() => orderTasks([{ id: 'a', after: ['b'] }]), { code: 'UNKNOWN_TASK', message: /"a".*"b"/ })
     assert.throws(() => orderTasks([{ id: '' }]), { code: 'INVALID_TASK' })
     assert.throws(() => orderTasks([]), { code: 'INVALID_TASK' })
+    assert.throws(() => orderTasks({ id: 'a' } as unknown as []), { code: 'INVALID_TASK', message: /list/ })
+    assert.throws(() => orderTasks([{ id: 'a' }, { id: 'b', after: 'a' as unknown as [] }]), {
+      code: 'INVALID_TASK',
+      message: /"b": "after" must be a list/,
+    })
   })
 })

@@ -212,6 +212,9 @@ describe('acquire and release', () => {
       code: 'INVALID_CONFIG',
       message: /"finished"/,
     })
+    for (const outcome of ['toString', undefined, {}]) {
+      assert.throws(() => scheduler.release(held, outcome as unknown as 'done'), { code: 'INVALID_CONFIG' })
+    }
     assert.throws(() => scheduler.releaseMany(0, [0], 1, [7]), { code: 'INVALID_CONFIG' })
     assert.deepEqual(scheduler.states(), before)
     scheduler.release(held, ['done', 'failed', 'returned'])
@@ -220,6 +223,19 @@ describe('acquire and release', () => {
       [0, 1, 2].map((index) => scheduler.blockState('a', index)),
       ['completed', 'ready', 'ready'],
     )
+  })
+
+  it('refuse a number of blocks that counts none, rather than give none or too many', () => {
+    const scheduler = createScheduler([line('a', [0, 8], [0, 1], [0, 1])])
+    for (const max of [Number.NaN, -1, 2.5]) {
+      assert.throws(() => scheduler.acquire('a', max), {
+        code: 'INVALID_CONFIG',
+        message: new RegExp(`^${max} blocks`),
+      })
+      assert.throws(() => scheduler.acquireInto(0, max, new Float64Array(8)), { code: 'INVALID_CONFIG' })
+    }
+    assert.equal(scheduler.acquire('a', 0).length, 0)
+    assert.equal(scheduler.acquire('a', Number.POSITIVE_INFINITY).length, 8)
   })
 
   it('do without objects what they do with them', () => {
@@ -273,6 +289,11 @@ describe('acquire and release', () => {
     assert.throws(() => createScheduler([line('a', [0, 9], [0, 1], [0, 1], { done: new Uint8Array(1) })]), {
       code: 'INVALID_TASK',
       message: /1 bytes.*9 blocks need 2/,
+    })
+    const bits = [255, 1] as unknown as Uint8Array
+    assert.throws(() => createScheduler([line('a', [0, 9], [0, 1], [0, 1], { done: bits })]), {
+      code: 'INVALID_TASK',
+      message: /"a": "done" must be a Uint8Array/,
     })
     assert.throws(() => createScheduler([line('a', [0, 2 ** 40], [0, 1], [0, 1])]), {
       code: 'TOO_MANY_BLOCKS',
