@@ -207,12 +207,8 @@ export function createOptionsOf(path: string, options: CreateVolumeOptions): Cre
     throw new ConfigError('INVALID_CONFIG', `${path}: a new array needs shape and dtype, or an array that it is like.`)
   }
   const placement = placementOf(path, shape, options)
-  const names =
-    axisNames ??
-    (like?.axes.length === shape.length
-      ? like.axes.map((axis) => axis.name)
-      : defaultNames(shape.length, placement.channelAxes))
-  const types = like?.axes.length === shape.length ? like.axes.map((axis) => axis.type) : undefined
+  const likeAxes = like?.axes.length === shape.length ? like.axes : undefined
+  const names = axisNames ?? likeAxes?.map((axis) => axis.name) ?? defaultNames(shape.length, placement.channelAxes)
   const fillValue = storage.fillValue ?? (like !== undefined && like.dtype === dtype ? like.fillValue : zeroOf(dtype))
   return {
     ...storage,
@@ -222,7 +218,7 @@ export function createOptionsOf(path: string, options: CreateVolumeOptions): Cre
     ).shape,
     dtype,
     fillValue,
-    axes: axesOf(placement, names, types),
+    axes: axesOf(placement, names, likeAxes),
     ...(storage.attributes !== undefined || like === undefined ? {} : { attributes: like.attributes }),
   }
 }

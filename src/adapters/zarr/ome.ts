@@ -4,7 +4,8 @@ import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
 import { edgeOfAxis, typeOfName, unitName } from './placement-attributes.ts'
 
 // OME-NGFF: a group's `multiscales` name arrays below it by path, finest first, and place them; in Zarr 2 (version 0.4) among the
-// group's attributes, in Zarr 3 (version 0.5) in its attribute `ome`. A translation is where the centre of voxel 0 lies.
+// group's attributes, in Zarr 3 (version 0.5) in its attribute `ome`. A translation is where the centre of voxel 0 lies; in time,
+// where it begins: a film starts at 0, not half a frame before.
 
 /** The `multiscales` entries of a group. */
 export function multiscalesOf(attributes: JsonObject): readonly JsonObject[] {
@@ -74,7 +75,7 @@ function readAxis(axis: Json, own: Transform, outer: Transform, i: number, isCen
     type,
     ...(typeof unit === 'string' ? { unit: unitName(unit) } : {}),
     ...(scale === undefined ? {} : { scale }),
-    ...(isTranslated ? { translation, translationOf: 'center' as const } : {}),
+    ...(isTranslated ? { translation, translationOf: type === 'time' ? ('edge' as const) : ('center' as const) } : {}),
   }
 }
 
@@ -124,7 +125,7 @@ const transformations = (axes: readonly ArrayAxis[]): JsonObject[] => [
   {
     type: 'translation',
     translation: axes.map((axis) =>
-      axis.type === 'space' ? centerOf(edgeOfAxis(axis), axis.scale ?? 1) : (axis.translation ?? 0),
+      axis.type === 'space' ? centerOf(edgeOfAxis(axis), axis.scale ?? 1) : edgeOfAxis(axis),
     ),
   },
 ]

@@ -155,20 +155,25 @@ export function unitFactor(from: WorldUnit, to: WorldUnit): number {
   return 10 ** (METRE_EXPONENT[from] - METRE_EXPONENT[to])
 }
 
-/** The array axes of a placement, for a new array: lengths in nm, `translation` the low edge. */
+/**
+ * The array axes of a placement, for a new array: lengths in nm, `translation` the low edge.
+ * @param like what the axes are, and in which unit those of time count @default channels, then space
+ */
 export function axesOf(
   placement: Placement,
   names: readonly string[],
-  types?: readonly PlacedAxis['type'][],
+  like?: readonly Pick<PlacedAxis, 'type' | 'unit'>[],
 ): PlacedAxis[] {
   return names.map((name, index): PlacedAxis => {
     const axis = index - placement.channelAxes
-    const type = types?.[index] ?? (axis < 0 ? 'channel' : 'space')
+    const { type, unit }: Pick<PlacedAxis, 'type' | 'unit'> = like?.[index] ?? {
+      type: axis < 0 ? 'channel' : 'space',
+    }
     if (axis < 0) return { name, type }
     return {
       name,
       type,
-      ...(type === 'space' ? { unit: 'nanometer' } : {}),
+      ...(type === 'space' ? { unit: 'nanometer' } : unit === undefined ? {} : { unit }),
       scale: toNanometers(placement.voxelSize[axis] as number, placement.unit),
       translation: toNanometers(placement.offset[axis] as number, placement.unit),
       translationOf: 'edge',

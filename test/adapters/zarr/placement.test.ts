@@ -54,6 +54,28 @@ describe('the placement of a new array', () => {
     }
   })
 
+  it('begins in time where a frame begins, and comes back so', async (t) => {
+    const folder = await temporaryFolder(t)
+    const time: ArrayAxis = {
+      name: 't',
+      type: 'time',
+      unit: 'second',
+      scale: 0.5,
+      translation: 1,
+      translationOf: 'edge',
+    }
+    for (const zarrFormat of [2, 3] as const) {
+      const options = { shape: [2, 4, 4, 4], dtype: 'uint8', axes: [time, ...axes], zarrFormat } as const
+      const container = join(folder, `${zarrFormat}.zarr`)
+      const array = await format.create(container, 'film', options)
+      assert.deepEqual(array.axes[0], time)
+      assert.deepEqual(placeAxes(array.axes), placeAxes([time, ...axes]))
+      const { multiscales } =
+        zarrFormat === 2 ? await json(container, '.zattrs') : (await json(container, 'zarr.json')).attributes.ome
+      assert.equal(multiscales[0].datasets[0].coordinateTransformations[1].translation[0], 1)
+    }
+  })
+
   it('is written for the field, for OME readers and for Neuroglancer, with short decimals', async (t) => {
     const folder = await temporaryFolder(t)
     for (const zarrFormat of [2, 3] as const) {

@@ -75,6 +75,14 @@ describe('the placement of an array', () => {
       ),
     ))
 
+  it('leaves time in its own unit', () => {
+    const axes = [
+      { name: 't', type: 'time', unit: 'second', scale: 0.5, translation: 1, translationOf: 'edge' },
+      space('x', 4, { translation: 8, translationOf: 'edge' }),
+    ] as const
+    assert.deepEqual(axesOf(placeAxes(axes), ['t', 'x'], axes), axes)
+  })
+
   it('is the same place in a finer unit', () => {
     const placed = refinePlacement({ channelAxes: 0, voxelSize: [40], offset: [-80], unit: 'nm' }, 'pm')
     assert.deepEqual([placed.voxelSize, placed.offset, placed.unit], [[40000], [-80000], 'pm'])
