@@ -3,6 +3,7 @@ import {
   dtypeOf,
   holdsDType,
   isBigDType,
+  parseDType,
   type Scalar,
   type TypedArray,
   typedArray,
@@ -206,6 +207,7 @@ export function createOptionsOf(path: string, options: CreateVolumeOptions): Cre
   if (shape === undefined || dtype === undefined) {
     throw new ConfigError('INVALID_CONFIG', `${path}: a new array needs shape and dtype, or an array that it is like.`)
   }
+  parseDType(dtype)
   const placement = placementOf(path, shape, options)
   const likeAxes = like?.axes.length === shape.length ? like.axes : undefined
   const names = axisNames ?? likeAxes?.map((axis) => axis.name) ?? defaultNames(shape.length, placement.channelAxes)

@@ -45,6 +45,12 @@ export const smooth = defineTask({
   config: smoothConfig,
   async plan(config, { arrays, warn }) {
     const input = await arrays.open(config.input)
+    if (input.dtype === 'float16') {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `${input.path} holds float16, which can't be smoothed, nor can SciPy; smooth a float32 copy of it.`,
+      )
+    }
     const { write, lower, upper } = blockVoxels(config, input)
     warnOfContext(config, input, lower, upper, warn)
     const wanted = defaultChunk(tiledShape(input))

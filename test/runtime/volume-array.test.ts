@@ -35,6 +35,11 @@ describe('a volume', () => {
     assert.deepEqual([...data], [111, 9, 9, 9, 123, 9, 9, 9])
   })
 
+  it('is refused with an element type that is none', () => {
+    const options = { shape: [4], dtype: 'uint9' as 'uint8' }
+    assert.throws(() => createOptionsOf('a', options), { code: 'UNSUPPORTED', message: /"uint9" .*use one of bool, / })
+  })
+
   it('reads into a given buffer', async () => {
     const into = new Uint16Array(24)
     const voxels = await volumeArray(stored()).read(volumeArray(stored()).roi, { into })

@@ -36,6 +36,7 @@ before(async () => {
   assert.equal(made2.code, 0, made2.stderr)
   symlinkSync(at('there.zarr'), at('link.zarr'))
   await (await createArray(at('two.zarr/a/first'), { shape: [4, 4, 4], dtype: 'uint8' })).close()
+  await (await createArray(at('half.zarr/raw'), { shape: [4, 4, 4], dtype: 'float16' })).close()
   contents = contentsOf(inputs.path)
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -90,6 +91,11 @@ const INPUTS: readonly Case[] = [
   ['an empty file', from(() => at('empty.hdf/volumes/raw')), /empty\.hdf" is not an HDF5 file/],
   ['a file of another kind', from(() => at('folder/notes.txt')), /notes\.txt" is not an HDF5 file/],
   ['N5', from(() => at('old.n5/raw')), /old\.n5\/raw: N5 can't be read; convert it to Zarr first/],
+  [
+    'float16 to smooth',
+    () => ['smooth', at('half.zarr/raw'), 'out.zarr/smoothed'],
+    /half\.zarr\/raw holds float16, which can't be smoothed, .*float32 copy/,
+  ],
   [
     'an address where nobody listens',
     from(() => `http://127.0.0.1:${closedPort}/a.zarr/raw`),
