@@ -30,7 +30,7 @@ export interface PlannedTask {
   readonly warnings: readonly string[]
   /** Bytes that one block holds at least: what it reads and what it writes. */
   readonly bytesPerBlock: bigint
-  /** Voxels of one whole block's write Roi, in the first output (or input). */
+  /** Voxels of a block's write Roi, in the first output (or input): their mean where the last blocks are cut. */
   readonly voxelsPerBlock: number
 }
 
@@ -131,11 +131,14 @@ async function planTask(task: TaskLike, planning: Planning): Promise<PlannedTask
     outputs: session.outputs,
     warnings: session.warnings,
     bytesPerBlock: sum(session.reads, grid.readRoi) + sum(writes, grid.writeRoi),
-    voxelsPerBlock: grid.writeRoi.shape.reduce(
-      (product, length, axis) => (product * length) / (measure?.voxelSize[axis] ?? 1),
-      1,
-    ),
+    voxelsPerBlock: meanVoxels(grid, measure),
   }
+}
+
+function meanVoxels(grid: BlockGrid, measure: VolumeDescription | undefined): number {
+  const { shape } = grid.fit === 'shrink' ? grid.totalWriteRoi : grid.writeRoi
+  const voxels = shape.reduce((product, length, axis) => (product * length) / (measure?.voxelSize[axis] ?? 1), 1)
+  return grid.fit === 'shrink' ? voxels / grid.blockCount : voxels
 }
 
 const isNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'

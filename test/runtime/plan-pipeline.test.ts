@@ -54,6 +54,15 @@ describe('planning', () => {
     assert.equal(tasks[0]?.bytesPerBlock, 16n)
   })
 
+  it('counts the voxels of cut blocks as they are', async () => {
+    const voxels = async (more: Partial<TaskPlan>) => {
+      const { tasks } = await planPipeline([copy(12, more)({})], { arrays: memoryStore({ raw: raw() }) })
+      return (tasks[0]?.voxelsPerBlock ?? 0) * (tasks[0]?.grid.blockCount ?? 0)
+    }
+    assert.equal(await voxels({ fit: 'shrink' }), 32)
+    assert.equal(await voxels({ fit: 'valid' }), 24)
+  })
+
   it('opens in one task what another task will create', async () => {
     const once = copy(8)({ output: 'once' }, { id: 'one' })
     const { tasks } = await planPipeline([copy(8)({ input: 'once', output: 'twice' }, { id: 'two', after: [once] })], {
