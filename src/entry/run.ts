@@ -99,15 +99,25 @@ export async function planTasks(
   tasks: Tasks,
   options: Pick<RunOptions, 'overwrite' | 'workers'> = {},
 ): Promise<PlannedPipeline> {
-  const { workers = 1 } = options
-  if (!Number.isSafeInteger(workers) || workers < 1) {
-    throw new ConfigError(
-      'INVALID_CONFIG',
-      `The number of workers is ${workers}, but must be a whole number from 1 on.`,
-    )
-  }
+  checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
   return planPipeline(list.map(asTask), { arrays: arrayStore, overwrite: options.overwrite ?? false })
+}
+
+/** What is wrong with a run's options is told before anything is planned or written. */
+function checkOptions({ workers, pool, maxRetries, timeoutMs, maxWorkerRestarts, stopGraceMs }: RunOptions): void {
+  const check = (isRight: boolean, what: string, value: unknown, right: string): void => {
+    if (isRight) return
+    throw new ConfigError('INVALID_CONFIG', `${what} is ${String(value)}, but must be ${right}.`)
+  }
+  const isWhole = (value: number, least: number) => Number.isSafeInteger(value) && value >= least
+  const isPool = pool === undefined || pool === 'process' || pool === 'inline' || typeof pool === 'object'
+  check(isWhole(workers ?? 1, 1), 'The number of workers', workers, 'a whole number from 1 on')
+  check(isPool, 'pool', pool, '"process", "inline" or a launcher')
+  check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number from 0 on')
+  check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number from 0 on')
+  check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
+  check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds from 0 on')
 }
 
 function asTask(value: unknown): TaskLike {
