@@ -37,12 +37,13 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** How long running blocks may go on after `signal`. @default 5000 */
   readonly stopGraceMs?: number
+  /** Called with every event. What it throws stops the run, and `result` rejects with it. */
   readonly onEvent?: (event: RunEvent) => void
 }
 
 /** A run that was started. */
 export interface Run extends AsyncDisposable {
-  /** Every event from the next turn on; a reader that is slow misses block events, never failures. */
+  /** Every event from the next turn on, to the end of the run; a reader that is slow misses block events, never failures. */
   readonly events: AsyncIterable<RunEvent>
   /** How it ended. Rejects with a ConfigError when it could not begin: nothing was written then. */
   readonly result: Promise<RunResult>
@@ -72,10 +73,30 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
     )
   }
   const events = new EventStream()
-  if (options.onEvent !== undefined) events.listen(options.onEvent)
   const stopping = new AbortController()
+  let thrown: { readonly error: unknown } | undefined
+  const { onEvent } = options
+  if (onEvent !== undefined) {
+    events.listen((event) => {
+      try {
+        onEvent(event)
+      } catch (error) {
+        thrown ??= { error }
+        stopping.abort()
+      }
+    })
+  }
   const signal = options.signal === undefined ? stopping.signal : AbortSignal.any([options.signal, stopping.signal])
-  const result = planTasks(tasks, options).then((pipeline) => execute(pipeline, { ...options, signal }, events))
+  const run = async (): Promise<RunResult> => {
+    try {
+      const ended = await execute(await planTasks(tasks, options), { ...options, signal }, events)
+      if (thrown !== undefined) throw thrown.error
+      return ended
+    } finally {
+      events.close()
+    }
+  }
+  const result = run()
   const stop = () => {
     stopping.abort()
     return result

@@ -86,6 +86,14 @@ const MAX_UNREAD = 10_000
 /** Events for any number of readers; one that is slow never holds up the run. */
 export class EventStream implements AsyncIterable<RunEvent> {
   readonly #listeners = new Set<(event: RunEvent) => void>()
+  readonly #waiting = new Set<() => void>()
+  #isClosed = false
+
+  /** No more events come: whoever iterates gets what is unread, and is done. */
+  close(): void {
+    this.#isClosed = true
+    for (const wake of this.#waiting) wake()
+  }
 
   emit(event: RunEvent): void {
     for (const listener of this.#listeners) listener(event)
@@ -113,11 +121,13 @@ export class EventStream implements AsyncIterable<RunEvent> {
           yield event
           if (event.type === 'run-finished') return
         }
-        if (unread.length === 0) {
-          await new Promise<void>((resolve) => {
-            wake = resolve
-          })
-        }
+        if (unread.length > 0) continue
+        if (this.#isClosed) return
+        await new Promise<void>((resolve) => {
+          wake = resolve
+          this.#waiting.add(wake)
+        })
+        this.#waiting.delete(wake)
       }
     } finally {
       this.#listeners.delete(listener)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { systemClock } from '../../src/entry/clock.ts'
-import { type RunOptions, runBlockwise } from '../../src/entry/run.ts'
+import { type RunOptions, runBlockwise, startRun } from '../../src/entry/run.ts'
 import { line } from '../support/inline-run.ts'
 
 describe('the options of a run', () => {
@@ -34,5 +34,36 @@ describe('the options of a run', () => {
       cancel()
       assert.equal(early, false, `${timeoutMs} ms`)
     }
+  })
+})
+
+describe('the events of a run', () => {
+  const types = async (events: AsyncIterable<{ readonly type: string }>) => {
+    const seen: string[] = []
+    for await (const { type } of events) seen.push(type)
+    return seen
+  }
+
+  it('end with it, also for a run that can not begin, and one that is over', { timeout: 10_000 }, async () => {
+    const run = startRun(line('a', 4, () => {}))
+    assert.equal((await types(run.events)).at(-1), 'run-finished')
+    await run.result
+    assert.deepEqual(await types(run.events), [])
+    const wrong = startRun(line('a', 0, () => {}))
+    assert.deepEqual(await types(wrong.events), [])
+    await assert.rejects(wrong.result, { name: 'ConfigError' })
+  })
+
+  it('stop the run when the function that gets them throws', { timeout: 10_000 }, async () => {
+    const ran: number[] = []
+    const task = line('a', 1000, async ({ index }) => {
+      ran.push(index)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    })
+    const onEvent = ({ type }: { readonly type: string }) => {
+      if (type === 'blocks-done') throw new Error('a mistake in the listener')
+    }
+    await assert.rejects(runBlockwise(task, { workers: 2, onEvent }), { message: 'a mistake in the listener' })
+    assert.ok(ran.length < 1000, `${ran.length} blocks ran`)
   })
 })
