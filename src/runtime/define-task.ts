@@ -192,12 +192,24 @@ export const isPipelineDefinition = (value: unknown): value is PipelineDefinitio
 
 /** A configuration checked by its schema, defaults filled in. @throws ConfigError `INVALID_CONFIG` naming each wrong field */
 export function parseConfig(schema: ConfigSchema, config: unknown, what: string): Record<string, unknown> {
+  assertKnownFields(schema, config, what)
   const result = schema.safeParse(config ?? {})
   if (result.success) return result.data
   const problems = result.error.issues.map((issue) => showIssue(issue, config))
   throw new ConfigError('INVALID_CONFIG', `Configuration of "${what}": ${problems.join('; ')}.`, {
     cause: result.error,
   })
+}
+
+/** A field that the schema does not know would be dropped without a word: mostly it is a known one, misspelt. */
+function assertKnownFields(schema: ConfigSchema, config: unknown, what: string): void {
+  if (schema.def.catchall !== undefined || typeof config !== 'object' || config === null) return
+  const unknown = Object.keys(config).filter((name) => !(name in schema.shape))
+  if (unknown.length === 0) return
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `Configuration of "${what}": there is no "${unknown.join('", "')}"; the fields are ${Object.keys(schema.shape).join(', ')}.`,
+  )
 }
 
 type Issue = z.core.$ZodIssue

@@ -182,6 +182,14 @@ describe('definitions', () => {
     )
   })
 
+  it('refuse a field that they do not have, unless their schema takes any', () => {
+    const misspelt: Record<string, unknown> = { chnk: 2 }
+    assert.throws(() => copy(4)(misspelt), /there is no "chnk"; the fields are input, output, chunk/)
+    const options = { plan: () => ({}) as TaskPlan, setup: () => () => {} }
+    const loose = defineTask({ name: 'loose', config: z.looseObject({}), ...options })
+    assert.deepEqual(loose(misspelt).config, misspelt)
+  })
+
   it('say what is wrong with them, and where', () => {
     const wrong = (options: object) => () => defineTask(options as Parameters<typeof defineTask>[0])
     assert.throws(wrong({ config: z.object({}), plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"name" is missing/)

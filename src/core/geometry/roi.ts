@@ -100,7 +100,8 @@ export function snapRoi<U extends Unit>(r: Roi<U>, grid: Coordinate<U>, mode: 'g
     case 'closest':
       return roiBetween(combine<U>(r.offset, grid, near), combine<U>(roiEnd(r), grid, near))
     default:
-      return mode satisfies never
+      mode satisfies never
+      throw new ConfigError('INVALID_CONFIG', `A Roi is snapped by "grow", "shrink" or "closest", not by "${mode}".`)
   }
 }
 

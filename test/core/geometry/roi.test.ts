@@ -121,6 +121,10 @@ describe('Rois', () => {
     assert.deepEqual(snapRoi(r, [5, 5], 'closest'), roi([-5, 15], [20, 0]))
   })
 
+  it('are not snapped in a way that there is not', () => {
+    assert.throws(() => snapRoi(roi([1], [1]), [5], 'nearest' as 'closest'), { code: 'INVALID_CONFIG' })
+  })
+
   it('snapped are aligned, and grow covers while shrink lies inside', () =>
     fc.assert(
       fc.property(roiAndSize, ([r, grid]) => {
