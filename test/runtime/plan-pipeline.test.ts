@@ -183,7 +183,7 @@ describe('definitions', () => {
   })
 
   it('refuse a field that they do not have, unless their schema takes any', () => {
-    const misspelt = { chnk: 2 } as object
+    const misspelt: Record<string, unknown> = { chnk: 2 }
     assert.throws(() => copy(4)(misspelt), /there is no "chnk"; the fields are input, output, chunk/)
     const options = { plan: () => ({}) as TaskPlan, setup: () => () => {} }
     const loose = defineTask({ name: 'loose', config: z.looseObject({}), ...options })
