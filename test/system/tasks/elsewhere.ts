@@ -4,7 +4,7 @@ import { defineTask, roi, z } from 'bellis'
 export default defineTask({
   name: 'elsewhere',
   module: process.env.TASK_MODULE ?? '',
-  config: z.object({}),
+  config: z.object({ folder: z.string() }),
   plan: () => ({
     totalRoi: roi([0], [8]),
     readRoi: roi([0], [1]),
