@@ -43,6 +43,8 @@ export type ErrorCode =
   | 'WORKER_DIED'
   | 'TASK_ABANDONED'
   | 'PROTOCOL_ERROR'
+  | 'UNAUTHORIZED'
+  | 'CONNECTION_LOST'
   | 'INTERRUPTED'
   | 'INTERNAL'
 

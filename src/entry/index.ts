@@ -79,4 +79,6 @@ export type {
 } from '../runtime/volume-array.ts'
 export { createArray, openArray } from './arrays.ts'
 export type { Run, RunOptions } from './run.ts'
+
 export { planTasks, runBlockwise, startRun } from './run.ts'
+export type { Invitation, NetworkOptions, PoolKind } from './worker-pool.ts'

@@ -11,7 +11,8 @@ export interface WorkerExit {
 
 /** One started worker. */
 export interface LaunchedWorker {
-  readonly channel: Channel<ServerMessage>
+  /** The link to it. Absent: it comes in by itself, through the run's listener, with the name that it was given. */
+  readonly channel?: Channel<ServerMessage>
   /** Where to look for its output, if that is kept. */
   readonly logFile?: string
   /** Resolves when it has ended and everything it sent has been received. Never rejects. */
@@ -22,6 +23,10 @@ export interface LaunchedWorker {
 
 /** Starts workers somewhere: processes, threads, jobs. */
 export interface WorkerLauncher extends AsyncDisposable {
-  /** @throws InfrastructureError `WORKER_DIED` when it can't be started at all */
-  launch(workerId: string): Promise<LaunchedWorker>
+  /**
+   * @param workerId its name in this run, never given twice
+   * @param session what it shows, with its name, when it comes in through the listener (`BELLIS_WORKER=<workerId>:<session>`)
+   * @throws InfrastructureError `WORKER_DIED` when it can't be started at all
+   */
+  launch(workerId: string, session: string): Promise<LaunchedWorker>
 }

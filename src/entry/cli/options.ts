@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { ConfigError } from '../../core/errors.ts'
 import type { RunOptions } from '../run.ts'
 
 /** Options of every command. */
@@ -11,7 +13,11 @@ export interface CommonOptions {
 /** Options of every command that runs blocks. */
 export interface RunFlags extends CommonOptions {
   readonly workers?: number
-  readonly pool?: 'process' | 'inline'
+  readonly pool?: 'process' | 'thread' | 'inline' | 'none'
+  readonly host?: string
+  readonly port?: number
+  readonly tlsCert?: string
+  readonly tlsKey?: string
   readonly maxRetries?: number
   readonly timeout?: number
   readonly overwrite?: boolean
@@ -31,7 +37,15 @@ export const commonOptions = (command: Command): Command =>
 export const workerOptions = (command: Command): Command =>
   commonOptions(command)
     .option('--workers <n>', 'workers in all (default: the processors of this machine)', wholeNumber(1))
-    .addOption(new Option('--pool <kind>', 'where blocks are done').choices(['process', 'inline']).default('process'))
+    .addOption(
+      new Option('--pool <kind>', 'where blocks are done')
+        .choices(['process', 'thread', 'inline', 'none'])
+        .default('process'),
+    )
+    .option('--host <address>', 'where workers of other machines come in (default: 127.0.0.1, this machine alone)')
+    .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
+    .option('--tls-cert <file>', 'certificate, PEM: workers come in by TLS')
+    .option('--tls-key <file>', 'its key, PEM')
 
 export const runOptions = (command: Command): Command =>
   workerOptions(command)
@@ -46,11 +60,31 @@ export const runOptions = (command: Command): Command =>
 export const runOptionsOf = (flags: RunFlags): RunOptions => ({
   ...(flags.workers === undefined ? {} : { workers: flags.workers }),
   ...(flags.pool === undefined ? {} : { pool: flags.pool }),
+  ...(flags.host === undefined ? {} : { host: flags.host }),
+  ...(flags.port === undefined ? {} : { port: flags.port }),
+  ...tlsOf(flags),
   ...(flags.maxRetries === undefined ? {} : { maxRetries: flags.maxRetries }),
   ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
   ...(flags.overwrite === undefined ? {} : { overwrite: flags.overwrite }),
   ...(flags.runDir === undefined ? {} : { runDir: flags.runDir }),
 })
+
+/** The certificate and its key. @throws ConfigError `INVALID_CONFIG` when one is given alone, `NO_SUCH_FILE` */
+function tlsOf({ tlsCert, tlsKey }: RunFlags): Pick<RunOptions, 'tls'> {
+  if (tlsCert === undefined && tlsKey === undefined) return {}
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new ConfigError('INVALID_CONFIG', 'TLS needs both a certificate and its key: --tls-cert and --tls-key.')
+  }
+  return { tls: { cert: readPem(tlsCert), key: readPem(tlsKey) } }
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError('NO_SUCH_FILE', `${path} can't be read: ${(error as Error).message}`, { cause: error })
+  }
+}
 
 /** A parser of whole numbers from `least` on. */
 export const wholeNumber =
