@@ -46,6 +46,8 @@ const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
 const MAX_FAILURES = 10_000
 /** Leases are made as long as this, of blocks that are shorter. */
 const LEASE_MS = 30
+/** However many workers wait, leases of less are not worth the messages. */
+const LEAST_LEASE_MS = 3
 /** Blocks shorter than this are handed out one lease ahead, so that no worker waits for the next. */
 const AHEAD_MS = 15
 const MAX_LEASE_BLOCKS = 1024
@@ -527,8 +529,9 @@ class Coordinator {
       const ready = this.#scheduler.readyCount(task.id)
       if (ready === 0) continue
       const fair = Math.ceil(ready / (2 * session.pool.sessions.size))
-      const fitting = task.averageMs === undefined ? 1 : Math.floor(LEASE_MS / Math.max(task.averageMs, 1e-3))
-      const count = Math.max(1, Math.min(fair, fitting, MAX_LEASE_BLOCKS))
+      const ms = task.averageMs === undefined ? Number.POSITIVE_INFINITY : Math.max(task.averageMs, 1e-3)
+      const share = Math.max(fair, Math.floor(LEAST_LEASE_MS / ms))
+      const count = Math.max(1, Math.min(share, Math.floor(LEASE_MS / ms), MAX_LEASE_BLOCKS))
       const taken = this.#scheduler.acquireInto(task.number, count, this.#acquired)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
       const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)

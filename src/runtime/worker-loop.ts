@@ -60,7 +60,7 @@ export interface WorkerEnd {
 }
 
 /** Finished blocks are reported at the latest when this has passed and another block begins, and messages let in. */
-const REPORT_MS = 5
+const REPORT_MS = 20
 /** Blocks of a lease that are not begun after this are handed back: others may be waiting for them. */
 const GIVE_BACK_MS = 500
 /** Characters of an error's message and of its stack that are sent. */

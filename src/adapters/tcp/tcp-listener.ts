@@ -24,7 +24,7 @@ export interface TcpListenerOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
   /** How long a connection may take to say hello. @default 5000 */
   readonly helloMs?: number
-  /** How many connections may be there that have not said hello. @default 1024 */
+  /** How many connections may be there that have not said hello. @default 4096 */
   readonly maxWaiting?: number
 }
 
@@ -75,7 +75,7 @@ export class TcpListener implements Listener, AsyncDisposable {
   #receive: Receiver | undefined
 
   /** Use {@link listenTcp}. */
-  constructor(server: Server, { helloMs = 5000, maxWaiting = 1024 }: TcpListenerOptions, fingerprint?: string) {
+  constructor(server: Server, { helloMs = 5000, maxWaiting = 4096 }: TcpListenerOptions, fingerprint?: string) {
     this.#server = server
     this.#helloMs = helloMs
     this.#maxWaiting = maxWaiting
