@@ -530,7 +530,7 @@ class Coordinator {
       if (ready === 0) continue
       const fair = Math.ceil(ready / (2 * session.pool.sessions.size))
       const ms = task.averageMs === undefined ? Number.POSITIVE_INFINITY : Math.max(task.averageMs, 1e-3)
-      const share = Math.max(fair, Math.floor(LEAST_LEASE_MS / ms))
+      const share = Math.max(fair, Math.min(Math.floor(LEAST_LEASE_MS / ms), Math.ceil(ready / 8)))
       const count = Math.max(1, Math.min(share, Math.floor(LEASE_MS / ms), MAX_LEASE_BLOCKS))
       const taken = this.#scheduler.acquireInto(task.number, count, this.#acquired)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
