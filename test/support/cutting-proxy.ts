@@ -8,7 +8,7 @@ export interface CuttingProxy extends AsyncDisposable {
 
 /**
  * A way to a port of this machine on which bytes come late and in pieces, and connections are cut in the middle of a
- * message, each after some thousand bytes, `cuts` times in all.
+ * message, each after one or two thousand bytes, `cuts` times in all.
  */
 export async function cuttingProxy(target: number, options: { readonly cuts: number }): Promise<CuttingProxy> {
   let cuts = 0
@@ -19,7 +19,7 @@ export async function cuttingProxy(target: number, options: { readonly cuts: num
       worker.destroy()
       coordinator.destroy()
     }
-    let left = cuts < options.cuts ? 1500 + 617 * cuts : Number.POSITIVE_INFINITY
+    let left = cuts < options.cuts ? 1500 + 100 * cuts : Number.POSITIVE_INFINITY
     const pass = (from: Socket, to: Socket) => {
       sockets.add(from)
       from.on('error', end)
