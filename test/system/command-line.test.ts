@@ -92,7 +92,10 @@ describe('the command', () => {
   it('without a terminal tells its progress in lines, at most one in 10 s, and the result on standard output', async () => {
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
-    assert.match(stderr, /^To add a worker[^\n]*:\n {2}bellis worker \.bellis\/smooth-\w{8}\n\d+\.\d s: smooth \d+\/18\n$/)
+    assert.match(
+      stderr,
+      /^To add a worker[^\n]*:\n {2}bellis worker \.bellis\/smooth-\w{8}\n\d+\.\d s: smooth \d+\/18\n$/,
+    )
     assert.match(stdout, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s\n$/)
     assertPlain(stdout)
   })
