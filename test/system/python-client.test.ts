@@ -16,7 +16,10 @@ const client = fileURLToPath(new URL('../../clients/python/', import.meta.url))
 /** Runs `body` as Python in a loop over eight blocks, started by the run. */
 async function runProgram(python: string, folder: string, body: string, options: RunOptions = {}) {
   const program = join(folder, 'program.py')
-  writeFileSync(program, `import os, sys, signal\nsys.path.insert(0, ${JSON.stringify(client)})\nimport bellis\n${body}`)
+  writeFileSync(
+    program,
+    `import os, sys, signal\nsys.path.insert(0, ${JSON.stringify(client)})\nimport bellis\n${body}`,
+  )
   const runDir = join(folder, '.bellis')
   return await runBlockwise(programTask({ python, program, folder }), { workers: 1, runDir, ...options })
 }
