@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -63,12 +63,13 @@ describe('a program as a task', () => {
     if (python === undefined) return
     using folder = temporaryFolder()
     const body = `for block in bellis.blocks():
-  if block.index == 3 and not os.path.exists(block.path("died")):
-    open(block.path("died"), "w").close()
+  if block.index == 3 and not os.path.exists(block.config["folder"] + "/died"):
+    open(block.config["folder"] + "/died", "w").close()
     os.kill(os.getpid(), signal.SIGKILL)
 `
     const result = await runProgram(python, folder.path, body)
     assert.equal(result.ok, true, JSON.stringify(result.tasks))
+    assert.ok(existsSync(join(folder.path, 'died')), 'it was killed')
   })
 
   it('that comes in by BELLIS_CONTEXT leaves on SIGTERM with its blocks handed back, and another does them', async (t) => {
