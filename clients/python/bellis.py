@@ -627,6 +627,7 @@ class _Worker:
         beat = message.get("heartbeatMs", 0)
         self._heartbeat_seconds = beat / 1000 if isinstance(beat, (int, float)) else 0.0
         self._is_welcome = self._has_begun = True
+        self._last_sent = time.monotonic()
         self._told_ready.clear()
         for lease in list(self._kept):
             if lease.id in reported:
