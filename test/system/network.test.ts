@@ -194,8 +194,10 @@ describe('a frozen worker', () => {
     const { context } = await invited
     const env = { BELLIS_CONTEXT: context }
     const workers = [bellis(['worker'], { cwd: folder.path, env })]
-    const begun = () => readFileSync(join(folder.path, 'begun'), 'utf8').trim().split('\n').map(Number)
-    const frozen = await until('the block has begun', () => existsSync(join(folder.path, 'begun')) && begun()[0])
+    const file = join(folder.path, 'begun')
+    // Whole lines alone: the file is there before its first one.
+    const begun = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1).map(Number) : [])
+    const frozen = await until('the block has begun', () => begun()[0])
     process.kill(frozen, 'SIGSTOP')
     try {
       await until('its time is up', () => of('block-retried').length === 1)
