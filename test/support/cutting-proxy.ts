@@ -8,7 +8,7 @@ export interface CuttingProxy extends AsyncDisposable {
 
 /**
  * A way to a port of this machine on which bytes come late and in pieces, and connections are cut in the middle of a
- * message, each after one or two thousand bytes, `cuts` times in all.
+ * message, each after one or two thousand bytes, `cuts` times in all, or once more.
  */
 export async function cuttingProxy(target: number, options: { readonly cuts: number }): Promise<CuttingProxy> {
   let cuts = 0
