@@ -61,6 +61,8 @@ const HEARTBEAT_MS = 10_000
 const MAX_QUIET = 3
 /** How long the last messages of a worker that has ended may take to come. */
 const LAST_WORDS_MS = 1000
+/** How long the end of a run waits for workers whose links are broken just then. */
+const FAREWELL_MS = 2000
 /** How long a worker that was killed may take to be gone before it is given up. */
 const KILL_WAIT_MS = 5000
 
@@ -355,7 +357,7 @@ class Coordinator {
     } else if (session.saidGoodbye && session.isJoined) {
       this.#endSession(session, { reason: 'it left', lastOutput: '' })
     } else if (session.isJoined && this.#state !== 'running' && session.leases.length === 0) {
-      this.#endSession(session, { reason: 'it left', lastOutput: '' })
+      this.#waitForFarewell(session)
     } else if (session.isRemote && session.saidGoodbye) {
       // It should be about to exit; something in it may keep it from that.
       session.cancelAway = clock.after(KILL_WAIT_MS, () => session.worker?.kill())
@@ -369,6 +371,14 @@ class Coordinator {
       )
     }
     this.#finishIfDone()
+  }
+
+  /** One whose link broke just at the end would look for this run for minutes: it is told when it comes back soon. */
+  #waitForFarewell(session: Session): void {
+    session.cancelAway?.()
+    session.cancelAway = this.#options.clock.after(FAREWELL_MS, () =>
+      this.#endSession(session, { reason: 'the run ended', lastOutput: '' }),
+    )
   }
 
   /** A started worker has ended; what it sent last may still be on its way. */
@@ -785,7 +795,7 @@ class Coordinator {
     for (const session of [...this.#sessions.values()]) {
       // One that has not said hello yet holds nothing: it need not finish starting. Nor need one that lost its link.
       if (session.status === 'starting' || (session.status === 'away' && session.leases.length === 0)) {
-        if (session.isJoined) this.#endSession(session, { reason: 'the run ended', lastOutput: '' })
+        if (session.isJoined) this.#waitForFarewell(session)
         else session.worker?.kill()
       } else session.channel?.send({ type: 'drain' })
     }

@@ -293,6 +293,23 @@ describe('a worker whose link broke', () => {
     assert.deepEqual(eventsOf(seen, 'worker-died'), [])
   })
 
+  it('just when the run ended is told so when it comes back', async () => {
+    const { join, finishAll, clock } = await startRemote(1)
+    const busy = await join()
+    const idle = await join()
+    const { workerId, session } = idle.last('welcome')
+    idle.channel.close()
+    await settle()
+    const result = finishAll(busy)
+    await settle()
+    const back = await join({ worker: workerId, session, leases: [] })
+    assert.equal(back.all('drain').length, 1)
+    back.send({ type: 'goodbye' })
+    back.channel.close()
+    assert.ok((await result).ok)
+    assert.equal(clock.now(), 0)
+  })
+
   it('that begins anew under its old name died: its block is a try', async () => {
     const { join, finishAll, seen } = await startRemote(2)
     const before = await join()
