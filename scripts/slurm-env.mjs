@@ -189,7 +189,7 @@ function configuration(folder, [controller, ...nodePorts]) {
     'KillWait=10',
     'MinJobAge=60',
     'InactiveLimit=0',
-    // Jobs in "urgent" end those in "short", which get GraceTime seconds after SIGTERM.
+    // Jobs in "urgent" end those in "short": SIGTERM after GraceTime seconds, SIGKILL after another KillWait.
     'PreemptType=preempt/partition_prio',
     'PreemptMode=CANCEL',
     ...NODES.map(
@@ -197,7 +197,7 @@ function configuration(folder, [controller, ...nodePorts]) {
         `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePorts[index]} ` +
         `CPUs=${CPUS_PER_NODE} RealMemory=${realMemory} State=UNKNOWN`,
     ),
-    'PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=CANCEL GraceTime=20',
+    'PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=CANCEL GraceTime=3',
     'PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF',
   ].join('\n')}\n`
 }
@@ -274,7 +274,7 @@ async function stop(wanted) {
 }
 
 async function endJobs(folder) {
-  slurm(folder, 'scancel', ['--quiet', '--full', '--signal=KILL', '--state=RUNNING'])
+  slurm(folder, 'scancel', ['--quiet', '--batch', '--signal=KILL', '--state=RUNNING'])
   if (slurm(folder, 'scancel', ['--quiet', '--partition=short,urgent', '--user=root']).status !== 0) return
   for (const end = Date.now() + JOBS_END_WITHIN_MS; Date.now() < end; await wait(100)) {
     const { status, stdout } = slurm(folder, 'squeue', ['--noheader', '--format=%i'])

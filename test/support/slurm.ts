@@ -9,7 +9,7 @@ export interface SlurmCluster {
   /** What a program needs in its environment to use it. */
   readonly env: { readonly SLURM_CONF: string; readonly PATH: string }
   readonly nodes: readonly string[]
-  /** `short` is the default; jobs in `urgent` pre-empt those in `short`, which get 20 s after SIGTERM. */
+  /** `short` is the default; jobs in `urgent` pre-empt those in `short`, which get SIGTERM and 10 s then. */
   readonly partitions: readonly string[]
   /** The folder of the daemons' logs. */
   readonly logs: string
