@@ -61,6 +61,9 @@ describe('what squeue prints', () => {
       [...parseSqueueJson(newer(alone))],
       [['32', { status: 'ended', reason: 'its job reached its time limit' }]],
     )
+    // Unset, whatever number stands there; and plain zeros, as the first versions wrote them.
+    assert.deepEqual([...parseSqueueJson(newer({ ...alone, array_job_id: number(32) })).keys()], ['32'])
+    assert.deepEqual([...parseSqueueJson(newer({ ...alone, array_job_id: 0, array_task_id: 0 })).keys()], ['32'])
     const waiting = { ...base, job_id: 33, array_job_id: number(33), array_task_id: number(), job_state: ['PENDING'] }
     assert.deepEqual(
       [...parseSqueueJson(newer({ ...waiting, array_task_string: '0-1,5' })).keys()],
