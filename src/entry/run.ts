@@ -20,7 +20,7 @@ export interface RunOptions extends NetworkOptions {
   /** Workers in all, for all tasks together. @default the processors of this machine */
   readonly workers?: number
   /**
-   * `process`: each worker is a process of this machine. `thread`: a thread of this process. `none`: no worker is started,
+   * `process`: each worker is a process of this machine. `thread`: a thread of this process. `slurm`: a job of SLURM. `none`: no worker is started,
    * all come by themselves (`bellis worker`), as more may for the first two. `inline`: all in this process, by async
    * concurrency; what a task given as a closure always has. @default 'process'
    */
@@ -191,7 +191,9 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   const madeFolders = needsWorkers ? makeFolder(join(folder, 'logs')) : []
   let workerPool: WorkerPool | undefined
   try {
-    workerPool = needsWorkers ? await openWorkerPool(pool, folder, options) : undefined
+    workerPool = needsWorkers
+      ? await openWorkerPool(pool, folder, options, (report) => events.emit({ type: 'jobs', ...report }))
+      : undefined
     for (const task of pipeline.tasks) {
       for (const output of task.outputs)
         await (await arrayStore.create(output.path, output.options))[Symbol.asyncDispose]()

@@ -103,11 +103,16 @@ export class SlurmQueue implements JobQueue {
     rmSync(names, { force: true })
     writeFileSync(names, `${workerIds.join('\n')}\n`, { mode: 0o600 })
     const array = `--array=0-${workerIds.length - 1}`
-    const result = await this.#run('sbatch', ['--parsable', array, this.#script, names], 3)
+    const result = await this.#run('sbatch', ['--parsable', array, this.#script, names], 3).catch((error: unknown) => {
+      // It may have been taken all the same: without their names these jobs end as they begin.
+      rmSync(names, { force: true })
+      throw error
+    })
     const [line = ''] = result.stdout.trim().split('\n').slice(-1)
     // On a federation `id;cluster`.
     const id = /^(\d+)(;.*)?$/.exec(line)?.[1]
     if (result.exitCode === 0 && id !== undefined) return workerIds.map((_, task) => `${id}_${task}`)
+    rmSync(names, { force: true })
     const said = lastWords(result)
     throw new InfrastructureError(
       TEMPORARY.test(said) ? 'QUEUE_UNAVAILABLE' : 'JOB_REFUSED',
@@ -153,11 +158,14 @@ export class SlurmQueue implements JobQueue {
    * Then what has not begun is taken out.
    */
   async #cancel(which: readonly string[]): Promise<void> {
-    for (const how of [['--signal=KILL', '--batch', '--state=RUNNING'], []]) {
-      const result = await this.#run('scancel', ['--quiet', ...how, ...which])
-      // A job that has ended can't be cancelled, and is as it should be.
-      if (result.exitCode !== 0 && TEMPORARY.test(lastWords(result))) throw unavailable(result)
-    }
+    await this.#cancelJobs(['--signal=KILL', '--batch', '--state=RUNNING', ...which])
+    await this.#cancelJobs(which)
+  }
+
+  async #cancelJobs(args: readonly string[]): Promise<void> {
+    const result = await this.#run('scancel', ['--quiet', ...args])
+    // A job that has ended can't be cancelled, and is as it should be.
+    if (result.exitCode !== 0 && TEMPORARY.test(lastWords(result))) throw unavailable(result)
   }
 
   logFileOf(jobId: string): string {
@@ -178,11 +186,10 @@ export class SlurmQueue implements JobQueue {
   }
 
   /**
-   * Cancels all jobs of this run that are left, those too whose submission was never answered, without waiting for it: for
-   * a process that is about to exit.
+   * Cancels all jobs of this run that are left, without waiting for it: for a process that is about to exit.
    */
   cancelOnExit(): void {
-    if (this.#submissions === 0 || this.#ending.signal.aborted) return
+    if (!this.#isWritten || this.#ending.signal.aborted) return
     spawn('scancel', ['--quiet', ...this.#byName()], { detached: true, stdio: 'ignore' })
       .on('error', () => {})
       .unref()
@@ -195,7 +202,8 @@ export class SlurmQueue implements JobQueue {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ending.signal.aborted) return
     try {
-      if (this.#submissions > 0) await this.#cancel(this.#byName())
+      // Also those that were submitted by hand. What runs leaves by itself, or was cancelled by its id.
+      if (this.#isWritten) await this.#cancelJobs(['--state=PENDING', ...this.#byName()])
     } finally {
       this.#ending.abort()
     }

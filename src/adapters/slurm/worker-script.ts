@@ -36,6 +36,8 @@ export function workerScript(script: WorkerScript): string {
     '# Written by Bellis. While the run is on, this adds four workers to it: sbatch --array=1-4 and this file.',
     "# What lets them in is read from the run's folder by the worker itself, and stands in no script.",
     'if [ -n "$1" ]; then',
+    '  # Gone: SLURM took these jobs without saying so in time, and others do their work.',
+    '  [ -r "$1" ] || exit 0',
     `  BELLIS_WORKER=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "$1")`,
     '  export BELLIS_WORKER',
     'fi',

@@ -82,10 +82,42 @@ describe('the queue of SLURM', () => {
       (now) => statusesOf(now).includes('ended'),
     )
     assert.deepEqual(statusesOf(states), ['running', 'ended', 'running'])
-    await queue[Symbol.asyncDispose]()
-    await queue[Symbol.asyncDispose]()
+    await queue.cancel(ids)
     const left = () => slurm.run('squeue', '--noheader', '--states=RUNNING,PENDING', '--format=%i')
     await until(left, (text) => text.trim() === '')
+  })
+
+  it('cancels what has not begun when it is disposed, also what was submitted by hand, and nothing of others', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    use(slurm)
+    using folder = temporaryFolder()
+    const other = (await slurm.run('sbatch', '--parsable', '--hold', '--output=/dev/null', '--wrap=true')).trim()
+    const queue = queueIn(folder.path, { options: '--hold' })
+    const ids = await queue.submit(['w1:a', 'w2:b'])
+    await slurm.run('/bin/sh', '-c', queue.commandFor(3))
+    const pending = () => slurm.run('squeue', '--noheader', '--array', '--states=PENDING', '--format=%i')
+    assert.equal((await pending()).trim().split('\n').length, 6)
+    await queue[Symbol.asyncDispose]()
+    await queue[Symbol.asyncDispose]()
+    await until(pending, (text) => text.trim() === other)
+    await slurm.run('scancel', other)
+    assert.equal(ids.length, 2)
+  })
+
+  it('keeps jobs from working whose submission was taken but not answered in time', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const real = (await slurm.run('/bin/sh', '-c', 'command -v sbatch')).trim()
+    writeProgram(join(folder.path, 'programs'), 'sbatch', `${real} "$@" > ${folder.path}/id; sleep 600`)
+    use(slurm, join(folder.path, 'programs'))
+    await using queue = queueIn(folder.path, { callTimeoutMs: 700, options: '--begin=now+3' })
+    await assert.rejects(queue.submit(['w1:a']), { code: 'QUEUE_UNAVAILABLE' })
+    const id = `${readFileSync(join(folder.path, 'id'), 'utf8').trim()}_0`
+    const state = () => slurm.run('squeue', '--noheader', '--states=all', `--jobs=${id}`, '--format=%T')
+    await until(state, (text) => text.trim() === 'COMPLETED')
+    assert.equal(await queue.lastOutputOf(id), '')
   })
 
   it('keeps the script and the names from others, and ends a job that ignores signals at once', async (t) => {
