@@ -189,7 +189,7 @@ function configuration(folder, [controller, ...nodePorts]) {
     'KillWait=10',
     'MinJobAge=60',
     'InactiveLimit=0',
-    // Jobs in "urgent" end those in "short": SIGTERM after GraceTime seconds, SIGKILL after another KillWait.
+    // Jobs in "urgent" end those in "short": SIGTERM, and SIGKILL after KillWait. (A GraceTime only delays both here.)
     'PreemptType=preempt/partition_prio',
     'PreemptMode=CANCEL',
     ...NODES.map(
@@ -197,7 +197,7 @@ function configuration(folder, [controller, ...nodePorts]) {
         `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePorts[index]} ` +
         `CPUs=${CPUS_PER_NODE} RealMemory=${realMemory} State=UNKNOWN`,
     ),
-    'PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=CANCEL GraceTime=3',
+    'PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=CANCEL',
     'PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF',
   ].join('\n')}\n`
 }
