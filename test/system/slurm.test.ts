@@ -181,6 +181,20 @@ describe('a run on SLURM', () => {
     assert.ok(eventsOf(driven, 'worker-started').length >= 2)
   })
 
+  it('ends the job of a block that takes too long, though it never looks up, and goes on in a new one', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 3, how: 'compute-for-ever', at: [1] }
+    const options = { workers: 1, maxRetries: 0, timeoutMs: 3000 }
+    const driven = await drive(slurm, 'misbehave.ts', config, options)
+    const [task] = driven.result.tasks
+    assert.deepEqual([task?.completed, task?.failed, task?.failures[0]?.error.code], [2, 1, 'BLOCK_TIMEOUT'])
+    const pid = Number(readFileSync(join(folder.path, 'begun-1'), 'utf8'))
+    await until('it is gone', () => stillRunning([pid]).length === 0, 5000)
+    await noJobsLeft(slurm)
+  })
+
   it('ends within seconds, with what the worker said, when the task can’t be set up', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return

@@ -120,6 +120,17 @@ describe('the queue of SLURM', () => {
     assert.equal(await queue.lastOutputOf(id), '')
   })
 
+  it('takes the last of an option that is given twice, so that one that is given wins over its own', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    use(slurm)
+    using folder = temporaryFolder()
+    await using queue = queueIn(folder.path, { options: '--comment=first --comment=last' })
+    const [id] = (await queue.submit(['w1:a'])) as [string]
+    assert.match(await slurm.run('scontrol', 'show', 'job', id), /Comment=last/)
+    await queue.cancel([id])
+  })
+
   it('keeps the script and the names from others, and ends a job that ignores signals at once', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
