@@ -1,8 +1,8 @@
 import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../core/array/box-copy.ts'
 import { bytesOf, dtypeOf, type TypedArray, typedArray } from '../core/array/dtype.ts'
 import { ConfigError } from '../core/errors.ts'
-import { containsRoi, isAlignedRoi, type Roi, roi, shiftRoi, showRoi, toVoxels } from '../core/geometry/roi.ts'
-import type { Voxels } from './volume-array.ts'
+import { containsRoi, type Roi, showRoi } from '../core/geometry/roi.ts'
+import { boxOf, type Voxels } from './volume-array.ts'
 
 /**
  * The part of some voxels that fills a smaller region; a copy.
@@ -44,19 +44,15 @@ function placeIn(voxels: Voxels, region: Roi): Roi<'voxel'> {
       `The region ${showRoi(region)} is not inside the voxels at ${showRoi(voxels.roi)}.`,
     )
   }
-  const local = shiftRoi(
-    region,
-    voxels.roi.offset.map((value) => -value),
-  )
-  if (!isAlignedRoi(local, voxels.voxelSize)) {
+  const channels = voxels.shape.slice(0, voxels.shape.length - region.shape.length)
+  const box = boxOf(region, voxels.roi.offset, voxels.voxelSize, channels)
+  if (box === undefined) {
     throw new ConfigError(
       'NOT_VOXEL_ALIGNED',
       `The region ${showRoi(region)} is not a whole number of voxels of ${voxels.voxelSize.join(' × ')}.`,
     )
   }
-  const box = toVoxels(local, voxels.voxelSize)
-  const channels = voxels.shape.slice(0, voxels.shape.length - box.shape.length)
-  return roi<'voxel'>([...channels.map(() => 0), ...box.offset], [...channels, ...box.shape])
+  return box
 }
 
 function strided(

@@ -2,14 +2,23 @@ import { BYTES_PER_ELEMENT } from '../core/array/dtype.ts'
 import { BlockwiseError, ConfigError } from '../core/errors.ts'
 import { type Coordinate, countElements, showCoordinate } from '../core/geometry/coordinate.ts'
 import { finerUnit, type WorldUnit } from '../core/geometry/placement.ts'
-import { intersectRoi, isAlignedRoi, meetsRoi, type Roi, roi, shiftRoi, snapRoi } from '../core/geometry/roi.ts'
+import {
+  intersectRoi,
+  isAlignedRoi,
+  meetsRoi,
+  type Roi,
+  roi,
+  roiFrom,
+  shiftRoi,
+  snapRoi,
+} from '../core/geometry/roi.ts'
 import { type BlockGrid, type BlockGridOptions, createBlockGrid } from '../core/grid/block-grid.ts'
 import { findSharedPiece, greatestDivisor, largestDivisor } from '../core/grid/shared-chunks.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { CreateArrayOptions } from '../ports/chunked-array.ts'
 import type { ClosureTask, PlanArrays, TaskLike, TaskNode, TaskPlan } from './define-task.ts'
-import { createOptionsOf, describeVolume, type VolumeDescription, volumeArray } from './volume-array.ts'
+import { createOptionsOf, describeVolume, type VolumeDescription, volumeArray, voxelsAcross } from './volume-array.ts'
 
 /** An array that a run will make before its first block. */
 export interface PlannedOutput {
@@ -108,9 +117,7 @@ async function planTask(task: TaskLike, planning: Planning): Promise<PlannedTask
   }
   for (const array of writes) assertWritable(task.id, grid, array)
   const bytes = (array: VolumeDescription, region: Roi): bigint => {
-    const voxels = snapRoi(region, array.voxelSize, 'grow').shape.map(
-      (length, axis) => length / (array.voxelSize[axis] as number),
-    )
+    const voxels = voxelsAcross(array, snapRoi(region, array.voxelSize, 'grow').shape)
     return (
       countElements([...array.shape.slice(0, array.channelAxes), ...voxels]) * BigInt(BYTES_PER_ELEMENT[array.dtype])
     )
@@ -280,20 +287,15 @@ function assertWritable(taskId: string, grid: BlockGrid, array: VolumeDescriptio
       `Task "${taskId}": its blocks have ${grid.shape.length} axes, but ${array.path} has ${array.voxelSize.length} besides its ${array.channelAxes} channels.`,
     )
   }
-  const local = shiftRoi(
-    grid.totalWriteRoi,
-    array.offset.map((value) => -value),
-  )
-  const step = roi(local.offset, grid.writeRoi.shape)
+  const step = roi(roiFrom(grid.totalWriteRoi, array.offset).offset, grid.writeRoi.shape)
   if (!isAlignedRoi(step, array.voxelSize)) {
     throw new ConfigError(
       'NOT_VOXEL_ALIGNED',
       `Task "${taskId}": write blocks of ${showCoordinate(grid.writeRoi.shape)} ${array.unit} from ${showCoordinate(grid.totalWriteRoi.offset)} are not whole voxels of ${array.path}, which are ${showCoordinate(array.voxelSize)} ${array.unit}.`,
     )
   }
-  const pieceVoxels = (array.shardShape ?? array.chunkShape).slice(array.channelAxes)
-  const pieceShape = pieceVoxels.map((length, axis) => length * (array.voxelSize[axis] as number)) as Coordinate
-  const axes = findSharedPiece(grid, { offset: array.offset, pieceShape })
+  const pieceVoxels = pieceVoxelsOf(array)
+  const axes = findSharedPiece(grid, { offset: array.offset, pieceShape: pieceShapeOf(array) })
   if (axes === undefined) return
   const name = array.shardShape === undefined ? 'chunk' : 'shard'
   const fitting = pieceVoxels.map((length, axis) => {
@@ -305,7 +307,7 @@ function assertWritable(taskId: string, grid: BlockGrid, array: VolumeDescriptio
   })
   throw new ConfigError(
     'CHUNK_CONFLICT',
-    `Task "${taskId}": blocks that are neighbours along axis ${axes.join(' and ')} would write into the same ${name} of ${array.path} at the same time, and one would be lost: its ${name}s are ${showCoordinate(pieceVoxels)} voxels, the blocks ${grid.writeRoi.shape.map((length, axis) => length / (array.voxelSize[axis] as number)).join(' × ')}. Use ${name}s of ${showCoordinate(fitting)}, or blocks that are whole ${name}s.`,
+    `Task "${taskId}": blocks that are neighbours along axis ${axes.join(' and ')} would write into the same ${name} of ${array.path} at the same time, and one would be lost: its ${name}s are ${showCoordinate(pieceVoxels)} voxels, the blocks ${voxelsAcross(array, grid.writeRoi.shape).join(' × ')}. Use ${name}s of ${showCoordinate(fitting)}, or blocks that are whole ${name}s.`,
   )
 }
 
@@ -333,13 +335,14 @@ function assertOutputsApart(tasks: readonly PlannedTask[], store: ArrayStore): v
 
 /** All that a task writes of an array, grown to whole chunks (shards). */
 function wholePieces(grid: BlockGrid, array: VolumeDescription): Roi {
-  const piece = (array.shardShape ?? array.chunkShape)
-    .slice(array.channelAxes)
-    .map((length, axis) => length * (array.voxelSize[axis] as number))
-  const inside = intersectRoi(grid.totalWriteRoi, array.roi)
-  const local = shiftRoi(
-    inside,
-    array.offset.map((value) => -value),
-  )
-  return shiftRoi(snapRoi(local, piece, 'grow'), array.offset)
+  const local = roiFrom(intersectRoi(grid.totalWriteRoi, array.roi), array.offset)
+  return shiftRoi(snapRoi(local, pieceShapeOf(array), 'grow'), array.offset)
 }
+
+/** What an array stores as one piece, chunks or shards, in voxels. */
+const pieceVoxelsOf = (array: VolumeDescription): readonly number[] =>
+  (array.shardShape ?? array.chunkShape).slice(array.channelAxes)
+
+/** The same in world units. */
+const pieceShapeOf = (array: VolumeDescription): Coordinate =>
+  pieceVoxelsOf(array).map((length, axis) => length * (array.voxelSize[axis] as number))

@@ -1,13 +1,4 @@
-import {
-  type DType,
-  dtypeOf,
-  holdsDType,
-  isBigDType,
-  parseDType,
-  type Scalar,
-  type TypedArray,
-  typedArray,
-} from '../core/array/dtype.ts'
+import { type DType, isBigDType, parseDType, type Scalar, type TypedArray, typedArray } from '../core/array/dtype.ts'
 import { ConfigError } from '../core/errors.ts'
 import {
   type Coordinate,
@@ -25,7 +16,7 @@ import {
   unitFactor,
   type WorldUnit,
 } from '../core/geometry/placement.ts'
-import { fromVoxels, isAlignedRoi, type Roi, roi, shiftRoi, showRoi, toVoxels } from '../core/geometry/roi.ts'
+import { fromVoxels, isAlignedRoi, type Roi, roi, roiFrom, shiftRoi, showRoi, toVoxels } from '../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, CreateArrayOptions } from '../ports/chunked-array.ts'
 
 /** Voxels in memory together with where they lie. */
@@ -147,27 +138,11 @@ export function volumeArray(array: ChunkedArray, atLeast: WorldUnit = 'nm'): Vol
           `${description.path}: the region ${showRoi(region)} is ${showCoordinate(box.shape)} voxels, but the data has the shape ${showCoordinate(data.shape)}; crop it with cropTo(voxels, region).`,
         )
       }
-      assertHolds(description, values, box)
       await array.writeVoxels(box, values, signal === undefined ? {} : { signal })
     },
     ...(count === undefined ? {} : { countStoredChunks: count }),
     close: () => array[Symbol.asyncDispose]() as Promise<void>,
     [Symbol.asyncDispose]: () => array[Symbol.asyncDispose](),
-  }
-}
-
-function assertHolds(array: VolumeDescription, data: TypedArray, box: Roi<'voxel'>): void {
-  if (!holdsDType(data, array.dtype)) {
-    throw new ConfigError(
-      'DTYPE_MISMATCH',
-      `${array.path} holds ${array.dtype}, but the data to write is ${dtypeOf(data)}; convert it first.`,
-    )
-  }
-  if (BigInt(data.length) !== countElements(box.shape)) {
-    throw new ConfigError(
-      'SHAPE_MISMATCH',
-      `${array.path}: a box of ${showCoordinate(box.shape)} voxels has ${countElements(box.shape)} elements, but the data to write has ${data.length}.`,
-    )
   }
 }
 
@@ -184,20 +159,35 @@ function elementCount(array: VolumeDescription, shape: readonly number[]): numbe
 
 /** The box of array indices, channels included, of a world region. */
 function voxelBox(array: VolumeDescription, region: Roi): Roi<'voxel'> {
-  const local = shiftRoi(
-    region,
-    array.offset.map((value) => -value),
-  )
-  if (!isAlignedRoi(local, array.voxelSize)) {
+  const box = boxOf(region, array.offset, array.voxelSize, array.shape.slice(0, array.channelAxes))
+  if (box === undefined) {
     throw new ConfigError(
       'NOT_VOXEL_ALIGNED',
       `${array.path}: the region ${showRoiInNm(region, array.unit)} nm is not a whole number of its voxels, which are ${array.voxelSize.map((size) => toNanometers(size, array.unit)).join(' × ')} nm and begin at ${array.offset.map((value) => toNanometers(value, array.unit)).join(', ')} nm.`,
     )
   }
-  const box = toVoxels(local, array.voxelSize)
-  const channels = array.shape.slice(0, array.channelAxes)
-  return roi<'voxel'>([...channels.map(() => 0), ...box.offset], [...channels, ...box.shape])
+  return box
 }
+
+/**
+ * The box of elements that a world region takes of voxels that begin at `origin`, every channel in it.
+ * @returns undefined where the region is not a whole number of voxels
+ */
+export function boxOf(
+  region: Roi,
+  origin: Coordinate,
+  voxelSize: Coordinate,
+  channels: readonly number[],
+): Roi<'voxel'> | undefined {
+  const local = roiFrom(region, origin)
+  if (!isAlignedRoi(local, voxelSize)) return undefined
+  const { offset, shape } = toVoxels(local, voxelSize)
+  return roi<'voxel'>([...channels.map(() => 0), ...offset], [...channels, ...shape])
+}
+
+/** Voxels along each axis of a region's shape that is counted in world units. */
+export const voxelsAcross = (array: Pick<VolumeDescription, 'voxelSize'>, shape: readonly number[]): number[] =>
+  shape.map((length, axis) => length / (array.voxelSize[axis] as number))
 
 /** What the storage needs to make such a volume. @throws ConfigError `INVALID_CONFIG`, `RANK_MISMATCH`, `INVALID_UNIT` */
 export function createOptionsOf(path: string, options: CreateVolumeOptions): CreateArrayOptions {

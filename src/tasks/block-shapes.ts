@@ -23,6 +23,10 @@ export const tiledShape = (volume: VolumeDescription): number[] => volume.shape.
 export const inWorld = (volume: VolumeDescription, voxels: readonly number[]): Coordinate =>
   voxels.map((length, axis) => length * (volume.voxelSize[axis] as number))
 
+/** A shape in world units of a volume as voxels. */
+export const inVoxels = (volume: VolumeDescription, shape: Coordinate): number[] =>
+  shape.map((length, axis) => length / (volume.voxelSize[axis] as number))
+
 /** Block lengths that are whole `steps`, about `target` voxels, and no longer than the volume needs. */
 export function blockOfChunks(shape: readonly number[], step: readonly number[], target: number): number[] {
   return shape.map((length, axis) => {

@@ -9,7 +9,7 @@ import {
   showRoiInNm,
   z,
 } from '../entry/index.ts'
-import { assertRank, blockOfChunks, defaultChunk, inWorld } from './block-shapes.ts'
+import { assertRank, blockOfChunks, defaultChunk, inVoxels, inWorld } from './block-shapes.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
 
@@ -39,7 +39,7 @@ export const convert = defineTask({
         `The roi ${config.roi} is not inside ${input.path}, which fills ${showRoiInNm(input.roi, input.unit)} nm${nearest}.`,
       )
     }
-    const voxels = region.shape.map((length, axis) => length / (input.voxelSize[axis] as number))
+    const voxels = inVoxels(input, region.shape)
     const chunk = config.chunk ?? defaultChunk(voxels)
     for (const [name, given] of [
       ['chunk', config.chunk],

@@ -1,5 +1,6 @@
 import {
   ConfigError,
+  countElements,
   cropTo,
   defineTask,
   growRoi,
@@ -16,7 +17,7 @@ import {
   z,
 } from '../entry/index.ts'
 import { gaussianFilter, gaussianRadius } from '../entry/kernels.ts'
-import { assertRank, blockOfChunks, chunkWithin, defaultChunk, inWorld, tiledShape } from './block-shapes.ts'
+import { assertRank, blockOfChunks, chunkWithin, defaultChunk, inVoxels, inWorld, tiledShape } from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
@@ -80,7 +81,7 @@ export const smooth = defineTask({
       const region = growRoi(block.writeRoi, below, above)
       // Cut at the volume's edge, the block's own border is the volume's, and the filter extends it as asked.
       const wanted = config.mode === 'wrap' ? region : intersectRoi(region, input.roi)
-      using before = scratch.take(input.dtype, countVoxels(input, wanted))
+      using before = scratch.take(input.dtype, Number(countElements(voxelShape(input, wanted))))
       using after = scratch.take(input.dtype, before.data.length)
       const read = config.mode === 'wrap' ? readWrapped : readPlain
       const voxels = await read(input, wanted, before.data, signal)
@@ -161,22 +162,18 @@ function warnOfContext(
   )
 }
 
-/** Voxels of a region, channels included. */
-const countVoxels = (input: VolumeDescription, region: Roi): number =>
-  [...input.shape.slice(0, input.channelAxes), ...voxelShape(input, region)].reduce(
-    (product, length) => product * length,
-    1,
-  )
-
-const voxelShape = (input: VolumeDescription, region: Roi): number[] =>
-  region.shape.map((length, axis) => length / (input.voxelSize[axis] as number))
+/** The shape of a region in voxels, channels included. */
+const voxelShape = (input: VolumeDescription, region: Roi): number[] => [
+  ...input.shape.slice(0, input.channelAxes),
+  ...inVoxels(input, region.shape),
+]
 
 const readPlain = (input: VolumeArray, region: Roi, into: TypedArray, signal: AbortSignal): Promise<Voxels> =>
   input.read(region, { into, signal })
 
 /** Reads a region of a volume that repeats itself beyond its edges. */
 async function readWrapped(input: VolumeArray, region: Roi, into: TypedArray, signal: AbortSignal): Promise<Voxels> {
-  const shape = [...input.shape.slice(0, input.channelAxes), ...voxelShape(input, region)]
+  const shape = voxelShape(input, region)
   const whole: Voxels = { data: into, shape, roi: region, voxelSize: input.voxelSize }
   for (const shift of repeats(input.roi, region)) {
     const part = intersectRoi(region, shiftRoi(input.roi, shift))

@@ -1,22 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
+import { assertVoxels } from '../../core/array/assert-voxels.ts'
 import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
 import { ChunkCache } from '../../core/array/chunk-cache.ts'
-import {
-  BYTES_PER_ELEMENT,
-  bytesOf,
-  type DType,
-  holdsDType,
-  type Scalar,
-  type TypedArray,
-} from '../../core/array/dtype.ts'
+import { BYTES_PER_ELEMENT, bytesOf, type DType, type Scalar, type TypedArray } from '../../core/array/dtype.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import {
-  assertSameRank,
-  type Coordinate,
-  countElements,
-  showCoordinate,
-  subtractCoordinates,
-} from '../../core/geometry/coordinate.ts'
+import { assertSameRank, type Coordinate, countElements, subtractCoordinates } from '../../core/geometry/coordinate.ts'
 import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
 import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './chunk-boxes.ts'
@@ -200,18 +188,7 @@ export class Hdf5Array implements ChunkedArray {
   #assertReadable(box: Roi<'voxel'>, into: TypedArray): void {
     this.#assertOpen()
     assertSameRank(this.shape, box.shape, 'shapes of an array and a box in it')
-    if (!holdsDType(into, this.dtype)) {
-      throw new ConfigError(
-        'DTYPE_MISMATCH',
-        `"${this.path}" is ${this.dtype}, which a ${into.constructor.name} does not hold.`,
-      )
-    }
-    if (countElements(box.shape) !== BigInt(into.length)) {
-      throw new ConfigError(
-        'SHAPE_MISMATCH',
-        `A box of ${showCoordinate(box.shape)} has ${countElements(box.shape)} voxels, and the array to fill has ${into.length}.`,
-      )
-    }
+    assertVoxels(this.path, this.dtype, box.shape, into)
   }
 }
 

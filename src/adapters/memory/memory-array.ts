@@ -1,9 +1,9 @@
+import { assertVoxels } from '../../core/array/assert-voxels.ts'
 import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
 import {
   BYTES_PER_ELEMENT,
   bytesOf,
   type DType,
-  holdsDType,
   isBigDType,
   type Scalar,
   type TypedArray,
@@ -12,7 +12,6 @@ import {
 import { ConfigError } from '../../core/errors.ts'
 import {
   assertSameRank,
-  type Coordinate,
   coordinate,
   countElements,
   showCoordinate,
@@ -57,7 +56,7 @@ export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
     axes.map(({ name }) => name),
     'shape and axes',
   )
-  assertHolds(path, voxels, dtype, shape)
+  assertVoxels(path, dtype, shape, voxels)
 
   /** Where a box inside `around` lies in memory that holds all of `around`. */
   const placeIn = (data: TypedArray, around: Roi<'voxel'>, box: Roi<'voxel'>): StridedBytes => {
@@ -82,7 +81,7 @@ export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
     async readVoxels(box, into, { signal } = {}) {
       signal?.throwIfAborted()
       assertSameRank(shape, box.shape, 'shapes of an array and a box in it')
-      assertHolds(path, into, dtype, box.shape)
+      assertVoxels(path, dtype, box.shape, into)
       const inside = intersectRoi(box, extent)
       if (!equalRois(inside, box)) fillArray(into, fillValue)
       copy(inside, placeIn(voxels, extent, inside), placeIn(into, box, inside))
@@ -90,7 +89,7 @@ export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
     async writeVoxels(box, data, { signal } = {}) {
       signal?.throwIfAborted()
       assertSameRank(shape, box.shape, 'shapes of an array and a box in it')
-      assertHolds(path, data, dtype, box.shape)
+      assertVoxels(path, dtype, box.shape, data)
       if (!containsRoi(extent, box)) {
         throw new ConfigError(
           'OUTSIDE_ARRAY',
@@ -106,16 +105,4 @@ export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
 function fillArray(data: TypedArray, value: Scalar): TypedArray {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return data.fill(BigInt(value))
   return data.fill(Number(value))
-}
-
-function assertHolds(path: string, data: TypedArray, dtype: DType, shape: Coordinate<'voxel'>): void {
-  if (!holdsDType(data, dtype)) {
-    throw new ConfigError('DTYPE_MISMATCH', `"${path}" is ${dtype}, which a ${data.constructor.name} does not hold.`)
-  }
-  if (countElements(shape) !== BigInt(data.length)) {
-    throw new ConfigError(
-      'SHAPE_MISMATCH',
-      `A box of ${showCoordinate(shape)} has ${countElements(shape)} voxels, and the data has ${data.length}.`,
-    )
-  }
 }

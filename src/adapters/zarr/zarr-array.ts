@@ -1,13 +1,6 @@
+import { assertVoxels } from '../../core/array/assert-voxels.ts'
 import { fillBox, offsetOf, rowMajorStrides } from '../../core/array/box-copy.ts'
-import {
-  BYTES_PER_ELEMENT,
-  bytesOf,
-  type DType,
-  dtypeOf,
-  holdsDType,
-  type Scalar,
-  type TypedArray,
-} from '../../core/array/dtype.ts'
+import { BYTES_PER_ELEMENT, bytesOf, type DType, type Scalar, type TypedArray } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { assertSameRank, type Coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { containsRoi, intersectRoi, isEmptyRoi, type Roi, showRoi } from '../../core/geometry/roi.ts'
@@ -156,18 +149,7 @@ export class ZarrArray implements ChunkedArray {
   #check(box: Roi<'voxel'>, data: TypedArray): void {
     assertSameRank(box.offset, this.shape, `offset of the box and shape of ${this.path}`)
     assertSameRank(box.shape, this.shape, `shape of the box and shape of ${this.path}`)
-    if (!holdsDType(data, this.dtype)) {
-      throw new ConfigError(
-        'DTYPE_MISMATCH',
-        `${this.path} holds ${this.dtype}, but the array of voxels given is ${dtypeOf(data)}; convert it first.`,
-      )
-    }
-    if (BigInt(data.length) !== countElements(box.shape)) {
-      throw new ConfigError(
-        'SHAPE_MISMATCH',
-        `${this.path}: ${data.length} voxels were given for a box of shape ${showCoordinate(box.shape)}, which has ${countElements(box.shape)}.`,
-      )
-    }
+    assertVoxels(this.path, this.dtype, box.shape, data)
   }
 }
 

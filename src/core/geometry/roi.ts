@@ -75,6 +75,12 @@ export const shiftRoi = <U extends Unit>(r: Roi<U>, by: Coordinate<U>): Roi<U> =
   shape: r.shape,
 })
 
+/** A Roi as it is seen from `origin`: where that is 0. */
+export const roiFrom = <U extends Unit>(r: Roi<U>, origin: Coordinate<U>): Roi<U> => ({
+  offset: subtractCoordinates(r.offset, origin),
+  shape: r.shape,
+})
+
 /**
  * A Roi grown by `lower` at its low and `upper` at its high end of each axis; negative amounts shrink it, to empty at the most.
  * `upper` is the same as `lower` when left out.

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { countElements } from '../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../core/geometry/placement.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/plan-pipeline.ts'
-import type { VolumeDescription } from '../../runtime/volume-array.ts'
+import { type VolumeDescription, voxelsAcross } from '../../runtime/volume-array.ts'
 import type { RunOptions } from '../run.ts'
 import { paint, showBytes } from './output.ts'
 
@@ -37,7 +37,7 @@ function describeTask(task: PlannedTask): string {
 function sizeOf(task: PlannedTask, shape: readonly number[]): string {
   const [array] = [...task.writes, ...task.reads]
   if (array === undefined || array.voxelSize.length !== shape.length) return `${shape.join(' × ')} ${task.unit}`
-  return `${shape.map((length, axis) => length / (array.voxelSize[axis] as number)).join(' × ')} voxels`
+  return `${voxelsAcross(array, shape).join(' × ')} voxels`
 }
 
 const describeOutput = (array: VolumeDescription): string =>
