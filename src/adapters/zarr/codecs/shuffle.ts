@@ -121,23 +121,29 @@ const fillsBytes = (length: number, size: number) => Math.floor(length / size) %
 
 /** All first bits of the elements, then all second ones, …, eight elements to a byte, the first in the lowest bit. */
 export function shuffleBits(source: Uint8Array, target: Uint8Array, size: number): void {
-  if (!fillsBytes(source.length, size)) {
-    target.set(source)
-    return
-  }
   const groups = Math.floor(source.length / size) / 8
-  for (let byte = 0; byte < size; byte++) {
-    for (let group = 0; group < groups; group++) {
-      const at = group * 8 * size + byte
-      const low = gather(source, at, size)
-      const high = gather(source, at + 4 * size, size)
-      transposeInto(low, high, target, byte * 8 * groups + group, groups)
-    }
-  }
-  target.set(source.subarray(groups * 8 * size), groups * 8 * size)
+  transposeBits(source, target, size, elements(size), planes(groups))
 }
 
 export function unshuffleBits(source: Uint8Array, target: Uint8Array, size: number): void {
+  const groups = Math.floor(source.length / size) / 8
+  transposeBits(source, target, size, planes(groups), elements(size))
+}
+
+/** Where the eight bytes of a group lie that are turned: the first one's place by byte of the element and by group, and the step. */
+interface Layout {
+  readonly perByte: number
+  readonly perGroup: number
+  readonly step: number
+}
+
+/** Eight elements after one another: the same byte of each. */
+const elements = (size: number): Layout => ({ perByte: 1, perGroup: 8 * size, step: size })
+
+/** Planes of bits: the same eight elements in each of eight. */
+const planes = (groups: number): Layout => ({ perByte: 8 * groups, perGroup: 1, step: groups })
+
+function transposeBits(source: Uint8Array, target: Uint8Array, size: number, from: Layout, to: Layout): void {
   if (!fillsBytes(source.length, size)) {
     target.set(source)
     return
@@ -145,10 +151,10 @@ export function unshuffleBits(source: Uint8Array, target: Uint8Array, size: numb
   const groups = Math.floor(source.length / size) / 8
   for (let byte = 0; byte < size; byte++) {
     for (let group = 0; group < groups; group++) {
-      const at = byte * 8 * groups + group
-      const low = gather(source, at, groups)
-      const high = gather(source, at + 4 * groups, groups)
-      transposeInto(low, high, target, group * 8 * size + byte, size)
+      const at = byte * from.perByte + group * from.perGroup
+      const low = gather(source, at, from.step)
+      const high = gather(source, at + 4 * from.step, from.step)
+      transposeInto(low, high, target, byte * to.perByte + group * to.perGroup, to.step)
     }
   }
   target.set(source.subarray(groups * 8 * size), groups * 8 * size)
