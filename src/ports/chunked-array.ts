@@ -1,24 +1,10 @@
 import type { DType, Scalar, TypedArray } from '../core/array/dtype.ts'
 import type { Coordinate } from '../core/geometry/coordinate.ts'
+import type { PlacedAxis } from '../core/geometry/placement.ts'
 import type { Roi } from '../core/geometry/roi.ts'
 
-/**
- * Where one axis of an array lies in the world, as its file says it: decimal numbers in the file's own unit.
- * `core/geometry/placement.ts` turns these into exact integers.
- */
-export interface ArrayAxis {
-  /** @example 'z' */
-  readonly name: string
-  readonly type: 'space' | 'time' | 'channel'
-  /** UDUNITS name as OME-NGFF writes it (`nanometer`, `second`), or absent when the file says none. */
-  readonly unit?: string
-  /** Units per voxel; absent when the file says none. */
-  readonly scale?: number
-  /** Where the array begins, in units; see `translationOf`. Absent means 0. */
-  readonly translation?: number
-  /** What `translation` names: the low edge of voxel 0 (the field's `offset`) or its centre (OME-NGFF). */
-  readonly translationOf?: 'edge' | 'center'
-}
+/** Where one axis of an array lies in the world, as its file says it. */
+export type ArrayAxis = PlacedAxis
 
 /** What a stored array is, whatever its format. All shapes have one entry per stored axis, slowest first. */
 export interface ArrayDescription {

@@ -1,18 +1,9 @@
 import type { WireError } from '../core/errors.ts'
 import type { Roi } from '../core/geometry/roi.ts'
+import type { TaskState } from '../core/scheduling/scheduler.ts'
 
-/** One task's counts; `total` is the sum of all but `skipped`, which is a part of `completed`. */
-export interface TaskCounts {
-  readonly id: string
-  readonly total: number
-  readonly pending: number
-  readonly ready: number
-  readonly processing: number
-  readonly completed: number
-  readonly skipped: number
-  readonly failed: number
-  readonly orphaned: number
-}
+/** One task's counts, as the scheduler has them. */
+export type TaskCounts = TaskState
 
 /** One block that failed for good. */
 export interface BlockFailure {

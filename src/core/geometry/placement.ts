@@ -20,13 +20,21 @@ const TIMES: Readonly<Record<string, number>> = {
   second: 0, s: 0, millisecond: -3, ms: -3, microsecond: -6, us: -6, µs: -6, nanosecond: -9, ns: -9, picosecond: -12, ps: -12,
 } // biome-ignore format: a table
 
-/** One axis of an array as its file places it: see `ArrayAxis` of the array port, which has this shape. */
+/**
+ * Where one axis of an array lies in the world, as its file says it: decimal numbers in the file's own unit. `placeAxes`
+ * turns these into exact integers.
+ */
 export interface PlacedAxis {
+  /** @example 'z' */
   readonly name: string
   readonly type: 'space' | 'time' | 'channel'
+  /** UDUNITS name as OME-NGFF writes it (`nanometer`, `second`), or absent when the file says none. */
   readonly unit?: string
+  /** Units per voxel; absent when the file says none. */
   readonly scale?: number
+  /** Where the array begins, in units; see `translationOf`. Absent means 0. */
   readonly translation?: number
+  /** What `translation` names: the low edge of voxel 0 (the field's `offset`) or its centre (OME-NGFF). */
   readonly translationOf?: 'edge' | 'center'
 }
 
