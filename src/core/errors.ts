@@ -77,6 +77,9 @@ export interface WireError {
   readonly stack?: string
 }
 
+/** What any thrown value says. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
 /** Any thrown value as a {@link WireError}; a value without a code of ours gets `code`. */
 export function toWireError(error: unknown, code: ErrorCode = 'BLOCK_FAILED'): WireError {
   if (error instanceof Error) {

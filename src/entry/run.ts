@@ -167,11 +167,10 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   const {
     workers = availableParallelism(),
     pool = 'process',
-    signal,
-    maxRetries,
-    timeoutMs,
-    maxWorkerRestarts,
-    stopGraceMs,
+    onEvent: _,
+    overwrite: __,
+    runDir: ___,
+    ...limits
   } = options
   const isClosure = (task: PlannedTask) => !('kind' in task.source)
   const logs = join(runFolder(pipeline, options), 'logs')
@@ -189,15 +188,11 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   await using launcher = typeof pool === 'object' ? pool : pool === 'process' ? processes(logs) : inline
   // Awaited here: the launchers end with this function.
   return await runPipeline(pipeline, {
+    ...limits,
     launcherOf: (task) => (isClosure(task) ? inline : launcher),
     workers,
     clock: systemClock,
     events,
-    ...(signal === undefined ? {} : { signal }),
-    ...(maxRetries === undefined ? {} : { maxRetries }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(maxWorkerRestarts === undefined ? {} : { maxWorkerRestarts }),
-    ...(stopGraceMs === undefined ? {} : { stopGraceMs }),
   })
 }
 

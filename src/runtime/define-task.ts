@@ -38,8 +38,6 @@ export interface PlanArrays {
 export interface PlanContext {
   readonly arrays: PlanArrays
   readonly taskId: string
-  /** Whether another task of this run comes before this one. */
-  readonly hasUpstream: boolean
   /** Says something to the user before the run: context that does not suffice, say. */
   warn(message: string): void
 }

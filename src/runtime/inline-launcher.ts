@@ -1,4 +1,4 @@
-import { ConfigError } from '../core/errors.ts'
+import { ConfigError, messageOf } from '../core/errors.ts'
 import type { ServerMessage, WorkerMessage } from '../core/protocol/messages.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { Channel } from '../ports/channel.ts'
@@ -53,7 +53,7 @@ export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
             return 'kind' in source ? setUpTask(source.definition, task, shared, workerId) : source
           }),
       }).catch((error: unknown) => {
-        reason = error instanceof Error ? error.message : String(error)
+        reason = messageOf(error)
         theirs.close()
       })
       const killed = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()))

@@ -1,4 +1,4 @@
-import { BlockError, ConfigError } from '../core/errors.ts'
+import { BlockError, ConfigError, messageOf } from '../core/errors.ts'
 import type { WireTask } from '../core/protocol/messages.ts'
 import { type AnyTask, isTaskDefinition, parseConfig, type TaskDefinition } from './define-task.ts'
 import type { OpenedArrays } from './setup-arrays.ts'
@@ -40,11 +40,7 @@ async function importModule(module: string): Promise<Record<string, unknown>> {
     marks[importing] = module
     return (await import(module)) as Record<string, unknown>
   } catch (error) {
-    throw new BlockError(
-      'SETUP_FAILED',
-      `The module ${module} does not load: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    )
+    throw new BlockError('SETUP_FAILED', `The module ${module} does not load: ${messageOf(error)}`, { cause: error })
   } finally {
     delete marks[importing]
   }

@@ -1,5 +1,5 @@
 import { BYTES_PER_ELEMENT } from '../core/array/dtype.ts'
-import { BlockwiseError, ConfigError } from '../core/errors.ts'
+import { BlockwiseError, ConfigError, messageOf } from '../core/errors.ts'
 import { type Coordinate, countElements, showCoordinate } from '../core/geometry/coordinate.ts'
 import { finerUnit, type WorldUnit } from '../core/geometry/placement.ts'
 import {
@@ -12,7 +12,7 @@ import {
   shiftRoi,
   snapRoi,
 } from '../core/geometry/roi.ts'
-import { type BlockGrid, type BlockGridOptions, createBlockGrid } from '../core/grid/block-grid.ts'
+import { type BlockGrid, createBlockGrid, gridOptions } from '../core/grid/block-grid.ts'
 import { findSharedPiece, greatestDivisor, largestDivisor } from '../core/grid/shared-chunks.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
@@ -168,23 +168,13 @@ async function callUser(node: TaskNode, session: TaskPlanning): Promise<TaskPlan
     return await node.definition.options.plan(node.config, {
       arrays: session.arrays,
       taskId: node.id,
-      hasUpstream: node.after.length > 0,
       warn: (message) => session.warnings.push(message),
     })
   } catch (error) {
     if (error instanceof BlockwiseError) throw error
-    const why = error instanceof Error ? error.message : String(error)
-    throw new ConfigError('INVALID_TASK', `Task "${node.id}" can't be planned: ${why}`, { cause: error })
+    throw new ConfigError('INVALID_TASK', `Task "${node.id}" can't be planned: ${messageOf(error)}`, { cause: error })
   }
 }
-
-const gridOptions = ({ totalRoi, readRoi, writeRoi, fit, readWriteConflict }: BlockGridOptions): BlockGridOptions => ({
-  totalRoi,
-  readRoi,
-  writeRoi,
-  ...(fit === undefined ? {} : { fit }),
-  ...(readWriteConflict === undefined ? {} : { readWriteConflict }),
-})
 
 interface TaskPlanning {
   readonly arrays: PlanArrays

@@ -1,4 +1,5 @@
-import { type ErrorCode, InfrastructureError, type WireError } from '../core/errors.ts'
+import { type ErrorCode, InfrastructureError, messageOf, type WireError } from '../core/errors.ts'
+import { gridOptions } from '../core/grid/block-grid.ts'
 import { type Outcome, PROTOCOL_VERSION, type WireTask } from '../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../core/protocol/parse.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
@@ -98,8 +99,6 @@ interface Pool {
   readonly launcher: WorkerLauncher
   readonly tasks: RunningTask[]
   readonly sessions: Set<Session>
-  /** Restarts that are waiting for their delay. */
-  restarting: number
 }
 
 interface RunningTask {
@@ -142,15 +141,7 @@ class Coordinator {
     this.#events = options.events ?? new EventStream()
     this.#begun = options.clock.now()
     this.#scheduler = createScheduler(
-      pipeline.tasks.map(({ id, after, grid }) => ({
-        id,
-        after,
-        totalRoi: grid.totalRoi,
-        readRoi: grid.readRoi,
-        writeRoi: grid.writeRoi,
-        fit: grid.fit,
-        readWriteConflict: grid.readWriteConflict,
-      })),
+      pipeline.tasks.map(({ id, after, grid }) => ({ id, after, ...gridOptions(grid) })),
       options.maxRetries === undefined ? {} : { maxRetries: options.maxRetries },
     )
     this.#tasks = pipeline.tasks.map((planned, number) => this.#startTask(planned, number))
@@ -161,7 +152,7 @@ class Coordinator {
     const launcher = this.#options.launcherOf(planned)
     let pool = this.#pools.find((known) => known.launcher === launcher)
     if (pool === undefined) {
-      pool = { launcher, tasks: [], sessions: new Set(), restarting: 0 }
+      pool = { launcher, tasks: [], sessions: new Set() }
       this.#pools.push(pool)
     }
     const task: RunningTask = {
@@ -223,7 +214,7 @@ class Coordinator {
         worker.channel.onMessage((message) => this.#receive(session, message))
         if (this.#state !== 'running') worker.kill()
       },
-      (error: unknown) => this.#workerExited(session, { reason: toMessage(error), lastOutput: '' }),
+      (error: unknown) => this.#workerExited(session, { reason: messageOf(error), lastOutput: '' }),
     )
   }
 
@@ -259,7 +250,7 @@ class Coordinator {
           message satisfies never
       }
     } catch (error) {
-      this.#endWorker(session, { code: 'PROTOCOL_ERROR', message: toMessage(error) })
+      this.#endWorker(session, { code: 'PROTOCOL_ERROR', message: messageOf(error) })
     }
     this.#handOut()
   }
@@ -337,9 +328,7 @@ class Coordinator {
   }
 
   #restartAfter(pool: Pool, ms: number): void {
-    pool.restarting++
     this.#options.clock.after(ms, () => {
-      pool.restarting--
       if (pool.tasks.some((task) => !this.#isOver(task))) this.#startWorker(pool)
     })
   }
@@ -399,7 +388,7 @@ class Coordinator {
     const channel = session.worker?.channel
     if (!session.known.has(lease.task)) {
       session.known.add(lease.task)
-      channel?.send({ type: 'task', task: wireTask(lease.task.planned, this.#options.timeoutMs) })
+      channel?.send({ type: 'task', task: wireTask(lease.task.planned) })
     }
     session.leases.push(lease)
     channel?.send({ type: 'lease', lease: lease.id, taskId: lease.task.id, blocks: lease.blocks })
@@ -588,8 +577,7 @@ class Coordinator {
   }
 }
 
-function wireTask(planned: PlannedTask, timeoutMs: number | undefined): WireTask {
-  const { grid, source, unit, id } = planned
+function wireTask({ grid, source, unit, id }: PlannedTask): WireTask {
   const node = 'kind' in source ? source : undefined
   return {
     id,
@@ -597,14 +585,7 @@ function wireTask(planned: PlannedTask, timeoutMs: number | undefined): WireTask
     name: node?.definition.options.name ?? id,
     config: node?.config ?? {},
     unit,
-    grid: {
-      totalRoi: grid.totalRoi,
-      readRoi: grid.readRoi,
-      writeRoi: grid.writeRoi,
-      fit: grid.fit,
-      readWriteConflict: grid.readWriteConflict,
-    },
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    grid: gridOptions(grid),
   }
 }
 
@@ -615,5 +596,3 @@ function deathError(session: Session, exit: WorkerExit): WireError {
   const output = exit.lastOutput === '' ? '' : `; its last output: ${exit.lastOutput}`
   return { code: 'WORKER_DIED', message: `Worker ${session.id} died (${exit.reason})${output}` }
 }
-
-const toMessage = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,4 +1,4 @@
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, messageOf } from '../../core/errors.ts'
 
 /** The functions of h5wasm that are used here, with the types they really have. File ids are HDF5's. */
 export interface Hdf5Library {
@@ -162,7 +162,7 @@ export function askHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) =>
   return result
 }
 
-const shortMessage = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300)
+const shortMessage = (error: unknown): string => messageOf(error).slice(0, 300)
 
 /** The last line of HDF5's error stack, without its place in the C code. */
 function innermostReason(report: string): string | undefined {

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { InfrastructureError } from '../../core/errors.ts'
+import { InfrastructureError, messageOf } from '../../core/errors.ts'
 import type { ServerMessage } from '../../core/protocol/messages.ts'
 import type { Channel } from '../../ports/channel.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../../ports/worker-launcher.ts'
@@ -64,11 +64,9 @@ export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher
 }
 
 function fail(workerId: string, error: unknown): never {
-  throw new InfrastructureError(
-    'WORKER_DIED',
-    `Worker ${workerId} can't be started: ${error instanceof Error ? error.message : String(error)}`,
-    { cause: error },
-  )
+  throw new InfrastructureError('WORKER_DIED', `Worker ${workerId} can't be started: ${messageOf(error)}`, {
+    cause: error,
+  })
 }
 
 /** Resolves with how it ended, once its link is closed too: nothing it sent is missed then. */

@@ -30,6 +30,21 @@ export interface BlockGridOptions {
   readonly readWriteConflict?: boolean
 }
 
+/** The options alone of a grid, a plan, or whatever else has them: what can be sent and compared. */
+export const gridOptions = ({
+  totalRoi,
+  readRoi,
+  writeRoi,
+  fit,
+  readWriteConflict,
+}: BlockGridOptions): BlockGridOptions => ({
+  totalRoi,
+  readRoi,
+  writeRoi,
+  ...(fit === undefined ? {} : { fit }),
+  ...(readWriteConflict === undefined ? {} : { readWriteConflict }),
+})
+
 /** One unit of work: its row-major index in the grid (last axis fastest), what it reads and what it writes. */
 export interface Block {
   readonly index: number

@@ -17,8 +17,6 @@ export interface WireTask {
   /** What the Rois count, and what the worker's arrays are opened in. */
   readonly unit: WorldUnit
   readonly grid: BlockGridOptions
-  /** Milliseconds that one block may take; absent means no limit. */
-  readonly timeoutMs?: number
 }
 
 export type ServerMessage =

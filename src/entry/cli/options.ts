@@ -43,14 +43,8 @@ export const runOptions = (command: Command): Command =>
     .option('--run-dir <folder>', "where the run's folder is made (default: .bellis)")
 
 /** The options of a run that the flags say. */
-export const runOptionsOf = (flags: RunFlags): RunOptions => ({
-  ...(flags.workers === undefined ? {} : { workers: flags.workers }),
-  ...(flags.pool === undefined ? {} : { pool: flags.pool }),
-  ...(flags.maxRetries === undefined ? {} : { maxRetries: flags.maxRetries }),
-  ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
-  ...(flags.overwrite === undefined ? {} : { overwrite: flags.overwrite }),
-  ...(flags.runDir === undefined ? {} : { runDir: flags.runDir }),
-})
+export const runOptionsOf = ({ workers, pool, maxRetries, timeout, overwrite, runDir }: RunFlags): RunOptions =>
+  given({ workers, pool, maxRetries, timeoutMs: timeout === undefined ? undefined : timeout * 1000, overwrite, runDir })
 
 /** A parser of whole numbers from `least` on. */
 export const wholeNumber =

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { BlockwiseError } from '../../core/errors.ts'
+import { BlockwiseError, messageOf } from '../../core/errors.ts'
 import type { CommonOptions } from './options.ts'
 
 export type Style = Parameters<typeof styleText>[0]
@@ -35,7 +35,7 @@ export function printJson(value: unknown): void {
 /** Tells an error in one line (its stack with `--log-level debug`) and gives the exit code for it. */
 export function reportError(error: unknown, args: readonly string[]): number {
   const known = error instanceof BlockwiseError
-  const text = error instanceof Error ? error.message : String(error)
+  const text = messageOf(error)
   const debug = args.join(' ').includes('--log-level debug') || args.includes('--log-level=debug')
   const prefix = known ? 'bellis:' : 'bellis: internal error:'
   process.stderr.write(`${paint('red', prefix, process.stderr)} ${text.replaceAll('\n', ' ')}\n`)

@@ -73,13 +73,7 @@ async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Pro
 }
 
 /** A result for programs: the contract of `--json`. */
-export const resultDocument = ({ ok, interrupted, seconds, tasks, error }: RunResult) => ({
-  ok,
-  interrupted,
-  seconds,
-  tasks: tasks.map(taskDocument),
-  ...(error === undefined ? {} : { error }),
-})
+export const resultDocument = ({ tasks, ...run }: RunResult) => ({ ...run, tasks: tasks.map(taskDocument) })
 
 function report(result: RunResult, flags: RunFlags): void {
   if (flags.json) printJson(resultDocument(result))
@@ -122,32 +116,10 @@ function reportFailures(task: TaskResult, flags: RunFlags): void {
     write(`… and ${task.failed - MAX_SHOWN_FAILURES} more blocks of ${task.id} failed`)
 }
 
-const taskDocument = ({
-  id,
-  total,
-  completed,
-  skipped,
-  failed,
-  orphaned,
-  pending,
-  ready,
-  processing,
-  blocksPerSecond,
-  voxelsPerSecond,
-  failures,
-  error,
-}: TaskResult) => ({
-  id,
-  total,
-  completed,
-  skipped,
-  failed,
-  orphaned,
+/** Blocks that have not ended are one count there. */
+const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
+  ...task,
   pending: pending + ready + processing,
-  blocksPerSecond,
-  voxelsPerSecond,
-  failures,
-  ...(error === undefined ? {} : { error }),
 })
 
 const shellQuote = (word: string): string =>
