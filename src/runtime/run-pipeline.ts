@@ -133,6 +133,8 @@ class Coordinator {
   #cancelProgress: (() => void) | undefined
   #progressDue = false
   #cancelGrace: (() => void) | undefined
+  /** Call off restarts that wait for their delay. */
+  readonly #restarts = new Set<() => void>()
   #fatal: WireError | undefined
   #settle: (result: RunResult) => void = () => {}
 
@@ -188,6 +190,7 @@ class Coordinator {
       signal?.removeEventListener('abort', stop)
       this.#cancelProgress?.()
       this.#cancelGrace?.()
+      for (const cancel of this.#restarts) cancel()
     }
   }
 
@@ -328,9 +331,11 @@ class Coordinator {
   }
 
   #restartAfter(pool: Pool, ms: number): void {
-    this.#options.clock.after(ms, () => {
+    const cancel = this.#options.clock.after(ms, () => {
+      this.#restarts.delete(cancel)
       if (pool.tasks.some((task) => !this.#isOver(task))) this.#startWorker(pool)
     })
+    this.#restarts.add(cancel)
   }
 
   #isOver(task: RunningTask): boolean {

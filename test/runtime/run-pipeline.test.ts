@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { z } from 'zod'
+import { systemClock } from '../../src/entry/clock.ts'
+import { defineTask } from '../../src/runtime/define-task.ts'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
 import { line, runInline } from '../support/inline-run.ts'
 
@@ -135,6 +138,39 @@ describe('a run', () => {
     assert.equal(result.ok, false)
     assert.equal(result.interrupted, false)
     assert.equal(result.tasks[0]?.failed, 0)
+  })
+
+  it('leaves no timer behind when it is stopped while a worker waits to be replaced', async () => {
+    const waiting = new Set<() => void>()
+    const clock = {
+      now: systemClock.now,
+      after: (ms: number, call: () => void) => {
+        const cancel = systemClock.after(ms, () => {
+          waiting.delete(cancel)
+          call()
+        })
+        waiting.add(cancel)
+        return () => {
+          waiting.delete(cancel)
+          cancel()
+        }
+      },
+    }
+    const stopping = new AbortController()
+    const broken = defineTask({
+      name: 'broken',
+      config: z.object({}),
+      plan: () => line('broken', 4, () => {}),
+      setup: () => {
+        throw new Error('no model')
+      },
+    })
+    const onEvent = (event: RunEvent) => {
+      if (event.type === 'worker-died' && event.restartMs !== undefined && event.restartMs > 100) stopping.abort()
+    }
+    const result = await runInline([broken({})], { clock, signal: stopping.signal, onEvent, workers: 1 })
+    assert.ok(result.interrupted)
+    assert.equal(waiting.size, 0)
   })
 
   it('tells counts that add up at every moment, and ends with run-finished', async () => {
