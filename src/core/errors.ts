@@ -42,6 +42,8 @@ export type ErrorCode =
   | 'DISK_FULL'
   | 'WORKER_DIED'
   | 'TASK_ABANDONED'
+  | 'JOB_REFUSED'
+  | 'QUEUE_UNAVAILABLE'
   | 'PROTOCOL_ERROR'
   | 'UNAUTHORIZED'
   | 'CONNECTION_LOST'

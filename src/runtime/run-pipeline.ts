@@ -278,6 +278,7 @@ class Coordinator {
     })
     if (this.#state !== 'running') channel.send({ type: 'drain' })
     if (isRemote) this.#startSweep()
+    session.worker?.onLink?.('in')
     if (isFirst) {
       this.#events.emit({ type: 'worker-started', workerId: session.id, pid: hello.pid, host: hello.host })
     }
@@ -351,6 +352,7 @@ class Coordinator {
     if (session.status === 'over') return
     session.status = 'away'
     this.#forgetIdle(session)
+    session.worker?.onLink?.(session.saidGoodbye ? 'left' : 'out')
     const { reconnectMs = 10_000, clock } = this.#options
     if (session.exit !== undefined) {
       this.#endSession(session, session.exit)

@@ -13,7 +13,8 @@ export interface CommonOptions {
 /** Options of every command that runs blocks. */
 export interface RunFlags extends CommonOptions {
   readonly workers?: number
-  readonly pool?: 'process' | 'thread' | 'inline' | 'none'
+  readonly pool?: 'process' | 'thread' | 'inline' | 'slurm' | 'none'
+  readonly slurm?: string
   readonly host?: string
   readonly port?: number
   readonly tlsCert?: string
@@ -39,9 +40,10 @@ export const workerOptions = (command: Command): Command =>
     .option('--workers <n>', 'workers in all (default: the processors of this machine)', wholeNumber(1))
     .addOption(
       new Option('--pool <kind>', 'where blocks are done')
-        .choices(['process', 'thread', 'inline', 'none'])
+        .choices(['process', 'thread', 'inline', 'slurm', 'none'])
         .default('process'),
     )
+    .option('--slurm <options>', 'options of sbatch for a worker: "--partition=short --time=4:00:00 --mem=4G"')
     .option('--host <address>', 'where workers of other machines come in (default: 127.0.0.1, this machine alone)')
     .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
     .option('--tls-cert <file>', 'certificate, PEM: workers come in by TLS')
@@ -60,6 +62,7 @@ export const runOptions = (command: Command): Command =>
 export const runOptionsOf = (flags: RunFlags): RunOptions => ({
   ...(flags.workers === undefined ? {} : { workers: flags.workers }),
   ...(flags.pool === undefined ? {} : { pool: flags.pool }),
+  ...(flags.slurm === undefined ? {} : { slurm: flags.slurm }),
   ...(flags.host === undefined ? {} : { host: flags.host }),
   ...(flags.port === undefined ? {} : { port: flags.port }),
   ...tlsOf(flags),
