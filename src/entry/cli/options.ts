@@ -43,7 +43,7 @@ export const workerOptions = (command: Command): Command =>
         .choices(['process', 'thread', 'inline', 'slurm', 'none'])
         .default('process'),
     )
-    .option('--slurm <options>', 'options of sbatch for a worker: "--partition=short --time=4:00:00 --mem=4G"')
+    .option('--slurm <options>', 'what sbatch is given for each worker, as one quoted text')
     .option('--host <address>', 'where workers of other machines come in (default: 127.0.0.1, this machine alone)')
     .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
     .option('--tls-cert <file>', 'certificate, PEM: workers come in by TLS')
