@@ -7,6 +7,7 @@ import { reportError } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
 import { sampleCommand } from './cli/sample.ts'
 import { smoothCommand } from './cli/smooth.ts'
+import { workerCommand } from './cli/worker.ts'
 
 /** The command line. @param args without the program's name. Sets the process's exit code, and never throws. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -29,6 +30,7 @@ export async function main(args: readonly string[]): Promise<void> {
     convertCommand(),
     smoothCommand(),
     planCommand(),
+    workerCommand(),
   ]) {
     program.addCommand(inherit(command))
   }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { extname, join } from 'node:path'
-import { processLauncher } from '../adapters/processes/process-launcher.ts'
+import { join } from 'node:path'
 import { ConfigError } from '../core/errors.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import { type ClosureTask, isPipelineDefinition, isTaskDefinition, type TaskLike } from '../runtime/define-task.ts'
@@ -12,17 +11,20 @@ import { EventStream, type RunEvent } from '../runtime/run-events.ts'
 import { type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
+import { moduleName } from './network-worker.ts'
 import { makeFolder, removeEmpty } from './run-folder.ts'
+import { type Invitation, type NetworkOptions, openWorkerPool, type PoolKind, type WorkerPool } from './worker-pool.ts'
 
 /** How a run is done. */
-export interface RunOptions {
+export interface RunOptions extends NetworkOptions {
   /** Workers in all, for all tasks together. @default the processors of this machine */
   readonly workers?: number
   /**
-   * `process`: each worker is a process of this machine. `inline`: all in this process, by async concurrency; what a task
-   * given as a closure always has. @default 'process'
+   * `process`: each worker is a process of this machine. `thread`: a thread of this process. `slurm`: a job of SLURM. `none`: no worker is started,
+   * all come by themselves (`bellis worker`), as more may for the first two. `inline`: all in this process, by async
+   * concurrency; what a task given as a closure always has. @default 'process'
    */
-  readonly pool?: 'process' | 'inline' | WorkerLauncher
+  readonly pool?: PoolKind | 'inline' | WorkerLauncher
   /** Further tries of a block that failed. @default 2 */
   readonly maxRetries?: number
   /** Milliseconds that one block may take. @default no limit */
@@ -37,6 +39,10 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** How long running blocks may go on after `signal`. @default 5000 */
   readonly stopGraceMs?: number
+  /** How long a worker whose connection ended may take to come back before its blocks go to others. @default 10000 */
+  readonly reconnectMs?: number
+  /** Told once, when more workers may come in from elsewhere. What it is told lets them in: keep it out of logs. */
+  readonly onListening?: (invitation: Invitation) => void
   /** Called with every event. What it throws stops the run, and `result` rejects with it. */
   readonly onEvent?: (event: RunEvent) => void
 }
@@ -50,6 +56,8 @@ export interface Run extends AsyncDisposable {
   /** Stops handing out blocks and resolves when the running ones have ended. */
   stop(): Promise<RunResult>
 }
+
+const POOLS: readonly string[] = ['process', 'thread', 'inline', 'slurm', 'none']
 
 type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
 
@@ -126,18 +134,22 @@ export async function planTasks(
 }
 
 /** What is wrong with a run's options is told before anything is planned or written. */
-function checkOptions({ workers, pool, maxRetries, timeoutMs, maxWorkerRestarts, stopGraceMs }: RunOptions): void {
+function checkOptions(options: RunOptions): void {
+  const { workers, pool, maxRetries, timeoutMs, maxWorkerRestarts, stopGraceMs, reconnectMs, port, slurm } = options
   const check = (isRight: boolean, what: string, value: unknown, right: string): void => {
     if (isRight) return
     throw new ConfigError('INVALID_CONFIG', `${what} is ${String(value)}, but must be ${right}.`)
   }
   const isWhole = (value: number, least: number) => Number.isSafeInteger(value) && value >= least
-  const isPool = pool === undefined || pool === 'process' || pool === 'inline' || typeof pool === 'object'
+  const isPool = pool === undefined || POOLS.includes(pool as string) || (typeof pool === 'object' && pool !== null)
   check(isWhole(workers ?? 1, 1), 'The number of workers', workers, 'a whole number from 1 on')
-  check(isPool, 'pool', pool, '"process", "inline" or a launcher')
+  check(isPool, 'pool', pool, `${POOLS.map((name) => `"${name}"`).join(', ')} or a launcher`)
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number from 0 on')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number from 0 on')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
+  check((reconnectMs ?? 0) >= 0, 'reconnectMs', reconnectMs, 'a number of milliseconds from 0 on')
+  check(isWhole(port ?? 0, 0) && (port ?? 0) < 65_536, 'port', port, 'a port from 0 to 65535')
+  check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch in one text')
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds from 0 on')
 }
 
@@ -173,33 +185,41 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     ...limits
   } = options
   const isClosure = (task: PlannedTask) => !('kind' in task.source)
-  const logs = join(runFolder(pipeline, options), 'logs')
-  const madeFolders = pool === 'process' && !pipeline.tasks.every(isClosure) ? makeFolder(logs) : []
+  const needsWorkers = pool !== 'inline' && !pipeline.tasks.every(isClosure)
+  const folder = runFolder(pipeline, options)
+  const madeFolders = needsWorkers ? makeFolder(join(folder, 'logs')) : []
+  let workerPool: WorkerPool | undefined
   try {
+    workerPool = needsWorkers
+      ? await openWorkerPool(pool, folder, options, (report) => events.emit({ type: 'jobs', ...report }))
+      : undefined
     for (const task of pipeline.tasks) {
       for (const output of task.outputs)
         await (await arrayStore.create(output.path, output.options))[Symbol.asyncDispose]()
     }
   } catch (error) {
+    await workerPool?.[Symbol.asyncDispose]()
     removeEmpty(madeFolders)
     throw error
   }
   await using inline = inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe })
-  await using launcher = typeof pool === 'object' ? pool : pool === 'process' ? processes(logs) : inline
+  await using _pool = workerPool
+  if (workerPool !== undefined) options.onListening?.(workerPool.invitation)
   // Awaited here: the launchers end with this function.
   return await runPipeline(pipeline, {
     ...limits,
-    launcherOf: (task) => (isClosure(task) ? inline : launcher),
+    launcherOf: (task) => (isClosure(task) || workerPool === undefined ? inline : workerPool.launcher),
+    ...(workerPool === undefined ? {} : { listener: workerPool.listener }),
+    folder: process.cwd(),
+    moduleName,
     workers,
     clock: systemClock,
     events,
   })
 }
 
-function processes(logs: string): WorkerLauncher {
-  const program = new URL(`./worker-process${extname(import.meta.url)}`, import.meta.url)
-  return processLauncher({ program, logFileOf: (workerId) => join(logs, `${workerId}.log`) })
-}
+/** Where runs' folders are. */
+export const runsHome = (runDir?: string): string => runDir ?? process.env.BELLIS_HOME ?? '.bellis'
 
 /** `.bellis/<task>-<first 8 of its hash>`: the same for the same tasks, configurations and grids. */
 export function runFolder(pipeline: PlannedPipeline, options: Pick<RunOptions, 'runDir'>): string {
@@ -211,9 +231,8 @@ export function runFolder(pipeline: PlannedPipeline, options: Pick<RunOptions, '
     ...('kind' in source ? { name: source.definition.options.name, config: source.config } : {}),
   }))
   const hash = createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 8)
-  const home = options.runDir ?? process.env.BELLIS_HOME ?? '.bellis'
   return join(
-    home,
+    runsHome(options.runDir),
     `${pipeline.tasks
       .map((task) => task.id)
       .join('+')

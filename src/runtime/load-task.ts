@@ -55,7 +55,8 @@ export async function setUpTask(
 ): Promise<LoadedTask> {
   const { options } = definition
   const config = parseConfig(options.config, task.config, task.id)
-  const process = await options.setup(config, { arrays: arrays.forUnit(task.unit), taskId: task.id, workerId })
+  const { id: taskId, unit } = task
+  const process = await options.setup(config, { arrays: arrays.forUnit(unit), taskId, workerId, unit })
   if (typeof process !== 'function') {
     throw new ConfigError(
       'INVALID_TASK',

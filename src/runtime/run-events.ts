@@ -20,6 +20,20 @@ export interface BlockFailure {
   readonly logFile?: string
 }
 
+/** What a batch system makes of a run's workers. */
+export interface JobsReport {
+  /** The batch system: `SLURM`. */
+  readonly queue: string
+  /** Workers that could not be submitted yet. */
+  readonly waiting: number
+  readonly pending: number
+  readonly running: number
+  /** Why jobs have not begun, the most frequent reason first; told only of those that are pending for some seconds. */
+  readonly reasons: readonly { readonly reason: string; readonly count: number }[]
+  /** What is wrong with the batch system itself, as long as it is. */
+  readonly trouble?: string
+}
+
 /** What happens during a run. Counts coalesce when they come fast; failures never drop. */
 export type RunEvent =
   | { readonly type: 'run-started'; readonly tasks: readonly TaskCounts[]; readonly workers: number }
@@ -63,6 +77,7 @@ export type RunEvent =
       readonly taskId?: string
       readonly restartMs?: number
     }
+  | ({ readonly type: 'jobs' } & JobsReport)
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
   | {
       readonly type: 'run-finished'

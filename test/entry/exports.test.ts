@@ -25,6 +25,7 @@ const INDEX = [
   'InfrastructureError',
   'addCoordinates',
   'ceilDivide',
+  'commandTask',
   'containsRoi',
   'contextOf',
   'coordinate',

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { ConfigError } from '../../core/errors.ts'
 import type { RunOptions } from '../run.ts'
 
 /** Options of every command. */
@@ -11,7 +13,12 @@ export interface CommonOptions {
 /** Options of every command that runs blocks. */
 export interface RunFlags extends CommonOptions {
   readonly workers?: number
-  readonly pool?: 'process' | 'inline'
+  readonly pool?: 'process' | 'thread' | 'inline' | 'slurm' | 'none'
+  readonly slurm?: string
+  readonly host?: string
+  readonly port?: number
+  readonly tlsCert?: string
+  readonly tlsKey?: string
   readonly maxRetries?: number
   readonly timeout?: number
   readonly overwrite?: boolean
@@ -31,7 +38,16 @@ export const commonOptions = (command: Command): Command =>
 export const workerOptions = (command: Command): Command =>
   commonOptions(command)
     .option('--workers <n>', 'workers in all (default: the processors of this machine)', wholeNumber(1))
-    .addOption(new Option('--pool <kind>', 'where blocks are done').choices(['process', 'inline']).default('process'))
+    .addOption(
+      new Option('--pool <kind>', 'where blocks are done')
+        .choices(['process', 'thread', 'inline', 'slurm', 'none'])
+        .default('process'),
+    )
+    .option('--slurm <options>', 'what sbatch is given for each worker, as one quoted text')
+    .option('--host <address>', 'where workers of other machines come in (default: 127.0.0.1, this machine alone)')
+    .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
+    .option('--tls-cert <file>', 'certificate, PEM: workers come in by TLS')
+    .option('--tls-key <file>', 'its key, PEM')
 
 export const runOptions = (command: Command): Command =>
   workerOptions(command)
@@ -43,8 +59,28 @@ export const runOptions = (command: Command): Command =>
     .option('--run-dir <folder>', "where the run's folder is made (default: .bellis)")
 
 /** The options of a run that the flags say. */
-export const runOptionsOf = ({ workers, pool, maxRetries, timeout, overwrite, runDir }: RunFlags): RunOptions =>
-  given({ workers, pool, maxRetries, timeoutMs: timeout === undefined ? undefined : timeout * 1000, overwrite, runDir })
+export const runOptionsOf = (flags: RunFlags): RunOptions => {
+  const { workers, pool, slurm, host, port, maxRetries, timeout, overwrite, runDir } = flags
+  const timeoutMs = timeout === undefined ? undefined : timeout * 1000
+  return given({ workers, pool, slurm, host, port, ...tlsOf(flags), maxRetries, timeoutMs, overwrite, runDir })
+}
+
+/** The certificate and its key. @throws ConfigError `INVALID_CONFIG` when one is given alone, `NO_SUCH_FILE` */
+function tlsOf({ tlsCert, tlsKey }: RunFlags): Pick<RunOptions, 'tls'> {
+  if (tlsCert === undefined && tlsKey === undefined) return {}
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new ConfigError('INVALID_CONFIG', 'TLS needs both a certificate and its key: --tls-cert and --tls-key.')
+  }
+  return { tls: { cert: readPem(tlsCert), key: readPem(tlsKey) } }
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError('NO_SUCH_FILE', `${path} can't be read: ${(error as Error).message}`, { cause: error })
+  }
+}
 
 /** A parser of whole numbers from `least` on. */
 export const wholeNumber =

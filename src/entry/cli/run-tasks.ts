@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { ConfigError } from '../../core/errors.ts'
 import type { TaskLike } from '../../runtime/define-task.ts'
@@ -6,6 +7,7 @@ import { EventStream } from '../../runtime/run-events.ts'
 import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
 import { execute, planTasks } from '../run.ts'
+import type { Invitation } from '../worker-pool.ts'
 import { type RunFlags, runOptionsOf } from './options.ts'
 import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
 import { describePlan, planDocument } from './plan-report.ts'
@@ -47,11 +49,28 @@ async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promi
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   try {
-    return await execute(pipeline, { ...runOptionsOf(flags), signal: stopping.signal }, events)
+    return await execute(
+      pipeline,
+      { ...runOptionsOf(flags), signal: stopping.signal, onListening: (invitation) => invite(invitation, flags) },
+      events,
+    )
   } finally {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
   }
+}
+
+/** Says how more workers are added. The token is shown on a terminal alone: where errors go to a file, that is a log. */
+function invite({ folder, context, sbatch, isLoopback }: Invitation, flags: RunFlags): void {
+  if (flags.quiet) return
+  const lines = [`bellis worker ${shellQuote(relative(process.cwd(), folder) || '.')}`]
+  if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
+    lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
+  }
+  lines.push(sbatch)
+  const where = isLoopback ? ' (on this machine; --host 0.0.0.0 lets in others)' : ''
+  const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
+  process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
 }
 
 async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Promise<void> {

@@ -8,6 +8,19 @@ describe('messages', () => {
   it('of a worker come through as they are', () => {
     for (const message of [
       { type: 'hello', protocol: 1, pid: 7, host: 'here' },
+      {
+        type: 'hello',
+        protocol: 1,
+        token: 't',
+        worker: 'w1',
+        session: 's',
+        leases: [3, 4],
+        pid: 7,
+        host: 'here',
+        rois: true,
+      },
+      { type: 'dropped', lease: 3 },
+      { type: 'heartbeat' },
       { type: 'task-ready', taskId: 'a' },
       {
         type: 'outcomes',
@@ -28,7 +41,17 @@ describe('messages', () => {
 
   it('of the coordinator come through as they are', () => {
     for (const message of [
-      { type: 'welcome', protocol: 1, workerId: 'w1' },
+      {
+        type: 'welcome',
+        protocol: 1,
+        workerId: 'w1',
+        session: 's',
+        heartbeatMs: 10_000,
+        leases: [{ lease: 3, reported: 2 }],
+      },
+      { type: 'revoked', lease: 3 },
+      { type: 'heartbeat' },
+      { type: 'refused', code: 'UNAUTHORIZED', message: 'no' },
       { type: 'lease', lease: 1, taskId: 'a', blocks: [0, 2 ** 40] },
       { type: 'drain' },
     ]) {
