@@ -28,6 +28,8 @@ export type ErrorCode =
   | 'INVALID_METADATA'
   | 'DATASET_EXISTS'
   | 'READ_ONLY'
+  | 'RUN_LOCKED'
+  | 'GRID_MISMATCH'
   | 'DTYPE_MISMATCH'
   | 'SHAPE_MISMATCH'
   | 'OUTSIDE_ARRAY'
