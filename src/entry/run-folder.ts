@@ -3,14 +3,14 @@ import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { takeExclusiveLock } from '../adapters/sqlite/exclusive-lock.ts'
 import { ConfigError, InfrastructureError, messageOf } from '../core/errors.ts'
-import type { RecordedTask } from './run-identity.ts'
+import type { DescribedTask } from './run-place.ts'
 
 /** What a run's folder says of its run. */
 export interface RunDocument {
   readonly created: string
   /** Where the run was started: relative paths in configurations start there. */
   readonly directory: string
-  readonly tasks: readonly RecordedTask[]
+  readonly tasks: readonly DescribedTask[]
 }
 
 /** Who runs a run now. */

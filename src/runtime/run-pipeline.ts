@@ -1,4 +1,4 @@
-import { type ErrorCode, InfrastructureError, messageOf, type WireError } from '../core/errors.ts'
+import { type ErrorCode, InfrastructureError, messageOf, toWireError, type WireError } from '../core/errors.ts'
 import { gridOptions } from '../core/grid/block-grid.ts'
 import {
   type Hello,
@@ -14,8 +14,10 @@ import { createScheduler, OUTCOME_CODE, type Scheduler } from '../core/schedulin
 import type { Channel } from '../ports/channel.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Listener } from '../ports/listener.ts'
+import type { StoreLink } from '../ports/progress-store.ts'
 import type { WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { PlannedPipeline, PlannedTask } from './plan-pipeline.ts'
+import type { ProgressRecorder } from './progress-recorder.ts'
 import { type BlockFailure, EventStream, type TaskCounts } from './run-events.ts'
 import { createPool, createSession, type Lease, type Pool, type RunningTask, type Session } from './session.ts'
 
@@ -64,6 +66,8 @@ const MAX_QUIET = 3
 const LAST_WORDS_MS = 1000
 /** How long the end of a run waits for workers whose links are broken just then. */
 const FAREWELL_MS = 2000
+/** How long the end of a run waits for a store that is out of reach. */
+const LAST_FLUSH_MS = 10_000
 /** How long a worker that was killed may take to be gone before it is given up. */
 const KILL_WAIT_MS = 5000
 
@@ -92,6 +96,17 @@ export interface RunPipelineOptions {
   /** Stops handing out blocks, lets the running ones finish. */
   readonly signal?: AbortSignal
   readonly events?: EventStream
+  /** What was done before, and where it is written down what is done now. @default nothing and nowhere */
+  readonly progress?: RunProgress
+}
+
+/** The progress of a run, kept somewhere. */
+export interface RunProgress {
+  readonly recorder: ProgressRecorder
+  /** Aborted when it can't be kept any more, with the error as its reason: the run stops. */
+  readonly failed: AbortSignal
+  /** Has the run told when the store is out of reach: no block is handed out until it is back. */
+  onLink(receive: (link: StoreLink) => void): void
 }
 
 /** Runs a planned pipeline to its end, whatever happens to its workers. Outputs must exist already. */
@@ -115,6 +130,8 @@ class Coordinator {
   #progressDue = false
   #cancelGrace: (() => void) | undefined
   #fatal: WireError | undefined
+  #isPaused = false
+  #isEnding = false
   #cancelSweep: (() => void) | undefined
   /** Call off restarts that wait for their delay. */
   readonly #restarts = new Set<() => void>()
@@ -129,7 +146,10 @@ class Coordinator {
     this.#events = options.events ?? new EventStream()
     this.#begun = options.clock.now()
     this.#scheduler = createScheduler(
-      pipeline.tasks.map(({ id, after, grid }) => ({ id, after, ...gridOptions(grid) })),
+      pipeline.tasks.map((task, number) => {
+        const done = hasCheck(task) ? undefined : options.progress?.recorder.completed(number)
+        return { id: task.id, after: task.after, ...gridOptions(task.grid), ...(done === undefined ? {} : { done }) }
+      }),
       options.maxRetries === undefined ? {} : { maxRetries: options.maxRetries },
     )
     this.#tasks = pipeline.tasks.map((planned, number) => this.#startTask(planned, number))
@@ -165,10 +185,11 @@ class Coordinator {
     const stop = () => this.#stop()
     if (signal?.aborted) this.#state = 'stopping'
     signal?.addEventListener('abort', stop, { once: true })
+    this.#followStore()
     this.#options.listener?.onArrival((channel, hello) => this.#arrive(channel, hello))
     for (const pool of this.#pools) {
       if (pool.launcher === undefined) continue
-      const blocks = pool.tasks.reduce((sum, task) => sum + task.planned.grid.blockCount, 0)
+      const blocks = pool.tasks.reduce((sum, task) => sum + this.#blocksLeft(task), 0)
       for (let started = 0; started < Math.min(workers, blocks); started++) this.#startWorker(pool)
     }
     this.#finishIfDone()
@@ -181,6 +202,27 @@ class Coordinator {
       this.#cancelSweep?.()
       for (const cancel of this.#restarts) cancel()
     }
+  }
+
+  #blocksLeft({ id }: RunningTask): number {
+    const { total, completed } = this.#scheduler.taskState(id)
+    return total - completed
+  }
+
+  /** Nothing is handed out while what is done can't be written down, and when that fails for good the run stops. */
+  #followStore(): void {
+    const { progress } = this.#options
+    const fail = () => {
+      this.#fatal ??= toWireError(progress?.failed.reason, 'IO_ERROR')
+      this.#stop()
+    }
+    if (progress?.failed.aborted) fail()
+    progress?.failed.addEventListener('abort', fail, { once: true })
+    progress?.onLink((link) => {
+      this.#isPaused = link.status === 'lost'
+      this.#events.emit({ type: 'store', ...link })
+      this.#handOut()
+    })
   }
 
   // --- workers come and go
@@ -501,7 +543,8 @@ class Coordinator {
   }
 
   #canWork(session: Session): boolean {
-    return this.#state === 'running' && session.status === 'ready' && session.revoked.size === 0 && !session.saidGoodbye
+    const isOn = this.#state === 'running' && !this.#isPaused
+    return isOn && session.status === 'ready' && session.revoked.size === 0 && !session.saidGoodbye
   }
 
   #hasRoomFor(session: Session): boolean {
@@ -515,7 +558,7 @@ class Coordinator {
 
   /** Wakes idle workers, as far as there are blocks for them. */
   #handOut(): void {
-    if (this.#state !== 'running') return
+    if (this.#state !== 'running' || this.#isPaused) return
     for (const pool of this.#pools) {
       for (const idle of [pool.idleLaunched, pool.idleJoined]) {
         for (const session of idle) {
@@ -669,7 +712,7 @@ class Coordinator {
         case 'returned':
           break
         case 'failed':
-          this.#fail(session, task, index, outcome.error)
+          this.#fail(session, task, index, outcome.error, outcome.ms)
           continue
         default:
           outcome satisfies never
@@ -682,6 +725,7 @@ class Coordinator {
       task.restartsInARow = 0
       if (task.suspects.size > 0) for (const index of done) task.suspects.delete(index)
       session.completed += done.length
+      this.#options.progress?.recorder.recordCompleted(task.number, done)
       this.#events.emit({ type: 'blocks-done', taskId: task.id, indices: done, ms: times, workerId: session.id })
     }
     this.#watchTime(session)
@@ -692,7 +736,8 @@ class Coordinator {
     if (indices.length > 0) this.#scheduler.releaseMany(task.number, indices, indices.length, 'returned')
   }
 
-  #fail(session: Session, task: RunningTask, index: number, error: WireError): void {
+  /** @param ms how long the try took, where that is known */
+  #fail(session: Session, task: RunningTask, index: number, error: WireError, ms = 0): void {
     if (FATAL.has(error.code)) {
       this.#fatal ??= error
       this.#giveBack(task, [index])
@@ -701,8 +746,20 @@ class Coordinator {
     }
     const attempts = this.#scheduler.failedTries(task.id, index) + 1
     this.#scheduler.release({ taskId: task.id, index }, 'failed')
-    const { id: workerId } = session
-    if (this.#scheduler.blockState(task.id, index) === 'failed') {
+    const { id: workerId, host } = session
+    const isFinal = this.#scheduler.blockState(task.id, index) === 'failed'
+    this.#options.progress?.recorder.recordFailure({
+      task: task.number,
+      block: index,
+      attempt: attempts,
+      isFinal,
+      error,
+      workerId,
+      host,
+      durationMs: ms,
+      time: Date.now(),
+    })
+    if (isFinal) {
       const { logFile } = session.worker ?? {}
       const { readRoi, writeRoi } = task.planned.grid.block(index)
       const failure: BlockFailure = {
@@ -799,7 +856,24 @@ class Coordinator {
       this.#state = 'finishing'
       this.#drain()
     }
-    if (this.#state === 'running' || this.#sessions.size > 0) return
+    if (this.#state === 'running' || this.#sessions.size > 0 || this.#isEnding) return
+    this.#isEnding = true
+    const { progress } = this.#options
+    if (progress === undefined) this.#end()
+    else void this.#flushAndEnd(progress.recorder)
+  }
+
+  /** What a result calls done is written down. */
+  async #flushAndEnd(recorder: ProgressRecorder): Promise<void> {
+    try {
+      await recorder.flush({ signal: AbortSignal.timeout(LAST_FLUSH_MS) })
+    } catch (error) {
+      this.#fatal ??= toWireError(error, 'IO_ERROR')
+    }
+    this.#end()
+  }
+
+  #end(): void {
     const seconds = this.#seconds()
     const counts = this.#counts()
     const tasks = this.#tasks.map((task, index): TaskResult => {
@@ -813,15 +887,18 @@ class Coordinator {
         ...(task.error === undefined ? {} : { error: task.error }),
       }
     })
-    const ok = counts.every((count) => count.completed === count.total)
+    const ok = this.#fatal === undefined && counts.every((count) => count.completed === count.total)
     this.#events.emit({ type: 'progress', tasks: counts, seconds, busyWorkers: 0 })
     this.#events.emit({ type: 'run-finished', ok, seconds, tasks: counts })
     const error = this.#fatal
     const interrupted = this.#state === 'stopping' && !ok && error === undefined
     this.#settle({ ok, interrupted, seconds, tasks, ...(error === undefined ? {} : { error }) })
-    this.#settle = () => {}
   }
 }
+
+/** Where a task says itself which blocks are done, its record does not. */
+const hasCheck = ({ source }: PlannedTask): boolean =>
+  ('kind' in source ? source.definition.options.isDone : source.isDone) !== undefined
 
 const roisOf = (planned: PlannedTask, index: number): WireRois => {
   const { readRoi, writeRoi } = planned.grid.block(index)

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
-import { join, relative } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
 import { gridOptions } from '../core/grid/block-grid.ts'
+import type { RunIdentity } from '../core/progress/run-identity.ts'
 import type { PlannedPipeline } from '../runtime/plan-pipeline.ts'
 
 /** Where runs' folders are. */
@@ -29,7 +31,7 @@ export function runFolder(pipeline: PlannedPipeline, options: { readonly runDir?
 }
 
 /** A task as it is written down with its run. */
-export interface RecordedTask {
+export interface DescribedTask {
   readonly id: string
   readonly after: readonly string[]
   readonly blocks: number
@@ -41,7 +43,7 @@ export interface RecordedTask {
   readonly config?: Readonly<Record<string, unknown>>
 }
 
-export const recordedTasks = (pipeline: PlannedPipeline): RecordedTask[] =>
+export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
   pipeline.tasks.map(({ id, after, grid, unit, source }) => ({
     id,
     after,
@@ -53,8 +55,25 @@ export const recordedTasks = (pipeline: PlannedPipeline): RecordedTask[] =>
       : {}),
   }))
 
+/** What the record of a run is checked by. @param run its name where the record is kept */
+export const identityOf = (pipeline: PlannedPipeline, run: string): RunIdentity => ({
+  run,
+  tasks: pipeline.tasks.map(({ id, grid, unit, source }) => ({
+    id,
+    blockCount: grid.blockCount,
+    grid: canonicalJson({ ...gridOptions(grid), unit }),
+    config: canonicalJson('kind' in source ? source.config : {}),
+  })),
+})
+
+/** A run's name in a database of many runs: of its folder's name, and of where it is. */
+export function nameInDatabase(folder: string): string {
+  const place = createHash('sha256').update(realpathSync(dirname(folder))).digest('hex').slice(0, 8)
+  return `${basename(folder)}@${place}`
+}
+
 /** JSON with the keys in order: the same text for the same value. */
-export function canonicalJson(value: unknown): string {
+function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) =>
     typeof part === 'object' && part !== null && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
