@@ -1,5 +1,6 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeWhole } from './run-files.ts'
 
 /** In the folder of an array: the run that wrote it last. Readers of Zarr pass over it. */
 const FILE = '.bellis-run'
@@ -15,8 +16,5 @@ export function readMark(path: string): string | undefined {
 
 /** Says that from now on this run writes the array. */
 export function writeMark(path: string, run: string): void {
-  const file = join(path, FILE)
-  const temporary = `${file}.${process.pid}`
-  writeFileSync(temporary, `${run}\n`)
-  renameSync(temporary, file)
+  writeWhole(join(path, FILE), `${run}\n`)
 }

@@ -1,12 +1,11 @@
 import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
-import { mongodbProgress } from '../adapters/mongodb/mongodb-progress.ts'
 import { sqliteProgress } from '../adapters/sqlite/sqlite-progress.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { ProgressStore, RunRecord, StoreLink } from '../ports/progress-store.ts'
 import type { PlannedPipeline, PlannedTask } from '../runtime/plan-pipeline.ts'
 import { ProgressRecorder } from '../runtime/progress-recorder.ts'
-import type { RunProgress } from '../runtime/run-pipeline.ts'
+import { hasCheck, type RunProgress } from '../runtime/run-pipeline.ts'
 import { arrayStore } from './arrays.ts'
 import { systemClock } from './clock.ts'
 import { readMark, writeMark } from './output-marks.ts'
@@ -18,13 +17,30 @@ export type ProgressPlace = 'sqlite' | 'none' | (string & {}) | ProgressStore
 const FILE = 'progress.sqlite'
 
 /** @param folder the run's @throws ConfigError `INVALID_CONFIG` for a place that is none */
-export function openProgressStore(place: ProgressPlace, folder: string, fsync = false): ProgressStore | undefined {
+export async function openProgressStore(
+  place: ProgressPlace,
+  folder: string,
+  fsync = false,
+): Promise<ProgressStore | undefined> {
   if (typeof place === 'object') return place
-  if (place === 'none') return undefined
+  if (place === 'none' || place === 'custom') return undefined
   if (place === 'sqlite') return sqliteProgress(join(folder, FILE), { fsync })
-  if (/^mongodb(\+srv)?:\/\//.test(place)) return mongodbProgress(place, { fsync })
+  if (/^mongodb(\+srv)?:\/\//.test(place)) {
+    // Its driver takes longer to load than all else.
+    const { mongodbProgress } = await import('../adapters/mongodb/mongodb-progress.ts')
+    return mongodbProgress(place, { fsync })
+  }
   // Not with the value: what is nearly a URL may hold a password.
-  throw new ConfigError('INVALID_CONFIG', 'Progress is kept in "sqlite", in "none", or at a URL that begins with mongodb://.')
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    'Progress is kept in "sqlite", in "none", or at a URL that begins with mongodb://.',
+  )
+}
+
+/** A place as it is written down: without what lets one in. */
+export function describePlace(place: ProgressPlace): string {
+  if (typeof place === 'object') return 'custom'
+  return place.replace(/^(mongodb(?:\+srv)?:\/\/)[^@/]*@/, '$1')
 }
 
 /** The name of a run's record in its store. */
@@ -34,6 +50,8 @@ export const recordName = (store: ProgressStore, folder: string): string =>
 /** A run whose progress is kept. Disposing writes what is left and lets the run go. */
 export interface RecordedRun extends AsyncDisposable {
   readonly progress: RunProgress
+  /** Whether an earlier start has done all there is: no worker is needed. */
+  readonly isDone: boolean
   /** Makes an output's array, or opens it, and has it be this run's. */
   createOutputs(): Promise<void>
 }
@@ -55,7 +73,7 @@ export async function recordRun(
   pipeline: PlannedPipeline,
   { folder, place, overwrite, fsync, warn }: RecordRunOptions,
 ): Promise<RecordedRun | undefined> {
-  const store = openProgressStore(place, folder, fsync)
+  const store = await openProgressStore(place, folder, fsync)
   if (store === undefined) return undefined
   await using open = new AsyncDisposableStack()
   if (typeof place !== 'object') open.use(store)
@@ -75,8 +93,11 @@ export async function recordRun(
   const held = open.move()
   return {
     progress: { recorder, failed, onLink: link.listen },
+    isDone: pipeline.tasks.every(
+      (task, number) => !hasCheck(task) && recorder.completedCount(number) === task.grid.blockCount,
+    ),
     async createOutputs() {
-      await createOutputs(pipeline)
+      await createOutputs(pipeline, fsync)
       for (const path of await outputPaths(pipeline.tasks)) if (readMark(path) !== marks) writeMark(path, marks)
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
@@ -84,9 +105,9 @@ export async function recordRun(
 }
 
 /** Makes the outputs of every task that are not there. */
-export async function createOutputs(pipeline: PlannedPipeline): Promise<void> {
+export async function createOutputs(pipeline: PlannedPipeline, fsync = false): Promise<void> {
   for (const { path, options } of pipeline.tasks.flatMap((task) => task.outputs)) {
-    await (await arrayStore.create(path, options))[Symbol.asyncDispose]()
+    await (await arrayStore.create(path, { ...options, fsync }))[Symbol.asyncDispose]()
   }
 }
 

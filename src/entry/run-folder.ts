@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { takeExclusiveLock } from '../adapters/sqlite/exclusive-lock.ts'
 import { ConfigError, InfrastructureError, messageOf } from '../core/errors.ts'
+import { readJson, writeWhole } from './run-files.ts'
 import type { DescribedTask } from './run-place.ts'
 
 /** What a run's folder says of its run. */
@@ -10,6 +11,8 @@ export interface RunDocument {
   readonly created: string
   /** Where the run was started: relative paths in configurations start there. */
   readonly directory: string
+  /** Where its progress is kept: `sqlite`, `none`, `custom`, or a database's URL without its credentials. */
+  readonly progress: string
   readonly tasks: readonly DescribedTask[]
 }
 
@@ -37,9 +40,10 @@ let made = 0
 
 /**
  * Makes a run's folder where there is none, whole or not at all, and takes it for this process.
+ * @param overwrite what is written there of the run
  * @throws ConfigError `RUN_LOCKED` when the run is on already, `READ_ONLY`; InfrastructureError `DISK_FULL`
  */
-export function holdRunFolder(path: string, document: RunDocument): HeldRunFolder {
+export function holdRunFolder(path: string, document: RunDocument, overwrite = false): HeldRunFolder {
   let isNew = false
   const madeFolders: string[] = []
   try {
@@ -50,6 +54,7 @@ export function holdRunFolder(path: string, document: RunDocument): HeldRunFolde
     throw folderError(path, error)
   }
   const release = takeLock(path)
+  if (overwrite) writeWhole(join(path, DOCUMENT), textOf(document))
   return {
     path,
     isNew,
@@ -69,7 +74,7 @@ function makeWhole(path: string, document: RunDocument): boolean {
   const temporary = join(dirname(path), `.tmp-${process.pid}-${made++}`)
   try {
     mkdirSync(join(temporary, 'logs'), { recursive: true })
-    writeFileSync(join(temporary, DOCUMENT), `${JSON.stringify(document, null, 2)}\n`)
+    writeFileSync(join(temporary, DOCUMENT), textOf(document))
     renameSync(temporary, path)
     return true
   } catch (error) {
@@ -84,6 +89,8 @@ function makeWhole(path: string, document: RunDocument): boolean {
   }
 }
 
+const textOf = (document: RunDocument): string => `${JSON.stringify(document, null, 2)}\n`
+
 function takeLock(path: string): () => void {
   let lock: Disposable | undefined
   try {
@@ -94,7 +101,8 @@ function takeLock(path: string): () => void {
   }
   if (lock === undefined) {
     const holder = readRunHolder(path)
-    const who = holder === undefined ? '' : ` by process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
+    const who =
+      holder === undefined ? '' : ` by process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
     throw new ConfigError(
       'RUN_LOCKED',
       `This run is on already${who}; to add workers to it: bellis worker ${path}; to see how it goes: bellis status ${path}.`,
@@ -138,20 +146,6 @@ export function runHolderOf(path: string): RunHolder | undefined {
 /** @returns undefined where there is none, or no run */
 export const readRunDocument = (path: string): RunDocument | undefined => readJson(join(path, DOCUMENT))
 const readRunHolder = (path: string): RunHolder | undefined => readJson(join(path, HOLDER))
-
-function readJson<Document>(file: string): Document | undefined {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Document
-  } catch {
-    return undefined
-  }
-}
-
-function writeWhole(file: string, text: string): void {
-  const temporary = `${file}.${process.pid}`
-  writeFileSync(temporary, text)
-  renameSync(temporary, file)
-}
 
 /** Removes folders that nobody has put anything into. @param folders outermost first */
 function removeEmpty(folders: readonly string[]): void {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
+import type { WorldUnit } from '../core/geometry/placement.ts'
 import { gridOptions } from '../core/grid/block-grid.ts'
 import type { RunIdentity } from '../core/progress/run-identity.ts'
 import type { PlannedPipeline } from '../runtime/plan-pipeline.ts'
@@ -36,7 +37,7 @@ export interface DescribedTask {
   readonly after: readonly string[]
   readonly blocks: number
   /** What Rois count. */
-  readonly unit: string
+  readonly unit: WorldUnit
   readonly grid: ReturnType<typeof gridOptions>
   readonly name?: string
   readonly module?: string
@@ -68,7 +69,10 @@ export const identityOf = (pipeline: PlannedPipeline, run: string): RunIdentity 
 
 /** A run's name in a database of many runs: of its folder's name, and of where it is. */
 export function nameInDatabase(folder: string): string {
-  const place = createHash('sha256').update(realpathSync(dirname(folder))).digest('hex').slice(0, 8)
+  const place = createHash('sha256')
+    .update(realpathSync(dirname(folder)))
+    .digest('hex')
+    .slice(0, 8)
   return `${basename(folder)}@${place}`
 }
 

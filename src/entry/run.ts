@@ -9,8 +9,9 @@ import { EventStream, type RunEvent } from '../runtime/run-events.ts'
 import { type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
+import { keepLiveState } from './live-state.ts'
 import { moduleName } from './network-worker.ts'
-import { createOutputs, type ProgressPlace, type RecordedRun, recordRun } from './recorded-run.ts'
+import { createOutputs, describePlace, type ProgressPlace, type RecordedRun, recordRun } from './recorded-run.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder.ts'
 import { describeTasks, runFolder } from './run-place.ts'
 import { type Invitation, type NetworkOptions, openWorkerPool, type PoolKind, type WorkerPool } from './worker-pool.ts'
@@ -190,7 +191,6 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     onEvent: _,
     runDir: __,
     progress: ___,
-    fsync = false,
     ...limits
   } = options
   const place = progressPlace(pipeline, options)
@@ -198,17 +198,19 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   using folder = needsWorkers || place !== 'none' ? openFolder(pipeline, options) : undefined
   await using open = new AsyncDisposableStack()
   const { path = '' } = folder ?? {}
+  if (folder !== undefined) keepLiveState(path, events)
   const warn = (message: string) => events.emit({ type: 'warning', message })
   let recorded: RecordedRun | undefined
   let workerPool: WorkerPool | undefined
   try {
-    recorded = await recordRun(pipeline, { folder: path, place, overwrite, fsync, warn })
+    recorded = await recordRun(pipeline, { folder: path, place, overwrite, fsync: options.fsync ?? false, warn })
     if (recorded !== undefined) open.use(recorded)
-    workerPool = needsWorkers
+    const isDone = recorded?.isDone ?? false
+    workerPool = needsWorkers && !isDone
       ? await openWorkerPool(pool, path, options, (report) => events.emit({ type: 'jobs', ...report }))
       : undefined
     if (workerPool !== undefined) open.use(workerPool)
-    await (recorded?.createOutputs() ?? createOutputs(pipeline))
+    await (recorded?.createOutputs() ?? createOutputs(pipeline, options.fsync))
   } catch (error) {
     await open.disposeAsync()
     folder?.removeIfNew()
@@ -237,8 +239,13 @@ const progressPlace = (pipeline: PlannedPipeline, { progress }: RunOptions): Pro
   progress ?? (pipeline.tasks.some(isClosure) ? 'none' : 'sqlite')
 
 const openFolder = (pipeline: PlannedPipeline, options: RunOptions): HeldRunFolder =>
-  holdRunFolder(runFolder(pipeline, options), {
-    created: new Date().toISOString(),
-    directory: process.cwd(),
-    tasks: describeTasks(pipeline),
-  })
+  holdRunFolder(
+    runFolder(pipeline, options),
+    {
+      created: new Date().toISOString(),
+      directory: process.cwd(),
+      progress: describePlace(progressPlace(pipeline, options)),
+      tasks: describeTasks(pipeline),
+    },
+    options.overwrite,
+  )

@@ -1,7 +1,7 @@
 import type { WireError } from '../core/errors.ts'
 import type { Roi } from '../core/geometry/roi.ts'
-import type { StoreLink } from '../ports/progress-store.ts'
 import type { TaskState } from '../core/scheduling/scheduler.ts'
+import type { StoreLink } from '../ports/progress-store.ts'
 
 /** One task's counts, as the scheduler has them. */
 export type TaskCounts = TaskState

@@ -89,6 +89,8 @@ export interface RunPipelineOptions {
   readonly reconnectMs?: number
   /** What relative paths in configurations start from, for workers elsewhere. */
   readonly folder?: string
+  /** A block is done when what it wrote is on the disk itself. @default false */
+  readonly fsync?: boolean
   /** How workers elsewhere are told a task's module. @default by its URL */
   moduleName?(url: string): string
   /** How long running blocks may go on after `signal`. @default 5000 */
@@ -781,7 +783,7 @@ class Coordinator {
   }
 
   #wireTask(planned: PlannedTask): WireTask {
-    const { folder, moduleName = (url) => url } = this.#options
+    const { folder, fsync, moduleName = (url) => url } = this.#options
     const { grid, source, unit, id } = planned
     const node = 'kind' in source ? source : undefined
     return {
@@ -792,6 +794,7 @@ class Coordinator {
       ...(folder === undefined ? {} : { folder }),
       unit,
       grid: gridOptions(grid),
+      ...(fsync ? { fsync } : {}),
     }
   }
 
@@ -897,7 +900,7 @@ class Coordinator {
 }
 
 /** Where a task says itself which blocks are done, its record does not. */
-const hasCheck = ({ source }: PlannedTask): boolean =>
+export const hasCheck = ({ source }: PlannedTask): boolean =>
   ('kind' in source ? source.definition.options.isDone : source.isDone) !== undefined
 
 const roisOf = (planned: PlannedTask, index: number): WireRois => {

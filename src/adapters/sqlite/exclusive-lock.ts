@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { loadSqlite } from './sqlite-database.ts'
 
 /**
  * Takes a lock that the operating system ends with this process, however it ends: the one that SQLite holds on a file while it
@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
  * @throws what SQLite throws where the file can't be made or the file system knows no locks
  */
 export function takeExclusiveLock(path: string, waitMs = 0): Disposable | undefined {
+  const { DatabaseSync } = loadSqlite()
   const file = new DatabaseSync(path, { timeout: waitMs })
   try {
     // Nothing is ever written: a journal would be one more file to leave behind.

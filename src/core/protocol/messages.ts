@@ -32,6 +32,8 @@ export interface WireTask {
   /** What the Rois count, and what the worker's arrays are opened in. */
   readonly unit: WorldUnit
   readonly grid: BlockGridOptions
+  /** Report a block when what it wrote is on the disk itself. */
+  readonly fsync?: boolean
 }
 
 /** The two Rois of a block, in the task's unit. */

@@ -6,7 +6,9 @@ import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
 import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
-import { execute, planTasks } from '../run.ts'
+import { execute, planTasks, type RunOptions } from '../run.ts'
+import { runFolder } from '../run-place.ts'
+import { readRunState } from '../run-state.ts'
 import type { Invitation } from '../worker-pool.ts'
 import { type RunFlags, runOptionsOf } from './options.ts'
 import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
@@ -24,8 +26,9 @@ export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Pro
   const pipeline = await planTasks(tasks, options)
   for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
   if (flags.dryRun) {
-    if (flags.json) printJson(planDocument(pipeline, options))
-    else process.stdout.write(`${describePlan(pipeline, options)}\n`)
+    const done = flags.overwrite ? [] : await countDone(pipeline, options)
+    if (flags.json) printJson(planDocument(pipeline, options, done))
+    else process.stdout.write(`${describePlan(pipeline, options, done)}\n`)
     return undefined
   }
   if (flags.overwrite) await confirmOverwrite(pipeline, flags)
@@ -34,6 +37,12 @@ export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Pro
   if (result.interrupted) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
   return result
+}
+
+/** How many blocks of each task an earlier start of the same run has done. */
+async function countDone(pipeline: PlannedPipeline, options: RunOptions): Promise<number[]> {
+  const state = await readRunState(runFolder(pipeline, options), { place: options.progress, limit: 0 })
+  return state?.tasks.map(({ completed }) => completed) ?? []
 }
 
 async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promise<RunResult> {
