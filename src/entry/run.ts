@@ -206,9 +206,10 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     recorded = await recordRun(pipeline, { folder: path, place, overwrite, fsync: options.fsync ?? false, warn })
     if (recorded !== undefined) open.use(recorded)
     const isDone = recorded?.isDone ?? false
-    workerPool = needsWorkers && !isDone
-      ? await openWorkerPool(pool, path, options, (report) => events.emit({ type: 'jobs', ...report }))
-      : undefined
+    workerPool =
+      needsWorkers && !isDone
+        ? await openWorkerPool(pool, path, options, (report) => events.emit({ type: 'jobs', ...report }))
+        : undefined
     if (workerPool !== undefined) open.use(workerPool)
     await (recorded?.createOutputs() ?? createOutputs(pipeline, options.fsync))
   } catch (error) {

@@ -116,13 +116,17 @@ describe('a run that is started again', () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 40, ms: 10 }
-    const killed = await drive(config, {}, {
-      ownGroup: true,
-      meanwhile: async ({ pid }) => {
-        await until('some blocks are done', () => ran(path).length >= 10)
-        process.kill(-pid, 'SIGKILL')
+    const killed = await drive(
+      config,
+      {},
+      {
+        ownGroup: true,
+        meanwhile: async ({ pid }) => {
+          await until('some blocks are done', () => ran(path).length >= 10)
+          process.kill(-pid, 'SIGKILL')
+        },
       },
-    })
+    )
     assert.equal(killed.code, 'SIGKILL')
     const before = ran(path)
     const again = await drive(config)
@@ -133,7 +137,10 @@ describe('a run that is started again', () => {
     const repeated = ran(path).length - 40
     assert.equal(repeated, before.length - skipped)
     assert.ok(repeated <= 2 * 2 * 4, `${repeated} blocks were done again`)
-    assert.deepEqual([...new Set(ran(path))].sort((a, b) => a - b), upTo(40))
+    assert.deepEqual(
+      [...new Set(ran(path))].sort((a, b) => a - b),
+      upTo(40),
+    )
   })
 
   it('tries again the blocks that had failed, and no other', async () => {
@@ -156,7 +163,13 @@ describe('a run that is started again', () => {
       upTo(12),
     )
     const status = await bellis(['status', runsIn(path)[0] as string, '--json'], { cwd: path })
-    assert.deepEqual(JSON.parse(status.stdout).tasks[0], { id: 'has-bug', total: 12, completed: 12, failed: 0, left: 0 })
+    assert.deepEqual(JSON.parse(status.stdout).tasks[0], {
+      id: 'has-bug',
+      total: 12,
+      completed: 12,
+      failed: 0,
+      left: 0,
+    })
   })
 
   it('asks the task itself which blocks are done, where it has a check', async () => {
@@ -252,18 +265,25 @@ describe('two coordinators of one run', () => {
     const config = { folder: path, blocks: 8, waits: 0 }
     let refused: Ended | undefined
     let holder = 0
-    const first = await drive(config, {}, {
-      meanwhile: async ({ pid }) => {
-        holder = pid
-        await until('a block waits', () => existsSync(join(path, 'begun')))
-        refused = await drive(config)
-        writeFileSync(join(path, 'go'), '')
+    const first = await drive(
+      config,
+      {},
+      {
+        meanwhile: async ({ pid }) => {
+          holder = pid
+          await until('a block waits', () => existsSync(join(path, 'begun')))
+          refused = await drive(config)
+          writeFileSync(join(path, 'go'), '')
+        },
       },
-    })
+    )
     assert.equal(first.code, 0, first.stderr)
     assert.equal(firstTask(first).completed, 8)
     assert.equal(refused?.result, undefined)
-    assert.match(refused?.stderr ?? '', new RegExp(`This run is on already by process ${holder} of \\S+ on \\S+, since`))
+    assert.match(
+      refused?.stderr ?? '',
+      new RegExp(`This run is on already by process ${holder} of \\S+ on \\S+, since`),
+    )
     assert.equal(ran(path).length, 8)
   })
 
@@ -281,13 +301,17 @@ describe('two coordinators of one run', () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 4, waits: 0 }
-    await drive(config, {}, {
-      ownGroup: true,
-      meanwhile: async ({ pid }) => {
-        await until('a block waits', () => existsSync(join(path, 'begun')))
-        process.kill(-pid, 'SIGKILL')
+    await drive(
+      config,
+      {},
+      {
+        ownGroup: true,
+        meanwhile: async ({ pid }) => {
+          await until('a block waits', () => existsSync(join(path, 'begun')))
+          process.kill(-pid, 'SIGKILL')
+        },
       },
-    })
+    )
     writeFileSync(join(path, 'go'), '')
     assert.equal((await drive(config)).code, 0)
   })
@@ -335,19 +359,23 @@ describe('what is kept of a run', () => {
     const { path: cwd } = folder
     let told = ''
     let reset = ''
-    await drive({ folder: cwd, blocks: 8, waits: 7 }, {}, {
-      meanwhile: async () => {
-        await until('a block waits', () => existsSync(join(cwd, 'begun')))
-        const [name] = runsIn(cwd) as [string]
-        for (;;) {
-          const { stdout } = await bellis(['status', name], { cwd })
-          told = stdout
-          if (/7 of 8 blocks/.test(stdout)) break
-        }
-        reset = (await bellis(['reset', name, '--yes'], { cwd })).stderr
-        writeFileSync(join(cwd, 'go'), '')
+    await drive(
+      { folder: cwd, blocks: 8, waits: 7 },
+      {},
+      {
+        meanwhile: async () => {
+          await until('a block waits', () => existsSync(join(cwd, 'begun')))
+          const [name] = runsIn(cwd) as [string]
+          for (;;) {
+            const { stdout } = await bellis(['status', name], { cwd })
+            told = stdout
+            if (/7 of 8 blocks/.test(stdout)) break
+          }
+          reset = (await bellis(['reset', name, '--yes'], { cwd })).stderr
+          writeFileSync(join(cwd, 'go'), '')
+        },
       },
-    })
+    )
     assert.match(told, /: on, by process \d+ of \S+ on \S+ since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/)
     assert.match(reset, /This run is on already by process/)
   })
@@ -359,10 +387,14 @@ describe('what is kept of a run', () => {
     assert.equal(first.code, 0, first.stderr)
     const [name] = runsIn(cwd) as [string]
     const { stdout, stderr } = await bellis(['reset', name, '--roi', '4:1', '--yes', '--json'], { cwd })
-    assert.deepEqual(JSON.parse(stdout || '[]'), [
-      { id: 'first', blocks: 1, failedTries: 0 },
-      { id: 'second', blocks: 3, failedTries: 0 },
-    ], stderr)
+    assert.deepEqual(
+      JSON.parse(stdout || '[]'),
+      [
+        { id: 'first', blocks: 1, failedTries: 0 },
+        { id: 'second', blocks: 3, failedTries: 0 },
+      ],
+      stderr,
+    )
   })
 
   it('says which runs there are when it does not know one', async () => {

@@ -81,7 +81,7 @@ function sqliteError(file: string, error: unknown): InfrastructureError {
 }
 
 /** Node 22 warns that its SQLite is experimental: what Bellis uses of it is the same in Node 24, where it is not. */
-function loadSqlite(): typeof import('node:sqlite') {
+export function loadSqlite(): typeof import('node:sqlite') {
   const { emitWarning } = process
   process.emitWarning = ((warning: string | Error, ...rest: [never]) => {
     if (!String(warning).startsWith('SQLite is an experimental feature')) emitWarning.call(process, warning, ...rest)
