@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { takeExclusiveLock } from '../adapters/sqlite/exclusive-lock.ts'
+import { takeExclusiveLock } from '../adapters/sqlite/file-lock.ts'
 import { ConfigError, InfrastructureError, messageOf } from '../core/errors.ts'
 import { readJson, writeWhole } from './run-files.ts'
 import type { DescribedTask } from './run-place.ts'
@@ -35,7 +35,11 @@ export interface HeldRunFolder extends Disposable {
 
 const DOCUMENT = 'run.json'
 const LOCK = 'lock'
+/** Shared by the run's workers of this machine. */
+const WORKERS = 'workers.lock'
 const HOLDER = 'holder.json'
+/** Workers of a coordinator that is gone end by themselves sooner. */
+const ORPHANS_MS = 10_000
 let made = 0
 
 /**
@@ -54,6 +58,7 @@ export function holdRunFolder(path: string, document: RunDocument, overwrite = f
     throw folderError(path, error)
   }
   const release = takeLock(path)
+  awaitOrphans(path, release)
   if (overwrite) writeWhole(join(path, DOCUMENT), textOf(document))
   return {
     path,
@@ -124,6 +129,27 @@ function takeLock(path: string): () => void {
     lock[Symbol.dispose]()
   }
 }
+
+/** Workers of a start that was killed may still be at their last block: until they are gone no other worker may touch it. */
+function awaitOrphans(path: string, release: () => void): void {
+  let lock: Disposable | undefined
+  try {
+    lock = takeExclusiveLock(workersLock(path), ORPHANS_MS)
+  } catch (error) {
+    release()
+    throw folderError(path, error)
+  }
+  lock?.[Symbol.dispose]()
+  if (lock !== undefined) return
+  release()
+  throw new ConfigError(
+    'RUN_LOCKED',
+    `Workers of an earlier start of this run do not end; end them (ps shows them as worker-process), then start again.`,
+  )
+}
+
+/** What the workers of a run on this machine hold together while they live. */
+export const workersLock = (folder: string): string => join(folder, WORKERS)
 
 function userName(): string {
   try {

@@ -14,6 +14,7 @@ import { moduleName } from './network-worker.ts'
 import { createOutputs, describePlace, type ProgressPlace, type RecordedRun, recordRun } from './recorded-run.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder.ts'
 import { describeTasks, runFolder } from './run-place.ts'
+import { sessionFile } from './session-file.ts'
 import { type Invitation, type NetworkOptions, openWorkerPool, type PoolKind, type WorkerPool } from './worker-pool.ts'
 
 /** How a run is done. */
@@ -225,6 +226,7 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     launcherOf: (task) => (isClosure(task) || workerPool === undefined ? inline : workerPool.launcher),
     ...(workerPool === undefined ? {} : { listener: workerPool.listener }),
     ...(recorded === undefined ? {} : { progress: recorded.progress }),
+    ...(workerPool === undefined || recorded === undefined || overwrite ? {} : { sessions: sessionFile(path) }),
     folder: process.cwd(),
     moduleName,
     workers,

@@ -19,7 +19,18 @@ import type { WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { PlannedPipeline, PlannedTask } from './plan-pipeline.ts'
 import type { ProgressRecorder } from './progress-recorder.ts'
 import { type BlockFailure, EventStream, type TaskCounts } from './run-events.ts'
-import { createPool, createSession, type Lease, type Pool, type RunningTask, type Session } from './session.ts'
+import {
+  createPool,
+  createSession,
+  isOnItsOwn,
+  type Lease,
+  type Pool,
+  type RunningTask,
+  type SavedSession,
+  type Session,
+  type SessionKeeper,
+  saveSession,
+} from './session.ts'
 
 /** How a task ended. */
 export interface TaskResult extends TaskCounts {
@@ -66,6 +77,10 @@ const MAX_QUIET = 3
 const LAST_WORDS_MS = 1000
 /** How long the end of a run waits for workers whose links are broken just then. */
 const FAREWELL_MS = 2000
+/** Who is at which block is saved at most this often: blocks that are shorter are not worth it. */
+const SAVE_SESSIONS_MS = 200
+/** Beyond every number that was given after the last saving. */
+const SAVED_GAP = 1_000_000
 /** How long the end of a run waits for a store that is out of reach. */
 const LAST_FLUSH_MS = 10_000
 /** How long a worker that was killed may take to be gone before it is given up. */
@@ -98,6 +113,8 @@ export interface RunPipelineOptions {
   /** Stops handing out blocks, lets the running ones finish. */
   readonly signal?: AbortSignal
   readonly events?: EventStream
+  /** Where it is kept which workers are at which blocks, for a coordinator that is started again. @default nowhere */
+  readonly sessions?: SessionKeeper
   /** What was done before, and where it is written down what is done now. @default nothing and nowhere */
   readonly progress?: RunProgress
 }
@@ -133,6 +150,8 @@ class Coordinator {
   #cancelGrace: (() => void) | undefined
   #fatal: WireError | undefined
   #isPaused = false
+  #cancelSave: (() => void) | undefined
+  #hasSaved = false
   #isEnding = false
   #cancelSweep: (() => void) | undefined
   /** Call off restarts that wait for their delay. */
@@ -188,11 +207,12 @@ class Coordinator {
     if (signal?.aborted) this.#state = 'stopping'
     signal?.addEventListener('abort', stop, { once: true })
     this.#followStore()
+    const awaited = this.#restoreSessions()
     this.#options.listener?.onArrival((channel, hello) => this.#arrive(channel, hello))
     for (const pool of this.#pools) {
       if (pool.launcher === undefined) continue
       const blocks = pool.tasks.reduce((sum, task) => sum + this.#blocksLeft(task), 0)
-      for (let started = 0; started < Math.min(workers, blocks); started++) this.#startWorker(pool)
+      for (let started = awaited; started < Math.min(workers, blocks); started++) this.#startWorker(pool)
     }
     this.#finishIfDone()
     try {
@@ -202,6 +222,7 @@ class Coordinator {
       this.#cancelProgress?.()
       this.#cancelGrace?.()
       this.#cancelSweep?.()
+      this.#cancelSave?.()
       for (const cancel of this.#restarts) cancel()
     }
   }
@@ -225,6 +246,75 @@ class Coordinator {
       this.#events.emit({ type: 'store', ...link })
       this.#handOut()
     })
+  }
+
+  /**
+   * Expects the workers that were at blocks when an earlier start of the run was killed: their blocks wait for them as they
+   * do when a link breaks.
+   * @returns how many of them had been started by the run
+   */
+  #restoreSessions(): number {
+    const { sessions, clock, reconnectMs = 10_000 } = this.#options
+    const pool = this.#networkPool()
+    if (sessions?.saved === undefined || pool === undefined || this.#state !== 'running') return 0
+    this.#nextWorker = sessions.saved.nextWorker + SAVED_GAP
+    this.#nextLease = sessions.saved.nextLease + SAVED_GAP
+    let launched = 0
+    for (const saved of sessions.saved.sessions) {
+      const leases = saved.leases.flatMap((lease) => this.#restoreLease(lease) ?? [])
+      if (leases.length === 0) continue
+      const session = createSession(saved.number, saved.key, pool, !saved.wasLaunched, true)
+      Object.assign(session, { status: 'away', isRemote: true, host: saved.host })
+      pool.sessions.add(session)
+      this.#sessions.set(session.id, session)
+      for (const lease of leases) this.#addLease(session, lease)
+      if (saved.wasLaunched) launched++
+      session.cancelAway = clock.after(reconnectMs, () =>
+        this.#endSession(session, { reason: 'it did not come back', lastOutput: '' }),
+      )
+    }
+    return launched
+  }
+
+  /** @returns undefined where nothing of it is left to do */
+  #restoreLease({ id, taskId, blocks, reported }: SavedSession['leases'][number]): Lease | undefined {
+    const task = this.#tasks.find((each) => each.id === taskId)
+    if (task === undefined) return undefined
+    const gone = new Set<number>()
+    for (const [at, index] of blocks.entries()) {
+      if (at < reported || this.#scheduler.acquireBlock(taskId, index) === undefined) gone.add(index)
+    }
+    return gone.size === blocks.length
+      ? undefined
+      : { id, task, blocks, reported, gone, since: this.#options.clock.now() }
+  }
+
+  /** Saves who is at which blocks, of the workers that look for the run by themselves when its coordinator is gone. */
+  #noteSessions(): void {
+    const { sessions, clock } = this.#options
+    if (sessions === undefined || this.#cancelSave !== undefined) return
+    this.#cancelSave = clock.after(SAVE_SESSIONS_MS, () => {
+      this.#cancelSave = undefined
+      const old = clock.now() - SAVE_SESSIONS_MS
+      const saved: SavedSession[] = []
+      for (const session of this.#busy) {
+        if (!session.isRemote || !(isOnItsOwn(session) || session.worker?.onLink)) continue
+        const leases = session.leases.filter(({ since }) => since <= old)
+        if (leases.length > 0) saved.push(saveSession(session, leases))
+        if (leases.length < session.leases.length) this.#noteSessions()
+      }
+      if (saved.length > 0 || this.#hasSaved) this.#saveSessions(saved)
+    })
+  }
+
+  #saveSessions(sessions: readonly SavedSession[]): void {
+    this.#hasSaved = sessions.length > 0
+    this.#options.sessions?.save({ nextWorker: this.#nextWorker, nextLease: this.#nextLease, sessions })
+  }
+
+  /** Where workers come in that nobody has started. */
+  #networkPool(): Pool | undefined {
+    return this.#pools.find(({ tasks }) => tasks.some(({ planned }) => 'kind' in planned.source))
   }
 
   // --- workers come and go
@@ -261,7 +351,7 @@ class Coordinator {
       this.#guard(known, () => this.#attach(known, channel, hello, true))
       return
     }
-    const pool = this.#pools.find(({ tasks }) => tasks.some(({ planned }) => 'kind' in planned.source))
+    const pool = this.#networkPool()
     if (this.#state !== 'running' || pool === undefined) {
       channel.send({ type: 'refused', code: 'RUN_OVER', message: 'This run has nothing left to do.' })
       channel.close()
@@ -278,7 +368,8 @@ class Coordinator {
       channel.close()
       throw new InfrastructureError('PROTOCOL_ERROR', message)
     }
-    const isFirst = session.status === 'starting'
+    const isFirst = session.status === 'starting' || session.isMissed
+    session.isMissed = false
     session.cancelAway?.()
     session.channel?.close()
     session.channel = channel
@@ -316,6 +407,7 @@ class Coordinator {
     if (this.#state !== 'running') channel.send({ type: 'drain' })
     if (isRemote) this.#startSweep()
     session.worker?.onLink?.('in')
+    this.#watchTime(session)
     if (isFirst) {
       this.#events.emit({ type: 'worker-started', workerId: session.id, pid: hello.pid, host: hello.host })
     }
@@ -376,7 +468,7 @@ class Coordinator {
     session.killed ??= reason
     const exit = { reason: session.killed.message, lastOutput: '' }
     if (session.worker === undefined) {
-      if (session.isJoined) this.#endSession(session, exit)
+      if (isOnItsOwn(session)) this.#endSession(session, exit)
       return
     }
     session.worker.kill()
@@ -393,9 +485,9 @@ class Coordinator {
     const { reconnectMs = 10_000, clock } = this.#options
     if (session.exit !== undefined) {
       this.#endSession(session, session.exit)
-    } else if (session.saidGoodbye && session.isJoined) {
+    } else if (session.saidGoodbye && isOnItsOwn(session)) {
       this.#endSession(session, { reason: 'it left', lastOutput: '' })
-    } else if (session.isJoined && this.#state !== 'running' && session.leases.length === 0) {
+    } else if (isOnItsOwn(session) && this.#state !== 'running' && session.leases.length === 0) {
       this.#waitForFarewell(session)
     } else if (session.isRemote && session.saidGoodbye) {
       // It should be about to exit; something in it may keep it from that.
@@ -443,12 +535,12 @@ class Coordinator {
     const task = session.leases[0]?.task
     const leftOrderly = session.saidGoodbye && session.killed === undefined
     // At the end of a run no one is to blame for what was cut short.
-    const isBlamed = !leftOrderly && this.#state === 'running'
+    const isBlamed = !leftOrderly && !session.isMissed && this.#state === 'running'
     this.#loseLeases(session, isBlamed ? (session.killed ?? deathError(session, exit)) : undefined)
     if (isBlamed) this.#tellDeath(session, task, exit)
     else if (this.#state === 'running' && !session.isJoined) {
       // Leaving again and again without a block done is no way to go on, however orderly.
-      const wasOfNoUse = session.hadLease && session.completed === 0
+      const wasOfNoUse = session.hadLease && session.completed === 0 && !session.isMissed
       this.#restartAfter(session, wasOfNoUse ? (this.#restartDelay(session, task, exit) ?? 0) : 0)
     }
     this.#handOut()
@@ -585,7 +677,7 @@ class Coordinator {
       const taken = this.#scheduler.acquireInto(task.number, count, this.#acquired)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
       const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
-      this.#send(session, { id: this.#nextLease++, task, blocks, reported: 0 })
+      this.#send(session, { id: this.#nextLease++, task, blocks, reported: 0, since: this.#options.clock.now() })
       return true
     }
     return false
@@ -607,20 +699,25 @@ class Coordinator {
       session.known.add(task)
       channel?.send({ type: 'task', task: this.#wireTask(task.planned) })
     }
-    session.leases.push(lease)
-    session.hadLease = true
-    if (session.leases.length === 1) {
-      this.#busy.add(session)
-      if (!session.isJoined) this.#busyLaunched++
-    }
+    this.#addLease(session, lease)
     const rois = session.wantsRois ? { rois: blocks.map((index) => roisOf(task.planned, index)) } : {}
     channel?.send({ type: 'lease', lease: lease.id, taskId: task.id, blocks, ...rois })
     this.#events.emit({ type: 'blocks-leased', taskId: task.id, indices: blocks, workerId: session.id })
     if (session.leases.length === 1) this.#watchTime(session)
   }
 
+  #addLease(session: Session, lease: Lease): void {
+    session.leases.push(lease)
+    session.hadLease = true
+    this.#noteSessions()
+    if (session.leases.length > 1) return
+    this.#busy.add(session)
+    if (!session.isJoined) this.#busyLaunched++
+  }
+
   /** A lease of a worker has ended, one way or another. */
   #removeLease(session: Session, lease: Lease): void {
+    this.#noteSessions()
     session.leases.splice(session.leases.indexOf(lease), 1)
     if (session.leases.length > 0) return
     this.#busy.delete(session)
@@ -629,7 +726,7 @@ class Coordinator {
 
   #returnLease(session: Session, lease: Lease): void {
     this.#removeLease(session, lease)
-    this.#giveBack(lease.task, lease.blocks.slice(lease.reported))
+    this.#giveBack(lease.task, restOf(lease))
   }
 
   /** Takes a worker's blocks back. @param error of the block that it was at; without one that is returned, too */
@@ -638,7 +735,7 @@ class Coordinator {
     const [running] = session.leases
     for (const lease of [...session.leases]) {
       this.#removeLease(session, lease)
-      const rest = lease.blocks.slice(lease.reported)
+      const rest = restOf(lease)
       const diedAtIt = error !== undefined && lease === running && session.setUp.has(lease.task)
       // Of several it may have done the first ones without a word: which one it was shows when each has a lease of its own.
       if (diedAtIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
@@ -663,7 +760,7 @@ class Coordinator {
     const what = session.setUp.has(lease.task) ? block : `Setting up "${id}"`
     session.cancelTimeout = clock.after(timeoutMs, () => {
       const took = `${what} took longer than ${timeoutMs / 1000} s`
-      if (!session.isJoined) {
+      if (!isOnItsOwn(session)) {
         this.#endWorker(session, { code: 'BLOCK_TIMEOUT', message: `${took}; its worker ${session.id} was ended.` })
         return
       }
@@ -701,6 +798,7 @@ class Coordinator {
     for (let at = 0; at < outcomes.length; at++) {
       const outcome = outcomes[at] as Outcome
       const index = lease.blocks[begin + at] as number
+      if (lease.gone?.has(index)) continue
       switch (outcome.status) {
         case 'done':
           task.averageMs = average(task.averageMs, outcome.ms)
@@ -843,7 +941,7 @@ class Coordinator {
     for (const session of [...this.#sessions.values()]) {
       // One that has not said hello yet holds nothing: it need not finish starting. Nor need one that lost its link.
       if (session.status === 'starting' || (session.status === 'away' && session.leases.length === 0)) {
-        if (session.isJoined) this.#waitForFarewell(session)
+        if (isOnItsOwn(session)) this.#waitForFarewell(session)
         else session.worker?.kill()
       } else session.channel?.send({ type: 'drain' })
     }
@@ -877,6 +975,7 @@ class Coordinator {
   }
 
   #end(): void {
+    if (this.#hasSaved || this.#options.sessions?.saved !== undefined) this.#saveSessions([])
     const seconds = this.#seconds()
     const counts = this.#counts()
     const tasks = this.#tasks.map((task, index): TaskResult => {
@@ -902,6 +1001,10 @@ class Coordinator {
 /** Where a task says itself which blocks are done, its record does not. */
 export const hasCheck = ({ source }: PlannedTask): boolean =>
   ('kind' in source ? source.definition.options.isDone : source.isDone) !== undefined
+
+/** The blocks of a lease that have not been reported. */
+const restOf = ({ blocks, reported, gone }: Lease): number[] =>
+  blocks.slice(reported).filter((index) => !gone?.has(index))
 
 const roisOf = (planned: PlannedTask, index: number): WireRois => {
   const { readRoi, writeRoi } = planned.grid.block(index)

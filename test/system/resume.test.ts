@@ -5,7 +5,14 @@ import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
 import type { RunResult } from '../../src/runtime/run-pipeline.ts'
-import { bellis, type CommandOptions, hashVoxels, runNode, temporaryFolder } from '../support/command-line.ts'
+import {
+  bellis,
+  type CommandOptions,
+  type CommandResult,
+  hashVoxels,
+  runNode,
+  temporaryFolder,
+} from '../support/command-line.ts'
 import { until } from './processes.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
@@ -314,6 +321,82 @@ describe('two coordinators of one run', () => {
     )
     writeFileSync(join(path, 'go'), '')
     assert.equal((await drive(config)).code, 0)
+  })
+})
+
+describe('workers that have joined a run', () => {
+  it('outlive its coordinator, and hand the block that they finished meanwhile to the one that follows', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 6, waits: 0 }
+    const options = { pool: 'none', workers: 1 }
+    let worker: Promise<CommandResult> | undefined
+
+    const killed = await drive(config, options, {
+      meanwhile: async ({ pid }) => {
+        const name = await until('the run is on', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
+        await until('it can be joined', () => existsSync(join(path, '.bellis', name, 'context')))
+        worker = bellis(['worker', name], {
+          cwd: path,
+          meanwhile: async () => {
+            await until('a block waits', () => existsSync(join(path, 'begun')))
+            const saved = join(path, '.bellis', name, 'sessions.json')
+            await until('its place is saved', () => existsSync(saved) && readFileSync(saved, 'utf8').includes('leases'))
+            process.kill(pid, 'SIGKILL')
+          },
+        })
+      },
+    })
+    assert.equal(killed.code, 'SIGKILL')
+    writeFileSync(join(path, 'go'), '')
+    await until('the block is done, and nobody to tell', () => ran(path).includes(0))
+    const again = await drive(config, options)
+    assert.equal(again.code, 0, again.stderr)
+    const { code, stderr } = await (worker as Promise<CommandResult>)
+    assert.equal(code, 0, stderr)
+    assert.match(stderr, /In again, as w\d+/)
+    assert.deepEqual(ran(path).sort(), upTo(6), 'every block was done once')
+    assert.equal(firstTask(again).completed, 6)
+  })
+
+  it('are not waited for any longer when they do not come back', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 6, waits: 0 }
+    let worker = 0
+    await drive(
+      config,
+      { pool: 'none', workers: 1 },
+      {
+        meanwhile: async ({ pid }) => {
+          const name = await until('the run is on', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
+          await until('it can be joined', () => existsSync(join(path, '.bellis', name, 'context')))
+          void bellis(['worker', name], {
+            cwd: path,
+            meanwhile: async (child) => {
+              worker = child.pid
+              await until('a block waits', () => existsSync(join(path, 'begun')))
+              const saved = join(path, '.bellis', name, 'sessions.json')
+              await until(
+                'its place is saved',
+                () => existsSync(saved) && readFileSync(saved, 'utf8').includes('leases'),
+              )
+              process.kill(worker, 'SIGKILL')
+              process.kill(pid, 'SIGKILL')
+            },
+          })
+        },
+      },
+    )
+    writeFileSync(join(path, 'go'), '')
+    const again = await drive(config, { reconnectMs: 200 })
+    assert.equal(again.code, 0, again.stderr)
+    assert.deepEqual(ran(path).sort(), upTo(6))
+    assert.deepEqual(
+      again.events.filter(({ type }) => type === 'block-retried' || type === 'worker-died'),
+      [],
+      'nobody is blamed for it',
+    )
   })
 })
 
