@@ -118,7 +118,7 @@ function describeTask(task: TaskResult, seconds: number): string {
   const done = task.completed === task.total
   const parts = [
     `${task.completed} of ${task.total} blocks`,
-    ...(task.skipped > 0 ? [`${task.skipped} of them skipped`] : []),
+    ...(task.skipped > 0 ? [`${task.skipped} of them done before`] : []),
     ...(task.failed > 0 ? [paint('red', `${task.failed} failed`)] : []),
     ...(task.orphaned > 0 ? [paint('red', `${task.orphaned} orphaned`)] : []),
     ...(task.pending + task.ready > 0 ? [`${task.pending + task.ready} not begun`] : []),
