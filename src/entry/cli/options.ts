@@ -21,6 +21,7 @@ export interface RunFlags extends CommonOptions {
   readonly tlsKey?: string
   readonly maxRetries?: number
   readonly timeout?: number
+  readonly events?: string
   readonly db?: string
   readonly fsync?: boolean
   readonly overwrite?: boolean
@@ -55,6 +56,7 @@ export const runOptions = (command: Command): Command =>
   workerOptions(command)
     .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
     .option('--timeout <seconds>', 'what one block may take (default: no limit)', seconds)
+    .option('--events <file>', 'write everything that happens to a file, a line of JSON each')
     .option('--db <url>', "where progress is kept: mongodb://… (default: SQLite in the run's folder)")
     .option('--fsync', 'wait until every block is on the disk itself: what is done outlives a loss of power')
     .option('--overwrite', 'start again: replace the outputs, and forget what was done')
