@@ -64,6 +64,8 @@ const MAX_QUIET = 3
 const LAST_WORDS_MS = 1000
 /** How long the end of a run waits for workers whose links are broken just then. */
 const FAREWELL_MS = 2000
+/** Where blocks have a time limit, setting up has one, too, that loading a large model does not meet. */
+const SETUP_TIMEOUT_MS = 600_000
 /** How long a worker that was killed may take to be gone before it is given up. */
 const KILL_WAIT_MS = 5000
 
@@ -79,6 +81,8 @@ export interface RunPipelineOptions {
   readonly maxRetries?: number
   /** What one block may take; its worker is ended then. @default no limit */
   readonly timeoutMs?: number
+  /** What setting a task up in a worker may take. @default no limit without `timeoutMs`; with it 600000, or as long as a block */
+  readonly setupTimeoutMs?: number
   /** How often in a row a worker that died is replaced without a completed block, before its task is abandoned. @default 5 */
   readonly maxWorkerRestarts?: number
   /** How long a worker whose link ended may take to come back before its blocks go to others. @default 10000 */
@@ -604,20 +608,23 @@ class Coordinator {
   }
 
   /**
-   * Ends the worker when the block that it is at, from now on, takes too long; one that can't be ended loses its leases.
-   * Setting a task up has its time, too.
+   * Ends the worker when what it is at, from now on, takes too long: a block, or setting up its task; one that can't be
+   * ended loses its leases.
    */
   #watchTime(session: Session): void {
     const { timeoutMs, clock } = this.#options
     session.cancelTimeout?.()
     const [lease] = session.leases
-    if (timeoutMs === undefined || lease === undefined) return
+    if (lease === undefined) return
+    const isSetUp = session.setUp.has(lease.task)
+    const limitMs = isSetUp ? timeoutMs : this.#setupTimeoutMs()
+    if (limitMs === undefined) return
     const { id } = lease.task
     const isLast = lease.reported + 1 === lease.blocks.length
     const block = `Block ${id}/${lease.blocks[lease.reported]}${isLast ? '' : ', or one that was leased with it,'}`
-    const what = session.setUp.has(lease.task) ? block : `Setting up "${id}"`
-    session.cancelTimeout = clock.after(timeoutMs, () => {
-      const took = `${what} took longer than ${timeoutMs / 1000} s`
+    const what = isSetUp ? block : `Setting up "${id}"`
+    session.cancelTimeout = clock.after(limitMs, () => {
+      const took = `${what} took longer than ${limitMs / 1000} s`
       if (!session.isJoined) {
         this.#endWorker(session, { code: 'BLOCK_TIMEOUT', message: `${took}; its worker ${session.id} was ended.` })
         return
@@ -630,6 +637,11 @@ class Coordinator {
       this.#loseLeases(session, { code: 'BLOCK_TIMEOUT', message })
       this.#handOut()
     })
+  }
+
+  #setupTimeoutMs(): number | undefined {
+    const { timeoutMs, setupTimeoutMs } = this.#options
+    return setupTimeoutMs ?? (timeoutMs === undefined ? undefined : Math.max(timeoutMs, SETUP_TIMEOUT_MS))
   }
 
   #takeOutcomes(session: Session, leaseId: number, outcomes: readonly Outcome[]): void {

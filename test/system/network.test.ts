@@ -169,12 +169,15 @@ describe('a network', () => {
   it('that delays, splits and cuts loses nothing: every block is done once', async () => {
     using folder = temporaryFolder()
     const blocks = 800
-    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 2 }, { pool: 'none' })
+    // The first block waits until both workers are in: one alone might be through before the other has started.
+    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 2, waits: 0 }, { pool: 'none' })
     const { context } = await invited
     const direct = parseContext(context)
     await using proxy = await cuttingProxy(direct.port, { cuts: 12 })
     const through = showContext({ ...direct, port: proxy.port })
     const workers = [0, 1].map(() => bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT: through } }))
+    await until('both are in', () => of('worker-started').length === 2)
+    writeFileSync(join(folder.path, 'go'), '')
     const result = await run.result
     assert.ok(result.ok)
     for (const worker of await Promise.all(workers)) assert.equal(worker.code, 0, worker.stderr)
