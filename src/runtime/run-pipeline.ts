@@ -9,6 +9,7 @@ import {
   type WireTask,
 } from '../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../core/protocol/parse.ts'
+import { leaseSize, MAX_LEASE_BLOCKS } from '../core/scheduling/lease-size.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import { createScheduler, OUTCOME_CODE, type Scheduler } from '../core/scheduling/scheduler.ts'
 import type { Channel } from '../ports/channel.ts'
@@ -45,13 +46,8 @@ const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
 
 /** Failures that are kept with their errors; more are counted. */
 const MAX_FAILURES = 10_000
-/** Leases are made as long as this, of blocks that are shorter. */
-const LEASE_MS = 30
-/** However many workers wait, leases of less are not worth the messages. */
-const LEAST_LEASE_MS = 3
 /** Blocks shorter than this are handed out one lease ahead, so that no worker waits for the next. */
 const AHEAD_MS = 15
-const MAX_LEASE_BLOCKS = 1024
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100
 const FIRST_RESTART_MS = 100
@@ -537,10 +533,7 @@ class Coordinator {
       if (task.pool !== session.pool) continue
       const ready = this.#scheduler.readyCount(task.id)
       if (ready === 0) continue
-      const fair = Math.ceil(ready / (2 * session.pool.sessions.size))
-      const ms = task.averageMs === undefined ? Number.POSITIVE_INFINITY : Math.max(task.averageMs, 1e-3)
-      const share = Math.max(fair, Math.min(Math.floor(LEAST_LEASE_MS / ms), Math.ceil(ready / 8)))
-      const count = Math.max(1, Math.min(share, Math.floor(LEASE_MS / ms), MAX_LEASE_BLOCKS))
+      const count = leaseSize(ready, session.pool.sessions.size, task.averageMs)
       const taken = this.#scheduler.acquireInto(task.number, count, this.#acquired)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
       const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
