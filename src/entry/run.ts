@@ -31,6 +31,11 @@ export interface RunOptions extends NetworkOptions {
   readonly maxRetries?: number
   /** Milliseconds that one block may take. @default no limit */
   readonly timeoutMs?: number
+  /**
+   * Milliseconds that a task's `setup` may take in a worker, the import of its module included. @default no limit without
+   * `timeoutMs`; with it ten minutes, or as long as a block where that is longer
+   */
+  readonly setupTimeoutMs?: number
   /** How often in a row a dead worker is replaced without a completed block. @default 5 */
   readonly maxWorkerRestarts?: number
   /** Replaces outputs that exist. @default false */
@@ -144,7 +149,8 @@ export async function planTasks(
 
 /** What is wrong with a run's options is told before anything is planned or written. */
 function checkOptions(options: RunOptions): void {
-  const { workers, pool, maxRetries, timeoutMs, maxWorkerRestarts, stopGraceMs, reconnectMs, port, slurm } = options
+  const { workers, pool, maxRetries, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
+  const { stopGraceMs, reconnectMs, port, slurm } = options
   const check = (isRight: boolean, what: string, value: unknown, right: string): void => {
     if (isRight) return
     throw new ConfigError('INVALID_CONFIG', `${what} is ${String(value)}, but must be ${right}.`)
@@ -156,6 +162,7 @@ function checkOptions(options: RunOptions): void {
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number from 0 on')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number from 0 on')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
+  check((setupTimeoutMs ?? 1) > 0, 'setupTimeoutMs', setupTimeoutMs, 'a number of milliseconds above 0')
   check((reconnectMs ?? 0) >= 0, 'reconnectMs', reconnectMs, 'a number of milliseconds from 0 on')
   check(isWhole(port ?? 0, 0) && (port ?? 0) < 65_536, 'port', port, 'a port from 0 to 65535')
   check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch in one text')

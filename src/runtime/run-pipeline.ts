@@ -9,6 +9,7 @@ import {
   type WireTask,
 } from '../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../core/protocol/parse.ts'
+import { leaseSize, MAX_LEASE_BLOCKS } from '../core/scheduling/lease-size.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import { createScheduler, OUTCOME_CODE, type Scheduler } from '../core/scheduling/scheduler.ts'
 import type { Channel } from '../ports/channel.ts'
@@ -58,13 +59,8 @@ const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
 
 /** Failures that are kept with their errors; more are counted. */
 const MAX_FAILURES = 10_000
-/** Leases are made as long as this, of blocks that are shorter. */
-const LEASE_MS = 30
-/** However many workers wait, leases of less are not worth the messages. */
-const LEAST_LEASE_MS = 3
 /** Blocks shorter than this are handed out one lease ahead, so that no worker waits for the next. */
 const AHEAD_MS = 15
-const MAX_LEASE_BLOCKS = 1024
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100
 const FIRST_RESTART_MS = 100
@@ -83,6 +79,8 @@ const SAVE_SESSIONS_MS = 200
 const SAVED_GAP = 1_000_000
 /** How long the end of a run waits for a store that is out of reach. */
 const LAST_FLUSH_MS = 10_000
+/** Where blocks have a time limit, setting up has one, too, that loading a large model does not meet. */
+const SETUP_TIMEOUT_MS = 600_000
 /** How long a worker that was killed may take to be gone before it is given up. */
 const KILL_WAIT_MS = 5000
 
@@ -98,6 +96,8 @@ export interface RunPipelineOptions {
   readonly maxRetries?: number
   /** What one block may take; its worker is ended then. @default no limit */
   readonly timeoutMs?: number
+  /** What setting a task up in a worker may take. @default no limit without `timeoutMs`; with it 600000, or as long as a block */
+  readonly setupTimeoutMs?: number
   /** How often in a row a worker that died is replaced without a completed block, before its task is abandoned. @default 5 */
   readonly maxWorkerRestarts?: number
   /** How long a worker whose link ended may take to come back before its blocks go to others. @default 10000 */
@@ -670,10 +670,7 @@ class Coordinator {
       if (task.pool !== session.pool) continue
       const ready = this.#scheduler.readyCount(task.id)
       if (ready === 0) continue
-      const fair = Math.ceil(ready / (2 * session.pool.sessions.size))
-      const ms = task.averageMs === undefined ? Number.POSITIVE_INFINITY : Math.max(task.averageMs, 1e-3)
-      const share = Math.max(fair, Math.min(Math.floor(LEAST_LEASE_MS / ms), Math.ceil(ready / 8)))
-      const count = Math.max(1, Math.min(share, Math.floor(LEASE_MS / ms), MAX_LEASE_BLOCKS))
+      const count = leaseSize(ready, session.pool.sessions.size, task.averageMs)
       const taken = this.#scheduler.acquireInto(task.number, count, this.#acquired)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
       const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
@@ -746,20 +743,23 @@ class Coordinator {
   }
 
   /**
-   * Ends the worker when the block that it is at, from now on, takes too long; one that can't be ended loses its leases.
-   * Setting a task up has its time, too.
+   * Ends the worker when what it is at, from now on, takes too long: a block, or setting up its task; one that can't be
+   * ended loses its leases.
    */
   #watchTime(session: Session): void {
     const { timeoutMs, clock } = this.#options
     session.cancelTimeout?.()
     const [lease] = session.leases
-    if (timeoutMs === undefined || lease === undefined) return
+    if (lease === undefined) return
+    const isSetUp = session.setUp.has(lease.task)
+    const limitMs = isSetUp ? timeoutMs : this.#setupTimeoutMs()
+    if (limitMs === undefined) return
     const { id } = lease.task
     const isLast = lease.reported + 1 === lease.blocks.length
     const block = `Block ${id}/${lease.blocks[lease.reported]}${isLast ? '' : ', or one that was leased with it,'}`
-    const what = session.setUp.has(lease.task) ? block : `Setting up "${id}"`
-    session.cancelTimeout = clock.after(timeoutMs, () => {
-      const took = `${what} took longer than ${timeoutMs / 1000} s`
+    const what = isSetUp ? block : `Setting up "${id}"`
+    session.cancelTimeout = clock.after(limitMs, () => {
+      const took = `${what} took longer than ${limitMs / 1000} s`
       if (!isOnItsOwn(session)) {
         this.#endWorker(session, { code: 'BLOCK_TIMEOUT', message: `${took}; its worker ${session.id} was ended.` })
         return
@@ -772,6 +772,11 @@ class Coordinator {
       this.#loseLeases(session, { code: 'BLOCK_TIMEOUT', message })
       this.#handOut()
     })
+  }
+
+  #setupTimeoutMs(): number | undefined {
+    const { timeoutMs, setupTimeoutMs } = this.#options
+    return setupTimeoutMs ?? (timeoutMs === undefined ? undefined : Math.max(timeoutMs, SETUP_TIMEOUT_MS))
   }
 
   #takeOutcomes(session: Session, leaseId: number, outcomes: readonly Outcome[]): void {

@@ -115,7 +115,9 @@ describe('the command', () => {
     const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
     // On a slow machine it may take longer than the 10 s.
     const [, progress = ''] =
-      /^To add a worker[^\n]*:\n {2}bellis worker \.bellis\/smooth-\w{8}\n([\s\S]*)$/.exec(stderr) ?? []
+      /^To add a worker[^\n]*:\n {2}bellis worker \.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n([\s\S]*)$/.exec(
+        stderr,
+      ) ?? []
     const lines = [...progress.matchAll(/^(\d+\.\d|\d+) s: smooth \d+\/18\n/gm)]
     assert.equal(lines.map(([line]) => line).join(''), progress, stderr)
     assert.ok(lines.length >= 1 && lines.length <= 1 + Number(lines.at(-1)?.[1]) / 10, stderr)
