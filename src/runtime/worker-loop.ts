@@ -54,7 +54,7 @@ export interface WorkerOptions {
   readonly signal: AbortSignal
   /** Aborted when the worker is told, from where it runs, to finish its block and hand back the rest. */
   readonly drain?: AbortSignal
-  /** Tells what happens to the link, for people. */
+  /** Tells what happens to the link, for people; that it was not made or is lost once until it is there again. */
   readonly onLink?: (event: 'welcome' | 'lost', detail: string) => void
 }
 
@@ -120,6 +120,7 @@ class Worker {
   #wasWelcome = false
   /** Whether a coordinator has ever welcomed this worker. */
   #hasBegun = false
+  #isToldLost = false
   /** The link, welcomed or not. */
   #link: Channel<WorkerMessage> | undefined
   /** Tasks whose set-up was told over this link. */
@@ -178,7 +179,7 @@ class Worker {
 
   /** Keeps a link to the coordinator until the worker ends, or the time for trying has passed. */
   async #keepLink(): Promise<void> {
-    const { clock, connect, reconnectMs = 0, random = () => 0.5, onLink } = this.#options
+    const { clock, connect, reconnectMs = 0, random = () => 0.5 } = this.#options
     let lostAt = clock.now()
     let pause = 0
     while (!this.#ended) {
@@ -191,7 +192,6 @@ class Worker {
         if (wasWelcome) {
           lostAt = clock.now()
           pause = 0
-          if (!this.#ended) onLink?.('lost', problem)
         } else pause = Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2))
       } catch (error) {
         if (error instanceof ConfigError) this.#fail(error)
@@ -199,6 +199,7 @@ class Worker {
         pause = Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2))
       }
       if (this.#ended) return
+      this.#tellLost(problem)
       if (this.#draining && this.#current === undefined) return this.#end()
       if (clock.now() - lostAt < reconnectMs) continue
       // A link in memory ends when its run does.
@@ -241,6 +242,11 @@ class Worker {
     this.#channel = undefined
     this.#cancelHeartbeat()
     return this.#wasWelcome
+  }
+
+  #tellLost(problem: string): void {
+    if (!this.#isToldLost) this.#options.onLink?.('lost', problem)
+    this.#isToldLost = true
   }
 
   #fail(error: unknown): void {
@@ -289,6 +295,7 @@ class Worker {
         this.#channel = channel
         this.#wasWelcome = true
         this.#hasBegun = true
+        this.#isToldLost = false
         this.#toldReady.clear()
         this.#beat(channel, message.heartbeatMs)
         this.#options.onLink?.('welcome', message.workerId)

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import type { JobQueue, JobState } from '../../ports/job-queue.ts'
 import { type ProgramResult, runProgram } from './run-program.ts'
 import { parseSbatchOptions } from './sbatch-options.ts'
@@ -28,6 +28,8 @@ export interface SlurmQueueOptions {
 
 const LAST_OUTPUT_BYTES = 4096
 const LAST_OUTPUT_LINES = 10
+/** What the call that cancels what is left may take: the run's end waits for it. */
+const LAST_CALL_MS = 4000
 /** Ids in one call: an argument list has an end. */
 const IDS_PER_CALL = 500
 /** What SLURM says when it can't answer just now. */
@@ -51,6 +53,7 @@ export class SlurmQueue implements JobQueue {
   readonly #logFolder: string
   readonly #script: string
   readonly #callTimeoutMs: number
+  readonly #submitTimeoutMs: number
   readonly #ending = new AbortController()
   #listing: 'json' | 'text' = 'json'
   #isWritten = false
@@ -59,6 +62,7 @@ export class SlurmQueue implements JobQueue {
   constructor(options: SlurmQueueOptions) {
     this.#options = options
     this.#callTimeoutMs = options.callTimeoutMs ?? 20_000
+    this.#submitTimeoutMs = 3 * this.#callTimeoutMs
     this.#folder = resolve(options.folder, 'slurm')
     this.#logFolder = resolve(options.folder, 'logs')
     this.#script = join(this.#folder, 'worker.sh')
@@ -87,7 +91,7 @@ export class SlurmQueue implements JobQueue {
   async check(): Promise<void> {
     let result: ProgramResult
     try {
-      result = await this.#run('sbatch', ['--test-only', ...this.#sbatchOptions, '--wrap=true'], 3)
+      result = await this.#run('sbatch', ['--test-only', ...this.#sbatchOptions, '--wrap=true'], this.#submitTimeoutMs)
     } catch (error) {
       if (!(error instanceof Error) || !/was not found/.test(error.message)) return
       throw new ConfigError('JOB_REFUSED', error.message, { cause: error })
@@ -103,11 +107,13 @@ export class SlurmQueue implements JobQueue {
     rmSync(names, { force: true })
     writeFileSync(names, `${workerIds.join('\n')}\n`, { mode: 0o600 })
     const array = `--array=0-${workerIds.length - 1}`
-    const result = await this.#run('sbatch', ['--parsable', array, this.#script, names], 3).catch((error: unknown) => {
-      // It may have been taken all the same: without their names these jobs end as they begin.
-      rmSync(names, { force: true })
-      throw error
-    })
+    const result = await this.#run('sbatch', ['--parsable', array, this.#script, names], this.#submitTimeoutMs).catch(
+      (error: unknown) => {
+        // It may have been taken all the same: without their names these jobs end as they begin.
+        rmSync(names, { force: true })
+        throw error
+      },
+    )
     const [line = ''] = result.stdout.trim().split('\n').slice(-1)
     // On a federation `id;cluster`.
     const id = /^(\d+)(;.*)?$/.exec(line)?.[1]
@@ -162,8 +168,8 @@ export class SlurmQueue implements JobQueue {
     await this.#cancelJobs(which)
   }
 
-  async #cancelJobs(args: readonly string[]): Promise<void> {
-    const result = await this.#run('scancel', ['--quiet', ...args])
+  async #cancelJobs(args: readonly string[], timeoutMs?: number): Promise<void> {
+    const result = await this.#run('scancel', ['--quiet', ...args], timeoutMs)
     // A job that has ended can't be cancelled, and is as it should be.
     if (result.exitCode !== 0 && TEMPORARY.test(lastWords(result))) throw unavailable(result)
   }
@@ -189,7 +195,11 @@ export class SlurmQueue implements JobQueue {
    * Cancels all jobs of this run that are left, without waiting for it: for a process that is about to exit.
    */
   cancelOnExit(): void {
-    if (!this.#isWritten || this.#ending.signal.aborted) return
+    if (this.#isWritten && !this.#ending.signal.aborted) this.#cancelAlone()
+  }
+
+  /** By a process that outlives this one. */
+  #cancelAlone(): void {
     spawn('scancel', ['--quiet', ...this.#byName()], { detached: true, stdio: 'ignore' })
       .on('error', () => {})
       .unref()
@@ -203,17 +213,23 @@ export class SlurmQueue implements JobQueue {
     if (this.#ending.signal.aborted) return
     try {
       // Also those that were submitted by hand. What runs leaves by itself, or was cancelled by its id.
-      if (this.#isWritten) await this.#cancelJobs(['--state=PENDING', ...this.#byName()])
+      const ms = Math.min(LAST_CALL_MS, this.#callTimeoutMs)
+      if (this.#isWritten) await this.#cancelJobs(['--state=PENDING', ...this.#byName()], ms)
+    } catch (error) {
+      this.#cancelAlone()
+      const words = ['scancel', ...this.#byName()].join(' ')
+      const message = `${messageOf(error)}; should jobs of this run be left, end them: ${words}`
+      throw new InfrastructureError('QUEUE_UNAVAILABLE', message, { cause: error })
     } finally {
+      // What else is under way would keep this process.
       this.#ending.abort()
     }
   }
 
-  /** @param times how many times longer than others it may take */
-  #run(program: string, args: readonly string[], times = 1): Promise<ProgramResult> {
+  #run(program: string, args: readonly string[], timeoutMs = this.#callTimeoutMs): Promise<ProgramResult> {
     // Unset, squeue cuts long lists of array tasks.
     const env = { ...process.env, SLURM_BITSTR_LEN: '0' }
-    return runProgram(program, args, { timeoutMs: this.#callTimeoutMs * times, signal: this.#ending.signal, env })
+    return runProgram(program, args, { timeoutMs, signal: this.#ending.signal, env })
   }
 }
 

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { parseContext } from '../../adapters/tcp/context.ts'
 import { BlockwiseError, ConfigError } from '../../core/errors.ts'
 import type { WorkerEnd } from '../../runtime/worker-loop.ts'
-import { runNetworkWorker } from '../network-worker.ts'
+import { RECONNECT_MS, runNetworkWorker } from '../network-worker.ts'
 import { runsHome } from '../run.ts'
 import { findRunFolder, readContextFile } from '../run-context.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
@@ -58,8 +58,11 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
       ...(process.env.BELLIS_WORKER === undefined ? {} : { name: process.env.BELLIS_WORKER }),
       drain: leaving.signal,
       onLink: (event, detail) => {
-        if (event === 'welcome') tell(wasIn ? `In again, as ${detail}.` : `Working, as ${detail}.`)
-        else if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying to come back.`)
+        if (event === 'lost') {
+          if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying for ${RECONNECT_MS / 60_000} minutes.`)
+          return
+        }
+        tell(wasIn ? `In again, as ${detail}.` : `Working, as ${detail}.`)
         wasIn = true
       },
     })
