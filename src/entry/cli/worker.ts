@@ -49,7 +49,8 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     leaving.abort()
   }
   process.on('SIGINT', leave)
-  process.on('SIGTERM', leave)
+  // What SGE and LSF send before a time limit.
+  for (const signal of ['SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, leave)
   let wasIn = false
   let end: WorkerEnd
   try {
