@@ -265,31 +265,4 @@ describe('the queue of SLURM', () => {
     await assert.rejects(queue.status(['1_0']), { code: 'QUEUE_UNAVAILABLE' })
     writeProgram(folder.path, 'scancel', 'exit 0')
   })
-
-  it('that can’t cancel when it is disposed leaves that to a process of its own, and says the command', async (t) => {
-    const slurm = await slurmOrSkip(t)
-    if (slurm === undefined) return
-    using folder = temporaryFolder()
-    const calls = join(folder.path, 'calls')
-    // Hangs at first.
-    writeProgram(folder.path, 'scancel', `echo "$*" >> ${calls}`, `[ $(wc -l < ${calls}) -gt 1 ] || exec sleep 600`)
-    use(slurm, folder.path)
-    const queue = queueIn(folder.path, { callTimeoutMs: 300 })
-    queue.commandFor(1)
-    const command = `--name=bellis-test-${lastName} --user=${process.getuid?.()}`
-    await assert.rejects(async () => await queue[Symbol.asyncDispose](), {
-      code: 'QUEUE_UNAVAILABLE',
-      message: `scancel did not answer within 0.3 s; should jobs of this run be left, end them: scancel ${command}`,
-    })
-    const lines = async () => readFileSync(calls, 'utf8').trim().split('\n')
-    const [first, second] = await until(lines, ({ length }) => length > 1)
-    assert.deepEqual([first, second], [`--quiet --state=PENDING ${command}`, `--quiet ${command}`])
-    await queue[Symbol.asyncDispose]()
-  })
-
-  it('says when there is no SLURM', async () => {
-    using folder = temporaryFolder()
-    process.env.PATH = folder.path
-    await assert.rejects(queueIn(folder.path).check(), { code: 'JOB_REFUSED', message: /sbatch was not found/ })
-  })
 })
