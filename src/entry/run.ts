@@ -22,7 +22,7 @@ export interface RunOptions extends NetworkOptions {
   /** Workers in all, for all tasks together. @default the processors of this machine */
   readonly workers?: number
   /**
-   * `process`: each worker is a process of this machine. `thread`: a thread of this process. `slurm`: a job of SLURM. `none`: no worker is started,
+   * `process`: each worker is a process of this machine. `thread`: a thread of this process. `slurm`: a job of SLURM, `sge`: of SGE. `none`: no worker is started,
    * all come by themselves (`bellis worker`), as more may for the first two. `inline`: all in this process, by async
    * concurrency; what a task given as a closure always has. @default 'process'
    */
@@ -71,7 +71,7 @@ export interface Run extends AsyncDisposable {
   stop(): Promise<RunResult>
 }
 
-const POOLS: readonly string[] = ['process', 'thread', 'inline', 'slurm', 'none']
+const POOLS: readonly string[] = ['process', 'thread', 'inline', 'slurm', 'sge', 'none']
 
 type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
 
@@ -150,7 +150,7 @@ export async function planTasks(
 /** What is wrong with a run's options is told before anything is planned or written. */
 function checkOptions(options: RunOptions): void {
   const { workers, pool, maxRetries, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
-  const { stopGraceMs, reconnectMs, port, slurm } = options
+  const { stopGraceMs, reconnectMs, port, slurm, sge } = options
   const check = (isRight: boolean, what: string, value: unknown, right: string): void => {
     if (isRight) return
     throw new ConfigError('INVALID_CONFIG', `${what} is ${String(value)}, but must be ${right}.`)
@@ -166,6 +166,7 @@ function checkOptions(options: RunOptions): void {
   check((reconnectMs ?? 0) >= 0, 'reconnectMs', reconnectMs, 'a number of milliseconds from 0 on')
   check(isWhole(port ?? 0, 0) && (port ?? 0) < 65_536, 'port', port, 'a port from 0 to 65535')
   check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch in one text')
+  check(typeof (sge ?? '') === 'string', 'sge', sge, 'the options of qsub in one text')
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds from 0 on')
 }
 

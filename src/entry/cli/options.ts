@@ -13,8 +13,9 @@ export interface CommonOptions {
 /** Options of every command that runs blocks. */
 export interface RunFlags extends CommonOptions {
   readonly workers?: number
-  readonly pool?: 'process' | 'thread' | 'inline' | 'slurm' | 'none'
+  readonly pool?: 'process' | 'thread' | 'inline' | 'slurm' | 'sge' | 'none'
   readonly slurm?: string
+  readonly sge?: string
   readonly host?: string
   readonly port?: number
   readonly tlsCert?: string
@@ -43,10 +44,11 @@ export const workerOptions = (command: Command): Command =>
     .option('--workers <n>', 'workers in all (default: the processors of this machine)', wholeNumber(1))
     .addOption(
       new Option('--pool <kind>', 'where blocks are done')
-        .choices(['process', 'thread', 'inline', 'slurm', 'none'])
+        .choices(['process', 'thread', 'inline', 'slurm', 'sge', 'none'])
         .default('process'),
     )
     .option('--slurm <options>', 'what sbatch is given for each worker, as one quoted text')
+    .option('--sge <options>', 'what qsub is given for each worker, as one quoted text')
     .option('--host <address>', 'where workers of other machines come in (default: 127.0.0.1, this machine alone)')
     .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
     .option('--tls-cert <file>', 'certificate, PEM: workers come in by TLS')
@@ -66,12 +68,13 @@ export const runOptions = (command: Command): Command =>
 
 /** The options of a run that the flags say. */
 export const runOptionsOf = (flags: RunFlags): RunOptions => {
-  const { workers, pool, slurm, host, port, maxRetries, timeout, overwrite, runDir, fsync } = flags
+  const { workers, pool, slurm, sge, host, port, maxRetries, timeout, overwrite, runDir, fsync } = flags
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
   return given({
     workers,
     pool,
     slurm,
+    sge,
     host,
     port,
     ...tlsOf(flags),

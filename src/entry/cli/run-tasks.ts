@@ -73,13 +73,13 @@ async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promi
 }
 
 /** Says how more workers are added. The token is shown on a terminal alone: where errors go to a file, that is a log. */
-function invite({ folder, context, sbatch, isLoopback }: Invitation, flags: RunFlags): void {
+function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
   if (flags.quiet) return
   const lines = [`bellis worker ${shellQuote(relative(process.cwd(), folder) || '.')}`]
   if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
     lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
   }
-  lines.push(sbatch)
+  lines.push(submit)
   const where = isLoopback ? ' (on this machine; --host 0.0.0.0 lets in others)' : ''
   const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
   process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
