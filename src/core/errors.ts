@@ -31,6 +31,9 @@ export type ErrorCode =
   | 'DTYPE_MISMATCH'
   | 'SHAPE_MISMATCH'
   | 'OUTSIDE_ARRAY'
+  | 'GRID_MISMATCH'
+  | 'CONFIG_MISMATCH'
+  | 'RUN_LOCKED'
   // the user's function
   | 'BLOCK_FAILED'
   | 'BLOCK_TIMEOUT'
