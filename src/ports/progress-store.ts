@@ -1,24 +1,7 @@
 import type { WireError } from '../core/errors.ts'
+import type { RunIdentity } from '../core/progress/run-identity.ts'
 
-/** One task of a run, as its record knows it. */
-export interface RecordedTask {
-  readonly id: string
-  readonly blockCount: number
-  /** The options of its grid, as canonical JSON. */
-  readonly grid: string
-  /** Its configuration, as canonical JSON. */
-  readonly config: string
-}
-
-/** Which run a record is of. */
-export interface RunIdentity {
-  /** The name of the run's folder; in a database of many runs it must be no other run's. */
-  readonly run: string
-  /** Everything below says `task` for the place of a task in this list. */
-  readonly tasks: readonly RecordedTask[]
-}
-
-/** One try of a block that failed. */
+/** One try of a block that failed. `task` is, here and below, the place of a task in the run's identity. */
 export interface FailedTry {
   readonly task: number
   readonly block: number
@@ -46,7 +29,7 @@ export interface BitmapPage {
 
 /** What is written in one go. */
 export interface ProgressBatch {
-  /** Whole pages, at most one for each place; they replace what is there. */
+  /** Whole pages, at most one for each place; they replace what is there. They may gain bits while they are written. */
   readonly pages: readonly BitmapPage[]
   readonly failedTries: readonly FailedTry[]
 }
@@ -56,8 +39,8 @@ export interface RunReader extends AsyncDisposable {
   readonly identity: RunIdentity
   /** The pages of a task that have finished blocks, ascending. */
   completedPages(task: number): AsyncIterable<BitmapPage>
-  /** In the order in which they were recorded. @param select those of one task alone, or those alone that were the last */
-  failedTries(select?: { readonly task?: number; readonly finalOnly?: boolean }): AsyncIterable<FailedTry>
+  /** Of one task, in the order in which they were recorded. */
+  failedTries(task: number): AsyncIterable<FailedTry>
 }
 
 /**
