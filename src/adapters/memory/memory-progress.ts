@@ -10,10 +10,12 @@ interface StoredRun {
   readonly failedTries: FailedTry[][]
 }
 
-/** Records that end with the process. */
-export function memoryProgress(): ProgressStore {
+/** What outlives the closing of a store in memory. */
+export type MemoryPlace = Map<string, StoredRun>
+
+/** Records that end with the process. @param stored what another store left, to go on with it */
+export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
   const name = 'memory'
-  const stored = new Map<string, StoredRun>()
   let isOpen = true
   const checkOpen = (still = true) => {
     if (!isOpen || !still) throw new InfrastructureError('IO_ERROR', 'The progress in memory was closed.')
