@@ -7,8 +7,8 @@ import type { TaskBlock } from '../runtime/define-task.ts'
 import { type LoadedTask, RETURNED, runWorker, type WorkerEnd } from '../runtime/worker-loop.ts'
 import { breathe, systemClock } from './clock.ts'
 import { runNetworkWorker } from './network-worker.ts'
-import { runsHome } from './run.ts'
 import { contextReader } from './run-context.ts'
+import { runsHome } from './run-place.ts'
 
 /** How long a block may go on when the worker that started this program is gone: nobody would hear of it. */
 const ORPHAN_GRACE_MS = 2000

@@ -60,7 +60,7 @@ export interface WorkerOptions {
   readonly signal: AbortSignal
   /** Aborted when the worker is told, from where it runs, to finish its block and hand back the rest. */
   readonly drain?: AbortSignal
-  /** Tells what happens to the link, for people. */
+  /** Tells what happens to the link, for people; that it was not made or is lost once until it is there again. */
   readonly onLink?: (event: 'welcome' | 'lost', detail: string) => void
 }
 
@@ -127,6 +127,7 @@ class Worker {
   #wasWelcome = false
   /** Whether a coordinator has ever welcomed this worker. */
   #hasBegun = false
+  #isToldLost = false
   /** The link, welcomed or not. */
   #link: Channel<WorkerMessage> | undefined
   /** Tasks whose set-up was told over this link. */
@@ -185,7 +186,7 @@ class Worker {
 
   /** Keeps a link to the coordinator until the worker ends, or the time for trying has passed. */
   async #keepLink(): Promise<void> {
-    const { clock, connect, reconnectMs = 0, random = () => 0.5, onLink } = this.#options
+    const { clock, connect, reconnectMs = 0, random = () => 0.5 } = this.#options
     let lostAt = clock.now()
     let pause = 0
     while (!this.#ended) {
@@ -198,7 +199,6 @@ class Worker {
         if (wasWelcome) {
           lostAt = clock.now()
           pause = 0
-          if (!this.#ended) onLink?.('lost', problem)
         } else pause = Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2))
       } catch (error) {
         // What said where the coordinator is has gone with its run.
@@ -208,6 +208,7 @@ class Worker {
         pause = Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2))
       }
       if (this.#ended) return
+      this.#tellLost(problem)
       if (this.#draining && this.#current === undefined) return this.#end()
       if (clock.now() - lostAt < reconnectMs) continue
       // A link in memory ends when its run does.
@@ -251,6 +252,11 @@ class Worker {
     this.#channel = undefined
     this.#cancelHeartbeat()
     return this.#wasWelcome
+  }
+
+  #tellLost(problem: string): void {
+    if (!this.#isToldLost) this.#options.onLink?.('lost', problem)
+    this.#isToldLost = true
   }
 
   #fail(error: unknown): void {
@@ -299,6 +305,7 @@ class Worker {
         this.#channel = channel
         this.#wasWelcome = true
         this.#hasBegun = true
+        this.#isToldLost = false
         this.#toldReady.clear()
         this.#beat(channel, message.heartbeatMs)
         this.#options.onLink?.('welcome', message.workerId)

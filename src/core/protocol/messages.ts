@@ -35,6 +35,8 @@ export interface WireTask {
   readonly unit: WorldUnit
   /** Absent where every lease comes with its Rois. */
   readonly grid?: BlockGridOptions
+  /** Report a block when what it wrote is on the disk itself. */
+  readonly fsync?: boolean
 }
 
 /** The two Rois of a block, in the task's unit. */

@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { BlockwiseError } from '../../core/errors.ts'
 import type { WorkerEnd } from '../../runtime/worker-loop.ts'
-import { runNetworkWorker } from '../network-worker.ts'
-import { runsHome } from '../run.ts'
+import { RECONNECT_MS, runNetworkWorker } from '../network-worker.ts'
 import { contextReader } from '../run-context.ts'
+import { runsHome } from '../run-place.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
 import { paint } from './output.ts'
 
@@ -48,7 +48,8 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     leaving.abort()
   }
   process.on('SIGINT', leave)
-  process.on('SIGTERM', leave)
+  // What SGE and LSF send before a time limit.
+  for (const signal of ['SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, leave)
   let wasIn = false
   let end: WorkerEnd
   try {
@@ -57,8 +58,11 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
       ...(process.env.BELLIS_WORKER === undefined ? {} : { name: process.env.BELLIS_WORKER }),
       drain: leaving.signal,
       onLink: (event, detail) => {
-        if (event === 'welcome') tell(wasIn ? `In again, as ${detail}.` : `Working, as ${detail}.`)
-        else if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying to come back.`)
+        if (event === 'lost') {
+          if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying for ${RECONNECT_MS / 60_000} minutes.`)
+          return
+        }
+        tell(wasIn ? `In again, as ${detail}.` : `Working, as ${detail}.`)
         wasIn = true
       },
     })
