@@ -9,6 +9,7 @@ const steps = [
   ['Lint and format', join(bin, 'biome'), ['check', '.']],
   ['Types', join(bin, 'tsc'), ['-p', 'tsconfig.json']],
   ['Types of the pure core', join(bin, 'tsc'), ['-p', 'tsconfig.core.json']],
+  ["Types of the viewer's page", join(bin, 'tsc'), ['-p', 'tsconfig.viewer.json']],
   ['Import rules', join(bin, 'depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
   ['Python for comparisons', process.execPath, ['scripts/python-env.mjs']],
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],

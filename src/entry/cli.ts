@@ -6,6 +6,7 @@ import { infoCommand } from './cli/info.ts'
 import { reportError } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
 import { sampleCommand } from './cli/sample.ts'
+import { showCommand } from './cli/show.ts'
 import { smoothCommand } from './cli/smooth.ts'
 import { workerCommand } from './cli/worker.ts'
 
@@ -30,6 +31,7 @@ export async function main(args: readonly string[]): Promise<void> {
     convertCommand(),
     smoothCommand(),
     planCommand(),
+    showCommand(),
     workerCommand(),
   ]) {
     program.addCommand(inherit(command))

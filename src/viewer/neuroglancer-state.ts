@@ -1,0 +1,100 @@
+import type { Layout, View, ViewAxis, ViewLayer } from '../core/view/view.ts'
+
+/** The size of what Neuroglancer draws into, CSS pixels. */
+export interface Area {
+  readonly width: number
+  readonly height: number
+}
+
+// Neuroglancer's bar of layers and position, and the borders between panels.
+const BARS = 64
+const MARGIN = 1.06
+
+/** The axes that are seen, as Neuroglancer takes them: x, y, z, fastest first. */
+const seenAxes = ({ axes }: View): ViewAxis[] => {
+  const space = axes.filter((axis) => axis.unit === 'm' || axis.unit === '').slice(-3)
+  const seen = space.length >= 2 ? space : axes.slice(-3)
+  return [...seen].reverse()
+}
+
+const PLANES: Readonly<Record<Layout, readonly (readonly [number, number])[]>> = {
+  xy: [[0, 1]],
+  xz: [[0, 2]],
+  yz: [[2, 1]],
+  '4panel': [[0, 1], [0, 2], [2, 1]],
+  '3d': [[0, 1], [0, 2], [2, 1]],
+} // biome-ignore format: a table
+
+/**
+ * How many voxels (of the finest axis) fall on a pixel so that all of the first dataset is seen, and across the 3-D view; no
+ * more than what a screenful of its coarsest level has.
+ */
+export function fitScales(view: View, layout: Layout, { width, height }: Area) {
+  const axes = seenAxes(view)
+  const finest = Math.min(...axes.map((axis) => axis.scale))
+  const lengths = axes.map(({ lower, upper, scale }) => ((upper - lower) * scale) / finest)
+  const parts = layout === '4panel' ? 2 : 1
+  const perPixel = PLANES[layout].flatMap(([across, down]) => {
+    const [w, h] = [lengths[across], lengths[down]]
+    return w === undefined || h === undefined ? [] : [(w * parts) / width, (h * parts) / Math.max(1, height - BARS)]
+  })
+  const whole = MARGIN * Math.max(...perPixel)
+  return { crossSectionScale: Math.min(whole, 4 * view.coarsest), projectionScale: 1.5 * Math.max(...lengths) }
+}
+
+// Quaternions that turn the xy section.
+const HALF = Math.SQRT1_2
+const SECTIONS = { xy: [0, 0, 0, 1], xz: [HALF, 0, 0, HALF], yz: [0, HALF, 0, HALF] }
+/** From the front, a little from the right and from above. */
+const OBLIQUE = [0.18, 0.3, 0.06, 0.93]
+
+/** A layout as Neuroglancer takes it; in 3-D alone it would draw no sections by itself. */
+export function layoutState(view: View, layout: Layout): unknown {
+  if (layout !== '3d') return layout
+  const pixels = 1000
+  const value = Math.min(
+    fitScales(view, 'xy', { width: pixels, height: pixels }).projectionScale / pixels,
+    4 * view.coarsest,
+  )
+  const section = (orientation: readonly number[]) => ({
+    width: pixels,
+    height: pixels,
+    scale: { link: 'unlinked', value },
+    orientation: { link: 'unlinked', value: orientation },
+  })
+  return {
+    type: '3d',
+    crossSections: Object.fromEntries(Object.entries(SECTIONS).map(([name, o]) => [name, section(o)])),
+  }
+}
+
+/** Neuroglancer's state for a view. @param base the address of the page, ending in a slash */
+export function neuroglancerState(view: View, base: string, area: Area): Record<string, unknown> {
+  const seen = seenAxes(view)
+  const order = [...seen, ...view.axes.filter((axis) => !seen.includes(axis)).reverse()]
+  // Where there is no room for four panels, or no third axis, one is better.
+  const layout = view.layout === '4panel' && (seen.length < 3 || area.width < 700) ? 'xy' : view.layout
+  return {
+    title: `${view.layers.map((layer) => layer.name).join(', ')} · Bellis`,
+    dimensions: Object.fromEntries(order.map(({ name, scale, unit }) => [name, [scale, unit]])),
+    position: order.map((axis) => view.position[view.axes.indexOf(axis)]),
+    ...fitScales(view, layout, area),
+    layers: view.layers.map((layer) => layerState(layer, base)),
+    selectedLayer: { layer: view.layers[0]?.name, visible: false },
+    projectionOrientation: OBLIQUE,
+    hideCrossSectionBackground3D: true,
+    layout: layoutState(view, layout),
+  }
+}
+
+const layerState = (layer: ViewLayer, base: string): Record<string, unknown> => ({
+  type: layer.kind,
+  source: `${new URL(layer.source, base).href}|zarr${layer.zarrFormat}:`,
+  tab: layer.kind === 'image' ? 'rendering' : 'segments',
+  name: layer.name,
+  ...(layer.range === undefined ? {} : { shaderControls: { normalized: { range: layer.range } } }),
+})
+
+/** An address with a state in it that was kept from an earlier start of the server, made to fit this one. */
+export const withCurrentSources = (hash: string, base: string): string =>
+  hash.replace(/https?:\/\/[^/"%]+\/[\w-]{20,}\/data\//g, `${base}data/`)
