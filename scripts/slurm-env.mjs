@@ -13,10 +13,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
-  accessSync,
   chmodSync,
   closeSync,
-  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -29,8 +27,9 @@ import {
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
-import { delimiter, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { findProgram, installPackages, isRoot, path } from './debian.mjs'
 
 const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge']
 const PROGRAMS = ['slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo']
@@ -40,24 +39,7 @@ const START_TRIES = 3
 const UP_WITHIN_MS = 20_000
 const JOBS_END_WITHIN_MS = 8000
 
-const searchPath = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin'].filter(Boolean)
-const path = [...new Set(searchPath)].join(delimiter)
-
-function findProgram(name) {
-  return searchPath
-    .map((folder) => join(folder, name))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
-
 const missingPrograms = () => PROGRAMS.filter((name) => findProgram(name) === undefined)
-const isRoot = () => process.getuid?.() === 0
 
 /** Ends the script: without SLURM a developer's tests skip, but CI must not be green for want of it. */
 function giveUp(reason) {
@@ -69,38 +51,8 @@ function giveUp(reason) {
 
 function install() {
   if (missingPrograms().length === 0) return
-  if (process.platform !== 'linux' || findProgram('apt-get') === undefined || !existsSync('/etc/debian_version')) {
-    giveUp(`${missingPrograms().join(', ')} not found, and this is not Debian`)
-  }
-  if (!isRoot()) giveUp(`${missingPrograms().join(', ')} not found, and only root can install ${PACKAGES.join(' ')}`)
-  console.error(`slurm-env: installing ${PACKAGES.join(' ')}`)
-  const keepDaemonsDown = forbidServices()
-  let output = ''
-  try {
-    const wanted = ['install', '--yes', '--no-install-recommends', ...PACKAGES]
-    if (aptGet(['--simulate', ...wanted]).status !== 0) output = aptGet(['update']).output
-    output += aptGet(wanted).output
-  } finally {
-    keepDaemonsDown()
-  }
-  if (missingPrograms().length > 0) {
-    giveUp(`apt-get could not install ${PACKAGES.join(' ')}: ${output.trim().split('\n').slice(-5).join(' | ')}`)
-  }
-}
-
-function aptGet(args) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C', PATH: path }
-  const options = ['--quiet=2', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=3']
-  const { status, stdout, stderr } = spawnSync('apt-get', [...options, ...args], { env, encoding: 'utf8' })
-  return { status, output: `${stdout ?? ''}${stderr ?? ''}` }
-}
-
-/** Debian starts what it installs, a machine-wide munged too; this asks it not to. @returns what takes that back */
-function forbidServices() {
-  const policy = '/usr/sbin/policy-rc.d'
-  if (existsSync(policy)) return () => {}
-  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  return () => rmSync(policy, { force: true })
+  const failure = installPackages('slurm-env', PACKAGES)
+  if (missingPrograms().length > 0) giveUp(`${missingPrograms().join(', ')} not found, and ${failure}`)
 }
 
 // --- a cluster in a folder

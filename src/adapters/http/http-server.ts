@@ -140,12 +140,18 @@ async function answer(
     response.setHeader('Allow', 'GET, HEAD')
     return refuse(response, 405, 'GET and HEAD alone.')
   }
-  const [first, ...path] = parsePath(url) ?? []
-  const isAsset = first === 'assets'
+  const { names: [first, ...path] = [], isFolder = false } = parsePath(url) ?? {}
   if (first === undefined) return refuse(response, 404, 'There is nothing here.')
+  const isAsset = first === 'assets'
   if (!isAsset && !isSame(first, options.token)) {
     return refuse(response, 403, 'This address is not, or no longer, valid: open the one that bellis printed.')
   }
+  if (!isAsset && !isFolder && path.length === 0) {
+    // What the page asks for is relative to its folder.
+    response.setHeader('Location', `/${options.token}/`)
+    return refuse(response, 308, 'It ends in a slash.')
+  }
+  if (isFolder && path.length > 0) return refuse(response, 404, 'There is nothing here.')
   const cancel = new AbortController()
   response.once('close', () => cancel.abort())
   const tree = isAsset ? options.assets : options.content

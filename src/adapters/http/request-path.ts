@@ -1,22 +1,26 @@
+export interface RequestPath {
+  readonly names: readonly string[]
+  /** Whether it ends in a slash, as a folder's own address does. */
+  readonly isFolder: boolean
+}
+
 /**
- * The names in the path of a request target, decoded once.
+ * The path of a request target, its names decoded once.
  * @param target as the client sent it: `/a/b%20c?query`
  * @returns undefined for what could mean anything but a plain path downwards: empty names (but the last), `.` and `..`, encoded
  *   slashes, backslashes, control characters, broken or doubled encodings
  */
-export function parsePath(target: string): readonly string[] | undefined {
+export function parsePath(target: string): RequestPath | undefined {
   const path = /^\/[^?#]*/.exec(target)?.[0]
   if (path === undefined || path.length > 2048) return undefined
+  const isFolder = path.endsWith('/')
   const names: string[] = []
-  for (const part of path.slice(1).split('/')) {
+  for (const part of path.slice(1, isFolder ? -1 : undefined).split('/')) {
     const name = decode(part)
-    if (name === undefined || !isPlain(name)) return undefined
+    if (name === undefined || name === '' || !isPlain(name)) return path === '/' ? { names, isFolder } : undefined
     names.push(name)
   }
-  // A folder's own address ends in a slash.
-  const isFolder = names.at(-1) === ''
-  const plain = isFolder ? names.slice(0, -1) : names
-  return plain.includes('') ? undefined : plain
+  return { names, isFolder }
 }
 
 function decode(part: string): string | undefined {
