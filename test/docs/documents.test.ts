@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import * as library from '../../src/entry/index.ts'
 import * as kernels from '../../src/entry/kernels.ts'
 import * as tasks from '../../src/entry/tasks.ts'
-import { bellis, temporaryFolder } from '../support/command-line.ts'
+import { bellis, shownAddress, temporaryFolder } from '../support/command-line.ts'
 import {
   anchorsOf,
   commandsOf,
@@ -23,7 +23,7 @@ const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as Rec
   Record<string, string>
 >
 /** In an order in which the examples of their help find what they read. */
-const COMMANDS = ['demo', 'sample', 'convert', 'info', 'smooth', 'plan', 'plan convert', 'plan smooth']
+const COMMANDS = ['demo', 'sample', 'convert', 'info', 'smooth', 'show', 'plan', 'plan convert', 'plan smooth']
 
 /** Small enough to run all that the documents say. */
 const SAMPLE = ['sample', 'sample.hdf', '--size', '16,96,96', '--quiet']
@@ -67,12 +67,25 @@ async function runDocumented(where: string, { words, exitCode, text }: Documente
   }
   // Its sample is large: it is run once, below.
   if (program === 'bellis' && args[0] === 'demo') return
+  if (program === 'bellis' && args[0] === 'show') return runShow(where, args, cwd)
   const isFile = program === 'node' && args[0]?.startsWith('examples/')
   assert.ok(program === 'bellis' || isFile, `${where}: no test knows how to run: ${text}`)
   const { code, stderr } = isFile
     ? await node([pathOf(args[0] as string), ...args.slice(1)], cwd)
     : await bellis(args, { cwd })
   assert.equal(code, exitCode, `${where}: ${text}\n${stderr}`)
+}
+
+/** It serves until it is ended: as soon as it says where. */
+async function runShow(where: string, args: readonly string[], cwd: string): Promise<void> {
+  const { code, stderr } = await bellis([...args, '--no-open'], {
+    cwd,
+    meanwhile: async ({ pid, output }) => {
+      assert.equal((await fetch(await shownAddress(output))).status, 200)
+      process.kill(pid, 'SIGINT')
+    },
+  })
+  assert.equal(code, 0, `${where}: bellis ${args.join(' ')}\n${stderr}`)
 }
 
 describe('the documents', () => {

@@ -39,6 +39,7 @@ export interface HttpServer extends AsyncDisposable {
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { host = '127.0.0.1', port = 0 } = options
+  if (port > 65_535) throw new ConfigError('INVALID_CONFIG', `There is no port ${port}; the last one is 65535.`)
   const server = createServer({ requestTimeout: 30_000, maxHeaderSize: 16_384 }, (request, response) => {
     void answer(request, response, options, names).catch(() => response.destroy())
   })

@@ -8,9 +8,8 @@ import { type CommonOptions, commonOptions, given, numberOrList, wholeNumber } f
 import { paint, printJson, say, warn } from './output.ts'
 
 interface ShowFlags extends CommonOptions {
-  /** Datasets; `true` for all. */
-  readonly segmentation?: readonly (string | true)[]
-  readonly image?: readonly (string | true)[]
+  readonly segmentation?: Named
+  readonly image?: Named
   readonly position?: number | number[]
   readonly layout?: Layout
   readonly host?: string
@@ -24,12 +23,8 @@ export function showCommand(): Command {
   const command = new NewCommand('show')
     .description('Shows datasets in the browser, with Neuroglancer, as layers over each other.')
     .argument('[dataset...]', 'datasets: sample.hdf/volumes/raw, out.zarr/volumes/raw')
-    .option(
-      '--segmentation [dataset]',
-      'show this one as labels; without a dataset all of them',
-      collect<string | true>,
-    )
-    .option('--image [dataset]', 'show this one as an image; without a dataset all of them', collect<string | true>)
+    .addOption(kindOption('--segmentation [dataset]', 'show this one as labels; without a dataset all of them'))
+    .addOption(kindOption('--image [dataset]', 'show this one as an image; without a dataset all of them'))
     .option('--position <z,y,x>', 'where to look at first, nm (default: the middle)', numberOrList)
     .addOption(new Option('--layout <name>', 'how it is cut (default: 4panel)').choices([...LAYOUTS]))
     .option('--host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
@@ -44,7 +39,13 @@ export function showCommand(): Command {
     .action(show)
 }
 
-const collect = <Value>(value: Value, before: readonly Value[] = []): Value[] => [...before, value]
+/** The datasets that an option names, given several times; `true`, which commander makes of one without any, means all. */
+type Named = true | readonly string[]
+
+const kindOption = (flags: string, description: string): Option =>
+  new Option(flags, description).argParser<Named>((dataset, before = []) =>
+    before === true ? true : [...before, dataset],
+  )
 
 function collectOrigin(text: string, before: readonly string[] = []): string[] {
   if (URL.canParse(text) && new URL(text).origin === text) return [...before, text]
@@ -73,11 +74,19 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
 /** Every dataset once, with what the user says it is. */
 function datasetsOf(paths: readonly string[], { segmentation = [], image = [] }: ShowFlags): ShownDataset[] {
   const kinds = new Map<string, LayerKind | undefined>(paths.map((path) => [path, undefined]))
-  const name = (list: readonly (string | true)[], kind: LayerKind) => {
-    for (const path of list) {
-      if (path === true) continue
-      const other = kinds.get(path)
-      if (other !== undefined && other !== kind) {
+  const isAll = { segmentation: segmentation === true, image: image === true }
+  if (isAll.segmentation && isAll.image) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      "All datasets can't be shown as both: name one for --image or for --segmentation.",
+    )
+  }
+  for (const [kind, named] of [
+    ['segmentation', segmentation],
+    ['image', image],
+  ] as const) {
+    for (const path of named === true ? [] : named) {
+      if ((kinds.get(path) ?? kind) !== kind) {
         throw new ConfigError(
           'INVALID_CONFIG',
           `${path} can't be shown as both: give it to --image or to --segmentation.`,
@@ -86,15 +95,7 @@ function datasetsOf(paths: readonly string[], { segmentation = [], image = [] }:
       kinds.set(path, kind)
     }
   }
-  name(segmentation, 'segmentation')
-  name(image, 'image')
-  const all = segmentation.includes(true) ? 'segmentation' : image.includes(true) ? 'image' : undefined
-  if (segmentation.includes(true) && image.includes(true)) {
-    throw new ConfigError(
-      'INVALID_CONFIG',
-      "All datasets can't be shown as both: name one for --image or for --segmentation.",
-    )
-  }
+  const all = isAll.segmentation ? 'segmentation' : isAll.image ? 'image' : undefined
   if (kinds.size === 0)
     throw new ConfigError('INVALID_CONFIG', 'Which dataset? Give at least one, such as sample.hdf/volumes/raw.')
   return [...kinds].map(([path, kind]) => given({ path, kind: kind ?? all }) as ShownDataset)
