@@ -67,7 +67,7 @@ async function runDocumented(where: string, { words, exitCode, text }: Documente
   }
   // Its sample is large: it is run once, below.
   if (program === 'bellis' && args[0] === 'demo') return
-  if (program === 'bellis' && args[0] === 'show') return runShow(where, args, cwd)
+  if (program === 'bellis' && args[0] === 'show' && exitCode === 0) return runShow(where, args, cwd)
   const isFile = program === 'node' && args[0]?.startsWith('examples/')
   assert.ok(program === 'bellis' || isFile, `${where}: no test knows how to run: ${text}`)
   const { code, stderr } = isFile
