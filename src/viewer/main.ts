@@ -1,9 +1,17 @@
 import 'neuroglancer'
 import { setupDefaultViewer } from 'neuroglancer/unstable/ui/default_viewer_setup.js'
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
-import { LAYOUTS, type Layout, type View } from '../core/view/view.ts'
+import type { Layout, View } from '../core/view/view.ts'
 import { type Connection, watchConnection } from './connection.ts'
-import { fitScales, layoutState, neuroglancerState, withCurrentSources } from './neuroglancer-state.ts'
+import {
+  type Arrangement,
+  arrangementOf,
+  fitScales,
+  layoutState,
+  neuroglancerState,
+  OBLIQUE,
+  withCurrentSources,
+} from './neuroglancer-state.ts'
 import { initialTheme, type Theme, toggleTheme } from './theme.ts'
 import './style.css'
 
@@ -73,35 +81,36 @@ function describe({ layers }: View): void {
 
 function bindLayouts(viewer: Viewer, view: View): void {
   const group = element<HTMLFieldSetElement>('layouts')
+  const beside = element<HTMLButtonElement>('beside')
   const inputs = [...group.querySelectorAll('input')]
-  for (const input of inputs) {
-    input.addEventListener('change', () => viewer.layout.restoreState(layoutState(view, input.value as Layout)))
+  group.hidden = view.axes.length < 3
+  beside.hidden = view.layers.filter((layer) => layer.kind === 'image').length < 2
+  const current = () => arrangementOf(viewer.layout.toJSON())
+  const arrange = (changes: Partial<Arrangement>) => {
+    const { layout = 'xy', sideBySide } = current()
+    const next = { layout, sideBySide, ...changes }
+    viewer.layout.restoreState(layoutState(view, next, area()))
+    if (next.sideBySide !== sideBySide) viewer.crossSectionScale.value = fitScales(view, next, area()).crossSectionScale
   }
+  for (const input of inputs) input.addEventListener('change', () => arrange({ layout: input.value as Layout }))
+  beside.addEventListener('click', () => arrange({ sideBySide: !current().sideBySide }))
   const follow = () => {
-    const layout = currentLayout(viewer)
+    const { layout, sideBySide } = current()
     for (const input of inputs) input.checked = input.value === layout
+    beside.setAttribute('aria-pressed', String(sideBySide))
   }
   viewer.layout.changed.add(follow)
   follow()
 }
 
-/** Undefined for one of Neuroglancer's own that the page has no button for. */
-function currentLayout(viewer: Viewer): Layout | undefined {
-  const state: unknown = viewer.layout.toJSON()
-  const name = typeof state === 'object' && state !== null ? (state as { type?: unknown }).type : state
-  return LAYOUTS.find((layout) => layout === name || `${layout}-alt` === name)
-}
-
 function fit(viewer: Viewer, view: View): void {
-  const { crossSectionScale, projectionScale, position } = {
-    ...(neuroglancerState(view, base, area()) as { position: number[] }),
-    ...fitScales(view, currentLayout(viewer) ?? '4panel', area()),
-  }
-  viewer.position.value = Float32Array.from(position)
+  const { layout = '4panel', sideBySide } = arrangementOf(viewer.layout.toJSON())
+  const { crossSectionScale, projectionScale } = fitScales(view, { layout, sideBySide }, area())
+  viewer.position.value = Float32Array.from(neuroglancerState(view, base, area()).position as number[])
   viewer.crossSectionScale.value = crossSectionScale
   viewer.projectionScale.value = projectionScale
   viewer.crossSectionOrientation.reset()
-  viewer.projectionOrientation.reset()
+  viewer.projectionOrientation.restoreState(OBLIQUE)
 }
 
 function bindTheme(viewer: Viewer): void {
