@@ -17,7 +17,6 @@ import {
   closeSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -25,11 +24,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
-import { hostname, tmpdir } from 'node:os'
+import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { findProgram, installPackages, isRoot, path } from './debian.mjs'
+import { aptGet, findProgram, freePorts, isRoot, path, serve } from './batch-env.mjs'
 
 const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge']
 const PROGRAMS = ['slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo']
@@ -51,8 +49,31 @@ function giveUp(reason) {
 
 function install() {
   if (missingPrograms().length === 0) return
-  const failure = installPackages('slurm-env', PACKAGES)
-  if (missingPrograms().length > 0) giveUp(`${missingPrograms().join(', ')} not found, and ${failure}`)
+  if (process.platform !== 'linux' || findProgram('apt-get') === undefined || !existsSync('/etc/debian_version')) {
+    giveUp(`${missingPrograms().join(', ')} not found, and this is not Debian`)
+  }
+  if (!isRoot()) giveUp(`${missingPrograms().join(', ')} not found, and only root can install ${PACKAGES.join(' ')}`)
+  console.error(`slurm-env: installing ${PACKAGES.join(' ')}`)
+  const keepDaemonsDown = forbidServices()
+  let output = ''
+  try {
+    const wanted = ['install', '--yes', '--no-install-recommends', ...PACKAGES]
+    if (aptGet(['--simulate', ...wanted]).status !== 0) output = aptGet(['update']).output
+    output += aptGet(wanted).output
+  } finally {
+    keepDaemonsDown()
+  }
+  if (missingPrograms().length > 0) {
+    giveUp(`apt-get could not install ${PACKAGES.join(' ')}: ${output.trim().split('\n').slice(-5).join(' | ')}`)
+  }
+}
+
+/** Debian starts what it installs, a machine-wide munged too; this asks it not to. @returns what takes that back */
+function forbidServices() {
+  const policy = '/usr/sbin/policy-rc.d'
+  if (existsSync(policy)) return () => {}
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  return () => rmSync(policy, { force: true })
 }
 
 // --- a cluster in a folder
@@ -154,24 +175,6 @@ function configuration(folder, [controller, ...nodePorts]) {
   ].join('\n')}\n`
 }
 
-/** Ports that nobody listens on at this moment. */
-async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise((done, failed) => {
-          const server = createServer()
-          server.once('error', failed)
-          server.listen(0, '127.0.0.1', () => done(server))
-        }),
-    ),
-  )
-  const ports = servers.map((server) => server.address().port)
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
-  return ports
-}
-
 async function daemon(folder, program, args, name = program) {
   const log = openSync(join(logsOf(folder), `${name}.out`), 'a')
   const child = spawn(findProgram(program), args, {
@@ -269,20 +272,6 @@ function daemonsOf(folder) {
   })
 }
 
-async function serve() {
-  const folder = mkdtempSync(join(tmpdir(), 'bellis-slurm-'))
-  const ended = new Promise((done) => {
-    process.stdin.resume().once('end', done).once('close', done).once('error', done)
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, done)
-  })
-  try {
-    console.log(JSON.stringify(await start(folder)))
-    await ended
-  } finally {
-    await stop(folder)
-  }
-}
-
 const [action = 'install', folder] = process.argv.slice(2)
 const usage = 'usage: slurm-env.mjs [install | start FOLDER | stop FOLDER | serve]'
 try {
@@ -290,7 +279,7 @@ try {
   if (!isRoot() && action !== 'install') giveUp('only root can start munged and slurmctld as the tests need them')
   if (action === 'start' && folder) console.log(JSON.stringify(await start(resolve(folder))))
   else if (action === 'stop' && folder) await stop(resolve(folder))
-  else if (action === 'serve') await serve()
+  else if (action === 'serve') await serve('bellis-slurm-', start, stop)
   else if (action !== 'install') throw new Error(usage)
   if (action === 'start') process.exit(0)
 } catch (error) {

@@ -1,10 +1,9 @@
 import { Command } from 'commander'
-import { parseContext } from '../../adapters/tcp/context.ts'
-import { BlockwiseError, ConfigError } from '../../core/errors.ts'
+import { BlockwiseError } from '../../core/errors.ts'
 import type { WorkerEnd } from '../../runtime/worker-loop.ts'
-import { runNetworkWorker } from '../network-worker.ts'
-import { runsHome } from '../run.ts'
-import { findRunFolder, readContextFile } from '../run-context.ts'
+import { RECONNECT_MS, runNetworkWorker } from '../network-worker.ts'
+import { contextReader } from '../run-context.ts'
+import { runsHome } from '../run-place.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
 import { paint } from './output.ts'
 
@@ -34,7 +33,7 @@ Example:
 }
 
 async function work(run: string | undefined, flags: WorkerFlags): Promise<void> {
-  const readContext = contextReader(run, flags)
+  const readContext = contextReader(run, process.env.BELLIS_CONTEXT, runsHome(flags.runDir))
   const tell = (text: string) => {
     if (!flags.quiet) process.stderr.write(`${text}\n`)
   }
@@ -49,7 +48,8 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     leaving.abort()
   }
   process.on('SIGINT', leave)
-  process.on('SIGTERM', leave)
+  // What SGE and LSF send before a time limit.
+  for (const signal of ['SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, leave)
   let wasIn = false
   let end: WorkerEnd
   try {
@@ -58,17 +58,15 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
       ...(process.env.BELLIS_WORKER === undefined ? {} : { name: process.env.BELLIS_WORKER }),
       drain: leaving.signal,
       onLink: (event, detail) => {
-        if (event === 'welcome') tell(wasIn ? `In again, as ${detail}.` : `Working, as ${detail}.`)
-        else if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying to come back.`)
+        if (event === 'lost') {
+          if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying for ${RECONNECT_MS / 60_000} minutes.`)
+          return
+        }
+        tell(wasIn ? `In again, as ${detail}.` : `Working, as ${detail}.`)
         wasIn = true
       },
     })
   } catch (error) {
-    // The file is gone with the run.
-    if (wasIn && error instanceof ConfigError && error.code === 'NO_SUCH_FILE') {
-      tell('The run is over.')
-      process.exit(exitCode)
-    }
     if (!(error instanceof BlockwiseError) || error.code !== 'CONNECTION_LOST') throw error
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${error.message}\n`)
     process.exit(1)
@@ -81,17 +79,4 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
   }
   // Something in the user's code may still be open; the worker's work is done.
   process.exit(exitCode)
-}
-
-/** Reads the context anew each time where it comes from a file: a run that is started again has another. */
-function contextReader(run: string | undefined, { runDir }: WorkerFlags) {
-  if (run !== undefined) {
-    const folder = findRunFolder(run, runsHome(runDir))
-    return () => readContextFile(folder)
-  }
-  const context = process.env.BELLIS_CONTEXT
-  if (context === undefined) {
-    throw new ConfigError('INVALID_CONFIG', 'Which run? Give its folder or name, or set BELLIS_CONTEXT.')
-  }
-  return () => parseContext(context)
 }
