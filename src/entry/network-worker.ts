@@ -8,6 +8,7 @@ import { OpenedArrays } from '../runtime/setup-arrays.ts'
 import { type LoadedTask, runWorker, type WorkerEnd, type WorkerOptions } from '../runtime/worker-loop.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
+import { offerOwnPackage } from './own-package.ts'
 
 /** How long a worker tries to reach its coordinator. */
 export const RECONNECT_MS = 300_000
@@ -65,6 +66,7 @@ export const moduleName = (url: string): string =>
 /** Imports a task's module here and sets it up. */
 export async function loadTask(task: WireTask, workerId: string, arrays: OpenedArrays): Promise<LoadedTask> {
   const { module, name } = task
+  offerOwnPackage()
   const url = module.startsWith(OWN_SCHEME) ? ownModule(module.slice(OWN_SCHEME.length)) : module
   return setUpTask(await importTask(url, name), task, arrays, workerId)
 }

@@ -1,5 +1,5 @@
 import { BYTES_PER_ELEMENT } from '../core/array/dtype.ts'
-import { BlockwiseError, ConfigError, messageOf } from '../core/errors.ts'
+import { ConfigError } from '../core/errors.ts'
 import { type Coordinate, countElements, showCoordinate } from '../core/geometry/coordinate.ts'
 import { finerUnit, type WorldUnit } from '../core/geometry/placement.ts'
 import {
@@ -17,7 +17,14 @@ import { findSharedPiece, greatestDivisor, largestDivisor } from '../core/grid/s
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { CreateArrayOptions } from '../ports/chunked-array.ts'
-import type { ClosureTask, PlanArrays, TaskLike, TaskNode, TaskPlan } from './define-task.ts'
+import {
+  type ClosureTask,
+  callUserCode,
+  type PlanArrays,
+  type TaskLike,
+  type TaskNode,
+  type TaskPlan,
+} from './define-task.ts'
 import { createOptionsOf, describeVolume, type VolumeDescription, volumeArray, voxelsAcross } from './volume-array.ts'
 
 /** An array that a run will make before its first block. */
@@ -151,7 +158,13 @@ function meanVoxels(grid: BlockGrid, measure: VolumeDescription | undefined): nu
 const isNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'
 
 async function callPlan(node: TaskNode, session: TaskPlanning): Promise<TaskPlan> {
-  const plan = await callUser(node, session)
+  const plan = await callUserCode(`Task "${node.id}" can't be planned`, () =>
+    node.definition.options.plan(node.config, {
+      arrays: session.arrays,
+      taskId: node.id,
+      warn: (message) => session.warnings.push(message),
+    }),
+  )
   for (const field of ['totalRoi', 'readRoi', 'writeRoi'] as const) {
     if (plan?.[field]?.offset === undefined || plan[field].shape === undefined) {
       throw new ConfigError(
@@ -161,19 +174,6 @@ async function callPlan(node: TaskNode, session: TaskPlanning): Promise<TaskPlan
     }
   }
   return plan
-}
-
-async function callUser(node: TaskNode, session: TaskPlanning): Promise<TaskPlan> {
-  try {
-    return await node.definition.options.plan(node.config, {
-      arrays: session.arrays,
-      taskId: node.id,
-      warn: (message) => session.warnings.push(message),
-    })
-  } catch (error) {
-    if (error instanceof BlockwiseError) throw error
-    throw new ConfigError('INVALID_TASK', `Task "${node.id}" can't be planned: ${messageOf(error)}`, { cause: error })
-  }
 }
 
 interface TaskPlanning {
