@@ -1,8 +1,9 @@
 import { BYTES_PER_ELEMENT } from '../core/array/dtype.ts'
 import { ConfigError } from '../core/errors.ts'
 import { type Coordinate, countElements, showCoordinate } from '../core/geometry/coordinate.ts'
-import { finerUnit, type WorldUnit } from '../core/geometry/placement.ts'
+import { finerUnit, showRoiInNm, type WorldUnit } from '../core/geometry/placement.ts'
 import {
+  containsRoi,
   intersectRoi,
   isAlignedRoi,
   meetsRoi,
@@ -284,6 +285,13 @@ function assertWritable(taskId: string, grid: BlockGrid, array: VolumeDescriptio
       `Task "${taskId}": write blocks of ${showCoordinate(grid.writeRoi.shape)} ${array.unit} from ${showCoordinate(grid.totalWriteRoi.offset)} are not whole voxels of ${array.path}, which are ${showCoordinate(array.voxelSize)} ${array.unit}.`,
     )
   }
+  const written = grid.fit === 'overhang' ? undefined : writtenRoi(grid)
+  if (written !== undefined && !containsRoi(array.roi, written)) {
+    throw new ConfigError(
+      'OUTSIDE_ARRAY',
+      `Task "${taskId}": its blocks write ${showRoiInNm(written, array.unit)}, but ${array.path} fills only ${showRoiInNm(array.roi, array.unit)} nm; make the output as large, or totalRoi smaller.`,
+    )
+  }
   const pieceVoxels = pieceVoxelsOf(array)
   const axes = findSharedPiece(grid, { offset: array.offset, pieceShape: pieceShapeOf(array) })
   if (axes === undefined) return
@@ -300,6 +308,13 @@ function assertWritable(taskId: string, grid: BlockGrid, array: VolumeDescriptio
     `Task "${taskId}": blocks that are neighbours along axis ${axes.join(' and ')} would write into the same ${name} of ${array.path} at the same time, and one would be lost: its ${name}s are ${showCoordinate(pieceVoxels)} voxels, the blocks ${voxelsAcross(array, grid.writeRoi.shape).join(' × ')}. Use ${name}s of ${showCoordinate(fitting)}, or blocks that are whole ${name}s.`,
   )
 }
+
+/** All that blocks write that do not stick out. */
+const writtenRoi = ({ totalWriteRoi, leftOut }: BlockGrid): Roi =>
+  roi(
+    totalWriteRoi.offset,
+    totalWriteRoi.shape.map((length, axis) => length - (leftOut[axis] as number)),
+  )
 
 /** Refuses two tasks that write the same place, or the same chunk, of one array without one waiting for the other. */
 function assertOutputsApart(tasks: readonly PlannedTask[], store: ArrayStore): void {

@@ -196,7 +196,7 @@ describe('definitions', () => {
     assert.throws(wrong({ name: 'a', plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"config"/)
     assert.throws(
       wrong({ name: 'a', config: z.object({}), setup() {} }),
-      /^defineTask in \/.*plan-pipeline\.test\.ts:\d+: "plan" of "a" is missing; it must be a function/,
+      /defineTask in \/.*plan-pipeline\.test\.ts:\d+: "plan" of "a" is missing; it must be a function/,
     )
   })
 

@@ -3,6 +3,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { isPipelineDefinition, parseConfig, type TaskLike } from '../../runtime/define-task.ts'
 import { findDefinition, importTask } from '../../runtime/load-task.ts'
 import { findModule, offerOwnPackage } from '../own-package.ts'
+import { watchUserCode } from '../user-code.ts'
 import { addConfigOptions, configFields, givenConfig, strayVariables } from './config-flags.ts'
 import { given, type RunFlags, runOptions } from './options.ts'
 import { strict, warn } from './output.ts'
@@ -55,8 +56,11 @@ Example:
   if (file.startsWith('-')) {
     throw new ConfigError('INVALID_CONFIG', `${file} comes before the file that it is for: ${name} FILE.ts ${file} …`)
   }
+  // What the module has left open must not keep the command from its end, whatever that is.
+  using _ = { [Symbol.dispose]: () => void setImmediate(() => process.stdout.write('', () => process.exit())) }
+  using watch = watchUserCode({ isQuiet: true, tell: (text) => process.stderr.write(`bellis: ${text}\n`) })
   const { task = before.opts<ModuleFlags>().task } = peek(rest)
-  const { definition, what } = await load(file, task)
+  const { definition, what } = await watch.guard(() => load(file, task))
   const { config: schema } = definition.options
   const fields = configFields(schema, moduleOptions(new Command()), what)
   const command = new Command(`${name} ${file}`).usage('[options]')
@@ -79,7 +83,7 @@ A field that is not given as a flag comes from the environment (${fields[0]?.var
   const made = definition(values)
   const nodes: readonly TaskLike[] = 'kind' in made ? [made] : made
   await checkExports(nodes)
-  await runTasks(nodes, flags)
+  await runTasks(nodes, flags, watch)
 }
 
 const moduleOptions = (command: Command): Command =>
@@ -108,11 +112,12 @@ async function load(file: string, task: string | undefined) {
 }
 
 /** Workers find tasks among the exports of the files that define them: what they could not find is told before. */
-async function checkExports(nodes: readonly TaskLike[]): Promise<void> {
+async function checkExports(nodes: readonly TaskLike[], checked = new Set<TaskLike>()): Promise<void> {
   for (const node of nodes) {
-    if (!('kind' in node)) continue
+    if (!('kind' in node) || checked.has(node)) continue
+    checked.add(node)
     const { module, options } = node.definition
     await importTask(module, options.name)
-    await checkExports(node.after)
+    await checkExports(node.after, checked)
   }
 }
