@@ -13,13 +13,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
-  accessSync,
   chmodSync,
   closeSync,
-  constants,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -27,10 +24,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
-import { hostname, tmpdir } from 'node:os'
-import { delimiter, join, resolve } from 'node:path'
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { aptGet, findProgram, freePorts, isRoot, path, serve } from './batch-env.mjs'
 
 const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge']
 const PROGRAMS = ['slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo']
@@ -40,24 +37,7 @@ const START_TRIES = 3
 const UP_WITHIN_MS = 20_000
 const JOBS_END_WITHIN_MS = 8000
 
-const searchPath = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin'].filter(Boolean)
-const path = [...new Set(searchPath)].join(delimiter)
-
-function findProgram(name) {
-  return searchPath
-    .map((folder) => join(folder, name))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
-
 const missingPrograms = () => PROGRAMS.filter((name) => findProgram(name) === undefined)
-const isRoot = () => process.getuid?.() === 0
 
 /** Ends the script: without SLURM a developer's tests skip, but CI must not be green for want of it. */
 function giveUp(reason) {
@@ -86,13 +66,6 @@ function install() {
   if (missingPrograms().length > 0) {
     giveUp(`apt-get could not install ${PACKAGES.join(' ')}: ${output.trim().split('\n').slice(-5).join(' | ')}`)
   }
-}
-
-function aptGet(args) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C', PATH: path }
-  const options = ['--quiet=2', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=3']
-  const { status, stdout, stderr } = spawnSync('apt-get', [...options, ...args], { env, encoding: 'utf8' })
-  return { status, output: `${stdout ?? ''}${stderr ?? ''}` }
 }
 
 /** Debian starts what it installs, a machine-wide munged too; this asks it not to. @returns what takes that back */
@@ -202,24 +175,6 @@ function configuration(folder, [controller, ...nodePorts]) {
   ].join('\n')}\n`
 }
 
-/** Ports that nobody listens on at this moment. */
-async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise((done, failed) => {
-          const server = createServer()
-          server.once('error', failed)
-          server.listen(0, '127.0.0.1', () => done(server))
-        }),
-    ),
-  )
-  const ports = servers.map((server) => server.address().port)
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
-  return ports
-}
-
 async function daemon(folder, program, args, name = program) {
   const log = openSync(join(logsOf(folder), `${name}.out`), 'a')
   const child = spawn(findProgram(program), args, {
@@ -317,20 +272,6 @@ function daemonsOf(folder) {
   })
 }
 
-async function serve() {
-  const folder = mkdtempSync(join(tmpdir(), 'bellis-slurm-'))
-  const ended = new Promise((done) => {
-    process.stdin.resume().once('end', done).once('close', done).once('error', done)
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, done)
-  })
-  try {
-    console.log(JSON.stringify(await start(folder)))
-    await ended
-  } finally {
-    await stop(folder)
-  }
-}
-
 const [action = 'install', folder] = process.argv.slice(2)
 const usage = 'usage: slurm-env.mjs [install | start FOLDER | stop FOLDER | serve]'
 try {
@@ -338,7 +279,7 @@ try {
   if (!isRoot() && action !== 'install') giveUp('only root can start munged and slurmctld as the tests need them')
   if (action === 'start' && folder) console.log(JSON.stringify(await start(resolve(folder))))
   else if (action === 'stop' && folder) await stop(resolve(folder))
-  else if (action === 'serve') await serve()
+  else if (action === 'serve') await serve('bellis-slurm-', start, stop)
   else if (action !== 'install') throw new Error(usage)
   if (action === 'start') process.exit(0)
 } catch (error) {

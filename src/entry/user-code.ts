@@ -42,9 +42,10 @@ export function watchUserCode({ tell = console.error, isQuiet = false }: WatchOp
     for (const fail of running) fail(error)
   }
   const takeExit = (code: number) => {
-    if (isOwnExit) return
-    // The call is on this very stack.
-    const place = placeOf(new Error().stack)
+    // A call is on this very stack; without one the process has come to its end.
+    const { stack = '' } = new Error()
+    if (isOwnExit || !stack.includes('at process.exit ')) return
+    const place = placeOf(stack)
     tell(`process.exit(${code}) was called${place === undefined ? '' : ` (${place})`}; throw an error instead.`)
     if (code === 0) process.exitCode = 1
   }
@@ -74,6 +75,6 @@ export function watchUserCode({ tell = console.error, isQuiet = false }: WatchOp
 
 /** A task whose functions are watched. */
 export const watchedTask = ({ process, isDone }: LoadedTask, watch: UserCodeWatch): LoadedTask => ({
-  process: (block, context) => watch.guard(() => process(block, context)),
+  process: (block, context) => watch.guard(() => process(block, context) as Promise<undefined>),
   ...(isDone === undefined ? {} : { isDone: (block) => watch.guard(() => isDone(block)) }),
 })

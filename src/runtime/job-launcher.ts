@@ -213,12 +213,12 @@ class JobLauncher implements WorkerLauncher {
   }
 
   /** Cancels, if that can be done now; a job that is left ends by itself, when its worker finds no run. */
-  #try(cancelling: PromiseLike<void>): Promise<void> {
+  #try(cancelling: PromiseLike<void>, ms = PATIENCE_MS): Promise<void> {
     const done = Promise.resolve(cancelling).then(
       () => this.#report('cancel'),
       (error: unknown) => this.#report('cancel', messageOf(error)),
     )
-    return this.#atMost(PATIENCE_MS, done)
+    return this.#atMost(ms, done)
   }
 
   /** Waits for something, but not longer than that: a system that does not answer must not hold up the run's end. */
@@ -251,12 +251,16 @@ class JobLauncher implements WorkerLauncher {
     this.#isClosed = true
     this.#cancelSubmit?.()
     this.#cancelPoll?.()
+    // What failed before is of no more interest.
+    this.#troubles.clear()
     // What is accepted in this very moment would else come after the cancelling.
+    const { queue, clock } = this.#options
+    const begun = clock.now()
     await this.#atMost(PATIENCE_MS, this.#submitting ?? Promise.resolve())
-    const { queue } = this.#options
     const jobIds = [...this.#jobs.keys()]
     for (const slot of [...this.#waiting, ...this.#jobs.values()]) this.#end(slot, 'the run is over')
-    if (jobIds.length > 0) await this.#try(queue.cancel(jobIds))
+    const left = Math.max(0, PATIENCE_MS - (clock.now() - begun))
+    if (jobIds.length > 0) await this.#try(queue.cancel(jobIds), left)
     await this.#try(queue[Symbol.asyncDispose]())
   }
 

@@ -119,8 +119,8 @@ export async function setUpTask(
 ): Promise<LoadedTask> {
   const { options } = definition
   const config = parseConfig(options.config, task.config, task.id)
-  const { id: taskId, unit } = task
-  const process = await options.setup(config, { arrays: arrays.forUnit(unit), taskId, workerId, unit })
+  const { id: taskId, unit, fsync } = task
+  const process = await options.setup(config, { arrays: arrays.forUnit(unit, fsync), taskId, workerId, unit })
   if (typeof process !== 'function') {
     throw new ConfigError(
       'INVALID_TASK',

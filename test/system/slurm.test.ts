@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import type { RunEvent } from '../../src/runtime/run-events.ts'
-import type { RunResult } from '../../src/runtime/run-pipeline.ts'
-import { bellis, hashVoxels, type RunningCommand, runNode, temporaryFolder } from '../support/command-line.ts'
+import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { type SlurmCluster, slurmOrSkip } from '../support/slurm.ts'
+import { drive, eventsOf, logsIn, untilAsync } from './drive.ts'
 import { stillRunning, until } from './processes.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
@@ -26,43 +24,6 @@ const smooth = (...more: string[]) => [
   ...['--pool', 'slurm', '--workers', '2', ...more],
 ]
 
-interface Driven {
-  readonly stderr: string
-  readonly events: readonly RunEvent[]
-  readonly result: RunResult
-}
-
-/** Runs a task of the folder beside this, in a process of its own, with jobs of SLURM. */
-async function drive(
-  slurm: SlurmCluster,
-  task: string,
-  config: { readonly folder: string } & Readonly<Record<string, unknown>>,
-  options: object,
-  meanwhile?: (running: RunningCommand) => Promise<void>,
-): Promise<Driven> {
-  const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
-  const call = JSON.stringify({ task, config, options: { pool: 'slurm', workers: 2, ...options } })
-  const more = meanwhile === undefined ? {} : { meanwhile }
-  const { stdout, stderr } = await runNode([program, call], { cwd: config.folder, env: slurm.env, ...more })
-  const documents = documentsIn(stdout)
-  const result = documents.find((document) => (document as { type: string }).type === 'result')
-  assert.ok(result, stderr)
-  return {
-    stderr,
-    events: documents.filter((document) => document !== result) as RunEvent[],
-    result: result as RunResult,
-  }
-}
-
-const documentsIn = (stdout: string): unknown[] =>
-  stdout
-    .split('\n')
-    .filter((line) => line.endsWith('}'))
-    .map((line) => JSON.parse(line))
-
-const eventsOf = <Type extends RunEvent['type']>({ events }: Pick<Driven, 'events'>, type: Type) =>
-  events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
-
 /** Ids of the jobs that run or wait, with the field asked for. */
 async function jobsOf(slurm: SlurmCluster, format = '%i'): Promise<string[]> {
   const states = '--states=PENDING,RUNNING,COMPLETING'
@@ -70,20 +31,13 @@ async function jobsOf(slurm: SlurmCluster, format = '%i'): Promise<string[]> {
   return text.split('\n').filter((line) => line !== '')
 }
 
-async function untilAsync<Value>(what: string, look: () => Promise<Value | false>): Promise<Value> {
-  let seen: Value | false = false
-  let looking = false
-  return until(what, () => {
-    if (!looking && seen === false) {
-      looking = true
-      void look().then((value) => {
-        seen = value
-        looking = false
-      })
-    }
-    return seen === false ? undefined : seen
-  })
-}
+const driveSlurm = (
+  slurm: SlurmCluster,
+  task: string,
+  config: { readonly folder: string } & Readonly<Record<string, unknown>>,
+  options: object,
+  meanwhile?: Parameters<typeof drive>[4],
+) => drive(slurm, task, config, { pool: 'slurm', ...options }, meanwhile)
 
 const noJobsLeft = (slurm: SlurmCluster) => untilAsync('no job is left', async () => (await jobsOf(slurm)).length === 0)
 
@@ -91,15 +45,6 @@ const begun = (folder: string, index: number) =>
   until(`block ${index} has begun`, () => existsSync(join(folder, `begun-${index}`)))
 
 const letGo = (folder: string, index: number) => writeFileSync(join(folder, `go-${index}`), '')
-
-/** The text of all logs of the one run in a folder. */
-function logsIn(folder: string): string {
-  const [run] = readdirSync(join(folder, '.bellis'))
-  const logs = join(folder, '.bellis', run as string, 'logs')
-  return readdirSync(logs)
-    .map((name) => readFileSync(join(logs, name), 'utf8'))
-    .join('')
-}
 
 describe('a run on SLURM', () => {
   it('has its workers on both nodes, gives the right result, and leaves no job', async (t) => {
@@ -131,7 +76,7 @@ describe('a run on SLURM', () => {
     if (slurm === undefined) return
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 6, how: 'wait-for-go', at: [0] }
-    const driven = await drive(slurm, 'misbehave.ts', config, { workers: 1 }, async () => {
+    const driven = await driveSlurm(slurm, 'misbehave.ts', config, { workers: 1 }, async () => {
       await begun(folder.path, 0)
       const [job] = await jobsOf(slurm)
       await slurm.run('scancel', '--signal=KILL', '--batch', job as string)
@@ -154,7 +99,7 @@ describe('a run on SLURM', () => {
     if (slurm === undefined) return
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 20, how: 'wait-for-go' }
-    const driven = await drive(slurm, 'misbehave.ts', config, { workers: 1, maxRetries: 0 }, async () => {
+    const driven = await driveSlurm(slurm, 'misbehave.ts', config, { workers: 1, maxRetries: 0 }, async () => {
       await begun(folder.path, 0)
       const [job] = await jobsOf(slurm)
       await slurm.run('scancel', job as string)
@@ -175,7 +120,7 @@ describe('a run on SLURM', () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 80, ms: 100 }
     const options = { workers: 1, maxRetries: 0, slurm: '--partition=short' }
-    const driven = await drive(slurm, 'steady.ts', config, options, async ({ output }) => {
+    const driven = await driveSlurm(slurm, 'steady.ts', config, options, async ({ output }) => {
       await until('it works', () => output.stdout.includes('"blocks-done"'))
       await slurm.run('sbatch', '--partition=urgent', '--nodes=2', '--exclusive', '--output=/dev/null', '--wrap=true')
     })
@@ -190,7 +135,7 @@ describe('a run on SLURM', () => {
     using folder = temporaryFolder()
     // SLURM looks at limits every 30 s; a minute is the shortest one, and notice is given a minute before.
     const config = { folder: folder.path, blocks: 360, ms: 100 }
-    const driven = await drive(slurm, 'steady.ts', config, { workers: 1, maxRetries: 0, slurm: '--time=1' })
+    const driven = await driveSlurm(slurm, 'steady.ts', config, { workers: 1, maxRetries: 0, slurm: '--time=1' })
     assert.equal(driven.result.ok, true, driven.stderr)
     assert.deepEqual(eventsOf(driven, 'block-retried'), [])
     assert.ok(eventsOf(driven, 'worker-started').length >= 2)
@@ -202,7 +147,7 @@ describe('a run on SLURM', () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 3, how: 'compute-for-ever', at: [1] }
     const options = { workers: 1, maxRetries: 0, timeoutMs: 3000 }
-    const driven = await drive(slurm, 'misbehave.ts', config, options)
+    const driven = await driveSlurm(slurm, 'misbehave.ts', config, options)
     const [task] = driven.result.tasks
     assert.deepEqual([task?.completed, task?.failed, task?.failures[0]?.error.code], [2, 1, 'BLOCK_TIMEOUT'])
     const pid = Number(readFileSync(join(folder.path, 'begun-1'), 'utf8'))
@@ -215,7 +160,7 @@ describe('a run on SLURM', () => {
     if (slurm === undefined) return
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 4, how: 'setup-throws' }
-    const driven = await drive(slurm, 'misbehave.ts', config, { workers: 1, maxWorkerRestarts: 1 })
+    const driven = await driveSlurm(slurm, 'misbehave.ts', config, { workers: 1, maxWorkerRestarts: 1 })
     assert.match(driven.result.tasks[0]?.error?.message ?? '', /abandoned.*the model has 3 layers, not 4/s)
     await noJobsLeft(slurm)
   })
@@ -225,7 +170,7 @@ describe('a run on SLURM', () => {
     if (slurm === undefined) return
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 2, how: 'exit', at: [1] }
-    const driven = await drive(slurm, 'misbehave.ts', config, { workers: 1, maxRetries: 0 })
+    const driven = await driveSlurm(slurm, 'misbehave.ts', config, { workers: 1, maxRetries: 0 })
     const [failure] = driven.result.tasks[0]?.failures ?? []
     assert.equal(failure?.index, 1)
     assert.match(failure?.error.message ?? '', /last words of block 1/)
@@ -237,7 +182,7 @@ describe('a run on SLURM', () => {
     if (slurm === undefined) return
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 2, how: 'wait-for-go', at: [0] }
-    const { result } = await drive(slurm, 'misbehave.ts', config, { onListening: undefined }, async () => {
+    const { result } = await driveSlurm(slurm, 'misbehave.ts', config, { onListening: undefined }, async () => {
       await begun(folder.path, 0)
       const [run] = readdirSync(join(folder.path, '.bellis'))
       const runFolder = join(folder.path, '.bellis', run as string)
@@ -271,7 +216,7 @@ describe('a run on SLURM', () => {
     chmodSync(join(folder.path, 'squeue'), 0o755)
     const config = { folder: folder.path, blocks: 3, how: 'wait-for-go', at: [0] }
     const env = { ...slurm.env, PATH: `${folder.path}:${slurm.env.PATH}` }
-    const driven = await drive({ ...slurm, env }, 'misbehave.ts', config, {}, async () => {
+    const driven = await driveSlurm({ ...slurm, env }, 'misbehave.ts', config, {}, async () => {
       await begun(folder.path, 0)
       await until('squeue hangs', () => existsSync(pids))
       letGo(folder.path, 0)

@@ -7,7 +7,10 @@ import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
 import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
-import { execute, planTasks } from '../run.ts'
+import { writeEvents } from '../event-file.ts'
+import { execute, planTasks, type RunOptions } from '../run.ts'
+import { runFolder } from '../run-place.ts'
+import { readRunState } from '../run-state.ts'
 import type { UserCodeWatch } from '../user-code.ts'
 import type { Invitation } from '../worker-pool.ts'
 import { type RunFlags, runOptionsOf } from './options.ts'
@@ -32,8 +35,9 @@ export async function runTasks(
   const pipeline = await (watch === undefined ? plan() : watch.guard(plan))
   for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
   if (flags.dryRun) {
-    if (flags.json) printJson(planDocument(pipeline, options))
-    else process.stdout.write(`${describePlan(pipeline, options)}\n`)
+    const done = flags.overwrite ? [] : await countDone(pipeline, options)
+    if (flags.json) printJson(planDocument(pipeline, options, done))
+    else process.stdout.write(`${describePlan(pipeline, options, done)}\n`)
     return undefined
   }
   if (flags.overwrite) await confirmOverwrite(pipeline, flags)
@@ -44,6 +48,12 @@ export async function runTasks(
   return result
 }
 
+/** How many blocks of each task an earlier start of the same run has done. */
+async function countDone(pipeline: PlannedPipeline, options: RunOptions): Promise<number[]> {
+  const state = await readRunState(runFolder(pipeline, options), { place: options.progress, limit: 0 })
+  return state?.tasks.map(({ completed }) => completed) ?? []
+}
+
 async function runWithSignals(
   pipeline: PlannedPipeline,
   flags: RunFlags,
@@ -52,6 +62,8 @@ async function runWithSignals(
   const events = new EventStream()
   const display = new ProgressDisplay()
   if (!flags.quiet) events.listen(display.receive)
+  using _written =
+    flags.events === undefined ? undefined : writeEvents(flags.events, events, (message) => warn(flags, message))
   const stopping = new AbortController()
   watch?.signal.addEventListener('abort', () => stopping.abort())
   const onSignal = () => {
@@ -76,13 +88,13 @@ async function runWithSignals(
 }
 
 /** Says how more workers are added. The token is shown on a terminal alone: where errors go to a file, that is a log. */
-function invite({ folder, context, sbatch, isLoopback }: Invitation, flags: RunFlags): void {
+function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
   if (flags.quiet) return
   const lines = [`bellis worker ${shellQuote(relative(process.cwd(), folder) || '.')}`]
   if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
     lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
   }
-  lines.push(sbatch)
+  lines.push(submit)
   const where = isLoopback ? ' (on this machine; --host 0.0.0.0 lets in others)' : ''
   const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
   process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
@@ -124,7 +136,7 @@ function describeTask(task: TaskResult, seconds: number): string {
   const done = task.completed === task.total
   const parts = [
     `${task.completed} of ${task.total} blocks`,
-    ...(task.skipped > 0 ? [`${task.skipped} of them skipped`] : []),
+    ...(task.skipped > 0 ? [`${task.skipped} of them done before`] : []),
     ...(task.failed > 0 ? [paint('red', `${task.failed} failed`)] : []),
     ...(task.orphaned > 0 ? [paint('red', `${task.orphaned} orphaned`)] : []),
     ...(task.pending + task.ready > 0 ? [`${task.pending + task.ready} not begun`] : []),

@@ -1,4 +1,4 @@
-import type { JobState } from '../../ports/job-queue.ts'
+import type { JobState } from '../../../ports/job-queue.ts'
 import { explainReason } from './pending-reasons.ts'
 
 /** The fields of `squeue --format` that `parseSqueueText` reads. */

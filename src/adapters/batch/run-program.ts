@@ -15,6 +15,8 @@ export interface RunProgramOptions {
   /** Ends it at once. */
   readonly signal?: AbortSignal
   readonly env?: NodeJS.ProcessEnv
+  /** Whose program it is, for messages: `SLURM`. */
+  readonly system: string
 }
 
 /** More than what a status call of a large cluster answers. */
@@ -27,7 +29,7 @@ const MAX_OUTPUT_BYTES = 256 * 2 ** 20
 export function runProgram(
   program: string,
   args: readonly string[],
-  { timeoutMs, signal, env = process.env }: RunProgramOptions,
+  { timeoutMs, signal, env = process.env, system }: RunProgramOptions,
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
     const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
@@ -58,7 +60,7 @@ export function runProgram(
       })
     }
     child.once('error', (error: NodeJS.ErrnoException) =>
-      fail(error.code === 'ENOENT' ? NOT_FOUND : `can't be started: ${error.message}`, error),
+      fail(error.code === 'ENOENT' ? notFound(system) : `can't be started: ${error.message}`, error),
     )
     child.once('close', (code) => {
       settle()
@@ -69,7 +71,7 @@ export function runProgram(
   })
 }
 
-const NOT_FOUND = 'was not found; is SLURM installed here, and on the PATH?'
+const notFound = (system: string) => `was not found; is ${system} installed here, and on the PATH?`
 
 function endGroup(child: ChildProcess): void {
   // What holds the pipes open would else keep this process waiting.

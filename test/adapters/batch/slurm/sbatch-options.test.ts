@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseSbatchOptions } from '../../../src/adapters/slurm/sbatch-options.ts'
+import { parseSbatchOptions } from '../../../../src/adapters/batch/slurm/sbatch-options.ts'
 
 describe('the options for sbatch', () => {
   it('are split as a shell would', () => {

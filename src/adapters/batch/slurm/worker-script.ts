@@ -1,3 +1,5 @@
+import { workerLines } from '../batch-queue.ts'
+
 /** What the script of a worker's job is made of. */
 export interface WorkerScript {
   readonly jobName: string
@@ -35,15 +37,7 @@ export function workerScript(script: WorkerScript): string {
     ...directives.map((option) => `#SBATCH ${quoteDirective(option)}`),
     '# Written by Bellis. While the run is on, this adds four workers to it: sbatch --array=1-4 and this file.',
     "# What lets them in is read from the run's folder by the worker itself, and stands in no script.",
-    'if [ -n "$1" ]; then',
-    '  # Gone: SLURM took these jobs without saying so in time, and others do their work.',
-    '  [ -r "$1" ] || exit 0',
-    `  BELLIS_WORKER=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "$1")`,
-    '  export BELLIS_WORKER',
-    'fi',
-    // Takes the place of the shell: signals reach the worker itself.
-    `exec ${command.map(quoteShell).join(' ')}`,
-    '',
+    ...workerLines('$((SLURM_ARRAY_TASK_ID + 1))', command),
   ].join('\n')
 }
 
@@ -51,7 +45,3 @@ export function workerScript(script: WorkerScript): string {
 function quoteDirective(word: string): string {
   return /^[\w@%+=:,./[\]{}&|!*^~-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`
 }
-
-/** A word as a shell reads it. */
-export const quoteShell = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`

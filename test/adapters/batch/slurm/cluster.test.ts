@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { slurmOrSkip } from '../../support/slurm.ts'
+import { slurmOrSkip } from '../../../support/slurm.ts'
 
 describe('the SLURM that tests run on', () => {
   it('has two idle nodes, and runs jobs on both', async (t) => {

@@ -3,10 +3,11 @@ import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { afterEach, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type SlurmQueueOptions, slurmQueue } from '../../../src/adapters/slurm/slurm-queue.ts'
-import type { JobState } from '../../../src/ports/job-queue.ts'
-import { temporaryFolder } from '../../support/command-line.ts'
-import { type SlurmCluster, slurmOrSkip } from '../../support/slurm.ts'
+import type { BatchQueueOptions } from '../../../../src/adapters/batch/batch-queue.ts'
+import { slurmQueue } from '../../../../src/adapters/batch/slurm/slurm-queue.ts'
+import type { JobState } from '../../../../src/ports/job-queue.ts'
+import { temporaryFolder } from '../../../support/command-line.ts'
+import { type SlurmCluster, slurmOrSkip } from '../../../support/slurm.ts'
 
 const SLEEP = ['/bin/sh', '-c', 'echo "$BELLIS_WORKER at $PWD"; exec sleep 600']
 const environment = { ...process.env }
@@ -23,7 +24,7 @@ afterEach(() => {
 })
 
 let lastName = 0
-const queueIn = (folder: string, options: Partial<SlurmQueueOptions> = {}) =>
+const queueIn = (folder: string, options: Partial<BatchQueueOptions> = {}) =>
   slurmQueue({ folder, jobName: `bellis-test-${++lastName}`, command: SLEEP, workFolder: folder, ...options })
 
 async function until<Value>(read: () => Promise<Value>, isSo: (value: Value) => boolean): Promise<Value> {
@@ -263,11 +264,5 @@ describe('the queue of SLURM', () => {
     writeProgram(folder.path, 'squeue', 'echo "Today is maintenance day"')
     await assert.rejects(queue.status(['1_0']), { code: 'QUEUE_UNAVAILABLE' })
     writeProgram(folder.path, 'scancel', 'exit 0')
-  })
-
-  it('says when there is no SLURM', async () => {
-    using folder = temporaryFolder()
-    process.env.PATH = folder.path
-    await assert.rejects(queueIn(folder.path).check(), { code: 'JOB_REFUSED', message: /sbatch was not found/ })
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { expandTasks, parseSqueueJson, parseSqueueText } from '../../../src/adapters/slurm/squeue-output.ts'
+import { expandTasks, parseSqueueJson, parseSqueueText } from '../../../../src/adapters/batch/slurm/squeue-output.ts'
 
 // Recorded from SLURM 22.05: an array of which one task was cancelled, one waits and eight run; an array on hold, of which
 // task 2 was cancelled; jobs that failed, that can never start, that wait for a time or for another job. Of the JSON the

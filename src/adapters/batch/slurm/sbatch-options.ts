@@ -1,4 +1,5 @@
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError } from '../../../core/errors.ts'
+import { splitWords } from '../batch-queue.ts'
 
 /** Options of sbatch that Bellis gives itself, or after which no worker would come; with what to do instead. */
 const REFUSED: readonly (readonly [RegExp, string])[] = [
@@ -26,7 +27,7 @@ const matches = (word: string, pattern: RegExp): boolean => {
  * @throws ConfigError `INVALID_CONFIG` for a quote that does not end, a word that is no option, one that Bellis gives itself
  */
 export function parseSbatchOptions(text: string): string[] {
-  const words = splitWords(text)
+  const words = splitWords(text, '--slurm')
   words.forEach((word, index) => {
     const isValue = !word.startsWith('-') && /^(-[A-Za-z]|--[a-z][\w-]*)$/.test(words[index - 1] ?? '')
     if (!word.startsWith('-') && !isValue) {
@@ -40,31 +41,5 @@ export function parseSbatchOptions(text: string): string[] {
       throw new ConfigError('INVALID_CONFIG', `"${word}" can't be given in --slurm: ${refused[1]}.`)
     }
   })
-  return words
-}
-
-function splitWords(text: string): string[] {
-  const words: string[] = []
-  let word: string | undefined
-  let quote = ''
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at] as string
-    if (/[\0\r\n]/.test(character)) {
-      throw new ConfigError('INVALID_CONFIG', 'The text of --slurm has a line break; write its options in one line.')
-    }
-    if (character === '\\' && quote !== "'" && at + 1 < text.length) word = (word ?? '') + text[++at]
-    else if (character === quote) quote = ''
-    else if (quote === '' && (character === '"' || character === "'")) {
-      quote = character
-      word ??= ''
-    } else if (quote === '' && /\s/.test(character)) {
-      if (word !== undefined) words.push(word)
-      word = undefined
-    } else word = (word ?? '') + character
-  }
-  if (quote !== '') {
-    throw new ConfigError('INVALID_CONFIG', `A quote ${quote} in --slurm does not end: ${text}`)
-  }
-  if (word !== undefined) words.push(word)
   return words
 }

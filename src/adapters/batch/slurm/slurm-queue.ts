@@ -1,35 +1,23 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import type { JobQueue, JobState } from '../../ports/job-queue.ts'
-import { type ProgramResult, runProgram } from './run-program.ts'
+import { join } from 'node:path'
+import { ConfigError, InfrastructureError, messageOf } from '../../../core/errors.ts'
+import type { JobState } from '../../../ports/job-queue.ts'
+import {
+  BatchFolder,
+  type BatchQueue,
+  type BatchQueueOptions,
+  IDS_PER_CALL,
+  LAST_CALL_MS,
+  lastLinesOf,
+  lastWords as lastWordsOf,
+  leftBehind,
+  quoteShell,
+} from '../batch-queue.ts'
+import { type ProgramResult, runProgram } from '../run-program.ts'
 import { parseSbatchOptions } from './sbatch-options.ts'
 import { type ListedJobs, parseSqueueJson, parseSqueueText, SQUEUE_FORMAT } from './squeue-output.ts'
-import { quoteShell, workerScript } from './worker-script.ts'
+import { workerScript } from './worker-script.ts'
 
-export interface SlurmQueueOptions {
-  /** The run's folder, on a file system that the nodes see: the script, the workers' names and their logs go there. */
-  readonly folder: string
-  /** The name of all jobs of this start of the run, and of no others: what is left at the end is cancelled by it. */
-  readonly jobName: string
-  /** What starts a worker that finds the run by its folder: program and arguments, the same on every node. */
-  readonly command: readonly string[]
-  /** Options of sbatch in one text, such as `--partition=short --time=4:00:00 --mem=4G`. @default '' */
-  readonly options?: string
-  /** Where workers run. @default the current folder */
-  readonly workFolder?: string
-  /** Seconds before a job's time limit at which its worker is told to leave. @default 60 */
-  readonly noticeSeconds?: number
-  /** What one call of a program of SLURM may take. @default 20000, and three times that for sbatch */
-  readonly callTimeoutMs?: number
-}
-
-const LAST_OUTPUT_BYTES = 4096
-const LAST_OUTPUT_LINES = 10
-/** Ids in one call: an argument list has an end. */
-const IDS_PER_CALL = 500
 /** What SLURM says when it can't answer just now. */
 const TEMPORARY =
   /Socket timed out|Unable to contact|Connection refused|Communication connection|temporarily|Zero Bytes|try again|slurm_persist_conn|backup|in standby|timeout/i
@@ -38,56 +26,44 @@ const TEMPORARY =
  * Jobs of SLURM, through its own programs: `sbatch`, `squeue`, `scancel`. Does nothing yet but look at the options.
  * @throws ConfigError `INVALID_CONFIG` for options that can't be
  */
-export function slurmQueue(options: SlurmQueueOptions): SlurmQueue {
+export function slurmQueue(options: BatchQueueOptions): BatchQueue {
   return new SlurmQueue(options)
 }
 
-/** @see slurmQueue */
-export class SlurmQueue implements JobQueue {
+class SlurmQueue implements BatchQueue {
   readonly name = 'SLURM'
-  readonly #options: SlurmQueueOptions
+  readonly #options: BatchQueueOptions
   readonly #sbatchOptions: readonly string[]
-  readonly #folder: string
-  readonly #logFolder: string
-  readonly #script: string
+  readonly #folder: BatchFolder
   readonly #callTimeoutMs: number
+  readonly #submitTimeoutMs: number
   readonly #ending = new AbortController()
   #listing: 'json' | 'text' = 'json'
-  #isWritten = false
-  #submissions = 0
 
-  constructor(options: SlurmQueueOptions) {
+  constructor(options: BatchQueueOptions) {
     this.#options = options
     this.#callTimeoutMs = options.callTimeoutMs ?? 20_000
-    this.#folder = resolve(options.folder, 'slurm')
-    this.#logFolder = resolve(options.folder, 'logs')
-    this.#script = join(this.#folder, 'worker.sh')
+    this.#submitTimeoutMs = 3 * this.#callTimeoutMs
+    this.#folder = new BatchFolder(options, 'slurm')
     this.#sbatchOptions = parseSbatchOptions(options.options ?? '')
   }
 
-  /** Writes the script that workers are started with. @returns the command that adds some while the run is on, to be copied */
   commandFor(workers: number): string {
     this.#writeScript()
-    return `sbatch --array=1-${workers} ${quoteShell(this.#script)}`
+    return `sbatch --array=1-${workers} ${quoteShell(this.#folder.script)}`
   }
 
   #writeScript(): void {
-    if (this.#isWritten) return
     const { jobName, command, workFolder = process.cwd(), noticeSeconds = 60 } = this.#options
-    const [logFolder, options] = [this.#logFolder, this.#sbatchOptions]
-    mkdirSync(logFolder, { recursive: true })
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-    // Written anew: the mode is that of a new file alone.
-    rmSync(this.#script, { force: true })
-    const text = workerScript({ jobName, command, workFolder, noticeSeconds, logFolder, options })
-    writeFileSync(this.#script, text, { mode: 0o700 })
-    this.#isWritten = true
+    const { logs: logFolder } = this.#folder
+    const options = this.#sbatchOptions
+    this.#folder.writeScript(() => workerScript({ jobName, command, workFolder, noticeSeconds, logFolder, options }))
   }
 
   async check(): Promise<void> {
     let result: ProgramResult
     try {
-      result = await this.#run('sbatch', ['--test-only', ...this.#sbatchOptions, '--wrap=true'], 3)
+      result = await this.#run('sbatch', ['--test-only', ...this.#sbatchOptions, '--wrap=true'], this.#submitTimeoutMs)
     } catch (error) {
       if (!(error instanceof Error) || !/was not found/.test(error.message)) return
       throw new ConfigError('JOB_REFUSED', error.message, { cause: error })
@@ -99,20 +75,18 @@ export class SlurmQueue implements JobQueue {
 
   async submit(workerIds: readonly string[]): Promise<readonly string[]> {
     this.#writeScript()
-    const names = join(this.#folder, `workers-${++this.#submissions}`)
-    rmSync(names, { force: true })
-    writeFileSync(names, `${workerIds.join('\n')}\n`, { mode: 0o600 })
-    const array = `--array=0-${workerIds.length - 1}`
-    const result = await this.#run('sbatch', ['--parsable', array, this.#script, names], 3).catch((error: unknown) => {
+    const names = this.#folder.writeNames(workerIds)
+    const args = ['--parsable', `--array=0-${workerIds.length - 1}`, this.#folder.script, names.path]
+    const result = await this.#run('sbatch', args, this.#submitTimeoutMs).catch((error: unknown) => {
       // It may have been taken all the same: without their names these jobs end as they begin.
-      rmSync(names, { force: true })
+      names.remove()
       throw error
     })
     const [line = ''] = result.stdout.trim().split('\n').slice(-1)
     // On a federation `id;cluster`.
     const id = /^(\d+)(;.*)?$/.exec(line)?.[1]
     if (result.exitCode === 0 && id !== undefined) return workerIds.map((_, task) => `${id}_${task}`)
-    rmSync(names, { force: true })
+    names.remove()
     const said = lastWords(result)
     throw new InfrastructureError(
       TEMPORARY.test(said) ? 'QUEUE_UNAVAILABLE' : 'JOB_REFUSED',
@@ -162,34 +136,26 @@ export class SlurmQueue implements JobQueue {
     await this.#cancelJobs(which)
   }
 
-  async #cancelJobs(args: readonly string[]): Promise<void> {
-    const result = await this.#run('scancel', ['--quiet', ...args])
+  async #cancelJobs(args: readonly string[], timeoutMs?: number): Promise<void> {
+    const result = await this.#run('scancel', ['--quiet', ...args], timeoutMs)
     // A job that has ended can't be cancelled, and is as it should be.
     if (result.exitCode !== 0 && TEMPORARY.test(lastWords(result))) throw unavailable(result)
   }
 
   logFileOf(jobId: string): string {
-    return join(this.#logFolder, `slurm-${jobId}.log`)
+    return join(this.#folder.logs, `slurm-${jobId}.log`)
   }
 
-  async lastOutputOf(jobId: string): Promise<string> {
-    try {
-      await using file = await open(this.logFileOf(jobId))
-      const { size } = await file.stat()
-      const from = Math.max(0, size - LAST_OUTPUT_BYTES)
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from)
-      return buffer.toString('utf8', 0, bytesRead).trim().split('\n').slice(-LAST_OUTPUT_LINES).join('\n')
-    } catch {
-      // A job that never began has none; nor has one whose node could not write there.
-      return ''
-    }
+  lastOutputOf(jobId: string): Promise<string> {
+    return lastLinesOf(this.logFileOf(jobId))
   }
 
-  /**
-   * Cancels all jobs of this run that are left, without waiting for it: for a process that is about to exit.
-   */
   cancelOnExit(): void {
-    if (!this.#isWritten || this.#ending.signal.aborted) return
+    if (this.#folder.isWritten && !this.#ending.signal.aborted) this.#cancelAlone()
+  }
+
+  /** By a process that outlives this one. */
+  #cancelAlone(): void {
     spawn('scancel', ['--quiet', ...this.#byName()], { detached: true, stdio: 'ignore' })
       .on('error', () => {})
       .unref()
@@ -203,17 +169,21 @@ export class SlurmQueue implements JobQueue {
     if (this.#ending.signal.aborted) return
     try {
       // Also those that were submitted by hand. What runs leaves by itself, or was cancelled by its id.
-      if (this.#isWritten) await this.#cancelJobs(['--state=PENDING', ...this.#byName()])
+      const ms = Math.min(LAST_CALL_MS, this.#callTimeoutMs)
+      if (this.#folder.isWritten) await this.#cancelJobs(['--state=PENDING', ...this.#byName()], ms)
+    } catch (error) {
+      this.#cancelAlone()
+      throw leftBehind(messageOf(error), ['scancel', ...this.#byName()], error)
     } finally {
+      // What else is under way would keep this process.
       this.#ending.abort()
     }
   }
 
-  /** @param times how many times longer than others it may take */
-  #run(program: string, args: readonly string[], times = 1): Promise<ProgramResult> {
+  #run(program: string, args: readonly string[], timeoutMs = this.#callTimeoutMs): Promise<ProgramResult> {
     // Unset, squeue cuts long lists of array tasks.
     const env = { ...process.env, SLURM_BITSTR_LEN: '0' }
-    return runProgram(program, args, { timeoutMs: this.#callTimeoutMs * times, signal: this.#ending.signal, env })
+    return runProgram(program, args, { timeoutMs, signal: this.#ending.signal, env, system: this.name })
   }
 }
 
@@ -227,12 +197,7 @@ const isUnknownJob = ({ exitCode, stderr }: ProgramResult): boolean =>
 const unavailable = (result: ProgramResult): InfrastructureError =>
   new InfrastructureError('QUEUE_UNAVAILABLE', `SLURM did not answer: ${lastWords(result)}`)
 
-/** What a program said of its failure, in one line. */
-function lastWords({ stdout, stderr, exitCode }: ProgramResult): string {
-  const lines = (stderr.trim() || stdout.trim()).split('\n').map((line) => line.replace(/^\w+: (error: )?/, '').trim())
-  const text = lines.slice(-3).join('; ').slice(0, 1000)
-  return text === '' ? `exit code ${exitCode}` : text
-}
+const lastWords = (result: ProgramResult): string => lastWordsOf(result, /^\w+: (error: )?/)
 
 function attempt<Value>(action: () => Value): Value | undefined {
   try {
