@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { convertCommand } from './cli/convert.ts'
 import { demoCommand } from './cli/demo.ts'
 import { infoCommand } from './cli/info.ts'
+import { newCommand } from './cli/new.ts'
 import { reportError, strict } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
 import { resetCommand } from './cli/reset.ts'
@@ -33,6 +34,7 @@ export async function main(args: readonly string[]): Promise<void> {
     smoothCommand(),
     runCommand(),
     planCommand(),
+    newCommand(),
     workerCommand(),
     runsCommand(),
     statusCommand(),
