@@ -30,11 +30,14 @@ const COMMANDS = [
   'info',
   'smooth',
   'run',
+  'new',
   'plan',
   'plan convert',
   'plan smooth',
   'plan run',
 ]
+
+const TUTORIAL = 'docs/TUTORIAL.md'
 
 /** Small enough to run all that the documents say. */
 const SAMPLE = ['sample', 'sample.hdf', '--size', '16,96,96', '--quiet']
@@ -104,7 +107,7 @@ describe('the documents', () => {
     let count = 0
     for (const { path, blocks } of documents()) {
       for (const { language, mark, text, line } of blocks) {
-        if (language !== 'ts') continue
+        if (language !== 'ts' || path === TUTORIAL) continue
         const where = `${path}:${line}`
         count++
         if (mark.startsWith('examples/')) {
@@ -125,6 +128,8 @@ describe('the documents', () => {
 
   it('show command lines that do what they say', async () => {
     for (const document of documents()) {
+      // One step needs what those before it have made: tutorial.test.ts follows it.
+      if (document.path === TUTORIAL) continue
       const cwd = folderWithSample()
       for (const command of commandsOf(document)) await runDocumented(document.path, command, cwd)
     }
