@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { convertCommand } from './cli/convert.ts'
 import { demoCommand } from './cli/demo.ts'
+import { downsampleCommand } from './cli/downsample.ts'
 import { infoCommand } from './cli/info.ts'
 import { reportError } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
@@ -32,6 +33,7 @@ export async function main(args: readonly string[]): Promise<void> {
     infoCommand(),
     convertCommand(),
     smoothCommand(),
+    downsampleCommand(),
     planCommand(),
     workerCommand(),
     runsCommand(),
