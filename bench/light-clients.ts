@@ -10,8 +10,12 @@ const waits: number[] = []
 let left = count
 let welcome = 0
 let begin = () => {}
+let begun = { at: 0, cpu: process.cpuUsage() }
 const allIn = new Promise<void>((resolve) => {
-  begin = resolve
+  begin = () => {
+    begun = { at: performance.now(), cpu: process.cpuUsage() }
+    resolve()
+  }
 })
 
 for (let index = 0; index < count; index++) {
@@ -59,7 +63,9 @@ for (let index = 0; index < count; index++) {
 }
 
 function report(): void {
+  const { user, system } = process.cpuUsage(begun.cpu)
+  const cpuShare = (user + system) / 1000 / (performance.now() - begun.at)
   waits.sort((a, b) => a - b)
   const at = (share: number) => waits[Math.floor((waits.length - 1) * share)] ?? 0
-  console.log(JSON.stringify({ leases: waits.length, p50: at(0.5), p99: at(0.99) }))
+  console.log(JSON.stringify({ leases: waits.length, p50: at(0.5), p99: at(0.99), cpuShare }))
 }

@@ -1,3 +1,5 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { defineTask, z } from 'bellis'
 
@@ -5,17 +7,28 @@ import { defineTask, z } from 'bellis'
 export const noop = defineTask({
   name: 'noop',
   module: import.meta.url,
-  config: z.object({ blocks: z.number(), busyMs: z.number().default(0), waitMs: z.number().default(0) }),
+  config: z.object({
+    blocks: z.number(),
+    busyMs: z.number().default(0),
+    waitMs: z.number().default(0),
+    /** An empty folder where `workers` of them wait for each other before the first block. */
+    meeting: z.string().optional(),
+    workers: z.number().default(1),
+  }),
   plan: ({ blocks }) => ({
     totalRoi: { offset: [0], shape: [blocks] },
     readRoi: { offset: [0], shape: [1] },
     writeRoi: { offset: [0], shape: [1] },
     readWriteConflict: false,
   }),
-  setup:
-    ({ busyMs, waitMs }) =>
-    async () => {
+  setup: async ({ busyMs, waitMs, meeting, workers }) => {
+    if (meeting !== undefined) {
+      writeFileSync(join(meeting, String(process.pid)), '')
+      while (readdirSync(meeting).length < workers) await setTimeout(2)
+    }
+    return async () => {
       if (waitMs > 0) await setTimeout(waitMs)
       for (const end = performance.now() + busyMs; busyMs > 0 && performance.now() < end; ) {}
-    },
+    }
+  },
 })

@@ -5,8 +5,11 @@ import { demoCommand } from './cli/demo.ts'
 import { infoCommand } from './cli/info.ts'
 import { reportError } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
+import { resetCommand } from './cli/reset.ts'
+import { runsCommand } from './cli/runs.ts'
 import { sampleCommand } from './cli/sample.ts'
 import { smoothCommand } from './cli/smooth.ts'
+import { statusCommand } from './cli/status.ts'
 import { workerCommand } from './cli/worker.ts'
 
 /** The command line. @param args without the program's name. Sets the process's exit code, and never throws. */
@@ -31,6 +34,9 @@ export async function main(args: readonly string[]): Promise<void> {
     smoothCommand(),
     planCommand(),
     workerCommand(),
+    runsCommand(),
+    statusCommand(),
+    resetCommand(),
   ]) {
     program.addCommand(inherit(command))
   }

@@ -16,7 +16,7 @@ export const RECONNECT_MS = 300_000
 const OWN_FOLDER = new URL('../', import.meta.url).href
 const OWN_SCHEME = 'bellis:'
 
-export interface NetworkWorkerOptions extends Pick<WorkerOptions, 'onLink' | 'drain' | 'signal' | 'loadTask'> {
+export interface NetworkWorkerOptions extends Pick<WorkerOptions, 'onLink' | 'drain' | 'signal' | 'loadTask' | 'rois'> {
   /** Where the coordinator is now; asked before every connection. @throws ConfigError when there is no use in asking again */
   readContext(): RunContext
   /** `<worker>:<session>`, of a worker that was started with a name. */

@@ -73,6 +73,23 @@ export function findRunFolder(run: string, home: string): string {
   throw new ConfigError('NO_SUCH_FILE', `There is no run "${run}": neither a folder of that path nor one in ${home}.`)
 }
 
+/**
+ * Says where the coordinator is, anew each time where a file says it: a run that is started again has another context.
+ * @param run a run's folder or its name; without it `context` counts, what BELLIS_CONTEXT has
+ * @param home where runs' folders are
+ * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG`
+ */
+export function contextReader(run: string | undefined, context: string | undefined, home: string): () => RunContext {
+  if (run !== undefined) {
+    const folder = findRunFolder(run, home)
+    return () => readContextFile(folder)
+  }
+  if (context === undefined) {
+    throw new ConfigError('INVALID_CONFIG', 'Which run? Give its folder or name, or set BELLIS_CONTEXT.')
+  }
+  return () => parseContext(context)
+}
+
 /** @throws ConfigError `NO_SUCH_FILE` when the run is not on */
 export function readContextFile(folder: string): RunContext {
   const path = join(folder, FILE)

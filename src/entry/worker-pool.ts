@@ -13,6 +13,7 @@ import { jobLauncher } from '../runtime/job-launcher.ts'
 import type { JobsReport } from '../runtime/run-events.ts'
 import { systemClock } from './clock.ts'
 import { addressOf, writeContextFile } from './run-context.ts'
+import { workersLock } from './run-folder.ts'
 
 /** Where a run's workers are: started by it, or by whoever reads what it prints. */
 export type PoolKind = 'process' | 'thread' | 'slurm' | 'sge' | 'none'
@@ -129,7 +130,7 @@ function launcherOf(
   const program = (name: string) => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
   switch (pool) {
     case 'process':
-      return processLauncher({ program: program('worker-process'), context, logFileOf })
+      return processLauncher({ program: program('worker-process'), context, logFileOf, lockFile: workersLock(folder) })
     case 'thread':
       return threadLauncher({ program: program('worker-thread'), logFileOf })
     case 'none':

@@ -1,17 +1,23 @@
 // The program of a worker process; started by the process launcher alone.
 import { endWithParent } from '../adapters/processes/parent-watch.ts'
+import { takeSharedLock } from '../adapters/sqlite/file-lock.ts'
 import { parseContext } from '../adapters/tcp/context.ts'
 import { runNetworkWorker } from './network-worker.ts'
 
 /** How long a block may go on when the coordinator is gone: nobody would hear of it. */
 const ORPHAN_GRACE_MS = 2000
 
-const { BELLIS_CONTEXT: context, BELLIS_WORKER: name } = process.env
-if (context === undefined || name === undefined) {
+/** Another start of the run may look just now whether any worker is left. */
+const LOCK_WAIT_MS = 1000
+
+const { BELLIS_CONTEXT: context, BELLIS_WORKER: name, BELLIS_LOCK: lockFile, BELLIS_PARENT: parent } = process.env
+if (context === undefined || name === undefined || parent === undefined) {
   console.error('This program is started by Bellis itself; "bellis worker" joins a run.')
   process.exit(2)
 }
-endWithParent(ORPHAN_GRACE_MS)
+// Kept to the end of this process, and let go by the end alone.
+const lock = lockFile === undefined ? undefined : takeSharedLock(lockFile, LOCK_WAIT_MS)
+endWithParent(Number(parent), ORPHAN_GRACE_MS)
 // Ctrl-C reaches the whole group: the coordinator decides what it means.
 process.on('SIGINT', () => {})
 const drain = new AbortController()
@@ -30,4 +36,5 @@ try {
   exitCode = 1
 }
 // Something in the user's code may still be open; the worker's work is done.
+lock?.[Symbol.dispose]()
 process.exit(exitCode)

@@ -1,6 +1,7 @@
 import type { WireError } from '../core/errors.ts'
 import type { Roi } from '../core/geometry/roi.ts'
 import type { TaskState } from '../core/scheduling/scheduler.ts'
+import type { StoreLink } from '../ports/progress-store.ts'
 
 /** One task's counts, as the scheduler has them. */
 export type TaskCounts = TaskState
@@ -80,6 +81,9 @@ export type RunEvent =
       readonly restartMs?: number
     }
   | ({ readonly type: 'jobs' } & JobsReport)
+  /** Where progress is kept is out of reach, and no block is handed out, or it is back. */
+  | ({ readonly type: 'store' } & StoreLink)
+  | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
   | {
       readonly type: 'run-finished'

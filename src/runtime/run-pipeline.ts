@@ -1,4 +1,4 @@
-import { type ErrorCode, InfrastructureError, messageOf, type WireError } from '../core/errors.ts'
+import { type ErrorCode, InfrastructureError, messageOf, toWireError, type WireError } from '../core/errors.ts'
 import { gridOptions } from '../core/grid/block-grid.ts'
 import {
   type Hello,
@@ -9,15 +9,29 @@ import {
   type WireTask,
 } from '../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../core/protocol/parse.ts'
+import { leaseSize, MAX_LEASE_BLOCKS } from '../core/scheduling/lease-size.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import { createScheduler, OUTCOME_CODE, type Scheduler } from '../core/scheduling/scheduler.ts'
 import type { Channel } from '../ports/channel.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Listener } from '../ports/listener.ts'
+import type { StoreLink } from '../ports/progress-store.ts'
 import type { WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { PlannedPipeline, PlannedTask } from './plan-pipeline.ts'
+import type { ProgressRecorder } from './progress-recorder.ts'
 import { type BlockFailure, EventStream, type TaskCounts } from './run-events.ts'
-import { createPool, createSession, type Lease, type Pool, type RunningTask, type Session } from './session.ts'
+import {
+  createPool,
+  createSession,
+  isOnItsOwn,
+  type Lease,
+  type Pool,
+  type RunningTask,
+  type SavedSession,
+  type Session,
+  type SessionKeeper,
+  saveSession,
+} from './session.ts'
 
 /** How a task ended. */
 export interface TaskResult extends TaskCounts {
@@ -45,13 +59,8 @@ const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
 
 /** Failures that are kept with their errors; more are counted. */
 const MAX_FAILURES = 10_000
-/** Leases are made as long as this, of blocks that are shorter. */
-const LEASE_MS = 30
-/** However many workers wait, leases of less are not worth the messages. */
-const LEAST_LEASE_MS = 3
 /** Blocks shorter than this are handed out one lease ahead, so that no worker waits for the next. */
 const AHEAD_MS = 15
-const MAX_LEASE_BLOCKS = 1024
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100
 const FIRST_RESTART_MS = 100
@@ -64,6 +73,14 @@ const MAX_QUIET = 3
 const LAST_WORDS_MS = 1000
 /** How long the end of a run waits for workers whose links are broken just then. */
 const FAREWELL_MS = 2000
+/** Who is at which block is saved at most this often: blocks that are shorter are not worth it. */
+const SAVE_SESSIONS_MS = 200
+/** Beyond every number that was given after the last saving. */
+const SAVED_GAP = 1_000_000
+/** How long the end of a run waits for a store that is out of reach. */
+const LAST_FLUSH_MS = 10_000
+/** Where blocks have a time limit, setting up has one, too, that loading a large model does not meet. */
+const SETUP_TIMEOUT_MS = 600_000
 /** How long a worker that was killed may take to be gone before it is given up. */
 const KILL_WAIT_MS = 5000
 
@@ -79,12 +96,16 @@ export interface RunPipelineOptions {
   readonly maxRetries?: number
   /** What one block may take; its worker is ended then. @default no limit */
   readonly timeoutMs?: number
+  /** What setting a task up in a worker may take. @default no limit without `timeoutMs`; with it 600000, or as long as a block */
+  readonly setupTimeoutMs?: number
   /** How often in a row a worker that died is replaced without a completed block, before its task is abandoned. @default 5 */
   readonly maxWorkerRestarts?: number
   /** How long a worker whose link ended may take to come back before its blocks go to others. @default 10000 */
   readonly reconnectMs?: number
   /** What relative paths in configurations start from, for workers elsewhere. */
   readonly folder?: string
+  /** A block is done when what it wrote is on the disk itself. @default false */
+  readonly fsync?: boolean
   /** How workers elsewhere are told a task's module. @default by its URL */
   moduleName?(url: string): string
   /** How long running blocks may go on after `signal`. @default 5000 */
@@ -92,6 +113,19 @@ export interface RunPipelineOptions {
   /** Stops handing out blocks, lets the running ones finish. */
   readonly signal?: AbortSignal
   readonly events?: EventStream
+  /** Where it is kept which workers are at which blocks, for a coordinator that is started again. @default nowhere */
+  readonly sessions?: SessionKeeper
+  /** What was done before, and where it is written down what is done now. @default nothing and nowhere */
+  readonly progress?: RunProgress
+}
+
+/** The progress of a run, kept somewhere. */
+export interface RunProgress {
+  readonly recorder: ProgressRecorder
+  /** Aborted when it can't be kept any more, with the error as its reason: the run stops. */
+  readonly failed: AbortSignal
+  /** Has the run told when the store is out of reach: no block is handed out until it is back. */
+  onLink(receive: (link: StoreLink) => void): void
 }
 
 /** Runs a planned pipeline to its end, whatever happens to its workers. Outputs must exist already. */
@@ -115,6 +149,10 @@ class Coordinator {
   #progressDue = false
   #cancelGrace: (() => void) | undefined
   #fatal: WireError | undefined
+  #isPaused = false
+  #cancelSave: (() => void) | undefined
+  #hasSaved = false
+  #isEnding = false
   #cancelSweep: (() => void) | undefined
   /** Call off restarts that wait for their delay. */
   readonly #restarts = new Set<() => void>()
@@ -129,7 +167,10 @@ class Coordinator {
     this.#events = options.events ?? new EventStream()
     this.#begun = options.clock.now()
     this.#scheduler = createScheduler(
-      pipeline.tasks.map(({ id, after, grid }) => ({ id, after, ...gridOptions(grid) })),
+      pipeline.tasks.map((task, number) => {
+        const done = hasCheck(task) ? undefined : options.progress?.recorder.completed(number)
+        return { id: task.id, after: task.after, ...gridOptions(task.grid), ...(done === undefined ? {} : { done }) }
+      }),
       options.maxRetries === undefined ? {} : { maxRetries: options.maxRetries },
     )
     this.#tasks = pipeline.tasks.map((planned, number) => this.#startTask(planned, number))
@@ -165,11 +206,13 @@ class Coordinator {
     const stop = () => this.#stop()
     if (signal?.aborted) this.#state = 'stopping'
     signal?.addEventListener('abort', stop, { once: true })
+    this.#followStore()
+    const awaited = this.#restoreSessions()
     this.#options.listener?.onArrival((channel, hello) => this.#arrive(channel, hello))
     for (const pool of this.#pools) {
       if (pool.launcher === undefined) continue
-      const blocks = pool.tasks.reduce((sum, task) => sum + task.planned.grid.blockCount, 0)
-      for (let started = 0; started < Math.min(workers, blocks); started++) this.#startWorker(pool)
+      const blocks = pool.tasks.reduce((sum, task) => sum + this.#blocksLeft(task), 0)
+      for (let started = awaited; started < Math.min(workers, blocks); started++) this.#startWorker(pool)
     }
     this.#finishIfDone()
     try {
@@ -179,8 +222,99 @@ class Coordinator {
       this.#cancelProgress?.()
       this.#cancelGrace?.()
       this.#cancelSweep?.()
+      this.#cancelSave?.()
       for (const cancel of this.#restarts) cancel()
     }
+  }
+
+  #blocksLeft({ id }: RunningTask): number {
+    const { total, completed } = this.#scheduler.taskState(id)
+    return total - completed
+  }
+
+  /** Nothing is handed out while what is done can't be written down, and when that fails for good the run stops. */
+  #followStore(): void {
+    const { progress } = this.#options
+    const fail = () => {
+      this.#fatal ??= toWireError(progress?.failed.reason, 'IO_ERROR')
+      this.#stop()
+    }
+    if (progress?.failed.aborted) fail()
+    progress?.failed.addEventListener('abort', fail, { once: true })
+    progress?.onLink((link) => {
+      this.#isPaused = link.status === 'lost'
+      this.#events.emit({ type: 'store', ...link })
+      this.#handOut()
+    })
+  }
+
+  /**
+   * Expects the workers that were at blocks when an earlier start of the run was killed: their blocks wait for them as they
+   * do when a link breaks.
+   * @returns how many of them had been started by the run
+   */
+  #restoreSessions(): number {
+    const { sessions, clock, reconnectMs = 10_000 } = this.#options
+    const pool = this.#networkPool()
+    if (sessions?.saved === undefined || pool === undefined || this.#state !== 'running') return 0
+    this.#nextWorker = sessions.saved.nextWorker + SAVED_GAP
+    this.#nextLease = sessions.saved.nextLease + SAVED_GAP
+    let launched = 0
+    for (const saved of sessions.saved.sessions) {
+      const leases = saved.leases.flatMap((lease) => this.#restoreLease(lease) ?? [])
+      if (leases.length === 0) continue
+      const session = createSession(saved.number, saved.key, pool, !saved.wasLaunched, true)
+      Object.assign(session, { status: 'away', isRemote: true, host: saved.host })
+      pool.sessions.add(session)
+      this.#sessions.set(session.id, session)
+      for (const lease of leases) this.#addLease(session, lease)
+      if (saved.wasLaunched) launched++
+      session.cancelAway = clock.after(reconnectMs, () =>
+        this.#endSession(session, { reason: 'it did not come back', lastOutput: '' }),
+      )
+    }
+    return launched
+  }
+
+  /** @returns undefined where nothing of it is left to do */
+  #restoreLease({ id, taskId, blocks, reported }: SavedSession['leases'][number]): Lease | undefined {
+    const task = this.#tasks.find((each) => each.id === taskId)
+    if (task === undefined) return undefined
+    const gone = new Set<number>()
+    for (const [at, index] of blocks.entries()) {
+      if (at < reported || this.#scheduler.acquireBlock(taskId, index) === undefined) gone.add(index)
+    }
+    return gone.size === blocks.length
+      ? undefined
+      : { id, task, blocks, reported, gone, since: this.#options.clock.now() }
+  }
+
+  /** Saves who is at which blocks, of the workers that look for the run by themselves when its coordinator is gone. */
+  #noteSessions(): void {
+    const { sessions, clock } = this.#options
+    if (sessions === undefined || this.#cancelSave !== undefined) return
+    this.#cancelSave = clock.after(SAVE_SESSIONS_MS, () => {
+      this.#cancelSave = undefined
+      const old = clock.now() - SAVE_SESSIONS_MS
+      const saved: SavedSession[] = []
+      for (const session of this.#busy) {
+        if (!session.isRemote || !(isOnItsOwn(session) || session.worker?.onLink)) continue
+        const leases = session.leases.filter(({ since }) => since <= old)
+        if (leases.length > 0) saved.push(saveSession(session, leases))
+        if (leases.length < session.leases.length) this.#noteSessions()
+      }
+      if (saved.length > 0 || this.#hasSaved) this.#saveSessions(saved)
+    })
+  }
+
+  #saveSessions(sessions: readonly SavedSession[]): void {
+    this.#hasSaved = sessions.length > 0
+    this.#options.sessions?.save({ nextWorker: this.#nextWorker, nextLease: this.#nextLease, sessions })
+  }
+
+  /** Where workers come in that nobody has started. */
+  #networkPool(): Pool | undefined {
+    return this.#pools.find(({ tasks }) => tasks.some(({ planned }) => 'kind' in planned.source))
   }
 
   // --- workers come and go
@@ -217,7 +351,7 @@ class Coordinator {
       this.#guard(known, () => this.#attach(known, channel, hello, true))
       return
     }
-    const pool = this.#pools.find(({ tasks }) => tasks.some(({ planned }) => 'kind' in planned.source))
+    const pool = this.#networkPool()
     if (this.#state !== 'running' || pool === undefined) {
       channel.send({ type: 'refused', code: 'RUN_OVER', message: 'This run has nothing left to do.' })
       channel.close()
@@ -234,7 +368,8 @@ class Coordinator {
       channel.close()
       throw new InfrastructureError('PROTOCOL_ERROR', message)
     }
-    const isFirst = session.status === 'starting'
+    const isFirst = session.status === 'starting' || session.isMissed
+    session.isMissed = false
     session.cancelAway?.()
     session.channel?.close()
     session.channel = channel
@@ -272,6 +407,7 @@ class Coordinator {
     if (this.#state !== 'running') channel.send({ type: 'drain' })
     if (isRemote) this.#startSweep()
     session.worker?.onLink?.('in')
+    this.#watchTime(session)
     if (isFirst) {
       this.#events.emit({ type: 'worker-started', workerId: session.id, pid: hello.pid, host: hello.host })
     }
@@ -332,7 +468,7 @@ class Coordinator {
     session.killed ??= reason
     const exit = { reason: session.killed.message, lastOutput: '' }
     if (session.worker === undefined) {
-      if (session.isJoined) this.#endSession(session, exit)
+      if (isOnItsOwn(session)) this.#endSession(session, exit)
       return
     }
     session.worker.kill()
@@ -349,9 +485,9 @@ class Coordinator {
     const { reconnectMs = 10_000, clock } = this.#options
     if (session.exit !== undefined) {
       this.#endSession(session, session.exit)
-    } else if (session.saidGoodbye && session.isJoined) {
+    } else if (session.saidGoodbye && isOnItsOwn(session)) {
       this.#endSession(session, { reason: 'it left', lastOutput: '' })
-    } else if (session.isJoined && this.#state !== 'running' && session.leases.length === 0) {
+    } else if (isOnItsOwn(session) && this.#state !== 'running' && session.leases.length === 0) {
       this.#waitForFarewell(session)
     } else if (session.isRemote && session.saidGoodbye) {
       // It should be about to exit; something in it may keep it from that.
@@ -399,12 +535,12 @@ class Coordinator {
     const task = session.leases[0]?.task
     const leftOrderly = session.saidGoodbye && session.killed === undefined
     // At the end of a run no one is to blame for what was cut short.
-    const isBlamed = !leftOrderly && this.#state === 'running'
+    const isBlamed = !leftOrderly && !session.isMissed && this.#state === 'running'
     this.#loseLeases(session, isBlamed ? (session.killed ?? deathError(session, exit)) : undefined)
     if (isBlamed) this.#tellDeath(session, task, exit)
     else if (this.#state === 'running' && !session.isJoined) {
       // Leaving again and again without a block done is no way to go on, however orderly.
-      const wasOfNoUse = session.hadLease && session.completed === 0
+      const wasOfNoUse = session.hadLease && session.completed === 0 && !session.isMissed
       this.#restartAfter(session, wasOfNoUse ? (this.#restartDelay(session, task, exit) ?? 0) : 0)
     }
     this.#handOut()
@@ -501,7 +637,8 @@ class Coordinator {
   }
 
   #canWork(session: Session): boolean {
-    return this.#state === 'running' && session.status === 'ready' && session.revoked.size === 0 && !session.saidGoodbye
+    const isOn = this.#state === 'running' && !this.#isPaused
+    return isOn && session.status === 'ready' && session.revoked.size === 0 && !session.saidGoodbye
   }
 
   #hasRoomFor(session: Session): boolean {
@@ -515,7 +652,7 @@ class Coordinator {
 
   /** Wakes idle workers, as far as there are blocks for them. */
   #handOut(): void {
-    if (this.#state !== 'running') return
+    if (this.#state !== 'running' || this.#isPaused) return
     for (const pool of this.#pools) {
       for (const idle of [pool.idleLaunched, pool.idleJoined]) {
         for (const session of idle) {
@@ -533,14 +670,11 @@ class Coordinator {
       if (task.pool !== session.pool) continue
       const ready = this.#scheduler.readyCount(task.id)
       if (ready === 0) continue
-      const fair = Math.ceil(ready / (2 * session.pool.sessions.size))
-      const ms = task.averageMs === undefined ? Number.POSITIVE_INFINITY : Math.max(task.averageMs, 1e-3)
-      const share = Math.max(fair, Math.min(Math.floor(LEAST_LEASE_MS / ms), Math.ceil(ready / 8)))
-      const count = Math.max(1, Math.min(share, Math.floor(LEASE_MS / ms), MAX_LEASE_BLOCKS))
+      const count = leaseSize(ready, session.pool.sessions.size, task.averageMs)
       const taken = this.#scheduler.acquireInto(task.number, count, this.#acquired)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
       const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
-      this.#send(session, { id: this.#nextLease++, task, blocks, reported: 0 })
+      this.#send(session, { id: this.#nextLease++, task, blocks, reported: 0, since: this.#options.clock.now() })
       return true
     }
     return false
@@ -562,20 +696,25 @@ class Coordinator {
       session.known.add(task)
       channel?.send({ type: 'task', task: this.#wireTask(task.planned) })
     }
-    session.leases.push(lease)
-    session.hadLease = true
-    if (session.leases.length === 1) {
-      this.#busy.add(session)
-      if (!session.isJoined) this.#busyLaunched++
-    }
+    this.#addLease(session, lease)
     const rois = session.wantsRois ? { rois: blocks.map((index) => roisOf(task.planned, index)) } : {}
     channel?.send({ type: 'lease', lease: lease.id, taskId: task.id, blocks, ...rois })
     this.#events.emit({ type: 'blocks-leased', taskId: task.id, indices: blocks, workerId: session.id })
     if (session.leases.length === 1) this.#watchTime(session)
   }
 
+  #addLease(session: Session, lease: Lease): void {
+    session.leases.push(lease)
+    session.hadLease = true
+    this.#noteSessions()
+    if (session.leases.length > 1) return
+    this.#busy.add(session)
+    if (!session.isJoined) this.#busyLaunched++
+  }
+
   /** A lease of a worker has ended, one way or another. */
   #removeLease(session: Session, lease: Lease): void {
+    this.#noteSessions()
     session.leases.splice(session.leases.indexOf(lease), 1)
     if (session.leases.length > 0) return
     this.#busy.delete(session)
@@ -584,7 +723,7 @@ class Coordinator {
 
   #returnLease(session: Session, lease: Lease): void {
     this.#removeLease(session, lease)
-    this.#giveBack(lease.task, lease.blocks.slice(lease.reported))
+    this.#giveBack(lease.task, restOf(lease))
   }
 
   /** Takes a worker's blocks back. @param error of the block that it was at; without one that is returned, too */
@@ -593,7 +732,7 @@ class Coordinator {
     const [running] = session.leases
     for (const lease of [...session.leases]) {
       this.#removeLease(session, lease)
-      const rest = lease.blocks.slice(lease.reported)
+      const rest = restOf(lease)
       const diedAtIt = error !== undefined && lease === running && session.setUp.has(lease.task)
       // Of several it may have done the first ones without a word: which one it was shows when each has a lease of its own.
       if (diedAtIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
@@ -604,21 +743,24 @@ class Coordinator {
   }
 
   /**
-   * Ends the worker when the block that it is at, from now on, takes too long; one that can't be ended loses its leases.
-   * Setting a task up has its time, too.
+   * Ends the worker when what it is at, from now on, takes too long: a block, or setting up its task; one that can't be
+   * ended loses its leases.
    */
   #watchTime(session: Session): void {
     const { timeoutMs, clock } = this.#options
     session.cancelTimeout?.()
     const [lease] = session.leases
-    if (timeoutMs === undefined || lease === undefined) return
+    if (lease === undefined) return
+    const isSetUp = session.setUp.has(lease.task)
+    const limitMs = isSetUp ? timeoutMs : this.#setupTimeoutMs()
+    if (limitMs === undefined) return
     const { id } = lease.task
     const isLast = lease.reported + 1 === lease.blocks.length
     const block = `Block ${id}/${lease.blocks[lease.reported]}${isLast ? '' : ', or one that was leased with it,'}`
-    const what = session.setUp.has(lease.task) ? block : `Setting up "${id}"`
-    session.cancelTimeout = clock.after(timeoutMs, () => {
-      const took = `${what} took longer than ${timeoutMs / 1000} s`
-      if (!session.isJoined) {
+    const what = isSetUp ? block : `Setting up "${id}"`
+    session.cancelTimeout = clock.after(limitMs, () => {
+      const took = `${what} took longer than ${limitMs / 1000} s`
+      if (!isOnItsOwn(session)) {
         this.#endWorker(session, { code: 'BLOCK_TIMEOUT', message: `${took}; its worker ${session.id} was ended.` })
         return
       }
@@ -630,6 +772,11 @@ class Coordinator {
       this.#loseLeases(session, { code: 'BLOCK_TIMEOUT', message })
       this.#handOut()
     })
+  }
+
+  #setupTimeoutMs(): number | undefined {
+    const { timeoutMs, setupTimeoutMs } = this.#options
+    return setupTimeoutMs ?? (timeoutMs === undefined ? undefined : Math.max(timeoutMs, SETUP_TIMEOUT_MS))
   }
 
   #takeOutcomes(session: Session, leaseId: number, outcomes: readonly Outcome[]): void {
@@ -656,6 +803,7 @@ class Coordinator {
     for (let at = 0; at < outcomes.length; at++) {
       const outcome = outcomes[at] as Outcome
       const index = lease.blocks[begin + at] as number
+      if (lease.gone?.has(index)) continue
       switch (outcome.status) {
         case 'done':
           task.averageMs = average(task.averageMs, outcome.ms)
@@ -669,7 +817,7 @@ class Coordinator {
         case 'returned':
           break
         case 'failed':
-          this.#fail(session, task, index, outcome.error)
+          this.#fail(session, task, index, outcome.error, outcome.ms)
           continue
         default:
           outcome satisfies never
@@ -682,6 +830,7 @@ class Coordinator {
       task.restartsInARow = 0
       if (task.suspects.size > 0) for (const index of done) task.suspects.delete(index)
       session.completed += done.length
+      this.#options.progress?.recorder.recordCompleted(task.number, done)
       this.#events.emit({ type: 'blocks-done', taskId: task.id, indices: done, ms: times, workerId: session.id })
     }
     this.#watchTime(session)
@@ -692,7 +841,8 @@ class Coordinator {
     if (indices.length > 0) this.#scheduler.releaseMany(task.number, indices, indices.length, 'returned')
   }
 
-  #fail(session: Session, task: RunningTask, index: number, error: WireError): void {
+  /** @param ms how long the try took, where that is known */
+  #fail(session: Session, task: RunningTask, index: number, error: WireError, ms = 0): void {
     if (FATAL.has(error.code)) {
       this.#fatal ??= error
       this.#giveBack(task, [index])
@@ -701,8 +851,20 @@ class Coordinator {
     }
     const attempts = this.#scheduler.failedTries(task.id, index) + 1
     this.#scheduler.release({ taskId: task.id, index }, 'failed')
-    const { id: workerId } = session
-    if (this.#scheduler.blockState(task.id, index) === 'failed') {
+    const { id: workerId, host } = session
+    const isFinal = this.#scheduler.blockState(task.id, index) === 'failed'
+    this.#options.progress?.recorder.recordFailure({
+      task: task.number,
+      block: index,
+      attempt: attempts,
+      isFinal,
+      error,
+      workerId,
+      host,
+      durationMs: ms,
+      time: Date.now(),
+    })
+    if (isFinal) {
       const { logFile } = session.worker ?? {}
       const { readRoi, writeRoi } = task.planned.grid.block(index)
       const failure: BlockFailure = {
@@ -724,7 +886,7 @@ class Coordinator {
   }
 
   #wireTask(planned: PlannedTask): WireTask {
-    const { folder, moduleName = (url) => url } = this.#options
+    const { folder, fsync, moduleName = (url) => url } = this.#options
     const { grid, source, unit, id } = planned
     const node = 'kind' in source ? source : undefined
     return {
@@ -735,6 +897,7 @@ class Coordinator {
       ...(folder === undefined ? {} : { folder }),
       unit,
       grid: gridOptions(grid),
+      ...(fsync ? { fsync } : {}),
     }
   }
 
@@ -783,7 +946,7 @@ class Coordinator {
     for (const session of [...this.#sessions.values()]) {
       // One that has not said hello yet holds nothing: it need not finish starting. Nor need one that lost its link.
       if (session.status === 'starting' || (session.status === 'away' && session.leases.length === 0)) {
-        if (session.isJoined) this.#waitForFarewell(session)
+        if (isOnItsOwn(session)) this.#waitForFarewell(session)
         else session.worker?.kill()
       } else session.channel?.send({ type: 'drain' })
     }
@@ -799,7 +962,25 @@ class Coordinator {
       this.#state = 'finishing'
       this.#drain()
     }
-    if (this.#state === 'running' || this.#sessions.size > 0) return
+    if (this.#state === 'running' || this.#sessions.size > 0 || this.#isEnding) return
+    this.#isEnding = true
+    const { progress } = this.#options
+    if (progress === undefined) this.#end()
+    else void this.#flushAndEnd(progress.recorder)
+  }
+
+  /** What a result calls done is written down. */
+  async #flushAndEnd(recorder: ProgressRecorder): Promise<void> {
+    try {
+      await recorder.flush({ signal: AbortSignal.timeout(LAST_FLUSH_MS) })
+    } catch (error) {
+      this.#fatal ??= toWireError(error, 'IO_ERROR')
+    }
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#hasSaved || this.#options.sessions?.saved !== undefined) this.#saveSessions([])
     const seconds = this.#seconds()
     const counts = this.#counts()
     const tasks = this.#tasks.map((task, index): TaskResult => {
@@ -813,15 +994,22 @@ class Coordinator {
         ...(task.error === undefined ? {} : { error: task.error }),
       }
     })
-    const ok = counts.every((count) => count.completed === count.total)
+    const ok = this.#fatal === undefined && counts.every((count) => count.completed === count.total)
     this.#events.emit({ type: 'progress', tasks: counts, seconds, busyWorkers: 0 })
     this.#events.emit({ type: 'run-finished', ok, seconds, tasks: counts })
     const error = this.#fatal
     const interrupted = this.#state === 'stopping' && !ok && error === undefined
     this.#settle({ ok, interrupted, seconds, tasks, ...(error === undefined ? {} : { error }) })
-    this.#settle = () => {}
   }
 }
+
+/** Where a task says itself which blocks are done, its record does not. */
+export const hasCheck = ({ source }: PlannedTask): boolean =>
+  ('kind' in source ? source.definition.options.isDone : source.isDone) !== undefined
+
+/** The blocks of a lease that have not been reported. */
+const restOf = ({ blocks, reported, gone }: Lease): number[] =>
+  blocks.slice(reported).filter((index) => !gone?.has(index))
 
 const roisOf = (planned: PlannedTask, index: number): WireRois => {
   const { readRoi, writeRoi } = planned.grid.block(index)

@@ -30,6 +30,10 @@ export interface Lease {
   readonly blocks: readonly number[]
   /** How many of them have been reported. */
   reported: number
+  /** Blocks of it that are not held for it: what an earlier start of the run has recorded of them holds. */
+  readonly gone?: ReadonlySet<number>
+  /** When it was given, by the run's clock. */
+  readonly since: number
 }
 
 /** One worker, from its start or its arrival to its end; its link may break and come back meanwhile. */
@@ -68,6 +72,10 @@ export interface Session {
   /** Heartbeats in a row that did not come. */
   quiet: number
   host: string
+  /** An earlier start of the run had it: this one holds nothing that could end it. */
+  readonly isRestored: boolean
+  /** It was there before the coordinator was started again, and has not come back yet. */
+  isMissed: boolean
   cancelTimeout?: () => void
   cancelAway?: () => void
 }
@@ -87,7 +95,7 @@ export function createPool(launcher: WorkerLauncher | undefined): Pool {
   return { launcher, tasks: [], sessions: new Set(), idleLaunched: new Set(), idleJoined: new Set() }
 }
 
-export function createSession(number: number, key: string, pool: Pool, isJoined: boolean): Session {
+export function createSession(number: number, key: string, pool: Pool, isJoined: boolean, isRestored = false): Session {
   return {
     id: `w${number}`,
     number,
@@ -106,5 +114,49 @@ export function createSession(number: number, key: string, pool: Pool, isJoined:
     completed: 0,
     quiet: 0,
     host: '',
+    isRestored,
+    isMissed: isRestored,
   }
 }
+
+/** Of a worker that comes back by itself: what it takes to know it again when the coordinator is started again. */
+export interface SavedSession {
+  readonly number: number
+  readonly key: string
+  readonly host: string
+  /** The run had it started, by a batch system say. */
+  readonly wasLaunched: boolean
+  readonly leases: readonly {
+    readonly id: number
+    readonly taskId: string
+    readonly blocks: readonly number[]
+    readonly reported: number
+  }[]
+}
+
+/** The workers that hold blocks, at some moment. */
+export interface SavedSessions {
+  readonly nextWorker: number
+  readonly nextLease: number
+  readonly sessions: readonly SavedSession[]
+}
+
+/** Where they are kept. */
+export interface SessionKeeper {
+  /** Those of an earlier start that did not come to its end. */
+  readonly saved?: SavedSessions
+  /** Never throws: without it blocks are done again, and nothing else. */
+  save(sessions: SavedSessions): void
+}
+
+/** @param leases those of its leases that are worth it */
+export const saveSession = ({ number, key, host, isJoined }: Session, leases: readonly Lease[]): SavedSession => ({
+  number,
+  key,
+  host,
+  wasLaunched: !isJoined,
+  leases: leases.map(({ id, task, blocks, reported }) => ({ id, taskId: task.id, blocks, reported })),
+})
+
+/** Nothing here can end it but its own end: it came by itself, or an earlier start of the run had started it. */
+export const isOnItsOwn = ({ isJoined, isRestored }: Session): boolean => isJoined || isRestored

@@ -18,13 +18,14 @@ export class OpenedArrays implements AsyncDisposable {
     return this.#ending.signal
   }
 
-  forUnit(unit: WorldUnit): SetupArrays {
+  /** @param fsync writes end when they are on the disk itself */
+  forUnit(unit: WorldUnit, fsync = false): SetupArrays {
     return {
       open: (path, { mode = 'r' } = {}) => {
         const key = `${mode} ${unit} ${this.#store.canonicalPath(path)}`
         const known = this.#opened.get(key)
         if (known !== undefined) return known
-        const opening = this.#store.open(path, { mode }).then((array) => volumeArray(array, unit))
+        const opening = this.#store.open(path, { mode, fsync }).then((array) => volumeArray(array, unit))
         this.#opened.set(key, opening)
         return opening
       },

@@ -13,6 +13,7 @@ import {
   PROTOCOL_VERSION,
   type RefusalCode,
   type ServerMessage,
+  type WireRois,
   type WireTask,
   type WorkerMessage,
 } from '../core/protocol/messages.ts'
@@ -21,9 +22,12 @@ import type { Channel } from '../ports/channel.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ProcessBlock, TaskBlock } from './define-task.ts'
 
+/** What a block's function gives when the worker leaves with the block undone: it is handed back, and no try. */
+export const RETURNED = Symbol('returned')
+
 /** A task's function, ready to be called in this worker. */
 export interface LoadedTask {
-  readonly process: ProcessBlock
+  process(...args: Parameters<ProcessBlock>): ReturnType<ProcessBlock> | Promise<undefined | typeof RETURNED>
   readonly isDone?: (block: TaskBlock) => boolean | Promise<boolean>
 }
 
@@ -50,6 +54,8 @@ export interface WorkerOptions {
   readonly breathe: () => Promise<void>
   readonly pid: number
   readonly host: string
+  /** Leases are to come with the Rois of their blocks. @default false */
+  readonly rois?: boolean
   /** Aborted when the worker is ended at once; the running block's function sees it. */
   readonly signal: AbortSignal
   /** Aborted when the worker is told, from where it runs, to finish its block and hand back the rest. */
@@ -83,6 +89,7 @@ interface Lease {
   readonly id: number
   readonly taskId: string
   readonly blocks: readonly number[]
+  readonly rois?: readonly WireRois[]
   readonly outcomes: Outcome[]
   /** How many outcomes have been sent over the link that there is now. */
   sent: number
@@ -92,7 +99,7 @@ interface Lease {
 
 interface WorkerTask {
   readonly wire: WireTask
-  readonly grid: BlockGrid
+  readonly grid?: BlockGrid
   loaded?: LoadedTask
 }
 
@@ -194,6 +201,8 @@ class Worker {
           pause = 0
         } else pause = Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2))
       } catch (error) {
+        // What said where the coordinator is has gone with its run.
+        if (this.#hasBegun && error instanceof ConfigError && error.code === 'NO_SUCH_FILE') return this.#end()
         if (error instanceof ConfigError) this.#fail(error)
         problem = messageOf(error)
         pause = Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2))
@@ -215,7 +224,7 @@ class Worker {
 
   /** Says hello and waits for the end of the link. @returns whether it was welcome */
   async #useLink({ channel, token }: WorkerLink): Promise<boolean> {
-    const { pid, host } = this.#options
+    const { pid, host, rois = false } = this.#options
     this.#wasWelcome = false
     this.#link = channel
     if (this.#ended) channel.close()
@@ -237,6 +246,7 @@ class Worker {
       ...leases,
       pid,
       host,
+      ...(rois ? { rois } : {}),
     })
     await channel.closed
     this.#channel = undefined
@@ -310,17 +320,19 @@ class Worker {
         break
       }
       case 'task':
-        if (this.#tasks.has(message.task.id)) break
-        this.#tasks.set(message.task.id, {
-          wire: message.task,
-          grid: createBlockGrid({ ...message.task.grid, taskId: message.task.id }),
-        })
+        this.#takeTask(message.task)
         break
       case 'lease': {
+        const task = this.#tasks.get(message.taskId)
+        if (task !== undefined && task.grid === undefined && message.rois === undefined) {
+          const reason = `Blocks of "${message.taskId}" came without Rois, and it has no grid.`
+          throw new InfrastructureError('PROTOCOL_ERROR', reason)
+        }
         const lease: Lease = {
           id: message.lease,
           taskId: message.taskId,
           blocks: message.blocks,
+          ...(message.rois === undefined ? {} : { rois: message.rois }),
           outcomes: [],
           sent: 0,
           ending: new AbortController(),
@@ -349,6 +361,12 @@ class Worker {
         message satisfies never
     }
     this.#wake()
+  }
+
+  #takeTask(wire: WireTask): void {
+    const { id, grid } = wire
+    if (this.#tasks.has(id)) return
+    this.#tasks.set(id, { wire, ...(grid === undefined ? {} : { grid: createBlockGrid({ ...grid, taskId: id }) }) })
   }
 
   #takeRefusal(code: RefusalCode, message: string): void {
@@ -439,7 +457,7 @@ class Worker {
     }
     const begun = clock.now()
     let reported = begun
-    for (const index of lease.blocks) {
+    for (let at = 0; at < lease.blocks.length; at++) {
       const now = clock.now()
       if (now - reported > REPORT_MS) {
         this.#report(lease)
@@ -451,13 +469,20 @@ class Worker {
         lease.outcomes.push({ status: 'returned' })
         continue
       }
-      const block = { ...task.grid.block(index), taskId: lease.taskId }
+      const block = this.#blockAt(lease, at, task)
       const outcome = await this.#doBlock(task.loaded as LoadedTask, block, lease.ending.signal)
-      if (outcome.status !== 'failed') this.#blocks++
+      if (outcome.status === 'done' || outcome.status === 'skipped') this.#blocks++
       lease.outcomes.push(outcome)
     }
     this.#report(lease)
     return undefined
+  }
+
+  #blockAt({ blocks, rois, taskId }: Lease, at: number, { grid }: WorkerTask): TaskBlock {
+    const index = blocks[at] as number
+    const given = rois?.[at]
+    if (given === undefined) return { ...(grid as BlockGrid).block(index), taskId }
+    return { index, readRoi: given.read, writeRoi: given.write, taskId }
   }
 
   async #setUp(taskId: string): Promise<WorkerTask> {
@@ -479,7 +504,7 @@ class Worker {
     const failed = (error: WireError): Outcome => ({ status: 'failed', ms: clock.now() - begun, error: cut(error) })
     try {
       if (task.isDone !== undefined && (await this.#check(task.isDone, block))) return { status: 'skipped' }
-      await task.process(block, { signal })
+      if ((await task.process(block, { signal })) === RETURNED) return { status: 'returned' }
       if (task.isDone !== undefined && !(await this.#check(task.isDone, block))) {
         return failed({
           code: 'BLOCK_CHECK_FAILED',

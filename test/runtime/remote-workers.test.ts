@@ -351,3 +351,37 @@ describe('a block that takes too long at a worker that the run did not start', (
     assert.equal(done().length, 3)
   })
 })
+
+describe('setting a task up', () => {
+  for (const [options, limitMs] of [
+    [{ timeoutMs: 1000 }, 600_000],
+    [{ timeoutMs: 3_600_000 }, 3_600_000],
+    [{ timeoutMs: 1000, setupTimeoutMs: 5000 }, 5000],
+    [{ setupTimeoutMs: 5000 }, 5000],
+  ] as const) {
+    it(`may take ${limitMs / 1000} s with ${JSON.stringify(options)}, and is no try`, async () => {
+      const { join, clock, seen, finishAll } = await startRemote(1, { maxRetries: 0, ...options })
+      const slow = await join()
+      await clock.pass(limitMs - 1)
+      assert.deepEqual(slow.all('revoked'), [])
+      slow.send({ type: 'heartbeat' })
+      await clock.pass(2)
+      assert.equal(slow.all('revoked').length, 1)
+      slow.send({ type: 'goodbye' })
+      slow.channel.close()
+      assert.ok((await finishAll(await join())).ok)
+      assert.deepEqual(eventsOf(seen, 'block-retried'), [])
+    })
+  }
+
+  it('is not counted as the time of its first block', async () => {
+    const { join, clock, seen } = await startRemote(1, { timeoutMs: 1000 })
+    const worker = await join()
+    await clock.pass(5000)
+    worker.send({ type: 'task-ready', taskId: 'line' })
+    await clock.pass(900)
+    assert.deepEqual(eventsOf(seen, 'block-retried'), [])
+    await clock.pass(200)
+    assert.equal(eventsOf(seen, 'block-retried').length, 1)
+  })
+})

@@ -3,12 +3,11 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type Invitation, type Run, type RunEvent, type RunOptions, startRun } from 'bellis'
 import { parseContext, showContext } from '../../src/adapters/tcp/context.ts'
-import { bellis, hashVoxels, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
+import { bellis, hashVoxels, type RunningCommand, runLine, temporaryFolder } from '../support/command-line.ts'
 import { cuttingProxy } from '../support/cutting-proxy.ts'
+import { all, ran, sorted, startCount } from './count-run.ts'
 import { until } from './processes.ts'
-import count from './tasks/count.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
 const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
@@ -41,9 +40,9 @@ const chunksIn = (path: string): number =>
     ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length
     : 0
 
-/** The command that a running one has printed for adding a worker. */
+/** The line that a running command has printed for adding a worker. */
 const printed = ({ output }: RunningCommand) =>
-  until('it says how to add a worker', () => /^ {2}bellis (worker \S+)$/m.exec(output.stderr)?.[1]?.split(' '))
+  until('it says how to add a worker', () => /^ {2}(bellis worker \S+)$/m.exec(output.stderr)?.[1])
 
 const context = (folder: string): string => {
   const home = join(folder, '.bellis')
@@ -56,12 +55,13 @@ describe('bellis worker', () => {
     const output = join(folder.path, 'out.zarr/s')
     const workers: Promise<{ code: unknown; stderr: string }>[] = []
     const meanwhile = async (run: RunningCommand) => {
-      const command = await printed(run)
-      let leaving = 0
-      const first = { cwd: folder.path, meanwhile: ({ pid }: RunningCommand) => void (leaving = pid) }
-      workers.push(bellis(command, first), bellis(command, { cwd: folder.path }))
+      const line = await printed(run)
+      const shells: RunningCommand[] = []
+      const shell = { cwd: folder.path, ownGroup: true, meanwhile: (child: RunningCommand) => void shells.push(child) }
+      workers.push(runLine(line, shell), runLine(line, shell))
+      await until('both work', () => shells.every(({ output }) => output.stderr.includes('Working, as w')))
       await until('blocks are done', () => chunksIn(output) > 20)
-      process.kill(leaving, 'SIGINT')
+      process.kill(-(shells[0] as RunningCommand).pid, 'SIGINT')
     }
     const run = await bellis(smoothTo('out.zarr/s', '--pool', 'none'), { cwd: folder.path, meanwhile })
     assert.equal(run.code, 0, run.stderr)
@@ -112,7 +112,7 @@ describe('bellis worker', () => {
   it('is told in one line why it was not let in', async () => {
     using folder = temporaryFolder()
     const meanwhile = async (run: RunningCommand) => {
-      const [, place] = await printed(run)
+      const place = (await printed(run)).split(' ')[2]
       const { host, port } = parseContext(context(folder.path))
       const wrong = showContext({ host, port, token: '0'.repeat(32) })
       const refused = await bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT: wrong } })
@@ -142,39 +142,19 @@ describe('threads', () => {
   })
 })
 
-/** A run in this process, and what is needed to look at it. */
-function startCount(folder: string, config: { blocks: number; ms?: number; waits?: number }, options: RunOptions) {
-  const events: RunEvent[] = []
-  const { promise: invited, resolve } = Promise.withResolvers<Invitation>()
-  const run: Run = startRun(count({ folder, ...config }), {
-    runDir: join(folder, '.bellis'),
-    onListening: resolve,
-    onEvent: (event) => events.push(event),
-    ...options,
-  })
-  const of = <Type extends RunEvent['type']>(type: Type) =>
-    events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
-  return { run, invited, of, done: () => of('blocks-done').flatMap(({ indices }) => indices) }
-}
-
-const all = (blocks: number) => Array.from({ length: blocks }, (_, index) => index)
-const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)
-const ran = (folder: string) =>
-  readFileSync(join(folder, 'ran'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => Number(line.split(' ')[0]))
-
 describe('a network', () => {
   it('that delays, splits and cuts loses nothing: every block is done once', async () => {
     using folder = temporaryFolder()
     const blocks = 800
-    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 2 }, { pool: 'none' })
+    // The first block waits until both workers are in: one alone might be through before the other has started.
+    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 2, waits: 0 }, { pool: 'none' })
     const { context } = await invited
     const direct = parseContext(context)
     await using proxy = await cuttingProxy(direct.port, { cuts: 12 })
     const through = showContext({ ...direct, port: proxy.port })
     const workers = [0, 1].map(() => bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT: through } }))
+    await until('both are in', () => of('worker-started').length === 2)
+    writeFileSync(join(folder.path, 'go'), '')
     const result = await run.result
     assert.ok(result.ok)
     for (const worker of await Promise.all(workers)) assert.equal(worker.code, 0, worker.stderr)

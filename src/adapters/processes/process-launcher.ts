@@ -10,6 +10,8 @@ import { readEnd } from './log-file.ts'
 export interface ProcessLauncherOptions {
   /** The program of a worker. */
   readonly program: URL
+  /** A file that every worker holds a share of while it lives, so that it can be known when all are gone. */
+  readonly lockFile: string
   /** What lets a worker in. It is passed in the environment, where other users of the machine do not see it. */
   readonly context: string
   /** Where a worker's own output goes. */
@@ -35,7 +37,13 @@ export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher
       const begin = fstatSync(log).size
       const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(options.program)], {
         stdio: ['ignore', log, log],
-        env: { ...process.env, BELLIS_CONTEXT: options.context, BELLIS_WORKER: `${workerId}:${session}` },
+        env: {
+          ...process.env,
+          BELLIS_CONTEXT: options.context,
+          BELLIS_WORKER: `${workerId}:${session}`,
+          BELLIS_LOCK: options.lockFile,
+          BELLIS_PARENT: String(process.pid),
+        },
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       })
       const exited = watchExit(child).then((reason): WorkerExit => {

@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { StringDecoder } from 'node:string_decoder'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
-import { MAX_LINE_BYTES, type Outcome, PROTOCOL_VERSION, type WireRois } from '../../core/protocol/messages.ts'
+import {
+  MAX_LINE_BYTES,
+  type Outcome,
+  PROTOCOL_VERSION,
+  STDIO_CONTEXT,
+  type WireRois,
+} from '../../core/protocol/messages.ts'
 import { parseLine, parseWorkerMessage } from '../../core/protocol/parse.ts'
 
-/** What BELLIS_CONTEXT is for a program whose coordinator is at its standard input and output. */
-const STDIO_CONTEXT = 'stdio:'
 /** What is kept of a program's standard error, to be shown when it dies. */
 const LAST_OUTPUT_CHARACTERS = 2000
 
@@ -182,6 +186,8 @@ class RunningProgram implements Program {
         }
         this.#block.resolve(outcome as Outcome)
         this.#block = undefined
+        // It gives blocks back because it leaves: the next one is for another.
+        if (outcome?.status === 'returned') this.#letGo()
         break
       }
       case 'setup-failed':
@@ -190,13 +196,22 @@ class RunningProgram implements Program {
       case 'heartbeat':
         this.#send({ type: 'heartbeat' })
         break
+      case 'goodbye':
+        if (this.#block === undefined) this.#letGo()
+        else this.#end(this.#died('it left within its block'))
+        break
       case 'task-ready':
       case 'dropped':
-      case 'goodbye':
         break
       default:
         message satisfies never
     }
+  }
+
+  /** It is about to end by itself. */
+  #letGo(): void {
+    this.isOver = true
+    this.#child.stdin?.end()
   }
 
   #end(error: Error): void {

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { messageOf } from '../../core/errors.ts'
 import { parseLine } from '../../core/protocol/parse.ts'
 import type { Channel } from '../../ports/channel.ts'
@@ -21,10 +22,10 @@ const NOTHING = Buffer.alloc(0)
 /** The first room for a line that comes in pieces. */
 const FIRST_ROOM = 4096
 
-/** A link over a socket: one JSON object per line. What is sent in one turn goes out in one write. */
+/** A link over a socket, or what is like one: one JSON object per line. What is sent in one turn goes out in one write. */
 export class LineChannel<Out> implements Channel<Out> {
   readonly closed: Promise<void>
-  readonly #socket: Socket
+  readonly #socket: Duplex
   readonly #refuse: ((reason: string) => Out) | undefined
   #maxLineBytes: number
   #unsent: string[] = []
@@ -35,12 +36,11 @@ export class LineChannel<Out> implements Channel<Out> {
   readonly #waiting: unknown[] = []
   #receive: ((message: unknown) => void) | undefined
 
-  constructor(socket: Socket, { maxLineBytes, refuse }: LineChannelOptions<Out>) {
+  constructor(socket: Duplex, { maxLineBytes, refuse }: LineChannelOptions<Out>) {
     this.#socket = socket
     this.#maxLineBytes = maxLineBytes
     this.#refuse = refuse
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    if (socket instanceof Socket) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.closed = promise
     socket.on('data', (chunk: Buffer) => this.#take(chunk))

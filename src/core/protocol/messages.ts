@@ -17,11 +17,13 @@ export const MAX_DEPTH = 64
  * outcomes have arrived, and need not be kept for a link that breaks.
  */
 export const MAX_LEASES = 2
+/** What BELLIS_CONTEXT is for a program whose coordinator is at its standard input and output. */
+export const STDIO_CONTEXT = 'stdio:'
 
 /** A task as a worker needs it: where its code is, its configuration, and the grid that turns an index into Rois. */
 export interface WireTask {
   readonly id: string
-  /** URL of the module that exports the definition; `bellis:` and a path for one of Bellis's own. */
+  /** URL of the module that exports the definition; `bellis:` and a path for one of Bellis's own; '' where there is none. */
   readonly module: string
   /** The definition's `name`. */
   readonly name: string
@@ -31,7 +33,10 @@ export interface WireTask {
   readonly folder?: string
   /** What the Rois count, and what the worker's arrays are opened in. */
   readonly unit: WorldUnit
-  readonly grid: BlockGridOptions
+  /** Absent where every lease comes with its Rois. */
+  readonly grid?: BlockGridOptions
+  /** Report a block when what it wrote is on the disk itself. */
+  readonly fsync?: boolean
 }
 
 /** The two Rois of a block, in the task's unit. */

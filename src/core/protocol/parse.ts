@@ -1,10 +1,13 @@
 import { type BlockwiseError, type ErrorCode, InfrastructureError, type WireError } from '../errors.ts'
+import type { Roi } from '../geometry/roi.ts'
 import {
   type Hello,
   MAX_DEPTH,
   type Outcome,
   type RefusalCode,
   type ServerMessage,
+  type WireRois,
+  type WireTask,
   type WorkerMessage,
 } from './messages.ts'
 
@@ -122,17 +125,23 @@ export function parseServerMessage(value: unknown): ServerMessage {
       }
     case 'task': {
       const task = asFields(message.task, 'task')
-      for (const field of ['id', 'module', 'name', 'unit']) asText(task, field)
-      asFields(task.grid, 'grid')
-      return message as unknown as ServerMessage
+      const id = asText(task, 'id')
+      asText(task, 'unit')
+      for (const field of ['module', 'name', 'folder']) if (task[field] !== undefined) asText(task, field)
+      if (task.grid !== undefined) asFields(task.grid, 'grid')
+      // A program is told no more than its blocks need.
+      return { type: 'task', task: { module: '', name: id, ...task } as unknown as WireTask }
     }
-    case 'lease':
+    case 'lease': {
+      const blocks = asIntegers(message, 'blocks')
       return {
         type: 'lease',
         lease: asInteger(message, 'lease'),
         taskId: asName(message, 'taskId'),
-        blocks: asIntegers(message, 'blocks'),
+        blocks,
+        ...(message.rois === undefined ? {} : { rois: asRois(message, blocks.length) }),
       }
+    }
     case 'revoked':
       return { type: 'revoked', lease: asInteger(message, 'lease') }
     case 'heartbeat':
@@ -146,6 +155,23 @@ export function parseServerMessage(value: unknown): ServerMessage {
     default:
       throw wrong('type', message.type, 'welcome, task, lease, revoked, heartbeat, drain or refused')
   }
+}
+
+function asRois(message: Fields, count: number): readonly WireRois[] {
+  const rois = asList(message, 'rois')
+  if (rois.length !== count) throw wrong('rois', rois, `a list of ${count}, one for each block`)
+  return rois.map((value) => {
+    const fields = asFields(value, 'rois')
+    return { read: asRoi(fields, 'read'), write: asRoi(fields, 'write') }
+  })
+}
+
+function asRoi(fields: Fields, name: string): Roi {
+  const roi = asFields(fields[name], name)
+  const [offset, shape] = ['offset', 'shape'].map((part) => asList(roi, part))
+  const numbers = [...(offset as readonly unknown[]), ...(shape as readonly unknown[])]
+  if (offset?.length === shape?.length && numbers.every(Number.isSafeInteger)) return roi as unknown as Roi
+  throw wrong(name, fields[name], 'an offset and a shape of as many whole numbers')
 }
 
 function asOutcome(value: unknown): Outcome {

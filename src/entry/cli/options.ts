@@ -22,6 +22,9 @@ export interface RunFlags extends CommonOptions {
   readonly tlsKey?: string
   readonly maxRetries?: number
   readonly timeout?: number
+  readonly events?: string
+  readonly db?: string
+  readonly fsync?: boolean
   readonly overwrite?: boolean
   readonly yes?: boolean
   readonly dryRun?: boolean
@@ -55,16 +58,33 @@ export const runOptions = (command: Command): Command =>
   workerOptions(command)
     .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
     .option('--timeout <seconds>', 'what one block may take (default: no limit)', seconds)
-    .option('--overwrite', 'replace an output that exists')
+    .option('--events <file>', 'write everything that happens to a file, a line of JSON each')
+    .option('--db <url>', "where progress is kept: mongodb://… (default: SQLite in the run's folder)")
+    .option('--fsync', 'wait until every block is on the disk itself: what is done outlives a loss of power')
+    .option('--overwrite', 'start again: replace the outputs, and forget what was done')
     .option('--yes', 'do not ask')
     .option('--dry-run', 'say what would be done, write nothing')
     .option('--run-dir <folder>', "where the run's folder is made (default: .bellis)")
 
 /** The options of a run that the flags say. */
 export const runOptionsOf = (flags: RunFlags): RunOptions => {
-  const { workers, pool, slurm, sge, host, port, maxRetries, timeout, overwrite, runDir } = flags
+  const { workers, pool, slurm, sge, host, port, maxRetries, timeout, overwrite, runDir, fsync } = flags
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
-  return given({ workers, pool, slurm, sge, host, port, ...tlsOf(flags), maxRetries, timeoutMs, overwrite, runDir })
+  return given({
+    workers,
+    pool,
+    slurm,
+    sge,
+    host,
+    port,
+    ...tlsOf(flags),
+    maxRetries,
+    timeoutMs,
+    progress: flags.db,
+    fsync,
+    overwrite,
+    runDir,
+  })
 }
 
 /** The certificate and its key. @throws ConfigError `INVALID_CONFIG` when one is given alone, `NO_SUCH_FILE` */

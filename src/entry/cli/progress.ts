@@ -37,6 +37,12 @@ export class ProgressDisplay {
       case 'jobs':
         this.#tellJobs(event)
         break
+      case 'warning':
+        this.note(`warning: ${event.message}`)
+        break
+      case 'store':
+        this.note(event.message)
+        break
       case 'run-finished':
         this.end()
         break

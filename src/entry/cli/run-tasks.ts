@@ -6,7 +6,10 @@ import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
 import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
-import { execute, planTasks } from '../run.ts'
+import { writeEvents } from '../event-file.ts'
+import { execute, planTasks, type RunOptions } from '../run.ts'
+import { runFolder } from '../run-place.ts'
+import { readRunState } from '../run-state.ts'
 import type { Invitation } from '../worker-pool.ts'
 import { type RunFlags, runOptionsOf } from './options.ts'
 import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
@@ -24,8 +27,9 @@ export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Pro
   const pipeline = await planTasks(tasks, options)
   for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
   if (flags.dryRun) {
-    if (flags.json) printJson(planDocument(pipeline, options))
-    else process.stdout.write(`${describePlan(pipeline, options)}\n`)
+    const done = flags.overwrite ? [] : await countDone(pipeline, options)
+    if (flags.json) printJson(planDocument(pipeline, options, done))
+    else process.stdout.write(`${describePlan(pipeline, options, done)}\n`)
     return undefined
   }
   if (flags.overwrite) await confirmOverwrite(pipeline, flags)
@@ -36,10 +40,18 @@ export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Pro
   return result
 }
 
+/** How many blocks of each task an earlier start of the same run has done. */
+async function countDone(pipeline: PlannedPipeline, options: RunOptions): Promise<number[]> {
+  const state = await readRunState(runFolder(pipeline, options), { place: options.progress, limit: 0 })
+  return state?.tasks.map(({ completed }) => completed) ?? []
+}
+
 async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promise<RunResult> {
   const events = new EventStream()
   const display = new ProgressDisplay()
   if (!flags.quiet) events.listen(display.receive)
+  using _written =
+    flags.events === undefined ? undefined : writeEvents(flags.events, events, (message) => warn(flags, message))
   const stopping = new AbortController()
   const onSignal = () => {
     if (stopping.signal.aborted) process.exit(130)
@@ -109,7 +121,7 @@ function describeTask(task: TaskResult, seconds: number): string {
   const done = task.completed === task.total
   const parts = [
     `${task.completed} of ${task.total} blocks`,
-    ...(task.skipped > 0 ? [`${task.skipped} of them skipped`] : []),
+    ...(task.skipped > 0 ? [`${task.skipped} of them done before`] : []),
     ...(task.failed > 0 ? [paint('red', `${task.failed} failed`)] : []),
     ...(task.orphaned > 0 ? [paint('red', `${task.orphaned} orphaned`)] : []),
     ...(task.pending + task.ready > 0 ? [`${task.pending + task.ready} not begun`] : []),

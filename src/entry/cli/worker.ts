@@ -1,10 +1,9 @@
 import { Command } from 'commander'
-import { parseContext } from '../../adapters/tcp/context.ts'
-import { BlockwiseError, ConfigError } from '../../core/errors.ts'
+import { BlockwiseError } from '../../core/errors.ts'
 import type { WorkerEnd } from '../../runtime/worker-loop.ts'
 import { RECONNECT_MS, runNetworkWorker } from '../network-worker.ts'
-import { runsHome } from '../run.ts'
-import { findRunFolder, readContextFile } from '../run-context.ts'
+import { contextReader } from '../run-context.ts'
+import { runsHome } from '../run-place.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
 import { paint } from './output.ts'
 
@@ -34,7 +33,7 @@ Example:
 }
 
 async function work(run: string | undefined, flags: WorkerFlags): Promise<void> {
-  const readContext = contextReader(run, flags)
+  const readContext = contextReader(run, process.env.BELLIS_CONTEXT, runsHome(flags.runDir))
   const tell = (text: string) => {
     if (!flags.quiet) process.stderr.write(`${text}\n`)
   }
@@ -68,11 +67,6 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
       },
     })
   } catch (error) {
-    // The file is gone with the run.
-    if (wasIn && error instanceof ConfigError && error.code === 'NO_SUCH_FILE') {
-      tell('The run is over.')
-      process.exit(exitCode)
-    }
     if (!(error instanceof BlockwiseError) || error.code !== 'CONNECTION_LOST') throw error
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${error.message}\n`)
     process.exit(1)
@@ -85,17 +79,4 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
   }
   // Something in the user's code may still be open; the worker's work is done.
   process.exit(exitCode)
-}
-
-/** Reads the context anew each time where it comes from a file: a run that is started again has another. */
-function contextReader(run: string | undefined, { runDir }: WorkerFlags) {
-  if (run !== undefined) {
-    const folder = findRunFolder(run, runsHome(runDir))
-    return () => readContextFile(folder)
-  }
-  const context = process.env.BELLIS_CONTEXT
-  if (context === undefined) {
-    throw new ConfigError('INVALID_CONFIG', 'Which run? Give its folder or name, or set BELLIS_CONTEXT.')
-  }
-  return () => parseContext(context)
 }

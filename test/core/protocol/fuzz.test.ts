@@ -48,6 +48,14 @@ const GOOD = [
   { type: 'goodbye' },
   { type: 'welcome', protocol: 1, workerId: 'w', session: 's', heartbeatMs: 1, leases: [{ lease: 1, reported: 0 }] },
   { type: 'lease', lease: 1, taskId: 'a', blocks: [1, 2, 3] },
+  {
+    type: 'lease',
+    lease: 1,
+    taskId: 'a',
+    blocks: [1],
+    rois: [{ read: { offset: [-1, 0], shape: [3, 3] }, write: { offset: [0, 0], shape: [2, 3] } }],
+  },
+  { type: 'task', task: { id: 'a', config: {}, unit: 'nm', folder: '/' } },
   { type: 'revoked', lease: 1 },
   { type: 'refused', code: 'RUN_OVER', message: 'over' },
 ].map((message) => JSON.stringify(message))
@@ -152,10 +160,9 @@ function isAllowed(message: WorkerMessage): boolean {
 }
 
 describe('the parser', () => {
-  it('of up to a million broken messages takes none that is not allowed, throws nothing else, and keeps nothing', (t) => {
+  it('of a million broken messages takes none that is not allowed, throws nothing else, and keeps nothing', (t) => {
     const random = randomNumbers(SEED)
     const counts = { refused: 0, worker: 0, server: 0 }
-    const begun = performance.now()
     const { stackTraceLimit } = Error
     // A stack costs more than the parser; none is looked at.
     Error.stackTraceLimit = 0
@@ -163,9 +170,7 @@ describe('the parser', () => {
       Error.stackTraceLimit = stackTraceLimit
     })
     let heapBefore = 0
-    let done = 0
-    // On a slow machine fewer than a million; always enough to mean something.
-    for (; done < MESSAGES && (done < 100_000 || performance.now() - begun < 15_000); done++) {
+    for (let done = 0; done < MESSAGES; done++) {
       if (done === 50_000) heapBefore = heapInUse()
       const text = mutate(random)
       let value: unknown
@@ -192,11 +197,11 @@ describe('the parser', () => {
       }
     }
     assert.ok(
-      counts.refused > done / 4 && counts.worker > done / 100 && counts.server > done / 100,
+      counts.refused > MESSAGES / 4 && counts.worker > MESSAGES / 100 && counts.server > MESSAGES / 100,
       JSON.stringify(counts),
     )
     const grown = heapInUse() - heapBefore
-    t.diagnostic(`${done} messages: ${JSON.stringify(counts)}`)
+    t.diagnostic(`${MESSAGES} messages: ${JSON.stringify(counts)}`)
     assert.ok(grown < 5e6, `the heap grew by ${grown} bytes`)
     assert.equal(({} as { type?: unknown }).type, undefined)
   })
