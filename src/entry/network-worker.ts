@@ -55,6 +55,7 @@ export async function runNetworkWorker(
     ...(drain === undefined ? {} : { drain }),
     ...(onLink === undefined ? {} : { onLink }),
     loadTask: options.loadTask ?? load,
+    usage: () => ({ ...arrays.traffic, peakMemory: process.resourceUsage().maxRSS * 1024 }),
   })
 }
 
