@@ -8,6 +8,7 @@ import type { BatchQueue, BatchQueueOptions } from '../../../src/adapters/batch/
 import type { JobState } from '../../../src/ports/job-queue.ts'
 import type { Cluster, Skippable } from '../../support/cluster.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
+import { untilAsync } from '../../system/drive.ts'
 import { until } from '../../system/processes.ts'
 
 export interface BatchSystem {
@@ -162,20 +163,11 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
   })
 }
 
-const ended = (queue: BatchQueue, ids: readonly string[]) => {
-  let isSo = false
-  let isAsking = false
-  return until('they have ended', () => {
-    if (!isAsking) {
-      isAsking = true
-      void queue.status(ids).then((states) => {
-        isSo = ids.every((id) => states.get(id)?.status === 'ended')
-        isAsking = false
-      })
-    }
-    return isSo
+const ended = (queue: BatchQueue, ids: readonly string[]) =>
+  untilAsync('they have ended', async () => {
+    const states = await queue.status(ids)
+    return ids.every((id) => states.get(id)?.status === 'ended')
   })
-}
 
 function attempt<Value>(action: () => Value): Value | undefined {
   try {
