@@ -5,8 +5,12 @@ import { demoCommand } from './cli/demo.ts'
 import { infoCommand } from './cli/info.ts'
 import { reportError } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
+import { resetCommand } from './cli/reset.ts'
+import { runsCommand } from './cli/runs.ts'
 import { sampleCommand } from './cli/sample.ts'
 import { smoothCommand } from './cli/smooth.ts'
+import { statusCommand } from './cli/status.ts'
+import { workerCommand } from './cli/worker.ts'
 
 /** The command line. @param args without the program's name. Sets the process's exit code, and never throws. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -29,6 +33,10 @@ export async function main(args: readonly string[]): Promise<void> {
     convertCommand(),
     smoothCommand(),
     planCommand(),
+    workerCommand(),
+    runsCommand(),
+    statusCommand(),
+    resetCommand(),
   ]) {
     program.addCommand(inherit(command))
   }

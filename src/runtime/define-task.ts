@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { ConfigError } from '../core/errors.ts'
+import type { WorldUnit } from '../core/geometry/placement.ts'
 import type { Block, BlockGridOptions } from '../core/grid/block-grid.ts'
 import type { CreateVolumeOptions, VolumeArray, VolumeDescription } from './volume-array.ts'
 
@@ -58,6 +59,10 @@ export interface SetupContext {
   readonly arrays: SetupArrays
   readonly taskId: string
   readonly workerId: string
+  /** What the Rois of blocks count. */
+  readonly unit: WorldUnit
+  /** Aborted when the worker is over: for what the set-up has started. */
+  readonly signal: AbortSignal
 }
 
 export interface TaskOptions<Schema extends ConfigSchema> {
@@ -253,7 +258,7 @@ function assertSchema(schema: unknown, name: string, module: string): void {
 }
 
 /** The URL of the file that called `callee`. */
-function callerModule(callee: (...args: never[]) => unknown): string {
+export function callerModule(callee: (...args: never[]) => unknown): string {
   const previous = Error.prepareStackTrace
   try {
     Error.prepareStackTrace = (_, sites) => sites

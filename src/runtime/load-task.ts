@@ -55,7 +55,9 @@ export async function setUpTask(
 ): Promise<LoadedTask> {
   const { options } = definition
   const config = parseConfig(options.config, task.config, task.id)
-  const process = await options.setup(config, { arrays: arrays.forUnit(task.unit), taskId: task.id, workerId })
+  const { id: taskId, unit, fsync } = task
+  const context = { arrays: arrays.forUnit(unit, fsync), taskId, workerId, unit, signal: arrays.signal }
+  const process = await options.setup(config, context)
   if (typeof process !== 'function') {
     throw new ConfigError(
       'INVALID_TASK',

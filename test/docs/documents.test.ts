@@ -23,7 +23,9 @@ const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as Rec
   Record<string, string>
 >
 /** In an order in which the examples of their help find what they read. */
-const COMMANDS = ['demo', 'sample', 'convert', 'info', 'smooth', 'plan', 'plan convert', 'plan smooth']
+const COMMANDS = ['demo', 'sample', 'convert', 'info', 'smooth', 'plan', 'plan convert', 'plan smooth', 'runs']
+/** Their examples name a run, which is another one on every machine. */
+const COMMANDS_OF_RUNS = ['status', 'reset']
 
 /** Small enough to run all that the documents say. */
 const SAMPLE = ['sample', 'sample.hdf', '--size', '16,96,96', '--quiet']
@@ -131,7 +133,7 @@ describe('the documents', () => {
     }
     const flagsIn = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, flag]) => flag))]
     const helps = await Promise.all(
-      COMMANDS.map((command) => bellis([...command.split(' '), '--help'], { cwd: scratch })),
+      [...COMMANDS, ...COMMANDS_OF_RUNS].map((command) => bellis([...command.split(' '), '--help'], { cwd: scratch })),
     )
     const help = [...helps.map(({ stdout }) => stdout), ' --version'].join(' ')
     assert.deepEqual(

@@ -80,6 +80,27 @@ describe('the command', () => {
     assert.ok(blocksPerSecond > 0 && Math.abs(voxelsPerSecond / blocksPerSecond - 8 * 32 * 32) < 1)
   })
 
+  it('writes all that happens to a file with --events, and says where that can not be', async () => {
+    using folder = temporaryFolder()
+    const file = join(folder.path, 'events.jsonl')
+    await ok([...smoothTo('out.zarr/s'), '--events', file], folder.path)
+    const events = readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.equal(events[0].type, 'run-started')
+    assert.equal(events.at(-1).type, 'run-finished')
+    assert.ok(events.every(({ time }) => !Number.isNaN(Date.parse(time))))
+    const done = events.flatMap((event) => (event.type === 'blocks-done' ? event.indices : []))
+    assert.equal(new Set(done).size, 18)
+    const { code, stderr } = await bellis([...smoothTo('out.zarr/t'), '--events', 'no/such/folder/e'], {
+      cwd: folder.path,
+    })
+    assert.equal(code, 2)
+    assert.match(stderr, /^bellis: The events can't be written to no\/such\/folder\/e: ENOENT/)
+    assert.equal(existsSync(join(folder.path, 'out.zarr/t')), false)
+  })
+
   it('says nothing with --quiet, warnings included, but errors', async () => {
     using folder = temporaryFolder()
     const tooLittle = ['--block-read', '10,34,34', '--quiet']
@@ -92,7 +113,14 @@ describe('the command', () => {
   it('without a terminal tells its progress in lines, at most one in 10 s, and the result on standard output', async () => {
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
-    assert.match(stderr, /^\d+\.\d s: smooth \d+\/18\n$/)
+    // On a slow machine it may take longer than the 10 s.
+    const [, progress = ''] =
+      /^To add a worker[^\n]*:\n {2}bellis worker \.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n([\s\S]*)$/.exec(
+        stderr,
+      ) ?? []
+    const lines = [...progress.matchAll(/^(\d+\.\d|\d+) s: smooth \d+\/18\n/gm)]
+    assert.equal(lines.map(([line]) => line).join(''), progress, stderr)
+    assert.ok(lines.length >= 1 && lines.length <= 1 + Number(lines.at(-1)?.[1]) / 10, stderr)
     assert.match(stdout, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s\n$/)
     assertPlain(stdout)
   })

@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { ConfigError } from '../../core/errors.ts'
 import type { TaskLike } from '../../runtime/define-task.ts'
@@ -5,7 +6,11 @@ import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
 import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
-import { execute, planTasks } from '../run.ts'
+import { writeEvents } from '../event-file.ts'
+import { execute, planTasks, type RunOptions } from '../run.ts'
+import { runFolder } from '../run-place.ts'
+import { readRunState } from '../run-state.ts'
+import type { Invitation } from '../worker-pool.ts'
 import { type RunFlags, runOptionsOf } from './options.ts'
 import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
 import { describePlan, planDocument } from './plan-report.ts'
@@ -22,8 +27,9 @@ export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Pro
   const pipeline = await planTasks(tasks, options)
   for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
   if (flags.dryRun) {
-    if (flags.json) printJson(planDocument(pipeline, options))
-    else process.stdout.write(`${describePlan(pipeline, options)}\n`)
+    const done = flags.overwrite ? [] : await countDone(pipeline, options)
+    if (flags.json) printJson(planDocument(pipeline, options, done))
+    else process.stdout.write(`${describePlan(pipeline, options, done)}\n`)
     return undefined
   }
   if (flags.overwrite) await confirmOverwrite(pipeline, flags)
@@ -34,10 +40,18 @@ export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Pro
   return result
 }
 
+/** How many blocks of each task an earlier start of the same run has done. */
+async function countDone(pipeline: PlannedPipeline, options: RunOptions): Promise<number[]> {
+  const state = await readRunState(runFolder(pipeline, options), { place: options.progress, limit: 0 })
+  return state?.tasks.map(({ completed }) => completed) ?? []
+}
+
 async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promise<RunResult> {
   const events = new EventStream()
   const display = new ProgressDisplay()
   if (!flags.quiet) events.listen(display.receive)
+  using _written =
+    flags.events === undefined ? undefined : writeEvents(flags.events, events, (message) => warn(flags, message))
   const stopping = new AbortController()
   const onSignal = () => {
     if (stopping.signal.aborted) process.exit(130)
@@ -47,11 +61,28 @@ async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promi
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   try {
-    return await execute(pipeline, { ...runOptionsOf(flags), signal: stopping.signal }, events)
+    return await execute(
+      pipeline,
+      { ...runOptionsOf(flags), signal: stopping.signal, onListening: (invitation) => invite(invitation, flags) },
+      events,
+    )
   } finally {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
   }
+}
+
+/** Says how more workers are added. The token is shown on a terminal alone: where errors go to a file, that is a log. */
+function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
+  if (flags.quiet) return
+  const lines = [`bellis worker ${shellQuote(relative(process.cwd(), folder) || '.')}`]
+  if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
+    lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
+  }
+  lines.push(submit)
+  const where = isLoopback ? ' (on this machine; --host 0.0.0.0 lets in others)' : ''
+  const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
+  process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
 }
 
 async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Promise<void> {
@@ -90,7 +121,7 @@ function describeTask(task: TaskResult, seconds: number): string {
   const done = task.completed === task.total
   const parts = [
     `${task.completed} of ${task.total} blocks`,
-    ...(task.skipped > 0 ? [`${task.skipped} of them skipped`] : []),
+    ...(task.skipped > 0 ? [`${task.skipped} of them done before`] : []),
     ...(task.failed > 0 ? [paint('red', `${task.failed} failed`)] : []),
     ...(task.orphaned > 0 ? [paint('red', `${task.orphaned} orphaned`)] : []),
     ...(task.pending + task.ready > 0 ? [`${task.pending + task.ready} not begun`] : []),
