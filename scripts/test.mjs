@@ -12,6 +12,7 @@ const steps = [
   ["Types of the viewer's page", join(bin, 'tsc'), ['-p', 'tsconfig.viewer.json']],
   ['Import rules', join(bin, 'depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
   ['Python for comparisons', process.execPath, ['scripts/python-env.mjs']],
+  ['MongoDB for tests', process.execPath, ['scripts/mongodb-env.mjs']],
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],
   ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
   ['Chromium for tests', process.execPath, ['scripts/chromium-env.mjs']],

@@ -84,7 +84,7 @@ async function startProgram(address: string, folder: string): Promise<{ url: str
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   })
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text

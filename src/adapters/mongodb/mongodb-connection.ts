@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import {
   type Db,
+  MongoBulkWriteError,
   MongoClient,
   MongoClientClosedError,
   MongoError,
@@ -116,10 +117,11 @@ function openClient(url: string, fsync: boolean): { client: MongoClient; name: s
     const reason = url.includes('@') ? '' : ` (${messageOf(error)})`
     throw new ConfigError('INVALID_CONFIG', `The database's address can't be understood${reason}; ${right}.`)
   }
-  const [, database = 'bellis'] = /^[^/]*\/\/[^/]*\/([^?]+)/.exec(url) ?? []
+  const [, path = 'bellis'] = /^[^/]*\/\/[^/]*\/([^?]+)/.exec(url) ?? []
+  const database = decodeURIComponent(path)
   const { srvHost, hosts } = client.options
   const place = srvHost === undefined ? `mongodb://${hosts.join(',')}` : `mongodb+srv://${srvHost}`
-  return { client, name: `${place}/${database}`, database: decodeURIComponent(database) }
+  return { client, name: `${place}/${database}`, database }
 }
 
 function asOurs(error: unknown, name: string): InfrastructureError {
@@ -147,6 +149,8 @@ function asOurs(error: unknown, name: string): InfrastructureError {
 
 /** Whether the same may succeed later: no server was there, or none that is the primary. */
 function isPassing(error: unknown): boolean {
+  // The driver wraps whatever ends a bulk write, a lost connection too.
+  if (error instanceof MongoBulkWriteError && isPassing(error.errorResponse)) return true
   if (!(error instanceof MongoError)) return false
   const isNetwork =
     error instanceof MongoNetworkError ||

@@ -24,7 +24,7 @@ const DUPLICATE_KEY = 11_000
 /** Whether all that was not inserted has a key that is there already. @param error also one that has it as its cause */
 export function isDuplicateKey(error: unknown): boolean {
   const cause = error instanceof MongoServerError ? error : (error as { cause?: unknown }).cause
-  if (cause instanceof MongoBulkWriteError)
-    return [cause.writeErrors].flat().every(({ code }) => code === DUPLICATE_KEY)
-  return cause instanceof MongoServerError && cause.code === DUPLICATE_KEY
+  if (!(cause instanceof MongoServerError) || cause.code !== DUPLICATE_KEY) return false
+  const errors = cause instanceof MongoBulkWriteError ? [cause.writeErrors].flat() : []
+  return errors.every(({ code }) => code === DUPLICATE_KEY)
 }

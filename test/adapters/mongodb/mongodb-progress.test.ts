@@ -170,7 +170,7 @@ describe('progress in MongoDB', () => {
 })
 
 describe('the address of a MongoDB', () => {
-  const secrets = /sec|ret|open|sesame|jane/
+  const secrets = /sec\b|secret|\bret\b|sesame|jane/
 
   it('is named without its credentials, in whatever goes wrong', async () => {
     // Port 1 of this machine: nobody answers.
@@ -241,7 +241,7 @@ describe('the lock of a run in MongoDB', () => {
     const url = await mongodbOrSkip(t)
     if (url === undefined) return
     for (let round = 0; round < 5; round++) {
-      const stores = Array.from({ length: 6 }, () => mongodbProgress(url))
+      const stores: ProgressStore[] = Array.from({ length: 6 }, () => mongodbProgress(url))
       const answers = await Promise.allSettled(
         stores.map((store, pid) => lockOf(store, owner({ host: `node-${pid}`, since: 1e12 + round }))),
       )
@@ -299,9 +299,10 @@ describe('the lock of a run in MongoDB', () => {
     await using _lock = await lockOf(store, owner())
     await using client = new MongoClient(url)
     const locks = client.db().collection('locks')
-    const begun = (await locks.findOne({}))?.beat as Date
+    const beat = async () => Number((await locks.findOne({}))?.beat)
+    const begun = await beat()
     const deadline = AbortSignal.timeout(15_000)
-    while (((await locks.findOne({}))?.beat as Date).getTime() - begun.getTime() < 3000) {
+    while (!((await beat()) - begun > 3000)) {
       deadline.throwIfAborted()
       await wait(200)
     }
