@@ -11,6 +11,7 @@ const steps = [
   ['Types of the pure core', join(bin, 'tsc'), ['-p', 'tsconfig.core.json']],
   ['Import rules', join(bin, 'depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
   ['Python for comparisons', process.execPath, ['scripts/python-env.mjs']],
+  ['MongoDB for tests', process.execPath, ['scripts/mongodb-env.mjs']],
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],
   ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
   ['Installed package', process.execPath, ['scripts/smoke.mjs']],

@@ -34,7 +34,7 @@ import time
 import traceback
 import types
 import urllib.parse
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Tuple, Type
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Type
 
 __version__ = "0.1.0"
 __all__ = ["BellisError", "Block", "ConnectionLost", "ProtocolError", "Refused", "Roi", "blocks", "run"]
@@ -458,7 +458,7 @@ class _Worker:
         self._kept: List[_Lease] = []
         self._current: Optional[_Lease] = None
         self._block: Optional[Block] = None
-        self._told_ready: set = set()
+        self._told_ready: Set[str] = set()
         self._draining = False
         self._ended = False
         self._failure: Optional[BaseException] = None

@@ -20,8 +20,8 @@ export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<Ta
 
 /**
  * Defines a task whose blocks are done by a program, in any language, that speaks the protocol on its standard input and
- * output (docs/PROTOCOL.md, "Programs as tasks"). Each worker starts it once; one that dies fails the block that it was at,
- * and is started again for the next one. Its standard error goes to the worker's log.
+ * output (docs/PROTOCOL.md, "Programs as tasks"). Each worker starts it once, and it ends with its worker; one that dies fails
+ * the block that it was at, and is started again for the next one. Its standard error goes to the worker's log.
  * @throws ConfigError `INVALID_TASK`
  */
 export function commandTask<Schema extends ConfigSchema>(options: CommandTaskOptions<Schema>): TaskDefinition<Schema> {
@@ -34,18 +34,30 @@ async function setUpProgram(
   command: readonly string[],
   env: Readonly<Record<string, string>> | undefined,
   config: unknown,
-  { taskId, workerId, unit }: SetupContext,
+  { taskId, workerId, unit, signal: over }: SetupContext,
 ): Promise<ProcessBlock> {
   const task = { id: taskId, config, unit, folder: process.cwd() }
-  const start = () => startProgram({ command, task, workerId, ...(env === undefined ? {} : { env }) })
-  let program: Program = start()
-  await program.ready
+  const programs = new Set<Program>()
+  const start = async () => {
+    const program = startProgram({ command, task, workerId, ...(env === undefined ? {} : { env }) })
+    programs.add(program)
+    await program.ready
+    return program
+  }
+  over.addEventListener('abort', () => {
+    for (const program of programs) program.end()
+  })
+  // A program does one block at a time; workers of the same process share a set-up.
+  const idle = [await start()]
   return async ({ taskId, index, readRoi, writeRoi }, { signal }) => {
-    if (program.isOver) {
-      program = start()
-      await program.ready
-    }
-    const outcome = await program.doBlock(index, { read: readRoi, write: writeRoi }, signal)
+    let program = idle.pop()
+    // One that has died while it waited.
+    while (program?.isOver) program = idle.pop()
+    const doing = program ?? (await start())
+    const outcome = await doing.doBlock(index, { read: readRoi, write: writeRoi }, signal).finally(() => {
+      if (doing.isOver) programs.delete(doing)
+      else idle.push(doing)
+    })
     switch (outcome.status) {
       case 'done':
       case 'skipped':

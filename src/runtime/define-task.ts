@@ -62,6 +62,8 @@ export interface SetupContext {
   readonly workerId: string
   /** What the Rois of blocks count. */
   readonly unit: WorldUnit
+  /** Aborted when the worker is over: for what the set-up has started. */
+  readonly signal: AbortSignal
 }
 
 export interface TaskOptions<Schema extends ConfigSchema> {

@@ -26,6 +26,8 @@ const MAX_UNANSWERED = 8
 const LINK_AFTER_END_MS = 2000
 /** Jobs pending for less are not spoken of. */
 const QUIET_MS = 5000
+/** A worker that has not come in for this long since its job runs is spoken of. */
+const ABSENT_MS = 20_000
 /** What a call may take that the run's end waits for. */
 const PATIENCE_MS = 5000
 
@@ -37,7 +39,10 @@ interface Slot {
   jobId?: string
   /** The last that was known. */
   state: JobState
+  /** When its job was first seen to run. */
+  runningSince?: number
   isLinked: boolean
+  wasLinked: boolean
   isOver: boolean
 }
 
@@ -77,6 +82,7 @@ class JobLauncher implements WorkerLauncher {
       exit: Promise.withResolvers<WorkerExit>(),
       state: { status: 'pending', reason: 'not submitted yet' },
       isLinked: false,
+      wasLinked: false,
       isOver: false,
     }
     this.#waiting.push(slot)
@@ -183,6 +189,7 @@ class JobLauncher implements WorkerLauncher {
 
   #learn(slot: Slot, state: JobState): void {
     slot.state = state
+    if (state.status === 'running') slot.runningSince ??= this.#options.clock.now()
     if (state.status !== 'ended') return
     if (!slot.isLinked) this.#end(slot, state.reason)
     else this.#options.clock.after(LINK_AFTER_END_MS, () => this.#end(slot, state.reason))
@@ -190,6 +197,7 @@ class JobLauncher implements WorkerLauncher {
 
   #linkChanged(slot: Slot, event: 'in' | 'out' | 'left'): void {
     slot.isLinked = event === 'in'
+    slot.wasLinked = true
     if (event === 'left') this.#end(slot, 'it left')
     else if (event === 'out' && slot.state.status === 'ended') this.#end(slot, slot.state.reason)
     else if (event === 'out' && !slot.isOver) this.#pollSoon()
@@ -277,6 +285,9 @@ class JobLauncher implements WorkerLauncher {
       if (state.status !== 'pending' || clock.now() - since < QUIET_MS) continue
       counts.set(state.reason, (counts.get(state.reason) ?? 0) + 1)
     }
+    const absent = jobs.filter(
+      ({ wasLinked, runningSince = Number.POSITIVE_INFINITY }) => !wasLinked && clock.now() - runningSince >= ABSENT_MS,
+    )
     const count = (status: JobState['status']) => jobs.filter(({ state }) => state.status === status).length
     const report: JobsReport = {
       queue: queue.name,
@@ -284,6 +295,9 @@ class JobLauncher implements WorkerLauncher {
       pending: count('pending'),
       running: count('running'),
       reasons: [...counts].map(([reason, count]) => ({ reason, count })).sort((a, b) => b.count - a.count),
+      ...(absent.length === 0
+        ? {}
+        : { absent: { count: absent.length, logFile: queue.logFileOf(absent[0]?.jobId as string) } }),
       ...(this.#troubles.size === 0 ? {} : { trouble: [...this.#troubles.values()].join('; ') }),
     }
     const text = JSON.stringify(report)

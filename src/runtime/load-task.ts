@@ -120,7 +120,8 @@ export async function setUpTask(
   const { options } = definition
   const config = parseConfig(options.config, task.config, task.id)
   const { id: taskId, unit, fsync } = task
-  const process = await options.setup(config, { arrays: arrays.forUnit(unit, fsync), taskId, workerId, unit })
+  const context = { arrays: arrays.forUnit(unit, fsync), taskId, workerId, unit, signal: arrays.signal }
+  const process = await options.setup(config, context)
   if (typeof process !== 'function') {
     throw new ConfigError(
       'INVALID_TASK',

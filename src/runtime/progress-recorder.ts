@@ -31,17 +31,22 @@ export async function readFailedBlocks(
   completed: Uint8Array,
   limit = 100,
 ): Promise<{ readonly blocks: readonly number[]; readonly lastTries: readonly FailedTry[] }> {
-  const blocks = new Set<number>()
-  const lastTries = new Map<number, FailedTry>()
-  for await (const failed of reader.failedTries(task)) {
-    const { block, isFinal } = failed
-    blocks.delete(block)
-    lastTries.delete(block)
-    if (!isFinal || isBitSet(completed, block)) continue
-    blocks.add(block)
-    if (lastTries.size < limit) lastTries.set(block, failed)
+  // The place of each one's last try among all tries; the tries themselves may be too many to hold.
+  const places = new Map<number, number>()
+  let place = 0
+  for await (const { block, isFinal } of reader.failedTries(task)) {
+    places.delete(block)
+    if (isFinal && !isBitSet(completed, block)) places.set(block, place)
+    place++
   }
-  return { blocks: [...blocks], lastTries: [...lastTries.values()] }
+  const wanted = new Set([...places.values()].slice(0, limit))
+  const lastTries: FailedTry[] = []
+  place = 0
+  for await (const failed of reader.failedTries(task)) {
+    if (lastTries.length === wanted.size) break
+    if (wanted.has(place++)) lastTries.push(failed)
+  }
+  return { blocks: [...places.keys()], lastTries }
 }
 
 export interface RecorderOptions {

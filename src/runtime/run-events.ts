@@ -31,6 +31,8 @@ export interface JobsReport {
   readonly running: number
   /** Why jobs have not begun, the most frequent reason first; told only of those that are pending for some seconds. */
   readonly reasons: readonly { readonly reason: string; readonly count: number }[]
+  /** Jobs that run for a while whose workers have never come in, and the log of one of them. */
+  readonly absent?: { readonly count: number; readonly logFile: string }
   /** What is wrong with the batch system itself, as long as it is. */
   readonly trouble?: string
 }

@@ -3,13 +3,19 @@ import type { ArrayStore } from '../ports/array-store.ts'
 import type { SetupArrays } from './define-task.ts'
 import { type VolumeArray, volumeArray } from './volume-array.ts'
 
-/** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing closes them all. */
+/** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing ends the set-ups, and closes them all. */
 export class OpenedArrays implements AsyncDisposable {
   readonly #store: ArrayStore
+  readonly #ending = new AbortController()
   readonly #opened = new Map<string, Promise<VolumeArray>>()
 
   constructor(store: ArrayStore) {
     this.#store = store
+  }
+
+  /** Aborted when they are closed. */
+  get signal(): AbortSignal {
+    return this.#ending.signal
   }
 
   /** @param fsync writes end when they are on the disk itself */
@@ -27,6 +33,7 @@ export class OpenedArrays implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort()
     const opened = await Promise.allSettled(this.#opened.values())
     this.#opened.clear()
     for (const array of opened) if (array.status === 'fulfilled') await array.value.close()

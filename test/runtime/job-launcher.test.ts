@@ -89,6 +89,7 @@ describe('workers that are jobs', () => {
     const workers = await launch(2)
     await clock.pass(100)
     for (const worker of workers) worker.onLink?.('in')
+    await clock.pass(100)
     for (const id of ['1_0', '1_1']) queue.states.set(id, { status: 'ended', reason: 'its job was cancelled' })
     await clock.pass(1500)
     assert.deepEqual(exits, [])
@@ -188,12 +189,13 @@ describe('workers that are jobs', () => {
 
   it('are said to be pending, and why, when that has lasted for some seconds', async () => {
     const { clock, queue, launch, reports } = setUp()
-    await launch(3)
+    const workers = await launch(3)
     await clock.pass(3000)
     assert.deepEqual(reports.at(-1)?.reasons, [])
     queue.states.set('1_2', { status: 'running', host: 'n1' })
     queue.states.set('1_1', { status: 'pending', reason: 'Priority' })
     queue.states.set('1_0', { status: 'pending', reason: 'Priority' })
+    workers[2]?.onLink?.('in')
     await clock.pass(10_000)
     const { pending, running, reasons } = reports.at(-1) as JobsReport
     assert.deepEqual(
@@ -203,6 +205,22 @@ describe('workers that are jobs', () => {
     const told = reports.length
     await clock.pass(600_000)
     assert.equal(reports.length, told)
+  })
+
+  it('are said to be absent when their jobs run and they have never come in, until they do', async () => {
+    const { clock, queue, launch, reports } = setUp()
+    const [first, second] = await launch(2)
+    await clock.pass(100)
+    for (const id of ['1_0', '1_1']) queue.states.set(id, { status: 'running', host: 'n1' })
+    await clock.pass(5000)
+    first?.onLink?.('in')
+    first?.onLink?.('out')
+    assert.equal(reports.at(-1)?.absent, undefined)
+    await clock.pass(60_000)
+    assert.deepEqual(reports.at(-1)?.absent, { count: 1, logFile: 'logs/1_1.log' })
+    second?.onLink?.('in')
+    await clock.pass(60_000)
+    assert.equal(reports.at(-1)?.absent, undefined)
   })
 
   it('end with the launcher, also while a submission hangs, and twice is no error', async () => {

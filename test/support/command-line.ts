@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { bytesOf } from '../../src/core/array/dtype.ts'
 import { openArray } from '../../src/entry/arrays.ts'
 
-const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
+/** What the command `bellis` is. */
+export const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
 const built = new URL('../../dist/entry/cli.js', import.meta.url)
 
 export interface CommandResult {
@@ -54,7 +55,8 @@ export async function runLine(line: string, options: CommandOptions): Promise<Co
   return await runProgram('bash', ['-c', line], { ...options, env })
 }
 
-function runProgram(file: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+/** Runs a program to its end, without a terminal. */
+export function runProgram(file: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
   const { cwd, env = {}, input = '', ownGroup = false, meanwhile } = options
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {

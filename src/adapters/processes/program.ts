@@ -32,6 +32,8 @@ export interface Program {
    * @throws InfrastructureError `WORKER_DIED` with its last output when it ends meanwhile, `PROTOCOL_ERROR`
    */
   doBlock(index: number, rois: WireRois, signal: AbortSignal): Promise<Outcome>
+  /** Ends its input: one that has no block leaves then. */
+  end(): void
 }
 
 /** Starts a program that speaks the protocol on its standard input and output, as the coordinator of this one worker. */
@@ -86,6 +88,10 @@ class RunningProgram implements Program {
       signal.removeEventListener('abort', stop)
       this.#keepAwake(false)
     })
+  }
+
+  end(): void {
+    this.#child.stdin?.end()
   }
 
   #listen(): void {

@@ -16,6 +16,7 @@ export class ProgressDisplay {
   #lastPlain = 0
   #lastJobs = 0
   #jobTrouble: string | undefined
+  #absentJobs = 0
 
   readonly receive = (event: RunEvent): void => {
     switch (event.type) {
@@ -51,11 +52,17 @@ export class ProgressDisplay {
 
   /** Why jobs wait, at once at first, then at most every so often; trouble and its end whenever they come. */
   #tellJobs(report: JobsReport): void {
-    const { queue, trouble, reasons, pending, running } = report
+    const { queue, trouble, reasons, pending, running, absent } = report
     if (trouble !== this.#jobTrouble) {
       this.#jobTrouble = trouble
       this.note(trouble === undefined ? `${queue} answers again` : firstLine(trouble))
     }
+    if ((absent?.count ?? 0) > this.#absentJobs && absent !== undefined) {
+      const what =
+        absent.count === 1 ? '1 job runs, but its worker has' : `${absent.count} jobs run, but their workers have`
+      this.note(`${queue}: ${what} not come in; can nodes reach this machine (--host, --port)? See ${absent.logFile}`)
+    }
+    this.#absentJobs = absent?.count ?? 0
     const now = performance.now()
     if (reasons.length === 0 || (now - this.#lastJobs < JOBS_EVERY_MS && this.#lastJobs > 0)) return
     this.#lastJobs = now
