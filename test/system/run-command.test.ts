@@ -153,6 +153,6 @@ describe('bellis plan', () => {
     assert.deepEqual(readdirSync(folder.path), [])
     const typo = await bellis(['plan', 'smoth', 'a', 'b'], { cwd: folder.path })
     assert.equal(typo.code, 2)
-    assert.match(typo.stderr, /^bellis: There is no file smoth here, nor a package of that name/)
+    assert.match(typo.stderr, /^bellis: unknown command 'smoth' \(Did you mean smooth\?\)\n$/)
   })
 })
