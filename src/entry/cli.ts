@@ -4,6 +4,7 @@ import { convertCommand } from './cli/convert.ts'
 import { demoCommand } from './cli/demo.ts'
 import { downsampleCommand } from './cli/downsample.ts'
 import { infoCommand } from './cli/info.ts'
+import { labelCommand } from './cli/label.ts'
 import { reportError } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
 import { resetCommand } from './cli/reset.ts'
@@ -34,6 +35,7 @@ export async function main(args: readonly string[]): Promise<void> {
     convertCommand(),
     smoothCommand(),
     downsampleCommand(),
+    labelCommand(),
     planCommand(),
     workerCommand(),
     runsCommand(),
