@@ -3,12 +3,12 @@ import { type Program, startProgram } from '../adapters/processes/program.ts'
 import { BlockError } from '../core/errors.ts'
 import {
   type ConfigSchema,
-  callerModule,
-  defineTask,
+  callerOf,
   type ProcessBlock,
   type SetupContext,
   type TaskDefinition,
   type TaskOptions,
+  taskDefinition,
 } from '../runtime/define-task.ts'
 
 export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<TaskOptions<Schema>, 'setup'> {
@@ -25,12 +25,9 @@ export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<Ta
  * @throws ConfigError `INVALID_TASK`
  */
 export function commandTask<Schema extends ConfigSchema>(options: CommandTaskOptions<Schema>): TaskDefinition<Schema> {
-  const { command, env, module = callerModule(commandTask), ...rest } = options
-  return defineTask<Schema>({
-    ...rest,
-    module,
-    setup: (config, context) => setUpProgram(command(config), env, config, context),
-  })
+  const { command, env, ...rest } = options
+  const setup = (config: z.output<Schema>, context: SetupContext) => setUpProgram(command(config), env, config, context)
+  return taskDefinition<Schema>({ ...rest, setup }, callerOf(commandTask))
 }
 
 async function setUpProgram(

@@ -8,6 +8,8 @@ import { OpenedArrays } from '../runtime/setup-arrays.ts'
 import { type LoadedTask, runWorker, type WorkerEnd, type WorkerOptions } from '../runtime/worker-loop.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
+import { offerOwnPackage } from './own-package.ts'
+import { type UserCodeWatch, watchedTask } from './user-code.ts'
 
 /** How long a worker tries to reach its coordinator. */
 export const RECONNECT_MS = 300_000
@@ -21,6 +23,8 @@ export interface NetworkWorkerOptions extends Pick<WorkerOptions, 'onLink' | 'dr
   readContext(): RunContext
   /** `<worker>:<session>`, of a worker that was started with a name. */
   readonly name?: string
+  /** Watches over the user's code, where the process is the worker's own. */
+  readonly watch?: UserCodeWatch
   /** @default 300000 */
   readonly reconnectMs?: number
 }
@@ -34,11 +38,12 @@ export async function runNetworkWorker(
 ): Promise<WorkerEnd> {
   const { readContext, name, reconnectMs = RECONNECT_MS, signal = new AbortController().signal } = options
   await using arrays = new OpenedArrays(arrayStore)
+  const { onLink, watch } = options
   const load = (task: WireTask, workerId: string): Promise<LoadedTask> => {
     enterFolder(task)
-    return loadTask(task, workerId, arrays)
+    return loadTask(task, workerId, arrays, watch)
   }
-  const { drain, onLink } = options
+  const leaving = [options.drain, watch?.signal].filter((each) => each !== undefined)
   return await runWorker({
     connect: async () => {
       const context = readContext()
@@ -52,7 +57,7 @@ export async function runNetworkWorker(
     pid: process.pid,
     host: hostname(),
     signal,
-    ...(drain === undefined ? {} : { drain }),
+    ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
     ...(onLink === undefined ? {} : { onLink }),
     loadTask: options.loadTask ?? load,
   })
@@ -63,10 +68,17 @@ export const moduleName = (url: string): string =>
   url.startsWith(OWN_FOLDER) ? `${OWN_SCHEME}${url.slice(OWN_FOLDER.length).replace(/\.[jt]s$/, '')}` : url
 
 /** Imports a task's module here and sets it up. */
-export async function loadTask(task: WireTask, workerId: string, arrays: OpenedArrays): Promise<LoadedTask> {
+export async function loadTask(
+  task: WireTask,
+  workerId: string,
+  arrays: OpenedArrays,
+  watch?: UserCodeWatch,
+): Promise<LoadedTask> {
   const { module, name } = task
+  offerOwnPackage()
   const url = module.startsWith(OWN_SCHEME) ? ownModule(module.slice(OWN_SCHEME.length)) : module
-  return setUpTask(await importTask(url, name), task, arrays, workerId)
+  const load = async () => setUpTask(await importTask(url, name), task, arrays, workerId)
+  return watch === undefined ? load() : watchedTask(await watch.guard(load), watch)
 }
 
 function ownModule(path: string): string {

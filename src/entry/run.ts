@@ -91,7 +91,7 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
   if (module !== undefined) {
     throw new ConfigError(
       'INVALID_TASK',
-      `${module} starts a run when it is imported, and a worker imports it to find a task; keep tasks and the script that runs them in two files.`,
+      `${module} starts a run when it is imported, as workers and "bellis run" import it to find a task; keep tasks and the script that runs them in two files.`,
     )
   }
   const events = new EventStream()

@@ -3,6 +3,7 @@ import { endWithParent } from '../adapters/processes/parent-watch.ts'
 import { takeSharedLock } from '../adapters/sqlite/file-lock.ts'
 import { parseContext } from '../adapters/tcp/context.ts'
 import { runNetworkWorker } from './network-worker.ts'
+import { watchUserCode } from './user-code.ts'
 
 /** How long a block may go on when the coordinator is gone: nobody would hear of it. */
 const ORPHAN_GRACE_MS = 2000
@@ -22,6 +23,7 @@ endWithParent(Number(parent), ORPHAN_GRACE_MS)
 process.on('SIGINT', () => {})
 const drain = new AbortController()
 process.on('SIGTERM', () => drain.abort())
+const watch = watchUserCode()
 let exitCode = 0
 try {
   const { setupError } = await runNetworkWorker({
@@ -29,6 +31,7 @@ try {
     name,
     reconnectMs: 60_000,
     drain: drain.signal,
+    watch,
   })
   if (setupError !== undefined) throw new Error(setupError.stack ?? setupError.message)
 } catch (error) {
@@ -37,4 +40,4 @@ try {
 }
 // Something in the user's code may still be open; the worker's work is done.
 lock?.[Symbol.dispose]()
-process.exit(exitCode)
+watch.exit(exitCode)

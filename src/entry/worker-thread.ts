@@ -8,12 +8,14 @@ import { runWorker } from '../runtime/worker-loop.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { loadTask } from './network-worker.ts'
+import { watchUserCode } from './user-code.ts'
 
 if (parentPort === null) {
   console.error('This program is started by Bellis itself.')
   process.exit(2)
 }
 const channel = portChannel<WorkerMessage>(parentPort, new Promise(() => {}))
+const watch = watchUserCode()
 let exitCode = 0
 {
   await using arrays = new OpenedArrays(arrayStore)
@@ -24,11 +26,12 @@ let exitCode = 0
     pid: threadId,
     host: hostname(),
     signal: new AbortController().signal,
-    loadTask: (task, workerId) => loadTask(task, workerId, arrays),
+    drain: watch.signal,
+    loadTask: (task, workerId) => loadTask(task, workerId, arrays, watch),
   })
   if (setupError !== undefined) {
     console.error(setupError.stack ?? setupError.message)
     exitCode = 1
   }
 }
-process.exit(exitCode)
+watch.exit(exitCode)

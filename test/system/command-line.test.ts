@@ -40,7 +40,19 @@ function assertPlain(text: string): void {
 
 describe('the command', () => {
   it('helps with every command, with an example of its use, and says its version', async () => {
-    const commands = ['', 'demo', 'sample', 'info', 'convert', 'smooth', 'plan', 'plan convert', 'plan smooth']
+    const commands = [
+      '',
+      'demo',
+      'sample',
+      'info',
+      'convert',
+      'smooth',
+      'run',
+      'plan',
+      'plan convert',
+      'plan smooth',
+      'plan run',
+    ]
     const calls = [...commands.map((name) => [...name.split(' ').filter(Boolean), '--help']), ['--version']]
     const input = JSON.stringify(calls.map((args) => ({ args, cwd: shared.path })))
     const program = fileURLToPath(new URL('call-many.ts', import.meta.url))

@@ -5,7 +5,10 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../../ports/worker-launcher.ts'
-import { readEnd } from './log-file.ts'
+import { ranOutOfMemory, readEnd } from './log-file.ts'
+
+const OUT_OF_MEMORY =
+  'out of memory: its JavaScript heap reached the limit, which NODE_OPTIONS=--max-old-space-size=<MB> sets'
 
 export interface ProcessLauncherOptions {
   /** The program of a worker. */
@@ -46,9 +49,9 @@ export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher
         },
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       })
-      const exited = watchExit(child).then((reason): WorkerExit => {
+      const exited = watchExit(child).then((end): WorkerExit => {
         children.delete(child)
-        const lastOutput = readEnd(log, begin)
+        const [reason, lastOutput] = ranOutOfMemory(log, begin) ? [OUT_OF_MEMORY, ''] : [end, readEnd(log, begin)]
         closeSync(log)
         return { reason, lastOutput }
       })

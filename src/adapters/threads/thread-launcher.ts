@@ -30,11 +30,15 @@ export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
       for (const output of [thread.stdout, thread.stderr]) output.on('data', (text: Buffer) => writeSync(log, text))
       const { promise: ended, resolve: end } = Promise.withResolvers<string>()
       let killed = false
+      let outOfMemory = false
       // An error that nobody caught ends the thread; what it was is in its output, as a process would have it.
       thread.on('error', (error) => {
+        // Its stack is Node's own.
+        outOfMemory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY'
+        if (outOfMemory) return
         writeSync(log, `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
       })
-      thread.on('exit', (code) => end(killed ? 'ended' : `exit code ${code}`))
+      thread.on('exit', (code) => end(killed ? 'ended' : outOfMemory ? 'out of memory' : `exit code ${code}`))
       // What it said last may come after its end.
       const said = Promise.allSettled([finished(thread.stdout), finished(thread.stderr)])
       const exited = Promise.all([ended, said]).then(([reason]): WorkerExit => {

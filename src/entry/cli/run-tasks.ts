@@ -1,7 +1,8 @@
 import { relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, toWireError } from '../../core/errors.ts'
 import type { TaskLike } from '../../runtime/define-task.ts'
+import { messageAndPlace } from '../../runtime/error-place.ts'
 import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
 import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
@@ -10,6 +11,7 @@ import { writeEvents } from '../event-file.ts'
 import { execute, planTasks, type RunOptions } from '../run.ts'
 import { runFolder } from '../run-place.ts'
 import { readRunState } from '../run-state.ts'
+import type { UserCodeWatch } from '../user-code.ts'
 import type { Invitation } from '../worker-pool.ts'
 import { type RunFlags, runOptionsOf } from './options.ts'
 import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
@@ -20,11 +22,17 @@ const MAX_SHOWN_FAILURES = 100
 
 /**
  * What every command that runs blocks does: plan, ask where it must, run with progress, report, and set the exit code.
+ * @param watch over a user's code in this process
  * @returns the result, or undefined where only the plan was shown
  */
-export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Promise<RunResult | undefined> {
+export async function runTasks(
+  tasks: readonly TaskLike[],
+  flags: RunFlags,
+  watch?: UserCodeWatch,
+): Promise<RunResult | undefined> {
   const options = runOptionsOf(flags)
-  const pipeline = await planTasks(tasks, options)
+  const plan = () => planTasks(tasks, options)
+  const pipeline = await (watch === undefined ? plan() : watch.guard(plan))
   for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
   if (flags.dryRun) {
     const done = flags.overwrite ? [] : await countDone(pipeline, options)
@@ -33,7 +41,7 @@ export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Pro
     return undefined
   }
   if (flags.overwrite) await confirmOverwrite(pipeline, flags)
-  const result = await runWithSignals(pipeline, flags)
+  const result = await runWithSignals(pipeline, flags, watch)
   report(result, flags)
   if (result.interrupted) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
@@ -46,26 +54,33 @@ async function countDone(pipeline: PlannedPipeline, options: RunOptions): Promis
   return state?.tasks.map(({ completed }) => completed) ?? []
 }
 
-async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promise<RunResult> {
+async function runWithSignals(
+  pipeline: PlannedPipeline,
+  flags: RunFlags,
+  watch: UserCodeWatch | undefined,
+): Promise<RunResult> {
   const events = new EventStream()
   const display = new ProgressDisplay()
   if (!flags.quiet) events.listen(display.receive)
   using _written =
     flags.events === undefined ? undefined : writeEvents(flags.events, events, (message) => warn(flags, message))
   const stopping = new AbortController()
+  watch?.signal.addEventListener('abort', () => stopping.abort())
   const onSignal = () => {
-    if (stopping.signal.aborted) process.exit(130)
+    if (stopping.signal.aborted) (watch ?? process).exit(130)
     stopping.abort()
     display.note('Stopping: running blocks may finish; Ctrl-C again stops at once.')
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   try {
-    return await execute(
+    const result = await execute(
       pipeline,
       { ...runOptionsOf(flags), signal: stopping.signal, onListening: (invitation) => invite(invitation, flags) },
       events,
     )
+    if (!watch?.signal.aborted) return result
+    return { ...result, ok: false, interrupted: false, error: toWireError(watch.signal.reason) }
   } finally {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
@@ -137,11 +152,13 @@ function reportFailures(task: TaskResult, flags: RunFlags): void {
   const write = (text: string) => process.stderr.write(`${text}\n`)
   if (task.error !== undefined) write(`${paint('red', 'abandoned', process.stderr)} ${task.error.message}`)
   for (const failure of task.failures.slice(0, MAX_SHOWN_FAILURES)) {
+    const { code, message, stack } = failure.error
+    const what = code === 'BLOCK_FAILED' ? messageAndPlace(message, stack) : message
     const log = failure.logFile === undefined ? '' : ` (log: ${failure.logFile})`
     write(
-      `${paint('red', 'failed', process.stderr)} ${failure.block} after ${failure.attempts} ${failure.attempts === 1 ? 'try' : 'tries'}: ${failure.error.message}${log}`,
+      `${paint('red', 'failed', process.stderr)} ${failure.block} after ${failure.attempts} ${failure.attempts === 1 ? 'try' : 'tries'}: ${what}${log}`,
     )
-    if (flags.logLevel === 'debug' && failure.error.stack !== undefined) write(failure.error.stack)
+    if (flags.logLevel === 'debug' && stack !== undefined) write(stack)
   }
   if (task.failed > MAX_SHOWN_FAILURES)
     write(`… and ${task.failed - MAX_SHOWN_FAILURES} more blocks of ${task.id} failed`)

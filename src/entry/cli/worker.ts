@@ -4,6 +4,7 @@ import type { WorkerEnd } from '../../runtime/worker-loop.ts'
 import { RECONNECT_MS, runNetworkWorker } from '../network-worker.ts'
 import { contextReader } from '../run-context.ts'
 import { runsHome } from '../run-place.ts'
+import { type UserCodeWatch, watchUserCode } from '../user-code.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
 import { paint } from './output.ts'
 
@@ -38,10 +39,11 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     if (!flags.quiet) process.stderr.write(`${text}\n`)
   }
   const leaving = new AbortController()
+  const watch: UserCodeWatch = watchUserCode()
   let exitCode = 0
   const leave = (signal: NodeJS.Signals) => {
     if (signal === 'SIGINT') {
-      if (leaving.signal.aborted) process.exit(130)
+      if (leaving.signal.aborted) watch.exit(130)
       exitCode = 130
       tell('Leaving: the running block may finish; Ctrl-C again ends at once.')
     }
@@ -57,6 +59,7 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
       readContext,
       ...(process.env.BELLIS_WORKER === undefined ? {} : { name: process.env.BELLIS_WORKER }),
       drain: leaving.signal,
+      watch,
       onLink: (event, detail) => {
         if (event === 'lost') {
           if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying for ${RECONNECT_MS / 60_000} minutes.`)
@@ -69,7 +72,7 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
   } catch (error) {
     if (!(error instanceof BlockwiseError) || error.code !== 'CONNECTION_LOST') throw error
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${error.message}\n`)
-    process.exit(1)
+    watch.exit(1)
   }
   tell(`Left after ${end.blocks} ${end.blocks === 1 ? 'block' : 'blocks'}.`)
   if (end.setupError !== undefined) {
@@ -78,5 +81,5 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     exitCode = 1
   }
   // Something in the user's code may still be open; the worker's work is done.
-  process.exit(exitCode)
+  watch.exit(exitCode)
 }
