@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { convertCommand } from './cli/convert.ts'
 import { demoCommand } from './cli/demo.ts'
+import { downsampleCommand } from './cli/downsample.ts'
 import { infoCommand } from './cli/info.ts'
+import { labelCommand } from './cli/label.ts'
 import { newCommand } from './cli/new.ts'
 import { reportError, strict } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
@@ -32,6 +34,8 @@ export async function main(args: readonly string[]): Promise<void> {
     infoCommand(),
     convertCommand(),
     smoothCommand(),
+    downsampleCommand(),
+    labelCommand(),
     runCommand(),
     planCommand(),
     newCommand(),

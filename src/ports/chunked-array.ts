@@ -71,6 +71,8 @@ export interface CreateArrayOptions {
   /** One per axis of `shape`. @default names d0…, no scale */
   readonly axes?: readonly ArrayAxis[]
   readonly attributes?: Readonly<Record<string, unknown>>
+  /** Name of a finer array in the same group: this one becomes a coarser level of its pyramid, for readers of OME-Zarr. */
+  readonly levelOf?: string
   /** @default 3 */
   readonly zarrFormat?: 2 | 3
   /** What to do when something is there. `reuse` opens it where shape, dtype, chunks and placement are the same. @default 'refuse' */

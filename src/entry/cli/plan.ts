@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import { findModule } from '../own-package.ts'
 import { convertCommand } from './convert.ts'
+import { downsampleCommand } from './downsample.ts'
+import { labelCommand } from './label.ts'
 import { runCommand, runModule } from './run.ts'
 import { smoothCommand } from './smooth.ts'
 
@@ -22,7 +24,7 @@ export function planCommand(): Command {
   const always = { dryRun: true }
   const command = new Command('plan')
     .description('Says what a run would do: blocks, levels, chunks, memory. Writes nothing.')
-    .usage('convert|smooth|run|FILE.ts …as without plan')
+    .usage('convert|smooth|downsample|label|run|FILE.ts …as without plan')
     // The help of a file's fields is the file's.
     .helpOption(false)
     .allowUnknownOption()
@@ -35,6 +37,7 @@ export function planCommand(): Command {
       if (/^[\w-]+$/.test(first) && !isModule(first)) return (self as Command & Suggesting).unknownCommand()
       return runModule(self.args, always, 'bellis plan')
     })
-  for (const below of [convertCommand(always), smoothCommand(always), runCommand(always)]) command.addCommand(below)
+  const below = [convertCommand, smoothCommand, downsampleCommand, labelCommand, runCommand]
+  for (const make of below) command.addCommand(make(always))
   return command
 }

@@ -20,15 +20,22 @@ import { ProgressDisplay } from './progress.ts'
 
 const MAX_SHOWN_FAILURES = 100
 
+/** What a command says after a run that did all: fields for the document of `--json`, and a text for people. */
+export interface Conclusion {
+  readonly document: object
+  readonly text: string
+}
+
 /**
  * What every command that runs blocks does: plan, ask where it must, run with progress, report, and set the exit code.
  * @param watch over a user's code in this process
+ * @param conclude called when every block is done
  * @returns the result, or undefined where only the plan was shown
  */
 export async function runTasks(
   tasks: readonly TaskLike[],
   flags: RunFlags,
-  watch?: UserCodeWatch,
+  { watch, conclude }: { watch?: UserCodeWatch; conclude?: () => Promise<Conclusion> } = {},
 ): Promise<RunResult | undefined> {
   const options = runOptionsOf(flags)
   const plan = () => planTasks(tasks, options)
@@ -42,7 +49,7 @@ export async function runTasks(
   }
   if (flags.overwrite) await confirmOverwrite(pipeline, flags)
   const result = await runWithSignals(pipeline, flags, watch)
-  report(result, flags)
+  report(result, flags, result.ok ? await conclude?.() : undefined)
   if (result.interrupted) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
   return result
@@ -121,9 +128,10 @@ async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Pro
 /** A result for programs: the contract of `--json`. */
 export const resultDocument = ({ tasks, ...run }: RunResult) => ({ ...run, tasks: tasks.map(taskDocument) })
 
-function report(result: RunResult, flags: RunFlags): void {
-  if (flags.json) printJson(resultDocument(result))
+function report(result: RunResult, flags: RunFlags, conclusion: Conclusion | undefined): void {
+  if (flags.json) printJson({ ...resultDocument(result), ...conclusion?.document })
   for (const task of result.tasks) say(flags, describeTask(task, result.seconds))
+  if (conclusion !== undefined) say(flags, conclusion.text)
   for (const task of result.tasks) reportFailures(task, flags)
   if (result.error !== undefined)
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} the run was stopped: ${result.error.message}\n`)

@@ -83,7 +83,7 @@ A field that is not given as a flag comes from the environment (${fields[0]?.var
   const made = definition(values)
   const nodes: readonly TaskLike[] = 'kind' in made ? [made] : made
   await checkExports(nodes)
-  await runTasks(nodes, flags, watch)
+  await runTasks(nodes, flags, { watch })
 }
 
 const moduleOptions = (command: Command): Command =>
