@@ -12,6 +12,7 @@ import { resetCommand } from './cli/reset.ts'
 import { runCommand } from './cli/run.ts'
 import { runsCommand } from './cli/runs.ts'
 import { sampleCommand } from './cli/sample.ts'
+import { showCommand } from './cli/show.ts'
 import { smoothCommand } from './cli/smooth.ts'
 import { statusCommand } from './cli/status.ts'
 import { workerCommand } from './cli/worker.ts'
@@ -38,6 +39,7 @@ export async function main(args: readonly string[]): Promise<void> {
     labelCommand(),
     runCommand(),
     planCommand(),
+    showCommand(),
     newCommand(),
     workerCommand(),
     runsCommand(),

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import * as library from '../../src/entry/index.ts'
 import * as kernels from '../../src/entry/kernels.ts'
 import * as tasks from '../../src/entry/tasks.ts'
-import { bellis, temporaryFolder } from '../support/command-line.ts'
+import { bellis, shownAddress, temporaryFolder } from '../support/command-line.ts'
 import {
   anchorsOf,
   commandsOf,
@@ -29,11 +29,16 @@ const COMMANDS = [
   'convert',
   'info',
   'smooth',
+  'downsample',
+  'label',
+  'show',
   'run',
   'new',
   'plan',
   'plan convert',
   'plan smooth',
+  'plan downsample',
+  'plan label',
   'plan run',
   'runs',
 ]
@@ -85,12 +90,25 @@ async function runDocumented(where: string, { words, exitCode, text }: Documente
   }
   // Its sample is large: it is run once, below.
   if (program === 'bellis' && args[0] === 'demo') return
+  if (program === 'bellis' && args[0] === 'show' && exitCode === 0) return runShow(where, args, cwd)
   // Examples are named from the root of the checkout.
   const inPlace = args.map((word) => (word.startsWith('examples/') ? pathOf(word) : word))
   const isFile = program === 'node' && args[0]?.startsWith('examples/')
   assert.ok(program === 'bellis' || isFile, `${where}: no test knows how to run: ${text}`)
   const { code, stderr } = isFile ? await node(inPlace, cwd) : await bellis(inPlace, { cwd })
   assert.equal(code, exitCode, `${where}: ${text}\n${stderr}`)
+}
+
+/** It serves until it is ended: as soon as it says where. */
+async function runShow(where: string, args: readonly string[], cwd: string): Promise<void> {
+  const { code, stderr } = await bellis([...args, '--no-open'], {
+    cwd,
+    meanwhile: async ({ pid, output }) => {
+      assert.equal((await fetch(await shownAddress(output))).status, 200)
+      process.kill(pid, 'SIGINT')
+    },
+  })
+  assert.equal(code, 0, `${where}: bellis ${args.join(' ')}\n${stderr}`)
 }
 
 describe('the documents', () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { bytesOf } from '../../src/core/array/dtype.ts'
 import { openArray } from '../../src/entry/arrays.ts'
@@ -77,6 +78,15 @@ export function runProgram(file: string, args: readonly string[], options: Comma
       reject(error)
     })
   })
+}
+
+/** The address that `bellis show` says, as soon as it has. */
+export async function shownAddress(output: RunningCommand['output']): Promise<string> {
+  for (const end = Date.now() + 20_000; Date.now() < end; await wait(20)) {
+    const address = /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output.stdout)?.[0]
+    if (address !== undefined) return address
+  }
+  throw new Error(`no address was said: ${output.stdout}${output.stderr}`)
 }
 
 /** An empty folder that is gone when disposed. */
