@@ -60,6 +60,7 @@ export async function runNetworkWorker(
     ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
     ...(onLink === undefined ? {} : { onLink }),
     loadTask: options.loadTask ?? load,
+    usage: () => ({ ...arrays.traffic, peakMemory: process.resourceUsage().maxRSS * 1024 }),
   })
 }
 

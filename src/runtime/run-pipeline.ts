@@ -9,6 +9,7 @@ import {
   type WireTask,
 } from '../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../core/protocol/parse.ts'
+import { type DurationSummary, Durations } from '../core/scheduling/durations.ts'
 import { leaseSize, MAX_LEASE_BLOCKS } from '../core/scheduling/lease-size.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import { createScheduler, OUTCOME_CODE, type Scheduler } from '../core/scheduling/scheduler.ts'
@@ -37,10 +38,25 @@ import {
 export interface TaskResult extends TaskCounts {
   readonly blocksPerSecond: number
   readonly voxelsPerSecond: number
+  /** How long the blocks of this start took, milliseconds. */
+  readonly blockMs: DurationSummary
   /** Blocks that failed for good, in the order in which they did; at most `MAX_FAILURES`. */
   readonly failures: readonly BlockFailure[]
   /** Why the task was given up, when it was. */
   readonly error?: WireError
+}
+
+/** What the workers of a run did with their time, and what they needed. */
+export interface WorkersResult {
+  /** How long they were there, all of them together. */
+  readonly seconds: number
+  /** How much of that they spent in blocks. */
+  readonly workingSeconds: number
+  /** Bytes of voxels that they read and wrote. */
+  readonly readBytes: number
+  readonly writtenBytes: number
+  /** The most memory that one of them had, bytes; 0 where none has said it. */
+  readonly peakMemory: number
 }
 
 export interface RunResult {
@@ -50,6 +66,7 @@ export interface RunResult {
   readonly interrupted: boolean
   readonly seconds: number
   readonly tasks: readonly TaskResult[]
+  readonly workers: WorkersResult
   /** What stopped the run before its end, when that was no one's wish: a full disk. The same run can go on after it. */
   readonly error?: WireError
 }
@@ -150,6 +167,7 @@ class Coordinator {
   #cancelGrace: (() => void) | undefined
   #fatal: WireError | undefined
   #isPaused = false
+  readonly #needed = { seconds: 0, readBytes: 0, writtenBytes: 0, peakMemory: 0 }
   #cancelSave: (() => void) | undefined
   #hasSaved = false
   #isEnding = false
@@ -192,6 +210,7 @@ class Coordinator {
       restartsInARow: 0,
       countsFrom: 0,
       failures: [],
+      durations: new Durations(),
       suspects: new Set(),
     }
     pool.tasks.push(task)
@@ -370,6 +389,7 @@ class Coordinator {
     }
     const isFirst = session.status === 'starting' || session.isMissed
     session.isMissed = false
+    session.cameAt ??= this.#options.clock.now()
     session.cancelAway?.()
     session.channel?.close()
     session.channel = channel
@@ -425,6 +445,9 @@ class Coordinator {
         case 'task-ready':
           for (const task of session.known) if (task.id === message.taskId) session.setUp.add(task)
           this.#watchTime(session)
+          return
+        case 'usage':
+          session.usage = message
           return
         case 'heartbeat':
           session.channel?.send({ type: 'heartbeat' })
@@ -526,6 +549,7 @@ class Coordinator {
   #endSession(session: Session, exit: WorkerExit): void {
     if (session.status === 'over') return
     session.status = 'over'
+    this.#addNeeds(session)
     session.cancelTimeout?.()
     session.cancelAway?.()
     session.channel?.close()
@@ -809,6 +833,7 @@ class Coordinator {
           task.averageMs = average(task.averageMs, outcome.ms)
           done.push(index)
           times.push(outcome.ms)
+          task.durations.add(outcome.ms)
           break
         case 'skipped':
           done.push(index)
@@ -979,6 +1004,20 @@ class Coordinator {
     this.#end()
   }
 
+  #workersResult(): WorkersResult {
+    const workingSeconds = this.#tasks.reduce((sum, { durations }) => sum + durations.sum, 0) / 1000
+    return { ...this.#needed, workingSeconds }
+  }
+
+  /** Adds up what a worker did that has ended. */
+  #addNeeds({ usage, cameAt }: Session): void {
+    if (cameAt !== undefined) this.#needed.seconds += (this.#options.clock.now() - cameAt) / 1000
+    if (usage === undefined) return
+    this.#needed.readBytes += usage.readBytes
+    this.#needed.writtenBytes += usage.writtenBytes
+    this.#needed.peakMemory = Math.max(this.#needed.peakMemory, usage.peakMemory)
+  }
+
   #end(): void {
     if (this.#hasSaved || this.#options.sessions?.saved !== undefined) this.#saveSessions([])
     const seconds = this.#seconds()
@@ -989,6 +1028,7 @@ class Coordinator {
       return {
         ...count,
         blocksPerSecond,
+        blockMs: task.durations.summary(),
         voxelsPerSecond: blocksPerSecond * task.planned.voxelsPerBlock,
         failures: task.failures,
         ...(task.error === undefined ? {} : { error: task.error }),
@@ -999,7 +1039,14 @@ class Coordinator {
     this.#events.emit({ type: 'run-finished', ok, seconds, tasks: counts })
     const error = this.#fatal
     const interrupted = this.#state === 'stopping' && !ok && error === undefined
-    this.#settle({ ok, interrupted, seconds, tasks, ...(error === undefined ? {} : { error }) })
+    this.#settle({
+      ok,
+      interrupted,
+      seconds,
+      tasks,
+      workers: this.#workersResult(),
+      ...(error === undefined ? {} : { error }),
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 import type { WireError } from '../core/errors.ts'
-import type { ServerMessage } from '../core/protocol/messages.ts'
+import type { ServerMessage, WorkerUsage } from '../core/protocol/messages.ts'
+import type { Durations } from '../core/scheduling/durations.ts'
 import type { Channel } from '../ports/channel.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { PlannedTask } from './plan-pipeline.ts'
@@ -18,6 +19,7 @@ export interface RunningTask {
   /** The first worker that was started since a restart was last counted. */
   countsFrom: number
   readonly failures: BlockFailure[]
+  readonly durations: Durations
   /** Blocks at one of which a worker died: leased one by one. */
   readonly suspects: Set<number>
   error?: WireError
@@ -72,6 +74,10 @@ export interface Session {
   /** Heartbeats in a row that did not come. */
   quiet: number
   host: string
+  /** What it has needed, as it said last. */
+  usage?: WorkerUsage
+  /** When it came in for the first time, by the run's clock. */
+  cameAt?: number
   /** An earlier start of the run had it: this one holds nothing that could end it. */
   readonly isRestored: boolean
   /** It was there before the coordinator was started again, and has not come back yet. */

@@ -8,6 +8,8 @@ export class OpenedArrays implements AsyncDisposable {
   readonly #store: ArrayStore
   readonly #ending = new AbortController()
   readonly #opened = new Map<string, Promise<VolumeArray>>()
+  /** Bytes of voxels that were read and written. */
+  readonly traffic = { readBytes: 0, writtenBytes: 0 }
 
   constructor(store: ArrayStore) {
     this.#store = store
@@ -25,7 +27,7 @@ export class OpenedArrays implements AsyncDisposable {
         const key = `${mode} ${unit} ${this.#store.canonicalPath(path)}`
         const known = this.#opened.get(key)
         if (known !== undefined) return known
-        const opening = this.#store.open(path, { mode, fsync }).then((array) => volumeArray(array, unit))
+        const opening = this.#store.open(path, { mode, fsync }).then((array) => volumeArray(array, unit, this.traffic))
         this.#opened.set(key, opening)
         return opening
       },

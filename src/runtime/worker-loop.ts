@@ -16,6 +16,7 @@ import {
   type WireRois,
   type WireTask,
   type WorkerMessage,
+  type WorkerUsage,
 } from '../core/protocol/messages.ts'
 import { parseServerMessage } from '../core/protocol/parse.ts'
 import type { Channel } from '../ports/channel.ts'
@@ -47,6 +48,8 @@ export interface WorkerOptions {
   readonly identity?: { readonly worker: string; readonly session: string }
   /** Loads the task's module and calls its `setup`. */
   loadTask(task: WireTask, workerId: string): Promise<LoadedTask>
+  /** What this worker has needed so far. @default it does not say */
+  readonly usage?: () => WorkerUsage
   readonly clock: Clock
   /** From 0 to 1: spreads the workers that come back at the same time. @default 0.5 */
   readonly random?: () => number
@@ -80,6 +83,8 @@ const GIVE_BACK_MS = 500
 const MAX_ERROR_TEXT = 8192
 /** Characters of errors in one message. */
 const MAX_REPORT_TEXT = 262_144
+/** What a worker has needed is told at most this often, and at its end. */
+const USAGE_MS = 1000
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5000
 /** Heartbeats without an answer after which a link is taken for broken. */
@@ -139,6 +144,7 @@ class Worker {
   #hasSent = false
   #unanswered = 0
   #cancelHeartbeat = () => {}
+  #toldUsage = 0
   #wake = () => {}
   #endPause = () => {}
 
@@ -162,6 +168,7 @@ class Worker {
     drain?.addEventListener('abort', leave)
     const linked = this.#keepLink()
     const setupError = await this.#work()
+    this.#tellUsage(0)
     if (this.#failure === undefined) this.#send({ type: 'goodbye' })
     this.#ended = true
     this.#endPause()
@@ -414,6 +421,15 @@ class Worker {
       this.#send({ type: 'outcomes', lease: lease.id, outcomes: lease.outcomes.slice(from) })
     }
     lease.sent = lease.outcomes.length
+    this.#tellUsage(USAGE_MS)
+  }
+
+  #tellUsage(atMostEveryMs: number): void {
+    const { usage, clock } = this.#options
+    const now = clock.now()
+    if (usage === undefined || this.#blocks === 0 || now - this.#toldUsage < atMostEveryMs) return
+    this.#toldUsage = now
+    this.#send({ type: 'usage', ...usage() })
   }
 
   // --- the blocks

@@ -200,6 +200,7 @@ class RunningProgram implements Program {
         if (this.#block === undefined) this.#letGo()
         else this.#end(this.#died('it left within its block'))
         break
+      case 'usage':
       case 'task-ready':
       case 'dropped':
         break

@@ -97,6 +97,15 @@ export type Outcome =
   /** Not begun, or given up in an orderly way: not a try. */
   | { readonly status: 'returned' }
 
+/** What a worker has needed since its start. */
+export interface WorkerUsage {
+  /** Voxels read from arrays and written to them, bytes. */
+  readonly readBytes: number
+  readonly writtenBytes: number
+  /** The most memory that its process had, bytes. */
+  readonly peakMemory: number
+}
+
 /** The first message of every connection. */
 export interface Hello {
   readonly type: 'hello'
@@ -120,6 +129,8 @@ export type WorkerMessage =
   | { readonly type: 'task-ready'; readonly taskId: string }
   /** Outcomes of the next blocks of a lease, in its order; a lease may be reported in parts. */
   | { readonly type: 'outcomes'; readonly lease: number; readonly outcomes: readonly Outcome[] }
+  /** What this worker has needed so far. */
+  | ({ readonly type: 'usage' } & WorkerUsage)
   /** The task can't be set up here: its module does not load, or its `setup` threw. The worker leaves. */
   | { readonly type: 'setup-failed'; readonly taskId: string; readonly error: WireError }
   /** Work on a revoked lease has stopped. */

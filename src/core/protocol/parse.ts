@@ -69,6 +69,13 @@ export function parseWorkerMessage(value: unknown): WorkerMessage {
       return parseHello(message)
     case 'task-ready':
       return { type: 'task-ready', taskId: asName(message, 'taskId') }
+    case 'usage':
+      return {
+        type: 'usage',
+        readBytes: asInteger(message, 'readBytes'),
+        writtenBytes: asInteger(message, 'writtenBytes'),
+        peakMemory: asInteger(message, 'peakMemory'),
+      }
     case 'outcomes':
       return {
         type: 'outcomes',
@@ -83,7 +90,11 @@ export function parseWorkerMessage(value: unknown): WorkerMessage {
     case 'goodbye':
       return { type: message.type }
     default:
-      throw wrong('type', message.type, 'hello, task-ready, outcomes, setup-failed, dropped, heartbeat or goodbye')
+      throw wrong(
+        'type',
+        message.type,
+        'hello, task-ready, outcomes, usage, setup-failed, dropped, heartbeat or goodbye',
+      )
   }
 }
 

@@ -30,6 +30,11 @@ export class Durations {
     this.#counts[Math.min(bucket, BUCKETS - 1)]!++
   }
 
+  /** Of all, milliseconds. */
+  get sum(): number {
+    return this.#sum
+  }
+
   summary(): DurationSummary {
     const mean = this.#count === 0 ? 0 : this.#sum / this.#count
     return { count: this.#count, mean, p50: this.#quantile(0.5), p95: this.#quantile(0.95), max: this.#max }

@@ -5,7 +5,7 @@ import type { TaskLike } from '../../runtime/define-task.ts'
 import { messageAndPlace } from '../../runtime/error-place.ts'
 import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
-import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
+import type { RunResult, TaskResult, WorkersResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
 import { writeEvents } from '../event-file.ts'
 import { execute, planTasks, type RunOptions } from '../run.ts'
@@ -14,7 +14,7 @@ import { readRunState } from '../run-state.ts'
 import type { UserCodeWatch } from '../user-code.ts'
 import type { Invitation } from '../worker-pool.ts'
 import { type RunFlags, runOptionsOf } from './options.ts'
-import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
+import { paint, printJson, say, showBytes, showCount, showDuration, warn } from './output.ts'
 import { describePlan, planDocument } from './plan-report.ts'
 import { ProgressDisplay } from './progress.ts'
 
@@ -130,7 +130,11 @@ export const resultDocument = ({ tasks, ...run }: RunResult) => ({ ...run, tasks
 
 function report(result: RunResult, flags: RunFlags, conclusion: Conclusion | undefined): void {
   if (flags.json) printJson({ ...resultDocument(result), ...conclusion?.document })
-  for (const task of result.tasks) say(flags, describeTask(task, result.seconds))
+  for (const task of result.tasks) {
+    say(flags, describeTask(task, result.seconds))
+    if (task.blockMs.count > 1) say(flags, `  ${describeBlocks(task)}`)
+  }
+  if (result.workers.workingSeconds > 0) say(flags, describeWorkers(result.workers))
   if (conclusion !== undefined) say(flags, conclusion.text)
   for (const task of result.tasks) reportFailures(task, flags)
   if (result.error !== undefined)
@@ -154,6 +158,19 @@ function describeTask(task: TaskResult, seconds: number): string {
   ]
   return `${paint(done ? 'green' : 'red', done ? '✔' : '✘')} ${task.id}: ${parts.join(', ')}`
 }
+
+const describeBlocks = ({ blockMs: { mean, p50, p95, max } }: TaskResult): string =>
+  `a block took ${showMs(mean)}: half of them at most ${showMs(p50)}, 95 % at most ${showMs(p95)}, the longest ${showMs(max)}`
+
+function describeWorkers({ seconds, workingSeconds, readBytes, writtenBytes, peakMemory }: WorkersResult): string {
+  const share = Math.min(100, Math.round((workingSeconds / Math.max(seconds, 1e-3)) * 100))
+  const parts = [`${share} % of their time in blocks`]
+  if (readBytes + writtenBytes > 0) parts.push(`read ${showBytes(readBytes)}, wrote ${showBytes(writtenBytes)}`)
+  if (peakMemory > 0) parts.push(`at most ${showBytes(peakMemory)} of memory each`)
+  return `workers: ${parts.join('; ')}`
+}
+
+const showMs = (ms: number): string => (ms < 10_000 ? `${Number(ms.toPrecision(2))} ms` : showDuration(ms / 1000))
 
 function reportFailures(task: TaskResult, flags: RunFlags): void {
   if (flags.json) return
