@@ -61,6 +61,13 @@ export type RunEvent =
       readonly ms: readonly number[]
       readonly workerId: string
     }
+  /** Taken back from a worker without an outcome, which is no try: it left, died or was too slow, and others get them. */
+  | {
+      readonly type: 'blocks-returned'
+      readonly taskId: string
+      readonly indices: readonly number[]
+      readonly workerId: string
+    }
   /** A try that failed and will be repeated. */
   | {
       readonly type: 'block-retried'
@@ -71,7 +78,13 @@ export type RunEvent =
       readonly error: WireError
     }
   | { readonly type: 'block-failed'; readonly taskId: string; readonly failure: BlockFailure }
-  | { readonly type: 'worker-started'; readonly workerId: string; readonly pid: number; readonly host: string }
+  | {
+      readonly type: 'worker-started'
+      readonly workerId: string
+      readonly pid: number
+      readonly host: string
+      readonly logFile?: string
+    }
   | {
       readonly type: 'worker-died'
       readonly workerId: string
@@ -120,7 +133,7 @@ export class EventStream implements AsyncIterable<RunEvent> {
     let wake = () => {}
     const listener = (event: RunEvent) => {
       if (event.type === 'progress' && unread.at(-1)?.type === 'progress') unread.pop()
-      const droppable = event.type === 'blocks-leased' || event.type === 'blocks-done'
+      const droppable = event.type.startsWith('blocks-')
       if (!droppable || unread.length < MAX_UNREAD) unread.push(event)
       wake()
     }

@@ -286,7 +286,10 @@ class Coordinator {
       Object.assign(session, { status: 'away', isRemote: true, host: saved.host })
       pool.sessions.add(session)
       this.#sessions.set(session.id, session)
-      for (const lease of leases) this.#addLease(session, lease)
+      for (const lease of leases) {
+        this.#addLease(session, lease)
+        this.#events.emit({ type: 'blocks-leased', taskId: lease.task.id, indices: restOf(lease), workerId: session.id })
+      }
       if (saved.wasLaunched) launched++
       session.cancelAway = clock.after(reconnectMs, () =>
         this.#endSession(session, { reason: 'it did not come back', lastOutput: '' }),
@@ -429,7 +432,9 @@ class Coordinator {
     session.worker?.onLink?.('in')
     this.#watchTime(session)
     if (isFirst) {
-      this.#events.emit({ type: 'worker-started', workerId: session.id, pid: hello.pid, host: hello.host })
+      const { pid, host } = hello
+      const log = session.worker?.logFile === undefined ? {} : { logFile: session.worker.logFile }
+      this.#events.emit({ type: 'worker-started', workerId: session.id, pid, host, ...log })
     }
     this.#feed(session)
     this.#handOut()
@@ -747,7 +752,7 @@ class Coordinator {
 
   #returnLease(session: Session, lease: Lease): void {
     this.#removeLease(session, lease)
-    this.#giveBack(lease.task, restOf(lease))
+    this.#giveBack(lease.task, restOf(lease), session)
   }
 
   /** Takes a worker's blocks back. @param error of the block that it was at; without one that is returned, too */
@@ -761,7 +766,7 @@ class Coordinator {
       // Of several it may have done the first ones without a word: which one it was shows when each has a lease of its own.
       if (diedAtIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
       const culprit = diedAtIt && rest.length === 1 ? rest.pop() : undefined
-      this.#giveBack(lease.task, rest)
+      this.#giveBack(lease.task, rest, session)
       if (culprit !== undefined) this.#fail(session, lease.task, culprit, error as WireError)
     }
   }
@@ -822,6 +827,7 @@ class Coordinator {
     if (lease.reported === lease.blocks.length) this.#removeLease(session, lease)
     const done: number[] = []
     const times: number[] = []
+    const returned: number[] = []
     const codes = new Uint8Array(outcomes.length)
     const ended: number[] = []
     for (let at = 0; at < outcomes.length; at++) {
@@ -840,6 +846,7 @@ class Coordinator {
           times.push(0)
           break
         case 'returned':
+          returned.push(index)
           break
         case 'failed':
           this.#fail(session, task, index, outcome.error, outcome.ms)
@@ -858,19 +865,29 @@ class Coordinator {
       this.#options.progress?.recorder.recordCompleted(task.number, done)
       this.#events.emit({ type: 'blocks-done', taskId: task.id, indices: done, ms: times, workerId: session.id })
     }
+    this.#tellReturned(task, returned, session)
     this.#watchTime(session)
     this.#tellProgress()
   }
 
-  #giveBack(task: RunningTask, indices: readonly number[]): void {
-    if (indices.length > 0) this.#scheduler.releaseMany(task.number, indices, indices.length, 'returned')
+  /** @param from whom they were leased to, if they were */
+  #giveBack(task: RunningTask, indices: readonly number[], from?: Session): void {
+    if (indices.length === 0) return
+    this.#scheduler.releaseMany(task.number, indices, indices.length, 'returned')
+    if (from !== undefined) this.#tellReturned(task, indices, from)
+  }
+
+  #tellReturned(task: RunningTask, indices: readonly number[], { id }: Session): void {
+    if (indices.length > 0) {
+      this.#events.emit({ type: 'blocks-returned', taskId: task.id, indices, workerId: id })
+    }
   }
 
   /** @param ms how long the try took, where that is known */
   #fail(session: Session, task: RunningTask, index: number, error: WireError, ms = 0): void {
     if (FATAL.has(error.code)) {
       this.#fatal ??= error
-      this.#giveBack(task, [index])
+      this.#giveBack(task, [index], session)
       this.#stop()
       return
     }
