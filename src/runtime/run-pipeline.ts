@@ -288,7 +288,12 @@ class Coordinator {
       this.#sessions.set(session.id, session)
       for (const lease of leases) {
         this.#addLease(session, lease)
-        this.#events.emit({ type: 'blocks-leased', taskId: lease.task.id, indices: restOf(lease), workerId: session.id })
+        this.#events.emit({
+          type: 'blocks-leased',
+          taskId: lease.task.id,
+          indices: restOf(lease),
+          workerId: session.id,
+        })
       }
       if (saved.wasLaunched) launched++
       session.cancelAway = clock.after(reconnectMs, () =>
