@@ -130,15 +130,14 @@ describe('joinRun', () => {
 
   it('throws when it is not let in, or does not find a run', async () => {
     using folder = temporaryFolder()
-    await using run = startJoined(folder.path, { blocks: 3 }).run
-    const { invited } = startJoined(folder.path, { blocks: 4 })
+    const { run, invited } = startJoined(folder.path, { blocks: 4 })
+    await using _ = run
     const { port } = parseContext((await invited).context)
     const wrong = showContext({ host: '127.0.0.1', port, token: '0'.repeat(32) })
     const refused = await joinWith(wrong, folder.path)
     assert.deepEqual([refused.code, refused.stderr.startsWith('UNAUTHORIZED: ')], [3, true], refused.stderr)
     const lost = await joinWith('', folder.path)
     assert.deepEqual([lost.code, lost.stderr.startsWith('INVALID_CONFIG: ')], [3, true], lost.stderr)
-    await run.stop()
   })
 })
 
