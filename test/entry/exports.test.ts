@@ -74,5 +74,12 @@ const INDEX = [
   'uniteRoi',
   'z',
 ]
-const KERNELS = ['cropBox', 'gaussianFilter', 'gaussianRadius', 'gaussianWeights']
-const TASKS = ['convert', 'smooth']
+const KERNELS = [
+  'cropBox',
+  'downsampleVoxels',
+  'gaussianFilter',
+  'gaussianRadius',
+  'gaussianWeights',
+  'labelComponents',
+]
+const TASKS = ['convert', 'countLabels', 'downsample', 'label', 'pyramid', 'smooth']
