@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { createArray, type DType, openArray, runBlockwise } from '../../src/entry/index.ts'
 import { convert, countLabels, label } from '../../src/entry/tasks.ts'
 import { hash32 } from '../kernels/seeded-voxels.ts'
-import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { bellis, hashVoxels, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
+import { until } from './processes.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())
@@ -31,6 +33,9 @@ async function random(path: string, { shape, dtype = 'uint8', density, ...placed
   return path
 }
 
+const isTold = (events: string, type: string, taskId: string): boolean =>
+  new RegExp(`"${type}".*"taskId":"${taskId}"`).test(readFileSync(events, 'utf8'))
+
 describe('label', () => {
   it('finds the components that SciPy finds in the whole volume, whatever the blocks and the connectivity', async (t) => {
     const python = pythonOrSkip(t)
@@ -46,13 +51,13 @@ describe('label', () => {
         ...em,
         blocks: [
           [5, 5, 5],
-          [1, 1, 1],
           [13, 4, 7],
           [20, 20, 20],
         ],
       },
       { shape: [13, 17, 19], density: 1.2, dtype: 'uint64', ...em, blocks: [[3, 6, 2]] },
       { shape: [13, 17, 19], density: 6, dtype: 'float32', ...em, blocks: [[4, 3, 5]] },
+      { shape: [4, 5, 6], density: 4, blocks: [[1, 1, 1]] },
       { shape: [9, 9, 9], density: 0, blocks: [[4, 4, 4]] },
       { shape: [9, 9, 9], density: 10, blocks: [[4, 4, 4]] },
       { shape: [40, 37], density: 5.5, dtype: 'bool', blocks: [[7, 5]] },
@@ -97,6 +102,32 @@ describe('label', () => {
       hashes.add(await hashVoxels(output))
     }
     assert.equal(hashes.size, 1)
+  })
+
+  it('gives the same after its command was killed in each of its tasks', async () => {
+    const input = await random(join(shared.path, 'killed.zarr/raw'), { shape: [40, 40, 40], density: 3.1 })
+    const call = (output: string) => ['label', input, output, '--connectivity', '2', '--block', '7,6,8', '--quiet']
+    using folder = temporaryFolder()
+    for (const [starts, task] of ['label-blocks', 'label-pairs', 'label'].entries()) {
+      const meanwhile = async ({ pid }: RunningCommand) => {
+        const events = join(folder.path, `${starts}.jsonl`)
+        await until(`a block of ${task} is done`, () => existsSync(events) && isTold(events, 'blocks-done', task))
+        process.kill(pid, 'SIGKILL')
+      }
+      const flags = ['--workers', '3', '--events', `${starts}.jsonl`]
+      const { code, stderr } = await bellis([...call('out.zarr/labels'), ...flags], { cwd: folder.path, meanwhile })
+      assert.equal(code, 'SIGKILL', stderr)
+    }
+    const resumed = await bellis([...call('out.zarr/labels'), '--json'], { cwd: folder.path })
+    const { ok, tasks } = JSON.parse(resumed.stdout)
+    assert.ok(ok, resumed.stderr)
+    for (const { id, skipped, total } of tasks) assert.ok(id === 'label' ? skipped < total : skipped > 0, id)
+    const inOne = await bellis([...call('one.zarr/labels'), '--pool', 'inline'], { cwd: folder.path })
+    assert.equal(inOne.code, 0, inOne.stderr)
+    assert.equal(
+      await hashVoxels(join(folder.path, 'out.zarr/labels')),
+      await hashVoxels(join(folder.path, 'one.zarr/labels')),
+    )
   })
 
   it('keeps voxel size, offset and axes, and is found by the command with a count', async () => {
