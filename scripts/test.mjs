@@ -17,7 +17,7 @@ const steps = [
   ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
   ['Chromium for tests', process.execPath, ['scripts/chromium-env.mjs']],
   ['Installed package', process.execPath, ['scripts/smoke.mjs']],
-  ['Tests', process.execPath, ['--test', '--test-concurrency=2', 'test/**/*.test.ts']],
+  ['Tests', process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=900000', 'test/**/*.test.ts']],
 ]
 for (const [title, command, parameters] of steps) {
   console.log(`\n=== ${title}`)

@@ -23,6 +23,8 @@ const LONGEST_DELAY_MS = 2000
 
 // Server codes (its error_codes.yml). While a new primary is chosen, or a server stops: another one, or it later, will do.
 const PASSING_CODES = new Set<unknown>([6, 7, 64, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436])
+/** What Node says of a connection that is gone. */
+const SOCKET_CODES = new Set<unknown>(['EPIPE', 'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT', 'ENOTCONN'])
 const [UNAUTHORIZED, AUTHENTICATION_FAILED, OUT_OF_DISK_SPACE] = [13, 18, 14031]
 
 /** One database of a server or a set of servers. */
@@ -151,7 +153,8 @@ function asOurs(error: unknown, name: string): InfrastructureError {
 function isPassing(error: unknown): boolean {
   // The driver wraps whatever ends a bulk write, a lost connection too.
   if (error instanceof MongoBulkWriteError && isPassing(error.errorResponse)) return true
-  if (!(error instanceof MongoError)) return false
+  // It lets through as it is what a socket says that the server has closed just before it is written to.
+  if (!(error instanceof MongoError)) return SOCKET_CODES.has((error as { code?: unknown } | undefined)?.code)
   const isNetwork =
     error instanceof MongoNetworkError ||
     error instanceof MongoServerSelectionError ||
