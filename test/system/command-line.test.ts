@@ -74,11 +74,17 @@ describe('the command', () => {
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok([...smoothTo('out.zarr/s'), '--json'], folder.path)
     assertPlain(stderr)
-    const { ok: done, seconds, tasks, ...rest } = JSON.parse(stdout)
+    const { ok: done, seconds, tasks, workers, ...rest } = JSON.parse(stdout)
     assert.deepEqual([done, rest], [true, { interrupted: false }])
     assert.ok(seconds > 0)
     assert.equal(tasks.length, 1)
-    const { blocksPerSecond, voxelsPerSecond, ...counts } = tasks[0]
+    // Each block of 8 × 32 × 32 uint8 voxels is written once and read with the context around it.
+    assert.equal(workers.writtenBytes, 18 * 8 * 32 * 32)
+    assert.ok(workers.readBytes > workers.writtenBytes && workers.peakMemory > 2 ** 20, stdout)
+    assert.ok(workers.workingSeconds > 0 && workers.workingSeconds < workers.seconds, stdout)
+    const { blocksPerSecond, voxelsPerSecond, blockMs, ...counts } = tasks[0]
+    assert.equal(blockMs.count, 18)
+    assert.ok(blockMs.p50 > 0 && blockMs.p50 <= blockMs.p95 && blockMs.p95 <= blockMs.max, stdout)
     assert.deepEqual(counts, {
       id: 'smooth',
       total: 18,
@@ -133,7 +139,14 @@ describe('the command', () => {
     const lines = [...progress.matchAll(/^(\d+\.\d|\d+) s: smooth \d+\/18\n/gm)]
     assert.equal(lines.map(([line]) => line).join(''), progress, stderr)
     assert.ok(lines.length >= 1 && lines.length <= 1 + Number(lines.at(-1)?.[1]) / 10, stderr)
-    assert.match(stdout, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s\n$/)
+    const [counts = '', blocks = '', workers = '', ...others] = stdout.split('\n')
+    assert.match(counts, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s$/)
+    assert.match(blocks, /^ {2}a block took \d[\d.]* ms: half of them at most .+, 95 % at most .+, the longest .+$/)
+    assert.match(
+      workers,
+      /^workers: \d+ % of their time in blocks; read \d+ kB, wrote 147 kB; at most \d+ MB of memory each$/,
+    )
+    assert.deepEqual(others, [''])
     assertPlain(stdout)
   })
 })
