@@ -4,10 +4,10 @@ import { countSetBits, isBitSet } from '../core/scheduling/bitmap.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { FailedTry, ProgressBatch, RunReader, RunRecord } from '../ports/progress-store.ts'
 
-/** How long what was recorded waits for more before it is written. */
-const COMMIT_MS = 100
-/** So many blocks or failed tries do not wait. */
-const COMMIT_COUNT = 100_000
+/** Writes that keep this thread from its other work have a share of its time: each is paid with so many times as long without one. */
+const REST = 4
+/** So much rest may be owed before a write waits for it. */
+const CREDIT_MS = 400
 
 /**
  * The bitmap of a task's finished blocks, as a record has it: bit i % 8 (lowest first) of byte floor(i / 8) is block i.
@@ -55,7 +55,10 @@ export interface RecorderOptions {
   readonly onError: (error: InfrastructureError) => void
 }
 
-/** Gathers what a run records, and writes it in groups: at most every 100 ms. Holds one bit per block. */
+/**
+ * Writes down what a run records, at once: with a store that writes before it returns, as SQLite does, a block is on record
+ * before its worker gets another one. What comes while a write is under way goes with the next. Holds one bit per block.
+ */
 export class ProgressRecorder implements AsyncDisposable {
   readonly #record: RunRecord
   readonly #options: RecorderOptions
@@ -63,8 +66,10 @@ export class ProgressRecorder implements AsyncDisposable {
   readonly #dirtyPages: readonly Set<number>[]
   readonly #giveUp = new AbortController()
   #failedTries: FailedTry[] = []
-  #waiting = 0
   #writing: Promise<void> = Promise.resolve()
+  /** Writes that are not over yet; one after the other. */
+  #underWay = 0
+  #restUntil = Number.NEGATIVE_INFINITY
   #cancelTimer: (() => void) | undefined
   #hasFailed = false
 
@@ -104,12 +109,12 @@ export class ProgressRecorder implements AsyncDisposable {
       page = itsPage
       dirty.add(page)
     }
-    this.#expectCommit(blocks.length)
+    this.#expectCommit()
   }
 
   recordFailure(failed: FailedTry): void {
     this.#failedTries.push(failed)
-    this.#expectCommit(1)
+    this.#expectCommit()
   }
 
   /**
@@ -131,10 +136,12 @@ export class ProgressRecorder implements AsyncDisposable {
     await this.#commit().catch(() => {})
   }
 
-  #expectCommit(count: number): void {
-    this.#waiting += count
-    if (this.#waiting >= COMMIT_COUNT) this.#commitUnasked()
-    else this.#cancelTimer ??= this.#options.clock.after(COMMIT_MS, () => this.#commitUnasked())
+  #expectCommit(): void {
+    if (this.#underWay > 0 || this.#cancelTimer !== undefined) return
+    const { clock } = this.#options
+    const rest = this.#restUntil - clock.now() - CREDIT_MS
+    if (rest <= 0) this.#commitUnasked()
+    else this.#cancelTimer = clock.after(rest, () => this.#commitUnasked())
   }
 
   #commitUnasked(): void {
@@ -145,27 +152,46 @@ export class ProgressRecorder implements AsyncDisposable {
     })
   }
 
-  /** One write at a time, in order. */
+  /** One write at a time, in order; the first one begins before this returns. */
   #commit(): Promise<void> {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
-    this.#waiting = 0
-    const written = this.#writing.then(() => this.#write())
-    this.#writing = written.catch(() => {})
+    const isFirst = this.#underWay++ === 0
+    const written = isFirst ? this.#write() : this.#writing.then(() => this.#write())
+    const over = () => {
+      this.#underWay--
+    }
+    this.#writing = written.then(
+      () => {
+        over()
+        if (this.#hasUnwritten()) this.#expectCommit()
+      },
+      // What could not be written waits for what is recorded next, or for a flush.
+      over,
+    )
     return written
   }
 
+  #hasUnwritten(): boolean {
+    return this.#failedTries.length > 0 || this.#dirtyPages.some(({ size }) => size > 0)
+  }
+
   async #write(): Promise<void> {
+    if (!this.#hasUnwritten()) return
+    const { clock } = this.#options
     const failedTries = this.#failedTries
     const pages = this.#dirtyPages.flatMap((dirty, task) =>
       Array.from(dirty, (page) => ({ task, page, bits: pageOf(this.completed(task), page) })),
     )
-    if (pages.length === 0 && failedTries.length === 0) return
     const batch: ProgressBatch = { pages, failedTries }
     this.#failedTries = []
     for (const dirty of this.#dirtyPages) dirty.clear()
+    const begun = clock.now()
     try {
-      await this.#record.commit(batch, { signal: this.#giveUp.signal })
+      const written = this.#record.commit(batch, { signal: this.#giveUp.signal })
+      const now = clock.now()
+      this.#restUntil = Math.max(now, this.#restUntil) + REST * (now - begun)
+      await written
     } catch (error) {
       // All of it is written again: a batch may be committed twice.
       this.#failedTries = [...failedTries, ...this.#failedTries]

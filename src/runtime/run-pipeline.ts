@@ -17,8 +17,8 @@ export type { RunPipelineOptions, RunProgress } from './run-options.ts'
 export type { RunResult, TaskResult, WorkersResult } from './run-result.ts'
 export { hasCheck } from './running-pipeline.ts'
 
-/** How long the end of a run waits for a store that is out of reach. */
-const LAST_FLUSH_MS = 10_000
+/** How long a run that was stopped waits for a store that is out of reach. */
+const LAST_FLUSH_MS = 5000
 
 /** Runs a planned pipeline to its end, whatever happens to its workers. Outputs must exist already. */
 export function runPipeline(pipeline: PlannedPipeline, options: RunPipelineOptions): Promise<RunResult> {
@@ -93,6 +93,8 @@ class Coordinator implements RunControl {
     progress?.onLink((link) => {
       this.#run.isPaused = link.status === 'lost'
       this.#run.events.emit({ type: 'store', ...link })
+      // Those that have come back with nothing left to do meanwhile, too.
+      for (const session of this.#run.sessions.values()) this.#leases.feed(session)
       this.#leases.handOut()
     })
   }
@@ -118,12 +120,32 @@ class Coordinator implements RunControl {
 
   /** What a result calls done is written down. */
   async #flushAndEnd(recorder: ProgressRecorder): Promise<void> {
+    using patience = this.#patience()
     try {
-      await recorder.flush({ signal: AbortSignal.timeout(LAST_FLUSH_MS) })
+      await recorder.flush({ signal: patience.signal })
     } catch (error) {
       this.#run.fatal ??= toWireError(error, 'IO_ERROR')
     }
     this.#end()
+  }
+
+  /** A run that has come to its end waits for its store as it did all the time; one that is stopped, for a moment. */
+  #patience(): Disposable & { readonly signal: AbortSignal } {
+    const { signal: stopped, clock } = this.#run.options
+    const out = new AbortController()
+    let cancel = () => {}
+    const begin = () => {
+      cancel = clock.after(LAST_FLUSH_MS, () => out.abort())
+    }
+    if (this.#run.phase === 'stopping') begin()
+    else stopped?.addEventListener('abort', begin, { once: true })
+    return {
+      signal: out.signal,
+      [Symbol.dispose]() {
+        stopped?.removeEventListener('abort', begin)
+        cancel()
+      },
+    }
   }
 
   #end(): void {

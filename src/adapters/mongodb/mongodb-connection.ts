@@ -18,6 +18,8 @@ import type { StoreLink } from '../../ports/progress-store.ts'
 const ANSWER_MS = 5000
 /** How often servers are asked whether they live; one that does not answer in as long is lost. */
 const CHECK_MS = 5000
+/** After so long without an answer, a write has no server. */
+const PATIENCE_MS = 1000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
 
@@ -73,19 +75,29 @@ export function connectMongodb(url: string, options: { readonly fsync: boolean }
     }
   }
   const persist = async <T>(action: () => Promise<T>, { signal, onLink }: PersistOptions): Promise<T> => {
-    let lost: InfrastructureError | undefined
-    for (let delay = FIRST_DELAY_MS; ; delay = Math.min(2 * delay, LONGEST_DELAY_MS)) {
-      try {
-        const result = await unlessAborted(attempt(action), signal)
-        if (lost !== undefined) onLink?.({ status: 'back', message: `The progress in ${name} can be written again.` })
-        return result
-      } catch (error) {
-        if (!(error instanceof InfrastructureError) || error.code !== 'CONNECTION_LOST') throw error
-        if (lost === undefined) onLink?.({ status: 'lost', message: error.message })
-        lost = error
+    let isLost = false
+    const tellLost = (message: string) => {
+      if (!isLost) onLink?.({ status: 'lost', message })
+      isLost = true
+    }
+    const patience = setTimeout(() => {
+      tellLost(noAnswer(name, `not for ${PATIENCE_MS / 1000} s`))
+    }, PATIENCE_MS)
+    try {
+      for (let delay = FIRST_DELAY_MS; ; delay = Math.min(2 * delay, LONGEST_DELAY_MS)) {
+        try {
+          const result = await unlessAborted(attempt(action), signal)
+          if (isLost) onLink?.({ status: 'back', message: `The progress in ${name} can be written again.` })
+          return result
+        } catch (error) {
+          if (!(error instanceof InfrastructureError) || error.code !== 'CONNECTION_LOST') throw error
+          tellLost(error.message)
+          if (signal?.aborted !== true) await wait(delay, undefined, { signal }).catch(() => {})
+          if (signal?.aborted === true) throw error
+        }
       }
-      if (signal?.aborted !== true) await wait(delay, undefined, { signal }).catch(() => {})
-      if (signal?.aborted === true) throw lost
+    } finally {
+      clearTimeout(patience)
     }
   }
   return {
@@ -126,16 +138,16 @@ function openClient(url: string, fsync: boolean): { client: MongoClient; name: s
   return { client, name: `${place}/${database}`, database }
 }
 
+const noAnswer = (name: string, how: string): string =>
+  `No server answers at ${name} (${how}); see that it runs and can be reached from here.`
+
 function asOurs(error: unknown, name: string): InfrastructureError {
   const make = (code: 'CONNECTION_LOST' | 'UNAUTHORIZED' | 'DISK_FULL' | 'IO_ERROR', what: string) =>
     new InfrastructureError(code, what, { cause: error })
   const { code } = error as { code?: unknown }
   const said = messageOf(error)
   if (isPassing(error)) {
-    return make(
-      'CONNECTION_LOST',
-      `No server answers at ${name} (${said}); see that it runs and can be reached from here.`,
-    )
+    return make('CONNECTION_LOST', noAnswer(name, said))
   }
   if (code === AUTHENTICATION_FAILED || code === UNAUTHORIZED) {
     return make('UNAUTHORIZED', `${name} does not let this user in (${said}); see to user, password and rights.`)
