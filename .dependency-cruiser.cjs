@@ -12,7 +12,7 @@ module.exports = {
       { path: '^src/adapters/([^/]+)/' },
       { path: '^src/(runtime|entry|viewer|adapters|tasks)', pathNot: '^src/adapters/$1/' },
     ),
-    rule('viewer-is-a-browser', { path: '^src/viewer' }, { pathNot: '^src/(viewer|core)|node_modules' }),
+    rule('viewer-is-a-browser', { path: '^src/viewer' }, { pathNot: '^src/(viewer|core)|node_modules|^neuroglancer' }),
     rule('kernels-are-pure', { path: '^src/kernels' }, { pathNot: '^src/kernels' }),
     rule(
       'tasks-are-user-code',

@@ -7,6 +7,11 @@ if (major < 22 || (major === 22 && minor < 18)) {
   )
   process.exit(2)
 }
+// Whoever read the output has read enough: bellis … | head
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 import('../dist/entry/cli.js').then(
   ({ main }) => main(process.argv.slice(2)),
   (error) => {

@@ -1,24 +1,20 @@
-// $ node examples/chain.ts sample.hdf/volumes/raw out.zarr/volumes
-import { definePipeline, runBlockwise, z } from 'bellis'
+// $ bellis run examples/chain.ts --input sample.hdf/volumes/raw --output out.zarr/volumes --workers 2
+// Two Gaussians in a chain: a block of Gaussian2 starts as soon as the blocks of Gaussian1 that it reads are done.
+import { definePipeline, z } from 'bellis'
 import { smooth } from 'bellis/tasks'
-import invert from './invert.ts'
 
-// A block of `smooth` starts as soon as the inverted blocks that it reads are done; nothing waits for the whole.
-const invertAndSmooth = definePipeline({
-  config: z.object({ input: z.string(), output: z.string(), sigma: z.number().positive().default(1) }),
-  tasks({ input, output, sigma }) {
-    const inverted = invert({ input, output: `${output}/inverted` })
-    const smoothed = smooth({ input: `${output}/inverted`, output: `${output}/soft`, sigma }, { after: [inverted] })
-    return [inverted, smoothed]
+export default definePipeline({
+  name: 'chain',
+  config: z.object({
+    input: z.string().describe('dataset to smooth'),
+    output: z.string().describe('group to write into: once, and twice'),
+    sigma: z.number().positive().default(1).describe('standard deviation of both, voxels'),
+    blockWrite: z.array(z.number().int().positive()).optional().describe('voxels that a block writes'),
+  }),
+  tasks({ input, output, sigma, blockWrite }) {
+    const [once, twice] = [`${output}/once`, `${output}/twice`]
+    const gaussian1 = smooth({ input, output: once, sigma, blockWrite }, { id: 'Gaussian1' })
+    const gaussian2 = smooth({ input: once, output: twice, sigma, blockWrite }, { id: 'Gaussian2', after: [gaussian1] })
+    return [gaussian1, gaussian2]
   },
 })
-
-const [input = 'sample.hdf/volumes/raw', output = 'out.zarr/volumes'] = process.argv.slice(2)
-const result = await runBlockwise(invertAndSmooth({ input, output }), {
-  workers: 2,
-  onEvent(event) {
-    if (event.type === 'block-retried') console.error(`${event.taskId}/${event.index}: ${event.error.message}`)
-  },
-})
-for (const task of result.tasks) console.log(`${task.id}: ${task.completed} of ${task.total} blocks`)
-process.exitCode = result.ok ? 0 : 1

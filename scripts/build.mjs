@@ -1,8 +1,10 @@
-// Compiles src/ into dist/: JavaScript and types, as it is published.
+// Compiles src/ into dist/: JavaScript and types, as it is published, and the page that `bellis show` serves.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildViewer } from './build-viewer.mjs'
+import { reportPackageSize } from './package-size.mjs'
 
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 rmSync(join(root, 'dist'), { recursive: true, force: true })
@@ -11,4 +13,6 @@ const { status } = spawnSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', '
   stdio: 'inherit',
 })
 chmodSync(join(root, 'bin', 'bellis.js'), 0o755)
-process.exit(status ?? 1)
+if (status !== 0) process.exit(status ?? 1)
+await buildViewer(root)
+if (!reportPackageSize(root)) process.exit(1)

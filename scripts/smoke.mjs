@@ -1,5 +1,5 @@
 // Packs the package as it would be published, installs it in an empty folder, and uses it there.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -48,7 +48,43 @@ try {
      if (!result.ok || done.length !== 3 || voxels.data.length !== 16 * 96 * 96 || typeof smooth !== 'function') throw new Error('the library does not work')`,
   )
   run(process.execPath, ['use.js'])
-  console.log('the installed command and library work')
+  await show(join(installed, '.bin', 'bellis'))
+  console.log('the installed command, its page and the library work')
 } finally {
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** The page, all that it loads, and the data behind it. */
+async function show(command) {
+  const child = spawn(
+    command,
+    ['show', 'out.zarr/raw', 'sample.hdf/volumes/labels/neuron_ids', '--no-open', '--json'],
+    {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  try {
+    let text = ''
+    for await (const part of child.stdout) {
+      text += part
+      if (text.endsWith('}\n')) break
+    }
+    const { address, layers } = JSON.parse(text)
+    const page = await fetchText(address)
+    const files = [...page.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(([, path]) => path)
+    if (files.length < 2) throw new Error(`the page loads ${files.length} files`)
+    for (const path of [...files, 'data/0/zarr.json', 'data/0/0/zarr.json', 'data/1/0/c/0/0/0']) {
+      await fetchText(new URL(path, address))
+    }
+    if (layers.map(({ kind }) => kind).join() !== 'image,segmentation') throw new Error(text)
+  } finally {
+    child.kill()
+  }
+}
+
+async function fetchText(address) {
+  const response = await fetch(address)
+  if (!response.ok) throw new Error(`${address}: ${response.status}`)
+  return response.text()
 }

@@ -9,10 +9,15 @@ const steps = [
   ['Lint and format', join(bin, 'biome'), ['check', '.']],
   ['Types', join(bin, 'tsc'), ['-p', 'tsconfig.json']],
   ['Types of the pure core', join(bin, 'tsc'), ['-p', 'tsconfig.core.json']],
+  ["Types of the viewer's page", join(bin, 'tsc'), ['-p', 'tsconfig.viewer.json']],
   ['Import rules', join(bin, 'depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
   ['Python for comparisons', process.execPath, ['scripts/python-env.mjs']],
+  ['MongoDB for tests', process.execPath, ['scripts/mongodb-env.mjs']],
+  ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],
+  ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
+  ['Chromium for tests', process.execPath, ['scripts/chromium-env.mjs']],
   ['Installed package', process.execPath, ['scripts/smoke.mjs']],
-  ['Tests', process.execPath, ['--test', '--test-concurrency=2', 'test/**/*.test.ts']],
+  ['Tests', process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=900000', 'test/**/*.test.ts']],
 ]
 for (const [title, command, parameters] of steps) {
   console.log(`\n=== ${title}`)

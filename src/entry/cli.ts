@@ -2,11 +2,20 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { convertCommand } from './cli/convert.ts'
 import { demoCommand } from './cli/demo.ts'
+import { downsampleCommand } from './cli/downsample.ts'
 import { infoCommand } from './cli/info.ts'
-import { reportError } from './cli/output.ts'
+import { labelCommand } from './cli/label.ts'
+import { newCommand } from './cli/new.ts'
+import { reportError, strict } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
+import { resetCommand } from './cli/reset.ts'
+import { runCommand } from './cli/run.ts'
+import { runsCommand } from './cli/runs.ts'
 import { sampleCommand } from './cli/sample.ts'
+import { showCommand } from './cli/show.ts'
 import { smoothCommand } from './cli/smooth.ts'
+import { statusCommand } from './cli/status.ts'
+import { workerCommand } from './cli/worker.ts'
 
 /** The command line. @param args without the program's name. Sets the process's exit code, and never throws. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -16,8 +25,6 @@ export async function main(args: readonly string[]): Promise<void> {
     )
     .version(version(), '-V, --version')
     .showSuggestionAfterError()
-    .exitOverride()
-    .configureOutput({ outputError })
     .addHelpText(
       'after',
       '\nA dataset is one path: sample.hdf/volumes/raw, out.zarr/volumes/raw.\nExit codes: 0 done, 1 blocks failed, 2 wrong call or input, 130 interrupted.\n\nExample:\n  $ bellis demo',
@@ -28,33 +35,26 @@ export async function main(args: readonly string[]): Promise<void> {
     infoCommand(),
     convertCommand(),
     smoothCommand(),
+    downsampleCommand(),
+    labelCommand(),
+    runCommand(),
     planCommand(),
+    showCommand(),
+    newCommand(),
+    workerCommand(),
+    runsCommand(),
+    statusCommand(),
+    resetCommand(),
   ]) {
-    program.addCommand(inherit(command))
+    program.addCommand(command)
   }
+  strict(program)
   try {
     if (args.length === 0) program.outputHelp()
     else await program.parseAsync(args, { from: 'user' })
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error, args)
   }
-}
-
-/** Lets a command, and those below it, throw and report as the program does. */
-function inherit(command: Command): Command {
-  command.exitOverride().configureOutput({ outputError })
-  for (const below of command.commands) inherit(below)
-  return command
-}
-
-/** Tells what is wrong with a call in one line, a suggestion included. */
-function outputError(text: string, write: (text: string) => void): void {
-  write(
-    `${text
-      .trim()
-      .replace(/^error: /, 'bellis: ')
-      .replaceAll(/\s*\n\s*/g, ' ')}\n`,
-  )
 }
 
 function version(): string {

@@ -78,5 +78,10 @@ export type {
   Voxels,
 } from '../runtime/volume-array.ts'
 export { createArray, openArray } from './arrays.ts'
+export type { CommandTaskOptions } from './command-task.ts'
+export { commandTask } from './command-task.ts'
+export type { JoinedBlock, JoinOptions } from './join-run.ts'
+export { joinRun } from './join-run.ts'
 export type { Run, RunOptions } from './run.ts'
 export { planTasks, runBlockwise, startRun } from './run.ts'
+export type { Invitation, NetworkOptions, PoolKind } from './worker-pool.ts'

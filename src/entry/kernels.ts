@@ -1,5 +1,7 @@
 export type { BorderMode } from '../kernels/border.ts'
+export { type ComponentOptions, labelComponents } from '../kernels/components.ts'
 export { cropBox } from '../kernels/crop.ts'
+export { type DownsampleMethod, type DownsampleOptions, downsampleVoxels } from '../kernels/downsample.ts'
 export { type GaussianOptions, gaussianFilter } from '../kernels/gaussian.ts'
 export { gaussianRadius, gaussianWeights } from '../kernels/gaussian-weights.ts'
 export type { Voxels } from '../kernels/voxels.ts'

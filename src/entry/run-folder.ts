@@ -1,25 +1,180 @@
-import { mkdirSync, rmdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { ConfigError, InfrastructureError } from '../core/errors.ts'
+import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import { takeExclusiveLock } from '../adapters/sqlite/file-lock.ts'
+import { ConfigError, InfrastructureError, messageOf } from '../core/errors.ts'
+import { readJson, writeWhole } from './run-files.ts'
+import type { DescribedTask } from './run-place.ts'
 
-/**
- * Makes a folder for what a run keeps, and those above it.
- * @returns those that it made, outermost first
- * @throws ConfigError `READ_ONLY`, InfrastructureError `DISK_FULL`: nothing is left behind then
- */
-export function makeFolder(path: string): string[] {
-  const made: string[] = []
-  try {
-    makeWithParents(path, made)
-  } catch (error) {
-    removeEmpty(made)
-    throw folderError(path, error)
-  }
-  return made
+/** What a run's folder says of its run. */
+export interface RunDocument {
+  readonly created: string
+  /** Where the run was started: relative paths in configurations start there. */
+  readonly directory: string
+  /** Where its progress is kept: `sqlite`, `none`, `custom`, or a database's URL without its credentials. */
+  readonly progress: string
+  readonly tasks: readonly DescribedTask[]
 }
 
+/** Who runs a run now. */
+export interface RunHolder {
+  readonly pid: number
+  readonly host: string
+  readonly user: string
+  readonly since: string
+}
+
+/** A run's folder that is this process's alone until it is disposed. */
+export interface HeldRunFolder extends Disposable {
+  readonly path: string
+  /** Whether this start of the run made it. */
+  readonly isNew: boolean
+  /** Removes a folder that this start has made, where the run could not begin: nothing was written then. */
+  removeIfNew(): void
+}
+
+const DOCUMENT = 'run.json'
+const LOCK = 'lock'
+/** Shared by the run's workers of this machine. */
+const WORKERS = 'workers.lock'
+const HOLDER = 'holder.json'
+/** Workers of a coordinator that is gone end by themselves sooner. */
+const ORPHANS_MS = 10_000
+let made = 0
+
+/**
+ * Makes a run's folder where there is none, whole or not at all, and takes it for this process.
+ * @param overwrite what is written there of the run
+ * @throws ConfigError `RUN_LOCKED` when the run is on already, `READ_ONLY`; InfrastructureError `DISK_FULL`
+ */
+export function holdRunFolder(path: string, document: RunDocument, overwrite = false): HeldRunFolder {
+  let isNew = false
+  const madeFolders: string[] = []
+  try {
+    makeWithParents(dirname(path), madeFolders)
+    isNew = makeWhole(path, document)
+  } catch (error) {
+    removeEmpty(madeFolders)
+    throw folderError(path, error)
+  }
+  const release = takeLock(path)
+  awaitOrphans(path, release)
+  if (overwrite) writeWhole(join(path, DOCUMENT), textOf(document))
+  return {
+    path,
+    isNew,
+    removeIfNew() {
+      if (!isNew) return
+      release()
+      rmSync(path, { recursive: true, force: true })
+      removeEmpty(madeFolders)
+    },
+    [Symbol.dispose]: release,
+  }
+}
+
+/** @returns false when it is there already */
+function makeWhole(path: string, document: RunDocument): boolean {
+  if (readRunDocument(path) !== undefined) return false
+  const temporary = join(dirname(path), `.tmp-${process.pid}-${made++}`)
+  try {
+    mkdirSync(join(temporary, 'logs'), { recursive: true })
+    writeFileSync(join(temporary, DOCUMENT), textOf(document))
+    renameSync(temporary, path)
+    return true
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true })
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    // Another start of the run was faster, or the folder was made by hand.
+    if (readRunDocument(path) === undefined) {
+      throw new ConfigError('READ_ONLY', `${path} holds something else than a run; remove it, or choose --run-dir.`)
+    }
+    return false
+  }
+}
+
+const textOf = (document: RunDocument): string => `${JSON.stringify(document, null, 2)}\n`
+
+function takeLock(path: string): () => void {
+  let lock: Disposable | undefined
+  try {
+    // Whoever merely looks whether the run is on holds it for a moment.
+    lock = takeExclusiveLock(join(path, LOCK), 300)
+  } catch (error) {
+    throw folderError(path, error)
+  }
+  if (lock === undefined) {
+    const holder = readRunHolder(path)
+    const who =
+      holder === undefined ? '' : ` by process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
+    throw new ConfigError(
+      'RUN_LOCKED',
+      `This run is on already${who}; to add workers to it: bellis worker ${path}; to see how it goes: bellis status ${path}.`,
+    )
+  }
+  const holder: RunHolder = {
+    pid: process.pid,
+    host: hostname(),
+    user: userName(),
+    since: new Date().toISOString(),
+  }
+  const file = join(path, HOLDER)
+  writeWhole(file, `${JSON.stringify(holder)}\n`)
+  let isHeld = true
+  return () => {
+    if (!isHeld) return
+    isHeld = false
+    rmSync(file, { force: true })
+    lock[Symbol.dispose]()
+  }
+}
+
+/** Workers of a start that was killed may still be at their last block: until they are gone no other worker may touch it. */
+function awaitOrphans(path: string, release: () => void): void {
+  let lock: Disposable | undefined
+  try {
+    lock = takeExclusiveLock(workersLock(path), ORPHANS_MS)
+  } catch (error) {
+    release()
+    throw folderError(path, error)
+  }
+  lock?.[Symbol.dispose]()
+  if (lock !== undefined) return
+  release()
+  throw new ConfigError(
+    'RUN_LOCKED',
+    `Workers of an earlier start of this run do not end; end them (ps shows them as worker-process), then start again.`,
+  )
+}
+
+/** What the workers of a run on this machine hold together while they live. */
+export const workersLock = (folder: string): string => join(folder, WORKERS)
+
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // A container may know no name for its user.
+    return String(process.getuid?.() ?? '?')
+  }
+}
+
+/** Who runs the run in a folder, if it is on. */
+export function runHolderOf(path: string): RunHolder | undefined {
+  const holder = readRunHolder(path)
+  if (holder === undefined) return undefined
+  const lock = takeExclusiveLock(join(path, LOCK))
+  lock?.[Symbol.dispose]()
+  return lock === undefined ? holder : undefined
+}
+
+/** @returns undefined where there is none, or no run */
+export const readRunDocument = (path: string): RunDocument | undefined => readJson(join(path, DOCUMENT))
+const readRunHolder = (path: string): RunHolder | undefined => readJson(join(path, HOLDER))
+
 /** Removes folders that nobody has put anything into. @param folders outermost first */
-export function removeEmpty(folders: readonly string[]): void {
+function removeEmpty(folders: readonly string[]): void {
   for (const folder of folders.toReversed()) {
     try {
       rmdirSync(folder)
@@ -44,12 +199,13 @@ function makeWithParents(path: string, made: string[]): void {
 }
 
 function folderError(path: string, error: unknown): Error {
-  const { code, message } = error as NodeJS.ErrnoException
+  if (error instanceof ConfigError) return error
+  const { code } = error as NodeJS.ErrnoException
   const what = `The run's folder ${path} can't be made: `
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     const hint = 'the disk is full; free some space, or choose another place with --run-dir.'
     return new InfrastructureError('DISK_FULL', `${what}${hint}`, { cause: error })
   }
-  const reason = code === 'EROFS' ? 'the file system is read-only' : message
+  const reason = code === 'EROFS' ? 'the file system is read-only' : messageOf(error)
   return new ConfigError('READ_ONLY', `${what}${reason}; choose another place with --run-dir.`, { cause: error })
 }

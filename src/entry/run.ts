@@ -1,7 +1,4 @@
-import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { extname, join } from 'node:path'
-import { processLauncher } from '../adapters/processes/process-launcher.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import { type ClosureTask, isPipelineDefinition, isTaskDefinition, type TaskLike } from '../runtime/define-task.ts'
@@ -12,31 +9,54 @@ import { EventStream, type RunEvent } from '../runtime/run-events.ts'
 import { type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
-import { makeFolder, removeEmpty } from './run-folder.ts'
+import { keepLiveState } from './live-state.ts'
+import { moduleName } from './network-worker.ts'
+import { createOutputs, describePlace, type ProgressPlace, type RecordedRun, recordRun } from './recorded-run.ts'
+import { type HeldRunFolder, holdRunFolder } from './run-folder.ts'
+import { describeTasks, runFolder } from './run-place.ts'
+import { sessionFile } from './session-file.ts'
+import { type Invitation, type NetworkOptions, openWorkerPool, type PoolKind, type WorkerPool } from './worker-pool.ts'
 
 /** How a run is done. */
-export interface RunOptions {
+export interface RunOptions extends NetworkOptions {
   /** Workers in all, for all tasks together. @default the processors of this machine */
   readonly workers?: number
   /**
-   * `process`: each worker is a process of this machine. `inline`: all in this process, by async concurrency; what a task
-   * given as a closure always has. @default 'process'
+   * `process`: each worker is a process of this machine. `thread`: a thread of this process. `slurm`: a job of SLURM, `sge`: of SGE. `none`: no worker is started,
+   * all come by themselves (`bellis worker`), as more may for the first two. `inline`: all in this process, by async
+   * concurrency; what a task given as a closure always has. @default 'process'
    */
-  readonly pool?: 'process' | 'inline' | WorkerLauncher
+  readonly pool?: PoolKind | 'inline' | WorkerLauncher
   /** Further tries of a block that failed. @default 2 */
   readonly maxRetries?: number
   /** Milliseconds that one block may take. @default no limit */
   readonly timeoutMs?: number
+  /**
+   * Milliseconds that a task's `setup` may take in a worker, the import of its module included. @default no limit without
+   * `timeoutMs`; with it ten minutes, or as long as a block where that is longer
+   */
+  readonly setupTimeoutMs?: number
   /** How often in a row a dead worker is replaced without a completed block. @default 5 */
   readonly maxWorkerRestarts?: number
   /** Replaces outputs that exist. @default false */
   readonly overwrite?: boolean
+  /**
+   * Where it is kept what is done, so that the same run continues: `sqlite`, in the run's folder; the URL of a MongoDB;
+   * a store; or `none`. @default 'sqlite', and 'none' where a task is a closure
+   */
+  readonly progress?: ProgressPlace
+  /** Waits at every block until its output and its record are on the disk itself, against a loss of power. @default false */
+  readonly fsync?: boolean
   /** Where the run's folder is made. @default '.bellis', or BELLIS_HOME */
   readonly runDir?: string
   /** Stops the run: running blocks may finish, no further one begins. */
   readonly signal?: AbortSignal
   /** How long running blocks may go on after `signal`. @default 5000 */
   readonly stopGraceMs?: number
+  /** How long a worker whose connection ended may take to come back before its blocks go to others. @default 10000 */
+  readonly reconnectMs?: number
+  /** Told once, when more workers may come in from elsewhere. What it is told lets them in: keep it out of logs. */
+  readonly onListening?: (invitation: Invitation) => void
   /** Called with every event. What it throws stops the run, and `result` rejects with it. */
   readonly onEvent?: (event: RunEvent) => void
 }
@@ -50,6 +70,8 @@ export interface Run extends AsyncDisposable {
   /** Stops handing out blocks and resolves when the running ones have ended. */
   stop(): Promise<RunResult>
 }
+
+const POOLS: readonly string[] = ['process', 'thread', 'inline', 'slurm', 'sge', 'none']
 
 type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
 
@@ -69,7 +91,7 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
   if (module !== undefined) {
     throw new ConfigError(
       'INVALID_TASK',
-      `${module} starts a run when it is imported, and a worker imports it to find a task; keep tasks and the script that runs them in two files.`,
+      `${module} starts a run when it is imported, as workers and "bellis run" import it to find a task; keep tasks and the script that runs them in two files.`,
     )
   }
   const events = new EventStream()
@@ -126,18 +148,25 @@ export async function planTasks(
 }
 
 /** What is wrong with a run's options is told before anything is planned or written. */
-function checkOptions({ workers, pool, maxRetries, timeoutMs, maxWorkerRestarts, stopGraceMs }: RunOptions): void {
+function checkOptions(options: RunOptions): void {
+  const { workers, pool, maxRetries, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
+  const { stopGraceMs, reconnectMs, port, slurm, sge } = options
   const check = (isRight: boolean, what: string, value: unknown, right: string): void => {
     if (isRight) return
     throw new ConfigError('INVALID_CONFIG', `${what} is ${String(value)}, but must be ${right}.`)
   }
   const isWhole = (value: number, least: number) => Number.isSafeInteger(value) && value >= least
-  const isPool = pool === undefined || pool === 'process' || pool === 'inline' || typeof pool === 'object'
+  const isPool = pool === undefined || POOLS.includes(pool as string) || (typeof pool === 'object' && pool !== null)
   check(isWhole(workers ?? 1, 1), 'The number of workers', workers, 'a whole number from 1 on')
-  check(isPool, 'pool', pool, '"process", "inline" or a launcher')
+  check(isPool, 'pool', pool, `${POOLS.map((name) => `"${name}"`).join(', ')} or a launcher`)
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number from 0 on')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number from 0 on')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
+  check((setupTimeoutMs ?? 1) > 0, 'setupTimeoutMs', setupTimeoutMs, 'a number of milliseconds above 0')
+  check((reconnectMs ?? 0) >= 0, 'reconnectMs', reconnectMs, 'a number of milliseconds from 0 on')
+  check(isWhole(port ?? 0, 0) && (port ?? 0) < 65_536, 'port', port, 'a port from 0 to 65535')
+  check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch in one text')
+  check(typeof (sge ?? '') === 'string', 'sge', sge, 'the options of qsub in one text')
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds from 0 on')
 }
 
@@ -167,65 +196,67 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   const {
     workers = availableParallelism(),
     pool = 'process',
+    overwrite = false,
     onEvent: _,
-    overwrite: __,
-    runDir: ___,
+    runDir: __,
+    progress: ___,
     ...limits
   } = options
-  const isClosure = (task: PlannedTask) => !('kind' in task.source)
-  const logs = join(runFolder(pipeline, options), 'logs')
-  const madeFolders = pool === 'process' && !pipeline.tasks.every(isClosure) ? makeFolder(logs) : []
+  const place = progressPlace(pipeline, options)
+  const needsWorkers = pool !== 'inline' && !pipeline.tasks.every(isClosure)
+  using folder = needsWorkers || place !== 'none' ? openFolder(pipeline, options) : undefined
+  await using open = new AsyncDisposableStack()
+  const { path = '' } = folder ?? {}
+  if (folder !== undefined) keepLiveState(path, events)
+  const warn = (message: string) => events.emit({ type: 'warning', message })
+  let recorded: RecordedRun | undefined
+  let workerPool: WorkerPool | undefined
   try {
-    for (const task of pipeline.tasks) {
-      for (const output of task.outputs)
-        await (await arrayStore.create(output.path, output.options))[Symbol.asyncDispose]()
-    }
+    recorded = await recordRun(pipeline, { folder: path, place, overwrite, fsync: options.fsync ?? false, warn })
+    if (recorded !== undefined) open.use(recorded)
+    const isDone = recorded?.isDone ?? false
+    workerPool =
+      needsWorkers && !isDone
+        ? await openWorkerPool(pool, path, options, (report) => events.emit({ type: 'jobs', ...report }))
+        : undefined
+    if (workerPool !== undefined) open.use(workerPool)
+    await (recorded?.createOutputs() ?? createOutputs(pipeline, options.fsync))
   } catch (error) {
-    removeEmpty(madeFolders)
+    await open.disposeAsync()
+    folder?.removeIfNew()
     throw error
   }
-  await using inline = inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe })
-  await using launcher = typeof pool === 'object' ? pool : pool === 'process' ? processes(logs) : inline
+  const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
+  if (workerPool !== undefined) options.onListening?.(workerPool.invitation)
   // Awaited here: the launchers end with this function.
   return await runPipeline(pipeline, {
     ...limits,
-    launcherOf: (task) => (isClosure(task) ? inline : launcher),
+    launcherOf: (task) => (isClosure(task) || workerPool === undefined ? inline : workerPool.launcher),
+    ...(workerPool === undefined ? {} : { listener: workerPool.listener }),
+    ...(recorded === undefined ? {} : { progress: recorded.progress }),
+    ...(workerPool === undefined || recorded === undefined || overwrite ? {} : { sessions: sessionFile(path) }),
+    folder: process.cwd(),
+    moduleName,
     workers,
     clock: systemClock,
     events,
   })
 }
 
-function processes(logs: string): WorkerLauncher {
-  const program = new URL(`./worker-process${extname(import.meta.url)}`, import.meta.url)
-  return processLauncher({ program, logFileOf: (workerId) => join(logs, `${workerId}.log`) })
-}
+const isClosure = (task: PlannedTask): boolean => !('kind' in task.source)
 
-/** `.bellis/<task>-<first 8 of its hash>`: the same for the same tasks, configurations and grids. */
-export function runFolder(pipeline: PlannedPipeline, options: Pick<RunOptions, 'runDir'>): string {
-  const identity = pipeline.tasks.map(({ id, grid, source, after, unit }) => ({
-    id,
-    after,
-    unit,
-    grid: [grid.totalRoi, grid.readRoi, grid.writeRoi, grid.fit, grid.readWriteConflict],
-    ...('kind' in source ? { name: source.definition.options.name, config: source.config } : {}),
-  }))
-  const hash = createHash('sha256').update(canonicalJson(identity)).digest('hex').slice(0, 8)
-  const home = options.runDir ?? process.env.BELLIS_HOME ?? '.bellis'
-  return join(
-    home,
-    `${pipeline.tasks
-      .map((task) => task.id)
-      .join('+')
-      .slice(0, 60)}-${hash}`,
-  )
-}
+/** A closure is another one at the next start, for all that can be known of it: it is not taken for done unless that is asked for. */
+const progressPlace = (pipeline: PlannedPipeline, { progress }: RunOptions): ProgressPlace =>
+  progress ?? (pipeline.tasks.some(isClosure) ? 'none' : 'sqlite')
 
-/** JSON with the keys in order: the same text for the same value. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
+const openFolder = (pipeline: PlannedPipeline, options: RunOptions): HeldRunFolder =>
+  holdRunFolder(
+    runFolder(pipeline, options),
+    {
+      created: new Date().toISOString(),
+      directory: process.cwd(),
+      progress: describePlace(progressPlace(pipeline, options)),
+      tasks: describeTasks(pipeline),
+    },
+    options.overwrite,
   )
-}

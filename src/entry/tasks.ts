@@ -1,3 +1,6 @@
 // The built-in tasks: what `import … from 'bellis/tasks'` gives.
 export { convert } from '../tasks/convert.ts'
+export { downsample, type PyramidConfig, pyramid } from '../tasks/downsample.ts'
+export { countLabels, label } from '../tasks/label.ts'
+export type { LabelConfig } from '../tasks/label-layout.ts'
 export { smooth } from '../tasks/smooth.ts'

@@ -1,9 +1,9 @@
-import type { ArrayDescription, ChunkedArray, CreateArrayOptions } from './chunked-array.ts'
+import type { ArrayDescription, ChunkedArray, CreateArrayOptions, OpenArrayOptions } from './chunked-array.ts'
 
 /** Arrays by the one path that users write: `sample.hdf/volumes/raw`, `out.zarr/volumes/raw`, `https://host/data.zarr/raw`. */
 export interface ArrayStore {
   /** @throws what `ArrayFormat.open` throws; ConfigError `UNKNOWN_FORMAT` */
-  open(path: string, options?: { readonly mode?: 'r' | 'r+' }): Promise<ChunkedArray>
+  open(path: string, options?: OpenArrayOptions): Promise<ChunkedArray>
   /** @throws what `ArrayFormat.create` throws */
   create(path: string, options: CreateArrayOptions): Promise<ChunkedArray>
   /** All that `create` checks and settles, without writing. */

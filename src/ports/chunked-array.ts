@@ -71,10 +71,22 @@ export interface CreateArrayOptions {
   /** One per axis of `shape`. @default names d0…, no scale */
   readonly axes?: readonly ArrayAxis[]
   readonly attributes?: Readonly<Record<string, unknown>>
+  /** Name of a finer array in the same group: this one becomes a coarser level of its pyramid, for readers of OME-Zarr. */
+  readonly levelOf?: string
   /** @default 3 */
   readonly zarrFormat?: 2 | 3
   /** What to do when something is there. `reuse` opens it where shape, dtype, chunks and placement are the same. @default 'refuse' */
   readonly ifExists?: 'refuse' | 'reuse' | 'replace'
+  /** A write ends when it is on the disk itself. @default false */
+  readonly fsync?: boolean
+}
+
+/** How an array is opened. */
+export interface OpenArrayOptions {
+  /** @default 'r' */
+  readonly mode?: 'r' | 'r+'
+  /** A write ends when it is on the disk itself. @default false */
+  readonly fsync?: boolean
 }
 
 /** One storage format: opens, and where it can, makes arrays. */
@@ -85,7 +97,7 @@ export interface ArrayFormat {
    * @param inner the path inside it, `/` between names, '' for the container itself
    * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET` (naming what is there), `NOT_A_DATASET`, `UNSUPPORTED_CODEC`, `INVALID_METADATA`
    */
-  open(container: string, inner: string, options?: { readonly mode?: 'r' | 'r+' }): Promise<ChunkedArray>
+  open(container: string, inner: string, options?: OpenArrayOptions): Promise<ChunkedArray>
   /** @throws ConfigError `DATASET_EXISTS`, `UNSUPPORTED` (a format that can't be written) */
   create(container: string, inner: string, options: CreateArrayOptions): Promise<ChunkedArray>
   /** Everything that `create` checks and settles, without writing: what the new array will be. */

@@ -1,6 +1,8 @@
 import type { z } from 'zod'
-import { ConfigError } from '../core/errors.ts'
+import { BlockwiseError, ConfigError, messageOf } from '../core/errors.ts'
+import type { WorldUnit } from '../core/geometry/placement.ts'
 import type { Block, BlockGridOptions } from '../core/grid/block-grid.ts'
+import { messageAndPlace, showModule } from './error-place.ts'
 import type { CreateVolumeOptions, VolumeArray, VolumeDescription } from './volume-array.ts'
 
 /** A schema that checks a configuration: an object of named fields. */
@@ -58,6 +60,10 @@ export interface SetupContext {
   readonly arrays: SetupArrays
   readonly taskId: string
   readonly workerId: string
+  /** What the Rois of blocks count. */
+  readonly unit: WorldUnit
+  /** Aborted when the worker is over: for what the set-up has started. */
+  readonly signal: AbortSignal
 }
 
 export interface TaskOptions<Schema extends ConfigSchema> {
@@ -143,17 +149,21 @@ export interface PipelineDefinition<Schema extends ConfigSchema = ConfigSchema> 
  * @throws ConfigError `INVALID_TASK` naming what is missing and where
  */
 export function defineTask<Schema extends ConfigSchema>(options: TaskOptions<Schema>): TaskDefinition<Schema> {
-  const module = options?.module ?? callerModule(defineTask)
-  assertName(options?.name, 'defineTask', module)
-  assertSchema(options.config, options.name, module)
-  for (const method of ['plan', 'setup'] as const) {
-    if (typeof options[method] !== 'function') {
-      throw new ConfigError(
-        'INVALID_TASK',
-        `defineTask "${options.name}" in ${module}: "${method}" must be a function.`,
-      )
-    }
-  }
+  return taskDefinition(options, callerOf(defineTask))
+}
+
+/** @param caller of the function by which the task was defined */
+export function taskDefinition<Schema extends ConfigSchema>(
+  options: TaskOptions<Schema>,
+  caller: Caller,
+): TaskDefinition<Schema> {
+  const module = options?.module ?? caller.module
+  const what = `defineTask in ${caller.place}`
+  assertName(options?.name, what)
+  assertOptions(options, TASK_OPTIONS, options.name, what)
+  assertSchema(options.config, options.name, what)
+  for (const method of ['plan', 'setup'] as const) assertFunction(options[method], method, options.name, what)
+  if (options.isDone !== undefined) assertFunction(options.isDone, 'isDone', options.name, what)
   const definition = (config: z.input<Schema>, { id = options.name, after = [] }: NodeOptions = {}): TaskNode => ({
     kind: 'task',
     id,
@@ -168,18 +178,33 @@ export function defineTask<Schema extends ConfigSchema>(options: TaskOptions<Sch
 export function definePipeline<Schema extends ConfigSchema>(
   options: PipelineOptions<Schema>,
 ): PipelineDefinition<Schema> {
-  const module = callerModule(definePipeline)
+  const what = `definePipeline in ${callerOf(definePipeline).place}`
   const name = options?.name ?? 'pipeline'
-  assertName(name, 'definePipeline', module)
-  assertSchema(options?.config, name, module)
-  if (typeof options.tasks !== 'function') {
-    throw new ConfigError('INVALID_TASK', `definePipeline "${name}" in ${module}: "tasks" must be a function.`)
-  }
+  assertName(name, what)
+  assertOptions(options, PIPELINE_OPTIONS, name, what)
+  assertSchema(options.config, name, what)
+  assertFunction(options.tasks, 'tasks', name, what)
   const definition = (config: z.input<Schema>): readonly TaskLike[] => {
-    const nodes = options.tasks(parseConfig(options.config, config, name) as z.output<Schema>)
+    const parsed = parseConfig(options.config, config, name) as z.output<Schema>
+    const nodes = callUserCode(`Pipeline "${name}" can't be built`, () => options.tasks(parsed))
     return Array.isArray(nodes) ? nodes : [nodes as TaskLike]
   }
   return Object.assign(definition, { [brand]: 'pipeline' as const, options }) as PipelineDefinition<Schema>
+}
+
+/** Calls a function of a user's module; what it throws says where. @throws ConfigError `INVALID_TASK` */
+export function callUserCode<Result>(what: string, call: () => Result): Result {
+  const fail = (error: unknown): never => {
+    if (error instanceof BlockwiseError) throw error
+    const reason = messageAndPlace(messageOf(error), error instanceof Error ? error.stack : undefined)
+    throw new ConfigError('INVALID_TASK', `${what}: ${reason}`, { cause: error })
+  }
+  try {
+    const result = call()
+    return result instanceof Promise ? (result.catch(fail) as Result) : result
+  } catch (error) {
+    return fail(error)
+  }
 }
 
 // By brand, not by identity: a module may have come with its own copy of this package.
@@ -188,40 +213,53 @@ const brandOf = (value: unknown): unknown =>
 export const isTaskDefinition = (value: unknown): value is TaskDefinition => brandOf(value) === 'task'
 export const isPipelineDefinition = (value: unknown): value is PipelineDefinition => brandOf(value) === 'pipeline'
 
-/** A configuration checked by its schema, defaults filled in. @throws ConfigError `INVALID_CONFIG` naming each wrong field */
-export function parseConfig(schema: ConfigSchema, config: unknown, what: string): Record<string, unknown> {
-  assertKnownFields(schema, config, what)
+/** How messages name a field. @param below what of it is meant: `[1]`, `.depth`, '' */
+export type NameOf = (field: string, below: string) => string
+
+/**
+ * A configuration checked by its schema, defaults filled in.
+ * @param nameOf how a field is named in messages. @default in quotes
+ * @throws ConfigError `INVALID_CONFIG` naming each wrong field
+ */
+export function parseConfig(
+  schema: ConfigSchema,
+  config: unknown,
+  what: string,
+  nameOf: NameOf = (field, below) => `"${field}${below}"`,
+): Record<string, unknown> {
+  assertKnownFields(schema, config, what, nameOf)
   const result = schema.safeParse(config ?? {})
   if (result.success) return result.data
-  const problems = result.error.issues.map((issue) => showIssue(issue, config))
+  const problems = result.error.issues.map((issue) => showIssue(issue, config, nameOf))
   throw new ConfigError('INVALID_CONFIG', `Configuration of "${what}": ${problems.join('; ')}.`, {
     cause: result.error,
   })
 }
 
 /** A field that the schema does not know would be dropped without a word: mostly it is a known one, misspelt. */
-function assertKnownFields(schema: ConfigSchema, config: unknown, what: string): void {
+function assertKnownFields(schema: ConfigSchema, config: unknown, what: string, nameOf: NameOf): void {
   if (schema.def.catchall !== undefined || typeof config !== 'object' || config === null) return
   const unknown = Object.keys(config).filter((name) => !(name in schema.shape))
   if (unknown.length === 0) return
   throw new ConfigError(
     'INVALID_CONFIG',
-    `Configuration of "${what}": there is no "${unknown.join('", "')}"; the fields are ${Object.keys(schema.shape).join(', ')}.`,
+    `Configuration of "${what}": there is no ${unknown.map((name) => nameOf(name, '')).join(', ')}; the fields are ${Object.keys(schema.shape).join(', ')}.`,
   )
 }
 
 type Issue = z.core.$ZodIssue
 
 /** `"sigma[1]" is 0: must be above 0`. */
-function showIssue(issue: Issue, config: unknown): string {
-  const { path, message } = innermost(issue)
-  if (path.length === 0) return message
-  const name = path.map((key, depth) =>
-    typeof key === 'number' ? `[${key}]` : `${depth > 0 ? '.' : ''}${String(key)}`,
-  )
+function showIssue(issue: Issue, config: unknown, nameOf: NameOf): string {
+  const { path, message, code } = innermost(issue)
+  const [field, ...below] = path
+  if (field === undefined) return message
+  const keys = below.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+  const name = nameOf(String(field), keys.join(''))
   let value = config
   for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key]
-  return `"${name.join('')}"${value === undefined ? '' : ` is ${showValue(value)}`}: ${message}`
+  if (value === undefined) return code === 'custom' ? `${name}: ${message}` : `${name} is missing`
+  return `${name} is ${showValue(value)}: ${message}`
 }
 
 /** Of a value that fits none of several kinds, what keeps it from the one that it comes closest to. */
@@ -239,21 +277,74 @@ const showValue = (value: unknown): string =>
     : (JSON.stringify(value) ?? String(value))
   ).slice(0, 100)
 
-function assertName(name: unknown, what: string, module: string): asserts name is string {
-  if (typeof name === 'string' && /^[A-Za-z0-9][\w.-]*$/.test(name)) return
+/** Every option that there is: one that is misspelt would be passed over without a word. */
+const TASK_OPTIONS = Object.keys({
+  name: 1,
+  config: 1,
+  plan: 1,
+  setup: 1,
+  isDone: 1,
+  module: 1,
+} satisfies Record<keyof TaskOptions<ConfigSchema>, 1>)
+const PIPELINE_OPTIONS = Object.keys({ name: 1, config: 1, tasks: 1 } satisfies Record<
+  keyof PipelineOptions<ConfigSchema>,
+  1
+>)
+
+function assertOptions(options: object, known: readonly string[], name: string, what: string): void {
+  const unknown = Object.keys(options).filter((option) => !known.includes(option))
+  if (unknown.length === 0) return
   throw new ConfigError(
     'INVALID_TASK',
-    `${what} in ${module}: "name" is ${JSON.stringify(name) ?? 'missing'}; use letters, digits, ".", "_" and "-".`,
+    `${what}: "${name}" has no "${unknown.join('", "')}"; it takes ${known.join(', ')}.`,
   )
 }
 
-function assertSchema(schema: unknown, name: string, module: string): void {
-  if (typeof schema === 'object' && schema !== null && 'safeParse' in schema && 'shape' in schema) return
-  throw new ConfigError('INVALID_TASK', `"${name}" in ${module}: "config" must be a Zod object: z.object({ … }).`)
+function assertName(name: unknown, what: string): asserts name is string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][\w.-]*$/.test(name)) return
+  throw new ConfigError(
+    'INVALID_TASK',
+    `${what}: "name" is ${JSON.stringify(name) ?? 'missing'}; use letters, digits, ".", "_" and "-".`,
+  )
 }
 
-/** The URL of the file that called `callee`. */
-function callerModule(callee: (...args: never[]) => unknown): string {
+function assertFunction(value: unknown, option: string, name: string, what: string): void {
+  if (typeof value === 'function') return
+  throw new ConfigError(
+    'INVALID_TASK',
+    `${what}: "${option}" of "${name}" is ${value === undefined ? 'missing' : showValue(value)}; it must be a function.`,
+  )
+}
+
+function assertSchema(schema: unknown, name: string, what: string): void {
+  const fields = typeof schema === 'object' && schema !== null ? schema : {}
+  if ('safeParse' in fields && 'shape' in fields && '_zod' in fields) return
+  const isOld = 'safeParse' in fields && !('_zod' in fields)
+  throw new ConfigError(
+    'INVALID_TASK',
+    isOld
+      ? `${what}: "config" of "${name}" was made by an old Zod; use version 4, or the z of Bellis: import { z } from 'bellis'.`
+      : `${what}: "config" of "${name}" is ${schema === undefined ? 'missing' : showKind(schema)}; it must be a Zod object: z.object({ … }).`,
+  )
+}
+
+/** What a value is, without all that is in it. */
+const showKind = (value: unknown): string => {
+  const kind = (value as { _zod?: { def?: { type?: unknown } } } | null)?._zod?.def?.type
+  if (typeof kind === 'string') return `z.${kind}(…)`
+  return typeof value === 'object' && value !== null ? 'a plain object' : showValue(value)
+}
+
+/** A call in a user's module. */
+interface Caller {
+  /** URL of the file. */
+  readonly module: string
+  /** File and line, for people. */
+  readonly place: string
+}
+
+/** Who called `callee`. */
+export function callerOf(callee: (...args: never[]) => unknown): Caller {
   const previous = Error.prepareStackTrace
   try {
     Error.prepareStackTrace = (_, sites) => sites
@@ -261,7 +352,8 @@ function callerModule(callee: (...args: never[]) => unknown): string {
     Error.captureStackTrace(holder, callee)
     const [site] = holder.stack as NodeJS.CallSite[]
     const file = site?.getFileName() ?? ''
-    return file.startsWith('/') ? `file://${file}` : file
+    const module = file.startsWith('/') ? `file://${file}` : file
+    return { module, place: `${showModule(module)}:${site?.getLineNumber() ?? '?'}` }
   } finally {
     Error.prepareStackTrace = previous
   }

@@ -39,7 +39,7 @@ export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
       const ending = new AbortController()
       let reason = 'ended'
       const working = runWorker({
-        channel: theirs,
+        connect: async () => ({ channel: theirs }),
         clock: options.clock,
         breathe: options.breathe,
         pid: 0,

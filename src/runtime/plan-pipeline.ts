@@ -1,8 +1,9 @@
 import { BYTES_PER_ELEMENT } from '../core/array/dtype.ts'
-import { BlockwiseError, ConfigError, messageOf } from '../core/errors.ts'
+import { ConfigError } from '../core/errors.ts'
 import { type Coordinate, countElements, showCoordinate } from '../core/geometry/coordinate.ts'
-import { finerUnit, type WorldUnit } from '../core/geometry/placement.ts'
+import { finerUnit, showRoiInNm, type WorldUnit } from '../core/geometry/placement.ts'
 import {
+  containsRoi,
   intersectRoi,
   isAlignedRoi,
   meetsRoi,
@@ -17,7 +18,14 @@ import { findSharedPiece, greatestDivisor, largestDivisor } from '../core/grid/s
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { CreateArrayOptions } from '../ports/chunked-array.ts'
-import type { ClosureTask, PlanArrays, TaskLike, TaskNode, TaskPlan } from './define-task.ts'
+import {
+  type ClosureTask,
+  callUserCode,
+  type PlanArrays,
+  type TaskLike,
+  type TaskNode,
+  type TaskPlan,
+} from './define-task.ts'
 import { createOptionsOf, describeVolume, type VolumeDescription, volumeArray, voxelsAcross } from './volume-array.ts'
 
 /** An array that a run will make before its first block. */
@@ -151,7 +159,13 @@ function meanVoxels(grid: BlockGrid, measure: VolumeDescription | undefined): nu
 const isNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'
 
 async function callPlan(node: TaskNode, session: TaskPlanning): Promise<TaskPlan> {
-  const plan = await callUser(node, session)
+  const plan = await callUserCode(`Task "${node.id}" can't be planned`, () =>
+    node.definition.options.plan(node.config, {
+      arrays: session.arrays,
+      taskId: node.id,
+      warn: (message) => session.warnings.push(message),
+    }),
+  )
   for (const field of ['totalRoi', 'readRoi', 'writeRoi'] as const) {
     if (plan?.[field]?.offset === undefined || plan[field].shape === undefined) {
       throw new ConfigError(
@@ -161,19 +175,6 @@ async function callPlan(node: TaskNode, session: TaskPlanning): Promise<TaskPlan
     }
   }
   return plan
-}
-
-async function callUser(node: TaskNode, session: TaskPlanning): Promise<TaskPlan> {
-  try {
-    return await node.definition.options.plan(node.config, {
-      arrays: session.arrays,
-      taskId: node.id,
-      warn: (message) => session.warnings.push(message),
-    })
-  } catch (error) {
-    if (error instanceof BlockwiseError) throw error
-    throw new ConfigError('INVALID_TASK', `Task "${node.id}" can't be planned: ${messageOf(error)}`, { cause: error })
-  }
 }
 
 interface TaskPlanning {
@@ -284,6 +285,13 @@ function assertWritable(taskId: string, grid: BlockGrid, array: VolumeDescriptio
       `Task "${taskId}": write blocks of ${showCoordinate(grid.writeRoi.shape)} ${array.unit} from ${showCoordinate(grid.totalWriteRoi.offset)} are not whole voxels of ${array.path}, which are ${showCoordinate(array.voxelSize)} ${array.unit}.`,
     )
   }
+  const written = grid.fit === 'overhang' ? undefined : writtenRoi(grid)
+  if (written !== undefined && !containsRoi(array.roi, written)) {
+    throw new ConfigError(
+      'OUTSIDE_ARRAY',
+      `Task "${taskId}": its blocks write ${showRoiInNm(written, array.unit)}, but ${array.path} fills only ${showRoiInNm(array.roi, array.unit)} nm; make the output as large, or totalRoi smaller.`,
+    )
+  }
   const pieceVoxels = pieceVoxelsOf(array)
   const axes = findSharedPiece(grid, { offset: array.offset, pieceShape: pieceShapeOf(array) })
   if (axes === undefined) return
@@ -300,6 +308,13 @@ function assertWritable(taskId: string, grid: BlockGrid, array: VolumeDescriptio
     `Task "${taskId}": blocks that are neighbours along axis ${axes.join(' and ')} would write into the same ${name} of ${array.path} at the same time, and one would be lost: its ${name}s are ${showCoordinate(pieceVoxels)} voxels, the blocks ${voxelsAcross(array, grid.writeRoi.shape).join(' × ')}. Use ${name}s of ${showCoordinate(fitting)}, or blocks that are whole ${name}s.`,
   )
 }
+
+/** All that blocks write that do not stick out. */
+const writtenRoi = ({ totalWriteRoi, leftOut }: BlockGrid): Roi =>
+  roi(
+    totalWriteRoi.offset,
+    totalWriteRoi.shape.map((length, axis) => length - (leftOut[axis] as number)),
+  )
 
 /** Refuses two tasks that write the same place, or the same chunk, of one array without one waiting for the other. */
 function assertOutputsApart(tasks: readonly PlannedTask[], store: ArrayStore): void {

@@ -1,6 +1,7 @@
 import type { WireError } from '../core/errors.ts'
 import type { Roi } from '../core/geometry/roi.ts'
 import type { TaskState } from '../core/scheduling/scheduler.ts'
+import type { StoreLink } from '../ports/progress-store.ts'
 
 /** One task's counts, as the scheduler has them. */
 export type TaskCounts = TaskState
@@ -18,6 +19,22 @@ export interface BlockFailure {
   readonly attempts: number
   readonly workerId: string
   readonly logFile?: string
+}
+
+/** What a batch system makes of a run's workers. */
+export interface JobsReport {
+  /** The batch system: `SLURM`. */
+  readonly queue: string
+  /** Workers that could not be submitted yet. */
+  readonly waiting: number
+  readonly pending: number
+  readonly running: number
+  /** Why jobs have not begun, the most frequent reason first; told only of those that are pending for some seconds. */
+  readonly reasons: readonly { readonly reason: string; readonly count: number }[]
+  /** Jobs that run for a while whose workers have never come in, and the log of one of them. */
+  readonly absent?: { readonly count: number; readonly logFile: string }
+  /** What is wrong with the batch system itself, as long as it is. */
+  readonly trouble?: string
 }
 
 /** What happens during a run. Counts coalesce when they come fast; failures never drop. */
@@ -44,6 +61,13 @@ export type RunEvent =
       readonly ms: readonly number[]
       readonly workerId: string
     }
+  /** Taken back from a worker without an outcome, which is no try: it left, died or was too slow, and others get them. */
+  | {
+      readonly type: 'blocks-returned'
+      readonly taskId: string
+      readonly indices: readonly number[]
+      readonly workerId: string
+    }
   /** A try that failed and will be repeated. */
   | {
       readonly type: 'block-retried'
@@ -54,7 +78,13 @@ export type RunEvent =
       readonly error: WireError
     }
   | { readonly type: 'block-failed'; readonly taskId: string; readonly failure: BlockFailure }
-  | { readonly type: 'worker-started'; readonly workerId: string; readonly pid: number; readonly host: string }
+  | {
+      readonly type: 'worker-started'
+      readonly workerId: string
+      readonly pid: number
+      readonly host: string
+      readonly logFile?: string
+    }
   | {
       readonly type: 'worker-died'
       readonly workerId: string
@@ -63,6 +93,10 @@ export type RunEvent =
       readonly taskId?: string
       readonly restartMs?: number
     }
+  | ({ readonly type: 'jobs' } & JobsReport)
+  /** Where progress is kept is out of reach, and no block is handed out, or it is back. */
+  | ({ readonly type: 'store' } & StoreLink)
+  | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
   | {
       readonly type: 'run-finished'
@@ -99,7 +133,7 @@ export class EventStream implements AsyncIterable<RunEvent> {
     let wake = () => {}
     const listener = (event: RunEvent) => {
       if (event.type === 'progress' && unread.at(-1)?.type === 'progress') unread.pop()
-      const droppable = event.type === 'blocks-leased' || event.type === 'blocks-done'
+      const droppable = event.type.startsWith('blocks-')
       if (!droppable || unread.length < MAX_UNREAD) unread.push(event)
       wake()
     }

@@ -116,8 +116,14 @@ export function describeVolume(array: ArrayDescription, atLeast: WorldUnit = 'nm
   }
 }
 
-/** A stored array as a volume in world units. Disposing it disposes the array. */
-export function volumeArray(array: ChunkedArray, atLeast: WorldUnit = 'nm'): VolumeArray {
+/** Counts bytes of voxels. */
+export interface Traffic {
+  readBytes: number
+  writtenBytes: number
+}
+
+/** A stored array as a volume in world units. Disposing it disposes the array. @param traffic is added to */
+export function volumeArray(array: ChunkedArray, atLeast: WorldUnit = 'nm', traffic?: Traffic): VolumeArray {
   const description = describeVolume(array, atLeast)
   const count = array.countStoredChunks?.bind(array)
   return {
@@ -127,6 +133,7 @@ export function volumeArray(array: ChunkedArray, atLeast: WorldUnit = 'nm'): Vol
       const box = voxelBox(description, region)
       const data = into ?? typedArray(array.dtype, elementCount(description, box.shape))
       await array.readVoxels(box, data, signal === undefined ? {} : { signal })
+      if (traffic !== undefined) traffic.readBytes += data.byteLength
       return { data, shape: box.shape, roi: region, voxelSize: description.voxelSize }
     },
     async write(region, data, { signal } = {}) {
@@ -139,6 +146,7 @@ export function volumeArray(array: ChunkedArray, atLeast: WorldUnit = 'nm'): Vol
         )
       }
       await array.writeVoxels(box, values, signal === undefined ? {} : { signal })
+      if (traffic !== undefined) traffic.writtenBytes += values.byteLength
     },
     ...(count === undefined ? {} : { countStoredChunks: count }),
     close: () => array[Symbol.asyncDispose]() as Promise<void>,

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import * as library from '../../src/entry/index.ts'
 import * as kernels from '../../src/entry/kernels.ts'
 import * as tasks from '../../src/entry/tasks.ts'
-import { bellis, temporaryFolder } from '../support/command-line.ts'
+import { bellis, shownAddress, temporaryFolder } from '../support/command-line.ts'
 import {
   anchorsOf,
   commandsOf,
@@ -23,7 +23,29 @@ const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as Rec
   Record<string, string>
 >
 /** In an order in which the examples of their help find what they read. */
-const COMMANDS = ['demo', 'sample', 'convert', 'info', 'smooth', 'plan', 'plan convert', 'plan smooth']
+const COMMANDS = [
+  'demo',
+  'sample',
+  'convert',
+  'info',
+  'smooth',
+  'downsample',
+  'label',
+  'show',
+  'run',
+  'new',
+  'plan',
+  'plan convert',
+  'plan smooth',
+  'plan downsample',
+  'plan label',
+  'plan run',
+  'runs',
+]
+/** Their examples name a run, which is another one on every machine. */
+const COMMANDS_OF_RUNS = ['status', 'reset']
+
+const TUTORIAL = 'docs/TUTORIAL.md'
 
 /** Small enough to run all that the documents say. */
 const SAMPLE = ['sample', 'sample.hdf', '--size', '16,96,96', '--quiet']
@@ -39,10 +61,11 @@ before(async () => {
 })
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-/** An empty folder but for sample.hdf and my.hdf. */
+/** An empty folder but for sample.hdf, my.hdf and a task. */
 function folderWithSample(): string {
   const folder = mkdtempSync(join(scratch, 'run-'))
   for (const name of ['sample.hdf', 'my.hdf']) cpSync(join(scratch, name), join(folder, name))
+  cpSync(pathOf('examples/smooth.ts'), join(folder, 'smooth.ts'))
   return folder
 }
 
@@ -67,12 +90,25 @@ async function runDocumented(where: string, { words, exitCode, text }: Documente
   }
   // Its sample is large: it is run once, below.
   if (program === 'bellis' && args[0] === 'demo') return
+  if (program === 'bellis' && args[0] === 'show' && exitCode === 0) return runShow(where, args, cwd)
+  // Examples are named from the root of the checkout.
+  const inPlace = args.map((word) => (word.startsWith('examples/') ? pathOf(word) : word))
   const isFile = program === 'node' && args[0]?.startsWith('examples/')
   assert.ok(program === 'bellis' || isFile, `${where}: no test knows how to run: ${text}`)
-  const { code, stderr } = isFile
-    ? await node([pathOf(args[0] as string), ...args.slice(1)], cwd)
-    : await bellis(args, { cwd })
+  const { code, stderr } = isFile ? await node(inPlace, cwd) : await bellis(inPlace, { cwd })
   assert.equal(code, exitCode, `${where}: ${text}\n${stderr}`)
+}
+
+/** It serves until it is ended: as soon as it says where. */
+async function runShow(where: string, args: readonly string[], cwd: string): Promise<void> {
+  const { code, stderr } = await bellis([...args, '--no-open'], {
+    cwd,
+    meanwhile: async ({ pid, output }) => {
+      assert.equal((await fetch(await shownAddress(output))).status, 200)
+      process.kill(pid, 'SIGINT')
+    },
+  })
+  assert.equal(code, 0, `${where}: bellis ${args.join(' ')}\n${stderr}`)
 }
 
 describe('the documents', () => {
@@ -92,7 +128,7 @@ describe('the documents', () => {
     let count = 0
     for (const { path, blocks } of documents()) {
       for (const { language, mark, text, line } of blocks) {
-        if (language !== 'ts') continue
+        if (language !== 'ts' || path === TUTORIAL) continue
         const where = `${path}:${line}`
         count++
         if (mark.startsWith('examples/')) {
@@ -113,6 +149,8 @@ describe('the documents', () => {
 
   it('show command lines that do what they say', async () => {
     for (const document of documents()) {
+      // One step needs what those before it have made: tutorial.test.ts follows it.
+      if (document.path === TUTORIAL) continue
       const cwd = folderWithSample()
       for (const command of commandsOf(document)) await runDocumented(document.path, command, cwd)
     }
@@ -131,9 +169,10 @@ describe('the documents', () => {
     }
     const flagsIn = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, flag]) => flag))]
     const helps = await Promise.all(
-      COMMANDS.map((command) => bellis([...command.split(' '), '--help'], { cwd: scratch })),
+      [...COMMANDS, ...COMMANDS_OF_RUNS].map((command) => bellis([...command.split(' '), '--help'], { cwd: scratch })),
     )
-    const help = [...helps.map(({ stdout }) => stdout), ' --version'].join(' ')
+    const withoutExample = (text: string) => text.replaceAll(/^ {2}\$ .*$/gm, '')
+    const help = [...helps.map(({ stdout }) => withoutExample(stdout)), ' --version'].join(' ')
     assert.deepEqual(
       flagsIn(textOf('docs/CLI.md'), /`(--[a-z][a-z-]*)/g).sort(),
       flagsIn(help, /\s(--[a-z][a-z-]*)/g).sort(),

@@ -67,9 +67,12 @@ export interface DocumentedCommand {
 
 /** The command lines of blocks for the shell, in order. */
 export const commandsOf = ({ blocks }: Document): DocumentedCommand[] =>
-  blocks
-    .filter(({ language }) => language === 'sh')
-    .flatMap(({ text }) => text.split('\n'))
+  blocks.filter(({ language }) => language === 'sh').flatMap(({ text }) => commandsIn(text))
+
+/** The command lines of one block, in order. */
+export const commandsIn = (text: string): DocumentedCommand[] =>
+  text
+    .split('\n')
     .filter((line) => line.trim() !== '' && !line.startsWith('#'))
     .map(parseCommand)
 

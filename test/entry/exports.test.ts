@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import * as index from '../../src/entry/index.ts'
 import * as kernels from '../../src/entry/kernels.ts'
 import * as tasks from '../../src/entry/tasks.ts'
+import * as worker from '../../src/entry/worker.ts'
 
 // What users import. A name that goes or changes breaks their code: say so in CHANGELOG.md.
 describe('the public exports', () => {
@@ -15,6 +16,9 @@ describe('the public exports', () => {
   it("of 'bellis/tasks' are these", () => {
     assert.deepEqual(Object.keys(tasks).sort(), TASKS)
   })
+  it("of 'bellis/worker' are these", () => {
+    assert.deepEqual(Object.keys(worker).sort(), ['joinRun'])
+  })
 })
 
 const INDEX = [
@@ -25,6 +29,7 @@ const INDEX = [
   'InfrastructureError',
   'addCoordinates',
   'ceilDivide',
+  'commandTask',
   'containsRoi',
   'contextOf',
   'coordinate',
@@ -43,6 +48,7 @@ const INDEX = [
   'intersectRoi',
   'isAlignedRoi',
   'isEmptyRoi',
+  'joinRun',
   'largestDivisor',
   'maxCoordinates',
   'meetsRoi',
@@ -68,5 +74,12 @@ const INDEX = [
   'uniteRoi',
   'z',
 ]
-const KERNELS = ['cropBox', 'gaussianFilter', 'gaussianRadius', 'gaussianWeights']
-const TASKS = ['convert', 'smooth']
+const KERNELS = [
+  'cropBox',
+  'downsampleVoxels',
+  'gaussianFilter',
+  'gaussianRadius',
+  'gaussianWeights',
+  'labelComponents',
+]
+const TASKS = ['convert', 'countLabels', 'downsample', 'label', 'pyramid', 'smooth']

@@ -11,7 +11,12 @@ describe('the options of a run', () => {
     const cases: readonly [options: object, pattern: RegExp][] = [
       [{ workers: 0 }, /number of workers is 0, but must be a whole number from 1 on/],
       [{ workers: Number.NaN }, /number of workers is NaN/],
-      [{ pool: 'threads' }, /pool is threads, but must be "process", "inline" or a launcher/],
+      [
+        { pool: 'threads' },
+        /pool is threads, but must be "process", "thread", "inline", "slurm", "sge", "none" or a launcher/,
+      ],
+      [{ slurm: ['--mem=4G'] }, /slurm is --mem=4G, but must be the options of sbatch in one text/],
+      [{ sge: 5 }, /sge is 5, but must be the options of qsub in one text/],
       [{ maxRetries: -1 }, /maxRetries is -1, but must be a whole number from 0 on/],
       [{ maxWorkerRestarts: 1.5 }, /maxWorkerRestarts is 1\.5/],
       [{ timeoutMs: 0 }, /timeoutMs is 0, but must be a number of milliseconds above 0/],

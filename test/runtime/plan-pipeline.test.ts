@@ -194,7 +194,10 @@ describe('definitions', () => {
     const wrong = (options: object) => () => defineTask(options as Parameters<typeof defineTask>[0])
     assert.throws(wrong({ config: z.object({}), plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"name" is missing/)
     assert.throws(wrong({ name: 'a', plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"config"/)
-    assert.throws(wrong({ name: 'a', config: z.object({}), setup() {} }), /"plan" must be a function/)
+    assert.throws(
+      wrong({ name: 'a', config: z.object({}), setup() {} }),
+      /defineTask in \/.*plan-pipeline\.test\.ts:\d+: "plan" of "a" is missing; it must be a function/,
+    )
   })
 
   it('of a pipeline give its tasks', () => {

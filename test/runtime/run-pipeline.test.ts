@@ -127,6 +127,49 @@ describe('a run', () => {
     assert.equal((task?.pending ?? 0) + (task?.ready ?? 0), 100 - finished)
   })
 
+  it('tells of every block that was handed out what became of it, of those that come back, too', async () => {
+    const stopping = new AbortController()
+    const held = new Map<number, string>()
+    let returned = 0
+    await runInline(
+      [
+        line('a', 1000, async (block) => {
+          await setImmediate()
+          if (block.index === 100) stopping.abort()
+          if (block.index === 7) throw new Error('no such neuron')
+        }),
+      ],
+      {
+        signal: stopping.signal,
+        workers: 2,
+        onEvent: (event) => {
+          switch (event.type) {
+            case 'blocks-leased':
+              for (const index of event.indices) held.set(index, event.workerId)
+              break
+            case 'blocks-done':
+            case 'blocks-returned':
+              for (const index of event.indices) {
+                assert.equal(held.get(index), event.workerId)
+                held.delete(index)
+              }
+              if (event.type === 'blocks-returned') returned += event.indices.length
+              break
+            case 'block-retried':
+              held.delete(event.index)
+              break
+            case 'block-failed':
+              held.delete(event.failure.index)
+              break
+            default:
+          }
+        },
+      },
+    )
+    assert.deepEqual([...held], [])
+    assert.ok(returned > 0)
+  })
+
   it('stops at once with the reason when a disk is full, counting the block neither done nor failed', async () => {
     const { InfrastructureError } = await import('../../src/core/errors.ts')
     const result = await runInline([

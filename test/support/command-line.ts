@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { bytesOf } from '../../src/core/array/dtype.ts'
 import { openArray } from '../../src/entry/arrays.ts'
 
-const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
+/** What the command `bellis` is. */
+export const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
 const built = new URL('../../dist/entry/cli.js', import.meta.url)
 
 export interface CommandResult {
@@ -42,9 +44,23 @@ export function bellis(args: readonly string[], options: CommandOptions): Promis
 
 /** Runs a Node program to its end, without a terminal. @param args the file and its arguments */
 export function runNode(args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  return runProgram(process.execPath, args, options)
+}
+
+/** Runs a line as it stands, as a shell does where `bellis` is installed. */
+export async function runLine(line: string, options: CommandOptions): Promise<CommandResult> {
+  using folder = temporaryFolder()
+  symlinkSync(program, join(folder.path, 'bellis'))
+  symlinkSync(process.execPath, join(folder.path, 'node'))
+  const env = { ...options.env, PATH: `${folder.path}:${process.env.PATH}` }
+  return await runProgram('bash', ['-c', line], { ...options, env })
+}
+
+/** Runs a program to its end, without a terminal. */
+export function runProgram(file: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
   const { cwd, env = {}, input = '', ownGroup = false, meanwhile } = options
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, {
+    const child = spawn(file, args, {
       cwd,
       env: { ...process.env, ...env },
       stdio: 'pipe',
@@ -62,6 +78,15 @@ export function runNode(args: readonly string[], options: CommandOptions): Promi
       reject(error)
     })
   })
+}
+
+/** The address that `bellis show` says, as soon as it has. */
+export async function shownAddress(output: RunningCommand['output']): Promise<string> {
+  for (const end = Date.now() + 20_000; Date.now() < end; await wait(20)) {
+    const address = /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output.stdout)?.[0]
+    if (address !== undefined) return address
+  }
+  throw new Error(`no address was said: ${output.stdout}${output.stderr}`)
 }
 
 /** An empty folder that is gone when disposed. */

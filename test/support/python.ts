@@ -13,7 +13,7 @@ interface Skippable {
 }
 
 /**
- * The Python that has the pinned libraries (numpy, scipy, h5py, zarr, tensorstore), made by `scripts/python-env.mjs`.
+ * The Python that has the pinned libraries (numpy, scipy, h5py, zarr, tensorstore) and mypy, made by `scripts/python-env.mjs`.
  * Where there is none the test is skipped with a message, or fails where the variable `CI` is set:
  *
  *     it('agrees with SciPy', async (t) => {

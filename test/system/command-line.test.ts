@@ -40,7 +40,19 @@ function assertPlain(text: string): void {
 
 describe('the command', () => {
   it('helps with every command, with an example of its use, and says its version', async () => {
-    const commands = ['', 'demo', 'sample', 'info', 'convert', 'smooth', 'plan', 'plan convert', 'plan smooth']
+    const commands = [
+      '',
+      'demo',
+      'sample',
+      'info',
+      'convert',
+      'smooth',
+      'run',
+      'plan',
+      'plan convert',
+      'plan smooth',
+      'plan run',
+    ]
     const calls = [...commands.map((name) => [...name.split(' ').filter(Boolean), '--help']), ['--version']]
     const input = JSON.stringify(calls.map((args) => ({ args, cwd: shared.path })))
     const program = fileURLToPath(new URL('call-many.ts', import.meta.url))
@@ -62,11 +74,17 @@ describe('the command', () => {
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok([...smoothTo('out.zarr/s'), '--json'], folder.path)
     assertPlain(stderr)
-    const { ok: done, seconds, tasks, ...rest } = JSON.parse(stdout)
+    const { ok: done, seconds, tasks, workers, ...rest } = JSON.parse(stdout)
     assert.deepEqual([done, rest], [true, { interrupted: false }])
     assert.ok(seconds > 0)
     assert.equal(tasks.length, 1)
-    const { blocksPerSecond, voxelsPerSecond, ...counts } = tasks[0]
+    // Each block of 8 × 32 × 32 uint8 voxels is written once and read with the context around it.
+    assert.equal(workers.writtenBytes, 18 * 8 * 32 * 32)
+    assert.ok(workers.readBytes > workers.writtenBytes && workers.peakMemory > 2 ** 20, stdout)
+    assert.ok(workers.workingSeconds > 0 && workers.workingSeconds < workers.seconds, stdout)
+    const { blocksPerSecond, voxelsPerSecond, blockMs, ...counts } = tasks[0]
+    assert.equal(blockMs.count, 18)
+    assert.ok(blockMs.p50 > 0 && blockMs.p50 <= blockMs.p95 && blockMs.p95 <= blockMs.max, stdout)
     assert.deepEqual(counts, {
       id: 'smooth',
       total: 18,
@@ -78,6 +96,27 @@ describe('the command', () => {
       failures: [],
     })
     assert.ok(blocksPerSecond > 0 && Math.abs(voxelsPerSecond / blocksPerSecond - 8 * 32 * 32) < 1)
+  })
+
+  it('writes all that happens to a file with --events, and says where that can not be', async () => {
+    using folder = temporaryFolder()
+    const file = join(folder.path, 'events.jsonl')
+    await ok([...smoothTo('out.zarr/s'), '--events', file], folder.path)
+    const events = readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.equal(events[0].type, 'run-started')
+    assert.equal(events.at(-1).type, 'run-finished')
+    assert.ok(events.every(({ time }) => !Number.isNaN(Date.parse(time))))
+    const done = events.flatMap((event) => (event.type === 'blocks-done' ? event.indices : []))
+    assert.equal(new Set(done).size, 18)
+    const { code, stderr } = await bellis([...smoothTo('out.zarr/t'), '--events', 'no/such/folder/e'], {
+      cwd: folder.path,
+    })
+    assert.equal(code, 2)
+    assert.match(stderr, /^bellis: The events can't be written to no\/such\/folder\/e: ENOENT/)
+    assert.equal(existsSync(join(folder.path, 'out.zarr/t')), false)
   })
 
   it('says nothing with --quiet, warnings included, but errors', async () => {
@@ -92,8 +131,22 @@ describe('the command', () => {
   it('without a terminal tells its progress in lines, at most one in 10 s, and the result on standard output', async () => {
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
-    assert.match(stderr, /^\d+\.\d s: smooth \d+\/18\n$/)
-    assert.match(stdout, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s\n$/)
+    // On a slow machine it may take longer than the 10 s.
+    const [, progress = ''] =
+      /^To add a worker[^\n]*:\n {2}bellis worker \.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n([\s\S]*)$/.exec(
+        stderr,
+      ) ?? []
+    const lines = [...progress.matchAll(/^(\d+\.\d|\d+) s: smooth \d+\/18\n/gm)]
+    assert.equal(lines.map(([line]) => line).join(''), progress, stderr)
+    assert.ok(lines.length >= 1 && lines.length <= 1 + Number(lines.at(-1)?.[1]) / 10, stderr)
+    const [counts = '', blocks = '', workers = '', ...others] = stdout.split('\n')
+    assert.match(counts, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s$/)
+    assert.match(blocks, /^ {2}a block took \d[\d.]* ms: half of them at most .+, 95 % at most .+, the longest .+$/)
+    assert.match(
+      workers,
+      /^workers: \d+ % of their time in blocks; read \d+ kB, wrote 147 kB; at most \d+ MB of memory each$/,
+    )
+    assert.deepEqual(others, [''])
     assertPlain(stdout)
   })
 })

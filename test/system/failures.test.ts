@@ -246,9 +246,9 @@ describe('a task that no worker can set up ends the run in seconds, with its ver
     assertAbandoned(driven, /ended 6 times in a row .*the model has 3 layers, not 4/)
   })
 
-  it('its setup hangs, with a time limit', async () => {
+  it('its setup hangs, with a time limit for that', async () => {
     using folder = temporaryFolder()
-    const options = { timeoutMs: 500, maxWorkerRestarts: 1 }
+    const options = { setupTimeoutMs: 500, maxWorkerRestarts: 1 }
     const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 8, how: 'setup-hangs' }, options)
     assertAbandoned(driven, /Setting up "misbehave" took longer than 0\.5 s/)
   })

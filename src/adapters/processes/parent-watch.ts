@@ -13,14 +13,15 @@ const PROGRAM = `
 
 /**
  * Ends this process when the one that started it is gone, however it went: nobody would end a worker that hangs then.
+ * @param parent its number, from that process itself: it may be gone before this one asks
  * @param graceMs what the running block may still take
  */
-export function endWithParent(graceMs: number): void {
+export function endWithParent(parent: number, graceMs: number): void {
   // There a process keeps the number of its parent when that is gone.
   if (process.platform === 'win32') return
   const watch = new Worker(PROGRAM, {
     eval: true,
-    workerData: { parent: process.ppid, checkMs: CHECK_MS, graceMs },
+    workerData: { parent, checkMs: CHECK_MS, graceMs },
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 },
   })

@@ -12,14 +12,16 @@ import { listNodes, readNode } from './hierarchy.ts'
 import { range, type ZarrMetadata } from './metadata.ts'
 import { toV2Json } from './metadata-v2.ts'
 import { toV3Json } from './metadata-v3.ts'
-import { isOmeShaped, placeInOme, withoutOme } from './ome.ts'
-import { placementAttributes } from './placement-attributes.ts'
+import { inNanometers, isOmeShaped, type OmeLevel, placeInOme, withoutOme } from './ome.ts'
+import { placementAttributes, readAxes } from './placement-attributes.ts'
 import { joinKey, parentKey, type Store } from './store.ts'
 
 /** What creating an array will do, all of it checked. */
 export interface CreatePlan {
   readonly metadata: ZarrMetadata
   readonly axes: readonly ArrayAxis[]
+  /** Name of the array beside it whose pyramid it joins. */
+  readonly levelOf?: string | undefined
   /** Keys of groups to make, outermost first. */
   readonly newGroups: readonly string[]
   readonly existing: 'none' | 'replace'
@@ -42,10 +44,11 @@ export async function planNewArray(
   const zarrFormat = chooseFormat(path, options, found)
   const axes = axesFor(options, path)
   const metadata = newMetadata(path, zarrFormat, axes, options)
+  const planned = { metadata, axes, newGroups, levelOf: options.levelOf }
   const existing = isNew ? undefined : await readNode(store, key)
   if (existing === undefined) {
     if (key !== '') await refuseFolder(store, key, path)
-    return { metadata, axes, newGroups, existing: 'none' }
+    return { ...planned, existing: 'none' }
   }
   if (existing.kind === 'group') {
     // Replacing a group would remove arrays that nobody named.
@@ -56,7 +59,7 @@ export async function planNewArray(
       `${path} is ${what}, which is never overwritten; choose another name, or remove it.`,
     )
   }
-  if (options.ifExists === 'replace') return { metadata, axes, newGroups, existing: 'replace' }
+  if (options.ifExists === 'replace') return { ...planned, existing: 'replace' }
   throw new ConfigError(
     'DATASET_EXISTS',
     `${path} exists already; continue into it by resuming, overwrite it (--overwrite), or choose another name.`,
@@ -296,7 +299,7 @@ async function writePlanned(
   plan: CreatePlan,
   written: Map<string, JsonObject>,
 ): Promise<void> {
-  const { metadata, axes, newGroups, existing } = plan
+  const { metadata, newGroups, existing } = plan
   const { zarrFormat } = metadata
   const put = async (file: string, json: JsonObject) => {
     written.set(file, json)
@@ -307,7 +310,7 @@ async function writePlanned(
     if (zarrFormat === 2) await put(joinKey(group, '.zgroup'), { zarr_format: 2 })
     else await put(joinKey(group, 'zarr.json'), { zarr_format: 3, node_type: 'group', attributes: {} })
   }
-  if (key !== '') await placeInParent(store, key, axes, zarrFormat, put)
+  if (key !== '') await placeInParent(store, key, plan, put)
   if (zarrFormat === 3) {
     await put(joinKey(key, 'zarr.json'), toV3Json(metadata))
   } else {
@@ -320,18 +323,28 @@ async function writePlanned(
 async function placeInParent(
   store: Store,
   key: string,
-  axes: readonly ArrayAxis[],
-  zarrFormat: 2 | 3,
+  { metadata: { zarrFormat }, axes, levelOf }: CreatePlan,
   put: (file: string, json: JsonObject) => Promise<void>,
 ): Promise<void> {
   const parent = parentKey(key)
   const node = await readNode(store, parent)
   if (node?.kind !== 'group') return
-  const name = parent === '' ? key : key.slice(parent.length + 1)
+  const path = parent === '' ? key : key.slice(parent.length + 1)
+  const finest = levelOf === undefined ? undefined : await finestLevel(store, parent, levelOf)
   const attributes = isOmeShaped(axes)
-    ? placeInOme(node.attributes, name, axes, zarrFormat)
-    : withoutOme(node.attributes, name)
+    ? placeInOme(node.attributes, { path, axes }, zarrFormat, finest)
+    : withoutOme(node.attributes, path)
   if (attributes === undefined) return
   if (zarrFormat === 2) await put(joinKey(parent, '.zattrs'), attributes)
   else await put(joinKey(parent, 'zarr.json'), { ...node.json, attributes })
+}
+
+/** The array beside a new one whose pyramid that joins, as it places itself. @throws ConfigError `NO_SUCH_DATASET` */
+async function finestLevel(store: Store, parent: string, path: string): Promise<OmeLevel> {
+  const node = await readNode(store, joinKey(parent, path))
+  if (node?.kind === 'array') return { path, axes: inNanometers(readAxes(node.metadata)) }
+  throw new ConfigError(
+    'NO_SUCH_DATASET',
+    `${store.where(joinKey(parent, path))} is no array, so that no coarser level of it can be made.`,
+  )
 }

@@ -15,8 +15,9 @@ const temporaryName = () => `${TEMPORARY_PREFIX}${writer}-${writes++}`
 /**
  * A folder of a file system. A write goes to a temporary name in the same folder and is renamed, so a kill leaves the old
  * file or the new one. What a killed writer leaves (`.tmp-*`) costs disk space alone, and goes with the array when it is replaced.
+ * @param options `fsync`: a write ends when it is on the disk itself, with its name, against a loss of power. @default false
  */
-export function fileStore(root: string): Store {
+export function fileStore(root: string, { fsync = false }: { readonly fsync?: boolean } = {}): Store {
   const where = (key: string) => (key === '' ? root : join(root, key))
   return {
     writable: true,
@@ -24,7 +25,7 @@ export function fileStore(root: string): Store {
     get: (key, into) => readWhole(where(key), into),
     getUnless: (key, known) => readUnless(where(key), known),
     open: (key) => openParts(where(key)),
-    put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts),
+    put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, fsync),
     remove: (key) => removeTree(where(key)),
     async list(key) {
       const path = where(key)
@@ -131,43 +132,58 @@ async function openParts(path: string): Promise<PartReader | undefined> {
   }
 }
 
-async function replaceFile(folder: string, path: string, parts: readonly Uint8Array[]): Promise<void> {
+async function replaceFile(folder: string, path: string, parts: readonly Uint8Array[], fsync: boolean): Promise<void> {
   const temporary = join(folder, temporaryName())
   try {
-    const file = await openNew(folder, temporary)
+    const file = await openNew(folder, temporary, fsync)
     try {
       let position = 0
       for (const part of parts) position = await writeFully(file, part, position)
+      if (fsync) await sync(file)
     } finally {
       await close(file)
     }
     await call<void>((done) => fs.rename(temporary, path, done))
+    if (fsync) await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {})
     throw ioError('write', path, error)
   }
 }
 
-async function openNew(folder: string, path: string): Promise<number> {
+const sync = (file: number) => call<void>((done) => fs.fsync(file, done))
+
+/** A name is on the disk when its folder is. */
+async function syncFolder(folder: string): Promise<void> {
+  const file = await open(folder, 'r')
+  try {
+    await sync(file)
+  } finally {
+    await close(file)
+  }
+}
+
+async function openNew(folder: string, path: string, fsync: boolean): Promise<number> {
   try {
     return await open(path, 'wx')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    await makeFolder(folder)
+    await makeFolder(folder, fsync)
     return open(path, 'wx')
   }
 }
 
 /** Node's own `recursive` calls every failure ENOENT, also a file system that is read-only. */
-async function makeFolder(folder: string): Promise<void> {
+async function makeFolder(folder: string, fsync: boolean): Promise<void> {
   try {
     await mkdir(folder)
+    if (fsync) await syncFolder(dirname(folder))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return
     if (code !== 'ENOENT' || dirname(folder) === folder) throw error
-    await makeFolder(dirname(folder))
-    await makeFolder(folder)
+    await makeFolder(dirname(folder), fsync)
+    await makeFolder(folder, fsync)
   }
 }
 

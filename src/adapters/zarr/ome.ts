@@ -1,3 +1,4 @@
+import { axesOf, placeAxes } from '../../core/geometry/placement.ts'
 import type { ArrayAxis } from '../../ports/chunked-array.ts'
 import { addExactly, centerOf, multiplyExactly } from './decimals.ts'
 import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
@@ -46,6 +47,8 @@ interface Transform {
   readonly translation: readonly number[] | undefined
 }
 
+const hasAxes = ({ axes }: JsonObject, rank: number): boolean => Array.isArray(axes) && axes.length === rank
+
 const hasTranslation = (transformations: Json | undefined): boolean =>
   objects(transformations).some(({ type }) => type === 'translation')
 
@@ -86,26 +89,41 @@ export function isOmeShaped(axes: readonly ArrayAxis[]): boolean {
   return /^t?c?s{2,3}$/.test(order) && names.size === axes.length && axes.some((axis) => axis.scale !== undefined)
 }
 
+/** An array below a group, and where it lies. */
+export interface OmeLevel {
+  /** Below the group. */
+  readonly path: string
+  readonly axes: readonly ArrayAxis[]
+}
+
 /**
  * A group's attributes with one array placed in its multiscales: the entry that names it is changed, or one is added.
  * Each array beside a pyramid gets an entry of its own, so readers that know the first entry alone still see a whole one.
- * @param path of the array below the group
+ * @param finest the array whose pyramid this one joins as a coarser level; it gets an entry where it has none
  * @returns undefined where the group's metadata are of a version that can't be added to
  */
 export function placeInOme(
   attributes: JsonObject,
-  path: string,
-  axes: readonly ArrayAxis[],
+  level: OmeLevel,
   zarrFormat: 2 | 3,
+  finest?: OmeLevel,
 ): JsonObject | undefined {
   const ome = isJsonObject(attributes.ome) ? attributes.ome : {}
   if (zarrFormat === 3 && ome.version !== undefined && ome.version !== '0.5') return undefined
-  const before = multiscalesOf(attributes)
-  const mine = before.find((multiscale) => datasetPaths(multiscale).includes(path))
-  const after =
-    mine === undefined
-      ? [...before, newMultiscale(path, axes, zarrFormat)]
-      : before.map((multiscale) => (multiscale === mine ? replaced(mine, path, axes, zarrFormat) : multiscale))
+  const isNamed =
+    ({ path, axes }: OmeLevel) =>
+    (entry: JsonObject) =>
+      datasetPaths(entry).includes(path) && (datasetPaths(entry).length === 1 || hasAxes(entry, axes.length))
+  const all = multiscalesOf(attributes)
+  // A level of a pyramid has no entry of its own.
+  const before =
+    finest === undefined ? all : all.filter((entry) => datasetPaths(entry).some((path) => path !== level.path))
+  const mine = before.find(isNamed(finest ?? level))
+  const isPyramid = finest !== undefined || (mine !== undefined && datasetPaths(mine).length > 1)
+  const entry = isPyramid
+    ? withLevel(mine ?? newMultiscale(finest as OmeLevel, zarrFormat), level)
+    : newMultiscale(level, zarrFormat)
+  const after = mine === undefined ? [...before, entry] : before.map((other) => (other === mine ? entry : other))
   if (zarrFormat === 2) return { ...attributes, multiscales: after }
   return { ...attributes, ome: { ...ome, version: '0.5', multiscales: after } }
 }
@@ -130,18 +148,41 @@ const transformations = (axes: readonly ArrayAxis[]): JsonObject[] => [
   },
 ]
 
-const newMultiscale = (path: string, axes: readonly ArrayAxis[], zarrFormat: 2 | 3): JsonObject => ({
+const describeAxes = (axes: readonly ArrayAxis[]): JsonObject[] =>
+  axes.map(({ name, type, unit }) => ({ name, type, ...(unit === undefined ? {} : { unit }) }))
+
+const newMultiscale = ({ path, axes }: OmeLevel, zarrFormat: 2 | 3): JsonObject => ({
   ...(zarrFormat === 2 ? { version: '0.4' } : {}),
   name: path,
-  axes: axes.map(({ name, type, unit }) => ({ name, type, ...(unit === undefined ? {} : { unit }) })),
+  axes: describeAxes(axes),
   datasets: [{ path, coordinateTransformations: transformations(axes) }],
 })
 
-/** A level of a pyramid keeps the others and what the group says of all; an entry for one array is made anew. */
-function replaced(multiscale: JsonObject, path: string, axes: readonly ArrayAxis[], zarrFormat: 2 | 3): JsonObject {
-  if (datasetPaths(multiscale).length === 1) return newMultiscale(path, axes, zarrFormat)
-  const datasets = objects(multiscale.datasets).map((dataset) =>
-    dataset.path === path ? { ...dataset, coordinateTransformations: transformations(axes) } : dataset,
-  )
-  return { ...multiscale, datasets }
+/**
+ * A pyramid with one level added, or placed anew; finest first. The others stay where they are, said in nm as the new one is: one
+ * list of axes holds for all. For the same reason a transformation of the whole becomes a part of each.
+ */
+function withLevel(multiscale: JsonObject, level: OmeLevel): JsonObject {
+  const { coordinateTransformations: _, ...kept } = multiscale
+  const rank = level.axes.length
+  const others = objects(multiscale.datasets).flatMap((dataset) => {
+    const axes = readOmeAxes({ multiscales: [multiscale] }, String(dataset.path), rank)
+    return axes === undefined || dataset.path === level.path ? [] : [{ dataset, axes: inNanometers(axes) }]
+  })
+  const mine = objects(multiscale.datasets).find(({ path }) => path === level.path) ?? { path: level.path }
+  const volume = (axes: readonly ArrayAxis[]) => axes.reduce((product, { scale = 1 }) => product * scale, 1)
+  const levels = [...others, { dataset: mine, axes: level.axes }].sort((a, b) => volume(a.axes) - volume(b.axes))
+  return {
+    ...kept,
+    axes: describeAxes(level.axes),
+    datasets: levels.map(({ dataset, axes }) => ({ ...dataset, coordinateTransformations: transformations(axes) })),
+  }
 }
+
+/** The same axes with lengths in nm. */
+export const inNanometers = (axes: readonly ArrayAxis[]): ArrayAxis[] =>
+  axesOf(
+    placeAxes(axes),
+    axes.map((axis) => axis.name),
+    axes,
+  )

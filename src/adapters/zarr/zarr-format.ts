@@ -26,12 +26,14 @@ export interface ZarrFormatOptions {
 
 /** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses for reading. */
 export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
-  const storeOf = (container: string) =>
-    /^https?:\/\//i.test(container) ? httpStore(container, options.http) : fileStore(container)
+  const storeOf = (container: string, fsync = false) =>
+    /^https?:\/\//i.test(container) ? httpStore(container, options.http) : fileStore(container, { fsync })
   return {
     name: 'zarr',
-    open: async (container, inner, { mode = 'r' } = {}) => openArray(storeOf(container), parseInner(inner), mode),
-    create: async (container, inner, create) => createArray(storeOf(container), parseInner(inner), create),
+    open: async (container, inner, { mode = 'r', fsync } = {}) =>
+      openArray(storeOf(container, fsync), parseInner(inner), mode),
+    create: async (container, inner, create) =>
+      createArray(storeOf(container, create.fsync), parseInner(inner), create),
     planCreate: async (container, inner, create) => planCreate(storeOf(container), parseInner(inner), create),
     async list(container, inner, { limit = 1000 } = {}) {
       const store = storeOf(container)

@@ -62,9 +62,11 @@ Made:
   ${picture}                 one section of the three, side by side
 
 Look at it:
+  ${command} show ${raw} ${labels}     in the browser, with Neuroglancer
+  ${command} show ${raw} ${once} ${twice}
   ${command} info ${zarr}        shapes, chunks, voxel sizes
   open ${picture}
-  napari ${zarr}/volumes     (with the napari-ome-zarr plugin), or Neuroglancer, or zarr-python:
+  napari ${zarr}/volumes     (with the napari-ome-zarr plugin), or zarr-python:
   python -c "import zarr; print(zarr.open('${once}').shape)"`,
   )
 }

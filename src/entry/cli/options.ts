@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { ConfigError } from '../../core/errors.ts'
 import type { RunOptions } from '../run.ts'
 
 /** Options of every command. */
@@ -11,9 +13,18 @@ export interface CommonOptions {
 /** Options of every command that runs blocks. */
 export interface RunFlags extends CommonOptions {
   readonly workers?: number
-  readonly pool?: 'process' | 'inline'
+  readonly pool?: 'process' | 'thread' | 'inline' | 'slurm' | 'sge' | 'none'
+  readonly slurm?: string
+  readonly sge?: string
+  readonly host?: string
+  readonly port?: number
+  readonly tlsCert?: string
+  readonly tlsKey?: string
   readonly maxRetries?: number
   readonly timeout?: number
+  readonly events?: string
+  readonly db?: string
+  readonly fsync?: boolean
   readonly overwrite?: boolean
   readonly yes?: boolean
   readonly dryRun?: boolean
@@ -31,20 +42,67 @@ export const commonOptions = (command: Command): Command =>
 export const workerOptions = (command: Command): Command =>
   commonOptions(command)
     .option('--workers <n>', 'workers in all (default: the processors of this machine)', wholeNumber(1))
-    .addOption(new Option('--pool <kind>', 'where blocks are done').choices(['process', 'inline']).default('process'))
+    .addOption(
+      new Option('--pool <kind>', 'where blocks are done')
+        .choices(['process', 'thread', 'inline', 'slurm', 'sge', 'none'])
+        .default('process'),
+    )
+    .option('--slurm <options>', 'what sbatch is given for each worker, as one quoted text')
+    .option('--sge <options>', 'what qsub is given for each worker, as one quoted text')
+    .option('--host <address>', 'where workers of other machines come in (default: 127.0.0.1, this machine alone)')
+    .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
+    .option('--tls-cert <file>', 'certificate, PEM: workers come in by TLS')
+    .option('--tls-key <file>', 'its key, PEM')
 
 export const runOptions = (command: Command): Command =>
   workerOptions(command)
     .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
     .option('--timeout <seconds>', 'what one block may take (default: no limit)', seconds)
-    .option('--overwrite', 'replace an output that exists')
+    .option('--events <file>', 'write everything that happens to a file, a line of JSON each')
+    .option('--db <url>', "where progress is kept: mongodb://… (default: SQLite in the run's folder)")
+    .option('--fsync', 'wait until every block is on the disk itself: what is done outlives a loss of power')
+    .option('--overwrite', 'start again: replace the outputs, and forget what was done')
     .option('--yes', 'do not ask')
     .option('--dry-run', 'say what would be done, write nothing')
     .option('--run-dir <folder>', "where the run's folder is made (default: .bellis)")
 
 /** The options of a run that the flags say. */
-export const runOptionsOf = ({ workers, pool, maxRetries, timeout, overwrite, runDir }: RunFlags): RunOptions =>
-  given({ workers, pool, maxRetries, timeoutMs: timeout === undefined ? undefined : timeout * 1000, overwrite, runDir })
+export const runOptionsOf = (flags: RunFlags): RunOptions => {
+  const { workers, pool, slurm, sge, host, port, maxRetries, timeout, overwrite, runDir, fsync } = flags
+  const timeoutMs = timeout === undefined ? undefined : timeout * 1000
+  return given({
+    workers,
+    pool,
+    slurm,
+    sge,
+    host,
+    port,
+    ...tlsOf(flags),
+    maxRetries,
+    timeoutMs,
+    progress: flags.db,
+    fsync,
+    overwrite,
+    runDir,
+  })
+}
+
+/** The certificate and its key. @throws ConfigError `INVALID_CONFIG` when one is given alone, `NO_SUCH_FILE` */
+function tlsOf({ tlsCert, tlsKey }: RunFlags): Pick<RunOptions, 'tls'> {
+  if (tlsCert === undefined && tlsKey === undefined) return {}
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new ConfigError('INVALID_CONFIG', 'TLS needs both a certificate and its key: --tls-cert and --tls-key.')
+  }
+  return { tls: { cert: readPem(tlsCert), key: readPem(tlsKey) } }
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError('NO_SUCH_FILE', `${path} can't be read: ${(error as Error).message}`, { cause: error })
+  }
+}
 
 /** A parser of whole numbers from `least` on. */
 export const wholeNumber =

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import type { Command } from 'commander'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
 import type { CommonOptions } from './options.ts'
 
@@ -48,6 +49,22 @@ export function reportError(error: unknown, args: readonly string[]): number {
     process.stderr.write(`caused by ${cause.stack}\n`)
   }
   return known ? 2 : 1
+}
+
+/** Lets a command, and those below it, throw what is wrong with a call, and tell it in one line, a suggestion included. */
+export function strict(command: Command): Command {
+  command.exitOverride().configureOutput({ outputError })
+  for (const below of command.commands) strict(below)
+  return command
+}
+
+function outputError(text: string, write: (text: string) => void): void {
+  write(
+    `${text
+      .trim()
+      .replace(/^error: /, 'bellis: ')
+      .replaceAll(/\s*\n\s*/g, ' ')}\n`,
+  )
 }
 
 /** `12.3 GB`, `384 kB`. */

@@ -9,16 +9,16 @@ import { paint, showBytes } from './output.ts'
 /** What a worker needs besides its blocks: Node and the libraries. */
 const WORKER_BYTES = 80_000_000n
 
-/** What would run, for people. */
-export function describePlan(pipeline: PlannedPipeline, options: RunOptions): string {
+/** What would run, for people. @param done blocks of each task that are done already */
+export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {
   const workers = options.workers ?? availableParallelism()
   return [
-    ...pipeline.tasks.map((task) => describeTask(task)),
+    ...pipeline.tasks.map((task, number) => describeTask(task, done[number] ?? 0)),
     `${workers} ${workers === 1 ? 'worker' : 'workers'}; nothing was written.`,
   ].join('\n')
 }
 
-function describeTask(task: PlannedTask): string {
+function describeTask(task: PlannedTask, done: number): string {
   const { grid } = task
   const rows: (readonly [string, string])[] = [
     ...(task.after.length > 0 ? [['after', task.after.join(', ')] as const] : []),
@@ -26,6 +26,7 @@ function describeTask(task: PlannedTask): string {
       'blocks',
       `${grid.blockCount} (${grid.shape.join(' × ')}), ${grid.levelCount} ${grid.levelCount === 1 ? 'level: all independent' : 'levels of blocks that may not run together'}`,
     ],
+    ...(done > 0 ? [['done already', `${done} of them`] as const] : []),
     ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
     ['region', `${showRoiInNm(grid.totalWriteRoi, task.unit)} nm, fit ${grid.fit}`],
     ['memory', `about ${showBytes(memoryPerWorker(task))} per worker`],
@@ -51,16 +52,16 @@ const chunkCount = (array: VolumeDescription): bigint =>
 const memoryPerWorker = (task: PlannedTask): bigint => WORKER_BYTES + 2n * task.bytesPerBlock
 
 /** What would run, for programs. */
-export const planDocument = (pipeline: PlannedPipeline, options: RunOptions) => ({
+export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]) => ({
   workers: options.workers ?? availableParallelism(),
   unit: pipeline.unit,
-  tasks: pipeline.tasks.map((task) => ({
+  tasks: pipeline.tasks.map((task, number) => ({
     id: task.id,
     after: task.after,
     blocks: task.grid.blockCount,
     gridShape: task.grid.shape,
     levels: task.grid.levelCount,
-    done: 0,
+    done: done[number] ?? 0,
     fit: task.grid.fit,
     totalRoi: task.grid.totalRoi,
     readRoi: task.grid.readRoi,

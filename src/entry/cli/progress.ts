@@ -1,8 +1,9 @@
-import type { RunEvent, TaskCounts } from '../../runtime/run-events.ts'
+import type { JobsReport, RunEvent, TaskCounts } from '../../runtime/run-events.ts'
 import { paint, showCount, showDuration } from './output.ts'
 
 const BAR_WIDTH = 24
 const PLAIN_EVERY_MS = 10_000
+const JOBS_EVERY_MS = 30_000
 
 /**
  * Shows a run's progress on standard error: a bar per task that is drawn anew on a terminal, else a plain line at most
@@ -13,6 +14,9 @@ export class ProgressDisplay {
   readonly #terminal = Boolean(process.stderr.isTTY)
   #linesDrawn = 0
   #lastPlain = 0
+  #lastJobs = 0
+  #jobTrouble: string | undefined
+  #absentJobs = 0
 
   readonly receive = (event: RunEvent): void => {
     switch (event.type) {
@@ -30,11 +34,40 @@ export class ProgressDisplay {
           `block ${event.taskId}/${event.index} failed (try ${event.attempt}), trying again: ${firstLine(event.error.message)}`,
         )
         break
+      case 'jobs':
+        this.#tellJobs(event)
+        break
+      case 'warning':
+        this.note(`warning: ${event.message}`)
+        break
+      case 'store':
+        this.note(event.message)
+        break
       case 'run-finished':
         this.end()
         break
       default:
     }
+  }
+
+  /** Why jobs wait, at once at first, then at most every so often; trouble and its end whenever they come. */
+  #tellJobs(report: JobsReport): void {
+    const { queue, trouble, reasons, pending, running, absent } = report
+    if (trouble !== this.#jobTrouble) {
+      this.#jobTrouble = trouble
+      this.note(trouble === undefined ? `${queue} answers again` : firstLine(trouble))
+    }
+    if ((absent?.count ?? 0) > this.#absentJobs && absent !== undefined) {
+      const what =
+        absent.count === 1 ? '1 job runs, but its worker has' : `${absent.count} jobs run, but their workers have`
+      this.note(`${queue}: ${what} not come in; can nodes reach this machine (--host, --port)? See ${absent.logFile}`)
+    }
+    this.#absentJobs = absent?.count ?? 0
+    const now = performance.now()
+    if (reasons.length === 0 || (now - this.#lastJobs < JOBS_EVERY_MS && this.#lastJobs > 0)) return
+    this.#lastJobs = now
+    const why = reasons.map(({ reason, count }) => (reasons.length > 1 ? `${count}× ${reason}` : reason)).join(', ')
+    this.note(`${queue}: ${running} of ${running + pending} jobs run; the others wait: ${why}`)
   }
 
   /** A line above the bars. */

@@ -1,57 +1,110 @@
+import { relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, toWireError } from '../../core/errors.ts'
 import type { TaskLike } from '../../runtime/define-task.ts'
+import { messageAndPlace } from '../../runtime/error-place.ts'
 import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
-import type { RunResult, TaskResult } from '../../runtime/run-pipeline.ts'
+import type { RunResult, TaskResult, WorkersResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
-import { execute, planTasks } from '../run.ts'
+import { writeEvents } from '../event-file.ts'
+import { execute, planTasks, type RunOptions } from '../run.ts'
+import { runFolder } from '../run-place.ts'
+import { readRunState } from '../run-state.ts'
+import type { UserCodeWatch } from '../user-code.ts'
+import type { Invitation } from '../worker-pool.ts'
 import { type RunFlags, runOptionsOf } from './options.ts'
-import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
+import { paint, printJson, say, showBytes, showCount, showDuration, warn } from './output.ts'
 import { describePlan, planDocument } from './plan-report.ts'
 import { ProgressDisplay } from './progress.ts'
 
 const MAX_SHOWN_FAILURES = 100
 
+/** What a command says after a run that did all: fields for the document of `--json`, and a text for people. */
+export interface Conclusion {
+  readonly document: object
+  readonly text: string
+}
+
 /**
  * What every command that runs blocks does: plan, ask where it must, run with progress, report, and set the exit code.
+ * @param watch over a user's code in this process
+ * @param conclude called when every block is done
  * @returns the result, or undefined where only the plan was shown
  */
-export async function runTasks(tasks: readonly TaskLike[], flags: RunFlags): Promise<RunResult | undefined> {
+export async function runTasks(
+  tasks: readonly TaskLike[],
+  flags: RunFlags,
+  { watch, conclude }: { watch?: UserCodeWatch; conclude?: () => Promise<Conclusion> } = {},
+): Promise<RunResult | undefined> {
   const options = runOptionsOf(flags)
-  const pipeline = await planTasks(tasks, options)
+  const plan = () => planTasks(tasks, options)
+  const pipeline = await (watch === undefined ? plan() : watch.guard(plan))
   for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
   if (flags.dryRun) {
-    if (flags.json) printJson(planDocument(pipeline, options))
-    else process.stdout.write(`${describePlan(pipeline, options)}\n`)
+    const done = flags.overwrite ? [] : await countDone(pipeline, options)
+    if (flags.json) printJson(planDocument(pipeline, options, done))
+    else process.stdout.write(`${describePlan(pipeline, options, done)}\n`)
     return undefined
   }
   if (flags.overwrite) await confirmOverwrite(pipeline, flags)
-  const result = await runWithSignals(pipeline, flags)
-  report(result, flags)
+  const result = await runWithSignals(pipeline, flags, watch)
+  report(result, flags, result.ok ? await conclude?.() : undefined)
   if (result.interrupted) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
   return result
 }
 
-async function runWithSignals(pipeline: PlannedPipeline, flags: RunFlags): Promise<RunResult> {
+/** How many blocks of each task an earlier start of the same run has done. */
+async function countDone(pipeline: PlannedPipeline, options: RunOptions): Promise<number[]> {
+  const state = await readRunState(runFolder(pipeline, options), { place: options.progress, limit: 0 })
+  return state?.tasks.map(({ completed }) => completed) ?? []
+}
+
+async function runWithSignals(
+  pipeline: PlannedPipeline,
+  flags: RunFlags,
+  watch: UserCodeWatch | undefined,
+): Promise<RunResult> {
   const events = new EventStream()
   const display = new ProgressDisplay()
   if (!flags.quiet) events.listen(display.receive)
+  using _written =
+    flags.events === undefined ? undefined : writeEvents(flags.events, events, (message) => warn(flags, message))
   const stopping = new AbortController()
+  watch?.signal.addEventListener('abort', () => stopping.abort())
   const onSignal = () => {
-    if (stopping.signal.aborted) process.exit(130)
+    if (stopping.signal.aborted) (watch ?? process).exit(130)
     stopping.abort()
     display.note('Stopping: running blocks may finish; Ctrl-C again stops at once.')
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   try {
-    return await execute(pipeline, { ...runOptionsOf(flags), signal: stopping.signal }, events)
+    const result = await execute(
+      pipeline,
+      { ...runOptionsOf(flags), signal: stopping.signal, onListening: (invitation) => invite(invitation, flags) },
+      events,
+    )
+    if (!watch?.signal.aborted) return result
+    return { ...result, ok: false, interrupted: false, error: toWireError(watch.signal.reason) }
   } finally {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
   }
+}
+
+/** Says how more workers are added. The token is shown on a terminal alone: where errors go to a file, that is a log. */
+function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
+  if (flags.quiet) return
+  const lines = [`bellis worker ${shellQuote(relative(process.cwd(), folder) || '.')}`]
+  if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
+    lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
+  }
+  lines.push(submit)
+  const where = isLoopback ? ' (on this machine; --host 0.0.0.0 lets in others)' : ''
+  const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
+  process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
 }
 
 async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Promise<void> {
@@ -75,9 +128,14 @@ async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Pro
 /** A result for programs: the contract of `--json`. */
 export const resultDocument = ({ tasks, ...run }: RunResult) => ({ ...run, tasks: tasks.map(taskDocument) })
 
-function report(result: RunResult, flags: RunFlags): void {
-  if (flags.json) printJson(resultDocument(result))
-  for (const task of result.tasks) say(flags, describeTask(task, result.seconds))
+function report(result: RunResult, flags: RunFlags, conclusion: Conclusion | undefined): void {
+  if (flags.json) printJson({ ...resultDocument(result), ...conclusion?.document })
+  for (const task of result.tasks) {
+    say(flags, describeTask(task, result.seconds))
+    if (task.blockMs.count > 1) say(flags, `  ${describeBlocks(task)}`)
+  }
+  if (result.workers.workingSeconds > 0) say(flags, describeWorkers(result.workers))
+  if (conclusion !== undefined) say(flags, conclusion.text)
   for (const task of result.tasks) reportFailures(task, flags)
   if (result.error !== undefined)
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} the run was stopped: ${result.error.message}\n`)
@@ -90,7 +148,7 @@ function describeTask(task: TaskResult, seconds: number): string {
   const done = task.completed === task.total
   const parts = [
     `${task.completed} of ${task.total} blocks`,
-    ...(task.skipped > 0 ? [`${task.skipped} of them skipped`] : []),
+    ...(task.skipped > 0 ? [`${task.skipped} of them done before`] : []),
     ...(task.failed > 0 ? [paint('red', `${task.failed} failed`)] : []),
     ...(task.orphaned > 0 ? [paint('red', `${task.orphaned} orphaned`)] : []),
     ...(task.pending + task.ready > 0 ? [`${task.pending + task.ready} not begun`] : []),
@@ -101,16 +159,31 @@ function describeTask(task: TaskResult, seconds: number): string {
   return `${paint(done ? 'green' : 'red', done ? '✔' : '✘')} ${task.id}: ${parts.join(', ')}`
 }
 
+const describeBlocks = ({ blockMs: { mean, p50, p95, max } }: TaskResult): string =>
+  `a block took ${showMs(mean)}: half of them at most ${showMs(p50)}, 95 % at most ${showMs(p95)}, the longest ${showMs(max)}`
+
+function describeWorkers({ seconds, workingSeconds, readBytes, writtenBytes, peakMemory }: WorkersResult): string {
+  const share = Math.min(100, Math.round((workingSeconds / Math.max(seconds, 1e-3)) * 100))
+  const parts = [`${share} % of their time in blocks`]
+  if (readBytes + writtenBytes > 0) parts.push(`read ${showBytes(readBytes)}, wrote ${showBytes(writtenBytes)}`)
+  if (peakMemory > 0) parts.push(`at most ${showBytes(peakMemory)} of memory each`)
+  return `workers: ${parts.join('; ')}`
+}
+
+const showMs = (ms: number): string => (ms < 10_000 ? `${Number(ms.toPrecision(2))} ms` : showDuration(ms / 1000))
+
 function reportFailures(task: TaskResult, flags: RunFlags): void {
   if (flags.json) return
   const write = (text: string) => process.stderr.write(`${text}\n`)
   if (task.error !== undefined) write(`${paint('red', 'abandoned', process.stderr)} ${task.error.message}`)
   for (const failure of task.failures.slice(0, MAX_SHOWN_FAILURES)) {
+    const { code, message, stack } = failure.error
+    const what = code === 'BLOCK_FAILED' ? messageAndPlace(message, stack) : message
     const log = failure.logFile === undefined ? '' : ` (log: ${failure.logFile})`
     write(
-      `${paint('red', 'failed', process.stderr)} ${failure.block} after ${failure.attempts} ${failure.attempts === 1 ? 'try' : 'tries'}: ${failure.error.message}${log}`,
+      `${paint('red', 'failed', process.stderr)} ${failure.block} after ${failure.attempts} ${failure.attempts === 1 ? 'try' : 'tries'}: ${what}${log}`,
     )
-    if (flags.logLevel === 'debug' && failure.error.stack !== undefined) write(failure.error.stack)
+    if (flags.logLevel === 'debug' && stack !== undefined) write(stack)
   }
   if (task.failed > MAX_SHOWN_FAILURES)
     write(`… and ${task.failed - MAX_SHOWN_FAILURES} more blocks of ${task.id} failed`)

@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander'
 import { smooth } from '../tasks.ts'
+import { readConfigFile } from './config-flags.ts'
 import { given, numberOrList, type RunFlags, runOptions, voxelShape } from './options.ts'
 import { runTasks } from './run-tasks.ts'
 
 interface SmoothFlags extends RunFlags {
+  readonly config?: string
   readonly sigma?: number | number[]
   readonly mode?: 'constant' | 'reflect' | 'nearest' | 'mirror' | 'wrap'
   readonly blockRead?: number[]
@@ -29,13 +31,15 @@ export function smoothCommand(always: RunFlags = {}): Command {
     .option('--block-read <z,y,x>', 'voxels that a block reads (default: what sigma needs)', voxelShape)
     .option('--block-write <z,y,x>', 'voxels that a block writes', voxelShape)
   return runOptions(command)
+    .option('--config <file>', "JSON file with fields of the task's configuration")
     .addHelpText(
       'after',
       '\nExample:\n  $ bellis smooth out.zarr/volumes/raw out.zarr/volumes/smoothed --sigma 2 --workers 4',
     )
     .action(async (input: string, output: string, flags: SmoothFlags) => {
       const { sigma, mode, blockRead, blockWrite } = flags
-      const task = smooth({ input, output, ...given({ sigma, mode, blockRead, blockWrite }) })
+      const file = flags.config === undefined ? {} : readConfigFile(flags.config)
+      const task = smooth({ ...file, input, output, ...given({ sigma, mode, blockRead, blockWrite }) })
       await runTasks([task], { ...flags, ...always })
     })
 }

@@ -140,15 +140,80 @@ describe('the placement of a new array', () => {
     )
   })
 
-  it('changes only its own level of a pyramid', async (t) => {
+  it('changes only its own level of a pyramid: the others stay where they are', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const level = (path: string) => ({ path, coordinateTransformations: [{ type: 'scale', scale: [1, 1, 1] }] })
     const entry = { name: 'em', axes: ['z', 'y', 'x'], datasets: [level('s0'), level('s1')] }
     await group(container, '', { ome: { version: '0.5', multiscales: [entry] } }, 3)
+    const finest = await format.create(container, 's0', {
+      ...raw,
+      axes: axes.map((axis) => ({ ...axis, scale: 1, translation: 0 })),
+    })
     await format.create(container, 's1', { ...raw, axes })
     const [after, ...more] = (await json(container, 'zarr.json')).attributes.ome.multiscales
-    assert.deepEqual([more, after.name, after.datasets[0]], [[], 'em', level('s0')])
+    assert.deepEqual([more.length, after.name, after.datasets.length], [0, 'em', 2])
     assert.deepEqual(after.datasets[1].coordinateTransformations[0].scale, [50, 4.6, 0.4])
+    const again = await format.open(container, 's0')
+    assert.deepEqual(placeAxes(again.axes), placeAxes(finest.axes))
+  })
+
+  it('makes a coarser array a level of the pyramid of the one beside it, finest first, in both versions', async (t) => {
+    for (const zarrFormat of [2, 3] as const) {
+      const container = join(await temporaryFolder(t), 'a.zarr')
+      const options = { ...raw, zarrFormat }
+      for (const name of ['raw', 'other', 'raw_s2', 'raw_s1'])
+        await format.create(container, name, { ...options, axes })
+      const coarser = (factor: number) => axes.map((axis) => ({ ...axis, scale: (axis.scale ?? 1) * factor }))
+      for (const [name, factor] of [
+        ['raw_s2', 4],
+        ['raw_s1', 2],
+      ] as const) {
+        await format.create(container, name, { ...options, axes: coarser(factor), levelOf: 'raw', ifExists: 'replace' })
+      }
+      const { multiscales } =
+        zarrFormat === 2 ? await json(container, '.zattrs') : (await json(container, 'zarr.json')).attributes.ome
+      assert.deepEqual(
+        multiscales.map((entry: { name: string; datasets: { path: string }[] }) => [
+          entry.name,
+          entry.datasets.map(({ path }) => path),
+        ]),
+        [
+          ['raw', ['raw', 'raw_s1', 'raw_s2']],
+          ['other', ['other']],
+        ],
+      )
+      // The centre of the first voxel of each level, all of which begin at the same edge.
+      assert.deepEqual(multiscales[0].datasets[2].coordinateTransformations, [
+        { type: 'scale', scale: [200, 18.4, 1.6] },
+        { type: 'translation', translation: [200, 11.5, 0.9] },
+      ])
+      for (const name of ['raw', 'raw_s1', 'raw_s2']) {
+        assert.deepEqual(placeAxes((await format.open(container, name)).axes).offset, [100_000, 2300, 100], name)
+      }
+    }
+  })
+
+  it('joins a pyramid that another tool has placed as a whole, in µm and without translations', async (t) => {
+    const container = join(await temporaryFolder(t), 'a.zarr')
+    const scale = (...values: number[]) => ({ type: 'scale', scale: values })
+    const entry = {
+      name: 'em',
+      type: 'gaussian',
+      axes: ['z', 'y', 'x'].map((name) => ({ name, type: 'space', unit: 'micrometer' })),
+      datasets: [{ path: '0', coordinateTransformations: [scale(1, 1, 1)] }],
+      coordinateTransformations: [scale(0.04, 0.0046, 0.0046)],
+    }
+    await group(container, '', { ome: { version: '0.5', multiscales: [entry] } }, 3)
+    await format.create(container, '0', { shape: [4, 4, 4], dtype: 'uint8' })
+    await group(container, '', { ome: { version: '0.5', multiscales: [entry] } }, 3)
+    const before = placeAxes((await format.open(container, '0')).axes)
+    assert.deepEqual(before.voxelSize, [40_000, 4600, 4600])
+    const level = [spatial('z', 80, 0), spatial('y', 9.2, 0), spatial('x', 9.2, 0)]
+    await format.create(container, '1', { shape: [2, 2, 2], dtype: 'uint8', axes: level, levelOf: '0' })
+    assert.deepEqual(placeAxes((await format.open(container, '0')).axes), before)
+    assert.deepEqual(placeAxes((await format.open(container, '1')).axes), placeAxes(level))
+    const [after] = (await json(container, 'zarr.json')).attributes.ome.multiscales
+    assert.deepEqual([after.name, after.type, after.coordinateTransformations], ['em', 'gaussian', undefined])
   })
 
   it('marks channels, which have no voxel size, and leaves OME out where it has no place for the axes', async (t) => {

@@ -8,6 +8,19 @@ describe('messages', () => {
   it('of a worker come through as they are', () => {
     for (const message of [
       { type: 'hello', protocol: 1, pid: 7, host: 'here' },
+      {
+        type: 'hello',
+        protocol: 1,
+        token: 't',
+        worker: 'w1',
+        session: 's',
+        leases: [3, 4],
+        pid: 7,
+        host: 'here',
+        rois: true,
+      },
+      { type: 'dropped', lease: 3 },
+      { type: 'heartbeat' },
       { type: 'task-ready', taskId: 'a' },
       {
         type: 'outcomes',
@@ -28,11 +41,39 @@ describe('messages', () => {
 
   it('of the coordinator come through as they are', () => {
     for (const message of [
-      { type: 'welcome', protocol: 1, workerId: 'w1' },
+      {
+        type: 'welcome',
+        protocol: 1,
+        workerId: 'w1',
+        session: 's',
+        heartbeatMs: 10_000,
+        leases: [{ lease: 3, reported: 2 }],
+      },
+      { type: 'revoked', lease: 3 },
+      { type: 'heartbeat' },
+      { type: 'refused', code: 'UNAUTHORIZED', message: 'no' },
       { type: 'lease', lease: 1, taskId: 'a', blocks: [0, 2 ** 40] },
+      {
+        type: 'lease',
+        lease: 1,
+        taskId: 'a',
+        blocks: [7],
+        rois: [{ read: { offset: [-3, 0], shape: [9, 9] }, write: { offset: [0, 0], shape: [3, 9] } }],
+      },
       { type: 'drain' },
     ]) {
       assert.deepEqual(parseServerMessage(message), message)
+    }
+  })
+
+  it('that describe a task to a program need no module and no grid', () => {
+    const task = { id: 'a', config: { sigma: 2 }, unit: 'nm', folder: '/here' }
+    assert.deepEqual(parseServerMessage({ type: 'task', task }), {
+      type: 'task',
+      task: { ...task, module: '', name: 'a' },
+    })
+    for (const wrong of [{ id: 7 }, { unit: null }, { module: 1 }, { grid: 'none' }]) {
+      assert.throws(() => parseServerMessage({ type: 'task', task: { ...task, ...wrong } }), { code: 'PROTOCOL_ERROR' })
     }
   })
 
@@ -60,9 +101,17 @@ describe('messages', () => {
         },
       )
     }
-    assert.throws(() => parseServerMessage({ type: 'lease', lease: 1, taskId: 'a', blocks: [-1] }), {
-      code: 'PROTOCOL_ERROR',
-    })
+    const lease = { type: 'lease', lease: 1, taskId: 'a', blocks: [1] }
+    const box = { offset: [0], shape: [1] }
+    for (const wrong of [
+      { blocks: [-1] },
+      { rois: [] },
+      { rois: [{ read: box }] },
+      { rois: [{ read: box, write: { offset: [0], shape: [1, 1] } }] },
+      { rois: [{ read: box, write: { offset: [0.5], shape: [1] } }] },
+    ]) {
+      assert.throws(() => parseServerMessage({ ...lease, ...wrong }), { code: 'PROTOCOL_ERROR' })
+    }
   })
 
   it('with texts of megabytes are cut', () => {

@@ -1,0 +1,234 @@
+// What it costs to hand blocks out over real sockets: `node bench/dispatch.ts`, after a build. Nothing here is random.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { type RunEvent, type RunOptions, startRun } from 'bellis'
+import { noop } from './noop-task.ts'
+
+const BLOCKS = 100_000
+const MANY_BLOCKS = 1_000_000
+// Blocks/s of daisy 1.2.3 on the project's kind of machine, 2 workers: as it comes, and with TCP_NODELAY set.
+const PEER = 45
+const PEER_NODELAY = 2000
+
+const runDir = mkdtempSync(join(tmpdir(), 'bellis-bench-'))
+try {
+  if (process.argv[2] === undefined) await benchFrames()
+  console.log(
+    `\n${BLOCKS} no-op blocks, 2 worker processes (peer: ${PEER} blocks/s, ${PEER_NODELAY} without its stall)`,
+  )
+  for (let round = 0; round < 3; round++) {
+    const { blocksPerSecond, cpuShare } = await measure(BLOCKS, { pool: 'process', workers: 2 })
+    row('2 processes', blocksPerSecond, cpuShare)
+  }
+  for (const blocks of [BLOCKS, MANY_BLOCKS]) {
+    console.log(`\n${blocks} no-op blocks, light-weight clients in one process; a block is said to take 0.3 ms`)
+    for (const clients of [1, 100, 2000]) {
+      for (let round = 0; round < 3; round++) {
+        const { blocksPerSecond, cpuShare, waits } = await measureClients(clients, blocks, 0.3)
+        row(`${clients} connected`, blocksPerSecond, cpuShare, describeWaits(waits))
+      }
+    }
+  }
+  console.log('\nblocks of 100 ms, light-weight clients in one process')
+  for (const clients of [100, 2000]) {
+    const { blocksPerSecond, cpuShare, waits } = await measureClients(clients, 30 * clients, 100)
+    row(`${clients} connected`, blocksPerSecond, cpuShare, describeWaits(waits))
+  }
+  console.log('\n1000 blocks of 10 ms, 2 worker processes')
+  for (const config of [{ busyMs: 10 }, { waitMs: 10 }]) {
+    const { seconds, blockSeconds } = await measure(1000, { pool: 'process', workers: 2 }, config)
+    const what = 'busyMs' in config ? 'computing' : 'waiting'
+    console.log(`${what.padEnd(16)} ${((100 * blockSeconds) / (2 * seconds)).toFixed(1)} % of the time spent in blocks`)
+  }
+} finally {
+  rmSync(runDir, { recursive: true, force: true })
+}
+
+interface Measured {
+  /** From the moment that both workers had begun to the last outcome. */
+  readonly seconds: number
+  readonly blocksPerSecond: number
+  /** Of this process, the coordinator, over that time. */
+  readonly cpuShare: number
+  /** Time that workers said they spent in blocks, over that time. */
+  readonly blockSeconds: number
+}
+
+/** Runs blocks; what it takes to start workers is not counted. */
+async function measure(
+  blocks: number,
+  options: RunOptions,
+  config: { busyMs?: number; waitMs?: number } = {},
+  workers = options.workers ?? 1,
+): Promise<Measured> {
+  const working = new Set<string>()
+  let done = 0
+  let blockMs = 0
+  let begun: { at: number; done: number; blockMs: number; cpu: NodeJS.CpuUsage } | undefined
+  let end = 0
+  let cpu = process.cpuUsage()
+  const onEvent = (event: RunEvent) => {
+    if (event.type !== 'blocks-done') return
+    done += event.indices.length
+    for (const ms of event.ms) blockMs += ms
+    working.add(event.workerId)
+    if (begun === undefined && working.size >= workers) {
+      begun = { at: performance.now(), done, blockMs, cpu: process.cpuUsage() }
+    }
+    if (done === blocks && begun !== undefined) {
+      end = performance.now()
+      cpu = process.cpuUsage(begun.cpu)
+    }
+  }
+  // One process alone might be through before the other has started.
+  const meeting = options.pool === 'process' ? { meeting: mkdtempSync(join(runDir, 'meeting-')), workers } : {}
+  const { ok } = await startRun(noop({ blocks, ...config, ...meeting }), { runDir, ...options, onEvent }).result
+  if (!ok || begun === undefined) throw new Error('the run was not done, or not by all workers')
+  const seconds = (end - begun.at) / 1000
+  return {
+    seconds,
+    blocksPerSecond: (blocks - begun.done) / seconds,
+    cpuShare: (cpu.user + cpu.system) / 1e6 / seconds,
+    blockSeconds: (blockMs - begun.blockMs) / 1000,
+  }
+}
+
+interface Waits {
+  readonly leases: number
+  readonly p50: number
+  readonly p99: number
+  /** Of the process that plays the clients. */
+  readonly cpuShare: number
+}
+
+async function measureClients(
+  clients: number,
+  blocks: number,
+  blockMs: number,
+): Promise<Measured & { readonly waits: Waits }> {
+  let child: ChildProcess | undefined
+  let output: Promise<string> | undefined
+  const measured = await measure(
+    blocks,
+    {
+      pool: 'none',
+      onListening: ({ context }) => {
+        const program = fileURLToPath(new URL('./light-clients.ts', import.meta.url))
+        child = spawn(process.execPath, [program, String(clients), String(blockMs)], {
+          env: { ...process.env, BELLIS_CONTEXT: context },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        })
+        output = text(child.stdout as NodeJS.ReadableStream)
+      },
+    },
+    {},
+    1,
+  )
+  return { ...measured, waits: JSON.parse((await output) ?? '') }
+}
+
+function describeWaits({ p50, p99, leases, cpuShare }: Waits): string {
+  const wait = `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms from an outcome to the next lease`
+  return `clients ${(100 * cpuShare).toFixed(0)} %  ${wait} (${leases} leases)`
+}
+
+function row(what: string, blocksPerSecond: number, cpuShare: number, more = ''): void {
+  const rate = `${Math.round(blocksPerSecond).toLocaleString('en')} blocks/s`
+  console.log(
+    `${what.padEnd(16)} ${rate.padStart(18)}  coordinator ${(100 * cpuShare).toFixed(0)} % of a processor  ${more}`,
+  )
+}
+
+/** One JSON object per line against the same behind its length: echoed over loopback in turns, as leases and outcomes are. */
+async function benchFrames(): Promise<void> {
+  console.log('round trips of a lease and its outcomes over loopback, 1 in flight')
+  for (const blocks of [1, 30, 300]) {
+    const lease = { type: 'lease', lease: 1, taskId: 'noop', blocks: Array.from({ length: blocks }, (_, i) => i) }
+    const outcomes = { type: 'outcomes', lease: 1, outcomes: lease.blocks.map(() => ({ status: 'done', ms: 0.125 })) }
+    const rates: string[] = []
+    for (const [name, wrap, split] of [
+      ['lines', wrapLine, splitLines],
+      ['lengths', wrapLength, splitLengths],
+    ] as const) {
+      let best = 0
+      for (let round = 0; round < 3; round++) best = Math.max(best, await pingPong(lease, outcomes, wrap, split))
+      rates.push(`${name} ${Math.round(best).toLocaleString('en')}/s`)
+    }
+    console.log(`${String(blocks).padStart(4)} blocks       ${rates.join(', ')}`)
+  }
+}
+
+type Wrap = (value: unknown) => Buffer | string
+type Split = (receive: (value: unknown) => void) => (chunk: Buffer) => void
+
+function wrapLine(value: unknown): string {
+  return `${JSON.stringify(value)}\n`
+}
+
+function splitLines(receive: (value: unknown) => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0)
+  return (chunk) => {
+    let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10)) {
+      receive(JSON.parse(bytes.toString('utf8', 0, end)))
+      bytes = bytes.subarray(end + 1)
+    }
+    rest = Buffer.from(bytes)
+  }
+}
+
+function wrapLength(value: unknown): Buffer {
+  const json = Buffer.from(JSON.stringify(value))
+  const frame = Buffer.allocUnsafe(4 + json.length)
+  frame.writeUInt32BE(json.length)
+  json.copy(frame, 4)
+  return frame
+}
+
+function splitLengths(receive: (value: unknown) => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0)
+  return (chunk) => {
+    let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    while (bytes.length >= 4 && bytes.length >= 4 + bytes.readUInt32BE()) {
+      const end = 4 + bytes.readUInt32BE()
+      receive(JSON.parse(bytes.toString('utf8', 4, end)))
+      bytes = bytes.subarray(end)
+    }
+    rest = Buffer.from(bytes)
+  }
+}
+
+/** Round trips per second, for half a second. */
+async function pingPong(ping: unknown, pong: unknown, wrap: Wrap, split: Split): Promise<number> {
+  const server = createServer((socket) =>
+    socket.setNoDelay(true).on(
+      'data',
+      split(() => socket.write(wrap(pong))),
+    ),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  let trips = 0
+  const begun = performance.now()
+  await new Promise<void>((resolve) => {
+    socket.on(
+      'data',
+      split(() => {
+        trips++
+        if (performance.now() - begun > 500) resolve()
+        else socket.write(wrap(ping))
+      }),
+    )
+    socket.write(wrap(ping))
+  })
+  const seconds = (performance.now() - begun) / 1000
+  socket.destroy()
+  server.close()
+  return trips / seconds
+}

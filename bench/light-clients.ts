@@ -1,0 +1,71 @@
+// Many connections in one process, each a worker that does nothing, for as long as a block is to take: `node
+// bench/light-clients.ts COUNT MS`, with BELLIS_CONTEXT. They begin when all are in. Prints, as JSON, what the time from an outcome to the next lease was.
+import { connect, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { parseContext } from '../src/adapters/tcp/context.ts'
+
+const [count = 1, blockMs = 0] = process.argv.slice(2).map(Number)
+const { host, port, token } = parseContext(process.env.BELLIS_CONTEXT ?? '')
+const waits: number[] = []
+let left = count
+let welcome = 0
+let begin = () => {}
+let begun = { at: 0, cpu: process.cpuUsage() }
+const allIn = new Promise<void>((resolve) => {
+  begin = () => {
+    begun = { at: performance.now(), cpu: process.cpuUsage() }
+    resolve()
+  }
+})
+
+for (let index = 0; index < count; index++) {
+  const socket = connect({ host, port, noDelay: true })
+  let rest = ''
+  let askedAt = 0
+  const send = (message: unknown) => socket.write(`${JSON.stringify(message)}\n`)
+  send({ type: 'hello', protocol: 1, token, pid: process.pid, host: 'bench' })
+  socket.setEncoding('latin1')
+  socket.on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) receive(JSON.parse(line), socket)
+  })
+  // The run may be over before the last one has said goodbye.
+  socket.on('error', () => {})
+  socket.on('close', () => {
+    if (--left === 0) report()
+  })
+  const work = async ({ lease, blocks }: { lease: number; blocks: number[] }) => {
+    await allIn
+    if (blockMs > 1) await setTimeout(blockMs * blocks.length)
+    send({ type: 'outcomes', lease, outcomes: blocks.map(() => ({ status: 'done', ms: blockMs })) })
+    askedAt = performance.now()
+  }
+  const receive = (message: { type: string; lease: number; blocks: number[]; task: { id: string } }, from: Socket) => {
+    switch (message.type) {
+      case 'welcome':
+        if (++welcome === count) begin()
+        break
+      case 'task':
+        send({ type: 'task-ready', taskId: message.task.id })
+        break
+      case 'lease':
+        if (askedAt > 0) waits.push(performance.now() - askedAt)
+        void work(message)
+        break
+      case 'drain':
+        send({ type: 'goodbye' })
+        from.end()
+        break
+      default:
+    }
+  }
+}
+
+function report(): void {
+  const { user, system } = process.cpuUsage(begun.cpu)
+  const cpuShare = (user + system) / 1000 / (performance.now() - begun.at)
+  waits.sort((a, b) => a - b)
+  const at = (share: number) => waits[Math.floor((waits.length - 1) * share)] ?? 0
+  console.log(JSON.stringify({ leases: waits.length, p50: at(0.5), p99: at(0.99), cpuShare }))
+}

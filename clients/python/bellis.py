@@ -1,0 +1,848 @@
+"""Do blocks of a Bellis run in Python: one file, standard library only.
+
+    import bellis
+
+    for block in bellis.blocks():
+        with block:                      # an exception in here is a failed try of this block
+            work(block.read_roi, block.write_roi, block.config)
+
+A block is reported done when the loop asks for the next one; `block.fail("why")` and an exception inside `with block`
+report a failed try instead. `bellis.run(function)` is that loop around a function.
+
+Where the run is: the environment variable BELLIS_CONTEXT, or `run=` with the path of the run's folder. A program that
+a command task of Bellis started speaks on its standard input and output; the same loop does that too.
+The wire is described in docs/PROTOCOL.md.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+import hmac
+import json
+import os
+import random
+import re
+import select
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+import traceback
+import types
+import urllib.parse
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Type
+
+__version__ = "0.1.0"
+__all__ = ["BellisError", "Block", "ConnectionLost", "ProtocolError", "Refused", "Roi", "blocks", "run"]
+
+PROTOCOL_VERSION = 1
+MAX_LINE_BYTES = 8_388_608
+MAX_ENTRIES = 65_536
+MAX_LEASES = 2
+MAX_ERROR_TEXT = 8192
+MAX_INTEGER = 2**53 - 1
+# Finished blocks are reported at the latest when this has passed and another block begins.
+REPORT_SECONDS = 0.02
+# Blocks of a lease that are not begun after this are handed back: others may be waiting for them.
+GIVE_BACK_SECONDS = 0.5
+# Errors of one message, in characters: lines are bounded.
+MAX_REPORT_TEXT = 262_144
+CONNECT_SECONDS = 15.0
+RECONNECT_SECONDS = 300.0
+FIRST_PAUSE_SECONDS = 0.1
+MAX_PAUSE_SECONDS = 5.0
+MAX_UNANSWERED = 3
+# How long a block may go on when the program that started this one is gone: nobody would hear of it.
+ORPHAN_GRACE_SECONDS = 2.0
+# How long the other side may take to end its side of a link that this one has ended.
+LINGER_SECONDS = 2.0
+STDIO = "stdio:"
+
+
+class BellisError(Exception):
+    """What this module raises."""
+
+
+class ConnectionLost(BellisError):
+    """The coordinator was not reached for five minutes."""
+
+
+class ProtocolError(BellisError):
+    """The other side sent something that is no message of this protocol."""
+
+
+class Refused(BellisError):
+    """The coordinator does not let this worker in; `code` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclasses.dataclass(frozen=True)
+class Roi:
+    """A half-open box in world units (`block.unit`), one number per axis, zyx."""
+
+    offset: Tuple[int, ...]
+    shape: Tuple[int, ...]
+
+    @property
+    def end(self) -> Tuple[int, ...]:
+        return tuple(begin + length for begin, length in zip(self.offset, self.shape))
+
+    def to_slices(self, voxel_size: Tuple[int, ...], offset: Optional[Tuple[int, ...]] = None) -> Tuple[slice, ...]:
+        """Where this box lies in an array, cut at the array's begin.
+
+        voxel_size: world units per voxel. offset: of the array's first voxel, world units; 0 by default.
+        """
+        origin = offset if offset is not None else (0,) * len(self.offset)
+        return tuple(
+            slice(max(0, (begin - first) // size), max(0, -((first - end) // size)))
+            for begin, end, size, first in zip(self.offset, self.end, voxel_size, origin)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Context:
+    host: str
+    port: int
+    token: str
+    fingerprint: Optional[str]
+
+
+def _parse_context(text: str) -> _Context:
+    try:
+        url = urllib.parse.urlsplit(text.strip())
+        host, port = url.hostname, url.port
+        fingerprint = dict(urllib.parse.parse_qsl(url.query)).get("tls")
+    except ValueError:
+        host, port = None, None
+    if (
+        not host
+        or not port
+        or url.scheme != "bellis"
+        or not re.fullmatch("[0-9a-f]{32}", url.username or "")
+        or (fingerprint is not None and not re.fullmatch("[0-9a-f]{64}", fingerprint))
+    ):
+        # The text itself is a secret.
+        raise BellisError("The context of the run is not bellis://TOKEN@HOST:PORT; copy it whole.")
+    return _Context(host, port, url.username or "", fingerprint)
+
+
+class Block:
+    """One block to do. Rois are in world units (`unit`)."""
+
+    def __init__(self, index: int, task: Mapping[str, Any], read_roi: Roi, write_roi: Roi, lease: "_Lease") -> None:
+        self.index = index
+        self.task_id: str = task["id"]
+        self.read_roi = read_roi
+        self.write_roi = write_roi
+        #: What the task was configured with.
+        self.config: Any = task.get("config")
+        #: What Rois count: "nm", "pm", …
+        self.unit: str = task.get("unit", "nm")
+        #: The folder that relative paths of `config` start from.
+        self.folder: str = task.get("folder") or os.getcwd()
+        self._lease = lease
+        self._error: Optional[Dict[str, str]] = None
+        self._returned = False
+
+    def __repr__(self) -> str:
+        return f"<Block {self.task_id}/{self.index}>"
+
+    def path(self, name: str) -> str:
+        """A path of the configuration as this process finds it."""
+        return os.path.join(self.folder, name)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True when the block was given to others, for instance because its time was up: give up then."""
+        return self._lease.is_revoked
+
+    def fail(self, why: str) -> None:
+        """Reports this block as a failed try instead of done, when the loop goes on."""
+        self._set_error(str(why))
+
+    def _set_error(self, message: str, stack: Optional[str] = None) -> None:
+        self._error = {"code": "BLOCK_FAILED", "message": message[:MAX_ERROR_TEXT]}
+        if stack is not None:
+            # The end of a traceback is what says the reason.
+            self._error["stack"] = stack[-MAX_ERROR_TEXT:]
+
+    def _take(self, error: BaseException) -> None:
+        kind = type(error).__name__
+        text = f"{kind}: {error}" if str(error) else kind
+        self._set_error(text, "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        # Every other block would meet it too: it stops the run, which can go on later.
+        if isinstance(error, OSError) and error.errno in _DISK_FULL and self._error is not None:
+            self._error["code"] = "DISK_FULL"
+
+    def __enter__(self) -> "Block":
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[types.TracebackType],
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._take(error)
+        return True
+
+
+def _disk_full() -> Tuple[int, ...]:
+    import errno
+
+    return tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
+
+
+_DISK_FULL = _disk_full()
+
+
+class _Lease:
+    def __init__(self, number: int, task_id: str, indices: List[int], rois: List[Tuple[Roi, Roi]]) -> None:
+        self.id = number
+        self.task_id = task_id
+        self.indices = indices
+        self.rois = rois
+        self.outcomes: List[Dict[str, Any]] = []
+        #: How many outcomes have been sent over the link that there is now.
+        self.sent = 0
+        self.is_revoked = False
+
+
+class _Lines:
+    """Cuts what comes in into messages; a line that is too long is refused before it is whole."""
+
+    def __init__(self, limit: int = MAX_LINE_BYTES) -> None:
+        self._limit = limit
+        self._parts: List[bytes] = []
+        self._length = 0
+
+    def feed(self, data: bytes) -> Iterator[Dict[str, Any]]:
+        while data:
+            line, end, data = data.partition(b"\n")
+            self._parts.append(line)
+            self._length += len(line)
+            if self._length > self._limit:
+                raise ProtocolError(f"A line of more than {self._limit} bytes came in.")
+            if end:
+                whole = b"".join(self._parts)
+                self._parts, self._length = [], 0
+                yield _parse_message(whole)
+
+
+def _parse_message(line: bytes) -> Dict[str, Any]:
+    try:
+        message = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"A line came in that is not JSON: {line[:80]!r}") from error
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ProtocolError("A message came in that is no object with a type.")
+    return message
+
+
+def _whole(value: Any, what: str) -> int:
+    if type(value) is int and 0 <= value <= MAX_INTEGER:
+        return value
+    raise ProtocolError(f"{what} must be a whole number from 0 on.")
+
+
+def _text(value: Any, what: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise ProtocolError(f"{what} must be a text.")
+
+
+def _list(value: Any, what: str) -> List[Any]:
+    if isinstance(value, list) and len(value) <= MAX_ENTRIES:
+        return value
+    raise ProtocolError(f"{what} must be a list of at most {MAX_ENTRIES} entries.")
+
+
+def _roi(value: Any) -> Roi:
+    if isinstance(value, dict):
+        offset, shape = _list(value.get("offset"), "offset"), _list(value.get("shape"), "shape")
+        numbers = all(type(number) is int and abs(number) <= MAX_INTEGER for number in offset + shape)
+        if numbers and len(offset) == len(shape) and all(length >= 0 for length in shape):
+            return Roi(tuple(offset), tuple(shape))
+    raise ProtocolError("A Roi must have an offset and a shape of whole numbers, one per axis.")
+
+
+def _lease(message: Mapping[str, Any]) -> _Lease:
+    indices = [_whole(index, "A block") for index in _list(message.get("blocks"), "blocks")]
+    rois = []
+    for pair in _list(message.get("rois"), "rois"):
+        if not isinstance(pair, dict):
+            raise ProtocolError("rois must be objects with read and write.")
+        rois.append((_roi(pair.get("read")), _roi(pair.get("write"))))
+    if len(rois) != len(indices):
+        raise ProtocolError(f"A lease of {len(indices)} blocks came with {len(rois)} Rois.")
+    return _Lease(_whole(message.get("lease"), "lease"), _text(message.get("taskId"), "taskId"), indices, rois)
+
+
+class _SocketLink:
+    """One connection. A single thread reads and writes it: TLS does not allow two."""
+
+    def __init__(self, context: _Context) -> None:
+        self.token: Optional[str] = context.token
+        raw = socket.create_connection((context.host, context.port), CONNECT_SECONDS)
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15)
+            if hasattr(socket, "TCP_KEEPINTVL"):
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+            self._socket = raw if context.fingerprint is None else self._secure(raw, context)
+        except BaseException:
+            raw.close()
+            raise
+        self._socket.setblocking(False)
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._lock = threading.Lock()
+        self._out = bytearray()
+        self._closing = False
+
+    @staticmethod
+    def _secure(raw: socket.socket, context: _Context) -> socket.socket:
+        # The fingerprint says more than a chain of signatures would, and is checked before anything is sent.
+        settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        settings.check_hostname = False
+        settings.verify_mode = ssl.CERT_NONE
+        secure = settings.wrap_socket(raw)
+        shown = hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest()
+        if not hmac.compare_digest(shown, context.fingerprint or ""):
+            secure.close()
+            raise Refused(
+                "UNAUTHORIZED",
+                f"The coordinator at {context.host}:{context.port} shows the certificate {shown}, "
+                "not the one of the context; nothing was sent to it.",
+            )
+        return secure
+
+    def send(self, data: bytes) -> None:
+        with self._lock:
+            self._out += data
+        self._wake()
+
+    def close(self) -> None:
+        """Ends the link when all is sent."""
+        self._closing = True
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._wake_out.send(b"x")
+        except OSError:
+            # It is full, so the thread will wake, or closed, so it is over.
+            pass
+
+    def receive(self, take: Callable[[bytes], None], beat: Callable[[], Optional[float]]) -> None:
+        """Reads and writes until the link ends. `beat` is asked again and again, and says when to be asked next."""
+        try:
+            while True:
+                wait = beat()
+                with self._lock:
+                    pending = bool(self._out)
+                if self._closing and not pending:
+                    self._linger()
+                    return
+                readable, writable, _ = select.select(
+                    [self._socket, self._wake_in], [self._socket] if pending else [], [], wait
+                )
+                if self._wake_in in readable:
+                    self._wake_in.recv(4096)
+                if self._socket in readable and not self._read(take):
+                    return
+                if writable:
+                    self._write()
+        except OSError:
+            return
+        finally:
+            for each in (self._socket, self._wake_in, self._wake_out):
+                each.close()
+
+    def _linger(self) -> None:
+        """Reads what is still on its way: ending with unread data would take back what was sent last."""
+        self._socket.shutdown(socket.SHUT_WR)
+        self._socket.settimeout(LINGER_SECONDS)
+        deadline = time.monotonic() + LINGER_SECONDS
+        while self._socket.recv(65_536) and time.monotonic() < deadline:
+            pass
+
+    def _read(self, take: Callable[[bytes], None]) -> bool:
+        while True:
+            try:
+                data = self._socket.recv(65_536)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return True
+            if not data:
+                return False
+            take(data)
+
+    def _write(self) -> None:
+        with self._lock:
+            try:
+                # TLS wants the same bytes again when it could not take them; more behind them are no harm.
+                sent = self._socket.send(bytes(self._out[:65_536]))
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            del self._out[:sent]
+
+
+class _StdioLink:
+    """Standard input and output; what the program itself prints goes to its standard error instead."""
+
+    token: Optional[str] = None
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._in = os.dup(0)
+        self._out = os.dup(1)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+        os.dup2(2, 1)
+        self._lock = threading.Lock()
+
+    def send(self, data: bytes) -> None:
+        with self._lock:
+            try:
+                while data:
+                    data = data[os.write(self._out, data) :]
+            except OSError:
+                # The reading side is gone, as the end of the input says too.
+                pass
+
+    def close(self) -> None:
+        os.close(self._out)
+
+    def receive(self, take: Callable[[bytes], None], _beat: Callable[[], Optional[float]]) -> None:
+        while True:
+            data = os.read(self._in, 65_536)
+            if not data:
+                return
+            take(data)
+
+
+class _Worker:
+    """The life of a worker: a thread keeps the link, the user's loop does the blocks."""
+
+    def __init__(self, context: Optional[str], run: Optional[str]) -> None:
+        self._run = run
+        self._context = context if context is not None or run is not None else os.environ.get("BELLIS_CONTEXT")
+        if self._context is None and run is None:
+            raise BellisError('Which run? Set BELLIS_CONTEXT, or give run="path of its folder".')
+        self._is_stdio = self._context == STDIO
+        self._identity: Dict[str, str] = {}
+        name = os.environ.get("BELLIS_WORKER")
+        if name is not None and context is None and run is None and not self._is_stdio:
+            worker, _, session = name.partition(":")
+            self._identity = {"worker": worker, "session": session}
+        # Reentrant: a signal's handler runs in whatever the main thread is at.
+        self._changed = threading.Condition(threading.RLock())
+        self._link: Any = None
+        self._is_welcome = False
+        self._has_begun = False
+        self._tasks: Dict[str, Dict[str, Any]] = {}
+        self._queue: Deque[_Lease] = collections.deque()
+        self._kept: List[_Lease] = []
+        self._current: Optional[_Lease] = None
+        self._block: Optional[Block] = None
+        self._told_ready: Set[str] = set()
+        self._draining = False
+        self._ended = False
+        self._failure: Optional[BaseException] = None
+        self._heartbeat_seconds = 0.0
+        self._last_sent = 0.0
+        self._unanswered = 0
+        if run is not None or not self._is_stdio:
+            self._read_context()
+        self._thread = threading.Thread(target=self._keep_link, name="bellis", daemon=True)
+
+    # --- the link, in its own thread
+
+    def _read_context(self) -> _Context:
+        # Read anew each time where it comes from a file: a run that is started again has another.
+        if self._run is None:
+            return _parse_context(self._context or "")
+        path = os.path.join(self._run, "context")
+        try:
+            with open(path, encoding="utf-8") as file:
+                return _parse_context(file.read())
+        except OSError as error:
+            raise _NotOn(f"The run in {self._run} is not on: there is no {path} to read.") from error
+
+    def _keep_link(self) -> None:
+        lost = time.monotonic()
+        pause = 0.0
+        while not self._ended:
+            problem = "the connection ended"
+            try:
+                if pause > 0:
+                    with self._changed:
+                        self._changed.wait_for(lambda: self._ended, pause * (0.5 + random.random()))
+                if self._ended:
+                    return
+                if self._use_link(_StdioLink() if self._is_stdio else _SocketLink(self._read_context())):
+                    lost, pause = time.monotonic(), 0.0
+                else:
+                    pause = min(MAX_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, pause * 2))
+            except _NotOn as error:
+                # The file is gone with the run.
+                self._end(None if self._has_begun else error)
+            except BellisError as error:
+                self._end(error)
+            except OSError as error:
+                problem = str(error)
+                pause = min(MAX_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, pause * 2))
+            if self._ended:
+                return
+            if self._is_stdio:
+                self._orphan()
+                return
+            if self._draining and self._current is None:
+                self._end(None)
+            elif time.monotonic() - lost >= RECONNECT_SECONDS:
+                seconds = round(RECONNECT_SECONDS)
+                self._end(ConnectionLost(f"The coordinator was not reached for {seconds} s: {problem}"))
+
+    def _orphan(self) -> None:
+        """The program that started this one is gone."""
+        busy = self._current is not None
+        self._end(None)
+        if busy:
+            time.sleep(ORPHAN_GRACE_SECONDS)
+            os._exit(1)
+
+    def _use_link(self, link: Any) -> bool:
+        """Says hello and serves a link to its end. Returns whether it was welcome."""
+        lines = _Lines()
+        hello: Dict[str, Any] = {
+            "type": "hello",
+            "protocol": PROTOCOL_VERSION,
+            "pid": os.getpid(),
+            "host": socket.gethostname()[:1024],
+            "rois": True,
+        }
+        if link.token is not None:
+            hello["token"] = link.token
+        with self._changed:
+            self._link = link
+            self._unanswered = 0
+            hello.update(self._identity)
+            if self._has_begun:
+                hello["leases"] = [lease.id for lease in self._kept]
+            if self._ended:
+                link.close()
+            link.send(_encode(hello))
+
+        def take(data: bytes) -> None:
+            for message in lines.feed(data):
+                with self._changed:
+                    self._receive(message)
+                    self._changed.notify_all()
+
+        was_welcome = False
+        try:
+            link.receive(take, self._beat)
+        except ProtocolError:
+            link.close()
+            raise
+        finally:
+            with self._changed:
+                was_welcome, self._is_welcome = self._is_welcome, False
+                self._link = None
+                self._changed.notify_all()
+        return was_welcome
+
+    def _beat(self) -> Optional[float]:
+        """Says that this worker lives, when nothing else does."""
+        with self._changed:
+            if not self._is_welcome or self._heartbeat_seconds <= 0:
+                return None
+            wait = self._last_sent + self._heartbeat_seconds - time.monotonic()
+            if wait > 0:
+                return wait
+            if self._unanswered >= MAX_UNANSWERED:
+                raise OSError("three heartbeats had no answer")
+            self._unanswered += 1
+            self._send({"type": "heartbeat"})
+            return self._heartbeat_seconds
+
+    def _receive(self, message: Mapping[str, Any]) -> None:
+        self._unanswered = 0
+        kind = message["type"]
+        if kind == "welcome":
+            self._take_welcome(message)
+        elif kind == "task":
+            task = message.get("task")
+            if not isinstance(task, dict):
+                raise ProtocolError("A task must be an object.")
+            self._tasks.setdefault(_text(task.get("id"), "id"), task)
+        elif kind == "lease":
+            lease = _lease(message)
+            if lease.task_id not in self._tasks:
+                raise ProtocolError(f'Blocks of "{lease.task_id}" came before the task was described.')
+            self._queue.append(lease)
+            self._kept.append(lease)
+            # A worker holds two at most, so when one comes all but it and the one before are settled.
+            del self._kept[:-MAX_LEASES]
+        elif kind == "revoked":
+            number = _whole(message.get("lease"), "lease")
+            for lease in [lease for lease in self._kept if lease.id == number]:
+                self._revoke(lease)
+                return
+            self._send({"type": "dropped", "lease": number})
+        elif kind == "drain":
+            self._draining = True
+        elif kind == "refused":
+            code, text = _text(message.get("code"), "code"), _text(message.get("message"), "message")
+            if code == "RUN_OVER":
+                self._end(None)
+            elif code != "TOO_MANY_CONNECTIONS":
+                self._end(Refused(code, text))
+
+    def _take_welcome(self, message: Mapping[str, Any]) -> None:
+        if message.get("protocol") != PROTOCOL_VERSION:
+            raise ProtocolError(f"The run speaks version {message.get('protocol')}, this is version {PROTOCOL_VERSION}.")
+        reported = {}
+        for known in _list(message.get("leases", []), "leases"):
+            if not isinstance(known, dict):
+                raise ProtocolError("leases must be objects.")
+            reported[_whole(known.get("lease"), "lease")] = _whole(known.get("reported"), "reported")
+        self._identity = {
+            "worker": _text(message.get("workerId"), "workerId"),
+            "session": _text(message.get("session"), "session"),
+        }
+        beat = message.get("heartbeatMs", 0)
+        self._heartbeat_seconds = beat / 1000 if isinstance(beat, (int, float)) else 0.0
+        self._is_welcome = self._has_begun = True
+        self._last_sent = time.monotonic()
+        self._told_ready.clear()
+        for lease in list(self._kept):
+            if lease.id in reported:
+                lease.sent = min(reported[lease.id], len(lease.outcomes))
+                self._report(lease)
+            else:
+                self._revoke(lease)
+
+    def _revoke(self, lease: _Lease) -> None:
+        lease.is_revoked = True
+        if lease in self._kept:
+            self._kept.remove(lease)
+        if lease in self._queue:
+            self._queue.remove(lease)
+        # The one that is worked on is dropped when its block has ended.
+        if lease is not self._current:
+            self._send({"type": "dropped", "lease": lease.id})
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        if self._link is not None and self._is_welcome:
+            self._last_sent = time.monotonic()
+            self._link.send(_encode(message))
+
+    def _report(self, lease: _Lease) -> None:
+        """Sends what the coordinator does not have yet; without a link it is kept."""
+        if not self._is_welcome or lease.is_revoked:
+            return
+        part: List[Dict[str, Any]] = []
+        text = 0
+        for outcome in lease.outcomes[lease.sent :]:
+            part.append(outcome)
+            error = outcome.get("error", {})
+            text += len(error.get("message", "")) + len(error.get("stack", ""))
+            if text >= MAX_REPORT_TEXT:
+                self._send({"type": "outcomes", "lease": lease.id, "outcomes": part})
+                part, text = [], 0
+        if part:
+            self._send({"type": "outcomes", "lease": lease.id, "outcomes": part})
+        lease.sent = len(lease.outcomes)
+
+    def _end(self, failure: Optional[BaseException]) -> None:
+        with self._changed:
+            self._ended = True
+            self._failure = self._failure or failure
+            if self._link is not None and not self._is_stdio:
+                self._link.close()
+            self._changed.notify_all()
+
+    # --- the blocks, in the user's thread
+
+    def drain(self) -> None:
+        """Lets the running block finish and hands back the rest."""
+        with self._changed:
+            self._draining = True
+            if not self._is_welcome and self._current is None:
+                self._end(None)
+            self._changed.notify_all()
+
+    def blocks(self) -> Iterator[Block]:
+        self._thread.start()
+        undo = self._watch_process()
+        try:
+            while True:
+                lease = self._next_lease()
+                if lease is None:
+                    break
+                yield from self._do(lease)
+        except GeneratorExit:
+            self._hand_back()
+            raise
+        finally:
+            undo()
+            self._leave()
+        if self._failure is not None:
+            raise self._failure
+
+    def _next_lease(self) -> Optional[_Lease]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._ended or self._draining)
+            if self._ended or not self._queue:
+                return None
+            self._current = self._queue.popleft()
+            return self._current
+
+    def _do(self, lease: _Lease) -> Iterator[Block]:
+        begun = reported = time.monotonic()
+        task = self._tasks[lease.task_id]
+        with self._changed:
+            if lease.task_id not in self._told_ready and not self._draining:
+                self._told_ready.add(lease.task_id)
+                self._send({"type": "task-ready", "taskId": lease.task_id})
+        for index, (read_roi, write_roi) in zip(lease.indices, lease.rois):
+            now = time.monotonic()
+            if now - reported > REPORT_SECONDS:
+                with self._changed:
+                    self._report(lease)
+                reported = now
+            if self._ended or lease.is_revoked:
+                break
+            if self._draining or now - begun > GIVE_BACK_SECONDS:
+                lease.outcomes.append({"status": "returned"})
+                continue
+            block = Block(index, task, read_roi, write_roi, lease)
+            self._block = block
+            yield block
+            self._block = None
+            self._finish(block, (time.monotonic() - now) * 1000)
+        self._settle(lease)
+
+    @staticmethod
+    def _finish(block: Block, ms: float) -> None:
+        outcome: Dict[str, Any] = {"status": "done", "ms": round(ms, 3)}
+        if block._error is not None:
+            outcome.update(status="failed", error=block._error)
+        block._lease.outcomes.append(outcome)
+
+    def _settle(self, lease: _Lease) -> None:
+        with self._changed:
+            self._report(lease)
+            self._current = None
+            if lease.is_revoked:
+                self._send({"type": "dropped", "lease": lease.id})
+
+    def _hand_back(self) -> None:
+        """The loop was left: its block is not known to be done."""
+        with self._changed:
+            lease = self._current
+            self._draining = True
+            if lease is None:
+                return
+            block, self._block = self._block, None
+            if block is not None and block._error is not None:
+                self._finish(block, 0)
+            missing = len(lease.indices) - len(lease.outcomes)
+            lease.outcomes.extend({"status": "returned"} for _ in range(missing))
+            self._settle(lease)
+
+    def _leave(self) -> None:
+        with self._changed:
+            # Leases that were sent ahead go back too.
+            for lease in self._queue:
+                lease.outcomes.extend({"status": "returned"} for _ in lease.indices)
+                self._report(lease)
+            self._queue.clear()
+            if self._failure is None:
+                self._send({"type": "goodbye"})
+            self._end(None)
+            link = self._link
+        if self._is_stdio:
+            if link is not None:
+                link.close()
+        else:
+            self._thread.join(5)
+
+    def _watch_process(self) -> Callable[[], None]:
+        """Heeds SIGTERM and the first Ctrl-C, and reports an exception that ends the program as its block's."""
+        old_hook = sys.excepthook
+
+        def hook(kind: Type[BaseException], error: BaseException, trace: Optional[types.TracebackType]) -> None:
+            block = self._block
+            if block is not None and isinstance(error, Exception):
+                block._take(error)
+                self._hand_back()
+                self._leave()
+            old_hook(kind, error, trace)
+
+        sys.excepthook = hook
+        old: Dict[int, Any] = {}
+
+        def leave(number: int, _frame: Optional[types.FrameType]) -> None:
+            if self._draining and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self.drain()
+
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # A program that a command task started is told by its worker, which gets the terminal's Ctrl-C too.
+                ignored = self._is_stdio and number == signal.SIGINT
+                old[number] = signal.signal(number, signal.SIG_IGN if ignored else leave)
+
+        def undo() -> None:
+            for number, handler in old.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+            if sys.excepthook is hook:
+                sys.excepthook = old_hook
+
+        return undo
+
+
+class _NotOn(BellisError):
+    pass
+
+
+def _encode(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode("utf-8") + b"\n"
+
+
+def blocks(context: Optional[str] = None, *, run: Optional[str] = None) -> Iterator[Block]:
+    """The blocks of a run for this worker, until nothing is left to do or this process is told to leave.
+
+    context: `bellis://TOKEN@HOST:PORT`, by default the environment variable BELLIS_CONTEXT.
+    run: path of the run's folder instead, whose file `context` is read.
+    SIGTERM or the first Ctrl-C lets the running block finish and hands back the rest; so does leaving the loop with
+    `break`, which hands back the running block too.
+    Raises Refused, ConnectionLost or ProtocolError.
+    """
+    return _Worker(context, run).blocks()
+
+
+def run(function: Callable[[Block], Any], context: Optional[str] = None, *, run: Optional[str] = None) -> int:
+    """Does every block by calling a function; what it raises is a failed try. Returns how many blocks did not fail."""
+    done = 0
+    for block in blocks(context, run=run):
+        with block:
+            function(block)
+        if block._error is None:
+            done += 1
+    return done

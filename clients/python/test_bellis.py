@@ -1,0 +1,152 @@
+import json
+import os
+import socket
+import tempfile
+import threading
+import unittest
+
+import bellis
+
+TOKEN = "0123456789abcdef" * 2
+ROI = {"offset": [0, -8], "shape": [4, 8]}
+
+
+class Coordinator:
+    """A listener that plays the coordinator, one connection after the other, in a thread."""
+
+    def __init__(self, *scenes):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.context = "bellis://%s@127.0.0.1:%d" % (TOKEN, self.server.getsockname()[1])
+        self.got = []
+        self.thread = threading.Thread(target=self.play, args=(scenes,), daemon=True)
+        self.thread.start()
+
+    def play(self, scenes):
+        for scene in scenes:
+            link, _ = self.server.accept()
+            link.settimeout(10)
+            with link, link.makefile("rb") as lines:
+                scene(self, link, lambda: self.got.append(json.loads(lines.readline())) or self.got[-1])
+        self.server.close()
+
+
+def send(link, *messages):
+    link.sendall(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+
+
+def welcome(*leases):
+    return {"type": "welcome", "protocol": 1, "workerId": "w1", "session": "s", "heartbeatMs": 10000, "leases": leases}
+
+
+TASK = {"type": "task", "task": {"id": "t", "config": {"sigma": 2}, "unit": "nm"}}
+
+
+def lease(number, count):
+    pair = {"read": ROI, "write": ROI}
+    return {"type": "lease", "lease": number, "taskId": "t", "blocks": list(range(count)), "rois": [pair] * count}
+
+
+class Parser(unittest.TestCase):
+    def test_cuts_lines_wherever_the_pieces_end(self):
+        text = b'{"type":"drain"}\n{"type":"heartbeat"}\n'
+        for at in range(len(text)):
+            lines = bellis._Lines()
+            found = [m["type"] for part in (text[:at], text[at:]) for m in lines.feed(part)]
+            self.assertEqual(found, ["drain", "heartbeat"])
+
+    def test_refuses_what_is_no_message(self):
+        bad = [b"nonsense\n", b"[]\n", b"{}\n", b"\xff\n", b"[" * 100_000 + b"\n", b"x" * 9_000_000]
+        for line in bad:
+            with self.assertRaises(bellis.ProtocolError):
+                list(bellis._Lines().feed(line))
+
+    def test_refuses_leases_that_are_wrong(self):
+        good = lease(1, 2)
+        for wrong in ({"blocks": [0]}, {"blocks": [True, 1]}, {"blocks": [0, -1]}, {"rois": [{}, {}]}, {"lease": "1"}):
+            with self.assertRaises(bellis.ProtocolError):
+                bellis._lease({**good, **wrong})
+        self.assertEqual(bellis._lease(good).rois[0][0].end, (4, 0))
+
+    def test_cuts_rois_at_the_begin_of_the_array(self):
+        self.assertEqual(bellis.Roi((-8, 40), (24, 40)).to_slices((8, 4), (0, 20)), (slice(0, 2), slice(5, 15)))
+
+    def test_does_not_show_a_wrong_context(self):
+        with self.assertRaises(bellis.BellisError) as raised:
+            bellis.blocks("bellis://secret@host:1")
+        self.assertNotIn("secret", str(raised.exception))
+
+
+class Link(unittest.TestCase):
+    def test_reports_done_and_failed_blocks_and_leaves_when_told_to(self):
+        def scene(_, link, read):
+            read()
+            send(link, welcome(), TASK, lease(5, 3))
+            read(), read()
+            send(link, {"type": "drain"})
+            read()
+
+        coordinator = Coordinator(scene)
+        seen = []
+        for block in bellis.blocks(coordinator.context):
+            with block:
+                seen.append((block.index, block.write_roi.offset, block.config))
+                if block.index == 1:
+                    block.fail("no such neuron")
+                if block.index == 2:
+                    raise KeyError("x")
+        coordinator.thread.join(10)
+        hello, ready, outcomes, goodbye = coordinator.got
+        self.assertEqual((hello["token"], hello["rois"]), (TOKEN, True))
+        self.assertEqual([message["type"] for message in (ready, goodbye)], ["task-ready", "goodbye"])
+        self.assertEqual([outcome["status"] for outcome in outcomes["outcomes"]], ["done", "failed", "failed"])
+        self.assertEqual(outcomes["outcomes"][1]["error"]["message"], "no such neuron")
+        self.assertEqual(seen[0], (0, (0, -8), {"sigma": 2}))
+
+    def test_comes_back_after_its_link_broke_with_what_it_finished(self):
+        cut = threading.Event()
+
+        def first(_, link, read):
+            read()
+            send(link, welcome(), TASK, lease(7, 1))
+            read()
+
+        def second(_, link, read):
+            read()
+            send(link, welcome({"lease": 7, "reported": 0}))
+            cut.set()
+            read()
+            send(link, {"type": "drain"})
+            read()
+
+        coordinator = Coordinator(first, second)
+        for _ in bellis.blocks(coordinator.context):
+            self.assertTrue(cut.wait(10))
+        coordinator.thread.join(10)
+        back, outcomes = coordinator.got[2:4]
+        self.assertEqual((back["worker"], back["session"], back["leases"]), ("w1", "s", [7]))
+        self.assertEqual((outcomes["lease"], outcomes["outcomes"][0]["status"]), (7, "done"))
+
+    def test_raises_when_it_is_refused_and_drops_what_was_revoked(self):
+        def scene(_, link, read):
+            read()
+            send(link, welcome(), TASK, lease(9, 1))
+            read()
+            send(link, {"type": "revoked", "lease": 9})
+            read()
+            send(link, {"type": "refused", "code": "UNAUTHORIZED", "message": "no"})
+
+        coordinator = Coordinator(scene)
+        with self.assertRaises(bellis.Refused):
+            for block in bellis.blocks(coordinator.context):
+                while not block.is_cancelled:
+                    pass
+        coordinator.thread.join(10)
+        self.assertEqual(coordinator.got[2], {"type": "dropped", "lease": 9})
+
+    def test_says_that_a_run_is_not_on(self):
+        with tempfile.TemporaryDirectory() as folder, self.assertRaises(bellis.BellisError):
+            bellis.blocks(run=os.path.join(folder, "none"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,38 @@
+// A task whose blocks are done in Python: TypeScript looks at the volume and cuts it, smooth.py computes.
+import { fileURLToPath } from 'node:url'
+import { commandTask, growRoi, roi, z } from 'bellis'
+
+const program = fileURLToPath(new URL('smooth.py', import.meta.url))
+
+export default commandTask({
+  name: 'python-smooth',
+  config: z.object({
+    input: z.string().describe('Zarr array to smooth'),
+    output: z.string().describe('Zarr array to write'),
+    sigma: z.number().positive().default(2).describe('standard deviation in voxels'),
+    block: z.number().int().positive().default(64).describe('voxels that a block writes, per axis'),
+    python: z.string().default('python3').describe('a Python with numpy, SciPy and zarr'),
+    // Where voxels lie in the world, which zarr itself does not say.
+    voxelSize: z.array(z.number()).describe('world units per voxel'),
+    offset: z.array(z.number()).describe('where the first voxel lies, world units'),
+  }),
+  async plan({ input, output, sigma, block, voxelSize }, { arrays }) {
+    const raw = await arrays.open(input)
+    const smoothed = await arrays.create(output, { like: raw, chunkShape: raw.shape.map(() => block) })
+    const radius = Math.floor(4 * sigma + 0.5)
+    const context = voxelSize.map((size) => size * radius)
+    const writeRoi = roi(
+      raw.offset,
+      voxelSize.map((size) => size * block),
+    )
+    return {
+      totalRoi: growRoi(raw.roi, context, context),
+      readRoi: growRoi(writeRoi, context, context),
+      writeRoi,
+      fit: 'shrink',
+      readWriteConflict: false,
+      writes: [smoothed],
+    }
+  },
+  command: ({ python }) => [python, program],
+})

@@ -1,0 +1,64 @@
+// What the batch systems for the tests have in common: slurm-env.mjs and sge-env.mjs. Runs on Node 18 or newer.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, mkdtempSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+
+const searchPath = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin'].filter(Boolean)
+export const path = [...new Set(searchPath)].join(delimiter)
+
+export const isRoot = () => process.getuid?.() === 0
+
+export function findProgram(name) {
+  return searchPath
+    .map((folder) => join(folder, name))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
+}
+
+export function aptGet(args, more = {}) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C', PATH: path }
+  const options = ['--quiet=2', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=3']
+  const { status, stdout, stderr } = spawnSync('apt-get', [...options, ...args], { env, encoding: 'utf8', ...more })
+  return { status, output: `${stdout ?? ''}${stderr ?? ''}` }
+}
+
+/** Ports that nobody listens on at this moment. */
+export async function freePorts(count) {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise((done, failed) => {
+          const server = createServer()
+          server.once('error', failed)
+          server.listen(0, '127.0.0.1', () => done(server))
+        }),
+    ),
+  )
+  const ports = servers.map((server) => server.address().port)
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
+  return ports
+}
+
+/** Starts one in a temporary folder, prints it, and stops it when standard input ends or a signal comes. */
+export async function serve(prefix, start, stop) {
+  const folder = mkdtempSync(join(tmpdir(), prefix))
+  const ended = new Promise((done) => {
+    process.stdin.resume().once('end', done).once('close', done).once('error', done)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, done)
+  })
+  try {
+    console.log(JSON.stringify(await start(folder)))
+    await ended
+  } finally {
+    await stop(folder)
+  }
+}

@@ -1,0 +1,72 @@
+// Bundles src/viewer and Neuroglancer into dist/viewer: index.html, and the files it loads in a folder named by their content,
+// so that browsers may keep them for ever. Nothing in it is fetched from elsewhere.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as esbuild from 'esbuild'
+
+// Neuroglancer's own switches: Zarr over http is all that the page reads.
+const conditions = [
+  'neuroglancer/datasource:none_by_default',
+  'neuroglancer/datasource/zarr:enabled',
+  'neuroglancer/kvstore:none_by_default',
+  'neuroglancer/kvstore/http:enabled',
+]
+
+export async function buildViewer(root) {
+  const out = join(root, 'dist', 'viewer')
+  const staging = join(out, 'staging')
+  const neuroglancer = join(root, 'node_modules', 'neuroglancer', 'lib')
+  const { metafile } = await esbuild.build({
+    absWorkingDir: root,
+    // Neuroglancer starts the one worker beside its own file and the other a folder above.
+    entryPoints: {
+      'js/main': join(root, 'src', 'viewer', 'main.ts'),
+      'js/chunk_worker.bundle': join(neuroglancer, 'chunk_worker.bundle.js'),
+      'async_computation.bundle': join(neuroglancer, 'async_computation.bundle.js'),
+    },
+    outdir: staging,
+    chunkNames: 'js/[name]-[hash]',
+    assetNames: 'js/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    metafile: true,
+    conditions,
+    loader: { '.svg': 'text', '.wasm': 'file', '.html': 'file' },
+    legalComments: 'none',
+    logLevel: 'warning',
+  })
+  writeFileSync(join(staging, 'LICENSES.txt'), licenses(root, metafile))
+  const name = contentHash(staging)
+  mkdirSync(join(out, 'assets'), { recursive: true })
+  renameSync(staging, join(out, 'assets', name))
+  const page = readFileSync(join(root, 'src', 'viewer', 'index.html'), 'utf8')
+  writeFileSync(join(out, 'index.html'), page.replaceAll('{{assets}}', `/assets/${name}`))
+}
+
+function contentHash(folder) {
+  const hash = createHash('sha256')
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) hash.update(readFileSync(path))
+  return hash.digest('hex').slice(0, 16)
+}
+
+/** The licences of the packages in the bundle, which they ask to be kept with it. */
+function licenses(root, metafile) {
+  const inputs = Object.keys(metafile.inputs)
+  const packages = new Set(inputs.flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))
+  if (inputs.some((path) => path.startsWith('third_party/ikonate/'))) packages.add('ikonate')
+  return [...packages]
+    .sort()
+    .map((name) => {
+      const folder = join(root, 'node_modules', name)
+      const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)/i.test(entry))
+      const text = file !== undefined && existsSync(join(folder, file)) ? readFileSync(join(folder, file), 'utf8') : ''
+      return `${name} ${version} (${license})\n${'='.repeat(72)}\n\n${text.trim()}\n`
+    })
+    .join('\n\n')
+}

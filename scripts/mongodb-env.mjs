@@ -1,0 +1,46 @@
+// Builds the server that stands in for MongoDB in the tests, FerretDB, into .cache/ferretdb-<hash>/; needs Go, and the
+// module proxy the first time. Does nothing where it is built, or where BELLIS_TEST_MONGODB_URL names a real server.
+//
+//   node scripts/mongodb-env.mjs         build it
+//   node scripts/mongodb-env.mjs path    print where it is, or nothing where it was not built
+//
+// Runs on Node 18 or newer. Where it can't be built it says so and exits with 0, but with 1 where the variable CI is set.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const sources = join(root, 'scripts', 'ferretdb')
+const hash = createHash('sha256')
+for (const name of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(join(sources, name)))
+const program = join(root, '.cache', `ferretdb-${hash.digest('hex').slice(0, 12)}`, 'ferretdb')
+
+if (process.argv[2] === 'path') {
+  if (existsSync(program)) console.log(program)
+  process.exit(0)
+}
+if (process.env.BELLIS_TEST_MONGODB_URL || existsSync(program)) process.exit(0)
+
+/** Ends the script: without a server a developer's tests skip, but CI must not be green for want of it. */
+function giveUp(reason) {
+  console.error(`mongodb-env: ${reason}; tests that need a MongoDB server are skipped.`)
+  process.exit(process.env.CI ? 1 : 0)
+}
+
+if (spawnSync('go', ['version'], { stdio: 'ignore' }).status !== 0) {
+  giveUp('found no Go (1.24 or newer) to build FerretDB with, and BELLIS_TEST_MONGODB_URL is not set')
+}
+console.error('mongodb-env: building FerretDB (a minute or two, once)')
+mkdirSync(dirname(program), { recursive: true })
+// Built beside and renamed: two runs at once, or one that is killed, never leave half a program.
+const building = `${program}-${process.pid}`
+const { status, stdout, stderr } = spawnSync(
+  'go',
+  ['build', '-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', building, '.'],
+  { cwd: sources, encoding: 'utf8' },
+)
+if (status === 0) renameSync(building, program)
+rmSync(building, { force: true })
+if (status !== 0) giveUp(`go build failed: ${`${stdout}${stderr}`.trim().split('\n').slice(-5).join(' | ')}`)

@@ -1,0 +1,288 @@
+// A real SLURM for the tests: a controller and two nodes on loopback, without systemd and without touching a SLURM that
+// this machine may have.
+//
+//   node scripts/slurm-env.mjs                 install what is missing, where root on Debian
+//   node scripts/slurm-env.mjs start FOLDER    start a cluster in FOLDER (or find it running), print it as JSON
+//   node scripts/slurm-env.mjs stop FOLDER     end it and its jobs, and remove FOLDER
+//   node scripts/slurm-env.mjs serve           start one in a temporary folder, print it as JSON, and end it with standard
+//                                              input: so it never outlives who started it, however that ends
+//
+// Runs on Node 18 or newer. Where SLURM can't be installed it says so and exits with 0, but with 1 where the variable CI
+// is set. Everything but the Debian packages lies in the one folder: key, socket, configuration, state, logs.
+// `start` prints { folder, env: { SLURM_CONF, PATH }, nodes, partitions, logs }.
+import { spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { aptGet, findProgram, freePorts, isRoot, path, serve } from './batch-env.mjs'
+
+const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge']
+const PROGRAMS = ['slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo']
+const NODES = ['n1', 'n2']
+const CPUS_PER_NODE = 4
+const START_TRIES = 3
+const UP_WITHIN_MS = 20_000
+const JOBS_END_WITHIN_MS = 8000
+
+const missingPrograms = () => PROGRAMS.filter((name) => findProgram(name) === undefined)
+
+/** Ends the script: without SLURM a developer's tests skip, but CI must not be green for want of it. */
+function giveUp(reason) {
+  console.error(`slurm-env: ${reason}; tests that need a real SLURM are skipped.`)
+  process.exit(process.env.CI ? 1 : 0)
+}
+
+// --- installing
+
+function install() {
+  if (missingPrograms().length === 0) return
+  if (process.platform !== 'linux' || findProgram('apt-get') === undefined || !existsSync('/etc/debian_version')) {
+    giveUp(`${missingPrograms().join(', ')} not found, and this is not Debian`)
+  }
+  if (!isRoot()) giveUp(`${missingPrograms().join(', ')} not found, and only root can install ${PACKAGES.join(' ')}`)
+  console.error(`slurm-env: installing ${PACKAGES.join(' ')}`)
+  const keepDaemonsDown = forbidServices()
+  let output = ''
+  try {
+    const wanted = ['install', '--yes', '--no-install-recommends', ...PACKAGES]
+    if (aptGet(['--simulate', ...wanted]).status !== 0) output = aptGet(['update']).output
+    output += aptGet(wanted).output
+  } finally {
+    keepDaemonsDown()
+  }
+  if (missingPrograms().length > 0) {
+    giveUp(`apt-get could not install ${PACKAGES.join(' ')}: ${output.trim().split('\n').slice(-5).join(' | ')}`)
+  }
+}
+
+/** Debian starts what it installs, a machine-wide munged too; this asks it not to. @returns what takes that back */
+function forbidServices() {
+  const policy = '/usr/sbin/policy-rc.d'
+  if (existsSync(policy)) return () => {}
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  return () => rmSync(policy, { force: true })
+}
+
+// --- a cluster in a folder
+
+const confOf = (folder) => join(folder, 'slurm.conf')
+const logsOf = (folder) => join(folder, 'logs')
+
+const describe = (folder) => ({
+  folder,
+  env: { SLURM_CONF: confOf(folder), PATH: path },
+  nodes: NODES,
+  partitions: ['short', 'urgent'],
+  logs: logsOf(folder),
+})
+
+async function start(wanted) {
+  mkdirSync(wanted, { recursive: true })
+  const folder = realpathSync(wanted)
+  if (isUp(folder)) return describe(folder)
+  let failure
+  for (let tried = 0; tried < START_TRIES; tried++) {
+    await stopDaemons(folder)
+    try {
+      await startDaemons(folder)
+      return describe(folder)
+    } catch (error) {
+      // A port that was free is taken by another program at times: with other ports it goes.
+      failure = error
+    }
+  }
+  await stopDaemons(folder)
+  throw failure
+}
+
+async function startDaemons(folder) {
+  // Munge insists that others may look into the socket's folder, and that nobody may into the key's.
+  chmodSync(folder, 0o755)
+  for (const name of ['logs', 'munge', 'state', ...NODES])
+    mkdirSync(join(folder, name), { recursive: true, mode: 0o755 })
+  const key = join(folder, 'munge.key')
+  rmSync(key, { force: true })
+  writeFileSync(key, randomBytes(128), { mode: 0o400 })
+  writeFileSync(confOf(folder), configuration(folder, await freePorts(1 + NODES.length)), { mode: 0o644 })
+
+  const socket = join(folder, 'munge', 'socket')
+  const files = ['pid', 'log', 'seed'].map((name) => `--${name}-file=${join(folder, 'munge', name)}`)
+  await daemon(folder, 'munged', ['--foreground', '--force', `--key-file=${key}`, `--socket=${socket}`, ...files])
+  await until(() => existsSync(socket), 'munged to make its socket', folder)
+  await daemon(folder, 'slurmctld', ['-D', '-c', '-f', confOf(folder)])
+  for (const node of NODES) await daemon(folder, 'slurmd', ['-D', '-c', '-N', node, '-f', confOf(folder)], node)
+  await until(() => isUp(folder), 'both nodes to be idle', folder)
+}
+
+function configuration(folder, [controller, ...nodePorts]) {
+  const host = hostname().split('.')[0]
+  const realMemory = 64_000
+  return `${[
+    'ClusterName=bellis-test',
+    `SlurmctldHost=${host}(127.0.0.1)`,
+    `SlurmctldPort=${controller}`,
+    'SlurmUser=root',
+    'SlurmdUser=root',
+    'AuthType=auth/munge',
+    'CryptoType=crypto/munge',
+    `AuthInfo=socket=${join(folder, 'munge', 'socket')}`,
+    `StateSaveLocation=${join(folder, 'state')}`,
+    `SlurmdSpoolDir=${join(folder, '%n')}`,
+    `SlurmctldPidFile=${join(folder, 'slurmctld.pid')}`,
+    `SlurmdPidFile=${join(folder, '%n', 'slurmd.pid')}`,
+    `SlurmctldLogFile=${join(logsOf(folder), 'slurmctld.log')}`,
+    `SlurmdLogFile=${join(logsOf(folder), 'slurmd-%n.log')}`,
+    'ProctrackType=proctrack/linuxproc',
+    'TaskPlugin=task/none',
+    'JobAcctGatherType=jobacct_gather/none',
+    'AccountingStorageType=accounting_storage/none',
+    'JobCompType=jobcomp/none',
+    'MpiDefault=none',
+    'MailProg=/bin/true',
+    'SwitchType=switch/none',
+    'SelectType=select/cons_tres',
+    'SelectTypeParameters=CR_CPU',
+    'SlurmdParameters=config_overrides',
+    'SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1',
+    'CommunicationParameters=NoInAddrAny,NoCtldInAddrAny',
+    'ReturnToService=2',
+    'KillWait=10',
+    'MinJobAge=60',
+    'InactiveLimit=0',
+    // Jobs in "urgent" end those in "short": SIGTERM, and SIGKILL after KillWait. (A GraceTime only delays both here.)
+    'PreemptType=preempt/partition_prio',
+    'PreemptMode=CANCEL',
+    ...NODES.map(
+      (node, index) =>
+        `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePorts[index]} ` +
+        `CPUs=${CPUS_PER_NODE} RealMemory=${realMemory} State=UNKNOWN`,
+    ),
+    'PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=CANCEL',
+    'PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF',
+  ].join('\n')}\n`
+}
+
+async function daemon(folder, program, args, name = program) {
+  const log = openSync(join(logsOf(folder), `${name}.out`), 'a')
+  const child = spawn(findProgram(program), args, {
+    cwd: folder,
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: { PATH: path, LC_ALL: 'C', SLURM_CONF: confOf(folder) },
+  })
+  closeSync(log)
+  await new Promise((done, failed) => child.once('spawn', done).once('error', failed))
+  child.unref()
+}
+
+function isUp(folder) {
+  if (!existsSync(confOf(folder))) return false
+  const { stdout } = slurm(folder, 'sinfo', ['--noheader', '--Node', '--partition=short', '--format=%N %T'])
+  const states = (stdout ?? '').trim().split('\n')
+  return NODES.every((node) => states.some((line) => new RegExp(`^${node} (idle|mixed|allocated)$`).test(line)))
+}
+
+const slurm = (folder, program, args) =>
+  spawnSync(program, args, {
+    env: { PATH: path, LC_ALL: 'C', SLURM_CONF: confOf(folder) },
+    encoding: 'utf8',
+    timeout: 5000,
+    killSignal: 'SIGKILL',
+  })
+
+async function until(isSo, what, folder) {
+  for (const end = Date.now() + UP_WITHIN_MS; Date.now() < end; await wait(50)) if (isSo()) return
+  throw new Error(`slurm-env: waited ${UP_WITHIN_MS / 1000} s for ${what}:\n${lastLogLines(folder)}`)
+}
+
+function lastLogLines(folder) {
+  const tail = (name) =>
+    readFileSync(join(logsOf(folder), name), 'utf8')
+      .trim()
+      .split('\n')
+      .slice(-4)
+  return readdirSync(logsOf(folder))
+    .flatMap((name) => tail(name).map((line) => `${name}: ${line}`))
+    .join('\n')
+}
+
+async function stop(wanted) {
+  if (!existsSync(wanted)) return
+  const folder = realpathSync(wanted)
+  if (!existsSync(confOf(folder))) throw new Error(`slurm-env: there is no cluster in ${folder}`)
+  if (daemonsOf(folder).length > 0) await endJobs(folder)
+  await stopDaemons(folder)
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+}
+
+async function endJobs(folder) {
+  slurm(folder, 'scancel', ['--quiet', '--batch', '--signal=KILL', '--state=RUNNING'])
+  if (slurm(folder, 'scancel', ['--quiet', '--partition=short,urgent', '--user=root']).status !== 0) return
+  for (const end = Date.now() + JOBS_END_WITHIN_MS; Date.now() < end; await wait(100)) {
+    const { status, stdout } = slurm(folder, 'squeue', ['--noheader', '--format=%i'])
+    if (status !== 0 || stdout.trim() === '') return
+  }
+}
+
+async function stopDaemons(folder) {
+  for (const [signal, forMs] of [
+    ['SIGTERM', 3000],
+    ['SIGKILL', 3000],
+  ]) {
+    for (const pid of daemonsOf(folder)) {
+      try {
+        process.kill(pid, signal)
+      } catch {
+        // It has ended by itself in between.
+      }
+    }
+    for (const end = Date.now() + forMs; Date.now() < end && daemonsOf(folder).length > 0; ) await wait(30)
+  }
+}
+
+/** The processes of this folder's cluster, and of its jobs; no other cluster's, and nobody's who only uses it. */
+function daemonsOf(folder) {
+  const mark = `SLURM_CONF=${confOf(folder)}`
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) return []
+    try {
+      const environment = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0')
+      if (!environment.includes(mark)) return []
+      const status = readFileSync(`/proc/${name}/status`, 'utf8')
+      if (/^State:\s+Z/m.test(status)) return []
+      const isDaemon = /^Name:\s+(munged|slurmctld|slurmd|slurmstepd|sackd)$/m.test(status)
+      const isJob = environment.some((entry) => entry.startsWith('SLURM_JOB_ID='))
+      return isDaemon || isJob ? [Number(name)] : []
+    } catch {
+      return []
+    }
+  })
+}
+
+const [action = 'install', folder] = process.argv.slice(2)
+const usage = 'usage: slurm-env.mjs [install | start FOLDER | stop FOLDER | serve]'
+try {
+  if (action !== 'stop') install()
+  if (!isRoot() && action !== 'install') giveUp('only root can start munged and slurmctld as the tests need them')
+  if (action === 'start' && folder) console.log(JSON.stringify(await start(resolve(folder))))
+  else if (action === 'stop' && folder) await stop(resolve(folder))
+  else if (action === 'serve') await serve('bellis-slurm-', start, stop)
+  else if (action !== 'install') throw new Error(usage)
+  if (action === 'start') process.exit(0)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
+}

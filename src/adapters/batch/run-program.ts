@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { InfrastructureError } from '../../core/errors.ts'
+
+/** How a program ended. */
+export interface ProgramResult {
+  /** 0 where all was well; -1 where a signal ended it. */
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunProgramOptions {
+  /** After this it is ended, and the call fails. */
+  readonly timeoutMs: number
+  /** Ends it at once. */
+  readonly signal?: AbortSignal
+  readonly env?: NodeJS.ProcessEnv
+  /** Whose program it is, for messages: `SLURM`. */
+  readonly system: string
+}
+
+/** More than what a status call of a large cluster answers. */
+const MAX_OUTPUT_BYTES = 256 * 2 ** 20
+
+/**
+ * Runs a program to its end, without a shell, and safe from a Ctrl-C that is meant for this process.
+ * @throws InfrastructureError `QUEUE_UNAVAILABLE` when it is not there, does not end in time, or says more than can be read
+ */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  { timeoutMs, signal, env = process.env, system }: RunProgramOptions,
+): Promise<ProgramResult> {
+  return new Promise((resolve, reject) => {
+    const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
+    let bytes = 0
+    const child = spawn(program, args, {
+      // A group of its own: what it starts can be ended with it, and a terminal's Ctrl-C does not reach it.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...env, LC_ALL: 'C' },
+    })
+    const settle = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+    }
+    const fail = (reason: string, cause?: unknown) => {
+      settle()
+      endGroup(child)
+      reject(new InfrastructureError('QUEUE_UNAVAILABLE', `${program} ${reason}`, { cause }))
+    }
+    const onAbort = () => fail('was stopped: the run is over')
+    const timer = setTimeout(() => fail(`did not answer within ${timeoutMs / 1000} s`), timeoutMs)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].on('data', (part: Buffer) => {
+        bytes += part.length
+        if (bytes > MAX_OUTPUT_BYTES) fail(`printed more than ${MAX_OUTPUT_BYTES} bytes`)
+        else output[name].push(part)
+      })
+    }
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      fail(error.code === 'ENOENT' ? notFound(system) : `can't be started: ${error.message}`, error),
+    )
+    child.once('close', (code) => {
+      settle()
+      const [stdout, stderr] = [output.stdout, output.stderr].map((parts) => Buffer.concat(parts).toString('utf8'))
+      resolve({ exitCode: code ?? -1, stdout: stdout as string, stderr: stderr as string })
+    })
+    if (signal?.aborted) onAbort()
+  })
+}
+
+const notFound = (system: string) => `was not found; is ${system} installed here, and on the PATH?`
+
+function endGroup(child: ChildProcess): void {
+  // What holds the pipes open would else keep this process waiting.
+  child.stdout?.destroy()
+  child.stderr?.destroy()
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself in between.
+  }
+}

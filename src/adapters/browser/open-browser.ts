@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process'
+
+/** Whether this is a desktop, and not a terminal on another machine. */
+export function hasDesktop(
+  env: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+): boolean {
+  if (env.SSH_CONNECTION !== undefined || env.SSH_TTY !== undefined) return false
+  if (platform === 'darwin' || platform === 'win32') return true
+  return Boolean(env.DISPLAY) || Boolean(env.WAYLAND_DISPLAY)
+}
+
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>>> = {
+  darwin: ['open'],
+  // What `start` does, without the shell that it is a word of.
+  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
+}
+
+/** Opens an address in the user's browser. @returns whether something was found that does it */
+export function openBrowser(address: string): Promise<boolean> {
+  const [program, ...args] = OPENERS[process.platform] ?? ['xdg-open']
+  return new Promise((resolve) => {
+    const child = spawn(program, [...args, new URL(address).href], { stdio: 'ignore', detached: true, shell: false })
+    child.once('error', () => resolve(false))
+    child.once('exit', (code) => resolve(code === 0))
+    // Some openers stay for as long as the browser does.
+    child.once('spawn', () => setTimeout(resolve, 3000, true).unref())
+    child.unref()
+  })
+}

@@ -1,0 +1,74 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open, realpath } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import type { Resource, ResourceTree } from '../../ports/resource.ts'
+
+export interface FolderOptions {
+  /** Whether the file may be read. */
+  readonly allows: (names: readonly string[]) => boolean
+  readonly contentType?: (name: string) => string
+}
+
+// A pipe in the place of a file must not hold the server; Windows knows neither.
+const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0)
+const PIECE = 1 << 20
+
+/**
+ * The files of a folder. A symbolic link is followed where it stays inside the folder, and else there is nothing.
+ * @param root may itself be, or lie behind, a symbolic link
+ */
+export function folderTree(root: string, { allows, contentType = typeOf }: FolderOptions): ResourceTree {
+  return {
+    async open(names) {
+      if (names.length === 0 || !allows(names)) return undefined
+      const file = await openInside(root, names)
+      return file === undefined ? undefined : fileResource(file, contentType(names.at(-1) as string))
+    },
+  }
+}
+
+const typeOf = (name: string): string =>
+  /\.json$|^\.z(array|attrs|group|metadata)$/.test(name) ? 'application/json' : 'application/octet-stream'
+
+/** Missing, unreadable and outside are the same to whoever asks. */
+async function openInside(root: string, names: readonly string[]): Promise<FileHandle | undefined> {
+  try {
+    const base = await realpath(root)
+    const path = await realpath(join(base, ...names))
+    if (!path.startsWith(base.endsWith(sep) ? base : base + sep)) return undefined
+    return await open(path, READ)
+  } catch {
+    return undefined
+  }
+}
+
+async function fileResource(file: FileHandle, contentType: string): Promise<Resource | undefined> {
+  const { ino, mtimeNs, ctimeNs, size, isFile } = await statOf(file)
+  if (!isFile) {
+    await file.close()
+    return undefined
+  }
+  return {
+    contentType,
+    size: Number(size),
+    version: [ino, mtimeNs, ctimeNs, size].map((value) => value.toString(36)).join('-'),
+    async *read(start, end) {
+      for (let position = start; position < end; ) {
+        const { bytesRead, buffer } = await file.read({
+          buffer: Buffer.allocUnsafe(Math.min(PIECE, end - position)),
+          position,
+        })
+        // Cut off by somebody while it is read: the client sees a short answer, and not other bytes.
+        if (bytesRead === 0) return
+        position += bytesRead
+        yield buffer.subarray(0, bytesRead)
+      }
+    },
+    [Symbol.asyncDispose]: () => file.close(),
+  }
+}
+
+async function statOf(file: FileHandle) {
+  const stat = await file.stat({ bigint: true })
+  return { ino: stat.ino, mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, size: stat.size, isFile: stat.isFile() }
+}

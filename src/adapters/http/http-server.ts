@@ -1,0 +1,212 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type AddressInfo, isIP } from 'node:net'
+import { hostname, networkInterfaces } from 'node:os'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ConfigError } from '../../core/errors.ts'
+import type { Resource, ResourceTree } from '../../ports/resource.ts'
+import { parseRange } from './byte-range.ts'
+import { parsePath } from './request-path.ts'
+
+export interface HttpServerOptions {
+  /** The address that is listened on. @default '127.0.0.1' */
+  readonly host?: string
+  /** @default one that is free */
+  readonly port?: number
+  /** The first name of every path but those of `assets`. */
+  readonly token: string
+  /** Files of the program itself, the same for everybody, under `/assets/`; browsers may keep them for ever. */
+  readonly assets: ResourceTree
+  /** All else, under `/<token>/`. */
+  readonly content: ResourceTree
+  /** Origins whose pages may read the content, besides the server's own. @default none */
+  readonly cors?: readonly string[]
+  /** Of what could not be opened or read. */
+  readonly onError: (error: unknown) => void
+}
+
+export interface HttpServer extends AsyncDisposable {
+  readonly port: number
+  /** `http://127.0.0.1:8080/<token>/`, with a name by which this machine is reached. */
+  readonly address: string
+}
+
+/**
+ * A server of read-only content for browsers: GET and HEAD, one range at most, for whoever knows the token and calls the server
+ * by one of its own names.
+ * @throws ConfigError `INVALID_CONFIG` when it can't listen there
+ */
+export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const { host = '127.0.0.1', port = 0 } = options
+  if (port > 65_535) throw new ConfigError('INVALID_CONFIG', `There is no port ${port}; the last one is 65535.`)
+  const server = createServer({ requestTimeout: 30_000, maxHeaderSize: 16_384 }, (request, response) => {
+    void answer(request, response, options, names).catch(() => response.destroy())
+  })
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  })
+  await new Promise<void>((done, failed) => {
+    server.once('error', (error: NodeJS.ErrnoException) => failed(listenError(error, host, port)))
+    server.listen(port, host, done)
+  })
+  const bound = server.address() as AddressInfo
+  const names = namesOf(host)
+  return {
+    port: bound.port,
+    address: `http://${inUrl(reachableName(host))}:${bound.port}/${options.token}/`,
+    async [Symbol.asyncDispose]() {
+      if (!server.listening) return
+      const closed = new Promise((done) => server.close(done))
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const why: Partial<Record<string, string>> = {
+    EADDRINUSE: `port ${port} is in use; choose another with --port, or leave it out for one that is free`,
+    EACCES: `port ${port} may not be used by this user; choose one from 1024 on`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine`,
+    ENOTFOUND: `${host} is not known`,
+  }
+  const reason = why[error.code ?? ''] ?? error.message
+  return new ConfigError('INVALID_CONFIG', `Can't listen on ${host}: ${reason}.`, { cause: error })
+}
+
+const ANY = new Set(['0.0.0.0', '::'])
+
+/** By which names a browser may call the server. Another one leads here by a DNS answer that somebody forged. */
+function namesOf(host: string): ReadonlySet<string> {
+  const names = ['localhost', '127.0.0.1', '::1', host]
+  if (ANY.has(host)) {
+    const addresses = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? [])
+    names.push(hostname(), ...addresses)
+  }
+  return new Set(names.map((name) => name.toLowerCase()))
+}
+
+const reachableName = (host: string): string => (ANY.has(host) ? hostname() : host)
+
+const inUrl = (name: string): string => (isIP(name) === 6 ? `[${name}]` : name)
+
+/** The name in a `Host` header, whatever the port: a tunnel has its own. */
+function hostOf(request: IncomingMessage): string | undefined {
+  const headers = request.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host')
+  const match = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::\d{1,5})?$/i.exec(request.headers.host ?? '')
+  return headers.length === 1 ? (match?.[1] ?? match?.[2])?.toLowerCase() : undefined
+}
+
+// Neuroglancer compiles shaders' annotations with `new Function` and codecs as WebAssembly, starts workers, and sets styles.
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'unsafe-eval'",
+  "worker-src 'self' blob:",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+const SECURITY: Readonly<Record<string, string>> = {
+  'Content-Security-Policy': POLICY,
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'X-Frame-Options': 'DENY',
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpServerOptions,
+  names: ReadonlySet<string>,
+): Promise<void> {
+  const { method = '', url = '' } = request
+  const { origin } = request.headers
+  const isOtherOrigin = origin !== undefined && (options.cors ?? []).includes(origin)
+  for (const [name, value] of Object.entries(SECURITY)) response.setHeader(name, value)
+  if (options.cors !== undefined) response.setHeader('Vary', 'Origin')
+  response.setHeader('Cross-Origin-Resource-Policy', isOtherOrigin ? 'cross-origin' : 'same-origin')
+  if (isOtherOrigin) {
+    response.setHeader('Access-Control-Allow-Origin', origin)
+    response.setHeader('Access-Control-Expose-Headers', 'Content-Length, Content-Range, ETag')
+  }
+  const host = hostOf(request)
+  if (host === undefined || !names.has(host)) return refuse(response, 421, 'This server is not known by that name.')
+  if (method !== 'GET' && method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD')
+    return refuse(response, 405, 'GET and HEAD alone.')
+  }
+  const { names: [first, ...path] = [], isFolder = false } = parsePath(url) ?? {}
+  if (first === undefined) return refuse(response, 404, 'There is nothing here.')
+  const isAsset = first === 'assets'
+  if (!isAsset && !isSame(first, options.token)) {
+    return refuse(response, 403, 'This address is not, or no longer, valid: open the one that bellis printed.')
+  }
+  if (!isAsset && !isFolder && path.length === 0) {
+    // What the page asks for is relative to its folder.
+    response.setHeader('Location', `/${options.token}/`)
+    return refuse(response, 308, 'It ends in a slash.')
+  }
+  if (isFolder && path.length > 0) return refuse(response, 404, 'There is nothing here.')
+  const cancel = new AbortController()
+  response.once('close', () => cancel.abort())
+  const tree = isAsset ? options.assets : options.content
+  let opened: Resource | undefined
+  try {
+    opened = await tree.open(path, { signal: cancel.signal })
+  } catch (error) {
+    if (!cancel.signal.aborted) options.onError(error)
+    return refuse(response, 500, 'It can not be read; bellis says why where it runs.')
+  }
+  if (opened === undefined) return refuse(response, 404, 'There is nothing here.')
+  await using resource = opened
+  await send(request, response, resource, isAsset ? 'public, max-age=31536000, immutable' : 'private, no-cache')
+}
+
+/** In a time that says nothing of how much of it was right. */
+const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+function refuse(response: ServerResponse, status: number, text: string): void {
+  response.setHeader('Cache-Control', 'no-store')
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
+  response.writeHead(status)
+  response.end(response.req.method === 'HEAD' ? undefined : `${text}\n`)
+}
+
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  resource: Resource,
+  cacheControl: string,
+): Promise<void> {
+  const { range: rangeHeader, 'if-none-match': known, 'if-range': onlyIf } = request.headers
+  const etag = `"${resource.version}"`
+  response.setHeader('ETag', etag)
+  response.setHeader('Cache-Control', cacheControl)
+  response.setHeader('Accept-Ranges', 'bytes')
+  if (
+    known !== undefined &&
+    (known === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag))
+  ) {
+    response.writeHead(304).end()
+    return
+  }
+  const range = parseRange(onlyIf === undefined || onlyIf === etag ? rangeHeader : undefined, resource.size)
+  if (range.kind === 'unsatisfiable') {
+    response.setHeader('Content-Range', `bytes */${resource.size}`)
+    return refuse(response, 416, 'No such range.')
+  }
+  const { start, end } = range.kind === 'part' ? range : { start: 0, end: resource.size }
+  response.setHeader('Content-Type', resource.contentType)
+  response.setHeader('Content-Length', end - start)
+  if (range.kind === 'part') response.setHeader('Content-Range', `bytes ${start}-${end - 1}/${resource.size}`)
+  response.writeHead(range.kind === 'part' ? 206 : 200)
+  if (request.method === 'HEAD') response.end()
+  else await pipeline(Readable.from(resource.read(start, end)), response)
+}

@@ -1,0 +1,95 @@
+import { InfrastructureError } from '../../core/errors.ts'
+import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
+import { checkSameTasks, type RunIdentity } from '../../core/progress/run-identity.ts'
+import type { FailedTry, ProgressStore, RunRecord } from '../../ports/progress-store.ts'
+
+interface StoredRun {
+  readonly identity: RunIdentity
+  /** per task, by page */
+  readonly pages: Map<number, Uint8Array>[]
+  readonly failedTries: FailedTry[][]
+}
+
+/** What outlives the closing of a store in memory. */
+export type MemoryPlace = Map<string, StoredRun>
+
+/** Records that end with the process. @param stored what another store left, to go on with it */
+export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
+  const name = 'memory'
+  let isOpen = true
+  const checkOpen = (still = true) => {
+    if (!isOpen || !still) throw new InfrastructureError('IO_ERROR', 'The progress in memory was closed.')
+  }
+
+  function openRun({ identity, pages, failedTries }: StoredRun): RunRecord {
+    let isRecordOpen = true
+    const ofTask = <T>(list: readonly T[], task: number): T => {
+      checkOpen(isRecordOpen)
+      return list[task] as T
+    }
+    return {
+      identity,
+      async *completedPages(task) {
+        const ofThis = ofTask(pages, task)
+        for (const page of [...ofThis.keys()].sort((a, b) => a - b)) {
+          yield { task, page, bits: (ofThis.get(page) as Uint8Array).slice() }
+        }
+      },
+      async *failedTries(task) {
+        yield* ofTask(failedTries, task)
+      },
+      async commit(batch) {
+        checkOpen(isRecordOpen)
+        for (const { task, page, bits } of batch.pages) pages[task]?.set(page, bits.slice())
+        for (const failed of batch.failedTries) failedTries[failed.task]?.push(failed)
+      },
+      async clear(task, blocks) {
+        const ofThis = ofTask(pages, task)
+        const tries = ofTask(failedTries, task)
+        const mask = blocks === undefined ? undefined : maskPages(blocks)
+        const kept = mask === undefined ? [] : tries.filter(({ block }) => !isInMask(mask, block))
+        tries.splice(0, tries.length, ...kept)
+        if (mask === undefined) ofThis.clear()
+        for (const [page, bits] of mask ?? []) {
+          const before = ofThis.get(page)
+          if (before !== undefined) ofThis.set(page, withoutMask(before, bits))
+        }
+      },
+      async [Symbol.asyncDispose]() {
+        isRecordOpen = false
+      },
+    }
+  }
+
+  return {
+    name,
+    async open(identity) {
+      checkOpen()
+      const { run, tasks } = identity
+      const before = stored.get(run)
+      if (before !== undefined) {
+        checkSameTasks(before.identity.tasks, tasks, name)
+        return openRun(before)
+      }
+      const made = { identity, pages: tasks.map(() => new Map()), failedTries: tasks.map(() => []) }
+      stored.set(run, made)
+      return openRun(made)
+    },
+    async read(run) {
+      checkOpen()
+      const found = stored.get(run)
+      return found === undefined ? undefined : openRun(found)
+    },
+    async runs() {
+      checkOpen()
+      return [...stored.keys()].sort()
+    },
+    async remove(run) {
+      checkOpen()
+      stored.delete(run)
+    },
+    async [Symbol.asyncDispose]() {
+      isOpen = false
+    },
+  }
+}

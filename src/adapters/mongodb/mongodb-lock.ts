@@ -1,0 +1,102 @@
+import type { Collection } from 'mongodb'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import type { LockOwner, RunLock } from '../../ports/progress-store.ts'
+import type { MongodbConnection } from './mongodb-connection.ts'
+import { isDuplicateKey, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
+
+/** How often a holder shows that it lives, and after how long without it has died. */
+const BEAT_MS = 5000
+const STALE_MS = 30_000
+
+/**
+ * Who holds or held a run. Each taking is a new document, numbered on, and the highest number holds: unique keys are all
+ * that this needs of a server, no transaction and no atomic change of a document.
+ */
+interface LockDocument extends LockOwner, KeyedDocument {
+  readonly run: string
+  readonly number: number
+  /** The server's time when it last lived; 1970 when it was let go. */
+  readonly beat: Date
+}
+
+/** A lock, and a way to be sure of it. */
+export interface HeldLock extends RunLock {
+  /** @throws InfrastructureError `RUN_LOCKED` when another process has taken the run over */
+  check(): Promise<void>
+}
+
+/**
+ * Takes a run, or takes it over from who shows no sign of life.
+ * @throws ConfigError `RUN_LOCKED`
+ */
+export async function lockRun(connection: MongodbConnection, run: string, owner: LockOwner): Promise<HeldLock> {
+  const { attempt, name, database } = connection
+  const locks = database.collection<LockDocument>('locks')
+  const before = await attempt(() => latestLock(locks, run))
+  const now = await attempt(async () => (await database.command({ hello: 1 })).localTime as Date)
+  if (before !== undefined && !isDead(before, owner, now)) throw refusal(before, name)
+  const number = (before?.number ?? 0) + 1
+  const _id = keyOf(run, number)
+  try {
+    await attempt(() => locks.insertOne({ _id, run, number, beat: now, ...owner }))
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error
+  }
+  const holder = (await attempt(() => latestLock(locks, run))) as LockDocument
+  if (!isOf(holder, owner) || holder._id !== _id) throw refusal(holder, name)
+  await attempt(() => locks.deleteMany({ _id: { ...within(run), $lt: _id } }))
+
+  const lost = new AbortController()
+  const check = async (): Promise<void> => {
+    const latest = await latestLock(locks, run)
+    if (latest?._id === _id) return
+    const by = latest === undefined ? 'someone' : `process ${latest.pid} on ${latest.host}`
+    const message = `${run} was taken over by ${by}, since this process showed no sign of life; it stops here.`
+    const reason = new InfrastructureError('RUN_LOCKED', message)
+    lost.abort(reason)
+    throw reason
+  }
+  const beat = async () => {
+    await check()
+    await locks.updateOne({ _id }, { $currentDate: { beat: true } })
+  }
+  // A server that is lost is told by what is written; the lock is seen to when it is back.
+  const timer = setInterval(() => attempt(beat).catch(() => {}), BEAT_MS).unref()
+  let isHeld = true
+  return {
+    lost: lost.signal,
+    check,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      if (!isHeld) return
+      isHeld = false
+      // If this fails it is taken over later, as after a crash.
+      await attempt(() => locks.updateOne({ _id }, { $set: { beat: new Date(0) } })).catch(() => {})
+    },
+  }
+}
+
+const latestLock = async (locks: Collection<LockDocument>, run: string): Promise<LockDocument | undefined> =>
+  (await locks.findOne({ _id: within(run) }, { sort: { _id: -1 } })) ?? undefined
+
+function isDead(lock: LockDocument, contender: LockOwner, now: Date): boolean {
+  if (now.getTime() - lock.beat.getTime() > STALE_MS) return true
+  if (lock.host !== contender.host || lock.pid === contender.pid) return false
+  try {
+    process.kill(lock.pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
+}
+
+const isOf = (lock: LockDocument, owner: LockOwner): boolean =>
+  lock.host === owner.host && lock.pid === owner.pid && lock.since === owner.since
+
+function refusal({ run, host, pid, since }: LockDocument, name: string): ConfigError {
+  const when = new Date(since).toISOString()
+  return new ConfigError(
+    'RUN_LOCKED',
+    `${run} in ${name} is being run by process ${pid} on ${host} since ${when}; wait for it, or stop it.`,
+  )
+}

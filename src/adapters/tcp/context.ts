@@ -1,0 +1,40 @@
+import { ConfigError } from '../../core/errors.ts'
+
+/** What lets a worker in: where the coordinator listens, and its token. */
+export interface RunContext {
+  readonly host: string
+  readonly port: number
+  readonly token: string
+  /** SHA-256 of the certificate in DER, hexadecimal: the link is TLS, and this very certificate is expected. */
+  readonly fingerprint?: string
+}
+
+/** `bellis://<token>@<host>:<port>[?tls=<fingerprint>]` */
+export function showContext({ host, port, token, fingerprint }: RunContext): string {
+  const name = host.includes(':') ? `[${host}]` : host
+  return `bellis://${token}@${name}:${port}${fingerprint === undefined ? '' : `?tls=${fingerprint}`}`
+}
+
+/** @throws ConfigError `INVALID_CONFIG`; the text itself is not shown, since it is a secret */
+export function parseContext(text: string): RunContext {
+  const url = URL.parse(text.trim())
+  const fingerprint = url?.searchParams.get('tls') ?? undefined
+  const isWhole =
+    url?.protocol === 'bellis:' &&
+    /^[0-9a-f]{32}$/.test(url.username) &&
+    url.hostname !== '' &&
+    url.port !== '' &&
+    (fingerprint === undefined || /^[0-9a-f]{64}$/.test(fingerprint))
+  if (!isWhole) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      'The context of the run (BELLIS_CONTEXT, or the file "context" of its folder) is not bellis://TOKEN@HOST:PORT; copy it whole.',
+    )
+  }
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port),
+    token: url.username,
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+  }
+}

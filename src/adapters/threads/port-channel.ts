@@ -1,0 +1,52 @@
+import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Channel } from '../../ports/channel.ts'
+
+/** What both ends of a thread's link have in common. */
+type Port = Pick<MessagePort | Worker, 'postMessage'> & {
+  on(event: 'message', receive: (message: unknown) => void): unknown
+}
+
+/** The message that closes a link: the port itself may outlive it. */
+const END = 'end'
+
+/**
+ * A link over a message port, or a thread's own.
+ * @param gone resolves when the other side is gone for another reason
+ */
+export function portChannel<Out>(port: Port, gone: Promise<unknown>): Channel<Out> {
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  const waiting: unknown[] = []
+  let receiver: ((message: unknown) => void) | undefined
+  let isOpen = true
+  const end = () => {
+    isOpen = false
+    resolve()
+  }
+  const deliver = () => {
+    while (receiver !== undefined && waiting.length > 0) receiver(waiting.shift())
+  }
+  port.on('message', (message) => {
+    if (!isOpen) return
+    if (message === END) end()
+    else {
+      waiting.push(message)
+      deliver()
+    }
+  })
+  void gone.then(end)
+  return {
+    send: (message) => {
+      if (isOpen) port.postMessage(message)
+    },
+    onMessage: (receive) => {
+      receiver = receive
+      if (waiting.length > 0) queueMicrotask(deliver)
+    },
+    closed,
+    close: () => {
+      if (!isOpen) return
+      port.postMessage(END)
+      end()
+    },
+  }
+}

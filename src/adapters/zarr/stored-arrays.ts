@@ -1,0 +1,110 @@
+import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
+import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
+import { fileStore } from './file-store.ts'
+import { readNode } from './hierarchy.ts'
+import { httpStore } from './http-store.ts'
+import { parseJsonObject, type ZarrMetadata } from './metadata.ts'
+import { datasetPaths, multiscalesOf } from './ome.ts'
+import { joinKey, type Store } from './store.ts'
+
+/** An array as Neuroglancer may read it from its files. */
+export interface StoredArray {
+  readonly folder: string
+  readonly zarrFormat: 2 | 3
+  /** Whether a path below the folder is the array's own metadata or one of its chunks. */
+  readonly isPart: (names: readonly string[]) => boolean
+}
+
+/** Larger chunks are better cut into pieces: they would be loaded, and held in the graphics memory, as a whole. */
+const LARGEST_CHUNK_BYTES = 32 * 2 ** 20
+
+const DTYPES = ['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'float32']
+const CODECS = ['bytes', 'transpose', 'sharding_indexed', 'blosc', 'gzip', 'zstd', 'crc32c']
+const COMPRESSORS = ['blosc', 'zlib', 'gzip', 'zstd']
+
+/**
+ * The files of an array, where Neuroglancer 2.41 can read them as they lie.
+ * @returns undefined where it can't, or where they are not files; read it and make chunks of it then
+ */
+export async function storedArray(container: string, inner: string): Promise<StoredArray | undefined> {
+  if (/^https?:\/\//i.test(container)) return undefined
+  const store = fileStore(container)
+  const node = await readNode(store, inner)
+  if (node?.kind !== 'array') return undefined
+  const { metadata } = node
+  const { zarrFormat } = metadata
+  const isPlain = zarrFormat === 2 ? await isPlainV2(store, inner, metadata) : await isPlainV3(store, inner)
+  const chunkBytes = metadata.chunk.shape.reduce((bytes, length) => bytes * length, BYTES_PER_ELEMENT[metadata.dtype])
+  const isDrawable = DTYPES.includes(metadata.dtype) && !metadata.chunk.bigEndian && chunkBytes <= LARGEST_CHUNK_BYTES
+  // Its fill values pass through a JavaScript number.
+  const isExact = typeof metadata.fill.value === 'number' || metadata.fill.value <= Number.MAX_SAFE_INTEGER
+  if (!isPlain || !isDrawable || !isExact) return undefined
+  return { folder: store.where(inner), zarrFormat, isPart: partsOf(metadata) }
+}
+
+/** The arrays of a group's only pyramid, finest first, as paths below the group; undefined where there is none. */
+export async function pyramidPaths(container: string, inner: string): Promise<readonly string[] | undefined> {
+  const store = /^https?:\/\//i.test(container) ? httpStore(container) : fileStore(container)
+  const node = await readNode(store, inner)
+  if (node?.kind !== 'group') return undefined
+  const [multiscale, ...more] = multiscalesOf(node.attributes)
+  const paths = multiscale === undefined || more.length > 0 ? [] : datasetPaths(multiscale)
+  return paths.length === 0 ? undefined : paths
+}
+
+async function readJson(store: Store, key: string): Promise<JsonObject> {
+  const bytes = await store.get(key)
+  return bytes === undefined ? {} : parseJsonObject(bytes, store.where(key))
+}
+
+async function isPlainV2(store: Store, key: string, { shape, dtype }: ZarrMetadata): Promise<boolean> {
+  const json = await readJson(store, joinKey(key, '.zarray'))
+  const attributes = await readJson(store, joinKey(key, '.zattrs'))
+  const { compressor, fill_value: fill } = json
+  if (fill === null && dtype === 'uint64') return false
+  if (typeof fill === 'string' && !/^(NaN|-?Infinity)$/.test(fill)) return false
+  const isKnown =
+    compressor === null ||
+    (isJsonObject(compressor) &&
+      COMPRESSORS.includes(String(compressor.id)) &&
+      (compressor.id === 'blosc' ? isBlosc(compressor) : Number.isInteger(compressor.level)))
+  return isKnown && namesAxes(attributes._ARRAY_DIMENSIONS, shape) && namesAxes(attributes.dimension_units, shape)
+}
+
+const isBlosc = ({ cname, clevel, shuffle }: JsonObject): boolean =>
+  typeof cname === 'string' && Number.isInteger(clevel) && Number.isInteger(shuffle)
+
+async function isPlainV3(store: Store, key: string): Promise<boolean> {
+  const { codecs, shape, dimension_names: names, attributes } = await readJson(store, joinKey(key, 'zarr.json'))
+  const units = isJsonObject(attributes) ? attributes.dimension_units : undefined
+  return areKnown(codecs) && namesAxes(names, shape) && namesAxes(units, shape)
+}
+
+const areKnown = (codecs: Json | undefined): boolean =>
+  Array.isArray(codecs) &&
+  codecs.every((codec: Json) => {
+    if (!isJsonObject(codec) || !CODECS.includes(String(codec.name))) return false
+    const inner = isJsonObject(codec.configuration) ? codec.configuration : {}
+    if (codec.name === 'sharding_indexed') return areKnown(inner.codecs) && areKnown(inner.index_codecs)
+    return codec.name !== 'gzip' || Number.isInteger(inner.level)
+  })
+
+const namesAxes = (names: Json | undefined, shape: Json | undefined): boolean =>
+  names === undefined ||
+  names === null ||
+  (Array.isArray(names) &&
+    names.length === (shape as readonly number[]).length &&
+    names.every((name: Json) => name === null || typeof name === 'string'))
+
+/** Chunks' names, and no other's: whatever else lies in the folder is not the array. */
+function partsOf({ zarrFormat, keyPrefix, separator, shape }: ZarrMetadata): StoredArray['isPart'] {
+  const metadata = zarrFormat === 2 ? ['.zarray', '.zattrs'] : ['zarr.json']
+  const indices = Array(shape.length)
+    .fill('\\d+')
+    .join(separator === '.' ? '\\.' : '/')
+  const chunk = new RegExp(`^${keyPrefix === '' ? '' : separator === '.' ? 'c\\.' : 'c/'}${indices}$`)
+  return (names) => {
+    const path = names.join('/')
+    return metadata.includes(path) || chunk.test(path)
+  }
+}

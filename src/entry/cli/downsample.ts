@@ -1,0 +1,36 @@
+import { Command, Option } from 'commander'
+import { pyramid } from '../tasks.ts'
+import { given, type RunFlags, runOptions, voxelShape, wholeNumber } from './options.ts'
+import { runTasks } from './run-tasks.ts'
+
+interface DownsampleFlags extends RunFlags {
+  readonly factor?: number[]
+  readonly levels?: number
+  readonly method?: 'mean' | 'mode' | 'stride'
+}
+
+/** `bellis downsample` @param always flags that are set whatever the user says */
+export function downsampleCommand(always: RunFlags = {}): Command {
+  const command = new Command('downsample')
+    .description('Builds the multiscale pyramid of a dataset, beside it, with the metadata of OME-Zarr.')
+    .argument('<dataset>', 'Zarr array, or group with a pyramid: out.zarr/volumes/raw')
+    .option(
+      '--factor <z,y,x>',
+      'voxels per cell (default: 2, along axes that are not yet coarser than others)',
+      voxelShape,
+    )
+    .option('--levels <n>', 'levels besides the finest (default: until one fits into a chunk)', wholeNumber(1))
+    .addOption(
+      new Option('--method <method>', 'what becomes of a cell (default: mode for labels, else mean)').choices([
+        'mean',
+        'mode',
+        'stride',
+      ]),
+    )
+  return runOptions(command)
+    .addHelpText('after', '\nExample:\n  $ bellis downsample out.zarr/volumes/raw --levels 2')
+    .action(async (dataset: string, flags: DownsampleFlags) => {
+      const { factor, levels, method } = flags
+      await runTasks(await pyramid({ dataset, ...given({ factor, levels, method }) }), { ...flags, ...always })
+    })
+}

@@ -1,0 +1,86 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import { ConfigError } from '../../core/errors.ts'
+import { type CommonOptions, commonOptions } from './options.ts'
+import { printJson, say } from './output.ts'
+
+/** What the files of the template call the task. */
+const PLACEHOLDER = /my-task/g
+
+const root = new URL('../../../', import.meta.url)
+
+/** `bellis new` */
+export function newCommand(): Command {
+  const command = new Command('new')
+    .description('Writes a small project for a task of your own: the task, its test, a README.')
+    .argument('<folder>', 'folder to make; its name is that of the task')
+  return commonOptions(command)
+    .addHelpText('after', '\nExample:\n  $ bellis new my-task')
+    .action((folder: string, flags: CommonOptions) => {
+      const files = writeProject(folder)
+      if (flags.json) printJson({ folder, files })
+      say(flags, `${folder}: ${files.join(', ')}\n\nNext:\n  cd ${folder}\n  npm install\n  npm test`)
+    })
+}
+
+/** Writes the project. @returns its files @throws ConfigError `INVALID_CONFIG`, `DATASET_EXISTS` */
+function writeProject(folder: string): string[] {
+  const name = basename(resolve(folder))
+  if (!/^[a-z0-9][a-z0-9._-]*$/.test(name)) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `"${name}" can't be the name of a task and of a package: use small letters, digits, ".", "_" and "-".`,
+    )
+  }
+  if (existsSync(folder) && readdirSync(folder).length > 0) {
+    throw new ConfigError('DATASET_EXISTS', `${folder} exists and is not empty; choose another name.`)
+  }
+  mkdirSync(folder, { recursive: true })
+  const template = fileURLToPath(new URL('templates/task/', root))
+  const copied = readdirSync(template)
+  for (const file of copied) {
+    const path = join(folder, file)
+    cpSync(join(template, file), path)
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(PLACEHOLDER, name))
+  }
+  const written = {
+    'package.json': projectManifest(name),
+    // For the editor: it marks what Node can't run.
+    'tsconfig.json': {
+      compilerOptions: {
+        target: 'es2023',
+        lib: ['esnext'],
+        module: 'nodenext',
+        strict: true,
+        erasableSyntaxOnly: true,
+        verbatimModuleSyntax: true,
+        allowImportingTsExtensions: true,
+        skipLibCheck: true,
+        noEmit: true,
+      },
+    },
+  }
+  for (const [file, content] of Object.entries(written)) {
+    writeFileSync(join(folder, file), `${JSON.stringify(content, null, 2)}\n`)
+  }
+  writeFileSync(join(folder, '.gitignore'), 'node_modules/\n.bellis/\n*.zarr/\n*.hdf\n')
+  return [...copied, ...Object.keys(written), '.gitignore'].sort()
+}
+
+function projectManifest(name: string): object {
+  const { version, engines, devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+  // From a checkout the project uses that checkout.
+  const isCheckout = existsSync(new URL('src/', root))
+  return {
+    name,
+    version: '0.1.0',
+    private: true,
+    type: 'module',
+    engines,
+    scripts: { test: 'node --test' },
+    dependencies: { bellis: isCheckout ? `file:${fileURLToPath(root).replace(/\/$/, '')}` : `^${version}` },
+    devDependencies: { '@types/node': devDependencies['@types/node'] },
+  }
+}

@@ -1,0 +1,108 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { Command } from 'commander'
+import { ConfigError } from '../../core/errors.ts'
+import { createBlockGrid } from '../../core/grid/block-grid.ts'
+import { findRunFolder } from '../run-context.ts'
+import { runsHome } from '../run-place.ts'
+import { type RecordedTaskState, type RunState, readRunState } from '../run-state.ts'
+import { type CommonOptions, commonOptions } from './options.ts'
+import { paint, printJson, say, showCount, showDuration } from './output.ts'
+import { conditionOf, runDocument } from './runs.ts'
+
+interface StatusFlags extends CommonOptions {
+  readonly runDir?: string
+  readonly db?: string
+  readonly watch?: boolean
+}
+
+const WATCH_MS = 1000
+const PLAIN_WATCH_MS = 10_000
+const MAX_SHOWN_FAILURES = 100
+
+/** `bellis status` */
+export function statusCommand(): Command {
+  const command = new Command('status')
+    .description('Says how a run goes, or went: its counts, its rate, and its failed blocks with their errors.')
+    .argument('<run>', "the run's folder or its name, as bellis runs lists it")
+    .option('--watch', 'say it again until the run is over')
+    .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
+    .option('--db <url>', 'where its progress is kept, with what lets one in, if not where the run says')
+  return commonOptions(command)
+    .addHelpText('after', '\nExample:\n  $ bellis status smooth-1a2b3c4d --watch')
+    .action(showStatus)
+}
+
+async function showStatus(run: string, flags: StatusFlags): Promise<void> {
+  const folder = findRunFolder(run, runsHome(flags.runDir))
+  for (let drawn = 0; ; ) {
+    const state = await readState(folder, flags)
+    const text = describeState(state)
+    if (drawn > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawn}A\u001b[0J`)
+    if (flags.json) printJson(statusDocument(state))
+    else say(flags, text)
+    drawn = text.split('\n').length
+    if (!flags.watch || state.holder === undefined) return
+    await wait(process.stdout.isTTY ? WATCH_MS : PLAIN_WATCH_MS)
+  }
+}
+
+async function readState(folder: string, flags: StatusFlags): Promise<RunState> {
+  const state = await readRunState(folder, { place: flags.db, limit: MAX_SHOWN_FAILURES })
+  if (state !== undefined) return state
+  throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists those that there are.`)
+}
+
+function describeState(state: RunState): string {
+  const { holder, run } = state
+  const who =
+    holder === undefined ? '' : `, by process ${holder.pid} of ${holder.user} on ${holder.host} since ${holder.since}`
+  return [
+    `${paint('bold', run)}: ${conditionOf(state)}${who}`,
+    ...state.tasks.map((task) => `  ${describeTask(task, state)}`),
+    ...state.tasks.flatMap((task) => describeFailures(task)),
+  ].join('\n')
+}
+
+function describeTask({ id, total, completed, failed, left }: RecordedTaskState, { holder, live }: RunState): string {
+  const share = total === 0 ? 100 : Math.floor((completed / total) * 1000) / 10
+  const parts = [`${completed} of ${total} blocks (${share} %)`]
+  if (failed > 0) parts.push(paint('red', `${failed} failed`))
+  const now = live?.tasks.find((task) => task.id === id)
+  if (holder === undefined || live === undefined || now === undefined) {
+    if (left > 0) parts.push(`${left} left`)
+    return `${id}: ${parts.join(', ')}`
+  }
+  if (now.orphaned > 0) parts.push(paint('red', `${now.orphaned} orphaned`))
+  const rate = (now.completed - now.skipped) / Math.max(live.seconds, 1e-3)
+  parts.push(`${now.processing} running`, `${showCount(rate)} blocks/s`)
+  const rest = now.pending + now.ready + now.processing
+  if (rest > 0 && rate > 0) parts.push(`${showDuration(rest / rate)} left`)
+  return `${id}: ${parts.join(', ')}`
+}
+
+function describeFailures({ id, failures, failed }: RecordedTaskState): string[] {
+  const lines = failures.map(
+    ({ block, attempt, error, workerId, host }) =>
+      `${paint('red', 'failed')} ${id}/${block} after ${attempt} ${attempt === 1 ? 'try' : 'tries'}, by ${workerId}${host === '' ? '' : ` on ${host}`}: ${error.message}`,
+  )
+  return failed > failures.length ? [...lines, `… and ${failed - failures.length} more blocks of ${id} failed`] : lines
+}
+
+const statusDocument = (state: RunState) => ({
+  ...runDocument(state),
+  ...(state.live === undefined ? {} : { live: state.live }),
+  failures: state.tasks.flatMap(({ id, failures }, number) => {
+    const described = state.document.tasks[number]
+    const grid = described === undefined ? undefined : createBlockGrid(described.grid)
+    return failures.map(({ block, attempt, error, workerId, host, durationMs, time }) => ({
+      block: `${id}/${block}`,
+      ...(grid === undefined ? {} : { writeRoi: grid.block(block).writeRoi }),
+      attempts: attempt,
+      error,
+      workerId,
+      host,
+      durationMs,
+      time: new Date(time).toISOString(),
+    }))
+  }),
+})

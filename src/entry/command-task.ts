@@ -1,0 +1,75 @@
+import type { z } from 'zod'
+import { type Program, startProgram } from '../adapters/processes/program.ts'
+import { BlockError } from '../core/errors.ts'
+import {
+  type ConfigSchema,
+  callerOf,
+  type ProcessBlock,
+  type SetupContext,
+  type TaskDefinition,
+  type TaskOptions,
+  taskDefinition,
+} from '../runtime/define-task.ts'
+
+export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<TaskOptions<Schema>, 'setup'> {
+  /** The program that does the blocks, and its arguments; started without a shell, once per worker. */
+  command(config: z.output<Schema>): readonly string[]
+  /** Further variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/**
+ * Defines a task whose blocks are done by a program, in any language, that speaks the protocol on its standard input and
+ * output (docs/PROTOCOL.md, "Programs as tasks"). Each worker starts it once, and it ends with its worker; one that dies fails
+ * the block that it was at, and is started again for the next one. Its standard error goes to the worker's log.
+ * @throws ConfigError `INVALID_TASK`
+ */
+export function commandTask<Schema extends ConfigSchema>(options: CommandTaskOptions<Schema>): TaskDefinition<Schema> {
+  const { command, env, ...rest } = options
+  const setup = (config: z.output<Schema>, context: SetupContext) => setUpProgram(command(config), env, config, context)
+  return taskDefinition<Schema>({ ...rest, setup }, callerOf(commandTask))
+}
+
+async function setUpProgram(
+  command: readonly string[],
+  env: Readonly<Record<string, string>> | undefined,
+  config: unknown,
+  { taskId, workerId, unit, signal: over }: SetupContext,
+): Promise<ProcessBlock> {
+  const task = { id: taskId, config, unit, folder: process.cwd() }
+  const programs = new Set<Program>()
+  const start = async () => {
+    const program = startProgram({ command, task, workerId, ...(env === undefined ? {} : { env }) })
+    programs.add(program)
+    await program.ready
+    return program
+  }
+  over.addEventListener('abort', () => {
+    for (const program of programs) program.end()
+  })
+  // A program does one block at a time; workers of the same process share a set-up.
+  const idle = [await start()]
+  return async ({ taskId, index, readRoi, writeRoi }, { signal }) => {
+    let program = idle.pop()
+    // One that has died while it waited.
+    while (program?.isOver) program = idle.pop()
+    const doing = program ?? (await start())
+    const outcome = await doing.doBlock(index, { read: readRoi, write: writeRoi }, signal).finally(() => {
+      if (doing.isOver) programs.delete(doing)
+      else idle.push(doing)
+    })
+    switch (outcome.status) {
+      case 'done':
+      case 'skipped':
+        return
+      case 'failed': {
+        const { code, message, stack } = outcome.error
+        throw Object.assign(new BlockError(code, message), stack === undefined ? {} : { stack })
+      }
+      case 'returned':
+        throw new BlockError('BLOCK_FAILED', `The program gave block ${taskId}/${index} back undone.`)
+      default:
+        outcome satisfies never
+    }
+  }
+}

@@ -1,0 +1,201 @@
+import { hostname } from 'node:os'
+import { stdioChannel } from '../adapters/tcp/stdio-channel.ts'
+import { BlockError } from '../core/errors.ts'
+import type { WorldUnit } from '../core/geometry/placement.ts'
+import { STDIO_CONTEXT, type WireTask } from '../core/protocol/messages.ts'
+import type { TaskBlock } from '../runtime/define-task.ts'
+import { type LoadedTask, RETURNED, runWorker, type WorkerEnd } from '../runtime/worker-loop.ts'
+import { breathe, systemClock } from './clock.ts'
+import { runNetworkWorker } from './network-worker.ts'
+import { contextReader } from './run-context.ts'
+import { runsHome } from './run-place.ts'
+
+/** How long a block may go on when the worker that started this program is gone: nobody would hear of it. */
+const ORPHAN_GRACE_MS = 2000
+
+/** A block of a run that this program has joined. */
+export interface JoinedBlock<Config = Readonly<Record<string, unknown>>> extends TaskBlock {
+  /** What the task was configured with, as its own schema gave it. */
+  readonly config: Config
+  /** What the Rois count. */
+  readonly unit: WorldUnit
+  /** Where the run was started: what relative paths in `config` start from. */
+  readonly folder: string
+  /** Aborted when the block was given to others, because its time was up, or the run was stopped at once: give up then. */
+  readonly signal: AbortSignal
+  /** This try has failed, and why: a text or an error. The loop goes on to the next block. */
+  fail(why: unknown): void
+}
+
+export interface JoinOptions {
+  /** The run's folder, or its name, in place of a context. */
+  readonly run?: string
+  /** Where runs' folders are. @default '.bellis', or BELLIS_HOME */
+  readonly runDir?: string
+  /** Leaves: the running block may finish, the others are given back, and the loop ends. */
+  readonly signal?: AbortSignal
+  /** How long to try to reach the coordinator, at first and after a link broke. @default 300000 */
+  readonly reconnectMs?: number
+}
+
+/**
+ * The blocks of a run, for a program that does them itself: `for await (const block of joinRun()) …`. A block is done
+ * when the loop asks for the next one, or has failed if `block.fail(why)` was called. Leaving the loop, by `break` or an
+ * error, gives its block back and is no try. The loop ends when the run is over, and, after the block at hand, on
+ * SIGTERM and the first Ctrl-C; the second Ctrl-C ends the process.
+ * @param context `bellis://TOKEN@HOST:PORT`. @default the environment variable BELLIS_CONTEXT
+ * @throws ConfigError `INVALID_CONFIG`, `NO_SUCH_FILE`; InfrastructureError `UNAUTHORIZED`, `PROTOCOL_ERROR`,
+ * `CONNECTION_LOST`
+ */
+export async function* joinRun<Config = Readonly<Record<string, unknown>>>(
+  context?: string,
+  options: JoinOptions = {},
+): AsyncGenerator<JoinedBlock<Config>, void, undefined> {
+  const leaving = new AbortController()
+  const { signal } = options
+  const loop = new BlockLoop<Config>()
+  const drain = signal === undefined ? leaving.signal : AbortSignal.any([leaving.signal, signal])
+  const known = context ?? (options.run === undefined ? process.env.BELLIS_CONTEXT : undefined)
+  const worker =
+    known === STDIO_CONTEXT ? serveStdio(loop, drain) : serveNetwork(loop, drain, known, context === undefined, options)
+  const ended = worker.then(
+    () => loop.end(),
+    (error: unknown) => loop.end({ error }),
+  )
+  const unwatch = watchSignals(leaving, known === STDIO_CONTEXT)
+  try {
+    yield* loop.blocks()
+  } finally {
+    leaving.abort()
+    loop.giveBack()
+    await ended
+    unwatch()
+  }
+}
+
+function serveNetwork(
+  loop: BlockLoop<unknown>,
+  drain: AbortSignal,
+  context: string | undefined,
+  isInherited: boolean,
+  { run, runDir, reconnectMs }: JoinOptions,
+): Promise<WorkerEnd> {
+  const name = process.env.BELLIS_WORKER
+  return runNetworkWorker({
+    readContext: contextReader(run, context, runsHome(runDir)),
+    ...(isInherited && run === undefined && name !== undefined ? { name } : {}),
+    ...(reconnectMs === undefined ? {} : { reconnectMs }),
+    drain,
+    loadTask: loop.loadTask,
+  })
+}
+
+async function serveStdio(loop: BlockLoop<unknown>, drain: AbortSignal): Promise<WorkerEnd> {
+  const channel = stdioChannel()
+  void channel.closed.then(() => {
+    const exit = () => loop.isBusy && process.exit(1)
+    setTimeout(exit, ORPHAN_GRACE_MS).unref()
+  })
+  return await runWorker({
+    connect: async () => ({ channel }),
+    rois: true,
+    loadTask: loop.loadTask,
+    clock: systemClock,
+    breathe,
+    pid: process.pid,
+    host: hostname(),
+    signal: new AbortController().signal,
+    drain,
+  })
+}
+
+/** @param isStarted by a worker: Ctrl-C reaches both, and the worker decides what it means */
+function watchSignals(leaving: AbortController, isStarted: boolean): () => void {
+  const onInterrupt = () => {
+    if (isStarted) return
+    if (leaving.signal.aborted) process.exit(130)
+    leaving.abort()
+  }
+  const onTerminate = () => leaving.abort()
+  process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
+  return () => {
+    process.off('SIGINT', onInterrupt)
+    process.off('SIGTERM', onTerminate)
+  }
+}
+
+interface Offer<Config> {
+  readonly block: JoinedBlock<Config>
+  readonly failure: () => Error | undefined
+  readonly resolve: (outcome?: typeof RETURNED) => void
+  readonly reject: (why: Error) => void
+}
+
+/** Hands the blocks that a worker gets, one at a time, to a loop, and what became of them back to the worker. */
+class BlockLoop<Config> {
+  #offer: Offer<Config> | undefined
+  #running: Offer<Config> | undefined
+  #end: { readonly error?: unknown } | undefined
+  #wake = () => {}
+
+  get isBusy(): boolean {
+    return this.#running !== undefined
+  }
+
+  readonly loadTask = async ({ config, unit, folder = process.cwd() }: WireTask): Promise<LoadedTask> => ({
+    process: (block, { signal }) => {
+      const { promise, resolve, reject } = Promise.withResolvers<typeof RETURNED | undefined>()
+      let failure: Error | undefined
+      const fail = (why: unknown) => {
+        failure = why instanceof Error ? why : new BlockError('BLOCK_FAILED', String(why))
+      }
+      this.#offer = {
+        block: { ...block, config: config as Config, unit, folder, signal, fail },
+        failure: () => failure,
+        resolve,
+        reject,
+      }
+      this.#wake()
+      return promise
+    },
+  })
+
+  /** The worker has ended: so does the loop, after its block. */
+  end(how: { readonly error?: unknown } = {}): void {
+    this.#end = how
+    this.#wake()
+  }
+
+  async *blocks(): AsyncGenerator<JoinedBlock<Config>, void, undefined> {
+    for (;;) {
+      while (this.#offer === undefined && this.#end === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+      }
+      if (this.#offer === undefined) break
+      this.#running = this.#offer
+      this.#offer = undefined
+      yield this.#running.block
+      this.#settle(this.#running)
+      this.#running = undefined
+    }
+    if (this.#end !== undefined && 'error' in this.#end) throw this.#end.error
+  }
+
+  /** The loop was left within a block. */
+  giveBack(): void {
+    const left = this.#running
+    // What has failed has failed, also if it is the reason to leave.
+    if (left?.failure() !== undefined) this.#settle(left)
+    else left?.resolve(RETURNED)
+    this.#running = undefined
+  }
+
+  #settle({ failure, resolve, reject }: Offer<Config>): void {
+    const failed = failure()
+    if (failed === undefined) resolve()
+    else reject(failed)
+  }
+}

@@ -1,0 +1,164 @@
+import { hostname } from 'node:os'
+import { basename, join } from 'node:path'
+import { sqliteProgress } from '../adapters/sqlite/sqlite-progress.ts'
+import { ConfigError } from '../core/errors.ts'
+import type { ProgressStore, RunRecord, StoreLink } from '../ports/progress-store.ts'
+import type { PlannedPipeline, PlannedTask } from '../runtime/plan-pipeline.ts'
+import { ProgressRecorder } from '../runtime/progress-recorder.ts'
+import { hasCheck, type RunProgress } from '../runtime/run-pipeline.ts'
+import { arrayStore } from './arrays.ts'
+import { systemClock } from './clock.ts'
+import { readMark, writeMark } from './output-marks.ts'
+import { identityOf, nameInDatabase } from './run-place.ts'
+
+/** Where progress is kept: in the run's folder, nowhere, in a database by its URL, or in a store of one's own. */
+export type ProgressPlace = 'sqlite' | 'none' | (string & {}) | ProgressStore
+
+const FILE = 'progress.sqlite'
+
+/** @param folder the run's @throws ConfigError `INVALID_CONFIG` for a place that is none */
+export async function openProgressStore(
+  place: ProgressPlace,
+  folder: string,
+  fsync = false,
+): Promise<ProgressStore | undefined> {
+  if (typeof place === 'object') return place
+  if (place === 'none' || place === 'custom') return undefined
+  if (place === 'sqlite') return sqliteProgress(join(folder, FILE), { fsync })
+  if (/^mongodb(\+srv)?:\/\//.test(place)) {
+    // Its driver takes longer to load than all else.
+    const { mongodbProgress } = await import('../adapters/mongodb/mongodb-progress.ts')
+    return mongodbProgress(place, { fsync })
+  }
+  // Not with the value: what is nearly a URL may hold a password.
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    'Progress is kept in "sqlite", in "none", or at a URL that begins with mongodb://.',
+  )
+}
+
+/** A place as it is written down: without what lets one in. */
+export function describePlace(place: ProgressPlace): string {
+  if (typeof place === 'object') return 'custom'
+  return place.replace(/^(mongodb(?:\+srv)?:\/\/)[^@/]*@/, '$1')
+}
+
+/** The name of a run's record in its store. */
+export const recordName = (store: ProgressStore, folder: string): string =>
+  store.lock === undefined ? basename(folder) : nameInDatabase(folder)
+
+/** A run whose progress is kept. Disposing writes what is left and lets the run go. */
+export interface RecordedRun extends AsyncDisposable {
+  readonly progress: RunProgress
+  /** Whether an earlier start has done all there is: no worker is needed. */
+  readonly isDone: boolean
+  /** Makes an output's array, or opens it, and has it be this run's. */
+  createOutputs(): Promise<void>
+}
+
+export interface RecordRunOptions {
+  readonly folder: string
+  readonly place: ProgressPlace
+  readonly overwrite: boolean
+  readonly fsync: boolean
+  warn(message: string): void
+}
+
+/**
+ * Opens the record of a run, or begins one.
+ * @returns undefined where none is to be kept
+ * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`, `RUN_LOCKED`; InfrastructureError when the store can't be used
+ */
+export async function recordRun(
+  pipeline: PlannedPipeline,
+  { folder, place, overwrite, fsync, warn }: RecordRunOptions,
+): Promise<RecordedRun | undefined> {
+  const store = await openProgressStore(place, folder, fsync)
+  if (store === undefined) return undefined
+  await using open = new AsyncDisposableStack()
+  if (typeof place !== 'object') open.use(store)
+  const run = recordName(store, folder)
+  const lock = await store.lock?.(run, { host: hostname(), pid: process.pid, since: Date.now() })
+  if (lock !== undefined) open.use(lock)
+  if (overwrite) await store.remove(run)
+  const failing = new AbortController()
+  const link = new LinkRelay()
+  const record = open.use(await store.open(identityOf(pipeline, run), { onLink: link.send }))
+  const marks = basename(folder)
+  await distrust(pipeline, record, marks, warn)
+  const recorder = open.use(
+    await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
+  )
+  const failed = lock === undefined ? failing.signal : AbortSignal.any([failing.signal, lock.lost])
+  const held = open.move()
+  return {
+    progress: { recorder, failed, onLink: link.listen },
+    isDone: pipeline.tasks.every(
+      (task, number) => !hasCheck(task) && recorder.completedCount(number) === task.grid.blockCount,
+    ),
+    async createOutputs() {
+      await createOutputs(pipeline, fsync)
+      for (const path of await outputPaths(pipeline.tasks)) if (readMark(path) !== marks) writeMark(path, marks)
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+/** Makes the outputs of every task that are not there. */
+export async function createOutputs(pipeline: PlannedPipeline, fsync = false): Promise<void> {
+  for (const { path, options } of pipeline.tasks.flatMap((task) => task.outputs)) {
+    await (await arrayStore.create(path, { ...options, fsync }))[Symbol.asyncDispose]()
+  }
+}
+
+/**
+ * What a record calls done is in the outputs that it was written for. Where one was removed, or another run wrote it since,
+ * the blocks of its task are forgotten, before anything else is written.
+ */
+async function distrust(
+  pipeline: PlannedPipeline,
+  record: RunRecord,
+  marks: string,
+  warn: (message: string) => void,
+): Promise<void> {
+  for (const [number, task] of pipeline.tasks.entries()) {
+    let hasPages = false
+    for await (const _ of record.completedPages(number)) {
+      hasPages = true
+      break
+    }
+    if (!hasPages) continue
+    const paths = await outputPaths([task])
+    const strange = paths.find((path) => readMark(path) !== marks)
+    if (strange === undefined && paths.length === task.outputs.length) continue
+    await record.clear(number)
+    const what = strange === undefined ? 'was removed' : `${strange} was written by another run, or made anew,`
+    warn(`${task.id}: its output ${what} since its blocks were done; all of them are done again.`)
+  }
+}
+
+/** Where the arrays are that tasks write, of those that are there. */
+async function outputPaths(tasks: readonly PlannedTask[]): Promise<string[]> {
+  const paths: string[] = []
+  for (const { path } of tasks.flatMap((task) => task.outputs)) {
+    const array = await arrayStore.open(path).catch(() => undefined)
+    if (array === undefined) continue
+    paths.push(array.path)
+    await array[Symbol.asyncDispose]()
+  }
+  return paths
+}
+
+/** Passes on what a store says of its link, also what it said before anyone listened. */
+class LinkRelay {
+  #last: StoreLink | undefined
+  #receive: ((link: StoreLink) => void) | undefined
+  readonly send = (link: StoreLink): void => {
+    this.#last = link
+    this.#receive?.(link)
+  }
+  readonly listen = (receive: (link: StoreLink) => void): void => {
+    this.#receive = receive
+    if (this.#last?.status === 'lost') receive(this.#last)
+  }
+}

@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { folderTree } from '../adapters/http/folder.ts'
+import { type HttpServer, serveHttp } from '../adapters/http/http-server.ts'
+import { pyramidPaths, storedArray } from '../adapters/zarr/stored-arrays.ts'
+import { ConfigError } from '../core/errors.ts'
+import type { LayerKind, Layout, View, ViewStatus } from '../core/view/view.ts'
+import type { ChunkedArray } from '../ports/chunked-array.ts'
+import type { ResourceTree } from '../ports/resource.ts'
+import { firstPosition, layerNames } from '../runtime/first-view.ts'
+import { type SourceLevel, type ViewedDataset, viewDataset } from '../runtime/view-dataset.ts'
+import { jsonResource, memoryResource } from '../runtime/virtual-zarr.ts'
+import { parseDatasetPath } from './arrays.ts'
+
+export interface ShownDataset {
+  readonly path: string
+  /** @default told by its dtype and values */
+  readonly kind?: LayerKind
+}
+
+export interface ViewerOptions {
+  /** nm, slowest axis first. @default the middle of the first dataset */
+  readonly position?: readonly number[]
+  /** @default '4panel' */
+  readonly layout?: Layout
+  /** @default '127.0.0.1' */
+  readonly host?: string
+  /** @default one that is free */
+  readonly port?: number
+  /** Origins whose pages may read the datasets. */
+  readonly cors?: readonly string[]
+  /** Of what could not be read while it was asked for. */
+  readonly onError?: (error: unknown) => void
+}
+
+export interface ViewerServer extends AsyncDisposable {
+  /** What to open in a browser; it lets in whoever has it. */
+  readonly address: string
+  readonly port: number
+  readonly view: View
+}
+
+const page = fileURLToPath(new URL('../../dist/viewer', import.meta.url))
+
+/**
+ * Serves datasets, and the page that shows them, until it is disposed.
+ * @throws ConfigError what opening a dataset throws; `INVALID_CONFIG`, `OUTSIDE_ARRAY`
+ */
+export async function startViewer(
+  datasets: readonly ShownDataset[],
+  options: ViewerOptions = {},
+): Promise<ViewerServer> {
+  await using opened = new AsyncDisposableStack()
+  const viewed: ViewedDataset[] = []
+  for (const { path, kind } of datasets) {
+    const levels = await openLevels(path, (array) => opened.use(array))
+    viewed.push(await viewDataset(path, levels, kind))
+  }
+  const view = viewOf(viewed, options)
+  const server = opened.use(await serve(view, viewed, options))
+  const { address, port } = server
+  const all = opened.move()
+  return { address, port, view, [Symbol.asyncDispose]: () => all.disposeAsync() }
+}
+
+/** A dataset's arrays: all of its pyramid, or the one that it is. */
+async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
+  const { format, container, inner } = parseDatasetPath(path)
+  const isZarr = format.name === 'zarr'
+  const below = isZarr ? await pyramidPaths(container, inner) : undefined
+  const paths = below?.map((name) => [inner, name].filter(Boolean).join('/')) ?? [inner]
+  const levels: SourceLevel[] = []
+  for (const level of paths) {
+    const array = own(await format.open(container, level))
+    const stored = isZarr ? await storedArray(container, level) : undefined
+    if (stored === undefined) levels.push({ array })
+    else {
+      const files = folderTree(stored.folder, { allows: stored.isPart })
+      levels.push({ array, stored: { files, zarrFormat: stored.zarrFormat } })
+    }
+  }
+  return levels
+}
+
+function viewOf(viewed: readonly ViewedDataset[], { position, layout = '4panel' }: ViewerOptions): View {
+  const names = layerNames(viewed.map(({ layer }) => layer.path))
+  const axes = viewed
+    .flatMap((dataset) => dataset.axes)
+    .filter((axis, i, all) => all.findIndex(({ name }) => name === axis.name) === i)
+  return {
+    layers: viewed.map(({ layer }, i) => ({ ...layer, name: names[i] as string, source: `data/${i}/` })),
+    axes,
+    position: firstPosition(axes, position),
+    layout,
+    coarsest: viewed[0]?.coarsest ?? 1,
+  }
+}
+
+function serve(view: View, viewed: readonly ViewedDataset[], options: ViewerOptions): Promise<HttpServer> {
+  const { host, port, cors, onError = () => {} } = options
+  return serveHttp({
+    token: randomBytes(18).toString('base64url'),
+    assets: pageFiles(),
+    content: content(view, viewed),
+    onError,
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(cors === undefined ? {} : { cors }),
+  })
+}
+
+/** The files that the page loads, by their own list: nothing else in that folder is reached. */
+function pageFiles(): ResourceTree {
+  const root = join(page, 'assets')
+  if (!existsSync(root)) {
+    throw new ConfigError('NO_SUCH_FILE', `The viewer's page is not in ${page}; build it with: npm run build`)
+  }
+  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const known = new Set(files.map((entry) => join(entry.parentPath, entry.name)))
+  return folderTree(root, { allows: (names) => known.has(join(root, ...names)), contentType: pageType })
+}
+
+function pageType(name: string): string {
+  if (name.endsWith('.js')) return 'text/javascript; charset=utf-8'
+  return name.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/plain; charset=utf-8'
+}
+
+function content(view: View, viewed: readonly ViewedDataset[]): ResourceTree {
+  const index = memoryResource(readFileSync(join(page, 'index.html')), 'text/html; charset=utf-8')
+  const description = jsonResource(view)
+  return {
+    async open(names, options) {
+      const [first, second = '', ...rest] = names
+      if (first === undefined) return index
+      if (names.length === 1 && first === 'view.json') return description
+      if (names.length === 1 && first === 'status.json') return jsonResource(status(view))
+      if (first !== 'data' || !/^\d{1,4}$/.test(second)) return undefined
+      return viewed[Number(second)]?.files.open(rest, options)
+    },
+  }
+}
+
+const status = ({ layers }: View): ViewStatus => ({
+  missing: layers.filter(({ path }) => !isThere(path)).map(({ name }) => name),
+})
+
+/** Whether a dataset's own file is; what lies behind http is not asked for again and again. */
+function isThere(path: string): boolean {
+  if (/^https?:/i.test(path)) return true
+  try {
+    const { format, container, inner } = parseDatasetPath(path)
+    if (format.name !== 'zarr') return existsSync(container)
+    return ['zarr.json', '.zarray', '.zattrs'].some((name) => existsSync(join(container, inner, name)))
+  } catch {
+    return false
+  }
+}

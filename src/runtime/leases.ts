@@ -1,0 +1,241 @@
+import { InfrastructureError, type WireError } from '../core/errors.ts'
+import { gridOptions } from '../core/grid/block-grid.ts'
+import type { Outcome, WireRois, WireTask } from '../core/protocol/messages.ts'
+import { leaseSize, MAX_LEASE_BLOCKS } from '../core/scheduling/lease-size.ts'
+import type { BlockLedger } from './block-ledger.ts'
+import type { PlannedTask } from './plan-pipeline.ts'
+import type { RunningPipeline } from './running-pipeline.ts'
+import { isOnItsOwn, type Lease, type RunningTask, type Session } from './session.ts'
+import { TimeLimits } from './time-limits.ts'
+
+/** Blocks shorter than this are handed out one lease ahead, so that no worker waits for the next. */
+const AHEAD_MS = 15
+
+export interface LeasesOptions {
+  /** Ends a worker that takes too long. */
+  endWorker(session: Session, reason: WireError): void
+  /** Told whenever a worker gets or loses a lease. */
+  onChange(): void
+}
+
+/** Who holds which blocks: hands them out, takes them back, and takes them away. */
+export class Leases {
+  readonly timeLimits: TimeLimits
+  readonly #run: RunningPipeline
+  readonly #ledger: BlockLedger
+  readonly #endWorker: LeasesOptions['endWorker']
+  readonly #onChange: LeasesOptions['onChange']
+  readonly #acquired = new Float64Array(MAX_LEASE_BLOCKS)
+  /** How many of the workers that hold a lease were started by this run. */
+  #busyLaunched = 0
+
+  constructor(run: RunningPipeline, ledger: BlockLedger, { endWorker, onChange }: LeasesOptions) {
+    this.#run = run
+    this.#ledger = ledger
+    this.#endWorker = endWorker
+    this.#onChange = onChange
+    this.timeLimits = new TimeLimits(run, (session, took) => this.#takeFrom(session, took))
+  }
+
+  /** Gives a worker what it needs to go on; one that gets nothing is remembered as idle. */
+  feed(session: Session): void {
+    if (session.leases.length === 0) {
+      if (!this.#canWork(session)) return
+      const isIdle = session.isJoined ? session.pool.idleJoined : session.pool.idleLaunched
+      if (this.#hasRoomFor(session) && this.#lease(session)) isIdle.delete(session)
+      else isIdle.add(session)
+    }
+  }
+
+  /** Short blocks are sent one lease ahead, once no worker waits for them. */
+  feedAhead(session: Session): void {
+    const [first, second] = session.leases
+    if (first === undefined || second !== undefined || !this.#canWork(session)) return
+    if ((first.task.averageMs ?? Number.POSITIVE_INFINITY) < AHEAD_MS) this.#lease(session)
+  }
+
+  /** Wakes idle workers, as far as there are blocks for them. */
+  handOut(): void {
+    if (this.#run.phase !== 'running' || this.#run.isPaused) return
+    for (const pool of this.#run.pools) {
+      for (const idle of [pool.idleLaunched, pool.idleJoined]) {
+        for (const session of idle) {
+          if (!this.#hasRoomFor(session) || !this.#lease(session)) break
+          idle.delete(session)
+        }
+      }
+    }
+    this.#run.control.finishIfDone()
+  }
+
+  /** Leases blocks of the most downstream task that has some. @returns whether there were any */
+  #lease(session: Session): boolean {
+    for (const task of this.#run.mostDownstreamFirst) {
+      if (task.pool !== session.pool) continue
+      const ready = this.#run.scheduler.readyCount(task.id)
+      if (ready === 0) continue
+      const count = leaseSize(ready, session.pool.sessions.size, task.averageMs)
+      const taken = this.#run.scheduler.acquireInto(task.number, count, this.#acquired)
+      const acquired = Array.from(this.#acquired.subarray(0, taken))
+      const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
+      this.#send(session, {
+        id: this.#run.nextLease++,
+        task,
+        blocks,
+        reported: 0,
+        since: this.#run.options.clock.now(),
+      })
+      return true
+    }
+    return false
+  }
+
+  /** Those of some blocks that may be leased together, or one that must be alone; the others are given back. */
+  #withoutSuspects(task: RunningTask, acquired: readonly number[]): readonly number[] {
+    const together = acquired.filter((index) => !task.suspects.has(index))
+    const alone = acquired.filter((index) => task.suspects.has(index))
+    const blocks = together.length > 0 ? together : alone.splice(0, 1)
+    this.#ledger.giveBack(task, alone)
+    return blocks
+  }
+
+  #send(session: Session, lease: Lease): void {
+    const { channel } = session
+    const { task, blocks } = lease
+    if (!session.known.has(task)) {
+      session.known.add(task)
+      channel?.send({ type: 'task', task: this.#wireTask(task.planned) })
+    }
+    this.#addLease(session, lease)
+    const rois = session.wantsRois ? { rois: blocks.map((index) => roisOf(task.planned, index)) } : {}
+    channel?.send({ type: 'lease', lease: lease.id, taskId: task.id, blocks, ...rois })
+    this.#tellLease(session, lease)
+    if (session.leases.length === 1) this.timeLimits.watch(session)
+  }
+
+  /** A worker has had a lease since an earlier start of the run. */
+  restoreLease(session: Session, lease: Lease): void {
+    this.#addLease(session, lease)
+    this.#tellLease(session, lease)
+  }
+
+  #tellLease({ id: workerId }: Session, lease: Lease): void {
+    this.#run.events.emit({ type: 'blocks-leased', taskId: lease.task.id, indices: restOf(lease), workerId })
+  }
+
+  #addLease(session: Session, lease: Lease): void {
+    session.leases.push(lease)
+    session.hadLease = true
+    this.#onChange()
+    if (session.leases.length > 1) return
+    this.#run.busy.add(session)
+    if (!session.isJoined) this.#busyLaunched++
+  }
+
+  /** A lease of a worker has ended, one way or another. */
+  #removeLease(session: Session, lease: Lease): void {
+    this.#onChange()
+    session.leases.splice(session.leases.indexOf(lease), 1)
+    if (session.leases.length > 0) return
+    this.#run.busy.delete(session)
+    if (!session.isJoined) this.#busyLaunched--
+  }
+
+  /** A worker has nothing of a lease any more: it is no try. */
+  returnLease(session: Session, lease: Lease): void {
+    this.#removeLease(session, lease)
+    this.#ledger.giveBack(lease.task, restOf(lease), session)
+  }
+
+  /** Takes a worker's blocks back. @param error of the block that it was at; without one that is returned, too */
+  loseLeases(session: Session, error?: WireError): void {
+    session.cancelTimeout?.()
+    const [running] = session.leases
+    for (const lease of [...session.leases]) {
+      this.#removeLease(session, lease)
+      const rest = restOf(lease)
+      const diedAtIt = error !== undefined && lease === running && session.setUp.has(lease.task)
+      // Of several it may have done the first ones without a word: which one it was shows when each has a lease of its own.
+      if (diedAtIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
+      const culprit = diedAtIt && rest.length === 1 ? rest.pop() : undefined
+      this.#ledger.giveBack(lease.task, rest, session)
+      if (culprit !== undefined) this.#ledger.fail(session, lease.task, culprit, error as WireError)
+    }
+  }
+
+  /** Takes a worker's blocks away that takes too long; where that can be done, it is ended. */
+  #takeFrom(session: Session, took: string): void {
+    if (!isOnItsOwn(session)) {
+      this.#endWorker(session, { code: 'BLOCK_TIMEOUT', message: `${took}; its worker ${session.id} was ended.` })
+      return
+    }
+    for (const { id } of session.leases) {
+      session.revoked.add(id)
+      session.channel?.send({ type: 'revoked', lease: id })
+    }
+    const message = `${took}; it was taken from its worker ${session.id} on ${session.host}.`
+    this.loseLeases(session, { code: 'BLOCK_TIMEOUT', message })
+    this.handOut()
+  }
+
+  #canWork(session: Session): boolean {
+    const isOn = this.#run.phase === 'running' && !this.#run.isPaused
+    return isOn && session.status === 'ready' && session.revoked.size === 0 && !session.saidGoodbye
+  }
+
+  /** It is not to be woken any more. */
+  forgetIdle(session: Session): void {
+    session.pool.idleLaunched.delete(session)
+    session.pool.idleJoined.delete(session)
+  }
+
+  #hasRoomFor(session: Session): boolean {
+    return session.isJoined || this.#busyLaunched < this.#run.options.workers
+  }
+
+  /** A worker reports the next blocks of a lease. @throws InfrastructureError `PROTOCOL_ERROR` */
+  takeOutcomes(session: Session, leaseId: number, outcomes: readonly Outcome[]): void {
+    if (session.revoked.has(leaseId)) return
+    const [lease] = session.leases
+    if (lease?.id !== leaseId && leaseId < this.#run.nextLease && session.leases.every(({ id }) => id !== leaseId)) {
+      session.channel?.send({ type: 'revoked', lease: leaseId })
+      return
+    }
+    if (lease?.id !== leaseId || lease.reported + outcomes.length > lease.blocks.length) {
+      throw new InfrastructureError(
+        'PROTOCOL_ERROR',
+        `Worker ${session.id} reported ${outcomes.length} blocks of lease ${leaseId}, which it does not hold.`,
+      )
+    }
+    const begin = lease.reported
+    lease.reported += outcomes.length
+    if (lease.reported === lease.blocks.length) this.#removeLease(session, lease)
+    this.#ledger.take(session, lease, begin, outcomes)
+    this.timeLimits.watch(session)
+  }
+
+  #wireTask(planned: PlannedTask): WireTask {
+    const { folder, fsync, moduleName = (url) => url } = this.#run.options
+    const { grid, source, unit, id } = planned
+    const node = 'kind' in source ? source : undefined
+    return {
+      id,
+      module: node === undefined ? '' : moduleName(node.definition.module),
+      name: node?.definition.options.name ?? id,
+      config: node?.config ?? {},
+      ...(folder === undefined ? {} : { folder }),
+      unit,
+      grid: gridOptions(grid),
+      ...(fsync ? { fsync } : {}),
+    }
+  }
+}
+
+/** The blocks of a lease that have not been reported. */
+const restOf = ({ blocks, reported, gone }: Lease): number[] =>
+  blocks.slice(reported).filter((index) => !gone?.has(index))
+
+const roisOf = (planned: PlannedTask, index: number): WireRois => {
+  const { readRoi, writeRoi } = planned.grid.block(index)
+  return { read: readRoi, write: writeRoi }
+}

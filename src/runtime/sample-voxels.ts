@@ -1,0 +1,74 @@
+import { BYTES_PER_ELEMENT, typedArray } from '../core/array/dtype.ts'
+import type { Roi } from '../core/geometry/roi.ts'
+import type { Sample } from '../core/view/appearance.ts'
+import type { ChunkedArray } from '../ports/chunked-array.ts'
+
+const MOST_CHUNKS = 12
+const MOST_DECODED_BYTES = 128 * 2 ** 20
+const MOST_VOXELS = 2 ** 18
+const MOST_MS = 2000
+
+/**
+ * Reads a few boxes that lie all over an array, one in its middle: fast on any size, since a box takes one chunk. Boxes of one value
+ * alone (outside the tissue, not written yet) are left out where there are others.
+ */
+export async function sampleVoxels(array: ChunkedArray): Promise<readonly Sample[]> {
+  const chunkBytes = array.chunkShape.reduce((bytes, length) => bytes * length, BYTES_PER_ELEMENT[array.dtype])
+  const count = Math.max(1, Math.min(MOST_CHUNKS, Math.floor(MOST_DECODED_BYTES / chunkBytes)))
+  const begun = performance.now()
+  const samples: Sample[] = []
+  for (const box of boxes(array, count)) {
+    const voxels = box.shape.reduce((product, length) => product * length, 1)
+    const data = typedArray(array.dtype, voxels)
+    await array.readVoxels(box, data)
+    samples.push({ data, rowLength: box.shape.at(-1) as number })
+    if (performance.now() - begun > MOST_MS) break
+  }
+  const telling = samples.filter(({ data }) => data.some((value) => value !== data[0]))
+  return telling.length > 0 ? telling : samples
+}
+
+/** Boxes inside different chunks, spread evenly: a Halton sequence that begins in the middle. */
+function* boxes({ shape, chunkShape }: ChunkedArray, count: number): Generator<Roi<'voxel'>> {
+  if (shape.some((length) => length === 0)) return
+  const seen = new Set<string>()
+  // Small arrays have fewer chunks than that: some points fall into the same one.
+  for (let point = 1; point <= 2 * count && seen.size < count; point++) {
+    const chunk = shape.map((length, axis) => {
+      const chunks = Math.ceil(length / (chunkShape[axis] as number))
+      return Math.floor(halton(point, PRIMES[axis % PRIMES.length] as number) * chunks)
+    })
+    if (seen.has(chunk.join())) continue
+    seen.add(chunk.join())
+    yield middleOf(chunk, shape, chunkShape)
+  }
+}
+
+const PRIMES = [2, 3, 5, 7, 11]
+
+/** Between 0 and 1; the first point is 0.5 in every base. */
+function halton(point: number, base: number): number {
+  let fraction = 1
+  let value = 0
+  for (let rest = point; rest > 0; rest = Math.floor(rest / base)) {
+    fraction /= base
+    value += fraction * (rest % base)
+  }
+  return (value + 1.5 - 1 / base) % 1
+}
+
+/** The middle of a chunk, whole rows of it as far as they go. */
+function middleOf(chunk: readonly number[], shape: readonly number[], chunkShape: readonly number[]): Roi<'voxel'> {
+  const begin = chunk.map((index, axis) => index * (chunkShape[axis] as number))
+  const whole = begin.map((start, axis) => Math.min(chunkShape[axis] as number, (shape[axis] as number) - start))
+  let voxels = MOST_VOXELS
+  const lengths = [...whole]
+  for (let axis = whole.length - 1; axis >= 0; axis--) {
+    lengths[axis] = Math.max(1, Math.min(whole[axis] as number, voxels))
+    voxels = Math.floor(voxels / (lengths[axis] as number))
+  }
+  const offset = begin.map(
+    (start, axis) => start + Math.floor(((whole[axis] as number) - (lengths[axis] as number)) / 2),
+  )
+  return { offset, shape: lengths }
+}

@@ -1,0 +1,168 @@
+import type { WireError } from '../core/errors.ts'
+import type { ServerMessage, WorkerUsage } from '../core/protocol/messages.ts'
+import type { Durations } from '../core/scheduling/durations.ts'
+import type { Channel } from '../ports/channel.ts'
+import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
+import type { PlannedTask } from './plan-pipeline.ts'
+import type { BlockFailure } from './run-events.ts'
+
+/** A task of a run that is on. */
+export interface RunningTask {
+  readonly planned: PlannedTask
+  readonly id: string
+  /** Its place in the scheduler. */
+  readonly number: number
+  readonly pool: Pool
+  /** Moving average of a block's time; undefined before the first. */
+  averageMs?: number
+  restartsInARow: number
+  /** The first worker that was started since a restart was last counted. */
+  countsFrom: number
+  readonly failures: BlockFailure[]
+  readonly durations: Durations
+  /** Blocks at one of which a worker died: leased one by one. */
+  readonly suspects: Set<number>
+  error?: WireError
+}
+
+/** Blocks that a worker was given together. */
+export interface Lease {
+  readonly id: number
+  readonly task: RunningTask
+  readonly blocks: readonly number[]
+  /** How many of them have been reported. */
+  reported: number
+  /** Blocks of it that are not held for it: what an earlier start of the run has recorded of them holds. */
+  readonly gone?: ReadonlySet<number>
+  /** When it was given, by the run's clock. */
+  readonly since: number
+}
+
+/** One worker, from its start or its arrival to its end; its link may break and come back meanwhile. */
+export interface Session {
+  readonly id: string
+  /** Counts up over all workers of the run. */
+  readonly number: number
+  /** What it shows when it comes back. */
+  readonly key: string
+  readonly pool: Pool
+  /** It came by itself: no one replaces it, and it does not count among the workers that were asked for. */
+  readonly isJoined: boolean
+  /** `away`: its link has ended, and it has a while to come back. */
+  status: 'starting' | 'ready' | 'away' | 'over'
+  channel?: Channel<ServerMessage>
+  /** Whether the link came in through the listener. */
+  isRemote: boolean
+  worker?: LaunchedWorker
+  /** In the order in which it does them. */
+  readonly leases: Lease[]
+  /** Taken away from it, and not yet said to be dropped. */
+  readonly revoked: Set<number>
+  /** Tasks that were described to it. */
+  readonly known: Set<RunningTask>
+  /** Tasks that it has set up. */
+  readonly setUp: Set<RunningTask>
+  /** Leases come with Rois. */
+  wantsRois: boolean
+  saidGoodbye: boolean
+  hadLease: boolean
+  /** Blocks that it has done or skipped. */
+  completed: number
+  /** Why the coordinator ended it, when it did. */
+  killed?: WireError
+  exit?: WorkerExit
+  /** Heartbeats in a row that did not come. */
+  quiet: number
+  host: string
+  /** What it has needed, as it said last. */
+  usage?: WorkerUsage
+  /** When it came in for the first time, by the run's clock. */
+  cameAt?: number
+  /** An earlier start of the run had it: this one holds nothing that could end it. */
+  readonly isRestored: boolean
+  /** It was there before the coordinator was started again, and has not come back yet. */
+  isMissed: boolean
+  cancelTimeout?: () => void
+  cancelAway?: () => void
+}
+
+/** Workers that do the same tasks: those that one launcher starts, and those that come by themselves. */
+export interface Pool {
+  /** Absent where no worker is started. */
+  readonly launcher: WorkerLauncher | undefined
+  readonly tasks: RunningTask[]
+  readonly sessions: Set<Session>
+  /** Ready, with nothing to do; the longest waiting first. */
+  readonly idleLaunched: Set<Session>
+  readonly idleJoined: Set<Session>
+}
+
+export function createPool(launcher: WorkerLauncher | undefined): Pool {
+  return { launcher, tasks: [], sessions: new Set(), idleLaunched: new Set(), idleJoined: new Set() }
+}
+
+export function createSession(number: number, key: string, pool: Pool, isJoined: boolean, isRestored = false): Session {
+  return {
+    id: `w${number}`,
+    number,
+    key,
+    pool,
+    isJoined,
+    status: 'starting',
+    isRemote: false,
+    leases: [],
+    revoked: new Set(),
+    known: new Set(),
+    setUp: new Set(),
+    wantsRois: false,
+    saidGoodbye: false,
+    hadLease: false,
+    completed: 0,
+    quiet: 0,
+    host: '',
+    isRestored,
+    isMissed: isRestored,
+  }
+}
+
+/** Of a worker that comes back by itself: what it takes to know it again when the coordinator is started again. */
+export interface SavedSession {
+  readonly number: number
+  readonly key: string
+  readonly host: string
+  /** The run had it started, by a batch system say. */
+  readonly wasLaunched: boolean
+  readonly leases: readonly {
+    readonly id: number
+    readonly taskId: string
+    readonly blocks: readonly number[]
+    readonly reported: number
+  }[]
+}
+
+/** The workers that hold blocks, at some moment. */
+export interface SavedSessions {
+  readonly nextWorker: number
+  readonly nextLease: number
+  readonly sessions: readonly SavedSession[]
+}
+
+/** Where they are kept. */
+export interface SessionKeeper {
+  /** Those of an earlier start that did not come to its end. */
+  readonly saved?: SavedSessions
+  /** Never throws: without it blocks are done again, and nothing else. */
+  save(sessions: SavedSessions): void
+}
+
+/** @param leases those of its leases that are worth it */
+export const saveSession = ({ number, key, host, isJoined }: Session, leases: readonly Lease[]): SavedSession => ({
+  number,
+  key,
+  host,
+  wasLaunched: !isJoined,
+  leases: leases.map(({ id, task, blocks, reported }) => ({ id, taskId: task.id, blocks, reported })),
+})
+
+/** Nothing here can end it but its own end: it came by itself, or an earlier start of the run had started it. */
+export const isOnItsOwn = ({ isJoined, isRestored }: Session): boolean => isJoined || isRestored

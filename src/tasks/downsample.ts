@@ -1,0 +1,185 @@
+import {
+  ConfigError,
+  defineTask,
+  intersectRoi,
+  openArray,
+  roi,
+  type TaskNode,
+  type VolumeDescription,
+  z,
+} from '../entry/index.ts'
+import { downsampleVoxels } from '../entry/kernels.ts'
+import { assertRank, blockOfChunks, inWorld, tiledShape } from './block-shapes.ts'
+
+const factor = z.array(z.number().int().min(1)).min(1)
+const method = z.enum(['mean', 'mode', 'stride'])
+type Method = z.output<typeof method>
+
+const describe = {
+  factor: 'voxels per cell along each axis',
+  method: 'mean, mode (the most frequent, for labels) or stride (the first); default: mode for labels, else mean',
+}
+
+/** Makes one coarser level of a volume: every cell of voxels becomes one. */
+export const downsample = defineTask({
+  name: 'downsample',
+  config: z.object({
+    input: z.string().describe('dataset to downsample'),
+    output: z.string().describe('Zarr array to write'),
+    factor: factor.describe(describe.factor),
+    method: method.optional().describe(describe.method),
+    levelOf: z.string().optional().describe("name of the pyramid's finest array, beside the output"),
+  }),
+  async plan(config, { arrays }) {
+    const input = await arrays.open(config.input)
+    assertRank('factor', config.factor, input)
+    const channels = input.shape.slice(0, input.channelAxes)
+    const voxelSize = times(input.voxelSize, config.factor)
+    const shape = over(tiledShape(input), config.factor)
+    const output = await arrays.create(config.output, {
+      like: input,
+      shape: [...channels, ...shape],
+      voxelSize,
+      ...chunksLike(input, [...channels, ...shape]),
+      ...(config.levelOf === undefined ? {} : { levelOf: config.levelOf }),
+    })
+    const piece = (output.shardShape ?? output.chunkShape).slice(output.channelAxes)
+    const block = roi(output.offset, inWorld(output, blockOfChunks(shape, piece, 64)))
+    // Where the length is no multiple of the factor, the last cells go beyond the input.
+    return {
+      totalRoi: output.roi,
+      readRoi: block,
+      writeRoi: block,
+      fit: 'shrink',
+      readWriteConflict: false,
+      writes: [output],
+    }
+  },
+  async setup(config, { arrays }) {
+    const input = await arrays.open(config.input)
+    const output = await arrays.open(config.output, { mode: 'r+' })
+    const options = { factor: config.factor, method: config.method ?? methodFor(input) }
+    return async (block, { signal }) => {
+      const voxels = await input.read(intersectRoi(block.readRoi, input.roi), { signal })
+      await output.write(block.writeRoi, downsampleVoxels(voxels, options), { signal })
+    }
+  },
+})
+
+export default downsample
+
+export interface PyramidConfig {
+  /** An array in a group, or a group that has a pyramid already: its finest array. */
+  readonly dataset: string
+  /** Voxels per cell. @default for each level 2 along those axes of space whose voxels are less than twice as long as the shortest */
+  readonly factor?: readonly number[]
+  /** Levels besides the finest. @default until one fits into a chunk */
+  readonly levels?: number
+  /** @default mode for labels (bool, integers of 32 and 64 bits, and what lies in a group "labels"), else mean */
+  readonly method?: Method
+}
+
+/**
+ * The chain of tasks that builds a pyramid beside an array: `raw/s0` gets `raw/s1`, `raw/s2`, …, an array of another name
+ * `raw_s1`, `raw_s2`, …. A block of a level starts as soon as the blocks of the finer one that it needs are done.
+ * @throws ConfigError `UNSUPPORTED` where nothing can lie beside the array; `RANK_MISMATCH`; what opening it throws
+ */
+export async function pyramid(config: PyramidConfig): Promise<TaskNode[]> {
+  await using finest = await openArray(config.dataset)
+  const name = nameBeside(finest)
+  const folder = finest.path.slice(0, -name.length)
+  if (config.factor !== undefined) assertRank('factor', config.factor, finest)
+  const nodes: TaskNode[] = []
+  let level = { input: finest.path, voxelSize: [...finest.voxelSize], shape: tiledShape(finest) }
+  const isCoarsest = () =>
+    nodes.length === (config.levels ?? Number.POSITIVE_INFINITY) ||
+    (config.levels === undefined && nodes.length > 0 && fitsOneChunk(finest, level.shape))
+  while (!isCoarsest()) {
+    const factor = [...(config.factor ?? factorFor(finest, level))]
+    if (factor.every((length) => length === 1)) break
+    const output = folder + levelName(name, nodes.length + 1)
+    const after = nodes.slice(-1)
+    const node = downsample(
+      { input: level.input, output, factor, method: config.method ?? methodFor(finest), levelOf: name },
+      { id: `downsample-${nodes.length + 1}`, after },
+    )
+    nodes.push(node)
+    level = { input: output, voxelSize: times(level.voxelSize, factor), shape: over(level.shape, factor) }
+  }
+  if (nodes.length > 0) return nodes
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `${finest.path} of ${finest.shape.join(' × ')} voxels has no coarser level by ${config.factor === undefined ? 'default' : `the factor ${config.factor.join(',')}`}; give a factor above 1 along some axis.`,
+  )
+}
+
+/** The name of an array in its group. @throws ConfigError `UNSUPPORTED` for one that has none, or can't get company */
+function nameBeside({ path, format }: VolumeDescription): string {
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  const copy = (source: string, to: string) =>
+    `convert it first: bellis convert ${source} ${to}/s0, then bellis downsample ${to}`
+  if (format === 'hdf5') {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${path} is HDF5, which is not written here; ${copy(path, `out.zarr/${name}`)}.`,
+    )
+  }
+  if (/^https?:/.test(path)) {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${path} can't be written: http addresses are for reading; ${copy(path, `out.zarr/${name}`)}.`,
+    )
+  }
+  if (/\.zarr$/i.test(name)) {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${path} is an array without a group, in which its levels could lie; ${copy(path, 'out.zarr/raw')}.`,
+    )
+  }
+  return name
+}
+
+/** s0 → s1, 0 → 1, scale0 → scale1; raw → raw_s1. */
+const levelName = (name: string, level: number): string =>
+  /(^|\D)0$/.test(name) ? `${name.slice(0, -1)}${level}` : `${name}_s${level}`
+
+function methodFor({ dtype, path }: VolumeDescription): Method {
+  const inside = path.replace(/^.*\.zarr\//i, '').split('/')
+  const isLabels = /^(bool|u?int(32|64))$/.test(dtype) || inside.includes('labels')
+  return isLabels ? 'mode' : 'mean'
+}
+
+/** Axes that are not yet coarse are halved, so that voxels become as long as they are wide. */
+function factorFor(
+  finest: VolumeDescription,
+  { voxelSize, shape }: { readonly voxelSize: readonly number[]; readonly shape: readonly number[] },
+): number[] {
+  const isHalved = shape.map((length, axis) => length > 1 && finest.axes[finest.channelAxes + axis]?.type === 'space')
+  const shortest = Math.min(...voxelSize.filter((_, axis) => isHalved[axis]))
+  return voxelSize.map((size, axis) => (isHalved[axis] && size < 2 * shortest ? 2 : 1))
+}
+
+const fitsOneChunk = ({ chunkShape, channelAxes }: VolumeDescription, shape: readonly number[]): boolean =>
+  shape.every((length, axis) => length <= (chunkShape[channelAxes + axis] as number))
+
+/** Chunks and shards of an array for a smaller one. */
+function chunksLike({ chunkShape, shardShape }: VolumeDescription, shape: readonly number[]) {
+  const cut = (lengths: readonly number[], step: readonly number[]) =>
+    lengths.map((length, axis) => {
+      const unit = step[axis] as number
+      return Math.min(length, Math.ceil((shape[axis] as number) / unit) * unit)
+    })
+  if (shardShape !== undefined) return { chunkShape, shardShape: cut(shardShape, chunkShape) }
+  return {
+    chunkShape: cut(
+      chunkShape,
+      shape.map(() => 1),
+    ),
+  }
+}
+
+const times = (values: readonly number[], factor: readonly number[]): number[] =>
+  values.map((value, axis) => value * (factor[axis] as number))
+
+const over = (shape: readonly number[], factor: readonly number[]): number[] =>
+  shape.map((length, axis) => Math.ceil(length / (factor[axis] as number)))

@@ -1,0 +1,12 @@
+import { slurmQueue } from '../../../../src/adapters/batch/slurm/slurm-queue.ts'
+import { slurmOrSkip } from '../../../support/slurm.ts'
+import { describeBatchQueue } from '../batch-queue.contract.ts'
+
+describeBatchQueue({
+  name: 'SLURM',
+  open: slurmQueue,
+  clusterOrSkip: slurmOrSkip,
+  waiting: '--hold',
+  refused: ['--partition=nope', /^SLURM won't take workers with these options: invalid partition specified: nope;/],
+  unknownId: '999999_0',
+})

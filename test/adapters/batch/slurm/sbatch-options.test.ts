@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { parseSbatchOptions } from '../../../../src/adapters/batch/slurm/sbatch-options.ts'
+
+describe('the options for sbatch', () => {
+  it('are split as a shell would', () => {
+    assert.deepEqual(parseSbatchOptions('--partition=short  --time=4:00:00 --mem=4G'), [
+      '--partition=short',
+      '--time=4:00:00',
+      '--mem=4G',
+    ])
+    assert.deepEqual(parseSbatchOptions(`-p short --comment="my 'best' volume" --account=a\\ b -C 'x&y'`), [
+      '-p',
+      'short',
+      "--comment=my 'best' volume",
+      '--account=a b',
+      '-C',
+      'x&y',
+    ])
+    assert.deepEqual(parseSbatchOptions('  '), [])
+  })
+
+  it('can’t be those that Bellis gives itself, with what to do instead', () => {
+    const cases: readonly (readonly [string, RegExp])[] = [
+      ['--array=1-4', /"--array=1-4" can't be given in --slurm: say --workers/],
+      ['-a 1-4', /"-a"/],
+      ['-p short -oout.txt', /"-oout.txt".*run's folder/],
+      ['--wait', /"--wait"/],
+      ['--chdir /tmp', /"--chdir"/],
+      ['--job-name=x', /names its jobs/],
+    ]
+    for (const [text, message] of cases) {
+      assert.throws(() => parseSbatchOptions(text), { code: 'INVALID_CONFIG', message }, text)
+    }
+    assert.deepEqual(parseSbatchOptions('--wait-all-nodes=1 --exclusive'), ['--wait-all-nodes=1', '--exclusive'])
+  })
+
+  it('are refused when a word is no option, a quote does not end, or a line does', () => {
+    const refused = (text: string, message: RegExp) =>
+      assert.throws(() => parseSbatchOptions(text), { name: 'ConfigError', code: 'INVALID_CONFIG', message })
+    refused('short', /"short" in --slurm is no option/)
+    refused('--partition=short job.sh', /"job.sh"/)
+    refused('--comment="a', /does not end/)
+    refused('--mem=4G\n#SBATCH --array=1-9', /line break/)
+  })
+})

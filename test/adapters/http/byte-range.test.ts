@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { parseRange } from '../../../src/adapters/http/byte-range.ts'
+
+describe('a Range header', () => {
+  it('names a part from the start, to the end, or at the end, cut to what is there', () => {
+    assert.deepEqual(parseRange('bytes=0-9', 100), { kind: 'part', start: 0, end: 10 })
+    assert.deepEqual(parseRange('bytes=90-', 100), { kind: 'part', start: 90, end: 100 })
+    assert.deepEqual(parseRange('bytes=-16', 100), { kind: 'part', start: 84, end: 100 })
+    assert.deepEqual(parseRange('bytes=-160', 100), { kind: 'part', start: 0, end: 100 })
+    assert.deepEqual(parseRange('bytes=50-999999999999', 100), { kind: 'part', start: 50, end: 100 })
+  })
+
+  it('that is missing, or counts no bytes, means all', () => {
+    assert.deepEqual(parseRange(undefined, 100), { kind: 'whole' })
+    assert.deepEqual(parseRange('lines=0-9', 100), { kind: 'whole' })
+  })
+
+  it('of what is not there, or of several parts, is never satisfied', () => {
+    for (const header of [
+      'bytes=100-',
+      'bytes=9-5',
+      'bytes=-0',
+      'bytes=-',
+      'bytes=0-1,5-6',
+      'bytes=a-b',
+      'bytes=0-9x',
+    ]) {
+      assert.deepEqual(parseRange(header, 100), { kind: 'unsatisfiable' }, header)
+    }
+    assert.deepEqual(parseRange('bytes=-5', 0), { kind: 'unsatisfiable' })
+    assert.deepEqual(parseRange('bytes=99999999999999999999-', 100), { kind: 'unsatisfiable' })
+  })
+})

@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { hostname } from 'node:os'
+import { describe, it } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { MongoClient } from 'mongodb'
+import { mongodbProgress } from '../../../src/adapters/mongodb/mongodb-progress.ts'
+import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
+import type { LockOwner, ProgressStore, RunLock, RunRecord, StoreLink } from '../../../src/ports/progress-store.ts'
+import { readCompleted } from '../../../src/runtime/progress-recorder.ts'
+import { describeProgressStore, failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
+import { mongodbOrSkip, ownMongodbOrSkip } from '../../support/mongodb.ts'
+
+let whyNot = ''
+const first = await mongodbOrSkip({ skip: (message = '') => (whyNot = message) })
+if (first === undefined) it.skip(`keeps progress in MongoDB: ${whyNot}`)
+else {
+  const newDatabase = async () => (await mongodbOrSkip({ skip: assert.fail })) as string
+  describeProgressStore(
+    'MongoDB',
+    async () => {
+      const url = await newDatabase()
+      return { open: () => mongodbProgress(url), writer: ['mongodb', url], dispose: () => {} }
+    },
+    { manyRuns: true },
+  )
+}
+
+const identity = identityOf(recordedTask('one', 1e6))
+const page = (...ones: number[]) => {
+  const bits = new Uint8Array(8192)
+  for (const at of ones) bits[at >> 3]! |= 1 << (at & 7)
+  return { task: 0, page: 0, bits }
+}
+
+/** Resolves with the next thing that is told of the link. */
+function watchLink(): { next(): Promise<StoreLink>; onLink(link: StoreLink): void } {
+  const told: StoreLink[] = []
+  const waiting: ((link: StoreLink) => void)[] = []
+  return {
+    onLink(link) {
+      const wake = waiting.shift()
+      if (wake === undefined) told.push(link)
+      else wake(link)
+    },
+    next: () =>
+      new Promise((resolve) => {
+        const link = told.shift()
+        if (link === undefined) waiting.push(resolve)
+        else resolve(link)
+      }),
+  }
+}
+
+async function triesOf(record: RunRecord): Promise<number[]> {
+  const blocks: number[] = []
+  for await (const { block } of record.failedTries(0)) blocks.push(block)
+  return blocks
+}
+
+describe('progress in MongoDB', () => {
+  it('waits while the server is gone, says so, and goes on when it is back, with all that was recorded', async (t) => {
+    await using server = await ownMongodbOrSkip(t)
+    if (server === undefined) return
+    await using store = mongodbProgress(`${server.url}progress`)
+    const { next, onLink } = watchLink()
+    const record = await store.open(identity, { onLink })
+    await record.commit({ pages: [page(1)], failedTries: [failedTry({ block: 1 })] })
+    await server.kill()
+    const written = record.commit({ pages: [page(1, 2)], failedTries: [failedTry({ block: 2 })] })
+    const lost = await next()
+    assert.equal(lost.status, 'lost')
+    assert.ok(
+      lost.message.startsWith(`No server answers at mongodb://127.0.0.1:${server.port}/progress (`),
+      lost.message,
+    )
+    await server.restart()
+    await written
+    assert.equal((await next()).status, 'back')
+    const bitmap = await readCompleted(record, 0)
+    assert.equal(bitmap[0], 0b110)
+    assert.deepEqual(await triesOf(record), [1, 2])
+  })
+
+  it('stops waiting for a server that is gone when it is told to', async (t) => {
+    await using server = await ownMongodbOrSkip(t)
+    if (server === undefined) return
+    await using store = mongodbProgress(server.url)
+    const { next, onLink } = watchLink()
+    const record = await store.open(identity, { onLink })
+    await server.kill()
+    const giveUp = new AbortController()
+    const written = record.commit({ pages: [page(1)], failedTries: [] }, { signal: giveUp.signal })
+    assert.equal((await next()).status, 'lost')
+    giveUp.abort()
+    const lost = { name: 'InfrastructureError', code: 'CONNECTION_LOST' }
+    await assert.rejects(written, lost)
+    await assert.rejects(record.commit({ pages: [page(1)], failedTries: [] }, { signal: giveUp.signal }), lost)
+    await assert.rejects(store.open(identity), lost)
+  })
+
+  it('loses nothing when its server is killed between any two of its answers', async (t) => {
+    await using server = await ownMongodbOrSkip(t)
+    if (server === undefined) return
+    await using store = mongodbProgress(server.url)
+    const record = await store.open(identity)
+    const ones: number[] = []
+    let kills = 0
+    for (let block = 0; block < 60; block++) {
+      ones.push(block)
+      const written = record.commit({ pages: [page(...ones)], failedTries: [failedTry({ block })] })
+      if (block % 20 === 7) {
+        // While the server is at it, or has answered already.
+        await wait(kills++ * 3)
+        await server.kill()
+        await server.restart()
+      }
+      await written
+    }
+    assert.equal(kills, 3)
+    assert.deepEqual(await triesOf(record), ones)
+    const bitmap = await readCompleted(record, 0)
+    assert.ok(ones.every((block) => isBitSet(bitmap, block)))
+  })
+
+  it('refuses what a newer Bellis wrote, and leaves it as it is', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    await using store = mongodbProgress(url)
+    await store.open(identity)
+    await using client = new MongoClient(url)
+    await client
+      .db()
+      .collection('runs')
+      .updateOne({}, { $set: { version: 7 } })
+    const newer = { name: 'ConfigError', code: 'UNSUPPORTED', message: /newer Bellis \(version 7, .* reads 1\)/ }
+    await assert.rejects(store.open(identity), newer)
+    await assert.rejects(store.read(identity.run), newer)
+  })
+
+  it('uses the database "bellis" where the address names none, and the one that it names', async (t) => {
+    await using server = await ownMongodbOrSkip(t)
+    if (server === undefined) return
+    await using plain = mongodbProgress(server.url)
+    await using named = mongodbProgress(`${server.url}em%2Dlab?retryReads=false`)
+    assert.equal(plain.name, `mongodb://127.0.0.1:${server.port}/bellis`)
+    assert.equal(named.name, `mongodb://127.0.0.1:${server.port}/em-lab`)
+    await plain.open(identity)
+    await named.open({ ...identity, run: 'other' })
+    assert.deepEqual([await plain.runs(), await named.runs()], [[identity.run], ['other']])
+  })
+
+  it('keeps the records of runs apart whatever they are called', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    await using store = mongodbProgress(url)
+    const names = ['a', 'a/0', 'a%2F0', 'a/000000000000000', 'ä b', 'a0']
+    for (const [at, run] of names.entries()) {
+      const record = await store.open({ ...identity, run })
+      await record.commit({ pages: [page(at)], failedTries: [failedTry({ block: at })] })
+    }
+    for (const [at, run] of names.entries()) {
+      const record = await store.open({ ...identity, run })
+      assert.equal((await readCompleted(record, 0))[0], 1 << at)
+      assert.deepEqual(await triesOf(record), [at])
+    }
+    await store.remove('a')
+    assert.deepEqual(await store.runs(), names.slice(1).sort())
+  })
+})
+
+describe('the address of a MongoDB', () => {
+  const secrets = /sec\b|secret|\bret\b|sesame|jane/
+
+  it('is named without its credentials, in whatever goes wrong', async () => {
+    // Port 1 of this machine: nobody answers.
+    await using store = mongodbProgress('mongodb://jane:open%40sesame@127.0.0.1:1/progress?authSource=admin')
+    assert.equal(store.name, 'mongodb://127.0.0.1:1/progress')
+    const error = await store.open(identity).catch((error: Error) => error)
+    assert.ok(error instanceof Error)
+    assert.match(error.message, /No server answers at mongodb:\/\/127\.0\.0\.1:1\/progress/)
+    assert.doesNotMatch(`${error.stack}${JSON.stringify(error)}${String(error.cause)}`, secrets)
+  })
+
+  it('is refused without quoting it where it can not be understood', () => {
+    for (const url of [
+      'mongodb://jane:sec/ret@127.0.0.1/x',
+      'mongodb://jane:sec?ret@127.0.0.1/x',
+      'mongodb://jane:sec@ret/x@127.0.0.1/x',
+      'mongodb://jane:secret@127.0.0.1:99999/x',
+      'mongodb://jane:secret@127.0.0.1/x?sesame=open',
+      'mysql://jane:secret@127.0.0.1',
+      'mongodb+srv://jane:secret@127.0.0.1:27017/x',
+    ]) {
+      assert.throws(
+        () => mongodbProgress(url),
+        (error: Error & { code?: string }) => {
+          assert.equal(error.name, 'ConfigError')
+          assert.equal(error.code, 'INVALID_CONFIG')
+          assert.match(error.message, /mongodb:\/\/user:password@host:27017\/database/)
+          assert.doesNotMatch(`${error.stack?.replace(/\n.*/gs, '')} ${String(error.cause)}`, secrets)
+          return true
+        },
+        url,
+      )
+    }
+  })
+
+  it('is refused with the reason where it holds no credentials', () => {
+    assert.throws(() => mongodbProgress('mongodb://127.0.0.1/x?colour=red'), {
+      message: /option colour is not supported/,
+    })
+  })
+})
+
+describe('the lock of a run in MongoDB', () => {
+  const owner = (more: Partial<LockOwner> = {}): LockOwner => ({ host: 'node-1', pid: 4242, since: 1e12, ...more })
+  const lockOf = (store: ProgressStore, who: LockOwner): Promise<RunLock> =>
+    (store.lock as NonNullable<ProgressStore['lock']>)('smooth-1', who)
+  const held = (message: RegExp) => ({ name: 'ConfigError', code: 'RUN_LOCKED', message })
+
+  it('is held by one at a time, and another one is told by whom', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    await using here = mongodbProgress(url)
+    await using there = mongodbProgress(url)
+    for (const pid of [1, 2, 3]) {
+      const lock = await lockOf(here, owner({ pid }))
+      const byIt = held(new RegExp(`smooth-1 .*process ${pid} on node-1 since 2001-09-09`))
+      await assert.rejects(lockOf(there, owner({ host: 'node-2' })), byIt)
+      await assert.rejects(lockOf(here, owner({ pid })), byIt)
+      await using other = await (there.lock as NonNullable<ProgressStore['lock']>)('smooth-2', owner())
+      assert.ok(!other.lost.aborted)
+      await lock[Symbol.asyncDispose]()
+      await lock[Symbol.asyncDispose]()
+      assert.ok(!lock.lost.aborted)
+    }
+  })
+
+  it('goes to exactly one of many that want it at the same time', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    for (let round = 0; round < 5; round++) {
+      const stores: ProgressStore[] = Array.from({ length: 6 }, () => mongodbProgress(url))
+      const answers = await Promise.allSettled(
+        stores.map((store, pid) => lockOf(store, owner({ host: `node-${pid}`, since: 1e12 + round }))),
+      )
+      const locks = answers.filter((answer) => answer.status === 'fulfilled')
+      assert.equal(locks.length, 1)
+      for (const answer of answers) if (answer.status === 'rejected') assert.equal(answer.reason.code, 'RUN_LOCKED')
+      for (const store of stores) await store[Symbol.asyncDispose]()
+    }
+  })
+
+  it('is taken over at once from a process of the same machine that has died', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    const host = hostname()
+    const deadPid = Number(execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }))
+    await using store = mongodbProgress(url)
+    await lockOf(store, owner({ host, pid: deadPid }))
+    await assert.rejects(lockOf(store, owner({ host: 'elsewhere' })), held(/being run/))
+    await using taken = await lockOf(store, owner({ host, pid: process.pid }))
+    assert.ok(!taken.lost.aborted)
+    // Process 1 lives.
+    await using init = mongodbProgress(url)
+    await assert.rejects(lockOf(init, owner({ host, pid: 1 })), held(new RegExp(`process ${process.pid} on`)))
+  })
+
+  it('is taken over from a machine that shows no sign of life, which then writes nothing more', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    await using suspended = mongodbProgress(url)
+    const before = await lockOf(suspended, owner())
+    const record = await suspended.open({ ...identity, run: 'smooth-1' })
+    await record.commit({ pages: [page(1)], failedTries: [] })
+    await using client = new MongoClient(url)
+    await client
+      .db()
+      .collection('locks')
+      .updateMany({}, { $set: { beat: new Date(Date.now() - 60_000) } })
+    await using store = mongodbProgress(url)
+    await using after = await lockOf(store, owner({ host: 'node-2' }))
+    const locked = { name: 'InfrastructureError', code: 'RUN_LOCKED', message: /taken over by process 4242 on node-2/ }
+    await assert.rejects(record.commit({ pages: [page(1, 2)], failedTries: [] }), locked)
+    assert.ok(before.lost.aborted)
+    assert.equal(before.lost.reason.code, 'RUN_LOCKED')
+    await before[Symbol.asyncDispose]()
+    assert.ok(!after.lost.aborted)
+    const kept = await store.open({ ...identity, run: 'smooth-1' })
+    assert.equal((await readCompleted(kept, 0))[0], 0b10)
+    await kept.commit({ pages: [page(1, 3)], failedTries: [] })
+  })
+
+  it('shows in time that its holder lives', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    await using store = mongodbProgress(url)
+    await using _lock = await lockOf(store, owner())
+    await using client = new MongoClient(url)
+    const locks = client.db().collection('locks')
+    const beat = async () => Number((await locks.findOne({}))?.beat)
+    const begun = await beat()
+    const deadline = AbortSignal.timeout(15_000)
+    while (!((await beat()) - begun > 3000)) {
+      deadline.throwIfAborted()
+      await wait(200)
+    }
+  })
+})

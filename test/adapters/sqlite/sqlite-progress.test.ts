@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { sqliteProgress } from '../../../src/adapters/sqlite/sqlite-progress.ts'
+import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
+import { readCompleted } from '../../../src/runtime/progress-recorder.ts'
+import { describeProgressStore, failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
+
+const scratchFolder = () => {
+  const path = mkdtempSync(join(tmpdir(), 'bellis-sqlite-'))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+describeProgressStore(
+  'SQLite',
+  () => {
+    const folder = scratchFolder()
+    // Characters that mean something in a URI.
+    const file = join(folder.path, 'a b#%20?.sqlite')
+    return { open: () => sqliteProgress(file), writer: ['sqlite', file], dispose: () => folder[Symbol.dispose]() }
+  },
+  { manyRuns: false },
+)
+
+const identity = identityOf(recordedTask('one', 1e6))
+const page = (...ones: number[]) => {
+  const bits = new Uint8Array(8192)
+  for (const at of ones) bits[at >> 3]! |= 1 << (at & 7)
+  return { task: 0, page: 0, bits }
+}
+
+/** Runs a script that has `store`, `identity`, `page` and `failedTry`. @param shell what comes before it */
+function runScript(script: string, file: string, shell = ''): { status: number | null; output: string } {
+  const source = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
+  const code = `
+    const { sqliteProgress } = await import(${source('../../../src/adapters/sqlite/sqlite-progress.ts')})
+    const { failedTry, identityOf, recordedTask } = await import(${source('../../contracts/progress-store.contract.ts')})
+    const identity = identityOf(recordedTask('one', 1e6))
+    const page = (page, fill) => ({ task: 0, page, bits: new Uint8Array(8192).fill(fill) })
+    const store = sqliteProgress(process.env.FILE)
+    try { ${script} } catch (error) { console.log([error.name, error.code, error.message].join(' | ')) }`
+  const { status, stdout, stderr } = spawnSync(
+    'sh',
+    ['-c', `${shell} exec "$0" --input-type=module --eval "$1"`, process.execPath, code],
+    { encoding: 'utf8', env: { ...process.env, FILE: file } },
+  )
+  return { status, output: `${stdout}${stderr}` }
+}
+
+const FILL_UP = `
+  const record = await store.open(identity)
+  for (let fill = 1; ; fill++) {
+    await record.commit({
+      pages: Array.from({ length: 15 }, (_, at) => page(at, fill)),
+      failedTries: Array.from({ length: 10 }, (_, block) => failedTry({ block: fill, attempt: block + 1 })),
+    })
+    console.log('durable', fill)
+    if (fill === 255) break
+  }`
+
+/** What is left says exactly what was said to be durable, or one batch more. */
+async function checkFilled(file: string, output: string): Promise<void> {
+  const durable = (output.match(/durable/g) ?? []).length
+  assert.ok(durable > 0 && durable < 255, output)
+  await using store = sqliteProgress(file)
+  const reader = await store.read(identity.run)
+  assert.ok(reader !== undefined)
+  const tries: number[] = []
+  for await (const { block } of reader.failedTries(0)) tries.push(block)
+  assert.equal(tries.length, 10 * durable)
+  const bitmap = await readCompleted(reader, 0)
+  assert.ok(bitmap.subarray(0, 15 * 8192).every((byte) => byte === durable))
+}
+
+describe('progress in SQLite', () => {
+  it('says that the disk is full, keeps what was recorded, and goes on when there is room', async (t) => {
+    using folder = scratchFolder()
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', folder.path])
+    if (mounted.status !== 0) {
+      t.skip('only root can mount a small disk')
+      return
+    }
+    try {
+      const file = join(folder.path, 'progress.sqlite')
+      const { output } = runScript(FILL_UP, file)
+      assert.match(output, /InfrastructureError \| DISK_FULL \| .*progress\.sqlite.* the disk is full; free some space/)
+      await checkFilled(file, output)
+      assert.equal(spawnSync('mount', ['-o', 'remount,size=50m', folder.path]).status, 0)
+      await using store = sqliteProgress(file)
+      const record = await store.open(identity)
+      await record.commit({ pages: [page(4)], failedTries: [] })
+    } finally {
+      spawnSync('umount', [folder.path])
+    }
+  })
+
+  it('says that the file can get no larger, and keeps what was recorded', async () => {
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    const { output } = runScript(FILL_UP, file, "ulimit -f 3000; trap '' XFSZ;")
+    assert.match(output, /InfrastructureError \| (IO_ERROR|DISK_FULL) \| .*progress\.sqlite can't be .*written/)
+    await checkFilled(file, output)
+  })
+
+  it('says before the run begins that the file is read-only, and lets it be read all the same', async (t) => {
+    if (process.getuid?.() !== 0) {
+      t.skip('needs root to become another user')
+      return
+    }
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    await using store = sqliteProgress(file)
+    const record = await store.open(identity)
+    await record.commit({ pages: [page(4)], failedTries: [failedTry()] })
+    await record[Symbol.asyncDispose]()
+    for (const mode of [0o755, 0o777]) {
+      chmodSync(file, 0o444)
+      chmodSync(folder.path, mode)
+      const asOther = (script: string) => runScript(`process.setuid(65534); ${script}`, file).output
+      assert.match(asOther('await store.open(identity)'), /InfrastructureError \| READ_ONLY \| .*read-only; make/)
+      const read = `
+        const reader = await store.read('')
+        for await (const { bits } of reader.completedPages(0)) console.log('read', bits[0])`
+      assert.match(asOther(read), /read 16/)
+    }
+  })
+
+  it('is read by others in a folder that they can not write to, also after its writer was killed', async (t) => {
+    if (process.getuid?.() !== 0) {
+      t.skip('needs root to become another user')
+      return
+    }
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    const killed = runScript(
+      `const record = await store.open(identity)
+       await record.commit({ pages: [page(0, 16)], failedTries: [] })
+       process.kill(process.pid, 'SIGKILL')`,
+      file,
+    )
+    assert.notEqual(killed.status, 0)
+    chmodSync(folder.path, 0o755)
+    const read = `
+      process.setuid(65534)
+      const reader = await store.read('')
+      for await (const { bits } of reader.completedPages(0)) console.log('read', bits[0])`
+    assert.match(runScript(read, file).output, /read 16/)
+  })
+
+  it('refuses what a newer Bellis wrote, and leaves it as it is', async () => {
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    await using store = sqliteProgress(file)
+    await (await store.open(identity))[Symbol.asyncDispose]()
+    const database = new DatabaseSync(file)
+    database.exec('PRAGMA user_version = 7; PRAGMA journal_mode = DELETE; DROP TABLE finished_page')
+    database.close()
+    const before = readFileSync(file)
+    const newer = { name: 'ConfigError', code: 'UNSUPPORTED', message: /newer Bellis \(version 7, .* reads 1\)/ }
+    await assert.rejects(store.open(identity), newer)
+    await assert.rejects(store.read(identity.run), newer)
+    assert.ok(before.equals(readFileSync(file)))
+  })
+
+  it("refuses another program's database and a file that is none", async () => {
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    await using store = sqliteProgress(file)
+    const database = new DatabaseSync(file)
+    database.exec('CREATE TABLE cat (name TEXT)')
+    database.close()
+    const before = readFileSync(file)
+    await assert.rejects(store.open(identity), { code: 'INVALID_CONFIG', message: /another program/ })
+    assert.ok(before.equals(readFileSync(file)))
+    writeFileSync(file, 'no database at all, '.repeat(100))
+    const damaged = { name: 'InfrastructureError', code: 'CORRUPT_DATA', message: /progress\.sqlite.*--overwrite/ }
+    await assert.rejects(store.open(identity), damaged)
+    await assert.rejects(store.read(identity.run), damaged)
+  })
+
+  it('says that its folder is missing', async () => {
+    using folder = scratchFolder()
+    await using store = sqliteProgress(join(folder.path, 'none', 'progress.sqlite'))
+    await assert.rejects(store.open(identity), {
+      code: 'IO_ERROR',
+      message: /none.progress\.sqlite.*folder is missing/,
+    })
+  })
+
+  it('refuses a page that no such task can have', async () => {
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    await using store = sqliteProgress(file)
+    for (const [at, bits] of [
+      [0, new Uint8Array(14)],
+      [0, new Uint8Array(12)],
+      [1, new Uint8Array(13)],
+      [0, new Uint8Array(13).fill(255)],
+    ] as const) {
+      await store.remove(identity.run)
+      const record = await store.open(identityOf(recordedTask('small', 100)))
+      await record.commit({ pages: [{ task: 0, page: at, bits }], failedTries: [] })
+      await assert.rejects(readCompleted(record, 0), { code: 'CORRUPT_DATA', message: /damaged/ })
+      await record[Symbol.asyncDispose]()
+    }
+  })
+
+  it('is one file when it is closed, and takes one bit per block and little more', async () => {
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    await using store = sqliteProgress(file)
+    const record = await store.open(identityOf(recordedTask('large', 65_536 * 200)))
+    const full = Array.from({ length: 200 }, (_, at) => ({ task: 0, page: at, bits: new Uint8Array(8192).fill(255) }))
+    for (let time = 0; time < 5; time++) await record.commit({ pages: full, failedTries: [] })
+    await record[Symbol.asyncDispose]()
+    assert.deepEqual(readdirSync(folder.path), ['progress.sqlite'])
+    assert.ok(statSync(file).size < 1.15 * 8192 * 200, `${statSync(file).size} bytes`)
+  })
+
+  it('lets others read the write-ahead log while it is open', async () => {
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    await using store = sqliteProgress(file)
+    const record = await store.open(identity)
+    await record.commit({ pages: [page(65_535)], failedTries: [] })
+    assert.ok(existsSync(`${file}-wal`))
+    const { output } = runScript(
+      `const reader = await store.read('')
+       for await (const { bits } of reader.completedPages(0)) console.log('read', bits[8191])`,
+      file,
+    )
+    assert.match(output, /read 128/)
+    assert.ok(isBitSet(await readCompleted(record, 0), 65_535))
+  })
+
+  it('does not warn that SQLite is experimental, and lets other warnings through', () => {
+    using folder = scratchFolder()
+    const file = join(folder.path, 'progress.sqlite')
+    const { output } = runScript(`await store.open(identity); process.emitWarning('heard')`, file)
+    assert.doesNotMatch(output, /SQLite|experimental feature/)
+    assert.match(output, /heard/)
+  })
+
+  it('syncs each commit to the disk where it is asked to', async (t) => {
+    if (spawnSync('strace', ['-V']).status !== 0) {
+      t.skip('no strace here, to see what is synced')
+      return
+    }
+    for (const [fsync, least] of [
+      [true, 20],
+      [false, 0],
+    ] as const) {
+      using folder = scratchFolder()
+      const script = fileURLToPath(new URL('./fixtures/commit-twenty-times.ts', import.meta.url))
+      const file = join(folder.path, 'progress.sqlite')
+      const { stderr } = spawnSync(
+        'strace',
+        ['-f', '-e', 'trace=fsync,fdatasync', process.execPath, script, file, String(fsync)],
+        { encoding: 'utf8' },
+      )
+      const synced = (stderr.match(/f(data)?sync\(/g) ?? []).length
+      assert.ok(fsync ? synced >= least : synced < 10, `${synced} syncs`)
+    }
+  })
+})

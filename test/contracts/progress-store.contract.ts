@@ -1,0 +1,346 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { PAGE_BYTES } from '../../src/core/progress/bitmap-pages.ts'
+import type { RecordedTask, RunIdentity } from '../../src/core/progress/run-identity.ts'
+import { isBitSet } from '../../src/core/scheduling/bitmap.ts'
+import type { BitmapPage, FailedTry, ProgressStore, RunReader } from '../../src/ports/progress-store.ts'
+import { readCompleted } from '../../src/runtime/progress-recorder.ts'
+
+/** One empty place for records, and how to come back to it. */
+export interface StoredPlace {
+  /** Opens the place, again too: as another process would, or the same one later. */
+  open(): ProgressStore
+  /** The arguments of `progress-writer.ts` for this place; absent where records end with the process. */
+  readonly writer?: readonly string[]
+  dispose(): Promise<void> | void
+}
+
+const grid = (total: number): string => JSON.stringify({ fit: 'shrink', totalRoi: { offset: [0], shape: [total] } })
+
+export const recordedTask = (id: string, blockCount: number, more: Partial<RecordedTask> = {}): RecordedTask => ({
+  id,
+  blockCount,
+  grid: grid(blockCount),
+  config: '{"sigma":2}',
+  ...more,
+})
+
+export const identityOf = (...tasks: RecordedTask[]): RunIdentity => ({ run: 'smooth-0badc0de', tasks })
+
+export const failedTry = (more: Partial<FailedTry> = {}): FailedTry => ({
+  task: 0,
+  block: 7,
+  attempt: 1,
+  isFinal: false,
+  error: { code: 'BLOCK_FAILED', message: 'σ is 0: "bad"\n$input', stack: 'Error: at block.ts:3\n  at …' },
+  workerId: 'w1',
+  host: 'node-17',
+  durationMs: 12.25,
+  time: 1_790_000_000_123,
+  ...more,
+})
+
+const bits = (length: number, ...ones: number[]): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  for (const at of ones) bytes[at >> 3]! |= 1 << (at & 7)
+  return bytes
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
+}
+
+async function completedBlocks(reader: RunReader, task: number): Promise<number[]> {
+  const bitmap = await readCompleted(reader, task)
+  const { blockCount = 0 } = reader.identity.tasks[task] ?? {}
+  return Array.from({ length: blockCount }, (_, block) => block).filter((block) => isBitSet(bitmap, block))
+}
+
+/** What every place for records holds to. @param options `manyRuns`: whether it has room for more than one run */
+export function describeProgressStore(
+  name: string,
+  make: () => Promise<StoredPlace> | StoredPlace,
+  options: { readonly manyRuns: boolean },
+): void {
+  describe(`progress in ${name}`, () => {
+    const withPlace = (test: (place: StoredPlace, store: ProgressStore) => Promise<void>) => async () => {
+      const place = await make()
+      const store = place.open()
+      try {
+        await test(place, store)
+      } finally {
+        await store[Symbol.asyncDispose]()
+        await place.dispose()
+      }
+    }
+    const identity = identityOf(recordedTask('one', 100), recordedTask('two', 70_000))
+
+    it(
+      'begins with nothing done and nothing failed',
+      withPlace(async (_, store) => {
+        assert.equal(await store.read(identity.run), undefined)
+        assert.deepEqual(await store.runs(), [])
+        const record = await store.open(identity)
+        assert.deepEqual(await all(record.completedPages(0)), [])
+        assert.deepEqual(await all(record.failedTries(1)), [])
+        assert.deepEqual(record.identity.tasks, identity.tasks)
+        assert.deepEqual(await store.runs(), [identity.run])
+      }),
+    )
+
+    it(
+      'gives back the finished blocks of each task, when it is opened again too',
+      withPlace(async (place, store) => {
+        const record = await store.open(identity)
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 0, 42, 99) }], failedTries: [] })
+        await record.commit({
+          pages: [
+            { task: 1, page: 1, bits: bits(558, 4463) },
+            { task: 1, page: 0, bits: bits(PAGE_BYTES, 65_535) },
+          ],
+          failedTries: [],
+        })
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 0, 42, 43, 99) }], failedTries: [] })
+        const check = async (reader: RunReader) => {
+          assert.deepEqual(await completedBlocks(reader, 0), [0, 42, 43, 99])
+          assert.deepEqual(await completedBlocks(reader, 1), [65_535, 69_999])
+        }
+        await check(record)
+        await record[Symbol.asyncDispose]()
+        await using again = place.open()
+        await check(await again.open(identity))
+      }),
+    )
+
+    it(
+      'keeps only the pages that have something of 10^8 blocks, and gives them in order',
+      withPlace(async (_, store) => {
+        const record = await store.open(identityOf(recordedTask('huge', 1e8)))
+        const sparse = [1525, 3, 700, 0].map((page): BitmapPage => {
+          return { task: 0, page, bits: bits(page === 1525 ? 7_232 : PAGE_BYTES, page) }
+        })
+        await record.commit({ pages: sparse, failedTries: [] })
+        const found = await all(record.completedPages(0))
+        assert.deepEqual(
+          found.map(({ page, bits }) => [page, bits.length, isBitSet(bits, page)]),
+          [
+            [0, PAGE_BYTES, true],
+            [3, PAGE_BYTES, true],
+            [700, PAGE_BYTES, true],
+            [1525, 7_232, true],
+          ],
+        )
+      }),
+    )
+
+    it(
+      'gives back more pages and tries than are read at once',
+      withPlace(async (_, store) => {
+        const record = await store.open(identityOf(recordedTask('huge', 65_536 * 600)))
+        const pages = Array.from({ length: 600 }, (_, page) => ({ task: 0, page, bits: bits(PAGE_BYTES, page) }))
+        const failedTries = Array.from({ length: 600 }, (_, block) => failedTry({ block }))
+        await record.commit({ pages, failedTries })
+        const found = await all(record.completedPages(0))
+        assert.ok(found.length === 600 && found.every(({ page, bits }, at) => page === at && isBitSet(bits, at)))
+        const tries = await all(record.failedTries(0))
+        assert.ok(tries.length === 600 && tries.every(({ block }, at) => block === at))
+      }),
+    )
+
+    it(
+      'keeps every field of every failed try, in the order in which they came',
+      withPlace(async (place, store) => {
+        const record = await store.open(identity)
+        const tries = [
+          failedTry(),
+          failedTry({ attempt: 2, block: 3, time: 1_790_000_000_000, durationMs: 0 }),
+          failedTry({ attempt: 3, isFinal: true, error: { code: 'BLOCK_TIMEOUT', message: '' } }),
+          failedTry({ error: { code: 'WORKER_DIED', message: 'x'.repeat(100_000) }, workerId: '', host: 'ü' }),
+        ]
+        const other = failedTry({ task: 1, block: 69_999 })
+        await record.commit({ pages: [], failedTries: tries.slice(0, 2) })
+        await record.commit({ pages: [], failedTries: [other, ...tries.slice(2)] })
+        await record[Symbol.asyncDispose]()
+        await using again = place.open()
+        const reopened = await again.open(identity)
+        assert.deepEqual(await all(reopened.failedTries(0)), tries)
+        assert.deepEqual(await all(reopened.failedTries(1)), [other])
+        const later = failedTry({ block: 1 })
+        await reopened.commit({ pages: [], failedTries: [later] })
+        assert.deepEqual(await all(reopened.failedTries(0)), [...tries, later])
+      }),
+    )
+
+    it(
+      'refuses to be the record of another grid, other tasks or another configuration, and stays as it is',
+      withPlace(async (place, store) => {
+        const record = await store.open(identity)
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 5) }], failedTries: [failedTry()] })
+        await record[Symbol.asyncDispose]()
+        const [one, two] = identity.tasks as [RecordedTask, RecordedTask]
+        const refused = async (tasks: RecordedTask[], code: string, message: RegExp) => {
+          await assert.rejects(store.open({ ...identity, tasks }), { name: 'ConfigError', code, message })
+        }
+        await refused([{ ...one, grid: grid(101) }, two], 'GRID_MISMATCH', /"one".*totalRoi .*\[100\].*now.*\[101\]/)
+        await refused([one, { ...two, blockCount: 5 }], 'GRID_MISMATCH', /"two".* 70000 blocks.*5/)
+        await refused([one], 'GRID_MISMATCH', /"one", "two".*"one"/)
+        await refused([two, one], 'GRID_MISMATCH', /tasks/)
+        await refused([one, { ...two, config: '{"sigma":3}' }], 'CONFIG_MISMATCH', /"two".*sigma 2.*sigma 3/)
+        await using again = place.open()
+        const kept = await again.open(identity)
+        assert.deepEqual(await completedBlocks(kept, 0), [5])
+        assert.equal((await all(kept.failedTries(0))).length, 1)
+      }),
+    )
+
+    it(
+      'can be read while it is written',
+      withPlace(async (place, store) => {
+        const record = await store.open(identity)
+        await using elsewhere = place.open()
+        const reader = await elsewhere.read(identity.run)
+        assert.ok(reader !== undefined)
+        assert.deepEqual(reader.identity, identity)
+        for (const block of [3, 50, 99]) {
+          const reading = reader.completedPages(1)[Symbol.asyncIterator]()
+          await reading.next()
+          await record.commit({
+            pages: [
+              { task: 0, page: 0, bits: bits(13, block) },
+              { task: 1, page: 0, bits: bits(PAGE_BYTES, block) },
+            ],
+            failedTries: [failedTry({ block })],
+          })
+          assert.deepEqual(await completedBlocks(reader, 0), [block])
+          assert.equal((await all(reader.failedTries(0))).at(-1)?.block, block)
+        }
+        await record[Symbol.asyncDispose]()
+        assert.deepEqual(await completedBlocks(reader, 0), [99])
+      }),
+    )
+
+    it(
+      'forgets a whole task, or some blocks of one with their failed tries, and nothing else',
+      withPlace(async (_, store) => {
+        const record = await store.open(identity)
+        await record.commit({
+          pages: [
+            { task: 0, page: 0, bits: bits(13, 1, 2, 3) },
+            { task: 1, page: 0, bits: bits(PAGE_BYTES, 9, 10, 65_535) },
+            { task: 1, page: 1, bits: bits(558, 0, 1) },
+          ],
+          failedTries: [
+            failedTry({ task: 1, block: 65_536 }),
+            failedTry({ task: 1, block: 8 }),
+            failedTry({ task: 1, block: 9 }),
+            failedTry({ task: 1, block: 131_072 + 9 }),
+            failedTry({ task: 0, block: 9 }),
+          ],
+        })
+        await record.clear(1, [65_536, 9, 8, 60_000])
+        assert.deepEqual(await completedBlocks(record, 1), [10, 65_535, 65_537])
+        assert.deepEqual(
+          (await all(record.failedTries(1))).map(({ block }) => block),
+          [131_072 + 9],
+        )
+        assert.deepEqual(await completedBlocks(record, 0), [1, 2, 3])
+        await record.clear(0)
+        assert.deepEqual(await completedBlocks(record, 0), [])
+        assert.deepEqual(await all(record.failedTries(0)), [])
+        assert.deepEqual(await completedBlocks(record, 1), [10, 65_535, 65_537])
+      }),
+    )
+
+    it(
+      'removes a record, and can begin it anew with another grid',
+      withPlace(async (_, store) => {
+        await store.remove(identity.run)
+        const record = await store.open(identity)
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedTries: [failedTry()] })
+        await record[Symbol.asyncDispose]()
+        await store.remove(identity.run)
+        assert.deepEqual(await store.runs(), [])
+        assert.equal(await store.read(identity.run), undefined)
+        const again = await store.open(identityOf(recordedTask('one', 101)))
+        assert.deepEqual(await completedBlocks(again, 0), [])
+        assert.deepEqual(await all(again.failedTries(0)), [])
+      }),
+    )
+
+    it(
+      'says that it was closed, rather than losing what is recorded then',
+      withPlace(async (place, store) => {
+        const closed = { name: 'InfrastructureError', message: /closed/ }
+        const record = await store.open(identity)
+        await record[Symbol.asyncDispose]()
+        await record[Symbol.asyncDispose]()
+        const batch = { pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedTries: [] }
+        await assert.rejects(record.commit(batch), closed)
+        await assert.rejects(all(record.completedPages(0)), closed)
+        const another = place.open()
+        const open = await another.open(identity)
+        await another[Symbol.asyncDispose]()
+        await another[Symbol.asyncDispose]()
+        await assert.rejects(open.commit(batch), closed)
+        await assert.rejects(another.open(identity), closed)
+        await assert.rejects(another.read(identity.run), closed)
+        assert.deepEqual(await completedBlocks(await store.open(identity), 0), [])
+      }),
+    )
+
+    it(
+      'keeps what it said was written when its process is killed',
+      withPlace(async (place, store) => {
+        if (place.writer === undefined) return
+        for (const commits of [1, 40, 7]) {
+          const acknowledged = await writeAndKill(place.writer, commits)
+          const record = await store.open(identityOf(recordedTask('killed', 1e6)))
+          const bitmap = await readCompleted(record, 0)
+          assert.ok(acknowledged.length >= commits)
+          for (const block of acknowledged) assert.ok(isBitSet(bitmap, block), `block ${block} is lost`)
+          const failed = new Set((await all(record.failedTries(0))).map(({ block }) => block))
+          for (const block of acknowledged) assert.ok(failed.has(block), `the failed try of block ${block} is lost`)
+          await record[Symbol.asyncDispose]()
+        }
+      }),
+    )
+
+    if (!options.manyRuns) return
+    it(
+      'keeps the records of many runs apart',
+      withPlace(async (_, store) => {
+        const [a, b] = ['a-1', 'b-2'].map((run) => ({ ...identity, run })) as [RunIdentity, RunIdentity]
+        const first = await store.open(b)
+        const second = await store.open({ ...a, tasks: [recordedTask('other', 9)] })
+        await first.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedTries: [failedTry()] })
+        await second.commit({ pages: [{ task: 0, page: 0, bits: bits(2, 8) }], failedTries: [failedTry({ block: 1 })] })
+        assert.deepEqual(await store.runs(), ['a-1', 'b-2'])
+        assert.deepEqual(await completedBlocks(second, 0), [8])
+        await second.clear(0)
+        assert.deepEqual(await completedBlocks(first, 0), [1])
+        await store.remove('a-1')
+        assert.deepEqual(await store.runs(), ['b-2'])
+        assert.equal((await all(first.failedTries(0))).length, 1)
+      }),
+    )
+  })
+}
+
+/** @returns the blocks that another process said it had recorded before it was killed in the middle of its work */
+async function writeAndKill(writer: readonly string[], commits: number): Promise<number[]> {
+  const script = fileURLToPath(new URL('../support/progress-writer.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, ...writer], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  const blocks: number[] = []
+  for await (const line of createInterface({ input: child.stdout })) {
+    blocks.push(Number(line))
+    if (blocks.length === commits) child.kill('SIGKILL')
+  }
+  await ended
+  return blocks
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { PROTOCOL_VERSION, type ServerMessage, type WorkerMessage } from '../../src/core/protocol/messages.ts'
+import type { Channel } from '../../src/ports/channel.ts'
+import { channelPair } from '../../src/runtime/inline-launcher.ts'
+import { runWorker } from '../../src/runtime/worker-loop.ts'
+import { ManualClock, settle } from './fake-network.ts'
+
+describe('a worker', () => {
+  it('says once that its coordinator is not reached, and again when a link that was made is lost', async () => {
+    const clock = new ManualClock()
+    const ending = new AbortController()
+    const told: string[] = []
+    const servers: Channel<ServerMessage>[] = []
+    let isReachable = false
+    const connect = async () => {
+      if (!isReachable) throw new Error('connect ECONNREFUSED')
+      const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
+      servers.push(server)
+      server.onMessage(() =>
+        server.send({
+          type: 'welcome',
+          protocol: PROTOCOL_VERSION,
+          workerId: 'w1',
+          session: 's',
+          heartbeatMs: 0,
+          leases: [],
+        }),
+      )
+      return { channel }
+    }
+    const ended = runWorker({
+      connect,
+      reconnectMs: 300_000,
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: ending.signal,
+      onLink: (event, detail) => told.push(`${event}: ${detail}`),
+      loadTask: () => Promise.reject(new Error('no task is sent')),
+    })
+    await clock.pass(60_000)
+    assert.deepEqual(told, ['lost: connect ECONNREFUSED'])
+    isReachable = true
+    await clock.pass(10_000)
+    isReachable = false
+    servers[0]?.close()
+    await clock.pass(60_000)
+    assert.deepEqual(told.slice(1), ['welcome: w1', 'lost: the connection ended'])
+    ending.abort()
+    await settle()
+    assert.equal((await ended).blocks, 0)
+  })
+})

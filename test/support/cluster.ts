@@ -1,0 +1,82 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+/** A started batch system. */
+export interface Cluster {
+  /** What a program needs in its environment to use it. */
+  readonly env: Readonly<Record<string, string>>
+  /** Runs one of its programs. @returns what it printed @throws when it exits with anything but 0 */
+  run(program: string, ...args: string[]): Promise<string>
+}
+
+/** The part of a test's (or suite's) context that skipping needs. */
+export interface Skippable {
+  skip(message?: string): void
+}
+
+type Answer = (Omit<Cluster, 'run'> & Readonly<Record<string, unknown>>) | { readonly missing: string }
+
+const starting = new Map<string, Promise<Answer>>()
+
+/**
+ * A real batch system, the same for all tests of a file, made by a script of `scripts/` that serves one. It ends, with its
+ * jobs and files, when this process does, however that comes. Where there can't be one the script says so and exits with 0,
+ * and the test is skipped with its message; it fails where the script does.
+ */
+export async function clusterOrSkip<Described extends Cluster>(
+  t: Skippable,
+  script: string,
+): Promise<Described | undefined> {
+  const answer = await (starting.get(script) ?? start(script))
+  if ('missing' in answer) {
+    t.skip(answer.missing as string)
+    return undefined
+  }
+  const env = { ...process.env, ...answer.env }
+  return {
+    ...answer,
+    run: async (program: string, ...args: string[]) =>
+      (await promisify(execFile)(program, args, { env, encoding: 'utf8', timeout: 20_000, killSignal: 'SIGKILL' }))
+        .stdout,
+  } as unknown as Described
+}
+
+function start(script: string): Promise<Answer> {
+  const answer = serve(script)
+  starting.set(script, answer)
+  return answer
+}
+
+async function serve(script: string): Promise<Answer> {
+  const path = fileURLToPath(new URL(`../../scripts/${script}`, import.meta.url))
+  // In a group of its own: a Ctrl-C must not end the cluster before the tests that use it.
+  const child = spawn(process.execPath, [path, 'serve'], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+  const { output, errors, exitCode } = await firstLine(child)
+  child.unref()
+  // The pipes stay open as long as this process lives, and don't keep it alive.
+  for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as unknown as { unref(): void }).unref()
+  if (output !== '') return JSON.parse(output) as Answer
+  // One that can be had but does not start is a failure; in CI, SLURM that can't be had too.
+  if (exitCode !== 0) throw new Error(errors.trim())
+  return { missing: errors.trim() || `nothing was started; try: node scripts/${script}` }
+}
+
+/** What a process says first, or, when it ends without a word, its errors. */
+function firstLine(
+  child: ChildProcess,
+): Promise<{ readonly output: string; readonly errors: string; readonly exitCode: number | null }> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    let errors = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      if (output.includes('\n')) resolve({ output, errors, exitCode: null })
+    })
+    child.on('error', reject)
+    child.on('close', (exitCode) => resolve({ output, errors, exitCode }))
+  })
+}

@@ -1,0 +1,21 @@
+// Records random blocks, until it is killed, and says of each when it is durable: progress-writer.ts sqlite FILE, or mongodb URL
+import { mongodbProgress } from '../../src/adapters/mongodb/mongodb-progress.ts'
+import { sqliteProgress } from '../../src/adapters/sqlite/sqlite-progress.ts'
+import { systemClock } from '../../src/entry/clock.ts'
+import { ProgressRecorder } from '../../src/runtime/progress-recorder.ts'
+import { failedTry, identityOf, recordedTask } from '../contracts/progress-store.contract.ts'
+
+const [kind, place = ''] = process.argv.slice(2)
+await using store = kind === 'mongodb' ? mongodbProgress(place) : sqliteProgress(place)
+const record = await store.open(identityOf(recordedTask('killed', 1e6)))
+const onError = (error: Error) => {
+  throw error
+}
+const recorder = await ProgressRecorder.load(record, { clock: systemClock, onError })
+for (;;) {
+  const block = Math.floor(Math.random() * 1e6)
+  recorder.recordCompleted(0, [block])
+  recorder.recordFailure(failedTry({ block }))
+  await recorder.flush()
+  console.log(block)
+}

@@ -1,0 +1,22 @@
+import { type Cluster, clusterOrSkip, type Skippable } from './cluster.ts'
+
+/** A started SLURM: a controller and two nodes of four processors each, on loopback. */
+export interface SlurmCluster extends Cluster {
+  readonly env: { readonly SLURM_CONF: string; readonly PATH: string }
+  readonly nodes: readonly string[]
+  /** `short` is the default; jobs in `urgent` pre-empt those in `short`, which get SIGTERM and 10 s then. */
+  readonly partitions: readonly string[]
+  /** The folder of the daemons' logs. */
+  readonly logs: string
+}
+
+/**
+ * A real SLURM, made by `scripts/slurm-env.mjs`; where there can't be one the test is skipped, or fails in CI:
+ *
+ *     it('runs on SLURM', async (t) => {
+ *       const slurm = await slurmOrSkip(t)
+ *       if (slurm === undefined) return
+ *       await slurm.run('sbatch', '--wrap', 'true')
+ *     })
+ */
+export const slurmOrSkip = (t: Skippable): Promise<SlurmCluster | undefined> => clusterOrSkip(t, 'slurm-env.mjs')

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { openArray } from '../../src/entry/arrays.ts'
+import type { RunEvent } from '../../src/runtime/run-events.ts'
+import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+
+// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels, and of
+// what it gives of that.
+const ONCE = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
+const TWICE = 'ffd3bcb23791a0240de63acc589d89631c48de8d1af0982cb515a41a13893525'
+
+const shared = temporaryFolder()
+after(() => shared[Symbol.dispose]())
+const raw = join(shared.path, 'sample.hdf/volumes/raw')
+before(() => run(shared.path, 'sample', 'sample.hdf', '--size', '32,192,192', '--seed', '7'))
+
+async function run(cwd: string, ...args: string[]) {
+  const result = await bellis([...args, '--quiet'], { cwd })
+  assert.equal(result.code, 0, result.stderr)
+  return result
+}
+
+const runExample = (cwd: string, name: string, ...args: string[]) =>
+  run(cwd, 'run', fileURLToPath(new URL(`../../examples/${name}.ts`, import.meta.url)), '--input', raw, ...args)
+
+async function voxelsOf(path: string): Promise<Uint8Array> {
+  await using array = await openArray(path)
+  return (await array.read(array.roi)).data as Uint8Array
+}
+
+describe('the chain of two Gaussians, in 256 blocks with a context of one block', () => {
+  it('starts the second before a third of the first is done, and equals SciPy applied twice', async () => {
+    using folder = temporaryFolder()
+    const blocks = ['--sigma', '2', '--block-write', '8,24,24', '--workers', '2', '--events', 'events.jsonl']
+    await runExample(folder.path, 'chain', '--output', 'out.zarr', ...blocks)
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/once')), ONCE)
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/twice')), TWICE)
+    const events = readFileSync(join(folder.path, 'events.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as RunEvent)
+    let done = 0
+    for (const event of events) {
+      if (event.type === 'blocks-leased' && event.taskId === 'Gaussian2') break
+      if (event.type === 'blocks-done') done += event.indices.length
+    }
+    assert.ok(done > 0 && done < 256 / 3, `${done} of 256 blocks of Gaussian1 were done`)
+  })
+})
+
+describe('an example', () => {
+  it('in the shape of a diamond subtracts the wide Gaussian from the narrow one, at every voxel', async () => {
+    using folder = temporaryFolder()
+    await runExample(folder.path, 'diamond', '--output', 'out.zarr', '--sigma', '2', '--workers', '2')
+    const [narrow, wide, difference] = await Promise.all(
+      ['narrow', 'wide', 'difference'].map((name) => voxelsOf(join(folder.path, 'out.zarr', name))),
+    )
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/narrow')), ONCE)
+    const expected = narrow!.map((value, i) => Math.max(0, Math.min(255, 128 + value - wide![i]!)))
+    assert.ok(Buffer.compare(difference!, expected) === 0)
+    assert.ok(difference!.some((value) => value > 140) && difference!.some((value) => value < 116))
+  })
+
+  it('with an expensive set-up does it once per worker, not once per block', async () => {
+    using folder = temporaryFolder()
+    const { stdout } = await runExample(folder.path, 'equalize', '--output', 'out.zarr/e', '--workers', '1', '--json')
+    assert.equal(JSON.parse(stdout).tasks[0].completed, 9)
+    const [run] = readdirSync(join(folder.path, '.bellis'))
+    const log = readFileSync(join(folder.path, '.bellis', run!, 'logs/w1.log'), 'utf8')
+    assert.equal(log.match(/has its table/g)?.length, 1)
+    const [before, after] = [await voxelsOf(raw), await voxelsOf(join(folder.path, 'out.zarr/e'))]
+    // The share of voxels that are not brighter than a value is what that value has become.
+    const darker = (limit: number) => before.reduce((count, value) => count + Number(value <= limit), 0)
+    const at = before.findIndex((value) => value > 100)
+    assert.equal(after[at], Math.round((255 * darker(before[at]!)) / before.length))
+    assert.equal(Math.max(...new Set(after)), 255)
+  })
+
+  it('with a check of its own does what the check says is missing, and nothing else', async () => {
+    using folder = temporaryFolder()
+    const call = ['--folder', 'means', '--side', '64', '--workers', '1', '--json']
+    const skipped = async () =>
+      JSON.parse((await runExample(folder.path, 'block-means', ...call)).stdout).tasks[0].skipped as number
+    assert.equal(await skipped(), 0)
+    rmSync(join(folder.path, 'means/4.json'))
+    assert.equal(await skipped(), 8)
+    const { offset, shape, mean } = JSON.parse(readFileSync(join(folder.path, 'means/4.json'), 'utf8'))
+    await using array = await openArray(raw)
+    const { data } = await array.read({ offset, shape })
+    assert.equal(mean, (data as Uint8Array).reduce((sum, value) => sum + value, 0) / data.length)
+  })
+})

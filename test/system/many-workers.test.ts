@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Invitation, type RunEvent, startRun } from 'bellis'
+import { smooth } from 'bellis/tasks'
+import { parseContext, type RunContext, showContext } from '../../src/adapters/tcp/context.ts'
+import { MAX_HELLO_BYTES, MAX_LINE_BYTES } from '../../src/core/protocol/messages.ts'
+import { runNetworkWorker } from '../../src/entry/network-worker.ts'
+import {
+  bellis,
+  hashVoxels,
+  program,
+  type RunningCommand,
+  runProgram,
+  temporaryFolder,
+} from '../support/command-line.ts'
+import { all, ran, sorted, startCount } from './count-run.ts'
+import { until } from './processes.ts'
+
+// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
+const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
+
+const shared = temporaryFolder()
+after(() => shared[Symbol.dispose]())
+const raw = join(shared.path, 'sample.hdf/volumes/raw')
+
+before(async () => {
+  const size = ['--size', '32,192,192', '--seed', '7']
+  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
+  assert.equal(code, 0, stderr)
+})
+
+describe('five hundred workers', () => {
+  it('that come at once all get in, and do every block once', async () => {
+    using folder = temporaryFolder()
+    const blocks = 20_000
+    const { run, invited, of, done } = startCount(folder.path, { blocks }, { pool: 'none' })
+    const readContext = () => parseContext(context)
+    const { context } = await invited
+    const did: number[] = []
+    // None does a block before all are in: that takes its time.
+    const allIn = Promise.withResolvers<void>()
+    const loadTask = async () => ({
+      process: async ({ index }: { index: number }) => {
+        await allIn.promise
+        did.push(index)
+      },
+    })
+    const workers = Array.from({ length: 500 }, () => runNetworkWorker({ readContext, loadTask }))
+    await until('all are in', () => of('worker-started').length === 500)
+    allIn.resolve()
+    const result = await run.result
+    assert.ok(result.ok)
+    const ends = await Promise.all(workers)
+    assert.equal(
+      ends.reduce((sum, end) => sum + end.blocks, 0),
+      blocks,
+    )
+    assert.equal(sorted(did).join(), all(blocks).join())
+    assert.equal(sorted(done()).join(), all(blocks).join())
+    assert.deepEqual([of('worker-died').length, of('block-retried').length], [0, 0])
+  })
+})
+
+describe('workers from elsewhere', () => {
+  it('that are killed all through a run, in the end all at once, cost tries at most: the result is right', async () => {
+    using folder = temporaryFolder()
+    const output = join(folder.path, 'out.zarr/s')
+    const events: RunEvent[] = []
+    const { promise: invited, resolve: onListening } = Promise.withResolvers<Invitation>()
+    const run = startRun(smooth({ input: raw, output, sigma: 2, blockWrite: [4, 16, 16] }), {
+      pool: 'none',
+      maxRetries: 50,
+      reconnectMs: 200,
+      runDir: join(folder.path, '.bellis'),
+      onListening,
+      onEvent: (event) => events.push(event),
+    })
+    const { context } = await invited
+    const completed = () =>
+      events.reduce((sum, event) => sum + (event.type === 'blocks-done' ? event.indices.length : 0), 0)
+    const running: RunningCommand[] = []
+    const workers: Promise<{ code: unknown }>[] = []
+    const start = () => {
+      const meanwhile = (child: RunningCommand) => void running.push(child)
+      workers.push(bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT: context }, meanwhile }))
+    }
+    let killed = 0
+    const killOne = (at: number) => {
+      const [worker] = running.splice(at, 1)
+      process.kill(worker?.pid as number, 'SIGKILL')
+      killed++
+    }
+    for (let count = 0; count < 3; count++) start()
+    // Another one each time, in an order that is as good as random.
+    for (const which of [1, 0, 2, 1, 2]) {
+      const before = completed()
+      await until('further blocks are done', () => completed() >= before + 100)
+      killOne(which)
+      start()
+    }
+    await until('further blocks are done', () => completed() >= 700)
+    while (running.length > 0) killOne(0)
+    assert.ok(completed() < 1152, 'the run was over before all were killed')
+    start()
+    start()
+    const result = await run.result
+    assert.ok(result.ok, JSON.stringify(result.tasks[0]?.failures))
+    const codes = (await Promise.all(workers)).map(({ code }) => code)
+    assert.deepEqual([codes.filter((code) => code === 'SIGKILL').length, codes.slice(-2)], [killed, [0, 0]])
+    assert.equal(await hashVoxels(output), SMOOTHED)
+    assert.equal(completed(), 1152)
+  })
+})
+
+/** A stranger: what it was told until its connection was closed, or it was told something of some type. */
+class Stranger {
+  readonly socket: Socket
+  readonly closed: Promise<void>
+  received = ''
+
+  constructor({ host, port }: RunContext) {
+    this.socket = connect({ host, port })
+    this.socket.setEncoding('utf8').on('data', (text: string) => {
+      this.received += text
+    })
+    this.socket.on('error', () => {})
+    this.closed = new Promise((resolve) => this.socket.once('close', () => resolve()))
+  }
+
+  say(...messages: unknown[]): this {
+    for (const message of messages) this.socket.write(`${JSON.stringify(message)}\n`)
+    return this
+  }
+
+  async hears(text: string): Promise<this> {
+    await until(`a stranger hears ${text}: ${this.received}`, () => this.received.includes(text), 10_000)
+    return this
+  }
+
+  async isSentAway(code: string): Promise<void> {
+    await this.hears(`"code":"${code}"`)
+    await until('a stranger is cut off', () => this.socket.destroyed, 10_000)
+  }
+}
+
+describe('strangers and broken workers', () => {
+  it('are sent away alone, or lose what they hold when its time is up; the run goes on', async () => {
+    using folder = temporaryFolder()
+    const blocks = 300
+    const options = { pool: 'none', timeoutMs: 2000, reconnectMs: 100, maxRetries: 1, stopGraceMs: 500 } as const
+    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 5 }, options)
+    const { context } = await invited
+    const way = parseContext(context)
+    const hello = { type: 'hello', protocol: 1, token: way.token, pid: 1, host: 'elsewhere' }
+
+    const stranger = () => new Stranger(way)
+    await stranger()
+      .say({ ...hello, token: '0'.repeat(32) })
+      .isSentAway('UNAUTHORIZED')
+    await stranger()
+      .say({ ...hello, protocol: 2 })
+      .isSentAway('PROTOCOL_ERROR')
+    await stranger().say('garbage').isSentAway('PROTOCOL_ERROR')
+    const binary = stranger()
+    binary.socket.write(Buffer.from([0, 1, 2, 0xff, 0xfe, 10]))
+    await binary.isSentAway('PROTOCOL_ERROR')
+    const long = stranger()
+    for (let sent = 0; sent <= MAX_HELLO_BYTES; sent += 65_536) long.socket.write('x'.repeat(65_536))
+    await long.isSentAway('PROTOCOL_ERROR')
+    const silent = stranger()
+
+    // These are let in, get a block each, and then go wrong.
+    const holders = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        stranger().say(hello, { type: 'task-ready', taskId: 'count' }).hears('"type":"lease"'),
+      ),
+    )
+    const [babbling, lying, endless, halfOpen] = holders as [Stranger, Stranger, Stranger, Stranger]
+    babbling.socket.write('{"type":"outcomes","lease":')
+    babbling.socket.write('\n')
+    lying.say({ type: 'outcomes', lease: 1e6, outcomes: [{ status: 'done', ms: 1 }] })
+    for (let sent = 0; sent <= MAX_LINE_BYTES; sent += 65_536) endless.socket.write('x'.repeat(65_536))
+    await Promise.all([babbling, lying, endless].map((each) => each.isSentAway('PROTOCOL_ERROR')))
+
+    const worker = bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT: context } })
+    await halfOpen.hears('"type":"revoked"')
+    assert.deepEqual(
+      of('block-retried')
+        .map(({ error }) => error.code)
+        .sort(),
+      ['BLOCK_TIMEOUT', 'PROTOCOL_ERROR', 'WORKER_DIED', 'WORKER_DIED'],
+    )
+    const result = await run.result
+    assert.ok(result.ok, JSON.stringify(result.tasks[0]?.failures))
+    assert.equal((await worker).code, 0)
+    assert.equal(sorted(ran(folder.path)).join(), all(blocks).join())
+    assert.equal(sorted(done()).join(), all(blocks).join())
+    await Promise.all([silent, ...holders].map(({ closed }) => closed))
+  })
+})
+
+const OUTSIDE = '10.213.77.1'
+const INSIDE = '10.213.77.2'
+
+interface Elsewhere extends Disposable {
+  /** The name of the link on this side. */
+  readonly link: string
+  /** Runs a worker there. */
+  work(context: RunContext, cwd: string, meanwhile?: (child: RunningCommand) => void): ReturnType<typeof runProgram>
+}
+
+const ip = (...args: string[]) => {
+  const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`)
+}
+
+/** A network of its own on this machine, linked to it by one wire. Skips the test where that is not allowed; CI has to be able to. */
+function elsewhereOrSkip(t: TestContext): Elsewhere | undefined {
+  const space = `bellis-${process.pid}`
+  const link = `b${process.pid}a`
+  const far = `b${process.pid}b`
+  try {
+    ip('netns', 'add', space)
+  } catch (error) {
+    if (process.env.CI) throw error
+    t.skip('no right to make a network namespace')
+    return undefined
+  }
+  ip('link', 'add', link, 'type', 'veth', 'peer', 'name', far, 'netns', space)
+  ip('addr', 'add', `${OUTSIDE}/30`, 'dev', link)
+  ip('link', 'set', link, 'up')
+  ip('-n', space, 'addr', 'add', `${INSIDE}/30`, 'dev', far)
+  ip('-n', space, 'link', 'set', far, 'up')
+  return {
+    link,
+    work: (context, cwd, meanwhile = () => {}) => {
+      const env = { BELLIS_CONTEXT: showContext({ ...context, host: OUTSIDE }) }
+      return runProgram('ip', ['netns', 'exec', space, process.execPath, program, 'worker'], { cwd, env, meanwhile })
+    },
+    [Symbol.dispose]: () => {
+      // The network alone would take the wire along only when its last process is gone.
+      ip('link', 'del', link)
+      ip('netns', 'del', space)
+    },
+  }
+}
+
+describe('a worker in another network', () => {
+  it('goes on when the wire was cut for a while, and nothing is lost or done twice', async (t) => {
+    using elsewhere = elsewhereOrSkip(t)
+    if (elsewhere === undefined) return
+    using folder = temporaryFolder()
+    const blocks = 300
+    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 5 }, { pool: 'none', host: '0.0.0.0' })
+    const worker = elsewhere.work(parseContext((await invited).context), folder.path)
+    await until('blocks are done', () => done().length > 30)
+    ip('link', 'set', elsewhere.link, 'down')
+    await delay(1500)
+    const before = done().length
+    assert.ok(before < blocks, 'the run was over before the wire was cut')
+    ip('link', 'set', elsewhere.link, 'up')
+    assert.ok((await run.result).ok)
+    const { code, stderr } = await worker
+    assert.equal(code, 0, stderr)
+    assert.equal(sorted(done()).join(), all(blocks).join())
+    assert.equal(sorted(ran(folder.path)).join(), all(blocks).join())
+    assert.deepEqual([of('worker-died').length, of('block-retried').length], [0, 0])
+  })
+
+  it('that vanishes with a block loses it when its time is up, though no one hears of its end', async (t) => {
+    using elsewhere = elsewhereOrSkip(t)
+    if (elsewhere === undefined) return
+    using folder = temporaryFolder()
+    const options = { pool: 'none', host: '0.0.0.0', timeoutMs: 1500, stopGraceMs: 500 } as const
+    const { run, invited, of, done } = startCount(folder.path, { blocks: 20, ms: 20, waits: 7 }, options)
+    const context = parseContext((await invited).context)
+    let pid = 0
+    const vanished = elsewhere.work(context, folder.path, (child) => {
+      pid = child.pid
+    })
+    await until('the block has begun', () => existsSync(join(folder.path, 'begun')))
+    ip('link', 'set', elsewhere.link, 'down')
+    await until('its time is up', () => of('block-retried').length === 1)
+    assert.equal(of('block-retried')[0]?.error.code, 'BLOCK_TIMEOUT')
+    writeFileSync(join(folder.path, 'go'), '')
+    const env = { BELLIS_CONTEXT: showContext({ ...context, host: '127.0.0.1' }) }
+    const other = bellis(['worker'], { cwd: folder.path, env })
+    assert.ok((await run.result).ok)
+    assert.equal((await other).code, 0)
+    assert.equal(sorted(done()).join(), all(20).join())
+    process.kill(pid, 'SIGKILL')
+    await vanished
+  })
+})

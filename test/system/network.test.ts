@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { parseContext, showContext } from '../../src/adapters/tcp/context.ts'
+import { bellis, hashVoxels, type RunningCommand, runLine, temporaryFolder } from '../support/command-line.ts'
+import { cuttingProxy } from '../support/cutting-proxy.ts'
+import { all, ran, sorted, startCount } from './count-run.ts'
+import { until } from './processes.ts'
+
+// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
+const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
+const BLOCKS = 1152
+
+const shared = temporaryFolder()
+after(() => shared[Symbol.dispose]())
+const raw = join(shared.path, 'sample.hdf/volumes/raw')
+
+before(async () => {
+  const size = ['--size', '32,192,192', '--seed', '7']
+  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
+  assert.equal(code, 0, stderr)
+})
+
+/** Smooths the sample in many small blocks. */
+const smoothTo = (output: string, ...more: string[]) => [
+  'smooth',
+  raw,
+  output,
+  '--sigma',
+  '2',
+  '--block-write',
+  '4,16,16',
+  ...more,
+]
+
+const chunksIn = (path: string): number =>
+  existsSync(path)
+    ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length
+    : 0
+
+/** The line that a running command has printed for adding a worker. */
+const printed = ({ output }: RunningCommand) =>
+  until('it says how to add a worker', () => /^ {2}(bellis worker \S+)$/m.exec(output.stderr)?.[1])
+
+const context = (folder: string): string => {
+  const home = join(folder, '.bellis')
+  return readFileSync(join(home, readdirSync(home)[0] as string, 'context'), 'utf8').trim()
+}
+
+describe('bellis worker', () => {
+  it('as printed, twice, does a run that has no workers; one leaves with Ctrl-C, and the run completes', async () => {
+    using folder = temporaryFolder()
+    const output = join(folder.path, 'out.zarr/s')
+    const workers: Promise<{ code: unknown; stderr: string }>[] = []
+    const meanwhile = async (run: RunningCommand) => {
+      const line = await printed(run)
+      const shells: RunningCommand[] = []
+      const shell = { cwd: folder.path, ownGroup: true, meanwhile: (child: RunningCommand) => void shells.push(child) }
+      workers.push(runLine(line, shell), runLine(line, shell))
+      await until('both work', () => shells.every(({ output }) => output.stderr.includes('Working, as w')))
+      await until('blocks are done', () => chunksIn(output) > 20)
+      process.kill(-(shells[0] as RunningCommand).pid, 'SIGINT')
+    }
+    const run = await bellis(smoothTo('out.zarr/s', '--pool', 'none'), { cwd: folder.path, meanwhile })
+    assert.equal(run.code, 0, run.stderr)
+    assert.match(run.stdout, new RegExp(`smooth: ${BLOCKS} of ${BLOCKS} blocks`))
+    const [left, stayed] = await Promise.all(workers)
+    assert.equal(left?.code, 130, left?.stderr)
+    assert.match(left?.stderr ?? '', /Leaving: the running block may finish/)
+    assert.equal(stayed?.code, 0, stayed?.stderr)
+    assert.match(stayed?.stderr ?? '', /Left after [1-9]\d* blocks/)
+    assert.equal(await hashVoxels(output), SMOOTHED)
+    assert.ok(!run.stderr.includes('failed'), run.stderr)
+  })
+
+  it('joins by BELLIS_CONTEXT alone, through TLS, from another folder; the secret is nowhere to be read', async () => {
+    using folder = temporaryFolder()
+    using elsewhere = temporaryFolder()
+    const fixture = (name: string) => fileURLToPath(new URL(`../adapters/tcp/fixtures/${name}`, import.meta.url))
+    const tls = ['--tls-cert', fixture('test-cert.pem'), '--tls-key', fixture('test-key.pem')]
+    let worker: Promise<{ code: unknown; stderr: string }> | undefined
+    let token = ''
+    const meanwhile = async (run: RunningCommand) => {
+      await printed(run)
+      const text = context(folder.path)
+      token = parseContext(text).token
+      assert.equal(parseContext(text).fingerprint?.length, 64)
+      const home = join(folder.path, '.bellis')
+      assert.equal(statSync(join(home, readdirSync(home)[0] as string, 'context')).mode & 0o777, 0o600)
+      worker = bellis(['worker'], { cwd: elsewhere.path, env: { BELLIS_CONTEXT: text } })
+      await until('blocks are done', () => chunksIn(join(folder.path, 'out.zarr/s')) > 5)
+      for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+        const line = join('/proc', pid, 'cmdline')
+        assert.ok(!(existsSync(line) && readFileSync(line, 'utf8').includes(token)), `process ${pid} shows the token`)
+      }
+    }
+    const args = smoothTo('out.zarr/s', '--pool', 'process', '--workers', '1', ...tls)
+    const run = await bellis(args, { cwd: folder.path, meanwhile })
+    assert.equal(run.code, 0, run.stderr)
+    const joined = await worker
+    assert.equal(joined?.code, 0, joined?.stderr)
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
+    assert.match(token, /^[0-9a-f]{32}$/)
+    const kept = readdirSync(folder.path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.parentPath.includes('.bellis'))
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+    assert.ok(![run.stdout, run.stderr, ...kept].some((text) => text.includes(token)))
+  })
+
+  it('is told in one line why it was not let in', async () => {
+    using folder = temporaryFolder()
+    const meanwhile = async (run: RunningCommand) => {
+      const place = (await printed(run)).split(' ')[2]
+      const { host, port } = parseContext(context(folder.path))
+      const wrong = showContext({ host, port, token: '0'.repeat(32) })
+      const refused = await bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT: wrong } })
+      assert.equal(refused.code, 2)
+      assert.match(refused.stderr, /^bellis: The token is not this run's; it changes with every start\.\n$/)
+      const unknown = await bellis(['worker', 'nothing-here'], { cwd: folder.path })
+      assert.equal(unknown.code, 2)
+      assert.match(unknown.stderr, /^bellis: There is no run "nothing-here"/)
+      process.kill(run.pid, 'SIGINT')
+      await until('the run is over', () => !existsSync(join(folder.path, place as string, 'context')))
+      const late = await bellis(['worker', place as string], { cwd: folder.path })
+      assert.equal(late.code, 2)
+      assert.match(late.stderr, /^bellis: The run in .* is not on: there is no .*context to read\.\n$/)
+    }
+    const run = await bellis(smoothTo('out.zarr/s', '--pool', 'none'), { cwd: folder.path, meanwhile })
+    assert.equal(run.code, 130, run.stderr)
+  })
+})
+
+describe('threads', () => {
+  it('do a run as processes do', async () => {
+    using folder = temporaryFolder()
+    const args = smoothTo('out.zarr/s', '--pool', 'thread', '--workers', '2')
+    const { code, stderr } = await bellis(args, { cwd: folder.path })
+    assert.equal(code, 0, stderr)
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
+  })
+})
+
+describe('a network', () => {
+  it('that delays, splits and cuts loses nothing: every block is done once', async () => {
+    using folder = temporaryFolder()
+    const blocks = 800
+    // The first block waits until both workers are in: one alone might be through before the other has started.
+    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 2, waits: 0 }, { pool: 'none' })
+    const { context } = await invited
+    const direct = parseContext(context)
+    await using proxy = await cuttingProxy(direct.port, { cuts: 12 })
+    const through = showContext({ ...direct, port: proxy.port })
+    const workers = [0, 1].map(() => bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT: through } }))
+    await until('both are in', () => of('worker-started').length === 2)
+    writeFileSync(join(folder.path, 'go'), '')
+    const result = await run.result
+    assert.ok(result.ok)
+    for (const worker of await Promise.all(workers)) assert.equal(worker.code, 0, worker.stderr)
+    // Two connections are on at a time, so one more may be cut than was asked for.
+    assert.ok(proxy.cuts >= 12, `${proxy.cuts} cuts`)
+    assert.equal(sorted(done()).join(), all(blocks).join())
+    assert.equal(sorted(ran(folder.path)).join(), all(blocks).join())
+    assert.deepEqual([of('worker-died').length, of('block-retried').length, of('worker-started').length], [0, 0, 2])
+  })
+})
+
+describe('a frozen worker', () => {
+  it('from elsewhere loses its block when its time is up; what it says when it goes on changes nothing', async () => {
+    using folder = temporaryFolder()
+    const blocks = 40
+    const options = { pool: 'none', timeoutMs: 1500, maxRetries: 3 } as const
+    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 20, waits: 7 }, options)
+    const { context } = await invited
+    const env = { BELLIS_CONTEXT: context }
+    const workers = [bellis(['worker'], { cwd: folder.path, env })]
+    const file = join(folder.path, 'begun')
+    // Whole lines alone: the file is there before its first one.
+    const begun = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1).map(Number) : [])
+    const frozen = await until('the block has begun', () => begun()[0])
+    process.kill(frozen, 'SIGSTOP')
+    try {
+      await until('its time is up', () => of('block-retried').length === 1)
+      assert.equal(of('block-retried')[0]?.error.code, 'BLOCK_TIMEOUT')
+      workers.push(bellis(['worker'], { cwd: folder.path, env }))
+      await until('another has begun it', () => begun().length === 2)
+      writeFileSync(join(folder.path, 'go'), '')
+      await until('it is done', () => done().includes(7))
+    } finally {
+      process.kill(frozen, 'SIGCONT')
+    }
+    const result = await run.result
+    assert.ok(result.ok)
+    for (const worker of await Promise.all(workers)) assert.equal(worker.code, 0, worker.stderr)
+    assert.equal(sorted(done()).join(), all(blocks).join())
+  })
+
+  it('of this machine is ended and replaced', async () => {
+    using folder = temporaryFolder()
+    const blocks = 40
+    const options = { pool: 'process', workers: 1, timeoutMs: 1500 } as const
+    const { run, of, done } = startCount(folder.path, { blocks, ms: 20, waits: 7 }, options)
+    await until('the block has begun', () => existsSync(join(folder.path, 'begun')))
+    process.kill(of('worker-started')[0]?.pid as number, 'SIGSTOP')
+    writeFileSync(join(folder.path, 'go'), '')
+    const result = await run.result
+    assert.ok(result.ok)
+    assert.equal(of('worker-died').length, 1)
+    assert.match(of('worker-died')[0]?.reason ?? '', /count\/7.* took longer than 1\.5 s; its worker w1 was ended/)
+    assert.equal(sorted(done()).join(), all(blocks).join())
+  })
+})

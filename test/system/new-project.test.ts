@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { bellis, temporaryFolder } from '../support/command-line.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+// As from a shell: a test run within a test would report to the outer one.
+const { NODE_TEST_CONTEXT: _, ...env } = process.env
+const execute = (program: string, args: string[], cwd: string) => promisify(execFile)(program, args, { cwd, env })
+
+describe('bellis new', () => {
+  it('writes a project that, with the packed Bellis installed, passes its test and runs', async () => {
+    using folder = temporaryFolder()
+    const { code, stderr } = await bellis(['new', 'edge-finder'], { cwd: folder.path })
+    assert.equal(code, 0, stderr)
+    const project = join(folder.path, 'edge-finder')
+    const files = ['.gitignore', 'README.md', 'package.json', 'task.test.ts', 'task.ts', 'tsconfig.json']
+    assert.deepEqual(readdirSync(project).sort(), files)
+    for (const file of files) assert.doesNotMatch(readFileSync(join(project, file), 'utf8'), /my-task/, file)
+
+    const npm = (cwd: string, ...args: string[]) => execute('npm', [...args, '--loglevel=error'], cwd)
+    const { stdout } = await npm(root, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder.path)
+    const packed = Object.values(JSON.parse(stdout) as Record<string, { filename: string }>)[0]
+    const tarball = join(folder.path, packed!.filename)
+    await npm(project, 'install', '--prefer-offline', '--no-audit', '--no-fund', tarball)
+    const test = await npm(project, 'test')
+    assert.match(test.stdout, /pass 1\n/)
+
+    const installed = join(project, 'node_modules/.bin/bellis')
+    const run = (...args: string[]) => execute(installed, [...args, '--quiet'], project)
+    await run('sample', 'sample.hdf', '--size', '16,96,96')
+    const fields = ['--input', 'sample.hdf/volumes/raw', '--output', 'out.zarr/edges', '--threshold', '10']
+    const result = await run('run', 'task.ts', ...fields, '--workers', '2', '--json')
+    assert.deepEqual(JSON.parse(result.stdout).tasks[0].completed, 4)
+
+    // Written by the installed one, a project asks the registry for that version.
+    await run('new', 'other')
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const { name, dependencies } = JSON.parse(readFileSync(join(project, 'other/package.json'), 'utf8'))
+    assert.deepEqual([name, dependencies.bellis], ['other', `^${version}`])
+  })
+
+  it('leaves a folder alone that is not empty, and refuses a name that no package can have', async () => {
+    using folder = temporaryFolder()
+    mkdirSync(join(folder.path, 'notes'))
+    writeFileSync(join(folder.path, 'notes/today.txt'), '')
+    for (const [name, message] of [
+      ['notes', /exists and is not empty; choose another name/],
+      ['My Task', /"My Task" can't be the name of a task/],
+    ] as const) {
+      const { code, stderr } = await bellis(['new', name], { cwd: folder.path })
+      assert.equal(code, 2)
+      assert.match(stderr, message)
+    }
+    assert.deepEqual(readdirSync(folder.path, { recursive: true }).sort(), ['notes', 'notes/today.txt'])
+  })
+})

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { type Invitation, openArray, type RunEvent, type RunOptions, runBlockwise } from 'bellis'
+import pythonSmooth from '../../examples/python-smooth/task.ts'
+import { listenTcp } from '../../src/adapters/tcp/tcp-listener.ts'
+import { testTls } from '../adapters/tcp/support.ts'
+import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { pythonOrSkip } from '../support/python.ts'
+import { stillRunning, until } from './processes.ts'
+import programTask from './tasks/program.ts'
+
+const client = fileURLToPath(new URL('../../clients/python/', import.meta.url))
+
+/** Runs `body` as Python in a loop over eight blocks, started by the run. */
+async function runProgram(python: string, folder: string, body: string, options: RunOptions = {}) {
+  const program = join(folder, 'program.py')
+  writeFileSync(
+    program,
+    `import os, sys, signal\nsys.path.insert(0, ${JSON.stringify(client)})\nimport bellis\n${body}`,
+  )
+  const runDir = join(folder, '.bellis')
+  return await runBlockwise(programTask({ python, program, folder }), { workers: 1, runDir, ...options })
+}
+
+describe('a program as a task', () => {
+  it('in Python with SciPy and zarr gives the same voxels as the task smooth', async (t) => {
+    const python = pythonOrSkip(t)
+    if (python === undefined) return
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const call = async (...args: string[]) => {
+      const { code, stderr } = await bellis(args, { cwd })
+      assert.equal(code, 0, stderr)
+    }
+    await call('sample', 'sample.hdf', '--size', '32,96,96', '--seed', '7', '--quiet')
+    await call('convert', 'sample.hdf/volumes/raw', 'raw.zarr/raw')
+    await call('smooth', 'raw.zarr/raw', 'out.zarr/built-in', '--sigma', '2')
+    const [input, output] = [join(cwd, 'raw.zarr/raw'), join(cwd, 'out.zarr/python')]
+    await using raw = await openArray(input)
+    const config = { input, output, python, block: 48, voxelSize: [...raw.voxelSize], offset: [...raw.offset] }
+    const result = await runBlockwise(pythonSmooth(config), { workers: 2, runDir: join(cwd, '.bellis') })
+    assert.equal(result.ok, true, JSON.stringify(result.tasks))
+    assert.equal(await hashVoxels(output), await hashVoxels(join(cwd, 'out.zarr/built-in')))
+  })
+
+  it('reports an exception of a block, and goes on with the others', async (t) => {
+    const python = pythonOrSkip(t)
+    if (python === undefined) return
+    using folder = temporaryFolder()
+    const body = 'for block in bellis.blocks():\n  with block:\n    print("talk")\n    1 / (block.index - 3)\n'
+    const { tasks } = await runProgram(python, folder.path, body, { maxRetries: 1 })
+    assert.equal(tasks[0]?.completed, 7)
+    assert.deepEqual(
+      tasks[0]?.failures.map(({ error }) => [error.code, error.message]),
+      [['BLOCK_FAILED', 'ZeroDivisionError: division by zero']],
+    )
+  })
+
+  it('that is killed in the middle is started again, and its block tried again', async (t) => {
+    const python = pythonOrSkip(t)
+    if (python === undefined) return
+    using folder = temporaryFolder()
+    const body = `for block in bellis.blocks():
+  if block.index == 3 and not os.path.exists(block.config["folder"] + "/died"):
+    open(block.config["folder"] + "/died", "w").close()
+    os.kill(os.getpid(), signal.SIGKILL)
+`
+    const result = await runProgram(python, folder.path, body)
+    assert.equal(result.ok, true, JSON.stringify(result.tasks))
+    assert.ok(existsSync(join(folder.path, 'died')), 'it was killed')
+  })
+
+  for (const pool of ['inline', 'thread'] as const) {
+    it(`does its blocks side by side with the pool "${pool}", and has ended with the run`, async (t) => {
+      const python = pythonOrSkip(t)
+      if (python === undefined) return
+      using folder = temporaryFolder()
+      // The first block ends when another one has begun, in another program.
+      const body = `import time
+for block in bellis.blocks():
+  folder = block.config["folder"]
+  open(f"{folder}/program-{os.getpid()}", "w").close()
+  while block.index == 0 and len([name for name in os.listdir(folder) if name.startswith("program-")]) < 2:
+    time.sleep(0.01)
+`
+      const result = await runProgram(python, folder.path, body, { pool, workers: 3, maxRetries: 0 })
+      assert.equal(result.ok, true, JSON.stringify(result.tasks))
+      const names = readdirSync(folder.path).filter((name) => name.startsWith('program-'))
+      const programs = names.map((name) => Number(name.replace('program-', '')))
+      assert.ok(programs.length > 1)
+      await until('they have ended', () => stillRunning(programs).length === 0)
+    })
+  }
+
+  /** Starts Python workers by BELLIS_CONTEXT, the next when one has ended. @returns how all have ended */
+  function joinInTurn(python: string, context: string, ...bodies: string[]): Promise<string[]> {
+    const [body, ...others] = bodies
+    if (body === undefined) return Promise.resolve([])
+    const code = `import bellis, os, signal\nfor block in bellis.blocks():\n  ${body}\n`
+    const child = spawn(python, ['-c', code], {
+      env: { ...process.env, BELLIS_CONTEXT: context, PYTHONPATH: client },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    return once(child, 'exit').then(async ([exitCode, signal]) => [
+      `${signal ?? exitCode}`,
+      ...(await joinInTurn(python, context, ...others)),
+    ])
+  }
+
+  /** Runs eight blocks by Python workers that join in turn. */
+  async function runJoined(python: string, options: RunOptions, ...bodies: string[]) {
+    using folder = temporaryFolder()
+    const contexts: string[] = []
+    let ended: Promise<string[]> = Promise.resolve([])
+    const onListening = ({ context }: Invitation) => {
+      contexts.push(context)
+      ended = joinInTurn(python, context, ...bodies)
+    }
+    const result = await runProgram(python, folder.path, '', { pool: 'none', onListening, ...options })
+    return { result, context: contexts[0] ?? '', ended: await ended }
+  }
+
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    it(`that comes in by BELLIS_CONTEXT leaves on ${signal} with its blocks handed back, and another does them`, async (t) => {
+      const python = pythonOrSkip(t)
+      if (python === undefined) return
+      const leave = `os.kill(os.getpid(), signal.${signal})`
+      const { result, ended } = await runJoined(python, { maxRetries: 0 }, leave, 'pass')
+      assert.equal(result.ok, true, JSON.stringify(result.tasks))
+      assert.deepEqual(ended, ['0', '0'])
+    })
+  }
+
+  it('that comes in by BELLIS_CONTEXT and is killed is said to have died, and another does its blocks', async (t) => {
+    const python = pythonOrSkip(t)
+    if (python === undefined) return
+    const died: string[] = []
+    const onEvent = (event: RunEvent) => {
+      if (event.type === 'worker-died') died.push(event.reason)
+    }
+    const kill = 'block.index == 4 and os.kill(os.getpid(), signal.SIGKILL)'
+    const { result, ended } = await runJoined(python, { maxRetries: 1, reconnectMs: 100, onEvent }, kill, 'pass')
+    assert.equal(result.ok, true, JSON.stringify(result.tasks))
+    assert.equal(result.tasks[0]?.completed, 8)
+    assert.deepEqual(ended, ['SIGKILL', '0'])
+    assert.equal(died.length, 1)
+    assert.match(died[0] ?? '', /was lost: its connection ended and it did not come back within 0.1 s/)
+  })
+
+  it('comes in by TLS to the certificate that the context names, and sends nothing to another', async (t) => {
+    const python = pythonOrSkip(t)
+    if (python === undefined) return
+    const { result, context, ended } = await runJoined(python, { tls: testTls }, 'pass')
+    assert.match(context, /\?tls=[0-9a-f]{64}$/)
+    assert.equal(result.ok, true, JSON.stringify(result.tasks))
+    assert.deepEqual(ended, ['0'])
+    await using listener = await listenTcp({ tls: testTls })
+    const arrivals: unknown[] = []
+    listener.onArrival((_, hello) => void arrivals.push(hello))
+    const wrong = `bellis://${listener.token}@127.0.0.1:${listener.port}?tls=${'0'.repeat(64)}`
+    const code = `import bellis
+try:
+  list(bellis.blocks(${JSON.stringify(wrong)}))
+except bellis.Refused as error:
+  print(error.code, error)
+`
+    const { stdout } = await promisify(execFile)(python, ['-c', code], { env: { ...process.env, PYTHONPATH: client } })
+    assert.match(stdout, /^UNAUTHORIZED The coordinator at .* shows the certificate [0-9a-f]{64}, not the one of the/)
+    assert.deepEqual(arrivals, [])
+  })
+})

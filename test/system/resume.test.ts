@@ -1,0 +1,489 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { RunEvent } from '../../src/runtime/run-events.ts'
+import type { RunResult } from '../../src/runtime/run-pipeline.ts'
+import {
+  bellis,
+  type CommandOptions,
+  type CommandResult,
+  hashVoxels,
+  runNode,
+  temporaryFolder,
+} from '../support/command-line.ts'
+import { until } from './processes.ts'
+
+// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
+const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
+
+const shared = temporaryFolder()
+process.on('exit', () => shared[Symbol.dispose]())
+const raw = join(shared.path, 'sample.hdf/volumes/raw')
+
+before(async () => {
+  const size = ['--size', '32,192,192', '--seed', '7']
+  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
+  assert.equal(code, 0, stderr)
+})
+
+/** 32 blocks, some milliseconds each. */
+const smoothArguments = (output: string, ...more: string[]) => [
+  ...['smooth', raw, output, '--sigma', '2', '--block-write', '16,48,48', '--workers', '2', '--json'],
+  ...more,
+]
+
+interface Ended {
+  readonly code: number | string | null
+  readonly stderr: string
+  readonly events: readonly RunEvent[]
+  readonly result: RunResult
+}
+
+/** Runs a task of the folder `tasks` in a process of its own. */
+async function drive(
+  config: { readonly folder: string } & Readonly<Record<string, unknown>>,
+  options: object = {},
+  { task = 'count.ts', ...more }: Omit<CommandOptions, 'cwd'> & { readonly task?: string } = {},
+): Promise<Ended> {
+  const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
+  const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
+  const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
+  const documents = stdout
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line))
+  const result = documents.find((document) => document.type === 'result')
+  return { code, stderr, events: documents.filter((document) => document !== result), result }
+}
+
+/** The blocks that the task `count` has done so far, in that order. */
+const ran = (folder: string): number[] => {
+  const file = join(folder, 'ran')
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').map(Number.parseFloat) : []
+}
+
+const firstTask = ({ result }: Ended) => result.tasks[0] as RunResult['tasks'][number]
+const runsIn = (folder: string) => readdirSync(join(folder, '.bellis'))
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)
+
+describe('a run that is started again', () => {
+  it('does only what is left after a Ctrl-C, by the command that it printed, again and again', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    let completed = 0
+    let starts = 0
+    for (;;) {
+      const before = completed
+      const { code, stdout, stderr } = await bellis(smoothArguments('out.zarr/once'), {
+        cwd,
+        meanwhile: async ({ pid }) => {
+          if (starts >= 3) return
+          const live = () => {
+            const [name] = existsSync(join(cwd, '.bellis')) ? runsIn(cwd) : []
+            const file = join(cwd, '.bellis', name ?? '', 'live.json')
+            return name !== undefined && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+          }
+          await until('a few more blocks are done', () => {
+            const state = live()
+            return state !== undefined && state.ok === undefined && state.tasks[0].completed > before
+          })
+          process.kill(pid, 'SIGINT')
+        },
+      })
+      const task = JSON.parse(stdout).tasks[0]
+      assert.equal(task.skipped, before, 'what was done before is not done again')
+      completed = task.completed
+      starts++
+      if (code === 0) break
+      assert.equal(code, 130, stderr)
+      assert.match(stderr, /To continue: bellis smooth .*out\.zarr\/once/)
+    }
+    assert.ok(starts > 1, 'it was interrupted at least once')
+    assert.equal(completed, 32)
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
+    assert.equal(runsIn(cwd).length, 1)
+  })
+
+  it('does nothing once all is done, and starts no worker for it', async () => {
+    using folder = temporaryFolder()
+    await drive({ folder: folder.path, blocks: 20 })
+    const again = await drive({ folder: folder.path, blocks: 20 })
+    assert.equal(again.code, 0, again.stderr)
+    assert.equal(firstTask(again).skipped, 20)
+    assert.deepEqual(ran(folder.path).length, 20)
+    assert.deepEqual(
+      again.events.filter(({ type }) => type === 'worker-started'),
+      [],
+    )
+  })
+
+  it('loses no block that was recorded when its coordinator is killed', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 40, ms: 10 }
+    const killed = await drive(
+      config,
+      {},
+      {
+        ownGroup: true,
+        meanwhile: async ({ pid }) => {
+          await until('some blocks are done', () => ran(path).length >= 10)
+          process.kill(-pid, 'SIGKILL')
+        },
+      },
+    )
+    assert.equal(killed.code, 'SIGKILL')
+    const before = ran(path)
+    const again = await drive(config)
+    assert.equal(again.code, 0, again.stderr)
+    const { completed, skipped } = firstTask(again)
+    assert.equal(completed, 40)
+    // In flight were at most a lease and the one after it of each of two workers.
+    const repeated = ran(path).length - 40
+    assert.equal(repeated, before.length - skipped)
+    assert.ok(repeated <= 2 * 2 * 4, `${repeated} blocks were done again`)
+    assert.deepEqual(
+      [...new Set(ran(path))].sort((a, b) => a - b),
+      upTo(40),
+    )
+  })
+
+  it('tries again the blocks that had failed, and no other', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 12 }
+    writeFileSync(join(path, 'bug'), '3 8')
+    const failing = await drive(config, { maxRetries: 0 }, { task: 'has-bug.ts' })
+    assert.equal(failing.code, 1)
+    assert.equal(firstTask(failing).failed, 2)
+    const failedRun = await bellis(['status', runsIn(path)[0] as string], { cwd: path })
+    assert.match(failedRun.stdout, /failed\n/)
+    assert.match(failedRun.stdout, /has-bug\/3 after 1 try, by w\d+ on \S+: block 3 meets the bug/)
+    rmSync(join(path, 'bug'))
+    const fixed = await drive(config, { maxRetries: 0 }, { task: 'has-bug.ts' })
+    assert.equal(fixed.code, 0, fixed.stderr)
+    assert.equal(firstTask(fixed).skipped, 10)
+    assert.deepEqual(
+      ran(path).sort((a, b) => a - b),
+      upTo(12),
+    )
+    const status = await bellis(['status', runsIn(path)[0] as string, '--json'], { cwd: path })
+    assert.deepEqual(JSON.parse(status.stdout).tasks[0], {
+      id: 'has-bug',
+      total: 12,
+      completed: 12,
+      failed: 0,
+      left: 0,
+    })
+  })
+
+  it('asks the task itself which blocks are done, where it has a check', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 6 }
+    const first = await drive(config, {}, { task: 'checks.ts' })
+    assert.equal(first.code, 0, first.stderr)
+    rmSync(join(path, 'out-4'))
+    const again = await drive(config, {}, { task: 'checks.ts' })
+    assert.equal(again.code, 0, again.stderr)
+    assert.equal(firstTask(again).skipped, 5)
+    assert.deepEqual(ran(path).slice(6), [4])
+  })
+
+  it('starts again with overwrite', async () => {
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 5 }
+    await drive(config)
+    const again = await drive(config, { overwrite: true })
+    assert.equal(firstTask(again).skipped, 0)
+    assert.equal(ran(folder.path).length, 10)
+  })
+
+  it('keeps no record where none is wanted', async () => {
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 5 }
+    for (let start = 0; start < 2; start++) assert.equal((await drive(config, { progress: 'none' })).code, 0)
+    assert.equal(ran(folder.path).length, 10)
+  })
+})
+
+describe('a record that is not of what is there', () => {
+  it('is not believed when the output was removed: its blocks are done again', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    assert.equal((await bellis(smoothArguments('out.zarr/once'), { cwd })).code, 0)
+    rmSync(join(cwd, 'out.zarr'), { recursive: true })
+    const again = await bellis(smoothArguments('out.zarr/once'), { cwd })
+    assert.equal(again.code, 0, again.stderr)
+    assert.match(again.stderr, /smooth: its output was removed since its blocks were done; all of them are done again/)
+    assert.equal(JSON.parse(again.stdout).tasks[0].skipped, 0)
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
+  })
+
+  it('is not believed when another run has written the output since', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const other = smoothArguments('out.zarr/once').map((word) => (word === '2' ? '1' : word))
+    assert.notDeepEqual(other, smoothArguments('out.zarr/once'))
+    assert.equal((await bellis(smoothArguments('out.zarr/once'), { cwd })).code, 0)
+    assert.equal((await bellis(other, { cwd })).code, 0)
+    assert.notEqual(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
+    const again = await bellis(smoothArguments('out.zarr/once'), { cwd })
+    assert.equal(again.code, 0, again.stderr)
+    assert.match(again.stderr, /was written by another run/)
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
+  })
+
+  it('is refused when the grid has changed under the same configuration, and stays as it is', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 6 }
+    writeFileSync(join(path, 'width'), '1')
+    assert.equal((await drive(config, {}, { task: 'width.ts' })).code, 0)
+    writeFileSync(join(path, 'width'), '2')
+    const changed = await drive(config, {}, { task: 'width.ts' })
+    assert.equal(changed.result, undefined)
+    assert.match(changed.stderr, /task "width" was recorded with .*writeRoi.*--overwrite to start again/)
+    writeFileSync(join(path, 'width'), '1')
+    assert.equal(firstTask(await drive(config, {}, { task: 'width.ts' })).skipped, 6)
+    writeFileSync(join(path, 'width'), '2')
+    const anew = await drive(config, { overwrite: true }, { task: 'width.ts' })
+    assert.deepEqual([firstTask(anew).total, firstTask(anew).completed, firstTask(anew).skipped], [3, 3, 0])
+    assert.equal(firstTask(await drive(config, {}, { task: 'width.ts' })).skipped, 3)
+  })
+
+  it('is that of another run when the configuration has changed', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    assert.equal((await drive({ folder: path, blocks: 6 })).code, 0)
+    const other = await drive({ folder: path, blocks: 8 })
+    assert.equal(firstTask(other).skipped, 0)
+    assert.equal(runsIn(path).length, 2)
+    assert.equal(firstTask(await drive({ folder: path, blocks: 6 })).skipped, 6)
+  })
+})
+
+describe('two coordinators of one run', () => {
+  it('are one: the other is refused with who holds it, and the first goes on', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 8, waits: 0 }
+    let refused: Ended | undefined
+    let holder = 0
+    const first = await drive(
+      config,
+      {},
+      {
+        meanwhile: async ({ pid }) => {
+          holder = pid
+          await until('a block waits', () => existsSync(join(path, 'begun')))
+          refused = await drive(config)
+          writeFileSync(join(path, 'go'), '')
+        },
+      },
+    )
+    assert.equal(first.code, 0, first.stderr)
+    assert.equal(firstTask(first).completed, 8)
+    assert.equal(refused?.result, undefined)
+    assert.match(
+      refused?.stderr ?? '',
+      new RegExp(`This run is on already by process ${holder} of \\S+ on \\S+, since`),
+    )
+    assert.equal(ran(path).length, 8)
+  })
+
+  it('that start in the same moment are one, too', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 30, ms: 20 }
+    const both = await Promise.all([drive(config), drive(config)])
+    assert.deepEqual(both.map(({ code }) => code === 0).sort(), [false, true])
+    assert.match(both.find(({ code }) => code !== 0)?.stderr ?? '', /This run is on already/)
+    assert.equal(ran(path).length, 30)
+  })
+
+  it('can follow each other at once, however the first one ended', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 4, waits: 0 }
+    await drive(
+      config,
+      {},
+      {
+        ownGroup: true,
+        meanwhile: async ({ pid }) => {
+          await until('a block waits', () => existsSync(join(path, 'begun')))
+          process.kill(-pid, 'SIGKILL')
+        },
+      },
+    )
+    writeFileSync(join(path, 'go'), '')
+    assert.equal((await drive(config)).code, 0)
+  })
+})
+
+describe('workers that have joined a run', () => {
+  it('outlive its coordinator, and hand the block that they finished meanwhile to the one that follows', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 6, waits: 0 }
+    const options = { pool: 'none', workers: 1 }
+    let worker: Promise<CommandResult> | undefined
+
+    const killed = await drive(config, options, {
+      meanwhile: async ({ pid }) => {
+        const name = await until('the run is on', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
+        await until('it can be joined', () => existsSync(join(path, '.bellis', name, 'context')))
+        worker = bellis(['worker', name], {
+          cwd: path,
+          meanwhile: async () => {
+            await until('a block waits', () => existsSync(join(path, 'begun')))
+            const saved = join(path, '.bellis', name, 'sessions.json')
+            await until('its place is saved', () => existsSync(saved) && readFileSync(saved, 'utf8').includes('leases'))
+            process.kill(pid, 'SIGKILL')
+          },
+        })
+      },
+    })
+    assert.equal(killed.code, 'SIGKILL')
+    writeFileSync(join(path, 'go'), '')
+    await until('the block is done, and nobody to tell', () => ran(path).includes(0))
+    const again = await drive(config, options)
+    assert.equal(again.code, 0, again.stderr)
+    const { code, stderr } = await (worker as Promise<CommandResult>)
+    assert.equal(code, 0, stderr)
+    assert.match(stderr, /In again, as w\d+/)
+    assert.deepEqual(ran(path).sort(), upTo(6), 'every block was done once')
+    assert.equal(firstTask(again).completed, 6)
+  })
+
+  it('are not waited for any longer when they do not come back', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const config = { folder: path, blocks: 6, waits: 0 }
+    let worker = 0
+    await drive(
+      config,
+      { pool: 'none', workers: 1 },
+      {
+        meanwhile: async ({ pid }) => {
+          const name = await until('the run is on', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
+          await until('it can be joined', () => existsSync(join(path, '.bellis', name, 'context')))
+          void bellis(['worker', name], {
+            cwd: path,
+            meanwhile: async (child) => {
+              worker = child.pid
+              await until('a block waits', () => existsSync(join(path, 'begun')))
+              const saved = join(path, '.bellis', name, 'sessions.json')
+              await until(
+                'its place is saved',
+                () => existsSync(saved) && readFileSync(saved, 'utf8').includes('leases'),
+              )
+              process.kill(worker, 'SIGKILL')
+              process.kill(pid, 'SIGKILL')
+            },
+          })
+        },
+      },
+    )
+    writeFileSync(join(path, 'go'), '')
+    const again = await drive(config, { reconnectMs: 200 })
+    assert.equal(again.code, 0, again.stderr)
+    assert.deepEqual(ran(path).sort(), upTo(6))
+    assert.deepEqual(
+      again.events.filter(({ type }) => type === 'block-retried' || type === 'worker-died'),
+      [],
+      'nobody is blamed for it',
+    )
+  })
+})
+
+describe('what is kept of a run', () => {
+  it('is listed, told and forgotten by commands', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const json = async (...args: string[]) => {
+      const { code, stdout, stderr } = await bellis([...args, '--json'], { cwd })
+      assert.equal(code, 0, stderr)
+      return JSON.parse(stdout)
+    }
+    assert.deepEqual(await json('runs'), [])
+    const chain = ['--block-write', '16,96,96', '--workers', '1']
+    await json('convert', raw, 'out.zarr/raw', '--chunk', '16,48,48', '--workers', '1')
+    await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)
+    const runs = await json('runs')
+    assert.deepEqual(
+      runs.map((run: { condition: string }) => run.condition),
+      ['done', 'done'],
+    )
+    const name = runs.find((run: { run: string }) => run.run.startsWith('smooth')).run
+    const status = await json('status', name)
+    assert.deepEqual(status.tasks, [{ id: 'smooth', total: 8, completed: 8, failed: 0, left: 0 }])
+    const plan = await json('plan', 'smooth', 'out.zarr/raw', 'out.zarr/soft', '--block-write', '16,96,96')
+    assert.equal(plan.tasks[0].done, 8)
+
+    const withoutYes = await bellis(['reset', name], { cwd })
+    assert.equal(withoutYes.code, 2)
+    assert.match(withoutYes.stderr, /add --yes/)
+    // The sample's voxels are 40 × 4 × 4 nm: this meets the first block alone.
+    assert.deepEqual(await json('reset', name, '--roi', '0,0,0:40,4,4', '--yes'), [
+      { id: 'smooth', blocks: 1, failedTries: 0 },
+    ])
+    assert.equal((await json('status', name)).tasks[0].left, 1)
+    assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 7)
+    assert.deepEqual(await json('reset', name, '--yes'), [{ id: 'smooth', blocks: 8, failedTries: 0 }])
+    assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 0)
+  })
+
+  it('can be told while the run is on', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    let told = ''
+    let reset = ''
+    await drive(
+      { folder: cwd, blocks: 8, waits: 7 },
+      {},
+      {
+        meanwhile: async () => {
+          await until('a block waits', () => existsSync(join(cwd, 'begun')))
+          const [name] = runsIn(cwd) as [string]
+          for (;;) {
+            const { stdout } = await bellis(['status', name], { cwd })
+            told = stdout
+            if (/7 of 8 blocks/.test(stdout)) break
+          }
+          reset = (await bellis(['reset', name, '--yes'], { cwd })).stderr
+          writeFileSync(join(cwd, 'go'), '')
+        },
+      },
+    )
+    assert.match(told, /: on, by process \d+ of \S+ on \S+ since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/)
+    assert.match(reset, /This run is on already by process/)
+  })
+
+  it('forgets what comes after a region in a chain, too', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const first = await drive({ folder: cwd, blocks: 10 }, {}, { task: 'two-lines.ts' })
+    assert.equal(first.code, 0, first.stderr)
+    const [name] = runsIn(cwd) as [string]
+    const { stdout, stderr } = await bellis(['reset', name, '--roi', '4:1', '--yes', '--json'], { cwd })
+    assert.deepEqual(
+      JSON.parse(stdout || '[]'),
+      [
+        { id: 'first', blocks: 1, failedTries: 0 },
+        { id: 'second', blocks: 3, failedTries: 0 },
+      ],
+      stderr,
+    )
+  })
+
+  it('says which runs there are when it does not know one', async () => {
+    using folder = temporaryFolder()
+    const { code, stderr } = await bellis(['status', 'nothing-12345678'], { cwd: folder.path })
+    assert.equal(code, 2)
+    assert.match(stderr, /There is no run "nothing-12345678"/)
+  })
+})

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { type SgeCluster, sgeOrSkip } from '../support/sge.ts'
+import { drive, eventsOf, logsIn, untilAsync } from './drive.ts'
+import { until } from './processes.ts'
+
+// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
+const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
+
+const shared = temporaryFolder()
+after(() => shared[Symbol.dispose]())
+
+before(async () => {
+  const size = ['--size', '32,192,192', '--seed', '7']
+  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
+  assert.equal(code, 0, stderr)
+})
+
+const smooth = (...more: string[]) => [
+  ...['smooth', join(shared.path, 'sample.hdf/volumes/raw'), 'out.zarr/s', '--sigma', '2', '--block-write', '8,24,24'],
+  ...['--pool', 'sge', '--workers', '2', ...more],
+]
+
+/** Ids and states of the jobs that run or wait. */
+async function jobsOf(sge: SgeCluster): Promise<string[]> {
+  const lines = (await sge.run('qstat', '-g', 'd')).split('\n').slice(2)
+  return lines.filter((line) => line.trim() !== '').map((line) => line.trim().split(/\s+/)[4] as string)
+}
+
+const noJobsLeft = (sge: SgeCluster) => untilAsync('no job is left', async () => (await jobsOf(sge)).length === 0)
+
+describe('a run on SGE', () => {
+  it('gives the right result, also with workers by the printed line, and leaves no job', async (t) => {
+    const sge = await sgeOrSkip(t)
+    if (sge === undefined) return
+    using temporary = temporaryFolder()
+    const { code, stderr } = await bellis(smooth('--run-dir', "it's here", '--sge', '-l h_rt=0:10:0'), {
+      cwd: temporary.path,
+      env: sge.env,
+      meanwhile: async ({ output }) => {
+        const line = await until('it is printed', () => /^ {2}(qsub .+)$/m.exec(output.stderr)?.[1])
+        assert.match(line, /^qsub -t 1-4 -l h_rt=0:10:0 -l s_rt=540 '.+worker.sh'$/)
+        await sge.run('/bin/sh', '-c', line)
+        await untilAsync('jobs of both run', async () => (await jobsOf(sge)).filter((job) => job === 'r').length > 2)
+      },
+    })
+    assert.equal(code, 0, stderr)
+    assert.equal(await hashVoxels(join(temporary.path, 'out.zarr/s')), SMOOTHED)
+    await noJobsLeft(sge)
+  })
+
+  it('goes on in a new job when one comes to its time limit, without a try', async (t) => {
+    const sge = await sgeOrSkip(t)
+    if (sge === undefined) return
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 100, ms: 100 }
+    const options = { pool: 'sge', workers: 1, maxRetries: 0, sge: '-l h_rt=64' }
+    const driven = await drive(sge, 'steady.ts', config, options)
+    assert.equal(driven.result.ok, true, driven.stderr)
+    assert.deepEqual([eventsOf(driven, 'block-retried'), eventsOf(driven, 'worker-died')], [[], []])
+    assert.ok(eventsOf(driven, 'worker-started').length >= 2)
+    assert.doesNotMatch(logsIn(folder.path), /debugger/i)
+  })
+
+  it('replaces a job that is deleted, counts a try of its block, and shows its token to no one', async (t) => {
+    const sge = await sgeOrSkip(t)
+    if (sge === undefined) return
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 3, how: 'wait-for-go', at: [0] }
+    const driven = await drive(sge, 'misbehave.ts', config, { pool: 'sge', workers: 1 }, async () => {
+      await until('block 0 has begun', () => existsSync(join(folder.path, 'begun-0')))
+      const [run] = readdirSync(join(folder.path, '.bellis'))
+      const runFolder = join(folder.path, '.bellis', run as string)
+      const token = /\/\/(\w{32})@/.exec(readFileSync(join(runFolder, 'context'), 'utf8'))?.[1] as string
+      const seen = {
+        script: readFileSync(join(runFolder, 'sge/worker.sh'), 'utf8'),
+        jobs: await sge.run('qstat', '-j', '*'),
+        queue: await sge.run('qstat', '-f', '-xml'),
+        processes: await sge.run('ps', '-A', '-ww', '-o', 'args='),
+        logs: logsIn(folder.path),
+      }
+      for (const [what, text] of Object.entries(seen)) {
+        assert.ok(text.length > 0, what)
+        assert.ok(!text.includes(token), `the token is in: ${what}`)
+      }
+      await sge.run('qdel', 'bellis-misbehave*')
+      await noJobsLeft(sge)
+      writeFileSync(join(folder.path, 'go-0'), '')
+    })
+    assert.equal(driven.result.ok, true, driven.stderr)
+    const [retried, ...more] = eventsOf(driven, 'block-retried')
+    assert.deepEqual([retried?.index, retried?.error.code, more.length], [0, 'WORKER_DIED', 0])
+    await noJobsLeft(sge)
+  })
+
+  it('cancels jobs that run and jobs that wait on Ctrl-C, having said why they wait', async (t) => {
+    const sge = await sgeOrSkip(t)
+    if (sge === undefined) return
+    using folder = temporaryFolder()
+    const args = smooth('--sigma', '60', '--workers', String(sge.slots + 2))
+    const { code, stderr } = await bellis(args, {
+      cwd: folder.path,
+      env: sge.env,
+      ownGroup: true,
+      meanwhile: async ({ pid, output }) => {
+        await until('it says why', () => output.stderr.includes('the others wait'))
+        process.kill(-pid, 'SIGINT')
+      },
+    })
+    assert.equal(code, 130, stderr)
+    assert.match(stderr, /SGE: 8 of 10 jobs run; the others wait: .*full/)
+    await noJobsLeft(sge)
+  })
+
+  it('refuses what SGE refuses, and writes nothing', async (t) => {
+    const sge = await sgeOrSkip(t)
+    if (sge === undefined) return
+    using folder = temporaryFolder()
+    const call = (options: string) => bellis(smooth('--sge', options), { cwd: folder.path, env: sge.env })
+    const { code, stderr } = await call('-l h_rt=soon')
+    assert.equal(code, 2)
+    assert.match(stderr, /^bellis: SGE won't take workers with these options: attribute "h_rt" is not a time value$/m)
+    assert.deepEqual(readdirSync(folder.path), [])
+  })
+})

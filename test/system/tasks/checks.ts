@@ -1,0 +1,23 @@
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { defineTask, roi, z } from 'bellis'
+
+/** Blocks that each leave a file, and are done where it is. */
+export default defineTask({
+  name: 'checks',
+  module: import.meta.url,
+  config: z.object({ folder: z.string(), blocks: z.number().int().positive() }),
+  plan: ({ blocks }) => ({
+    totalRoi: roi([0], [blocks]),
+    readRoi: roi([0], [1]),
+    writeRoi: roi([0], [1]),
+    readWriteConflict: false,
+  }),
+  setup:
+    ({ folder }) =>
+    ({ index }) => {
+      writeFileSync(join(folder, `out-${index}`), '')
+      appendFileSync(join(folder, 'ran'), `${index}\n`)
+    },
+  isDone: ({ index }, { folder }) => existsSync(join(folder, `out-${index}`)),
+})

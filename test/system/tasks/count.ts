@@ -1,0 +1,34 @@
+import { appendFileSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { defineTask, roi, z } from 'bellis'
+
+/** Blocks that each add a line to the file `ran`: their index and the number of their process. */
+export default defineTask({
+  name: 'count',
+  module: import.meta.url,
+  config: z.object({
+    folder: z.string(),
+    blocks: z.number().int().positive(),
+    /** What a block waits. */
+    ms: z.number().default(0),
+    /** A block that says in `begun` that it has begun, and goes on when there is a file `go`. */
+    waits: z.number().int().optional(),
+  }),
+  plan: ({ blocks }) => ({
+    totalRoi: roi([0], [blocks]),
+    readRoi: roi([0], [1]),
+    writeRoi: roi([0], [1]),
+    readWriteConflict: false,
+  }),
+  setup:
+    ({ folder, ms, waits }) =>
+    async ({ index }) => {
+      if (ms > 0) await delay(ms)
+      if (index === waits) {
+        appendFileSync(join(folder, 'begun'), `${process.pid}\n`)
+        while (!existsSync(join(folder, 'go'))) await delay(5)
+      }
+      appendFileSync(join(folder, 'ran'), `${index} ${process.pid}\n`)
+    },
+})

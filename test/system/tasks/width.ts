@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { defineTask, roi, z } from 'bellis'
+
+/** Blocks as wide as a file says: what a task's code or its data may decide, its configuration does not tell. */
+export default defineTask({
+  name: 'width',
+  module: import.meta.url,
+  config: z.object({ folder: z.string(), blocks: z.number().int().positive() }),
+  plan({ folder, blocks }) {
+    const width = Number(readFileSync(join(folder, 'width'), 'utf8'))
+    return {
+      totalRoi: roi([0], [blocks]),
+      readRoi: roi([0], [width]),
+      writeRoi: roi([0], [width]),
+      readWriteConflict: false,
+    }
+  },
+  setup: () => () => {},
+})

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { bellis, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
+import { until } from './processes.ts'
+
+const shared = temporaryFolder()
+after(() => shared[Symbol.dispose]())
+const sample = join(shared.path, 'sample.hdf')
+
+before(async () => {
+  const { code, stderr } = await bellis(['sample', sample, '--size', '16,96,96', '--quiet'], { cwd: shared.path })
+  assert.equal(code, 0, stderr)
+})
+
+/** A module with a task `mine` of 6 blocks; one line is where something goes wrong. */
+const task = ({ config = 'z.object({})', plan = '', block = '', more = '', options = '' }) => `
+import { definePipeline, defineTask, roi, z } from 'bellis'
+export const blocks = { totalRoi: roi([0], [6]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), readWriteConflict: false }
+export const mine = defineTask({
+  name: 'mine', ${options}
+  config: ${config},
+  plan: async (config, { arrays }) => { ${plan}; return blocks },
+  setup: () => async ({ index }, { signal }) => {
+    const at = index === 1
+    ${block}
+  },
+})
+${more}`
+
+/** A module whose default is a pipeline of tasks `mine`. */
+const pipeline = (tasks: string) =>
+  task({ more: `export default definePipeline({ config: z.object({}), tasks: () => { ${tasks} } })` })
+
+/** A module with a task that copies into an output that its plan makes. */
+const writing = (create: string, more = '') => `
+import { definePipeline, defineTask, roi, z } from 'bellis'
+export const mine = defineTask({
+  name: 'mine',
+  config: z.object({}),
+  plan: async (config, { arrays }) => {
+    const raw = await arrays.open(${JSON.stringify(join(sample, 'volumes/raw'))})
+    const output = await arrays.create('out.zarr/o', ${create})
+    const block = roi([0, 0, 0], [640, 128, 128])
+    return { totalRoi: raw.roi, readRoi: block, writeRoi: block, fit: 'shrink', readWriteConflict: false, writes: [output] }
+  },
+  setup: () => () => {},
+})
+${more}`
+
+describe("a mistake in a task's module is told in one line with its place, and nothing is written:", {
+  concurrency: 2,
+}, () => {
+  for (const [title, source, message, args = []] of [
+    ['no task is exported', 'export const a = 1', /task\.ts exports no task or pipeline; export what defineTask/],
+    [
+      'a task is exported with its configuration already',
+      task({ more: 'export default mine({})' }).replace('export const mine', 'const mine'),
+      /task\.ts exports no task or pipeline; a task that was called already is there/,
+    ],
+    ['it throws', "\nthrow new Error('no licence')", /task\.ts does not load: no licence \(\/.*task\.ts:2\)/],
+    ['it ends the process', '\nprocess.exit(0)', /process\.exit\(0\) was called \(\/.*task\.ts:2\); throw an error/],
+    ['it has a syntax error', '\nexport default {', /task\.ts does not load: .*\(\/.*task\.ts:2\)/],
+    ['it imports what is not there', "import 'left-pad'", /Cannot find package 'left-pad' imported from .*task\.ts/],
+    [
+      'it has an enum',
+      '\nenum Mode { A }',
+      /\/.*task\.ts:2 has syntax that needs a compiler: enum\. .*plain JavaScript/,
+    ],
+    ['it has a namespace', '\nnamespace A { export const b = 1 }', /task\.ts:2 .*a compiler: namespace/],
+    [
+      'it has a parameter property',
+      '\nclass A { constructor(readonly b: number) {} }',
+      /task\.ts:2 .*parameter property/,
+    ],
+    ['it has a decorator', 'const d = () => {}\n@d\nexport class A {}', /task\.ts:2 .*a compiler: a decorator/],
+    [
+      'its configuration is no schema',
+      task({ config: '{ sigma: 2 }' }),
+      /defineTask in \/.*task\.ts:4: "config" of "mine" is a plain object; .*z\.object/,
+    ],
+    ['its configuration is no object', task({ config: 'z.string()' }), /task\.ts:4: "config" of "mine" is z\.string/],
+    [
+      'an option is misspelt',
+      task({ options: 'isdone: () => true,' }),
+      /task\.ts:4: "mine" has no "isdone"; it takes name, config, plan, setup, isDone/,
+    ],
+    ['a flag is not there', task({}), /unknown option '--sgima'/, ['--sgima', '2']],
+    [
+      'a flag has the wrong type',
+      task({ config: 'z.object({ sigma: z.number() })' }),
+      /--sigma is "wide": .*expected number/,
+      ['--sigma', 'wide'],
+    ],
+    [
+      'a flag is missing',
+      task({ config: 'z.object({ sigma: z.number() })' }),
+      /Configuration of "mine": --sigma is missing\./,
+    ],
+    ['its plan throws', task({ plan: '\nnull.shape' }), /Task "mine" can't be planned: .*null.*\(\/.*task\.ts:8\)/],
+    [
+      'its plan leaves a promise that is rejected',
+      task({ plan: "\nvoid Promise.reject(new Error('boom')); await new Promise((go) => setTimeout(go, 1000))" }),
+      /a promise that nobody awaited was rejected: boom \(\/.*task\.ts:8\)/,
+    ],
+    ['its pipeline throws', pipeline('\nnull.shape'), /Pipeline "pipeline" can't be built: .*\(\/.*task\.ts:14\)/],
+    [
+      'there is a cycle',
+      pipeline(
+        "const after = []; const a = mine({}, { id: 'a', after }); const b = mine({}, { id: 'b', after: [a] }); after.push(b); return [a, b]",
+      ),
+      /The tasks "a" → "b" → "a" wait for one another in a circle/,
+    ],
+    [
+      'two tasks have one id',
+      pipeline('return [mine({}), mine({})]'),
+      /Tasks 0 and 1 both have the id "mine"; give one another id/,
+    ],
+    [
+      'a task of the pipeline is not exported',
+      pipeline('return mine({})').replace('export const mine', 'const mine'),
+      /task\.ts exports no task named "mine", so a worker can't find it; export it/,
+    ],
+    [
+      'two tasks write one place',
+      writing(
+        '{ like: raw, chunkShape: [16, 32, 32] }',
+        "export default definePipeline({ config: z.object({}), tasks: () => [mine({}, { id: 'a' }), mine({}, { id: 'b' })] })",
+      ),
+      /Tasks "a" and "b" both write out\.zarr\/o.*let one come after the other/,
+    ],
+    [
+      'the output is smaller than what is written',
+      writing('{ like: raw, shape: [16, 96, 64], chunkShape: [16, 32, 32] }'),
+      /Task "mine": its blocks write 0,0,0:640,384,384, but out\.zarr\/o fills only 0,0,0:640,384,256 nm; make the output as large/,
+    ],
+    [
+      'two blocks share a chunk',
+      writing('{ like: raw, chunkShape: [16, 48, 48] }'),
+      /would write into the same chunk of out\.zarr\/o .*Use chunks of \(16, 32, 32\)/,
+    ],
+  ] as [string, string, RegExp, string[]?][]) {
+    it(title, async () => {
+      using folder = temporaryFolder()
+      writeFileSync(join(folder.path, 'task.ts'), source)
+      const { code, stdout, stderr } = await bellis(['run', 'task.ts', ...args], { cwd: folder.path })
+      assert.match(stderr, message)
+      assert.match(stderr, /^bellis: [^\n]*\n$/)
+      assert.deepEqual([code, stdout], [title === 'it ends the process' ? 1 : 2, ''])
+      assert.deepEqual(readdirSync(folder.path), ['task.ts'])
+    })
+  }
+})
+
+describe('a block that misbehaves fails, with one message and exit code 1, and all others are done:', {
+  concurrency: 2,
+}, () => {
+  const stuck = 'await new Promise(() => setTimeout(() => {}, 100_000))'
+  for (const [title, block, message, pools, args = []] of [
+    [
+      'it throws',
+      "if (at) throw new TypeError('no such label')",
+      /no such label \(\/.*task\.ts:10\)/,
+      ['process', 'thread', 'inline'],
+    ],
+    [
+      'it leaves a promise that is rejected',
+      "if (at) { void Promise.reject(new Error('boom')); await new Promise((go) => setTimeout(go, 2000)) }",
+      /a promise that nobody awaited was rejected: boom \(\/.*task\.ts:10\)/,
+      ['process', 'thread'],
+    ],
+    [
+      'a callback throws',
+      "if (at) await new Promise(() => setTimeout(() => { throw new Error('boom') }))",
+      /an error was thrown where nobody could catch it: boom \(\/.*task\.ts:10\)/,
+      ['process', 'thread'],
+    ],
+    [
+      'it ends its process',
+      'if (at) process.exit(0)',
+      /Worker w\d+ died \(exit code 1\); its last output: process\.exit\(0\) was called \(\/.*task\.ts:10\); throw an error instead\./,
+      ['process', 'thread'],
+    ],
+    [
+      'it never yields',
+      'if (at) for (;;);',
+      /Block mine\/1 took longer than 1 s; its worker w\d+ was ended\./,
+      ['process', 'thread'],
+      ['--timeout', '1'],
+    ],
+    [
+      'it never ends',
+      `if (at) ${stuck}`,
+      /Block mine\/1 took longer than 1 s; its worker w\d+ was ended\./,
+      ['process', 'thread', 'inline'],
+      ['--timeout', '1'],
+    ],
+    [
+      'it returns late, after its abort',
+      "if (at) await new Promise((go) => signal.addEventListener('abort', () => setTimeout(go, 300)))",
+      /Block mine\/1 took longer than 1 s; its worker w\d+ was ended\./,
+      ['inline'],
+      ['--timeout', '1'],
+    ],
+    [
+      'it takes all memory',
+      'const kept = []; if (at) for (;;) kept.push(Array.from({ length: 1e5 }, (_, i) => ({ i })))',
+      /Worker w\d+ died \(out of memory[^()\n]*\)/,
+      ['process', 'thread'],
+    ],
+  ] as [string, string, RegExp, string[], string[]?][]) {
+    for (const pool of pools) {
+      it(`${title}, in a pool of kind ${pool}`, async () => {
+        using folder = temporaryFolder()
+        writeFileSync(join(folder.path, 'task.ts'), task({ block }))
+        const call = ['run', 'task.ts', '--pool', pool, '--workers', '2', '--max-retries', '0', ...args]
+        const env = { NODE_OPTIONS: '--max-old-space-size=80' }
+        const begun = performance.now()
+        const { code, stdout, stderr } = await bellis(call, { cwd: folder.path, env })
+        assert.equal(code, 1, stderr)
+        assert.ok(performance.now() - begun < 60_000, 'it ends when its blocks have ended')
+        assert.match(stdout, /mine: 5 of 6 blocks, 1 failed/)
+        const [failed, ...more] = stderr.split('\n').filter((line) => line.startsWith('failed '))
+        assert.match(failed ?? '', /^failed mine\/1 after 1 try: /)
+        assert.match(failed ?? '', message)
+        assert.deepEqual(more, [])
+      })
+    }
+  }
+})
+
+describe('in the process of the command, with --pool inline,', { concurrency: 2 }, () => {
+  it('an error that nobody catches stops the run, which says so', async () => {
+    using folder = temporaryFolder()
+    const block = "await new Promise((go) => setTimeout(go, 50)); if (at) void Promise.reject(new Error('boom'))"
+    writeFileSync(join(folder.path, 'task.ts'), task({ block }))
+    const { code, stderr } = await bellis(['run', 'task.ts', '--pool', 'inline', '--workers', '1'], {
+      cwd: folder.path,
+    })
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /bellis: the run was stopped: a promise that nobody awaited was rejected: boom \(\/.*task\.ts:10\)\n/,
+    )
+  })
+
+  it('a block that ends the process does not end it as if all were done', async () => {
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, 'task.ts'), task({ block: 'if (at) process.exit(0)' }))
+    const { code, stderr } = await bellis(['run', 'task.ts', '--pool', 'inline', '--quiet'], { cwd: folder.path })
+    assert.equal(code, 1)
+    assert.match(stderr, /^bellis: process\.exit\(0\) was called \(\/.*task\.ts:10\); throw an error instead\.\n$/)
+  })
+})
+
+describe('a block that returns late after Ctrl-C', () => {
+  it('does not hold the command', async () => {
+    using folder = temporaryFolder()
+    const block = `
+      if (at) console.log('begun')
+      await new Promise((go) => setTimeout(go, 100_000))`
+    writeFileSync(join(folder.path, 'task.ts'), task({ block }))
+    const meanwhile = async ({ pid, output }: RunningCommand) => {
+      await until('its block has begun', () => output.stdout.includes('begun'))
+      process.kill(pid, 'SIGINT')
+    }
+    const begun = performance.now()
+    const call = ['run', 'task.ts', '--pool', 'inline', '--workers', '2', '--quiet']
+    const { code } = await bellis(call, { cwd: folder.path, meanwhile })
+    assert.equal(code, 130)
+    assert.ok(performance.now() - begun < 30_000, 'it takes seconds')
+  })
+})
