@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { folderTree } from '../adapters/http/folder.ts'
 import { type HttpServer, serveHttp } from '../adapters/http/http-server.ts'
-import { pyramidPaths, storedArray } from '../adapters/zarr/stored-arrays.ts'
+import { pyramidKeys, storedArray } from '../adapters/zarr/stored-arrays.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { LayerKind, Layout, View, ViewStatus } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
@@ -56,7 +56,7 @@ export async function startViewer(
   const viewed: ViewedDataset[] = []
   for (const { path, kind } of datasets) {
     const levels = await openLevels(path, (array) => opened.use(array))
-    viewed.push(await viewDataset(path, levels, kind))
+    viewed.push(await viewDataset(path, levels, kind, options.onError ?? (() => {})))
   }
   const view = viewOf(viewed, options)
   const server = opened.use(await serve(view, viewed, options))
@@ -65,14 +65,13 @@ export async function startViewer(
   return { address, port, view, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
-/** A dataset's arrays: all of its pyramid, or the one that it is. */
+/** A dataset's arrays, finest first: all of its pyramid, or the one that it is. */
 async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
   const { format, container, inner } = parseDatasetPath(path)
   const isZarr = format.name === 'zarr'
-  const below = isZarr ? await pyramidPaths(container, inner) : undefined
-  const paths = below?.map((name) => [inner, name].filter(Boolean).join('/')) ?? [inner]
+  const pyramid = isZarr ? await pyramidKeys(container, inner) : undefined
   const levels: SourceLevel[] = []
-  for (const level of paths) {
+  for (const level of pyramid ?? [inner]) {
     const array = own(await format.open(container, level))
     const stored = isZarr ? await storedArray(container, level) : undefined
     if (stored === undefined) levels.push({ array })

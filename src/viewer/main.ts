@@ -13,6 +13,7 @@ import {
   withCurrentSources,
 } from './neuroglancer-state.ts'
 import { initialTheme, type Theme, toggleTheme } from './theme.ts'
+import { countUnreadable } from './unreadable-chunks.ts'
 import './style.css'
 
 const element = <Kind extends HTMLElement>(id: string): Kind => document.getElementById(id) as Kind
@@ -42,10 +43,14 @@ async function start(): Promise<void> {
   } as Parameters<typeof setupDefaultViewer>[0])
   if (!hash.startsWith('#!')) viewer.state.restoreState(neuroglancerState(view, base, area()))
   describe(view)
+  keepTabs()
   bindLayouts(viewer, view)
   element('fit').addEventListener('click', () => fit(viewer, view))
   bindTheme(viewer)
-  watchConnection((connection) => showConnection(connection))
+  watchConnection(showConnection, async () => {
+    const counts = [...(await countUnreadable(viewer))]
+    return new Map(counts.map(([dataset, chunks]) => [view.layers[dataset]?.name ?? '', chunks]))
+  })
   document.documentElement.dataset.ready = 'true'
 }
 
@@ -71,12 +76,21 @@ function describe({ layers }: View): void {
       const name = document.createElement('b')
       name.textContent = layer.name
       const facts = document.createElement('span')
-      facts.textContent = `${layer.shape.join(' × ')} ${layer.dtype}, ${layer.voxelSize}`
+      const only = layer.only === undefined ? '' : `; every voxel that was looked at is ${layer.only}`
+      facts.textContent = `${layer.shape.join(' × ')} ${layer.dtype}, ${layer.voxelSize}${only}`
       item.title = `${layer.path}\n${layer.kind}, ${facts.textContent}`
       item.append(name, ' ', facts)
       return item
     }),
   )
+}
+
+/** Neuroglancer keeps the Tab key inside its fields for the position, which nobody without a mouse would leave again. */
+function keepTabs(): void {
+  const keep = (event: KeyboardEvent) => {
+    if (event.key === 'Tab') event.stopPropagation()
+  }
+  element('neuroglancer-container').addEventListener('keydown', keep, { capture: true })
 }
 
 function bindLayouts(viewer: Viewer, view: View): void {
@@ -133,6 +147,12 @@ function showConnection(connection: Connection): void {
       showMessage(
         `${connection.layers.join(', ')}: the data are no longer there.`,
         'They were moved or removed. What is on the screen was loaded before.',
+      )
+      return
+    case 'unreadable':
+      showMessage(
+        `${connection.layers.join(', ')}: ${connection.chunks === 1 ? 'a chunk' : `${connection.chunks} chunks`} of what is seen can’t be read.`,
+        'There the picture has a hole. Where bellis runs it says which file is corrupt, if it was the one to read it; bellis info and a copy by bellis convert find the others.',
       )
       return
     case 'stopped':

@@ -132,7 +132,10 @@ async function tell(viewer: ViewerServer, flags: ShowFlags): Promise<void> {
 
 const layerTable = (layers: ViewerServer['view']['layers']): string =>
   layers
-    .map(({ name, kind, shape, dtype, voxelSize }) => `  ${name}  ${kind}, ${shape.join(' × ')} ${dtype}, ${voxelSize}`)
+    .map(({ name, kind, shape, dtype, voxelSize, only }) => {
+      const note = only === undefined ? '' : `; every voxel that was looked at is ${only}`
+      return `  ${name}  ${kind}, ${shape.join(' × ')} ${dtype}, ${voxelSize}${note}`
+    })
     .join('\n')
 
 function tunnel(port: number): string {
