@@ -42,6 +42,7 @@ export {
 export type { Block, BlockGrid, BlockGridOptions, Fit } from '../core/grid/block-grid.ts'
 export { createBlockGrid } from '../core/grid/block-grid.ts'
 export { largestDivisor } from '../core/grid/shared-chunks.ts'
+export type { Resources } from '../core/scheduling/resources.ts'
 export type { BlockOutcome, ScheduledBlock, Scheduler, SchedulerTask, TaskState } from '../core/scheduling/scheduler.ts'
 export { createScheduler } from '../core/scheduling/scheduler.ts'
 export type { ArrayAxis } from '../ports/chunked-array.ts'

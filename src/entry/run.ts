@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os'
 import { ConfigError } from '../core/errors.ts'
+import { assertFits, checkResources, type Resources } from '../core/scheduling/resources.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import { type ClosureTask, isPipelineDefinition, isTaskDefinition, type TaskLike } from '../runtime/define-task.ts'
 import { inlineLauncher } from '../runtime/inline-launcher.ts'
@@ -14,6 +14,7 @@ import { moduleName } from './network-worker.ts'
 import { createOutputs, describePlace, type ProgressPlace, type RecordedRun, recordRun } from './recorded-run.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder.ts'
 import { describeTasks, runFolder } from './run-place.ts'
+import { defaultWorkers, resourcesOf } from './run-resources.ts'
 import { sessionFile } from './session-file.ts'
 import { type Invitation, type NetworkOptions, openWorkerPool, type PoolKind, type WorkerPool } from './worker-pool.ts'
 
@@ -38,6 +39,12 @@ export interface RunOptions extends NetworkOptions {
   readonly setupTimeoutMs?: number
   /** How often in a row a dead worker is replaced without a completed block. @default 5 */
   readonly maxWorkerRestarts?: number
+  /**
+   * What the workers of the run have together, `{ cpu: 32, gpu: 8, memoryGb: 200 }`: tasks say what one worker requires.
+   * @default the processors and the memory of this machine, and no other resources; where workers are jobs of a batch system or
+   * come by themselves, no limit
+   */
+  readonly resources?: Resources
   /** Replaces outputs that exist. @default false */
   readonly overwrite?: boolean
   /**
@@ -140,11 +147,13 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
  */
 export async function planTasks(
   tasks: Tasks,
-  options: Pick<RunOptions, 'overwrite' | 'workers'> = {},
+  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'resources'> = {},
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
-  return planPipeline(list.map(asTask), { arrays: arrayStore, overwrite: options.overwrite ?? false })
+  const pipeline = await planPipeline(list.map(asTask), { arrays: arrayStore, overwrite: options.overwrite ?? false })
+  assertFits(pipeline.tasks, resourcesOf(options).budget)
+  return pipeline
 }
 
 /** What is wrong with a run's options is told before anything is planned or written. */
@@ -159,6 +168,7 @@ function checkOptions(options: RunOptions): void {
   const isPool = pool === undefined || POOLS.includes(pool as string) || (typeof pool === 'object' && pool !== null)
   check(isWhole(workers ?? 1, 1), 'The number of workers', workers, 'a whole number from 1 on')
   check(isPool, 'pool', pool, `${POOLS.map((name) => `"${name}"`).join(', ')} or a launcher`)
+  checkResources(options.resources ?? {}, 'The run: "resources"')
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number from 0 on')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number from 0 on')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
@@ -194,12 +204,13 @@ function asTask(value: unknown): TaskLike {
 /** Makes the outputs of a planned pipeline, and runs it. */
 export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
   const {
-    workers = availableParallelism(),
+    workers = defaultWorkers(options),
     pool = 'process',
     overwrite = false,
     onEvent: _,
     runDir: __,
     progress: ___,
+    resources: ____,
     ...limits
   } = options
   const place = progressPlace(pipeline, options)
@@ -238,6 +249,7 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     folder: process.cwd(),
     moduleName,
     workers,
+    resources: resourcesOf(options),
     clock: systemClock,
     events,
   })

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { BlockwiseError, ConfigError, messageOf } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/placement.ts'
 import type { Block, BlockGridOptions } from '../core/grid/block-grid.ts'
+import { checkResources, type Resources } from '../core/scheduling/resources.ts'
 import { messageAndPlace, showModule } from './error-place.ts'
 import type { CreateVolumeOptions, VolumeArray, VolumeDescription } from './volume-array.ts'
 
@@ -46,6 +47,8 @@ export interface PlanContext {
 
 /** How a task is cut into blocks. Rois in world units of the arrays that `plan` opened. */
 export interface TaskPlan extends BlockGridOptions {
+  /** What one worker needs for it, instead of what the task says. */
+  readonly requires?: Resources
   /** The arrays that the blocks write: checked so that no two blocks that run together share a chunk. */
   readonly writes?: readonly VolumeDescription[]
 }
@@ -77,6 +80,11 @@ export interface TaskOptions<Schema extends ConfigSchema> {
   setup(config: z.output<Schema>, context: SetupContext): ProcessBlock | Promise<ProcessBlock>
   /** Before a block: true skips it. After it: false fails the try. */
   readonly isDone?: IsDone<z.output<Schema>>
+  /**
+   * What one worker needs for it: `{ cpu: 1, gpu: 1, memoryGb: 4 }`, any names. Never more workers are at its blocks than the
+   * run's `resources` suffice for. @default { cpu: 1 }
+   */
+  readonly requires?: Resources
   /** URL of the module that exports this task. @default the file that calls `defineTask` */
   readonly module?: string
 }
@@ -86,6 +94,8 @@ export interface NodeOptions {
   readonly id?: string
   /** Tasks whose blocks this one's blocks wait for, where they meet. */
   readonly after?: readonly TaskLike[]
+  /** What one worker needs for it, instead of what the task and its plan say, resource by resource. */
+  readonly requires?: Resources
 }
 
 const brand = Symbol.for('bellis.definition')
@@ -98,6 +108,7 @@ export interface TaskNode {
   /** As the schema gave it: defaults filled in. */
   readonly config: Readonly<Record<string, unknown>>
   readonly after: readonly TaskLike[]
+  readonly requires: Resources
 }
 
 /** A task without a module: its closure runs in this process, a few blocks at a time. */
@@ -107,6 +118,8 @@ export interface ClosureTask extends BlockGridOptions {
   readonly isDone?: (block: TaskBlock) => boolean | Promise<boolean>
   readonly after?: readonly TaskLike[]
   readonly writes?: readonly VolumeDescription[]
+  /** What one block needs while it is done: `{ cpu: 1, memoryGb: 4 }`. @default { cpu: 1 } */
+  readonly requires?: Resources
 }
 
 export type TaskLike = TaskNode | ClosureTask
@@ -163,13 +176,18 @@ export function taskDefinition<Schema extends ConfigSchema>(
   assertOptions(options, TASK_OPTIONS, options.name, what)
   assertSchema(options.config, options.name, what)
   for (const method of ['plan', 'setup'] as const) assertFunction(options[method], method, options.name, what)
+  if (options.requires !== undefined) checkResources(options.requires, `${what}: "requires" of "${options.name}"`)
   if (options.isDone !== undefined) assertFunction(options.isDone, 'isDone', options.name, what)
-  const definition = (config: z.input<Schema>, { id = options.name, after = [] }: NodeOptions = {}): TaskNode => ({
+  const definition = (
+    config: z.input<Schema>,
+    { id = options.name, after = [], requires = {} }: NodeOptions = {},
+  ): TaskNode => ({
     kind: 'task',
     id,
     definition: definition as unknown as AnyTask,
     config: parseConfig(options.config, config, id),
     after,
+    requires: checkResources(requires, `Task "${id}": "requires"`),
   })
   return Object.assign(definition, { [brand]: 'task' as const, options, module }) as TaskDefinition<Schema>
 }
@@ -284,6 +302,7 @@ const TASK_OPTIONS = Object.keys({
   plan: 1,
   setup: 1,
   isDone: 1,
+  requires: 1,
   module: 1,
 } satisfies Record<keyof TaskOptions<ConfigSchema>, 1>)
 const PIPELINE_OPTIONS = Object.keys({ name: 1, config: 1, tasks: 1 } satisfies Record<

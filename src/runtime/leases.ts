@@ -7,6 +7,8 @@ import type { PlannedTask } from './plan-pipeline.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import { isOnItsOwn, type Lease, type RunningTask, type Session } from './session.ts'
 import { TimeLimits } from './time-limits.ts'
+import { WorkerMoves } from './worker-moves.ts'
+import { WorkerResources } from './worker-resources.ts'
 
 /** Blocks shorter than this are handed out one lease ahead, so that no worker waits for the next. */
 const AHEAD_MS = 15
@@ -25,6 +27,8 @@ export class Leases {
   readonly #ledger: BlockLedger
   readonly #endWorker: LeasesOptions['endWorker']
   readonly #onChange: LeasesOptions['onChange']
+  readonly #resources: WorkerResources
+  readonly #moves: WorkerMoves
   readonly #acquired = new Float64Array(MAX_LEASE_BLOCKS)
   /** How many of the workers that hold a lease were started by this run. */
   #busyLaunched = 0
@@ -34,6 +38,8 @@ export class Leases {
     this.#ledger = ledger
     this.#endWorker = endWorker
     this.#onChange = onChange
+    this.#resources = new WorkerResources(run.options.resources, run.tasks)
+    this.#moves = new WorkerMoves(run, this.#resources, () => this.handOut())
     this.timeLimits = new TimeLimits(run, (session, took) => this.#takeFrom(session, took))
   }
 
@@ -43,7 +49,10 @@ export class Leases {
       if (!this.#canWork(session)) return
       const isIdle = session.isJoined ? session.pool.idleJoined : session.pool.idleLaunched
       if (this.#hasRoomFor(session) && this.#lease(session)) isIdle.delete(session)
-      else isIdle.add(session)
+      else if (!isIdle.has(session)) {
+        isIdle.add(session)
+        session.idleSince = this.#run.options.clock.now()
+      }
     }
   }
 
@@ -51,7 +60,9 @@ export class Leases {
   feedAhead(session: Session): void {
     const [first, second] = session.leases
     if (first === undefined || second !== undefined || !this.#canWork(session)) return
-    if ((first.task.averageMs ?? Number.POSITIVE_INFINITY) < AHEAD_MS) this.#lease(session)
+    if ((first.task.averageMs ?? Number.POSITIVE_INFINITY) >= AHEAD_MS) return
+    // Of another task they could need more than the worker has.
+    this.#lease(session, this.#resources.areAlike ? undefined : first.task)
   }
 
   /** Wakes idle workers, as far as there are blocks for them. */
@@ -60,20 +71,34 @@ export class Leases {
     for (const pool of this.#run.pools) {
       for (const idle of [pool.idleLaunched, pool.idleJoined]) {
         for (const session of idle) {
-          if (!this.#hasRoomFor(session) || !this.#lease(session)) break
-          idle.delete(session)
+          if (!this.#hasRoomFor(session)) break
+          if (this.#lease(session)) idle.delete(session)
+          else if (this.#resources.areAlike) break
         }
       }
     }
+    this.#moves.makeRoom()
     this.#run.control.finishIfDone()
   }
 
-  /** Leases blocks of the most downstream task that has some. @returns whether there were any */
-  #lease(session: Session): boolean {
+  /**
+   * Leases blocks of the most downstream task that has some, and for which there are the resources.
+   * @param only of this task
+   * @returns whether there were any
+   */
+  #lease(session: Session, only?: RunningTask): boolean {
+    let isCpuAwaited = false
     for (const task of this.#run.mostDownstreamFirst) {
-      if (task.pool !== session.pool) continue
+      if (task.pool !== session.pool || (only !== undefined && task !== only)) continue
       const ready = this.#run.scheduler.readyCount(task.id)
       if (ready === 0) continue
+      if (session.leases.length === 0) {
+        if (session.boundTo !== undefined && session.boundTo !== task && this.#resources.isBinding(task)) continue
+        const lacking = this.#resources.lacking(task, session)
+        // The processors that become free are kept for it: others, which need fewer, would take them one by one.
+        if (lacking.length === 1 && lacking[0] === 'cpu') isCpuAwaited = true
+        if (lacking.length > 0 || isCpuAwaited) continue
+      }
       const count = leaseSize(ready, session.pool.sessions.size, task.averageMs)
       const taken = this.#run.scheduler.acquireInto(task.number, count, this.#acquired)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
@@ -125,6 +150,7 @@ export class Leases {
 
   #addLease(session: Session, lease: Lease): void {
     session.leases.push(lease)
+    this.#resources.take(session, lease.task)
     session.hadLease = true
     this.#onChange()
     if (session.leases.length > 1) return
@@ -137,6 +163,7 @@ export class Leases {
     this.#onChange()
     session.leases.splice(session.leases.indexOf(lease), 1)
     if (session.leases.length > 0) return
+    this.#resources.rest(session)
     this.#run.busy.delete(session)
     if (!session.isJoined) this.#busyLaunched--
   }
@@ -179,7 +206,7 @@ export class Leases {
   }
 
   #canWork(session: Session): boolean {
-    const isOn = this.#run.phase === 'running' && !this.#run.isPaused
+    const isOn = this.#run.phase === 'running' && !this.#run.isPaused && !session.isMakingRoom
     return isOn && session.status === 'ready' && session.revoked.size === 0 && !session.saidGoodbye
   }
 
@@ -187,6 +214,16 @@ export class Leases {
   forgetIdle(session: Session): void {
     session.pool.idleLaunched.delete(session)
     session.pool.idleJoined.delete(session)
+  }
+
+  /** How many workers could be at blocks of these tasks at the same time. */
+  mostAtWork(tasks: readonly RunningTask[]): number {
+    return this.#resources.mostAtWork(tasks)
+  }
+
+  /** A worker has ended, and what it held is free. */
+  freeResources(session: Session): void {
+    this.#resources.end(session)
   }
 
   #hasRoomFor(session: Session): boolean {
@@ -228,6 +265,10 @@ export class Leases {
       grid: gridOptions(grid),
       ...(fsync ? { fsync } : {}),
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#moves[Symbol.dispose]()
   }
 }
 

@@ -16,6 +16,7 @@ import {
 import { type BlockGrid, createBlockGrid, gridOptions } from '../core/grid/block-grid.ts'
 import { findSharedPiece, greatestDivisor, largestDivisor } from '../core/grid/shared-chunks.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
+import { checkResources, type Resources } from '../core/scheduling/resources.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { CreateArrayOptions } from '../ports/chunked-array.ts'
 import {
@@ -45,6 +46,8 @@ export interface PlannedTask {
   readonly writes: readonly VolumeDescription[]
   readonly outputs: readonly PlannedOutput[]
   readonly warnings: readonly string[]
+  /** What one worker needs for it; `cpu` is always there. */
+  readonly requires: Resources
   /** Bytes that one block holds at least: what it reads and what it writes. */
   readonly bytesPerBlock: bigint
   /** Voxels of a block's write Roi, in the first output (or input): their mean where the last blocks are cut. */
@@ -145,6 +148,7 @@ async function planTask(task: TaskLike, planning: Planning): Promise<PlannedTask
     writes,
     outputs: session.outputs,
     warnings: session.warnings,
+    requires: requiresOf(task, plan),
     bytesPerBlock: sum(session.reads, grid.readRoi) + sum(writes, grid.writeRoi),
     voxelsPerBlock: meanVoxels(grid, measure),
   }
@@ -154,6 +158,13 @@ function meanVoxels(grid: BlockGrid, measure: VolumeDescription | undefined): nu
   const { shape } = grid.fit === 'shrink' ? grid.totalWriteRoi : grid.writeRoi
   const voxels = shape.reduce((product, length, axis) => (product * length) / (measure?.voxelSize[axis] ?? 1), 1)
   return grid.fit === 'shrink' ? voxels / grid.blockCount : voxels
+}
+
+/** What a worker needs: one processor, unless the task, its plan, or the node says otherwise. */
+function requiresOf(task: TaskLike, plan: TaskPlan): Resources {
+  const said = checkResources(plan.requires ?? {}, `Task "${task.id}": "requires"${isNode(task) ? ' of its plan' : ''}`)
+  const all = isNode(task) ? { ...task.definition.options.requires, ...said, ...task.requires } : said
+  return Object.fromEntries(Object.entries({ cpu: 1, ...all }).filter(([name, amount]) => name === 'cpu' || amount > 0))
 }
 
 const isNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'

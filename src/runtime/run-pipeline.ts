@@ -64,14 +64,15 @@ class Coordinator implements RunControl {
     for (const pool of this.#run.pools) {
       if (pool.launcher === undefined) continue
       const blocks = pool.tasks.reduce((sum, task) => sum + this.#blocksLeft(task), 0)
-      for (let started = awaited; started < Math.min(workers, blocks); started++) this.#links.start(pool)
+      const most = Math.min(workers, blocks, this.#leases.mostAtWork(pool.tasks))
+      for (let started = awaited; started < most; started++) this.#links.start(pool)
     }
     this.finishIfDone()
     try {
       return await promise
     } finally {
       signal?.removeEventListener('abort', stop)
-      for (const part of [this.#tally, this.#departures, this.#links, this.#saver, this.#restarts])
+      for (const part of [this.#tally, this.#leases, this.#departures, this.#links, this.#saver, this.#restarts])
         part[Symbol.dispose]()
     }
   }

@@ -66,6 +66,7 @@ export class RunningPipeline {
       id: planned.id,
       number,
       pool,
+      requires: planned.requires,
       restartsInARow: 0,
       countsFrom: 0,
       failures: [],

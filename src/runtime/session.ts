@@ -1,6 +1,7 @@
 import type { WireError } from '../core/errors.ts'
 import type { ServerMessage, WorkerUsage } from '../core/protocol/messages.ts'
 import type { Durations } from '../core/scheduling/durations.ts'
+import type { Resources } from '../core/scheduling/resources.ts'
 import type { Channel } from '../ports/channel.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { PlannedTask } from './plan-pipeline.ts'
@@ -13,6 +14,8 @@ export interface RunningTask {
   /** Its place in the scheduler. */
   readonly number: number
   readonly pool: Pool
+  /** What a worker needs for it. */
+  readonly requires: Resources
   /** Moving average of a block's time; undefined before the first. */
   averageMs?: number
   restartsInARow: number
@@ -82,6 +85,14 @@ export interface Session {
   readonly isRestored: boolean
   /** It was there before the coordinator was started again, and has not come back yet. */
   isMissed: boolean
+  /** The task whose set-up it holds resources for. */
+  boundTo?: RunningTask
+  /** Resources that it uses while it is at blocks. */
+  taken?: Resources
+  /** It gets no more blocks: it makes room for a worker of another task. */
+  isMakingRoom: boolean
+  /** Since when it has had no blocks, by the run's clock. */
+  idleSince: number
   cancelTimeout?: () => void
   cancelAway?: () => void
 }
@@ -119,6 +130,8 @@ export function createSession(number: number, key: string, pool: Pool, isJoined:
     hadLease: false,
     completed: 0,
     quiet: 0,
+    isMakingRoom: false,
+    idleSince: 0,
     host: '',
     isRestored,
     isMissed: isRestored,

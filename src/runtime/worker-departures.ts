@@ -96,6 +96,7 @@ export class WorkerDepartures {
     // At the end of a run no one is to blame for what was cut short.
     const isBlamed = !leftOrderly && !session.isMissed && this.#run.phase === 'running'
     this.#leases.loseLeases(session, isBlamed ? (session.killed ?? deathError(session, exit)) : undefined)
+    this.#leases.freeResources(session)
     this.#restarts.replace(session, task, exit, isBlamed)
     this.#leases.handOut()
     this.#run.control.finishIfDone()

@@ -114,7 +114,7 @@ export class WorkerLinks {
       heartbeatMs: isRemote ? HEARTBEAT_MS : 0,
       leases: session.leases.map(({ id, reported }) => ({ lease: id, reported })),
     })
-    if (this.#run.phase !== 'running') channel.send({ type: 'drain' })
+    if (this.#run.phase !== 'running' || session.isMakingRoom) channel.send({ type: 'drain' })
     if (isRemote) this.#startSweep()
     session.worker?.onLink?.('in')
     this.#leases.timeLimits.watch(session)

@@ -22,7 +22,8 @@ export class WorkerRestarts {
     if (isBlamed) this.#tellDeath(session, task, exit)
     else if (this.#run.phase === 'running' && !session.isJoined) {
       // Leaving again and again without a block done is no way to go on, however orderly.
-      const wasOfNoUse = session.hadLease && session.completed === 0 && !session.isMissed
+      const hasReason = session.isMissed || session.isMakingRoom
+      const wasOfNoUse = session.hadLease && session.completed === 0 && !hasReason
       this.#restartAfter(session, wasOfNoUse ? (this.#restartDelay(session, task, exit) ?? 0) : 0)
     }
   }

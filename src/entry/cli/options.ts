@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
+import type { Resources } from '../../core/scheduling/resources.ts'
 import type { RunOptions } from '../run.ts'
 
 /** Options of every command. */
@@ -20,6 +21,7 @@ export interface RunFlags extends CommonOptions {
   readonly port?: number
   readonly tlsCert?: string
   readonly tlsKey?: string
+  readonly resources?: Resources
   readonly maxRetries?: number
   readonly timeout?: number
   readonly events?: string
@@ -41,7 +43,11 @@ export const commonOptions = (command: Command): Command =>
 
 export const workerOptions = (command: Command): Command =>
   commonOptions(command)
-    .option('--workers <n>', 'workers in all (default: the processors of this machine)', wholeNumber(1))
+    .option(
+      '--workers <n>',
+      'workers in all (default: the processors of this machine, or cpu of --resources)',
+      wholeNumber(1),
+    )
     .addOption(
       new Option('--pool <kind>', 'where blocks are done')
         .choices(['process', 'thread', 'inline', 'slurm', 'sge', 'none'])
@@ -56,6 +62,7 @@ export const workerOptions = (command: Command): Command =>
 
 export const runOptions = (command: Command): Command =>
   workerOptions(command)
+    .option('--resources <list>', "what all workers have together: cpu=32,gpu=8 (default: this machine's)", amounts)
     .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
     .option('--timeout <seconds>', 'what one block may take (default: no limit)', seconds)
     .option('--events <file>', 'write everything that happens to a file, a line of JSON each')
@@ -68,7 +75,7 @@ export const runOptions = (command: Command): Command =>
 
 /** The options of a run that the flags say. */
 export const runOptionsOf = (flags: RunFlags): RunOptions => {
-  const { workers, pool, slurm, sge, host, port, maxRetries, timeout, overwrite, runDir, fsync } = flags
+  const { workers, pool, slurm, sge, host, port, resources, maxRetries, timeout, overwrite, runDir, fsync } = flags
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
   return given({
     workers,
@@ -78,6 +85,7 @@ export const runOptionsOf = (flags: RunFlags): RunOptions => {
     host,
     port,
     ...tlsOf(flags),
+    resources,
     maxRetries,
     timeoutMs,
     progress: flags.db,
@@ -118,6 +126,14 @@ function seconds(text: string): number {
   // A timer takes at most 2^31 ms.
   if (value > 0 && value <= 2_000_000) return value
   throw new InvalidArgumentError('It must be a number of seconds above 0.')
+}
+
+/** Amounts by name, `cpu=32,gpu=8`. */
+function amounts(text: string): Resources {
+  const pairs = text.split(',').map((pair) => /^\s*([A-Za-z][\w-]*)=(\d+(?:\.\d+)?)\s*$/.exec(pair))
+  if (pairs.every((pair) => pair !== null))
+    return Object.fromEntries(pairs.map(([, name, amount]) => [name, Number(amount)]))
+  throw new InvalidArgumentError('It must be names with amounts, with commas, such as cpu=32,gpu=8,memoryGb=200.')
 }
 
 /** Voxels per axis, `64,64,64`. */
