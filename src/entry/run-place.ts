@@ -42,15 +42,20 @@ export interface DescribedTask {
   readonly name?: string
   readonly module?: string
   readonly config?: Readonly<Record<string, unknown>>
+  /** The arrays that its blocks read and write, where it says so. */
+  readonly reads?: readonly string[]
+  readonly writes?: readonly string[]
 }
 
 export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
-  pipeline.tasks.map(({ id, after, grid, unit, source }) => ({
+  pipeline.tasks.map(({ id, after, grid, unit, source, reads, writes }) => ({
     id,
     after,
     blocks: grid.blockCount,
     unit,
     grid: gridOptions(grid),
+    reads: reads.map(({ path }) => path),
+    writes: writes.map(({ path }) => path),
     ...('kind' in source
       ? { name: source.definition.options.name, module: source.definition.module, config: source.config }
       : {}),

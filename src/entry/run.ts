@@ -6,13 +6,15 @@ import { inlineLauncher } from '../runtime/inline-launcher.ts'
 import { moduleBeingImported } from '../runtime/load-task.ts'
 import { type PlannedPipeline, type PlannedTask, planPipeline } from '../runtime/plan-pipeline.ts'
 import { EventStream, type RunEvent } from '../runtime/run-events.ts'
-import { type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
+import { hasCheck, type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
+import { type DashboardRequest, startDashboardThread } from './dashboard-thread.ts'
 import { keepLiveState } from './live-state.ts'
 import { moduleName } from './network-worker.ts'
 import { createOutputs, describePlace, type ProgressPlace, type RecordedRun, recordRun } from './recorded-run.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder.ts'
+import { keepHistory } from './run-history.ts'
 import { describeTasks, runFolder } from './run-place.ts'
 import { defaultWorkers, resourcesOf } from './run-resources.ts'
 import { sessionFile } from './session-file.ts'
@@ -64,6 +66,8 @@ export interface RunOptions extends NetworkOptions {
   readonly reconnectMs?: number
   /** Told once, when more workers may come in from elsewhere. What it is told lets them in: keep it out of logs. */
   readonly onListening?: (invitation: Invitation) => void
+  /** Serves a page that shows the run, while it is on. @default no page */
+  readonly dashboard?: DashboardRequest
   /** Called with every event. What it throws stops the run, and `result` rejects with it. */
   readonly onEvent?: (event: RunEvent) => void
 }
@@ -211,11 +215,13 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     runDir: __,
     progress: ___,
     resources: ____,
+    dashboard,
     ...limits
   } = options
   const place = progressPlace(pipeline, options)
   const needsWorkers = pool !== 'inline' && !pipeline.tasks.every(isClosure)
-  using folder = needsWorkers || place !== 'none' ? openFolder(pipeline, options) : undefined
+  const needsFolder = needsWorkers || place !== 'none' || dashboard !== undefined
+  using folder = needsFolder ? openFolder(pipeline, options) : undefined
   await using open = new AsyncDisposableStack()
   const { path = '' } = folder ?? {}
   if (folder !== undefined) keepLiveState(path, events)
@@ -225,6 +231,8 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   try {
     recorded = await recordRun(pipeline, { folder: path, place, overwrite, fsync: options.fsync ?? false, warn })
     if (recorded !== undefined) open.use(recorded)
+    if (folder !== undefined) open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite }))
+    if (dashboard !== undefined) open.use(await startDashboardThread(path, dashboard, place))
     const isDone = recorded?.isDone ?? false
     workerPool =
       needsWorkers && !isDone
@@ -254,6 +262,13 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     events,
   })
 }
+
+/** What a run's history begins with: the blocks that are done already, of tasks that do not say it themselves. */
+const historyOf = ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined) => ({
+  tasks: tasks.map(({ id, grid }) => ({ id, blocks: grid.blockCount })),
+  doneOf: (number: number) =>
+    hasCheck(tasks[number] as PlannedTask) ? undefined : recorded?.progress.recorder.completed(number),
+})
 
 const isClosure = (task: PlannedTask): boolean => !('kind' in task.source)
 

@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { folderTree } from '../adapters/http/folder.ts'
 import { type HttpServer, serveHttp } from '../adapters/http/http-server.ts'
 import { pyramidKeys, storedArray } from '../adapters/zarr/stored-arrays.ts'
-import { ConfigError } from '../core/errors.ts'
 import type { LayerKind, Layout, View, ViewStatus } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
 import type { ResourceTree } from '../ports/resource.ts'
 import { firstPosition, layerNames } from '../runtime/first-view.ts'
 import { type SourceLevel, type ViewedDataset, viewDataset } from '../runtime/view-dataset.ts'
-import { jsonResource, memoryResource } from '../runtime/virtual-zarr.ts'
+import { jsonResource } from '../runtime/virtual-zarr.ts'
 import { parseDatasetPath } from './arrays.ts'
+import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface ShownDataset {
   readonly path: string
@@ -41,8 +40,6 @@ export interface ViewerServer extends AsyncDisposable {
   readonly port: number
   readonly view: View
 }
-
-const page = fileURLToPath(new URL('../../dist/viewer', import.meta.url))
 
 /**
  * Serves datasets, and the page that shows them, until it is disposed.
@@ -110,24 +107,8 @@ function serve(view: View, viewed: readonly ViewedDataset[], options: ViewerOpti
   })
 }
 
-/** The files that the page loads, by their own list: nothing else in that folder is reached. */
-function pageFiles(): ResourceTree {
-  const root = join(page, 'assets')
-  if (!existsSync(root)) {
-    throw new ConfigError('NO_SUCH_FILE', `The viewer's page is not in ${page}; build it with: npm run build`)
-  }
-  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  const known = new Set(files.map((entry) => join(entry.parentPath, entry.name)))
-  return folderTree(root, { allows: (names) => known.has(join(root, ...names)), contentType: pageType })
-}
-
-function pageType(name: string): string {
-  if (name.endsWith('.js')) return 'text/javascript; charset=utf-8'
-  return name.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/plain; charset=utf-8'
-}
-
 function content(view: View, viewed: readonly ViewedDataset[]): ResourceTree {
-  const index = memoryResource(readFileSync(join(page, 'index.html')), 'text/html; charset=utf-8')
+  const index = pageDocument('index.html')
   const description = jsonResource(view)
   return {
     async open(names, options) {

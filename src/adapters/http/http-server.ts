@@ -5,8 +5,9 @@ import { hostname, networkInterfaces } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ConfigError } from '../../core/errors.ts'
-import type { Resource, ResourceTree } from '../../ports/resource.ts'
+import type { EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
 import { parseRange } from './byte-range.ts'
+import { sendFeed } from './event-stream.ts'
 import { parsePath } from './request-path.ts'
 
 export interface HttpServerOptions {
@@ -19,7 +20,7 @@ export interface HttpServerOptions {
   /** Files of the program itself, the same for everybody, under `/assets/`; browsers may keep them for ever. */
   readonly assets: ResourceTree
   /** All else, under `/<token>/`. */
-  readonly content: ResourceTree
+  readonly content: LiveTree
   /** Origins whose pages may read the content, besides the server's own. @default none */
   readonly cors?: readonly string[]
   /** Of what could not be opened or read. */
@@ -156,7 +157,7 @@ async function answer(
   const cancel = new AbortController()
   response.once('close', () => cancel.abort())
   const tree = isAsset ? options.assets : options.content
-  let opened: Resource | undefined
+  let opened: Resource | EventFeed | undefined
   try {
     opened = await tree.open(path, { signal: cancel.signal })
   } catch (error) {
@@ -164,6 +165,7 @@ async function answer(
     return refuse(response, 500, 'It can not be read; bellis says why where it runs.')
   }
   if (opened === undefined) return refuse(response, 404, 'There is nothing here.')
+  if ('kind' in opened) return sendFeed(request, response, opened)
   await using resource = opened
   await send(request, response, resource, isAsset ? 'public, max-age=31536000, immutable' : 'private, no-cache')
 }

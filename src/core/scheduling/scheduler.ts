@@ -3,6 +3,7 @@ import type { Block, BlockGrid, BlockGridOptions } from '../grid/block-grid.ts'
 import { COMPLETED, FAILED, ORPHANED, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import { orderTasks, type TaskOrder } from './pipeline.ts'
 import { ReadySurface } from './ready-surface.ts'
+import { StateMap } from './state-map.ts'
 import { TaskRun } from './task-run.ts'
 
 /** A task to schedule: how it is cut into blocks, what comes before it, what is done already. */
@@ -136,6 +137,13 @@ export interface Scheduler {
     count: number,
     outcomes: BlockOutcome | ArrayLike<number>,
   ): number
+  /**
+   * This very block is held from now on, if it is ready: `acquireBlock` without an object.
+   * @param task its number @throws ConfigError `UNKNOWN_TASK`, `NO_SUCH_BLOCK`
+   */
+  hold(task: number, index: number): boolean
+  /** A map of a task's blocks, for people to look at. @param task its number @throws ConfigError `UNKNOWN_TASK` */
+  stateMap(task: number): StateMap
   /** Bytes of the state of all blocks now; it grows with the front of the run, not with its size. */
   readonly bytesInUse: number
 }
@@ -335,6 +343,16 @@ class BlockScheduler implements Scheduler {
     const orphans = this.#orphans
     this.#orphans = []
     return orphans
+  }
+
+  hold(task: number, index: number): boolean {
+    const run = this.#run(task)
+    run.grid.level(index) // checks the index
+    return run.takeBlock(index)
+  }
+
+  stateMap(task: number): StateMap {
+    return new StateMap(this.#run(task))
   }
 
   get bytesInUse(): number {

@@ -31,6 +31,10 @@ export interface RunFlags extends CommonOptions {
   readonly yes?: boolean
   readonly dryRun?: boolean
   readonly runDir?: string
+  readonly dashboard?: boolean
+  readonly dashboardHost?: string
+  readonly dashboardPort?: number
+  readonly open?: boolean
 }
 
 export const commonOptions = (command: Command): Command =>
@@ -72,6 +76,10 @@ export const runOptions = (command: Command): Command =>
     .option('--yes', 'do not ask')
     .option('--dry-run', 'say what would be done, write nothing')
     .option('--run-dir <folder>', "where the run's folder is made (default: .bellis)")
+    .option('--dashboard', 'serve a page that shows the run, and open it')
+    .option('--dashboard-host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
+    .option('--dashboard-port <n>', 'at which port (default: the same as before, or one that is free)', wholeNumber(0))
+    .option('--no-open', "only say the page's address, open no browser")
 
 /** The options of a run that the flags say. */
 export const runOptionsOf = (flags: RunFlags): RunOptions => {

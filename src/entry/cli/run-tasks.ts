@@ -7,13 +7,15 @@ import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
+import type { DashboardRequest } from '../dashboard-thread.ts'
 import { writeEvents } from '../event-file.ts'
 import { execute, planTasks, type RunOptions } from '../run.ts'
 import { runFolder } from '../run-place.ts'
 import { readRunState } from '../run-state.ts'
 import type { UserCodeWatch } from '../user-code.ts'
 import type { Invitation } from '../worker-pool.ts'
-import { type RunFlags, runOptionsOf } from './options.ts'
+import { openPage } from './open-page.ts'
+import { given, type RunFlags, runOptionsOf } from './options.ts'
 import { paint, printJson, say, showBytes, showCount, showDuration, warn } from './output.ts'
 import { describePlan, planDocument } from './plan-report.ts'
 import { ProgressDisplay } from './progress.ts'
@@ -83,7 +85,12 @@ async function runWithSignals(
   try {
     const result = await execute(
       pipeline,
-      { ...runOptionsOf(flags), signal: stopping.signal, onListening: (invitation) => invite(invitation, flags) },
+      {
+        ...runOptionsOf(flags),
+        signal: stopping.signal,
+        onListening: (invitation) => invite(invitation, flags),
+        ...(flags.dashboard ? { dashboard: dashboardOf(flags) } : {}),
+      },
       events,
     )
     if (!watch?.signal.aborted) return result
@@ -106,6 +113,17 @@ function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunF
   const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
   process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
 }
+
+/** Says where the run's page is: that is asked for, so also with --quiet. */
+const dashboardOf = (flags: RunFlags): DashboardRequest => ({
+  ...given({ host: flags.dashboardHost, port: flags.dashboardPort }),
+  onAddress: (address, port) => {
+    process.stderr.write(flags.quiet ? `${address}\n` : `The run's page: ${address}\n`)
+    void openPage({ open: flags.open ?? true, host: flags.dashboardHost }, { address, port }, (text) => {
+      if (!flags.quiet) process.stderr.write(`${text}\n`)
+    })
+  },
+})
 
 async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Promise<void> {
   const existing: string[] = []
