@@ -16,6 +16,7 @@ interface ConvertFlags extends RunFlags {
 /** `bellis convert` @param always flags that are set whatever the user says */
 export function convertCommand(always: RunFlags = {}): Command {
   const command = new Command('convert')
+    .alias('copy')
     .description('Copies any readable dataset into Zarr, block by block.')
     .argument('<src>', 'dataset to copy: sample.hdf/volumes/raw')
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/raw')

@@ -159,6 +159,13 @@ export function numberOrList(text: string): number | number[] {
   return values.length === 1 ? (values[0] as number) : values
 }
 
+/** A number of any size and sign. */
+export function anyNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value)) return value
+  throw new InvalidArgumentError('It must be a number.')
+}
+
 /** Drops what was not given, so that the task's defaults stand. */
 export const given = <Fields extends object>(
   fields: Fields,
