@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import type { RunEvent } from '../../src/runtime/run-events.ts'
-import type { RunResult } from '../../src/runtime/run-pipeline.ts'
-import {
-  bellis,
-  type CommandOptions,
-  type CommandResult,
-  hashVoxels,
-  runNode,
-  temporaryFolder,
-} from '../support/command-line.ts'
+import { bellis, type CommandResult, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { until } from './processes.ts'
+import { drive, type Ended, firstTask, ran, runsIn, upTo } from './recorded-runs.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
 const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
@@ -33,40 +24,6 @@ const smoothArguments = (output: string, ...more: string[]) => [
   ...['smooth', raw, output, '--sigma', '2', '--block-write', '16,48,48', '--workers', '2', '--json'],
   ...more,
 ]
-
-interface Ended {
-  readonly code: number | string | null
-  readonly stderr: string
-  readonly events: readonly RunEvent[]
-  readonly result: RunResult
-}
-
-/** Runs a task of the folder `tasks` in a process of its own. */
-async function drive(
-  config: { readonly folder: string } & Readonly<Record<string, unknown>>,
-  options: object = {},
-  { task = 'count.ts', ...more }: Omit<CommandOptions, 'cwd'> & { readonly task?: string } = {},
-): Promise<Ended> {
-  const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
-  const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
-  const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
-  const documents = stdout
-    .split('\n')
-    .filter((line) => line.endsWith('}'))
-    .map((line) => JSON.parse(line))
-  const result = documents.find((document) => document.type === 'result')
-  return { code, stderr, events: documents.filter((document) => document !== result), result }
-}
-
-/** The blocks that the task `count` has done so far, in that order. */
-const ran = (folder: string): number[] => {
-  const file = join(folder, 'ran')
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').map(Number.parseFloat) : []
-}
-
-const firstTask = ({ result }: Ended) => result.tasks[0] as RunResult['tasks'][number]
-const runsIn = (folder: string) => readdirSync(join(folder, '.bellis'))
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)
 
 describe('a run that is started again', () => {
   it('does only what is left after a Ctrl-C, by the command that it printed, again and again', async () => {
@@ -461,6 +418,35 @@ describe('what is kept of a run', () => {
     )
     assert.match(told, /: on, by process \d+ of \S+ on \S+ since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/)
     assert.match(reset, /This run is on already by process/)
+  })
+
+  it('is told again until the run is over, with --watch', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    let watching: Promise<CommandResult> | undefined
+    const run = await drive(
+      { folder: cwd, blocks: 8, waits: 7 },
+      {},
+      {
+        meanwhile: async () => {
+          await until('a block waits', () => existsSync(join(cwd, 'begun')))
+          watching = bellis(['status', runsIn(cwd)[0] as string, '--watch'], {
+            cwd,
+            meanwhile: async ({ output }) => {
+              await until('it is told', () => output.stdout.includes(': on, by process'))
+              writeFileSync(join(cwd, 'go'), '')
+            },
+          })
+        },
+      },
+    )
+    assert.equal(run.code, 0, run.stderr)
+    const { code, stdout } = (await watching) as CommandResult
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      /^count-\w+: on, by .*\n {2}count: 7 of 8 .*\ncount-\w+: done\n {2}count: 8 of 8 blocks \(100 %\)\n$/,
+    )
   })
 
   it('forgets what comes after a region in a chain, too', async () => {

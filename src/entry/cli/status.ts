@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import { createBlockGrid } from '../../core/grid/block-grid.ts'
 import { startDashboard } from '../dashboard-server.ts'
+import { exportStates } from '../export-states.ts'
 import { findRunFolder } from '../run-context.ts'
 import { runsHome } from '../run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../run-state.ts'
@@ -19,9 +20,11 @@ interface StatusFlags extends CommonOptions {
   readonly host?: string
   readonly port?: number
   readonly open: boolean
+  readonly zarr?: string
 }
 
 const WATCH_MS = 1000
+/** Where no terminal shows it. */
 const PLAIN_WATCH_MS = 10_000
 const MAX_SHOWN_FAILURES = 100
 
@@ -35,6 +38,7 @@ export function statusCommand(): Command {
     .option('--host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
     .option('--port <n>', 'at which port (default: the same as before, or one that is free)', wholeNumber(0))
     .option('--no-open', "only say the page's address, open no browser")
+    .option('--zarr <file>', 'write the state of every block as a Zarr array: 0 not done, 1 done, 2 failed')
     .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
     .option('--db <url>', 'where its progress is kept, with what lets one in, if not where the run says')
   return commonOptions(command)
@@ -45,15 +49,18 @@ export function statusCommand(): Command {
 async function showStatus(run: string, flags: StatusFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
   if (flags.dashboard) return serveDashboard(folder, flags)
-  for (let drawn = 0; ; ) {
+  let drawn = 0
+  let said = Number.NEGATIVE_INFINITY
+  for (;;) {
     const state = await readState(folder, flags)
-    const text = describeState(state)
-    if (drawn > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawn}A\u001b[0J`)
-    if (flags.json) printJson(statusDocument(state))
-    else say(flags, text)
-    drawn = text.split('\n').length
-    if (!flags.watch || state.holder === undefined) return
-    await wait(process.stdout.isTTY ? WATCH_MS : PLAIN_WATCH_MS)
+    const isLast = !flags.watch || state.holder === undefined
+    if (isLast || process.stdout.isTTY || performance.now() - said >= PLAIN_WATCH_MS) {
+      const text = await tellStatus(state, flags, drawn)
+      drawn = text.split('\n').length
+      said = performance.now()
+    }
+    if (isLast) return
+    await wait(WATCH_MS)
   }
 }
 
@@ -68,6 +75,18 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
   await openPage(flags, dashboard, (text) => say(flags, text))
   say(flags, 'Ctrl-C ends it; the run goes on.')
   await ended
+}
+
+/** @param drawn lines of the last time, to be drawn over on a terminal */
+async function tellStatus(state: RunState, flags: StatusFlags, drawn: number): Promise<string> {
+  const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
+  const text = [describeState(state), ...exported.map((path) => `  states of blocks: ${path}`)].join('\n')
+  if (flags.json) printJson(statusDocument(state))
+  else {
+    if (drawn > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawn}A\u001b[0J`)
+    say(flags, text)
+  }
+  return text
 }
 
 async function readState(folder: string, flags: StatusFlags): Promise<RunState> {
