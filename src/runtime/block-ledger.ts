@@ -58,7 +58,7 @@ export class BlockLedger {
     }
     if (ended.length > 0) this.#run.scheduler.releaseMany(task.number, ended, ended.length, codes)
     if (done.length > 0) {
-      task.restartsInARow = 0
+      task.restartsInARow = task.pool.restartsInARow = 0
       if (task.suspects.size > 0) for (const index of done) task.suspects.delete(index)
       session.completed += done.length
       this.#run.options.progress?.recorder.recordCompleted(task.number, done)

@@ -207,7 +207,8 @@ export class Leases {
 
   #canWork(session: Session): boolean {
     const isOn = this.#run.phase === 'running' && !this.#run.isPaused && !session.isMakingRoom
-    return isOn && session.status === 'ready' && session.revoked.size === 0 && !session.saidGoodbye
+    const isLeaving = session.saidGoodbye || session.killed !== undefined
+    return isOn && session.status === 'ready' && session.revoked.size === 0 && !isLeaving
   }
 
   /** It is not to be woken any more. */

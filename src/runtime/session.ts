@@ -7,8 +7,15 @@ import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker
 import type { PlannedTask } from './plan-pipeline.ts'
 import type { BlockFailure } from './run-events.ts'
 
+/** How often in a row workers have died. */
+export interface Deaths {
+  restartsInARow: number
+  /** The first worker that was started since a restart was last counted. */
+  countsFrom: number
+}
+
 /** A task of a run that is on. */
-export interface RunningTask {
+export interface RunningTask extends Deaths {
   readonly planned: PlannedTask
   readonly id: string
   /** Its place in the scheduler. */
@@ -18,9 +25,6 @@ export interface RunningTask {
   readonly requires: Resources
   /** Moving average of a block's time; undefined before the first. */
   averageMs?: number
-  restartsInARow: number
-  /** The first worker that was started since a restart was last counted. */
-  countsFrom: number
   readonly failures: BlockFailure[]
   readonly durations: Durations
   /** Blocks at one of which a worker died: leased one by one. */
@@ -65,6 +69,8 @@ export interface Session {
   readonly known: Set<RunningTask>
   /** Tasks that it has set up. */
   readonly setUp: Set<RunningTask>
+  /** The one that it could not set up. */
+  notSetUp?: RunningTask
   /** Leases come with Rois. */
   wantsRois: boolean
   saidGoodbye: boolean
@@ -97,8 +103,11 @@ export interface Session {
   cancelAway?: () => void
 }
 
-/** Workers that do the same tasks: those that one launcher starts, and those that come by themselves. */
-export interface Pool {
+/**
+ * Workers that do the same tasks: those that one launcher starts, and those that come by themselves. Its deaths are those of
+ * workers that were at no task.
+ */
+export interface Pool extends Deaths {
   /** Absent where no worker is started. */
   readonly launcher: WorkerLauncher | undefined
   readonly tasks: RunningTask[]
@@ -109,7 +118,8 @@ export interface Pool {
 }
 
 export function createPool(launcher: WorkerLauncher | undefined): Pool {
-  return { launcher, tasks: [], sessions: new Set(), idleLaunched: new Set(), idleJoined: new Set() }
+  const counts = { restartsInARow: 0, countsFrom: 0 }
+  return { launcher, tasks: [], sessions: new Set(), idleLaunched: new Set(), idleJoined: new Set(), ...counts }
 }
 
 export function createSession(number: number, key: string, pool: Pool, isJoined: boolean, isRestored = false): Session {

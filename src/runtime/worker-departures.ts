@@ -91,7 +91,7 @@ export class WorkerDepartures {
     session.pool.sessions.delete(session)
     this.#run.sessions.delete(session.id)
     this.#leases.forgetIdle(session)
-    const task = session.leases[0]?.task
+    const task = session.notSetUp ?? session.leases[0]?.task
     const leftOrderly = session.saidGoodbye && session.killed === undefined
     // At the end of a run no one is to blame for what was cut short.
     const isBlamed = !leftOrderly && !session.isMissed && this.#run.phase === 'running'

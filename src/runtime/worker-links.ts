@@ -46,6 +46,11 @@ export class WorkerLinks {
   arrive(channel: Channel<ServerMessage>, hello: Hello): void {
     const known = hello.worker === undefined ? undefined : this.#run.sessions.get(hello.worker)
     if (known !== undefined && known.key === hello.session) {
+      if (known.killed !== undefined) {
+        channel.send({ type: 'refused', code: 'PROTOCOL_ERROR', message: known.killed.message })
+        channel.close()
+        return
+      }
       this.#guard(known, () => this.#attach(known, channel, hello, true))
       return
     }
@@ -152,6 +157,7 @@ export class WorkerLinks {
           break
         case 'setup-failed':
           session.killed = message.error
+          for (const task of session.known) if (task.id === message.taskId) session.notSetUp = task
           break
         case 'goodbye':
           session.saidGoodbye = true
@@ -174,6 +180,8 @@ export class WorkerLinks {
       const message = messageOf(error)
       const { channel } = session
       channel?.send({ type: 'refused', code: 'PROTOCOL_ERROR', message })
+      // What else it sends is not listened to, also where it takes a while to end it.
+      channel?.close()
       this.#departures.endWorker(session, { code: 'PROTOCOL_ERROR', message })
     }
   }

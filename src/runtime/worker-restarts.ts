@@ -46,20 +46,19 @@ export class WorkerRestarts {
   /** How long to wait before a dead worker is replaced; undefined when that was done often enough, and its task abandoned. */
   #restartDelay(session: Session, task: RunningTask | undefined, exit: WorkerExit): number | undefined {
     const { maxWorkerRestarts = 5 } = this.#run.options
-    // A worker that dies without a block at hand is counted for all that it was there for.
-    const blamed = task === undefined ? session.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
-    const restarts = Math.max(0, ...blamed.map((each) => each.restartsInARow))
+    // One that dies without a block at hand is no task's: together these count as long as no task gets on.
+    const deaths = task ?? session.pool
+    const restarts = deaths.restartsInARow
     // Workers that die together, as when the machine runs out of memory, count once: only one that was started since counts again.
-    const counts = blamed.every((each) => session.number >= each.countsFrom)
+    const counts = session.number >= deaths.countsFrom
     if (!counts || restarts < maxWorkerRestarts) {
       if (counts) {
-        for (const each of blamed) {
-          each.restartsInARow++
-          each.countsFrom = this.#run.nextWorker
-        }
+        deaths.restartsInARow++
+        deaths.countsFrom = this.#run.nextWorker
       }
       return Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.max(0, counts ? restarts : restarts - 1))
     }
+    const blamed = task === undefined ? session.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
     const last = session.killed?.message ?? exit.reason
     const output = exit.lastOutput === '' ? '' : `\n${exit.lastOutput}`
     for (const each of blamed) {
