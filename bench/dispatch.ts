@@ -22,22 +22,21 @@ try {
     `\n${BLOCKS} no-op blocks, 2 worker processes (peer: ${PEER} blocks/s, ${PEER_NODELAY} without its stall)`,
   )
   for (let round = 0; round < 3; round++) {
-    const { blocksPerSecond, cpuShare } = await measure(BLOCKS, { pool: 'process', workers: 2 })
-    row('2 processes', blocksPerSecond, cpuShare)
+    row('2 processes', await measure(BLOCKS, { pool: 'process', workers: 2 }))
   }
   for (const blocks of [BLOCKS, MANY_BLOCKS]) {
     console.log(`\n${blocks} no-op blocks, light-weight clients in one process; a block is said to take 0.3 ms`)
     for (const clients of [1, 100, 2000]) {
       for (let round = 0; round < 3; round++) {
-        const { blocksPerSecond, cpuShare, waits } = await measureClients(clients, blocks, 0.3)
-        row(`${clients} connected`, blocksPerSecond, cpuShare, describeWaits(waits))
+        const measured = await measureClients(clients, blocks, 0.3)
+        row(`${clients} connected`, measured, describeWaits(measured.waits))
       }
     }
   }
   console.log('\nblocks of 100 ms, light-weight clients in one process')
   for (const clients of [100, 2000]) {
-    const { blocksPerSecond, cpuShare, waits } = await measureClients(clients, 30 * clients, 100)
-    row(`${clients} connected`, blocksPerSecond, cpuShare, describeWaits(waits))
+    const measured = await measureClients(clients, 30 * clients, 100)
+    row(`${clients} connected`, measured, describeWaits(measured.waits))
   }
   console.log('\n1000 blocks of 10 ms, 2 worker processes')
   for (const config of [{ busyMs: 10 }, { waitMs: 10 }]) {
@@ -55,6 +54,8 @@ interface Measured {
   readonly blocksPerSecond: number
   /** Of this process, the coordinator, over that time. */
   readonly cpuShare: number
+  /** What the coordinator could do if it had a processor for itself: the clients take theirs on the same machine. */
+  readonly blocksPerCpuSecond: number
   /** Time that workers said they spent in blocks, over that time. */
   readonly blockSeconds: number
 }
@@ -87,13 +88,17 @@ async function measure(
   }
   // One process alone might be through before the other has started.
   const meeting = options.pool === 'process' ? { meeting: mkdtempSync(join(runDir, 'meeting-')), workers } : {}
-  const { ok } = await startRun(noop({ blocks, ...config, ...meeting }), { runDir, ...options, onEvent }).result
+  // The same run again would have nothing to do.
+  const run = { runDir, overwrite: true, ...options, onEvent }
+  const { ok } = await startRun(noop({ blocks, ...config, ...meeting }), run).result
   if (!ok || begun === undefined) throw new Error('the run was not done, or not by all workers')
   const seconds = (end - begun.at) / 1000
+  const cpuSeconds = (cpu.user + cpu.system) / 1e6
   return {
     seconds,
     blocksPerSecond: (blocks - begun.done) / seconds,
-    cpuShare: (cpu.user + cpu.system) / 1e6 / seconds,
+    cpuShare: cpuSeconds / seconds,
+    blocksPerCpuSecond: (blocks - begun.done) / cpuSeconds,
     blockSeconds: (blockMs - begun.blockMs) / 1000,
   }
 }
@@ -137,11 +142,14 @@ function describeWaits({ p50, p99, leases, cpuShare }: Waits): string {
   return `clients ${(100 * cpuShare).toFixed(0)} %  ${wait} (${leases} leases)`
 }
 
-function row(what: string, blocksPerSecond: number, cpuShare: number, more = ''): void {
-  const rate = `${Math.round(blocksPerSecond).toLocaleString('en')} blocks/s`
-  console.log(
-    `${what.padEnd(16)} ${rate.padStart(18)}  coordinator ${(100 * cpuShare).toFixed(0)} % of a processor  ${more}`,
-  )
+function row(what: string, { blocksPerSecond, cpuShare, blocksPerCpuSecond }: Measured, more = ''): void {
+  const rate = `${showCount(blocksPerSecond)} blocks/s`
+  const cost = `${(100 * cpuShare).toFixed(0)} % of a processor, ${showCount(blocksPerCpuSecond)} blocks per second of it`
+  console.log(`${what.padEnd(16)} ${rate.padStart(18)}  coordinator ${cost}  ${more}`)
+}
+
+function showCount(count: number): string {
+  return Math.round(count).toLocaleString('en')
 }
 
 /** One JSON object per line against the same behind its length: echoed over loopback in turns, as leases and outcomes are. */
