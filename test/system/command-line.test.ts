@@ -133,7 +133,7 @@ describe('the command', () => {
     const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
     // On a slow machine it may take longer than the 10 s.
     const [, progress = ''] =
-      /^To add a worker[^\n]*:\n {2}bellis worker \.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n([\s\S]*)$/.exec(
+      /^To add a worker[^\n]*:\n {2}bellis worker \/[^\n]*\/\.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n([\s\S]*)$/.exec(
         stderr,
       ) ?? []
     const lines = [...progress.matchAll(/^(\d+\.\d|\d+) s: smooth \d+\/18\n/gm)]

@@ -57,8 +57,9 @@ describe('bellis worker', () => {
     const meanwhile = async (run: RunningCommand) => {
       const line = await printed(run)
       const shells: RunningCommand[] = []
-      const shell = { cwd: folder.path, ownGroup: true, meanwhile: (child: RunningCommand) => void shells.push(child) }
-      workers.push(runLine(line, shell), runLine(line, shell))
+      const shell = { ownGroup: true, meanwhile: (child: RunningCommand) => void shells.push(child) }
+      // Also in a shell that is somewhere else.
+      workers.push(runLine(line, { ...shell, cwd: folder.path }), runLine(line, { ...shell, cwd: '/' }))
       await until('both work', () => shells.every(({ output }) => output.stderr.includes('Working, as w')))
       await until('blocks are done', () => chunksIn(output) > 20)
       process.kill(-(shells[0] as RunningCommand).pid, 'SIGINT')

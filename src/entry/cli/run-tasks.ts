@@ -1,4 +1,3 @@
-import { relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { ConfigError, toWireError } from '../../core/errors.ts'
 import type { TaskLike } from '../../runtime/define-task.ts'
@@ -104,7 +103,8 @@ async function runWithSignals(
 /** Says how more workers are added. The token is shown on a terminal alone: where errors go to a file, that is a log. */
 function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
   if (flags.quiet) return
-  const lines = [`bellis worker ${shellQuote(relative(process.cwd(), folder) || '.')}`]
+  // To be copied into a terminal that is somewhere else.
+  const lines = [`bellis worker ${shellQuote(folder)}`]
   if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
     lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
   }
