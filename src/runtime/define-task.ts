@@ -14,6 +14,7 @@ export interface TaskBlock extends Block {
   readonly taskId: string
 }
 
+/** What comes with a block. */
 export interface BlockContext {
   /** Aborted when the block's time is up or the run stops at once: give up then. */
   readonly signal: AbortSignal
@@ -69,6 +70,7 @@ export interface SetupContext {
   readonly signal: AbortSignal
 }
 
+/** What {@link defineTask} is given. */
 export interface TaskOptions<Schema extends ConfigSchema> {
   /** Names the task in reports and in its run's folder, and finds it again in its module. */
   readonly name: string
@@ -89,6 +91,7 @@ export interface TaskOptions<Schema extends ConfigSchema> {
   readonly module?: string
 }
 
+/** Where a task stands in a pipeline. */
 export interface NodeOptions {
   /** @default the task's name */
   readonly id?: string
@@ -122,6 +125,7 @@ export interface ClosureTask extends BlockGridOptions {
   readonly requires?: Resources
 }
 
+/** What can be run: a node of a defined task, or a closure. */
 export type TaskLike = TaskNode | ClosureTask
 
 /** A defined task: called with a configuration, it gives one node of a pipeline. */
@@ -141,6 +145,7 @@ export interface AnyTask {
   readonly module: string
 }
 
+/** What {@link definePipeline} is given. */
 export interface PipelineOptions<Schema extends ConfigSchema> {
   /** @default 'pipeline' */
   readonly name?: string

@@ -54,6 +54,7 @@ export interface PlannedTask {
   readonly voxelsPerBlock: number
 }
 
+/** What a run would do: all that is checked before its first block. */
 export interface PlannedPipeline {
   /** In an order in which each comes after those it waits for. */
   readonly tasks: readonly PlannedTask[]

@@ -27,6 +27,7 @@ export interface WorkersResult {
   readonly peakMemory: number
 }
 
+/** How a run ended. */
 export interface RunResult {
   /** Whether every block of every task is completed: that, and nothing weaker. */
   readonly ok: boolean

@@ -90,8 +90,11 @@ export const map = defineTask({
 
 export default map
 
+/** What {@link threshold} is given. */
 export interface ThresholdConfig {
+  /** Dataset. */
   readonly input: string
+  /** Zarr array to write. */
   readonly output: string
   /** Kept is what is larger than this. */
   readonly above?: number | undefined

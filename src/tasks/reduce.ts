@@ -31,7 +31,20 @@ const reduceConfig = z.object({
 })
 
 /** What {@link reduce} is given. */
-export type ReduceConfig = z.input<typeof reduceConfig>
+export interface ReduceConfig {
+  /** Dataset to look at. */
+  readonly input: string
+  /** Zarr group that keeps each block's part of the result. */
+  readonly output: string
+  /** Bins of the histogram. @default no histogram */
+  readonly bins?: number
+  /** Of the histogram. @default what the type holds, for bool and integers of 8 and 16 bits */
+  readonly range?: [low: number, high: number]
+  /** Look at this region alone: `offset:shape` in nm. @default all of it */
+  readonly roi?: string
+  /** Voxels of a block. @default about 128 a side */
+  readonly block?: number[]
+}
 type Config = z.output<typeof reduceConfig>
 
 /** What {@link readReduction} gives. Of infinities, the mean is infinite or NaN, and the deviation NaN. */

@@ -148,6 +148,7 @@ export interface Scheduler {
   readonly bytesInUse: number
 }
 
+/** What {@link createScheduler} is given. */
 export interface SchedulerOptions {
   /** how often a failed block is tried again @default 2 */
   readonly maxRetries?: number
