@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { convertCommand } from './cli/convert.ts'
 import { demoCommand } from './cli/demo.ts'
+import { doctorCommand } from './cli/doctor.ts'
 import { downsampleCommand } from './cli/downsample.ts'
 import { infoCommand } from './cli/info.ts'
 import { labelCommand } from './cli/label.ts'
@@ -51,6 +52,7 @@ export async function main(args: readonly string[]): Promise<void> {
     runsCommand(),
     statusCommand(),
     resetCommand(),
+    doctorCommand(),
   ]) {
     program.addCommand(command)
   }

@@ -37,6 +37,7 @@ const COMMANDS = [
   'show',
   'run',
   'new',
+  'doctor',
   'plan',
   'plan convert',
   'plan smooth',

@@ -48,6 +48,8 @@ describe('the command', () => {
       'convert',
       'smooth',
       'run',
+      'show',
+      'doctor',
       'plan',
       'plan convert',
       'plan smooth',

@@ -60,7 +60,7 @@ export const workerOptions = (command: Command): Command =>
     .option('--slurm <options>', 'what sbatch is given for each worker, as one quoted text')
     .option('--sge <options>', 'what qsub is given for each worker, as one quoted text')
     .option('--host <address>', 'where workers of other machines come in (default: 127.0.0.1, this machine alone)')
-    .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
+    .option('--port <n>', 'at which port (default: one that is free)', portNumber)
     .option('--tls-cert <file>', 'certificate, PEM: workers come in by TLS')
     .option('--tls-key <file>', 'its key, PEM')
 
@@ -128,6 +128,13 @@ export const wholeNumber =
     if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value
     throw new InvalidArgumentError(`It must be a whole number from ${least} on.`)
   }
+
+/** A port to listen at; 0 is one that is free. */
+export function portNumber(text: string): number {
+  const value = wholeNumber(0)(text)
+  if (value <= 65_535) return value
+  throw new InvalidArgumentError('It must be a port from 0 to 65535.')
+}
 
 function seconds(text: string): number {
   const value = Number(text)

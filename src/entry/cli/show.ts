@@ -3,7 +3,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../viewer-server.ts'
 import { openPage, untilEnded } from './open-page.ts'
-import { type CommonOptions, commonOptions, given, numberOrList, wholeNumber } from './options.ts'
+import { type CommonOptions, commonOptions, given, numberOrList, portNumber } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'
 
 interface ShowFlags extends CommonOptions {
@@ -27,7 +27,7 @@ export function showCommand(): Command {
     .option('--position <z,y,x>', 'where to look at first, nm (default: the middle)', numberOrList)
     .addOption(new Option('--layout <name>', 'how it is cut (default: 4panel)').choices([...LAYOUTS]))
     .option('--host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
-    .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
+    .option('--port <n>', 'at which port (default: one that is free)', portNumber)
     .option('--cors <origin>', 'a web page that may read the datasets, too: https://example.org', collectOrigin)
     .option('--no-open', 'only say the address, open no browser')
   return commonOptions(command)
