@@ -78,7 +78,7 @@ export const runOptions = (command: Command): Command =>
     .option('--run-dir <folder>', "where the run's folder is made (default: .bellis)")
     .option('--dashboard', 'serve a page that shows the run, and open it')
     .option('--dashboard-host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
-    .option('--dashboard-port <n>', 'at which port (default: the same as before, or one that is free)', wholeNumber(0))
+    .option('--dashboard-port <n>', 'at which port (default: the same as before, or one that is free)', portNumber)
     .option('--no-open', "only say the page's address, open no browser")
 
 /** The options of a run that the flags say. */

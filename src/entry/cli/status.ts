@@ -8,7 +8,7 @@ import { findRunFolder } from '../run-context.ts'
 import { runsHome } from '../run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../run-state.ts'
 import { openPage, untilEnded } from './open-page.ts'
-import { type CommonOptions, commonOptions, given, wholeNumber } from './options.ts'
+import { type CommonOptions, commonOptions, given, portNumber } from './options.ts'
 import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
 import { conditionOf, runDocument } from './runs.ts'
 
@@ -36,7 +36,7 @@ export function statusCommand(): Command {
     .option('--watch', 'say it again until the run is over')
     .option('--dashboard', 'serve a page that shows it, and follows it while it is on, until Ctrl-C')
     .option('--host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
-    .option('--port <n>', 'at which port (default: the same as before, or one that is free)', wholeNumber(0))
+    .option('--port <n>', 'at which port (default: the same as before, or one that is free)', portNumber)
     .option('--no-open', "only say the page's address, open no browser")
     .option('--zarr <file>', 'write the state of every block as a Zarr array: 0 not done, 1 done, 2 failed')
     .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
