@@ -24,7 +24,7 @@ import json
 import os
 import random
 import re
-import select
+import selectors
 import signal
 import socket
 import ssl
@@ -348,7 +348,11 @@ class _SocketLink:
 
     def receive(self, take: Callable[[bytes], None], beat: Callable[[], Optional[float]]) -> None:
         """Reads and writes until the link ends. `beat` is asked again and again, and says when to be asked next."""
+        # Not select.select: it takes no file with a number from 1024 on, and a program may have opened that many.
+        selector = selectors.DefaultSelector()
         try:
+            selector.register(self._wake_in, selectors.EVENT_READ)
+            selector.register(self._socket, selectors.EVENT_READ)
             while True:
                 wait = beat()
                 with self._lock:
@@ -356,18 +360,19 @@ class _SocketLink:
                 if self._closing and not pending:
                     self._linger()
                     return
-                readable, writable, _ = select.select(
-                    [self._socket, self._wake_in], [self._socket] if pending else [], [], wait
-                )
-                if self._wake_in in readable:
+                selector.modify(self._socket, selectors.EVENT_READ | (selectors.EVENT_WRITE if pending else 0))
+                ready = {key.fileobj: events for key, events in selector.select(wait)}
+                if self._wake_in in ready:
                     self._wake_in.recv(4096)
-                if self._socket in readable and not self._read(take):
+                events = ready.get(self._socket, 0)
+                if events & selectors.EVENT_READ and not self._read(take):
                     return
-                if writable:
+                if events & selectors.EVENT_WRITE:
                     self._write()
         except OSError:
             return
         finally:
+            selector.close()
             for each in (self._socket, self._wake_in, self._wake_out):
                 each.close()
 
@@ -467,7 +472,7 @@ class _Worker:
         self._unanswered = 0
         if run is not None or not self._is_stdio:
             self._read_context()
-        self._thread = threading.Thread(target=self._keep_link, name="bellis", daemon=True)
+        self._thread = threading.Thread(target=self._link_thread, name="bellis", daemon=True)
 
     # --- the link, in its own thread
 
@@ -481,6 +486,13 @@ class _Worker:
                 return _parse_context(file.read())
         except OSError as error:
             raise _NotOn(f"The run in {self._run} is not on: there is no {path} to read.") from error
+
+    def _link_thread(self) -> None:
+        try:
+            self._keep_link()
+        except BaseException as error:
+            # Whatever it is: the loop over blocks must not wait for a thread that is gone.
+            self._end(error)
 
     def _keep_link(self) -> None:
         lost = time.monotonic()
