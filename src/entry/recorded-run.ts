@@ -121,6 +121,7 @@ async function distrust(
   marks: string,
   warn: (message: string) => void,
 ): Promise<void> {
+  const lost = new Set<string>()
   for (const [number, task] of pipeline.tasks.entries()) {
     let hasPages = false
     for await (const _ of record.completedPages(number)) {
@@ -131,10 +132,19 @@ async function distrust(
     const paths = await outputPaths([task])
     const strange = paths.find((path) => readMark(path) !== marks)
     if (strange === undefined && paths.length === task.outputs.length) continue
-    await record.clear(number)
+    lost.add(task.id)
+    // Of a transient one nothing is missed, where all who read it are done.
+    if (task.isTransient) continue
     const what = strange === undefined ? 'was removed' : `${strange} was written by another run, or made anew,`
     warn(`${task.id}: its output ${what} since its blocks were done; all of them are done again.`)
   }
+  // What they read of transient tasks may be gone, and what those have read.
+  for (const task of pipeline.tasks.toReversed()) {
+    const isRead = pipeline.tasks.some(({ id, after }) => lost.has(id) && after.includes(task.id))
+    if (task.isTransient && isRead) lost.add(task.id)
+  }
+  // Upstream first: wherever this is cut short, nothing is left undone of which the input is taken for done.
+  for (const [number, { id }] of pipeline.tasks.entries()) if (lost.has(id)) await record.clear(number)
 }
 
 /** Where the arrays are that tasks write, of those that are there. */

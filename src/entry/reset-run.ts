@@ -76,7 +76,10 @@ function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<numb
   for (const box of boxes) yield* grid.indicesOf(box)
 }
 
-/** For every task the blocks that write in a region, and those that read what such blocks of the tasks before them write. */
+/**
+ * For every task the blocks that write in a region, those that read what such blocks of the tasks before them write, and
+ * of transient tasks those that all these read.
+ */
 function boxesBehind(tasks: readonly DescribedTask[], text: string): IndexBox[][] {
   const grids = tasks.map(({ grid }) => createBlockGrid(grid))
   const boxes: IndexBox[][] = []
@@ -94,6 +97,18 @@ function boxesBehind(tasks: readonly DescribedTask[], text: string): IndexBox[][
       }
     }
     boxes.push(mine.filter((box) => !isEmptyBox(box)))
+  }
+  // What of a transient task these blocks read may have been removed when they were done: it has to be made again.
+  for (const [number, { after }] of [...tasks.entries()].reverse()) {
+    const { context } = grids[number] as BlockGrid
+    for (const [before, { id, transient }] of tasks.entries()) {
+      if (!transient || !after.includes(id)) continue
+      const read = (boxes[number] as IndexBox[]).map((box) =>
+        growRoi(writtenBy(grids[number] as BlockGrid, box), context.lower, context.upper),
+      )
+      const needed = read.map((region) => (grids[before] as BlockGrid).blockBox(region))
+      boxes[before]?.push(...needed.filter((box) => !isEmptyBox(box)))
+    }
   }
   return boxes
 }

@@ -258,6 +258,7 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     moduleName,
     workers,
     resources: resourcesOf(options),
+    arrays: arrayStore,
     clock: systemClock,
     events,
   })

@@ -5,6 +5,7 @@ import type { BlockFailure } from './run-events.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { Lease, RunningTask, Session } from './session.ts'
+import type { TransientArrays } from './transient-arrays.ts'
 
 /** Errors after which going on is of no use: every other block would meet them too. */
 const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
@@ -16,10 +17,12 @@ const MAX_FAILURES = 10_000
 export class BlockLedger {
   readonly #run: RunningPipeline
   readonly #tally: RunTally
+  readonly #transients: TransientArrays
 
-  constructor(run: RunningPipeline, tally: RunTally) {
+  constructor(run: RunningPipeline, tally: RunTally, transients: TransientArrays) {
     this.#run = run
     this.#tally = tally
+    this.#transients = transients
   }
 
   /** Blocks of a lease have ended. @param from the place in the lease of the block that the first outcome is that of */
@@ -65,6 +68,7 @@ export class BlockLedger {
       this.#run.events.emit({ type: 'blocks-done', taskId: task.id, indices: done, ms: times, workerId: session.id })
     }
     this.#tellReturned(task, returned, session)
+    this.#transients.collect()
     this.#tally.tellProgress()
   }
 

@@ -99,7 +99,24 @@ export interface NodeOptions {
   readonly after?: readonly TaskLike[]
   /** What one worker needs for it, instead of what the task and its plan say, resource by resource. */
   readonly requires?: Resources
+  /**
+   * How far it may be ahead of the tasks that come after it: so many of its blocks, or bytes of what they write before it is
+   * compressed, may be done or under way that blocks of these still wait for. @default no limit
+   */
+  readonly maxAhead?: MaxAhead
+  /**
+   * What it writes is for the tasks that come after it alone: its chunks are removed when all blocks that read them are done,
+   * and what is left of them at the end of the run. @default false
+   */
+  readonly transient?: boolean
 }
+
+/** A number of blocks, or of bytes. */
+export type MaxAhead = { readonly blocks: number } | { readonly bytes: number }
+
+/** Whether a task says itself which blocks are done: its record does not then. */
+export const hasOwnCheck = (source: TaskLike): boolean =>
+  ('kind' in source ? source.definition.options.isDone : source.isDone) !== undefined
 
 const brand = Symbol.for('bellis.definition')
 
@@ -112,6 +129,8 @@ export interface TaskNode {
   readonly config: Readonly<Record<string, unknown>>
   readonly after: readonly TaskLike[]
   readonly requires: Resources
+  readonly maxAhead?: MaxAhead
+  readonly transient?: boolean
 }
 
 /** A task without a module: its closure runs in this process, a few blocks at a time. */
@@ -123,6 +142,10 @@ export interface ClosureTask extends BlockGridOptions {
   readonly writes?: readonly VolumeDescription[]
   /** What one block needs while it is done: `{ cpu: 1, memoryGb: 4 }`. @default { cpu: 1 } */
   readonly requires?: Resources
+  /** As of a node. @default no limit */
+  readonly maxAhead?: MaxAhead
+  /** As of a node. @default false */
+  readonly transient?: boolean
 }
 
 /** What can be run: a node of a defined task, or a closure. */
@@ -185,7 +208,7 @@ export function taskDefinition<Schema extends ConfigSchema>(
   if (options.isDone !== undefined) assertFunction(options.isDone, 'isDone', options.name, what)
   const definition = (
     config: z.input<Schema>,
-    { id = options.name, after = [], requires = {} }: NodeOptions = {},
+    { id = options.name, after = [], requires = {}, maxAhead, transient }: NodeOptions = {},
   ): TaskNode => ({
     kind: 'task',
     id,
@@ -193,6 +216,8 @@ export function taskDefinition<Schema extends ConfigSchema>(
     config: parseConfig(options.config, config, id),
     after,
     requires: checkResources(requires, `Task "${id}": "requires"`),
+    ...(maxAhead === undefined ? {} : { maxAhead }),
+    ...(transient === undefined ? {} : { transient }),
   })
   return Object.assign(definition, { [brand]: 'task' as const, options, module }) as TaskDefinition<Schema>
 }

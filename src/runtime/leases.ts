@@ -101,6 +101,7 @@ export class Leases {
       }
       const count = leaseSize(ready, session.pool.sessions.size, task.averageMs)
       const taken = this.#run.scheduler.acquireInto(task.number, count, this.#acquired)
+      this.#warnBeyond(task)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
       const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
       this.#send(session, {
@@ -113,6 +114,14 @@ export class Leases {
       return true
     }
     return false
+  }
+
+  #warnBeyond(task: RunningTask): void {
+    const { id, maxAhead } = task.planned
+    if (maxAhead === undefined || task.isToldBeyond || this.#run.scheduler.heldCount(id) <= maxAhead) return
+    task.isToldBeyond = true
+    const message = `${id}: more than ${maxAhead} of its blocks (maxAhead) are waited for, since nothing could go on otherwise; with a larger limit more workers would have work`
+    this.#run.events.emit({ type: 'warning', message })
   }
 
   /** Those of some blocks that may be leased together, or one that must be alone; the others are given back. */
@@ -181,6 +190,7 @@ export class Leases {
     for (const lease of [...session.leases]) {
       this.#removeLease(session, lease)
       const rest = restOf(lease)
+      this.#noteStray(session, lease, rest)
       const diedAtIt = error !== undefined && lease === running && session.setUp.has(lease.task)
       // Of several it may have done the first ones without a word: which one it was shows when each has a lease of its own.
       if (diedAtIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
@@ -188,6 +198,13 @@ export class Leases {
       this.#ledger.giveBack(lease.task, rest, session)
       if (culprit !== undefined) this.#ledger.fail(session, lease.task, culprit, error as WireError)
     }
+  }
+
+  /** A worker that nobody has seen end may still do blocks that others are given. */
+  #noteStray({ exit, saidGoodbye }: Session, { task: { planned } }: Lease, blocks: readonly number[]): void {
+    if (exit !== undefined || saidGoodbye) return
+    const isReader = this.#run.tasks.some((each) => each.planned.isTransient && planned.after.includes(each.id))
+    if (isReader) for (const index of blocks) this.#run.strayReads.push(planned.grid.block(index).readRoi)
   }
 
   /** Takes a worker's blocks away that takes too long; where that can be done, it is ended. */

@@ -27,6 +27,7 @@ import {
   type TaskNode,
   type TaskPlan,
 } from './define-task.ts'
+import { assertTransient, withMaxAhead } from './retained-outputs.ts'
 import { createOptionsOf, describeVolume, type VolumeDescription, volumeArray, voxelsAcross } from './volume-array.ts'
 
 /** An array that a run will make before its first block. */
@@ -48,6 +49,12 @@ export interface PlannedTask {
   readonly warnings: readonly string[]
   /** What one worker needs for it; `cpu` is always there. */
   readonly requires: Resources
+  /** How many of its blocks may be waited for by others. */
+  readonly maxAhead?: number
+  /** What it writes is removed when all who need it are done. */
+  readonly isTransient: boolean
+  /** Bytes of voxels that one block writes. */
+  readonly bytesWritten: bigint
   /** Bytes that one block holds at least: what it reads and what it writes. */
   readonly bytesPerBlock: bigint
   /** Voxels of a block's write Roi, in the first output (or input): their mean where the last blocks are cut. */
@@ -83,8 +90,9 @@ export async function planPipeline(tasks: readonly TaskLike[], options: PlanOpti
     const planned = await planInUnit(inOrder, unit, options)
     const finest: WorldUnit = planned.reduce<WorldUnit>((finer, task) => finerUnit(finer, task.unit), unit)
     if (finest === unit) {
-      const result = planned.map((task) => ({ ...task, unit }))
+      const result = withMaxAhead(planned.map((task) => ({ ...task, unit })))
       assertOutputsApart(result, options.arrays)
+      assertTransient(result, options.arrays)
       return { tasks: result, unit }
     }
     unit = finest
@@ -150,6 +158,8 @@ async function planTask(task: TaskLike, planning: Planning): Promise<PlannedTask
     outputs: session.outputs,
     warnings: session.warnings,
     requires: requiresOf(task, plan),
+    isTransient: task.transient ?? false,
+    bytesWritten: sum(writes, grid.writeRoi),
     bytesPerBlock: sum(session.reads, grid.readRoi) + sum(writes, grid.writeRoi),
     voxelsPerBlock: meanVoxels(grid, measure),
   }
@@ -361,5 +371,5 @@ const pieceVoxelsOf = (array: VolumeDescription): readonly number[] =>
   (array.shardShape ?? array.chunkShape).slice(array.channelAxes)
 
 /** The same in world units. */
-const pieceShapeOf = (array: VolumeDescription): Coordinate =>
+export const pieceShapeOf = (array: VolumeDescription): Coordinate =>
   pieceVoxelsOf(array).map((length, axis) => length * (array.voxelSize[axis] as number))

@@ -1,4 +1,5 @@
 import type { ResourceBudget } from '../core/scheduling/resources.ts'
+import type { ArrayStore } from '../ports/array-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Listener } from '../ports/listener.ts'
 import type { StoreLink } from '../ports/progress-store.ts'
@@ -28,6 +29,8 @@ export interface RunPipelineOptions {
   readonly maxWorkerRestarts?: number
   /** How long a worker whose link ended may take to come back before its blocks go to others. @default 10000 */
   readonly reconnectMs?: number
+  /** Where transient arrays are. */
+  readonly arrays?: ArrayStore
   /** What relative paths in configurations start from, for workers elsewhere. */
   readonly folder?: string
   /** A block is done when what it wrote is on the disk itself. @default false */

@@ -30,6 +30,8 @@ export interface RunningTask extends Deaths {
   /** Blocks at one of which a worker died: leased one by one. */
   readonly suspects: Set<number>
   error?: WireError
+  /** It was told that it is further ahead than it should be. */
+  isToldBeyond: boolean
 }
 
 /** Blocks that a worker was given together. */

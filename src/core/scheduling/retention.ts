@@ -108,7 +108,7 @@ export class Retention {
   }
 
   #isAwaited(index: number): boolean {
-    return !this.#everyReader(index, isCompleted)
+    return !this.#everyReader(index, hasEnded)
   }
 
   /** Whether all blocks that wait for a block pass a test: those of other tasks, and of the same one. */

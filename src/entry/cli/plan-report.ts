@@ -31,6 +31,10 @@ function describeTask(task: PlannedTask, done: number): string {
     ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
     ['region', `${showRoiInNm(grid.totalWriteRoi, task.unit)} nm, fit ${grid.fit}`],
     ...(isPlain(task.requires) ? [] : [['requires', showResources(task.requires)] as const]),
+    ...(task.maxAhead === undefined
+      ? []
+      : [['at most', `${task.maxAhead} blocks ahead of the tasks after it`] as const]),
+    ...(task.isTransient ? [['transient', 'chunks are removed when all who read them are done'] as const] : []),
     ['memory', `about ${showBytes(memoryPerWorker(task))} per worker`],
     ...task.writes.map((array) => ['writes', describeOutput(array)] as const),
   ]
@@ -70,6 +74,8 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     gridShape: task.grid.shape,
     levels: task.grid.levelCount,
     requires: task.requires,
+    ...(task.maxAhead === undefined ? {} : { maxAhead: task.maxAhead }),
+    transient: task.isTransient,
     done: done[number] ?? 0,
     fit: task.grid.fit,
     totalRoi: task.grid.totalRoi,
