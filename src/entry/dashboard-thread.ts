@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { ConfigError, type ErrorCode } from '../core/errors.ts'
-import type { ProgressPlace } from './recorded-run.ts'
+import type { ProgressPlace } from './progress-place.ts'
 
 /** A page that shows a run, while it is on. */
 export interface DashboardRequest {

@@ -1,51 +1,14 @@
 import { hostname } from 'node:os'
-import { basename, join } from 'node:path'
-import { sqliteProgress } from '../adapters/sqlite/sqlite-progress.ts'
-import { ConfigError } from '../core/errors.ts'
-import type { ProgressStore, RunRecord, StoreLink } from '../ports/progress-store.ts'
+import { basename } from 'node:path'
+import type { RunRecord, StoreLink } from '../ports/progress-store.ts'
 import type { PlannedPipeline, PlannedTask } from '../runtime/plan-pipeline.ts'
 import { ProgressRecorder } from '../runtime/progress-recorder.ts'
 import { hasCheck, type RunProgress } from '../runtime/run-pipeline.ts'
 import { arrayStore } from './arrays.ts'
 import { systemClock } from './clock.ts'
 import { readMark, writeMark } from './output-marks.ts'
-import { identityOf, nameInDatabase } from './run-place.ts'
-
-/** Where progress is kept: in the run's folder, nowhere, in a database by its URL, or in a store of one's own. */
-export type ProgressPlace = 'sqlite' | 'none' | (string & {}) | ProgressStore
-
-const FILE = 'progress.sqlite'
-
-/** @param folder the run's @throws ConfigError `INVALID_CONFIG` for a place that is none */
-export async function openProgressStore(
-  place: ProgressPlace,
-  folder: string,
-  fsync = false,
-): Promise<ProgressStore | undefined> {
-  if (typeof place === 'object') return place
-  if (place === 'none' || place === 'custom') return undefined
-  if (place === 'sqlite') return sqliteProgress(join(folder, FILE), { fsync })
-  if (/^mongodb(\+srv)?:\/\//.test(place)) {
-    // Its driver takes longer to load than all else.
-    const { mongodbProgress } = await import('../adapters/mongodb/mongodb-progress.ts')
-    return mongodbProgress(place, { fsync })
-  }
-  // Not with the value: what is nearly a URL may hold a password.
-  throw new ConfigError(
-    'INVALID_CONFIG',
-    'Progress is kept in "sqlite", in "none", or at a URL that begins with mongodb://.',
-  )
-}
-
-/** A place as it is written down: without what lets one in. */
-export function describePlace(place: ProgressPlace): string {
-  if (typeof place === 'object') return 'custom'
-  return place.replace(/^(mongodb(?:\+srv)?:\/\/)[^@/]*@/, '$1')
-}
-
-/** The name of a run's record in its store. */
-export const recordName = (store: ProgressStore, folder: string): string =>
-  store.lock === undefined ? basename(folder) : nameInDatabase(folder)
+import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
+import { identityOf } from './run-place.ts'
 
 /** A run whose progress is kept. Disposing writes what is left and lets the run go. */
 export interface RecordedRun extends AsyncDisposable {

@@ -6,7 +6,7 @@ import { type IndexBox, isEmptyBox } from '../core/grid/index-box.ts'
 import { countSetBits, isBitSet } from '../core/scheduling/bitmap.ts'
 import type { ProgressStore, RunRecord } from '../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../runtime/progress-recorder.ts'
-import { openProgressStore, type ProgressPlace, recordName } from './recorded-run.ts'
+import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { holdRunFolder, readRunDocument } from './run-folder.ts'
 import type { DescribedTask } from './run-place.ts'
 

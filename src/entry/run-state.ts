@@ -4,7 +4,7 @@ import { countSetBits } from '../core/scheduling/bitmap.ts'
 import type { FailedTry } from '../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../runtime/progress-recorder.ts'
 import { type LiveState, readLiveState } from './live-state.ts'
-import { openProgressStore, type ProgressPlace, recordName } from './recorded-run.ts'
+import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { type RunDocument, type RunHolder, readRunDocument, runHolderOf } from './run-folder.ts'
 
 /** What is known of a run that is on, or was. */

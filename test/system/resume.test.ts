@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { bellis, type CommandResult, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { smallDiskOrSkip } from './folders.ts'
 import { until } from './processes.ts'
 import { drive, type Ended, firstTask, ran, runsIn, upTo } from './recorded-runs.ts'
 
@@ -219,6 +220,45 @@ describe('a record that is not of what is there', () => {
     assert.equal(firstTask(other).skipped, 0)
     assert.equal(runsIn(path).length, 2)
     assert.equal(firstTask(await drive({ folder: path, blocks: 6 })).skipped, 6)
+  })
+})
+
+describe('a record that can not be written', () => {
+  it('stops the run with the reason, and loses nothing: the same command continues when there is room', async (t) => {
+    using folder = temporaryFolder()
+    // SQLite's log takes up to 4 MB before it is written back.
+    using disk = smallDiskOrSkip(t, folder.path, '8m')
+    if (disk === undefined) return
+    const config = { folder: folder.path, blocks: 300, ms: 2, waits: 20 }
+    const options = { runDir: join(disk.path, 'runs'), workers: 1, maxRetries: 0 }
+    const filler = join(disk.path, 'filler')
+    const full = await drive(config, options, {
+      meanwhile: async () => {
+        await until('a block waits', () => existsSync(join(folder.path, 'begun')))
+        assert.throws(() => writeFileSync(filler, new Uint8Array(8_388_608)), /ENOSPC/)
+        writeFileSync(join(folder.path, 'go'), '')
+      },
+    })
+    assert.equal(full.code, 1, full.stderr)
+    assert.equal(full.result.error?.code, 'DISK_FULL')
+    assert.match(
+      full.result.error?.message ?? '',
+      /progress\.sqlite can't be written: the disk is full; free some space/,
+    )
+    assert.equal(full.result.tasks[0]?.failed, 0)
+    const before = ran(folder.path).length
+    assert.ok(before < 300, `${before} blocks were done`)
+    rmSync(filler)
+    const again = await drive(config, options)
+    assert.equal(again.code, 0, `${again.stderr}${JSON.stringify(again.result)}`)
+    const { completed, skipped } = firstTask(again)
+    assert.equal(completed, 300)
+    assert.ok(skipped > 0, 'what was recorded while there was room is kept')
+    assert.equal(ran(folder.path).length, before + 300 - skipped)
+    assert.deepEqual(
+      [...new Set(ran(folder.path))].sort((a, b) => a - b),
+      upTo(300),
+    )
   })
 })
 

@@ -70,7 +70,10 @@ export const runOptions = (command: Command): Command =>
     .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
     .option('--timeout <seconds>', 'what one block may take (default: no limit)', seconds)
     .option('--events <file>', 'write everything that happens to a file, a line of JSON each')
-    .option('--db <url>', "where progress is kept: mongodb://… (default: SQLite in the run's folder)")
+    .option(
+      '--db <url>',
+      "where progress is kept: mongodb://… (default: what BELLIS_DB says, else SQLite in the run's folder)",
+    )
     .option('--fsync', 'wait until every block is on the disk itself: what is done outlives a loss of power')
     .option('--overwrite', 'start again: replace the outputs, and forget what was done')
     .option('--yes', 'do not ask')
@@ -96,7 +99,7 @@ export const runOptionsOf = (flags: RunFlags): RunOptions => {
     resources,
     maxRetries,
     timeoutMs,
-    progress: flags.db,
+    progress: flags.db ?? (process.env.BELLIS_DB || undefined),
     fsync,
     overwrite,
     runDir,

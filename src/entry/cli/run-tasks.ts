@@ -8,6 +8,7 @@ import type { RunResult, TaskResult, WorkersResult } from '../../runtime/run-pip
 import { arrayStore } from '../arrays.ts'
 import type { DashboardRequest } from '../dashboard-thread.ts'
 import { writeEvents } from '../event-file.ts'
+import { withoutCredentials } from '../progress-place.ts'
 import { execute, planTasks, type RunOptions } from '../run.ts'
 import { runFolder } from '../run-place.ts'
 import { readRunState } from '../run-state.ts'
@@ -158,7 +159,7 @@ function report(result: RunResult, flags: RunFlags, conclusion: Conclusion | und
   if (result.error !== undefined)
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} the run was stopped: ${result.error.message}\n`)
   if (result.interrupted || result.error !== undefined) {
-    process.stderr.write(`To continue: ${['bellis', ...process.argv.slice(2)].map(shellQuote).join(' ')}\n`)
+    process.stderr.write(`To continue: ${['bellis', ...process.argv.slice(2)].map(showWord).join(' ')}\n`)
   }
 }
 
@@ -212,6 +213,9 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
   ...task,
   pending: pending + ready + processing,
 })
+
+/** A word of a command as a shell takes it, and as anybody may read it: what lets one into a database, BELLIS_DB has to say. */
+const showWord = (word: string): string => shellQuote(withoutCredentials(word))
 
 const shellQuote = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`

@@ -40,7 +40,10 @@ export function statusCommand(): Command {
     .option('--no-open', "only say the page's address, open no browser")
     .option('--zarr <file>', 'write the state of every block as a Zarr array: 0 not done, 1 done, 2 failed')
     .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
-    .option('--db <url>', 'where its progress is kept, with what lets one in, if not where the run says')
+    .option(
+      '--db <url>',
+      'where its progress is kept, with what lets one in (default: where the run says, with what lets one in from BELLIS_DB)',
+    )
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis status smooth-1a2b3c4d --watch')
     .action(showStatus)
