@@ -56,6 +56,8 @@ RECONNECT_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.1
 MAX_PAUSE_SECONDS = 5.0
 MAX_UNANSWERED = 3
+# How long a coordinator may take to welcome this worker: one that is frozen takes connections, too.
+WELCOME_SECONDS = 30.0
 # How long a block may go on when the program that started this one is gone: nobody would hear of it.
 ORPHAN_GRACE_SECONDS = 2.0
 # How long the other side may take to end its side of a link that this one has ended.
@@ -469,6 +471,7 @@ class _Worker:
         self._failure: Optional[BaseException] = None
         self._heartbeat_seconds = 0.0
         self._last_sent = 0.0
+        self._welcome_by = 0.0
         self._unanswered = 0
         if run is not None or not self._is_stdio:
             self._read_context()
@@ -551,6 +554,7 @@ class _Worker:
         with self._changed:
             self._link = link
             self._unanswered = 0
+            self._welcome_by = time.monotonic() + WELCOME_SECONDS
             hello.update(self._identity)
             if self._has_begun:
                 hello["leases"] = [lease.id for lease in self._kept]
@@ -580,7 +584,12 @@ class _Worker:
     def _beat(self) -> Optional[float]:
         """Says that this worker lives, when nothing else does."""
         with self._changed:
-            if not self._is_welcome or self._heartbeat_seconds <= 0:
+            if not self._is_welcome:
+                wait = self._welcome_by - time.monotonic()
+                if wait <= 0:
+                    raise OSError("there was no answer to the hello")
+                return wait
+            if self._heartbeat_seconds <= 0:
                 return None
             wait = self._last_sent + self._heartbeat_seconds - time.monotonic()
             if wait > 0:

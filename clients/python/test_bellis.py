@@ -5,6 +5,7 @@ import socket
 import tempfile
 import threading
 import unittest
+import unittest.mock
 
 import bellis
 
@@ -160,6 +161,21 @@ class Link(unittest.TestCase):
         worker._take_welcome = lambda _: 1 // 0
         with self.assertRaises(ZeroDivisionError):
             list(worker.blocks())
+
+    def test_tries_again_when_a_coordinator_takes_its_link_and_says_nothing(self):
+        def silent(_, link, read):
+            read()
+            self.assertEqual(link.recv(1), b"")
+
+        def over(_, link, read):
+            read()
+            send(link, {"type": "refused", "code": "RUN_OVER", "message": "over"})
+
+        with unittest.mock.patch("bellis.WELCOME_SECONDS", 0.05):
+            coordinator = Coordinator(silent, over)
+            self.assertEqual(list(bellis.blocks(coordinator.context)), [])
+        coordinator.thread.join(10)
+        self.assertEqual([message["type"] for message in coordinator.got], ["hello", "hello"])
 
     def test_raises_when_it_is_refused_and_drops_what_was_revoked(self):
         def scene(_, link, read):

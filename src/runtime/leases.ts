@@ -262,6 +262,8 @@ export class Leases {
         `Worker ${session.id} reported ${outcomes.length} blocks of lease ${leaseId}, which it does not hold.`,
       )
     }
+    // That is no sign of getting on.
+    if (outcomes.length === 0) return
     const begin = lease.reported
     lease.reported += outcomes.length
     if (lease.reported === lease.blocks.length) this.#removeLease(session, lease)

@@ -140,8 +140,7 @@ export class WorkerLinks {
         case 'hello':
           throw new InfrastructureError('PROTOCOL_ERROR', `Worker ${session.id} said hello twice.`)
         case 'task-ready':
-          for (const task of session.known) if (task.id === message.taskId) session.setUp.add(task)
-          this.#leases.timeLimits.watch(session)
+          this.#noteSetUp(session, message.taskId)
           return
         case 'usage':
           session.usage = message
@@ -170,6 +169,14 @@ export class WorkerLinks {
       this.#leases.handOut()
       this.#leases.feedAhead(session)
     })
+  }
+
+  /** From now on its blocks take their time; said again, that changes nothing. */
+  #noteSetUp(session: Session, taskId: string): void {
+    const task = [...session.known].find(({ id }) => id === taskId)
+    if (task === undefined || session.setUp.has(task)) return
+    session.setUp.add(task)
+    this.#leases.timeLimits.watch(session)
   }
 
   /** Does something with what a worker sent; when that was wrong, the worker is sent away. */

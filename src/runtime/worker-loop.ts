@@ -87,6 +87,8 @@ const MAX_REPORT_TEXT = 262_144
 const USAGE_MS = 1000
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5000
+/** How long a coordinator may take to welcome this worker, before it tries again: a frozen one takes connections, too. */
+const WELCOME_MS = 30_000
 /** Heartbeats without an answer after which a link is taken for broken. */
 const MAX_UNANSWERED = 3
 
@@ -203,6 +205,7 @@ class Worker {
         if (this.#ended) return
         const link = await connect()
         const wasWelcome = await this.#useLink(link)
+        if (!wasWelcome) problem = 'the connection ended before the coordinator had answered'
         if (wasWelcome) {
           lostAt = clock.now()
           pause = 0
@@ -231,7 +234,7 @@ class Worker {
 
   /** Says hello and waits for the end of the link. @returns whether it was welcome */
   async #useLink({ channel, token }: WorkerLink): Promise<boolean> {
-    const { pid, host, rois = false } = this.#options
+    const { pid, host, rois = false, reconnectMs = 0, clock } = this.#options
     this.#wasWelcome = false
     this.#link = channel
     if (this.#ended) channel.close()
@@ -255,6 +258,8 @@ class Worker {
       host,
       ...(rois ? { rois } : {}),
     })
+    // A link in memory does not come back, so it is not given up.
+    if (reconnectMs > 0) this.#cancelHeartbeat = clock.after(WELCOME_MS, () => channel.close())
     await channel.closed
     this.#channel = undefined
     this.#cancelHeartbeat()

@@ -52,4 +52,30 @@ describe('a worker', () => {
     await settle()
     assert.equal((await ended).blocks, 0)
   })
+  it('tries again when a coordinator takes its link and says nothing, and gives up in the end', async () => {
+    const clock = new ManualClock()
+    let links = 0
+    const ended = runWorker({
+      connect: async () => {
+        links++
+        return { channel: channelPair<ServerMessage, WorkerMessage>()[1] }
+      },
+      reconnectMs: 100_000,
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: new AbortController().signal,
+      loadTask: () => Promise.reject(new Error('no task is sent')),
+    })
+    const refused = assert.rejects(ended, {
+      code: 'CONNECTION_LOST',
+      message: /not reached for 100 s: the connection ended before the coordinator had answered/,
+    })
+    await clock.pass(29_000)
+    assert.equal(links, 1)
+    await clock.pass(100_000)
+    await refused
+    assert.equal(links, 4)
+  })
 })
