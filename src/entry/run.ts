@@ -1,12 +1,13 @@
 import { ConfigError } from '../core/errors.ts'
 import { assertFits, checkResources, type Resources } from '../core/scheduling/resources.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
-import { type ClosureTask, isPipelineDefinition, isTaskDefinition, type TaskLike } from '../runtime/define-task.ts'
+import type { TaskLike } from '../runtime/define-task.ts'
 import { inlineLauncher } from '../runtime/inline-launcher.ts'
 import { moduleBeingImported } from '../runtime/load-task.ts'
 import { type PlannedPipeline, type PlannedTask, planPipeline } from '../runtime/plan-pipeline.ts'
 import { EventStream, type RunEvent } from '../runtime/run-events.ts'
 import { hasCheck, type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
+import { asTasks } from '../runtime/task-like.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { type DashboardRequest, startDashboardThread } from './dashboard-thread.ts'
@@ -156,7 +157,10 @@ export async function planTasks(
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
-  const pipeline = await planPipeline(list.map(asTask), { arrays: arrayStore, overwrite: options.overwrite ?? false })
+  const pipeline = await planPipeline(asTasks(list, 'What is to be run'), {
+    arrays: arrayStore,
+    overwrite: options.overwrite ?? false,
+  })
   assertFits(pipeline.tasks, resourcesOf(options).budget)
   return pipeline
 }
@@ -183,27 +187,6 @@ function checkOptions(options: RunOptions): void {
   check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch in one text')
   check(typeof (sge ?? '') === 'string', 'sge', sge, 'the options of qsub in one text')
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds from 0 on')
-}
-
-function asTask(value: unknown): TaskLike {
-  if (isTaskDefinition(value) || isPipelineDefinition(value)) {
-    throw new ConfigError(
-      'INVALID_TASK',
-      `"${value.options.name ?? 'pipeline'}" is a definition; call it with its configuration to get what can be run.`,
-    )
-  }
-  const task = value as Partial<ClosureTask> & { kind?: unknown }
-  const isTask =
-    typeof value === 'object' &&
-    value !== null &&
-    typeof task.id === 'string' &&
-    (task.kind === 'task' || typeof task.process === 'function')
-  if (!isTask)
-    throw new ConfigError(
-      'INVALID_TASK',
-      'What is to be run must be a defined task called with its configuration, or an object with id, Rois and process.',
-    )
-  return value as TaskLike
 }
 
 /** Makes the outputs of a planned pipeline, and runs it. */

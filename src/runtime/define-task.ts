@@ -174,7 +174,7 @@ export interface PipelineOptions<Schema extends ConfigSchema> {
   readonly name?: string
   readonly config: Schema
   /** The nodes, in any order; what they come after is part of the run, listed or not. */
-  tasks(config: z.output<Schema>): TaskLike | readonly TaskLike[]
+  tasks(config: z.output<Schema>): TaskLike | readonly (TaskLike | readonly TaskLike[])[]
 }
 
 /** A defined pipeline: called with a configuration, it gives its nodes. */
@@ -235,7 +235,7 @@ export function definePipeline<Schema extends ConfigSchema>(
   const definition = (config: z.input<Schema>): readonly TaskLike[] => {
     const parsed = parseConfig(options.config, config, name) as z.output<Schema>
     const nodes = callUserCode(`Pipeline "${name}" can't be built`, () => options.tasks(parsed))
-    return Array.isArray(nodes) ? nodes : [nodes as TaskLike]
+    return Array.isArray(nodes) ? nodes.flat() : [nodes as TaskLike]
   }
   return Object.assign(definition, { [brand]: 'pipeline' as const, options }) as PipelineDefinition<Schema>
 }

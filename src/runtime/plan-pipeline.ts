@@ -196,8 +196,26 @@ async function callPlan(node: TaskNode, session: TaskPlanning): Promise<TaskPlan
       )
     }
   }
+  const unknown = Object.keys(plan).filter((field) => !PLAN_FIELDS.includes(field))
+  if (unknown.length > 0) {
+    throw new ConfigError(
+      'INVALID_TASK',
+      `Task "${node.id}": its plan returned "${unknown.join('", "')}", which there is not; it may return ${PLAN_FIELDS.join(', ')}.`,
+    )
+  }
   return plan
 }
+
+/** Every field that there is: one that is misspelt would be passed over without a word. */
+const PLAN_FIELDS = Object.keys({
+  totalRoi: 1,
+  readRoi: 1,
+  writeRoi: 1,
+  fit: 1,
+  readWriteConflict: 1,
+  requires: 1,
+  writes: 1,
+} satisfies Record<keyof TaskPlan, 1>)
 
 interface TaskPlanning {
   readonly arrays: PlanArrays

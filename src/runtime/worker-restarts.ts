@@ -1,4 +1,5 @@
 import type { WorkerExit } from '../ports/worker-launcher.ts'
+import { messageAndPlace } from './error-place.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { Pool, RunningTask, Session } from './session.ts'
 
@@ -59,8 +60,10 @@ export class WorkerRestarts {
       return Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.max(0, counts ? restarts : restarts - 1))
     }
     const blamed = task === undefined ? session.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
-    const last = session.killed?.message ?? exit.reason
-    const output = exit.lastOutput === '' ? '' : `\n${exit.lastOutput}`
+    const { killed } = session
+    const last = killed === undefined ? exit.reason : messageAndPlace(killed.message, killed.stack)
+    // What it printed is that same error once more, with its stack.
+    const output = killed !== undefined || exit.lastOutput === '' ? '' : `\n${exit.lastOutput}`
     for (const each of blamed) {
       if (each.error !== undefined) continue
       each.error = {
