@@ -36,6 +36,7 @@ export class BlockLedger {
       const outcome = outcomes[at] as Outcome
       const index = blocks[from + at] as number
       if (gone?.has(index)) continue
+      if ('ms' in outcome) session.workingMs += outcome.ms
       switch (outcome.status) {
         case 'done':
           task.averageMs = average(task.averageMs, outcome.ms)

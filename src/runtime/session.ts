@@ -85,6 +85,8 @@ export interface Session {
   /** Heartbeats in a row that did not come. */
   quiet: number
   host: string
+  /** How long its blocks took it, milliseconds. */
+  workingMs: number
   /** What it has needed, as it said last. */
   usage?: WorkerUsage
   /** When it came in for the first time, by the run's clock. */
@@ -141,6 +143,7 @@ export function createSession(number: number, key: string, pool: Pool, isJoined:
     saidGoodbye: false,
     hadLease: false,
     completed: 0,
+    workingMs: 0,
     quiet: 0,
     isMakingRoom: false,
     idleSince: 0,

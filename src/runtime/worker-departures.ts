@@ -84,7 +84,6 @@ export class WorkerDepartures {
   endSession(session: Session, exit: WorkerExit): void {
     if (session.status === 'over') return
     session.status = 'over'
-    this.#tally.addNeeds(session)
     session.cancelTimeout?.()
     session.cancelAway?.()
     session.channel?.close()
@@ -97,6 +96,7 @@ export class WorkerDepartures {
     const isBlamed = !leftOrderly && !session.isMissed && this.#run.phase === 'running'
     this.#leases.loseLeases(session, isBlamed ? (session.killed ?? deathError(session, exit)) : undefined)
     this.#leases.freeResources(session)
+    this.#tally.addWorker(session)
     this.#restarts.replace(session, task, exit, isBlamed)
     this.#leases.handOut()
     this.#run.control.finishIfDone()

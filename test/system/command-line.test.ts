@@ -146,7 +146,7 @@ describe('the command', () => {
     assert.match(blocks, /^ {2}a block took \d[\d.]* ms: half of them at most .+, 95 % at most .+, the longest .+$/)
     assert.match(
       workers,
-      /^workers: \d+ % of their time in blocks; read \d+ kB, wrote 147 kB; at most \d+ MB of memory each$/,
+      /^workers: \d+ % of their time in blocks; read \d+ kB, wrote 147 kB; \d+ MB( to \d+ MB)? of memory each at the most$/,
     )
     assert.deepEqual(others, [''])
     assertPlain(stdout)

@@ -26,6 +26,7 @@ export type PictureEvent =
       readonly logFile?: string
     }
   | { readonly type: 'worker-died'; readonly workerId: string; readonly reason: string }
+  | { readonly type: 'worker-ended'; readonly workerId: string }
   | {
       readonly type: 'block-retried'
       readonly taskId: string
@@ -189,6 +190,12 @@ export class RunPicture {
         worker.leases.length = 0
         worker.reason = event.reason
         this.#tell(time, `Worker ${event.workerId} ended: ${event.reason}`)
+        return
+      }
+      case 'worker-ended': {
+        const worker = this.#worker(event.workerId)
+        worker.isThere = false
+        worker.leases.length = 0
         return
       }
       case 'block-retried': {

@@ -181,11 +181,22 @@ function describeTask(task: TaskResult, seconds: number): string {
 const describeBlocks = ({ blockMs: { mean, p50, p95, max } }: TaskResult): string =>
   `a block took ${showMs(mean)}: half of them at most ${showMs(p50)}, 95 % at most ${showMs(p95)}, the longest ${showMs(max)}`
 
-function describeWorkers({ seconds, workingSeconds, readBytes, writtenBytes, peakMemory }: WorkersResult): string {
+function describeWorkers({
+  seconds,
+  workingSeconds,
+  readBytes,
+  writtenBytes,
+  peakMemory,
+  each,
+}: WorkersResult): string {
   const share = Math.min(100, Math.round((workingSeconds / Math.max(seconds, 1e-3)) * 100))
   const parts = [`${share} % of their time in blocks`]
   if (readBytes + writtenBytes > 0) parts.push(`read ${showBytes(readBytes)}, wrote ${showBytes(writtenBytes)}`)
-  if (peakMemory > 0) parts.push(`at most ${showBytes(peakMemory)} of memory each`)
+  if (peakMemory > 0) {
+    const least = Math.min(...each.filter((worker) => worker.peakMemory > 0).map((worker) => worker.peakMemory))
+    const range = least < 0.95 * peakMemory ? `${showBytes(least)} to ${showBytes(peakMemory)}` : showBytes(peakMemory)
+    parts.push(`${range} of memory each at the most`)
+  }
   return `workers: ${parts.join('; ')}`
 }
 
