@@ -2,13 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
+import { z } from 'zod'
 import { memoryArray } from '../../src/adapters/memory/memory-array.ts'
 import type { ChunkedArray } from '../../src/ports/chunked-array.ts'
-import type { ClosureTask } from '../../src/runtime/define-task.ts'
+import { type ClosureTask, defineTask } from '../../src/runtime/define-task.ts'
+import { planPipeline } from '../../src/runtime/plan-pipeline.ts'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
+import { runPipeline } from '../../src/runtime/run-pipeline.ts'
 import { describeVolume, volumeArray } from '../../src/runtime/volume-array.ts'
-import { runInline } from '../support/inline-run.ts'
+import { noArrays, runInline } from '../support/inline-run.ts'
 import { memoryStore } from '../support/memory-store.ts'
+import { FakeNetwork, ManualClock, ManualWorker, settle } from './fake-network.ts'
 
 /** An array of ones or more where it was written, of which every chunk that goes is noted. */
 function watchedArray(path: string, length: number, chunk: number) {
@@ -154,6 +158,44 @@ describe('the array of a transient task', () => {
     const result = await runInline([failing], { workers: 2, arrays, maxRetries: 0 })
     assert.equal(result.ok, false)
     assert.deepEqual(Array.from(between.data), [0, 0, 0, 0, 0, 6, 7, 8, 0, 0, 0, 0])
+  })
+
+  it('keeps what a worker may still read that was lost and not seen to end', async () => {
+    const data = new Uint32Array(4).fill(1)
+    const between = memoryArray({ shape: [4], dtype: 'uint32', chunkShape: [1], data, path: 'between' })
+    const one = { offset: [0], shape: [1] }
+    const cut = { totalRoi: { offset: [0], shape: [4] }, readRoi: one, writeRoi: one, readWriteConflict: false }
+    const config = z.object({})
+    const setup = () => () => {}
+    const up = defineTask({ name: 'up', config, setup, plan: () => ({ ...cut, writes: [describeVolume(between)] }) })
+    const down = defineTask({ name: 'down', config, setup, plan: () => cut })
+    const pipeline = await planPipeline([down({}, { after: [up({}, { transient: true })] })], { arrays: noArrays })
+    const [network, clock] = [new FakeNetwork(), new ManualClock()]
+    const arrays = memoryStore({ between })
+    const result = runPipeline(pipeline, { workers: 1, clock, launcherOf: () => undefined, listener: network, arrays })
+    const lost = new ManualWorker(network)
+    await settle()
+    while (lost.unfinished?.taskId === 'up') {
+      lost.finish(lost.unfinished)
+      await settle()
+    }
+    const [stray] = lost.last('lease').blocks as [number]
+    lost.channel.close()
+    await clock.pass(10_000)
+    const other = new ManualWorker(network)
+    await settle()
+    for (let lease = other.unfinished; lease !== undefined; lease = other.unfinished) {
+      other.finish(lease)
+      await settle()
+    }
+    other.send({ type: 'goodbye' })
+    other.channel.close()
+    await clock.pass(1000)
+    assert.ok((await result).ok)
+    assert.deepEqual(
+      Array.from(data),
+      [0, 1, 2, 3].map((index) => Number(index === stray)),
+    )
   })
 
   it('is refused where somebody would miss it', async () => {
