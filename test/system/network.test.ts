@@ -81,7 +81,7 @@ describe('bellis worker', () => {
     using elsewhere = temporaryFolder()
     const fixture = (name: string) => fileURLToPath(new URL(`../adapters/tcp/fixtures/${name}`, import.meta.url))
     const tls = ['--tls-cert', fixture('test-cert.pem'), '--tls-key', fixture('test-key.pem')]
-    let worker: Promise<{ code: unknown; stderr: string }> | undefined
+    let worker: Promise<{ code: unknown; stdout: string; stderr: string }> | undefined
     let token = ''
     const meanwhile = async (run: RunningCommand) => {
       await printed(run)
@@ -90,7 +90,7 @@ describe('bellis worker', () => {
       assert.equal(parseContext(text).fingerprint?.length, 64)
       const home = join(folder.path, '.bellis')
       assert.equal(statSync(join(home, readdirSync(home)[0] as string, 'context')).mode & 0o777, 0o600)
-      worker = bellis(['worker'], { cwd: elsewhere.path, env: { BELLIS_CONTEXT: text } })
+      worker = bellis(['worker', '--json'], { cwd: elsewhere.path, env: { BELLIS_CONTEXT: text } })
       await until('blocks are done', () => chunksIn(join(folder.path, 'out.zarr/s')) > 5)
       for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
         const line = join('/proc', pid, 'cmdline')
@@ -102,6 +102,8 @@ describe('bellis worker', () => {
     assert.equal(run.code, 0, run.stderr)
     const joined = await worker
     assert.equal(joined?.code, 0, joined?.stderr)
+    const { ok, blocks } = JSON.parse(joined?.stdout ?? '')
+    assert.ok(ok && blocks > 0 && blocks < BLOCKS, joined?.stdout)
     assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
     assert.match(token, /^[0-9a-f]{32}$/)
     const kept = readdirSync(folder.path, { recursive: true, withFileTypes: true })
