@@ -163,6 +163,22 @@ describe('the documents', () => {
     }
   })
 
+  it('show command lines for clusters that a plan of them takes', async () => {
+    const cwd = folderWithSample()
+    for (const path of ['out.zarr/raw', 'out.zarr/volumes/raw']) {
+      const { code, stderr } = await bellis(['convert', 'sample.hdf/volumes/raw', path, '--quiet'], { cwd })
+      assert.equal(code, 0, stderr)
+    }
+    const lines = documents().flatMap(({ path, blocks }) =>
+      blocks
+        .filter(({ language }) => language === 'text')
+        .flatMap(({ text }) => text.split('\n').filter((line) => /^bellis (smooth|convert) .*--pool/.test(line)))
+        .map((line) => ({ path, command: parseCommand(`${line} --dry-run`) })),
+    )
+    for (const { path, command } of lines) await runDocumented(path, command, cwd)
+    assert.ok(lines.length >= 3)
+  })
+
   it('name every package, every folder, every flag and every export', async () => {
     const textOf = (path: string) => readFileSync(pathOf(path), 'utf8')
     const packages = textOf('docs/DEPENDENCIES.md')
