@@ -89,6 +89,8 @@ describe('a worker', () => {
   it('that is killed, again and again and with all others at once, is replaced, and the result is right', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
+    // Many, so that it is not over before all were killed.
+    const args = smoothTo('out.zarr/s', '--block-write', '4,12,12')
     let killed = 0
     const killWhenBusy = async (pid: number, all: boolean) => {
       const workers = await until('two workers run', () => {
@@ -105,11 +107,11 @@ describe('a worker', () => {
     }
     const meanwhile = async ({ pid }: RunningCommand) => {
       for (const all of [false, false, false, true]) await killWhenBusy(pid, all)
-      assert.ok(chunksIn(output) < 256, 'the run was over before all were killed')
+      assert.ok(chunksIn(output) < 2048, 'the run was over before all were killed')
     }
-    const { code, stdout, stderr } = await bellis(smoothTo('out.zarr/s'), { cwd: folder.path, meanwhile })
+    const { code, stdout, stderr } = await bellis(args, { cwd: folder.path, meanwhile })
     assert.equal(code, 0, stderr)
-    assert.match(stdout, /smooth: 256 of 256 blocks/)
+    assert.match(stdout, /smooth: 2048 of 2048 blocks/)
     assert.equal(stderr.match(/worker w\d+ ended \(killed by SIGKILL\); it is replaced/g)?.length, killed)
     assert.equal(await hashVoxels(output), SMOOTHED)
   })
@@ -281,7 +283,8 @@ describe('a coordinator', () => {
       begun = performance.now()
       process.kill(-pid, 'SIGINT')
     }
-    const args = smoothTo('out.zarr/s')
+    // Many, so that it is not over before this test has looked.
+    const args = smoothTo('out.zarr/s', '--block-write', '4,12,12')
     const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
     assert.ok(performance.now() - begun < 8_000, 'it takes seconds')
     assert.equal(code, 130, stderr)
@@ -291,7 +294,7 @@ describe('a coordinator', () => {
     assert.deepEqual(stillRunning(workers), [])
 
     const interrupted = contentsOf(output)
-    assert.ok(chunksIn(output) < 256)
+    assert.ok(chunksIn(output) < 2048)
     const again = await bellis(args, { cwd: folder.path })
     assert.equal(again.code, 0, again.stderr)
     assert.equal(await hashVoxels(output), SMOOTHED)
