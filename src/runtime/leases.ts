@@ -4,6 +4,7 @@ import type { Outcome, WireRois, WireTask } from '../core/protocol/messages.ts'
 import { leaseSize, MAX_LEASE_BLOCKS } from '../core/scheduling/lease-size.ts'
 import type { BlockLedger } from './block-ledger.ts'
 import type { PlannedTask } from './plan-pipeline.ts'
+import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import { isOnItsOwn, type Lease, type RunningTask, type Session } from './session.ts'
 import { TimeLimits } from './time-limits.ts'
@@ -25,6 +26,7 @@ export class Leases {
   readonly timeLimits: TimeLimits
   readonly #run: RunningPipeline
   readonly #ledger: BlockLedger
+  readonly #tally: RunTally
   readonly #endWorker: LeasesOptions['endWorker']
   readonly #onChange: LeasesOptions['onChange']
   readonly #resources: WorkerResources
@@ -33,9 +35,10 @@ export class Leases {
   /** How many of the workers that hold a lease were started by this run. */
   #busyLaunched = 0
 
-  constructor(run: RunningPipeline, ledger: BlockLedger, { endWorker, onChange }: LeasesOptions) {
+  constructor(run: RunningPipeline, ledger: BlockLedger, tally: RunTally, { endWorker, onChange }: LeasesOptions) {
     this.#run = run
     this.#ledger = ledger
+    this.#tally = tally
     this.#endWorker = endWorker
     this.#onChange = onChange
     this.#resources = new WorkerResources(run.options.resources, run.tasks)
@@ -155,6 +158,7 @@ export class Leases {
 
   #tellLease({ id: workerId }: Session, lease: Lease): void {
     this.#run.events.emit({ type: 'blocks-leased', taskId: lease.task.id, indices: restOf(lease), workerId })
+    this.#tally.tellProgress()
   }
 
   #addLease(session: Session, lease: Lease): void {

@@ -44,7 +44,7 @@ class Coordinator implements RunControl {
     this.#tally = new RunTally(this.#run)
     this.#saver = new SessionSaver(this.#run)
     this.#transients = new TransientArrays(this.#run)
-    this.#leases = new Leases(this.#run, new BlockLedger(this.#run, this.#tally, this.#transients), {
+    this.#leases = new Leases(this.#run, new BlockLedger(this.#run, this.#tally, this.#transients), this.#tally, {
       endWorker: (session, reason) => this.#departures.endWorker(session, reason),
       onChange: () => this.#saver.note(),
     })

@@ -96,8 +96,8 @@ export class WorkerDepartures {
     const isBlamed = !leftOrderly && !session.isMissed && this.#run.phase === 'running'
     this.#leases.loseLeases(session, isBlamed ? (session.killed ?? deathError(session, exit)) : undefined)
     this.#leases.freeResources(session)
-    this.#tally.addWorker(session)
     this.#restarts.replace(session, task, exit, isBlamed)
+    this.#tally.addWorker(session)
     this.#leases.handOut()
     this.#run.control.finishIfDone()
   }

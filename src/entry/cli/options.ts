@@ -25,6 +25,7 @@ export interface RunFlags extends CommonOptions {
   readonly maxRetries?: number
   readonly timeout?: number
   readonly events?: string
+  readonly metrics?: { readonly host: string; readonly port: number }
   readonly db?: string
   readonly fsync?: boolean
   readonly overwrite?: boolean
@@ -70,6 +71,11 @@ export const runOptions = (command: Command): Command =>
     .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
     .option('--timeout <seconds>', 'what one block may take (default: no limit)', seconds)
     .option('--events <file>', 'write everything that happens to a file, a line of JSON each')
+    .option(
+      '--metrics <[host:]port>',
+      'serve numbers for Prometheus there (host: 127.0.0.1, this machine alone)',
+      hostAndPort,
+    )
     .option(
       '--db <url>',
       "where progress is kept: mongodb://… (default: what BELLIS_DB says, else SQLite in the run's folder)",
@@ -144,6 +150,15 @@ function seconds(text: string): number {
   // A timer takes at most 2^31 ms.
   if (value > 0 && value <= 2_000_000) return value
   throw new InvalidArgumentError('It must be a number of seconds above 0.')
+}
+
+/** `9464`, `0.0.0.0:9464`, `[::1]:9464`. */
+function hostAndPort(text: string): { host: string; port: number } {
+  const [, host, port = ''] = /^(?:(\[[\da-f:.]+\]|[\w.-]+):)?(\d{1,5})$/i.exec(text) ?? []
+  if (port !== '' && Number(port) < 65_536) {
+    return { host: (host ?? '127.0.0.1').replace(/^\[|\]$/g, ''), port: Number(port) }
+  }
+  throw new InvalidArgumentError('It must be a port, or an address and a port, such as 9464 or 0.0.0.0:9464.')
 }
 
 /** Amounts by name, `cpu=32,gpu=8`. */

@@ -12,6 +12,7 @@ import { withoutCredentials } from '../progress-place.ts'
 import { execute, planTasks, type RunOptions } from '../run.ts'
 import { runFolder } from '../run-place.ts'
 import { readRunState } from '../run-state.ts'
+import { serveMetrics } from '../serve-metrics.ts'
 import type { UserCodeWatch } from '../user-code.ts'
 import type { Invitation } from '../worker-pool.ts'
 import { openPage } from './open-page.ts'
@@ -73,6 +74,8 @@ async function runWithSignals(
   if (!flags.quiet) events.listen(display.receive)
   using _written =
     flags.events === undefined ? undefined : writeEvents(flags.events, events, (message) => warn(flags, message))
+  await using metrics = flags.metrics === undefined ? undefined : await serveMetrics(flags.metrics, events)
+  if (metrics !== undefined && !flags.quiet) process.stderr.write(`Metrics: ${metrics.address}\n`)
   const stopping = new AbortController()
   watch?.signal.addEventListener('abort', () => stopping.abort())
   const onSignal = () => {
