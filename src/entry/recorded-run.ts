@@ -132,6 +132,6 @@ class LinkRelay {
   }
   readonly listen = (receive: (link: StoreLink) => void): void => {
     this.#receive = receive
-    if (this.#last?.status === 'lost') receive(this.#last)
+    if (this.#last !== undefined && this.#last.status !== 'back') receive(this.#last)
   }
 }

@@ -113,7 +113,7 @@ export type RunEvent =
   | ({ readonly type: 'worker-ended' } & WorkerUse)
   | ({ readonly type: 'jobs' } & JobsReport)
   /** Where progress is kept is out of reach, and no block is handed out, or it is back. */
-  | ({ readonly type: 'store' } & StoreLink)
+  | ({ readonly type: 'store' } & Exclude<StoreLink, { readonly status: 'slow' }>)
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
   | {

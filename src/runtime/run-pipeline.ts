@@ -102,9 +102,13 @@ class Coordinator implements RunControl {
     }
     if (progress?.failed.aborted) fail()
     progress?.failed.addEventListener('abort', fail, { once: true })
+    let wasLost = false
     progress?.onLink((link) => {
-      this.#run.isPaused = link.status === 'lost'
-      this.#run.events.emit({ type: 'store', ...link })
+      this.#run.isPaused = link.status !== 'back'
+      if (link.status === 'lost' || (link.status === 'back' && wasLost)) {
+        wasLost = link.status === 'lost'
+        this.#run.events.emit({ type: 'store', ...link })
+      }
       // Those that have come back with nothing left to do meanwhile, too.
       for (const session of this.#run.sessions.values()) this.#leases.feed(session)
       this.#leases.handOut()
