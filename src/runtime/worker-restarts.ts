@@ -59,6 +59,7 @@ export class WorkerRestarts {
       }
       return Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.max(0, counts ? restarts : restarts - 1))
     }
+    if (this.#isFineElsewhere(session, task)) return MAX_RESTART_MS
     const blamed = task === undefined ? session.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
     const { killed } = session
     const last = killed === undefined ? exit.reason : messageAndPlace(killed.message, killed.stack)
@@ -74,6 +75,17 @@ export class WorkerRestarts {
       this.#run.events.emit({ type: 'task-abandoned', taskId: each.id, error: each.error })
     }
     return session.pool.tasks.every((each) => this.#run.isOver(each)) ? undefined : 0
+  }
+
+  /**
+   * Whether it was not at a block yet, while another worker of its kind is at one: it may be its machine that has no such data,
+   * and a node of a cluster on which all jobs fail at once, so that it is free for the next, must not end what the others do.
+   */
+  #isFineElsewhere({ pool, setUp }: Session, task: RunningTask | undefined): boolean {
+    if (task !== undefined && setUp.has(task)) return false
+    const isAtOne = (other: Session) =>
+      other.leases.some(({ task: its }) => other.setUp.has(its) && (task === undefined || its === task))
+    return [...this.#run.busy].some((other) => other.pool === pool && isAtOne(other))
   }
 
   #restartAfter({ pool }: Session, ms: number): void {

@@ -115,6 +115,47 @@ describe('a task that no worker can set up', () => {
   })
 })
 
+describe('a machine on which a task can’t be set up', () => {
+  for (const how of ['finishes', 'dies'] as const) {
+    it(`does not end the task while a worker elsewhere is at its block, and that one ${how}`, async () => {
+      const { clock, seen, started, result, comeIn, finishAll } = await startRun(
+        { a: 4 },
+        { workers: 2, maxRetries: 0 },
+      )
+      const [first] = started as [Started]
+      const busy = await comeIn(first)
+      busy.send({ type: 'task-ready', taskId: 'a' })
+      const failThere = async () => {
+        const there = started.at(-1) as Started
+        const worker = await comeIn(there)
+        worker.send({ type: 'setup-failed', taskId: 'a', error: { code: 'SETUP_FAILED', message: 'no /data' } })
+        worker.send({ type: 'goodbye' })
+        worker.channel.close()
+        await settle()
+        there.exit('exit code 1')
+        await clock.pass(30_000)
+        busy.send({ type: 'heartbeat' })
+      }
+      for (let turn = 0; turn < 12; turn++) await failThere()
+      assert.equal(eventsOf(seen, 'worker-died').length, 12)
+      assert.deepEqual(eventsOf(seen, 'task-abandoned'), [])
+      if (how === 'finishes') {
+        await finishAll(busy)
+        for (const { exit } of started) exit('exit code 0')
+        assert.ok((await result).ok)
+        return
+      }
+      first.exit('killed by SIGKILL')
+      await clock.pass(2000)
+      await failThere()
+      assert.equal(eventsOf(seen, 'task-abandoned').length, 1)
+      for (const { exit } of started) exit('exit code 0')
+      await clock.pass(30_000)
+      assert.equal((await result).ok, false)
+    })
+  }
+})
+
 describe('workers that die without a block at hand', () => {
   it('end no run in which blocks get done meanwhile, also where a task has not had its turn yet', async () => {
     const { clock, seen, started, result, comeIn, finishAll } = await startRun({ a: 30, b: 5 }, { workers: 2 })
