@@ -43,6 +43,7 @@ async function start(): Promise<void> {
   } as Parameters<typeof setupDefaultViewer>[0])
   if (!hash.startsWith('#!')) viewer.state.restoreState(neuroglancerState(view, base, area()))
   describe(view)
+  tellOfNothing(view)
   keepTabs()
   bindLayouts(viewer, view)
   element('fit').addEventListener('click', () => fit(viewer, view))
@@ -76,12 +77,23 @@ function describe({ layers }: View): void {
       const name = document.createElement('b')
       name.textContent = layer.name
       const facts = document.createElement('span')
-      const only = layer.only === undefined ? '' : `; every voxel that was looked at is ${layer.only}`
-      facts.textContent = `${layer.shape.join(' × ')} ${layer.dtype}, ${layer.voxelSize}${only}`
+      facts.textContent = `${layer.shape.join(' × ')} ${layer.dtype}, ${layer.voxelSize}`
       item.title = `${layer.path}\n${layer.kind}, ${facts.textContent}`
       item.append(name, ' ', facts)
       return item
     }),
+  )
+}
+
+/** A black picture is no answer to whether there is something in it. */
+function tellOfNothing({ layers }: View): void {
+  const plain = layers.filter(({ only }) => only !== undefined)
+  if (plain.length === 0) return
+  const values = [...new Set(plain.map(({ only }) => only))].join(' or ')
+  showMessage(
+    `${plain.map(({ name }) => name).join(', ')}: every voxel that was looked at is ${values}.`,
+    'There may be nothing in it yet; reload the page when there is.',
+    'note',
   )
 }
 
@@ -152,7 +164,7 @@ function showConnection(connection: Connection): void {
     case 'unreadable':
       showMessage(
         `${connection.layers.join(', ')}: ${connection.chunks === 1 ? 'a chunk' : `${connection.chunks} chunks`} of what is seen can’t be read.`,
-        'There the picture has a hole. Where bellis runs it says which file is corrupt, if it was the one to read it; bellis info and a copy by bellis convert find the others.',
+        'There the picture has a hole. Copying the dataset with bellis convert names the file, if bellis has not said it where it runs.',
       )
       return
     case 'stopped':
@@ -172,7 +184,8 @@ function showConnection(connection: Connection): void {
   }
 }
 
-function showMessage(what: string, then: string): void {
+function showMessage(what: string, then: string, kind: 'alert' | 'note' = 'alert'): void {
+  element('message').dataset.kind = kind
   element('what').textContent = what
   element('then').textContent = then
   element('message').hidden = false

@@ -443,6 +443,16 @@ describe('the page that bellis show serves, in a browser', () => {
     await message.getByText('does not answer any more').waitFor()
   })
 
+  it('says when there is nothing to be seen', async (t) => {
+    const dataset = path('nothing.zarr')
+    await (await createArray(dataset, { shape, dtype: 'uint8' })).close()
+    await make(path('something.zarr'), bytes(), { shape, dtype: 'uint8' })
+    const message = async (name: string) =>
+      (await show(t, [{ path: path(name) }]))?.page.getByText('every voxel that was looked at is 0').isVisible()
+    if (browser === undefined) return void (await browserOrSkip(t))
+    assert.deepEqual([await message('nothing.zarr'), await message('something.zarr')], [true, false])
+  })
+
   it('says when a part can’t be read, and draws the rest', async (t) => {
     const dataset = path('holes.zarr')
     await make(dataset, bytes(), { shape, dtype: 'uint8', chunkShape: [12, 25, 35] })
