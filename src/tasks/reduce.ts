@@ -37,13 +37,13 @@ export interface ReduceConfig {
   /** Zarr group that keeps each block's part of the result. */
   readonly output: string
   /** Bins of the histogram. @default no histogram */
-  readonly bins?: number
+  readonly bins?: number | undefined
   /** Of the histogram. @default what the type holds, for bool and integers of 8 and 16 bits */
-  readonly range?: [low: number, high: number]
+  readonly range?: [low: number, high: number] | undefined
   /** Look at this region alone: `offset:shape` in nm. @default all of it */
-  readonly roi?: string
+  readonly roi?: string | undefined
   /** Voxels of a block. @default about 128 a side */
-  readonly block?: number[]
+  readonly block?: number[] | undefined
 }
 type Config = z.output<typeof reduceConfig>
 

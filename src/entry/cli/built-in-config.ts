@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { z } from 'zod'
 import { type ConfigSchema, parseConfig } from '../../runtime/define-task.ts'
 import { configFields, givenConfig, strayVariables } from './config-flags.ts'
 import type { RunFlags } from './options.ts'
@@ -18,7 +19,7 @@ export function builtInConfig<Schema extends ConfigSchema>(
   { options: { name = 'task', config } }: BuiltInTask<Schema>,
   command: Command,
   words: Readonly<Record<string, string>>,
-): Record<string, unknown> & { readonly input: string; readonly output: string } {
+): z.input<Schema> {
   const flags = command.opts<RunFlags & { readonly config?: string }>()
   const fields = configFields(config, new Command(), name)
   for (const variable of strayVariables(fields, process.env)) {
@@ -26,7 +27,7 @@ export function builtInConfig<Schema extends ConfigSchema>(
   }
   const others = fields.filter((field) => !(field.name in words))
   const { values, nameOf } = givenConfig(others, command, flags.config, process.env)
-  const all = { ...values, ...words } as ReturnType<typeof builtInConfig>
+  const all = { ...values, ...words }
   parseConfig(config, all, name, nameOf)
-  return all
+  return all as z.input<Schema>
 }

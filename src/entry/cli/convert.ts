@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { convert } from '../tasks.ts'
 import { builtInConfig } from './built-in-config.ts'
-import { type RunFlags, runOptions, voxelShape } from './options.ts'
+import { configOption, type RunFlags, runOptions, voxelShape } from './options.ts'
 import { runTasks } from './run-tasks.ts'
 
 /** `bellis convert` @param always flags that are set whatever the user says */
@@ -16,11 +16,7 @@ export function convertCommand(always: RunFlags = {}): Command {
     .option('--codec <name>', 'compression, NAME[:level]: raw, gzip, zstd, blosc, blosc-zstd, … (default: zstd:3)')
     .addOption(new Option('--zarr-format <version>', 'version of the Zarr format (default: 3)').choices(['2', '3']))
     .option('--roi <offset:shape>', 'only this region, in nm: 0,0,0:1000,400,400')
-  return runOptions(command)
-    .option(
-      '--config <file>',
-      "JSON file with fields of the task's configuration; a flag, or BELLIS_CONFIG_<FIELD>, goes before it",
-    )
+  return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis convert sample.hdf/volumes/raw out.zarr/volumes/raw --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
       await runTasks([convert(builtInConfig(convert, command, { input, output }))], { ...flags, ...always })

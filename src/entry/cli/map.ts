@@ -1,14 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { DTYPES, type DType } from '../../core/array/dtype.ts'
+import { DTYPES } from '../../core/array/dtype.ts'
 import { map } from '../tasks.ts'
-import { given, type RunFlags, runOptions } from './options.ts'
+import { builtInConfig } from './built-in-config.ts'
+import { configOption, type RunFlags, runOptions } from './options.ts'
 import { runTasks } from './run-tasks.ts'
-
-interface MapFlags extends RunFlags {
-  readonly expr: string
-  readonly with?: Readonly<Record<string, string>>
-  readonly dtype?: DType
-}
 
 /** `bellis map` @param always flags that are set whatever the user says */
 export function mapCommand(always: RunFlags = {}): Command {
@@ -16,7 +11,7 @@ export function mapCommand(always: RunFlags = {}): Command {
     .description('Makes a volume of an expression over voxels: 255 - x, x > 128, mask ? x : 0.')
     .argument('<src>', 'dataset whose voxels are x: out.zarr/volumes/raw')
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/inverted')
-    .requiredOption('--expr <expression>', 'what becomes of a voxel x')
+    .option('--expr <expression>', 'what becomes of a voxel x')
     .option(
       '--with <name=dataset>',
       'a further dataset for the expression, by its name there; several times',
@@ -25,7 +20,7 @@ export function mapCommand(always: RunFlags = {}): Command {
     .addOption(
       new Option('--dtype <type>', "type of the output (default: bool for comparisons, else src's)").choices(DTYPES),
     )
-  return runOptions(command)
+  return configOption(runOptions(command))
     .addHelpText(
       'after',
       `
@@ -36,9 +31,8 @@ halves to the even one, and cut to the range of the type.
 Example:
   $ bellis map out.zarr/volumes/raw out.zarr/volumes/inverted --expr "255 - x"`,
     )
-    .action(async (input: string, output: string, flags: MapFlags) => {
-      const { expr, dtype } = flags
-      await runTasks([map({ input, output, expr, ...given({ with: flags.with, dtype }) })], { ...flags, ...always })
+    .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
+      await runTasks([map(builtInConfig(map, command, { input, output }))], { ...flags, ...always })
     })
 }
 

@@ -90,6 +90,13 @@ export const runOptions = (command: Command): Command =>
     .option('--dashboard-port <n>', 'at which port (default: the same as before, or one that is free)', portNumber)
     .option('--no-open', "only say the page's address, open no browser")
 
+/** Of the commands of built-in tasks: see `builtInConfig`. */
+export const configOption = (command: Command): Command =>
+  command.option(
+    '--config <file>',
+    "JSON file with fields of the task's configuration; a flag, or BELLIS_CONFIG_<FIELD>, goes before it",
+  )
+
 /** The options of a run that the flags say. */
 export const runOptionsOf = (flags: RunFlags): RunOptions => {
   const { workers, pool, slurm, sge, host, port, resources, maxRetries, timeout, overwrite, runDir, fsync } = flags

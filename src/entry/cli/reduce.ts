@@ -4,15 +4,12 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { runsHome } from '../run-place.ts'
 import { type ReduceConfig, type Reduction, readReduction, reduce } from '../tasks.ts'
-import { anyNumber, given, type RunFlags, runOptions, voxelShape, wholeNumber } from './options.ts'
+import { builtInConfig } from './built-in-config.ts'
+import { anyNumber, configOption, type RunFlags, runOptions, voxelShape, wholeNumber } from './options.ts'
 import { type Conclusion, runTasks } from './run-tasks.ts'
 
 interface ReduceFlags extends RunFlags {
   readonly parts?: string
-  readonly bins?: number
-  readonly range?: [number, number]
-  readonly roi?: string
-  readonly block?: number[]
 }
 
 /** `bellis reduce` @param always flags that are set whatever the user says */
@@ -25,19 +22,19 @@ export function reduceCommand(always: RunFlags = {}): Command {
     .option('--roi <offset:shape>', 'only this region, in nm: 0,0,0:1000,400,400')
     .option('--block <z,y,x>', 'voxels of a block (default: about 128 a side)', voxelShape)
     .option('--parts <group>', 'Zarr group that keeps the parts of the blocks (default: in .bellis, until it is done)')
-  return runOptions(command)
+  return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis reduce out.zarr/volumes/raw --bins 16')
-    .action(async (input: string, flags: ReduceFlags) => {
-      const { bins, range, roi, block } = flags
-      const config = { input, ...given({ bins, range, roi, block }) }
-      if (flags.parts !== undefined) {
-        await run({ ...config, output: flags.parts }, { ...flags, ...always })
+    .action(async (input: string, flags: ReduceFlags, command: Command) => {
+      const { parts, ...given } = flags
+      const config = builtInConfig(reduce, command, { input, output: parts ?? '' })
+      if (parts !== undefined) {
+        await run(config, { ...given, ...always })
         return
       }
       const output = join(runsHome(flags.runDir), `reduce-${hashOf(config)}.zarr`)
       // What is kept until the result is there, and no longer: a volume that has changed is to be looked at anew.
       const isFresh = !existsSync(output)
-      const result = await run({ ...config, output }, { ...flags, ...(isFresh ? { overwrite: true } : {}), ...always })
+      const result = await run({ ...config, output }, { ...given, ...(isFresh ? { overwrite: true } : {}), ...always })
       if (result?.ok) rmSync(output, { recursive: true })
     })
 }

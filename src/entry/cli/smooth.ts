@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { smooth } from '../tasks.ts'
 import { builtInConfig } from './built-in-config.ts'
-import { numberOrList, type RunFlags, runOptions, voxelShape } from './options.ts'
+import { configOption, numberOrList, type RunFlags, runOptions, voxelShape } from './options.ts'
 import { runTasks } from './run-tasks.ts'
 
 /** `bellis smooth` @param always flags that are set whatever the user says */
@@ -22,11 +22,7 @@ export function smoothCommand(always: RunFlags = {}): Command {
     )
     .option('--block-read <z,y,x>', 'voxels that a block reads (default: what sigma needs)', voxelShape)
     .option('--block-write <z,y,x>', 'voxels that a block writes', voxelShape)
-  return runOptions(command)
-    .option(
-      '--config <file>',
-      "JSON file with fields of the task's configuration; a flag, or BELLIS_CONFIG_<FIELD>, goes before it",
-    )
+  return configOption(runOptions(command))
     .addHelpText(
       'after',
       '\nExample:\n  $ bellis smooth out.zarr/volumes/raw out.zarr/volumes/smoothed --sigma 2 --workers 4',
