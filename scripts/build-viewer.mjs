@@ -23,7 +23,7 @@ export async function buildViewer(root) {
     entryPoints: {
       'js/main': join(root, 'src', 'viewer', 'main.ts'),
       'js/dashboard': join(root, 'src', 'viewer', 'dashboard.ts'),
-      'js/chunk_worker.bundle': join(neuroglancer, 'chunk_worker.bundle.js'),
+      'js/chunk_worker.bundle': join(root, 'src', 'viewer', 'chunk-worker.ts'),
       'async_computation.bundle': join(neuroglancer, 'async_computation.bundle.js'),
     },
     outdir: staging,

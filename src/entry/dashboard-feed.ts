@@ -19,6 +19,8 @@ interface Client extends FeedClient {
 export interface DashboardFeedOptions {
   /** @see RunSummary.volumes */
   volumes(): number
+  /** Until browsers have fetched what they still want of the volumes, or that takes too long. */
+  untilQuiet(): Promise<void>
   readonly onError: (error: unknown) => void
 }
 
@@ -72,6 +74,7 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
     if (this.#clients.size > 0) {
       await this.#tell(true)
       this.#send('summary', this.#summary())
+      await this.#options.untilQuiet()
       this.#send('bye', '{}')
     }
     this.#isOver = true

@@ -7,6 +7,7 @@ import type { RunDescription } from '../core/board/summary.ts'
 import type { LiveTree, Resource } from '../ports/resource.ts'
 import { jsonResource, memoryResource } from '../runtime/virtual-zarr.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
+import { DashboardVolumes } from './dashboard-volumes.ts'
 import { readJson, writeWhole } from './run-files.ts'
 import { type FollowOptions, RunFollower } from './run-follower.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
@@ -43,8 +44,13 @@ export async function startDashboard(folder: string, options: DashboardOptions =
   await using opened = new AsyncDisposableStack()
   const follower = opened.use(new RunFollower(folder, options))
   const { onError = () => {} } = options
-  const feed = new DashboardFeed(follower, { volumes: () => 0, onError })
-  const server = opened.use(await listen(folder, options, contentOf(follower, feed)))
+  const volumes = opened.use(new DashboardVolumes(follower, onError))
+  const feed = new DashboardFeed(follower, {
+    volumes: () => volumes.version(),
+    untilQuiet: () => volumes.untilQuiet(),
+    onError,
+  })
+  const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes)))
   opened.use(feed)
   const all = opened.move()
   return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all.disposeAsync() }
@@ -89,7 +95,7 @@ const newToken = (): string => randomBytes(18).toString('base64url')
 const isAddress = (saved: Partial<SavedAddress> | undefined): saved is SavedAddress =>
   Number.isSafeInteger(saved?.port) && /^[\w-]{24}$/.test(saved?.token ?? '')
 
-function contentOf(follower: RunFollower, feed: DashboardFeed): LiveTree {
+function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: DashboardVolumes): LiveTree {
   const page = pageDocument('dashboard.html')
   const description = jsonResource(describe(follower))
   return {
@@ -106,7 +112,7 @@ function contentOf(follower: RunFollower, feed: DashboardFeed): LiveTree {
         case 'logs/2':
           return logResource(follower, second)
         default:
-          return undefined
+          return volumes.open(names)
       }
     },
   }

@@ -27,7 +27,7 @@ export type DashboardThreadMessage =
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
 
 /** What browsers may take to read the last of it. */
-const LAST_WORDS_MS = 2000
+const LAST_WORDS_MS = 6000
 
 /**
  * Serves a run's page from a thread of its own: whatever browsers ask, the run is not held up by it. What is shown it reads from the run's

@@ -63,7 +63,7 @@ export async function startViewer(
 }
 
 /** A dataset's arrays, finest first: all of its pyramid, or the one that it is. */
-async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
+export async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
   const { format, container, inner } = parseDatasetPath(path)
   const isZarr = format.name === 'zarr'
   const pyramid = isZarr ? await pyramidKeys(container, inner) : undefined
@@ -80,7 +80,8 @@ async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArr
   return levels
 }
 
-function viewOf(viewed: readonly ViewedDataset[], { position, layout = '4panel' }: ViewerOptions): View {
+/** What the page is told of datasets that lie under `data/0/`, `data/1/`, … */
+export function viewOf(viewed: readonly ViewedDataset[], { position, layout = '4panel' }: ViewerOptions): View {
   const names = layerNames(viewed.map(({ layer }) => layer.path))
   const axes = viewed
     .flatMap((dataset) => dataset.axes)

@@ -1,4 +1,5 @@
 import type { RunDescription, RunSummary } from '../core/board/summary.ts'
+import { STATE_CODE } from '../core/scheduling/state-map.ts'
 import { BlockTip } from './block-tip.ts'
 import { element, make, setText } from './elements.ts'
 import { FailureList, NoteList } from './event-lists.ts'
@@ -9,6 +10,7 @@ import { bindTabs } from './tabs.ts'
 import { TaskCard } from './task-card.ts'
 import { plural, showDuration, showNumber, showRate, showShare } from './text.ts'
 import { initialTheme, type Theme, toggleTheme } from './theme.ts'
+import { Volumes } from './volumes.ts'
 import { WorkerList } from './worker-list.ts'
 import './style.css'
 import './dashboard.css'
@@ -33,10 +35,14 @@ async function start(): Promise<void> {
   showLegend()
   const cards: TaskCard[] = []
   const model = new RunModel(description, {
-    states: (task, begin, end) => cards[task]?.changed(begin, end),
+    states: (task, begin, end, code) => {
+      cards[task]?.changed(begin, end)
+      if (code === STATE_CODE.completed) volumes.written(task, begin, end)
+    },
     summary: (summary) => update(summary),
     link: (link) => showLink(link, model),
   })
+  const volumes = new Volumes(model)
   const tip = new BlockTip(model)
   element('tasks').style.setProperty('--count', String(description.tasks.length))
   for (const [number, task] of description.tasks.entries()) {
@@ -61,6 +67,8 @@ async function start(): Promise<void> {
     workers.update(summary)
     failures.update(summary)
     notes.update(summary)
+    void volumes.update(summary.volumes)
+    if (summary.condition !== 'on') volumes.finish()
     const failed = summary.tasks.reduce((sum, task) => sum + task.failed, 0)
     setText(element('tab-failures'), failed === 0 ? 'Failed' : `Failed ${showNumber(failed)}`)
     if (failed > 0 && !hadFailures) tabs.select('tab-failures')
@@ -73,6 +81,7 @@ async function start(): Promise<void> {
     showTheme(toggleTheme())
     for (const card of cards) card.recolor()
     chart.draw()
+    volumes.recolor()
   })
 }
 

@@ -3,6 +3,7 @@ import { setupDefaultViewer } from 'neuroglancer/unstable/ui/default_viewer_setu
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
 import type { Layout, View } from '../core/view/view.ts'
 import { type Connection, watchConnection } from './connection.ts'
+import { keepTabs } from './keep-tabs.ts'
 import {
   type Arrangement,
   arrangementOf,
@@ -44,7 +45,7 @@ async function start(): Promise<void> {
   if (!hash.startsWith('#!')) viewer.state.restoreState(neuroglancerState(view, base, area()))
   describe(view)
   tellOfNothing(view)
-  keepTabs()
+  keepTabs(element('neuroglancer-container'))
   bindLayouts(viewer, view)
   element('fit').addEventListener('click', () => fit(viewer, view))
   bindTheme(viewer)
@@ -95,14 +96,6 @@ function tellOfNothing({ layers }: View): void {
     'There may be nothing in it yet; reload the page when there is.',
     'note',
   )
-}
-
-/** Neuroglancer keeps the Tab key inside its fields for the position, which nobody without a mouse would leave again. */
-function keepTabs(): void {
-  const keep = (event: KeyboardEvent) => {
-    if (event.key === 'Tab') event.stopPropagation()
-  }
-  element('neuroglancer-container').addEventListener('keydown', keep, { capture: true })
 }
 
 function bindLayouts(viewer: Viewer, view: View): void {

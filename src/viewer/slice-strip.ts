@@ -29,7 +29,7 @@ export class SliceStrip {
     this.#isStale = true
   }
 
-  /** Looks at every block once, where one has changed. @returns the slice where most is at work, or -1 */
+  /** Looks at every block once, where one has changed. @returns the slice where most is at work, else the last that is begun and not done, or -1 */
   draw(): number {
     if (this.#isStale) this.#count()
     this.#isStale = false
@@ -44,6 +44,7 @@ export class SliceStrip {
     const perSlice = this.#codes.length / length
     context.clearRect(0, 0, width, height)
     let most = -1
+    let begun = -1
     for (let slice = 0; slice < length; slice++) {
       const x = Math.floor((slice * width) / length)
       const w = Math.max(1, Math.floor(((slice + 1) * width) / length) - x - (width / length > 4 ? 1 : 0))
@@ -58,8 +59,9 @@ export class SliceStrip {
         context.fillRect(x, 0, w, 3)
       }
       if ((this.#working[slice] ?? 0) > (this.#working[most] ?? 0)) most = slice
+      if (done > 0 && done < height) begun = slice
     }
-    return most
+    return most < 0 ? begun : most
   }
 
   #count(): void {

@@ -9,6 +9,7 @@ import { startDashboard } from '../../src/entry/dashboard-server.ts'
 import { browserOrSkip } from '../support/browser.ts'
 import { bellis, type CommandResult, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
 import { until } from '../system/processes.ts'
+import { locate, readColors } from './open-page.ts'
 
 const chain = fileURLToPath(new URL('../system/tasks/gated-chain.ts', import.meta.url))
 const BLOCKS = 32
@@ -19,7 +20,9 @@ async function gatedRun() {
   const cwd = folder.path
   const options = { shape: [8, 64, 64], dtype: 'uint8', voxelSize: [40, 4, 4], chunkShape: [4, 16, 16] } as const
   const array = await createArray(join(cwd, 'in.zarr'), options)
-  await array.write(array.roi, new Uint8Array(8 * 64 * 64).fill(20))
+  // Odd columns are white, also with 100 more.
+  const voxels = Uint8Array.from({ length: 8 * 64 * 64 }, (_, i) => (i % 2 === 0 ? 20 : 120))
+  await array.write(array.roi, voxels)
   await array.close()
   /** Lets the blocks below an index go on. */
   const open = (task: 'Gaussian1' | 'Gaussian2', count: number) => {
@@ -82,6 +85,33 @@ async function untilStates(
   throw new Error(`${task} shows ${states.join(' ')}`)
 }
 
+interface PageViewer {
+  position: { value: Float32Array }
+}
+
+/** The volume at a section, whatever is written elsewhere. @param z voxels */
+async function holdVolume(page: Page, z: number): Promise<void> {
+  await page.locator('#volume[data-ready]').waitFor()
+  await page.getByRole('region', { name: 'The volume' }).getByRole('checkbox', { name: 'follow' }).uncheck()
+  await page.evaluate((z) => {
+    const { viewer } = window as unknown as { viewer: PageViewer }
+    viewer.position.value = Float32Array.of(32, 32, z)
+  }, z)
+}
+
+/** The colours of the first volume in the middle of its first and of its last block of the section, once they are as wanted. */
+async function untilColors(page: Page, wanted: (colors: readonly (string | undefined)[]) => boolean) {
+  let colors: (string | undefined)[] = []
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    const corners = { across: 'x', down: 'y', acrossVoxels: [9, 57], downVoxels: [8, 56] }
+    const all = await page.evaluate(readColors, await page.evaluate(locate, corners))
+    colors = [all[0], all[3]]
+    if (wanted(colors)) return colors
+    await new Promise((resume) => setTimeout(resume, 50))
+  }
+  throw new Error(`the volume shows ${colors.join(' ')}`)
+}
+
 const count = (states: readonly string[], state: string): number => states.filter((each) => each === state).length
 
 /** Slice 1 of 2 along z, whatever is at work elsewhere. */
@@ -127,12 +157,19 @@ describe('the page of a run, in a browser', () => {
       await card(page, 'Gaussian2')
         .getByText(/\d+ at work/)
         .waitFor()
+      // In the volume: what is written is there, and the states lie over what is not.
+      await holdVolume(page, 2.5)
+      const [done, pending] = await untilColors(page, ([first]) => first === 'ffffff')
+      assert.equal(done, 'ffffff')
+      assert.notEqual(pending, 'ffffff')
+      assert.notEqual(pending, '000000')
       run.open('Gaussian2', BLOCKS)
       run.open('Gaussian1', BLOCKS)
       for (const task of ['Gaussian1', 'Gaussian2']) {
         await untilStates(page, task, (states) => count(states, 'completed') === 16)
         await card(page, task).getByText('32 of 32 blocks').waitFor()
       }
+      await untilColors(page, (colors) => colors.every((color) => color === 'ffffff'))
       await page.getByRole('alert').getByText('All blocks are done').waitFor()
       await page.getByRole('status').getByText('finished').waitFor()
       assert.equal(await page.evaluate(() => 'isSamePage' in window), true)
@@ -176,13 +213,17 @@ describe('the page of a run, in a browser', () => {
     run.open('Gaussian2', BLOCKS)
     let ended: Promise<CommandResult> | undefined
     let kill = () => {}
+    t.after(() => kill())
     const begun = new Promise<void>((resolve, reject) => {
       ended = run.start([], async ({ pid }) => {
-        kill = () => process.kill(pid, 'SIGKILL')
+        kill = () => {
+          kill = () => {}
+          process.kill(pid, 'SIGKILL')
+        }
         resolve(
           until(
             'the run is on',
-            () => existsSync(join(run.cwd, '.bellis')) && existsSync(join(run.runFolder(), 'history')),
+            () => existsSync(join(run.cwd, '.bellis')) && existsSync(join(run.runFolder(), 'history', '000001')),
           ).then(() => {}),
         )
       })
@@ -225,6 +266,8 @@ describe('the page of a run, in a browser', () => {
     const [first, second] = [await shownStates(page, 'Gaussian1', 4, 4), await shownStates(page, 'Gaussian2', 4, 4)]
     assert.deepEqual([first[3], count(first, 'completed')], ['failed', 15])
     assert.deepEqual([second[3], count(second, 'completed')], ['orphaned', 15])
+    // Neuroglancer takes the focus where the pointer is when it comes.
+    await page.locator('#volume[data-ready]').waitFor()
     // The list of failures comes to the front by itself; from it one gets to the block on the map.
     const failures = page.getByRole('tabpanel', { name: /^Failed 2/ })
     await failures.getByText('no such neuron in 20').waitFor()

@@ -133,7 +133,7 @@ interface Point {
 }
 
 /** Where the middle of each voxel is on the canvas; undefined outside the first panel. Runs in the page. */
-function locate({ across, down, acrossVoxels, downVoxels }: Plane): (Point | undefined)[] {
+export function locate({ across, down, acrossVoxels, downVoxels }: Plane): (Point | undefined)[] {
   const { viewer } = window as unknown as { viewer: PageViewer }
   const [panel] = [...viewer.display.panels]
   viewer.display.draw()
@@ -157,7 +157,7 @@ function locate({ across, down, acrossVoxels, downVoxels }: Plane): (Point | und
 }
 
 /** Runs in the page. */
-function readColors(points: readonly (Point | undefined)[]): (string | undefined)[] {
+export function readColors(points: readonly (Point | undefined)[]): (string | undefined)[] {
   const { display } = (window as unknown as { viewer: PageViewer }).viewer
   display.draw()
   const flat = document.createElement('canvas')

@@ -25,8 +25,6 @@ export interface DescribedBoardTask {
   readonly grid: BlockGridOptions
   /** Whether the states of its blocks are told; else there are too many. */
   readonly hasMap: boolean
-  /** The layer of the volume that it writes. */
-  readonly layer?: string
 }
 
 /**
@@ -115,9 +113,21 @@ export interface BlockDetails {
   readonly attempts?: number
 }
 
-/** The layers of a run's volumes, and those of its blocks' states. */
+/** The layers of a run's volumes, those that it writes behind those that it reads, and those of its blocks' states. */
 export interface DashboardView extends View {
+  readonly outputs: readonly OutputLayer[]
   readonly states: readonly StatesLayer[]
+}
+
+/** Which part of which layer a task writes. */
+export interface OutputLayer {
+  readonly task: number
+  /** Its place among the layers, and the level of its pyramid. */
+  readonly layer: number
+  readonly level: number
+  /** Where voxel 0 begins and what a voxel measures, in the task's unit, slowest axis first, without channels. */
+  readonly offset: readonly number[]
+  readonly voxelSize: readonly number[]
 }
 
 /** The states of a task's blocks as a volume of one voxel per block. */

@@ -31,7 +31,9 @@ export const step = defineTask({
   async setup({ folder, input, output, fail }, { arrays }) {
     const [source, target] = [await arrays.open(input), await arrays.open(output, { mode: 'r+' })]
     return async ({ index, taskId, readRoi, writeRoi }) => {
-      while (open(folder, taskId) <= index) await wait(10)
+      // Longer than blocks that are handed out several at once.
+      do await wait(60)
+      while (open(folder, taskId) <= index)
       if (fail.includes(index)) throw new Error(`no such neuron in ${index}`)
       const { data } = await source.read(readRoi)
       await target.write(
