@@ -447,8 +447,10 @@ class BlockScheduler implements Scheduler {
       if (task.tries.size > 0) task.tries.delete(index)
       task.completed++
       this.#surface.complete(task, index)
-      task.retention?.complete(index)
-      if (task.endsAreTold) tellEnd(task, index)
+      if (task.endsAreTold) {
+        task.retention?.complete(index)
+        tellEnd(task, index)
+      }
       return 0
     }
     if (task.abandoned) {

@@ -142,12 +142,22 @@ export class TaskRun {
 
   /** Takes the ready block that goes next: one that became ready during the run before a further root. -1: there is none. */
   take(): number {
+    return this.retention === undefined ? this.#takeAny() : this.#takeWithin(this.retention)
+  }
+
+  /** As `take`, as far as the task may be ahead of others. */
+  #takeWithin(retention: Retention): number {
     if (this.abandoned) return -1
-    if (this.retention !== undefined) {
-      const [wanted] = this.retention.wanted
-      if (wanted !== undefined) return this.takeBlock(wanted) ? wanted : this.take()
-      if (this.retention.isHeldBack) return -1
-    }
+    const [wanted] = retention.wanted
+    if (wanted !== undefined) return this.takeBlock(wanted) ? wanted : this.take()
+    if (retention.isHeldBack) return -1
+    const index = this.#takeAny()
+    if (index >= 0) retention.begin(index)
+    return index
+  }
+
+  #takeAny(): number {
+    if (this.abandoned) return -1
     while (this.#queued > 0) {
       const index = this.#queue.shift()
       // Not READY: it was asked for by its index in the meantime.
@@ -170,6 +180,7 @@ export class TaskRun {
     else if (cell === UNTOUCHED && this.countAwaited(index, 1) === 0) this.#takeRoot(index)
     else return false
     this.#start(index)
+    this.retention?.begin(index)
     return true
   }
 
@@ -285,7 +296,6 @@ export class TaskRun {
   }
 
   #start(index: number): number {
-    this.retention?.begin(index)
     this.states.set(index, PROCESSING)
     this.processing++
     this.changed = true
