@@ -147,6 +147,8 @@ class Worker {
   #unanswered = 0
   #cancelHeartbeat = () => {}
   #toldUsage = 0
+  /** What was read and written under an earlier name. */
+  #toldBefore = { readBytes: 0, writtenBytes: 0 }
   #wake = () => {}
   #endPause = () => {}
 
@@ -313,6 +315,8 @@ class Worker {
     this.#unanswered = 0
     switch (message.type) {
       case 'welcome': {
+        const isRenamed = this.#hasBegun && this.#identity?.worker !== message.workerId
+        if (isRenamed) this.#toldBefore = this.#options.usage?.() ?? this.#toldBefore
         this.#identity = { worker: message.workerId, session: message.session }
         this.#channel = channel
         this.#wasWelcome = true
@@ -434,7 +438,13 @@ class Worker {
     const now = clock.now()
     if (usage === undefined || this.#blocks === 0 || now - this.#toldUsage < atMostEveryMs) return
     this.#toldUsage = now
-    this.#send({ type: 'usage', ...usage() })
+    const { readBytes, writtenBytes, peakMemory } = usage()
+    this.#send({
+      type: 'usage',
+      readBytes: readBytes - this.#toldBefore.readBytes,
+      writtenBytes: writtenBytes - this.#toldBefore.writtenBytes,
+      peakMemory,
+    })
   }
 
   // --- the blocks

@@ -78,4 +78,56 @@ describe('a worker', () => {
     await refused
     assert.equal(links, 4)
   })
+  it('that comes back too late, under another name, does not say again what it has read before', async () => {
+    const clock = new ManualClock()
+    const usage = { readBytes: 100, writtenBytes: 10, peakMemory: 1000 }
+    const told: WorkerMessage[] = []
+    const servers: Channel<ServerMessage>[] = []
+    const leave = new AbortController()
+    const ended = runWorker({
+      connect: async () => {
+        const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
+        servers.push(server)
+        server.onMessage((message) => {
+          const { type } = message as WorkerMessage
+          if (type === 'usage') told.push(message as WorkerMessage)
+          if (type !== 'hello') return
+          const workerId = `w${servers.length}`
+          server.send({
+            type: 'welcome',
+            protocol: PROTOCOL_VERSION,
+            workerId,
+            session: 's',
+            heartbeatMs: 0,
+            leases: [],
+          })
+          server.send({ type: 'task', task: { id: 'a', module: '', name: 'a', config: {}, unit: 'nm' } })
+          const box = { offset: [0], shape: [1] }
+          const rois = [{ read: box, write: box }]
+          server.send({ type: 'lease', lease: servers.length, taskId: 'a', blocks: [servers.length], rois })
+        })
+        return { channel }
+      },
+      reconnectMs: 60_000,
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: new AbortController().signal,
+      drain: leave.signal,
+      usage: () => ({ ...usage }),
+      loadTask: async () => ({ process: () => undefined as never }),
+    })
+    await clock.pass(2000)
+    usage.readBytes = 150
+    servers[0]?.close()
+    await clock.pass(2000)
+    usage.readBytes = 170
+    leave.abort()
+    await settle()
+    servers[1]?.close()
+    assert.equal((await ended).blocks, 2)
+    const last = told.at(-1)
+    assert.deepEqual(last, { type: 'usage', readBytes: 20, writtenBytes: 0, peakMemory: 1000 })
+  })
 })
