@@ -15,7 +15,7 @@ export function doneOrUnneeded(tasks: readonly TaskDescription[], order: TaskOrd
   for (const number of order.topological.toReversed()) {
     const task = tasks[number]!
     const after = order.downstream[number]!
-    if (!task.transient || after.length === 0 || after.some((each) => done[each] === undefined)) continue
+    if (!task.transient || after.length === 0 || after.every((each) => done[each] === undefined)) continue
     const grid = createBlockGrid({ ...task, taskId: task.id })
     // Within a task whose blocks wait for each other, some are needed by its own.
     if (grid.levelCount > 1) continue
@@ -37,9 +37,11 @@ export function doneOrUnneeded(tasks: readonly TaskDescription[], order: TaskOrd
       for (const { link, strides, number: each } of readers) {
         const begin = at.map((k, axis) => link.firstWaiting(axis, k))
         const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
-        isRead ||= !isEmptyBox({ begin, end })
+        if (isEmptyBox({ begin, end })) continue
+        isRead = true
+        const bitmap = done[each]
         everyRow({ begin, end }, strides, (first, beyond) => {
-          isLeft ||= nextClearBit(done[each]!, first, beyond) < beyond
+          isLeft ||= bitmap === undefined || nextClearBit(bitmap, first, beyond) < beyond
           return !isLeft
         })
         if (isLeft) break

@@ -234,6 +234,7 @@ describe('a transient task', () => {
           assert.equal((((found[task]?.[index >> 3] ?? 0) >> (index & 7)) & 1) === 1, done[number])
         }
       }),
+      { numRuns: 1000 },
     )
   })
 })
