@@ -89,6 +89,7 @@ export type {
 export { createArray, openArray } from './arrays.ts'
 export type { CommandTaskOptions } from './command-task.ts'
 export { commandTask } from './command-task.ts'
+export type { DashboardRequest } from './dashboard-thread.ts'
 export type { JoinedBlock, JoinOptions } from './join-run.ts'
 export { joinRun } from './join-run.ts'
 export type { Run, RunOptions } from './run.ts'
