@@ -75,7 +75,7 @@ export interface WorkerEnd {
   readonly setupError?: WireError
 }
 
-/** Finished blocks are reported at the latest when this has passed and another block begins, and messages let in. */
+/** Finished blocks are reported after this at the latest, also while another block waits; messages are let in between two. */
 const REPORT_MS = 20
 /** Blocks of a lease that are not begun after this are handed back: others may be waiting for them. */
 const GIVE_BACK_MS = 500
@@ -488,6 +488,8 @@ class Worker {
     }
     const begun = clock.now()
     let reported = begun
+    let cancelReport: (() => void) | undefined
+    using _ = { [Symbol.dispose]: () => cancelReport?.() }
     for (let at = 0; at < lease.blocks.length; at++) {
       const now = clock.now()
       if (now - reported > REPORT_MS) {
@@ -499,6 +501,13 @@ class Worker {
       if (this.#draining || now - begun > GIVE_BACK_MS) {
         lease.outcomes.push({ status: 'returned' })
         continue
+      }
+      // A long block after short ones must not keep their outcomes back.
+      if (lease.outcomes.length > lease.sent) {
+        cancelReport ??= clock.after(REPORT_MS, () => {
+          cancelReport = undefined
+          this.#report(lease)
+        })
       }
       const block = this.#blockAt(lease, at, task)
       const outcome = await this.#doBlock(task.loaded as LoadedTask, block, lease.ending.signal)

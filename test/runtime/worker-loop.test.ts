@@ -130,4 +130,42 @@ describe('a worker', () => {
     const last = told.at(-1)
     assert.deepEqual(last, { type: 'usage', readBytes: 20, writtenBytes: 0, peakMemory: 1000 })
   })
+
+  it('reports short blocks while a long one of the same lease waits', async () => {
+    const clock = new ManualClock()
+    const told: WorkerMessage[] = []
+    const box = { offset: [0], shape: [1] }
+    const endLong = Promise.withResolvers<undefined>()
+    const leave = new AbortController()
+    const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
+    server.onMessage((message) => {
+      const { type } = message as WorkerMessage
+      if (type === 'outcomes') told.push(message as WorkerMessage)
+      if (type !== 'hello') return
+      const welcome = { protocol: PROTOCOL_VERSION, workerId: 'w1', session: 's', heartbeatMs: 0, leases: [] }
+      server.send({ type: 'welcome', ...welcome })
+      server.send({ type: 'task', task: { id: 'a', module: '', name: 'a', config: {}, unit: 'nm' } })
+      const rois = Array.from({ length: 3 }, () => ({ read: box, write: box }))
+      server.send({ type: 'lease', lease: 1, taskId: 'a', blocks: [0, 1, 2], rois })
+    })
+    const ended = runWorker({
+      connect: async () => ({ channel }),
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: new AbortController().signal,
+      drain: leave.signal,
+      loadTask: async () => ({ process: ({ index }) => (index === 2 ? endLong.promise : (undefined as never)) }),
+    })
+    await clock.pass(1000)
+    const done = { status: 'done', ms: 0 }
+    assert.deepEqual(told, [{ type: 'outcomes', lease: 1, outcomes: [done, done] }])
+    endLong.resolve(undefined)
+    await settle()
+    assert.deepEqual(told.slice(1), [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'done', ms: 1000 }] }])
+    leave.abort()
+    await settle()
+    assert.equal((await ended).blocks, 3)
+  })
 })
