@@ -67,6 +67,17 @@ describe('a block of a chain that fails', () => {
     assert.equal(again.code, 1)
     assert.match(again.stdout, /✘ second: 17 of 20 blocks, 17 of them done before, 3 orphaned/)
     assert.match(again.stderr, /first\/7.*\n?.*no such neuron/)
+    // What failed is known until it is forgotten; what is done stays done.
+    const [name = ''] = readdirSync(join(cwd, '.bellis'))
+    const failedBlocks = async () => {
+      const { stdout, stderr } = await bellis(['status', name, '--json'], { cwd })
+      return JSON.parse(stdout || stderr).tasks.map(({ failed }: Counted) => failed)
+    }
+    assert.deepEqual(await failedBlocks(), [1, 0, 0, 0])
+    const forgotten = await bellis(['reset', name, '--failed', '--json'], { cwd })
+    const blocks = JSON.parse(forgotten.stdout || forgotten.stderr).map((task: { blocks: number }) => task.blocks)
+    assert.deepEqual([forgotten.code, blocks], [0, [0, 0, 0, 0]])
+    assert.deepEqual(await failedBlocks(), [0, 0, 0, 0])
     writeFileSync(file, moduleWith(''))
     const mended = await run('--json', '--quiet')
     assert.equal(mended.code, 0, mended.stderr)
