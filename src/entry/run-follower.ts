@@ -44,7 +44,9 @@ export class RunFollower implements Disposable {
     this.folder = folder
     this.document = document
     this.#options = options
-    const picture = new RunPicture(document.tasks.map(({ id, after, grid }) => ({ id, after, ...grid })))
+    const picture = new RunPicture(
+      document.tasks.map(({ id, after, grid, transient = false }) => ({ id, after, ...grid, transient })),
+    )
     this.picture = picture
     this.#reader = new HistoryReader(folder, {
       begin: (time, done) => {

@@ -1,15 +1,21 @@
 import type { BlockGridOptions } from '../grid/block-grid.ts'
+import { orderTasks } from '../scheduling/pipeline.ts'
 import { createScheduler, type Scheduler, type TaskState } from '../scheduling/scheduler.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
+import { doneOrUnneeded } from '../scheduling/unneeded.ts'
 import { encodeStates, StateRuns } from './state-runs.ts'
 
 export interface BoardTask extends BlockGridOptions {
   readonly id: string
   readonly after: readonly string[]
+  /** What it has written is removed when all who read it are done. @default false */
+  readonly transient?: boolean
 }
 
 /** Tasks with more blocks than this are counted and have no map: a screen could not show them, and each costs a byte. */
 export const MAX_MAPPED_BLOCKS = 2 ** 22
+
+const withDone = <Task>(task: Task, done: Uint8Array | undefined) => (done === undefined ? task : { ...task, done })
 
 /**
  * The state of every block of a run, seen from outside: what is told of blocks goes through a scheduler as the run's own, which
@@ -33,10 +39,10 @@ export class RunBoard {
 
   /** A start of the run. @param done bitmaps of the blocks that are done already, by task */
   begin(done: readonly (Uint8Array | undefined)[]): void {
-    const tasks = this.#tasks.map((task, number) => {
-      const bitmap = done[number]
-      return bitmap === undefined ? task : { ...task, done: bitmap }
-    })
+    const described = this.#tasks.map((task, number) => withDone(task, done[number]))
+    // As the run itself counts them at its start.
+    const doneOrGone = doneOrUnneeded(described, orderTasks(described))
+    const tasks = this.#tasks.map(({ transient: _, ...task }, number) => withDone(task, doneOrGone[number]))
     // What is tried again is told, so a failure that is told is the last.
     this.#scheduler = createScheduler(tasks, { maxRetries: 0 })
     this.#maps = tasks.map(({ id }, number) =>

@@ -54,8 +54,10 @@ describe('the board of a run', () => {
     fc.assert(
       fc.property(
         anyPipeline({ done: true }),
+        fc.boolean(),
         fc.array(fc.tuple(fc.nat(9), fc.nat(4)), { maxLength: 60 }),
-        (tasks, steps) => {
+        (plain, transient, steps) => {
+          const tasks = plain.map((task) => ({ ...task, transient }))
           const scheduler = createScheduler(tasks, { maxRetries: 1 })
           const board = boardOf(tasks)
           const follower = new Follower(board, scheduler)
