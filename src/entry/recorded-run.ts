@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
+import { ConfigError } from '../core/errors.ts'
 import type { RunRecord, StoreLink } from '../ports/progress-store.ts'
 import type { PlannedPipeline, PlannedTask } from '../runtime/plan-pipeline.ts'
 import { ProgressRecorder } from '../runtime/progress-recorder.ts'
@@ -43,11 +44,12 @@ export async function recordRun(
   const run = recordName(store, folder)
   const lock = await store.lock?.(run, { host: hostname(), pid: process.pid, since: Date.now() })
   if (lock !== undefined) open.use(lock)
+  const marks = basename(folder)
+  await assertOwnTransients(pipeline, { overwrite, marks })
   if (overwrite) await store.remove(run)
   const failing = new AbortController()
   const link = new LinkRelay()
   const record = open.use(await store.open(identityOf(pipeline, run), { onLink: link.send }))
-  const marks = basename(folder)
   await distrust(pipeline, record, marks, warn)
   const recorder = open.use(
     await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
@@ -64,6 +66,31 @@ export async function recordRun(
       for (const path of await outputPaths(pipeline.tasks)) if (readMark(path) !== marks) writeMark(path, marks)
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+/**
+ * Refuses to have what others wrote removed: a transient array that holds chunks must have got them from this run.
+ * @param options.marks of this run, where it is recorded: then it knows its own
+ * @throws ConfigError `DATASET_EXISTS`
+ */
+export async function assertOwnTransients(
+  { tasks }: PlannedPipeline,
+  { overwrite, marks }: { readonly overwrite: boolean; readonly marks?: string },
+): Promise<void> {
+  if (overwrite) return
+  for (const task of tasks.filter(({ isTransient }) => isTransient)) {
+    for (const { path } of task.outputs) {
+      await using array = (await arrayStore.open(path).catch(() => undefined)) ?? null
+      if (array === null) continue
+      const mark = readMark(array.path)
+      if (mark !== undefined && mark === marks) continue
+      if ((await array.countStoredChunks?.())?.stored === 0) continue
+      throw new ConfigError(
+        'DATASET_EXISTS',
+        `Task "${task.id}" is transient: what is in its output is removed, but ${path} holds what this run did not write. Let it write to another path, or replace what is there (--overwrite).`,
+      )
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import { type DashboardRequest, startDashboardThread } from './dashboard-thread.
 import { keepLiveState } from './live-state.ts'
 import { moduleName } from './network-worker.ts'
 import { describePlace, type ProgressPlace } from './progress-place.ts'
-import { createOutputs, type RecordedRun, recordRun } from './recorded-run.ts'
+import { assertOwnTransients, createOutputs, type RecordedRun, recordRun } from './recorded-run.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder.ts'
 import { keepHistory } from './run-history.ts'
 import { describeTasks, runFolder } from './run-place.ts'
@@ -215,6 +215,7 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   try {
     recorded = await recordRun(pipeline, { folder: path, place, overwrite, fsync: options.fsync ?? false, warn })
     if (recorded !== undefined) open.use(recorded)
+    else await assertOwnTransients(pipeline, { overwrite })
     if (folder !== undefined) open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite }))
     if (dashboard !== undefined) open.use(await startDashboardThread(path, dashboard, place))
     const isDone = recorded?.isDone ?? false

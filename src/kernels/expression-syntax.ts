@@ -54,6 +54,8 @@ const WORDS: ReadonlyMap<string, string> = new Map([
 const FOREIGN: Readonly<Record<string, string>> = { '=': '==', '&': '&&', '|': '||', '^': '**', '~': '!' }
 const COMPARISONS = ['<', '<=', '>', '>=', '==', '!=']
 const MAX_DEPTH = 200
+/** Every part of an expression is a loop over the voxels, with memory of its own. */
+const MAX_TOKENS = 2000
 
 const isFunction = (name: string): name is FunctionName => Object.hasOwn(FUNCTIONS, name)
 
@@ -90,6 +92,8 @@ function tokensOf(text: string): Token[] {
       throw new SyntaxError(`there is no "${sign}" here${meant === undefined ? '' : `; use ${meant}`}`)
     }
     tokens.push(token)
+    if (tokens.length > MAX_TOKENS)
+      throw new SyntaxError(`it is too long: more than ${MAX_TOKENS} numbers, names and signs`)
     at += token.text.length
   }
   return [...tokens, { type: 'end', text: '', at: text.length }]

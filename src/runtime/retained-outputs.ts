@@ -13,6 +13,7 @@ interface Planned {
   readonly grid: BlockGrid
   readonly reads: readonly VolumeDescription[]
   readonly writes: readonly VolumeDescription[]
+  readonly outputs: readonly { readonly path: string }[]
   readonly isTransient: boolean
   readonly bytesWritten: bigint
 }
@@ -68,6 +69,11 @@ export function assertTransient(tasks: readonly Planned[], store: ArrayStore): v
       refuse(`"${checking.id}" says itself what is done (isDone), and could ask for what is gone`)
     }
     const paths = new Set(task.writes.map(({ path }) => store.canonicalPath(path)))
+    const own = task.reads.find((array) => {
+      const path = store.canonicalPath(array.path)
+      return paths.has(path) && !task.outputs.some((output) => store.canonicalPath(output.path) === path)
+    })
+    if (own !== undefined) refuse(`it reads ${own.path}, too, and what was there before would be removed`)
     for (const other of tasks) {
       if (other.id === task.id) continue
       const writes = other.writes.find(({ path }) => paths.has(store.canonicalPath(path)))

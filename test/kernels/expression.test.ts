@@ -52,7 +52,8 @@ describe('parseExpression', () => {
       ['min(x)', /^min takes 2 to 16 values, not 1$/],
       ['abs()', /^a value is missing before "\)"/],
       ['toString(x)', /^there is no function "toString"; there are abs, /],
-      ['-'.repeat(1e5), /^it is nested too deeply/],
+      ['-'.repeat(1e3), /^it is nested too deeply/],
+      [`x${'+x'.repeat(1e5)}`, /^it is too long: more than 2000 /],
     ] as const) {
       assert.throws(() => parseExpression(text), { name: 'SyntaxError', message }, text)
     }

@@ -10,7 +10,7 @@ import { planPipeline } from '../../src/runtime/plan-pipeline.ts'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
 import { runPipeline } from '../../src/runtime/run-pipeline.ts'
 import { describeVolume, volumeArray } from '../../src/runtime/volume-array.ts'
-import { noArrays, runInline } from '../support/inline-run.ts'
+import { line, noArrays, runInline } from '../support/inline-run.ts'
 import { memoryStore } from '../support/memory-store.ts'
 import { FakeNetwork, ManualClock, ManualWorker, settle } from './fake-network.ts'
 
@@ -209,6 +209,27 @@ describe('the array of a transient task', () => {
     await refused([{ ...second, after: [{ ...first, writes: [] }] }], /it writes no array/)
     await refused([{ ...second, isDone: () => false }], /"second" says itself what is done \(isDone\)/)
     await refused([{ ...second, writes: first.writes ?? [] }], /"second" writes between, too/)
+  })
+
+  it('is refused where it is what its own task began with', async () => {
+    const given = memoryArray({ shape: [8], dtype: 'uint8', chunkShape: [1], path: 'given' })
+    const inPlace = defineTask({
+      name: 'inPlace',
+      config: z.object({}),
+      async plan(_, { arrays }) {
+        const array = await arrays.open('given')
+        const block = { offset: [0], shape: [1] }
+        return { totalRoi: array.roi, readRoi: block, writeRoi: block, readWriteConflict: false, writes: [array] }
+      },
+      setup: () => () => {},
+    })
+    const chain = (transient: boolean) => {
+      const first = inPlace({}, { id: 'first', transient })
+      return planPipeline([line('second', 8, () => {}, { after: [first] })], { arrays: memoryStore({ given }) })
+    }
+    await chain(false)
+    const message = /"first" can't be transient: it reads given, too/
+    await assert.rejects(chain(true), { code: 'INVALID_TASK', message })
   })
 
   it('is refused a lead that is none, or less than one block needs', async () => {

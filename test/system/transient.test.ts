@@ -3,7 +3,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openArray } from '../../src/entry/arrays.ts'
+import { runBlockwise } from '../../src/entry/run.ts'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
+import { smooth } from '../../src/tasks/smooth.ts'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { until } from './processes.ts'
 
@@ -113,5 +115,34 @@ describe('a chain over a transient array', () => {
     rmSync(join(cwd, 'out.zarr/twice'), { recursive: true })
     assert.deepEqual(await finish(), [0, 0])
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
+  })
+
+  it('is refused where another run has written, unless that is to be replaced', async () => {
+    const once = 'out.zarr/once'
+    rmSync(join(cwd, once), { recursive: true })
+    const block = ['--block-write', '8,24,24', '--sigma', '2', '--quiet']
+    assert.equal((await bellis(['smooth', 'sample.hdf/volumes/raw', once, ...block], { cwd })).code, 0)
+    const written = await hashVoxels(join(cwd, once))
+    const refused = await bellis(RUN, { cwd })
+    assert.equal(refused.code, 2)
+    const message = /"Gaussian1" is transient: .*once holds what this run did not write.*--overwrite/
+    assert.match(refused.stderr, message)
+    // Without a record a run can't tell its own chunks from those of others.
+    const [raw, output] = [join(cwd, 'sample.hdf/volumes/raw'), join(cwd, once)]
+    const how = { sigma: 2, blockWrite: [8, 24, 24] }
+    const first = smooth({ input: raw, output, ...how }, { id: 'Gaussian1', transient: true })
+    const second = smooth(
+      { input: output, output: join(cwd, 'other.zarr/a'), ...how },
+      { after: [first], id: 'Gaussian2' },
+    )
+    await assert.rejects(runBlockwise(second, { pool: 'inline', progress: 'none' }), {
+      code: 'DATASET_EXISTS',
+      message,
+    })
+    assert.equal(await hashVoxels(join(cwd, once)), written)
+    const { code, stderr } = await bellis([...RUN, '--overwrite', '--yes'], { cwd })
+    assert.equal(code, 0, stderr)
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
+    assert.equal(await storedChunks(), 0)
   })
 })
