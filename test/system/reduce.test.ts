@@ -35,6 +35,20 @@ before(async () => {
   await make('nan', 'float64', () => Number.NaN)
 })
 
+/** Kills a call when some of its blocks are done. */
+async function killAfterSome(call: readonly string[], cwd: string): Promise<void> {
+  const killed = await bellis([...call, '--events', 'e.jsonl'], {
+    cwd,
+    meanwhile: async ({ pid }: RunningCommand) => {
+      const events = join(cwd, 'e.jsonl')
+      const isDone = () => existsSync(events) && (readFileSync(events, 'utf8').match(/"blocks-done"/g) ?? []).length > 3
+      await until('some blocks are done', isDone)
+      process.kill(pid, 'SIGKILL')
+    },
+  })
+  assert.equal(killed.code, 'SIGKILL')
+}
+
 describe('bellis reduce', () => {
   it('gives what NumPy gives of the whole volume, for every type, with any blocks', async (t) => {
     const python = pythonOrSkip(t)
@@ -103,17 +117,7 @@ describe('bellis reduce', () => {
   it('does only what is missing after it was killed, and keeps no parts when it is done', async () => {
     using folder = temporaryFolder()
     const call = ['reduce', pathOf('uint8'), '--block', '1,4,7', '--workers', '2', '--bins', '8', '--json', '--quiet']
-    const killed = await bellis([...call, '--events', 'e.jsonl'], {
-      cwd: folder.path,
-      meanwhile: async ({ pid }: RunningCommand) => {
-        const events = join(folder.path, 'e.jsonl')
-        const isDone = () =>
-          existsSync(events) && (readFileSync(events, 'utf8').match(/"blocks-done"/g) ?? []).length > 3
-        await until('some blocks are done', isDone)
-        process.kill(pid, 'SIGKILL')
-      },
-    })
-    assert.equal(killed.code, 'SIGKILL')
+    await killAfterSome(call, folder.path)
     const parts = () => readdirSync(join(folder.path, '.bellis')).filter((name) => name.endsWith('.zarr'))
     assert.equal(parts().length, 1)
     const resumed = await bellis(call, { cwd: folder.path })
@@ -131,6 +135,22 @@ describe('bellis reduce', () => {
       [std, resumedStd],
     ])
       assert.ok(Math.abs(one - other) < 1e-9)
+  })
+
+  it('begins anew where the volume was made anew after it was killed', async () => {
+    using folder = temporaryFolder()
+    const fill = async (value: number) => {
+      const options = { shape: [11, 23, 21], dtype: 'uint8', chunkShape: [4, 8, 8], ifExists: 'replace' } as const
+      await using array = await createArray(join(folder.path, 'in.zarr/a'), options)
+      const { data } = await array.read(array.roi)
+      await array.write(array.roi, data.fill(value as never))
+    }
+    await fill(1)
+    const call = ['reduce', 'in.zarr/a', '--block', '1,4,7', '--workers', '2', '--json', '--quiet']
+    await killAfterSome(call, folder.path)
+    await fill(2)
+    const { min, max, mean } = JSON.parse((await bellis(call, { cwd: folder.path })).stdout).reduction
+    assert.deepEqual([min, max, mean], [2, 2, 2])
   })
 
   it('keeps the parts where it is told to', async () => {

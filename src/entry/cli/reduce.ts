@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { existsSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { runsHome } from '../run-place.ts'
 import { type ReduceConfig, type Reduction, readReduction, reduce } from '../tasks.ts'
@@ -31,12 +31,26 @@ export function reduceCommand(always: RunFlags = {}): Command {
         await run(config, { ...given, ...always })
         return
       }
-      const output = join(runsHome(flags.runDir), `reduce-${hashOf(config)}.zarr`)
-      // What is kept until the result is there, and no longer: a volume that has changed is to be looked at anew.
+      const output = join(runsHome(flags.runDir), `reduce-${hashOf([config, madeAt(input)])}.zarr`)
+      // What is kept until the result is there, and no longer: a volume that has changed is to be looked at anew. Where it was
+      // made anew before the result was there, what was seen of the old one is nothing to go on from.
       const isFresh = !existsSync(output)
       const result = await run({ ...config, output }, { ...given, ...(isFresh ? { overwrite: true } : {}), ...always })
       if (result?.ok) rmSync(output, { recursive: true })
     })
+}
+
+/** When a Zarr array, or the file that a dataset is in, was made or changed as a whole; undefined where nobody can say. */
+function madeAt(dataset: string): number | undefined {
+  for (const name of ['zarr.json', '.zarray']) {
+    const stat = statSync(join(dataset, name), { throwIfNoEntry: false })
+    if (stat !== undefined) return stat.mtimeMs
+  }
+  for (let path = dataset; path !== dirname(path); path = dirname(path)) {
+    const stat = existsSync(path) ? statSync(path) : undefined
+    if (stat !== undefined) return stat.isFile() ? stat.mtimeMs : undefined
+  }
+  return undefined
 }
 
 const hashOf = (config: object): string =>
