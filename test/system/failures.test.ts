@@ -13,7 +13,7 @@ import {
   runNode,
   temporaryFolder,
 } from '../support/command-line.ts'
-import { contentsOf } from './folders.ts'
+import { chunksIn, contentsOf } from './folders.ts'
 import { childrenOf, cpuSecondsOf, stillRunning, until } from './processes.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
@@ -34,11 +34,6 @@ const smoothTo = (output: string, ...more: string[]) => {
   const blocks = ['--sigma', '2', '--block-write', '8,24,24', '--workers', '2', '--max-retries', '50']
   return ['smooth', raw, output, ...blocks, ...more]
 }
-
-const chunksIn = (path: string): number =>
-  existsSync(path)
-    ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length
-    : 0
 
 interface Driven {
   readonly code: number | string | null

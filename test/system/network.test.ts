@@ -7,6 +7,7 @@ import { parseContext, showContext } from '../../src/adapters/tcp/context.ts'
 import { bellis, hashVoxels, type RunningCommand, runLine, temporaryFolder } from '../support/command-line.ts'
 import { cuttingProxy } from '../support/cutting-proxy.ts'
 import { all, ran, sorted, startCount } from './count-run.ts'
+import { chunksIn } from './folders.ts'
 import { until } from './processes.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
@@ -34,11 +35,6 @@ const smoothTo = (output: string, ...more: string[]) => [
   '4,16,16',
   ...more,
 ]
-
-const chunksIn = (path: string): number =>
-  existsSync(path)
-    ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length
-    : 0
 
 /** The line that a running command has printed for adding a worker. */
 const printed = ({ output }: RunningCommand) =>
