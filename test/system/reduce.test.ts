@@ -153,6 +153,13 @@ describe('bellis reduce', () => {
     assert.deepEqual([min, max, mean], [2, 2, 2])
   })
 
+  it('says so where the volume can not even be looked for', async () => {
+    using folder = temporaryFolder()
+    const { code, stderr } = await bellis(['reduce', `${'a'.repeat(300)}.zarr/a`], { cwd: folder.path })
+    assert.match(stderr, /^bellis: Can't read a+\.zarr/)
+    assert.ok(code === 1 || code === 2, `${code}`)
+  })
+
   it('keeps the parts where it is told to', async () => {
     using folder = temporaryFolder()
     const call = ['reduce', pathOf('uint8'), '--parts', 'p.zarr/a', '--block', '11,23,7', '--pool', 'inline', '--json']

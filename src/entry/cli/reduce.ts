@@ -43,8 +43,8 @@ export function reduceCommand(always: RunFlags = {}): Command {
 /** When a Zarr array, or the file that a dataset is in, was made or changed as a whole; undefined where nobody can say. */
 function madeAt(dataset: string): number | undefined {
   for (const name of ['zarr.json', '.zarray']) {
-    const stat = statSync(join(dataset, name), { throwIfNoEntry: false })
-    if (stat !== undefined) return stat.mtimeMs
+    const path = join(dataset, name)
+    if (existsSync(path)) return statSync(path).mtimeMs
   }
   for (let path = dataset; path !== dirname(path); path = dirname(path)) {
     const stat = existsSync(path) ? statSync(path) : undefined
