@@ -37,5 +37,6 @@ export const ran = (folder: string): number[] => {
 }
 
 export const firstTask = ({ result }: Ended) => result.tasks[0] as RunResult['tasks'][number]
-export const runsIn = (folder: string) => readdirSync(join(folder, '.bellis'))
+/** The folders of runs; one that is just being made has another name. */
+export const runsIn = (folder: string) => readdirSync(join(folder, '.bellis')).filter((name) => !name.startsWith('.'))
 export const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { bellis, type CommandResult, hashVoxels, temporaryFolder } from '../support/command-line.ts'
@@ -410,6 +410,8 @@ describe('what is kept of a run', () => {
     const chain = ['--block-write', '16,96,96', '--workers', '1']
     await json('convert', raw, 'out.zarr/raw', '--chunk', '16,48,48', '--workers', '1')
     await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)
+    // What a command that was killed at its very beginning has left is no run.
+    cpSync(join(cwd, '.bellis', runsIn(cwd)[0] as string), join(cwd, '.bellis/.tmp-1-0'), { recursive: true })
     const runs = await json('runs')
     assert.deepEqual(
       runs.map((run: { condition: string }) => run.condition),
