@@ -22,7 +22,8 @@ export async function buildViewer(root) {
     // Neuroglancer starts the one worker beside its own file and the other a folder above.
     entryPoints: {
       'js/main': join(root, 'src', 'viewer', 'main.ts'),
-      'js/chunk_worker.bundle': join(neuroglancer, 'chunk_worker.bundle.js'),
+      'js/dashboard': join(root, 'src', 'viewer', 'dashboard.ts'),
+      'js/chunk_worker.bundle': join(root, 'src', 'viewer', 'chunk-worker.ts'),
       'async_computation.bundle': join(neuroglancer, 'async_computation.bundle.js'),
     },
     outdir: staging,
@@ -43,8 +44,10 @@ export async function buildViewer(root) {
   const name = contentHash(staging)
   mkdirSync(join(out, 'assets'), { recursive: true })
   renameSync(staging, join(out, 'assets', name))
-  const page = readFileSync(join(root, 'src', 'viewer', 'index.html'), 'utf8')
-  writeFileSync(join(out, 'index.html'), page.replaceAll('{{assets}}', `/assets/${name}`))
+  for (const document of ['index.html', 'dashboard.html']) {
+    const page = readFileSync(join(root, 'src', 'viewer', document), 'utf8')
+    writeFileSync(join(out, document), page.replaceAll('{{assets}}', `/assets/${name}`))
+  }
 }
 
 function contentHash(folder) {

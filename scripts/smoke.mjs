@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { browserOrSkip } from '../test/support/browser.ts'
 
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 const folder = mkdtempSync(join(tmpdir(), 'bellis-smoke-'))
@@ -78,8 +79,29 @@ async function show(command) {
       await fetchText(new URL(path, address))
     }
     if (layers.map(({ kind }) => kind).join() !== 'image,segmentation') throw new Error(text)
+    await draw(address)
   } finally {
     child.kill()
+  }
+}
+
+/** In a browser, where there is one: until all that is seen is drawn. */
+async function draw(address) {
+  const browser = await browserOrSkip({ skip: (why) => console.log(`not drawn: ${why}`) })
+  if (browser === undefined) return
+  try {
+    const page = await browser.newPage()
+    const errors = []
+    page.on('pageerror', ({ message }) => errors.push(message))
+    page.on('requestfailed', (request) => {
+      // Those that it calls back itself are no failures.
+      if (request.failure()?.errorText !== 'net::ERR_ABORTED') errors.push(request.url())
+    })
+    await page.goto(address)
+    await page.waitForFunction(() => document.documentElement.dataset.ready === 'true' && globalThis.viewer.isReady())
+    if (errors.length > 0) throw new Error(`the page: ${errors.join('; ')}`)
+  } finally {
+    await browser.close()
   }
 }
 

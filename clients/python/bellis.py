@@ -24,7 +24,7 @@ import json
 import os
 import random
 import re
-import select
+import selectors
 import signal
 import socket
 import ssl
@@ -56,6 +56,8 @@ RECONNECT_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.1
 MAX_PAUSE_SECONDS = 5.0
 MAX_UNANSWERED = 3
+# How long a coordinator may take to welcome this worker: one that is frozen takes connections, too.
+WELCOME_SECONDS = 30.0
 # How long a block may go on when the program that started this one is gone: nobody would hear of it.
 ORPHAN_GRACE_SECONDS = 2.0
 # How long the other side may take to end its side of a link that this one has ended.
@@ -348,7 +350,11 @@ class _SocketLink:
 
     def receive(self, take: Callable[[bytes], None], beat: Callable[[], Optional[float]]) -> None:
         """Reads and writes until the link ends. `beat` is asked again and again, and says when to be asked next."""
+        # Not select.select: it takes no file with a number from 1024 on, and a program may have opened that many.
+        selector = selectors.DefaultSelector()
         try:
+            selector.register(self._wake_in, selectors.EVENT_READ)
+            selector.register(self._socket, selectors.EVENT_READ)
             while True:
                 wait = beat()
                 with self._lock:
@@ -356,18 +362,19 @@ class _SocketLink:
                 if self._closing and not pending:
                     self._linger()
                     return
-                readable, writable, _ = select.select(
-                    [self._socket, self._wake_in], [self._socket] if pending else [], [], wait
-                )
-                if self._wake_in in readable:
+                selector.modify(self._socket, selectors.EVENT_READ | (selectors.EVENT_WRITE if pending else 0))
+                ready = {key.fileobj: events for key, events in selector.select(wait)}
+                if self._wake_in in ready:
                     self._wake_in.recv(4096)
-                if self._socket in readable and not self._read(take):
+                events = ready.get(self._socket, 0)
+                if events & selectors.EVENT_READ and not self._read(take):
                     return
-                if writable:
+                if events & selectors.EVENT_WRITE:
                     self._write()
         except OSError:
             return
         finally:
+            selector.close()
             for each in (self._socket, self._wake_in, self._wake_out):
                 each.close()
 
@@ -464,10 +471,11 @@ class _Worker:
         self._failure: Optional[BaseException] = None
         self._heartbeat_seconds = 0.0
         self._last_sent = 0.0
+        self._welcome_by = 0.0
         self._unanswered = 0
         if run is not None or not self._is_stdio:
             self._read_context()
-        self._thread = threading.Thread(target=self._keep_link, name="bellis", daemon=True)
+        self._thread = threading.Thread(target=self._link_thread, name="bellis", daemon=True)
 
     # --- the link, in its own thread
 
@@ -481,6 +489,13 @@ class _Worker:
                 return _parse_context(file.read())
         except OSError as error:
             raise _NotOn(f"The run in {self._run} is not on: there is no {path} to read.") from error
+
+    def _link_thread(self) -> None:
+        try:
+            self._keep_link()
+        except BaseException as error:
+            # Whatever it is: the loop over blocks must not wait for a thread that is gone.
+            self._end(error)
 
     def _keep_link(self) -> None:
         lost = time.monotonic()
@@ -539,6 +554,7 @@ class _Worker:
         with self._changed:
             self._link = link
             self._unanswered = 0
+            self._welcome_by = time.monotonic() + WELCOME_SECONDS
             hello.update(self._identity)
             if self._has_begun:
                 hello["leases"] = [lease.id for lease in self._kept]
@@ -568,7 +584,12 @@ class _Worker:
     def _beat(self) -> Optional[float]:
         """Says that this worker lives, when nothing else does."""
         with self._changed:
-            if not self._is_welcome or self._heartbeat_seconds <= 0:
+            if not self._is_welcome:
+                wait = self._welcome_by - time.monotonic()
+                if wait <= 0:
+                    raise OSError("there was no answer to the hello")
+                return wait
+            if self._heartbeat_seconds <= 0:
                 return None
             wait = self._last_sent + self._heartbeat_seconds - time.monotonic()
             if wait > 0:

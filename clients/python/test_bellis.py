@@ -1,9 +1,11 @@
 import json
 import os
+import resource
 import socket
 import tempfile
 import threading
 import unittest
+import unittest.mock
 
 import bellis
 
@@ -125,6 +127,55 @@ class Link(unittest.TestCase):
         back, outcomes = coordinator.got[2:4]
         self.assertEqual((back["worker"], back["session"], back["leases"]), ("w1", "s", [7]))
         self.assertEqual((outcomes["lease"], outcomes["outcomes"][0]["status"]), (7, "done"))
+
+    def test_works_in_a_program_that_has_very_many_files_open(self):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (2048, before[1]))
+        files = []
+        try:
+            while not files or files[-1] < 1100:
+                files.append(os.open(os.devnull, os.O_RDONLY))
+
+            def scene(_, link, read):
+                read()
+                send(link, welcome(), TASK, lease(1, 2))
+                read(), read()
+                send(link, {"type": "drain"})
+                read()
+
+            coordinator = Coordinator(scene)
+            self.assertEqual([block.index for block in bellis.blocks(coordinator.context)], [0, 1])
+            coordinator.thread.join(10)
+        finally:
+            for file in files:
+                os.close(file)
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    def test_raises_what_its_link_did_not_expect_instead_of_waiting_for_ever(self):
+        def scene(_, link, read):
+            read()
+            send(link, welcome())
+            link.recv(1)
+
+        worker = bellis._Worker(Coordinator(scene).context, None)
+        worker._take_welcome = lambda _: 1 // 0
+        with self.assertRaises(ZeroDivisionError):
+            list(worker.blocks())
+
+    def test_tries_again_when_a_coordinator_takes_its_link_and_says_nothing(self):
+        def silent(_, link, read):
+            read()
+            self.assertEqual(link.recv(1), b"")
+
+        def over(_, link, read):
+            read()
+            send(link, {"type": "refused", "code": "RUN_OVER", "message": "over"})
+
+        with unittest.mock.patch("bellis.WELCOME_SECONDS", 0.05):
+            coordinator = Coordinator(silent, over)
+            self.assertEqual(list(bellis.blocks(coordinator.context)), [])
+        coordinator.thread.join(10)
+        self.assertEqual([message["type"] for message in coordinator.got], ["hello", "hello"])
 
     def test_raises_when_it_is_refused_and_drops_what_was_revoked(self):
         def scene(_, link, read):

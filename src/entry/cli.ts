@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { convertCommand } from './cli/convert.ts'
 import { demoCommand } from './cli/demo.ts'
+import { doctorCommand } from './cli/doctor.ts'
 import { downsampleCommand } from './cli/downsample.ts'
 import { infoCommand } from './cli/info.ts'
 import { labelCommand } from './cli/label.ts'
+import { mapCommand } from './cli/map.ts'
 import { newCommand } from './cli/new.ts'
 import { reportError, strict } from './cli/output.ts'
 import { planCommand } from './cli/plan.ts'
+import { reduceCommand } from './cli/reduce.ts'
 import { resetCommand } from './cli/reset.ts'
 import { runCommand } from './cli/run.ts'
 import { runsCommand } from './cli/runs.ts'
@@ -15,6 +18,7 @@ import { sampleCommand } from './cli/sample.ts'
 import { showCommand } from './cli/show.ts'
 import { smoothCommand } from './cli/smooth.ts'
 import { statusCommand } from './cli/status.ts'
+import { thresholdCommand } from './cli/threshold.ts'
 import { workerCommand } from './cli/worker.ts'
 
 /** The command line. @param args without the program's name. Sets the process's exit code, and never throws. */
@@ -37,6 +41,9 @@ export async function main(args: readonly string[]): Promise<void> {
     smoothCommand(),
     downsampleCommand(),
     labelCommand(),
+    mapCommand(),
+    thresholdCommand(),
+    reduceCommand(),
     runCommand(),
     planCommand(),
     showCommand(),
@@ -45,6 +52,7 @@ export async function main(args: readonly string[]): Promise<void> {
     runsCommand(),
     statusCommand(),
     resetCommand(),
+    doctorCommand(),
   ]) {
     program.addCommand(command)
   }

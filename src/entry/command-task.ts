@@ -11,6 +11,7 @@ import {
   taskDefinition,
 } from '../runtime/define-task.ts'
 
+/** A task as for `defineTask`, with a program in place of `setup`. */
 export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<TaskOptions<Schema>, 'setup'> {
   /** The program that does the blocks, and its arguments; started without a shell, once per worker. */
   command(config: z.output<Schema>): readonly string[]

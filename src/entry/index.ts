@@ -42,15 +42,24 @@ export {
 export type { Block, BlockGrid, BlockGridOptions, Fit } from '../core/grid/block-grid.ts'
 export { createBlockGrid } from '../core/grid/block-grid.ts'
 export { largestDivisor } from '../core/grid/shared-chunks.ts'
-export type { BlockOutcome, ScheduledBlock, Scheduler, SchedulerTask, TaskState } from '../core/scheduling/scheduler.ts'
+export type { Resources } from '../core/scheduling/resources.ts'
+export type {
+  BlockOutcome,
+  ScheduledBlock,
+  Scheduler,
+  SchedulerOptions,
+  SchedulerTask,
+  TaskState,
+} from '../core/scheduling/scheduler.ts'
 export { createScheduler } from '../core/scheduling/scheduler.ts'
-export type { ArrayAxis } from '../ports/chunked-array.ts'
-export type { LaunchedWorker, WorkerLauncher } from '../ports/worker-launcher.ts'
+export type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../ports/chunked-array.ts'
+export type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
 export { cropTo, pasteInto } from '../runtime/crop.ts'
 export type {
   BlockContext,
   ClosureTask,
   ConfigSchema,
+  IsDone,
   NodeOptions,
   PipelineDefinition,
   PipelineOptions,
@@ -67,9 +76,9 @@ export type {
   TaskPlan,
 } from '../runtime/define-task.ts'
 export { definePipeline, defineTask } from '../runtime/define-task.ts'
-export type { PlannedPipeline, PlannedTask } from '../runtime/plan-pipeline.ts'
-export type { BlockFailure, RunEvent, TaskCounts } from '../runtime/run-events.ts'
-export type { RunResult, TaskResult } from '../runtime/run-pipeline.ts'
+export type { PlannedOutput, PlannedPipeline, PlannedTask } from '../runtime/plan-pipeline.ts'
+export type { BlockFailure, JobsReport, RunEvent, TaskCounts } from '../runtime/run-events.ts'
+export type { RunResult, TaskResult, WorkersResult } from '../runtime/run-result.ts'
 export type {
   CreateVolumeOptions,
   ReadOptions,
@@ -80,6 +89,7 @@ export type {
 export { createArray, openArray } from './arrays.ts'
 export type { CommandTaskOptions } from './command-task.ts'
 export { commandTask } from './command-task.ts'
+export type { DashboardRequest } from './dashboard-thread.ts'
 export type { JoinedBlock, JoinOptions } from './join-run.ts'
 export { joinRun } from './join-run.ts'
 export type { Run, RunOptions } from './run.ts'

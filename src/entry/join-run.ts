@@ -27,6 +27,7 @@ export interface JoinedBlock<Config = Readonly<Record<string, unknown>>> extends
   fail(why: unknown): void
 }
 
+/** How a program joins a run. */
 export interface JoinOptions {
   /** The run's folder, or its name, in place of a context. */
   readonly run?: string

@@ -1,51 +1,15 @@
 import { hostname } from 'node:os'
-import { basename, join } from 'node:path'
-import { sqliteProgress } from '../adapters/sqlite/sqlite-progress.ts'
+import { basename } from 'node:path'
 import { ConfigError } from '../core/errors.ts'
-import type { ProgressStore, RunRecord, StoreLink } from '../ports/progress-store.ts'
+import type { RunRecord, StoreLink } from '../ports/progress-store.ts'
 import type { PlannedPipeline, PlannedTask } from '../runtime/plan-pipeline.ts'
 import { ProgressRecorder } from '../runtime/progress-recorder.ts'
 import { hasCheck, type RunProgress } from '../runtime/run-pipeline.ts'
 import { arrayStore } from './arrays.ts'
 import { systemClock } from './clock.ts'
 import { readMark, writeMark } from './output-marks.ts'
-import { identityOf, nameInDatabase } from './run-place.ts'
-
-/** Where progress is kept: in the run's folder, nowhere, in a database by its URL, or in a store of one's own. */
-export type ProgressPlace = 'sqlite' | 'none' | (string & {}) | ProgressStore
-
-const FILE = 'progress.sqlite'
-
-/** @param folder the run's @throws ConfigError `INVALID_CONFIG` for a place that is none */
-export async function openProgressStore(
-  place: ProgressPlace,
-  folder: string,
-  fsync = false,
-): Promise<ProgressStore | undefined> {
-  if (typeof place === 'object') return place
-  if (place === 'none' || place === 'custom') return undefined
-  if (place === 'sqlite') return sqliteProgress(join(folder, FILE), { fsync })
-  if (/^mongodb(\+srv)?:\/\//.test(place)) {
-    // Its driver takes longer to load than all else.
-    const { mongodbProgress } = await import('../adapters/mongodb/mongodb-progress.ts')
-    return mongodbProgress(place, { fsync })
-  }
-  // Not with the value: what is nearly a URL may hold a password.
-  throw new ConfigError(
-    'INVALID_CONFIG',
-    'Progress is kept in "sqlite", in "none", or at a URL that begins with mongodb://.',
-  )
-}
-
-/** A place as it is written down: without what lets one in. */
-export function describePlace(place: ProgressPlace): string {
-  if (typeof place === 'object') return 'custom'
-  return place.replace(/^(mongodb(?:\+srv)?:\/\/)[^@/]*@/, '$1')
-}
-
-/** The name of a run's record in its store. */
-export const recordName = (store: ProgressStore, folder: string): string =>
-  store.lock === undefined ? basename(folder) : nameInDatabase(folder)
+import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
+import { identityOf } from './run-place.ts'
 
 /** A run whose progress is kept. Disposing writes what is left and lets the run go. */
 export interface RecordedRun extends AsyncDisposable {
@@ -80,11 +44,12 @@ export async function recordRun(
   const run = recordName(store, folder)
   const lock = await store.lock?.(run, { host: hostname(), pid: process.pid, since: Date.now() })
   if (lock !== undefined) open.use(lock)
+  const marks = basename(folder)
+  await assertOwnTransients(pipeline, { overwrite, marks })
   if (overwrite) await store.remove(run)
   const failing = new AbortController()
   const link = new LinkRelay()
   const record = open.use(await store.open(identityOf(pipeline, run), { onLink: link.send }))
-  const marks = basename(folder)
   await distrust(pipeline, record, marks, warn)
   const recorder = open.use(
     await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
@@ -101,6 +66,31 @@ export async function recordRun(
       for (const path of await outputPaths(pipeline.tasks)) if (readMark(path) !== marks) writeMark(path, marks)
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+/**
+ * Refuses to have what others wrote removed: a transient array that holds chunks must have got them from this run.
+ * @param options.marks of this run, where it is recorded: then it knows its own
+ * @throws ConfigError `DATASET_EXISTS`
+ */
+export async function assertOwnTransients(
+  { tasks }: PlannedPipeline,
+  { overwrite, marks }: { readonly overwrite: boolean; readonly marks?: string },
+): Promise<void> {
+  if (overwrite) return
+  for (const task of tasks.filter(({ isTransient }) => isTransient)) {
+    for (const { path } of task.outputs) {
+      await using array = (await arrayStore.open(path).catch(() => undefined)) ?? null
+      if (array === null) continue
+      const mark = readMark(array.path)
+      if (mark !== undefined && mark === marks) continue
+      if ((await array.countStoredChunks?.())?.stored === 0) continue
+      throw new ConfigError(
+        'DATASET_EXISTS',
+        `Task "${task.id}" is transient: what is in its output is removed, but ${path} holds what this run did not write. Let it write to another path, or replace what is there (--overwrite).`,
+      )
+    }
   }
 }
 
@@ -121,6 +111,7 @@ async function distrust(
   marks: string,
   warn: (message: string) => void,
 ): Promise<void> {
+  const lost = new Set<string>()
   for (const [number, task] of pipeline.tasks.entries()) {
     let hasPages = false
     for await (const _ of record.completedPages(number)) {
@@ -131,10 +122,19 @@ async function distrust(
     const paths = await outputPaths([task])
     const strange = paths.find((path) => readMark(path) !== marks)
     if (strange === undefined && paths.length === task.outputs.length) continue
-    await record.clear(number)
+    lost.add(task.id)
+    // Of a transient one nothing is missed, where all who read it are done.
+    if (task.isTransient) continue
     const what = strange === undefined ? 'was removed' : `${strange} was written by another run, or made anew,`
     warn(`${task.id}: its output ${what} since its blocks were done; all of them are done again.`)
   }
+  // What they read of transient tasks may be gone, and what those have read.
+  for (const task of pipeline.tasks.toReversed()) {
+    const isRead = pipeline.tasks.some(({ id, after }) => lost.has(id) && after.includes(task.id))
+    if (task.isTransient && isRead) lost.add(task.id)
+  }
+  // Upstream first: wherever this is cut short, nothing is left undone of which the input is taken for done.
+  for (const [number, { id }] of pipeline.tasks.entries()) if (lost.has(id)) await record.clear(number)
 }
 
 /** Where the arrays are that tasks write, of those that are there. */
@@ -159,6 +159,6 @@ class LinkRelay {
   }
   readonly listen = (receive: (link: StoreLink) => void): void => {
     this.#receive = receive
-    if (this.#last?.status === 'lost') receive(this.#last)
+    if (this.#last !== undefined && this.#last.status !== 'back') receive(this.#last)
   }
 }

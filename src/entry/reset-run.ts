@@ -1,12 +1,12 @@
 import { ConfigError } from '../core/errors.ts'
 import { parseRoi } from '../core/geometry/placement.ts'
-import { growRoi, type Roi, roi } from '../core/geometry/roi.ts'
+import { growRoi, intersectRoi, type Roi, roi } from '../core/geometry/roi.ts'
 import { type BlockGrid, createBlockGrid } from '../core/grid/block-grid.ts'
 import { type IndexBox, isEmptyBox } from '../core/grid/index-box.ts'
 import { countSetBits, isBitSet } from '../core/scheduling/bitmap.ts'
 import type { ProgressStore, RunRecord } from '../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../runtime/progress-recorder.ts'
-import { openProgressStore, type ProgressPlace, recordName } from './recorded-run.ts'
+import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { holdRunFolder, readRunDocument } from './run-folder.ts'
 import type { DescribedTask } from './run-place.ts'
 
@@ -38,7 +38,7 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   const identity = await identityIn(store, name)
   if (store === undefined || identity === undefined) return []
   await using record = await store.open(identity)
-  const boxes = options.roi === undefined ? undefined : boxesBehind(document.tasks, options.roi)
+  const boxes = options.roi === undefined ? undefined : boxesIn(document.tasks, options.roi)
   const forgotten: Forgotten[] = []
   for (const [number, task] of document.tasks.entries()) {
     forgotten.push(await forget(record, number, task, options.failed ?? false, boxes?.[number]))
@@ -76,30 +76,86 @@ function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<numb
   for (const box of boxes) yield* grid.indicesOf(box)
 }
 
-/** For every task the blocks that write in a region, and those that read what such blocks of the tasks before them write. */
-function boxesBehind(tasks: readonly DescribedTask[], text: string): IndexBox[][] {
-  const grids = tasks.map(({ grid }) => createBlockGrid(grid))
-  const boxes: IndexBox[][] = []
-  for (const [number, { after, unit }] of tasks.entries()) {
-    const grid = grids[number] as BlockGrid
-    const voxelSize = grid.shape.map(() => 1)
-    const region = parseRoi(text, unit, { voxelSize, offset: voxelSize.map(() => 0) })
-    const mine = [grid.blockBox(region)]
-    for (const [before, { id }] of tasks.slice(0, number).entries()) {
-      if (!after.includes(id)) continue
-      for (const box of boxes[before] as IndexBox[]) {
-        const { lower, upper } = grid.context
-        // A block reads `lower` before and `upper` behind what it writes: so far off may what it writes be from what it reads.
-        mine.push(grid.blockBox(growRoi(writtenBy(grids[before] as BlockGrid, box), upper, lower)))
-      }
-    }
-    boxes.push(mine.filter((box) => !isEmptyBox(box)))
-  }
-  return boxes
+/** What is to be forgotten of every task for a region. */
+function boxesIn(tasks: readonly DescribedTask[], text: string): IndexBox[][] {
+  const ids = tasks.map(({ id }) => id)
+  return boxesBehind(
+    tasks.map(({ grid: options, after, unit, transient = false }) => {
+      const grid = createBlockGrid(options)
+      const voxelSize = grid.shape.map(() => 1)
+      const region = parseRoi(text, unit, { voxelSize, offset: voxelSize.map(() => 0) })
+      return { grid, after: after.map((id) => ids.indexOf(id)), region, isTransient: transient }
+    }),
+  )
 }
 
-const writtenBy = ({ totalWriteRoi, writeRoi }: BlockGrid, { begin, end }: IndexBox): Roi =>
-  roi(
+/** A task of a chain, the places there of those that it comes after, and a region in its unit. */
+export interface ChainedGrid {
+  readonly grid: BlockGrid
+  readonly after: readonly number[]
+  readonly region: Roi
+  readonly isTransient: boolean
+}
+
+/**
+ * For every task the blocks that write in its region, those that read what such blocks of the tasks before them write, and
+ * of transient tasks those that all these read.
+ */
+export function boxesBehind(chain: readonly ChainedGrid[]): IndexBox[][] {
+  const boxes: IndexBox[][] = chain.map(() => [])
+  const upstreamFirst = orderOf(chain)
+  for (const { grid, after, region, mine } of upstreamFirst.map(at)) {
+    mine.push(grid.blockBox(region))
+    for (const before of after.map(at)) {
+      for (const box of before.mine) mine.push(readersOf(grid, writtenBy(before.grid, box)))
+    }
+    mine.splice(0, mine.length, ...mine.filter((box) => !isEmptyBox(box)))
+  }
+  // What of a transient task these blocks read may have been removed when they were done: it has to be made again.
+  for (const { grid, after, mine } of upstreamFirst.toReversed().map(at)) {
+    for (const before of after.map(at)) {
+      if (!before.isTransient) continue
+      const needed = mine.map((box) => before.grid.blockBox(readBy(grid, box)))
+      before.mine.push(...needed.filter((box) => !isEmptyBox(box)))
+    }
+  }
+  return boxes
+
+  function at(place: number) {
+    return { ...(chain[place] as ChainedGrid), mine: boxes[place] as IndexBox[] }
+  }
+}
+
+/** The places of a chain, each after those that it comes after. */
+function orderOf(chain: readonly ChainedGrid[]): number[] {
+  const order = new Set<number>()
+  const visit = (place: number): void => {
+    if (order.has(place)) return
+    chain[place]?.after.forEach(visit)
+    order.add(place)
+  }
+  chain.forEach((_, place) => {
+    visit(place)
+  })
+  return [...order]
+}
+
+/** The blocks that read in a region. */
+function readersOf(grid: BlockGrid, region: Roi): IndexBox {
+  const { lower, upper } = grid.context
+  // A block reads `lower` before and `upper` behind what it writes: so far off may what it writes be from what it reads.
+  return grid.blockBox(growRoi(region, upper, lower))
+}
+
+/** What a box of blocks reads. */
+const readBy = (grid: BlockGrid, box: IndexBox): Roi =>
+  growRoi(writtenBy(grid, box), grid.context.lower, grid.context.upper)
+
+/** What a box of blocks writes. */
+function writtenBy({ totalWriteRoi, writeRoi, fit }: BlockGrid, { begin, end }: IndexBox): Roi {
+  const written = roi(
     begin.map((first, axis) => (totalWriteRoi.offset[axis] as number) + first * (writeRoi.shape[axis] as number)),
     begin.map((first, axis) => ((end[axis] as number) - first) * (writeRoi.shape[axis] as number)),
   )
+  return fit === 'shrink' ? intersectRoi(written, totalWriteRoi) : written
+}

@@ -40,6 +40,8 @@ const WORKERS = 'workers.lock'
 const HOLDER = 'holder.json'
 /** Workers of a coordinator that is gone end by themselves sooner. */
 const ORPHANS_MS = 10_000
+/** How the name of a folder begins that is not whole yet. */
+export const BEING_MADE = '.tmp-'
 let made = 0
 
 /**
@@ -76,7 +78,7 @@ export function holdRunFolder(path: string, document: RunDocument, overwrite = f
 /** @returns false when it is there already */
 function makeWhole(path: string, document: RunDocument): boolean {
   if (readRunDocument(path) !== undefined) return false
-  const temporary = join(dirname(path), `.tmp-${process.pid}-${made++}`)
+  const temporary = join(dirname(path), `${BEING_MADE}${process.pid}-${made++}`)
   try {
     mkdirSync(join(temporary, 'logs'), { recursive: true })
     writeFileSync(join(temporary, DOCUMENT), textOf(document))

@@ -19,9 +19,11 @@ const MAX_NAMES = 60
  */
 export function runFolder(pipeline: PlannedPipeline, options: { readonly runDir?: string | undefined }): string {
   const home = runsHome(options.runDir)
-  const tasks = pipeline.tasks.map(({ id, source, after }) => ({
+  const tasks = pipeline.tasks.map(({ id, source, after, isTransient }) => ({
     id,
     after,
+    // What a transient task has done may be gone: a run that wants it kept is another one.
+    ...(isTransient ? { transient: true } : {}),
     ...('kind' in source ? { name: source.definition.options.name, config: source.config } : {}),
   }))
   const hash = createHash('sha256')
@@ -39,18 +41,26 @@ export interface DescribedTask {
   /** What Rois count. */
   readonly unit: WorldUnit
   readonly grid: ReturnType<typeof gridOptions>
+  /** What it writes is removed when all who need it are done. */
+  readonly transient?: boolean
   readonly name?: string
   readonly module?: string
   readonly config?: Readonly<Record<string, unknown>>
+  /** The arrays that its blocks read and write, where it says so. */
+  readonly reads?: readonly string[]
+  readonly writes?: readonly string[]
 }
 
 export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
-  pipeline.tasks.map(({ id, after, grid, unit, source }) => ({
+  pipeline.tasks.map(({ id, after, grid, unit, source, reads, writes, isTransient }) => ({
     id,
     after,
+    ...(isTransient ? { transient: true } : {}),
     blocks: grid.blockCount,
     unit,
     grid: gridOptions(grid),
+    reads: reads.map(({ path }) => path),
+    writes: writes.map(({ path }) => path),
     ...('kind' in source
       ? { name: source.definition.options.name, module: source.definition.module, config: source.config }
       : {}),

@@ -4,8 +4,8 @@ import { countSetBits } from '../core/scheduling/bitmap.ts'
 import type { FailedTry } from '../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../runtime/progress-recorder.ts'
 import { type LiveState, readLiveState } from './live-state.ts'
-import { openProgressStore, type ProgressPlace, recordName } from './recorded-run.ts'
-import { type RunDocument, type RunHolder, readRunDocument, runHolderOf } from './run-folder.ts'
+import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
+import { BEING_MADE, type RunDocument, type RunHolder, readRunDocument, runHolderOf } from './run-folder.ts'
 
 /** What is known of a run that is on, or was. */
 export interface RunState {
@@ -95,7 +95,7 @@ export function listRuns(home: string): string[] {
   const changed = (name: string) => statSync(join(home, name, 'live.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0
   try {
     return readdirSync(home)
-      .filter((name) => readRunDocument(join(home, name)) !== undefined)
+      .filter((name) => !name.startsWith(BEING_MADE) && readRunDocument(join(home, name)) !== undefined)
       .sort((a, b) => changed(b) - changed(a) || (a < b ? -1 : 1))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []

@@ -1,19 +1,24 @@
-import { availableParallelism } from 'node:os'
 import { ConfigError } from '../core/errors.ts'
+import { assertFits, checkResources, type Resources } from '../core/scheduling/resources.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
-import { type ClosureTask, isPipelineDefinition, isTaskDefinition, type TaskLike } from '../runtime/define-task.ts'
+import type { TaskLike } from '../runtime/define-task.ts'
 import { inlineLauncher } from '../runtime/inline-launcher.ts'
 import { moduleBeingImported } from '../runtime/load-task.ts'
 import { type PlannedPipeline, type PlannedTask, planPipeline } from '../runtime/plan-pipeline.ts'
 import { EventStream, type RunEvent } from '../runtime/run-events.ts'
-import { type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
+import { hasCheck, type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
+import { asTasks } from '../runtime/task-like.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
+import { type DashboardRequest, startDashboardThread } from './dashboard-thread.ts'
 import { keepLiveState } from './live-state.ts'
 import { moduleName } from './network-worker.ts'
-import { createOutputs, describePlace, type ProgressPlace, type RecordedRun, recordRun } from './recorded-run.ts'
+import { describePlace, type ProgressPlace } from './progress-place.ts'
+import { assertOwnTransients, createOutputs, type RecordedRun, recordRun } from './recorded-run.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder.ts'
+import { keepHistory } from './run-history.ts'
 import { describeTasks, runFolder } from './run-place.ts'
+import { defaultWorkers, resourcesOf } from './run-resources.ts'
 import { sessionFile } from './session-file.ts'
 import { type Invitation, type NetworkOptions, openWorkerPool, type PoolKind, type WorkerPool } from './worker-pool.ts'
 
@@ -38,6 +43,12 @@ export interface RunOptions extends NetworkOptions {
   readonly setupTimeoutMs?: number
   /** How often in a row a dead worker is replaced without a completed block. @default 5 */
   readonly maxWorkerRestarts?: number
+  /**
+   * What the workers of the run have together, `{ cpu: 32, gpu: 8, memoryGb: 200 }`: tasks say what one worker requires.
+   * @default the processors and the memory of this machine, and no other resources; where workers are jobs of a batch system or
+   * come by themselves, no limit
+   */
+  readonly resources?: Resources
   /** Replaces outputs that exist. @default false */
   readonly overwrite?: boolean
   /**
@@ -57,6 +68,8 @@ export interface RunOptions extends NetworkOptions {
   readonly reconnectMs?: number
   /** Told once, when more workers may come in from elsewhere. What it is told lets them in: keep it out of logs. */
   readonly onListening?: (invitation: Invitation) => void
+  /** Serves a page that shows the run, while it is on. @default no page */
+  readonly dashboard?: DashboardRequest
   /** Called with every event. What it throws stops the run, and `result` rejects with it. */
   readonly onEvent?: (event: RunEvent) => void
 }
@@ -140,11 +153,16 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
  */
 export async function planTasks(
   tasks: Tasks,
-  options: Pick<RunOptions, 'overwrite' | 'workers'> = {},
+  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'resources'> = {},
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
-  return planPipeline(list.map(asTask), { arrays: arrayStore, overwrite: options.overwrite ?? false })
+  const pipeline = await planPipeline(asTasks(list, 'What is to be run'), {
+    arrays: arrayStore,
+    overwrite: options.overwrite ?? false,
+  })
+  assertFits(pipeline.tasks, resourcesOf(options).budget)
+  return pipeline
 }
 
 /** What is wrong with a run's options is told before anything is planned or written. */
@@ -159,6 +177,7 @@ function checkOptions(options: RunOptions): void {
   const isPool = pool === undefined || POOLS.includes(pool as string) || (typeof pool === 'object' && pool !== null)
   check(isWhole(workers ?? 1, 1), 'The number of workers', workers, 'a whole number from 1 on')
   check(isPool, 'pool', pool, `${POOLS.map((name) => `"${name}"`).join(', ')} or a launcher`)
+  checkResources(options.resources ?? {}, 'The run: "resources"')
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number from 0 on')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number from 0 on')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
@@ -170,41 +189,23 @@ function checkOptions(options: RunOptions): void {
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds from 0 on')
 }
 
-function asTask(value: unknown): TaskLike {
-  if (isTaskDefinition(value) || isPipelineDefinition(value)) {
-    throw new ConfigError(
-      'INVALID_TASK',
-      `"${value.options.name ?? 'pipeline'}" is a definition; call it with its configuration to get what can be run.`,
-    )
-  }
-  const task = value as Partial<ClosureTask> & { kind?: unknown }
-  const isTask =
-    typeof value === 'object' &&
-    value !== null &&
-    typeof task.id === 'string' &&
-    (task.kind === 'task' || typeof task.process === 'function')
-  if (!isTask)
-    throw new ConfigError(
-      'INVALID_TASK',
-      'What is to be run must be a defined task called with its configuration, or an object with id, Rois and process.',
-    )
-  return value as TaskLike
-}
-
 /** Makes the outputs of a planned pipeline, and runs it. */
 export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
   const {
-    workers = availableParallelism(),
+    workers = defaultWorkers(options),
     pool = 'process',
     overwrite = false,
     onEvent: _,
     runDir: __,
     progress: ___,
+    resources: ____,
+    dashboard,
     ...limits
   } = options
   const place = progressPlace(pipeline, options)
   const needsWorkers = pool !== 'inline' && !pipeline.tasks.every(isClosure)
-  using folder = needsWorkers || place !== 'none' ? openFolder(pipeline, options) : undefined
+  const needsFolder = needsWorkers || place !== 'none' || dashboard !== undefined
+  using folder = needsFolder ? openFolder(pipeline, options) : undefined
   await using open = new AsyncDisposableStack()
   const { path = '' } = folder ?? {}
   if (folder !== undefined) keepLiveState(path, events)
@@ -214,6 +215,9 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
   try {
     recorded = await recordRun(pipeline, { folder: path, place, overwrite, fsync: options.fsync ?? false, warn })
     if (recorded !== undefined) open.use(recorded)
+    else await assertOwnTransients(pipeline, { overwrite })
+    if (folder !== undefined) open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite }))
+    if (dashboard !== undefined) open.use(await startDashboardThread(path, dashboard, place))
     const isDone = recorded?.isDone ?? false
     workerPool =
       needsWorkers && !isDone
@@ -238,10 +242,19 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     folder: process.cwd(),
     moduleName,
     workers,
+    resources: resourcesOf(options),
+    arrays: arrayStore,
     clock: systemClock,
     events,
   })
 }
+
+/** What a run's history begins with: the blocks that are done already, of tasks that do not say it themselves. */
+const historyOf = ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined) => ({
+  tasks: tasks.map(({ id, grid }) => ({ id, blocks: grid.blockCount })),
+  doneOf: (number: number) =>
+    hasCheck(tasks[number] as PlannedTask) ? undefined : recorded?.progress.recorder.completed(number),
+})
 
 const isClosure = (task: PlannedTask): boolean => !('kind' in task.source)
 

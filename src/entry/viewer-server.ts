@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { folderTree } from '../adapters/http/folder.ts'
 import { type HttpServer, serveHttp } from '../adapters/http/http-server.ts'
-import { pyramidPaths, storedArray } from '../adapters/zarr/stored-arrays.ts'
-import { ConfigError } from '../core/errors.ts'
+import { pyramidKeys, storedArray } from '../adapters/zarr/stored-arrays.ts'
 import type { LayerKind, Layout, View, ViewStatus } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
 import type { ResourceTree } from '../ports/resource.ts'
 import { firstPosition, layerNames } from '../runtime/first-view.ts'
 import { type SourceLevel, type ViewedDataset, viewDataset } from '../runtime/view-dataset.ts'
-import { jsonResource, memoryResource } from '../runtime/virtual-zarr.ts'
+import { jsonResource } from '../runtime/virtual-zarr.ts'
 import { parseDatasetPath } from './arrays.ts'
+import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface ShownDataset {
   readonly path: string
@@ -42,8 +41,6 @@ export interface ViewerServer extends AsyncDisposable {
   readonly view: View
 }
 
-const page = fileURLToPath(new URL('../../dist/viewer', import.meta.url))
-
 /**
  * Serves datasets, and the page that shows them, until it is disposed.
  * @throws ConfigError what opening a dataset throws; `INVALID_CONFIG`, `OUTSIDE_ARRAY`
@@ -56,7 +53,7 @@ export async function startViewer(
   const viewed: ViewedDataset[] = []
   for (const { path, kind } of datasets) {
     const levels = await openLevels(path, (array) => opened.use(array))
-    viewed.push(await viewDataset(path, levels, kind))
+    viewed.push(await viewDataset(path, levels, kind, options.onError ?? (() => {})))
   }
   const view = viewOf(viewed, options)
   const server = opened.use(await serve(view, viewed, options))
@@ -65,14 +62,13 @@ export async function startViewer(
   return { address, port, view, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
-/** A dataset's arrays: all of its pyramid, or the one that it is. */
-async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
+/** A dataset's arrays, finest first: all of its pyramid, or the one that it is. */
+export async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
   const { format, container, inner } = parseDatasetPath(path)
   const isZarr = format.name === 'zarr'
-  const below = isZarr ? await pyramidPaths(container, inner) : undefined
-  const paths = below?.map((name) => [inner, name].filter(Boolean).join('/')) ?? [inner]
+  const pyramid = isZarr ? await pyramidKeys(container, inner) : undefined
   const levels: SourceLevel[] = []
-  for (const level of paths) {
+  for (const level of pyramid ?? [inner]) {
     const array = own(await format.open(container, level))
     const stored = isZarr ? await storedArray(container, level) : undefined
     if (stored === undefined) levels.push({ array })
@@ -84,7 +80,8 @@ async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArr
   return levels
 }
 
-function viewOf(viewed: readonly ViewedDataset[], { position, layout = '4panel' }: ViewerOptions): View {
+/** What the page is told of datasets that lie under `data/0/`, `data/1/`, … */
+export function viewOf(viewed: readonly ViewedDataset[], { position, layout = '4panel' }: ViewerOptions): View {
   const names = layerNames(viewed.map(({ layer }) => layer.path))
   const axes = viewed
     .flatMap((dataset) => dataset.axes)
@@ -111,24 +108,8 @@ function serve(view: View, viewed: readonly ViewedDataset[], options: ViewerOpti
   })
 }
 
-/** The files that the page loads, by their own list: nothing else in that folder is reached. */
-function pageFiles(): ResourceTree {
-  const root = join(page, 'assets')
-  if (!existsSync(root)) {
-    throw new ConfigError('NO_SUCH_FILE', `The viewer's page is not in ${page}; build it with: npm run build`)
-  }
-  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  const known = new Set(files.map((entry) => join(entry.parentPath, entry.name)))
-  return folderTree(root, { allows: (names) => known.has(join(root, ...names)), contentType: pageType })
-}
-
-function pageType(name: string): string {
-  if (name.endsWith('.js')) return 'text/javascript; charset=utf-8'
-  return name.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/plain; charset=utf-8'
-}
-
 function content(view: View, viewed: readonly ViewedDataset[]): ResourceTree {
-  const index = memoryResource(readFileSync(join(page, 'index.html')), 'text/html; charset=utf-8')
+  const index = pageDocument('index.html')
   const description = jsonResource(view)
   return {
     async open(names, options) {

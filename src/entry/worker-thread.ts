@@ -28,6 +28,8 @@ let exitCode = 0
     signal: new AbortController().signal,
     drain: watch.signal,
     loadTask: (task, workerId) => loadTask(task, workerId, arrays, watch),
+    // The memory is that of the whole process, and says nothing of this worker.
+    usage: () => ({ ...arrays.traffic, peakMemory: 0 }),
   })
   if (setupError !== undefined) {
     console.error(setupError.stack ?? setupError.message)

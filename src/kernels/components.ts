@@ -1,6 +1,7 @@
 import { DisjointSets } from './disjoint-sets.ts'
 import { assertShape, type TypedArray, type Voxels } from './voxels.ts'
 
+/** What {@link labelComponents} is given. */
 export interface ComponentOptions {
   /**
    * Along how many axes at once a neighbour may lie: 1 means voxels that share a face, the number of axes those that share a corner.

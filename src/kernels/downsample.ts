@@ -3,6 +3,7 @@ import { assertShape, countElements, emptyLike, type TypedArray, type Voxels } f
 /** How the voxels of a cell become one: their mean, their most frequent value, or the first of them. */
 export type DownsampleMethod = 'mean' | 'mode' | 'stride'
 
+/** What {@link downsampleVoxels} is given. */
 export interface DownsampleOptions {
   /** Voxels per cell, one whole number ≥ 1 for each of the last axes; the axes before them stay as they are. */
   readonly factor: readonly number[]

@@ -3,6 +3,7 @@ import { type AxisPass, type FilterableArray, isFilterable, type Stage, withStag
 import { gaussianRadius, gaussianWeights, SMALLEST_SIGMA } from './gaussian-weights.ts'
 import { assertShape, emptyLike, type TypedArray, type Voxels } from './voxels.ts'
 
+/** What {@link gaussianFilter} is given. */
 export interface GaussianOptions {
   /** Standard deviation, voxels: one for all axes or one per axis (channels not counted); 0 leaves an axis as it is. */
   readonly sigma: number | readonly number[]

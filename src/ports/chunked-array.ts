@@ -52,6 +52,13 @@ export interface ChunkedArray extends ArrayDescription, AsyncDisposable {
    */
   writeVoxels(box: Roi<'voxel'>, data: TypedArray, options?: TransferOptions): Promise<void>
 
+  /**
+   * Removes the chunks (shards, where there are) that lie wholly in a box, as far as they lie in the array: they read as the
+   * fill value then. Absent where the format can't.
+   * @throws ConfigError `READ_ONLY`; InfrastructureError `IO_ERROR`
+   */
+  removeChunks?(box: Roi<'voxel'>): Promise<void>
+
   /** How many chunks (shards, where there are) are stored, for `info`; absent where the format can't tell. */
   countStoredChunks?(): Promise<{ readonly stored: number; readonly total: number }>
 }

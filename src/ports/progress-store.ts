@@ -59,13 +59,14 @@ export interface RunRecord extends RunReader {
   clear(task: number, blocks?: Iterable<number>): Promise<void>
 }
 
-/** Whether a store can be reached; `message` is for people. */
+/** Whether a store can be reached; `message` is for people. `slow`: it takes its time, which nobody needs to be told. */
 export type StoreLink =
+  | { readonly status: 'slow' }
   | { readonly status: 'lost'; readonly message: string }
   | { readonly status: 'back'; readonly message: string }
 
 export interface OpenRecordOptions {
-  /** Told when a server is lost, and when it is back: commits wait in between. Never called by a store without a server. */
+  /** Told when a server is slow or lost, and then when it is back: commits wait in between. Never called by a store without a server. */
   readonly onLink?: (link: StoreLink) => void
 }
 

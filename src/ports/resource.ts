@@ -17,3 +17,34 @@ export interface ResourceTree {
    */
   open(names: readonly string[], options?: { readonly signal?: AbortSignal }): Promise<Resource | undefined>
 }
+
+/** Content by path, of which some is told as it happens. */
+export interface LiveTree {
+  /** @see ResourceTree.open */
+  open(names: readonly string[], options?: { readonly signal?: AbortSignal }): Promise<Resource | EventFeed | undefined>
+}
+
+/** What follows a feed: a browser. */
+export interface FeedClient {
+  /**
+   * Sends a named event; `data` has no line breaks.
+   * @returns false, and sends nothing, while the client has not taken what was sent before: then nothing more may be sent until `resume`
+   */
+  send(event: string, data: string): boolean
+  /** Nothing more comes. Resolves when it has taken all that was sent, or is gone. */
+  end(): Promise<void>
+}
+
+/** One client's place in a feed. */
+export interface FeedPlace {
+  /** It has taken all, after something was not sent: it has to be told all anew. */
+  resume(): void
+  leave(): void
+}
+
+/** Server-sent events under a name, without an end. */
+export interface EventFeed {
+  readonly kind: 'feed'
+  /** @returns undefined where there are too many clients already */
+  join(client: FeedClient): FeedPlace | undefined
+}

@@ -5,6 +5,7 @@ import type { BlockFailure } from './run-events.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { Lease, RunningTask, Session } from './session.ts'
+import type { TransientArrays } from './transient-arrays.ts'
 
 /** Errors after which going on is of no use: every other block would meet them too. */
 const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
@@ -16,10 +17,12 @@ const MAX_FAILURES = 10_000
 export class BlockLedger {
   readonly #run: RunningPipeline
   readonly #tally: RunTally
+  readonly #transients: TransientArrays
 
-  constructor(run: RunningPipeline, tally: RunTally) {
+  constructor(run: RunningPipeline, tally: RunTally, transients: TransientArrays) {
     this.#run = run
     this.#tally = tally
+    this.#transients = transients
   }
 
   /** Blocks of a lease have ended. @param from the place in the lease of the block that the first outcome is that of */
@@ -33,6 +36,7 @@ export class BlockLedger {
       const outcome = outcomes[at] as Outcome
       const index = blocks[from + at] as number
       if (gone?.has(index)) continue
+      if ('ms' in outcome) session.workingMs += outcome.ms
       switch (outcome.status) {
         case 'done':
           task.averageMs = average(task.averageMs, outcome.ms)
@@ -58,13 +62,14 @@ export class BlockLedger {
     }
     if (ended.length > 0) this.#run.scheduler.releaseMany(task.number, ended, ended.length, codes)
     if (done.length > 0) {
-      task.restartsInARow = 0
+      task.restartsInARow = task.pool.restartsInARow = 0
       if (task.suspects.size > 0) for (const index of done) task.suspects.delete(index)
       session.completed += done.length
       this.#run.options.progress?.recorder.recordCompleted(task.number, done)
       this.#run.events.emit({ type: 'blocks-done', taskId: task.id, indices: done, ms: times, workerId: session.id })
     }
     this.#tellReturned(task, returned, session)
+    this.#transients.collect()
     this.#tally.tellProgress()
   }
 

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { BlockwiseError, ConfigError, messageOf } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/placement.ts'
 import type { Block, BlockGridOptions } from '../core/grid/block-grid.ts'
+import { checkResources, type Resources } from '../core/scheduling/resources.ts'
 import { messageAndPlace, showModule } from './error-place.ts'
 import type { CreateVolumeOptions, VolumeArray, VolumeDescription } from './volume-array.ts'
 
@@ -13,6 +14,7 @@ export interface TaskBlock extends Block {
   readonly taskId: string
 }
 
+/** What comes with a block. */
 export interface BlockContext {
   /** Aborted when the block's time is up or the run stops at once: give up then. */
   readonly signal: AbortSignal
@@ -46,6 +48,8 @@ export interface PlanContext {
 
 /** How a task is cut into blocks. Rois in world units of the arrays that `plan` opened. */
 export interface TaskPlan extends BlockGridOptions {
+  /** What one worker needs for it, instead of what the task says. */
+  readonly requires?: Resources
   /** The arrays that the blocks write: checked so that no two blocks that run together share a chunk. */
   readonly writes?: readonly VolumeDescription[]
 }
@@ -66,6 +70,7 @@ export interface SetupContext {
   readonly signal: AbortSignal
 }
 
+/** What {@link defineTask} is given. */
 export interface TaskOptions<Schema extends ConfigSchema> {
   /** Names the task in reports and in its run's folder, and finds it again in its module. */
   readonly name: string
@@ -77,16 +82,41 @@ export interface TaskOptions<Schema extends ConfigSchema> {
   setup(config: z.output<Schema>, context: SetupContext): ProcessBlock | Promise<ProcessBlock>
   /** Before a block: true skips it. After it: false fails the try. */
   readonly isDone?: IsDone<z.output<Schema>>
+  /**
+   * What one worker needs for it: `{ cpu: 1, gpu: 1, memoryGb: 4 }`, any names. Never more workers are at its blocks than the
+   * run's `resources` suffice for. @default { cpu: 1 }
+   */
+  readonly requires?: Resources
   /** URL of the module that exports this task. @default the file that calls `defineTask` */
   readonly module?: string
 }
 
+/** Where a task stands in a pipeline. */
 export interface NodeOptions {
   /** @default the task's name */
   readonly id?: string
   /** Tasks whose blocks this one's blocks wait for, where they meet. */
   readonly after?: readonly TaskLike[]
+  /** What one worker needs for it, instead of what the task and its plan say, resource by resource. */
+  readonly requires?: Resources
+  /**
+   * How far it may be ahead of the tasks that come after it: so many of its blocks, or bytes of what they write before it is
+   * compressed, may be done or under way that blocks of these still wait for. @default no limit
+   */
+  readonly maxAhead?: MaxAhead
+  /**
+   * What it writes is for the tasks that come after it alone: its chunks are removed when all blocks that read them are done,
+   * and what is left of them at the end of the run. @default false
+   */
+  readonly transient?: boolean
 }
+
+/** A number of blocks, or of bytes. */
+export type MaxAhead = { readonly blocks: number } | { readonly bytes: number }
+
+/** Whether a task says itself which blocks are done: its record does not then. */
+export const hasOwnCheck = (source: TaskLike): boolean =>
+  ('kind' in source ? source.definition.options.isDone : source.isDone) !== undefined
 
 const brand = Symbol.for('bellis.definition')
 
@@ -98,6 +128,9 @@ export interface TaskNode {
   /** As the schema gave it: defaults filled in. */
   readonly config: Readonly<Record<string, unknown>>
   readonly after: readonly TaskLike[]
+  readonly requires: Resources
+  readonly maxAhead?: MaxAhead
+  readonly transient?: boolean
 }
 
 /** A task without a module: its closure runs in this process, a few blocks at a time. */
@@ -107,8 +140,15 @@ export interface ClosureTask extends BlockGridOptions {
   readonly isDone?: (block: TaskBlock) => boolean | Promise<boolean>
   readonly after?: readonly TaskLike[]
   readonly writes?: readonly VolumeDescription[]
+  /** What one block needs while it is done: `{ cpu: 1, memoryGb: 4 }`. @default { cpu: 1 } */
+  readonly requires?: Resources
+  /** As of a node. @default no limit */
+  readonly maxAhead?: MaxAhead
+  /** As of a node. @default false */
+  readonly transient?: boolean
 }
 
+/** What can be run: a node of a defined task, or a closure. */
 export type TaskLike = TaskNode | ClosureTask
 
 /** A defined task: called with a configuration, it gives one node of a pipeline. */
@@ -128,12 +168,13 @@ export interface AnyTask {
   readonly module: string
 }
 
+/** What {@link definePipeline} is given. */
 export interface PipelineOptions<Schema extends ConfigSchema> {
   /** @default 'pipeline' */
   readonly name?: string
   readonly config: Schema
   /** The nodes, in any order; what they come after is part of the run, listed or not. */
-  tasks(config: z.output<Schema>): TaskLike | readonly TaskLike[]
+  tasks(config: z.output<Schema>): TaskLike | readonly (TaskLike | readonly TaskLike[])[]
 }
 
 /** A defined pipeline: called with a configuration, it gives its nodes. */
@@ -163,13 +204,20 @@ export function taskDefinition<Schema extends ConfigSchema>(
   assertOptions(options, TASK_OPTIONS, options.name, what)
   assertSchema(options.config, options.name, what)
   for (const method of ['plan', 'setup'] as const) assertFunction(options[method], method, options.name, what)
+  if (options.requires !== undefined) checkResources(options.requires, `${what}: "requires" of "${options.name}"`)
   if (options.isDone !== undefined) assertFunction(options.isDone, 'isDone', options.name, what)
-  const definition = (config: z.input<Schema>, { id = options.name, after = [] }: NodeOptions = {}): TaskNode => ({
+  const definition = (
+    config: z.input<Schema>,
+    { id = options.name, after = [], requires = {}, maxAhead, transient }: NodeOptions = {},
+  ): TaskNode => ({
     kind: 'task',
     id,
     definition: definition as unknown as AnyTask,
     config: parseConfig(options.config, config, id),
     after,
+    requires: checkResources(requires, `Task "${id}": "requires"`),
+    ...(maxAhead === undefined ? {} : { maxAhead }),
+    ...(transient === undefined ? {} : { transient }),
   })
   return Object.assign(definition, { [brand]: 'task' as const, options, module }) as TaskDefinition<Schema>
 }
@@ -187,7 +235,7 @@ export function definePipeline<Schema extends ConfigSchema>(
   const definition = (config: z.input<Schema>): readonly TaskLike[] => {
     const parsed = parseConfig(options.config, config, name) as z.output<Schema>
     const nodes = callUserCode(`Pipeline "${name}" can't be built`, () => options.tasks(parsed))
-    return Array.isArray(nodes) ? nodes : [nodes as TaskLike]
+    return Array.isArray(nodes) ? nodes.flat() : [nodes as TaskLike]
   }
   return Object.assign(definition, { [brand]: 'pipeline' as const, options }) as PipelineDefinition<Schema>
 }
@@ -284,6 +332,7 @@ const TASK_OPTIONS = Object.keys({
   plan: 1,
   setup: 1,
   isDone: 1,
+  requires: 1,
   module: 1,
 } satisfies Record<keyof TaskOptions<ConfigSchema>, 1>)
 const PIPELINE_OPTIONS = Object.keys({ name: 1, config: 1, tasks: 1 } satisfies Record<

@@ -4,9 +4,12 @@ import type { Outcome, WireRois, WireTask } from '../core/protocol/messages.ts'
 import { leaseSize, MAX_LEASE_BLOCKS } from '../core/scheduling/lease-size.ts'
 import type { BlockLedger } from './block-ledger.ts'
 import type { PlannedTask } from './plan-pipeline.ts'
+import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import { isOnItsOwn, type Lease, type RunningTask, type Session } from './session.ts'
 import { TimeLimits } from './time-limits.ts'
+import { WorkerMoves } from './worker-moves.ts'
+import { WorkerResources } from './worker-resources.ts'
 
 /** Blocks shorter than this are handed out one lease ahead, so that no worker waits for the next. */
 const AHEAD_MS = 15
@@ -23,17 +26,23 @@ export class Leases {
   readonly timeLimits: TimeLimits
   readonly #run: RunningPipeline
   readonly #ledger: BlockLedger
+  readonly #tally: RunTally
   readonly #endWorker: LeasesOptions['endWorker']
   readonly #onChange: LeasesOptions['onChange']
+  readonly #resources: WorkerResources
+  readonly #moves: WorkerMoves
   readonly #acquired = new Float64Array(MAX_LEASE_BLOCKS)
   /** How many of the workers that hold a lease were started by this run. */
   #busyLaunched = 0
 
-  constructor(run: RunningPipeline, ledger: BlockLedger, { endWorker, onChange }: LeasesOptions) {
+  constructor(run: RunningPipeline, ledger: BlockLedger, tally: RunTally, { endWorker, onChange }: LeasesOptions) {
     this.#run = run
     this.#ledger = ledger
+    this.#tally = tally
     this.#endWorker = endWorker
     this.#onChange = onChange
+    this.#resources = new WorkerResources(run.options.resources, run.tasks)
+    this.#moves = new WorkerMoves(run, this.#resources, () => this.handOut())
     this.timeLimits = new TimeLimits(run, (session, took) => this.#takeFrom(session, took))
   }
 
@@ -43,7 +52,10 @@ export class Leases {
       if (!this.#canWork(session)) return
       const isIdle = session.isJoined ? session.pool.idleJoined : session.pool.idleLaunched
       if (this.#hasRoomFor(session) && this.#lease(session)) isIdle.delete(session)
-      else isIdle.add(session)
+      else if (!isIdle.has(session)) {
+        isIdle.add(session)
+        session.idleSince = this.#run.options.clock.now()
+      }
     }
   }
 
@@ -51,7 +63,9 @@ export class Leases {
   feedAhead(session: Session): void {
     const [first, second] = session.leases
     if (first === undefined || second !== undefined || !this.#canWork(session)) return
-    if ((first.task.averageMs ?? Number.POSITIVE_INFINITY) < AHEAD_MS) this.#lease(session)
+    if ((first.task.averageMs ?? Number.POSITIVE_INFINITY) >= AHEAD_MS) return
+    // Of another task they could need more than the worker has.
+    this.#lease(session, this.#resources.areAlike ? undefined : first.task)
   }
 
   /** Wakes idle workers, as far as there are blocks for them. */
@@ -60,22 +74,37 @@ export class Leases {
     for (const pool of this.#run.pools) {
       for (const idle of [pool.idleLaunched, pool.idleJoined]) {
         for (const session of idle) {
-          if (!this.#hasRoomFor(session) || !this.#lease(session)) break
-          idle.delete(session)
+          if (!this.#hasRoomFor(session)) break
+          if (this.#lease(session)) idle.delete(session)
+          else if (this.#resources.areAlike) break
         }
       }
     }
+    this.#moves.makeRoom()
     this.#run.control.finishIfDone()
   }
 
-  /** Leases blocks of the most downstream task that has some. @returns whether there were any */
-  #lease(session: Session): boolean {
+  /**
+   * Leases blocks of the most downstream task that has some, and for which there are the resources.
+   * @param only of this task
+   * @returns whether there were any
+   */
+  #lease(session: Session, only?: RunningTask): boolean {
+    let isCpuAwaited = false
     for (const task of this.#run.mostDownstreamFirst) {
-      if (task.pool !== session.pool) continue
+      if (task.pool !== session.pool || (only !== undefined && task !== only)) continue
       const ready = this.#run.scheduler.readyCount(task.id)
       if (ready === 0) continue
+      if (session.leases.length === 0) {
+        if (session.boundTo !== undefined && session.boundTo !== task && this.#resources.isBinding(task)) continue
+        const lacking = this.#resources.lacking(task, session)
+        // The processors that become free are kept for it: others, which need fewer, would take them one by one.
+        if (lacking.length === 1 && lacking[0] === 'cpu') isCpuAwaited = true
+        if (lacking.length > 0 || isCpuAwaited) continue
+      }
       const count = leaseSize(ready, session.pool.sessions.size, task.averageMs)
       const taken = this.#run.scheduler.acquireInto(task.number, count, this.#acquired)
+      this.#warnBeyond(task)
       const acquired = Array.from(this.#acquired.subarray(0, taken))
       const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
       this.#send(session, {
@@ -88,6 +117,14 @@ export class Leases {
       return true
     }
     return false
+  }
+
+  #warnBeyond(task: RunningTask): void {
+    const { id, maxAhead } = task.planned
+    if (maxAhead === undefined || task.isToldBeyond || this.#run.scheduler.heldCount(id) <= maxAhead) return
+    task.isToldBeyond = true
+    const message = `${id}: more than ${maxAhead} of its blocks (maxAhead) are waited for, since nothing could go on otherwise; with a larger limit more workers would have work`
+    this.#run.events.emit({ type: 'warning', message })
   }
 
   /** Those of some blocks that may be leased together, or one that must be alone; the others are given back. */
@@ -121,10 +158,12 @@ export class Leases {
 
   #tellLease({ id: workerId }: Session, lease: Lease): void {
     this.#run.events.emit({ type: 'blocks-leased', taskId: lease.task.id, indices: restOf(lease), workerId })
+    this.#tally.tellProgress()
   }
 
   #addLease(session: Session, lease: Lease): void {
     session.leases.push(lease)
+    this.#resources.take(session, lease.task)
     session.hadLease = true
     this.#onChange()
     if (session.leases.length > 1) return
@@ -137,6 +176,7 @@ export class Leases {
     this.#onChange()
     session.leases.splice(session.leases.indexOf(lease), 1)
     if (session.leases.length > 0) return
+    this.#resources.rest(session)
     this.#run.busy.delete(session)
     if (!session.isJoined) this.#busyLaunched--
   }
@@ -154,6 +194,7 @@ export class Leases {
     for (const lease of [...session.leases]) {
       this.#removeLease(session, lease)
       const rest = restOf(lease)
+      this.#noteStray(session, lease, rest)
       const diedAtIt = error !== undefined && lease === running && session.setUp.has(lease.task)
       // Of several it may have done the first ones without a word: which one it was shows when each has a lease of its own.
       if (diedAtIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
@@ -161,6 +202,13 @@ export class Leases {
       this.#ledger.giveBack(lease.task, rest, session)
       if (culprit !== undefined) this.#ledger.fail(session, lease.task, culprit, error as WireError)
     }
+  }
+
+  /** A worker that nobody has seen end may still do blocks that others are given. */
+  #noteStray({ exit, saidGoodbye }: Session, { task: { planned } }: Lease, blocks: readonly number[]): void {
+    if (exit !== undefined || saidGoodbye) return
+    const isReader = this.#run.tasks.some((each) => each.planned.isTransient && planned.after.includes(each.id))
+    if (isReader) for (const index of blocks) this.#run.strayReads.push(planned.grid.block(index).readRoi)
   }
 
   /** Takes a worker's blocks away that takes too long; where that can be done, it is ended. */
@@ -179,14 +227,25 @@ export class Leases {
   }
 
   #canWork(session: Session): boolean {
-    const isOn = this.#run.phase === 'running' && !this.#run.isPaused
-    return isOn && session.status === 'ready' && session.revoked.size === 0 && !session.saidGoodbye
+    const isOn = this.#run.phase === 'running' && !this.#run.isPaused && !session.isMakingRoom
+    const isLeaving = session.saidGoodbye || session.killed !== undefined
+    return isOn && session.status === 'ready' && session.revoked.size === 0 && !isLeaving
   }
 
   /** It is not to be woken any more. */
   forgetIdle(session: Session): void {
     session.pool.idleLaunched.delete(session)
     session.pool.idleJoined.delete(session)
+  }
+
+  /** How many workers could be at blocks of these tasks at the same time. */
+  mostAtWork(tasks: readonly RunningTask[]): number {
+    return this.#resources.mostAtWork(tasks)
+  }
+
+  /** A worker has ended, and what it held is free. */
+  freeResources(session: Session): void {
+    this.#resources.end(session)
   }
 
   #hasRoomFor(session: Session): boolean {
@@ -207,6 +266,8 @@ export class Leases {
         `Worker ${session.id} reported ${outcomes.length} blocks of lease ${leaseId}, which it does not hold.`,
       )
     }
+    // That is no sign of getting on.
+    if (outcomes.length === 0) return
     const begin = lease.reported
     lease.reported += outcomes.length
     if (lease.reported === lease.blocks.length) this.#removeLease(session, lease)
@@ -228,6 +289,10 @@ export class Leases {
       grid: gridOptions(grid),
       ...(fsync ? { fsync } : {}),
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.#moves[Symbol.dispose]()
   }
 }
 

@@ -107,6 +107,9 @@ function whyNot(error: unknown): string {
   if (code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING') {
     return 'it is TypeScript inside node_modules, which Node does not run; a package has to publish JavaScript'
   }
+  if (code === 'MODULE_NOT_FOUND' && /^Require stack:/m.test(message ?? '')) {
+    return `${message?.split('\n', 1)[0]} by require; write import … from, in a file that ends in .ts, .mts or .mjs`
+  }
   return messageAndPlace(messageOf(error), stack)
 }
 

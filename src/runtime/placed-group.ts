@@ -27,7 +27,8 @@ interface GroupAxis {
   readonly edges: readonly number[]
 }
 
-const UNITS: Readonly<Record<WorldUnit, string>> = { nm: 'nanometer', pm: 'picometer', fm: 'femtometer' }
+/** What OME calls world units. */
+export const UNITS: Readonly<Record<WorldUnit, string>> = { nm: 'nanometer', pm: 'picometer', fm: 'femtometer' }
 /** OME's names of lengths and times that are made here, by their power of ten. */
 const EXPONENTS: Readonly<Record<string, readonly ['m' | 's', number]>> = {
   nanometer: ['m', -9], picometer: ['m', -12], femtometer: ['m', -15],

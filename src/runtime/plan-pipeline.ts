@@ -16,6 +16,7 @@ import {
 import { type BlockGrid, createBlockGrid, gridOptions } from '../core/grid/block-grid.ts'
 import { findSharedPiece, greatestDivisor, largestDivisor } from '../core/grid/shared-chunks.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
+import { checkResources, type Resources } from '../core/scheduling/resources.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { CreateArrayOptions } from '../ports/chunked-array.ts'
 import {
@@ -26,6 +27,7 @@ import {
   type TaskNode,
   type TaskPlan,
 } from './define-task.ts'
+import { assertTransient, withMaxAhead } from './retained-outputs.ts'
 import { createOptionsOf, describeVolume, type VolumeDescription, volumeArray, voxelsAcross } from './volume-array.ts'
 
 /** An array that a run will make before its first block. */
@@ -45,12 +47,21 @@ export interface PlannedTask {
   readonly writes: readonly VolumeDescription[]
   readonly outputs: readonly PlannedOutput[]
   readonly warnings: readonly string[]
+  /** What one worker needs for it; `cpu` is always there. */
+  readonly requires: Resources
+  /** How many of its blocks may be waited for by others. */
+  readonly maxAhead?: number
+  /** What it writes is removed when all who need it are done. */
+  readonly isTransient: boolean
+  /** Bytes of voxels that one block writes. */
+  readonly bytesWritten: bigint
   /** Bytes that one block holds at least: what it reads and what it writes. */
   readonly bytesPerBlock: bigint
   /** Voxels of a block's write Roi, in the first output (or input): their mean where the last blocks are cut. */
   readonly voxelsPerBlock: number
 }
 
+/** What a run would do: all that is checked before its first block. */
 export interface PlannedPipeline {
   /** In an order in which each comes after those it waits for. */
   readonly tasks: readonly PlannedTask[]
@@ -79,8 +90,9 @@ export async function planPipeline(tasks: readonly TaskLike[], options: PlanOpti
     const planned = await planInUnit(inOrder, unit, options)
     const finest: WorldUnit = planned.reduce<WorldUnit>((finer, task) => finerUnit(finer, task.unit), unit)
     if (finest === unit) {
-      const result = planned.map((task) => ({ ...task, unit }))
+      const result = withMaxAhead(planned.map((task) => ({ ...task, unit })))
       assertOutputsApart(result, options.arrays)
+      assertTransient(result, options.arrays)
       return { tasks: result, unit }
     }
     unit = finest
@@ -145,6 +157,9 @@ async function planTask(task: TaskLike, planning: Planning): Promise<PlannedTask
     writes,
     outputs: session.outputs,
     warnings: session.warnings,
+    requires: requiresOf(task, plan),
+    isTransient: task.transient ?? false,
+    bytesWritten: sum(writes, grid.writeRoi),
     bytesPerBlock: sum(session.reads, grid.readRoi) + sum(writes, grid.writeRoi),
     voxelsPerBlock: meanVoxels(grid, measure),
   }
@@ -154,6 +169,13 @@ function meanVoxels(grid: BlockGrid, measure: VolumeDescription | undefined): nu
   const { shape } = grid.fit === 'shrink' ? grid.totalWriteRoi : grid.writeRoi
   const voxels = shape.reduce((product, length, axis) => (product * length) / (measure?.voxelSize[axis] ?? 1), 1)
   return grid.fit === 'shrink' ? voxels / grid.blockCount : voxels
+}
+
+/** What a worker needs: one processor, unless the task, its plan, or the node says otherwise. */
+function requiresOf(task: TaskLike, plan: TaskPlan): Resources {
+  const said = checkResources(plan.requires ?? {}, `Task "${task.id}": "requires"${isNode(task) ? ' of its plan' : ''}`)
+  const all = isNode(task) ? { ...task.definition.options.requires, ...said, ...task.requires } : said
+  return Object.fromEntries(Object.entries({ cpu: 1, ...all }).filter(([name, amount]) => name === 'cpu' || amount > 0))
 }
 
 const isNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'
@@ -174,8 +196,26 @@ async function callPlan(node: TaskNode, session: TaskPlanning): Promise<TaskPlan
       )
     }
   }
+  const unknown = Object.keys(plan).filter((field) => !PLAN_FIELDS.includes(field))
+  if (unknown.length > 0) {
+    throw new ConfigError(
+      'INVALID_TASK',
+      `Task "${node.id}": its plan returned "${unknown.join('", "')}", which there is not; it may return ${PLAN_FIELDS.join(', ')}.`,
+    )
+  }
   return plan
 }
+
+/** Every field that there is: one that is misspelt would be passed over without a word. */
+const PLAN_FIELDS = Object.keys({
+  totalRoi: 1,
+  readRoi: 1,
+  writeRoi: 1,
+  fit: 1,
+  readWriteConflict: 1,
+  requires: 1,
+  writes: 1,
+} satisfies Record<keyof TaskPlan, 1>)
 
 interface TaskPlanning {
   readonly arrays: PlanArrays
@@ -349,5 +389,5 @@ const pieceVoxelsOf = (array: VolumeDescription): readonly number[] =>
   (array.shardShape ?? array.chunkShape).slice(array.channelAxes)
 
 /** The same in world units. */
-const pieceShapeOf = (array: VolumeDescription): Coordinate =>
+export const pieceShapeOf = (array: VolumeDescription): Coordinate =>
   pieceVoxelsOf(array).map((length, axis) => length * (array.voxelSize[axis] as number))

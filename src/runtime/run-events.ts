@@ -37,6 +37,22 @@ export interface JobsReport {
   readonly trouble?: string
 }
 
+/** What one worker did, from when it came in to its end. */
+export interface WorkerUse {
+  readonly workerId: string
+  readonly host: string
+  /** Blocks that it has done or skipped. */
+  readonly blocks: number
+  /** How long it was there, and how much of that it spent in blocks. */
+  readonly seconds: number
+  readonly workingSeconds: number
+  /** Bytes of voxels that it read and wrote. */
+  readonly readBytes: number
+  readonly writtenBytes: number
+  /** The most memory that its process had, bytes; 0 where it has not said, and of threads. */
+  readonly peakMemory: number
+}
+
 /** What happens during a run. Counts coalesce when they come fast; failures never drop. */
 export type RunEvent =
   | { readonly type: 'run-started'; readonly tasks: readonly TaskCounts[]; readonly workers: number }
@@ -93,9 +109,11 @@ export type RunEvent =
       readonly taskId?: string
       readonly restartMs?: number
     }
+  /** It is gone, whether it has left or died (`worker-died` says so, before). Every worker that has started ends. */
+  | ({ readonly type: 'worker-ended' } & WorkerUse)
   | ({ readonly type: 'jobs' } & JobsReport)
   /** Where progress is kept is out of reach, and no block is handed out, or it is back. */
-  | ({ readonly type: 'store' } & StoreLink)
+  | ({ readonly type: 'store' } & Exclude<StoreLink, { readonly status: 'slow' }>)
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
   | {

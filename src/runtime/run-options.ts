@@ -1,3 +1,5 @@
+import type { ResourceBudget } from '../core/scheduling/resources.ts'
+import type { ArrayStore } from '../ports/array-store.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Listener } from '../ports/listener.ts'
 import type { StoreLink } from '../ports/progress-store.ts'
@@ -15,6 +17,8 @@ export interface RunPipelineOptions {
   /** Workers in all, for all tasks together. */
   readonly workers: number
   readonly clock: Clock
+  /** What the workers share. @default nothing is short */
+  readonly resources?: RunResources
   /** Further tries of a block that failed. @default 2 */
   readonly maxRetries?: number
   /** What one block may take; its worker is ended then. @default no limit */
@@ -25,6 +29,8 @@ export interface RunPipelineOptions {
   readonly maxWorkerRestarts?: number
   /** How long a worker whose link ended may take to come back before its blocks go to others. @default 10000 */
   readonly reconnectMs?: number
+  /** Where transient arrays are. */
+  readonly arrays?: ArrayStore
   /** What relative paths in configurations start from, for workers elsewhere. */
   readonly folder?: string
   /** A block is done when what it wrote is on the disk itself. @default false */
@@ -40,6 +46,15 @@ export interface RunPipelineOptions {
   readonly sessions?: SessionKeeper
   /** What was done before, and where it is written down what is done now. @default nothing and nowhere */
   readonly progress?: RunProgress
+}
+
+/** What a run's workers have together, and how they use it. */
+export interface RunResources {
+  readonly budget: ResourceBudget
+  /** Whether workers that come by themselves use of it, too, and bring nothing of their own. */
+  readonly countsJoined: boolean
+  /** Whether started workers hold what a task's set-up needs until they end, and are replaced when that is needed elsewhere. */
+  readonly bindsWorkers: boolean
 }
 
 /** The progress of a run, kept somewhere. */

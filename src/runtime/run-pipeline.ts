@@ -9,6 +9,7 @@ import { RunTally } from './run-tally.ts'
 import { type RunControl, RunningPipeline } from './running-pipeline.ts'
 import type { RunningTask } from './session.ts'
 import { SessionSaver } from './session-saver.ts'
+import { TransientArrays } from './transient-arrays.ts'
 import { WorkerDepartures } from './worker-departures.ts'
 import { WorkerLinks } from './worker-links.ts'
 import { WorkerRestarts } from './worker-restarts.ts'
@@ -31,6 +32,7 @@ class Coordinator implements RunControl {
   readonly #tally: RunTally
   readonly #leases: Leases
   readonly #saver: SessionSaver
+  readonly #transients: TransientArrays
   readonly #restarts: WorkerRestarts
   readonly #departures: WorkerDepartures
   readonly #links: WorkerLinks
@@ -41,7 +43,8 @@ class Coordinator implements RunControl {
     this.#run = new RunningPipeline(pipeline, options, this)
     this.#tally = new RunTally(this.#run)
     this.#saver = new SessionSaver(this.#run)
-    this.#leases = new Leases(this.#run, new BlockLedger(this.#run, this.#tally), {
+    this.#transients = new TransientArrays(this.#run)
+    this.#leases = new Leases(this.#run, new BlockLedger(this.#run, this.#tally, this.#transients), this.#tally, {
       endWorker: (session, reason) => this.#departures.endWorker(session, reason),
       onChange: () => this.#saver.note(),
     })
@@ -64,14 +67,23 @@ class Coordinator implements RunControl {
     for (const pool of this.#run.pools) {
       if (pool.launcher === undefined) continue
       const blocks = pool.tasks.reduce((sum, task) => sum + this.#blocksLeft(task), 0)
-      for (let started = awaited; started < Math.min(workers, blocks); started++) this.#links.start(pool)
+      const most = Math.min(workers, blocks, this.#leases.mostAtWork(pool.tasks))
+      for (let started = awaited; started < most; started++) this.#links.start(pool)
     }
     this.finishIfDone()
     try {
       return await promise
     } finally {
       signal?.removeEventListener('abort', stop)
-      for (const part of [this.#tally, this.#departures, this.#links, this.#saver, this.#restarts])
+      for (const part of [
+        this.#tally,
+        this.#transients,
+        this.#leases,
+        this.#departures,
+        this.#links,
+        this.#saver,
+        this.#restarts,
+      ])
         part[Symbol.dispose]()
     }
   }
@@ -90,9 +102,13 @@ class Coordinator implements RunControl {
     }
     if (progress?.failed.aborted) fail()
     progress?.failed.addEventListener('abort', fail, { once: true })
+    let wasLost = false
     progress?.onLink((link) => {
-      this.#run.isPaused = link.status === 'lost'
-      this.#run.events.emit({ type: 'store', ...link })
+      this.#run.isPaused = link.status !== 'back'
+      if (link.status === 'lost' || (link.status === 'back' && wasLost)) {
+        wasLost = link.status === 'lost'
+        this.#run.events.emit({ type: 'store', ...link })
+      }
       // Those that have come back with nothing left to do meanwhile, too.
       for (const session of this.#run.sessions.values()) this.#leases.feed(session)
       this.#leases.handOut()
@@ -113,16 +129,15 @@ class Coordinator implements RunControl {
     }
     if (this.#run.phase === 'running' || this.#run.sessions.size > 0 || this.#isEnding) return
     this.#isEnding = true
-    const { progress } = this.#run.options
-    if (progress === undefined) this.#end()
-    else void this.#flushAndEnd(progress.recorder)
+    void this.#flushAndEnd(this.#run.options.progress?.recorder)
   }
 
   /** What a result calls done is written down. */
-  async #flushAndEnd(recorder: ProgressRecorder): Promise<void> {
+  async #flushAndEnd(recorder: ProgressRecorder | undefined): Promise<void> {
     using patience = this.#patience()
     try {
-      await recorder.flush({ signal: patience.signal })
+      await recorder?.flush({ signal: patience.signal })
+      await this.#transients.finish()
     } catch (error) {
       this.#run.fatal ??= toWireError(error, 'IO_ERROR')
     }

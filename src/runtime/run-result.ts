@@ -1,6 +1,6 @@
 import type { WireError } from '../core/errors.ts'
 import type { DurationSummary } from '../core/scheduling/durations.ts'
-import type { BlockFailure, TaskCounts } from './run-events.ts'
+import type { BlockFailure, TaskCounts, WorkerUse } from './run-events.ts'
 
 /** How a task ended. */
 export interface TaskResult extends TaskCounts {
@@ -25,8 +25,11 @@ export interface WorkersResult {
   readonly writtenBytes: number
   /** The most memory that one of them had, bytes; 0 where none has said it. */
   readonly peakMemory: number
+  /** Each of them, in the order in which they ended; at most 1000. */
+  readonly each: readonly WorkerUse[]
 }
 
+/** How a run ended. */
 export interface RunResult {
   /** Whether every block of every task is completed: that, and nothing weaker. */
   readonly ok: boolean

@@ -1,15 +1,18 @@
-import type { TaskCounts } from './run-events.ts'
-import type { RunResult, TaskResult, WorkersResult } from './run-result.ts'
+import type { TaskCounts, WorkerUse } from './run-events.ts'
+import type { RunResult, TaskResult } from './run-result.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { Session } from './session.ts'
 
 /** Progress is told at most this often. */
 const PROGRESS_MS = 100
+/** Workers that are told one by one at the end; more are added up. */
+const MAX_WORKERS = 1000
 
 /** Counts what a run does, tells how far it is, and sums it up at the end. */
 export class RunTally {
   readonly #run: RunningPipeline
-  readonly #needed = { seconds: 0, readBytes: 0, writtenBytes: 0, peakMemory: 0 }
+  readonly #used = { seconds: 0, workingSeconds: 0, readBytes: 0, writtenBytes: 0, peakMemory: 0 }
+  readonly #each: WorkerUse[] = []
   #cancelProgress: (() => void) | undefined
   #progressDue = false
 
@@ -43,18 +46,26 @@ export class RunTally {
     })
   }
 
-  /** Adds up what a worker did that has ended. */
-  addNeeds({ usage, cameAt }: Session): void {
-    if (cameAt !== undefined) this.#needed.seconds += (this.#run.options.clock.now() - cameAt) / 1000
-    if (usage === undefined) return
-    this.#needed.readBytes += usage.readBytes
-    this.#needed.writtenBytes += usage.writtenBytes
-    this.#needed.peakMemory = Math.max(this.#needed.peakMemory, usage.peakMemory)
-  }
-
-  #workersResult(): WorkersResult {
-    const workingSeconds = this.#run.tasks.reduce((sum, { durations }) => sum + durations.sum, 0) / 1000
-    return { ...this.#needed, workingSeconds }
+  /** Tells what a worker did that has ended, and adds it up. */
+  addWorker({ id: workerId, host, completed: blocks, workingMs, usage, cameAt }: Session): void {
+    if (cameAt === undefined) return
+    const use: WorkerUse = {
+      workerId,
+      host,
+      blocks,
+      seconds: (this.#run.options.clock.now() - cameAt) / 1000,
+      workingSeconds: workingMs / 1000,
+      readBytes: usage?.readBytes ?? 0,
+      writtenBytes: usage?.writtenBytes ?? 0,
+      peakMemory: usage?.peakMemory ?? 0,
+    }
+    this.#used.seconds += use.seconds
+    this.#used.workingSeconds += use.workingSeconds
+    this.#used.readBytes += use.readBytes
+    this.#used.writtenBytes += use.writtenBytes
+    this.#used.peakMemory = Math.max(this.#used.peakMemory, use.peakMemory)
+    if (this.#each.length < MAX_WORKERS) this.#each.push(use)
+    this.#run.events.emit({ type: 'worker-ended', ...use })
   }
 
   /** Tells the end of the run, and gives what came of it. */
@@ -83,7 +94,7 @@ export class RunTally {
       interrupted,
       seconds,
       tasks,
-      workers: this.#workersResult(),
+      workers: { ...this.#used, each: this.#each },
       ...(error === undefined ? {} : { error }),
     }
   }

@@ -1,8 +1,10 @@
 import type { WireError } from '../core/errors.ts'
+import type { Roi } from '../core/geometry/roi.ts'
 import { gridOptions } from '../core/grid/block-grid.ts'
 import { Durations } from '../core/scheduling/durations.ts'
 import { orderTasks } from '../core/scheduling/pipeline.ts'
 import { createScheduler, type Scheduler } from '../core/scheduling/scheduler.ts'
+import { hasOwnCheck } from './define-task.ts'
 import type { PlannedPipeline, PlannedTask } from './plan-pipeline.ts'
 import { EventStream } from './run-events.ts'
 import type { RunPipelineOptions } from './run-options.ts'
@@ -34,6 +36,8 @@ export class RunningPipeline {
   isPaused = false
   /** Why the run can't go on. */
   fatal: WireError | undefined
+  /** What blocks read that were taken from workers which may still be at them. */
+  readonly strayReads: Roi[] = []
   nextLease = 1
   nextWorker = 1
   readonly #begun: number
@@ -46,7 +50,14 @@ export class RunningPipeline {
     this.scheduler = createScheduler(
       pipeline.tasks.map((task, number) => {
         const done = hasCheck(task) ? undefined : options.progress?.recorder.completed(number)
-        return { id: task.id, after: task.after, ...gridOptions(task.grid), ...(done === undefined ? {} : { done }) }
+        return {
+          id: task.id,
+          after: task.after,
+          ...gridOptions(task.grid),
+          ...(done === undefined ? {} : { done }),
+          ...(task.maxAhead === undefined ? {} : { maxAhead: task.maxAhead }),
+          transient: task.isTransient,
+        }
       }),
       options.maxRetries === undefined ? {} : { maxRetries: options.maxRetries },
     )
@@ -66,11 +77,13 @@ export class RunningPipeline {
       id: planned.id,
       number,
       pool,
+      requires: planned.requires,
       restartsInARow: 0,
       countsFrom: 0,
       failures: [],
       durations: new Durations(),
       suspects: new Set(),
+      isToldBeyond: false,
     }
     pool.tasks.push(task)
     return task
@@ -92,5 +105,4 @@ export class RunningPipeline {
 }
 
 /** Where a task says itself which blocks are done, its record does not. */
-export const hasCheck = ({ source }: PlannedTask): boolean =>
-  ('kind' in source ? source.definition.options.isDone : source.isDone) !== undefined
+export const hasCheck = ({ source }: PlannedTask): boolean => hasOwnCheck(source)

@@ -10,20 +10,29 @@ const MOST_MS = 2000
 
 /**
  * Reads a few boxes that lie all over an array, one in its middle: fast on any size, since a box takes one chunk. Boxes of one value
- * alone (outside the tissue, not written yet) are left out where there are others.
+ * alone (outside the tissue, not written yet) are left out where there are others, and so are those that can't be read.
+ * @param onError of a box that can't be read
+ * @throws what reading the first box threw, where none can be read
  */
-export async function sampleVoxels(array: ChunkedArray): Promise<readonly Sample[]> {
+export async function sampleVoxels(array: ChunkedArray, onError: (error: unknown) => void): Promise<readonly Sample[]> {
   const chunkBytes = array.chunkShape.reduce((bytes, length) => bytes * length, BYTES_PER_ELEMENT[array.dtype])
   const count = Math.max(1, Math.min(MOST_CHUNKS, Math.floor(MOST_DECODED_BYTES / chunkBytes)))
   const begun = performance.now()
   const samples: Sample[] = []
+  const errors: unknown[] = []
   for (const box of boxes(array, count)) {
     const voxels = box.shape.reduce((product, length) => product * length, 1)
     const data = typedArray(array.dtype, voxels)
-    await array.readVoxels(box, data)
-    samples.push({ data, rowLength: box.shape.at(-1) as number })
+    try {
+      await array.readVoxels(box, data)
+      samples.push({ data, rowLength: box.shape.at(-1) as number })
+    } catch (error) {
+      errors.push(error)
+    }
     if (performance.now() - begun > MOST_MS) break
   }
+  if (samples.length === 0 && errors.length > 0) throw errors[0]
+  errors.forEach(onError)
   const telling = samples.filter(({ data }) => data.some((value) => value !== data[0]))
   return telling.length > 0 ? telling : samples
 }

@@ -1,28 +1,37 @@
 import type { WireError } from '../core/errors.ts'
 import type { ServerMessage, WorkerUsage } from '../core/protocol/messages.ts'
 import type { Durations } from '../core/scheduling/durations.ts'
+import type { Resources } from '../core/scheduling/resources.ts'
 import type { Channel } from '../ports/channel.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { PlannedTask } from './plan-pipeline.ts'
 import type { BlockFailure } from './run-events.ts'
 
+/** How often in a row workers have died. */
+export interface Deaths {
+  restartsInARow: number
+  /** The first worker that was started since a restart was last counted. */
+  countsFrom: number
+}
+
 /** A task of a run that is on. */
-export interface RunningTask {
+export interface RunningTask extends Deaths {
   readonly planned: PlannedTask
   readonly id: string
   /** Its place in the scheduler. */
   readonly number: number
   readonly pool: Pool
+  /** What a worker needs for it. */
+  readonly requires: Resources
   /** Moving average of a block's time; undefined before the first. */
   averageMs?: number
-  restartsInARow: number
-  /** The first worker that was started since a restart was last counted. */
-  countsFrom: number
   readonly failures: BlockFailure[]
   readonly durations: Durations
   /** Blocks at one of which a worker died: leased one by one. */
   readonly suspects: Set<number>
   error?: WireError
+  /** It was told that it is further ahead than it should be. */
+  isToldBeyond: boolean
 }
 
 /** Blocks that a worker was given together. */
@@ -62,6 +71,8 @@ export interface Session {
   readonly known: Set<RunningTask>
   /** Tasks that it has set up. */
   readonly setUp: Set<RunningTask>
+  /** The one that it could not set up. */
+  notSetUp?: RunningTask
   /** Leases come with Rois. */
   wantsRois: boolean
   saidGoodbye: boolean
@@ -74,6 +85,8 @@ export interface Session {
   /** Heartbeats in a row that did not come. */
   quiet: number
   host: string
+  /** How long its blocks took it, milliseconds. */
+  workingMs: number
   /** What it has needed, as it said last. */
   usage?: WorkerUsage
   /** When it came in for the first time, by the run's clock. */
@@ -82,12 +95,23 @@ export interface Session {
   readonly isRestored: boolean
   /** It was there before the coordinator was started again, and has not come back yet. */
   isMissed: boolean
+  /** The task whose set-up it holds resources for. */
+  boundTo?: RunningTask
+  /** Resources that it uses while it is at blocks. */
+  taken?: Resources
+  /** It gets no more blocks: it makes room for a worker of another task. */
+  isMakingRoom: boolean
+  /** Since when it has had no blocks, by the run's clock. */
+  idleSince: number
   cancelTimeout?: () => void
   cancelAway?: () => void
 }
 
-/** Workers that do the same tasks: those that one launcher starts, and those that come by themselves. */
-export interface Pool {
+/**
+ * Workers that do the same tasks: those that one launcher starts, and those that come by themselves. Its deaths are those of
+ * workers that were at no task.
+ */
+export interface Pool extends Deaths {
   /** Absent where no worker is started. */
   readonly launcher: WorkerLauncher | undefined
   readonly tasks: RunningTask[]
@@ -98,7 +122,8 @@ export interface Pool {
 }
 
 export function createPool(launcher: WorkerLauncher | undefined): Pool {
-  return { launcher, tasks: [], sessions: new Set(), idleLaunched: new Set(), idleJoined: new Set() }
+  const counts = { restartsInARow: 0, countsFrom: 0 }
+  return { launcher, tasks: [], sessions: new Set(), idleLaunched: new Set(), idleJoined: new Set(), ...counts }
 }
 
 export function createSession(number: number, key: string, pool: Pool, isJoined: boolean, isRestored = false): Session {
@@ -118,7 +143,10 @@ export function createSession(number: number, key: string, pool: Pool, isJoined:
     saidGoodbye: false,
     hadLease: false,
     completed: 0,
+    workingMs: 0,
     quiet: 0,
+    isMakingRoom: false,
+    idleSince: 0,
     host: '',
     isRestored,
     isMissed: isRestored,

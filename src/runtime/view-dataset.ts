@@ -1,7 +1,7 @@
 import type { DType } from '../core/array/dtype.ts'
 import { ConfigError } from '../core/errors.ts'
 import { toNanometers } from '../core/geometry/placement.ts'
-import { contrastRange, guessKind } from '../core/view/appearance.ts'
+import { contrastRange, guessKind, onlyValue } from '../core/view/appearance.ts'
 import type { LayerKind, ViewAxis, ViewLayer } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
 import type { ResourceTree } from '../ports/resource.ts'
@@ -30,16 +30,18 @@ export interface ViewedDataset {
  * Looks at a dataset and settles how it is shown.
  * @param path as the user gave it
  * @param kind what the user says it is; else its dtype and values tell
+ * @param onError of a part that can't be read, and is seen as missing
  * @throws ConfigError `NOT_A_DATASET` for fewer than two axes to see, `UNSUPPORTED`
  */
 export async function viewDataset(
   path: string,
   levels: readonly SourceLevel[],
   kind: LayerKind | undefined,
+  onError: (error: unknown) => void,
 ): Promise<ViewedDataset> {
   const { array } = levels[0] as SourceLevel
   assertSeen(path, array)
-  const samples = await sampleVoxels(array)
+  const samples = await sampleVoxels(array, onError)
   const shownAs = kind ?? guessKind(array.dtype, samples)
   assertKind(path, array.dtype, shownAs)
   const zarrFormat = commonFormat(levels)
@@ -51,6 +53,7 @@ export async function viewDataset(
     }),
   )
   const volume = describeVolume(array)
+  const only = onlyValue(samples)
   const spans = array.shape.map(
     (length, axis) => length / Math.max(1, (levels.at(-1) as SourceLevel).array.shape[axis] ?? 1),
   )
@@ -63,6 +66,7 @@ export async function viewDataset(
       shape: array.shape,
       voxelSize: `${volume.voxelSize.map((size) => toNanometers(size, volume.unit)).join(' × ')} nm`,
       ...(shownAs === 'image' ? { range: contrastRange(array.dtype, samples) } : {}),
+      ...(only === undefined ? {} : { only: String(only) }),
     },
     axes: sharedAxes(levels.map((level) => level.array)),
     coarsest: Math.max(1, ...spans),

@@ -31,6 +31,7 @@ export interface Voxels<Data extends TypedArray = TypedArray> {
   readonly voxelSize: Coordinate
 }
 
+/** How a region is read. */
 export interface ReadOptions {
   /** Where to put the voxels: as many elements as are read, of the array's dtype. @default a new typed array */
   readonly into?: TypedArray

@@ -84,19 +84,20 @@ export class WorkerDepartures {
   endSession(session: Session, exit: WorkerExit): void {
     if (session.status === 'over') return
     session.status = 'over'
-    this.#tally.addNeeds(session)
     session.cancelTimeout?.()
     session.cancelAway?.()
     session.channel?.close()
     session.pool.sessions.delete(session)
     this.#run.sessions.delete(session.id)
     this.#leases.forgetIdle(session)
-    const task = session.leases[0]?.task
+    const task = session.notSetUp ?? session.leases[0]?.task
     const leftOrderly = session.saidGoodbye && session.killed === undefined
     // At the end of a run no one is to blame for what was cut short.
     const isBlamed = !leftOrderly && !session.isMissed && this.#run.phase === 'running'
     this.#leases.loseLeases(session, isBlamed ? (session.killed ?? deathError(session, exit)) : undefined)
+    this.#leases.freeResources(session)
     this.#restarts.replace(session, task, exit, isBlamed)
+    this.#tally.addWorker(session)
     this.#leases.handOut()
     this.#run.control.finishIfDone()
   }

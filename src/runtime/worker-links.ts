@@ -46,6 +46,11 @@ export class WorkerLinks {
   arrive(channel: Channel<ServerMessage>, hello: Hello): void {
     const known = hello.worker === undefined ? undefined : this.#run.sessions.get(hello.worker)
     if (known !== undefined && known.key === hello.session) {
+      if (known.killed !== undefined) {
+        channel.send({ type: 'refused', code: 'PROTOCOL_ERROR', message: known.killed.message })
+        channel.close()
+        return
+      }
       this.#guard(known, () => this.#attach(known, channel, hello, true))
       return
     }
@@ -114,7 +119,7 @@ export class WorkerLinks {
       heartbeatMs: isRemote ? HEARTBEAT_MS : 0,
       leases: session.leases.map(({ id, reported }) => ({ lease: id, reported })),
     })
-    if (this.#run.phase !== 'running') channel.send({ type: 'drain' })
+    if (this.#run.phase !== 'running' || session.isMakingRoom) channel.send({ type: 'drain' })
     if (isRemote) this.#startSweep()
     session.worker?.onLink?.('in')
     this.#leases.timeLimits.watch(session)
@@ -135,8 +140,7 @@ export class WorkerLinks {
         case 'hello':
           throw new InfrastructureError('PROTOCOL_ERROR', `Worker ${session.id} said hello twice.`)
         case 'task-ready':
-          for (const task of session.known) if (task.id === message.taskId) session.setUp.add(task)
-          this.#leases.timeLimits.watch(session)
+          this.#noteSetUp(session, message.taskId)
           return
         case 'usage':
           session.usage = message
@@ -152,6 +156,7 @@ export class WorkerLinks {
           break
         case 'setup-failed':
           session.killed = message.error
+          for (const task of session.known) if (task.id === message.taskId) session.notSetUp = task
           break
         case 'goodbye':
           session.saidGoodbye = true
@@ -166,6 +171,14 @@ export class WorkerLinks {
     })
   }
 
+  /** From now on its blocks take their time; said again, that changes nothing. */
+  #noteSetUp(session: Session, taskId: string): void {
+    const task = [...session.known].find(({ id }) => id === taskId)
+    if (task === undefined || session.setUp.has(task)) return
+    session.setUp.add(task)
+    this.#leases.timeLimits.watch(session)
+  }
+
   /** Does something with what a worker sent; when that was wrong, the worker is sent away. */
   #guard(session: Session, act: () => void): void {
     try {
@@ -174,6 +187,8 @@ export class WorkerLinks {
       const message = messageOf(error)
       const { channel } = session
       channel?.send({ type: 'refused', code: 'PROTOCOL_ERROR', message })
+      // What else it sends is not listened to, also where it takes a while to end it.
+      channel?.close()
       this.#departures.endWorker(session, { code: 'PROTOCOL_ERROR', message })
     }
   }

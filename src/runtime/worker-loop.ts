@@ -75,7 +75,7 @@ export interface WorkerEnd {
   readonly setupError?: WireError
 }
 
-/** Finished blocks are reported at the latest when this has passed and another block begins, and messages let in. */
+/** Finished blocks are reported after this at the latest, also while another block waits; messages are let in between two. */
 const REPORT_MS = 20
 /** Blocks of a lease that are not begun after this are handed back: others may be waiting for them. */
 const GIVE_BACK_MS = 500
@@ -87,6 +87,8 @@ const MAX_REPORT_TEXT = 262_144
 const USAGE_MS = 1000
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5000
+/** How long a coordinator may take to welcome this worker, before it tries again: a frozen one takes connections, too. */
+const WELCOME_MS = 30_000
 /** Heartbeats without an answer after which a link is taken for broken. */
 const MAX_UNANSWERED = 3
 
@@ -145,6 +147,8 @@ class Worker {
   #unanswered = 0
   #cancelHeartbeat = () => {}
   #toldUsage = 0
+  /** What was read and written under an earlier name. */
+  #toldBefore = { readBytes: 0, writtenBytes: 0 }
   #wake = () => {}
   #endPause = () => {}
 
@@ -203,6 +207,7 @@ class Worker {
         if (this.#ended) return
         const link = await connect()
         const wasWelcome = await this.#useLink(link)
+        if (!wasWelcome) problem = 'the connection ended before the coordinator had answered'
         if (wasWelcome) {
           lostAt = clock.now()
           pause = 0
@@ -231,7 +236,7 @@ class Worker {
 
   /** Says hello and waits for the end of the link. @returns whether it was welcome */
   async #useLink({ channel, token }: WorkerLink): Promise<boolean> {
-    const { pid, host, rois = false } = this.#options
+    const { pid, host, rois = false, reconnectMs = 0, clock } = this.#options
     this.#wasWelcome = false
     this.#link = channel
     if (this.#ended) channel.close()
@@ -255,6 +260,8 @@ class Worker {
       host,
       ...(rois ? { rois } : {}),
     })
+    // A link in memory does not come back, so it is not given up.
+    if (reconnectMs > 0) this.#cancelHeartbeat = clock.after(WELCOME_MS, () => channel.close())
     await channel.closed
     this.#channel = undefined
     this.#cancelHeartbeat()
@@ -308,6 +315,8 @@ class Worker {
     this.#unanswered = 0
     switch (message.type) {
       case 'welcome': {
+        const isRenamed = this.#hasBegun && this.#identity?.worker !== message.workerId
+        if (isRenamed) this.#toldBefore = this.#options.usage?.() ?? this.#toldBefore
         this.#identity = { worker: message.workerId, session: message.session }
         this.#channel = channel
         this.#wasWelcome = true
@@ -429,7 +438,13 @@ class Worker {
     const now = clock.now()
     if (usage === undefined || this.#blocks === 0 || now - this.#toldUsage < atMostEveryMs) return
     this.#toldUsage = now
-    this.#send({ type: 'usage', ...usage() })
+    const { readBytes, writtenBytes, peakMemory } = usage()
+    this.#send({
+      type: 'usage',
+      readBytes: readBytes - this.#toldBefore.readBytes,
+      writtenBytes: writtenBytes - this.#toldBefore.writtenBytes,
+      peakMemory,
+    })
   }
 
   // --- the blocks
@@ -473,6 +488,8 @@ class Worker {
     }
     const begun = clock.now()
     let reported = begun
+    let cancelReport: (() => void) | undefined
+    using _ = { [Symbol.dispose]: () => cancelReport?.() }
     for (let at = 0; at < lease.blocks.length; at++) {
       const now = clock.now()
       if (now - reported > REPORT_MS) {
@@ -484,6 +501,13 @@ class Worker {
       if (this.#draining || now - begun > GIVE_BACK_MS) {
         lease.outcomes.push({ status: 'returned' })
         continue
+      }
+      // A long block after short ones must not keep their outcomes back.
+      if (lease.outcomes.length > lease.sent) {
+        cancelReport ??= clock.after(REPORT_MS, () => {
+          cancelReport = undefined
+          this.#report(lease)
+        })
       }
       const block = this.#blockAt(lease, at, task)
       const outcome = await this.#doBlock(task.loaded as LoadedTask, block, lease.ending.signal)

@@ -1,4 +1,5 @@
 import type { WorkerExit } from '../ports/worker-launcher.ts'
+import { messageAndPlace } from './error-place.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { Pool, RunningTask, Session } from './session.ts'
 
@@ -22,7 +23,8 @@ export class WorkerRestarts {
     if (isBlamed) this.#tellDeath(session, task, exit)
     else if (this.#run.phase === 'running' && !session.isJoined) {
       // Leaving again and again without a block done is no way to go on, however orderly.
-      const wasOfNoUse = session.hadLease && session.completed === 0 && !session.isMissed
+      const hasReason = session.isMissed || session.isMakingRoom
+      const wasOfNoUse = session.hadLease && session.completed === 0 && !hasReason
       this.#restartAfter(session, wasOfNoUse ? (this.#restartDelay(session, task, exit) ?? 0) : 0)
     }
   }
@@ -45,22 +47,24 @@ export class WorkerRestarts {
   /** How long to wait before a dead worker is replaced; undefined when that was done often enough, and its task abandoned. */
   #restartDelay(session: Session, task: RunningTask | undefined, exit: WorkerExit): number | undefined {
     const { maxWorkerRestarts = 5 } = this.#run.options
-    // A worker that dies without a block at hand is counted for all that it was there for.
-    const blamed = task === undefined ? session.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
-    const restarts = Math.max(0, ...blamed.map((each) => each.restartsInARow))
+    // One that dies without a block at hand is no task's: together these count as long as no task gets on.
+    const deaths = task ?? session.pool
+    const restarts = deaths.restartsInARow
     // Workers that die together, as when the machine runs out of memory, count once: only one that was started since counts again.
-    const counts = blamed.every((each) => session.number >= each.countsFrom)
+    const counts = session.number >= deaths.countsFrom
     if (!counts || restarts < maxWorkerRestarts) {
       if (counts) {
-        for (const each of blamed) {
-          each.restartsInARow++
-          each.countsFrom = this.#run.nextWorker
-        }
+        deaths.restartsInARow++
+        deaths.countsFrom = this.#run.nextWorker
       }
       return Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.max(0, counts ? restarts : restarts - 1))
     }
-    const last = session.killed?.message ?? exit.reason
-    const output = exit.lastOutput === '' ? '' : `\n${exit.lastOutput}`
+    if (this.#isFineElsewhere(session, task)) return MAX_RESTART_MS
+    const blamed = task === undefined ? session.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
+    const { killed } = session
+    const last = killed === undefined ? exit.reason : messageAndPlace(killed.message, killed.stack)
+    // What it printed is that same error once more, with its stack.
+    const output = killed !== undefined || exit.lastOutput === '' ? '' : `\n${exit.lastOutput}`
     for (const each of blamed) {
       if (each.error !== undefined) continue
       each.error = {
@@ -71,6 +75,17 @@ export class WorkerRestarts {
       this.#run.events.emit({ type: 'task-abandoned', taskId: each.id, error: each.error })
     }
     return session.pool.tasks.every((each) => this.#run.isOver(each)) ? undefined : 0
+  }
+
+  /**
+   * Whether it was not at a block yet, while another worker of its kind is at one: it may be its machine that has no such data,
+   * and a node of a cluster on which all jobs fail at once, so that it is free for the next, must not end what the others do.
+   */
+  #isFineElsewhere({ pool, setUp }: Session, task: RunningTask | undefined): boolean {
+    if (task !== undefined && setUp.has(task)) return false
+    const isAtOne = (other: Session) =>
+      other.leases.some(({ task: its }) => other.setUp.has(its) && (task === undefined || its === task))
+    return [...this.#run.busy].some((other) => other.pool === pool && isAtOne(other))
   }
 
   #restartAfter({ pool }: Session, ms: number): void {

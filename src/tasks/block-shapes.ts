@@ -1,4 +1,15 @@
-import { ConfigError, type Coordinate, largestDivisor, type VolumeDescription } from '../entry/index.ts'
+import {
+  ConfigError,
+  type Coordinate,
+  containsRoi,
+  intersectRoi,
+  isEmptyRoi,
+  largestDivisor,
+  parseRoi,
+  type Roi,
+  showRoiInNm,
+  type VolumeDescription,
+} from '../entry/index.ts'
 
 /**
  * How long an output's chunks are along one axis when blocks of `block` voxels write it: the block itself where it is
@@ -44,4 +55,23 @@ export function assertRank(name: string, given: readonly number[], volume: Volum
     'RANK_MISMATCH',
     `"${name}" is ${given.join(',')}, but ${volume.path} has ${shape.length} axes of ${shape.join(',')} voxels; give ${shape.length} numbers.`,
   )
+}
+
+/** The region of a volume that a text names, all of it where there is none. @throws ConfigError `INVALID_ROI`, `OUTSIDE_ARRAY` */
+export function regionOf(volume: VolumeDescription, text: string | undefined): Roi {
+  if (text === undefined) return volume.roi
+  const region = parseRoi(text, volume.unit, volume)
+  if (containsRoi(volume.roi, region)) return region
+  const inside = intersectRoi(region, volume.roi)
+  const nearest = isEmptyRoi(inside) ? '' : `; ${showRoiInNm(inside, volume.unit)} of it is`
+  throw new ConfigError(
+    'OUTSIDE_ARRAY',
+    `The roi ${text} is not inside ${volume.path}, which fills ${showRoiInNm(volume.roi, volume.unit)} nm${nearest}.`,
+  )
+}
+
+/** The chunk shape for an output as large as a volume: that of the volume where it is Zarr, else as for new ones. */
+export function chunkLike(volume: VolumeDescription): number[] {
+  if (volume.format !== 'hdf5') return [...volume.chunkShape]
+  return [...volume.shape.slice(0, volume.channelAxes).map(() => 1), ...defaultChunk(tiledShape(volume))]
 }

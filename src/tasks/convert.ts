@@ -1,15 +1,5 @@
-import {
-  ConfigError,
-  containsRoi,
-  defineTask,
-  intersectRoi,
-  isEmptyRoi,
-  parseRoi,
-  roi,
-  showRoiInNm,
-  z,
-} from '../entry/index.ts'
-import { assertRank, blockOfChunks, defaultChunk, inVoxels, inWorld } from './block-shapes.ts'
+import { defineTask, roi, z } from '../entry/index.ts'
+import { assertRank, blockOfChunks, defaultChunk, inVoxels, inWorld, regionOf } from './block-shapes.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
 
@@ -30,15 +20,7 @@ export const convert = defineTask({
   }),
   async plan(config, { arrays }) {
     const input = await arrays.open(config.input)
-    const region = config.roi === undefined ? input.roi : parseRoi(config.roi, input.unit, input)
-    if (!containsRoi(input.roi, region)) {
-      const inside = intersectRoi(region, input.roi)
-      const nearest = isEmptyRoi(inside) ? '' : `; ${showRoiInNm(inside, input.unit)} of it is`
-      throw new ConfigError(
-        'OUTSIDE_ARRAY',
-        `The roi ${config.roi} is not inside ${input.path}, which fills ${showRoiInNm(input.roi, input.unit)} nm${nearest}.`,
-      )
-    }
+    const region = regionOf(input, config.roi)
     const voxels = inVoxels(input, region.shape)
     const chunk = config.chunk ?? defaultChunk(voxels)
     for (const [name, given] of [

@@ -68,6 +68,7 @@ export const downsample = defineTask({
 
 export default downsample
 
+/** What {@link pyramid} is given. */
 export interface PyramidConfig {
   /** An array in a group, or a group that has a pyramid already: its finest array. */
   readonly dataset: string
@@ -76,7 +77,7 @@ export interface PyramidConfig {
   /** Levels besides the finest. @default until one fits into a chunk */
   readonly levels?: number
   /** @default mode for labels (bool, integers of 32 and 64 bits, and what lies in a group "labels"), else mean */
-  readonly method?: Method
+  readonly method?: 'mean' | 'mode' | 'stride'
 }
 
 /**

@@ -17,7 +17,17 @@ export const labelConfig = z.object({
     .describe('voxels of a block (default: about 128 a side)'),
 })
 
-export type LabelConfig = z.input<typeof labelConfig>
+/** What {@link label} is given. */
+export interface LabelConfig {
+  /** Dataset whose voxels that are not 0 are labelled. */
+  readonly input: string
+  /** Zarr array to write, uint64. What the tasks leave for each other is beside it, in a group of its name with `_parts`. */
+  readonly output: string
+  /** Along how many axes at once a neighbour may lie: 1 faces, 2 edges, 3 corners. @default 1 */
+  readonly connectivity?: number
+  /** Voxels of a block. @default about 128 a side */
+  readonly block?: number[]
+}
 export type Config = z.output<typeof labelConfig>
 
 /** Where the tasks leave what the next ones need: beside the output. */

@@ -3,6 +3,7 @@ import { setupDefaultViewer } from 'neuroglancer/unstable/ui/default_viewer_setu
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
 import type { Layout, View } from '../core/view/view.ts'
 import { type Connection, watchConnection } from './connection.ts'
+import { keepTabs } from './keep-tabs.ts'
 import {
   type Arrangement,
   arrangementOf,
@@ -13,6 +14,7 @@ import {
   withCurrentSources,
 } from './neuroglancer-state.ts'
 import { initialTheme, type Theme, toggleTheme } from './theme.ts'
+import { countUnreadable } from './unreadable-chunks.ts'
 import './style.css'
 
 const element = <Kind extends HTMLElement>(id: string): Kind => document.getElementById(id) as Kind
@@ -42,10 +44,15 @@ async function start(): Promise<void> {
   } as Parameters<typeof setupDefaultViewer>[0])
   if (!hash.startsWith('#!')) viewer.state.restoreState(neuroglancerState(view, base, area()))
   describe(view)
+  tellOfNothing(view)
+  keepTabs(element('neuroglancer-container'))
   bindLayouts(viewer, view)
   element('fit').addEventListener('click', () => fit(viewer, view))
   bindTheme(viewer)
-  watchConnection((connection) => showConnection(connection))
+  watchConnection(showConnection, async () => {
+    const counts = [...(await countUnreadable(viewer))]
+    return new Map(counts.map(([dataset, chunks]) => [view.layers[dataset]?.name ?? '', chunks]))
+  })
   document.documentElement.dataset.ready = 'true'
 }
 
@@ -76,6 +83,18 @@ function describe({ layers }: View): void {
       item.append(name, ' ', facts)
       return item
     }),
+  )
+}
+
+/** A black picture is no answer to whether there is something in it. */
+function tellOfNothing({ layers }: View): void {
+  const plain = layers.filter(({ only }) => only !== undefined)
+  if (plain.length === 0) return
+  const values = [...new Set(plain.map(({ only }) => only))].join(' or ')
+  showMessage(
+    `${plain.map(({ name }) => name).join(', ')}: every voxel that was looked at is ${values}.`,
+    'There may be nothing in it yet; reload the page when there is.',
+    'note',
   )
 }
 
@@ -135,6 +154,12 @@ function showConnection(connection: Connection): void {
         'They were moved or removed. What is on the screen was loaded before.',
       )
       return
+    case 'unreadable':
+      showMessage(
+        `${connection.layers.join(', ')}: ${connection.chunks === 1 ? 'a chunk' : `${connection.chunks} chunks`} of what is seen can’t be read.`,
+        'There the picture has a hole. Copying the dataset with bellis convert names the file, if bellis has not said it where it runs.',
+      )
+      return
     case 'stopped':
       showMessage(
         'bellis does not answer any more.',
@@ -152,7 +177,8 @@ function showConnection(connection: Connection): void {
   }
 }
 
-function showMessage(what: string, then: string): void {
+function showMessage(what: string, then: string, kind: 'alert' | 'note' = 'alert'): void {
+  element('message').dataset.kind = kind
   element('what').textContent = what
   element('then').textContent = then
   element('message').hidden = false

@@ -9,6 +9,8 @@ export interface Area {
 // Neuroglancer's bar of layers and position, and the borders between panels.
 const BARS = 64
 const MARGIN = 1.06
+/** What is nearer is drawn larger. */
+const MARGIN_3D = 1.1
 
 /** The axes that are seen, as Neuroglancer takes them: x, y, z, fastest first. */
 const seenAxes = ({ axes }: View): ViewAxis[] => {
@@ -61,15 +63,22 @@ export function fitScales(view: View, { layout, sideBySide }: Arrangement, area:
   const height = isColumn(area) ? area.height / count : area.height
   const axes = seenAxes(view)
   const finest = Math.min(...axes.map((axis) => axis.scale))
-  const lengths = axes.map(({ lower, upper, scale }) => ((upper - lower) * scale) / finest)
+  const lengths = axes.map(({ lower, upper, scale }) => (oddLength(lower, upper) * scale) / finest)
   const parts = layout === '4panel' ? 2 : 1
+  const inner = Math.max(1, height - BARS)
   const perPixel = PLANES[layout].flatMap(([across, down]) => {
     const [w, h] = [lengths[across], lengths[down]]
-    return w === undefined || h === undefined ? [] : [(w * parts) / width, (h * parts) / Math.max(1, height - BARS)]
+    return w === undefined || h === undefined ? [] : [(w * parts) / width, (h * parts) / inner]
   })
   const whole = MARGIN * Math.max(...perPixel)
-  return { crossSectionScale: Math.min(whole, 4 * view.coarsest), projectionScale: 1.5 * Math.max(...lengths) }
+  return {
+    crossSectionScale: Math.min(whole, 4 * view.coarsest),
+    projectionScale: (MARGIN_3D * Math.hypot(...lengths)) / Math.min(1, width / inner),
+  }
 }
+
+/** What is seen of an axis from the middle of its middle voxel, the same to both sides. */
+const oddLength = (lower: number, upper: number): number => 2 * Math.floor(Math.round(upper - lower) / 2) + 1
 
 const isColumn = ({ width }: Area): boolean => width < NARROW
 

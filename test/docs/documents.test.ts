@@ -31,14 +31,21 @@ const COMMANDS = [
   'smooth',
   'downsample',
   'label',
+  'map',
+  'threshold',
+  'reduce',
   'show',
   'run',
   'new',
+  'doctor',
   'plan',
   'plan convert',
   'plan smooth',
   'plan downsample',
   'plan label',
+  'plan map',
+  'plan threshold',
+  'plan reduce',
   'plan run',
   'runs',
 ]
@@ -154,6 +161,22 @@ describe('the documents', () => {
       const cwd = folderWithSample()
       for (const command of commandsOf(document)) await runDocumented(document.path, command, cwd)
     }
+  })
+
+  it('show command lines for clusters that a plan of them takes', async () => {
+    const cwd = folderWithSample()
+    for (const path of ['out.zarr/raw', 'out.zarr/volumes/raw']) {
+      const { code, stderr } = await bellis(['convert', 'sample.hdf/volumes/raw', path, '--quiet'], { cwd })
+      assert.equal(code, 0, stderr)
+    }
+    const lines = documents().flatMap(({ path, blocks }) =>
+      blocks
+        .filter(({ language }) => language === 'text')
+        .flatMap(({ text }) => text.split('\n').filter((line) => /^bellis (smooth|convert) .*--pool/.test(line)))
+        .map((line) => ({ path, command: parseCommand(`${line} --dry-run`) })),
+    )
+    for (const { path, command } of lines) await runDocumented(path, command, cwd)
+    assert.ok(lines.length >= 3)
   })
 
   it('name every package, every folder, every flag and every export', async () => {

@@ -78,9 +78,13 @@ export const commandsIn = (text: string): DocumentedCommand[] =>
 
 export function parseCommand(line: string): DocumentedCommand {
   const [text = '', comment = ''] = line.split(/\s+#\s/)
-  const words = text.trim().split(/\s+/)
+  const words = wordsOf(text)
   if (words[0] === 'npx') words.shift()
   return { words, exitCode: Number(/exits with (\d+)/.exec(comment)?.[1] ?? 0), text: text.trim() }
 }
+
+/** Words as a shell takes them apart, quotes around a whole word at most. */
+const wordsOf = (text: string): string[] =>
+  [...text.matchAll(/"([^"]*)"|'([^']*)'|\S+/g)].map(([word, double, single]) => double ?? single ?? word)
 
 export const pathOf = (path: string): string => fileURLToPath(new URL(path, root))

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Command } from 'commander'
 import { z } from 'zod'
+import { builtInConfig } from '../../src/entry/cli/built-in-config.ts'
 import { addConfigOptions, configFields, givenConfig, strayVariables } from '../../src/entry/cli/config-flags.ts'
-import { runOptions } from '../../src/entry/cli/options.ts'
+import { numberOrList, runOptions } from '../../src/entry/cli/options.ts'
+import { smooth } from '../../src/entry/tasks.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bellis-flags-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -153,5 +155,43 @@ describe('the environment', () => {
     const { fields } = read({ sigma: z.number() }, [])
     const env = { BELLIS_CONFIG_SIGMA: '1', BELLIS_CONFIG_SIGMAA: '1', BELLIS_CONTEXT: 'x', BELLIS_HOME: 'y' }
     assert.deepEqual(strayVariables(fields, env), ['BELLIS_CONFIG_SIGMAA'])
+  })
+})
+
+describe('the configuration of a built-in command', () => {
+  after(() => {
+    delete process.env.BELLIS_CONFIG_SIGMA
+  })
+  const configOf = (...words: string[]) => {
+    const command = new Command()
+      .option('--sigma <voxels>', '', numberOrList)
+      .option('--mode <mode>')
+      .option('--config <file>')
+      .parse(words, { from: 'user' })
+    return builtInConfig(smooth, command, { input: 'in.zarr/raw', output: 'out.zarr/soft' })
+  }
+
+  it('comes from its flag, else from the environment, else from the file', () => {
+    const path = file({ sigma: 4, mode: 'wrap', input: 'not this one' })
+    const words = { input: 'in.zarr/raw', output: 'out.zarr/soft' }
+    assert.deepEqual(configOf('--config', path), { sigma: 4, mode: 'wrap', ...words })
+    process.env.BELLIS_CONFIG_SIGMA = '3,2,1'
+    assert.deepEqual(configOf('--config', path), { sigma: [3, 2, 1], mode: 'wrap', ...words })
+    assert.deepEqual(configOf('--config', path, '--sigma', '2'), { sigma: 2, mode: 'wrap', ...words })
+  })
+
+  it('is refused by the name under which it came', () => {
+    const refused = (message: RegExp, ...words: string[]) =>
+      assert.throws(() => configOf(...words), { code: 'INVALID_CONFIG', message })
+    process.env.BELLIS_CONFIG_SIGMA = '-3'
+    refused(/BELLIS_CONFIG_SIGMA is -3: must be above 0/)
+    refused(/--sigma is -2: must be above 0/, '--sigma', '-2')
+    delete process.env.BELLIS_CONFIG_SIGMA
+    refused(/"sigma" of .*config\.json is -4: must be above 0/, '--config', file({ sigma: -4 }))
+    refused(
+      /there is no "sigmma" of .*config\.json; the fields are input, output, sigma/,
+      '--config',
+      file({ sigmma: 4 }),
+    )
   })
 })

@@ -77,9 +77,22 @@ const INDEX = [
 const KERNELS = [
   'cropBox',
   'downsampleVoxels',
+  'evaluateExpression',
   'gaussianFilter',
   'gaussianRadius',
   'gaussianWeights',
   'labelComponents',
+  'parseExpression',
 ]
-const TASKS = ['convert', 'countLabels', 'downsample', 'label', 'pyramid', 'smooth']
+const TASKS = [
+  'convert',
+  'countLabels',
+  'downsample',
+  'label',
+  'map',
+  'pyramid',
+  'readReduction',
+  'reduce',
+  'smooth',
+  'threshold',
+]

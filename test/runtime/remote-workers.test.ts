@@ -352,6 +352,24 @@ describe('a block that takes too long at a worker that the run did not start', (
   })
 })
 
+describe('a worker that is not getting on', () => {
+  it('gains no time by saying again that it is ready, or by reporting nothing', async () => {
+    const { join, clock, seen, finishAll } = await startRemote(1, { timeoutMs: 1000 })
+    const slow = await join()
+    const { lease } = slow.last('lease')
+    for (let passed = 0; passed < 1500; passed += 300) {
+      slow.send({ type: 'task-ready', taskId: 'line' })
+      slow.send({ type: 'outcomes', lease, outcomes: [] })
+      await clock.pass(300)
+    }
+    assert.equal(slow.all('revoked').length, 1)
+    assert.equal(eventsOf(seen, 'block-retried')[0]?.error.code, 'BLOCK_TIMEOUT')
+    slow.send({ type: 'goodbye' })
+    slow.channel.close()
+    assert.ok((await finishAll(await join())).ok)
+  })
+})
+
 describe('setting a task up', () => {
   for (const [options, limitMs] of [
     [{ timeoutMs: 1000 }, 600_000],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
+import { gridOptions } from '../../src/core/grid/block-grid.ts'
 import { systemClock } from '../../src/entry/clock.ts'
 import { defineTask } from '../../src/runtime/define-task.ts'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
@@ -203,7 +204,7 @@ describe('a run', () => {
     const broken = defineTask({
       name: 'broken',
       config: z.object({}),
-      plan: () => line('broken', 4, () => {}),
+      plan: () => gridOptions(line('broken', 4, () => {})),
       setup: () => {
         throw new Error('no model')
       },

@@ -168,6 +168,28 @@ describe('a dataset that is served', () => {
     )
   })
 
+  it('has the pyramid that its group says, from the level on that was named', async () => {
+    const labels = { dtype: 'uint32', voxelSize: [8, 4, 4] } as const
+    await make('both.zarr/raw', { dtype: 'uint8', voxelSize: [8, 4, 4] })
+    await make('both.zarr/ids', labels)
+    for (const [name, levelOf, factor] of [
+      ['ids_s1', 'ids', 2],
+      ['ids_s2', 'ids', 4],
+    ] as const) {
+      const voxelSize = [8, 4 * factor, 4 * factor]
+      const level = { ...labels, voxelSize, shape: [5, Math.ceil(20 / factor), Math.ceil(30 / factor)], levelOf }
+      await (await createArray(path(`both.zarr/${name}`), level)).close()
+    }
+    const levelsOf = async (name: string): Promise<number> => {
+      await using viewer = await startViewer([{ path: path(`both.zarr/${name}`) }])
+      const group = (await (await fetch(`${viewer.address}data/0/zarr.json`)).json()) as {
+        attributes: { ome: { multiscales: [{ datasets: unknown[] }] } }
+      }
+      return group.attributes.ome.multiscales[0].datasets.length
+    }
+    assert.deepEqual([await levelsOf('raw'), await levelsOf('ids'), await levelsOf('ids_s1')], [1, 3, 2])
+  })
+
   it('is looked at fast however large it is, and told missing when it is gone', async () => {
     const huge = await createArray(path('huge.zarr'), { shape: [100_000, 200_000, 300_000], dtype: 'uint8' })
     await huge.close()
@@ -179,6 +201,20 @@ describe('a dataset that is served', () => {
     assert.deepEqual(await missing(), [])
     rmSync(path('huge.zarr'), { recursive: true })
     assert.deepEqual(await missing(), ['huge.zarr'])
+  })
+
+  it('that is corrupt in places is shown without them, and they are reported; not so one without a whole chunk', async () => {
+    await make('torn.zarr', { dtype: 'uint8' })
+    for (const z of [0, 1]) writeFileSync(path(`torn.zarr/c/${z}/1/0`), 'nothing of the kind')
+    const errors: unknown[] = []
+    await using viewer = await startViewer([{ path: path('torn.zarr') }], { onError: (error) => errors.push(error) })
+    assert.equal(viewer.view.layers[0]?.kind, 'image')
+    assert.match(String(errors[0]), /torn\.zarr\/c\/\d\/1\/0 is corrupt/)
+    await make('ruin.zarr', { dtype: 'uint8' })
+    for (const z of [0, 1, 2]) {
+      for (const y of [0, 1, 2]) for (const x of [0, 1]) writeFileSync(path(`ruin.zarr/c/${z}/${y}/${x}`), 'nothing')
+    }
+    await assert.rejects(startViewer([{ path: path('ruin.zarr') }]), /is corrupt/)
   })
 
   it('that is corrupt fails as such, and is reported where the server runs', async () => {

@@ -36,6 +36,10 @@ async function lossyStore(blocks: number, clock: ManualClock) {
   }
   return {
     progress,
+    /** It takes its time, and nobody is told. */
+    slowDown() {
+      tell({ status: 'slow' })
+    },
     lose() {
       isLost = true
       back = Promise.withResolvers()
@@ -79,6 +83,35 @@ describe('a run whose store is out of reach', () => {
     const after = events.slice(events.findIndex((event) => event.type === 'store' && event.status === 'back'))
     const workers = after.flatMap((event) => (event.type === 'blocks-leased' ? [event.workerId] : []))
     assert.equal(new Set(workers).size, 3, 'those that had finished meanwhile are not forgotten')
+  })
+
+  it('hands out nothing either while that is slow, and tells nobody', async () => {
+    const clock = new ManualClock()
+    const store = await lossyStore(20, clock)
+    const events: RunEvent[] = []
+    const slow = Promise.withResolvers<void>()
+    const result = runInline(
+      [
+        line('a', 20, async () => {
+          if (events.filter(({ type }) => type === 'blocks-done').length !== 5) return
+          store.slowDown()
+          slow.resolve()
+        }),
+      ],
+      { workers: 2, clock, progress: store.progress, onEvent: (event) => events.push(event) },
+    )
+    await slow.promise
+    await settle()
+    const sent = events.filter(({ type }) => type === 'blocks-leased').length
+    assert.ok(events.filter(({ type }) => type === 'blocks-done').length < 20)
+    await clock.pass(10_000)
+    assert.equal(events.filter(({ type }) => type === 'blocks-leased').length, sent)
+    store.comeBack()
+    assert.ok((await result).ok)
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'store'),
+      [],
+    )
   })
 
   it('is not over before its last blocks are written down, however long that takes', async () => {

@@ -22,6 +22,9 @@ export interface MongodbServer extends AsyncDisposable {
   kill(): Promise<void>
   /** Starts it again, at the same address, on its data. */
   restart(): Promise<void>
+  /** Has it answer nothing until it is thawed. */
+  freeze(): void
+  thaw(): void
 }
 
 const MISSING = 'no MongoDB server for tests: node scripts/mongodb-env.mjs builds one, or set BELLIS_TEST_MONGODB_URL'
@@ -70,6 +73,8 @@ async function startMongodb(): Promise<MongodbServer> {
     async restart() {
       running = await startProgram(`127.0.0.1:${port}`, folder)
     },
+    freeze: () => running.signal('SIGSTOP'),
+    thaw: () => running.signal('SIGCONT'),
     async [Symbol.asyncDispose]() {
       await running.kill()
       rmSync(folder, { recursive: true, force: true })
@@ -77,7 +82,13 @@ async function startMongodb(): Promise<MongodbServer> {
   }
 }
 
-async function startProgram(address: string, folder: string): Promise<{ url: string; kill(): Promise<void> }> {
+interface Program {
+  readonly url: string
+  signal(name: NodeJS.Signals): void
+  kill(): Promise<void>
+}
+
+async function startProgram(address: string, folder: string): Promise<Program> {
   // In its folder, since it leaves a file of its state there; in a group of its own, so that Ctrl-C is the tests' to hear.
   const child = spawn(ferretdb, [address, join(folder, 'data')], {
     cwd: folder,
@@ -100,6 +111,7 @@ async function startProgram(address: string, folder: string): Promise<{ url: str
   for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as unknown as { unref(): void }).unref()
   return {
     url,
+    signal: (name) => void child.kill(name),
     kill() {
       child.ref()
       child.kill('SIGKILL')

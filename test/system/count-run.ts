@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Invitation, type Run, type RunEvent, type RunOptions, startRun } from 'bellis'
+import { type Invitation, type RunEvent, type RunOptions, startRun } from 'bellis'
+import { endedRun } from './ended-runs.ts'
 import count from './tasks/count.ts'
 
 /** A run in this process, and what is needed to look at it. */
@@ -11,12 +12,13 @@ export function startCount(
 ) {
   const events: RunEvent[] = []
   const { promise: invited, resolve } = Promise.withResolvers<Invitation>()
-  const run: Run = startRun(count({ folder, ...config }), {
+  const started = startRun(count({ folder, ...config }), {
     runDir: join(folder, '.bellis'),
     onListening: resolve,
     onEvent: (event) => events.push(event),
     ...options,
   })
+  const run = endedRun(started)
   const of = <Type extends RunEvent['type']>(type: Type) =>
     events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
   return { run, invited, of, done: () => of('blocks-done').flatMap(({ indices }) => indices) }

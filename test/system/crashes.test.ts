@@ -14,11 +14,11 @@ import { type MongodbServer, ownMongodbOrSkip } from '../support/mongodb.ts'
 import { until } from './processes.ts'
 
 /** Kills of each test. More of them by hand: BELLIS_TEST_KILLS=500. */
-const KILLS = Number(process.env.BELLIS_TEST_KILLS ?? 14)
+const KILLS = Number(process.env.BELLIS_TEST_KILLS ?? 8)
 const WORKERS = 2
 /**
- * For how long, at most, what is finished may be on its way into a database: the run has nothing more done once a write takes
- * longer than a second, and what was finished during the write before that goes with this one.
+ * For how long, at most, what is finished may be on its way into a database: nothing more is handed out once a write takes longer than
+ * a fifth of a second, it is told after one, and what was finished during the write before that goes with this one.
  */
 const ON_ITS_WAY_MS = 2500
 
@@ -196,12 +196,23 @@ function answeredLast(events: readonly TimedEvent[], end: number): number {
   return since
 }
 
-/** Some moment of a run: from its first breath on, or after its first block has begun. */
+/** Some moment of a run: from its first breath on, or after its first block was handed out, or mostly once blocks are being done. */
 async function someMoment({ output }: RunningCommand, random: () => number): Promise<void> {
-  if (random() < 0.75) {
-    await Promise.race([until('a block has begun', () => output.stdout.includes('"blocks-leased"')), delay(2000)])
-    await delay(400 * random())
-  } else await delay(900 * random())
+  const kind = random()
+  const sign = kind < 0.7 ? '"blocks-done"' : '"blocks-leased"'
+  // One that could not begin gives none.
+  const isSeen = until(sign, () => output.stdout.includes(sign), 5000).catch(() => {})
+  if (kind < 0.85) await isSeen
+  await delay((kind < 0.7 ? 300 : 900) * random())
+}
+
+/** @param pid of a process, or of a group where it is negative; it may have ended */
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ESRCH')
+  }
 }
 
 /** @param kill how a coordinator is killed */
@@ -245,9 +256,9 @@ async function smoothThroughServerKills(seed: number, server: MongodbServer): Pr
           await server.kill()
           await delay(1500 * random())
           // Half of them while the run waits for it.
-          if (what < 0.3) process.kill(child.pid, 'SIGKILL')
+          if (what < 0.3) killNow(child.pid)
           await server.restart()
-        } else process.kill(child.pid, 'SIGKILL')
+        } else killNow(child.pid)
       })
     }
     smoothing.clear()
@@ -257,13 +268,13 @@ async function smoothThroughServerKills(seed: number, server: MongodbServer): Pr
 
 describe('a smoothing whose coordinator is killed at random moments', () => {
   it('ends with every voxel equal to SciPy, and does no more again than what was in flight', async (t) => {
-    t.diagnostic(await smoothThroughKills(1, (pid) => process.kill(pid, 'SIGKILL')))
+    t.diagnostic(await smoothThroughKills(1, (pid) => killNow(pid)))
   })
 })
 
 describe('a smoothing that is killed with all its workers at random moments', () => {
   it('ends with every voxel equal to SciPy, and does no more again than what was in flight', async (t) => {
-    t.diagnostic(await smoothThroughKills(2, (pid) => process.kill(-pid, 'SIGKILL')))
+    t.diagnostic(await smoothThroughKills(2, (pid) => killNow(-pid)))
   })
 })
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openArray } from '../../src/entry/arrays.ts'
+import { labelComponents } from '../../src/kernels/components.ts'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 
@@ -62,6 +63,20 @@ describe('an example', () => {
     const expected = narrow!.map((value, i) => Math.max(0, Math.min(255, 128 + value - wide![i]!)))
     assert.ok(Buffer.compare(difference!, expected) === 0)
     assert.ok(difference!.some((value) => value > 140) && difference!.some((value) => value < 116))
+  })
+
+  it('of built-in tasks numbers the components of what is dark in the smoothed volume, each by one number', async () => {
+    using folder = temporaryFolder()
+    await runExample(folder.path, 'components', '--output', 'out.zarr', '--below', '90', '--workers', '2')
+    const [soft, found] = await Promise.all(
+      ['soft', 'components'].map((name) => voxelsOf(join(folder.path, 'out.zarr', name))),
+    )
+    const mask = soft!.map((value) => Number(value < 90))
+    const { labels, count } = labelComponents({ data: mask, shape: [32, 192, 192] })
+    const pairs = new Set(Array.from(found!, (number, i) => `${number} ${labels[i]}`))
+    assert.ok(count > 3)
+    assert.deepEqual([new Set(found!).size, pairs.size], [count + 1, count + 1])
+    assert.ok(pairs.has('0 0'))
   })
 
   it('with an expensive set-up does it once per worker, not once per block', async () => {

@@ -13,7 +13,7 @@ import {
   runNode,
   temporaryFolder,
 } from '../support/command-line.ts'
-import { contentsOf } from './folders.ts'
+import { chunksIn, contentsOf } from './folders.ts'
 import { childrenOf, cpuSecondsOf, stillRunning, until } from './processes.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
@@ -34,11 +34,6 @@ const smoothTo = (output: string, ...more: string[]) => {
   const blocks = ['--sigma', '2', '--block-write', '8,24,24', '--workers', '2', '--max-retries', '50']
   return ['smooth', raw, output, ...blocks, ...more]
 }
-
-const chunksIn = (path: string): number =>
-  existsSync(path)
-    ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length
-    : 0
 
 interface Driven {
   readonly code: number | string | null
@@ -89,6 +84,8 @@ describe('a worker', () => {
   it('that is killed, again and again and with all others at once, is replaced, and the result is right', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
+    // Many, so that it is not over before all were killed.
+    const args = smoothTo('out.zarr/s', '--block-write', '4,12,12')
     let killed = 0
     const killWhenBusy = async (pid: number, all: boolean) => {
       const workers = await until('two workers run', () => {
@@ -105,11 +102,11 @@ describe('a worker', () => {
     }
     const meanwhile = async ({ pid }: RunningCommand) => {
       for (const all of [false, false, false, true]) await killWhenBusy(pid, all)
-      assert.ok(chunksIn(output) < 256, 'the run was over before all were killed')
+      assert.ok(chunksIn(output) < 2048, 'the run was over before all were killed')
     }
-    const { code, stdout, stderr } = await bellis(smoothTo('out.zarr/s'), { cwd: folder.path, meanwhile })
+    const { code, stdout, stderr } = await bellis(args, { cwd: folder.path, meanwhile })
     assert.equal(code, 0, stderr)
-    assert.match(stdout, /smooth: 256 of 256 blocks/)
+    assert.match(stdout, /smooth: 2048 of 2048 blocks/)
     assert.equal(stderr.match(/worker w\d+ ended \(killed by SIGKILL\); it is replaced/g)?.length, killed)
     assert.equal(await hashVoxels(output), SMOOTHED)
   })
@@ -129,20 +126,20 @@ describe('a worker', () => {
 
   it('that gets SIGTERM finishes its block, hands back the others and is replaced; no try is counted', async () => {
     using folder = temporaryFolder()
-    const config = { folder: folder.path, blocks: 200, at: [100, 199], how: 'wait-for-go' }
+    const config = { folder: folder.path, blocks: 200, at: [20, 150], how: 'wait-for-go' }
     const go = (index: number) => writeFileSync(join(folder.path, `go-${index}`), '')
     const meanwhile = async (driver: RunningCommand) => {
-      const begun = [100, 199].map((index) => join(folder.path, `begun-${index}`))
-      // One worker holds block 199 then, and the other block 100 with some that come after it.
+      const begun = [20, 150].map((index) => join(folder.path, `begun-${index}`))
+      // One worker holds block 20 then with some that come after it, the other block 150, and the last ones are still to be had.
       const [first, last] = await until('both are at their block', () => {
         const pids = begun.map((file) => existsSync(file) && Number(readFileSync(file, 'utf8')))
         return pids.every(Boolean) && (pids as number[])
       })
       assert.notEqual(first, last)
       process.kill(first as number, 'SIGTERM')
-      go(100)
+      go(20)
       await until('it is replaced', () => workersOf(driver).length === 3)
-      go(199)
+      go(150)
     }
     const driven = await drive('misbehave.ts', config, { maxRetries: 0 }, { meanwhile })
     assert.equal(driven.result.ok, true, driven.stderr)
@@ -151,17 +148,19 @@ describe('a worker', () => {
     assert.equal(marks(folder.path, 'done').length, 200)
     assert.ok(
       eventsOf(driven, 'blocks-done').some((event) => event.workerId === 'w3'),
-      'w3 does what was handed back',
+      'w3 does what is left',
     )
   })
 
-  it('ends with its run, whatever its task has left open', async () => {
+  it('ends with its run by itself, whatever its task has left open', async () => {
     using folder = temporaryFolder()
-    const begun = performance.now()
     const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 2, how: 'leave-a-timer' }, {})
     assert.equal(driven.result.ok, true, driven.stderr)
-    assert.ok(driven.result.seconds < 4, `the run took ${driven.result.seconds} s`)
-    assert.ok(performance.now() - begun < 10_000)
+    // One that has to be killed leaves no such mark.
+    const began = marks(folder.path, 'begun').map((index) =>
+      Number(readFileSync(join(folder.path, `begun-${index}`), 'utf8')),
+    )
+    assert.deepEqual(new Set(marks(folder.path, 'left')), new Set(began))
   })
 })
 
@@ -217,7 +216,9 @@ describe('a task that no worker can set up ends the run in seconds, with its ver
     assert.deepEqual([driven.result.ok, task?.completed, task?.failed, task?.orphaned], [false, 0, 0, task?.total])
     assert.equal(task?.error?.code, 'TASK_ABANDONED')
     assert.match(task?.error?.message ?? '', message)
-    assert.ok(driven.result.seconds < 20, `the run took ${driven.result.seconds} s`)
+    // How long workers take to start is the machine's affair.
+    const waited = eventsOf(driven, 'worker-died').reduce((sum, { restartMs = 0 }) => sum + restartMs, 0)
+    assert.ok(waited < 10_000, `${waited} ms passed before workers were replaced`)
   }
 
   for (const [title, source, message] of [
@@ -281,7 +282,8 @@ describe('a coordinator', () => {
       begun = performance.now()
       process.kill(-pid, 'SIGINT')
     }
-    const args = smoothTo('out.zarr/s')
+    // Many, so that it is not over before this test has looked.
+    const args = smoothTo('out.zarr/s', '--block-write', '4,12,12')
     const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
     assert.ok(performance.now() - begun < 8_000, 'it takes seconds')
     assert.equal(code, 130, stderr)
@@ -291,7 +293,7 @@ describe('a coordinator', () => {
     assert.deepEqual(stillRunning(workers), [])
 
     const interrupted = contentsOf(output)
-    assert.ok(chunksIn(output) < 256)
+    assert.ok(chunksIn(output) < 2048)
     const again = await bellis(args, { cwd: folder.path })
     assert.equal(again.code, 0, again.stderr)
     assert.equal(await hashVoxels(output), SMOOTHED)

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
@@ -44,3 +44,9 @@ export function smallDiskOrSkip(t: TestContext, parent: string, size: string): S
     [Symbol.dispose]: () => void execFileSync('umount', [path]),
   }
 }
+
+/** How many chunks of a 3-D Zarr array are there. */
+export const chunksIn = (path: string): number =>
+  existsSync(path)
+    ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length
+    : 0

@@ -294,6 +294,17 @@ describe('the viewer’s server', () => {
     assert.equal((await sendRaw(viewer.port, whole)).status, 200)
   })
 
+  it('says why to people in a page of its own, to programs in a line, and never what they sent', async () => {
+    const target = '/<script>alert(1)</script>/'
+    const page = await get(target, [host(), 'Accept: text/html,*/*;q=0.8'])
+    assert.deepEqual([page.status, page.headers.get('content-type')], [403, 'text/html; charset=utf-8'])
+    assert.match(page.body, /<p>This address is not, or no longer, valid: open the one that bellis printed\.<\/p>/)
+    assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'none'/)
+    const line = await get(target)
+    assert.deepEqual([line.status, line.headers.get('content-type')], [403, 'text/plain; charset=utf-8'])
+    for (const { body } of [page, line]) assert.doesNotMatch(body, /alert/)
+  })
+
   it('tells browsers not to let other pages frame, sniff or read it', async () => {
     const { headers } = await get(`/${token}/view.json`, [host(), 'Origin: https://evil.example'])
     assert.match(
@@ -318,5 +329,11 @@ describe('the viewer’s server', () => {
     for (const origin of ['https://viewer.example.evil', 'http://viewer.example', 'null', 'https://evil.example']) {
       assert.equal((await ask(origin)).has('access-control-allow-origin'), false, origin)
     }
+    const preflight = (origin: string, host = 'localhost') =>
+      sendRaw(open.port, requestText(`OPTIONS ${target} HTTP/1.1`, [`Host: ${host}`, `Origin: ${origin}`]))
+    const allowed = await preflight('https://viewer.example')
+    assert.deepEqual([allowed.status, allowed.headers.get('access-control-allow-methods')], [204, 'GET, HEAD'])
+    assert.equal((await preflight('https://evil.example')).status, 405)
+    assert.equal((await preflight('https://viewer.example', 'evil.example')).status, 421)
   })
 })

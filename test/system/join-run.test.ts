@@ -7,6 +7,7 @@ import { createBlockGrid, type Invitation, type RunEvent, type RunOptions, roi, 
 import { parseContext, showContext } from '../../src/adapters/tcp/context.ts'
 import { type CommandOptions, runNode, temporaryFolder } from '../support/command-line.ts'
 import { cuttingProxy } from '../support/cutting-proxy.ts'
+import { endedRun } from './ended-runs.ts'
 import { stillRunning, until } from './processes.ts'
 import joined from './tasks/joined.ts'
 
@@ -16,7 +17,7 @@ const program = fileURLToPath(new URL('tasks/join.mjs', import.meta.url))
 function startJoined(folder: string, config: { blocks: number; how?: string }, options: RunOptions = {}) {
   const events: RunEvent[] = []
   const { promise: invited, resolve } = Promise.withResolvers<Invitation>()
-  const run = startRun(joined({ folder, how: '', ...config }), {
+  const started = startRun(joined({ folder, how: '', ...config }), {
     pool: 'none',
     maxRetries: 0,
     runDir: join(folder, '.bellis'),
@@ -24,6 +25,7 @@ function startJoined(folder: string, config: { blocks: number; how?: string }, o
     onEvent: (event) => events.push(event),
     ...options,
   })
+  const run = endedRun(started)
   const of = <Type extends RunEvent['type']>(type: Type) =>
     events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
   return { run, invited, of, done: () => of('blocks-done').flatMap(({ indices }) => indices) }
@@ -104,6 +106,7 @@ describe('joinRun', () => {
     const meanwhile = async ({ pid }: { pid: number }) => {
       await until('it has begun', () => existsSync(join(folder.path, 'begun')))
       process.kill(pid, 'SIGINT')
+      await until('it has heard it', () => existsSync(join(folder.path, 'heard')))
       writeFileSync(join(folder.path, 'go'), '')
     }
     const { code, stderr } = await joinWith(context, folder.path, { meanwhile })
@@ -130,8 +133,7 @@ describe('joinRun', () => {
 
   it('throws when it is not let in, or does not find a run', async () => {
     using folder = temporaryFolder()
-    const { run, invited } = startJoined(folder.path, { blocks: 4 })
-    await using _ = run
+    const { invited } = startJoined(folder.path, { blocks: 4 })
     const { port } = parseContext((await invited).context)
     const wrong = showContext({ host: '127.0.0.1', port, token: '0'.repeat(32) })
     const refused = await joinWith(wrong, folder.path)

@@ -19,6 +19,7 @@ import {
   temporaryFolder,
 } from '../support/command-line.ts'
 import { all, ran, sorted, startCount } from './count-run.ts'
+import { endedRun } from './ended-runs.ts'
 import { until } from './processes.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
@@ -72,7 +73,7 @@ describe('workers from elsewhere', () => {
     const output = join(folder.path, 'out.zarr/s')
     const events: RunEvent[] = []
     const { promise: invited, resolve: onListening } = Promise.withResolvers<Invitation>()
-    const run = startRun(smooth({ input: raw, output, sigma: 2, blockWrite: [4, 16, 16] }), {
+    const started = startRun(smooth({ input: raw, output, sigma: 2, blockWrite: [4, 16, 16] }), {
       pool: 'none',
       maxRetries: 50,
       reconnectMs: 200,
@@ -80,6 +81,7 @@ describe('workers from elsewhere', () => {
       onListening,
       onEvent: (event) => events.push(event),
     })
+    const run = endedRun(started)
     const { context } = await invited
     const completed = () =>
       events.reduce((sum, event) => sum + (event.type === 'blocks-done' ? event.indices.length : 0), 0)

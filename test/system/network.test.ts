@@ -7,6 +7,7 @@ import { parseContext, showContext } from '../../src/adapters/tcp/context.ts'
 import { bellis, hashVoxels, type RunningCommand, runLine, temporaryFolder } from '../support/command-line.ts'
 import { cuttingProxy } from '../support/cutting-proxy.ts'
 import { all, ran, sorted, startCount } from './count-run.ts'
+import { chunksIn } from './folders.ts'
 import { until } from './processes.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
@@ -35,11 +36,6 @@ const smoothTo = (output: string, ...more: string[]) => [
   ...more,
 ]
 
-const chunksIn = (path: string): number =>
-  existsSync(path)
-    ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length
-    : 0
-
 /** The line that a running command has printed for adding a worker. */
 const printed = ({ output }: RunningCommand) =>
   until('it says how to add a worker', () => /^ {2}(bellis worker \S+)$/m.exec(output.stderr)?.[1])
@@ -57,8 +53,9 @@ describe('bellis worker', () => {
     const meanwhile = async (run: RunningCommand) => {
       const line = await printed(run)
       const shells: RunningCommand[] = []
-      const shell = { cwd: folder.path, ownGroup: true, meanwhile: (child: RunningCommand) => void shells.push(child) }
-      workers.push(runLine(line, shell), runLine(line, shell))
+      const shell = { ownGroup: true, meanwhile: (child: RunningCommand) => void shells.push(child) }
+      // Also in a shell that is somewhere else.
+      workers.push(runLine(line, { ...shell, cwd: folder.path }), runLine(line, { ...shell, cwd: '/' }))
       await until('both work', () => shells.every(({ output }) => output.stderr.includes('Working, as w')))
       await until('blocks are done', () => chunksIn(output) > 20)
       process.kill(-(shells[0] as RunningCommand).pid, 'SIGINT')
@@ -80,7 +77,7 @@ describe('bellis worker', () => {
     using elsewhere = temporaryFolder()
     const fixture = (name: string) => fileURLToPath(new URL(`../adapters/tcp/fixtures/${name}`, import.meta.url))
     const tls = ['--tls-cert', fixture('test-cert.pem'), '--tls-key', fixture('test-key.pem')]
-    let worker: Promise<{ code: unknown; stderr: string }> | undefined
+    let worker: Promise<{ code: unknown; stdout: string; stderr: string }> | undefined
     let token = ''
     const meanwhile = async (run: RunningCommand) => {
       await printed(run)
@@ -89,7 +86,7 @@ describe('bellis worker', () => {
       assert.equal(parseContext(text).fingerprint?.length, 64)
       const home = join(folder.path, '.bellis')
       assert.equal(statSync(join(home, readdirSync(home)[0] as string, 'context')).mode & 0o777, 0o600)
-      worker = bellis(['worker'], { cwd: elsewhere.path, env: { BELLIS_CONTEXT: text } })
+      worker = bellis(['worker', '--json'], { cwd: elsewhere.path, env: { BELLIS_CONTEXT: text } })
       await until('blocks are done', () => chunksIn(join(folder.path, 'out.zarr/s')) > 5)
       for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
         const line = join('/proc', pid, 'cmdline')
@@ -101,6 +98,8 @@ describe('bellis worker', () => {
     assert.equal(run.code, 0, run.stderr)
     const joined = await worker
     assert.equal(joined?.code, 0, joined?.stderr)
+    const { ok, blocks } = JSON.parse(joined?.stdout ?? '')
+    assert.ok(ok && blocks > 0 && blocks < BLOCKS, joined?.stdout)
     assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
     assert.match(token, /^[0-9a-f]{32}$/)
     const kept = readdirSync(folder.path, { recursive: true, withFileTypes: true })

@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import type { RunEvent } from '../../src/runtime/run-events.ts'
-import type { RunResult } from '../../src/runtime/run-pipeline.ts'
-import {
-  bellis,
-  type CommandOptions,
-  type CommandResult,
-  hashVoxels,
-  runNode,
-  temporaryFolder,
-} from '../support/command-line.ts'
+import { bellis, type CommandResult, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { chunksIn, smallDiskOrSkip } from './folders.ts'
 import { until } from './processes.ts'
+import { drive, type Ended, firstTask, ran, runsIn, upTo } from './recorded-runs.ts'
 
 // SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
 const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
@@ -28,45 +20,11 @@ before(async () => {
   assert.equal(code, 0, stderr)
 })
 
-/** 32 blocks, some milliseconds each. */
+/** 512 blocks, a millisecond or more each. */
 const smoothArguments = (output: string, ...more: string[]) => [
-  ...['smooth', raw, output, '--sigma', '2', '--block-write', '16,48,48', '--workers', '2', '--json'],
+  ...['smooth', raw, output, '--sigma', '2', '--block-write', '4,24,24', '--workers', '2', '--json'],
   ...more,
 ]
-
-interface Ended {
-  readonly code: number | string | null
-  readonly stderr: string
-  readonly events: readonly RunEvent[]
-  readonly result: RunResult
-}
-
-/** Runs a task of the folder `tasks` in a process of its own. */
-async function drive(
-  config: { readonly folder: string } & Readonly<Record<string, unknown>>,
-  options: object = {},
-  { task = 'count.ts', ...more }: Omit<CommandOptions, 'cwd'> & { readonly task?: string } = {},
-): Promise<Ended> {
-  const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
-  const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
-  const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
-  const documents = stdout
-    .split('\n')
-    .filter((line) => line.endsWith('}'))
-    .map((line) => JSON.parse(line))
-  const result = documents.find((document) => document.type === 'result')
-  return { code, stderr, events: documents.filter((document) => document !== result), result }
-}
-
-/** The blocks that the task `count` has done so far, in that order. */
-const ran = (folder: string): number[] => {
-  const file = join(folder, 'ran')
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').map(Number.parseFloat) : []
-}
-
-const firstTask = ({ result }: Ended) => result.tasks[0] as RunResult['tasks'][number]
-const runsIn = (folder: string) => readdirSync(join(folder, '.bellis'))
-const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)
 
 describe('a run that is started again', () => {
   it('does only what is left after a Ctrl-C, by the command that it printed, again and again', async () => {
@@ -80,15 +38,7 @@ describe('a run that is started again', () => {
         cwd,
         meanwhile: async ({ pid }) => {
           if (starts >= 3) return
-          const live = () => {
-            const [name] = existsSync(join(cwd, '.bellis')) ? runsIn(cwd) : []
-            const file = join(cwd, '.bellis', name ?? '', 'live.json')
-            return name !== undefined && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
-          }
-          await until('a few more blocks are done', () => {
-            const state = live()
-            return state !== undefined && state.ok === undefined && state.tasks[0].completed > before
-          })
+          await until('a few more blocks are done', () => chunksIn(join(cwd, 'out.zarr/once')) > before + 2)
           process.kill(pid, 'SIGINT')
         },
       })
@@ -101,7 +51,7 @@ describe('a run that is started again', () => {
       assert.match(stderr, /To continue: bellis smooth .*out\.zarr\/once/)
     }
     assert.ok(starts > 1, 'it was interrupted at least once')
-    assert.equal(completed, 32)
+    assert.equal(completed, 512)
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
     assert.equal(runsIn(cwd).length, 1)
   })
@@ -265,6 +215,45 @@ describe('a record that is not of what is there', () => {
   })
 })
 
+describe('a record that can not be written', () => {
+  it('stops the run with the reason, and loses nothing: the same command continues when there is room', async (t) => {
+    using folder = temporaryFolder()
+    // SQLite's log takes up to 4 MB before it is written back.
+    using disk = smallDiskOrSkip(t, folder.path, '8m')
+    if (disk === undefined) return
+    const config = { folder: folder.path, blocks: 300, ms: 2, waits: 20 }
+    const options = { runDir: join(disk.path, 'runs'), workers: 1, maxRetries: 0 }
+    const filler = join(disk.path, 'filler')
+    const full = await drive(config, options, {
+      meanwhile: async () => {
+        await until('a block waits', () => existsSync(join(folder.path, 'begun')))
+        assert.throws(() => writeFileSync(filler, new Uint8Array(8_388_608)), /ENOSPC/)
+        writeFileSync(join(folder.path, 'go'), '')
+      },
+    })
+    assert.equal(full.code, 1, full.stderr)
+    assert.equal(full.result.error?.code, 'DISK_FULL')
+    assert.match(
+      full.result.error?.message ?? '',
+      /progress\.sqlite can't be written: the disk is full; free some space/,
+    )
+    assert.equal(full.result.tasks[0]?.failed, 0)
+    const before = ran(folder.path).length
+    assert.ok(before < 300, `${before} blocks were done`)
+    rmSync(filler)
+    const again = await drive(config, options)
+    assert.equal(again.code, 0, `${again.stderr}${JSON.stringify(again.result)}`)
+    const { completed, skipped } = firstTask(again)
+    assert.equal(completed, 300)
+    assert.ok(skipped > 0, 'what was recorded while there was room is kept')
+    assert.equal(ran(folder.path).length, before + 300 - skipped)
+    assert.deepEqual(
+      [...new Set(ran(folder.path))].sort((a, b) => a - b),
+      upTo(300),
+    )
+  })
+})
+
 describe('two coordinators of one run', () => {
   it('are one: the other is refused with who holds it, and the first goes on', async () => {
     using folder = temporaryFolder()
@@ -294,14 +283,22 @@ describe('two coordinators of one run', () => {
     assert.equal(ran(path).length, 8)
   })
 
-  it('that start in the same moment are one, too', async () => {
-    using folder = temporaryFolder()
-    const { path } = folder
-    const config = { folder: path, blocks: 30, ms: 20 }
-    const both = await Promise.all([drive(config), drive(config)])
-    assert.deepEqual(both.map(({ code }) => code === 0).sort(), [false, true])
-    assert.match(both.find(({ code }) => code !== 0)?.stderr ?? '', /This run is on already/)
-    assert.equal(ran(path).length, 30)
+  it('that start in the same moment are one, too, every time', async () => {
+    for (let round = 0; round < 4; round++) {
+      using folder = temporaryFolder()
+      const { path } = folder
+      const config = { folder: path, blocks: 8, waits: 0 }
+      const starts = [0, 1, 2].map(() => drive(config))
+      // The one that runs waits until the others have ended, however slowly they start.
+      let refused = 0
+      for (const start of starts) void start.then(({ code }) => code !== 0 && refused++)
+      await until('two are refused', () => refused === 2, 60_000)
+      writeFileSync(join(path, 'go'), '')
+      const all = await Promise.all(starts)
+      assert.deepEqual(all.map(({ code }) => code === 0).sort(), [false, false, true])
+      for (const { code, stderr } of all) if (code !== 0) assert.match(stderr, /This run is on already/)
+      assert.deepEqual(ran(path).sort(), upTo(8))
+    }
   })
 
   it('can follow each other at once, however the first one ended', async () => {
@@ -413,6 +410,8 @@ describe('what is kept of a run', () => {
     const chain = ['--block-write', '16,96,96', '--workers', '1']
     await json('convert', raw, 'out.zarr/raw', '--chunk', '16,48,48', '--workers', '1')
     await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)
+    // What a command that was killed at its very beginning has left is no run.
+    cpSync(join(cwd, '.bellis', runsIn(cwd)[0] as string), join(cwd, '.bellis/.tmp-1-0'), { recursive: true })
     const runs = await json('runs')
     assert.deepEqual(
       runs.map((run: { condition: string }) => run.condition),
@@ -461,6 +460,35 @@ describe('what is kept of a run', () => {
     )
     assert.match(told, /: on, by process \d+ of \S+ on \S+ since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/)
     assert.match(reset, /This run is on already by process/)
+  })
+
+  it('is told again until the run is over, with --watch', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    let watching: Promise<CommandResult> | undefined
+    const run = await drive(
+      { folder: cwd, blocks: 8, waits: 7 },
+      {},
+      {
+        meanwhile: async () => {
+          await until('a block waits', () => existsSync(join(cwd, 'begun')))
+          watching = bellis(['status', runsIn(cwd)[0] as string, '--watch'], {
+            cwd,
+            meanwhile: async ({ output }) => {
+              await until('it is told', () => output.stdout.includes(': on, by process'))
+              writeFileSync(join(cwd, 'go'), '')
+            },
+          })
+        },
+      },
+    )
+    assert.equal(run.code, 0, run.stderr)
+    const { code, stdout } = (await watching) as CommandResult
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      /^count-\w+: on, by .*\n {2}count: 7 of 8 .*\ncount-\w+: done\n {2}count: 8 of 8 blocks \(100 %\)\n$/,
+    )
   })
 
   it('forgets what comes after a region in a chain, too', async () => {

@@ -134,7 +134,7 @@ describe('bellis show', () => {
       [[RAW, '--position', '0,0,384'], /x goes from 0 to 384 nm/],
       [[RAW, '--layout', '5panel'], /Allowed choices are xy, xz, yz, 4panel, 3d/],
       [[RAW, '--port', String(port)], new RegExp(`port ${port} is in use`)],
-      [[RAW, '--port', '70000'], /no port 70000/],
+      [[RAW, '--port', '70000'], /must be a port from 0 to 65535/],
       [[RAW, '--host', '192.0.2.1'], /192\.0\.2\.1 is not an address of this machine/],
       [[RAW, '--cors', 'example.org/page'], /origin of a page/],
     ]

@@ -106,6 +106,37 @@ describe("a mistake in a task's module is told in one line with its place, and n
     ],
     ['its pipeline throws', pipeline('\nnull.shape'), /Pipeline "pipeline" can't be built: .*\(\/.*task\.ts:14\)/],
     [
+      'its plan returns a field that is misspelt',
+      task({ plan: 'return { ...blocks, readWriteConflicts: false }' }),
+      /Task "mine": its plan returned "readWriteConflicts", which there is not; it may return totalRoi, /,
+    ],
+    ['its plan returns no blocks', task({ plan: 'return {}' }), /Task "mine": its plan returned no totalRoi/],
+    [
+      'it is written with require',
+      "const { defineTask } = require('bellis')",
+      /task\.ts does not load: Cannot find module 'bellis' by require; write import … from/,
+    ],
+    [
+      'its pipeline gives nothing',
+      pipeline('mine({})'),
+      /What pipeline "pipeline" gives must be a defined task called with its configuration, .*, but is undefined\./,
+    ],
+    [
+      'its pipeline gives a promise',
+      pipeline('return [mine({}), Promise.resolve(mine({}))]'),
+      /What pipeline "pipeline" gives .* but is a promise: wait for it before/,
+    ],
+    [
+      'its pipeline gives a definition that is not called',
+      pipeline('return [mine]'),
+      /"mine" is a definition; call it with its configuration/,
+    ],
+    [
+      'what a task comes after is no list',
+      pipeline("return mine({}, { after: mine({}, { id: 'a' }) })"),
+      /Task "mine": "after" must be a list of tasks: after: \[other\]/,
+    ],
+    [
       'there is a cycle',
       pipeline(
         "const after = []; const a = mine({}, { id: 'a', after }); const b = mine({}, { id: 'b', after: [a] }); after.push(b); return [a, b]",
@@ -227,6 +258,22 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
         assert.deepEqual(more, [])
       })
     }
+  }
+})
+
+describe('a task that can not be set up', { concurrency: 2 }, () => {
+  for (const pool of ['process', 'thread', 'inline']) {
+    it(`is abandoned, with one message that says where, in a pool of kind ${pool}`, async () => {
+      using folder = temporaryFolder()
+      const source = task({}).replace(/setup: .*?\n {2}\},\n/s, "setup: () => { throw new Error('no model') },\n")
+      writeFileSync(join(folder.path, 'task.ts'), source)
+      const { code, stderr } = await bellis(['run', 'task.ts', '--pool', pool, '--workers', '2'], { cwd: folder.path })
+      assert.equal(code, 1)
+      const told = stderr.split('\n').filter((line) => line.includes('abandoned'))
+      assert.equal(told.length, 1, stderr)
+      assert.match(told[0] as string, /^abandoned Task "mine" was abandoned: .*: no model \(\/.*task\.ts:8\)$/)
+      assert.doesNotMatch(stderr, /\n {4}at /)
+    })
   }
 })
 

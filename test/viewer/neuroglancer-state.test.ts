@@ -29,9 +29,25 @@ describe('the state that Neuroglancer gets', () => {
   it('shows all of the data at first, with a small margin', () => {
     const scaleOf = (layout: Layout) =>
       Number(fitScales(view, { layout, sideBySide: false }, area).crossSectionScale.toPrecision(6))
-    assert.equal(scaleOf('xy'), 5.3)
-    assert.equal(scaleOf('xz'), 2.12)
-    assert.equal(scaleOf('4panel'), 10.6)
+    assert.equal(scaleOf('xy'), 5.30133)
+    assert.equal(scaleOf('xz'), 2.12106)
+    assert.equal(scaleOf('4panel'), 10.6027)
+  })
+
+  it('shows all of a few sections, too, though their middle is that of one of them', () => {
+    const shallow = { ...view, axes: [axis('z', 400e-9, 4), axis('y', 4e-9, 100), axis('x', 4e-9, 100)] }
+    // From the middle of the third section it is 1.5 sections to one side, and 2.5 to the other.
+    const { crossSectionScale } = fitScales(shallow, { layout: 'xz', sideBySide: false }, area)
+    assert.ok((crossSectionScale * (area.height - 64)) / 2 > 2.5 * 100, `${crossSectionScale}`)
+  })
+
+  it('shows all of them in space, whatever the shape of the screen', () => {
+    const diagonal = Math.hypot(1001, 4001, 2001)
+    const scaleOn = (width: number, height: number) =>
+      fitScales(view, { layout: '3d', sideBySide: false }, { width, height }).projectionScale
+    assert.ok(scaleOn(1000, 864) > diagonal && scaleOn(1000, 864) < 1.3 * diagonal)
+    // It goes by the height: where the width is half of that, only half of it fits.
+    assert.equal(scaleOn(400, 864), 2 * scaleOn(1000, 864))
   })
 
   it('does not show more of huge data than their coarsest level has for a screen', () => {

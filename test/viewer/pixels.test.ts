@@ -11,7 +11,7 @@ import { noise } from '../adapters/zarr/support.ts'
 import { browserOrSkip } from '../support/browser.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 import { sharedDataOrSkip } from '../support/shared-data.ts'
-import { type OpenPage, openPage } from './open-page.ts'
+import { type OpenPage, openPage, type PageOptions } from './open-page.ts'
 
 const indices = (length: number): number[] => Array.from({ length }, (_, i) => i)
 
@@ -135,7 +135,7 @@ describe('the page that bellis show serves, in a browser', () => {
     t: TestContext,
     datasets: readonly ShownDataset[],
     options?: ViewerOptions,
-    page?: Parameters<typeof openPage>[2],
+    page?: PageOptions,
   ): Promise<OpenPage | undefined> {
     if (browser === undefined) return void (await browserOrSkip(t))
     const viewer = await startViewer(datasets, options)
@@ -168,7 +168,7 @@ describe('the page that bellis show serves, in a browser', () => {
     t: TestContext,
     datasets: readonly (readonly [path: string, volume: Volume])[],
     lower?: readonly number[],
-    page?: Parameters<typeof openPage>[2],
+    page?: PageOptions,
   ): Promise<void> {
     const shown = datasets.map(([path]) => ({ path, kind: 'image' as const }))
     const open = await show(t, shown, {}, page)
@@ -283,6 +283,60 @@ describe('the page that bellis show serves, in a browser', () => {
     )
   })
 
+  it('says the id under the mouse, to its last digit', async (t) => {
+    const ids = [2n ** 53n + 1n, 2n ** 53n + 2n, 2n ** 63n + 1n, 2n ** 64n - 2n, 7n]
+    // Columns of 8 voxels, one id each.
+    const data = BigUint64Array.from({ length: 4 * 20 * 40 }, (_, i) => ids[Math.floor((i % 40) / 8)] as bigint)
+    await make(path('mouse.zarr'), data, { shape: [4, 20, 40], dtype: 'uint64' })
+    const open = await show(t, [{ path: path('mouse.zarr') }])
+    if (open === undefined) return
+    await open.restate({ ...BARE, crossSectionScale: 0.1, position: [20, 10, 1.5] })
+    const said: string[][] = []
+    for (const column of [4, 12, 20, 28, 36]) {
+      said.push(await open.valuesUnderMouse({ across: 'x', down: 'y', acrossVoxels: [column], downVoxels: [10] }))
+    }
+    assert.deepEqual(
+      said,
+      ids.map((id) => [String(id)]),
+    )
+  })
+
+  /** Coarser voxels, one to a pixel; here the middle of a voxel has to be that of a pixel. @param fine voxels across the finest level */
+  async function assertCoarse(open: OpenPage, { data, shape }: Volume, fine: number): Promise<void> {
+    const [, rows, columns] = shape as [number, number, number]
+    const factor = fine / columns
+    const z = 3
+    const { width, height } = await open.panel()
+    const middle = (pixels: number) => (pixels % 2 === 0 ? fine / 2 : fine / 2 + factor / 2)
+    await open.restate({ ...BARE, crossSectionScale: factor, position: [middle(width), middle(height), z + 0.5] })
+    const middles = (count: number) => indices(count).map((i) => factor * (i + 0.5) - 0.5)
+    const colors = await open.colors({
+      across: 'x',
+      down: 'y',
+      acrossVoxels: middles(columns),
+      downVoxels: middles(rows),
+    })
+    const wrong = colors.filter((color, i) => color !== gray(Number(data[z * rows * columns + i])))
+    assert.equal(wrong.length, 0, `${wrong.length} of ${colors.length} differ`)
+  }
+
+  it('draws the levels that bellis downsample makes, each exactly', async (t) => {
+    const run = async (...args: string[]) => {
+      const { code, stderr } = await bellis([...args, '--quiet'], { cwd: folder.path })
+      assert.equal(code, 0, stderr)
+    }
+    await run('sample', 'levels.hdf', '--size', '8,128,128')
+    await run('convert', 'levels.hdf/volumes/raw', 'levels.zarr/raw', '--chunk', '8,32,32', '--pool', 'inline')
+    await run('downsample', 'levels.zarr/raw', '--factor', '1,2,2', '--levels', '2', '--pool', 'inline')
+    const open = await show(t, [{ path: path('levels.zarr/raw'), kind: 'image' }])
+    if (open === undefined) return
+    await open.restate({}, { raw: plainRange })
+    await assertSections(open, await readWhole(path('levels.zarr/raw')), (value) => gray(Number(value)))
+    await assertCoarse(open, await readWhole(path('levels.zarr/raw_s1')), 128)
+    await assertCoarse(open, await readWhole(path('levels.zarr/raw_s2')), 128)
+    assert.deepEqual(open.complaints, [])
+  })
+
   it('draws the level of a pyramid that fits the zoom, each exactly', async (t) => {
     const group = path('pyramid.zarr')
     const [fine, coarse] = [noise('uint8', 8 * 64 * 64, 1), noise('uint8', 8 * 32 * 32, 2)]
@@ -306,14 +360,7 @@ describe('the page that bellis show serves, in a browser', () => {
     if (open === undefined) return
     await open.restate({}, { [open.view.layers[0]?.name ?? '']: plainRange })
     await assertSections(open, levels[0], (value) => gray(Number(value)))
-    // Two fine voxels to a pixel, one coarse one: here the middle of a voxel has to be that of a pixel.
-    const { width, height } = await open.panel()
-    const middle = (pixels: number) => (pixels % 2 === 0 ? 32 : 33)
-    await open.restate({ ...BARE, crossSectionScale: 2, position: [middle(width), middle(height), 3.5] })
-    const every = indices(32).map((i) => 2 * i + 0.5)
-    const colors = await open.colors({ across: 'x', down: 'y', acrossVoxels: every, downVoxels: every })
-    const wrong = colors.filter((color, i) => color !== gray(coarse[3 * 32 * 32 + i] as number))
-    assert.equal(wrong.length, 0)
+    await assertCoarse(open, levels[1], 64)
   })
 
   it('puts an array with an offset and voxels of 4.6 nm where it lies', async (t) => {
@@ -394,6 +441,62 @@ describe('the page that bellis show serves, in a browser', () => {
     await message.getByText('gone.zarr: the data are no longer there').waitFor()
     await viewer[Symbol.asyncDispose]()
     await message.getByText('does not answer any more').waitFor()
+  })
+
+  it('says when there is nothing to be seen', async (t) => {
+    const dataset = path('nothing.zarr')
+    await (await createArray(dataset, { shape, dtype: 'uint8' })).close()
+    await make(path('something.zarr'), bytes(), { shape, dtype: 'uint8' })
+    const message = async (name: string) =>
+      (await show(t, [{ path: path(name) }]))?.page.getByText('every voxel that was looked at is 0').isVisible()
+    if (browser === undefined) return void (await browserOrSkip(t))
+    assert.deepEqual([await message('nothing.zarr'), await message('something.zarr')], [true, false])
+  })
+
+  it('says when a part can’t be read, and draws the rest', async (t) => {
+    const dataset = path('holes.zarr')
+    await make(dataset, bytes(), { shape, dtype: 'uint8', chunkShape: [12, 25, 35] })
+    writeFileSync(join(dataset, 'c', '0', '1', '1'), 'nothing of the kind')
+    const open = await show(t, [{ path: dataset }], {}, { hasHoles: true })
+    if (open === undefined) return
+    await open.page.getByRole('alert').getByText('holes.zarr: a chunk of what is seen can’t be read').waitFor()
+    await open.restate({ ...BARE, position: [35, 25, 6.5] }, { 'holes.zarr': plainRange })
+    const all = { across: 'x', down: 'y', acrossVoxels: indices(70), downVoxels: indices(25) }
+    const section = [...bytes()].slice(6 * 3500, 6 * 3500 + 25 * 70)
+    assert.deepEqual(
+      await open.colors(all),
+      section.map((value) => gray(Number(value))),
+    )
+  })
+
+  it('is used with the keyboard alone: every control is reached, and left again', async (t) => {
+    const dataset = path('keys.zarr')
+    await make(dataset, bytes(), { shape, dtype: 'uint8' })
+    const open = await show(t, [{ path: dataset }])
+    if (open === undefined) return
+    const { page } = open
+    const focused = () =>
+      page.evaluate(() => {
+        const { id, className, value } = document.activeElement as HTMLInputElement
+        return id || className.split(' ')[0] || value
+      })
+    const reached: string[] = []
+    await page.locator('#layouts input:checked').focus()
+    for (let i = 0; i < 8; i++) {
+      reached.push(await focused())
+      await page.keyboard.press('Tab')
+    }
+    const place = Array(3).fill('neuroglancer-position-dimension-coordinate')
+    assert.deepEqual(reached.slice(0, 6), ['4panel', 'fit', 'theme', ...place])
+    assert.notEqual(reached[6], place[0])
+    await page.locator('#layouts input:checked').focus()
+    await page.keyboard.press('ArrowLeft')
+    await page.waitForFunction(() => decodeURIComponent(location.hash).includes('"layout":"yz"'))
+    const theme = () => page.evaluate(() => document.documentElement.dataset.theme)
+    const before = await theme()
+    await page.locator('#theme').focus()
+    await page.keyboard.press('Enter')
+    assert.notEqual(await theme(), before)
   })
 
   for (const [width, height] of [

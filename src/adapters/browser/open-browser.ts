@@ -16,9 +16,14 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...str
   win32: ['rundll32', 'url.dll,FileProtocolHandler'],
 }
 
+const DEFAULT_OPENER = ['xdg-open'] as const
+
+/** The program that opens addresses here. */
+export const browserOpener = (): string => (OPENERS[process.platform] ?? DEFAULT_OPENER)[0]
+
 /** Opens an address in the user's browser. @returns whether something was found that does it */
 export function openBrowser(address: string): Promise<boolean> {
-  const [program, ...args] = OPENERS[process.platform] ?? ['xdg-open']
+  const [program, ...args] = OPENERS[process.platform] ?? DEFAULT_OPENER
   return new Promise((resolve) => {
     const child = spawn(program, [...args, new URL(address).href], { stdio: 'ignore', detached: true, shell: false })
     child.once('error', () => resolve(false))

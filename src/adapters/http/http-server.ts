@@ -5,8 +5,10 @@ import { hostname, networkInterfaces } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ConfigError } from '../../core/errors.ts'
-import type { Resource, ResourceTree } from '../../ports/resource.ts'
+import type { EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
 import { parseRange } from './byte-range.ts'
+import { sendFeed } from './event-stream.ts'
+import { refuse } from './refusal.ts'
 import { parsePath } from './request-path.ts'
 
 export interface HttpServerOptions {
@@ -19,7 +21,7 @@ export interface HttpServerOptions {
   /** Files of the program itself, the same for everybody, under `/assets/`; browsers may keep them for ever. */
   readonly assets: ResourceTree
   /** All else, under `/<token>/`. */
-  readonly content: ResourceTree
+  readonly content: LiveTree
   /** Origins whose pages may read the content, besides the server's own. @default none */
   readonly cors?: readonly string[]
   /** Of what could not be opened or read. */
@@ -34,7 +36,7 @@ export interface HttpServer extends AsyncDisposable {
 
 /**
  * A server of read-only content for browsers: GET and HEAD, one range at most, for whoever knows the token and calls the server
- * by one of its own names.
+ * by one of its own names. Of other methods OPTIONS alone has an answer, for the pages of the origins in `cors`.
  * @throws ConfigError `INVALID_CONFIG` when it can't listen there
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
@@ -137,6 +139,7 @@ async function answer(
   }
   const host = hostOf(request)
   if (host === undefined || !names.has(host)) return refuse(response, 421, 'This server is not known by that name.')
+  if (method === 'OPTIONS' && isOtherOrigin) return allow(response)
   if (method !== 'GET' && method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD')
     return refuse(response, 405, 'GET and HEAD alone.')
@@ -156,7 +159,7 @@ async function answer(
   const cancel = new AbortController()
   response.once('close', () => cancel.abort())
   const tree = isAsset ? options.assets : options.content
-  let opened: Resource | undefined
+  let opened: Resource | EventFeed | undefined
   try {
     opened = await tree.open(path, { signal: cancel.signal })
   } catch (error) {
@@ -164,20 +167,22 @@ async function answer(
     return refuse(response, 500, 'It can not be read; bellis says why where it runs.')
   }
   if (opened === undefined) return refuse(response, 404, 'There is nothing here.')
+  if ('kind' in opened) return sendFeed(request, response, opened)
   await using resource = opened
   await send(request, response, resource, isAsset ? 'public, max-age=31536000, immutable' : 'private, no-cache')
+}
+
+/** A browser asks whether that page may send such headers: a range from the end, as readers of shards do. */
+function allow(response: ServerResponse): void {
+  response.setHeader('Access-Control-Allow-Methods', 'GET, HEAD')
+  response.setHeader('Access-Control-Allow-Headers', 'Range, If-Range, If-None-Match')
+  response.setHeader('Access-Control-Max-Age', '600')
+  response.writeHead(204).end()
 }
 
 /** In a time that says nothing of how much of it was right. */
 const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-function refuse(response: ServerResponse, status: number, text: string): void {
-  response.setHeader('Cache-Control', 'no-store')
-  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
-  response.writeHead(status)
-  response.end(response.req.method === 'HEAD' ? undefined : `${text}\n`)
-}
 
 async function send(
   request: IncomingMessage,

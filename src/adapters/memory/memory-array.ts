@@ -18,6 +18,7 @@ import {
   subtractCoordinates,
 } from '../../core/geometry/coordinate.ts'
 import { containsRoi, equalRois, intersectRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
+import { boxIndices, splitIndex } from '../../core/grid/index-box.ts'
 import type { ArrayAxis, ChunkedArray } from '../../ports/chunked-array.ts'
 
 export interface MemoryArrayOptions {
@@ -97,6 +98,21 @@ export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
         )
       }
       copy(box, placeIn(data, box, box), placeIn(voxels, extent, box))
+    },
+    async removeChunks(box) {
+      const chunks = shape.map((length, axis) => Math.ceil(length / (chunkShape[axis] as number)))
+      for (const index of boxIndices({ begin: chunks.map(() => 0), end: chunks }, chunks)) {
+        const at: number[] = []
+        splitIndex(index, chunks, at)
+        const chunk = roi<'voxel'>(
+          at.map((k, axis) => k * (chunkShape[axis] as number)),
+          chunkShape,
+        )
+        const inside = intersectRoi(chunk, extent)
+        if (!containsRoi(box, inside)) continue
+        const none = fillArray(typedArray(dtype, Number(countElements(inside.shape))), fillValue)
+        copy(inside, placeIn(none, inside, inside), placeIn(voxels, extent, inside))
+      }
     },
     async [Symbol.asyncDispose]() {},
   }

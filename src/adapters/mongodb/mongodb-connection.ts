@@ -18,7 +18,9 @@ import type { StoreLink } from '../../ports/progress-store.ts'
 const ANSWER_MS = 5000
 /** How often servers are asked whether they live; one that does not answer in as long is lost. */
 const CHECK_MS = 5000
-/** After so long without an answer, a write has no server. */
+/** After so long without an answer to a write, no more is to be finished that would have to be written. */
+const SLOW_MS = 200
+/** After so long there is no server. */
 const PATIENCE_MS = 1000
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 2000
@@ -75,19 +77,21 @@ export function connectMongodb(url: string, options: { readonly fsync: boolean }
     }
   }
   const persist = async <T>(action: () => Promise<T>, { signal, onLink }: PersistOptions): Promise<T> => {
-    let isLost = false
+    let status: StoreLink['status'] = 'back'
     const tellLost = (message: string) => {
-      if (!isLost) onLink?.({ status: 'lost', message })
-      isLost = true
+      if (status !== 'lost') onLink?.({ status: 'lost', message })
+      status = 'lost'
     }
-    const patience = setTimeout(() => {
-      tellLost(noAnswer(name, `not for ${PATIENCE_MS / 1000} s`))
-    }, PATIENCE_MS)
+    const slowness = setTimeout(() => {
+      if (status === 'back') onLink?.({ status: 'slow' })
+      status = status === 'back' ? 'slow' : status
+    }, SLOW_MS)
+    const patience = setTimeout(() => tellLost(noAnswer(name, `not for ${PATIENCE_MS / 1000} s`)), PATIENCE_MS)
     try {
       for (let delay = FIRST_DELAY_MS; ; delay = Math.min(2 * delay, LONGEST_DELAY_MS)) {
         try {
           const result = await unlessAborted(attempt(action), signal)
-          if (isLost) onLink?.({ status: 'back', message: `The progress in ${name} can be written again.` })
+          if (status !== 'back') onLink?.({ status: 'back', message: `The progress in ${name} can be written again.` })
           return result
         } catch (error) {
           if (!(error instanceof InfrastructureError) || error.code !== 'CONNECTION_LOST') throw error
@@ -97,6 +101,7 @@ export function connectMongodb(url: string, options: { readonly fsync: boolean }
         }
       }
     } finally {
+      clearTimeout(slowness)
       clearTimeout(patience)
     }
   }

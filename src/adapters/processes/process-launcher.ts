@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { ranOutOfMemory, readEnd } from './log-file.ts'
+import { describeEnd, oomKills } from './process-end.ts'
 
 const OUT_OF_MEMORY =
   'out of memory: its JavaScript heap reached the limit, which NODE_OPTIONS=--max-old-space-size=<MB> sets'
@@ -75,8 +76,9 @@ function fail(workerId: string, error: unknown): never {
 
 /** Resolves with how it ended. */
 function watchExit(child: ChildProcess): Promise<string> {
+  const killsBefore = oomKills()
   return new Promise((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `killed by ${signal}`))
+    child.once('exit', (code, signal) => resolve(describeEnd(code, signal, oomKills() - killsBefore)))
     child.on('error', (error) => {
       if (child.pid === undefined) resolve(error.message)
     })

@@ -5,7 +5,7 @@ import { readNode } from './hierarchy.ts'
 import { httpStore } from './http-store.ts'
 import { parseJsonObject, type ZarrMetadata } from './metadata.ts'
 import { datasetPaths, multiscalesOf } from './ome.ts'
-import { joinKey, type Store } from './store.ts'
+import { joinKey, parentKey, type Store } from './store.ts'
 
 /** An array as Neuroglancer may read it from its files. */
 export interface StoredArray {
@@ -42,14 +42,31 @@ export async function storedArray(container: string, inner: string): Promise<Sto
   return { folder: store.where(inner), zarrFormat, isPart: partsOf(metadata) }
 }
 
-/** The arrays of a group's only pyramid, finest first, as paths below the group; undefined where there is none. */
-export async function pyramidPaths(container: string, inner: string): Promise<readonly string[] | undefined> {
+/**
+ * A pyramid as the keys of its arrays in the container, finest first: that of a group which has one alone, or that of an array, from it
+ * on, which groups above it say. @returns undefined where there is none
+ */
+export async function pyramidKeys(container: string, inner: string): Promise<readonly string[] | undefined> {
   const store = /^https?:\/\//i.test(container) ? httpStore(container) : fileStore(container)
   const node = await readNode(store, inner)
+  if (node?.kind === 'array') return levelsBelow(store, inner)
   if (node?.kind !== 'group') return undefined
   const [multiscale, ...more] = multiscalesOf(node.attributes)
   const paths = multiscale === undefined || more.length > 0 ? [] : datasetPaths(multiscale)
-  return paths.length === 0 ? undefined : paths
+  return paths.length === 0 ? undefined : paths.map((path) => joinKey(inner, path))
+}
+
+async function levelsBelow(store: Store, key: string): Promise<readonly string[] | undefined> {
+  for (let group = key; group !== ''; ) {
+    group = parentKey(group)
+    const node = await readNode(store, group)
+    if (node?.kind !== 'group') continue
+    for (const multiscale of multiscalesOf(node.attributes)) {
+      const keys = datasetPaths(multiscale).map((path) => joinKey(group, path))
+      if (keys.includes(key)) return keys.slice(keys.indexOf(key))
+    }
+  }
+  return undefined
 }
 
 async function readJson(store: Store, key: string): Promise<JsonObject> {

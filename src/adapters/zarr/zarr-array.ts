@@ -102,6 +102,38 @@ export class ZarrArray implements ChunkedArray {
     })
   }
 
+  async removeChunks(box: Roi<'voxel'>): Promise<void> {
+    if (!this.writable) {
+      throw new ConfigError(
+        'READ_ONLY',
+        `${this.path} was opened for reading; open it with mode 'r+' to remove chunks.`,
+      )
+    }
+    assertSameRank(box.offset, this.shape, `offset of the box and shape of ${this.path}`)
+    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    if (containsRoi(box, whole)) return this.#removeAll()
+    const inside = intersectRoi(box, whole)
+    const parts = chunkParts(inside.offset, inside.shape, storedShape(this.#metadata))
+    await forEachInFlight(parts, this.#access.limit, undefined, async (part) => {
+      if (this.#covers(part)) await this.#store.remove(joinKey(this.#key, chunkKey(this.#metadata, part.index)))
+    })
+  }
+
+  /** Removes what lies where chunks do: the folder of all, or what is named like one. */
+  async #removeAll(): Promise<void> {
+    const grid = gridShape(this.shape, storedShape(this.#metadata))
+    const { keyPrefix, separator } = this.#metadata
+    const isFolder = keyPrefix === 'c' && (separator === '/' || grid.length === 0)
+    const here = separator === '/' ? grid.slice(0, 1) : grid
+    const prefix = keyPrefix === 'c' ? `c${separator}` : ''
+    for (const { name } of (await this.#store.list(this.#key)) ?? []) {
+      const isChunk = isFolder
+        ? name === 'c'
+        : name.startsWith(prefix) && matches(name.slice(prefix.length), grid.length === 0 ? [1] : here)
+      if (isChunk) await this.#store.remove(joinKey(this.#key, name))
+    }
+  }
+
   /** Counts files by their names, in one pass over the folders of the array. */
   async countStoredChunks(): Promise<{ readonly stored: number; readonly total: number }> {
     const grid = gridShape(this.shape, storedShape(this.#metadata))

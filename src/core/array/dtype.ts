@@ -16,8 +16,10 @@ export const DTYPES = [
   'float64',
 ] as const
 
+/** One of {@link DTYPES}. */
 export type DType = (typeof DTYPES)[number]
 
+/** What holds voxels in memory: one kind for each dtype, `Uint8Array` for `bool` as well. */
 export type TypedArray =
   | Int8Array
   | Int16Array

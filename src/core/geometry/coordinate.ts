@@ -47,18 +47,23 @@ export function combine<U extends Unit>(
   return result as Coordinate<U>
 }
 
+/** The sum on each axis. @throws ConfigError `RANK_MISMATCH` */
 export const addCoordinates = <U extends Unit>(a: Coordinate<U>, b: Coordinate<U>): Coordinate<U> =>
   combine(a, b, (x, y) => x + y)
 
+/** The difference on each axis. @throws ConfigError `RANK_MISMATCH` */
 export const subtractCoordinates = <U extends Unit>(a: Coordinate<U>, b: Coordinate<U>): Coordinate<U> =>
   combine(a, b, (x, y) => x - y)
 
+/** The product on each axis. @throws ConfigError `RANK_MISMATCH` */
 export const multiplyCoordinates = <U extends Unit>(a: Coordinate<U>, b: readonly number[]): Coordinate<U> =>
   combine(a, b, (x, y) => x * y)
 
+/** The smaller one on each axis. @throws ConfigError `RANK_MISMATCH` */
 export const minCoordinates = <U extends Unit>(a: Coordinate<U>, b: Coordinate<U>): Coordinate<U> =>
   combine(a, b, Math.min)
 
+/** The larger one on each axis. @throws ConfigError `RANK_MISMATCH` */
 export const maxCoordinates = <U extends Unit>(a: Coordinate<U>, b: Coordinate<U>): Coordinate<U> =>
   combine(a, b, Math.max)
 
@@ -73,6 +78,7 @@ export function ceilDivide(dividend: number, divisor: number): number {
   return -floorDivide(-dividend, divisor) + 0
 }
 
+/** Whether two have the same numbers, and as many of them. */
 export const equalCoordinates = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((value, axis) => value === b[axis])
 

@@ -3,8 +3,8 @@ import { type Coordinate, coordinate } from './coordinate.ts'
 import { type Decimal, decimalOf, doubleMinus, parseDecimal, roundedNumber, wholeNumber } from './decimal.ts'
 import { type Roi, roi } from './roi.ts'
 
-/** What world units count: nm, or what a finer voxel size needs. */
 export const WORLD_UNITS = ['nm', 'pm', 'fm'] as const
+/** What world units count: nm, or what a finer voxel size needs. */
 export type WorldUnit = (typeof WORLD_UNITS)[number]
 
 const METRE_EXPONENT: Readonly<Record<WorldUnit, number>> = { nm: -9, pm: -12, fm: -15 }

@@ -47,8 +47,10 @@ export function roiBetween<U extends Unit>(begin: Coordinate<U>, end: Coordinate
 /** The corner just beyond the last element. */
 export const roiEnd = <U extends Unit>(r: Roi<U>): Coordinate<U> => addCoordinates(r.offset, r.shape)
 
+/** Whether nothing is in it: its shape is 0 on some axis. */
 export const isEmptyRoi = (r: Roi<Unit>): boolean => r.shape.some((length) => length === 0)
 
+/** Whether two have the same offset and the same shape. */
 export const equalRois = <U extends Unit>(a: Roi<U>, b: Roi<U>): boolean =>
   equalCoordinates(a.offset, b.offset) && equalCoordinates(a.shape, b.shape)
 
@@ -70,6 +72,7 @@ export function uniteRoi<U extends Unit>(a: Roi<U>, b: Roi<U>): Roi<U> {
 export const containsRoi = <U extends Unit>(outer: Roi<U>, inner: Roi<U>): boolean =>
   isEmptyRoi(inner) || equalRois(intersectRoi(outer, inner), inner)
 
+/** The same box elsewhere. @throws ConfigError `RANK_MISMATCH` */
 export const shiftRoi = <U extends Unit>(r: Roi<U>, by: Coordinate<U>): Roi<U> => ({
   offset: addCoordinates(r.offset, by),
   shape: r.shape,

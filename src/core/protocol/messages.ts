@@ -97,9 +97,9 @@ export type Outcome =
   /** Not begun, or given up in an orderly way: not a try. */
   | { readonly status: 'returned' }
 
-/** What a worker has needed since its start. */
+/** What a worker has needed. */
 export interface WorkerUsage {
-  /** Voxels read from arrays and written to them, bytes. */
+  /** Voxels read from arrays and written to them since it was let in under its name, bytes. */
   readonly readBytes: number
   readonly writtenBytes: number
   /** The most memory that its process had, bytes. */

@@ -210,7 +210,8 @@ function asError(value: unknown): WireError {
 
 function asDuration(fields: Fields): number {
   const ms = fields.ms
-  if (typeof ms === 'number' && ms >= 0 && Number.isFinite(ms)) return ms
+  // Bounded, so that sums stay numbers.
+  if (typeof ms === 'number' && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER) return ms
   throw wrong('ms', ms, 'milliseconds')
 }
 

@@ -11,6 +11,7 @@ import {
   READY,
   UNTOUCHED,
 } from './block-states.ts'
+import { tellEnd } from './retention.ts'
 import type { LinkedTask, TaskRun } from './task-run.ts'
 
 /**
@@ -100,6 +101,7 @@ export class ReadySurface {
     task.states.set(index, ORPHANED)
     task.orphaned++
     task.changed = true
+    if (task.endsAreTold) tellEnd(task, index)
     this.#stackTasks.push(task)
     this.#stackIndices.push(index)
     this.#onOrphan?.(task, index)

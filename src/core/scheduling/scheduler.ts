@@ -3,7 +3,10 @@ import type { Block, BlockGrid, BlockGridOptions } from '../grid/block-grid.ts'
 import { COMPLETED, FAILED, ORPHANED, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import { orderTasks, type TaskOrder } from './pipeline.ts'
 import { ReadySurface } from './ready-surface.ts'
+import { tellEnd, wantFor } from './retention.ts'
+import { StateMap } from './state-map.ts'
 import { TaskRun } from './task-run.ts'
+import { doneOrUnneeded } from './unneeded.ts'
 
 /** A task to schedule: how it is cut into blocks, what comes before it, what is done already. */
 export interface SchedulerTask extends BlockGridOptions {
@@ -14,6 +17,13 @@ export interface SchedulerTask extends BlockGridOptions {
   readonly maxRetries?: number
   /** bit i % 8 (lowest first) of byte floor(i / 8): block i is done; copied @default no block is */
   readonly done?: Uint8Array
+  /**
+   * how many of its blocks may be handed out or done that blocks of other tasks still wait for; exceeded only by what the
+   * next of these needs where nothing could go on otherwise @default no limit
+   */
+  readonly maxAhead?: number
+  /** what its blocks write is removed when nothing waits for it any more: see {@link Scheduler.takeUnneeded} @default false */
+  readonly transient?: boolean
 }
 
 /** A block to work on. */
@@ -92,7 +102,7 @@ export interface Scheduler {
   isTaskFinished(taskId: string): boolean
   /** Whether `acquire` would give anything: of this task, or of any. Cheap. @throws ConfigError `UNKNOWN_TASK` */
   hasReady(taskId?: string): boolean
-  /** How many blocks are ready, of this task or in all. @throws ConfigError `UNKNOWN_TASK` */
+  /** How many blocks are ready and not held back by `maxAhead`, of this task or in all. @throws ConfigError `UNKNOWN_TASK` */
   readyCount(taskId?: string): number
   /**
    * Gives up a task: its blocks that have not ended are orphaned, those that are held when they come back not done, and
@@ -112,6 +122,16 @@ export interface Scheduler {
    * are not listed.
    */
   takeOrphans(): BlockName[]
+  /**
+   * Of a transient task the blocks that are completed, as are now all that wait for them, since the last call. Those that wait
+   * and have failed may yet be done, at a later start: what they need is not among these.
+   * @throws ConfigError `UNKNOWN_TASK`
+   */
+  takeUnneeded(taskId: string): number[]
+  /** Of a transient task: whether a block is completed, and all that wait for it are. @throws ConfigError `UNKNOWN_TASK` */
+  isUnneeded(taskId: string, index: number): boolean
+  /** Of a task with `maxAhead`, or a transient one: how many blocks are held for others. @throws ConfigError `UNKNOWN_TASK` */
+  heldCount(taskId: string): number
   /** The number of a task. @throws ConfigError `UNKNOWN_TASK` */
   taskNumber(taskId: string): number
   /** The number of the task that should go next: the most downstream one with a ready block. -1: nothing is ready. */
@@ -136,10 +156,18 @@ export interface Scheduler {
     count: number,
     outcomes: BlockOutcome | ArrayLike<number>,
   ): number
+  /**
+   * This very block is held from now on, if it is ready: `acquireBlock` without an object.
+   * @param task its number @throws ConfigError `UNKNOWN_TASK`, `NO_SUCH_BLOCK`
+   */
+  hold(task: number, index: number): boolean
+  /** A map of a task's blocks, for people to look at. @param task its number @throws ConfigError `UNKNOWN_TASK` */
+  stateMap(task: number): StateMap
   /** Bytes of the state of all blocks now; it grows with the front of the run, not with its size. */
   readonly bytesInUse: number
 }
 
+/** What {@link createScheduler} is given. */
 export interface SchedulerOptions {
   /** how often a failed block is tried again @default 2 */
   readonly maxRetries?: number
@@ -164,13 +192,19 @@ class BlockScheduler implements Scheduler {
   /** the same, the most downstream first */
   readonly #byPriority: readonly TaskRun[]
   readonly #surface: ReadySurface
+  /** those that may not be further than some blocks ahead of others */
+  readonly #bounded: readonly TaskRun[]
   #orphans: BlockName[] = []
 
   constructor(tasks: readonly SchedulerTask[], { maxRetries = 2, recordOrphans = false }: SchedulerOptions) {
     this.#order = orderTasks(tasks)
+    const isTracked = tasks.some((task) => task.transient || task.maxAhead !== undefined)
+    const done = isTracked ? doneOrUnneeded(tasks, this.#order) : []
     const runs: TaskRun[] = []
     for (const number of this.#order.topological) {
-      const task = tasks[number]!
+      const given = tasks[number]!
+      const known = done[number]
+      const task = known === undefined ? given : { ...given, done: known }
       const retries = checkRetries(task.maxRetries ?? maxRetries, task.id)
       const upstream = this.#order.upstream[number]!.map((before) => runs[before]!)
       runs[number] = new TaskRun(number, task, retries, upstream)
@@ -179,12 +213,18 @@ class BlockScheduler implements Scheduler {
       for (const { task, link } of run.upstream) task.downstream.push({ task: run, link })
     }
     this.#tasks = runs
+    this.#bounded = runs.filter(
+      ({ retention }) => retention !== undefined && retention.limit < Number.POSITIVE_INFINITY,
+    )
+    checkAhead(tasks, runs)
     this.#byPriority = this.#order.priority.map((number) => runs[number]!)
     this.taskIds = runs.map(({ id }) => id)
     this.#surface = new ReadySurface(
       Math.max(...runs.map(({ shape }) => shape.length)),
       recordOrphans ? (task, index) => this.#orphans.push({ taskId: task.id, index }) : undefined,
     )
+    for (const { retention, skippedAtStart } of runs) if (skippedAtStart > 0) retention?.recount()
+    if (this.#bounded.length > 0) this.#goOn()
   }
 
   acquire(taskId?: string, max = 1): ScheduledBlock[] {
@@ -224,6 +264,7 @@ class BlockScheduler implements Scheduler {
     for (let n = 0; n < names.length; n++) {
       orphans += this.#end(runs[n]!, names[n]!.index, typeof codes === 'number' ? codes : codes[n]!)
     }
+    if (this.#bounded.length > 0) this.#goOn()
     return orphans
   }
 
@@ -245,6 +286,7 @@ class BlockScheduler implements Scheduler {
     for (let n = 0; n < count; n++) {
       orphans += this.#end(run, indices[n]!, all >= 0 ? all : (outcomes as ArrayLike<number>)[n]!)
     }
+    if (this.#bounded.length > 0) this.#goOn()
     return orphans
   }
 
@@ -287,11 +329,14 @@ class BlockScheduler implements Scheduler {
   }
 
   readyCount(taskId?: string): number {
-    return taskId === undefined ? this.#tasks.reduce((sum, task) => sum + task.ready, 0) : this.#task(taskId).ready
+    if (taskId !== undefined) return this.#task(taskId).available
+    return this.#tasks.reduce((sum, task) => sum + task.available, 0)
   }
 
   abandon(taskId: string): void {
     this.#surface.abandon(this.#task(taskId))
+    for (const { retention } of this.#tasks) retention?.recount()
+    if (this.#bounded.length > 0) this.#goOn()
   }
 
   blockState(taskId: string, index: number): BlockState {
@@ -337,8 +382,39 @@ class BlockScheduler implements Scheduler {
     return orphans
   }
 
+  hold(task: number, index: number): boolean {
+    const run = this.#run(task)
+    run.grid.level(index) // checks the index
+    return run.takeBlock(index)
+  }
+
+  stateMap(task: number): StateMap {
+    return new StateMap(this.#run(task))
+  }
+
+  takeUnneeded(taskId: string): number[] {
+    return this.#task(taskId).retention?.takeUnneeded() ?? []
+  }
+
+  isUnneeded(taskId: string, index: number): boolean {
+    return this.#task(taskId).retention?.isUnneeded(index) ?? false
+  }
+
+  heldCount(taskId: string): number {
+    return this.#task(taskId).retention?.held ?? 0
+  }
+
   get bytesInUse(): number {
     return this.#tasks.reduce((sum, task) => sum + task.states.bytesInUse, 0)
+  }
+
+  /** Where tasks that are too far ahead are all that could go on, lets them do what the next block of the others needs. */
+  #goOn(): void {
+    if (this.#tasks.some((task) => task.processing > 0 || task.hasReady)) return
+    for (const task of this.#byPriority) {
+      const next = task.firstOpen()
+      if (next >= 0 && wantFor(task, next)) return
+    }
   }
 
   #next(): TaskRun | undefined {
@@ -371,12 +447,18 @@ class BlockScheduler implements Scheduler {
       if (task.tries.size > 0) task.tries.delete(index)
       task.completed++
       this.#surface.complete(task, index)
+      if (task.endsAreTold) {
+        task.retention?.complete(index)
+        tellEnd(task, index)
+      }
       return 0
     }
     if (task.abandoned) {
       task.tries.delete(index)
+      task.retention?.giveBack(index)
       task.states.set(index, ORPHANED)
       task.orphaned++
+      if (task.endsAreTold) tellEnd(task, index)
       return this.#surface.orphanDependents(task, index)
     }
     if (code === LOST) {
@@ -385,10 +467,12 @@ class BlockScheduler implements Scheduler {
         task.tries.delete(index)
         task.states.set(index, FAILED)
         task.failed++
+        if (task.endsAreTold) tellEnd(task, index)
         return this.#surface.orphanDependents(task, index)
       }
       task.tries.set(index, tries)
     }
+    task.retention?.giveBack(index)
     task.makeReady(index)
     return 0
   }
@@ -437,6 +521,25 @@ function checkCodes(codes: ArrayLike<number>, count: number): void {
       'INVALID_CONFIG',
       `Outcome ${n} is ${codes[n]}; it must be a code from 0 to ${OUTCOMES.length - 1}.`,
     )
+  }
+}
+
+/** A task has to be let as far ahead as one block of those after it needs. */
+function checkAhead(tasks: readonly SchedulerTask[], runs: readonly TaskRun[]): void {
+  for (const { id, maxAhead } of tasks) {
+    if (maxAhead === undefined || (Number.isSafeInteger(maxAhead) && maxAhead > 0)) continue
+    throw new ConfigError('INVALID_CONFIG', `Task "${id}": maxAhead is ${maxAhead}; it must be a whole number from 1.`)
+  }
+  for (const { id, retained } of runs) {
+    for (const { task, link } of retained) {
+      const needed = link.largestAwaited()
+      const { limit = needed } = task.retention ?? {}
+      if (limit >= needed) continue
+      throw new ConfigError(
+        'INVALID_CONFIG',
+        `Task "${task.id}": maxAhead is ${limit} blocks, but a block of "${id}" needs ${needed} of them at once; let it be ${needed} at least.`,
+      )
+    }
   }
 }
 

@@ -104,6 +104,16 @@ export class TaskLink {
     return count
   }
 
+  /** At most so many upstream blocks does one downstream block really await: counted, where {@link mostAwaited} is a bound. */
+  largestAwaited(): number {
+    return this.#axes.reduce((product, { downCount }, axis) => {
+      let most = 0
+      for (let k = 0; k < downCount; k++)
+        most = Math.max(most, this.lastAwaited(axis, k) - this.firstAwaited(axis, k) + 1)
+      return product * most
+    }, 1)
+  }
+
   /** The upstream blocks that a box of downstream blocks awaits, and maybe some between these. */
   awaitedBox(begin: ArrayLike<number>, last: ArrayLike<number>): IndexBox {
     return {

@@ -4,9 +4,10 @@ import { createBlockGrid } from '../grid/block-grid.ts'
 import { type ConflictOrder, createConflictOrder, isRowInside } from '../grid/conflicts.ts'
 import { indexStrides, splitIndex } from '../grid/index-box.ts'
 import { countClearBits, countSetBits } from './bitmap.ts'
-import { BlockStates, MAX_BLOCKS, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
+import { BlockStates, COMPLETED, FAILED, MAX_BLOCKS, ORPHANED, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import { DoneAtStart, type PartlyDone } from './done-at-start.ts'
 import { IndexQueue } from './index-queue.ts'
+import { Retention } from './retention.ts'
 import { RootCursor } from './root-cursor.ts'
 import { TaskLink } from './task-link.ts'
 
@@ -15,6 +16,8 @@ export interface TaskDescription extends BlockGridOptions {
   readonly id: string
   /** bit i % 8 (lowest first) of byte floor(i / 8) says that block i is done already */
   readonly done?: Uint8Array
+  readonly maxAhead?: number
+  readonly transient?: boolean
 }
 
 /** One direction of "waits for" between two tasks. */
@@ -39,6 +42,12 @@ export class TaskRun {
   /** tasks whose blocks this one's wait for, without those that were wholly done at the start */
   readonly upstream: readonly LinkedTask[]
   readonly downstream: LinkedTask[] = []
+  /** what of it is still waited for, where that is asked for */
+  readonly retention: Retention | undefined
+  /** tasks before it that have a retention, those that were wholly done at the start, too */
+  readonly retained: readonly LinkedTask[]
+  /** whether the ends of its blocks matter to a retention */
+  readonly endsAreTold: boolean
   /** failed tries of the few blocks that had any and have not ended */
   readonly tries = new Map<number, number>()
   readonly skippedAtStart: number
@@ -61,6 +70,7 @@ export class TaskRun {
   /** blocks with the cell READY */
   #queued = 0
   #rootsTaken = 0
+  #firstOpen = 0
   /** the root that goes next, when that is known: -1 when there is none any more */
   #nextRoot: number | undefined
 
@@ -83,6 +93,12 @@ export class TaskRun {
     const links = upstream.map((task) => ({ task, link: new TaskLink(task.grid, grid, [task.id, this.id]) }))
     const mostAwaited = links.reduce((sum, { link }) => sum + link.mostAwaited, this.order.mostEarlier)
     this.upstream = links.filter(({ task }) => task.skippedAtStart < task.grid.blockCount)
+    this.retained = links.filter(({ task }) => task.retention !== undefined)
+    for (const { task, link } of this.retained) task.retention?.addReader({ task: this, link })
+    const { maxAhead, transient = false } = description
+    const limit = maxAhead ?? Number.POSITIVE_INFINITY
+    this.retention = maxAhead === undefined && !transient ? undefined : new Retention(this, limit, transient)
+    this.endsAreTold = this.retention !== undefined || this.retained.length > 0
 
     const done = copyBitmap(description, grid.blockCount)
     this.skippedAtStart = done === undefined ? 0 : countSetBits(done, grid.blockCount)
@@ -112,12 +128,35 @@ export class TaskRun {
     return this.completed + this.failed + this.orphaned === this.total
   }
 
+  /** How many blocks `take` would give at least, and if it gives none, 0. */
+  get available(): number {
+    if (this.retention === undefined) return this.ready
+    const { limit, held, wanted } = this.retention
+    return Math.min(this.ready, Math.max(wanted.length, limit - held))
+  }
+
   get hasReady(): boolean {
+    if (this.retention?.isHeldBack) return !this.abandoned && this.retention.wanted.length > 0
     return !this.abandoned && (this.#queued > 0 || (this.#nextRoot ?? this.#findRoot()) >= 0)
   }
 
   /** Takes the ready block that goes next: one that became ready during the run before a further root. -1: there is none. */
   take(): number {
+    return this.retention === undefined ? this.#takeAny() : this.#takeWithin(this.retention)
+  }
+
+  /** As `take`, as far as the task may be ahead of others. */
+  #takeWithin(retention: Retention): number {
+    if (this.abandoned) return -1
+    const [wanted] = retention.wanted
+    if (wanted !== undefined) return this.takeBlock(wanted) ? wanted : this.take()
+    if (retention.isHeldBack) return -1
+    const index = this.#takeAny()
+    if (index >= 0) retention.begin(index)
+    return index
+  }
+
+  #takeAny(): number {
     if (this.abandoned) return -1
     while (this.#queued > 0) {
       const index = this.#queue.shift()
@@ -135,12 +174,30 @@ export class TaskRun {
   /** Takes this block if it is ready. */
   takeBlock(index: number): boolean {
     if (this.abandoned) return false
+    this.#dropWanted(index)
     const cell = this.states.peek(index)
     if (cell === READY) this.#queued--
     else if (cell === UNTOUCHED && this.countAwaited(index, 1) === 0) this.#takeRoot(index)
     else return false
     this.#start(index)
+    this.retention?.begin(index)
     return true
+  }
+
+  /** The first block that has not ended, or -1. */
+  firstOpen(): number {
+    if (this.isFinished || this.abandoned) return -1
+    for (; this.#firstOpen < this.total; this.#firstOpen++) {
+      const cell = this.states.peek(this.#firstOpen)
+      if (cell !== COMPLETED && cell !== FAILED && cell !== ORPHANED) return this.#firstOpen
+    }
+    return -1
+  }
+
+  /** Whether a block could be taken, held back or not. */
+  isReady(index: number): boolean {
+    const cell = this.states.peek(index)
+    return !this.abandoned && (cell === READY || (cell === UNTOUCHED && this.countAwaited(index, 1) === 0))
   }
 
   /** The cell of the block has to be READY, or become so. */
@@ -231,6 +288,11 @@ export class TaskRun {
     if (root !== this.#nextRoot) return
     this.#roots.pass()
     this.#nextRoot = undefined
+  }
+
+  #dropWanted(index: number): void {
+    const place = this.retention?.wanted.indexOf(index) ?? -1
+    if (place >= 0) this.retention?.wanted.splice(place, 1)
   }
 
   #start(index: number): number {

@@ -37,6 +37,13 @@ export function guessKind(dtype: DType, samples: readonly Sample[]): LayerKind {
   return pairs >= SMALLEST_LABEL_SAMPLE && equal >= EQUAL_NEIGHBOURS_OF_LABELS * pairs ? 'segmentation' : 'image'
 }
 
+/** The value of all voxels of some samples, undefined where there are several: nothing is written there yet, as a rule. */
+export function onlyValue(samples: readonly Sample[]): Scalar | undefined {
+  const [first] = samples[0]?.data ?? []
+  const isOnly = samples.every(({ data }) => data.every((value: Scalar) => Object.is(value, first)))
+  return isOnly ? first : undefined
+}
+
 const LARGEST_HISTOGRAM = 500_000
 
 /** The values between which 99 % of some voxels lie, for black and white; whole numbers for integers. Low is below high. */

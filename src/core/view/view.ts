@@ -22,6 +22,8 @@ export interface ViewLayer {
   readonly voxelSize: string
   /** The values that become black and white; images alone. */
   readonly range?: readonly [number, number]
+  /** The one value of all voxels that were looked at, where there is but one. */
+  readonly only?: string
 }
 
 /** An axis of the space that the layers share. */

@@ -1,9 +1,10 @@
-import { availableParallelism } from 'node:os'
 import { countElements } from '../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../core/geometry/placement.ts'
+import type { Resources } from '../../core/scheduling/resources.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/plan-pipeline.ts'
 import { type VolumeDescription, voxelsAcross } from '../../runtime/volume-array.ts'
 import type { RunOptions } from '../run.ts'
+import { defaultWorkers } from '../run-resources.ts'
 import { paint, showBytes } from './output.ts'
 
 /** What a worker needs besides its blocks: Node and the libraries. */
@@ -11,7 +12,7 @@ const WORKER_BYTES = 80_000_000n
 
 /** What would run, for people. @param done blocks of each task that are done already */
 export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {
-  const workers = options.workers ?? availableParallelism()
+  const workers = options.workers ?? defaultWorkers(options)
   return [
     ...pipeline.tasks.map((task, number) => describeTask(task, done[number] ?? 0)),
     `${workers} ${workers === 1 ? 'worker' : 'workers'}; nothing was written.`,
@@ -29,6 +30,11 @@ function describeTask(task: PlannedTask, done: number): string {
     ...(done > 0 ? [['done already', `${done} of them`] as const] : []),
     ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
     ['region', `${showRoiInNm(grid.totalWriteRoi, task.unit)} nm, fit ${grid.fit}`],
+    ...(isPlain(task.requires) ? [] : [['requires', showResources(task.requires)] as const]),
+    ...(task.maxAhead === undefined
+      ? []
+      : [['at most', `${task.maxAhead} blocks ahead of the tasks after it`] as const]),
+    ...(task.isTransient ? [['transient', 'chunks are removed when all who read them are done'] as const] : []),
     ['memory', `about ${showBytes(memoryPerWorker(task))} per worker`],
     ...task.writes.map((array) => ['writes', describeOutput(array)] as const),
   ]
@@ -40,6 +46,12 @@ function sizeOf(task: PlannedTask, shape: readonly number[]): string {
   if (array === undefined || array.voxelSize.length !== shape.length) return `${shape.join(' × ')} ${task.unit}`
   return `${voxelsAcross(array, shape).join(' × ')} voxels`
 }
+
+const isPlain = ({ cpu, ...others }: Resources): boolean => cpu === 1 && Object.keys(others).length === 0
+const showResources = (resources: Resources): string =>
+  Object.entries(resources)
+    .map(([name, amount]) => `${name} ${amount}`)
+    .join(', ')
 
 const describeOutput = (array: VolumeDescription): string =>
   `${array.path}: ${array.shape.join(' × ')} ${array.dtype}, ${chunkCount(array)} ${array.shardShape === undefined ? 'chunks' : 'shards'} of ${(array.shardShape ?? array.chunkShape).join(' × ')}`
@@ -53,7 +65,7 @@ const memoryPerWorker = (task: PlannedTask): bigint => WORKER_BYTES + 2n * task.
 
 /** What would run, for programs. */
 export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]) => ({
-  workers: options.workers ?? availableParallelism(),
+  workers: options.workers ?? defaultWorkers(options),
   unit: pipeline.unit,
   tasks: pipeline.tasks.map((task, number) => ({
     id: task.id,
@@ -61,6 +73,9 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     blocks: task.grid.blockCount,
     gridShape: task.grid.shape,
     levels: task.grid.levelCount,
+    requires: task.requires,
+    ...(task.maxAhead === undefined ? {} : { maxAhead: task.maxAhead }),
+    transient: task.isTransient,
     done: done[number] ?? 0,
     fit: task.grid.fit,
     totalRoi: task.grid.totalRoi,

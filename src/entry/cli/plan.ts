@@ -3,8 +3,11 @@ import { findModule } from '../own-package.ts'
 import { convertCommand } from './convert.ts'
 import { downsampleCommand } from './downsample.ts'
 import { labelCommand } from './label.ts'
+import { mapCommand } from './map.ts'
+import { reduceCommand } from './reduce.ts'
 import { runCommand, runModule } from './run.ts'
 import { smoothCommand } from './smooth.ts'
+import { thresholdCommand } from './threshold.ts'
 
 /** What commander does itself where a command has no action: it names the command that may be meant. */
 interface Suggesting {
@@ -24,7 +27,7 @@ export function planCommand(): Command {
   const always = { dryRun: true }
   const command = new Command('plan')
     .description('Says what a run would do: blocks, levels, chunks, memory. Writes nothing.')
-    .usage('convert|smooth|downsample|label|run|FILE.ts …as without plan')
+    .usage('convert|smooth|downsample|label|map|threshold|reduce|run|FILE.ts …as without plan')
     // The help of a file's fields is the file's.
     .helpOption(false)
     .allowUnknownOption()
@@ -37,7 +40,16 @@ export function planCommand(): Command {
       if (/^[\w-]+$/.test(first) && !isModule(first)) return (self as Command & Suggesting).unknownCommand()
       return runModule(self.args, always, 'bellis plan')
     })
-  const below = [convertCommand, smoothCommand, downsampleCommand, labelCommand, runCommand]
+  const below = [
+    convertCommand,
+    smoothCommand,
+    downsampleCommand,
+    labelCommand,
+    mapCommand,
+    thresholdCommand,
+    reduceCommand,
+    runCommand,
+  ]
   for (const make of below) command.addCommand(make(always))
   return command
 }

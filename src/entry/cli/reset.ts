@@ -25,7 +25,10 @@ export function resetCommand(): Command {
     .option('--roi <offset:shape>', 'forget the blocks that write in this region, in nm, and all that comes after them')
     .option('--yes', 'do not ask')
     .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
-    .option('--db <url>', 'where its progress is kept, with what lets one in, if not where the run says')
+    .option(
+      '--db <url>',
+      'where its progress is kept, with what lets one in (default: where the run says, with what lets one in from BELLIS_DB)',
+    )
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis reset smooth-1a2b3c4d --roi 0,0,0:1000,400,400')
     .action(reset)

@@ -1,4 +1,3 @@
-import { relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { ConfigError, toWireError } from '../../core/errors.ts'
 import type { TaskLike } from '../../runtime/define-task.ts'
@@ -7,13 +6,17 @@ import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
 import { EventStream } from '../../runtime/run-events.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../runtime/run-pipeline.ts'
 import { arrayStore } from '../arrays.ts'
+import type { DashboardRequest } from '../dashboard-thread.ts'
 import { writeEvents } from '../event-file.ts'
+import { withoutCredentials } from '../progress-place.ts'
 import { execute, planTasks, type RunOptions } from '../run.ts'
 import { runFolder } from '../run-place.ts'
 import { readRunState } from '../run-state.ts'
+import { serveMetrics } from '../serve-metrics.ts'
 import type { UserCodeWatch } from '../user-code.ts'
 import type { Invitation } from '../worker-pool.ts'
-import { type RunFlags, runOptionsOf } from './options.ts'
+import { openPage } from './open-page.ts'
+import { given, type RunFlags, runOptionsOf } from './options.ts'
 import { paint, printJson, say, showBytes, showCount, showDuration, warn } from './output.ts'
 import { describePlan, planDocument } from './plan-report.ts'
 import { ProgressDisplay } from './progress.ts'
@@ -71,6 +74,8 @@ async function runWithSignals(
   if (!flags.quiet) events.listen(display.receive)
   using _written =
     flags.events === undefined ? undefined : writeEvents(flags.events, events, (message) => warn(flags, message))
+  await using metrics = flags.metrics === undefined ? undefined : await serveMetrics(flags.metrics, events)
+  if (metrics !== undefined && !flags.quiet) process.stderr.write(`Metrics: ${metrics.address}\n`)
   const stopping = new AbortController()
   watch?.signal.addEventListener('abort', () => stopping.abort())
   const onSignal = () => {
@@ -83,7 +88,12 @@ async function runWithSignals(
   try {
     const result = await execute(
       pipeline,
-      { ...runOptionsOf(flags), signal: stopping.signal, onListening: (invitation) => invite(invitation, flags) },
+      {
+        ...runOptionsOf(flags),
+        signal: stopping.signal,
+        onListening: (invitation) => invite(invitation, flags),
+        ...(flags.dashboard ? { dashboard: dashboardOf(flags) } : {}),
+      },
       events,
     )
     if (!watch?.signal.aborted) return result
@@ -97,7 +107,8 @@ async function runWithSignals(
 /** Says how more workers are added. The token is shown on a terminal alone: where errors go to a file, that is a log. */
 function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
   if (flags.quiet) return
-  const lines = [`bellis worker ${shellQuote(relative(process.cwd(), folder) || '.')}`]
+  // To be copied into a terminal that is somewhere else.
+  const lines = [`bellis worker ${shellQuote(folder)}`]
   if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
     lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
   }
@@ -106,6 +117,17 @@ function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunF
   const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
   process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
 }
+
+/** Says where the run's page is: that is asked for, so also with --quiet. */
+const dashboardOf = (flags: RunFlags): DashboardRequest => ({
+  ...given({ host: flags.dashboardHost, port: flags.dashboardPort }),
+  onAddress: (address, port) => {
+    process.stderr.write(flags.quiet ? `${address}\n` : `The run's page: ${address}\n`)
+    void openPage({ open: flags.open ?? true, host: flags.dashboardHost }, { address, port }, (text) => {
+      if (!flags.quiet) process.stderr.write(`${text}\n`)
+    })
+  },
+})
 
 async function confirmOverwrite(pipeline: PlannedPipeline, flags: RunFlags): Promise<void> {
   const existing: string[] = []
@@ -140,7 +162,7 @@ function report(result: RunResult, flags: RunFlags, conclusion: Conclusion | und
   if (result.error !== undefined)
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} the run was stopped: ${result.error.message}\n`)
   if (result.interrupted || result.error !== undefined) {
-    process.stderr.write(`To continue: ${['bellis', ...process.argv.slice(2)].map(shellQuote).join(' ')}\n`)
+    process.stderr.write(`To continue: ${['bellis', ...process.argv.slice(2)].map(showWord).join(' ')}\n`)
   }
 }
 
@@ -162,11 +184,22 @@ function describeTask(task: TaskResult, seconds: number): string {
 const describeBlocks = ({ blockMs: { mean, p50, p95, max } }: TaskResult): string =>
   `a block took ${showMs(mean)}: half of them at most ${showMs(p50)}, 95 % at most ${showMs(p95)}, the longest ${showMs(max)}`
 
-function describeWorkers({ seconds, workingSeconds, readBytes, writtenBytes, peakMemory }: WorkersResult): string {
+function describeWorkers({
+  seconds,
+  workingSeconds,
+  readBytes,
+  writtenBytes,
+  peakMemory,
+  each,
+}: WorkersResult): string {
   const share = Math.min(100, Math.round((workingSeconds / Math.max(seconds, 1e-3)) * 100))
   const parts = [`${share} % of their time in blocks`]
   if (readBytes + writtenBytes > 0) parts.push(`read ${showBytes(readBytes)}, wrote ${showBytes(writtenBytes)}`)
-  if (peakMemory > 0) parts.push(`at most ${showBytes(peakMemory)} of memory each`)
+  if (peakMemory > 0) {
+    const least = Math.min(...each.filter((worker) => worker.peakMemory > 0).map((worker) => worker.peakMemory))
+    const range = least < 0.95 * peakMemory ? `${showBytes(least)} to ${showBytes(peakMemory)}` : showBytes(peakMemory)
+    parts.push(`${range} of memory each at the most`)
+  }
   return `workers: ${parts.join('; ')}`
 }
 
@@ -194,6 +227,9 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
   ...task,
   pending: pending + ready + processing,
 })
+
+/** A word of a command as a shell takes it, and as anybody may read it: what lets one into a database, BELLIS_DB has to say. */
+const showWord = (word: string): string => shellQuote(withoutCredentials(word))
 
 const shellQuote = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
 import { isPipelineDefinition, parseConfig, type TaskLike } from '../../runtime/define-task.ts'
 import { findDefinition, importTask } from '../../runtime/load-task.ts'
+import { asTasks } from '../../runtime/task-like.ts'
 import { findModule, offerOwnPackage } from '../own-package.ts'
 import { watchUserCode } from '../user-code.ts'
 import { addConfigOptions, configFields, givenConfig, strayVariables } from './config-flags.ts'
@@ -81,7 +82,7 @@ A field that is not given as a flag comes from the environment (${fields[0]?.var
   const { values, nameOf } = givenConfig(fields, command, flags.config, process.env)
   parseConfig(schema, values, what, nameOf)
   const made = definition(values)
-  const nodes: readonly TaskLike[] = 'kind' in made ? [made] : made
+  const nodes = asTasks('kind' in made ? [made] : made, `What pipeline "${what}" gives`)
   await checkExports(nodes)
   await runTasks(nodes, flags, { watch })
 }

@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { writeSampleFile } from '../../adapters/hdf5/write-sample.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { downloadSample, SAMPLES, type SampleName } from './download-sample.ts'
 import { type CommonOptions, commonOptions, voxelShape, wholeNumber } from './options.ts'
 import { printJson, say, showDuration } from './output.ts'
 
 interface SampleFlags extends CommonOptions {
   readonly size?: number[]
-  readonly seed: number
+  readonly seed?: number
+  readonly download?: SampleName
+  readonly from?: string
   readonly overwrite?: boolean
 }
 
@@ -19,12 +22,19 @@ export function sampleCommand(): Command {
     )
     .argument('<out.hdf>', 'file to write')
     .option('--size <z,y,x>', 'voxels (default: 64,512,512)', voxelShape)
-    .option('--seed <n>', 'which tissue', wholeNumber(0), 1)
+    .option('--seed <n>', 'which tissue (default: 1)', wholeNumber(0))
+    .addOption(
+      new Option('--download <name>', "the real sample instead, from CREMI's site: hundreds of megabytes").choices(
+        SAMPLES,
+      ),
+    )
+    .option('--from <url>', 'where the download is instead: the file, or the folder of the three, ending in a slash')
     .option('--overwrite', 'replace a file that exists')
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis sample tissue.hdf --size 32,256,256 --seed 7')
     .action(async (path: string, flags: SampleFlags) => {
-      const size = flags.size ?? [64, 512, 512]
+      const { download, from, seed = 1, size = [64, 512, 512] } = flags
+      checkDownload(flags)
       if (size.length !== 3) {
         throw new ConfigError(
           'RANK_MISMATCH',
@@ -34,9 +44,22 @@ export function sampleCommand(): Command {
       if (!flags.overwrite && existsSync(path)) {
         throw new ConfigError('DATASET_EXISTS', `${path} exists; choose another name, or replace it with --overwrite.`)
       }
-      await writeSample(path, size as [number, number, number], flags.seed, flags)
-      if (flags.json) printJson({ path, size, seed: flags.seed })
+      if (download !== undefined) return downloadSample(path, download, from, flags)
+      await writeSample(path, size as [number, number, number], seed, flags)
+      if (flags.json) printJson({ path, size, seed })
     })
+}
+
+function checkDownload({ download, from, size, seed }: SampleFlags): void {
+  if (download === undefined && from !== undefined) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      '--from says where --download finds its file; give --download A, B or C, too.',
+    )
+  }
+  if (download !== undefined && (size !== undefined || seed !== undefined)) {
+    throw new ConfigError('INVALID_CONFIG', 'What is downloaded has its own size; leave out --size and --seed.')
+  }
 }
 
 /** Writes a sample and says how long it took. @param size z, y, x */

@@ -1,10 +1,9 @@
-import { hostname, userInfo } from 'node:os'
 import { type Command, InvalidArgumentError, Command as NewCommand, Option } from 'commander'
-import { hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../viewer-server.ts'
-import { type CommonOptions, commonOptions, given, numberOrList, wholeNumber } from './options.ts'
+import { openPage, untilEnded } from './open-page.ts'
+import { type CommonOptions, commonOptions, given, numberOrList, portNumber } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'
 
 interface ShowFlags extends CommonOptions {
@@ -28,7 +27,7 @@ export function showCommand(): Command {
     .option('--position <z,y,x>', 'where to look at first, nm (default: the middle)', numberOrList)
     .addOption(new Option('--layout <name>', 'how it is cut (default: 4panel)').choices([...LAYOUTS]))
     .option('--host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
-    .option('--port <n>', 'at which port (default: one that is free)', wholeNumber(0))
+    .option('--port <n>', 'at which port (default: one that is free)', portNumber)
     .option('--cors <origin>', 'a web page that may read the datasets, too: https://example.org', collectOrigin)
     .option('--no-open', 'only say the address, open no browser')
   return commonOptions(command)
@@ -60,7 +59,7 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
     datasetsOf(paths, flags),
     given({ position, layout, host, port, cors, onError: (error: unknown) => tellOnce(error, told, flags) }),
   )
-  const ended = endOf()
+  const ended = untilEnded()
   if (host !== undefined && !['127.0.0.1', 'localhost', '::1'].includes(host)) {
     warn(
       flags,
@@ -108,42 +107,20 @@ function tellOnce(error: unknown, told: Set<string>, flags: ShowFlags): void {
   warn(flags, text)
 }
 
-/** Until Ctrl-C, or what else asks a program to end. */
-const endOf = (): Promise<void> =>
-  new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
-  })
-
 async function tell(viewer: ViewerServer, flags: ShowFlags): Promise<void> {
   const { address, port, view } = viewer
   if (flags.json) printJson({ address, port, layers: view.layers })
   else if (flags.quiet) process.stdout.write(`${address}\n`)
   else process.stdout.write(`${layerTable(view.layers)}\n\n  ${paint('bold', address)}\n\n`)
-  const isOpened = flags.open && hasDesktop() && (await openBrowser(address))
-  if (isOpened) return say(flags, 'Opened in the browser; Ctrl-C ends it.')
-  if (flags.host === undefined || flags.host === '127.0.0.1' || flags.host === 'localhost') {
-    say(
-      flags,
-      `Open it in a browser of this machine. From another one, make a tunnel first, and open the same address there:\n\n  ${tunnel(port)}\n`,
-    )
-  }
+  if (await openPage(flags, viewer, (text) => say(flags, text)))
+    return say(flags, 'Opened in the browser; Ctrl-C ends it.')
   say(flags, 'Ctrl-C ends it.')
 }
 
 const layerTable = (layers: ViewerServer['view']['layers']): string =>
   layers
-    .map(({ name, kind, shape, dtype, voxelSize }) => `  ${name}  ${kind}, ${shape.join(' × ')} ${dtype}, ${voxelSize}`)
+    .map(({ name, kind, shape, dtype, voxelSize, only }) => {
+      const note = only === undefined ? '' : `; every voxel that was looked at is ${only}`
+      return `  ${name}  ${kind}, ${shape.join(' × ')} ${dtype}, ${voxelSize}${note}`
+    })
     .join('\n')
-
-function tunnel(port: number): string {
-  const user = process.env.USER ?? process.env.LOGNAME ?? userName()
-  return `ssh -N -L ${port}:127.0.0.1:${port} ${user === undefined ? '' : `${user}@`}${hostname()}`
-}
-
-function userName(): string | undefined {
-  try {
-    return userInfo().username
-  } catch {
-    return undefined
-  }
-}

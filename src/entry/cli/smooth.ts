@@ -1,16 +1,8 @@
 import { Command, Option } from 'commander'
 import { smooth } from '../tasks.ts'
-import { readConfigFile } from './config-flags.ts'
-import { given, numberOrList, type RunFlags, runOptions, voxelShape } from './options.ts'
+import { builtInConfig } from './built-in-config.ts'
+import { configOption, numberOrList, type RunFlags, runOptions, voxelShape } from './options.ts'
 import { runTasks } from './run-tasks.ts'
-
-interface SmoothFlags extends RunFlags {
-  readonly config?: string
-  readonly sigma?: number | number[]
-  readonly mode?: 'constant' | 'reflect' | 'nearest' | 'mirror' | 'wrap'
-  readonly blockRead?: number[]
-  readonly blockWrite?: number[]
-}
 
 /** `bellis smooth` @param always flags that are set whatever the user says */
 export function smoothCommand(always: RunFlags = {}): Command {
@@ -30,16 +22,12 @@ export function smoothCommand(always: RunFlags = {}): Command {
     )
     .option('--block-read <z,y,x>', 'voxels that a block reads (default: what sigma needs)', voxelShape)
     .option('--block-write <z,y,x>', 'voxels that a block writes', voxelShape)
-  return runOptions(command)
-    .option('--config <file>', "JSON file with fields of the task's configuration")
+  return configOption(runOptions(command))
     .addHelpText(
       'after',
       '\nExample:\n  $ bellis smooth out.zarr/volumes/raw out.zarr/volumes/smoothed --sigma 2 --workers 4',
     )
-    .action(async (input: string, output: string, flags: SmoothFlags) => {
-      const { sigma, mode, blockRead, blockWrite } = flags
-      const file = flags.config === undefined ? {} : readConfigFile(flags.config)
-      const task = smooth({ ...file, input, output, ...given({ sigma, mode, blockRead, blockWrite }) })
-      await runTasks([task], { ...flags, ...always })
+    .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
+      await runTasks([smooth(builtInConfig(smooth, command, { input, output }))], { ...flags, ...always })
     })
 }

@@ -1,21 +1,30 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Command } from 'commander'
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, messageOf } from '../../core/errors.ts'
 import { createBlockGrid } from '../../core/grid/block-grid.ts'
+import { startDashboard } from '../dashboard-server.ts'
+import { exportStates } from '../export-states.ts'
 import { findRunFolder } from '../run-context.ts'
 import { runsHome } from '../run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../run-state.ts'
-import { type CommonOptions, commonOptions } from './options.ts'
-import { paint, printJson, say, showCount, showDuration } from './output.ts'
+import { openPage, untilEnded } from './open-page.ts'
+import { type CommonOptions, commonOptions, given, portNumber } from './options.ts'
+import { paint, printJson, say, showCount, showDuration, warn } from './output.ts'
 import { conditionOf, runDocument } from './runs.ts'
 
 interface StatusFlags extends CommonOptions {
   readonly runDir?: string
   readonly db?: string
   readonly watch?: boolean
+  readonly dashboard?: boolean
+  readonly host?: string
+  readonly port?: number
+  readonly open: boolean
+  readonly zarr?: string
 }
 
 const WATCH_MS = 1000
+/** Where no terminal shows it. */
 const PLAIN_WATCH_MS = 10_000
 const MAX_SHOWN_FAILURES = 100
 
@@ -25,8 +34,16 @@ export function statusCommand(): Command {
     .description('Says how a run goes, or went: its counts, its rate, and its failed blocks with their errors.')
     .argument('<run>', "the run's folder or its name, as bellis runs lists it")
     .option('--watch', 'say it again until the run is over')
+    .option('--dashboard', 'serve a page that shows it, and follows it while it is on, until Ctrl-C')
+    .option('--host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
+    .option('--port <n>', 'at which port (default: the same as before, or one that is free)', portNumber)
+    .option('--no-open', "only say the page's address, open no browser")
+    .option('--zarr <file>', 'write the state of every block as a Zarr array: 0 not done, 1 done, 2 failed')
     .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
-    .option('--db <url>', 'where its progress is kept, with what lets one in, if not where the run says')
+    .option(
+      '--db <url>',
+      'where its progress is kept, with what lets one in (default: where the run says, with what lets one in from BELLIS_DB)',
+    )
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis status smooth-1a2b3c4d --watch')
     .action(showStatus)
@@ -34,16 +51,45 @@ export function statusCommand(): Command {
 
 async function showStatus(run: string, flags: StatusFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
-  for (let drawn = 0; ; ) {
+  if (flags.dashboard) return serveDashboard(folder, flags)
+  let drawn = 0
+  let said = Number.NEGATIVE_INFINITY
+  for (;;) {
     const state = await readState(folder, flags)
-    const text = describeState(state)
-    if (drawn > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawn}A\u001b[0J`)
-    if (flags.json) printJson(statusDocument(state))
-    else say(flags, text)
-    drawn = text.split('\n').length
-    if (!flags.watch || state.holder === undefined) return
-    await wait(process.stdout.isTTY ? WATCH_MS : PLAIN_WATCH_MS)
+    const isLast = !flags.watch || state.holder === undefined
+    if (isLast || process.stdout.isTTY || performance.now() - said >= PLAIN_WATCH_MS) {
+      const text = await tellStatus(state, flags, drawn)
+      drawn = text.split('\n').length
+      said = performance.now()
+    }
+    if (isLast) return
+    await wait(WATCH_MS)
   }
+}
+
+async function serveDashboard(folder: string, flags: StatusFlags): Promise<void> {
+  const { db: place, host, port } = flags
+  const onError = (error: unknown) => warn(flags, messageOf(error))
+  await using dashboard = await startDashboard(folder, given({ place, host, port, onError }))
+  const ended = untilEnded()
+  const { address } = dashboard
+  if (flags.json) printJson({ address, port: dashboard.port })
+  else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', address)}\n\n`)
+  await openPage(flags, dashboard, (text) => say(flags, text))
+  say(flags, 'Ctrl-C ends it; the run goes on.')
+  await ended
+}
+
+/** @param drawn lines of the last time, to be drawn over on a terminal */
+async function tellStatus(state: RunState, flags: StatusFlags, drawn: number): Promise<string> {
+  const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
+  const text = [describeState(state), ...exported.map((path) => `  states of blocks: ${path}`)].join('\n')
+  if (flags.json) printJson(statusDocument(state))
+  else {
+    if (drawn > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawn}A\u001b[0J`)
+    say(flags, text)
+  }
+  return text
 }
 
 async function readState(folder: string, flags: StatusFlags): Promise<RunState> {

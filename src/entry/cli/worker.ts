@@ -6,7 +6,7 @@ import { contextReader } from '../run-context.ts'
 import { runsHome } from '../run-place.ts'
 import { type UserCodeWatch, watchUserCode } from '../user-code.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
-import { paint } from './output.ts'
+import { paint, printJson } from './output.ts'
 
 interface WorkerFlags extends CommonOptions {
   readonly runDir?: string
@@ -79,6 +79,10 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${end.setupError.message}\n`)
     if (flags.logLevel === 'debug') process.stderr.write(`${end.setupError.stack}\n`)
     exitCode = 1
+  }
+  if (flags.json) {
+    const error = end.setupError === undefined ? {} : { error: end.setupError }
+    printJson({ ok: exitCode === 0, blocks: end.blocks, ...error })
   }
   // Something in the user's code may still be open; the worker's work is done.
   watch.exit(exitCode)

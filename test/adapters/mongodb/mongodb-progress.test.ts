@@ -34,11 +34,21 @@ const page = (...ones: number[]) => {
 }
 
 /** Resolves with the next thing that is told of the link. */
-function watchLink(): { next(): Promise<StoreLink>; onLink(link: StoreLink): void } {
-  const told: StoreLink[] = []
-  const waiting: ((link: StoreLink) => void)[] = []
+type ToldLink = Exclude<StoreLink, { readonly status: 'slow' }>
+
+function watchLink(): {
+  next(): Promise<ToldLink>
+  onLink(link: StoreLink): void
+  readonly all: StoreLink['status'][]
+} {
+  const all: StoreLink['status'][] = []
+  const told: ToldLink[] = []
+  const waiting: ((link: ToldLink) => void)[] = []
   return {
+    all,
     onLink(link) {
+      all.push(link.status)
+      if (link.status === 'slow') return
       const wake = waiting.shift()
       if (wake === undefined) told.push(link)
       else wake(link)
@@ -63,7 +73,7 @@ describe('progress in MongoDB', () => {
     await using server = await ownMongodbOrSkip(t)
     if (server === undefined) return
     await using store = mongodbProgress(`${server.url}progress`)
-    const { next, onLink } = watchLink()
+    const { next, onLink, all } = watchLink()
     const record = await store.open(identity, { onLink })
     await record.commit({ pages: [page(1)], failedTries: [failedTry({ block: 1 })] })
     await server.kill()
@@ -77,9 +87,25 @@ describe('progress in MongoDB', () => {
     await server.restart()
     await written
     assert.equal((await next()).status, 'back')
+    // Slow it is called only where its end was not noticed at once, and then before.
+    assert.deepEqual(all.slice(all.indexOf('lost')), ['lost', 'back'])
     const bitmap = await readCompleted(record, 0)
     assert.equal(bitmap[0], 0b110)
     assert.deepEqual(await triesOf(record), [1, 2])
+  })
+
+  it('calls a server slow that takes its time, and lost when it still says nothing, until it answers', async (t) => {
+    await using server = await ownMongodbOrSkip(t)
+    if (server === undefined) return
+    await using store = mongodbProgress(server.url)
+    const { next, onLink, all } = watchLink()
+    const record = await store.open(identity, { onLink })
+    server.freeze()
+    const written = record.commit({ pages: [page(1)], failedTries: [] })
+    assert.match((await next()).message, /^No server answers at mongodb:\/\/127\.0\.0\.1:\d+\/bellis \(not for 1 s\)/)
+    server.thaw()
+    await written
+    assert.deepEqual(all, ['slow', 'lost', 'back'])
   })
 
   it('stops waiting for a server that is gone when it is told to', async (t) => {

@@ -153,6 +153,30 @@ describe('a Zarr array', () => {
     }
   })
 
+  it('removes the chunks or shards that lie wholly in a box, and no others', async (t) => {
+    const folder = await temporaryFolder(t)
+    const layouts = [{ zarrFormat: 2 }, { zarrFormat: 3 }, { zarrFormat: 3, shardShape: [4, 8] }] as const
+    for (const [n, options] of layouts.entries()) {
+      const settings = { shape: [8, 9], dtype: 'uint8', chunkShape: [4, 4], ...options } as const
+      const array = await format.create(join(folder, `${n}.zarr`), 'a', settings)
+      const whole = { offset: [0, 0], shape: [8, 9] }
+      await array.writeVoxels(whole, new Uint8Array(72).fill(1))
+      // Of the last column of chunks one voxel lies in the array.
+      await array.removeChunks?.({ offset: [0, 5], shape: [7, 4] })
+      await array.removeChunks?.({ offset: [4, -1], shape: [4, 9] })
+      const into = new Uint8Array(72)
+      await array.readVoxels(whole, into)
+      const expected = Array.from({ length: 72 }, (_, i) => (i < 36 ? Number(i % 9 < 8) : Number(i % 9 === 8)))
+      assert.deepEqual(Array.from(into), expected)
+      await array.removeChunks?.(whole)
+      assert.equal((await array.countStoredChunks?.())?.stored, 0)
+      assert.equal((await format.open(join(folder, `${n}.zarr`), 'a')).shape[1], 9)
+      await assert.rejects(async () => (await format.open(join(folder, `${n}.zarr`), 'a')).removeChunks?.(whole), {
+        code: 'READ_ONLY',
+      })
+    }
+  })
+
   it('refuses boxes and data that do not fit, naming both', async (t) => {
     const folder = await temporaryFolder(t)
     const array = await format.create(join(folder, 'a.zarr'), 'raw', { shape: [4, 4], dtype: 'uint8' })

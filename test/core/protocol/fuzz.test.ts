@@ -194,7 +194,7 @@ function isWorkers(message: WorkerMessage): boolean {
         isWhole(message.lease) &&
         message.outcomes.every((outcome) => {
           if (outcome.status === 'skipped' || outcome.status === 'returned') return Object.keys(outcome).length === 1
-          if (!(outcome.ms >= 0) || !Number.isFinite(outcome.ms)) return false
+          if (!(outcome.ms >= 0 && outcome.ms < 2 ** 53)) return false
           return outcome.status === 'done' || (outcome.status === 'failed' && isError(outcome.error))
         })
       )

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { TypedArray } from '../../../src/core/array/dtype.ts'
-import { contrastRange, guessKind } from '../../../src/core/view/appearance.ts'
+import { contrastRange, guessKind, onlyValue } from '../../../src/core/view/appearance.ts'
 
 const sample = (data: TypedArray, rowLength = 64) => [{ data, rowLength }]
 const length = 64 * 64
@@ -56,5 +56,16 @@ describe('the contrast of an image', () => {
     rare[5] = 9
     assert.deepEqual(contrastRange('uint8', sample(rare)), [0, 9])
     assert.deepEqual(contrastRange('uint8', []), [0, 1])
+  })
+})
+
+describe('the only value', () => {
+  it('is that of all voxels of all samples, and none where there are two', () => {
+    assert.equal(onlyValue(sample(new Uint8Array(9).fill(3))), 3)
+    assert.equal(onlyValue(sample(new BigUint64Array(9))), 0n)
+    assert.equal(onlyValue(sample(new Float32Array(9).fill(Number.NaN))), Number.NaN)
+    assert.equal(onlyValue([...sample(new Uint8Array(9)), ...sample(new Uint8Array(9).fill(1))]), undefined)
+    assert.equal(onlyValue(sample(Uint8Array.of(0, 0, 1))), undefined)
+    assert.equal(onlyValue([]), undefined)
   })
 })

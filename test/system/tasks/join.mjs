@@ -22,6 +22,7 @@ try {
       if (how === 'break') break
       if (how === 'die') process.kill(process.pid, 'SIGKILL')
       if (how === 'wait') {
+        process.once('SIGINT', () => writeFileSync(join(folder, 'heard'), ''))
         writeFileSync(join(folder, 'begun'), '')
         while (!existsSync(join(folder, 'go'))) await delay(5)
       }

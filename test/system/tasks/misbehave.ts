@@ -37,7 +37,10 @@ export default defineTask({
   setup({ folder, at, how }) {
     if (how === 'setup-throws') throw new Error('the model has 3 layers, not 4')
     if (how === 'setup-hangs') for (;;);
-    if (how === 'leave-a-timer') setInterval(() => {}, 1000)
+    if (how === 'leave-a-timer') {
+      setInterval(() => {}, 1000)
+      process.on('exit', () => mark(folder, 'left', process.pid))
+    }
     return async ({ index }) => {
       mark(folder, 'begun', index)
       if (at === undefined || at.includes(index)) await misbehave(how, folder, index)

@@ -1,0 +1,192 @@
+// What the page of a run costs the run, and how smooth it is: `node bench/dashboard.ts`, after a build; with `cost` or
+// `frames` one of the two. Nothing here is random.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type RunOptions, startRun } from 'bellis'
+import type { Browser } from 'playwright-core'
+import { startDashboard } from '../src/entry/dashboard-server.ts'
+import { keepHistory } from '../src/entry/run-history.ts'
+import { EventStream } from '../src/runtime/run-events.ts'
+import { browserOrSkip } from '../test/support/browser.ts'
+import { noop } from './noop-task.ts'
+
+const ROUNDS = 5
+const MILLION = 1_000_000
+const WATCH_SECONDS = 8
+
+// Runs in the page: the time between frames, while the pointer moves over the map and, where there is one, the slider.
+const FRAMES = `new Promise((resolve) => {
+  const canvas = document.querySelector('.map canvas')
+  const slider = document.querySelector('.slider input')
+  const times = []
+  let last = performance.now()
+  const end = last + ${WATCH_SECONDS * 1000}
+  const frame = (now) => {
+    times.push(now - last)
+    last = now
+    const { left, top, width, height } = canvas.getBoundingClientRect()
+    const at = { clientX: left + (now / 3) % width, clientY: top + (now / 7) % height, bubbles: true }
+    canvas.dispatchEvent(new PointerEvent('pointermove', at))
+    if (slider !== null && times.length % 3 === 0) {
+      slider.value = String(times.length % 100)
+      slider.dispatchEvent(new Event('input'))
+    }
+    if (now < end) requestAnimationFrame(frame)
+    else resolve(times.slice(2))
+  }
+  requestAnimationFrame(frame)
+})`
+
+const EMPTY_FRAMES = `new Promise((resolve) => {
+  let count = 0
+  const begin = performance.now()
+  const frame = (now) => {
+    count++
+    if (now < begin + 3000) requestAnimationFrame(frame)
+    else resolve((1000 * count) / (now - begin))
+  }
+  requestAnimationFrame(frame)
+})`
+
+const folder = mkdtempSync(join(tmpdir(), 'bellis-bench-'))
+const browser = await browserOrSkip({ skip: (message) => console.log(`no browser: ${message}`) })
+try {
+  console.log(`load of the machine: ${loadavg()[0]?.toFixed(1)}`)
+  const [, , only] = process.argv
+  if (only !== 'frames') {
+    await benchCost('600 blocks that wait 10 ms', 600, { waitMs: 10 })
+    await benchCost('600 blocks that compute for 10 ms', 600, { busyMs: 10 })
+  }
+  if (browser !== undefined && only !== 'cost') {
+    await benchFrames(browser, '10^6 blocks, 100 × 100 × 100', [100, 100, 100])
+    await benchFrames(browser, '10^6 blocks, 1000 × 1000', [1000, 1000])
+  }
+} finally {
+  await browser?.close()
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** The same run without a page, with one that a program reads to the end of each event, and with one in a browser here. */
+async function benchCost(what: string, blocks: number, config: { waitMs?: number; busyMs?: number }): Promise<void> {
+  console.log(`\n${what}, 2 worker processes; medians of ${ROUNDS} runs, one after the other by turns`)
+  const ways: Record<string, number[]> = { 'no page': [], 'a reader of its events': [], 'a browser here': [] }
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [way, seconds] of Object.entries(ways)) {
+      if (way === 'a browser here' && browser === undefined) continue
+      seconds.push(await measure(blocks, config, way))
+    }
+  }
+  const base = median(ways['no page'] ?? [])
+  for (const [way, seconds] of Object.entries(ways)) {
+    if (seconds.length === 0) continue
+    const ratio = 100 * (median(seconds) / base - 1)
+    console.log(`${way.padEnd(24)} ${median(seconds).toFixed(2)} s  ${ratio >= 0 ? '+' : ''}${ratio.toFixed(1)} %`)
+  }
+}
+
+/** @returns seconds from the first block that is done to the last: starting workers and browsers does not count */
+async function measure(blocks: number, config: { waitMs?: number; busyMs?: number }, way: string): Promise<number> {
+  let watcher: { end(): Promise<void> } | undefined
+  let begun = 0
+  let ended = 0
+  const watched = Promise.withResolvers<void>()
+  const options: RunOptions = {
+    ...{ workers: 2, runDir: folder, overwrite: true },
+    onEvent: (event) => {
+      if (event.type !== 'blocks-done') return
+      ended = performance.now()
+      begun ||= ended
+    },
+    ...(way === 'no page'
+      ? {}
+      : {
+          dashboard: {
+            onAddress: async (address) => {
+              watcher = way === 'a browser here' ? await openPage(address) : await readEvents(address)
+              watched.resolve()
+            },
+          },
+        }),
+  }
+  const run = startRun(noop({ blocks, ...config }), options)
+  await run.result
+  if (way !== 'no page') await watched.promise
+  await watcher?.end()
+  return (ended - begun) / 1000
+}
+
+async function readEvents(address: string): Promise<{ end(): Promise<void> }> {
+  const script = 'for await (const _ of (await fetch(process.argv[1])).body);'
+  const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', script, `${address}events`])
+  const exited = once(child, 'exit')
+  return {
+    async end() {
+      child.kill()
+      await exited
+    },
+  }
+}
+
+async function openPage(address: string): Promise<{ end(): Promise<void> }> {
+  const page = await (browser as Browser).newPage({ viewport: { width: 1280, height: 800 } })
+  await page.goto(address)
+  return { end: () => page.close() }
+}
+
+/** How many frames a second the page draws while 20 000 blocks a second change, and somebody points at blocks and turns the slices. */
+async function benchFrames(browser: Browser, what: string, shape: readonly number[]): Promise<void> {
+  const run = join(folder, `frames-${shape.length}`)
+  mkdirSync(run)
+  const block = { offset: shape.map(() => 0), shape: shape.map(() => 1) }
+  const grid = { totalRoi: { offset: block.offset, shape }, readRoi: block, writeRoi: block }
+  const task = { id: 'noop', after: [], blocks: MILLION, unit: 'nm', grid }
+  writeFileSync(join(run, 'run.json'), JSON.stringify({ created: '', directory: run, progress: 'none', tasks: [task] }))
+  const events = new EventStream()
+  using _ = keepHistory(run, events, { tasks: [task], overwrite: false, doneOf: () => undefined })
+  let next = 0
+  const change = () => {
+    const indices = Array.from({ length: 1000 }, () => next++)
+    events.emit({ type: 'blocks-leased', taskId: 'noop', indices, workerId: `w${next % 7}` })
+    const ms = indices.map(() => 1)
+    events.emit({ type: 'blocks-done', taskId: 'noop', indices: indices.slice(0, 900), ms, workerId: `w${next % 7}` })
+  }
+  // Half of it is done when the page is opened.
+  for (let i = 0; i < 400; i++) change()
+  await using dashboard = await startDashboard(run, { isOwn: true })
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+  await page.goto(dashboard.address)
+  await page.waitForFunction("document.documentElement.dataset.ready === 'true'")
+  // What the page's own thread computes, whatever else the machine does.
+  const devtools = await page.context().newCDPSession(page)
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' })
+  const computed = async () => {
+    const { metrics } = await devtools.send('Performance.getMetrics')
+    return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0
+  }
+  const before = await computed()
+  const timer = setInterval(change, 50)
+  const frames = (await page.evaluate(FRAMES)) as number[]
+  clearInterval(timer)
+  const perFrame = (1000 * ((await computed()) - before)) / frames.length
+  const longest = Math.max(...frames)
+  const fps = (1000 * frames.length) / frames.reduce((sum, ms) => sum + ms, 0)
+  const slow = frames.filter((ms) => ms > 1000 / 30).length
+  console.log(
+    `\n${what}: ${fps.toFixed(0)} frames/s, ${((100 * slow) / frames.length).toFixed(1)} % of them longer than 33 ms, the longest ${longest.toFixed(0)} ms`,
+  )
+  const empty = await browser.newPage()
+  const bare = (await empty.evaluate(EMPTY_FRAMES)) as number
+  console.log(
+    `  its thread computes ${perFrame.toFixed(1)} ms a frame; an empty page has ${bare.toFixed(0)} frames/s at the same load`,
+  )
+  await empty.close()
+  await page.close()
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}

@@ -1,0 +1,205 @@
+import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { type FileHandle, open, rename, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+
+export interface DownloadOptions {
+  readonly signal?: AbortSignal
+  /** Bytes that are there, and in all; called at every piece. */
+  readonly onProgress?: (done: number, total: number) => void
+  /** Looks at the whole file before it gets its name, and throws where it is not what was wanted: it is thrown away then. */
+  readonly check?: (file: string) => void | Promise<void>
+  /** How often in a row it is tried again without a further byte. @default 5 */
+  readonly retries?: number
+  /** Wait before the first of these tries; doubled for each further one. @default 500 */
+  readonly retryDelayMs?: number
+  /** How long the server may say nothing. @default 60000 */
+  readonly silenceMs?: number
+}
+
+/** What a part of a file is the beginning of. */
+interface Origin {
+  readonly address: string
+  readonly total: number
+  /** The server's own name for this content, by which it can tell whether it is still the same. */
+  readonly validator: string | undefined
+}
+
+/**
+ * Downloads a file. Until it is whole it is called `FILE.part`; what an earlier call left there is continued, if the server still has the
+ * same file.
+ * @returns its size, bytes
+ * @throws ConfigError `NO_SUCH_FILE` for an address where there is no file; InfrastructureError `CONNECTION_LOST` (the part is kept),
+ * `DISK_FULL`, `IO_ERROR`; what `check` throws
+ */
+export async function download(address: string, file: string, options: DownloadOptions = {}): Promise<number> {
+  const { retries = 5, retryDelayMs = 500, signal } = options
+  const part = `${file}.part`
+  let before = -1
+  for (let tries = 0; ; ) {
+    try {
+      await fetchRest(address, part, options)
+      break
+    } catch (error) {
+      if (signal?.aborted || error instanceof BlockwiseError) throw error
+      if (isLocal(error)) throw localError(part, error)
+      const done = await sizeOf(part)
+      tries = done > before ? 1 : tries + 1
+      before = done
+      if (tries > retries) {
+        throw new InfrastructureError(
+          'CONNECTION_LOST',
+          `${address} broke off after ${done} bytes (${reasonOf(error)}); the same command continues there.`,
+          { cause: error },
+        )
+      }
+      await wait(retryDelayMs * 2 ** (tries - 1), undefined, { signal })
+    }
+  }
+  try {
+    await options.check?.(part)
+  } catch (error) {
+    forget(part)
+    throw error
+  }
+  const size = await sizeOf(part)
+  await rename(part, file)
+  rmSync(originFile(part), { force: true })
+  return size
+}
+
+async function fetchRest(address: string, part: string, options: DownloadOptions): Promise<void> {
+  const { silenceMs = 60_000, signal } = options
+  const origin = readOrigin(part, address)
+  const done = origin === undefined ? 0 : await sizeOf(part)
+  if (origin !== undefined && done === origin.total) return
+  const silence = new AbortController()
+  const timer = setTimeout(() => silence.abort(new Error(`nothing came for ${silenceMs / 1000} s`)), silenceMs)
+  const limit = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal])
+  try {
+    const response = await fetch(address, { headers: rangeFrom(done, origin), signal: limit })
+    const { start, total } = await placeOf(response, { address, part, done, origin })
+    const validator = validatorOf(response)
+    if (start === 0) forget(part)
+    assertRoom(part, total - start)
+    writeFileSync(originFile(part), JSON.stringify({ address, total, validator } satisfies Origin))
+    await using output = await open(part, start === 0 ? 'w' : 'r+')
+    let position = start
+    for await (const piece of response.body as AsyncIterable<Uint8Array>) {
+      timer.refresh()
+      await writeAll(output, piece.subarray(0, Math.max(0, total - position)), position)
+      position += piece.length
+      options.onProgress?.(Math.min(position, total), total)
+    }
+    if (position !== total) throw new Error(`${position} of ${total} bytes came`)
+  } finally {
+    clearTimeout(timer)
+    // Ends what is left of the answer.
+    silence.abort()
+  }
+}
+
+/** Without an encoding, whose length and ranges would be those of other bytes. */
+function rangeFrom(done: number, origin: Origin | undefined): Record<string, string> {
+  const plain = { 'accept-encoding': 'identity' }
+  if (done === 0 || origin === undefined) return plain
+  const sameOnly = origin.validator === undefined ? {} : { 'if-range': origin.validator }
+  return { ...plain, ...sameOnly, range: `bytes=${done}-` }
+}
+
+interface Asked {
+  readonly address: string
+  readonly part: string
+  readonly done: number
+  readonly origin: Origin | undefined
+}
+
+/** Where what the server sends belongs. A server that has another file now, or knows no ranges, sends all of it. */
+async function placeOf(response: Response, { address, part, done, origin }: Asked) {
+  const { status, headers } = response
+  const [, first, all] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? []
+  if (status === 206 && Number(first) === done && Number(all) === origin?.total)
+    return { start: done, total: Number(all) }
+  const length = Number(headers.get('content-length') ?? Number.NaN)
+  if (status === 200 && Number.isSafeInteger(length)) return { start: 0, total: length }
+  await response.body?.cancel()
+  if (status === 200) {
+    throw new InfrastructureError(
+      'IO_ERROR',
+      `${address} does not say how large it is: nobody could tell whether all of it came.`,
+    )
+  }
+  if (status >= 400 && status < 500 && !TEMPORARY.has(status)) {
+    throw new ConfigError(
+      'NO_SUCH_FILE',
+      `${address} answers ${status}: there is no file to be had; check the address.`,
+    )
+  }
+  // What is there can't be continued: the next try begins anew.
+  if (status === 206 || status === 416) forget(part)
+  throw new Error(`it answers ${status}`)
+}
+
+/** Statuses below 500 after which the same request may succeed. */
+const TEMPORARY: ReadonlySet<number> = new Set([408, 416, 425, 429])
+
+/** A strong tag, or else the date, as `If-Range` takes them. */
+function validatorOf({ headers }: Response): string | undefined {
+  const tag = headers.get('etag')
+  return tag === null || tag.startsWith('W/') ? (headers.get('last-modified') ?? undefined) : tag
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten
+  }
+}
+
+const originFile = (part: string): string => `${part}.json`
+
+function readOrigin(part: string, address: string): Origin | undefined {
+  try {
+    const origin = JSON.parse(readFileSync(originFile(part), 'utf8')) as Partial<Origin>
+    return existsSync(part) && origin.address === address && Number.isSafeInteger(origin.total)
+      ? (origin as Origin)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function forget(part: string): void {
+  rmSync(part, { force: true })
+  rmSync(originFile(part), { force: true })
+}
+
+const sizeOf = async (path: string): Promise<number> => (existsSync(path) ? (await stat(path)).size : 0)
+
+/** Before an hour of waiting, not after it. */
+function assertRoom(part: string, missing: number): void {
+  const { bavail, bsize } = statfsSync(dirname(part))
+  if (missing <= bavail * bsize) return
+  throw new InfrastructureError(
+    'DISK_FULL',
+    `${missing} more bytes are to come, and ${dirname(part)} has room for ${bavail * bsize}; free some space, or choose another place.`,
+  )
+}
+
+/** What fetch throws has the system's error as its cause. */
+const isLocal = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined
+
+function localError(part: string, error: NodeJS.ErrnoException): InfrastructureError {
+  const isFull = error.code === 'ENOSPC'
+  const what = isFull ? 'the disk is full; free some space: the same command continues' : error.message
+  return new InfrastructureError(isFull ? 'DISK_FULL' : 'IO_ERROR', `${part} can't be written: ${what}.`, {
+    cause: error,
+  })
+}
+
+/** What fetch says of a connection is in its cause. */
+const reasonOf = (error: unknown): string => {
+  const { cause } = error as { cause?: unknown }
+  return messageOf(cause instanceof Error ? cause : error)
+}

@@ -1,0 +1,103 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { ConfigError, messageOf } from '../../core/errors.ts'
+
+/** From a millisecond to an hour. */
+const BLOCK_SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800, 3600]
+
+/** What a run tells Prometheus: numbers that are read at `/metrics`. Disposing ends the server. */
+export interface RunMetrics extends AsyncDisposable {
+  /** `http://127.0.0.1:9464/metrics` */
+  readonly address: string
+  setBlocks(task: string, counts: Readonly<Record<string, number>>): void
+  setBusyWorkers(count: number): void
+  addBlock(task: string, seconds: number): void
+  addFailedTry(task: string): void
+  addWorker(): void
+  addDeath(): void
+  /** A worker has ended. */
+  endWorker(use: { readonly readBytes: number; readonly writtenBytes: number; readonly peakMemory: number }): void
+}
+
+/**
+ * Serves the numbers of one run.
+ * @param port 0: one that is free
+ * @throws ConfigError `INVALID_CONFIG` when the address can't be used
+ */
+export async function serveRunMetrics({ host, port }: { host: string; port: number }): Promise<RunMetrics> {
+  const registers = [new Registry()]
+  const labelNames = ['task']
+  const gauge = (name: string, help: string, labels: string[] = []) =>
+    new Gauge({ name: `bellis_${name}`, help, labelNames: labels, registers })
+  const counter = (name: string, help: string, labels: string[] = []) =>
+    new Counter({ name: `bellis_${name}_total`, help, labelNames: labels, registers })
+  const blocks = gauge('blocks', 'Blocks of a task by state.', ['task', 'state'])
+  const blockSeconds = new Histogram({
+    name: 'bellis_block_seconds',
+    help: 'How long blocks took that are done.',
+    labelNames,
+    buckets: BLOCK_SECONDS,
+    registers,
+  })
+  const failedTries = counter('failed_tries', 'Tries of blocks that have failed.', labelNames)
+  const workers = gauge('workers', 'Workers that are there.')
+  const busy = gauge('busy_workers', 'Workers that have blocks.')
+  const deaths = counter('worker_deaths', 'Workers that have ended in another way than by leaving.')
+  const read = counter('read_bytes', 'Bytes of voxels that workers which have ended have read.')
+  const written = counter('written_bytes', 'Bytes of voxels that workers which have ended have written.')
+  const memory = gauge('worker_peak_memory_bytes', 'The most memory that a worker had which has ended.')
+  let most = 0
+  const server = await listen(registers[0] as Registry, host, port)
+  const { port: actual } = server.address() as AddressInfo
+  return {
+    address: `http://${host.includes(':') ? `[${host}]` : host}:${actual}/metrics`,
+    setBlocks(task, counts) {
+      for (const [state, count] of Object.entries(counts)) blocks.set({ task, state }, count)
+    },
+    setBusyWorkers: (count) => busy.set(count),
+    addBlock: (task, seconds) => blockSeconds.observe({ task }, seconds),
+    addFailedTry: (task) => failedTries.inc({ task }),
+    addWorker: () => workers.inc(),
+    addDeath: () => deaths.inc(),
+    endWorker({ readBytes, writtenBytes, peakMemory }) {
+      workers.dec()
+      read.inc(readBytes)
+      written.inc(writtenBytes)
+      most = Math.max(most, peakMemory)
+      memory.set(most)
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((done) => server.close(done))
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+async function listen(registry: Registry, host: string, port: number): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end()
+    else if (request.method !== 'GET' && request.method !== 'HEAD')
+      response.writeHead(405, { Allow: 'GET, HEAD' }).end()
+    else {
+      registry.metrics().then(
+        (text) => response.writeHead(200, { 'Content-Type': registry.contentType }).end(text),
+        (error: unknown) => response.writeHead(500).end(messageOf(error)),
+      )
+    }
+  })
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen(port, host, resolve)
+  try {
+    await promise
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const why = code === 'EADDRINUSE' ? `port ${port} is in use; choose another one` : messageOf(error)
+    throw new ConfigError('INVALID_CONFIG', `Metrics can't be served at ${host}: ${why}.`, { cause: error })
+  }
+  // A run that is over does not wait for who reads its numbers.
+  server.unref()
+  return server
+}

@@ -1,0 +1,63 @@
+/** The most steps that are kept: then two become one. */
+const MAX_STEPS = 480
+/** Seconds below which a rate would be one of chance. */
+const SHORTEST = 0.25
+
+/** How many blocks ended in each step of time, for any length of a run in bounded space. */
+export class RateSeries {
+  #stepSeconds = 1
+  #counts: number[] = []
+
+  get stepSeconds(): number {
+    return this.#stepSeconds
+  }
+
+  /** @param seconds since the start, not below those before by more than the steps kept */
+  add(seconds: number, count: number): void {
+    while (seconds >= this.#stepSeconds * MAX_STEPS) this.#halve()
+    const step = Math.max(0, Math.floor(seconds / this.#stepSeconds))
+    for (let at = this.#counts.length; at <= step; at++) this.#counts.push(0)
+    this.#counts[step]! += count
+  }
+
+  /** Blocks per second, a number for each step that has ended by then; where none has, one for the time until then. */
+  rates(seconds: number): number[] {
+    const steps = Math.min(MAX_STEPS, Math.floor(seconds / this.#stepSeconds))
+    if (steps === 0) return [(this.#counts[0] ?? 0) / Math.max(seconds, SHORTEST)]
+    return Array.from({ length: steps }, (_, step) => (this.#counts[step] ?? 0) / this.#stepSeconds)
+  }
+
+  #halve(): void {
+    const halved: number[] = []
+    for (let at = 0; at < this.#counts.length; at += 2) {
+      halved.push(this.#counts[at]! + (this.#counts[at + 1] ?? 0))
+    }
+    this.#counts = halved
+    this.#stepSeconds *= 2
+  }
+}
+
+/** Blocks per second lately: of the last half minute or so, and no jump when one block ends. */
+export class RecentRate {
+  readonly #windowSeconds: number
+  #ends: { readonly seconds: number; readonly count: number }[] = []
+
+  constructor(windowSeconds = 30) {
+    this.#windowSeconds = windowSeconds
+  }
+
+  add(seconds: number, count: number): void {
+    const last = this.#ends.at(-1)
+    // A hundred steps are fine enough.
+    if (last !== undefined && seconds - last.seconds < this.#windowSeconds / 100) {
+      this.#ends[this.#ends.length - 1] = { seconds: last.seconds, count: last.count + count }
+    } else this.#ends.push({ seconds, count })
+  }
+
+  rate(seconds: number): number {
+    const from = Math.max(0, seconds - this.#windowSeconds)
+    this.#ends = this.#ends.filter((end) => end.seconds >= from)
+    const count = this.#ends.reduce((sum, end) => sum + end.count, 0)
+    return count / Math.max(seconds - from, SHORTEST)
+  }
+}

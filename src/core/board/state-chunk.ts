@@ -1,0 +1,42 @@
+/**
+ * Brings a chunk of a volume of states, a voxel for each block, up to date; what lies beyond the grid stays.
+ * @param data the chunk's voxels, C order
+ * @param at its place among the chunks @param codes the state of each block, by index
+ * @param shape blocks per axis @param chunkShape voxels per axis; all slowest axis first
+ * @returns whether anything was another
+ */
+export function fillStateChunk(
+  data: Uint8Array,
+  at: readonly number[],
+  codes: Uint8Array,
+  shape: readonly number[],
+  chunkShape: readonly number[],
+): boolean {
+  const last = shape.length - 1
+  const width = chunkShape[last] as number
+  const begin = (at[last] as number) * width
+  const count = Math.min(width, (shape[last] as number) - begin)
+  let isChanged = false
+  for (let row = 0; row * width < data.length; row++) {
+    let rest = row
+    let index = begin
+    let stride = shape[last] as number
+    let isInside = true
+    for (let axis = last - 1; axis >= 0; axis--) {
+      const length = chunkShape[axis] as number
+      const place = (at[axis] as number) * length + (rest % length)
+      rest = Math.floor(rest / length)
+      if (place >= (shape[axis] as number)) isInside = false
+      index += place * stride
+      stride *= shape[axis] as number
+    }
+    if (!isInside) continue
+    for (let i = 0; i < count; i++) {
+      const code = codes[index + i] ?? 0
+      if (data[row * width + i] === code) continue
+      data[row * width + i] = code
+      isChanged = true
+    }
+  }
+  return isChanged
+}

@@ -1,0 +1,67 @@
+import { ByteReader, ByteWriter } from './varint.ts'
+
+/**
+ * Blocks and their new states in few bytes: runs of neighbours that have the same one. A run is two varints: how many blocks lie
+ * between it and the run before, and (length - 1) * 8 + state.
+ */
+export class StateRuns {
+  readonly #writer = new ByteWriter()
+  /** Where the run before ended. */
+  #before = 0
+  #begin = 0
+  #end = 0
+  #code = 0
+
+  /** @param index above all before */
+  add(index: number, code: number): void {
+    if (index === this.#end && code === this.#code && this.#end > this.#begin) {
+      this.#end++
+      return
+    }
+    this.#flush()
+    this.#begin = index
+    this.#end = index + 1
+    this.#code = code
+  }
+
+  /** All that was added since the last call; empty where nothing was. */
+  take(): Uint8Array {
+    this.#flush()
+    this.#before = 0
+    this.#begin = 0
+    this.#end = 0
+    return this.#writer.take().slice()
+  }
+
+  #flush(): void {
+    if (this.#end === this.#begin) return
+    this.#writer.varint(this.#begin - this.#before)
+    this.#writer.varint((this.#end - this.#begin - 1) * 8 + this.#code)
+    this.#before = this.#end
+  }
+}
+
+/** The states of all blocks. */
+export function encodeStates(codes: Uint8Array): Uint8Array {
+  const runs = new StateRuns()
+  for (let index = 0; index < codes.length; index++) runs.add(index, codes[index]!)
+  return runs.take()
+}
+
+/** Puts runs over states. @param onRun told of each: `begin` to `end`, not included; what lies beyond the states is left out */
+export function applyStates(
+  codes: Uint8Array,
+  bytes: Uint8Array,
+  onRun: (begin: number, end: number, code: number) => void = () => {},
+): void {
+  const reader = new ByteReader(bytes)
+  for (let at = 0; !reader.isAtEnd; ) {
+    const begin = at + reader.varint()
+    const word = reader.varint()
+    const end = Math.min(codes.length, begin + Math.floor(word / 8) + 1)
+    if (reader.isCut || begin >= end) return
+    codes.fill(word & 7, begin, end)
+    onRun(begin, end, word & 7)
+    at = end
+  }
+}

@@ -1,0 +1,214 @@
+import { type ConflictOrder, isRowInside } from '../grid/conflicts.ts'
+import { everyRow, isEmptyBox, splitIndex } from '../grid/index-box.ts'
+import { type BlockStates, COMPLETED, FAILED, ORPHANED, PROCESSING, RELEASING } from './block-states.ts'
+import type { TaskLink } from './task-link.ts'
+
+/** A task of a running scheduler, as far as it matters who waits for whom. */
+export interface RetainedTask {
+  readonly number: number
+  readonly total: number
+  readonly shape: readonly number[]
+  readonly strides: readonly number[]
+  readonly order: ConflictOrder
+  readonly states: BlockStates
+  readonly abandoned: boolean
+  /** tasks whose blocks this one's wait for */
+  readonly upstream: readonly Linked[]
+  /** those of them that have a retention, also where they were wholly done at the start */
+  readonly retained: readonly Linked[]
+  readonly retention: Retention | undefined
+  isReady(index: number): boolean
+}
+
+interface Linked {
+  readonly link: TaskLink
+  readonly task: RetainedTask
+}
+
+/** Visits blocks while it returns true. */
+type Visit = (task: RetainedTask, index: number) => boolean
+
+/**
+ * What of a task is still waited for by others. A block is *held* from when it is handed out until all blocks that wait
+ * for it have ended; at most `limit` are, but for what would stop everything. Nothing is kept per block: whether someone
+ * waits is asked of the states of those that might.
+ */
+export class Retention {
+  /** How many blocks may be held. */
+  readonly limit: number
+  readonly isTransient: boolean
+  held = 0
+  /** Ready blocks that are handed out although the limit is reached: nothing could go on without them. */
+  readonly wanted: number[] = []
+  readonly #task: RetainedTask
+  readonly #readers: Linked[] = []
+  #unneeded: number[] = []
+
+  constructor(task: RetainedTask, limit: number, isTransient: boolean) {
+    this.#task = task
+    this.limit = limit
+    this.isTransient = isTransient
+  }
+
+  /** A task whose blocks wait for blocks of this one. */
+  addReader(reader: Linked): void {
+    this.#readers.push(reader)
+  }
+
+  get isHeldBack(): boolean {
+    return this.held >= this.limit
+  }
+
+  /** A block is handed out. */
+  begin(index: number): void {
+    if (this.#isAwaited(index)) this.held++
+  }
+
+  /** A block that was handed out comes back undone, and may begin again. */
+  giveBack(index: number): void {
+    if (this.#isAwaited(index)) this.held--
+  }
+
+  /** A block is completed. */
+  complete(index: number): void {
+    if (this.isTransient && this.isUnneeded(index)) this.#unneeded.push(index)
+  }
+
+  /** One of those that wait for a block has just ended. */
+  readerEnded(index: number): void {
+    const cell = this.#task.states.peek(index)
+    const isBegun = cell === COMPLETED || cell === PROCESSING || cell === RELEASING || cell === FAILED
+    if (!isBegun || this.#isAwaited(index)) return
+    this.held--
+    if (this.isTransient && this.isUnneeded(index)) this.#unneeded.push(index)
+  }
+
+  /** Whether a block is completed, and so are all that wait for it. */
+  isUnneeded(index: number): boolean {
+    const isCompleted: Visit = (task, other) => task.states.peek(other) === COMPLETED
+    return isCompleted(this.#task, index) && this.#everyReader(index, isCompleted)
+  }
+
+  /** The blocks that have become unneeded since the last call. */
+  takeUnneeded(): number[] {
+    const unneeded = this.#unneeded
+    this.#unneeded = []
+    return unneeded
+  }
+
+  /** Counts anew what is held, block by block. */
+  recount(): void {
+    this.held = 0
+    const { states, total } = this.#task
+    for (let index = 0; index < total; index++) {
+      const cell = states.peek(index)
+      const isBegun = cell === COMPLETED || cell === PROCESSING
+      if (isBegun && this.#isAwaited(index)) this.held++
+    }
+  }
+
+  #isAwaited(index: number): boolean {
+    return !this.#everyReader(index, hasEnded)
+  }
+
+  /** Whether all blocks that wait for a block pass a test: those of other tasks, and of the same one. */
+  #everyReader(index: number, test: Visit): boolean {
+    const at: number[] = []
+    splitIndex(index, this.#task.shape, at)
+    return (
+      this.#readers.every(({ task, link }) => {
+        const begin = at.map((k, axis) => link.firstWaiting(axis, k))
+        const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
+        // The last ones mostly end last.
+        return isEmptyBox({ begin, end }) || everyBlock(task, { begin, end }, test)
+      }) && everyNeighbour(this.#task, index, at, 'later', test)
+    )
+  }
+}
+
+/** Tells those that a block has waited for that it has ended. */
+export function tellEnd(task: RetainedTask, index: number): void {
+  const at: number[] = []
+  splitIndex(index, task.shape, at)
+  for (const { task: before, link } of task.retained) {
+    everyBlock(before, link.awaitedBox(at, at), (_, other) => {
+      before.retention?.readerEnded(other)
+      return true
+    })
+  }
+  if (task.retention === undefined) return
+  everyNeighbour(task, index, at, 'earlier', (_, other) => {
+    task.retention?.readerEnded(other)
+    return true
+  })
+}
+
+/**
+ * Finds the ready blocks that an unfinished block waits for, however far back.
+ * @returns whether there are any that are held back: they are wanted now
+ */
+export function wantFor(task: RetainedTask, index: number): boolean {
+  const seen = new Set<string>()
+  const stack: [RetainedTask, number][] = [[task, index]]
+  let found = false
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const [run, block] = next
+    const name = `${run.number}/${block}`
+    if (seen.has(name) || hasEnded(run, block)) continue
+    seen.add(name)
+    if (run.isReady(block)) {
+      run.retention?.wanted.push(block)
+      found ||= run.retention !== undefined
+      continue
+    }
+    const at: number[] = []
+    splitIndex(block, run.shape, at)
+    const push: Visit = (before, other) => {
+      stack.push([before, other])
+      return true
+    }
+    for (const { task: before, link } of run.upstream) everyBlock(before, link.awaitedBox(at, at), push)
+    everyNeighbour(run, block, at, 'earlier', push)
+  }
+  return found
+}
+
+const hasEnded: Visit = (task, index) => {
+  const cell = task.states.peek(index)
+  if (cell === COMPLETED || cell === FAILED || cell === ORPHANED) return true
+  return task.abandoned && cell !== PROCESSING && cell !== RELEASING
+}
+
+function everyBlock(
+  task: RetainedTask,
+  { begin, end }: { readonly begin: readonly number[]; readonly end: readonly number[] },
+  visit: Visit,
+): boolean {
+  let goesOn = true
+  everyRow({ begin, end }, task.strides, (first, beyond) => {
+    for (let index = beyond - 1; index >= first && goesOn; index--) goesOn = visit(task, index)
+    return goesOn
+  })
+  return goesOn
+}
+
+/** The blocks of the same task in conflict with one whose level comes earlier, or later. */
+function everyNeighbour(
+  task: RetainedTask,
+  index: number,
+  at: readonly number[],
+  which: 'earlier' | 'later',
+  visit: Visit,
+): boolean {
+  const { order, shape } = task
+  if (order.levelCount === 1) return true
+  const last = shape.length - 1
+  const { count, prefix, linear, low, high } = order.rows(order.levelAt(at), which)
+  for (let row = 0; row < count; row++) {
+    if (!isRowInside(at, prefix, row, shape)) continue
+    const begin = index + linear[row]! + Math.max(low[row]!, -at[last]!)
+    const end = index + linear[row]! + Math.min(high[row]!, shape[last]! - 1 - at[last]!)
+    for (let other = begin; other <= end; other++) if (!visit(task, other)) return false
+  }
+  return true
+}

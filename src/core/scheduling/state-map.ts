@@ -1,0 +1,91 @@
+import { isBitSet } from './bitmap.ts'
+import { COMPLETED, FAILED, ORPHANED, PAGE_SIZE, PENDING, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
+import type { TaskRun } from './task-run.ts'
+
+/** The states of blocks as bytes: what a map of them has. `skipped` blocks are completed, and nothing had to be done for them. */
+export const STATE_CODE = {
+  pending: 0,
+  ready: 1,
+  processing: 2,
+  completed: 3,
+  failed: 4,
+  orphaned: 5,
+  skipped: 6,
+} as const
+export const STATE_NAMES = Object.keys(STATE_CODE) as readonly (keyof typeof STATE_CODE)[]
+
+/** The state of every block of a task, a byte each, beside the scheduler's own, which says it only block by block. */
+export class StateMap {
+  /** By index. */
+  readonly codes: Uint8Array
+  readonly #task: TaskRun
+  /** Blocks that were done without work. */
+  readonly #skipped: Uint8Array
+  /** Pages of which every block is completed: they do not change any more. */
+  readonly #isFinished: Uint8Array
+  #isAbandoned = false
+
+  /** Costs a look at every block. */
+  constructor(task: TaskRun) {
+    const { total, states } = task
+    this.#task = task
+    this.codes = new Uint8Array(total)
+    this.#skipped = new Uint8Array(Math.ceil(total / 8))
+    this.#isFinished = new Uint8Array(states.pages.length)
+    for (let index = 0; index < total; index++) {
+      const cell = states.peek(index)
+      if (cell === COMPLETED) this.codes[index] = STATE_CODE.skipped
+      else if (cell === UNTOUCHED && task.countAwaited(index, 1) === 0) this.codes[index] = STATE_CODE.ready
+    }
+    this.update(() => {})
+  }
+
+  /** Before the block is released. */
+  markSkipped(index: number): void {
+    this.#skipped[Math.floor(index / 8)]! |= 1 << (index & 7)
+  }
+
+  /** Brings `codes` up to date. @param onChange told of every block that has another state than before, ascending */
+  update(onChange: (index: number, code: number) => void): void {
+    const { states, abandoned } = this.#task
+    const isNewlyAbandoned = abandoned && !this.#isAbandoned
+    this.#isAbandoned = abandoned
+    for (let number = 0; number < states.pages.length; number++) {
+      if (this.#isFinished[number] === 1) continue
+      const page = states.pages[number]
+      if (page === undefined && !isNewlyAbandoned) continue
+      const begin = number * PAGE_SIZE
+      const end = Math.min(begin + PAGE_SIZE, this.codes.length)
+      let completed = 0
+      for (let index = begin; index < end; index++) {
+        const before = this.codes[index]!
+        const cell = page === undefined ? states.peek(index) : page[index - begin]!
+        if (cell === COMPLETED) completed++
+        const code = this.#codeOf(cell, before, index)
+        if (code === before) continue
+        this.codes[index] = code
+        onChange(index, code)
+      }
+      if (completed === end - begin) this.#isFinished[number] = 1
+    }
+  }
+
+  #codeOf(cell: number, before: number, index: number): number {
+    switch (cell) {
+      case COMPLETED:
+        if (before === STATE_CODE.skipped) return before
+        return isBitSet(this.#skipped, index) ? STATE_CODE.skipped : STATE_CODE.completed
+      case PROCESSING:
+        return STATE_CODE.processing
+      case FAILED:
+        return STATE_CODE.failed
+      case ORPHANED:
+        return STATE_CODE.orphaned
+      default:
+        if (this.#isAbandoned) return STATE_CODE.orphaned
+        if (cell === READY) return STATE_CODE.ready
+        // A block that nobody has touched is as it was at the start.
+        return cell > PENDING ? STATE_CODE.pending : before
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { createBlockGrid } from '../grid/block-grid.ts'
+import { everyRow, indexStrides, isEmptyBox, splitIndex } from '../grid/index-box.ts'
+import { nextClearBit } from './bitmap.ts'
+import type { TaskOrder } from './pipeline.ts'
+import { TaskLink } from './task-link.ts'
+import type { TaskDescription } from './task-run.ts'
+
+/**
+ * What counts as done at the start: what is, and of a transient task also the blocks that only blocks need which are done
+ * themselves. What such a block has written may be gone, and nobody misses it.
+ * @returns a bitmap per task, undefined where nothing is done
+ */
+export function doneOrUnneeded(tasks: readonly TaskDescription[], order: TaskOrder): (Uint8Array | undefined)[] {
+  const done = tasks.map((task) => task.done)
+  for (const number of order.topological.toReversed()) {
+    const task = tasks[number]!
+    const after = order.downstream[number]!
+    if (!task.transient || after.length === 0 || after.every((each) => done[each] === undefined)) continue
+    const grid = createBlockGrid({ ...task, taskId: task.id })
+    // Within a task whose blocks wait for each other, some are needed by its own.
+    if (grid.levelCount > 1) continue
+    const readers = after.map((each) => {
+      const down = createBlockGrid({ ...tasks[each]!, taskId: tasks[each]!.id })
+      return {
+        link: new TaskLink(grid, down, [task.id, tasks[each]!.id]),
+        strides: indexStrides(down.shape),
+        number: each,
+      }
+    })
+    const own = new Uint8Array(Math.ceil(grid.blockCount / 8))
+    own.set((task.done ?? own).subarray(0, own.length))
+    const at: number[] = []
+    for (let index = -1; (index = nextClearBit(own, index + 1, grid.blockCount)) < grid.blockCount; ) {
+      splitIndex(index, grid.shape, at)
+      let isRead = false
+      let isLeft = false
+      for (const { link, strides, number: each } of readers) {
+        const begin = at.map((k, axis) => link.firstWaiting(axis, k))
+        const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
+        if (isEmptyBox({ begin, end })) continue
+        isRead = true
+        const bitmap = done[each]
+        everyRow({ begin, end }, strides, (first, beyond) => {
+          isLeft ||= bitmap === undefined || nextClearBit(bitmap, first, beyond) < beyond
+          return !isLeft
+        })
+        if (isLeft) break
+      }
+      if (isRead && !isLeft) own[(index - (index & 7)) / 8]! |= 1 << (index & 7)
+    }
+    done[number] = own
+  }
+  return done
+}

@@ -1,0 +1,33 @@
+import { Command } from 'commander'
+import type { z } from 'zod'
+import { type ConfigSchema, parseConfig } from '../../runtime/define-task.ts'
+import { configFields, givenConfig, strayVariables } from './config-flags.ts'
+import type { RunFlags } from './options.ts'
+import { warn } from './output.ts'
+
+interface BuiltInTask<Schema extends ConfigSchema> {
+  readonly options: { readonly name?: string; readonly config: Schema }
+}
+
+/**
+ * The configuration that a command of a built-in task was called with: its arguments, then flags, the environment and the file of
+ * `--config`, as `bellis run` takes them.
+ * @param words the fields that are arguments of the command, by the names of the fields
+ * @throws ConfigError `INVALID_CONFIG`, naming the flag, the variable or the file that a wrong value came by
+ */
+export function builtInConfig<Schema extends ConfigSchema>(
+  { options: { name = 'task', config } }: BuiltInTask<Schema>,
+  command: Command,
+  words: Readonly<Record<string, string>>,
+): z.input<Schema> {
+  const flags = command.opts<RunFlags & { readonly config?: string }>()
+  const fields = configFields(config, new Command(), name)
+  for (const variable of strayVariables(fields, process.env)) {
+    warn(flags, `${variable} is set, but "${name}" has no such field.`)
+  }
+  const others = fields.filter((field) => !(field.name in words))
+  const { values, nameOf } = givenConfig(others, command, flags.config, process.env)
+  const all = { ...values, ...words }
+  parseConfig(config, all, name, nameOf)
+  return all as z.input<Schema>
+}

@@ -1,0 +1,25 @@
+import { Command } from 'commander'
+import { threshold } from '../tasks.ts'
+import { anyNumber, type RunFlags, runOptions } from './options.ts'
+import { runTasks } from './run-tasks.ts'
+
+interface ThresholdFlags extends RunFlags {
+  readonly above?: number
+  readonly below?: number
+}
+
+/** `bellis threshold` @param always flags that are set whatever the user says */
+export function thresholdCommand(always: RunFlags = {}): Command {
+  const command = new Command('threshold')
+    .description('Makes a mask of the voxels above a value, below one, or between two.')
+    .argument('<src>', 'dataset: out.zarr/volumes/raw')
+    .argument('<dst>', 'Zarr array to write, bool: out.zarr/volumes/mask')
+    .option('--above <value>', 'keep what is larger than this', anyNumber)
+    .option('--below <value>', 'keep what is smaller than this', anyNumber)
+  return runOptions(command)
+    .addHelpText('after', '\nExample:\n  $ bellis threshold out.zarr/volumes/raw out.zarr/volumes/mask --above 128')
+    .action(async (input: string, output: string, flags: ThresholdFlags) => {
+      const { above, below } = flags
+      await runTasks([threshold({ input, output, above, below })], { ...flags, ...always })
+    })
+}

@@ -1,0 +1,74 @@
+import { fillStateChunk } from '../core/board/state-chunk.ts'
+import type { WorldUnit } from '../core/geometry/placement.ts'
+import type { BlockGrid } from '../core/grid/block-grid.ts'
+import type { ResourceTree } from '../ports/resource.ts'
+import { placedGroup, UNITS } from './placed-group.ts'
+import { jsonResource, memoryResource } from './virtual-zarr.ts'
+
+const LONGEST_CHUNK = 64
+
+/** The chunks in which states of blocks are served, blocks per axis. */
+export const stateChunkShape = ({ shape }: Pick<BlockGrid, 'shape'>): number[] =>
+  shape.map((length) => Math.min(length, LONGEST_CHUNK))
+
+export interface StateVolumeOptions {
+  readonly grid: BlockGrid
+  /** What its Rois count. */
+  readonly unit: WorldUnit
+  /** One for each axis of the grid. */
+  readonly axisNames: readonly string[]
+  /** The state of each block, by index, as it is now. */
+  codes(): Uint8Array
+}
+
+/**
+ * The states of a task's blocks as a Zarr group of one array: a voxel for each block, as large as the block and where it
+ * writes. Its chunks are made when they are asked for.
+ */
+export function stateVolume({ grid, unit, axisNames, codes }: StateVolumeOptions): ResourceTree {
+  // A voxel is a block.
+  const shape: readonly number[] = grid.shape
+  const chunkShape = stateChunkShape(grid)
+  const metadata = jsonResource({
+    zarr_format: 2,
+    shape,
+    chunks: chunkShape,
+    dtype: '|u1',
+    compressor: null,
+    fill_value: 0,
+    order: 'C',
+    filters: null,
+    dimension_separator: '.',
+  })
+  const files: ResourceTree = {
+    async open([name = '', ...rest]) {
+      if (rest.length > 0) return undefined
+      if (name === '.zarray') return metadata
+      const index = name.split('.').map((part) => (/^(0|[1-9]\d{0,8})$/.test(part) ? Number(part) : Number.NaN))
+      const isThere = index.length === shape.length && index.every((i, axis) => i * chunkShape[axis]! < shape[axis]!)
+      if (!isThere) return undefined
+      const data = new Uint8Array(chunkShape.reduce((product, length) => product * length, 1))
+      fillStateChunk(data, index, codes(), shape, chunkShape)
+      return memoryResource(data)
+    },
+  }
+  const array = {
+    path: 'states',
+    format: 'zarr2',
+    shape,
+    dtype: 'uint8',
+    chunkShape,
+    order: 'C',
+    codecs: [],
+    fillValue: 0,
+    attributes: {},
+    axes: shape.map((_, axis) => ({
+      name: axisNames[axis] as string,
+      type: 'space' as const,
+      unit: UNITS[unit],
+      scale: grid.writeRoi.shape[axis] as number,
+      translation: grid.totalWriteRoi.offset[axis] as number,
+    })),
+  } as const
+  return placedGroup([{ array, files }], 2)
+}

@@ -1,0 +1,144 @@
+import {
+  ConfigError,
+  DTYPES,
+  defineTask,
+  type NodeOptions,
+  roi,
+  showRoiInNm,
+  type TaskNode,
+  type VolumeDescription,
+  z,
+} from '../entry/index.ts'
+import { evaluateExpression } from '../entry/kernels.ts'
+import { isTruth, mayGiveFractions } from '../kernels/expression.ts'
+import { isReserved, parseExpression, variablesOf } from '../kernels/expression-syntax.ts'
+import { blockOfChunks, chunkLike, inWorld, tiledShape } from './block-shapes.ts'
+import { Scratch } from './scratch.ts'
+
+/** What a voxel of the input is called in expressions. */
+const VOXEL = 'x'
+
+const expression = z.string().superRefine((text, context) => {
+  try {
+    parseExpression(text)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message })
+  }
+})
+
+const mapConfig = z.object({
+  input: z.string().describe('dataset whose voxels are x'),
+  output: z.string().describe('Zarr array to write'),
+  expr: expression.describe('what becomes of a voxel x: "x > 128", "255 - x", "mask ? x : 0"'),
+  with: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('further datasets of the same place and shape, by the names that the expression has for their voxels'),
+  dtype: z
+    .enum(DTYPES)
+    .optional()
+    .describe('type of the output (default: bool for comparisons, else that of the input)'),
+})
+
+/** Makes a volume of an expression, voxel by voxel. Values are float64, exact whole numbers for 64-bit integers. */
+export const map = defineTask({
+  name: 'map',
+  config: mapConfig,
+  async plan(config, { arrays, warn }) {
+    const input = await arrays.open(config.input)
+    const parsed = parseExpression(config.expr)
+    assertVariables(config, variablesOf(parsed))
+    const others = await Promise.all(
+      Object.entries(config.with).map(async ([name, path]) => [name, await arrays.open(path)] as const),
+    )
+    for (const [name, other] of others) assertSamePlace(name, other, input)
+    const dtypes = new Map([[VOXEL, input.dtype], ...others.map(([name, { dtype }]) => [name, dtype] as const)])
+    const dtype = config.dtype ?? (isTruth(parsed) ? 'bool' : input.dtype)
+    const isFloat = (name: string) => dtypes.get(name)?.startsWith('float') ?? false
+    if (config.dtype === undefined && /int/.test(dtype) && mayGiveFractions(parsed, isFloat)) {
+      warn(`"${config.expr}" gives fractions, which are rounded to ${dtype}; dtype float32 keeps them.`)
+    }
+    const output = await arrays.create(config.output, {
+      like: input,
+      dtype,
+      chunkShape: chunkLike(input),
+    })
+    const chunk = output.chunkShape.slice(output.channelAxes)
+    const block = roi(input.offset, inWorld(input, blockOfChunks(tiledShape(input), chunk, 128)))
+    const blocks = { totalRoi: input.roi, readRoi: block, writeRoi: block, fit: 'shrink' } as const
+    return { ...blocks, readWriteConflict: false, writes: [output] }
+  },
+  async setup(config, { arrays }) {
+    const inputs = await Promise.all(
+      Object.entries({ [VOXEL]: config.input, ...config.with }).map(
+        async ([name, path]) => [name, await arrays.open(path)] as const,
+      ),
+    )
+    const output = await arrays.open(config.output, { mode: 'r+' })
+    const parsed = parseExpression(config.expr)
+    const scratch = new Scratch()
+    return async ({ readRoi, writeRoi }, { signal }) => {
+      const read = await Promise.all(
+        inputs.map(async ([name, array]) => [name, (await array.read(readRoi, { signal })).data] as const),
+      )
+      using out = scratch.take(output.dtype, (read[0] as (typeof read)[number])[1].length)
+      evaluateExpression(parsed, Object.fromEntries(read), out.data, { isBool: output.dtype === 'bool' })
+      await output.write(writeRoi, out.data, { signal })
+    }
+  },
+})
+
+export default map
+
+/** What {@link threshold} is given. */
+export interface ThresholdConfig {
+  /** Dataset. */
+  readonly input: string
+  /** Zarr array to write. */
+  readonly output: string
+  /** Kept is what is larger than this. */
+  readonly above?: number | undefined
+  /** Kept is what is smaller than this. */
+  readonly below?: number | undefined
+}
+
+/** Makes a mask, bool, of the voxels above a value, below one, or between two. @throws ConfigError `INVALID_CONFIG` without any */
+export function threshold({ input, output, above, below }: ThresholdConfig, options: NodeOptions = {}): TaskNode {
+  const bounds = [
+    ...(above === undefined ? [] : [`${VOXEL} > ${above}`]),
+    ...(below === undefined ? [] : [`${VOXEL} < ${below}`]),
+  ]
+  if (bounds.length === 0) {
+    throw new ConfigError('INVALID_CONFIG', 'A threshold is missing: above what, or below what, is a voxel kept?')
+  }
+  return map({ input, output, expr: bounds.join(' && ') }, { id: 'threshold', ...options })
+}
+
+function assertVariables(config: z.output<typeof mapConfig>, used: ReadonlySet<string>): void {
+  const names = Object.keys(config.with)
+  for (const name of names) {
+    if (name === VOXEL || isReserved(name) || !/^[A-Za-z_]\w*$/.test(name)) {
+      const why = name === VOXEL ? 'is the voxel of the input' : 'can be no name in an expression'
+      throw new ConfigError('INVALID_CONFIG', `"with": "${name}" ${why}; choose another one, of letters and digits.`)
+    }
+    if (!used.has(name)) {
+      throw new ConfigError('INVALID_CONFIG', `"expr" is "${config.expr}": it has no ${name}, which "with" names.`)
+    }
+  }
+  const unknown = [...used].find((name) => name !== VOXEL && !names.includes(name))
+  if (unknown === undefined) return
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `"expr" is "${config.expr}": there is no ${unknown}; a voxel is ${[VOXEL, ...names].join(', ')}, and further datasets get their names by "with".`,
+  )
+}
+
+function assertSamePlace(name: string, other: VolumeDescription, input: VolumeDescription): void {
+  const placeOf = ({ roi: region, unit, shape }: VolumeDescription) =>
+    `${shape.join(' × ')} voxels at ${showRoiInNm(region, unit)} nm`
+  if (placeOf(other) === placeOf(input)) return
+  throw new ConfigError(
+    'SHAPE_MISMATCH',
+    `"with": ${name}, ${other.path}, is ${placeOf(other)}, but ${input.path} is ${placeOf(input)}; they have to be the same.`,
+  )
+}

@@ -1,0 +1,65 @@
+import type { DescribedBoardTask } from '../core/board/summary.ts'
+import { createBlockGrid } from '../core/grid/block-grid.ts'
+import { STATE_NAMES } from '../core/scheduling/state-map.ts'
+import { element, make } from './elements.ts'
+import type { RunModel } from './run-model.ts'
+import { STATE_TEXT } from './state-colors.ts'
+import { plural, showMs } from './text.ts'
+
+/** How long somebody points at a block until more is asked about it. */
+const ASK_MS = 80
+
+/** What a block is, beside what points at it. */
+export class BlockTip {
+  readonly #tip = element('tip')
+  readonly #model: RunModel
+  #asked: ReturnType<typeof setTimeout> | undefined
+  #shown = ''
+
+  constructor(model: RunModel) {
+    this.#model = model
+  }
+
+  show(number: number, index: number | undefined, x: number, y: number): void {
+    const task = this.#model.description.tasks[number]
+    if (index === undefined || task === undefined) {
+      clearTimeout(this.#asked)
+      this.#tip.hidden = true
+      this.#shown = ''
+      return
+    }
+    const key = `${number}/${index}`
+    if (key !== this.#shown) {
+      this.#shown = key
+      this.#fill(task, number, index)
+      clearTimeout(this.#asked)
+      this.#asked = setTimeout(() => void this.#ask(number, index, key), ASK_MS)
+    }
+    this.#tip.hidden = false
+    const { offsetWidth, offsetHeight } = this.#tip
+    const left = x + 14 + offsetWidth > window.innerWidth ? x - 14 - offsetWidth : x + 14
+    const top = y + 14 + offsetHeight > window.innerHeight ? y - 14 - offsetHeight : y + 14
+    this.#tip.style.translate = `${Math.max(4, left)}px ${Math.max(4, top)}px`
+  }
+
+  #fill(task: DescribedBoardTask, number: number, index: number): void {
+    const { writeRoi } = createBlockGrid(task.grid).block(index)
+    const state = STATE_NAMES[this.#model.codes[number]?.[index] ?? 0] ?? 'pending'
+    this.#tip.replaceChildren(
+      make('b', {}, `${task.id}/${index}`),
+      make('span', { class: 'state', style: `--key: var(--state-${state})` }, STATE_TEXT[state]),
+      make('span', {}, `writes ${writeRoi.offset.join(', ')}`),
+      make('span', {}, `size ${writeRoi.shape.join(' × ')} ${task.unit}`),
+    )
+  }
+
+  async #ask(number: number, index: number, key: string): Promise<void> {
+    const { workerId, ms, error, attempts } = await this.#model.details(number, index)
+    if (key !== this.#shown) return
+    const by = workerId === undefined ? '' : `by ${workerId}`
+    const took = ms === undefined ? '' : ` in ${showMs(ms)}`
+    const tries = attempts === undefined ? '' : `, ${plural(attempts, 'try', 'tries')}`
+    if (by + took !== '') this.#tip.append(make('span', {}, `${by}${took}${tries}`))
+    if (error !== undefined) this.#tip.append(make('span', { class: 'error' }, error))
+  }
+}

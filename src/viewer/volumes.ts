@@ -1,0 +1,62 @@
+import type { DashboardView } from '../core/board/summary.ts'
+import { element } from './elements.ts'
+import type { RunModel } from './run-model.ts'
+import type { Theme } from './theme.ts'
+import type { VolumePanel } from './volume-panel.ts'
+
+/** The part of the page with the volumes, once there are some: Neuroglancer is not loaded before. */
+export class Volumes {
+  readonly #model: RunModel
+  #panel: VolumePanel | undefined
+  #version = -1
+  #isLoading = false
+
+  constructor(model: RunModel) {
+    this.#model = model
+    const overlay = element<HTMLInputElement>('overlay')
+    const follow = element<HTMLInputElement>('follow')
+    overlay.addEventListener('change', () => this.#panel?.setOverlay(overlay.checked))
+    follow.addEventListener('change', () => this.#panel?.setFollowing(follow.checked))
+  }
+
+  written(task: number, begin: number, end: number): void {
+    this.#panel?.written(task, begin, end)
+  }
+
+  /** Fetches at once what was written last: bellis may be gone soon. */
+  finish(): void {
+    this.#panel?.renew()
+  }
+
+  recolor(): void {
+    this.#panel?.setTheme(theme())
+  }
+
+  /** @param version another one than before where there is more to see */
+  async update(version: number): Promise<void> {
+    if (version === this.#version || this.#isLoading) return
+    this.#version = version
+    this.#isLoading = true
+    try {
+      const response = await fetch('view.json', { cache: 'no-store' })
+      if (response.ok) await this.#show((await response.json()) as DashboardView)
+    } catch {
+      // The page says already that bellis does not answer; the next summary asks again.
+      this.#version = -1
+    } finally {
+      this.#isLoading = false
+    }
+  }
+
+  async #show(view: DashboardView): Promise<void> {
+    const { description, codes } = this.#model
+    if (this.#panel !== undefined) return this.#panel.update(view, description.tasks)
+    if (document.createElement('canvas').getContext('webgl2') === null) return
+    const { VolumePanel } = await import('./volume-panel.ts')
+    element('volume').hidden = false
+    this.#panel = new VolumePanel(element('neuroglancer-container'), view, description.tasks, codes, theme())
+    element('volume').dataset.ready = 'true'
+  }
+}
+
+const theme = (): Theme => (document.documentElement.dataset.theme === 'light' ? 'light' : 'dark')

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { type DownloadOptions, download } from '../../../src/adapters/http/download.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
+import { type FileAnswer, serveFile } from '../../support/file-server.ts'
+
+const body = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31) % 253))
+const other = Buffer.from(Uint8Array.from({ length: 200_000 }, (_, i) => (i * 17) % 251))
+
+/** Where the connection is cut, if nothing more comes. */
+const CUTS = [9000, 70_000, 140_000, 210_000, 250_000]
+
+describe('a download', () => {
+  async function attempt(answer: (request: number) => FileAnswer, options: DownloadOptions = {}) {
+    using folder = temporaryFolder()
+    await using server = await serveFile(answer)
+    const file = join(folder.path, 'out.hdf')
+    const onProgress = (done: number) => {
+      if (CUTS.includes(done)) server.cut()
+    }
+    const start = () => download(server.address, file, { retryDelayMs: 1, onProgress, ...options })
+    const error = await start().then(
+      () => undefined,
+      (error: Error) => error,
+    )
+    const left = readdirSync(folder.path).sort()
+    const again = error === undefined ? undefined : await start().catch((second: Error) => second)
+    const bytes = existsSync(file) ? readFileSync(file) : undefined
+    return { error, asked: server.asked, left, again, bytes }
+  }
+
+  it('that breaks off goes on where it was, in the same call, and leaves the file alone behind', async () => {
+    const { error, asked, bytes, left } = await attempt((request) =>
+      request < 3 ? { body, etag: '"a"', stallAfter: 70_000 } : { body, etag: '"a"' },
+    )
+    assert.equal(error, undefined)
+    assert.deepEqual(asked, ['all', 'bytes=70000-', 'bytes=140000-', 'bytes=210000-'])
+    assert.deepEqual(bytes, body)
+    assert.deepEqual(left, ['out.hdf'])
+  })
+
+  it('that breaks off for good keeps what has come, says how much, and a later call asks for the rest alone', async () => {
+    const { error, asked, left, again, bytes } = await attempt(
+      (request) => ({
+        body,
+        etag: '"a"',
+        ...(request === 0 ? { stallAfter: 70_000 } : request < 4 ? { status: 503 } : {}),
+      }),
+      { retries: 3 },
+    )
+    assert.match(String(error), /broke off after 70000 bytes \(it answers 503\); the same command continues/)
+    assert.deepEqual(left, ['out.hdf.part', 'out.hdf.part.json'])
+    assert.equal(again, 300_000)
+    assert.equal(asked.at(-1), 'bytes=70000-')
+    assert.deepEqual(bytes, body)
+  })
+
+  it('begins anew where the server has another file now, or knows no ranges', async () => {
+    const changed = await attempt((request) =>
+      request === 0 ? { body, etag: '"a"', stallAfter: 70_000 } : { body: other, etag: '"b"' },
+    )
+    assert.deepEqual([changed.error, changed.bytes], [undefined, other])
+    const shorter = await attempt((request) => (request === 0 ? { body, stallAfter: 250_000 } : { body: other }))
+    assert.deepEqual([shorter.error, shorter.bytes], [undefined, other])
+    const plain = await attempt((request) => ({
+      body,
+      knowsRanges: false,
+      ...(request === 0 ? { stallAfter: 9000 } : {}),
+    }))
+    assert.deepEqual([plain.error, plain.bytes], [undefined, body])
+  })
+
+  it('does not take for the beginning what is of another address', async () => {
+    using folder = temporaryFolder()
+    await using server = await serveFile(() => ({ body, etag: '"a"' }))
+    const file = join(folder.path, 'out.hdf')
+    writeFileSync(`${file}.part`, other)
+    const origin = { address: 'http://elsewhere/sample.hdf', total: body.length, validator: '"a"' }
+    writeFileSync(`${file}.part.json`, JSON.stringify(origin))
+    await download(server.address, file)
+    assert.deepEqual([server.asked, readFileSync(file)], [['all'], body])
+  })
+
+  it('is not waited for when the server falls silent', async () => {
+    const { error, bytes } = await attempt(
+      (request) => ({ body, etag: '"a"', ...(request === 0 ? { stallAfter: 50_000 } : {}) }),
+      { silenceMs: 100 },
+    )
+    assert.deepEqual([error, bytes], [undefined, body])
+  })
+
+  it('of what is not there, is of no known size, or fails its check ends at once and leaves nothing', async () => {
+    const missing = await attempt(() => ({ body, status: 404 }))
+    assert.match(String(missing.error), /answers 404: there is no file to be had/)
+    const unsized = await attempt(() => ({ body, saysLength: false }))
+    assert.match(String(unsized.error), /does not say how large it is/)
+    const wrong = await attempt(() => ({ body }), {
+      check: () => {
+        throw new Error('not what was wanted')
+      },
+    })
+    assert.match(String(wrong.error), /not what was wanted/)
+    for (const { left, asked } of [missing, unsized, wrong]) assert.deepEqual([left, asked.length], [[], 2])
+  })
+
+  it('into a folder that is not there says so', async () => {
+    await using server = await serveFile(() => ({ body }))
+    await assert.rejects(download(server.address, '/none/of/these/out.hdf'), /out\.hdf\.part can't be written: ENOENT/)
+    assert.equal(server.asked.length, 1)
+  })
+})

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { serveHttp } from '../../../src/adapters/http/http-server.ts'
+import type { EventFeed, FeedClient, LiveTree } from '../../../src/ports/resource.ts'
+
+/** A feed that a test sends with. */
+class TestFeed implements EventFeed {
+  readonly kind = 'feed'
+  readonly clients = new Set<FeedClient>()
+  resumed = 0
+  join(client: FeedClient) {
+    this.clients.add(client)
+    return { resume: () => void this.resumed++, leave: () => void this.clients.delete(client) }
+  }
+}
+
+async function serve(feed: EventFeed) {
+  const nothing: LiveTree = { open: async () => undefined }
+  const content: LiveTree = { open: async ([name]) => (name === 'events' ? feed : undefined) }
+  const token = 'a'.repeat(24)
+  return await serveHttp({ token, assets: nothing as never, content, onError: assert.ifError })
+}
+
+async function until(what: () => boolean): Promise<void> {
+  while (!what()) await setImmediate()
+}
+
+describe('a stream of events', () => {
+  it('comes as it is sent, and ends when there is no more', async () => {
+    const feed = new TestFeed()
+    await using server = await serve(feed)
+    const response = await fetch(`${server.address}events`)
+    assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+    assert.equal(response.headers.get('cache-control'), 'no-store')
+    const [client] = feed.clients
+    assert.ok(client?.send('states', '0:abc'))
+    await client?.end()
+    assert.equal(await response.text(), 'event: states\ndata: 0:abc\n\n')
+    assert.equal(feed.clients.size, 0)
+  })
+
+  it('keeps little for a browser that does not read, and tells when it reads again', async () => {
+    const feed = new TestFeed()
+    await using server = await serve(feed)
+    const socket = connect(server.port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write(`GET ${new URL(server.address).pathname}events HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+    await until(() => feed.clients.size === 1)
+    socket.pause()
+    const [client] = feed.clients as Iterable<FeedClient> as [FeedClient]
+    const data = 'x'.repeat(100_000)
+    let sent = 0
+    // Turns in between, so that the system takes what it can.
+    while (client.send('states', data)) {
+      sent++
+      await setImmediate()
+    }
+    assert.ok(sent < 500, `${sent} × 100 kB were kept`)
+    assert.equal(client.send('states', data), false)
+    socket.resume()
+    await until(() => feed.resumed === 1)
+    assert.ok(client.send('states', 'y'))
+    socket.destroy()
+    await until(() => feed.clients.size === 0)
+  })
+})

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { RunBoard } from '../../../src/core/board/run-board.ts'
+import { applyStates } from '../../../src/core/board/state-runs.ts'
+import { roi } from '../../../src/core/geometry/roi.ts'
+import { createScheduler, type Scheduler, type SchedulerTask } from '../../../src/core/scheduling/scheduler.ts'
+import { STATE_NAMES } from '../../../src/core/scheduling/state-map.ts'
+import { anyPipeline } from '../scheduling/model.ts'
+
+const boardOf = (tasks: readonly SchedulerTask[]): RunBoard => {
+  const board = new RunBoard(
+    tasks.map(({ done: _, maxRetries: __, after = [], ...task }) => ({
+      ...task,
+      after: after.map((each) => (typeof each === 'string' ? each : each.id)),
+    })),
+  )
+  board.begin(tasks.map(({ done }) => done))
+  return board
+}
+
+/** What a page has that is told the changes alone. */
+class Follower {
+  readonly codes: Uint8Array[]
+  readonly #board: RunBoard
+
+  constructor(board: RunBoard, scheduler: Scheduler) {
+    this.#board = board
+    this.codes = scheduler.taskIds.map((id, task) => {
+      const codes = new Uint8Array(scheduler.taskGrid(id).blockCount).fill(7)
+      applyStates(codes, board.snapshot(task))
+      return codes
+    })
+  }
+
+  update(): void {
+    for (const [task, codes] of this.codes.entries()) applyStates(codes, this.#board.collect(task))
+  }
+}
+
+function assertSame(scheduler: Scheduler, follower: Follower, skipped: ReadonlySet<string>): void {
+  for (const [task, id] of scheduler.taskIds.entries()) {
+    const codes = follower.codes[task] as Uint8Array
+    for (let index = 0; index < codes.length; index++) {
+      const state = scheduler.blockState(id, index)
+      const wanted = state === 'completed' && skipped.has(`${id}/${index}`) ? 'skipped' : state
+      assert.equal(STATE_NAMES[codes[index] ?? -1], wanted, `${id}/${index}`)
+    }
+  }
+}
+
+describe('the board of a run', () => {
+  it('has every block in the state that the run’s own scheduler has, whatever happens, also for who is told changes alone', () => {
+    fc.assert(
+      fc.property(
+        anyPipeline({ done: true }),
+        fc.boolean(),
+        fc.array(fc.tuple(fc.nat(9), fc.nat(4)), { maxLength: 60 }),
+        (plain, transient, steps) => {
+          const tasks = plain.map((task) => ({ ...task, transient }))
+          const scheduler = createScheduler(tasks, { maxRetries: 1 })
+          const board = boardOf(tasks)
+          const follower = new Follower(board, scheduler)
+          const skipped = new Set<string>()
+          for (const [task, id] of scheduler.taskIds.entries()) {
+            for (const index of (follower.codes[task] as Uint8Array).keys()) {
+              if (scheduler.blockState(id, index) === 'completed') skipped.add(`${id}/${index}`)
+            }
+          }
+          assertSame(scheduler, follower, skipped)
+          const held: { taskId: string; index: number }[] = []
+          for (const [what, count] of steps) {
+            if (what < 4) {
+              for (const { taskId, index } of scheduler.acquire(undefined, count + 1)) {
+                held.push({ taskId, index })
+                board.lease(scheduler.taskNumber(taskId), index)
+              }
+            }
+            const block = held.at(count % Math.max(1, held.length))
+            if (what === 9 && count === 0) {
+              const id = scheduler.taskIds[0] as string
+              scheduler.abandon(id)
+              board.abandon(0)
+            } else if (what >= 4 && block !== undefined) {
+              held.splice(held.indexOf(block), 1)
+              end(scheduler, board, block, what, skipped)
+            }
+            follower.update()
+            assertSame(scheduler, follower, skipped)
+            assert.deepEqual(board.counts(), scheduler.states())
+          }
+        },
+      ),
+    )
+  })
+
+  it('takes what the record says after the end, and knows of no one at work then', () => {
+    const line = { id: 'a', totalRoi: roi([0], [8]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), after: [] }
+    const board = new RunBoard([line])
+    board.begin([Uint8Array.of(0b11)])
+    board.complete(0, 2, false)
+    board.complete(0, 3, false)
+    board.lease(0, 4)
+    // Block 3 was not recorded any more; 5 was, and nothing had told of it.
+    board.settle([Uint8Array.of(0b100111)])
+    const states = [...(board.codes(0) ?? [])].map((code) => STATE_NAMES[code])
+    assert.deepEqual(states, ['skipped', 'skipped', 'completed', 'ready', 'ready', 'completed', 'ready', 'ready'])
+    assert.equal(board.counts()[0]?.skipped, 2)
+  })
+
+  it('passes over what it can make nothing of', () => {
+    const line = { id: 'a', totalRoi: roi([0], [3]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), after: [] }
+    const board = new RunBoard([line])
+    board.lease(0, 3)
+    board.complete(1, 0, false)
+    board.giveBack(0, 1)
+    board.fail(0, -1)
+    board.abandon(4)
+    assert.deepEqual([...board.collect(0)], [])
+    board.complete(0, 1, false)
+    board.complete(0, 1, false)
+    assert.equal(board.counts()[0]?.completed, 1)
+  })
+})
+
+/** A held block ends, in one of the ways that there are. */
+function end(
+  scheduler: Scheduler,
+  board: RunBoard,
+  block: { taskId: string; index: number },
+  what: number,
+  skipped: Set<string>,
+): void {
+  const task = scheduler.taskNumber(block.taskId)
+  switch (what) {
+    case 4:
+    case 5:
+    case 6:
+      scheduler.release(block, 'done')
+      board.complete(task, block.index, false)
+      return
+    case 7:
+      scheduler.release(block, 'skipped')
+      board.complete(task, block.index, true)
+      skipped.add(`${block.taskId}/${block.index}`)
+      return
+    case 8:
+      scheduler.release(block, 'failed')
+      if (scheduler.blockState(block.taskId, block.index) === 'failed') board.fail(task, block.index)
+      else board.giveBack(task, block.index)
+      return
+    default:
+      scheduler.release(block, 'returned')
+      board.giveBack(task, block.index)
+  }
+}

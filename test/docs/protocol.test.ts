@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { MAX_DEPTH, MAX_HELLO_BYTES, MAX_LEASES, MAX_LINE_BYTES } from '../../src/core/protocol/messages.ts'
+import { parseServerMessage, parseWorkerMessage } from '../../src/core/protocol/parse.ts'
+import { readDocument } from './markdown.ts'
+
+const { blocks, prose } = readDocument('docs/PROTOCOL.md')
+
+type Parse = (value: unknown) => { readonly type: string }
+
+/** The kinds of message that a parser knows, as it says itself. */
+function typesOf(parse: Parse): string[] {
+  try {
+    parse({ type: '' })
+  } catch (error) {
+    const [, list = ''] = /must be (.*)\.$/.exec((error as Error).message) ?? []
+    return list.split(/, | or /).sort()
+  }
+  throw new Error('a message without a type was taken')
+}
+
+describe('the wire', () => {
+  const examples = blocks.filter(({ language }) => language === 'json').map(({ text }) => JSON.parse(text))
+  const taken = (parse: Parse) =>
+    examples.flatMap((example) => {
+      try {
+        return [{ example, message: parse(example) }]
+      } catch {
+        return []
+      }
+    })
+
+  it('is shown with an example of every message, taken as it stands', () => {
+    for (const parse of [parseWorkerMessage, parseServerMessage]) {
+      const shown = taken(parse)
+      assert.deepEqual([...new Set(shown.map(({ message }) => message.type))].sort(), typesOf(parse))
+      for (const { example, message } of shown) assert.deepEqual(message, example)
+    }
+  })
+
+  it('is shown with no example that neither side takes', () => {
+    const good = new Set([...taken(parseWorkerMessage), ...taken(parseServerMessage)].map(({ example }) => example))
+    assert.deepEqual(
+      examples.filter((example) => !good.has(example)),
+      [],
+    )
+  })
+
+  it('has the limits that are said', () => {
+    for (const limit of [MAX_HELLO_BYTES, MAX_LINE_BYTES, MAX_DEPTH, MAX_LEASES]) {
+      const text = String(limit).replace(/\B(?=(\d{3})+$)/g, ' ')
+      assert.ok(prose.includes(`| ${text} |`), text)
+    }
+  })
+})

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import { anchorsOf, linksOf, pathOf, readDocument } from './markdown.ts'
+
+describe('docs/api', () => {
+  it('is what the doc comments say, and everything exported has one', async () => {
+    const { stderr } = await promisify(execFile)(process.execPath, [
+      pathOf('scripts/api-reference.mjs'),
+      '--check',
+    ]).catch((error: { stderr: string }) => error)
+    assert.equal(stderr, '')
+  })
+
+  it('links to headings that are there', () => {
+    for (const name of readdirSync(pathOf('docs/api'))) {
+      const document = readDocument(`docs/api/${name}`)
+      const seen = new Map<string, number>()
+      // Of two headings that differ in capitals alone, the second one has a number.
+      const anchors = anchorsOf(document).map((anchor) => {
+        const count = seen.get(anchor) ?? 0
+        seen.set(anchor, count + 1)
+        return count === 0 ? anchor : `${anchor}-${count}`
+      })
+      const links = linksOf(document).filter((link) => link.startsWith('#'))
+      assert.ok(links.length > 0)
+      assert.deepEqual(
+        links.filter((link) => !anchors.includes(link)),
+        [],
+        name,
+      )
+    }
+  })
+})

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { binEdges, mergeStatistics, voxelStatistics } from '../../src/kernels/statistics.ts'
+
+const bins = { count: 7, low: -3, high: 4 }
+const values = fc.array(fc.oneof(fc.integer({ min: -5, max: 5 }), fc.constantFrom(Number.NaN, 0.1, -2.5)), {
+  maxLength: 40,
+})
+
+describe('voxelStatistics', () => {
+  it('is the same of a whole as of its parts together', () => {
+    fc.assert(
+      fc.property(values, values, (a, b) => {
+        const [one, other, whole] = [a, b, [...a, ...b]].map((part) => voxelStatistics(Float64Array.from(part), bins))
+        const { mean, squares, ...exact } = mergeStatistics(one!, other!)
+        const { mean: wholeMean, squares: wholeSquares, ...wholeExact } = whole!
+        assert.deepEqual(exact, wholeExact)
+        assert.ok(Math.abs(mean - wholeMean) < 1e-12 && Math.abs(squares - wholeSquares) < 1e-9)
+      }),
+    )
+  })
+
+  it('puts a value into the bin that its edges say, the upper end of the range into the last', () => {
+    const tenths = { count: 10, low: 0, high: 1 }
+    assert.deepEqual([...voxelStatistics(binEdges(tenths), tenths).histogram], [1, 1, 1, 1, 1, 1, 1, 1, 1, 2])
+    assert.deepEqual([...voxelStatistics(Float64Array.of(-0.1, 1.1, Number.NaN), tenths).histogram].filter(Boolean), [])
+    // 3 × 0.1 is above 0.3, and so on: what NumPy gives, too.
+    assert.deepEqual(
+      [...voxelStatistics(Float64Array.of(0.3, 0.6, 0.7), tenths).histogram],
+      [0, 0, 1, 0, 0, 1, 1, 0, 0, 0],
+    )
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 50 }), (value, count) => {
+        const range = { count, low: 0, high: 1 }
+        const edges = binEdges(range)
+        const bin = voxelStatistics(Float64Array.of(value), range).histogram.indexOf(1)
+        assert.ok(edges[bin]! <= value && (value < edges[bin + 1]! || bin === count - 1))
+      }),
+    )
+  })
+
+  it('has exact extremes of 64-bit integers, and none of nothing', () => {
+    const { min, max } = voxelStatistics(BigUint64Array.of(2n ** 64n - 1n, 2n ** 64n - 2n))
+    assert.deepEqual([min, max], [2n ** 64n - 2n, 2n ** 64n - 1n])
+    const nothing = voxelStatistics(Float32Array.of(Number.NaN))
+    assert.deepEqual([nothing.count, nothing.nan, nothing.min, nothing.max], [0, 1, undefined, undefined])
+    assert.equal(mergeStatistics(nothing, voxelStatistics(Int8Array.of(-3))).min, -3)
+  })
+})

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { bellis, type CommandResult, runLine, temporaryFolder } from '../support/command-line.ts'
+import { ownMongodbOrSkip } from '../support/mongodb.ts'
+import { until } from './processes.ts'
+import { runsIn } from './recorded-runs.ts'
+
+/** The text of every file below a folder, with its path. */
+const textsIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile())
+    .map((path) => `${path}: ${readFileSync(path, 'latin1')}`)
+
+describe('a run with its record in a database', () => {
+  it('shows and keeps nowhere what lets it in there, and is continued by the command that it printed', async (t) => {
+    await using server = await ownMongodbOrSkip(t)
+    if (server === undefined) return
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const url = `mongodb://jane:sesame@127.0.0.1:${server.port}/bellis?authMechanism=PLAIN`
+    const said: CommandResult[] = []
+    const call = async (words: readonly string[], more: object = {}) => {
+      const result = await bellis(words, { cwd, ...more })
+      said.push(result)
+      return result
+    }
+    await call(['sample', 'sample.hdf', '--size', '32,192,192', '--quiet'])
+    const smooth = ['smooth', 'sample.hdf/volumes/raw', 'out.zarr/soft', '--block-write', '8,24,24', '--workers', '1']
+    const events = join(cwd, 'events.jsonl')
+    const stopped = await call([...smooth, '--db', url, '--events', 'events.jsonl', '--log-level', 'debug'], {
+      meanwhile: async ({ pid }: { pid: number }) => {
+        await until('a block is done', () => existsSync(events) && readFileSync(events, 'utf8').includes('blocks-done'))
+        process.kill(pid, 'SIGINT')
+      },
+    })
+    assert.equal(stopped.code, 130, stopped.stderr)
+    const [name] = runsIn(cwd) as [string]
+    assert.ok(!existsSync(join(cwd, '.bellis', name, 'progress.sqlite')))
+    const line = /To continue: (.*)/.exec(stopped.stderr)?.[1] ?? ''
+    assert.match(line, new RegExp(`--db 'mongodb://127\\.0\\.0\\.1:${server.port}/bellis\\?authMechanism=PLAIN'`))
+
+    const env = { BELLIS_DB: url }
+    const status = JSON.parse((await call(['status', name, '--json'], { env })).stdout).tasks[0]
+    assert.ok(status.completed > 0 && status.left > 0, JSON.stringify(status))
+    const again = await runLine(`${line} --json`, { cwd, env })
+    said.push(again)
+    assert.equal(again.code, 0, again.stderr)
+    assert.equal(JSON.parse(again.stdout).tasks[0].skipped, status.completed)
+    const runs = JSON.parse((await call(['runs', '--json'], { env })).stdout)
+    assert.deepEqual([runs[0].condition, runs[0].tasks[0].completed], ['done', 256])
+
+    // With the server gone, and with an address that is wrong: whatever goes wrong, too.
+    await server.kill()
+    const gone = await call([...smooth, '--db', url, '--log-level', 'debug'])
+    assert.equal(gone.code, 2)
+    assert.match(gone.stderr, /^bellis: No server answers at mongodb:\/\/127\.0\.0\.1:\d+\/bellis \(/m)
+    const wrong = await call([...smooth, '--db', url.replace('authMechanism', 'sesameMechanism')])
+    assert.equal(wrong.code, 2)
+    for (const text of [...said.map((each) => JSON.stringify(each)), ...textsIn(cwd)]) {
+      assert.doesNotMatch(text, /sesame|jane/)
+    }
+  })
+})

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { openArray } from '../../src/entry/arrays.ts'
+import { runBlockwise } from '../../src/entry/run.ts'
+import type { RunEvent } from '../../src/runtime/run-events.ts'
+import { smooth } from '../../src/tasks/smooth.ts'
+import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { until } from './processes.ts'
+
+// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels, twice.
+const TWICE = 'ffd3bcb23791a0240de63acc589d89631c48de8d1af0982cb515a41a13893525'
+const BLOCKS = 256
+/** A block of the second task needs 27 of the first, and about two layers of 64 lie between them at any rate. */
+const AHEAD = 150
+
+const MODULE = `
+import { definePipeline, z } from 'bellis'
+import { smooth } from 'bellis/tasks'
+export default definePipeline({
+  name: 'chain',
+  config: z.object({}),
+  tasks() {
+    const how = { sigma: 2, blockWrite: [8, 24, 24] }
+    const once = smooth(
+      { input: 'sample.hdf/volumes/raw', output: 'out.zarr/once', ...how },
+      { id: 'Gaussian1', transient: true, maxAhead: { blocks: ${AHEAD} } },
+    )
+    return smooth({ input: 'out.zarr/once', output: 'out.zarr/twice', ...how }, { id: 'Gaussian2', after: [once] })
+  },
+})`
+
+const folder = temporaryFolder()
+const cwd = folder.path
+after(() => folder[Symbol.dispose]())
+before(async () => {
+  writeFileSync(join(cwd, 'chain.ts'), MODULE)
+  const sample = ['sample', 'sample.hdf', '--size', '32,192,192', '--seed', '7', '--quiet']
+  const { code, stderr } = await bellis(sample, { cwd })
+  assert.equal(code, 0, stderr)
+})
+
+const RUN = ['run', 'chain.ts', '--workers', '2', '--events', 'events.jsonl', '--json', '--quiet']
+/** Runs the chain to its end. @returns how many blocks of each task were done before */
+async function finish(): Promise<number[]> {
+  const { code, stdout, stderr } = await bellis(RUN, { cwd })
+  assert.equal(code, 0, stderr)
+  const { tasks } = JSON.parse(stdout) as { tasks: { completed: number; skipped: number }[] }
+  for (const { completed } of tasks) assert.equal(completed, BLOCKS)
+  return tasks.map(({ skipped }) => skipped)
+}
+
+const storedChunks = async () => {
+  await using array = await openArray(join(cwd, 'out.zarr/once'))
+  return (await array.countStoredChunks?.())?.stored ?? -1
+}
+
+const eventsSoFar = (): RunEvent[] => {
+  if (!existsSync(join(cwd, 'events.jsonl'))) return []
+  return readFileSync(join(cwd, 'events.jsonl'), 'utf8')
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line) as RunEvent)
+}
+
+const doneOf = (task: string) =>
+  eventsSoFar().reduce(
+    (count, event) => count + (event.type === 'blocks-done' && event.taskId === task ? event.indices.length : 0),
+    0,
+  )
+
+describe('a chain over a transient array', () => {
+  it('is exact however often it is killed, and never has the whole of it on the disk', async () => {
+    let most = 0
+    for (let kills = 0; kills < 3; kills++) {
+      rmSync(join(cwd, 'events.jsonl'), { force: true })
+      const { code } = await bellis(RUN, {
+        cwd,
+        async meanwhile({ pid }) {
+          await until('blocks of the second task are done', () => doneOf('Gaussian2') >= 25)
+          most = Math.max(most, await storedChunks())
+          process.kill(pid, 'SIGKILL')
+        },
+      })
+      assert.equal(code, 'SIGKILL')
+    }
+    assert.ok(most > 0 && most < BLOCKS - 25, `${most} chunks were there`)
+    const [first, second] = (await finish()) as [number, number]
+    assert.ok(first > second && second >= 75 && first < BLOCKS, `${first} and ${second} were done before`)
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
+    assert.equal(await storedChunks(), 0)
+  })
+
+  it('is done when all who need it are: the same command does nothing', async () => {
+    assert.deepEqual(await finish(), [BLOCKS, BLOCKS])
+    assert.equal(await storedChunks(), 0)
+  })
+
+  it('is made again where the blocks that read it are to be done again, and only there', async () => {
+    const [run] = readdirSync(join(cwd, '.bellis')) as [string]
+    const { stdout, stderr } = await bellis(['reset', run, '--roi', '320,96,96:320,96,96', '--yes', '--json'], { cwd })
+    const [first, second] = JSON.parse(stdout || '[]') as { blocks: number }[]
+    assert.ok(second!.blocks > 0 && second!.blocks < BLOCKS && first!.blocks > second!.blocks, stderr)
+    assert.ok(first!.blocks < BLOCKS)
+    rmSync(join(cwd, 'out.zarr/twice/c/1/1/1'), { recursive: true, force: true })
+    assert.deepEqual(await finish(), [BLOCKS - first!.blocks, BLOCKS - second!.blocks])
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
+    assert.equal(await storedChunks(), 0)
+  })
+
+  it('is made again as a whole when what was made of it has gone, and not when it has gone itself', async () => {
+    rmSync(join(cwd, 'out.zarr/once'), { recursive: true })
+    assert.deepEqual(await finish(), [BLOCKS, BLOCKS])
+    rmSync(join(cwd, 'out.zarr/twice'), { recursive: true })
+    assert.deepEqual(await finish(), [0, 0])
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
+  })
+
+  it('is refused where another run has written, unless that is to be replaced', async () => {
+    const once = 'out.zarr/once'
+    rmSync(join(cwd, once), { recursive: true })
+    const block = ['--block-write', '8,24,24', '--sigma', '2', '--quiet']
+    assert.equal((await bellis(['smooth', 'sample.hdf/volumes/raw', once, ...block], { cwd })).code, 0)
+    const written = await hashVoxels(join(cwd, once))
+    const refused = await bellis(RUN, { cwd })
+    assert.equal(refused.code, 2)
+    const message = /"Gaussian1" is transient: .*once holds what this run did not write.*--overwrite/
+    assert.match(refused.stderr, message)
+    // Without a record a run can't tell its own chunks from those of others.
+    const [raw, output] = [join(cwd, 'sample.hdf/volumes/raw'), join(cwd, once)]
+    const how = { sigma: 2, blockWrite: [8, 24, 24] }
+    const first = smooth({ input: raw, output, ...how }, { id: 'Gaussian1', transient: true })
+    const second = smooth(
+      { input: output, output: join(cwd, 'other.zarr/a'), ...how },
+      { after: [first], id: 'Gaussian2' },
+    )
+    await assert.rejects(runBlockwise(second, { pool: 'inline', progress: 'none' }), {
+      code: 'DATASET_EXISTS',
+      message,
+    })
+    assert.equal(await hashVoxels(join(cwd, once)), written)
+    const { code, stderr } = await bellis([...RUN, '--overwrite', '--yes'], { cwd })
+    assert.equal(code, 0, stderr)
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
+    assert.equal(await storedChunks(), 0)
+  })
+})
