@@ -8,10 +8,11 @@ import { labelComponents } from '../../src/kernels/components.ts'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels, and of
-// what it gives of that.
+// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
 const ONCE = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
-const TWICE = 'ffd3bcb23791a0240de63acc589d89631c48de8d1af0982cb515a41a13893525'
+// The same of the sample of seed 7, 128 × 64 × 64 voxels, and what it gives of that.
+const LONG_ONCE = '85c728cfc33154bf9f1b880e163c8fa3ffa712a0659d6819a8974c6cb4dd1510'
+const LONG_TWICE = '7a237647777cb0c5bff70ecf6704c36ddcd462fbd74d2305d09c23bd5f3fe10a'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())
@@ -25,7 +26,7 @@ async function run(cwd: string, ...args: string[]) {
 }
 
 const runExample = (cwd: string, name: string, ...args: string[]) =>
-  run(cwd, 'run', fileURLToPath(new URL(`../../examples/${name}.ts`, import.meta.url)), '--input', raw, ...args)
+  run(cwd, 'run', fileURLToPath(new URL(`../../examples/${name}.ts`, import.meta.url)), ...args)
 
 async function voxelsOf(path: string): Promise<Uint8Array> {
   await using array = await openArray(path)
@@ -35,10 +36,12 @@ async function voxelsOf(path: string): Promise<Uint8Array> {
 describe('the chain of two Gaussians, in 256 blocks with a context of one block', () => {
   it('starts the second before a third of the first is done, and equals SciPy applied twice', async () => {
     using folder = temporaryFolder()
-    const blocks = ['--sigma', '2', '--block-write', '8,24,24', '--workers', '2', '--events', 'events.jsonl']
-    await runExample(folder.path, 'chain', '--output', 'out.zarr', ...blocks)
-    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/once')), ONCE)
-    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/twice')), TWICE)
+    await run(folder.path, 'sample', 'long.hdf', '--size', '128,64,64', '--seed', '7')
+    // 16 × 4 × 4 blocks: the first of the second task needs those up to the 22nd of the first.
+    const blocks = ['--sigma', '2', '--block-write', '8,16,16', '--workers', '2', '--events', 'events.jsonl']
+    await runExample(folder.path, 'chain', '--input', 'long.hdf/volumes/raw', '--output', 'out.zarr', ...blocks)
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/once')), LONG_ONCE)
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/twice')), LONG_TWICE)
     const events = readFileSync(join(folder.path, 'events.jsonl'), 'utf8')
       .trim()
       .split('\n')
@@ -48,14 +51,14 @@ describe('the chain of two Gaussians, in 256 blocks with a context of one block'
       if (event.type === 'blocks-leased' && event.taskId === 'Gaussian2') break
       if (event.type === 'blocks-done') done += event.indices.length
     }
-    assert.ok(done > 0 && done < 256 / 3, `${done} of 256 blocks of Gaussian1 were done`)
+    assert.ok(done >= 22 && done < 256 / 3, `${done} of 256 blocks of Gaussian1 were done`)
   })
 })
 
 describe('an example', () => {
   it('in the shape of a diamond subtracts the wide Gaussian from the narrow one, at every voxel', async () => {
     using folder = temporaryFolder()
-    await runExample(folder.path, 'diamond', '--output', 'out.zarr', '--sigma', '2', '--workers', '2')
+    await runExample(folder.path, 'diamond', '--input', raw, '--output', 'out.zarr', '--sigma', '2', '--workers', '2')
     const [narrow, wide, difference] = await Promise.all(
       ['narrow', 'wide', 'difference'].map((name) => voxelsOf(join(folder.path, 'out.zarr', name))),
     )
@@ -67,7 +70,18 @@ describe('an example', () => {
 
   it('of built-in tasks numbers the components of what is dark in the smoothed volume, each by one number', async () => {
     using folder = temporaryFolder()
-    await runExample(folder.path, 'components', '--output', 'out.zarr', '--below', '90', '--workers', '2')
+    await runExample(
+      folder.path,
+      'components',
+      '--input',
+      raw,
+      '--output',
+      'out.zarr',
+      '--below',
+      '90',
+      '--workers',
+      '2',
+    )
     const [soft, found] = await Promise.all(
       ['soft', 'components'].map((name) => voxelsOf(join(folder.path, 'out.zarr', name))),
     )
@@ -81,7 +95,17 @@ describe('an example', () => {
 
   it('with an expensive set-up does it once per worker, not once per block', async () => {
     using folder = temporaryFolder()
-    const { stdout } = await runExample(folder.path, 'equalize', '--output', 'out.zarr/e', '--workers', '1', '--json')
+    const { stdout } = await runExample(
+      folder.path,
+      'equalize',
+      '--input',
+      raw,
+      '--output',
+      'out.zarr/e',
+      '--workers',
+      '1',
+      '--json',
+    )
     assert.equal(JSON.parse(stdout).tasks[0].completed, 9)
     const [run] = readdirSync(join(folder.path, '.bellis'))
     const log = readFileSync(join(folder.path, '.bellis', run!, 'logs/w1.log'), 'utf8')
@@ -98,7 +122,8 @@ describe('an example', () => {
     using folder = temporaryFolder()
     const call = ['--folder', 'means', '--side', '64', '--workers', '1', '--json']
     const skipped = async () =>
-      JSON.parse((await runExample(folder.path, 'block-means', ...call)).stdout).tasks[0].skipped as number
+      JSON.parse((await runExample(folder.path, 'block-means', '--input', raw, ...call)).stdout).tasks[0]
+        .skipped as number
     assert.equal(await skipped(), 0)
     rmSync(join(folder.path, 'means/4.json'))
     assert.equal(await skipped(), 8)
