@@ -315,6 +315,11 @@ function innermost(issue: Issue): Issue {
   if (issue.code !== 'invalid_union') return issue
   const [first, ...others] = issue.errors.flatMap(([nested]) => (nested === undefined ? [] : [innermost(nested)]))
   if (first === undefined) return issue
+  const all = [first, ...others]
+  if (all.every((each) => each.code === 'invalid_value' && each.path.length === 0)) {
+    const values = all.flatMap((each) => (each.code === 'invalid_value' ? each.values : []))
+    return { ...first, path: issue.path, message: `Invalid option: expected one of ${values.map(showValue).join('|')}` }
+  }
   const closest = others.reduce((best, other) => (other.path.length > best.path.length ? other : best), first)
   return { ...closest, path: [...issue.path, ...closest.path] }
 }

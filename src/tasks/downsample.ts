@@ -68,16 +68,28 @@ export const downsample = defineTask({
 
 export default downsample
 
+export const pyramidConfig = z.object({
+  dataset: z.string().describe('Zarr array in a group, or a group that has a pyramid already'),
+  factor: factor.optional().describe(describe.factor),
+  levels: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('levels besides the finest (default: until one fits into a chunk)'),
+  method: method.optional().describe(describe.method),
+})
+
 /** What {@link pyramid} is given. */
 export interface PyramidConfig {
   /** An array in a group, or a group that has a pyramid already: its finest array. */
   readonly dataset: string
   /** Voxels per cell. @default for each level 2 along those axes of space whose voxels are less than twice as long as the shortest */
-  readonly factor?: readonly number[]
+  readonly factor?: readonly number[] | undefined
   /** Levels besides the finest. @default until one fits into a chunk */
-  readonly levels?: number
+  readonly levels?: number | undefined
   /** @default mode for labels (bool, integers of 32 and 64 bits, and what lies in a group "labels"), else mean */
-  readonly method?: 'mean' | 'mode' | 'stride'
+  readonly method?: 'mean' | 'mode' | 'stride' | undefined
 }
 
 /**

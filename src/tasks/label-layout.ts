@@ -24,9 +24,9 @@ export interface LabelConfig {
   /** Zarr array to write, uint64. What the tasks leave for each other is beside it, in a group of its name with `_parts`. */
   readonly output: string
   /** Along how many axes at once a neighbour may lie: 1 faces, 2 edges, 3 corners. @default 1 */
-  readonly connectivity?: number
+  readonly connectivity?: number | undefined
   /** Voxels of a block. @default about 128 a side */
-  readonly block?: number[]
+  readonly block?: number[] | undefined
 }
 export type Config = z.output<typeof labelConfig>
 

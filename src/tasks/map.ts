@@ -90,6 +90,13 @@ export const map = defineTask({
 
 export default map
 
+export const thresholdConfig = z.object({
+  input: z.string().describe('dataset'),
+  output: z.string().describe('Zarr array to write, bool'),
+  above: z.number().optional().describe('kept is what is larger than this'),
+  below: z.number().optional().describe('kept is what is smaller than this'),
+})
+
 /** What {@link threshold} is given. */
 export interface ThresholdConfig {
   /** Dataset. */

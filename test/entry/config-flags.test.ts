@@ -9,6 +9,7 @@ import { builtInConfig } from '../../src/entry/cli/built-in-config.ts'
 import { addConfigOptions, configFields, givenConfig, strayVariables } from '../../src/entry/cli/config-flags.ts'
 import { numberOrList, runOptions } from '../../src/entry/cli/options.ts'
 import { smooth } from '../../src/entry/tasks.ts'
+import { parseConfig } from '../../src/runtime/define-task.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bellis-flags-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -158,6 +159,17 @@ describe('the environment', () => {
   })
 })
 
+describe('a value that is none of several', () => {
+  it('is refused with all that it may be', () => {
+    const of = (field: z.ZodType, value: unknown) => () => parseConfig(z.object({ field }), { field: value }, 'task')
+    const message = /"field" is 4: Invalid option: expected one of 2\|3\.$/
+    assert.throws(of(z.union([z.literal(2), z.literal(3)]), 4), { message })
+    // Of kinds, the first is named, or what keeps a value from the one that it comes closest to.
+    const sigma = z.union([z.number().positive('must be above 0'), z.array(z.number().positive('must be above 0'))])
+    assert.throws(of(sigma, [1, -1]), { message: /"field\[1\]" is -1: must be above 0/ })
+  })
+})
+
 describe('the configuration of a built-in command', () => {
   after(() => {
     delete process.env.BELLIS_CONFIG_SIGMA
@@ -168,7 +180,7 @@ describe('the configuration of a built-in command', () => {
       .option('--mode <mode>')
       .option('--config <file>')
       .parse(words, { from: 'user' })
-    return builtInConfig(smooth, command, { input: 'in.zarr/raw', output: 'out.zarr/soft' })
+    return builtInConfig(smooth.options, command, { input: 'in.zarr/raw', output: 'out.zarr/soft' })
   }
 
   it('comes from its flag, else from the environment, else from the file', () => {

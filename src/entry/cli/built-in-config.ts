@@ -5,18 +5,21 @@ import { configFields, givenConfig, strayVariables } from './config-flags.ts'
 import type { RunFlags } from './options.ts'
 import { warn } from './output.ts'
 
-interface BuiltInTask<Schema extends ConfigSchema> {
-  readonly options: { readonly name?: string; readonly config: Schema }
+/** What a command has a task, or a chain of them, made from: a task's own options, or others of that form. */
+interface Configured<Schema extends ConfigSchema> {
+  readonly name?: string
+  readonly config: Schema
 }
 
 /**
  * The configuration that a command of a built-in task was called with: its arguments, then flags, the environment and the file of
  * `--config`, as `bellis run` takes them.
+ * @param configured its schema, and how messages name it
  * @param words the fields that are arguments of the command, by the names of the fields
  * @throws ConfigError `INVALID_CONFIG`, naming the flag, the variable or the file that a wrong value came by
  */
 export function builtInConfig<Schema extends ConfigSchema>(
-  { options: { name = 'task', config } }: BuiltInTask<Schema>,
+  { name = 'task', config }: Configured<Schema>,
   command: Command,
   words: Readonly<Record<string, string>>,
 ): z.input<Schema> {

@@ -19,6 +19,6 @@ export function convertCommand(always: RunFlags = {}): Command {
   return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis convert sample.hdf/volumes/raw out.zarr/volumes/raw --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
-      await runTasks([convert(builtInConfig(convert, command, { input, output }))], { ...flags, ...always })
+      await runTasks([convert(builtInConfig(convert.options, command, { input, output }))], { ...flags, ...always })
     })
 }

@@ -1,13 +1,9 @@
 import { Command, Option } from 'commander'
+import { pyramidConfig } from '../../tasks/downsample.ts'
 import { pyramid } from '../tasks.ts'
-import { given, type RunFlags, runOptions, voxelShape, wholeNumber } from './options.ts'
+import { builtInConfig } from './built-in-config.ts'
+import { configOption, type RunFlags, runOptions, voxelShape, wholeNumber } from './options.ts'
 import { runTasks } from './run-tasks.ts'
-
-interface DownsampleFlags extends RunFlags {
-  readonly factor?: number[]
-  readonly levels?: number
-  readonly method?: 'mean' | 'mode' | 'stride'
-}
 
 /** `bellis downsample` @param always flags that are set whatever the user says */
 export function downsampleCommand(always: RunFlags = {}): Command {
@@ -27,10 +23,10 @@ export function downsampleCommand(always: RunFlags = {}): Command {
         'stride',
       ]),
     )
-  return runOptions(command)
+  return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis downsample out.zarr/volumes/raw --levels 2')
-    .action(async (dataset: string, flags: DownsampleFlags) => {
-      const { factor, levels, method } = flags
-      await runTasks(await pyramid({ dataset, ...given({ factor, levels, method }) }), { ...flags, ...always })
+    .action(async (dataset: string, flags: RunFlags, command: Command) => {
+      const config = builtInConfig({ name: 'downsample', config: pyramidConfig }, command, { dataset })
+      await runTasks(await pyramid(config), { ...flags, ...always })
     })
 }

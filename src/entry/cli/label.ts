@@ -1,12 +1,9 @@
 import { Command } from 'commander'
+import { labelConfig } from '../../tasks/label-layout.ts'
 import { countLabels, label } from '../tasks.ts'
-import { given, type RunFlags, runOptions, voxelShape, wholeNumber } from './options.ts'
+import { builtInConfig } from './built-in-config.ts'
+import { configOption, type RunFlags, runOptions, voxelShape, wholeNumber } from './options.ts'
 import { runTasks } from './run-tasks.ts'
-
-interface LabelFlags extends RunFlags {
-  readonly connectivity?: number
-  readonly block?: number[]
-}
 
 /** `bellis label` @param always flags that are set whatever the user says */
 export function labelCommand(always: RunFlags = {}): Command {
@@ -20,15 +17,14 @@ export function labelCommand(always: RunFlags = {}): Command {
       wholeNumber(1),
     )
     .option('--block <z,y,x>', 'voxels of a block (default: about 128 a side)', voxelShape)
-  return runOptions(command)
+  return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis label out.zarr/volumes/raw out.zarr/volumes/components --workers 4')
-    .action(async (input: string, output: string, flags: LabelFlags) => {
-      const { connectivity, block } = flags
+    .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
+      const config = builtInConfig({ name: 'label', config: labelConfig }, command, { input, output })
       const conclude = async () => {
         const components = await countLabels(output)
         return { document: { components }, text: `${components} ${components === 1n ? 'component' : 'components'}` }
       }
-      const tasks = label({ input, output, ...given({ connectivity, block }) })
-      await runTasks(tasks, { ...flags, ...always }, { conclude })
+      await runTasks(label(config), { ...flags, ...always }, { conclude })
     })
 }

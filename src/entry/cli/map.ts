@@ -32,7 +32,7 @@ Example:
   $ bellis map out.zarr/volumes/raw out.zarr/volumes/inverted --expr "255 - x"`,
     )
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
-      await runTasks([map(builtInConfig(map, command, { input, output }))], { ...flags, ...always })
+      await runTasks([map(builtInConfig(map.options, command, { input, output }))], { ...flags, ...always })
     })
 }
 

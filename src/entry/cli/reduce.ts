@@ -26,7 +26,7 @@ export function reduceCommand(always: RunFlags = {}): Command {
     .addHelpText('after', '\nExample:\n  $ bellis reduce out.zarr/volumes/raw --bins 16')
     .action(async (input: string, flags: ReduceFlags, command: Command) => {
       const { parts, ...given } = flags
-      const config = builtInConfig(reduce, command, { input, output: parts ?? '' })
+      const config = builtInConfig(reduce.options, command, { input, output: parts ?? '' })
       if (parts !== undefined) {
         await run(config, { ...given, ...always })
         return

@@ -28,6 +28,6 @@ export function smoothCommand(always: RunFlags = {}): Command {
       '\nExample:\n  $ bellis smooth out.zarr/volumes/raw out.zarr/volumes/smoothed --sigma 2 --workers 4',
     )
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
-      await runTasks([smooth(builtInConfig(smooth, command, { input, output }))], { ...flags, ...always })
+      await runTasks([smooth(builtInConfig(smooth.options, command, { input, output }))], { ...flags, ...always })
     })
 }

@@ -1,12 +1,9 @@
 import { Command } from 'commander'
+import { thresholdConfig } from '../../tasks/map.ts'
 import { threshold } from '../tasks.ts'
-import { anyNumber, type RunFlags, runOptions } from './options.ts'
+import { builtInConfig } from './built-in-config.ts'
+import { anyNumber, configOption, type RunFlags, runOptions } from './options.ts'
 import { runTasks } from './run-tasks.ts'
-
-interface ThresholdFlags extends RunFlags {
-  readonly above?: number
-  readonly below?: number
-}
 
 /** `bellis threshold` @param always flags that are set whatever the user says */
 export function thresholdCommand(always: RunFlags = {}): Command {
@@ -16,10 +13,10 @@ export function thresholdCommand(always: RunFlags = {}): Command {
     .argument('<dst>', 'Zarr array to write, bool: out.zarr/volumes/mask')
     .option('--above <value>', 'keep what is larger than this', anyNumber)
     .option('--below <value>', 'keep what is smaller than this', anyNumber)
-  return runOptions(command)
+  return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis threshold out.zarr/volumes/raw out.zarr/volumes/mask --above 128')
-    .action(async (input: string, output: string, flags: ThresholdFlags) => {
-      const { above, below } = flags
-      await runTasks([threshold({ input, output, above, below })], { ...flags, ...always })
+    .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
+      const config = builtInConfig({ name: 'threshold', config: thresholdConfig }, command, { input, output })
+      await runTasks([threshold(config)], { ...flags, ...always })
     })
 }
