@@ -16,6 +16,7 @@ import {
   parseCommand,
   pathOf,
   readDocument,
+  TESTED,
 } from './markdown.ts'
 
 const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as Record<
@@ -131,6 +132,17 @@ describe('the documents', () => {
     }
   })
 
+  it('show nothing that no test looks at', () => {
+    for (const { path, blocks } of documents()) {
+      // Its steps are all followed, one after the other: tutorial.test.ts.
+      if (path === TUTORIAL) continue
+      for (const { language, mark, line } of blocks) {
+        const isTested = TESTED.some(([each, marks]) => each === language && marks.test(mark))
+        assert.ok(isTested, `${path}:${line}: say by its mark how this block is tested (TESTED in markdown.ts)`)
+      }
+    }
+  })
+
   it('show TypeScript that is a part of a file, or that runs', async () => {
     let count = 0
     for (const { path, blocks } of documents()) {
@@ -142,7 +154,6 @@ describe('the documents', () => {
           assert.ok(readFileSync(pathOf(mark), 'utf8').includes(text), `${where} is not what ${mark} holds`)
           continue
         }
-        assert.equal(mark, 'run', `${where}: mark the block with "run" or the file that it is from`)
         const folder = folderWithSample()
         writeFileSync(join(folder, 'block.ts'), text)
         const { code, stdout, stderr } = await node(['block.ts'], folder)
@@ -171,8 +182,8 @@ describe('the documents', () => {
     }
     const lines = documents().flatMap(({ path, blocks }) =>
       blocks
-        .filter(({ language }) => language === 'text')
-        .flatMap(({ text }) => text.split('\n').filter((line) => /^bellis (smooth|convert) .*--pool/.test(line)))
+        .filter(({ mark }) => mark === 'plan')
+        .flatMap(({ text }) => text.split('\n'))
         .map((line) => ({ path, command: parseCommand(`${line} --dry-run`) })),
     )
     for (const { path, command } of lines) await runDocumented(path, command, cwd)

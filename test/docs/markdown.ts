@@ -6,7 +6,7 @@ const root = new URL('../../', import.meta.url)
 /** A fenced block: ```ts run */
 export interface CodeBlock {
   readonly language: string
-  /** What follows the language on the fence: `run`, or the path of the file that it is a part of. */
+  /** What follows the language on the fence and says how it is tested, as in {@link TESTED}. */
   readonly mark: string
   readonly text: string
   /** Of its first line, for messages. */
@@ -21,20 +21,40 @@ export interface Document {
   readonly prose: string
 }
 
-/** Every document of the repository that users read. */
+/** Every kind of block: its language, what follows it, and what is done with it by which test. */
+export const TESTED: readonly (readonly [language: string, mark: RegExp, by: string])[] = [
+  ['sh', /^$/, 'run as it stands: documents.test.ts'],
+  ['ts', /^run$/, 'run as a file: documents.test.ts'],
+  ['ts', /^examples\//, 'a part of that file, which is run: documents.test.ts'],
+  ['text', /^plan$/, 'a command for a cluster, planned: documents.test.ts'],
+  ['text', /^output$/, 'lines that commands print, "…" is anything: snippets.test.ts'],
+  ['text', /^record$/, 'a command that needs a run, given one: snippets.test.ts'],
+  ['text', /^numpy$/, 'a setting for NumPy, which knows it: snippets.test.ts'],
+  ['python', /^record$/, 'run where that command has written: snippets.test.ts'],
+  ['python', /^worker$/, 'a worker of a run: snippets.test.ts'],
+  ['json', /^$/, 'taken as it stands, protocol.test.ts, or compared with what is printed, snippets.test.ts'],
+  ['text', /^drawing$/, 'nothing: there is nothing to run'],
+]
+
+/** Every document of the repository that users read; what `bellis new` writes is followed where it was written. */
 export function documents(): Document[] {
   const inDocs = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'))
-  return ['README.md', 'CHANGELOG.md', ...inDocs.map((name) => `docs/${name}`)].map(readDocument)
+  return ['README.md', 'CHANGELOG.md', 'clients/python/README.md', ...inDocs.map((name) => `docs/${name}`)].map(
+    readDocument,
+  )
 }
 
 export function readDocument(path: string): Document {
   const blocks: CodeBlock[] = []
   const prose: string[] = []
-  let open: { language: string; mark: string; lines: string[]; line: number } | undefined
+  let open: { language: string; mark: string; lines: string[]; line: number; indent: number } | undefined
   for (const [number, line] of readFileSync(new URL(path, root), 'utf8').split('\n').entries()) {
-    const fence = /^```(\S*) ?(.*)$/.exec(line)
-    if (fence === null) (open?.lines ?? prose).push(line)
-    else if (open === undefined) open = { language: fence[1]!, mark: fence[2]!, lines: [], line: number + 2 }
+    const fence = /^( *)```(\S*) ?(.*)$/.exec(line)
+    if (fence === null) {
+      if (open === undefined) prose.push(line)
+      else open.lines.push(line.slice(open.indent))
+    } else if (open === undefined)
+      open = { language: fence[2]!, mark: fence[3]!, lines: [], line: number + 2, indent: fence[1]!.length }
     else {
       blocks.push({ language: open.language, mark: open.mark, text: open.lines.join('\n'), line: open.line })
       open = undefined
@@ -81,6 +101,12 @@ export function parseCommand(line: string): DocumentedCommand {
   const words = wordsOf(text)
   if (words[0] === 'npx') words.shift()
   return { words, exitCode: Number(/exits with (\d+)/.exec(comment)?.[1] ?? 0), text: text.trim() }
+}
+
+/** What a line of an output has to look like that a document shows: "…" stands for anything. */
+export function patternOf(line: string): RegExp {
+  const parts = line.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(parts.join('.*'))
 }
 
 /** Words as a shell takes them apart, quotes around a whole word at most. */

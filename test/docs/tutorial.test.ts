@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, it } from 'node:test'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 import { slurmOrSkip } from '../support/slurm.ts'
-import { type CodeBlock, commandsIn, type DocumentedCommand, readDocument } from './markdown.ts'
+import { type CodeBlock, commandsIn, type DocumentedCommand, patternOf, readDocument } from './markdown.ts'
 
 const folder = temporaryFolder()
 after(() => folder[Symbol.dispose]())
@@ -46,15 +46,12 @@ it('the tutorial does what it says, step by step', async () => {
   const promised: string[] = []
   for (const block of blocks) {
     if (block.mark === 'slurm') continue
-    // What it shows of an output is checked against what was printed so far: "…" stands for anything.
+    // What it shows of an output is checked against all that was printed.
     if (block.language === 'text') promised.push(...block.text.split('\n'))
     output += await follow(block)
   }
   assert.ok(promised.length >= 5)
-  for (const line of promised) {
-    const pattern = line.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    assert.match(output, new RegExp(pattern.join('.*')), line)
-  }
+  for (const line of promised) assert.match(output, patternOf(line), line)
 })
 
 it('its last step runs on a SLURM', async (t) => {

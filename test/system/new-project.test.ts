@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { commandsOf, readDocument } from '../docs/markdown.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -30,10 +31,19 @@ describe('bellis new', () => {
     const test = await npm(project, 'test')
     assert.match(test.stdout, /pass 1\n/)
 
+    // Its README is followed: what it says of npm is done above.
     const installed = join(project, 'node_modules/.bin/bellis')
+    let printed = ''
+    for (const { words, text } of commandsOf(readDocument(join(project, 'README.md')))) {
+      if (words[0] === 'npm') continue
+      assert.equal(words[0], 'bellis', text)
+      printed += (await execute(installed, words.slice(1), project)).stdout
+    }
+    assert.match(printed, /✔ edge-finder: (\d+) of \1 blocks/)
+
     const run = (...args: string[]) => execute(installed, [...args, '--quiet'], project)
-    await run('sample', 'sample.hdf', '--size', '16,96,96')
-    const fields = ['--input', 'sample.hdf/volumes/raw', '--output', 'out.zarr/edges', '--threshold', '10']
+    await run('sample', 'small.hdf', '--size', '16,96,96')
+    const fields = ['--input', 'small.hdf/volumes/raw', '--output', 'out.zarr/sharp', '--threshold', '10']
     const result = await run('run', 'task.ts', ...fields, '--workers', '2', '--json')
     assert.deepEqual(JSON.parse(result.stdout).tasks[0].completed, 4)
 

@@ -1,0 +1,40 @@
+// $ bellis run examples/segment.ts --input sample.hdf/volumes/raw --output out.zarr/volumes/inside --resources cpu=4,gpu=2
+// A task of which each worker needs a GPU and two processors: with two GPUs in the run, two workers are at it at most. What stands
+// for the network here needs none: what is as dark as a membrane is outside of all cells.
+import { defineTask, roi, z } from 'bellis'
+
+const SIDE = 64
+
+export default defineTask({
+  name: 'Segment',
+  requires: { cpu: 2, gpu: 1 },
+  config: z.object({
+    input: z.string().describe('uint8 dataset'),
+    output: z.string().describe('Zarr array to write: 1 inside of cells, 0 outside'),
+  }),
+  async plan(config, { arrays }) {
+    const raw = await arrays.open(config.input)
+    const inside = await arrays.create(config.output, { like: raw, chunkShape: [SIDE, SIDE, SIDE] })
+    const block = roi(
+      raw.offset,
+      raw.voxelSize.map((size) => SIDE * size),
+    )
+    const blocks = { totalRoi: raw.roi, readRoi: block, writeRoi: block, fit: 'shrink' } as const
+    return { ...blocks, readWriteConflict: false, writes: [inside] }
+  },
+  async setup(config, { arrays, workerId }) {
+    const raw = await arrays.open(config.input)
+    const inside = await arrays.open(config.output, { mode: 'r+' })
+    const infer = loadNetwork()
+    console.log(`${workerId} has loaded its network`) // what a worker prints goes to its log
+    return async ({ readRoi, writeRoi }, { signal }) => {
+      const { data } = await raw.read(readRoi, { signal })
+      await inside.write(writeRoi, infer(data as Uint8Array))
+    }
+  },
+})
+
+/** What would load weights onto the GPU. */
+function loadNetwork(): (voxels: Uint8Array) => Uint8Array {
+  return (voxels) => voxels.map((value) => Number(value > 90))
+}
