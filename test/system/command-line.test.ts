@@ -138,7 +138,11 @@ describe('the command', () => {
       /^To add a worker[^\n]*:\n {2}bellis worker \/[^\n]*\/\.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n([\s\S]*)$/.exec(
         stderr,
       ) ?? []
-    const lines = [...progress.matchAll(/^(\d+\.\d|\d+) s: smooth \d+\/18\n/gm)]
+    const lines = [
+      ...progress.matchAll(
+        /^(\d+\.\d|\d+) s: smooth \d+\/18(?:, [\d.]+ blocks\/s, [\d.]+ (?:min \d\d )?s left)?(?:, \d running)?\n/gm,
+      ),
+    ]
     assert.equal(lines.map(([line]) => line).join(''), progress, stderr)
     assert.ok(lines.length >= 1 && lines.length <= 1 + Number(lines.at(-1)?.[1]) / 10, stderr)
     const [counts = '', blocks = '', workers = '', ...others] = stdout.split('\n')

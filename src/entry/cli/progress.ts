@@ -7,20 +7,31 @@ const JOBS_EVERY_MS = 30_000
 
 /**
  * Shows a run's progress on standard error: a bar per task that is drawn anew on a terminal, else a plain line at most
- * every 10 s.
+ * every 10 s. Both say how fast each task is, how long it still takes, and what is running, failed or orphaned.
  */
 export class ProgressDisplay {
-  readonly #stream = process.stderr
-  readonly #terminal = Boolean(process.stderr.isTTY)
+  readonly #stream: NodeJS.WriteStream
+  readonly #now: () => number
+  readonly #terminal: boolean
+  /** When each task had its first blocks under way, seconds of the run: a task of a chain may begin long after it. */
+  readonly #begun = new Map<string, number>()
+  #toldAt = 0
   #linesDrawn = 0
   #lastPlain = 0
   #lastJobs = 0
   #jobTrouble: string | undefined
   #absentJobs = 0
 
+  constructor({ stream = process.stderr as NodeJS.WriteStream, now = () => performance.now() } = {}) {
+    this.#stream = stream
+    this.#now = now
+    this.#terminal = Boolean(stream.isTTY)
+  }
+
   readonly receive = (event: RunEvent): void => {
     switch (event.type) {
       case 'progress':
+        this.#noteBegun(event.tasks, event.seconds)
         if (this.#terminal) this.#draw(event.tasks, event.seconds)
         else this.#plain(event.tasks, event.seconds)
         break
@@ -63,7 +74,7 @@ export class ProgressDisplay {
       this.note(`${queue}: ${what} not come in; can nodes reach this machine (--host, --port)? See ${absent.logFile}`)
     }
     this.#absentJobs = absent?.count ?? 0
-    const now = performance.now()
+    const now = this.#now()
     if (reasons.length === 0 || (now - this.#lastJobs < JOBS_EVERY_MS && this.#lastJobs > 0)) return
     this.#lastJobs = now
     const why = reasons.map(({ reason, count }) => (reasons.length > 1 ? `${count}× ${reason}` : reason)).join(', ')
@@ -80,11 +91,29 @@ export class ProgressDisplay {
     this.#linesDrawn = 0
   }
 
+  /** No later than it was: at the event before the one that first says so. */
+  #noteBegun(tasks: readonly TaskCounts[], seconds: number): void {
+    for (const { id, processing, completed, skipped } of tasks) {
+      if (!this.#begun.has(id) && processing + completed - skipped > 0) this.#begun.set(id, this.#toldAt)
+    }
+    this.#toldAt = seconds
+  }
+
+  /** `, 12 blocks/s, 3 min 20 s left, 8 running`: how a task gets on; nothing when it is over. */
+  #describe(task: TaskCounts, seconds: number): string {
+    const left = task.total - task.completed - task.failed - task.orphaned
+    const computed = task.completed - task.skipped
+    const rate = computed / Math.max(seconds - (this.#begun.get(task.id) ?? 0), 1e-3)
+    const speed = computed > 0 ? [`${showCount(rate)} blocks/s`, `${showDuration(left / rate)} left`] : []
+    const parts = left === 0 ? [] : [...speed, `${task.processing} running`]
+    return parts.map((part) => `, ${part}`).join('')
+  }
+
   #draw(tasks: readonly TaskCounts[], seconds: number): void {
     this.#erase()
     const width = Math.max(...tasks.map((task) => task.id.length))
     const columns = this.#stream.columns ?? 100
-    const lines = tasks.map((task) => barLine(task, seconds, width, this.#stream, columns))
+    const lines = tasks.map((task) => barLine(task, this.#describe(task, seconds), width, this.#stream, columns))
     this.#stream.write(`${lines.join('\n')}\n`)
     this.#linesDrawn = lines.length
   }
@@ -95,17 +124,19 @@ export class ProgressDisplay {
   }
 
   #plain(tasks: readonly TaskCounts[], seconds: number): void {
-    const now = performance.now()
+    const now = this.#now()
     if (now - this.#lastPlain < PLAIN_EVERY_MS && this.#lastPlain > 0) return
     this.#lastPlain = now
-    const parts = tasks.map((task) => `${task.id} ${task.completed}/${task.total}${troubleOf(task)}`)
-    this.#stream.write(`${showDuration(seconds)}: ${parts.join(', ')}\n`)
+    const parts = tasks.map((task) =>
+      [`${task.id} ${task.completed}/${task.total}`, this.#describe(task, seconds), troubleOf(task)].join(''),
+    )
+    this.#stream.write(`${showDuration(seconds)}: ${parts.join('; ')}\n`)
   }
 }
 
 function barLine(
   task: TaskCounts,
-  seconds: number,
+  details: string,
   width: number,
   stream: NodeJS.WriteStream,
   columns: number,
@@ -113,13 +144,9 @@ function barLine(
   const share = task.total === 0 ? 1 : task.completed / task.total
   const full = Math.round(share * BAR_WIDTH)
   const bar = `${paint('green', '━'.repeat(full), stream)}${paint('gray', '─'.repeat(BAR_WIDTH - full), stream)}`
-  const computed = task.completed - task.skipped
-  const rate = computed / Math.max(seconds, 1e-3)
-  const left = task.total - task.completed - task.failed - task.orphaned
-  const eta = left > 0 && computed > 0 ? `, ${showDuration(left / rate)} left` : ''
   const counts = `${task.completed}/${task.total}`
-  const details = columns < 80 ? '' : `  ${showCount(rate)} blocks/s${eta}, ${task.processing} running`
-  return `${task.id.padEnd(width)} ${bar} ${counts}${details}${paint('red', troubleOf(task), stream)}`
+  const shown = columns < 80 ? '' : details
+  return `${task.id.padEnd(width)} ${bar} ${counts}${shown}${paint('red', troubleOf(task), stream)}`
 }
 
 const troubleOf = (task: TaskCounts): string =>
