@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { type RunEvent, type RunOptions, startRun } from 'bellis'
+import { type Resources, type RunEvent, type RunOptions, startRun } from 'bellis'
 import { noop } from './noop-task.ts'
 
 const BLOCKS = 100_000
@@ -31,6 +31,13 @@ try {
         const measured = await measureClients(clients, blocks, 0.3)
         row(`${clients} connected`, measured, describeWaits(measured.waits))
       }
+    }
+  }
+  console.log(`\n${BLOCKS} no-op blocks that require a GPU each, 2000 light-weight clients in one process`)
+  for (const gpu of [2000, 8]) {
+    for (let round = 0; round < 3; round++) {
+      const measured = await measureClients(2000, BLOCKS, 0.3, { cpu: 2000, gpu })
+      row(`${gpu} GPUs`, measured, describeWaits(measured.waits))
     }
   }
   console.log('\nblocks of 100 ms, light-weight clients in one process')
@@ -94,7 +101,8 @@ async function measure(
   const meeting = options.pool === 'process' ? { meeting: mkdtempSync(join(runDir, 'meeting-')), workers } : {}
   // The same run again would have nothing to do.
   const run = { runDir, overwrite: true, ...options, onEvent }
-  const { ok } = await startRun(noop({ blocks, ...config, ...meeting }), run).result
+  const requires = options.resources === undefined ? {} : { requires: { gpu: 1 } }
+  const { ok } = await startRun(noop({ blocks, ...config, ...meeting }, requires), run).result
   if (!ok || begun === undefined) throw new Error('the run was not done, or not by all workers')
   const seconds = (end - begun.at) / 1000
   const cpuSeconds = (cpu.user + cpu.system) / 1e6
@@ -120,6 +128,7 @@ async function measureClients(
   clients: number,
   blocks: number,
   blockMs: number,
+  resources?: Resources,
 ): Promise<Measured & { readonly waits: Waits }> {
   let child: ChildProcess | undefined
   let output: Promise<string> | undefined
@@ -127,6 +136,7 @@ async function measureClients(
     blocks,
     {
       pool: 'none',
+      ...(resources === undefined ? {} : { resources }),
       onListening: ({ context }) => {
         const program = fileURLToPath(new URL('./light-clients.ts', import.meta.url))
         child = spawn(process.execPath, [program, String(clients), String(blockMs)], {

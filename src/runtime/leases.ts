@@ -3,6 +3,7 @@ import { gridOptions } from '../core/grid/block-grid.ts'
 import type { Outcome, WireRois, WireTask } from '../core/protocol/messages.ts'
 import { leaseSize, MAX_LEASE_BLOCKS } from '../core/scheduling/lease-size.ts'
 import type { BlockLedger } from './block-ledger.ts'
+import { IdleWorkers } from './idle-workers.ts'
 import type { PlannedTask } from './plan-pipeline.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
@@ -21,6 +22,12 @@ export interface LeasesOptions {
   onChange(): void
 }
 
+/**
+ * Whether a worker can be given blocks of a task. Processors that become free are kept for a task that is short of them alone:
+ * others, which need fewer, would take them one by one.
+ */
+type Fit = 'fits' | 'lacks' | 'short of cpu'
+
 /** Who holds which blocks: hands them out, takes them back, and takes them away. */
 export class Leases {
   readonly timeLimits: TimeLimits
@@ -30,6 +37,7 @@ export class Leases {
   readonly #endWorker: LeasesOptions['endWorker']
   readonly #onChange: LeasesOptions['onChange']
   readonly #resources: WorkerResources
+  readonly #idle = new IdleWorkers()
   readonly #moves: WorkerMoves
   readonly #acquired = new Float64Array(MAX_LEASE_BLOCKS)
   /** How many of the workers that hold a lease were started by this run. */
@@ -42,21 +50,15 @@ export class Leases {
     this.#endWorker = endWorker
     this.#onChange = onChange
     this.#resources = new WorkerResources(run.options.resources, run.tasks)
-    this.#moves = new WorkerMoves(run, this.#resources, () => this.handOut())
+    this.#moves = new WorkerMoves(run, this.#resources, this.#idle, () => this.handOut())
     this.timeLimits = new TimeLimits(run, (session, took) => this.#takeFrom(session, took))
   }
 
   /** Gives a worker what it needs to go on; one that gets nothing is remembered as idle. */
   feed(session: Session): void {
-    if (session.leases.length === 0) {
-      if (!this.#canWork(session)) return
-      const isIdle = session.isJoined ? session.pool.idleJoined : session.pool.idleLaunched
-      if (this.#hasRoomFor(session) && this.#lease(session)) isIdle.delete(session)
-      else if (!isIdle.has(session)) {
-        isIdle.add(session)
-        session.idleSince = this.#run.options.clock.now()
-      }
-    }
+    if (session.leases.length > 0 || !this.#canWork(session)) return
+    if (this.#hasRoomFor(session) && this.#lease(session)) return
+    this.#idle.add(session, this.#run.options.clock.now())
   }
 
   /** Short blocks are sent one lease ahead, once no worker waits for them. */
@@ -71,17 +73,35 @@ export class Leases {
   /** Wakes idle workers, as far as there are blocks for them. */
   handOut(): void {
     if (this.#run.phase !== 'running' || this.#run.isPaused) return
-    for (const pool of this.#run.pools) {
-      for (const idle of [pool.idleLaunched, pool.idleJoined]) {
-        for (const session of idle) {
-          if (!this.#hasRoomFor(session)) break
-          if (this.#lease(session)) idle.delete(session)
-          else if (this.#resources.areAlike) break
-        }
-      }
-    }
+    if (this.#idle.size > 0) this.#wakeIdle()
     this.#moves.makeRoom()
     this.#run.control.finishIfDone()
+  }
+
+  /** Looks at one worker of a group at most that gets nothing: there may be thousands, and this is done for every message. */
+  #wakeIdle(): void {
+    const waiting = new Set<ReadonlySet<Session>>()
+    for (const task of this.#run.mostDownstreamFirst) {
+      if (this.#run.scheduler.readyCount(task.id) === 0) continue
+      const groups = this.#idle.groupsFor(task, this.#resources.isBinding(task))
+      const short = groups.filter((group) => !waiting.has(group) && this.#wake(group, task) === 'short of cpu')
+      // Others may have done without those processors.
+      if (this.#run.scheduler.readyCount(task.id) > 0) for (const group of short) waiting.add(group)
+    }
+  }
+
+  /** Leases blocks of a task to workers of a group. @returns why no further one gets any */
+  #wake(group: ReadonlySet<Session>, task: RunningTask): Fit | 'no blocks' | 'no workers' {
+    for (const session of group) {
+      const ready = this.#run.scheduler.readyCount(task.id)
+      if (ready === 0) return 'no blocks'
+      if (!this.#hasRoomFor(session)) return 'no workers'
+      const fit = this.#fit(session, task)
+      if (fit !== 'fits') return fit
+      if (this.#canWork(session)) this.#leaseOf(session, task, ready)
+      else this.#idle.delete(session)
+    }
+    return 'no workers'
   }
 
   /**
@@ -90,33 +110,42 @@ export class Leases {
    * @returns whether there were any
    */
   #lease(session: Session, only?: RunningTask): boolean {
-    let isCpuAwaited = false
     for (const task of this.#run.mostDownstreamFirst) {
       if (task.pool !== session.pool || (only !== undefined && task !== only)) continue
       const ready = this.#run.scheduler.readyCount(task.id)
       if (ready === 0) continue
-      if (session.leases.length === 0) {
-        if (session.boundTo !== undefined && session.boundTo !== task && this.#resources.isBinding(task)) continue
-        const lacking = this.#resources.lacking(task, session)
-        // The processors that become free are kept for it: others, which need fewer, would take them one by one.
-        if (lacking.length === 1 && lacking[0] === 'cpu') isCpuAwaited = true
-        if (lacking.length > 0 || isCpuAwaited) continue
-      }
-      const count = leaseSize(ready, session.pool.sessions.size, task.averageMs)
-      const taken = this.#run.scheduler.acquireInto(task.number, count, this.#acquired)
-      this.#warnBeyond(task)
-      const acquired = Array.from(this.#acquired.subarray(0, taken))
-      const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
-      this.#send(session, {
-        id: this.#run.nextLease++,
-        task,
-        blocks,
-        reported: 0,
-        since: this.#run.options.clock.now(),
-      })
+      const fit = session.leases.length === 0 ? this.#fit(session, task) : 'fits'
+      if (fit === 'short of cpu') return false
+      if (fit !== 'fits') continue
+      this.#leaseOf(session, task, ready)
       return true
     }
     return false
+  }
+
+  /** Whether a worker that has no blocks can be given some of a task. */
+  #fit(session: Session, task: RunningTask): Fit {
+    if (session.boundTo !== undefined && session.boundTo !== task && this.#resources.isBinding(task)) return 'lacks'
+    const lacking = this.#resources.lacking(task, session)
+    if (lacking.length === 0) return 'fits'
+    return lacking.length === 1 && lacking[0] === 'cpu' ? 'short of cpu' : 'lacks'
+  }
+
+  /** @param ready how many blocks of the task are */
+  #leaseOf(session: Session, task: RunningTask, ready: number): void {
+    const { launched, joined } = session.pool
+    const count = leaseSize(ready, launched.size + joined.size, task.averageMs)
+    const taken = this.#run.scheduler.acquireInto(task.number, count, this.#acquired)
+    this.#warnBeyond(task)
+    const acquired = Array.from(this.#acquired.subarray(0, taken))
+    const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
+    this.#send(session, {
+      id: this.#run.nextLease++,
+      task,
+      blocks,
+      reported: 0,
+      since: this.#run.options.clock.now(),
+    })
   }
 
   #warnBeyond(task: RunningTask): void {
@@ -162,6 +191,7 @@ export class Leases {
   }
 
   #addLease(session: Session, lease: Lease): void {
+    this.#idle.delete(session)
     session.leases.push(lease)
     this.#resources.take(session, lease.task)
     session.hadLease = true
@@ -234,8 +264,7 @@ export class Leases {
 
   /** It is not to be woken any more. */
   forgetIdle(session: Session): void {
-    session.pool.idleLaunched.delete(session)
-    session.pool.idleJoined.delete(session)
+    this.#idle.delete(session)
   }
 
   /** How many workers could be at blocks of these tasks at the same time. */
@@ -246,6 +275,7 @@ export class Leases {
   /** A worker has ended, and what it held is free. */
   freeResources(session: Session): void {
     this.#resources.end(session)
+    this.#moves.forget(session)
   }
 
   #hasRoomFor(session: Session): boolean {

@@ -89,6 +89,18 @@ export class RunningPipeline {
     return task
   }
 
+  /** A worker is started, or has come in. */
+  add(session: Session): void {
+    this.sessions.set(session.id, session)
+    workersLike(session).add(session)
+  }
+
+  /** A worker has ended. */
+  remove(session: Session): void {
+    this.sessions.delete(session.id)
+    workersLike(session).delete(session)
+  }
+
   /** Seconds since its start. */
   seconds(): number {
     return (this.options.clock.now() - this.#begun) / 1000
@@ -103,6 +115,8 @@ export class RunningPipeline {
     return this.scheduler.isTaskFinished(task.id)
   }
 }
+
+const workersLike = ({ pool, isJoined }: Session): Set<Session> => (isJoined ? pool.joined : pool.launched)
 
 /** Where a task says itself which blocks are done, its record does not. */
 export const hasCheck = ({ source }: PlannedTask): boolean => hasOwnCheck(source)

@@ -35,8 +35,7 @@ export class SessionSaver {
       if (held.length === 0) continue
       const session = createSession(saved.number, saved.key, pool, !saved.wasLaunched, true)
       Object.assign(session, { status: 'away', isRemote: true, host: saved.host })
-      pool.sessions.add(session)
-      this.#run.sessions.set(session.id, session)
+      this.#run.add(session)
       for (const lease of held) leases.restoreLease(session, lease)
       if (saved.wasLaunched) launched++
       session.cancelAway = clock.after(reconnectMs, () =>

@@ -115,15 +115,15 @@ export interface Pool extends Deaths {
   /** Absent where no worker is started. */
   readonly launcher: WorkerLauncher | undefined
   readonly tasks: RunningTask[]
-  readonly sessions: Set<Session>
-  /** Ready, with nothing to do; the longest waiting first. */
-  readonly idleLaunched: Set<Session>
-  readonly idleJoined: Set<Session>
+  /** Workers that were started, and have not ended. */
+  readonly launched: Set<Session>
+  /** Workers that came by themselves. */
+  readonly joined: Set<Session>
 }
 
 export function createPool(launcher: WorkerLauncher | undefined): Pool {
   const counts = { restartsInARow: 0, countsFrom: 0 }
-  return { launcher, tasks: [], sessions: new Set(), idleLaunched: new Set(), idleJoined: new Set(), ...counts }
+  return { launcher, tasks: [], launched: new Set(), joined: new Set(), ...counts }
 }
 
 export function createSession(number: number, key: string, pool: Pool, isJoined: boolean, isRestored = false): Session {

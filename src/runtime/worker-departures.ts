@@ -87,8 +87,7 @@ export class WorkerDepartures {
     session.cancelTimeout?.()
     session.cancelAway?.()
     session.channel?.close()
-    session.pool.sessions.delete(session)
-    this.#run.sessions.delete(session.id)
+    this.#run.remove(session)
     this.#leases.forgetIdle(session)
     const task = session.notSetUp ?? session.leases[0]?.task
     const leftOrderly = session.saidGoodbye && session.killed === undefined

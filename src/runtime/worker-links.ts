@@ -67,8 +67,7 @@ export class WorkerLinks {
   #addSession(pool: Pool, isJoined: boolean): Session {
     const key = this.#run.options.listener?.newSession() ?? ''
     const session = createSession(this.#run.nextWorker++, key, pool, isJoined)
-    pool.sessions.add(session)
-    this.#run.sessions.set(session.id, session)
+    this.#run.add(session)
     return session
   }
 

@@ -1,3 +1,4 @@
+import type { IdleWorkers } from './idle-workers.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { RunningTask, Session } from './session.ts'
 import type { WorkerResources } from './worker-resources.ts'
@@ -11,13 +12,17 @@ const MOVE_FOR_BLOCKS = 8
 export class WorkerMoves {
   readonly #run: RunningPipeline
   readonly #resources: WorkerResources
+  readonly #idle: IdleWorkers
   readonly #onTime: () => void
+  /** Sent away, and not gone yet. */
+  readonly #leaving = new Set<Session>()
   #cancelLook: (() => void) | undefined
 
   /** @param onTime called when it may be time to make room */
-  constructor(run: RunningPipeline, resources: WorkerResources, onTime: () => void) {
+  constructor(run: RunningPipeline, resources: WorkerResources, idle: IdleWorkers, onTime: () => void) {
     this.#run = run
     this.#resources = resources
+    this.#idle = idle
     this.#onTime = onTime
   }
 
@@ -27,34 +32,60 @@ export class WorkerMoves {
    * no worker at all, one of a task upstream of it.
    */
   makeRoom(): void {
-    if (this.#resources.areAlike) return
-    const bound = [...this.#run.sessions.values()].filter(({ boundTo }) => boundTo !== undefined)
-    if (bound.length === 0 || bound.some(({ isMakingRoom }) => isMakingRoom)) return
-    const now = this.#run.options.clock.now()
+    if (!this.#resources.hasBound || this.#leaving.size > 0) return
     for (const [place, task] of this.#run.mostDownstreamFirst.entries()) {
       const ready = this.#run.scheduler.readyCount(task.id)
-      if (ready === 0 || !this.#isShort(task)) continue
-      const others = bound.filter(({ boundTo }) => boundTo !== task)
-      const idle = others.filter(({ leases }) => leases.length === 0)
-      const over = idle.filter(({ boundTo }) => this.#run.isOver(boundTo as RunningTask))
-      const upstream = this.#run.mostDownstreamFirst.slice(place + 1)
-      const isWaiting = others.length === bound.length && ready >= MOVE_FOR_BLOCKS
-      const since = this.#run.busy.size === 0 ? now : now - MOVE_AFTER_MS
-      const one =
-        idle.find(({ idleSince }) => idleSince <= since) ??
-        (isWaiting ? others.find(({ boundTo }) => upstream.includes(boundTo as RunningTask)) : undefined)
-      const chosen = over.length > 0 || one === undefined ? over : [one]
-      for (const each of chosen) sendAway(each)
+      if (ready === 0) continue
+      const chosen = this.#choose(task, this.#holders(task), place, ready)
+      for (const each of chosen) this.#sendAway(each)
       if (chosen.length > 0) return
-      if (idle.length > 0) this.#lookAgain()
     }
   }
 
-  /** Whether blocks of a task can be given to no worker, since others hold what it needs. */
-  #isShort(task: RunningTask): boolean {
-    if (!this.#resources.isBinding(task)) return false
-    const hasFresh = [...task.pool.sessions].some((each) => !each.isJoined && each.boundTo === undefined)
-    return !hasFresh || this.#resources.lacking(task).length > 0
+  /** The tasks whose workers hold what keeps blocks of a task from being done; none where that is not why they wait. */
+  #holders(task: RunningTask): RunningTask[] {
+    if (!this.#resources.isBinding(task)) return []
+    // Processors are held by those at work alone, and become free by themselves.
+    const missing = this.#resources.lackingKept(task)
+    if (missing.length === 0 && this.#resources.countUnbound(task.pool) > 0) return []
+    return this.#run.tasks.filter((other) => {
+      if (other === task || this.#resources.boundTo(other).size === 0) return false
+      return missing.length > 0 ? missing.some((name) => (other.requires[name] ?? 0) > 0) : other.pool === task.pool
+    })
+  }
+
+  /** @param place of the task, the most downstream one being at 0 @param ready how many of its blocks are */
+  #choose(task: RunningTask, holders: readonly RunningTask[], place: number, ready: number): readonly Session[] {
+    const over = holders
+      .filter((holder) => this.#run.isOver(holder))
+      .flatMap((holder) => [...this.#idle.boundTo(holder)])
+    if (over.length > 0) return over
+    const now = this.#run.options.clock.now()
+    const since = this.#run.busy.size === 0 ? now : now - MOVE_AFTER_MS
+    const longestIdle = holders
+      .flatMap((holder) => first(this.#idle.boundTo(holder)) ?? [])
+      .reduce<Session | undefined>((one, other) => (one && one.idleSince <= other.idleSince ? one : other), undefined)
+    if (longestIdle !== undefined && longestIdle.idleSince <= since) return [longestIdle]
+    if (ready >= MOVE_FOR_BLOCKS && this.#resources.boundTo(task).size === 0) {
+      const upstream = this.#run.mostDownstreamFirst.slice(place + 1).reverse()
+      const busy = upstream.find((other) => holders.includes(other))
+      if (busy !== undefined) return [first(this.#resources.boundTo(busy)) as Session]
+    }
+    if (longestIdle !== undefined) this.#lookAgain()
+    return []
+  }
+
+  /** Lets a worker finish what it has, and go. */
+  #sendAway(session: Session): void {
+    session.isMakingRoom = true
+    this.#leaving.add(session)
+    this.#idle.delete(session)
+    session.channel?.send({ type: 'drain' })
+  }
+
+  /** A worker has ended. */
+  forget(session: Session): void {
+    this.#leaving.delete(session)
   }
 
   #lookAgain(): void {
@@ -69,9 +100,4 @@ export class WorkerMoves {
   }
 }
 
-/** Lets a worker finish what it has, and go. */
-function sendAway(session: Session): void {
-  session.isMakingRoom = true
-  session.pool.idleLaunched.delete(session)
-  session.channel?.send({ type: 'drain' })
-}
+const first = (sessions: ReadonlySet<Session>): Session | undefined => sessions.values().next().value

@@ -1,6 +1,6 @@
 import { countFitting, ResourceLedger, type Resources } from '../core/scheduling/resources.ts'
 import type { RunResources } from './run-options.ts'
-import type { RunningTask, Session } from './session.ts'
+import type { Pool, RunningTask, Session } from './session.ts'
 
 /**
  * What a run's workers take of its resources. Processors are taken while a worker is at blocks. Everything else (a GPU,
@@ -10,8 +10,9 @@ import type { RunningTask, Session } from './session.ts'
 export class WorkerResources {
   readonly #options: RunResources | undefined
   readonly #ledger: ResourceLedger | undefined
-  /** Whether what one idle worker can't do now, none can. */
+  /** Whether all tasks require the same of a worker. */
   readonly areAlike: boolean
+  readonly #bound = new Map<RunningTask, Set<Session>>()
 
   constructor(options: RunResources | undefined, tasks: readonly RunningTask[]) {
     this.#options = options
@@ -32,6 +33,25 @@ export class WorkerResources {
     return this.#options?.bindsWorkers === true && Object.keys(keptOf(task)).length > 0
   }
 
+  get hasBound(): boolean {
+    return this.#bound.size > 0
+  }
+
+  /** The workers that are bound to a task. */
+  boundTo(task: RunningTask): ReadonlySet<Session> {
+    return this.#bound.get(task) ?? NONE
+  }
+
+  /** How many of a pool's started workers are bound to no task yet. */
+  countUnbound({ launched, tasks }: Pool): number {
+    return tasks.reduce((count, task) => count - this.boundTo(task).size, launched.size)
+  }
+
+  /** The resources that a set-up of a task would hold, and of which there is not enough left for one. */
+  lackingKept(task: RunningTask): string[] {
+    return this.#ledger?.lacking(keptOf(task)) ?? []
+  }
+
   /** The resources of which a worker with no blocks, or a new one, would need more for a task than there are. */
   lacking(task: RunningTask, session?: Session): string[] {
     if (this.#ledger === undefined || (session !== undefined && !this.#counts(session))) return []
@@ -46,6 +66,7 @@ export class WorkerResources {
     this.#ledger.take(session.taken)
     if (!isBound || session.boundTo === task) return
     session.boundTo = task
+    this.#bound.set(task, (this.#bound.get(task) ?? new Set()).add(session))
     this.#ledger.take(keptOf(task))
   }
 
@@ -58,7 +79,12 @@ export class WorkerResources {
   /** A worker has ended. */
   end(session: Session): void {
     this.rest(session)
-    if (session.boundTo !== undefined) this.#ledger?.give(keptOf(session.boundTo))
+    const { boundTo } = session
+    if (boundTo === undefined) return
+    this.#ledger?.give(keptOf(boundTo))
+    const bound = this.#bound.get(boundTo)
+    bound?.delete(session)
+    if (bound?.size === 0) this.#bound.delete(boundTo)
     delete session.boundTo
   }
 
@@ -68,5 +94,6 @@ export class WorkerResources {
 }
 
 const CPU = 'cpu'
+const NONE: ReadonlySet<Session> = new Set()
 const cpuOf = ({ requires }: RunningTask): Resources => ({ [CPU]: requires[CPU] ?? 1 })
 const keptOf = ({ requires: { [CPU]: _, ...kept } }: RunningTask): Resources => kept

@@ -70,6 +70,22 @@ export class ManualWorker {
     this.send({ type: 'outcomes', lease: lease.lease, outcomes: lease.blocks.map(() => ({ status: 'done', ms })) })
   }
 
+  /** Reports all that it has been given, and is given then, and leaves. */
+  async finishAll(): Promise<void> {
+    for (let lease = this.unfinished; lease !== undefined; lease = this.unfinished) {
+      this.send({ type: 'task-ready', taskId: lease.taskId })
+      this.finish(lease)
+      await settle()
+    }
+    await this.leave()
+  }
+
+  async leave(): Promise<void> {
+    this.send({ type: 'goodbye' })
+    this.channel.close()
+    await settle()
+  }
+
   /** The oldest lease that came over this link and was not finished. */
   get unfinished(): Extract<ServerMessage, { type: 'lease' }> | undefined {
     return this.all('lease').find(({ lease }) => !this.#finished.has(lease))
