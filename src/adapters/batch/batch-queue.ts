@@ -1,9 +1,11 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import type { JobQueue } from '../../ports/job-queue.ts'
+import { spawn } from 'node:child_process'
+import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import type { JobQueue, JobState } from '../../ports/job-queue.ts'
+import { perCall } from './batch-calls.ts'
+import { BatchFolder } from './batch-folder.ts'
+import type { BatchSystem } from './batch-system.ts'
 import type { ProgramResult } from './run-program.ts'
+import { quoteShell } from './shell-words.ts'
 
 /** What every batch system's queue is made with. */
 export interface BatchQueueOptions {
@@ -32,134 +34,108 @@ export interface BatchQueue extends JobQueue {
 }
 
 /** What the call that cancels what is left may take: the run's end waits for it. */
-export const LAST_CALL_MS = 4000
-/** Ids in one call: an argument list has an end. */
-export const IDS_PER_CALL = 500
-const LAST_OUTPUT_BYTES = 4096
-const LAST_OUTPUT_LINES = 10
+const LAST_CALL_MS = 4000
 
-/** What a run has on the disk for its jobs: the script, the names of the workers, their logs. */
-export class BatchFolder {
-  readonly script: string
-  readonly logs: string
-  readonly #folder: string
-  #isWritten = false
-  #submissions = 0
-
-  /** @param name of the folder in the run's folder; its logs begin with it */
-  constructor({ folder }: BatchQueueOptions, name: string) {
-    this.#folder = resolve(folder, name)
-    this.logs = resolve(folder, 'logs')
-    this.script = join(this.#folder, 'worker.sh')
-  }
-
-  /** Whether there is a script, and so may be jobs. */
-  get isWritten(): boolean {
-    return this.#isWritten
-  }
-
-  /** Writes the script, once, for this user alone. */
-  writeScript(text: () => string): void {
-    if (this.#isWritten) return
-    mkdirSync(this.logs, { recursive: true })
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-    // Written anew: the mode is that of a new file alone.
-    rmSync(this.script, { force: true })
-    writeFileSync(this.script, text(), { mode: 0o700 })
-    this.#isWritten = true
-  }
-
-  /**
-   * Writes a line per worker of a submission: the one argument of its jobs. When it is removed, jobs that the system has
-   * taken without saying so end as they begin.
-   */
-  writeNames(workerIds: readonly string[]): { readonly path: string; remove(): void } {
-    const path = join(this.#folder, `workers-${++this.#submissions}`)
-    rmSync(path, { force: true })
-    writeFileSync(path, `${workerIds.join('\n')}\n`, { mode: 0o600 })
-    return { path, remove: () => rmSync(path, { force: true }) }
-  }
+/** The jobs of a run, in a batch system that is asked through its own programs. Nothing is done yet. */
+export function batchQueue(system: BatchSystem, { folder }: BatchQueueOptions): BatchQueue {
+  return new ProgramQueue(system, folder)
 }
 
-/** The end of the script of a worker's job, in which `task` is the number of its line in the file of names, from 1 on. */
-export const workerLines = (task: string, command: readonly string[]): readonly string[] => [
-  'if [ -n "$1" ]; then',
-  '  # Gone: these jobs were taken without an answer in time, and others do their work.',
-  '  [ -r "$1" ] || exit 0',
-  `  BELLIS_WORKER=$(sed -n "${task}p" "$1")`,
-  '  export BELLIS_WORKER',
-  'fi',
-  // Takes the place of the shell: signals reach the worker itself.
-  `exec ${command.map(quoteShell).join(' ')}`,
-  '',
-]
+class ProgramQueue implements BatchQueue {
+  readonly name: string
+  readonly #system: BatchSystem
+  readonly #folder: BatchFolder
 
-/** The last lines of a job's log; empty where it never began, or its node could not write there. */
-export async function lastLinesOf(path: string): Promise<string> {
-  try {
-    await using file = await open(path)
-    const { size } = await file.stat()
-    const from = Math.max(0, size - LAST_OUTPUT_BYTES)
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from)
-    return buffer.toString('utf8', 0, bytesRead).trim().split('\n').slice(-LAST_OUTPUT_LINES).join('\n')
-  } catch {
-    return ''
+  constructor(system: BatchSystem, folder: string) {
+    this.name = system.calls.system
+    this.#system = system
+    this.#folder = new BatchFolder(folder, system.folderName)
   }
-}
 
-/**
- * What a program said of its failure, in one line.
- * @param noise what its lines begin with for no one's use
- */
-export function lastWords({ stdout, stderr, exitCode }: ProgramResult, noise: RegExp): string {
-  const lines = (stderr.trim() || stdout.trim()).split('\n').map((line) => line.replace(noise, '').trim())
-  const text = lines
-    .filter((line) => line !== '')
-    .slice(-3)
-    .join('; ')
-    .slice(0, 1000)
-  return text === '' ? `exit code ${exitCode}` : text
-}
+  commandFor(workers: number): string {
+    this.#writeScript()
+    return [...this.#system.byHand(workers), this.#folder.script].map(quoteShell).join(' ')
+  }
 
-/** What could not be cancelled, with the command for it. */
-export const leftBehind = (reason: string, command: readonly string[], cause: unknown): InfrastructureError =>
-  new InfrastructureError(
-    'QUEUE_UNAVAILABLE',
-    `${reason}; should jobs of this run be left, end them: ${command.map(quoteShell).join(' ')}`,
-    { cause },
-  )
+  #writeScript(): void {
+    this.#folder.writeScript(() => this.#system.scriptText(this.#folder.logs))
+  }
 
-/** A word as a shell reads it. */
-export const quoteShell = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-
-/**
- * Splits the text of an option as a shell would.
- * @param flag for messages: `--slurm`
- * @throws ConfigError `INVALID_CONFIG` for a quote that does not end, and for a line that does
- */
-export function splitWords(text: string, flag: string): string[] {
-  const words: string[] = []
-  let word: string | undefined
-  let quote = ''
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at] as string
-    if (/[\0\r\n]/.test(character)) {
-      throw new ConfigError('INVALID_CONFIG', `The text of ${flag} has a line break; write its options in one line.`)
+  async check(): Promise<void> {
+    const { calls, check } = this.#system
+    let result: ProgramResult
+    try {
+      result = await calls.run(check, calls.submitTimeoutMs)
+    } catch (error) {
+      if (!(error instanceof Error) || !/was not found/.test(error.message)) return
+      throw new ConfigError('JOB_REFUSED', error.message, { cause: error })
     }
-    if (character === '\\' && quote !== "'" && at + 1 < text.length) word = (word ?? '') + text[++at]
-    else if (character === quote) quote = ''
-    else if (quote === '' && (character === '"' || character === "'")) {
-      quote = character
-      word ??= ''
-    } else if (quote === '' && /\s/.test(character)) {
-      if (word !== undefined) words.push(word)
-      word = undefined
-    } else word = (word ?? '') + character
+    if (result.exitCode === 0 || calls.isTemporary(result)) return
+    const said = calls.lastWords(result)
+    throw new ConfigError('JOB_REFUSED', `${this.name} won't take workers with these options: ${said}`)
   }
-  if (quote !== '') {
-    throw new ConfigError('INVALID_CONFIG', `A quote ${quote} in ${flag} does not end: ${text}`)
+
+  async submit(workerIds: readonly string[]): Promise<readonly string[]> {
+    const { calls } = this.#system
+    this.#writeScript()
+    const names = this.#folder.writeNames(workerIds)
+    const [program, ...args] = this.#system.submission(workerIds.length)
+    const command = [program, ...args, this.#folder.script, names.path] as const
+    const result = await calls.run(command, calls.submitTimeoutMs).catch((error: unknown) => {
+      // It may have been taken all the same: without their names these jobs end as they begin.
+      names.remove()
+      throw error
+    })
+    const ids = result.exitCode === 0 ? this.#system.jobIdsIn(result.stdout, workerIds.length) : undefined
+    if (ids !== undefined) return ids
+    names.remove()
+    throw new InfrastructureError(
+      calls.isTemporary(result) ? 'QUEUE_UNAVAILABLE' : 'JOB_REFUSED',
+      `${program} did not take ${workerIds.length} jobs: ${calls.lastWords(result)}`,
+    )
   }
-  if (word !== undefined) words.push(word)
-  return words
+
+  async status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>> {
+    return jobIds.length === 0 ? new Map() : this.#system.status(jobIds)
+  }
+
+  async cancel(jobIds: readonly string[]): Promise<void> {
+    for (const ids of perCall(jobIds)) await this.#system.cancel(ids)
+  }
+
+  logFileOf(jobId: string): string {
+    return this.#folder.logFileOf(jobId)
+  }
+
+  lastOutputOf(jobId: string): Promise<string> {
+    return this.#folder.lastOutputOf(jobId)
+  }
+
+  cancelOnExit(): void {
+    if (this.#folder.isWritten && !this.#system.calls.isEnded) this.#cancelAlone()
+  }
+
+  /** By a process that outlives this one. */
+  #cancelAlone(): void {
+    const [program, ...args] = this.#system.cancelAll
+    spawn(program, args, { detached: true, stdio: 'ignore' })
+      .on('error', () => {})
+      .unref()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { calls, cancelAll } = this.#system
+    if (calls.isEnded) return
+    try {
+      // Also those that were submitted by hand. What runs leaves by itself, or was cancelled by its id.
+      if (this.#folder.isWritten) await this.#system.cancelWaiting(Math.min(LAST_CALL_MS, calls.timeoutMs))
+    } catch (error) {
+      this.#cancelAlone()
+      const command = cancelAll.map(quoteShell).join(' ')
+      const message = `${messageOf(error)}; should jobs of this run be left, end them: ${command}`
+      throw new InfrastructureError('QUEUE_UNAVAILABLE', message, { cause: error })
+    } finally {
+      calls.end()
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import { workerLines } from '../batch-queue.ts'
+import { workerLines } from '../batch-folder.ts'
 
 /** What the script of a worker's job is made of. */
 export interface WorkerScript {
