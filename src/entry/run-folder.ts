@@ -40,6 +40,8 @@ const WORKERS = 'workers.lock'
 const HOLDER = 'holder.json'
 /** Workers of a coordinator that is gone end by themselves sooner. */
 const ORPHANS_MS = 10_000
+/** What SQLite's errors say where the disk is full: the locks are its files. */
+const SQLITE_FULL = 13
 /** How the name of a folder begins that is not whole yet. */
 export const BEING_MADE = '.tmp-'
 let made = 0
@@ -57,11 +59,16 @@ export function holdRunFolder(path: string, document: RunDocument, overwrite = f
     isNew = makeWhole(path, document)
   } catch (error) {
     removeEmpty(madeFolders)
-    throw folderError(path, error)
+    throw folderError(path, 'made', error)
   }
   const release = takeLock(path)
-  awaitOrphans(path, release)
-  if (overwrite) writeWhole(join(path, DOCUMENT), textOf(document))
+  try {
+    awaitOrphans(path)
+    if (overwrite) writeWhole(join(path, DOCUMENT), textOf(document))
+  } catch (error) {
+    release()
+    throw folderError(path, 'written', error)
+  }
   return {
     path,
     isNew,
@@ -104,7 +111,7 @@ function takeLock(path: string): () => void {
     // Whoever merely looks whether the run is on holds it for a moment.
     lock = takeExclusiveLock(join(path, LOCK), 300)
   } catch (error) {
-    throw folderError(path, error)
+    throw folderError(path, 'written', error)
   }
   if (lock === undefined) {
     const holder = readRunHolder(path)
@@ -122,7 +129,12 @@ function takeLock(path: string): () => void {
     since: new Date().toISOString(),
   }
   const file = join(path, HOLDER)
-  writeWhole(file, `${JSON.stringify(holder)}\n`)
+  try {
+    writeWhole(file, `${JSON.stringify(holder)}\n`)
+  } catch (error) {
+    lock[Symbol.dispose]()
+    throw folderError(path, 'written', error)
+  }
   let isHeld = true
   return () => {
     if (!isHeld) return
@@ -133,17 +145,10 @@ function takeLock(path: string): () => void {
 }
 
 /** Workers of a start that was killed may still be at their last block: until they are gone no other worker may touch it. */
-function awaitOrphans(path: string, release: () => void): void {
-  let lock: Disposable | undefined
-  try {
-    lock = takeExclusiveLock(workersLock(path), ORPHANS_MS)
-  } catch (error) {
-    release()
-    throw folderError(path, error)
-  }
+function awaitOrphans(path: string): void {
+  const lock = takeExclusiveLock(workersLock(path), ORPHANS_MS)
   lock?.[Symbol.dispose]()
   if (lock !== undefined) return
-  release()
   throw new ConfigError(
     'RUN_LOCKED',
     `Workers of an earlier start of this run do not end; end them (ps shows them as worker-process), then start again.`,
@@ -200,14 +205,20 @@ function makeWithParents(path: string, made: string[]): void {
   }
 }
 
-function folderError(path: string, error: unknown): Error {
+/** @param action what could not be done: where the folder is there already, so may a record be that is worth to be continued */
+function folderError(path: string, action: 'made' | 'written', error: unknown): Error {
   if (error instanceof ConfigError) return error
-  const { code } = error as NodeJS.ErrnoException
-  const what = `The run's folder ${path} can't be made: `
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    const hint = 'the disk is full; free some space, or choose another place with --run-dir.'
+  const { code, errcode } = error as NodeJS.ErrnoException & { readonly errcode?: number }
+  const what = `The run's folder ${path} can't be ${action}: `
+  const [elsewhere, continues] = [
+    'choose another place with --run-dir',
+    'what was recorded is safe, and the same command continues',
+  ]
+  if (code === 'ENOSPC' || code === 'EDQUOT' || errcode === SQLITE_FULL) {
+    const hint = `the disk is full; free some space${action === 'made' ? `, or ${elsewhere}` : `: ${continues}`}.`
     return new InfrastructureError('DISK_FULL', `${what}${hint}`, { cause: error })
   }
   const reason = code === 'EROFS' ? 'the file system is read-only' : messageOf(error)
-  return new ConfigError('READ_ONLY', `${what}${reason}; choose another place with --run-dir.`, { cause: error })
+  const hint = action === 'made' ? elsewhere : `make it writable: ${continues}`
+  return new ConfigError('READ_ONLY', `${what}${reason}; ${hint}.`, { cause: error })
 }

@@ -41,7 +41,8 @@ export function smallDiskOrSkip(t: TestContext, parent: string, size: string): S
   return {
     path,
     remount: (options) => mount('-o', `remount,${options}`, path),
-    [Symbol.dispose]: () => void execFileSync('umount', [path]),
+    // At once, also where a test that failed has left somebody in it.
+    [Symbol.dispose]: () => void execFileSync('umount', ['-l', path]),
   }
 }
 
