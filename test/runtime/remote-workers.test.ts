@@ -1,64 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { z } from 'zod'
-import { defineTask } from '../../src/runtime/define-task.ts'
-import { planPipeline } from '../../src/runtime/plan-pipeline.ts'
-import { EventStream, type RunEvent } from '../../src/runtime/run-events.ts'
-import { type RunPipelineOptions, runPipeline } from '../../src/runtime/run-pipeline.ts'
-import { noArrays } from '../support/inline-run.ts'
-import { FakeNetwork, ManualClock, ManualWorker, settle } from './fake-network.ts'
-
-const box = (offset: number, length: number) => ({ offset: [offset], shape: [length] })
-const task = defineTask({
-  name: 'line',
-  config: z.object({ blocks: z.number() }),
-  plan: ({ blocks }) => ({
-    totalRoi: box(0, blocks),
-    readRoi: box(0, 1),
-    writeRoi: box(0, 1),
-    readWriteConflict: false,
-  }),
-  setup: () => () => {},
-})
+import { ManualWorker, settle } from './fake-network.ts'
+import { eventsOf, line, startManual } from './manual-run.ts'
 
 /** A run without workers of its own, in a test's time. */
-async function startRemote(blocks: number, options: Partial<RunPipelineOptions> = {}) {
-  const network = new FakeNetwork()
-  const clock = new ManualClock()
-  const events = new EventStream()
-  const seen: RunEvent[] = []
-  events.listen((event) => seen.push(event))
-  const pipeline = await planPipeline([task({ blocks })], { arrays: noArrays })
-  const result = runPipeline(pipeline, {
-    workers: 1,
-    clock,
-    events,
-    launcherOf: () => undefined,
-    listener: network,
-    ...options,
-  })
-  await settle()
-  const join = async (more: ConstructorParameters<typeof ManualWorker>[1] = {}) => {
-    const worker = new ManualWorker(network, more)
-    await settle()
-    return worker
-  }
-  /** Does all that is left, so that the run ends. */
+async function startRemote(blocks: number, options: Parameters<typeof startManual>[1] = {}) {
+  const run = await startManual([line({ blocks })], options)
+  /** Has a worker do all that is left, so that the run ends. */
   const finishAll = async (worker: ManualWorker) => {
-    for (let lease = worker.unfinished; lease !== undefined; lease = worker.unfinished) {
-      worker.finish(lease)
-      await settle()
-    }
-    worker.send({ type: 'goodbye' })
-    worker.channel.close()
-    await settle()
-    return result
+    await worker.finishAll()
+    return run.result
   }
-  return { network, clock, seen, result, join, finishAll }
+  return { ...run, finishAll }
 }
 
-const eventsOf = <Type extends RunEvent['type']>(seen: readonly RunEvent[], type: Type) =>
-  seen.filter((event) => event.type === type) as Extract<RunEvent, { type: Type }>[]
+const box = (offset: number) => ({ offset: [offset], shape: [1] })
 
 describe('workers that come by themselves', () => {
   it('do a run that has none of its own, and leave when it is over', async () => {
@@ -79,7 +35,7 @@ describe('workers that come by themselves', () => {
     const knowing = new ManualWorker(network)
     await settle()
     const [block] = asking.last('lease').blocks
-    const rois = { read: box(block as number, 1), write: box(block as number, 1) }
+    const rois = { read: box(block as number), write: box(block as number) }
     assert.deepEqual(asking.last('lease').rois, [rois])
     assert.equal(knowing.last('lease').rois, undefined)
   })
@@ -97,9 +53,7 @@ describe('workers that come by themselves', () => {
     const [block] = leaving.last('lease').blocks
     leaving.send({ type: 'task-ready', taskId: 'line' })
     leaving.send({ type: 'outcomes', lease: leaving.last('lease').lease, outcomes: [{ status: 'returned' }] })
-    leaving.send({ type: 'goodbye' })
-    leaving.channel.close()
-    await settle()
+    await leaving.leave()
     const result = await finishAll(await join())
     assert.ok(result.ok)
     assert.deepEqual(eventsOf(seen, 'block-retried'), [])
@@ -153,8 +107,7 @@ describe('workers that come by themselves', () => {
       eventsOf(seen, 'worker-died').map(({ workerId }) => workerId),
       ['w2'],
     )
-    alive.send({ type: 'goodbye' })
-    alive.channel.close()
+    await alive.leave()
     assert.ok((await finishAll(busy)).ok)
   })
 })
@@ -258,9 +211,7 @@ describe('a worker whose link broke', () => {
     assert.equal(eventsOf(seen, 'blocks-done').length, counted)
     assert.equal(late.all('lease').length, 0, 'nothing new before it has dropped the old')
     late.send({ type: 'dropped', lease: lease.lease })
-    late.send({ type: 'goodbye' })
-    late.channel.close()
-    await settle()
+    await late.leave()
     const result = await finishAll(other)
     assert.ok(result.ok)
     assert.equal(eventsOf(seen, 'blocks-done').flatMap(({ indices }) => indices).length, 3)
@@ -271,8 +222,7 @@ describe('a worker whose link broke', () => {
     const one = await join()
     const thief = await join({ worker: one.last('welcome').workerId, session: 'guessed', leases: [] })
     assert.notEqual(thief.last('welcome').workerId, one.last('welcome').workerId)
-    thief.send({ type: 'goodbye' })
-    thief.channel.close()
+    await thief.leave()
     one.send({ type: 'heartbeat' })
     await settle()
     assert.equal(one.all('heartbeat').length, 1)
@@ -304,8 +254,7 @@ describe('a worker whose link broke', () => {
     await settle()
     const back = await join({ worker: workerId, session, leases: [] })
     assert.equal(back.all('drain').length, 1)
-    back.send({ type: 'goodbye' })
-    back.channel.close()
+    await back.leave()
     assert.ok((await result).ok)
     assert.equal(clock.now(), 0)
   })
@@ -344,9 +293,7 @@ describe('a block that takes too long at a worker that the run did not start', (
     assert.equal(frozen.all('lease').length, 1)
     frozen.send({ type: 'dropped', lease: lease.lease })
     await settle()
-    frozen.send({ type: 'goodbye' })
-    frozen.channel.close()
-    await settle()
+    await frozen.leave()
     assert.ok((await finishAll(other)).ok)
     assert.equal(done().length, 3)
   })
@@ -364,8 +311,7 @@ describe('a worker that is not getting on', () => {
     }
     assert.equal(slow.all('revoked').length, 1)
     assert.equal(eventsOf(seen, 'block-retried')[0]?.error.code, 'BLOCK_TIMEOUT')
-    slow.send({ type: 'goodbye' })
-    slow.channel.close()
+    await slow.leave()
     assert.ok((await finishAll(await join())).ok)
   })
 })
@@ -385,8 +331,7 @@ describe('setting a task up', () => {
       slow.send({ type: 'heartbeat' })
       await clock.pass(2)
       assert.equal(slow.all('revoked').length, 1)
-      slow.send({ type: 'goodbye' })
-      slow.channel.close()
+      await slow.leave()
       assert.ok((await finishAll(await join())).ok)
       assert.deepEqual(eventsOf(seen, 'block-retried'), [])
     })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { takeExclusiveLock } from '../../src/adapters/sqlite/file-lock.ts'
@@ -9,8 +9,9 @@ import { isBitSet } from '../../src/core/scheduling/bitmap.ts'
 import { workersLock } from '../../src/entry/run-folder.ts'
 import { readRunState } from '../../src/entry/run-state.ts'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
-import { bellis, hashVoxels, type RunningCommand, runNode, temporaryFolder } from '../support/command-line.ts'
+import { hashVoxels, type RunningCommand, runNode, temporaryFolder } from '../support/command-line.ts'
 import { type MongodbServer, ownMongodbOrSkip } from '../support/mongodb.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 import { until } from './processes.ts'
 
 /** Kills of each test. More of them by hand: BELLIS_TEST_KILLS=500. */
@@ -22,19 +23,8 @@ const WORKERS = 2
  */
 const ON_ITS_WAY_MS = 2500
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
-const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
-
-const shared = temporaryFolder()
-process.on('exit', () => shared[Symbol.dispose]())
-const input = join(shared.path, 'sample.hdf/volumes/raw')
+const input = sampleForAll()
 const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
-
-before(async () => {
-  const size = ['--size', '32,192,192', '--seed', '7']
-  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
-  assert.equal(code, 0, stderr)
-})
 
 /** Numbers from 0 to 1 that are the same in every run of the test. */
 function randomNumbers(seed: number): () => number {

@@ -4,36 +4,41 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RunEvent } from '../../src/runtime/run-events.ts'
 import type { RunResult } from '../../src/runtime/run-pipeline.ts'
-import type { Cluster } from '../support/cluster.ts'
-import { type RunningCommand, runNode } from '../support/command-line.ts'
+import { type CommandOptions, runNode } from '../support/command-line.ts'
 import { until } from './processes.ts'
 
 /** What was seen of a run. */
 export interface Driven {
+  readonly code: number | string | null
   readonly stderr: string
   readonly events: readonly RunEvent[]
+  /** Whether it printed a result, however the run ended. */
+  readonly hasResult: boolean
+  /** @throws AssertionError where there is none */
   readonly result: RunResult
 }
 
-/** Runs a task of the folder beside this, in a process of its own, with two jobs unless `options` say something else. */
+/** Runs a task of the folder beside this, in a process of its own, with two workers unless `options` say something else. */
 export async function drive(
-  cluster: Cluster,
   task: string,
   config: { readonly folder: string } & Readonly<Record<string, unknown>>,
   options: object,
-  meanwhile?: (running: RunningCommand) => Promise<void>,
+  more: Omit<CommandOptions, 'cwd'> = {},
 ): Promise<Driven> {
   const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
   const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
-  const more = meanwhile === undefined ? {} : { meanwhile }
-  const { stdout, stderr } = await runNode([program, call], { cwd: config.folder, env: cluster.env, ...more })
+  const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
   const documents = documentsIn(stdout)
   const result = documents.find((document) => (document as { type: string }).type === 'result')
-  assert.ok(result, stderr)
   return {
+    code,
     stderr,
     events: documents.filter((document) => document !== result) as RunEvent[],
-    result: result as RunResult,
+    hasResult: result !== undefined,
+    get result() {
+      assert.ok(result, stderr)
+      return result as RunResult
+    },
   }
 }
 
@@ -46,20 +51,29 @@ const documentsIn = (stdout: string): unknown[] =>
 export const eventsOf = <Type extends RunEvent['type']>({ events }: Pick<Driven, 'events'>, type: Type) =>
   events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
 
-/** Waits until something that is asked for is so. */
+/** Waits until something that is asked for is so; where asking failed, it is asked again. */
 export async function untilAsync<Value>(what: string, look: () => Promise<Value | false>): Promise<Value> {
   let seen: Value | false = false
+  let failure: unknown
   let looking = false
-  return until(what, () => {
-    if (!looking && seen === false) {
-      looking = true
-      void look().then((value) => {
-        seen = value
-        looking = false
-      })
+  const lookOnce = async () => {
+    looking = true
+    try {
+      seen = await look()
+      failure = undefined
+    } catch (error) {
+      failure = error
     }
-    return seen === false ? undefined : seen
-  })
+    looking = false
+  }
+  try {
+    return await until(what, () => {
+      if (!looking && seen === false) void lookOnce()
+      return seen === false ? undefined : seen
+    })
+  } catch (error) {
+    throw failure === undefined ? error : new Error((error as Error).message, { cause: failure })
+  }
 }
 
 /** The text of all logs of the one run in a folder. */

@@ -1,69 +1,21 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { RunEvent } from '../../src/runtime/run-events.ts'
-import type { RunResult } from '../../src/runtime/run-pipeline.ts'
-import {
-  bellis,
-  type CommandOptions,
-  hashVoxels,
-  type RunningCommand,
-  runNode,
-  temporaryFolder,
-} from '../support/command-line.ts'
+import { describe, it } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { bellis, hashVoxels, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
+import { type Driven, drive, eventsOf } from './drive.ts'
 import { chunksIn, contentsOf } from './folders.ts'
 import { childrenOf, cpuSecondsOf, stillRunning, until } from './processes.ts'
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
-const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
-
-const shared = temporaryFolder()
-after(() => shared[Symbol.dispose]())
-const raw = join(shared.path, 'sample.hdf/volumes/raw')
-
-before(async () => {
-  const size = ['--size', '32,192,192', '--seed', '7']
-  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
-  assert.equal(code, 0, stderr)
-})
+const raw = sampleForAll()
 
 /** Smooths the sample in 256 blocks: one chunk each, some milliseconds. */
 const smoothTo = (output: string, ...more: string[]) => {
   const blocks = ['--sigma', '2', '--block-write', '8,24,24', '--workers', '2', '--max-retries', '50']
   return ['smooth', raw, output, ...blocks, ...more]
 }
-
-interface Driven {
-  readonly code: number | string | null
-  readonly stderr: string
-  readonly events: readonly RunEvent[]
-  readonly result: RunResult
-}
-
-type DriveOptions = Omit<CommandOptions, 'cwd'>
-
-/** Runs a task of the folder beside this in a process of its own. */
-async function drive(
-  task: string,
-  config: { readonly folder: string } & Readonly<Record<string, unknown>>,
-  options: object,
-  more: DriveOptions = {},
-): Promise<Driven> {
-  const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
-  const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
-  const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
-  const documents = stdout
-    .split('\n')
-    .filter((line) => line.endsWith('}'))
-    .map((line) => JSON.parse(line))
-  const result = documents.find((document) => document.type === 'result')
-  return { code, stderr, events: documents.filter((document) => document !== result), result }
-}
-
-const eventsOf = <Type extends RunEvent['type']>(driven: Driven, type: Type) =>
-  driven.events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
 
 const marks = (folder: string, what: string): number[] =>
   readdirSync(folder)
@@ -267,7 +219,7 @@ describe('a coordinator', () => {
       }
       const { code } = await drive('misbehave.ts', { folder: folder.path, blocks: 4, how }, {}, { meanwhile })
       assert.deepEqual([code, workers.length], ['SIGKILL', 2])
-      await until('no worker is left', () => stillRunning(workers).length === 0, 10_000)
+      await until('no worker is left', () => stillRunning(workers).length === 0)
     })
   }
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { after, before, describe, it, type TestContext } from 'node:test'
+import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Invitation, type RunEvent, startRun } from 'bellis'
 import { smooth } from 'bellis/tasks'
@@ -18,22 +18,12 @@ import {
   runProgram,
   temporaryFolder,
 } from '../support/command-line.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 import { all, ran, sorted, startCount } from './count-run.ts'
 import { endedRun } from './ended-runs.ts'
 import { until } from './processes.ts'
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
-const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
-
-const shared = temporaryFolder()
-after(() => shared[Symbol.dispose]())
-const raw = join(shared.path, 'sample.hdf/volumes/raw')
-
-before(async () => {
-  const size = ['--size', '32,192,192', '--seed', '7']
-  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
-  assert.equal(code, 0, stderr)
-})
+const raw = sampleForAll()
 
 describe('five hundred workers', () => {
   it('that come at once all get in, and do every block once', async () => {
@@ -140,13 +130,13 @@ class Stranger {
   }
 
   async hears(text: string): Promise<this> {
-    await until(`a stranger hears ${text}: ${this.received}`, () => this.received.includes(text), 10_000)
+    await until(`a stranger hears ${text}: ${this.received}`, () => this.received.includes(text))
     return this
   }
 
   async isSentAway(code: string): Promise<void> {
     await this.hears(`"code":"${code}"`)
-    await until('a stranger is cut off', () => this.socket.destroyed, 10_000)
+    await until('a stranger is cut off', () => this.socket.destroyed)
   }
 }
 

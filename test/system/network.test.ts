@@ -1,28 +1,19 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parseContext, showContext } from '../../src/adapters/tcp/context.ts'
 import { bellis, hashVoxels, type RunningCommand, runLine, temporaryFolder } from '../support/command-line.ts'
 import { cuttingProxy } from '../support/cutting-proxy.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 import { all, ran, sorted, startCount } from './count-run.ts'
 import { chunksIn } from './folders.ts'
 import { until } from './processes.ts'
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
-const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
 const BLOCKS = 1152
 
-const shared = temporaryFolder()
-after(() => shared[Symbol.dispose]())
-const raw = join(shared.path, 'sample.hdf/volumes/raw')
-
-before(async () => {
-  const size = ['--size', '32,192,192', '--seed', '7']
-  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
-  assert.equal(code, 0, stderr)
-})
+const raw = sampleForAll()
 
 /** Smooths the sample in many small blocks. */
 const smoothTo = (output: string, ...more: string[]) => [

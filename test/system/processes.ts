@@ -35,7 +35,7 @@ export function cpuSecondsOf(pid: number): number {
 }
 
 /** Waits until something is so. @returns what `look` gave: anything but false and undefined */
-export async function until<T>(what: string, look: () => T | false | undefined, deadlineMs = 30_000): Promise<T> {
+export async function until<T>(what: string, look: () => T | false | undefined, deadlineMs = 120_000): Promise<T> {
   const deadline = performance.now() + deadlineMs
   for (;;) {
     const seen = look()

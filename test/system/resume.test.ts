@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict'
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { bellis, type CommandResult, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
+import type { Driven } from './drive.ts'
 import { chunksIn, smallDiskOrSkip } from './folders.ts'
 import { until } from './processes.ts'
-import { drive, type Ended, firstTask, ran, runsIn, upTo } from './recorded-runs.ts'
+import { drive, firstTask, ran, runsIn, upTo } from './recorded-runs.ts'
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
-const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
-
-const shared = temporaryFolder()
-process.on('exit', () => shared[Symbol.dispose]())
-const raw = join(shared.path, 'sample.hdf/volumes/raw')
-
-before(async () => {
-  const size = ['--size', '32,192,192', '--seed', '7']
-  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
-  assert.equal(code, 0, stderr)
-})
+const raw = sampleForAll()
 
 /** 512 blocks, a millisecond or more each. */
 const smoothArguments = (output: string, ...more: string[]) => [
@@ -194,7 +185,7 @@ describe('a record that is not of what is there', () => {
     assert.equal((await drive(config, {}, { task: 'width.ts' })).code, 0)
     writeFileSync(join(path, 'width'), '2')
     const changed = await drive(config, {}, { task: 'width.ts' })
-    assert.equal(changed.result, undefined)
+    assert.equal(changed.hasResult, false)
     assert.match(changed.stderr, /task "width" was recorded with .*writeRoi.*--overwrite to start again/)
     writeFileSync(join(path, 'width'), '1')
     assert.equal(firstTask(await drive(config, {}, { task: 'width.ts' })).skipped, 6)
@@ -259,7 +250,7 @@ describe('two coordinators of one run', () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 8, waits: 0 }
-    let refused: Ended | undefined
+    let refused: Driven | undefined
     let holder = 0
     const first = await drive(
       config,
@@ -275,7 +266,7 @@ describe('two coordinators of one run', () => {
     )
     assert.equal(first.code, 0, first.stderr)
     assert.equal(firstTask(first).completed, 8)
-    assert.equal(refused?.result, undefined)
+    assert.equal(refused?.hasResult, false)
     assert.match(
       refused?.stderr ?? '',
       new RegExp(`This run is on already by process ${holder} of \\S+ on \\S+, since`),

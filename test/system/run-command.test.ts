@@ -1,24 +1,13 @@
 import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
-
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
-const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url))
-const shared = temporaryFolder()
-after(() => shared[Symbol.dispose]())
-const raw = join(shared.path, 'sample.hdf/volumes/raw')
-
-before(async () => {
-  const { code, stderr } = await bellis(['sample', 'sample.hdf', '--size', '32,192,192', '--seed', '7', '--quiet'], {
-    cwd: shared.path,
-  })
-  assert.equal(code, 0, stderr)
-})
+const raw = sampleForAll()
 
 /** A folder outside of any package, with modules in it. */
 function folderWith(files: Readonly<Record<string, string>>): ReturnType<typeof temporaryFolder> {

@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { type SgeCluster, sgeOrSkip } from '../support/sge.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 import { drive, eventsOf, logsIn, untilAsync } from './drive.ts'
 import { until } from './processes.ts'
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
-const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
-
-const shared = temporaryFolder()
-after(() => shared[Symbol.dispose]())
-
-before(async () => {
-  const size = ['--size', '32,192,192', '--seed', '7']
-  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
-  assert.equal(code, 0, stderr)
-})
+const raw = sampleForAll()
 
 const smooth = (...more: string[]) => [
-  ...['smooth', join(shared.path, 'sample.hdf/volumes/raw'), 'out.zarr/s', '--sigma', '2', '--block-write', '8,24,24'],
+  ...['smooth', raw, 'out.zarr/s', '--sigma', '2', '--block-write', '8,24,24'],
   ...['--pool', 'sge', '--workers', '2', ...more],
 ]
 
@@ -58,7 +49,7 @@ describe('a run on SGE', () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 100, ms: 100 }
     const options = { pool: 'sge', workers: 1, maxRetries: 0, sge: '-l h_rt=64' }
-    const driven = await drive(sge, 'steady.ts', config, options)
+    const driven = await drive('steady.ts', config, options, { env: sge.env })
     assert.equal(driven.result.ok, true, driven.stderr)
     assert.deepEqual([eventsOf(driven, 'block-retried'), eventsOf(driven, 'worker-died')], [[], []])
     assert.ok(eventsOf(driven, 'worker-started').length >= 2)
@@ -70,7 +61,7 @@ describe('a run on SGE', () => {
     if (sge === undefined) return
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 3, how: 'wait-for-go', at: [0] }
-    const driven = await drive(sge, 'misbehave.ts', config, { pool: 'sge', workers: 1 }, async () => {
+    const meanwhile = async () => {
       await until('block 0 has begun', () => existsSync(join(folder.path, 'begun-0')))
       const [run] = readdirSync(join(folder.path, '.bellis'))
       const runFolder = join(folder.path, '.bellis', run as string)
@@ -89,7 +80,9 @@ describe('a run on SGE', () => {
       await sge.run('qdel', 'bellis-misbehave*')
       await noJobsLeft(sge)
       writeFileSync(join(folder.path, 'go-0'), '')
-    })
+    }
+    const options = { pool: 'sge', workers: 1 }
+    const driven = await drive('misbehave.ts', config, options, { env: sge.env, meanwhile })
     assert.equal(driven.result.ok, true, driven.stderr)
     const [retried, ...more] = eventsOf(driven, 'block-retried')
     assert.deepEqual([retried?.index, retried?.error.code, more.length], [0, 'WORKER_DIED', 0])
@@ -101,17 +94,17 @@ describe('a run on SGE', () => {
     if (sge === undefined) return
     using folder = temporaryFolder()
     const args = smooth('--sigma', '60', '--workers', String(sge.slots + 2))
+    const waiting = /SGE: 8 of 10 jobs run; the others wait: .*full/
     const { code, stderr } = await bellis(args, {
       cwd: folder.path,
       env: sge.env,
       ownGroup: true,
       meanwhile: async ({ pid, output }) => {
-        await until('it says why', () => output.stderr.includes('the others wait'))
+        await until('it says why', () => waiting.test(output.stderr))
         process.kill(-pid, 'SIGINT')
       },
     })
     assert.equal(code, 130, stderr)
-    assert.match(stderr, /SGE: 8 of 10 jobs run; the others wait: .*full/)
     await noJobsLeft(sge)
   })
 

@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
-import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { describe, it } from 'node:test'
+import { bellis, type CommandOptions, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { type SlurmCluster, slurmOrSkip } from '../support/slurm.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 import { drive, eventsOf, logsIn, untilAsync } from './drive.ts'
 import { stillRunning, until } from './processes.ts'
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels.
-const SMOOTHED = '127f6960c451b1fda2914cc9ccab5f16699f354d26a8b2b2e7456bf8bcedffca'
-
-const shared = temporaryFolder()
-after(() => shared[Symbol.dispose]())
-
-before(async () => {
-  const size = ['--size', '32,192,192', '--seed', '7']
-  const { code, stderr } = await bellis(['sample', 'sample.hdf', ...size, '--quiet'], { cwd: shared.path })
-  assert.equal(code, 0, stderr)
-})
+const raw = sampleForAll()
 
 const smooth = (...more: string[]) => [
-  ...['smooth', join(shared.path, 'sample.hdf/volumes/raw'), 'out.zarr/s', '--sigma', '2', '--block-write', '8,24,24'],
+  ...['smooth', raw, 'out.zarr/s', '--sigma', '2', '--block-write', '8,24,24'],
   ...['--pool', 'slurm', '--workers', '2', ...more],
 ]
 
@@ -36,8 +27,8 @@ const driveSlurm = (
   task: string,
   config: { readonly folder: string } & Readonly<Record<string, unknown>>,
   options: object,
-  meanwhile?: Parameters<typeof drive>[4],
-) => drive(slurm, task, config, { pool: 'slurm', ...options }, meanwhile)
+  meanwhile: CommandOptions['meanwhile'] = () => {},
+) => drive(task, config, { pool: 'slurm', ...options }, { env: slurm.env, meanwhile })
 
 const noJobsLeft = (slurm: SlurmCluster) => untilAsync('no job is left', async () => (await jobsOf(slurm)).length === 0)
 
@@ -151,7 +142,7 @@ describe('a run on SLURM', () => {
     const [task] = driven.result.tasks
     assert.deepEqual([task?.completed, task?.failed, task?.failures[0]?.error.code], [2, 1, 'BLOCK_TIMEOUT'])
     const pid = Number(readFileSync(join(folder.path, 'begun-1'), 'utf8'))
-    await until('it is gone', () => stillRunning([pid]).length === 0, 5000)
+    await until('it is gone', () => stillRunning([pid]).length === 0)
     await noJobsLeft(slurm)
   })
 

@@ -1,18 +1,14 @@
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { defineTask, roi, z } from 'bellis'
+import { defineTask, z } from 'bellis'
+import { row } from './row.ts'
 
 /** Blocks that each leave a file, and are done where it is. */
 export default defineTask({
   name: 'checks',
   module: import.meta.url,
   config: z.object({ folder: z.string(), blocks: z.number().int().positive() }),
-  plan: ({ blocks }) => ({
-    totalRoi: roi([0], [blocks]),
-    readRoi: roi([0], [1]),
-    writeRoi: roi([0], [1]),
-    readWriteConflict: false,
-  }),
+  plan: ({ blocks }) => row(blocks),
   setup:
     ({ folder }) =>
     ({ index }) => {

@@ -1,7 +1,8 @@
 import { appendFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { defineTask, roi, z } from 'bellis'
+import { defineTask, z } from 'bellis'
+import { row } from './row.ts'
 
 /** Blocks that each add a line to the file `ran`: their index and the number of their process. */
 export default defineTask({
@@ -15,12 +16,7 @@ export default defineTask({
     /** A block that says in `begun` that it has begun, and goes on when there is a file `go`. */
     waits: z.number().int().optional(),
   }),
-  plan: ({ blocks }) => ({
-    totalRoi: roi([0], [blocks]),
-    readRoi: roi([0], [1]),
-    writeRoi: roi([0], [1]),
-    readWriteConflict: false,
-  }),
+  plan: ({ blocks }) => row(blocks),
   setup:
     ({ folder, ms, waits }) =>
     async ({ index }) => {

@@ -1,18 +1,14 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { defineTask, roi, z } from 'bellis'
+import { defineTask, z } from 'bellis'
+import { row } from './row.ts'
 
 /** Blocks that each add their index to the file `ran`, but for those that the file `bug` names: they fail. */
 export default defineTask({
   name: 'has-bug',
   module: import.meta.url,
   config: z.object({ folder: z.string(), blocks: z.number().int().positive() }),
-  plan: ({ blocks }) => ({
-    totalRoi: roi([0], [blocks]),
-    readRoi: roi([0], [1]),
-    writeRoi: roi([0], [1]),
-    readWriteConflict: false,
-  }),
+  plan: ({ blocks }) => row(blocks),
   setup:
     ({ folder }) =>
     ({ index }) => {

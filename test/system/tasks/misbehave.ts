@@ -1,7 +1,8 @@
 import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { defineTask, roi, z } from 'bellis'
+import { defineTask, z } from 'bellis'
+import { row } from './row.ts'
 
 /** What each block leaves in the folder: a file with the number of its process. */
 function mark(folder: string, what: string, index: number): void {
@@ -28,12 +29,7 @@ export default defineTask({
       'leave-a-timer',
     ]),
   }),
-  plan: ({ blocks }) => ({
-    totalRoi: roi([0], [blocks]),
-    readRoi: roi([0], [1]),
-    writeRoi: roi([0], [1]),
-    readWriteConflict: false,
-  }),
+  plan: ({ blocks }) => row(blocks),
   setup({ folder, at, how }) {
     if (how === 'setup-throws') throw new Error('the model has 3 layers, not 4')
     if (how === 'setup-hangs') for (;;);
