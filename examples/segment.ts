@@ -1,6 +1,6 @@
 // $ bellis run examples/segment.ts --input sample.hdf/volumes/raw --output out.zarr/volumes/inside --resources cpu=4,gpu=2
-// A task of which each worker needs a GPU and two processors: with two GPUs in the run, two workers are at it at most. What stands
-// for the network here needs none: what is as dark as a membrane is outside of all cells.
+// A task of which each worker needs a GPU and two processors: with two GPUs in the run, two workers are at it at most, each with
+// its own. What stands for the network here needs none: what is as dark as a membrane is outside of all cells.
 import { defineTask, roi, z } from 'bellis'
 
 const SIDE = 64
@@ -22,11 +22,11 @@ export default defineTask({
     const blocks = { totalRoi: raw.roi, readRoi: block, writeRoi: block, fit: 'shrink' } as const
     return { ...blocks, readWriteConflict: false, writes: [inside] }
   },
-  async setup(config, { arrays, workerId }) {
+  async setup(config, { arrays, workerId, resources }) {
     const raw = await arrays.open(config.input)
     const inside = await arrays.open(config.output, { mode: 'r+' })
     const infer = loadNetwork()
-    console.log(`${workerId} has loaded its network`) // what a worker prints goes to its log
+    console.log(`${workerId} has its network on GPU ${resources.gpu?.[0]}`) // what a worker prints goes to its log
     return async ({ readRoi, writeRoi }, { signal }) => {
       const { data } = await raw.read(readRoi, { signal })
       await inside.write(writeRoi, infer(data as Uint8Array))
@@ -34,7 +34,7 @@ export default defineTask({
   },
 })
 
-/** What would load weights onto the GPU. */
+/** What would load weights onto the GPU: CUDA sees no other, so to it that is GPU 0. */
 function loadNetwork(): (voxels: Uint8Array) => Uint8Array {
   return (voxels) => voxels.map((value) => Number(value > 90))
 }

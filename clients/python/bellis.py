@@ -149,6 +149,8 @@ class Block:
         self.unit: str = task.get("unit", "nm")
         #: The folder that relative paths of `config` start from.
         self.folder: str = task.get("folder") or os.getcwd()
+        #: Which GPUs (and other counted things that the task requires) are this program's alone: {"gpu": [3]}.
+        self.resources: Dict[str, List[int]] = task.get("resources") or {}
         self._lease = lease
         self._error: Optional[Dict[str, str]] = None
         self._returned = False

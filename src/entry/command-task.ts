@@ -10,6 +10,7 @@ import {
   type TaskOptions,
   taskDefinition,
 } from '../runtime/define-task.ts'
+import { visibleDevices } from './visible-devices.ts'
 
 /** A task as for `defineTask`, with a program in place of `setup`. */
 export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<TaskOptions<Schema>, 'setup'> {
@@ -35,12 +36,12 @@ async function setUpProgram(
   command: readonly string[],
   env: Readonly<Record<string, string>> | undefined,
   config: unknown,
-  { taskId, workerId, unit, signal: over }: SetupContext,
+  { taskId, workerId, unit, resources, signal: over }: SetupContext,
 ): Promise<ProcessBlock> {
-  const task = { id: taskId, config, unit, folder: process.cwd() }
+  const task = { id: taskId, config, unit, resources, folder: process.cwd() }
   const programs = new Set<Program>()
   const start = async () => {
-    const program = startProgram({ command, task, workerId, ...(env === undefined ? {} : { env }) })
+    const program = startProgram({ command, task, workerId, env: { ...visibleDevices(resources), ...env } })
     programs.add(program)
     await program.ready
     return program

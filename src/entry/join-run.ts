@@ -3,7 +3,7 @@ import { stdioChannel } from '../adapters/tcp/stdio-channel.ts'
 import { BlockError } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/placement.ts'
 import { STDIO_CONTEXT, type WireTask } from '../core/protocol/messages.ts'
-import type { TaskBlock } from '../runtime/define-task.ts'
+import type { SetupContext, TaskBlock } from '../runtime/define-task.ts'
 import { type LoadedTask, RETURNED, runWorker, type WorkerEnd } from '../runtime/worker-loop.ts'
 import { breathe, systemClock } from './clock.ts'
 import { runNetworkWorker } from './network-worker.ts'
@@ -21,6 +21,8 @@ export interface JoinedBlock<Config = Readonly<Record<string, unknown>>> extends
   readonly unit: WorldUnit
   /** Where the run was started: what relative paths in `config` start from. */
   readonly folder: string
+  /** As `setup` gets it: which GPUs are this program's alone. */
+  readonly resources: SetupContext['resources']
   /** Aborted when the block was given to others, because its time was up, or the run was stopped at once: give up then. */
   readonly signal: AbortSignal
   /** This try has failed, and why: a text or an error. The loop goes on to the next block. */
@@ -144,7 +146,12 @@ class BlockLoop<Config> {
     return this.#running !== undefined
   }
 
-  readonly loadTask = async ({ config, unit, folder = process.cwd() }: WireTask): Promise<LoadedTask> => ({
+  readonly loadTask = async ({
+    config,
+    unit,
+    folder = process.cwd(),
+    resources = {},
+  }: WireTask): Promise<LoadedTask> => ({
     process: (block, { signal }) => {
       const { promise, resolve, reject } = Promise.withResolvers<typeof RETURNED | undefined>()
       let failure: Error | undefined
@@ -152,7 +159,7 @@ class BlockLoop<Config> {
         failure = why instanceof Error ? why : new BlockError('BLOCK_FAILED', String(why))
       }
       this.#offer = {
-        block: { ...block, config: config as Config, unit, folder, signal, fail },
+        block: { ...block, config: config as Config, unit, folder, resources, signal, fail },
         failure: () => failure,
         resolve,
         reject,

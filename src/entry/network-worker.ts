@@ -10,6 +10,7 @@ import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { offerOwnPackage } from './own-package.ts'
 import { type UserCodeWatch, watchedTask } from './user-code.ts'
+import { visibleDevices } from './visible-devices.ts'
 
 /** How long a worker tries to reach its coordinator. */
 export const RECONNECT_MS = 300_000
@@ -68,7 +69,7 @@ export async function runNetworkWorker(
 export const moduleName = (url: string): string =>
   url.startsWith(OWN_FOLDER) ? `${OWN_SCHEME}${url.slice(OWN_FOLDER.length).replace(/\.[jt]s$/, '')}` : url
 
-/** Imports a task's module here and sets it up. */
+/** Imports a task's module here and sets it up; what this worker's process, or thread, starts sees its GPUs alone. */
 export async function loadTask(
   task: WireTask,
   workerId: string,
@@ -77,6 +78,7 @@ export async function loadTask(
 ): Promise<LoadedTask> {
   const { module, name } = task
   offerOwnPackage()
+  Object.assign(process.env, visibleDevices(task.resources ?? {}))
   const url = module.startsWith(OWN_SCHEME) ? ownModule(module.slice(OWN_SCHEME.length)) : module
   const load = async () => setUpTask(await importTask(url, name), task, arrays, workerId)
   return watch === undefined ? load() : watchedTask(await watch.guard(load), watch)

@@ -66,6 +66,12 @@ export interface SetupContext {
   readonly workerId: string
   /** What the Rois of blocks count. */
   readonly unit: WorldUnit
+  /**
+   * Of what the task requires, those that are this worker's alone, counted from 0: `{ gpu: [3] }` where it requires
+   * `{ gpu: 1 }`. Of what the run counts, that is, and in whole numbers: not of `cpu` and `memoryGb`, and none for workers that
+   * come in by themselves or are jobs. The variable `CUDA_VISIBLE_DEVICES` names the same GPUs.
+   */
+  readonly resources: Readonly<Record<string, readonly number[]>>
   /** Aborted when the worker is over: for what the set-up has started. */
   readonly signal: AbortSignal
 }

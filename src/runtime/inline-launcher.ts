@@ -24,12 +24,12 @@ export interface InlineLauncherOptions {
 export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
   const shared = new OpenedArrays(options.arrays)
   const setUps = new Map<string, Promise<LoadedTask>>()
-  const loadTask = async (id: string, start: () => Promise<LoadedTask>): Promise<LoadedTask> => {
-    const loading = setUps.get(id) ?? start()
-    setUps.set(id, loading)
+  const loadTask = async (key: string, start: () => Promise<LoadedTask>): Promise<LoadedTask> => {
+    const loading = setUps.get(key) ?? start()
+    setUps.set(key, loading)
     // A failed set-up is tried again by the next worker.
     return loading.catch((error: unknown) => {
-      setUps.delete(id)
+      setUps.delete(key)
       throw error
     })
   }
@@ -46,7 +46,8 @@ export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
         host: 'inline',
         signal: ending.signal,
         loadTask: (task) =>
-          loadTask(task.id, async () => {
+          // Workers that have something of their own, a GPU each, set up for it alone.
+          loadTask(`${task.id} ${JSON.stringify(task.resources ?? {})}`, async () => {
             const source = options.tasks.find((planned) => planned.id === task.id)?.source
             if (source === undefined)
               throw new ConfigError('UNKNOWN_TASK', `There is no task "${task.id}" in this run.`)

@@ -168,11 +168,11 @@ export class Leases {
   #send(session: Session, lease: Lease): void {
     const { channel } = session
     const { task, blocks } = lease
+    this.#addLease(session, lease)
     if (!session.known.has(task)) {
       session.known.add(task)
-      channel?.send({ type: 'task', task: this.#wireTask(task.planned) })
+      channel?.send({ type: 'task', task: this.#wireTask(session, task.planned) })
     }
-    this.#addLease(session, lease)
     const rois = session.wantsRois ? { rois: blocks.map((index) => roisOf(task.planned, index)) } : {}
     channel?.send({ type: 'lease', lease: lease.id, taskId: task.id, blocks, ...rois })
     this.#tellLease(session, lease)
@@ -305,7 +305,7 @@ export class Leases {
     this.timeLimits.watch(session)
   }
 
-  #wireTask(planned: PlannedTask): WireTask {
+  #wireTask({ units, boundTo }: Session, planned: PlannedTask): WireTask {
     const { folder, fsync, moduleName = (url) => url } = this.#run.options
     const { grid, source, unit, id } = planned
     const node = 'kind' in source ? source : undefined
@@ -318,6 +318,7 @@ export class Leases {
       unit,
       grid: gridOptions(grid),
       ...(fsync ? { fsync } : {}),
+      ...(boundTo?.planned === planned && Object.keys(units).length > 0 ? { resources: units } : {}),
     }
   }
 

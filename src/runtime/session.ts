@@ -1,6 +1,7 @@
 import type { WireError } from '../core/errors.ts'
 import type { ServerMessage, WorkerUsage } from '../core/protocol/messages.ts'
 import type { Durations } from '../core/scheduling/durations.ts'
+import type { Units } from '../core/scheduling/resource-units.ts'
 import type { Resources } from '../core/scheduling/resources.ts'
 import type { Channel } from '../ports/channel.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
@@ -97,6 +98,8 @@ export interface Session {
   isMissed: boolean
   /** The task whose set-up it holds resources for. */
   boundTo?: RunningTask
+  /** Of what that holds, which ones are its own. */
+  units: Units
   /** Resources that it uses while it is at blocks. */
   taken?: Resources
   /** It gets no more blocks: it makes room for a worker of another task. */
@@ -147,6 +150,7 @@ export function createSession(number: number, key: string, pool: Pool, isJoined:
     quiet: 0,
     isMakingRoom: false,
     idleSince: 0,
+    units: {},
     host: '',
     isRestored,
     isMissed: isRestored,

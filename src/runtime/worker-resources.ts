@@ -1,3 +1,4 @@
+import { ResourceUnits } from '../core/scheduling/resource-units.ts'
 import { countFitting, ResourceLedger, type Resources } from '../core/scheduling/resources.ts'
 import type { RunResources } from './run-options.ts'
 import type { Pool, RunningTask, Session } from './session.ts'
@@ -5,11 +6,13 @@ import type { Pool, RunningTask, Session } from './session.ts'
 /**
  * What a run's workers take of its resources. Processors are taken while a worker is at blocks. Everything else (a GPU,
  * memory, a licence) is what a task's `setup` holds: where workers are this run's own, one that has been given blocks of
- * such a task is bound to it: it keeps these until it ends, and does no other task that requires such things.
+ * such a task is bound to it: it keeps these until it ends, and does no other task that requires such things. Of what is
+ * counted, it is told which ones are its own.
  */
 export class WorkerResources {
   readonly #options: RunResources | undefined
   readonly #ledger: ResourceLedger | undefined
+  readonly #units: ResourceUnits | undefined
   /** Whether all tasks require the same of a worker. */
   readonly areAlike: boolean
   readonly #bound = new Map<RunningTask, Set<Session>>()
@@ -17,6 +20,8 @@ export class WorkerResources {
   constructor(options: RunResources | undefined, tasks: readonly RunningTask[]) {
     this.#options = options
     this.#ledger = options === undefined ? undefined : new ResourceLedger(options.budget)
+    const requirements = tasks.map(({ requires }) => requires)
+    this.#units = options === undefined ? undefined : new ResourceUnits(options.budget, requirements)
     const isPlain = ({ requires }: RunningTask) => requires[CPU] === 1 && Object.keys(requires).length === 1
     this.areAlike = options === undefined || tasks.every(isPlain)
   }
@@ -68,6 +73,7 @@ export class WorkerResources {
     session.boundTo = task
     this.#bound.set(task, (this.#bound.get(task) ?? new Set()).add(session))
     this.#ledger.take(keptOf(task))
+    session.units = this.#units?.take(keptOf(task)) ?? {}
   }
 
   /** A worker has no blocks any more. */
@@ -82,6 +88,8 @@ export class WorkerResources {
     const { boundTo } = session
     if (boundTo === undefined) return
     this.#ledger?.give(keptOf(boundTo))
+    this.#units?.give(session.units)
+    session.units = {}
     const bound = this.#bound.get(boundTo)
     bound?.delete(session)
     if (bound?.size === 0) this.#bound.delete(boundTo)

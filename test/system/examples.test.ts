@@ -114,6 +114,20 @@ describe('an example', () => {
     assert.equal(Math.max(...new Set(after)), 255)
   })
 
+  it('that needs a GPU says whose is which, and does every block', async () => {
+    using folder = temporaryFolder()
+    const call = ['--input', raw, '--output', 'out.zarr/inside', '--resources', 'cpu=4,gpu=2', '--json']
+    const { stdout } = await runExample(folder.path, 'segment', ...call)
+    assert.equal(JSON.parse(stdout).tasks[0].completed, 9)
+    const [run] = readdirSync(join(folder.path, '.bellis'))
+    const logs = join(folder.path, '.bellis', run!, 'logs')
+    const said = readdirSync(logs).flatMap((name) => readFileSync(join(logs, name), 'utf8').match(/on GPU .*/g) ?? [])
+    // A fast worker may have done all before the second one was there.
+    assert.ok(said.includes('on GPU 0') && new Set(said).size === said.length, said.join())
+    const [before, after] = [await voxelsOf(raw), await voxelsOf(join(folder.path, 'out.zarr/inside'))]
+    assert.ok(before.every((value, i) => after[i] === Number(value > 90)))
+  })
+
   it('with a check of its own does what the check says is missing, and nothing else', async () => {
     using folder = temporaryFolder()
     const call = ['--folder', 'means', '--side', '64', '--workers', '1', '--json']

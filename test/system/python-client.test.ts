@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type Invitation, openArray, type RunEvent, type RunOptions, runBlockwise } from 'bellis'
+import { type Invitation, type NodeOptions, openArray, type RunEvent, type RunOptions, runBlockwise } from 'bellis'
 import pythonSmooth from '../../examples/python-smooth/task.ts'
 import { listenTcp } from '../../src/adapters/tcp/tcp-listener.ts'
 import { testTls } from '../adapters/tcp/support.ts'
@@ -18,14 +18,14 @@ import programTask from './tasks/program.ts'
 const client = fileURLToPath(new URL('../../clients/python/', import.meta.url))
 
 /** Runs `body` as Python in a loop over eight blocks, started by the run. */
-async function runProgram(python: string, folder: string, body: string, options: RunOptions = {}) {
+async function runProgram(python: string, folder: string, body: string, options: RunOptions = {}, node?: NodeOptions) {
   const program = join(folder, 'program.py')
   writeFileSync(
     program,
     `import os, sys, signal\nsys.path.insert(0, ${JSON.stringify(client)})\nimport bellis\n${body}`,
   )
   const runDir = join(folder, '.bellis')
-  return await runBlockwise(programTask({ python, program, folder }), { workers: 1, runDir, ...options })
+  return await runBlockwise(programTask({ python, program, folder }, node), { workers: 1, runDir, ...options })
 }
 
 describe('a program as a task', () => {
@@ -60,6 +60,26 @@ describe('a program as a task', () => {
       tasks[0]?.failures.map(({ error }) => [error.code, error.message]),
       [['BLOCK_FAILED', 'ZeroDivisionError: division by zero']],
     )
+  })
+
+  it('is told which GPUs are its own, and by the environment, too, also in the process of the run', async (t) => {
+    const python = pythonOrSkip(t)
+    if (python === undefined) return
+    using folder = temporaryFolder()
+    // The first blocks end when both programs have begun.
+    const body = `import json, time
+for block in bellis.blocks():
+  folder = block.config["folder"]
+  own = block.resources["gpu"][0]
+  open(f"{folder}/gpu-{own}-{os.environ['CUDA_VISIBLE_DEVICES']}", "w").close()
+  while len([name for name in os.listdir(folder) if name.startswith("gpu-")]) < 2:
+    time.sleep(0.01)
+`
+    const options = { pool: 'inline', workers: 2, resources: { gpu: 2 } } as const
+    const result = await runProgram(python, folder.path, body, options, { requires: { gpu: 1 } })
+    assert.equal(result.ok, true, JSON.stringify(result.tasks))
+    const seen = readdirSync(folder.path).filter((name) => name.startsWith('gpu-'))
+    assert.deepEqual(seen.sort(), ['gpu-0-0', 'gpu-1-1'])
   })
 
   it('that is killed in the middle is started again, and its block tried again', async (t) => {

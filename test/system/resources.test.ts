@@ -15,6 +15,37 @@ export const cut = defineTask({ name: 'cut', config: z.object({}), plan, setup }
 export const infer = defineTask({ name: 'infer', config: z.object({}), plan, setup, requires: { gpu: 1 } })
 export default definePipeline({ config: z.object({}), tasks: () => infer({}, { after: [cut({})] }) })`
 
+/** A task that writes down what each set-up is given, in two workers at least: no block ends before both have begun. */
+const DEVICES = `
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
+import { defineTask, roi, z } from 'bellis'
+const print = 'process.stdout.write(String(process.env.CUDA_VISIBLE_DEVICES))'
+export default defineTask({
+  name: 'devices',
+  config: z.object({ folder: z.string(), dies: z.boolean().default(false) }),
+  requires: { gpu: 2, camera: 1 },
+  plan: () => ({ totalRoi: roi([0], [8]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), readWriteConflict: false }),
+  setup({ folder, dies }, { resources }) {
+    const own = process.env.CUDA_VISIBLE_DEVICES
+    const { camera, gpu } = resources
+    const program = own === undefined ? own : execFileSync(process.execPath, ['-e', print], { encoding: 'utf8' })
+    appendFileSync(folder + '/set-ups', JSON.stringify({ resources: { camera, gpu }, program, own }) + '\\n')
+    const setUps = async (count) => {
+      while (readFileSync(folder + '/set-ups', 'utf8').trim().split('\\n').length < count) await setTimeout(5)
+    }
+    return async () => {
+      await setUps(2)
+      if (dies && camera[0] === 0 && !existsSync(folder + '/died')) {
+        writeFileSync(folder + '/died', '')
+        process.kill(process.pid, 'SIGKILL')
+      }
+      if (dies) await setUps(3)
+    }
+  },
+})`
+
 describe('a run with a budget of resources', () => {
   it('has at most as many worker processes at a task as there are GPUs for, and the others at other tasks', async () => {
     using folder = temporaryFolder()
@@ -60,5 +91,42 @@ describe('a run with a budget of resources', () => {
     const { code, stderr } = await bellis(['run', 'chain.ts', '--resources', 'gpu'], { cwd: folder.path })
     assert.equal(code, 2)
     assert.match(stderr, /names with amounts, with commas, such as cpu=32,gpu=8/)
+  })
+
+  for (const pool of ['process', 'thread', 'inline']) {
+    it(`gives each worker of the pool "${pool}" GPUs of its own, and the variable by which CUDA sees them alone`, async () => {
+      using folder = temporaryFolder()
+      writeFileSync(join(folder.path, 'devices.ts'), DEVICES)
+      const devices = { CUDA_VISIBLE_DEVICES: 'GPU-a, GPU-b,GPU-c,GPU-d,GPU-e' }
+      const run = ['run', 'devices.ts', '--folder', folder.path, '--pool', pool, '--workers', '2', '--quiet']
+      const { code, stderr } = await bellis([...run, '--resources', 'cpu=2,gpu=5,camera=2'], {
+        cwd: folder.path,
+        env: devices,
+      })
+      assert.equal(code, 0, stderr)
+      const setUps = readFileSync(join(folder.path, 'set-ups'), 'utf8').trim().split('\n')
+      const names = ['GPU-a,GPU-b', 'GPU-c,GPU-d']
+      // All of them are in the process of the run then, which has one environment: they have to go by what they are told.
+      const seen = names.map((name) => (pool === 'inline' ? devices.CUDA_VISIBLE_DEVICES : name))
+      const expected = [
+        { resources: { camera: [0], gpu: [0, 1] }, program: seen[0], own: seen[0] },
+        { resources: { camera: [1], gpu: [2, 3] }, program: seen[1], own: seen[1] },
+      ]
+      assert.deepEqual(
+        setUps.sort().map((line) => JSON.parse(line)),
+        expected,
+      )
+    })
+  }
+
+  it('gives a new worker what one that has died had', async () => {
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, 'devices.ts'), DEVICES)
+    const run = ['run', 'devices.ts', '--folder', folder.path, '--dies', '--workers', '2', '--quiet']
+    const { code, stderr } = await bellis([...run, '--resources', 'cpu=2,gpu=4,camera=2'], { cwd: folder.path })
+    assert.equal(code, 0, stderr)
+    const setUps = readFileSync(join(folder.path, 'set-ups'), 'utf8').trim().split('\n')
+    const cameras = setUps.map((line) => JSON.parse(line).resources.camera[0])
+    assert.deepEqual([cameras.slice(0, 2).sort(), ...cameras.slice(2)], [[0, 1], 0])
   })
 })

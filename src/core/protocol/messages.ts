@@ -2,6 +2,7 @@ import type { WireError } from '../errors.ts'
 import type { WorldUnit } from '../geometry/placement.ts'
 import type { Roi } from '../geometry/roi.ts'
 import type { BlockGridOptions } from '../grid/block-grid.ts'
+import type { Units } from '../scheduling/resource-units.ts'
 
 /** Raised when a message changes its meaning; both sides refuse another one. */
 export const PROTOCOL_VERSION = 1
@@ -37,6 +38,8 @@ export interface WireTask {
   readonly grid?: BlockGridOptions
   /** Report a block when what it wrote is on the disk itself. */
   readonly fsync?: boolean
+  /** Of the resources that the task requires and the run counts, those that are this worker's alone. */
+  readonly resources?: Units
 }
 
 /** The two Rois of a block, in the task's unit. */

@@ -140,6 +140,10 @@ export function parseServerMessage(value: unknown): ServerMessage {
       asText(task, 'unit')
       for (const field of ['module', 'name', 'folder']) if (task[field] !== undefined) asText(task, field)
       if (task.grid !== undefined) asFields(task.grid, 'grid')
+      if (task.resources !== undefined) {
+        const units = asFields(task.resources, 'resources')
+        for (const name of Object.keys(units)) asIntegers(units, name)
+      }
       // A program is told no more than its blocks need.
       return { type: 'task', task: { module: '', name: id, ...task } as unknown as WireTask }
     }

@@ -49,6 +49,7 @@ const GOOD: readonly (ServerMessage | WorkerMessage)[] = [
       unit: 'nm',
       folder: '/',
       grid: grid as never,
+      resources: { gpu: [1, 2] },
     },
   },
   { type: 'lease', lease: 1, taskId: 'a', blocks: [1, 2, 3] },
@@ -224,8 +225,9 @@ function isServers(message: ServerMessage): boolean {
         message.leases.every(({ lease, reported }) => isWhole(lease) && isWhole(reported))
       )
     case 'task': {
-      const { id, module, name, folder, unit } = message.task
-      return [id, module, name, folder ?? '', unit].every((text) => typeof text === 'string')
+      const { id, module, name, folder, unit, resources = {} } = message.task
+      const isNamed = [id, module, name, folder ?? '', unit].every((text) => typeof text === 'string')
+      return isNamed && Object.values(resources).every((units) => units.every(isWhole))
     }
     case 'lease':
       return (

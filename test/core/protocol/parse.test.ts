@@ -67,12 +67,13 @@ describe('messages', () => {
   })
 
   it('that describe a task to a program need no module and no grid', () => {
-    const task = { id: 'a', config: { sigma: 2 }, unit: 'nm', folder: '/here' }
+    const task = { id: 'a', config: { sigma: 2 }, unit: 'nm', folder: '/here', resources: { gpu: [0, 3] } }
     assert.deepEqual(parseServerMessage({ type: 'task', task }), {
       type: 'task',
       task: { ...task, module: '', name: 'a' },
     })
-    for (const wrong of [{ id: 7 }, { unit: null }, { module: 1 }, { grid: 'none' }]) {
+    const wrongUnits = [{ resources: [3] }, { resources: { gpu: 3 } }, { resources: { gpu: [-1] } }]
+    for (const wrong of [{ id: 7 }, { unit: null }, { module: 1 }, { grid: 'none' }, ...wrongUnits]) {
       assert.throws(() => parseServerMessage({ type: 'task', task: { ...task, ...wrong } }), { code: 'PROTOCOL_ERROR' })
     }
   })
