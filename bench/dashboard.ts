@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { type RunOptions, startRun } from 'bellis'
 import type { Browser } from 'playwright-core'
 import { startDashboard } from '../src/entry/dashboard-server.ts'
@@ -90,8 +91,10 @@ async function benchCost(what: string, blocks: number, config: { waitMs?: number
   for (const [way, costs] of Object.entries(ways)) {
     if (costs.length === 0) continue
     const whole = `${medianOf(costs, 'seconds').toFixed(2)} s  ${more(costs, 'seconds')}`
+    const drawn =
+      way === 'a browser here' ? `; it computes ${(100 * medianOf(costs, 'drawn')).toFixed(1)} % of a core's time` : ''
     console.log(
-      `${way.padEnd(24)} ${whole}; after the first ${OPENING_SECONDS} s ${medianOf(costs, 'msPerBlock').toFixed(3)} ms a block  ${more(costs, 'msPerBlock')}`,
+      `${way.padEnd(24)} ${whole}; after the first ${OPENING_SECONDS} s ${medianOf(costs, 'msPerBlock').toFixed(3)} ms a block  ${more(costs, 'msPerBlock')}${drawn}`,
     )
   }
 }
@@ -101,13 +104,16 @@ interface Cost {
   readonly seconds: number
   /** Of the blocks that are done when `OPENING_SECONDS` have passed after the first one, and after the page has been opened. */
   readonly msPerBlock: number
+  /** What all processes of the browser computed since then, of one core's time: what the clock says depends on what else goes on. */
+  readonly drawn: number
 }
 
 async function measure(blocks: number, config: { waitMs?: number; busyMs?: number }, way: string): Promise<Cost> {
-  let watcher: { end(): Promise<void> } | undefined
+  let watcher: Watcher | undefined
   const done: { readonly at: number; readonly count: number }[] = []
   const watched = Promise.withResolvers<void>()
   let openedAt = 0
+  let drawn = 0
   const options: RunOptions = {
     ...{ workers: 2, runDir: folder, overwrite: true },
     onEvent: (event) => {
@@ -126,17 +132,29 @@ async function measure(blocks: number, config: { waitMs?: number; busyMs?: numbe
         }),
   }
   const run = startRun(noop({ blocks, ...config }), options)
+  if (way !== 'no page') {
+    await watched.promise
+    await setTimeout(1000 * OPENING_SECONDS)
+    const [from, before] = [performance.now(), (await watcher?.computed?.()) ?? 0]
+    await run.result
+    drawn = (((await watcher?.computed?.()) ?? 0) - before) / ((performance.now() - from) / 1000)
+  }
   await run.result
-  if (way !== 'no page') await watched.promise
   await watcher?.end()
   const [begun = 0, ended = 0] = [done[0]?.at, done.at(-1)?.at]
   const from = Math.max(begun + 1000 * OPENING_SECONDS, openedAt)
   const later = done.filter(({ at }) => at > from)
   const count = later.slice(1).reduce((sum, each) => sum + each.count, 0)
-  return { seconds: (ended - begun) / 1000, msPerBlock: (ended - (later[0]?.at ?? ended)) / count }
+  return { seconds: (ended - begun) / 1000, msPerBlock: (ended - (later[0]?.at ?? ended)) / count, drawn }
 }
 
-async function readEvents(address: string): Promise<{ end(): Promise<void> }> {
+interface Watcher {
+  /** CPU seconds that it took so far. */
+  computed?(): Promise<number>
+  end(): Promise<void>
+}
+
+async function readEvents(address: string): Promise<Watcher> {
   const script = 'for await (const _ of (await fetch(process.argv[1])).body);'
   const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', script, `${address}events`])
   const exited = once(child, 'exit')
@@ -148,10 +166,17 @@ async function readEvents(address: string): Promise<{ end(): Promise<void> }> {
   }
 }
 
-async function openPage(address: string): Promise<{ end(): Promise<void> }> {
+async function openPage(address: string): Promise<Watcher> {
   const page = await (browser as Browser).newPage({ viewport: { width: 1280, height: 800 } })
   await page.goto(address)
-  return { end: () => page.close() }
+  const devtools = await (browser as Browser).newBrowserCDPSession()
+  return {
+    async computed() {
+      const { processInfo } = await devtools.send('SystemInfo.getProcessInfo')
+      return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0)
+    },
+    end: () => page.close(),
+  }
 }
 
 /** How many frames a second the page draws while 20 000 blocks a second change, and somebody points at blocks and turns the slices. */

@@ -3,10 +3,8 @@ import { messageOf } from '../core/errors.ts'
 import type { EventFeed, FeedClient, FeedPlace } from '../ports/resource.ts'
 import type { RunFollower } from './run-follower.ts'
 
-/** How often what changed is told, while somebody looks. */
-const TELL_MS = 250
-/** Of those, how many until counts, workers and rates are told, too. */
-const SUMMARY_EVERY = 4
+/** How often what changed is told, while somebody looks: a browser draws for each, and where it has no graphics card that takes of the run's time. */
+const TELL_MS = 1000
 const MAX_CLIENTS = 64
 /** How long the end waits for browsers that have not read all. */
 const LAST_WORDS_MS = 1000
@@ -35,8 +33,6 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
   readonly #clients = new Set<Client>()
   #timer: NodeJS.Timeout | undefined
   #isTelling: Promise<void> | undefined
-  #turn = 0
-  #lastCondition = ''
   #generation = 0
   #isOver = false
 
@@ -115,11 +111,7 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
       const runs = picture.board.collect(task)
       if (runs.length > 0) this.#send('states', statesText(task, runs))
     }
-    if (isQuiet) return
-    const { condition } = picture
-    if (this.#turn++ % SUMMARY_EVERY !== 0 && condition === this.#lastCondition) return
-    this.#lastCondition = condition
-    this.#send('summary', this.#summary())
+    if (!isQuiet) this.#send('summary', this.#summary())
   }
 
   #tellAll(client: Client): void {

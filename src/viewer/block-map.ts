@@ -1,5 +1,5 @@
 import { placeInSection, rasterize, type Section, sectionOf } from './block-raster.ts'
-import { make } from './elements.ts'
+import { drawingContext, make } from './elements.ts'
 import { statePalette } from './state-colors.ts'
 
 /** Two axes of a grid, of which a section shows the blocks. */
@@ -184,8 +184,8 @@ export class BlockMap {
     rasterize(this.#options.codes, this.#section, this.#palette, this.#pixels, width, height, from, to)
     const first = Math.floor((from * height) / this.#section.rows)
     const lines = Math.ceil((to * height) / this.#section.rows) - first
-    this.#small.getContext('2d')?.putImageData(this.#image, 0, 0, 0, first, width, lines)
-    const context = this.canvas.getContext('2d')
+    drawingContext(this.#small)?.putImageData(this.#image, 0, 0, 0, first, width, lines)
+    const context = drawingContext(this.canvas)
     if (context === null) return
     context.imageSmoothingEnabled = false
     const top = Math.round((from * this.canvas.height) / this.#section.rows)

@@ -126,7 +126,18 @@ function showOverview({ tasks, seconds, etaSeconds, condition }: RunSummary): vo
     ...(etaSeconds !== undefined && etaSeconds > 0 ? [`about ${showDuration(etaSeconds)} left`] : []),
   ]
   setText(element('times'), parts.join(' · '))
-  document.title = `${showShare(completed, total)} ${element('run').textContent} · Bellis`
+  showTitle(`${showShare(completed, total)} ${element('run').textContent} · Bellis`, condition)
+}
+
+/** A browser draws its own window anew for another title: that is as dear as the page. */
+const TITLE_MS = 5000
+let titled: { readonly condition: string; readonly at: number } | undefined
+
+function showTitle(title: string, condition: string): void {
+  const now = performance.now()
+  if (titled?.condition === condition && now - titled.at < TITLE_MS) return
+  titled = { condition, at: now }
+  if (document.title !== title) document.title = title
 }
 
 /** What has to be said before all else, and what the run is at. */

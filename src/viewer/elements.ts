@@ -21,3 +21,7 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
 export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text
 }
+
+/** For drawing little and often: by the processor, since without a graphics card anything else costs a multiple of that. */
+export const drawingContext = (canvas: HTMLCanvasElement): CanvasRenderingContext2D | null =>
+  canvas.getContext('2d', { willReadFrequently: true })

@@ -1,4 +1,5 @@
 import type { RunSummary } from '../core/board/summary.ts'
+import { drawingContext } from './elements.ts'
 import { showDuration, showRate } from './text.ts'
 
 /** Blocks per second over time, the tasks stacked. */
@@ -25,7 +26,7 @@ export class RateChart {
     const [width, height] = [Math.round(canvas.clientWidth * scale), Math.round(canvas.clientHeight * scale)]
     if (width === 0) return
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height })
-    const context = canvas.getContext('2d')
+    const context = drawingContext(canvas)
     if (context === null) return
     context.clearRect(0, 0, width, height)
     const steps = Math.max(1, ...tasks.map(({ series }) => series.length))

@@ -1,4 +1,5 @@
 import { STATE_CODE } from '../core/scheduling/state-map.ts'
+import { drawingContext } from './elements.ts'
 
 /**
  * How far each slice along an axis is, as a strip of colours behind its slider: done from below, and what is at work over it.
@@ -37,7 +38,7 @@ export class SliceStrip {
     const width = Math.max(1, this.canvas.clientWidth)
     const height = Math.max(1, this.canvas.clientHeight)
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height })
-    const context = this.canvas.getContext('2d')
+    const context = drawingContext(this.canvas)
     if (context === null) return -1
     const style = getComputedStyle(this.canvas)
     const color = (name: string) => style.getPropertyValue(`--state-${name}`)

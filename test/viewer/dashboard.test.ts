@@ -50,12 +50,13 @@ const addressIn = (output: RunningCommand['output'], of: 'stdout' | 'stderr') =>
 
 const card = (page: Page, task: string) => page.getByRole('article', { name: `Task ${task}` })
 
-/** The states that the map of a task shows, by the colours of its pixels; row by row. */
+/** The states that the map of a task shows, by the colours of its pixels, once what it was asked for is drawn; row by row. */
 const shownStates = (page: Page, task: string, rows: number, columns: number): Promise<string[]> =>
   card(page, task)
     .locator('.map canvas')
     .evaluate(
-      (canvas, [rows, columns]) => {
+      async (canvas, [rows, columns]) => {
+        await new Promise(requestAnimationFrame)
         const context = (canvas as HTMLCanvasElement).getContext('2d') as CanvasRenderingContext2D
         const { width, height } = canvas as HTMLCanvasElement
         const style = getComputedStyle(document.documentElement)
