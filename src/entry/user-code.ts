@@ -1,6 +1,6 @@
 import { BlockError, messageOf } from '../core/errors.ts'
 import { messageAndPlace, placeOf } from '../runtime/error-place.ts'
-import type { LoadedTask } from '../runtime/worker-loop.ts'
+import type { LoadedTask } from '../runtime/worker-options.ts'
 
 /** Watches over a user's code in the program of a worker. */
 export interface UserCodeWatch extends Disposable {

@@ -7,7 +7,8 @@ import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker
 import { setUpTask } from './load-task.ts'
 import type { PlannedTask } from './plan-pipeline.ts'
 import { OpenedArrays } from './setup-arrays.ts'
-import { type LoadedTask, runWorker } from './worker-loop.ts'
+import { runWorker } from './worker-loop.ts'
+import type { LoadedTask } from './worker-options.ts'
 
 export interface InlineLauncherOptions {
   /** The tasks of the run: their functions are called as they are, closures too. */

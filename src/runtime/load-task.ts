@@ -10,7 +10,7 @@ import {
 } from './define-task.ts'
 import { messageAndPlace, placeOf, showModule } from './error-place.ts'
 import type { OpenedArrays } from './setup-arrays.ts'
-import type { LoadedTask } from './worker-loop.ts'
+import type { LoadedTask } from './worker-options.ts'
 
 /**
  * Finds the task that a module exports by its name.

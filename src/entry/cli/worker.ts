@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { BlockwiseError } from '../../core/errors.ts'
-import type { WorkerEnd } from '../../runtime/worker-loop.ts'
+import type { WorkerEnd } from '../../runtime/worker-options.ts'
 import { RECONNECT_MS, runNetworkWorker } from '../network-worker.ts'
 import { contextReader } from '../run-context.ts'
 import { runsHome } from '../run-place.ts'
