@@ -101,3 +101,12 @@ export async function hashVoxels(path: string): Promise<string> {
   const { data } = await array.read(array.roi)
   return createHash('sha256').update(bytesOf(data)).digest('hex')
 }
+
+/**
+ * The environment in which a run that keeps its record in its folder gets a signal when it records blocks of a task for the n-th time.
+ * @param place of the task in its pipeline, from 0
+ */
+export const dyingAt = (place: number, count: number, signal: NodeJS.Signals = 'SIGKILL'): NodeJS.ProcessEnv => ({
+  NODE_OPTIONS: `--import ${new URL('die-at.ts', import.meta.url).href}`,
+  BELLIS_TEST_DIE_AT: `${place} ${count} ${signal}`,
+})

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { createArray, type DType, openArray, runBlockwise } from '../../src/entry/index.ts'
 import { convert, countLabels, label } from '../../src/entry/tasks.ts'
 import { hash32 } from '../kernels/seeded-voxels.ts'
-import { bellis, hashVoxels, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
+import { bellis, dyingAt, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
-import { until } from './processes.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())
@@ -32,9 +30,6 @@ async function random(path: string, { shape, dtype = 'uint8', density, ...placed
   await array.write(array.roi, data)
   return path
 }
-
-const isTold = (events: string, type: string, taskId: string): boolean =>
-  new RegExp(`"${type}".*"taskId":"${taskId}"`).test(readFileSync(events, 'utf8'))
 
 describe('label', () => {
   it('finds the components that SciPy finds in the whole volume, whatever the blocks and the connectivity', async (t) => {
@@ -108,14 +103,10 @@ describe('label', () => {
     const input = await random(join(shared.path, 'killed.zarr/raw'), { shape: [40, 40, 40], density: 3.1 })
     const call = (output: string) => ['label', input, output, '--connectivity', '2', '--block', '7,6,8', '--quiet']
     using folder = temporaryFolder()
-    for (const [starts, task] of ['label-blocks', 'label-pairs', 'label'].entries()) {
-      const meanwhile = async ({ pid }: RunningCommand) => {
-        const events = join(folder.path, `${starts}.jsonl`)
-        await until(`a block of ${task} is done`, () => existsSync(events) && isTold(events, 'blocks-done', task))
-        process.kill(pid, 'SIGKILL')
-      }
-      const flags = ['--workers', '3', '--events', `${starts}.jsonl`]
-      const { code, stderr } = await bellis([...call('out.zarr/labels'), ...flags], { cwd: folder.path, meanwhile })
+    const [blocks, pairs, write] = [0, 1, 3]
+    for (const place of [blocks, pairs, write]) {
+      const dying = { cwd: folder.path, env: dyingAt(place, 2) }
+      const { code, stderr } = await bellis([...call('out.zarr/labels'), '--workers', '3'], dying)
       assert.equal(code, 'SIGKILL', stderr)
     }
     const resumed = await bellis([...call('out.zarr/labels'), '--json'], { cwd: folder.path })

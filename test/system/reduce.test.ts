@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createArray, type DType, openArray } from '../../src/entry/index.ts'
 import { hash32 } from '../kernels/seeded-voxels.ts'
-import { bellis, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
+import { bellis, dyingAt, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
-import { until } from './processes.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())
@@ -37,15 +36,7 @@ before(async () => {
 
 /** Kills a call when some of its blocks are done. */
 async function killAfterSome(call: readonly string[], cwd: string): Promise<void> {
-  const killed = await bellis([...call, '--events', 'e.jsonl'], {
-    cwd,
-    meanwhile: async ({ pid }: RunningCommand) => {
-      const events = join(cwd, 'e.jsonl')
-      const isDone = () => existsSync(events) && (readFileSync(events, 'utf8').match(/"blocks-done"/g) ?? []).length > 3
-      await until('some blocks are done', isDone)
-      process.kill(pid, 'SIGKILL')
-    },
-  })
+  const killed = await bellis(call, { cwd, env: dyingAt(0, 3) })
   assert.equal(killed.code, 'SIGKILL')
 }
 

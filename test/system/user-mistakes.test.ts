@@ -184,10 +184,13 @@ describe("a mistake in a task's module is told in one line with its place, and n
   }
 })
 
+/** What would wait for a block that never ends waits for weeks. */
+const ENDS = { timeout: 300_000 }
+
 describe('a block that misbehaves fails, with one message and exit code 1, and all others are done:', {
   concurrency: 2,
 }, () => {
-  const stuck = 'await new Promise(() => setTimeout(() => {}, 100_000))'
+  const stuck = 'await new Promise(() => setTimeout(() => {}, 2 ** 31 - 1))'
   for (const [title, block, message, pools, args = []] of [
     [
       'it throws',
@@ -242,15 +245,13 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
     ],
   ] as [string, string, RegExp, string[], string[]?][]) {
     for (const pool of pools) {
-      it(`${title}, in a pool of kind ${pool}`, async () => {
+      it(`${title}, in a pool of kind ${pool}`, ENDS, async () => {
         using folder = temporaryFolder()
         writeFileSync(join(folder.path, 'task.ts'), task({ block }))
         const call = ['run', 'task.ts', '--pool', pool, '--workers', '2', '--max-retries', '0', ...args]
         const env = { NODE_OPTIONS: '--max-old-space-size=80' }
-        const begun = performance.now()
         const { code, stdout, stderr } = await bellis(call, { cwd: folder.path, env })
         assert.equal(code, 1, stderr)
-        assert.ok(performance.now() - begun < 60_000, 'it ends when its blocks have ended')
         assert.match(stdout, /mine: 5 of 6 blocks, 1 failed/)
         const [failed, ...more] = stderr.split('\n').filter((line) => line.startsWith('failed '))
         assert.match(failed ?? '', /^failed mine\/1 after 1 try: /)
@@ -302,20 +303,18 @@ describe('in the process of the command, with --pool inline,', { concurrency: 2 
 })
 
 describe('a block that returns late after Ctrl-C', () => {
-  it('does not hold the command', async () => {
+  it('does not hold the command', ENDS, async () => {
     using folder = temporaryFolder()
     const block = `
       if (at) console.log('begun')
-      await new Promise((go) => setTimeout(go, 100_000))`
+      await new Promise((go) => setTimeout(go, 2 ** 31 - 1))`
     writeFileSync(join(folder.path, 'task.ts'), task({ block }))
     const meanwhile = async ({ pid, output }: RunningCommand) => {
       await until('its block has begun', () => output.stdout.includes('begun'))
       process.kill(pid, 'SIGINT')
     }
-    const begun = performance.now()
     const call = ['run', 'task.ts', '--pool', 'inline', '--workers', '2', '--quiet']
     const { code } = await bellis(call, { cwd: folder.path, meanwhile })
     assert.equal(code, 130)
-    assert.ok(performance.now() - begun < 30_000, 'it takes seconds')
   })
 })
