@@ -53,6 +53,8 @@ class KilledSmoothing {
   readonly path: string
   readonly #database: string | undefined
   kills = 0
+  /** When its coordinator was, the last time; a machine that is busy may take long to say that it has ended. */
+  killedAt = Number.POSITIVE_INFINITY
   starts = 0
   rounds = 0
   /** At one kill. */
@@ -84,10 +86,17 @@ class KilledSmoothing {
     return name === undefined ? undefined : join(home, name)
   }
 
+  /** @param kill how */
+  killNow(kill: () => void): void {
+    this.killedAt = Date.now()
+    kill()
+  }
+
   /** Starts the smoothing, or continues it. @returns whether it came to its end */
   async start(meanwhile: (child: RunningCommand) => Promise<void>): Promise<boolean> {
     this.starts++
     const before = this.#ran().length
+    this.killedAt = Number.POSITIVE_INFINITY
     const config = { folder: this.path, input, output: 'out.zarr/soft', block: [8, 24, 24] }
     const options = { workers: WORKERS, maxRetries: 100, progress: this.#progress }
     const call = JSON.stringify({ task: 'logged-smooth.ts', config, options })
@@ -100,7 +109,7 @@ class KilledSmoothing {
         return all
       },
     })
-    const end = Date.now()
+    const end = Math.min(Date.now(), this.killedAt)
     // A server is back, before anything else is done.
     await all
     // A last line may have been cut off.
@@ -218,7 +227,7 @@ async function smoothThroughKills(seed: number, kill: (pid: number) => void): Pr
         if (isLast) return
         await someMoment(child, random)
         smoothing.kills++
-        kill(child.pid)
+        smoothing.killNow(() => kill(child.pid))
       })
     }
     smoothing.clear()
@@ -246,9 +255,9 @@ async function smoothThroughServerKills(seed: number, server: MongodbServer): Pr
           await server.kill()
           await delay(1500 * random())
           // Half of them while the run waits for it.
-          if (what < 0.3) killNow(child.pid)
+          if (what < 0.3) smoothing.killNow(() => killNow(child.pid))
           await server.restart()
-        } else killNow(child.pid)
+        } else smoothing.killNow(() => killNow(child.pid))
       })
     }
     smoothing.clear()
