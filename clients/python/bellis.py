@@ -49,6 +49,8 @@ MAX_INTEGER = 2**53 - 1
 REPORT_SECONDS = 0.02
 # Blocks of a lease that are not begun after this are handed back: others may be waiting for them.
 GIVE_BACK_SECONDS = 0.5
+# What this process has needed is told at most this often, but for memory that has grown by a tenth.
+USAGE_SECONDS = 1.0
 # Errors of one message, in characters: lines are bounded.
 MAX_REPORT_TEXT = 262_144
 CONNECT_SECONDS = 15.0
@@ -207,6 +209,24 @@ def _disk_full() -> Tuple[int, ...]:
 
 
 _DISK_FULL = _disk_full()
+
+
+def _peak_memory() -> Optional[int]:
+    """The most memory that this process has had, bytes; None where the system does not tell."""
+    # What getrusage says begins, on Linux, with what the process had that started this one.
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 class _Lease:
@@ -475,6 +495,8 @@ class _Worker:
         self._last_sent = 0.0
         self._welcome_by = 0.0
         self._unanswered = 0
+        self._usage_told = float("-inf")
+        self._memory_told = 0
         if run is not None or not self._is_stdio:
             self._read_context()
         self._thread = threading.Thread(target=self._link_thread, name="bellis", daemon=True)
@@ -678,6 +700,8 @@ class _Worker:
         """Sends what the coordinator does not have yet; without a link it is kept."""
         if not self._is_welcome or lease.is_revoked:
             return
+        if lease.sent < len(lease.outcomes):
+            self._tell_usage()
         part: List[Dict[str, Any]] = []
         text = 0
         for outcome in lease.outcomes[lease.sent :]:
@@ -690,6 +714,15 @@ class _Worker:
         if part:
             self._send({"type": "outcomes", "lease": lease.id, "outcomes": part})
         lease.sent = len(lease.outcomes)
+
+    def _tell_usage(self) -> None:
+        """Before the outcomes: once these have come, the run may be over."""
+        peak, now = _peak_memory(), time.monotonic()
+        if peak is None or (now - self._usage_told < USAGE_SECONDS and peak < 1.1 * self._memory_told):
+            return
+        self._usage_told, self._memory_told = now, peak
+        # It reads and writes no arrays of Bellis.
+        self._send({"type": "usage", "readBytes": 0, "writtenBytes": 0, "peakMemory": peak})
 
     def _end(self, failure: Optional[BaseException]) -> None:
         with self._changed:

@@ -20,6 +20,7 @@ class Coordinator:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.context = "bellis://%s@127.0.0.1:%d" % (TOKEN, self.server.getsockname()[1])
         self.got = []
+        self.usages = []
         self.thread = threading.Thread(target=self.play, args=(scenes,), daemon=True)
         self.thread.start()
 
@@ -28,8 +29,16 @@ class Coordinator:
             link, _ = self.server.accept()
             link.settimeout(10)
             with link, link.makefile("rb") as lines:
-                scene(self, link, lambda: self.got.append(json.loads(lines.readline())) or self.got[-1])
+                scene(self, link, lambda: self.read(lines))
         self.server.close()
+
+    def read(self, lines):
+        message = json.loads(lines.readline())
+        if message["type"] == "usage":
+            self.usages.append(message)
+            return self.read(lines)
+        self.got.append(message)
+        return message
 
 
 def send(link, *messages):
@@ -127,6 +136,44 @@ class Link(unittest.TestCase):
         back, outcomes = coordinator.got[2:4]
         self.assertEqual((back["worker"], back["session"], back["leases"]), ("w1", "s", [7]))
         self.assertEqual((outcomes["lease"], outcomes["outcomes"][0]["status"]), (7, "done"))
+
+    def test_says_how_much_memory_it_has_had_before_the_blocks_that_needed_it(self):
+        def scene(coordinator, link, read):
+            read()
+            send(link, welcome(), TASK, lease(1, 1))
+            read(), read()
+            coordinator.before = list(coordinator.usages)
+            send(link, lease(2, 1))
+            read()
+            send(link, {"type": "drain"})
+            read()
+
+        coordinator = Coordinator(scene)
+        for block in bellis.blocks(coordinator.context):
+            large = bytearray(b"x") * 300_000_000 if coordinator.usages else None
+            del large
+        coordinator.thread.join(10)
+        first, second = [usage["peakMemory"] for usage in coordinator.usages]
+        self.assertEqual([usage["peakMemory"] for usage in coordinator.before], [first])
+        self.assertGreater(second, 300_000_000)
+        self.assertLess(first, 300_000_000)
+
+    def test_says_nothing_of_memory_where_the_system_does_not_tell(self):
+        def scene(_, link, read):
+            read()
+            send(link, welcome(), TASK, lease(1, 1))
+            read(), read()
+            send(link, {"type": "drain"})
+            read()
+
+        with unittest.mock.patch("builtins.open", side_effect=FileNotFoundError):
+            self.assertGreater(bellis._peak_memory(), 2**20)
+            with unittest.mock.patch.dict("sys.modules", resource=None):
+                self.assertIsNone(bellis._peak_memory())
+                coordinator = Coordinator(scene)
+                self.assertEqual(len(list(bellis.blocks(coordinator.context))), 1)
+                coordinator.thread.join(10)
+        self.assertEqual((coordinator.got[-1]["type"], coordinator.usages), ("goodbye", []))
 
     def test_works_in_a_program_that_has_very_many_files_open(self):
         before = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -10,6 +10,7 @@ import {
   type TaskOptions,
   taskDefinition,
 } from '../runtime/define-task.ts'
+import { forgetProgramMemory, noteProgramMemory } from './peak-memory.ts'
 import { visibleDevices } from './visible-devices.ts'
 
 /** A task as for `defineTask`, with a program in place of `setup`. */
@@ -41,7 +42,13 @@ async function setUpProgram(
   const task = { id: taskId, config, unit, resources, folder: process.cwd() }
   const programs = new Set<Program>()
   const start = async () => {
-    const program = startProgram({ command, task, workerId, env: { ...visibleDevices(resources), ...env } })
+    const program: Program = startProgram({
+      command,
+      task,
+      workerId,
+      env: { ...visibleDevices(resources), ...env },
+      onUsage: ({ peakMemory }) => noteProgramMemory(program, peakMemory),
+    })
     programs.add(program)
     await program.ready
     return program
@@ -57,8 +64,12 @@ async function setUpProgram(
     while (program?.isOver) program = idle.pop()
     const doing = program ?? (await start())
     const outcome = await doing.doBlock(index, { read: readRoi, write: writeRoi }, signal).finally(() => {
-      if (doing.isOver) programs.delete(doing)
-      else idle.push(doing)
+      if (!doing.isOver) {
+        idle.push(doing)
+        return
+      }
+      programs.delete(doing)
+      forgetProgramMemory(doing)
     })
     switch (outcome.status) {
       case 'done':

@@ -8,6 +8,7 @@ import { runWorker } from '../runtime/worker-loop.ts'
 import { type LoadedTask, RETURNED, type WorkerEnd } from '../runtime/worker-options.ts'
 import { breathe, systemClock } from './clock.ts'
 import { runNetworkWorker } from './network-worker.ts'
+import { ownPeakMemory } from './peak-memory.ts'
 import { contextReader } from './run-context.ts'
 import { runsHome } from './run-place.ts'
 
@@ -110,6 +111,7 @@ async function serveStdio(loop: BlockLoop<unknown>, drain: AbortSignal): Promise
     host: hostname(),
     signal: new AbortController().signal,
     drain,
+    usage: () => ({ readBytes: 0, writtenBytes: 0, peakMemory: ownPeakMemory() }),
   })
 }
 

@@ -10,6 +10,7 @@ import type { LoadedTask, WorkerEnd, WorkerOptions } from '../runtime/worker-opt
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { offerOwnPackage } from './own-package.ts'
+import { ownPeakMemory, programsPeakMemory } from './peak-memory.ts'
 import { type UserCodeWatch, watchedTask } from './user-code.ts'
 import { visibleDevices } from './visible-devices.ts'
 
@@ -62,7 +63,7 @@ export async function runNetworkWorker(
     ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
     ...(onLink === undefined ? {} : { onLink }),
     loadTask: options.loadTask ?? load,
-    usage: () => ({ ...arrays.traffic, peakMemory: process.resourceUsage().maxRSS * 1024 }),
+    usage: () => ({ ...arrays.traffic, peakMemory: ownPeakMemory() + programsPeakMemory() }),
   })
 }
 

@@ -8,6 +8,7 @@ import { runWorker } from '../runtime/worker-loop.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { loadTask } from './network-worker.ts'
+import { programsPeakMemory } from './peak-memory.ts'
 import { watchUserCode } from './user-code.ts'
 
 if (parentPort === null) {
@@ -28,8 +29,8 @@ let exitCode = 0
     signal: new AbortController().signal,
     drain: watch.signal,
     loadTask: (task, workerId) => loadTask(task, workerId, arrays, watch),
-    // The memory is that of the whole process, and says nothing of this worker.
-    usage: () => ({ ...arrays.traffic, peakMemory: 0 }),
+    // The memory of the process says nothing of this worker; that of its programs does.
+    usage: () => ({ ...arrays.traffic, peakMemory: programsPeakMemory() }),
   })
   if (setupError !== undefined) {
     console.error(setupError.stack ?? setupError.message)

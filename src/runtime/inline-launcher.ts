@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { ConfigError, messageOf } from '../core/errors.ts'
 import type { ServerMessage, WorkerMessage } from '../core/protocol/messages.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
@@ -7,8 +8,9 @@ import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker
 import { setUpTask } from './load-task.ts'
 import type { PlannedTask } from './plan-pipeline.ts'
 import { OpenedArrays } from './setup-arrays.ts'
+import type { Traffic } from './volume-array.ts'
 import { runWorker } from './worker-loop.ts'
-import type { LoadedTask } from './worker-options.ts'
+import type { LoadedTask, WorkerOptions } from './worker-options.ts'
 
 export interface InlineLauncherOptions {
   /** The tasks of the run: their functions are called as they are, closures too. */
@@ -23,7 +25,9 @@ export interface InlineLauncherOptions {
  * its signal and forgets it; a function that does not heed the signal runs on, and what it returns then is ignored.
  */
 export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
-  const shared = new OpenedArrays(options.arrays)
+  // Workers share the arrays; what is read and written is that of the one whose block is at it.
+  const trafficOfWorker = new AsyncLocalStorage<Traffic>()
+  const shared = new OpenedArrays(options.arrays, () => trafficOfWorker.getStore())
   const setUps = new Map<string, Promise<LoadedTask>>()
   const loadTask = async (key: string, start: () => Promise<LoadedTask>): Promise<LoadedTask> => {
     const loading = setUps.get(key) ?? start()
@@ -39,7 +43,8 @@ export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
       const [own, theirs] = channelPair<ServerMessage, WorkerMessage>()
       const ending = new AbortController()
       let reason = 'ended'
-      const working = runWorker({
+      const traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
+      const worker: WorkerOptions = {
         connect: async () => ({ channel: theirs }),
         clock: options.clock,
         breathe: options.breathe,
@@ -54,10 +59,15 @@ export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
               throw new ConfigError('UNKNOWN_TASK', `There is no task "${task.id}" in this run.`)
             return 'kind' in source ? setUpTask(source.definition, task, shared, workerId) : source
           }),
-      }).catch((error: unknown) => {
-        reason = messageOf(error)
-        theirs.close()
-      })
+        // The memory is that of the whole process, and says nothing of this worker.
+        usage: () => ({ ...traffic, peakMemory: 0 }),
+      }
+      const working = trafficOfWorker
+        .run(traffic, () => runWorker(worker))
+        .catch((error: unknown) => {
+          reason = messageOf(error)
+          theirs.close()
+        })
       const killed = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()))
       const exited = Promise.race([Promise.all([working, own.closed]), killed]).then(
         (): WorkerExit => ({ reason, lastOutput: '' }),

@@ -49,7 +49,7 @@ export interface WorkerUse {
   /** Bytes of voxels that it read and wrote. */
   readonly readBytes: number
   readonly writtenBytes: number
-  /** The most memory that its process had, bytes; 0 where it has not said, and of threads. */
+  /** The most memory that its process had, with its program of a command task, bytes; 0 where it has not said; of a thread that of its program. */
   readonly peakMemory: number
 }
 

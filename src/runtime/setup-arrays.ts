@@ -1,18 +1,21 @@
 import type { WorldUnit } from '../core/geometry/placement.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { SetupArrays } from './define-task.ts'
-import { type VolumeArray, volumeArray } from './volume-array.ts'
+import { type Traffic, type VolumeArray, volumeArray } from './volume-array.ts'
 
 /** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing ends the set-ups, and closes them all. */
 export class OpenedArrays implements AsyncDisposable {
   readonly #store: ArrayStore
   readonly #ending = new AbortController()
   readonly #opened = new Map<string, Promise<VolumeArray>>()
-  /** Bytes of voxels that were read and written. */
-  readonly traffic = { readBytes: 0, writtenBytes: 0 }
+  readonly #trafficOf: () => Traffic | undefined
+  /** Bytes of voxels that were read and written, where nothing says whose these are. */
+  readonly traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
 
-  constructor(store: ArrayStore) {
+  /** @param trafficOf where the voxels are counted that are read and written now @default `traffic` */
+  constructor(store: ArrayStore, trafficOf?: () => Traffic | undefined) {
     this.#store = store
+    this.#trafficOf = trafficOf ?? (() => this.traffic)
   }
 
   /** Aborted when they are closed. */
@@ -27,7 +30,8 @@ export class OpenedArrays implements AsyncDisposable {
         const key = `${mode} ${unit} ${this.#store.canonicalPath(path)}`
         const known = this.#opened.get(key)
         if (known !== undefined) return known
-        const opening = this.#store.open(path, { mode, fsync }).then((array) => volumeArray(array, unit, this.traffic))
+        const opened = this.#store.open(path, { mode, fsync })
+        const opening = opened.then((array) => volumeArray(array, unit, this.#trafficOf))
         this.#opened.set(key, opening)
         return opening
       },

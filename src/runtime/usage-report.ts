@@ -9,7 +9,7 @@ const USAGE_MS = 1000
 export class UsageReport {
   readonly #options: Pick<WorkerOptions, 'usage' | 'clock'>
   readonly #link: CoordinatorLink
-  #toldAt = 0
+  #toldAt = Number.NEGATIVE_INFINITY
   /** What was read and written under an earlier name. */
   #toldBefore: Pick<WorkerUsage, 'readBytes' | 'writtenBytes'> = { readBytes: 0, writtenBytes: 0 }
 

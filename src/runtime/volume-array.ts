@@ -123,8 +123,12 @@ export interface Traffic {
   writtenBytes: number
 }
 
-/** A stored array as a volume in world units. Disposing it disposes the array. @param traffic is added to */
-export function volumeArray(array: ChunkedArray, atLeast: WorldUnit = 'nm', traffic?: Traffic): VolumeArray {
+/** A stored array as a volume in world units. Disposing it disposes the array. @param trafficOf whose reads and writes these are now: it is added to */
+export function volumeArray(
+  array: ChunkedArray,
+  atLeast: WorldUnit = 'nm',
+  trafficOf?: () => Traffic | undefined,
+): VolumeArray {
   const description = describeVolume(array, atLeast)
   const count = array.countStoredChunks?.bind(array)
   return {
@@ -134,6 +138,7 @@ export function volumeArray(array: ChunkedArray, atLeast: WorldUnit = 'nm', traf
       const box = voxelBox(description, region)
       const data = into ?? typedArray(array.dtype, elementCount(description, box.shape))
       await array.readVoxels(box, data, signal === undefined ? {} : { signal })
+      const traffic = trafficOf?.()
       if (traffic !== undefined) traffic.readBytes += data.byteLength
       return { data, shape: box.shape, roi: region, voxelSize: description.voxelSize }
     },
@@ -147,6 +152,7 @@ export function volumeArray(array: ChunkedArray, atLeast: WorldUnit = 'nm', traf
         )
       }
       await array.writeVoxels(box, values, signal === undefined ? {} : { signal })
+      const traffic = trafficOf?.()
       if (traffic !== undefined) traffic.writtenBytes += values.byteLength
     },
     ...(count === undefined ? {} : { countStoredChunks: count }),

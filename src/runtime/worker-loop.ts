@@ -201,7 +201,8 @@ class Worker implements LinkOwner {
   }
 
   #report(lease: HeldLease): void {
-    this.#leases.report(lease)
+    // Before the outcomes: once these have come, the run may be over.
     if (this.#blocks > 0) this.#usage.tellNowAndThen()
+    this.#leases.report(lease)
   }
 }

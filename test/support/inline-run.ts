@@ -14,12 +14,16 @@ type Options = Partial<Omit<RunPipelineOptions, 'launcherOf' | 'events'>> & {
 }
 
 /** Runs closures in this process, as the library does for them. */
-export async function runInline(tasks: readonly TaskLike[], { onEvent, ...options }: Options = {}) {
-  const pipeline = await planPipeline(tasks, { arrays: noArrays })
+export async function runInline(
+  tasks: readonly TaskLike[],
+  { onEvent, arrays = noArrays, ...options }: Options & { readonly arrays?: ArrayStore } = {},
+) {
+  const pipeline = await planPipeline(tasks, { arrays })
   const events = new EventStream()
   if (onEvent !== undefined) events.listen(onEvent)
-  await using launcher = inlineLauncher({ tasks: pipeline.tasks, arrays: noArrays, clock: systemClock, breathe })
-  return await runPipeline(pipeline, { workers: 2, clock: systemClock, ...options, launcherOf: () => launcher, events })
+  await using launcher = inlineLauncher({ tasks: pipeline.tasks, arrays, clock: systemClock, breathe })
+  const given = { workers: 2, clock: systemClock, arrays, ...options }
+  return await runPipeline(pipeline, { ...given, launcherOf: () => launcher, events })
 }
 
 /** A one-dimensional task of `count` blocks that read `context` beyond what they write. */

@@ -82,6 +82,21 @@ for block in bellis.blocks():
     assert.deepEqual(seen.sort(), ['gpu-0-0', 'gpu-1-1'])
   })
 
+  for (const pool of ['process', 'thread'] as const) {
+    it(`says how much memory it had, as a part of its worker with the pool "${pool}"`, async (t) => {
+      const python = pythonOrSkip(t)
+      if (python === undefined) return
+      using folder = temporaryFolder()
+      const body = `for block in bellis.blocks():
+  if block.index == 7:
+    bytearray(b"x") * 300_000_000
+`
+      const { ok, workers } = await runProgram(python, folder.path, body, { pool })
+      assert.ok(ok)
+      assert.ok(workers.peakMemory > 300e6 && workers.peakMemory < 900e6, `${workers.peakMemory}`)
+    })
+  }
+
   it('that is killed in the middle is started again, and its block tried again', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return

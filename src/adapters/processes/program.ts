@@ -7,6 +7,7 @@ import {
   PROTOCOL_VERSION,
   STDIO_CONTEXT,
   type WireRois,
+  type WorkerUsage,
 } from '../../core/protocol/messages.ts'
 import { parseLine, parseWorkerMessage } from '../../core/protocol/parse.ts'
 
@@ -20,6 +21,8 @@ export interface ProgramOptions {
   readonly task: { readonly id: string } & Readonly<Record<string, unknown>>
   readonly workerId: string
   readonly env?: Readonly<Record<string, string>>
+  /** Told what the program says that it has needed so far. */
+  readonly onUsage?: (usage: WorkerUsage) => void
 }
 
 /** A program that does blocks, one at a time. */
@@ -201,6 +204,8 @@ class RunningProgram implements Program {
         else this.#end(this.#died('it left within its block'))
         break
       case 'usage':
+        this.#options.onUsage?.(message)
+        break
       case 'task-ready':
       case 'dropped':
         break

@@ -105,7 +105,7 @@ export interface WorkerUsage {
   /** Voxels read from arrays and written to them since it was let in under its name, bytes. */
   readonly readBytes: number
   readonly writtenBytes: number
-  /** The most memory that its process had, bytes. */
+  /** The most memory that its process had, bytes; 0 where that says nothing of it. */
   readonly peakMemory: number
 }
 
