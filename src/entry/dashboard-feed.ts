@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { RunPicture } from '../core/board/run-picture.ts'
 import { messageOf } from '../core/errors.ts'
 import type { EventFeed, FeedClient, FeedPlace } from '../ports/resource.ts'
-import type { RunFollower } from './run-follower.ts'
+import { type RunFollower, versionOf } from './run-follower.ts'
 
 /** How often what changed is told, while somebody looks: a browser draws for each, and where it has no graphics card that takes of the run's time. */
 const TELL_MS = 1000
@@ -33,8 +34,10 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
   readonly #clients = new Set<Client>()
   #timer: NodeJS.Timeout | undefined
   #isTelling: Promise<void> | undefined
+  #told: RunPicture | undefined
   #generation = 0
   #isOver = false
+  #complaint = ''
 
   constructor(follower: RunFollower, options: DashboardFeedOptions) {
     this.#follower = follower
@@ -51,7 +54,7 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
       this.#tellAll(joined)
       this.#schedule()
     }
-    void welcome()
+    welcome().catch((error: unknown) => this.#options.onError(messageOf(error)))
     return {
       resume: () => {
         joined.isBehind = false
@@ -99,11 +102,13 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
   async #tellOnce(isQuiet: boolean): Promise<void> {
     try {
       await this.#follower.catchUp()
+      this.#complaint = ''
     } catch (error) {
-      this.#options.onError(messageOf(error))
+      this.#complain(messageOf(error))
     }
     const { picture, document } = this.#follower
-    if (picture.board.generation !== this.#generation) {
+    if (picture !== this.#told || picture.board.generation !== this.#generation) {
+      this.#told = picture
       this.#generation = picture.board.generation
       for (const client of this.#clients) this.#tellAll(client)
     }
@@ -116,11 +121,17 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
 
   #tellAll(client: Client): void {
     const { picture, document } = this.#follower
-    this.#sendTo(client, 'begin', '{}')
+    this.#sendTo(client, 'begin', JSON.stringify({ version: versionOf(document) }))
     for (const task of document.tasks.keys()) {
       if (picture.board.hasMap(task)) this.#sendTo(client, 'states', statesText(task, picture.board.snapshot(task)))
     }
     this.#sendTo(client, 'summary', this.#summary())
+  }
+
+  /** Not every second of what lasts. */
+  #complain(message: string): void {
+    if (message !== this.#complaint) this.#options.onError(message)
+    this.#complaint = message
   }
 
   #summary(): string {

@@ -9,7 +9,7 @@ import { jsonResource, memoryResource } from '../runtime/virtual-zarr.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
 import { DashboardVolumes } from './dashboard-volumes.ts'
 import { readJson, writeWhole } from './run-files.ts'
-import { type FollowOptions, RunFollower } from './run-follower.ts'
+import { type FollowOptions, RunFollower, versionOf } from './run-follower.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface DashboardOptions extends FollowOptions {
@@ -97,14 +97,13 @@ const isAddress = (saved: Partial<SavedAddress> | undefined): saved is SavedAddr
 
 function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: DashboardVolumes): LiveTree {
   const page = pageDocument('dashboard.html')
-  const description = jsonResource(describe(follower))
   return {
     async open(names) {
       const [first, second = '', third = ''] = names
       if (first === undefined) return page
       switch (`${first}/${names.length}`) {
         case 'run.json/1':
-          return description
+          return jsonResource(describe(follower))
         case 'events/1':
           return feed
         case 'blocks/3':
@@ -120,6 +119,7 @@ function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: Dashboar
 
 function describe({ run, folder, document }: RunFollower): RunDescription {
   return {
+    version: versionOf(document),
     run,
     folder: resolve(folder),
     created: document.created,
@@ -162,7 +162,9 @@ function readTail(path: string): Uint8Array {
   try {
     const { size } = fstatSync(file)
     const bytes = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES))
-    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, size - bytes.length))
+    const tail = bytes.subarray(0, readSync(file, bytes, 0, bytes.length, size - bytes.length))
+    // From a line's beginning, not from the middle of a letter.
+    return size > tail.length ? tail.subarray(tail.indexOf(10) + 1) : tail
   } finally {
     closeSync(file)
   }

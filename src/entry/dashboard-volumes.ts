@@ -8,6 +8,7 @@ import { stateChunkShape, stateVolume } from '../runtime/state-volume.ts'
 import { type ViewedDataset, viewDataset } from '../runtime/view-dataset.ts'
 import { jsonResource } from '../runtime/virtual-zarr.ts'
 import { describeVolume } from '../runtime/volume-array.ts'
+import type { RunDocument } from './run-folder.ts'
 import type { RunFollower } from './run-follower.ts'
 import type { DescribedTask } from './run-place.ts'
 import { openLevels, viewOf } from './viewer-server.ts'
@@ -35,23 +36,28 @@ interface Volume {
 export class DashboardVolumes implements AsyncDisposable {
   readonly #follower: RunFollower
   readonly #onError: (error: unknown) => void
-  readonly #volumes: Volume[] = []
-  readonly #outputs: OutputLayer[] = []
-  readonly #states: (StatesLayer & { readonly files: ResourceTree })[] = []
-  readonly #opened = new AsyncDisposableStack()
+  #document: RunDocument
+  #volumes: Volume[] = []
+  #outputs: OutputLayer[] = []
+  #states: (StatesLayer & { readonly files: ResourceTree })[] = []
+  #opened = new AsyncDisposableStack()
   #askedAt = 0
   #looking: Promise<DashboardView | undefined> | undefined
 
   constructor(follower: RunFollower, onError: (error: unknown) => void) {
     this.#follower = follower
+    this.#document = follower.document
     this.#onError = onError
   }
 
   /** Another number where the view is worth being asked for again: outputs have come, or much more of them is written. */
   version(): number {
     const counts = this.#follower.picture.board.counts()
-    const passed = counts.map(({ completed, total }) => SHARES.filter((share) => completed / total >= share).length)
-    return passed.reduce((sum, count) => sum + count, counts.some(({ processing }) => processing > 0) ? 1 : 0)
+    const passed = counts.map(({ completed, processing, total }) => {
+      const hasBegun = completed + processing > 0 ? 1 : 0
+      return hasBegun + SHARES.filter((share) => completed / total >= share).length
+    })
+    return passed.reduce((sum, count) => sum + count, 0)
   }
 
   /** Until nothing has been asked for a while, if anything ever was, or that takes too long. */
@@ -84,6 +90,7 @@ export class DashboardVolumes implements AsyncDisposable {
 
   async #look(): Promise<DashboardView | undefined> {
     const { document } = this.#follower
+    if (document !== this.#document) await this.#begin(document)
     for (const [number, task] of document.tasks.entries()) {
       for (const path of number === 0 ? (task.reads ?? []).slice(0, 1) : []) await this.#add(path, task, undefined)
       for (const path of (task.writes ?? []).slice(0, 1)) await this.#add(path, task, number)
@@ -96,6 +103,17 @@ export class DashboardVolumes implements AsyncDisposable {
       outputs: this.#outputs,
       states: this.#states.map(({ files: _, ...layer }) => layer),
     }
+  }
+
+  /** A start has replaced the run's tasks. */
+  async #begin(document: RunDocument): Promise<void> {
+    const before = this.#opened
+    this.#document = document
+    this.#volumes = []
+    this.#outputs = []
+    this.#states = []
+    this.#opened = new AsyncDisposableStack()
+    await before.disposeAsync()
   }
 
   /** While an output is mostly empty, it is seen as what it is made of, where that has the same values. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { RunPicture } from '../core/board/run-picture.ts'
 import type { FailureSummary } from '../core/board/summary.ts'
@@ -5,7 +6,7 @@ import { ConfigError } from '../core/errors.ts'
 import type { ProgressPlace } from './progress-place.ts'
 import { type RunDocument, readRunDocument, runHolderOf } from './run-folder.ts'
 import { HistoryReader } from './run-history.ts'
-import { readRunState } from './run-state.ts'
+import { type RunState, readRunState } from './run-state.ts'
 
 export interface FollowOptions {
   /** Where the run's progress is kept, if not where the run says. */
@@ -22,13 +23,13 @@ const PIECES_PER_TURN = 4
 /** A picture of a run that is kept up to date from the run's folder, and only read there. */
 export class RunFollower implements Disposable {
   readonly folder: string
-  readonly document: RunDocument
-  readonly picture: RunPicture
   readonly #options: FollowOptions
-  readonly #reader: HistoryReader
+  #document: RunDocument
+  #picture: RunPicture
+  #reader: HistoryReader
   #checkedAt = Number.NEGATIVE_INFINITY
   #starts = 0
-  /** The start whose end was compared with the record; 0 before the first. */
+  /** How many starts there were when the end was last compared with the record. */
   #settled = -1
   #catching: Promise<void> | undefined
 
@@ -42,25 +43,23 @@ export class RunFollower implements Disposable {
       )
     }
     this.folder = folder
-    this.document = document
     this.#options = options
-    const picture = new RunPicture(
-      document.tasks.map(({ id, after, grid, transient = false }) => ({ id, after, ...grid, transient })),
-    )
-    this.picture = picture
-    this.#reader = new HistoryReader(folder, {
-      begin: (time, done) => {
-        this.#starts++
-        picture.begin(time, done)
-      },
-      blocks: (frame, time, worker) => picture.blocks(frame, time, worker),
-      event: (event, time) => picture.event(event, time),
-      note: (task, indices, ms, worker) => picture.note(task, indices, ms, worker),
-    })
+    this.#document = document
+    this.#picture = pictureOf(document)
+    this.#reader = this.#readerOf(this.#picture)
   }
 
   get run(): string {
     return basename(this.folder)
+  }
+
+  /** Another one when a start has replaced the run's tasks: `picture`, too, is another then. */
+  get document(): RunDocument {
+    return this.#document
+  }
+
+  get picture(): RunPicture {
+    return this.#picture
   }
 
   /** Brings the picture up to date. */
@@ -72,6 +71,7 @@ export class RunFollower implements Disposable {
   }
 
   async #catchUp(): Promise<void> {
+    if (!this.#options.isOwn && !this.#lookAtDocument()) return
     await this.#readAll()
     if (this.#options.isOwn) return
     const now = performance.now()
@@ -81,11 +81,44 @@ export class RunFollower implements Disposable {
     // What it wrote last before it ended.
     await this.#readAll()
     const starts = this.#starts
-    const state = await readRunState(this.folder, { place: this.#options.place, limit: 1000 })
+    const state = await this.#readState()
     await this.#readAll()
     if (state === undefined || starts !== this.#starts) return
     this.#settled = starts
-    const failures = state.tasks.flatMap((task, number) =>
+    this.#settle(state)
+  }
+
+  /** A start that overwrites may have other grids, and a folder may go while somebody looks. @returns false where it is gone */
+  #lookAtDocument(): boolean {
+    const document = readRunDocument(this.folder)
+    if (document === undefined) this.#picture.remove()
+    else if (this.#picture.condition === 'removed' || versionOf(document) !== versionOf(this.#document)) {
+      this.#reader[Symbol.dispose]()
+      this.#document = document
+      this.#picture = pictureOf(document)
+      this.#reader = this.#readerOf(this.#picture)
+      this.#starts = 0
+      this.#settled = -1
+    }
+    return document !== undefined
+  }
+
+  async #readState(): Promise<RunState | undefined> {
+    try {
+      return await readRunState(this.folder, { place: this.#options.place, limit: 1000 })
+    } catch (error) {
+      // That it is not on is known also while its record can't be reached.
+      this.#picture.end()
+      throw error
+    }
+  }
+
+  #settle({ tasks, isRecorded }: RunState): void {
+    if (!isRecorded) {
+      this.#picture.end()
+      return
+    }
+    const failures = tasks.flatMap((task, number) =>
       task.failures.map(
         ({ block, error, attempt, workerId, time }): FailureSummary => ({
           ...{ task: number, index: block, message: error.message, code: error.code },
@@ -93,8 +126,8 @@ export class RunFollower implements Disposable {
         }),
       ),
     )
-    this.picture.settle(
-      state.tasks.map(({ done }) => (done.length === 0 ? undefined : done)),
+    this.#picture.settle(
+      tasks.map(({ done }) => (done.length === 0 ? undefined : done)),
       failures,
     )
   }
@@ -105,7 +138,26 @@ export class RunFollower implements Disposable {
     }
   }
 
+  #readerOf(picture: RunPicture): HistoryReader {
+    return new HistoryReader(this.folder, {
+      begin: (time, done) => {
+        this.#starts++
+        picture.begin(time, done)
+      },
+      blocks: (frame, time, worker) => picture.blocks(frame, time, worker),
+      event: (event, time) => picture.event(event, time),
+      note: (task, indices, ms, worker) => picture.note(task, indices, ms, worker),
+    })
+  }
+
   [Symbol.dispose](): void {
     this.#reader[Symbol.dispose]()
   }
 }
+
+/** Names a run's tasks and grids, and what they read and write. */
+export const versionOf = ({ tasks }: RunDocument): string =>
+  createHash('sha256').update(JSON.stringify(tasks)).digest('hex').slice(0, 16)
+
+const pictureOf = ({ tasks }: RunDocument): RunPicture =>
+  new RunPicture(tasks.map(({ id, after, grid, transient = false }) => ({ id, after, ...grid, transient })))

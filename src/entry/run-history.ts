@@ -13,7 +13,6 @@ const FOLDER = 'history'
 /** Frames are written together, at most so often. */
 const EVERY_MS = 200
 const MAX_UNWRITTEN_BYTES = 1 << 20
-/** Of one start: some 50 million blocks. */
 const MAX_BYTES = 512 * 2 ** 20
 /** Of all starts before: the oldest go. */
 const MAX_BYTES_BEFORE = 256 * 2 ** 20
@@ -44,7 +43,13 @@ export interface HistoryOptions {
   doneOf(task: number): Uint8Array | undefined
   /** Forgets the history of earlier starts. */
   readonly overwrite: boolean
+  /** What it may take of the disk. @default 512 MiB: some 50 million blocks */
+  readonly maxBytes?: number
 }
+
+/** The last word of a history that takes no more. */
+const FULL =
+  'The history of this run is full: what happens from here on is not shown. The run goes on; bellis status says how it is.'
 
 const fileName = (number: number): string => String(number).padStart(6, '0')
 
@@ -91,12 +96,14 @@ class HistoryWriter implements Disposable {
   readonly #names = new Map<string, number>()
   readonly #tasks: ReadonlyMap<string, number>
   readonly #begun = performance.now()
+  readonly #maxBytes: number
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
   #isOpen = true
 
-  constructor(file: number, { tasks, doneOf }: HistoryOptions) {
+  constructor(file: number, { tasks, doneOf, maxBytes = MAX_BYTES }: HistoryOptions) {
     this.#file = file
+    this.#maxBytes = maxBytes
     this.#tasks = new Map(tasks.map(({ id }, number) => [id, number]))
     const done = tasks.map(({ blocks }, number) => {
       const bitmap = blocks <= MAX_MAPPED_BLOCKS ? doneOf(number) : undefined
@@ -167,11 +174,16 @@ class HistoryWriter implements Disposable {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (!this.#isOpen) return
+    const isFull = this.#bytes + this.#frames.length > this.#maxBytes
+    if (isFull) {
+      this.#frames.take()
+      this.#text({ type: 'warning', message: FULL, at: this.#now() })
+    }
     const bytes = this.#frames.take()
     this.#bytes += bytes.length
     try {
-      if (this.#bytes > MAX_BYTES) this.#end()
-      else for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at)
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at)
+      if (isFull) this.#end()
     } catch {
       // A full disk shows where it matters.
       this.#end()
@@ -179,6 +191,7 @@ class HistoryWriter implements Disposable {
   }
 
   #end(): void {
+    if (!this.#isOpen) return
     this.#isOpen = false
     closeSync(this.#file)
   }
@@ -221,8 +234,12 @@ export class HistoryReader implements Disposable {
     this.#at += length
     const bytes = Buffer.concat([this.#rest, piece.subarray(0, length)])
     const used = readFrames(bytes, (frame) => {
-      if (frame.kind === 'text') this.#takeText(frame.bytes)
-      else this.#takeBlocks(frame)
+      try {
+        if (frame.kind === 'text') this.#takeText(frame.bytes)
+        else this.#takeBlocks(frame)
+      } catch {
+        // Not what was written: a disk that failed. What follows still counts.
+      }
     })
     this.#rest = bytes.subarray(used)
     return true
@@ -257,12 +274,7 @@ export class HistoryReader implements Disposable {
   }
 
   #takeText(bytes: Uint8Array): void {
-    let text: Text
-    try {
-      text = JSON.parse(Buffer.from(bytes).toString('utf8')) as Text
-    } catch {
-      return
-    }
+    const text = JSON.parse(Buffer.from(bytes).toString('utf8')) as Text
     switch (text.type) {
       case 'start':
         this.#time = text.time

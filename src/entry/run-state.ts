@@ -18,6 +18,8 @@ export interface RunState {
   /** What it says of itself; of its last start, where it is not on. */
   readonly live?: LiveState
   readonly tasks: readonly RecordedTaskState[]
+  /** Whether there is a record; else nothing is known to be done. */
+  readonly isRecorded: boolean
 }
 
 /** What is written down of a task. `total` = `completed` + `failed` + `left`. */
@@ -49,35 +51,32 @@ export async function readRunState(
   if (document === undefined) return undefined
   const holder = runHolderOf(folder)
   const live = readLiveState(folder)
+  const tasks = await readTasks(folder, place ?? document.progress, limit)
   return {
     run: basename(folder),
     folder,
     document,
     ...(holder === undefined ? {} : { holder }),
     ...(live === undefined ? {} : { live }),
-    tasks: await readTasks(folder, document, place ?? document.progress, limit),
+    tasks: tasks ?? document.tasks.map(({ id, blocks }) => nothingOf(id, blocks)),
+    isRecorded: tasks !== undefined,
   }
 }
 
+const nothingOf = (id: string, total: number): RecordedTaskState => ({
+  ...{ id, total, completed: 0, failed: 0, left: total },
+  ...{ failures: [], done: new Uint8Array(), failedBlocks: [] },
+})
+
+/** @returns undefined where there is no record */
 async function readTasks(
   folder: string,
-  document: RunDocument,
   place: ProgressPlace,
   limit: number,
-): Promise<RecordedTaskState[]> {
-  const nothing = document.tasks.map(({ id, blocks }) => ({
-    id,
-    total: blocks,
-    completed: 0,
-    failed: 0,
-    left: blocks,
-    failures: [],
-    done: new Uint8Array(),
-    failedBlocks: [],
-  }))
+): Promise<RecordedTaskState[] | undefined> {
   await using store = await openProgressStore(place, folder)
   await using reader = await store?.read(recordName(store, folder))
-  if (reader === undefined) return nothing
+  if (reader === undefined) return undefined
   const states: RecordedTaskState[] = []
   for (const [number, { id, blockCount: total }] of reader.identity.tasks.entries()) {
     const done = await readCompleted(reader, number)

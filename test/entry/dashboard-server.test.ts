@@ -3,15 +3,18 @@ import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { type Dashboard, startDashboard } from '../../src/entry/dashboard-server.ts'
+import { DashboardVolumes } from '../../src/entry/dashboard-volumes.ts'
+import { RunFollower } from '../../src/entry/run-follower.ts'
 import { keepHistory } from '../../src/entry/run-history.ts'
-import { EventStream } from '../../src/runtime/run-events.ts'
+import { EventStream, type RunEvent } from '../../src/runtime/run-events.ts'
 import { temporaryFolder } from '../support/command-line.ts'
+import { blockFailed } from '../support/told-run.ts'
 
 const block = { offset: [0], shape: [1] }
 const grid = { totalRoi: { offset: [0], shape: [20] }, readRoi: block, writeRoi: block }
 
 /** A run's folder, with a worker that has a log and one whose log is said to be elsewhere. */
-function makeRun(folder: string): string {
+function makeRun(folder: string, more: readonly RunEvent[] = []): string {
   const run = join(folder, 'run')
   mkdirSync(join(run, 'logs'), { recursive: true })
   const task = { id: 'a', after: [], blocks: 20, unit: 'nm', grid }
@@ -30,6 +33,7 @@ function makeRun(folder: string): string {
   events.emit({ ...started, workerId: 'w3', logFile: 'run/run.json' })
   events.emit({ type: 'blocks-leased', taskId: 'a', indices: [3], workerId: 'w1' })
   events.emit({ type: 'blocks-done', taskId: 'a', indices: [3], ms: [7], workerId: 'w1' })
+  for (const event of more) events.emit(event)
   return run
 }
 
@@ -51,7 +55,10 @@ describe('the server of a run’s page', () => {
     using folder = temporaryFolder()
     await using dashboard = await startDashboard(makeRun(folder.path), { isOwn: true })
     const { address } = dashboard
-    assert.match(await firstSummary(dashboard), /event: begin\ndata: .*\n\nevent: states\ndata: 0:/)
+    assert.match(
+      await firstSummary(dashboard),
+      /event: begin\ndata: \{"version":"[\da-f]{16}"\}\n\nevent: states\ndata: 0:/,
+    )
     assert.deepEqual(await (await fetch(`${address}blocks/0/3.json`)).json(), { workerId: 'w1', ms: 7 })
     assert.deepEqual(await (await fetch(`${address}blocks/0/4.json`)).json(), {})
     assert.equal(await (await fetch(`${address}logs/w1.txt`)).text(), 'a line of w1')
@@ -90,6 +97,31 @@ describe('the server of a run’s page', () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
       assert.equal((await fetch(`${address}events`, { method })).status, 405)
     }
+  })
+
+  it('has the volumes looked at again when all is done: their contrast is another one then', async () => {
+    using folder = temporaryFolder()
+    const run = makeRun(folder.path)
+    using follower = new RunFollower(run, { isOwn: true })
+    await using volumes = new DashboardVolumes(follower, assert.ifError)
+    await follower.catchUp()
+    for (let index = 0; index < 19; index++) follower.picture.board.complete(0, index, false)
+    follower.picture.board.lease(0, 19)
+    const before = volumes.version()
+    follower.picture.board.complete(0, 19, false)
+    assert.notEqual(volumes.version(), before)
+  })
+
+  it('tells a long error as far as a list has room for it, and the whole to who asks for its block', async () => {
+    using folder = temporaryFolder()
+    const message = 'no such neuron '.repeat(3000)
+    const run = makeRun(folder.path, [blockFailed(5, message)])
+    await using dashboard = await startDashboard(run, { isOwn: true })
+    const told = await firstSummary(dashboard)
+    assert.match(told, /no such neuron/)
+    assert.ok(told.length < 5000, `${told.length} letters`)
+    const block = (await (await fetch(`${dashboard.address}blocks/0/5.json`)).json()) as { error: string }
+    assert.equal(block.error, message)
   })
 
   it('is at the same address again, which its user alone can read; a second one beside it is elsewhere', async () => {

@@ -111,6 +111,34 @@ describe('the history of a run', () => {
     assert.deepEqual(readdirSync(join(folder.path, 'history')), ['000002'])
   })
 
+  it('that is damaged tells what is whole of it', () => {
+    using folder = temporaryFolder()
+    write(folder.path, [leased([1]), done([1])])
+    const [first] = readdirSync(join(folder.path, 'history')) as [string]
+    const text = (json: string) => Buffer.concat([Uint8Array.of(0, json.length), Buffer.from(json)])
+    const garbage = ['null', '{"type":"start","time":1,"done":["??"]}', '{"type":'].map(text)
+    appendFileSync(join(folder.path, 'history', first), Buffer.concat(garbage))
+    // Of kind 2, done: block 5 of task 0, by worker 0, in 0.01 ms.
+    appendFileSync(join(folder.path, 'history', first), Uint8Array.of(2, 6, 9, 0, 0, 1, 10, 1))
+    using reader = follow(folder.path)
+    assert.deepEqual(reader.readAll().at(-1), { what: 'done', indices: [5], worker: 'w1' })
+  })
+
+  it('that is full says so as its last', () => {
+    using folder = temporaryFolder()
+    const stream = new EventStream()
+    using history = keepHistory(folder.path, stream, {
+      tasks,
+      overwrite: false,
+      doneOf: () => undefined,
+      maxBytes: 200,
+    })
+    for (let i = 0; i < 20; i++) stream.emit(started)
+    history[Symbol.dispose]()
+    using reader = follow(folder.path)
+    assert.deepEqual(reader.readAll(), [{ what: 'begin', done: [undefined] }, { what: 'warning' }])
+  })
+
   it('is left out where it can’t be written', () => {
     using folder = temporaryFolder()
     writeFileSync(join(folder.path, 'history'), 'a file')

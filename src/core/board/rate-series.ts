@@ -37,27 +37,33 @@ export class RateSeries {
   }
 }
 
+/** Steps of the window of a {@link RecentRate}: fine enough. */
+const RECENT_STEPS = 100
+
 /** Blocks per second lately: of the last half minute or so, and no jump when one block ends. */
 export class RecentRate {
   readonly #windowSeconds: number
-  #ends: { readonly seconds: number; readonly count: number }[] = []
+  readonly #counts = new Float64Array(RECENT_STEPS + 1)
+  /** Which step each count is of; steps take each other's places. */
+  readonly #steps = new Float64Array(RECENT_STEPS + 1).fill(-1)
 
   constructor(windowSeconds = 30) {
     this.#windowSeconds = windowSeconds
   }
 
   add(seconds: number, count: number): void {
-    const last = this.#ends.at(-1)
-    // A hundred steps are fine enough.
-    if (last !== undefined && seconds - last.seconds < this.#windowSeconds / 100) {
-      this.#ends[this.#ends.length - 1] = { seconds: last.seconds, count: last.count + count }
-    } else this.#ends.push({ seconds, count })
+    const step = Math.max(0, Math.floor((seconds / this.#windowSeconds) * RECENT_STEPS))
+    const place = step % this.#counts.length
+    if (step < this.#steps[place]!) return
+    if (step > this.#steps[place]!) this.#counts[place] = 0
+    this.#steps[place] = step
+    this.#counts[place]! += count
   }
 
   rate(seconds: number): number {
     const from = Math.max(0, seconds - this.#windowSeconds)
-    this.#ends = this.#ends.filter((end) => end.seconds >= from)
-    const count = this.#ends.reduce((sum, end) => sum + end.count, 0)
+    const first = (from / this.#windowSeconds) * RECENT_STEPS
+    const count = this.#counts.reduce((sum, each, place) => sum + (this.#steps[place]! >= first ? each : 0), 0)
     return count / Math.max(seconds - from, SHORTEST)
   }
 }

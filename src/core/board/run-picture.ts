@@ -7,6 +7,7 @@ import {
   type BlockDetails,
   type FailureSummary,
   MAX_FAILURES,
+  MAX_MESSAGE,
   MAX_NOTES,
   MAX_WORKERS,
   type Note,
@@ -134,20 +135,35 @@ export class RunPicture {
   /** The run is not on, and its record says what is done; what this start is not known to have done was done before. */
   settle(done: readonly (Uint8Array | undefined)[], failures: readonly FailureSummary[]): void {
     this.board.settle(done)
+    this.end()
+    for (const [task, { error }] of this.#tasks.entries()) if (error !== undefined) this.board.abandon(task)
+    this.#failures = new Map()
+    for (const failure of failures) this.#fail(failure)
+    if (this.#condition === 'waiting') this.#condition = this.#conditionByCounts()
+  }
+
+  /** The run is not on, and no record says what is done: that stays as it was told. */
+  end(): void {
     for (const worker of this.#workers.values()) {
+      for (const { task, indices, at } of worker.leases) {
+        for (const index of indices.slice(at)) this.board.giveBack(task, index)
+      }
       worker.isThere = false
       worker.leases.length = 0
     }
-    this.#failures = new Map()
-    for (const failure of failures) this.#fail(failure)
     if (this.#condition === 'on') this.#condition = 'killed'
-    else if (this.#condition === 'waiting') this.#condition = this.#conditionByCounts()
+  }
+
+  /** The run's folder is gone. */
+  remove(): void {
+    this.end()
+    this.#condition = 'removed'
   }
 
   #conditionByCounts(): RunCondition {
     const counts = this.board.counts()
     if (counts.every(({ completed, total }) => completed === total)) return 'done'
-    return counts.some(({ failed }) => failed > 0) ? 'failed' : 'stopped'
+    return counts.some(({ failed, orphaned }) => failed + orphaned > 0) ? 'failed' : 'stopped'
   }
 
   blocks({ kind, task, indices, ms }: BlocksFrame, time: number, workerId: string): void {
@@ -282,7 +298,7 @@ export class RunPicture {
         rate: isOn ? recent.rate(seconds) : 0,
         series: series.rates(seconds).map((rate) => Math.round(rate * 100) / 100),
         ...(msCount === 0 ? {} : { meanMs: msSum / msCount }),
-        ...(error === undefined ? {} : { error }),
+        ...(error === undefined ? {} : { error: shortened(error) }),
       }
     })
     const all = [...this.#workers.values()].map((worker) => workerSummary(worker))
@@ -300,7 +316,10 @@ export class RunPicture {
       stepSeconds: Math.max(...this.#tasks.map(({ series }) => series.stepSeconds)),
       workers: all.sort((a, b) => order[a.status] - order[b.status]).slice(0, MAX_WORKERS),
       workerCounts,
-      failures: [...this.#failures.values()].slice(-MAX_FAILURES).reverse(),
+      failures: [...this.#failures.values()]
+        .slice(-MAX_FAILURES)
+        .reverse()
+        .map((failure) => ({ ...failure, message: shortened(failure.message) })),
       notes: this.#notes.toReversed(),
       volumes,
     }
@@ -385,10 +404,12 @@ export class RunPicture {
   }
 
   #tell(time: number, text: string): void {
-    this.#notes.push({ time, text })
+    this.#notes.push({ time, text: shortened(text) })
     if (this.#notes.length > MAX_NOTES) this.#notes.shift()
   }
 }
+
+const shortened = (text: string): string => (text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)} …` : text)
 
 /** Blocks that a worker has no longer, wherever they stand. */
 function takeFrom(worker: Worker, task: number, gone: ReadonlySet<number>): void {

@@ -6,6 +6,8 @@ import type { View } from '../view/view.ts'
 
 /** What never changes of a run: asked for once. */
 export interface RunDescription {
+  /** Names the tasks and their grids: another one where a start has replaced them, and all that is shown is another run's. */
+  readonly version: string
   /** The name of its folder. */
   readonly run: string
   readonly folder: string
@@ -29,9 +31,9 @@ export interface DescribedBoardTask {
 
 /**
  * `waiting`: no start of it was seen. `on`, and how it ended: `done`, `failed` (blocks failed or were orphaned), `stopped`, or `killed`: it
- * ended without a word.
+ * ended without a word. `removed`: its folder is gone.
  */
-export type RunCondition = 'waiting' | 'on' | 'done' | 'failed' | 'stopped' | 'killed'
+export type RunCondition = 'waiting' | 'on' | 'done' | 'failed' | 'stopped' | 'killed' | 'removed'
 
 export interface TaskSummary extends TaskState {
   /** Blocks per second, lately. */
@@ -104,6 +106,8 @@ export interface RunSummary {
 export const MAX_WORKERS = 200
 export const MAX_FAILURES = 200
 export const MAX_NOTES = 50
+/** Of an error or a note, letters that are told again and again; the whole is asked for. */
+export const MAX_MESSAGE = 600
 
 /** One block, asked for when somebody points at it. */
 export interface BlockDetails {

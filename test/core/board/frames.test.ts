@@ -118,5 +118,7 @@ describe('rates', () => {
     for (let second = 0; second < 100; second++) recent.add(second, second < 50 ? 10 : 2)
     assert.ok(Math.abs(recent.rate(100) - 2) < 0.1)
     assert.equal(recent.rate(1000), 0)
+    recent.add(1000, 6)
+    assert.ok(Math.abs(recent.rate(1003) - 0.2) < 0.01)
   })
 })
