@@ -64,6 +64,8 @@ export class BlockMap {
   #cellWidth = 1
   #cellHeight = 1
   #cursor: { row: number; column: number } | undefined
+  /** Where somebody points at the map, in the window. */
+  #pointer: { readonly x: number; readonly y: number } | undefined
 
   constructor(options: BlockMapOptions) {
     this.#options = options
@@ -127,6 +129,8 @@ export class BlockMap {
       this.#cursor = undefined
       this.resize()
     } else this.redraw()
+    // Another block is there now.
+    if (this.#pointer !== undefined) this.#point(this.#pointer.x, this.#pointer.y)
   }
 
   /** Where a block is on each axis. */
@@ -220,17 +224,24 @@ export class BlockMap {
 
   #listen(): void {
     const { canvas } = this
-    canvas.addEventListener('pointermove', (event) => {
-      const { left, top } = canvas.getBoundingClientRect()
-      const column = Math.floor((event.clientX - left) / this.#cellWidth)
-      const row = Math.floor((event.clientY - top) / this.#cellHeight)
-      this.#options.onPoint(this.#indexAt(row, column), event.clientX, event.clientY)
+    const leave = () => {
+      this.#pointer = undefined
+      this.#options.onPoint(undefined, 0, 0)
+    }
+    // A finger does not move over blocks: it taps one, and what it is stays until it taps elsewhere.
+    for (const kind of ['pointermove', 'pointerdown'] as const) {
+      canvas.addEventListener(kind, ({ clientX, clientY }) => this.#point(clientX, clientY))
+    }
+    canvas.addEventListener('pointerleave', ({ pointerType }) => {
+      if (pointerType !== 'touch') leave()
     })
-    canvas.addEventListener('pointerleave', () => this.#options.onPoint(undefined, 0, 0))
+    document.addEventListener('pointerdown', ({ target }) => {
+      if (target !== canvas && this.#pointer !== undefined) leave()
+    })
     canvas.addEventListener('blur', () => {
       this.#cursor = undefined
       this.redraw()
-      this.#options.onPoint(undefined, 0, 0)
+      leave()
     })
     const steps: Readonly<Record<string, readonly [number, number]>> = {
       ArrowUp: [-1, 0],
@@ -239,6 +250,7 @@ export class BlockMap {
       ArrowRight: [0, 1],
     }
     canvas.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') leave()
       const step = steps[event.key]
       if (step === undefined) return
       event.preventDefault()
@@ -255,6 +267,14 @@ export class BlockMap {
         top + (row + 0.5) * this.#cellHeight,
       )
     })
+  }
+
+  #point(x: number, y: number): void {
+    this.#pointer = { x, y }
+    const { left, top } = this.canvas.getBoundingClientRect()
+    const column = Math.floor((x - left) / this.#cellWidth)
+    const row = Math.floor((y - top) / this.#cellHeight)
+    this.#options.onPoint(this.#indexAt(row, column), x, y)
   }
 
   #indexAt(row: number, column: number): number | undefined {

@@ -15,6 +15,8 @@ export class BlockTip {
   readonly #model: RunModel
   #asked: ReturnType<typeof setTimeout> | undefined
   #shown = ''
+  #at: { readonly number: number; readonly index: number; readonly x: number; readonly y: number } | undefined
+  #state = ''
 
   constructor(model: RunModel) {
     this.#model = model
@@ -26,8 +28,10 @@ export class BlockTip {
       clearTimeout(this.#asked)
       this.#tip.hidden = true
       this.#shown = ''
+      this.#at = undefined
       return
     }
+    this.#at = { number, index, x, y }
     const key = `${number}/${index}`
     if (key !== this.#shown) {
       this.#shown = key
@@ -42,9 +46,22 @@ export class BlockTip {
     this.#tip.style.translate = `${Math.max(4, left)}px ${Math.max(4, top)}px`
   }
 
+  /** Blocks go on while somebody points at one. */
+  refresh(): void {
+    const at = this.#at
+    if (at === undefined || this.#stateOf(at.number, at.index) === this.#state) return
+    this.#shown = ''
+    this.show(at.number, at.index, at.x, at.y)
+  }
+
+  #stateOf(number: number, index: number): (typeof STATE_NAMES)[number] {
+    return STATE_NAMES[this.#model.codes[number]?.[index] ?? 0] ?? 'pending'
+  }
+
   #fill(task: DescribedBoardTask, number: number, index: number): void {
     const { writeRoi } = createBlockGrid(task.grid).block(index)
-    const state = STATE_NAMES[this.#model.codes[number]?.[index] ?? 0] ?? 'pending'
+    const state = this.#stateOf(number, index)
+    this.#state = state
     this.#tip.replaceChildren(
       make('b', {}, `${task.id}/${index}`),
       make('span', { class: 'state', style: `--key: var(--state-${state})` }, STATE_TEXT[state]),
@@ -55,11 +72,14 @@ export class BlockTip {
 
   async #ask(number: number, index: number, key: string): Promise<void> {
     const { workerId, ms, error, attempts } = await this.#model.details(number, index)
-    if (key !== this.#shown) return
+    const at = this.#at
+    if (key !== this.#shown || at === undefined) return
     const by = workerId === undefined ? '' : `by ${workerId}`
     const took = ms === undefined ? '' : ` in ${showMs(ms)}`
     const tries = attempts === undefined ? '' : `, ${plural(attempts, 'try', 'tries')}`
     if (by + took !== '') this.#tip.append(make('span', {}, `${by}${took}${tries}`))
     if (error !== undefined) this.#tip.append(make('span', { class: 'error' }, error))
+    // It may be too large now for where it is.
+    this.show(at.number, at.index, at.x, at.y)
   }
 }

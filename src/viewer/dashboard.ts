@@ -22,6 +22,7 @@ const CONDITIONS = {
   failed: 'failed',
   stopped: 'stopped',
   killed: 'ended without a word',
+  removed: 'folder removed',
 } as const satisfies Record<RunSummary['condition'], string>
 
 void start()
@@ -67,6 +68,7 @@ async function start(): Promise<void> {
     workers.update(summary)
     failures.update(summary)
     notes.update(summary)
+    tip.refresh()
     void volumes.update(summary.volumes)
     if (summary.condition !== 'on') volumes.finish()
     const failed = summary.tasks.reduce((sum, task) => sum + task.failed, 0)
@@ -140,38 +142,54 @@ function showTitle(title: string, condition: string): void {
   if (document.title !== title) document.title = title
 }
 
+/** Where the page is not told how the run goes: what it says then. */
+const NO_LINK = {
+  lost: [
+    'bellis does not answer any more.',
+    'It was killed, or the connection to it is broken. When the run is started again with --dashboard, or shown with bellis status, this page goes on by itself.',
+  ],
+  full: ['This run is open in too many windows already.', 'When one of them is closed this page goes on by itself.'],
+  replaced: ['This address is no longer valid.', 'Open the one that bellis has printed.'],
+} as const satisfies Partial<Record<Link, readonly [what: string, then: string]>>
+
 /** What has to be said before all else, and what the run is at. */
 function showLink(link: Link, { summary, description }: RunModel): void {
   const condition = summary?.condition ?? 'waiting'
-  const isOver = condition === 'done' || condition === 'failed' || condition === 'stopped'
+  const isOver = condition !== 'on' && condition !== 'waiting'
+  const isBlind = link !== 'open' && !(link === 'ended' && isOver)
   const chip = element('condition')
-  chip.dataset.condition = link === 'lost' || (link === 'ended' && !isOver) ? 'killed' : condition
-  setText(chip, link === 'lost' ? 'no answer' : CONDITIONS[condition])
-  const again = `To look at it again: ${description.command}`
-  if (link === 'lost') {
-    showMessage(
-      'alert',
-      'bellis does not answer any more.',
-      'It was killed, or the connection to it is broken. When the run is started again with --dashboard, or shown with bellis status, this page goes on by itself.',
-    )
+  chip.dataset.condition = isBlind ? 'killed' : condition
+  setText(chip, !isBlind ? CONDITIONS[condition] : link === 'lost' ? 'no answer' : 'not followed')
+  if (link === 'lost' || link === 'full' || link === 'replaced') {
+    const [what, then] = NO_LINK[link]
+    showMessage('alert', what, then)
     return
   }
-  const end = link === 'ended' ? ` bellis has ended. ${again}` : ''
-  const said = messageOf(condition, summary)
+  const again = `To look at it again: ${description.command}`
+  if (isBlind) {
+    showMessage('plain', 'bellis has ended, and no longer tells this page how the run goes.', again)
+    return
+  }
+  const said = messageOf(condition, summary, description)
   if (said === undefined) element('message').hidden = true
-  else showMessage(said[0], said[1], said[2] + end)
+  else showMessage(said[0], said[1], said[2] + (link === 'ended' ? ` bellis has ended. ${again}` : ''))
 }
 
 /** What a run's condition means, and what to do then. */
 function messageOf(
   condition: RunSummary['condition'],
   summary: RunSummary | undefined,
+  { tasks }: RunDescription,
 ): readonly [kind: 'alert' | 'good' | 'plain', what: string, then: string] | undefined {
   const count = (of: 'failed' | 'orphaned') => summary?.tasks.reduce((sum, task) => sum + task[of], 0) ?? 0
   switch (condition) {
     case 'done':
       return ['good', 'All blocks are done.', '']
     case 'failed': {
+      const number = summary?.tasks.findIndex(({ error }) => error !== undefined) ?? -1
+      if (number >= 0 && count('failed') === 0) {
+        return ['alert', `${tasks[number]?.id} was given up.`, summary?.tasks[number]?.error ?? '']
+      }
       const orphans = count('orphaned') === 0 ? '' : `, ${plural(count('orphaned'), 'block')} orphaned`
       return ['alert', `${plural(count('failed'), 'block')} failed${orphans}.`, 'The same command tries them again.']
     }
@@ -185,6 +203,8 @@ function messageOf(
       ]
     case 'waiting':
       return ['plain', 'Nothing has run yet.', 'This page begins with the first block.']
+    case 'removed':
+      return ['alert', "The run's folder was removed.", 'This is what it said last.']
     case 'on':
       return undefined
     default:

@@ -55,7 +55,7 @@ export class NoteList {
   }
 
   update({ notes }: RunSummary): void {
-    const key = `${notes.length} ${notes[0]?.time}`
+    const key = `${notes.length} ${notes[0]?.time} ${notes[0]?.text}`
     if (key === this.#shown) return
     this.#shown = key
     this.#panel.replaceChildren(

@@ -33,7 +33,8 @@ export class RateChart {
     const sums = Array.from({ length: steps }, (_, step) =>
       tasks.reduce((sum, { series }) => sum + (series[step] ?? 0), 0),
     )
-    const most = Math.max(...sums, 1e-9)
+    const highest = Math.max(...sums)
+    const most = Math.max(highest, 1e-9)
     const style = getComputedStyle(canvas)
     const top = 4 * scale
     const x = (step: number) => (step / steps) * width
@@ -57,8 +58,8 @@ export class RateChart {
       below.splice(0, steps, ...above)
     }
     const text =
-      seconds === 0
-        ? 'Nothing has run yet.'
+      highest === 0
+        ? 'No block has been done yet.'
         : `Blocks per second over ${showDuration(seconds)}; at most ${showRate(most)}/s${stepSeconds > 1 ? `, means of ${stepSeconds} s` : ''}`
     canvas.setAttribute('aria-label', text)
     this.#caption.replaceChildren(
@@ -67,6 +68,7 @@ export class RateChart {
         key.className = 'key'
         key.style.setProperty('--key', `var(--task-${number % 6})`)
         key.textContent = id
+        key.title = id
         return key
       }),
       text,

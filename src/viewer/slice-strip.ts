@@ -12,6 +12,8 @@ export class SliceStrip {
   #done = new Float64Array()
   #working = new Uint8Array()
   #failed = new Uint8Array()
+  /** A block of each slice that is at work, else the first that is not done; -1 where all are. */
+  #open = new Float64Array()
   #isStale = true
 
   constructor(codes: Uint8Array, shape: readonly number[]) {
@@ -28,6 +30,12 @@ export class SliceStrip {
 
   changed(): void {
     this.#isStale = true
+  }
+
+  /** Where the work in a slice is, by index: at a block at work, else at the first that is not done. */
+  workIn(slice: number): number | undefined {
+    const index = this.#open[slice] ?? -1
+    return index < 0 ? undefined : index
   }
 
   /** Looks at every block once, where one has changed. @returns the slice where most is at work, else the last that is begun and not done, or -1 */
@@ -69,18 +77,25 @@ export class SliceStrip {
     const length = this.#shape[this.#axis] as number
     const stride = this.#shape.slice(this.#axis + 1).reduce((all, each) => all * each, 1)
     const [done, working, failed] = [new Float64Array(length), new Uint8Array(length), new Uint8Array(length)]
+    const open = new Float64Array(length).fill(-1)
     const codes = this.#codes
     for (let begin = 0; begin < codes.length; begin += stride) {
       const slice = Math.floor(begin / stride) % length
       for (let index = begin; index < begin + stride; index++) {
         const code = codes[index]
         if (code === STATE_CODE.completed || code === STATE_CODE.skipped) done[slice]!++
-        else if (code === STATE_CODE.processing && working[slice]! < 255) working[slice]!++
-        else if (code === STATE_CODE.failed) failed[slice] = 1
+        else if (code === STATE_CODE.processing) {
+          if (working[slice] === 0) open[slice] = index
+          if (working[slice]! < 255) working[slice]!++
+        } else {
+          if (code === STATE_CODE.failed) failed[slice] = 1
+          if (open[slice]! < 0) open[slice] = index
+        }
       }
     }
     this.#done = done
     this.#working = working
     this.#failed = failed
+    this.#open = open
   }
 }

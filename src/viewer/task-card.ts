@@ -30,8 +30,12 @@ export class TaskCard {
   readonly #slider: HTMLInputElement | undefined
   readonly #place = make('output', {})
   readonly #follow = make('input', { type: 'checkbox', checked: true })
+  /** Of the axes before the last three, where there are more. */
+  readonly #further: { readonly input: HTMLInputElement; readonly place: HTMLOutputElement }[] = []
   #axis = 0
-  #followedAt = 0
+  #followedAt = Number.NEGATIVE_INFINITY
+  /** The slice where the work is, or -1. */
+  #busiest = -1
   #isStripDue = false
 
   constructor({ task, number, codes, onPoint }: TaskCardOptions) {
@@ -43,7 +47,7 @@ export class TaskCard {
     this.element = make(
       'article',
       { class: 'task', 'aria-label': `Task ${task.id}` },
-      make('header', {}, heading, make('span', { class: 'after' }, after), this.#share),
+      make('header', {}, heading, make('span', { class: 'after', title: after }, after), this.#share),
       this.#bar,
       this.#facts,
       this.#error,
@@ -72,6 +76,7 @@ export class TaskCard {
         this.#cutAt(Number(this.#slider?.value))
       })
       this.element.append(this.#controls(planes, number))
+      if (rank > 3) this.element.append(this.#furtherAxes(rank - 3))
       this.#setPlane(planes[0] as Plane)
     }
     this.element.append(make('div', { class: 'map' }, map.canvas))
@@ -131,6 +136,8 @@ export class TaskCard {
       ...(rate > 0 && left > 0 && pending === 0 ? [`${showDuration(left / rate)} left`] : []),
     ]
     setText(this.#facts, parts.join(' · '))
+    // Where it was too soon when it was drawn.
+    this.#followWork()
     this.#error.hidden = error === undefined
     setText(this.#error, error ?? '')
     this.element.dataset.state =
@@ -154,6 +161,23 @@ export class TaskCard {
     )
   }
 
+  #furtherAxes(count: number): HTMLElement {
+    const labels = axisNames(this.#shape.length)
+      .slice(0, count)
+      .map((name, axis) => {
+        const max = (this.#shape[axis] as number) - 1
+        const input = make('input', { type: 'range', min: 0, max, step: 1, 'aria-label': `Slice along ${name}` })
+        const place = make('output', {})
+        input.addEventListener('input', () => {
+          this.#follow.checked = false
+          this.#cut((at, each) => (each === axis ? Number(input.value) : at))
+        })
+        this.#further.push({ input, place })
+        return make('label', { class: 'axis' }, input, place)
+      })
+    return make('div', { class: 'cut further' }, ...labels)
+  }
+
   #setPlane(plane: Plane): void {
     const { map } = this
     if (map === undefined) return
@@ -167,26 +191,43 @@ export class TaskCard {
   }
 
   #cutAt(slice: number): void {
+    this.#cut((at, axis) => (axis === this.#axis ? slice : at))
+  }
+
+  #cut(place: (at: number, axis: number) => number): void {
     const { map } = this
     if (map === undefined) return
-    map.cut(
-      map.plane,
-      map.at.map((at, axis) => (axis === this.#axis ? slice : at)),
-    )
+    map.cut(map.plane, map.at.map(place))
     this.#tellPlace()
   }
 
   #tellPlace(): void {
     const slice = this.map?.at[this.#axis] ?? 0
     if (this.#slider !== undefined) this.#slider.value = String(slice)
-    setText(this.#place, `${axisNames(this.#shape.length)[this.#axis]} ${slice + 1} / ${this.#shape[this.#axis]}`)
+    const names = axisNames(this.#shape.length)
+    setText(this.#place, `${names[this.#axis]} ${slice + 1} / ${this.#shape[this.#axis]}`)
+    for (const [axis, { input, place }] of this.#further.entries()) {
+      const at = this.map?.at[axis] ?? 0
+      input.value = String(at)
+      setText(place, `${names[axis]} ${at + 1} / ${this.#shape[axis]}`)
+    }
   }
 
   #drawStrip(): void {
-    const busiest = this.#strip?.draw() ?? -1
+    this.#busiest = this.#strip?.draw() ?? -1
+    this.#followWork()
+  }
+
+  #followWork(): void {
+    const busiest = this.#busiest
     const now = performance.now()
     if (!this.#follow.checked || busiest < 0 || now - this.#followedAt < FOLLOW_MS) return
     this.#followedAt = now
-    if (this.map?.at[this.#axis] !== busiest) this.#cutAt(busiest)
+    const work = this.#further.length === 0 ? undefined : this.#strip?.workIn(busiest)
+    const at = work === undefined ? [] : (this.map?.coordinates(work) ?? [])
+    // The section through the work: along the axis of the slider, and those that it has none for.
+    const wanted = (now: number, axis: number) =>
+      axis === this.#axis ? busiest : axis < this.#further.length ? (at[axis] ?? now) : now
+    if (this.map?.at.some((now, axis) => wanted(now, axis) !== now)) this.#cut(wanted)
   }
 }

@@ -9,6 +9,7 @@ export class Volumes {
   readonly #model: RunModel
   #panel: VolumePanel | undefined
   #version = -1
+  #wanted = -1
   #isLoading = false
 
   constructor(model: RunModel) {
@@ -34,12 +35,16 @@ export class Volumes {
 
   /** @param version another one than before where there is more to see */
   async update(version: number): Promise<void> {
-    if (version === this.#version || this.#isLoading) return
-    this.#version = version
+    this.#wanted = version
+    if (this.#isLoading) return
     this.#isLoading = true
     try {
-      const response = await fetch('view.json', { cache: 'no-store' })
-      if (response.ok) await this.#show((await response.json()) as DashboardView)
+      // There may be more to see by the time that it is there.
+      while (this.#version !== this.#wanted) {
+        this.#version = this.#wanted
+        const response = await fetch('view.json', { cache: 'no-store' })
+        if (response.ok) await this.#show((await response.json()) as DashboardView)
+      }
     } catch {
       // The page says already that bellis does not answer; the next summary asks again.
       this.#version = -1

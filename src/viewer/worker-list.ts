@@ -66,7 +66,7 @@ export class WorkerList {
       log: make('button', { type: 'button', 'aria-expanded': 'false' }, 'Log'),
     }
     row.log.addEventListener('click', () => this.#toggleLog(id, row))
-    const name = make('b', { title: host === '' ? '' : `process ${pid} on ${host}` }, id)
+    const name = make('b', { title: host === '' ? id : `${id}: process ${pid} on ${host}` }, id)
     row.element.append(name, make('span', { class: 'host' }, host), row.doing, row.done, row.log)
     this.#list.append(row.element)
     this.#rows.set(id, row)
