@@ -6,8 +6,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { type RunOptions, startRun } from 'bellis'
+import { type RunOptions, startRun, type TaskNode } from 'bellis'
+import { smooth } from 'bellis/tasks'
 import type { Browser } from 'playwright-core'
+import { createArray } from '../src/entry/arrays.ts'
 import { startDashboard } from '../src/entry/dashboard-server.ts'
 import { keepHistory } from '../src/entry/run-history.ts'
 import { EventStream } from '../src/runtime/run-events.ts'
@@ -60,8 +62,13 @@ try {
   console.log(`load of the machine: ${loadavg()[0]?.toFixed(1)}`)
   const [, , only] = process.argv
   if (only !== 'frames') {
-    await benchCost('1800 blocks that wait 10 ms', 1800, { waitMs: 10 })
-    await benchCost('1800 blocks that compute for 10 ms', 1800, { busyMs: 10 })
+    await benchCost('1800 blocks that wait 10 ms', () => noop({ blocks: 1800, waitMs: 10 }))
+    await benchCost('1800 blocks that compute for 10 ms', () => noop({ blocks: 1800, busyMs: 10 }))
+    const input = await makeVolume()
+    const output = join(folder, 'out.zarr')
+    await benchCost('smoothing 128 × 512 × 512 voxels, seen as they are written', () =>
+      smooth({ input, output, sigma: 8, blockWrite: [32, 64, 64] }),
+    )
   }
   if (browser !== undefined && only !== 'cost') {
     await benchFrames(browser, '10^6 blocks, 100 × 100 × 100', [100, 100, 100])
@@ -73,13 +80,13 @@ try {
 }
 
 /** The same run without a page, with one that a program reads to the end of each event, and with one in a browser here. */
-async function benchCost(what: string, blocks: number, config: { waitMs?: number; busyMs?: number }): Promise<void> {
+async function benchCost(what: string, task: () => TaskNode): Promise<void> {
   console.log(`\n${what}, 2 worker processes; medians of ${ROUNDS} runs, one after the other by turns`)
   const ways: Record<string, Cost[]> = { 'no page': [], 'a reader of its events': [], 'a browser here': [] }
   for (let round = 0; round < ROUNDS; round++) {
     for (const [way, costs] of Object.entries(ways)) {
       if (way === 'a browser here' && browser === undefined) continue
-      costs.push(await measure(blocks, config, way))
+      costs.push(await measure(task, way))
     }
   }
   const medianOf = (costs: readonly Cost[] = [], part: keyof Cost) => median(costs.map((cost) => cost[part]))
@@ -108,7 +115,7 @@ interface Cost {
   readonly drawn: number
 }
 
-async function measure(blocks: number, config: { waitMs?: number; busyMs?: number }, way: string): Promise<Cost> {
+async function measure(task: () => TaskNode, way: string): Promise<Cost> {
   let watcher: Watcher | undefined
   const done: { readonly at: number; readonly count: number }[] = []
   const watched = Promise.withResolvers<void>()
@@ -131,7 +138,7 @@ async function measure(blocks: number, config: { waitMs?: number; busyMs?: numbe
           },
         }),
   }
-  const run = startRun(noop({ blocks, ...config }), options)
+  const run = startRun(task(), options)
   if (way !== 'no page') {
     await watched.promise
     await setTimeout(1000 * OPENING_SECONDS)
@@ -152,6 +159,21 @@ interface Watcher {
   /** CPU seconds that it took so far. */
   computed?(): Promise<number>
   end(): Promise<void>
+}
+
+/** Seeded noise: what it looks like does not matter. */
+async function makeVolume(): Promise<string> {
+  const path = join(folder, 'in.zarr')
+  const options = { shape: [128, 512, 512], dtype: 'uint8', voxelSize: [40, 4, 4], chunkShape: [32, 64, 64] } as const
+  const array = await createArray(path, options)
+  let state = 1
+  const voxels = Uint8Array.from({ length: 128 * 512 * 512 }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state >>> 24
+  })
+  await array.write(array.roi, voxels)
+  await array.close()
+  return path
 }
 
 async function readEvents(address: string): Promise<Watcher> {

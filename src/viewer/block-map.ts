@@ -153,26 +153,31 @@ export class BlockMap {
   }
 
   redraw(): void {
-    this.#dirty(0, this.#section.rows)
+    this.#mark(0, this.#section.rows)
+    this.update()
   }
 
-  /** Blocks from `begin` to `end` have another state. */
+  /** Blocks from `begin` to `end` have another state, which is drawn when `update` is called next. */
   changed(begin: number, end: number): void {
     const { base, rows, columns, rowStride, columnStride } = this.#section
     const last = base + (rows - 1) * rowStride + (columns - 1) * columnStride
     if (end <= base || begin > last) return
     if (rowStride < columnStride || rowStride === 0) {
-      this.redraw()
+      this.#mark(0, rows)
       return
     }
     const row = (index: number) => Math.min(rows - 1, Math.max(0, Math.floor((index - base) / rowStride)))
-    this.#dirty(row(begin), row(end - 1) + 1)
+    this.#mark(row(begin), row(end - 1) + 1)
   }
 
-  #dirty(from: number, to: number): void {
+  #mark(from: number, to: number): void {
     this.#from = Math.min(this.#from, from)
     this.#to = Math.max(this.#to, to)
-    if (this.#isFrameAsked) return
+  }
+
+  /** Draws what has changed, with the next frame. */
+  update(): void {
+    if (this.#isFrameAsked || this.#from >= this.#to) return
     this.#isFrameAsked = true
     requestAnimationFrame(() => {
       this.#isFrameAsked = false

@@ -3,6 +3,7 @@ import { STATE_CODE } from '../core/scheduling/state-map.ts'
 import { BlockTip } from './block-tip.ts'
 import { element, make, setText } from './elements.ts'
 import { FailureList, NoteList } from './event-lists.ts'
+import { PACE } from './pace.ts'
 import { RateChart } from './rate-chart.ts'
 import { type Link, RunModel } from './run-model.ts'
 import { STATE_ORDER, STATE_TEXT } from './state-colors.ts'
@@ -40,8 +41,14 @@ async function start(): Promise<void> {
       cards[task]?.changed(begin, end)
       if (code === STATE_CODE.completed) volumes.written(task, begin, end)
     },
-    summary: (summary) => update(summary),
-    link: (link) => showLink(link, model),
+    summary: (summary) => {
+      const isSoon = performance.now() - updatedAt < PACE.page
+      if (!isSoon || summary.condition !== 'on' || shown !== 'on') update(summary)
+    },
+    link: (link) => {
+      if (model.summary === undefined) showLink(link, model)
+      else update(model.summary)
+    },
   })
   const volumes = new Volumes(model)
   const tip = new BlockTip(model)
@@ -60,8 +67,12 @@ async function start(): Promise<void> {
   const failures = new FailureList(element('failures'), description.tasks, (task, index) => cards[task]?.pointAt(index))
   const notes = new NoteList(element('notes'))
   let hadFailures = false
+  let shown: RunSummary['condition'] | undefined
+  let updatedAt = Number.NEGATIVE_INFINITY
 
   function update(summary: RunSummary): void {
+    shown = summary.condition
+    updatedAt = performance.now()
     for (const [number, task] of summary.tasks.entries()) cards[number]?.update(task)
     showOverview(summary)
     chart.update(summary)

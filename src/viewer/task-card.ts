@@ -36,7 +36,6 @@ export class TaskCard {
   #followedAt = Number.NEGATIVE_INFINITY
   /** The slice where the work is, or -1. */
   #busiest = -1
-  #isStripDue = false
 
   constructor({ task, number, codes, onPoint }: TaskCardOptions) {
     const grid = createBlockGrid(task.grid)
@@ -88,15 +87,10 @@ export class TaskCard {
     this.#drawStrip()
   }
 
+  /** Some blocks have another state, which is drawn with the next update. */
   changed(begin: number, end: number): void {
     this.map?.changed(begin, end)
     this.#strip?.changed()
-    if (this.#isStripDue) return
-    this.#isStripDue = true
-    requestAnimationFrame(() => {
-      this.#isStripDue = false
-      this.#drawStrip()
-    })
   }
 
   recolor(): void {
@@ -116,6 +110,8 @@ export class TaskCard {
   }
 
   update(summary: TaskSummary): void {
+    this.#drawStrip()
+    this.map?.update()
     const { total, completed, skipped, processing, failed, orphaned, pending, ready, rate, meanMs, error } = summary
     const widths = { ...summary, completed: completed - skipped }
     for (const [i, name] of STATE_ORDER.entries()) {
@@ -136,8 +132,6 @@ export class TaskCard {
       ...(rate > 0 && left > 0 && pending === 0 ? [`${showDuration(left / rate)} left`] : []),
     ]
     setText(this.#facts, parts.join(' · '))
-    // Where it was too soon when it was drawn.
-    this.#followWork()
     this.#error.hidden = error === undefined
     setText(this.#error, error ?? '')
     this.element.dataset.state =

@@ -7,13 +7,12 @@ import { type BlockGrid, createBlockGrid } from '../core/grid/block-grid.ts'
 import { CHANGED_CHUNKS_RPC, fewBoxes, type VoxelBox } from './changed-chunks.ts'
 import { keepTabs } from './keep-tabs.ts'
 import { type Area, fitScales, neuroglancerState } from './neuroglancer-state.ts'
+import { drawAtMost, PACE } from './pace.ts'
 import { statesShader } from './states-shader.ts'
 import type { Theme } from './theme.ts'
 
-/** How often chunks that were written are fetched, and the states over them drawn. */
-const RENEW_MS = 1000
-/** How often the section follows the work, at most. */
-const FOLLOW_MS = 2000
+/** A browser's own are six at a time; what is no longer wanted need not be waited for. */
+const DOWNLOADS = 6
 const NARROW = 560
 const MAX_PANELS = 3
 
@@ -76,7 +75,9 @@ export class VolumePanel {
     this.#addOutputs(tasks)
     this.#theme = theme
     this.#restore()
-    setInterval(() => this.renew(), RENEW_MS)
+    const { display } = this.#viewer
+    drawAtMost(display as Parameters<typeof drawAtMost>[0], PACE.draw)
+    setInterval(() => this.renew(), PACE.renew)
   }
 
   get viewer(): Viewer {
@@ -150,6 +151,9 @@ export class VolumePanel {
       ...scales,
       showAxisLines: false,
       showDefaultAnnotations: false,
+      // Sections beside the one that is seen would be fetched again and again while they are written.
+      prefetch: false,
+      concurrentDownloads: DOWNLOADS,
       layers: [...(state.layers as object[]), ...view.states.map((states) => this.#statesLayer(states))],
       layout: children.length === 1 ? children[0] : { type: narrow ? 'column' : 'row', children },
     })
@@ -209,7 +213,8 @@ export class VolumePanel {
   #follow(output: Output, index: number): void {
     const now = performance.now()
     const first = [...this.#outputs.values()].find(({ task }) => (this.#codes[task] ?? []).some((code) => code <= 2))
-    if (!this.#isFollowing || first !== output || now - this.#followedAt < FOLLOW_MS || output.offset.length < 3) return
+    if (!this.#isFollowing || first !== output || now - this.#followedAt < PACE.follow || output.offset.length < 3)
+      return
     this.#followedAt = now
     const { lower, upper } = boxOf(output, index)
     const { position, coordinateSpace } = this.#viewer
