@@ -46,9 +46,15 @@ export class RecentRate {
   readonly #counts = new Float64Array(RECENT_STEPS + 1)
   /** Which step each count is of; steps take each other's places. */
   readonly #steps = new Float64Array(RECENT_STEPS + 1).fill(-1)
+  #begun: number | undefined
 
   constructor(windowSeconds = 30) {
     this.#windowSeconds = windowSeconds
+  }
+
+  /** Work begins; the time before, when nobody was there or others had to be waited for, is none of its. Only the first counts. */
+  begin(seconds: number): void {
+    this.#begun ??= seconds
   }
 
   add(seconds: number, count: number): void {
@@ -61,8 +67,8 @@ export class RecentRate {
   }
 
   rate(seconds: number): number {
-    const from = Math.max(0, seconds - this.#windowSeconds)
-    const first = (from / this.#windowSeconds) * RECENT_STEPS
+    const from = Math.max(this.#begun ?? 0, seconds - this.#windowSeconds)
+    const first = Math.floor((from / this.#windowSeconds) * RECENT_STEPS)
     const count = this.#counts.reduce((sum, each, place) => sum + (this.#steps[place]! >= first ? each : 0), 0)
     return count / Math.max(seconds - from, SHORTEST)
   }

@@ -173,6 +173,7 @@ export class RunPicture {
     switch (kind) {
       case 'leased':
         if (worker.leases.length === 0) worker.since = time
+        this.#tasks[task]?.recent.begin((time - (this.#started ?? time)) / 1000)
         worker.leases.push({ task, indices, at: 0 })
         for (const index of indices) this.board.lease(task, index)
         return

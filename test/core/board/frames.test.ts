@@ -121,4 +121,12 @@ describe('rates', () => {
     recent.add(1000, 6)
     assert.ok(Math.abs(recent.rate(1003) - 0.2) < 0.01)
   })
+
+  it('lately count from when work began, not from when it was waited for', () => {
+    const recent = new RecentRate(30)
+    recent.begin(8)
+    recent.begin(9)
+    for (let second = 8; second < 12; second++) recent.add(second, 5)
+    assert.ok(Math.abs(recent.rate(12) - 5) < 0.1, String(recent.rate(12)))
+  })
 })
