@@ -123,7 +123,7 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
     const { picture, document } = this.#follower
     this.#sendTo(client, 'begin', JSON.stringify({ version: versionOf(document) }))
     for (const task of document.tasks.keys()) {
-      if (picture.board.hasMap(task)) this.#sendTo(client, 'states', statesText(task, picture.board.snapshot(task)))
+      this.#sendTo(client, 'states', statesText(task, picture.board.snapshot(task)))
     }
     this.#sendTo(client, 'summary', this.#summary())
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync, realpathSync, rmSync } from 'node:fs'
 import { basename, join, resolve, sep } from 'node:path'
 import { type HttpServer, serveHttp } from '../adapters/http/http-server.ts'
-import { MAX_MAPPED_BLOCKS } from '../core/board/run-board.ts'
+import { mapGridOf } from '../core/board/cell-map.ts'
 import type { RunDescription } from '../core/board/summary.ts'
 import type { LiveTree, Resource } from '../ports/resource.ts'
 import { jsonResource, memoryResource } from '../runtime/virtual-zarr.ts'
@@ -125,7 +125,7 @@ function describe({ run, folder, document }: RunFollower): RunDescription {
     created: document.created,
     tasks: document.tasks.map(({ id, after, blocks, unit, grid }) => ({
       ...{ id, after, blocks, unit, grid },
-      hasMap: blocks <= MAX_MAPPED_BLOCKS,
+      map: mapGridOf(grid),
     })),
     command: `bellis status ${folder} --dashboard`,
   }

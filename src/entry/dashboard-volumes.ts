@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { mapGridOf } from '../core/board/cell-map.ts'
 import type { DashboardView, OutputLayer, StatesLayer } from '../core/board/summary.ts'
 import { createBlockGrid } from '../core/grid/block-grid.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
@@ -171,9 +172,9 @@ export class DashboardVolumes implements AsyncDisposable {
 
   #addStates({ id, grid: options, unit }: DescribedTask, task: number, { axes }: ViewedDataset): void {
     const { board } = this.#follower.picture
-    const grid = createBlockGrid(options)
+    const grid = createBlockGrid(mapGridOf(options).grid)
     const names = axes.filter((axis) => axis.unit === 'm').slice(-grid.shape.length)
-    if (!board.hasMap(task) || names.length !== grid.shape.length) return
+    if (names.length !== grid.shape.length) return
     const axisNames = names.map(({ name }) => name)
     this.#states.push({
       task,

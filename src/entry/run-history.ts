@@ -2,7 +2,6 @@ import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, rmSyn
 import { join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { type BlocksFrame, FrameWriter, readFrames } from '../core/board/history-frames.ts'
-import { MAX_MAPPED_BLOCKS } from '../core/board/run-board.ts'
 import type { PictureEvent } from '../core/board/run-picture.ts'
 import type { EventStream, RunEvent } from '../runtime/run-events.ts'
 
@@ -17,6 +16,8 @@ const MAX_BYTES = 512 * 2 ** 20
 /** Of all starts before: the oldest go. */
 const MAX_BYTES_BEFORE = 256 * 2 ** 20
 const PIECE = 1 << 20
+/** Of a task with more blocks than this a start does not say which were done before: it would hold up the run to write it. */
+const MAX_REMEMBERED_BLOCKS = 2 ** 28
 
 /** The first text of a file. */
 interface StartText {
@@ -106,7 +107,7 @@ class HistoryWriter implements Disposable {
     this.#maxBytes = maxBytes
     this.#tasks = new Map(tasks.map(({ id }, number) => [id, number]))
     const done = tasks.map(({ blocks }, number) => {
-      const bitmap = blocks <= MAX_MAPPED_BLOCKS ? doneOf(number) : undefined
+      const bitmap = blocks <= MAX_REMEMBERED_BLOCKS ? doneOf(number) : undefined
       return bitmap?.some((byte) => byte !== 0) ? deflateRawSync(bitmap, { level: 1 }).toString('base64') : null
     })
     this.#text({ type: 'start', time: Date.now(), done })

@@ -1,9 +1,8 @@
 import type { DescribedBoardTask } from '../core/board/summary.ts'
 import { createBlockGrid } from '../core/grid/block-grid.ts'
-import { STATE_NAMES } from '../core/scheduling/state-map.ts'
 import { element, make } from './elements.ts'
 import type { RunModel } from './run-model.ts'
-import { STATE_TEXT } from './state-colors.ts'
+import { SHOWN_STATES, STATE_TEXT } from './state-colors.ts'
 import { plural, showMs } from './text.ts'
 
 /** How long somebody points at a block until more is asked about it. */
@@ -37,7 +36,8 @@ export class BlockTip {
       this.#shown = key
       this.#fill(task, number, index)
       clearTimeout(this.#asked)
-      this.#asked = setTimeout(() => void this.#ask(number, index, key), ASK_MS)
+      const isBlock = task.map.cell.every((count) => count === 1)
+      if (isBlock) this.#asked = setTimeout(() => void this.#ask(number, index, key), ASK_MS)
     }
     this.#tip.hidden = false
     const { offsetWidth, offsetHeight } = this.#tip
@@ -54,16 +54,18 @@ export class BlockTip {
     this.show(at.number, at.index, at.x, at.y)
   }
 
-  #stateOf(number: number, index: number): (typeof STATE_NAMES)[number] {
-    return STATE_NAMES[this.#model.codes[number]?.[index] ?? 0] ?? 'pending'
+  #stateOf(number: number, index: number): (typeof SHOWN_STATES)[number] {
+    return SHOWN_STATES[this.#model.codes[number]?.[index] ?? 0] ?? 'pending'
   }
 
   #fill(task: DescribedBoardTask, number: number, index: number): void {
-    const { writeRoi } = createBlockGrid(task.grid).block(index)
+    const { cell, grid } = task.map
+    const { writeRoi } = createBlockGrid(grid).block(index)
+    const isCell = cell.some((count) => count > 1)
     const state = this.#stateOf(number, index)
     this.#state = state
     this.#tip.replaceChildren(
-      make('b', {}, `${task.id}/${index}`),
+      make('b', {}, isCell ? `${cell.join(' × ')} blocks of ${task.id}` : `${task.id}/${index}`),
       make('span', { class: 'state', style: `--key: var(--state-${state})` }, STATE_TEXT[state]),
       make('span', {}, `writes ${writeRoi.offset.join(', ')}`),
       make('span', {}, `size ${writeRoi.shape.join(' × ')} ${task.unit}`),

@@ -1,3 +1,4 @@
+import { PARTLY_DONE } from '../core/board/cell-map.ts'
 import type { RunDescription, RunSummary } from '../core/board/summary.ts'
 import { STATE_CODE } from '../core/scheduling/state-map.ts'
 import { BlockTip } from './block-tip.ts'
@@ -34,12 +35,12 @@ async function start(): Promise<void> {
   document.title = `${description.run} · Bellis`
   setText(element('run'), description.run)
   element('run').title = description.folder
-  showLegend()
+  showLegend(description.tasks.some(({ map }) => map.cell.some((count) => count > 1)))
   const cards: TaskCard[] = []
   const model = new RunModel(description, {
     states: (task, begin, end, code) => {
       cards[task]?.changed(begin, end)
-      if (code === STATE_CODE.completed) volumes.written(task, begin, end)
+      if (code === STATE_CODE.completed || code === PARTLY_DONE) volumes.written(task, begin, end)
     },
     summary: (summary) => {
       const isSoon = performance.now() - updatedAt < PACE.page
@@ -116,9 +117,10 @@ function showTheme(theme: Theme): void {
   document.documentElement.dataset.theme = theme
 }
 
-function showLegend(): void {
+function showLegend(hasCells: boolean): void {
+  const states = [...STATE_ORDER, ...(hasCells ? (['partly'] as const) : [])]
   element('legend').append(
-    ...STATE_ORDER.map((name) =>
+    ...states.map((name) =>
       make('li', { style: `--key: var(--state-${name})`, title: STATE_TEXT[name] }, LEGEND[name]),
     ),
   )

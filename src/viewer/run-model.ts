@@ -1,5 +1,6 @@
 import { applyStates } from '../core/board/state-runs.ts'
 import type { BlockDetails, RunDescription, RunSummary } from '../core/board/summary.ts'
+import { createBlockGrid } from '../core/grid/block-grid.ts'
 
 /**
  * Whether the page hears from bellis: `ended` after its last word, `lost` without one; `full`: as many pages as there may be are told
@@ -23,7 +24,7 @@ const SILENCE_MS = 15_000
 /** What the page knows of a run, as bellis tells it. */
 export class RunModel {
   readonly description: RunDescription
-  /** The states of all blocks, by task; empty for one that has too many. */
+  /** The states of all blocks, or cells of them, by task. */
   readonly codes: readonly Uint8Array[]
   summary: RunSummary | undefined
   link: Link = 'open'
@@ -35,7 +36,7 @@ export class RunModel {
 
   constructor(description: RunDescription, listener: RunListener) {
     this.description = description
-    this.codes = description.tasks.map(({ blocks, hasMap }) => new Uint8Array(hasMap ? blocks : 0))
+    this.codes = description.tasks.map(({ map }) => new Uint8Array(createBlockGrid(map.grid).blockCount))
     this.#listener = listener
     this.#connect()
     setInterval(() => this.#watch(), RARE_MS)

@@ -1,3 +1,4 @@
+import { PARTLY_DONE } from '../core/board/cell-map.ts'
 import { STATE_CODE } from '../core/scheduling/state-map.ts'
 import { drawingContext } from './elements.ts'
 
@@ -89,6 +90,7 @@ export class SliceStrip {
           if (working[slice]! < 255) working[slice]!++
         } else {
           if (code === STATE_CODE.failed) failed[slice] = 1
+          else if (code === PARTLY_DONE) done[slice]! += 0.5
           if (open[slice]! < 0) open[slice] = index
         }
       }

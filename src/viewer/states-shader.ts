@@ -1,8 +1,7 @@
-import { STATE_NAMES } from '../core/scheduling/state-map.ts'
-import { statePalette } from './state-colors.ts'
+import { SHOWN_STATES, statePalette } from './state-colors.ts'
 
 /** How much of each state is seen over what was written: nothing hides what is done. */
-const OPACITY: Readonly<Record<(typeof STATE_NAMES)[number], number>> = {
+const OPACITY: Readonly<Record<(typeof SHOWN_STATES)[number], number>> = {
   pending: 0.6,
   ready: 0.5,
   processing: 0.6,
@@ -10,13 +9,14 @@ const OPACITY: Readonly<Record<(typeof STATE_NAMES)[number], number>> = {
   failed: 0.6,
   orphaned: 0.5,
   skipped: 0,
+  partly: 0.3,
 }
 
 /** A shader that colours voxels that are states, as the map does. */
 export function statesShader(): string {
   const cases = [...statePalette()].map((color, code) => {
     const part = (shift: number) => (((color >>> shift) & 255) / 255).toFixed(4)
-    const opacity = OPACITY[STATE_NAMES[code] as (typeof STATE_NAMES)[number]]
+    const opacity = OPACITY[SHOWN_STATES[code] as (typeof SHOWN_STATES)[number]]
     return `if (state == ${code}u) emitRGBA(vec4(${part(0)}, ${part(8)}, ${part(16)}, ${opacity.toFixed(2)}));`
   })
   return `void main() {

@@ -1,3 +1,4 @@
+import { cellAt } from '../core/board/cell-map.ts'
 import type { DescribedBoardTask, TaskSummary } from '../core/board/summary.ts'
 import { createBlockGrid } from '../core/grid/block-grid.ts'
 import { axisNames, BlockMap, type Plane, planesOf } from './block-map.ts'
@@ -20,7 +21,8 @@ const FOLLOW_MS = 1500
 /** One task: its bar, its counts, and the map of its blocks. */
 export class TaskCard {
   readonly element: HTMLElement
-  readonly map: BlockMap | undefined
+  readonly map: BlockMap
+  readonly #cellOf: (index: number) => number
   readonly #shape: readonly number[]
   readonly #bar = make('div', { class: 'bar' })
   readonly #share = make('span', { class: 'share' })
@@ -38,7 +40,8 @@ export class TaskCard {
   #busiest = -1
 
   constructor({ task, number, codes, onPoint }: TaskCardOptions) {
-    const grid = createBlockGrid(task.grid)
+    const grid = createBlockGrid(task.map.grid)
+    this.#cellOf = (index) => cellAt(index, createBlockGrid(task.grid).shape, task.map.cell)
     this.#shape = grid.shape
     const rank = grid.shape.length
     const heading = make('h2', {}, task.id)
@@ -52,17 +55,13 @@ export class TaskCard {
       this.#error,
     )
     for (const name of STATE_ORDER) this.#bar.append(make('i', { class: name }))
-    if (!task.hasMap) {
-      this.element.append(
-        make('p', { class: 'empty' }, `${showNumber(task.blocks)} blocks are too many for a map: they are counted.`),
-      )
-      return
-    }
+    const blocks = task.map.cell.some((count) => count > 1) ? `${task.map.cell.join(' × ')} blocks` : ''
+    if (blocks !== '') this.element.append(make('p', { class: 'cells' }, `A square of the map is ${blocks}.`))
     const map = new BlockMap({
       shape: grid.shape,
       blockShape: grid.writeRoi.shape,
       codes,
-      label: `Blocks of ${task.id}; the arrow keys go from block to block`,
+      label: `Blocks of ${task.id}; the arrow keys go from ${blocks === '' ? 'block to block' : 'square to square'}`,
       onPoint: (index, x, y) => onPoint(number, index, x, y),
     })
     this.map = map
@@ -83,30 +82,30 @@ export class TaskCard {
 
   /** Once it is in the page. */
   placed(): void {
-    this.map?.resize()
+    this.map.resize()
     this.#drawStrip()
   }
 
   /** Some blocks have another state, which is drawn with the next update. */
   changed(begin: number, end: number): void {
-    this.map?.changed(begin, end)
+    this.map.changed(begin, end)
     this.#strip?.changed()
   }
 
   recolor(): void {
-    this.map?.recolor()
+    this.map.recolor()
     this.#drawStrip()
   }
 
   /** Shows a block, wherever it is. */
   pointAt(index: number): void {
-    if (this.map === undefined) return
+    const cell = this.#cellOf(index)
     this.#follow.checked = false
-    this.map.pointAt(index)
+    this.map.pointAt(cell)
     this.#tellPlace()
     this.element.scrollIntoView({ block: 'nearest' })
     this.map.canvas.focus()
-    this.map.pointAt(index)
+    this.map.pointAt(cell)
   }
 
   update(summary: TaskSummary): void {
@@ -174,7 +173,6 @@ export class TaskCard {
 
   #setPlane(plane: Plane): void {
     const { map } = this
-    if (map === undefined) return
     const rank = this.#shape.length
     this.#axis = [rank - 3, rank - 2, rank - 1].find((axis) => axis !== plane.down && axis !== plane.across) as number
     map.cut(plane, map.at)
@@ -190,18 +188,17 @@ export class TaskCard {
 
   #cut(place: (at: number, axis: number) => number): void {
     const { map } = this
-    if (map === undefined) return
     map.cut(map.plane, map.at.map(place))
     this.#tellPlace()
   }
 
   #tellPlace(): void {
-    const slice = this.map?.at[this.#axis] ?? 0
+    const slice = this.map.at[this.#axis] ?? 0
     if (this.#slider !== undefined) this.#slider.value = String(slice)
     const names = axisNames(this.#shape.length)
     setText(this.#place, `${names[this.#axis]} ${slice + 1} / ${this.#shape[this.#axis]}`)
     for (const [axis, { input, place }] of this.#further.entries()) {
-      const at = this.map?.at[axis] ?? 0
+      const at = this.map.at[axis] ?? 0
       input.value = String(at)
       setText(place, `${names[axis]} ${at + 1} / ${this.#shape[axis]}`)
     }
@@ -218,10 +215,10 @@ export class TaskCard {
     if (!this.#follow.checked || busiest < 0 || now - this.#followedAt < FOLLOW_MS) return
     this.#followedAt = now
     const work = this.#further.length === 0 ? undefined : this.#strip?.workIn(busiest)
-    const at = work === undefined ? [] : (this.map?.coordinates(work) ?? [])
+    const at = work === undefined ? [] : this.map.coordinates(work)
     // The section through the work: along the axis of the slider, and those that it has none for.
     const wanted = (now: number, axis: number) =>
       axis === this.#axis ? busiest : axis < this.#further.length ? (at[axis] ?? now) : now
-    if (this.map?.at.some((now, axis) => wanted(now, axis) !== now)) this.#cut(wanted)
+    if (this.map.at.some((now, axis) => wanted(now, axis) !== now)) this.#cut(wanted)
   }
 }

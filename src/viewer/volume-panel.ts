@@ -120,7 +120,7 @@ export class VolumePanel {
     for (const output of this.#view.outputs) {
       const task = tasks[output.task]
       if (task === undefined || this.#outputs.has(output.task)) continue
-      this.#outputs.set(output.task, { ...output, grid: createBlockGrid(task.grid), written: new Set() })
+      this.#outputs.set(output.task, { ...output, grid: createBlockGrid(task.map.grid), written: new Set() })
     }
   }
 

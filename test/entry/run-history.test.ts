@@ -29,7 +29,8 @@ function follow(folder: string) {
   return { readAll, [Symbol.dispose]: () => reader[Symbol.dispose]() }
 }
 
-const tasks = [{ id: 'a', blocks: 20 }]
+// Blocks that a map of them would be too large for are remembered, too.
+const tasks = [{ id: 'a', blocks: 20_000_000 }]
 
 function write(folder: string, events: readonly RunEvent[], { overwrite = false, done = [] as number[] } = {}): void {
   const stream = new EventStream()

@@ -130,6 +130,34 @@ describe('the page of a run, of any shape and in any state', () => {
       .waitFor()
   })
 
+  it('has a map of cells where blocks are too many to be shown each', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [200, 200, 200] }])
+    // The first cell, but for its last block, and one that fails far from it.
+    const cell = range(0, 4).flatMap((z) => range(0, 4).flatMap((y) => range(0, 4).map((x) => (z * 200 + y) * 200 + x)))
+    run.done(cell.slice(0, -1))
+    run.tell({ type: 'blocks-leased', taskId: 'a', indices: [199], workerId: 'w1' }, blockFailed(199, 'no such neuron'))
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const page = await open(t, dashboard.address)
+    const card = page.getByRole('article')
+    await card.getByText('63 of 8\u202f000\u202f000 blocks').waitFor()
+    await card.getByText('A square of the map is 4 × 4 × 4 blocks.').waitFor()
+    await page
+      .getByRole('tabpanel', { name: /^Failed/ })
+      .getByRole('button', { name: 'a/199' })
+      .click()
+    await card.getByText('z 1 / 50').waitFor()
+    await map(page).press('ArrowLeft')
+    await map(page).press('ArrowRight')
+    await tip(page).getByText('failed').waitFor()
+    await tip(page).getByText('4 × 4 × 4 blocks of a').waitFor()
+    for (let left = 0; left < 49; left++) await map(page).press('ArrowLeft')
+    await tip(page).getByText('partly done').waitFor()
+    run.done(cell.slice(-1))
+    await tip(page).getByText('done', { exact: true }).waitFor()
+  })
+
   it('tells what becomes of a block while somebody points at it, until Escape', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()

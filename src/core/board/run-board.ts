@@ -3,6 +3,7 @@ import { orderTasks } from '../scheduling/pipeline.ts'
 import { createScheduler, type Scheduler, type TaskState } from '../scheduling/scheduler.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
 import { doneOrUnneeded } from '../scheduling/unneeded.ts'
+import { CellMap, MAX_MAPPED_BLOCKS, mapGridOf } from './cell-map.ts'
 import { encodeStates, StateRuns } from './state-runs.ts'
 
 export interface BoardTask extends BlockGridOptions {
@@ -11,9 +12,6 @@ export interface BoardTask extends BlockGridOptions {
   /** What it has written is removed when all who read it are done. @default false */
   readonly transient?: boolean
 }
-
-/** Tasks with more blocks than this are counted and have no map: a screen could not show them, and each costs a byte. */
-export const MAX_MAPPED_BLOCKS = 2 ** 22
 
 const withDone = <Task>(task: Task, done: Uint8Array | undefined) => (done === undefined ? task : { ...task, done })
 
@@ -27,7 +25,7 @@ export class RunBoard {
   #scheduler!: Scheduler
   /** Raised when all states are new: changes that are collected then are of the new ones. */
   generation = 0
-  #maps: readonly (StateMap | undefined)[] = []
+  #maps: readonly (StateMap | CellMap)[] = []
   /** Where the states come from a record: how many were skipped, by task. */
   #skipped: readonly number[] | undefined
 
@@ -45,9 +43,16 @@ export class RunBoard {
     const tasks = this.#tasks.map(({ transient: _, ...task }, number) => withDone(task, doneOrGone[number]))
     // What is tried again is told, so a failure that is told is the last.
     this.#scheduler = createScheduler(tasks, { maxRetries: 0 })
-    this.#maps = tasks.map(({ id }, number) =>
-      this.#scheduler.taskGrid(id).blockCount <= MAX_MAPPED_BLOCKS ? this.#scheduler.stateMap(number) : undefined,
-    )
+    this.#maps = tasks.map((task, number) => {
+      const { id } = task
+      if (this.#scheduler.taskGrid(id).blockCount <= MAX_MAPPED_BLOCKS) return this.#scheduler.stateMap(number)
+      return new CellMap(
+        task,
+        mapGridOf(task),
+        doneOrGone[number],
+        (index) => STATE_CODE[this.#scheduler.blockState(id, index)],
+      )
+    })
     this.#skipped = undefined
     this.generation++
   }
@@ -55,16 +60,19 @@ export class RunBoard {
   /** What a record says after the run has ended. Blocks that it has and that were not known to be skipped count as completed. */
   settle(done: readonly (Uint8Array | undefined)[]): void {
     const before = this.#maps
-    for (const [number, map] of before.entries()) if (map !== undefined) this.collect(number)
+    const counted = this.counts()
+    for (const number of before.keys()) this.collect(number)
     this.begin(done)
+    const now = this.#scheduler.states()
     this.#skipped = this.#maps.map((map, number) => {
       const known = before[number]?.codes
       let skipped = 0
-      for (let index = 0; map !== undefined && index < map.codes.length; index++) {
+      for (let index = 0; index < map.codes.length; index++) {
         if (map.codes[index] !== STATE_CODE.skipped) continue
         if (known?.[index] === STATE_CODE.skipped) skipped++
         else map.codes[index] = STATE_CODE.completed
       }
+      if (map instanceof CellMap) return Math.min(counted[number]?.skipped ?? 0, now[number]?.completed ?? 0)
       return skipped
     })
   }
@@ -77,15 +85,20 @@ export class RunBoard {
     if (!this.#hold(task, index)) return
     if (wasSkipped) this.#maps[task]?.markSkipped(index)
     this.#scheduler.releaseMany(task, [index], 1, wasSkipped ? 'skipped' : 'done')
+    this.#cells(task)?.complete(index)
   }
 
   /** Ready again: given back, or to be tried again. */
   giveBack(task: number, index: number): void {
-    if (this.#isHeld(task, index)) this.#scheduler.releaseMany(task, [index], 1, 'returned')
+    if (!this.#isHeld(task, index)) return
+    this.#scheduler.releaseMany(task, [index], 1, 'returned')
+    this.#cells(task)?.giveBack(index)
   }
 
   fail(task: number, index: number): void {
-    if (this.#hold(task, index)) this.#scheduler.releaseMany(task, [index], 1, 'failed')
+    if (!this.#hold(task, index)) return
+    this.#scheduler.releaseMany(task, [index], 1, 'failed')
+    this.#cells(task)?.fail(index)
   }
 
   abandon(task: number): void {
@@ -100,16 +113,12 @@ export class RunBoard {
     return skipped === undefined ? states : states.map((state, task) => ({ ...state, skipped: skipped[task] ?? 0 }))
   }
 
-  hasMap(task: number): boolean {
-    return this.#maps[task] !== undefined
-  }
-
-  /** The states as they were when the changes were last collected. */
+  /** The states of the blocks, or of the cells, of a task's map, as they were when the changes were last collected. */
   codes(task: number): Uint8Array | undefined {
     return this.#maps[task]?.codes
   }
 
-  /** The blocks that have another state since the last call, as runs; empty where none has. */
+  /** The blocks or cells that have another state since the last call, as runs; empty where none has. */
   collect(task: number): Uint8Array {
     const runs = this.#runs[task] as StateRuns
     this.#maps[task]?.update((index, code) => runs.add(index, code))
@@ -122,6 +131,11 @@ export class RunBoard {
     return codes === undefined ? new Uint8Array() : encodeStates(codes)
   }
 
+  #cells(task: number): CellMap | undefined {
+    const map = this.#maps[task]
+    return map instanceof CellMap ? map : undefined
+  }
+
   #isHeld(task: number, index: number): boolean {
     const { id } = this.#tasks[task] ?? {}
     if (id === undefined || !(index >= 0 && index < this.#scheduler.taskGrid(id).blockCount)) return false
@@ -132,6 +146,8 @@ export class RunBoard {
     if (this.#isHeld(task, index)) return true
     const { id } = this.#tasks[task] ?? {}
     if (id === undefined || !(index >= 0 && index < this.#scheduler.taskGrid(id).blockCount)) return false
-    return this.#scheduler.hold(task, index)
+    if (!this.#scheduler.hold(task, index)) return false
+    this.#cells(task)?.hold(index)
+    return true
   }
 }

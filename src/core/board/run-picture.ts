@@ -1,8 +1,9 @@
 import type { WireError } from '../errors.ts'
 import { createBlockGrid } from '../grid/block-grid.ts'
+import { MAX_MAPPED_BLOCKS } from './cell-map.ts'
 import type { BlocksFrame } from './history-frames.ts'
 import { RateSeries, RecentRate } from './rate-series.ts'
-import { type BoardTask, MAX_MAPPED_BLOCKS, RunBoard } from './run-board.ts'
+import { type BoardTask, RunBoard } from './run-board.ts'
 import {
   type BlockDetails,
   type FailureSummary,

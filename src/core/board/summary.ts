@@ -1,6 +1,7 @@
 import type { BlockGridOptions } from '../grid/block-grid.ts'
 import type { TaskState } from '../scheduling/scheduler.ts'
 import type { View } from '../view/view.ts'
+import type { MapGrid } from './cell-map.ts'
 
 // What the dashboard's page is told of a run: made where the run's folder is, drawn in the browser.
 
@@ -25,8 +26,8 @@ export interface DescribedBoardTask {
   /** What Rois count. */
   readonly unit: 'nm' | 'pm' | 'fm'
   readonly grid: BlockGridOptions
-  /** Whether the states of its blocks are told; else there are too many. */
-  readonly hasMap: boolean
+  /** What states are told of: its blocks, or cells of several blocks where there are too many. */
+  readonly map: MapGrid
 }
 
 /**

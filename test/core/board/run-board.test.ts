@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { mapGridOf, PARTLY_DONE } from '../../../src/core/board/cell-map.ts'
 import { RunBoard } from '../../../src/core/board/run-board.ts'
 import { applyStates } from '../../../src/core/board/state-runs.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import { createScheduler, type Scheduler, type SchedulerTask } from '../../../src/core/scheduling/scheduler.ts'
-import { STATE_NAMES } from '../../../src/core/scheduling/state-map.ts'
+import { STATE_CODE, STATE_NAMES } from '../../../src/core/scheduling/state-map.ts'
 import { anyPipeline } from '../scheduling/model.ts'
 
 const boardOf = (tasks: readonly SchedulerTask[]): RunBoard => {
@@ -106,6 +107,43 @@ describe('the board of a run', () => {
     const states = [...(board.codes(0) ?? [])].map((code) => STATE_NAMES[code])
     assert.deepEqual(states, ['skipped', 'skipped', 'completed', 'ready', 'ready', 'completed', 'ready', 'ready'])
     assert.equal(board.counts()[0]?.skipped, 2)
+  })
+
+  it('has cells of several blocks for a task of too many, of which each says what its blocks are', () => {
+    const far = {
+      id: 'a',
+      totalRoi: roi([0, 0], [4096, 4096]),
+      readRoi: roi([0, 0], [1, 1]),
+      writeRoi: roi([0, 0], [1, 1]),
+    }
+    const board = new RunBoard([{ ...far, after: [] }])
+    const done = new Uint8Array(4096 * 512)
+    // Two rows: cells are 8 × 16 or 16 × 8 blocks.
+    done.fill(255, 0, 2 * 512)
+    board.begin([done])
+    const { cell } = mapGridOf(far)
+    const [down = 0, across = 0] = cell
+    assert.equal(down * across, 128)
+    const [columns, first] = [4096 / across, board.codes(0) as Uint8Array]
+    assert.equal(first.length, (4096 / down) * columns)
+    assert.ok(first.subarray(0, columns).every((code) => code === PARTLY_DONE))
+    assert.ok(first.subarray(columns).every((code) => code === STATE_CODE.ready))
+    for (let row = 2; row < down; row++) {
+      for (let column = 0; column < across; column++) board.complete(0, row * 4096 + column, false)
+    }
+    board.lease(0, 4096 * 4095)
+    board.fail(0, 4096 * 4096 - 1)
+    const codes = new Uint8Array(first.length)
+    applyStates(codes, board.collect(0))
+    assert.equal(codes[0], STATE_CODE.completed)
+    assert.equal(codes[codes.length - columns], STATE_CODE.processing)
+    assert.equal(codes.at(-1), STATE_CODE.failed)
+    board.giveBack(0, 4096 * 4095)
+    applyStates(codes, board.collect(0))
+    assert.equal(codes[codes.length - columns], STATE_CODE.ready)
+    board.settle([done])
+    assert.deepEqual([board.counts()[0]?.completed, board.counts()[0]?.skipped], [2 * 4096, 2 * 4096])
+    assert.equal(board.codes(0)?.[0], PARTLY_DONE)
   })
 
   it('passes over what it can make nothing of', () => {

@@ -1,0 +1,162 @@
+import { roi } from '../geometry/roi.ts'
+import { type BlockGridOptions, createBlockGrid } from '../grid/block-grid.ts'
+import { indexStrides } from '../grid/index-box.ts'
+import { nextSetBit } from '../scheduling/bitmap.ts'
+import { STATE_CODE } from '../scheduling/state-map.ts'
+
+/** Tasks with more blocks than this have a map of cells of several blocks each: a screen could not show them, and each costs a byte. */
+export const MAX_MAPPED_BLOCKS = 2 ** 22
+/** Each cell is looked at every second. */
+const MAX_CELLS = 2 ** 17
+
+/** The state of a cell of which some blocks are done and none is at work, beside those of {@link STATE_CODE}. */
+export const PARTLY_DONE = 7
+
+/** What a task's map shows: its blocks, or cells of them. */
+export interface MapGrid {
+  /** What a block of this grid writes, the blocks of a cell write together. */
+  readonly grid: BlockGridOptions
+  /** Blocks per cell and axis; 1 on every axis where cells are blocks. */
+  readonly cell: readonly number[]
+}
+
+/** @param most blocks that are each shown @param mostCells else */
+export function mapGridOf(options: BlockGridOptions, most = MAX_MAPPED_BLOCKS, mostCells = MAX_CELLS): MapGrid {
+  const { shape, blockCount, writeRoi, totalWriteRoi } = createBlockGrid(options)
+  const cell = shape.map(() => 1)
+  if (blockCount <= most) return { grid: options, cell }
+  const cells = shape.map((length) => length)
+  while (cells.reduce((product, length) => product * length, 1) > mostCells) {
+    const longest = cells.indexOf(Math.max(...cells))
+    cell[longest]! *= 2
+    cells[longest] = Math.ceil(shape[longest]! / cell[longest]!)
+  }
+  const size = cell.map((count, axis) => count * writeRoi.shape[axis]!)
+  const total = roi(
+    totalWriteRoi.offset,
+    shape.map((length, axis) => length * writeRoi.shape[axis]!),
+  )
+  const one = roi(totalWriteRoi.offset, size)
+  return { grid: { totalRoi: total, readRoi: one, writeRoi: one, fit: 'shrink', readWriteConflict: false }, cell }
+}
+
+/** Which cell a block is in. @param shape blocks per axis */
+export function cellAt(index: number, shape: readonly number[], cell: readonly number[]): number {
+  let rest = index
+  let at = 0
+  let stride = 1
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const length = shape[axis]!
+    const outer = Math.floor(rest / length)
+    at += Math.floor((rest - outer * length) / cell[axis]!) * stride
+    stride *= Math.ceil(length / cell[axis]!)
+    rest = outer
+  }
+  return at
+}
+
+/** The states of cells of several blocks, of a task of which every block would be too many. */
+export class CellMap {
+  /** By the cell's index. */
+  readonly codes: Uint8Array
+  readonly #shape: readonly number[]
+  readonly #cell: readonly number[]
+  readonly #totals: Uint32Array
+  readonly #firsts: Float64Array
+  readonly #done: Uint32Array
+  readonly #skipped: Uint32Array
+  readonly #held: Uint32Array
+  readonly #failed: Uint32Array
+  readonly #stateCodeOf: (index: number) => number
+
+  /**
+   * @param done a bitmap of the blocks that are done already
+   * @param stateCodeOf the code of one block's state
+   */
+  constructor(
+    options: BlockGridOptions,
+    { grid, cell }: MapGrid,
+    done: Uint8Array | undefined,
+    stateCodeOf: (index: number) => number,
+  ) {
+    const { shape, blockCount } = createBlockGrid(options)
+    const cells = createBlockGrid(grid)
+    this.#shape = shape
+    this.#cell = cell
+    this.#stateCodeOf = stateCodeOf
+    const count = cells.blockCount
+    this.codes = new Uint8Array(count)
+    this.#totals = new Uint32Array(count)
+    this.#firsts = new Float64Array(count)
+    this.#done = new Uint32Array(count)
+    this.#skipped = new Uint32Array(count)
+    this.#held = new Uint32Array(count)
+    this.#failed = new Uint32Array(count)
+    const strides = indexStrides(shape)
+    const cellStrides = indexStrides(cells.shape)
+    for (let at = 0; at < count; at++) {
+      let total = 1
+      for (const [axis, length] of shape.entries()) {
+        const begin = (Math.floor(at / cellStrides[axis]!) % cells.shape[axis]!) * cell[axis]!
+        this.#firsts[at]! += begin * strides[axis]!
+        total *= Math.min(cell[axis]!, length - begin)
+      }
+      this.#totals[at] = total
+    }
+    if (done !== undefined) {
+      for (let index = -1; (index = nextSetBit(done, index + 1, blockCount)) < blockCount; ) {
+        this.#done[this.#at(index)]!++
+      }
+      this.#skipped.set(this.#done)
+    }
+    this.update(() => {})
+  }
+
+  hold(index: number): void {
+    this.#held[this.#at(index)]!++
+  }
+
+  giveBack(index: number): void {
+    this.#held[this.#at(index)]!--
+  }
+
+  complete(index: number): void {
+    const at = this.#at(index)
+    this.#held[at]!--
+    this.#done[at]!++
+  }
+
+  fail(index: number): void {
+    const at = this.#at(index)
+    this.#held[at]!--
+    this.#failed[at]!++
+  }
+
+  markSkipped(index: number): void {
+    this.#skipped[this.#at(index)]!++
+  }
+
+  /** Brings `codes` up to date. @param onChange told of every cell that has another state than before, ascending */
+  update(onChange: (cell: number, code: number) => void): void {
+    for (let at = 0; at < this.codes.length; at++) {
+      const before = this.codes[at]!
+      if (before === STATE_CODE.completed || before === STATE_CODE.skipped) continue
+      const code = this.#codeOf(at)
+      if (code === before) continue
+      this.codes[at] = code
+      onChange(at, code)
+    }
+  }
+
+  #at(index: number): number {
+    return cellAt(index, this.#shape, this.#cell)
+  }
+
+  #codeOf(at: number): number {
+    if (this.#failed[at]! > 0) return STATE_CODE.failed
+    const done = this.#done[at]!
+    if (done === this.#totals[at]) return this.#skipped[at] === done ? STATE_CODE.skipped : STATE_CODE.completed
+    if (this.#held[at]! > 0) return STATE_CODE.processing
+    return done > 0 ? PARTLY_DONE : this.#stateCodeOf(this.#firsts[at]!)
+  }
+}
