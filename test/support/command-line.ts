@@ -82,7 +82,7 @@ export function runProgram(file: string, args: readonly string[], options: Comma
 
 /** The address that `bellis show` says, as soon as it has. */
 export async function shownAddress(output: RunningCommand['output']): Promise<string> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await wait(20)) {
+  for (const end = Date.now() + 120_000; Date.now() < end; await wait(20)) {
     const address = /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output.stdout)?.[0]
     if (address !== undefined) return address
   }

@@ -67,7 +67,7 @@ describe('a worker', () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 4, how: 'wait-for-go' }
     const meanwhile = async (driver: RunningCommand) => {
-      await until('all have begun', () => marks(folder.path, 'begun').length === 4)
+      await until('all have begun', () => marks(folder.path, 'begun').length === 4 && workersOf(driver).length === 4)
       for (const worker of workersOf(driver)) process.kill(worker, 'SIGKILL')
       for (let index = 0; index < 4; index++) writeFileSync(join(folder.path, `go-${index}`), '')
     }
@@ -214,7 +214,7 @@ describe('a coordinator', () => {
       let workers: number[] = []
       const meanwhile = async (driver: RunningCommand) => {
         await until('both have begun', () => marks(folder.path, 'begun').length === 2)
-        workers = workersOf(driver)
+        workers = await until('it has said so', () => workersOf(driver).length === 2 && workersOf(driver))
         process.kill(driver.pid, 'SIGKILL')
       }
       const { code } = await drive('misbehave.ts', { folder: folder.path, blocks: 4, how }, {}, { meanwhile })
@@ -237,7 +237,7 @@ describe('a coordinator', () => {
     // Many, so that it is not over before this test has looked.
     const args = smoothTo('out.zarr/s', '--block-write', '4,12,12')
     const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
-    assert.ok(performance.now() - begun < 8_000, 'it takes seconds')
+    assert.ok(performance.now() - begun < 60_000, 'it takes seconds')
     assert.equal(code, 130, stderr)
     assert.match(stderr, /Stopping: running blocks may finish; Ctrl-C again stops at once/)
     assert.ok(stderr.endsWith(`To continue: bellis ${args.join(' ')}\n`), stderr)
@@ -273,9 +273,10 @@ describe('a coordinator', () => {
       process.kill(-pid, 'SIGINT')
     }
     const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
-    assert.ok(performance.now() - second < 3_000, 'at once')
+    // Blocks have 5 s to finish after the first one.
+    assert.ok(performance.now() - second < 4_500, 'at once')
     assert.equal(code, 130, stderr)
-    await until('no worker is left', () => stillRunning(workers).length === 0, 1_500)
+    await until('no worker is left', () => stillRunning(workers).length === 0)
     assert.deepEqual(
       contentsOf(join(folder.path, 'out.zarr')).filter((entry) => /\/c\/|\.tmp/.test(entry)),
       [],

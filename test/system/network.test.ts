@@ -9,7 +9,7 @@ import { cuttingProxy } from '../support/cutting-proxy.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 import { all, ran, sorted, startCount } from './count-run.ts'
 import { chunksIn } from './folders.ts'
-import { until } from './processes.ts'
+import { childrenOf, until } from './processes.ts'
 
 const BLOCKS = 1152
 
@@ -77,8 +77,18 @@ describe('bellis worker', () => {
       assert.equal(parseContext(text).fingerprint?.length, 64)
       const home = join(folder.path, '.bellis')
       assert.equal(statSync(join(home, readdirSync(home)[0] as string, 'context')).mode & 0o777, 0o600)
-      worker = bellis(['worker', '--json'], { cwd: elsewhere.path, env: { BELLIS_CONTEXT: text } })
-      await until('blocks are done', () => chunksIn(join(folder.path, 'out.zarr/s')) > 5)
+      const stored = () => chunksIn(join(folder.path, 'out.zarr/s'))
+      await until("the run's own worker works", () => stored() > 0)
+      const [own] = childrenOf(run.pid)
+      // It might be through before the other one has started.
+      process.kill(own as number, 'SIGSTOP')
+      const before = stored()
+      try {
+        worker = bellis(['worker', '--json'], { cwd: elsewhere.path, env: { BELLIS_CONTEXT: text } })
+        await until('blocks are done', () => stored() > before + 5)
+      } finally {
+        process.kill(own as number, 'SIGCONT')
+      }
       for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
         const line = join('/proc', pid, 'cmdline')
         assert.ok(!(existsSync(line) && readFileSync(line, 'utf8').includes(token)), `process ${pid} shows the token`)
@@ -137,7 +147,8 @@ describe('a network', () => {
     using folder = temporaryFolder()
     const blocks = 800
     // The first block waits until both workers are in: one alone might be through before the other has started.
-    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 2, waits: 0 }, { pool: 'none' })
+    const options = { pool: 'none', reconnectMs: 120_000 } as const
+    const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 2, waits: 0 }, options)
     const { context } = await invited
     const direct = parseContext(context)
     await using proxy = await cuttingProxy(direct.port, { cuts: 12 })
@@ -160,7 +171,7 @@ describe('a frozen worker', () => {
   it('from elsewhere loses its block when its time is up; what it says when it goes on changes nothing', async () => {
     using folder = temporaryFolder()
     const blocks = 40
-    const options = { pool: 'none', timeoutMs: 1500, maxRetries: 3 } as const
+    const options = { pool: 'none', timeoutMs: 4000, maxRetries: 3 } as const
     const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 20, waits: 7 }, options)
     const { context } = await invited
     const env = { BELLIS_CONTEXT: context }
@@ -171,10 +182,10 @@ describe('a frozen worker', () => {
     const frozen = await until('the block has begun', () => begun()[0])
     process.kill(frozen, 'SIGSTOP')
     try {
-      await until('its time is up', () => of('block-retried').length === 1)
+      await until('its time is up', () => of('block-retried').length > 0)
       assert.equal(of('block-retried')[0]?.error.code, 'BLOCK_TIMEOUT')
       workers.push(bellis(['worker'], { cwd: folder.path, env }))
-      await until('another has begun it', () => begun().length === 2)
+      await until('another has begun it', () => begun().length > 1)
       writeFileSync(join(folder.path, 'go'), '')
       await until('it is done', () => done().includes(7))
     } finally {
@@ -189,7 +200,7 @@ describe('a frozen worker', () => {
   it('of this machine is ended and replaced', async () => {
     using folder = temporaryFolder()
     const blocks = 40
-    const options = { pool: 'process', workers: 1, timeoutMs: 1500 } as const
+    const options = { pool: 'process', workers: 1, timeoutMs: 4000 } as const
     const { run, of, done } = startCount(folder.path, { blocks, ms: 20, waits: 7 }, options)
     await until('the block has begun', () => existsSync(join(folder.path, 'begun')))
     process.kill(of('worker-started')[0]?.pid as number, 'SIGSTOP')
@@ -197,7 +208,7 @@ describe('a frozen worker', () => {
     const result = await run.result
     assert.ok(result.ok)
     assert.equal(of('worker-died').length, 1)
-    assert.match(of('worker-died')[0]?.reason ?? '', /count\/7.* took longer than 1\.5 s; its worker w1 was ended/)
+    assert.match(of('worker-died')[0]?.reason ?? '', /count\/7.* took longer than 4 s; its worker w1 was ended/)
     assert.equal(sorted(done()).join(), all(blocks).join())
   })
 })

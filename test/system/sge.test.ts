@@ -28,7 +28,9 @@ describe('a run on SGE', () => {
     const sge = await sgeOrSkip(t)
     if (sge === undefined) return
     using temporary = temporaryFolder()
-    const { code, stderr } = await bellis(smooth('--run-dir', "it's here", '--sge', '-l h_rt=0:10:0'), {
+    // Many, so that it is not over before those come that are submitted by hand.
+    const args = smooth('--block-write', '4,12,12', '--run-dir', "it's here", '--sge', '-l h_rt=0:10:0')
+    const { code, stderr } = await bellis(args, {
       cwd: temporary.path,
       env: sge.env,
       meanwhile: async ({ output }) => {

@@ -42,8 +42,14 @@ describe('a run on SLURM', () => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
-    // A worker takes a whole node.
-    const args = smooth('--json', '--slurm', '--partition=short --time=10 --mem=1G --cpus-per-task=4')
+    // A worker takes a whole node. Many blocks, so that the first is not through before the second has come.
+    const args = smooth(
+      '--json',
+      '--block-write',
+      '4,12,12',
+      '--slurm',
+      '--partition=short --time=10 --mem=1G --cpus-per-task=4',
+    )
     const nodes = new Set<string>()
     const { code, stdout, stderr } = await bellis(args, {
       cwd: folder.path,
@@ -57,7 +63,7 @@ describe('a run on SLURM', () => {
       },
     })
     assert.equal(code, 0, stderr)
-    assert.deepEqual([JSON.parse(stdout).ok, JSON.parse(stdout).tasks[0].completed], [true, 256])
+    assert.deepEqual([JSON.parse(stdout).ok, JSON.parse(stdout).tasks[0].completed], [true, 2048])
     assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
     await noJobsLeft(slurm)
   })
@@ -109,7 +115,7 @@ describe('a run on SLURM', () => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
-    const config = { folder: folder.path, blocks: 80, ms: 100 }
+    const config = { folder: folder.path, blocks: 150, ms: 100 }
     const options = { workers: 1, maxRetries: 0, slurm: '--partition=short' }
     const driven = await driveSlurm(slurm, 'steady.ts', config, options, async ({ output }) => {
       await until('it works', () => output.stdout.includes('"blocks-done"'))
@@ -213,7 +219,8 @@ describe('a run on SLURM', () => {
       letGo(folder.path, 0)
     })
     assert.equal(driven.result.ok, true, driven.stderr)
-    assert.ok(driven.result.seconds < 15, `${driven.result.seconds} s`)
+    // A call may take 20 s.
+    assert.ok(driven.result.seconds < 19, `${driven.result.seconds} s`)
     const asked = readFileSync(pids, 'utf8').trim().split('\n').map(Number)
     await until('they are gone', () => stillRunning(asked).length === 0)
     await noJobsLeft(slurm)
