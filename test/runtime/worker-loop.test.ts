@@ -82,6 +82,7 @@ describe('a worker', () => {
     const clock = new ManualClock()
     const usage = { readBytes: 100, writtenBytes: 10, peakMemory: 1000 }
     const told: WorkerMessage[] = []
+    const types: string[] = []
     const servers: Channel<ServerMessage>[] = []
     const leave = new AbortController()
     const ended = runWorker({
@@ -90,6 +91,7 @@ describe('a worker', () => {
         servers.push(server)
         server.onMessage((message) => {
           const { type } = message as WorkerMessage
+          types.push(type)
           if (type === 'usage') told.push(message as WorkerMessage)
           if (type !== 'hello') return
           const workerId = `w${servers.length}`
@@ -127,6 +129,8 @@ describe('a worker', () => {
     await settle()
     servers[1]?.close()
     assert.equal((await ended).blocks, 2)
+    // Once the outcomes have come, the run may be over.
+    assert.deepEqual(types.slice(0, 4), ['hello', 'task-ready', 'usage', 'outcomes'])
     const last = told.at(-1)
     assert.deepEqual(last, { type: 'usage', readBytes: 20, writtenBytes: 0, peakMemory: 1000 })
   })

@@ -167,6 +167,14 @@ describe('joinRun in a program that a worker has started', () => {
     })
   }
 
+  it('says how much memory it had, also where its worker shares its own with others', async () => {
+    using folder = temporaryFolder()
+    const { run } = startJoined(folder.path, { blocks: 4 }, { pool: 'thread', workers: 1 })
+    const { ok, workers } = await run.result
+    assert.ok(ok)
+    assert.ok(workers.peakMemory > 10e6, `${workers.peakMemory}`)
+  })
+
   it('ends with its worker, whatever it is at', async () => {
     using folder = temporaryFolder()
     const options = { pool: 'process', workers: 1, maxRetries: 1, timeoutMs: 1000 } as const
