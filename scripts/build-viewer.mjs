@@ -44,9 +44,10 @@ export async function buildViewer(root) {
   const name = contentHash(staging)
   mkdirSync(join(out, 'assets'), { recursive: true })
   renameSync(staging, join(out, 'assets', name))
-  for (const document of ['index.html', 'dashboard.html']) {
-    const page = readFileSync(join(root, 'src', 'viewer', document), 'utf8')
-    writeFileSync(join(out, document), page.replaceAll('{{assets}}', `/assets/${name}`))
+  const source = (document) => readFileSync(join(root, 'src', 'viewer', document), 'utf8')
+  for (const [document, page] of Object.entries({ 'index.html': 'main', 'dashboard.html': 'dashboard' })) {
+    const whole = source(document).replace('{{head}}', source('head.html').trim())
+    writeFileSync(join(out, document), whole.replaceAll('{{assets}}', `/assets/${name}`).replaceAll('{{page}}', page))
   }
 }
 

@@ -19,8 +19,10 @@ const MAX_VOLUMES = 8
 /** Shares of an output that is written at which its contrast is looked at anew. */
 const SHARES = [0.02, 0.1, 0.3, 0.6, 1]
 
-const QUIET_MS = 400
-const MOST_QUIET_MS = 3000
+/** What a browser that draws for all it is worth may take until it asks for what was written last, and between what it asks for. */
+const FIRST_MS = 1500
+const QUIET_MS = 500
+const MOST_QUIET_MS = 4000
 
 interface Volume {
   readonly path: string
@@ -64,10 +66,10 @@ export class DashboardVolumes implements AsyncDisposable {
   /** Until nothing has been asked for a while, if anything ever was, or that takes too long. */
   async untilQuiet(): Promise<void> {
     if (this.#volumes.length === 0) return
-    this.#askedAt = performance.now()
-    for (const end = this.#askedAt + MOST_QUIET_MS; performance.now() < end; ) {
-      await wait(QUIET_MS / 4)
-      if (performance.now() - this.#askedAt > QUIET_MS) return
+    const begun = performance.now()
+    for (let now = begun; now < begun + MOST_QUIET_MS; now = performance.now()) {
+      if (this.#askedAt > begun ? now - this.#askedAt > QUIET_MS : now - begun > FIRST_MS) return
+      await wait(QUIET_MS / 5)
     }
   }
 
@@ -78,7 +80,7 @@ export class DashboardVolumes implements AsyncDisposable {
         this.#looking = undefined
       })
       const view = await this.#looking
-      return view === undefined ? undefined : jsonResource(view)
+      return jsonResource(view ?? null)
     }
     if (!/^\d{1,4}$/.test(second)) return undefined
     if (first === 'data') return this.#volumes[Number(second)]?.viewed.files.open(rest)

@@ -43,7 +43,8 @@ export class Volumes {
       while (this.#version !== this.#wanted) {
         this.#version = this.#wanted
         const response = await fetch('view.json', { cache: 'no-store' })
-        if (response.ok) await this.#show((await response.json()) as DashboardView)
+        const view = response.ok ? ((await response.json()) as DashboardView | null) : null
+        if (view !== null) await this.#show(view)
       }
     } catch {
       // The page says already that bellis does not answer; the next summary asks again.

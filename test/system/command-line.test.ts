@@ -341,7 +341,8 @@ describe('the demo', () => {
   it('makes all that it lists, and what it smoothed twice equals SciPy twice', async (t) => {
     const python = pythonOrSkip(t)
     using folder = temporaryFolder()
-    const { stdout } = await ok(['demo', 'tour', '--workers', '2'], folder.path)
+    const { stdout, stderr } = await ok(['demo', 'tour', '--workers', '2', '--dashboard', '--no-open'], folder.path)
+    assert.equal(stderr.match(/The run's page: http:/g)?.length, 1)
     const made = stdout.slice(stdout.indexOf('Made:'), stdout.indexOf('Look at it:')).match(/tour\/\S+/g) ?? []
     assert.equal(made.length, 6)
     for (const path of made) assert.ok(existsSync(join(folder.path, path)), path)

@@ -5,7 +5,7 @@ import { roi } from '../../core/geometry/roi.ts'
 import type { RunResult } from '../../runtime/run-pipeline.ts'
 import { openArray } from '../arrays.ts'
 import { convert, smooth } from '../tasks.ts'
-import { type RunFlags, workerOptions } from './options.ts'
+import { dashboardOptions, type RunFlags, workerOptions } from './options.ts'
 import { printJson, say } from './output.ts'
 import { encodePng } from './png.ts'
 import { resultDocument, runTasks } from './run-tasks.ts'
@@ -18,7 +18,9 @@ export function demoCommand(): Command {
   const command = new Command('demo')
     .description('The whole tour in one command: makes a sample, converts it, smooths it twice in a chain.')
     .argument('[dir]', 'where to', 'bellis-demo')
-  return workerOptions(command).addHelpText('after', '\nExample:\n  $ bellis demo /tmp/tour --workers 2').action(demo)
+  return dashboardOptions(workerOptions(command))
+    .addHelpText('after', '\nExample:\n  $ bellis demo /tmp/tour --workers 2 --dashboard')
+    .action(demo)
 }
 
 async function demo(dir: string, flags: RunFlags): Promise<void> {
@@ -36,7 +38,8 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
     convert({ input: `${sample}/volumes/raw`, output: raw }, { id: 'convert-raw' }),
     convert({ input: `${sample}/volumes/labels/neuron_ids`, output: labels }, { id: 'convert-labels' }),
   ]
-  const copied = await run(copies, flags)
+  // The page is that of the chain.
+  const copied = await run(copies, { ...flags, dashboard: false })
   if (!copied.ok) return finish([copied], [], flags)
 
   say(flags, '\n3. Gaussian smoothing twice, in a chain: Gaussian2 starts as soon as the blocks it needs are done')

@@ -65,7 +65,9 @@ export const workerOptions = (command: Command): Command =>
     .option('--tls-cert <file>', 'certificate, PEM: workers come in by TLS')
     .option('--tls-key <file>', 'its key, PEM')
 
-export const runOptions = (command: Command): Command =>
+export const runOptions = (command: Command): Command => dashboardOptions(ownRunOptions(command))
+
+const ownRunOptions = (command: Command): Command =>
   workerOptions(command)
     .option('--resources <list>', "what all workers have together: cpu=32,gpu=8 (default: this machine's)", amounts)
     .option('--max-retries <n>', 'further tries of a block that failed (default: 2)', wholeNumber(0))
@@ -85,6 +87,10 @@ export const runOptions = (command: Command): Command =>
     .option('--yes', 'do not ask')
     .option('--dry-run', 'say what would be done, write nothing')
     .option('--run-dir <folder>', "where the run's folder is made (default: .bellis)")
+
+/** Of commands that run something: its page. */
+export const dashboardOptions = (command: Command): Command =>
+  command
     .option('--dashboard', 'serve a page that shows the run, and open it')
     .option('--dashboard-host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
     .option('--dashboard-port <n>', 'at which port (default: the same as before, or one that is free)', portNumber)
