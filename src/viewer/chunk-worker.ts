@@ -1,25 +1,12 @@
 // Neuroglancer's worker that fetches chunks, and one thing more: chunks that have changed are fetched again.
 import 'neuroglancer/unstable/chunk_worker.bundle.js'
-import { ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js'
 import { type RPC, registerRPC } from 'neuroglancer/unstable/worker_rpc.js'
 import { CHANGED_CHUNKS_RPC, type ChangedChunks, meetsBox } from './changed-chunks.ts'
+import { type Chunk, type ChunkQueueManager, renewChunk } from './renewed-chunk.ts'
 
 // What Neuroglancer's worker keeps, as far as it is used here; its own types are not published.
-interface Chunk {
-  readonly key: string
-  readonly state: ChunkState
-  readonly downloadAbortController?: AbortController
-  freeSystemMemory(): void
-}
-
 interface GridChunk extends Chunk {
   readonly chunkGridPosition: Float32Array
-}
-
-interface ChunkQueueManager {
-  readonly rpc: RPC
-  updateChunkState(chunk: Chunk, state: ChunkState): void
-  scheduleUpdate(): void
 }
 
 interface Cache {
@@ -46,17 +33,7 @@ registerRPC(CHANGED_CHUNKS_RPC, function (this: RPC, { id, boxes }: ChangedChunk
   }
   for (const chunk of source.chunks.values()) {
     if (!boxes.some((box) => meetsBox(chunk.chunkGridPosition, source.spec.chunkDataSize, box))) continue
-    renew(queueManager, source, chunk)
+    renewChunk(queueManager, source, chunk)
   }
   queueManager.scheduleUpdate()
 })
-
-/** As Neuroglancer does with all chunks of a source, when that is invalidated. */
-function renew(queueManager: ChunkQueueManager, source: GridSource, chunk: GridChunk): void {
-  const isInPage = chunk.state === ChunkState.GPU_MEMORY || chunk.state === ChunkState.SYSTEM_MEMORY
-  if (chunk.state === ChunkState.DOWNLOADING) chunk.downloadAbortController?.abort()
-  else if (chunk.state === ChunkState.SYSTEM_MEMORY_WORKER) chunk.freeSystemMemory()
-  queueManager.updateChunkState(chunk, ChunkState.QUEUED)
-  if (isInPage)
-    queueManager.rpc.invoke('Chunk.update', { source: source.rpcId, id: chunk.key, state: ChunkState.EXPIRED })
-}
