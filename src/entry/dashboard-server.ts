@@ -10,6 +10,7 @@ import { DashboardFeed } from './dashboard-feed.ts'
 import { DashboardVolumes } from './dashboard-volumes.ts'
 import { readJson, writeWhole } from './run-files.ts'
 import { type FollowOptions, RunFollower, versionOf } from './run-follower.ts'
+import { shellQuote } from './shell-quote.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface DashboardOptions extends FollowOptions {
@@ -127,7 +128,7 @@ function describe({ run, folder, document }: RunFollower): RunDescription {
       ...{ id, after, blocks, unit, grid },
       map: mapGridOf(grid),
     })),
-    command: `bellis status ${folder} --dashboard`,
+    command: `bellis status ${shellQuote(resolve(folder))} --dashboard`,
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { type Dashboard, startDashboard } from '../../src/entry/dashboard-server.ts'
 import { DashboardVolumes } from '../../src/entry/dashboard-volumes.ts'
@@ -97,6 +97,15 @@ describe('the server of a run’s page', () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
       assert.equal((await fetch(`${address}events`, { method })).status, 405)
     }
+  })
+
+  it('says a command that shows it again, from wherever it is given', async () => {
+    using folder = temporaryFolder()
+    mkdirSync(join(folder.path, 'my runs'))
+    const run = makeRun(join(folder.path, 'my runs'))
+    await using dashboard = await startDashboard(relative('.', run), { isOwn: true })
+    const { command } = (await (await fetch(`${dashboard.address}run.json`)).json()) as { command: string }
+    assert.equal(command, `bellis status '${run}' --dashboard`)
   })
 
   it('has the volumes looked at again when all is done: their contrast is another one then', async () => {

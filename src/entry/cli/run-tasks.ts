@@ -13,6 +13,7 @@ import { execute, planTasks, type RunOptions } from '../run.ts'
 import { runFolder } from '../run-place.ts'
 import { readRunState } from '../run-state.ts'
 import { serveMetrics } from '../serve-metrics.ts'
+import { shellQuote } from '../shell-quote.ts'
 import type { UserCodeWatch } from '../user-code.ts'
 import type { Invitation } from '../worker-pool.ts'
 import { openPage } from './open-page.ts'
@@ -230,6 +231,3 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
 
 /** A word of a command as a shell takes it, and as anybody may read it: what lets one into a database, BELLIS_DB has to say. */
 const showWord = (word: string): string => shellQuote(withoutCredentials(word))
-
-const shellQuote = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
