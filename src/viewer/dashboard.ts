@@ -82,7 +82,7 @@ async function start(): Promise<void> {
     notes.update(summary)
     tip.refresh()
     void volumes.update(summary.volumes)
-    if (summary.condition !== 'on') volumes.finish()
+    volumes.setOn(summary.condition === 'on')
     const failed = summary.tasks.reduce((sum, task) => sum + task.failed, 0)
     setText(element('tab-failures'), failed === 0 ? 'Failed' : `Failed ${showNumber(failed)}`)
     if (failed > 0 && !hadFailures) tabs.select('tab-failures')

@@ -10,7 +10,8 @@ export interface Pace {
   readonly draw: number
 }
 
-const WITH_CARD: Pace = { page: 0, renew: 1000, follow: 2000, draw: 250 }
+/** Where there is a graphics card, or no run that wants the processors. */
+export const WITH_CARD: Pace = { page: 0, renew: 1000, follow: 2000, draw: 250 }
 /** A frame takes a processor's time then, which is the run's. */
 const WITHOUT_CARD: Pace = { page: 1900, renew: 5000, follow: 10_000, draw: 5000 }
 
@@ -40,12 +41,14 @@ const SHORTEST_MS = 100
 /**
  * Has Neuroglancer draw what comes in at most so often while nobody moves on the page: it would for each chunk. At first, and after a
  * move, it draws more often, and then more and more rarely.
+ * @param everyMs asked each time
  */
-export function drawAtMost(display: Display, everyMs: number): void {
+export function drawAtMost(display: Display, everyMs: () => number): void {
   const original = display.scheduleRedraw
   let calmSince = performance.now()
   let drawnAt = Number.NEGATIVE_INFINITY
   let waiting: ReturnType<typeof setTimeout> | undefined
+  let waitsFor = 0
   const draw = () => {
     clearTimeout(waiting)
     waiting = undefined
@@ -54,9 +57,14 @@ export function drawAtMost(display: Display, everyMs: number): void {
   }
   const ask = () => {
     const now = performance.now()
-    const every = Math.min(everyMs, Math.max(SHORTEST_MS, (now - calmSince) / 2))
-    if (now < calmSince || now - drawnAt >= every) draw()
-    else waiting ??= setTimeout(draw, drawnAt + every - now)
+    const every = Math.min(everyMs(), Math.max(SHORTEST_MS, (now - calmSince) / 2))
+    const due = drawnAt + every
+    if (now < calmSince || now >= due) draw()
+    else if (waiting === undefined || due < waitsFor) {
+      clearTimeout(waiting)
+      waitsFor = due
+      waiting = setTimeout(draw, due - now)
+    }
   }
   const moved = () => {
     calmSince = performance.now() + MOVED_MS

@@ -7,7 +7,7 @@ import { type BlockGrid, createBlockGrid } from '../core/grid/block-grid.ts'
 import { CHANGED_CHUNKS_RPC, fewBoxes, type VoxelBox } from './changed-chunks.ts'
 import { keepTabs } from './keep-tabs.ts'
 import { type Area, fitScales, neuroglancerState } from './neuroglancer-state.ts'
-import { drawAtMost, PACE } from './pace.ts'
+import { drawAtMost, PACE, WITH_CARD } from './pace.ts'
 import { statesShader } from './states-shader.ts'
 import type { Theme } from './theme.ts'
 
@@ -49,6 +49,7 @@ export class VolumePanel {
   #view: DashboardView
   #ranges = ''
   #isFollowing = true
+  #isOn = true
   #followedAt = 0
   #hasOverlay = true
   #theme: Theme
@@ -76,7 +77,7 @@ export class VolumePanel {
     this.#theme = theme
     this.#restore()
     const { display } = this.#viewer
-    drawAtMost(display as Parameters<typeof drawAtMost>[0], PACE.draw)
+    drawAtMost(display as Parameters<typeof drawAtMost>[0], () => (this.#isOn ? PACE : WITH_CARD).draw)
     setInterval(() => this.renew(), PACE.renew)
   }
 
@@ -103,6 +104,12 @@ export class VolumePanel {
   setOverlay(hasOverlay: boolean): void {
     this.#hasOverlay = hasOverlay
     for (const { name } of this.#view.states) this.#viewer.layerManager.getLayerByName(name)?.setVisible(hasOverlay)
+  }
+
+  /** Whether the run is on; what it wrote last is fetched at once: bellis may be gone soon. */
+  setOn(isOn: boolean): void {
+    this.#isOn = isOn
+    if (!isOn) this.renew()
   }
 
   setFollowing(isFollowing: boolean): void {

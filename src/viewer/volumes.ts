@@ -9,6 +9,7 @@ export class Volumes {
   readonly #model: RunModel
   #panel: VolumePanel | undefined
   #version = -1
+  #isOn = true
   #wanted = -1
   #isLoading = false
 
@@ -24,9 +25,10 @@ export class Volumes {
     this.#panel?.written(task, begin, end)
   }
 
-  /** Fetches at once what was written last: bellis may be gone soon. */
-  finish(): void {
-    this.#panel?.renew()
+  /** Whether the run is on. */
+  setOn(isOn: boolean): void {
+    this.#isOn = isOn
+    this.#panel?.setOn(isOn)
   }
 
   recolor(): void {
@@ -61,6 +63,7 @@ export class Volumes {
     const { VolumePanel } = await import('./volume-panel.ts')
     element('volume').hidden = false
     this.#panel = new VolumePanel(element('neuroglancer-container'), view, description.tasks, codes, theme())
+    this.#panel.setOn(this.#isOn)
     element('volume').dataset.ready = 'true'
   }
 }
