@@ -11,9 +11,9 @@ export interface Pace {
 }
 
 /** Where there is a graphics card, or no run that wants the processors. */
-export const WITH_CARD: Pace = { page: 0, renew: 1000, follow: 2000, draw: 250 }
+export const WITH_CARD: Pace = { page: 0, renew: 1000, follow: 5000, draw: 250 }
 /** A frame takes a processor's time then, which is the run's. */
-const WITHOUT_CARD: Pace = { page: 1900, renew: 5000, follow: 10_000, draw: 5000 }
+const WITHOUT_CARD: Pace = { page: 1900, renew: 5000, follow: 30_000, draw: 5000 }
 
 /** What draws WebGL where there is no graphics card: ANGLE's SwiftShader, Mesa's llvmpipe and softpipe, Windows' Basic Render Driver. */
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i

@@ -50,7 +50,7 @@ export class VolumePanel {
   #ranges = ''
   #isFollowing = true
   #isOn = true
-  #followedAt = 0
+  #followedAt = Number.NEGATIVE_INFINITY
   #hasOverlay = true
   #theme: Theme
 
