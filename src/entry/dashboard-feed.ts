@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { RunPicture } from '../core/board/run-picture.ts'
 import { messageOf } from '../core/errors.ts'
 import type { EventFeed, FeedClient, FeedPlace } from '../ports/resource.ts'
-import { type RunFollower, versionOf } from './run-follower.ts'
+import type { RunFollower } from './run-follower.ts'
 
 /** How often what changed is told, while somebody looks: a browser draws for each, and where it has no graphics card that takes of the run's time. */
 const TELL_MS = 1000
@@ -120,8 +120,8 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
   }
 
   #tellAll(client: Client): void {
-    const { picture, document } = this.#follower
-    this.#sendTo(client, 'begin', JSON.stringify({ version: versionOf(document) }))
+    const { picture, document, version } = this.#follower
+    this.#sendTo(client, 'begin', JSON.stringify({ version }))
     for (const task of document.tasks.keys()) {
       this.#sendTo(client, 'states', statesText(task, picture.board.snapshot(task)))
     }

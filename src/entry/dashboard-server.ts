@@ -4,13 +4,13 @@ import { basename, join, resolve, sep } from 'node:path'
 import { type HttpServer, serveHttp } from '../adapters/http/http-server.ts'
 import { mapGridOf } from '../core/board/cell-map.ts'
 import type { RunDescription } from '../core/board/summary.ts'
+import { quoteShell } from '../core/shell-words.ts'
 import type { LiveTree, Resource } from '../ports/resource.ts'
 import { jsonResource, memoryResource } from '../runtime/virtual-zarr.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
 import { DashboardVolumes } from './dashboard-volumes.ts'
 import { readJson, writeWhole } from './run-files.ts'
-import { type FollowOptions, RunFollower, versionOf } from './run-follower.ts'
-import { shellQuote } from './shell-quote.ts'
+import { type FollowOptions, RunFollower } from './run-follower.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface DashboardOptions extends FollowOptions {
@@ -118,9 +118,9 @@ function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: Dashboar
   }
 }
 
-function describe({ run, folder, document }: RunFollower): RunDescription {
+function describe({ run, folder, document, version }: RunFollower): RunDescription {
   return {
-    version: versionOf(document),
+    version,
     run,
     folder: resolve(folder),
     created: document.created,
@@ -128,7 +128,7 @@ function describe({ run, folder, document }: RunFollower): RunDescription {
       ...{ id, after, blocks, unit, grid },
       map: mapGridOf(grid),
     })),
-    command: `bellis status ${shellQuote(resolve(folder))} --dashboard`,
+    command: `bellis status ${quoteShell(resolve(folder))} --dashboard`,
   }
 }
 

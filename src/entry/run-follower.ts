@@ -25,6 +25,7 @@ export class RunFollower implements Disposable {
   readonly folder: string
   readonly #options: FollowOptions
   #document: RunDocument
+  #version: string
   #picture: RunPicture
   #reader: HistoryReader
   #checkedAt = Number.NEGATIVE_INFINITY
@@ -45,6 +46,7 @@ export class RunFollower implements Disposable {
     this.folder = folder
     this.#options = options
     this.#document = document
+    this.#version = versionOf(document)
     this.#picture = pictureOf(document)
     this.#reader = this.#readerOf(this.#picture)
   }
@@ -56,6 +58,10 @@ export class RunFollower implements Disposable {
   /** Another one when a start has replaced the run's tasks: `picture`, too, is another then. */
   get document(): RunDocument {
     return this.#document
+  }
+
+  get version(): string {
+    return this.#version
   }
 
   get picture(): RunPicture {
@@ -91,16 +97,21 @@ export class RunFollower implements Disposable {
   /** A start that overwrites may have other grids, and a folder may go while somebody looks. @returns false where it is gone */
   #lookAtDocument(): boolean {
     const document = readRunDocument(this.folder)
-    if (document === undefined) this.#picture.remove()
-    else if (this.#picture.condition === 'removed' || versionOf(document) !== versionOf(this.#document)) {
+    if (document === undefined) {
+      this.#picture.remove()
+      return false
+    }
+    const version = versionOf(document)
+    if (this.#picture.condition === 'removed' || version !== this.#version) {
       this.#reader[Symbol.dispose]()
       this.#document = document
+      this.#version = version
       this.#picture = pictureOf(document)
       this.#reader = this.#readerOf(this.#picture)
       this.#starts = 0
       this.#settled = -1
     }
-    return document !== undefined
+    return true
   }
 
   async #readState(): Promise<RunState | undefined> {

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { quoteShell } from './shell-words.ts'
+import { quoteShell } from '../../core/shell-words.ts'
 
 const LAST_OUTPUT_BYTES = 4096
 const LAST_OUTPUT_LINES = 10

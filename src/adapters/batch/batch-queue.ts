@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { quoteShell } from '../../core/shell-words.ts'
 import type { JobQueue, JobState } from '../../ports/job-queue.ts'
 import { perCall } from './batch-calls.ts'
 import { BatchFolder } from './batch-folder.ts'
 import type { BatchSystem } from './batch-system.ts'
 import type { ProgramResult } from './run-program.ts'
-import { quoteShell } from './shell-words.ts'
 
 /** What every batch system's queue is made with. */
 export interface BatchQueueOptions {

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { ConfigError, toWireError } from '../../core/errors.ts'
+import { quoteShell } from '../../core/shell-words.ts'
 import type { TaskLike } from '../../runtime/define-task.ts'
 import { messageAndPlace } from '../../runtime/error-place.ts'
 import type { PlannedPipeline } from '../../runtime/plan-pipeline.ts'
@@ -13,7 +14,6 @@ import { execute, planTasks, type RunOptions } from '../run.ts'
 import { runFolder } from '../run-place.ts'
 import { readRunState } from '../run-state.ts'
 import { serveMetrics } from '../serve-metrics.ts'
-import { shellQuote } from '../shell-quote.ts'
 import type { UserCodeWatch } from '../user-code.ts'
 import type { Invitation } from '../worker-pool.ts'
 import { openPage } from './open-page.ts'
@@ -109,7 +109,7 @@ async function runWithSignals(
 function invite({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
   if (flags.quiet) return
   // To be copied into a terminal that is somewhere else.
-  const lines = [`bellis worker ${shellQuote(folder)}`]
+  const lines = [`bellis worker ${quoteShell(folder)}`]
   if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
     lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
   }
@@ -230,4 +230,4 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
 })
 
 /** A word of a command as a shell takes it, and as anybody may read it: what lets one into a database, BELLIS_DB has to say. */
-const showWord = (word: string): string => shellQuote(withoutCredentials(word))
+const showWord = (word: string): string => quoteShell(withoutCredentials(word))

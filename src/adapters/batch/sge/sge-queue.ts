@@ -1,11 +1,11 @@
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { quoteShell } from '../../../core/shell-words.ts'
 import type { JobState } from '../../../ports/job-queue.ts'
 import { BatchCalls, type BatchWords, type Command, perCall } from '../batch-calls.ts'
 import { workerLines } from '../batch-folder.ts'
 import { type BatchQueue, type BatchQueueOptions, batchQueue } from '../batch-queue.ts'
 import type { BatchSystem } from '../batch-system.ts'
-import { quoteShell } from '../shell-words.ts'
 import { arrayOf, type ListedJob, parseQstatXml, toJobState } from './qstat-output.ts'
 import { parseQsubOptions, softLimitOf } from './qsub-options.ts'
 

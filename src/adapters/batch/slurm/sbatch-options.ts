@@ -1,5 +1,5 @@
 import { ConfigError } from '../../../core/errors.ts'
-import { splitWords } from '../shell-words.ts'
+import { splitWords } from '../../../core/shell-words.ts'
 
 /** Options of sbatch that Bellis gives itself, or after which no worker would come; with what to do instead. */
 const REFUSED: readonly (readonly [RegExp, string])[] = [

@@ -1,4 +1,4 @@
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError } from './errors.ts'
 
 /** A word as a shell reads it. */
 export const quoteShell = (word: string): string =>
