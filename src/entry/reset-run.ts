@@ -4,6 +4,7 @@ import { growRoi, intersectRoi, type Roi, roi } from '../core/geometry/roi.ts'
 import { type BlockGrid, createBlockGrid } from '../core/grid/block-grid.ts'
 import { type IndexBox, isEmptyBox } from '../core/grid/index-box.ts'
 import { countSetBits, isBitSet } from '../core/scheduling/bitmap.ts'
+import { orderTasks } from '../core/scheduling/pipeline.ts'
 import type { ProgressStore, RunRecord } from '../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../runtime/progress-recorder.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
@@ -103,7 +104,8 @@ export interface ChainedGrid {
  */
 export function boxesBehind(chain: readonly ChainedGrid[]): IndexBox[][] {
   const boxes: IndexBox[][] = chain.map(() => [])
-  const upstreamFirst = orderOf(chain)
+  const nodes = chain.map(({ after }, place) => ({ id: String(place), after: after.map(String) }))
+  const upstreamFirst = orderTasks(nodes).topological
   for (const { grid, after, region, mine } of upstreamFirst.map(at)) {
     mine.push(grid.blockBox(region))
     for (const before of after.map(at)) {
@@ -124,20 +126,6 @@ export function boxesBehind(chain: readonly ChainedGrid[]): IndexBox[][] {
   function at(place: number) {
     return { ...(chain[place] as ChainedGrid), mine: boxes[place] as IndexBox[] }
   }
-}
-
-/** The places of a chain, each after those that it comes after. */
-function orderOf(chain: readonly ChainedGrid[]): number[] {
-  const order = new Set<number>()
-  const visit = (place: number): void => {
-    if (order.has(place)) return
-    chain[place]?.after.forEach(visit)
-    order.add(place)
-  }
-  chain.forEach((_, place) => {
-    visit(place)
-  })
-  return [...order]
 }
 
 /** The blocks that read in a region. */
