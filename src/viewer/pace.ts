@@ -18,8 +18,13 @@ const WITHOUT_CARD: Pace = { page: 1900, renew: 5000, follow: 30_000, draw: 5000
 /** What draws WebGL where there is no graphics card: ANGLE's SwiftShader, Mesa's llvmpipe and softpipe, Windows' Basic Render Driver. */
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i
 
+const webgl = document.createElement('canvas').getContext('webgl2')
+
+/** Whether this browser can draw volumes at all. */
+export const HAS_WEBGL = webgl !== null
+
 /** How often this browser draws. */
-export const PACE = paceOf(document.createElement('canvas').getContext('webgl2'))
+export const PACE = paceOf(webgl)
 
 function paceOf(gl: WebGL2RenderingContext | null): Pace {
   if (gl === null) return WITHOUT_CARD

@@ -1,5 +1,6 @@
 import type { DashboardView } from '../core/board/summary.ts'
 import { element } from './elements.ts'
+import { HAS_WEBGL } from './pace.ts'
 import type { RunModel } from './run-model.ts'
 import type { Theme } from './theme.ts'
 import type { VolumePanel } from './volume-panel.ts'
@@ -59,7 +60,7 @@ export class Volumes {
   async #show(view: DashboardView): Promise<void> {
     const { description, codes } = this.#model
     if (this.#panel !== undefined) return this.#panel.update(view, description.tasks)
-    if (document.createElement('canvas').getContext('webgl2') === null) return
+    if (!HAS_WEBGL) return
     const { VolumePanel } = await import('./volume-panel.ts')
     element('volume').hidden = false
     this.#panel = new VolumePanel(element('neuroglancer-container'), view, description.tasks, codes, theme())
