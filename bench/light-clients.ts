@@ -2,7 +2,7 @@
 // bench/light-clients.ts COUNT MS`, with BELLIS_CONTEXT. They begin when all are in. Prints, as JSON, what the time from an outcome to the next lease was.
 import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
-import { parseContext } from '../src/adapters/tcp/context.ts'
+import { parseContext } from '../src/adapters/links/context.ts'
 
 const [count = 1, blockMs = 0] = process.argv.slice(2).map(Number)
 const { host, port, token } = parseContext(process.env.BELLIS_CONTEXT ?? '')

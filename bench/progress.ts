@@ -17,7 +17,7 @@ import { bitmapBytes, PAGE_BYTES, pageOf } from '../src/core/progress/bitmap-pag
 import type { RunIdentity } from '../src/core/progress/run-identity.ts'
 import { breathe, systemClock } from '../src/entry/clock.ts'
 import type { ProgressStore } from '../src/ports/progress-store.ts'
-import { ProgressRecorder } from '../src/runtime/progress-recorder.ts'
+import { ProgressRecorder } from '../src/runtime/coordinator/progress-recorder.ts'
 import { mongodbOrSkip } from '../test/support/mongodb.ts'
 import { noop } from './noop-task.ts'
 

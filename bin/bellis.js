@@ -12,10 +12,10 @@ process.stdout.on('error', (error) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
 })
-import('../dist/entry/cli.js').then(
+import('../dist/entry/cli/main.js').then(
   ({ main }) => main(process.argv.slice(2)),
   (error) => {
-    const missing = error?.code === 'ERR_MODULE_NOT_FOUND' && String(error.message).includes('dist/entry/cli.js')
+    const missing = error?.code === 'ERR_MODULE_NOT_FOUND' && String(error.message).includes('dist/entry/cli/main.js')
     console.error(missing ? 'bellis: this checkout is not built yet; run "npm run setup -- --build".' : error)
     process.exit(2)
   },

@@ -1,10 +1,10 @@
-// Compiles src/kernels/*.as (AssemblyScript) into src/kernels/*.generated.ts: the module as base64 and the sha256 of its source.
+// Compiles src/kernels/gaussian/*.as (AssemblyScript) into src/kernels/gaussian/*.generated.ts: the module as base64 and the sha256 of its source.
 // The result is committed, so that neither running from source nor building needs the compiler; a test compares the sha256.
 import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import asc from 'assemblyscript/asc'
 
-const folder = new URL('../src/kernels/', import.meta.url)
+const folder = new URL('../src/kernels/gaussian/', import.meta.url)
 const sources = (await readdir(folder)).filter((name) => name.endsWith('.as'))
 
 for (const name of sources) {

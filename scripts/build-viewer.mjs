@@ -21,9 +21,9 @@ export async function buildViewer(root) {
     absWorkingDir: root,
     // Neuroglancer starts the one worker beside its own file and the other a folder above.
     entryPoints: {
-      'js/main': join(root, 'src', 'viewer', 'main.ts'),
-      'js/dashboard': join(root, 'src', 'viewer', 'dashboard.ts'),
-      'js/chunk_worker.bundle': join(root, 'src', 'viewer', 'chunk-worker.ts'),
+      'js/main': join(root, 'src', 'viewer', 'show', 'main.ts'),
+      'js/dashboard': join(root, 'src', 'viewer', 'dashboard', 'dashboard.ts'),
+      'js/chunk_worker.bundle': join(root, 'src', 'viewer', 'dashboard', 'volumes', 'chunk-worker.ts'),
       'async_computation.bundle': join(neuroglancer, 'async_computation.bundle.js'),
     },
     outdir: staging,
@@ -45,8 +45,11 @@ export async function buildViewer(root) {
   mkdirSync(join(out, 'assets'), { recursive: true })
   renameSync(staging, join(out, 'assets', name))
   const source = (document) => readFileSync(join(root, 'src', 'viewer', document), 'utf8')
-  for (const [document, page] of Object.entries({ 'index.html': 'main', 'dashboard.html': 'dashboard' })) {
-    const whole = source(document).replace('{{head}}', source('head.html').trim())
+  for (const [document, folder, page] of [
+    ['index.html', 'show', 'main'],
+    ['dashboard.html', 'dashboard', 'dashboard'],
+  ]) {
+    const whole = source(join(folder, document)).replace('{{head}}', source('shared/head.html').trim())
     writeFileSync(join(out, document), whole.replaceAll('{{assets}}', `/assets/${name}`).replaceAll('{{page}}', page))
   }
 }

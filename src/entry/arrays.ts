@@ -6,7 +6,12 @@ import { ConfigError } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/placement.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { ArrayFormat } from '../ports/chunked-array.ts'
-import { type CreateVolumeOptions, createOptionsOf, type VolumeArray, volumeArray } from '../runtime/volume-array.ts'
+import {
+  type CreateVolumeOptions,
+  createOptionsOf,
+  type VolumeArray,
+  volumeArray,
+} from '../runtime/volumes/volume-array.ts'
 
 const zarr = zarrFormat()
 const hdf5 = hdf5Format()

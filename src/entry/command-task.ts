@@ -9,9 +9,9 @@ import {
   type TaskDefinition,
   type TaskOptions,
   taskDefinition,
-} from '../runtime/define-task.ts'
-import { forgetProgramMemory, noteProgramMemory } from './peak-memory.ts'
-import { visibleDevices } from './visible-devices.ts'
+} from '../runtime/tasks/define-task.ts'
+import { forgetProgramMemory, noteProgramMemory } from './workers/peak-memory.ts'
+import { visibleDevices } from './workers/visible-devices.ts'
 
 /** A task as for `defineTask`, with a program in place of `setup`. */
 export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<TaskOptions<Schema>, 'setup'> {

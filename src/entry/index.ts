@@ -42,7 +42,6 @@ export {
 export type { Block, BlockGrid, BlockGridOptions, Fit } from '../core/grid/block-grid.ts'
 export { createBlockGrid } from '../core/grid/block-grid.ts'
 export { largestDivisor } from '../core/grid/shared-chunks.ts'
-export type { Resources } from '../core/scheduling/resources.ts'
 export type {
   BlockOutcome,
   ScheduledBlock,
@@ -52,9 +51,11 @@ export type {
   TaskState,
 } from '../core/scheduling/scheduler.ts'
 export { createScheduler } from '../core/scheduling/scheduler.ts'
+export type { Resources } from '../core/workers/resources.ts'
 export type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../ports/chunked-array.ts'
 export type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
-export { cropTo, pasteInto } from '../runtime/crop.ts'
+export type { BlockFailure, JobsReport, RunEvent, TaskCounts } from '../runtime/coordinator/run-events.ts'
+export type { RunResult, TaskResult, WorkersResult } from '../runtime/coordinator/run-result.ts'
 export type {
   BlockContext,
   ClosureTask,
@@ -74,24 +75,23 @@ export type {
   TaskNode,
   TaskOptions,
   TaskPlan,
-} from '../runtime/define-task.ts'
-export { definePipeline, defineTask } from '../runtime/define-task.ts'
-export type { PlannedOutput, PlannedPipeline, PlannedTask } from '../runtime/plan-pipeline.ts'
-export type { BlockFailure, JobsReport, RunEvent, TaskCounts } from '../runtime/run-events.ts'
-export type { RunResult, TaskResult, WorkersResult } from '../runtime/run-result.ts'
+} from '../runtime/tasks/define-task.ts'
+export { definePipeline, defineTask } from '../runtime/tasks/define-task.ts'
+export type { PlannedOutput, PlannedPipeline, PlannedTask } from '../runtime/tasks/plan-pipeline.ts'
+export { cropTo, pasteInto } from '../runtime/volumes/crop.ts'
 export type {
   CreateVolumeOptions,
   ReadOptions,
   VolumeArray,
   VolumeDescription,
   Voxels,
-} from '../runtime/volume-array.ts'
+} from '../runtime/volumes/volume-array.ts'
 export { createArray, openArray } from './arrays.ts'
 export type { CommandTaskOptions } from './command-task.ts'
 export { commandTask } from './command-task.ts'
-export type { DashboardRequest } from './dashboard-thread.ts'
 export type { JoinedBlock, JoinOptions } from './join-run.ts'
 export { joinRun } from './join-run.ts'
+export type { DashboardRequest } from './pages/dashboard-thread.ts'
 export type { Run, RunOptions } from './run.ts'
 export { planTasks, runBlockwise, startRun } from './run.ts'
-export type { Invitation, NetworkOptions, PoolKind } from './worker-pool.ts'
+export type { Invitation, NetworkOptions, PoolKind } from './workers/worker-pool.ts'

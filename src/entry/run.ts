@@ -1,26 +1,32 @@
 import { ConfigError } from '../core/errors.ts'
-import { assertFits, checkResources, type Resources } from '../core/scheduling/resources.ts'
+import { assertFits, checkResources, type Resources } from '../core/workers/resources.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
-import type { TaskLike } from '../runtime/define-task.ts'
-import { inlineLauncher } from '../runtime/inline-launcher.ts'
-import { moduleBeingImported } from '../runtime/load-task.ts'
-import { type PlannedPipeline, type PlannedTask, planPipeline } from '../runtime/plan-pipeline.ts'
-import { EventStream, type RunEvent } from '../runtime/run-events.ts'
-import { hasCheck, type RunResult, runPipeline } from '../runtime/run-pipeline.ts'
-import { asTasks } from '../runtime/task-like.ts'
+import { EventStream, type RunEvent } from '../runtime/coordinator/run-events.ts'
+import { hasCheck, type RunResult, runPipeline } from '../runtime/coordinator/run-pipeline.ts'
+import { inlineLauncher } from '../runtime/launchers/inline-launcher.ts'
+import type { TaskLike } from '../runtime/tasks/define-task.ts'
+import { type PlannedPipeline, type PlannedTask, planPipeline } from '../runtime/tasks/plan-pipeline.ts'
+import { asTasks } from '../runtime/tasks/task-like.ts'
+import { moduleBeingImported } from '../runtime/worker/load-task.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
-import { type DashboardRequest, startDashboardThread } from './dashboard-thread.ts'
-import { keepLiveState } from './live-state.ts'
-import { moduleName } from './network-worker.ts'
-import { describePlace, type ProgressPlace } from './progress-place.ts'
-import { assertOwnTransients, createOutputs, type RecordedRun, recordRun } from './recorded-run.ts'
-import { type HeldRunFolder, holdRunFolder } from './run-folder.ts'
-import { keepHistory } from './run-history.ts'
-import { describeTasks, runFolder } from './run-place.ts'
-import { defaultWorkers, resourcesOf } from './run-resources.ts'
-import { sessionFile } from './session-file.ts'
-import { type Invitation, type NetworkOptions, openWorkerPool, type PoolKind, type WorkerPool } from './worker-pool.ts'
+import { type DashboardRequest, startDashboardThread } from './pages/dashboard-thread.ts'
+import { keepLiveState } from './run-folder/live-state.ts'
+import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
+import { assertOwnTransients, createOutputs, type RecordedRun, recordRun } from './run-folder/recorded-run.ts'
+import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
+import { keepHistory } from './run-folder/run-history.ts'
+import { describeTasks, runFolder } from './run-folder/run-place.ts'
+import { sessionFile } from './run-folder/session-file.ts'
+import { moduleName } from './workers/network-worker.ts'
+import { defaultWorkers, resourcesOf } from './workers/run-resources.ts'
+import {
+  type Invitation,
+  type NetworkOptions,
+  openWorkerPool,
+  type PoolKind,
+  type WorkerPool,
+} from './workers/worker-pool.ts'
 
 /** How a run is done. */
 export interface RunOptions extends NetworkOptions {

@@ -60,7 +60,7 @@ const MAX_TOKENS = 2000
 const isFunction = (name: string): name is FunctionName => Object.hasOwn(FUNCTIONS, name)
 
 /** Whether a name means something already, so that no variable can have it. */
-export const isReserved = (name: string): boolean => isFunction(name) || CONSTANTS.has(name) || WORDS.has(name)
+export const isReservedName = (name: string): boolean => isFunction(name) || CONSTANTS.has(name) || WORDS.has(name)
 
 interface Token {
   readonly type: 'number' | 'name' | 'operator' | 'end'

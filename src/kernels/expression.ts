@@ -13,8 +13,8 @@ type Evaluator =
   | { readonly type: 'big'; run(at: number, count: number): bigint[] }
 
 /** Whether an expression says of each voxel yes or no. */
-export function isTruth(node: ExpressionNode): boolean {
-  if (node.kind === 'choice') return isTruth(node.then) && isTruth(node.otherwise)
+export function isLogical(node: ExpressionNode): boolean {
+  if (node.kind === 'choice') return isLogical(node.then) && isLogical(node.otherwise)
   return ['truth', 'comparison', 'logic', 'not'].includes(node.kind) || (node.kind === 'call' && node.name === 'isnan')
 }
 

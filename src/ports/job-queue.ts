@@ -8,7 +8,7 @@ export type JobState =
 
 /**
  * A batch system that runs workers as jobs: SLURM; LSF, SGE or PBS would be one such adapter each. Every call is bounded in
- * time by the adapter, and may fail: what to do then is its caller's part (`runtime/job-launcher.ts`). Disposing cancels
+ * time by the adapter, and may fail: what to do then is its caller's part (`runtime/launchers/job-launcher.ts`). Disposing cancels
  * all jobs of the run that have not begun.
  */
 export interface JobQueue extends AsyncDisposable {

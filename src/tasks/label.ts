@@ -7,10 +7,16 @@ import {
   type TaskNode,
   type VolumeArray,
 } from '../entry/index.ts'
-import { labelComponents } from '../entry/kernels.ts'
-import { forwardSteps, type Step } from '../kernels/components.ts'
-import { DisjointSets } from '../kernels/disjoint-sets.ts'
-import { faceBox, faceOf, type LabelBox, visitTouching } from '../kernels/touching.ts'
+import {
+  DisjointSets,
+  faceBox,
+  faceOf,
+  forwardSteps,
+  type LabelBox,
+  labelComponents,
+  type Step,
+  visitTouching,
+} from '../entry/kernels.ts'
 import { chunkWithin, defaultChunk, tiledShape } from './block-shapes.ts'
 import { boxOf, type LabelConfig, labelConfig, layoutOf, partsOf } from './label-layout.ts'
 import { readRow, rowsArray, writeRow } from './rows.ts'

@@ -9,9 +9,14 @@ import {
   type VolumeDescription,
   z,
 } from '../entry/index.ts'
-import { evaluateExpression } from '../entry/kernels.ts'
-import { isTruth, mayGiveFractions } from '../kernels/expression.ts'
-import { isReserved, parseExpression, variablesOf } from '../kernels/expression-syntax.ts'
+import {
+  evaluateExpression,
+  isLogical,
+  isReservedName,
+  mayGiveFractions,
+  parseExpression,
+  variablesOf,
+} from '../entry/kernels.ts'
 import { blockOfChunks, chunkLike, inWorld, tiledShape } from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
@@ -53,7 +58,7 @@ export const map = defineTask({
     )
     for (const [name, other] of others) assertSamePlace(name, other, input)
     const dtypes = new Map([[VOXEL, input.dtype], ...others.map(([name, { dtype }]) => [name, dtype] as const)])
-    const dtype = config.dtype ?? (isTruth(parsed) ? 'bool' : input.dtype)
+    const dtype = config.dtype ?? (isLogical(parsed) ? 'bool' : input.dtype)
     const isFloat = (name: string) => dtypes.get(name)?.startsWith('float') ?? false
     if (config.dtype === undefined && /int/.test(dtype) && mayGiveFractions(parsed, isFloat)) {
       warn(`"${config.expr}" gives fractions, which are rounded to ${dtype}; dtype float32 keeps them.`)
@@ -124,7 +129,7 @@ export function threshold({ input, output, above, below }: ThresholdConfig, opti
 function assertVariables(config: z.output<typeof mapConfig>, used: ReadonlySet<string>): void {
   const names = Object.keys(config.with)
   for (const name of names) {
-    if (name === VOXEL || isReserved(name) || !/^[A-Za-z_]\w*$/.test(name)) {
+    if (name === VOXEL || isReservedName(name) || !/^[A-Za-z_]\w*$/.test(name)) {
       const why = name === VOXEL ? 'is the voxel of the input' : 'can be no name in an expression'
       throw new ConfigError('INVALID_CONFIG', `"with": "${name}" ${why}; choose another one, of letters and digits.`)
     }

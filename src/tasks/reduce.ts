@@ -10,7 +10,7 @@ import {
   type VolumeDescription,
   z,
 } from '../entry/index.ts'
-import { type Bins, binEdges, mergeStatistics, type VoxelStatistics, voxelStatistics } from '../kernels/statistics.ts'
+import { type Bins, binEdges, mergeStatistics, type VoxelStatistics, voxelStatistics } from '../entry/kernels.ts'
 import { assertRank, blockOfChunks, inVoxels, inWorld, regionOf } from './block-shapes.ts'
 import { rowsArray, writeRow } from './rows.ts'
 

@@ -7,7 +7,7 @@ import { PAGE_BYTES } from '../../src/core/progress/bitmap-pages.ts'
 import type { RecordedTask, RunIdentity } from '../../src/core/progress/run-identity.ts'
 import { isBitSet } from '../../src/core/scheduling/bitmap.ts'
 import type { BitmapPage, FailedTry, ProgressStore, RunReader } from '../../src/ports/progress-store.ts'
-import { readCompleted } from '../../src/runtime/progress-recorder.ts'
+import { readCompleted } from '../../src/runtime/coordinator/progress-recorder.ts'
 
 /** One empty place for records, and how to come back to it. */
 export interface StoredPlace {

@@ -75,14 +75,26 @@ const INDEX = [
   'z',
 ]
 const KERNELS = [
+  'DisjointSets',
+  'binEdges',
   'cropBox',
   'downsampleVoxels',
   'evaluateExpression',
+  'faceBox',
+  'faceOf',
+  'forwardSteps',
   'gaussianFilter',
   'gaussianRadius',
   'gaussianWeights',
+  'isLogical',
+  'isReservedName',
   'labelComponents',
+  'mayGiveFractions',
+  'mergeStatistics',
   'parseExpression',
+  'variablesOf',
+  'visitTouching',
+  'voxelStatistics',
 ]
 const TASKS = [
   'convert',

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { forwardSteps, labelComponents } from '../../src/kernels/components.ts'
 import { DisjointSets } from '../../src/kernels/disjoint-sets.ts'
-import { hash32, makeArray } from './seeded-voxels.ts'
+import { hash32, makeArray } from '../support/seeded-voxels.ts'
 
 const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)
 

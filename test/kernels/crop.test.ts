@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { cropBox } from '../../src/kernels/crop.ts'
-import { DTYPES, seededVoxels } from './seeded-voxels.ts'
+import { DTYPES, seededVoxels } from '../support/seeded-voxels.ts'
 
 const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)
 

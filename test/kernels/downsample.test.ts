@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type DownsampleMethod, downsampleVoxels } from '../../src/kernels/downsample.ts'
 import type { TypedArray } from '../../src/kernels/voxels.ts'
-import { assertSameVoxels, DTYPES, makeArray, seededVoxels } from './seeded-voxels.ts'
+import { assertSameVoxels, DTYPES, makeArray, seededVoxels } from '../support/seeded-voxels.ts'
 
 const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)
 const METHODS: readonly DownsampleMethod[] = ['mean', 'mode', 'stride']

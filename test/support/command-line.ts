@@ -10,7 +10,7 @@ import { openArray } from '../../src/entry/arrays.ts'
 
 /** What the command `bellis` is. */
 export const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
-const built = new URL('../../dist/entry/cli.js', import.meta.url)
+const built = new URL('../../dist/entry/cli/main.js', import.meta.url)
 
 export interface CommandResult {
   /** The exit code, or the signal that ended it. */

@@ -1,10 +1,10 @@
 import { breathe, systemClock } from '../../src/entry/clock.ts'
 import type { ArrayStore } from '../../src/ports/array-store.ts'
-import type { ClosureTask, TaskLike } from '../../src/runtime/define-task.ts'
-import { inlineLauncher } from '../../src/runtime/inline-launcher.ts'
-import { planPipeline } from '../../src/runtime/plan-pipeline.ts'
-import { EventStream, type RunEvent } from '../../src/runtime/run-events.ts'
-import { type RunPipelineOptions, runPipeline } from '../../src/runtime/run-pipeline.ts'
+import { EventStream, type RunEvent } from '../../src/runtime/coordinator/run-events.ts'
+import { type RunPipelineOptions, runPipeline } from '../../src/runtime/coordinator/run-pipeline.ts'
+import { inlineLauncher } from '../../src/runtime/launchers/inline-launcher.ts'
+import type { ClosureTask, TaskLike } from '../../src/runtime/tasks/define-task.ts'
+import { planPipeline } from '../../src/runtime/tasks/plan-pipeline.ts'
 
 const refuse = () => Promise.reject(new Error('this run has no arrays'))
 export const noArrays: ArrayStore = { open: refuse, create: refuse, planCreate: refuse, canonicalPath: (path) => path }

@@ -2,7 +2,7 @@
 import { mongodbProgress } from '../../src/adapters/mongodb/mongodb-progress.ts'
 import { sqliteProgress } from '../../src/adapters/sqlite/sqlite-progress.ts'
 import { systemClock } from '../../src/entry/clock.ts'
-import { ProgressRecorder } from '../../src/runtime/progress-recorder.ts'
+import { ProgressRecorder } from '../../src/runtime/coordinator/progress-recorder.ts'
 import { failedTry, identityOf, recordedTask } from '../contracts/progress-store.contract.ts'
 
 const [kind, place = ''] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keepHistory } from '../../src/entry/run-history.ts'
-import { EventStream, type RunEvent } from '../../src/runtime/run-events.ts'
+import { keepHistory } from '../../src/entry/run-folder/run-history.ts'
+import { EventStream, type RunEvent } from '../../src/runtime/coordinator/run-events.ts'
 
 export interface ToldTask {
   readonly id?: string

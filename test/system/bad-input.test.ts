@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { createArray, openArray } from '../../src/entry/arrays.ts'
 import { smooth } from '../../src/entry/tasks.ts'
 import { bellis, type CommandResult, hashVoxels, runNode, temporaryFolder } from '../support/command-line.ts'
-import { contentsOf, smallDiskOrSkip } from './folders.ts'
+import { contentsOf, smallDiskOrSkip } from '../support/folders.ts'
 
 const fixture = (name: string) => fileURLToPath(new URL(`../adapters/hdf5/fixtures/${name}`, import.meta.url))
 
@@ -221,7 +221,7 @@ for (const [title, cases] of [
     before(async () => {
       folders = cases.map(() => temporaryFolder())
       const calls = cases.map(([, args], index) => ({ args: args(), cwd: folders[index]?.path }))
-      const program = fileURLToPath(new URL('call-many.ts', import.meta.url))
+      const program = fileURLToPath(new URL('../support/call-many.ts', import.meta.url))
       const { code, stdout, stderr } = await runNode([program], { cwd: inputs.path, input: JSON.stringify(calls) })
       assert.equal(code, 0, stderr)
       results = JSON.parse(stdout)

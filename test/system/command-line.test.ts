@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { bellis, type CommandResult, hashVoxels, runNode, temporaryFolder } from '../support/command-line.ts'
+import { contentsOf } from '../support/folders.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
-import { contentsOf } from './folders.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())
@@ -57,7 +57,7 @@ describe('the command', () => {
     ]
     const calls = [...commands.map((name) => [...name.split(' ').filter(Boolean), '--help']), ['--version']]
     const input = JSON.stringify(calls.map((args) => ({ args, cwd: shared.path })))
-    const program = fileURLToPath(new URL('call-many.ts', import.meta.url))
+    const program = fileURLToPath(new URL('../support/call-many.ts', import.meta.url))
     const { code, stdout, stderr } = await runNode([program], { cwd: shared.path, input })
     assert.equal(code, 0, stderr)
     const answers = JSON.parse(stdout) as CommandResult[]

@@ -6,13 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { takeExclusiveLock } from '../../src/adapters/sqlite/file-lock.ts'
 import { isBitSet } from '../../src/core/scheduling/bitmap.ts'
-import { workersLock } from '../../src/entry/run-folder.ts'
-import { readRunState } from '../../src/entry/run-state.ts'
-import type { RunEvent } from '../../src/runtime/run-events.ts'
+import { workersLock } from '../../src/entry/run-folder/run-folder.ts'
+import { readRunState } from '../../src/entry/run-folder/run-state.ts'
+import type { RunEvent } from '../../src/runtime/coordinator/run-events.ts'
 import { hashVoxels, type RunningCommand, runNode, temporaryFolder } from '../support/command-line.ts'
 import { type MongodbServer, ownMongodbOrSkip } from '../support/mongodb.ts'
+import { until } from '../support/processes.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
-import { until } from './processes.ts'
 
 /** Kills of each test. More of them by hand: BELLIS_TEST_KILLS=500. */
 const KILLS = Number(process.env.BELLIS_TEST_KILLS ?? 8)

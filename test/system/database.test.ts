@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, type CommandResult, runLine, temporaryFolder } from '../support/command-line.ts'
 import { ownMongodbOrSkip } from '../support/mongodb.ts'
-import { until } from './processes.ts'
-import { runsIn } from './recorded-runs.ts'
+import { until } from '../support/processes.ts'
+import { runsIn } from '../support/recorded-runs.ts'
 
 /** The text of every file below a folder, with its path. */
 const textsIn = (folder: string): string[] =>

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type CreateVolumeOptions, createArray, type DType, openArray, runBlockwise } from '../../src/entry/index.ts'
 import { downsample, pyramid } from '../../src/entry/tasks.ts'
-import { seededVoxels } from '../kernels/seeded-voxels.ts'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
+import { seededVoxels } from '../support/seeded-voxels.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())

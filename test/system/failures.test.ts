@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { bellis, hashVoxels, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
+import { type Driven, drive, eventsOf } from '../support/drive.ts'
+import { chunksIn, contentsOf } from '../support/folders.ts'
+import { childrenOf, cpuSecondsOf, stillRunning, until } from '../support/processes.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
-import { type Driven, drive, eventsOf } from './drive.ts'
-import { chunksIn, contentsOf } from './folders.ts'
-import { childrenOf, cpuSecondsOf, stillRunning, until } from './processes.ts'
 
 const raw = sampleForAll()
 

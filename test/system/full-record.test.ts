@@ -5,8 +5,8 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createArray, openArray } from '../../src/entry/index.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
-import { untilAsync } from './drive.ts'
-import { smallDiskOrSkip } from './folders.ts'
+import { untilAsync } from '../support/drive.ts'
+import { smallDiskOrSkip } from '../support/folders.ts'
 
 const task = fileURLToPath(new URL('tasks/gated-chain.ts', import.meta.url))
 const SHAPE = [32, 64, 64]

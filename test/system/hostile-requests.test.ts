@@ -3,9 +3,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createArray } from '../../src/entry/arrays.ts'
-import { startViewer, type ViewerServer } from '../../src/entry/viewer-server.ts'
-import { type RawAnswer, requestText, sendRaw } from '../adapters/http/raw-request.ts'
+import { startViewer, type ViewerServer } from '../../src/entry/pages/viewer-server.ts'
 import { temporaryFolder } from '../support/command-line.ts'
+import { type RawAnswer, requestText, sendRaw } from '../support/raw-request.ts'
 
 const SECRET = 'TOP-SECRET-7f3a'
 

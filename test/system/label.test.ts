@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { createArray, type DType, openArray, runBlockwise } from '../../src/entry/index.ts'
 import { convert, countLabels, label } from '../../src/entry/tasks.ts'
-import { hash32 } from '../kernels/seeded-voxels.ts'
 import { bellis, dyingAt, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
+import { hash32 } from '../support/seeded-voxels.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())

@@ -7,9 +7,9 @@ import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Invitation, type RunEvent, startRun } from 'bellis'
 import { smooth } from 'bellis/tasks'
-import { parseContext, type RunContext, showContext } from '../../src/adapters/tcp/context.ts'
+import { parseContext, type RunContext, showContext } from '../../src/adapters/links/context.ts'
 import { MAX_HELLO_BYTES, MAX_LINE_BYTES } from '../../src/core/protocol/messages.ts'
-import { runNetworkWorker } from '../../src/entry/network-worker.ts'
+import { runNetworkWorker } from '../../src/entry/workers/network-worker.ts'
 import {
   bellis,
   hashVoxels,
@@ -18,10 +18,10 @@ import {
   runProgram,
   temporaryFolder,
 } from '../support/command-line.ts'
+import { all, ran, sorted, startCount } from '../support/count-run.ts'
+import { endedRun } from '../support/ended-runs.ts'
+import { until } from '../support/processes.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
-import { all, ran, sorted, startCount } from './count-run.ts'
-import { endedRun } from './ended-runs.ts'
-import { until } from './processes.ts'
 
 const raw = sampleForAll()
 

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createArray, type DType, openArray, runBlockwise } from '../../src/entry/index.ts'
 import { map, threshold } from '../../src/entry/tasks.ts'
-import { hash32 } from '../kernels/seeded-voxels.ts'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
+import { hash32 } from '../support/seeded-voxels.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())

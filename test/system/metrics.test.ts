@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
-import { until } from './processes.ts'
+import { until } from '../support/processes.ts'
 
 /** Twelve blocks, of which one fails at its first try and the last waits until it is allowed to end. */
 const MODULE = `

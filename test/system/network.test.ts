@@ -3,13 +3,13 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { parseContext, showContext } from '../../src/adapters/tcp/context.ts'
+import { parseContext, showContext } from '../../src/adapters/links/context.ts'
 import { bellis, hashVoxels, type RunningCommand, runLine, temporaryFolder } from '../support/command-line.ts'
+import { all, ran, sorted, startCount } from '../support/count-run.ts'
 import { cuttingProxy } from '../support/cutting-proxy.ts'
+import { chunksIn } from '../support/folders.ts'
+import { childrenOf, until } from '../support/processes.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
-import { all, ran, sorted, startCount } from './count-run.ts'
-import { chunksIn } from './folders.ts'
-import { childrenOf, until } from './processes.ts'
 
 const BLOCKS = 1152
 
@@ -66,7 +66,7 @@ describe('bellis worker', () => {
   it('joins by BELLIS_CONTEXT alone, through TLS, from another folder; the secret is nowhere to be read', async () => {
     using folder = temporaryFolder()
     using elsewhere = temporaryFolder()
-    const fixture = (name: string) => fileURLToPath(new URL(`../adapters/tcp/fixtures/${name}`, import.meta.url))
+    const fixture = (name: string) => fileURLToPath(new URL(`../adapters/links/fixtures/${name}`, import.meta.url))
     const tls = ['--tls-cert', fixture('test-cert.pem'), '--tls-key', fixture('test-key.pem')]
     let worker: Promise<{ code: unknown; stdout: string; stderr: string }> | undefined
     let token = ''

@@ -3,9 +3,9 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createArray, type DType, openArray } from '../../src/entry/index.ts'
-import { hash32 } from '../kernels/seeded-voxels.ts'
 import { bellis, dyingAt, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
+import { hash32 } from '../support/seeded-voxels.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())

@@ -3,11 +3,11 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, type CommandResult, dyingAt, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import type { Driven } from '../support/drive.ts'
+import { smallDiskOrSkip } from '../support/folders.ts'
+import { until } from '../support/processes.ts'
+import { drive, firstTask, ran, runsIn, upTo } from '../support/recorded-runs.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
-import type { Driven } from './drive.ts'
-import { smallDiskOrSkip } from './folders.ts'
-import { until } from './processes.ts'
-import { drive, firstTask, ran, runsIn, upTo } from './recorded-runs.ts'
 
 const raw = sampleForAll()
 

@@ -3,10 +3,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { drive, eventsOf, logsIn, untilAsync } from '../support/drive.ts'
+import { until } from '../support/processes.ts'
 import { type SgeCluster, sgeOrSkip } from '../support/sge.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
-import { drive, eventsOf, logsIn, untilAsync } from './drive.ts'
-import { until } from './processes.ts'
 
 const raw = sampleForAll()
 

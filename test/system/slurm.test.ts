@@ -3,10 +3,10 @@ import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, type CommandOptions, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { drive, eventsOf, logsIn, untilAsync } from '../support/drive.ts'
+import { stillRunning, until } from '../support/processes.ts'
 import { type SlurmCluster, slurmOrSkip } from '../support/slurm.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
-import { drive, eventsOf, logsIn, untilAsync } from './drive.ts'
-import { stillRunning, until } from './processes.ts'
 
 const raw = sampleForAll()
 

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { openArray } from '../../src/entry/arrays.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
-import { drive, runsIn, upTo } from './recorded-runs.ts'
+import { drive, runsIn, upTo } from '../support/recorded-runs.ts'
 
 const script = new URL('check_states.py', import.meta.url)
 

@@ -3,7 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { bellis, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
-import { until } from './processes.ts'
+import { until } from '../support/processes.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())

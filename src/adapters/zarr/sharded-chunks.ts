@@ -6,7 +6,7 @@ import { CodecError } from './codecs/codec.ts'
 import { makeCodec } from './codecs/registry.ts'
 import { MissingObject } from './http-store.ts'
 import { forEachInFlight, inFlight } from './in-flight.ts'
-import type { ShardSettings } from './metadata.ts'
+import type { ShardSettings } from './metadata/metadata.ts'
 import { assembleShard, indexByteLength, indexOfShard, parseShardIndex, type ShardFormat } from './shard-index.ts'
 import type { PartReader, Store } from './store.ts'
 

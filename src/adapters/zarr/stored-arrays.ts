@@ -1,10 +1,10 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
-import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
 import { fileStore } from './file-store.ts'
-import { readNode } from './hierarchy.ts'
 import { httpStore } from './http-store.ts'
-import { parseJsonObject, type ZarrMetadata } from './metadata.ts'
-import { datasetPaths, multiscalesOf } from './ome.ts'
+import { isJsonObject, type Json, type JsonObject } from './metadata/exact-json.ts'
+import { readNode } from './metadata/hierarchy.ts'
+import { parseJsonObject, type ZarrMetadata } from './metadata/metadata.ts'
+import { datasetPaths, multiscalesOf } from './metadata/ome.ts'
 import { joinKey, parentKey, type Store } from './store.ts'
 
 /** An array as Neuroglancer may read it from its files. */

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { checkMachine, type Finding, type MachineOptions } from '../machine-checks.ts'
+import { checkMachine, type Finding, type MachineOptions } from './machine-checks.ts'
 import { type CommonOptions, commonOptions, given, portNumber } from './options.ts'
 import { paint, printJson, type Style } from './output.ts'
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
-import type { Resources } from '../../core/scheduling/resources.ts'
+import type { Resources } from '../../core/workers/resources.ts'
 import type { RunOptions } from '../run.ts'
 
 /** Options of every command. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { writeSampleFile } from '../../adapters/hdf5/write-sample.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { writeSampleFile } from '../../sample/write-sample.ts'
 import { downloadSample, SAMPLES, type SampleName } from './download-sample.ts'
 import { type CommonOptions, commonOptions, voxelShape, wholeNumber } from './options.ts'
 import { printJson, say, showDuration } from './output.ts'

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Command as NewCommand, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
-import { type ShownDataset, startViewer, type ViewerServer } from '../viewer-server.ts'
+import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
 import { openPage, untilEnded } from './open-page.ts'
 import { type CommonOptions, commonOptions, given, numberOrList, portNumber } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'

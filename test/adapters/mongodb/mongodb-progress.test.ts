@@ -7,7 +7,7 @@ import { MongoClient } from 'mongodb'
 import { mongodbProgress } from '../../../src/adapters/mongodb/mongodb-progress.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import type { LockOwner, ProgressStore, RunLock, RunRecord, StoreLink } from '../../../src/ports/progress-store.ts'
-import { readCompleted } from '../../../src/runtime/progress-recorder.ts'
+import { readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
 import { describeProgressStore, failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
 import { mongodbOrSkip, ownMongodbOrSkip } from '../../support/mongodb.ts'
 

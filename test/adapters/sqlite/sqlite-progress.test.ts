@@ -8,7 +8,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { sqliteProgress } from '../../../src/adapters/sqlite/sqlite-progress.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
-import { readCompleted } from '../../../src/runtime/progress-recorder.ts'
+import { readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
 import { describeProgressStore, failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
 
 const scratchFolder = () => {

@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
 import type { ChunkedArray, CreateArrayOptions } from '../../../src/ports/chunked-array.ts'
-import { noise, temporaryFolder } from './support.ts'
+import { noise, temporaryFolder } from '../../support/zarr.ts'
 
 const format = zarrFormat()
-const rewriter = fileURLToPath(new URL('rewriter.ts', import.meta.url))
+const rewriter = fileURLToPath(new URL('../../support/zarr-rewriter.ts', import.meta.url))
 
 async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })

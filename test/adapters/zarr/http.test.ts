@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
-import { noise, temporaryFolder } from './support.ts'
+import { noise, temporaryFolder } from '../../support/zarr.ts'
 
 const http = { retries: 2, retryDelayMs: 1 }
 const format = zarrFormat({ http })

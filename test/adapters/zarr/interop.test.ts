@@ -15,7 +15,7 @@ import {
 } from '../../../src/core/array/dtype.ts'
 import type { CreateArrayOptions } from '../../../src/ports/chunked-array.ts'
 import { pythonOrSkip, runPython } from '../../support/python.ts'
-import { countOf, Model, noise, temporaryFolder } from './support.ts'
+import { countOf, Model, noise, temporaryFolder } from '../../support/zarr.ts'
 
 const format = zarrFormat()
 const script = (name: string) => new URL(`interop/${name}`, import.meta.url)

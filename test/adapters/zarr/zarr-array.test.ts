@@ -6,7 +6,7 @@ import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf, DTYPES, type DType, isBigDType, type Scalar, typedArray } from '../../../src/core/array/dtype.ts'
 import type { Roi } from '../../../src/core/geometry/roi.ts'
 import type { CreateArrayOptions } from '../../../src/ports/chunked-array.ts'
-import { countOf, Model, noise, temporaryFolder } from './support.ts'
+import { countOf, Model, noise, temporaryFolder } from '../../support/zarr.ts'
 
 const format = zarrFormat()
 

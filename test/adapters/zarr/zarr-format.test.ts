@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import type { DTYPES } from '../../../src/core/array/dtype.ts'
 import type { CreateArrayOptions } from '../../../src/ports/chunked-array.ts'
-import { temporaryFolder } from './support.ts'
+import { temporaryFolder } from '../../support/zarr.ts'
 
 const format = zarrFormat()
 const small: CreateArrayOptions = { shape: [4, 4], dtype: 'uint8', chunkShape: [2, 2], codec: 'raw' }

@@ -7,7 +7,7 @@ import { applyStates } from '../../../src/core/board/state-runs.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import { createScheduler, type Scheduler, type SchedulerTask } from '../../../src/core/scheduling/scheduler.ts'
 import { STATE_CODE, STATE_NAMES } from '../../../src/core/scheduling/state-map.ts'
-import { anyPipeline } from '../scheduling/model.ts'
+import { anyPipeline } from '../../support/scheduling-model.ts'
 
 const boardOf = (tasks: readonly SchedulerTask[]): RunBoard => {
   const board = new RunBoard(

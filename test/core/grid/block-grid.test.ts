@@ -13,7 +13,7 @@ import {
 } from '../../../src/core/geometry/roi.ts'
 import { createBlockGrid } from '../../../src/core/grid/block-grid.ts'
 import { createConflictOrder } from '../../../src/core/grid/conflicts.ts'
-import { anyGridOptions, meets, modelBlocks, modelDependencies } from './model.ts'
+import { anyGridOptions, meets, modelBlocks, modelDependencies } from '../../support/grid-model.ts'
 
 const volume = (r: Roi): number => r.shape.reduce((product, length) => product * length, 1)
 

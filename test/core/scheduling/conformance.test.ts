@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { equalRois, roi } from '../../../src/core/geometry/roi.ts'
 import { type BlockGrid, createBlockGrid, type Fit } from '../../../src/core/grid/block-grid.ts'
 import { createScheduler, type Scheduler } from '../../../src/core/scheduling/scheduler.ts'
-import { meets } from '../grid/model.ts'
+import { meets } from '../../support/grid-model.ts'
 
 // Facts computed by running the peer where it is right, and by its geometry where it is wrong.
 

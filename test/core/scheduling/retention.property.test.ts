@@ -10,7 +10,7 @@ import {
   type SchedulerTask,
 } from '../../../src/core/scheduling/scheduler.ts'
 import { doneOrUnneeded } from '../../../src/core/scheduling/unneeded.ts'
-import { anyPipeline, ModelScheduler } from './model.ts'
+import { anyPipeline, ModelScheduler } from '../../support/scheduling-model.ts'
 
 const anyDecisions = fc.array(fc.nat({ max: 0xffff }), { minLength: 40, maxLength: 120 })
 

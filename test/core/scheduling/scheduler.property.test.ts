@@ -8,8 +8,8 @@ import {
   type Scheduler,
   type SchedulerTask,
 } from '../../../src/core/scheduling/scheduler.ts'
-import { meets, modelBlocks } from '../grid/model.ts'
-import { anyPipeline, ModelScheduler } from './model.ts'
+import { meets, modelBlocks } from '../../support/grid-model.ts'
+import { anyPipeline, ModelScheduler } from '../../support/scheduling-model.ts'
 
 /** Small numbers that a run takes its decisions from, one after the other: shrinkable, and the same every time. */
 class Decisions {

@@ -1,7 +1,7 @@
 import type { DType } from '../../../core/array/dtype.ts'
 import { BYTES_PER_ELEMENT } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
-import { isJsonObject, type Json, type JsonObject } from '../exact-json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../metadata/exact-json.ts'
 import { BLOSC_COMPRESSORS, type BloscCompressor, type BloscSettings, type BloscShuffle, bloscCodec } from './blosc.ts'
 import type { BytesCodec } from './codec.ts'
 import { crc32cCodec } from './crc32c.ts'

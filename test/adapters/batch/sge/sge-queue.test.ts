@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { sgeQueue } from '../../../../src/adapters/batch/sge/sge-queue.ts'
+import { describeBatchQueue } from '../../../contracts/batch-queue.contract.ts'
 import { temporaryFolder } from '../../../support/command-line.ts'
 import { sgeOrSkip } from '../../../support/sge.ts'
-import { describeBatchQueue } from '../batch-queue.contract.ts'
 
 describeBatchQueue({
   name: 'SGE',

@@ -1,6 +1,6 @@
 import { slurmQueue } from '../../../../src/adapters/batch/slurm/slurm-queue.ts'
+import { describeBatchQueue } from '../../../contracts/batch-queue.contract.ts'
 import { slurmOrSkip } from '../../../support/slurm.ts'
-import { describeBatchQueue } from '../batch-queue.contract.ts'
 
 describeBatchQueue({
   name: 'SLURM',

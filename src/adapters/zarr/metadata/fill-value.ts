@@ -1,0 +1,100 @@
+import {
+  BYTES_PER_ELEMENT,
+  bytesOf,
+  type DType,
+  isFloatDType,
+  type Scalar,
+  typedArray,
+} from '../../../core/array/dtype.ts'
+import { ConfigError } from '../../../core/errors.ts'
+import type { Json } from './exact-json.ts'
+
+/** The value of a missing chunk, and its bytes in the machine's order: two NaNs may differ in those alone. */
+export interface FillValue {
+  readonly value: Scalar
+  readonly bytes: Uint8Array
+}
+
+const INTEGER_RANGES: Readonly<Partial<Record<DType, readonly [bigint, bigint]>>> = {
+  int8: [-(2n ** 7n), 2n ** 7n - 1n],
+  int16: [-(2n ** 15n), 2n ** 15n - 1n],
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint8: [0n, 2n ** 8n - 1n],
+  uint16: [0n, 2n ** 16n - 1n],
+  uint32: [0n, 2n ** 32n - 1n],
+  uint64: [0n, 2n ** 64n - 1n],
+  bool: [0n, 1n],
+}
+
+/** A fill value that a caller gives. @throws ConfigError `INVALID_CONFIG` for what the dtype can't hold */
+export function makeFillValue(dtype: DType, value: Scalar): FillValue {
+  const filled = fillFrom(dtype, value)
+  if (filled !== undefined) return filled
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `The fill value ${value} is not a value of ${dtype}; use one that is, such as 0.`,
+  )
+}
+
+/** A fill value from metadata of either version. @throws ConfigError `INVALID_METADATA` */
+export function parseFillValue(dtype: DType, json: Json | undefined, where: string): FillValue {
+  const parsed = fromJson(dtype, json)
+  if (parsed !== undefined) return parsed
+  const shown = typeof json === 'bigint' ? String(json) : JSON.stringify(json)
+  throw new ConfigError('INVALID_METADATA', `${where}: the fill_value ${shown} is not a value of ${dtype}.`)
+}
+
+function fromJson(dtype: DType, json: Json | undefined): FillValue | undefined {
+  if (json === null || json === undefined) return fillFrom(dtype, 0)
+  if (typeof json === 'boolean') return dtype === 'bool' ? fillFrom(dtype, json ? 1 : 0) : undefined
+  if (typeof json === 'number' || typeof json === 'bigint') return fillFrom(dtype, json)
+  if (typeof json !== 'string' || !isFloatDType(dtype)) return undefined
+  if (/^0x[0-9a-f]+$/i.test(json)) return fromHex(dtype, json.slice(2))
+  if (['NaN', 'Infinity', '-Infinity'].includes(json)) return fillFrom(dtype, Number(json))
+  return fromBase64(dtype, json)
+}
+
+/** The bit pattern of a float, most significant digit first. */
+function fromHex(dtype: DType, digits: string): FillValue | undefined {
+  const size = BYTES_PER_ELEMENT[dtype]
+  return digits.length === 2 * size ? fromBytes(dtype, new Uint8Array(Buffer.from(digits, 'hex').reverse())) : undefined
+}
+
+/** Zarr-python 3 writes the fill value of a v2 float in this way at times. */
+function fromBase64(dtype: DType, text: string): FillValue | undefined {
+  const bytes = new Uint8Array(Buffer.from(text, 'base64'))
+  return bytes.length === BYTES_PER_ELEMENT[dtype] ? fromBytes(dtype, bytes) : undefined
+}
+
+const fromBytes = (dtype: DType, bytes: Uint8Array): FillValue => ({
+  value: typedArray(dtype, 1, bytes.slice().buffer)[0] as Scalar,
+  bytes,
+})
+
+function fillFrom(dtype: DType, value: Scalar): FillValue | undefined {
+  const array = typedArray(dtype, 1)
+  const range = INTEGER_RANGES[dtype]
+  if (range !== undefined) {
+    if (typeof value === 'number' && !Number.isInteger(value)) return undefined
+    const integer = BigInt(value)
+    if (integer < range[0] || integer > range[1]) return undefined
+    if (array instanceof BigInt64Array || array instanceof BigUint64Array) array[0] = integer
+    else array[0] = Number(integer)
+  } else if (!(array instanceof BigInt64Array || array instanceof BigUint64Array)) {
+    array[0] = Number(value)
+  }
+  // -0 as an integer's fill value is 0 in a typed array already.
+  return { value: array[0] as Scalar, bytes: bytesOf(array).slice() }
+}
+
+/** The fill value as JSON; the same words for both versions, but for NaNs that only bits can tell. */
+export function fillValueToJson(dtype: DType, fill: FillValue, zarrFormat: 2 | 3): Json {
+  if (dtype === 'bool') return fill.value === 1
+  if (typeof fill.value === 'bigint') return fill.value
+  if (Number.isFinite(fill.value)) return fill.value
+  if (!Number.isNaN(fill.value)) return fill.value > 0 ? 'Infinity' : '-Infinity'
+  const usual = fillFrom(dtype, Number.NaN) as FillValue
+  if (zarrFormat === 2 || fill.bytes.every((byte, i) => byte === usual.bytes[i])) return 'NaN'
+  return `0x${Buffer.from(fill.bytes).reverse().toString('hex')}`
+}

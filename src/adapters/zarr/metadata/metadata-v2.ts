@@ -1,0 +1,92 @@
+import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
+import { ConfigError } from '../../../core/errors.ts'
+import { parseV2Codec, toV2Config } from '../codecs/registry.ts'
+import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
+import { fillValueToJson, parseFillValue } from './fill-value.ts'
+import { parseShape, range, show, type ZarrMetadata } from './metadata.ts'
+
+const KINDS: Readonly<Record<string, string>> = { b: 'bool', i: 'int', u: 'uint', f: 'float' }
+
+/** NumPy's dtype string: `>u2`. @throws ConfigError `UNSUPPORTED` */
+function parseTypestr(value: Json | undefined, where: string): { readonly dtype: DType; readonly bigEndian: boolean } {
+  const [, order, kind = '', bytes] = (typeof value === 'string' && /^([<>|])([biuf])(\d)$/.exec(value)) || []
+  const name = kind === 'b' ? 'bool' : `${KINDS[kind]}${8 * Number(bytes)}`
+  if (order !== undefined && name in BYTES_PER_ELEMENT && BYTES_PER_ELEMENT[name as DType] === Number(bytes)) {
+    return { dtype: name as DType, bigEndian: order === '>' }
+  }
+  const known = Object.keys(BYTES_PER_ELEMENT).join(', ')
+  throw new ConfigError('UNSUPPORTED', `${where}: the dtype ${show(value)} is not supported; Bellis reads ${known}.`)
+}
+
+function toTypestr(dtype: DType, bigEndian: boolean): string {
+  const bytes = BYTES_PER_ELEMENT[dtype]
+  return `${bytes === 1 ? '|' : bigEndian ? '>' : '<'}${dtype[0]}${bytes}`
+}
+
+/**
+ * A `.zarray` file.
+ * @param where the file, for messages
+ * @throws ConfigError `INVALID_METADATA`, `UNSUPPORTED`, `UNSUPPORTED_CODEC`
+ */
+export function parseV2Metadata(json: JsonObject, attributes: JsonObject, where: string): ZarrMetadata {
+  if (json.zarr_format !== 2) {
+    throw new ConfigError('INVALID_METADATA', `${where}: zarr_format is ${show(json.zarr_format)}, not 2.`)
+  }
+  const shape = parseShape(json.shape, undefined, 0, `${where}: shape`)
+  const chunkShape = parseShape(json.chunks, shape.length, 1, `${where}: chunks`)
+  const { dtype, bigEndian } = parseTypestr(json.dtype, where)
+  const { order = 'C', dimension_separator: separator = '.', compressor, filters } = json
+  if (order !== 'C' && order !== 'F') {
+    throw new ConfigError('INVALID_METADATA', `${where}: order is ${show(order)}, not "C" or "F".`)
+  }
+  if (separator !== '.' && separator !== '/') {
+    throw new ConfigError('INVALID_METADATA', `${where}: dimension_separator is ${show(separator)}, not "." or "/".`)
+  }
+  refuseFilters(filters, where)
+  const axes = range(shape.length)
+  return {
+    zarrFormat: 2,
+    shape,
+    dtype,
+    chunk: {
+      dtype,
+      shape: chunkShape,
+      axisOrder: order === 'C' ? axes : axes.reverse(),
+      bigEndian,
+      compressors: isJsonObject(compressor) ? [parseV2Codec(String(compressor.id), compressor, dtype, where)] : [],
+    },
+    fill: parseFillValue(dtype, json.fill_value, where),
+    keyPrefix: '',
+    separator,
+    attributes,
+  }
+}
+
+function refuseFilters(filters: Json | undefined, where: string): void {
+  if (filters === null || filters === undefined) return
+  const names = (Array.isArray(filters) ? filters : [filters]).map((filter: Json) =>
+    isJsonObject(filter) ? String(filter.id) : show(filter),
+  )
+  if (names.length === 0) return
+  throw new ConfigError(
+    'UNSUPPORTED_CODEC',
+    `${where}: the filter${names.length > 1 ? 's' : ''} ${names.join(', ')} can't be read; store the array without filters.`,
+  )
+}
+
+/** The `.zarray` of a new array. */
+export function toV2Json(metadata: ZarrMetadata): JsonObject {
+  const { chunk, dtype, fill, separator, shape } = metadata
+  const [compressor] = chunk.compressors
+  return {
+    zarr_format: 2,
+    shape,
+    chunks: chunk.shape,
+    dtype: toTypestr(dtype, chunk.bigEndian),
+    compressor: compressor === undefined ? null : toV2Config(compressor),
+    fill_value: fillValueToJson(dtype, fill, 2),
+    order: 'C',
+    filters: null,
+    dimension_separator: separator,
+  }
+}

@@ -1,0 +1,202 @@
+import { BYTES_PER_ELEMENT, DTYPES, type DType } from '../../../core/array/dtype.ts'
+import { ConfigError } from '../../../core/errors.ts'
+import { type Compressor, namedConfig, parseV3Codec, toV3Config } from '../codecs/registry.ts'
+import type { Json, JsonObject } from './exact-json.ts'
+import { isJsonObject } from './exact-json.ts'
+import { fillValueToJson, parseFillValue } from './fill-value.ts'
+import { parseShape, range, type ShardSettings, show, type ZarrMetadata } from './metadata.ts'
+
+const invalid = (where: string, what: string) => new ConfigError('INVALID_METADATA', `${where}: ${what}.`)
+
+/**
+ * A `zarr.json` file of an array.
+ * @param where the file, for messages
+ * @throws ConfigError `INVALID_METADATA`, `UNSUPPORTED`, `UNSUPPORTED_CODEC`
+ */
+export function parseV3Metadata(json: JsonObject, where: string): ZarrMetadata {
+  if (json.zarr_format !== 3) throw invalid(where, `zarr_format is ${show(json.zarr_format)}, not 3`)
+  refuseUnknownFields(json, where)
+  const shape = parseShape(json.shape, undefined, 0, `${where}: shape`)
+  const dtype = parseDataType(json.data_type, where)
+  const grid = namedConfig(json.chunk_grid, `${where}: chunk_grid`)
+  if (grid.name !== 'regular') {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${where}: the chunk grid "${grid.name}" is not supported; Bellis reads "regular".`,
+    )
+  }
+  const chunkShape = parseShape(grid.config.chunk_shape, shape.length, 1, `${where}: chunk_shape`)
+  if (json.fill_value === undefined) throw invalid(where, 'fill_value is missing')
+  const fill = parseFillValue(dtype, json.fill_value, where)
+  const { dimension_names: names } = json
+  return {
+    zarrFormat: 3,
+    shape,
+    dtype,
+    ...parseCodecs(json.codecs, dtype, chunkShape, where),
+    fill,
+    ...parseKeyEncoding(json.chunk_key_encoding, where),
+    ...(Array.isArray(names) ? { dimensionNames: names.map((name) => (typeof name === 'string' ? name : null)) } : {}),
+    attributes: isJsonObject(json.attributes) ? json.attributes : {},
+  }
+}
+
+const KNOWN_FIELDS = new Set([
+  ...['zarr_format', 'node_type', 'shape', 'data_type', 'chunk_grid', 'chunk_key_encoding', 'fill_value', 'codecs'],
+  ...['attributes', 'storage_transformers', 'dimension_names', 'consolidated_metadata'],
+])
+
+/** The specification: a field that a reader does not know must be refused, unless it says itself that it may be ignored. */
+function refuseUnknownFields(json: JsonObject, where: string): void {
+  for (const [field, value] of Object.entries(json)) {
+    if (KNOWN_FIELDS.has(field) || (isJsonObject(value) && value.must_understand === false)) continue
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${where}: the field "${field}" is not known to Bellis, and must be to read the array.`,
+    )
+  }
+  if (Array.isArray(json.storage_transformers) && json.storage_transformers.length > 0) {
+    throw new ConfigError('UNSUPPORTED', `${where}: storage transformers are not supported.`)
+  }
+}
+
+function parseDataType(value: Json | undefined, where: string): DType {
+  const dtype = DTYPES.find((known) => known === value)
+  if (dtype !== undefined) return dtype
+  throw new ConfigError(
+    'UNSUPPORTED',
+    `${where}: the data type ${show(value)} is not supported; Bellis reads ${DTYPES.join(', ')}.`,
+  )
+}
+
+function parseKeyEncoding(
+  value: Json | undefined,
+  where: string,
+): { readonly keyPrefix: '' | 'c'; readonly separator: '.' | '/' } {
+  const { name, config } = namedConfig(value, `${where}: chunk_key_encoding`)
+  if (name !== 'default' && name !== 'v2') {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${where}: the chunk key encoding "${name}" is not supported; Bellis reads default and v2.`,
+    )
+  }
+  const separator = config.separator ?? (name === 'default' ? '/' : '.')
+  if (separator !== '.' && separator !== '/')
+    throw invalid(where, `the separator is ${show(separator)}, not "." or "/"`)
+  return { keyPrefix: name === 'default' ? 'c' : '', separator }
+}
+
+type Codecs = Pick<ZarrMetadata, 'chunk' | 'shard'>
+
+/** A chain: transpose, where there is; `bytes` or `sharding_indexed`; then what turns bytes into bytes. */
+function parseCodecs(value: Json | undefined, dtype: DType, shape: readonly number[], where: string): Codecs {
+  if (!Array.isArray(value)) throw invalid(where, `codecs is ${show(value)}, not a list`)
+  const chain = value.map((codec: Json) => namedConfig(codec, `${where}: codecs`))
+  let axisOrder = range(shape.length)
+  let next = chain.shift()
+  let isTransposed = false
+  for (; next?.name === 'transpose'; next = chain.shift()) {
+    axisOrder = transposed(axisOrder, next.config.order, where)
+    isTransposed = true
+  }
+  const rest = () => chain.map(({ name, config }) => parseV3Codec(name, config, dtype, where))
+  if (next?.name === 'sharding_indexed') {
+    if (isTransposed) throw new ConfigError('UNSUPPORTED_CODEC', `${where}: a transposed shard is not supported.`)
+    return parseSharding(next.config, dtype, shape, rest(), where)
+  }
+  if (next?.name !== 'bytes') {
+    const name = next === undefined ? 'none' : `"${next.name}"`
+    throw new ConfigError(
+      'UNSUPPORTED_CODEC',
+      `${where}: the codec from array to bytes is ${name}; Bellis reads bytes and sharding_indexed.`,
+    )
+  }
+  const bigEndian = parseEndian(next.config, BYTES_PER_ELEMENT[dtype], where)
+  return { chunk: { dtype, shape, axisOrder, bigEndian, compressors: rest() } }
+}
+
+function parseEndian(config: JsonObject, bytesPerElement: number, where: string): boolean {
+  const { endian } = config
+  if (endian === 'big') return true
+  if (endian === 'little' || (bytesPerElement === 1 && (endian === undefined || endian === null))) return false
+  throw invalid(where, `the endian of the bytes codec is ${show(endian)}, not "little" or "big"`)
+}
+
+/** The axes after one more transposition: `order[i]` says which axis comes i-th. */
+function transposed(axes: readonly number[], order: Json | undefined, where: string): number[] {
+  if (order === 'C') return [...axes]
+  if (order === 'F') return [...axes].reverse()
+  const permutation = parseShape(order, axes.length, 0, `${where}: the order of the transpose codec`)
+  if ([...permutation].sort((a, b) => a - b).some((axis, i) => axis !== i)) {
+    throw invalid(where, `the order of the transpose codec, ${show(order)}, is not a permutation`)
+  }
+  return permutation.map((axis) => axes[axis] as number)
+}
+
+function parseSharding(
+  config: JsonObject,
+  dtype: DType,
+  shape: readonly number[],
+  compressors: readonly Compressor[],
+  where: string,
+): Codecs {
+  const inner = parseShape(config.chunk_shape, shape.length, 1, `${where}: chunk_shape of sharding_indexed`)
+  if (inner.some((length, axis) => (shape[axis] as number) % length !== 0)) {
+    throw invalid(where, `the shard (${shape.join(', ')}) is not a multiple of its chunk (${inner.join(', ')})`)
+  }
+  const { chunk, shard: nested } = parseCodecs(config.codecs, dtype, inner, where)
+  if (nested !== undefined)
+    throw new ConfigError('UNSUPPORTED_CODEC', `${where}: shards inside shards are not supported.`)
+  const location = config.index_location ?? 'end'
+  if (location !== 'start' && location !== 'end') throw invalid(where, `index_location is ${show(location)}`)
+  const shard: ShardSettings = {
+    shape,
+    indexLocation: location,
+    indexHasChecksum: parseIndexCodecs(config.index_codecs, where),
+    compressors,
+  }
+  return { chunk, shard }
+}
+
+/** The index must have a fixed size, so only a checksum can follow its bytes. @returns whether one does */
+function parseIndexCodecs(value: Json | undefined, where: string): boolean {
+  const names = Array.isArray(value) ? value.map((codec: Json) => namedConfig(codec, `${where}: index_codecs`)) : []
+  const [bytes, checksum, ...more] = names
+  const isKnown = bytes?.name === 'bytes' && bytes.config.endian === 'little' && more.length === 0
+  if (isKnown && (checksum === undefined || checksum.name === 'crc32c')) return checksum !== undefined
+  throw new ConfigError(
+    'UNSUPPORTED_CODEC',
+    `${where}: the index_codecs ${show(value)} are not supported; Bellis reads bytes (little) and crc32c.`,
+  )
+}
+
+/** The `zarr.json` of a new array. @throws ConfigError `UNSUPPORTED_CODEC` */
+export function toV3Json(metadata: ZarrMetadata): JsonObject {
+  const { chunk, dtype, fill, shape, shard, separator, dimensionNames, attributes } = metadata
+  const bytes: JsonObject =
+    BYTES_PER_ELEMENT[dtype] === 1 ? { name: 'bytes' } : { name: 'bytes', configuration: { endian: 'little' } }
+  const codecs: Json[] = [bytes, ...chunk.compressors.map(toV3Config)]
+  return {
+    zarr_format: 3,
+    node_type: 'array',
+    shape,
+    data_type: dtype,
+    chunk_grid: { name: 'regular', configuration: { chunk_shape: shard?.shape ?? chunk.shape } },
+    chunk_key_encoding: { name: 'default', configuration: { separator } },
+    fill_value: fillValueToJson(dtype, fill, 3),
+    codecs: shard === undefined ? codecs : [shardingJson(shard, chunk.shape, codecs)],
+    attributes,
+    ...(dimensionNames === undefined ? {} : { dimension_names: dimensionNames }),
+    storage_transformers: [],
+  }
+}
+
+const shardingJson = (shard: ShardSettings, chunkShape: readonly number[], codecs: readonly Json[]): JsonObject => ({
+  name: 'sharding_indexed',
+  configuration: {
+    chunk_shape: chunkShape,
+    codecs,
+    index_codecs: [{ name: 'bytes', configuration: { endian: 'little' } }, { name: 'crc32c' }],
+    index_location: shard.indexLocation,
+  },
+})

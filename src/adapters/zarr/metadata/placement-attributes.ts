@@ -1,0 +1,183 @@
+import type { ArrayAxis } from '../../../ports/chunked-array.ts'
+import { edgeOf } from './decimals.ts'
+import type { Json, JsonObject } from './exact-json.ts'
+import { isJsonObject } from './exact-json.ts'
+import type { ZarrMetadata } from './metadata.ts'
+
+/**
+ * The attributes by which an array itself says where it lies: `resolution` of the field's older tools, `voxel_size`, `offset`,
+ * `units`, `axis_names` and `types` of funlib.persistence, `_ARRAY_DIMENSIONS` of xarray, `dimension_units` of Neuroglancer and
+ * tensorstore. They belong to the placement, so users do not see them among their own.
+ */
+const PLACEMENT_KEYS = [
+  ...['resolution', 'voxel_size', 'offset', 'units', 'axis_names', 'types', '_ARRAY_DIMENSIONS', 'dimension_units'],
+] as const
+
+/** The user's attributes, as plain JSON: whoever prints them may not know of `bigint`. */
+export function withoutPlacement(attributes: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(attributes)
+      .filter(([key]) => !(PLACEMENT_KEYS as readonly string[]).includes(key))
+      .map(([key, value]) => [key, withoutBigInts(value)]),
+  )
+}
+
+function withoutBigInts(value: Json): Json {
+  if (typeof value === 'bigint') return Number(value)
+  if (Array.isArray(value)) return value.map(withoutBigInts)
+  if (!isJsonObject(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutBigInts(item)]))
+}
+
+const UNIT_NAMES: Readonly<Record<string, string>> = {
+  m: 'meter', cm: 'centimeter', mm: 'millimeter', um: 'micrometer', µm: 'micrometer', μm: 'micrometer', micron: 'micrometer',
+  nm: 'nanometer', Å: 'angstrom', pm: 'picometer', fm: 'femtometer', s: 'second', ms: 'millisecond', us: 'microsecond',
+  µs: 'microsecond', ns: 'nanosecond', ps: 'picosecond',
+} // biome-ignore format: a table
+
+/** A unit's full name, as OME-NGFF has it; what is not known stays as it is, for whoever has to make sense of it. */
+export const unitName = (unit: string): string => {
+  const singular = /^[a-z]+meters$|^[a-z]*seconds$/.test(unit) ? unit.slice(0, -1) : unit
+  return UNIT_NAMES[singular] ?? singular
+}
+
+const numbers = (value: Json | undefined): number[] | undefined => {
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'number' || typeof item === 'bigint'))
+    return undefined
+  return value.map(Number)
+}
+
+const strings = (value: Json | undefined): (string | null)[] | undefined =>
+  Array.isArray(value) && value.every((item) => item === null || typeof item === 'string')
+    ? (value as (string | null)[])
+    : undefined
+
+/** The axes that an array's own metadata describes. */
+export function readAxes(metadata: ZarrMetadata): ArrayAxis[] {
+  const { attributes, shape, dimensionNames } = metadata
+  const rank = shape.length
+  const perAxis = <T>(list: readonly T[] | undefined) => (list?.length === rank ? list : undefined)
+  const scales = numbers(attributes.voxel_size) ?? numbers(attributes.resolution)
+  const offsets = numbers(attributes.offset)
+  const units = strings(attributes.units)
+  const fieldNames = perAxis(strings(attributes.axis_names))
+  const names = perAxis(dimensionNames) ?? perAxis(strings(attributes._ARRAY_DIMENSIONS)) ?? fieldNames
+  const tiled = Math.min(rank, (scales ?? offsets)?.length ?? rank)
+  const types = typesOf(rank, tiled, perAxis(strings(attributes.types)), fieldNames ?? names)
+  const physical = types.flatMap((type, axis) => (type === 'channel' ? [] : [axis]))
+  const at = <T>(list: readonly T[] | undefined, axis: number): T | undefined => valueAt(list, axis, rank, physical)
+  const lengths = perAxis(strings(attributes.dimension_units))
+  const isPlaced = scales !== undefined || offsets !== undefined
+  const otherwise = defaultNames(rank, isPlaced ? types : undefined)
+  return types.map((type, axis): ArrayAxis => {
+    const name = names?.[axis]?.replace(/\^$/, '') || (otherwise[axis] as string)
+    if (type === 'channel') return { name, type }
+    const scale = at(scales, axis)
+    const translation = at(offsets, axis)
+    const unit = at(units, axis)
+    if (!isPlaced) return { name, type, ...parseLength(lengths?.[axis]) }
+    return {
+      name,
+      type,
+      ...(unit ? { unit: unitName(unit) } : type === 'space' ? { unit: 'nanometer' } : {}),
+      ...(scale === undefined ? {} : { scale }),
+      ...(translation === undefined ? {} : { translation, translationOf: 'edge' as const }),
+    }
+  })
+}
+
+/** An entry for an axis from a list with one per axis, one per axis that is not a channel, or one per trailing axis. */
+function valueAt<T>(
+  list: readonly T[] | undefined,
+  axis: number,
+  rank: number,
+  physical: readonly number[],
+): T | undefined {
+  if (list === undefined) return undefined
+  if (list.length === physical.length && list.length !== rank) return list[physical.indexOf(axis)]
+  return list[axis - (rank - list.length)]
+}
+
+type AxisType = ArrayAxis['type']
+
+/** Named types first, then funlib's older `^` mark of channels, then what the names mean; leading axes without a voxel size are channels. */
+function typesOf(
+  rank: number,
+  tiled: number,
+  types: readonly (string | null)[] | undefined,
+  names: readonly (string | null)[] | undefined,
+): AxisType[] {
+  return Array.from({ length: rank }, (_, axis): AxisType => {
+    const type = types?.[axis]
+    if (type === 'space' || type === 'time' || type === 'channel') return type
+    const name = names?.[axis] ?? ''
+    if (name.endsWith('^') || (types !== undefined && type !== null)) return 'channel'
+    const meant = typeOfName(name)
+    if (meant === 'space' && axis < rank - tiled && !names?.some((other) => other?.endsWith('^'))) return 'channel'
+    return meant
+  })
+}
+
+export function typeOfName(name: string): AxisType {
+  if (/^(c|channels?)\^?$/i.test(name)) return 'channel'
+  return /^(t|time)$/i.test(name) ? 'time' : 'space'
+}
+
+/** z, y, x where the array says its voxel size, as the field writes them; d0, d1, … else. */
+function defaultNames(rank: number, types: readonly AxisType[] | undefined): string[] {
+  const names = Array.from({ length: rank }, (_, axis) => `d${axis}`)
+  const space = types?.flatMap((type, axis) => (type === 'space' ? [axis] : [])) ?? []
+  const channels = types?.flatMap((type, axis) => (type === 'channel' ? [axis] : [])) ?? []
+  if (types === undefined || space.length > 3) return names
+  const letters = ['z', 'y', 'x'].slice(3 - space.length)
+  space.forEach((axis, i) => {
+    names[axis] = letters[i] as string
+  })
+  channels.forEach((axis, i) => {
+    names[axis] = channels.length === 1 ? 'c' : `c${i}`
+  })
+  return names
+}
+
+/** `4.6 nm`, as `dimension_units` has it. */
+function parseLength(text: string | null | undefined): Pick<ArrayAxis, 'scale' | 'unit'> {
+  const match = /^\s*([+\d.eE-]*?)\s*([a-zA-Zµμ]*)\s*$/.exec(text ?? '')
+  const unit = match?.[2] ?? ''
+  const scale = match?.[1] === '' ? 1 : Number(match?.[1])
+  return match === null || unit === '' || !(scale > 0) ? {} : { scale, unit: unitName(unit) }
+}
+
+const SHORT_UNITS: Readonly<Record<string, string>> = {
+  nanometer: 'nm', micrometer: 'um', millimeter: 'mm', picometer: 'pm', femtometer: 'fm', meter: 'm', second: 's',
+  millisecond: 'ms', microsecond: 'us', nanosecond: 'ns',
+} // biome-ignore format: a table
+
+/** Where an axis begins, in its unit. */
+export const edgeOfAxis = ({ scale = 1, translation = 0, translationOf }: ArrayAxis): number =>
+  translationOf === 'center' ? edgeOf(translation, scale) : translation
+
+/** The attributes that place a new array; none where no axis has a voxel size. */
+export function placementAttributes(axes: readonly ArrayAxis[], zarrFormat: 2 | 3): JsonObject {
+  const names: JsonObject =
+    zarrFormat === 2 && axes.length > 0 ? { _ARRAY_DIMENSIONS: axes.map((axis) => axis.name) } : {}
+  const placed = axes.filter((axis) => axis.type !== 'channel')
+  if (!placed.some((axis) => axis.scale !== undefined)) return names
+  const voxelSize = placed.map((axis) => axis.scale ?? 1)
+  return {
+    ...names,
+    resolution: voxelSize,
+    voxel_size: voxelSize,
+    offset: placed.map(edgeOfAxis),
+    units: placed.map((axis) => SHORT_UNITS[axis.unit ?? ''] ?? axis.unit ?? ''),
+    axis_names: axes.map((axis) => (axis.type === 'channel' ? `${axis.name}^` : axis.name)),
+    types: axes.map((axis) => axis.type),
+    dimension_units: axes.map(dimensionUnit),
+  }
+}
+
+function dimensionUnit(axis: ArrayAxis): string | null {
+  const unit = SHORT_UNITS[axis.unit ?? '']
+  return axis.type === 'channel' || axis.scale === undefined || unit === undefined ? null : `${axis.scale} ${unit}`
+}
+
+export const asJsonObject = (value: Json | undefined): JsonObject => (isJsonObject(value) ? value : {})

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { doctorCommand } from './doctor.ts'
+import { infoCommand } from './info.ts'
+import { newCommand } from './new.ts'
+import { reportError, strict } from './output.ts'
+import { resetCommand } from './runs/reset.ts'
+import { runsCommand } from './runs/runs.ts'
+import { statusCommand } from './runs/status.ts'
+import { workerCommand } from './runs/worker.ts'
+import { sampleCommand } from './sample.ts'
+import { showCommand } from './show.ts'
+import { convertCommand } from './tasks/convert.ts'
+import { demoCommand } from './tasks/demo.ts'
+import { downsampleCommand } from './tasks/downsample.ts'
+import { labelCommand } from './tasks/label.ts'
+import { mapCommand } from './tasks/map.ts'
+import { planCommand } from './tasks/plan.ts'
+import { reduceCommand } from './tasks/reduce.ts'
+import { runCommand } from './tasks/run.ts'
+import { smoothCommand } from './tasks/smooth.ts'
+import { thresholdCommand } from './tasks/threshold.ts'
+
+/** The command line. @param args without the program's name. Sets the process's exit code, and never throws. */
+export async function main(args: readonly string[]): Promise<void> {
+  const program = new Command('bellis')
+    .description(
+      'Runs a function over every block of a huge n-dimensional volume: in parallel, in the right order, to the end.',
+    )
+    .version(version(), '-V, --version')
+    .showSuggestionAfterError()
+    .addHelpText(
+      'after',
+      '\nA dataset is one path: sample.hdf/volumes/raw, out.zarr/volumes/raw.\nExit codes: 0 done, 1 blocks failed, 2 wrong call or input, 130 interrupted.\n\nExample:\n  $ bellis demo',
+    )
+  for (const command of [
+    demoCommand(),
+    sampleCommand(),
+    infoCommand(),
+    convertCommand(),
+    smoothCommand(),
+    downsampleCommand(),
+    labelCommand(),
+    mapCommand(),
+    thresholdCommand(),
+    reduceCommand(),
+    runCommand(),
+    planCommand(),
+    showCommand(),
+    newCommand(),
+    workerCommand(),
+    runsCommand(),
+    statusCommand(),
+    resetCommand(),
+    doctorCommand(),
+  ]) {
+    program.addCommand(command)
+  }
+  strict(program)
+  try {
+    if (args.length === 0) program.outputHelp()
+    else await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error, args)
+  }
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}

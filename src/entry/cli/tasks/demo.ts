@@ -1,0 +1,106 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { roi } from '../../../core/geometry/roi.ts'
+import type { RunResult } from '../../../runtime/coordinator/run-pipeline.ts'
+import { openArray } from '../../arrays.ts'
+import { convert, smooth } from '../../tasks.ts'
+import { dashboardOptions, type RunFlags, workerOptions } from '../options.ts'
+import { printJson, say } from '../output.ts'
+import { encodePng } from '../png.ts'
+import { writeSample } from '../sample.ts'
+import { resultDocument, runTasks } from './run-tasks.ts'
+
+const SIZE = [64, 512, 512] as const
+
+/** `bellis demo` */
+export function demoCommand(): Command {
+  const command = new Command('demo')
+    .description('The whole tour in one command: makes a sample, converts it, smooths it twice in a chain.')
+    .argument('[dir]', 'where to', 'bellis-demo')
+  return dashboardOptions(workerOptions(command))
+    .addHelpText('after', '\nExample:\n  $ bellis demo /tmp/tour --workers 2 --dashboard')
+    .action(demo)
+}
+
+async function demo(dir: string, flags: RunFlags): Promise<void> {
+  const sample = join(dir, 'sample.hdf')
+  const zarr = join(dir, 'sample.zarr')
+  const volumes = ['raw', 'smoothed', 'smoothed_twice'].map((name) => `${zarr}/volumes/${name}`)
+  const [raw, once, twice] = volumes as [string, string, string]
+  mkdirSync(dir, { recursive: true })
+  say(flags, `1. A synthetic sample of neural tissue, ${SIZE.join(' × ')} voxels of 40 × 4 × 4 nm: ${sample}`)
+  if (!existsSync(sample)) await writeSample(sample, SIZE, 1, flags)
+
+  say(flags, `\n2. HDF5 → Zarr, block by block: ${zarr}`)
+  const labels = `${zarr}/volumes/labels/neuron_ids`
+  const copies = [
+    convert({ input: `${sample}/volumes/raw`, output: raw }, { id: 'convert-raw' }),
+    convert({ input: `${sample}/volumes/labels/neuron_ids`, output: labels }, { id: 'convert-labels' }),
+  ]
+  // The page is that of the chain.
+  const copied = await run(copies, { ...flags, dashboard: false })
+  if (!copied.ok) return finish([copied], [], flags)
+
+  say(flags, '\n3. Gaussian smoothing twice, in a chain: Gaussian2 starts as soon as the blocks it needs are done')
+  const gaussian1 = smooth({ input: raw, output: once, sigma: [0.5, 2, 2] }, { id: 'Gaussian1' })
+  const gaussian2 = smooth({ input: once, output: twice, sigma: [0.5, 2, 2] }, { id: 'Gaussian2', after: [gaussian1] })
+  const smoothed = await run([gaussian1, gaussian2], flags)
+  if (!smoothed.ok) return finish([copied, smoothed], [], flags)
+
+  const picture = join(dir, 'preview.png')
+  writeFileSync(picture, await preview(volumes))
+  finish([copied, smoothed], [sample, raw, labels, once, twice, picture], flags)
+  // In a checkout the command is not on the PATH.
+  const command = process.env.npm_lifecycle_event === undefined ? 'bellis' : 'npx bellis'
+  say(
+    flags,
+    `
+Made:
+  ${sample}                  the sample, in the layout of CREMI
+  ${raw}             the same voxels in Zarr
+  ${labels}
+  ${once}
+  ${twice}
+  ${picture}                 one section of the three, side by side
+
+Look at it:
+  ${command} show ${raw} ${labels}     in the browser, with Neuroglancer
+  ${command} show ${raw} ${once} ${twice}
+  ${command} info ${zarr}        shapes, chunks, voxel sizes
+  open ${picture}
+  napari ${zarr}/volumes     (with the napari-ome-zarr plugin), or zarr-python:
+  python -c "import zarr; print(zarr.open('${once}').shape)"`,
+  )
+}
+
+/** Runs tasks as their own command would; with --json, what it says comes at the end of all. */
+async function run(tasks: Parameters<typeof runTasks>[0], flags: RunFlags): Promise<RunResult> {
+  const { json = false, quiet = false, ...rest } = flags
+  return (await runTasks(tasks, { ...rest, quiet: quiet || json })) as RunResult
+}
+
+function finish(results: readonly RunResult[], files: readonly string[], flags: RunFlags): void {
+  if (flags.json) printJson({ ok: results.every((result) => result.ok), runs: results.map(resultDocument), files })
+}
+
+/** The middle section of some volumes side by side, as a PNG. */
+async function preview(paths: readonly string[]): Promise<Buffer> {
+  const [, height, width] = SIZE
+  const side = 384
+  const pixels = new Uint8Array(side * side * paths.length)
+  for (const [column, path] of paths.entries()) {
+    await using array = await openArray(path)
+    const size = array.voxelSize as readonly [number, number, number]
+    const at = [Math.floor(SIZE[0] / 2), Math.floor((height - side) / 2), Math.floor((width - side) / 2)]
+    const region = roi(
+      at.map((index, axis) => index * (size[axis] as number)),
+      [size[0], side * size[1], side * size[2]],
+    )
+    const { data } = await array.read(region)
+    for (let y = 0; y < side; y++) {
+      for (let x = 0; x < side; x++) pixels[(y * paths.length + column) * side + x] = Number(data[y * side + x])
+    }
+  }
+  return encodePng(pixels, side * paths.length, side)
+}

@@ -1,0 +1,95 @@
+import { countElements } from '../../../core/geometry/coordinate.ts'
+import { showRoiInNm } from '../../../core/geometry/placement.ts'
+import type { Resources } from '../../../core/workers/resources.ts'
+import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/plan-pipeline.ts'
+import { type VolumeDescription, voxelsAcross } from '../../../runtime/volumes/volume-array.ts'
+import type { RunOptions } from '../../run.ts'
+import { defaultWorkers } from '../../workers/run-resources.ts'
+import { paint, showBytes } from '../output.ts'
+
+/** What a worker needs besides its blocks: Node and the libraries. */
+const WORKER_BYTES = 80_000_000n
+
+/** What would run, for people. @param done blocks of each task that are done already */
+export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {
+  const workers = options.workers ?? defaultWorkers(options)
+  return [
+    ...pipeline.tasks.map((task, number) => describeTask(task, done[number] ?? 0)),
+    `${workers} ${workers === 1 ? 'worker' : 'workers'}; nothing was written.`,
+  ].join('\n')
+}
+
+function describeTask(task: PlannedTask, done: number): string {
+  const { grid } = task
+  const rows: (readonly [string, string])[] = [
+    ...(task.after.length > 0 ? [['after', task.after.join(', ')] as const] : []),
+    [
+      'blocks',
+      `${grid.blockCount} (${grid.shape.join(' × ')}), ${grid.levelCount} ${grid.levelCount === 1 ? 'level: all independent' : 'levels of blocks that may not run together'}`,
+    ],
+    ...(done > 0 ? [['done already', `${done} of them`] as const] : []),
+    ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
+    ['region', `${showRoiInNm(grid.totalWriteRoi, task.unit)} nm, fit ${grid.fit}`],
+    ...(isPlain(task.requires) ? [] : [['requires', showResources(task.requires)] as const]),
+    ...(task.maxAhead === undefined
+      ? []
+      : [['at most', `${task.maxAhead} blocks ahead of the tasks after it`] as const]),
+    ...(task.isTransient ? [['transient', 'chunks are removed when all who read them are done'] as const] : []),
+    ['memory', `about ${showBytes(memoryPerWorker(task))} per worker`],
+    ...task.writes.map((array) => ['writes', describeOutput(array)] as const),
+  ]
+  return [paint('bold', task.id), ...rows.map(([name, value]) => `  ${name.padEnd(14)}${value}`)].join('\n')
+}
+
+function sizeOf(task: PlannedTask, shape: readonly number[]): string {
+  const [array] = [...task.writes, ...task.reads]
+  if (array === undefined || array.voxelSize.length !== shape.length) return `${shape.join(' × ')} ${task.unit}`
+  return `${voxelsAcross(array, shape).join(' × ')} voxels`
+}
+
+const isPlain = ({ cpu, ...others }: Resources): boolean => cpu === 1 && Object.keys(others).length === 0
+const showResources = (resources: Resources): string =>
+  Object.entries(resources)
+    .map(([name, amount]) => `${name} ${amount}`)
+    .join(', ')
+
+const describeOutput = (array: VolumeDescription): string =>
+  `${array.path}: ${array.shape.join(' × ')} ${array.dtype}, ${chunkCount(array)} ${array.shardShape === undefined ? 'chunks' : 'shards'} of ${(array.shardShape ?? array.chunkShape).join(' × ')}`
+
+const chunkCount = (array: VolumeDescription): bigint =>
+  countElements(
+    array.shape.map((length, axis) => Math.ceil(length / ((array.shardShape ?? array.chunkShape)[axis] as number))),
+  )
+
+const memoryPerWorker = (task: PlannedTask): bigint => WORKER_BYTES + 2n * task.bytesPerBlock
+
+/** What would run, for programs. */
+export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]) => ({
+  workers: options.workers ?? defaultWorkers(options),
+  unit: pipeline.unit,
+  tasks: pipeline.tasks.map((task, number) => ({
+    id: task.id,
+    after: task.after,
+    blocks: task.grid.blockCount,
+    gridShape: task.grid.shape,
+    levels: task.grid.levelCount,
+    requires: task.requires,
+    ...(task.maxAhead === undefined ? {} : { maxAhead: task.maxAhead }),
+    transient: task.isTransient,
+    done: done[number] ?? 0,
+    fit: task.grid.fit,
+    totalRoi: task.grid.totalRoi,
+    readRoi: task.grid.readRoi,
+    writeRoi: task.grid.writeRoi,
+    memoryPerWorker: Number(memoryPerWorker(task)),
+    warnings: task.warnings,
+    writes: task.writes.map((array) => ({
+      path: array.path,
+      shape: array.shape,
+      dtype: array.dtype,
+      chunkShape: array.chunkShape,
+      ...(array.shardShape === undefined ? {} : { shardShape: array.shardShape }),
+      chunks: Number(chunkCount(array)),
+    })),
+  })),
+})

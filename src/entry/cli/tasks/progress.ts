@@ -1,0 +1,155 @@
+import type { JobsReport, RunEvent, TaskCounts } from '../../../runtime/coordinator/run-events.ts'
+import { paint, showCount, showDuration } from '../output.ts'
+
+const BAR_WIDTH = 24
+const PLAIN_EVERY_MS = 10_000
+const JOBS_EVERY_MS = 30_000
+
+/**
+ * Shows a run's progress on standard error: a bar per task that is drawn anew on a terminal, else a plain line at most
+ * every 10 s. Both say how fast each task is, how long it still takes, and what is running, failed or orphaned.
+ */
+export class ProgressDisplay {
+  readonly #stream: NodeJS.WriteStream
+  readonly #now: () => number
+  readonly #terminal: boolean
+  /** When each task had its first blocks under way, seconds of the run: a task of a chain may begin long after it. */
+  readonly #begun = new Map<string, number>()
+  #toldAt = 0
+  #linesDrawn = 0
+  #lastPlain = 0
+  #lastJobs = 0
+  #jobTrouble: string | undefined
+  #absentJobs = 0
+
+  constructor({ stream = process.stderr as NodeJS.WriteStream, now = () => performance.now() } = {}) {
+    this.#stream = stream
+    this.#now = now
+    this.#terminal = Boolean(stream.isTTY)
+  }
+
+  readonly receive = (event: RunEvent): void => {
+    switch (event.type) {
+      case 'progress':
+        this.#noteBegun(event.tasks, event.seconds)
+        if (this.#terminal) this.#draw(event.tasks, event.seconds)
+        else this.#plain(event.tasks, event.seconds)
+        break
+      case 'worker-died':
+        this.note(
+          `worker ${event.workerId} ended (${firstLine(event.reason)})${event.restartMs === undefined ? '' : '; it is replaced'}`,
+        )
+        break
+      case 'block-retried':
+        this.note(
+          `block ${event.taskId}/${event.index} failed (try ${event.attempt}), trying again: ${firstLine(event.error.message)}`,
+        )
+        break
+      case 'jobs':
+        this.#tellJobs(event)
+        break
+      case 'warning':
+        this.note(`warning: ${event.message}`)
+        break
+      case 'store':
+        this.note(event.message)
+        break
+      case 'run-finished':
+        this.end()
+        break
+      default:
+    }
+  }
+
+  /** Why jobs wait, at once at first, then at most every so often; trouble and its end whenever they come. */
+  #tellJobs(report: JobsReport): void {
+    const { queue, trouble, reasons, pending, running, absent } = report
+    if (trouble !== this.#jobTrouble) {
+      this.#jobTrouble = trouble
+      this.note(trouble === undefined ? `${queue} answers again` : firstLine(trouble))
+    }
+    if ((absent?.count ?? 0) > this.#absentJobs && absent !== undefined) {
+      const what =
+        absent.count === 1 ? '1 job runs, but its worker has' : `${absent.count} jobs run, but their workers have`
+      this.note(`${queue}: ${what} not come in; can nodes reach this machine (--host, --port)? See ${absent.logFile}`)
+    }
+    this.#absentJobs = absent?.count ?? 0
+    const now = this.#now()
+    if (reasons.length === 0 || (now - this.#lastJobs < JOBS_EVERY_MS && this.#lastJobs > 0)) return
+    this.#lastJobs = now
+    const why = reasons.map(({ reason, count }) => (reasons.length > 1 ? `${count}× ${reason}` : reason)).join(', ')
+    this.note(`${queue}: ${running} of ${running + pending} jobs run; the others wait: ${why}`)
+  }
+
+  /** A line above the bars. */
+  note(text: string): void {
+    this.#erase()
+    this.#stream.write(`${paint('yellow', text, this.#stream)}\n`)
+  }
+
+  end(): void {
+    this.#linesDrawn = 0
+  }
+
+  /** No later than it was: at the event before the one that first says so. */
+  #noteBegun(tasks: readonly TaskCounts[], seconds: number): void {
+    for (const { id, processing, completed, skipped } of tasks) {
+      if (!this.#begun.has(id) && processing + completed - skipped > 0) this.#begun.set(id, this.#toldAt)
+    }
+    this.#toldAt = seconds
+  }
+
+  /** `, 12 blocks/s, 3 min 20 s left, 8 running`: how a task gets on; nothing when it is over. */
+  #describe(task: TaskCounts, seconds: number): string {
+    const left = task.total - task.completed - task.failed - task.orphaned
+    const computed = task.completed - task.skipped
+    const rate = computed / Math.max(seconds - (this.#begun.get(task.id) ?? 0), 1e-3)
+    const speed = computed > 0 ? [`${showCount(rate)} blocks/s`, `${showDuration(left / rate)} left`] : []
+    const parts = left === 0 ? [] : [...speed, `${task.processing} running`]
+    return parts.map((part) => `, ${part}`).join('')
+  }
+
+  #draw(tasks: readonly TaskCounts[], seconds: number): void {
+    this.#erase()
+    const width = Math.max(...tasks.map((task) => task.id.length))
+    const columns = this.#stream.columns ?? 100
+    const lines = tasks.map((task) => barLine(task, this.#describe(task, seconds), width, this.#stream, columns))
+    this.#stream.write(`${lines.join('\n')}\n`)
+    this.#linesDrawn = lines.length
+  }
+
+  #erase(): void {
+    if (this.#linesDrawn > 0) this.#stream.write(`\u001b[${this.#linesDrawn}A\u001b[0J`)
+    this.#linesDrawn = 0
+  }
+
+  #plain(tasks: readonly TaskCounts[], seconds: number): void {
+    const now = this.#now()
+    if (now - this.#lastPlain < PLAIN_EVERY_MS && this.#lastPlain > 0) return
+    this.#lastPlain = now
+    const parts = tasks.map((task) =>
+      [`${task.id} ${task.completed}/${task.total}`, this.#describe(task, seconds), troubleOf(task)].join(''),
+    )
+    this.#stream.write(`${showDuration(seconds)}: ${parts.join('; ')}\n`)
+  }
+}
+
+function barLine(
+  task: TaskCounts,
+  details: string,
+  width: number,
+  stream: NodeJS.WriteStream,
+  columns: number,
+): string {
+  const share = task.total === 0 ? 1 : task.completed / task.total
+  const full = Math.round(share * BAR_WIDTH)
+  const bar = `${paint('green', '━'.repeat(full), stream)}${paint('gray', '─'.repeat(BAR_WIDTH - full), stream)}`
+  const counts = `${task.completed}/${task.total}`
+  const shown = columns < 80 ? '' : details
+  return `${task.id.padEnd(width)} ${bar} ${counts}${shown}${paint('red', troubleOf(task), stream)}`
+}
+
+const troubleOf = (task: TaskCounts): string =>
+  `${task.failed > 0 ? `, ${task.failed} failed` : ''}${task.orphaned > 0 ? `, ${task.orphaned} orphaned` : ''}`
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''

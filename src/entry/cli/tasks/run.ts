@@ -1,0 +1,124 @@
+import { Command } from 'commander'
+import { ConfigError } from '../../../core/errors.ts'
+import { isPipelineDefinition, parseConfig, type TaskLike } from '../../../runtime/tasks/define-task.ts'
+import { asTasks } from '../../../runtime/tasks/task-like.ts'
+import { findDefinition, importTask } from '../../../runtime/worker/load-task.ts'
+import { findModule, offerOwnPackage } from '../../workers/own-package.ts'
+import { watchUserCode } from '../../workers/user-code.ts'
+import { given, type RunFlags, runOptions } from '../options.ts'
+import { strict, warn } from '../output.ts'
+import { addConfigOptions, configFields, givenConfig, strayVariables } from './config-flags.ts'
+import { runTasks } from './run-tasks.ts'
+
+interface ModuleFlags extends RunFlags {
+  readonly task?: string
+  readonly config?: string
+}
+
+/** `bellis run` @param always flags that are set whatever the user says */
+export function runCommand(always: RunFlags = {}): Command {
+  // What it takes depends on the module: it is parsed again when that was read.
+  return new Command('run')
+    .description('Runs a task or a pipeline of your own: what a module exports.')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action((_flags: object, command: Command) => runModule(command.args, always, `bellis ${pathOf(command)}`))
+}
+
+const pathOf = (command: Command): string =>
+  command.parent?.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name()
+
+/**
+ * Runs what a module exports, or says what would be done.
+ * @param words all that comes after the command's name
+ * @param name of the command, for its help
+ */
+export async function runModule(words: readonly string[], always: RunFlags, name: string): Promise<void> {
+  const before = moduleOptions(new Command(name))
+    .description('Runs the task or pipeline that a module exports; the fields of its configuration are flags.')
+    .usage('FILE.ts [options]')
+    .argument('[file]')
+    .argument('[more...]')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .addHelpText(
+      'after',
+      `
+FILE.ts is a file, or a module of an installed package: some-package/task, bellis/tasks.
+"${name} FILE.ts --help" shows the fields of its configuration.
+
+Example:
+  $ ${name} smooth.ts --input sample.hdf/volumes/raw --output out.zarr/volumes/own --sigma 1.5 --workers 2`,
+    )
+    .parse(words, { from: 'user' })
+  const [file, ...rest] = before.args
+  if (file === undefined) return before.help()
+  if (file.startsWith('-')) {
+    throw new ConfigError('INVALID_CONFIG', `${file} comes before the file that it is for: ${name} FILE.ts ${file} …`)
+  }
+  // What the module has left open must not keep the command from its end, whatever that is.
+  using _ = { [Symbol.dispose]: () => void setImmediate(() => process.stdout.write('', () => process.exit())) }
+  using watch = watchUserCode({ isQuiet: true, tell: (text) => process.stderr.write(`bellis: ${text}\n`) })
+  const { task = before.opts<ModuleFlags>().task } = peek(rest)
+  const { definition, what } = await watch.guard(() => load(file, task))
+  const { config: schema } = definition.options
+  const fields = configFields(schema, moduleOptions(new Command()), what)
+  const command = new Command(`${name} ${file}`).usage('[options]')
+  addConfigOptions(command, fields)
+  moduleOptions(command)
+    .description(`${isPipelineDefinition(definition) ? 'Pipeline' : 'Task'} "${what}" of ${file}.`)
+    .addHelpText(
+      'after',
+      `
+A field that is not given as a flag comes from the environment (${fields[0]?.variable ?? 'BELLIS_CONFIG_<FIELD>'}), else from the file of
+--config, else from its default. Lists have commas, anything deeper is JSON.`,
+    )
+    .parse(rest, { from: 'user' })
+  const flags: ModuleFlags = { ...before.opts(), ...givenFlags(command), ...always }
+  for (const variable of strayVariables(fields, process.env)) {
+    warn(flags, `${variable} is set, but "${what}" has no such field.`)
+  }
+  const { values, nameOf } = givenConfig(fields, command, flags.config, process.env)
+  parseConfig(schema, values, what, nameOf)
+  const made = definition(values)
+  const nodes = asTasks('kind' in made ? [made] : made, `What pipeline "${what}" gives`)
+  await checkExports(nodes)
+  await runTasks(nodes, flags, { watch })
+}
+
+const moduleOptions = (command: Command): Command =>
+  strict(
+    runOptions(command)
+      .option('--task <name>', 'which task or pipeline of the module, where it exports several')
+      .option('--config <file>', 'JSON file with fields of the configuration'),
+  )
+
+/** Which task is meant is known before its flags are. */
+const peek = (words: readonly string[]): { readonly task?: string } =>
+  strict(new Command().option('--task <name>').helpOption(false).allowUnknownOption().allowExcessArguments())
+    .parse(words, { from: 'user' })
+    .opts()
+
+/** What was really said: defaults of a second reading must not stand over what was said at first. */
+const givenFlags = (command: Command): RunFlags =>
+  given(
+    Object.fromEntries(Object.entries(command.opts()).filter(([key]) => command.getOptionValueSource(key) === 'cli')),
+  )
+
+async function load(file: string, task: string | undefined) {
+  offerOwnPackage()
+  const definition = await findDefinition(findModule(file, process.cwd()), task)
+  return { definition, what: definition.options.name ?? 'pipeline' }
+}
+
+/** Workers find tasks among the exports of the files that define them: what they could not find is told before. */
+async function checkExports(nodes: readonly TaskLike[], checked = new Set<TaskLike>()): Promise<void> {
+  for (const node of nodes) {
+    if (!('kind' in node) || checked.has(node)) continue
+    checked.add(node)
+    const { module, options } = node.definition
+    await importTask(module, options.name)
+    await checkExports(node.after, checked)
+  }
+}

@@ -1,0 +1,33 @@
+import { Command, Option } from 'commander'
+import { smooth } from '../../tasks.ts'
+import { configOption, numberOrList, type RunFlags, runOptions, voxelShape } from '../options.ts'
+import { builtInConfig } from './built-in-config.ts'
+import { runTasks } from './run-tasks.ts'
+
+/** `bellis smooth` @param always flags that are set whatever the user says */
+export function smoothCommand(always: RunFlags = {}): Command {
+  const command = new Command('smooth')
+    .description('Smooths a whole volume with a Gaussian, equal to scipy.ndimage.gaussian_filter.')
+    .argument('<src>', 'dataset to smooth: out.zarr/volumes/raw')
+    .argument('<dst>', 'Zarr array to write: out.zarr/volumes/smoothed')
+    .option('--sigma <voxels>', 'standard deviation, one number or one per axis (default: 2)', numberOrList)
+    .addOption(
+      new Option('--mode <mode>', 'what lies beyond the volume (default: constant, 0)').choices([
+        'constant',
+        'reflect',
+        'nearest',
+        'mirror',
+        'wrap',
+      ]),
+    )
+    .option('--block-read <z,y,x>', 'voxels that a block reads (default: what sigma needs)', voxelShape)
+    .option('--block-write <z,y,x>', 'voxels that a block writes', voxelShape)
+  return configOption(runOptions(command))
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ bellis smooth out.zarr/volumes/raw out.zarr/volumes/smoothed --sigma 2 --workers 4',
+    )
+    .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
+      await runTasks([smooth(builtInConfig(smooth.options, command, { input, output }))], { ...flags, ...always })
+    })
+}

@@ -1,0 +1,30 @@
+// The program of the thread that serves a run's page; started by the run alone.
+import { once } from 'node:events'
+import { parentPort, workerData } from 'node:worker_threads'
+import { BlockwiseError, messageOf } from '../../core/errors.ts'
+import { type Dashboard, startDashboard } from './dashboard-server.ts'
+import type { DashboardThreadData, DashboardThreadMessage } from './dashboard-thread.ts'
+
+if (parentPort === null) {
+  console.error('This program is started by Bellis itself.')
+  process.exit(2)
+}
+const { folder, ...options } = workerData as DashboardThreadData
+const say = (message: DashboardThreadMessage) => parentPort?.postMessage(message)
+const dashboard = await start()
+if (dashboard !== undefined) {
+  say({ type: 'ready', address: dashboard.address, port: dashboard.port })
+  await once(parentPort, 'message')
+  await dashboard[Symbol.asyncDispose]()
+}
+parentPort.close()
+
+async function start(): Promise<Dashboard | undefined> {
+  try {
+    return await startDashboard(folder, { ...options, isOwn: true })
+  } catch (error) {
+    const code = error instanceof BlockwiseError ? error.code : 'IO_ERROR'
+    say({ type: 'failed', code, message: messageOf(error) })
+    return undefined
+  }
+}

@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, fstatSync, openSync, readSync, realpathSync, rmSync } from 'node:fs'
+import { basename, join, resolve, sep } from 'node:path'
+import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
+import { mapGridOf } from '../../core/board/cell-map.ts'
+import type { RunDescription } from '../../core/board/summary.ts'
+import { quoteShell } from '../../core/shell-words.ts'
+import type { LiveTree, Resource } from '../../ports/resource.ts'
+import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
+import { readJson, writeWhole } from '../run-folder/run-files.ts'
+import { type FollowOptions, RunFollower } from '../run-folder/run-follower.ts'
+import { DashboardFeed } from './dashboard-feed.ts'
+import { DashboardVolumes } from './dashboard-volumes.ts'
+import { pageDocument, pageFiles } from './viewer-page.ts'
+
+export interface DashboardOptions extends FollowOptions {
+  /** @default '127.0.0.1' */
+  readonly host?: string
+  /** @default the one that this run's page had before, if that is free */
+  readonly port?: number
+  /** Of what could not be read while it was asked for. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** A page that shows a run. Disposing tells it the last, and ends it. */
+export interface Dashboard extends AsyncDisposable {
+  /** What to open in a browser; it lets in whoever has it. The same at each start of the run, where its port is free. */
+  readonly address: string
+  readonly port: number
+}
+
+/** Where a run keeps by which address its page is reached, for its user alone. */
+const FILE = 'dashboard.json'
+
+interface SavedAddress {
+  readonly port: number
+  readonly token: string
+}
+
+/**
+ * Serves the page of a run, read from the run's folder.
+ * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` when it can't listen there
+ */
+export async function startDashboard(folder: string, options: DashboardOptions = {}): Promise<Dashboard> {
+  await using opened = new AsyncDisposableStack()
+  const follower = opened.use(new RunFollower(folder, options))
+  const { onError = () => {} } = options
+  const volumes = opened.use(new DashboardVolumes(follower, onError))
+  const feed = new DashboardFeed(follower, {
+    volumes: () => volumes.version(),
+    untilQuiet: () => volumes.untilQuiet(),
+    onError,
+  })
+  const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes)))
+  opened.use(feed)
+  const all = opened.move()
+  return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all.disposeAsync() }
+}
+
+/** At the address that the run's page had before, so that one that is open finds it again. */
+async function listen(folder: string, options: DashboardOptions, content: LiveTree): Promise<HttpServer> {
+  const { host, port, onError = () => {} } = options
+  const file = join(folder, FILE)
+  const saved = readJson<SavedAddress>(file)
+  const serve = (token: string, at: number | undefined) =>
+    serveHttp({
+      token,
+      assets: pageFiles(),
+      content,
+      onError,
+      ...(host === undefined ? {} : { host }),
+      ...(at === undefined ? {} : { port: at }),
+    })
+  if (isAddress(saved) && (port === undefined || port === saved.port)) {
+    try {
+      return await serve(saved.token, saved.port)
+    } catch (error) {
+      // Another page of this run is served there: that one keeps the address.
+      if (port !== undefined) throw error
+      return await serve(newToken(), undefined)
+    }
+  }
+  const token = newToken()
+  const server = await serve(token, port)
+  try {
+    rmSync(file, { force: true })
+    writeWhole(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), 0o600)
+  } catch {
+    // Only the next start is without it.
+  }
+  return server
+}
+
+const newToken = (): string => randomBytes(18).toString('base64url')
+
+const isAddress = (saved: Partial<SavedAddress> | undefined): saved is SavedAddress =>
+  Number.isSafeInteger(saved?.port) && /^[\w-]{24}$/.test(saved?.token ?? '')
+
+function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: DashboardVolumes): LiveTree {
+  const page = pageDocument('dashboard.html')
+  return {
+    async open(names) {
+      const [first, second = '', third = ''] = names
+      if (first === undefined) return page
+      switch (`${first}/${names.length}`) {
+        case 'run.json/1':
+          return jsonResource(describe(follower))
+        case 'events/1':
+          return feed
+        case 'blocks/3':
+          return blockResource(follower, second, third)
+        case 'logs/2':
+          return logResource(follower, second)
+        default:
+          return volumes.open(names)
+      }
+    },
+  }
+}
+
+function describe({ run, folder, document, version }: RunFollower): RunDescription {
+  return {
+    version,
+    run,
+    folder: resolve(folder),
+    created: document.created,
+    tasks: document.tasks.map(({ id, after, blocks, unit, grid }) => ({
+      ...{ id, after, blocks, unit, grid },
+      map: mapGridOf(grid),
+    })),
+    command: `bellis status ${quoteShell(resolve(folder))} --dashboard`,
+  }
+}
+
+const asNumber = (text: string): number => (/^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : Number.NaN)
+
+function blockResource({ picture, document }: RunFollower, task: string, name: string): Resource | undefined {
+  const described = document.tasks[asNumber(task)]
+  const index = asNumber(name.replace(/\.json$/, ''))
+  if (described === undefined || !name.endsWith('.json') || !(index < described.blocks)) return undefined
+  return jsonResource(picture.details(asNumber(task), index))
+}
+
+const LOG_TAIL_BYTES = 16_384
+
+/** The end of what a worker printed: of a file among the run's logs, and of no other. */
+function logResource({ picture, folder }: RunFollower, name: string): Resource | undefined {
+  const logFile = picture.logFile(name.replace(/\.txt$/, ''))
+  if (logFile === undefined || !name.endsWith('.txt')) return undefined
+  try {
+    const logs = realpathSync(join(folder, 'logs'))
+    // By its name: the path began where the run was started.
+    const path = realpathSync(join(logs, basename(logFile)))
+    if (!path.startsWith(logs + sep)) return undefined
+    return memoryResource(readTail(path), 'text/plain; charset=utf-8')
+  } catch {
+    return undefined
+  }
+}
+
+function readTail(path: string): Uint8Array {
+  const file = openSync(path, 'r')
+  try {
+    const { size } = fstatSync(file)
+    const bytes = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES))
+    const tail = bytes.subarray(0, readSync(file, bytes, 0, bytes.length, size - bytes.length))
+    // From a line's beginning, not from the middle of a letter.
+    return size > tail.length ? tail.subarray(tail.indexOf(10) + 1) : tail
+  } finally {
+    closeSync(file)
+  }
+}

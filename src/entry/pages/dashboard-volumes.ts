@@ -1,0 +1,192 @@
+import { isAbsolute, join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { mapGridOf } from '../../core/board/cell-map.ts'
+import type { DashboardView, OutputLayer, StatesLayer } from '../../core/board/summary.ts'
+import { createBlockGrid } from '../../core/grid/block-grid.ts'
+import type { ChunkedArray } from '../../ports/chunked-array.ts'
+import type { Resource, ResourceTree } from '../../ports/resource.ts'
+import { describeVolume } from '../../runtime/volumes/volume-array.ts'
+import { stateChunkShape, stateVolume } from '../../serving/state-volume.ts'
+import { type ViewedDataset, viewDataset } from '../../serving/view-dataset.ts'
+import { jsonResource } from '../../serving/virtual-zarr.ts'
+import type { RunDocument } from '../run-folder/run-folder.ts'
+import type { RunFollower } from '../run-folder/run-follower.ts'
+import type { DescribedTask } from '../run-folder/run-place.ts'
+import { openLevels, viewOf } from './viewer-server.ts'
+
+/** More volumes than this are not shown beside each other. */
+const MAX_VOLUMES = 8
+/** Shares of an output that is written at which its contrast is looked at anew. */
+const SHARES = [0.02, 0.1, 0.3, 0.6, 1]
+
+/** What a browser that draws for all it is worth may take until it asks for what was written last, and between what it asks for. */
+const FIRST_MS = 1500
+const QUIET_MS = 500
+const MOST_QUIET_MS = 4000
+
+interface Volume {
+  readonly path: string
+  readonly arrays: readonly ChunkedArray[]
+  readonly look: () => Promise<ViewedDataset>
+  viewed: ViewedDataset
+  readonly isInput: boolean
+}
+
+/**
+ * The volumes of a run: the first that it reads and those that it writes, as the viewer shows them, and the states of its blocks over
+ * them. Opened when somebody asks; what is not there yet comes later.
+ */
+export class DashboardVolumes implements AsyncDisposable {
+  readonly #follower: RunFollower
+  readonly #onError: (error: unknown) => void
+  #document: RunDocument
+  #volumes: Volume[] = []
+  #outputs: OutputLayer[] = []
+  #states: (StatesLayer & { readonly files: ResourceTree })[] = []
+  #opened = new AsyncDisposableStack()
+  #askedAt = 0
+  #looking: Promise<DashboardView | undefined> | undefined
+
+  constructor(follower: RunFollower, onError: (error: unknown) => void) {
+    this.#follower = follower
+    this.#document = follower.document
+    this.#onError = onError
+  }
+
+  /** Another number where the view is worth being asked for again: outputs have come, or much more of them is written. */
+  version(): number {
+    const counts = this.#follower.picture.board.counts()
+    const passed = counts.map(({ completed, processing, total }) => {
+      const hasBegun = completed + processing > 0 ? 1 : 0
+      return hasBegun + SHARES.filter((share) => completed / total >= share).length
+    })
+    return passed.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Until nothing has been asked for a while, if anything ever was, or that takes too long. */
+  async untilQuiet(): Promise<void> {
+    if (this.#volumes.length === 0) return
+    const begun = performance.now()
+    for (let now = begun; now < begun + MOST_QUIET_MS; now = performance.now()) {
+      if (this.#askedAt > begun ? now - this.#askedAt > QUIET_MS : now - begun > FIRST_MS) return
+      await wait(QUIET_MS / 5)
+    }
+  }
+
+  async open([first, second = '', ...rest]: readonly string[]): Promise<Resource | undefined> {
+    this.#askedAt = performance.now()
+    if (first === 'view.json' && second === '') {
+      this.#looking ??= this.#look().finally(() => {
+        this.#looking = undefined
+      })
+      const view = await this.#looking
+      return jsonResource(view ?? null)
+    }
+    if (!/^\d{1,4}$/.test(second)) return undefined
+    if (first === 'data') return this.#volumes[Number(second)]?.viewed.files.open(rest)
+    return first === 'states' ? this.#states[Number(second)]?.files.open(rest) : undefined
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync()
+  }
+
+  async #look(): Promise<DashboardView | undefined> {
+    const { document } = this.#follower
+    if (document !== this.#document) await this.#begin(document)
+    for (const [number, task] of document.tasks.entries()) {
+      for (const path of number === 0 ? (task.reads ?? []).slice(0, 1) : []) await this.#add(path, task, undefined)
+      for (const path of (task.writes ?? []).slice(0, 1)) await this.#add(path, task, number)
+    }
+    if (this.#outputs.length === 0) return undefined
+    for (const volume of this.#volumes) if (!volume.isInput) volume.viewed = await volume.look()
+    const viewed = this.#volumes.map(({ viewed }, i) => this.#withContrast(viewed, i))
+    return {
+      ...viewOf(viewed, { layout: 'xy' }),
+      outputs: this.#outputs,
+      states: this.#states.map(({ files: _, ...layer }) => layer),
+    }
+  }
+
+  /** A start has replaced the run's tasks. */
+  async #begin(document: RunDocument): Promise<void> {
+    const before = this.#opened
+    this.#document = document
+    this.#volumes = []
+    this.#outputs = []
+    this.#states = []
+    this.#opened = new AsyncDisposableStack()
+    await before.disposeAsync()
+  }
+
+  /** While an output is mostly empty, it is seen as what it is made of, where that has the same values. */
+  #withContrast(viewed: ViewedDataset, number: number): ViewedDataset {
+    const input = this.#volumes.find(({ isInput }) => isInput)?.viewed.layer
+    const { layer } = viewed
+    const isWhole = this.#outputs.every((output) => {
+      const count = this.#follower.picture.board.counts()[output.task]
+      return output.layer !== number || count === undefined || count.completed === count.total
+    })
+    if (isWhole || input === undefined || input.dtype !== layer.dtype || input.range === undefined) return viewed
+    return layer.range === undefined ? viewed : { ...viewed, layer: { ...layer, range: input.range } }
+  }
+
+  /** @param number the task that writes it; undefined: it is read */
+  async #add(given: string, task: DescribedTask, number: number | undefined): Promise<void> {
+    if (number !== undefined && this.#outputs.some((output) => output.task === number)) return
+    const path = placeOf(given, this.#follower.document.directory)
+    let at = this.#volumes.findIndex(({ arrays }) => arrays.some((array) => array.path === path))
+    try {
+      if (at < 0) at = await this.#openVolume(path, given, number === undefined)
+    } catch {
+      // Not there yet, or nothing that can be seen: the map is.
+      return
+    }
+    const arrays = this.#volumes[at]?.arrays ?? []
+    const level = Math.max(
+      0,
+      arrays.findIndex((array) => array.path === path),
+    )
+    if (number === undefined || at < 0) return
+    const { offset, voxelSize } = describeVolume(arrays[level] as ChunkedArray, task.unit)
+    this.#outputs.push({ task: number, layer: at, level, offset, voxelSize })
+    this.#addStates(task, number, this.#volumes[at]?.viewed as ViewedDataset)
+  }
+
+  async #openVolume(path: string, given: string, isInput: boolean): Promise<number> {
+    if (this.#volumes.length >= MAX_VOLUMES) return -1
+    const arrays: ChunkedArray[] = []
+    const own = (array: ChunkedArray) => {
+      arrays.push(array)
+      return array
+    }
+    try {
+      const levels = await openLevels(path, own)
+      const look = () => viewDataset(given, levels, undefined, this.#onError)
+      this.#volumes.push({ path, arrays, look, viewed: await look(), isInput })
+    } catch (error) {
+      for (const array of arrays) await array[Symbol.asyncDispose]()
+      throw error
+    }
+    for (const array of arrays) this.#opened.use(array)
+    return this.#volumes.length - 1
+  }
+
+  #addStates({ id, grid: options, unit }: DescribedTask, task: number, { axes }: ViewedDataset): void {
+    const { board } = this.#follower.picture
+    const grid = createBlockGrid(mapGridOf(options).grid)
+    const names = axes.filter((axis) => axis.unit === 'm').slice(-grid.shape.length)
+    if (names.length !== grid.shape.length) return
+    const axisNames = names.map(({ name }) => name)
+    this.#states.push({
+      task,
+      name: `${id} blocks`,
+      source: `states/${this.#states.length}/`,
+      chunkShape: stateChunkShape(grid),
+      files: stateVolume({ grid, unit, axisNames, codes: () => board.codes(task) ?? new Uint8Array() }),
+    })
+  }
+}
+
+const placeOf = (path: string, directory: string): string =>
+  isAbsolute(path) || /^https?:/.test(path) ? path : join(directory, path)

@@ -1,0 +1,47 @@
+import type { EventStream, RunEvent, TaskCounts } from '../../runtime/coordinator/run-events.ts'
+
+/**
+ * Serves the numbers of a run for Prometheus.
+ * @throws ConfigError `INVALID_CONFIG` when the address can't be used
+ */
+export async function serveMetrics(
+  at: { readonly host: string; readonly port: number },
+  events: EventStream,
+): Promise<AsyncDisposable & { readonly address: string }> {
+  // Loaded for those alone who ask for it.
+  const { serveRunMetrics } = await import('../../adapters/prometheus/run-metrics.ts')
+  const metrics = await serveRunMetrics(at)
+  const tell = (tasks: readonly TaskCounts[]) => {
+    for (const { id, total: _, skipped: __, ...counts } of tasks) metrics.setBlocks(id, counts)
+  }
+  events.listen((event: RunEvent) => {
+    switch (event.type) {
+      case 'run-started':
+      case 'run-finished':
+        tell(event.tasks)
+        break
+      case 'progress':
+        tell(event.tasks)
+        metrics.setBusyWorkers(event.busyWorkers)
+        break
+      case 'blocks-done':
+        for (const ms of event.ms) if (ms > 0) metrics.addBlock(event.taskId, ms / 1000)
+        break
+      case 'block-retried':
+      case 'block-failed':
+        metrics.addFailedTry(event.taskId)
+        break
+      case 'worker-started':
+        metrics.addWorker()
+        break
+      case 'worker-died':
+        metrics.addDeath()
+        break
+      case 'worker-ended':
+        metrics.endWorker(event)
+        break
+      default:
+    }
+  })
+  return metrics
+}

@@ -1,0 +1,51 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { ConfigError, messageOf } from '../../core/errors.ts'
+import type { EventStream } from '../../runtime/coordinator/run-events.ts'
+
+/** Lines are written together when they come fast. */
+const EVERY_MS = 100
+
+/**
+ * Writes every event of a run as a line of JSON with its time, all of them: what a slow reader would miss is here.
+ * @param path replaced where it exists
+ * @param warn told once when it can't be written on
+ * @returns disposing writes what is left
+ * @throws ConfigError `READ_ONLY`
+ */
+export function writeEvents(path: string, events: EventStream, warn: (message: string) => void): Disposable {
+  const file = open(path)
+  let lines: string[] = []
+  let timer: NodeJS.Timeout | undefined
+  let isBroken = false
+  const write = () => {
+    timer = undefined
+    const text = lines.join('')
+    lines = []
+    try {
+      if (!isBroken) writeSync(file, text)
+    } catch (error) {
+      isBroken = true
+      warn(`no more events are written to ${path}: ${messageOf(error)}`)
+    }
+  }
+  events.listen((event) => {
+    if (isBroken) return
+    lines.push(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`)
+    timer ??= setTimeout(write, EVERY_MS)
+  })
+  return {
+    [Symbol.dispose]() {
+      clearTimeout(timer)
+      write()
+      closeSync(file)
+    },
+  }
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'w')
+  } catch (error) {
+    throw new ConfigError('READ_ONLY', `The events can't be written to ${path}: ${messageOf(error)}.`, { cause: error })
+  }
+}

@@ -1,0 +1,149 @@
+import { ConfigError } from '../../core/errors.ts'
+import { parseRoi } from '../../core/geometry/placement.ts'
+import { growRoi, intersectRoi, type Roi, roi } from '../../core/geometry/roi.ts'
+import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
+import { type IndexBox, isEmptyBox } from '../../core/grid/index-box.ts'
+import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
+import { orderTasks } from '../../core/scheduling/pipeline.ts'
+import type { ProgressStore, RunRecord } from '../../ports/progress-store.ts'
+import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
+import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
+import { holdRunFolder, readRunDocument } from './run-folder.ts'
+import type { DescribedTask } from './run-place.ts'
+
+export interface ResetOptions {
+  readonly place?: ProgressPlace | undefined
+  /** Forget failed tries alone. @default false */
+  readonly failed?: boolean
+  /** Only what was written in this region: `offset:shape` in nm, and what comes after it. @default everything */
+  readonly roi?: string | undefined
+}
+
+/** What was forgotten of a task. */
+export interface Forgotten {
+  readonly id: string
+  readonly blocks: number
+  readonly failedTries: number
+}
+
+/**
+ * Forgets what a run has done.
+ * @throws ConfigError `NO_SUCH_FILE`, `RUN_LOCKED` while it is on, `INVALID_ROI`
+ */
+export async function resetRun(folder: string, options: ResetOptions): Promise<Forgotten[]> {
+  const document = readRunDocument(folder)
+  if (document === undefined) throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run.`)
+  using _held = holdRunFolder(folder, document)
+  await using store = await openProgressStore(options.place ?? document.progress, folder)
+  const name = store === undefined ? '' : recordName(store, folder)
+  const identity = await identityIn(store, name)
+  if (store === undefined || identity === undefined) return []
+  await using record = await store.open(identity)
+  const boxes = options.roi === undefined ? undefined : boxesIn(document.tasks, options.roi)
+  const forgotten: Forgotten[] = []
+  for (const [number, task] of document.tasks.entries()) {
+    forgotten.push(await forget(record, number, task, options.failed ?? false, boxes?.[number]))
+  }
+  return forgotten
+}
+
+async function identityIn(store: ProgressStore | undefined, name: string) {
+  await using reader = await store?.read(name)
+  return reader?.identity
+}
+
+async function forget(
+  record: RunRecord,
+  number: number,
+  { id, grid }: DescribedTask,
+  failedOnly: boolean,
+  boxes: readonly IndexBox[] | undefined,
+): Promise<Forgotten> {
+  const done = await readCompleted(record, number)
+  const { blocks: failed } = await readFailedBlocks(record, number, done, 0)
+  const blocks = createBlockGrid(grid)
+  if (!failedOnly && boxes === undefined) {
+    await record.clear(number)
+    return { id, blocks: countSetBits(done, blocks.blockCount), failedTries: failed.length }
+  }
+  const chosen = new Set(failedOnly ? failed : indicesOf(blocks, boxes ?? []))
+  if (chosen.size > 0) await record.clear(number, chosen)
+  let count = 0
+  for (const block of chosen) if (isBitSet(done, block)) count++
+  return { id, blocks: count, failedTries: failed.filter((block) => chosen.has(block)).length }
+}
+
+function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<number> {
+  for (const box of boxes) yield* grid.indicesOf(box)
+}
+
+/** What is to be forgotten of every task for a region. */
+function boxesIn(tasks: readonly DescribedTask[], text: string): IndexBox[][] {
+  const ids = tasks.map(({ id }) => id)
+  return boxesBehind(
+    tasks.map(({ grid: options, after, unit, transient = false }) => {
+      const grid = createBlockGrid(options)
+      const voxelSize = grid.shape.map(() => 1)
+      const region = parseRoi(text, unit, { voxelSize, offset: voxelSize.map(() => 0) })
+      return { grid, after: after.map((id) => ids.indexOf(id)), region, isTransient: transient }
+    }),
+  )
+}
+
+/** A task of a chain, the places there of those that it comes after, and a region in its unit. */
+export interface ChainedGrid {
+  readonly grid: BlockGrid
+  readonly after: readonly number[]
+  readonly region: Roi
+  readonly isTransient: boolean
+}
+
+/**
+ * For every task the blocks that write in its region, those that read what such blocks of the tasks before them write, and
+ * of transient tasks those that all these read.
+ */
+export function boxesBehind(chain: readonly ChainedGrid[]): IndexBox[][] {
+  const boxes: IndexBox[][] = chain.map(() => [])
+  const nodes = chain.map(({ after }, place) => ({ id: String(place), after: after.map(String) }))
+  const upstreamFirst = orderTasks(nodes).topological
+  for (const { grid, after, region, mine } of upstreamFirst.map(at)) {
+    mine.push(grid.blockBox(region))
+    for (const before of after.map(at)) {
+      for (const box of before.mine) mine.push(readersOf(grid, writtenBy(before.grid, box)))
+    }
+    mine.splice(0, mine.length, ...mine.filter((box) => !isEmptyBox(box)))
+  }
+  // What of a transient task these blocks read may have been removed when they were done: it has to be made again.
+  for (const { grid, after, mine } of upstreamFirst.toReversed().map(at)) {
+    for (const before of after.map(at)) {
+      if (!before.isTransient) continue
+      const needed = mine.map((box) => before.grid.blockBox(readBy(grid, box)))
+      before.mine.push(...needed.filter((box) => !isEmptyBox(box)))
+    }
+  }
+  return boxes
+
+  function at(place: number) {
+    return { ...(chain[place] as ChainedGrid), mine: boxes[place] as IndexBox[] }
+  }
+}
+
+/** The blocks that read in a region. */
+function readersOf(grid: BlockGrid, region: Roi): IndexBox {
+  const { lower, upper } = grid.context
+  // A block reads `lower` before and `upper` behind what it writes: so far off may what it writes be from what it reads.
+  return grid.blockBox(growRoi(region, upper, lower))
+}
+
+/** What a box of blocks reads. */
+const readBy = (grid: BlockGrid, box: IndexBox): Roi =>
+  growRoi(writtenBy(grid, box), grid.context.lower, grid.context.upper)
+
+/** What a box of blocks writes. */
+function writtenBy({ totalWriteRoi, writeRoi, fit }: BlockGrid, { begin, end }: IndexBox): Roi {
+  const written = roi(
+    begin.map((first, axis) => (totalWriteRoi.offset[axis] as number) + first * (writeRoi.shape[axis] as number)),
+    begin.map((first, axis) => ((end[axis] as number) - first) * (writeRoi.shape[axis] as number)),
+  )
+  return fit === 'shrink' ? intersectRoi(written, totalWriteRoi) : written
+}

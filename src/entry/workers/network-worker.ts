@@ -1,0 +1,114 @@
+import { hostname } from 'node:os'
+import { connectTo } from '../../adapters/links/connect.ts'
+import type { RunContext } from '../../adapters/links/context.ts'
+import { ConfigError } from '../../core/errors.ts'
+import type { WireTask } from '../../core/protocol/messages.ts'
+import { importTask, setUpTask } from '../../runtime/worker/load-task.ts'
+import { OpenedArrays } from '../../runtime/worker/setup-arrays.ts'
+import { runWorker } from '../../runtime/worker/worker-loop.ts'
+import type { LoadedTask, WorkerEnd, WorkerOptions } from '../../runtime/worker/worker-options.ts'
+import { arrayStore } from '../arrays.ts'
+import { breathe, systemClock } from '../clock.ts'
+import { offerOwnPackage } from './own-package.ts'
+import { ownPeakMemory, programsPeakMemory } from './peak-memory.ts'
+import { type UserCodeWatch, watchedTask } from './user-code.ts'
+import { visibleDevices } from './visible-devices.ts'
+
+/** How long a worker tries to reach its coordinator. */
+export const RECONNECT_MS = 300_000
+
+/** The folder of Bellis's own modules; where it lies differs from machine to machine. */
+const OWN_FOLDER = new URL('../../', import.meta.url).href
+const OWN_SCHEME = 'bellis:'
+
+export interface NetworkWorkerOptions extends Pick<WorkerOptions, 'onLink' | 'drain' | 'signal' | 'loadTask' | 'rois'> {
+  /** Where the coordinator is now; asked before every connection. @throws ConfigError when there is no use in asking again */
+  readContext(): RunContext
+  /** `<worker>:<session>`, of a worker that was started with a name. */
+  readonly name?: string
+  /** Watches over the user's code, where the process is the worker's own. */
+  readonly watch?: UserCodeWatch
+  /** @default 300000 */
+  readonly reconnectMs?: number
+}
+
+/**
+ * A worker of this process that comes in over the network, to its end.
+ * @throws what `runWorker` throws
+ */
+export async function runNetworkWorker(
+  options: Partial<NetworkWorkerOptions> & Pick<NetworkWorkerOptions, 'readContext'>,
+): Promise<WorkerEnd> {
+  const { readContext, name, reconnectMs = RECONNECT_MS, signal = new AbortController().signal } = options
+  await using arrays = new OpenedArrays(arrayStore)
+  const { onLink, watch } = options
+  const load = (task: WireTask, workerId: string): Promise<LoadedTask> => {
+    enterFolder(task)
+    return loadTask(task, workerId, arrays, watch)
+  }
+  const leaving = [options.drain, watch?.signal].filter((each) => each !== undefined)
+  return await runWorker({
+    connect: async () => {
+      const context = readContext()
+      return { channel: await connectTo(context), token: context.token }
+    },
+    reconnectMs,
+    ...(name === undefined ? {} : { identity: parseName(name) }),
+    clock: systemClock,
+    random: Math.random,
+    breathe,
+    pid: process.pid,
+    host: hostname(),
+    signal,
+    ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
+    ...(onLink === undefined ? {} : { onLink }),
+    loadTask: options.loadTask ?? load,
+    usage: () => ({ ...arrays.traffic, peakMemory: ownPeakMemory() + programsPeakMemory() }),
+  })
+}
+
+/** A task's module as workers elsewhere find it: Bellis's own by their place in it, others by their URL. */
+export const moduleName = (url: string): string =>
+  url.startsWith(OWN_FOLDER) ? `${OWN_SCHEME}${url.slice(OWN_FOLDER.length).replace(/\.[jt]s$/, '')}` : url
+
+/** Imports a task's module here and sets it up; what this worker's process, or thread, starts sees its GPUs alone. */
+export async function loadTask(
+  task: WireTask,
+  workerId: string,
+  arrays: OpenedArrays,
+  watch?: UserCodeWatch,
+): Promise<LoadedTask> {
+  const { module, name } = task
+  offerOwnPackage()
+  Object.assign(process.env, visibleDevices(task.resources ?? {}))
+  const url = module.startsWith(OWN_SCHEME) ? ownModule(module.slice(OWN_SCHEME.length)) : module
+  const load = async () => setUpTask(await importTask(url, name), task, arrays, workerId)
+  return watch === undefined ? load() : watchedTask(await watch.guard(load), watch)
+}
+
+function ownModule(path: string): string {
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
+  const url = new URL(`${path}${extension}`, OWN_FOLDER).href
+  if (!url.startsWith(OWN_FOLDER)) throw new ConfigError('UNKNOWN_TASK', `"${path}" is no module of Bellis's own.`)
+  return url
+}
+
+/** Relative paths of a configuration start where the run was started. */
+function enterFolder({ folder, id }: WireTask): void {
+  if (folder === undefined || folder === process.cwd()) return
+  try {
+    process.chdir(folder)
+  } catch (error) {
+    throw new ConfigError(
+      'NO_SUCH_FILE',
+      `The run of "${id}" was started in ${folder}, which this machine does not have: mount it at the same place.`,
+      { cause: error },
+    )
+  }
+}
+
+function parseName(name: string): { worker: string; session: string } {
+  const [worker, session] = name.split(':')
+  if (worker !== undefined && session !== undefined) return { worker, session }
+  throw new ConfigError('INVALID_CONFIG', 'BELLIS_WORKER must be <worker>:<session>, as the run has given it.')
+}

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto'
+import { basename, extname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { BatchQueue } from '../../adapters/batch/batch-queue.ts'
+import { sgeQueue } from '../../adapters/batch/sge/sge-queue.ts'
+import { slurmQueue } from '../../adapters/batch/slurm/slurm-queue.ts'
+import { listenTcp } from '../../adapters/links/tcp-listener.ts'
+import { processLauncher } from '../../adapters/processes/process-launcher.ts'
+import { threadLauncher } from '../../adapters/threads/thread-launcher.ts'
+import type { Listener } from '../../ports/listener.ts'
+import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
+import type { JobsReport } from '../../runtime/coordinator/run-events.ts'
+import { jobLauncher } from '../../runtime/launchers/job-launcher.ts'
+import { systemClock } from '../clock.ts'
+import { addressOf, writeContextFile } from '../run-folder/run-context.ts'
+import { workersLock } from '../run-folder/run-folder.ts'
+
+/** Where a run's workers are: started by it, or by whoever reads what it prints. */
+export type PoolKind = 'process' | 'thread' | 'slurm' | 'sge' | 'none'
+
+/** How many workers the printed line for a batch system adds. */
+const SUGGESTED_JOBS = 4
+
+/** How a run is reached by workers. */
+export interface NetworkOptions {
+  /** Where to listen for workers. @default '127.0.0.1': this machine alone; with SLURM and SGE '0.0.0.0' */
+  readonly host?: string
+  /** @default one that is free */
+  readonly port?: number
+  /** PEM: workers come in by TLS then. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** Options of sbatch for workers that are jobs of SLURM: `--partition=short --time=4:00:00 --mem=4G`. @default '' */
+  readonly slurm?: string
+  /** Options of qsub for workers that are jobs of SGE: `-q short.q -l h_rt=4:00:00,mem_free=4G`. @default '' */
+  readonly sge?: string
+}
+
+/** What lets more workers into a run that is on. */
+export interface Invitation {
+  /** The run's folder: `bellis worker <folder>`. */
+  readonly folder: string
+  /** What BELLIS_CONTEXT has to be where that folder is not seen. A secret. */
+  readonly context: string
+  /** What adds workers as jobs, from anywhere that the folder is seen: a line of sbatch, or of qsub with the pool `sge`. */
+  readonly submit: string
+  /** Whether workers of this machine alone can come in. */
+  readonly isLoopback: boolean
+}
+
+/** The workers of a run, and the way in for others. Disposing ends them all. */
+export interface WorkerPool extends AsyncDisposable {
+  readonly launcher: WorkerLauncher | undefined
+  readonly listener: Listener
+  readonly invitation: Invitation
+}
+
+/**
+ * Listens, writes the run's context file, and makes the launcher.
+ * @param folder the run's
+ * @param onJobs told what a batch system makes of the workers
+ * @throws ConfigError `INVALID_CONFIG` when the address, the certificate or an option of a batch system can't be used,
+ * `JOB_REFUSED` when it would not take a worker
+ */
+export async function openWorkerPool(
+  pool: PoolKind | WorkerLauncher,
+  folder: string,
+  { host = isBatch(pool) ? '0.0.0.0' : '127.0.0.1', port, tls, slurm, sge }: NetworkOptions,
+  onJobs?: (report: JobsReport) => void,
+): Promise<WorkerPool> {
+  const queue = pool === 'sge' ? queueOf(sgeQueue, folder, sge) : queueOf(slurmQueue, folder, slurm)
+  if (isBatch(pool)) await queue.check()
+  const listener = await listenTcp({
+    host,
+    ...(port === undefined ? {} : { port }),
+    ...(tls === undefined ? {} : { tls }),
+  })
+  let contextFile: Disposable | undefined
+  try {
+    const { local, remote, isLoopback } = await addressOf(listener, host)
+    contextFile = writeContextFile(folder, remote)
+    const jobs = () => jobLauncher({ queue, clock: systemClock, ...(onJobs === undefined ? {} : { onReport: onJobs }) })
+    const launcher = typeof pool === 'object' ? pool : isBatch(pool) ? jobs() : launcherOf(pool, folder, local)
+    const cancelJobs = () => queue.cancelOnExit()
+    process.on('exit', cancelJobs)
+    return {
+      launcher,
+      listener,
+      invitation: {
+        folder: resolve(folder),
+        context: remote,
+        isLoopback,
+        // Writes the script: not before it is asked for, since the run may yet be refused.
+        get submit() {
+          return queue.commandFor(SUGGESTED_JOBS)
+        },
+      },
+      async [Symbol.asyncDispose]() {
+        await launcher?.[Symbol.asyncDispose]()
+        process.off('exit', cancelJobs)
+        contextFile?.[Symbol.dispose]()
+        await listener[Symbol.asyncDispose]()
+      },
+    }
+  } catch (error) {
+    contextFile?.[Symbol.dispose]()
+    await listener[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+const isBatch = (pool: PoolKind | WorkerLauncher): pool is 'slurm' | 'sge' => pool === 'slurm' || pool === 'sge'
+
+/** Nothing is asked of the batch system yet. Its jobs run `bellis worker`, with this Node and this Bellis. */
+function queueOf(open: typeof slurmQueue, folder: string, options = ''): BatchQueue {
+  const program = fileURLToPath(new URL('../../../bin/bellis.js', import.meta.url))
+  return open({
+    folder,
+    jobName: `bellis-${basename(folder).replace(/[^\w.+-]/g, '_')}-${randomBytes(3).toString('hex')}`,
+    command: [process.execPath, program, 'worker', resolve(folder)],
+    options,
+  })
+}
+
+function launcherOf(
+  pool: Exclude<PoolKind, 'slurm' | 'sge'>,
+  folder: string,
+  context: string,
+): WorkerLauncher | undefined {
+  const logFileOf = (workerId: string) => join(folder, 'logs', `${workerId}.log`)
+  const program = (name: string) => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
+  switch (pool) {
+    case 'process':
+      return processLauncher({ program: program('worker-process'), context, logFileOf, lockFile: workersLock(folder) })
+    case 'thread':
+      return threadLauncher({ program: program('worker-thread'), logFileOf })
+    case 'none':
+      return undefined
+    default:
+      return pool satisfies never
+  }
+}

@@ -1,0 +1,44 @@
+// The program of a worker process; started by the process launcher alone.
+
+import { parseContext } from '../../adapters/links/context.ts'
+import { endWithParent } from '../../adapters/processes/parent-watch.ts'
+import { takeSharedLock } from '../../adapters/sqlite/file-lock.ts'
+import { runNetworkWorker } from './network-worker.ts'
+import { watchUserCode } from './user-code.ts'
+
+/** How long a block may go on when the coordinator is gone: nobody would hear of it. */
+const ORPHAN_GRACE_MS = 2000
+
+/** Another start of the run may look just now whether any worker is left. */
+const LOCK_WAIT_MS = 1000
+
+const { BELLIS_CONTEXT: context, BELLIS_WORKER: name, BELLIS_LOCK: lockFile, BELLIS_PARENT: parent } = process.env
+if (context === undefined || name === undefined || parent === undefined) {
+  console.error('This program is started by Bellis itself; "bellis worker" joins a run.')
+  process.exit(2)
+}
+// Kept to the end of this process, and let go by the end alone.
+const lock = lockFile === undefined ? undefined : takeSharedLock(lockFile, LOCK_WAIT_MS)
+endWithParent(Number(parent), ORPHAN_GRACE_MS)
+// Ctrl-C reaches the whole group: the coordinator decides what it means.
+process.on('SIGINT', () => {})
+const drain = new AbortController()
+process.on('SIGTERM', () => drain.abort())
+const watch = watchUserCode()
+let exitCode = 0
+try {
+  const { setupError } = await runNetworkWorker({
+    readContext: () => parseContext(context),
+    name,
+    reconnectMs: 60_000,
+    drain: drain.signal,
+    watch,
+  })
+  if (setupError !== undefined) throw new Error(setupError.stack ?? setupError.message)
+} catch (error) {
+  console.error(error instanceof Error ? (error.stack ?? error.message) : error)
+  exitCode = 1
+}
+// Something in the user's code may still be open; the worker's work is done.
+lock?.[Symbol.dispose]()
+watch.exit(exitCode)

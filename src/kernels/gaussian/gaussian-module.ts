@@ -1,0 +1,137 @@
+import type { TypedArray } from '../voxels.ts'
+import { MODULE_BASE64 } from './gaussian.generated.ts'
+
+/** The types that the module filters, by their numbers there (gaussian.as). */
+const TYPES = [
+  Int8Array,
+  Uint8Array,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  BigInt64Array,
+  BigUint64Array,
+  Float32Array,
+  Float64Array,
+] as const
+
+export type FilterableArray = InstanceType<(typeof TYPES)[number]>
+
+/** One axis to filter in an array of shape (…, length, inner). */
+export interface AxisPass {
+  readonly length: number
+  readonly inner: number
+  readonly radius: number
+  /** radius + 1 of them, the centre's first. */
+  readonly weights: Float64Array
+  /** 2 · radius: the rows that those before the first and behind the last are copies of, or -1 for `cval`. */
+  readonly sources: Int32Array
+  readonly cval: number
+  /** Whether sums may lie outside of the type's range. */
+  readonly wide: boolean
+}
+
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number }
+  filter(
+    type: number,
+    data: number,
+    outer: number,
+    length: number,
+    inner: number,
+    radius: number,
+    width: number,
+    weights: number,
+    sources: number,
+    tile: number,
+    scratch: number,
+    cval: number,
+    wide: number,
+  ): void
+}
+
+// TypeScript has these types in its DOM library alone
+interface WebAssemblyNamespace {
+  readonly Module: new (bytes: Uint8Array) => object
+  readonly Instance: new (module: object) => { readonly exports: object }
+}
+
+const PAGE = 65536
+/** A tile stays in the second-level cache. */
+const TILE_BYTES = 256 * 1024
+/** Memory never shrinks: beyond this it is given back with its instance. */
+const KEPT_BYTES = 64 * 2 ** 20
+const MOST_BYTES = 2 ** 30
+
+/** One per thread, made at the first use. */
+let shared: Exports | undefined
+
+function instantiate(): Exports {
+  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyNamespace }).WebAssembly
+  const bytes = Uint8Array.from(atob(MODULE_BASE64), (character) => character.charCodeAt(0))
+  return new Instance(new Module(bytes)).exports as Exports
+}
+
+const typeNumber = (data: TypedArray): number => TYPES.findIndex((type) => type.name === data[Symbol.toStringTag])
+
+export const isFilterable = (data: TypedArray): data is FilterableArray => typeNumber(data) >= 0
+
+/** Columns of a tile: as many as fit, in sixteens, for those are filtered at a time. */
+function tileWidth({ length, inner, radius }: AxisPass): number {
+  const fitting = Math.floor(TILE_BYTES / 8 / (length + 2 * radius))
+  return Math.min(inner, fitting >= 16 ? Math.min(fitting - (fitting % 16), 128) : Math.max(fitting, 1))
+}
+
+const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16
+
+/** A piece of an array in the module's memory, and the filter that works on it in place. */
+export interface Stage {
+  readonly chunk: FilterableArray
+  filter(pass: AxisPass, outer: number): void
+}
+
+/**
+ * Lays out the module's memory for pieces of `data` of up to `count` elements, filtered by any of `passes`, and lends it to `work`.
+ * @throws RangeError when an axis is so long that one line of it takes more than a gigabyte
+ */
+export function withStage(
+  data: FilterableArray,
+  count: number,
+  passes: readonly AxisPass[],
+  work: (stage: Stage) => void,
+): void {
+  const number = typeNumber(data)
+  const type = TYPES[number]!
+  const reach = Math.max(...passes.map((pass) => pass.radius))
+  const tileBytes = Math.max(...passes.map((pass) => ((pass.length + 2 * pass.radius) * tileWidth(pass) + 16) * 8))
+  const scratch = 1024
+  const weights = scratch + 128
+  const sources = weights + aligned((reach + 1) * 8)
+  const tile = sources + aligned(reach * 8)
+  const chunk = tile + aligned(tileBytes)
+  const end = chunk + count * type.BYTES_PER_ELEMENT
+  if (end > MOST_BYTES) {
+    throw new RangeError(
+      `Filtering an axis of ${Math.max(...passes.map((pass) => pass.length))} elements with a radius of ${reach} takes ${end} bytes at a time, more than ${MOST_BYTES}; cut it into blocks with a context of the radius.`,
+    )
+  }
+
+  shared ??= instantiate()
+  const { memory, filter } = shared
+  const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE)
+  if (missing > 0) memory.grow(missing)
+  try {
+    work({
+      chunk: new type(memory.buffer, chunk, count),
+      filter: (pass, outer) => {
+        new Float64Array(memory.buffer, weights, pass.radius + 1).set(pass.weights)
+        new Int32Array(memory.buffer, sources, 2 * pass.radius).set(pass.sources)
+        const { length, inner, radius, cval, wide } = pass
+        const width = tileWidth(pass)
+        filter(number, chunk, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide ? 1 : 0)
+      },
+    })
+  } finally {
+    if (memory.buffer.byteLength > KEPT_BYTES) shared = undefined
+  }
+}

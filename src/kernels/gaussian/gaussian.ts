@@ -1,0 +1,161 @@
+import { assertBorderMode, type BorderMode, borderSource, isConstantMode } from '../border.ts'
+import { assertShape, emptyLike, type TypedArray, type Voxels } from '../voxels.ts'
+import { type AxisPass, type FilterableArray, isFilterable, type Stage, withStage } from './gaussian-module.ts'
+import { gaussianRadius, gaussianWeights, SMALLEST_SIGMA } from './gaussian-weights.ts'
+
+/** What {@link gaussianFilter} is given. */
+export interface GaussianOptions {
+  /** Standard deviation, voxels: one for all axes or one per axis (channels not counted); 0 leaves an axis as it is. */
+  readonly sigma: number | readonly number[]
+  /** Where the filter ends, in standard deviations. @default 4 */
+  readonly truncate?: number
+  /** What lies beyond the array: one for all axes or one per axis. @default 'reflect' */
+  readonly mode?: BorderMode | readonly BorderMode[]
+  /** The value beyond the array in mode `constant`. @default 0 */
+  readonly cval?: number
+  /** Where the result goes: the type and length of `voxels.data`, which it may be itself. @default a new array */
+  readonly into?: TypedArray
+}
+
+/** What is worked on at a time, so that the axes of a piece are filtered while it is in the cache. */
+const CHUNK_BYTES = 4 * 2 ** 20
+
+/**
+ * Smooths with a Gaussian, axis by axis, to the last bit as SciPy does: the sum over the taps is float64 and in SciPy's order, and what
+ * comes out of each axis is cast to the type of the data (integers: cut, not rounded). Channels are never mixed.
+ *
+ * SciPy's weights come from NumPy's `exp`, whose last bit depends on the processor; see {@link gaussianWeights}.
+ * @param voxels any integer type, float32 or float64; all its fields but `data` are kept
+ * @returns `voxels` with new data of the same type and shape
+ * @throws TypeError for float16 and other types; RangeError for an option or a shape that can't be
+ * @see scipy.ndimage `gaussian_filter`
+ */
+export function gaussianFilter<Input extends Voxels>(voxels: Input, options: GaussianOptions): Input {
+  const { data, shape } = voxels
+  if (!isFilterable(data)) {
+    throw new TypeError(
+      `A Gaussian filter of a ${data[Symbol.toStringTag]} is not supported; convert the data to float32 first.`,
+    )
+  }
+  assertShape(data, shape)
+  const passes = planPasses(voxels, options)
+  const result = (options.into ?? emptyLike(data, data.length)) as FilterableArray
+  assertResult(result, data)
+
+  const source = overlapsPartly(data, result) ? data.slice() : data
+  if (passes.length === 0 || data.length === 0) result.set(source as never)
+  else runPasses(source, result, passes)
+  return { ...voxels, data: result }
+}
+
+/** The axes to filter, slowest first, each with its weights and borders. */
+function planPasses({ data, shape, roi }: Voxels, options: GaussianOptions): AxisPass[] {
+  const { sigma, truncate = 4, mode = 'reflect', cval = 0 } = options
+  const channelAxes = shape.length - (roi?.shape.length ?? shape.length)
+  if (channelAxes < 0) {
+    throw new RangeError(`The roi has ${roi?.shape.length} axes, but the data has the shape (${shape.join(', ')}).`)
+  }
+  const sigmas = perAxis('sigma', sigma, shape.length - channelAxes)
+  const modes = perAxis<BorderMode>('mode', mode, shape.length - channelAxes)
+  return sigmas.flatMap((axisSigma, i) => {
+    const radius = gaussianRadius(axisSigma, truncate) // also checks those that are skipped
+    const axisMode = modes[i]
+    assertBorderMode(axisMode)
+    const axis = channelAxes + i
+    const length = shape[axis]!
+    if (axisSigma <= SMALLEST_SIGMA || length === 0) return []
+    return {
+      length,
+      inner: shape.slice(axis + 1).reduce((product, n) => product * n, 1),
+      radius,
+      weights: gaussianWeights(axisSigma, truncate).slice(radius),
+      sources: Int32Array.from({ length: 2 * radius }, (_, k) =>
+        borderSource(k < radius ? k - radius : length + k - radius, length, axisMode),
+      ),
+      cval,
+      wide: isConstantMode(axisMode) && !holdsValue(data, cval),
+    }
+  })
+}
+
+function perAxis<T>(name: string, value: T | readonly T[], axes: number): readonly T[] {
+  if (!Array.isArray(value)) return new Array<T>(axes).fill(value as T)
+  if (value.length === axes) return value
+  throw new RangeError(
+    `${name} has ${value.length} entries (${value.join(', ')}), but the data has ${axes} axes to smooth; give one per axis, or one for all.`,
+  )
+}
+
+/** Whether a constant beyond the border keeps every sum inside the type's range. */
+function holdsValue(data: TypedArray, value: number): boolean {
+  if (data instanceof Float32Array || data instanceof Float64Array) return true
+  const bits = 8 * data.BYTES_PER_ELEMENT
+  const signed = data[Symbol.toStringTag].startsWith('Int') || data instanceof BigInt64Array
+  return signed ? value >= -(2 ** (bits - 1)) && value < 2 ** (bits - 1) : value >= 0 && value < 2 ** bits
+}
+
+/**
+ * A piece is all of the axis it is filtered along. As many of the last axes as fit are done piece by piece together; each axis before
+ * them takes a walk through the array of its own.
+ */
+function runPasses(source: FilterableArray, result: FilterableArray, passes: readonly AxisPass[]): void {
+  const room = Math.floor(CHUNK_BYTES / source.BYTES_PER_ELEMENT)
+  const together = passes.filter((pass) => pass.length * pass.inner <= room)
+  const alone = passes.filter((pass) => pass.length * pass.inner > room)
+  let from = source
+  for (const pass of alone) {
+    filterSlabs(from, result, pass, room)
+    from = result
+  }
+  if (together.length > 0) filterPieces(from, result, together, room)
+}
+
+/** One axis, in slabs: all of the axis by neighbours along the axes after it. */
+function filterSlabs(from: FilterableArray, to: FilterableArray, pass: AxisPass, room: number): void {
+  const { length, inner } = pass
+  const pieces = Math.ceil(inner / Math.max(1, Math.floor(room / length)))
+  const width = Math.ceil(inner / pieces)
+  withStage(from, length * width, [{ ...pass, inner: width }], ({ chunk, filter }) => {
+    for (let begin = 0; begin < from.length; begin += length * inner) {
+      for (let column = 0; column < inner; column += width) {
+        const columns = Math.min(width, inner - column)
+        const first = begin + column
+        for (let l = 0; l < length; l++) copy(from, first + l * inner, chunk, l * columns, columns)
+        filter({ ...pass, inner: columns }, 1)
+        for (let l = 0; l < length; l++) copy(chunk, l * columns, to, first + l * inner, columns)
+      }
+    }
+  })
+}
+
+/** Several axes, in runs of memory that hold all of each. */
+function filterPieces(from: FilterableArray, to: FilterableArray, passes: readonly AxisPass[], room: number): void {
+  const unit = passes[0]!.length * passes[0]!.inner
+  const run = Math.min(from.length, Math.floor(room / unit) * unit)
+  withStage(from, run, passes, ({ chunk, filter }: Stage) => {
+    for (let begin = 0; begin < from.length; begin += run) {
+      const count = Math.min(run, from.length - begin)
+      copy(from, begin, chunk, 0, count)
+      for (const pass of passes) filter(pass, count / (pass.length * pass.inner))
+      copy(chunk, 0, to, begin, count)
+    }
+  })
+}
+
+function copy(from: FilterableArray, start: number, to: FilterableArray, at: number, count: number): void {
+  to.set(from.subarray(start, start + count) as never, at)
+}
+
+function assertResult(result: TypedArray, data: TypedArray): void {
+  const kinds = [result[Symbol.toStringTag], data[Symbol.toStringTag]]
+  if (kinds[0] !== kinds[1]) throw new TypeError(`"into" is a ${kinds[0]}, but the data is a ${kinds[1]}.`)
+  if (result.length !== data.length) {
+    throw new RangeError(`"into" has ${result.length} elements, but the data has ${data.length}.`)
+  }
+}
+
+/** Whether two arrays share memory without being the same: then writing one destroys what is still to be read. */
+function overlapsPartly(a: TypedArray, b: TypedArray): boolean {
+  if (a.buffer !== b.buffer || a.byteOffset === b.byteOffset) return false
+  return Math.abs(a.byteOffset - b.byteOffset) < a.byteLength
+}

@@ -1,0 +1,156 @@
+import { messageOf } from '../../core/errors.ts'
+import {
+  containsRoi,
+  intersectRoi,
+  isEmptyRoi,
+  meetsRoi,
+  type Roi,
+  roi,
+  roiFrom,
+  shiftRoi,
+  snapRoi,
+} from '../../core/geometry/roi.ts'
+import { boxIndices } from '../../core/grid/index-box.ts'
+import type { ArrayStore } from '../../ports/array-store.ts'
+import type { ChunkedArray } from '../../ports/chunked-array.ts'
+import { pieceShapeOf } from '../tasks/plan-pipeline.ts'
+import { boxOf, type VolumeDescription } from '../volumes/volume-array.ts'
+import type { RunningPipeline } from './running-pipeline.ts'
+import type { RunningTask } from './workers/session.ts'
+
+/** What is not needed any more is removed together, so late at most. */
+const REMOVE_MS = 100
+/** So many blocks do not wait. */
+const REMOVE_COUNT = 64
+
+/**
+ * Removes the chunks of transient arrays that nobody needs: those of blocks of which all that wait for them are done, and
+ * are written down as done, so that no later start of the run asks for them.
+ */
+export class TransientArrays {
+  readonly #run: RunningPipeline
+  readonly #tasks: readonly RunningTask[]
+  readonly #opened = new Map<string, Promise<ChunkedArray>>()
+  readonly #unneeded = new Map<RunningTask, number[]>()
+  #count = 0
+  #removing: Promise<void> = Promise.resolve()
+  #cancelTimer: (() => void) | undefined
+  #hasFailed = false
+
+  constructor(run: RunningPipeline) {
+    this.#run = run
+    this.#tasks = run.tasks.filter(({ planned }) => planned.isTransient)
+  }
+
+  /** Looks for blocks that have become unneeded. */
+  collect(): void {
+    for (const task of this.#tasks) {
+      const indices = this.#run.scheduler.takeUnneeded(task.id)
+      if (indices.length === 0) continue
+      this.#count += indices.length
+      this.#unneeded.set(task, [...(this.#unneeded.get(task) ?? []), ...indices])
+    }
+    if (this.#count >= REMOVE_COUNT) this.#removeSoon()
+    else if (this.#count > 0) this.#cancelTimer ??= this.#run.options.clock.after(REMOVE_MS, () => this.#removeSoon())
+  }
+
+  /** Removes what is left: where all is done, also what an earlier start has left behind. Never rejects. */
+  async finish(): Promise<void> {
+    this.#removeSoon()
+    await this.#removing
+    const isDone = this.#run.tasks.every((task) => {
+      const { completed, total } = this.#run.scheduler.taskState(task.id)
+      return completed === total
+    })
+    if (isDone && !this.#hasFailed && this.#run.strayReads.length === 0) {
+      await this.#guard(async () => {
+        for (const array of this.#tasks.flatMap(({ planned }) => planned.writes)) {
+          const stored = await this.#open(array)
+          await stored.removeChunks?.({ offset: stored.shape.map(() => 0), shape: stored.shape })
+        }
+      })
+    }
+    for (const opened of this.#opened.values()) await (await opened.catch(() => undefined))?.[Symbol.asyncDispose]()
+  }
+
+  #removeSoon(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    const unneeded = [...this.#unneeded]
+    this.#unneeded.clear()
+    this.#count = 0
+    if (unneeded.length === 0) return
+    this.#removing = this.#removing.then(() =>
+      this.#guard(async () => {
+        // A start after a crash must know those done that have read it.
+        await this.#run.options.progress?.recorder.flush()
+        for (const [task, indices] of unneeded) for (const index of indices) await this.#remove(task, index)
+      }),
+    )
+  }
+
+  /** What can't be removed stays, and the run goes on. */
+  async #guard(remove: () => Promise<void>): Promise<void> {
+    if (this.#hasFailed) return
+    try {
+      await remove()
+    } catch (error) {
+      this.#hasFailed = true
+      const message = `chunks that are not needed any more are not removed: ${messageOf(error)}`
+      this.#run.events.emit({ type: 'warning', message })
+    }
+  }
+
+  /** Removes the chunks (shards) in which a block has written, and nobody who is still needed. */
+  async #remove(task: RunningTask, index: number): Promise<void> {
+    const { grid, writes } = task.planned
+    const { writeRoi } = grid.block(index)
+    for (const array of writes) {
+      for (const piece of piecesOf(array, writeRoi)) {
+        if (!containsRoi(writeRoi, piece) && !this.#isAllUnneeded(task, piece)) continue
+        // A worker that was given up may still be reading it, and write what it makes of it.
+        if (this.#run.strayReads.some((region) => meetsRoi(region, piece))) continue
+        const box = boxOf(piece, array.offset, array.voxelSize, array.shape.slice(0, array.channelAxes))
+        if (box !== undefined) await (await this.#open(array)).removeChunks?.(box)
+      }
+    }
+  }
+
+  #isAllUnneeded({ id, planned: { grid } }: RunningTask, region: Roi): boolean {
+    for (const other of grid.indicesOf(grid.blockBox(region))) {
+      if (!this.#run.scheduler.isUnneeded(id, other)) return false
+    }
+    return true
+  }
+
+  #open({ path }: VolumeDescription): Promise<ChunkedArray> {
+    const opened = this.#opened.get(path) ?? (this.#run.options.arrays as ArrayStore).open(path, { mode: 'r+' })
+    this.#opened.set(path, opened)
+    return opened
+  }
+
+  [Symbol.dispose](): void {
+    this.#cancelTimer?.()
+  }
+}
+
+/** The chunks (shards) of an array that a region meets, cut to the array, in world units. */
+function* piecesOf(array: VolumeDescription, region: Roi): Generator<Roi> {
+  const inside = intersectRoi(region, array.roi)
+  if (isEmptyRoi(inside)) return
+  const shape = pieceShapeOf(array)
+  const { offset, shape: extent } = snapRoi(roiFrom(inside, array.offset), shape, 'grow')
+  const first = offset.map((begin, axis) => begin / (shape[axis] as number))
+  const counts = extent.map((length, axis) => length / (shape[axis] as number))
+  const strides = counts.map((_, axis) => counts.slice(axis + 1).reduce((product, count) => product * count, 1))
+  for (const number of boxIndices({ begin: counts.map(() => 0), end: counts }, counts)) {
+    const piece = roi(
+      first.map((begin, axis) => {
+        const k = Math.floor(number / (strides[axis] as number)) % (counts[axis] as number)
+        return (begin + k) * (shape[axis] as number)
+      }),
+      shape,
+    )
+    yield intersectRoi(shiftRoi(piece, array.offset), array.roi)
+  }
+}

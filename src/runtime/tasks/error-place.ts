@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url'
+
+/** The folder of Bellis's own modules: a frame in there is no place in a user's code. */
+const OWN_FOLDER = new URL('../../', import.meta.url).href
+
+/** A file and a line, and maybe a column, at the end of a line of a stack. */
+const SOURCE_LINE = /(?<=^|[\s(])((?:file:\/\/)?\/[^\s()]+?):(\d+)(?::\d+)?\)?$/
+
+/**
+ * Where in a user's code an error has come up, from its stack.
+ * @returns `/home/me/task.ts:12`, undefined where no frame of the stack is a user's
+ */
+export function placeOf(stack: string | undefined): string | undefined {
+  const lines = stack?.split('\n') ?? []
+  // The stack of a syntax error begins with its place; what other stacks begin with is the message.
+  const isSyntax = SOURCE_LINE.test(lines[0] ?? '') && !lines[0]?.startsWith(' ')
+  for (const line of isSyntax ? lines.slice(0, 1) : lines.filter((each) => /^\s+at /.test(each))) {
+    const [, file = '', number] = SOURCE_LINE.exec(line) ?? []
+    const url = file.startsWith('/') ? `file://${file}` : file
+    if (file !== '' && !file.includes('/node_modules/') && !url.startsWith(OWN_FOLDER)) {
+      return `${showModule(url)}:${number}`
+    }
+  }
+  return undefined
+}
+
+/** A module's URL as people name it: the path of a file. */
+export const showModule = (url: string): string => (url.startsWith('file:') ? fileURLToPath(url) : url)
+
+/** What an error says, and where in the user's code it has come up. */
+export function messageAndPlace(message: string, stack: string | undefined): string {
+  const place = placeOf(stack)
+  return place === undefined || message.includes(place) ? message : `${message} (${place})`
+}

@@ -1,0 +1,136 @@
+import { BlockError, ConfigError, messageOf } from '../../core/errors.ts'
+import type { WireTask } from '../../core/protocol/messages.ts'
+import {
+  type AnyTask,
+  isPipelineDefinition,
+  isTaskDefinition,
+  type PipelineDefinition,
+  parseConfig,
+  type TaskDefinition,
+} from '../tasks/define-task.ts'
+import { messageAndPlace, placeOf, showModule } from '../tasks/error-place.ts'
+import type { OpenedArrays } from './setup-arrays.ts'
+import type { LoadedTask } from './worker-options.ts'
+
+/**
+ * Finds the task that a module exports by its name.
+ * @throws BlockError `SETUP_FAILED` when the module does not load; ConfigError `UNKNOWN_TASK` naming what it does export
+ */
+export async function importTask(module: string, name: string): Promise<TaskDefinition> {
+  const exported = await importModule(module)
+  const tasks = [...new Set(Object.values(exported).filter(isTaskDefinition))]
+  const found = tasks.filter((task) => task.options.name === name)
+  if (found.length === 1) return found[0] as TaskDefinition
+  if (found.length > 1) {
+    throw new ConfigError(
+      'DUPLICATE_TASK_ID',
+      `${showModule(module)} exports ${found.length} tasks named "${name}"; give each its own name.`,
+    )
+  }
+  const names = tasks.map((task) => `"${task.options.name}"`).join(', ')
+  throw new ConfigError(
+    'UNKNOWN_TASK',
+    `${showModule(module)} exports no task named "${name}", so a worker can't find it; export it${names === '' ? '' : ` (it exports ${names})`}.`,
+  )
+}
+
+type Definition = TaskDefinition | PipelineDefinition
+
+/**
+ * Finds what a module offers to be run: its default export, else the only task or pipeline among its exports.
+ * @param name of the export or of the task, where there are several
+ * @throws BlockError `SETUP_FAILED` when the module does not load; ConfigError `UNKNOWN_TASK` naming what there is
+ */
+export async function findDefinition(module: string, name?: string): Promise<Definition> {
+  const exported = await importModule(module)
+  const found = new Map<Definition, string[]>()
+  for (const [key, value] of Object.entries(exported)) {
+    if (isTaskDefinition(value) || isPipelineDefinition(value)) found.set(value, [...(found.get(value) ?? []), key])
+  }
+  const file = showModule(module)
+  const wanted = [...found].filter(([{ options }, keys]) =>
+    name === undefined ? found.size === 1 || keys.includes('default') : keys.includes(name) || options.name === name,
+  )
+  if (wanted.length === 1) return (wanted[0] as [Definition, string[]])[0]
+  const choices = [...found].map(([{ options }, keys]) => (keys[0] === 'default' ? options.name : keys[0])).join(', ')
+  if (found.size === 0)
+    throw new ConfigError('UNKNOWN_TASK', `${file} exports no task or pipeline; ${adviceOn(exported)}.`)
+  throw new ConfigError(
+    'UNKNOWN_TASK',
+    name === undefined
+      ? `${file} exports several tasks and none as its default; choose one with --task: ${choices}.`
+      : `${file} exports ${wanted.length === 0 ? 'no task' : 'several tasks'} "${name}"; it has ${choices}.`,
+  )
+}
+
+function adviceOn(exported: Record<string, unknown>): string {
+  const kinds = Object.values(exported).map((value) => (value as { kind?: unknown } | undefined | null)?.kind)
+  if (kinds.includes('task'))
+    return 'a task that was called already is there: export what defineTask returns, not what calling it gives'
+  return 'export what defineTask or definePipeline returns: export default defineTask({ … })'
+}
+
+const importing = Symbol.for('bellis.importing')
+const marks = globalThis as { [importing]?: string }
+
+/**
+ * The module that a worker of this process is loading a task from, if it is: a run started by it then would start itself
+ * again in each of its own workers, and so on.
+ */
+export const moduleBeingImported = (): string | undefined => marks[importing]
+
+export async function importModule(module: string): Promise<Record<string, unknown>> {
+  try {
+    marks[importing] = module
+    return (await import(module)) as Record<string, unknown>
+  } catch (error) {
+    throw new BlockError('SETUP_FAILED', `The module ${showModule(module)} does not load: ${whyNot(error)}`, {
+      cause: error,
+    })
+  } finally {
+    delete marks[importing]
+  }
+}
+
+/** Why a module does not load, with the file and the line. */
+function whyNot(error: unknown): string {
+  const { code, stack, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
+  // The source of the wrong line comes second in the stack of a syntax error.
+  const isDecorator = error instanceof SyntaxError && /^\s*@\w/.test(stack?.split('\n')[1] ?? '')
+  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX' || isDecorator) {
+    const syntax = isDecorator
+      ? 'a decorator'
+      : (/^TypeScript (.*) is not supported/.exec(message ?? '')?.[1] ?? message)
+    return `${placeOf(stack) ?? ''} has syntax that needs a compiler: ${syntax}. Node only takes types away; write it in plain JavaScript, or compile the file first`
+  }
+  if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return `${message}; Bellis runs .ts, .mts, .js and .mjs`
+  if (code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING') {
+    return 'it is TypeScript inside node_modules, which Node does not run; a package has to publish JavaScript'
+  }
+  if (code === 'MODULE_NOT_FOUND' && /^Require stack:/m.test(message ?? '')) {
+    return `${message?.split('\n', 1)[0]} by require; write import … from, in a file that ends in .ts, .mts or .mjs`
+  }
+  return messageAndPlace(messageOf(error), stack)
+}
+
+/** Calls a task's `setup` in this worker. */
+export async function setUpTask(
+  definition: AnyTask,
+  task: WireTask,
+  arrays: OpenedArrays,
+  workerId: string,
+): Promise<LoadedTask> {
+  const { options } = definition
+  const config = parseConfig(options.config, task.config, task.id)
+  const { id: taskId, unit, fsync, resources = {} } = task
+  const context = { arrays: arrays.forUnit(unit, fsync), taskId, workerId, unit, resources, signal: arrays.signal }
+  const process = await options.setup(config, context)
+  if (typeof process !== 'function') {
+    throw new ConfigError(
+      'INVALID_TASK',
+      `Task "${task.id}": its setup must return the function for one block, but returned ${typeof process}.`,
+    )
+  }
+  const { isDone } = options
+  return isDone === undefined ? { process } : { process, isDone: (block) => isDone(block, config) }
+}

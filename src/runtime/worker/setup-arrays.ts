@@ -1,0 +1,47 @@
+import type { WorldUnit } from '../../core/geometry/placement.ts'
+import type { ArrayStore } from '../../ports/array-store.ts'
+import type { SetupArrays } from '../tasks/define-task.ts'
+import { type Traffic, type VolumeArray, volumeArray } from '../volumes/volume-array.ts'
+
+/** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing ends the set-ups, and closes them all. */
+export class OpenedArrays implements AsyncDisposable {
+  readonly #store: ArrayStore
+  readonly #ending = new AbortController()
+  readonly #opened = new Map<string, Promise<VolumeArray>>()
+  readonly #trafficOf: () => Traffic | undefined
+  /** Bytes of voxels that were read and written, where nothing says whose these are. */
+  readonly traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
+
+  /** @param trafficOf where the voxels are counted that are read and written now @default `traffic` */
+  constructor(store: ArrayStore, trafficOf?: () => Traffic | undefined) {
+    this.#store = store
+    this.#trafficOf = trafficOf ?? (() => this.traffic)
+  }
+
+  /** Aborted when they are closed. */
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  /** @param fsync writes end when they are on the disk itself */
+  forUnit(unit: WorldUnit, fsync = false): SetupArrays {
+    return {
+      open: (path, { mode = 'r' } = {}) => {
+        const key = `${mode} ${unit} ${this.#store.canonicalPath(path)}`
+        const known = this.#opened.get(key)
+        if (known !== undefined) return known
+        const opened = this.#store.open(path, { mode, fsync })
+        const opening = opened.then((array) => volumeArray(array, unit, this.#trafficOf))
+        this.#opened.set(key, opening)
+        return opening
+      },
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort()
+    const opened = await Promise.allSettled(this.#opened.values())
+    this.#opened.clear()
+    for (const array of opened) if (array.status === 'fulfilled') await array.value.close()
+  }
+}

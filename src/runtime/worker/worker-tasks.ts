@@ -1,0 +1,55 @@
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
+import type { WireTask } from '../../core/protocol/messages.ts'
+import type { TaskBlock } from '../tasks/define-task.ts'
+import type { HeldLease } from './held-leases.ts'
+import type { LoadedTask, WorkerOptions } from './worker-options.ts'
+
+interface WorkerTask {
+  readonly wire: WireTask
+  readonly grid?: BlockGrid
+  loaded?: LoadedTask
+}
+
+/** The tasks that a worker was told of, set up when it gets the first block of each. */
+export class WorkerTasks {
+  readonly #load: WorkerOptions['loadTask']
+  readonly #tasks = new Map<string, WorkerTask>()
+
+  constructor(load: WorkerOptions['loadTask']) {
+    this.#load = load
+  }
+
+  /** Told again, it says nothing new. */
+  add(wire: WireTask): void {
+    const { id, grid } = wire
+    if (this.#tasks.has(id)) return
+    this.#tasks.set(id, { wire, ...(grid === undefined ? {} : { grid: createBlockGrid({ ...grid, taskId: id }) }) })
+  }
+
+  /** @throws InfrastructureError `PROTOCOL_ERROR` where nothing says where the blocks of a lease lie */
+  assertPlaced({ taskId, rois }: Pick<HeldLease, 'taskId' | 'rois'>): void {
+    const task = this.#tasks.get(taskId)
+    if (task === undefined || task.grid !== undefined || rois !== undefined) return
+    throw new InfrastructureError('PROTOCOL_ERROR', `Blocks of "${taskId}" came without Rois, and it has no grid.`)
+  }
+
+  /** @throws ConfigError `UNKNOWN_TASK`, and whatever its module or its `setup` throws */
+  async setUp(taskId: string, workerId: string): Promise<LoadedTask> {
+    const task = this.#tasks.get(taskId)
+    if (task === undefined) {
+      throw new ConfigError('UNKNOWN_TASK', `The coordinator leased blocks of "${taskId}" before it described it.`)
+    }
+    task.loaded ??= await this.#load(task.wire, workerId)
+    return task.loaded
+  }
+
+  /** The block at a place in a lease, with its Rois. */
+  blockAt({ blocks, rois, taskId }: HeldLease, at: number): TaskBlock {
+    const index = blocks[at] as number
+    const given = rois?.[at]
+    if (given !== undefined) return { index, readRoi: given.read, writeRoi: given.write, taskId }
+    const { grid } = this.#tasks.get(taskId) as WorkerTask
+    return { ...(grid as BlockGrid).block(index), taskId }
+  }
+}

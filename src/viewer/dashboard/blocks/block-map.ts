@@ -1,0 +1,291 @@
+import { drawingContext, make } from '../../shared/elements.ts'
+import { placeInSection, rasterize, type Section, sectionOf } from './block-raster.ts'
+import { statePalette } from './state-colors.ts'
+
+/** Two axes of a grid, of which a section shows the blocks. */
+export interface Plane {
+  readonly name: string
+  readonly down: number
+  readonly across: number
+}
+
+const LETTERS = ['z', 'y', 'x']
+
+/** What the axes of a grid are called: the last three are z, y, x. */
+export const axisNames = (rank: number): string[] =>
+  Array.from({ length: rank }, (_, axis) => LETTERS[axis - rank + 3] ?? `d${axis}`)
+
+/** The planes that a grid is cut along. */
+export function planesOf(rank: number): Plane[] {
+  if (rank < 3) return [{ name: rank === 1 ? 'x' : 'xy', down: rank - 2, across: rank - 1 }]
+  const [z, y, x] = [rank - 3, rank - 2, rank - 1]
+  return [
+    { name: 'xy', down: y, across: x },
+    { name: 'xz', down: z, across: x },
+    { name: 'yz', down: y, across: z },
+  ]
+}
+
+/** Pixels between blocks that are large enough for it. */
+const SMALLEST_WITH_GAP = 5
+const MAX_CELL = 44
+/** Blocks are drawn as long as they are, but for those that would be slivers. */
+const MAX_ASPECT = 3
+
+export interface BlockMapOptions {
+  /** Blocks per axis. */
+  readonly shape: readonly number[]
+  /** How large a block is, per axis, in one unit. */
+  readonly blockShape: readonly number[]
+  readonly codes: Uint8Array
+  readonly label: string
+  /** Somebody points at a block, or no longer at any. */
+  onPoint(index: number | undefined, x: number, y: number): void
+}
+
+/** A section through a grid of blocks on a canvas. Only what has changed is drawn, at most once a frame. */
+export class BlockMap {
+  readonly canvas = make('canvas', { tabindex: 0, role: 'application' })
+  readonly #options: BlockMapOptions
+  readonly #shape: readonly number[]
+  readonly #strides: readonly number[]
+  /** One pixel per block, or one for several. */
+  readonly #small = document.createElement('canvas')
+  #image = new ImageData(1, 1)
+  #pixels = new Uint32Array(1)
+  #section: Section
+  #plane: Plane
+  #at: number[]
+  #palette = statePalette()
+  #isFrameAsked = false
+  /** Rows of the section to be drawn. */
+  #from = Number.POSITIVE_INFINITY
+  #to = 0
+  #cellWidth = 1
+  #cellHeight = 1
+  #cursor: { row: number; column: number } | undefined
+  /** Where somebody points at the map, in the window. */
+  #pointer: { readonly x: number; readonly y: number } | undefined
+
+  constructor(options: BlockMapOptions) {
+    this.#options = options
+    const { shape, codes } = options
+    // Blocks of one axis are laid in rows.
+    const columns = Math.ceil(Math.sqrt(2 * codes.length))
+    this.#shape = shape.length === 1 ? [Math.ceil(codes.length / columns), columns] : shape
+    this.#strides = this.#shape.map((_, axis) => this.#shape.slice(axis + 1).reduce((all, length) => all * length, 1))
+    this.#plane = planesOf(this.#shape.length)[0] as Plane
+    this.#at = this.#shape.map((length) => Math.floor(length / 2))
+    this.#section = sectionOf(this.#shape, this.#plane.down, this.#plane.across, this.#at)
+    this.canvas.setAttribute('aria-label', options.label)
+    this.#listen()
+    new ResizeObserver(() => this.resize()).observe(this.canvas.parentElement ?? this.canvas)
+  }
+
+  get at(): readonly number[] {
+    return this.#at
+  }
+
+  get plane(): Plane {
+    return this.#plane
+  }
+
+  /** Once it is in the page, and when that has another size. */
+  resize(): void {
+    const parent = this.canvas.parentElement
+    if (parent === null) return
+    const { rows, columns } = this.#section
+    const { blockShape, shape } = this.#options
+    const isLaid = shape.length === 1
+    const ratio = isLaid ? 1 : (blockShape[this.#plane.down] ?? 1) / (blockShape[this.#plane.across] ?? 1)
+    const aspect = Math.min(MAX_ASPECT, Math.max(1 / MAX_ASPECT, ratio))
+    const room = { width: parent.clientWidth, height: Number.parseFloat(getComputedStyle(parent).maxHeight) || 280 }
+    if (room.width === 0) return
+    const cell = Math.min(room.width / columns, room.height / (rows * aspect), MAX_CELL)
+    const whole = (size: number) => (size >= 2 ? Math.floor(size) : size)
+    this.#cellWidth = whole(cell)
+    this.#cellHeight = whole(cell * aspect)
+    const scale = window.devicePixelRatio
+    const width = Math.max(1, Math.round(columns * this.#cellWidth))
+    const height = Math.max(1, Math.round(rows * this.#cellHeight))
+    this.canvas.style.width = `${width}px`
+    this.canvas.style.height = `${height}px`
+    this.canvas.width = Math.round(width * scale)
+    this.canvas.height = Math.round(height * scale)
+    const [w, h] = [Math.min(columns, this.canvas.width), Math.min(rows, this.canvas.height)]
+    this.#small.width = w
+    this.#small.height = h
+    this.#image = new ImageData(w, h)
+    this.#pixels = new Uint32Array(this.#image.data.buffer)
+    this.redraw()
+  }
+
+  cut(plane: Plane, at: readonly number[]): void {
+    const isTurned = plane.name !== this.#plane.name
+    this.#plane = plane
+    this.#at = [...at]
+    this.#section = sectionOf(this.#shape, plane.down, plane.across, at)
+    if (isTurned) {
+      this.#cursor = undefined
+      this.resize()
+    } else this.redraw()
+    // Another block is there now.
+    if (this.#pointer !== undefined) this.#point(this.#pointer.x, this.#pointer.y)
+  }
+
+  /** Where a block is on each axis. */
+  coordinates(index: number): number[] {
+    return this.#shape.map((length, axis) => Math.floor(index / (this.#strides[axis] as number)) % length)
+  }
+
+  /** Shows the section that a block is in, with the cursor on it. */
+  pointAt(index: number): void {
+    const at = this.coordinates(index)
+    this.cut(this.#plane, at)
+    this.#cursor = placeInSection(this.#section, index)
+    this.redraw()
+  }
+
+  /** Colours are others. */
+  recolor(): void {
+    this.#palette = statePalette()
+    this.redraw()
+  }
+
+  redraw(): void {
+    this.#mark(0, this.#section.rows)
+    this.update()
+  }
+
+  /** Blocks from `begin` to `end` have another state, which is drawn when `update` is called next. */
+  changed(begin: number, end: number): void {
+    const { base, rows, columns, rowStride, columnStride } = this.#section
+    const last = base + (rows - 1) * rowStride + (columns - 1) * columnStride
+    if (end <= base || begin > last) return
+    if (rowStride < columnStride || rowStride === 0) {
+      this.#mark(0, rows)
+      return
+    }
+    const row = (index: number) => Math.min(rows - 1, Math.max(0, Math.floor((index - base) / rowStride)))
+    this.#mark(row(begin), row(end - 1) + 1)
+  }
+
+  #mark(from: number, to: number): void {
+    this.#from = Math.min(this.#from, from)
+    this.#to = Math.max(this.#to, to)
+  }
+
+  /** Draws what has changed, with the next frame. */
+  update(): void {
+    if (this.#isFrameAsked || this.#from >= this.#to) return
+    this.#isFrameAsked = true
+    requestAnimationFrame(() => {
+      this.#isFrameAsked = false
+      this.#draw()
+    })
+  }
+
+  #draw(): void {
+    const [from, to] = [this.#from, Math.min(this.#to, this.#section.rows)]
+    this.#from = Number.POSITIVE_INFINITY
+    this.#to = 0
+    const { width, height } = this.#image
+    rasterize(this.#options.codes, this.#section, this.#palette, this.#pixels, width, height, from, to)
+    const first = Math.floor((from * height) / this.#section.rows)
+    const lines = Math.ceil((to * height) / this.#section.rows) - first
+    drawingContext(this.#small)?.putImageData(this.#image, 0, 0, 0, first, width, lines)
+    const context = drawingContext(this.canvas)
+    if (context === null) return
+    context.imageSmoothingEnabled = false
+    const top = Math.round((from * this.canvas.height) / this.#section.rows)
+    const bottom = Math.round((to * this.canvas.height) / this.#section.rows)
+    context.clearRect(0, top, this.canvas.width, bottom - top)
+    context.drawImage(this.#small, 0, first, width, lines, 0, top, this.canvas.width, bottom - top)
+    this.#drawGaps(context, top, bottom)
+    this.#drawCursor(context)
+  }
+
+  /** Blocks that are large enough stand apart. */
+  #drawGaps(context: CanvasRenderingContext2D, top: number, bottom: number): void {
+    if (Math.min(this.#cellWidth, this.#cellHeight) < SMALLEST_WITH_GAP) return
+    const scale = window.devicePixelRatio
+    const [w, h] = [this.#cellWidth * scale, this.#cellHeight * scale]
+    for (let x = w; x < this.canvas.width + 1; x += w)
+      context.clearRect(Math.round(x - scale), top, scale, bottom - top)
+    for (let row = Math.round(top / h) + 1; row * h <= bottom + 1; row++) {
+      context.clearRect(0, Math.round(row * h - scale), this.canvas.width, scale)
+    }
+  }
+
+  #drawCursor(context: CanvasRenderingContext2D): void {
+    if (this.#cursor === undefined) return
+    const scale = window.devicePixelRatio
+    const [w, h] = [this.#cellWidth * scale, this.#cellHeight * scale]
+    context.strokeStyle = getComputedStyle(this.canvas).getPropertyValue('--text')
+    context.lineWidth = 2 * scale
+    const { row, column } = this.#cursor
+    context.strokeRect(column * w, row * h, Math.max(w - scale, 2 * scale), Math.max(h - scale, 2 * scale))
+  }
+
+  #listen(): void {
+    const { canvas } = this
+    const leave = () => {
+      this.#pointer = undefined
+      this.#options.onPoint(undefined, 0, 0)
+    }
+    // A finger does not move over blocks: it taps one, and what it is stays until it taps elsewhere.
+    for (const kind of ['pointermove', 'pointerdown'] as const) {
+      canvas.addEventListener(kind, ({ clientX, clientY }) => this.#point(clientX, clientY))
+    }
+    canvas.addEventListener('pointerleave', ({ pointerType }) => {
+      if (pointerType !== 'touch') leave()
+    })
+    document.addEventListener('pointerdown', ({ target }) => {
+      if (target !== canvas && this.#pointer !== undefined) leave()
+    })
+    canvas.addEventListener('blur', () => {
+      this.#cursor = undefined
+      this.redraw()
+      leave()
+    })
+    const steps: Readonly<Record<string, readonly [number, number]>> = {
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+    }
+    canvas.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') leave()
+      const step = steps[event.key]
+      if (step === undefined) return
+      event.preventDefault()
+      const { rows, columns } = this.#section
+      const clamp = (value: number, length: number) => Math.min(length - 1, Math.max(0, value))
+      const before = this.#cursor ?? { row: -step[0], column: -step[1] }
+      this.#cursor = { row: clamp(before.row + step[0], rows), column: clamp(before.column + step[1], columns) }
+      this.redraw()
+      const { left, top } = canvas.getBoundingClientRect()
+      const { row, column } = this.#cursor
+      this.#options.onPoint(
+        this.#indexAt(row, column),
+        left + (column + 0.5) * this.#cellWidth,
+        top + (row + 0.5) * this.#cellHeight,
+      )
+    })
+  }
+
+  #point(x: number, y: number): void {
+    this.#pointer = { x, y }
+    const { left, top } = this.canvas.getBoundingClientRect()
+    const column = Math.floor((x - left) / this.#cellWidth)
+    const row = Math.floor((y - top) / this.#cellHeight)
+    this.#options.onPoint(this.#indexAt(row, column), x, y)
+  }
+
+  #indexAt(row: number, column: number): number | undefined {
+    const { base, rows, columns, rowStride, columnStride } = this.#section
+    if (row < 0 || column < 0 || row >= rows || column >= columns) return undefined
+    const index = base + row * rowStride + column * columnStride
+    return index < this.#options.codes.length ? index : undefined
+  }
+}

@@ -1,0 +1,30 @@
+import { STATE_NAMES } from '../../../core/scheduling/state-map.ts'
+import type { Palette } from './block-raster.ts'
+
+/** All states by their codes: those of blocks, and the one that only cells of several blocks can have. */
+export const SHOWN_STATES = [...STATE_NAMES, 'partly'] as const
+
+/** What each state is, for the legend and where something points at a block. */
+export const STATE_TEXT: Readonly<Record<(typeof SHOWN_STATES)[number], string>> = {
+  pending: 'waits for others',
+  ready: 'ready',
+  processing: 'at work',
+  completed: 'done',
+  failed: 'failed',
+  orphaned: 'orphaned: what it needs failed',
+  skipped: 'done before',
+  partly: 'partly done',
+}
+
+/** The order in which a legend or a bar has them. */
+export const STATE_ORDER = ['completed', 'skipped', 'processing', 'ready', 'pending', 'failed', 'orphaned'] as const
+
+/** The colours of the style sheet: `--state-<name>`. */
+export function statePalette(): Palette {
+  const style = getComputedStyle(document.documentElement)
+  return Uint32Array.from(SHOWN_STATES, (name) => {
+    const color = style.getPropertyValue(`--state-${name}`).trim()
+    const value = Number.parseInt(color.slice(1), 16)
+    return (0xff000000 | ((value & 255) << 16) | (value & 0xff00) | (value >>> 16)) >>> 0
+  })
+}

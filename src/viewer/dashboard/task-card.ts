@@ -1,0 +1,224 @@
+import { cellAt } from '../../core/board/cell-map.ts'
+import type { DescribedBoardTask, TaskSummary } from '../../core/board/summary.ts'
+import { createBlockGrid } from '../../core/grid/block-grid.ts'
+import { make, setText } from '../shared/elements.ts'
+import { axisNames, BlockMap, type Plane, planesOf } from './blocks/block-map.ts'
+import { SliceStrip } from './blocks/slice-strip.ts'
+import { STATE_ORDER } from './blocks/state-colors.ts'
+import { plural, showDuration, showMs, showNumber, showRate, showShare } from './text.ts'
+
+export interface TaskCardOptions {
+  readonly task: DescribedBoardTask
+  readonly number: number
+  readonly codes: Uint8Array
+  /** Somebody points at a block of it. */
+  onPoint(number: number, index: number | undefined, x: number, y: number): void
+}
+
+/** How often the section follows the work to another slice, at most. */
+const FOLLOW_MS = 1500
+
+/** One task: its bar, its counts, and the map of its blocks. */
+export class TaskCard {
+  readonly element: HTMLElement
+  readonly map: BlockMap
+  readonly #cellOf: (index: number) => number
+  readonly #shape: readonly number[]
+  readonly #bar = make('div', { class: 'bar' })
+  readonly #share = make('span', { class: 'share' })
+  readonly #facts = make('p', { class: 'facts' })
+  readonly #error = make('p', { class: 'error', hidden: true })
+  readonly #strip: SliceStrip | undefined
+  readonly #slider: HTMLInputElement | undefined
+  readonly #place = make('output', {})
+  readonly #follow = make('input', { type: 'checkbox', checked: true })
+  /** Of the axes before the last three, where there are more. */
+  readonly #further: { readonly input: HTMLInputElement; readonly place: HTMLOutputElement }[] = []
+  #axis = 0
+  #followedAt = Number.NEGATIVE_INFINITY
+  /** The slice where the work is, or -1. */
+  #busiest = -1
+
+  constructor({ task, number, codes, onPoint }: TaskCardOptions) {
+    const grid = createBlockGrid(task.map.grid)
+    this.#cellOf = (index) => cellAt(index, createBlockGrid(task.grid).shape, task.map.cell)
+    this.#shape = grid.shape
+    const rank = grid.shape.length
+    const heading = make('h2', {}, task.id)
+    const after = task.after.length === 0 ? '' : `after ${task.after.join(', ')}`
+    this.element = make(
+      'article',
+      { class: 'task', 'aria-label': `Task ${task.id}` },
+      make('header', {}, heading, make('span', { class: 'after', title: after }, after), this.#share),
+      this.#bar,
+      this.#facts,
+      this.#error,
+    )
+    for (const name of STATE_ORDER) this.#bar.append(make('i', { class: name }))
+    const blocks = task.map.cell.some((count) => count > 1) ? `${task.map.cell.join(' × ')} blocks` : ''
+    if (blocks !== '') this.element.append(make('p', { class: 'cells' }, `A square of the map is ${blocks}.`))
+    const map = new BlockMap({
+      shape: grid.shape,
+      blockShape: grid.writeRoi.shape,
+      codes,
+      label: `Blocks of ${task.id}; the arrow keys go from ${blocks === '' ? 'block to block' : 'square to square'}`,
+      onPoint: (index, x, y) => onPoint(number, index, x, y),
+    })
+    this.map = map
+    const planes = planesOf(rank)
+    if (rank >= 3) {
+      this.#strip = new SliceStrip(codes, grid.shape)
+      this.#slider = make('input', { type: 'range', min: 0, step: 1, 'aria-label': 'Slice' })
+      this.#slider.addEventListener('input', () => {
+        this.#follow.checked = false
+        this.#cutAt(Number(this.#slider?.value))
+      })
+      this.element.append(this.#controls(planes, number))
+      if (rank > 3) this.element.append(this.#furtherAxes(rank - 3))
+      this.#setPlane(planes[0] as Plane)
+    }
+    this.element.append(make('div', { class: 'map' }, map.canvas))
+  }
+
+  /** Once it is in the page. */
+  placed(): void {
+    this.map.resize()
+    this.#drawStrip()
+  }
+
+  /** Some blocks have another state, which is drawn with the next update. */
+  changed(begin: number, end: number): void {
+    this.map.changed(begin, end)
+    this.#strip?.changed()
+  }
+
+  recolor(): void {
+    this.map.recolor()
+    this.#drawStrip()
+  }
+
+  /** Shows a block, wherever it is. */
+  pointAt(index: number): void {
+    const cell = this.#cellOf(index)
+    this.#follow.checked = false
+    this.map.pointAt(cell)
+    this.#tellPlace()
+    this.element.scrollIntoView({ block: 'nearest' })
+    this.map.canvas.focus()
+    this.map.pointAt(cell)
+  }
+
+  update(summary: TaskSummary): void {
+    this.#drawStrip()
+    this.map?.update()
+    const { total, completed, skipped, processing, failed, orphaned, pending, ready, rate, meanMs, error } = summary
+    const widths = { ...summary, completed: completed - skipped }
+    for (const [i, name] of STATE_ORDER.entries()) {
+      const part = this.#bar.children[i] as HTMLElement
+      part.style.flexGrow = String(widths[name] / Math.max(1, total))
+    }
+    this.#bar.title = STATE_ORDER.map((name) => `${name} ${showNumber(widths[name])}`).join(', ')
+    setText(this.#share, showShare(completed, total))
+    const left = pending + ready + processing
+    const parts = [
+      `${showNumber(completed)} of ${plural(total, 'block')}`,
+      ...(skipped > 0 ? [`${showNumber(skipped)} done before`] : []),
+      ...(processing > 0 ? [`${showNumber(processing)} at work`] : []),
+      ...(failed > 0 ? [`${showNumber(failed)} failed`] : []),
+      ...(orphaned > 0 ? [`${showNumber(orphaned)} orphaned`] : []),
+      ...(rate > 0 && left > 0 ? [`${showRate(rate)}/s`] : []),
+      ...(meanMs === undefined ? [] : [`${showMs(meanMs)} each`]),
+      ...(rate > 0 && left > 0 && pending === 0 ? [`${showDuration(left / rate)} left`] : []),
+    ]
+    setText(this.#facts, parts.join(' · '))
+    this.#error.hidden = error === undefined
+    setText(this.#error, error ?? '')
+    this.element.dataset.state =
+      failed + orphaned > 0 ? 'failed' : completed === total ? 'done' : processing > 0 ? 'working' : 'waiting'
+  }
+
+  #controls(planes: readonly Plane[], number: number): HTMLElement {
+    const choices = planes.map((plane, i) => {
+      const input = make('input', { type: 'radio', name: `plane-${number}`, checked: i === 0 })
+      input.addEventListener('change', () => this.#setPlane(plane))
+      return make('label', {}, input, make('span', {}, plane.name))
+    })
+    const slider = this.#slider as HTMLInputElement
+    return make(
+      'div',
+      { class: 'cut' },
+      make('fieldset', { class: 'choice' }, make('legend', {}, 'Plane'), ...choices),
+      make('div', { class: 'slider' }, (this.#strip as SliceStrip).canvas, slider),
+      this.#place,
+      make('label', { class: 'follow', title: 'Show the slice where blocks are at work' }, this.#follow, ' follow'),
+    )
+  }
+
+  #furtherAxes(count: number): HTMLElement {
+    const labels = axisNames(this.#shape.length)
+      .slice(0, count)
+      .map((name, axis) => {
+        const max = (this.#shape[axis] as number) - 1
+        const input = make('input', { type: 'range', min: 0, max, step: 1, 'aria-label': `Slice along ${name}` })
+        const place = make('output', {})
+        input.addEventListener('input', () => {
+          this.#follow.checked = false
+          this.#cut((at, each) => (each === axis ? Number(input.value) : at))
+        })
+        this.#further.push({ input, place })
+        return make('label', { class: 'axis' }, input, place)
+      })
+    return make('div', { class: 'cut further' }, ...labels)
+  }
+
+  #setPlane(plane: Plane): void {
+    const { map } = this
+    const rank = this.#shape.length
+    this.#axis = [rank - 3, rank - 2, rank - 1].find((axis) => axis !== plane.down && axis !== plane.across) as number
+    map.cut(plane, map.at)
+    if (this.#slider !== undefined) this.#slider.max = String((this.#shape[this.#axis] as number) - 1)
+    if (this.#strip !== undefined) this.#strip.axis = this.#axis
+    this.#tellPlace()
+    this.#drawStrip()
+  }
+
+  #cutAt(slice: number): void {
+    this.#cut((at, axis) => (axis === this.#axis ? slice : at))
+  }
+
+  #cut(place: (at: number, axis: number) => number): void {
+    const { map } = this
+    map.cut(map.plane, map.at.map(place))
+    this.#tellPlace()
+  }
+
+  #tellPlace(): void {
+    const slice = this.map.at[this.#axis] ?? 0
+    if (this.#slider !== undefined) this.#slider.value = String(slice)
+    const names = axisNames(this.#shape.length)
+    setText(this.#place, `${names[this.#axis]} ${slice + 1} / ${this.#shape[this.#axis]}`)
+    for (const [axis, { input, place }] of this.#further.entries()) {
+      const at = this.map.at[axis] ?? 0
+      input.value = String(at)
+      setText(place, `${names[axis]} ${at + 1} / ${this.#shape[axis]}`)
+    }
+  }
+
+  #drawStrip(): void {
+    this.#busiest = this.#strip?.draw() ?? -1
+    this.#followWork()
+  }
+
+  #followWork(): void {
+    const busiest = this.#busiest
+    const now = performance.now()
+    if (!this.#follow.checked || busiest < 0 || now - this.#followedAt < FOLLOW_MS) return
+    this.#followedAt = now
+    const work = this.#further.length === 0 ? undefined : this.#strip?.workIn(busiest)
+    const at = work === undefined ? [] : this.map.coordinates(work)
+    // The section through the work: along the axis of the slider, and those that it has none for.
+    const wanted = (now: number, axis: number) =>
+      axis === this.#axis ? busiest : axis < this.#further.length ? (at[axis] ?? now) : now
+    if (this.map.at.some((now, axis) => wanted(now, axis) !== now)) this.#cut(wanted)
+  }
+}

@@ -1,0 +1,294 @@
+import 'neuroglancer'
+import { setupDefaultViewer } from 'neuroglancer/unstable/ui/default_viewer_setup.js'
+import type { Viewer } from 'neuroglancer/unstable/viewer.js'
+import { fillStateChunk } from '../../../core/board/state-chunk.ts'
+import type { DashboardView, DescribedBoardTask, OutputLayer } from '../../../core/board/summary.ts'
+import { type BlockGrid, createBlockGrid } from '../../../core/grid/block-grid.ts'
+import { keepTabs } from '../../shared/keep-tabs.ts'
+import { type Area, fitScales, neuroglancerState } from '../../shared/neuroglancer-state.ts'
+import type { Theme } from '../../shared/theme.ts'
+import { drawAtMost, PACE, WITH_CARD } from '../pace.ts'
+import { CHANGED_CHUNKS_RPC, fewBoxes, type VoxelBox } from './changed-chunks.ts'
+import { statesShader } from './states-shader.ts'
+
+/** A browser's own are six at a time; what is no longer wanted need not be waited for. */
+const DOWNLOADS = 6
+const NARROW = 560
+const MAX_PANELS = 3
+
+/** What Neuroglancer keeps of a volume, as far as it is used here. */
+interface VolumeSource {
+  readonly rpcId: number
+  readonly parameters?: { readonly url?: string }
+  readonly chunks?: ReadonlyMap<string, StateChunk>
+}
+
+interface StateChunk {
+  readonly chunkGridPosition: Float32Array
+  readonly data: Uint8Array | null
+  readonly state: number
+  freeGPUMemory(gl: WebGL2RenderingContext): void
+  copyToGPU(gl: WebGL2RenderingContext): void
+}
+
+const GPU_MEMORY = 0
+
+interface Output extends OutputLayer {
+  readonly grid: BlockGrid
+  /** Blocks that were written since chunks were last renewed. */
+  readonly written: Set<number>
+}
+
+/** The volumes of a run in Neuroglancer: what is written appears, and the states of the blocks lie over it. */
+export class VolumePanel {
+  readonly #viewer: Viewer
+  readonly #container: HTMLElement
+  readonly #codes: readonly Uint8Array[]
+  readonly #outputs = new Map<number, Output>()
+  readonly #base: string
+  #view: DashboardView
+  #ranges = ''
+  #isFollowing = true
+  #isOn = true
+  #followedAt = Number.NEGATIVE_INFINITY
+  #hasOverlay = true
+  #theme: Theme
+
+  constructor(
+    container: HTMLElement,
+    view: DashboardView,
+    tasks: readonly DescribedBoardTask[],
+    codes: readonly Uint8Array[],
+    theme: Theme,
+  ) {
+    this.#container = container
+    this.#view = view
+    this.#codes = codes
+    this.#base = new URL('.', location.href).href
+    this.#viewer = setupDefaultViewer({
+      target: container,
+      showLayerDialog: false,
+      resetStateWhenEmpty: false,
+      showToolPaletteButton: false,
+      showLayerListPanelButton: false,
+    } as Parameters<typeof setupDefaultViewer>[0])
+    keepTabs(container)
+    this.#addOutputs(tasks)
+    this.#theme = theme
+    this.#restore()
+    const { display } = this.#viewer
+    drawAtMost(display as Parameters<typeof drawAtMost>[0], () => (this.#isOn ? PACE : WITH_CARD).draw)
+    setInterval(() => this.renew(), PACE.renew)
+  }
+
+  get viewer(): Viewer {
+    return this.#viewer
+  }
+
+  /** Blocks of a task are done. */
+  written(task: number, begin: number, end: number): void {
+    const output = this.#outputs.get(task)
+    if (output === undefined) return
+    for (let index = begin; index < end; index++) output.written.add(index)
+  }
+
+  /** Layers have come, or are seen with another contrast. */
+  update(view: DashboardView, tasks: readonly DescribedBoardTask[]): void {
+    const isSame = JSON.stringify(layerKinds(view)) === JSON.stringify(layerKinds(this.#view))
+    this.#view = view
+    this.#addOutputs(tasks)
+    if (!isSame) this.#restore()
+    else this.#setRanges()
+  }
+
+  setOverlay(hasOverlay: boolean): void {
+    this.#hasOverlay = hasOverlay
+    for (const { name } of this.#view.states) this.#viewer.layerManager.getLayerByName(name)?.setVisible(hasOverlay)
+  }
+
+  /** Whether the run is on; what it wrote last is fetched at once: bellis may be gone soon. */
+  setOn(isOn: boolean): void {
+    this.#isOn = isOn
+    if (!isOn) this.renew()
+  }
+
+  setFollowing(isFollowing: boolean): void {
+    this.#isFollowing = isFollowing
+  }
+
+  setTheme(theme: Theme): void {
+    this.#theme = theme
+    const color = theme === 'light' ? '#e8ebee' : '#14171b'
+    this.#viewer.crossSectionBackgroundColor.restoreState(color)
+    this.#viewer.perspectiveViewBackgroundColor.restoreState(color)
+  }
+
+  #addOutputs(tasks: readonly DescribedBoardTask[]): void {
+    for (const output of this.#view.outputs) {
+      const task = tasks[output.task]
+      if (task === undefined || this.#outputs.has(output.task)) continue
+      this.#outputs.set(output.task, { ...output, grid: createBlockGrid(task.map.grid), written: new Set() })
+    }
+  }
+
+  #restore(): void {
+    const view = this.#view
+    const area = this.#container.getBoundingClientRect()
+    const panels = panelsOf(view)
+    const narrow = area.width < NARROW
+    // Fitted as if the panels were all there is.
+    const part = { ...view, layers: panels.map((layer) => view.layers[layer] as DashboardView['layers'][number]) }
+    const side = narrow ? area.height / panels.length : area.height
+    const room: Area = { width: narrow ? area.width : area.width / panels.length, height: side }
+    const state = neuroglancerState(view, this.#base, area)
+    const scales = fitScales(part, { layout: 'xy', sideBySide: false }, room)
+    const statesOf = (layer: number) =>
+      view.states.filter(({ task }) => this.#outputs.get(task)?.layer === layer).map(({ name }) => name)
+    const labels = view.layers
+      .filter(({ kind }, layer) => kind === 'segmentation' && view.outputs.some((output) => output.layer === layer))
+      .map(({ name }) => name)
+    const children = panels.map((layer) => ({
+      type: 'viewer',
+      layers: [...new Set([(view.layers[layer] as { name: string }).name, ...labels, ...statesOf(layer)])],
+      layout: 'xy',
+    }))
+    this.#viewer.state.reset()
+    this.#viewer.state.restoreState({
+      ...state,
+      ...scales,
+      showAxisLines: false,
+      showDefaultAnnotations: false,
+      // Sections beside the one that is seen would be fetched again and again while they are written.
+      prefetch: false,
+      concurrentDownloads: DOWNLOADS,
+      layers: [...(state.layers as object[]), ...view.states.map((states) => this.#statesLayer(states))],
+      layout: children.length === 1 ? children[0] : { type: narrow ? 'column' : 'row', children },
+    })
+    this.setTheme(this.#theme)
+    this.#ranges = JSON.stringify(view.layers.map(({ range }) => range))
+  }
+
+  #statesLayer({ name, source }: DashboardView['states'][number]): object {
+    return {
+      type: 'image',
+      source: `${new URL(source, this.#base).href}|zarr2:`,
+      tab: 'rendering',
+      name,
+      opacity: 1,
+      blend: 'default',
+      shader: statesShader(),
+      visible: this.#hasOverlay,
+    }
+  }
+
+  /** The contrast of images, unless somebody has set another one. */
+  #setRanges(): void {
+    const ranges = JSON.stringify(this.#view.layers.map(({ range }) => range))
+    if (ranges === this.#ranges) return
+    const before = JSON.parse(this.#ranges) as (readonly [number, number] | null)[]
+    this.#ranges = ranges
+    for (const [i, { name, range }] of this.#view.layers.entries()) {
+      const layer = this.#viewer.layerManager.getLayerByName(name)?.layer as
+        | { toJSON(): Record<string, unknown>; restoreState(state: unknown): void }
+        | undefined
+      if (layer === undefined || range === undefined) continue
+      const controls = layer.toJSON().shaderControls as { normalized?: { range?: unknown } } | undefined
+      if (JSON.stringify(controls?.normalized?.range) !== JSON.stringify(before[i] ?? undefined)) continue
+      const target = (layer as unknown as { shaderControlState?: { restoreState(state: unknown): void } })
+        .shaderControlState
+      target?.restoreState({ normalized: { range } })
+    }
+  }
+
+  /** Fetches what was written since the last time, and draws the states. */
+  renew(): void {
+    if (document.hidden) return
+    for (const output of this.#outputs.values()) {
+      if (output.written.size === 0) continue
+      const indices = [...output.written]
+      output.written.clear()
+      const boxes = fewBoxes(indices.map((index) => boxOf(output, index)))
+      for (const { rpcId } of this.#sources(`/data/${output.layer}/${output.level}/`)) {
+        this.#viewer.chunkManager.rpc?.invoke(CHANGED_CHUNKS_RPC, { id: rpcId, boxes })
+      }
+      this.#follow(output, indices.at(-1) as number)
+    }
+    this.#drawStates()
+  }
+
+  /** Goes to the section where the work is: that of the first task that still writes. */
+  #follow(output: Output, index: number): void {
+    const now = performance.now()
+    const first = [...this.#outputs.values()].find(({ task }) => (this.#codes[task] ?? []).some((code) => code <= 2))
+    if (!this.#isFollowing || first !== output || now - this.#followedAt < PACE.follow || output.offset.length < 3)
+      return
+    this.#followedAt = now
+    const { lower, upper } = boxOf(output, index)
+    const { position, coordinateSpace } = this.#viewer
+    const space = coordinateSpace.value.names.map((name, i) => ({ name, i })).filter((_, i) => i < 3)
+    const slowest = space[2]
+    if (slowest === undefined) return
+    const [low, high] = [lower[2] as number, upper[2] as number]
+    // Boxes are in the array's own voxels; the view's begin where the world does.
+    const axis = this.#view.axes.find(({ name }) => name === slowest.name)
+    const begin = axis === undefined ? 0 : Math.round(axis.lower)
+    const middle = begin + Math.floor((low + high) / 2) + 0.5
+    if (position.value[slowest.i] === middle) return
+    const value = Float32Array.from(position.value)
+    value[slowest.i] = middle
+    position.value = value
+  }
+
+  /** The states that the page has, put where Neuroglancer has those that it fetched once. */
+  #drawStates(): void {
+    let isChanged = false
+    for (const { task, source, chunkShape } of this.#view.states) {
+      const grid = this.#outputs.get(task)?.grid
+      const codes = this.#codes[task]
+      if (grid === undefined || codes === undefined) continue
+      for (const { chunks } of this.#sources(`/${source}`)) {
+        for (const chunk of chunks?.values() ?? []) {
+          const at = [...chunk.chunkGridPosition].reverse()
+          if (chunk.data === null || !fillStateChunk(chunk.data, at, codes, grid.shape, chunkShape)) continue
+          isChanged = true
+          if (chunk.state !== GPU_MEMORY) continue
+          const { gl } = this.#viewer.display
+          chunk.freeGPUMemory(gl)
+          chunk.copyToGPU(gl)
+        }
+      }
+    }
+    if (isChanged) this.#viewer.display.scheduleRedraw()
+  }
+
+  /** The sources whose address has a part. */
+  #sources(part: string): VolumeSource[] {
+    const { objects } = this.#viewer.chunkManager.rpc as unknown as { objects: Map<number, VolumeSource> }
+    return [...objects.values()].filter(({ parameters }) => {
+      const url = parameters?.url
+      return typeof url === 'string' && url.includes(part)
+    })
+  }
+}
+
+/** The images beside each other: what is written, and what it is made of, where there is room. */
+function panelsOf({ layers, outputs }: DashboardView): number[] {
+  const images = (from: readonly number[]) => from.filter((layer) => layers[layer]?.kind === 'image')
+  const written = images([...new Set(outputs.map(({ layer }) => layer))])
+  const read = images([...layers.keys()].filter((layer) => !outputs.some((output) => output.layer === layer)))
+  const all = written.length >= 2 ? written : [...read, ...written]
+  return all.length === 0 ? [0] : all.slice(-MAX_PANELS)
+}
+
+const layerKinds = ({ layers, states }: DashboardView) => [
+  layers.map(({ name, kind }) => [name, kind]),
+  states.map(({ name }) => name),
+]
+
+/** What a block writes, in voxels of the array, fastest axis first. */
+function boxOf({ grid, offset, voxelSize }: Output, index: number): VoxelBox {
+  const { writeRoi } = grid.block(index)
+  const lower = writeRoi.offset.map((at, axis) => Math.floor((at - (offset[axis] ?? 0)) / (voxelSize[axis] ?? 1)))
+  const upper = lower.map((at, axis) => at + Math.ceil((writeRoi.shape[axis] as number) / (voxelSize[axis] ?? 1)))
+  return { lower: lower.reverse(), upper: upper.reverse() }
+}

@@ -1,0 +1,72 @@
+import type { DashboardView } from '../../../core/board/summary.ts'
+import { element } from '../../shared/elements.ts'
+import type { Theme } from '../../shared/theme.ts'
+import { HAS_WEBGL } from '../pace.ts'
+import type { RunModel } from '../run-model.ts'
+import type { VolumePanel } from './volume-panel.ts'
+
+/** The part of the page with the volumes, once there are some: Neuroglancer is not loaded before. */
+export class Volumes {
+  readonly #model: RunModel
+  #panel: VolumePanel | undefined
+  #version = -1
+  #isOn = true
+  #wanted = -1
+  #isLoading = false
+
+  constructor(model: RunModel) {
+    this.#model = model
+    const overlay = element<HTMLInputElement>('overlay')
+    const follow = element<HTMLInputElement>('follow')
+    overlay.addEventListener('change', () => this.#panel?.setOverlay(overlay.checked))
+    follow.addEventListener('change', () => this.#panel?.setFollowing(follow.checked))
+  }
+
+  written(task: number, begin: number, end: number): void {
+    this.#panel?.written(task, begin, end)
+  }
+
+  /** Whether the run is on. */
+  setOn(isOn: boolean): void {
+    this.#isOn = isOn
+    this.#panel?.setOn(isOn)
+  }
+
+  recolor(): void {
+    this.#panel?.setTheme(theme())
+  }
+
+  /** @param version another one than before where there is more to see */
+  async update(version: number): Promise<void> {
+    this.#wanted = version
+    if (this.#isLoading) return
+    this.#isLoading = true
+    try {
+      // There may be more to see by the time that it is there.
+      while (this.#version !== this.#wanted) {
+        this.#version = this.#wanted
+        const response = await fetch('view.json', { cache: 'no-store' })
+        const view = response.ok ? ((await response.json()) as DashboardView | null) : null
+        if (view !== null) await this.#show(view)
+      }
+    } catch {
+      // The page says already that bellis does not answer; the next summary asks again.
+      this.#version = -1
+    } finally {
+      this.#isLoading = false
+    }
+  }
+
+  async #show(view: DashboardView): Promise<void> {
+    const { description, codes } = this.#model
+    if (this.#panel !== undefined) return this.#panel.update(view, description.tasks)
+    if (!HAS_WEBGL) return
+    const { VolumePanel } = await import('./volume-panel.ts')
+    element('volume').hidden = false
+    this.#panel = new VolumePanel(element('neuroglancer-container'), view, description.tasks, codes, theme())
+    this.#panel.setOn(this.#isOn)
+    element('volume').dataset.ready = 'true'
+  }
+}
+
+const theme = (): Theme => (document.documentElement.dataset.theme === 'light' ? 'light' : 'dark')

@@ -1,0 +1,147 @@
+import { LAYOUTS, type Layout, type View, type ViewAxis, type ViewLayer } from '../../core/view/view.ts'
+
+/** The size of what Neuroglancer draws into, CSS pixels. */
+export interface Area {
+  readonly width: number
+  readonly height: number
+}
+
+// Neuroglancer's bar of layers and position, and the borders between panels.
+const BARS = 64
+const MARGIN = 1.06
+/** What is nearer is drawn larger. */
+const MARGIN_3D = 1.1
+
+/** The axes that are seen, as Neuroglancer takes them: x, y, z, fastest first. */
+const seenAxes = ({ axes }: View): ViewAxis[] => {
+  const space = axes.filter((axis) => axis.unit === 'm' || axis.unit === '').slice(-3)
+  const seen = space.length >= 2 ? space : axes.slice(-3)
+  return [...seen].reverse()
+}
+
+const PLANES: Readonly<Record<Layout, readonly (readonly [number, number])[]>> = {
+  xy: [[0, 1]],
+  xz: [[0, 2]],
+  yz: [[2, 1]],
+  '4panel': [[0, 1], [0, 2], [2, 1]],
+  '3d': [[0, 1], [0, 2], [2, 1]],
+} // biome-ignore format: a table
+
+/** How the panels are set out. */
+export interface Arrangement {
+  readonly layout: Layout
+  /** Each image has panels of its own, moved together, with all labels over it. */
+  readonly sideBySide: boolean
+}
+
+const NARROW = 700
+
+const imagesOf = ({ layers }: View): ViewLayer[] => layers.filter((layer) => layer.kind === 'image')
+
+/** What is best at first: several images beside each other, and one section where there is no room for four panels or no third axis. */
+export function firstArrangement(view: View, { width }: Area): Arrangement {
+  const sideBySide = imagesOf(view).length > 1
+  const isOne = sideBySide || width < NARROW || seenAxes(view).length < 3
+  return { layout: view.layout === '4panel' && isOne ? 'xy' : view.layout, sideBySide }
+}
+
+/** The arrangement that Neuroglancer has; the layout is undefined for one that the page has no button for. */
+export function arrangementOf(state: unknown): { readonly layout: Layout | undefined; readonly sideBySide: boolean } {
+  const { type = state, children, layout: own = type } = (state ?? {}) as Record<string, unknown>
+  if (Array.isArray(children)) return { layout: arrangementOf(children[0]).layout, sideBySide: true }
+  const name = type === 'viewer' ? arrangementOf(own).layout : type
+  return { layout: LAYOUTS.find((layout) => layout === name || `${layout}-alt` === name), sideBySide: false }
+}
+
+/**
+ * How many voxels (of the finest axis) fall on a pixel so that all of the first dataset is seen, and across the 3-D view; no
+ * more than what a screenful of its coarsest level has.
+ */
+export function fitScales(view: View, { layout, sideBySide }: Arrangement, area: Area) {
+  const count = sideBySide ? imagesOf(view).length : 1
+  const width = isColumn(area) ? area.width : area.width / count
+  const height = isColumn(area) ? area.height / count : area.height
+  const axes = seenAxes(view)
+  const finest = Math.min(...axes.map((axis) => axis.scale))
+  const lengths = axes.map(({ lower, upper, scale }) => (oddLength(lower, upper) * scale) / finest)
+  const parts = layout === '4panel' ? 2 : 1
+  const inner = Math.max(1, height - BARS)
+  const perPixel = PLANES[layout].flatMap(([across, down]) => {
+    const [w, h] = [lengths[across], lengths[down]]
+    return w === undefined || h === undefined ? [] : [(w * parts) / width, (h * parts) / inner]
+  })
+  const whole = MARGIN * Math.max(...perPixel)
+  return {
+    crossSectionScale: Math.min(whole, 4 * view.coarsest),
+    projectionScale: (MARGIN_3D * Math.hypot(...lengths)) / Math.min(1, width / inner),
+  }
+}
+
+/** What is seen of an axis from the middle of its middle voxel, the same to both sides. */
+const oddLength = (lower: number, upper: number): number => 2 * Math.floor(Math.round(upper - lower) / 2) + 1
+
+const isColumn = ({ width }: Area): boolean => width < NARROW
+
+// Quaternions that turn the xy section.
+const HALF = Math.SQRT1_2
+const SECTIONS = { xy: [0, 0, 0, 1], xz: [HALF, 0, 0, HALF], yz: [0, HALF, 0, HALF] }
+/** From the front, a little from the right and from above. */
+export const OBLIQUE = [0.18, 0.3, 0.06, 0.93]
+
+/** An arrangement as Neuroglancer takes it. */
+export function layoutState(view: View, { layout, sideBySide }: Arrangement, area: Area): unknown {
+  const one = singleLayout(view, layout)
+  if (!sideBySide) return one
+  const labels = view.layers.filter((layer) => layer.kind === 'segmentation').map((layer) => layer.name)
+  const children = imagesOf(view).map(({ name }) => ({ type: 'viewer', layers: [name, ...labels], layout: one }))
+  return { type: isColumn(area) ? 'column' : 'row', children }
+}
+
+/** In 3-D alone it would draw no sections by itself. */
+function singleLayout(view: View, layout: Layout): unknown {
+  if (layout !== '3d') return layout
+  const pixels = 1000
+  const whole = fitScales(view, { layout: 'xy', sideBySide: false }, { width: pixels, height: pixels }).projectionScale
+  const value = Math.min(whole / pixels, 4 * view.coarsest)
+  const section = (orientation: readonly number[]) => ({
+    width: pixels,
+    height: pixels,
+    scale: { link: 'unlinked', value },
+    orientation: { link: 'unlinked', value: orientation },
+  })
+  const crossSections = Object.entries(SECTIONS).map(([name, orientation]) => [name, section(orientation)])
+  return { type: '3d', crossSections: Object.fromEntries(crossSections) }
+}
+
+/** Neuroglancer's state for a view. @param base the address of the page, ending in a slash */
+export function neuroglancerState(view: View, base: string, area: Area): Record<string, unknown> {
+  const seen = seenAxes(view)
+  const order = [...seen, ...view.axes.filter((axis) => !seen.includes(axis)).reverse()]
+  const arrangement = firstArrangement(view, area)
+  // Labels over images, whatever their order was.
+  const layers = [...imagesOf(view), ...view.layers.filter((layer) => layer.kind === 'segmentation')]
+  return {
+    title: `${view.layers.map((layer) => layer.name).join(', ')} · Bellis`,
+    dimensions: Object.fromEntries(order.map(({ name, scale, unit }) => [name, [scale, unit]])),
+    position: order.map((axis) => view.position[view.axes.indexOf(axis)]),
+    ...fitScales(view, arrangement, area),
+    layers: layers.map((layer) => layerState(layer, base)),
+    selectedLayer: { layer: layers[0]?.name, visible: false },
+    projectionOrientation: OBLIQUE,
+    hideCrossSectionBackground3D: true,
+    layout: layoutState(view, arrangement, area),
+  }
+}
+
+const layerState = (layer: ViewLayer, base: string): Record<string, unknown> => ({
+  type: layer.kind,
+  source: `${new URL(layer.source, base).href}|zarr${layer.zarrFormat}:`,
+  tab: layer.kind === 'image' ? 'rendering' : 'segments',
+  name: layer.name,
+  // The topmost image hides those below: hidden and shown by its number key, it is compared with them.
+  ...(layer.range === undefined ? {} : { opacity: 1, shaderControls: { normalized: { range: layer.range } } }),
+})
+
+/** An address with a state in it that was kept from an earlier start of the server, made to fit this one. */
+export const withCurrentSources = (hash: string, base: string): string =>
+  hash.replace(/https?:\/\/[^/"%]+\/[\w-]{20,}\/data\//g, `${base}data/`)

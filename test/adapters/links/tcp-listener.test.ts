@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connectTo } from '../../../src/adapters/links/connect.ts'
+import { parseContext, showContext } from '../../../src/adapters/links/context.ts'
+import { listenTcp, type TcpListener } from '../../../src/adapters/links/tcp-listener.ts'
+import { MAX_HELLO_BYTES, MAX_LINE_BYTES } from '../../../src/core/protocol/messages.ts'
+import { helloTo, tcpPair, testTls } from '../../support/links.ts'
+
+/** How long a connection may take to be closed by the listener before a test has failed. */
+const CLOSE_MS = 10_000
+
+/** Sends bytes as they are, and gives what comes back until the end. @throws when the listener does not end it */
+async function converse(listener: TcpListener, ...pieces: readonly (string | Buffer)[]): Promise<string> {
+  const socket = connect(listener.port, '127.0.0.1')
+  const answer = readAll(socket)
+  for (const piece of pieces) {
+    if (socket.destroyed) break
+    if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {})
+  }
+  return await answer
+}
+
+function readAll(socket: Socket): Promise<string> {
+  let text = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (piece) => {
+    text += piece
+  })
+  socket.on('error', () => {})
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Error(`the connection was not closed within ${CLOSE_MS / 1000} s; it was told: ${text}`))
+      socket.destroy()
+    }, CLOSE_MS)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve(text)
+    })
+  })
+}
+
+/** @throws when it takes longer than a connection may take to be closed */
+async function inTime<T>(promise: Promise<T>): Promise<T> {
+  const limit = new AbortController()
+  const late = delay(CLOSE_MS, undefined, { signal: limit.signal, ref: true }).then(() => {
+    throw new Error(`waited ${CLOSE_MS / 1000} s in vain`)
+  })
+  late.catch(() => {})
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    limit.abort()
+  }
+}
+
+const line = (value: unknown) => `${JSON.stringify(value)}\n`
+
+function refusalOf(text: string): { code: string; message: string } {
+  const message = JSON.parse(text.trim().split('\n').at(-1) ?? '')
+  assert.equal(message.type, 'refused', text)
+  return message
+}
+
+/** Tells whoever is let in so, and closes: no refusal, then. */
+function letNoOneIn(listener: TcpListener): void {
+  listener.onArrival((channel) => {
+    channel.send({ type: 'drain' })
+    channel.close()
+  })
+}
+
+describe('the listener', () => {
+  it('lets in who shows the token, with its hello', async () => {
+    await using listener = await listenTcp()
+    const arrived = new Promise((resolve) => listener.onArrival((_channel, hello) => resolve(hello)))
+    const hello = helloTo(listener, { worker: 'w3', session: 's', leases: [1, 2], rois: true })
+    const socket = connect(listener.port, '127.0.0.1')
+    // In pieces, as it may come.
+    for (const byte of line(hello)) socket.write(byte)
+    assert.deepEqual(await arrived, hello)
+    socket.destroy()
+  })
+
+  it('sends away who shows a wrong token, or none, and says so', async () => {
+    await using listener = await listenTcp()
+    letNoOneIn(listener)
+    const { token: _, ...without } = helloTo(listener)
+    for (const hello of [
+      without,
+      helloTo(listener, { token: '' }),
+      helloTo(listener, { token: `${listener.token}0` }),
+    ]) {
+      const { code, message } = refusalOf(await converse(listener, line(hello)))
+      assert.equal(code, 'UNAUTHORIZED')
+      assert.ok(!message.includes(listener.token))
+    }
+  })
+
+  it('sends away who speaks another version, naming both', async () => {
+    await using listener = await listenTcp()
+    letNoOneIn(listener)
+    const { code, message } = refusalOf(await converse(listener, line(helloTo(listener, { protocol: 99 }))))
+    assert.equal(code, 'PROTOCOL_ERROR')
+    assert.match(message, /version 99 .* this run version 1/)
+  })
+
+  it('sends away who begins with anything else, and goes on listening', async () => {
+    await using listener = await listenTcp()
+    for (const garbage of [
+      '\n',
+      'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+      '\u0000\u0001\u0002\n',
+      Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x0a]),
+      line({ type: 'goodbye' }),
+      line([]),
+      line(null),
+      line({ ...helloTo(listener), leases: ['a'] }),
+      `${'['.repeat(60_000)}\n`,
+    ]) {
+      assert.equal(refusalOf(await converse(listener, garbage)).code, 'PROTOCOL_ERROR')
+    }
+    const arrived = new Promise<void>((resolve) => listener.onArrival(() => resolve()))
+    const socket = connect(listener.port, '127.0.0.1', () => socket.write(line(helloTo(listener))))
+    await arrived
+    socket.destroy()
+  })
+
+  it('reads no more than the limit of a line before the token, then closes', async () => {
+    await using listener = await listenTcp()
+    letNoOneIn(listener)
+    // It would be a gigabyte: the sender is cut off before it has sent a fraction of that.
+    const chunk = Buffer.alloc(1 << 20, 'x')
+    const most = 128 << 20
+    let sent = 0
+    const socket = connect(listener.port, '127.0.0.1')
+    const answer = readAll(socket)
+    while (!socket.destroyed && sent < most) {
+      sent += chunk.length
+      if (!socket.write(chunk)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {})
+    }
+    socket.destroy()
+    await answer
+    assert.ok(sent < most, `${sent} bytes were taken`)
+    assert.match(
+      refusalOf(await converse(listener, 'x'.repeat(MAX_HELLO_BYTES + 1))).message,
+      /at most 65536 are taken/,
+    )
+  })
+
+  it('reads longer lines after it, up to their limit', async () => {
+    const { listener, worker, server } = await tcpPair()
+    await using _ = listener
+    let longest = 0
+    server.onMessage((message) => {
+      longest = (message as { pad: string }).pad.length
+    })
+    const refused = new Promise<unknown>((resolve) => worker.onMessage(resolve))
+    const long = (bytes: number) => ({ type: 'goodbye', pad: 'x'.repeat(bytes) }) as { type: 'goodbye' }
+    worker.send(long(MAX_LINE_BYTES - 1000))
+    worker.send(long(MAX_LINE_BYTES))
+    assert.equal(((await inTime(refused)) as { code: string }).code, 'PROTOCOL_ERROR')
+    await inTime(server.closed)
+    assert.equal(longest, MAX_LINE_BYTES - 1000)
+  })
+
+  it('closes who says nothing in time, and who says half of something', async () => {
+    await using listener = await listenTcp({ helloMs: 50 })
+    letNoOneIn(listener)
+    for (const piece of ['', '{"type":"hel']) {
+      assert.match(refusalOf(await converse(listener, piece)).message, /No hello came within 0\.05 s/)
+    }
+  })
+
+  it('limits how many may be there without a hello; who is in does not count', async () => {
+    await using listener = await listenTcp({ maxWaiting: 3 })
+    let arrived = 0
+    listener.onArrival(() => arrived++)
+    const silent = Array.from({ length: 3 }, () => connect(listener.port, '127.0.0.1'))
+    await Promise.all(silent.map((socket) => once(socket, 'connect')))
+    assert.equal(refusalOf(await converse(listener, '')).code, 'TOO_MANY_CONNECTIONS')
+    for (const socket of silent) {
+      socket.write(line(helloTo(listener)))
+      socket.resume()
+    }
+    const socket = connect(listener.port, '127.0.0.1')
+    while (arrived < 3) await new Promise(setImmediate)
+    socket.write(line(helloTo(listener)))
+    while (arrived < 4) await new Promise(setImmediate)
+    for (const each of [...silent, socket]) each.destroy()
+  })
+
+  it('lets five hundred in at once', async () => {
+    await using listener = await listenTcp()
+    let arrived = 0
+    listener.onArrival((channel) => {
+      arrived++
+      channel.send({ type: 'drain' })
+    })
+    const { port, token } = listener
+    const links = await Promise.all(
+      Array.from({ length: 500 }, async () => {
+        const channel = await connectTo({ host: '127.0.0.1', port, token })
+        const answer = new Promise<unknown>((resolve) => channel.onMessage(resolve))
+        channel.send(helloTo(listener))
+        await answer
+        return channel
+      }),
+    )
+    assert.equal(arrived, 500)
+    for (const link of links) link.close()
+    await Promise.all(links.map((link) => link.closed))
+  })
+
+  it('refuses an address that is taken, and a certificate that is none', async () => {
+    await using listener = await listenTcp()
+    await assert.rejects(listenTcp({ port: listener.port }), {
+      code: 'INVALID_CONFIG',
+      message: /listen at 127\.0\.0\.1/,
+    })
+    await assert.rejects(listenTcp({ tls: { cert: 'no', key: 'no' } }), { code: 'INVALID_CONFIG', message: /PEM/ })
+  })
+})
+
+describe('a link by TLS', () => {
+  it('is only made to the coordinator with the certificate of the context; no other is sent anything', async () => {
+    await using listener = await listenTcp({ tls: testTls })
+    letNoOneIn(listener)
+    const { port, token, fingerprint } = listener
+    assert.match(fingerprint ?? '', /^[0-9a-f]{64}$/)
+    const other = 'ab'.repeat(32)
+    await assert.rejects(connectTo({ host: '127.0.0.1', port, token, fingerprint: other }), { code: 'UNAUTHORIZED' })
+  })
+
+  it('closes who does not speak TLS', async () => {
+    await using listener = await listenTcp({ tls: testTls })
+    letNoOneIn(listener)
+    const answer = await converse(listener, line(helloTo(listener)))
+    assert.ok(!answer.includes('welcome'))
+  })
+})
+
+describe('the context', () => {
+  it('is one line that comes through as it is', () => {
+    for (const context of [
+      { host: '127.0.0.1', port: 4000, token: 'ab'.repeat(16) },
+      { host: 'node17.cluster', port: 65_535, token: '01'.repeat(16), fingerprint: 'cd'.repeat(32) },
+      { host: 'fe80::1', port: 1, token: '00'.repeat(16) },
+    ]) {
+      assert.deepEqual(parseContext(`${showContext(context)}\n`), context)
+    }
+  })
+
+  it('that is no context is refused without being shown', () => {
+    const token = 'ab'.repeat(16)
+    for (const text of ['', 'hello', `http://${token}@host:1`, `bellis://${token}@host`, `bellis://short@host:1`]) {
+      assert.throws(
+        () => parseContext(text),
+        (error: Error) => !error.message.includes(token) && /bellis:\/\/TOKEN@HOST:PORT/.test(error.message),
+      )
+    }
+  })
+})

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import type { BatchQueue, BatchQueueOptions } from '../../src/adapters/batch/batch-queue.ts'
+import type { JobState } from '../../src/ports/job-queue.ts'
+import type { Cluster, Skippable } from '../support/cluster.ts'
+import { temporaryFolder } from '../support/command-line.ts'
+import { untilAsync } from '../support/drive.ts'
+import { until } from '../support/processes.ts'
+
+export interface BatchSystem {
+  readonly name: string
+  readonly open: (options: BatchQueueOptions) => BatchQueue
+  readonly clusterOrSkip: (t: Skippable) => Promise<Cluster | undefined>
+  /** Options with which a job waits, and ones that are refused with words that fit. */
+  readonly waiting: string
+  readonly refused: readonly [options: string, words: RegExp]
+  /** A job id of the right form that there never was. */
+  readonly unknownId: string
+}
+
+/** Says its name and its folder, and ignores what asks it to end. */
+const COMMAND = [
+  '/bin/sh',
+  '-c',
+  'trap "" TERM INT USR1 USR2; echo "$BELLIS_WORKER at $PWD"; while :; do sleep 1; done',
+]
+const environment = { ...process.env }
+let lastName = 0
+
+/** What every batch system does behind the port, on a real one. */
+export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused, unknownId }: BatchSystem): void {
+  const queueIn = (folder: string, more: Partial<BatchQueueOptions> = {}) =>
+    open({ folder, jobName: `bellis-contract-${++lastName}`, command: COMMAND, workFolder: folder, ...more })
+  const use = ({ env }: Cluster) => Object.assign(process.env, env)
+
+  afterEach(() => {
+    for (const key of Object.keys(process.env)) if (!(key in environment)) delete process.env[key]
+    Object.assign(process.env, environment)
+  })
+
+  describe(`the queue of ${name}`, () => {
+    it('runs a job per worker with its own name, in a folder of any name, and ends each at once', async (t) => {
+      const cluster = await clusterOrSkip(t)
+      if (cluster === undefined) return
+      use(cluster)
+      using temporary = temporaryFolder()
+      const folder = join(temporary.path, 'it\'s "100 %"; $HOME')
+      mkdirSync(folder)
+      await using queue = queueIn(folder)
+      const ids = await queue.submit(['w1:a', 'w2:b'])
+      assert.equal(new Set(ids).size, 2)
+      for (const [index, id] of ids.entries()) {
+        const line = `${['w1:a', 'w2:b'][index]} at ${folder}\n`
+        await until('it has begun', () => attempt(() => readFileSync(queue.logFileOf(id), 'utf8') === line))
+        assert.equal(await queue.lastOutputOf(id), line.trim())
+      }
+      const running = await queue.status(ids)
+      assert.deepEqual(
+        ids.map((id) => running.get(id)?.status),
+        ['running', 'running'],
+      )
+      const [first, second] = ids as [string, string]
+      const begun = performance.now()
+      await queue.cancel([first])
+      await ended(queue, [first])
+      assert.equal((await queue.status(ids)).get(second)?.status, 'running')
+      await queue.cancel([...ids, unknownId])
+      await ended(queue, ids)
+      assert.ok(performance.now() - begun < 10_000)
+    })
+
+    it('says that a job waits, and why, and cancels what waits when it is disposed, by hand or not', async (t) => {
+      const cluster = await clusterOrSkip(t)
+      if (cluster === undefined) return
+      use(cluster)
+      using folder = temporaryFolder()
+      const others = queueIn(folder.path, { options: waiting, folder: join(folder.path, 'others') })
+      const [other = ''] = await others.submit(['w1:a'])
+      const queue = queueIn(folder.path, { options: waiting })
+      const ids = await queue.submit(['w1:a', 'w2:b', 'w3:c'])
+      const seen = await queue.status(ids)
+      for (const id of ids) {
+        const state = seen.get(id) as JobState
+        assert.ok(state.status === 'pending' && state.reason !== '', JSON.stringify(state))
+      }
+      await promisify(execFile)('/bin/sh', ['-c', queue.commandFor(2)])
+      await queue[Symbol.asyncDispose]()
+      await queue[Symbol.asyncDispose]()
+      await ended(others, ids)
+      assert.equal((await others.status([other])).get(other)?.status, 'pending')
+      await others[Symbol.asyncDispose]()
+    })
+
+    it('shows its script and the names to this user alone', async (t) => {
+      const cluster = await clusterOrSkip(t)
+      if (cluster === undefined) return
+      use(cluster)
+      using folder = temporaryFolder()
+      await using queue = queueIn(folder.path, { options: waiting })
+      await queue.submit(['w1:a'])
+      const mode = (path: string) => (statSync(join(folder.path, name.toLowerCase(), path)).mode & 0o777).toString(8)
+      assert.deepEqual(['', 'worker.sh', 'workers-1'].map(mode), ['700', '700', '600'])
+    })
+
+    it('takes no job for one that has ended, and says so', async (t) => {
+      const cluster = await clusterOrSkip(t)
+      if (cluster === undefined) return
+      use(cluster)
+      using folder = temporaryFolder()
+      await using queue = queueIn(folder.path)
+      const states = await queue.status([unknownId])
+      assert.deepEqual(states.get(unknownId), { status: 'ended', reason: 'its job is gone from the queue' })
+      assert.equal(await queue.lastOutputOf(unknownId), '')
+    })
+
+    it('refuses options that the system refuses, in its words', async (t) => {
+      const cluster = await clusterOrSkip(t)
+      if (cluster === undefined) return
+      use(cluster)
+      using folder = temporaryFolder()
+      const [options, words] = refused
+      await using queue = queueIn(folder.path, { options })
+      await assert.rejects(queue.check(), { name: 'ConfigError', code: 'JOB_REFUSED', message: words })
+      await assert.rejects(queue.submit(['w1:a']), { name: 'InfrastructureError', code: 'JOB_REFUSED' })
+      await queueIn(folder.path).check()
+    })
+
+    it('says when the system is not there', async () => {
+      using folder = temporaryFolder()
+      process.env.PATH = folder.path
+      const message = new RegExp(`was not found; is ${name} installed here`)
+      await assert.rejects(queueIn(folder.path).check(), { code: 'JOB_REFUSED', message })
+    })
+
+    it('that gets no answer says so, and at its end leaves the cancelling to another process', async () => {
+      using folder = temporaryFolder()
+      const programs = join(folder.path, 'bin')
+      const calls = join(folder.path, 'calls')
+      mkdirSync(programs)
+      for (const program of ['squeue', 'qstat', 'scancel', 'qdel']) {
+        const script = `#!/bin/sh\necho "${program} $*" >> ${calls}\nexec sleep 30\n`
+        writeFileSync(join(programs, program), script, { mode: 0o755 })
+      }
+      process.env.PATH = `${programs}:${environment.PATH}`
+      const queue = queueIn(folder.path, { callTimeoutMs: 300 })
+      await assert.rejects(queue.status([unknownId]), {
+        code: 'QUEUE_UNAVAILABLE',
+        message: /did not answer within 0.3 s/,
+      })
+      queue.commandFor(1)
+      const jobName = `bellis-contract-${lastName}`
+      await assert.rejects(async () => await queue[Symbol.asyncDispose](), {
+        code: 'QUEUE_UNAVAILABLE',
+        message: new RegExp(`should jobs of this run be left, end them: (scancel|qdel) .*${jobName}`),
+      })
+      const isLast = (line: string) => /^(scancel|qdel) /.test(line) && !line.includes('PENDING')
+      const called = () => (existsSync(calls) ? readFileSync(calls, 'utf8').split('\n') : [])
+      await until('another does it', () => called().some(isLast))
+    })
+  })
+}
+
+const ended = (queue: BatchQueue, ids: readonly string[]) =>
+  untilAsync('they have ended', async () => {
+    const states = await queue.status(ids)
+    return ids.every((id) => states.get(id)?.status === 'ended')
+  })
+
+function attempt<Value>(action: () => Value): Value | undefined {
+  try {
+    return action()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { describe, it } from 'node:test'
+import { type Dashboard, startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
+import { DashboardVolumes } from '../../../src/entry/pages/dashboard-volumes.ts'
+import { RunFollower } from '../../../src/entry/run-folder/run-follower.ts'
+import { keepHistory } from '../../../src/entry/run-folder/run-history.ts'
+import { EventStream, type RunEvent } from '../../../src/runtime/coordinator/run-events.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
+import { blockFailed } from '../../support/told-run.ts'
+
+const block = { offset: [0], shape: [1] }
+const grid = { totalRoi: { offset: [0], shape: [20] }, readRoi: block, writeRoi: block }
+
+/** A run's folder, with a worker that has a log and one whose log is said to be elsewhere. */
+function makeRun(folder: string, more: readonly RunEvent[] = []): string {
+  const run = join(folder, 'run')
+  mkdirSync(join(run, 'logs'), { recursive: true })
+  const task = { id: 'a', after: [], blocks: 20, unit: 'nm', grid }
+  writeFileSync(
+    join(run, 'run.json'),
+    JSON.stringify({ created: '', directory: folder, progress: 'none', tasks: [task] }),
+  )
+  writeFileSync(join(run, 'logs', 'w1.log'), 'a line of w1')
+  writeFileSync(join(folder, 'secret'), 'a secret')
+  symlinkSync(join(folder, 'secret'), join(run, 'logs', 'secret'))
+  const events = new EventStream()
+  using _ = keepHistory(run, events, { tasks: [task], overwrite: false, doneOf: () => undefined })
+  const started = { type: 'worker-started', pid: 1, host: 'here' } as const
+  events.emit({ ...started, workerId: 'w1', logFile: 'run/logs/w1.log' })
+  events.emit({ ...started, workerId: 'w2', logFile: join(folder, 'secret') })
+  events.emit({ ...started, workerId: 'w3', logFile: 'run/run.json' })
+  events.emit({ type: 'blocks-leased', taskId: 'a', indices: [3], workerId: 'w1' })
+  events.emit({ type: 'blocks-done', taskId: 'a', indices: [3], ms: [7], workerId: 'w1' })
+  for (const event of more) events.emit(event)
+  return run
+}
+
+/** The first summary of its events: it has read the history then. */
+async function firstSummary({ address }: Dashboard): Promise<string> {
+  const leave = new AbortController()
+  const { body } = await fetch(`${address}events`, { signal: leave.signal })
+  let text = ''
+  for await (const part of body ?? []) {
+    text += Buffer.from(part as Uint8Array).toString('utf8')
+    if (/event: summary\ndata: .*\n\n/.test(text)) break
+  }
+  leave.abort()
+  return text
+}
+
+describe('the server of a run’s page', () => {
+  it('says what a block was, and the end of a worker’s log', async () => {
+    using folder = temporaryFolder()
+    await using dashboard = await startDashboard(makeRun(folder.path), { isOwn: true })
+    const { address } = dashboard
+    assert.match(
+      await firstSummary(dashboard),
+      /event: begin\ndata: \{"version":"[\da-f]{16}"\}\n\nevent: states\ndata: 0:/,
+    )
+    assert.deepEqual(await (await fetch(`${address}blocks/0/3.json`)).json(), { workerId: 'w1', ms: 7 })
+    assert.deepEqual(await (await fetch(`${address}blocks/0/4.json`)).json(), {})
+    assert.equal(await (await fetch(`${address}logs/w1.txt`)).text(), 'a line of w1')
+  })
+
+  it('gives nothing to who has no token, nothing from outside, and changes nothing', async () => {
+    using folder = temporaryFolder()
+    await using dashboard = await startDashboard(makeRun(folder.path), { isOwn: true })
+    const { address, port } = dashboard
+    await firstSummary(dashboard)
+    for (const path of ['run.json', 'events', 'logs/w1.txt', 'view.json', '']) {
+      const { status } = await fetch(`http://127.0.0.1:${port}/${'x'.repeat(24)}/${path}`)
+      assert.equal(status, 403, path)
+    }
+    const outside = [
+      'logs/w2.txt',
+      'logs/w3.txt',
+      'logs/secret.txt',
+      'logs/w1.log',
+      'logs/%2e%2e%2frun.json',
+      'run.json/x',
+    ]
+    const nothing = [
+      'blocks/0/20.json',
+      'blocks/0/-1.json',
+      'blocks/1/0.json',
+      'blocks/0/1e3.json',
+      'data/0/x',
+      'states/0/0.0',
+    ]
+    for (const path of [...outside, ...nothing, 'dashboard.json', 'holder.json', 'context']) {
+      const response = await fetch(address + path)
+      assert.equal(response.status, 404, path)
+      assert.doesNotMatch(await response.text(), /secret/)
+    }
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+      assert.equal((await fetch(`${address}events`, { method })).status, 405)
+    }
+  })
+
+  it('says a command that shows it again, from wherever it is given', async () => {
+    using folder = temporaryFolder()
+    mkdirSync(join(folder.path, 'my runs'))
+    const run = makeRun(join(folder.path, 'my runs'))
+    await using dashboard = await startDashboard(relative('.', run), { isOwn: true })
+    const { command } = (await (await fetch(`${dashboard.address}run.json`)).json()) as { command: string }
+    assert.equal(command, `bellis status '${run}' --dashboard`)
+  })
+
+  it('has the volumes looked at again when all is done: their contrast is another one then', async () => {
+    using folder = temporaryFolder()
+    const run = makeRun(folder.path)
+    using follower = new RunFollower(run, { isOwn: true })
+    await using volumes = new DashboardVolumes(follower, assert.ifError)
+    await follower.catchUp()
+    for (let index = 0; index < 19; index++) follower.picture.board.complete(0, index, false)
+    follower.picture.board.lease(0, 19)
+    const before = volumes.version()
+    follower.picture.board.complete(0, 19, false)
+    assert.notEqual(volumes.version(), before)
+  })
+
+  it('tells a long error as far as a list has room for it, and the whole to who asks for its block', async () => {
+    using folder = temporaryFolder()
+    const message = 'no such neuron '.repeat(3000)
+    const run = makeRun(folder.path, [blockFailed(5, message)])
+    await using dashboard = await startDashboard(run, { isOwn: true })
+    const told = await firstSummary(dashboard)
+    assert.match(told, /no such neuron/)
+    assert.ok(told.length < 5000, `${told.length} letters`)
+    const block = (await (await fetch(`${dashboard.address}blocks/0/5.json`)).json()) as { error: string }
+    assert.equal(block.error, message)
+  })
+
+  it('is at the same address again, which its user alone can read; a second one beside it is elsewhere', async () => {
+    using folder = temporaryFolder()
+    const run = makeRun(folder.path)
+    const first = await startDashboard(run, { isOwn: true })
+    await first[Symbol.asyncDispose]()
+    assert.equal(statSync(join(run, 'dashboard.json')).mode & 0o777, 0o600)
+    const kept = readFileSync(join(run, 'dashboard.json'), 'utf8')
+    await using again = await startDashboard(run, { isOwn: true })
+    assert.equal(again.address, first.address)
+    await using beside = await startDashboard(run, { isOwn: true })
+    assert.notEqual(beside.port, again.port)
+    assert.equal(readFileSync(join(run, 'dashboard.json'), 'utf8'), kept)
+  })
+})

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { afterEach, describe, it } from 'node:test'
+import {
+  describePlace,
+  openProgressStore,
+  withCredentials,
+  withoutCredentials,
+} from '../../../src/entry/run-folder/progress-place.ts'
+
+describe('where progress is kept', () => {
+  afterEach(() => {
+    delete process.env.BELLIS_DB
+  })
+
+  it('is written down without what lets one in, wherever that stands', () => {
+    const places = [
+      ['mongodb://jane:sesame@db.lab:27017/bellis', 'mongodb://db.lab:27017/bellis'],
+      ['mongodb+srv://jane:sesame@db.lab/bellis?retryWrites=true', 'mongodb+srv://db.lab/bellis?retryWrites=true'],
+      ['mongodb://jane:ses/a@me@one:1,two:2/x?replicaSet=r', 'mongodb://one:1,two:2/x?replicaSet=r'],
+      [
+        'mongodb://db.lab/x?tlsCertificateKeyFilePassword=sesame&tls=true&authMechanismProperties=AWS_SESSION_TOKEN:sesame',
+        'mongodb://db.lab/x?tls=true',
+      ],
+      ['mongodb://db.lab/x?proxyPassword=sesame', 'mongodb://db.lab/x'],
+      ['sqlite', 'sqlite'],
+    ] as const
+    for (const [place, written] of places) assert.equal(describePlace(place), written)
+    assert.equal(withoutCredentials('--db=mongodb://jane:sesame@db.lab/x'), '--db=mongodb://db.lab/x')
+  })
+
+  it('gets from BELLIS_DB what lets one in, where that is the same place', () => {
+    assert.equal(withCredentials('mongodb://db.lab/x'), 'mongodb://db.lab/x')
+    process.env.BELLIS_DB = 'mongodb://jane:sesame@db.lab/x?tls=true'
+    assert.equal(withCredentials('mongodb://db.lab/x?tls=true'), process.env.BELLIS_DB)
+    assert.equal(withCredentials('mongodb://elsewhere/x?tls=true'), 'mongodb://elsewhere/x?tls=true')
+    assert.equal(withCredentials('mongodb://jo:other@db.lab/x?tls=true'), 'mongodb://jo:other@db.lab/x?tls=true')
+  })
+
+  it('is refused without being repeated where it is none', async () => {
+    await assert.rejects(openProgressStore('mysql://jane:sesame@db.lab/x', 'run'), (error: Error) => {
+      assert.match(error.message, /"sqlite", in "none", or at a URL that begins with mongodb:\/\//)
+      assert.doesNotMatch(error.message, /jane|sesame/)
+      return true
+    })
+  })
+})

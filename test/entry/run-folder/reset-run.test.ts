@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { meetsRoi, roi } from '../../../src/core/geometry/roi.ts'
+import { type Block, createBlockGrid } from '../../../src/core/grid/block-grid.ts'
+import { boxesBehind, type ChainedGrid } from '../../../src/entry/run-folder/reset-run.ts'
+import { anyGridOptions } from '../../support/grid-model.ts'
+
+const anyRegion = (rank: number) =>
+  fc
+    .tuple(
+      fc.array(fc.integer({ min: -20, max: 30 }), { minLength: rank, maxLength: rank }),
+      fc.array(fc.integer({ min: 1, max: 12 }), { minLength: rank, maxLength: rank }),
+    )
+    .map(([offset, shape]) => roi(offset, shape))
+
+/** Three tasks, transient or not: a chain, with the last one after the first, too, or not; in any order. */
+const anyChain = (rank: number) =>
+  fc
+    .record({
+      grids: fc.array(anyGridOptions(rank), { minLength: 3, maxLength: 3 }),
+      region: anyRegion(rank),
+      isDiamond: fc.boolean(),
+      isReversed: fc.boolean(),
+      transient: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+    })
+    .map(({ grids, region, isDiamond, isReversed, transient }): ChainedGrid[] => {
+      const after = [[], [0], isDiamond ? [0, 1] : [1]]
+      const place = (number: number) => (isReversed ? 2 - number : number)
+      const chain = grids.map((options, number) => ({
+        grid: createBlockGrid(options),
+        after: (after[number] as number[]).map(place),
+        region,
+        isTransient: transient[number] as boolean,
+      }))
+      return isReversed ? chain.reverse() : chain
+    })
+
+/** The same by looking at every pair of blocks, over and over until nothing is added. */
+function forgottenOneByOne(chain: readonly ChainedGrid[]): number[][] {
+  const forgotten = chain.map(({ grid, region }) => new Set(grid.blocksMeeting(region)))
+  /** Goes over all pairs of a block and one of a task before its own. @param add adds one of them, if that is due */
+  const untilNothingIsAdded = (add: (earlier: Block, before: number, later: Block, place: number) => boolean): void => {
+    for (let grows = true; grows; ) {
+      grows = false
+      for (const [place, { grid, after }] of chain.entries()) {
+        for (const before of after) {
+          for (const earlier of (chain[before] as ChainedGrid).grid.blocks()) {
+            for (const later of grid.blocks()) {
+              if (meetsRoi(earlier.writeRoi, later.readRoi) && add(earlier, before, later, place)) grows = true
+            }
+          }
+        }
+      }
+    }
+  }
+  const has = (place: number, { index }: Block) => (forgotten[place] as Set<number>).has(index)
+  untilNothingIsAdded((earlier, before, later, place) => {
+    if (!has(before, earlier) || has(place, later)) return false
+    forgotten[place]?.add(later.index)
+    return true
+  })
+  untilNothingIsAdded((earlier, before, later, place) => {
+    if (!chain[before]?.isTransient || !has(place, later) || has(before, earlier)) return false
+    forgotten[before]?.add(earlier.index)
+    return true
+  })
+  return forgotten.map((blocks) => [...blocks].sort((a, b) => a - b))
+}
+
+describe('what is forgotten with a region', () => {
+  for (const [rank, numRuns] of [
+    // What lies beside what a task reads or writes comes up in few of them.
+    [1, 3000],
+    [2, 100],
+  ] as const) {
+    it(`along ${rank} ${rank === 1 ? 'axis' : 'axes'} are the blocks that write there, in later tasks all that read what such blocks write, and of transient tasks what all these read`, () => {
+      fc.assert(
+        fc.property(anyChain(rank), (chain) => {
+          const boxes = boxesBehind(chain)
+          const found = chain.map(({ grid }, place) => {
+            const blocks = new Set((boxes[place] ?? []).flatMap((box) => [...grid.indicesOf(box)]))
+            return [...blocks].sort((a, b) => a - b)
+          })
+          assert.deepEqual(found, forgottenOneByOne(chain))
+        }),
+        { numRuns },
+      )
+    })
+  }
+})

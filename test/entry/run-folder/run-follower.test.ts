@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { RunFollower, versionOf } from '../../../src/entry/run-folder/run-follower.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
+import { type ToldRun, tellRun } from '../../support/told-run.ts'
+
+/** What a start leaves that does some blocks and is killed. */
+function start(
+  folder: string,
+  options: Parameters<typeof tellRun>[2] & { blocks?: number },
+  tell: (run: ToldRun) => void,
+) {
+  using run = tellRun(folder, [{ shape: [options.blocks ?? 20] }], options)
+  tell(run)
+}
+
+const seen = ({ picture }: RunFollower) => {
+  const { condition, tasks, workerCounts } = picture.summary(Date.now(), 0)
+  const { total, completed, processing } = tasks[0] as (typeof tasks)[number]
+  return { condition, total, completed, processing, workers: workerCounts }
+}
+
+describe('who follows a run', () => {
+  it('keeps what was told of a run that has no record, and knows of no one at work when it is not on', async () => {
+    using folder = temporaryFolder()
+    start(folder.path, {}, (run) => {
+      run.done([0, 1])
+      run.tell({ type: 'blocks-leased', taskId: 'a', indices: [2, 3], workerId: 'w1' })
+    })
+    using follower = new RunFollower(folder.path)
+    await follower.catchUp()
+    const workers = { busy: 0, idle: 0, ended: 1 }
+    assert.deepEqual(seen(follower), { condition: 'killed', total: 20, completed: 2, processing: 0, workers })
+  })
+
+  it('knows that a run is not on also while its record can’t be reached', async () => {
+    using folder = temporaryFolder()
+    start(folder.path, { progress: 'nowhere://' }, (run) => run.done([0]))
+    using follower = new RunFollower(folder.path)
+    await assert.rejects(follower.catchUp(), /Progress is kept in/)
+    assert.equal(follower.picture.condition, 'killed')
+  })
+
+  it('begins anew when a start that overwrites has another grid', async () => {
+    using folder = temporaryFolder()
+    start(folder.path, {}, (run) => run.done([0, 1, 2]))
+    using follower = new RunFollower(folder.path)
+    await follower.catchUp()
+    const before = versionOf(follower.document)
+    start(folder.path, { blocks: 7, overwrite: true }, (run) => run.done([5]))
+    await follower.catchUp()
+    assert.notEqual(versionOf(follower.document), before)
+    const { total, completed } = seen(follower)
+    assert.deepEqual({ total, completed }, { total: 7, completed: 1 })
+  })
+
+  it('says that a folder is gone, and goes on where it comes again', async () => {
+    using folder = temporaryFolder()
+    const run = join(folder.path, 'run')
+    start(run, {}, (run) => run.done([0, 1, 2]))
+    using follower = new RunFollower(run)
+    await follower.catchUp()
+    renameSync(run, join(folder.path, 'elsewhere'))
+    await follower.catchUp()
+    assert.equal(follower.picture.condition, 'removed')
+    start(run, {}, (run) => run.done([0, 1, 2, 3]))
+    await follower.catchUp()
+    assert.notEqual(follower.picture.condition, 'removed')
+    assert.equal(seen(follower).completed, 4)
+  })
+
+  it('says of a task that was given up that its blocks are orphaned, also after the end', async () => {
+    using folder = temporaryFolder()
+    start(folder.path, { progress: 'sqlite' }, (run) => {
+      run.tell({ type: 'task-abandoned', taskId: 'a', error: { code: 'SETUP_FAILED', message: 'no module' } })
+      run.tell({ type: 'run-finished', ok: false, seconds: 1, tasks: [] })
+    })
+    using follower = new RunFollower(folder.path)
+    await follower.catchUp()
+    assert.equal(follower.picture.condition, 'failed')
+    assert.equal(follower.picture.board.counts()[0]?.orphaned, 20)
+  })
+})

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import type { BlocksFrame } from '../../../src/core/board/history-frames.ts'
+import type { PictureEvent } from '../../../src/core/board/run-picture.ts'
+import { HistoryReader, keepHistory } from '../../../src/entry/run-folder/run-history.ts'
+import { EventStream, type RunEvent } from '../../../src/runtime/coordinator/run-events.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
+
+type Told =
+  | { readonly what: 'begin'; readonly done: readonly (readonly number[] | undefined)[] }
+  | { readonly what: BlocksFrame['kind'] | 'note'; readonly indices: readonly number[]; readonly worker: string }
+  | { readonly what: PictureEvent['type'] }
+
+/** All that a reader is told, and the reader. */
+function follow(folder: string) {
+  const told: Told[] = []
+  const reader = new HistoryReader(folder, {
+    begin: (_, done) => told.push({ what: 'begin', done: done.map((bitmap) => bitmap && [...bitmap]) }),
+    blocks: ({ kind, indices }, _, worker) => told.push({ what: kind, indices, worker }),
+    event: ({ type }) => told.push({ what: type }),
+    note: (_, indices, __, worker) => told.push({ what: 'note', indices, worker }),
+  })
+  const readAll = () => {
+    while (reader.readOn());
+    return told.splice(0)
+  }
+  return { readAll, [Symbol.dispose]: () => reader[Symbol.dispose]() }
+}
+
+// Blocks that a map of them would be too large for are remembered, too.
+const tasks = [{ id: 'a', blocks: 20_000_000 }]
+
+function write(folder: string, events: readonly RunEvent[], { overwrite = false, done = [] as number[] } = {}): void {
+  const stream = new EventStream()
+  const doneOf = () => (done.length === 0 ? undefined : Uint8Array.from(done))
+  using _ = keepHistory(folder, stream, { tasks, overwrite, doneOf })
+  for (const event of events) stream.emit(event)
+}
+
+const leased = (indices: number[], workerId = 'w1'): RunEvent => ({
+  type: 'blocks-leased',
+  taskId: 'a',
+  indices,
+  workerId,
+})
+const done = (indices: number[], workerId = 'w1'): RunEvent => ({
+  type: 'blocks-done',
+  taskId: 'a',
+  indices,
+  ms: indices.map(() => 1.5),
+  workerId,
+})
+const started: RunEvent = { type: 'worker-started', workerId: 'w1', pid: 4, host: 'here' }
+
+describe('the history of a run', () => {
+  it('tells what happened, in order, once, and while it is written', () => {
+    using folder = temporaryFolder()
+    using reader = follow(folder.path)
+    assert.deepEqual(reader.readAll(), [])
+    const stream = new EventStream()
+    const history = keepHistory(folder.path, stream, { tasks, overwrite: false, doneOf: () => Uint8Array.of(5, 0, 0) })
+    assert.deepEqual(reader.readAll(), [{ what: 'begin', done: [[5, 0, 0]] }])
+    for (const event of [started, leased([1, 3]), leased([4], 'w2')]) stream.emit(event)
+    stream.emit({ type: 'progress', tasks: [], seconds: 1, busyWorkers: 2 })
+    stream.emit(done([1]))
+    stream.emit({ type: 'run-finished', ok: false, seconds: 1, tasks: [] })
+    history[Symbol.dispose]()
+    assert.deepEqual(reader.readAll(), [
+      { what: 'worker-started' },
+      { what: 'leased', indices: [1, 3], worker: 'w1' },
+      { what: 'leased', indices: [4], worker: 'w2' },
+      { what: 'done', indices: [1], worker: 'w1' },
+      { what: 'run-finished' },
+    ])
+    assert.deepEqual(reader.readAll(), [])
+  })
+
+  it('goes on with the next start, also where the one before was killed in the middle of a word', () => {
+    using folder = temporaryFolder()
+    using reader = follow(folder.path)
+    write(folder.path, [leased([1]), done([1]), leased([2]), done([2])])
+    const [first] = readdirSync(join(folder.path, 'history')) as [string]
+    truncateSync(join(folder.path, 'history', first), 100)
+    reader.readAll()
+    appendFileSync(join(folder.path, 'history', first), Uint8Array.of(1, 200))
+    write(folder.path, [leased([7])], { done: [6, 0, 0] })
+    assert.deepEqual(reader.readAll().slice(-2), [
+      { what: 'begin', done: [[6, 0, 0]] },
+      { what: 'leased', indices: [7], worker: 'w1' },
+    ])
+  })
+
+  it('of earlier starts says who did what, and no more', () => {
+    using folder = temporaryFolder()
+    write(folder.path, [started, leased([1]), done([1])])
+    write(folder.path, [leased([2], 'w9'), done([2], 'w9')], { done: [2, 0, 0] })
+    using reader = follow(folder.path)
+    assert.deepEqual(reader.readAll(), [
+      { what: 'note', indices: [1], worker: 'w1' },
+      { what: 'begin', done: [[2, 0, 0]] },
+      { what: 'leased', indices: [2], worker: 'w9' },
+      { what: 'done', indices: [2], worker: 'w9' },
+    ])
+  })
+
+  it('is begun anew where the outputs are', () => {
+    using folder = temporaryFolder()
+    write(folder.path, [done([1])])
+    write(folder.path, [done([2])], { overwrite: true })
+    assert.deepEqual(readdirSync(join(folder.path, 'history')), ['000002'])
+  })
+
+  it('that is damaged tells what is whole of it', () => {
+    using folder = temporaryFolder()
+    write(folder.path, [leased([1]), done([1])])
+    const [first] = readdirSync(join(folder.path, 'history')) as [string]
+    const text = (json: string) => Buffer.concat([Uint8Array.of(0, json.length), Buffer.from(json)])
+    const garbage = ['null', '{"type":"start","time":1,"done":["??"]}', '{"type":'].map(text)
+    appendFileSync(join(folder.path, 'history', first), Buffer.concat(garbage))
+    // Of kind 2, done: block 5 of task 0, by worker 0, in 0.01 ms.
+    appendFileSync(join(folder.path, 'history', first), Uint8Array.of(2, 6, 9, 0, 0, 1, 10, 1))
+    using reader = follow(folder.path)
+    assert.deepEqual(reader.readAll().at(-1), { what: 'done', indices: [5], worker: 'w1' })
+  })
+
+  it('that is full says so as its last', () => {
+    using folder = temporaryFolder()
+    const stream = new EventStream()
+    using history = keepHistory(folder.path, stream, {
+      tasks,
+      overwrite: false,
+      doneOf: () => undefined,
+      maxBytes: 200,
+    })
+    for (let i = 0; i < 20; i++) stream.emit(started)
+    history[Symbol.dispose]()
+    using reader = follow(folder.path)
+    assert.deepEqual(reader.readAll(), [{ what: 'begin', done: [undefined] }, { what: 'warning' }])
+  })
+
+  it('is left out where it can’t be written', () => {
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, 'history'), 'a file')
+    write(folder.path, [done([1])])
+    using reader = follow(folder.path)
+    assert.deepEqual(reader.readAll(), [])
+  })
+})

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import type { BorderMode } from '../../../src/kernels/border.ts'
+import { SOURCE_SHA256 } from '../../../src/kernels/gaussian/gaussian.generated.ts'
+import { type GaussianOptions, gaussianFilter } from '../../../src/kernels/gaussian/gaussian.ts'
+import { referenceFilter } from '../../support/gaussian-reference.ts'
+import { assertSameVoxels, bytesOf, DTYPES, seededVoxels } from '../../support/seeded-voxels.ts'
+
+interface Case {
+  readonly dtype: string
+  readonly shape: readonly number[]
+  readonly seed: number
+  readonly sigma: number | readonly number[]
+  readonly mode: BorderMode | readonly BorderMode[]
+  readonly truncate?: number
+  readonly cval?: number | string
+  readonly flat?: boolean
+  readonly result?: string
+  readonly sha256?: string
+}
+
+const fixtures = new URL('../fixtures/scipy-gaussian.json', import.meta.url)
+const { cases } = JSON.parse(readFileSync(fixtures, 'utf8')) as { cases: readonly Case[] }
+const MODES: readonly BorderMode[] = ['reflect', 'constant', 'nearest', 'mirror', 'wrap', 'grid-mirror', 'grid-wrap']
+const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)
+
+describe('gaussianFilter against SciPy', () => {
+  for (const dtype of DTYPES) {
+    it(`is ${dtype}: every stored result of SciPy comes out to the last bit`, () => {
+      const own = cases.filter((each) => each.dtype === dtype)
+      assert.ok(own.length > 50)
+      for (const { shape, seed, flat, result, sha256, sigma, mode, truncate, cval } of own) {
+        const data = seededVoxels(dtype, count(shape), seed, flat)
+        const options: GaussianOptions = { sigma, mode, truncate: truncate ?? 4, cval: Number(cval ?? 0) }
+        const bytes = bytesOf(gaussianFilter({ data, shape }, options).data)
+        const label = JSON.stringify({ dtype, shape, sigma, mode, truncate, cval, flat })
+        if (result === undefined) assert.equal(createHash('sha256').update(bytes).digest('hex'), sha256, label)
+        else assert.deepEqual(bytes, new Uint8Array(Buffer.from(result, 'base64')), label)
+      }
+    })
+  }
+
+  it('is, for any shape, type, sigma and border, what one element after the other gives in the same order', () => {
+    // fc.double alone would nearly always be next to 0
+    const anyUpTo = (most: number) => fc.nat(10_000).map((x) => (x / 10_000) * most)
+    const anyAxis = fc.record({
+      length: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 10, max: 40 })),
+      sigma: fc.oneof(fc.constant(0), anyUpTo(6)),
+    })
+    const anyCval = fc.oneof(
+      fc.constant(0),
+      anyUpTo(600).map((x) => x - 300),
+      fc.double(),
+    )
+    fc.assert(
+      fc.property(
+        fc.array(anyAxis, { minLength: 1, maxLength: 4 }).filter((axes) => count(axes.map((a) => a.length)) < 20000),
+        fc.constantFrom(...DTYPES),
+        fc.constantFrom(...MODES),
+        anyUpTo(5),
+        anyCval,
+        fc.integer({ min: 0, max: 2 ** 31 }),
+        (axes, dtype, mode, truncate, cval, seed) => {
+          const shape = axes.map((axis) => axis.length)
+          const options = { sigma: axes.map((axis) => axis.sigma), mode, truncate, cval }
+          const data = seededVoxels(dtype, count(shape), seed)
+          const before = data.slice()
+          const expected = referenceFilter(data, shape, options)
+          assertSameVoxels(gaussianFilter({ data, shape }, options).data, expected)
+          assertSameVoxels(data, before) // the input is left alone
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('gives the same for an array of many pieces as for its parts', () => {
+    // 13 MB of float64: the first axis goes in slabs, the second and third in pieces, the last of each smaller than the others
+    const shape = [61, 131, 211]
+    const data = seededVoxels('float64', count(shape), 7)
+    const whole = gaussianFilter({ data, shape }, { sigma: [1.5, 0, 0] }).data
+    const planes = gaussianFilter({ data: whole, shape }, { sigma: [0, 1, 2] }).data
+    for (const plane of [0, 17, 60]) {
+      const part = whole.slice(plane * 131 * 211, (plane + 1) * 131 * 211)
+      const expected = referenceFilter(part, [131, 211], { sigma: [1, 2], mode: 'reflect', truncate: 4, cval: 0 })
+      assertSameVoxels(planes.slice(plane * 131 * 211, (plane + 1) * 131 * 211), expected)
+    }
+    for (const column of [0, 5000, 131 * 211 - 1]) {
+      const line = Float64Array.from({ length: 61 }, (_, z) => Number(data[z * 131 * 211 + column]))
+      const expected = referenceFilter(line, [61], { sigma: [1.5], mode: 'reflect', truncate: 4, cval: 0 })
+      const actual = Float64Array.from({ length: 61 }, (_, z) => Number(whole[z * 131 * 211 + column]))
+      assertSameVoxels(actual, expected)
+    }
+  })
+
+  it('filters a line that is longer than what is worked on at a time', () => {
+    const data = seededVoxels('float64', 700_001, 3)
+    const actual = gaussianFilter({ data, shape: [700_001] }, { sigma: 3, mode: 'wrap' }).data
+    const options = { sigma: [3], mode: 'wrap', truncate: 4, cval: 0 } as const
+    assertSameVoxels(actual, referenceFilter(data, [700_001], options))
+  })
+})
+
+describe('gaussianFilter', () => {
+  const shape = [6, 7, 8]
+  const data = seededVoxels('uint16', 336, 1) as Uint16Array
+
+  it('keeps the other fields of the voxels', () => {
+    const voxels = {
+      data,
+      shape,
+      roi: { offset: [0, 40, 80], shape: [60, 28, 32] },
+      voxelSize: [10, 4, 4],
+      name: 'raw',
+    }
+    const result = gaussianFilter(voxels, { sigma: 1 })
+    assert.deepEqual({ ...result, data: null }, { ...voxels, data: null })
+    assert.ok(result.data instanceof Uint16Array)
+    assert.notEqual(result.data, data)
+  })
+
+  it('leaves the leading axes that the roi does not have alone, each channel for itself', () => {
+    const roi = { offset: [0, 0], shape: [70, 80] }
+    const result = gaussianFilter({ data, shape, roi }, { sigma: [1, 2] }).data
+    for (let channel = 0; channel < 6; channel++) {
+      const part = data.slice(channel * 56, (channel + 1) * 56)
+      const alone = gaussianFilter({ data: part, shape: [7, 8] }, { sigma: [1, 2] }).data
+      assertSameVoxels(result.slice(channel * 56, (channel + 1) * 56), alone)
+    }
+  })
+
+  it('writes into the array it is given, also when that is the input or overlaps it', () => {
+    const expected = gaussianFilter({ data, shape }, { sigma: 1 }).data
+    const into = new Uint16Array(336)
+    assert.equal(gaussianFilter({ data, shape }, { sigma: 1, into }).data, into)
+    assertSameVoxels(into, expected)
+    const same = data.slice()
+    gaussianFilter({ data: same, shape }, { sigma: 1, into: same })
+    assertSameVoxels(same, expected)
+    const memory = new Uint16Array(400)
+    memory.set(data, 10)
+    gaussianFilter({ data: memory.subarray(10, 346), shape }, { sigma: 1, into: memory.subarray(0, 336) })
+    assertSameVoxels(memory.slice(0, 336), expected)
+  })
+
+  it('writes over an input that is longer than what is worked on at a time, and overlaps the result, only after reading it', () => {
+    const long = seededVoxels('uint8', 9 * 2 ** 20, 4) as Uint8Array
+    const expected = gaussianFilter({ data: long, shape: [9, 2 ** 20] }, { sigma: [1, 0] }).data
+    for (const [from, to] of [
+      [0, 1000],
+      [1000, 0],
+      [500, 500],
+    ] as const) {
+      const memory = new Uint8Array(long.length + 1000)
+      memory.set(long, from)
+      const [voxels, into] = [from, to].map((at) => memory.subarray(at, at + long.length)) as [Uint8Array, Uint8Array]
+      gaussianFilter({ data: voxels, shape: [9, 2 ** 20] }, { sigma: [1, 0], into })
+      assertSameVoxels(into, expected)
+    }
+  })
+
+  it('takes a Buffer and shared memory as the bytes they are', () => {
+    const bytes = seededVoxels('uint8', 336, 2) as Uint8Array
+    const expected = gaussianFilter({ data: bytes, shape }, { sigma: 1 }).data
+    assert.deepEqual(gaussianFilter({ data: Buffer.from(bytes), shape }, { sigma: 1 }).data, expected)
+    const shared = new Uint8Array(new SharedArrayBuffer(336))
+    shared.set(bytes)
+    assert.deepEqual(gaussianFilter({ data: shared, shape }, { sigma: 1 }).data, expected)
+  })
+
+  it('returns a copy when there is nothing to smooth', () => {
+    const result = gaussianFilter({ data, shape }, { sigma: [0, 1e-15, 0] }).data
+    assert.deepEqual(result, data)
+    assert.notEqual(result, data)
+    assert.equal(gaussianFilter({ data: new Uint16Array(0), shape: [3, 0, 2] }, { sigma: 1 }).data.length, 0)
+  })
+
+  it('refuses what it cannot filter, and says what would do', () => {
+    const half = { data: new Float16Array(8), shape: [8] }
+    assert.throws(() => gaussianFilter(half, { sigma: 1 }), /TypeError.*Float16Array.*float32/)
+    const clamped = { data: new Uint8ClampedArray(8) as never, shape: [8] }
+    assert.throws(() => gaussianFilter(clamped, { sigma: 1 }), TypeError)
+    for (const sigma of [-1, Number.NaN, Number.POSITIVE_INFINITY, [1, 1, -0.5], [1, 2], [1, 2, 3, 4]]) {
+      assert.throws(() => gaussianFilter({ data, shape }, { sigma }), /RangeError: sigma/)
+    }
+    assert.throws(() => gaussianFilter({ data, shape }, { sigma: 1, truncate: -1 }), /RangeError: truncate/)
+    assert.throws(() => gaussianFilter({ data, shape }, { sigma: 1e9 }), /RangeError.*sigma is in voxels/)
+    assert.throws(
+      () => gaussianFilter({ data, shape }, { sigma: 1, mode: 'symmetric' as never }),
+      /RangeError.*reflect/,
+    )
+    assert.throws(() => gaussianFilter({ data, shape: [6, 7, 9] }, { sigma: 1 }), /RangeError.*378.*336/)
+    assert.throws(() => gaussianFilter({ data, shape: [6, -7, -8] }, { sigma: 1 }), /RangeError/)
+    assert.throws(() => gaussianFilter({ data, shape }, { sigma: 1, into: new Uint8Array(336) }), /TypeError.*into/)
+    assert.throws(() => gaussianFilter({ data, shape }, { sigma: 1, into: new Uint16Array(335) }), /RangeError.*into/)
+    const roi = { offset: [0, 0, 0, 0], shape: [1, 1, 1, 1] }
+    assert.throws(() => gaussianFilter({ data, shape, roi }, { sigma: 1 }), /RangeError.*roi/)
+  })
+})
+
+describe('the compiled filter', () => {
+  it('belongs to its source: run scripts/build-kernels.mjs after a change', () => {
+    const source = readFileSync(new URL('../../../src/kernels/gaussian/gaussian.as', import.meta.url))
+    assert.equal(SOURCE_SHA256, createHash('sha256').update(source).digest('hex'))
+  })
+})

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { memoryProgress } from '../../../src/adapters/memory/memory-progress.ts'
+import { InfrastructureError } from '../../../src/core/errors.ts'
+import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
+import type { ProgressBatch, RunRecord } from '../../../src/ports/progress-store.ts'
+import {
+  ProgressRecorder,
+  readCompleted,
+  readFailedBlocks,
+} from '../../../src/runtime/coordinator/progress-recorder.ts'
+import { failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
+import { ManualClock } from '../../support/fake-network.ts'
+
+/** A recorder on a record in memory, all that was committed, and a disk that can be full. */
+async function openRecorder() {
+  const record = await memoryProgress().open(identityOf(recordedTask('one', 200_000), recordedTask('two', 10)))
+  const commits: ProgressBatch[] = []
+  const disk = { isFull: false, errors: [] as InfrastructureError[] }
+  const watched: RunRecord = {
+    ...record,
+    async commit(batch) {
+      if (disk.isFull) throw new InfrastructureError('DISK_FULL', 'full')
+      commits.push(batch)
+      await record.commit(batch)
+    },
+  }
+  const clock = new ManualClock()
+  const recorder = await ProgressRecorder.load(watched, { clock, onError: (error) => disk.errors.push(error) })
+  return { record, recorder, clock, commits, disk }
+}
+
+const places = ({ pages }: ProgressBatch) => pages.map(({ task, page }) => [task, page])
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('the recorder of a run', () => {
+  it('writes what is recorded at once, before it returns where the store does', async () => {
+    const { recorder, commits } = await openRecorder()
+    recorder.recordCompleted(0, [1, 2, 70_000])
+    assert.deepEqual(commits.map(places), [
+      [
+        [0, 0],
+        [0, 1],
+      ],
+    ])
+    await settled()
+    recorder.recordFailure(failedTry())
+    assert.equal(commits[1]?.failedTries.length, 1)
+    await settled()
+    recorder.recordCompleted(0, [131_072])
+    assert.deepEqual(places(commits[2] as ProgressBatch), [[0, 2]])
+    await settled()
+    assert.equal(commits.length, 3)
+  })
+
+  it('writes what came while a write was under way with the next one, together', async () => {
+    const { record, recorder, commits } = await openRecorder()
+    recorder.recordCompleted(0, [1, 70_000])
+    recorder.recordCompleted(1, [9])
+    recorder.recordFailure(failedTry())
+    recorder.recordCompleted(0, [3])
+    assert.equal(commits.length, 1)
+    await settled()
+    assert.deepEqual(commits.slice(1).map(places), [
+      [
+        [0, 0],
+        [1, 0],
+      ],
+    ])
+    assert.equal(commits[1]?.failedTries.length, 1)
+    const bitmap = await readCompleted(record, 0)
+    const done = Array.from({ length: 200_000 }, (_, block) => block).filter((block) => isBitSet(bitmap, block))
+    assert.deepEqual(done, [1, 3, 70_000])
+  })
+
+  it('leaves this thread four fifths of its time, where writes hold it up', async () => {
+    const { record } = await openRecorder()
+    const clock = new ManualClock()
+    let held = 0
+    let commits = 0
+    const slowDisk: RunRecord = {
+      ...record,
+      async commit(batch) {
+        held += 100
+        commits++
+        await record.commit(batch)
+      },
+    }
+    const time = { now: () => clock.now() + held, after: clock.after.bind(clock) }
+    const recorder = await ProgressRecorder.load(slowDisk, { clock: time, onError: assert.fail })
+    for (const block of [1, 2, 3]) {
+      recorder.recordCompleted(0, [block])
+      await settled()
+    }
+    assert.equal(commits, 2, 'a slow one now and then is none of it')
+    // Owed are 400 ms for each; 100 have passed with the second write.
+    await clock.pass(299)
+    assert.equal(commits, 2)
+    recorder.recordCompleted(0, [4])
+    await clock.pass(1)
+    assert.equal(commits, 3)
+    assert.equal((await readCompleted(record, 0))[0], 0b11110)
+    recorder.recordCompleted(0, [5])
+    await recorder.flush()
+    assert.equal(commits, 4, 'who waits for it does not wait that long')
+  })
+
+  it('has, when it is loaded, what was recorded before, as the scheduler wants it', async () => {
+    const { record, recorder } = await openRecorder()
+    recorder.recordCompleted(0, [0, 199_999])
+    await recorder.flush()
+    const again = await ProgressRecorder.load(record, { clock: new ManualClock(), onError: assert.fail })
+    assert.equal(again.completed(0).length, 25_000)
+    assert.equal(again.completedCount(0), 2)
+    assert.equal(again.completedCount(1), 0)
+    assert.ok(isBitSet(again.completed(0), 0) && isBitSet(again.completed(0), 199_999))
+    again.recordCompleted(0, [5])
+    await again.flush()
+    assert.equal(
+      (await ProgressRecorder.load(record, { clock: new ManualClock(), onError: assert.fail })).completedCount(0),
+      3,
+    )
+  })
+
+  it('says once that it can not write, and writes everything when it can again', async () => {
+    const { record, recorder, disk } = await openRecorder()
+    disk.isFull = true
+    recorder.recordCompleted(0, [1])
+    recorder.recordFailure(failedTry({ block: 1 }))
+    await settled()
+    recorder.recordCompleted(0, [2])
+    recorder.recordFailure(failedTry({ block: 2 }))
+    await settled()
+    assert.deepEqual(
+      disk.errors.map(({ code }) => code),
+      ['DISK_FULL'],
+    )
+    await assert.rejects(recorder.flush(), { code: 'DISK_FULL' })
+    disk.isFull = false
+    await recorder.flush()
+    const bitmap = await readCompleted(record, 0)
+    assert.equal(bitmap[0], 0b110)
+    const tries: number[] = []
+    for await (const { block } of record.failedTries(0)) tries.push(block)
+    assert.deepEqual(tries, [1, 2])
+  })
+
+  it('writes one batch at a time, and flushes what came while one was being written', async () => {
+    const { record } = await openRecorder()
+    const release: (() => void)[] = []
+    const slow: RunRecord = {
+      ...record,
+      async commit(batch) {
+        await new Promise<void>((resolve) => release.push(resolve))
+        await record.commit(batch)
+      },
+    }
+    const clock = new ManualClock()
+    const recorder = await ProgressRecorder.load(slow, { clock, onError: assert.fail })
+    recorder.recordCompleted(0, [1])
+    recorder.recordCompleted(0, [70_000])
+    const flushed = recorder.flush()
+    await settled()
+    assert.equal(release.length, 1)
+    release[0]?.()
+    await settled()
+    assert.equal(release.length, 2)
+    release[1]?.()
+    await flushed
+    const bitmap = await readCompleted(record, 0)
+    assert.ok(isBitSet(bitmap, 1) && isBitSet(bitmap, 70_000))
+  })
+
+  it('no longer waits for a lost server once its caller gives up', async () => {
+    const { record } = await openRecorder()
+    const lost: RunRecord = {
+      ...record,
+      commit: (_, { signal } = {}) =>
+        new Promise((_, reject) => {
+          const giveUp = () => reject(new InfrastructureError('CONNECTION_LOST', 'gone'))
+          if (signal?.aborted) giveUp()
+          signal?.addEventListener('abort', giveUp)
+        }),
+    }
+    const clock = new ManualClock()
+    const errors: unknown[] = []
+    const recorder = await ProgressRecorder.load(lost, { clock, onError: (error) => errors.push(error.code) })
+    recorder.recordCompleted(0, [1])
+    const giveUp = new AbortController()
+    const flushed = recorder.flush({ signal: giveUp.signal })
+    await settled()
+    giveUp.abort()
+    await assert.rejects(flushed, { code: 'CONNECTION_LOST' })
+    assert.deepEqual(errors, ['CONNECTION_LOST'])
+    await recorder[Symbol.asyncDispose]()
+  })
+
+  it('writes what is left when it ends', async () => {
+    const { recorder, commits, disk } = await openRecorder()
+    disk.isFull = true
+    recorder.recordCompleted(1, [4])
+    await settled()
+    disk.isFull = false
+    await recorder[Symbol.asyncDispose]()
+    await recorder[Symbol.asyncDispose]()
+    assert.deepEqual(commits.map(places), [[[1, 0]]])
+  })
+})
+
+describe('the failed blocks of a record', () => {
+  it('are those whose last try was final and that were not completed since', async () => {
+    const { record, recorder } = await openRecorder()
+    const tries = [
+      failedTry({ block: 1, attempt: 1 }),
+      failedTry({ block: 2, attempt: 3, isFinal: true }),
+      failedTry({ block: 3, attempt: 3, isFinal: true }),
+      failedTry({ block: 1, attempt: 2, isFinal: true, host: 'here' }),
+      failedTry({ block: 4, attempt: 1, isFinal: true }),
+      // Continued: 2 is completed, 3 is being retried, 4 has failed again.
+      failedTry({ block: 3, attempt: 1 }),
+      failedTry({ block: 4, attempt: 1, isFinal: true, host: 'there' }),
+    ]
+    for (const failed of tries) recorder.recordFailure(failed)
+    recorder.recordCompleted(0, [2])
+    await recorder.flush()
+    const completed = await readCompleted(record, 0)
+    assert.deepEqual(await readFailedBlocks(record, 0, completed), { blocks: [1, 4], lastTries: [tries[3], tries[6]] })
+    assert.deepEqual(await readFailedBlocks(record, 0, completed, 1), { blocks: [1, 4], lastTries: [tries[3]] })
+  })
+})

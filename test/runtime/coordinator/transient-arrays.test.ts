@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import fc from 'fast-check'
+import { z } from 'zod'
+import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
+import type { ChunkedArray } from '../../../src/ports/chunked-array.ts'
+import type { RunEvent } from '../../../src/runtime/coordinator/run-events.ts'
+import { runPipeline } from '../../../src/runtime/coordinator/run-pipeline.ts'
+import { type ClosureTask, defineTask } from '../../../src/runtime/tasks/define-task.ts'
+import { planPipeline } from '../../../src/runtime/tasks/plan-pipeline.ts'
+import { describeVolume, volumeArray } from '../../../src/runtime/volumes/volume-array.ts'
+import { FakeNetwork, ManualClock, ManualWorker, settle } from '../../support/fake-network.ts'
+import { line, noArrays, runInline } from '../../support/inline-run.ts'
+import { memoryStore } from '../../support/memory-store.ts'
+
+/** An array of ones or more where it was written, of which every chunk that goes is noted. */
+function watchedArray(path: string, length: number, chunk: number) {
+  const data = new Uint32Array(length)
+  const array = memoryArray({ shape: [length], dtype: 'uint32', chunkShape: [chunk], data, path })
+  let stored = 0
+  let most = 0
+  const watched: ChunkedArray = {
+    ...array,
+    async writeVoxels(box, values, options) {
+      await array.writeVoxels(box, values, options)
+      stored = data.reduce((count, value) => count + Number(value > 0), 0)
+      most = Math.max(most, stored)
+    },
+  }
+  return { watched, data, most: () => most }
+}
+
+interface Shape {
+  readonly count: number
+  readonly up: number
+  readonly down: number
+  readonly chunk: number
+  readonly context: number
+}
+
+/**
+ * A task that writes an array in blocks of `up` voxels, and one that sums it around each voxel in blocks of `down`.
+ * Chunks of `chunk` blocks of the first task: where that is more than 1, its blocks are ordered.
+ */
+function sums({ count, up, down, chunk, context }: Shape, options: Partial<ClosureTask>) {
+  const between = watchedArray('between', count, chunk * up)
+  const result = memoryArray({ shape: [count], dtype: 'uint32', chunkShape: [down], path: 'result' })
+  const [middle, end] = [volumeArray(between.watched), volumeArray(result)]
+  const first: ClosureTask = {
+    id: 'first',
+    totalRoi: { offset: [chunk > 1 ? -up * (chunk - 1) : 0], shape: [count + (chunk > 1 ? 2 * up * (chunk - 1) : 0)] },
+    readRoi: { offset: [chunk > 1 ? -up * (chunk - 1) : 0], shape: [up * (chunk > 1 ? 2 * chunk - 1 : 1)] },
+    writeRoi: { offset: [0], shape: [up] },
+    readWriteConflict: chunk > 1,
+    fit: 'shrink',
+    writes: [describeVolume(between.watched)],
+    async process({ writeRoi }) {
+      const [begin] = writeRoi.offset as [number]
+      await setImmediate()
+      await middle.write(
+        writeRoi,
+        Uint32Array.from({ length: writeRoi.shape[0] as number }, (_, n) => begin + n + 1),
+      )
+    },
+    ...options,
+  }
+  const second: ClosureTask = {
+    id: 'second',
+    totalRoi: { offset: [-context], shape: [count + 2 * context] },
+    readRoi: { offset: [-context], shape: [down + 2 * context] },
+    writeRoi: { offset: [0], shape: [down] },
+    readWriteConflict: false,
+    fit: 'shrink',
+    after: [first],
+    writes: [describeVolume(result)],
+    async process({ readRoi, writeRoi }) {
+      await setImmediate()
+      const { data } = await middle.read(readRoi)
+      const around = (n: number) => (data as Uint32Array).subarray(n, n + 2 * context + 1)
+      const values = Uint32Array.from({ length: writeRoi.shape[0] as number }, (_, n) =>
+        around(n).reduce((sum, value) => sum + value, 0),
+      )
+      await end.write(writeRoi, values)
+    },
+  }
+  const expected = Array.from({ length: count }, (_, n) => {
+    let sum = 0
+    for (let at = Math.max(0, n - context); at <= Math.min(count - 1, n + context); at++) sum += at + 1
+    return sum
+  })
+  const voxels = async () => Array.from((await end.read(end.roi)).data as Uint32Array)
+  return { second, between, expected, voxels, arrays: memoryStore({ between: between.watched, result }) }
+}
+
+describe('the array of a transient task', () => {
+  it('is whole for all who read it, and empty when they are done, whatever the blocks and chunks', async () => {
+    const shape = fc.record({
+      count: fc.integer({ min: 1, max: 60 }),
+      up: fc.integer({ min: 1, max: 4 }),
+      down: fc.integer({ min: 1, max: 5 }),
+      chunk: fc.integer({ min: 1, max: 3 }),
+      context: fc.nat(4),
+    })
+    await fc.assert(
+      fc.asyncProperty(shape, fc.integer({ min: 1, max: 4 }), async (shape, workers) => {
+        const { second, between, expected, voxels, arrays } = sums(shape, { transient: true })
+        const result = await runInline([second], { workers, arrays })
+        assert.ok(result.ok)
+        assert.deepEqual(await voxels(), expected)
+        assert.ok(between.data.every((value) => value === 0))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('never holds much more than how far its task may be ahead', async () => {
+    const shape = { count: 2000, up: 1, down: 1, chunk: 1, context: 1 }
+    const { second, between, expected, voxels, arrays } = sums(shape, { transient: true, maxAhead: { blocks: 20 } })
+    assert.ok((await runInline([second], { workers: 8, arrays })).ok)
+    assert.deepEqual(await voxels(), expected)
+    // And what waits to be removed, at most 64 blocks and those of a lease of each worker.
+    assert.ok(between.most() <= 200, `${between.most()} of 2000 chunks were there at once`)
+  })
+
+  it('lets its task further ahead where nothing could go on otherwise, and says so once', async () => {
+    const write = { offset: [0, 0], shape: [1, 1] }
+    const plane = { writeRoi: write, readWriteConflict: false, process: () => setImmediate() }
+    const messages = async (blocks: number): Promise<string[]> => {
+      const up = {
+        ...plane,
+        id: 'up',
+        totalRoi: { offset: [0, 0], shape: [12, 12] },
+        readRoi: write,
+        maxAhead: { blocks },
+      }
+      const around = { totalRoi: { offset: [-1, -1], shape: [14, 14] }, readRoi: { offset: [-1, -1], shape: [3, 3] } }
+      const warnings: string[] = []
+      const onEvent = (event: RunEvent) => void (event.type === 'warning' && warnings.push(event.message))
+      const result = await runInline([{ ...plane, ...around, id: 'down', after: [up] }], { workers: 4, onEvent })
+      assert.ok(result.ok)
+      return warnings
+    }
+    const [warning, ...more] = await messages(9)
+    assert.match(warning ?? '', /^up: more than 9 of its blocks \(maxAhead\) are waited for, since nothing could go on/)
+    assert.deepEqual(more, [])
+    assert.deepEqual(await messages(100), [])
+  })
+
+  it('keeps what a block needs that has failed: the next start tries it again', async () => {
+    const shape = { count: 12, up: 1, down: 1, chunk: 1, context: 1 }
+    const { second, between, arrays } = sums(shape, { transient: true })
+    const failing: ClosureTask = {
+      ...second,
+      process: (block, context) =>
+        block.index === 6 ? Promise.reject(new Error('no')) : second.process(block, context),
+    }
+    const result = await runInline([failing], { workers: 2, arrays, maxRetries: 0 })
+    assert.equal(result.ok, false)
+    assert.deepEqual(Array.from(between.data), [0, 0, 0, 0, 0, 6, 7, 8, 0, 0, 0, 0])
+  })
+
+  it('keeps what a worker may still read that was lost and not seen to end', async () => {
+    const data = new Uint32Array(4).fill(1)
+    const between = memoryArray({ shape: [4], dtype: 'uint32', chunkShape: [1], data, path: 'between' })
+    const one = { offset: [0], shape: [1] }
+    const cut = { totalRoi: { offset: [0], shape: [4] }, readRoi: one, writeRoi: one, readWriteConflict: false }
+    const config = z.object({})
+    const setup = () => () => {}
+    const up = defineTask({ name: 'up', config, setup, plan: () => ({ ...cut, writes: [describeVolume(between)] }) })
+    const down = defineTask({ name: 'down', config, setup, plan: () => cut })
+    const pipeline = await planPipeline([down({}, { after: [up({}, { transient: true })] })], { arrays: noArrays })
+    const [network, clock] = [new FakeNetwork(), new ManualClock()]
+    const arrays = memoryStore({ between })
+    const result = runPipeline(pipeline, { workers: 1, clock, launcherOf: () => undefined, listener: network, arrays })
+    const lost = new ManualWorker(network)
+    await settle()
+    while (lost.unfinished?.taskId === 'up') {
+      lost.finish(lost.unfinished)
+      await settle()
+    }
+    const [stray] = lost.last('lease').blocks as [number]
+    lost.channel.close()
+    await clock.pass(10_000)
+    const other = new ManualWorker(network)
+    await settle()
+    for (let lease = other.unfinished; lease !== undefined; lease = other.unfinished) {
+      other.finish(lease)
+      await settle()
+    }
+    other.send({ type: 'goodbye' })
+    other.channel.close()
+    await clock.pass(1000)
+    assert.ok((await result).ok)
+    assert.deepEqual(
+      Array.from(data),
+      [0, 1, 2, 3].map((index) => Number(index === stray)),
+    )
+  })
+
+  it('is refused where somebody would miss it', async () => {
+    const shape = { count: 8, up: 1, down: 1, chunk: 1, context: 0 }
+    const refused = async (tasks: readonly ClosureTask[], message: RegExp) => {
+      await assert.rejects(runInline(tasks), { code: 'INVALID_TASK', message })
+    }
+    const { second } = sums(shape, { transient: true })
+    const [first] = second.after as [ClosureTask]
+    await refused([first], /"first" can't be transient: no task comes after it/)
+    await refused([{ ...second, after: [{ ...first, writes: [] }] }], /it writes no array/)
+    await refused([{ ...second, isDone: () => false }], /"second" says itself what is done \(isDone\)/)
+    await refused([{ ...second, writes: first.writes ?? [] }], /"second" writes between, too/)
+  })
+
+  it('is refused where it is what its own task began with', async () => {
+    const given = memoryArray({ shape: [8], dtype: 'uint8', chunkShape: [1], path: 'given' })
+    const inPlace = defineTask({
+      name: 'inPlace',
+      config: z.object({}),
+      async plan(_, { arrays }) {
+        const array = await arrays.open('given')
+        const block = { offset: [0], shape: [1] }
+        return { totalRoi: array.roi, readRoi: block, writeRoi: block, readWriteConflict: false, writes: [array] }
+      },
+      setup: () => () => {},
+    })
+    const chain = (transient: boolean) => {
+      const first = inPlace({}, { id: 'first', transient })
+      return planPipeline([line('second', 8, () => {}, { after: [first] })], { arrays: memoryStore({ given }) })
+    }
+    await chain(false)
+    const message = /"first" can't be transient: it reads given, too/
+    await assert.rejects(chain(true), { code: 'INVALID_TASK', message })
+  })
+
+  it('is refused a lead that is none, or less than one block needs', async () => {
+    const shape = { count: 8, up: 1, down: 1, chunk: 1, context: 2 }
+    const refused = async (maxAhead: ClosureTask['maxAhead'], message: string) => {
+      const { second } = sums(shape, { ...(maxAhead === undefined ? {} : { maxAhead }) })
+      await assert.rejects(runInline([second]), {
+        code: 'INVALID_CONFIG',
+        message: `Task "first": maxAhead is ${message}`,
+      })
+    }
+    await refused(
+      { blocks: 4 },
+      '4 blocks, but a block of "second" needs 5 of its blocks at once; let it be 5 blocks at least.',
+    )
+    await refused(
+      { bytes: 19 },
+      '19 bytes, but a block of "second" needs 5 of its blocks at once; let it be 20 bytes at least.',
+    )
+    await refused({ blocks: 0.5 }, '0.5 blocks, but must be { blocks } or { bytes }, a whole number from 1.')
+    await refused(3 as never, '3, but must be { blocks } or { bytes }, a whole number from 1.')
+  })
+})

@@ -1,7 +1,0 @@
-import { channelPair } from '../../src/runtime/inline-launcher.ts'
-import { describeChannel } from '../contracts/channel.contract.ts'
-
-describeChannel('memory', () => {
-  const [here, there] = channelPair<unknown, unknown>()
-  return { here, there, dispose: () => {} }
-})

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { z } from 'zod'
+import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
+import { roi } from '../../../src/core/geometry/roi.ts'
+import {
+  definePipeline,
+  defineTask,
+  isTaskDefinition,
+  type PlanContext,
+  type TaskPlan,
+} from '../../../src/runtime/tasks/define-task.ts'
+import { planPipeline } from '../../../src/runtime/tasks/plan-pipeline.ts'
+import { line } from '../../support/inline-run.ts'
+import { memoryStore } from '../../support/memory-store.ts'
+
+const axis = (scale: number) => ({ name: 'x', type: 'space', unit: 'nanometer', scale }) as const
+const raw = (scale = 4) => memoryArray({ shape: [32], dtype: 'uint8', axes: [axis(scale)], path: 'raw' })
+
+/** A task of blocks of `block` voxels that copies `input` to `output`. */
+const copy = (block: number, more: Partial<TaskPlan> = {}) =>
+  defineTask({
+    name: 'copy',
+    config: z.object({
+      input: z.string().default('raw'),
+      output: z.string().default('out'),
+      chunk: z.number().default(4),
+    }),
+    async plan({ input, output, chunk }, { arrays }: PlanContext) {
+      const source = await arrays.open(input)
+      const size = [block * (source.voxelSize[0] ?? 1)]
+      const target = await arrays.create(output, { like: source, chunkShape: [chunk] })
+      return {
+        totalRoi: source.roi,
+        readRoi: roi(source.offset, size),
+        writeRoi: roi(source.offset, size),
+        fit: 'shrink',
+        readWriteConflict: false,
+        writes: [target],
+        ...more,
+      }
+    },
+    setup: () => () => {},
+  })
+
+describe('planning', () => {
+  it('settles grid, outputs and sizes without creating anything', async () => {
+    const store = memoryStore({ raw: raw() })
+    const { tasks } = await planPipeline([copy(8)({})], { arrays: store })
+    assert.deepEqual(
+      [tasks[0]?.grid.blockCount, tasks[0]?.outputs.map((output) => output.path), store.created],
+      [4, ['out'], []],
+    )
+    assert.equal(tasks[0]?.bytesPerBlock, 16n)
+  })
+
+  it('counts the voxels of cut blocks as they are', async () => {
+    const voxels = async (more: Partial<TaskPlan>) => {
+      const { tasks } = await planPipeline([copy(12, more)({})], { arrays: memoryStore({ raw: raw() }) })
+      return (tasks[0]?.voxelsPerBlock ?? 0) * (tasks[0]?.grid.blockCount ?? 0)
+    }
+    assert.equal(await voxels({ fit: 'shrink' }), 32)
+    assert.equal(await voxels({ fit: 'valid' }), 24)
+  })
+
+  it('opens in one task what another task will create', async () => {
+    const once = copy(8)({ output: 'once' }, { id: 'one' })
+    const { tasks } = await planPipeline([copy(8)({ input: 'once', output: 'twice' }, { id: 'two', after: [once] })], {
+      arrays: memoryStore({ raw: raw() }),
+    })
+    assert.deepEqual(
+      tasks.map((task) => [task.id, task.after]),
+      [
+        ['one', []],
+        ['two', ['one']],
+      ],
+    )
+  })
+
+  it('counts all tasks in the finest unit that any array needs', async () => {
+    const store = memoryStore({
+      raw: raw(4),
+      fine: memoryArray({ shape: [32], dtype: 'uint8', axes: [axis(4.6)], path: 'fine' }),
+    })
+    const { tasks, unit } = await planPipeline(
+      [copy(8)({}, { id: 'a' }), copy(8)({ input: 'fine', output: 'fine-out' }, { id: 'b' })],
+      { arrays: store },
+    )
+    assert.equal(unit, 'pm')
+    assert.deepEqual(
+      tasks.map((task) => task.grid.writeRoi.shape),
+      [[32000], [36800]],
+    )
+  })
+
+  it('refuses blocks that would lose each other’s writes in one chunk, and says which chunk shape would do', async () => {
+    await assert.rejects(
+      planPipeline([copy(6)({})], { arrays: memoryStore({ raw: raw() }) }),
+      (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'CHUNK_CONFLICT')
+        assert.match(error.message, /axis 0.*Use chunks of \(3\)/)
+        return true
+      },
+    )
+    const ordered = copy(6, {
+      readRoi: roi([0], [40]),
+      writeRoi: roi([8], [24]),
+      totalRoi: roi([-8], [144]),
+      readWriteConflict: true,
+    })
+    await planPipeline([ordered({})], { arrays: memoryStore({ raw: raw() }) })
+  })
+
+  it('refuses two tasks that write the same array without an order between them', async () => {
+    const both = (after: boolean) => {
+      const one = copy(8)({}, { id: 'one' })
+      return [one, copy(8)({}, { id: 'two', ...(after ? { after: [one] } : {}) })]
+    }
+    await assert.rejects(planPipeline(both(false), { arrays: memoryStore({ raw: raw() }) }), {
+      code: 'OUTPUT_CONFLICT',
+    })
+    await planPipeline(both(true), { arrays: memoryStore({ raw: raw() }) })
+  })
+
+  it('refuses to replace what the run reads', async () => {
+    await assert.rejects(
+      planPipeline([copy(8)({ output: 'raw' })], { arrays: memoryStore({ raw: raw() }), overwrite: true }),
+      { code: 'OUTPUT_CONFLICT' },
+    )
+  })
+
+  it('refuses blocks that are not whole voxels of the output, or have other axes', async () => {
+    const refused = (more: Partial<TaskPlan>) =>
+      planPipeline([copy(8, more)({})], { arrays: memoryStore({ raw: raw() }) })
+    await assert.rejects(refused({ readRoi: roi([0], [6]), writeRoi: roi([0], [6]) }), { code: 'NOT_VOXEL_ALIGNED' })
+    const flat = roi([0, 0], [4, 4])
+    await assert.rejects(refused({ totalRoi: flat, readRoi: flat, writeRoi: flat }), { code: 'RANK_MISMATCH' })
+  })
+
+  it('says how many voxels the fit "valid" leaves out', async () => {
+    const { tasks } = await planPipeline([copy(12, { fit: 'valid' })({})], { arrays: memoryStore({ raw: raw() }) })
+    assert.match(tasks[0]?.warnings[0] ?? '', /leaves out 8 voxels/)
+  })
+
+  it('refuses a cycle, two tasks of one id, and a plan without Rois', async () => {
+    const a = line('a', 3, () => {})
+    await assert.rejects(planPipeline([a, line('a', 3, () => {})], { arrays: memoryStore({}) }), {
+      code: 'DUPLICATE_TASK_ID',
+    })
+    const b = line('b', 3, () => {}, { after: [a] })
+    await assert.rejects(planPipeline([{ ...a, after: [b] }, b], { arrays: memoryStore({}) }), {
+      code: 'DUPLICATE_TASK_ID',
+    })
+    Object.assign(a, { after: [b] })
+    await assert.rejects(planPipeline([a, b], { arrays: memoryStore({}) }), { code: 'TASK_CYCLE' })
+    const empty = defineTask({
+      name: 'empty',
+      config: z.object({}),
+      plan: () => ({}) as TaskPlan,
+      setup: () => () => {},
+    })
+    await assert.rejects(planPipeline([empty({})], { arrays: memoryStore({}) }), { code: 'INVALID_TASK' })
+  })
+})
+
+describe('definitions', () => {
+  it('know the file that they were made in', () => {
+    const task = copy(4)
+    assert.ok(isTaskDefinition(task))
+    assert.equal(task.module, import.meta.url)
+  })
+
+  it('check a configuration, fill in its defaults, and name each field that is wrong', () => {
+    assert.deepEqual(copy(4)({ chunk: 2 }).config, { input: 'raw', output: 'out', chunk: 2 })
+    assert.throws(
+      () => copy(4)({ chunk: 'two' as unknown as number }, { id: 'mine' }),
+      (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'INVALID_CONFIG')
+        assert.match(error.message, /"mine".*"chunk"/)
+        return true
+      },
+    )
+  })
+
+  it('refuse a field that they do not have, unless their schema takes any', () => {
+    const misspelt: Record<string, unknown> = { chnk: 2 }
+    assert.throws(() => copy(4)(misspelt), /there is no "chnk"; the fields are input, output, chunk/)
+    const options = { plan: () => ({}) as TaskPlan, setup: () => () => {} }
+    const loose = defineTask({ name: 'loose', config: z.looseObject({}), ...options })
+    assert.deepEqual(loose(misspelt).config, misspelt)
+  })
+
+  it('say what is wrong with them, and where', () => {
+    const wrong = (options: object) => () => defineTask(options as Parameters<typeof defineTask>[0])
+    assert.throws(wrong({ config: z.object({}), plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"name" is missing/)
+    assert.throws(wrong({ name: 'a', plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"config"/)
+    assert.throws(
+      wrong({ name: 'a', config: z.object({}), setup() {} }),
+      /defineTask in \/.*plan-pipeline\.test\.ts:\d+: "plan" of "a" is missing; it must be a function/,
+    )
+  })
+
+  it('of a pipeline give its tasks', () => {
+    const pipeline = definePipeline({
+      config: z.object({ input: z.string() }),
+      tasks: ({ input }) => copy(4)({ input }),
+    })
+    assert.deepEqual(
+      pipeline({ input: 'raw' }).map((task) => task.id),
+      ['copy'],
+    )
+    assert.throws(() => pipeline({} as { input: string }), { code: 'INVALID_CONFIG' })
+  })
+})

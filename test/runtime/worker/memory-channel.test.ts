@@ -1,0 +1,7 @@
+import { channelPair } from '../../../src/runtime/launchers/inline-launcher.ts'
+import { describeChannel } from '../../contracts/channel.contract.ts'
+
+describeChannel('memory', () => {
+  const [here, there] = channelPair<unknown, unknown>()
+  return { here, there, dispose: () => {} }
+})

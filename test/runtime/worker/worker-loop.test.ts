@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { PROTOCOL_VERSION, type ServerMessage, type WorkerMessage } from '../../../src/core/protocol/messages.ts'
+import type { Channel } from '../../../src/ports/channel.ts'
+import { channelPair } from '../../../src/runtime/launchers/inline-launcher.ts'
+import { runWorker } from '../../../src/runtime/worker/worker-loop.ts'
+import { ManualClock, settle } from '../../support/fake-network.ts'
+
+describe('a worker', () => {
+  it('says once that its coordinator is not reached, and again when a link that was made is lost', async () => {
+    const clock = new ManualClock()
+    const ending = new AbortController()
+    const told: string[] = []
+    const servers: Channel<ServerMessage>[] = []
+    let isReachable = false
+    const connect = async () => {
+      if (!isReachable) throw new Error('connect ECONNREFUSED')
+      const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
+      servers.push(server)
+      server.onMessage(() =>
+        server.send({
+          type: 'welcome',
+          protocol: PROTOCOL_VERSION,
+          workerId: 'w1',
+          session: 's',
+          heartbeatMs: 0,
+          leases: [],
+        }),
+      )
+      return { channel }
+    }
+    const ended = runWorker({
+      connect,
+      reconnectMs: 300_000,
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: ending.signal,
+      onLink: (event, detail) => told.push(`${event}: ${detail}`),
+      loadTask: () => Promise.reject(new Error('no task is sent')),
+    })
+    await clock.pass(60_000)
+    assert.deepEqual(told, ['lost: connect ECONNREFUSED'])
+    isReachable = true
+    await clock.pass(10_000)
+    isReachable = false
+    servers[0]?.close()
+    await clock.pass(60_000)
+    assert.deepEqual(told.slice(1), ['welcome: w1', 'lost: the connection ended'])
+    ending.abort()
+    await settle()
+    assert.equal((await ended).blocks, 0)
+  })
+  it('tries again when a coordinator takes its link and says nothing, and gives up in the end', async () => {
+    const clock = new ManualClock()
+    let links = 0
+    const ended = runWorker({
+      connect: async () => {
+        links++
+        return { channel: channelPair<ServerMessage, WorkerMessage>()[1] }
+      },
+      reconnectMs: 100_000,
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: new AbortController().signal,
+      loadTask: () => Promise.reject(new Error('no task is sent')),
+    })
+    const refused = assert.rejects(ended, {
+      code: 'CONNECTION_LOST',
+      message: /not reached for 100 s: the connection ended before the coordinator had answered/,
+    })
+    await clock.pass(29_000)
+    assert.equal(links, 1)
+    await clock.pass(100_000)
+    await refused
+    assert.equal(links, 4)
+  })
+  it('that comes back too late, under another name, does not say again what it has read before', async () => {
+    const clock = new ManualClock()
+    const usage = { readBytes: 100, writtenBytes: 10, peakMemory: 1000 }
+    const told: WorkerMessage[] = []
+    const types: string[] = []
+    const servers: Channel<ServerMessage>[] = []
+    const leave = new AbortController()
+    const ended = runWorker({
+      connect: async () => {
+        const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
+        servers.push(server)
+        server.onMessage((message) => {
+          const { type } = message as WorkerMessage
+          types.push(type)
+          if (type === 'usage') told.push(message as WorkerMessage)
+          if (type !== 'hello') return
+          const workerId = `w${servers.length}`
+          server.send({
+            type: 'welcome',
+            protocol: PROTOCOL_VERSION,
+            workerId,
+            session: 's',
+            heartbeatMs: 0,
+            leases: [],
+          })
+          server.send({ type: 'task', task: { id: 'a', module: '', name: 'a', config: {}, unit: 'nm' } })
+          const box = { offset: [0], shape: [1] }
+          const rois = [{ read: box, write: box }]
+          server.send({ type: 'lease', lease: servers.length, taskId: 'a', blocks: [servers.length], rois })
+        })
+        return { channel }
+      },
+      reconnectMs: 60_000,
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: new AbortController().signal,
+      drain: leave.signal,
+      usage: () => ({ ...usage }),
+      loadTask: async () => ({ process: () => undefined as never }),
+    })
+    await clock.pass(2000)
+    usage.readBytes = 150
+    servers[0]?.close()
+    await clock.pass(2000)
+    usage.readBytes = 170
+    leave.abort()
+    await settle()
+    servers[1]?.close()
+    assert.equal((await ended).blocks, 2)
+    // Once the outcomes have come, the run may be over.
+    assert.deepEqual(types.slice(0, 4), ['hello', 'task-ready', 'usage', 'outcomes'])
+    const last = told.at(-1)
+    assert.deepEqual(last, { type: 'usage', readBytes: 20, writtenBytes: 0, peakMemory: 1000 })
+  })
+
+  it('reports short blocks while a long one of the same lease waits', async () => {
+    const clock = new ManualClock()
+    const told: WorkerMessage[] = []
+    const box = { offset: [0], shape: [1] }
+    const endLong = Promise.withResolvers<undefined>()
+    const leave = new AbortController()
+    const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
+    server.onMessage((message) => {
+      const { type } = message as WorkerMessage
+      if (type === 'outcomes') told.push(message as WorkerMessage)
+      if (type !== 'hello') return
+      const welcome = { protocol: PROTOCOL_VERSION, workerId: 'w1', session: 's', heartbeatMs: 0, leases: [] }
+      server.send({ type: 'welcome', ...welcome })
+      server.send({ type: 'task', task: { id: 'a', module: '', name: 'a', config: {}, unit: 'nm' } })
+      const rois = Array.from({ length: 3 }, () => ({ read: box, write: box }))
+      server.send({ type: 'lease', lease: 1, taskId: 'a', blocks: [0, 1, 2], rois })
+    })
+    const ended = runWorker({
+      connect: async () => ({ channel }),
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: new AbortController().signal,
+      drain: leave.signal,
+      loadTask: async () => ({ process: ({ index }) => (index === 2 ? endLong.promise : (undefined as never)) }),
+    })
+    await clock.pass(1000)
+    const done = { status: 'done', ms: 0 }
+    assert.deepEqual(told, [{ type: 'outcomes', lease: 1, outcomes: [done, done] }])
+    endLong.resolve(undefined)
+    await settle()
+    assert.deepEqual(told.slice(1), [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'done', ms: 1000 }] }])
+    leave.abort()
+    await settle()
+    assert.equal((await ended).blocks, 3)
+  })
+})

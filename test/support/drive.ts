@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { RunEvent } from '../../src/runtime/coordinator/run-events.ts'
+import type { RunResult } from '../../src/runtime/coordinator/run-pipeline.ts'
+import { type CommandOptions, runNode } from './command-line.ts'
+import { until } from './processes.ts'
+
+/** What was seen of a run. */
+export interface Driven {
+  readonly code: number | string | null
+  readonly stderr: string
+  readonly events: readonly RunEvent[]
+  /** Whether it printed a result, however the run ended. */
+  readonly hasResult: boolean
+  /** @throws AssertionError where there is none */
+  readonly result: RunResult
+}
+
+/** Runs a task of the folder beside this, in a process of its own, with two workers unless `options` say something else. */
+export async function drive(
+  task: string,
+  config: { readonly folder: string } & Readonly<Record<string, unknown>>,
+  options: object,
+  more: Omit<CommandOptions, 'cwd'> = {},
+): Promise<Driven> {
+  const program = fileURLToPath(new URL('../system/tasks/run.ts', import.meta.url))
+  const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
+  const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
+  const documents = documentsIn(stdout)
+  const result = documents.find((document) => (document as { type: string }).type === 'result')
+  return {
+    code,
+    stderr,
+    events: documents.filter((document) => document !== result) as RunEvent[],
+    hasResult: result !== undefined,
+    get result() {
+      assert.ok(result, stderr)
+      return result as RunResult
+    },
+  }
+}
+
+const documentsIn = (stdout: string): unknown[] =>
+  stdout
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line))
+
+export const eventsOf = <Type extends RunEvent['type']>({ events }: Pick<Driven, 'events'>, type: Type) =>
+  events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
+
+/** Waits until something that is asked for is so; where asking failed, it is asked again. */
+export async function untilAsync<Value>(what: string, look: () => Promise<Value | false>): Promise<Value> {
+  let seen: Value | false = false
+  let failure: unknown
+  let looking = false
+  const lookOnce = async () => {
+    looking = true
+    try {
+      seen = await look()
+      failure = undefined
+    } catch (error) {
+      failure = error
+    }
+    looking = false
+  }
+  try {
+    return await until(what, () => {
+      if (!looking && seen === false) void lookOnce()
+      return seen === false ? undefined : seen
+    })
+  } catch (error) {
+    throw failure === undefined ? error : new Error((error as Error).message, { cause: failure })
+  }
+}
+
+/** The text of all logs of the one run in a folder. */
+export function logsIn(folder: string): string {
+  const [run] = readdirSync(join(folder, '.bellis'))
+  const logs = join(folder, '.bellis', run as string, 'logs')
+  return readdirSync(logs)
+    .map((name) => readFileSync(join(logs, name), 'utf8'))
+    .join('')
+}

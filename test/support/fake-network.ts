@@ -1,0 +1,129 @@
+import {
+  type Hello,
+  PROTOCOL_VERSION,
+  type ServerMessage,
+  type WorkerMessage,
+} from '../../src/core/protocol/messages.ts'
+import { parseServerMessage } from '../../src/core/protocol/parse.ts'
+import type { Channel } from '../../src/ports/channel.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Listener } from '../../src/ports/listener.ts'
+import { channelPair } from '../../src/runtime/launchers/inline-launcher.ts'
+
+/** A listener in memory: tests are the network. */
+export class FakeNetwork implements Listener {
+  #receive: (channel: Channel<ServerMessage>, hello: Hello) => void = () => {}
+  #sessions = 0
+
+  onArrival(receive: (channel: Channel<ServerMessage>, hello: Hello) => void): void {
+    this.#receive = receive
+  }
+
+  newSession(): string {
+    return `session-${++this.#sessions}`
+  }
+
+  /** A link that has not said anything yet: its first message has to be its hello. */
+  connect(): Channel<WorkerMessage> {
+    const [server, worker] = channelPair<ServerMessage, WorkerMessage>()
+    server.onMessage((message) => this.#receive(server, message as Hello))
+    return worker
+  }
+}
+
+/** A worker whose every step a test takes. */
+export class ManualWorker {
+  readonly channel: Channel<WorkerMessage>
+  readonly received: ServerMessage[] = []
+  readonly closed: Promise<void>
+  readonly #finished = new Set<number>()
+
+  constructor(network: FakeNetwork, more: Partial<Hello> = {}) {
+    this.channel = network.connect()
+    this.closed = this.channel.closed
+    this.channel.onMessage((message) => {
+      parseServerMessage(message)
+      this.received.push(message as ServerMessage)
+    })
+    this.channel.send({ type: 'hello', protocol: PROTOCOL_VERSION, pid: 1, host: 'test', ...more })
+  }
+
+  /** The messages of a type that have come so far. */
+  all<Type extends ServerMessage['type']>(type: Type): Extract<ServerMessage, { type: Type }>[] {
+    return this.received.filter((message) => message.type === type) as Extract<ServerMessage, { type: Type }>[]
+  }
+
+  /** The last message of a type. */
+  last<Type extends ServerMessage['type']>(type: Type): Extract<ServerMessage, { type: Type }> {
+    const message = this.all(type).at(-1)
+    if (message === undefined) throw new Error(`no "${type}" has come: ${JSON.stringify(this.received)}`)
+    return message
+  }
+
+  send(message: WorkerMessage): void {
+    this.channel.send(message)
+  }
+
+  /** Reports the blocks of a lease as done, those that have not been. */
+  finish(lease: { readonly lease: number; readonly blocks: readonly number[] }, ms = 1): void {
+    this.#finished.add(lease.lease)
+    this.send({ type: 'outcomes', lease: lease.lease, outcomes: lease.blocks.map(() => ({ status: 'done', ms })) })
+  }
+
+  /** Reports all that it has been given, and is given then, and leaves. */
+  async finishAll(): Promise<void> {
+    for (let lease = this.unfinished; lease !== undefined; lease = this.unfinished) {
+      this.send({ type: 'task-ready', taskId: lease.taskId })
+      this.finish(lease)
+      await settle()
+    }
+    await this.leave()
+  }
+
+  async leave(): Promise<void> {
+    this.send({ type: 'goodbye' })
+    this.channel.close()
+    await settle()
+  }
+
+  /** The oldest lease that came over this link and was not finished. */
+  get unfinished(): Extract<ServerMessage, { type: 'lease' }> | undefined {
+    return this.all('lease').find(({ lease }) => !this.#finished.has(lease))
+  }
+}
+
+/** Time that passes when a test says so. */
+export class ManualClock implements Clock {
+  #now = 0
+  readonly #calls = new Set<{ readonly at: number; readonly call: () => void }>()
+
+  now(): number {
+    return this.#now
+  }
+
+  after(ms: number, call: () => void): () => void {
+    const entry = { at: this.#now + ms, call }
+    this.#calls.add(entry)
+    return () => this.#calls.delete(entry)
+  }
+
+  /** Lets time pass, and whatever is due happen at its moment. */
+  async pass(ms: number): Promise<void> {
+    const end = this.#now + ms
+    for (;;) {
+      await settle()
+      const due = [...this.#calls].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+      if (due === undefined) break
+      this.#calls.delete(due)
+      this.#now = Math.max(this.#now, due.at)
+      due.call()
+    }
+    this.#now = end
+    await settle()
+  }
+}
+
+/** Lets all messages in memory arrive and be answered. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+}

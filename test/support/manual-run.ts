@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import type { WorkerExit, WorkerLauncher } from '../../src/ports/worker-launcher.ts'
+import { EventStream, type RunEvent } from '../../src/runtime/coordinator/run-events.ts'
+import { type RunPipelineOptions, runPipeline } from '../../src/runtime/coordinator/run-pipeline.ts'
+import { defineTask, type TaskLike } from '../../src/runtime/tasks/define-task.ts'
+import { planPipeline } from '../../src/runtime/tasks/plan-pipeline.ts'
+import { FakeNetwork, ManualClock, ManualWorker, settle } from './fake-network.ts'
+import { noArrays } from './inline-run.ts'
+
+/** `blocks` of `size` voxels in a row, each on its own. */
+export const line = defineTask({
+  name: 'line',
+  config: z.object({ blocks: z.number(), size: z.number().default(1) }),
+  plan: ({ blocks, size }) => ({
+    totalRoi: { offset: [0], shape: [blocks * size] },
+    readRoi: { offset: [0], shape: [size] },
+    writeRoi: { offset: [0], shape: [size] },
+    readWriteConflict: false,
+  }),
+  setup: () => () => {},
+})
+
+type Options = Partial<Omit<RunPipelineOptions, 'clock'>> & { readonly clock?: ManualClock }
+
+/** A run in a test's time, of which the test is all workers. Without a launcher all of them come by themselves. */
+export async function startManual(tasks: readonly TaskLike[], { clock = new ManualClock(), ...options }: Options = {}) {
+  const [network, events] = [new FakeNetwork(), new EventStream()]
+  const seen: RunEvent[] = []
+  events.listen((event) => seen.push(event))
+  const pipeline = await planPipeline(tasks, { arrays: noArrays })
+  const result = runPipeline(pipeline, {
+    workers: 1,
+    clock,
+    events,
+    launcherOf: () => undefined,
+    listener: network,
+    ...options,
+  })
+  await settle()
+  /** A worker comes in. */
+  const join = async (hello: ConstructorParameters<typeof ManualWorker>[1] = {}) => {
+    const worker = new ManualWorker(network, hello)
+    await settle()
+    return worker
+  }
+  return { network, clock, seen, result, join }
+}
+
+/** A worker that the run has started. */
+export interface Started {
+  readonly worker: string
+  readonly session: string
+  isKilled: boolean
+  readonly exit: (reason: string) => void
+}
+
+/** The same with workers that the run starts: they do nothing until the test has them come in, or exit. */
+export async function startLaunched(tasks: readonly TaskLike[], options: Options = {}) {
+  const started: Started[] = []
+  const launcher: WorkerLauncher = {
+    async launch(worker, session) {
+      const exited = Promise.withResolvers<WorkerExit>()
+      const exit = (reason: string) => exited.resolve({ reason, lastOutput: '' })
+      const one: Started = { worker, session, isKilled: false, exit }
+      started.push(one)
+      return {
+        exited: exited.promise,
+        kill: () => {
+          one.isKilled = true
+        },
+      }
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+  const run = await startManual(tasks, { launcherOf: () => launcher, ...options })
+  const comeIn = ({ worker, session }: Started) => run.join({ worker, session })
+  return { ...run, started, comeIn }
+}
+
+/** The events of a type, in their order. */
+export const eventsOf = <Type extends RunEvent['type']>(seen: readonly RunEvent[], type: Type) =>
+  seen.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)

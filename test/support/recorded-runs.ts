@@ -1,0 +1,23 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RunResult } from '../../src/runtime/coordinator/run-pipeline.ts'
+import type { CommandOptions } from './command-line.ts'
+import { type Driven, drive as driveTask } from './drive.ts'
+
+/** Runs the task `count`, or another one of the folder `tasks`, in a process of its own. */
+export const drive = (
+  config: Parameters<typeof driveTask>[1],
+  options: object = {},
+  { task = 'count.ts', ...more }: Omit<CommandOptions, 'cwd'> & { readonly task?: string } = {},
+): Promise<Driven> => driveTask(task, config, options, more)
+
+/** The blocks that the task `count` has done so far, in that order. */
+export const ran = (folder: string): number[] => {
+  const file = join(folder, 'ran')
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').map(Number.parseFloat) : []
+}
+
+export const firstTask = ({ result }: Driven) => result.tasks[0] as RunResult['tasks'][number]
+/** The folders of runs; one that is just being made has another name. */
+export const runsIn = (folder: string) => readdirSync(join(folder, '.bellis')).filter((name) => !name.startsWith('.'))
+export const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)

@@ -1,0 +1,168 @@
+import fc from 'fast-check'
+import type { BlockState, SchedulerTask } from '../../src/core/scheduling/scheduler.ts'
+import { anyGridOptions, conflict, type ModelBlock, meets, modelBlocks } from './grid-model.ts'
+
+export interface ModelTaskBlock extends ModelBlock {
+  readonly task: number
+  readonly index: number
+}
+
+/**
+ * The naive scheduler: every block an object, every pair looked at, every state found by asking all others. It is
+ * what the semantics say, as directly as that can be written, and serves as the truth for the real one.
+ */
+export class ModelScheduler {
+  readonly blocks: readonly ModelTaskBlock[]
+  readonly states: BlockState[]
+  readonly tries: number[]
+  readonly skipped: boolean[]
+  /** for each block all blocks that have to complete before it starts */
+  readonly waits: readonly (readonly number[])[]
+  readonly #tasks: readonly SchedulerTask[]
+  readonly #retries: number
+  readonly #abandoned = new Set<number>()
+  readonly #first: number[] = []
+
+  constructor(tasks: readonly SchedulerTask[], retries: number) {
+    this.#tasks = tasks
+    this.#retries = retries
+    const blocks: ModelTaskBlock[] = []
+    for (const [task, options] of tasks.entries()) {
+      this.#first.push(blocks.length)
+      for (const [index, block] of modelBlocks(options).entries()) blocks.push({ ...block, task, index })
+    }
+    this.blocks = blocks
+    this.waits = blocks.map((block) =>
+      blocks.flatMap((other, number) => (other !== block && this.#waitsFor(block, other) ? [number] : [])),
+    )
+    const isDone = ({ task, index }: ModelTaskBlock) => ((tasks[task]!.done?.[index >> 3] ?? 0) >> (index & 7)) & 1
+    this.skipped = blocks.map((block) => isDone(block) === 1)
+    this.states = this.skipped.map((skipped) => (skipped ? 'completed' : 'pending'))
+    this.tries = blocks.map(() => 0)
+    this.#settle()
+  }
+
+  number(task: number, index: number): number {
+    return this.#first[task]! + index
+  }
+
+  /** Whether the semantics forbid two blocks to run together. */
+  mayNotRunTogether(a: number, b: number): boolean {
+    const [one, other] = [this.blocks[a]!, this.blocks[b]!]
+    if (one.task === other.task) return this.#tasks[one.task]!.readWriteConflict !== false && conflict(one, other)
+    return this.waits[a]!.includes(b) || this.waits[b]!.includes(a)
+  }
+
+  take(number: number): void {
+    this.states[number] = 'processing'
+  }
+
+  end(number: number, outcome: 'done' | 'skipped' | 'failed' | 'returned'): void {
+    const { task } = this.blocks[number]!
+    if (outcome === 'done' || outcome === 'skipped') {
+      this.states[number] = 'completed'
+      if (outcome === 'skipped') this.skipped[number] = true
+    } else if (this.#abandoned.has(task)) this.states[number] = 'orphaned'
+    else if (outcome === 'failed' && ++this.tries[number]! > (this.#tasks[task]!.maxRetries ?? this.#retries)) {
+      this.states[number] = 'failed'
+    } else this.states[number] = 'ready'
+    this.#settle()
+  }
+
+  abandon(task: number): void {
+    this.#abandoned.add(task)
+    for (const [number, block] of this.blocks.entries()) {
+      const state = this.states[number]!
+      if (block.task === task && (state === 'pending' || state === 'ready')) this.states[number] = 'orphaned'
+    }
+    this.#settle()
+  }
+
+  counts(task: number) {
+    const mine = this.states.filter((_, number) => this.blocks[number]!.task === task)
+    const count = (state: BlockState) => mine.filter((each) => each === state).length
+    return {
+      id: this.#tasks[task]!.id,
+      total: mine.length,
+      pending: count('pending'),
+      ready: count('ready'),
+      processing: count('processing'),
+      completed: count('completed'),
+      skipped: this.skipped.filter((skipped, number) => skipped && this.blocks[number]!.task === task).length,
+      failed: count('failed'),
+      orphaned: count('orphaned'),
+    }
+  }
+
+  #waitsFor(block: ModelTaskBlock, other: ModelTaskBlock): boolean {
+    const task = this.#tasks[block.task]!
+    if (block.task === other.task)
+      return task.readWriteConflict !== false && other.level < block.level && conflict(block, other)
+    const before = (task.after ?? []).map((each) => (typeof each === 'string' ? each : each.id))
+    return before.includes(this.#tasks[other.task]!.id) && meets(other.write, block.read)
+  }
+
+  /** Pending blocks become ready or orphaned, until nothing changes any more. */
+  #settle(): void {
+    for (let changed = true; changed; ) {
+      changed = false
+      for (const [number, waits] of this.waits.entries()) {
+        if (this.states[number] !== 'pending') continue
+        const lost = waits.some((other) => this.states[other] === 'failed' || this.states[other] === 'orphaned')
+        if (lost) this.states[number] = 'orphaned'
+        else if (waits.every((other) => this.states[other] === 'completed')) this.states[number] = 'ready'
+        else continue
+        changed = true
+      }
+    }
+  }
+}
+
+const bitmapOf = (count: number): fc.Arbitrary<Uint8Array> =>
+  fc
+    .oneof(
+      fc.array(fc.boolean(), { minLength: count, maxLength: count }),
+      fc.constant(Array<boolean>(count).fill(true)),
+      fc.nat({ max: count }).map((done) => Array.from({ length: count }, (_, index) => index < done)),
+    )
+    .map((bits) => {
+      const bitmap = new Uint8Array(Math.ceil(count / 8))
+      for (const [index, bit] of bits.entries()) if (bit) bitmap[index >> 3]! |= 1 << (index & 7)
+      return bitmap
+    })
+
+const names = ['raw', 'once', 'twice', 'labels']
+
+/** Blocks per axis at the most, by rank: every step of a run is compared block by block with the model. */
+const mostPerAxis = [0, 7, 4, 3, 2, 2, 2]
+
+/** A pipeline of one to four tasks of one rank from 1 to 6 (two from rank 5 on, where each has up to 64 blocks): any edges from earlier to later ones, any grids, some partly done. */
+export const anyPipeline = (options: { done?: boolean; conflicts?: boolean } = {}): fc.Arbitrary<SchedulerTask[]> =>
+  fc
+    .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 4 }))
+    .chain(([rank, count]) =>
+      fc.tuple(
+        ...Array.from({ length: rank < 5 ? count : Math.min(count, 2) }, (_, number) =>
+          anyGridOptions(rank, undefined, mostPerAxis[rank]!).chain(({ rank: _rank, ...grid }) =>
+            fc.record({
+              id: fc.constant(names[number]!),
+              grid: fc.constant(
+                options.conflicts === undefined ? grid : { ...grid, readWriteConflict: options.conflicts },
+              ),
+              after: fc.subarray(names.slice(0, number)),
+              maxRetries: fc.option(fc.nat({ max: 2 }), { nil: undefined }),
+              done: fc.option(bitmapOf(modelBlocks(grid).length), { nil: undefined, freq: 2 }),
+            }),
+          ),
+        ),
+      ),
+    )
+    .map((tasks) =>
+      tasks.map(({ id, grid, after, maxRetries, done }) => ({
+        id,
+        ...grid,
+        after,
+        ...(maxRetries === undefined ? {} : { maxRetries }),
+        ...(done === undefined || options.done === false ? {} : { done }),
+      })),
+    )

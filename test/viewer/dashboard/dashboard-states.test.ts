@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict'
+import { renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
+import { browserOrSkip } from '../../support/browser.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
+import { blockFailed, tellRun } from '../../support/told-run.ts'
+
+const range = (begin: number, end: number): number[] => Array.from({ length: end - begin }, (_, i) => begin + i)
+
+describe('the page of a run, of any shape and in any state', () => {
+  let browser: Browser | undefined
+  before(async () => {
+    browser = await browserOrSkip({ skip: () => {} })
+  })
+  after(() => browser?.close())
+
+  async function open(
+    t: TestContext,
+    address: string,
+    { isReady = true, ...options }: Parameters<Browser['newPage']>[0] & { isReady?: boolean } = {},
+  ): Promise<Page> {
+    const page = await (browser as Browser).newPage({ viewport: { width: 1280, height: 800 }, ...options })
+    t.after(() => page.close())
+    page.on('pageerror', (error) => assert.ifError(error))
+    await page.goto(address)
+    if (isReady) await page.waitForFunction(() => document.documentElement.dataset.ready === 'true')
+    return page
+  }
+
+  const map = (page: Page) => page.getByRole('application', { name: /^Blocks of a/ })
+  const tip = (page: Page) => page.getByRole('tooltip')
+  const alert = (page: Page, text: string) => page.getByRole('alert').getByText(text).waitFor()
+
+  it('says that nothing is told any more where bellis ended before the run did', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [10] }])
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const page = await open(t, dashboard.address)
+    await page.getByText('No block has been done yet.').waitFor()
+    await page.getByRole('status').getByText('running').waitFor()
+    await dashboard[Symbol.asyncDispose]()
+    await alert(page, 'no longer tells this page')
+    await page.getByRole('status').getByText('not followed').waitFor()
+  })
+
+  it('shows the other tasks that a start with other grids has, without being loaded anew by hand', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [10] }])
+    run.done([0, 1])
+    await using dashboard = await startDashboard(run.folder)
+    const page = await open(t, dashboard.address)
+    using other = tellRun(folder.path, [{ shape: [4, 4] }], { overwrite: true })
+    other.done([3, 4, 5])
+    await page.getByRole('article').getByText('3 of 16 blocks').waitFor()
+  })
+
+  it('says that the folder of the run is gone', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(join(folder.path, 'run'), [{ shape: [10] }])
+    await using dashboard = await startDashboard(run.folder)
+    const page = await open(t, dashboard.address)
+    renameSync(run.folder, join(folder.path, 'elsewhere'))
+    await alert(page, 'folder was removed')
+  })
+
+  it('says so where more pages are open than are told, and comes in when one leaves', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [10] }])
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const leave = new AbortController()
+    const others: Response[] = []
+    for (let i = 0; i < 64; i++) others.push(await fetch(`${dashboard.address}events`, { signal: leave.signal }))
+    const page = await open(t, dashboard.address, { isReady: false })
+    await alert(page, 'too many windows')
+    assert.equal(
+      others.every(({ ok }) => ok),
+      true,
+    )
+    leave.abort()
+    await page.getByRole('status').getByText('running').waitFor()
+  })
+
+  it('connects anew when it has heard nothing for long', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [10] }])
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const page = await open(t, 'about:blank', { isReady: false })
+    await page.clock.install()
+    await page.goto(dashboard.address)
+    await page.waitForFunction(() => document.documentElement.dataset.ready === 'true')
+    const again = page.waitForRequest(/events$/)
+    // Also if a word comes in between.
+    for (const end = Date.now() + 20_000; Date.now() < end; ) {
+      await page.clock.fastForward(30_000)
+      const isAsked = await Promise.race([again.then(() => true), page.waitForTimeout(200).then(() => false)])
+      if (isAsked) break
+    }
+    await again
+    run.done([4])
+    await page.getByRole('article').getByText('1 of 10 blocks').waitFor()
+  })
+
+  it('goes through a grid of four axes, and follows the work along all of them', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [5, 4, 3, 3] }])
+    run.done(range(0, 36 + 18))
+    // Block 54 is at 1, 2, 0, 0.
+    run.tell({ type: 'blocks-leased', taskId: 'a', indices: [54], workerId: 'w1' })
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const page = await open(t, dashboard.address)
+    const card = page.getByRole('article')
+    await card.getByText('d0 2 / 5').waitFor()
+    await card.getByText('z 3 / 4').waitFor()
+    await map(page).press('ArrowDown')
+    await tip(page).getByText('a/54').waitFor()
+    await card.getByRole('slider', { name: 'Slice along d0' }).fill('3')
+    await card.getByText('d0 4 / 5').waitFor()
+    await map(page).press('ArrowDown')
+    await tip(page)
+      .getByText(`a/${3 * 36 + 18}`)
+      .waitFor()
+  })
+
+  it('has a map of cells where blocks are too many to be shown each', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [200, 200, 200] }])
+    // The first cell, but for its last block, and one that fails far from it.
+    const cell = range(0, 4).flatMap((z) => range(0, 4).flatMap((y) => range(0, 4).map((x) => (z * 200 + y) * 200 + x)))
+    run.done(cell.slice(0, -1))
+    run.tell({ type: 'blocks-leased', taskId: 'a', indices: [199], workerId: 'w1' }, blockFailed(199, 'no such neuron'))
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const page = await open(t, dashboard.address)
+    const card = page.getByRole('article')
+    await card.getByText('63 of 8\u202f000\u202f000 blocks').waitFor()
+    await card.getByText('A square of the map is 4 × 4 × 4 blocks.').waitFor()
+    await page
+      .getByRole('tabpanel', { name: /^Failed/ })
+      .getByRole('button', { name: 'a/199' })
+      .click()
+    await card.getByText('z 1 / 50').waitFor()
+    await map(page).press('ArrowLeft')
+    await map(page).press('ArrowRight')
+    await tip(page).getByText('failed').waitFor()
+    await tip(page).getByText('4 × 4 × 4 blocks of a').waitFor()
+    for (let left = 0; left < 49; left++) await map(page).press('ArrowLeft')
+    await tip(page).getByText('partly done').waitFor()
+    run.done(cell.slice(-1))
+    await tip(page).getByText('done', { exact: true }).waitFor()
+  })
+
+  it('tells what becomes of a block while somebody points at it, until Escape', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [10] }])
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const page = await open(t, dashboard.address)
+    await map(page).press('ArrowDown')
+    await tip(page).getByText('ready').waitFor()
+    run.done([0])
+    await tip(page).getByText('done').waitFor()
+    await tip(page).getByText('by w1').waitFor()
+    await map(page).press('Escape')
+    await tip(page).waitFor({ state: 'hidden' })
+  })
+
+  it('tells of the block that a finger taps, until it taps elsewhere', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = tellRun(folder.path, [{ shape: [4, 4] }])
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const page = await open(t, dashboard.address, { viewport: { width: 390, height: 844 }, hasTouch: true })
+    await map(page).tap({ position: { x: 4, y: 4 } })
+    await tip(page).getByText('a/0').waitFor()
+    await page.getByRole('heading', { name: 'Bellis' }).or(page.locator('#share')).last().tap()
+    await tip(page).waitFor({ state: 'hidden' })
+  })
+
+  for (const width of [1280, 390]) {
+    it(`has room for hundreds of workers, failures and long names on ${width} px`, async (t) => {
+      if (browser === undefined) return void (await browserOrSkip(t))
+      using folder = temporaryFolder()
+      const id = 'a-task-with-a-name-that-somebody-has-thought-about-for-a-long-time-and-never-shortened'
+      using run = tellRun(folder.path, [{ shape: [400] }, { id, shape: [400], after: ['a'] }])
+      for (const i of range(0, 300)) {
+        const workerId = `gpu-node-${i}.cluster.example.org-${i}`
+        run.tell({ type: 'worker-started', workerId, pid: i, host: `gpu-node-${i}.cluster.example.org` })
+        if (i < 100) run.tell(blockFailed(i, 'out of memory '.repeat(60), workerId))
+      }
+      await using dashboard = await startDashboard(run.folder, { isOwn: true })
+      const page = await open(t, dashboard.address, { viewport: { width, height: 800 } })
+      for (const tab of ['Failed 100', 'Workers']) {
+        await page.getByRole('tab', { name: tab }).click()
+        const [wide = 0, high = 0] = await page.evaluate(() => {
+          const { scrollWidth, scrollHeight } = document.documentElement
+          return [scrollWidth, scrollHeight]
+        })
+        assert.ok(wide > 0 && wide <= width, `${wide} px wide`)
+        assert.ok(high < 3000, `${high} px high`)
+        const spilt = await page.evaluate(() =>
+          [...document.querySelectorAll('.worker > *, .failure > *, .task > header > *')]
+            .filter((each) => each.getBoundingClientRect().width > 0)
+            .filter((each) => {
+              const parent = each.parentElement as HTMLElement
+              return each.getBoundingClientRect().right > parent.getBoundingClientRect().right + 1
+            })
+            .map((each) => each.textContent),
+        )
+        assert.deepEqual(spilt, [])
+      }
+      await page.getByText('100 more not listed').waitFor()
+    })
+  }
+})

@@ -1,0 +1,309 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { createArray } from '../../../src/entry/arrays.ts'
+import { startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
+import { browserOrSkip } from '../../support/browser.ts'
+import { bellis, type CommandResult, type RunningCommand, temporaryFolder } from '../../support/command-line.ts'
+import { until } from '../../support/processes.ts'
+import { locate, readColors } from '../../support/viewer/open-page.ts'
+
+const chain = fileURLToPath(new URL('../../system/tasks/gated-chain.ts', import.meta.url))
+const BLOCKS = 32
+
+/** A folder with an input, and a chain over it that waits where it is told to. */
+async function gatedRun() {
+  const folder = temporaryFolder()
+  const cwd = folder.path
+  const options = { shape: [8, 64, 64], dtype: 'uint8', voxelSize: [40, 4, 4], chunkShape: [4, 16, 16] } as const
+  const array = await createArray(join(cwd, 'in.zarr'), options)
+  // Odd columns are white, also with 100 more.
+  const voxels = Uint8Array.from({ length: 8 * 64 * 64 }, (_, i) => (i % 2 === 0 ? 20 : 120))
+  await array.write(array.roi, voxels)
+  await array.close()
+  /** Lets the blocks below an index go on. */
+  const open = (task: 'Gaussian1' | 'Gaussian2', count: number) => {
+    // Renamed, so that nobody reads half a number.
+    writeFileSync(join(cwd, 'gate'), String(count))
+    renameSync(join(cwd, 'gate'), join(cwd, `gate-${task}`))
+  }
+  const start = (more: readonly string[], meanwhile?: (running: RunningCommand) => Promise<void>) =>
+    bellis(
+      [
+        ...['run', chain, '--folder', cwd, '--input', 'in.zarr', '--output', 'out.zarr'],
+        ...['--workers', '2', '--no-open', ...more],
+      ],
+      { cwd, env: { DISPLAY: '' }, ...(meanwhile === undefined ? {} : { meanwhile }) },
+    )
+  const runFolder = () => {
+    const [run] = readdirSync(join(cwd, '.bellis'))
+    return join(cwd, '.bellis', run as string)
+  }
+  return { cwd, open, start, runFolder, [Symbol.dispose]: () => folder[Symbol.dispose]() }
+}
+
+const addressIn = (output: RunningCommand['output'], of: 'stdout' | 'stderr') =>
+  until('it says its address', () => /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output[of])?.[0])
+
+const card = (page: Page, task: string) => page.getByRole('article', { name: `Task ${task}` })
+
+/** The states that the map of a task shows, by the colours of its pixels, once what it was asked for is drawn; row by row. */
+const shownStates = (page: Page, task: string, rows: number, columns: number): Promise<string[]> =>
+  card(page, task)
+    .locator('.map canvas')
+    .evaluate(
+      async (canvas, [rows, columns]) => {
+        await new Promise(requestAnimationFrame)
+        const context = (canvas as HTMLCanvasElement).getContext('2d') as CanvasRenderingContext2D
+        const { width, height } = canvas as HTMLCanvasElement
+        const style = getComputedStyle(document.documentElement)
+        const names = ['pending', 'ready', 'processing', 'completed', 'failed', 'orphaned', 'skipped']
+        const colors = new Map(names.map((name) => [style.getPropertyValue(`--state-${name}`).trim(), name]))
+        return Array.from({ length: rows * columns }, (_, i) => {
+          const x = Math.floor((((i % columns) + 0.4) * width) / columns)
+          const y = Math.floor(((Math.floor(i / columns) + 0.4) * height) / rows)
+          const pixel = [...context.getImageData(x, y, 1, 1).data.subarray(0, 3)]
+          return colors.get(`#${pixel.map((value) => value.toString(16).padStart(2, '0')).join('')}`) ?? String(pixel)
+        })
+      },
+      [rows, columns] as const,
+    )
+
+async function untilStates(
+  page: Page,
+  task: string,
+  wanted: (states: readonly string[]) => boolean,
+): Promise<string[]> {
+  let states: string[] = []
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    states = await shownStates(page, task, 4, 4)
+    if (wanted(states)) return states
+    await new Promise((resume) => setTimeout(resume, 50))
+  }
+  throw new Error(`${task} shows ${states.join(' ')}`)
+}
+
+interface PageViewer {
+  position: { value: Float32Array }
+}
+
+/** The volume at a section, whatever is written elsewhere. @param z voxels */
+async function holdVolume(page: Page, z: number): Promise<void> {
+  await page.locator('#volume[data-ready]').waitFor()
+  await page.getByRole('region', { name: 'The volume' }).getByRole('checkbox', { name: 'follow' }).uncheck()
+  await page.evaluate((z) => {
+    const { viewer } = window as unknown as { viewer: PageViewer }
+    viewer.position.value = Float32Array.of(32, 32, z)
+  }, z)
+}
+
+/** The colours of the first volume in the middle of its first and of its last block of the section, once they are as wanted. */
+async function untilColors(page: Page, wanted: (colors: readonly (string | undefined)[]) => boolean) {
+  let colors: (string | undefined)[] = []
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    const corners = { across: 'x', down: 'y', acrossVoxels: [9, 57], downVoxels: [8, 56] }
+    const all = await page.evaluate(readColors, await page.evaluate(locate, corners))
+    colors = [all[0], all[3]]
+    if (wanted(colors)) return colors
+    await new Promise((resume) => setTimeout(resume, 50))
+  }
+  throw new Error(`the volume shows ${colors.join(' ')}`)
+}
+
+const count = (states: readonly string[], state: string): number => states.filter((each) => each === state).length
+
+/** Slice 1 of 2 along z, whatever is at work elsewhere. */
+async function holdFirstSlice(page: Page, task: string): Promise<void> {
+  await card(page, task).getByRole('checkbox', { name: 'follow' }).uncheck()
+  await card(page, task).getByRole('slider').fill('0')
+}
+
+describe('the page of a run, in a browser', () => {
+  let browser: Browser | undefined
+  before(async () => {
+    browser = await browserOrSkip({ skip: () => {} })
+  })
+  after(() => browser?.close())
+
+  /** A page at an address. What it complains about fails the test, but for the server being gone. */
+  async function open(t: TestContext, address: string, options?: Parameters<Browser['newPage']>[0]): Promise<Page> {
+    const page = await (browser as Browser).newPage({ viewport: { width: 1280, height: 800 }, ...options })
+    t.after(() => page.close())
+    page.on('pageerror', (error) => assert.ifError(error))
+    page.on('console', (message) => {
+      if (message.type() === 'error') assert.match(message.text(), /ERR_|Failed to load/)
+    })
+    await page.goto(address)
+    await page.waitForFunction(() => document.documentElement.dataset.ready === 'true')
+    return page
+  }
+
+  it('shows a chain as it happens: the second task at work before the first has ended, then all done', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', 5)
+    run.open('Gaussian2', 2)
+    const { code, stderr, stdout } = await run.start(['--dashboard', '--json'], async ({ output }) => {
+      const page = await open(t, await addressIn(output, 'stderr'))
+      await page.evaluate(() => Object.assign(window, { isSamePage: true }))
+      for (const task of ['Gaussian1', 'Gaussian2']) await holdFirstSlice(page, task)
+      await page.getByRole('status').getByText('running').waitFor()
+      const second = await untilStates(page, 'Gaussian2', (states) => count(states, 'processing') > 0)
+      const first = await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') > 2)
+      assert.ok(count(first, 'completed') < 16, first.join(' '))
+      assert.ok(count(second, 'pending') > 8, second.join(' '))
+      await card(page, 'Gaussian2')
+        .getByText(/\d+ at work/)
+        .waitFor()
+      // In the volume: what is written is there, and the states lie over what is not.
+      await holdVolume(page, 2.5)
+      const [done, pending] = await untilColors(page, ([first]) => first === 'ffffff')
+      assert.equal(done, 'ffffff')
+      assert.notEqual(pending, 'ffffff')
+      assert.notEqual(pending, '000000')
+      run.open('Gaussian2', BLOCKS)
+      run.open('Gaussian1', BLOCKS)
+      for (const task of ['Gaussian1', 'Gaussian2']) {
+        await untilStates(page, task, (states) => count(states, 'completed') === 16)
+        await card(page, task).getByText('32 of 32 blocks').waitFor()
+      }
+      await untilColors(page, (colors) => colors.every((color) => color === 'ffffff'))
+      await page.getByRole('alert').getByText('All blocks are done').waitFor()
+      await page.getByRole('status').getByText('finished').waitFor()
+      assert.equal(await page.evaluate(() => 'isSamePage' in window), true)
+    })
+    assert.equal(code, 0, stderr)
+    assert.equal(JSON.parse(stdout).ok, true)
+  })
+
+  it('says that a coordinator was killed, and goes on with the next start at the same address', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', 6)
+    run.open('Gaussian2', BLOCKS)
+    let page: Page | undefined
+    let address = ''
+    const killed = await run.start(['--dashboard'], async ({ pid, output }) => {
+      address = await addressIn(output, 'stderr')
+      page = await open(t, address)
+      await holdFirstSlice(page, 'Gaussian1')
+      await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 6)
+      process.kill(pid, 'SIGKILL')
+      await page.getByRole('alert').getByText('bellis does not answer any more').waitFor()
+    })
+    assert.equal(killed.code, 'SIGKILL')
+    const { code } = await run.start(['--dashboard'], async ({ output }) => {
+      assert.equal(await addressIn(output, 'stderr'), address)
+      assert.ok(page)
+      await page.getByRole('status').getByText('running').waitFor()
+      assert.equal(await page.getByRole('alert').isVisible(), false)
+      await untilStates(page, 'Gaussian1', (states) => count(states, 'skipped') >= 5)
+      run.open('Gaussian1', BLOCKS)
+      await page.getByRole('alert').getByText('All blocks are done').waitFor()
+    })
+    assert.equal(code, 0)
+  })
+
+  it('follows a run of another process: on, killed, on again, and done', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', 6)
+    run.open('Gaussian2', BLOCKS)
+    let ended: Promise<CommandResult> | undefined
+    let kill = () => {}
+    t.after(() => kill())
+    const begun = new Promise<void>((resolve, reject) => {
+      ended = run.start([], async ({ pid }) => {
+        kill = () => {
+          kill = () => {}
+          process.kill(pid, 'SIGKILL')
+        }
+        resolve(
+          until(
+            'the run is on',
+            () => existsSync(join(run.cwd, '.bellis')) && existsSync(join(run.runFolder(), 'history', '000001')),
+          ).then(() => {}),
+        )
+      })
+      ended.catch(reject)
+    })
+    await begun
+    await bellis(['status', run.runFolder(), '--dashboard', '--no-open', '--quiet'], {
+      cwd: run.cwd,
+      meanwhile: async ({ pid, output }) => {
+        const page = await open(t, await addressIn(output, 'stdout'))
+        await holdFirstSlice(page, 'Gaussian1')
+        await page.getByRole('status').getByText('running').waitFor()
+        await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 6)
+        kill()
+        await ended
+        await page.getByRole('alert').getByText('ended without a word').waitFor()
+        // Nobody is at work any more.
+        await untilStates(page, 'Gaussian1', (states) => count(states, 'processing') === 0)
+        const again = run.start([])
+        await page.getByRole('status').getByText('running').waitFor()
+        await untilStates(page, 'Gaussian1', (states) => count(states, 'processing') > 0)
+        run.open('Gaussian1', BLOCKS)
+        await page.getByRole('alert').getByText('All blocks are done').waitFor()
+        assert.equal((await again).code, 0)
+        process.kill(pid, 'SIGINT')
+      },
+    })
+  })
+
+  it('shows of a run that failed which blocks did and why, what they keep from being done, and who did the others', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', BLOCKS)
+    run.open('Gaussian2', BLOCKS)
+    assert.equal((await run.start(['--fail', '3,20', '--max-retries', '0'])).code, 1)
+    await using dashboard = await startDashboard(run.runFolder())
+    const page = await open(t, dashboard.address)
+    await page.getByRole('alert').getByText('2 blocks failed, 2 blocks orphaned').waitFor()
+    for (const task of ['Gaussian1', 'Gaussian2']) await holdFirstSlice(page, task)
+    const [first, second] = [await shownStates(page, 'Gaussian1', 4, 4), await shownStates(page, 'Gaussian2', 4, 4)]
+    assert.deepEqual([first[3], count(first, 'completed')], ['failed', 15])
+    assert.deepEqual([second[3], count(second, 'completed')], ['orphaned', 15])
+    // Neuroglancer takes the focus where the pointer is when it comes.
+    await page.locator('#volume[data-ready]').waitFor()
+    // The list of failures comes to the front by itself; from it one gets to the block on the map.
+    const failures = page.getByRole('tabpanel', { name: /^Failed 2/ })
+    await failures.getByText('no such neuron in 20').waitFor()
+    await failures.getByRole('button', { name: 'Gaussian1/20' }).click()
+    assert.match(await card(page, 'Gaussian1').getByRole('status').innerText(), /z 2 \/ 2/)
+    const tip = page.getByRole('tooltip')
+    await card(page, 'Gaussian1').locator('.map canvas').press('ArrowRight')
+    await tip.getByText('Gaussian1/21').waitFor()
+    await tip.getByText(/by w\d+ in [\d.]+ m?s/).waitFor()
+    await tip.getByText('writes 160, 64, 64').waitFor()
+    await page.getByRole('tab', { name: 'Workers' }).click()
+    await page.getByRole('tabpanel', { name: 'Workers' }).getByRole('button', { name: 'Log' }).first().click()
+    await page.getByLabel(/The end of the log of w\d+/).waitFor()
+  })
+
+  for (const [width, height] of [
+    [1280, 800],
+    [390, 844],
+  ] as const) {
+    it(`fits a screen of ${width} × ${height}, in both themes`, async (t) => {
+      if (browser === undefined) return void (await browserOrSkip(t))
+      using run = await gatedRun()
+      run.open('Gaussian1', BLOCKS)
+      run.open('Gaussian2', BLOCKS)
+      await run.start([])
+      await using dashboard = await startDashboard(run.runFolder())
+      const page = await open(t, dashboard.address, { viewport: { width, height } })
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+      assert.ok(overflow <= 0, `${overflow} px wider than the screen`)
+      for (let theme = 0; theme < 2; theme++) {
+        const states = await shownStates(page, 'Gaussian1', 4, 4)
+        assert.equal(count(states, 'completed'), 16, states.join(' '))
+        await page.getByRole('button', { name: 'Light or dark' }).click()
+        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
+      }
+    })
+  }
+})

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js'
+import { type Chunk, renewChunk } from '../../../../src/viewer/dashboard/volumes/renewed-chunk.ts'
+
+/** A chunk that is told of what is done with it; `download` is Neuroglancer's own way of having one on its way. */
+function chunkIn(state: ChunkState) {
+  const done: string[] = []
+  const chunk: Chunk & { state: ChunkState } = { key: '0,1', state, freeSystemMemory: () => done.push('freed') }
+  const download = async () => {
+    const controller = new AbortController()
+    chunk.downloadAbortController = controller
+    const { signal } = controller
+    const isAborted = await new Promise((resolve) => signal.addEventListener('abort', () => resolve(true)))
+    // What has been given up is no failure: that is told by the controller, which is then no longer the chunk's.
+    if (isAborted && chunk.downloadAbortController === controller) done.push('failed')
+    else done.push('given up')
+  }
+  const queueManager = {
+    rpc: { invoke: (name: string, message: object) => done.push(`${name} ${JSON.stringify(message)}`) },
+    updateChunkState: (_: Chunk, next: ChunkState) => {
+      chunk.state = next
+    },
+    scheduleUpdate: () => {},
+  }
+  return { chunk, done, download, renew: () => renewChunk(queueManager, { rpcId: 3 }, chunk) }
+}
+
+describe('a chunk that is renewed', () => {
+  it('while it is on its way is asked for again, and has not failed', async () => {
+    const { chunk, done, download, renew } = chunkIn(ChunkState.DOWNLOADING)
+    const ended = download()
+    renew()
+    await ended
+    assert.deepEqual(done, ['given up'])
+    assert.equal(chunk.state, ChunkState.QUEUED)
+  })
+
+  it('is forgotten where it was, in the worker or in the page', () => {
+    const inWorker = chunkIn(ChunkState.SYSTEM_MEMORY_WORKER)
+    inWorker.renew()
+    assert.deepEqual(inWorker.done, ['freed'])
+    for (const state of [ChunkState.GPU_MEMORY, ChunkState.SYSTEM_MEMORY]) {
+      const inPage = chunkIn(state)
+      inPage.renew()
+      const message = { source: 3, id: '0,1', state: ChunkState.EXPIRED }
+      assert.deepEqual(inPage.done, [`Chunk.update ${JSON.stringify(message)}`])
+      assert.equal(inPage.chunk.state, ChunkState.QUEUED)
+    }
+  })
+})
