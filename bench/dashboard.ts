@@ -12,7 +12,7 @@ import type { Browser } from 'playwright-core'
 import { createArray } from '../src/entry/arrays.ts'
 import { startDashboard } from '../src/entry/pages/dashboard-server.ts'
 import { keepHistory } from '../src/entry/run-folder/run-history.ts'
-import { EventStream } from '../src/runtime/coordinator/run-events.ts'
+import { EventStream } from '../src/runtime/coordinator/event-stream.ts'
 import { browserOrSkip } from '../test/support/browser.ts'
 import { noop } from './noop-task.ts'
 

@@ -4,6 +4,7 @@ export type { DType, Scalar, TypedArray } from '../core/array/dtype.ts'
 export { DTYPES, typedArray } from '../core/array/dtype.ts'
 export type { ErrorCode, WireError } from '../core/errors.ts'
 export { BlockError, BlockwiseError, ConfigError, InfrastructureError } from '../core/errors.ts'
+export type { BlockFailure, JobsReport, RunEvent, TaskCounts } from '../core/events.ts'
 export type { Coordinate, Unit } from '../core/geometry/coordinate.ts'
 export {
   addCoordinates,
@@ -54,7 +55,6 @@ export { createScheduler } from '../core/scheduling/scheduler.ts'
 export type { Resources } from '../core/workers/resources.ts'
 export type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../ports/chunked-array.ts'
 export type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
-export type { BlockFailure, JobsReport, RunEvent, TaskCounts } from '../runtime/coordinator/run-events.ts'
 export type { RunResult, TaskResult, WorkersResult } from '../runtime/coordinator/run-result.ts'
 export type {
   BlockContext,

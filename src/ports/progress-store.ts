@@ -1,4 +1,5 @@
 import type { WireError } from '../core/errors.ts'
+import type { StoreStatus } from '../core/events.ts'
 import type { RunIdentity } from '../core/progress/run-identity.ts'
 
 /** One try of a block that failed. `task` is, here and below, the place of a task in the run's identity. */
@@ -59,15 +60,9 @@ export interface RunRecord extends RunReader {
   clear(task: number, blocks?: Iterable<number>): Promise<void>
 }
 
-/** Whether a store can be reached; `message` is for people. `slow`: it takes its time, which nobody needs to be told. */
-export type StoreLink =
-  | { readonly status: 'slow' }
-  | { readonly status: 'lost'; readonly message: string }
-  | { readonly status: 'back'; readonly message: string }
-
 export interface OpenRecordOptions {
   /** Told when a server is slow or lost, and then when it is back: commits wait in between. Never called by a store without a server. */
-  readonly onLink?: (link: StoreLink) => void
+  readonly onLink?: (link: StoreStatus) => void
 }
 
 /** Who holds a run. */

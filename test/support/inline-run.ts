@@ -1,6 +1,7 @@
+import type { RunEvent } from '../../src/core/events.ts'
 import { breathe, systemClock } from '../../src/entry/clock.ts'
 import type { ArrayStore } from '../../src/ports/array-store.ts'
-import { EventStream, type RunEvent } from '../../src/runtime/coordinator/run-events.ts'
+import { EventStream } from '../../src/runtime/coordinator/event-stream.ts'
 import { type RunPipelineOptions, runPipeline } from '../../src/runtime/coordinator/run-pipeline.ts'
 import { inlineLauncher } from '../../src/runtime/launchers/inline-launcher.ts'
 import type { ClosureTask, TaskLike } from '../../src/runtime/tasks/define-task.ts'

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import type { RunEvent } from '../../src/core/events.ts'
 import type { WorkerExit, WorkerLauncher } from '../../src/ports/worker-launcher.ts'
-import { EventStream, type RunEvent } from '../../src/runtime/coordinator/run-events.ts'
+import { EventStream } from '../../src/runtime/coordinator/event-stream.ts'
 import { type RunPipelineOptions, runPipeline } from '../../src/runtime/coordinator/run-pipeline.ts'
 import { defineTask, type TaskLike } from '../../src/runtime/tasks/define-task.ts'
 import { planPipeline } from '../../src/runtime/tasks/plan-pipeline.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import type { RunEvent } from '../../src/runtime/coordinator/run-events.ts'
+import type { RunEvent } from '../../src/core/events.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 
 /** A task that waits a little at every block, and one of which a worker needs a GPU, in a chain. */

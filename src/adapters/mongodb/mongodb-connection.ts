@@ -12,7 +12,7 @@ import {
   MongoTopologyClosedError,
 } from 'mongodb'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
-import type { StoreLink } from '../../ports/progress-store.ts'
+import type { StoreStatus } from '../../core/events.ts'
 
 /** How long an operation looks for a server that takes it, and a write for a majority of servers. */
 const ANSWER_MS = 5000
@@ -53,7 +53,7 @@ export interface MongodbConnection {
 export interface PersistOptions {
   readonly signal?: AbortSignal | undefined
   /** Told when the server is lost, and when it is back. */
-  readonly onLink?: ((link: StoreLink) => void) | undefined
+  readonly onLink?: ((link: StoreStatus) => void) | undefined
 }
 
 /** @throws ConfigError `INVALID_CONFIG`, without what the address says: it may hold a password in any place */
@@ -77,7 +77,7 @@ export function connectMongodb(url: string, options: { readonly fsync: boolean }
     }
   }
   const persist = async <T>(action: () => Promise<T>, { signal, onLink }: PersistOptions): Promise<T> => {
-    let status: StoreLink['status'] = 'back'
+    let status: StoreStatus['status'] = 'back'
     const tellLost = (message: string) => {
       if (status !== 'lost') onLink?.({ status: 'lost', message })
       status = 'lost'

@@ -1,4 +1,5 @@
-import type { EventStream, RunEvent, TaskCounts } from '../../runtime/coordinator/run-events.ts'
+import type { RunEvent, TaskCounts } from '../../core/events.ts'
+import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 
 /**
  * Serves the numbers of a run for Prometheus.

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { ConfigError, messageOf } from '../../core/errors.ts'
-import type { EventStream } from '../../runtime/coordinator/run-events.ts'
+import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 
 /** Lines are written together when they come fast. */
 const EVERY_MS = 100

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import type { EventStream, TaskCounts } from '../../runtime/coordinator/run-events.ts'
+import type { TaskCounts } from '../../core/events.ts'
+import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import { readJson, writeWhole } from './run-files.ts'
 
 /** How a run goes, as it says itself in its folder, at most once a second. */

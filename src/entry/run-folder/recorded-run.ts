@@ -1,7 +1,8 @@
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
-import type { RunRecord, StoreLink } from '../../ports/progress-store.ts'
+import type { StoreStatus } from '../../core/events.ts'
+import type { RunRecord } from '../../ports/progress-store.ts'
 import { ProgressRecorder } from '../../runtime/coordinator/progress-recorder.ts'
 import { hasCheck, type RunProgress } from '../../runtime/coordinator/run-pipeline.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/plan-pipeline.ts'
@@ -151,13 +152,13 @@ async function outputPaths(tasks: readonly PlannedTask[]): Promise<string[]> {
 
 /** Passes on what a store says of its link, also what it said before anyone listened. */
 class LinkRelay {
-  #last: StoreLink | undefined
-  #receive: ((link: StoreLink) => void) | undefined
-  readonly send = (link: StoreLink): void => {
+  #last: StoreStatus | undefined
+  #receive: ((link: StoreStatus) => void) | undefined
+  readonly send = (link: StoreStatus): void => {
     this.#last = link
     this.#receive?.(link)
   }
-  readonly listen = (receive: (link: StoreLink) => void): void => {
+  readonly listen = (receive: (link: StoreStatus) => void): void => {
     this.#receive = receive
     if (this.#last !== undefined && this.#last.status !== 'back') receive(this.#last)
   }

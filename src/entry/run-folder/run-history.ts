@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { type BlocksFrame, FrameWriter, readFrames } from '../../core/board/history-frames.ts'
 import type { PictureEvent } from '../../core/board/run-picture.ts'
-import type { EventStream, RunEvent } from '../../runtime/coordinator/run-events.ts'
+import type { RunEvent } from '../../core/events.ts'
+import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 
 // What a run writes down of how it goes, a file for each of its starts: what the dashboard is drawn from, while the run is on and after.
 // Nothing depends on it: what is done says the record.

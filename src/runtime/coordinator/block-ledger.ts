@@ -1,7 +1,7 @@
 import type { ErrorCode, WireError } from '../../core/errors.ts'
+import type { BlockFailure } from '../../core/events.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
 import { OUTCOME_CODE } from '../../core/scheduling/scheduler.ts'
-import type { BlockFailure } from './run-events.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { TransientArrays } from './transient-arrays.ts'

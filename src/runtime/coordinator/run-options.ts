@@ -1,12 +1,12 @@
+import type { StoreStatus } from '../../core/events.ts'
 import type { ResourceBudget } from '../../core/workers/resources.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Listener } from '../../ports/listener.ts'
-import type { StoreLink } from '../../ports/progress-store.ts'
 import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
 import type { PlannedTask } from '../tasks/plan-pipeline.ts'
+import type { EventStream } from './event-stream.ts'
 import type { ProgressRecorder } from './progress-recorder.ts'
-import type { EventStream } from './run-events.ts'
 import type { SessionKeeper } from './workers/session.ts'
 
 export interface RunPipelineOptions {
@@ -63,5 +63,5 @@ export interface RunProgress {
   /** Aborted when it can't be kept any more, with the error as its reason: the run stops. */
   readonly failed: AbortSignal
   /** Has the run told when the store is out of reach: no block is handed out until it is back. */
-  onLink(receive: (link: StoreLink) => void): void
+  onLink(receive: (link: StoreStatus) => void): void
 }

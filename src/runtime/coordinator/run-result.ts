@@ -1,6 +1,6 @@
 import type { WireError } from '../../core/errors.ts'
+import type { BlockFailure, TaskCounts, WorkerUse } from '../../core/events.ts'
 import type { DurationSummary } from '../../core/workers/durations.ts'
-import type { BlockFailure, TaskCounts, WorkerUse } from './run-events.ts'
 
 /** How a task ended. */
 export interface TaskResult extends TaskCounts {

@@ -1,4 +1,4 @@
-import type { TaskCounts, WorkerUse } from './run-events.ts'
+import type { TaskCounts, WorkerUse } from '../../core/events.ts'
 import type { RunResult, TaskResult } from './run-result.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { Session } from './workers/session.ts'

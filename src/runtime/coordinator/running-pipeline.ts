@@ -6,7 +6,7 @@ import { createScheduler, type Scheduler } from '../../core/scheduling/scheduler
 import { Durations } from '../../core/workers/durations.ts'
 import { hasOwnCheck } from '../tasks/define-task.ts'
 import type { PlannedPipeline, PlannedTask } from '../tasks/plan-pipeline.ts'
-import { EventStream } from './run-events.ts'
+import { EventStream } from './event-stream.ts'
 import type { RunPipelineOptions } from './run-options.ts'
 import { createPool, type Pool, type RunningTask, type Session } from './workers/session.ts'
 

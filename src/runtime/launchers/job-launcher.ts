@@ -1,8 +1,8 @@
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
+import type { JobsReport } from '../../core/events.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { JobQueue, JobState } from '../../ports/job-queue.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../../ports/worker-launcher.ts'
-import type { JobsReport } from '../coordinator/run-events.ts'
 
 export interface JobLauncherOptions {
   /** Ended together with the launcher. */

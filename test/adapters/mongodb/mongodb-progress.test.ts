@@ -5,8 +5,9 @@ import { describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { mongodbProgress } from '../../../src/adapters/mongodb/mongodb-progress.ts'
+import type { StoreStatus } from '../../../src/core/events.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
-import type { LockOwner, ProgressStore, RunLock, RunRecord, StoreLink } from '../../../src/ports/progress-store.ts'
+import type { LockOwner, ProgressStore, RunLock, RunRecord } from '../../../src/ports/progress-store.ts'
 import { readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
 import { describeProgressStore, failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
 import { mongodbOrSkip, ownMongodbOrSkip } from '../../support/mongodb.ts'
@@ -34,14 +35,14 @@ const page = (...ones: number[]) => {
 }
 
 /** Resolves with the next thing that is told of the link. */
-type ToldLink = Exclude<StoreLink, { readonly status: 'slow' }>
+type ToldLink = Exclude<StoreStatus, { readonly status: 'slow' }>
 
 function watchLink(): {
   next(): Promise<ToldLink>
-  onLink(link: StoreLink): void
-  readonly all: StoreLink['status'][]
+  onLink(link: StoreStatus): void
+  readonly all: StoreStatus['status'][]
 } {
-  const all: StoreLink['status'][] = []
+  const all: StoreStatus['status'][] = []
   const told: ToldLink[] = []
   const waiting: ((link: ToldLink) => void)[] = []
   return {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import { describe, it } from 'node:test'
+import type { TaskCounts } from '../../../src/core/events.ts'
 import { ProgressDisplay } from '../../../src/entry/cli/tasks/progress.ts'
-import type { TaskCounts } from '../../../src/runtime/coordinator/run-events.ts'
 
 /** What is written while events come at these seconds of the run. */
 function show(

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { BlocksFrame } from '../../../src/core/board/history-frames.ts'
 import type { PictureEvent } from '../../../src/core/board/run-picture.ts'
+import type { RunEvent } from '../../../src/core/events.ts'
 import { HistoryReader, keepHistory } from '../../../src/entry/run-folder/run-history.ts'
-import { EventStream, type RunEvent } from '../../../src/runtime/coordinator/run-events.ts'
+import { EventStream } from '../../../src/runtime/coordinator/event-stream.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 
 type Told =

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { memoryProgress } from '../../../src/adapters/memory/memory-progress.ts'
 import { InfrastructureError } from '../../../src/core/errors.ts'
-import type { RunRecord, StoreLink } from '../../../src/ports/progress-store.ts'
+import type { RunEvent, StoreStatus } from '../../../src/core/events.ts'
+import type { RunRecord } from '../../../src/ports/progress-store.ts'
 import { ProgressRecorder } from '../../../src/runtime/coordinator/progress-recorder.ts'
-import type { RunEvent } from '../../../src/runtime/coordinator/run-events.ts'
 import type { RunProgress } from '../../../src/runtime/coordinator/run-pipeline.ts'
 import { identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
@@ -26,7 +26,7 @@ async function lossyStore(blocks: number, clock: ManualClock) {
   }
   const failing = new AbortController()
   const recorder = await ProgressRecorder.load(lossy, { clock, onError: (error) => failing.abort(error) })
-  let tell = (_: StoreLink) => {}
+  let tell = (_: StoreStatus) => {}
   const progress: RunProgress = {
     recorder,
     failed: failing.signal,

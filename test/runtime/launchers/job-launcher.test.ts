@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { JobsReport } from '../../../src/core/events.ts'
 import type { LaunchedWorker, WorkerExit } from '../../../src/ports/worker-launcher.ts'
-import type { JobsReport } from '../../../src/runtime/coordinator/run-events.ts'
 import { jobLauncher } from '../../../src/runtime/launchers/job-launcher.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 import { MemoryQueue } from '../../support/memory-queue.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { RunEvent } from '../../../src/runtime/coordinator/run-events.ts'
+import type { RunEvent } from '../../../src/core/events.ts'
 import { jobLauncher } from '../../../src/runtime/launchers/job-launcher.ts'
 import { ManualClock } from '../../support/fake-network.ts'
 import { line, startManual } from '../../support/manual-run.ts'

@@ -1,4 +1,4 @@
-import type { JobsReport, RunEvent, TaskCounts } from '../../../runtime/coordinator/run-events.ts'
+import type { JobsReport, RunEvent, TaskCounts } from '../../../core/events.ts'
 import { paint, showCount, showDuration } from '../output.ts'
 
 const BAR_WIDTH = 24

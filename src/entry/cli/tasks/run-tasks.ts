@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { ConfigError, toWireError } from '../../../core/errors.ts'
 import { quoteShell } from '../../../core/shell-words.ts'
-import { EventStream } from '../../../runtime/coordinator/run-events.ts'
+import { EventStream } from '../../../runtime/coordinator/event-stream.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../runtime/coordinator/run-pipeline.ts'
 import type { TaskLike } from '../../../runtime/tasks/define-task.ts'
 import { messageAndPlace } from '../../../runtime/tasks/error-place.ts'

@@ -1,4 +1,5 @@
 import type { WireError } from '../../../core/errors.ts'
+import type { BlockFailure } from '../../../core/events.ts'
 import type { ServerMessage, WorkerUsage } from '../../../core/protocol/messages.ts'
 import type { Durations } from '../../../core/workers/durations.ts'
 import type { Units } from '../../../core/workers/resource-units.ts'
@@ -6,7 +7,6 @@ import type { Resources } from '../../../core/workers/resources.ts'
 import type { Channel } from '../../../ports/channel.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../../../ports/worker-launcher.ts'
 import type { PlannedTask } from '../../tasks/plan-pipeline.ts'
-import type { BlockFailure } from '../run-events.ts'
 
 /** How often in a row workers have died. */
 export interface Deaths {

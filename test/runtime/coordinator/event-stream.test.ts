@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { EventStream, type RunEvent } from '../../../src/runtime/coordinator/run-events.ts'
+import type { RunEvent } from '../../../src/core/events.ts'
+import { EventStream } from '../../../src/runtime/coordinator/event-stream.ts'
 import { line, runInline } from '../../support/inline-run.ts'
 
 const TYPES = Object.keys({

@@ -1,7 +1,8 @@
-import type { WireError } from '../../core/errors.ts'
-import type { Roi } from '../../core/geometry/roi.ts'
-import type { TaskState } from '../../core/scheduling/scheduler.ts'
-import type { StoreLink } from '../../ports/progress-store.ts'
+import type { WireError } from './errors.ts'
+import type { Roi } from './geometry/roi.ts'
+import type { TaskState } from './scheduling/scheduler.ts'
+
+// What happens during a run, in one vocabulary: that of the library, --events, --json, the page, and the run's history.
 
 /** One task's counts, as the scheduler has them. */
 export type TaskCounts = TaskState
@@ -113,7 +114,7 @@ export type RunEvent =
   | ({ readonly type: 'worker-ended' } & WorkerUse)
   | ({ readonly type: 'jobs' } & JobsReport)
   /** Where progress is kept is out of reach, and no block is handed out, or it is back. */
-  | ({ readonly type: 'store' } & Exclude<StoreLink, { readonly status: 'slow' }>)
+  | ({ readonly type: 'store' } & Exclude<StoreStatus, { readonly status: 'slow' }>)
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
   | {
@@ -123,57 +124,8 @@ export type RunEvent =
       readonly tasks: readonly TaskCounts[]
     }
 
-/** More unread block events than this are dropped for a reader that does not keep up; failures and workers never are. */
-const MAX_UNREAD = 10_000
-
-/** Events for any number of readers; one that is slow never holds up the run. */
-export class EventStream implements AsyncIterable<RunEvent> {
-  readonly #listeners = new Set<(event: RunEvent) => void>()
-  readonly #waiting = new Set<() => void>()
-  #isClosed = false
-
-  /** No more events come: whoever iterates gets what is unread, and is done. */
-  close(): void {
-    this.#isClosed = true
-    for (const wake of this.#waiting) wake()
-  }
-
-  emit(event: RunEvent): void {
-    for (const listener of this.#listeners) listener(event)
-  }
-
-  listen(listener: (event: RunEvent) => void): void {
-    this.#listeners.add(listener)
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<RunEvent, void, undefined> {
-    let unread: RunEvent[] = []
-    let wake = () => {}
-    const listener = (event: RunEvent) => {
-      if (event.type === 'progress' && unread.at(-1)?.type === 'progress') unread.pop()
-      const droppable = event.type.startsWith('blocks-')
-      if (!droppable || unread.length < MAX_UNREAD) unread.push(event)
-      wake()
-    }
-    this.#listeners.add(listener)
-    try {
-      for (;;) {
-        const batch = unread
-        unread = []
-        for (const event of batch) {
-          yield event
-          if (event.type === 'run-finished') return
-        }
-        if (unread.length > 0) continue
-        if (this.#isClosed) return
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          this.#waiting.add(wake)
-        })
-        this.#waiting.delete(wake)
-      }
-    } finally {
-      this.#listeners.delete(listener)
-    }
-  }
-}
+/** Whether the record of a run can be reached; `message` is for people. `slow`: it takes its time, which nobody needs to be told. */
+export type StoreStatus =
+  | { readonly status: 'slow' }
+  | { readonly status: 'lost'; readonly message: string }
+  | { readonly status: 'back'; readonly message: string }
