@@ -4,7 +4,7 @@ export type { DType, Scalar, TypedArray } from '../core/array/dtype.ts'
 export { DTYPES, typedArray } from '../core/array/dtype.ts'
 export type { ErrorCode, WireError } from '../core/errors.ts'
 export { BlockError, BlockwiseError, ConfigError, InfrastructureError } from '../core/errors.ts'
-export type { BlockFailure, JobsReport, RunEvent, TaskCounts } from '../core/events.ts'
+export type { BlockFailure, JobsReport, RunEvent, TaskCounts, TaskCounts as TaskState } from '../core/events.ts'
 export type { Coordinate, Unit } from '../core/geometry/coordinate.ts'
 export {
   addCoordinates,
@@ -40,18 +40,14 @@ export {
   toVoxels,
   uniteRoi,
 } from '../core/geometry/roi.ts'
-export type { Block, BlockGrid, BlockGridOptions, Fit } from '../core/grid/block-grid.ts'
+export type { Block, BlockGrid } from '../core/grid/block-grid.ts'
 export { createBlockGrid } from '../core/grid/block-grid.ts'
+export type { BlockGridOptions, Fit } from '../core/grid/grid-options.ts'
 export { largestDivisor } from '../core/grid/shared-chunks.ts'
-export type {
-  BlockOutcome,
-  ScheduledBlock,
-  Scheduler,
-  SchedulerOptions,
-  SchedulerTask,
-  TaskState,
-} from '../core/scheduling/scheduler.ts'
+export type { BlockOutcome, SchedulerOptions } from '../core/scheduling/block-scheduler.ts'
+export type { ScheduledBlock, Scheduler } from '../core/scheduling/scheduler.ts'
 export { createScheduler } from '../core/scheduling/scheduler.ts'
+export type { SchedulerTask } from '../core/scheduling/scheduler-task.ts'
 export type { Resources } from '../core/workers/resources.ts'
 export type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../ports/chunked-array.ts'
 export type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'

@@ -141,7 +141,7 @@ describe("a mistake in a task's module is told in one line with its place, and n
       pipeline(
         "const after = []; const a = mine({}, { id: 'a', after }); const b = mine({}, { id: 'b', after: [a] }); after.push(b); return [a, b]",
       ),
-      /The tasks "a" → "b" → "a" wait for one another in a circle/,
+      /The tasks "a" → "b" → "a" form a cycle/,
     ],
     [
       'two tasks have one id',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import type { WorldUnit } from '../../core/geometry/placement.ts'
-import { gridOptions } from '../../core/grid/block-grid.ts'
+import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type { PlannedPipeline } from '../../runtime/tasks/plan-pipeline.ts'
 

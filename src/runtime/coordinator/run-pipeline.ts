@@ -88,8 +88,8 @@ class Coordinator implements RunControl {
     }
   }
 
-  #blocksLeft({ id }: RunningTask): number {
-    const { total, completed } = this.#run.scheduler.taskState(id)
+  #blocksLeft({ number }: RunningTask): number {
+    const { total, completed } = this.#run.scheduler.task(number).counts()
     return total - completed
   }
 

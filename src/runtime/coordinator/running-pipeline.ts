@@ -1,8 +1,8 @@
 import type { WireError } from '../../core/errors.ts'
 import type { Roi } from '../../core/geometry/roi.ts'
-import { gridOptions } from '../../core/grid/block-grid.ts'
+import { gridOptions } from '../../core/grid/grid-options.ts'
+import { BlockScheduler } from '../../core/scheduling/block-scheduler.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
-import { createScheduler, type Scheduler } from '../../core/scheduling/scheduler.ts'
 import { Durations } from '../../core/workers/durations.ts'
 import { hasOwnCheck } from '../tasks/define-task.ts'
 import type { PlannedPipeline, PlannedTask } from '../tasks/plan-pipeline.ts'
@@ -22,7 +22,7 @@ export interface RunControl {
 export class RunningPipeline {
   readonly options: RunPipelineOptions
   readonly control: RunControl
-  readonly scheduler: Scheduler
+  readonly scheduler: BlockScheduler
   readonly tasks: readonly RunningTask[]
   readonly mostDownstreamFirst: readonly RunningTask[]
   readonly pools: Pool[] = []
@@ -47,7 +47,7 @@ export class RunningPipeline {
     this.control = control
     this.events = options.events ?? new EventStream()
     this.#begun = options.clock.now()
-    this.scheduler = createScheduler(
+    this.scheduler = new BlockScheduler(
       pipeline.tasks.map((task, number) => {
         const done = hasCheck(task) ? undefined : options.progress?.recorder.completed(number)
         return {
@@ -112,7 +112,7 @@ export class RunningPipeline {
   }
 
   isOver(task: RunningTask): boolean {
-    return this.scheduler.isTaskFinished(task.id)
+    return this.scheduler.task(task.number).isFinished
   }
 }
 

@@ -45,7 +45,7 @@ export class TransientArrays {
   /** Looks for blocks that have become unneeded. */
   collect(): void {
     for (const task of this.#tasks) {
-      const indices = this.#run.scheduler.takeUnneeded(task.id)
+      const indices = this.#run.scheduler.task(task.number).retention?.takeUnneeded() ?? []
       if (indices.length === 0) continue
       this.#count += indices.length
       this.#unneeded.set(task, [...(this.#unneeded.get(task) ?? []), ...indices])
@@ -59,7 +59,7 @@ export class TransientArrays {
     this.#removeSoon()
     await this.#removing
     const isDone = this.#run.tasks.every((task) => {
-      const { completed, total } = this.#run.scheduler.taskState(task.id)
+      const { completed, total } = this.#run.scheduler.task(task.number).counts()
       return completed === total
     })
     if (isDone && !this.#hasFailed && this.#run.strayReads.length === 0) {
@@ -116,9 +116,10 @@ export class TransientArrays {
     }
   }
 
-  #isAllUnneeded({ id, planned: { grid } }: RunningTask, region: Roi): boolean {
+  #isAllUnneeded({ number, planned: { grid } }: RunningTask, region: Roi): boolean {
+    const { retention } = this.#run.scheduler.task(number)
     for (const other of grid.indicesOf(grid.blockBox(region))) {
-      if (!this.#run.scheduler.isUnneeded(id, other)) return false
+      if (!retention?.isUnneeded(other)) return false
     }
     return true
   }

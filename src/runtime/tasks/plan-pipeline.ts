@@ -13,8 +13,9 @@ import {
   shiftRoi,
   snapRoi,
 } from '../../core/geometry/roi.ts'
-import { type BlockGrid, createBlockGrid, gridOptions } from '../../core/grid/block-grid.ts'
-import { findSharedPiece, greatestDivisor, largestDivisor } from '../../core/grid/shared-chunks.ts'
+import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
+import { gridOptions } from '../../core/grid/grid-options.ts'
+import { findSharedChunk, greatestDivisor, largestDivisor } from '../../core/grid/shared-chunks.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { checkResources, type Resources } from '../../core/workers/resources.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
@@ -339,7 +340,7 @@ function assertWritable(taskId: string, grid: BlockGrid, array: VolumeDescriptio
     )
   }
   const pieceVoxels = pieceVoxelsOf(array)
-  const axes = findSharedPiece(grid, { offset: array.offset, pieceShape: pieceShapeOf(array) })
+  const axes = findSharedChunk(grid, { offset: array.offset, chunkShape: pieceShapeOf(array) })
   if (axes === undefined) return
   const name = array.shardShape === undefined ? 'chunk' : 'shard'
   const fitting = pieceVoxels.map((length, axis) => {

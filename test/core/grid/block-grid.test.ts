@@ -12,7 +12,7 @@ import {
   roi,
 } from '../../../src/core/geometry/roi.ts'
 import { createBlockGrid } from '../../../src/core/grid/block-grid.ts'
-import { createConflictOrder } from '../../../src/core/grid/conflicts.ts'
+import { ConflictOrder } from '../../../src/core/grid/conflicts.ts'
 import { anyGridOptions, meets, modelBlocks, modelDependencies } from '../../support/grid-model.ts'
 
 const volume = (r: Roi): number => r.shape.reduce((product, length) => product * length, 1)
@@ -238,7 +238,7 @@ describe('the order of conflicts', () => {
     fc.assert(
       fc.property(anyGridOptions(), (options) => {
         const grid = createBlockGrid(options)
-        const order = createConflictOrder(grid.shape, grid.writeRoi.shape, grid.context, options.readWriteConflict)
+        const order = new ConflictOrder(grid.shape, grid.writeRoi.shape, grid.context, options.readWriteConflict)
         for (const [index, { at }] of modelBlocks(options).entries()) {
           assert.equal(order.countEarlier(at), grid.dependencies(index).length)
           assert.ok(order.countEarlier(at) <= order.mostEarlier)
