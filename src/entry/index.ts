@@ -18,8 +18,6 @@ export {
   multiplyCoordinates,
   subtractCoordinates,
 } from '../core/geometry/coordinate.ts'
-export type { WorldUnit } from '../core/geometry/placement.ts'
-export { parseRoi, showRoiInNm, toNanometers } from '../core/geometry/placement.ts'
 export type { Context, Roi } from '../core/geometry/roi.ts'
 export {
   containsRoi,
@@ -40,6 +38,9 @@ export {
   toVoxels,
   uniteRoi,
 } from '../core/geometry/roi.ts'
+export { parseRoi, showRoiInNm } from '../core/geometry/roi-text.ts'
+export type { WorldUnit } from '../core/geometry/world-unit.ts'
+export { toNanometers } from '../core/geometry/world-unit.ts'
 export type { Block, BlockGrid } from '../core/grid/block-grid.ts'
 export { createBlockGrid } from '../core/grid/block-grid.ts'
 export type { BlockGridOptions, Fit } from '../core/grid/grid-options.ts'
@@ -52,36 +53,26 @@ export type { Resources } from '../core/workers/resources.ts'
 export type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../ports/chunked-array.ts'
 export type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../ports/worker-launcher.ts'
 export type { RunResult, TaskResult, WorkersResult } from '../runtime/coordinator/run-result.ts'
+export type { PipelineDefinition, PipelineOptions, TaskDefinition } from '../runtime/tasks/define-task.ts'
+export { definePipeline, defineTask } from '../runtime/tasks/define-task.ts'
+export type { PlannedOutput, PlannedPipeline, PlannedTask } from '../runtime/tasks/planned-task.ts'
+export type { ClosureTask, NodeOptions, TaskLike, TaskNode } from '../runtime/tasks/task-node.ts'
 export type {
   BlockContext,
-  ClosureTask,
   ConfigSchema,
   IsDone,
-  NodeOptions,
-  PipelineDefinition,
-  PipelineOptions,
   PlanArrays,
   PlanContext,
   ProcessBlock,
   SetupArrays,
   SetupContext,
   TaskBlock,
-  TaskDefinition,
-  TaskLike,
-  TaskNode,
   TaskOptions,
   TaskPlan,
-} from '../runtime/tasks/define-task.ts'
-export { definePipeline, defineTask } from '../runtime/tasks/define-task.ts'
-export type { PlannedOutput, PlannedPipeline, PlannedTask } from '../runtime/tasks/plan-pipeline.ts'
+} from '../runtime/tasks/task-options.ts'
+export type { CreateVolumeOptions } from '../runtime/volumes/create-volume.ts'
 export { cropTo, pasteInto } from '../runtime/volumes/crop.ts'
-export type {
-  CreateVolumeOptions,
-  ReadOptions,
-  VolumeArray,
-  VolumeDescription,
-  Voxels,
-} from '../runtime/volumes/volume-array.ts'
+export type { ReadOptions, VolumeArray, VolumeDescription, Voxels } from '../runtime/volumes/volume-array.ts'
 export { createArray, openArray } from './arrays.ts'
 export type { CommandTaskOptions } from './command-task.ts'
 export { commandTask } from './command-task.ts'

@@ -1,6 +1,6 @@
 import type { WireError } from '../errors.ts'
-import type { WorldUnit } from '../geometry/placement.ts'
 import type { Roi } from '../geometry/roi.ts'
+import type { WorldUnit } from '../geometry/world-unit.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
 import type { Units } from '../workers/resource-units.ts'
 

@@ -20,7 +20,10 @@ export interface SchedulerTask extends BlockGridOptions, OrderedTask {
 /** @throws ConfigError `INVALID_CONFIG` */
 export function checkRetries(maxRetries: number, taskId: string): number {
   if (Number.isSafeInteger(maxRetries) && maxRetries >= 0) return maxRetries
-  throw new ConfigError('INVALID_CONFIG', `Task "${taskId}": maxRetries is ${maxRetries}; expected a whole number from 0.`)
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `Task "${taskId}": maxRetries is ${maxRetries}; expected a whole number from 0.`,
+  )
 }
 
 /** The limit of a task, infinite without one. @throws ConfigError `INVALID_CONFIG` */

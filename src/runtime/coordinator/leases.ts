@@ -2,7 +2,8 @@ import { InfrastructureError, type WireError } from '../../core/errors.ts'
 import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { Outcome, WireRois, WireTask } from '../../core/protocol/messages.ts'
 import { leaseSize, MAX_LEASE_BLOCKS } from '../../core/workers/lease-size.ts'
-import type { PlannedTask } from '../tasks/plan-pipeline.ts'
+import type { PlannedTask } from '../tasks/planned-task.ts'
+import { isTaskNode } from '../tasks/task-node.ts'
 import type { BlockLedger } from './block-ledger.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
@@ -313,7 +314,7 @@ export class Leases {
   #wireTask({ units, boundTo }: Session, planned: PlannedTask): WireTask {
     const { folder, fsync, moduleName = (url) => url } = this.#run.options
     const { grid, source, unit, id } = planned
-    const node = 'kind' in source ? source : undefined
+    const node = isTaskNode(source) ? source : undefined
     return {
       id,
       module: node === undefined ? '' : moduleName(node.definition.module),

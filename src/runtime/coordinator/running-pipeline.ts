@@ -4,8 +4,8 @@ import { gridOptions } from '../../core/grid/grid-options.ts'
 import { BlockScheduler } from '../../core/scheduling/block-scheduler.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { Durations } from '../../core/workers/durations.ts'
-import { hasOwnCheck } from '../tasks/define-task.ts'
-import type { PlannedPipeline, PlannedTask } from '../tasks/plan-pipeline.ts'
+import type { PlannedPipeline, PlannedTask } from '../tasks/planned-task.ts'
+import { hasOwnCheck, isTaskNode } from '../tasks/task-node.ts'
 import { EventStream } from './event-stream.ts'
 import type { RunPipelineOptions } from './run-options.ts'
 import { createPool, type Pool, type RunningTask, type Session } from './workers/session.ts'
@@ -49,7 +49,7 @@ export class RunningPipeline {
     this.#begun = options.clock.now()
     this.scheduler = new BlockScheduler(
       pipeline.tasks.map((task, number) => {
-        const done = hasCheck(task) ? undefined : options.progress?.recorder.completed(number)
+        const done = hasOwnCheck(task.source) ? undefined : options.progress?.recorder.completed(number)
         return {
           id: task.id,
           after: task.after,
@@ -108,7 +108,7 @@ export class RunningPipeline {
 
   /** Where workers come in that nobody has started. */
   networkPool(): Pool | undefined {
-    return this.pools.find(({ tasks }) => tasks.some(({ planned }) => 'kind' in planned.source))
+    return this.pools.find(({ tasks }) => tasks.some(({ planned }) => isTaskNode(planned.source)))
   }
 
   isOver(task: RunningTask): boolean {
@@ -117,6 +117,3 @@ export class RunningPipeline {
 }
 
 const workersLike = ({ pool, isJoined }: Session): Set<Session> => (isJoined ? pool.joined : pool.launched)
-
-/** Where a task says itself which blocks are done, its record does not. */
-export const hasCheck = ({ source }: PlannedTask): boolean => hasOwnCheck(source)

@@ -212,7 +212,7 @@ describe('a block grid', () => {
     const one = roi([0], [1])
     const given = (totalRoi: unknown) => ({ taskId: 'smooth', totalRoi: totalRoi as Roi, readRoi: one, writeRoi: one })
     refuses('INVALID_ROI', ['"smooth"', 'totalRoi is missing', 'offset'], given(undefined))
-    refuses('INVALID_ROI', ['totalRoi is no Roi'], given([[0], [8]]))
+    refuses('INVALID_ROI', ['totalRoi is not a Roi'], given([[0], [8]]))
     for (const [offset, shape] of [
       [[0.5], [8]],
       [['0'], [8]],
