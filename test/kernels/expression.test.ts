@@ -139,7 +139,7 @@ describe('evaluateExpression', () => {
     for (const name of ['y', 'constructor']) {
       assert.throws(
         () => evaluateExpression(parseExpression(name), { x }, x),
-        new RegExp(`There is no variable "${name}"`),
+        new RegExp(`The variable "${name}" is not given`),
       )
     }
     assert.throws(

@@ -67,7 +67,7 @@ function assertRoi(name: string, value: Partial<Roi> | undefined, who: string): 
   if (isWhole && shape.every((length, axis) => Number.isSafeInteger((offset[axis] ?? 0) + length))) return
   throw new ConfigError(
     'INVALID_COORDINATE',
-    `${who}${name} is ${offset.join(',')}:${shape.join(',')}; expected whole numbers, and an end below 2^53.`,
+    `${who}${name} ${offset.join(',')}:${shape.join(',')}: expected whole numbers and an end below 2^53.`,
   )
 }
 
