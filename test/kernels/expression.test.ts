@@ -144,7 +144,7 @@ describe('evaluateExpression', () => {
     }
     assert.throws(
       () => evaluateExpression(parseExpression('x + y'), { x, y: new Uint8Array(2) }, new Uint8Array(3)),
-      /"y" has 2 voxels, and the result 3/,
+      /"y" has 2 voxels, but the result has 3/,
     )
   })
 })

@@ -154,7 +154,7 @@ describe('label', () => {
     for (const [flags, message] of [
       [
         ['--connectivity', '3'],
-        /"connectivity" is 3, but .* has 2 axes; from 1 \(faces\) to 2 \(corners\) makes sense/,
+        /"connectivity" is 3, but .* has 2 axes; expected 1 \(faces\) to 2 \(corners\)/,
       ],
       [['--connectivity', '0'], /must be a whole number from 1 on/],
       [['--block', '4'], /"block" is 4, but .* has 2 axes/],
