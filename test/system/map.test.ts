@@ -226,6 +226,6 @@ describe('threshold', () => {
       await runBlockwise(map({ input, output, expr }), { pool: 'inline', progress: 'none' })
       assert.equal(await hashVoxels(join(folder.path, 'a.zarr/m')), await hashVoxels(output))
     }
-    assert.throws(() => threshold({ input, output: 'a.zarr' }), /A threshold is missing/)
+    assert.throws(() => threshold({ input, output: 'a.zarr' }), /"above" and "below" are both missing/)
   })
 })

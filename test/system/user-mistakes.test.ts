@@ -169,7 +169,7 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'two blocks share a chunk',
       writing('{ like: raw, chunkShape: [16, 48, 48] }'),
-      /would write into the same chunk of out\.zarr\/o .*Use chunks of \(16, 32, 32\)/,
+      /would write to the same chunk of out\.zarr\/o .*Use chunks of \(16, 32, 32\)/,
     ],
   ] as [string, string, RegExp, string[]?][]) {
     it(title, async () => {
