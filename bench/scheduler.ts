@@ -1,6 +1,8 @@
 // The scheduling core alone: acquire and release of every block, one thread. Run: node bench/scheduler.ts [case…]
 import { roi } from '../src/core/geometry/roi.ts'
-import { createScheduler, OUTCOME_CODE, type Scheduler, type SchedulerTask } from '../src/core/scheduling/scheduler.ts'
+import { BlockScheduler, OUTCOME_CODE } from '../src/core/scheduling/block-scheduler.ts'
+import { createScheduler, type Scheduler } from '../src/core/scheduling/scheduler.ts'
+import type { SchedulerTask } from '../src/core/scheduling/scheduler-task.ts'
 
 // Blocks/s of daisy 1.2.3 on the project's kind of machine, without workers.
 const PEER_FREE = 1.0e4
@@ -49,7 +51,7 @@ const cpuSince = (before: NodeJS.CpuUsage): number => {
 type Fails = (index: number) => boolean
 
 /** Acquires and releases until nothing is ready or `limit` blocks are through, on the path without objects. */
-function drive(scheduler: Scheduler, lease: number, limit = Number.POSITIVE_INFINITY, fails?: Fails): Measured {
+function drive(scheduler: BlockScheduler, lease: number, limit = Number.POSITIVE_INFINITY, fails?: Fails): Measured {
   const indices = new Float64Array(lease)
   const outcomes = new Uint8Array(lease)
   let blocks = 0
@@ -86,7 +88,7 @@ function driveObjects(scheduler: Scheduler, lease: number): Measured {
     blocks,
     seconds: (performance.now() - begin) / 1000,
     cpuSeconds: cpuSince(cpu),
-    bytes: scheduler.bytesInUse,
+    bytes: 0,
   }
 }
 
@@ -127,33 +129,33 @@ const chain = (): SchedulerTask[] => [
 
 const cases: Record<string, () => void> = {
   free: () => {
-    const tasks = () => createScheduler([cube('free', 100, 0, { readWriteConflict: false })])
+    const tasks = () => [cube('free', 100, 0, { readWriteConflict: false })]
     for (const lease of [1, 64])
       print(
         `10^6 blocks, no conflict, leases of ${lease}`,
-        best(5, () => drive(tasks(), lease)),
+        best(5, () => drive(new BlockScheduler(tasks()), lease)),
         1e6,
         PEER_FREE,
       )
     print(
       '  with objects, leases of 64',
-      best(3, () => driveObjects(tasks(), 64)),
+      best(3, () => driveObjects(createScheduler(tasks()), 64)),
       1e6,
       PEER_FREE,
     )
   },
   conflicts: () => {
-    const tasks = () => createScheduler([cube('conflicts', 100, 64)])
+    const tasks = () => [cube('conflicts', 100, 64)]
     for (const lease of [1, 64])
       print(
         `10^6 blocks, 26 neighbours, leases of ${lease}`,
-        best(5, () => drive(tasks(), lease)),
+        best(5, () => drive(new BlockScheduler(tasks()), lease)),
         1e6,
         PEER_CONFLICTS,
       )
     print(
       '  with objects, leases of 64',
-      best(3, () => driveObjects(tasks(), 64)),
+      best(3, () => driveObjects(createScheduler(tasks()), 64)),
       1e6,
       PEER_CONFLICTS,
     )
@@ -162,7 +164,7 @@ const cases: Record<string, () => void> = {
     for (const lease of [1, 64])
       print(
         `chain of 3 × 10^6, context of one block, leases of ${lease}`,
-        best(3, () => drive(createScheduler(chain()), lease)),
+        best(3, () => drive(new BlockScheduler(chain()), lease)),
         3e6,
       )
   },
@@ -175,12 +177,12 @@ const cases: Record<string, () => void> = {
       '1 % of blocks fail always': () => (index) => (Math.imul(index + 1, 0x9e3779b1) >>> 0) / 2 ** 32 < 0.01,
     }
     for (const lease of [1, 64]) {
-      const without = best(5, () => drive(createScheduler([cube('failing', 100, 64)]), lease))
+      const without = best(5, () => drive(new BlockScheduler([cube('failing', 100, 64)]), lease))
       for (const [name, fails] of Object.entries(kinds)) {
-        const run = () => createScheduler([cube('failing', 100, 64)])
+        const run = () => new BlockScheduler([cube('failing', 100, 64)])
         const last = run()
         drive(last, lease, undefined, fails())
-        const { completed, failed, orphaned } = last.states()[0]!
+        const { completed, failed, orphaned } = last.counts()[0]!
         const measured = best(5, () => drive(run(), lease, undefined, fails()))
         print(`${name}, 2 retries, leases of ${lease}`, measured, 1e6, PEER_CONFLICTS)
         const slower = measured.cpuSeconds / without.cpuSeconds
@@ -191,11 +193,12 @@ const cases: Record<string, () => void> = {
   },
   billion: () => {
     const begin = performance.now()
-    const scheduler = createScheduler([cube('billion', 1000, 64)])
-    scheduler.states()
-    const first = scheduler.acquire()
+    const scheduler = new BlockScheduler([cube('billion', 1000, 64)])
+    scheduler.counts()
+    const first = new Float64Array(1)
+    scheduler.acquireInto(0, 1, first)
     console.log(`10^9 blocks, 26 neighbours: first block after ${(performance.now() - begin).toFixed(2)} ms`)
-    scheduler.release(first, 'done')
+    scheduler.releaseMany(0, first, 1, 'done')
     for (const lease of [1, 64])
       print(`  the next 10^7, leases of ${lease}`, drive(scheduler, lease, 1e7), 1e7, PEER_CONFLICTS)
     console.log(`  resident memory ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`)
@@ -212,15 +215,17 @@ const cases: Record<string, () => void> = {
     }
     for (const [name, tasks] of Object.entries(runs)) {
       const begin = performance.now()
-      const scheduler = createScheduler(tasks)
-      const first = scheduler.acquire()
+      const scheduler = new BlockScheduler(tasks)
+      const first = new Float64Array(1)
+      const task = scheduler.nextTask()
+      scheduler.acquireInto(task, 1, first)
       const afterFirst = performance.now() - begin
-      const { total, completed } = scheduler.states()[0]!
+      const { total, completed } = scheduler.counts()[0]!
       const counted = performance.now() - begin
       console.log(
-        `${total} blocks, ${((100 * completed) / total).toFixed(2)} % done, ${name}: first block after ${afterFirst.toFixed(1)} ms; all ${scheduler.readyCount()} ready ones counted after ${counted.toFixed(0)} ms`,
+        `${total} blocks, ${((100 * completed) / total).toFixed(2)} % done, ${name}: first block after ${afterFirst.toFixed(1)} ms; all ${tasks.reduce((sum, _, n) => sum + scheduler.task(n).readyCount, 0)} ready ones counted after ${counted.toFixed(0)} ms`,
       )
-      scheduler.release(first, 'done')
+      scheduler.releaseMany(task, first, 1, 'done')
       if (completed > 0.9 * total) print('  the rest, leases of 64', drive(scheduler, 64), total)
     }
   },

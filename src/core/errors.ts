@@ -1,4 +1,4 @@
-/** What went wrong, for programs: match on this, never on a message. */
+/** What went wrong, for programs: match on this, never on the message. */
 export type ErrorCode =
   // the caller's: a call, a configuration or an input
   | 'RANK_MISMATCH'
@@ -28,8 +28,6 @@ export type ErrorCode =
   | 'INVALID_METADATA'
   | 'DATASET_EXISTS'
   | 'READ_ONLY'
-  | 'RUN_LOCKED'
-  | 'GRID_MISMATCH'
   | 'DTYPE_MISMATCH'
   | 'SHAPE_MISMATCH'
   | 'OUTSIDE_ARRAY'
@@ -41,7 +39,7 @@ export type ErrorCode =
   | 'BLOCK_TIMEOUT'
   | 'BLOCK_CHECK_FAILED'
   | 'SETUP_FAILED'
-  // worker, link, file system or store
+  // worker, connection, file system or store
   | 'CORRUPT_DATA'
   | 'IO_ERROR'
   | 'DISK_FULL'
@@ -55,12 +53,12 @@ export type ErrorCode =
   | 'INTERRUPTED'
   | 'INTERNAL'
 
-/** Options of every error: keep what caused it. */
+/** Options of every error. */
 export interface ErrorOptions {
   readonly cause?: unknown
 }
 
-/** The one family of errors that Bellis throws; `code` says which, the class says who has to act. */
+/** Base class of all errors of Bellis: `code` says what went wrong, the subclass says who has to act. */
 export class BlockwiseError extends Error {
   readonly code: ErrorCode
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -73,20 +71,20 @@ export class BlockwiseError extends Error {
 /** The caller has to act: a call, a configuration or an input is wrong. */
 export class ConfigError extends BlockwiseError {}
 
-/** The user's function has to be looked at: it threw, took too long, or its check said no. */
+/** The user's function failed: it threw, timed out, or its check returned false. */
 export class BlockError extends BlockwiseError {}
 
-/** A worker, a link, a file system or a store failed. */
+/** A worker, a connection, a file system or a store failed. */
 export class InfrastructureError extends BlockwiseError {}
 
-/** An error as it crosses a process border: structured clone keeps neither class nor fields. */
+/** An error as it crosses a process boundary: structured clone keeps neither class nor fields. */
 export interface WireError {
   readonly code: ErrorCode
   readonly message: string
   readonly stack?: string
 }
 
-/** What any thrown value says. */
+/** The message of any thrown value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Any thrown value as a {@link WireError}; a value without a code of ours gets `code`. */

@@ -1,11 +1,21 @@
 import type { WireError } from './errors.ts'
 import type { Roi } from './geometry/roi.ts'
-import type { TaskState } from './scheduling/scheduler.ts'
 
 // What happens during a run, in one vocabulary: that of the library, --events, --json, the page, and the run's history.
 
-/** One task's counts, as the scheduler has them. */
-export type TaskCounts = TaskState
+/** A task's blocks by state: total = pending + ready + processing + completed + failed + orphaned, at every moment. */
+export interface TaskCounts {
+  readonly id: string
+  readonly total: number
+  readonly pending: number
+  readonly ready: number
+  readonly processing: number
+  readonly completed: number
+  /** counted inside `completed` */
+  readonly skipped: number
+  readonly failed: number
+  readonly orphaned: number
+}
 
 /** One block that failed for good. */
 export interface BlockFailure {

@@ -3,15 +3,11 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
 import { ConfigError } from '../core/errors.ts'
-import type { WorldUnit } from '../core/geometry/placement.ts'
+import type { WorldUnit } from '../core/geometry/world-unit.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { ArrayFormat } from '../ports/chunked-array.ts'
-import {
-  type CreateVolumeOptions,
-  createOptionsOf,
-  type VolumeArray,
-  volumeArray,
-} from '../runtime/volumes/volume-array.ts'
+import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
+import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
 
 const zarr = zarrFormat()
 const hdf5 = hdf5Format()

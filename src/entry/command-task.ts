@@ -1,15 +1,9 @@
 import type { z } from 'zod'
 import { type Program, startProgram } from '../adapters/processes/program.ts'
 import { BlockError } from '../core/errors.ts'
-import {
-  type ConfigSchema,
-  callerOf,
-  type ProcessBlock,
-  type SetupContext,
-  type TaskDefinition,
-  type TaskOptions,
-  taskDefinition,
-} from '../runtime/tasks/define-task.ts'
+import { type TaskDefinition, taskDefinition } from '../runtime/tasks/define-task.ts'
+import type { ConfigSchema, ProcessBlock, SetupContext, TaskOptions } from '../runtime/tasks/task-options.ts'
+import { callerOf } from '../runtime/tasks/user-calls.ts'
 import { forgetProgramMemory, noteProgramMemory } from './workers/peak-memory.ts'
 import { visibleDevices } from './workers/visible-devices.ts'
 

@@ -10,4 +10,4 @@ export { type GaussianOptions, gaussianFilter } from '../kernels/gaussian/gaussi
 export { gaussianRadius, gaussianWeights } from '../kernels/gaussian/gaussian-weights.ts'
 export { type Bins, binEdges, mergeStatistics, type VoxelStatistics, voxelStatistics } from '../kernels/statistics.ts'
 export { faceBox, faceOf, type LabelBox, visitTouching } from '../kernels/touching.ts'
-export type { Voxels } from '../kernels/voxels.ts'
+export type { ShapedVoxels } from '../kernels/voxels.ts'

@@ -3,11 +3,12 @@ import type { RunEvent } from '../core/events.ts'
 import { assertFits, checkResources, type Resources } from '../core/workers/resources.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import { EventStream } from '../runtime/coordinator/event-stream.ts'
-import { hasCheck, type RunResult, runPipeline } from '../runtime/coordinator/run-pipeline.ts'
+import { type RunResult, runPipeline } from '../runtime/coordinator/run-pipeline.ts'
 import { inlineLauncher } from '../runtime/launchers/inline-launcher.ts'
-import type { TaskLike } from '../runtime/tasks/define-task.ts'
-import { type PlannedPipeline, type PlannedTask, planPipeline } from '../runtime/tasks/plan-pipeline.ts'
+import { planPipeline } from '../runtime/tasks/plan-pipeline.ts'
+import type { PlannedPipeline, PlannedTask } from '../runtime/tasks/planned-task.ts'
 import { asTasks } from '../runtime/tasks/task-like.ts'
+import { hasOwnCheck, isTaskNode, type TaskLike } from '../runtime/tasks/task-node.ts'
 import { moduleBeingImported } from '../runtime/worker/load-task.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
@@ -260,10 +261,10 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
 const historyOf = ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined) => ({
   tasks: tasks.map(({ id, grid }) => ({ id, blocks: grid.blockCount })),
   doneOf: (number: number) =>
-    hasCheck(tasks[number] as PlannedTask) ? undefined : recorded?.progress.recorder.completed(number),
+    hasOwnCheck((tasks[number] as PlannedTask).source) ? undefined : recorded?.progress.recorder.completed(number),
 })
 
-const isClosure = (task: PlannedTask): boolean => !('kind' in task.source)
+const isClosure = (task: PlannedTask): boolean => !isTaskNode(task.source)
 
 /** A closure is another one at the next start, for all that can be known of it: it is not taken for done unless that is asked for. */
 const progressPlace = (pipeline: PlannedPipeline, { progress }: RunOptions): ProgressPlace =>

@@ -1,7 +1,7 @@
 /**
- * What the filter sees beyond the ends a b c d of an axis: `reflect` d c b a|a b c d|d c b a, `mirror` d c b|a b c d|c b a,
+ * How an axis a b c d is extended beyond its ends: `reflect` d c b a|a b c d|d c b a, `mirror` d c b|a b c d|c b a,
  * `nearest` a a a|a b c d|d d d, `wrap` b c d|a b c d|a b c, `constant` k k k|a b c d|k k k. `grid-mirror`, `grid-wrap` and
- * `grid-constant` are SciPy's other names of `reflect`, `wrap` and `constant`.
+ * `grid-constant` are SciPy's other names for `reflect`, `wrap` and `constant`.
  */
 export type BorderMode =
   | 'reflect'
@@ -24,17 +24,17 @@ const MODES: readonly string[] = [
   'grid-wrap',
 ] satisfies BorderMode[]
 
-/** @throws RangeError for a name that is not a mode */
+/** @throws RangeError for a name that is not that of a mode */
 export function assertBorderMode(mode: unknown): asserts mode is BorderMode {
   if (!MODES.includes(mode as string)) {
-    throw new RangeError(`"${String(mode)}" is not a border mode; use one of ${MODES.join(', ')}.`)
+    throw new RangeError(`The border mode is "${String(mode)}"; expected one of ${MODES.join(', ')}.`)
   }
 }
 
 export const isConstantMode = (mode: BorderMode): boolean => mode === 'constant' || mode === 'grid-constant'
 
 /**
- * The element that stands at a place beyond an axis, however far, as often reflected or wrapped as it takes.
+ * The element that extends an axis at a place beyond its ends, however far, reflected or wrapped as often as necessary.
  * @param place any integer, negative before the axis
  * @param length elements of the axis, ≥ 1
  * @returns 0 … length - 1, or -1 for the constant

@@ -1,23 +1,26 @@
 import { DisjointSets } from './disjoint-sets.ts'
-import { assertShape, type TypedArray, type Voxels } from './voxels.ts'
+import { assertShape, type ShapedVoxels, type TypedArray } from './voxels.ts'
 
 /** What {@link labelComponents} is given. */
 export interface ComponentOptions {
   /**
-   * Along how many axes at once a neighbour may lie: 1 means voxels that share a face, the number of axes those that share a corner.
+   * Along how many axes at once a neighbour may differ: 1 connects voxels that share a face; the number of axes connects those
+   * that share a corner, too.
    * @default 1
    */
   readonly connectivity?: number
-  /** Leading axes along which nothing is connected (channels). @default those that `roi` has not, or 0 */
+  /** Leading axes along which nothing is connected (channels). @default those that `roi` does not have, or 0 */
   readonly separateAxes?: number
 }
 
-/** Steps to neighbouring voxels, one entry per axis. */
+/** A step to a neighbouring voxel: -1, 0 or 1 per axis, slowest axis first. */
 export type Step = readonly number[]
 
 /**
- * Steps to half of a voxel's neighbours, those that come after it in C order; the others are the same steps back.
- * @param connectivity 1 … rank
+ * The steps to those neighbours of a voxel that come after it in C order; the opposite steps lead to the others.
+ * @param rank number of axes
+ * @param connectivity along how many axes at once a neighbour may differ, 1 … rank
+ * @example forwardSteps(2, 1) // [[0, 1], [1, 0]]
  * @see scipy.ndimage `generate_binary_structure`
  */
 export function forwardSteps(rank: number, connectivity: number): Step[] {
@@ -30,13 +33,14 @@ export function forwardSteps(rank: number, connectivity: number): Step[] {
 }
 
 /**
- * Numbers the connected components of the voxels that are not 0 (NaN is not): 1, 2, … in the order in which C order meets them.
- * @returns `labels` has 0 where `data` has
- * @throws RangeError for a connectivity that is no whole number from 1 to the number of axes
+ * Labels the connected components of the voxels that are not 0 (NaN is not 0): 1, 2, … in the C order of their first voxels.
+ * @returns one label per voxel, 0 for voxels that are 0, and the number of components
+ * @throws RangeError for a connectivity that is not a whole number from 1 to the number of axes, and for data that is not of `shape`
+ * @example labelComponents({ data: Uint8Array.of(1, 0, 1, 1), shape: [4] }) // { labels: [1, 0, 2, 2], count: 2 }
  * @see scipy.ndimage `label`
  */
 export function labelComponents(
-  { data, shape, roi }: Voxels,
+  { data, shape, roi }: ShapedVoxels,
   options: ComponentOptions = {},
 ): { labels: Uint32Array; count: number } {
   assertShape(data, shape)
@@ -44,7 +48,7 @@ export function labelComponents(
   assertConnectivity(connectivity, shape.length - separateAxes)
   if (separateAxes < 0 || separateAxes > Math.max(0, shape.length - 1)) {
     throw new RangeError(
-      `Of the axes of (${shape.join(', ')}), ${separateAxes} can't be separate; at least one is connected.`,
+      `separateAxes is ${separateAxes}; expected 0 to ${Math.max(0, shape.length - 1)} for the shape (${shape.join(', ')}).`,
     )
   }
   const labels = new Uint32Array(data.length)
@@ -57,7 +61,7 @@ export function labelComponents(
 export function assertConnectivity(connectivity: number, rank: number): void {
   if (Number.isSafeInteger(connectivity) && connectivity >= 1 && connectivity <= Math.max(1, rank)) return
   throw new RangeError(
-    `A connectivity of ${connectivity} is not a whole number from 1 (faces) to ${Math.max(1, rank)} (corners), as many as there are axes.`,
+    `The connectivity is ${connectivity}; expected a whole number from 1 (faces) to ${Math.max(1, rank)} (corners).`,
   )
 }
 
@@ -72,7 +76,7 @@ function isForeground(data: TypedArray): Uint8Array {
   return mask
 }
 
-/** Gives every run of foreground along the last axis a label, that of a run before it that it touches where there is one. */
+/** Labels every run of foreground along the last axis: with the label of an earlier run that it touches, or a new one. */
 function labelRuns(
   mask: Uint8Array,
   shape: readonly number[],
@@ -119,7 +123,7 @@ function labelRuns(
 
 const isInside = (index: number, length: number): boolean => index >= 0 && index < length
 
-/** The rows before one that it may touch. @returns `offset` in rows, `reach` 1 where also what lies diagonally along the row counts */
+/** The earlier rows that a row may touch. @returns `offset` in rows; `reach` is 1 if diagonal neighbours along the row count, too */
 function earlierRows(outer: readonly number[], connectivity: number, separateAxes: number) {
   const strides = outer.map((_, axis) => outer.slice(axis + 1).reduce((product, length) => product * length, 1))
   const rank = outer.length - separateAxes
@@ -133,9 +137,9 @@ function earlierRows(outer: readonly number[], connectivity: number, separateAxe
   })
 }
 
-/** Gives the sets the numbers 1, 2, …, in the order of their first run. @returns how many there are */
+/** Numbers the sets 1, 2, … in the order of their first runs. @returns how many there are */
 function renumber(labels: Uint32Array, sets: DisjointSets): number {
-  // Number 0 is the background, and comes first.
+  // The set of number 0 is the background; it is the first one.
   const { numbers, count } = sets.numberSets()
   for (let i = 0; i < labels.length; i++) labels[i] = numbers[labels[i]!]! - 1
   return count - 1

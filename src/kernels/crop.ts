@@ -1,14 +1,15 @@
-import { assertShape, countElements, emptyLike, type TypedArray } from './voxels.ts'
+import { assertShape, elementCount, emptyLike, type TypedArray } from './voxels.ts'
 
 /** Below this many elements a loop is faster than a `subarray` and a `set`. */
 const SHORT_ROW = 24
 
 /**
- * Cuts a box out of an array, C order, into a new one of the same type.
+ * Copies a box of an array, C order, into a new array of the same type.
  * @param shape elements per axis of `data`, slowest first
- * @param offset where the box begins, elements, one per axis
+ * @param offset low corner of the box, elements per axis
  * @param outShape elements per axis of the box
- * @throws RangeError when `data` is not of `shape`, the numbers of axes differ, or the box is not inside the array
+ * @throws RangeError if `data` is not of `shape`, the numbers of axes differ, or the box is not inside the array
+ * @example cropBox(Uint8Array.of(1, 2, 3, 4), [2, 2], [0, 1], [2, 1]) // [2, 4]
  */
 export function cropBox<Data extends TypedArray>(
   data: Data,
@@ -18,10 +19,10 @@ export function cropBox<Data extends TypedArray>(
 ): Data {
   assertShape(data, shape)
   assertInside(shape, offset, outShape)
-  const out = emptyLike(data, countElements(outShape))
+  const out = emptyLike(data, elementCount(outShape))
   if (out.length === 0) return out
 
-  // axes that are taken whole, and the first that is not, are one run of memory
+  // The axes that are kept completely and the one before them form one run of memory.
   let axis = shape.length - 1
   let rest = 1
   while (axis > 0 && outShape[axis] === shape[axis]) rest *= shape[axis--]!

@@ -1,20 +1,29 @@
-/** Numbers 0, 1, 2, … in sets that can be united; each set is known by its smallest number. */
+/**
+ * Disjoint sets of the numbers 0, 1, 2, … that can be united (union-find), up to 2^32 numbers and more. A set is identified by
+ * its smallest member.
+ * @example
+ * const sets = new DisjointSets(4)
+ * sets.unite(1, 3)
+ * sets.find(3) // 1
+ * sets.numberSets() // { numbers: [1, 2, 3, 2], count: 3 }
+ */
 export class DisjointSets {
   #parents: Uint32Array | Float64Array
   #size: number
 
-  /** @param size how many numbers there are at first, each a set of its own @default 0 */
+  /** @param size how many numbers to start with, each in its own set @default 0 */
   constructor(size = 0) {
     this.#parents = memoryFor(Math.max(size, 1024))
     this.#size = size
     for (let i = 0; i < size; i++) this.#parents[i] = i
   }
 
+  /** How many numbers there are. */
   get size(): number {
     return this.#size
   }
 
-  /** One more number, in a set of its own. */
+  /** Adds the next number, in its own set. @returns the number */
   add(): number {
     if (this.#size === this.#parents.length) {
       const larger = memoryFor(2 * this.#size)
@@ -25,7 +34,7 @@ export class DisjointSets {
     return this.#size++
   }
 
-  /** The smallest number of the set that a number is in. */
+  /** The smallest member of a number's set. @param member a number below {@link size} */
   find(member: number): number {
     const parents = this.#parents
     let at = member
@@ -37,7 +46,7 @@ export class DisjointSets {
     return at
   }
 
-  /** Makes one set of two. @returns false where they were one before */
+  /** Unites the sets of two numbers. @returns false if they were the same set already */
   unite(a: number, b: number): boolean {
     const [one, other] = [this.find(a), this.find(b)]
     if (one === other) return false
@@ -45,7 +54,7 @@ export class DisjointSets {
     return true
   }
 
-  /** Numbers the sets 1, 2, …, in the order of their smallest members. @returns the number of each member's set, and how many there are */
+  /** Numbers the sets 1, 2, … in the order of their smallest members. @returns for each member the number of its set, and how many sets there are */
   numberSets(): { numbers: Uint32Array | Float64Array; count: number } {
     const numbers = memoryFor(this.#size)
     let count = 0

@@ -1,33 +1,34 @@
-import { assertShape, countElements, emptyLike, type TypedArray, type Voxels } from './voxels.ts'
+import { assertShape, elementCount, emptyLike, type ShapedVoxels, type TypedArray } from './voxels.ts'
 
-/** How the voxels of a cell become one: their mean, their most frequent value, or the first of them. */
+/** How a cell of voxels becomes one voxel: their mean, their most frequent value, or the first one. */
 export type DownsampleMethod = 'mean' | 'mode' | 'stride'
 
 /** What {@link downsampleVoxels} is given. */
 export interface DownsampleOptions {
-  /** Voxels per cell, one whole number ≥ 1 for each of the last axes; the axes before them stay as they are. */
+  /** Voxels per cell, a whole number ≥ 1 for each of the last axes; the axes before them keep their length. */
   readonly factor: readonly number[]
   readonly method: DownsampleMethod
 }
 
 /**
- * Makes one voxel of every cell of `factor` voxels; the last cells of an axis have fewer where its length is no multiple.
+ * Replaces every cell of `factor` voxels by one voxel; the last cells of an axis are smaller if its length is not a multiple.
  *
- * - `mean` of integers is exact and rounded to the nearest, halves to the even one; of floats it is summed in float64 in C order.
- * - `mode` of values that are as frequent is the smallest of them; NaN is one value, larger than all.
- * - `stride` is the voxel at the low corner.
+ * - `mean`: for integers exact and rounded to the nearest integer, halves to the even one; for floats summed in float64 in C order.
+ * - `mode`: the most frequent value, the smallest one of several; NaN counts as one value that is larger than all others.
+ * - `stride`: the voxel at the low corner.
  *
- * @returns voxels of the same type; their shape is that of `voxels` over the factor, rounded up
- * @throws RangeError for a factor that is no whole number ≥ 1, or that has more axes than the voxels
+ * @returns voxels of the same type; their shape is that of the input divided by the factor, rounded up
+ * @throws RangeError for a factor that is not a whole number ≥ 1, or that has more axes than the voxels
+ * @example downsampleVoxels({ data: Uint8Array.of(1, 3, 5), shape: [3] }, { factor: [2], method: 'mean' }) // data [2, 5], shape [2]
  */
 export function downsampleVoxels<Data extends TypedArray>(
-  { data, shape }: Voxels & { readonly data: Data },
+  { data, shape }: ShapedVoxels & { readonly data: Data },
   { factor, method }: DownsampleOptions,
 ): { data: Data; shape: number[] } {
   assertShape(data, shape)
   const cell = cellOf(shape, factor)
   const outShape = shape.map((length, axis) => Math.ceil(length / cell[axis]!))
-  const out = emptyLike(data, countElements(outShape))
+  const out = emptyLike(data, elementCount(outShape))
   if (out.length > 0) {
     if (method === 'mean') fillMeans(data, shape, cell, out, outShape)
     else fillFromCells(data, shape, cell, out, outShape, method === 'mode' ? voteOf(data, cell) : undefined)
@@ -38,7 +39,7 @@ export function downsampleVoxels<Data extends TypedArray>(
 function cellOf(shape: readonly number[], factor: readonly number[]): number[] {
   if (factor.length > shape.length || !factor.every((length) => Number.isSafeInteger(length) && length >= 1)) {
     throw new RangeError(
-      `A factor of (${factor.join(', ')}) is not whole numbers from 1 on, at most one for each axis of (${shape.join(', ')}).`,
+      `The factor is (${factor.join(', ')}); expected whole numbers from 1, at most ${shape.length} for the shape (${shape.join(', ')}).`,
     )
   }
   return [...shape.slice(factor.length).map(() => 1), ...factor]
@@ -107,7 +108,7 @@ function addBigRow(
 
 const isFloat = (data: TypedArray): boolean => /^Float/.test(data[Symbol.toStringTag])
 
-/** The whole number nearest to sum / count, the even one of two. */
+/** The integer nearest to sum / count, halves to the even one. */
 function rounded(sum: number, count: number): number {
   const below = Math.floor(sum / count)
   const rest = 2 * (sum - below * count)
@@ -122,14 +123,14 @@ function roundedBig(sum: bigint, count: number): bigint {
   return rest > whole || (rest === whole && below % 2n !== 0n) ? below + 1n : below
 }
 
-/** Picks the place of the value that stands for a cell. @param places of its voxels, relative to `base` */
+/** Picks the place of the value that represents a cell. @param places those of its voxels, relative to `base` */
 type Vote = (base: number, places: Int32Array) => number
 
-/** Below this many values an insertion is faster than a sort. */
+/** Up to this many values an insertion sort is faster. */
 const FEW = 32
 
 function voteOf(data: TypedArray, cell: readonly number[]): Vote {
-  const order = new Int32Array(countElements(cell))
+  const order = new Int32Array(elementCount(cell))
   const isUniform = uniformity(data)
   const isNaNAt = (at: number) => Number.isNaN(data[at])
   const isSame = (a: number, b: number) => data[a] === data[b] || (isNaNAt(a) && isNaNAt(b))
@@ -161,7 +162,7 @@ function voteOf(data: TypedArray, cell: readonly number[]): Vote {
   }
 }
 
-/** Whether all voxels of a cell are the same: most cells of labels are. 64-bit integers by their halves, since a `bigint` for each is slow. */
+/** Tests whether all voxels of a cell are equal, as in most cells of labels. 64-bit integers are compared by halves: `bigint` is slow. */
 function uniformity(data: TypedArray): (base: number, places: Int32Array) => boolean {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     const halves = new Uint32Array(data.buffer, data.byteOffset, 2 * data.length)
@@ -206,7 +207,7 @@ function fillFromCells(
   }
 }
 
-/** The places of a cell's voxels, C order; made again only where the cell is another than the last one. */
+/** The places of a cell's voxels, C order; computed again only if the shape of the cell differs from the last one. */
 function cachedPlaces(strides: readonly number[]): (extents: readonly number[]) => Int32Array {
   let last = { extents: [] as readonly number[], places: new Int32Array(1) }
   return (extents) => {

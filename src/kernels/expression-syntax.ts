@@ -1,6 +1,8 @@
-/** A parsed expression: what {@link parseExpression} makes of a text. */
+import { type Token, tokensOf } from './expression-tokens.ts'
+
+/** A node of a parsed expression: see {@link parseExpression}. */
 export type ExpressionNode =
-  /** `whole` where the number is written without a fraction. */
+  /** `whole` if the number is written without a fraction. */
   | { readonly kind: 'number'; readonly value: number; readonly whole?: bigint }
   | { readonly kind: 'truth'; readonly value: boolean }
   | { readonly kind: 'variable'; readonly name: string }
@@ -19,7 +21,7 @@ export type ExpressionNode =
       readonly otherwise: ExpressionNode
     }
 
-/** Every function, and how many arguments it takes. */
+/** Every function, with the least and the most arguments that it takes. */
 export const FUNCTIONS = {
   abs: [1, 1],
   ceil: [1, 1],
@@ -50,65 +52,26 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ['or', '||'],
   ['not', 'not'],
 ])
-/** What one of another language would write, and what it is here. */
-const FOREIGN: Readonly<Record<string, string>> = { '=': '==', '&': '&&', '|': '||', '^': '**', '~': '!' }
 const COMPARISONS = ['<', '<=', '>', '>=', '==', '!=']
 const MAX_DEPTH = 200
-/** Every part of an expression is a loop over the voxels, with memory of its own. */
-const MAX_TOKENS = 2000
 
 const isFunction = (name: string): name is FunctionName => Object.hasOwn(FUNCTIONS, name)
 
-/** Whether a name means something already, so that no variable can have it. */
+/** Whether a name is that of a function, a constant or an operator, so that no variable can have it. */
 export const isReservedName = (name: string): boolean => isFunction(name) || CONSTANTS.has(name) || WORDS.has(name)
-
-interface Token {
-  readonly type: 'number' | 'name' | 'operator' | 'end'
-  readonly text: string
-  /** Where it begins. */
-  readonly at: number
-}
-
-const NUMBER = /(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y
-const NAME = /[A-Za-z_]\w*/y
-const OPERATOR = /\*\*|\/\/|<=|>=|==|!=|&&|\|\||[-+*/%<>!?:(),]/y
-
-function tokensOf(text: string): Token[] {
-  const tokens: Token[] = []
-  for (let at = 0; at < text.length; ) {
-    if (/\s/.test(text[at] as string)) {
-      at++
-      continue
-    }
-    const match = (pattern: RegExp, type: Token['type']): Token | undefined => {
-      pattern.lastIndex = at
-      const found = pattern.exec(text)?.[0]
-      return found === undefined ? undefined : { type, text: found, at }
-    }
-    const token = match(NUMBER, 'number') ?? match(NAME, 'name') ?? match(OPERATOR, 'operator')
-    if (token === undefined) {
-      const sign = text[at] as string
-      const meant = FOREIGN[sign]
-      throw new SyntaxError(`there is no "${sign}" here${meant === undefined ? '' : `; use ${meant}`}`)
-    }
-    tokens.push(token)
-    if (tokens.length > MAX_TOKENS)
-      throw new SyntaxError(`it is too long: more than ${MAX_TOKENS} numbers, names and signs`)
-    at += token.text.length
-  }
-  return [...tokens, { type: 'end', text: '', at: text.length }]
-}
 
 /**
  * Parses an expression over voxels: numbers, variables, `+ - * / // % **`, comparisons, `&& || !` (or `and or not`),
- * `condition ? a : b`, and {@link FUNCTIONS}; precedence as in Python. Nothing of it is ever run as code.
- * @throws SyntaxError saying what is wrong, and where
+ * `condition ? a : b`, and the functions abs, ceil, clamp, exp, floor, isnan, log, max, min, round, sign, sqrt; precedence as
+ * in Python. The text is never run as code.
+ * @throws SyntaxError naming the mistake and its place
+ * @example parseExpression('clamp(x - 10, 0, 255)')
  */
 export function parseExpression(text: string): ExpressionNode {
   return new Parser(text).parse()
 }
 
-/** The names of the variables of an expression. */
+/** The names of the variables of an expression. @example variablesOf(parseExpression('a + 2 * b')) // Set { 'a', 'b' } */
 export const variablesOf = (node: ExpressionNode): Set<string> =>
   new Set(node.kind === 'variable' ? [node.name] : childrenOf(node).flatMap((child) => [...variablesOf(child)]))
 
@@ -170,7 +133,7 @@ class Parser {
     if (this.#take(operator) === undefined) this.#fail(`"${operator}" is missing`)
   }
 
-  /** Guards against a text that is nested so deeply that parsing it would take all of the stack. */
+  /** Refuses a text that is nested so deeply that parsing it would overflow the stack. */
   #nested<Result>(parse: () => Result): Result {
     if (++this.#depth > MAX_DEPTH) this.#fail('it is nested too deeply')
     const result = parse()

@@ -1,6 +1,6 @@
 import type { TypedArray } from './voxels.ts'
 
-/** The nearest whole number, the even one of two. @see numpy `rint` */
+/** The nearest integer, halves to the even one. @see numpy `rint` */
 export function roundHalfToEven(value: number): number {
   const above = Math.round(value)
   return above - value === 0.5 && above % 2 !== 0 ? above - 1 : above
@@ -20,9 +20,9 @@ const BIG_RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
 }
 
 /**
- * Writes numbers into an array of integers: rounded to the nearest, halves to the even one, cut to the range of the type; NaN
- * becomes 0.
- * @param at where the first goes
+ * Writes numbers into an array of integers: rounded to the nearest integer, halves to the even one, and clipped to the range of
+ * the type; NaN becomes 0.
+ * @param at index in `out` of the first
  */
 export function storeWhole(values: Float64Array | readonly bigint[], out: TypedArray, at: number, count: number): void {
   const type = out[Symbol.toStringTag]
@@ -37,7 +37,7 @@ export function storeWhole(values: Float64Array | readonly bigint[], out: TypedA
   }
   const [low, high] = RANGES[type] as readonly [number, number]
   for (let i = 0; i < count; i++) {
-    // A bigint that is far out of range becomes a number that is, too.
+    // A bigint far out of range becomes a number out of range.
     const value = roundHalfToEven(Number(values[i]))
     out[at + i] = value < low ? low : value > high ? high : value
   }

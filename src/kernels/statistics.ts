@@ -1,32 +1,38 @@
 import type { TypedArray } from './voxels.ts'
 
-/** What there is to say of some voxels. NaN counts in `nan` alone. */
+/** Statistics of some voxels. NaN is counted in `nan` only. */
 export interface VoxelStatistics {
-  /** Values that are not NaN. */
+  /** How many values are not NaN. */
   readonly count: number
+  /** How many values are NaN. */
   readonly nan: number
-  /** Values that are neither NaN nor 0. */
+  /** How many values are neither NaN nor 0. */
   readonly nonzero: number
-  /** The smallest and the largest value: `bigint` for 64-bit integers; undefined where there is no value. */
+  /** The smallest value: `bigint` for 64-bit integers; undefined if there is no value. */
   readonly min: number | bigint | undefined
+  /** The largest value, as `min`. */
   readonly max: number | bigint | undefined
-  /** 0 where there is no value. */
+  /** 0 if there is no value. */
   readonly mean: number
-  /** The sum of the squares of the distances from the mean. */
+  /** The sum of the squared deviations from the mean: the variance times `count`. */
   readonly squares: number
-  /** How many values are in each bin, if bins were asked for. */
+  /** The number of values in each bin; empty if no bins were given. */
   readonly histogram: Float64Array
 }
 
-/** Equal bins over a range. The last one holds its upper end, too; what lies outside of the range is in none. */
+/** Bins of equal width from `low` to `high`. The last one includes `high`; values outside of the range are in no bin. */
 export interface Bins {
+  /** How many bins, ≥ 1. */
   readonly count: number
   readonly low: number
   readonly high: number
 }
 
 /**
- * Counts, extremes, mean, spread and histogram of values, in float64; extremes of 64-bit integers are exact.
+ * Counts, extremes, mean, spread and histogram of values, computed in float64; extremes of 64-bit integers are exact.
+ * @param data any shape
+ * @param bins for a histogram @default no histogram
+ * @example voxelStatistics(Uint8Array.of(0, 2, 4)).mean // 2
  * @see numpy `nanmin`, `nanmax`, `nanmean`, `nanstd`, `histogram`
  */
 export function voxelStatistics(data: TypedArray, bins?: Bins): VoxelStatistics {
@@ -66,7 +72,11 @@ function bigExtremes(data: BigInt64Array | BigUint64Array): [bigint, bigint] {
   return [low, high]
 }
 
-/** The statistics of two sets of voxels together. Of infinities the mean is infinite or NaN. */
+/**
+ * Merges the statistics of two sets of voxels, with the same bins, into those of both together. With infinite values the mean is
+ * infinite or NaN.
+ * @example mergeStatistics(voxelStatistics(a), voxelStatistics(b)).count // a.length + b.length, without NaN
+ */
 export function mergeStatistics(a: VoxelStatistics, b: VoxelStatistics): VoxelStatistics {
   const count = a.count + b.count
   const apart = b.mean - a.mean
@@ -84,7 +94,7 @@ export function mergeStatistics(a: VoxelStatistics, b: VoxelStatistics): VoxelSt
   }
 }
 
-/** Where the bins begin, and where the last one ends. @see numpy `linspace` */
+/** The `count + 1` edges of the bins, ascending. @example binEdges({ count: 2, low: 0, high: 10 }) // [0, 5, 10] @see numpy `linspace` */
 export function binEdges({ count, low, high }: Bins): Float64Array {
   const step = (high - low) / count
   return Float64Array.from({ length: count + 1 }, (_, bin) => (bin === count ? high : low + bin * step))
@@ -99,7 +109,7 @@ function histogramOf(values: ArrayLike<number>, bins: Bins | undefined): Float64
     const value = values[i]!
     if (!(value >= low && value <= high)) continue
     let bin = Math.min(count - 1, Math.floor(((value - low) / (high - low)) * count))
-    // The quotient is rounded: the edges decide.
+    // The quotient is rounded, so the edges decide.
     if (value < edges[bin]!) bin--
     else if (bin < count - 1 && value >= edges[bin + 1]!) bin++
     counts[bin]!++

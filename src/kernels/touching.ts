@@ -1,22 +1,28 @@
 import type { Step } from './components.ts'
 import { cropBox } from './crop.ts'
 
-/** Labels of a box of voxels, C order. */
+/** A box of labelled voxels at a place in a volume. */
 export interface LabelBox {
+  /** One label per voxel, C order; 0 is the background. */
   readonly labels: Uint32Array
-  /** Where it begins and how long it is, voxels, one per axis. */
+  /** Its low corner in the volume, voxels per axis. */
   readonly offset: readonly number[]
+  /** Its size, voxels per axis. */
   readonly shape: readonly number[]
 }
 
-/** The outermost layer of a box, at its lower or upper end along an axis. */
+/**
+ * The face of a box: its outermost layer of voxels at one end of an axis.
+ * @returns a copy of the labels, with length 1 along `axis`
+ * @example faceOf({ labels: Uint32Array.of(1, 2, 3, 4), offset: [8, 0], shape: [2, 2] }, 0, 'upper') // labels [3, 4], offset [9, 0], shape [1, 2]
+ */
 export function faceOf(box: LabelBox, axis: number, end: 'lower' | 'upper'): LabelBox {
   const face = faceBox(box, axis, end)
   const local = face.offset.map((at, i) => at - box.offset[i]!)
   return { ...face, labels: cropBox(box.labels, box.shape, local, face.shape) }
 }
 
-/** Where such a layer lies. */
+/** The place and size of a face, without its labels: see {@link faceOf}. */
 export function faceBox(
   { offset, shape }: Pick<LabelBox, 'offset' | 'shape'>,
   axis: number,
@@ -30,8 +36,11 @@ export function faceBox(
 }
 
 /**
- * Calls `visit` with the labels of every two voxels of which one lies in `a` and the other one `step` further in `b`, where
- * neither is 0. The same two labels may come more than once, but not twice in a row.
+ * Visits the pairs of labels that touch across two boxes: a voxel of `a` and the voxel of `b` that is `step` away from it. Pairs
+ * with a label 0 are left out. A pair may be visited more than once, but not twice in a row.
+ * @param a anywhere in the volume, as is `b`; voxels without a partner in the other box are ignored
+ * @param step voxels per axis; for all neighbours call it with each step of `forwardSteps` and its opposite
+ * @example visitTouching(faceOf(left, 2, 'upper'), faceOf(right, 2, 'lower'), [0, 0, 1], (a, b) => sets.unite(a, b))
  */
 export function visitTouching(a: LabelBox, b: LabelBox, step: Step, visit: (a: number, b: number) => void): void {
   const begin = a.offset.map((at, axis) => Math.max(at, b.offset[axis]! - step[axis]!))

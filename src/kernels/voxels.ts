@@ -1,4 +1,4 @@
-/** What a kernel takes as an array of voxels; the bigint and half types are here so that they can be refused by name. */
+/** The arrays of voxels that kernels know; a kernel that does not support a type refuses it by name. */
 export type TypedArray =
   | Int8Array
   | Int16Array
@@ -12,36 +12,36 @@ export type TypedArray =
   | Float32Array
   | Float64Array
 
-/** A box of voxels, C order, as `array.read` gives it; fields beyond these are kept by every kernel. */
-export interface Voxels {
+/** A box of voxels, C order, with its shape, as `array.read` returns it. Kernels that return such a box keep all other fields. */
+export interface ShapedVoxels {
   readonly data: TypedArray
   /** Elements per axis, slowest first. */
   readonly shape: readonly number[]
-  /** Where the box lies. When it has fewer axes than `shape`, the leading axes are channels. */
+  /** The region of the box. If it has fewer axes than `shape`, the leading axes are channels. */
   readonly roi?: { readonly offset: readonly number[]; readonly shape: readonly number[] }
 }
 
-/** How many elements a shape holds. @throws RangeError unless every length is a whole number ≥ 0 */
-export function countElements(shape: readonly number[]): number {
+/** The number of elements of a shape. @throws RangeError unless every length is a whole number ≥ 0 */
+export function elementCount(shape: readonly number[]): number {
   for (const length of shape) {
     if (!Number.isSafeInteger(length) || length < 0) {
-      throw new RangeError(`A shape is made of whole numbers from 0 on, but this is (${shape.join(', ')}).`)
+      throw new RangeError(`The shape is (${shape.join(', ')}); expected whole numbers from 0.`)
     }
   }
   return shape.reduce((product, length) => product * length, 1)
 }
 
-/** @throws RangeError when `data` does not hold exactly the elements of `shape` */
+/** @throws RangeError if `data` does not have exactly the elements of `shape` */
 export function assertShape(data: TypedArray, shape: readonly number[]): void {
-  const count = countElements(shape)
+  const count = elementCount(shape)
   if (data.length !== count) {
     throw new RangeError(
-      `Data of shape (${shape.join(', ')}) has ${count} elements, but this ${data[Symbol.toStringTag]} has ${data.length}.`,
+      `The ${data[Symbol.toStringTag]} has ${data.length} elements; expected ${count} for the shape (${shape.join(', ')}).`,
     )
   }
 }
 
-/** A new array of the type of `data`, all zeros; a Buffer counts as the Uint8Array that it is. */
+/** A new array of the type of `data`, all zeros; for a Buffer it is a Uint8Array. */
 export function emptyLike<Data extends TypedArray>(data: Data, length: number): Data {
   const types = globalThis as unknown as Record<string, new (length: number) => Data>
   return new types[data[Symbol.toStringTag]]!(length)

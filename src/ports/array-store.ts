@@ -1,13 +1,13 @@
 import type { ArrayDescription, ChunkedArray, CreateArrayOptions, OpenArrayOptions } from './chunked-array.ts'
 
-/** Arrays by the one path that users write: `sample.hdf/volumes/raw`, `out.zarr/volumes/raw`, `https://host/data.zarr/raw`. */
+/** All arrays, by the path that users write: `sample.hdf/volumes/raw`, `out.zarr/volumes/raw`, `https://host/data.zarr/raw`. */
 export interface ArrayStore {
   /** @throws what `ArrayFormat.open` throws; ConfigError `UNKNOWN_FORMAT` */
   open(path: string, options?: OpenArrayOptions): Promise<ChunkedArray>
   /** @throws what `ArrayFormat.create` throws */
   create(path: string, options: CreateArrayOptions): Promise<ChunkedArray>
-  /** All that `create` checks and settles, without writing. */
+  /** Checks and decides everything that `create` would, without writing. */
   planCreate(path: string, options: CreateArrayOptions): Promise<ArrayDescription>
-  /** One spelling for every path that names the same array, for comparing. */
+  /** The same spelling for all paths of an array, for comparison. */
   canonicalPath(path: string): string
 }

@@ -3,19 +3,19 @@ import type { Coordinate } from '../core/geometry/coordinate.ts'
 import type { PlacedAxis } from '../core/geometry/placement.ts'
 import type { Roi } from '../core/geometry/roi.ts'
 
-/** Where one axis of an array lies in the world, as its file says it. */
+/** The placement of one axis of an array in the world, as its file gives it. */
 export type ArrayAxis = PlacedAxis
 
-/** What a stored array is, whatever its format. All shapes have one entry per stored axis, slowest first. */
+/** What a stored array is, in any format. All shapes have one entry per stored axis, slowest first. */
 export interface ArrayDescription {
-  /** The path a user would write: `out.zarr/volumes/raw`. */
+  /** The path as users write it: `out.zarr/volumes/raw`. */
   readonly path: string
   readonly format: 'zarr2' | 'zarr3' | 'hdf5' | 'memory'
   readonly shape: Coordinate<'voxel'>
   readonly dtype: DType
-  /** What is read and decoded in one piece: the inner chunk where there are shards. */
+  /** The unit that is read and decoded at once: the inner chunk of a sharded array. */
   readonly chunkShape: Coordinate<'voxel'>
-  /** What is written in one piece, where that is more than a chunk. */
+  /** The unit that is written at once, if that is more than a chunk. */
   readonly shardShape?: Coordinate<'voxel'>
   /** Memory order inside a chunk. */
   readonly order: 'C' | 'F'
@@ -36,40 +36,40 @@ export interface ChunkedArray extends ArrayDescription, AsyncDisposable {
   readonly writable: boolean
 
   /**
-   * Fills `into` with a box of voxels, C order. Where the box goes past the array, or a chunk is missing, it is the fill value.
-   * @param box any box, also with negative offsets
+   * Fills `into` with a box of voxels, C order. Outside the array, and in missing chunks, voxels have the fill value.
+   * @param box any box, even with negative offsets
    * @param into `box.shape` elements of `dtype`
    * @throws ConfigError `RANK_MISMATCH`, `SHAPE_MISMATCH`, `DTYPE_MISMATCH`; InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
   readVoxels(box: Roi<'voxel'>, into: TypedArray, options?: TransferOptions): Promise<void>
 
   /**
-   * Writes a box of voxels, C order. A chunk is replaced as a whole, under a temporary name first: a reader, and a
-   * writer killed at any moment, leave the old chunk or the new one. Two writers of one chunk at a time are the caller's
-   * to prevent.
+   * Writes a box of voxels, C order. A chunk is replaced atomically: it is written under a temporary name and renamed, so that
+   * a reader sees the old chunk or the new one, even if the writer is killed. The caller must prevent two writers from writing the
+   * same chunk at a time.
    * @param box inside the array
    * @throws ConfigError `OUTSIDE_ARRAY`, `READ_ONLY`, `SHAPE_MISMATCH`, `DTYPE_MISMATCH`; InfrastructureError `DISK_FULL`, `IO_ERROR`
    */
   writeVoxels(box: Roi<'voxel'>, data: TypedArray, options?: TransferOptions): Promise<void>
 
   /**
-   * Removes the chunks (shards, where there are) that lie wholly in a box, as far as they lie in the array: they read as the
-   * fill value then. Absent where the format can't.
+   * Removes the chunks (or shards) whose part in the array lies completely in a box: they read as the fill value then. Absent if
+   * the format can't remove chunks.
    * @throws ConfigError `READ_ONLY`; InfrastructureError `IO_ERROR`
    */
   removeChunks?(box: Roi<'voxel'>): Promise<void>
 
-  /** How many chunks (shards, where there are) are stored, for `info`; absent where the format can't tell. */
+  /** How many chunks (or shards) are stored, for `info`; absent if the format can't tell. */
   countStoredChunks?(): Promise<{ readonly stored: number; readonly total: number }>
 }
 
-/** How to make a new array. */
+/** How to create an array. */
 export interface CreateArrayOptions {
   readonly shape: Coordinate<'voxel'>
   readonly dtype: DType
   /** @default a shape of about 64³ voxels, or 256 kB to 1 MB, cut to the array */
   readonly chunkShape?: Coordinate<'voxel'>
-  /** A multiple of `chunkShape`; Zarr 3 alone. */
+  /** A multiple of `chunkShape`; only for Zarr 3. @default no shards */
   readonly shardShape?: Coordinate<'voxel'>
   /** `NAME[:level]`: raw, gzip, zlib, zstd, blosc, blosc-lz4, blosc-zstd, …. @default 'zstd:3' */
   readonly codec?: string
@@ -78,13 +78,13 @@ export interface CreateArrayOptions {
   /** One per axis of `shape`. @default names d0…, no scale */
   readonly axes?: readonly ArrayAxis[]
   readonly attributes?: Readonly<Record<string, unknown>>
-  /** Name of a finer array in the same group: this one becomes a coarser level of its pyramid, for readers of OME-Zarr. */
+  /** Name of a finer array in the same group: for readers of OME-Zarr, the new array becomes a coarser level of its pyramid. */
   readonly levelOf?: string
   /** @default 3 */
   readonly zarrFormat?: 2 | 3
-  /** What to do when something is there. `reuse` opens it where shape, dtype, chunks and placement are the same. @default 'refuse' */
+  /** What to do if the array exists. `reuse` opens it if shape, dtype, chunk shape and placement are the same. @default 'refuse' */
   readonly ifExists?: 'refuse' | 'reuse' | 'replace'
-  /** A write ends when it is on the disk itself. @default false */
+  /** Whether a write waits until the data is on the disk. @default false */
   readonly fsync?: boolean
 }
 
@@ -92,22 +92,22 @@ export interface CreateArrayOptions {
 export interface OpenArrayOptions {
   /** @default 'r' */
   readonly mode?: 'r' | 'r+'
-  /** A write ends when it is on the disk itself. @default false */
+  /** Whether a write waits until the data is on the disk. @default false */
   readonly fsync?: boolean
 }
 
-/** One storage format: opens, and where it can, makes arrays. */
+/** One storage format: opens arrays, and creates them if it can. */
 export interface ArrayFormat {
   readonly name: string
   /**
    * @param container the file or folder, or its http(s) address
    * @param inner the path inside it, `/` between names, '' for the container itself
-   * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET` (naming what is there), `NOT_A_DATASET`, `UNSUPPORTED_CODEC`, `INVALID_METADATA`
+   * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET` (naming the datasets that exist), `NOT_A_DATASET`, `UNSUPPORTED_CODEC`, `INVALID_METADATA`
    */
   open(container: string, inner: string, options?: OpenArrayOptions): Promise<ChunkedArray>
   /** @throws ConfigError `DATASET_EXISTS`, `UNSUPPORTED` (a format that can't be written) */
   create(container: string, inner: string, options: CreateArrayOptions): Promise<ChunkedArray>
-  /** Everything that `create` checks and settles, without writing: what the new array will be. */
+  /** Checks and decides everything that `create` would, without writing. @returns what the new array will be */
   planCreate(container: string, inner: string, options: CreateArrayOptions): Promise<ArrayDescription>
   /** The datasets and groups below `inner`, depth first, at most `limit` entries, for `info` and for messages. */
   list(

@@ -1,11 +1,5 @@
-import {
-  countChannelAxes,
-  finerUnit,
-  type PlacedAxis,
-  placeAxes,
-  toNanometers,
-  type WorldUnit,
-} from '../core/geometry/placement.ts'
+import { countChannelAxes, type PlacedAxis, placeAxes } from '../core/geometry/placement.ts'
+import { finerUnit, toNanometers, type WorldUnit } from '../core/geometry/world-unit.ts'
 import type { ArrayDescription } from '../ports/chunked-array.ts'
 import type { ResourceTree } from '../ports/resource.ts'
 import { jsonResource } from './virtual-zarr.ts'

@@ -1,5 +1,5 @@
 import { fillStateChunk } from '../core/board/state-chunk.ts'
-import type { WorldUnit } from '../core/geometry/placement.ts'
+import type { WorldUnit } from '../core/geometry/world-unit.ts'
 import type { BlockGrid } from '../core/grid/block-grid.ts'
 import type { ResourceTree } from '../ports/resource.ts'
 import { placedGroup, UNITS } from './placed-group.ts'

@@ -1,6 +1,6 @@
 import type { DType } from '../core/array/dtype.ts'
 import { ConfigError } from '../core/errors.ts'
-import { toNanometers } from '../core/geometry/placement.ts'
+import { toNanometers } from '../core/geometry/world-unit.ts'
 import { contrastRange, guessKind, onlyValue } from '../core/view/appearance.ts'
 import type { LayerKind, ViewAxis, ViewLayer } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'

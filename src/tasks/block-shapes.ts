@@ -12,8 +12,8 @@ import {
 } from '../entry/index.ts'
 
 /**
- * How long an output's chunks are along one axis when blocks of `block` voxels write it: the block itself where it is
- * small, else the largest part of it up to `wanted`; a block that can't be cut well is one chunk.
+ * The length of an output's chunks along one axis if blocks of `block` voxels write it: the block itself if it is
+ * small, otherwise its largest divisor up to `wanted`. A block without a suitable divisor is one chunk.
  */
 export function chunkWithin(block: number, wanted: number): number {
   if (block <= wanted * 1.5) return block
@@ -21,16 +21,16 @@ export function chunkWithin(block: number, wanted: number): number {
   return part >= wanted / 4 ? part : block
 }
 
-/** The chunk shape for new volumes: 64 voxels a side in 3-D, longer in 2-D and 1-D, cut to the volume. */
+/** The chunk shape of new volumes: 64 voxels per axis in 3-D, more in 2-D and 1-D, at most the volume. */
 export function defaultChunk(shape: readonly number[]): number[] {
   const side = [262144, 512, 64, 32][Math.min(shape.length, 4) - 1] as number
   return shape.map((length) => Math.max(1, Math.min(side, length)))
 }
 
-/** The spatial axes of a volume: the voxels that a Roi counts. */
+/** The shape of a volume without its channels, voxels: the axes that a Roi has. */
 export const tiledShape = (volume: VolumeDescription): number[] => volume.shape.slice(volume.channelAxes)
 
-/** A shape in voxels as world units of a volume. */
+/** A shape in voxels of a volume as world units. */
 export const inWorld = (volume: VolumeDescription, voxels: readonly number[]): Coordinate =>
   voxels.map((length, axis) => length * (volume.voxelSize[axis] as number))
 
@@ -38,7 +38,7 @@ export const inWorld = (volume: VolumeDescription, voxels: readonly number[]): C
 export const inVoxels = (volume: VolumeDescription, shape: Coordinate): number[] =>
   shape.map((length, axis) => length / (volume.voxelSize[axis] as number))
 
-/** Block lengths that are whole `steps`, about `target` voxels, and no longer than the volume needs. */
+/** A block shape, voxels: multiples of `step`, about `target` per axis, and no longer than the volume needs. */
 export function blockOfChunks(shape: readonly number[], step: readonly number[], target: number): number[] {
   return shape.map((length, axis) => {
     const unit = step[axis] as number
@@ -47,30 +47,30 @@ export function blockOfChunks(shape: readonly number[], step: readonly number[],
   })
 }
 
-/** Refuses a setting that has not one number per axis of a volume. */
+/** Refuses a setting that does not have one number per axis of a volume. @throws ConfigError `RANK_MISMATCH` */
 export function assertRank(name: string, given: readonly number[], volume: VolumeDescription): void {
   const shape = tiledShape(volume)
   if (given.length === shape.length) return
   throw new ConfigError(
     'RANK_MISMATCH',
-    `"${name}" is ${given.join(',')}, but ${volume.path} has ${shape.length} axes of ${shape.join(',')} voxels; give ${shape.length} numbers.`,
+    `"${name}" is ${given.join(',')}, but ${volume.path} has ${shape.length} axes of ${shape.join(',')} voxels; expected ${shape.length} numbers.`,
   )
 }
 
-/** The region of a volume that a text names, all of it where there is none. @throws ConfigError `INVALID_ROI`, `OUTSIDE_ARRAY` */
+/** The region of a volume that a text names, or all of the volume without one. @throws ConfigError `INVALID_ROI`, `OUTSIDE_ARRAY` */
 export function regionOf(volume: VolumeDescription, text: string | undefined): Roi {
   if (text === undefined) return volume.roi
   const region = parseRoi(text, volume.unit, volume)
   if (containsRoi(volume.roi, region)) return region
   const inside = intersectRoi(region, volume.roi)
-  const nearest = isEmptyRoi(inside) ? '' : `; ${showRoiInNm(inside, volume.unit)} of it is`
+  const part = isEmptyRoi(inside) ? '' : `; the part inside is ${showRoiInNm(inside, volume.unit)}`
   throw new ConfigError(
     'OUTSIDE_ARRAY',
-    `The roi ${text} is not inside ${volume.path}, which fills ${showRoiInNm(volume.roi, volume.unit)} nm${nearest}.`,
+    `The roi ${text} is not inside ${volume.path}, which fills ${showRoiInNm(volume.roi, volume.unit)} nm${part}.`,
   )
 }
 
-/** The chunk shape for an output as large as a volume: that of the volume where it is Zarr, else as for new ones. */
+/** The chunk shape of an output as large as a volume: that of the volume, but for HDF5 that of new volumes. */
 export function chunkLike(volume: VolumeDescription): number[] {
   if (volume.format !== 'hdf5') return [...volume.chunkShape]
   return [...volume.shape.slice(0, volume.channelAxes).map(() => 1), ...defaultChunk(tiledShape(volume))]

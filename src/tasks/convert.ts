@@ -3,14 +3,16 @@ import { assertRank, blockOfChunks, defaultChunk, inVoxels, inWorld, regionOf } 
 
 const shape = z.array(z.number().int().positive()).min(1)
 
-/** Copies any readable dataset into Zarr, block by block: the same voxels, placed the same. */
+/** Copies any readable dataset to Zarr, block by block: the same voxels with the same placement. */
 export const convert = defineTask({
   name: 'convert',
   config: z.object({
     input: z.string().describe('dataset to copy'),
     output: z.string().describe('Zarr array to write'),
-    chunk: shape.optional().describe('chunk shape of the output, voxels (default: about 64 a side)'),
-    shard: shape.optional().describe('shard shape of the output, voxels, whole chunks (default: no shards)'),
+    chunk: shape.optional().describe('chunk shape of the output, voxels (default: about 64 per axis)'),
+    shard: shape
+      .optional()
+      .describe('shard shape of the output, voxels, a multiple of the chunk shape (default: no shards)'),
     codec: z.string().default('zstd:3').describe('compression, NAME[:level]: raw, gzip, zlib, zstd, blosc, …'),
     zarrFormat: z
       .union([z.literal(2), z.literal(3)])
@@ -40,11 +42,11 @@ export const convert = defineTask({
       codec: config.codec,
       zarrFormat: config.zarrFormat,
     })
-    const piece = (output.shardShape ?? output.chunkShape).slice(input.channelAxes)
+    const step = (output.shardShape ?? output.chunkShape).slice(input.channelAxes)
     const source = input.chunkShape.slice(input.channelAxes)
-    // Whole pieces of the output, and at least as much as a chunk of the input along each axis, so that few are read twice.
+    // Blocks are whole shards (or chunks) of the output, and at least a chunk of the input along each axis, so that few are read twice.
     const target = Math.max(128, ...source.map((length) => Math.min(length, 256)))
-    const block = roi(region.offset, inWorld(input, blockOfChunks(voxels, piece, target)))
+    const block = roi(region.offset, inWorld(input, blockOfChunks(voxels, step, target)))
     return {
       totalRoi: region,
       readRoi: block,

@@ -17,10 +17,11 @@ type Method = z.output<typeof method>
 
 const describe = {
   factor: 'voxels per cell along each axis',
-  method: 'mean, mode (the most frequent, for labels) or stride (the first); default: mode for labels, else mean',
+  method:
+    'mean, mode (the most frequent value, for labels) or stride (the first value) (default: mode for labels, mean otherwise)',
 }
 
-/** Makes one coarser level of a volume: every cell of voxels becomes one. */
+/** Creates a coarser level of a volume: every cell of voxels becomes one voxel. */
 export const downsample = defineTask({
   name: 'downsample',
   config: z.object({
@@ -43,9 +44,9 @@ export const downsample = defineTask({
       ...chunksLike(input, [...channels, ...shape]),
       ...(config.levelOf === undefined ? {} : { levelOf: config.levelOf }),
     })
-    const piece = (output.shardShape ?? output.chunkShape).slice(output.channelAxes)
-    const block = roi(output.offset, inWorld(output, blockOfChunks(shape, piece, 64)))
-    // Where the length is no multiple of the factor, the last cells go beyond the input.
+    const step = (output.shardShape ?? output.chunkShape).slice(output.channelAxes)
+    const block = roi(output.offset, inWorld(output, blockOfChunks(shape, step, 64)))
+    // If the length is not a multiple of the factor, the last cells exceed the input.
     return {
       totalRoi: output.roi,
       readRoi: block,
@@ -69,33 +70,33 @@ export const downsample = defineTask({
 export default downsample
 
 export const pyramidConfig = z.object({
-  dataset: z.string().describe('Zarr array in a group, or a group that has a pyramid already'),
+  dataset: z.string().describe('Zarr array in a group, or a group that already has a pyramid'),
   factor: factor.optional().describe(describe.factor),
   levels: z
     .number()
     .int()
     .min(1)
     .optional()
-    .describe('levels besides the finest (default: until one fits into a chunk)'),
+    .describe('number of levels besides the finest (default: until a level fits into one chunk)'),
   method: method.optional().describe(describe.method),
 })
 
 /** What {@link pyramid} is given. */
 export interface PyramidConfig {
-  /** An array in a group, or a group that has a pyramid already: its finest array. */
+  /** A Zarr array in a group, or a group that already has a pyramid: then its finest array. */
   readonly dataset: string
-  /** Voxels per cell. @default for each level 2 along those axes of space whose voxels are less than twice as long as the shortest */
+  /** Voxels per cell. @default for each level 2 along the spatial axes whose voxels are less than twice as long as the shortest ones */
   readonly factor?: readonly number[] | undefined
-  /** Levels besides the finest. @default until one fits into a chunk */
+  /** Number of levels besides the finest. @default until a level fits into one chunk */
   readonly levels?: number | undefined
-  /** @default mode for labels (bool, integers of 32 and 64 bits, and what lies in a group "labels"), else mean */
+  /** @default mode for labels (bool, integers of 32 and 64 bits, and arrays in a group "labels"), mean otherwise */
   readonly method?: 'mean' | 'mode' | 'stride' | undefined
 }
 
 /**
- * The chain of tasks that builds a pyramid beside an array: `raw/s0` gets `raw/s1`, `raw/s2`, …, an array of another name
- * `raw_s1`, `raw_s2`, …. A block of a level starts as soon as the blocks of the finer one that it needs are done.
- * @throws ConfigError `UNSUPPORTED` where nothing can lie beside the array; `RANK_MISMATCH`; what opening it throws
+ * The chain of tasks that builds a pyramid beside an array: `raw/s1`, `raw/s2`, … for `raw/s0`, and `raw_s1`, `raw_s2`, … for an
+ * array with another name. A block of a level starts as soon as the blocks of the finer level that it needs are done.
+ * @throws ConfigError `UNSUPPORTED` if no array can be created beside this one; `RANK_MISMATCH`; what opening it throws
  */
 export async function pyramid(config: PyramidConfig): Promise<TaskNode[]> {
   await using finest = await openArray(config.dataset)
@@ -122,11 +123,11 @@ export async function pyramid(config: PyramidConfig): Promise<TaskNode[]> {
   if (nodes.length > 0) return nodes
   throw new ConfigError(
     'INVALID_CONFIG',
-    `${finest.path} of ${finest.shape.join(' × ')} voxels has no coarser level by ${config.factor === undefined ? 'default' : `the factor ${config.factor.join(',')}`}; give a factor above 1 along some axis.`,
+    `${finest.path} of ${finest.shape.join(' × ')} voxels has no coarser level with ${config.factor === undefined ? 'the default factor' : `the factor ${config.factor.join(',')}`}; give a factor above 1 along some axis.`,
   )
 }
 
-/** The name of an array in its group. @throws ConfigError `UNSUPPORTED` for one that has none, or can't get company */
+/** The name of an array in its group. @throws ConfigError `UNSUPPORTED` if it has no group, or one that can't be written */
 function nameBeside({ path, format }: VolumeDescription): string {
   const name = path.slice(path.lastIndexOf('/') + 1)
   const copy = (source: string, to: string) =>
@@ -134,19 +135,19 @@ function nameBeside({ path, format }: VolumeDescription): string {
   if (format === 'hdf5') {
     throw new ConfigError(
       'UNSUPPORTED',
-      `${path} is HDF5, which is not written here; ${copy(path, `out.zarr/${name}`)}.`,
+      `${path} is HDF5, which Bellis does not write; ${copy(path, `out.zarr/${name}`)}.`,
     )
   }
   if (/^https?:/.test(path)) {
     throw new ConfigError(
       'UNSUPPORTED',
-      `${path} can't be written: http addresses are for reading; ${copy(path, `out.zarr/${name}`)}.`,
+      `${path} is read-only, as all http addresses are; ${copy(path, `out.zarr/${name}`)}.`,
     )
   }
   if (/\.zarr$/i.test(name)) {
     throw new ConfigError(
       'UNSUPPORTED',
-      `${path} is an array without a group, in which its levels could lie; ${copy(path, 'out.zarr/raw')}.`,
+      `${path} is an array outside of any group, so its levels have no place; ${copy(path, 'out.zarr/raw')}.`,
     )
   }
   return name
@@ -162,7 +163,7 @@ function methodFor({ dtype, path }: VolumeDescription): Method {
   return isLabels ? 'mode' : 'mean'
 }
 
-/** Axes that are not yet coarse are halved, so that voxels become as long as they are wide. */
+/** Halves the axes with the finest voxels, so that voxels become isotropic. */
 function factorFor(
   finest: VolumeDescription,
   { voxelSize, shape }: { readonly voxelSize: readonly number[]; readonly shape: readonly number[] },
@@ -175,7 +176,7 @@ function factorFor(
 const fitsOneChunk = ({ chunkShape, channelAxes }: VolumeDescription, shape: readonly number[]): boolean =>
   shape.every((length, axis) => length <= (chunkShape[channelAxes + axis] as number))
 
-/** Chunks and shards of an array for a smaller one. */
+/** The chunk and shard shapes of an array, cut for a smaller array. */
 function chunksLike({ chunkShape, shardShape }: VolumeDescription, shape: readonly number[]) {
   const cut = (lengths: readonly number[], step: readonly number[]) =>
     lengths.map((length, axis) => {

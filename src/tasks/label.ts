@@ -1,11 +1,11 @@
 import {
+  countElements,
   createBlockGrid,
   defineTask,
   growRoi,
   type NodeOptions,
   openArray,
   type TaskNode,
-  type VolumeArray,
 } from '../entry/index.ts'
 import {
   DisjointSets,
@@ -14,20 +14,20 @@ import {
   forwardSteps,
   type LabelBox,
   labelComponents,
-  type Step,
   visitTouching,
 } from '../entry/kernels.ts'
 import { chunkWithin, defaultChunk, tiledShape } from './block-shapes.ts'
-import { boxOf, type LabelConfig, labelConfig, layoutOf, partsOf } from './label-layout.ts'
+import { blockBox, type LabelConfig, labelConfig, layoutOf, partsOf } from './label-layout.ts'
+import { Forest, type Neighbour, neighboursIn, readPairs } from './label-pairs.ts'
 import { readRow, rowsArray, writeRow } from './rows.ts'
 
 // Connected components of a whole volume, in four tasks:
-//   label-blocks  numbers the components inside of each block, 1, 2, …, and keeps the numbers on the block's faces
-//   label-pairs   compares the faces of neighbours: which of their numbers are one component
-//   label-merge   is one block: unites what belongs together, and makes tables from the numbers of a block to those of the volume
-//   label         numbers the components of each block once more, and writes them by its table
-// Numbering a block twice takes no longer than writing its numbers and reading them again, and needs no second volume. Whatever is
-// interrupted can be done again: no task changes what it reads.
+//   label-blocks  labels the components inside each block 1, 2, …, and stores the labels on the block's faces
+//   label-pairs   compares the faces of neighbours: which of their labels belong to one component
+//   label-merge   is one block: unites the labels of each component, and writes a table per block from its labels to those of the volume
+//   label         labels the components of each block again, and writes them with its table
+// Labelling a block twice takes no longer than writing its labels and reading them again, and needs no second volume. Every task can
+// be interrupted and repeated: none changes its input.
 
 const ENDS = ['lower', 'upper'] as const
 type End = (typeof ENDS)[number]
@@ -48,7 +48,7 @@ export const labelBlocks = defineTask({
     const { rank, faceLength } = layoutOf(config, input)
     return async (block, { signal }) => {
       const { labels, count } = labelComponents(await input.read(block.readRoi, { signal }), config)
-      const box: LabelBox = { labels, ...boxOf(input, block) }
+      const box: LabelBox = { labels, ...blockBox(input, block) }
       const row = new Uint32Array(2 * rank * faceLength)
       for (let axis = 0; axis < rank; axis++) {
         for (const end of ENDS) {
@@ -62,7 +62,7 @@ export const labelBlocks = defineTask({
   },
 })
 
-/** Where a face begins in its block's row, with the number of components in the block. */
+/** Where a face starts in its block's row: with the number of components in the block. */
 const faceBegin = (axis: number, end: End, faceLength: number): number => (2 * axis + ENDS.indexOf(end)) * faceLength
 
 export const labelPairs = defineTask({
@@ -73,7 +73,7 @@ export const labelPairs = defineTask({
     const { options, maxPairs } = layoutOf(config, input)
     const { blockCount } = createBlockGrid(options)
     await arrays.create(partsOf(config).pairs, rowsArray('uint32', blockCount, 2 + 3 * maxPairs, 4096))
-    // It reads what its neighbours have left, so it waits for them.
+    // A block reads the faces of its neighbours, so it waits for them.
     const { voxelSize } = input
     const readRoi = growRoi(options.readRoi, voxelSize, voxelSize)
     return { ...options, readRoi, totalRoi: growRoi(options.totalRoi, voxelSize, voxelSize) }
@@ -88,8 +88,8 @@ export const labelPairs = defineTask({
     const steps = forwardSteps(rank, config.connectivity).flatMap((step) => [step, step.map((by) => -by)])
     const channels = input.shape.slice(0, input.channelAxes)
     const readFace = async (index: number, axis: number, end: End, signal: AbortSignal) => {
-      const box = faceBox(boxOf(input, grid.block(index)), input.channelAxes + axis, end)
-      const length = box.shape.reduce((product, side) => product * side, 1)
+      const box = faceBox(blockBox(input, grid.block(index)), input.channelAxes + axis, end)
+      const length = Number(countElements(box.shape))
       const row = await readRow(faces, index, faceBegin(axis, end, faceLength), 1 + length, signal)
       return { count: row[0] as number, face: { ...box, labels: row.subarray(1) as Uint32Array } }
     }
@@ -99,7 +99,7 @@ export const labelPairs = defineTask({
       for (const [code, neighbour] of neighbours.entries()) {
         const index = neighbour.of(block.index)
         if (index === undefined) continue
-        // The first axis along which the two differ, on which this one comes before the other.
+        // The first axis on which the two blocks differ; there this block comes before the other one.
         const axis = neighbour.direction.indexOf(1)
         const { face } = await readFace(index, axis, 'lower', signal)
         for (const step of steps.filter((candidate) => candidate[axis] === 1)) {
@@ -117,47 +117,6 @@ export const labelPairs = defineTask({
   },
 })
 
-interface Neighbour {
-  readonly direction: Step
-  /** The index of a block's neighbour in this direction, undefined at the end of the grid. */
-  of(index: number): number | undefined
-}
-
-/** The neighbours of a block that come after it and that its voxels can touch; the others are its neighbours' neighbours. */
-function neighboursIn(shape: readonly number[], connectivity: number): Neighbour[] {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, length) => product * length, 1))
-  return forwardSteps(shape.length, connectivity).map((direction) => ({
-    direction,
-    of(index) {
-      const isInside = direction.every((by, axis) => {
-        const at = (Math.floor(index / (strides[axis] as number)) % (shape[axis] as number)) + by
-        return at >= 0 && at < (shape[axis] as number)
-      })
-      return isInside ? index + direction.reduce((sum, by, axis) => sum + by * (strides[axis] as number), 0) : undefined
-    },
-  }))
-}
-
-/** Pairs of labels of a block and of its neighbours, without those that follow from others. */
-class Forest {
-  /** Three numbers each: a label of the block, which neighbour, and the label there. */
-  readonly pairs: number[] = []
-  readonly #sets = new DisjointSets()
-  readonly #members: Map<number, number>[] = []
-
-  join(mine: number, neighbour: number, other: number): void {
-    if (this.#sets.unite(this.#member(0, mine), this.#member(1 + neighbour, other)))
-      this.pairs.push(mine, neighbour, other)
-  }
-
-  #member(block: number, label: number): number {
-    const members = (this.#members[block] ??= new Map())
-    let member = members.get(label)
-    if (member === undefined) members.set(label, (member = this.#sets.add()))
-    return member
-  }
-}
-
 export const labelMerge = defineTask({
   name: 'label-merge',
   config: labelConfig,
@@ -165,7 +124,7 @@ export const labelMerge = defineTask({
     const input = await arrays.open(config.input)
     const { options, maxComponents } = layoutOf(config, input)
     const { blockCount } = createBlockGrid(options)
-    // In the last row is how many components there are in all.
+    // The last row contains the number of components in all.
     await arrays.create(partsOf(config).numbers, rowsArray('uint64', blockCount + 1, maxComponents, 16_384))
     return { ...options, readRoi: input.roi, writeRoi: input.roi }
   },
@@ -177,7 +136,7 @@ export const labelMerge = defineTask({
     const neighbours = neighboursIn(grid.shape, config.connectivity)
     return async (_, { signal }) => {
       const rows = await readPairs(pairs, grid.blockCount, signal)
-      /** Of each block, how many components are in the blocks before it. */
+      /** For each block, the number of components in the blocks before it. */
       const before = new Float64Array(grid.blockCount + 1)
       for (const [index, [count]] of rows.entries()) before[index + 1] = (before[index] as number) + (count as number)
       const member = (index: number, label: number) => (before[index] as number) + label - 1
@@ -198,24 +157,6 @@ export const labelMerge = defineTask({
     }
   },
 })
-
-/** The rows of all blocks: how many components, how many pairs, and the pairs. */
-async function readPairs(pairs: VolumeArray, count: number, signal: AbortSignal): Promise<Uint32Array[]> {
-  const chunk = pairs.chunkShape[1] as number
-  const read = async (index: number): Promise<Uint32Array> => {
-    const begin = (await readRow(pairs, index, 0, chunk, signal)) as Uint32Array
-    const length = 2 + 3 * (begin[1] as number)
-    // A copy: the rest of the chunk is not to be kept.
-    return length <= chunk ? begin.slice(0, length) : ((await readRow(pairs, index, 0, length, signal)) as Uint32Array)
-  }
-  const rows: Uint32Array[] = []
-  const atOnce = 32
-  while (rows.length < count) {
-    const next = Array.from({ length: Math.min(atOnce, count - rows.length) }, (_, i) => read(rows.length + i))
-    rows.push(...(await Promise.all(next)))
-  }
-  return rows
-}
 
 export const labelWrite = defineTask({
   name: 'label',
@@ -241,7 +182,7 @@ export const labelWrite = defineTask({
       const written = new BigUint64Array(labels.length)
       if (count > 0) {
         const table = (await readRow(numbers, block.index, 0, count, signal)) as BigUint64Array
-        // By halves: a `bigint` for each voxel would be slow.
+        // By halves of 32 bits: a `bigint` per voxel would be slow.
         const from = new Uint32Array(table.buffer, table.byteOffset, 2 * count)
         const to = new Uint32Array(written.buffer)
         for (let i = 0; i < labels.length; i++) {
@@ -257,9 +198,9 @@ export const labelWrite = defineTask({
 })
 
 /**
- * Numbers the connected components of the voxels of a volume that are not 0: 1, 2, … over the whole volume, the same whatever
- * the timing. Channels are labelled each for itself.
- * @returns four tasks, the last of which writes the output
+ * Labels the connected components of the nonzero voxels of a volume: 1, 2, … over the complete volume, independent of the order
+ * in which blocks are processed. Each channel is labelled separately.
+ * @returns four tasks; the last one writes the output
  * @see scipy.ndimage `label`
  */
 export function label(config: LabelConfig, { id = 'label', after = [] }: NodeOptions = {}): TaskNode[] {
@@ -271,7 +212,7 @@ export function label(config: LabelConfig, { id = 'label', after = [] }: NodeOpt
 
 export default label
 
-/** How many components such a run has found. @param output as it was given to {@link label} */
+/** The number of components that a run has found. @param output as given to {@link label} */
 export async function countLabels(output: string): Promise<bigint> {
   await using numbers = await openArray(partsOf({ output }).numbers)
   const { data } = await numbers.read({ offset: [(numbers.shape[0] as number) - 1, 0], shape: [1, 1] })

@@ -20,7 +20,7 @@ import {
 import { blockOfChunks, chunkLike, inWorld, tiledShape } from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
-/** What a voxel of the input is called in expressions. */
+/** The name of the input's voxel in expressions. */
 const VOXEL = 'x'
 
 const expression = z.string().superRefine((text, context) => {
@@ -34,18 +34,18 @@ const expression = z.string().superRefine((text, context) => {
 const mapConfig = z.object({
   input: z.string().describe('dataset whose voxels are x'),
   output: z.string().describe('Zarr array to write'),
-  expr: expression.describe('what becomes of a voxel x: "x > 128", "255 - x", "mask ? x : 0"'),
+  expr: expression.describe('expression for each voxel x: "x > 128", "255 - x", "mask ? x : 0"'),
   with: z
     .record(z.string(), z.string())
     .default({})
-    .describe('further datasets of the same place and shape, by the names that the expression has for their voxels'),
+    .describe('further datasets with the same shape and placement, by the names of their voxels in the expression'),
   dtype: z
     .enum(DTYPES)
     .optional()
-    .describe('type of the output (default: bool for comparisons, else that of the input)'),
+    .describe('type of the output (default: bool for comparisons, otherwise that of the input)'),
 })
 
-/** Makes a volume of an expression, voxel by voxel. Values are float64, exact whole numbers for 64-bit integers. */
+/** Computes a volume from an expression, voxel by voxel. Values are float64, and exact integers for 64-bit integers. */
 export const map = defineTask({
   name: 'map',
   config: mapConfig,
@@ -61,7 +61,7 @@ export const map = defineTask({
     const dtype = config.dtype ?? (isLogical(parsed) ? 'bool' : input.dtype)
     const isFloat = (name: string) => dtypes.get(name)?.startsWith('float') ?? false
     if (config.dtype === undefined && /int/.test(dtype) && mayGiveFractions(parsed, isFloat)) {
-      warn(`"${config.expr}" gives fractions, which are rounded to ${dtype}; dtype float32 keeps them.`)
+      warn(`"${config.expr}" may give fractions, which are rounded to ${dtype}; dtype float32 keeps them.`)
     }
     const output = await arrays.create(config.output, {
       like: input,
@@ -98,8 +98,8 @@ export default map
 export const thresholdConfig = z.object({
   input: z.string().describe('dataset'),
   output: z.string().describe('Zarr array to write, bool'),
-  above: z.number().optional().describe('kept is what is larger than this'),
-  below: z.number().optional().describe('kept is what is smaller than this'),
+  above: z.number().optional().describe('keep voxels above this value'),
+  below: z.number().optional().describe('keep voxels below this value'),
 })
 
 /** What {@link threshold} is given. */
@@ -108,20 +108,20 @@ export interface ThresholdConfig {
   readonly input: string
   /** Zarr array to write. */
   readonly output: string
-  /** Kept is what is larger than this. */
+  /** Keep voxels above this value. */
   readonly above?: number | undefined
-  /** Kept is what is smaller than this. */
+  /** Keep voxels below this value. */
   readonly below?: number | undefined
 }
 
-/** Makes a mask, bool, of the voxels above a value, below one, or between two. @throws ConfigError `INVALID_CONFIG` without any */
+/** Computes a mask, bool, of the voxels above a value, below one, or between two. @throws ConfigError `INVALID_CONFIG` without either bound */
 export function threshold({ input, output, above, below }: ThresholdConfig, options: NodeOptions = {}): TaskNode {
   const bounds = [
     ...(above === undefined ? [] : [`${VOXEL} > ${above}`]),
     ...(below === undefined ? [] : [`${VOXEL} < ${below}`]),
   ]
   if (bounds.length === 0) {
-    throw new ConfigError('INVALID_CONFIG', 'A threshold is missing: above what, or below what, is a voxel kept?')
+    throw new ConfigError('INVALID_CONFIG', '"above" and "below" are both missing; give at least one of them.')
   }
   return map({ input, output, expr: bounds.join(' && ') }, { id: 'threshold', ...options })
 }
@@ -130,18 +130,21 @@ function assertVariables(config: z.output<typeof mapConfig>, used: ReadonlySet<s
   const names = Object.keys(config.with)
   for (const name of names) {
     if (name === VOXEL || isReservedName(name) || !/^[A-Za-z_]\w*$/.test(name)) {
-      const why = name === VOXEL ? 'is the voxel of the input' : 'can be no name in an expression'
-      throw new ConfigError('INVALID_CONFIG', `"with": "${name}" ${why}; choose another one, of letters and digits.`)
+      const why = name === VOXEL ? 'is the voxel of the input' : "can't be a name in an expression"
+      throw new ConfigError('INVALID_CONFIG', `"with": "${name}" ${why}; choose another name, of letters and digits.`)
     }
     if (!used.has(name)) {
-      throw new ConfigError('INVALID_CONFIG', `"expr" is "${config.expr}": it has no ${name}, which "with" names.`)
+      throw new ConfigError(
+        'INVALID_CONFIG',
+        `"expr" is "${config.expr}": it does not use ${name}, which "with" names; use it or remove it.`,
+      )
     }
   }
   const unknown = [...used].find((name) => name !== VOXEL && !names.includes(name))
   if (unknown === undefined) return
   throw new ConfigError(
     'INVALID_CONFIG',
-    `"expr" is "${config.expr}": there is no ${unknown}; a voxel is ${[VOXEL, ...names].join(', ')}, and further datasets get their names by "with".`,
+    `"expr" is "${config.expr}": ${unknown} is not defined; the voxels are ${[VOXEL, ...names].join(', ')}, and "with" names further datasets.`,
   )
 }
 
@@ -151,6 +154,6 @@ function assertSamePlace(name: string, other: VolumeDescription, input: VolumeDe
   if (placeOf(other) === placeOf(input)) return
   throw new ConfigError(
     'SHAPE_MISMATCH',
-    `"with": ${name}, ${other.path}, is ${placeOf(other)}, but ${input.path} is ${placeOf(input)}; they have to be the same.`,
+    `"with": ${name}, ${other.path}, is ${placeOf(other)}, but ${input.path} is ${placeOf(input)}; expected the same shape and placement.`,
   )
 }

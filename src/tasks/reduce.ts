@@ -15,63 +15,71 @@ import { assertRank, blockOfChunks, inVoxels, inWorld, regionOf } from './block-
 import { rowsArray, writeRow } from './rows.ts'
 
 const reduceConfig = z.object({
-  input: z.string().describe('dataset to look at'),
-  output: z.string().describe("Zarr group that keeps each block's part of the result"),
-  bins: z.number().int().min(1).max(65_536).optional().describe('bins of the histogram (default: no histogram)'),
+  input: z.string().describe('dataset to summarize'),
+  output: z.string().describe('Zarr group for the partial result of each block'),
+  bins: z
+    .number()
+    .int()
+    .min(1)
+    .max(65_536)
+    .optional()
+    .describe('number of bins of the histogram (default: no histogram)'),
   range: z
     .tuple([z.number(), z.number()])
     .optional()
-    .describe('of the histogram: low,high (default: what the type holds, for integers of 8 and 16 bits)'),
-  roi: z.string().optional().describe('look at this region alone: offset:shape in nm'),
+    .describe(
+      'range of the histogram: low,high (default: the range of the type, for bool and integers of 8 and 16 bits)',
+    ),
+  roi: z.string().optional().describe('only this region: offset:shape in nm'),
   block: z
     .array(z.number().int().positive())
     .min(1)
     .optional()
-    .describe('voxels of a block (default: about 128 a side)'),
+    .describe('block shape, voxels (default: about 128 per axis)'),
 })
 
 /** What {@link reduce} is given. */
 export interface ReduceConfig {
-  /** Dataset to look at. */
+  /** Dataset to summarize. */
   readonly input: string
-  /** Zarr group that keeps each block's part of the result. */
+  /** Zarr group for the partial result of each block. */
   readonly output: string
-  /** Bins of the histogram. @default no histogram */
+  /** Number of bins of the histogram. @default no histogram */
   readonly bins?: number | undefined
-  /** Of the histogram. @default what the type holds, for bool and integers of 8 and 16 bits */
+  /** Range of the histogram. @default the range of the type, for bool and integers of 8 and 16 bits */
   readonly range?: [low: number, high: number] | undefined
-  /** Look at this region alone: `offset:shape` in nm. @default all of it */
+  /** Only this region: `offset:shape` in nm. @default the complete dataset */
   readonly roi?: string | undefined
-  /** Voxels of a block. @default about 128 a side */
+  /** Block shape, voxels. @default about 128 per axis */
   readonly block?: number[] | undefined
 }
 type Config = z.output<typeof reduceConfig>
 
-/** What {@link readReduction} gives. Of infinities, the mean is infinite or NaN, and the deviation NaN. */
+/** The result of {@link readReduction}. With infinite values, the mean is infinite or NaN, and the standard deviation is NaN. */
 export interface Reduction {
-  /** Voxels, channels counted each, that are not NaN. */
+  /** Voxels that are not NaN, each channel counted. */
   readonly count: number
   readonly nan: number
   /** Voxels that are neither NaN nor 0. */
   readonly nonzero: number
-  /** Exact: `bigint` for 64-bit integers. Undefined, as is what follows, where every voxel is NaN. */
+  /** Exact: `bigint` for 64-bit integers. Undefined if every voxel is NaN, as are `max`, `mean` and `std`. */
   readonly min: number | bigint | undefined
   readonly max: number | bigint | undefined
   readonly mean: number | undefined
-  /** Standard deviation of the population. */
+  /** Population standard deviation. */
   readonly std: number | undefined
-  /** Where `bins` were asked for: `edges` is one longer than `counts`; the last bin holds its upper end, too. */
+  /** With `bins`: `edges` has one entry more than `counts`; the last bin includes its upper edge. */
   readonly histogram?: { readonly edges: readonly number[]; readonly counts: readonly number[] }
 }
 
-/** Entries of a row before its histogram. */
+/** Entries of a row before the histogram. */
 const MOMENTS = 5
 
 const partsOf = (output: string) => ({ moments: `${output}/moments`, extremes: `${output}/extremes` })
 
 /**
- * Counts, extremes, mean, standard deviation and histogram of a volume: a row per block, so that a run that goes on does only
- * what is missing. {@link readReduction} puts the rows together.
+ * Computes counts, extremes, mean, standard deviation and histogram of a volume: a row per block, so that a run that is
+ * continued processes only the missing blocks. {@link readReduction} merges the rows.
  */
 export const reduce = defineTask({
   name: 'reduce',
@@ -118,7 +126,7 @@ export const reduce = defineTask({
 
 export default reduce
 
-/** Puts together what the blocks of a finished {@link reduce} have left. @throws ConfigError of `openArray`; `INVALID_CONFIG` */
+/** Merges the rows of a finished {@link reduce}. @throws ConfigError of `openArray`; `INVALID_CONFIG` */
 export async function readReduction(config: ReduceConfig): Promise<Reduction> {
   await using input = await openArray(config.input)
   const { moments, extremes } = partsOf(config.output)
@@ -158,24 +166,27 @@ function statisticsOf(row: Float64Array, ends: TypedArray, index: number): Voxel
   return { count, nan, nonzero, min, max, mean, squares, histogram: row.subarray(MOMENTS) }
 }
 
-/** The bins of a histogram, if one was asked for. @throws ConfigError `INVALID_CONFIG` */
+/** The bins of the histogram, if there is to be one. @throws ConfigError `INVALID_CONFIG` */
 function binsOf({ bins, range }: Pick<Config, 'bins' | 'range'>, { path, dtype }: VolumeDescription): Bins | undefined {
   if (bins === undefined) {
     if (range === undefined) return undefined
-    throw new ConfigError('INVALID_CONFIG', `"range" is ${range.join(',')}, but "bins" is missing: how many?`)
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `"range" is ${range.join(',')}, but "bins" is missing; "range" also needs "bins".`,
+    )
   }
   const [low, high] = range ?? RANGES[dtype] ?? []
   if (low === undefined || high === undefined) {
     throw new ConfigError(
       'INVALID_CONFIG',
-      `The range of the histogram is missing: ${path} holds ${dtype}, whose values may lie anywhere; give "range", low,high. Without "bins", the smallest and the largest value are found.`,
+      `"range" is missing: ${path} is ${dtype}, which has no default range for a histogram; give "range" as low,high. Without "bins", the run finds the smallest and the largest value.`,
     )
   }
   if (low < high) return { count: bins, low, high }
-  throw new ConfigError('INVALID_CONFIG', `"range" is ${low},${high}; its end must be above its begin.`)
+  throw new ConfigError('INVALID_CONFIG', `"range" is ${low},${high}; the upper bound must exceed the lower.`)
 }
 
-/** All that a type holds, one bin per value if there are as many bins. */
+/** The ranges of small types; with as many bins as values, each value has its own bin. */
 const RANGES: Partial<Record<DType, readonly [number, number]>> = {
   bool: [0, 2],
   int8: [-(2 ** 7), 2 ** 7],

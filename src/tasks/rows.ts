@@ -1,6 +1,6 @@
 import { type CreateVolumeOptions, type DType, roi, type TypedArray, type VolumeArray } from '../entry/index.ts'
 
-/** An array of rows of numbers, one row per block: what the blocks of one task leave for another task. */
+/** The options of an array with one row of numbers per block: intermediate results that one task writes and another reads. */
 export function rowsArray(dtype: DType, rows: number, rowLength: number, chunk: number): CreateVolumeOptions {
   const length = Math.min(chunk, rowLength)
   // Whole chunks, so that no two rows share one.
@@ -8,7 +8,7 @@ export function rowsArray(dtype: DType, rows: number, rowLength: number, chunk: 
   return { dtype, shape, chunkShape: [1, length], axisNames: ['block', 'entry'], codec: 'zstd:1' }
 }
 
-/** Reads entries of a row. */
+/** Reads `length` entries of a row. */
 export async function readRow(
   array: VolumeArray,
   row: number,
@@ -19,7 +19,7 @@ export async function readRow(
   return (await array.read(entries(array, row, from, length), { signal })).data
 }
 
-/** Writes a row from an entry on. */
+/** Writes the first entries of a row. */
 export async function writeRow(array: VolumeArray, row: number, data: TypedArray, signal: AbortSignal): Promise<void> {
   if (data.length > 0) await array.write(entries(array, row, 0, data.length), data, { signal })
 }

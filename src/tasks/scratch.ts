@@ -1,15 +1,15 @@
 import { type DType, type TypedArray, typedArray } from '../entry/index.ts'
 
-/** Memory for a block's voxels that the next block uses again: fresh memory for each would keep the collector busy. */
+/** Memory for the voxels of a block that the next block reuses: allocating it each time would burden the garbage collector. */
 export class Scratch {
   readonly #free: ArrayBuffer[] = []
 
-  /** A typed array with any content; its memory comes back when it is disposed. */
+  /** A typed array with undefined content; disposing it returns its memory. */
   take(dtype: DType, length: number): Disposable & { readonly data: TypedArray } {
     const bytes = length * typedArray(dtype, 0).BYTES_PER_ELEMENT
     const found = this.#free.findIndex((buffer) => buffer.byteLength >= bytes)
     const buffer = found === -1 ? new ArrayBuffer(bytes) : (this.#free.splice(found, 1)[0] as ArrayBuffer)
-    // Too small for what is wanted now: it would only be carried along.
+    // The oldest buffer is too small for the current blocks: drop it instead of keeping it forever.
     if (found === -1) this.#free.shift()
     return { data: typedArray(dtype, length, buffer), [Symbol.dispose]: () => void this.#free.push(buffer) }
   }

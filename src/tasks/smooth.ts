@@ -33,9 +33,11 @@ const smoothConfig = z.object({
   mode: z
     .enum(['constant', 'reflect', 'nearest', 'mirror', 'wrap'])
     .default('constant')
-    .describe('what lies beyond the volume; constant is 0'),
-  blockRead: shape.optional().describe('voxels that a block reads (default: what sigma needs)'),
-  blockWrite: shape.optional().describe('voxels that a block writes (default: about 128 a side)'),
+    .describe('how the volume is extended beyond its ends; constant means 0'),
+  blockRead: shape
+    .optional()
+    .describe('voxels that a block reads (default: blockWrite and the context that sigma needs)'),
+  blockWrite: shape.optional().describe('voxels that a block writes (default: about 128 per axis)'),
 })
 
 type SmoothConfig = z.output<typeof smoothConfig>
@@ -49,7 +51,7 @@ export const smooth = defineTask({
     if (input.dtype === 'float16') {
       throw new ConfigError(
         'UNSUPPORTED',
-        `${input.path} holds float16, which can't be smoothed, nor can SciPy; smooth a float32 copy of it.`,
+        `${input.path} is float16, which neither this filter nor SciPy supports; smooth a float32 copy of it.`,
       )
     }
     const { write, lower, upper } = blockVoxels(config, input)
@@ -58,7 +60,7 @@ export const smooth = defineTask({
     const chunk = write.map((length, axis) => chunkWithin(length, wanted[axis] as number))
     const channels = input.shape.slice(0, input.channelAxes)
     const output = await arrays.create(config.output, { like: input, chunkShape: [...channels.map(() => 1), ...chunk] })
-    // A block at the edge of a wrapped volume reads the far end: no block of a task before it may be missing then.
+    // At the edge of a wrapped volume a block reads the far end, so it has to wait for all blocks of a task before it.
     const reach = config.mode === 'wrap' ? tiledShape(input) : undefined
     const [below, above] = [inWorld(input, reach ?? lower), inWorld(input, reach ?? upper)]
     const writeRoi = roi(input.offset, inWorld(input, write))
@@ -78,9 +80,10 @@ export const smooth = defineTask({
     const [below, above] = [inWorld(input, lower), inWorld(input, upper)]
     const scratch = new Scratch()
     return async (block, { signal }) => {
-      const region = growRoi(block.writeRoi, below, above)
-      // Cut at the volume's edge, the block's own border is the volume's, and the filter extends it as asked.
-      const wanted = config.mode === 'wrap' ? region : intersectRoi(region, input.roi)
+      // Not `block.readRoi` in mode wrap: there the plan's read Roi covers the complete volume, for the order of blocks alone.
+      // In the other modes it is cut at the volume's edge, where the filter then extends the block as it would the volume.
+      const wanted =
+        config.mode === 'wrap' ? growRoi(block.writeRoi, below, above) : intersectRoi(block.readRoi, input.roi)
       using before = scratch.take(input.dtype, Number(countElements(voxelShape(input, wanted))))
       using after = scratch.take(input.dtype, before.data.length)
       const read = config.mode === 'wrap' ? readWrapped : readPlain
@@ -93,7 +96,7 @@ export const smooth = defineTask({
 
 export default smooth
 
-/** What a block writes, and the context around it, in voxels. */
+/** The shape that a block writes, and the context around it, in voxels. */
 function blockVoxels(
   config: SmoothConfig,
   input: VolumeDescription,
@@ -112,14 +115,14 @@ function blockVoxels(
   if (config.blockWrite === undefined && write.some((length) => length < 1)) {
     throw new ConfigError(
       'WRITE_ROI_OUTSIDE_READ_ROI',
-      `A block that reads ${blockRead.join(',')} voxels has nothing left to write: sigma ${config.sigma} needs ${radius.join(',')} voxels of context on each side. Read at least ${radius.map((length) => 2 * length + 1).join(',')}, or say what to write with blockWrite.`,
+      `A block that reads ${blockRead.join(',')} voxels has nothing left to write: sigma ${config.sigma} needs ${radius.join(',')} voxels of context on each side. Read at least ${radius.map((length) => 2 * length + 1).join(',')}, or set blockWrite.`,
     )
   }
   const context = blockRead.map((length, axis) => length - (write[axis] as number))
   if (context.some((length) => length < 0)) {
     throw new ConfigError(
       'WRITE_ROI_OUTSIDE_READ_ROI',
-      `A block that reads ${blockRead.join(',')} voxels can't write ${write.join(',')}; blockRead is blockWrite and its context on both sides.`,
+      `A block that reads ${blockRead.join(',')} voxels can't write ${write.join(',')}; blockRead must be blockWrite plus the context on both sides.`,
     )
   }
   return {
@@ -129,12 +132,12 @@ function blockVoxels(
   }
 }
 
-/** Blocks of about 128 voxels a side, of 64 where that would make too few to share out. */
+/** Blocks of about 128 voxels per axis, or of 64 if there would be too few blocks to distribute. */
 function defaultWrite(shape: readonly number[]): number[] {
   const chunk = defaultChunk(shape)
   const large = blockOfChunks(shape, chunk, 128)
-  const blocks = large.reduce((product, length, axis) => product * Math.ceil((shape[axis] as number) / length), 1)
-  return blocks >= 16 ? large : blockOfChunks(shape, chunk, 64)
+  const blocks = countElements(large.map((length, axis) => Math.ceil((shape[axis] as number) / length)))
+  return blocks >= 16n ? large : blockOfChunks(shape, chunk, 64)
 }
 
 function radiusPerAxis(sigma: SmoothConfig['sigma'], input: VolumeDescription): number[] {
@@ -158,11 +161,11 @@ function warnOfContext(
   if (missing.length === 0) return
   const sigma = typeof config.sigma === 'number' ? config.sigma : config.sigma.join(',')
   warn(
-    `the blocks have too little context for sigma ${sigma}, so their borders will show: it needs ${missing.join(', ')} voxels on each side.`,
+    `the context of the blocks is too small for sigma ${sigma}, so their borders will show: it needs ${missing.join(', ')} voxels on each side.`,
   )
 }
 
-/** The shape of a region in voxels, channels included. */
+/** The shape of a region in voxels, including channels. */
 const voxelShape = (input: VolumeDescription, region: Roi): number[] => [
   ...input.shape.slice(0, input.channelAxes),
   ...inVoxels(input, region.shape),
@@ -171,7 +174,7 @@ const voxelShape = (input: VolumeDescription, region: Roi): number[] => [
 const readPlain = (input: VolumeArray, region: Roi, into: TypedArray, signal: AbortSignal): Promise<Voxels> =>
   input.read(region, { into, signal })
 
-/** Reads a region of a volume that repeats itself beyond its edges. */
+/** Reads a region of a volume that repeats periodically beyond its edges. */
 async function readWrapped(input: VolumeArray, region: Roi, into: TypedArray, signal: AbortSignal): Promise<Voxels> {
   const shape = voxelShape(input, region)
   const whole: Voxels = { data: into, shape, roi: region, voxelSize: input.voxelSize }
@@ -189,7 +192,7 @@ async function readWrapped(input: VolumeArray, region: Roi, into: TypedArray, si
   return whole
 }
 
-/** By how much a volume is shifted, in whole volumes, to each of its copies that meets a region. */
+/** The shifts, multiples of the volume's shape, to the periodic copies of a volume that meet a region. */
 function* repeats(volume: Roi, region: Roi): Generator<number[]> {
   const perAxis = volume.shape.map((length, axis) => {
     const begin = (region.offset[axis] as number) - (volume.offset[axis] as number)

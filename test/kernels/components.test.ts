@@ -82,7 +82,7 @@ describe('labelComponents', () => {
     for (const connectivity of [0, 3, 1.5]) {
       assert.throws(
         () => labelComponents({ data: new Uint8Array(4), shape: [2, 2] }, { connectivity }),
-        /A connectivity of .* is not a whole number from 1 \(faces\) to 2/,
+        /The connectivity is .*; expected a whole number from 1 \(faces\) to 2/,
       )
     }
   })

@@ -116,7 +116,7 @@ describe('downsampleVoxels', () => {
     ]) {
       assert.throws(
         () => downsampleVoxels(voxels, { factor, method: 'mean' }),
-        /A factor of \(.*\) is not whole numbers from 1 on/,
+        /The factor is \(.*\); expected whole numbers from 1/,
       )
     }
   })

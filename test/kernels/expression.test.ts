@@ -139,12 +139,12 @@ describe('evaluateExpression', () => {
     for (const name of ['y', 'constructor']) {
       assert.throws(
         () => evaluateExpression(parseExpression(name), { x }, x),
-        new RegExp(`There is no variable "${name}"`),
+        new RegExp(`The variable "${name}" is not given`),
       )
     }
     assert.throws(
       () => evaluateExpression(parseExpression('x + y'), { x, y: new Uint8Array(2) }, new Uint8Array(3)),
-      /"y" has 2 voxels, and the result 3/,
+      /"y" has 2 voxels, but the result has 3/,
     )
   })
 })

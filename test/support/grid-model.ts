@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { type Roi, roi } from '../../src/core/geometry/roi.ts'
-import type { BlockGridOptions, Fit } from '../../src/core/grid/block-grid.ts'
+import type { BlockGridOptions, Fit } from '../../src/core/grid/grid-options.ts'
 
 /** A block as the naive model sees it: everything by the words of the semantics, nothing by the engine's arithmetic. */
 export interface ModelBlock {

@@ -4,8 +4,8 @@ import type { ArrayStore } from '../../src/ports/array-store.ts'
 import { EventStream } from '../../src/runtime/coordinator/event-stream.ts'
 import { type RunPipelineOptions, runPipeline } from '../../src/runtime/coordinator/run-pipeline.ts'
 import { inlineLauncher } from '../../src/runtime/launchers/inline-launcher.ts'
-import type { ClosureTask, TaskLike } from '../../src/runtime/tasks/define-task.ts'
 import { planPipeline } from '../../src/runtime/tasks/plan-pipeline.ts'
+import type { ClosureTask, TaskLike } from '../../src/runtime/tasks/task-node.ts'
 
 const refuse = () => Promise.reject(new Error('this run has no arrays'))
 export const noArrays: ArrayStore = { open: refuse, create: refuse, planCreate: refuse, canonicalPath: (path) => path }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import type { BlockState, SchedulerTask } from '../../src/core/scheduling/scheduler.ts'
+import type { SchedulerTask } from '../../src/core/scheduling/scheduler-task.ts'
+import type { BlockState } from '../../src/core/scheduling/task-run.ts'
 import { anyGridOptions, conflict, type ModelBlock, meets, modelBlocks } from './grid-model.ts'
 
 export interface ModelTaskBlock extends ModelBlock {

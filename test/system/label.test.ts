@@ -152,10 +152,7 @@ describe('label', () => {
     using folder = temporaryFolder()
     const input = await random(join(shared.path, 'flat.zarr/raw'), { shape: [8, 8], density: 4 })
     for (const [flags, message] of [
-      [
-        ['--connectivity', '3'],
-        /"connectivity" is 3, but .* has 2 axes; from 1 \(faces\) to 2 \(corners\) makes sense/,
-      ],
+      [['--connectivity', '3'], /"connectivity" is 3, but .* has 2 axes; expected 1 \(faces\) to 2 \(corners\)/],
       [['--connectivity', '0'], /must be a whole number from 1 on/],
       [['--block', '4'], /"block" is 4, but .* has 2 axes/],
     ] as const) {

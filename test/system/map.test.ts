@@ -142,7 +142,7 @@ describe('map', () => {
     assert.equal(code, 0, stderr)
     assert.match(
       stderr,
-      /warning: map: "x \* 0\.5" gives fractions, which are rounded to uint8; dtype float32 keeps them/,
+      /warning: map: "x \* 0\.5" may give fractions, which are rounded to uint8; dtype float32 keeps them/,
     )
     await using half = await openArray(join(folder.path, 'out.zarr/a'))
     assert.deepEqual([half.dtype, half.voxelSize, half.shape], ['uint8', [40, 4, 4], SHAPE])
@@ -188,15 +188,15 @@ describe('map', () => {
       [['--expr', 'x & 1'], /there is no "&" here; use &&/],
       [['--expr', 'process.exit(1)'], /there is no "\." here/],
       [['--expr', 'eval(x)'], /there is no function "eval"; there are abs, ceil, /],
-      [['--expr', 'constructor'], /there is no constructor; a voxel is x/],
-      [['--expr', 'y + x'], /there is no y; a voxel is x, and further datasets get their names by "with"/],
+      [['--expr', 'constructor'], /constructor is not defined; the voxels are x/],
+      [['--expr', 'y + x'], /y is not defined; the voxels are x, and "with" names further datasets/],
       [['--expr', '1 < x < 5'], /compare two values at a time: 1 < x && x < 5/],
       [['--expr', '('.repeat(1900)], /it is nested too deeply/],
       [['--expr', '('.repeat(5000)], /it is too long: more than 2000 numbers, names and signs/],
-      [['--expr', 'x', '--with', `m=${pathOf('int8')}`], /it has no m, which "with" names/],
+      [['--expr', 'x', '--with', `m=${pathOf('int8')}`], /it does not use m, which "with" names/],
       [['--expr', 'x + abs', '--with', `abs=${pathOf('int8')}`], /"\(" is missing after "x \+ abs"/],
       [['--expr', 'x', '--with', 'm'], /It must be a name and a dataset/],
-      [['--expr', 'x + m', '--with', `m=${other.path}`], /they have to be the same/],
+      [['--expr', 'x + m', '--with', `m=${other.path}`], /expected the same shape and placement/],
       [[], /Configuration of "map": --expr is missing/],
     ] as const) {
       const call = ['map', pathOf('uint8'), 'out.zarr/a', ...args]
@@ -226,6 +226,6 @@ describe('threshold', () => {
       await runBlockwise(map({ input, output, expr }), { pool: 'inline', progress: 'none' })
       assert.equal(await hashVoxels(join(folder.path, 'a.zarr/m')), await hashVoxels(output))
     }
-    assert.throws(() => threshold({ input, output: 'a.zarr' }), /A threshold is missing/)
+    assert.throws(() => threshold({ input, output: 'a.zarr' }), /"above" and "below" are both missing/)
   })
 })

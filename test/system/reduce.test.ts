@@ -165,9 +165,9 @@ describe('bellis reduce', () => {
   it('refuses what makes no sense, before it writes', async () => {
     using folder = temporaryFolder()
     for (const [name, flags, message] of [
-      ['float32', ['--bins', '4'], /The range of the histogram is missing: .* holds float32.*give "range", low,high/],
+      ['float32', ['--bins', '4'], /"range" is missing: .* is float32.*give "range" as low,high/],
       ['uint8', ['--range', '0,4'], /"range" is 0,4, but "bins" is missing/],
-      ['uint8', ['--bins', '4', '--range', '4,4'], /"range" is 4,4; its end must be above its begin/],
+      ['uint8', ['--bins', '4', '--range', '4,4'], /"range" is 4,4; the upper bound must exceed the lower/],
       ['uint8', ['--bins', '4', '--range', '4'], /It must be two numbers with a comma/],
       ['uint8', ['--bins', '0'], /It must be a whole number from 1 on/],
       ['uint8', ['--block', '4'], /"block" is 4, but .* has 3 axes/],

@@ -84,7 +84,7 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'an option is misspelt',
       task({ options: 'isdone: () => true,' }),
-      /task\.ts:4: "mine" has no "isdone"; it takes name, config, plan, setup, isDone/,
+      /task\.ts:4: "mine" has no option "isdone"; the options are name, config, plan, setup, isDone/,
     ],
     ['a flag is not there', task({}), /unknown option '--sgima'/, ['--sgima', '2']],
     [
@@ -108,7 +108,7 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'its plan returns a field that is misspelt',
       task({ plan: 'return { ...blocks, readWriteConflicts: false }' }),
-      /Task "mine": its plan returned "readWriteConflicts", which there is not; it may return totalRoi, /,
+      /Task "mine": its plan returned the unknown field "readWriteConflicts"; the fields are totalRoi, /,
     ],
     ['its plan returns no blocks', task({ plan: 'return {}' }), /Task "mine": its plan returned no totalRoi/],
     [
@@ -119,12 +119,12 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'its pipeline gives nothing',
       pipeline('mine({})'),
-      /What pipeline "pipeline" gives must be a defined task called with its configuration, .*, but is undefined\./,
+      /What pipeline "pipeline" gives is undefined; expected a defined task called with its configuration, /,
     ],
     [
       'its pipeline gives a promise',
       pipeline('return [mine({}), Promise.resolve(mine({}))]'),
-      /What pipeline "pipeline" gives .* but is a promise: wait for it before/,
+      /What pipeline "pipeline" gives is a promise, which must be awaited first/,
     ],
     [
       'its pipeline gives a definition that is not called',
@@ -134,19 +134,19 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'what a task comes after is no list',
       pipeline("return mine({}, { after: mine({}, { id: 'a' }) })"),
-      /Task "mine": "after" must be a list of tasks: after: \[other\]/,
+      /Task "mine": pass "after" as an array of tasks: after: \[other\]/,
     ],
     [
       'there is a cycle',
       pipeline(
         "const after = []; const a = mine({}, { id: 'a', after }); const b = mine({}, { id: 'b', after: [a] }); after.push(b); return [a, b]",
       ),
-      /The tasks "a" → "b" → "a" wait for one another in a circle/,
+      /The tasks "a" → "b" → "a" form a cycle/,
     ],
     [
       'two tasks have one id',
       pipeline('return [mine({}), mine({})]'),
-      /Tasks 0 and 1 both have the id "mine"; give one another id/,
+      /Tasks 0 and 1 both have the id "mine"; give one of them another id/,
     ],
     [
       'a task of the pipeline is not exported',
@@ -169,7 +169,7 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'two blocks share a chunk',
       writing('{ like: raw, chunkShape: [16, 48, 48] }'),
-      /would write into the same chunk of out\.zarr\/o .*Use chunks of \(16, 32, 32\)/,
+      /would write to the same chunk of out\.zarr\/o .*Use chunks of \(16, 32, 32\)/,
     ],
   ] as [string, string, RegExp, string[]?][]) {
     it(title, async () => {

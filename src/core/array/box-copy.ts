@@ -1,4 +1,4 @@
-/** Where the first element of a box lies in memory, and how far apart its elements are along each axis; all in bytes. */
+/** The place of a box's first element in memory, and the distance between elements along each axis; all in bytes. */
 export interface StridedBytes {
   readonly bytes: Uint8Array
   readonly start: number
@@ -23,7 +23,7 @@ export function offsetOf(index: readonly number[], strides: readonly number[]): 
   return offset
 }
 
-/** From this many bytes on, one `set` of a row is faster than a loop over its words. */
+/** From this many bytes on, `set` copies a row faster than a loop over its words. */
 const LONG_RUN_BYTES = 1536
 
 /**
@@ -81,8 +81,8 @@ interface Loop {
 }
 
 /**
- * The fewest loops that visit the box, the last one over the bytes of a run contiguous on both sides; undefined for an empty box.
- * Neighbouring axes become one where both sides step through them evenly.
+ * The fewest loops that visit the box; the last one is over the bytes of a run that is contiguous on both sides. Undefined for an
+ * empty box. Neighbouring axes are merged if both sides step through them evenly.
  */
 function mergeAxes(
   shape: readonly number[],
@@ -121,7 +121,7 @@ function walk(loops: readonly Loop[], source: number, target: number, visit: (s:
   }
 }
 
-/** Short runs: loops over the widest words that everything is a multiple of; the two innermost loops are inlined. */
+/** Copies short runs, in loops over the widest words that fit all addresses and steps; the two innermost loops are inlined. */
 function copyWords(run: number, outer: readonly Loop[], source: StridedBytes, target: StridedBytes): void {
   const addresses = [run, source.bytes.byteOffset + source.start, target.bytes.byteOffset + target.start]
   const steps = outer.flatMap((loop) => [loop.source, loop.target])
@@ -142,7 +142,7 @@ function copyWords(run: number, outer: readonly Loop[], source: StridedBytes, ta
   })
 }
 
-/** Rows of so many words, and how far apart they begin. */
+/** Rows of words, and the distance between their starts. */
 interface Rows {
   readonly count: number
   readonly words: number
@@ -152,7 +152,7 @@ interface Rows {
 
 type Words = Uint8Array | Uint16Array | Uint32Array
 
-// Not floats: an engine may change the bits of a NaN on its way.
+// Not floats: an engine may change the bits of a NaN when it copies it.
 function wordsOf(bytes: Uint8Array, start: number, width: number): Words | BigUint64Array {
   const length = Math.floor((bytes.byteLength - start) / width)
   const offset = bytes.byteOffset + start
@@ -175,7 +175,7 @@ function copyRows(from: Words, to: Words, source: number, target: number, rows: 
   }
 }
 
-/** The same again on purpose: compiled for 64-bit words alone it makes no BigInts, and is twice as fast as 32-bit words. */
+/** A copy of `copyRows` on purpose: compiled for 64-bit words only, it creates no BigInts and is twice as fast as 32-bit words. */
 function copyWideRows(from: BigUint64Array, to: BigUint64Array, source: number, target: number, rows: Rows): void {
   const { count, words, sourceStep, targetStep } = rows
   for (let row = 0; row < count; row++) {

@@ -1,12 +1,12 @@
 /**
- * Decoded chunks of an array, the least recently used go first: neighbouring blocks with context meet the same chunks.
+ * Decoded chunks of an array; the least recently used ones are dropped first. Neighbouring blocks with context read the same chunks.
  */
 export class ChunkCache {
   readonly budget: number
   readonly #chunks = new Map<string, { readonly bytes: Uint8Array; readonly version: string }>()
   #bytes = 0
 
-  /** @param budget the most bytes to hold */
+  /** @param budget the most bytes to keep */
   constructor(budget: number) {
     this.budget = budget
   }
@@ -15,7 +15,7 @@ export class ChunkCache {
     return this.#chunks.has(index.join())
   }
 
-  /** The version that is held of a chunk; undefined for none. */
+  /** The version of a cached chunk; undefined if it is not cached. */
   versionOf(index: readonly number[]): string | undefined {
     return this.#chunks.get(index.join())?.version
   }
@@ -29,7 +29,7 @@ export class ChunkCache {
     return chunk.bytes
   }
 
-  /** Keeps a chunk. @param version what was decoded, where that can change @default '' */
+  /** Caches a chunk. @param version identifies what was decoded, if a chunk can change @default '' */
   set(index: readonly number[], bytes: Uint8Array, version = ''): void {
     const key = index.join()
     this.#bytes += bytes.length - (this.#chunks.get(key)?.bytes.length ?? 0)

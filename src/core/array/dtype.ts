@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.ts'
 
-/** The element types of arrays, by NumPy's names; slowest thing first: nothing here is an object. */
+/** The element types of arrays, by NumPy's names. */
 export const DTYPES = [
   'bool',
   'int8',
@@ -19,7 +19,7 @@ export const DTYPES = [
 /** One of {@link DTYPES}. */
 export type DType = (typeof DTYPES)[number]
 
-/** What holds voxels in memory: one kind for each dtype, `Uint8Array` for `bool` as well. */
+/** The arrays of voxels in memory: one type for each dtype; `Uint8Array` also stands for `bool`. */
 export type TypedArray =
   | Int8Array
   | Int16Array
@@ -33,7 +33,7 @@ export type TypedArray =
   | Float32Array
   | Float64Array
 
-/** One element: `bigint` for the 64-bit integers, `number` for all else (bool is 0 or 1). */
+/** One element: `bigint` for 64-bit integers, otherwise `number` (bool is 0 or 1). */
 export type Scalar = number | bigint
 
 /** Bytes of one element. */
@@ -98,17 +98,21 @@ export function typedArray(dtype: DType, length: number, buffer?: ArrayBufferLik
   }
 }
 
-/** Whether `data` is the kind of typed array that holds `dtype`. */
+/** Whether `data` is of the type of array for `dtype`. */
 export function holdsDType(data: TypedArray, dtype: DType): boolean {
   return data.constructor === typedArray(dtype, 0).constructor
 }
 
-/** The dtype that a typed array holds; a Uint8Array is `uint8`, never `bool`. */
+/** The dtype of a typed array; a Uint8Array is `uint8`, never `bool`. @throws ConfigError `UNSUPPORTED` */
 export function dtypeOf(data: TypedArray): DType {
   const found = DTYPES.find(
     (dtype) => dtype !== 'bool' && data.constructor.name.toLowerCase() === `${arrayName(dtype)}array`,
   )
-  if (found === undefined) throw new ConfigError('UNSUPPORTED', `A ${data.constructor.name} is not an array of voxels.`)
+  if (found === undefined)
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `A ${data.constructor.name} can't contain voxels; use one of the typed arrays of numbers.`,
+    )
   return found
 }
 

@@ -1,5 +1,6 @@
 import { roi } from '../geometry/roi.ts'
-import { type BlockGridOptions, createBlockGrid } from '../grid/block-grid.ts'
+import { createBlockGrid } from '../grid/block-grid.ts'
+import type { BlockGridOptions } from '../grid/grid-options.ts'
 import { indexStrides } from '../grid/index-box.ts'
 import { nextSetBit } from '../scheduling/bitmap.ts'
 import { STATE_CODE } from '../scheduling/state-map.ts'

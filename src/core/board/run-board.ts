@@ -1,6 +1,7 @@
-import type { BlockGridOptions } from '../grid/block-grid.ts'
+import type { TaskCounts } from '../events.ts'
+import type { BlockGridOptions } from '../grid/grid-options.ts'
+import { BlockScheduler } from '../scheduling/block-scheduler.ts'
 import { orderTasks } from '../scheduling/pipeline.ts'
-import { createScheduler, type Scheduler, type TaskState } from '../scheduling/scheduler.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
 import { doneOrUnneeded } from '../scheduling/unneeded.ts'
 import { CellMap, MAX_MAPPED_BLOCKS, mapGridOf } from './cell-map.ts'
@@ -22,7 +23,7 @@ const withDone = <Task>(task: Task, done: Uint8Array | undefined) => (done === u
 export class RunBoard {
   readonly #tasks: readonly BoardTask[]
   readonly #runs: readonly StateRuns[]
-  #scheduler!: Scheduler
+  #scheduler!: BlockScheduler
   /** Raised when all states are new: changes that are collected then are of the new ones. */
   generation = 0
   #maps: readonly (StateMap | CellMap)[] = []
@@ -42,15 +43,14 @@ export class RunBoard {
     const doneOrGone = doneOrUnneeded(described, orderTasks(described))
     const tasks = this.#tasks.map(({ transient: _, ...task }, number) => withDone(task, doneOrGone[number]))
     // What is tried again is told, so a failure that is told is the last.
-    this.#scheduler = createScheduler(tasks, { maxRetries: 0 })
+    this.#scheduler = new BlockScheduler(tasks, { maxRetries: 0 })
     this.#maps = tasks.map((task, number) => {
-      const { id } = task
-      if (this.#scheduler.taskGrid(id).blockCount <= MAX_MAPPED_BLOCKS) return this.#scheduler.stateMap(number)
+      if (this.#scheduler.task(number).grid.blockCount <= MAX_MAPPED_BLOCKS) return this.#scheduler.stateMap(number)
       return new CellMap(
         task,
         mapGridOf(task),
         doneOrGone[number],
-        (index) => STATE_CODE[this.#scheduler.blockState(id, index)],
+        (index) => STATE_CODE[this.#scheduler.task(number).blockState(index)],
       )
     })
     this.#skipped = undefined
@@ -63,7 +63,7 @@ export class RunBoard {
     const counted = this.counts()
     for (const number of before.keys()) this.collect(number)
     this.begin(done)
-    const now = this.#scheduler.states()
+    const now = this.#scheduler.counts()
     this.#skipped = this.#maps.map((map, number) => {
       const known = before[number]?.codes
       let skipped = 0
@@ -102,14 +102,13 @@ export class RunBoard {
   }
 
   abandon(task: number): void {
-    const { id } = this.#tasks[task] ?? {}
-    if (id !== undefined) this.#scheduler.abandon(id)
+    if (this.#tasks[task] !== undefined) this.#scheduler.abandon(task)
   }
 
   /** The counts of every task. */
-  counts(): TaskState[] {
+  counts(): TaskCounts[] {
     const skipped = this.#skipped
-    const states = this.#scheduler.states()
+    const states = this.#scheduler.counts()
     return skipped === undefined ? states : states.map((state, task) => ({ ...state, skipped: skipped[task] ?? 0 }))
   }
 
@@ -137,16 +136,17 @@ export class RunBoard {
   }
 
   #isHeld(task: number, index: number): boolean {
-    const { id } = this.#tasks[task] ?? {}
-    if (id === undefined || !(index >= 0 && index < this.#scheduler.taskGrid(id).blockCount)) return false
-    return this.#scheduler.blockState(id, index) === 'processing'
+    return this.#isBlock(task, index) && this.#scheduler.task(task).blockState(index) === 'processing'
+  }
+
+  #isBlock(task: number, index: number): boolean {
+    if (this.#tasks[task] === undefined) return false
+    return index >= 0 && index < this.#scheduler.task(task).grid.blockCount
   }
 
   #hold(task: number, index: number): boolean {
     if (this.#isHeld(task, index)) return true
-    const { id } = this.#tasks[task] ?? {}
-    if (id === undefined || !(index >= 0 && index < this.#scheduler.taskGrid(id).blockCount)) return false
-    if (!this.#scheduler.hold(task, index)) return false
+    if (!this.#isBlock(task, index) || !this.#scheduler.hold(task, index)) return false
     this.#cells(task)?.hold(index)
     return true
   }

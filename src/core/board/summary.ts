@@ -1,5 +1,5 @@
-import type { BlockGridOptions } from '../grid/block-grid.ts'
-import type { TaskState } from '../scheduling/scheduler.ts'
+import type { TaskCounts } from '../events.ts'
+import type { BlockGridOptions } from '../grid/grid-options.ts'
 import type { View } from '../view/view.ts'
 import type { MapGrid } from './cell-map.ts'
 
@@ -36,7 +36,7 @@ export interface DescribedBoardTask {
  */
 export type RunCondition = 'waiting' | 'on' | 'done' | 'failed' | 'stopped' | 'killed' | 'removed'
 
-export interface TaskSummary extends TaskState {
+export interface TaskSummary extends TaskCounts {
   /** Blocks per second, lately. */
   readonly rate: number
   /** How long a block takes, on average; absent before the first. */

@@ -2,29 +2,29 @@ import { ConfigError } from '../errors.ts'
 
 declare const unit: unique symbol
 
-/** What a number counts: world units (nm, or a finer one; see units.ts), voxels, or blocks of a grid. */
+/** What a number counts: world units (nm, or a finer unit; see `WorldUnit`), voxels, or blocks of a grid. */
 export type Unit = 'world' | 'voxel' | 'block'
 
-/** n safe integers, one per axis, slowest axis first (z, y, x). A plain array; the unit is in the type alone. */
+/** Safe integers, one per axis, slowest axis first (z, y, x). A plain array; the unit exists in the type only. */
 export type Coordinate<U extends Unit = 'world'> = readonly number[] & { readonly [unit]?: U }
 
-/** A coordinate from its numbers. @throws ConfigError `INVALID_COORDINATE` for what is not a safe integer */
+/** A coordinate from its numbers. @throws ConfigError `INVALID_COORDINATE` for a value that is not a safe integer */
 export function coordinate<U extends Unit = 'world'>(values: readonly number[]): Coordinate<U> {
   return combine(values, values, (value) => value)
 }
 
-/** @throws ConfigError `RANK_MISMATCH` when two coordinates have not the same number of axes */
+/** @throws ConfigError `RANK_MISMATCH` if two coordinates differ in their number of axes */
 export function assertSameRank(a: readonly unknown[], b: readonly unknown[], what = 'coordinates'): void {
   if (a.length !== b.length) {
     throw new ConfigError(
       'RANK_MISMATCH',
-      `These ${what} have ${a.length} and ${b.length} axes: (${a.join(', ')}) and (${b.join(', ')}); they need the same number.`,
+      `These ${what} have ${a.length} and ${b.length} axes: (${a.join(', ')}) and (${b.join(', ')}); expected the same number.`,
     )
   }
 }
 
 /**
- * Element-wise arithmetic; the one place that compares ranks, refuses what is not a safe integer, and turns -0 into 0.
+ * Element-wise arithmetic; the one place that compares ranks, refuses values that are not safe integers, and turns -0 into 0.
  * @throws ConfigError `RANK_MISMATCH`, `INVALID_COORDINATE`
  */
 export function combine<U extends Unit>(
@@ -39,7 +39,7 @@ export function combine<U extends Unit>(
     if (!Number.isSafeInteger(value)) {
       throw new ConfigError(
         'INVALID_COORDINATE',
-        `Coordinates are whole numbers below 2^53, but axis ${axis} of (${a.join(', ')}) and (${b.join(', ')}) gives ${value}.`,
+        `Axis ${axis} of (${a.join(', ')}) and (${b.join(', ')}) gives ${value}; coordinates must be whole numbers below 2^53.`,
       )
     }
     result[axis] = value + 0 // -0 + 0 is 0
@@ -59,11 +59,11 @@ export const subtractCoordinates = <U extends Unit>(a: Coordinate<U>, b: Coordin
 export const multiplyCoordinates = <U extends Unit>(a: Coordinate<U>, b: readonly number[]): Coordinate<U> =>
   combine(a, b, (x, y) => x * y)
 
-/** The smaller one on each axis. @throws ConfigError `RANK_MISMATCH` */
+/** The minimum on each axis. @throws ConfigError `RANK_MISMATCH` */
 export const minCoordinates = <U extends Unit>(a: Coordinate<U>, b: Coordinate<U>): Coordinate<U> =>
   combine(a, b, Math.min)
 
-/** The larger one on each axis. @throws ConfigError `RANK_MISMATCH` */
+/** The maximum on each axis. @throws ConfigError `RANK_MISMATCH` */
 export const maxCoordinates = <U extends Unit>(a: Coordinate<U>, b: Coordinate<U>): Coordinate<U> =>
   combine(a, b, Math.max)
 
@@ -78,13 +78,17 @@ export function ceilDivide(dividend: number, divisor: number): number {
   return -floorDivide(-dividend, divisor) + 0
 }
 
-/** Whether two have the same numbers, and as many of them. */
+/** Whether two coordinates have the same length and the same values. */
 export const equalCoordinates = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((value, axis) => value === b[axis])
 
-/** How many elements a box of this shape has; `bigint`, since voxel counts can pass 2^53. */
+/** The number of elements of a box of this shape; `bigint`, since voxel counts can exceed 2^53. */
 export const countElements = (shape: readonly number[]): bigint =>
   shape.reduce((product, length) => product * BigInt(length), 1n)
+
+/** The product of some lengths; 1 for none. For a count that can exceed 2^53 see {@link countElements}. */
+export const productOf = (lengths: readonly number[]): number =>
+  lengths.reduce((product, length) => product * length, 1)
 
 /** A coordinate as people read it: `(20, 256, 384)`. */
 export const showCoordinate = (value: readonly number[]): string => `(${value.join(', ')})`

@@ -5,8 +5,8 @@ export interface Decimal {
 }
 
 /**
- * The decimal number that a float in a file stands for. A float64 is its shortest decimal (4.6 is 4.6); one that was
- * written as float32 (4.599999904632568), or carries the noise of a computation (4.6000000000000005), is the short
+ * The decimal number that a float in a file stands for. A float64 stands for its shortest decimal (4.6 for 4.6); one that was
+ * written as float32 (4.599999904632568), or carries the noise of a computation (4.6000000000000005), stands for the short
  * decimal it came from.
  * @param value finite
  */
@@ -25,7 +25,7 @@ function withoutNoise(value: number): number {
   return value
 }
 
-/** @param text as JavaScript writes numbers or people do: `4.6`, `-1e-7`, `.5` */
+/** @param text a number as JavaScript or people write it: `4.6`, `-1e-7`, `.5` @throws RangeError */
 export function parseDecimal(text: string): Decimal {
   const match = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text.trim())
   if (match === null || `${match[2]}${match[3]}` === '') throw new RangeError(`"${text}" is not a decimal number`)
@@ -34,7 +34,7 @@ export function parseDecimal(text: string): Decimal {
   return { digits: sign === '-' ? -digits : digits, exponent: Number(exponent) - fraction.length }
 }
 
-/** Twice a decimal minus another one: what centre − size / 2 needs without a fraction. */
+/** Twice a decimal minus another one: twice centre − size / 2, without a fraction. */
 export function doubleMinus(a: Decimal, b: Decimal): Decimal {
   const exponent = Math.min(a.exponent, b.exponent)
   return { digits: 2n * atExponent(a, exponent) - atExponent(b, exponent), exponent }
@@ -42,8 +42,8 @@ export function doubleMinus(a: Decimal, b: Decimal): Decimal {
 
 const atExponent = (value: Decimal, exponent: number): bigint => value.digits * 10n ** BigInt(value.exponent - exponent)
 
-/** `value / divisor × 10^shift` as an integer, or undefined when it is not one. */
-export function wholeNumber(value: Decimal, shift: number, divisor = 1n): bigint | undefined {
+/** `value / divisor × 10^shift` as an integer; undefined if it is not one. */
+export function exactInteger(value: Decimal, shift: number, divisor = 1n): bigint | undefined {
   const exponent = value.exponent + shift
   if (exponent >= 0) {
     const scaled = value.digits * 10n ** BigInt(exponent)
@@ -54,7 +54,7 @@ export function wholeNumber(value: Decimal, shift: number, divisor = 1n): bigint
 }
 
 /** `value / divisor × 10^shift`, rounded to the nearest integer. */
-export function roundedNumber(value: Decimal, shift: number, divisor = 1n): bigint {
+export function roundedInteger(value: Decimal, shift: number, divisor = 1n): bigint {
   const exponent = value.exponent + shift
   const over = exponent >= 0 ? value.digits * 10n ** BigInt(exponent) : value.digits
   const under = (exponent >= 0 ? 1n : 10n ** BigInt(-exponent)) * divisor

@@ -15,13 +15,13 @@ import {
   type Unit,
 } from './coordinate.ts'
 
-/** A half-open box: from `offset` up to, not including, `offset + shape`. Plain data, never changed. */
+/** A half-open box: from `offset` up to `offset + shape`, exclusive. Plain data, never changed. */
 export interface Roi<U extends Unit = 'world'> {
   readonly offset: Coordinate<U>
   readonly shape: Coordinate<U>
 }
 
-/** What a read Roi has beyond its write Roi, at the low and at the high end of each axis; never negative. */
+/** How far a read Roi exceeds its write Roi, at the low and at the high end of each axis; never negative. */
 export interface Context<U extends Unit = 'world'> {
   readonly lower: Coordinate<U>
   readonly upper: Coordinate<U>
@@ -34,66 +34,67 @@ export interface Context<U extends Unit = 'world'> {
 export function roi<U extends Unit = 'world'>(offset: readonly number[], shape: readonly number[]): Roi<U> {
   assertSameRank(offset, shape, 'offset and shape of a Roi')
   if (shape.some((length) => length < 0)) {
-    throw new ConfigError('INVALID_ROI', `A Roi's shape can't be negative, but this is ${showCoordinate(shape)}.`)
+    throw new ConfigError('INVALID_ROI', `The shape of a Roi is ${showCoordinate(shape)}; expected lengths from 0.`)
   }
   return { offset: coordinate<U>(offset), shape: coordinate<U>(shape) }
 }
 
-/** A Roi from its first corner and the one just beyond its last element; an empty one where `end` lies before `begin`. */
+/** A Roi from its low corner and its high corner, exclusive; empty if `end` lies before `begin` on some axis. */
 export function roiBetween<U extends Unit>(begin: Coordinate<U>, end: Coordinate<U>): Roi<U> {
   return { offset: begin, shape: combine<U>(end, begin, (e, b) => Math.max(0, e - b)) }
 }
 
-/** The corner just beyond the last element. */
+/** The high corner, exclusive: `offset + shape`. */
 export const roiEnd = <U extends Unit>(r: Roi<U>): Coordinate<U> => addCoordinates(r.offset, r.shape)
 
-/** Whether nothing is in it: its shape is 0 on some axis. */
+/** Whether a Roi contains nothing: its shape is 0 on some axis. */
 export const isEmptyRoi = (r: Roi<Unit>): boolean => r.shape.some((length) => length === 0)
 
-/** Whether two have the same offset and the same shape. */
+/** Whether two Rois have the same offset and the same shape. */
 export const equalRois = <U extends Unit>(a: Roi<U>, b: Roi<U>): boolean =>
   equalCoordinates(a.offset, b.offset) && equalCoordinates(a.shape, b.shape)
 
-/** What two Rois share; its shape is 0 on the axes where they share nothing. */
+/** The intersection of two Rois; its shape is 0 on the axes on which they share nothing. */
 export const intersectRoi = <U extends Unit>(a: Roi<U>, b: Roi<U>): Roi<U> =>
   roiBetween(maxCoordinates(a.offset, b.offset), minCoordinates(roiEnd(a), roiEnd(b)))
 
 /** Whether two Rois share at least one element. */
 export const meetsRoi = <U extends Unit>(a: Roi<U>, b: Roi<U>): boolean => !isEmptyRoi(intersectRoi(a, b))
 
-/** The smallest Roi that covers both; an empty one adds nothing. */
+/** The smallest Roi that covers both; an empty Roi adds nothing. */
 export function uniteRoi<U extends Unit>(a: Roi<U>, b: Roi<U>): Roi<U> {
   if (isEmptyRoi(a)) return b
   if (isEmptyRoi(b)) return a
   return roiBetween(minCoordinates(a.offset, b.offset), maxCoordinates(roiEnd(a), roiEnd(b)))
 }
 
-/** Whether `inner` lies wholly inside `outer`; an empty one lies inside everything. */
+/** Whether `inner` lies completely inside `outer`; an empty Roi lies inside every Roi. */
 export const containsRoi = <U extends Unit>(outer: Roi<U>, inner: Roi<U>): boolean =>
   isEmptyRoi(inner) || equalRois(intersectRoi(outer, inner), inner)
 
-/** The same box elsewhere. @throws ConfigError `RANK_MISMATCH` */
+/** A Roi moved by `by`. @throws ConfigError `RANK_MISMATCH` */
 export const shiftRoi = <U extends Unit>(r: Roi<U>, by: Coordinate<U>): Roi<U> => ({
   offset: addCoordinates(r.offset, by),
   shape: r.shape,
 })
 
-/** A Roi as it is seen from `origin`: where that is 0. */
+/** A Roi relative to `origin`. */
 export const roiFrom = <U extends Unit>(r: Roi<U>, origin: Coordinate<U>): Roi<U> => ({
   offset: subtractCoordinates(r.offset, origin),
   shape: r.shape,
 })
 
 /**
- * A Roi grown by `lower` at its low and `upper` at its high end of each axis; negative amounts shrink it, to empty at the most.
- * `upper` is the same as `lower` when left out.
+ * A Roi grown by `lower` at the low end and by `upper` at the high end of each axis; negative amounts shrink it, until it is
+ * empty. `upper` defaults to `lower`.
  */
 export function growRoi<U extends Unit>(r: Roi<U>, lower: Coordinate<U>, upper: Coordinate<U> = lower): Roi<U> {
   return roiBetween(subtractCoordinates(r.offset, lower), addCoordinates(roiEnd(r), upper))
 }
 
 /**
- * A Roi on the multiples of `grid`: grown to cover it, shrunk to lie inside it, or each end at its closest multiple.
+ * A Roi whose ends are multiples of `grid`: the smallest that covers `r` (grow), the largest inside it (shrink), or with each
+ * end moved to the closest multiple.
  * @throws ConfigError `RANK_MISMATCH`
  * @see funlib.geometry `Roi.snap_to_grid`
  */
@@ -110,7 +111,7 @@ export function snapRoi<U extends Unit>(r: Roi<U>, grid: Coordinate<U>, mode: 'g
       return roiBetween(combine<U>(r.offset, grid, near), combine<U>(roiEnd(r), grid, near))
     default:
       mode satisfies never
-      throw new ConfigError('INVALID_CONFIG', `A Roi is snapped by "grow", "shrink" or "closest", not by "${mode}".`)
+      throw new ConfigError('INVALID_CONFIG', `The snap mode is "${mode}"; expected "grow", "shrink" or "closest".`)
   }
 }
 
@@ -122,7 +123,7 @@ export const isAlignedRoi = <U extends Unit>(r: Roi<U>, step: Coordinate<U>): bo
  * The smallest voxel region that covers a world region.
  * @param region world units, any alignment
  * @param voxelSize world units per voxel, one per axis, all > 0
- * @returns array indices; the offset is rounded down and the end up
+ * @returns array indices; the offset is rounded down and the end is rounded up
  * @throws ConfigError `RANK_MISMATCH`
  * @see funlib.geometry `Roi.snap_to_grid(mode="grow")`
  */
@@ -133,7 +134,7 @@ export function toVoxels(region: Roi<'world'>, voxelSize: Coordinate<'world'>): 
   )
 }
 
-/** A voxel region in world units. @param voxelSize world units per voxel, one per axis */
+/** The world region of a voxel region. @param voxelSize world units per voxel, one per axis */
 export function fromVoxels(region: Roi<'voxel'>, voxelSize: Coordinate<'world'>): Roi<'world'> {
   const scale = (value: number, size: number) => value * size
   return {
@@ -142,7 +143,7 @@ export function fromVoxels(region: Roi<'voxel'>, voxelSize: Coordinate<'world'>)
   }
 }
 
-/** The context of a block template: what `read` has beyond `write`; negative where `write` is not inside `read`. */
+/** The context of a block: how far `read` exceeds `write`; negative if `write` is not inside `read`. */
 export const contextOf = <U extends Unit>(read: Roi<U>, write: Roi<U>): Context<U> => ({
   lower: subtractCoordinates(write.offset, read.offset),
   upper: subtractCoordinates(roiEnd(read), roiEnd(write)),

@@ -1,15 +1,12 @@
-import { type Coordinate, countElements } from '../geometry/coordinate.ts'
+import type { Coordinate } from '../geometry/coordinate.ts'
 
-/** A half-open box of block coordinates; empty where some `end` is not beyond its `begin`. */
+/** A half-open box of block coordinates; empty if `end` is not beyond `begin` on some axis. */
 export interface IndexBox {
   readonly begin: Coordinate<'block'>
   readonly end: Coordinate<'block'>
 }
 
-/** How many blocks a grid of this shape has. */
-export const countBox = (shape: Coordinate<'block'>): bigint => countElements(shape)
-
-/** How far two blocks that differ by one along an axis lie apart in row-major order, for each axis of a grid. */
+/** The distance in row-major order between two neighbours along each axis of a grid. */
 export function indexStrides(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length)
   let stride = 1
@@ -20,7 +17,7 @@ export function indexStrides(shape: readonly number[]): number[] {
   return strides
 }
 
-/** The block coordinates of a row-major index, into `out`; exact for all indices below 2^53. */
+/** Writes the block coordinates of a row-major index to `out`; exact for all indices below 2^53. */
 export function splitIndex(index: number, shape: readonly number[], out: { [axis: number]: number }): void {
   let rest = index
   for (let axis = shape.length - 1; axis > 0; axis--) {
@@ -33,8 +30,8 @@ export function splitIndex(index: number, shape: readonly number[], out: { [axis
 }
 
 /**
- * Goes over the rows of a box along its last axis, each as indices [begin, end), while `visit` returns true.
- * @param strides of the grid
+ * Visits the rows of a box along its last axis, each as indices [begin, end), until `visit` returns false.
+ * @param strides those of the grid
  */
 export function everyRow(
   { begin, end }: IndexBox,

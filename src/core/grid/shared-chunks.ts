@@ -1,20 +1,20 @@
 import { type Coordinate, ceilDivide, floorDivide } from '../geometry/coordinate.ts'
 import type { BlockGrid } from './block-grid.ts'
 
-/** How an array is cut in storage: pieces that are written as a whole. World units. */
+/** How an array is cut in storage, into chunks, or shards if it has them: the unit that is written at once. World units. */
 export interface StorageGrid {
-  /** Where the first piece begins. */
+  /** Where the first chunk begins. */
   readonly offset: Coordinate
-  /** The size of a piece, per axis, > 0. */
-  readonly pieceShape: Coordinate
+  /** The size of a chunk, per axis, > 0. */
+  readonly chunkShape: Coordinate
 }
 
 /**
  * Looks for two blocks of one task that would write into the same chunk (or shard) and may run at the same time: one of
- * the two would be lost. Blocks in read/write conflict never run together, so they may share.
- * @returns the axes along which such two blocks are neighbours, or undefined when there are none
+ * the two writes would be lost. Blocks in read/write conflict never run together, so they may share a chunk.
+ * @returns the axes along which two such blocks are neighbours, or undefined if there are none
  */
-export function findSharedPiece(grid: BlockGrid, storage: StorageGrid): readonly number[] | undefined {
+export function findSharedChunk(grid: BlockGrid, storage: StorageGrid): readonly number[] | undefined {
   const reach = grid.shape.map((count, axis) => sharingDistance(grid, storage, axis, count))
   for (const step of stepsWithin(reach)) {
     if (!(grid.readWriteConflict && inConflict(grid, step))) return step.flatMap((by, axis) => (by === 0 ? [] : [axis]))
@@ -22,23 +22,23 @@ export function findSharedPiece(grid: BlockGrid, storage: StorageGrid): readonly
   return undefined
 }
 
-/** The largest distance, in blocks along one axis, at which two write Rois touch the same row of pieces. */
+/** The largest distance, in blocks along one axis, at which two write Rois touch the same row of chunks. */
 function sharingDistance(grid: BlockGrid, storage: StorageGrid, axis: number, count: number): number {
   const width = grid.writeRoi.shape[axis] as number
-  const piece = storage.pieceShape[axis] as number
+  const chunk = storage.chunkShape[axis] as number
   const start = (grid.totalWriteRoi.offset[axis] as number) - (storage.offset[axis] as number)
-  // Where a block begins within its piece repeats after this many blocks.
-  const period = piece / greatestDivisor(piece, width)
+  // The place of a block's start within its chunk repeats after this many blocks.
+  const period = chunk / greatestDivisor(chunk, width)
   let farthest = 0
   for (let k = 0; k < Math.min(count - 1, period); k++) {
     const begin = start + k * width
-    const pieceEnd = (floorDivide(begin + width - 1, piece) + 1) * piece
-    farthest = Math.max(farthest, Math.min(ceilDivide(pieceEnd - begin, width) - 1, count - 1 - k))
+    const chunkEnd = (floorDivide(begin + width - 1, chunk) + 1) * chunk
+    farthest = Math.max(farthest, Math.min(ceilDivide(chunkEnd - begin, width) - 1, count - 1 - k))
   }
   return farthest
 }
 
-/** Every non-zero step of at most `reach` blocks per axis; of two opposite ones, one. */
+/** Every non-zero step of at most `reach` blocks per axis; one of each pair of opposite steps. */
 function* stepsWithin(reach: readonly number[]): Generator<number[]> {
   const step = reach.map((far) => -far)
   for (;;) {
@@ -54,7 +54,7 @@ function* stepsWithin(reach: readonly number[]): Generator<number[]> {
   }
 }
 
-/** Whether a block and the one `step` away read what the other writes. */
+/** Whether a block or the one `step` away reads what the other one writes. */
 function inConflict(grid: BlockGrid, step: readonly number[]): boolean {
   const meets = (direction: 1 | -1) =>
     step.every((by, axis) => {
@@ -66,7 +66,7 @@ function inConflict(grid: BlockGrid, step: readonly number[]): boolean {
   return meets(1) || meets(-1)
 }
 
-/** The largest size up to `most` by which `width` can be cut without a rest. */
+/** The largest divisor of `width` that is at most `most`; both are whole numbers from 1. */
 export function largestDivisor(width: number, most: number): number {
   for (let parts = Math.max(1, Math.ceil(width / most)); parts <= width; parts++) {
     if (width % parts === 0) return width / parts
@@ -74,4 +74,5 @@ export function largestDivisor(width: number, most: number): number {
   return 1
 }
 
+/** The greatest common divisor of two whole numbers, not both 0. */
 export const greatestDivisor = (a: number, b: number): number => (b === 0 ? Math.abs(a) : greatestDivisor(b, a % b))

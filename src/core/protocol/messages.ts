@@ -1,7 +1,7 @@
 import type { WireError } from '../errors.ts'
-import type { WorldUnit } from '../geometry/placement.ts'
 import type { Roi } from '../geometry/roi.ts'
-import type { BlockGridOptions } from '../grid/block-grid.ts'
+import type { WorldUnit } from '../geometry/world-unit.ts'
+import type { BlockGridOptions } from '../grid/grid-options.ts'
 import type { Units } from '../workers/resource-units.ts'
 
 /** Raised when a message changes its meaning; both sides refuse another one. */

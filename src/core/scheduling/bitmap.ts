@@ -34,7 +34,7 @@ export function countClearBits(bitmap: Uint8Array, from: number, end: number): n
   return count
 }
 
-/** How many of the first `length` bits are 1; `bitmap` begins at the start of its buffer. */
+/** How many of the first `length` bits are 1; `bitmap` must lie at the start of its buffer. */
 export function countSetBits(bitmap: Uint8Array, length: number): number {
   const wordCount = Math.floor(length / 32)
   const words = new Uint32Array(bitmap.buffer, 0, wordCount)

@@ -1,15 +1,15 @@
 import { nextClearBit } from './bitmap.ts'
 
-// What a block's cell holds. Everything from PENDING + 1 up is "pending, and waits for (cell - PENDING) more blocks".
+// The values of a block's cell. Every value above PENDING means "pending, and waits for (cell - PENDING) more blocks".
 /** Nothing has happened yet: a root (ready) or a block that waits for all of its dependencies. */
 export const UNTOUCHED = 0
-/** Ready, and in the queue: it became so during the run, or came back. */
+/** Ready, and in the queue: it became ready during the run, or was returned. */
 export const READY = 1
 export const PROCESSING = 2
 export const COMPLETED = 3
 export const FAILED = 4
 export const ORPHANED = 5
-/** Named by the release being checked; never seen outside of it. */
+/** Named by the release that is being checked; never seen outside of it. */
 export const RELEASING = 6
 export const PENDING = 6
 
@@ -25,11 +25,11 @@ export const MAX_BLOCKS = MAX_PAGES * PAGE_SIZE
 const SPARE_PAGES = 64
 
 /**
- * One cell per block, in pages that exist from the first touch until the last block of theirs has completed, so the
- * memory is that of the front between what is done and what is untouched.
+ * One cell per block, in pages that exist from the first touch of one of their blocks until the last one has completed. So
+ * the memory in use is that of the front between the blocks that are done and those that are untouched.
  */
 export class BlockStates {
-  /** Read it only behind {@link page}; a finished page is the shared one, which is never written. */
+  /** Writable only through {@link page}; all finished pages are one shared page, which is never written. */
   readonly pages: (Cells | undefined)[]
   readonly #open: Int32Array
   readonly #blockCount: number
@@ -40,7 +40,7 @@ export class BlockStates {
   #livePages = 0
 
   /**
-   * @param mostWaitedFor an upper bound of how many blocks one block waits for: fixes the width of a cell
+   * @param mostWaitedFor an upper bound of the number of blocks that one block waits for: it decides the width of a cell
    * @param done a bitmap of the blocks that are done at the start
    */
   constructor(blockCount: number, mostWaitedFor: number, done: Uint8Array | undefined) {
@@ -61,7 +61,7 @@ export class BlockStates {
     return this.#livePages * Math.min(PAGE_SIZE, this.#blockCount) * this.#width
   }
 
-  /** The page with this number, brought to life when it was not. */
+  /** The page with this number, created if necessary. */
   page(number: number): Cells {
     return this.pages[number] ?? this.#touch(number)
   }
@@ -71,13 +71,13 @@ export class BlockStates {
     return this.page((index / PAGE_SIZE) | 0)[low]!
   }
 
-  /** Not for completing: see {@link complete}. */
+  /** Not for completed blocks: see {@link complete}. */
   set(index: number, cell: number): void {
     const low = index & PAGE_MASK
     this.page((index / PAGE_SIZE) | 0)[low] = cell
   }
 
-  /** As `get`, without touching. */
+  /** As `get`, without creating a page. */
   peek(index: number): number {
     const low = index & PAGE_MASK
     const page = this.pages[(index / PAGE_SIZE) | 0]
@@ -85,7 +85,7 @@ export class BlockStates {
     return this.#done !== undefined && nextClearBit(this.#done, index, index + 1) !== index ? COMPLETED : UNTOUCHED
   }
 
-  /** Marks a held block as being released, so that the same name a second time is noticed; false when it is not held. */
+  /** Marks a held block as being released, so that naming it twice is noticed; false if it is not held. */
   markReleasing(index: number): boolean {
     if (!(Number.isInteger(index) && index >= 0 && index < this.#blockCount)) return false
     const low = index & PAGE_MASK

@@ -3,7 +3,7 @@ import { everyRow, type IndexBox, indexStrides, isEmptyBox } from '../grid/index
 import { nextClearBit, nextSetBit } from './bitmap.ts'
 import type { TaskLink } from './task-link.ts'
 
-/** An upstream task of which some blocks, but not all, are done at the start. */
+/** An upstream task with some blocks, but not all, done at the start. */
 export interface PartlyDone {
   readonly link: TaskLink
   /** of the upstream grid */
@@ -11,29 +11,29 @@ export interface PartlyDone {
   readonly done: Uint8Array
 }
 
-/** What is known of all blocks in a tile at once. */
+/** A statement about all blocks of a tile. */
 export interface TileVerdict {
-  /** which of its blocks may wait for nothing: none of them, those of level 0 alone, or any that is not done */
+  /** which of its blocks may wait for nothing: none, only those of level 0, or any that is not done */
   readonly roots: 'none' | 'level-0' | 'any'
-  /** whether those do wait for nothing: there is no need to ask for each */
+  /** whether all of these do wait for nothing, so that they need not be checked one by one */
   readonly sure: boolean
 }
 
 const NO_ROOTS: TileVerdict = { roots: 'none', sure: true }
 const LEVEL_ZERO: TileVerdict = { roots: 'level-0', sure: true }
 const NOT_DONE: TileVerdict = { roots: 'any', sure: true }
-const ASK_EACH: TileVerdict = { roots: 'any', sure: false }
-/** Asking for one block costs about as much as looking at so many rows of a bitmap. */
+const CHECK_EACH: TileVerdict = { roots: 'any', sure: false }
+/** Checking one block costs about as much as looking at this many rows of a bitmap. */
 const ROWS_PER_BLOCK = 16
-/** Going over so many bits that are alike costs about as much as going on to the next row. */
+/** Passing this many equal bits costs about as much as moving to the next row. */
 const BITS_PER_ROW = 64
 
 /**
- * What is done at the start, of a task and of those it waits for, as far as it decides which blocks are roots. Where all
- * is done, or nothing, a whole tile is judged at once; only where both meet each block has to be asked for.
+ * Which blocks are roots, given what was done at the start of a task and of those before it. A tile in which everything or
+ * nothing is done is judged at once; only in the tiles between does each block have to be checked.
  */
 export class DoneAtStart {
-  /** the task's own bitmap, when some of its blocks are done */
+  /** the task's own bitmap, if some of its blocks are done */
   readonly own: Uint8Array | undefined
   /** whether all that a block waits for was done at the start */
   readonly isFree: (index: number) => boolean
@@ -57,7 +57,7 @@ export class DoneAtStart {
     this.isFree = isFree
   }
 
-  /** @param tile without blocks that wait for a task of which nothing is done @param points how many blocks of it matter */
+  /** @param tile without blocks that wait for a task of which no block is done @param points how many of its blocks matter */
   judge(tile: IndexBox, points: number): TileVerdict {
     let { roots, sure } = this.#judgeOrder(tile, points)
     for (let u = 0; u < this.#upstream.length && roots !== 'none'; u++) {
@@ -68,7 +68,7 @@ export class DoneAtStart {
     return { roots, sure }
   }
 
-  /** The order within the task: a block that is not of level 0 has an earlier neighbour in its reach. */
+  /** Considers the order within the task: a block that is not of level 0 has an earlier neighbour in its reach. */
   #judgeOrder(tile: IndexBox, points: number): TileVerdict {
     const { levelCount, conflictStride, shape } = this.#grid
     if (this.own === undefined) return NOT_DONE
@@ -77,14 +77,14 @@ export class DoneAtStart {
     const inside = shareDone(this.own, tile, this.#strides)
     if (inside === 'all') return NO_ROOTS
     const sure = levelCount === 1
-    if (sure || inside === 'some') return sure ? NOT_DONE : ASK_EACH
+    if (sure || inside === 'some') return sure ? NOT_DONE : CHECK_EACH
     const reach = (axis: number) => conflictStride[axis]! - 1
     const around = {
       begin: tile.begin.map((low, axis) => Math.max(0, low - reach(axis))),
       end: tile.end.map((high, axis) => Math.min(shape[axis]!, high + reach(axis))),
     }
-    const nothingNear = isQuick(around, points) && shareDone(this.own, around, this.#strides) === 'none'
-    return nothingNear ? LEVEL_ZERO : ASK_EACH
+    const isNothingNear = isQuick(around, points) && shareDone(this.own, around, this.#strides) === 'none'
+    return isNothingNear ? LEVEL_ZERO : CHECK_EACH
   }
 }
 

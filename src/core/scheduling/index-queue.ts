@@ -1,4 +1,4 @@
-/** First in, first out: block indices in a ring that doubles when full. */
+/** A first-in, first-out queue of block indices: a ring that doubles when it is full. */
 export class IndexQueue {
   #ring = new Float64Array(16)
   #head = 0
@@ -14,7 +14,7 @@ export class IndexQueue {
     this.#size++
   }
 
-  /** The oldest one; only while `size` is not 0. */
+  /** Removes the oldest index; only to be called while `size` is not 0. */
   shift(): number {
     const index = this.#ring[this.#head]!
     this.#head = (this.#head + 1) & (this.#ring.length - 1)

@@ -1,13 +1,13 @@
 import { ConfigError } from '../errors.ts'
 
-/** A task as far as the order of tasks goes. */
-export interface TaskNode {
+/** What the order of tasks depends on. */
+export interface OrderedTask {
   readonly id: string
-  /** the tasks (or their ids) whose blocks this task's blocks wait for */
+  /** tasks (or their ids) whose blocks this task's blocks wait for, if they write what these read @default none */
   readonly after?: readonly (string | { readonly id: string })[]
 }
 
-/** The order of a pipeline's tasks; tasks are numbered as they were given. */
+/** The order of a pipeline's tasks; tasks are numbered in the order given. */
 export interface TaskOrder {
   /** for each task the tasks directly before it, each once, ascending */
   readonly upstream: readonly (readonly number[])[]
@@ -15,38 +15,44 @@ export interface TaskOrder {
   readonly downstream: readonly (readonly number[])[]
   /** every task after all those before it */
   readonly topological: readonly number[]
-  /** whose ready blocks go first: the longest way from a source first, so a task always goes before those upstream of it */
+  /** whose ready blocks go first: the longest path from a source first, so a task always goes before the tasks upstream of it */
   readonly priority: readonly number[]
   readonly numberOf: ReadonlyMap<string, number>
 }
 
 /**
  * Checks and orders the tasks of a pipeline.
- * @throws ConfigError `INVALID_TASK` (no tasks, an empty id, or an `after` that is no list), `DUPLICATE_TASK_ID`, `UNKNOWN_TASK`, `TASK_CYCLE` (names
- * the tasks of one cycle in order)
+ * @throws ConfigError `INVALID_TASK` (no tasks, an empty id, or an `after` that is not an array), `DUPLICATE_TASK_ID`,
+ * `UNKNOWN_TASK`, `TASK_CYCLE` (naming the tasks of one cycle in order)
  */
-export function orderTasks(tasks: readonly TaskNode[]): TaskOrder {
+export function orderTasks(tasks: readonly OrderedTask[]): TaskOrder {
   if (!Array.isArray(tasks as unknown))
-    throw new ConfigError('INVALID_TASK', 'The tasks must be a list, also if there is one.')
+    throw new ConfigError('INVALID_TASK', 'Pass the tasks as an array, even if there is only one.')
   const numberOf = new Map<string, number>()
   for (const [number, task] of tasks.entries()) {
     const { id, after = [] } = task ?? {}
     if (typeof id !== 'string' || id === '') {
-      throw new ConfigError('INVALID_TASK', `Task ${number} has the id ${JSON.stringify(id)}; it needs a name.`)
+      throw new ConfigError(
+        'INVALID_TASK',
+        `Task ${number} has the id ${JSON.stringify(id)}; expected a string that is not empty.`,
+      )
     }
     const other = numberOf.get(id)
     if (other !== undefined) {
       throw new ConfigError(
         'DUPLICATE_TASK_ID',
-        `Tasks ${other} and ${number} both have the id "${id}"; give one another id.`,
+        `Tasks ${other} and ${number} both have the id "${id}"; give one of them another id.`,
       )
     }
     if (!Array.isArray(after as unknown)) {
-      throw new ConfigError('INVALID_TASK', `Task "${id}": "after" must be a list of tasks or ids, also if it is one.`)
+      throw new ConfigError(
+        'INVALID_TASK',
+        `Task "${id}": pass "after" as an array of tasks or ids, even if there is only one.`,
+      )
     }
     numberOf.set(id, number)
   }
-  if (tasks.length === 0) throw new ConfigError('INVALID_TASK', 'There are no tasks; a pipeline needs at least one.')
+  if (tasks.length === 0) throw new ConfigError('INVALID_TASK', 'A pipeline needs at least one task; none was given.')
   const upstream = tasks.map((task) => {
     const numbers = (task.after ?? []).map((before) => {
       const id = typeof before === 'string' ? before : before?.id
@@ -70,7 +76,7 @@ export function orderTasks(tasks: readonly TaskNode[]): TaskOrder {
 }
 
 function sortTasks(
-  tasks: readonly TaskNode[],
+  tasks: readonly OrderedTask[],
   upstream: readonly (readonly number[])[],
   downstream: readonly (readonly number[])[],
 ): number[] {
@@ -83,17 +89,14 @@ function sortTasks(
     }
   }
   if (sorted.length === tasks.length) return sorted
-  // Every task left over has one before it that is left over too: going back from any of them must end in a circle.
+  // Every remaining task comes after another remaining one: going back from any of them must end in a cycle.
   const path: number[] = []
   let at = missing.findIndex((count) => count > 0)
   while (!path.includes(at)) {
     path.push(at)
     at = upstream[at]!.find((before) => missing[before]! > 0)!
   }
-  const circle = [at, ...path.slice(path.indexOf(at) + 1).reverse(), at]
-  const names = circle.map((number) => `"${tasks[number]!.id}"`).join(' → ')
-  throw new ConfigError(
-    'TASK_CYCLE',
-    `The tasks ${names} wait for one another in a circle; remove one "after" of these.`,
-  )
+  const cycle = [at, ...path.slice(path.indexOf(at) + 1).reverse(), at]
+  const names = cycle.map((number) => `"${tasks[number]!.id}"`).join(' → ')
+  throw new ConfigError('TASK_CYCLE', `The tasks ${names} form a cycle; remove one of their "after" entries.`)
 }

@@ -11,17 +11,15 @@ import {
   READY,
   UNTOUCHED,
 } from './block-states.ts'
-import { tellEnd } from './retention.ts'
+import { notifyEnd } from './retention.ts'
 import type { LinkedTask, TaskRun } from './task-run.ts'
 
 /**
- * What follows for the blocks that wait when one ends: they come one step nearer to ready, or are orphaned. Blocks that
- * wait for an unfinished one are pending (or orphaned, or were done at the start), so nothing here ever meets a block
+ * The effects of a block's end on the blocks that wait for it: they come one step closer to ready, or are orphaned. Blocks that
+ * wait for an unfinished block are pending (or orphaned, or were done at the start), so nothing here ever meets a block
  * that is ready or processing.
  */
 export class ReadySurface {
-  /** called for every block that is orphaned one by one (not for those of a task given up as a whole) */
-  readonly #onOrphan: ((task: TaskRun, index: number) => void) | undefined
   // Orphans whose own dependents are still to be visited.
   readonly #stackTasks: TaskRun[] = []
   readonly #stackIndices: number[] = []
@@ -31,9 +29,8 @@ export class ReadySurface {
   readonly #last: Float64Array
   readonly #place: Float64Array
 
-  /** @param rank of the task with the most axes */
-  constructor(rank: number, onOrphan?: (task: TaskRun, index: number) => void) {
-    this.#onOrphan = onOrphan
+  /** @param rank that of the task with the most axes */
+  constructor(rank: number) {
     this.#at = new Float64Array(rank)
     this.#first = new Float64Array(rank)
     this.#last = new Float64Array(rank)
@@ -46,22 +43,22 @@ export class ReadySurface {
     this.#visitDependents(task, index, false)
   }
 
-  /** A block has failed or was orphaned: so is all that waits for it, and what waits for that. @returns how many */
+  /** A block has failed or was orphaned: orphans all blocks that wait for it, directly or not. @returns how many */
   orphanDependents(task: TaskRun, index: number): number {
     this.#visitDependents(task, index, true)
     return this.#orphanStacked()
   }
 
   /**
-   * Gives up a task: what nobody holds of it is orphaned, and what waits for that.
-   * Costs nothing per block where all of a downstream task goes too, and one visit per downstream block otherwise.
+   * Abandons a task: orphans its blocks that are not held, and the blocks that wait for these.
+   * Costs nothing per block if a downstream task is abandoned as a whole, otherwise one visit per downstream block.
    */
   abandon(task: TaskRun): void {
     if (task.abandoned) return
     task.abandon()
     for (const { task: down, link } of task.downstream) {
       if (down.abandoned) continue
-      // Every block there waits for a block here, and none of these will ever complete.
+      // Every block there waits for a block here, and no block here will ever complete.
       if (task.completed + task.processing === 0 && link.coversAll) this.abandon(down)
       else this.#orphanWaiting(task, { task: down, link })
     }
@@ -74,15 +71,15 @@ export class ReadySurface {
       const cell = down.states.peek(index)
       if (cell !== UNTOUCHED && cell <= PENDING) continue
       splitIndex(index, down.shape, at)
-      let lost = false
+      let isLost = false
       link.eachAwaitedRow(at, up.strides, (begin, end) => {
-        for (let k = begin; k < end && !lost; k++) {
+        for (let k = begin; k < end && !isLost; k++) {
           const state = up.states.peek(k)
-          lost = state !== COMPLETED && state !== PROCESSING
+          isLost = state !== COMPLETED && state !== PROCESSING
         }
-        return !lost
+        return !isLost
       })
-      if (!lost) continue
+      if (!isLost) continue
       this.#orphan(down, index)
       this.#orphanStacked()
     }
@@ -100,11 +97,9 @@ export class ReadySurface {
   #orphan(task: TaskRun, index: number): void {
     task.states.set(index, ORPHANED)
     task.orphaned++
-    task.changed = true
-    if (task.endsAreTold) tellEnd(task, index)
+    if (task.affectsRetention) notifyEnd(task, index)
     this.#stackTasks.push(task)
     this.#stackIndices.push(index)
-    this.#onOrphan?.(task, index)
   }
 
   #visitDependents(task: TaskRun, index: number, orphaning: boolean): void {
@@ -118,7 +113,7 @@ export class ReadySurface {
     }
   }
 
-  /** The blocks of the same task in conflict whose level comes later. */
+  /** The blocks of the same task that conflict with it and whose level comes later. */
   #visitNeighbours(task: TaskRun, index: number, orphaning: boolean): void {
     const at = this.#at
     const { shape, order } = task
@@ -196,9 +191,9 @@ function approachRow(task: TaskRun, start: number, count: number): void {
   }
 }
 
-/** The first of the blocks that a block waits for has completed, or the last. */
+/** The first, or the last, of the blocks that a block waits for has completed. */
 function approachFirstOrLast(task: TaskRun, cells: Cells, place: number, index: number): void {
-  const waits = cells[place] === UNTOUCHED ? task.countAwaited(index) - 1 : 0
+  const waits = cells[place] === UNTOUCHED ? task.awaited.count(index) - 1 : 0
   cells[place] = waits === 0 ? READY : PENDING + waits
   if (waits === 0) task.enqueue(index)
 }

@@ -3,7 +3,7 @@ import { everyRow, isEmptyBox, splitIndex } from '../grid/index-box.ts'
 import { type BlockStates, COMPLETED, FAILED, ORPHANED, PROCESSING, RELEASING } from './block-states.ts'
 import type { TaskLink } from './task-link.ts'
 
-/** A task of a running scheduler, as far as it matters who waits for whom. */
+/** What a retention needs to know of a task: who waits for whom. */
 export interface RetainedTask {
   readonly number: number
   readonly total: number
@@ -14,7 +14,7 @@ export interface RetainedTask {
   readonly abandoned: boolean
   /** tasks whose blocks this one's wait for */
   readonly upstream: readonly Linked[]
-  /** those of them that have a retention, also where they were wholly done at the start */
+  /** those of them that have a retention, even if every block of theirs was done at the start */
   readonly retained: readonly Linked[]
   readonly retention: Retention | undefined
   isReady(index: number): boolean
@@ -29,16 +29,16 @@ interface Linked {
 type Visit = (task: RetainedTask, index: number) => boolean
 
 /**
- * What of a task is still waited for by others. A block is *held* from when it is handed out until all blocks that wait
- * for it have ended; at most `limit` are, but for what would stop everything. Nothing is kept per block: whether someone
- * waits is asked of the states of those that might.
+ * The blocks of a task that others still wait for. A block is *held* from when it is handed out until all blocks that wait
+ * for it have ended; at most `limit` are, except to avoid a deadlock. Nothing is stored per block: whether a block is still
+ * awaited follows from the states of the blocks that may wait for it.
  */
 export class Retention {
   /** How many blocks may be held. */
   readonly limit: number
   readonly isTransient: boolean
   held = 0
-  /** Ready blocks that are handed out although the limit is reached: nothing could go on without them. */
+  /** Ready blocks that are handed out although the limit is reached: without them no block could proceed. */
   readonly wanted: number[] = []
   readonly #task: RetainedTask
   readonly #readers: Linked[] = []
@@ -64,7 +64,13 @@ export class Retention {
     if (this.#isAwaited(index)) this.held++
   }
 
-  /** A block that was handed out comes back undone, and may begin again. */
+  /** A wanted block is about to be handed out. */
+  dropWanted(index: number): void {
+    const place = this.wanted.indexOf(index)
+    if (place >= 0) this.wanted.splice(place, 1)
+  }
+
+  /** A block that was handed out is ready again, without having been done. */
   giveBack(index: number): void {
     if (this.#isAwaited(index)) this.held--
   }
@@ -74,16 +80,16 @@ export class Retention {
     if (this.isTransient && this.isUnneeded(index)) this.#unneeded.push(index)
   }
 
-  /** One of those that wait for a block has just ended. */
+  /** One of the blocks that wait for a block has just ended. */
   readerEnded(index: number): void {
     const cell = this.#task.states.peek(index)
-    const isBegun = cell === COMPLETED || cell === PROCESSING || cell === RELEASING || cell === FAILED
-    if (!isBegun || this.#isAwaited(index)) return
+    const hasStarted = cell === COMPLETED || cell === PROCESSING || cell === RELEASING || cell === FAILED
+    if (!hasStarted || this.#isAwaited(index)) return
     this.held--
     if (this.isTransient && this.isUnneeded(index)) this.#unneeded.push(index)
   }
 
-  /** Whether a block is completed, and so are all that wait for it. */
+  /** Whether a block is completed, and so are all blocks that wait for it. */
   isUnneeded(index: number): boolean {
     const isCompleted: Visit = (task, other) => task.states.peek(other) === COMPLETED
     return isCompleted(this.#task, index) && this.#everyReader(index, isCompleted)
@@ -96,14 +102,14 @@ export class Retention {
     return unneeded
   }
 
-  /** Counts anew what is held, block by block. */
+  /** Counts again how many blocks are held, block by block. */
   recount(): void {
     this.held = 0
     const { states, total } = this.#task
     for (let index = 0; index < total; index++) {
       const cell = states.peek(index)
-      const isBegun = cell === COMPLETED || cell === PROCESSING
-      if (isBegun && this.#isAwaited(index)) this.held++
+      const hasStarted = cell === COMPLETED || cell === PROCESSING
+      if (hasStarted && this.#isAwaited(index)) this.held++
     }
   }
 
@@ -111,7 +117,7 @@ export class Retention {
     return !this.#everyReader(index, hasEnded)
   }
 
-  /** Whether all blocks that wait for a block pass a test: those of other tasks, and of the same one. */
+  /** Whether all blocks that wait for a block, of other tasks and of the same one, pass a test. */
   #everyReader(index: number, test: Visit): boolean {
     const at: number[] = []
     splitIndex(index, this.#task.shape, at)
@@ -119,15 +125,15 @@ export class Retention {
       this.#readers.every(({ task, link }) => {
         const begin = at.map((k, axis) => link.firstWaiting(axis, k))
         const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
-        // The last ones mostly end last.
+        // `everyBlock` starts with the last one: it mostly ends last.
         return isEmptyBox({ begin, end }) || everyBlock(task, { begin, end }, test)
       }) && everyNeighbour(this.#task, index, at, 'later', test)
     )
   }
 }
 
-/** Tells those that a block has waited for that it has ended. */
-export function tellEnd(task: RetainedTask, index: number): void {
+/** A block has ended: updates the retention of the blocks that it has waited for. */
+export function notifyEnd(task: RetainedTask, index: number): void {
   const at: number[] = []
   splitIndex(index, task.shape, at)
   for (const { task: before, link } of task.retained) {
@@ -144,10 +150,10 @@ export function tellEnd(task: RetainedTask, index: number): void {
 }
 
 /**
- * Finds the ready blocks that an unfinished block waits for, however far back.
- * @returns whether there are any that are held back: they are wanted now
+ * Finds the ready blocks that an unfinished block waits for, directly or not. Those that are held back become wanted.
+ * @returns whether there are any
  */
-export function wantFor(task: RetainedTask, index: number): boolean {
+export function findWanted(task: RetainedTask, index: number): boolean {
   const seen = new Set<string>()
   const stack: [RetainedTask, number][] = [[task, index]]
   let found = false
@@ -184,15 +190,15 @@ function everyBlock(
   { begin, end }: { readonly begin: readonly number[]; readonly end: readonly number[] },
   visit: Visit,
 ): boolean {
-  let goesOn = true
+  let isContinuing = true
   everyRow({ begin, end }, task.strides, (first, beyond) => {
-    for (let index = beyond - 1; index >= first && goesOn; index--) goesOn = visit(task, index)
-    return goesOn
+    for (let index = beyond - 1; index >= first && isContinuing; index--) isContinuing = visit(task, index)
+    return isContinuing
   })
-  return goesOn
+  return isContinuing
 }
 
-/** The blocks of the same task in conflict with one whose level comes earlier, or later. */
+/** The blocks of the same task that conflict with a block and whose level comes earlier, or later. */
 function everyNeighbour(
   task: RetainedTask,
   index: number,

@@ -1,3 +1,4 @@
+import { productOf } from '../geometry/coordinate.ts'
 import type { BlockGrid } from '../grid/block-grid.ts'
 import { type IndexBox, indexStrides, splitIndex } from '../grid/index-box.ts'
 import { nextClearBit, nextSetBit } from './bitmap.ts'
@@ -6,8 +7,8 @@ import { boxesOutside, TileSweep } from './tile-sweep.ts'
 
 /**
  * The roots of a task: blocks that wait for nothing at the start, in the order in which they are handed out. They are
- * never listed: without anything done at the start they are the blocks of level 0 (every other block has a neighbour
- * of an earlier level) outside of what waits for upstream blocks, so a few boxes of a lattice.
+ * never listed. If nothing was done at the start they are the blocks of level 0 (every other block has a neighbour
+ * of an earlier level) that do not wait for upstream blocks: a few boxes of a lattice.
  */
 export class RootCursor {
   readonly #grid: BlockGrid
@@ -15,24 +16,24 @@ export class RootCursor {
   readonly #start: DoneAtStart | undefined
   readonly #sweep: TileSweep
   readonly #latticeStep: readonly number[]
-  // The run: `#left` blocks from `#at` on, each `#step` further.
+  // The current run: `#left` blocks from `#at` on, `#step` apart.
   #at = 0
   #left = 0
   #step: number
   #verdict: TileVerdict = { roots: 'any', sure: true }
-  /** the task's own bitmap, where it matters: where level 0 alone does, no block is done */
+  /** the task's own bitmap if it matters in this tile: if only level 0 matters, no block is done */
   #own: Uint8Array | undefined
   #total: number | undefined
 
   /**
-   * @param waiting boxes of blocks that wait for a task of which nothing was done at the start
-   * @param start undefined when nothing is done at the start, of this task and those that it waits for
+   * @param waiting boxes of blocks that wait for a task of which no block was done at the start
+   * @param start undefined if nothing was done at the start, neither of this task nor of those before it
    */
   constructor(grid: BlockGrid, waiting: readonly IndexBox[], start: DoneAtStart | undefined) {
     this.#grid = grid
     this.#waiting = waiting
     this.#start = start
-    // With a bitmap of its own every block of the task may be a root, otherwise only those of level 0.
+    // If blocks of the task itself are done, every block may be a root, otherwise only those of level 0.
     this.#latticeStep = start?.own === undefined ? grid.conflictStride : grid.shape.map(() => 1)
     this.#step = this.#latticeStep.at(-1)!
     const boxes = this.#boxes()
@@ -41,7 +42,7 @@ export class RootCursor {
     if (start === undefined) this.#total = boxes.reduce((sum, { begin, end }) => sum + volume(begin, end), 0)
   }
 
-  /** The next root, or -1: without going past it. */
+  /** The next root, or -1; does not move past it. */
   peek(): number {
     for (;;) {
       while (this.#left > 0) {
@@ -56,19 +57,19 @@ export class RootCursor {
     }
   }
 
-  /** Goes past the root that `peek` gave. */
+  /** Moves past the root that `peek` returned. */
   pass(): void {
     this.#pass(1)
   }
 
-  /** As {@link total} when that is known without work. */
+  /** {@link total} if it is known already. */
   get knownTotal(): number | undefined {
     return this.#total
   }
 
   /**
-   * How many roots there are in all, those handed out included. Arithmetic, except for a task that is partly done, or
-   * waits for one that is: there the first call goes once over its tiles.
+   * How many roots there are in all, including those handed out. Arithmetic, except for a task that is partly done, or
+   * waits for one that is: then the first call visits each of its tiles once.
    */
   total(): number {
     if (this.#total === undefined) {
@@ -95,9 +96,8 @@ export class RootCursor {
 
   #enterTile(start: DoneAtStart): void {
     const tile = this.#sweep.tileBox()
-    const points = tile.begin.reduce(
-      (n, low, axis) => n * Math.ceil((tile.end[axis]! - low) / this.#latticeStep[axis]!),
-      1,
+    const points = productOf(
+      tile.begin.map((low, axis) => Math.ceil((tile.end[axis]! - low) / this.#latticeStep[axis]!)),
     )
     this.#verdict = start.judge(tile, points)
     this.#own = this.#verdict.roots === 'level-0' ? undefined : start.own
@@ -106,7 +106,7 @@ export class RootCursor {
     this.#left = 0
   }
 
-  /** Of a run of all blocks (step 1), goes on with those of level 0 alone. */
+  /** Reduces a run of all blocks (step 1) to those of level 0. */
   #keepLevelZero(): void {
     const { shape, conflictStride } = this.#grid
     const at = new Array<number>(shape.length)
@@ -128,14 +128,14 @@ export class RootCursor {
     this.#left -= count
   }
 
-  /** How many blocks from here on in this run are done already. */
+  /** How many blocks at the start of the rest of this run are done already. */
   #countDone(): number {
     const own = this.#own
     if (own === undefined) return 0
     return nextClearBit(own, this.#at, this.#at + this.#left) - this.#at
   }
 
-  /** How many blocks from here on in this run are not done. */
+  /** How many blocks at the start of the rest of this run are not done. */
   #countLeft(): number {
     const own = this.#own
     if (own === undefined) return this.#left
@@ -152,4 +152,4 @@ export class RootCursor {
 }
 
 const volume = (begin: readonly number[], end: readonly number[]): number =>
-  end.reduce((product, high, axis) => product * (high - begin[axis]!), 1)
+  productOf(end.map((high, axis) => high - begin[axis]!))

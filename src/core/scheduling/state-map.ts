@@ -2,7 +2,7 @@ import { isBitSet } from './bitmap.ts'
 import { COMPLETED, FAILED, ORPHANED, PAGE_SIZE, PENDING, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import type { TaskRun } from './task-run.ts'
 
-/** The states of blocks as bytes: what a map of them has. `skipped` blocks are completed, and nothing had to be done for them. */
+/** The states of blocks as bytes, for maps. `skipped` blocks are completed, and there was nothing to do for them. */
 export const STATE_CODE = {
   pending: 0,
   ready: 1,
@@ -14,18 +14,18 @@ export const STATE_CODE = {
 } as const
 export const STATE_NAMES = Object.keys(STATE_CODE) as readonly (keyof typeof STATE_CODE)[]
 
-/** The state of every block of a task, a byte each, beside the scheduler's own, which says it only block by block. */
+/** The state of every block of a task, a byte each: a copy for display of what the scheduler answers block by block only. */
 export class StateMap {
   /** By index. */
   readonly codes: Uint8Array
   readonly #task: TaskRun
   /** Blocks that were done without work. */
   readonly #skipped: Uint8Array
-  /** Pages of which every block is completed: they do not change any more. */
+  /** Pages in which every block is completed: they do not change any more. */
   readonly #isFinished: Uint8Array
   #isAbandoned = false
 
-  /** Costs a look at every block. */
+  /** Visits every block once. */
   constructor(task: TaskRun) {
     const { total, states } = task
     this.#task = task
@@ -35,17 +35,17 @@ export class StateMap {
     for (let index = 0; index < total; index++) {
       const cell = states.peek(index)
       if (cell === COMPLETED) this.codes[index] = STATE_CODE.skipped
-      else if (cell === UNTOUCHED && task.countAwaited(index, 1) === 0) this.codes[index] = STATE_CODE.ready
+      else if (cell === UNTOUCHED && task.awaited.count(index, 1) === 0) this.codes[index] = STATE_CODE.ready
     }
     this.update(() => {})
   }
 
-  /** Before the block is released. */
+  /** To be called before the block is released. */
   markSkipped(index: number): void {
     this.#skipped[Math.floor(index / 8)]! |= 1 << (index & 7)
   }
 
-  /** Brings `codes` up to date. @param onChange told of every block that has another state than before, ascending */
+  /** Brings `codes` up to date. @param onChange called for every block whose state has changed, ascending */
   update(onChange: (index: number, code: number) => void): void {
     const { states, abandoned } = this.#task
     const isNewlyAbandoned = abandoned && !this.#isAbandoned
@@ -84,7 +84,7 @@ export class StateMap {
       default:
         if (this.#isAbandoned) return STATE_CODE.orphaned
         if (cell === READY) return STATE_CODE.ready
-        // A block that nobody has touched is as it was at the start.
+        // An untouched block has the state that it had at the start.
         return cell > PENDING ? STATE_CODE.pending : before
     }
   }

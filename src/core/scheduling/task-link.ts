@@ -1,10 +1,10 @@
 import { ConfigError } from '../errors.ts'
-import { ceilDivide } from '../geometry/coordinate.ts'
+import { ceilDivide, productOf } from '../geometry/coordinate.ts'
 import { roiEnd } from '../geometry/roi.ts'
 import type { BlockGrid } from '../grid/block-grid.ts'
 import { everyRow, type IndexBox } from '../grid/index-box.ts'
 
-/** One axis of two grids: along each the blocks repeat, so "meets" is two divisions. World units. */
+/** One axis of two grids: blocks repeat along it, so finding those that meet takes two divisions. World units. */
 interface LinkAxis {
   readonly upBegin: number
   readonly upStep: number
@@ -21,14 +21,14 @@ interface LinkAxis {
 }
 
 /**
- * Which blocks of a downstream task wait for which blocks of a task before it: all those whose write Roi meets the read
- * Roi. Both ways a box of blocks, since both are boxes and both grids are regular.
+ * Which blocks of a downstream task wait for which blocks of a task before it: those whose read Roi meets the write Roi of
+ * these. In either direction this is a box of blocks, since Rois are boxes and both grids are regular.
  */
 export class TaskLink {
   readonly #axes: readonly LinkAxis[]
-  /** The downstream blocks that wait for any upstream block at all; empty (`end` = `begin` somewhere) when none does. */
+  /** The downstream blocks that wait for any upstream block; empty (`end` = `begin` on some axis) if none does. */
   readonly waiting: IndexBox
-  /** At most so many upstream blocks does one downstream block wait for. */
+  /** An upper bound of the number of upstream blocks that one downstream block waits for. */
   readonly mostAwaited: number
 
   /** @throws ConfigError `RANK_MISMATCH` */
@@ -36,7 +36,7 @@ export class TaskLink {
     if (up.shape.length !== down.shape.length) {
       throw new ConfigError(
         'RANK_MISMATCH',
-        `Task "${names[1]}" has ${down.shape.length} axes and comes after task "${names[0]}", which has ${up.shape.length}; a chain's tasks need the same number.`,
+        `Task "${names[1]}" has ${down.shape.length} axes and comes after task "${names[0]}", which has ${up.shape.length}; expected the same number.`,
       )
     }
     this.#axes = up.shape.map((upCount, axis) => ({
@@ -56,13 +56,12 @@ export class TaskLink {
       begin,
       end: this.#axes.map((a, axis) => Math.max(begin[axis]!, this.lastWaiting(axis, a.upCount - 1) + 1)),
     }
-    this.mostAwaited = this.#axes.reduce((product, a) => {
-      const reach = a.downStep + a.lower + a.upper
-      return product * Math.min(a.upCount, ceilDivide(reach, a.upStep) + 1)
-    }, 1)
+    this.mostAwaited = productOf(
+      this.#axes.map((a) => Math.min(a.upCount, ceilDivide(a.downStep + a.lower + a.upper, a.upStep) + 1)),
+    )
   }
 
-  /** The first downstream block along an axis that waits for upstream block k there; beyond the last when none does. */
+  /** The first downstream block along an axis that waits for upstream block k there; beyond the last if none does. */
   firstWaiting(axis: number, k: number): number {
     const a = this.#axes[axis]!
     const begin = a.upBegin + k * a.upStep
@@ -70,14 +69,14 @@ export class TaskLink {
     return Math.max(0, Math.floor((begin - a.upper - a.downBegin) / a.downStep))
   }
 
-  /** The last one; before the first when none does. */
+  /** The last one; before the first if none does. */
   lastWaiting(axis: number, k: number): number {
     const a = this.#axes[axis]!
     const end = Math.min(a.upBegin + (k + 1) * a.upStep, a.upEnd)
     return Math.min(a.downCount - 1, Math.ceil((end + a.lower - a.downBegin) / a.downStep) - 1)
   }
 
-  /** The first upstream block along an axis that downstream block k awaits there; beyond the last when none. */
+  /** The first upstream block along an axis that downstream block k awaits there; beyond the last if there is none. */
   firstAwaited(axis: number, k: number): number {
     const a = this.#axes[axis]!
     const begin = a.downBegin + k * a.downStep - a.lower
@@ -85,7 +84,7 @@ export class TaskLink {
     return Math.max(0, Math.floor((begin - a.upBegin) / a.upStep))
   }
 
-  /** The last one; before the first when none. */
+  /** The last one; before the first if there is none. */
   lastAwaited(axis: number, k: number): number {
     const a = this.#axes[axis]!
     const end = Math.min(a.downBegin + (k + 1) * a.downStep, a.downEnd) + a.upper
@@ -104,17 +103,19 @@ export class TaskLink {
     return count
   }
 
-  /** At most so many upstream blocks does one downstream block really await: counted, where {@link mostAwaited} is a bound. */
+  /** The largest number of upstream blocks that one downstream block awaits: exact, while {@link mostAwaited} is a bound. */
   largestAwaited(): number {
-    return this.#axes.reduce((product, { downCount }, axis) => {
+    const mostAlong = ({ downCount }: LinkAxis, axis: number): number => {
       let most = 0
-      for (let k = 0; k < downCount; k++)
+      for (let k = 0; k < downCount; k++) {
         most = Math.max(most, this.lastAwaited(axis, k) - this.firstAwaited(axis, k) + 1)
-      return product * most
-    }, 1)
+      }
+      return most
+    }
+    return productOf(this.#axes.map(mostAlong))
   }
 
-  /** The upstream blocks that a box of downstream blocks awaits, and maybe some between these. */
+  /** The box around the upstream blocks that a box of downstream blocks awaits. */
   awaitedBox(begin: ArrayLike<number>, last: ArrayLike<number>): IndexBox {
     return {
       begin: this.#axes.map((_, axis) => this.firstAwaited(axis, begin[axis]!)),
@@ -125,7 +126,7 @@ export class TaskLink {
   /**
    * The upstream blocks that the downstream block at `k` awaits, as rows of indices [begin, end).
    * @param strides of the upstream grid
-   * @param visit goes on while it returns true
+   * @param visit called until it returns false
    */
   eachAwaitedRow(
     k: ArrayLike<number>,

@@ -1,12 +1,20 @@
 import type { IndexBox } from '../grid/index-box.ts'
 
-/** How many lattice points a tile has at most, whatever the rank. */
+/** The most lattice points of a tile, whatever the rank. */
 const TILE_POINTS = 512
 
+/** A box of lattice points. */
+interface LatticeBox {
+  /** block coordinates of its first point */
+  readonly first: readonly number[]
+  /** points per axis */
+  readonly points: readonly number[]
+}
+
 /**
- * Every point of a lattice of blocks once, tile by tile: points that are near each other come near in time, so that what
- * they read in common (chunks, pages of the file cache) is still warm, and so that the front of a run stays small.
- * Points come as runs along the last axis.
+ * Visits every point of a lattice of blocks once, tile by tile: points that are close in space come close in time, so that
+ * the data they share (chunks, pages of the file cache) is still warm, and the front of a run stays small. Points come as runs
+ * along the last axis.
  */
 export class TileSweep {
   /** the row-major index of the run's first block; the next ones are `step` of the last axis further each */
@@ -14,7 +22,7 @@ export class TileSweep {
   runLength = 0
   /** whether the run is the first of its tile */
   entersTile = true
-  readonly #boxes: readonly IndexBox[]
+  readonly #boxes: readonly LatticeBox[]
   readonly #step: readonly number[]
   readonly #strides: readonly number[]
   readonly #side: number
@@ -24,7 +32,7 @@ export class TileSweep {
   #skipping = false
 
   /**
-   * @param boxes lattice points: block coordinates are `first + point * step`
+   * @param boxes of lattice points: block coordinates are `first + point * step`
    * @param first block coordinates of lattice point 0
    * @param step blocks from one lattice point to the next, per axis
    * @param strides see `indexStrides`
@@ -36,8 +44,8 @@ export class TileSweep {
     strides: readonly number[],
   ) {
     this.#boxes = boxes.map(({ begin, end }) => ({
-      begin: begin.map((low, axis) => first[axis]! + low * step[axis]!),
-      end: end.map((high, axis) => high - begin[axis]!),
+      first: begin.map((low, axis) => first[axis]! + low * step[axis]!),
+      points: end.map((high, axis) => high - begin[axis]!),
     }))
     this.#step = step
     this.#strides = strides
@@ -46,30 +54,30 @@ export class TileSweep {
     this.#inner = step.map(() => 0)
   }
 
-  /** Goes to the next run; false when there is none. */
+  /** Goes to the next run; false if there is none. */
   next(): boolean {
     if (!this.#advance()) return false
-    const { begin, end } = this.#boxes[this.#box]!
-    const last = begin.length - 1
+    const { first, points } = this.#boxes[this.#box]!
+    const last = first.length - 1
     let start = 0
     for (let axis = 0; axis <= last; axis++) {
       const point = this.#tile[axis]! + (axis === last ? 0 : this.#inner[axis]!)
-      start += (begin[axis]! + point * this.#step[axis]!) * this.#strides[axis]!
+      start += (first[axis]! + point * this.#step[axis]!) * this.#strides[axis]!
     }
     this.runStart = start
-    this.runLength = Math.min(this.#side, end[last]! - this.#tile[last]!)
+    this.runLength = Math.min(this.#side, points[last]! - this.#tile[last]!)
     return true
   }
 
   /** The smallest box of blocks around the run's tile. */
   tileBox(): IndexBox {
-    const { begin, end } = this.#boxes[this.#box]!
-    const first = begin.map((low, axis) => low + this.#tile[axis]! * this.#step[axis]!)
-    const points = end.map((length, axis) => Math.min(this.#side, length - this.#tile[axis]!))
-    return { begin: first, end: first.map((low, axis) => low + (points[axis]! - 1) * this.#step[axis]! + 1) }
+    const { first, points } = this.#boxes[this.#box]!
+    const begin = first.map((low, axis) => low + this.#tile[axis]! * this.#step[axis]!)
+    const inTile = points.map((count, axis) => Math.min(this.#side, count - this.#tile[axis]!))
+    return { begin, end: begin.map((low, axis) => low + (inTile[axis]! - 1) * this.#step[axis]! + 1) }
   }
 
-  /** Leaves out what is left of the run's tile. */
+  /** Skips the rest of the run's tile. */
   skipTile(): void {
     this.#skipping = true
   }
@@ -78,7 +86,7 @@ export class TileSweep {
     if (this.#box >= this.#boxes.length) return false
     this.entersTile = false
     if (this.#box >= 0) {
-      const lengths = this.#boxes[this.#box]!.end
+      const { points: lengths } = this.#boxes[this.#box]!
       const last = lengths.length - 1
       for (let axis = this.#skipping ? -1 : last - 1; axis >= 0; axis--) {
         const next = ++this.#inner[axis]!
@@ -101,12 +109,12 @@ export class TileSweep {
 }
 
 /**
- * What is left of a box without others, as boxes that share nothing.
- * @param whole lattice points from 0 up to `whole`, not included, per axis
+ * A box without the parts covered by others, as disjoint boxes.
+ * @param end the box reaches from 0 to `end`, exclusive, per axis
  */
-export function boxesOutside(whole: readonly number[], taken: readonly IndexBox[]): IndexBox[] {
-  let left: IndexBox[] = [{ begin: whole.map(() => 0), end: whole }]
-  for (const hole of taken) left = left.flatMap((box) => cutOut(box, hole))
+export function boxesOutside(end: readonly number[], holes: readonly IndexBox[]): IndexBox[] {
+  let left: IndexBox[] = [{ begin: end.map(() => 0), end }]
+  for (const hole of holes) left = left.flatMap((box) => cutOut(box, hole))
   return left
 }
 

@@ -2,22 +2,22 @@ import { createBlockGrid } from '../grid/block-grid.ts'
 import { everyRow, indexStrides, isEmptyBox, splitIndex } from '../grid/index-box.ts'
 import { nextClearBit } from './bitmap.ts'
 import type { TaskOrder } from './pipeline.ts'
+import type { SchedulerTask } from './scheduler-task.ts'
 import { TaskLink } from './task-link.ts'
-import type { TaskDescription } from './task-run.ts'
 
 /**
- * What counts as done at the start: what is, and of a transient task also the blocks that only blocks need which are done
- * themselves. What such a block has written may be gone, and nobody misses it.
- * @returns a bitmap per task, undefined where nothing is done
+ * The blocks that count as done at the start: those that are done and, for a transient task, those needed only by blocks that
+ * are done themselves. The output of such a block may have been removed, and no block needs it.
+ * @returns a bitmap per task, undefined if nothing is done
  */
-export function doneOrUnneeded(tasks: readonly TaskDescription[], order: TaskOrder): (Uint8Array | undefined)[] {
+export function doneOrUnneeded(tasks: readonly SchedulerTask[], order: TaskOrder): (Uint8Array | undefined)[] {
   const done = tasks.map((task) => task.done)
   for (const number of order.topological.toReversed()) {
     const task = tasks[number]!
     const after = order.downstream[number]!
     if (!task.transient || after.length === 0 || after.every((each) => done[each] === undefined)) continue
     const grid = createBlockGrid({ ...task, taskId: task.id })
-    // Within a task whose blocks wait for each other, some are needed by its own.
+    // If the blocks of a task wait for each other, they may also be needed by blocks of the same task.
     if (grid.levelCount > 1) continue
     const readers = after.map((each) => {
       const down = createBlockGrid({ ...tasks[each]!, taskId: tasks[each]!.id })

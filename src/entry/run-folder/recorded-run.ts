@@ -4,8 +4,9 @@ import { ConfigError } from '../../core/errors.ts'
 import type { StoreStatus } from '../../core/events.ts'
 import type { RunRecord } from '../../ports/progress-store.ts'
 import { ProgressRecorder } from '../../runtime/coordinator/progress-recorder.ts'
-import { hasCheck, type RunProgress } from '../../runtime/coordinator/run-pipeline.ts'
-import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/plan-pipeline.ts'
+import type { RunProgress } from '../../runtime/coordinator/run-pipeline.ts'
+import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
+import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
 import { arrayStore } from '../arrays.ts'
 import { systemClock } from '../clock.ts'
 import { readMark, writeMark } from './output-marks.ts'
@@ -60,7 +61,7 @@ export async function recordRun(
   return {
     progress: { recorder, failed, onLink: link.listen },
     isDone: pipeline.tasks.every(
-      (task, number) => !hasCheck(task) && recorder.completedCount(number) === task.grid.blockCount,
+      (task, number) => !hasOwnCheck(task.source) && recorder.completedCount(number) === task.grid.blockCount,
     ),
     async createOutputs() {
       await createOutputs(pipeline, fsync)

@@ -1,6 +1,6 @@
 import { ConfigError } from '../../core/errors.ts'
-import { parseRoi } from '../../core/geometry/placement.ts'
 import { growRoi, intersectRoi, type Roi, roi } from '../../core/geometry/roi.ts'
+import { parseRoi } from '../../core/geometry/roi-text.ts'
 import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
 import { type IndexBox, isEmptyBox } from '../../core/grid/index-box.ts'
 import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'

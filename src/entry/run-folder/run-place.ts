@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
-import type { WorldUnit } from '../../core/geometry/placement.ts'
-import { gridOptions } from '../../core/grid/block-grid.ts'
+import type { WorldUnit } from '../../core/geometry/world-unit.ts'
+import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
-import type { PlannedPipeline } from '../../runtime/tasks/plan-pipeline.ts'
+import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
+import { isTaskNode } from '../../runtime/tasks/task-node.ts'
 
 /** Where runs' folders are. */
 export const runsHome = (runDir?: string): string => runDir ?? process.env.BELLIS_HOME ?? '.bellis'
@@ -24,7 +25,7 @@ export function runFolder(pipeline: PlannedPipeline, options: { readonly runDir?
     after,
     // What a transient task has done may be gone: a run that wants it kept is another one.
     ...(isTransient ? { transient: true } : {}),
-    ...('kind' in source ? { name: source.definition.options.name, config: source.config } : {}),
+    ...(isTaskNode(source) ? { name: source.definition.options.name, config: source.config } : {}),
   }))
   const hash = createHash('sha256')
     .update(canonicalJson({ from: relative(home, '.'), tasks }))
@@ -61,7 +62,7 @@ export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
     grid: gridOptions(grid),
     reads: reads.map(({ path }) => path),
     writes: writes.map(({ path }) => path),
-    ...('kind' in source
+    ...(isTaskNode(source)
       ? { name: source.definition.options.name, module: source.definition.module, config: source.config }
       : {}),
   }))
@@ -73,7 +74,7 @@ export const identityOf = (pipeline: PlannedPipeline, run: string): RunIdentity 
     id,
     blockCount: grid.blockCount,
     grid: canonicalJson({ ...gridOptions(grid), unit }),
-    config: canonicalJson('kind' in source ? source.config : {}),
+    config: canonicalJson(isTaskNode(source) ? source.config : {}),
   })),
 })
 

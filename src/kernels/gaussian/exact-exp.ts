@@ -1,12 +1,12 @@
 const words = new DataView(new ArrayBuffer(8))
 
-/** The rounding error of `a + b` beside the rounded sum (Knuth). */
+/** The rounding error of `a + b`, given the rounded sum (Knuth). */
 function sumError(a: number, b: number, sum: number): number {
   const bRounded = sum - a
   return a - (sum - bRounded) + (b - bRounded)
 }
 
-/** The rounding error of `a * b` beside the rounded product (Dekker, Veltkamp); exact below 2^996. */
+/** The rounding error of `a * b`, given the rounded product (Dekker, Veltkamp); exact below 2^996. */
 function productError(a: number, b: number, product: number): number {
   const aScaled = a * 134217729
   const aHigh = aScaled - (aScaled - a)
@@ -17,7 +17,7 @@ function productError(a: number, b: number, product: number): number {
   return aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow)
 }
 
-/** `a + b` rounded to odd: what a later rounding needs to come out as if there had been one only. */
+/** `a + b` rounded to odd: a later rounding then gives the same result as if it were the only one. */
 function addToOdd(a: number, b: number): number {
   const sum = a + b
   const error = sumError(a, b, sum)
@@ -30,7 +30,7 @@ function addToOdd(a: number, b: number): number {
 }
 
 /**
- * `a * b + c` with a single rounding, as the processor's FMA gives it; away from overflow and underflow.
+ * `a * b + c` with a single rounding, as the processor's FMA computes it; far from overflow and underflow.
  * @see Boldo and Melquiond, Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd, 2008
  */
 export function fusedMultiplyAdd(a: number, b: number, c: number): number {
@@ -41,7 +41,7 @@ export function fusedMultiplyAdd(a: number, b: number, c: number): number {
   return sum + addToOdd(sumError(c, low, tail), sumError(product, tail, sum))
 }
 
-/** 2^(k/128) as a double and what that rounding lost, relative to it. */
+/** 2^(k/128) as a double, and the relative error of that rounding. */
 interface Power {
   readonly high: number
   readonly tail: number
@@ -64,7 +64,7 @@ function computePowers(): Power[] {
   })
 }
 
-/** The whole part of a square root (Newton, from above). */
+/** The integer part of a square root (Newton, from above). */
 function integerRoot(square: bigint): bigint {
   let root = 1n << BigInt(Math.ceil(square.toString(2).length / 2))
   for (;;) {
@@ -74,17 +74,17 @@ function integerRoot(square: bigint): bigint {
   }
 }
 
-/** From here on the C library takes another path: results beyond 1e±222. */
+/** From here on the C library uses another algorithm: results beyond 1e±222. */
 const LIMIT = 512
-const WHOLE_NUMBERS = 1.5 * 2 ** 52 // added and taken away again, it rounds to a whole number, ties to even
+const WHOLE_NUMBERS = 1.5 * 2 ** 52 // adding and subtracting it rounds to an integer, ties to even
 
 /**
- * exp(x) to the last bit as the C library of Linux gives it (glibc ≥ 2.28, processors with FMA), which NumPy uses wherever it has no
- * vector routine of its own. `Math.exp` differs from it in the last bit of every few values, and a weight's last bit shows in float64
- * results and in flat regions of integers.
+ * exp(x), to the last bit, as the C library of Linux computes it (glibc ≥ 2.28, processors with FMA). NumPy uses that function unless
+ * it has its own vector routine. `Math.exp` differs in the last bit of every few values, and the last bit of a weight shows in
+ * float64 results and in flat regions of integers.
  *
- * x = k/128 · ln 2 + r; exp(x) = 2^(k/128) · (1 + r + r²/2 + …), with every rounding where the C code has it.
- * @param x from ±512 on the answer is `Math.exp`'s
+ * x = k/128 · ln 2 + r; exp(x) = 2^(k/128) · (1 + r + r²/2 + …), with every rounding at the same place as in the C code.
+ * @param x from ±512 on the result is that of `Math.exp`
  * @see Arm Optimized Routines, `math/exp.c` (MIT licence), of which glibc's is a copy
  */
 export function exactExp(x: number): number {

@@ -22,9 +22,9 @@ export interface AxisPass {
   readonly length: number
   readonly inner: number
   readonly radius: number
-  /** radius + 1 of them, the centre's first. */
+  /** radius + 1 weights, that of the centre first. */
   readonly weights: Float64Array
-  /** 2 · radius: the rows that those before the first and behind the last are copies of, or -1 for `cval`. */
+  /** 2 · radius rows: those whose copies extend the axis before its first and after its last row; -1 stands for `cval`. */
   readonly sources: Int32Array
   readonly cval: number
   /** Whether sums may lie outside of the type's range. */
@@ -50,7 +50,7 @@ interface Exports {
   ): void
 }
 
-// TypeScript has these types in its DOM library alone
+// TypeScript has these types in its DOM library only.
 interface WebAssemblyNamespace {
   readonly Module: new (bytes: Uint8Array) => object
   readonly Instance: new (module: object) => { readonly exports: object }
@@ -59,11 +59,11 @@ interface WebAssemblyNamespace {
 const PAGE = 65536
 /** A tile stays in the second-level cache. */
 const TILE_BYTES = 256 * 1024
-/** Memory never shrinks: beyond this it is given back with its instance. */
+/** WebAssembly memory never shrinks: if it exceeds this, the instance is dropped after use. */
 const KEPT_BYTES = 64 * 2 ** 20
 const MOST_BYTES = 2 ** 30
 
-/** One per thread, made at the first use. */
+/** One per thread, created at the first use. */
 let shared: Exports | undefined
 
 function instantiate(): Exports {
@@ -76,7 +76,7 @@ const typeNumber = (data: TypedArray): number => TYPES.findIndex((type) => type.
 
 export const isFilterable = (data: TypedArray): data is FilterableArray => typeNumber(data) >= 0
 
-/** Columns of a tile: as many as fit, in sixteens, for those are filtered at a time. */
+/** Columns of a tile: as many as fit, a multiple of sixteen, since sixteen are filtered at a time. */
 function tileWidth({ length, inner, radius }: AxisPass): number {
   const fitting = Math.floor(TILE_BYTES / 8 / (length + 2 * radius))
   return Math.min(inner, fitting >= 16 ? Math.min(fitting - (fitting % 16), 128) : Math.max(fitting, 1))
@@ -84,15 +84,15 @@ function tileWidth({ length, inner, radius }: AxisPass): number {
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16
 
-/** A piece of an array in the module's memory, and the filter that works on it in place. */
+/** A part of an array in the module's memory, and the filter that works on it in place. */
 export interface Stage {
-  readonly chunk: FilterableArray
+  readonly part: FilterableArray
   filter(pass: AxisPass, outer: number): void
 }
 
 /**
- * Lays out the module's memory for pieces of `data` of up to `count` elements, filtered by any of `passes`, and lends it to `work`.
- * @throws RangeError when an axis is so long that one line of it takes more than a gigabyte
+ * Lays out the module's memory for parts of `data` of up to `count` elements, filtered by any of `passes`, and lends it to `work`.
+ * @throws RangeError if an axis is so long that one line of it takes more than a gigabyte
  */
 export function withStage(
   data: FilterableArray,
@@ -108,11 +108,11 @@ export function withStage(
   const weights = scratch + 128
   const sources = weights + aligned((reach + 1) * 8)
   const tile = sources + aligned(reach * 8)
-  const chunk = tile + aligned(tileBytes)
-  const end = chunk + count * type.BYTES_PER_ELEMENT
+  const part = tile + aligned(tileBytes)
+  const end = part + count * type.BYTES_PER_ELEMENT
   if (end > MOST_BYTES) {
     throw new RangeError(
-      `Filtering an axis of ${Math.max(...passes.map((pass) => pass.length))} elements with a radius of ${reach} takes ${end} bytes at a time, more than ${MOST_BYTES}; cut it into blocks with a context of the radius.`,
+      `Filtering an axis of ${Math.max(...passes.map((pass) => pass.length))} elements with a radius of ${reach} needs ${end} bytes at a time, more than ${MOST_BYTES}; cut the volume into blocks with the radius as context.`,
     )
   }
 
@@ -122,13 +122,13 @@ export function withStage(
   if (missing > 0) memory.grow(missing)
   try {
     work({
-      chunk: new type(memory.buffer, chunk, count),
+      part: new type(memory.buffer, part, count),
       filter: (pass, outer) => {
         new Float64Array(memory.buffer, weights, pass.radius + 1).set(pass.weights)
         new Int32Array(memory.buffer, sources, 2 * pass.radius).set(pass.sources)
         const { length, inner, radius, cval, wide } = pass
         const width = tileWidth(pass)
-        filter(number, chunk, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide ? 1 : 0)
+        filter(number, part, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide ? 1 : 0)
       },
     })
   } finally {

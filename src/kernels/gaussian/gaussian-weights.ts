@@ -1,15 +1,15 @@
 import { exactExp } from './exact-exp.ts'
 
-/** More taps than any volume has voxels along an axis: what asks for them is a mistake in sigma. */
+/** More taps than any volume has voxels along an axis: a larger radius means a mistake in sigma. */
 const MAX_RADIUS = 2 ** 24
 
-/** At and below it SciPy leaves an axis as it is. */
+/** Up to this sigma SciPy leaves an axis unchanged. */
 export const SMALLEST_SIGMA = 1e-15
 
 /**
- * How many voxels the filter reaches to each side.
+ * The radius of the filter: how many voxels it reaches to each side, and so the context that a block needs.
  * @param sigma standard deviation, voxels, ≥ 0
- * @param truncate where the filter ends, in standard deviations, ≥ 0. @default 4
+ * @param truncate radius of the filter, in standard deviations, ≥ 0. @default 4
  * @throws RangeError for a sigma or truncate that is negative or not finite, and for a radius above 2^24
  * @see scipy.ndimage `gaussian_filter1d`: `int(truncate * sd + 0.5)`
  */
@@ -20,18 +20,18 @@ export function gaussianRadius(sigma: number, truncate = 4): number {
   const radius = Math.trunc(truncate * sigma + 0.5)
   if (radius > MAX_RADIUS) {
     throw new RangeError(
-      `A Gaussian of sigma ${sigma} cut at ${truncate} sigma reaches ${radius} voxels far; at most ${MAX_RADIUS} can be done: sigma is in voxels, not in nm.`,
+      `A Gaussian of sigma ${sigma}, truncated at ${truncate} sigma, has a radius of ${radius} voxels; the largest supported is ${MAX_RADIUS}. Note that sigma is in voxels, not in nm.`,
     )
   }
   return radius
 }
 
 /**
- * The weights of the filter, from -radius to radius, with the sum 1: SciPy's, to the last bit, where its NumPy takes `exp` from the C
- * library of Linux. On processors with AVX-512 NumPy has an `exp` of its own, another one in NumPy 1 than in NumPy 2, and the last bit of
- * some weights is another; set NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL" (NumPy 1: "AVX512F AVX512_SKX …") to compare there.
+ * The weights of the filter, from -radius to radius, with the sum 1. They equal SciPy's to the last bit if NumPy uses `exp` of the C
+ * library of Linux. On processors with AVX-512, NumPy uses its own `exp`, which differs between NumPy 1 and NumPy 2, and the last bit of
+ * some weights differs; to compare there, set NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL" (NumPy 1: "AVX512F AVX512_SKX …").
  * @param sigma standard deviation, voxels, ≥ 0
- * @param truncate where the filter ends, in standard deviations, ≥ 0. @default 4
+ * @param truncate radius of the filter, in standard deviations, ≥ 0. @default 4
  * @returns 2 · radius + 1 weights
  * @throws RangeError as {@link gaussianRadius}
  * @see scipy.ndimage `_gaussian_kernel1d`
@@ -39,14 +39,14 @@ export function gaussianRadius(sigma: number, truncate = 4): number {
 export function gaussianWeights(sigma: number, truncate = 4): Float64Array {
   const radius = gaussianRadius(sigma, truncate)
   const weights = new Float64Array(2 * radius + 1)
-  if (radius === 0) return weights.fill(1) // exp(0) / exp(0); also where sigma² underflows
+  if (radius === 0) return weights.fill(1) // exp(0) / exp(0); also if sigma² underflows
   const factor = -0.5 / (sigma * sigma)
   for (let x = 0; x <= radius; x++) weights[radius - x] = weights[radius + x] = exactExp(factor * (x * x))
   const sum = sumPairwise(weights, 0, weights.length)
   return weights.map((weight) => weight / sum)
 }
 
-/** The sum with NumPy's order of additions: eight running sums up to 128 values, halves of a multiple of eight beyond. */
+/** A sum in NumPy's order of additions: eight running sums for up to 128 values; more values are split at a multiple of eight. */
 function sumPairwise(values: Float64Array, begin: number, count: number): number {
   if (count > 128) {
     const half = Math.floor(count / 2)
@@ -67,6 +67,6 @@ function sumPairwise(values: Float64Array, begin: number, count: number): number
 
 function assertAmount(name: string, value: number, meaning: string): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    throw new RangeError(`${name} is ${meaning}: finite and not negative, but this is ${String(value)}.`)
+    throw new RangeError(`${name} is ${String(value)}; expected ${meaning}, finite and not negative.`)
   }
 }

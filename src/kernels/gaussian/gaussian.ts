@@ -1,40 +1,42 @@
 import { assertBorderMode, type BorderMode, borderSource, isConstantMode } from '../border.ts'
-import { assertShape, emptyLike, type TypedArray, type Voxels } from '../voxels.ts'
+import { assertShape, emptyLike, type ShapedVoxels, type TypedArray } from '../voxels.ts'
 import { type AxisPass, type FilterableArray, isFilterable, type Stage, withStage } from './gaussian-module.ts'
 import { gaussianRadius, gaussianWeights, SMALLEST_SIGMA } from './gaussian-weights.ts'
 
 /** What {@link gaussianFilter} is given. */
 export interface GaussianOptions {
-  /** Standard deviation, voxels: one for all axes or one per axis (channels not counted); 0 leaves an axis as it is. */
+  /** Standard deviation, voxels: one for all axes or one per axis (channels not counted); 0 leaves an axis unchanged. */
   readonly sigma: number | readonly number[]
-  /** Where the filter ends, in standard deviations. @default 4 */
+  /** Radius of the filter, in standard deviations. @default 4 */
   readonly truncate?: number
-  /** What lies beyond the array: one for all axes or one per axis. @default 'reflect' */
+  /** How the array is extended beyond its ends: one mode for all axes or one per axis. @default 'reflect' */
   readonly mode?: BorderMode | readonly BorderMode[]
   /** The value beyond the array in mode `constant`. @default 0 */
   readonly cval?: number
-  /** Where the result goes: the type and length of `voxels.data`, which it may be itself. @default a new array */
+  /** Memory for the result: of the type and length of `voxels.data`, which it may be itself. @default a new array */
   readonly into?: TypedArray
 }
 
-/** What is worked on at a time, so that the axes of a piece are filtered while it is in the cache. */
-const CHUNK_BYTES = 4 * 2 ** 20
+/** Bytes that are filtered at a time: along all axes while they are in the cache. */
+const PART_BYTES = 4 * 2 ** 20
 
 /**
- * Smooths with a Gaussian, axis by axis, to the last bit as SciPy does: the sum over the taps is float64 and in SciPy's order, and what
- * comes out of each axis is cast to the type of the data (integers: cut, not rounded). Channels are never mixed.
+ * Smooths with a Gaussian, axis by axis. The result equals SciPy's to the last bit: the taps are summed in float64 in SciPy's
+ * order, and the result of each axis is cast to the type of the data (integers are truncated, not rounded). Channels are never
+ * mixed.
  *
  * SciPy's weights come from NumPy's `exp`, whose last bit depends on the processor; see {@link gaussianWeights}.
  * @param voxels any integer type, float32 or float64; all its fields but `data` are kept
  * @returns `voxels` with new data of the same type and shape
- * @throws TypeError for float16 and other types; RangeError for an option or a shape that can't be
+ * @throws TypeError for float16 and other types; RangeError for an invalid option or shape
+ * @example gaussianFilter({ data: new Float32Array(1000), shape: [10, 10, 10] }, { sigma: 2, mode: 'constant' }).data
  * @see scipy.ndimage `gaussian_filter`
  */
-export function gaussianFilter<Input extends Voxels>(voxels: Input, options: GaussianOptions): Input {
+export function gaussianFilter<Input extends ShapedVoxels>(voxels: Input, options: GaussianOptions): Input {
   const { data, shape } = voxels
   if (!isFilterable(data)) {
     throw new TypeError(
-      `A Gaussian filter of a ${data[Symbol.toStringTag]} is not supported; convert the data to float32 first.`,
+      `A ${data[Symbol.toStringTag]} can't be smoothed with a Gaussian; convert the data to float32 first.`,
     )
   }
   assertShape(data, shape)
@@ -49,16 +51,18 @@ export function gaussianFilter<Input extends Voxels>(voxels: Input, options: Gau
 }
 
 /** The axes to filter, slowest first, each with its weights and borders. */
-function planPasses({ data, shape, roi }: Voxels, options: GaussianOptions): AxisPass[] {
+function planPasses({ data, shape, roi }: ShapedVoxels, options: GaussianOptions): AxisPass[] {
   const { sigma, truncate = 4, mode = 'reflect', cval = 0 } = options
   const channelAxes = shape.length - (roi?.shape.length ?? shape.length)
   if (channelAxes < 0) {
-    throw new RangeError(`The roi has ${roi?.shape.length} axes, but the data has the shape (${shape.join(', ')}).`)
+    throw new RangeError(
+      `The roi has ${roi?.shape.length} axes; expected at most those of the shape (${shape.join(', ')}).`,
+    )
   }
   const sigmas = perAxis('sigma', sigma, shape.length - channelAxes)
   const modes = perAxis<BorderMode>('mode', mode, shape.length - channelAxes)
   return sigmas.flatMap((axisSigma, i) => {
-    const radius = gaussianRadius(axisSigma, truncate) // also checks those that are skipped
+    const radius = gaussianRadius(axisSigma, truncate) // also checks a sigma whose axis is skipped
     const axisMode = modes[i]
     assertBorderMode(axisMode)
     const axis = channelAxes + i
@@ -82,11 +86,11 @@ function perAxis<T>(name: string, value: T | readonly T[], axes: number): readon
   if (!Array.isArray(value)) return new Array<T>(axes).fill(value as T)
   if (value.length === axes) return value
   throw new RangeError(
-    `${name} has ${value.length} entries (${value.join(', ')}), but the data has ${axes} axes to smooth; give one per axis, or one for all.`,
+    `${name} has ${value.length} entries (${value.join(', ')}), but the data has ${axes} axes to smooth; pass one per axis, or one for all.`,
   )
 }
 
-/** Whether a constant beyond the border keeps every sum inside the type's range. */
+/** Whether every sum stays inside the type's range if the array is extended by a constant. */
 function holdsValue(data: TypedArray, value: number): boolean {
   if (data instanceof Float32Array || data instanceof Float64Array) return true
   const bits = 8 * data.BYTES_PER_ELEMENT
@@ -95,11 +99,11 @@ function holdsValue(data: TypedArray, value: number): boolean {
 }
 
 /**
- * A piece is all of the axis it is filtered along. As many of the last axes as fit are done piece by piece together; each axis before
- * them takes a walk through the array of its own.
+ * A part of the array contains the axis that is filtered completely. As many of the last axes as fit are filtered together, part by
+ * part; each axis before them takes its own pass over the array.
  */
 function runPasses(source: FilterableArray, result: FilterableArray, passes: readonly AxisPass[]): void {
-  const room = Math.floor(CHUNK_BYTES / source.BYTES_PER_ELEMENT)
+  const room = Math.floor(PART_BYTES / source.BYTES_PER_ELEMENT)
   const together = passes.filter((pass) => pass.length * pass.inner <= room)
   const alone = passes.filter((pass) => pass.length * pass.inner > room)
   let from = source
@@ -107,37 +111,37 @@ function runPasses(source: FilterableArray, result: FilterableArray, passes: rea
     filterSlabs(from, result, pass, room)
     from = result
   }
-  if (together.length > 0) filterPieces(from, result, together, room)
+  if (together.length > 0) filterRuns(from, result, together, room)
 }
 
-/** One axis, in slabs: all of the axis by neighbours along the axes after it. */
+/** Filters one axis in slabs: the complete axis by some columns of the axes after it. */
 function filterSlabs(from: FilterableArray, to: FilterableArray, pass: AxisPass, room: number): void {
   const { length, inner } = pass
-  const pieces = Math.ceil(inner / Math.max(1, Math.floor(room / length)))
-  const width = Math.ceil(inner / pieces)
-  withStage(from, length * width, [{ ...pass, inner: width }], ({ chunk, filter }) => {
+  const slabs = Math.ceil(inner / Math.max(1, Math.floor(room / length)))
+  const width = Math.ceil(inner / slabs)
+  withStage(from, length * width, [{ ...pass, inner: width }], ({ part, filter }) => {
     for (let begin = 0; begin < from.length; begin += length * inner) {
       for (let column = 0; column < inner; column += width) {
         const columns = Math.min(width, inner - column)
         const first = begin + column
-        for (let l = 0; l < length; l++) copy(from, first + l * inner, chunk, l * columns, columns)
+        for (let l = 0; l < length; l++) copy(from, first + l * inner, part, l * columns, columns)
         filter({ ...pass, inner: columns }, 1)
-        for (let l = 0; l < length; l++) copy(chunk, l * columns, to, first + l * inner, columns)
+        for (let l = 0; l < length; l++) copy(part, l * columns, to, first + l * inner, columns)
       }
     }
   })
 }
 
-/** Several axes, in runs of memory that hold all of each. */
-function filterPieces(from: FilterableArray, to: FilterableArray, passes: readonly AxisPass[], room: number): void {
+/** Filters several axes, in runs of memory that contain each of them completely. */
+function filterRuns(from: FilterableArray, to: FilterableArray, passes: readonly AxisPass[], room: number): void {
   const unit = passes[0]!.length * passes[0]!.inner
   const run = Math.min(from.length, Math.floor(room / unit) * unit)
-  withStage(from, run, passes, ({ chunk, filter }: Stage) => {
+  withStage(from, run, passes, ({ part, filter }: Stage) => {
     for (let begin = 0; begin < from.length; begin += run) {
       const count = Math.min(run, from.length - begin)
-      copy(from, begin, chunk, 0, count)
+      copy(from, begin, part, 0, count)
       for (const pass of passes) filter(pass, count / (pass.length * pass.inner))
-      copy(chunk, 0, to, begin, count)
+      copy(part, 0, to, begin, count)
     }
   })
 }
@@ -148,13 +152,13 @@ function copy(from: FilterableArray, start: number, to: FilterableArray, at: num
 
 function assertResult(result: TypedArray, data: TypedArray): void {
   const kinds = [result[Symbol.toStringTag], data[Symbol.toStringTag]]
-  if (kinds[0] !== kinds[1]) throw new TypeError(`"into" is a ${kinds[0]}, but the data is a ${kinds[1]}.`)
+  if (kinds[0] !== kinds[1]) throw new TypeError(`"into" is a ${kinds[0]}; expected a ${kinds[1]}, as the data is.`)
   if (result.length !== data.length) {
-    throw new RangeError(`"into" has ${result.length} elements, but the data has ${data.length}.`)
+    throw new RangeError(`"into" has ${result.length} elements; expected ${data.length}, as the data has.`)
   }
 }
 
-/** Whether two arrays share memory without being the same: then writing one destroys what is still to be read. */
+/** Whether two arrays share memory but start at different places: then writing one destroys values of the other before they are read. */
 function overlapsPartly(a: TypedArray, b: TypedArray): boolean {
   if (a.buffer !== b.buffer || a.byteOffset === b.byteOffset) return false
   return Math.abs(a.byteOffset - b.byteOffset) < a.byteLength

@@ -1,7 +1,7 @@
 import type { ErrorCode, WireError } from '../../core/errors.ts'
 import type { BlockFailure } from '../../core/events.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
-import { OUTCOME_CODE } from '../../core/scheduling/scheduler.ts'
+import { OUTCOME_CODE } from '../../core/scheduling/block-scheduler.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { TransientArrays } from './transient-arrays.ts'
@@ -94,10 +94,10 @@ export class BlockLedger {
       this.#run.control.stop()
       return
     }
-    const attempts = this.#run.scheduler.failedTries(task.id, index) + 1
-    this.#run.scheduler.release({ taskId: task.id, index }, 'failed')
+    const attempts = this.#run.scheduler.task(task.number).failedAttempts(index) + 1
+    this.#run.scheduler.releaseMany(task.number, [index], 1, 'failed')
     const { id: workerId, host } = session
-    const isFinal = this.#run.scheduler.blockState(task.id, index) === 'failed'
+    const isFinal = this.#run.scheduler.task(task.number).blockState(index) === 'failed'
     this.#run.options.progress?.recorder.recordFailure({
       task: task.number,
       block: index,

@@ -1,8 +1,9 @@
 import { InfrastructureError, type WireError } from '../../core/errors.ts'
-import { gridOptions } from '../../core/grid/block-grid.ts'
+import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { Outcome, WireRois, WireTask } from '../../core/protocol/messages.ts'
 import { leaseSize, MAX_LEASE_BLOCKS } from '../../core/workers/lease-size.ts'
-import type { PlannedTask } from '../tasks/plan-pipeline.ts'
+import type { PlannedTask } from '../tasks/planned-task.ts'
+import { isTaskNode } from '../tasks/task-node.ts'
 import type { BlockLedger } from './block-ledger.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
@@ -82,18 +83,18 @@ export class Leases {
   #wakeIdle(): void {
     const waiting = new Set<ReadonlySet<Session>>()
     for (const task of this.#run.mostDownstreamFirst) {
-      if (this.#run.scheduler.readyCount(task.id) === 0) continue
+      if (this.#run.scheduler.task(task.number).readyCount === 0) continue
       const groups = this.#idle.groupsFor(task, this.#resources.isBinding(task))
       const short = groups.filter((group) => !waiting.has(group) && this.#wake(group, task) === 'short of cpu')
       // Others may have done without those processors.
-      if (this.#run.scheduler.readyCount(task.id) > 0) for (const group of short) waiting.add(group)
+      if (this.#run.scheduler.task(task.number).readyCount > 0) for (const group of short) waiting.add(group)
     }
   }
 
   /** Leases blocks of a task to workers of a group. @returns why no further one gets any */
   #wake(group: ReadonlySet<Session>, task: RunningTask): Fit | 'no blocks' | 'no workers' {
     for (const session of group) {
-      const ready = this.#run.scheduler.readyCount(task.id)
+      const ready = this.#run.scheduler.task(task.number).readyCount
       if (ready === 0) return 'no blocks'
       if (!this.#hasRoomFor(session)) return 'no workers'
       const fit = this.#fit(session, task)
@@ -112,7 +113,7 @@ export class Leases {
   #lease(session: Session, only?: RunningTask): boolean {
     for (const task of this.#run.mostDownstreamFirst) {
       if (task.pool !== session.pool || (only !== undefined && task !== only)) continue
-      const ready = this.#run.scheduler.readyCount(task.id)
+      const ready = this.#run.scheduler.task(task.number).readyCount
       if (ready === 0) continue
       const fit = session.leases.length === 0 ? this.#fit(session, task) : 'fits'
       if (fit === 'short of cpu') return false
@@ -150,7 +151,12 @@ export class Leases {
 
   #warnBeyond(task: RunningTask): void {
     const { id, maxAhead } = task.planned
-    if (maxAhead === undefined || task.isToldBeyond || this.#run.scheduler.heldCount(id) <= maxAhead) return
+    if (
+      maxAhead === undefined ||
+      task.isToldBeyond ||
+      (this.#run.scheduler.task(task.number).retention?.held ?? 0) <= maxAhead
+    )
+      return
     task.isToldBeyond = true
     const message = `${id}: more than ${maxAhead} of its blocks (maxAhead) are waited for, since nothing could go on otherwise; with a larger limit more workers would have work`
     this.#run.events.emit({ type: 'warning', message })
@@ -308,7 +314,7 @@ export class Leases {
   #wireTask({ units, boundTo }: Session, planned: PlannedTask): WireTask {
     const { folder, fsync, moduleName = (url) => url } = this.#run.options
     const { grid, source, unit, id } = planned
-    const node = 'kind' in source ? source : undefined
+    const node = isTaskNode(source) ? source : undefined
     return {
       id,
       module: node === undefined ? '' : moduleName(node.definition.module),

@@ -1,5 +1,5 @@
 import { toWireError } from '../../core/errors.ts'
-import type { PlannedPipeline } from '../tasks/plan-pipeline.ts'
+import type { PlannedPipeline } from '../tasks/planned-task.ts'
 import { BlockLedger } from './block-ledger.ts'
 import { Leases } from './leases.ts'
 import type { ProgressRecorder } from './progress-recorder.ts'
@@ -16,7 +16,6 @@ import { WorkerRestarts } from './workers/worker-restarts.ts'
 
 export type { RunPipelineOptions, RunProgress } from './run-options.ts'
 export type { RunResult, TaskResult, WorkersResult } from './run-result.ts'
-export { hasCheck } from './running-pipeline.ts'
 
 /** How long a run that was stopped waits for a store that is out of reach. */
 const LAST_FLUSH_MS = 5000
@@ -88,8 +87,8 @@ class Coordinator implements RunControl {
     }
   }
 
-  #blocksLeft({ id }: RunningTask): number {
-    const { total, completed } = this.#run.scheduler.taskState(id)
+  #blocksLeft({ number }: RunningTask): number {
+    const { total, completed } = this.#run.scheduler.task(number).counts()
     return total - completed
   }
 

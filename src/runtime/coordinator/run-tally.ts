@@ -100,7 +100,7 @@ export class RunTally {
   }
 
   #counts(): TaskCounts[] {
-    return this.#run.scheduler.states()
+    return this.#run.scheduler.counts()
   }
 
   [Symbol.dispose](): void {

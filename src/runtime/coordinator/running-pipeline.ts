@@ -1,11 +1,11 @@
 import type { WireError } from '../../core/errors.ts'
 import type { Roi } from '../../core/geometry/roi.ts'
-import { gridOptions } from '../../core/grid/block-grid.ts'
+import { gridOptions } from '../../core/grid/grid-options.ts'
+import { BlockScheduler } from '../../core/scheduling/block-scheduler.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
-import { createScheduler, type Scheduler } from '../../core/scheduling/scheduler.ts'
 import { Durations } from '../../core/workers/durations.ts'
-import { hasOwnCheck } from '../tasks/define-task.ts'
-import type { PlannedPipeline, PlannedTask } from '../tasks/plan-pipeline.ts'
+import type { PlannedPipeline, PlannedTask } from '../tasks/planned-task.ts'
+import { hasOwnCheck, isTaskNode } from '../tasks/task-node.ts'
 import { EventStream } from './event-stream.ts'
 import type { RunPipelineOptions } from './run-options.ts'
 import { createPool, type Pool, type RunningTask, type Session } from './workers/session.ts'
@@ -22,7 +22,7 @@ export interface RunControl {
 export class RunningPipeline {
   readonly options: RunPipelineOptions
   readonly control: RunControl
-  readonly scheduler: Scheduler
+  readonly scheduler: BlockScheduler
   readonly tasks: readonly RunningTask[]
   readonly mostDownstreamFirst: readonly RunningTask[]
   readonly pools: Pool[] = []
@@ -47,9 +47,9 @@ export class RunningPipeline {
     this.control = control
     this.events = options.events ?? new EventStream()
     this.#begun = options.clock.now()
-    this.scheduler = createScheduler(
+    this.scheduler = new BlockScheduler(
       pipeline.tasks.map((task, number) => {
-        const done = hasCheck(task) ? undefined : options.progress?.recorder.completed(number)
+        const done = hasOwnCheck(task.source) ? undefined : options.progress?.recorder.completed(number)
         return {
           id: task.id,
           after: task.after,
@@ -108,15 +108,12 @@ export class RunningPipeline {
 
   /** Where workers come in that nobody has started. */
   networkPool(): Pool | undefined {
-    return this.pools.find(({ tasks }) => tasks.some(({ planned }) => 'kind' in planned.source))
+    return this.pools.find(({ tasks }) => tasks.some(({ planned }) => isTaskNode(planned.source)))
   }
 
   isOver(task: RunningTask): boolean {
-    return this.scheduler.isTaskFinished(task.id)
+    return this.scheduler.task(task.number).isFinished
   }
 }
 
 const workersLike = ({ pool, isJoined }: Session): Set<Session> => (isJoined ? pool.joined : pool.launched)
-
-/** Where a task says itself which blocks are done, its record does not. */
-export const hasCheck = ({ source }: PlannedTask): boolean => hasOwnCheck(source)

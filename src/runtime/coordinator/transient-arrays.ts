@@ -13,8 +13,7 @@ import {
 import { boxIndices } from '../../core/grid/index-box.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
-import { pieceShapeOf } from '../tasks/plan-pipeline.ts'
-import { boxOf, type VolumeDescription } from '../volumes/volume-array.ts'
+import { elementBox, storageShape, type VolumeDescription } from '../volumes/volume-array.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { RunningTask } from './workers/session.ts'
 
@@ -45,7 +44,7 @@ export class TransientArrays {
   /** Looks for blocks that have become unneeded. */
   collect(): void {
     for (const task of this.#tasks) {
-      const indices = this.#run.scheduler.takeUnneeded(task.id)
+      const indices = this.#run.scheduler.task(task.number).retention?.takeUnneeded() ?? []
       if (indices.length === 0) continue
       this.#count += indices.length
       this.#unneeded.set(task, [...(this.#unneeded.get(task) ?? []), ...indices])
@@ -59,7 +58,7 @@ export class TransientArrays {
     this.#removeSoon()
     await this.#removing
     const isDone = this.#run.tasks.every((task) => {
-      const { completed, total } = this.#run.scheduler.taskState(task.id)
+      const { completed, total } = this.#run.scheduler.task(task.number).counts()
       return completed === total
     })
     if (isDone && !this.#hasFailed && this.#run.strayReads.length === 0) {
@@ -110,15 +109,16 @@ export class TransientArrays {
         if (!containsRoi(writeRoi, piece) && !this.#isAllUnneeded(task, piece)) continue
         // A worker that was given up may still be reading it, and write what it makes of it.
         if (this.#run.strayReads.some((region) => meetsRoi(region, piece))) continue
-        const box = boxOf(piece, array.offset, array.voxelSize, array.shape.slice(0, array.channelAxes))
+        const box = elementBox(piece, array.offset, array.voxelSize, array.shape.slice(0, array.channelAxes))
         if (box !== undefined) await (await this.#open(array)).removeChunks?.(box)
       }
     }
   }
 
-  #isAllUnneeded({ id, planned: { grid } }: RunningTask, region: Roi): boolean {
+  #isAllUnneeded({ number, planned: { grid } }: RunningTask, region: Roi): boolean {
+    const { retention } = this.#run.scheduler.task(number)
     for (const other of grid.indicesOf(grid.blockBox(region))) {
-      if (!this.#run.scheduler.isUnneeded(id, other)) return false
+      if (!retention?.isUnneeded(other)) return false
     }
     return true
   }
@@ -138,7 +138,7 @@ export class TransientArrays {
 function* piecesOf(array: VolumeDescription, region: Roi): Generator<Roi> {
   const inside = intersectRoi(region, array.roi)
   if (isEmptyRoi(inside)) return
-  const shape = pieceShapeOf(array)
+  const shape = storageShape(array)
   const { offset, shape: extent } = snapRoi(roiFrom(inside, array.offset), shape, 'grow')
   const first = offset.map((begin, axis) => begin / (shape[axis] as number))
   const counts = extent.map((length, axis) => length / (shape[axis] as number))

@@ -5,7 +5,8 @@ import type { ArrayStore } from '../../ports/array-store.ts'
 import type { Channel } from '../../ports/channel.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../../ports/worker-launcher.ts'
-import type { PlannedTask } from '../tasks/plan-pipeline.ts'
+import type { PlannedTask } from '../tasks/planned-task.ts'
+import { isTaskNode } from '../tasks/task-node.ts'
 import type { Traffic } from '../volumes/volume-array.ts'
 import { setUpTask } from '../worker/load-task.ts'
 import { OpenedArrays } from '../worker/setup-arrays.ts'
@@ -57,7 +58,7 @@ export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
             const source = options.tasks.find((planned) => planned.id === task.id)?.source
             if (source === undefined)
               throw new ConfigError('UNKNOWN_TASK', `There is no task "${task.id}" in this run.`)
-            return 'kind' in source ? setUpTask(source.definition, task, shared, workerId) : source
+            return isTaskNode(source) ? setUpTask(source.definition, task, shared, workerId) : source
           }),
         // The memory is that of the whole process, and says nothing of this worker.
         usage: () => ({ ...traffic, peakMemory: 0 }),

@@ -1,18 +1,18 @@
 import { fileURLToPath } from 'node:url'
 
-/** The folder of Bellis's own modules: a frame in there is no place in a user's code. */
+/** The folder of Bellis's own modules: frames in it are not a user's code. */
 const OWN_FOLDER = new URL('../../', import.meta.url).href
 
-/** A file and a line, and maybe a column, at the end of a line of a stack. */
+/** A file, a line and possibly a column, at the end of a line of a stack. */
 const SOURCE_LINE = /(?<=^|[\s(])((?:file:\/\/)?\/[^\s()]+?):(\d+)(?::\d+)?\)?$/
 
 /**
- * Where in a user's code an error has come up, from its stack.
- * @returns `/home/me/task.ts:12`, undefined where no frame of the stack is a user's
+ * The place in a user's code at which an error was thrown, from its stack.
+ * @returns `/home/me/task.ts:12`, undefined if no frame of the stack is a user's code
  */
 export function placeOf(stack: string | undefined): string | undefined {
   const lines = stack?.split('\n') ?? []
-  // The stack of a syntax error begins with its place; what other stacks begin with is the message.
+  // The stack of a syntax error starts with its place, other stacks start with the message.
   const isSyntax = SOURCE_LINE.test(lines[0] ?? '') && !lines[0]?.startsWith(' ')
   for (const line of isSyntax ? lines.slice(0, 1) : lines.filter((each) => /^\s+at /.test(each))) {
     const [, file = '', number] = SOURCE_LINE.exec(line) ?? []
@@ -24,10 +24,10 @@ export function placeOf(stack: string | undefined): string | undefined {
   return undefined
 }
 
-/** A module's URL as people name it: the path of a file. */
+/** A module's URL for people: the path of a file. */
 export const showModule = (url: string): string => (url.startsWith('file:') ? fileURLToPath(url) : url)
 
-/** What an error says, and where in the user's code it has come up. */
+/** An error's message, and the place in the user's code at which it was thrown. */
 export function messageAndPlace(message: string, stack: string | undefined): string {
   const place = placeOf(stack)
   return place === undefined || message.includes(place) ? message : `${message} (${place})`

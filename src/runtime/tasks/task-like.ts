@@ -1,10 +1,11 @@
 import { ConfigError } from '../../core/errors.ts'
-import { type ClosureTask, isPipelineDefinition, isTaskDefinition, type TaskLike } from './define-task.ts'
+import { isPipelineDefinition, isTaskDefinition } from './define-task.ts'
+import type { ClosureTask, TaskLike } from './task-node.ts'
 
 /**
- * What can be run among what a user's code gave, and what it comes after.
- * @param what this is, for messages: `What pipeline "a" gives`
- * @throws ConfigError `INVALID_TASK`
+ * Checks what a user's code returned, and what it comes after.
+ * @param what start of the message: `What pipeline "a" gives`
+ * @throws ConfigError `INVALID_TASK` for a value that can't be run
  */
 export function asTasks(values: readonly unknown[], what: string): readonly TaskLike[] {
   const checked = new Set<unknown>()
@@ -14,9 +15,9 @@ export function asTasks(values: readonly unknown[], what: string): readonly Task
     assertTask(value, where)
     const { id, after = [] } = value
     if (!Array.isArray(after)) {
-      throw new ConfigError('INVALID_TASK', `Task "${id}": "after" must be a list of tasks: after: [other].`)
+      throw new ConfigError('INVALID_TASK', `Task "${id}": pass "after" as an array of tasks: after: [other].`)
     }
-    for (const upstream of after) check(upstream, `What task "${id}" comes after`)
+    for (const upstream of after) check(upstream, `An entry of "after" of task "${id}"`)
   }
   for (const value of values) check(value, what)
   return values as readonly TaskLike[]
@@ -26,7 +27,7 @@ function assertTask(value: unknown, what: string): asserts value is TaskLike {
   if (isTaskDefinition(value) || isPipelineDefinition(value)) {
     throw new ConfigError(
       'INVALID_TASK',
-      `"${value.options.name ?? 'pipeline'}" is a definition; call it with its configuration to get what can be run.`,
+      `"${value.options.name ?? 'pipeline'}" is a definition; call it with its configuration to get a task.`,
     )
   }
   const task = value as Partial<ClosureTask> & { kind?: unknown }
@@ -36,14 +37,13 @@ function assertTask(value: unknown, what: string): asserts value is TaskLike {
     typeof task.id === 'string' &&
     (task.kind === 'task' || typeof task.process === 'function')
   if (isTask) return
-  const given =
-    value instanceof Promise
-      ? 'a promise: wait for it before'
-      : value === undefined || value === null
-        ? String(value)
-        : `a value of type ${typeof value}`
   throw new ConfigError(
     'INVALID_TASK',
-    `${what} must be a defined task called with its configuration, or an object with id, Rois and process, but is ${given}.`,
+    `${what} is ${showGiven(value)}; expected a defined task called with its configuration, or an object with id, Rois and process.`,
   )
+}
+
+function showGiven(value: unknown): string {
+  if (value instanceof Promise) return 'a promise, which must be awaited first'
+  return value === undefined || value === null ? String(value) : `a value of type ${typeof value}`
 }

@@ -1,21 +1,7 @@
-import { type DType, isBigDType, parseDType, type Scalar, type TypedArray, typedArray } from '../../core/array/dtype.ts'
+import { type TypedArray, typedArray } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
-import {
-  type Coordinate,
-  combine,
-  countElements,
-  equalCoordinates,
-  showCoordinate,
-} from '../../core/geometry/coordinate.ts'
-import {
-  axesOf,
-  type Placement,
-  placeAxes,
-  showRoiInNm,
-  toNanometers,
-  unitFactor,
-  type WorldUnit,
-} from '../../core/geometry/placement.ts'
+import { type Coordinate, countElements, equalCoordinates, showCoordinate } from '../../core/geometry/coordinate.ts'
+import { placeAxes } from '../../core/geometry/placement.ts'
 import {
   fromVoxels,
   isAlignedRoi,
@@ -26,15 +12,25 @@ import {
   showRoi,
   toVoxels,
 } from '../../core/geometry/roi.ts'
-import type { ArrayAxis, ArrayDescription, ChunkedArray, CreateArrayOptions } from '../../ports/chunked-array.ts'
+import { showRoiInNm } from '../../core/geometry/roi-text.ts'
+import { toNanometers, type WorldUnit } from '../../core/geometry/world-unit.ts'
+import type { ArrayAxis, ArrayDescription, ChunkedArray } from '../../ports/chunked-array.ts'
 
-/** Voxels in memory together with where they lie. */
+// The words for arrays:
+//   ArrayFormat         one storage format (Zarr, HDF5): opens, creates and lists arrays        ports/chunked-array.ts
+//   ArrayStore          all formats behind the one path that users write                       ports/array-store.ts
+//   ArrayDescription    what a stored array is: shape, dtype, chunks; in voxels                 ports/chunked-array.ts
+//   ChunkedArray        an open stored array: reads and writes boxes of voxels                  ports/chunked-array.ts
+//   VolumeDescription   an ArrayDescription and its placement, in world units                   here
+//   VolumeArray         a ChunkedArray addressed in world units; what tasks open                here
+
+/** Voxels in memory with their placement. */
 export interface Voxels<Data extends TypedArray = TypedArray> {
   /** C order, one element per voxel and channel. */
   readonly data: Data
-  /** Elements per axis, slowest first; leading axes that `roi` has not are channels. */
+  /** Elements per axis, slowest first; leading axes that `roi` does not have are channels. */
   readonly shape: readonly number[]
-  /** The region they fill, world units; one axis per axis of the array that is not a channel. */
+  /** The region that they fill, world units; it has every axis of the array that is not a channel. */
   readonly roi: Roi
   /** World units per voxel. */
   readonly voxelSize: Coordinate
@@ -42,23 +38,23 @@ export interface Voxels<Data extends TypedArray = TypedArray> {
 
 /** How a region is read. */
 export interface ReadOptions {
-  /** Where to put the voxels: as many elements as are read, of the array's dtype. @default a new typed array */
+  /** Memory for the voxels: as many elements as are read, of the array's dtype. @default a new typed array */
   readonly into?: TypedArray
   readonly signal?: AbortSignal
 }
 
-/** What an array is and where it lies: a description in world units. */
+/** An array and its placement, in world units. */
 export interface VolumeDescription extends Omit<ArrayDescription, 'axes'> {
   readonly axes: readonly ArrayAxis[]
   /** World units per voxel along each axis that is not a channel. */
   readonly voxelSize: Coordinate
-  /** What world units count: nm, or finer where the voxel size is not whole in nm. */
+  /** What world units count: nm, or a finer unit if the voxel size is not whole in nm. */
   readonly unit: WorldUnit
-  /** Where the first voxel begins, world units. */
+  /** The low edge of the first voxel, world units. */
   readonly offset: Coordinate
-  /** All of it, world units. */
+  /** The region that the array fills, world units. */
   readonly roi: Roi
-  /** How many leading axes are channels: outside every Roi, wholly in every block. */
+  /** How many leading axes are channels: no Roi has them, and every block contains all of them. */
   readonly channelAxes: number
 }
 
@@ -66,7 +62,7 @@ export interface VolumeDescription extends Omit<ArrayDescription, 'axes'> {
 export interface VolumeArray extends VolumeDescription, AsyncDisposable {
   readonly writable: boolean
   /**
-   * Reads a region; the parts of it outside the array are the fill value.
+   * Reads a region; outside the array it has the fill value.
    * @param region world units, a whole number of voxels
    * @throws ConfigError `NOT_VOXEL_ALIGNED`, `RANK_MISMATCH`, `SHAPE_MISMATCH`, `DTYPE_MISMATCH`; InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
@@ -82,29 +78,12 @@ export interface VolumeArray extends VolumeDescription, AsyncDisposable {
     data: TypedArray | Pick<Voxels, 'data' | 'shape'>,
     options?: { readonly signal?: AbortSignal },
   ): Promise<void>
-  /** How many chunks (shards) are stored, where the format can tell. */
+  /** How many chunks (or shards) are stored; absent if the format can't tell. */
   countStoredChunks?(): Promise<{ readonly stored: number; readonly total: number }>
   close(): Promise<void>
 }
 
-/** How to make a volume: like another one, with what differs. Lengths are world units of `unit`. */
-export interface CreateVolumeOptions extends Omit<CreateArrayOptions, 'shape' | 'dtype' | 'axes'> {
-  /** Takes shape, dtype, placement, axes and fill value from this one, where they are not given. */
-  readonly like?: VolumeDescription
-  /** Voxels per axis, channels first. */
-  readonly shape?: readonly number[]
-  readonly dtype?: DType
-  /** @default that of `like`, or 1 */
-  readonly voxelSize?: Coordinate
-  /** @default that of `like`, or 0 */
-  readonly offset?: Coordinate
-  /** @default that of `like`, or 'nm' */
-  readonly unit?: WorldUnit
-  /** Axis names. @default those of `like`, or z, y, x (c… before them) */
-  readonly axisNames?: readonly string[]
-}
-
-/** A description in world units, counted in a unit at least as fine as `atLeast`. */
+/** The description of an array in world units of a unit at least as fine as `atLeast`. */
 export function describeVolume(array: ArrayDescription, atLeast: WorldUnit = 'nm'): VolumeDescription {
   const placement = placeAxes(array.axes, atLeast)
   const tiledShape = array.shape.slice(placement.channelAxes) as Coordinate<'voxel'>
@@ -132,7 +111,10 @@ export interface Traffic {
   writtenBytes: number
 }
 
-/** A stored array as a volume in world units. Disposing it disposes the array. @param trafficOf whose reads and writes these are now: it is added to */
+/**
+ * A stored array as a volume in world units. Disposing it disposes the array.
+ * @param trafficOf called at each read and write: the traffic to which its bytes are added
+ */
 export function volumeArray(
   array: ChunkedArray,
   atLeast: WorldUnit = 'nm',
@@ -175,29 +157,31 @@ function elementCount(array: VolumeDescription, shape: readonly number[]): numbe
   if (count > 2n ** 32n) {
     throw new ConfigError(
       'SHAPE_MISMATCH',
-      `${array.path}: ${showCoordinate(shape)} voxels are too many for one block; use smaller blocks.`,
+      `${array.path}: a block of ${showCoordinate(shape)} voxels exceeds 2^32 elements; use smaller blocks.`,
     )
   }
   return Number(count)
 }
 
-/** The box of array indices, channels included, of a world region. */
+/** The box of array indices, including channels, of a world region. */
 function voxelBox(array: VolumeDescription, region: Roi): Roi<'voxel'> {
-  const box = boxOf(region, array.offset, array.voxelSize, array.shape.slice(0, array.channelAxes))
+  const box = elementBox(region, array.offset, array.voxelSize, array.shape.slice(0, array.channelAxes))
   if (box === undefined) {
     throw new ConfigError(
       'NOT_VOXEL_ALIGNED',
-      `${array.path}: the region ${showRoiInNm(region, array.unit)} nm is not a whole number of its voxels, which are ${array.voxelSize.map((size) => toNanometers(size, array.unit)).join(' × ')} nm and begin at ${array.offset.map((value) => toNanometers(value, array.unit)).join(', ')} nm.`,
+      `${array.path}: the region ${showRoiInNm(region, array.unit)} nm is not a whole number of its voxels, which are ${array.voxelSize.map((size) => toNanometers(size, array.unit)).join(' × ')} nm and start at ${array.offset.map((value) => toNanometers(value, array.unit)).join(', ')} nm.`,
     )
   }
   return box
 }
 
 /**
- * The box of elements that a world region takes of voxels that begin at `origin`, every channel in it.
- * @returns undefined where the region is not a whole number of voxels
+ * The box of elements of a world region, with every channel.
+ * @param origin low edge of the first voxel
+ * @param channels elements of the leading axes
+ * @returns undefined if the region is not a whole number of voxels
  */
-export function boxOf(
+export function elementBox(
   region: Roi,
   origin: Coordinate,
   voxelSize: Coordinate,
@@ -209,70 +193,14 @@ export function boxOf(
   return roi<'voxel'>([...channels.map(() => 0), ...offset], [...channels, ...shape])
 }
 
-/** Voxels along each axis of a region's shape that is counted in world units. */
+/** A shape in world units as voxels per axis. */
 export const voxelsAcross = (array: Pick<VolumeDescription, 'voxelSize'>, shape: readonly number[]): number[] =>
   shape.map((length, axis) => length / (array.voxelSize[axis] as number))
 
-/** What the storage needs to make such a volume. @throws ConfigError `INVALID_CONFIG`, `RANK_MISMATCH`, `INVALID_UNIT` */
-export function createOptionsOf(path: string, options: CreateVolumeOptions): CreateArrayOptions {
-  const { like, shape: shapeGiven, dtype: dtypeGiven, voxelSize, offset, unit, axisNames, ...storage } = options
-  const shape = shapeGiven ?? like?.shape
-  const dtype = dtypeGiven ?? like?.dtype
-  if (shape === undefined || dtype === undefined) {
-    throw new ConfigError('INVALID_CONFIG', `${path}: a new array needs shape and dtype, or an array that it is like.`)
-  }
-  parseDType(dtype)
-  const placement = placementOf(path, shape, options)
-  const likeAxes = like?.axes.length === shape.length ? like.axes : undefined
-  const names = axisNames ?? likeAxes?.map((axis) => axis.name) ?? defaultNames(shape.length, placement.channelAxes)
-  const fillValue = storage.fillValue ?? (like !== undefined && like.dtype === dtype ? like.fillValue : zeroOf(dtype))
-  return {
-    ...storage,
-    shape: roi<'voxel'>(
-      shape.map(() => 0),
-      shape,
-    ).shape,
-    dtype,
-    fillValue,
-    axes: axesOf(placement, names, likeAxes),
-    ...(storage.attributes !== undefined || like === undefined ? {} : { attributes: like.attributes }),
-  }
-}
+/** What storage writes at once, in voxels without channels: a shard, or a chunk if the array has no shards. */
+export const storageVoxels = (array: VolumeDescription): readonly number[] =>
+  (array.shardShape ?? array.chunkShape).slice(array.channelAxes)
 
-const zeroOf = (dtype: DType): Scalar => (isBigDType(dtype) ? 0n : 0)
-
-function placementOf(path: string, shape: readonly number[], options: CreateVolumeOptions): Placement {
-  const { like } = options
-  const unit = options.unit ?? like?.unit ?? 'nm'
-  const factor = like === undefined ? 1 : unitFactor(like.unit, unit)
-  const tiled = options.voxelSize?.length ?? options.offset?.length ?? like?.voxelSize.length ?? shape.length
-  const voxelSize = options.voxelSize ?? like?.voxelSize.map((size) => size * factor) ?? Array<number>(tiled).fill(1)
-  const offset = options.offset ?? like?.offset.map((value) => value * factor) ?? Array<number>(tiled).fill(0)
-  if (voxelSize.length !== offset.length || voxelSize.length > shape.length) {
-    throw new ConfigError(
-      'RANK_MISMATCH',
-      `${path}: a shape of ${shape.length} axes can't have a voxel size of ${voxelSize.length} and an offset of ${offset.length} axes.`,
-    )
-  }
-  if (voxelSize.some((size) => !(size > 0))) {
-    throw new ConfigError(
-      'INVALID_CONFIG',
-      `${path}: the voxel size ${showCoordinate(voxelSize)} must be above 0 on every axis.`,
-    )
-  }
-  return {
-    channelAxes: shape.length - voxelSize.length,
-    voxelSize: combine(voxelSize, voxelSize, (size) => size),
-    offset: combine(offset, offset, (value) => value),
-    unit,
-  }
-}
-
-/** Names for axes that nobody named: channels c, then t z y x as far as they go. */
-function defaultNames(rank: number, channelAxes: number): string[] {
-  const tiled = rank - channelAxes
-  const known = ['t', 'z', 'y', 'x'].slice(-Math.min(tiled, 4))
-  const more = Array.from({ length: tiled - known.length }, (_, index) => `d${index}`)
-  const channels = Array.from({ length: channelAxes }, (_, index) => (channelAxes === 1 ? 'c' : `c${index}`))
-  return [...channels, ...more, ...known]
-}
+/** The same in world units. */
+export const storageShape = (array: VolumeDescription): Coordinate =>
+  storageVoxels(array).map((length, axis) => length * (array.voxelSize[axis] as number))

@@ -1,7 +1,7 @@
 import { ConfigError, toWireError, type WireError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { TaskBlock } from '../tasks/define-task.ts'
+import type { TaskBlock } from '../tasks/task-options.ts'
 import { type LoadedTask, RETURNED } from './worker-options.ts'
 
 /** Characters of an error's message and of its stack that are sent. */

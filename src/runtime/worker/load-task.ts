@@ -1,14 +1,14 @@
 import { BlockError, ConfigError, messageOf } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import {
-  type AnyTask,
   isPipelineDefinition,
   isTaskDefinition,
   type PipelineDefinition,
-  parseConfig,
   type TaskDefinition,
 } from '../tasks/define-task.ts'
 import { messageAndPlace, placeOf, showModule } from '../tasks/error-place.ts'
+import { parseConfig } from '../tasks/task-config.ts'
+import type { AnyTask } from '../tasks/task-node.ts'
 import type { OpenedArrays } from './setup-arrays.ts'
 import type { LoadedTask } from './worker-options.ts'
 

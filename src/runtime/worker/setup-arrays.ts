@@ -1,6 +1,6 @@
-import type { WorldUnit } from '../../core/geometry/placement.ts'
+import type { WorldUnit } from '../../core/geometry/world-unit.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
-import type { SetupArrays } from '../tasks/define-task.ts'
+import type { SetupArrays } from '../tasks/task-options.ts'
 import { type Traffic, type VolumeArray, volumeArray } from '../volumes/volume-array.ts'
 
 /** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing ends the set-ups, and closes them all. */

@@ -2,7 +2,7 @@ import type { WireError } from '../../core/errors.ts'
 import type { WireTask, WorkerMessage, WorkerUsage } from '../../core/protocol/messages.ts'
 import type { Channel } from '../../ports/channel.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { ProcessBlock, TaskBlock } from '../tasks/define-task.ts'
+import type { ProcessBlock, TaskBlock } from '../tasks/task-options.ts'
 
 /** What a block's function gives when the worker leaves with the block undone: it is handed back, and no try. */
 export const RETURNED = Symbol('returned')

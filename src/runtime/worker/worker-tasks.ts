@@ -1,7 +1,7 @@
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
-import type { TaskBlock } from '../tasks/define-task.ts'
+import type { TaskBlock } from '../tasks/task-options.ts'
 import type { HeldLease } from './held-leases.ts'
 import type { LoadedTask, WorkerOptions } from './worker-options.ts'
 

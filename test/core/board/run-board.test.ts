@@ -5,7 +5,8 @@ import { mapGridOf, PARTLY_DONE } from '../../../src/core/board/cell-map.ts'
 import { RunBoard } from '../../../src/core/board/run-board.ts'
 import { applyStates } from '../../../src/core/board/state-runs.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
-import { createScheduler, type Scheduler, type SchedulerTask } from '../../../src/core/scheduling/scheduler.ts'
+import { createScheduler, type Scheduler } from '../../../src/core/scheduling/scheduler.ts'
+import type { SchedulerTask } from '../../../src/core/scheduling/scheduler-task.ts'
 import { STATE_CODE, STATE_NAMES } from '../../../src/core/scheduling/state-map.ts'
 import { anyPipeline } from '../../support/scheduling-model.ts'
 
@@ -74,7 +75,7 @@ describe('the board of a run', () => {
             if (what < 4) {
               for (const { taskId, index } of scheduler.acquire(undefined, count + 1)) {
                 held.push({ taskId, index })
-                board.lease(scheduler.taskNumber(taskId), index)
+                board.lease(scheduler.taskIds.indexOf(taskId), index)
               }
             }
             const block = held.at(count % Math.max(1, held.length))
@@ -169,7 +170,7 @@ function end(
   what: number,
   skipped: Set<string>,
 ): void {
-  const task = scheduler.taskNumber(block.taskId)
+  const task = scheduler.taskIds.indexOf(block.taskId)
   switch (what) {
     case 4:
     case 5:

@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import {
-  axesOf,
-  parseRoi,
-  placeAxes,
-  refinePlacement,
-  showRoiInNm,
-  toNanometers,
-} from '../../../src/core/geometry/placement.ts'
+import { axesOfPlacement, placeAxes } from '../../../src/core/geometry/placement.ts'
+import { parseRoi, showRoiInNm } from '../../../src/core/geometry/roi-text.ts'
+import { toNanometers, unitFactor } from '../../../src/core/geometry/world-unit.ts'
 
 const space = (name: string, scale: number, more: object = {}) => ({
   name,
@@ -70,7 +65,7 @@ describe('the placement of an array', () => {
         fc.constantFrom('nm', 'pm', 'fm'),
         (size, offset, unit) => {
           const placement = { channelAxes: 0, voxelSize: [size], offset: [offset], unit }
-          assert.deepEqual(placeAxes(axesOf(placement, ['x']), unit), placement)
+          assert.deepEqual(placeAxes(axesOfPlacement(placement, ['x']), unit), placement)
         },
       ),
     ))
@@ -80,13 +75,12 @@ describe('the placement of an array', () => {
       { name: 't', type: 'time', unit: 'second', scale: 0.5, translation: 1, translationOf: 'edge' },
       space('x', 4, { translation: 8, translationOf: 'edge' }),
     ] as const
-    assert.deepEqual(axesOf(placeAxes(axes), ['t', 'x'], axes), axes)
+    assert.deepEqual(axesOfPlacement(placeAxes(axes), ['t', 'x'], axes), axes)
   })
 
-  it('is the same place in a finer unit', () => {
-    const placed = refinePlacement({ channelAxes: 0, voxelSize: [40], offset: [-80], unit: 'nm' }, 'pm')
-    assert.deepEqual([placed.voxelSize, placed.offset, placed.unit], [[40000], [-80000], 'pm'])
-    assert.throws(() => refinePlacement(placed, 'nm'), { code: 'INVALID_UNIT' })
+  it('counts how many of a finer unit make one', () => {
+    assert.equal(unitFactor('nm', 'pm'), 1000)
+    assert.throws(() => unitFactor('pm', 'nm'), { code: 'INVALID_UNIT' })
   })
 
   it('refuses a scale of 0, NaN or less, and a unit it does not know', () => {

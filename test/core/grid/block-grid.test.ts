@@ -12,7 +12,7 @@ import {
   roi,
 } from '../../../src/core/geometry/roi.ts'
 import { createBlockGrid } from '../../../src/core/grid/block-grid.ts'
-import { createConflictOrder } from '../../../src/core/grid/conflicts.ts'
+import { ConflictOrder } from '../../../src/core/grid/conflicts.ts'
 import { anyGridOptions, meets, modelBlocks, modelDependencies } from '../../support/grid-model.ts'
 
 const volume = (r: Roi): number => r.shape.reduce((product, length) => product * length, 1)
@@ -212,7 +212,7 @@ describe('a block grid', () => {
     const one = roi([0], [1])
     const given = (totalRoi: unknown) => ({ taskId: 'smooth', totalRoi: totalRoi as Roi, readRoi: one, writeRoi: one })
     refuses('INVALID_ROI', ['"smooth"', 'totalRoi is missing', 'offset'], given(undefined))
-    refuses('INVALID_ROI', ['totalRoi is no Roi'], given([[0], [8]]))
+    refuses('INVALID_ROI', ['totalRoi is not a Roi'], given([[0], [8]]))
     for (const [offset, shape] of [
       [[0.5], [8]],
       [['0'], [8]],
@@ -238,7 +238,7 @@ describe('the order of conflicts', () => {
     fc.assert(
       fc.property(anyGridOptions(), (options) => {
         const grid = createBlockGrid(options)
-        const order = createConflictOrder(grid.shape, grid.writeRoi.shape, grid.context, options.readWriteConflict)
+        const order = new ConflictOrder(grid.shape, grid.writeRoi.shape, grid.context, options.readWriteConflict)
         for (const [index, { at }] of modelBlocks(options).entries()) {
           assert.equal(order.countEarlier(at), grid.dependencies(index).length)
           assert.ok(order.countEarlier(at) <= order.mostEarlier)

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { meetsRoi, roi, roiEnd } from '../../../src/core/geometry/roi.ts'
 import { createBlockGrid } from '../../../src/core/grid/block-grid.ts'
-import { findSharedPiece, largestDivisor } from '../../../src/core/grid/shared-chunks.ts'
+import { findSharedChunk, largestDivisor } from '../../../src/core/grid/shared-chunks.ts'
 
 const axis = fc.record({
   offset: fc.integer({ min: -20, max: 20 }),
@@ -63,7 +63,7 @@ describe('chunks that blocks share', () => {
             }
           }
           assert.equal(
-            findSharedPiece(grid, { offset: pick((a) => a.storage), pieceShape: pick((a) => a.piece) }) !== undefined,
+            findSharedChunk(grid, { offset: pick((a) => a.storage), chunkShape: pick((a) => a.piece) }) !== undefined,
             shared,
           )
         },

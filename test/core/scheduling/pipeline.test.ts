@@ -19,7 +19,7 @@ describe('the order of tasks', () => {
     }
   })
 
-  it('refuses a circle, naming its tasks in order and no others', () => {
+  it('refuses a cycle, naming its tasks in order and no others', () => {
     const tasks = [
       { id: 'start' },
       { id: 'a', after: ['start', 'c'] },
@@ -43,10 +43,10 @@ describe('the order of tasks', () => {
     assert.throws(() => orderTasks([{ id: 'a', after: ['b'] }]), { code: 'UNKNOWN_TASK', message: /"a".*"b"/ })
     assert.throws(() => orderTasks([{ id: '' }]), { code: 'INVALID_TASK' })
     assert.throws(() => orderTasks([]), { code: 'INVALID_TASK' })
-    assert.throws(() => orderTasks({ id: 'a' } as unknown as []), { code: 'INVALID_TASK', message: /list/ })
+    assert.throws(() => orderTasks({ id: 'a' } as unknown as []), { code: 'INVALID_TASK', message: /array/ })
     assert.throws(() => orderTasks([{ id: 'a' }, { id: 'b', after: 'a' as unknown as [] }]), {
       code: 'INVALID_TASK',
-      message: /"b": "after" must be a list/,
+      message: /"b": pass "after" as an array/,
     })
   })
 })

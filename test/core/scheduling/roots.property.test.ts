@@ -5,7 +5,8 @@ import { roi } from '../../../src/core/geometry/roi.ts'
 import { createBlockGrid } from '../../../src/core/grid/block-grid.ts'
 import { splitIndex } from '../../../src/core/grid/index-box.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
-import { createScheduler, type SchedulerTask } from '../../../src/core/scheduling/scheduler.ts'
+import { createScheduler } from '../../../src/core/scheduling/scheduler.ts'
+import type { SchedulerTask } from '../../../src/core/scheduling/scheduler-task.ts'
 
 // Grids of several tiles along each axis, partly done as runs that were stopped are: whole regions, with a few exceptions.
 

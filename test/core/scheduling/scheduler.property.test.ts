@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import {
-  type BlockOutcome,
-  createScheduler,
-  type ScheduledBlock,
-  type Scheduler,
-  type SchedulerTask,
-} from '../../../src/core/scheduling/scheduler.ts'
+import type { BlockOutcome } from '../../../src/core/scheduling/block-scheduler.ts'
+import { createScheduler, type ScheduledBlock, type Scheduler } from '../../../src/core/scheduling/scheduler.ts'
+import type { SchedulerTask } from '../../../src/core/scheduling/scheduler-task.ts'
 import { meets, modelBlocks } from '../../support/grid-model.ts'
 import { anyPipeline, ModelScheduler } from '../../support/scheduling-model.ts'
 
@@ -39,7 +35,7 @@ class Twins {
 
   constructor(tasks: readonly SchedulerTask[], retries: number) {
     this.#tasks = tasks
-    this.real = createScheduler(tasks, { maxRetries: retries, recordOrphans: true })
+    this.real = createScheduler(tasks, { maxRetries: retries })
     this.model = new ModelScheduler(tasks, retries)
     this.done = this.model.blocks.map(() => 0)
     this.compare()
@@ -51,9 +47,8 @@ class Twins {
       assert.deepEqual(count, this.model.counts(number))
       const { total, pending, ready, processing, completed, failed, orphaned } = count
       assert.equal(total, pending + ready + processing + completed + failed + orphaned)
-      assert.equal(this.real.hasReady(count.id), ready > 0)
       assert.equal(this.real.readyCount(count.id), ready)
-      assert.equal(this.real.isTaskFinished(count.id), pending + ready + processing === 0)
+      assert.equal(this.real.isFinished(count.id), pending + ready + processing === 0)
     }
     const states = this.model.blocks.map(({ task, index }) => this.real.blockState(this.#tasks[task]!.id, index))
     assert.deepEqual(states, this.model.states)
@@ -111,13 +106,11 @@ class Twins {
     })
     const orphaned = this.real.release(names, outcomes)
     assert.equal(orphaned, this.model.states.filter((state) => state === 'orphaned').length - orphansBefore - itself)
-    assert.equal(this.real.takeOrphans().length, orphaned)
   }
 
   abandon(task: number): void {
     this.real.abandon(this.#tasks[task]!.id)
     this.model.abandon(task)
-    this.real.takeOrphans()
   }
 }
 

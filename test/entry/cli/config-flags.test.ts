@@ -14,7 +14,7 @@ import {
   strayVariables,
 } from '../../../src/entry/cli/tasks/config-flags.ts'
 import { smooth } from '../../../src/entry/tasks.ts'
-import { parseConfig } from '../../../src/runtime/tasks/define-task.ts'
+import { parseConfig } from '../../../src/runtime/tasks/task-config.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bellis-flags-'))
 after(() => rmSync(folder, { recursive: true, force: true }))

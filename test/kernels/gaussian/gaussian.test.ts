@@ -192,7 +192,7 @@ describe('gaussianFilter', () => {
       () => gaussianFilter({ data, shape }, { sigma: 1, mode: 'symmetric' as never }),
       /RangeError.*reflect/,
     )
-    assert.throws(() => gaussianFilter({ data, shape: [6, 7, 9] }, { sigma: 1 }), /RangeError.*378.*336/)
+    assert.throws(() => gaussianFilter({ data, shape: [6, 7, 9] }, { sigma: 1 }), /RangeError.*336.*378/)
     assert.throws(() => gaussianFilter({ data, shape: [6, -7, -8] }, { sigma: 1 }), /RangeError/)
     assert.throws(() => gaussianFilter({ data, shape }, { sigma: 1, into: new Uint8Array(336) }), /TypeError.*into/)
     assert.throws(() => gaussianFilter({ data, shape }, { sigma: 1, into: new Uint16Array(335) }), /RangeError.*into/)

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { RunEvent } from '../../../src/core/events.ts'
 import type { Resources } from '../../../src/core/workers/resources.ts'
-import type { ClosureTask } from '../../../src/runtime/tasks/define-task.ts'
+import type { ClosureTask } from '../../../src/runtime/tasks/task-node.ts'
 import { line, runInline } from '../../support/inline-run.ts'
 
 /** What blocks that are done at the same time use together. */

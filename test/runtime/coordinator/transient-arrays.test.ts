@@ -7,8 +7,9 @@ import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
 import type { RunEvent } from '../../../src/core/events.ts'
 import type { ChunkedArray } from '../../../src/ports/chunked-array.ts'
 import { runPipeline } from '../../../src/runtime/coordinator/run-pipeline.ts'
-import { type ClosureTask, defineTask } from '../../../src/runtime/tasks/define-task.ts'
+import { defineTask } from '../../../src/runtime/tasks/define-task.ts'
 import { planPipeline } from '../../../src/runtime/tasks/plan-pipeline.ts'
+import type { ClosureTask } from '../../../src/runtime/tasks/task-node.ts'
 import { describeVolume, volumeArray } from '../../../src/runtime/volumes/volume-array.ts'
 import { FakeNetwork, ManualClock, ManualWorker, settle } from '../../support/fake-network.ts'
 import { line, noArrays, runInline } from '../../support/inline-run.ts'
@@ -207,7 +208,7 @@ describe('the array of a transient task', () => {
     const [first] = second.after as [ClosureTask]
     await refused([first], /"first" can't be transient: no task comes after it/)
     await refused([{ ...second, after: [{ ...first, writes: [] }] }], /it writes no array/)
-    await refused([{ ...second, isDone: () => false }], /"second" says itself what is done \(isDone\)/)
+    await refused([{ ...second, isDone: () => false }], /"second" has an isDone, which could ask/)
     await refused([{ ...second, writes: first.writes ?? [] }], /"second" writes between, too/)
   })
 
@@ -243,13 +244,13 @@ describe('the array of a transient task', () => {
     }
     await refused(
       { blocks: 4 },
-      '4 blocks, but a block of "second" needs 5 of its blocks at once; let it be 5 blocks at least.',
+      '4 blocks, but a block of "second" needs 5 of its blocks at once; set it to at least 5 blocks.',
     )
     await refused(
       { bytes: 19 },
-      '19 bytes, but a block of "second" needs 5 of its blocks at once; let it be 20 bytes at least.',
+      '19 bytes, but a block of "second" needs 5 of its blocks at once; set it to at least 20 bytes.',
     )
-    await refused({ blocks: 0.5 }, '0.5 blocks, but must be { blocks } or { bytes }, a whole number from 1.')
-    await refused(3 as never, '3, but must be { blocks } or { bytes }, a whole number from 1.')
+    await refused({ blocks: 0.5 }, '0.5 blocks; expected { blocks } or { bytes }, a whole number from 1.')
+    await refused(3 as never, '3; expected { blocks } or { bytes }, a whole number from 1.')
   })
 })

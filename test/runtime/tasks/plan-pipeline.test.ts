@@ -3,14 +3,9 @@ import { describe, it } from 'node:test'
 import { z } from 'zod'
 import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
-import {
-  definePipeline,
-  defineTask,
-  isTaskDefinition,
-  type PlanContext,
-  type TaskPlan,
-} from '../../../src/runtime/tasks/define-task.ts'
+import { definePipeline, defineTask, isTaskDefinition } from '../../../src/runtime/tasks/define-task.ts'
 import { planPipeline } from '../../../src/runtime/tasks/plan-pipeline.ts'
+import type { PlanContext, TaskPlan } from '../../../src/runtime/tasks/task-options.ts'
 import { line } from '../../support/inline-run.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
@@ -196,7 +191,7 @@ describe('definitions', () => {
     assert.throws(wrong({ name: 'a', plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"config"/)
     assert.throws(
       wrong({ name: 'a', config: z.object({}), setup() {} }),
-      /defineTask in \/.*plan-pipeline\.test\.ts:\d+: "plan" of "a" is missing; it must be a function/,
+      /defineTask in \/.*plan-pipeline\.test\.ts:\d+: "plan" of "a" is missing; expected a function/,
     )
   })
 

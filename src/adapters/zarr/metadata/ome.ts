@@ -1,4 +1,4 @@
-import { axesOf, placeAxes } from '../../../core/geometry/placement.ts'
+import { axesOfPlacement, placeAxes } from '../../../core/geometry/placement.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
 import { addExactly, centerOf, multiplyExactly } from './decimals.ts'
 import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
@@ -181,7 +181,7 @@ function withLevel(multiscale: JsonObject, level: OmeLevel): JsonObject {
 
 /** The same axes with lengths in nm. */
 export const inNanometers = (axes: readonly ArrayAxis[]): ArrayAxis[] =>
-  axesOf(
+  axesOfPlacement(
     placeAxes(axes),
     axes.map((axis) => axis.name),
     axes,

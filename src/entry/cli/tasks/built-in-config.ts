@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { z } from 'zod'
-import { type ConfigSchema, parseConfig } from '../../../runtime/tasks/define-task.ts'
+import { parseConfig } from '../../../runtime/tasks/task-config.ts'
+import type { ConfigSchema } from '../../../runtime/tasks/task-options.ts'
 import type { RunFlags } from '../options.ts'
 import { warn } from '../output.ts'
 import { configFields, givenConfig, strayVariables } from './config-flags.ts'

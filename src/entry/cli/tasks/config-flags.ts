@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { ConfigError, messageOf } from '../../../core/errors.ts'
-import type { ConfigSchema, NameOf } from '../../../runtime/tasks/define-task.ts'
+import type { NameOf } from '../../../runtime/tasks/task-config.ts'
+import type { ConfigSchema } from '../../../runtime/tasks/task-options.ts'
 
 type FieldSchema = z.core.JSONSchema.BaseSchema
 

@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
-import { isPipelineDefinition, parseConfig, type TaskLike } from '../../../runtime/tasks/define-task.ts'
+import { isPipelineDefinition } from '../../../runtime/tasks/define-task.ts'
+import { parseConfig } from '../../../runtime/tasks/task-config.ts'
 import { asTasks } from '../../../runtime/tasks/task-like.ts'
+import { isTaskNode, type TaskLike } from '../../../runtime/tasks/task-node.ts'
 import { findDefinition, importTask } from '../../../runtime/worker/load-task.ts'
 import { findModule, offerOwnPackage } from '../../workers/own-package.ts'
 import { watchUserCode } from '../../workers/user-code.ts'
@@ -115,7 +117,7 @@ async function load(file: string, task: string | undefined) {
 /** Workers find tasks among the exports of the files that define them: what they could not find is told before. */
 async function checkExports(nodes: readonly TaskLike[], checked = new Set<TaskLike>()): Promise<void> {
   for (const node of nodes) {
-    if (!('kind' in node) || checked.has(node)) continue
+    if (!isTaskNode(node) || checked.has(node)) continue
     checked.add(node)
     const { module, options } = node.definition
     await importTask(module, options.name)

@@ -51,7 +51,7 @@ export class SessionSaver {
     if (task === undefined) return undefined
     const gone = new Set<number>()
     for (const [at, index] of blocks.entries()) {
-      if (at < reported || this.#run.scheduler.acquireBlock(taskId, index) === undefined) gone.add(index)
+      if (at < reported || !this.#run.scheduler.hold(task.number, index)) gone.add(index)
     }
     return gone.size === blocks.length
       ? undefined

@@ -6,7 +6,7 @@ import type { Units } from '../../../core/workers/resource-units.ts'
 import type { Resources } from '../../../core/workers/resources.ts'
 import type { Channel } from '../../../ports/channel.ts'
 import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../../../ports/worker-launcher.ts'
-import type { PlannedTask } from '../../tasks/plan-pipeline.ts'
+import type { PlannedTask } from '../../tasks/planned-task.ts'
 
 /** How often in a row workers have died. */
 export interface Deaths {

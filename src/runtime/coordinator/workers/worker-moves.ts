@@ -34,7 +34,7 @@ export class WorkerMoves {
   makeRoom(): void {
     if (!this.#resources.hasBound || this.#leaving.size > 0) return
     for (const [place, task] of this.#run.mostDownstreamFirst.entries()) {
-      const ready = this.#run.scheduler.readyCount(task.id)
+      const ready = this.#run.scheduler.task(task.number).readyCount
       if (ready === 0) continue
       const chosen = this.#choose(task, this.#holders(task), place, ready)
       for (const each of chosen) this.#sendAway(each)

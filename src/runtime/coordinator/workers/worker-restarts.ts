@@ -71,7 +71,7 @@ export class WorkerRestarts {
         code: 'TASK_ABANDONED',
         message: `Task "${each.id}" was abandoned: its workers ended ${restarts + 1} times in a row without completing a block; the last one: ${last}${output}`,
       }
-      this.#run.scheduler.abandon(each.id)
+      this.#run.scheduler.abandon(each.number)
       this.#run.events.emit({ type: 'task-abandoned', taskId: each.id, error: each.error })
     }
     return session.pool.tasks.every((each) => this.#run.isOver(each)) ? undefined : 0

@@ -39,7 +39,7 @@ describe('the options for qsub', () => {
       ['-q a.q -sync y', '"-sync" can\'t be given in --sge: a worker could not be submitted with it.'],
       ['h_rt=1:0:0', /^"h_rt=1:0:0" in --sge is no option of qsub; write options alone/],
       ['-V other.sh', /^"other.sh" in --sge is no option of qsub/],
-      ["-q 'a.q", "A quote ' in --sge does not end: -q 'a.q"],
+      ["-q 'a.q", "--sge contains an unclosed quote ': -q 'a.q"],
     ] as const) {
       assert.throws(() => commandOf(options), { name: 'ConfigError', code: 'INVALID_CONFIG', message })
     }

@@ -40,7 +40,7 @@ describe('the options for sbatch', () => {
       assert.throws(() => parseSbatchOptions(text), { name: 'ConfigError', code: 'INVALID_CONFIG', message })
     refused('short', /"short" in --slurm is no option/)
     refused('--partition=short job.sh', /"job.sh"/)
-    refused('--comment="a', /does not end/)
+    refused('--comment="a', /unclosed quote/)
     refused('--mem=4G\n#SBATCH --array=1-9', /line break/)
   })
 })

@@ -1,0 +1,56 @@
+import { ConfigError } from '../../core/errors.ts'
+
+/** @param what start of the message: `defineTask in /home/me/task.ts:12` @throws ConfigError `INVALID_TASK` */
+export function assertKnownOptions(options: object, known: readonly string[], name: string, what: string): void {
+  const unknown = Object.keys(options).filter((option) => !known.includes(option))
+  if (unknown.length === 0) return
+  throw new ConfigError(
+    'INVALID_TASK',
+    `${what}: "${name}" has no option "${unknown.join('", "')}"; the options are ${known.join(', ')}.`,
+  )
+}
+
+/** @throws ConfigError `INVALID_TASK` */
+export function assertName(name: unknown, what: string): asserts name is string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][\w.-]*$/.test(name)) return
+  throw new ConfigError(
+    'INVALID_TASK',
+    `${what}: "name" is ${JSON.stringify(name) ?? 'missing'}; use letters, digits, ".", "_" and "-".`,
+  )
+}
+
+/** @throws ConfigError `INVALID_TASK` */
+export function assertFunction(value: unknown, option: string, name: string, what: string): void {
+  if (typeof value === 'function') return
+  throw new ConfigError(
+    'INVALID_TASK',
+    `${what}: "${option}" of "${name}" is ${value === undefined ? 'missing' : showValue(value)}; expected a function.`,
+  )
+}
+
+/** @throws ConfigError `INVALID_TASK` for a value that is not a Zod 4 object */
+export function assertSchema(schema: unknown, name: string, what: string): void {
+  const fields = typeof schema === 'object' && schema !== null ? schema : {}
+  if ('safeParse' in fields && 'shape' in fields && '_zod' in fields) return
+  const isOld = 'safeParse' in fields && !('_zod' in fields)
+  throw new ConfigError(
+    'INVALID_TASK',
+    isOld
+      ? `${what}: "config" of "${name}" was made by an old Zod; use version 4, or the z of Bellis: import { z } from 'bellis'.`
+      : `${what}: "config" of "${name}" is ${schema === undefined ? 'missing' : showKind(schema)}; expected a Zod object: z.object({ … }).`,
+  )
+}
+
+/** What kind of value this is, without its content. */
+const showKind = (value: unknown): string => {
+  const kind = (value as { _zod?: { def?: { type?: unknown } } } | null)?._zod?.def?.type
+  if (typeof kind === 'string') return `z.${kind}(…)`
+  return typeof value === 'object' && value !== null ? 'a plain object' : showValue(value)
+}
+
+/** A value for a message, at most 100 characters. */
+export const showValue = (value: unknown): string =>
+  (typeof value === 'number' || typeof value === 'bigint'
+    ? String(value)
+    : (JSON.stringify(value) ?? String(value))
+  ).slice(0, 100)

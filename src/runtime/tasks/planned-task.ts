@@ -1,0 +1,44 @@
+import type { WorldUnit } from '../../core/geometry/world-unit.ts'
+import type { BlockGrid } from '../../core/grid/block-grid.ts'
+import type { Resources } from '../../core/workers/resources.ts'
+import type { CreateArrayOptions } from '../../ports/chunked-array.ts'
+import type { VolumeDescription } from '../volumes/volume-array.ts'
+import type { TaskLike } from './task-node.ts'
+
+/** An array that a run will create before its first block. */
+export interface PlannedOutput {
+  readonly path: string
+  readonly options: CreateArrayOptions
+}
+
+/** One task of a run, ready to be scheduled. */
+export interface PlannedTask {
+  readonly id: string
+  readonly after: readonly string[]
+  readonly source: TaskLike
+  readonly grid: BlockGrid
+  readonly unit: WorldUnit
+  readonly reads: readonly VolumeDescription[]
+  readonly writes: readonly VolumeDescription[]
+  readonly outputs: readonly PlannedOutput[]
+  readonly warnings: readonly string[]
+  /** What one worker needs for it; `cpu` is always there. */
+  readonly requires: Resources
+  /** How many of its blocks may be processing or done while others wait for them. */
+  readonly maxAhead?: number
+  /** Its output is removed when no block needs it any more. */
+  readonly isTransient: boolean
+  /** Bytes of voxels that one block writes. */
+  readonly bytesWritten: bigint
+  /** Bytes that one block needs at least: what it reads and what it writes. */
+  readonly bytesPerBlock: bigint
+  /** Voxels of a block's write Roi, in the first output (or input): their mean if the last blocks are cut. */
+  readonly voxelsPerBlock: number
+}
+
+/** What a run would do: the result of all checks before its first block. */
+export interface PlannedPipeline {
+  /** In an order in which each task comes after those it waits for. */
+  readonly tasks: readonly PlannedTask[]
+  readonly unit: WorldUnit
+}

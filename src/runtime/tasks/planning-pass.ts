@@ -1,0 +1,112 @@
+import { ConfigError } from '../../core/errors.ts'
+import { finerUnit, type WorldUnit } from '../../core/geometry/world-unit.ts'
+import type { ArrayStore } from '../../ports/array-store.ts'
+import { type CreateVolumeOptions, createOptionsOf } from '../volumes/create-volume.ts'
+import { describeVolume, type VolumeDescription, volumeArray } from '../volumes/volume-array.ts'
+import type { PlannedOutput } from './planned-task.ts'
+import type { PlanArrays } from './task-options.ts'
+
+export interface PlanOptions {
+  readonly arrays: ArrayStore
+  /** Replace outputs that exist. @default false */
+  readonly overwrite?: boolean
+}
+
+/** What one task opened, will create and warned of while it was planned. */
+export interface TaskPlanning {
+  readonly arrays: PlanArrays
+  readonly reads: VolumeDescription[]
+  readonly outputs: PlannedOutput[]
+  readonly warnings: string[]
+}
+
+/** One pass over the tasks of a pipeline, with one world unit: what they opened and will create. Closes what it opened. */
+export class PlanningPass implements AsyncDisposable {
+  readonly #unit: WorldUnit
+  readonly #store: ArrayStore
+  readonly #overwrite: boolean
+  readonly #created = new Map<string, VolumeDescription>()
+  readonly #opened = new Map<string, ReturnType<typeof volumeArray>>()
+  /** The finest unit that any array needed. */
+  finest: WorldUnit
+
+  constructor(unit: WorldUnit, options: PlanOptions) {
+    this.#unit = unit
+    this.finest = unit
+    this.#store = options.arrays
+    this.#overwrite = options.overwrite ?? false
+  }
+
+  startTask(taskId: string): TaskPlanning {
+    const planning: TaskPlanning = {
+      reads: [],
+      outputs: [],
+      warnings: [],
+      arrays: {
+        open: async (path) => {
+          const array = await this.#open(path)
+          planning.reads.push(array)
+          return array
+        },
+        create: (path, options) => this.#create(taskId, planning, path, options),
+      },
+    }
+    return planning
+  }
+
+  async #create(
+    taskId: string,
+    { reads, outputs }: TaskPlanning,
+    path: string,
+    options: CreateVolumeOptions,
+  ): Promise<VolumeDescription> {
+    const ifExists = options.ifExists ?? (this.#overwrite ? 'replace' : 'reuse')
+    const wanted = { ...createOptionsOf(path, options), ifExists } as const
+    const key = this.#store.canonicalPath(path)
+    if (ifExists === 'replace' && this.#opened.has(key)) {
+      throw new ConfigError(
+        'OUTPUT_CONFLICT',
+        `Task "${taskId}" would replace ${path}, which this run reads; write to another path.`,
+      )
+    }
+    const description = this.#noteUnit(describeVolume(await this.#store.planCreate(path, wanted), this.#unit))
+    // Paths are compared after planning: a path may name a pyramid's group instead of its finest array, or be spelt differently.
+    const place = this.#store.canonicalPath(description.path)
+    if (reads.some((array) => this.#store.canonicalPath(array.path) === place)) {
+      throw new ConfigError(
+        'OUTPUT_CONFLICT',
+        `Task "${taskId}": its input and its output are both ${path}; write to another path.`,
+      )
+    }
+    this.#created.set(key, description)
+    outputs.push({ path, options: wanted })
+    return description
+  }
+
+  async #open(path: string) {
+    const key = this.#store.canonicalPath(path)
+    const planned = this.#created.get(key)
+    if (planned !== undefined) {
+      const read = () =>
+        Promise.reject(
+          new ConfigError('NO_SUCH_DATASET', `${path} is created by this run and can't be read while it is planned.`),
+        )
+      return { ...planned, read }
+    }
+    const known = this.#opened.get(key)
+    if (known !== undefined) return known
+    const array = volumeArray(await this.#store.open(path), this.#unit)
+    this.#opened.set(key, array)
+    this.#noteUnit(array)
+    return array
+  }
+
+  #noteUnit<Volume extends VolumeDescription>(volume: Volume): Volume {
+    this.finest = finerUnit(this.finest, volume.unit)
+    return volume
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#opened.values()].map((array) => array.close()))
+  }
+}

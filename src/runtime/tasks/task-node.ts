@@ -1,0 +1,76 @@
+import type { BlockGridOptions } from '../../core/grid/grid-options.ts'
+import type { Resources } from '../../core/workers/resources.ts'
+import type { VolumeDescription } from '../volumes/volume-array.ts'
+import type { ProcessBlock, TaskBlock, TaskOptions } from './task-options.ts'
+
+/** Marks definitions: a brand instead of `instanceof`, since a module may have been loaded with another copy of this package. */
+export const definitionBrand = Symbol.for('bellis.definition')
+
+/** A task definition whose type of configuration is not known here. */
+export interface AnyTask {
+  readonly [definitionBrand]: 'task'
+  // biome-ignore lint/suspicious/noExplicitAny: the one place where a definition forgets its configuration's type
+  readonly options: TaskOptions<any>
+  readonly module: string
+}
+
+/** A number of blocks, or of bytes. */
+export type MaxAhead = { readonly blocks: number } | { readonly bytes: number }
+
+/** A task's place in a pipeline. */
+export interface NodeOptions {
+  /** @default the task's name */
+  readonly id?: string
+  /** Tasks whose blocks this task's blocks wait for, if they write what these read. */
+  readonly after?: readonly TaskLike[]
+  /** What one worker needs for the task; overrides the task and its plan, resource by resource. */
+  readonly requires?: Resources
+  /**
+   * How far the task may be ahead of the tasks after it: how many of its blocks, or bytes of their uncompressed output, may be
+   * processing or done while blocks of those tasks still wait for them. @default no limit
+   */
+  readonly maxAhead?: MaxAhead
+  /**
+   * The output is only for the tasks after this one: a chunk is removed when no block needs it any more, and the rest at the end
+   * of the run. @default false
+   */
+  readonly transient?: boolean
+}
+
+/** A task with its configuration: one node of a pipeline. */
+export interface TaskNode {
+  readonly kind: 'task'
+  readonly id: string
+  readonly definition: AnyTask
+  /** As the schema returned it, defaults filled in. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly after: readonly TaskLike[]
+  readonly requires: Resources
+  readonly maxAhead?: MaxAhead
+  readonly transient?: boolean
+}
+
+/** A task without a module: its closure runs in this process, a few blocks at a time. */
+export interface ClosureTask extends BlockGridOptions {
+  readonly id: string
+  readonly process: ProcessBlock
+  readonly isDone?: (block: TaskBlock) => boolean | Promise<boolean>
+  readonly after?: readonly TaskLike[]
+  readonly writes?: readonly VolumeDescription[]
+  /** What one block needs while it is processed: `{ cpu: 1, memoryGb: 4 }`. @default { cpu: 1 } */
+  readonly requires?: Resources
+  /** As in {@link NodeOptions}. @default no limit */
+  readonly maxAhead?: MaxAhead
+  /** As in {@link NodeOptions}. @default false */
+  readonly transient?: boolean
+}
+
+/** What can be run: a node of a defined task, or a closure. */
+export type TaskLike = TaskNode | ClosureTask
+
+/** Whether a task was defined by `defineTask`, so that workers can load it; otherwise it is a closure. */
+export const isTaskNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'
+
+/** Whether a task checks by itself which blocks are done; the run's record is not used for it then. */
+export const hasOwnCheck = (task: TaskLike): boolean =>
+  (isTaskNode(task) ? task.definition.options.isDone : task.isDone) !== undefined

@@ -1,0 +1,98 @@
+import type { z } from 'zod'
+import type { WorldUnit } from '../../core/geometry/world-unit.ts'
+import type { Block } from '../../core/grid/block-grid.ts'
+import type { BlockGridOptions } from '../../core/grid/grid-options.ts'
+import type { Resources } from '../../core/workers/resources.ts'
+import type { CreateVolumeOptions } from '../volumes/create-volume.ts'
+import type { VolumeArray, VolumeDescription } from '../volumes/volume-array.ts'
+
+/** A schema that checks a configuration: an object of named fields. */
+export type ConfigSchema = z.ZodObject
+
+/** A block as a user's function gets it. */
+export interface TaskBlock extends Block {
+  readonly taskId: string
+}
+
+/** What a user's function gets besides the block. */
+export interface BlockContext {
+  /** Aborted when the block times out or the run stops at once: the function should stop then. */
+  readonly signal: AbortSignal
+}
+
+/** Processes one block. If it throws, the attempt has failed. */
+export type ProcessBlock = (block: TaskBlock, context: BlockContext) => void | Promise<void>
+
+/** Whether a block is done: asked before it is processed, and again afterwards. An error here is reported, never taken for false. */
+export type IsDone<Config> = (block: TaskBlock, config: Config) => boolean | Promise<boolean>
+
+/** Opens and plans arrays while a run is prepared. Nothing is written before every task of the run has been planned. */
+export interface PlanArrays {
+  /** @param path any readable dataset, or one that this run will create */
+  open(path: string): Promise<VolumeDescription & Pick<VolumeArray, 'read'>>
+  /**
+   * Plans an output: it is created before the first block runs. An output that exists is reused if it is the same
+   * (with `--overwrite` it is replaced).
+   * @throws ConfigError `DATASET_EXISTS` if it exists with another shape, dtype, chunk shape or placement
+   */
+  create(path: string, options: CreateVolumeOptions): Promise<VolumeDescription>
+}
+
+/** What `plan` is given besides the configuration. */
+export interface PlanContext {
+  readonly arrays: PlanArrays
+  readonly taskId: string
+  /** Shows a warning to the user before the run, about insufficient context, for example. */
+  warn(message: string): void
+}
+
+/** How a task is cut into blocks. Rois in world units of the arrays that `plan` opened. */
+export interface TaskPlan extends BlockGridOptions {
+  /** What one worker needs for the task; overrides what the task itself requires. */
+  readonly requires?: Resources
+  /** The arrays that the blocks write: checked so that no two blocks that run together share a chunk. */
+  readonly writes?: readonly VolumeDescription[]
+}
+
+/** Opens arrays in the worker that processes the blocks; they are closed when the worker ends. */
+export interface SetupArrays {
+  open(path: string, options?: { readonly mode?: 'r' | 'r+' }): Promise<VolumeArray>
+}
+
+/** What `setup` is given besides the configuration. */
+export interface SetupContext {
+  readonly arrays: SetupArrays
+  readonly taskId: string
+  readonly workerId: string
+  /** The world unit of the blocks' Rois. */
+  readonly unit: WorldUnit
+  /**
+   * The resources that are reserved for this worker, numbered from 0: `{ gpu: [3] }` if the task requires `{ gpu: 1 }`. Only of
+   * resources that the run counts, and in whole numbers: not of `cpu` and `memoryGb`, and none for workers that
+   * join by themselves or are jobs. The variable `CUDA_VISIBLE_DEVICES` names the same GPUs.
+   */
+  readonly resources: Readonly<Record<string, readonly number[]>>
+  /** Aborted when the worker ends: for whatever `setup` has started. */
+  readonly signal: AbortSignal
+}
+
+/** What {@link defineTask} is given. */
+export interface TaskOptions<Schema extends ConfigSchema> {
+  /** Names the task in reports and in the run's folder, and identifies it in its module. */
+  readonly name: string
+  /** Its fields become flags, are checked, and are stored with the run. */
+  readonly config: Schema
+  /** Called once, where the run is started: opens the input, plans the output, and says how the volume is cut into blocks. */
+  plan(config: z.output<Schema>, context: PlanContext): TaskPlan | Promise<TaskPlan>
+  /** Called once per worker: opens what every block needs, and returns the function that processes one block. */
+  setup(config: z.output<Schema>, context: SetupContext): ProcessBlock | Promise<ProcessBlock>
+  /** Before a block: true skips it. After it: false fails the attempt. */
+  readonly isDone?: IsDone<z.output<Schema>>
+  /**
+   * What one worker needs for the task: `{ cpu: 1, gpu: 1, memoryGb: 4 }`, any names. The run's `resources` limit how many workers
+   * process its blocks at a time. @default { cpu: 1 }
+   */
+  readonly requires?: Resources
+  /** URL of the module that exports this task. @default the file that calls `defineTask` */
+  readonly module?: string
+}
