@@ -7,7 +7,7 @@ import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
 import type { PlannedTask } from '../tasks/plan-pipeline.ts'
 import type { EventStream } from './event-stream.ts'
 import type { ProgressRecorder } from './progress-recorder.ts'
-import type { SessionKeeper } from './workers/session.ts'
+import type { SessionKeeper } from './workers/saved-sessions.ts'
 
 export interface RunPipelineOptions {
   /** Starts the workers of a task; tasks with the same launcher share its workers. undefined: they come by themselves. */
@@ -63,5 +63,5 @@ export interface RunProgress {
   /** Aborted when it can't be kept any more, with the error as its reason: the run stops. */
   readonly failed: AbortSignal
   /** Has the run told when the store is out of reach: no block is handed out until it is back. */
-  onLink(receive: (link: StoreStatus) => void): void
+  onRecordStatus(receive: (status: StoreStatus) => void): void
 }

@@ -16,7 +16,7 @@ import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import { pieceShapeOf } from '../tasks/plan-pipeline.ts'
 import { boxOf, type VolumeDescription } from '../volumes/volume-array.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
-import type { RunningTask } from './workers/session.ts'
+import type { RunningTask } from './workers/pool.ts'
 
 /** What is not needed any more is removed together, so late at most. */
 const REMOVE_MS = 100
