@@ -19,18 +19,25 @@ for (const path of typescript) {
   const place = (node) => `${relative(root, path)}:${lineOf(node.getStart()) + 1}`
   const visit = (node) => {
     if (ts.isFunctionLike(node) && node.body !== undefined) {
-      functions.push({ place: place(node), lines: lineOf(node.end) - lineOf(node.getStart()) + 1, text: node.name?.getText() ?? node.parent?.name?.getText?.() ?? '' })
+      functions.push({
+        place: place(node),
+        lines: lineOf(node.end) - lineOf(node.getStart()) + 1,
+        text: node.name?.getText() ?? node.parent?.name?.getText?.() ?? '',
+      })
     }
     if (ts.isClassDeclaration(node)) {
       const isPublic = (member) =>
-        ts.isMethodDeclaration(member) && !ts.isPrivateIdentifier(member.name) && !member.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword)
+        ts.isMethodDeclaration(member) &&
+        !ts.isPrivateIdentifier(member.name) &&
+        !member.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword)
       classes.push({ place: place(node), text: node.name?.text ?? '', methods: node.members.filter(isPublic).length })
     }
     ts.forEachChild(node, visit)
   }
   visit(tree)
 }
-const quantile = (values, q) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]
+const quantile = (values, q) =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]
 const show = (values) => `median ${quantile(values, 0.5)}, P90 ${quantile(values, 0.9)}, max ${Math.max(...values)}`
 const lengths = functions.map(({ lines }) => lines)
 const fileLengths = typescript.map((path) => readFileSync(path, 'utf8').split('\n').length - 1)
@@ -45,5 +52,15 @@ const rows = (title, each, value, limit) => {
 }
 rows('function', functions, ({ lines }) => lines, 80)
 rows('class', classes, ({ methods }) => methods, 10)
-rows('folder', [...perFolder].map(([place, list]) => ({ place, text: '', count: list.length })), ({ count }) => count, 16)
-rows('file', typescript.map((place, i) => ({ place: relative(root, place), text: '', lines: fileLengths[i] })), ({ lines }) => lines, 260)
+rows(
+  'folder',
+  [...perFolder].map(([place, list]) => ({ place, text: '', count: list.length })),
+  ({ count }) => count,
+  16,
+)
+rows(
+  'file',
+  typescript.map((place, i) => ({ place: relative(root, place), text: '', lines: fileLengths[i] })),
+  ({ lines }) => lines,
+  260,
+)

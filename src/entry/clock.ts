@@ -6,6 +6,7 @@ const LONGEST_MS = 2 ** 31 - 1
 /** This machine's time. A call that is further off than 24 days comes after 24 days. */
 export const systemClock: Clock = {
   now: () => performance.now(),
+  date: () => Date.now(),
   after: (ms, call) => {
     const timer = setTimeout(call, Math.min(ms, LONGEST_MS))
     return () => clearTimeout(timer)

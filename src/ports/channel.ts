@@ -1,11 +1,11 @@
-/** A two-way link that carries whole messages, in order. What comes in is `unknown` until it was parsed. */
+/** A two-way connection that carries whole messages, in order. A received message is `unknown` until it has been parsed. */
 export interface Channel<Out> {
-  /** Queues a message; after the end it is dropped, since the other side's end is reported by `closed`. */
+  /** Queues a message. After the end of the connection it is dropped: `closed` reports the end. */
   send(message: Out): void
-  /** The one receiver, the last one set; messages that came before it was set are kept for it. */
+  /** Sets the one receiver, in place of any earlier one. Messages that arrived before are kept for it. */
   onMessage(receive: (message: unknown) => void): void
-  /** Resolves when the link has ended, from either side, after the last message was received. Never rejects. */
+  /** Resolves when either side has ended the connection and the last message has been received. Never rejects. */
   readonly closed: Promise<void>
-  /** Ends the link; what was sent before is still delivered. */
+  /** Ends the connection; messages sent before are still delivered. */
   close(): void
 }

@@ -1,7 +1,9 @@
-/** Time, given from outside so that tests can hold it. */
+/** Time, passed in so that tests can control it. */
 export interface Clock {
-  /** Milliseconds since some moment; never goes back. */
+  /** Milliseconds since some moment; never decreases. */
   now(): number
-  /** Calls back once after `ms`; the returned function calls it off. */
+  /** The date, in milliseconds since 1970, for records. Unlike `now` it may jump. */
+  date(): number
+  /** Calls back once after `ms`; the returned function cancels the call. */
   after(ms: number, call: () => void): () => void
 }

@@ -1,10 +1,10 @@
 import type { Hello, ServerMessage } from '../core/protocol/messages.ts'
 import type { Channel } from './channel.ts'
 
-/** Where workers come in by themselves. */
+/** Accepts the connections of workers. */
 export interface Listener {
-  /** The one receiver of workers that showed the run's token; those who come before it is set are kept for it. */
+  /** Sets the one receiver of workers that have shown the run's token. Workers that connected before are kept for it. */
   onArrival(receive: (channel: Channel<ServerMessage>, hello: Hello) => void): void
-  /** A text that no one guesses: what a worker shows to be the same as before. */
+  /** A secret that cannot be guessed: a worker shows it to prove its identity when it reconnects. */
   newSession(): string
 }

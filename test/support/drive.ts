@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RunEvent } from '../../src/core/events.ts'
-import type { RunResult } from '../../src/runtime/coordinator/run-pipeline.ts'
+import type { RunResult } from '../../src/runtime/coordinator/run-result.ts'
 import { type CommandOptions, runNode } from './command-line.ts'
 import { until } from './processes.ts'
 

@@ -101,6 +101,10 @@ export class ManualClock implements Clock {
     return this.#now
   }
 
+  date(): number {
+    return this.#now
+  }
+
   after(ms: number, call: () => void): () => void {
     const entry = { at: this.#now + ms, call }
     this.#calls.add(entry)

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RunResult } from '../../src/runtime/coordinator/run-pipeline.ts'
+import type { RunResult } from '../../src/runtime/coordinator/run-result.ts'
 import type { CommandOptions } from './command-line.ts'
 import { type Driven, drive as driveTask } from './drive.ts'
 

@@ -185,7 +185,7 @@ for block in bellis.blocks():
     assert.equal(result.tasks[0]?.completed, 8)
     assert.deepEqual(ended, ['SIGKILL', '0'])
     assert.equal(died.length, 1)
-    assert.match(died[0] ?? '', /was lost: its connection ended and it did not come back within 0.1 s/)
+    assert.match(died[0] ?? '', /was lost: its connection ended and it did not reconnect within 0.1 s/)
   })
 
   it('comes in by TLS to the certificate that the context names, and sends nothing to another', async (t) => {

@@ -84,7 +84,7 @@ describe('a run with a budget of resources', () => {
       assert.equal(code, 2)
       assert.match(
         stderr,
-        /^bellis: a worker of "infer" needs gpu 1, and the run has 0(\.5)?: give the run enough \(--resources gpu=1\)/,
+        /^bellis: a worker of "infer" needs gpu 1, and the run has 0(\.5)?: give the run more \(--resources gpu=1\)/,
       )
     }
     assert.deepEqual(readdirSync(folder.path), ['chain.ts'])

@@ -1,21 +1,21 @@
-/** Buckets to a doubling: a bucket's ends differ by 9 %. */
+/** Buckets per factor of two: the bounds of a bucket differ by 9 %. */
 const PER_DOUBLING = 8
-/** Everything shorter is in the first bucket, milliseconds. */
+/** Shorter durations count in the first bucket, ms. */
 const SHORTEST = 2 ** -10
 const BUCKETS = 42 * PER_DOUBLING
 
-/** How long blocks took, milliseconds. */
+/** How long blocks took, ms. */
 export interface DurationSummary {
   readonly count: number
   readonly mean: number
-  /** Half of the blocks took no longer; to within 5 %. */
+  /** The median, to within 5 %. */
   readonly p50: number
-  /** 19 of 20 blocks took no longer; to within 5 %. */
+  /** The 95th percentile, to within 5 %. */
   readonly p95: number
   readonly max: number
 }
 
-/** Gathers how long blocks took, in the same few numbers for ten blocks and for ten thousand million. */
+/** A histogram of how long blocks took, of the same size for ten blocks and for 10^10. */
 export class Durations {
   readonly #counts = new Float64Array(BUCKETS)
   #count = 0
@@ -30,7 +30,7 @@ export class Durations {
     this.#counts[Math.min(bucket, BUCKETS - 1)]!++
   }
 
-  /** Of all, milliseconds. */
+  /** The sum of all durations, ms. */
   get sum(): number {
     return this.#sum
   }

@@ -1,20 +1,20 @@
-/** The most blocks of one lease. */
+/** The largest number of blocks in a lease. */
 export const MAX_LEASE_BLOCKS = 1024
-/** Leases are made as long as this, of blocks that are shorter. */
+/** Blocks that are shorter than this are combined to leases of about this duration. */
 const LEASE_MS = 30
-/** About what a lease costs the coordinator, with the report of its blocks. */
+/** The approximate cost of a lease to the coordinator, with the report of its blocks. */
 const LEASE_COST_MS = 0.03
-/** What a block is taken to last at least: clocks are not finer. */
+/** Blocks are assumed to take at least this long: clocks are not finer. */
 const LEAST_BLOCK_MS = 1e-3
 
 /**
- * How many blocks to lease together: enough that no worker waits for messages, few enough that all have some until the end.
- * However many workers there are, leases below some size make a run longer, since they are handed out one after another: the
- * time until the last one is out, `ready / size * LEASE_COST_MS`, and the time that it takes, `size * blockMs`, have the least
- * sum where they are equal.
- * @param ready blocks that could be leased
- * @param workers that do this task
- * @param blockMs what a block takes, as far as that is known: one is leased to find out
+ * How many blocks to lease together: enough that no worker waits for messages, few enough that all workers stay busy until the
+ * end. Leases are handed out one after another, so leases that are too small make a run longer, however many workers there are.
+ * The last lease is handed out after `ready / size * LEASE_COST_MS` and takes `size * blockMs`; the sum of both is smallest when
+ * they are equal.
+ * @param ready how many blocks could be leased
+ * @param workers how many workers do this task
+ * @param blockMs how long a block takes; unknown at first, so that a single block is leased to find out
  */
 export function leaseSize(ready: number, workers: number, blockMs = Number.POSITIVE_INFINITY): number {
   const ms = Math.max(blockMs, LEAST_BLOCK_MS)

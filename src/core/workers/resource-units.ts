@@ -1,17 +1,17 @@
 import type { ResourceBudget, Resources } from './resources.ts'
 
-/** Which of the things of a name are meant, counted from 0: `{ gpu: [3] }` is the fourth GPU. */
+/** Units of resources by name, numbered from 0: `{ gpu: [3] }` is the fourth GPU. */
 export type Units = Readonly<Record<string, readonly number[]>>
 
-/** Amounts of these are shared out, and no part of them is another than the rest. */
+/** These are amounts without units: no part of them differs from another. */
 const AMOUNTS = new Set(['cpu', 'memoryGb'])
 
 /**
- * Which unit of a resource is whose: of eight GPUs, each worker that needs one has its own. Resources of a name that all
- * tasks require in whole numbers have units, as far as the budget says how many there are.
+ * Assigns units of resources: of eight GPUs, each worker that needs one gets its own. A resource has units if all tasks require
+ * whole numbers of it and the budget limits it.
  */
 export class ResourceUnits {
-  /** Of each resource with units, those that were given back, the smallest first, and the first that never was taken. */
+  /** For each resource with units: those that were returned, in ascending order, and the first that was never taken. */
   readonly #units = new Map<string, { returned: number[]; next: number }>()
 
   constructor({ amounts }: ResourceBudget, requirements: readonly Resources[]) {
@@ -21,7 +21,7 @@ export class ResourceUnits {
     }
   }
 
-  /** The smallest that are free. @param needs what there is enough of, as the ledger says */
+  /** Takes the free units with the smallest numbers. @param needs amounts that the ledger has left */
   take(needs: Resources): Units {
     const taken: Record<string, readonly number[]> = {}
     for (const [name, amount] of Object.entries(needs)) {

@@ -1,21 +1,21 @@
 import { ConfigError } from '../errors.ts'
 
-/** Amounts by name, such as `{ cpu: 1, gpu: 1, memoryGb: 4 }`. `memoryGb` counts 10^9 bytes; the others what their name says. */
+/** Amounts by name, such as `{ cpu: 1, gpu: 1, memoryGb: 4 }`. `memoryGb` counts 10^9 bytes. */
 export type Resources = Readonly<Record<string, number>>
 
-/** What a run has for all its workers together. */
+/** What all workers of a run share. */
 export interface ResourceBudget {
   readonly amounts: Resources
-  /** Resources that `amounts` does not name are without limit; otherwise there are none of them. */
+  /** Whether resources that `amounts` does not name are unlimited; otherwise the run has none of them. */
   readonly isOpen: boolean
 }
 
-/** Sums of decimals are as good as this. */
+/** The rounding error to tolerate in sums of decimals. */
 const EPSILON = 1e-9
 
 /**
- * Amounts as a user wrote them.
- * @param what they are, for the message
+ * Checks amounts that a user wrote.
+ * @param what names them in the message
  * @throws ConfigError `INVALID_CONFIG`
  */
 export function checkResources(value: unknown, what: string): Resources {
@@ -29,13 +29,13 @@ export function checkResources(value: unknown, what: string): Resources {
   const found = wrong === undefined ? JSON.stringify(value) : `${wrong[0]}: ${String(wrong[1])}`
   throw new ConfigError(
     'INVALID_CONFIG',
-    `${what} has ${found}; it takes names with amounts from 0 on, such as { cpu: 2, gpu: 1, memoryGb: 8 }.`,
+    `${what} has ${found}: expected names with amounts of at least 0, such as { cpu: 2, gpu: 1, memoryGb: 8 }.`,
   )
 }
 
 /**
- * Refuses tasks of which not even one worker fits.
- * @throws ConfigError `INVALID_CONFIG` naming all that lacks
+ * Rejects tasks that need more for a single worker than the run has.
+ * @throws ConfigError `INVALID_CONFIG`, naming every resource that is too small
  */
 export function assertFits(
   tasks: readonly { readonly id: string; readonly requires: Resources }[],
@@ -54,11 +54,11 @@ export function assertFits(
   const enough = Object.entries(least).map(([name, amount]) => `${name}=${amount}`)
   throw new ConfigError(
     'INVALID_CONFIG',
-    `${lacks.join('; ')}: give the run enough (--resources ${enough.join(',')}), or let the task require less.`,
+    `${lacks.join('; ')}: give the run more (--resources ${enough.join(',')}), or let the task require less.`,
   )
 }
 
-/** How many workers could be at a task at the same time. */
+/** How many workers could do a task at the same time. */
 export const countFitting = (requires: Resources, budget: ResourceBudget): number =>
   Math.min(
     ...Object.entries(requires).map(([name, amount]) =>
@@ -70,7 +70,7 @@ export const countFitting = (requires: Resources, budget: ResourceBudget): numbe
 const amountOf = ({ amounts, isOpen }: ResourceBudget, name: string): number =>
   amounts[name] ?? (isOpen ? Number.POSITIVE_INFINITY : 0)
 
-/** What is left of a budget while workers take parts of it. */
+/** Tracks what is left of a budget while workers take parts of it. */
 export class ResourceLedger {
   readonly #budget: ResourceBudget
   readonly #used = new Map<string, number>()
@@ -79,7 +79,7 @@ export class ResourceLedger {
     this.#budget = budget
   }
 
-  /** The resources of which less is left than needed. */
+  /** The names of the resources of which less is left than needed. */
   lacking(needs: Resources): string[] {
     return Object.entries(needs).flatMap(([name, amount]) => {
       const left = amountOf(this.#budget, name) - (this.#used.get(name) ?? 0)

@@ -4,7 +4,7 @@ import { ConfigError } from '../../core/errors.ts'
 import type { StoreStatus } from '../../core/events.ts'
 import type { RunRecord } from '../../ports/progress-store.ts'
 import { ProgressRecorder } from '../../runtime/coordinator/progress-recorder.ts'
-import type { RunProgress } from '../../runtime/coordinator/run-pipeline.ts'
+import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
 import { arrayStore } from '../arrays.ts'
@@ -59,7 +59,7 @@ export async function recordRun(
   const failed = lock === undefined ? failing.signal : AbortSignal.any([failing.signal, lock.lost])
   const held = open.move()
   return {
-    progress: { recorder, failed, onLink: link.listen },
+    progress: { recorder, failed, onRecordStatus: link.listen },
     isDone: pipeline.tasks.every(
       (task, number) => !hasOwnCheck(task.source) && recorder.completedCount(number) === task.grid.blockCount,
     ),

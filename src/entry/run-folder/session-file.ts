@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/session.ts'
+import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/saved-sessions.ts'
 import { readJson, writeWhole } from './run-files.ts'
 
 const FILE = 'sessions.json'

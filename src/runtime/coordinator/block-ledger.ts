@@ -2,41 +2,50 @@ import type { ErrorCode, WireError } from '../../core/errors.ts'
 import type { BlockFailure } from '../../core/events.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
 import { OUTCOME_CODE } from '../../core/scheduling/block-scheduler.ts'
+import type { Lease } from './lease-book.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { TransientArrays } from './transient-arrays.ts'
-import type { Lease, RunningTask, Session } from './workers/session.ts'
+import type { LaunchedWorkers } from './workers/launched-workers.ts'
+import type { RunningTask, Worker } from './workers/pool.ts'
+import type { WorkerConnections } from './workers/worker-connections.ts'
 
-/** Errors after which going on is of no use: every other block would meet them too. */
+/** Errors that end the run: every other block would fail with them too. */
 const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
 
-/** Failures that are kept with their errors; more are counted. */
+/** At most this many failures of a task are kept with their errors; further ones are only counted. */
 const MAX_FAILURES = 10_000
 
-/** What becomes of blocks: told to the scheduler, to the record, and to whoever listens. */
+export interface LedgerParts {
+  readonly tally: RunTally
+  readonly transients: TransientArrays
+  readonly connections: WorkerConnections
+  readonly launched: LaunchedWorkers
+}
+
+/** Books the outcomes of blocks: in the scheduler, in the record, and as events. */
 export class BlockLedger {
   readonly #run: RunningPipeline
-  readonly #tally: RunTally
-  readonly #transients: TransientArrays
+  readonly #parts: LedgerParts
 
-  constructor(run: RunningPipeline, tally: RunTally, transients: TransientArrays) {
+  constructor(run: RunningPipeline, parts: LedgerParts) {
     this.#run = run
-    this.#tally = tally
-    this.#transients = transients
+    this.#parts = parts
   }
 
-  /** Blocks of a lease have ended. @param from the place in the lease of the block that the first outcome is that of */
-  take(session: Session, { task, blocks, gone }: Lease, from: number, outcomes: readonly Outcome[]): void {
+  /** A worker has reported blocks of a lease. @param from position in the lease of the block with the first outcome */
+  take(worker: Worker, { task, blocks, finished }: Lease, from: number, outcomes: readonly Outcome[]): void {
     const done: number[] = []
     const times: number[] = []
     const returned: number[] = []
     const codes = new Uint8Array(outcomes.length)
     const ended: number[] = []
+    let workingMs = 0
     for (let at = 0; at < outcomes.length; at++) {
       const outcome = outcomes[at] as Outcome
       const index = blocks[from + at] as number
-      if (gone?.has(index)) continue
-      if ('ms' in outcome) session.workingMs += outcome.ms
+      if (finished?.has(index)) continue
+      if ('ms' in outcome) workingMs += outcome.ms
       switch (outcome.status) {
         case 'done':
           task.averageMs = average(task.averageMs, outcome.ms)
@@ -52,7 +61,7 @@ export class BlockLedger {
           returned.push(index)
           break
         case 'failed':
-          this.fail(session, task, index, outcome.error, outcome.ms)
+          this.fail(worker, task, index, outcome.error, outcome.ms)
           continue
         default:
           outcome satisfies never
@@ -61,42 +70,42 @@ export class BlockLedger {
       ended.push(index)
     }
     if (ended.length > 0) this.#run.scheduler.releaseMany(task.number, ended, ended.length, codes)
+    this.#parts.tally.countBlocks(worker, done.length, workingMs)
     if (done.length > 0) {
       task.restartsInARow = task.pool.restartsInARow = 0
       if (task.suspects.size > 0) for (const index of done) task.suspects.delete(index)
-      session.completed += done.length
       this.#run.options.progress?.recorder.recordCompleted(task.number, done)
-      this.#run.events.emit({ type: 'blocks-done', taskId: task.id, indices: done, ms: times, workerId: session.id })
+      this.#run.events.emit({ type: 'blocks-done', taskId: task.id, indices: done, ms: times, workerId: worker.id })
     }
-    this.#tellReturned(task, returned, session)
-    this.#transients.collect()
-    this.#tally.tellProgress()
+    this.#reportReturned(task, returned, worker)
+    this.#parts.transients.collect()
+    this.#parts.tally.reportProgress()
   }
 
-  /** Blocks that were not begun, or given up in an orderly way. @param from whom they were leased to, if they were */
-  giveBack(task: RunningTask, indices: readonly number[], from?: Session): void {
+  /** Returns blocks that were not attempted to the end. @param from the worker that they were leased to, if any */
+  giveBack(task: RunningTask, indices: readonly number[], from?: Worker): void {
     if (indices.length === 0) return
     this.#run.scheduler.releaseMany(task.number, indices, indices.length, 'returned')
-    if (from !== undefined) this.#tellReturned(task, indices, from)
+    if (from !== undefined) this.#reportReturned(task, indices, from)
   }
 
-  #tellReturned(task: RunningTask, indices: readonly number[], { id }: Session): void {
+  #reportReturned(task: RunningTask, indices: readonly number[], { id }: Worker): void {
     if (indices.length > 0) {
       this.#run.events.emit({ type: 'blocks-returned', taskId: task.id, indices, workerId: id })
     }
   }
 
-  /** A try of a block has failed. @param ms how long the try took, where that is known */
-  fail(session: Session, task: RunningTask, index: number, error: WireError, ms = 0): void {
+  /** An attempt of a block has failed. @param ms how long it took, if that is known */
+  fail(worker: Worker, task: RunningTask, index: number, error: WireError, ms = 0): void {
     if (FATAL.has(error.code)) {
       this.#run.fatal ??= error
-      this.giveBack(task, [index], session)
+      this.giveBack(task, [index], worker)
       this.#run.control.stop()
       return
     }
     const attempts = this.#run.scheduler.task(task.number).failedAttempts(index) + 1
     this.#run.scheduler.releaseMany(task.number, [index], 1, 'failed')
-    const { id: workerId, host } = session
+    const workerId = worker.id
     const isFinal = this.#run.scheduler.task(task.number).blockState(index) === 'failed'
     this.#run.options.progress?.recorder.recordFailure({
       task: task.number,
@@ -105,12 +114,12 @@ export class BlockLedger {
       isFinal,
       error,
       workerId,
-      host,
+      host: this.#parts.connections.hostOf(worker),
       durationMs: ms,
-      time: Date.now(),
+      time: this.#run.options.clock.date(),
     })
     if (isFinal) {
-      const { logFile } = session.worker ?? {}
+      const logFile = this.#parts.launched.logFileOf(worker)
       const { readRoi, writeRoi } = task.planned.grid.block(index)
       const failure: BlockFailure = {
         block: `${task.id}/${index}`,
@@ -127,7 +136,7 @@ export class BlockLedger {
     } else {
       this.#run.events.emit({ type: 'block-retried', taskId: task.id, index, workerId, attempt: attempts, error })
     }
-    this.#tally.tellProgress()
+    this.#parts.tally.reportProgress()
   }
 }
 

@@ -1,15 +1,15 @@
 import type { RunEvent } from '../../core/events.ts'
 
-/** More unread block events than this are dropped for a reader that does not keep up; failures and workers never are. */
+/** For a reader that falls behind, block events beyond this many unread ones are dropped; events of failures and workers never. */
 const MAX_UNREAD = 10_000
 
-/** Events for any number of readers; one that is slow never holds up the run. */
+/** Events for any number of readers; a slow reader never delays the run. */
 export class EventStream implements AsyncIterable<RunEvent> {
   readonly #listeners = new Set<(event: RunEvent) => void>()
   readonly #waiting = new Set<() => void>()
   #isClosed = false
 
-  /** No more events come: whoever iterates gets what is unread, and is done. */
+  /** Ends the stream: readers still get what they have not read. */
   close(): void {
     this.#isClosed = true
     for (const wake of this.#waiting) wake()

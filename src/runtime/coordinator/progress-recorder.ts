@@ -4,13 +4,13 @@ import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { FailedTry, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 
-/** Writes that keep this thread from its other work have a share of its time: each is paid with so many times as long without one. */
+/** Writes that block this thread get only a share of its time: after each, it rests this many times as long. */
 const REST = 4
-/** So much rest may be owed before a write waits for it. */
+/** Writes are delayed only when more rest than this is owed. */
 const CREDIT_MS = 400
 
 /**
- * The bitmap of a task's finished blocks, as a record has it: bit i % 8 (lowest first) of byte floor(i / 8) is block i.
+ * The bitmap of a task's finished blocks, as stored in a record: bit i % 8 (lowest first) of byte floor(i / 8) is block i.
  * @throws InfrastructureError `CORRUPT_DATA`
  */
 export async function readCompleted(reader: RunReader, task: number): Promise<Uint8Array> {
@@ -21,9 +21,9 @@ export async function readCompleted(reader: RunReader, task: number): Promise<Ui
 }
 
 /**
- * The blocks of a task that failed: their last try was final, and they were not completed since.
- * @param completed what `readCompleted` gives
- * @param limit how many to give the last try of, in the order in which they failed; all are counted
+ * The blocks of a task that failed: their last attempt was final, and they have not been completed since.
+ * @param completed as returned by `readCompleted`
+ * @param limit for how many blocks to return the last attempt, in the order in which they failed; `blocks` has all of them
  */
 export async function readFailedBlocks(
   reader: RunReader,
@@ -31,7 +31,7 @@ export async function readFailedBlocks(
   completed: Uint8Array,
   limit = 100,
 ): Promise<{ readonly blocks: readonly number[]; readonly lastTries: readonly FailedTry[] }> {
-  // The place of each one's last try among all tries; the tries themselves may be too many to hold.
+  // The position of each block's last attempt among all attempts, which may be too many to keep in memory.
   const places = new Map<number, number>()
   let place = 0
   for await (const { block, isFinal } of reader.failedTries(task)) {
@@ -51,13 +51,13 @@ export async function readFailedBlocks(
 
 export interface RecorderOptions {
   readonly clock: Clock
-  /** Told once, when a write fails that nobody waits for; what was recorded is kept for the next `flush`. */
+  /** Called once, when a write fails that nobody waits for. What was recorded is kept for the next `flush`. */
   readonly onError: (error: InfrastructureError) => void
 }
 
 /**
- * Writes down what a run records, at once: with a store that writes before it returns, as SQLite does, a block is on record
- * before its worker gets another one. What comes while a write is under way goes with the next. Holds one bit per block.
+ * Writes what a run records, immediately: with a store that writes synchronously, such as SQLite, a block is recorded before its
+ * worker gets the next one. What is recorded during a write is written with the next. Keeps one bit per block in memory.
  */
 export class ProgressRecorder implements AsyncDisposable {
   readonly #record: RunRecord
@@ -67,7 +67,7 @@ export class ProgressRecorder implements AsyncDisposable {
   readonly #giveUp = new AbortController()
   #failedTries: FailedTry[] = []
   #writing: Promise<void> = Promise.resolve()
-  /** Writes that are not over yet; one after the other. */
+  /** Writes that have not finished; they run one after the other. */
   #underWay = 0
   #restUntil = Number.NEGATIVE_INFINITY
   #cancelTimer: (() => void) | undefined
@@ -80,14 +80,14 @@ export class ProgressRecorder implements AsyncDisposable {
     this.#dirtyPages = bitmaps.map(() => new Set<number>())
   }
 
-  /** Reads what the record has. @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`, `CONNECTION_LOST` */
+  /** Reads the record. @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`, `CONNECTION_LOST` */
   static async load(record: RunRecord, options: RecorderOptions): Promise<ProgressRecorder> {
     const bitmaps: Uint8Array[] = []
     for (const task of record.identity.tasks.keys()) bitmaps.push(await readCompleted(record, task))
     return new ProgressRecorder(record, bitmaps, options)
   }
 
-  /** The finished blocks of a task, as `SchedulerTask.done` wants them; the recorder's own: not to be changed. */
+  /** The finished blocks of a task, as a bitmap for `SchedulerTask.done`. It belongs to the recorder: do not change it. */
   completed(task: number): Uint8Array {
     return this.#bitmaps[task] as Uint8Array
   }
@@ -96,7 +96,7 @@ export class ProgressRecorder implements AsyncDisposable {
     return countSetBits(this.completed(task), this.#record.identity.tasks[task]?.blockCount ?? 0)
   }
 
-  /** These blocks' output is on the file system. */
+  /** The output of these blocks has been written. */
   recordCompleted(task: number, blocks: readonly number[]): void {
     const bitmap = this.#bitmaps[task] as Uint8Array
     const dirty = this.#dirtyPages[task] as Set<number>
@@ -118,8 +118,8 @@ export class ProgressRecorder implements AsyncDisposable {
   }
 
   /**
-   * Resolves when all that was recorded before is durable.
-   * @param options `signal` ends waiting for a lost server, for this and every later write
+   * Resolves when everything recorded so far is durable.
+   * @param options `signal` stops waiting for a server that is out of reach, for this and every later write
    * @throws InfrastructureError as `RunRecord.commit`
    */
   flush(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -130,7 +130,7 @@ export class ProgressRecorder implements AsyncDisposable {
     return this.#commit().finally(() => signal?.removeEventListener('abort', giveUp))
   }
 
-  /** Writes what is left, if that can be done at once; to know whether it could, `flush` before. */
+  /** Writes what is left, if that is possible without waiting. To learn whether it was, call `flush` first. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#giveUp.abort()
     await this.#commit().catch(() => {})
@@ -152,22 +152,22 @@ export class ProgressRecorder implements AsyncDisposable {
     })
   }
 
-  /** One write at a time, in order; the first one begins before this returns. */
+  /** One write at a time, in order; the first one starts before this returns. */
   #commit(): Promise<void> {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     const isFirst = this.#underWay++ === 0
     const written = isFirst ? this.#write() : this.#writing.then(() => this.#write())
-    const over = () => {
+    const finish = () => {
       this.#underWay--
     }
     this.#writing = written.then(
       () => {
-        over()
+        finish()
         if (this.#hasUnwritten()) this.#expectCommit()
       },
-      // What could not be written waits for what is recorded next, or for a flush.
-      over,
+      // What could not be written is written with what is recorded next, or by a flush.
+      finish,
     )
     return written
   }
@@ -186,18 +186,18 @@ export class ProgressRecorder implements AsyncDisposable {
     const batch: ProgressBatch = { pages, failedTries }
     this.#failedTries = []
     for (const dirty of this.#dirtyPages) dirty.clear()
-    const begun = clock.now()
+    const startedAt = clock.now()
     try {
       const written = this.#record.commit(batch, { signal: this.#giveUp.signal })
       const now = clock.now()
-      this.#restUntil = Math.max(now, this.#restUntil) + REST * (now - begun)
+      this.#restUntil = Math.max(now, this.#restUntil) + REST * (now - startedAt)
       await written
     } catch (error) {
-      // All of it is written again: a batch may be committed twice.
+      // The complete batch is written again: a store accepts a batch twice.
       this.#failedTries = [...failedTries, ...this.#failedTries]
       for (const { task, page } of pages) this.#dirtyPages[task]?.add(page)
       if (error instanceof InfrastructureError) throw error
-      throw new InfrastructureError('IO_ERROR', `The progress could not be written: ${messageOf(error)}`, {
+      throw new InfrastructureError('IO_ERROR', `The progress of the run could not be written: ${messageOf(error)}`, {
         cause: error,
       })
     }

@@ -7,61 +7,61 @@ import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
 import type { PlannedTask } from '../tasks/planned-task.ts'
 import type { EventStream } from './event-stream.ts'
 import type { ProgressRecorder } from './progress-recorder.ts'
-import type { SessionKeeper } from './workers/session.ts'
+import type { SessionKeeper } from './workers/saved-sessions.ts'
 
 export interface RunPipelineOptions {
-  /** Starts the workers of a task; tasks with the same launcher share its workers. undefined: they come by themselves. */
+  /** The launcher of a task's workers; tasks with the same launcher share workers. undefined: workers join by themselves. */
   launcherOf(task: PlannedTask): WorkerLauncher | undefined
-  /** Where workers come in that no launcher holds a link to. They do the tasks that have a module. @default nowhere */
+  /** Accepts workers that connect by themselves. Those that join do the tasks that have a module. @default none */
   readonly listener?: Listener
-  /** Workers in all, for all tasks together. */
+  /** How many workers to start, for all tasks together. */
   readonly workers: number
   readonly clock: Clock
-  /** What the workers share. @default nothing is short */
+  /** What the workers share. @default unlimited */
   readonly resources?: RunResources
-  /** Further tries of a block that failed. @default 2 */
+  /** Further attempts of a block that failed. @default 2 */
   readonly maxRetries?: number
-  /** What one block may take; its worker is ended then. @default no limit */
+  /** How long a block may take before its worker is ended, ms. @default no limit */
   readonly timeoutMs?: number
-  /** What setting a task up in a worker may take. @default no limit without `timeoutMs`; with it 600000, or as long as a block */
+  /** How long setting up a task may take, ms. @default no limit without `timeoutMs`; with it the larger of 600000 and `timeoutMs` */
   readonly setupTimeoutMs?: number
-  /** How often in a row a worker that died is replaced without a completed block, before its task is abandoned. @default 5 */
+  /** How many dead workers in a row are replaced without a completed block before their task is abandoned. @default 5 */
   readonly maxWorkerRestarts?: number
-  /** How long a worker whose link ended may take to come back before its blocks go to others. @default 10000 */
+  /** How long a worker that lost its connection may take to reconnect before its blocks go to others, ms. @default 10000 */
   readonly reconnectMs?: number
-  /** Where transient arrays are. */
+  /** Opens transient arrays. */
   readonly arrays?: ArrayStore
-  /** What relative paths in configurations start from, for workers elsewhere. */
+  /** The folder that relative paths in configurations refer to, for workers elsewhere. */
   readonly folder?: string
-  /** A block is done when what it wrote is on the disk itself. @default false */
+  /** Whether a block counts as done only when its output has been synced to disk. @default false */
   readonly fsync?: boolean
-  /** How workers elsewhere are told a task's module. @default by its URL */
+  /** The name by which workers elsewhere find a task's module. @default its URL */
   moduleName?(url: string): string
-  /** How long running blocks may go on after `signal`. @default 5000 */
+  /** How long running blocks may continue after `signal`, ms. @default 5000 */
   readonly stopGraceMs?: number
-  /** Stops handing out blocks, lets the running ones finish. */
+  /** Stops handing out blocks; running ones may finish. */
   readonly signal?: AbortSignal
   readonly events?: EventStream
-  /** Where it is kept which workers are at which blocks, for a coordinator that is started again. @default nowhere */
+  /** Saves which workers hold which blocks, for a coordinator that is started again. @default not saved */
   readonly sessions?: SessionKeeper
-  /** What was done before, and where it is written down what is done now. @default nothing and nowhere */
+  /** The record: what was done before, and what is done now. @default none */
   readonly progress?: RunProgress
 }
 
-/** What a run's workers have together, and how they use it. */
+/** The resources that the workers of a run share. */
 export interface RunResources {
   readonly budget: ResourceBudget
-  /** Whether workers that come by themselves use of it, too, and bring nothing of their own. */
+  /** Whether workers that join use the budget too; otherwise they bring their own resources. */
   readonly countsJoined: boolean
-  /** Whether started workers hold what a task's set-up needs until they end, and are replaced when that is needed elsewhere. */
+  /** Whether started workers keep what a task's set-up needs until they end, and are replaced if another task needs it. */
   readonly bindsWorkers: boolean
 }
 
-/** The progress of a run, kept somewhere. */
+/** The record of a run's progress. */
 export interface RunProgress {
   readonly recorder: ProgressRecorder
-  /** Aborted when it can't be kept any more, with the error as its reason: the run stops. */
+  /** Aborted when the record can no longer be written, with the error as its reason: the run stops. */
   readonly failed: AbortSignal
-  /** Has the run told when the store is out of reach: no block is handed out until it is back. */
-  onLink(receive: (link: StoreStatus) => void): void
+  /** Sets the receiver of the record's status: while it is out of reach, no blocks are handed out. */
+  onRecordStatus(receive: (status: StoreStatus) => void): void
 }

@@ -1,6 +1,10 @@
 import { toWireError } from '../../core/errors.ts'
+import type { StoreStatus } from '../../core/events.ts'
+import { isKillable, isRequested, type WorkerEvent } from '../../core/workers/worker-life.ts'
 import type { PlannedPipeline } from '../tasks/planned-task.ts'
 import { BlockLedger } from './block-ledger.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { LeaseBook } from './lease-book.ts'
 import { Leases } from './leases.ts'
 import type { ProgressRecorder } from './progress-recorder.ts'
 import type { RunPipelineOptions } from './run-options.ts'
@@ -8,16 +12,18 @@ import type { RunResult } from './run-result.ts'
 import { RunTally } from './run-tally.ts'
 import { type RunControl, RunningPipeline } from './running-pipeline.ts'
 import { TransientArrays } from './transient-arrays.ts'
-import type { RunningTask } from './workers/session.ts'
+import { LaunchedWorkers } from './workers/launched-workers.ts'
+import type { Pool, RunningTask, Worker } from './workers/pool.ts'
 import { SessionSaver } from './workers/session-saver.ts'
+import { TimeLimits } from './workers/time-limits.ts'
+import { WorkerConnections } from './workers/worker-connections.ts'
 import { WorkerDepartures } from './workers/worker-departures.ts'
 import { WorkerLinks } from './workers/worker-links.ts'
+import { WorkerLives } from './workers/worker-lives.ts'
+import { WorkerResources } from './workers/worker-resources.ts'
 import { WorkerRestarts } from './workers/worker-restarts.ts'
 
-export type { RunPipelineOptions, RunProgress } from './run-options.ts'
-export type { RunResult, TaskResult, WorkersResult } from './run-result.ts'
-
-/** How long a run that was stopped waits for a store that is out of reach. */
+/** How long a run that was stopped waits for its record if that is out of reach. */
 const LAST_FLUSH_MS = 5000
 
 /** Runs a planned pipeline to its end, whatever happens to its workers. Outputs must exist already. */
@@ -25,66 +31,78 @@ export function runPipeline(pipeline: PlannedPipeline, options: RunPipelineOptio
   return new Coordinator(pipeline, options).run()
 }
 
-/** Puts the parts of a run together, and sees it to its end. */
+/** The parts of a run. Each is built from those before it; what happens later reaches the others through `RunControl`. */
+function createParts(run: RunningPipeline) {
+  const book = new LeaseBook()
+  const connections = new WorkerConnections()
+  const launched = new LaunchedWorkers()
+  const resources = new WorkerResources(run.options.resources, run.tasks)
+  const transients = new TransientArrays(run)
+  const tally = new RunTally(run, book)
+  const lives = new WorkerLives(run, book, connections)
+  const timeLimits = new TimeLimits(run, book, connections)
+  const saver = new SessionSaver(run, book, connections, launched)
+  const ledger = new BlockLedger(run, { tally, transients, connections, launched })
+  const leases = new Leases(run, { book, ledger, tally, connections, resources, saver, timeLimits })
+  const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources })
+  const restarts = new WorkerRestarts(run, { book, connections, tally })
+  const shared = { lives, book, leases, dispatcher, connections, launched, timeLimits, tally }
+  const departures = new WorkerDepartures(run, { ...shared, restarts })
+  const links = new WorkerLinks(run, shared)
+  return { connections, resources, transients, tally, lives, saver, leases, dispatcher, restarts, departures, links }
+}
+
+/** Sees a run to its end. */
 class Coordinator implements RunControl {
   readonly #run: RunningPipeline
-  readonly #tally: RunTally
-  readonly #leases: Leases
-  readonly #saver: SessionSaver
-  readonly #transients: TransientArrays
-  readonly #restarts: WorkerRestarts
-  readonly #departures: WorkerDepartures
-  readonly #links: WorkerLinks
+  readonly #parts: ReturnType<typeof createParts>
+  readonly #ended = Promise.withResolvers<RunResult>()
   #isEnding = false
-  #settle: (result: RunResult) => void = () => {}
 
   constructor(pipeline: PlannedPipeline, options: RunPipelineOptions) {
     this.#run = new RunningPipeline(pipeline, options, this)
-    this.#tally = new RunTally(this.#run)
-    this.#saver = new SessionSaver(this.#run)
-    this.#transients = new TransientArrays(this.#run)
-    this.#leases = new Leases(this.#run, new BlockLedger(this.#run, this.#tally, this.#transients), this.#tally, {
-      endWorker: (session, reason) => this.#departures.endWorker(session, reason),
-      onChange: () => this.#saver.note(),
-    })
-    this.#restarts = new WorkerRestarts(this.#run, (pool) => this.#links.start(pool))
-    this.#departures = new WorkerDepartures(this.#run, this.#leases, this.#restarts, this.#tally)
-    this.#links = new WorkerLinks(this.#run, this.#leases, this.#departures)
+    this.#parts = createParts(this.#run)
   }
 
   async run(): Promise<RunResult> {
-    const { promise, resolve } = Promise.withResolvers<RunResult>()
-    this.#settle = resolve
-    const { signal, workers } = this.#run.options
-    this.#tally.tellStart()
-    const stop = () => this.stop()
+    const { signal, listener } = this.#run.options
+    const { tally, transients, dispatcher, departures, links, lives, saver, restarts } = this.#parts
+    tally.reportStart()
+    const stop = () => this.turn(() => this.stop())
     if (signal?.aborted) this.#run.phase = 'stopping'
     signal?.addEventListener('abort', stop, { once: true })
-    this.#followStore()
-    const awaited = this.#saver.restore(this.#leases, this.#departures)
-    this.#run.options.listener?.onArrival((channel, hello) => this.#links.arrive(channel, hello))
-    for (const pool of this.#run.pools) {
-      if (pool.launcher === undefined) continue
-      const blocks = pool.tasks.reduce((sum, task) => sum + this.#blocksLeft(task), 0)
-      const most = Math.min(workers, blocks, this.#leases.mostAtWork(pool.tasks))
-      for (let started = awaited; started < most; started++) this.#links.start(pool)
-    }
-    this.finishIfDone()
+    this.#followRecord()
+    this.turn(() => {
+      const restored = this.#restoreWorkers()
+      listener?.onArrival((channel, hello) => links.arrive(channel, hello))
+      for (const pool of this.#run.pools) this.#startWorkers(pool, restored)
+    })
     try {
-      return await promise
+      return await this.#ended.promise
     } finally {
       signal?.removeEventListener('abort', stop)
-      for (const part of [
-        this.#tally,
-        this.#transients,
-        this.#leases,
-        this.#departures,
-        this.#links,
-        this.#saver,
-        this.#restarts,
-      ])
+      for (const part of [tally, transients, dispatcher, departures, links, lives, saver, restarts])
         part[Symbol.dispose]()
     }
+  }
+
+  /** Expects the workers of an earlier start, which keep their blocks meanwhile. @returns how many of them count as requested */
+  #restoreWorkers(): number {
+    const { connections, leases, lives, saver } = this.#parts
+    const restored = saver.restore()
+    for (const { worker, host, leases: held } of restored) {
+      connections.restore(worker, host)
+      lives.expect(worker)
+      for (const lease of held) leases.restore(worker, lease)
+    }
+    return restored.filter(({ worker }) => isRequested(worker.origin)).length
+  }
+
+  #startWorkers(pool: Pool, already: number): void {
+    if (pool.launcher === undefined) return
+    const blocks = pool.tasks.reduce((sum, task) => sum + this.#blocksLeft(task), 0)
+    const most = Math.min(this.#run.options.workers, blocks, this.#parts.resources.mostAtWork(pool.tasks))
+    for (let started = already; started < most; started++) this.start(pool)
   }
 
   #blocksLeft({ number }: RunningTask): number {
@@ -92,78 +110,102 @@ class Coordinator implements RunControl {
     return total - completed
   }
 
-  /** Nothing is handed out while what is done can't be written down, and when that fails for good the run stops. */
-  #followStore(): void {
+  /** While the record cannot be written, no blocks are handed out; if that fails for good, the run stops. */
+  #followRecord(): void {
     const { progress } = this.#run.options
+    if (progress === undefined) return
+    const { failed } = progress
     const fail = () => {
-      this.#run.fatal ??= toWireError(progress?.failed.reason, 'IO_ERROR')
-      this.stop()
+      this.#run.fatal ??= toWireError(failed.reason, 'IO_ERROR')
+      this.turn(() => this.stop())
     }
-    if (progress?.failed.aborted) fail()
-    progress?.failed.addEventListener('abort', fail, { once: true })
+    if (failed.aborted) fail()
+    failed.addEventListener('abort', fail, { once: true })
     let wasLost = false
-    progress?.onLink((link) => {
-      this.#run.isPaused = link.status !== 'back'
-      if (link.status === 'lost' || (link.status === 'back' && wasLost)) {
-        wasLost = link.status === 'lost'
-        this.#run.events.emit({ type: 'store', ...link })
+    progress.onRecordStatus((status: StoreStatus) => {
+      this.#run.isPaused = status.status !== 'back'
+      if (status.status === 'lost' || (status.status === 'back' && wasLost)) {
+        wasLost = status.status === 'lost'
+        this.#run.events.emit({ type: 'store', ...status })
       }
-      // Those that have come back with nothing left to do meanwhile, too.
-      for (const session of this.#run.sessions.values()) this.#leases.feed(session)
-      this.#leases.handOut()
+      this.turn(() => {
+        // Also those that became idle meanwhile.
+        for (const worker of this.#run.workers.values()) this.#parts.dispatcher.feed(worker)
+        this.#parts.dispatcher.handOut()
+      })
     })
+  }
+
+  turn(act: () => void): void {
+    act()
+    this.#finishIfDone()
+  }
+
+  handle(worker: Worker, event: WorkerEvent): void {
+    this.turn(() => this.#parts.departures.handle(worker, event))
+  }
+
+  takeOverdue(worker: Worker, took: string): void {
+    if (isKillable(worker.origin)) {
+      const message = `${took}; its worker ${worker.id} was ended.`
+      this.handle(worker, { type: 'end', reason: { code: 'BLOCK_TIMEOUT', message } })
+      return
+    }
+    this.turn(() => {
+      this.#parts.leases.revoke(worker, took)
+      this.#parts.dispatcher.handOut()
+    })
+  }
+
+  start(pool: Pool): void {
+    this.#parts.links.start(pool)
   }
 
   stop(): void {
     if (this.#run.phase !== 'running') return
     this.#run.phase = 'stopping'
-    this.#departures.drain()
-    this.finishIfDone()
+    this.#parts.departures.drain()
   }
 
-  finishIfDone(): void {
+  #finishIfDone(): void {
     if (this.#run.phase === 'running' && this.#run.scheduler.isFinished()) {
       this.#run.phase = 'finishing'
-      this.#departures.drain()
+      this.#parts.departures.drain()
     }
-    if (this.#run.phase === 'running' || this.#run.sessions.size > 0 || this.#isEnding) return
+    if (this.#run.phase === 'running' || this.#run.workers.size > 0 || this.#isEnding) return
     this.#isEnding = true
     void this.#flushAndEnd(this.#run.options.progress?.recorder)
   }
 
-  /** What a result calls done is written down. */
+  /** Blocks that a result counts as done are in the record. */
   async #flushAndEnd(recorder: ProgressRecorder | undefined): Promise<void> {
     using patience = this.#patience()
     try {
       await recorder?.flush({ signal: patience.signal })
-      await this.#transients.finish()
+      await this.#parts.transients.finish()
     } catch (error) {
       this.#run.fatal ??= toWireError(error, 'IO_ERROR')
     }
-    this.#end()
+    this.#parts.saver.clear()
+    this.#ended.resolve(this.#parts.tally.end())
   }
 
-  /** A run that has come to its end waits for its store as it did all the time; one that is stopped, for a moment. */
+  /** A run that has reached its end waits for its record as long as it takes; one that is stopped waits only for a moment. */
   #patience(): Disposable & { readonly signal: AbortSignal } {
     const { signal: stopped, clock } = this.#run.options
     const out = new AbortController()
     let cancel = () => {}
-    const begin = () => {
+    const limit = () => {
       cancel = clock.after(LAST_FLUSH_MS, () => out.abort())
     }
-    if (this.#run.phase === 'stopping') begin()
-    else stopped?.addEventListener('abort', begin, { once: true })
+    if (this.#run.phase === 'stopping') limit()
+    else stopped?.addEventListener('abort', limit, { once: true })
     return {
       signal: out.signal,
       [Symbol.dispose]() {
-        stopped?.removeEventListener('abort', begin)
+        stopped?.removeEventListener('abort', limit)
         cancel()
       },
     }
-  }
-
-  #end(): void {
-    this.#saver.clear()
-    this.#settle(this.#tally.end())
   }
 }

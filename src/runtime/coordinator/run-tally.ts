@@ -1,37 +1,54 @@
 import type { TaskCounts, WorkerUse } from '../../core/events.ts'
+import type { WorkerUsage } from '../../core/protocol/messages.ts'
+import type { LeaseBook } from './lease-book.ts'
 import type { RunResult, TaskResult } from './run-result.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
-import type { Session } from './workers/session.ts'
+import type { Worker } from './workers/pool.ts'
 
-/** Progress is told at most this often. */
+/** Progress is reported at most this often. */
 const PROGRESS_MS = 100
-/** Workers that are told one by one at the end; more are added up. */
+/** At most this many workers are listed in the result; further ones only count towards the sums. */
 const MAX_WORKERS = 1000
 
-/** Counts what a run does, tells how far it is, and sums it up at the end. */
+/** What one worker has done so far. */
+interface Work {
+  /** When it connected for the first time, by the run's clock. */
+  readonly since: number
+  /** Blocks that it has done or skipped. */
+  completed: number
+  /** How long its blocks took, ms. */
+  workingMs: number
+  /** What it needed, by its last report. */
+  usage: WorkerUsage | undefined
+}
+
+/** Counts what a run does, reports its progress, and sums it up at the end. */
 export class RunTally {
   readonly #run: RunningPipeline
+  readonly #book: LeaseBook
   readonly #used = { seconds: 0, workingSeconds: 0, readBytes: 0, writtenBytes: 0, peakMemory: 0 }
   readonly #each: WorkerUse[] = []
+  readonly #works = new Map<Worker, Work>()
   #cancelProgress: (() => void) | undefined
   #progressDue = false
 
-  constructor(run: RunningPipeline) {
+  constructor(run: RunningPipeline, book: LeaseBook) {
     this.#run = run
+    this.#book = book
   }
 
-  tellStart(): void {
+  reportStart(): void {
     this.#run.events.emit({ type: 'run-started', tasks: this.#counts(), workers: this.#run.options.workers })
   }
 
-  /** Tells the counts now, or, when that was done just before, a little later. */
-  tellProgress(): void {
+  /** Reports the counts now, or a little later if that was done just before. */
+  reportProgress(): void {
     this.#progressDue = true
     if (this.#cancelProgress !== undefined) return
     this.#emitProgress()
     const again = (): void => {
       this.#cancelProgress = undefined
-      if (this.#progressDue) this.tellProgress()
+      if (this.#progressDue) this.reportProgress()
     }
     this.#cancelProgress = this.#run.options.clock.after(PROGRESS_MS, again)
   }
@@ -42,18 +59,46 @@ export class RunTally {
       type: 'progress',
       tasks: this.#counts(),
       seconds: this.#run.seconds(),
-      busyWorkers: this.#run.busy.size,
+      busyWorkers: this.#book.busy.size,
     })
   }
 
-  /** Tells what a worker did that has ended, and adds it up. */
-  addWorker({ id: workerId, host, completed: blocks, workingMs, usage, cameAt }: Session): void {
-    if (cameAt === undefined) return
+  /** A worker has connected. */
+  noteConnected(worker: Worker): void {
+    if (this.#works.has(worker)) return
+    const since = this.#run.options.clock.now()
+    this.#works.set(worker, { since, completed: 0, workingMs: 0, usage: undefined })
+  }
+
+  noteUsage(worker: Worker, usage: WorkerUsage): void {
+    const work = this.#works.get(worker)
+    if (work !== undefined) work.usage = usage
+  }
+
+  /** @param completed further blocks that the worker has done or skipped @param workingMs what its further blocks took */
+  countBlocks(worker: Worker, completed: number, workingMs: number): void {
+    const work = this.#works.get(worker)
+    if (work === undefined) return
+    work.completed += completed
+    work.workingMs += workingMs
+  }
+
+  /** How many blocks a worker has done or skipped. */
+  completedBy(worker: Worker): number {
+    return this.#works.get(worker)?.completed ?? 0
+  }
+
+  /** Reports what a worker that has ended did, and adds it up. */
+  endWorker(worker: Worker, host: string): void {
+    const work = this.#works.get(worker)
+    if (work === undefined) return
+    this.#works.delete(worker)
+    const { completed: blocks, workingMs, usage, since } = work
     const use: WorkerUse = {
-      workerId,
+      workerId: worker.id,
       host,
       blocks,
-      seconds: (this.#run.options.clock.now() - cameAt) / 1000,
+      seconds: (this.#run.options.clock.now() - since) / 1000,
       workingSeconds: workingMs / 1000,
       readBytes: usage?.readBytes ?? 0,
       writtenBytes: usage?.writtenBytes ?? 0,
@@ -68,7 +113,7 @@ export class RunTally {
     this.#run.events.emit({ type: 'worker-ended', ...use })
   }
 
-  /** Tells the end of the run, and gives what came of it. */
+  /** Reports the end of the run. */
   end(): RunResult {
     const seconds = this.#run.seconds()
     const counts = this.#counts()

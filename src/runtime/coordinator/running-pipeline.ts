@@ -4,21 +4,28 @@ import { gridOptions } from '../../core/grid/grid-options.ts'
 import { BlockScheduler } from '../../core/scheduling/block-scheduler.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { Durations } from '../../core/workers/durations.ts'
+import { isRequested, type WorkerEvent } from '../../core/workers/worker-life.ts'
 import type { PlannedPipeline, PlannedTask } from '../tasks/planned-task.ts'
 import { hasOwnCheck, isTaskNode } from '../tasks/task-node.ts'
 import { EventStream } from './event-stream.ts'
 import type { RunPipelineOptions } from './run-options.ts'
-import { createPool, type Pool, type RunningTask, type Session } from './workers/session.ts'
+import { createPool, type Pool, type RunningTask, type Worker } from './workers/pool.ts'
 
-/** What the parts of a run ask of the run itself. */
+/** Where the parts of a run report what happens: timers, messages and processes of workers. */
 export interface RunControl {
+  /** Does something that may have been the last thing to do: every callback that acts on the run goes through here. */
+  turn(act: () => void): void
+  /** Something has happened to a worker. */
+  handle(worker: Worker, event: WorkerEvent): void
+  /** A worker takes too long. @param took what took how long, for people */
+  takeOverdue(worker: Worker, took: string): void
+  /** Starts a worker. */
+  start(pool: Pool): void
   /** Hands out no more blocks, and lets the running ones finish. */
   stop(): void
-  /** Ends the run when nothing is left to do, and nobody is left to wait for. */
-  finishIfDone(): void
 }
 
-/** A pipeline that is run: what the parts of its run have in common. */
+/** What the parts of a run have in common. */
 export class RunningPipeline {
   readonly options: RunPipelineOptions
   readonly control: RunControl
@@ -27,26 +34,24 @@ export class RunningPipeline {
   readonly mostDownstreamFirst: readonly RunningTask[]
   readonly pools: Pool[] = []
   readonly events: EventStream
-  /** Workers that were started, or have come in, and have not ended. */
-  readonly sessions = new Map<string, Session>()
-  /** Workers that hold a lease. */
-  readonly busy = new Set<Session>()
+  /** Workers that were started or have joined and have not ended, by id. */
+  readonly workers = new Map<string, Worker>()
   phase: 'running' | 'finishing' | 'stopping' = 'running'
-  /** Nothing is handed out for now. */
+  /** No blocks are handed out for now. */
   isPaused = false
-  /** Why the run can't go on. */
+  /** Why the run cannot continue. */
   fatal: WireError | undefined
-  /** What blocks read that were taken from workers which may still be at them. */
+  /** Read ROIs of blocks that were taken from workers which may still be running them. */
   readonly strayReads: Roi[] = []
   nextLease = 1
   nextWorker = 1
-  readonly #begun: number
+  readonly #startedAt: number
 
   constructor(pipeline: PlannedPipeline, options: RunPipelineOptions, control: RunControl) {
     this.options = options
     this.control = control
     this.events = options.events ?? new EventStream()
-    this.#begun = options.clock.now()
+    this.#startedAt = options.clock.now()
     this.scheduler = new BlockScheduler(
       pipeline.tasks.map((task, number) => {
         const done = hasOwnCheck(task.source) ? undefined : options.progress?.recorder.completed(number)
@@ -83,30 +88,30 @@ export class RunningPipeline {
       failures: [],
       durations: new Durations(),
       suspects: new Set(),
-      isToldBeyond: false,
+      hasWarnedAhead: false,
     }
     pool.tasks.push(task)
     return task
   }
 
-  /** A worker is started, or has come in. */
-  add(session: Session): void {
-    this.sessions.set(session.id, session)
-    workersLike(session).add(session)
+  /** A worker is being started, or has joined. */
+  add(worker: Worker): void {
+    this.workers.set(worker.id, worker)
+    likeOf(worker).add(worker)
   }
 
   /** A worker has ended. */
-  remove(session: Session): void {
-    this.sessions.delete(session.id)
-    workersLike(session).delete(session)
+  remove(worker: Worker): void {
+    this.workers.delete(worker.id)
+    likeOf(worker).delete(worker)
   }
 
-  /** Seconds since its start. */
+  /** Seconds since the start of the run. */
   seconds(): number {
-    return (this.options.clock.now() - this.#begun) / 1000
+    return (this.options.clock.now() - this.#startedAt) / 1000
   }
 
-  /** Where workers come in that nobody has started. */
+  /** The pool of workers that join. */
   networkPool(): Pool | undefined {
     return this.pools.find(({ tasks }) => tasks.some(({ planned }) => isTaskNode(planned.source)))
   }
@@ -116,4 +121,4 @@ export class RunningPipeline {
   }
 }
 
-const workersLike = ({ pool, isJoined }: Session): Set<Session> => (isJoined ? pool.joined : pool.launched)
+const likeOf = ({ pool, origin }: Worker): Set<Worker> => (isRequested(origin) ? pool.requested : pool.joined)

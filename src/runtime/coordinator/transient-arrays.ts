@@ -15,16 +15,16 @@ import type { ArrayStore } from '../../ports/array-store.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import { elementBox, storageShape, type VolumeDescription } from '../volumes/volume-array.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
-import type { RunningTask } from './workers/session.ts'
+import type { RunningTask } from './workers/pool.ts'
 
-/** What is not needed any more is removed together, so late at most. */
+/** Chunks that are no longer needed are removed together, at the latest after this time. */
 const REMOVE_MS = 100
-/** So many blocks do not wait. */
+/** As soon as this many blocks are no longer needed, their chunks are removed. */
 const REMOVE_COUNT = 64
 
 /**
- * Removes the chunks of transient arrays that nobody needs: those of blocks of which all that wait for them are done, and
- * are written down as done, so that no later start of the run asks for them.
+ * Removes the chunks of transient arrays that are no longer needed: all blocks that read them are done, and recorded as done, so
+ * that no later start of the run reads them again.
  */
 export class TransientArrays {
   readonly #run: RunningPipeline
@@ -41,7 +41,7 @@ export class TransientArrays {
     this.#tasks = run.tasks.filter(({ planned }) => planned.isTransient)
   }
 
-  /** Looks for blocks that have become unneeded. */
+  /** Collects the blocks that have become unneeded. */
   collect(): void {
     for (const task of this.#tasks) {
       const indices = this.#run.scheduler.task(task.number).retention?.takeUnneeded() ?? []
@@ -53,7 +53,7 @@ export class TransientArrays {
     else if (this.#count > 0) this.#cancelTimer ??= this.#run.options.clock.after(REMOVE_MS, () => this.#removeSoon())
   }
 
-  /** Removes what is left: where all is done, also what an earlier start has left behind. Never rejects. */
+  /** Removes what is left; if all blocks are done, also what an earlier start left behind. Never rejects. */
   async finish(): Promise<void> {
     this.#removeSoon()
     await this.#removing
@@ -81,33 +81,33 @@ export class TransientArrays {
     if (unneeded.length === 0) return
     this.#removing = this.#removing.then(() =>
       this.#guard(async () => {
-        // A start after a crash must know those done that have read it.
+        // After a crash the next start must know that the blocks that read these chunks are done.
         await this.#run.options.progress?.recorder.flush()
         for (const [task, indices] of unneeded) for (const index of indices) await this.#remove(task, index)
       }),
     )
   }
 
-  /** What can't be removed stays, and the run goes on. */
+  /** If removing fails, the chunks stay and the run continues. */
   async #guard(remove: () => Promise<void>): Promise<void> {
     if (this.#hasFailed) return
     try {
       await remove()
     } catch (error) {
       this.#hasFailed = true
-      const message = `chunks that are not needed any more are not removed: ${messageOf(error)}`
+      const message = `transient chunks could not be removed and stay on disk: ${messageOf(error)}`
       this.#run.events.emit({ type: 'warning', message })
     }
   }
 
-  /** Removes the chunks (shards) in which a block has written, and nobody who is still needed. */
+  /** Removes the chunks (shards) that only this block, or other unneeded blocks, have written. */
   async #remove(task: RunningTask, index: number): Promise<void> {
     const { grid, writes } = task.planned
     const { writeRoi } = grid.block(index)
     for (const array of writes) {
       for (const piece of piecesOf(array, writeRoi)) {
         if (!containsRoi(writeRoi, piece) && !this.#isAllUnneeded(task, piece)) continue
-        // A worker that was given up may still be reading it, and write what it makes of it.
+        // A lost worker may still be reading it, and write output that depends on it.
         if (this.#run.strayReads.some((region) => meetsRoi(region, piece))) continue
         const box = elementBox(piece, array.offset, array.voxelSize, array.shape.slice(0, array.channelAxes))
         if (box !== undefined) await (await this.#open(array)).removeChunks?.(box)
@@ -134,20 +134,20 @@ export class TransientArrays {
   }
 }
 
-/** The chunks (shards) of an array that a region meets, cut to the array, in world units. */
+/** The chunks (shards) of an array that intersect a region, clipped to the array, in world units. */
 function* piecesOf(array: VolumeDescription, region: Roi): Generator<Roi> {
   const inside = intersectRoi(region, array.roi)
   if (isEmptyRoi(inside)) return
   const shape = storageShape(array)
   const { offset, shape: extent } = snapRoi(roiFrom(inside, array.offset), shape, 'grow')
-  const first = offset.map((begin, axis) => begin / (shape[axis] as number))
+  const first = offset.map((start, axis) => start / (shape[axis] as number))
   const counts = extent.map((length, axis) => length / (shape[axis] as number))
   const strides = counts.map((_, axis) => counts.slice(axis + 1).reduce((product, count) => product * count, 1))
   for (const number of boxIndices({ begin: counts.map(() => 0), end: counts }, counts)) {
     const piece = roi(
-      first.map((begin, axis) => {
+      first.map((start, axis) => {
         const k = Math.floor(number / (strides[axis] as number)) % (counts[axis] as number)
-        return (begin + k) * (shape[axis] as number)
+        return (start + k) * (shape[axis] as number)
       }),
       shape,
     )

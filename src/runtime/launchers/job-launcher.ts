@@ -1,8 +1,9 @@
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
 import type { JobsReport } from '../../core/events.ts'
+import type { WorkerExit } from '../../core/workers/worker-life.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { JobQueue, JobState } from '../../ports/job-queue.ts'
-import type { LaunchedWorker, WorkerExit, WorkerLauncher } from '../../ports/worker-launcher.ts'
+import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
 
 export interface JobLauncherOptions {
   /** Ended together with the launcher. */
@@ -95,7 +96,7 @@ class JobLauncher implements WorkerLauncher {
       },
       exited: slot.exit.promise,
       kill: () => this.#kill(slot),
-      onLink: (event) => this.#linkChanged(slot, event),
+      noteConnection: (event) => this.#linkChanged(slot, event),
     }
   }
 

@@ -11,7 +11,7 @@ describe('resources', () => {
       { id: 'merge', requires: { cpu: 2, gpu: 2 } },
     ]
     const message =
-      'a worker of "infer" needs cpu 4, and the run has 2; a worker of "infer" needs gpu 1, and the run has 0; a worker of "merge" needs gpu 2, and the run has 0: give the run enough (--resources cpu=4,gpu=2), or let the task require less.'
+      'a worker of "infer" needs cpu 4, and the run has 2; a worker of "infer" needs gpu 1, and the run has 0; a worker of "merge" needs gpu 2, and the run has 0: give the run more (--resources cpu=4,gpu=2), or let the task require less.'
     assert.throws(() => assertFits(tasks, { amounts: { cpu: 2 }, isOpen: false }), { code: 'INVALID_CONFIG', message })
     assertFits(tasks, { amounts: { cpu: 4 }, isOpen: true })
     assertFits(tasks, { amounts: { cpu: 4, gpu: 2 }, isOpen: false })

@@ -86,7 +86,7 @@ describe('the recorder of a run', () => {
         await record.commit(batch)
       },
     }
-    const time = { now: () => clock.now() + held, after: clock.after.bind(clock) }
+    const time = { now: () => clock.now() + held, date: () => clock.date(), after: clock.after.bind(clock) }
     const recorder = await ProgressRecorder.load(slowDisk, { clock: time, onError: assert.fail })
     for (const block of [1, 2, 3]) {
       recorder.recordCompleted(0, [block])

@@ -347,4 +347,14 @@ describe('setting a task up', () => {
     await clock.pass(200)
     assert.equal(eventsOf(seen, 'block-retried').length, 1)
   })
+
+  it('that fails takes the blocks from a worker that then only disconnects', async () => {
+    const { join, seen, finishAll } = await startRemote(1, { maxRetries: 0 })
+    const broken = await join()
+    broken.send({ type: 'setup-failed', taskId: 'line', error: { code: 'BLOCK_FAILED', message: 'no model' } })
+    broken.channel.close()
+    await settle()
+    assert.equal(eventsOf(seen, 'worker-died')[0]?.reason, 'no model')
+    assert.ok((await finishAll(await join())).ok)
+  })
 })

@@ -188,6 +188,7 @@ describe('a run', () => {
     const waiting = new Set<() => void>()
     const clock = {
       now: systemClock.now,
+      date: systemClock.date,
       after: (ms: number, call: () => void) => {
         const cancel = systemClock.after(ms, () => {
           waiting.delete(cancel)

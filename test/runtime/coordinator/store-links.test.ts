@@ -5,7 +5,7 @@ import { InfrastructureError } from '../../../src/core/errors.ts'
 import type { RunEvent, StoreStatus } from '../../../src/core/events.ts'
 import type { RunRecord } from '../../../src/ports/progress-store.ts'
 import { ProgressRecorder } from '../../../src/runtime/coordinator/progress-recorder.ts'
-import type { RunProgress } from '../../../src/runtime/coordinator/run-pipeline.ts'
+import type { RunProgress } from '../../../src/runtime/coordinator/run-options.ts'
 import { identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 import { line, runInline } from '../../support/inline-run.ts'
@@ -30,7 +30,7 @@ async function lossyStore(blocks: number, clock: ManualClock) {
   const progress: RunProgress = {
     recorder,
     failed: failing.signal,
-    onLink(receive) {
+    onRecordStatus(receive) {
       tell = receive
     },
   }

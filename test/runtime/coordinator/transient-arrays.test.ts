@@ -143,7 +143,10 @@ describe('the array of a transient task', () => {
       return warnings
     }
     const [warning, ...more] = await messages(9)
-    assert.match(warning ?? '', /^up: more than 9 of its blocks \(maxAhead\) are waited for, since nothing could go on/)
+    assert.match(
+      warning ?? '',
+      /^up: more than 9 of its blocks \(maxAhead\) are held for later tasks, since the run could not continue/,
+    )
     assert.deepEqual(more, [])
     assert.deepEqual(await messages(100), [])
   })

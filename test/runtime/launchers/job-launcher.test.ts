@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JobsReport } from '../../../src/core/events.ts'
-import type { LaunchedWorker, WorkerExit } from '../../../src/ports/worker-launcher.ts'
+import type { WorkerExit } from '../../../src/core/workers/worker-life.ts'
+import type { LaunchedWorker } from '../../../src/ports/worker-launcher.ts'
 import { jobLauncher } from '../../../src/runtime/launchers/job-launcher.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 import { MemoryQueue } from '../../support/memory-queue.ts'
@@ -47,7 +48,7 @@ describe('workers that are jobs', () => {
     await clock.pass(3_600_000)
     const inAnHour = queue.statusCalls
     assert.ok(inAnHour > 100 && inAnHour < 135, `${inAnHour} calls`)
-    worker?.onLink?.('out')
+    worker?.noteConnection?.('out')
     await clock.pass(1100)
     assert.equal(queue.statusCalls, inAnHour + 1)
     await launch(1, 2)
@@ -77,8 +78,8 @@ describe('workers that are jobs', () => {
     const [worker] = await launch(1)
     await clock.pass(100)
     queue.hanging.add('status')
-    worker?.onLink?.('in')
-    worker?.onLink?.('left')
+    worker?.noteConnection?.('in')
+    worker?.noteConnection?.('left')
     await settle()
     assert.equal(exits[0]?.reason, 'it left; memory job 1_0')
   })
@@ -87,12 +88,12 @@ describe('workers that are jobs', () => {
     const { clock, queue, launch, exits } = setUp()
     const workers = await launch(2)
     await clock.pass(100)
-    for (const worker of workers) worker.onLink?.('in')
+    for (const worker of workers) worker.noteConnection?.('in')
     await clock.pass(100)
     for (const id of ['1_0', '1_1']) queue.states.set(id, { status: 'ended', reason: 'its job was cancelled' })
     await clock.pass(1500)
     assert.deepEqual(exits, [])
-    workers[0]?.onLink?.('out')
+    workers[0]?.noteConnection?.('out')
     await settle()
     assert.deepEqual(
       exits.map(({ worker }) => worker),
@@ -194,7 +195,7 @@ describe('workers that are jobs', () => {
     queue.states.set('1_2', { status: 'running', host: 'n1' })
     queue.states.set('1_1', { status: 'pending', reason: 'Priority' })
     queue.states.set('1_0', { status: 'pending', reason: 'Priority' })
-    workers[2]?.onLink?.('in')
+    workers[2]?.noteConnection?.('in')
     await clock.pass(10_000)
     const { pending, running, reasons } = reports.at(-1) as JobsReport
     assert.deepEqual(
@@ -212,12 +213,12 @@ describe('workers that are jobs', () => {
     await clock.pass(100)
     for (const id of ['1_0', '1_1']) queue.states.set(id, { status: 'running', host: 'n1' })
     await clock.pass(5000)
-    first?.onLink?.('in')
-    first?.onLink?.('out')
+    first?.noteConnection?.('in')
+    first?.noteConnection?.('out')
     assert.equal(reports.at(-1)?.absent, undefined)
     await clock.pass(60_000)
     assert.deepEqual(reports.at(-1)?.absent, { count: 1, logFile: 'logs/1_1.log' })
-    second?.onLink?.('in')
+    second?.noteConnection?.('in')
     await clock.pass(60_000)
     assert.equal(reports.at(-1)?.absent, undefined)
   })

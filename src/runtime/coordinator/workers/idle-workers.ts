@@ -1,59 +1,70 @@
-import type { Pool, RunningTask, Session } from './session.ts'
+import { isRequested } from '../../../core/workers/worker-life.ts'
+import type { Pool, RunningTask, Worker } from './pool.ts'
+import type { WorkerResources } from './worker-resources.ts'
 
-const NONE: ReadonlySet<Session> = new Set()
+const NONE: ReadonlySet<Worker> = new Set()
 
 /**
- * The workers of a run that have nothing to do, in groups of which each member may be given what the others may: if one of
- * them can't be given anything now, none can. In a group the one that has waited longest comes first.
+ * The idle workers of a run, in groups whose members may be given the same blocks: if one member cannot be given any, none can.
+ * In a group the worker that has been idle longest comes first.
  */
 export class IdleWorkers {
-  readonly #joined = new Map<Pool, Set<Session>>()
-  /** Started by the run, and bound to no task. */
-  readonly #free = new Map<Pool, Set<Session>>()
-  readonly #bound = new Map<RunningTask, Set<Session>>()
-  #size = 0
+  readonly #resources: WorkerResources
+  readonly #since = new Map<Worker, number>()
+  readonly #joined = new Map<Pool, Set<Worker>>()
+  /** Requested by the run, and bound to no task. */
+  readonly #free = new Map<Pool, Set<Worker>>()
+  readonly #bound = new Map<RunningTask, Set<Worker>>()
+
+  constructor(resources: WorkerResources) {
+    this.#resources = resources
+  }
 
   get size(): number {
-    return this.#size
+    return this.#since.size
   }
 
-  /** @param now by the run's clock; one that is idle already has been so since then */
-  add(session: Session, now: number): void {
-    const group = this.#groupOf(session)
-    if (group.has(session)) return
-    group.add(session)
-    this.#size++
-    session.idleSince = now
+  /** @param now by the run's clock; ignored if the worker is idle already */
+  add(worker: Worker, now: number): void {
+    if (this.#since.has(worker)) return
+    this.#groupOf(worker).add(worker)
+    this.#since.set(worker, now)
   }
 
-  /** It is not to be woken any more. To be called before what it is bound to changes. */
-  delete(session: Session): void {
-    if (this.#size > 0 && this.#groupOf(session).delete(session)) this.#size--
+  /** Call it before the task that the worker is bound to changes: that decides its group. */
+  delete(worker: Worker): void {
+    if (this.#since.delete(worker)) this.#groupOf(worker).delete(worker)
   }
 
-  /** Those that hold what a task's set-up needs. */
-  boundTo(task: RunningTask): ReadonlySet<Session> {
+  /** Since when an idle worker has had no blocks, by the run's clock. */
+  sinceOf(worker: Worker): number {
+    return this.#since.get(worker) ?? 0
+  }
+
+  /** The idle workers that hold what a task's set-up needs. */
+  boundTo(task: RunningTask): ReadonlySet<Worker> {
     return this.#bound.get(task) ?? NONE
   }
 
   /**
-   * Who may be given blocks of a task, as far as there are resources: those first that have it set up.
-   * @param isBinding whether its workers are bound to it
+   * The groups that may be given blocks of a task if resources suffice: first the workers that are bound to it.
+   * @param isBinding whether the task binds its workers
    */
-  groupsFor(task: RunningTask, isBinding: boolean): ReadonlySet<Session>[] {
+  groupsFor(task: RunningTask, isBinding: boolean): ReadonlySet<Worker>[] {
     const { pool } = task
     const others = isBinding ? [] : pool.tasks.filter((each) => each !== task).map((each) => this.#bound.get(each))
     const groups = [this.#bound.get(task), this.#free.get(pool), this.#joined.get(pool), ...others]
-    return groups.filter((group) => group !== undefined && group.size > 0) as ReadonlySet<Session>[]
+    return groups.filter((group) => group !== undefined && group.size > 0) as ReadonlySet<Worker>[]
   }
 
-  #groupOf({ pool, isJoined, boundTo }: Session): Set<Session> {
-    if (boundTo !== undefined) return groupAt(this.#bound, boundTo)
-    return groupAt(isJoined ? this.#joined : this.#free, pool)
+  #groupOf(worker: Worker): Set<Worker> {
+    const task = this.#resources.boundTaskOf(worker)
+    if (task !== undefined) return groupAt(this.#bound, task)
+    return groupAt(isRequested(worker.origin) ? this.#free : this.#joined, worker.pool)
   }
 }
 
-function groupAt<Key>(groups: Map<Key, Set<Session>>, key: Key): Set<Session> {
+function groupAt<Key>(groups: Map<Key, Set<Worker>>, key: Key): Set<Worker> {
   let group = groups.get(key)
   if (group === undefined) {
     group = new Set()

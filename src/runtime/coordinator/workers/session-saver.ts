@@ -1,82 +1,101 @@
-import type { Leases } from '../leases.ts'
+import { isKillable, isRequested } from '../../../core/workers/worker-life.ts'
+import type { Lease, LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
-import { createSession, isOnItsOwn, type Lease, type SavedSession, saveSession } from './session.ts'
-import type { WorkerDepartures } from './worker-departures.ts'
+import type { LaunchedWorkers } from './launched-workers.ts'
+import { createWorker, type Worker } from './pool.ts'
+import type { SavedSession } from './saved-sessions.ts'
+import type { WorkerConnections } from './worker-connections.ts'
 
-/** Who is at which block is saved at most this often: blocks that are shorter are not worth it. */
+/** Sessions are saved at most this often; leases that are shorter are not worth saving. */
 const SAVE_SESSIONS_MS = 200
-/** Beyond every number that was given after the last saving. */
+/** Added to saved numbers: more than can have been assigned since they were saved. */
 const SAVED_GAP = 1_000_000
 
-/** Keeps who is at which blocks, for a coordinator that is started again, and expects those of an earlier start. */
+/** A worker of an earlier start, and the leases of which blocks are left. */
+export interface RestoredWorker {
+  readonly worker: Worker
+  readonly host: string
+  readonly leases: readonly Lease[]
+}
+
+/** Saves which worker holds which blocks, for a coordinator that is started again, and restores what an earlier start saved. */
 export class SessionSaver {
   readonly #run: RunningPipeline
+  readonly #book: LeaseBook
+  readonly #connections: WorkerConnections
+  readonly #launched: LaunchedWorkers
   #cancelSave: (() => void) | undefined
   #hasSaved = false
 
-  constructor(run: RunningPipeline) {
+  constructor(run: RunningPipeline, book: LeaseBook, connections: WorkerConnections, launched: LaunchedWorkers) {
     this.#run = run
+    this.#book = book
+    this.#connections = connections
+    this.#launched = launched
   }
 
-  /**
-   * Expects the workers that were at blocks when an earlier start of the run was killed: their blocks wait for them as they
-   * do when a link breaks.
-   * @returns how many of them had been started by the run
-   */
-  restore(leases: Leases, departures: WorkerDepartures): number {
-    const { sessions, clock, reconnectMs = 10_000 } = this.#run.options
+  /** The workers that held blocks when an earlier start of the run was killed. Their blocks are acquired in the scheduler. */
+  restore(): readonly RestoredWorker[] {
+    const { saved } = this.#run.options.sessions ?? {}
     const pool = this.#run.networkPool()
-    if (sessions?.saved === undefined || pool === undefined || this.#run.phase !== 'running') return 0
-    this.#run.nextWorker = sessions.saved.nextWorker + SAVED_GAP
-    this.#run.nextLease = sessions.saved.nextLease + SAVED_GAP
-    let launched = 0
-    for (const saved of sessions.saved.sessions) {
-      const held = saved.leases.flatMap((lease) => this.#restoreLease(lease) ?? [])
-      if (held.length === 0) continue
-      const session = createSession(saved.number, saved.key, pool, !saved.wasLaunched, true)
-      Object.assign(session, { status: 'away', isRemote: true, host: saved.host })
-      this.#run.add(session)
-      for (const lease of held) leases.restoreLease(session, lease)
-      if (saved.wasLaunched) launched++
-      session.cancelAway = clock.after(reconnectMs, () =>
-        departures.endSession(session, { reason: 'it did not come back', lastOutput: '' }),
-      )
-    }
-    return launched
+    if (saved === undefined || pool === undefined || this.#run.phase !== 'running') return []
+    this.#run.nextWorker = saved.nextWorker + SAVED_GAP
+    this.#run.nextLease = saved.nextLease + SAVED_GAP
+    return saved.sessions.flatMap(({ number, key, host, wasLaunched, leases }) => {
+      const held = leases.flatMap((lease) => this.#restoreLease(lease) ?? [])
+      if (held.length === 0) return []
+      const worker = createWorker(number, key, pool, wasLaunched ? 'launched-earlier' : 'joined-earlier')
+      return [{ worker, host, leases: held }]
+    })
   }
 
-  /** @returns undefined where nothing of it is left to do */
+  /** @returns undefined if nothing of it is left to do */
   #restoreLease({ id, taskId, blocks, reported }: SavedSession['leases'][number]): Lease | undefined {
     const task = this.#run.tasks.find((each) => each.id === taskId)
     if (task === undefined) return undefined
-    const gone = new Set<number>()
+    const finished = new Set<number>()
     for (const [at, index] of blocks.entries()) {
-      if (at < reported || !this.#run.scheduler.hold(task.number, index)) gone.add(index)
+      if (at < reported || !this.#run.scheduler.hold(task.number, index)) finished.add(index)
     }
-    return gone.size === blocks.length
+    return finished.size === blocks.length
       ? undefined
-      : { id, task, blocks, reported, gone, since: this.#run.options.clock.now() }
+      : { id, task, blocks, reported, finished, since: this.#run.options.clock.now() }
   }
 
-  /** Saves who is at which blocks, of the workers that look for the run by themselves when its coordinator is gone. */
-  note(): void {
+  /** The leases have changed: saves those of workers that look for the run by themselves when they lose its coordinator. */
+  noteChange(): void {
     const { sessions, clock } = this.#run.options
     if (sessions === undefined || this.#cancelSave !== undefined) return
     this.#cancelSave = clock.after(SAVE_SESSIONS_MS, () => {
       this.#cancelSave = undefined
       const old = clock.now() - SAVE_SESSIONS_MS
       const saved: SavedSession[] = []
-      for (const session of this.#run.busy) {
-        if (!session.isRemote || !(isOnItsOwn(session) || session.worker?.onLink)) continue
-        const leases = session.leases.filter(({ since }) => since <= old)
-        if (leases.length > 0) saved.push(saveSession(session, leases))
-        if (leases.length < session.leases.length) this.note()
+      for (const worker of this.#book.busy) {
+        if (!this.#connections.isRemote(worker) || !this.#canReconnect(worker)) continue
+        const held = this.#book.leasesOf(worker)
+        const leases = held.filter(({ since }) => since <= old)
+        if (leases.length > 0) saved.push(this.#sessionOf(worker, leases))
+        if (leases.length < held.length) this.noteChange()
       }
       if (saved.length > 0 || this.#hasSaved) this.#save(saved)
     })
   }
 
-  /** There is nothing to come back to any more. */
+  #canReconnect(worker: Worker): boolean {
+    return !isKillable(worker.origin) || this.#launched.connectsByItself(worker)
+  }
+
+  #sessionOf(worker: Worker, leases: readonly Lease[]): SavedSession {
+    return {
+      number: worker.number,
+      key: worker.key,
+      host: this.#connections.hostOf(worker),
+      wasLaunched: isRequested(worker.origin),
+      leases: leases.map(({ id, task, blocks, reported }) => ({ id, taskId: task.id, blocks, reported })),
+    }
+  }
+
+  /** The run has ended: no worker has anything to return to. */
   clear(): void {
     if (this.#hasSaved || this.#run.options.sessions?.saved !== undefined) this.#save([])
   }

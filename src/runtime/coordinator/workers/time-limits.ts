@@ -1,36 +1,48 @@
+import type { LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
-import type { Session } from './session.ts'
+import type { Worker } from './pool.ts'
+import type { WorkerConnections } from './worker-connections.ts'
 
-/** Where blocks have a time limit, setting up has one, too, that loading a large model does not meet. */
+/** If blocks have a time limit, setting up has one too: long enough to load a large model. */
 const SETUP_TIMEOUT_MS = 600_000
 
-/** Watches how long workers take over a block, or over setting up its task. */
+/** Limits how long workers take over a block, or over setting up its task. */
 export class TimeLimits {
   readonly #run: RunningPipeline
-  readonly #onOver: (session: Session, took: string) => void
+  readonly #book: LeaseBook
+  readonly #connections: WorkerConnections
+  readonly #cancels = new Map<Worker, () => void>()
 
-  /** @param onOver told of a worker that takes too long, and over what, for people */
-  constructor(run: RunningPipeline, onOver: (session: Session, took: string) => void) {
+  constructor(run: RunningPipeline, book: LeaseBook, connections: WorkerConnections) {
     this.#run = run
-    this.#onOver = onOver
+    this.#book = book
+    this.#connections = connections
   }
 
-  /** Watches what a worker is at, from now on. */
-  watch(session: Session): void {
+  /** Starts the time again for what a worker does now. */
+  watch(worker: Worker): void {
     const { timeoutMs, clock } = this.#run.options
-    session.cancelTimeout?.()
-    const [lease] = session.leases
+    this.stop(worker)
+    const [lease] = this.#book.leasesOf(worker)
     if (lease === undefined) return
-    const isSetUp = session.setUp.has(lease.task)
+    const isSetUp = this.#connections.isSetUp(worker, lease.task)
     const limitMs = isSetUp ? timeoutMs : this.#setupTimeoutMs()
     if (limitMs === undefined) return
     const { id } = lease.task
     const isLast = lease.reported + 1 === lease.blocks.length
     const block = `Block ${id}/${lease.blocks[lease.reported]}${isLast ? '' : ', or one that was leased with it,'}`
     const what = isSetUp ? block : `Setting up "${id}"`
-    session.cancelTimeout = clock.after(limitMs, () => {
-      this.#onOver(session, `${what} took longer than ${limitMs / 1000} s`)
+    const cancel = clock.after(limitMs, () => {
+      this.#run.control.takeOverdue(worker, `${what} took longer than ${limitMs / 1000} s`)
     })
+    this.#cancels.set(worker, cancel)
+  }
+
+  stop(worker: Worker): void {
+    const cancel = this.#cancels.get(worker)
+    if (cancel === undefined) return
+    cancel()
+    this.#cancels.delete(worker)
   }
 
   #setupTimeoutMs(): number | undefined {

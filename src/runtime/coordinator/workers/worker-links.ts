@@ -1,56 +1,72 @@
 import { InfrastructureError, messageOf } from '../../../core/errors.ts'
 import { type Hello, PROTOCOL_VERSION, type ServerMessage } from '../../../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../../../core/protocol/parse.ts'
+import type { WorkerOrigin } from '../../../core/workers/worker-life.ts'
 import type { Channel } from '../../../ports/channel.ts'
+import type { Dispatcher } from '../dispatcher.ts'
+import type { LeaseBook } from '../lease-book.ts'
 import type { Leases } from '../leases.ts'
+import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
-import { createSession, type Pool, type Session } from './session.ts'
-import type { WorkerDepartures } from './worker-departures.ts'
+import type { LaunchedWorkers } from './launched-workers.ts'
+import { createWorker, type Pool, type Worker } from './pool.ts'
+import type { TimeLimits } from './time-limits.ts'
+import type { WorkerConnections } from './worker-connections.ts'
+import type { WorkerLives } from './worker-lives.ts'
 
-/** What a worker that came over a network is asked to be heard at, while it is idle. */
+/** How often a remote worker has to send something while it is idle. */
 const HEARTBEAT_MS = 10_000
-/** Heartbeats that may be missing in a row. */
-const MAX_QUIET = 3
+/** How many heartbeats in a row a worker may miss. */
+const MAX_MISSED = 3
 
-/** The workers of a run and the links to them: how they are started, come in, come back, and are heard. */
+export interface LinksParts {
+  readonly lives: WorkerLives
+  readonly book: LeaseBook
+  readonly leases: Leases
+  readonly dispatcher: Dispatcher
+  readonly connections: WorkerConnections
+  readonly launched: LaunchedWorkers
+  readonly timeLimits: TimeLimits
+  readonly tally: RunTally
+}
+
+/** Starts the workers of a run, accepts their connections, and receives their messages. */
 export class WorkerLinks {
   readonly #run: RunningPipeline
-  readonly #leases: Leases
-  readonly #departures: WorkerDepartures
+  readonly #parts: LinksParts
   #cancelSweep: (() => void) | undefined
 
-  constructor(run: RunningPipeline, leases: Leases, departures: WorkerDepartures) {
+  constructor(run: RunningPipeline, parts: LinksParts) {
     this.#run = run
-    this.#leases = leases
-    this.#departures = departures
+    this.#parts = parts
   }
 
   start(pool: Pool): void {
     const { launcher } = pool
     if (this.#run.phase !== 'running' || launcher === undefined) return
-    const session = this.#addSession(pool, false)
-    launcher.launch(session.id, session.key).then(
-      (worker) => {
-        session.worker = worker
-        void worker.exited.then((exit) => this.#departures.takeExit(session, exit))
-        const { channel } = worker
+    const worker = this.#addWorker(pool, 'launched')
+    const handle = this.#run.control.handle.bind(this.#run.control, worker)
+    launcher.launch(worker.id, worker.key).then(
+      (launched) => {
+        if (this.#parts.lives.stateOf(worker) === undefined) {
+          launched.kill()
+          return
+        }
+        this.#parts.launched.add(worker, launched)
+        void launched.exited.then((exit) => handle({ type: 'exited', exit }))
+        const { channel } = launched
         // Its first message is its hello.
-        channel?.onMessage((raw) => this.#guard(session, () => this.#attach(session, channel, asHello(raw), false)))
-        if (this.#run.phase !== 'running' || session.status === 'over') worker.kill()
+        channel?.onMessage((raw) => this.#guard(worker, () => this.#attach(worker, channel, asHello(raw), false)))
+        handle({ type: 'launched' })
       },
-      (error: unknown) => this.#departures.endSession(session, { reason: messageOf(error), lastOutput: '' }),
+      (error: unknown) => handle({ type: 'exited', exit: { reason: messageOf(error), lastOutput: '' } }),
     )
   }
 
-  /** A worker has come in by itself: one that was started, one that comes back, or a new one. */
+  /** A worker connects by itself: one that was started, one that reconnects, or one that joins. */
   arrive(channel: Channel<ServerMessage>, hello: Hello): void {
-    const known = hello.worker === undefined ? undefined : this.#run.sessions.get(hello.worker)
+    const known = hello.worker === undefined ? undefined : this.#run.workers.get(hello.worker)
     if (known !== undefined && known.key === hello.session) {
-      if (known.killed !== undefined) {
-        channel.send({ type: 'refused', code: 'PROTOCOL_ERROR', message: known.killed.message })
-        channel.close()
-        return
-      }
       this.#guard(known, () => this.#attach(known, channel, hello, true))
       return
     }
@@ -60,145 +76,141 @@ export class WorkerLinks {
       channel.close()
       return
     }
-    const session = this.#addSession(pool, true)
-    this.#guard(session, () => this.#attach(session, channel, hello, true))
+    const worker = this.#addWorker(pool, 'joined')
+    this.#guard(worker, () => this.#attach(worker, channel, hello, true))
   }
 
-  #addSession(pool: Pool, isJoined: boolean): Session {
+  #addWorker(pool: Pool, origin: WorkerOrigin): Worker {
     const key = this.#run.options.listener?.newSession() ?? ''
-    const session = createSession(this.#run.nextWorker++, key, pool, isJoined)
-    this.#run.add(session)
-    return session
+    const worker = createWorker(this.#run.nextWorker++, key, pool, origin)
+    this.#parts.lives.add(worker)
+    return worker
   }
 
-  #attach(session: Session, channel: Channel<ServerMessage>, hello: Hello, isRemote: boolean): void {
-    if (hello.protocol !== PROTOCOL_VERSION) {
-      const message = `Worker ${session.id} speaks version ${hello.protocol} of the protocol, this run version ${PROTOCOL_VERSION}; use the same Bellis everywhere.`
-      channel.send({ type: 'refused', code: 'PROTOCOL_ERROR', message })
-      channel.close()
-      throw new InfrastructureError('PROTOCOL_ERROR', message)
+  #attach(worker: Worker, channel: Channel<ServerMessage>, hello: Hello, isRemote: boolean): void {
+    const { connections, dispatcher, launched, lives, tally, timeLimits } = this.#parts
+    assertVersion(worker, channel, hello)
+    const answer = lives.connect(worker)
+    if (answer.type === 'refuse') {
+      refuse(channel, answer.reason.message)
+      return
     }
-    const isFirst = session.status === 'starting' || session.isMissed
-    session.isMissed = false
-    session.cameAt ??= this.#run.options.clock.now()
-    session.cancelAway?.()
-    session.channel?.close()
-    session.channel = channel
-    session.isRemote = isRemote
-    session.status = 'ready'
-    session.host = hello.host
-    session.wantsRois = hello.rois ?? false
-    session.quiet = 0
-    session.known.clear()
-    if (hello.leases === undefined) {
-      // It begins anew: what it had under its name died with it.
-      this.#leases.loseLeases(session, {
-        code: 'WORKER_DIED',
-        message: `Worker ${session.id} died and was started again.`,
-      })
-      session.setUp.clear()
+    tally.noteConnected(worker)
+    connections.open(worker, channel, hello, isRemote)
+    this.#reconcileLeases(worker, hello)
+    this.#listen(worker, channel)
+    this.#welcome(worker, isRemote)
+    if (isRemote) this.#startSweep()
+    launched.noteConnection(worker, 'in')
+    timeLimits.watch(worker)
+    if (answer.isFirst) this.#reportStart(worker, hello)
+    dispatcher.feed(worker)
+    dispatcher.handOut()
+  }
+
+  #reconcileLeases(worker: Worker, { leases: named }: Hello): void {
+    const { connections, leases } = this.#parts
+    if (named === undefined) {
+      // Its process was started again: what the former one held died with it.
+      const message = `Worker ${worker.id} died and was started again.`
+      leases.lose(worker, { error: { code: 'WORKER_DIED', message }, mayStillRun: true })
+      connections.clearSetUp(worker)
     }
-    const named = hello.leases ?? []
-    for (const lease of [...session.leases]) {
-      if (!named.includes(lease.id)) this.#leases.returnLease(session, lease)
-    }
-    session.revoked.clear()
-    for (const id of named) if (!session.leases.some((lease) => lease.id === id)) session.revoked.add(id)
+    leases.reconcile(worker, named ?? [])
+  }
+
+  #listen(worker: Worker, channel: Channel<ServerMessage>): void {
+    const { connections } = this.#parts
     void channel.closed.then(() => {
-      if (session.channel === channel) this.#departures.linkEnded(session)
+      if (!connections.isCurrent(worker, channel)) return
+      connections.clear(worker)
+      this.#run.control.handle(worker, { type: 'disconnected' })
     })
     channel.onMessage((raw) => {
-      if (session.channel === channel) this.#receive(session, raw)
+      if (connections.isCurrent(worker, channel)) this.#guard(worker, () => this.#receive(worker, raw))
     })
-    channel.send({
+  }
+
+  #welcome(worker: Worker, isRemote: boolean): void {
+    const { connections, book, dispatcher } = this.#parts
+    connections.send(worker, {
       type: 'welcome',
       protocol: PROTOCOL_VERSION,
-      workerId: session.id,
-      session: session.key,
+      workerId: worker.id,
+      session: worker.key,
       heartbeatMs: isRemote ? HEARTBEAT_MS : 0,
-      leases: session.leases.map(({ id, reported }) => ({ lease: id, reported })),
+      leases: book.leasesOf(worker).map(({ id, reported }) => ({ lease: id, reported })),
     })
-    if (this.#run.phase !== 'running' || session.isMakingRoom) channel.send({ type: 'drain' })
-    if (isRemote) this.#startSweep()
-    session.worker?.onLink?.('in')
-    this.#leases.timeLimits.watch(session)
-    if (isFirst) {
-      const { pid, host } = hello
-      const log = session.worker?.logFile === undefined ? {} : { logFile: session.worker.logFile }
-      this.#run.events.emit({ type: 'worker-started', workerId: session.id, pid, host, ...log })
-    }
-    this.#leases.feed(session)
-    this.#leases.handOut()
+    if (this.#run.phase !== 'running' || dispatcher.isMakingRoom(worker)) connections.send(worker, { type: 'drain' })
   }
 
-  #receive(session: Session, raw: unknown): void {
-    this.#guard(session, () => {
-      const message = parseWorkerMessage(raw)
-      session.quiet = 0
-      switch (message.type) {
-        case 'hello':
-          throw new InfrastructureError('PROTOCOL_ERROR', `Worker ${session.id} said hello twice.`)
-        case 'task-ready':
-          this.#noteSetUp(session, message.taskId)
-          return
-        case 'usage':
-          session.usage = message
-          return
-        case 'heartbeat':
-          session.channel?.send({ type: 'heartbeat' })
-          return
-        case 'outcomes':
-          this.#leases.takeOutcomes(session, message.lease, message.outcomes)
-          break
-        case 'dropped':
-          session.revoked.delete(message.lease)
-          break
-        case 'setup-failed':
-          session.killed = message.error
-          for (const task of session.known) if (task.id === message.taskId) session.notSetUp = task
-          break
-        case 'goodbye':
-          session.saidGoodbye = true
-          this.#leases.loseLeases(session)
-          break
-        default:
-          message satisfies never
+  #reportStart(worker: Worker, { pid, host }: Hello): void {
+    const logFile = this.#parts.launched.logFileOf(worker)
+    const log = logFile === undefined ? {} : { logFile }
+    this.#run.events.emit({ type: 'worker-started', workerId: worker.id, pid, host, ...log })
+  }
+
+  #receive(worker: Worker, raw: unknown): void {
+    const { connections, book, dispatcher, leases, tally, timeLimits } = this.#parts
+    const message = parseWorkerMessage(raw)
+    connections.noteHeard(worker)
+    switch (message.type) {
+      case 'hello':
+        throw new InfrastructureError('PROTOCOL_ERROR', `Worker ${worker.id} sent a second hello.`)
+      case 'task-ready':
+        // From now on the time limit is that of a block; a second report gains no time.
+        if (connections.noteSetUp(worker, message.taskId)) timeLimits.watch(worker)
+        return
+      case 'usage':
+        tally.noteUsage(worker, message)
+        return
+      case 'heartbeat':
+        connections.send(worker, { type: 'heartbeat' })
+        return
+      case 'outcomes':
+        leases.takeOutcomes(worker, message.lease, message.outcomes)
+        break
+      case 'dropped':
+        book.drop(worker, message.lease)
+        break
+      case 'setup-failed':
+        connections.noteNotSetUp(worker, message.taskId)
+        this.#run.control.handle(worker, message)
+        break
+      case 'goodbye':
+        this.#run.control.handle(worker, message)
+        break
+      default:
+        message satisfies never
+    }
+    dispatcher.serve(worker)
+  }
+
+  /** Acts on a message from a worker. If the message is invalid, the worker is ended. */
+  #guard(worker: Worker, act: () => void): void {
+    this.#run.control.turn(() => {
+      try {
+        act()
+      } catch (error) {
+        const message = messageOf(error)
+        const { connections } = this.#parts
+        connections.send(worker, { type: 'refused', code: 'PROTOCOL_ERROR', message })
+        // It may take a while to end the worker: nothing that it sends meanwhile counts.
+        connections.close(worker)
+        this.#run.control.handle(worker, { type: 'end', reason: { code: 'PROTOCOL_ERROR', message } })
       }
-      this.#leases.feed(session)
-      this.#leases.handOut()
-      this.#leases.feedAhead(session)
     })
   }
 
-  /** From now on its blocks take their time; said again, that changes nothing. */
-  #noteSetUp(session: Session, taskId: string): void {
-    const task = [...session.known].find(({ id }) => id === taskId)
-    if (task === undefined || session.setUp.has(task)) return
-    session.setUp.add(task)
-    this.#leases.timeLimits.watch(session)
-  }
-
-  /** Does something with what a worker sent; when that was wrong, the worker is sent away. */
-  #guard(session: Session, act: () => void): void {
-    try {
-      act()
-    } catch (error) {
-      const message = messageOf(error)
-      const { channel } = session
-      channel?.send({ type: 'refused', code: 'PROTOCOL_ERROR', message })
-      // What else it sends is not listened to, also where it takes a while to end it.
-      channel?.close()
-      this.#departures.endWorker(session, { code: 'PROTOCOL_ERROR', message })
-    }
-  }
-
-  /** Notices idle workers whose machine or network has gone without a word; a busy one has its block's time for that. */
+  /** Finds idle workers whose machine or network has failed silently; for a busy one there is the time limit of its block. */
   #startSweep(): void {
     this.#cancelSweep ??= this.#run.options.clock.after(HEARTBEAT_MS, () => {
       this.#cancelSweep = undefined
-      for (const session of this.#run.sessions.values()) {
-        if (!session.isRemote || session.channel === undefined) continue
-        if (session.quiet++ >= MAX_QUIET && session.leases.length === 0) session.channel.close()
+      const { connections, book } = this.#parts
+      for (const worker of this.#run.workers.values()) {
+        const missed = connections.countMissed(worker)
+        if (missed === undefined) continue
+        if (missed >= MAX_MISSED && book.leasesOf(worker).length === 0) connections.close(worker)
         this.#startSweep()
       }
     })
@@ -209,8 +221,23 @@ export class WorkerLinks {
   }
 }
 
+function refuse(channel: Channel<ServerMessage>, message: string): void {
+  channel.send({ type: 'refused', code: 'PROTOCOL_ERROR', message })
+  channel.close()
+}
+
+function assertVersion({ id }: Worker, channel: Channel<ServerMessage>, { protocol }: Hello): void {
+  if (protocol === PROTOCOL_VERSION) return
+  const message = `Worker ${id} speaks protocol version ${protocol}, and this run version ${PROTOCOL_VERSION}: use the same version of Bellis everywhere.`
+  refuse(channel, message)
+  throw new InfrastructureError('PROTOCOL_ERROR', message)
+}
+
 function asHello(raw: unknown): Hello {
   const message = parseWorkerMessage(raw)
   if (message.type === 'hello') return message
-  throw new InfrastructureError('PROTOCOL_ERROR', `A worker began with "${message.type}"; it must begin with "hello".`)
+  throw new InfrastructureError(
+    'PROTOCOL_ERROR',
+    `The first message of a worker was "${message.type}": expected "hello".`,
+  )
 }

@@ -1,35 +1,48 @@
+import type { LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { IdleWorkers } from './idle-workers.ts'
-import type { RunningTask, Session } from './session.ts'
+import type { RunningTask, Worker } from './pool.ts'
+import type { WorkerConnections } from './worker-connections.ts'
 import type { WorkerResources } from './worker-resources.ts'
 
-/** A worker that holds what others need and has had nothing to do for so long makes room for them. */
+/** A worker makes room when it has been idle this long and holds what others need. */
 const MOVE_AFTER_MS = 1000
-/** So many blocks have to be ready before a worker that is at work is taken from another task. */
+/** A busy worker is taken from another task only if at least this many blocks are ready. */
 const MOVE_FOR_BLOCKS = 8
 
-/** Lets workers go that are bound to a task, where another one needs what they hold: new ones come in their place. */
+export interface MovesParts {
+  readonly resources: WorkerResources
+  readonly idle: IdleWorkers
+  readonly book: LeaseBook
+  readonly connections: WorkerConnections
+}
+
+/** Sends workers away that are bound to a task if another task needs what they hold: new workers replace them. */
 export class WorkerMoves {
   readonly #run: RunningPipeline
   readonly #resources: WorkerResources
   readonly #idle: IdleWorkers
+  readonly #book: LeaseBook
+  readonly #connections: WorkerConnections
   readonly #onTime: () => void
-  /** Sent away, and not gone yet. */
-  readonly #leaving = new Set<Session>()
+  /** Workers that were sent away and have not ended. */
+  readonly #leaving = new Set<Worker>()
   #cancelLook: (() => void) | undefined
 
   /** @param onTime called when it may be time to make room */
-  constructor(run: RunningPipeline, resources: WorkerResources, idle: IdleWorkers, onTime: () => void) {
+  constructor(run: RunningPipeline, { resources, idle, book, connections }: MovesParts, onTime: () => void) {
     this.#run = run
     this.#resources = resources
     this.#idle = idle
+    this.#book = book
+    this.#connections = connections
     this.#onTime = onTime
   }
 
   /**
-   * Sends workers away that hold what a task needs which has blocks ready, and nobody to do them: those whose task is over,
-   * those that have had nothing to do for a while, or at once where nobody is at work, and, for a task that has many blocks and
-   * no worker at all, one of a task upstream of it.
+   * Makes room for the most downstream task that has blocks ready and lacks workers. It sends away, in this order: the workers
+   * whose task is over; the worker that has been idle longest, if that is long enough or no worker is busy; and, for a task with
+   * many blocks and no worker at all, one worker of a task upstream of it.
    */
   makeRoom(): void {
     if (!this.#resources.hasBound || this.#leaving.size > 0) return
@@ -42,10 +55,10 @@ export class WorkerMoves {
     }
   }
 
-  /** The tasks whose workers hold what keeps blocks of a task from being done; none where that is not why they wait. */
+  /** The tasks whose workers hold what a task lacks; empty if the task waits for another reason. */
   #holders(task: RunningTask): RunningTask[] {
     if (!this.#resources.isBinding(task)) return []
-    // Processors are held by those at work alone, and become free by themselves.
+    // Processors are held by busy workers only, and become free by themselves.
     const missing = this.#resources.lackingKept(task)
     if (missing.length === 0 && this.#resources.countUnbound(task.pool) > 0) return []
     return this.#run.tasks.filter((other) => {
@@ -54,38 +67,43 @@ export class WorkerMoves {
     })
   }
 
-  /** @param place of the task, the most downstream one being at 0 @param ready how many of its blocks are */
-  #choose(task: RunningTask, holders: readonly RunningTask[], place: number, ready: number): readonly Session[] {
+  /** @param place of the task: 0 for the most downstream one @param ready how many of its blocks are ready */
+  #choose(task: RunningTask, holders: readonly RunningTask[], place: number, ready: number): readonly Worker[] {
     const over = holders
       .filter((holder) => this.#run.isOver(holder))
       .flatMap((holder) => [...this.#idle.boundTo(holder)])
     if (over.length > 0) return over
     const now = this.#run.options.clock.now()
-    const since = this.#run.busy.size === 0 ? now : now - MOVE_AFTER_MS
+    const longAgo = this.#book.busy.size === 0 ? now : now - MOVE_AFTER_MS
+    const since = (worker: Worker) => this.#idle.sinceOf(worker)
     const longestIdle = holders
       .flatMap((holder) => first(this.#idle.boundTo(holder)) ?? [])
-      .reduce<Session | undefined>((one, other) => (one && one.idleSince <= other.idleSince ? one : other), undefined)
-    if (longestIdle !== undefined && longestIdle.idleSince <= since) return [longestIdle]
+      .reduce<Worker | undefined>((one, other) => (one && since(one) <= since(other) ? one : other), undefined)
+    if (longestIdle !== undefined && since(longestIdle) <= longAgo) return [longestIdle]
     if (ready >= MOVE_FOR_BLOCKS && this.#resources.boundTo(task).size === 0) {
       const upstream = this.#run.mostDownstreamFirst.slice(place + 1).reverse()
       const busy = upstream.find((other) => holders.includes(other))
-      if (busy !== undefined) return [first(this.#resources.boundTo(busy)) as Session]
+      if (busy !== undefined) return [first(this.#resources.boundTo(busy)) as Worker]
     }
     if (longestIdle !== undefined) this.#lookAgain()
     return []
   }
 
-  /** Lets a worker finish what it has, and go. */
-  #sendAway(session: Session): void {
-    session.isMakingRoom = true
-    this.#leaving.add(session)
-    this.#idle.delete(session)
-    session.channel?.send({ type: 'drain' })
+  /** Lets a worker finish what it has, and leave. */
+  #sendAway(worker: Worker): void {
+    this.#leaving.add(worker)
+    this.#idle.delete(worker)
+    this.#connections.send(worker, { type: 'drain' })
+  }
+
+  /** Whether a worker was sent away: it gets no more blocks. */
+  isMakingRoom(worker: Worker): boolean {
+    return this.#leaving.has(worker)
   }
 
   /** A worker has ended. */
-  forget(session: Session): void {
-    this.#leaving.delete(session)
+  forget(worker: Worker): void {
+    this.#leaving.delete(worker)
   }
 
   #lookAgain(): void {
@@ -100,4 +118,4 @@ export class WorkerMoves {
   }
 }
 
-const first = (sessions: ReadonlySet<Session>): Session | undefined => sessions.values().next().value
+const first = (workers: ReadonlySet<Worker>): Worker | undefined => workers.values().next().value

@@ -1,13 +1,24 @@
-import { ResourceUnits } from '../../../core/workers/resource-units.ts'
+import { ResourceUnits, type Units } from '../../../core/workers/resource-units.ts'
 import { countFitting, ResourceLedger, type Resources } from '../../../core/workers/resources.ts'
+import { isKillable, isRequested } from '../../../core/workers/worker-life.ts'
 import type { RunResources } from '../run-options.ts'
-import type { Pool, RunningTask, Session } from './session.ts'
+import type { Pool, RunningTask, Worker } from './pool.ts'
+
+/** What one worker takes. */
+interface Share {
+  /** The task whose set-up it holds resources for. */
+  boundTo: RunningTask | undefined
+  /** Which units of the counted ones are its own. */
+  units: Units
+  /** What it uses while it has blocks. */
+  taken: Resources | undefined
+}
 
 /**
- * What a run's workers take of its resources. Processors are taken while a worker is at blocks. Everything else (a GPU,
- * memory, a licence) is what a task's `setup` holds: where workers are this run's own, one that has been given blocks of
- * such a task is bound to it: it keeps these until it ends, and does no other task that requires such things. Of what is
- * counted, it is told which ones are its own.
+ * What the workers of a run take of its resources. A worker takes processors while it has blocks. Everything else (a GPU,
+ * memory, a licence) is what the set-up of a task holds. A worker that the run has started and given blocks of such a task is
+ * bound to it: it keeps these resources until it ends, and does no other task that requires such things. Of resources that are
+ * counted, it is assigned units.
  */
 export class WorkerResources {
   readonly #options: RunResources | undefined
@@ -15,7 +26,8 @@ export class WorkerResources {
   readonly #units: ResourceUnits | undefined
   /** Whether all tasks require the same of a worker. */
   readonly areAlike: boolean
-  readonly #bound = new Map<RunningTask, Set<Session>>()
+  readonly #bound = new Map<RunningTask, Set<Worker>>()
+  readonly #shares = new Map<Worker, Share>()
 
   constructor(options: RunResources | undefined, tasks: readonly RunningTask[]) {
     this.#options = options
@@ -26,14 +38,14 @@ export class WorkerResources {
     this.areAlike = options === undefined || tasks.every(isPlain)
   }
 
-  /** How many workers could be at blocks of these tasks at the same time. */
+  /** How many workers could do blocks of these tasks at the same time. */
   mostAtWork(tasks: readonly RunningTask[]): number {
     if (this.#options === undefined) return Number.POSITIVE_INFINITY
     const { budget } = this.#options
     return tasks.reduce((sum, { requires }) => sum + countFitting(requires, budget), 0)
   }
 
-  /** Whether a task requires what its set-up holds. */
+  /** Whether a task binds its workers, since its set-up holds resources. */
   isBinding(task: RunningTask): boolean {
     return this.#options?.bindsWorkers === true && Object.keys(keptOf(task)).length > 0
   }
@@ -43,65 +55,89 @@ export class WorkerResources {
   }
 
   /** The workers that are bound to a task. */
-  boundTo(task: RunningTask): ReadonlySet<Session> {
+  boundTo(task: RunningTask): ReadonlySet<Worker> {
     return this.#bound.get(task) ?? NONE
   }
 
-  /** How many of a pool's started workers are bound to no task yet. */
-  countUnbound({ launched, tasks }: Pool): number {
-    return tasks.reduce((count, task) => count - this.boundTo(task).size, launched.size)
+  /** The task that a worker is bound to. */
+  boundTaskOf(worker: Worker): RunningTask | undefined {
+    return this.#shares.get(worker)?.boundTo
   }
 
-  /** The resources that a set-up of a task would hold, and of which there is not enough left for one. */
+  /** The units that are a worker's own while it does the task that it is bound to. */
+  unitsOf(worker: Worker, task: RunningTask): Units {
+    const share = this.#shares.get(worker)
+    return share?.boundTo === task ? share.units : {}
+  }
+
+  /** How many of a pool's requested workers are bound to no task yet. */
+  countUnbound({ requested, tasks }: Pool): number {
+    return tasks.reduce((count, task) => count - this.boundTo(task).size, requested.size)
+  }
+
+  /** The resources that the set-up of a task holds, and of which too little is left for one more worker. */
   lackingKept(task: RunningTask): string[] {
     return this.#ledger?.lacking(keptOf(task)) ?? []
   }
 
-  /** The resources of which a worker with no blocks, or a new one, would need more for a task than there are. */
-  lacking(task: RunningTask, session?: Session): string[] {
-    if (this.#ledger === undefined || (session !== undefined && !this.#counts(session))) return []
-    return this.#ledger.lacking(session?.boundTo === task ? cpuOf(task) : task.requires)
+  /** The resources of which too little is left for a worker without blocks, or a new one, to do a task. */
+  lacking(task: RunningTask, worker?: Worker): string[] {
+    if (this.#ledger === undefined || (worker !== undefined && !this.#counts(worker))) return []
+    return this.#ledger.lacking(worker !== undefined && this.boundTaskOf(worker) === task ? cpuOf(task) : task.requires)
   }
 
-  /** A worker is given blocks of a task, its first ones or, of the same task, further ones. */
-  take(session: Session, task: RunningTask): void {
-    if (this.#ledger === undefined || !this.#counts(session) || session.taken !== undefined) return
-    const isBound = this.isBinding(task) && !session.isJoined && !session.isRestored
-    session.taken = isBound ? cpuOf(task) : task.requires
-    this.#ledger.take(session.taken)
-    if (!isBound || session.boundTo === task) return
-    session.boundTo = task
-    this.#bound.set(task, (this.#bound.get(task) ?? new Set()).add(session))
+  /** A worker is given blocks of a task: its first ones, or further ones of the same task. */
+  take(worker: Worker, task: RunningTask): void {
+    if (this.#ledger === undefined || !this.#counts(worker)) return
+    const share = this.#shareOf(worker)
+    if (share.taken !== undefined) return
+    const isBound = this.isBinding(task) && isKillable(worker.origin)
+    share.taken = isBound ? cpuOf(task) : task.requires
+    this.#ledger.take(share.taken)
+    if (!isBound || share.boundTo === task) return
+    share.boundTo = task
+    this.#bound.set(task, (this.#bound.get(task) ?? new Set()).add(worker))
     this.#ledger.take(keptOf(task))
-    session.units = this.#units?.take(keptOf(task)) ?? {}
+    share.units = this.#units?.take(keptOf(task)) ?? {}
   }
 
-  /** A worker has no blocks any more. */
-  rest(session: Session): void {
-    if (session.taken !== undefined) this.#ledger?.give(session.taken)
-    delete session.taken
+  /** A worker has no more blocks. */
+  rest(worker: Worker): void {
+    const share = this.#shares.get(worker)
+    if (share?.taken === undefined) return
+    this.#ledger?.give(share.taken)
+    share.taken = undefined
   }
 
   /** A worker has ended. */
-  end(session: Session): void {
-    this.rest(session)
-    const { boundTo } = session
-    if (boundTo === undefined) return
+  end(worker: Worker): void {
+    this.rest(worker)
+    const share = this.#shares.get(worker)
+    this.#shares.delete(worker)
+    if (share?.boundTo === undefined) return
+    const { boundTo, units } = share
     this.#ledger?.give(keptOf(boundTo))
-    this.#units?.give(session.units)
-    session.units = {}
+    this.#units?.give(units)
     const bound = this.#bound.get(boundTo)
-    bound?.delete(session)
+    bound?.delete(worker)
     if (bound?.size === 0) this.#bound.delete(boundTo)
-    delete session.boundTo
   }
 
-  #counts({ isJoined }: Session): boolean {
-    return this.#options?.countsJoined === true || !isJoined
+  #shareOf(worker: Worker): Share {
+    let share = this.#shares.get(worker)
+    if (share === undefined) {
+      share = { boundTo: undefined, units: {}, taken: undefined }
+      this.#shares.set(worker, share)
+    }
+    return share
+  }
+
+  #counts({ origin }: Worker): boolean {
+    return this.#options?.countsJoined === true || isRequested(origin)
   }
 }
 
 const CPU = 'cpu'
-const NONE: ReadonlySet<Session> = new Set()
+const NONE: ReadonlySet<Worker> = new Set()
 const cpuOf = ({ requires }: RunningTask): Resources => ({ [CPU]: requires[CPU] ?? 1 })
 const keptOf = ({ requires: { [CPU]: _, ...kept } }: RunningTask): Resources => kept

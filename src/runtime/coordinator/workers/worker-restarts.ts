@@ -1,57 +1,82 @@
-import type { WorkerExit } from '../../../ports/worker-launcher.ts'
+import { isRequested, type WorkerExit, type WorkerFate } from '../../../core/workers/worker-life.ts'
 import { messageAndPlace } from '../../tasks/error-place.ts'
+import type { LeaseBook } from '../lease-book.ts'
+import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
-import type { Pool, RunningTask, Session } from './session.ts'
+import type { RunningTask, Worker } from './pool.ts'
+import type { WorkerConnections } from './worker-connections.ts'
 
 const FIRST_RESTART_MS = 100
 const MAX_RESTART_MS = 30_000
 
-/** Replaces workers that have ended: later each time, and not for ever. */
+/** A worker that has ended. */
+export interface EndedWorker {
+  readonly worker: Worker
+  /** The task that it had blocks of, or could not set up. */
+  readonly task: RunningTask | undefined
+  readonly exit: WorkerExit
+  readonly fate: WorkerFate
+  /** Whether it failed, and was not merely interrupted by the end of the run. */
+  readonly isBlamed: boolean
+  /** Whether it was sent away so that others get its resources. */
+  readonly isMakingRoom: boolean
+}
+
+export interface RestartsParts {
+  readonly book: LeaseBook
+  readonly connections: WorkerConnections
+  readonly tally: RunTally
+}
+
+/** Replaces workers that have ended: each time later, and only so often in a row. */
 export class WorkerRestarts {
   readonly #run: RunningPipeline
-  readonly #startWorker: (pool: Pool) => void
-  /** Call off restarts that wait for their delay. */
+  readonly #parts: RestartsParts
+  /** Each cancels a restart that is waiting for its delay. */
   readonly #waiting = new Set<() => void>()
 
-  constructor(run: RunningPipeline, startWorker: (pool: Pool) => void) {
+  constructor(run: RunningPipeline, parts: RestartsParts) {
     this.#run = run
-    this.#startWorker = startWorker
+    this.#parts = parts
   }
 
-  /** @param task that it had blocks of @param isBlamed whether it died, and was not just cut short at the end */
-  replace(session: Session, task: RunningTask | undefined, exit: WorkerExit, isBlamed: boolean): void {
-    if (isBlamed) this.#tellDeath(session, task, exit)
-    else if (this.#run.phase === 'running' && !session.isJoined) {
-      // Leaving again and again without a block done is no way to go on, however orderly.
-      const hasReason = session.isMissed || session.isMakingRoom
-      const wasOfNoUse = session.hadLease && session.completed === 0 && !hasReason
-      this.#restartAfter(session, wasOfNoUse ? (this.#restartDelay(session, task, exit) ?? 0) : 0)
+  replace(ended: EndedWorker): void {
+    const { worker, fate, isBlamed, isMakingRoom } = ended
+    if (isBlamed) this.#reportDeath(ended)
+    else if (this.#run.phase === 'running' && isRequested(worker.origin)) {
+      // However orderly: if workers keep leaving without having done a block, the run does not advance.
+      const hasReason = fate.how === 'missed' || isMakingRoom
+      const didNothing = this.#parts.book.hasHadLease(worker) && this.#parts.tally.completedBy(worker) === 0
+      this.#restartAfter(worker, didNothing && !hasReason ? (this.#restartDelay(ended) ?? 0) : 0)
     }
   }
 
-  #tellDeath(session: Session, task: RunningTask | undefined, exit: WorkerExit): void {
+  #reportDeath(ended: EndedWorker): void {
+    const { worker, task, exit, fate } = ended
+    const reason = fate.how === 'ended' ? fate.reason : undefined
     const dead = {
       type: 'worker-died',
-      workerId: session.id,
-      reason: session.killed?.message ?? exit.reason,
+      workerId: worker.id,
+      reason: reason?.message ?? exit.reason,
       lastOutput: exit.lastOutput,
       ...(task === undefined ? {} : { taskId: task.id }),
     } as const
-    // That took a try of its block, so it can't go on for ever; a setup that takes too long could.
-    const timedOut = session.killed?.code === 'BLOCK_TIMEOUT' && task !== undefined && session.setUp.has(task)
-    const restartMs = session.isJoined ? undefined : timedOut ? 0 : this.#restartDelay(session, task, exit)
+    // A block that timed out has used up an attempt, so this cannot go on for ever; a setup that times out could.
+    const isBlockTimeout =
+      reason?.code === 'BLOCK_TIMEOUT' && task !== undefined && this.#parts.connections.isSetUp(worker, task)
+    const restartMs = !isRequested(worker.origin) ? undefined : isBlockTimeout ? 0 : this.#restartDelay(ended)
     this.#run.events.emit(restartMs === undefined ? dead : { ...dead, restartMs })
-    if (restartMs !== undefined) this.#restartAfter(session, restartMs)
+    if (restartMs !== undefined) this.#restartAfter(worker, restartMs)
   }
 
-  /** How long to wait before a dead worker is replaced; undefined when that was done often enough, and its task abandoned. */
-  #restartDelay(session: Session, task: RunningTask | undefined, exit: WorkerExit): number | undefined {
+  /** How long to wait before a worker is replaced, ms; undefined if that was done often enough, and its tasks are abandoned. */
+  #restartDelay({ worker, task, exit, fate }: EndedWorker): number | undefined {
     const { maxWorkerRestarts = 5 } = this.#run.options
-    // One that dies without a block at hand is no task's: together these count as long as no task gets on.
-    const deaths = task ?? session.pool
+    // A worker that dies without a block is blamed on its pool; a completed block of any task resets that count.
+    const deaths = task ?? worker.pool
     const restarts = deaths.restartsInARow
-    // Workers that die together, as when the machine runs out of memory, count once: only one that was started since counts again.
-    const counts = session.number >= deaths.countsFrom
+    // Workers that die together, as when the machine runs out of memory, count once: only one started later counts again.
+    const counts = worker.number >= deaths.countsFrom
     if (!counts || restarts < maxWorkerRestarts) {
       if (counts) {
         deaths.restartsInARow++
@@ -59,39 +84,43 @@ export class WorkerRestarts {
       }
       return Math.min(MAX_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.max(0, counts ? restarts : restarts - 1))
     }
-    if (this.#isFineElsewhere(session, task)) return MAX_RESTART_MS
-    const blamed = task === undefined ? session.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
-    const { killed } = session
-    const last = killed === undefined ? exit.reason : messageAndPlace(killed.message, killed.stack)
-    // What it printed is that same error once more, with its stack.
-    const output = killed !== undefined || exit.lastOutput === '' ? '' : `\n${exit.lastOutput}`
-    for (const each of blamed) {
+    if (this.#isFineElsewhere(worker, task)) return MAX_RESTART_MS
+    const blamed = task === undefined ? worker.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
+    this.#abandon(blamed, restarts + 1, lastWordsOf(exit, fate))
+    return worker.pool.tasks.every((each) => this.#run.isOver(each)) ? undefined : 0
+  }
+
+  #abandon(tasks: readonly RunningTask[], deaths: number, lastWords: string): void {
+    for (const each of tasks) {
       if (each.error !== undefined) continue
       each.error = {
         code: 'TASK_ABANDONED',
-        message: `Task "${each.id}" was abandoned: its workers ended ${restarts + 1} times in a row without completing a block; the last one: ${last}${output}`,
+        message: `Task "${each.id}" was abandoned: its workers ended ${deaths} times in a row without completing a block; the last one: ${lastWords}`,
       }
       this.#run.scheduler.abandon(each.number)
       this.#run.events.emit({ type: 'task-abandoned', taskId: each.id, error: each.error })
     }
-    return session.pool.tasks.every((each) => this.#run.isOver(each)) ? undefined : 0
   }
 
   /**
-   * Whether it was not at a block yet, while another worker of its kind is at one: it may be its machine that has no such data,
-   * and a node of a cluster on which all jobs fail at once, so that it is free for the next, must not end what the others do.
+   * Whether the worker had not started a block, while another worker of its pool is running one. Its machine may then be to blame,
+   * for example because the data are missing there. On a cluster a node where every job fails is soon free for the next one: it
+   * must not end the run of the others.
    */
-  #isFineElsewhere({ pool, setUp }: Session, task: RunningTask | undefined): boolean {
-    if (task !== undefined && setUp.has(task)) return false
-    const isAtOne = (other: Session) =>
-      other.leases.some(({ task: its }) => other.setUp.has(its) && (task === undefined || its === task))
-    return [...this.#run.busy].some((other) => other.pool === pool && isAtOne(other))
+  #isFineElsewhere(worker: Worker, task: RunningTask | undefined): boolean {
+    const { book, connections } = this.#parts
+    if (task !== undefined && connections.isSetUp(worker, task)) return false
+    const isRunningOne = (other: Worker) =>
+      book
+        .leasesOf(other)
+        .some(({ task: its }) => connections.isSetUp(other, its) && (task === undefined || its === task))
+    return [...book.busy].some((other) => other.pool === worker.pool && isRunningOne(other))
   }
 
-  #restartAfter({ pool }: Session, ms: number): void {
+  #restartAfter({ pool }: Worker, ms: number): void {
     const cancel = this.#run.options.clock.after(ms, () => {
       this.#waiting.delete(cancel)
-      if (pool.tasks.some((task) => !this.#run.isOver(task))) this.#startWorker(pool)
+      if (pool.tasks.some((task) => !this.#run.isOver(task))) this.#run.control.start(pool)
     })
     this.#waiting.add(cancel)
   }
@@ -99,4 +128,11 @@ export class WorkerRestarts {
   [Symbol.dispose](): void {
     for (const cancel of this.#waiting) cancel()
   }
+}
+
+/** What is known about the end of a worker, for people. */
+function lastWordsOf(exit: WorkerExit, fate: WorkerFate): string {
+  // What it printed would be the same error again, with its stack.
+  if (fate.how === 'ended') return messageAndPlace(fate.reason.message, fate.reason.stack)
+  return exit.lastOutput === '' ? exit.reason : `${exit.reason}\n${exit.lastOutput}`
 }

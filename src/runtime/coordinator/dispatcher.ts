@@ -1,0 +1,199 @@
+import { leaseSize, MAX_LEASE_BLOCKS } from '../../core/workers/lease-size.ts'
+import { isRequested } from '../../core/workers/worker-life.ts'
+import type { BlockLedger } from './block-ledger.ts'
+import type { LeaseBook } from './lease-book.ts'
+import type { Leases } from './leases.ts'
+import type { RunningPipeline } from './running-pipeline.ts'
+import { IdleWorkers } from './workers/idle-workers.ts'
+import type { RunningTask, Worker } from './workers/pool.ts'
+import type { WorkerConnections } from './workers/worker-connections.ts'
+import type { WorkerLives } from './workers/worker-lives.ts'
+import { WorkerMoves } from './workers/worker-moves.ts'
+import type { WorkerResources } from './workers/worker-resources.ts'
+
+/** Blocks shorter than this are handed out one lease ahead, so that no worker waits for the next. */
+const AHEAD_MS = 15
+
+/**
+ * Whether a worker can be given blocks of a task. If a task lacks only processors, those that become free are kept for it:
+ * otherwise tasks that need fewer would take them one by one.
+ */
+type Fit = 'fits' | 'lacks' | 'lacks cpu'
+
+export interface DispatcherParts {
+  readonly book: LeaseBook
+  readonly leases: Leases
+  readonly ledger: BlockLedger
+  readonly lives: WorkerLives
+  readonly connections: WorkerConnections
+  readonly resources: WorkerResources
+}
+
+/** Decides which worker gets which blocks next. */
+export class Dispatcher {
+  readonly #run: RunningPipeline
+  readonly #parts: DispatcherParts
+  readonly #idle: IdleWorkers
+  readonly #moves: WorkerMoves
+  readonly #acquired = new Float64Array(MAX_LEASE_BLOCKS)
+
+  constructor(run: RunningPipeline, parts: DispatcherParts) {
+    this.#run = run
+    this.#parts = parts
+    this.#idle = new IdleWorkers(parts.resources)
+    this.#moves = new WorkerMoves(run, { ...parts, idle: this.#idle }, () => run.control.turn(() => this.handOut()))
+  }
+
+  /**
+   * Hands out blocks after a message from a worker. The order is by who would wait: first the worker itself, which may have
+   * nothing; then idle workers, for which the message may have made blocks ready; last the lease ahead, which nobody waits for.
+   */
+  serve(worker: Worker): void {
+    this.feed(worker)
+    this.handOut()
+    this.#feedAhead(worker)
+  }
+
+  /** Gives a worker without blocks its next lease; if there is none for it, the worker is idle. */
+  feed(worker: Worker): void {
+    if (this.#parts.book.leasesOf(worker).length > 0 || !this.#canWork(worker)) return
+    if (this.#hasRoomFor(worker) && this.#leaseAny(worker)) return
+    this.#idle.add(worker, this.#run.options.clock.now())
+  }
+
+  #feedAhead(worker: Worker): void {
+    const [first, second] = this.#parts.book.leasesOf(worker)
+    if (first === undefined || second !== undefined || !this.#canWork(worker)) return
+    if ((first.task.averageMs ?? Number.POSITIVE_INFINITY) >= AHEAD_MS) return
+    // Another task could need more than the worker has.
+    this.#leaseAny(worker, this.#parts.resources.areAlike ? undefined : first.task)
+  }
+
+  /** Wakes idle workers, as far as there are blocks for them. */
+  handOut(): void {
+    if (this.#run.phase !== 'running' || this.#run.isPaused) return
+    if (this.#idle.size > 0) this.#wakeIdle()
+    this.#moves.makeRoom()
+  }
+
+  /** Tries at most one worker of a group that gets nothing: there may be thousands, and this runs for every message. */
+  #wakeIdle(): void {
+    const waiting = new Set<ReadonlySet<Worker>>()
+    for (const task of this.#run.mostDownstreamFirst) {
+      if (this.#run.scheduler.task(task.number).readyCount === 0) continue
+      const groups = this.#idle.groupsFor(task, this.#parts.resources.isBinding(task))
+      const short = groups.filter((group) => !waiting.has(group) && this.#wake(group, task) === 'lacks cpu')
+      // Another group may have done all of the blocks without those processors.
+      if (this.#run.scheduler.task(task.number).readyCount > 0) for (const group of short) waiting.add(group)
+    }
+  }
+
+  /** Leases blocks of a task to workers of a group. @returns why no further worker of the group gets any */
+  #wake(group: ReadonlySet<Worker>, task: RunningTask): Fit | 'no blocks' | 'no workers' {
+    for (const worker of group) {
+      const ready = this.#run.scheduler.task(task.number).readyCount
+      if (ready === 0) return 'no blocks'
+      if (!this.#hasRoomFor(worker)) return 'no workers'
+      const fit = this.#fit(worker, task)
+      if (fit !== 'fits') return fit
+      if (this.#canWork(worker)) this.#lease(worker, task, ready)
+      else this.#idle.delete(worker)
+    }
+    return 'no workers'
+  }
+
+  /**
+   * Leases blocks of the most downstream task that has blocks ready and for which resources suffice.
+   * @param only of this task
+   * @returns whether there were any
+   */
+  #leaseAny(worker: Worker, only?: RunningTask): boolean {
+    const isFree = this.#parts.book.leasesOf(worker).length === 0
+    for (const task of this.#run.mostDownstreamFirst) {
+      if (task.pool !== worker.pool || (only !== undefined && task !== only)) continue
+      const ready = this.#run.scheduler.task(task.number).readyCount
+      if (ready === 0) continue
+      const fit = isFree ? this.#fit(worker, task) : 'fits'
+      if (fit === 'lacks cpu') return false
+      if (fit !== 'fits') continue
+      this.#lease(worker, task, ready)
+      return true
+    }
+    return false
+  }
+
+  /** Whether a worker that has no blocks can be given blocks of a task. */
+  #fit(worker: Worker, task: RunningTask): Fit {
+    const { resources } = this.#parts
+    const boundTo = resources.boundTaskOf(worker)
+    if (boundTo !== undefined && boundTo !== task && resources.isBinding(task)) return 'lacks'
+    const lacking = resources.lacking(task, worker)
+    if (lacking.length === 0) return 'fits'
+    return lacking.length === 1 && lacking[0] === 'cpu' ? 'lacks cpu' : 'lacks'
+  }
+
+  /** @param ready how many blocks of the task are ready */
+  #lease(worker: Worker, task: RunningTask, ready: number): void {
+    const { requested, joined } = worker.pool
+    const count = leaseSize(ready, requested.size + joined.size, task.averageMs)
+    const taken = this.#run.scheduler.acquireInto(task.number, count, this.#acquired)
+    this.#warnAhead(task)
+    const acquired = Array.from(this.#acquired.subarray(0, taken))
+    const blocks = task.suspects.size === 0 ? acquired : this.#withoutSuspects(task, acquired)
+    this.#idle.delete(worker)
+    const since = this.#run.options.clock.now()
+    this.#parts.leases.give(worker, { id: this.#run.nextLease++, task, blocks, reported: 0, since })
+  }
+
+  #warnAhead(task: RunningTask): void {
+    const { id, maxAhead } = task.planned
+    if (
+      maxAhead === undefined ||
+      task.hasWarnedAhead ||
+      (this.#run.scheduler.task(task.number).retention?.held ?? 0) <= maxAhead
+    )
+      return
+    task.hasWarnedAhead = true
+    const message = `${id}: more than ${maxAhead} of its blocks (maxAhead) are held for later tasks, since the run could not continue otherwise; a larger maxAhead would keep more workers busy`
+    this.#run.events.emit({ type: 'warning', message })
+  }
+
+  /** The blocks that may be leased together, or a single suspect; the other blocks are returned. */
+  #withoutSuspects(task: RunningTask, acquired: readonly number[]): readonly number[] {
+    const together = acquired.filter((index) => !task.suspects.has(index))
+    const suspects = acquired.filter((index) => task.suspects.has(index))
+    const blocks = together.length > 0 ? together : suspects.splice(0, 1)
+    this.#parts.ledger.giveBack(task, suspects)
+    return blocks
+  }
+
+  #canWork(worker: Worker): boolean {
+    if (this.#run.phase !== 'running' || this.#run.isPaused) return false
+    const { lives, book } = this.#parts
+    return lives.isReady(worker) && !book.hasRevoked(worker) && !this.#moves.isMakingRoom(worker)
+  }
+
+  #hasRoomFor({ origin }: Worker): boolean {
+    return !isRequested(origin) || this.#parts.book.busyRequested < this.#run.options.workers
+  }
+
+  /** The worker has disconnected. */
+  forgetIdle(worker: Worker): void {
+    this.#idle.delete(worker)
+  }
+
+  /** Whether the worker was sent away so that others get its resources. */
+  isMakingRoom(worker: Worker): boolean {
+    return this.#moves.isMakingRoom(worker)
+  }
+
+  /** The worker has ended: its resources become free. */
+  release(worker: Worker): void {
+    this.#parts.resources.end(worker)
+    this.#moves.forget(worker)
+  }
+
+  [Symbol.dispose](): void {
+    this.#moves[Symbol.dispose]()
+  }
+}

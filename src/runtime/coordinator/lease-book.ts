@@ -1,0 +1,106 @@
+import { isRequested } from '../../core/workers/worker-life.ts'
+import type { RunningTask, Worker } from './workers/pool.ts'
+
+/** Blocks that a worker was given together. */
+export interface Lease {
+  readonly id: number
+  readonly task: RunningTask
+  readonly blocks: readonly number[]
+  /** How many of them have been reported. */
+  reported: number
+  /** Blocks that are not held for it: an earlier start of the run has recorded them as done. */
+  readonly finished?: ReadonlySet<number>
+  /** When it was given, by the run's clock. */
+  readonly since: number
+}
+
+/** The blocks of a lease that have not been reported. */
+export const restOf = ({ blocks, reported, finished }: Lease): number[] =>
+  blocks.slice(reported).filter((index) => !finished?.has(index))
+
+interface Page {
+  readonly leases: Lease[]
+  readonly revoked: Set<number>
+  hasHadLease: boolean
+}
+
+const NO_LEASES: readonly Lease[] = []
+
+/** Which worker holds which leases. */
+export class LeaseBook {
+  /** Workers that hold a lease. */
+  readonly busy = new Set<Worker>()
+  readonly #pages = new Map<Worker, Page>()
+  #busyRequested = 0
+
+  /** How many of the workers that hold a lease were requested by the run. */
+  get busyRequested(): number {
+    return this.#busyRequested
+  }
+
+  /** In the order in which the worker does them. */
+  leasesOf(worker: Worker): readonly Lease[] {
+    return this.#pages.get(worker)?.leases ?? NO_LEASES
+  }
+
+  hasHadLease(worker: Worker): boolean {
+    return this.#pages.get(worker)?.hasHadLease === true
+  }
+
+  add(worker: Worker, lease: Lease): void {
+    const page = this.#pageOf(worker)
+    page.leases.push(lease)
+    page.hasHadLease = true
+    if (page.leases.length > 1) return
+    this.busy.add(worker)
+    if (isRequested(worker.origin)) this.#busyRequested++
+  }
+
+  remove(worker: Worker, lease: Lease): void {
+    const { leases } = this.#pageOf(worker)
+    leases.splice(leases.indexOf(lease), 1)
+    if (leases.length > 0) return
+    this.busy.delete(worker)
+    if (isRequested(worker.origin)) this.#busyRequested--
+  }
+
+  /** Whether leases were taken from the worker that it has not confirmed as dropped. */
+  hasRevoked(worker: Worker): boolean {
+    return (this.#pages.get(worker)?.revoked.size ?? 0) > 0
+  }
+
+  isRevoked(worker: Worker, leaseId: number): boolean {
+    return this.#pages.get(worker)?.revoked.has(leaseId) === true
+  }
+
+  /** A lease was taken from the worker, which may still work on it. */
+  revoke(worker: Worker, leaseId: number): void {
+    this.#pageOf(worker).revoked.add(leaseId)
+  }
+
+  /** The worker has dropped a revoked lease. */
+  drop(worker: Worker, leaseId: number): void {
+    this.#pageOf(worker).revoked.delete(leaseId)
+  }
+
+  /** @param named the leases that a worker that connects says it holds: those that are not its own are revoked */
+  revokeOthers(worker: Worker, named: readonly number[]): void {
+    const { leases, revoked } = this.#pageOf(worker)
+    revoked.clear()
+    for (const id of named) if (!leases.some((lease) => lease.id === id)) revoked.add(id)
+  }
+
+  /** Forgets a worker that has ended and holds no lease. */
+  forget(worker: Worker): void {
+    this.#pages.delete(worker)
+  }
+
+  #pageOf(worker: Worker): Page {
+    let page = this.#pages.get(worker)
+    if (page === undefined) {
+      page = { leases: [], revoked: new Set(), hasHadLease: false }
+      this.#pages.set(worker, page)
+    }
+    return page
+  }
+}

@@ -1,0 +1,29 @@
+import { gridOptions } from '../../core/grid/grid-options.ts'
+import type { WireRois, WireTask } from '../../core/protocol/messages.ts'
+import type { Units } from '../../core/workers/resource-units.ts'
+import type { PlannedTask } from '../tasks/planned-task.ts'
+import type { RunPipelineOptions } from './run-options.ts'
+
+/** What a worker has to know about a task. @param units of resources, those that are the worker's own */
+export function describeTask(planned: PlannedTask, units: Units, options: RunPipelineOptions): WireTask {
+  const { folder, fsync, moduleName = (url) => url } = options
+  const { grid, source, unit, id } = planned
+  const node = 'kind' in source ? source : undefined
+  return {
+    id,
+    module: node === undefined ? '' : moduleName(node.definition.module),
+    name: node?.definition.options.name ?? id,
+    config: node?.config ?? {},
+    ...(folder === undefined ? {} : { folder }),
+    unit,
+    grid: gridOptions(grid),
+    ...(fsync ? { fsync } : {}),
+    ...(Object.keys(units).length > 0 ? { resources: units } : {}),
+  }
+}
+
+/** For workers that do not compute the Rois of a block themselves. */
+export function describeRois({ grid }: PlannedTask, index: number): WireRois {
+  const { readRoi, writeRoi } = grid.block(index)
+  return { read: readRoi, write: writeRoi }
+}

@@ -1,0 +1,71 @@
+import type { WireError } from '../../../core/errors.ts'
+import type { BlockFailure } from '../../../core/events.ts'
+import type { Durations } from '../../../core/workers/durations.ts'
+import type { Resources } from '../../../core/workers/resources.ts'
+import type { WorkerOrigin } from '../../../core/workers/worker-life.ts'
+import type { WorkerLauncher } from '../../../ports/worker-launcher.ts'
+import type { PlannedTask } from '../../tasks/planned-task.ts'
+
+/** How often in a row workers have died. */
+export interface Deaths {
+  restartsInARow: number
+  /** The number of the first worker that was started after the last counted death. */
+  countsFrom: number
+}
+
+/** A task of a running pipeline. */
+export interface RunningTask extends Deaths {
+  readonly planned: PlannedTask
+  readonly id: string
+  /** Its index in the scheduler. */
+  readonly number: number
+  readonly pool: Pool
+  /** What a worker needs for it. */
+  readonly requires: Resources
+  /** Moving average of the time that a block takes, ms; undefined before the first. */
+  averageMs?: number
+  readonly failures: BlockFailure[]
+  readonly durations: Durations
+  /** Blocks one of which killed a worker: they are leased one by one. */
+  readonly suspects: Set<number>
+  error?: WireError
+  /** Whether the warning that it is further ahead than `maxAhead` was given. */
+  hasWarnedAhead: boolean
+}
+
+/**
+ * Workers that do the same tasks: those that one launcher starts, and those that join. The deaths of the pool are those of
+ * workers that held no blocks.
+ */
+export interface Pool extends Deaths {
+  /** Absent if no workers are started. */
+  readonly launcher: WorkerLauncher | undefined
+  readonly tasks: RunningTask[]
+  /** Workers that the run asked for and that have not ended. */
+  readonly requested: Set<Worker>
+  /** Workers that joined and have not ended. */
+  readonly joined: Set<Worker>
+}
+
+export function createPool(launcher: WorkerLauncher | undefined): Pool {
+  return { launcher, tasks: [], requested: new Set(), joined: new Set(), restartsInARow: 0, countsFrom: 0 }
+}
+
+/** Who a worker is. What happens to it is in `WorkerLives`; every other fact about it belongs to the class that writes it. */
+export interface Worker {
+  readonly id: string
+  /** Counts up over all workers of the run. */
+  readonly number: number
+  /** The secret that it shows when it reconnects. */
+  readonly key: string
+  readonly pool: Pool
+  readonly origin: WorkerOrigin
+}
+
+export const createWorker = (number: number, key: string, pool: Pool, origin: WorkerOrigin): Worker => ({
+  id: `w${number}`,
+  number,
+  key,
+  pool,
+  origin,
+})
