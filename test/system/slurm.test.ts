@@ -280,7 +280,7 @@ describe('a run on SLURM', () => {
     const call = (options: string) => bellis(smooth('--slurm', options), { cwd: folder.path, env: slurm.env })
     const { code, stderr } = await call('--partition=nope')
     assert.equal(code, 2)
-    assert.match(stderr, /^bellis: SLURM won't take workers with these options: invalid partition specified: nope;/m)
+    assert.match(stderr, /^bellis: SLURM rejects workers with these options: invalid partition specified: nope;/m)
     const own = await call('--array=1-3')
     assert.equal(own.code, 2)
     assert.match(own.stderr, /"--array=1-3" can't be given in --slurm: say --workers/)

@@ -14,6 +14,7 @@ import { jobLauncher } from '../../runtime/launchers/job-launcher.ts'
 import { systemClock } from '../clock.ts'
 import { addressOf, writeContextFile } from '../run-folder/run-context.ts'
 import { workersLock } from '../run-folder/run-folder.ts'
+import { readLogEnd } from './log-end.ts'
 
 /** Where a run's workers are: started by it, or by whoever reads what it prints. */
 export type PoolKind = 'process' | 'thread' | 'slurm' | 'sge' | 'none'
@@ -118,6 +119,7 @@ function queueOf(open: typeof slurmQueue, folder: string, options = ''): BatchQu
     jobName: `bellis-${basename(folder).replace(/[^\w.+-]/g, '_')}-${randomBytes(3).toString('hex')}`,
     command: [process.execPath, program, 'worker', resolve(folder)],
     options,
+    readLog: readLogEnd,
   })
 }
 
@@ -130,9 +132,15 @@ function launcherOf(
   const program = (name: string) => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
   switch (pool) {
     case 'process':
-      return processLauncher({ program: program('worker-process'), context, logFileOf, lockFile: workersLock(folder) })
+      return processLauncher({
+        program: program('worker-process'),
+        context,
+        logFileOf,
+        readLog: readLogEnd,
+        lockFile: workersLock(folder),
+      })
     case 'thread':
-      return threadLauncher({ program: program('worker-thread'), logFileOf })
+      return threadLauncher({ program: program('worker-thread'), logFileOf, readLog: readLogEnd })
     case 'none':
       return undefined
     default:

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { sgeQueue } from '../../../../src/adapters/batch/sge/sge-queue.ts'
+import { readLogEnd } from '../../../../src/entry/workers/log-end.ts'
 import { describeBatchQueue } from '../../../contracts/batch-queue.contract.ts'
 import { temporaryFolder } from '../../../support/command-line.ts'
 import { sgeOrSkip } from '../../../support/sge.ts'
@@ -12,13 +13,13 @@ describeBatchQueue({
   open: sgeQueue,
   clusterOrSkip: sgeOrSkip,
   waiting: '-h',
-  refused: ['-q nope.q', /^SGE won't take workers with these options: Job was rejected .* unknown queue "nope.q"$/],
+  refused: ['-q nope.q', /^SGE rejects workers with these options: Job was rejected .* unknown queue "nope.q"$/],
   unknownId: '999999.1',
 })
 
 describe('the options for qsub', () => {
   const commandOf = (options: string, folder = '/run') =>
-    sgeQueue({ folder, jobName: 'bellis-x', command: ['worker'], options })
+    sgeQueue({ folder, jobName: 'bellis-x', command: ['worker'], options, readLog: readLogEnd })
 
   it('stand in the line to be copied, with a soft limit before the hard one', () => {
     using folder = temporaryFolder()

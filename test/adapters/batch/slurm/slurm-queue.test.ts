@@ -5,6 +5,7 @@ import { afterEach, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { BatchQueueOptions } from '../../../../src/adapters/batch/batch-queue.ts'
 import { slurmQueue } from '../../../../src/adapters/batch/slurm/slurm-queue.ts'
+import { readLogEnd } from '../../../../src/entry/workers/log-end.ts'
 import type { JobState } from '../../../../src/ports/job-queue.ts'
 import { temporaryFolder } from '../../../support/command-line.ts'
 import { type SlurmCluster, slurmOrSkip } from '../../../support/slurm.ts'
@@ -25,7 +26,14 @@ afterEach(() => {
 
 let lastName = 0
 const queueIn = (folder: string, options: Partial<BatchQueueOptions> = {}) =>
-  slurmQueue({ folder, jobName: `bellis-test-${++lastName}`, command: SLEEP, workFolder: folder, ...options })
+  slurmQueue({
+    folder,
+    jobName: `bellis-test-${++lastName}`,
+    command: SLEEP,
+    workFolder: folder,
+    readLog: readLogEnd,
+    ...options,
+  })
 
 async function until<Value>(read: () => Promise<Value>, isSo: (value: Value) => boolean): Promise<Value> {
   for (const end = performance.now() + 120_000; ; await wait(100)) {
