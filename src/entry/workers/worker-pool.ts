@@ -15,9 +15,7 @@ import { systemClock } from '../clock.ts'
 import { addressOf, writeContextFile } from '../run-folder/run-context.ts'
 import { workersLock } from '../run-folder/run-folder.ts'
 import { readLogEnd } from './log-end.ts'
-
-/** Where a run's workers are: started by it, or by whoever reads what it prints. */
-export type PoolKind = 'process' | 'thread' | 'slurm' | 'sge' | 'none'
+import type { PoolKind } from './pools.ts'
 
 /** How many workers the printed line for a batch system adds. */
 const SUGGESTED_JOBS = 4
