@@ -21,7 +21,8 @@ export const RECONNECT_MS = 300_000
 const OWN_FOLDER = new URL('../../', import.meta.url).href
 const OWN_SCHEME = 'bellis:'
 
-export interface NetworkWorkerOptions extends Pick<WorkerOptions, 'onLink' | 'drain' | 'signal' | 'loadTask' | 'rois'> {
+export interface NetworkWorkerOptions
+  extends Pick<WorkerOptions, 'onConnection' | 'drain' | 'signal' | 'loadTask' | 'rois'> {
   /** Where the coordinator is now; asked before every connection. @throws ConfigError when there is no use in asking again */
   readContext(): RunContext
   /** `<worker>:<session>`, of a worker that was started with a name. */
@@ -41,7 +42,7 @@ export async function runNetworkWorker(
 ): Promise<WorkerEnd> {
   const { readContext, name, reconnectMs = RECONNECT_MS, signal = new AbortController().signal } = options
   await using arrays = new OpenedArrays(arrayStore)
-  const { onLink, watch } = options
+  const { onConnection, watch } = options
   const load = (task: WireTask, workerId: string): Promise<LoadedTask> => {
     enterFolder(task)
     return loadTask(task, workerId, arrays, watch)
@@ -61,7 +62,7 @@ export async function runNetworkWorker(
     host: hostname(),
     signal,
     ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
-    ...(onLink === undefined ? {} : { onLink }),
+    ...(onConnection === undefined ? {} : { onConnection }),
     loadTask: options.loadTask ?? load,
     usage: () => ({ ...arrays.traffic, peakMemory: ownPeakMemory() + programsPeakMemory() }),
   })

@@ -174,7 +174,7 @@ export class CoordinatorLink {
     this.#hasBegun = true
     this.#isToldLost = false
     this.#beat(channel, heartbeatMs)
-    this.#options.onLink?.('welcome', workerId)
+    this.#options.onConnection?.('welcome', workerId)
     this.#owner.takeWelcome(welcome, isRenamed)
   }
 
@@ -213,7 +213,7 @@ export class CoordinatorLink {
   }
 
   #tellLost(problem: string): void {
-    if (!this.#isToldLost) this.#options.onLink?.('lost', problem)
+    if (!this.#isToldLost) this.#options.onConnection?.('lost', problem)
     this.#isToldLost = true
   }
 

@@ -51,7 +51,7 @@ export interface WorkerOptions {
   /** Aborted when the worker is told, from where it runs, to finish its block and hand back the rest. */
   readonly drain?: AbortSignal
   /** Tells what happens to the link, for people; that it was not made or is lost once until it is there again. */
-  readonly onLink?: (event: 'welcome' | 'lost', detail: string) => void
+  readonly onConnection?: (event: 'welcome' | 'lost', detail: string) => void
 }
 
 /** How a worker ended. */

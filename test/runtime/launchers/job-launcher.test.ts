@@ -64,7 +64,7 @@ describe('workers that are jobs', () => {
     await clock.pass(600_000)
     assert.ok(queue.statusCalls - calls < 20, `${queue.statusCalls - calls} calls`)
     assert.deepEqual(exits, [])
-    assert.match(reports.at(-1)?.trouble ?? '', /^status failed \(going on with what was known before\)$/)
+    assert.match(reports.at(-1)?.trouble ?? '', /^status failed \(continuing with the last known state\)$/)
     queue.failing = {}
     queue.states.set('1_0', { status: 'ended', reason: 'its job failed' })
     await clock.pass(61_000)
@@ -182,7 +182,11 @@ describe('workers that are jobs', () => {
     assert.deepEqual(queue.cancelled, [['1_0'], ['1_1']])
     assert.deepEqual(
       exits.map(({ worker, reason }) => `${worker}: ${reason}`),
-      ['w1: it was called off', 'w2: it was called off', 'w3: its job was ended; memory job 1_1'],
+      [
+        'w1: it was cancelled before its job was submitted',
+        'w2: it was cancelled before its job was submitted',
+        'w3: its job was cancelled; memory job 1_1',
+      ],
     )
   })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { PROTOCOL_VERSION, type ServerMessage, type WorkerMessage } from '../../../src/core/protocol/messages.ts'
 import type { Channel } from '../../../src/ports/channel.ts'
-import { channelPair } from '../../../src/runtime/launchers/inline-launcher.ts'
+import { channelPair } from '../../../src/runtime/launchers/memory-channel.ts'
 import { runWorker } from '../../../src/runtime/worker/worker-loop.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 
@@ -37,7 +37,7 @@ describe('a worker', () => {
       host: 'test',
       breathe: async () => {},
       signal: ending.signal,
-      onLink: (event, detail) => told.push(`${event}: ${detail}`),
+      onConnection: (event, detail) => told.push(`${event}: ${detail}`),
       loadTask: () => Promise.reject(new Error('no task is sent')),
     })
     await clock.pass(60_000)
