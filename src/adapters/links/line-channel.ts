@@ -1,8 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../../core/errors.ts'
-import { LineSplitter } from '../../core/protocol/lines.ts'
-import { parseLine } from '../../core/protocol/parse.ts'
+import { LineSplitter, parseLine } from '../../core/protocol/lines.ts'
 import type { Channel } from '../../ports/channel.ts'
 
 export interface LineChannelOptions<Out> {

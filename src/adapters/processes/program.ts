@@ -1,5 +1,6 @@
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
 import { assertSameProtocol } from '../../core/protocol/handshake.ts'
+import { parseLine } from '../../core/protocol/lines.ts'
 import {
   type Hello,
   type Outcome,
@@ -10,7 +11,7 @@ import {
   type WorkerMessage,
   type WorkerUsage,
 } from '../../core/protocol/messages.ts'
-import { parseLine, parseWorkerMessage } from '../../core/protocol/parse.ts'
+import { parseWorkerMessage } from '../../core/protocol/parse.ts'
 import { type ProgramListener, ProgramProcess } from './program-process.ts'
 
 export interface ProgramOptions {

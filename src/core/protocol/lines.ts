@@ -1,9 +1,12 @@
 import { InfrastructureError } from '../errors.ts'
+import { MAX_DEPTH } from './messages.ts'
 
 const LINE_FEED = 0x0a
 const NOTHING = new Uint8Array(0)
 /** The first buffer for a line that arrives in pieces, in bytes. */
 const FIRST_CAPACITY = 4096
+/** A shorter line can do no harm by its depth. */
+const DEPTH_UNCHECKED = 16_384
 
 /**
  * Cuts a stream of bytes into lines, however the stream is split into chunks. A line that is too long is refused before it
@@ -70,4 +73,43 @@ export class LineSplitter {
       `A line of ${bytes} bytes or more was received; expected at most ${this.maxBytes}.`,
     )
   }
+}
+
+/**
+ * Parses a line as JSON. Its nesting is checked first: a million nested lists would cost memory before any field is looked
+ * at. Its length has been checked by whoever received it.
+ * @throws InfrastructureError `PROTOCOL_ERROR`
+ */
+export function parseLine(line: string): unknown {
+  if (line.length > DEPTH_UNCHECKED) assertShallow(line)
+  try {
+    return JSON.parse(line)
+  } catch {
+    throw new InfrastructureError('PROTOCOL_ERROR', `A message is not JSON: ${JSON.stringify(line.slice(0, 60))}.`)
+  }
+}
+
+/** Counts the brackets outside strings. */
+function assertShallow(line: string): void {
+  let depth = 0
+  for (let at = 0; at < line.length; at++) {
+    const code = line.charCodeAt(at)
+    if (code === 0x22) {
+      // Skip to the end of the string: the next quote without a backslash.
+      do {
+        at = line.indexOf('"', at + 1)
+        if (at === -1) return
+      } while (isEscaped(line, at))
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > MAX_DEPTH) {
+        throw new InfrastructureError('PROTOCOL_ERROR', `A message is nested deeper than ${MAX_DEPTH}.`)
+      }
+    } else if (code === 0x5d || code === 0x7d) depth--
+  }
+}
+
+function isEscaped(line: string, at: number): boolean {
+  let slashes = 0
+  while (line.charCodeAt(at - 1 - slashes) === 0x5c) slashes++
+  return slashes % 2 === 1
 }

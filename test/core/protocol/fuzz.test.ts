@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { parseLine } from '../../../src/core/protocol/lines.ts'
 import type { ServerMessage, WorkerMessage } from '../../../src/core/protocol/messages.ts'
-import { parseLine, parseServerMessage, parseWorkerMessage } from '../../../src/core/protocol/parse.ts'
+import { parseServerMessage, parseWorkerMessage } from '../../../src/core/protocol/parse.ts'
 
 const MESSAGES = 1_000_000
 const SEED = 20_261_122
