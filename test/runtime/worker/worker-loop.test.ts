@@ -70,7 +70,7 @@ describe('a worker', () => {
     })
     const refused = assert.rejects(ended, {
       code: 'CONNECTION_LOST',
-      message: /not reached for 100 s: the connection ended before the coordinator had answered/,
+      message: /not be reached for 100 s: the connection ended before the coordinator answered/,
     })
     await clock.pass(29_000)
     assert.equal(links, 1)
