@@ -121,7 +121,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       using folder = temporaryFolder()
       await using queue = queueIn(folder.path)
       const states = await queue.status([unknownId])
-      assert.deepEqual(states.get(unknownId), { status: 'ended', reason: 'its job is gone from the queue' })
+      assert.deepEqual(states.get(unknownId), { status: 'ended', reason: 'its job is no longer in the queue' })
       assert.equal(await queue.lastOutputOf(unknownId), '')
     })
 

@@ -36,10 +36,10 @@ describe('the options for qsub', () => {
 
   it('are refused when Bellis gives them itself, or when a word is no option', () => {
     for (const [options, message] of [
-      ['-t 1-3', '"-t" can\'t be given in --sge: say --workers.'],
-      ['-q a.q -sync y', '"-sync" can\'t be given in --sge: a worker could not be submitted with it.'],
-      ['h_rt=1:0:0', /^"h_rt=1:0:0" in --sge is no option of qsub; write options alone/],
-      ['-V other.sh', /^"other.sh" in --sge is no option of qsub/],
+      ['-t 1-3', '--sge: the option "-t" is not allowed: use --workers.'],
+      ['-q a.q -sync y', '--sge: the option "-sync" is not allowed: no worker can be submitted with it.'],
+      ['h_rt=1:0:0', /^--sge: "h_rt=1:0:0" is not an option of qsub; expected only options/],
+      ['-V other.sh', /^--sge: "other.sh" is not an option of qsub/],
       ["-q 'a.q", "A quote ' in --sge does not end: -q 'a.q"],
     ] as const) {
       assert.throws(() => commandOf(options), { name: 'ConfigError', code: 'INVALID_CONFIG', message })

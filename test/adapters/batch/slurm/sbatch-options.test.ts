@@ -22,7 +22,7 @@ describe('the options for sbatch', () => {
 
   it('can’t be those that Bellis gives itself, with what to do instead', () => {
     const cases: readonly (readonly [string, RegExp])[] = [
-      ['--array=1-4', /"--array=1-4" can't be given in --slurm: say --workers/],
+      ['--array=1-4', /--slurm: the option "--array=1-4" is not allowed: use --workers/],
       ['-a 1-4', /"-a"/],
       ['-p short -oout.txt', /"-oout.txt".*run's folder/],
       ['--wait', /"--wait"/],
@@ -38,7 +38,7 @@ describe('the options for sbatch', () => {
   it('are refused when a word is no option, a quote does not end, or a line does', () => {
     const refused = (text: string, message: RegExp) =>
       assert.throws(() => parseSbatchOptions(text), { name: 'ConfigError', code: 'INVALID_CONFIG', message })
-    refused('short', /"short" in --slurm is no option/)
+    refused('short', /--slurm: "short" is not an option/)
     refused('--partition=short job.sh', /"job.sh"/)
     refused('--comment="a', /does not end/)
     refused('--mem=4G\n#SBATCH --array=1-9', /line break/)

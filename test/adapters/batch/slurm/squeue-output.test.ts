@@ -31,7 +31,7 @@ describe('what squeue prints', () => {
       const state = jobs.get(id)
       return state?.status === 'pending' ? state.reason : undefined
     }
-    assert.equal(reasonOf('1_9'), 'Resources (no node is free that has what it asks for)')
+    assert.equal(reasonOf('1_9'), 'Resources (no free node has what it requests)')
     assert.match(reasonOf('2') ?? '', /^PartitionNodeLimit \(.*it will never start\)$/)
     assert.match(reasonOf('3_7') ?? '', /^JobHeldUser \(it is held/)
     assert.equal(reasonOf('3_2'), undefined)
