@@ -1,4 +1,4 @@
-// The library: what `import … from 'bellis'` gives. Importing it does no work and opens nothing.
+// The library, `import … from 'bellis'`. Importing it does no work and opens nothing.
 export { z } from 'zod'
 export type { DType, Scalar, TypedArray } from '../core/array/dtype.ts'
 export { DTYPES, typedArray } from '../core/array/dtype.ts'
