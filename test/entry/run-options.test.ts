@@ -30,7 +30,7 @@ describe('the options of a run', () => {
     assert.deepEqual(ran, [])
   })
 
-  it('may have a time limit longer than a timer of Node can wait', async () => {
+  it('may set a time limit longer than a timer of Node can wait', async () => {
     for (const timeoutMs of [2 ** 31, 1e12, Number.POSITIVE_INFINITY]) {
       let early = false
       const cancel = systemClock.after(timeoutMs, () => {
@@ -50,7 +50,7 @@ describe('the events of a run', () => {
     return seen
   }
 
-  it('end with it, also for a run that can not begin, and one that is over', { timeout: 10_000 }, async () => {
+  it('end with it, even if the run can not start or is over', { timeout: 10_000 }, async () => {
     const run = startRun(line('a', 4, () => {}))
     assert.equal((await types(run.events)).at(-1), 'run-finished')
     await run.result
@@ -60,7 +60,7 @@ describe('the events of a run', () => {
     await assert.rejects(wrong.result, { name: 'ConfigError' })
   })
 
-  it('stop the run when the function that gets them throws', { timeout: 10_000 }, async () => {
+  it('stop the run when the function that receives them throws', { timeout: 10_000 }, async () => {
     const ran: number[] = []
     const task = line('a', 1000, async ({ index }) => {
       ran.push(index)

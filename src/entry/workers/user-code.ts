@@ -13,7 +13,7 @@ export interface UserCodeWatch extends Disposable {
 }
 
 export interface WatchOptions {
-  /** Prints what happened. @default to standard error */
+  /** Prints what happened. @default prints to standard error */
   readonly print?: (text: string) => void
   /** Does not print errors, if the caller does. @default false */
   readonly isQuiet?: boolean

@@ -7,7 +7,7 @@ import { runWorker } from '../../../src/runtime/worker/worker-loop.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 
 describe('a worker', () => {
-  it('says once that its coordinator is not reached, and again when a link that was made is lost', async () => {
+  it('reports once that its coordinator can not be reached, and again when a connection is lost', async () => {
     const clock = new ManualClock()
     const ending = new AbortController()
     const told: string[] = []
@@ -52,7 +52,7 @@ describe('a worker', () => {
     await settle()
     assert.equal((await ended).blocks, 0)
   })
-  it('tries again when a coordinator takes its link and says nothing, and gives up in the end', async () => {
+  it('tries again when a coordinator accepts its connection but does not answer, and gives up in the end', async () => {
     const clock = new ManualClock()
     let links = 0
     const ended = runWorker({
@@ -78,7 +78,7 @@ describe('a worker', () => {
     await refused
     assert.equal(links, 4)
   })
-  it('that comes back too late, under another name, does not say again what it has read before', async () => {
+  it('does not report again what it has read before when it reconnects too late, under another name', async () => {
     const clock = new ManualClock()
     const usage = { readBytes: 100, writtenBytes: 10, peakMemory: 1000 }
     const told: WorkerMessage[] = []
@@ -129,13 +129,13 @@ describe('a worker', () => {
     await settle()
     servers[1]?.close()
     assert.equal((await ended).blocks, 2)
-    // Once the outcomes have come, the run may be over.
+    // Once the outcomes have arrived, the run may be over.
     assert.deepEqual(types.slice(0, 4), ['hello', 'task-ready', 'usage', 'outcomes'])
     const last = told.at(-1)
     assert.deepEqual(last, { type: 'usage', readBytes: 20, writtenBytes: 0, peakMemory: 1000 })
   })
 
-  it('reports short blocks while a long one of the same lease waits', async () => {
+  it('reports short blocks while a long one of the same lease is running', async () => {
     const clock = new ManualClock()
     const told: WorkerMessage[] = []
     const box = { offset: [0], shape: [1] }

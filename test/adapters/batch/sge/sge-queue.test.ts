@@ -21,7 +21,7 @@ describe('the options for qsub', () => {
   const commandOf = (options: string, folder = '/run') =>
     sgeQueue({ folder, jobName: 'bellis-x', command: ['worker'], options, readLog: readLogEnd })
 
-  it('stand in the line to be copied, with a soft limit before the hard one', () => {
+  it('are part of the command to copy, with a soft limit before the hard one', () => {
     using folder = temporaryFolder()
     const lineOf = (options: string) => commandOf(options, folder.path).commandFor(4)
     const script = join(folder.path, 'sge', 'worker.sh')
@@ -34,7 +34,7 @@ describe('the options for qsub', () => {
     assert.doesNotMatch(readFileSync(script, 'utf8'), /h_rt/)
   })
 
-  it('are refused when Bellis gives them itself, or when a word is no option', () => {
+  it('are refused if Bellis sets them itself, or if a word is not an option', () => {
     for (const [options, message] of [
       ['-t 1-3', '--sge: the option "-t" is not allowed: use --workers.'],
       ['-q a.q -sync y', '--sge: the option "-sync" is not allowed: no worker can be submitted with it.'],
