@@ -38,7 +38,7 @@ type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
 
 /**
  * Runs one task or several to their end.
- * @param tasks nodes of defined tasks, closures, or what a pipeline returns; the tasks that they come after run, too
+ * @param tasks nodes of defined tasks, closures, or what a pipeline returns; tasks named in their `after` are run, too
  * @returns how every task ended; a failed block is part of the result, not thrown
  * @throws ConfigError if the run can't start; nothing was written then
  */
@@ -109,7 +109,7 @@ export async function planTasks(
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
-  const pipeline = await planPipeline(asTasks(list, 'What is to be run'), {
+  const pipeline = await planPipeline(asTasks(list, 'A task to run'), {
     arrays: arrayStore,
     overwrite: options.overwrite ?? false,
   })

@@ -113,6 +113,7 @@ function parseName(name: string): { worker: string; session: string } {
   if (worker !== undefined && session !== undefined) return { worker, session }
   throw new ConfigError(
     'INVALID_CONFIG',
-    `BELLIS_WORKER ${JSON.stringify(name)}: expected <worker>:<session>, as set by the run.`,
+    // The value itself is a secret.
+    'BELLIS_WORKER is invalid: expected <worker>:<session>, as set by the run.',
   )
 }
