@@ -3,15 +3,15 @@
     import bellis
 
     for block in bellis.blocks():
-        with block:                      # an exception in here is a failed try of this block
+        with block:                      # an exception in here is a failed attempt at this block
             work(block.read_roi, block.write_roi, block.config)
 
-A block is reported done when the loop asks for the next one; `block.fail("why")` and an exception inside `with block`
-report a failed try instead. `bellis.run(function)` is that loop around a function.
+A block is reported as done when the loop asks for the next one. `block.fail("why")` and an exception inside `with block`
+report a failed attempt instead. `bellis.run(function)` is this loop around a function.
 
-Where the run is: the environment variable BELLIS_CONTEXT, or `run=` with the path of the run's folder. A program that
-a command task of Bellis started speaks on its standard input and output; the same loop does that too.
-The wire is described in docs/PROTOCOL.md.
+The run is found by the environment variable BELLIS_CONTEXT, or by `run=` with the path of the run's folder. A program
+that is started by a command task of Bellis uses its standard input and output; the same loop handles that.
+The protocol is described in docs/PROTOCOL.md.
 """
 
 from __future__ import annotations
@@ -45,42 +45,42 @@ MAX_ENTRIES = 65_536
 MAX_LEASES = 2
 MAX_ERROR_TEXT = 8192
 MAX_INTEGER = 2**53 - 1
-# Finished blocks are reported at the latest when this has passed and another block begins.
+# After this time, finished blocks are reported before the next block starts.
 REPORT_SECONDS = 0.02
-# Blocks of a lease that are not begun after this are handed back: others may be waiting for them.
+# Blocks of a lease that have not started after this are returned: other workers may be waiting for them.
 GIVE_BACK_SECONDS = 0.5
-# What this process has needed is told at most this often, but for memory that has grown by a tenth.
+# Usage is reported at most this often, unless the peak memory has grown by a tenth.
 USAGE_SECONDS = 1.0
-# Errors of one message, in characters: lines are bounded.
+# The most characters of errors in one message: the length of a line is limited.
 MAX_REPORT_TEXT = 262_144
 CONNECT_SECONDS = 15.0
 RECONNECT_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.1
 MAX_PAUSE_SECONDS = 5.0
 MAX_UNANSWERED = 3
-# How long a coordinator may take to welcome this worker: one that is frozen takes connections, too.
+# Time limit for the coordinator's welcome: a frozen coordinator still accepts connections.
 WELCOME_SECONDS = 30.0
-# How long a block may go on when the program that started this one is gone: nobody would hear of it.
+# How long a block may continue after the program that started this one has ended: nobody would receive its outcome.
 ORPHAN_GRACE_SECONDS = 2.0
-# How long the other side may take to end its side of a link that this one has ended.
+# How long the other side may take to close its end of a connection that this side has closed.
 LINGER_SECONDS = 2.0
 STDIO = "stdio:"
 
 
 class BellisError(Exception):
-    """What this module raises."""
+    """The base class of all errors that this module raises."""
 
 
 class ConnectionLost(BellisError):
-    """The coordinator was not reached for five minutes."""
+    """The coordinator could not be reached for five minutes."""
 
 
 class ProtocolError(BellisError):
-    """The other side sent something that is no message of this protocol."""
+    """The coordinator sent something that is not a message of this protocol."""
 
 
 class Refused(BellisError):
-    """The coordinator does not let this worker in; `code` says why."""
+    """The coordinator refused this worker; `code` is the reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -96,17 +96,17 @@ class Roi:
 
     @property
     def end(self) -> Tuple[int, ...]:
-        return tuple(begin + length for begin, length in zip(self.offset, self.shape))
+        return tuple(start + length for start, length in zip(self.offset, self.shape))
 
     def to_slices(self, voxel_size: Tuple[int, ...], offset: Optional[Tuple[int, ...]] = None) -> Tuple[slice, ...]:
-        """Where this box lies in an array, cut at the array's begin.
+        """The part of an array that this box covers, without what lies before the start of the array.
 
-        voxel_size: world units per voxel. offset: of the array's first voxel, world units; 0 by default.
+        voxel_size: world units per voxel. offset: the position of the array's first voxel, in world units; 0 by default.
         """
         origin = offset if offset is not None else (0,) * len(self.offset)
         return tuple(
-            slice(max(0, (begin - first) // size), max(0, -((first - end) // size)))
-            for begin, end, size, first in zip(self.offset, self.end, voxel_size, origin)
+            slice(max(0, (start - first) // size), max(0, -((first - end) // size)))
+            for start, end, size, first in zip(self.offset, self.end, voxel_size, origin)
         )
 
 
@@ -133,7 +133,7 @@ def _parse_context(text: str) -> _Context:
         or (fingerprint is not None and not re.fullmatch("[0-9a-f]{64}", fingerprint))
     ):
         # The text itself is a secret.
-        raise BellisError("The context of the run is not bellis://TOKEN@HOST:PORT; copy it whole.")
+        raise BellisError("The context of the run is invalid: expected bellis://TOKEN@HOST:PORT. Copy it completely.")
     return _Context(host, port, url.username or "", fingerprint)
 
 
@@ -145,13 +145,13 @@ class Block:
         self.task_id: str = task["id"]
         self.read_roi = read_roi
         self.write_roi = write_roi
-        #: What the task was configured with.
+        #: The configuration of the task.
         self.config: Any = task.get("config")
-        #: What Rois count: "nm", "pm", …
+        #: The unit of the Rois: "nm", "pm", …
         self.unit: str = task.get("unit", "nm")
-        #: The folder that relative paths of `config` start from.
+        #: The folder in which relative paths of `config` start.
         self.folder: str = task.get("folder") or os.getcwd()
-        #: Which GPUs (and other counted things that the task requires) are this program's alone: {"gpu": [3]}.
+        #: The units of counted resources that only this program may use: {"gpu": [3]}.
         self.resources: Dict[str, List[int]] = task.get("resources") or {}
         self._lease = lease
         self._error: Optional[Dict[str, str]] = None
@@ -161,29 +161,29 @@ class Block:
         return f"<Block {self.task_id}/{self.index}>"
 
     def path(self, name: str) -> str:
-        """A path of the configuration as this process finds it."""
+        """A path of the configuration, as this process can open it."""
         return os.path.join(self.folder, name)
 
     @property
     def is_cancelled(self) -> bool:
-        """True when the block was given to others, for instance because its time was up: give up then."""
+        """True if the block was given to others, for instance because of its time limit: stop working on it."""
         return self._lease.is_revoked
 
     def fail(self, why: str) -> None:
-        """Reports this block as a failed try instead of done, when the loop goes on."""
+        """Reports a failed attempt at this block, instead of done, when the loop continues."""
         self._set_error(str(why))
 
     def _set_error(self, message: str, stack: Optional[str] = None) -> None:
         self._error = {"code": "BLOCK_FAILED", "message": message[:MAX_ERROR_TEXT]}
         if stack is not None:
-            # The end of a traceback is what says the reason.
+            # The reason is at the end of a traceback.
             self._error["stack"] = stack[-MAX_ERROR_TEXT:]
 
     def _take(self, error: BaseException) -> None:
         kind = type(error).__name__
         text = f"{kind}: {error}" if str(error) else kind
         self._set_error(text, "".join(traceback.format_exception(type(error), error, error.__traceback__)))
-        # Every other block would meet it too: it stops the run, which can go on later.
+        # Every other block would fail, too: this code stops the run, which can continue later.
         if isinstance(error, OSError) and error.errno in _DISK_FULL and self._error is not None:
             self._error["code"] = "DISK_FULL"
 
@@ -212,8 +212,8 @@ _DISK_FULL = _disk_full()
 
 
 def _peak_memory() -> Optional[int]:
-    """The most memory that this process has had, bytes; None where the system does not tell."""
-    # What getrusage says begins, on Linux, with what the process had that started this one.
+    """The peak memory of this process, in bytes; None if the system does not report it."""
+    # On Linux, getrusage starts with the memory of the process that started this one.
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
             for line in file:
@@ -236,13 +236,13 @@ class _Lease:
         self.indices = indices
         self.rois = rois
         self.outcomes: List[Dict[str, Any]] = []
-        #: How many outcomes have been sent over the link that there is now.
+        #: How many outcomes have been sent over the current connection.
         self.sent = 0
         self.is_revoked = False
 
 
 class _Lines:
-    """Cuts what comes in into messages; a line that is too long is refused before it is whole."""
+    """Splits the received bytes into messages. A line that is too long is refused before it is complete."""
 
     def __init__(self, limit: int = MAX_LINE_BYTES) -> None:
         self._limit = limit
@@ -255,39 +255,39 @@ class _Lines:
             self._parts.append(line)
             self._length += len(line)
             if self._length > self._limit:
-                raise ProtocolError(f"A line of more than {self._limit} bytes came in.")
+                raise ProtocolError(f"The coordinator sent a line of more than {self._limit} bytes.")
             if end:
-                whole = b"".join(self._parts)
+                complete = b"".join(self._parts)
                 self._parts, self._length = [], 0
-                yield _parse_message(whole)
+                yield _parse_message(complete)
 
 
 def _parse_message(line: bytes) -> Dict[str, Any]:
     try:
         message = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"A line came in that is not JSON: {line[:80]!r}") from error
+        raise ProtocolError(f"The coordinator sent a line that is not JSON: {line[:80]!r}") from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise ProtocolError("A message came in that is no object with a type.")
+        raise ProtocolError("The coordinator sent a message that is not an object with a type.")
     return message
 
 
 def _whole(value: Any, what: str) -> int:
     if type(value) is int and 0 <= value <= MAX_INTEGER:
         return value
-    raise ProtocolError(f"{what} must be a whole number from 0 on.")
+    raise ProtocolError(f"Invalid message: {what} must be a whole number, 0 or more.")
 
 
 def _text(value: Any, what: str) -> str:
     if isinstance(value, str):
         return value
-    raise ProtocolError(f"{what} must be a text.")
+    raise ProtocolError(f"Invalid message: {what} must be a string.")
 
 
 def _list(value: Any, what: str) -> List[Any]:
     if isinstance(value, list) and len(value) <= MAX_ENTRIES:
         return value
-    raise ProtocolError(f"{what} must be a list of at most {MAX_ENTRIES} entries.")
+    raise ProtocolError(f"Invalid message: {what} must be a list of at most {MAX_ENTRIES} entries.")
 
 
 def _roi(value: Any) -> Roi:
@@ -296,7 +296,7 @@ def _roi(value: Any) -> Roi:
         numbers = all(type(number) is int and abs(number) <= MAX_INTEGER for number in offset + shape)
         if numbers and len(offset) == len(shape) and all(length >= 0 for length in shape):
             return Roi(tuple(offset), tuple(shape))
-    raise ProtocolError("A Roi must have an offset and a shape of whole numbers, one per axis.")
+    raise ProtocolError("Invalid message: a Roi must have an offset and a shape of whole numbers, one per axis.")
 
 
 def _lease(message: Mapping[str, Any]) -> _Lease:
@@ -304,15 +304,15 @@ def _lease(message: Mapping[str, Any]) -> _Lease:
     rois = []
     for pair in _list(message.get("rois"), "rois"):
         if not isinstance(pair, dict):
-            raise ProtocolError("rois must be objects with read and write.")
+            raise ProtocolError("Invalid message: rois must be objects with read and write.")
         rois.append((_roi(pair.get("read")), _roi(pair.get("write"))))
     if len(rois) != len(indices):
-        raise ProtocolError(f"A lease of {len(indices)} blocks came with {len(rois)} Rois.")
+        raise ProtocolError(f"Invalid message: a lease has {len(indices)} blocks, but {len(rois)} Rois.")
     return _Lease(_whole(message.get("lease"), "lease"), _text(message.get("taskId"), "taskId"), indices, rois)
 
 
-class _SocketLink:
-    """One connection. A single thread reads and writes it: TLS does not allow two."""
+class _SocketConnection:
+    """A connection over TCP or TLS. Only one thread reads and writes it, since TLS does not allow two."""
 
     def __init__(self, context: _Context) -> None:
         self.token: Optional[str] = context.token
@@ -338,7 +338,8 @@ class _SocketLink:
 
     @staticmethod
     def _secure(raw: socket.socket, context: _Context) -> socket.socket:
-        # The fingerprint says more than a chain of signatures would, and is checked before anything is sent.
+        # The fingerprint identifies the certificate exactly, so no chain of signatures is needed.
+        # Nothing is sent before the check.
         settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         settings.check_hostname = False
         settings.verify_mode = ssl.CERT_NONE
@@ -348,8 +349,9 @@ class _SocketLink:
             secure.close()
             raise Refused(
                 "UNAUTHORIZED",
-                f"The coordinator at {context.host}:{context.port} shows the certificate {shown}, "
-                "not the one of the context; nothing was sent to it.",
+                f"The coordinator at {context.host}:{context.port} presented the certificate {shown}; expected "
+                f"{context.fingerprint}, as in the context. Nothing was sent to it. "
+                "Check that the context is of this run.",
             )
         return secure
 
@@ -359,7 +361,7 @@ class _SocketLink:
         self._wake()
 
     def close(self) -> None:
-        """Ends the link when all is sent."""
+        """Closes the connection when everything is sent."""
         self._closing = True
         self._wake()
 
@@ -367,12 +369,15 @@ class _SocketLink:
         try:
             self._wake_out.send(b"x")
         except OSError:
-            # It is full, so the thread will wake, or closed, so it is over.
+            # The pipe is full, so the thread will wake up, or closed, so the connection is over.
             pass
 
     def receive(self, take: Callable[[bytes], None], beat: Callable[[], Optional[float]]) -> None:
-        """Reads and writes until the link ends. `beat` is asked again and again, and says when to be asked next."""
-        # Not select.select: it takes no file with a number from 1024 on, and a program may have opened that many.
+        """Reads and writes until the connection ends.
+
+        Calls `beat`, which returns the seconds until it wants to be called again, if at all.
+        """
+        # Not select.select: it refuses file descriptors of 1024 and above, and a program may have that many open.
         selector = selectors.DefaultSelector()
         try:
             selector.register(self._wake_in, selectors.EVENT_READ)
@@ -401,7 +406,7 @@ class _SocketLink:
                 each.close()
 
     def _linger(self) -> None:
-        """Reads what is still on its way: ending with unread data would take back what was sent last."""
+        """Reads what is still on its way: closing with unread data would discard what was sent last."""
         self._socket.shutdown(socket.SHUT_WR)
         self._socket.settimeout(LINGER_SECONDS)
         deadline = time.monotonic() + LINGER_SECONDS
@@ -421,15 +426,15 @@ class _SocketLink:
     def _write(self) -> None:
         with self._lock:
             try:
-                # TLS wants the same bytes again when it could not take them; more behind them are no harm.
+                # TLS expects the same bytes again if it could not send them; additional bytes after them do no harm.
                 sent = self._socket.send(bytes(self._out[:65_536]))
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             del self._out[:sent]
 
 
-class _StdioLink:
-    """Standard input and output; what the program itself prints goes to its standard error instead."""
+class _StdioConnection:
+    """A connection over standard input and output. What the program itself prints goes to standard error instead."""
 
     token: Optional[str] = None
 
@@ -449,7 +454,7 @@ class _StdioLink:
                 while data:
                     data = data[os.write(self._out, data) :]
             except OSError:
-                # The reading side is gone, as the end of the input says too.
+                # The other side has ended, as the end of the input shows, too.
                 pass
 
     def close(self) -> None:
@@ -464,30 +469,30 @@ class _StdioLink:
 
 
 class _Worker:
-    """The life of a worker: a thread keeps the link, the user's loop does the blocks."""
+    """A worker: one thread keeps the connection, the user's loop does the blocks."""
 
     def __init__(self, context: Optional[str], run: Optional[str]) -> None:
         self._run = run
         self._context = context if context is not None or run is not None else os.environ.get("BELLIS_CONTEXT")
         if self._context is None and run is None:
-            raise BellisError('Which run? Set BELLIS_CONTEXT, or give run="path of its folder".')
+            raise BellisError('No run is given: set BELLIS_CONTEXT, or pass run="path of its folder".')
         self._is_stdio = self._context == STDIO
         self._identity: Dict[str, str] = {}
         name = os.environ.get("BELLIS_WORKER")
         if name is not None and context is None and run is None and not self._is_stdio:
             worker, _, session = name.partition(":")
             self._identity = {"worker": worker, "session": session}
-        # Reentrant: a signal's handler runs in whatever the main thread is at.
+        # Reentrant: a signal handler can interrupt the main thread anywhere.
         self._changed = threading.Condition(threading.RLock())
-        self._link: Any = None
+        self._connection: Any = None
         self._is_welcome = False
-        self._has_begun = False
+        self._was_ever_welcome = False
         self._tasks: Dict[str, Dict[str, Any]] = {}
         self._queue: Deque[_Lease] = collections.deque()
         self._kept: List[_Lease] = []
         self._current: Optional[_Lease] = None
         self._block: Optional[Block] = None
-        self._told_ready: Set[str] = set()
+        self._reported_ready: Set[str] = set()
         self._draining = False
         self._ended = False
         self._failure: Optional[BaseException] = None
@@ -495,16 +500,16 @@ class _Worker:
         self._last_sent = 0.0
         self._welcome_by = 0.0
         self._unanswered = 0
-        self._usage_told = float("-inf")
-        self._memory_told = 0
+        self._usage_reported = float("-inf")
+        self._memory_reported = 0
         if run is not None or not self._is_stdio:
             self._read_context()
-        self._thread = threading.Thread(target=self._link_thread, name="bellis", daemon=True)
+        self._thread = threading.Thread(target=self._connection_thread, name="bellis", daemon=True)
 
-    # --- the link, in its own thread
+    # --- the connection, in its own thread
 
     def _read_context(self) -> _Context:
-        # Read anew each time where it comes from a file: a run that is started again has another.
+        # A file is read again each time: a run that is started again has another context.
         if self._run is None:
             return _parse_context(self._context or "")
         path = os.path.join(self._run, "context")
@@ -512,16 +517,16 @@ class _Worker:
             with open(path, encoding="utf-8") as file:
                 return _parse_context(file.read())
         except OSError as error:
-            raise _NotOn(f"The run in {self._run} is not on: there is no {path} to read.") from error
+            raise _NotRunning(f"The run in {self._run} is not running: {path} can't be read.") from error
 
-    def _link_thread(self) -> None:
+    def _connection_thread(self) -> None:
         try:
-            self._keep_link()
+            self._keep_connection()
         except BaseException as error:
-            # Whatever it is: the loop over blocks must not wait for a thread that is gone.
+            # Whatever the error: the loop over blocks must not wait for a thread that has ended.
             self._end(error)
 
-    def _keep_link(self) -> None:
+    def _keep_connection(self) -> None:
         lost = time.monotonic()
         pause = 0.0
         while not self._ended:
@@ -532,13 +537,13 @@ class _Worker:
                         self._changed.wait_for(lambda: self._ended, pause * (0.5 + random.random()))
                 if self._ended:
                     return
-                if self._use_link(_StdioLink() if self._is_stdio else _SocketLink(self._read_context())):
+                if self._use_connection(self._connect()):
                     lost, pause = time.monotonic(), 0.0
                 else:
                     pause = min(MAX_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, pause * 2))
-            except _NotOn as error:
-                # The file is gone with the run.
-                self._end(None if self._has_begun else error)
+            except _NotRunning as error:
+                # The file is removed at the end of the run.
+                self._end(None if self._was_ever_welcome else error)
             except BellisError as error:
                 self._end(error)
             except OSError as error:
@@ -553,18 +558,21 @@ class _Worker:
                 self._end(None)
             elif time.monotonic() - lost >= RECONNECT_SECONDS:
                 seconds = round(RECONNECT_SECONDS)
-                self._end(ConnectionLost(f"The coordinator was not reached for {seconds} s: {problem}"))
+                self._end(ConnectionLost(f"The coordinator could not be reached for {seconds} s: {problem}"))
 
     def _orphan(self) -> None:
-        """The program that started this one is gone."""
+        """The program that started this one has ended."""
         busy = self._current is not None
         self._end(None)
         if busy:
             time.sleep(ORPHAN_GRACE_SECONDS)
             os._exit(1)
 
-    def _use_link(self, link: Any) -> bool:
-        """Says hello and serves a link to its end. Returns whether it was welcome."""
+    def _connect(self) -> Any:
+        return _StdioConnection() if self._is_stdio else _SocketConnection(self._read_context())
+
+    def _use_connection(self, connection: Any) -> bool:
+        """Says hello and serves a connection to its end. Returns whether it was welcomed."""
         lines = _Lines()
         hello: Dict[str, Any] = {
             "type": "hello",
@@ -573,18 +581,18 @@ class _Worker:
             "host": socket.gethostname()[:1024],
             "rois": True,
         }
-        if link.token is not None:
-            hello["token"] = link.token
+        if connection.token is not None:
+            hello["token"] = connection.token
         with self._changed:
-            self._link = link
+            self._connection = connection
             self._unanswered = 0
             self._welcome_by = time.monotonic() + WELCOME_SECONDS
             hello.update(self._identity)
-            if self._has_begun:
+            if self._was_ever_welcome:
                 hello["leases"] = [lease.id for lease in self._kept]
             if self._ended:
-                link.close()
-            link.send(_encode(hello))
+                connection.close()
+            connection.send(_encode(hello))
 
         def take(data: bytes) -> None:
             for message in lines.feed(data):
@@ -594,24 +602,27 @@ class _Worker:
 
         was_welcome = False
         try:
-            link.receive(take, self._beat)
+            connection.receive(take, self._beat)
         except ProtocolError:
-            link.close()
+            connection.close()
             raise
         finally:
             with self._changed:
                 was_welcome, self._is_welcome = self._is_welcome, False
-                self._link = None
+                self._connection = None
                 self._changed.notify_all()
         return was_welcome
 
     def _beat(self) -> Optional[float]:
-        """Says that this worker lives, when nothing else does."""
+        """Shows that this worker is alive while it sends nothing else.
+
+        Returns the seconds until it wants to be called again, if at all.
+        """
         with self._changed:
             if not self._is_welcome:
                 wait = self._welcome_by - time.monotonic()
                 if wait <= 0:
-                    raise OSError("there was no answer to the hello")
+                    raise OSError("the coordinator did not answer the hello")
                 return wait
             if self._heartbeat_seconds <= 0:
                 return None
@@ -619,7 +630,7 @@ class _Worker:
             if wait > 0:
                 return wait
             if self._unanswered >= MAX_UNANSWERED:
-                raise OSError("three heartbeats had no answer")
+                raise OSError("the coordinator did not answer three heartbeats")
             self._unanswered += 1
             self._send({"type": "heartbeat"})
             return self._heartbeat_seconds
@@ -632,15 +643,15 @@ class _Worker:
         elif kind == "task":
             task = message.get("task")
             if not isinstance(task, dict):
-                raise ProtocolError("A task must be an object.")
+                raise ProtocolError("Invalid message: a task must be an object.")
             self._tasks.setdefault(_text(task.get("id"), "id"), task)
         elif kind == "lease":
             lease = _lease(message)
             if lease.task_id not in self._tasks:
-                raise ProtocolError(f'Blocks of "{lease.task_id}" came before the task was described.')
+                raise ProtocolError(f'The coordinator leased blocks of "{lease.task_id}" before it described the task.')
             self._queue.append(lease)
             self._kept.append(lease)
-            # A worker holds two at most, so when one comes all but it and the one before are settled.
+            # A worker holds at most two leases, so all but this one and the one before are settled.
             del self._kept[:-MAX_LEASES]
         elif kind == "revoked":
             number = _whole(message.get("lease"), "lease")
@@ -659,11 +670,14 @@ class _Worker:
 
     def _take_welcome(self, message: Mapping[str, Any]) -> None:
         if message.get("protocol") != PROTOCOL_VERSION:
-            raise ProtocolError(f"The run speaks version {message.get('protocol')}, this is version {PROTOCOL_VERSION}.")
+            raise ProtocolError(
+                f"The run speaks protocol version {message.get('protocol')}; this module speaks version "
+                f"{PROTOCOL_VERSION}. Use the same version of Bellis everywhere."
+            )
         reported = {}
         for known in _list(message.get("leases", []), "leases"):
             if not isinstance(known, dict):
-                raise ProtocolError("leases must be objects.")
+                raise ProtocolError("Invalid message: leases must be objects.")
             reported[_whole(known.get("lease"), "lease")] = _whole(known.get("reported"), "reported")
         self._identity = {
             "worker": _text(message.get("workerId"), "workerId"),
@@ -671,9 +685,9 @@ class _Worker:
         }
         beat = message.get("heartbeatMs", 0)
         self._heartbeat_seconds = beat / 1000 if isinstance(beat, (int, float)) else 0.0
-        self._is_welcome = self._has_begun = True
+        self._is_welcome = self._was_ever_welcome = True
         self._last_sent = time.monotonic()
-        self._told_ready.clear()
+        self._reported_ready.clear()
         for lease in list(self._kept):
             if lease.id in reported:
                 lease.sent = min(reported[lease.id], len(lease.outcomes))
@@ -687,21 +701,21 @@ class _Worker:
             self._kept.remove(lease)
         if lease in self._queue:
             self._queue.remove(lease)
-        # The one that is worked on is dropped when its block has ended.
+        # The current lease is dropped when its running block has ended.
         if lease is not self._current:
             self._send({"type": "dropped", "lease": lease.id})
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        if self._link is not None and self._is_welcome:
+        if self._connection is not None and self._is_welcome:
             self._last_sent = time.monotonic()
-            self._link.send(_encode(message))
+            self._connection.send(_encode(message))
 
     def _report(self, lease: _Lease) -> None:
-        """Sends what the coordinator does not have yet; without a link it is kept."""
+        """Sends the outcomes that the coordinator does not have yet, or keeps them while there is no connection."""
         if not self._is_welcome or lease.is_revoked:
             return
         if lease.sent < len(lease.outcomes):
-            self._tell_usage()
+            self._report_usage()
         part: List[Dict[str, Any]] = []
         text = 0
         for outcome in lease.outcomes[lease.sent :]:
@@ -715,27 +729,27 @@ class _Worker:
             self._send({"type": "outcomes", "lease": lease.id, "outcomes": part})
         lease.sent = len(lease.outcomes)
 
-    def _tell_usage(self) -> None:
-        """Before the outcomes: once these have come, the run may be over."""
+    def _report_usage(self) -> None:
+        """Called before outcomes are sent: once these have arrived, the run may be over."""
         peak, now = _peak_memory(), time.monotonic()
-        if peak is None or (now - self._usage_told < USAGE_SECONDS and peak < 1.1 * self._memory_told):
+        if peak is None or (now - self._usage_reported < USAGE_SECONDS and peak < 1.1 * self._memory_reported):
             return
-        self._usage_told, self._memory_told = now, peak
-        # It reads and writes no arrays of Bellis.
+        self._usage_reported, self._memory_reported = now, peak
+        # This process does not read or write arrays through Bellis.
         self._send({"type": "usage", "readBytes": 0, "writtenBytes": 0, "peakMemory": peak})
 
     def _end(self, failure: Optional[BaseException]) -> None:
         with self._changed:
             self._ended = True
             self._failure = self._failure or failure
-            if self._link is not None and not self._is_stdio:
-                self._link.close()
+            if self._connection is not None and not self._is_stdio:
+                self._connection.close()
             self._changed.notify_all()
 
     # --- the blocks, in the user's thread
 
     def drain(self) -> None:
-        """Lets the running block finish and hands back the rest."""
+        """Lets the running block finish and returns the others."""
         with self._changed:
             self._draining = True
             if not self._is_welcome and self._current is None:
@@ -752,7 +766,7 @@ class _Worker:
                     break
                 yield from self._do(lease)
         except GeneratorExit:
-            self._hand_back()
+            self._return_blocks()
             raise
         finally:
             undo()
@@ -769,11 +783,11 @@ class _Worker:
             return self._current
 
     def _do(self, lease: _Lease) -> Iterator[Block]:
-        begun = reported = time.monotonic()
+        start = reported = time.monotonic()
         task = self._tasks[lease.task_id]
         with self._changed:
-            if lease.task_id not in self._told_ready and not self._draining:
-                self._told_ready.add(lease.task_id)
+            if lease.task_id not in self._reported_ready and not self._draining:
+                self._reported_ready.add(lease.task_id)
                 self._send({"type": "task-ready", "taskId": lease.task_id})
         for index, (read_roi, write_roi) in zip(lease.indices, lease.rois):
             now = time.monotonic()
@@ -783,7 +797,7 @@ class _Worker:
                 reported = now
             if self._ended or lease.is_revoked:
                 break
-            if self._draining or now - begun > GIVE_BACK_SECONDS:
+            if self._draining or now - start > GIVE_BACK_SECONDS:
                 lease.outcomes.append({"status": "returned"})
                 continue
             block = Block(index, task, read_roi, write_roi, lease)
@@ -807,8 +821,8 @@ class _Worker:
             if lease.is_revoked:
                 self._send({"type": "dropped", "lease": lease.id})
 
-    def _hand_back(self) -> None:
-        """The loop was left: its block is not known to be done."""
+    def _return_blocks(self) -> None:
+        """The loop was left, so its block may not be done."""
         with self._changed:
             lease = self._current
             self._draining = True
@@ -823,7 +837,7 @@ class _Worker:
 
     def _leave(self) -> None:
         with self._changed:
-            # Leases that were sent ahead go back too.
+            # Leases that have not started are returned, too.
             for lease in self._queue:
                 lease.outcomes.extend({"status": "returned"} for _ in lease.indices)
                 self._report(lease)
@@ -831,22 +845,22 @@ class _Worker:
             if self._failure is None:
                 self._send({"type": "goodbye"})
             self._end(None)
-            link = self._link
+            connection = self._connection
         if self._is_stdio:
-            if link is not None:
-                link.close()
+            if connection is not None:
+                connection.close()
         else:
             self._thread.join(5)
 
     def _watch_process(self) -> Callable[[], None]:
-        """Heeds SIGTERM and the first Ctrl-C, and reports an exception that ends the program as its block's."""
+        """Handles SIGTERM and the first Ctrl-C; reports an exception that ends the program as a failure of its block."""
         old_hook = sys.excepthook
 
         def hook(kind: Type[BaseException], error: BaseException, trace: Optional[types.TracebackType]) -> None:
             block = self._block
             if block is not None and isinstance(error, Exception):
                 block._take(error)
-                self._hand_back()
+                self._return_blocks()
                 self._leave()
             old_hook(kind, error, trace)
 
@@ -860,7 +874,7 @@ class _Worker:
 
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                # A program that a command task started is told by its worker, which gets the terminal's Ctrl-C too.
+                # The worker that started this program gets the terminal's Ctrl-C, too, and decides what it means.
                 ignored = self._is_stdio and number == signal.SIGINT
                 old[number] = signal.signal(number, signal.SIG_IGN if ignored else leave)
 
@@ -873,7 +887,7 @@ class _Worker:
         return undo
 
 
-class _NotOn(BellisError):
+class _NotRunning(BellisError):
     pass
 
 
@@ -882,19 +896,19 @@ def _encode(message: Mapping[str, Any]) -> bytes:
 
 
 def blocks(context: Optional[str] = None, *, run: Optional[str] = None) -> Iterator[Block]:
-    """The blocks of a run for this worker, until nothing is left to do or this process is told to leave.
+    """Yields the blocks of a run for this worker, until nothing is left to do or the worker is asked to leave.
 
-    context: `bellis://TOKEN@HOST:PORT`, by default the environment variable BELLIS_CONTEXT.
-    run: path of the run's folder instead, whose file `context` is read.
-    SIGTERM or the first Ctrl-C lets the running block finish and hands back the rest; so does leaving the loop with
-    `break`, which hands back the running block too.
+    context: `bellis://TOKEN@HOST:PORT`; by default the environment variable BELLIS_CONTEXT.
+    run: the path of the run's folder, whose file `context` is read instead.
+    On SIGTERM or the first Ctrl-C, the running block may finish and the others are returned. Leaving the loop with `break`
+    returns the running block, too.
     Raises Refused, ConnectionLost or ProtocolError.
     """
     return _Worker(context, run).blocks()
 
 
 def run(function: Callable[[Block], Any], context: Optional[str] = None, *, run: Optional[str] = None) -> int:
-    """Does every block by calling a function; what it raises is a failed try. Returns how many blocks did not fail."""
+    """Calls a function with every block; an exception is a failed attempt. Returns how many blocks did not fail."""
     done = 0
     for block in blocks(context, run=run):
         with block:

@@ -1,4 +1,4 @@
-"""Builds the wheel of one module (PEP 517), with nothing but the standard library."""
+"""Builds the wheel of one module (PEP 517) with the standard library only."""
 
 import base64
 import hashlib

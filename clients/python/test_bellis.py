@@ -14,7 +14,7 @@ ROI = {"offset": [0, -8], "shape": [4, 8]}
 
 
 class Coordinator:
-    """A listener that plays the coordinator, one connection after the other, in a thread."""
+    """A listener that acts as the coordinator, one connection after the other, in a thread."""
 
     def __init__(self, *scenes):
         self.server = socket.create_server(("127.0.0.1", 0))
@@ -58,37 +58,37 @@ def lease(number, count):
 
 
 class Parser(unittest.TestCase):
-    def test_cuts_lines_wherever_the_pieces_end(self):
+    def test_splits_lines_wherever_the_pieces_end(self):
         text = b'{"type":"drain"}\n{"type":"heartbeat"}\n'
         for at in range(len(text)):
             lines = bellis._Lines()
             found = [m["type"] for part in (text[:at], text[at:]) for m in lines.feed(part)]
             self.assertEqual(found, ["drain", "heartbeat"])
 
-    def test_refuses_what_is_no_message(self):
+    def test_refuses_invalid_messages(self):
         bad = [b"nonsense\n", b"[]\n", b"{}\n", b"\xff\n", b"[" * 100_000 + b"\n", b"x" * 9_000_000]
         for line in bad:
             with self.assertRaises(bellis.ProtocolError):
                 list(bellis._Lines().feed(line))
 
-    def test_refuses_leases_that_are_wrong(self):
+    def test_refuses_invalid_leases(self):
         good = lease(1, 2)
         for wrong in ({"blocks": [0]}, {"blocks": [True, 1]}, {"blocks": [0, -1]}, {"rois": [{}, {}]}, {"lease": "1"}):
             with self.assertRaises(bellis.ProtocolError):
                 bellis._lease({**good, **wrong})
         self.assertEqual(bellis._lease(good).rois[0][0].end, (4, 0))
 
-    def test_cuts_rois_at_the_begin_of_the_array(self):
+    def test_cuts_rois_at_the_start_of_the_array(self):
         self.assertEqual(bellis.Roi((-8, 40), (24, 40)).to_slices((8, 4), (0, 20)), (slice(0, 2), slice(5, 15)))
 
-    def test_does_not_show_a_wrong_context(self):
+    def test_does_not_show_an_invalid_context(self):
         with self.assertRaises(bellis.BellisError) as raised:
             bellis.blocks("bellis://secret@host:1")
         self.assertNotIn("secret", str(raised.exception))
 
 
 class Link(unittest.TestCase):
-    def test_reports_done_and_failed_blocks_and_leaves_when_told_to(self):
+    def test_reports_done_and_failed_blocks_and_leaves_when_asked_to(self):
         def scene(_, link, read):
             read()
             send(link, welcome(), TASK, lease(5, 3))
@@ -113,7 +113,7 @@ class Link(unittest.TestCase):
         self.assertEqual(outcomes["outcomes"][1]["error"]["message"], "no such neuron")
         self.assertEqual(seen[0], (0, (0, -8), {"sigma": 2}))
 
-    def test_comes_back_after_its_link_broke_with_what_it_finished(self):
+    def test_reconnects_and_reports_what_it_finished_meanwhile(self):
         cut = threading.Event()
 
         def first(_, link, read):
@@ -137,7 +137,7 @@ class Link(unittest.TestCase):
         self.assertEqual((back["worker"], back["session"], back["leases"]), ("w1", "s", [7]))
         self.assertEqual((outcomes["lease"], outcomes["outcomes"][0]["status"]), (7, "done"))
 
-    def test_says_how_much_memory_it_has_had_before_the_blocks_that_needed_it(self):
+    def test_reports_its_peak_memory_before_the_blocks_that_needed_it(self):
         def scene(coordinator, link, read):
             read()
             send(link, welcome(), TASK, lease(1, 1))
@@ -158,7 +158,7 @@ class Link(unittest.TestCase):
         self.assertGreater(second, 300_000_000)
         self.assertLess(first, 300_000_000)
 
-    def test_says_nothing_of_memory_where_the_system_does_not_tell(self):
+    def test_reports_no_memory_if_the_system_does_not(self):
         def scene(_, link, read):
             read()
             send(link, welcome(), TASK, lease(1, 1))
@@ -175,7 +175,7 @@ class Link(unittest.TestCase):
                 coordinator.thread.join(10)
         self.assertEqual((coordinator.got[-1]["type"], coordinator.usages), ("goodbye", []))
 
-    def test_works_in_a_program_that_has_very_many_files_open(self):
+    def test_works_in_a_program_with_very_many_open_files(self):
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (2048, before[1]))
         files = []
@@ -198,7 +198,7 @@ class Link(unittest.TestCase):
                 os.close(file)
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
-    def test_raises_what_its_link_did_not_expect_instead_of_waiting_for_ever(self):
+    def test_raises_unexpected_errors_of_its_connection_instead_of_waiting_forever(self):
         def scene(_, link, read):
             read()
             send(link, welcome())
@@ -209,7 +209,7 @@ class Link(unittest.TestCase):
         with self.assertRaises(ZeroDivisionError):
             list(worker.blocks())
 
-    def test_tries_again_when_a_coordinator_takes_its_link_and_says_nothing(self):
+    def test_tries_again_when_a_coordinator_accepts_its_connection_but_does_not_answer(self):
         def silent(_, link, read):
             read()
             self.assertEqual(link.recv(1), b"")
@@ -241,7 +241,7 @@ class Link(unittest.TestCase):
         coordinator.thread.join(10)
         self.assertEqual(coordinator.got[2], {"type": "dropped", "lease": 9})
 
-    def test_says_that_a_run_is_not_on(self):
+    def test_says_that_a_run_is_not_running(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaises(bellis.BellisError):
             bellis.blocks(run=os.path.join(folder, "none"))
 

@@ -12,11 +12,11 @@ import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.t
 const zarr = zarrFormat()
 const hdf5 = hdf5Format()
 
-/** A dataset's path, taken apart. */
+/** The parts of a dataset's path. */
 export interface DatasetPath {
   readonly format: ArrayFormat
   readonly container: string
-  /** `/` between names, '' for the container itself. */
+  /** The path inside the container, with `/` between names; '' for the container itself. */
   readonly inner: string
 }
 
@@ -26,15 +26,15 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
 ]
 
 /**
- * Takes a path such as `sample.hdf/volumes/raw` apart. The container is the first part with a known suffix; where none
- * has one, what lies there says it.
+ * Parses a path such as `sample.hdf/volumes/raw`. The container is the first part with a known suffix. If there is none, the
+ * file or folder itself tells the format.
  * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5)
  */
 export function parseDatasetPath(path: string): DatasetPath {
   const parts = path.replace(/\/+$/, '').split('/')
   for (const [index, part] of parts.entries()) {
     if (/\.n5$/i.test(part))
-      throw new ConfigError('UNSUPPORTED', `${path}: N5 can't be read; convert it to Zarr first.`)
+      throw new ConfigError('UNSUPPORTED', `${path}: N5 is not supported; convert it to Zarr first.`)
     const format = SUFFIXES.find(([suffix]) => suffix.test(part))?.[1]
     if (format !== undefined) return split(parts, index + 1, format)
   }
@@ -45,7 +45,7 @@ export function parseDatasetPath(path: string): DatasetPath {
   }
   throw new ConfigError(
     'UNKNOWN_FORMAT',
-    `${path}: no container is named here; a dataset is a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, and the path inside it: data.zarr/volumes/raw.`,
+    `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw.`,
   )
 }
 
@@ -62,7 +62,7 @@ function formatOf(path: string): ArrayFormat | undefined {
   return isZarr ? zarr : undefined
 }
 
-/** Arrays by path, in all formats that Bellis knows. */
+/** Opens and creates arrays by path, in all formats that Bellis supports. */
 export const arrayStore: ArrayStore = {
   async open(path, options) {
     const { format, container, inner } = parseDatasetPath(path)
@@ -82,7 +82,7 @@ export const arrayStore: ArrayStore = {
   },
 }
 
-/** A path without symbolic links, as far as it exists. */
+/** Resolves symbolic links, as far as the path exists. */
 function realPath(path: string): string {
   try {
     return realpathSync(path)
@@ -95,7 +95,7 @@ function realPath(path: string): string {
 /**
  * Opens a dataset: `openArray('sample.hdf/volumes/raw')`.
  * @param options.mode 'r' reads, 'r+' also writes. @default 'r'
- * @param options.unit the coarsest unit to count in; finer when its voxel size needs it. @default 'nm'
+ * @param options.unit the unit of its coordinates; a finer one is used if the voxel size requires it. @default 'nm'
  * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`, `NOT_A_DATASET`, `UNKNOWN_FORMAT`, `UNSUPPORTED_CODEC`, `INVALID_METADATA`
  */
 export async function openArray(
@@ -107,7 +107,7 @@ export async function openArray(
 }
 
 /**
- * Makes a dataset and opens it for reading and writing: `createArray('out.zarr/raw', { shape, dtype: 'uint8' })`.
+ * Creates a dataset and opens it for reading and writing: `createArray('out.zarr/raw', { shape, dtype: 'uint8' })`.
  * @throws ConfigError `DATASET_EXISTS`, `INVALID_CONFIG`, `UNSUPPORTED`; InfrastructureError `DISK_FULL`, `IO_ERROR`
  */
 export async function createArray(path: string, options: CreateVolumeOptions): Promise<VolumeArray> {

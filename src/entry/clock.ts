@@ -1,9 +1,9 @@
 import type { Clock } from '../ports/clock.ts'
 
-/** More than this, setTimeout takes for 1 ms. */
+/** setTimeout treats a longer delay as 1 ms. */
 const LONGEST_MS = 2 ** 31 - 1
 
-/** This machine's time. A call that is further off than 24 days comes after 24 days. */
+/** The time of this machine. A call that is due in more than 24 days comes after 24 days. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   date: () => Date.now(),
@@ -13,5 +13,5 @@ export const systemClock: Clock = {
   },
 }
 
-/** Lets the event loop turn once. */
+/** Lets the event loop run once. */
 export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

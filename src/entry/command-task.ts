@@ -7,18 +7,19 @@ import { callerOf } from '../runtime/tasks/user-calls.ts'
 import { forgetProgramMemory, noteProgramMemory } from './workers/peak-memory.ts'
 import { visibleDevices } from './workers/visible-devices.ts'
 
-/** A task as for `defineTask`, with a program in place of `setup`. */
+/** The options of `defineTask`, with a program in place of `setup`. */
 export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<TaskOptions<Schema>, 'setup'> {
-  /** The program that does the blocks, and its arguments; started without a shell, once per worker. */
+  /** The program that does the blocks, and its arguments. It is started once per worker, without a shell. */
   command(config: z.output<Schema>): readonly string[]
-  /** Further variables of its environment. */
+  /** Variables added to its environment. */
   readonly env?: Readonly<Record<string, string>>
 }
 
 /**
  * Defines a task whose blocks are done by a program, in any language, that speaks the protocol on its standard input and
- * output (docs/PROTOCOL.md, "Programs as tasks"). Each worker starts it once, and it ends with its worker; one that dies fails
- * the block that it was at, and is started again for the next one. Its standard error goes to the worker's log.
+ * output (docs/PROTOCOL.md, "Programs as tasks"). Each worker starts the program once, and it ends with its worker. If it ends
+ * unexpectedly, the block that it was doing fails, and it is started again for the next one. Its standard error goes to the
+ * worker's log.
  * @throws ConfigError `INVALID_TASK`
  */
 export function commandTask<Schema extends ConfigSchema>(options: CommandTaskOptions<Schema>): TaskDefinition<Schema> {
@@ -50,11 +51,11 @@ async function setUpProgram(
   over.addEventListener('abort', () => {
     for (const program of programs) program.end()
   })
-  // A program does one block at a time; workers of the same process share a set-up.
+  // A program does one block at a time, but workers of the same process share a set-up.
   const idle = [await start()]
   return async ({ taskId, index, readRoi, writeRoi }, { signal }) => {
     let program = idle.pop()
-    // One that has died while it waited.
+    // It may have ended while it was idle.
     while (program?.isOver) program = idle.pop()
     const doing = program ?? (await start())
     const outcome = await doing.doBlock(index, { read: readRoi, write: writeRoi }, signal).finally(() => {
@@ -74,7 +75,7 @@ async function setUpProgram(
         throw Object.assign(new BlockError(code, message), stack === undefined ? {} : { stack })
       }
       case 'returned':
-        throw new BlockError('BLOCK_FAILED', `The program gave block ${taskId}/${index} back undone.`)
+        throw new BlockError('BLOCK_FAILED', `The program returned block ${taskId}/${index} without doing it.`)
       default:
         outcome satisfies never
     }

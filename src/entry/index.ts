@@ -1,13 +1,18 @@
-// The library: what `import … from 'bellis'` gives. Importing it does no work and opens nothing.
+// The library, `import … from 'bellis'`. Importing it does no work and opens nothing.
 export { z } from 'zod'
-export type { DType, Scalar, TypedArray } from '../core/array/dtype.ts'
-export { DTYPES, typedArray } from '../core/array/dtype.ts'
-export type { ErrorCode, WireError } from '../core/errors.ts'
-export { BlockError, BlockwiseError, ConfigError, InfrastructureError } from '../core/errors.ts'
+export { DTYPES, type DType, type Scalar, type TypedArray, typedArray } from '../core/array/dtype.ts'
+export {
+  BlockError,
+  BlockwiseError,
+  ConfigError,
+  type ErrorCode,
+  InfrastructureError,
+  type WireError,
+} from '../core/errors.ts'
 export type { BlockFailure, JobsReport, RunEvent, TaskCounts, TaskCounts as TaskState } from '../core/events.ts'
-export type { Coordinate, Unit } from '../core/geometry/coordinate.ts'
 export {
   addCoordinates,
+  type Coordinate,
   ceilDivide,
   coordinate,
   countElements,
@@ -17,9 +22,10 @@ export {
   minCoordinates,
   multiplyCoordinates,
   subtractCoordinates,
+  type Unit,
 } from '../core/geometry/coordinate.ts'
-export type { Context, Roi } from '../core/geometry/roi.ts'
 export {
+  type Context,
   containsRoi,
   contextOf,
   equalRois,
@@ -29,6 +35,7 @@ export {
   isAlignedRoi,
   isEmptyRoi,
   meetsRoi,
+  type Roi,
   roi,
   roiBetween,
   roiEnd,
@@ -39,23 +46,26 @@ export {
   uniteRoi,
 } from '../core/geometry/roi.ts'
 export { parseRoi, showRoiInNm } from '../core/geometry/roi-text.ts'
-export type { WorldUnit } from '../core/geometry/world-unit.ts'
-export { toNanometers } from '../core/geometry/world-unit.ts'
-export type { Block, BlockGrid } from '../core/grid/block-grid.ts'
-export { createBlockGrid } from '../core/grid/block-grid.ts'
+export { toNanometers, type WorldUnit } from '../core/geometry/world-unit.ts'
+export { type Block, type BlockGrid, createBlockGrid } from '../core/grid/block-grid.ts'
 export type { BlockGridOptions, Fit } from '../core/grid/grid-options.ts'
 export { largestDivisor } from '../core/grid/shared-chunks.ts'
 export type { BlockOutcome, SchedulerOptions } from '../core/scheduling/block-scheduler.ts'
-export type { ScheduledBlock, Scheduler } from '../core/scheduling/scheduler.ts'
-export { createScheduler } from '../core/scheduling/scheduler.ts'
+export { createScheduler, type ScheduledBlock, type Scheduler } from '../core/scheduling/scheduler.ts'
 export type { SchedulerTask } from '../core/scheduling/scheduler-task.ts'
 export type { Resources } from '../core/workers/resources.ts'
 export type { WorkerExit } from '../core/workers/worker-life.ts'
 export type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../ports/chunked-array.ts'
 export type { LaunchedWorker, WorkerLauncher } from '../ports/worker-launcher.ts'
+export type { RunLimits } from '../runtime/coordinator/run-limits.ts'
 export type { RunResult, TaskResult, WorkersResult } from '../runtime/coordinator/run-result.ts'
-export type { PipelineDefinition, PipelineOptions, TaskDefinition } from '../runtime/tasks/define-task.ts'
-export { definePipeline, defineTask } from '../runtime/tasks/define-task.ts'
+export {
+  definePipeline,
+  defineTask,
+  type PipelineDefinition,
+  type PipelineOptions,
+  type TaskDefinition,
+} from '../runtime/tasks/define-task.ts'
 export type { PlannedOutput, PlannedPipeline, PlannedTask } from '../runtime/tasks/planned-task.ts'
 export type { ClosureTask, NodeOptions, TaskLike, TaskNode } from '../runtime/tasks/task-node.ts'
 export type {
@@ -75,11 +85,10 @@ export type { CreateVolumeOptions } from '../runtime/volumes/create-volume.ts'
 export { cropTo, pasteInto } from '../runtime/volumes/crop.ts'
 export type { ReadOptions, VolumeArray, VolumeDescription, Voxels } from '../runtime/volumes/volume-array.ts'
 export { createArray, openArray } from './arrays.ts'
-export type { CommandTaskOptions } from './command-task.ts'
-export { commandTask } from './command-task.ts'
-export type { JoinedBlock, JoinOptions } from './join-run.ts'
-export { joinRun } from './join-run.ts'
+export { type CommandTaskOptions, commandTask } from './command-task.ts'
+export { type JoinedBlock, type JoinOptions, joinRun } from './join-run.ts'
 export type { DashboardRequest } from './pages/dashboard-thread.ts'
-export type { Run, RunOptions } from './run.ts'
-export { planTasks, runBlockwise, startRun } from './run.ts'
-export type { Invitation, NetworkOptions, PoolKind } from './workers/worker-pool.ts'
+export { planTasks, type Run, runBlockwise, startRun } from './run.ts'
+export type { RunOptions } from './run-options.ts'
+export type { PoolKind } from './workers/pools.ts'
+export type { Invitation, NetworkOptions } from './workers/worker-pool.ts'

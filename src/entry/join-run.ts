@@ -12,42 +12,42 @@ import { runsHome } from './run-folder/run-place.ts'
 import { runNetworkWorker } from './workers/network-worker.ts'
 import { ownPeakMemory } from './workers/peak-memory.ts'
 
-/** How long a block may go on when the worker that started this program is gone: nobody would hear of it. */
+/** How long a block may continue after the worker that started this program has ended: nobody would receive its outcome. */
 const ORPHAN_GRACE_MS = 2000
 
 /** A block of a run that this program has joined. */
 export interface JoinedBlock<Config = Readonly<Record<string, unknown>>> extends TaskBlock {
-  /** What the task was configured with, as its own schema gave it. */
+  /** The task's configuration, as its schema returned it. */
   readonly config: Config
-  /** What the Rois count. */
+  /** The unit of the Rois. */
   readonly unit: WorldUnit
-  /** Where the run was started: what relative paths in `config` start from. */
+  /** The folder in which the run was started; relative paths in `config` start there. */
   readonly folder: string
-  /** As `setup` gets it: which GPUs are this program's alone. */
+  /** As passed to `setup`: the GPUs that only this program may use. */
   readonly resources: SetupContext['resources']
-  /** Aborted when the block was given to others, because its time was up, or the run was stopped at once: give up then. */
+  /** Aborted when the block was given to others, because its time limit was reached or the run was stopped: stop working on it. */
   readonly signal: AbortSignal
-  /** This try has failed, and why: a text or an error. The loop goes on to the next block. */
+  /** Reports that this attempt failed. @param why a text or an error */
   fail(why: unknown): void
 }
 
-/** How a program joins a run. */
+/** Options of {@link joinRun}. */
 export interface JoinOptions {
-  /** The run's folder, or its name, in place of a context. */
+  /** The run's folder or its name, instead of a context. */
   readonly run?: string
-  /** Where runs' folders are. @default '.bellis', or BELLIS_HOME */
+  /** The folder that contains the runs' folders. @default '.bellis', or BELLIS_HOME */
   readonly runDir?: string
-  /** Leaves: the running block may finish, the others are given back, and the loop ends. */
+  /** When aborted, the running block may finish, the others are returned, and the loop ends. */
   readonly signal?: AbortSignal
-  /** How long to try to reach the coordinator, at first and after a link broke. @default 300000 */
+  /** How long to try to reach the coordinator, at first and after the connection was lost, in milliseconds. @default 300000 */
   readonly reconnectMs?: number
 }
 
 /**
- * The blocks of a run, for a program that does them itself: `for await (const block of joinRun()) …`. A block is done
- * when the loop asks for the next one, or has failed if `block.fail(why)` was called. Leaving the loop, by `break` or an
- * error, gives its block back and is no try. The loop ends when the run is over, and, after the block at hand, on
- * SIGTERM and the first Ctrl-C; the second Ctrl-C ends the process.
+ * Yields the blocks of a run, for a program that does them itself: `for await (const block of joinRun()) …`. When the loop asks
+ * for the next block, the previous one counts as done, or as failed if `block.fail(why)` was called. Leaving the loop by
+ * `break` or an error returns its block without counting an attempt. The loop ends when the run is over. On SIGTERM and the
+ * first Ctrl-C it ends after the current block; the second Ctrl-C ends the process.
  * @param context `bellis://TOKEN@HOST:PORT`. @default the environment variable BELLIS_CONTEXT
  * @throws ConfigError `INVALID_CONFIG`, `NO_SUCH_FILE`; InfrastructureError `UNAUTHORIZED`, `PROTOCOL_ERROR`,
  * `CONNECTION_LOST`
@@ -115,7 +115,7 @@ async function serveStdio(loop: BlockLoop<unknown>, drain: AbortSignal): Promise
   })
 }
 
-/** @param isStarted by a worker: Ctrl-C reaches both, and the worker decides what it means */
+/** @param isStarted whether a worker started this program: Ctrl-C reaches both, and the worker decides what it means */
 function watchSignals(leaving: AbortController, isStarted: boolean): () => void {
   const onInterrupt = () => {
     if (isStarted) return
@@ -138,7 +138,7 @@ interface Offer<Config> {
   readonly reject: (why: Error) => void
 }
 
-/** Hands the blocks that a worker gets, one at a time, to a loop, and what became of them back to the worker. */
+/** Passes the blocks of a worker to a loop, one at a time, and their outcomes back to the worker. */
 class BlockLoop<Config> {
   #offer: Offer<Config> | undefined
   #running: Offer<Config> | undefined
@@ -172,7 +172,7 @@ class BlockLoop<Config> {
     },
   })
 
-  /** The worker has ended: so does the loop, after its block. */
+  /** The worker has ended, so the loop ends after its block. */
   end(how: { readonly error?: unknown } = {}): void {
     this.#end = how
     this.#wake()
@@ -195,10 +195,10 @@ class BlockLoop<Config> {
     if (this.#end !== undefined && 'error' in this.#end) throw this.#end.error
   }
 
-  /** The loop was left within a block. */
+  /** The loop was left during a block. */
   giveBack(): void {
     const left = this.#running
-    // What has failed has failed, also if it is the reason to leave.
+    // A failure counts, even if it is the reason for leaving.
     if (left?.failure() !== undefined) this.#settle(left)
     else left?.resolve(RETURNED)
     this.#running = undefined

@@ -1,4 +1,4 @@
-// The kernels, what `import … from 'bellis/kernels'` gives: numerics on typed arrays, without files, blocks or workers.
+// The kernels, `import … from 'bellis/kernels'`: numerics on typed arrays, without files, blocks or workers.
 export type { BorderMode } from '../kernels/border.ts'
 export { type ComponentOptions, forwardSteps, labelComponents, type Step } from '../kernels/components.ts'
 export { cropBox } from '../kernels/crop.ts'

@@ -1,4 +1,4 @@
-// The built-in tasks: what `import … from 'bellis/tasks'` gives.
+// The built-in tasks, `import … from 'bellis/tasks'`.
 export { convert } from '../tasks/convert.ts'
 export { downsample, type PyramidConfig, pyramid } from '../tasks/downsample.ts'
 export { countLabels, label } from '../tasks/label.ts'

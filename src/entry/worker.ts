@@ -1,3 +1,3 @@
-// What `import … from 'bellis/worker'` gives: for programs that do the blocks of a run.
+// For programs that do the blocks of a run, `import … from 'bellis/worker'`.
 export type { JoinedBlock, JoinOptions } from './join-run.ts'
 export { joinRun } from './join-run.ts'

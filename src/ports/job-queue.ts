@@ -1,40 +1,41 @@
-/** What a batch system says of one job. */
+/** The state of one job in a batch system. */
 export type JobState =
-  /** `reason`: why it has not begun, for people. */
+  /** `reason`: why it has not started, for people. */
   | { readonly status: 'pending'; readonly reason: string }
   | { readonly status: 'running'; readonly host: string }
-  /** `reason`: how it ended, for people; a batch system forgets jobs after a while, and then it says that. */
+  /** `reason`: how it ended, for people. A batch system forgets jobs after a while; the reason is then that. */
   | { readonly status: 'ended'; readonly reason: string }
 
 /**
- * A batch system that runs workers as jobs: SLURM; LSF, SGE or PBS would be one such adapter each. Every call is bounded in
- * time by the adapter, and may fail: what to do then is its caller's part (`runtime/launchers/job-launcher.ts`). Disposing cancels
- * all jobs of the run that have not begun.
+ * A batch system that runs workers as jobs, such as SLURM or SGE. The adapter limits the time of every call. A call may
+ * fail; the caller decides what to do then (`runtime/launchers/job-launcher.ts`). Disposing cancels all jobs of the run that
+ * have not started.
  */
 export interface JobQueue extends AsyncDisposable {
   /** For messages: `SLURM`. */
   readonly name: string
   /**
-   * Asks whether the system is there and would take a job of the options that were given.
-   * @throws ConfigError `JOB_REFUSED` with the system's own words. Returns when the system can't be reached just now
+   * Checks whether the system is installed and accepts jobs with the given options. Returns normally if the system can't be
+   * reached at the moment.
+   * @throws ConfigError `JOB_REFUSED` with the system's own message
    */
   check(): Promise<void>
   /**
    * Submits one job per worker.
-   * @param workerIds at least one; what the job's worker calls itself
+   * @param workerIds at least one; the name that the job's worker connects with
    * @returns the id of each job, in the same order
-   * @throws InfrastructureError `JOB_REFUSED`: it won't take them, as they are or so many; `QUEUE_UNAVAILABLE`: try later
+   * @throws InfrastructureError `JOB_REFUSED`: it rejects these jobs, or that many; `QUEUE_UNAVAILABLE`: try again later
    */
   submit(workerIds: readonly string[]): Promise<readonly string[]>
   /**
-   * What is known of these jobs now; every id has an entry.
+   * The current state of these jobs; every id has an entry.
    * @throws InfrastructureError `QUEUE_UNAVAILABLE`
    */
   status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>>
-  /** Ends these jobs at once, pending or running; one that has ended is no error. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
+  /** Ends these jobs at once, pending or running. A job that has ended is ignored. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   cancel(jobIds: readonly string[]): Promise<void>
-  /** Where a job's output goes. */
+  /** The file for a job's output. */
   logFileOf(jobId: string): string
-  /** The last lines of a job's output; empty when there are none. */
+  /** The last lines of a job's output; empty if there are none. */
   lastOutputOf(jobId: string): Promise<string>
 }

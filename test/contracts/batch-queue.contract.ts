@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import type { BatchQueue, BatchQueueOptions } from '../../src/adapters/batch/batch-queue.ts'
+import { readLogEnd } from '../../src/entry/workers/log-end.ts'
 import type { JobState } from '../../src/ports/job-queue.ts'
 import type { Cluster, Skippable } from '../support/cluster.ts'
 import { temporaryFolder } from '../support/command-line.ts'
@@ -34,7 +35,14 @@ let lastName = 0
 /** What every batch system does behind the port, on a real one. */
 export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused, unknownId }: BatchSystem): void {
   const queueIn = (folder: string, more: Partial<BatchQueueOptions> = {}) =>
-    open({ folder, jobName: `bellis-contract-${++lastName}`, command: COMMAND, workFolder: folder, ...more })
+    open({
+      folder,
+      jobName: `bellis-contract-${++lastName}`,
+      command: COMMAND,
+      workFolder: folder,
+      readLog: readLogEnd,
+      ...more,
+    })
   const use = ({ env }: Cluster) => Object.assign(process.env, env)
 
   afterEach(() => {
@@ -113,7 +121,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       using folder = temporaryFolder()
       await using queue = queueIn(folder.path)
       const states = await queue.status([unknownId])
-      assert.deepEqual(states.get(unknownId), { status: 'ended', reason: 'its job is gone from the queue' })
+      assert.deepEqual(states.get(unknownId), { status: 'ended', reason: 'its job is no longer in the queue' })
       assert.equal(await queue.lastOutputOf(unknownId), '')
     })
 
@@ -155,7 +163,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       const jobName = `bellis-contract-${lastName}`
       await assert.rejects(async () => await queue[Symbol.asyncDispose](), {
         code: 'QUEUE_UNAVAILABLE',
-        message: new RegExp(`should jobs of this run be left, end them: (scancel|qdel) .*${jobName}`),
+        message: new RegExp(`jobs of this run may remain. Cancel them with: (scancel|qdel) .*${jobName}`),
       })
       const isLast = (line: string) => /^(scancel|qdel) /.test(line) && !line.includes('PENDING')
       const called = () => (existsSync(calls) ? readFileSync(calls, 'utf8').split('\n') : [])

@@ -13,7 +13,7 @@ function typesOf(parse: Parse): string[] {
   try {
     parse({ type: '' })
   } catch (error) {
-    const [, list = ''] = /must be (.*)\.$/.exec((error as Error).message) ?? []
+    const [, list = ''] = /expected (.*)\.$/.exec((error as Error).message) ?? []
     return list.split(/, | or /).sort()
   }
   throw new Error('a message without a type was taken')

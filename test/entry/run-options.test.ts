@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { systemClock } from '../../src/entry/clock.ts'
-import { type RunOptions, runBlockwise, startRun } from '../../src/entry/run.ts'
+import { runBlockwise, startRun } from '../../src/entry/run.ts'
+import type { RunOptions } from '../../src/entry/run-options.ts'
 import { line } from '../support/inline-run.ts'
 
 describe('the options of a run', () => {
@@ -9,19 +10,19 @@ describe('the options of a run', () => {
     const ran: number[] = []
     const task = line('a', 4, ({ index }) => void ran.push(index))
     const cases: readonly [options: object, pattern: RegExp][] = [
-      [{ workers: 0 }, /number of workers is 0, but must be a whole number from 1 on/],
-      [{ workers: Number.NaN }, /number of workers is NaN/],
+      [{ workers: 0 }, /^workers 0: expected a whole number, 1 or more\.$/],
+      [{ workers: Number.NaN }, /^workers NaN: expected/],
       [
         { pool: 'threads' },
-        /pool is threads, but must be "process", "thread", "inline", "slurm", "sge", "none" or a launcher/,
+        /^pool threads: expected "process", "thread", "inline", "slurm", "sge", "none" or a launcher/,
       ],
-      [{ slurm: ['--mem=4G'] }, /slurm is --mem=4G, but must be the options of sbatch in one text/],
-      [{ sge: 5 }, /sge is 5, but must be the options of qsub in one text/],
-      [{ maxRetries: -1 }, /maxRetries is -1, but must be a whole number from 0 on/],
-      [{ maxWorkerRestarts: 1.5 }, /maxWorkerRestarts is 1\.5/],
-      [{ timeoutMs: 0 }, /timeoutMs is 0, but must be a number of milliseconds above 0/],
-      [{ timeoutMs: Number.NaN }, /timeoutMs is NaN/],
-      [{ stopGraceMs: -1 }, /stopGraceMs is -1/],
+      [{ slurm: ['--mem=4G'] }, /^slurm --mem=4G: expected the options of sbatch as one string/],
+      [{ sge: 5 }, /^sge 5: expected the options of qsub as one string/],
+      [{ maxRetries: -1 }, /^maxRetries -1: expected a whole number, 0 or more/],
+      [{ maxWorkerRestarts: 1.5 }, /^maxWorkerRestarts 1\.5: expected/],
+      [{ timeoutMs: 0 }, /^timeoutMs 0: expected a number of milliseconds above 0/],
+      [{ timeoutMs: Number.NaN }, /^timeoutMs NaN: expected/],
+      [{ stopGraceMs: -1 }, /^stopGraceMs -1: expected/],
     ]
     for (const [options, message] of cases) {
       await assert.rejects(runBlockwise(task, options as RunOptions), { code: 'INVALID_CONFIG', message })
@@ -29,7 +30,7 @@ describe('the options of a run', () => {
     assert.deepEqual(ran, [])
   })
 
-  it('may have a time limit longer than a timer of Node can wait', async () => {
+  it('may set a time limit longer than a timer of Node can wait', async () => {
     for (const timeoutMs of [2 ** 31, 1e12, Number.POSITIVE_INFINITY]) {
       let early = false
       const cancel = systemClock.after(timeoutMs, () => {
@@ -49,7 +50,7 @@ describe('the events of a run', () => {
     return seen
   }
 
-  it('end with it, also for a run that can not begin, and one that is over', { timeout: 10_000 }, async () => {
+  it('end with it, even if the run can not start or is over', { timeout: 10_000 }, async () => {
     const run = startRun(line('a', 4, () => {}))
     assert.equal((await types(run.events)).at(-1), 'run-finished')
     await run.result
@@ -59,7 +60,7 @@ describe('the events of a run', () => {
     await assert.rejects(wrong.result, { name: 'ConfigError' })
   })
 
-  it('stop the run when the function that gets them throws', { timeout: 10_000 }, async () => {
+  it('stop the run when the function that receives them throws', { timeout: 10_000 }, async () => {
     const ran: number[] = []
     const task = line('a', 1000, async ({ index }) => {
       ran.push(index)

@@ -2,11 +2,11 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-/** A started batch system. */
+/** A running batch system. */
 export interface Cluster {
-  /** What a program needs in its environment to use it. */
+  /** The environment variables that a program needs to use it. */
   readonly env: Readonly<Record<string, string>>
-  /** Runs one of its programs. @returns what it printed @throws when it exits with anything but 0 */
+  /** Runs one of its programs. @returns its output @throws if it exits with anything but 0 */
   run(program: string, ...args: string[]): Promise<string>
 }
 
@@ -20,9 +20,9 @@ type Answer = (Omit<Cluster, 'run'> & Readonly<Record<string, unknown>>) | { rea
 const starting = new Map<string, Promise<Answer>>()
 
 /**
- * A real batch system, the same for all tests of a file, made by a script of `scripts/` that serves one. It ends, with its
- * jobs and files, when this process does, however that comes. Where there can't be one the script says so and exits with 0,
- * and the test is skipped with its message; it fails where the script does.
+ * A real batch system, the same for all tests of a file, started by a script in `scripts/`. It ends, with its jobs and files,
+ * when this process does, however that ends. If the system can't be installed here, the script says so and exits with 0, and
+ * the test is skipped with that message. If the script fails, so does the test.
  */
 export async function clusterOrSkip<Described extends Cluster>(
   t: Skippable,
@@ -50,19 +50,19 @@ function start(script: string): Promise<Answer> {
 
 async function serve(script: string): Promise<Answer> {
   const path = fileURLToPath(new URL(`../../scripts/${script}`, import.meta.url))
-  // In a group of its own: a Ctrl-C must not end the cluster before the tests that use it.
+  // In its own process group: a Ctrl-C must not end the cluster before the tests that use it.
   const child = spawn(process.execPath, [path, 'serve'], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
   const { output, errors, exitCode } = await firstLine(child)
   child.unref()
-  // The pipes stay open as long as this process lives, and don't keep it alive.
+  // The pipes stay open while this process runs, and don't keep it running.
   for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as unknown as { unref(): void }).unref()
   if (output !== '') return JSON.parse(output) as Answer
-  // One that can be had but does not start is a failure; in CI, SLURM that can't be had too.
+  // An installed system that does not start is a failure; so is, in CI, a missing SLURM.
   if (exitCode !== 0) throw new Error(errors.trim())
   return { missing: errors.trim() || `nothing was started; try: node scripts/${script}` }
 }
 
-/** What a process says first, or, when it ends without a word, its errors. */
+/** The first output of a process, or its errors if it ends without any. */
 function firstLine(
   child: ChildProcess,
 ): Promise<{ readonly output: string; readonly errors: string; readonly exitCode: number | null }> {

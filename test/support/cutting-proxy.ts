@@ -2,13 +2,13 @@ import { connect, createServer, type Socket } from 'node:net'
 
 export interface CuttingProxy extends AsyncDisposable {
   readonly port: number
-  /** Connections that it has cut so far. */
+  /** The number of connections that it has cut so far. */
   readonly cuts: number
 }
 
 /**
- * A way to a port of this machine on which bytes come late and in pieces, and connections are cut in the middle of a
- * message, each after one or two thousand bytes, `cuts` times in all, or once more.
+ * A proxy to a port of this machine that delivers bytes late and in pieces, and cuts connections in the middle of a message,
+ * each after one or two thousand bytes, `cuts` times in all, or once more.
  */
 export async function cuttingProxy(target: number, options: { readonly cuts: number }): Promise<CuttingProxy> {
   let cuts = 0

@@ -8,7 +8,7 @@ import { parseServerMessage } from '../../src/core/protocol/parse.ts'
 import type { Channel } from '../../src/ports/channel.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Listener } from '../../src/ports/listener.ts'
-import { channelPair } from '../../src/runtime/launchers/inline-launcher.ts'
+import { channelPair } from '../../src/runtime/launchers/memory-channel.ts'
 
 /** A listener in memory: tests are the network. */
 export class FakeNetwork implements Listener {

@@ -11,7 +11,7 @@ import type { Channel } from '../../src/ports/channel.ts'
 
 const read = (name: string) => readFileSync(new URL(`../adapters/links/fixtures/${name}`, import.meta.url), 'utf8')
 
-/** A certificate for tests alone, signed by itself; its key is no secret. */
+/** A self-signed certificate for tests only; its key is no secret. */
 export const testTls = { cert: read('test-cert.pem'), key: read('test-key.pem') }
 
 export const helloTo = (listener: TcpListener, more: Partial<Hello> = {}): Hello => ({
@@ -29,7 +29,7 @@ export interface TcpPair {
   readonly server: Channel<ServerMessage>
 }
 
-/** A worker's link to a listener, let in. */
+/** An accepted connection of a worker to a listener. */
 export async function tcpPair(options: TcpListenerOptions = {}): Promise<TcpPair> {
   const listener = await listenTcp(options)
   const { promise, resolve } = Promise.withResolvers<Channel<ServerMessage>>()

@@ -1,6 +1,6 @@
 import { type Cluster, clusterOrSkip, type Skippable } from './cluster.ts'
 
-/** A started SLURM: a controller and two nodes of four processors each, on loopback. */
+/** A running SLURM: a controller and two nodes of four processors each, on loopback. */
 export interface SlurmCluster extends Cluster {
   readonly env: { readonly SLURM_CONF: string; readonly PATH: string }
   readonly nodes: readonly string[]
@@ -11,7 +11,7 @@ export interface SlurmCluster extends Cluster {
 }
 
 /**
- * A real SLURM, made by `scripts/slurm-env.mjs`; where there can't be one the test is skipped, or fails in CI:
+ * A real SLURM, started by `scripts/slurm-env.mjs`. If there can't be one, the test is skipped, or fails in CI:
  *
  *     it('runs on SLURM', async (t) => {
  *       const slurm = await slurmOrSkip(t)

@@ -175,13 +175,13 @@ describe('a task that no worker can set up ends the run in seconds, with its ver
 
   for (const [title, source, message] of [
     ['its module throws', "throw new Error('no driver for this device')", /no driver for this device/],
-    ['its module has a syntax error', 'export default {', /task\.mjs does not load: .*Unexpected end of input/],
+    ['its module has a syntax error', 'export default {', /task\.mjs can't be loaded: .*Unexpected end of input/],
     [
       'its module does not export it',
       'export const other = 1',
       /task\.mjs exports no task named "elsewhere".*export it/,
     ],
-    ['its module is not there', undefined, /task\.mjs does not load: .*Cannot find module/],
+    ['its module is not there', undefined, /task\.mjs can't be loaded: .*Cannot find module/],
   ] as const) {
     it(title, async () => {
       using folder = temporaryFolder()

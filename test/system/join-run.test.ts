@@ -147,7 +147,7 @@ describe('joinRun in a program that a worker has started', () => {
   for (const [how, reason] of [
     ['', undefined],
     ['fail', /^no such neuron$/],
-    ['throw', /gave block joined\/3 back undone/],
+    ['throw', /returned block joined\/3 without doing it/],
     ['die', /killed by SIGKILL/],
   ] as const) {
     it(`does its blocks by standard input and output${how === '' ? '' : `, and one that ends by ${how} is tried again`}`, async () => {

@@ -117,7 +117,10 @@ describe('bellis worker', () => {
       const wrong = showContext({ host, port, token: '0'.repeat(32) })
       const refused = await bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT: wrong } })
       assert.equal(refused.code, 2)
-      assert.match(refused.stderr, /^bellis: The token is not this run's; it changes with every start\.\n$/)
+      assert.match(
+        refused.stderr,
+        /^bellis: The token is not valid for this run; it changes each time the run is started\.\n$/,
+      )
       const unknown = await bellis(['worker', 'nothing-here'], { cwd: folder.path })
       assert.equal(unknown.code, 2)
       assert.match(unknown.stderr, /^bellis: There is no run "nothing-here"/)

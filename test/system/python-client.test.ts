@@ -206,7 +206,10 @@ except bellis.Refused as error:
   print(error.code, error)
 `
     const { stdout } = await promisify(execFile)(python, ['-c', code], { env: { ...process.env, PYTHONPATH: client } })
-    assert.match(stdout, /^UNAUTHORIZED The coordinator at .* shows the certificate [0-9a-f]{64}, not the one of the/)
+    assert.match(
+      stdout,
+      /^UNAUTHORIZED The coordinator at .* presented the certificate [0-9a-f]{64}; expected [0-9a-f]{64}, as in the/,
+    )
     assert.deepEqual(arrivals, [])
   })
 })

@@ -91,12 +91,12 @@ describe('bellis run', () => {
     using folder = folderWith({ 'tasks.ts': several })
     const { code, stderr } = await bellis(['run', 'tasks.ts'], { cwd: folder.path })
     assert.equal(code, 2)
-    assert.match(stderr, /exports several tasks and none as its default; choose one with --task: first, second\./)
+    assert.match(stderr, /exports several tasks and no default; choose one with --task: first, second\./)
     await run(['run', 'tasks.ts', '--task', 'second', ...quick], folder.path)
     await run(['run', 'tasks.ts', '--task=one', ...quick], folder.path)
     assert.equal(textOf(folder.path), 'two nothing;two nothing;one nothing;one nothing;')
     const unknown = await bellis(['run', 'tasks.ts', '--task', 'three'], { cwd: folder.path })
-    assert.match(unknown.stderr, /tasks\.ts exports no task "three"; it has first, second\./)
+    assert.match(unknown.stderr, /tasks\.ts exports no task "three"; it exports first, second\./)
   })
 
   it('runs a module of an installed package, and the built-in tasks', async () => {

@@ -117,7 +117,7 @@ describe('a run on SGE', () => {
     const call = (options: string) => bellis(smooth('--sge', options), { cwd: folder.path, env: sge.env })
     const { code, stderr } = await call('-l h_rt=soon')
     assert.equal(code, 2)
-    assert.match(stderr, /^bellis: SGE won't take workers with these options: attribute "h_rt" is not a time value$/m)
+    assert.match(stderr, /^bellis: SGE rejects workers with these options: attribute "h_rt" is not a time value$/m)
     assert.deepEqual(readdirSync(folder.path), [])
   })
 })

@@ -241,7 +241,7 @@ describe('a run on SLURM', () => {
       },
     })
     assert.equal(code, 130, stderr)
-    assert.match(stderr, /SLURM: 0 of 2 jobs run; the others wait: BeginTime \(its own options make it wait\)/)
+    assert.match(stderr, /SLURM: 0 of 2 jobs run; the others wait: BeginTime \(it waits because of its own options\)/)
     assert.deepEqual(await jobsOf(slurm), [])
   })
 
@@ -280,10 +280,10 @@ describe('a run on SLURM', () => {
     const call = (options: string) => bellis(smooth('--slurm', options), { cwd: folder.path, env: slurm.env })
     const { code, stderr } = await call('--partition=nope')
     assert.equal(code, 2)
-    assert.match(stderr, /^bellis: SLURM won't take workers with these options: invalid partition specified: nope;/m)
+    assert.match(stderr, /^bellis: SLURM rejects workers with these options: invalid partition specified: nope;/m)
     const own = await call('--array=1-3')
     assert.equal(own.code, 2)
-    assert.match(own.stderr, /"--array=1-3" can't be given in --slurm: say --workers/)
+    assert.match(own.stderr, /--slurm: the option "--array=1-3" is not allowed: use --workers/)
     assert.deepEqual(readdirSync(folder.path), [])
   })
 

@@ -57,16 +57,16 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'a task is exported with its configuration already',
       task({ more: 'export default mine({})' }).replace('export const mine', 'const mine'),
-      /task\.ts exports no task or pipeline; a task that was called already is there/,
+      /task\.ts exports no task or pipeline; it exports the result of calling a task/,
     ],
-    ['it throws', "\nthrow new Error('no licence')", /task\.ts does not load: no licence \(\/.*task\.ts:2\)/],
+    ['it throws', "\nthrow new Error('no licence')", /task\.ts can't be loaded: no licence \(\/.*task\.ts:2\)/],
     ['it ends the process', '\nprocess.exit(0)', /process\.exit\(0\) was called \(\/.*task\.ts:2\); throw an error/],
-    ['it has a syntax error', '\nexport default {', /task\.ts does not load: .*\(\/.*task\.ts:2\)/],
+    ['it has a syntax error', '\nexport default {', /task\.ts can't be loaded: .*\(\/.*task\.ts:2\)/],
     ['it imports what is not there', "import 'left-pad'", /Cannot find package 'left-pad' imported from .*task\.ts/],
     [
       'it has an enum',
       '\nenum Mode { A }',
-      /\/.*task\.ts:2 has syntax that needs a compiler: enum\. .*plain JavaScript/,
+      /\/.*task\.ts:2 uses syntax that needs a compiler: enum\. .*plain JavaScript/,
     ],
     ['it has a namespace', '\nnamespace A { export const b = 1 }', /task\.ts:2 .*a compiler: namespace/],
     [
@@ -114,7 +114,7 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'it is written with require',
       "const { defineTask } = require('bellis')",
-      /task\.ts does not load: Cannot find module 'bellis' by require; write import … from/,
+      /task\.ts can't be loaded: Cannot find module 'bellis' by require; use import … from/,
     ],
     [
       'its pipeline gives nothing',

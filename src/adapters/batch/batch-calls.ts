@@ -4,19 +4,19 @@ import { type ProgramResult, runProgram } from './run-program.ts'
 /** A program and its arguments. */
 export type Command = readonly [program: string, ...args: string[]]
 
-/** How the programs of a batch system speak. */
+/** How to read the output of a batch system's programs. */
 export interface BatchWords {
   /** For messages: `SLURM`. */
   readonly system: string
-  /** What it says when it can't answer just now. */
+  /** Matches errors that say that the system can't answer at the moment. */
   readonly temporary: RegExp
-  /** What lines of an error begin with for no one's use. */
+  /** Matches useless prefixes of error lines. */
   readonly noise: RegExp
-  /** What its programs find in their environment beside that of this process. */
+  /** Environment variables of its programs, in addition to those of this process. */
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** The calls of a batch system's own programs, each bounded in time, until all of them are ended. */
+/** Calls a batch system's own programs, each with a time limit, until `end` stops all of them. */
 export class BatchCalls {
   readonly system: string
   readonly timeoutMs: number
@@ -24,7 +24,7 @@ export class BatchCalls {
   readonly #words: BatchWords
   readonly #ending = new AbortController()
 
-  /** @param timeoutMs of one call; a submission may take three times that */
+  /** @param timeoutMs time limit for one call; three times that for a submission */
   constructor(words: BatchWords, timeoutMs = 20_000) {
     this.system = words.system
     this.#words = words
@@ -32,20 +32,20 @@ export class BatchCalls {
     this.submitTimeoutMs = 3 * timeoutMs
   }
 
-  /** @throws InfrastructureError `QUEUE_UNAVAILABLE` where it does not come to its end */
+  /** @throws InfrastructureError `QUEUE_UNAVAILABLE` if the program does not run to its end */
   run([program, ...args]: Command, timeoutMs = this.timeoutMs): Promise<ProgramResult> {
     const { system, env } = this.#words
     const options = { timeoutMs, signal: this.#ending.signal, system, env: { ...process.env, ...env } }
     return runProgram(program, args, options)
   }
 
-  /** Runs what ends jobs. One that has ended already can't be ended, and is as it should be. */
+  /** Runs a program that ends jobs. Its complaint about jobs that have ended already is ignored. */
   async runToEnd(command: Command, timeoutMs?: number): Promise<void> {
     const result = await this.run(command, timeoutMs)
     if (result.exitCode !== 0 && this.isTemporary(result)) throw this.unavailable(command, result)
   }
 
-  /** What a program said of its failure, in one line. */
+  /** A program's own explanation of its failure, in one line. */
   lastWords({ stdout, stderr, exitCode }: ProgramResult): string {
     const lines = (stderr.trim() || stdout.trim()).split('\n').map((line) => line.replace(this.#words.noise, '').trim())
     const text = lines
@@ -56,7 +56,7 @@ export class BatchCalls {
     return text === '' ? `exit code ${exitCode}` : text
   }
 
-  /** Whether a program failed since the system can't answer just now. */
+  /** Whether a program failed because the system can't answer at the moment. */
   isTemporary(result: ProgramResult): boolean {
     return this.#words.temporary.test(this.lastWords(result))
   }
@@ -69,16 +69,16 @@ export class BatchCalls {
     return this.#ending.signal.aborted
   }
 
-  /** Ends all calls that are under way: they would keep this process. */
+  /** Ends all calls in progress: they would keep this process running. */
   end(): void {
     this.#ending.abort()
   }
 }
 
-/** Ids in one call: an argument list has an end. */
+/** The most ids in one call: the length of an argument list is limited. */
 const IDS_PER_CALL = 500
 
-/** Job ids, as many at once as go into one call. */
+/** Splits job ids into groups that fit into one call. */
 export function* perCall(jobIds: readonly string[]): Generator<readonly string[]> {
   for (let from = 0; from < jobIds.length; from += IDS_PER_CALL) yield jobIds.slice(from, from + IDS_PER_CALL)
 }

@@ -1,55 +1,60 @@
 import { spawn } from 'node:child_process'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { quoteShell } from '../../core/shell-words.ts'
+import { lastOutput } from '../../core/workers/last-output.ts'
 import type { JobQueue, JobState } from '../../ports/job-queue.ts'
+import type { LogReader } from '../../ports/log-reader.ts'
 import { perCall } from './batch-calls.ts'
 import { BatchFolder } from './batch-folder.ts'
 import type { BatchSystem } from './batch-system.ts'
 import type { ProgramResult } from './run-program.ts'
 
-/** What every batch system's queue is made with. */
+/** Options of a queue, for any batch system. */
 export interface BatchQueueOptions {
-  /** The run's folder, on a file system that the nodes see: the script, the workers' names and their logs go there. */
+  /** The run's folder, on a file system that the nodes see. The script, the workers' names and their logs are written there. */
   readonly folder: string
-  /** The name of all jobs of this start of the run, and of no others: what is left at the end is cancelled by it. */
+  /** The name of all jobs of this start of the run, and of no others. Jobs that are left at the end are cancelled by it. */
   readonly jobName: string
-  /** What starts a worker that finds the run by its folder: program and arguments, the same on every node. */
+  /** Program and arguments of a worker that finds the run by its folder; the same on every node. */
   readonly command: readonly string[]
-  /** Options of the program that submits, in one text, such as `--partition=short --time=4:00:00 --mem=4G`. @default '' */
+  /** Options of the submitting program, in one text: `--partition=short --time=4:00:00 --mem=4G`. @default '' */
   readonly options?: string
   /** Where workers run. @default the current folder */
   readonly workFolder?: string
-  /** Seconds before a job's time limit at which its worker is told to leave. @default 60 */
+  readonly readLog: LogReader
+  /** How long before its job's time limit a worker is asked to leave, in seconds. @default 60 */
   readonly noticeSeconds?: number
-  /** What one call of the system's programs may take. @default 20000, and three times that for a submission */
+  /** Time limit for one call of the system's programs, in milliseconds; three times that for a submission. @default 20000 */
   readonly callTimeoutMs?: number
 }
 
-/** A job queue that people use by hand, too. */
+/** A job queue to which users can also submit workers by hand. */
 export interface BatchQueue extends JobQueue {
-  /** Writes the script that workers are started with. @returns the command that adds some while the run is on, to be copied */
+  /** Writes the workers' job script. @returns the command that adds workers while the run is running, to be copied */
   commandFor(workers: number): string
-  /** Cancels all jobs of this run that are left, without waiting for it: for a process that is about to exit. */
+  /** Cancels all remaining jobs of this run without waiting for the result: for a process that is about to exit. */
   cancelOnExit(): void
 }
 
-/** What the call that cancels what is left may take: the run's end waits for it. */
+/** Time limit for cancelling the remaining jobs, in milliseconds: the end of the run waits for it. */
 const LAST_CALL_MS = 4000
 
-/** The jobs of a run, in a batch system that is asked through its own programs. Nothing is done yet. */
-export function batchQueue(system: BatchSystem, { folder }: BatchQueueOptions): BatchQueue {
-  return new ProgramQueue(system, folder)
+/** The jobs of a run in a batch system, which is controlled through its own programs. Runs none of them yet. */
+export function batchQueue(system: BatchSystem, options: BatchQueueOptions): BatchQueue {
+  return new ProgramQueue(system, options)
 }
 
 class ProgramQueue implements BatchQueue {
   readonly name: string
   readonly #system: BatchSystem
   readonly #folder: BatchFolder
+  readonly #readLog: LogReader
 
-  constructor(system: BatchSystem, folder: string) {
+  constructor(system: BatchSystem, { folder, readLog }: BatchQueueOptions) {
     this.name = system.calls.system
     this.#system = system
     this.#folder = new BatchFolder(folder, system.folderName)
+    this.#readLog = readLog
   }
 
   commandFor(workers: number): string {
@@ -72,7 +77,7 @@ class ProgramQueue implements BatchQueue {
     }
     if (result.exitCode === 0 || calls.isTemporary(result)) return
     const said = calls.lastWords(result)
-    throw new ConfigError('JOB_REFUSED', `${this.name} won't take workers with these options: ${said}`)
+    throw new ConfigError('JOB_REFUSED', `${this.name} rejects workers with these options: ${said}`)
   }
 
   async submit(workerIds: readonly string[]): Promise<readonly string[]> {
@@ -82,7 +87,7 @@ class ProgramQueue implements BatchQueue {
     const [program, ...args] = this.#system.submission(workerIds.length)
     const command = [program, ...args, this.#folder.script, names.path] as const
     const result = await calls.run(command, calls.submitTimeoutMs).catch((error: unknown) => {
-      // It may have been taken all the same: without their names these jobs end as they begin.
+      // The system may have accepted the jobs anyway. Without the file of names they exit as soon as they start.
       names.remove()
       throw error
     })
@@ -91,7 +96,7 @@ class ProgramQueue implements BatchQueue {
     names.remove()
     throw new InfrastructureError(
       calls.isTemporary(result) ? 'QUEUE_UNAVAILABLE' : 'JOB_REFUSED',
-      `${program} did not take ${workerIds.length} jobs: ${calls.lastWords(result)}`,
+      `${program} did not accept ${workerIds.length} jobs: ${calls.lastWords(result)}`,
     )
   }
 
@@ -107,16 +112,18 @@ class ProgramQueue implements BatchQueue {
     return this.#folder.logFileOf(jobId)
   }
 
-  lastOutputOf(jobId: string): Promise<string> {
-    return this.#folder.lastOutputOf(jobId)
+  async lastOutputOf(jobId: string): Promise<string> {
+    // There is no log when the job never started, or its node can't write there.
+    const output = await this.#readLog(this.logFileOf(jobId)).catch(() => '')
+    return lastOutput(output)
   }
 
   cancelOnExit(): void {
-    if (this.#folder.isWritten && !this.#system.calls.isEnded) this.#cancelAlone()
+    if (this.#folder.isWritten && !this.#system.calls.isEnded) this.#cancelDetached()
   }
 
-  /** By a process that outlives this one. */
-  #cancelAlone(): void {
+  /** Cancels in a process that outlives this one. */
+  #cancelDetached(): void {
     const [program, ...args] = this.#system.cancelAll
     spawn(program, args, { detached: true, stdio: 'ignore' })
       .on('error', () => {})
@@ -127,12 +134,12 @@ class ProgramQueue implements BatchQueue {
     const { calls, cancelAll } = this.#system
     if (calls.isEnded) return
     try {
-      // Also those that were submitted by hand. What runs leaves by itself, or was cancelled by its id.
+      // This includes jobs submitted by hand. Running workers leave by themselves, or were cancelled by id.
       if (this.#folder.isWritten) await this.#system.cancelWaiting(Math.min(LAST_CALL_MS, calls.timeoutMs))
     } catch (error) {
-      this.#cancelAlone()
+      this.#cancelDetached()
       const command = cancelAll.map(quoteShell).join(' ')
-      const message = `${messageOf(error)}; should jobs of this run be left, end them: ${command}`
+      const message = `${messageOf(error)}; jobs of this run may remain. Cancel them with: ${command}`
       throw new InfrastructureError('QUEUE_UNAVAILABLE', message, { cause: error })
     } finally {
       calls.end()

@@ -1,26 +1,26 @@
 import type { JobState } from '../../ports/job-queue.ts'
 import type { BatchCalls, Command } from './batch-calls.ts'
 
-/** What there is to say of one batch system; the rest of its queue is that of all of them: {@link batchQueue}. */
+/** What is special about one batch system. {@link batchQueue} is what all have in common. */
 export interface BatchSystem {
   readonly calls: BatchCalls
-  /** The name of the folder of its files in the run's; logs begin with it. */
+  /** The name of the subfolder for its files in the run's folder, and the prefix of its logs. */
   readonly folderName: string
-  /** The script of a worker's job. Its one argument, if there is one, is a file with a line per worker: what that calls itself. */
+  /** The script of a worker's job. Its only, optional argument is a file with the name of each worker in a line. */
   scriptText(logFolder: string): string
-  /** Asks whether it would take a worker, and submits none. */
+  /** Checks whether it would accept a worker, without submitting one. */
   readonly check: Command
-  /** What submits workers by hand, without the script, which comes last. */
+  /** Submits workers by hand. The script is appended. */
   byHand(workers: number): Command
-  /** What submits workers; the script and the file of their names come last. */
+  /** Submits workers. The script and the file of names are appended. */
   submission(workers: number): Command
-  /** The ids in what a submission printed, in the order of the names; undefined where there are none. */
+  /** The job ids that a submission printed, in the order of the names; undefined if there are none. */
   jobIdsIn(printed: string, workers: number): readonly string[] | undefined
-  /** What is known of some jobs, at least one; every id has an entry. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
+  /** The state of at least one job; every id has an entry. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>>
-  /** Ends these jobs, as many as go into one call. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
+  /** Ends these jobs; there are no more than fit into one call. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   cancel(jobIds: readonly string[]): Promise<void>
-  /** Takes all jobs of the run out that have not begun, in calls of so long. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
+  /** Cancels all jobs of the run that have not started. @param timeoutMs of each call @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   cancelWaiting(timeoutMs: number): Promise<void>
   /** Ends all jobs of the run. */
   readonly cancelAll: Command

@@ -3,28 +3,28 @@ import { InfrastructureError } from '../../core/errors.ts'
 
 /** How a program ended. */
 export interface ProgramResult {
-  /** 0 where all was well; -1 where a signal ended it. */
+  /** 0 for success; -1 if a signal ended the program. */
   readonly exitCode: number
   readonly stdout: string
   readonly stderr: string
 }
 
 export interface RunProgramOptions {
-  /** After this it is ended, and the call fails. */
+  /** After this time the program is killed, and the call fails. */
   readonly timeoutMs: number
-  /** Ends it at once. */
+  /** Kills the program when aborted. */
   readonly signal?: AbortSignal
   readonly env?: NodeJS.ProcessEnv
   /** Whose program it is, for messages: `SLURM`. */
   readonly system: string
 }
 
-/** More than what a status call of a large cluster answers. */
+/** More than the status of a large cluster needs. */
 const MAX_OUTPUT_BYTES = 256 * 2 ** 20
 
 /**
- * Runs a program to its end, without a shell, and safe from a Ctrl-C that is meant for this process.
- * @throws InfrastructureError `QUEUE_UNAVAILABLE` when it is not there, does not end in time, or says more than can be read
+ * Runs a program to its end, without a shell, and out of reach of a Ctrl-C that is meant for this process.
+ * @throws InfrastructureError `QUEUE_UNAVAILABLE` if it is not found, does not end in time, or prints too much
  */
 export function runProgram(
   program: string,
@@ -35,7 +35,7 @@ export function runProgram(
     const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
     let bytes = 0
     const child = spawn(program, args, {
-      // A group of its own: what it starts can be ended with it, and a terminal's Ctrl-C does not reach it.
+      // A process group of its own: its children can be killed with it, and a terminal's Ctrl-C does not reach it.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...env, LC_ALL: 'C' },
@@ -49,7 +49,7 @@ export function runProgram(
       endGroup(child)
       reject(new InfrastructureError('QUEUE_UNAVAILABLE', `${program} ${reason}`, { cause }))
     }
-    const onAbort = () => fail('was stopped: the run is over')
+    const onAbort = () => fail('was killed because the run is over')
     const timer = setTimeout(() => fail(`did not answer within ${timeoutMs / 1000} s`), timeoutMs)
     signal?.addEventListener('abort', onAbort, { once: true })
     for (const name of ['stdout', 'stderr'] as const) {
@@ -74,12 +74,12 @@ export function runProgram(
 const notFound = (system: string) => `was not found; is ${system} installed here, and on the PATH?`
 
 function endGroup(child: ChildProcess): void {
-  // What holds the pipes open would else keep this process waiting.
+  // Otherwise a child that holds the pipes open would keep this process running.
   child.stdout?.destroy()
   child.stderr?.destroy()
   try {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // It has ended by itself in between.
+    // It has ended by itself in the meantime.
   }
 }

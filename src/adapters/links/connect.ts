@@ -7,12 +7,12 @@ import type { Channel } from '../../ports/channel.ts'
 import type { RunContext } from './context.ts'
 import { LineChannel } from './line-channel.ts'
 
-/** How long a connection may take to come about. */
+/** Time limit for establishing a connection. */
 const CONNECT_MS = 15_000
 
 /**
- * Connects to a coordinator; with TLS, to the very one whose certificate the context names.
- * @throws ConfigError `UNAUTHORIZED` when it shows another certificate; what the system says when it is not reached
+ * Connects to a coordinator. With TLS, only to the one whose certificate the context names.
+ * @throws ConfigError `UNAUTHORIZED` when it presents another certificate; a system error when it can't be reached
  */
 export async function connectTo({ host, port, fingerprint }: RunContext): Promise<Channel<WorkerMessage>> {
   const limit = AbortSignal.timeout(CONNECT_MS)
@@ -21,7 +21,7 @@ export async function connectTo({ host, port, fingerprint }: RunContext): Promis
     await ready(socket, 'connect', limit)
     return new LineChannel(socket, { maxLineBytes: MAX_LINE_BYTES })
   }
-  // The fingerprint says more than a chain of signatures would, and is checked before anything is sent.
+  // The fingerprint identifies the certificate exactly, so no chain of signatures is needed. Nothing is sent before the check.
   const socket = connectTls({ host, port, rejectUnauthorized: false })
   await ready(socket, 'secureConnect', limit)
   const shown = fingerprintOf(socket)
@@ -29,7 +29,7 @@ export async function connectTo({ host, port, fingerprint }: RunContext): Promis
     socket.destroy()
     throw new ConfigError(
       'UNAUTHORIZED',
-      `The coordinator at ${host}:${port} shows the certificate ${shown}, not the one of the context; nothing was sent to it.`,
+      `The coordinator at ${host}:${port} presented the certificate ${shown}; expected ${fingerprint}, as in the context. Nothing was sent to it. Check that the context is of this run.`,
     )
   }
   return new LineChannel(socket, { maxLineBytes: MAX_LINE_BYTES })

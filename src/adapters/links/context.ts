@@ -1,11 +1,11 @@
 import { ConfigError } from '../../core/errors.ts'
 
-/** What lets a worker in: where the coordinator listens, and its token. */
+/** What a worker needs to connect: the coordinator's address, and its token. */
 export interface RunContext {
   readonly host: string
   readonly port: number
   readonly token: string
-  /** SHA-256 of the certificate in DER, hexadecimal: the link is TLS, and this very certificate is expected. */
+  /** SHA-256 of the certificate in DER, hexadecimal. The connection uses TLS and accepts only this certificate. */
   readonly fingerprint?: string
 }
 
@@ -15,20 +15,20 @@ export function showContext({ host, port, token, fingerprint }: RunContext): str
   return `bellis://${token}@${name}:${port}${fingerprint === undefined ? '' : `?tls=${fingerprint}`}`
 }
 
-/** @throws ConfigError `INVALID_CONFIG`; the text itself is not shown, since it is a secret */
+/** @throws ConfigError `INVALID_CONFIG`; the message does not show the text, which is a secret */
 export function parseContext(text: string): RunContext {
   const url = URL.parse(text.trim())
   const fingerprint = url?.searchParams.get('tls') ?? undefined
-  const isWhole =
+  const isValid =
     url?.protocol === 'bellis:' &&
     /^[0-9a-f]{32}$/.test(url.username) &&
     url.hostname !== '' &&
     url.port !== '' &&
     (fingerprint === undefined || /^[0-9a-f]{64}$/.test(fingerprint))
-  if (!isWhole) {
+  if (!isValid) {
     throw new ConfigError(
       'INVALID_CONFIG',
-      'The context of the run (BELLIS_CONTEXT, or the file "context" of its folder) is not bellis://TOKEN@HOST:PORT; copy it whole.',
+      'The context of the run (BELLIS_CONTEXT, or the file "context" in its folder) is invalid: expected bellis://TOKEN@HOST:PORT. Copy it completely.',
     )
   }
   return {

@@ -1,63 +1,56 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../../core/errors.ts'
-import { parseLine } from '../../core/protocol/parse.ts'
+import { LineSplitter, parseLine } from '../../core/protocol/lines.ts'
 import type { Channel } from '../../ports/channel.ts'
 
 export interface LineChannelOptions<Out> {
-  /** The longest line that is received, in bytes. */
+  /** The longest line that is accepted, in bytes. */
   readonly maxLineBytes: number
-  /** What is sent before the link is closed because something came in that is no message. */
+  /** The message that is sent before the connection is closed because something invalid was received. @default none */
   readonly refuse?: (reason: string) => Out
 }
 
-/** A link that reads too slowly for this many bytes is broken. */
+/** A connection with this many unsent bytes is too slow, and treated as broken. */
 const MAX_UNSENT_BYTES = 64 * 1024 * 1024
-/** How long the other side may take to end its side of a link that this one has closed. */
+/** How long the other side may take to close its end of a connection that this side has closed. */
 const LINGER_MS = 2000
-/** Quiet time after which the system asks whether the other host is still there. */
+/** Idle time after which the system probes whether the other host is still there. */
 const KEEP_ALIVE_MS = 15_000
-const LINE_FEED = 0x0a
-const NOTHING = Buffer.alloc(0)
-/** The first room for a line that comes in pieces. */
-const FIRST_ROOM = 4096
 
-/** A link over a socket, or what is like one: one JSON object per line. What is sent in one turn goes out in one write. */
+/** A channel over a socket or a similar stream: one JSON object per line. Messages sent in one turn leave in one write. */
 export class LineChannel<Out> implements Channel<Out> {
   readonly closed: Promise<void>
   readonly #socket: Duplex
   readonly #refuse: ((reason: string) => Out) | undefined
-  #maxLineBytes: number
+  readonly #lines: LineSplitter
+  readonly #waiting: unknown[] = []
   #unsent: string[] = []
   #isEnding = false
-  /** A line whose end has not come yet, and how much of it is there; the room for it doubles, however small the pieces. */
-  #partial = NOTHING
-  #partialBytes = 0
-  readonly #waiting: unknown[] = []
   #receive: ((message: unknown) => void) | undefined
 
   constructor(socket: Duplex, { maxLineBytes, refuse }: LineChannelOptions<Out>) {
     this.#socket = socket
-    this.#maxLineBytes = maxLineBytes
+    this.#lines = new LineSplitter(maxLineBytes)
     this.#refuse = refuse
     if (socket instanceof Socket) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.closed = promise
     socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('end', () => this.close())
-    // What went wrong with a link says less than that it has ended.
+    // The reason does not matter: 'close' follows and reports the end.
     socket.on('error', () => socket.destroy())
     socket.on('close', () => {
       this.#isEnding = true
-      this.#drop()
+      this.#lines.clear()
       resolve()
     })
     if (socket.destroyed) resolve()
   }
 
-  /** Lets longer lines in, from now on. */
+  /** Changes the limit from the next line on. */
   set maxLineBytes(bytes: number) {
-    this.#maxLineBytes = bytes
+    this.#lines.maxBytes = bytes
   }
 
   send(message: Out): void {
@@ -90,66 +83,29 @@ export class LineChannel<Out> implements Channel<Out> {
   }
 
   #take(chunk: Buffer): void {
-    let begin = 0
-    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, begin)) {
-      if (this.#isEnding) return
-      const bytes = this.#partialBytes + end - begin
-      if (bytes > this.#maxLineBytes) {
-        this.#giveUp(bytes)
-        return
-      }
-      let line: string
-      if (this.#partialBytes === 0) line = chunk.toString('utf8', begin, end)
-      else {
-        this.#keep(chunk, begin, end)
-        line = this.#partial.toString('utf8', 0, bytes)
-        this.#drop()
-      }
-      begin = end + 1
-      try {
-        this.#waiting.push(parseLine(line))
-      } catch (error) {
-        this.#break(messageOf(error))
-        return
-      }
+    if (this.#isEnding) return
+    for (const message of this.#messagesIn(chunk)) {
+      this.#waiting.push(message)
       this.#deliver()
+      if (this.#isEnding) return
     }
-    if (begin === chunk.length || this.#isEnding) return
-    const bytes = this.#partialBytes + chunk.length - begin
-    if (bytes > this.#maxLineBytes) {
-      this.#giveUp(bytes)
-      return
-    }
-    this.#keep(chunk, begin, chunk.length)
   }
 
-  #keep(chunk: Buffer, begin: number, end: number): void {
-    const bytes = this.#partialBytes + end - begin
-    if (bytes > this.#partial.length) {
-      const larger = Buffer.allocUnsafe(Math.max(FIRST_ROOM, 2 ** Math.ceil(Math.log2(bytes))))
-      this.#partial.copy(larger, 0, 0, this.#partialBytes)
-      this.#partial = larger
+  /** Closes the connection at the first line that is no message. */
+  *#messagesIn(chunk: Buffer): Generator<unknown> {
+    try {
+      for (const line of this.#lines.take(chunk)) yield parseLine(textOf(line))
+    } catch (error) {
+      this.#lines.clear()
+      if (this.#refuse !== undefined) this.send(this.#refuse(messageOf(error)))
+      this.close()
     }
-    chunk.copy(this.#partial, this.#partialBytes, begin, end)
-    this.#partialBytes = bytes
   }
 
   #deliver(): void {
     while (this.#receive !== undefined && this.#waiting.length > 0) this.#receive(this.#waiting.shift())
   }
-
-  #giveUp(bytes: number): void {
-    this.#break(`A line of ${bytes} bytes or more has come; at most ${this.#maxLineBytes} are taken.`)
-  }
-
-  #break(reason: string): void {
-    this.#drop()
-    if (this.#refuse !== undefined) this.send(this.#refuse(reason))
-    this.close()
-  }
-
-  #drop(): void {
-    this.#partial = NOTHING
-    this.#partialBytes = 0
-  }
 }
+
+const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('utf8')

@@ -1,12 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual, X509Certificate } from 'node:crypto'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { assertHello, assertSameProtocol } from '../../core/protocol/handshake.ts'
 import {
   type Hello,
   MAX_HELLO_BYTES,
   MAX_LINE_BYTES,
-  PROTOCOL_VERSION,
   type RefusalCode,
   type ServerMessage,
 } from '../../core/protocol/messages.ts'
@@ -20,22 +20,22 @@ export interface TcpListenerOptions {
   readonly host?: string
   /** @default one that is free */
   readonly port?: number
-  /** PEM: links are TLS then. */
+  /** PEM. Connections use TLS. @default plain TCP */
   readonly tls?: { readonly cert: string; readonly key: string }
-  /** How long a connection may take to say hello. @default 5000 */
+  /** Time limit for the hello of a connection, in milliseconds. @default 5000 */
   readonly helloMs?: number
-  /** How many connections may be there that have not said hello. @default 4096 */
+  /** The most connections that may exist before their hello. @default 4096 */
   readonly maxWaiting?: number
 }
 
-/** Connections that wait for the system's call to accept them: many workers may come at once. */
+/** Connections that the system queues until they are accepted: many workers may connect at once. */
 const BACKLOG = 4096
 
 type Receiver = (channel: Channel<ServerMessage>, hello: Hello) => void
 
 /**
- * Listens for workers. Only those that show the token in their first line, in time, are told to anyone.
- * @throws ConfigError `INVALID_CONFIG` when the address can't be listened at, or the certificate or its key is wrong
+ * Listens for workers. Only those that send the token in their first line, in time, are passed on.
+ * @throws ConfigError `INVALID_CONFIG` when it can't listen at the address, or the certificate or its key is invalid
  */
 export async function listenTcp(options: TcpListenerOptions = {}): Promise<TcpListener> {
   const { host = '127.0.0.1', port = 0, tls } = options
@@ -52,16 +52,16 @@ function secureListener(tls: { readonly cert: string; readonly key: string }, op
   } catch (error) {
     throw new ConfigError(
       'INVALID_CONFIG',
-      `The certificate and key for TLS can't be used: ${error instanceof Error ? error.message : error}; both must be PEM, and belong to each other.`,
+      `The TLS certificate and key can't be used: ${messageOf(error)}; both must be PEM files, and the key must belong to the certificate.`,
       { cause: error },
     )
   }
 }
 
 export class TcpListener implements Listener, AsyncDisposable {
-  /** What workers must show: 128 random bits, hexadecimal. */
+  /** The secret that every worker must send: 128 random bits, hexadecimal. */
   readonly token = randomBytes(16).toString('hex')
-  /** SHA-256 of the certificate, hexadecimal, where links are TLS. */
+  /** SHA-256 of the certificate, hexadecimal; undefined without TLS. */
   readonly fingerprint: string | undefined
   readonly #server: Server
   readonly #tokenHash = hash(this.token)
@@ -69,8 +69,9 @@ export class TcpListener implements Listener, AsyncDisposable {
   readonly #maxWaiting: number
   readonly #sockets = new Set<Socket>()
   readonly #arrived: Parameters<Receiver>[] = []
-  /** Of the sockets, those with TLS that has begun. */
+  /** Sockets whose TLS handshake is complete. */
   #secured = 0
+  /** Connections before their hello. */
   #waiting = 0
   #receive: Receiver | undefined
 
@@ -80,13 +81,13 @@ export class TcpListener implements Listener, AsyncDisposable {
     this.#helloMs = helloMs
     this.#maxWaiting = maxWaiting
     this.fingerprint = fingerprint
-    // Every socket, the ones inside TLS too, so that none is left behind at the end.
+    // Every socket, also the raw one below TLS, so that none is left open at the end.
     server.on('connection', (socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
-      // One that breaks before it has a channel; the channel sees it, too.
+      // It may fail before it has a channel.
       socket.on('error', () => socket.destroy())
-      // Those whose TLS has not begun yet are limited in number, too; their time is limited by the server itself.
+      // Unfinished TLS handshakes are limited in number here, and in time by the server itself.
       if (fingerprint !== undefined && this.#sockets.size - this.#secured > this.#maxWaiting) socket.destroy()
     })
     if (fingerprint === undefined) server.on('connection', (socket) => this.#greet(socket))
@@ -103,9 +104,13 @@ export class TcpListener implements Listener, AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) =>
         reject(
-          new ConfigError('INVALID_CONFIG', `It is not possible to listen at ${host}:${port}: ${error.message}.`, {
-            cause: error,
-          }),
+          new ConfigError(
+            'INVALID_CONFIG',
+            `Can't listen on ${host}:${port}: ${error.message}; choose another address or port.`,
+            {
+              cause: error,
+            },
+          ),
         ),
       )
       this.#server.listen({ host, port, backlog: BACKLOG }, resolve)
@@ -113,7 +118,7 @@ export class TcpListener implements Listener, AsyncDisposable {
     this.#server.on('error', () => {})
   }
 
-  /** The port that it listens at. */
+  /** The port that it listens on. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port
   }
@@ -137,7 +142,7 @@ export class TcpListener implements Listener, AsyncDisposable {
       channel.close()
     }
     if (this.#waiting >= this.#maxWaiting) {
-      refuse('TOO_MANY_CONNECTIONS', 'Too many others are just connecting; try again in a moment.')
+      refuse('TOO_MANY_CONNECTIONS', 'Too many workers are connecting at the moment; try again soon.')
       return
     }
     this.#waiting++
@@ -148,11 +153,11 @@ export class TcpListener implements Listener, AsyncDisposable {
       clearTimeout(timer)
     }
     const timer = setTimeout(() => {
-      refuse('PROTOCOL_ERROR', `No hello came within ${this.#helloMs / 1000} s.`)
+      refuse('PROTOCOL_ERROR', `No hello was received within ${this.#helloMs / 1000} s.`)
     }, this.#helloMs)
     void channel.closed.then(stopWaiting)
     channel.onMessage((raw) => {
-      // Whatever follows a hello that was not good.
+      // Ignore whatever follows a refused hello.
       if (!isWaiting) return
       stopWaiting()
       try {
@@ -169,21 +174,16 @@ export class TcpListener implements Listener, AsyncDisposable {
   }
 
   #check(raw: unknown): Hello {
-    const message = parseWorkerMessage(raw)
-    if (message.type !== 'hello') {
-      throw new InfrastructureError('PROTOCOL_ERROR', `The first message is "${message.type}", but must be "hello".`)
-    }
-    // The token first: who does not have it learns nothing else.
-    if (!timingSafeEqual(hash(message.token ?? ''), this.#tokenHash)) {
-      throw new InfrastructureError('UNAUTHORIZED', "The token is not this run's; it changes with every start.")
-    }
-    if (message.protocol !== PROTOCOL_VERSION) {
+    const hello = assertHello(parseWorkerMessage(raw))
+    // Before the version: a worker without the token learns nothing about the run.
+    if (!timingSafeEqual(hash(hello.token ?? ''), this.#tokenHash)) {
       throw new InfrastructureError(
-        'PROTOCOL_ERROR',
-        `The worker speaks version ${message.protocol} of the protocol, this run version ${PROTOCOL_VERSION}; use the same Bellis everywhere.`,
+        'UNAUTHORIZED',
+        'The token is not valid for this run; it changes each time the run is started.',
       )
     }
-    return message
+    assertSameProtocol(hello)
+    return hello
   }
 
   /** Ends every connection and stops listening. */

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 
 const CHECK_MS = 500
 
-/** Runs in a thread of its own: a block's function may keep the main one busy for ever. */
+/** Runs in a separate thread, since a block's function may keep the main thread busy forever. */
 const PROGRAM = `
   const { workerData: { parent, checkMs, graceMs } } = require('node:worker_threads')
   const checking = setInterval(() => {
@@ -12,12 +12,12 @@ const PROGRAM = `
   }, checkMs)`
 
 /**
- * Ends this process when the one that started it is gone, however it went: nobody would end a worker that hangs then.
- * @param parent its number, from that process itself: it may be gone before this one asks
- * @param graceMs what the running block may still take
+ * Kills this process after the process that started it has ended, in whatever way: nobody else would end a worker that hangs.
+ * @param parent the id of that process, passed on by it: it may have ended before this one can ask
+ * @param graceMs how long the running block may continue
  */
 export function endWithParent(parent: number, graceMs: number): void {
-  // There a process keeps the number of its parent when that is gone.
+  // On Windows a process keeps the parent id of a process that has ended.
   if (process.platform === 'win32') return
   const watch = new Worker(PROGRAM, {
     eval: true,

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 
 /**
  * How a process ended, for people.
- * @param kills how many processes the system has killed meanwhile because its memory ran out
+ * @param kills how many processes the system has killed meanwhile because it ran out of memory
  */
 export function describeEnd(code: number | null, signal: NodeJS.Signals | null, kills = 0): string {
   if (signal === null) return `exit code ${code}`
   if (signal !== 'SIGKILL' || kills <= 0) return `killed by ${signal}`
-  return 'out of memory: the system killed it, as it had no memory left; fewer workers, smaller blocks, or a task that keeps less, need less'
+  return 'out of memory: the system killed it because it ran out of memory; use fewer workers or smaller blocks, or let the task keep less in memory'
 }
 
-/** How many processes this machine has killed since it was started because its memory ran out; 0 where it does not tell. */
+/** How many processes this machine has killed since its start because it ran out of memory; 0 if that is not known. */
 export function oomKills(): number {
   try {
     return oomKillsIn(readFileSync('/proc/vmstat', 'utf8'))

@@ -4,78 +4,99 @@ import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
+import { lastOutput } from '../../core/workers/last-output.ts'
 import type { WorkerExit } from '../../core/workers/worker-life.ts'
+import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
-import { ranOutOfMemory, readEnd } from './log-file.ts'
 import { describeEnd, oomKills } from './process-end.ts'
 
 const OUT_OF_MEMORY =
-  'out of memory: its JavaScript heap reached the limit, which NODE_OPTIONS=--max-old-space-size=<MB> sets'
+  'out of memory: its JavaScript heap reached its limit; set a higher one with NODE_OPTIONS=--max-old-space-size=<MB>'
+/** V8 prints this, and then a native stack trace of some 20 lines, before it ends the process. */
+const HEAP_IS_FULL = /^FATAL ERROR: .*heap out of memory$/m
 
 export interface ProcessLauncherOptions {
   /** The program of a worker. */
   readonly program: URL
-  /** A file that every worker holds a share of while it lives, so that it can be known when all are gone. */
+  /** A file of which every worker holds a shared lock while it lives, so that others can tell when all have ended. */
   readonly lockFile: string
-  /** What lets a worker in. It is passed in the environment, where other users of the machine do not see it. */
+  /** How to connect, including the token. It is passed in the environment, which other users of the machine can't read. */
   readonly context: string
-  /** Where a worker's own output goes. */
+  /** The file for a worker's own output. */
   logFileOf(workerId: string): string
+  readonly readLog: LogReader
   /** @default this process's */
   readonly cwd?: string
 }
 
-/** Workers that are processes of this machine; they come in through the run's listener, as workers from elsewhere do. */
+/** Starts workers as processes of this machine. They connect through the run's listener, as workers from elsewhere do. */
 export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher {
-  const children = new Map<ChildProcess, Promise<unknown>>()
-  // Whatever ends this process in its own way (a second Ctrl-C, an error) takes its workers along.
-  const killAll = () => {
-    for (const child of children.keys()) child.kill('SIGKILL')
+  return new ProcessLauncher(options)
+}
+
+class ProcessLauncher implements WorkerLauncher {
+  readonly #options: ProcessLauncherOptions
+  readonly #children = new Map<ChildProcess, Promise<unknown>>()
+  /** When this process ends in its own way (a second Ctrl-C, an error), its workers end with it. */
+  readonly #killAll = () => {
+    for (const child of this.#children.keys()) child.kill('SIGKILL')
   }
-  process.on('exit', killAll)
-  return {
-    async launch(workerId, session): Promise<LaunchedWorker> {
-      const logFile = options.logFileOf(workerId)
-      mkdirSync(dirname(logFile), { recursive: true })
-      // The worker writes to the file itself, so that what it says last is there however it ends.
-      const log = openSync(logFile, 'a+')
-      const begin = fstatSync(log).size
-      const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(options.program)], {
-        stdio: ['ignore', log, log],
-        env: {
-          ...process.env,
-          BELLIS_CONTEXT: options.context,
-          BELLIS_WORKER: `${workerId}:${session}`,
-          BELLIS_LOCK: options.lockFile,
-          BELLIS_PARENT: String(process.pid),
-        },
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      })
-      const exited = watchExit(child).then((end): WorkerExit => {
-        children.delete(child)
-        const [reason, lastOutput] = ranOutOfMemory(log, begin) ? [OUT_OF_MEMORY, ''] : [end, readEnd(log, begin)]
-        closeSync(log)
-        return { reason, lastOutput }
-      })
-      children.set(child, exited)
-      await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => fail(workerId, error))])
-      return { logFile, exited, kill: () => void child.kill('SIGKILL') }
-    },
-    async [Symbol.asyncDispose]() {
-      killAll()
-      await Promise.all(children.values())
-      process.off('exit', killAll)
-    },
+
+  constructor(options: ProcessLauncherOptions) {
+    this.#options = options
+    process.on('exit', this.#killAll)
+  }
+
+  async launch(workerId: string, session: string): Promise<LaunchedWorker> {
+    const { logFileOf, readLog } = this.#options
+    const logFile = logFileOf(workerId)
+    mkdirSync(dirname(logFile), { recursive: true })
+    // The worker writes to the file itself, so that its last output is there however it ends.
+    const log = openSync(logFile, 'a')
+    const start = fstatSync(log).size
+    const child = this.#start(workerId, session, log)
+    closeSync(log)
+    const exited = watchExit(child).then(async (end): Promise<WorkerExit> => {
+      this.#children.delete(child)
+      const output = await readLog(logFile, start).catch(() => '')
+      return HEAP_IS_FULL.test(output)
+        ? { reason: OUT_OF_MEMORY, lastOutput: '' }
+        : { reason: end, lastOutput: lastOutput(output) }
+    })
+    this.#children.set(child, exited)
+    await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => fail(workerId, error))])
+    return { logFile, exited, kill: () => void child.kill('SIGKILL') }
+  }
+
+  #start(workerId: string, session: string, log: number): ChildProcess {
+    const { program, context, lockFile, cwd } = this.#options
+    return spawn(process.execPath, [...process.execArgv, fileURLToPath(program)], {
+      stdio: ['ignore', log, log],
+      env: {
+        ...process.env,
+        BELLIS_CONTEXT: context,
+        BELLIS_WORKER: `${workerId}:${session}`,
+        BELLIS_LOCK: lockFile,
+        BELLIS_PARENT: String(process.pid),
+      },
+      ...(cwd === undefined ? {} : { cwd }),
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#killAll()
+    await Promise.all(this.#children.values())
+    process.off('exit', this.#killAll)
   }
 }
 
 function fail(workerId: string, error: unknown): never {
-  throw new InfrastructureError('WORKER_DIED', `Worker ${workerId} can't be started: ${messageOf(error)}`, {
+  throw new InfrastructureError('WORKER_DIED', `Worker ${workerId} could not be started: ${messageOf(error)}`, {
     cause: error,
   })
 }
 
-/** Resolves with how it ended. */
+/** Resolves with how it ended, for people. */
 function watchExit(child: ChildProcess): Promise<string> {
   const killsBefore = oomKills()
   return new Promise((resolve) => {

@@ -1,17 +1,17 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Channel } from '../../ports/channel.ts'
 
-/** What both ends of a thread's link have in common. */
+/** What both ends of a thread's message port have in common. */
 type Port = Pick<MessagePort | Worker, 'postMessage'> & {
   on(event: 'message', receive: (message: unknown) => void): unknown
 }
 
-/** The message that closes a link: the port itself may outlive it. */
+/** The message that closes a channel: the port itself may outlive it. */
 const END = 'end'
 
 /**
- * A link over a message port, or a thread's own.
- * @param gone resolves when the other side is gone for another reason
+ * A channel over a message port, or over that of a thread.
+ * @param gone resolves when the other side has ended for another reason
  */
 export function portChannel<Out>(port: Port, gone: Promise<unknown>): Channel<Out> {
   const { promise: closed, resolve } = Promise.withResolvers<void>()

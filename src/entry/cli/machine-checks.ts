@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
-import { availableParallelism, freemem, networkInterfaces, tmpdir, totalmem } from 'node:os'
+import { availableParallelism, networkInterfaces, tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { sgeQueue } from '../../adapters/batch/sge/sge-queue.ts'
 import { slurmQueue } from '../../adapters/batch/slurm/slurm-queue.ts'
@@ -15,6 +15,8 @@ import { runBlockwise } from '../run.ts'
 import { openProgressStore } from '../run-folder/progress-place.ts'
 import { runsHome } from '../run-folder/run-place.ts'
 import { convert } from '../tasks.ts'
+import { readLogEnd } from '../workers/log-end.ts'
+import { machineMemory } from '../workers/machine-memory.ts'
 
 /**
  * What was found of one thing. `problem`: Bellis, or what was asked for, does not work here. `warning`: it does, but badly.
@@ -108,10 +110,7 @@ async function inScratch(check: (folder: string) => Promise<Finding>): Promise<F
 }
 
 function checkResources(): Finding {
-  // Of a container or a job what it may have, not what the machine has.
-  const limit = process.constrainedMemory()
-  const total = limit > 0 && limit < totalmem() ? limit : totalmem()
-  const free = Math.min(total, limit > 0 && limit < totalmem() ? process.availableMemory() : freemem())
+  const { total, free } = machineMemory()
   const workers = availableParallelism()
   const found = `${workers} ${workers === 1 ? 'processor' : 'processors'}, ${gigabytes(total)} of memory`
   if (total >= workers * WORKER_BYTES) return ok('machine', `${found}, ${gigabytes(free)} of it free`)
@@ -245,6 +244,7 @@ async function checkQueue(
     jobName: 'bellis-doctor',
     command: ['true'],
     options: options ?? '',
+    readLog: readLogEnd,
     callTimeoutMs: 5000,
   })
   try {

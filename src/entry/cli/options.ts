@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
 import type { Resources } from '../../core/workers/resources.ts'
-import type { RunOptions } from '../run.ts'
+import type { RunOptions } from '../run-options.ts'
+import { POOLS, type PoolKind } from '../workers/pools.ts'
 
 /** Options of every command. */
 export interface CommonOptions {
@@ -14,7 +15,7 @@ export interface CommonOptions {
 /** Options of every command that runs blocks. */
 export interface RunFlags extends CommonOptions {
   readonly workers?: number
-  readonly pool?: 'process' | 'thread' | 'inline' | 'slurm' | 'sge' | 'none'
+  readonly pool?: PoolKind | 'inline'
   readonly slurm?: string
   readonly sge?: string
   readonly host?: string
@@ -53,11 +54,7 @@ export const workerOptions = (command: Command): Command =>
       'workers in all (default: the processors of this machine, or cpu of --resources)',
       wholeNumber(1),
     )
-    .addOption(
-      new Option('--pool <kind>', 'where blocks are done')
-        .choices(['process', 'thread', 'inline', 'slurm', 'sge', 'none'])
-        .default('process'),
-    )
+    .addOption(new Option('--pool <kind>', 'where blocks are done').choices(POOLS).default('process'))
     .option('--slurm <options>', 'what sbatch is given for each worker, as one quoted text')
     .option('--sge <options>', 'what qsub is given for each worker, as one quoted text')
     .option('--host <address>', 'where workers of other machines come in (default: 127.0.0.1, this machine alone)')

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readSync, realpathSync, rmSync } from 'node:fs'
+import { realpathSync, rmSync } from 'node:fs'
 import { basename, join, resolve, sep } from 'node:path'
 import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
 import { mapGridOf } from '../../core/board/cell-map.ts'
@@ -9,6 +9,7 @@ import type { LiveTree, Resource } from '../../ports/resource.ts'
 import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
 import { readJson, writeWhole } from '../run-folder/run-files.ts'
 import { type FollowOptions, RunFollower } from '../run-folder/run-follower.ts'
+import { readLogEnd } from '../workers/log-end.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
 import { DashboardVolumes } from './dashboard-volumes.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
@@ -141,10 +142,8 @@ function blockResource({ picture, document }: RunFollower, task: string, name: s
   return jsonResource(picture.details(asNumber(task), index))
 }
 
-const LOG_TAIL_BYTES = 16_384
-
 /** The end of what a worker printed: of a file among the run's logs, and of no other. */
-function logResource({ picture, folder }: RunFollower, name: string): Resource | undefined {
+async function logResource({ picture, folder }: RunFollower, name: string): Promise<Resource | undefined> {
   const logFile = picture.logFile(name.replace(/\.txt$/, ''))
   if (logFile === undefined || !name.endsWith('.txt')) return undefined
   try {
@@ -152,21 +151,8 @@ function logResource({ picture, folder }: RunFollower, name: string): Resource |
     // By its name: the path began where the run was started.
     const path = realpathSync(join(logs, basename(logFile)))
     if (!path.startsWith(logs + sep)) return undefined
-    return memoryResource(readTail(path), 'text/plain; charset=utf-8')
+    return memoryResource(Buffer.from(await readLogEnd(path)), 'text/plain; charset=utf-8')
   } catch {
     return undefined
-  }
-}
-
-function readTail(path: string): Uint8Array {
-  const file = openSync(path, 'r')
-  try {
-    const { size } = fstatSync(file)
-    const bytes = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES))
-    const tail = bytes.subarray(0, readSync(file, bytes, 0, bytes.length, size - bytes.length))
-    // From a line's beginning, not from the middle of a letter.
-    return size > tail.length ? tail.subarray(tail.indexOf(10) + 1) : tail
-  } finally {
-    closeSync(file)
   }
 }

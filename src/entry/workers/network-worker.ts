@@ -17,23 +17,24 @@ import { visibleDevices } from './visible-devices.ts'
 /** How long a worker tries to reach its coordinator. */
 export const RECONNECT_MS = 300_000
 
-/** The folder of Bellis's own modules; where it lies differs from machine to machine. */
+/** The folder of Bellis's own modules, which differs from machine to machine. */
 const OWN_FOLDER = new URL('../../', import.meta.url).href
 const OWN_SCHEME = 'bellis:'
 
-export interface NetworkWorkerOptions extends Pick<WorkerOptions, 'onLink' | 'drain' | 'signal' | 'loadTask' | 'rois'> {
-  /** Where the coordinator is now; asked before every connection. @throws ConfigError when there is no use in asking again */
+export interface NetworkWorkerOptions
+  extends Pick<WorkerOptions, 'onConnection' | 'drain' | 'signal' | 'loadTask' | 'rois'> {
+  /** Reads how to connect to the coordinator; called before every connection. @throws ConfigError if trying again is of no use */
   readContext(): RunContext
-  /** `<worker>:<session>`, of a worker that was started with a name. */
+  /** `<worker>:<session>`, if the worker was started with a name. */
   readonly name?: string
-  /** Watches over the user's code, where the process is the worker's own. */
+  /** Watches the user's code, if the process belongs to the worker. */
   readonly watch?: UserCodeWatch
-  /** @default 300000 */
+  /** How long to try to reach the coordinator, in milliseconds. @default 300000 */
   readonly reconnectMs?: number
 }
 
 /**
- * A worker of this process that comes in over the network, to its end.
+ * Runs a worker in this process to its end, connected over the network.
  * @throws what `runWorker` throws
  */
 export async function runNetworkWorker(
@@ -41,7 +42,7 @@ export async function runNetworkWorker(
 ): Promise<WorkerEnd> {
   const { readContext, name, reconnectMs = RECONNECT_MS, signal = new AbortController().signal } = options
   await using arrays = new OpenedArrays(arrayStore)
-  const { onLink, watch } = options
+  const { onConnection, watch } = options
   const load = (task: WireTask, workerId: string): Promise<LoadedTask> => {
     enterFolder(task)
     return loadTask(task, workerId, arrays, watch)
@@ -61,17 +62,17 @@ export async function runNetworkWorker(
     host: hostname(),
     signal,
     ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
-    ...(onLink === undefined ? {} : { onLink }),
+    ...(onConnection === undefined ? {} : { onConnection }),
     loadTask: options.loadTask ?? load,
     usage: () => ({ ...arrays.traffic, peakMemory: ownPeakMemory() + programsPeakMemory() }),
   })
 }
 
-/** A task's module as workers elsewhere find it: Bellis's own by their place in it, others by their URL. */
+/** The name by which workers elsewhere find a task's module: its path within Bellis, or the URL of any other module. */
 export const moduleName = (url: string): string =>
   url.startsWith(OWN_FOLDER) ? `${OWN_SCHEME}${url.slice(OWN_FOLDER.length).replace(/\.[jt]s$/, '')}` : url
 
-/** Imports a task's module here and sets it up; what this worker's process, or thread, starts sees its GPUs alone. */
+/** Imports a task's module and sets the task up. Programs that it starts see only the GPUs of this worker. */
 export async function loadTask(
   task: WireTask,
   workerId: string,
@@ -89,11 +90,11 @@ export async function loadTask(
 function ownModule(path: string): string {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
   const url = new URL(`${path}${extension}`, OWN_FOLDER).href
-  if (!url.startsWith(OWN_FOLDER)) throw new ConfigError('UNKNOWN_TASK', `"${path}" is no module of Bellis's own.`)
+  if (!url.startsWith(OWN_FOLDER)) throw new ConfigError('UNKNOWN_TASK', `"${path}" is not a module of Bellis.`)
   return url
 }
 
-/** Relative paths of a configuration start where the run was started. */
+/** Relative paths of a configuration start in the folder where the run was started. */
 function enterFolder({ folder, id }: WireTask): void {
   if (folder === undefined || folder === process.cwd()) return
   try {
@@ -101,7 +102,7 @@ function enterFolder({ folder, id }: WireTask): void {
   } catch (error) {
     throw new ConfigError(
       'NO_SUCH_FILE',
-      `The run of "${id}" was started in ${folder}, which this machine does not have: mount it at the same place.`,
+      `The run of "${id}" was started in ${folder}, which does not exist on this machine; mount it at the same path.`,
       { cause: error },
     )
   }
@@ -110,5 +111,9 @@ function enterFolder({ folder, id }: WireTask): void {
 function parseName(name: string): { worker: string; session: string } {
   const [worker, session] = name.split(':')
   if (worker !== undefined && session !== undefined) return { worker, session }
-  throw new ConfigError('INVALID_CONFIG', 'BELLIS_WORKER must be <worker>:<session>, as the run has given it.')
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    // The value itself is a secret.
+    'BELLIS_WORKER is invalid: expected <worker>:<session>, as set by the run.',
+  )
 }

@@ -4,13 +4,13 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ConfigError } from '../../core/errors.ts'
 
-/** What a task's file may import although nothing is installed where it lies. */
+/** The packages that a task's file may import although nothing is installed in its folder. */
 const OWN = /^(bellis|zod)(\/|$)/
 let isOffered = false
 
 /**
- * Lets files that lie anywhere import this Bellis, and its Zod: from now on, in this thread, and only where they find none
- * of their own.
+ * Lets files in any folder import this Bellis and its Zod, from now on, in this thread. A package of their own takes
+ * precedence.
  */
 export function offerOwnPackage(): void {
   if (isOffered) return
@@ -29,14 +29,14 @@ export function offerOwnPackage(): void {
 }
 
 /**
- * The URL of a module that a user names: a file, or a module of a package that is installed in `folder` or above.
+ * Finds the URL of a module that a user names: a file, or a module of a package that is installed in `folder` or above it.
  * @throws ConfigError `NO_SUCH_FILE`
  */
 export function findModule(name: string, folder: string): string {
   const path = resolve(folder, name)
   if (existsSync(path)) {
     if (statSync(path).isFile()) return pathToFileURL(path).href
-    throw new ConfigError('NO_SUCH_FILE', `${name} is a folder; name the file in it that exports the task.`)
+    throw new ConfigError('NO_SUCH_FILE', `${name} is a folder; give the file in it that exports the task.`)
   }
   if (/^\.{0,2}\//.test(name)) throw new ConfigError('NO_SUCH_FILE', `There is no file ${name}.`)
   try {
@@ -44,13 +44,13 @@ export function findModule(name: string, folder: string): string {
   } catch (error) {
     throw new ConfigError(
       'NO_SUCH_FILE',
-      `There is no file ${name} here, nor a package of that name: ${(error as Error).message.split('\n', 1)[0]}.`,
+      `There is neither a file nor an installed package named ${name}: ${(error as Error).message.split('\n', 1)[0]}.`,
       { cause: error },
     )
   }
 }
 
-/** Resolves as an `import` in a module of another place would. */
+/** Resolves a name as an `import` in another module would. @param parentURL of that module */
 function resolveFrom(specifier: string, parentURL: string): string {
   const hooks = registerHooks({ resolve: (name, context, next) => next(name, { ...context, parentURL }) })
   try {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * The most memory that this process has had, bytes. Not what `getrusage` says, where that can be helped: on Linux that begins
- * with what the process had that started this one.
+ * The peak memory of this process, in bytes. On Linux not from `getrusage`, which starts with the memory of the process that
+ * started this one.
  */
 export function ownPeakMemory(): number {
   return linuxPeakMemory() ?? process.resourceUsage().maxRSS * 1024
@@ -18,11 +18,11 @@ function linuxPeakMemory(): number | undefined {
   }
 }
 
-/** The memory of the programs that do blocks for a worker: it is the worker's, too. There is one worker in a process, or thread. */
+/** The memory of the programs that do blocks for the worker of this process or thread; it counts as the worker's. */
 const programs = new Map<object, number>()
 let most = 0
 
-/** @param bytes the most that a program has had so far */
+/** @param bytes the peak memory of the program so far */
 export function noteProgramMemory(program: object, bytes: number): void {
   programs.set(program, bytes)
   const together = [...programs.values()].reduce((sum, peak) => sum + peak, 0)
@@ -33,5 +33,5 @@ export function forgetProgramMemory(program: object): void {
   programs.delete(program)
 }
 
-/** The most that the programs of this worker have had together, as far as they say it, bytes. */
+/** The peak of the memory of all programs of this worker together, as far as they report it, in bytes. */
 export const programsPeakMemory = (): number => most

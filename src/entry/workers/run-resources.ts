@@ -1,35 +1,30 @@
-import { availableParallelism, totalmem } from 'node:os'
+import { availableParallelism } from 'node:os'
 import type { Resources } from '../../core/workers/resources.ts'
 import type { RunResources } from '../../runtime/coordinator/run-options.ts'
+import { machineMemory } from './machine-memory.ts'
 
-/** The options of a run that its resources depend on. */
+/** The options of a run that determine its resources. */
 interface ResourceOptions {
   readonly workers?: number
   readonly pool?: unknown
   readonly resources?: Resources
 }
 
-/** Workers in all, where nobody has said how many. */
+/** The number of workers of a run that does not set one. */
 export const defaultWorkers = ({ resources }: ResourceOptions): number =>
   Math.max(1, Math.floor(resources?.cpu ?? availableParallelism()))
 
 /**
- * What a run's workers have together. Where they are this machine's, that is its processors (or as many as there are workers)
- * and its memory, unless it is said; where they are elsewhere, what is not said has no limit.
+ * What the workers of a run have together. Workers of this machine have its processors (or one each, if there are more
+ * workers) and its memory unless `resources` says otherwise; workers elsewhere have no limit but those in `resources`.
  */
 export function resourcesOf(options: ResourceOptions): RunResources {
   const { pool = 'process', resources = {}, workers = defaultWorkers(options) } = options
   const isElsewhere = pool === 'slurm' || pool === 'sge' || pool === 'none'
-  const own = { cpu: Math.max(workers, availableParallelism()), memoryGb: memoryBytes() / 1e9 }
+  const own = { cpu: Math.max(workers, availableParallelism()), memoryGb: machineMemory().total / 1e9 }
   return {
     budget: { amounts: isElsewhere ? resources : { ...own, ...resources }, isOpen: isElsewhere },
     countsJoined: options.resources !== undefined,
     bindsWorkers: !isElsewhere,
   }
-}
-
-/** What this process may use: a container may have less than its machine. */
-function memoryBytes(): number {
-  const limit = process.constrainedMemory()
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
 }

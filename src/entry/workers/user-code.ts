@@ -2,28 +2,28 @@ import { BlockError, messageOf } from '../../core/errors.ts'
 import { messageAndPlace, placeOf } from '../../runtime/tasks/error-place.ts'
 import type { LoadedTask } from '../../runtime/worker/worker-options.ts'
 
-/** Watches over a user's code in the program of a worker. */
+/** Watches a user's code in the program of a worker. */
 export interface UserCodeWatch extends Disposable {
-  /** Aborted when an error came up that nobody caught: what is in memory then is not to be relied on. */
+  /** Aborted by an uncaught error: what is in memory can't be relied on after that. */
   readonly signal: AbortSignal
-  /** Fails what is under way when an error comes up meanwhile that nobody catches. */
+  /** Runs the user's code, and fails if an error elsewhere is not caught meanwhile. */
   guard<Result>(work: () => Result | Promise<Result>): Promise<Result>
-  /** The worker's own way to end this process (or thread). */
+  /** Ends this process (or thread), on behalf of the worker itself. */
   exit(code: number): never
 }
 
 export interface WatchOptions {
-  /** Where it says what happened. @default standard error */
-  readonly tell?: (text: string) => void
-  /** Says nothing of errors, for a caller that does. @default false */
+  /** Prints what happened. @default prints to standard error */
+  readonly print?: (text: string) => void
+  /** Does not print errors, if the caller does. @default false */
   readonly isQuiet?: boolean
 }
 
 /**
- * Starts to watch: promises that nobody awaits, errors thrown by callbacks, calls of `process.exit`. Once per process or
- * thread.
+ * Starts to watch for rejected promises that nobody awaits, errors thrown by callbacks, and calls of `process.exit`. Call it
+ * once per process or thread.
  */
-export function watchUserCode({ tell = console.error, isQuiet = false }: WatchOptions = {}): UserCodeWatch {
+export function watchUserCode({ print = console.error, isQuiet = false }: WatchOptions = {}): UserCodeWatch {
   const broken = new AbortController()
   const running = new Set<(error: unknown) => void>()
   let isOwnExit = false
@@ -37,16 +37,16 @@ export function watchUserCode({ tell = console.error, isQuiet = false }: WatchOp
       cause: thrown,
     })
     if (stack !== undefined) error.stack = stack
-    if (!isQuiet) tell(stack ?? error.message)
+    if (!isQuiet) print(stack ?? error.message)
     broken.abort(error)
     for (const fail of running) fail(error)
   }
   const takeExit = (code: number) => {
-    // A call is on this very stack; without one the process has come to its end.
+    // A call of process.exit is on this stack; otherwise the process ends by itself.
     const { stack = '' } = new Error()
     if (isOwnExit || !stack.includes('at process.exit ')) return
     const place = placeOf(stack)
-    tell(`process.exit(${code}) was called${place === undefined ? '' : ` (${place})`}; throw an error instead.`)
+    print(`process.exit(${code}) was called${place === undefined ? '' : ` (${place})`}; throw an error instead.`)
     if (code === 0) process.exitCode = 1
   }
   process.on('uncaughtException', takeStray)

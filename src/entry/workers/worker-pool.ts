@@ -14,40 +14,39 @@ import { jobLauncher } from '../../runtime/launchers/job-launcher.ts'
 import { systemClock } from '../clock.ts'
 import { addressOf, writeContextFile } from '../run-folder/run-context.ts'
 import { workersLock } from '../run-folder/run-folder.ts'
+import { readLogEnd } from './log-end.ts'
+import type { PoolKind } from './pools.ts'
 
-/** Where a run's workers are: started by it, or by whoever reads what it prints. */
-export type PoolKind = 'process' | 'thread' | 'slurm' | 'sge' | 'none'
-
-/** How many workers the printed line for a batch system adds. */
+/** How many workers the suggested command for a batch system adds. */
 const SUGGESTED_JOBS = 4
 
-/** How a run is reached by workers. */
+/** How workers reach a run. */
 export interface NetworkOptions {
-  /** Where to listen for workers. @default '127.0.0.1': this machine alone; with SLURM and SGE '0.0.0.0' */
+  /** The address to listen on for workers. @default '127.0.0.1', this machine only; '0.0.0.0' with SLURM and SGE */
   readonly host?: string
-  /** @default one that is free */
+  /** The port to listen on. @default a free one */
   readonly port?: number
-  /** PEM: workers come in by TLS then. */
+  /** PEM. Workers connect by TLS. @default plain TCP */
   readonly tls?: { readonly cert: string; readonly key: string }
-  /** Options of sbatch for workers that are jobs of SLURM: `--partition=short --time=4:00:00 --mem=4G`. @default '' */
+  /** Options of sbatch for the pool `slurm`: `--partition=short --time=4:00:00 --mem=4G`. @default '' */
   readonly slurm?: string
-  /** Options of qsub for workers that are jobs of SGE: `-q short.q -l h_rt=4:00:00,mem_free=4G`. @default '' */
+  /** Options of qsub for the pool `sge`: `-q short.q -l h_rt=4:00:00,mem_free=4G`. @default '' */
   readonly sge?: string
 }
 
-/** What lets more workers into a run that is on. */
+/** How more workers can join a running run. */
 export interface Invitation {
   /** The run's folder: `bellis worker <folder>`. */
   readonly folder: string
-  /** What BELLIS_CONTEXT has to be where that folder is not seen. A secret. */
+  /** The value of BELLIS_CONTEXT for workers that can't see that folder. A secret. */
   readonly context: string
-  /** What adds workers as jobs, from anywhere that the folder is seen: a line of sbatch, or of qsub with the pool `sge`. */
+  /** The command that adds workers as jobs, on any machine that sees the folder: sbatch, or qsub with the pool `sge`. */
   readonly submit: string
-  /** Whether workers of this machine alone can come in. */
+  /** Whether only workers of this machine can connect. */
   readonly isLoopback: boolean
 }
 
-/** The workers of a run, and the way in for others. Disposing ends them all. */
+/** The workers of a run, and how others can join. Disposing ends them all. */
 export interface WorkerPool extends AsyncDisposable {
   readonly launcher: WorkerLauncher | undefined
   readonly listener: Listener
@@ -55,11 +54,11 @@ export interface WorkerPool extends AsyncDisposable {
 }
 
 /**
- * Listens, writes the run's context file, and makes the launcher.
+ * Listens for workers, writes the run's context file, and makes the launcher.
  * @param folder the run's
- * @param onJobs told what a batch system makes of the workers
+ * @param onJobs called when the state of the workers' jobs in a batch system has changed
  * @throws ConfigError `INVALID_CONFIG` when the address, the certificate or an option of a batch system can't be used,
- * `JOB_REFUSED` when it would not take a worker
+ * `JOB_REFUSED` when the batch system rejects a worker
  */
 export async function openWorkerPool(
   pool: PoolKind | WorkerLauncher,
@@ -89,7 +88,7 @@ export async function openWorkerPool(
         folder: resolve(folder),
         context: remote,
         isLoopback,
-        // Writes the script: not before it is asked for, since the run may yet be refused.
+        // Writes the script, so only when it is requested: the run may still be refused.
         get submit() {
           return queue.commandFor(SUGGESTED_JOBS)
         },
@@ -110,7 +109,7 @@ export async function openWorkerPool(
 
 const isBatch = (pool: PoolKind | WorkerLauncher): pool is 'slurm' | 'sge' => pool === 'slurm' || pool === 'sge'
 
-/** Nothing is asked of the batch system yet. Its jobs run `bellis worker`, with this Node and this Bellis. */
+/** Does not call the batch system yet. Its jobs run `bellis worker`, with this Node and this Bellis. */
 function queueOf(open: typeof slurmQueue, folder: string, options = ''): BatchQueue {
   const program = fileURLToPath(new URL('../../../bin/bellis.js', import.meta.url))
   return open({
@@ -118,6 +117,7 @@ function queueOf(open: typeof slurmQueue, folder: string, options = ''): BatchQu
     jobName: `bellis-${basename(folder).replace(/[^\w.+-]/g, '_')}-${randomBytes(3).toString('hex')}`,
     command: [process.execPath, program, 'worker', resolve(folder)],
     options,
+    readLog: readLogEnd,
   })
 }
 
@@ -130,9 +130,15 @@ function launcherOf(
   const program = (name: string) => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
   switch (pool) {
     case 'process':
-      return processLauncher({ program: program('worker-process'), context, logFileOf, lockFile: workersLock(folder) })
+      return processLauncher({
+        program: program('worker-process'),
+        context,
+        logFileOf,
+        readLog: readLogEnd,
+        lockFile: workersLock(folder),
+      })
     case 'thread':
-      return threadLauncher({ program: program('worker-thread'), logFileOf })
+      return threadLauncher({ program: program('worker-thread'), logFileOf, readLog: readLogEnd })
     case 'none':
       return undefined
     default:

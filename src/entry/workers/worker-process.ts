@@ -1,4 +1,4 @@
-// The program of a worker process; started by the process launcher alone.
+// The program of a worker process; only the process launcher starts it.
 
 import { parseContext } from '../../adapters/links/context.ts'
 import { endWithParent } from '../../adapters/processes/parent-watch.ts'
@@ -6,21 +6,21 @@ import { takeSharedLock } from '../../adapters/sqlite/file-lock.ts'
 import { runNetworkWorker } from './network-worker.ts'
 import { watchUserCode } from './user-code.ts'
 
-/** How long a block may go on when the coordinator is gone: nobody would hear of it. */
+/** How long a block may continue after the coordinator has ended: nobody would receive its outcome. */
 const ORPHAN_GRACE_MS = 2000
 
-/** Another start of the run may look just now whether any worker is left. */
+/** Another start of the run may be checking at this moment whether any worker is left. */
 const LOCK_WAIT_MS = 1000
 
 const { BELLIS_CONTEXT: context, BELLIS_WORKER: name, BELLIS_LOCK: lockFile, BELLIS_PARENT: parent } = process.env
 if (context === undefined || name === undefined || parent === undefined) {
-  console.error('This program is started by Bellis itself; "bellis worker" joins a run.')
+  console.error('This program can only be started by Bellis itself; use "bellis worker" to join a run.')
   process.exit(2)
 }
-// Kept to the end of this process, and let go by the end alone.
+// Held until this process ends.
 const lock = lockFile === undefined ? undefined : takeSharedLock(lockFile, LOCK_WAIT_MS)
 endWithParent(Number(parent), ORPHAN_GRACE_MS)
-// Ctrl-C reaches the whole group: the coordinator decides what it means.
+// Ctrl-C reaches the whole process group; the coordinator decides what it means.
 process.on('SIGINT', () => {})
 const drain = new AbortController()
 process.on('SIGTERM', () => drain.abort())
@@ -39,6 +39,6 @@ try {
   console.error(error instanceof Error ? (error.stack ?? error.message) : error)
   exitCode = 1
 }
-// Something in the user's code may still be open; the worker's work is done.
+// The user's code may still have something open, but the worker is done.
 lock?.[Symbol.dispose]()
 watch.exit(exitCode)

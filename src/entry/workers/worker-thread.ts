@@ -1,4 +1,4 @@
-// The program of a worker thread; started by the thread launcher alone.
+// The program of a worker thread; only the thread launcher starts it.
 import { hostname } from 'node:os'
 import { parentPort, threadId } from 'node:worker_threads'
 import { portChannel } from '../../adapters/threads/port-channel.ts'
@@ -12,7 +12,7 @@ import { programsPeakMemory } from './peak-memory.ts'
 import { watchUserCode } from './user-code.ts'
 
 if (parentPort === null) {
-  console.error('This program is started by Bellis itself.')
+  console.error('This program can only be started by Bellis itself.')
   process.exit(2)
 }
 const channel = portChannel<WorkerMessage>(parentPort, new Promise(() => {}))
@@ -29,7 +29,7 @@ let exitCode = 0
     signal: new AbortController().signal,
     drain: watch.signal,
     loadTask: (task, workerId) => loadTask(task, workerId, arrays, watch),
-    // The memory of the process says nothing of this worker; that of its programs does.
+    // The process has other workers, so only the memory of this worker's programs is its own.
     usage: () => ({ ...arrays.traffic, peakMemory: programsPeakMemory() }),
   })
   if (setupError !== undefined) {

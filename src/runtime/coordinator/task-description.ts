@@ -2,13 +2,14 @@ import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { WireRois, WireTask } from '../../core/protocol/messages.ts'
 import type { Units } from '../../core/workers/resource-units.ts'
 import type { PlannedTask } from '../tasks/planned-task.ts'
+import { isTaskNode } from '../tasks/task-node.ts'
 import type { RunPipelineOptions } from './run-options.ts'
 
 /** What a worker has to know about a task. @param units of resources, those that are the worker's own */
 export function describeTask(planned: PlannedTask, units: Units, options: RunPipelineOptions): WireTask {
   const { folder, fsync, moduleName = (url) => url } = options
   const { grid, source, unit, id } = planned
-  const node = 'kind' in source ? source : undefined
+  const node = isTaskNode(source) ? source : undefined
   return {
     id,
     module: node === undefined ? '' : moduleName(node.definition.module),

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { ConfigError, messageOf } from '../../core/errors.ts'
-import type { ServerMessage, WorkerMessage } from '../../core/protocol/messages.ts'
+import type { ServerMessage, WireTask, WorkerMessage } from '../../core/protocol/messages.ts'
 import type { WorkerExit } from '../../core/workers/worker-life.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { Channel } from '../../ports/channel.ts'
@@ -12,10 +12,11 @@ import type { Traffic } from '../volumes/volume-array.ts'
 import { setUpTask } from '../worker/load-task.ts'
 import { OpenedArrays } from '../worker/setup-arrays.ts'
 import { runWorker } from '../worker/worker-loop.ts'
-import type { LoadedTask, WorkerOptions } from '../worker/worker-options.ts'
+import type { LoadedTask } from '../worker/worker-options.ts'
+import { channelPair } from './memory-channel.ts'
 
 export interface InlineLauncherOptions {
-  /** The tasks of the run: their functions are called as they are, closures too. */
+  /** The tasks of the run. Their functions are called directly, so they may be closures. */
   readonly tasks: readonly PlannedTask[]
   readonly arrays: ArrayStore
   readonly clock: Clock
@@ -23,109 +24,84 @@ export interface InlineLauncherOptions {
 }
 
 /**
- * Workers in this very process: several blocks at a time by async concurrency, one processor. Ending such a worker aborts
- * its signal and forgets it; a function that does not heed the signal runs on, and what it returns then is ignored.
+ * Runs workers in this process: several blocks at a time by async concurrency, on one processor. Killing such a worker aborts
+ * its signal and forgets it; a function that ignores the signal keeps running, and its result is ignored.
  */
 export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
-  // Workers share the arrays; what is read and written is that of the one whose block is at it.
-  const trafficOfWorker = new AsyncLocalStorage<Traffic>()
-  const shared = new OpenedArrays(options.arrays, () => trafficOfWorker.getStore())
-  const setUps = new Map<string, Promise<LoadedTask>>()
-  const loadTask = async (key: string, start: () => Promise<LoadedTask>): Promise<LoadedTask> => {
-    const loading = setUps.get(key) ?? start()
-    setUps.set(key, loading)
-    // A failed set-up is tried again by the next worker.
+  return new InlineLauncher(options)
+}
+
+class InlineLauncher implements WorkerLauncher {
+  readonly #options: InlineLauncherOptions
+  /** Workers share the arrays. What is read and written counts for the worker whose block does it. */
+  readonly #trafficOfWorker = new AsyncLocalStorage<Traffic>()
+  readonly #arrays: OpenedArrays
+  readonly #setUps = new Map<string, Promise<LoadedTask>>()
+
+  constructor(options: InlineLauncherOptions) {
+    this.#options = options
+    this.#arrays = new OpenedArrays(options.arrays, () => this.#trafficOfWorker.getStore())
+  }
+
+  async launch(workerId: string): Promise<LaunchedWorker> {
+    const [channel, workerChannel] = channelPair<ServerMessage, WorkerMessage>()
+    const ending = new AbortController()
+    let reason = 'ended'
+    const working = this.#runWorker(workerId, workerChannel, ending.signal).catch((error: unknown) => {
+      reason = messageOf(error)
+      workerChannel.close()
+    })
+    const killed = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()))
+    const exited = Promise.race([Promise.all([working, channel.closed]), killed]).then(
+      (): WorkerExit => ({ reason, lastOutput: '' }),
+    )
+    return {
+      channel,
+      exited,
+      kill: () => {
+        channel.close()
+        ending.abort()
+      },
+    }
+  }
+
+  #runWorker(workerId: string, channel: Channel<WorkerMessage>, signal: AbortSignal): Promise<unknown> {
+    const { clock, breathe } = this.#options
+    const traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
+    return this.#trafficOfWorker.run(traffic, () =>
+      runWorker({
+        connect: async () => ({ channel }),
+        clock,
+        breathe,
+        pid: 0,
+        host: 'inline',
+        signal,
+        loadTask: (task) => this.#loadTask(task, workerId),
+        // The memory of the process is not that of one worker.
+        usage: () => ({ ...traffic, peakMemory: 0 }),
+      }),
+    )
+  }
+
+  /** Sets a task up once, for all workers. Workers with resources of their own, such as a GPU each, get a set-up each. */
+  async #loadTask(task: WireTask, workerId: string): Promise<LoadedTask> {
+    const key = `${task.id} ${JSON.stringify(task.resources ?? {})}`
+    const loading = this.#setUps.get(key) ?? this.#setUp(task, workerId)
+    this.#setUps.set(key, loading)
+    // The next worker tries a failed set-up again.
     return loading.catch((error: unknown) => {
-      setUps.delete(key)
+      this.#setUps.delete(key)
       throw error
     })
   }
-  return {
-    async launch(workerId): Promise<LaunchedWorker> {
-      const [own, theirs] = channelPair<ServerMessage, WorkerMessage>()
-      const ending = new AbortController()
-      let reason = 'ended'
-      const traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
-      const worker: WorkerOptions = {
-        connect: async () => ({ channel: theirs }),
-        clock: options.clock,
-        breathe: options.breathe,
-        pid: 0,
-        host: 'inline',
-        signal: ending.signal,
-        loadTask: (task) =>
-          // Workers that have something of their own, a GPU each, set up for it alone.
-          loadTask(`${task.id} ${JSON.stringify(task.resources ?? {})}`, async () => {
-            const source = options.tasks.find((planned) => planned.id === task.id)?.source
-            if (source === undefined)
-              throw new ConfigError('UNKNOWN_TASK', `There is no task "${task.id}" in this run.`)
-            return isTaskNode(source) ? setUpTask(source.definition, task, shared, workerId) : source
-          }),
-        // The memory is that of the whole process, and says nothing of this worker.
-        usage: () => ({ ...traffic, peakMemory: 0 }),
-      }
-      const working = trafficOfWorker
-        .run(traffic, () => runWorker(worker))
-        .catch((error: unknown) => {
-          reason = messageOf(error)
-          theirs.close()
-        })
-      const killed = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()))
-      const exited = Promise.race([Promise.all([working, own.closed]), killed]).then(
-        (): WorkerExit => ({ reason, lastOutput: '' }),
-      )
-      return {
-        channel: own,
-        exited,
-        kill: () => {
-          own.close()
-          ending.abort()
-        },
-      }
-    },
-    [Symbol.asyncDispose]: () => shared[Symbol.asyncDispose](),
-  }
-}
 
-/** Two ends of a link in memory; a message arrives after the sender's turn. */
-export function channelPair<A, B>(): [Channel<A>, Channel<B>] {
-  const ended = Promise.withResolvers<void>()
-  let open = true
-  const inbox = (): {
-    deliver: (message: unknown) => void
-    onMessage: (receive: (message: unknown) => void) => void
-  } => {
-    const waiting: unknown[] = []
-    let receiver: ((message: unknown) => void) | undefined
-    const drain = () => {
-      if (receiver === undefined) return
-      for (const message of waiting.splice(0)) receiver(message)
-    }
-    return {
-      deliver: (message) => {
-        waiting.push(message)
-        queueMicrotask(drain)
-      },
-      onMessage: (receive) => {
-        receiver = receive
-        queueMicrotask(drain)
-      },
-    }
+  async #setUp(task: WireTask, workerId: string): Promise<LoadedTask> {
+    const source = this.#options.tasks.find((planned) => planned.id === task.id)?.source
+    if (source === undefined) throw new ConfigError('UNKNOWN_TASK', `This run has no task "${task.id}".`)
+    return isTaskNode(source) ? setUpTask(source.definition, task, this.#arrays, workerId) : source
   }
-  const first = inbox()
-  const second = inbox()
-  const close = () => {
-    open = false
-    // After what was sent before it.
-    queueMicrotask(() => queueMicrotask(ended.resolve))
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#arrays[Symbol.asyncDispose]()
   }
-  const end = (incoming: typeof first, outgoing: typeof first): Channel<unknown> => ({
-    send: (message) => {
-      if (open) outgoing.deliver(message)
-    },
-    onMessage: incoming.onMessage,
-    closed: ended.promise,
-    close,
-  })
-  return [end(first, second) as Channel<A>, end(second, first) as Channel<B>]
 }

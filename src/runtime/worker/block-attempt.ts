@@ -4,27 +4,27 @@ import type { Clock } from '../../ports/clock.ts'
 import type { TaskBlock } from '../tasks/task-options.ts'
 import { type LoadedTask, RETURNED } from './worker-options.ts'
 
-/** Characters of an error's message and of its stack that are sent. */
+/** The most characters that are sent of an error's message, and of its stack. */
 const MAX_ERROR_TEXT = 8192
 
-/** Has a task's function do a block, with the task's own check before and after. Whatever is thrown is the block's outcome. */
+/** Runs a task's function on a block, with the task's own check before and after. Whatever is thrown becomes the outcome. */
 export async function attemptBlock(
   task: LoadedTask,
   block: TaskBlock,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<Outcome> {
-  const begun = clock.now()
-  const failed = (error: WireError): Outcome => ({ status: 'failed', ms: clock.now() - begun, error: cutError(error) })
+  const start = clock.now()
+  const failed = (error: WireError): Outcome => ({ status: 'failed', ms: clock.now() - start, error: cutError(error) })
   try {
     if (task.isDone !== undefined && (await check(task.isDone, block))) return { status: 'skipped' }
     if ((await task.process(block, { signal })) === RETURNED) return { status: 'returned' }
     if (task.isDone !== undefined && !(await check(task.isDone, block))) {
       return failed({
         code: 'BLOCK_CHECK_FAILED',
-        message: `isDone says that block ${block.taskId}/${block.index} is not done after its function returned.`,
+        message: `isDone returned false for block ${block.taskId}/${block.index} after its function had returned; check that the function writes what isDone looks for.`,
       })
     }
-    return { status: 'done', ms: clock.now() - begun }
+    return { status: 'done', ms: clock.now() - start }
   } catch (error) {
     return failed(toWireError(error))
   }
@@ -39,7 +39,7 @@ async function check(isDone: NonNullable<LoadedTask['isDone']>, block: TaskBlock
   }
 }
 
-/** As much of an error as is sent. */
+/** An error, cut to what is sent. */
 export const cutError = ({ code, message, stack }: WireError): WireError => ({
   code,
   message: message.slice(0, MAX_ERROR_TEXT),

@@ -5,43 +5,43 @@ import {
   type ServerMessage,
   type WireRois,
 } from '../../core/protocol/messages.ts'
-import type { CoordinatorLink } from './coordinator-link.ts'
+import type { CoordinatorConnection } from './coordinator-connection.ts'
 
-/** Characters of errors in one message. */
+/** The most characters of errors in one message. */
 const MAX_REPORT_TEXT = 262_144
 
-/** Blocks that a worker was given together. */
+/** Blocks that a worker was given together, and how they ended. */
 export interface HeldLease {
   readonly id: number
   readonly taskId: string
   readonly blocks: readonly number[]
   readonly rois?: readonly WireRois[]
   readonly outcomes: Outcome[]
-  /** How many outcomes have been sent over the link that there is now. */
+  /** How many outcomes have been sent over the current connection. */
   sent: number
   readonly ending: AbortController
   isRevoked: boolean
 }
 
-/** What a worker was given to do, and what its coordinator does not know yet of how that ended. */
+/** The leases of a worker: what is still to do, and the outcomes that its coordinator may not have received. */
 export class HeldLeases {
-  readonly #link: CoordinatorLink
+  readonly #connection: CoordinatorConnection
   /** To do, in this order. */
   readonly #queue: HeldLease[] = []
-  /** The last ones, done or not: their outcomes may have to be sent again. */
+  /** The last ones, done or not; their outcomes may have to be sent again. */
   readonly #kept: HeldLease[] = []
   #current: HeldLease | undefined
 
-  constructor(link: CoordinatorLink) {
-    this.#link = link
+  constructor(connection: CoordinatorConnection) {
+    this.#connection = connection
   }
 
-  /** The one that is being done. */
+  /** The lease in progress. */
   get current(): HeldLease | undefined {
     return this.#current
   }
 
-  /** Those of which it still has something. */
+  /** The leases that it still holds anything of. */
   ids(): number[] {
     return this.#kept.map(({ id }) => id)
   }
@@ -62,26 +62,26 @@ export class HeldLeases {
     if (this.#kept.length > MAX_LEASES) this.#kept.shift()
   }
 
-  /** Begins with the next one. @returns undefined where there is none */
-  begin(): HeldLease | undefined {
+  /** Makes the next lease the current one. @returns undefined if there is none */
+  next(): HeldLease | undefined {
     this.#current = this.#queue.shift()
     return this.#current
   }
 
-  /** The current one has come to its end, or to where it is not gone on with. */
-  leave(): void {
+  /** Ends the current lease, done or cut short. */
+  finish(): void {
     const lease = this.#current
     this.#current = undefined
-    if (lease?.isRevoked) this.#link.send({ type: 'dropped', lease: lease.id })
+    if (lease?.isRevoked) this.#connection.send({ type: 'dropped', lease: lease.id })
   }
 
-  /** After a welcome: sends what has not arrived, and drops what the coordinator has given to others. */
+  /** After a welcome: sends the outcomes that have not arrived, and drops leases that the coordinator has given to others. */
   renew(known: readonly KnownLease[]): void {
     for (const lease of [...this.#kept]) {
-      const its = known.find(({ lease: id }) => id === lease.id)
-      if (its === undefined) this.#drop(lease)
+      const match = known.find(({ lease: id }) => id === lease.id)
+      if (match === undefined) this.#drop(lease)
       else {
-        lease.sent = Math.min(its.reported, lease.outcomes.length)
+        lease.sent = Math.min(match.reported, lease.outcomes.length)
         this.report(lease)
       }
     }
@@ -89,7 +89,7 @@ export class HeldLeases {
 
   revoke(id: number): void {
     const lease = this.#kept.find((each) => each.id === id)
-    if (lease === undefined) this.#link.send({ type: 'dropped', lease: id })
+    if (lease === undefined) this.#connection.send({ type: 'dropped', lease: id })
     else this.#drop(lease)
   }
 
@@ -99,16 +99,16 @@ export class HeldLeases {
     const waiting = this.#queue.indexOf(lease)
     if (waiting !== -1) this.#queue.splice(waiting, 1)
     lease.isRevoked = true
-    // The one that is worked on is dropped when its block has ended.
+    // The current lease is dropped when its running block has ended.
     if (lease === this.#current) lease.ending.abort()
-    else this.#link.send({ type: 'dropped', lease: lease.id })
+    else this.#connection.send({ type: 'dropped', lease: lease.id })
   }
 
-  /** Sends what the coordinator does not have yet; without a link it is kept. */
+  /** Sends the outcomes that the coordinator does not have yet, or keeps them while there is no connection. */
   report(lease: HeldLease): void {
-    if (!this.#link.isUp || lease.isRevoked) return
+    if (!this.#connection.isUp || lease.isRevoked) return
     const send = (from: number, to?: number) =>
-      this.#link.send({ type: 'outcomes', lease: lease.id, outcomes: lease.outcomes.slice(from, to) })
+      this.#connection.send({ type: 'outcomes', lease: lease.id, outcomes: lease.outcomes.slice(from, to) })
     let from = lease.sent
     let text = 0
     for (let at = from; at < lease.outcomes.length; at++) {

@@ -13,8 +13,9 @@ import type { OpenedArrays } from './setup-arrays.ts'
 import type { LoadedTask } from './worker-options.ts'
 
 /**
- * Finds the task that a module exports by its name.
- * @throws BlockError `SETUP_FAILED` when the module does not load; ConfigError `UNKNOWN_TASK` naming what it does export
+ * Finds an exported task of a module by its name.
+ * @throws BlockError `SETUP_FAILED` if the module can't be loaded; ConfigError `UNKNOWN_TASK` naming the tasks that it exports,
+ * `DUPLICATE_TASK_ID`
  */
 export async function importTask(module: string, name: string): Promise<TaskDefinition> {
   const exported = await importModule(module)
@@ -37,9 +38,9 @@ export async function importTask(module: string, name: string): Promise<TaskDefi
 type Definition = TaskDefinition | PipelineDefinition
 
 /**
- * Finds what a module offers to be run: its default export, else the only task or pipeline among its exports.
- * @param name of the export or of the task, where there are several
- * @throws BlockError `SETUP_FAILED` when the module does not load; ConfigError `UNKNOWN_TASK` naming what there is
+ * Finds what to run in a module: its default export, or the only task or pipeline among its exports.
+ * @param name of the export or of the task, if there are several
+ * @throws BlockError `SETUP_FAILED` if the module can't be loaded; ConfigError `UNKNOWN_TASK` naming the choices
  */
 export async function findDefinition(module: string, name?: string): Promise<Definition> {
   const exported = await importModule(module)
@@ -58,15 +59,14 @@ export async function findDefinition(module: string, name?: string): Promise<Def
   throw new ConfigError(
     'UNKNOWN_TASK',
     name === undefined
-      ? `${file} exports several tasks and none as its default; choose one with --task: ${choices}.`
-      : `${file} exports ${wanted.length === 0 ? 'no task' : 'several tasks'} "${name}"; it has ${choices}.`,
+      ? `${file} exports several tasks and no default; choose one with --task: ${choices}.`
+      : `${file} exports ${wanted.length === 0 ? 'no task' : 'several tasks'} "${name}"; it exports ${choices}.`,
   )
 }
 
 function adviceOn(exported: Record<string, unknown>): string {
   const kinds = Object.values(exported).map((value) => (value as { kind?: unknown } | undefined | null)?.kind)
-  if (kinds.includes('task'))
-    return 'a task that was called already is there: export what defineTask returns, not what calling it gives'
+  if (kinds.includes('task')) return 'it exports the result of calling a task; export what defineTask returns instead'
   return 'export what defineTask or definePipeline returns: export default defineTask({ … })'
 }
 
@@ -74,8 +74,8 @@ const importing = Symbol.for('bellis.importing')
 const marks = globalThis as { [importing]?: string }
 
 /**
- * The module that a worker of this process is loading a task from, if it is: a run started by it then would start itself
- * again in each of its own workers, and so on.
+ * The module that a worker of this process is loading a task from, if any. A run that the module starts would start itself
+ * again in each of its workers, and so on.
  */
 export const moduleBeingImported = (): string | undefined => marks[importing]
 
@@ -84,7 +84,7 @@ export async function importModule(module: string): Promise<Record<string, unkno
     marks[importing] = module
     return (await import(module)) as Record<string, unknown>
   } catch (error) {
-    throw new BlockError('SETUP_FAILED', `The module ${showModule(module)} does not load: ${whyNot(error)}`, {
+    throw new BlockError('SETUP_FAILED', `The module ${showModule(module)} can't be loaded: ${whyNot(error)}`, {
       cause: error,
     })
   } finally {
@@ -92,23 +92,23 @@ export async function importModule(module: string): Promise<Record<string, unkno
   }
 }
 
-/** Why a module does not load, with the file and the line. */
+/** Why a module can't be loaded, with the file and the line. */
 function whyNot(error: unknown): string {
   const { code, stack, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
-  // The source of the wrong line comes second in the stack of a syntax error.
+  // In the stack of a syntax error, the second line is the offending source line.
   const isDecorator = error instanceof SyntaxError && /^\s*@\w/.test(stack?.split('\n')[1] ?? '')
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX' || isDecorator) {
     const syntax = isDecorator
       ? 'a decorator'
       : (/^TypeScript (.*) is not supported/.exec(message ?? '')?.[1] ?? message)
-    return `${placeOf(stack) ?? ''} has syntax that needs a compiler: ${syntax}. Node only takes types away; write it in plain JavaScript, or compile the file first`
+    return `${placeOf(stack) ?? ''} uses syntax that needs a compiler: ${syntax}. Node only removes types; write it in plain JavaScript, or compile the file first`
   }
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return `${message}; Bellis runs .ts, .mts, .js and .mjs`
   if (code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING') {
-    return 'it is TypeScript inside node_modules, which Node does not run; a package has to publish JavaScript'
+    return 'it is TypeScript inside node_modules, which Node does not run; the package has to publish JavaScript'
   }
   if (code === 'MODULE_NOT_FOUND' && /^Require stack:/m.test(message ?? '')) {
-    return `${message?.split('\n', 1)[0]} by require; write import … from, in a file that ends in .ts, .mts or .mjs`
+    return `${message?.split('\n', 1)[0]} by require; use import … from, in a file that ends in .ts, .mts or .mjs`
   }
   return messageAndPlace(messageOf(error), stack)
 }
@@ -128,7 +128,7 @@ export async function setUpTask(
   if (typeof process !== 'function') {
     throw new ConfigError(
       'INVALID_TASK',
-      `Task "${task.id}": its setup must return the function for one block, but returned ${typeof process}.`,
+      `Task "${task.id}": its setup returned ${typeof process}; expected the function for one block.`,
     )
   }
   const { isDone } = options

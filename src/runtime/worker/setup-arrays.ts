@@ -3,27 +3,27 @@ import type { ArrayStore } from '../../ports/array-store.ts'
 import type { SetupArrays } from '../tasks/task-options.ts'
 import { type Traffic, type VolumeArray, volumeArray } from '../volumes/volume-array.ts'
 
-/** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing ends the set-ups, and closes them all. */
+/** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing ends the set-ups and closes all arrays. */
 export class OpenedArrays implements AsyncDisposable {
   readonly #store: ArrayStore
   readonly #ending = new AbortController()
   readonly #opened = new Map<string, Promise<VolumeArray>>()
   readonly #trafficOf: () => Traffic | undefined
-  /** Bytes of voxels that were read and written, where nothing says whose these are. */
+  /** Bytes of voxels read and written that `trafficOf` assigns to nobody else. */
   readonly traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
 
-  /** @param trafficOf where the voxels are counted that are read and written now @default `traffic` */
+  /** @param trafficOf returns the counter for the voxels that are read or written now @default `traffic` */
   constructor(store: ArrayStore, trafficOf?: () => Traffic | undefined) {
     this.#store = store
     this.#trafficOf = trafficOf ?? (() => this.traffic)
   }
 
-  /** Aborted when they are closed. */
+  /** Aborted when the arrays are closed. */
   get signal(): AbortSignal {
     return this.#ending.signal
   }
 
-  /** @param fsync writes end when they are on the disk itself */
+  /** @param fsync a write ends only when it is on the disk itself */
   forUnit(unit: WorldUnit, fsync = false): SetupArrays {
     return {
       open: (path, { mode = 'r' } = {}) => {

@@ -1,41 +1,41 @@
 import type { WorkerUsage } from '../../core/protocol/messages.ts'
-import type { CoordinatorLink } from './coordinator-link.ts'
+import type { CoordinatorConnection } from './coordinator-connection.ts'
 import type { WorkerOptions } from './worker-options.ts'
 
-/** What a worker has needed is told at most this often, and at its end. */
+/** Usage is reported at most this often, and at the end of the worker. */
 const USAGE_MS = 1000
 
-/** Tells a coordinator what its worker has needed, where that is known. */
+/** Reports the resources that a worker has used, if they are known. */
 export class UsageReport {
   readonly #options: Pick<WorkerOptions, 'usage' | 'clock'>
-  readonly #link: CoordinatorLink
-  #toldAt = Number.NEGATIVE_INFINITY
-  /** What was read and written under an earlier name. */
-  #toldBefore: Pick<WorkerUsage, 'readBytes' | 'writtenBytes'> = { readBytes: 0, writtenBytes: 0 }
+  readonly #connection: CoordinatorConnection
+  #reportedAt = Number.NEGATIVE_INFINITY
+  /** Bytes read and written under an earlier name. */
+  #earlier: Pick<WorkerUsage, 'readBytes' | 'writtenBytes'> = { readBytes: 0, writtenBytes: 0 }
 
-  constructor(options: Pick<WorkerOptions, 'usage' | 'clock'>, link: CoordinatorLink) {
+  constructor(options: Pick<WorkerOptions, 'usage' | 'clock'>, connection: CoordinatorConnection) {
     this.#options = options
-    this.#link = link
+    this.#connection = connection
   }
 
-  /** The worker has another name from now on, of which so much is known. */
-  beginAnew(): void {
-    this.#toldBefore = this.#options.usage?.() ?? this.#toldBefore
+  /** Counts from 0 again: the worker has got another name. */
+  reset(): void {
+    this.#earlier = this.#options.usage?.() ?? this.#earlier
   }
 
-  tellNowAndThen(): void {
-    if (this.#options.clock.now() - this.#toldAt >= USAGE_MS) this.tell()
+  sendIfDue(): void {
+    if (this.#options.clock.now() - this.#reportedAt >= USAGE_MS) this.send()
   }
 
-  tell(): void {
+  send(): void {
     const { usage, clock } = this.#options
-    if (usage === undefined || !this.#link.isUp) return
-    this.#toldAt = clock.now()
+    if (usage === undefined || !this.#connection.isUp) return
+    this.#reportedAt = clock.now()
     const { readBytes, writtenBytes, peakMemory } = usage()
-    this.#link.send({
+    this.#connection.send({
       type: 'usage',
-      readBytes: readBytes - this.#toldBefore.readBytes,
-      writtenBytes: writtenBytes - this.#toldBefore.writtenBytes,
+      readBytes: readBytes - this.#earlier.readBytes,
+      writtenBytes: writtenBytes - this.#earlier.writtenBytes,
       peakMemory,
     })
   }

@@ -1,34 +1,39 @@
 import { toWireError, type WireError } from '../../core/errors.ts'
 import { attemptBlock, cutError } from './block-attempt.ts'
-import { CoordinatorLink, type LinkOwner, type Welcome, type WorkMessage } from './coordinator-link.ts'
+import {
+  type ConnectionOwner,
+  CoordinatorConnection,
+  type Welcome,
+  type WorkMessage,
+} from './coordinator-connection.ts'
 import { type HeldLease, HeldLeases } from './held-leases.ts'
 import { UsageReport } from './usage-report.ts'
 import type { LoadedTask, WorkerEnd, WorkerOptions } from './worker-options.ts'
 import { WorkerTasks } from './worker-tasks.ts'
 
-/** Finished blocks are reported after this at the latest, also while another block waits; messages are let in between two. */
+/** Finished blocks are reported after this at the latest, even while another block is running. Messages are received between two blocks. */
 const REPORT_MS = 20
-/** Blocks of a lease that are not begun after this are handed back: others may be waiting for them. */
+/** Blocks of a lease that have not started after this are returned: other workers may be waiting for them. */
 const GIVE_BACK_MS = 500
 
 /**
- * The life of a worker: says hello, does the blocks that it is given, one at a time, reports them, and leaves when it is
- * told to. When the link breaks it goes on with its block, comes back and reports what it finished meanwhile.
- * @throws InfrastructureError `UNAUTHORIZED` or `PROTOCOL_ERROR` when the coordinator sends it away, `CONNECTION_LOST` when
- * the coordinator was not reached for `reconnectMs`; what `connect` throws for good
+ * Runs a worker to its end: says hello, does the blocks that it is given, one at a time, reports them, and leaves when asked
+ * to. If the connection breaks, it continues with its block, reconnects, and reports what it has finished meanwhile.
+ * @throws InfrastructureError `UNAUTHORIZED` or `PROTOCOL_ERROR` if the coordinator refuses it, `CONNECTION_LOST` if the
+ * coordinator could not be reached for `reconnectMs`; ConfigError from `connect`
  */
 export function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
   return new Worker(options).live()
 }
 
-class Worker implements LinkOwner {
+class Worker implements ConnectionOwner {
   readonly #options: WorkerOptions
-  readonly #link: CoordinatorLink
+  readonly #connection: CoordinatorConnection
   readonly #leases: HeldLeases
   readonly #tasks: WorkerTasks
   readonly #usage: UsageReport
-  /** Tasks whose set-up was told over this link. */
-  readonly #toldReady = new Set<string>()
+  /** Tasks whose set-up was reported over this connection. */
+  readonly #reportedReady = new Set<string>()
   #draining = false
   #ended = false
   #failure: unknown
@@ -37,10 +42,10 @@ class Worker implements LinkOwner {
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    this.#link = new CoordinatorLink(options, this)
-    this.#leases = new HeldLeases(this.#link)
+    this.#connection = new CoordinatorConnection(options, this)
+    this.#leases = new HeldLeases(this.#connection)
     this.#tasks = new WorkerTasks((task, workerId) => options.loadTask(task, workerId))
-    this.#usage = new UsageReport(options, this.#link)
+    this.#usage = new UsageReport(options, this.#connection)
   }
 
   async live(): Promise<WorkerEnd> {
@@ -49,20 +54,20 @@ class Worker implements LinkOwner {
     const leave = () => {
       this.#draining = true
       this.#wake()
-      // One that is not linked has no one to say goodbye to.
-      if (!this.#link.isUp && this.#leases.current === undefined) this.#end()
+      // Without a connection there is nobody to say goodbye to.
+      if (!this.#connection.isUp && this.#leases.current === undefined) this.#end()
     }
     if (signal.aborted) end()
     if (drain?.aborted) leave()
     signal.addEventListener('abort', end)
     drain?.addEventListener('abort', leave)
-    const linked = this.#link.keep()
+    const connected = this.#connection.keep()
     const setupError = await this.#work()
-    if (this.#blocks > 0) this.#usage.tell()
-    if (this.#failure === undefined) this.#link.send({ type: 'goodbye' })
+    if (this.#blocks > 0) this.#usage.send()
+    if (this.#failure === undefined) this.#connection.send({ type: 'goodbye' })
     this.#ended = true
-    this.#link.end()
-    await linked
+    this.#connection.end()
+    await connected
     signal.removeEventListener('abort', end)
     drain?.removeEventListener('abort', leave)
     if (this.#failure !== undefined) throw this.#failure
@@ -72,19 +77,19 @@ class Worker implements LinkOwner {
   #end(): void {
     this.#ended = true
     this.#leases.current?.ending.abort()
-    this.#link.end()
+    this.#connection.end()
     this.#wake()
   }
 
-  // --- what the link has to say
+  // --- the connection reports
 
   heldLeases(): readonly number[] {
     return this.#leases.ids()
   }
 
   takeWelcome({ leases }: Welcome, isRenamed: boolean): void {
-    if (isRenamed) this.#usage.beginAnew()
-    this.#toldReady.clear()
+    if (isRenamed) this.#usage.reset()
+    this.#reportedReady.clear()
     this.#leases.renew(leases)
   }
 
@@ -113,17 +118,17 @@ class Worker implements LinkOwner {
     return this.#draining && this.#leases.current === undefined
   }
 
-  linkIsOver(error?: unknown): void {
+  connectionIsOver(error?: unknown): void {
     this.#failure ??= error
     this.#end()
   }
 
   // --- the blocks
 
-  /** Does leases until there is a reason to leave. @returns the error of a task that could not be set up */
+  /** Does leases until there is a reason to leave. @returns the error, if a task could not be set up */
   async #work(): Promise<WireError | undefined> {
     while (!this.#ended) {
-      const lease = this.#leases.begin()
+      const lease = this.#leases.next()
       if (lease === undefined) {
         if (this.#draining) return undefined
         await new Promise<void>((resolve) => {
@@ -132,9 +137,9 @@ class Worker implements LinkOwner {
         continue
       }
       const setupError = await this.#doLease(lease)
-      this.#leases.leave()
+      this.#leases.finish()
       if (setupError !== undefined) return setupError
-      // What was reported goes out, and what has come in is received.
+      // Let the reports go out, and receive messages.
       await this.#options.breathe()
     }
     return undefined
@@ -151,7 +156,7 @@ class Worker implements LinkOwner {
       task = await this.#setUp(lease.taskId)
     } catch (error) {
       const setupError = cutError(toWireError(error, 'SETUP_FAILED'))
-      this.#link.send({ type: 'setup-failed', taskId: lease.taskId, error: setupError })
+      this.#connection.send({ type: 'setup-failed', taskId: lease.taskId, error: setupError })
       return setupError
     }
     await this.#doBlocks(lease, task)
@@ -159,10 +164,10 @@ class Worker implements LinkOwner {
   }
 
   async #setUp(taskId: string): Promise<LoadedTask> {
-    const task = await this.#tasks.setUp(taskId, this.#link.workerId)
-    if (!this.#toldReady.has(taskId)) {
-      this.#toldReady.add(taskId)
-      this.#link.send({ type: 'task-ready', taskId })
+    const task = await this.#tasks.setUp(taskId, this.#connection.workerId)
+    if (!this.#reportedReady.has(taskId)) {
+      this.#reportedReady.add(taskId)
+      this.#connection.send({ type: 'task-ready', taskId })
     }
     return task
   }
@@ -170,8 +175,8 @@ class Worker implements LinkOwner {
   async #doBlocks(lease: HeldLease, task: LoadedTask): Promise<void> {
     const { clock, breathe } = this.#options
     const { signal } = lease.ending
-    const begun = clock.now()
-    let reported = begun
+    const start = clock.now()
+    let reported = start
     let cancelReport: (() => void) | undefined
     using _ = { [Symbol.dispose]: () => cancelReport?.() }
     for (let at = 0; at < lease.blocks.length; at++) {
@@ -182,11 +187,11 @@ class Worker implements LinkOwner {
         await breathe()
       }
       if (this.#ended || lease.isRevoked) return
-      if (this.#draining || now - begun > GIVE_BACK_MS) {
+      if (this.#draining || now - start > GIVE_BACK_MS) {
         lease.outcomes.push({ status: 'returned' })
         continue
       }
-      // A long block after short ones must not keep their outcomes back.
+      // A long block must not hold up the outcomes of the short ones before it.
       if (lease.outcomes.length > lease.sent) {
         cancelReport ??= clock.after(REPORT_MS, () => {
           cancelReport = undefined
@@ -201,8 +206,8 @@ class Worker implements LinkOwner {
   }
 
   #report(lease: HeldLease): void {
-    // Before the outcomes: once these have come, the run may be over.
-    if (this.#blocks > 0) this.#usage.tellNowAndThen()
+    // Before the outcomes: once these have arrived, the run may be over.
+    if (this.#blocks > 0) this.#usage.sendIfDue()
     this.#leases.report(lease)
   }
 }

@@ -4,7 +4,7 @@ import type { Channel } from '../../ports/channel.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { ProcessBlock, TaskBlock } from '../tasks/task-options.ts'
 
-/** What a block's function gives when the worker leaves with the block undone: it is handed back, and no try. */
+/** Returned by a block's function when the worker leaves without doing the block: it is returned, and no attempt is counted. */
 export const RETURNED = Symbol('returned')
 
 /** A task's function, ready to be called in this worker. */
@@ -13,51 +13,54 @@ export interface LoadedTask {
   readonly isDone?: (block: TaskBlock) => boolean | Promise<boolean>
 }
 
-/** A link to a coordinator, and what lets this worker in there. */
-export interface WorkerLink {
+/** A channel to a coordinator, and the token that it requires. */
+export interface Connection {
   readonly channel: Channel<WorkerMessage>
   readonly token?: string
 }
 
-/** The name of a worker, with what shows that it is its own. */
+/** The name of a worker, and the session that proves it. */
 export interface WorkerIdentity {
   readonly worker: string
   readonly session: string
 }
 
-/** What a worker is given by the place where it runs. */
+/** What a worker gets from the program that it runs in. */
 export interface WorkerOptions {
-  /** Called at the start, and again when the link has ended. @throws ConfigError when trying again is of no use */
-  connect(): Promise<WorkerLink>
-  /** How long to try to reach the coordinator, at first and when the link has ended. @default 0: its end is the worker's */
+  /** Called at the start, and again after the connection was lost. @throws ConfigError if trying again is of no use */
+  connect(): Promise<Connection>
+  /**
+   * How long to try to reach the coordinator, at first and after the connection was lost, in milliseconds.
+   * @default 0: the worker ends with its connection
+   */
   readonly reconnectMs?: number
   /** The name that this worker was started with. */
   readonly identity?: WorkerIdentity
   /** Loads the task's module and calls its `setup`. */
   loadTask(task: WireTask, workerId: string): Promise<LoadedTask>
-  /** What this worker has needed so far. @default it does not say */
+  /** The resources that this worker has used so far. @default not reported */
   readonly usage?: () => WorkerUsage
   readonly clock: Clock
-  /** From 0 to 1: spreads the workers that come back at the same time. @default 0.5 */
+  /** From 0 to 1: spreads workers that reconnect at the same time. @default 0.5 */
   readonly random?: () => number
-  /** Lets what has come in be received: a function that never waits would keep the messages out. */
+  /** Lets the event loop receive messages: a block's function that never waits would keep them out. */
   readonly breathe: () => Promise<void>
   readonly pid: number
   readonly host: string
-  /** Leases are to come with the Rois of their blocks. @default false */
+  /** Asks for the Rois of the blocks in every lease. @default false */
   readonly rois?: boolean
-  /** Aborted when the worker is ended at once; the running block's function sees it. */
+  /** Ends the worker at once when aborted; the function of the running block sees it. */
   readonly signal: AbortSignal
-  /** Aborted when the worker is told, from where it runs, to finish its block and hand back the rest. */
+  /** When aborted, the worker finishes its block, returns the others and leaves. */
   readonly drain?: AbortSignal
-  /** Tells what happens to the link, for people; that it was not made or is lost once until it is there again. */
-  readonly onLink?: (event: 'welcome' | 'lost', detail: string) => void
+  /** Reports changes of the connection, for people. A loss, or a failure to connect, is reported once until the next welcome. */
+  readonly onConnection?: (event: 'welcome' | 'lost', detail: string) => void
 }
 
 /** How a worker ended. */
 export interface WorkerEnd {
   /** Blocks done or skipped. */
   readonly blocks: number
-  /** The task that could not be set up, when that was it. */
+  /** Set if the worker ended because a task could not be set up. */
   readonly setupError?: WireError
 }

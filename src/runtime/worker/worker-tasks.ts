@@ -11,7 +11,7 @@ interface WorkerTask {
   loaded?: LoadedTask
 }
 
-/** The tasks that a worker was told of, set up when it gets the first block of each. */
+/** The tasks that the coordinator has described, each set up when its first block arrives. */
 export class WorkerTasks {
   readonly #load: WorkerOptions['loadTask']
   readonly #tasks = new Map<string, WorkerTask>()
@@ -20,25 +20,31 @@ export class WorkerTasks {
     this.#load = load
   }
 
-  /** Told again, it says nothing new. */
+  /** A task that is described again is ignored. */
   add(wire: WireTask): void {
     const { id, grid } = wire
     if (this.#tasks.has(id)) return
     this.#tasks.set(id, { wire, ...(grid === undefined ? {} : { grid: createBlockGrid({ ...grid, taskId: id }) }) })
   }
 
-  /** @throws InfrastructureError `PROTOCOL_ERROR` where nothing says where the blocks of a lease lie */
+  /** @throws InfrastructureError `PROTOCOL_ERROR` if nothing tells where the blocks of a lease are */
   assertPlaced({ taskId, rois }: Pick<HeldLease, 'taskId' | 'rois'>): void {
     const task = this.#tasks.get(taskId)
     if (task === undefined || task.grid !== undefined || rois !== undefined) return
-    throw new InfrastructureError('PROTOCOL_ERROR', `Blocks of "${taskId}" came without Rois, and it has no grid.`)
+    throw new InfrastructureError(
+      'PROTOCOL_ERROR',
+      `A lease of "${taskId}" has no Rois, and the task has no grid; expected one of the two.`,
+    )
   }
 
   /** @throws ConfigError `UNKNOWN_TASK`, and whatever its module or its `setup` throws */
   async setUp(taskId: string, workerId: string): Promise<LoadedTask> {
     const task = this.#tasks.get(taskId)
     if (task === undefined) {
-      throw new ConfigError('UNKNOWN_TASK', `The coordinator leased blocks of "${taskId}" before it described it.`)
+      throw new ConfigError(
+        'UNKNOWN_TASK',
+        `The coordinator leased blocks of "${taskId}" before it described the task.`,
+      )
     }
     task.loaded ??= await this.#load(task.wire, workerId)
     return task.loaded

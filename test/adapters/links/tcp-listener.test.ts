@@ -9,10 +9,10 @@ import { listenTcp, type TcpListener } from '../../../src/adapters/links/tcp-lis
 import { MAX_HELLO_BYTES, MAX_LINE_BYTES } from '../../../src/core/protocol/messages.ts'
 import { helloTo, tcpPair, testTls } from '../../support/links.ts'
 
-/** How long a connection may take to be closed by the listener before a test has failed. */
+/** A test fails if the listener takes longer to close a connection. */
 const CLOSE_MS = 10_000
 
-/** Sends bytes as they are, and gives what comes back until the end. @throws when the listener does not end it */
+/** Sends raw bytes and returns everything that is received. @throws if the listener does not close the connection */
 async function converse(listener: TcpListener, ...pieces: readonly (string | Buffer)[]): Promise<string> {
   const socket = connect(listener.port, '127.0.0.1')
   const answer = readAll(socket)
@@ -42,7 +42,7 @@ function readAll(socket: Socket): Promise<string> {
   })
 }
 
-/** @throws when it takes longer than a connection may take to be closed */
+/** @throws if the promise takes longer than the listener may take to close a connection */
 async function inTime<T>(promise: Promise<T>): Promise<T> {
   const limit = new AbortController()
   const late = delay(CLOSE_MS, undefined, { signal: limit.signal, ref: true }).then(() => {
@@ -64,7 +64,7 @@ function refusalOf(text: string): { code: string; message: string } {
   return message
 }
 
-/** Tells whoever is let in so, and closes: no refusal, then. */
+/** Accepts every worker and closes the connection, so that there is no refusal. */
 function letNoOneIn(listener: TcpListener): void {
   listener.onArrival((channel) => {
     channel.send({ type: 'drain' })
@@ -73,18 +73,18 @@ function letNoOneIn(listener: TcpListener): void {
 }
 
 describe('the listener', () => {
-  it('lets in who shows the token, with its hello', async () => {
+  it('accepts a worker that sends the token, and passes on its hello', async () => {
     await using listener = await listenTcp()
     const arrived = new Promise((resolve) => listener.onArrival((_channel, hello) => resolve(hello)))
     const hello = helloTo(listener, { worker: 'w3', session: 's', leases: [1, 2], rois: true })
     const socket = connect(listener.port, '127.0.0.1')
-    // In pieces, as it may come.
+    // In pieces, as a network may deliver it.
     for (const byte of line(hello)) socket.write(byte)
     assert.deepEqual(await arrived, hello)
     socket.destroy()
   })
 
-  it('sends away who shows a wrong token, or none, and says so', async () => {
+  it('refuses a worker with a wrong token, or none, and says so', async () => {
     await using listener = await listenTcp()
     letNoOneIn(listener)
     const { token: _, ...without } = helloTo(listener)
@@ -99,15 +99,15 @@ describe('the listener', () => {
     }
   })
 
-  it('sends away who speaks another version, naming both', async () => {
+  it('refuses a worker that speaks another version, naming both', async () => {
     await using listener = await listenTcp()
     letNoOneIn(listener)
     const { code, message } = refusalOf(await converse(listener, line(helloTo(listener, { protocol: 99 }))))
     assert.equal(code, 'PROTOCOL_ERROR')
-    assert.match(message, /version 99 .* this run version 1/)
+    assert.match(message, /version 99; this run speaks version 1/)
   })
 
-  it('sends away who begins with anything else, and goes on listening', async () => {
+  it('refuses a connection that starts with anything else, and keeps listening', async () => {
     await using listener = await listenTcp()
     for (const garbage of [
       '\n',
@@ -128,10 +128,10 @@ describe('the listener', () => {
     socket.destroy()
   })
 
-  it('reads no more than the limit of a line before the token, then closes', async () => {
+  it('reads at most one line of the limited length before the token, then closes', async () => {
     await using listener = await listenTcp()
     letNoOneIn(listener)
-    // It would be a gigabyte: the sender is cut off before it has sent a fraction of that.
+    // This would be a gigabyte; the sender is cut off after a fraction of it.
     const chunk = Buffer.alloc(1 << 20, 'x')
     const most = 128 << 20
     let sent = 0
@@ -144,13 +144,10 @@ describe('the listener', () => {
     socket.destroy()
     await answer
     assert.ok(sent < most, `${sent} bytes were taken`)
-    assert.match(
-      refusalOf(await converse(listener, 'x'.repeat(MAX_HELLO_BYTES + 1))).message,
-      /at most 65536 are taken/,
-    )
+    assert.match(refusalOf(await converse(listener, 'x'.repeat(MAX_HELLO_BYTES + 1))).message, /expected at most 65536/)
   })
 
-  it('reads longer lines after it, up to their limit', async () => {
+  it('accepts longer lines after the token, up to their limit', async () => {
     const { listener, worker, server } = await tcpPair()
     await using _ = listener
     let longest = 0
@@ -166,15 +163,15 @@ describe('the listener', () => {
     assert.equal(longest, MAX_LINE_BYTES - 1000)
   })
 
-  it('closes who says nothing in time, and who says half of something', async () => {
+  it('closes a connection that sends nothing in time, or only half a line', async () => {
     await using listener = await listenTcp({ helloMs: 50 })
     letNoOneIn(listener)
     for (const piece of ['', '{"type":"hel']) {
-      assert.match(refusalOf(await converse(listener, piece)).message, /No hello came within 0\.05 s/)
+      assert.match(refusalOf(await converse(listener, piece)).message, /No hello was received within 0\.05 s/)
     }
   })
 
-  it('limits how many may be there without a hello; who is in does not count', async () => {
+  it('limits the number of connections before their hello; accepted workers do not count', async () => {
     await using listener = await listenTcp({ maxWaiting: 3 })
     let arrived = 0
     listener.onArrival(() => arrived++)
@@ -192,7 +189,7 @@ describe('the listener', () => {
     for (const each of [...silent, socket]) each.destroy()
   })
 
-  it('lets five hundred in at once', async () => {
+  it('accepts five hundred workers at once', async () => {
     await using listener = await listenTcp()
     let arrived = 0
     listener.onArrival((channel) => {
@@ -214,18 +211,18 @@ describe('the listener', () => {
     await Promise.all(links.map((link) => link.closed))
   })
 
-  it('refuses an address that is taken, and a certificate that is none', async () => {
+  it('refuses an address that is in use, and an invalid certificate', async () => {
     await using listener = await listenTcp()
     await assert.rejects(listenTcp({ port: listener.port }), {
       code: 'INVALID_CONFIG',
-      message: /listen at 127\.0\.0\.1/,
+      message: /listen on 127\.0\.0\.1/,
     })
     await assert.rejects(listenTcp({ tls: { cert: 'no', key: 'no' } }), { code: 'INVALID_CONFIG', message: /PEM/ })
   })
 })
 
-describe('a link by TLS', () => {
-  it('is only made to the coordinator with the certificate of the context; no other is sent anything', async () => {
+describe('a TLS connection', () => {
+  it('is only made to the coordinator with the certificate of the context; nothing is sent to any other', async () => {
     await using listener = await listenTcp({ tls: testTls })
     letNoOneIn(listener)
     const { port, token, fingerprint } = listener
@@ -234,7 +231,7 @@ describe('a link by TLS', () => {
     await assert.rejects(connectTo({ host: '127.0.0.1', port, token, fingerprint: other }), { code: 'UNAUTHORIZED' })
   })
 
-  it('closes who does not speak TLS', async () => {
+  it('is closed when the other side does not speak TLS', async () => {
     await using listener = await listenTcp({ tls: testTls })
     letNoOneIn(listener)
     const answer = await converse(listener, line(helloTo(listener)))
@@ -243,7 +240,7 @@ describe('a link by TLS', () => {
 })
 
 describe('the context', () => {
-  it('is one line that comes through as it is', () => {
+  it('is one line that is read back unchanged', () => {
     for (const context of [
       { host: '127.0.0.1', port: 4000, token: 'ab'.repeat(16) },
       { host: 'node17.cluster', port: 65_535, token: '01'.repeat(16), fingerprint: 'cd'.repeat(32) },
@@ -253,7 +250,7 @@ describe('the context', () => {
     }
   })
 
-  it('that is no context is refused without being shown', () => {
+  it('is refused without being shown if it is invalid', () => {
     const token = 'ab'.repeat(16)
     for (const text of ['', 'hello', `http://${token}@host:1`, `bellis://${token}@host`, `bellis://short@host:1`]) {
       assert.throws(

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { parseLine } from '../../../src/core/protocol/lines.ts'
 import type { ServerMessage, WorkerMessage } from '../../../src/core/protocol/messages.ts'
-import { parseLine, parseServerMessage, parseWorkerMessage } from '../../../src/core/protocol/parse.ts'
+import { parseServerMessage, parseWorkerMessage } from '../../../src/core/protocol/parse.ts'
 
 const MESSAGES = 1_000_000
 const SEED = 20_261_122
@@ -28,7 +29,7 @@ const outcomes = [
   { status: 'skipped' },
   { status: 'returned' },
 ]
-/** One of every kind, with all that it may have. */
+/** One message of every type, with all optional fields. */
 const GOOD: readonly (ServerMessage | WorkerMessage)[] = [
   { type: 'hello', protocol: 1, token: 'abc', worker: 'w1', session: 's', leases: [1], pid: 7, host: 'h', rois: true },
   { type: 'task-ready', taskId: 'a' },
@@ -59,7 +60,7 @@ const GOOD: readonly (ServerMessage | WorkerMessage)[] = [
   { type: 'refused', code: 'RUN_OVER', message: 'over' },
 ]
 const TEXTS = GOOD.map((message) => JSON.stringify(message))
-/** What a field may hold that it should not, and sometimes may. */
+/** Values that most fields must refuse, and some may accept. */
 const VALUES: readonly unknown[] = [
   ...[
     null,
@@ -106,7 +107,7 @@ const PIECES = [
   '"status":"done"',
 ] as const
 
-/** A message, well-formed, in which one to three values are others, missing, or in another's place. */
+/** A well-formed message in which one to three values are replaced, missing, or swapped. */
 function mutateValues(random: (below: number) => number): string {
   const message = JSON.parse(TEXTS[random(TEXTS.length)] as string)
   for (let times = random(3); times >= 0; times--) {
@@ -134,7 +135,7 @@ function mutateValues(random: (below: number) => number): string {
   return JSON.stringify(message)
 }
 
-/** A message with one to four things done to its text. */
+/** A message whose text has one to four changes. */
 function mutateText(random: (below: number) => number): string {
   let text = TEXTS[random(TEXTS.length)] as string
   for (let times = random(4); times >= 0; times--) {
@@ -176,7 +177,7 @@ const isError = (value: { code: string; message: string; stack?: string }) =>
   typeof value.message === 'string' &&
   (value.stack === undefined || typeof value.stack === 'string')
 
-/** The schema once more, in other words. */
+/** The schema again, written independently. */
 function isWorkers(message: WorkerMessage): boolean {
   switch (message.type) {
     case 'hello':
@@ -253,11 +254,11 @@ function isServers(message: ServerMessage): boolean {
 }
 
 describe('the parser', () => {
-  it('of a million broken messages takes none that is not allowed, throws nothing else, and keeps nothing', (t) => {
+  it('accepts no invalid one of a million broken messages, throws no other error, and keeps no memory', (t) => {
     const random = randomNumbers(SEED)
     const counts = { noJson: 0, refused: 0, worker: 0, server: 0 }
     const { stackTraceLimit } = Error
-    // A stack costs more than the parser; none is looked at.
+    // Stacks are not needed, and cost more than the parser.
     Error.stackTraceLimit = 0
     t.after(() => {
       Error.stackTraceLimit = stackTraceLimit
@@ -296,12 +297,12 @@ describe('the parser', () => {
     )
     const grown = heapInUse() - heapBefore
     t.diagnostic(`${MESSAGES} messages: ${JSON.stringify(counts)}`)
-    // One text in ten kept would be more; what V8 keeps for itself is less.
+    // Keeping one text in ten would take more than this; V8 itself keeps less.
     assert.ok(grown < 16e6, `the heap grew by ${grown} bytes`)
     assert.equal(({} as { type?: unknown }).type, undefined)
   })
 
-  it('refuses what is nested too deeply before it is parsed, whatever stands in texts', () => {
+  it('refuses a message that is nested too deeply before it is parsed, whatever its strings contain', () => {
     for (const [line, isRefused] of [
       ['['.repeat(4_000_000), true],
       [`{"a":${'['.repeat(100)}${']'.repeat(100)},"b":"${'x'.repeat(20_000)}"}`, true],
@@ -316,7 +317,7 @@ describe('the parser', () => {
   })
 })
 
-/** Bytes, after everything that is garbage was collected. */
+/** Bytes in use after a garbage collection. */
 function heapInUse(): number {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')

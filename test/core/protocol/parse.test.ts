@@ -5,7 +5,7 @@ import { parseServerMessage, parseWorkerMessage } from '../../../src/core/protoc
 const error = { code: 'BLOCK_FAILED', message: 'no' }
 
 describe('messages', () => {
-  it('of a worker come through as they are', () => {
+  it('of a worker are parsed unchanged', () => {
     for (const message of [
       { type: 'hello', protocol: 1, pid: 7, host: 'here' },
       {
@@ -39,7 +39,7 @@ describe('messages', () => {
     }
   })
 
-  it('of the coordinator come through as they are', () => {
+  it('of the coordinator are parsed unchanged', () => {
     for (const message of [
       {
         type: 'welcome',
@@ -78,7 +78,7 @@ describe('messages', () => {
     }
   })
 
-  it('with anything wrong are refused, naming the field', () => {
+  it('are refused with the name of the invalid field', () => {
     for (const [message, field] of [
       [null, 'message'],
       ['goodbye', 'message'],
@@ -115,7 +115,7 @@ describe('messages', () => {
     }
   })
 
-  it('with texts of megabytes are cut', () => {
+  it('are cut if their texts are megabytes long', () => {
     const message = parseWorkerMessage({
       type: 'setup-failed',
       taskId: 'a',

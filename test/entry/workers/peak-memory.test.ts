@@ -13,7 +13,7 @@ const LARGE = 400e6
 const module = new URL('../../../src/entry/workers/peak-memory.ts', import.meta.url).href
 
 describe('the peak memory of a process', () => {
-  it('stays when the memory is given back', () => {
+  it('stays the same when memory is freed', () => {
     let large: Buffer | undefined = Buffer.alloc(LARGE, 1)
     const peak = ownPeakMemory()
     assert.ok(peak > LARGE && peak < 10 * LARGE, `${peak} of ${large.length}`)
@@ -30,7 +30,7 @@ describe('the peak memory of a process', () => {
 })
 
 describe('the peak memory of programs', () => {
-  it('is that of those that were there at the same time, and of what each said last', () => {
+  it('is that of the programs that ran at the same time, as each reported last', () => {
     const [one, other, third] = [{}, {}, {}]
     noteProgramMemory(one, 100)
     noteProgramMemory(one, 150)

@@ -8,7 +8,7 @@ import { runInline } from '../../support/inline-run.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 describe('a worker in the process of the run', () => {
-  it('says what its own blocks read and wrote, though all share the arrays, and nothing of memory', async () => {
+  it('reports what its own blocks read and wrote, although all workers share the arrays, and no memory', async () => {
     const array = (path: string) => memoryArray({ shape: [60], dtype: 'uint16', chunkShape: [1], path })
     const copy = defineTask({
       name: 'copy',

@@ -24,7 +24,7 @@ function setUp() {
 }
 
 describe('workers that are jobs', () => {
-  it('are submitted together, each with its name, and say where they write', async () => {
+  it('are submitted together, each with its name, and tell where their logs are', async () => {
     const { clock, queue, launch } = setUp()
     const [first, second] = await launch(2)
     await clock.pass(100)
@@ -32,7 +32,7 @@ describe('workers that are jobs', () => {
     assert.deepEqual([first?.logFile, second?.logFile], ['logs/1_0.log', 'logs/1_1.log'])
   })
 
-  it('have ended when their job has, with why and what they said last', async () => {
+  it('have ended when their job has, with the reason and their last output', async () => {
     const { clock, queue, launch, exits } = setUp()
     await launch(2)
     await clock.pass(100)
@@ -41,7 +41,7 @@ describe('workers that are jobs', () => {
     assert.deepEqual(exits, [{ worker: 'w2', reason: 'its job failed; memory job 1_1', lastOutput: 'said by 1_1' }])
   })
 
-  it('are asked about less and less often, but soon when a link was lost or a job submitted', async () => {
+  it('are polled less and less often, but soon after a connection was lost or a job submitted', async () => {
     const { clock, queue, launch } = setUp()
     const [worker] = await launch(1)
     queue.states.set('1_0', { status: 'running', host: 'n1' })
@@ -56,7 +56,7 @@ describe('workers that are jobs', () => {
     assert.equal(queue.statusCalls, inAnHour + 2)
   })
 
-  it('stay as they were known while the system does not answer', async () => {
+  it('keep their last known state while the system does not answer', async () => {
     const { clock, queue, launch, exits, reports } = setUp()
     await launch(1)
     await clock.pass(2000)
@@ -65,7 +65,7 @@ describe('workers that are jobs', () => {
     await clock.pass(600_000)
     assert.ok(queue.statusCalls - calls < 20, `${queue.statusCalls - calls} calls`)
     assert.deepEqual(exits, [])
-    assert.match(reports.at(-1)?.trouble ?? '', /^status failed \(going on with what was known before\)$/)
+    assert.match(reports.at(-1)?.trouble ?? '', /^status failed \(continuing with the last known state\)$/)
     queue.failing = {}
     queue.states.set('1_0', { status: 'ended', reason: 'its job failed' })
     await clock.pass(61_000)
@@ -73,7 +73,7 @@ describe('workers that are jobs', () => {
     assert.equal(reports.at(-1)?.trouble, undefined)
   })
 
-  it('that say goodbye have ended, whatever the system says or does not say', async () => {
+  it('have ended when they say goodbye, whatever the system reports', async () => {
     const { clock, queue, launch, exits } = setUp()
     const [worker] = await launch(1)
     await clock.pass(100)
@@ -84,7 +84,7 @@ describe('workers that are jobs', () => {
     assert.equal(exits[0]?.reason, 'it left; memory job 1_0')
   })
 
-  it('with a link that outlives their job have ended when it ends, or a little later', async () => {
+  it('have ended when a connection that outlives their job ends, or a little later', async () => {
     const { clock, queue, launch, exits } = setUp()
     const workers = await launch(2)
     await clock.pass(100)
@@ -106,7 +106,7 @@ describe('workers that are jobs', () => {
     )
   })
 
-  it('are submitted again later while the system can’t be reached, and given up after some minutes', async () => {
+  it('are submitted again while the system can’t be reached, and fail after some minutes', async () => {
     const { clock, queue, launch, exits, reports } = setUp()
     queue.failing.submit = 'QUEUE_UNAVAILABLE'
     await launch(3)
@@ -123,7 +123,7 @@ describe('workers that are jobs', () => {
     assert.deepEqual(exits, [{ worker: 'w4', reason: 'submit failed', lastOutput: '' }])
   })
 
-  it('are submitted in smaller parts where the system does not take so many, and the rest when there is room', async () => {
+  it('are submitted in smaller groups if the system does not accept so many, and the rest when there is room', async () => {
     const { clock, queue, launch, exits } = setUp()
     queue.maxJobs = 3
     await launch(8)
@@ -140,7 +140,7 @@ describe('workers that are jobs', () => {
     assert.deepEqual(exits, [])
   })
 
-  it('end at once with the system’s words when it refuses even one', async () => {
+  it('fail at once with the system’s message when it refuses even one', async () => {
     const { clock, queue, launch, exits } = setUp()
     queue.failing.submit = 'JOB_REFUSED'
     await launch(100)
@@ -150,7 +150,7 @@ describe('workers that are jobs', () => {
     assert.ok(queue.submissions.length < 10, `${queue.submissions.length} submissions`)
   })
 
-  it('are ended together in one call, also when that call hangs or fails', async () => {
+  it('are killed together in one call, even if that call hangs or fails', async () => {
     for (const trouble of ['none', 'hangs', 'fails'] as const) {
       const { clock, queue, launch, exits } = setUp()
       const workers = await launch(5)
@@ -166,7 +166,7 @@ describe('workers that are jobs', () => {
     }
   })
 
-  it('that are called off before they are submitted never are; during that, or after, they are cancelled', async () => {
+  it('are not submitted if they were cancelled before; during the submission, or after it, their jobs are cancelled', async () => {
     const { clock, queue, launch, exits } = setUp()
     const { promise, resolve } = Promise.withResolvers<void>()
     queue.gate = promise
@@ -183,11 +183,15 @@ describe('workers that are jobs', () => {
     assert.deepEqual(queue.cancelled, [['1_0'], ['1_1']])
     assert.deepEqual(
       exits.map(({ worker, reason }) => `${worker}: ${reason}`),
-      ['w1: it was called off', 'w2: it was called off', 'w3: its job was ended; memory job 1_1'],
+      [
+        'w1: it was cancelled before its job was submitted',
+        'w2: it was cancelled before its job was submitted',
+        'w3: its job was cancelled; memory job 1_1',
+      ],
     )
   })
 
-  it('are said to be pending, and why, when that has lasted for some seconds', async () => {
+  it('are reported as pending, with the reason, after some seconds', async () => {
     const { clock, queue, launch, reports } = setUp()
     const workers = await launch(3)
     await clock.pass(3000)
@@ -207,7 +211,7 @@ describe('workers that are jobs', () => {
     assert.equal(reports.length, told)
   })
 
-  it('are said to be absent when their jobs run and they have never come in, until they do', async () => {
+  it('are reported as absent while their jobs run but they have never connected', async () => {
     const { clock, queue, launch, reports } = setUp()
     const [first, second] = await launch(2)
     await clock.pass(100)
@@ -223,7 +227,7 @@ describe('workers that are jobs', () => {
     assert.equal(reports.at(-1)?.absent, undefined)
   })
 
-  it('end with the launcher, also while a submission hangs, and twice is no error', async () => {
+  it('end with the launcher, even while a submission hangs; disposing twice is no error', async () => {
     const { clock, queue, launch, launcher, exits } = setUp()
     await launch(1)
     await clock.pass(100)

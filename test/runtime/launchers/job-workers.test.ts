@@ -6,14 +6,14 @@ import { ManualClock } from '../../support/fake-network.ts'
 import { line, startManual } from '../../support/manual-run.ts'
 import { MemoryQueue } from '../../support/memory-queue.ts'
 
-/** A run whose one worker is a job, in a test's time. The batch system does not answer about jobs. */
+/** A run whose only worker is a job, on a manual clock. The batch system does not answer questions about jobs. */
 async function startRun(blocks: number, options: Parameters<typeof startManual>[1] = {}) {
   const [clock, queue] = [new ManualClock(), new MemoryQueue()]
   const launcher = jobLauncher({ queue, clock })
   const run = await startManual([line({ blocks })], { clock, launcherOf: () => launcher, ...options })
   queue.hanging.add('status')
   await clock.pass(100)
-  /** The worker of the job that was submitted last begins. */
+  /** Starts the worker of the last submitted job. */
   const begin = async () => {
     const [worker, session] = ([...queue.workers.values()].at(-1) as string).split(':') as [string, string]
     const begun = await run.join({ worker, session })
@@ -44,7 +44,7 @@ describe('a run whose workers are jobs', () => {
     assert.equal((await result).ok, true)
   })
 
-  it('asks about a job soon after its link broke, and says how it ended', async () => {
+  it('polls a job soon after its connection broke, and reports how it ended', async () => {
     const { clock, queue, seen, begin } = await startRun(4)
     queue.hanging.clear()
     const worker = await begin()
@@ -59,7 +59,7 @@ describe('a run whose workers are jobs', () => {
     assert.equal(queue.submissions.length, 2)
   })
 
-  it('hears out a worker whose job is said to have ended while its link is there', async () => {
+  it('receives the last messages of a worker that is still connected although its job has ended', async () => {
     const { clock, queue, seen, begin } = await startRun(4)
     queue.hanging.clear()
     const worker = await begin()
@@ -73,7 +73,7 @@ describe('a run whose workers are jobs', () => {
     assert.ok(seen.some(({ type }) => type === 'blocks-done'))
   })
 
-  it('cancels a job that does not come back after its link broke, and submits another', async () => {
+  it('cancels a job that does not reconnect, and submits another', async () => {
     const { clock, queue, seen, begin } = await startRun(4)
     const worker = await begin()
     worker.channel.close()

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { PROTOCOL_VERSION, type ServerMessage, type WorkerMessage } from '../../../src/core/protocol/messages.ts'
 import type { Channel } from '../../../src/ports/channel.ts'
-import { channelPair } from '../../../src/runtime/launchers/inline-launcher.ts'
+import { channelPair } from '../../../src/runtime/launchers/memory-channel.ts'
 import { runWorker } from '../../../src/runtime/worker/worker-loop.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 
 describe('a worker', () => {
-  it('says once that its coordinator is not reached, and again when a link that was made is lost', async () => {
+  it('reports once that its coordinator can not be reached, and again when a connection is lost', async () => {
     const clock = new ManualClock()
     const ending = new AbortController()
     const told: string[] = []
@@ -37,7 +37,7 @@ describe('a worker', () => {
       host: 'test',
       breathe: async () => {},
       signal: ending.signal,
-      onLink: (event, detail) => told.push(`${event}: ${detail}`),
+      onConnection: (event, detail) => told.push(`${event}: ${detail}`),
       loadTask: () => Promise.reject(new Error('no task is sent')),
     })
     await clock.pass(60_000)
@@ -52,7 +52,7 @@ describe('a worker', () => {
     await settle()
     assert.equal((await ended).blocks, 0)
   })
-  it('tries again when a coordinator takes its link and says nothing, and gives up in the end', async () => {
+  it('tries again when a coordinator accepts its connection but does not answer, and gives up in the end', async () => {
     const clock = new ManualClock()
     let links = 0
     const ended = runWorker({
@@ -70,7 +70,7 @@ describe('a worker', () => {
     })
     const refused = assert.rejects(ended, {
       code: 'CONNECTION_LOST',
-      message: /not reached for 100 s: the connection ended before the coordinator had answered/,
+      message: /not be reached for 100 s: the connection ended before the coordinator answered/,
     })
     await clock.pass(29_000)
     assert.equal(links, 1)
@@ -78,7 +78,7 @@ describe('a worker', () => {
     await refused
     assert.equal(links, 4)
   })
-  it('that comes back too late, under another name, does not say again what it has read before', async () => {
+  it('does not report again what it has read before when it reconnects too late, under another name', async () => {
     const clock = new ManualClock()
     const usage = { readBytes: 100, writtenBytes: 10, peakMemory: 1000 }
     const told: WorkerMessage[] = []
@@ -129,13 +129,13 @@ describe('a worker', () => {
     await settle()
     servers[1]?.close()
     assert.equal((await ended).blocks, 2)
-    // Once the outcomes have come, the run may be over.
+    // Once the outcomes have arrived, the run may be over.
     assert.deepEqual(types.slice(0, 4), ['hello', 'task-ready', 'usage', 'outcomes'])
     const last = told.at(-1)
     assert.deepEqual(last, { type: 'usage', readBytes: 20, writtenBytes: 0, peakMemory: 1000 })
   })
 
-  it('reports short blocks while a long one of the same lease waits', async () => {
+  it('reports short blocks while a long one of the same lease is running', async () => {
     const clock = new ManualClock()
     const told: WorkerMessage[] = []
     const box = { offset: [0], shape: [1] }

@@ -6,11 +6,11 @@ export interface ListedJob {
   readonly name: string
   /** SGE's letters: `qw`, `r`, `Eqw`, `dr`, … */
   readonly state: string
-  /** Where it runs; empty before. */
+  /** The queue that it runs in; empty before its start. */
   readonly queue: string
 }
 
-/** Reads what `qstat -g d -xml` prints; entries that are no task of an array are others' and left out. */
+/** Reads the output of `qstat -g d -xml`. Entries that are no task of an array belong to others and are left out. */
 export function parseQstatXml(text: string): ListedJob[] {
   return [...text.matchAll(/<job_list\b[^>]*>([\s\S]*?)<\/job_list>/g)].flatMap(([, entry = '']) => {
     const field = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(entry)?.[1]?.trim() ?? ''
@@ -21,10 +21,10 @@ export function parseQstatXml(text: string): ListedJob[] {
 }
 
 export function toJobState(job: ListedJob | undefined, reason: string): JobState {
-  if (job === undefined) return { status: 'ended', reason: 'its job is gone from the queue' }
+  if (job === undefined) return { status: 'ended', reason: 'its job is no longer in the queue' }
   const { id, state, queue } = job
-  if (state.includes('E')) return { status: 'ended', reason: `its start failed; qstat -j ${arrayOf(id)} says why` }
-  if (state.includes('h')) return { status: 'pending', reason: 'it is held (qrls)' }
+  if (state.includes('E')) return { status: 'ended', reason: `its start failed; see qstat -j ${arrayOf(id)}` }
+  if (state.includes('h')) return { status: 'pending', reason: 'it is held; release it with qrls' }
   if (state.includes('q')) return { status: 'pending', reason }
   return { status: 'running', host: queue.replace(/^.*@/, '') }
 }

@@ -16,9 +16,9 @@ const WORDS: BatchWords = {
 }
 
 /**
- * Jobs of Grid Engine (SGE, Open Grid Scheduler, Univa), through its own programs: `qsub`, `qstat`, `qdel`. Does nothing yet
- * but look at the options.
- * @throws ConfigError `INVALID_CONFIG` for options that can't be
+ * A queue of Grid Engine jobs (SGE, Open Grid Scheduler, Univa), through its own programs: `qsub`, `qstat`, `qdel`. Runs none
+ * of them yet; checks the options.
+ * @throws ConfigError `INVALID_CONFIG` for options that can't be used
  */
 export function sgeQueue(options: BatchQueueOptions): BatchQueue {
   return batchQueue(new Sge(options), options)
@@ -41,15 +41,15 @@ class Sge implements BatchSystem {
     this.cancelAll = ['qdel', options.jobName]
   }
 
-  /** Where it works and writes is said in the shell's words: SGE's own can't name every path. */
+  /** The shell sets the folder and the log, since SGE's own options can't express every path. */
   scriptText(logFolder: string): string {
     const { jobName, command, workFolder = process.cwd() } = this.#options
     return [
       '#!/bin/sh',
-      // -r n: Bellis replaces a worker itself, and one that came back under its old id would be one too many.
+      // -r n: Bellis replaces workers itself, so a job that SGE restarts under its old id would be one too many.
       `#$ -S /bin/sh -N ${jobName} -j y -o /dev/null -r n -V`,
-      '# Written by Bellis. While the run is on, this adds four workers to it: qsub -t 1-4 and this file.',
-      "# What lets them in is read from the run's folder by the worker itself, and stands in no script.",
+      '# Written by Bellis. While the run is running, this adds four workers to it: qsub -t 1-4 and this file.',
+      "# Each worker reads the token of the run from the run's folder, so that it is in no script.",
       `exec >> ${quoteShell(join(logFolder, 'sge-'))}"$JOB_ID.$SGE_TASK_ID.log" 2>&1`,
       `cd ${quoteShell(workFolder)} || exit 1`,
       ...workerLines('$((SGE_TASK_ID))', command),
@@ -65,7 +65,7 @@ class Sge implements BatchSystem {
   }
 
   jobIdsIn(printed: string, workers: number): string[] | undefined {
-    // 7.1-3:1, below whatever the site's own scripts have to say.
+    // 7.1-3:1, after whatever the site's own scripts print.
     const id = /^(\d+)\.[\d:-]+$/m.exec(printed)?.[1]
     return id === undefined ? undefined : Array.from({ length: workers }, (_, task) => `${id}.${task + 1}`)
   }
@@ -84,12 +84,12 @@ class Sge implements BatchSystem {
     throw this.calls.unavailable(asked, result)
   }
 
-  /** Why a job waits, in the scheduler's words; those of one stand for all, which ask for the same. */
+  /** Why a job waits, in the scheduler's words. One job stands for all, since all make the same requests. */
   async #reasonOf(jobId: string): Promise<string> {
     const result = await this.calls.run(['qstat', '-j', arrayOf(jobId)]).catch(() => undefined)
     const [, text = ''] = /^scheduling info:(.*)$/m.exec(result?.stdout ?? '') ?? []
     const words = text.replace(/\s+/g, ' ').trim().slice(0, 300)
-    return words === '' || words.startsWith('(Collecting') ? 'SGE has not said why' : words
+    return words === '' || words.startsWith('(Collecting') ? 'SGE gives no reason' : words
   }
 
   cancel(jobIds: readonly string[]): Promise<void> {

@@ -1,17 +1,14 @@
 import { ConfigError } from '../../../core/errors.ts'
 import { splitWords } from '../../../core/shell-words.ts'
 
-/** Options of sbatch that Bellis gives itself, or after which no worker would come; with what to do instead. */
+/** Options of sbatch that Bellis sets itself, or with which no worker would start; and what to do instead. */
 const REFUSED: readonly (readonly [RegExp, string])[] = [
-  [/^(--array|-a)/, 'say --workers'],
+  [/^(--array|-a)/, 'use --workers'],
   [/^(--output|-o|--error|-e|--open-mode)/, "a worker's output goes to the run's folder"],
-  [/^(--job-name|-J)/, 'Bellis names its jobs, so that it can cancel them'],
-  [/^(--chdir|-D)/, 'workers run where the run was started, so that paths mean the same'],
-  [
-    /^(--wait|-W|--wrap|--test-only|--parsable|--help|-h|--usage|--version|-V)/,
-    'a worker could not be submitted with it',
-  ],
-  [/^(--requeue)/, 'Bellis replaces a job that ended by a new one'],
+  [/^(--job-name|-J)/, 'Bellis names its jobs so that it can cancel them'],
+  [/^(--chdir|-D)/, 'workers run in the folder where the run was started, so that paths stay valid'],
+  [/^(--wait|-W|--wrap|--test-only|--parsable|--help|-h|--usage|--version|-V)/, 'no worker can be submitted with it'],
+  [/^(--requeue)/, 'Bellis replaces a job that has ended with a new one'],
 ]
 
 /** `-o` refuses `-o file` and `-ofile`, `--error` refuses `--error=file` but not `--errors-of-mine`. */
@@ -24,7 +21,7 @@ const matches = (word: string, pattern: RegExp): boolean => {
 /**
  * Splits the text of `--slurm` into options, as a shell would.
  * @example '--partition=short --comment="my volume"' → ['--partition=short', '--comment=my volume']
- * @throws ConfigError `INVALID_CONFIG` for a quote that does not end, a word that is no option, one that Bellis gives itself
+ * @throws ConfigError `INVALID_CONFIG` for an unclosed quote, a word that is no option, or an option that Bellis sets itself
  */
 export function parseSbatchOptions(text: string): string[] {
   const words = splitWords(text, '--slurm')
@@ -33,12 +30,12 @@ export function parseSbatchOptions(text: string): string[] {
     if (!word.startsWith('-') && !isValue) {
       throw new ConfigError(
         'INVALID_CONFIG',
-        `"${word}" in --slurm is no option of sbatch; write options alone, such as --slurm "--partition=short --time=4:00:00".`,
+        `--slurm: "${word}" is not an option of sbatch; expected only options, such as --slurm "--partition=short --time=4:00:00".`,
       )
     }
     const refused = isValue ? undefined : REFUSED.find(([pattern]) => matches(word, pattern))
     if (refused !== undefined) {
-      throw new ConfigError('INVALID_CONFIG', `"${word}" can't be given in --slurm: ${refused[1]}.`)
+      throw new ConfigError('INVALID_CONFIG', `--slurm: the option "${word}" is not allowed: ${refused[1]}.`)
     }
   })
   return words

@@ -12,13 +12,13 @@ const WORDS: BatchWords = {
   temporary:
     /Socket timed out|Unable to contact|Connection refused|Communication connection|temporarily|Zero Bytes|try again|slurm_persist_conn|backup|in standby|timeout/i,
   noise: /^\w+: (error: )?/,
-  // Unset, squeue cuts long lists of array tasks.
+  // Without this, squeue cuts long lists of array tasks.
   env: { SLURM_BITSTR_LEN: '0' },
 }
 
 /**
- * Jobs of SLURM, through its own programs: `sbatch`, `squeue`, `scancel`. Does nothing yet but look at the options.
- * @throws ConfigError `INVALID_CONFIG` for options that can't be
+ * A queue of SLURM jobs, through its own programs: `sbatch`, `squeue`, `scancel`. Runs none of them yet; checks the options.
+ * @throws ConfigError `INVALID_CONFIG` for options that can't be used
  */
 export function slurmQueue(options: BatchQueueOptions): BatchQueue {
   return batchQueue(new Slurm(options), options)
@@ -80,7 +80,7 @@ class Slurm implements BatchSystem {
       const isOnlyOurs = jobs !== undefined && [...jobs.keys()].every((id) => wanted.has(arrayOf(id)))
       if (isOnlyOurs && result.exitCode === 0) return jobs
       if (this.calls.isTemporary(result)) throw this.calls.unavailable(asked, result)
-      // Older ones have no JSON; up to 22.05 it lists every job of the cluster, whatever is asked for: much to read.
+      // Older versions have no JSON. Up to 22.05 it lists every job of the cluster, whatever was asked for.
       this.#listing = 'text'
     }
     const asked: Command = ['squeue', '--noheader', '--array', `--format=${SQUEUE_FORMAT}`, ...all]
@@ -92,8 +92,8 @@ class Slurm implements BatchSystem {
   }
 
   /**
-   * First the worker of a job that runs is killed: being cancelled, SLURM would tell it so, and end it half a minute later.
-   * Then what has not begun is taken out.
+   * Kills the workers of running jobs first: if SLURM only cancels them, it sends a signal and waits half a minute. Then
+   * removes the jobs that have not started.
    */
   async cancel(jobIds: readonly string[]): Promise<void> {
     await this.calls.runToEnd(['scancel', '--quiet', '--signal=KILL', '--batch', '--state=RUNNING', ...jobIds])
@@ -105,7 +105,7 @@ class Slurm implements BatchSystem {
   }
 }
 
-const FORGOTTEN: JobState = { status: 'ended', reason: 'its job is gone from the queue' }
+const FORGOTTEN: JobState = { status: 'ended', reason: 'its job is no longer in the queue' }
 
 const arrayOf = (jobId: string): string => jobId.replace(/_.*$/, '')
 

@@ -1,5 +1,4 @@
 import type { JobState } from '../../../ports/job-queue.ts'
-import { explainReason } from './pending-reasons.ts'
 
 /** The fields of `squeue --format` that `parseSqueueText` reads. */
 export const SQUEUE_FORMAT = '%i|%T|%r|%N'
@@ -7,12 +6,12 @@ export const SQUEUE_FORMAT = '%i|%T|%r|%N'
 /** Jobs by their id: `12`, or `12_3` for one of an array. */
 export type ListedJobs = ReadonlyMap<string, JobState>
 
-/** The most jobs of one array that a range in an answer may stand for. */
+/** The largest array task id that is accepted in a range. */
 const MAX_ARRAY = 4_000_000
 
 /**
- * Reads what `squeue --noheader --array --format=SQUEUE_FORMAT` prints.
- * @throws Error naming the line that is none
+ * Reads the output of `squeue --noheader --array --format=SQUEUE_FORMAT`.
+ * @throws Error naming a line that can't be read
  */
 export function parseSqueueText(text: string): ListedJobs {
   const jobs = new Map<string, JobState>()
@@ -28,8 +27,8 @@ export function parseSqueueText(text: string): ListedJobs {
 }
 
 /**
- * Reads what `squeue --json` prints, of SLURM 20.11 (plain numbers, one state) to 25 (`{ set, number }`, lists of states).
- * @throws Error when it is not such a document
+ * Reads the output of `squeue --json`, from SLURM 20.11 (plain numbers, one state) to 25 (`{ set, number }`, lists of states).
+ * @throws Error if it is not such a document
  */
 export function parseSqueueJson(text: string): ListedJobs {
   const { jobs: listed } = JSON.parse(text) as { jobs?: unknown }
@@ -49,7 +48,7 @@ function idsOf(job: Readonly<Record<string, unknown>>): string[] {
   const task = toNumber(job.array_task_id)
   const tasks = typeof job.array_task_string === 'string' ? job.array_task_string : ''
   if (id === undefined) throw new Error('squeue --json gave a job without an id')
-  // A job of no array has array_job_id 0 in all versions, and an array_task_id of null, nothing, or 0.
+  // A job outside an array has array_job_id 0 in all versions, and an array_task_id of null, none, or 0.
   if (array === undefined || array === 0) return [String(id)]
   if (tasks !== '') return expandTasks(tasks).map((each) => `${array}_${each}`)
   return [task === undefined ? String(id) : `${array}_${task}`]
@@ -68,7 +67,7 @@ function expandId(id: string): string[] {
   return array === null ? [id] : expandTasks(array[2] as string).map((task) => `${array[1]}_${task}`)
 }
 
-/** `1-3,7%2` as 1, 2, 3, 7; a list that was cut (`…`) ends where it was. */
+/** `1-3,7%2` as 1, 2, 3, 7. A list that was cut (`…`) gives only the tasks before the cut. */
 export function expandTasks(text: string): number[] {
   const tasks: number[] = []
   for (const part of text.replace(/%\d+$/, '').split(',')) {
@@ -86,7 +85,7 @@ export function expandTasks(text: string): number[] {
 /** @param states the state, in new versions with flags such as COMPLETING beside it */
 function toJobState(states: readonly string[], reason: string, nodes: string): JobState {
   const running: JobState = { status: 'running', host: nodes }
-  // It has ended or is ending, but its processes, and so its output, may not be through.
+  // It has ended or is ending, but its processes may still be writing output.
   if (states.includes('COMPLETING')) return running
   const [state = ''] = states
   const ended = ENDED[state]
@@ -95,7 +94,7 @@ function toJobState(states: readonly string[], reason: string, nodes: string): J
   return running
 }
 
-/** All other states (RUNNING, SUSPENDED, SIGNALING, STAGE_OUT, …) are those of a job that has a node and lives. */
+/** In all other states (RUNNING, SUSPENDED, SIGNALING, STAGE_OUT, …) a job has a node and is alive. */
 const PENDING: ReadonlySet<string> = new Set([
   ...['PENDING', 'CONFIGURING', 'REQUEUED', 'REQUEUE_FED', 'REQUEUE_HOLD', 'RESV_DEL_HOLD', 'SPECIAL_EXIT'],
 ])
@@ -108,7 +107,34 @@ const ENDED: Readonly<Record<string, string>> = {
   PREEMPTED: 'its job was pre-empted',
   NODE_FAIL: "its job's node failed",
   BOOT_FAIL: "its job's node did not start",
-  OUT_OF_MEMORY: 'its job used more memory than it asked for (--mem)',
+  OUT_OF_MEMORY: 'its job used more memory than it requested (--mem)',
   DEADLINE: 'its job missed its deadline',
   REVOKED: 'its job was moved to another cluster',
+}
+
+/** What SLURM's reasons mean. SLURM's own word stays in the text, so that users can search for it. */
+const MEANINGS: readonly (readonly [RegExp, string])[] = [
+  [/^Resources$/, 'no free node has what it requests'],
+  [/^Priority$/, 'other jobs have priority'],
+  [/^(PartitionTimeLimit|TimeLimit)$/, 'its --time exceeds the limit of the partition: it will never start'],
+  [/^PartitionNodeLimit$/, 'it requests more nodes than the partition allows: it will never start'],
+  [/^(PartitionDown|PartitionInactive)$/, 'the partition is down'],
+  [/^(BadConstraints|AccountNotAllowed|InvalidAccount|InvalidQOS|QOSNotAllowed)$/, "it can't start with these options"],
+  [/^ReqNodeNotAvail/, 'nodes that it needs are down, drained or reserved'],
+  [/^(JobHeldUser|JobHeldAdmin)$/, 'it is held; release it with scontrol release'],
+  [/^(BeginTime|JobArrayTaskLimit|Dependency)$/, 'it waits because of its own options'],
+  [/^DependencyNeverSatisfied$/, 'its --dependency can no longer be met: it will never start'],
+  [/^(Reservation|ReservationDeleted)$/, 'it waits for its reservation'],
+  [/^Licenses$/, 'it waits for a licence'],
+  [/^launch failed requeued held$/i, 'its start failed on the node; see the administrator'],
+  [/^(QOS|Assoc).*(Limit|Max|Grp)/, 'a limit of your account or QOS is reached'],
+  [/^(None|)$/, 'SLURM gives no reason'],
+]
+
+/** A reason as users see it: `Resources (no free node has what it requests)`. */
+function explainReason(reason: string): string {
+  const word = reason.replace(/^\((.*)\)$/, '$1')
+  const meaning = MEANINGS.find(([pattern]) => pattern.test(word))?.[1]
+  if (word === '' || word === 'None') return meaning as string
+  return meaning === undefined ? word : `${word} (${meaning})`
 }

@@ -1,33 +1,33 @@
 import { workerLines } from '../batch-folder.ts'
 
-/** What the script of a worker's job is made of. */
+/** The contents of a worker's job script. */
 export interface WorkerScript {
   readonly jobName: string
   /** Options of sbatch that the user gave. */
   readonly options: readonly string[]
-  /** Where the run was started. */
+  /** The folder in which the run was started. */
   readonly workFolder: string
   /** The folder of the workers' logs. */
   readonly logFolder: string
-  /** What starts a worker that finds the run by its folder: program and arguments. */
+  /** Program and arguments of a worker that finds the run by its folder. */
   readonly command: readonly string[]
-  /** Seconds before a job's time limit at which its worker is told to leave. */
+  /** How long before its job's time limit a worker is asked to leave, in seconds. */
   readonly noticeSeconds: number
 }
 
 /**
- * The script of a worker's job. Its one argument, if there is one, is a file with a line per worker of the job array: what
- * that worker calls itself. The token is not in it: the worker reads it from the run's folder.
+ * The script of a worker's job. Its only, optional argument is a file with the name of each worker of the job array in a
+ * line. The token is not in the script: the worker reads it from the run's folder.
  */
 export function workerScript(script: WorkerScript): string {
   const { jobName, options, workFolder, logFolder, command, noticeSeconds } = script
   const directives = [
     `--job-name=${jobName}`,
     `--chdir=${workFolder}`,
-    // The job's id is put in by SLURM, and a % of the folder's own name is written twice.
+    // SLURM inserts the job's id. A % in the folder's own name is doubled.
     `--output=${logFolder.replaceAll('%', '%%')}/slurm-%A_%a.log`,
     '--open-mode=append',
-    // Bellis replaces a worker itself: one that came back under its old id would be one too many.
+    // Bellis replaces workers itself, so a job that SLURM restarts under its old id would be one too many.
     '--no-requeue',
     `--signal=B:TERM@${noticeSeconds}`,
     ...options,
@@ -35,8 +35,8 @@ export function workerScript(script: WorkerScript): string {
   return [
     '#!/bin/sh',
     ...directives.map((option) => `#SBATCH ${quoteDirective(option)}`),
-    '# Written by Bellis. While the run is on, this adds four workers to it: sbatch --array=1-4 and this file.',
-    "# What lets them in is read from the run's folder by the worker itself, and stands in no script.",
+    '# Written by Bellis. While the run is running, this adds four workers to it: sbatch --array=1-4 and this file.',
+    "# Each worker reads the token of the run from the run's folder, so that it is in no script.",
     ...workerLines('$((SLURM_ARRAY_TASK_ID + 1))', command),
   ].join('\n')
 }

@@ -60,7 +60,7 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
       ...(process.env.BELLIS_WORKER === undefined ? {} : { name: process.env.BELLIS_WORKER }),
       drain: leaving.signal,
       watch,
-      onLink: (event, detail) => {
+      onConnection: (event, detail) => {
         if (event === 'lost') {
           if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying for ${RECONNECT_MS / 60_000} minutes.`)
           return

@@ -3,7 +3,7 @@ import { showRoiInNm } from '../../../core/geometry/roi-text.ts'
 import type { Resources } from '../../../core/workers/resources.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
 import { type VolumeDescription, voxelsAcross } from '../../../runtime/volumes/volume-array.ts'
-import type { RunOptions } from '../../run.ts'
+import type { RunOptions } from '../../run-options.ts'
 import { defaultWorkers } from '../../workers/run-resources.ts'
 import { paint, showBytes } from '../output.ts'
 

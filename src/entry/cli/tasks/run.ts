@@ -61,7 +61,7 @@ Example:
   }
   // What the module has left open must not keep the command from its end, whatever that is.
   using _ = { [Symbol.dispose]: () => void setImmediate(() => process.stdout.write('', () => process.exit())) }
-  using watch = watchUserCode({ isQuiet: true, tell: (text) => process.stderr.write(`bellis: ${text}\n`) })
+  using watch = watchUserCode({ isQuiet: true, print: (text) => process.stderr.write(`bellis: ${text}\n`) })
   const { task = before.opts<ModuleFlags>().task } = peek(rest)
   const { definition, what } = await watch.guard(() => load(file, task))
   const { config: schema } = definition.options

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { sgeQueue } from '../../../../src/adapters/batch/sge/sge-queue.ts'
+import { readLogEnd } from '../../../../src/entry/workers/log-end.ts'
 import { describeBatchQueue } from '../../../contracts/batch-queue.contract.ts'
 import { temporaryFolder } from '../../../support/command-line.ts'
 import { sgeOrSkip } from '../../../support/sge.ts'
@@ -12,15 +13,15 @@ describeBatchQueue({
   open: sgeQueue,
   clusterOrSkip: sgeOrSkip,
   waiting: '-h',
-  refused: ['-q nope.q', /^SGE won't take workers with these options: Job was rejected .* unknown queue "nope.q"$/],
+  refused: ['-q nope.q', /^SGE rejects workers with these options: Job was rejected .* unknown queue "nope.q"$/],
   unknownId: '999999.1',
 })
 
 describe('the options for qsub', () => {
   const commandOf = (options: string, folder = '/run') =>
-    sgeQueue({ folder, jobName: 'bellis-x', command: ['worker'], options })
+    sgeQueue({ folder, jobName: 'bellis-x', command: ['worker'], options, readLog: readLogEnd })
 
-  it('stand in the line to be copied, with a soft limit before the hard one', () => {
+  it('are part of the command to copy, with a soft limit before the hard one', () => {
     using folder = temporaryFolder()
     const lineOf = (options: string) => commandOf(options, folder.path).commandFor(4)
     const script = join(folder.path, 'sge', 'worker.sh')
@@ -33,12 +34,12 @@ describe('the options for qsub', () => {
     assert.doesNotMatch(readFileSync(script, 'utf8'), /h_rt/)
   })
 
-  it('are refused when Bellis gives them itself, or when a word is no option', () => {
+  it('are refused if Bellis sets them itself, or if a word is not an option', () => {
     for (const [options, message] of [
-      ['-t 1-3', '"-t" can\'t be given in --sge: say --workers.'],
-      ['-q a.q -sync y', '"-sync" can\'t be given in --sge: a worker could not be submitted with it.'],
-      ['h_rt=1:0:0', /^"h_rt=1:0:0" in --sge is no option of qsub; write options alone/],
-      ['-V other.sh', /^"other.sh" in --sge is no option of qsub/],
+      ['-t 1-3', '--sge: the option "-t" is not allowed: use --workers.'],
+      ['-q a.q -sync y', '--sge: the option "-sync" is not allowed: no worker can be submitted with it.'],
+      ['h_rt=1:0:0', /^--sge: "h_rt=1:0:0" is not an option of qsub; expected only options/],
+      ['-V other.sh', /^--sge: "other.sh" is not an option of qsub/],
       ["-q 'a.q", "--sge contains an unclosed quote ': -q 'a.q"],
     ] as const) {
       assert.throws(() => commandOf(options), { name: 'ConfigError', code: 'INVALID_CONFIG', message })

@@ -17,7 +17,7 @@ describe('the SLURM that tests run on', () => {
     )
   })
 
-  it('is one for all tests of a file', async (t) => {
+  it('is the same for all tests of a file', async (t) => {
     const [first, second] = await Promise.all([slurmOrSkip(t), slurmOrSkip(t)])
     assert.equal(first?.env.SLURM_CONF, second?.env.SLURM_CONF)
   })

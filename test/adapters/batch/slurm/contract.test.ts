@@ -7,6 +7,6 @@ describeBatchQueue({
   open: slurmQueue,
   clusterOrSkip: slurmOrSkip,
   waiting: '--hold',
-  refused: ['--partition=nope', /^SLURM won't take workers with these options: invalid partition specified: nope;/],
+  refused: ['--partition=nope', /^SLURM rejects workers with these options: invalid partition specified: nope;/],
   unknownId: '999999_0',
 })

@@ -20,9 +20,9 @@ describe('the options for sbatch', () => {
     assert.deepEqual(parseSbatchOptions('  '), [])
   })
 
-  it('can’t be those that Bellis gives itself, with what to do instead', () => {
+  it('are refused if Bellis sets them itself, with what to do instead', () => {
     const cases: readonly (readonly [string, RegExp])[] = [
-      ['--array=1-4', /"--array=1-4" can't be given in --slurm: say --workers/],
+      ['--array=1-4', /--slurm: the option "--array=1-4" is not allowed: use --workers/],
       ['-a 1-4', /"-a"/],
       ['-p short -oout.txt', /"-oout.txt".*run's folder/],
       ['--wait', /"--wait"/],
@@ -35,10 +35,10 @@ describe('the options for sbatch', () => {
     assert.deepEqual(parseSbatchOptions('--wait-all-nodes=1 --exclusive'), ['--wait-all-nodes=1', '--exclusive'])
   })
 
-  it('are refused when a word is no option, a quote does not end, or a line does', () => {
+  it('are refused if a word is not an option, a quote is not closed, or there is a line break', () => {
     const refused = (text: string, message: RegExp) =>
       assert.throws(() => parseSbatchOptions(text), { name: 'ConfigError', code: 'INVALID_CONFIG', message })
-    refused('short', /"short" in --slurm is no option/)
+    refused('short', /--slurm: "short" is not an option/)
     refused('--partition=short job.sh', /"job.sh"/)
     refused('--comment="a', /unclosed quote/)
     refused('--mem=4G\n#SBATCH --array=1-9', /line break/)

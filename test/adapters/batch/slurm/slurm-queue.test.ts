@@ -5,6 +5,7 @@ import { afterEach, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { BatchQueueOptions } from '../../../../src/adapters/batch/batch-queue.ts'
 import { slurmQueue } from '../../../../src/adapters/batch/slurm/slurm-queue.ts'
+import { readLogEnd } from '../../../../src/entry/workers/log-end.ts'
 import type { JobState } from '../../../../src/ports/job-queue.ts'
 import { temporaryFolder } from '../../../support/command-line.ts'
 import { type SlurmCluster, slurmOrSkip } from '../../../support/slurm.ts'
@@ -12,7 +13,7 @@ import { type SlurmCluster, slurmOrSkip } from '../../../support/slurm.ts'
 const SLEEP = ['/bin/sh', '-c', 'echo "$BELLIS_WORKER at $PWD"; exec sleep 600']
 const environment = { ...process.env }
 
-/** Makes this process one that uses the cluster; programs in `before` go first. */
+/** Makes this process use the cluster. Programs in the folder `before` take precedence. */
 function use(slurm: SlurmCluster, before?: string): void {
   Object.assign(process.env, slurm.env)
   if (before !== undefined) process.env.PATH = `${before}:${slurm.env.PATH}`
@@ -25,7 +26,14 @@ afterEach(() => {
 
 let lastName = 0
 const queueIn = (folder: string, options: Partial<BatchQueueOptions> = {}) =>
-  slurmQueue({ folder, jobName: `bellis-test-${++lastName}`, command: SLEEP, workFolder: folder, ...options })
+  slurmQueue({
+    folder,
+    jobName: `bellis-test-${++lastName}`,
+    command: SLEEP,
+    workFolder: folder,
+    readLog: readLogEnd,
+    ...options,
+  })
 
 async function until<Value>(read: () => Promise<Value>, isSo: (value: Value) => boolean): Promise<Value> {
   for (const end = performance.now() + 120_000; ; await wait(100)) {
@@ -37,7 +45,7 @@ async function until<Value>(read: () => Promise<Value>, isSo: (value: Value) => 
 
 const statusesOf = (states: ReadonlyMap<string, JobState>) => [...states.values()].map(({ status }) => status)
 
-/** Whether a process runs; one that has ended but was not waited for does not. */
+/** Whether a process is running. One that has ended but was not waited for is not. */
 function isAlive(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
@@ -46,7 +54,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A program that stands before SLURM's own. */
+/** A program that replaces one of SLURM's. */
 function writeProgram(folder: string, name: string, ...lines: string[]): void {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, name), ['#!/bin/sh', ...lines, ''].join('\n'))
@@ -88,7 +96,7 @@ describe('the queue of SLURM', () => {
     await until(left, (text) => text.trim() === '')
   })
 
-  it('cancels what has not begun when it is disposed, also what was submitted by hand, and nothing of others', async (t) => {
+  it('cancels jobs that have not started when it is disposed, even those submitted by hand, and no jobs of others', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     use(slurm)
@@ -106,7 +114,7 @@ describe('the queue of SLURM', () => {
     assert.equal(ids.length, 2)
   })
 
-  it('keeps jobs from working whose submission was taken but not answered in time', async (t) => {
+  it('keeps jobs from working if their submission was accepted but not answered in time', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -121,7 +129,7 @@ describe('the queue of SLURM', () => {
     assert.equal(await queue.lastOutputOf(id), '')
   })
 
-  it('takes the last of an option that is given twice, so that one that is given wins over its own', async (t) => {
+  it('uses the last of an option that is given twice, so that the user’s option overrides its own', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     use(slurm)
@@ -132,7 +140,7 @@ describe('the queue of SLURM', () => {
     await queue.cancel([id])
   })
 
-  it('keeps the script and the names from others, and ends a job that ignores signals at once', async (t) => {
+  it('hides the script and the names from other users, and kills a job that ignores signals at once', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     use(slurm)
@@ -157,11 +165,11 @@ describe('the queue of SLURM', () => {
       () => queue.status([id]),
       (states) => statusesOf(states)[0] === 'ended',
     )
-    // Cancelled the usual way it would have the 10 s of KillWait.
+    // Cancelled in the usual way, it would take the 10 s of KillWait.
     assert.ok(performance.now() - begun < 9500)
   })
 
-  it('follows jobs by the text where there is no JSON, and where the JSON lists the jobs of others too', async (t) => {
+  it('reads text if there is no JSON, or if the JSON lists the jobs of others, too', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     use(slurm)
@@ -190,7 +198,7 @@ describe('the queue of SLURM', () => {
     }
   })
 
-  it('says of jobs that are gone that they ended, and of a job that failed that it did', async (t) => {
+  it('reports jobs that are no longer listed as ended, and a failed job as failed', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     use(slurm)
@@ -208,7 +216,7 @@ describe('the queue of SLURM', () => {
     assert.equal((await queue.status([id, '999999_0'])).get('999999_0')?.status, 'ended')
   })
 
-  it('refuses options that SLURM refuses, in its words, before anything is written', async (t) => {
+  it('refuses options that SLURM refuses, with its message, before anything is written', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     use(slurm)
@@ -223,7 +231,7 @@ describe('the queue of SLURM', () => {
     await assert.rejects(queue.submit(['w1:a']), { name: 'InfrastructureError', code: 'JOB_REFUSED' })
   })
 
-  it('gives up a call that hangs, with all that it started, and can be asked again', async (t) => {
+  it('kills a call that hangs, with its children, and can be used again', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -247,7 +255,7 @@ describe('the queue of SLURM', () => {
     assert.equal((await queue.status(['1_0'])).get('1_0')?.status, 'pending')
   })
 
-  it('takes a controller that is away for one that comes back, and words that it can’t read for no answer', async (t) => {
+  it('treats a controller that is down as temporary, and unreadable output as no answer', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()

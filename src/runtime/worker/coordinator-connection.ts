@@ -7,82 +7,80 @@ import {
 } from '../../core/protocol/messages.ts'
 import { parseServerMessage } from '../../core/protocol/parse.ts'
 import type { Channel } from '../../ports/channel.ts'
-import type { WorkerIdentity, WorkerLink, WorkerOptions } from './worker-options.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { Connection, WorkerIdentity, WorkerOptions } from './worker-options.ts'
 
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5000
-/** How long a coordinator may take to welcome this worker, before it tries again: a frozen one takes connections, too. */
+/** Time limit for the coordinator's welcome; then the worker tries again. A frozen coordinator still accepts connections. */
 const WELCOME_MS = 30_000
-/** Heartbeats without an answer after which a link is taken for broken. */
-const MAX_UNANSWERED = 3
 
 export type Welcome = Extract<ServerMessage, { readonly type: 'welcome' }>
-/** What a coordinator has to say about work. */
+/** The messages of a coordinator that are about work. */
 export type WorkMessage = Exclude<ServerMessage, { readonly type: 'welcome' | 'heartbeat' | 'refused' }>
 
-/** Whose link it is. */
-export interface LinkOwner {
-  /** The leases that it still has something of: said when it comes back. */
+/** The worker that a connection belongs to. */
+export interface ConnectionOwner {
+  /** The leases that it still holds anything of; sent when it reconnects. */
   heldLeases(): readonly number[]
-  /** @param isRenamed whether it goes by another name than before */
+  /** @param isRenamed whether the coordinator gave it another name than before */
   takeWelcome(welcome: Welcome, isRenamed: boolean): void
   /** @throws InfrastructureError `PROTOCOL_ERROR` */
   takeWork(message: WorkMessage): void
-  /** Whether it has no more need of a coordinator, so that a link that has ended stays so. */
+  /** Whether it needs no coordinator any more, so that a lost connection is not made again. */
   isLeaving(): boolean
-  /** There will be no link any more. @param error why, where that is a failure */
-  linkIsOver(error?: unknown): void
+  /** There will be no further connection. @param error the reason, if that is a failure */
+  connectionIsOver(error?: unknown): void
 }
 
-/** A worker's link to its coordinator: made, kept alive, and made again when it has ended. */
-export class CoordinatorLink {
+/** A worker's connection to its coordinator: opens it, keeps it alive, and opens it again after it was lost. */
+export class CoordinatorConnection {
   readonly #options: WorkerOptions
-  readonly #owner: LinkOwner
+  readonly #owner: ConnectionOwner
+  readonly #heartbeat: Heartbeat
   #identity: WorkerIdentity | undefined
-  /** The link, welcomed or not. */
+  /** The current channel, welcomed or not. */
   #channel: Channel<WorkerMessage> | undefined
-  /** Whether it was welcomed. */
+  /** Whether the current channel was welcomed. */
   #isUp = false
-  /** Whether a coordinator has ever welcomed this worker. */
-  #hasBegun = false
-  #isToldLost = false
+  #wasEverWelcome = false
+  #isLossReported = false
   #isEnded = false
-  #hasSent = false
-  #unanswered = 0
-  #cancelHeartbeat = () => {}
+  #cancelWelcomeLimit = () => {}
   #endPause = () => {}
 
-  constructor(options: WorkerOptions, owner: LinkOwner) {
+  constructor(options: WorkerOptions, owner: ConnectionOwner) {
     this.#options = options
     this.#owner = owner
+    this.#heartbeat = new Heartbeat(options.clock)
     this.#identity = options.identity
   }
 
-  /** Whether a coordinator hears what is sent now. */
+  /** Whether the coordinator receives what is sent now. */
   get isUp(): boolean {
     return this.#isUp
   }
 
-  /** The worker's name; empty before the first welcome of one that was given none. */
+  /** The worker's name; empty before the first welcome if it was given none. */
   get workerId(): string {
     return this.#identity?.worker ?? ''
   }
 
-  /** Without a link it is lost. */
+  /** Sends a message, or drops it without a connection. */
   send(message: WorkerMessage): void {
-    this.#hasSent = true
+    this.#heartbeat.noteSent()
     if (this.#isUp) this.#channel?.send(message)
   }
 
-  /** Closes it, for good. */
+  /** Closes the connection for good. */
   end(): void {
     this.#isEnded = true
     this.#endPause()
-    this.#cancelHeartbeat()
+    this.#stopTimers()
     this.#channel?.close()
   }
 
-  /** Keeps a link until it is ended, or the time for trying has passed. */
+  /** Keeps a connection until it is ended, or the coordinator was not reached for too long. */
   async keep(): Promise<void> {
     const { clock, connect, reconnectMs = 0, random = () => 0.5 } = this.#options
     let lostAt = clock.now()
@@ -94,30 +92,33 @@ export class CoordinatorLink {
         if (pause > 0) await this.#pause(pause * (0.5 + random()))
         if (this.#isEnded) return
         wasWelcome = await this.#use(await connect())
-        if (!wasWelcome) problem = 'the connection ended before the coordinator had answered'
+        if (!wasWelcome) problem = 'the connection ended before the coordinator answered'
       } catch (error) {
-        // What said where the coordinator is has gone with its run.
-        if (this.#hasBegun && error instanceof ConfigError && error.code === 'NO_SUCH_FILE') {
-          return this.#owner.linkIsOver()
-        }
-        if (error instanceof ConfigError) return this.#owner.linkIsOver(error)
+        if (error instanceof ConfigError) return this.#giveUp(error)
         problem = messageOf(error)
       }
       if (wasWelcome) lostAt = clock.now()
       pause = wasWelcome ? 0 : Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2))
       if (this.#isEnded) return
-      this.#tellLost(problem)
-      if (this.#owner.isLeaving()) return this.#owner.linkIsOver()
+      this.#reportLoss(problem)
+      if (this.#owner.isLeaving()) return this.#owner.connectionIsOver()
       if (clock.now() - lostAt < reconnectMs) continue
-      // A link in memory ends when its run does.
-      if (reconnectMs === 0) return this.#owner.linkIsOver()
-      const message = `The coordinator was not reached for ${Math.round(reconnectMs / 1000)} s: ${problem}`
-      this.#owner.linkIsOver(new InfrastructureError('CONNECTION_LOST', message))
+      // A connection in memory ends when its run does.
+      if (reconnectMs === 0) return this.#owner.connectionIsOver()
+      const message = `The coordinator could not be reached for ${Math.round(reconnectMs / 1000)} s: ${problem}`
+      this.#owner.connectionIsOver(new InfrastructureError('CONNECTION_LOST', message))
     }
   }
 
-  /** Says hello and waits for the end of the link. @returns whether it was welcome */
-  async #use({ channel, token }: WorkerLink): Promise<boolean> {
+  /** Connecting again is of no use. */
+  #giveUp(error: ConfigError): void {
+    // The file with the coordinator's address is removed at the end of the run.
+    const isRunOver = this.#wasEverWelcome && error.code === 'NO_SUCH_FILE'
+    this.#owner.connectionIsOver(isRunOver ? undefined : error)
+  }
+
+  /** Says hello and waits for the end of the channel. @returns whether it was welcomed */
+  async #use({ channel, token }: Connection): Promise<boolean> {
     const { pid, host, rois = false, reconnectMs = 0, clock } = this.#options
     this.#channel = channel
     if (this.#isEnded) channel.close()
@@ -125,12 +126,12 @@ export class CoordinatorLink {
       try {
         this.#receive(channel, parseServerMessage(message))
       } catch (error) {
-        this.#owner.linkIsOver(error)
+        this.#owner.connectionIsOver(error)
         channel.close()
       }
     })
-    // Before the first welcome this worker has nothing, whatever name it was given.
-    const leases = this.#hasBegun ? { leases: this.#owner.heldLeases() } : {}
+    // Before its first welcome this worker holds nothing, whatever name it was given.
+    const leases = this.#wasEverWelcome ? { leases: this.#owner.heldLeases() } : {}
     channel.send({
       type: 'hello',
       protocol: PROTOCOL_VERSION,
@@ -141,17 +142,17 @@ export class CoordinatorLink {
       host,
       ...(rois ? { rois } : {}),
     })
-    // A link in memory does not come back, so it is not given up.
-    if (reconnectMs > 0) this.#cancelHeartbeat = clock.after(WELCOME_MS, () => channel.close())
+    // A connection in memory can't be made again, so it has no time limit.
+    if (reconnectMs > 0) this.#cancelWelcomeLimit = clock.after(WELCOME_MS, () => channel.close())
     await channel.closed
     const wasWelcome = this.#isUp
     this.#isUp = false
-    this.#cancelHeartbeat()
+    this.#stopTimers()
     return wasWelcome
   }
 
   #receive(channel: Channel<WorkerMessage>, message: ServerMessage): void {
-    this.#unanswered = 0
+    this.#heartbeat.noteReceived()
     switch (message.type) {
       case 'welcome':
         this.#takeWelcome(channel, message)
@@ -168,13 +169,18 @@ export class CoordinatorLink {
 
   #takeWelcome(channel: Channel<WorkerMessage>, welcome: Welcome): void {
     const { workerId, session, heartbeatMs } = welcome
-    const isRenamed = this.#hasBegun && this.#identity?.worker !== workerId
+    const isRenamed = this.#wasEverWelcome && this.#identity?.worker !== workerId
     this.#identity = { worker: workerId, session }
     this.#isUp = true
-    this.#hasBegun = true
-    this.#isToldLost = false
-    this.#beat(channel, heartbeatMs)
-    this.#options.onLink?.('welcome', workerId)
+    this.#wasEverWelcome = true
+    this.#isLossReported = false
+    this.#cancelWelcomeLimit()
+    this.#heartbeat.start(
+      heartbeatMs,
+      () => channel.send({ type: 'heartbeat' }),
+      () => channel.close(),
+    )
+    this.#options.onConnection?.('welcome', workerId)
     this.#owner.takeWelcome(welcome, isRenamed)
   }
 
@@ -183,38 +189,25 @@ export class CoordinatorLink {
       case 'TOO_MANY_CONNECTIONS':
         break
       case 'RUN_OVER':
-        this.#owner.linkIsOver()
+        this.#owner.connectionIsOver()
         break
       case 'UNAUTHORIZED':
       case 'PROTOCOL_ERROR':
-        this.#owner.linkIsOver(new InfrastructureError(code satisfies ErrorCode, message))
+        this.#owner.connectionIsOver(new InfrastructureError(code satisfies ErrorCode, message))
         break
       default:
         code satisfies never
     }
   }
 
-  /** Says that the worker lives, when nothing else does. */
-  #beat(channel: Channel<WorkerMessage>, ms: number): void {
-    this.#cancelHeartbeat()
-    if (ms === 0) return
-    this.#cancelHeartbeat = this.#options.clock.after(ms, () => {
-      if (this.#unanswered >= MAX_UNANSWERED) {
-        channel.close()
-        return
-      }
-      if (!this.#hasSent) {
-        this.#unanswered++
-        channel.send({ type: 'heartbeat' })
-      }
-      this.#hasSent = false
-      this.#beat(channel, ms)
-    })
+  #stopTimers(): void {
+    this.#cancelWelcomeLimit()
+    this.#heartbeat.stop()
   }
 
-  #tellLost(problem: string): void {
-    if (!this.#isToldLost) this.#options.onLink?.('lost', problem)
-    this.#isToldLost = true
+  #reportLoss(problem: string): void {
+    if (!this.#isLossReported) this.#options.onConnection?.('lost', problem)
+    this.#isLossReported = true
   }
 
   async #pause(ms: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { channelPair } from '../../../src/runtime/launchers/inline-launcher.ts'
+import { channelPair } from '../../../src/runtime/launchers/memory-channel.ts'
 import { describeChannel } from '../../contracts/channel.contract.ts'
 
 describeChannel('memory', () => {

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { ConfigError } from '../../core/errors.ts'
+import { LineSplitter } from '../../core/protocol/lines.ts'
+import { MAX_LINE_BYTES, STDIO_CONTEXT } from '../../core/protocol/messages.ts'
+
+/** How much of a program's standard error is kept, to be shown when it ends unexpectedly. */
+const LAST_OUTPUT_CHARACTERS = 2000
+
+/** What a {@link ProgramProcess} reports. */
+export interface ProgramListener {
+  /** A complete line of its standard output. */
+  takeLine(line: string): void
+  /** Its standard output can't be read any further. */
+  fail(error: unknown): void
+  /** It could not be started, or has ended and all its output was read. May be called twice. */
+  ended(reason: string): void
+}
+
+/** The process of a program that exchanges lines on its standard input and output. Its standard error is passed on. */
+export class ProgramProcess {
+  readonly #child: ChildProcess
+  #lastOutput = ''
+
+  /** @throws ConfigError `INVALID_TASK` when `command` is no program with its arguments */
+  constructor(
+    command: readonly string[],
+    env: Readonly<Record<string, string>> | undefined,
+    listener: ProgramListener,
+  ) {
+    const [file, ...args] = command
+    if (file === undefined || command.some((part) => typeof part !== 'string')) {
+      throw new ConfigError(
+        'INVALID_TASK',
+        `The command of a task is ${JSON.stringify(command)}; expected a list of texts: a program and its arguments.`,
+      )
+    }
+    const { BELLIS_WORKER: _, ...inherited } = process.env
+    this.#child = spawn(file, args, {
+      stdio: 'pipe',
+      env: { ...inherited, ...env, BELLIS_CONTEXT: STDIO_CONTEXT },
+    })
+    this.#listen(listener)
+  }
+
+  #listen(listener: ProgramListener): void {
+    const { stdin, stdout, stderr } = this.#child
+    const lines = new LineSplitter(MAX_LINE_BYTES)
+    // A broken pipe means that the program has ended: 'close' reports that.
+    stdin?.on('error', () => {})
+    stdout?.on('data', (chunk: Buffer) => {
+      try {
+        for (const line of lines.take(chunk)) listener.takeLine(Buffer.from(line).toString('utf8'))
+      } catch (error) {
+        listener.fail(error)
+      }
+    })
+    stderr?.setEncoding('utf8').on('data', (text: string) => {
+      process.stderr.write(text)
+      this.#lastOutput = (this.#lastOutput + text).slice(-LAST_OUTPUT_CHARACTERS)
+    })
+    this.#child.on('error', (error) => listener.ended(error.message))
+    this.#child.on('close', (code, signal) =>
+      listener.ended(signal === null ? `exit code ${code}` : `killed by ${signal}`),
+    )
+  }
+
+  /** The end of its standard error. */
+  get lastOutput(): string {
+    return this.#lastOutput.trim()
+  }
+
+  send(message: object): void {
+    this.#child.stdin?.write(`${JSON.stringify(message)}\n`)
+  }
+
+  /** While set, this process does not exit before the program does. */
+  set keepsAwake(isBusy: boolean) {
+    const { stdin, stdout, stderr } = this.#child
+    const handles = [this.#child, stdin, stdout, stderr] as readonly { ref?: () => void; unref?: () => void }[]
+    for (const handle of handles) isBusy ? handle?.ref?.() : handle?.unref?.()
+  }
+
+  /** Closes its standard input. */
+  endInput(): void {
+    this.#child.stdin?.end()
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+}

@@ -1,0 +1,74 @@
+import { ConfigError } from '../core/errors.ts'
+import type { RunEvent } from '../core/events.ts'
+import { checkResources, type Resources } from '../core/workers/resources.ts'
+import type { WorkerLauncher } from '../ports/worker-launcher.ts'
+import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
+import type { DashboardRequest } from './pages/dashboard-thread.ts'
+import type { ProgressPlace } from './run-folder/progress-place.ts'
+import { POOLS, type PoolKind } from './workers/pools.ts'
+import type { Invitation, NetworkOptions } from './workers/worker-pool.ts'
+
+/** How a run is done. */
+export interface RunOptions extends NetworkOptions, RunLimits {
+  /** The number of workers, for all tasks together. @default the number of processors of this machine */
+  readonly workers?: number
+  /**
+   * Where blocks are done. `process`: each worker is a process of this machine. `thread`: a thread of this process. `slurm`: a
+   * job of SLURM. `sge`: a job of SGE. `none`: the run starts no workers; they join it (`bellis worker`), as they may join
+   * a run with workers of its own. `inline`: all in this process, by async concurrency; tasks given as closures always run
+   * like this. A launcher starts workers in its own way. @default 'process'
+   */
+  readonly pool?: PoolKind | 'inline' | WorkerLauncher
+  /**
+   * What the workers of the run have together, `{ cpu: 32, gpu: 8, memoryGb: 200 }`; each task says what one worker requires.
+   * @default the processors and the memory of this machine, and no other resources; no limit if workers are jobs of a batch
+   * system, or if the run starts none
+   */
+  readonly resources?: Resources
+  /** Replaces outputs that exist. @default false */
+  readonly overwrite?: boolean
+  /**
+   * Where progress is recorded, so that the same run can continue: `sqlite`, in the run's folder; the URL of a MongoDB;
+   * a store; or `none`. @default 'sqlite', or 'none' if a task is a closure
+   */
+  readonly progress?: ProgressPlace
+  /** The folder in which the run's folder is created. @default '.bellis', or BELLIS_HOME */
+  readonly runDir?: string
+  /** Called once, when workers from elsewhere can join. The invitation contains the run's secret: keep it out of logs. */
+  readonly onListening?: (invitation: Invitation) => void
+  /** Serves a page that shows the run while it is running. @default no page */
+  readonly dashboard?: DashboardRequest
+  /** Called with every event. If it throws, the run stops and `result` rejects with that error. */
+  readonly onEvent?: (event: RunEvent) => void
+}
+
+/**
+ * Checks what can be checked before anything is planned or written.
+ * @throws ConfigError `INVALID_CONFIG` naming the option, its value and what is expected
+ */
+export function checkOptions(options: RunOptions): void {
+  const { workers, pool, maxRetries, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
+  const { stopGraceMs, reconnectMs, port, slurm, sge } = options
+  check(isWhole(workers ?? 1, 1), 'workers', workers, 'a whole number, 1 or more')
+  check(isPool(pool), 'pool', pool, `${POOLS.map((name) => `"${name}"`).join(', ')} or a launcher`)
+  checkResources(options.resources ?? {}, 'The run: "resources"')
+  check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number, 0 or more')
+  check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number, 0 or more')
+  check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
+  check((setupTimeoutMs ?? 1) > 0, 'setupTimeoutMs', setupTimeoutMs, 'a number of milliseconds above 0')
+  check((reconnectMs ?? 0) >= 0, 'reconnectMs', reconnectMs, 'a number of milliseconds, 0 or more')
+  check(isWhole(port ?? 0, 0) && (port ?? 0) < 65_536, 'port', port, 'a port number from 0 to 65535')
+  check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch as one string')
+  check(typeof (sge ?? '') === 'string', 'sge', sge, 'the options of qsub as one string')
+  check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds, 0 or more')
+}
+
+function check(isValid: boolean, name: string, value: unknown, expected: string): void {
+  if (isValid) return
+  throw new ConfigError('INVALID_CONFIG', `${name} ${String(value)}: expected ${expected}.`)
+}
+
+const isWhole = (value: number, least: number): boolean => Number.isSafeInteger(value) && value >= least
+
+const isPool = (pool: unknown): boolean =>
+  pool === undefined || POOLS.some((name) => name === pool) || (typeof pool === 'object' && pool !== null)

@@ -1,0 +1,8 @@
+/** The kinds of pools whose workers connect to the run: started by it, or by whoever reads what it prints. */
+export type PoolKind = 'process' | 'thread' | 'slurm' | 'sge' | 'none'
+
+/** The names of all pools, as users write them. */
+export const POOLS = ['process', 'thread', 'inline', 'slurm', 'sge', 'none'] as const satisfies readonly (
+  | PoolKind
+  | 'inline'
+)[]

@@ -1,0 +1,22 @@
+/** How long a run waits, and how often it tries again. These options of a run reach the coordinator as the user gives them. */
+export interface RunLimits {
+  /** How often a failed block is attempted again. @default 2 */
+  readonly maxRetries?: number | undefined
+  /** Time limit for one block, in milliseconds; after it the block's worker is killed. @default no limit */
+  readonly timeoutMs?: number | undefined
+  /**
+   * Time limit for a task's `setup` in a worker, including the import of its module, in milliseconds.
+   * @default no limit without `timeoutMs`; with it ten minutes, or `timeoutMs` if that is longer
+   */
+  readonly setupTimeoutMs?: number | undefined
+  /** How often in a row a dead worker is replaced before its task is abandoned; each completed block starts the count again. @default 5 */
+  readonly maxWorkerRestarts?: number | undefined
+  /** How long a worker may take to reconnect before its blocks go to others, in milliseconds. @default 10000 */
+  readonly reconnectMs?: number | undefined
+  /** How long running blocks may continue after `signal`, in milliseconds. @default 5000 */
+  readonly stopGraceMs?: number | undefined
+  /** Counts a block as done only when its output and its record are on the disk itself, safe from a power failure. @default false */
+  readonly fsync?: boolean | undefined
+  /** Stops the run: running blocks may finish, no further blocks start. */
+  readonly signal?: AbortSignal | undefined
+}
