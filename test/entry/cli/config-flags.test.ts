@@ -5,14 +5,15 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Command } from 'commander'
 import { z } from 'zod'
-import { numberOrList, runOptions } from '../../../src/entry/cli/options.ts'
-import { builtInConfig } from '../../../src/entry/cli/tasks/built-in-config.ts'
+import { numberOrList } from '../../../src/entry/cli/option-values.ts'
+import { runOptions } from '../../../src/entry/cli/options.ts'
+import { builtInConfig } from '../../../src/entry/cli/tasks/config/built-in-config.ts'
 import {
   addConfigOptions,
   configFields,
   givenConfig,
   strayVariables,
-} from '../../../src/entry/cli/tasks/config-flags.ts'
+} from '../../../src/entry/cli/tasks/config/config-flags.ts'
 import { smooth } from '../../../src/entry/tasks.ts'
 import { parseConfig } from '../../../src/runtime/tasks/define-task.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import { describe, it } from 'node:test'
 import type { TaskCounts } from '../../../src/core/events.ts'
-import { ProgressDisplay } from '../../../src/entry/cli/tasks/progress.ts'
+import { ProgressDisplay } from '../../../src/entry/cli/tasks/report/progress.ts'
 
 /** What is written while events come at these seconds of the run. */
 function show(
