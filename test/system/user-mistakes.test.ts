@@ -119,12 +119,12 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'its pipeline gives nothing',
       pipeline('mine({})'),
-      /What pipeline "pipeline" gives must be a defined task called with its configuration, .*, but is undefined\./,
+      /The result of pipeline "pipeline" must be a defined task called with its configuration, .*, but is undefined\./,
     ],
     [
       'its pipeline gives a promise',
       pipeline('return [mine({}), Promise.resolve(mine({}))]'),
-      /What pipeline "pipeline" gives .* but is a promise: wait for it before/,
+      /The result of pipeline "pipeline" .* but is a promise: wait for it before/,
     ],
     [
       'its pipeline gives a definition that is not called',
@@ -254,7 +254,7 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
         assert.equal(code, 1, stderr)
         assert.match(stdout, /mine: 5 of 6 blocks, 1 failed/)
         const [failed, ...more] = stderr.split('\n').filter((line) => line.startsWith('failed '))
-        assert.match(failed ?? '', /^failed mine\/1 after 1 try: /)
+        assert.match(failed ?? '', /^failed mine\/1 after 1 attempt: /)
         assert.match(failed ?? '', message)
         assert.deepEqual(more, [])
       })

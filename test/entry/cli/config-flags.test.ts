@@ -145,7 +145,7 @@ describe('a field of a configuration', () => {
 describe('a file of a configuration', () => {
   for (const [title, content, message] of [
     ['that is not JSON', '{ a: 1 }', /config\.json is not JSON: /],
-    ['that is no object', [1, 2], /config\.json must hold one JSON object/],
+    ['that is no object', [1, 2], /config\.json: expected one JSON object/],
   ] as const) {
     it(`${title} is refused`, () => {
       assert.throws(() => read({ a: z.number() }, [], { config: file(content) }), { code: 'INVALID_CONFIG', message })

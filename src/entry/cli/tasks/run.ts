@@ -83,7 +83,7 @@ A field without a flag is taken from the environment (${fields[0]?.variable ?? '
   const { values, nameOf } = givenConfig(fields, command, flags.config, process.env)
   parseConfig(schema, values, what, nameOf)
   const made = definition(values)
-  const nodes = asTasks('kind' in made ? [made] : made, `The tasks of pipeline "${what}"`)
+  const nodes = asTasks('kind' in made ? [made] : made, `The result of pipeline "${what}"`)
   await checkExports(nodes)
   await runTasks(nodes, flags, { watch })
 }
