@@ -14,7 +14,14 @@ import { fileURLToPath } from 'node:url'
 
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 const node = join(root, 'node_modules', '.bin', 'node')
-const COVERAGE = ['--experimental-test-coverage', '--test-coverage-include=src/**/*.ts']
+/** Property tests try fewer examples in the fast tier; BELLIS_TEST_RUNS sets another number. */
+const FAST_EXAMPLES = '200'
+const COVERAGE = [
+  '--experimental-test-coverage',
+  '--test-coverage-include=src/**/*.ts',
+  // It limits processor time, which counting multiplies.
+  '--test-skip-pattern=without asking for each block',
+]
 
 /** Splits the words into paths of tests and flags of Node with their values. */
 function parse(words) {
@@ -71,12 +78,22 @@ const words = process.argv.slice(2)
 const own = ['--fast', '--coverage']
 const { paths, flags } = parse(words.filter((word) => !own.includes(word)))
 const all = (paths.length > 0 ? paths : ['test']).flatMap(expand)
-const tests = words.includes('--fast') ? all.filter((test) => isFast(test)) : all
+const onlyFast = words.includes('--fast')
+const tests = onlyFast ? all.filter((test) => isFast(test)) : all
 if (tests.length === 0) fail('None of these tests is a fast one; leave out --fast.')
-const more = words.includes('--coverage') ? COVERAGE : []
-const concurrency = `--test-concurrency=${availableParallelism()}`
-const { status } = spawnSync(node, ['--test', concurrency, ...more, ...flags, ...tests], {
-  cwd: root,
-  stdio: 'inherit',
-})
+const { status } = spawnSync(
+  node,
+  [
+    '--test',
+    `--test-concurrency=${availableParallelism()}`,
+    ...(words.includes('--coverage') ? COVERAGE : []),
+    ...flags,
+    ...tests,
+  ],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: onlyFast ? { BELLIS_TEST_RUNS: FAST_EXAMPLES, ...process.env } : process.env,
+  },
+)
 process.exit(status ?? 1)
