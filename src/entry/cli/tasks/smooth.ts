@@ -22,7 +22,11 @@ export function smoothCommand(always: RunFlags = {}): Command {
       ]),
     )
     .option('--block-read <z,y,x>', 'read shape of a block in voxels (default: as sigma requires)', voxelShape)
-    .option('--block-write <z,y,x>', 'write shape of a block in voxels', voxelShape)
+    .option(
+      '--block-write <z,y,x>',
+      'write shape of a block in voxels (default: about 128 per axis, 64 in small volumes)',
+      voxelShape,
+    )
   return configOption(runOptions(command))
     .addHelpText(
       'after',

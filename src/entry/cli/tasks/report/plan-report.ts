@@ -1,5 +1,6 @@
 import { countElements } from '../../../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../../../core/geometry/placement.ts'
+import { given } from '../../../../core/given.ts'
 import type { Resources } from '../../../../core/workers/resources.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../../runtime/tasks/plan-pipeline.ts'
 import { type VolumeDescription, voxelsAcross } from '../../../../runtime/volumes/volume-array.ts'
@@ -71,7 +72,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     gridShape: task.grid.shape,
     levels: task.grid.levelCount,
     requires: task.requires,
-    ...(task.maxAhead === undefined ? {} : { maxAhead: task.maxAhead }),
+    ...given({ maxAhead: task.maxAhead }),
     transient: task.isTransient,
     done: done[number] ?? 0,
     fit: task.grid.fit,
@@ -85,7 +86,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
       shape: array.shape,
       dtype: array.dtype,
       chunkShape: array.chunkShape,
-      ...(array.shardShape === undefined ? {} : { shardShape: array.shardShape }),
+      ...given({ shardShape: array.shardShape }),
       chunks: Number(chunkCount(array)),
     })),
   })),
