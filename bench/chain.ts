@@ -1,5 +1,5 @@
-// A chain of two Gaussians against the two runs after one another, 2 workers: seconds of the whole commands, start included.
-// Seeded; `node bench/chain.ts [z,y,x]`, after a build.
+// One run with a chain of two Gaussians against two runs in sequence, 2 workers: seconds of complete commands, start included.
+// Seeded. Run after a build: node bench/chain.ts [z,y,x]
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,22 +20,22 @@ try {
   const config = ['--sigma', '2', '--workers', '2', '--overwrite', '--yes']
   const one = (from: string, to: string) => bellis('smooth', from, to, ...config)
   const chained: number[] = []
-  const apart: number[] = []
-  // By turns, so that what else the machine does meets both.
+  const separate: number[] = []
+  // In turns, so that other load on the machine affects both.
   for (let round = 0; round < ROUNDS; round++) {
     chained.push(seconds(() => bellis('run', chain, '--input', 'raw.zarr/raw', '--output', 'chain.zarr', ...config)))
-    apart.push(
+    separate.push(
       seconds(() => {
-        one('raw.zarr/raw', 'apart.zarr/once')
-        one('apart.zarr/once', 'apart.zarr/twice')
+        one('raw.zarr/raw', 'separate.zarr/once')
+        one('separate.zarr/once', 'separate.zarr/twice')
       }),
     )
   }
   console.log(`${size.replaceAll(',', ' × ')} uint8, sigma 2 twice, 2 workers, medians of ${ROUNDS}`)
-  console.log(`two runs, one after the other  ${median(apart).toFixed(2)} s`)
-  console.log(`one run of a chain             ${median(chained).toFixed(2)} s`)
-  console.log(`the chain takes ${((100 * median(chained)) / median(apart)).toFixed(0)} % of the time`)
-  if (median(chained) >= median(apart)) process.exitCode = 1
+  console.log(`two runs in sequence           ${median(separate).toFixed(2)} s`)
+  console.log(`one run with a chain           ${median(chained).toFixed(2)} s`)
+  console.log(`the chain takes ${((100 * median(chained)) / median(separate)).toFixed(0)} % of the time`)
+  if (median(chained) >= median(separate)) process.exitCode = 1
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -45,9 +45,9 @@ function bellis(...args: string[]): void {
 }
 
 function seconds(work: () => void): number {
-  const begun = performance.now()
+  const start = performance.now()
   work()
-  return (performance.now() - begun) / 1000
+  return (performance.now() - start) / 1000
 }
 
 function median(values: readonly number[]): number {

@@ -1,5 +1,5 @@
-// What the page of a run costs the run, and how smooth it is: `node bench/dashboard.ts`, after a build; with `cost` or
-// `frames` one of the two. Nothing here is random.
+// What the page of a run costs the run, and how smoothly it draws. Run after a build: node bench/dashboard.ts [cost|frames]
+// Deterministic.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,12 +17,12 @@ import { browserOrSkip } from '../test/support/browser.ts'
 import { noop } from './noop-task.ts'
 
 const ROUNDS = 3
-/** A page that is being opened computes for a moment: that is told apart from what it costs to have it open. */
+/** Opening a page takes processor time for a moment; it is not part of the cost of an open page. */
 const OPENING_SECONDS = 2
 const MILLION = 1_000_000
 const WATCH_SECONDS = 8
 
-// Runs in the page: the time between frames, while the pointer moves over the map and, where there is one, the slider.
+// Runs in the page: the time between frames while the pointer moves over the map and, if there is one, the slider.
 const FRAMES = `new Promise((resolve) => {
   const canvas = document.querySelector('.map canvas')
   const slider = document.querySelector('.slider input')
@@ -47,28 +47,28 @@ const FRAMES = `new Promise((resolve) => {
 
 const EMPTY_FRAMES = `new Promise((resolve) => {
   let count = 0
-  const begin = performance.now()
+  const start = performance.now()
   const frame = (now) => {
     count++
-    if (now < begin + 3000) requestAnimationFrame(frame)
-    else resolve((1000 * count) / (now - begin))
+    if (now < start + 3000) requestAnimationFrame(frame)
+    else resolve((1000 * count) / (now - start))
   }
   requestAnimationFrame(frame)
 })`
 
 const folder = mkdtempSync(join(tmpdir(), 'bellis-bench-'))
-const browser = await browserOrSkip({ skip: (message) => console.log(`no browser: ${message}`) })
+const browser = await browserOrSkip({ skip: (message) => console.log(`without a browser: ${message}`) })
 try {
-  console.log(`load of the machine: ${loadavg()[0]?.toFixed(1)}`)
+  console.log(`load average: ${loadavg()[0]?.toFixed(1)}`)
   const [, , only] = process.argv
   if (only !== 'frames') {
-    await benchCost('1800 blocks that wait 10 ms', () => noop({ blocks: 1800, waitMs: 10 }))
+    await benchCost('1800 blocks that wait for 10 ms', () => noop({ blocks: 1800, waitMs: 10 }))
     await benchCost('1800 blocks that compute for 10 ms', () => noop({ blocks: 1800, busyMs: 10 }))
     const input = await makeVolume()
     const output = join(folder, 'out.zarr')
-    // Neuroglancer takes longer to open: so does the run.
+    // Neuroglancer takes longer to open, so the run is longer.
     const volume = () => smooth({ input, output, sigma: 14, blockWrite: [32, 64, 64] })
-    await benchCost('smoothing 512 × 512 × 512 voxels, seen as they are written', volume, { rounds: 1, opening: 15 })
+    await benchCost('smoothing 512 × 512 × 512 voxels, shown as they are written', volume, { rounds: 1, opening: 15 })
   }
   if (browser !== undefined && only !== 'cost') {
     await benchFrames(browser, '10^6 blocks, 100 × 100 × 100', [100, 100, 100])
@@ -79,13 +79,13 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** The same run without a page, with one that a program reads to the end of each event, and with one in a browser here. */
+/** The same run without a page, with a program that reads the page's events, and with a browser on this machine. */
 async function benchCost(
   what: string,
   task: () => TaskNode,
   { rounds, opening } = { rounds: ROUNDS, opening: OPENING_SECONDS },
 ): Promise<void> {
-  console.log(`\n${what}, 2 worker processes; medians of ${rounds} runs, one after the other by turns`)
+  console.log(`\n${what}, 2 worker processes; medians of ${rounds} runs in turns`)
   const ways: Record<string, Cost[]> = { 'no page': [], 'a reader of its events': [], 'a browser here': [] }
   for (let round = 0; round < rounds; round++) {
     for (const [way, costs] of Object.entries(ways)) {
@@ -103,19 +103,19 @@ async function benchCost(
     if (costs.length === 0) continue
     const whole = `${medianOf(costs, 'seconds').toFixed(2)} s  ${more(costs, 'seconds')}`
     const drawn =
-      way === 'a browser here' ? `; it computes ${(100 * medianOf(costs, 'drawn')).toFixed(1)} % of a core's time` : ''
+      way === 'a browser here' ? `; the browser uses ${(100 * medianOf(costs, 'drawn')).toFixed(1)} % of a core` : ''
     console.log(
-      `${way.padEnd(24)} ${whole}; after the first ${opening} s ${medianOf(costs, 'msPerBlock').toFixed(3)} ms a block  ${more(costs, 'msPerBlock')}${drawn}`,
+      `${way.padEnd(24)} ${whole}; after the first ${opening} s ${medianOf(costs, 'msPerBlock').toFixed(3)} ms per block  ${more(costs, 'msPerBlock')}${drawn}`,
     )
   }
 }
 
 interface Cost {
-  /** From the first block that is done to the last: starting workers and browsers does not count. */
+  /** From the first finished block to the last, without the start of workers and browsers. */
   readonly seconds: number
-  /** Of the blocks that are done when the seconds of its opening have passed after the first one, and after the page has been opened. */
+  /** Of the blocks finished after the page was opened and the opening seconds after the first block have passed. */
   readonly msPerBlock: number
-  /** What all processes of the browser computed since then, of one core's time: what the clock says depends on what else goes on. */
+  /** Processor time of all processes of the browser since then, as a share of one core: independent of other load. */
   readonly drawn: number
 }
 
@@ -152,20 +152,20 @@ async function measure(task: () => TaskNode, way: string, opening: number): Prom
   }
   await run.result
   await watcher?.end()
-  const [begun = 0, ended = 0] = [done[0]?.at, done.at(-1)?.at]
-  const from = Math.max(begun + 1000 * opening, openedAt)
+  const [first = 0, last = 0] = [done[0]?.at, done.at(-1)?.at]
+  const from = Math.max(first + 1000 * opening, openedAt)
   const later = done.filter(({ at }) => at > from)
   const count = later.slice(1).reduce((sum, each) => sum + each.count, 0)
-  return { seconds: (ended - begun) / 1000, msPerBlock: (ended - (later[0]?.at ?? ended)) / count, drawn }
+  return { seconds: (last - first) / 1000, msPerBlock: (last - (later[0]?.at ?? last)) / count, drawn }
 }
 
 interface Watcher {
-  /** CPU seconds that it took so far. */
+  /** CPU seconds used so far. */
   computed?(): Promise<number>
   end(): Promise<void>
 }
 
-/** Seeded noise: what it looks like does not matter. */
+/** Seeded noise; its look does not matter. */
 async function makeVolume(): Promise<string> {
   const path = join(folder, 'in.zarr')
   const options = { shape: [512, 512, 512], dtype: 'uint8', voxelSize: [40, 4, 4], chunkShape: [32, 64, 64] } as const
@@ -205,7 +205,7 @@ async function openPage(address: string): Promise<Watcher> {
   }
 }
 
-/** How many frames a second the page draws while 20 000 blocks a second change, and somebody points at blocks and turns the slices. */
+/** Frames per second of the page while 20 000 blocks per second change and a user points at blocks and moves through slices. */
 async function benchFrames(browser: Browser, what: string, shape: readonly number[]): Promise<void> {
   const run = join(folder, `frames-${shape.length}`)
   mkdirSync(run)
@@ -222,13 +222,13 @@ async function benchFrames(browser: Browser, what: string, shape: readonly numbe
     const ms = indices.map(() => 1)
     events.emit({ type: 'blocks-done', taskId: 'noop', indices: indices.slice(0, 900), ms, workerId: `w${next % 7}` })
   }
-  // Half of it is done when the page is opened.
+  // Part of the run is done when the page is opened.
   for (let i = 0; i < 400; i++) change()
   await using dashboard = await startDashboard(run, { isOwn: true })
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
   await page.goto(dashboard.address)
   await page.waitForFunction("document.documentElement.dataset.ready === 'true'")
-  // What the page's own thread computes, whatever else the machine does.
+  // Processor time of the page's own thread, independent of other load.
   const devtools = await page.context().newCDPSession(page)
   await devtools.send('Performance.enable', { timeDomain: 'threadTicks' })
   const computed = async () => {
@@ -244,12 +244,12 @@ async function benchFrames(browser: Browser, what: string, shape: readonly numbe
   const fps = (1000 * frames.length) / frames.reduce((sum, ms) => sum + ms, 0)
   const slow = frames.filter((ms) => ms > 1000 / 30).length
   console.log(
-    `\n${what}: ${fps.toFixed(0)} frames/s, ${((100 * slow) / frames.length).toFixed(1)} % of them longer than 33 ms, the longest ${longest.toFixed(0)} ms`,
+    `\n${what}: ${fps.toFixed(0)} frames/s, ${((100 * slow) / frames.length).toFixed(1)} % of them longer than 33 ms, maximum ${longest.toFixed(0)} ms`,
   )
   const empty = await browser.newPage()
   const bare = (await empty.evaluate(EMPTY_FRAMES)) as number
   console.log(
-    `  its thread computes ${perFrame.toFixed(1)} ms a frame; an empty page has ${bare.toFixed(0)} frames/s at the same load`,
+    `  its thread uses ${perFrame.toFixed(1)} ms of processor time per frame; an empty page draws ${bare.toFixed(0)} frames/s at the same load`,
   )
   await empty.close()
   await page.close()

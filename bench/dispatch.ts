@@ -1,4 +1,4 @@
-// What it costs to hand blocks out over real sockets: `node bench/dispatch.ts`, after a build. Nothing here is random.
+// The cost of handing out blocks over real sockets. Run after a build: node bench/dispatch.ts. Deterministic.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
@@ -11,21 +11,19 @@ import { noop } from './noop-task.ts'
 
 const BLOCKS = 100_000
 const MANY_BLOCKS = 1_000_000
-// Blocks/s of daisy 1.2.3 on the project's kind of machine, 2 workers: as it comes, and with TCP_NODELAY set.
+// Blocks/s of daisy 1.2.3 with 2 workers on a comparable machine: as released, and with TCP_NODELAY set.
 const PEER = 45
 const PEER_NODELAY = 2000
 
 const runDir = mkdtempSync(join(tmpdir(), 'bellis-bench-'))
 try {
   if (process.argv[2] === undefined) await benchFrames()
-  console.log(
-    `\n${BLOCKS} no-op blocks, 2 worker processes (peer: ${PEER} blocks/s, ${PEER_NODELAY} without its stall)`,
-  )
+  console.log(`\n${BLOCKS} no-op blocks, 2 worker processes (peer: ${PEER} blocks/s, ${PEER_NODELAY} with TCP_NODELAY)`)
   for (let round = 0; round < 3; round++) {
     row('2 processes', await measure(BLOCKS, { pool: 'process', workers: 2 }))
   }
   for (const blocks of [BLOCKS, MANY_BLOCKS]) {
-    console.log(`\n${blocks} no-op blocks, light-weight clients in one process; a block is said to take 0.3 ms`)
+    console.log(`\n${blocks} no-op blocks, light-weight clients in one process; blocks are reported to take 0.3 ms`)
     for (const clients of [1, 100, 2000]) {
       for (let round = 0; round < 3; round++) {
         const measured = await measureClients(clients, blocks, 0.3)
@@ -49,27 +47,29 @@ try {
   for (const config of [{ busyMs: 10 }, { waitMs: 10 }]) {
     const { seconds, blockSeconds } = await measure(1000, { pool: 'process', workers: 2 }, config)
     const what = 'busyMs' in config ? 'computing' : 'waiting'
-    console.log(`${what.padEnd(16)} ${((100 * blockSeconds) / (2 * seconds)).toFixed(1)} % of the time spent in blocks`)
+    console.log(
+      `${what.padEnd(16)} ${((100 * blockSeconds) / (2 * seconds)).toFixed(1)} % of the time spent running blocks`,
+    )
   }
 } finally {
   rmSync(runDir, { recursive: true, force: true })
 }
 
 interface Measured {
-  /** From the moment that both workers had begun to the last outcome. */
+  /** From the moment that all workers have started to the last outcome. */
   readonly seconds: number
   readonly blocksPerSecond: number
-  /** Of this process, the coordinator, over that time. */
+  /** Processor time of this process, the coordinator, as a share of those seconds. */
   readonly cpuShare: number
-  /** What the coordinator could do if it had a processor for itself: the clients take theirs on the same machine. */
+  /** What the coordinator could do with a processor of its own: the clients run on the same machine. */
   readonly blocksPerCpuSecond: number
-  /** Processor time of the coordinator for a lease with the outcomes of its blocks, µs. */
+  /** Processor time of the coordinator per lease, with the outcomes of its blocks, µs. */
   readonly leaseUs: number
-  /** Time that workers said they spent in blocks, over that time. */
+  /** Time that workers report to have spent running blocks in those seconds. */
   readonly blockSeconds: number
 }
 
-/** Runs blocks; what it takes to start workers is not counted. */
+/** Runs blocks; the start of workers is not counted. */
 async function measure(
   blocks: number,
   options: RunOptions,
@@ -80,7 +80,7 @@ async function measure(
   let done = 0
   let leases = 0
   let blockMs = 0
-  let begun: { at: number; done: number; leases: number; blockMs: number; cpu: NodeJS.CpuUsage } | undefined
+  let start: { at: number; done: number; leases: number; blockMs: number; cpu: NodeJS.CpuUsage } | undefined
   let end = 0
   let cpu = process.cpuUsage()
   const onEvent = (event: RunEvent) => {
@@ -89,30 +89,30 @@ async function measure(
     done += event.indices.length
     for (const ms of event.ms) blockMs += ms
     working.add(event.workerId)
-    if (begun === undefined && working.size >= workers) {
-      begun = { at: performance.now(), done, leases, blockMs, cpu: process.cpuUsage() }
+    if (start === undefined && working.size >= workers) {
+      start = { at: performance.now(), done, leases, blockMs, cpu: process.cpuUsage() }
     }
-    if (done === blocks && begun !== undefined) {
+    if (done === blocks && start !== undefined) {
       end = performance.now()
-      cpu = process.cpuUsage(begun.cpu)
+      cpu = process.cpuUsage(start.cpu)
     }
   }
-  // One process alone might be through before the other has started.
+  // One process could finish all blocks before the other has started.
   const meeting = options.pool === 'process' ? { meeting: mkdtempSync(join(runDir, 'meeting-')), workers } : {}
-  // The same run again would have nothing to do.
+  // Without overwrite, the second run would have nothing to do.
   const run = { runDir, overwrite: true, ...options, onEvent }
   const requires = options.resources === undefined ? {} : { requires: { gpu: 1 } }
   const { ok } = await startRun(noop({ blocks, ...config, ...meeting }, requires), run).result
-  if (!ok || begun === undefined) throw new Error('the run was not done, or not by all workers')
-  const seconds = (end - begun.at) / 1000
+  if (!ok || start === undefined) throw new Error('the run failed, or not all workers took part')
+  const seconds = (end - start.at) / 1000
   const cpuSeconds = (cpu.user + cpu.system) / 1e6
   return {
     seconds,
-    blocksPerSecond: (blocks - begun.done) / seconds,
+    blocksPerSecond: (blocks - start.done) / seconds,
     cpuShare: cpuSeconds / seconds,
-    blocksPerCpuSecond: (blocks - begun.done) / cpuSeconds,
-    leaseUs: (1e6 * cpuSeconds) / (leases - begun.leases),
-    blockSeconds: (blockMs - begun.blockMs) / 1000,
+    blocksPerCpuSecond: (blocks - start.done) / cpuSeconds,
+    leaseUs: (1e6 * cpuSeconds) / (leases - start.leases),
+    blockSeconds: (blockMs - start.blockMs) / 1000,
   }
 }
 
@@ -120,7 +120,7 @@ interface Waits {
   readonly leases: number
   readonly p50: number
   readonly p99: number
-  /** Of the process that plays the clients. */
+  /** Processor time of the process of the clients, as a share of the time. */
   readonly cpuShare: number
 }
 
@@ -160,7 +160,7 @@ function describeWaits({ p50, p99, leases, cpuShare }: Waits): string {
 function row(what: string, measured: Measured, more = ''): void {
   const { blocksPerSecond, cpuShare, blocksPerCpuSecond, leaseUs } = measured
   const rate = `${showCount(blocksPerSecond)} blocks/s`
-  const cost = `${(100 * cpuShare).toFixed(0)} % of a processor, ${showCount(blocksPerCpuSecond)} blocks per second of it, ${leaseUs.toFixed(0)} µs a lease`
+  const cost = `${(100 * cpuShare).toFixed(0)} % of a processor, ${showCount(blocksPerCpuSecond)} blocks per CPU second, ${leaseUs.toFixed(0)} µs per lease`
   console.log(`${what.padEnd(16)} ${rate.padStart(18)}  coordinator ${cost}  ${more}`)
 }
 
@@ -168,9 +168,9 @@ function showCount(count: number): string {
   return Math.round(count).toLocaleString('en')
 }
 
-/** One JSON object per line against the same behind its length: echoed over loopback in turns, as leases and outcomes are. */
+/** JSON objects one per line against length-prefixed ones, exchanged over loopback as leases and outcomes are. */
 async function benchFrames(): Promise<void> {
-  console.log('a lease and its outcomes over loopback, there and back, one in flight: processor time of both sides')
+  console.log('round trip of a lease and its outcomes over loopback, one in flight: processor time of both sides')
   const kinds = [
     ['lines', wrapLine, splitLines],
     ['lengths', wrapLength, splitLengths],
@@ -179,7 +179,7 @@ async function benchFrames(): Promise<void> {
     const lease = { type: 'lease', lease: 1, taskId: 'noop', blocks: Array.from({ length: blocks }, (_, i) => i) }
     const outcomes = { type: 'outcomes', lease: 1, outcomes: lease.blocks.map(() => ({ status: 'done', ms: 0.125 })) }
     const best = kinds.map(() => Number.POSITIVE_INFINITY)
-    // In turns, and the least of many: others use this machine, too.
+    // In turns, and the least of many, since the machine may have other load.
     for (let round = 0; round < 15; round++) {
       for (const [at, [, wrap, split]] of kinds.entries()) {
         best[at] = Math.min(best[at] as number, await pingPong(lease, outcomes, wrap, split))
@@ -242,14 +242,14 @@ async function pingPong(ping: unknown, pong: unknown, wrap: Wrap, split: Split):
   const { port } = server.address() as { port: number }
   const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true })
   let trips = 0
-  const begun = performance.now()
+  const start = performance.now()
   const cpu = process.cpuUsage()
   await new Promise<void>((resolve) => {
     socket.on(
       'data',
       split(() => {
         trips++
-        if (performance.now() - begun > 100) resolve()
+        if (performance.now() - start > 100) resolve()
         else socket.write(wrap(ping))
       }),
     )

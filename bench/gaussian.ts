@@ -1,5 +1,5 @@
-// Gaussian smoothing of 128×256×256 voxels on one thread, against two baselines of the same run: plain JavaScript (the same
-// operations, four outputs in registers) and a copy of memory. Run: node bench/gaussian.ts [--quick]
+// Gaussian smoothing of 128×256×256 voxels on one thread, against two baselines in the same run: plain JavaScript (the same
+// operations, four outputs in registers) and a memory copy. Run: node bench/gaussian.ts [--quick]
 import { cropBox, gaussianFilter, gaussianWeights } from '../src/entry/kernels.ts'
 
 type Data = Uint8Array | Uint16Array | Float32Array | Float64Array
@@ -28,7 +28,7 @@ function megavoxels(work: () => void): number {
   return count / best / 1000
 }
 
-/** Borders `reflect`; axes longer than the radius. */
+/** With mode `reflect`; every axis must be longer than the radius. */
 function plainFilter(data: Data, sigma: number): Data {
   const weights = gaussianWeights(sigma)
   const radius = (weights.length - 1) / 2

@@ -1,5 +1,5 @@
-// Many connections in one process, each a worker that does nothing, for as long as a block is to take: `node
-// bench/light-clients.ts COUNT MS`, with BELLIS_CONTEXT. They begin when all are in. Prints, as JSON, what the time from an outcome to the next lease was.
+// Many connections in one process, each a worker whose blocks only wait. They start once all are connected. Prints the time
+// from an outcome to the next lease as JSON. Run with BELLIS_CONTEXT: node bench/light-clients.ts COUNT MS
 import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { parseContext } from '../src/adapters/links/context.ts'
@@ -9,11 +9,11 @@ const { host, port, token } = parseContext(process.env.BELLIS_CONTEXT ?? '')
 const waits: number[] = []
 let left = count
 let welcome = 0
-let begin = () => {}
-let begun = { at: 0, cpu: process.cpuUsage() }
-const allIn = new Promise<void>((resolve) => {
-  begin = () => {
-    begun = { at: performance.now(), cpu: process.cpuUsage() }
+let startAll = () => {}
+let start = { at: 0, cpu: process.cpuUsage() }
+const allConnected = new Promise<void>((resolve) => {
+  startAll = () => {
+    start = { at: performance.now(), cpu: process.cpuUsage() }
     resolve()
   }
 })
@@ -30,13 +30,13 @@ for (let index = 0; index < count; index++) {
     rest = lines.pop() ?? ''
     for (const line of lines) receive(JSON.parse(line), socket)
   })
-  // The run may be over before the last one has said goodbye.
+  // The run may end before the last goodbye is sent.
   socket.on('error', () => {})
   socket.on('close', () => {
     if (--left === 0) report()
   })
   const work = async ({ lease, blocks }: { lease: number; blocks: number[] }) => {
-    await allIn
+    await allConnected
     if (blockMs > 1) await setTimeout(blockMs * blocks.length)
     send({ type: 'outcomes', lease, outcomes: blocks.map(() => ({ status: 'done', ms: blockMs })) })
     askedAt = performance.now()
@@ -44,7 +44,7 @@ for (let index = 0; index < count; index++) {
   const receive = (message: { type: string; lease: number; blocks: number[]; task: { id: string } }, from: Socket) => {
     switch (message.type) {
       case 'welcome':
-        if (++welcome === count) begin()
+        if (++welcome === count) startAll()
         break
       case 'task':
         send({ type: 'task-ready', taskId: message.task.id })
@@ -63,8 +63,8 @@ for (let index = 0; index < count; index++) {
 }
 
 function report(): void {
-  const { user, system } = process.cpuUsage(begun.cpu)
-  const cpuShare = (user + system) / 1000 / (performance.now() - begun.at)
+  const { user, system } = process.cpuUsage(start.cpu)
+  const cpuShare = (user + system) / 1000 / (performance.now() - start.at)
   waits.sort((a, b) => a - b)
   const at = (share: number) => waits[Math.floor((waits.length - 1) * share)] ?? 0
   console.log(JSON.stringify({ leases: waits.length, p50: at(0.5), p99: at(0.99), cpuShare }))

@@ -1,5 +1,5 @@
-// The main job, end to end: HDF5 → Zarr, and Gaussian smoothing Zarr → Zarr, in MB of voxels per second, each beside one
-// plain copy of the same bytes. Seeded; `node bench/main-job.ts [z,y,x]`.
+// The main job, end to end: HDF5 → Zarr and Gaussian smoothing Zarr → Zarr, in MB of voxels per second, beside a plain copy of
+// the same bytes. Seeded. Run after a build: node bench/main-job.ts [z,y,x]
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ try {
   )
   const rate = (seconds: number) => bytes / seconds / 1e6
   const copy = best(3, () => writeFileSync(`${plain}.copy`, readFileSync(plain)))
-  console.log(`${size.join(' × ')} uint8, ${(bytes / 1e6).toFixed(0)} MB; whole commands, start included`)
+  console.log(`${size.join(' × ')} uint8, ${(bytes / 1e6).toFixed(0)} MB; complete commands, start included`)
   row('plain copy of the bytes', copy)
   for (const workers of [1, 2]) {
     row(
@@ -80,12 +80,12 @@ function bellis(...args: string[]): void {
   execFileSync(process.execPath, [program, ...args, '--quiet'], { cwd: folder, stdio: 'inherit' })
 }
 
-/** The shortest of some runs, in seconds. */
+/** The fastest of several runs, in seconds. */
 function best(runs: number, work: () => void): number {
   const times = Array.from({ length: runs }, () => {
-    const begun = performance.now()
+    const start = performance.now()
     work()
-    return (performance.now() - begun) / 1000
+    return (performance.now() - start) / 1000
   })
   return Math.min(...times)
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { defineTask, z } from 'bellis'
 
-/** Blocks that do nothing, or keep the processor busy, or wait: what is left is the cost of handing them out. */
+/** Blocks that do nothing, keep the processor busy, or wait: the rest of the time is the cost of handing them out. */
 export const noop = defineTask({
   name: 'noop',
   module: import.meta.url,
@@ -11,7 +11,7 @@ export const noop = defineTask({
     blocks: z.number(),
     busyMs: z.number().default(0),
     waitMs: z.number().default(0),
-    /** An empty folder where `workers` of them wait for each other before the first block. */
+    /** An empty folder through which `workers` workers wait for each other before the first block. */
     meeting: z.string().optional(),
     workers: z.number().default(1),
   }),

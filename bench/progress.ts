@@ -1,9 +1,9 @@
-// The record of finished blocks: how fast it takes completions, how soon a huge run that is nearly done goes on, what it takes on disk.
+// The record of finished blocks: completions per second, the time until a huge, nearly finished run continues, size on disk.
 //
-//   node bench/progress.ts [rounds]      after a build, for the runs
+//   node bench/progress.ts [rounds]      after a build
 //
-// Seeded; the best of the rounds (default 3). The baselines are what one would write first: a row for each block. With MongoDB, or the
-// FerretDB that `node scripts/mongodb-env.mjs` builds, where there is one. Take the ratios: machines and their neighbours differ.
+// Seeded; best of the rounds (default 3). The baseline is the obvious design, a row per block. Includes MongoDB, or the FerretDB
+// that `node scripts/mongodb-env.mjs` builds, if there is one. Compare ratios: machines and their load differ.
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ import { ProgressRecorder } from '../src/runtime/coordinator/progress-recorder.t
 import { mongodbOrSkip } from '../test/support/mongodb.ts'
 import { noop } from './noop-task.ts'
 
-/** What a lease of short blocks has at most, and what is reported together. */
+/** The largest lease of short blocks, and the number of completions reported together. */
 const LEASE = 1024
 const MANY = 100_000_000
 const rounds = Number(process.argv[2] ?? 3)
@@ -40,7 +40,7 @@ const identity = (blockCount: number): RunIdentity => ({
   tasks: [{ id: 'bench', blockCount, grid: '{}', config: '{}' }],
 })
 
-/** Completions/s, until all of them are durable. @param together how many are reported at a time */
+/** Completions/s until all of them are durable. @param together completions per report */
 async function completionsPerSecond(store: ProgressStore, blocks: number, together: number): Promise<number> {
   await using record = await store.open(identity(blocks))
   await using recorder = await ProgressRecorder.load(record, {
@@ -49,32 +49,32 @@ async function completionsPerSecond(store: ProgressStore, blocks: number, togeth
       throw error
     },
   })
-  const begin = performance.now()
+  const start = performance.now()
   for (let first = 0; first < blocks; first += together) {
     recorder.recordCompleted(
       0,
       Array.from({ length: Math.min(together, blocks - first) }, (_, at) => first + at),
     )
-    // As reports come in: one for each turn of the event loop.
+    // As reports arrive: one per turn of the event loop.
     await breathe()
   }
   await recorder.flush()
-  return blocks / ((performance.now() - begin) / 1000)
+  return blocks / ((performance.now() - start) / 1000)
 }
 
-/** What one would write first: a row for each block, in one transaction for all that are reported together. */
+/** The obvious design: a row per block, with one transaction per report. */
 async function rowsPerSecond(file: string, blocks: number, together: number): Promise<number> {
   const database = new DatabaseSync(file)
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE done (block INTEGER PRIMARY KEY)')
   const insert = database.prepare('INSERT INTO done VALUES (?)')
-  const begin = performance.now()
+  const start = performance.now()
   for (let first = 0; first < blocks; first += together) {
     database.exec('BEGIN')
     for (let block = first; block < Math.min(blocks, first + together); block++) insert.run(block)
     database.exec('COMMIT')
     await breathe()
   }
-  const seconds = (performance.now() - begin) / 1000
+  const seconds = (performance.now() - start) / 1000
   database.close()
   return blocks / seconds
 }
@@ -86,7 +86,7 @@ async function best(measure: () => Promise<number>): Promise<number> {
 }
 
 async function benchCompletions(url: string | undefined): Promise<void> {
-  console.log('\ncompletions/s, and what that is of the baseline')
+  console.log('\ncompletions/s, and the ratio to the baseline')
   row('', `${LEASE} together`, 'one at a time')
   const stores: (readonly [string, () => ProgressStore, number])[] = [
     ['memory', () => memoryProgress(), 1],
@@ -99,7 +99,7 @@ async function benchCompletions(url: string | undefined): Promise<void> {
     await best(() => rowsPerSecond(join(folder(), 'rows.sqlite'), 1_000_000, LEASE)),
     await best(() => rowsPerSecond(join(folder(), 'rows.sqlite'), 20_000, 1)),
   ] as const
-  row('a row for each', ...baseline.map((value) => `${show(value)}/s`))
+  row('a row per block', ...baseline.map((value) => `${show(value)}/s`))
   for (const [name, open, slower] of stores) {
     const measure = (blocks: number, together: number) =>
       best(async () => {
@@ -112,23 +112,23 @@ async function benchCompletions(url: string | undefined): Promise<void> {
 }
 
 interface FirstBlock {
-  /** From the call on, milliseconds. */
+  /** Milliseconds since the call. */
   readonly handedOut: number
   readonly done: number
 }
 
 /** Starts a run and stops it at its first block. */
 async function firstBlock(runDir: string): Promise<FirstBlock> {
-  const begin = performance.now()
+  const start = performance.now()
   let handedOut = 0
   let done = 0
   const run = startRun(noop({ blocks: MANY }), {
     runDir,
     workers: 1,
     onEvent({ type }) {
-      if (type === 'blocks-leased' && handedOut === 0) handedOut = performance.now() - begin
+      if (type === 'blocks-leased' && handedOut === 0) handedOut = performance.now() - start
       if (type !== 'blocks-done' || done > 0) return
-      done = performance.now() - begin
+      done = performance.now() - start
       void run.stop()
     },
   })
@@ -136,11 +136,11 @@ async function firstBlock(runDir: string): Promise<FirstBlock> {
   return { handedOut, done }
 }
 
-/** Marks 99 of 100 blocks as done, those that are left anywhere. */
+/** Marks 99 of 100 blocks as done; the others are spread at random. */
 async function fill(file: string): Promise<void> {
   await using store = sqliteProgress(file)
   const reader = await store.read('')
-  if (reader === undefined) throw new Error(`there is no record in ${file}`)
+  if (reader === undefined) throw new Error(`${file} has no record`)
   const { identity } = reader
   await reader[Symbol.asyncDispose]()
   const bitmap = new Uint8Array(bitmapBytes(MANY)).fill(255)
@@ -161,7 +161,7 @@ async function fill(file: string): Promise<void> {
 }
 
 async function benchResume(): Promise<void> {
-  console.log(`\n${MANY.toExponential(0)} blocks, a worker process: ms from the call to the first block`)
+  console.log(`\n${MANY.toExponential(0)} blocks, one worker process: ms from the call to the first block`)
   row('', 'handed out', 'done')
   const runDir = folder()
   const fresh = await firstBlock(runDir)
@@ -181,7 +181,7 @@ async function benchSize(url: string | undefined): Promise<void> {
   const blocks = 10_000_000
   const rows = folder()
   await rowsPerSecond(join(rows, 'rows.sqlite'), 1_000_000, LEASE)
-  console.log(`a row for each: ${(bytesIn(rows) / 1_000_000).toFixed(1)} bytes per block`)
+  console.log(`a row per block: ${(bytesIn(rows) / 1_000_000).toFixed(1)} bytes per block`)
   if (url === undefined) return
   await using store = mongodbProgress(url)
   await completionsPerSecond(store, blocks, LEASE)

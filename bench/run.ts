@@ -1,4 +1,4 @@
-// `npm run bench [name…]`: every bench of this folder, or those named, one after the other.
+// Runs the benchmarks of this folder one after the other, all or the named ones: npm run bench [-- name…]
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

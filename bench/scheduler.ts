@@ -1,10 +1,10 @@
-// The scheduling core alone: acquire and release of every block, one thread. Run: node bench/scheduler.ts [case…]
+// Only the scheduling core: acquire and release of every block on one thread. Run: node bench/scheduler.ts [case…]
 import { roi } from '../src/core/geometry/roi.ts'
 import { BlockScheduler, OUTCOME_CODE } from '../src/core/scheduling/block-scheduler.ts'
 import { createScheduler, type Scheduler } from '../src/core/scheduling/scheduler.ts'
 import type { SchedulerTask } from '../src/core/scheduling/scheduler-task.ts'
 
-// Blocks/s of daisy 1.2.3 on the project's kind of machine, without workers.
+// Blocks/s of daisy 1.2.3 without workers on a comparable machine.
 const PEER_FREE = 1.0e4
 const PEER_CONFLICTS = 9e2
 
@@ -36,9 +36,9 @@ const cube = (id: string, side: number, context: number, more: Partial<Scheduler
 interface Measured {
   readonly blocks: number
   readonly seconds: number
-  /** of the processor, garbage collection and compilation included: what counts on a machine that others use too */
+  /** processor time, with garbage collection and compilation: the figure to compare on a machine with other load */
   readonly cpuSeconds: number
-  /** most bytes of block states at any time */
+  /** peak size of block states */
   readonly bytes: number
 }
 
@@ -47,10 +47,10 @@ const cpuSince = (before: NodeJS.CpuUsage): number => {
   return (user + system) / 1e6
 }
 
-/** Whether this try of a block fails. */
+/** Whether this attempt of a block fails. */
 type Fails = (index: number) => boolean
 
-/** Acquires and releases until nothing is ready or `limit` blocks are through, on the path without objects. */
+/** Acquires and releases until nothing is ready or `limit` blocks are done, through the interface of numbers. */
 function drive(scheduler: BlockScheduler, lease: number, limit = Number.POSITIVE_INFINITY, fails?: Fails): Measured {
   const indices = new Float64Array(lease)
   const outcomes = new Uint8Array(lease)
@@ -58,7 +58,7 @@ function drive(scheduler: BlockScheduler, lease: number, limit = Number.POSITIVE
   let bytes = 0
   let look = 0
   const cpu = process.cpuUsage()
-  const begin = performance.now()
+  const start = performance.now()
   for (let task = scheduler.nextTask(); task >= 0 && blocks < limit; task = scheduler.nextTask()) {
     const count = scheduler.acquireInto(task, lease, indices)
     if (fails === undefined) scheduler.releaseMany(task, indices, count, 'done')
@@ -72,21 +72,21 @@ function drive(scheduler: BlockScheduler, lease: number, limit = Number.POSITIVE
       look += 10_000
     }
   }
-  return { blocks, seconds: (performance.now() - begin) / 1000, cpuSeconds: cpuSince(cpu), bytes }
+  return { blocks, seconds: (performance.now() - start) / 1000, cpuSeconds: cpuSince(cpu), bytes }
 }
 
-/** The same with the objects that users see. */
+/** The same through the interface of objects. */
 function driveObjects(scheduler: Scheduler, lease: number): Measured {
   let blocks = 0
   const cpu = process.cpuUsage()
-  const begin = performance.now()
+  const start = performance.now()
   for (let held = scheduler.acquire(undefined, lease); held.length > 0; held = scheduler.acquire(undefined, lease)) {
     scheduler.release(held, 'done')
     blocks += held.length
   }
   return {
     blocks,
-    seconds: (performance.now() - begin) / 1000,
+    seconds: (performance.now() - start) / 1000,
     cpuSeconds: cpuSince(cpu),
     bytes: 0,
   }
@@ -105,12 +105,12 @@ function print(name: string, { blocks, seconds, cpuSeconds, bytes }: Measured, t
   console.log(`${name.padEnd(54)} ${rate.toExponential(2)} blocks/s ${perCpu}  ${perBlock.padEnd(18)} ${ratio}`)
 }
 
-/** A bitmap of the first blocks, as far as a run came that was stopped. */
+/** A bitmap in which the first blocks are done, as after an interrupted run. */
 function firstDone(count: number, share: number): Uint8Array {
   return new Uint8Array(Math.ceil(count / 8)).fill(255, 0, Math.floor((count / 8) * share))
 }
 
-/** A bitmap with all but one in a hundred blocks done, the ones left spread at random. */
+/** A bitmap in which all but one in a hundred blocks are done; the others are spread at random. */
 function mostlyDone(count: number): Uint8Array {
   const bitmap = new Uint8Array(Math.ceil(count / 8)).fill(255)
   const random = randomNumbers(2)
@@ -170,11 +170,11 @@ const cases: Record<string, () => void> = {
   },
   failures: () => {
     const kinds: Record<string, () => Fails> = {
-      '1 % of tries fail': () => {
+      '1 % of attempts fail': () => {
         const random = randomNumbers(1)
         return () => random() < 0.01
       },
-      '1 % of blocks fail always': () => (index) => (Math.imul(index + 1, 0x9e3779b1) >>> 0) / 2 ** 32 < 0.01,
+      '1 % of blocks always fail': () => (index) => (Math.imul(index + 1, 0x9e3779b1) >>> 0) / 2 ** 32 < 0.01,
     }
     for (const lease of [1, 64]) {
       const without = best(5, () => drive(new BlockScheduler([cube('failing', 100, 64)]), lease))
@@ -187,17 +187,17 @@ const cases: Record<string, () => void> = {
         print(`${name}, 2 retries, leases of ${lease}`, measured, 1e6, PEER_CONFLICTS)
         const slower = measured.cpuSeconds / without.cpuSeconds
         const ends = `completed ${completed}, failed ${failed}, orphaned ${orphaned}`
-        console.log(`  the run takes ${slower.toFixed(2)} × the CPU time of one without failures; ${ends}`)
+        console.log(`  ${slower.toFixed(2)} × the CPU time of a run without failures; ${ends}`)
       }
     }
   },
   billion: () => {
-    const begin = performance.now()
+    const start = performance.now()
     const scheduler = new BlockScheduler([cube('billion', 1000, 64)])
     scheduler.counts()
     const first = new Float64Array(1)
     scheduler.acquireInto(0, 1, first)
-    console.log(`10^9 blocks, 26 neighbours: first block after ${(performance.now() - begin).toFixed(2)} ms`)
+    console.log(`10^9 blocks, 26 neighbours: first block after ${(performance.now() - start).toFixed(2)} ms`)
     scheduler.releaseMany(0, first, 1, 'done')
     for (const lease of [1, 64])
       print(`  the next 10^7, leases of ${lease}`, drive(scheduler, lease, 1e7), 1e7, PEER_CONFLICTS)
@@ -207,26 +207,26 @@ const cases: Record<string, () => void> = {
     const spread = mostlyDone(464 * 464 * 464)
     const resumed = (share: number) => cube('resumed', 464, 64, { done: firstDone(464 ** 3, share) })
     const runs: Record<string, SchedulerTask[]> = {
-      'conflicts, the rest spread at random': [cube('resumed', 464, 64, { done: spread })],
-      'no conflict, the rest spread at random': [cube('resumed', 464, 0, { done: spread, readWriteConflict: false })],
+      'conflicts, remaining blocks at random': [cube('resumed', 464, 64, { done: spread })],
+      'no conflict, remaining blocks at random': [cube('resumed', 464, 0, { done: spread, readWriteConflict: false })],
       'conflicts, the first 99 %': [resumed(0.99)],
       'conflicts, the first 1 %': [resumed(0.01)],
       'chain of 2, the first 1 % of one': [resumed(0.01), cube('next', 464, 64, { after: ['resumed'] })],
     }
     for (const [name, tasks] of Object.entries(runs)) {
-      const begin = performance.now()
+      const start = performance.now()
       const scheduler = new BlockScheduler(tasks)
       const first = new Float64Array(1)
       const task = scheduler.nextTask()
       scheduler.acquireInto(task, 1, first)
-      const afterFirst = performance.now() - begin
+      const afterFirst = performance.now() - start
       const { total, completed } = scheduler.counts()[0]!
-      const counted = performance.now() - begin
+      const counted = performance.now() - start
       console.log(
-        `${total} blocks, ${((100 * completed) / total).toFixed(2)} % done, ${name}: first block after ${afterFirst.toFixed(1)} ms; all ${tasks.reduce((sum, _, n) => sum + scheduler.task(n).readyCount, 0)} ready ones counted after ${counted.toFixed(0)} ms`,
+        `${total} blocks, ${((100 * completed) / total).toFixed(2)} % done, ${name}: first block after ${afterFirst.toFixed(1)} ms; all ${tasks.reduce((sum, _, n) => sum + scheduler.task(n).readyCount, 0)} ready blocks counted after ${counted.toFixed(0)} ms`,
       )
       scheduler.releaseMany(task, first, 1, 'done')
-      if (completed > 0.9 * total) print('  the rest, leases of 64', drive(scheduler, 64), total)
+      if (completed > 0.9 * total) print('  remaining blocks, leases of 64', drive(scheduler, 64), total)
     }
   },
 }

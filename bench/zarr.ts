@@ -1,8 +1,8 @@
-// MB/s of writing and reading Zarr, and of a plain copy of the same bytes into files of the same size in the same run.
+// MB/s of writing and reading Zarr, beside a plain copy of the same bytes into files of the same size in the same run.
 //
 //   node bench/zarr.ts [rounds]
 //
-// 128×512×512 voxels in 64³ chunks, seeded, best of the rounds (default 3). Take the ratios: machines and their neighbours differ.
+// 128×512×512 voxels in 64³ chunks, seeded, best of the rounds (default 3). Compare ratios: machines and their load differ.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ const rounds = Number(process.argv[2] ?? 3)
 const count = SHAPE.reduce<number>((a, b) => a * b, 1)
 const chunks = SHAPE.reduce<number>((product, length, axis) => product * Math.ceil(length / (CHUNK[axis] as number)), 1)
 
-/** Like an image of tissue: smooth structures with noise of a few grey values on top. */
+/** Resembles an image of tissue: smooth structures with noise of a few grey values. */
 function volume(dtype: DType): TypedArray {
   const data = typedArray(dtype, count)
   let state = 1
@@ -35,9 +35,9 @@ function volume(dtype: DType): TypedArray {
 async function fastest(bytes: number, work: () => Promise<void>): Promise<number> {
   let best = Number.POSITIVE_INFINITY
   for (let round = 0; round < rounds; round++) {
-    const begin = performance.now()
+    const start = performance.now()
     await work()
-    best = Math.min(best, performance.now() - begin)
+    best = Math.min(best, performance.now() - start)
   }
   return bytes / 1e3 / best
 }
@@ -81,7 +81,8 @@ try {
       const write = await fastest(bytes.length, () => array.writeVoxels(box, data))
       const into = typedArray(dtype, count)
       const read = await fastest(bytes.length, () => array.readVoxels(box, into))
-      if (Buffer.compare(bytesOf(into), bytes) !== 0) throw new Error(`${inner} read as other data than was written`)
+      if (Buffer.compare(bytesOf(into), bytes) !== 0)
+        throw new Error(`${inner} was read with other values than were written`)
       console.log(`${`${dtype} ${codec}`.padEnd(18)} ${show(write, base.write)} ${show(read, base.read).padStart(15)}`)
       await rm(join(folder, 'a.zarr', inner), { recursive: true })
     }

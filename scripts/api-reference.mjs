@@ -1,9 +1,9 @@
-// Writes docs/api/: every name that the package exports, with its declaration and its doc comment, from the types in dist/.
+// Writes docs/api/ from the types in dist/: every exported name with its declaration and doc comment.
 //
-//   node scripts/api-reference.mjs            writes
-//   node scripts/api-reference.mjs --check    exits with 1 where what is written is not what it would write
+//   node scripts/api-reference.mjs            writes the pages
+//   node scripts/api-reference.mjs --check    exits with 1 if a page is out of date
 //
-// Either way it exits with 1 where something exported has no doc comment.
+// Either way it exits with 1 if an exported name has no doc comment.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -13,12 +13,12 @@ const root = resolve(fileURLToPath(import.meta.url), '../..')
 const folder = join(root, 'docs/api')
 const { exports: entries } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-/** What is exported by another package, and described there. */
+/** Names from other packages, documented there. */
 const FOREIGN = { z: '[Zod](https://zod.dev), by which a configuration is described.' }
 const TAGS = { param: 'Parameters', returns: 'Returns', throws: 'Throws', default: 'Default', see: 'See' }
 
 const parsed = new Map()
-/** The syntax tree of a file of types. */
+/** The syntax tree of a .d.ts file. */
 function parse(path) {
   if (!parsed.has(path)) {
     const text = readFileSync(path, 'utf8')
@@ -27,7 +27,7 @@ function parse(path) {
   return parsed.get(path)
 }
 
-/** Where each name comes from that a file exports: `{ name, isForeign, path, original }`. */
+/** The exported names of a file and the file that declares each: `{ name, source, original }`. */
 function* exportsOf(path) {
   for (const statement of parse(path).statements) {
     if (!ts.isExportDeclaration(statement)) continue
@@ -39,7 +39,7 @@ function* exportsOf(path) {
   }
 }
 
-/** The statements that declare a name: several for an overloaded function. */
+/** The statements that declare a name; an overloaded function has several. */
 function declarationsOf(path, name) {
   const found = parse(path).statements.filter((statement) =>
     ts.isVariableStatement(statement)
@@ -47,14 +47,14 @@ function declarationsOf(path, name) {
       : statement.name?.text === name,
   )
   if (found.length > 0) return { path, found }
-  // What one file only hands on.
+  // The file re-exports it.
   for (const { name: passed, source, original } of exportsOf(path)) {
     if (passed === name && source !== undefined) return declarationsOf(source, original)
   }
-  throw new Error(`${path} declares no ${name}`)
+  throw new Error(`${path} does not declare ${name}`)
 }
 
-/** The doc comment of a statement: its text, and what its tags say. */
+/** The doc comment of a statement: its text and its tags. */
 function commentOf(statement) {
   const doc = ts.getJSDocCommentsAndTags(statement).findLast(ts.isJSDoc)
   if (doc === undefined) return undefined
@@ -66,7 +66,7 @@ function commentOf(statement) {
   return { prose: prose.trim(), tags: tags.map((tag) => /^(\w+)\s+([\s\S]*)$/.exec(tag.trim())) }
 }
 
-/** A declaration as a reader of code wants it: without what is said of every declaration, and on short lines. */
+/** The code of a declaration for readers: without export, private members and semicolons, on short lines. */
 function codeOf(statement) {
   const arrow = ts.isVariableStatement(statement) ? statement.declarationList.declarations[0] : undefined
   if (ts.isFunctionDeclaration(statement)) return callOf(statement.name.text, statement)
@@ -94,7 +94,7 @@ function callOf(name, { typeParameters, parameters, type }) {
     : `function ${name}${types}(\n${texts.map((text) => `  ${text},\n`).join('')})${result}`
 }
 
-/** The fields of a built-in task's configuration. */
+/** A table of the fields of a built-in task's configuration. */
 function fieldsOf(value, z) {
   const { properties, required = [] } = z.toJSONSchema(value.options.config, { io: 'input', unrepresentable: 'any' })
   const rows = Object.entries(properties).map(([name, field]) => {
@@ -117,7 +117,7 @@ const typeOf = ({ type, items, prefixItems, additionalProperties }) => {
   return type === 'object' ? `{ name: ${typeOf(additionalProperties ?? {})} }` : (type ?? 'any')
 }
 
-/** One name of a page. */
+/** The section of a name. */
 function describe({ name, source, original }, values, z) {
   if (source === undefined) return { name, isType: false, text: FOREIGN[name] ?? '', isDocumented: name in FOREIGN }
   const { found } = declarationsOf(source, original)
@@ -136,14 +136,14 @@ function describe({ name, source, original }, values, z) {
 
 function describeTags(tags) {
   const lines = Object.entries(TAGS).flatMap(([tag, title]) => {
-    const said = tags.filter((match) => match?.[1] === tag).map((match) => match[2].replaceAll(/\s*\n\s*/g, ' '))
-    if (tag !== 'param') return said.map((text) => `- ${title}: ${text}`)
-    return said.map((text) => text.replace(/^(\S+)\s*/, (_, name) => `- \`${name}\`: `))
+    const texts = tags.filter((match) => match?.[1] === tag).map((match) => match[2].replaceAll(/\s*\n\s*/g, ' '))
+    if (tag !== 'param') return texts.map((text) => `- ${title}: ${text}`)
+    return texts.map((text) => text.replace(/^(\S+)\s*/, (_, name) => `- \`${name}\`: `))
   })
   return lines.join('\n')
 }
 
-/** The links to headings: of two that differ in capitals alone, as `roi` and `Roi`, the second one gets a number. */
+/** Links to headings. If two differ only in case, such as `roi` and `Roi`, the second gets a number. */
 function anchorsOf(members) {
   const seen = new Map()
   return new Map(
@@ -198,7 +198,7 @@ const present = existsSync(folder) ? readdirSync(folder) : []
 const stale = [...new Set([...present, ...pages.keys()])].filter(
   (name) => !present.includes(name) || readFileSync(join(folder, name), 'utf8') !== pages.get(name),
 )
-if (isCheck) for (const name of stale) console.error(`docs/api/${name} is not up to date: npm run docs`)
+if (isCheck) for (const name of stale) console.error(`docs/api/${name} is out of date; run npm run docs`)
 else {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })

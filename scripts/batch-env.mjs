@@ -1,4 +1,4 @@
-// What the batch systems for the tests have in common: slurm-env.mjs and sge-env.mjs. Runs on Node 18 or newer.
+// Shared by slurm-env.mjs and sge-env.mjs, the batch systems for the tests. Runs on Node 18 or newer.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, mkdtempSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -30,7 +30,7 @@ export function aptGet(args, more = {}) {
   return { status, output: `${stdout ?? ''}${stderr ?? ''}` }
 }
 
-/** Ports that nobody listens on at this moment. */
+/** Ports that are free at this moment. */
 export async function freePorts(count) {
   const servers = await Promise.all(
     Array.from(
@@ -48,7 +48,7 @@ export async function freePorts(count) {
   return ports
 }
 
-/** Starts one in a temporary folder, prints it, and stops it when standard input ends or a signal comes. */
+/** Starts a cluster in a temporary folder, prints its description, and stops it when standard input ends or on a signal. */
 export async function serve(prefix, start, stop) {
   const folder = mkdtempSync(join(tmpdir(), prefix))
   const ended = new Promise((done) => {

@@ -1,5 +1,5 @@
 // Compiles src/kernels/gaussian/*.as (AssemblyScript) into src/kernels/gaussian/*.generated.ts: the module as base64 and the sha256 of its source.
-// The result is committed, so that neither running from source nor building needs the compiler; a test compares the sha256.
+// The result is committed, so that only a change of a kernel needs the compiler; a test compares the sha256.
 import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import asc from 'assemblyscript/asc'
@@ -9,7 +9,7 @@ const sources = (await readdir(folder)).filter((name) => name.endsWith('.as'))
 
 for (const name of sources) {
   const source = await readFile(new URL(name, folder), 'utf8')
-  const entry = name.replace(/\.as$/, '.ts') // the compiler takes nothing else
+  const entry = name.replace(/\.as$/, '.ts') // the compiler accepts no other extension
   let binary
   const { error, stderr } = await asc.main(
     [

@@ -1,11 +1,11 @@
-// Bundles src/viewer and Neuroglancer into dist/viewer: index.html, and the files it loads in a folder named by their content,
-// so that browsers may keep them for ever. Nothing in it is fetched from elsewhere.
+// Bundles src/viewer and Neuroglancer into dist/viewer: index.html, and a folder with the files it loads. The folder is named
+// after a hash of its content, so that browsers may cache it for ever. The page fetches nothing from elsewhere.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as esbuild from 'esbuild'
 
-// Neuroglancer's own switches: Zarr over http is all that the page reads.
+// Neuroglancer's build options: the page reads only Zarr over HTTP.
 const conditions = [
   'neuroglancer/datasource:none_by_default',
   'neuroglancer/datasource/zarr:enabled',
@@ -61,7 +61,7 @@ function contentHash(folder) {
   return hash.digest('hex').slice(0, 16)
 }
 
-/** The licences of the packages in the bundle, which they ask to be kept with it. */
+/** The licences of the bundled packages, which have to be distributed with them. */
 function licenses(root, metafile) {
   const inputs = Object.keys(metafile.inputs)
   const packages = new Set(inputs.flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))

@@ -1,4 +1,4 @@
-// Compiles src/ into dist/: JavaScript and types, as it is published, and the page that `bellis show` serves.
+// Builds dist/ as it is published: JavaScript, types and source maps of src/, and the bundled pages.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'

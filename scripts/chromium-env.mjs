@@ -1,15 +1,15 @@
-// A Chromium for the tests of the viewer's page.
+// A Chromium for the tests of the pages.
 //
-//   node scripts/chromium-env.mjs       install Debian's where there is none, where root on Debian
+//   node scripts/chromium-env.mjs       installs Debian's, if there is none and this is root on Debian
 //
-// BELLIS_CHROMIUM names another one. Where there is none it says so and exits with 0, but with 1 where the variable CI is set.
+// BELLIS_CHROMIUM names another one. Without any, it prints why and exits with 0, or with 1 if the variable CI is set.
 import { existsSync } from 'node:fs'
 import { aptGet, findProgram, isRoot } from './batch-env.mjs'
 
 const find = () =>
   process.env.BELLIS_CHROMIUM ?? ['chromium', 'chromium-browser', 'google-chrome'].map(findProgram).find(Boolean)
 
-/** @returns why it may not be there, for a message */
+/** @returns why it may still be missing */
 function install() {
   if (findProgram('apt-get') === undefined || !existsSync('/etc/debian_version')) return 'this is not Debian'
   if (!isRoot()) return 'only root can install it'

@@ -1,10 +1,10 @@
-// Builds the server that stands in for MongoDB in the tests, FerretDB, into .cache/ferretdb-<hash>/; needs Go, and the
-// module proxy the first time. Does nothing where it is built, or where BELLIS_TEST_MONGODB_URL names a real server.
+// Builds FerretDB, which replaces MongoDB in the tests, in .cache/ferretdb-<hash>/. Needs Go, and the module proxy the first
+// time. Does nothing if it is built already or BELLIS_TEST_MONGODB_URL names a real server.
 //
-//   node scripts/mongodb-env.mjs         build it
-//   node scripts/mongodb-env.mjs path    print where it is, or nothing where it was not built
+//   node scripts/mongodb-env.mjs         builds it
+//   node scripts/mongodb-env.mjs path    prints its path, or nothing if it is not built
 //
-// Runs on Node 18 or newer. Where it can't be built it says so and exits with 0, but with 1 where the variable CI is set.
+// Runs on Node 18 or newer. If it can't be built, prints why and exits with 0, or with 1 if the variable CI is set.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -23,18 +23,18 @@ if (process.argv[2] === 'path') {
 }
 if (process.env.BELLIS_TEST_MONGODB_URL || existsSync(program)) process.exit(0)
 
-/** Ends the script: without a server a developer's tests skip, but CI must not be green for want of it. */
+/** Ends the script: a developer's tests are skipped without a server, but CI must not pass without it. */
 function giveUp(reason) {
   console.error(`mongodb-env: ${reason}; tests that need a MongoDB server are skipped.`)
   process.exit(process.env.CI ? 1 : 0)
 }
 
 if (spawnSync('go', ['version'], { stdio: 'ignore' }).status !== 0) {
-  giveUp('found no Go (1.24 or newer) to build FerretDB with, and BELLIS_TEST_MONGODB_URL is not set')
+  giveUp('found no Go (1.24 or newer) to build FerretDB, and BELLIS_TEST_MONGODB_URL is not set')
 }
 console.error('mongodb-env: building FerretDB (a minute or two, once)')
 mkdirSync(dirname(program), { recursive: true })
-// Built beside and renamed: two runs at once, or one that is killed, never leave half a program.
+// Built under another name and renamed: concurrent or killed builds never leave an incomplete program.
 const building = `${program}-${process.pid}`
 const { status, stdout, stderr } = spawnSync(
   'go',

@@ -1,10 +1,10 @@
-// What is published and how large it is, unpacked.
+// The unpacked size of the published package.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 const LIMIT_MB = 15
 
-/** Prints the size of the package and what makes it up. @returns whether it is small enough */
+/** Prints the size of the package and of its large parts. @returns whether it is within the limit */
 export function reportPackageSize(root) {
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const parts = [...files, 'package.json', 'README.md', 'LICENSE']
@@ -15,10 +15,10 @@ export function reportPackageSize(root) {
   const large = parts.filter(([, size]) => size >= 50_000).sort(([, a], [, b]) => b - a)
   const rest = total - large.reduce((sum, [, size]) => sum + size, 0)
   const show = (size) => `${(size / 1e6).toFixed(2)} MB`
-  const list = [...large.map(([name, size]) => `${name} ${show(size)}`), `the rest ${show(rest)}`].join(', ')
+  const list = [...large.map(([name, size]) => `${name} ${show(size)}`), `other files ${show(rest)}`].join(', ')
   console.log(`Package: ${show(total)} unpacked: ${list}.`)
   if (total <= LIMIT_MB * 1e6) return true
-  console.error(`The package may have ${LIMIT_MB} MB at most.`)
+  console.error(`The package has ${show(total)}: expected at most ${LIMIT_MB} MB.`)
   return false
 }
 

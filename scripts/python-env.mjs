@@ -1,10 +1,10 @@
-// Makes .cache/python: a virtual environment with the libraries that the tests compare Bellis with
-// (test/support/requirements.txt). Nothing that builds or runs Bellis needs it.
+// Creates .cache/python: a virtual environment with the libraries that tests compare Bellis with
+// (test/support/requirements.txt). Building and running Bellis does not need it.
 //
 //   node scripts/python-env.mjs
 //
-// Runs on Node 18 or newer. Does nothing when the environment is there and made from the same requirements.
-// Without a fitting Python it says so and exits with 0, but with 1 where the variable CI is set.
+// Runs on Node 18 or newer. Does nothing if the environment exists and has the same requirements.
+// Without a suitable Python, prints why and exits with 0, or with 1 if the variable CI is set.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ const stamp = createHash('sha256').update(readFileSync(requirements)).digest('he
 const pythonIn = (folder) =>
   process.platform === 'win32' ? join(folder, 'Scripts', 'python.exe') : join(folder, 'bin', 'python')
 
-/** Ends the script: without Python a developer's tests skip, but CI must not be green for want of it. */
+/** Ends the script: a developer's tests are skipped without Python, but CI must not pass without it. */
 function giveUp(reason) {
   console.log(`python-env: ${reason}; tests that compare with Python's libraries are skipped.`)
   process.exit(process.env.CI ? 1 : 0)
@@ -30,7 +30,7 @@ const isCurrent = () => {
   return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && existsSync(pythonIn(home))
 }
 
-/** The first Python that is new enough for the pinned libraries and can make an environment. */
+/** The first Python that is new enough for the pinned libraries and can create a virtual environment. */
 function findPython() {
   const fits = 'import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 11) else 1)'
   const names = process.platform === 'win32' ? ['python', 'py'] : ['python3', 'python3.11', 'python3.12', 'python3.13']
@@ -44,7 +44,7 @@ function run(command, args) {
   throw new Error(`${command} ${args.join(' ')} failed:\n${lastLines}`)
 }
 
-/** The message of what an action throws. */
+/** The message of the error that an action throws, if it throws. */
 function attempt(action) {
   try {
     action()
@@ -53,7 +53,7 @@ function attempt(action) {
   }
 }
 
-/** What a run that was killed left behind; an hour is longer than any build. */
+/** Removes what killed runs have left; no build takes an hour. */
 function removeLeftovers() {
   for (const name of readdirSync(cache)) {
     const path = join(cache, name)
@@ -68,7 +68,7 @@ if (python === undefined) giveUp('found no python3 of version 3.11 or newer with
 
 mkdirSync(cache, { recursive: true })
 removeLeftovers()
-// Built beside and renamed: two runs at once, or one that is killed, never leave half an environment.
+// Built under another name and renamed: concurrent or killed runs never leave an incomplete environment.
 const building = join(cache, `python-${process.pid}`)
 const failure = attempt(() => {
   run(python, ['-m', 'venv', building])
@@ -78,7 +78,7 @@ const failure = attempt(() => {
   ])
   writeFileSync(join(building, '.stamp'), stamp)
   if (isCurrent()) return
-  // The old one goes by a rename too: another run may be at this very place.
+  // The old one is renamed before it is removed: another run may do the same at this moment.
   const old = `${building}-old`
   if (existsSync(home)) renameSync(home, old)
   rmSync(old, { recursive: true, force: true })

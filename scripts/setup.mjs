@@ -1,4 +1,4 @@
-// Makes a fresh checkout ready, whatever Node it is started with, and goes on from there with the pinned Node:
+// Prepares a fresh checkout with any Node, then continues with the pinned one:
 //   node scripts/setup.mjs [--build] [--test] [--then FILE args…]
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -20,10 +20,10 @@ const stamp = createHash('sha256')
   .update(readFileSync(join(root, 'package-lock.json')))
   .digest('hex')
 if (!existsSync(node) || !existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
-  console.error('Setting up: npm ci')
+  console.error('Installing dependencies: npm ci')
   const npm = process.env.npm_execpath
   const call = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
-  // npm started this script in most cases: the same npm is used then, else the one on the PATH.
+  // Use the npm that started this script; without one, that on the PATH.
   if (npm?.endsWith('.js')) run(process.execPath, [npm, ...call])
   else run('npm', call)
   linkCommand()
@@ -33,7 +33,7 @@ if (flags.includes('--build')) run(node, ['scripts/build.mjs'])
 if (flags.includes('--test')) run(node, ['scripts/test.mjs', ...flags.filter((flag) => flag.startsWith('--only'))])
 if (then.length > 0) run(node, then)
 
-/** `npx bellis` then finds the command here; without it npm would pack and install the checkout each time. */
+/** Lets `npx bellis` find the command here; otherwise npm would pack and install the checkout each time. */
 function linkCommand() {
   if (process.platform === 'win32') return
   rmSync(join(bin, 'bellis'), { force: true })

@@ -1,11 +1,11 @@
-// A real Grid Engine for the tests: a master and one execution host of eight slots on loopback, without systemd and without
-// installing Debian's packages, which would start daemons and bring a mail server.
+// A real Grid Engine for the tests: a master and one execution host with eight slots on loopback, without systemd and without
+// installing Debian's packages, which would start daemons and install a mail server.
 //
-//   node scripts/sge-env.mjs         fetch what is missing, where root on Debian: 9 MB into .cache/sge
-//   node scripts/sge-env.mjs serve   start one in a temporary folder, print it as JSON, and end it with standard input
+//   node scripts/sge-env.mjs         downloads what is missing, as root on Debian: 9 MB into .cache/sge
+//   node scripts/sge-env.mjs serve   starts a cluster in a temporary folder, prints it as JSON, stops it when standard input ends
 //
-// Runs on Node 18 or newer. Where Debian has no Grid Engine it says so and exits with 0: tests are skipped then. Everything
-// lies in .cache/sge and the one folder, but for one library that the programs look for in /usr/lib/gridengine.
+// Runs on Node 18 or newer. If Grid Engine is not available, prints why and exits with 0: tests are skipped. All files are in
+// .cache/sge and the one folder, except a library that the programs expect in /usr/lib/gridengine.
 // `serve` prints { folder, env, slots }.
 import { spawn, spawnSync } from 'node:child_process'
 import {
@@ -31,7 +31,7 @@ const PACKAGES = ['gridengine-master', 'gridengine-exec', 'gridengine-client', '
 const SLOTS = 8
 const UP_WITHIN_MS = 20_000
 const JOBS_END_WITHIN_MS = 8000
-// Where the programs look for it, whatever they are told.
+// The programs look for it only here.
 const SPOOL_LIBRARY = '/usr/lib/gridengine/libspoolc.so'
 
 const cache = join(dirname(fileURLToPath(import.meta.url)), '..', '.cache')
@@ -45,12 +45,12 @@ function giveUp(reason) {
   process.exit(0)
 }
 
-// --- fetching
+// --- downloading
 
 function install() {
   if (!isRoot()) giveUp('only root can start sge_qmaster as the tests need it')
   if (process.platform !== 'linux' || findProgram('apt-get') === undefined) giveUp('this is not Debian')
-  if (process.arch !== 'x64') giveUp('it is tried on amd64 alone')
+  if (process.arch !== 'x64') giveUp('it is tested only on amd64')
   if (!existsSync(programs)) fetch()
   if (existsSync(SPOOL_LIBRARY)) return
   mkdirSync(dirname(SPOOL_LIBRARY), { recursive: true })
@@ -58,8 +58,8 @@ function install() {
 }
 
 function fetch() {
-  console.error(`sge-env: fetching ${PACKAGES.join(' ')}`)
-  // Made beside and renamed: two runs at once, or one that is killed, never leave half of it.
+  console.error(`sge-env: downloading ${PACKAGES.join(' ')}`)
+  // Unpacked under another name and renamed: concurrent or killed runs never leave an incomplete copy.
   const making = join(cache, `sge-${process.pid}`)
   mkdirSync(making, { recursive: true })
   try {
@@ -69,7 +69,8 @@ function fetch() {
       aptGet(['update'])
       ;({ status, output } = download())
     }
-    if (status !== 0) giveUp(`Debian's packages can't be fetched: ${output.trim().split('\n').slice(-3).join(' | ')}`)
+    if (status !== 0)
+      giveUp(`Debian's packages can't be downloaded: ${output.trim().split('\n').slice(-3).join(' | ')}`)
     for (const name of readdirSync(making).filter((name) => name.endsWith('.deb'))) {
       run('dpkg-deb', ['-x', join(making, name), making])
       rmSync(join(making, name))
@@ -132,7 +133,7 @@ async function start(wanted) {
   ])
   write('act_qmaster', [host])
   write('cluster_name', ['bellis-test'])
-  // Its names may resolve to each other in any way here.
+  // The names of this host may resolve in any way; these all mean the same machine.
   write('host_aliases', [[...new Set([host, 'localhost', ...namesOfLoopback()])].join(' ')])
 
   const settings = {
@@ -172,7 +173,7 @@ async function start(wanted) {
   return { folder, env, slots: SLOTS }
 }
 
-/** A text of `name value` lines with some of the values changed. */
+/** Replaces some of the values in a text of `name value` lines. */
 const changed = (text, values) =>
   text.trimStart().replace(/^(\w+)\s+.*$/gm, (line, name) => (name in values ? `${name} ${values[name]}` : line))
 
@@ -216,7 +217,7 @@ async function daemon(folder, program, env) {
     cwd: folder,
     detached: true,
     stdio: ['ignore', log, log],
-    // SGE_ND: it stays in the foreground.
+    // SGE_ND keeps it in the foreground.
     env: { ...env, SGE_ND: '1' },
   })
   await new Promise((done, failed) => child.once('spawn', done).once('error', failed))
@@ -231,11 +232,12 @@ function answers(action) {
   }
 }
 
-async function until(isSo, what, folder) {
-  for (const end = Date.now() + UP_WITHIN_MS; Date.now() < end; await wait(50)) if (answers(() => isSo() || '')) return
+async function until(condition, what, folder) {
+  for (const end = Date.now() + UP_WITHIN_MS; Date.now() < end; await wait(50))
+    if (answers(() => condition() || '')) return
   const logs = ['sge_qmaster.out', 'sge_execd.out'].map((name) => join(folder, name)).filter(existsSync)
-  const said = logs.map((log) => readFileSync(log, 'utf8').trim().split('\n').slice(-4).join('\n'))
-  throw new Error(`sge-env: waited ${UP_WITHIN_MS / 1000} s for ${what}:\n${said.join('\n')}`)
+  const tails = logs.map((log) => readFileSync(log, 'utf8').trim().split('\n').slice(-4).join('\n'))
+  throw new Error(`sge-env: waited ${UP_WITHIN_MS / 1000} s for ${what}:\n${tails.join('\n')}`)
 }
 
 async function stop(wanted) {
@@ -246,7 +248,7 @@ async function stop(wanted) {
       try {
         process.kill(pid, signal)
       } catch {
-        // It has ended by itself in between.
+        // It has already ended.
       }
     }
     for (const until = Date.now() + forMs; Date.now() < until && processes().some(which); ) await wait(30)
@@ -258,7 +260,7 @@ async function stop(wanted) {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
-/** The daemons of this folder's cluster, and the processes of its jobs; nobody's who only uses it. */
+/** The daemons of this folder's cluster and the processes of its jobs, but not processes that only use the cluster. */
 function processesOf(folder) {
   const mark = `SGE_ROOT=${folder}`
   return readdirSync('/proc').flatMap((pid) => {

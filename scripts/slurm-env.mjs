@@ -1,14 +1,14 @@
-// A real SLURM for the tests: a controller and two nodes on loopback, without systemd and without touching a SLURM that
-// this machine may have.
+// A real SLURM for the tests: a controller and two nodes on loopback, without systemd, and independent of a SLURM that is
+// installed on this machine.
 //
-//   node scripts/slurm-env.mjs                 install what is missing, where root on Debian
-//   node scripts/slurm-env.mjs start FOLDER    start a cluster in FOLDER (or find it running), print it as JSON
-//   node scripts/slurm-env.mjs stop FOLDER     end it and its jobs, and remove FOLDER
-//   node scripts/slurm-env.mjs serve           start one in a temporary folder, print it as JSON, and end it with standard
-//                                              input: so it never outlives who started it, however that ends
+//   node scripts/slurm-env.mjs                 installs what is missing, as root on Debian
+//   node scripts/slurm-env.mjs start FOLDER    starts a cluster in FOLDER, unless it is running, and prints it as JSON
+//   node scripts/slurm-env.mjs stop FOLDER     stops it and its jobs, and removes FOLDER
+//   node scripts/slurm-env.mjs serve           starts one in a temporary folder, prints it as JSON, and stops it when
+//                                              standard input ends, so that it never outlives its parent
 //
-// Runs on Node 18 or newer. Where SLURM can't be installed it says so and exits with 0, but with 1 where the variable CI
-// is set. Everything but the Debian packages lies in the one folder: key, socket, configuration, state, logs.
+// Runs on Node 18 or newer. If SLURM can't be installed, prints why and exits with 0, or with 1 if the variable CI is set.
+// Everything except the Debian packages is in the one folder: key, socket, configuration, state, logs.
 // `start` prints { folder, env: { SLURM_CONF, PATH }, nodes, partitions, logs }.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -33,13 +33,13 @@ const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge']
 const PROGRAMS = ['slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo']
 const NODES = ['n1', 'n2']
 const CPUS_PER_NODE = 4
-const START_TRIES = 3
+const START_ATTEMPTS = 3
 const UP_WITHIN_MS = 20_000
 const JOBS_END_WITHIN_MS = 8000
 
 const missingPrograms = () => PROGRAMS.filter((name) => findProgram(name) === undefined)
 
-/** Ends the script: without SLURM a developer's tests skip, but CI must not be green for want of it. */
+/** Ends the script: a developer's tests are skipped without SLURM, but CI must not pass without it. */
 function giveUp(reason) {
   console.error(`slurm-env: ${reason}; tests that need a real SLURM are skipped.`)
   process.exit(process.env.CI ? 1 : 0)
@@ -68,7 +68,7 @@ function install() {
   }
 }
 
-/** Debian starts what it installs, a machine-wide munged too; this asks it not to. @returns what takes that back */
+/** Debian starts installed services, a system-wide munged too; this forbids it. @returns a function that allows it again */
 function forbidServices() {
   const policy = '/usr/sbin/policy-rc.d'
   if (existsSync(policy)) return () => {}
@@ -94,13 +94,13 @@ async function start(wanted) {
   const folder = realpathSync(wanted)
   if (isUp(folder)) return describe(folder)
   let failure
-  for (let tried = 0; tried < START_TRIES; tried++) {
+  for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
     await stopDaemons(folder)
     try {
       await startDaemons(folder)
       return describe(folder)
     } catch (error) {
-      // A port that was free is taken by another program at times: with other ports it goes.
+      // Another program may have taken a port that was free; the next attempt uses other ports.
       failure = error
     }
   }
@@ -109,7 +109,7 @@ async function start(wanted) {
 }
 
 async function startDaemons(folder) {
-  // Munge insists that others may look into the socket's folder, and that nobody may into the key's.
+  // Munge requires that others can read the socket's folder, and that only the owner can read the key.
   chmodSync(folder, 0o755)
   for (const name of ['logs', 'munge', 'state', ...NODES])
     mkdirSync(join(folder, name), { recursive: true, mode: 0o755 })
@@ -162,7 +162,7 @@ function configuration(folder, [controller, ...nodePorts]) {
     'KillWait=10',
     'MinJobAge=60',
     'InactiveLimit=0',
-    // Jobs in "urgent" end those in "short": SIGTERM, and SIGKILL after KillWait. (A GraceTime only delays both here.)
+    // Jobs in "urgent" preempt those in "short": SIGTERM, then SIGKILL after KillWait. A GraceTime would only delay both.
     'PreemptType=preempt/partition_prio',
     'PreemptMode=CANCEL',
     ...NODES.map(
@@ -203,8 +203,8 @@ const slurm = (folder, program, args) =>
     killSignal: 'SIGKILL',
   })
 
-async function until(isSo, what, folder) {
-  for (const end = Date.now() + UP_WITHIN_MS; Date.now() < end; await wait(50)) if (isSo()) return
+async function until(condition, what, folder) {
+  for (const end = Date.now() + UP_WITHIN_MS; Date.now() < end; await wait(50)) if (condition()) return
   throw new Error(`slurm-env: waited ${UP_WITHIN_MS / 1000} s for ${what}:\n${lastLogLines(folder)}`)
 }
 
@@ -222,7 +222,7 @@ function lastLogLines(folder) {
 async function stop(wanted) {
   if (!existsSync(wanted)) return
   const folder = realpathSync(wanted)
-  if (!existsSync(confOf(folder))) throw new Error(`slurm-env: there is no cluster in ${folder}`)
+  if (!existsSync(confOf(folder))) throw new Error(`slurm-env: ${folder} has no cluster`)
   if (daemonsOf(folder).length > 0) await endJobs(folder)
   await stopDaemons(folder)
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
@@ -246,14 +246,14 @@ async function stopDaemons(folder) {
       try {
         process.kill(pid, signal)
       } catch {
-        // It has ended by itself in between.
+        // It has already ended.
       }
     }
     for (const end = Date.now() + forMs; Date.now() < end && daemonsOf(folder).length > 0; ) await wait(30)
   }
 }
 
-/** The processes of this folder's cluster, and of its jobs; no other cluster's, and nobody's who only uses it. */
+/** The processes of this folder's cluster and of its jobs, but not of other clusters, nor processes that only use it. */
 function daemonsOf(folder) {
   const mark = `SLURM_CONF=${confOf(folder)}`
   return readdirSync('/proc').flatMap((name) => {

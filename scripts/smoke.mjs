@@ -25,7 +25,7 @@ try {
       (sum, entry) => sum + (entry.isFile() ? statSync(join(entry.parentPath, entry.name)).size : 0),
       0,
     )
-  console.log(`installed with what it needs: ${(size(installed) / 1e6).toFixed(1)} MB`)
+  console.log(`installed with its dependencies: ${(size(installed) / 1e6).toFixed(1)} MB`)
 
   const bellis = (...parameters) => run(join(installed, '.bin', 'bellis'), parameters)
   bellis('sample', 'sample.hdf', '--size', '16,96,96', '--quiet')
@@ -55,7 +55,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** The page, all that it loads, and the data behind it. */
+/** Fetches the page, the files it loads and its data. */
 async function show(command) {
   const child = spawn(
     command,
@@ -85,7 +85,7 @@ async function show(command) {
   }
 }
 
-/** In a browser, where there is one: until all that is seen is drawn. */
+/** Opens the page in a browser, if there is one, until everything visible is drawn. */
 async function draw(address) {
   const browser = await browserOrSkip({ skip: (why) => console.log(`not drawn: ${why}`) })
   if (browser === undefined) return
@@ -94,7 +94,7 @@ async function draw(address) {
     const errors = []
     page.on('pageerror', ({ message }) => errors.push(message))
     page.on('requestfailed', (request) => {
-      // Those that it calls back itself are no failures.
+      // Requests that the page itself aborts are no failures.
       if (request.failure()?.errorText !== 'net::ERR_ABORTED') errors.push(request.url())
     })
     await page.goto(address)

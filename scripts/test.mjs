@@ -1,4 +1,4 @@
-// Everything that must be right before a change lands, in the order in which it fails fastest. Needs a built dist/.
+// All checks that must pass before a change is merged, in the order in which they fail fastest. Needs a built dist/.
 import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ const steps = [
   ['Lint and format', join(bin, 'biome'), ['check', '.']],
   ['Types', join(bin, 'tsc'), ['-p', 'tsconfig.json']],
   ['Types of the pure core', join(bin, 'tsc'), ['-p', 'tsconfig.core.json']],
-  ["Types of the viewer's page", join(bin, 'tsc'), ['-p', 'tsconfig.viewer.json']],
+  ['Types of the pages', join(bin, 'tsc'), ['-p', 'tsconfig.viewer.json']],
   ['Import rules', join(bin, 'depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
   ['Python for comparisons', process.execPath, ['scripts/python-env.mjs']],
   ['MongoDB for tests', process.execPath, ['scripts/mongodb-env.mjs']],
@@ -21,12 +21,12 @@ const steps = [
 ]
 for (const [title, command, parameters] of steps) {
   console.log(`\n=== ${title}`)
-  const begun = Date.now()
+  const start = Date.now()
   const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' })
   if (error !== undefined) console.error(error.message)
   if (status !== 0) {
     console.error(`\n${title}: failed`)
     process.exit(1)
   }
-  console.log(`=== ${title}: ${((Date.now() - begun) / 1000).toFixed(1)} s`)
+  console.log(`=== ${title}: ${((Date.now() - start) / 1000).toFixed(1)} s`)
 }

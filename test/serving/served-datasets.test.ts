@@ -1,3 +1,4 @@
+// Needs a build: it serves the built pages.
 import assert from 'node:assert/strict'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

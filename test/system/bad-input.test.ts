@@ -161,26 +161,26 @@ const OPTIONS: readonly Case[] = [
   ['a block to read of the wrong rank', smoothing('--block-read', '8,8,8,8'), /"blockRead" is 8,8,8,8, .* give 3 numbers/],
   ['a block that writes more than it reads', smoothing('--block-read', '20,20,20', '--block-write', '21,20,20'), /reads 20,20,20 voxels can't write 21,20,20/],
   ['a block that reads less than its context', smoothing('--block-read', '8,8,8'), /reads 8,8,8 .*sigma 2 needs 8,8,8 .*at least 17,17,17/],
-  ['a block without a length', smoothing('--block-write', '8,0,8'), /'8,0,8' is invalid\. It must be whole numbers above 0/],
-  ['a block of text', smoothing('--block-write', '8,x,8'), /'8,x,8' is invalid/],
+  ['a block without a length', smoothing('--block-write', '8,0,8'), /--block-write 8,0,8: expected comma-separated whole numbers above 0/],
+  ['a block of text', smoothing('--block-write', '8,x,8'), /--block-write 8,x,8: expected/],
   ['sigma 0', smoothing('--sigma', '0'), /--sigma is 0: must be above 0/],
   ['a negative sigma', smoothing('--sigma', '-1.5'), /--sigma is -1\.5: must be above 0/],
   ['sigma 0 on one axis', smoothing('--sigma', '1,0,2'), /--sigma\[1\] is 0: must be above 0/],
-  ['a sigma that is not a number', smoothing('--sigma', 'NaN'), /'NaN' is invalid\. It must be a number, or one per axis/],
-  ['a sigma of text', smoothing('--sigma', 'two'), /'two' is invalid\. It must be a number/],
-  ['a sigma with a gap', smoothing('--sigma', '1,,2'), /'1,,2' is invalid/],
+  ['a sigma that is not a number', smoothing('--sigma', 'NaN'), /--sigma NaN: expected a number, or one per axis/],
+  ['a sigma of text', smoothing('--sigma', 'two'), /--sigma two: expected a number/],
+  ['a sigma with a gap', smoothing('--sigma', '1,,2'), /--sigma 1,,2: expected/],
   ['a sigma in nm, it seems', smoothing('--sigma', '1e9'), /sigma 1000000000 .*in voxels, not in nm/],
   ['too few sigmas', smoothing('--sigma', '1,2'), /"sigma" is 1,2, but .* has 3 axes .*; give 3 numbers/],
   ...['0', '-1', '1.5', 'two', ''].map(
     (workers): Case => [
       `"${workers}" workers`,
       smoothing('--workers', workers),
-      new RegExp(`--workers <n>' argument '${workers}' is invalid\\. It must be a whole number from 1 on`),
+      new RegExp(`--workers ${workers}: expected a whole number of at least 1`),
     ],
   ),
-  ['fewer retries than none', smoothing('--max-retries', '-1'), /'-1' is invalid\. It must be a whole number from 0 on/],
-  ['a time limit of 0', smoothing('--timeout', '0'), /'0' is invalid\. It must be a number of seconds above 0/],
-  ['an unknown border mode', smoothing('--mode', 'mirrored'), /'mirrored' is invalid\. Allowed choices are constant, reflect, nearest, mirror, wrap/],
+  ['fewer retries than none', smoothing('--max-retries', '-1'), /--max-retries -1: expected a whole number of at least 0/],
+  ['a time limit of 0', smoothing('--timeout', '0'), /--timeout 0: expected a number of seconds above 0/],
+  ['an unknown border mode', smoothing('--mode', 'mirrored'), /--mode mirrored: expected one of constant, reflect, nearest, mirror, wrap/],
   ['an unknown option, with the one that is meant', smoothing('--worker', '2'), /unknown option '--worker' \(Did you mean --workers\?\)/],
   ['an unknown command, with the one that is meant', () => ['smoth', raw, 'out.zarr/s'], /unknown command 'smoth' \(Did you mean smooth\?\)/],
   ['an unknown command to plan', () => ['plan', 'covert', raw, 'out.zarr/s'], /unknown command 'covert' \(Did you mean convert\?\)/],
@@ -192,14 +192,14 @@ const OPTIONS: readonly Case[] = [
   ['shards in Zarr 2', converting('--zarr-format', '2', '--shard', '32,32,32'), /Zarr 2 has no shards; leave the shard shape out/],
   ['an unknown codec', converting('--codec', 'zst'), /codec "zst" is not known; use one of raw, gzip, .*zstd/],
   ['an unknown level of a codec', converting('--codec', 'gzip:12'), /"gzip:12" has no such level; use gzip:0 to gzip:9/],
-  ['an unknown version of Zarr', converting('--zarr-format', '4'), /'4' is invalid\. Allowed choices are 2, 3/],
+  ['an unknown version of Zarr', converting('--zarr-format', '4'), /--zarr-format 4: expected one of 2, 3/],
   ['a roi that is none', converting('--roi', 'all'), /"all" is not a Roi of 3 axes; write offset:shape in nm, such as/],
   ['a roi of the wrong rank', converting('--roi', '0,0:8,8'), /"0,0:8,8" is not a Roi of 3 axes/],
   ['a roi of half voxels', converting('--roi', '0,0,0:40,6,4'), /"0,0,0:40,6,4" is not a whole number of voxels \(40 × 4 × 4 nm\); the nearest that is: 0,0,0:40,8,4/],
   ['an empty roi', converting('--roi', '0,0,0:40,0,4'), /every axis needs a length of at least 1/],
   ['a roi that leaves the volume, with the volume', converting('--roi', '-40,0,0:400,64,64'), /-40,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm; the part inside is 0,0,0:360,64,64/],
   ['a roi outside the volume', converting('--roi', '4000,0,0:400,64,64'), /4000,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm\./],
-  ['an unknown kind of pool', converting('--pool', 'threads'), /'threads' is invalid/],
+  ['an unknown kind of pool', converting('--pool', 'threads'), /--pool threads: expected one of/],
 ] // biome-ignore format: a table
 
 describe('refuses an input that is wrong, in one line and without writing:', { concurrency: 2 }, () => {
@@ -258,7 +258,7 @@ describe('a corrupt chunk', { concurrency: 2 }, () => {
     // Sections 2 and 3 are in the damaged chunk; each section is a block.
     for (const index of [2, 3]) {
       const line = new RegExp(
-        `failed smooth/${index} after 3 tries: ".*damaged\\.h5/gzip" can't be read at 2,0,0:2,7,9`,
+        `failed smooth/${index} after 3 attempts: ".*damaged\\.h5/gzip" can't be read at 2,0,0:2,7,9`,
       )
       assert.match(stderr, line)
     }

@@ -65,7 +65,7 @@ describe('a block of a chain that fails', () => {
     )
     const again = await run()
     assert.equal(again.code, 1)
-    assert.match(again.stdout, /✘ second: 17 of 20 blocks, 17 of them done before, 3 orphaned/)
+    assert.match(again.stdout, /✘ second: 17 of 20 blocks, 17 of them already done, 3 orphaned/)
     assert.match(again.stderr, /first\/7.*\n?.*no such neuron/)
     // What failed is known until it is forgotten; what is done stays done.
     const [name = ''] = readdirSync(join(cwd, '.bellis'))

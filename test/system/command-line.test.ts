@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -130,6 +130,33 @@ describe('the command', () => {
     assert.match(wrong.stderr, /^bellis: [^\n]+\n$/)
   })
 
+  it("names the sources in a stack, a task's and its own, with --log-level debug", async () => {
+    using folder = temporaryFolder()
+    writeFileSync(
+      join(folder.path, 'fails.ts'),
+      `import { defineTask, roi, z } from 'bellis'
+const block = roi([0], [1])
+interface Nothing { readonly voxels?: { readonly length: number } }
+export default defineTask({
+  name: 'fails', config: z.object({}),
+  plan: () => ({ totalRoi: block, readRoi: block, writeRoi: block, readWriteConflict: false }),
+  setup: () => () => { void ({} as Nothing).voxels!.length },
+})`,
+    )
+    const once = ['--workers', '1', '--max-retries', '0', '--log-level', 'debug']
+    const failed = await bellis(['run', 'fails.ts', ...once], { cwd: folder.path })
+    assert.equal(failed.code, 1, failed.stderr)
+    assert.match(failed.stderr, /^failed fails\/0 after 1 attempt: .*undefined.* \(\/.*\/fails\.ts:7\)/m)
+    assert.match(
+      failed.stderr,
+      /^ {4}at .*\/fails\.ts:7:\d+[\s\S]*^ {4}at .*\/src\/runtime\/worker\/worker-loop\.ts:\d+:\d+/m,
+    )
+    const missing = await bellis(['info', 'none.zarr/raw', '--log-level=debug'], { cwd: folder.path })
+    assert.equal(missing.code, 2)
+    assert.match(missing.stderr, /^ {4}at .*\/src\/entry\/arrays\.ts:\d+:\d+/m)
+    assert.doesNotMatch(failed.stderr + missing.stderr, /\/dist\//)
+  })
+
   it('without a terminal tells its progress in lines, at most one in 10 s, and the result on standard output', async () => {
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
@@ -147,10 +174,10 @@ describe('the command', () => {
     assert.ok(lines.length >= 1 && lines.length <= 1 + Number(lines.at(-1)?.[1]) / 10, stderr)
     const [counts = '', blocks = '', workers = '', ...others] = stdout.split('\n')
     assert.match(counts, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s$/)
-    assert.match(blocks, /^ {2}a block took \d[\d.]* ms: half of them at most .+, 95 % at most .+, the longest .+$/)
+    assert.match(blocks, /^ {2}a block takes \d[\d.]* ms on average: median .+, 95th percentile .+, maximum .+$/)
     assert.match(
       workers,
-      /^workers: \d+ % of their time in blocks; read \d+ kB, wrote 147 kB; \d+ MB( to \d+ MB)? of memory each at the most$/,
+      /^workers: \d+ % of their time running blocks; read \d+ kB, wrote 147 kB; peak memory \d+ MB( to \d+ MB)? each$/,
     )
     assert.deepEqual(others, [''])
     assertPlain(stdout)
@@ -196,7 +223,7 @@ describe('on a terminal the command', { concurrency: 2 }, () => {
     assert.equal(shown.code, 0, shown.drawn)
     assert.match(shown.drawn, /smooth .*━+.* \d+\/18/)
     assert.match(shown.drawn, /━{24}.* 18\/18/)
-    assert.ok(shown.drawn.includes('\u001b[1A\u001b[0J'), 'it is drawn anew in its place')
+    assert.ok(shown.drawn.includes('\u001b[1A\u001b[0J'), 'it is redrawn in place')
     assert.ok(shown.drawn.includes('\u001b[32m'), 'it is green')
   })
 
@@ -215,7 +242,7 @@ describe('on a terminal the command', { concurrency: 2 }, () => {
     const overwrite = [...smoothTo('out.zarr/s'), '--sigma', '1', '--overwrite']
     const no = await onTerminal(t, overwrite, folder.path, { typed: 'maybe' })
     if (no === undefined) return
-    assert.match(no.drawn, /out\.zarr\/s exists and will be deleted\. Go on\? \[y\/N\]/)
+    assert.match(no.drawn, /out\.zarr\/s exists and will be deleted\. Continue\? \[y\/N\]/)
     assert.equal(no.code, 2, no.drawn)
     assert.deepEqual(contentsOf(folder.path), before)
     const yes = await onTerminal(t, overwrite, folder.path, { typed: 'y' })
@@ -303,7 +330,7 @@ describe('an output that is there', () => {
     const other = ['convert', raw, 'out.zarr/s', '--chunk', '16,32,32', '--overwrite', '--workers', '1']
     const refused = await bellis(other, { cwd: folder.path })
     assert.equal(refused.code, 2)
-    assert.match(refused.stderr, /^bellis: out\.zarr\/s exists and will be deleted; add --yes to --overwrite[^\n]*\n$/)
+    assert.match(refused.stderr, /^bellis: out\.zarr\/s exists and will be deleted; add --yes to confirm\.\n$/)
     assert.deepEqual(contentsOf(output), files)
     await ok([...other, '--yes'], folder.path)
     assert.equal(await hashVoxels(output), await hashVoxels(raw))

@@ -34,7 +34,7 @@ describe('bellis sample --download', () => {
       },
     })
     assert.equal(stopped.code, 130, stopped.stderr)
-    assert.match(stopped.stderr, /Stopped; the same command continues\./)
+    assert.match(stopped.stderr, /Stopped; run the same command to continue\./)
     const { code, stdout, stderr } = await bellis([...args, '--json'], { cwd })
     assert.equal(code, 0, stderr)
     assert.deepEqual(JSON.parse(stdout), { path: 'a.hdf', sample: 'A', from: server.address, bytes: body.length })
@@ -60,11 +60,11 @@ describe('bellis sample --download', () => {
   it('takes no page for the file, and no call that can’t be meant', async () => {
     await using server = await serveFile(() => ({ body: Buffer.from('<!doctype html><p>Not found') }))
     const cases: [string[], RegExp][] = [
-      [['--download', 'A', '--from', server.address], /is no HDF5 file: it begins with "<!doctyp"/],
-      [['--download', 'A', '--from', 'cremi'], /--from cremi is not an address/],
-      [['--download', 'D'], /Allowed choices are A, B, C/],
-      [['--download', 'A', '--size', '8,8,8'], /leave out --size and --seed/],
-      [['--from', server.address], /give --download A, B or C/],
+      [['--download', 'A', '--from', server.address], /is not an HDF5 file: it starts with "<!doctyp"/],
+      [['--download', 'A', '--from', 'cremi'], /--from cremi: expected an address/],
+      [['--download', 'D'], /--download D: expected one of A, B, C/],
+      [['--download', 'A', '--size', '8,8,8'], /--size and --seed do not apply to --download/],
+      [['--from', server.address], /--from needs --download A, B or C/],
     ]
     for (const [args, message] of cases) {
       const { code, stdout, stderr } = await bellis(['sample', 'x.hdf', ...args], { cwd })

@@ -195,7 +195,7 @@ describe('map', () => {
       [['--expr', '('.repeat(5000)], /it is too long: more than 2000 numbers, names and signs/],
       [['--expr', 'x', '--with', `m=${pathOf('int8')}`], /it does not use m, which "with" names/],
       [['--expr', 'x + abs', '--with', `abs=${pathOf('int8')}`], /"\(" is missing after "x \+ abs"/],
-      [['--expr', 'x', '--with', 'm'], /It must be a name and a dataset/],
+      [['--expr', 'x', '--with', 'm'], /--with m: expected a name and a dataset/],
       [['--expr', 'x + m', '--with', `m=${other.path}`], /expected the same shape and placement/],
       [[], /Configuration of "map": --expr is missing/],
     ] as const) {

@@ -60,7 +60,7 @@ describe('bellis new', () => {
     writeFileSync(join(folder.path, 'notes/today.txt'), '')
     for (const [name, message] of [
       ['notes', /exists and is not empty; choose another name/],
-      ['My Task', /"My Task" can't be the name of a task/],
+      ['My Task', /My Task: expected a name for a task and a package/],
     ] as const) {
       const { code, stderr } = await bellis(['new', name], { cwd: folder.path })
       assert.equal(code, 2)

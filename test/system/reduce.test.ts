@@ -168,8 +168,8 @@ describe('bellis reduce', () => {
       ['float32', ['--bins', '4'], /"range" is missing: .* is float32.*give "range" as low,high/],
       ['uint8', ['--range', '0,4'], /"range" is 0,4, but "bins" is missing/],
       ['uint8', ['--bins', '4', '--range', '4,4'], /"range" is 4,4; the upper bound must exceed the lower/],
-      ['uint8', ['--bins', '4', '--range', '4'], /It must be two numbers with a comma/],
-      ['uint8', ['--bins', '0'], /It must be a whole number from 1 on/],
+      ['uint8', ['--bins', '4', '--range', '4'], /--range 4: expected two numbers separated by a comma/],
+      ['uint8', ['--bins', '0'], /--bins 0: expected a whole number of at least 1/],
       ['uint8', ['--block', '4'], /"block" is 4, but .* has 3 axes/],
       ['uint8', ['--roi', '0,0,0:100,46,46'], /is not inside|is not a whole number of voxels/],
     ] as const) {

@@ -112,7 +112,7 @@ describe('bellis show', () => {
       },
     })
     assert.equal(code, 0)
-    assert.match(stderr, /warning: whoever has the address can read .* over 0\.0\.0\.0, .* not encrypted/)
+    assert.match(stderr, /warning: anyone with the address can read .* over 0\.0\.0\.0, .* not encrypted/)
     assert.doesNotMatch(stdout, /ssh/)
     assert.equal((await show([RAW, '--host', '127.0.0.1'], () => {})).stderr, '')
   })
@@ -122,21 +122,21 @@ describe('bellis show', () => {
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
     const cases: [string[], RegExp][] = [
-      [[], /Which dataset\?/],
+      [[], /No dataset is given/],
       [['none.zarr/raw'], /none\.zarr is not there/],
       [['none.hdf/raw'], /none\.hdf/],
       [['sample.hdf/volumes/rw'], /has no "volumes\/rw"; it has/],
       [['sample.hdf/volumes'], /is a group/],
       [['line.zarr'], /line\.zarr has 1 axis/],
       [['float.zarr', '--segmentation'], /holds float32, and a segmentation holds integers/],
-      [[RAW, '--image', RAW, '--segmentation', RAW], /can't be shown as both/],
+      [[RAW, '--image', RAW, '--segmentation', RAW], /expected in --image or in --segmentation, not in both/],
       [[RAW, '--position', '1,2'], /has 2 axes; z,y,x are 3/],
       [[RAW, '--position', '0,0,384'], /x goes from 0 to 384 nm/],
-      [[RAW, '--layout', '5panel'], /Allowed choices are xy, xz, yz, 4panel, 3d/],
+      [[RAW, '--layout', '5panel'], /--layout 5panel: expected one of xy, xz, yz, 4panel, 3d/],
       [[RAW, '--port', String(port)], new RegExp(`port ${port} is in use`)],
-      [[RAW, '--port', '70000'], /must be a port from 0 to 65535/],
+      [[RAW, '--port', '70000'], /--port 70000: expected a port from 0 to 65535/],
       [[RAW, '--host', '192.0.2.1'], /192\.0\.2\.1 is not an address of this machine/],
-      [[RAW, '--cors', 'example.org/page'], /origin of a page/],
+      [[RAW, '--cors', 'example.org/page'], /expected the origin of a web page/],
     ]
     const results: [string[], RegExp, CommandResult][] = []
     for (const [args, message] of cases) {

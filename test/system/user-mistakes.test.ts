@@ -119,12 +119,12 @@ describe("a mistake in a task's module is told in one line with its place, and n
     [
       'its pipeline gives nothing',
       pipeline('mine({})'),
-      /What pipeline "pipeline" gives is undefined; expected a defined task called with its configuration, /,
+      /The result of pipeline "pipeline" is undefined; expected a defined task called with its configuration, /,
     ],
     [
       'its pipeline gives a promise',
       pipeline('return [mine({}), Promise.resolve(mine({}))]'),
-      /What pipeline "pipeline" gives is a promise, which must be awaited first/,
+      /The result of pipeline "pipeline" is a promise, which must be awaited first/,
     ],
     [
       'its pipeline gives a definition that is not called',
@@ -254,7 +254,7 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
         assert.equal(code, 1, stderr)
         assert.match(stdout, /mine: 5 of 6 blocks, 1 failed/)
         const [failed, ...more] = stderr.split('\n').filter((line) => line.startsWith('failed '))
-        assert.match(failed ?? '', /^failed mine\/1 after 1 try: /)
+        assert.match(failed ?? '', /^failed mine\/1 after 1 attempt: /)
         assert.match(failed ?? '', message)
         assert.deepEqual(more, [])
       })

@@ -10,8 +10,8 @@ export type SampleName = (typeof SAMPLES)[number]
 const CREMI = 'https://cremi.org/static/data/'
 
 /**
- * Downloads a sample of CREMI, continuing what an earlier call began.
- * @param from the file itself, or ending in a slash the folder that has it under its own name @default CREMI's site
+ * Downloads a sample of CREMI, continuing an interrupted download.
+ * @param from URL of the file, or of a folder, ending in a slash, that has it under its own name @default CREMI's site
  */
 export async function downloadSample(
   path: string,
@@ -33,7 +33,7 @@ export async function downloadSample(
   } catch (error) {
     progress.end()
     if (!stopping.signal.aborted) throw error
-    process.stderr.write('Stopped; the same command continues.\n')
+    process.stderr.write('Stopped; run the same command to continue.\n')
     process.exitCode = 130
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
@@ -44,36 +44,36 @@ function addressOf(sample: SampleName, from = CREMI): string {
   const name = `sample_${sample}_20160501.hdf`
   const address = from.endsWith('/') ? from + name : from
   if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) return address
-  throw new ConfigError('INVALID_CONFIG', `--from ${from} is not an address; it must begin with https:// or http://.`)
+  throw new ConfigError('INVALID_CONFIG', `--from ${from}: expected an address that starts with https:// or http://.`)
 }
 
 const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')
 
-/** A page that says "not found" is a file, too. */
+/** A server may send an error page as the file. */
 const assertHdf5 =
   (address: string) =>
   (file: string): void => {
-    const begin = Buffer.alloc(SIGNATURE.length)
+    const start = Buffer.alloc(SIGNATURE.length)
     const descriptor = openSync(file, 'r')
-    readSync(descriptor, begin)
+    readSync(descriptor, start)
     closeSync(descriptor)
-    if (begin.equals(SIGNATURE)) return
+    if (start.equals(SIGNATURE)) return
     throw new InfrastructureError(
       'CORRUPT_DATA',
-      `What ${address} gave is no HDF5 file: it begins with ${JSON.stringify(begin.toString('latin1'))}; give another address with --from.`,
+      `${address} is not an HDF5 file: it starts with ${JSON.stringify(start.toString('latin1'))}; give another address with --from.`,
     )
   }
 
 const PLAIN_EVERY_MS = 10_000
 const DRAWN_EVERY_MS = 100
 
-/** One line that is drawn anew on a terminal, else a line at most every 10 s. */
+/** One line that is redrawn on a terminal; otherwise a line at most every 10 s. */
 class DownloadProgress {
   readonly #isShown: boolean
   readonly #isTerminal = Boolean(process.stderr.isTTY)
-  readonly #begun = performance.now()
+  readonly #start = performance.now()
   #first: number | undefined
-  #last = this.#isTerminal ? Number.NEGATIVE_INFINITY : this.#begun
+  #last = this.#isTerminal ? Number.NEGATIVE_INFINITY : this.#start
 
   constructor({ quiet = false }: CommonOptions) {
     this.#isShown = !quiet
@@ -84,7 +84,7 @@ class DownloadProgress {
     const now = performance.now()
     if (!this.#isShown || now - this.#last < (this.#isTerminal ? DRAWN_EVERY_MS : PLAIN_EVERY_MS)) return
     this.#last = now
-    const rate = (done - this.#first) / Math.max(1e-3, (now - this.#begun) / 1000)
+    const rate = (done - this.#first) / Math.max(1e-3, (now - this.#start) / 1000)
     const left = rate > 0 ? `, ${showDuration((total - done) / rate)} left` : ''
     const line = `${showBytes(done)} of ${showBytes(total)}, ${showBytes(rate)}/s${left}`
     process.stderr.write(this.#isTerminal ? `\r\u001b[K${line}` : `${line}\n`)

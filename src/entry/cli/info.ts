@@ -14,7 +14,7 @@ const MAX_LISTED = 1000
 /** `bellis info` */
 export function infoCommand(): Command {
   const command = new Command('info')
-    .description('Says what a dataset is; for a container or a group, all that is in it.')
+    .description('Describes a dataset, or every dataset in a group or container.')
     .argument('<dataset...>', 'dataset, group or container: sample.hdf/volumes/raw, out.zarr')
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis info sample.hdf/volumes/raw out.zarr')
@@ -26,7 +26,7 @@ export function infoCommand(): Command {
     })
 }
 
-/** The dataset itself, or where the path is a group, those in it. */
+/** The dataset itself; for a group, the datasets in it. */
 async function datasetsAt(path: string): Promise<string[]> {
   try {
     const array = await openArray(path)
@@ -55,7 +55,7 @@ async function inspect(path: string) {
   const nm = (values: readonly number[]) => values.map((value) => toNanometers(value, array.unit))
   const chunks = await array.countStoredChunks?.()
   await array.close()
-  // A group may stand for an array in it: the finest of its pyramid.
+  // The path of a pyramid's group opens its finest array.
   const isBelow = array.path.startsWith(`${path.replace(/\/+$/, '')}/`)
   return {
     path: isBelow ? array.path : path,

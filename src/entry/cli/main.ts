@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { doctorCommand } from './doctor.ts'
+import { doctorCommand } from './doctor/doctor.ts'
 import { infoCommand } from './info.ts'
 import { newCommand } from './new.ts'
 import { reportError, strict } from './output.ts'
@@ -21,17 +21,15 @@ import { runCommand } from './tasks/run.ts'
 import { smoothCommand } from './tasks/smooth.ts'
 import { thresholdCommand } from './tasks/threshold.ts'
 
-/** The command line. @param args without the program's name. Sets the process's exit code, and never throws. */
+/** Runs the command line. Sets the process's exit code and never throws. @param args without the program's name */
 export async function main(args: readonly string[]): Promise<void> {
   const program = new Command('bellis')
-    .description(
-      'Runs a function over every block of a huge n-dimensional volume: in parallel, in the right order, to the end.',
-    )
+    .description('Runs a function over every block of a huge n-dimensional volume: in parallel, in order, to the end.')
     .version(version(), '-V, --version')
     .showSuggestionAfterError()
     .addHelpText(
       'after',
-      '\nA dataset is one path: sample.hdf/volumes/raw, out.zarr/volumes/raw.\nExit codes: 0 done, 1 blocks failed, 2 wrong call or input, 130 interrupted.\n\nExample:\n  $ bellis demo',
+      '\nA dataset is one path: sample.hdf/volumes/raw, out.zarr/volumes/raw.\nExit codes: 0 done, 1 blocks failed, 2 invalid call or input, 130 interrupted.\n\nExample:\n  $ bellis demo',
     )
   for (const command of [
     demoCommand(),

@@ -6,7 +6,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
 import { printJson, say } from './output.ts'
 
-/** What the files of the template call the task. */
+/** The name of the task in the template. */
 const PLACEHOLDER = /my-task/g
 
 const root = new URL('../../../', import.meta.url)
@@ -14,8 +14,8 @@ const root = new URL('../../../', import.meta.url)
 /** `bellis new` */
 export function newCommand(): Command {
   const command = new Command('new')
-    .description('Writes a small project for a task of your own: the task, its test, a README.')
-    .argument('<folder>', 'folder to make; its name is that of the task')
+    .description('Creates a small project for a task of your own: the task, its test, a README.')
+    .argument('<folder>', 'folder to create, named after the task')
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis new my-task')
     .action((folder: string, flags: CommonOptions) => {
@@ -25,13 +25,13 @@ export function newCommand(): Command {
     })
 }
 
-/** Writes the project. @returns its files @throws ConfigError `INVALID_CONFIG`, `DATASET_EXISTS` */
+/** Writes the project. @returns the names of its files @throws ConfigError `INVALID_CONFIG`, `DATASET_EXISTS` */
 function writeProject(folder: string): string[] {
   const name = basename(resolve(folder))
   if (!/^[a-z0-9][a-z0-9._-]*$/.test(name)) {
     throw new ConfigError(
       'INVALID_CONFIG',
-      `"${name}" can't be the name of a task and of a package: use small letters, digits, ".", "_" and "-".`,
+      `${name}: expected a name for a task and a package, of lowercase letters, digits, ".", "_" and "-".`,
     )
   }
   if (existsSync(folder) && readdirSync(folder).length > 0) {
@@ -47,7 +47,7 @@ function writeProject(folder: string): string[] {
   }
   const written = {
     'package.json': projectManifest(name),
-    // For the editor: it marks what Node can't run.
+    // For the editor: it marks syntax that Node can't run.
     'tsconfig.json': {
       compilerOptions: {
         target: 'es2023',
@@ -71,7 +71,7 @@ function writeProject(folder: string): string[] {
 
 function projectManifest(name: string): object {
   const { version, engines, devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
-  // From a checkout the project uses that checkout.
+  // Created from a checkout, the project depends on that checkout.
   const isCheckout = existsSync(new URL('src/', root))
   return {
     name,

@@ -1,26 +1,26 @@
 import { hostname, userInfo } from 'node:os'
 import { hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
 
-/** How a page that was begun to be served is opened. */
+/** How a served page is opened. */
 export interface OpenFlags {
   readonly open: boolean
-  /** Where browsers come in. @default '127.0.0.1' */
+  /** Where the page is served. @default '127.0.0.1' */
   readonly host?: string | undefined
 }
 
 /**
- * Opens a page in the user's browser, where there is one; else says how it is reached from another machine.
+ * Opens a page in the user's browser, if there is one; otherwise prints how to reach it from another machine.
  * @returns whether it was opened
  */
 export async function openPage(
   { open, host = '127.0.0.1' }: OpenFlags,
   { address, port }: { readonly address: string; readonly port: number },
-  tell: (text: string) => void,
+  print: (text: string) => void,
 ): Promise<boolean> {
   if (open && hasDesktop() && (await openBrowser(address))) return true
   if (host === '127.0.0.1' || host === 'localhost') {
-    tell(
-      `Open it in a browser of this machine. From another one, make a tunnel first, and open the same address there:\n\n  ${tunnel(port)}\n`,
+    print(
+      `Open it in a browser on this machine. On another machine, start a tunnel first, then open the same address:\n\n  ${tunnel(port)}\n`,
     )
   }
   return false
@@ -39,7 +39,7 @@ function userName(): string | undefined {
   }
 }
 
-/** Until Ctrl-C, or what else asks a program to end. */
+/** Resolves on Ctrl-C, SIGTERM or SIGHUP. */
 export const untilEnded = (): Promise<void> =>
   new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())

@@ -5,11 +5,11 @@ import type { CommonOptions } from './options.ts'
 
 export type Style = Parameters<typeof styleText>[0]
 
-/** Colours a text where the stream is a terminal and NO_COLOR is not set. */
+/** Colours a text if the stream is a terminal and NO_COLOR is not set. */
 export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
   styleText(style, text, { stream, validateStream: true })
 
-/** Human text on standard output; nothing with --json or --quiet. */
+/** Text for people on standard output; nothing with --json or --quiet. */
 export function say(options: CommonOptions, text: string): void {
   if (!options.json && !options.quiet) process.stdout.write(`${text}\n`)
 }
@@ -20,7 +20,7 @@ export function warn(options: CommonOptions, text: string): void {
     process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${text}\n`)
 }
 
-/** A JSON document on standard output; 64-bit integers that JavaScript can't hold exactly are written in full. */
+/** A JSON document on standard output; bigints are written as exact numbers, non-finite numbers as strings. */
 export function printJson(value: unknown): void {
   const marked = JSON.stringify(
     value,
@@ -33,7 +33,10 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${marked.replace(/"\\u0000(-?\d+)\\u0000"/g, '$1')}\n`)
 }
 
-/** Tells an error in one line (its stack with `--log-level debug`) and gives the exit code for it. */
+/**
+ * Prints an error on one line, and its stack and causes with `--log-level debug`.
+ * @returns the exit code for it
+ */
 export function reportError(error: unknown, args: readonly string[]): number {
   const known = error instanceof BlockwiseError
   const text = messageOf(error)
@@ -51,20 +54,25 @@ export function reportError(error: unknown, args: readonly string[]): number {
   return known ? 2 : 1
 }
 
-/** Lets a command, and those below it, throw what is wrong with a call, and tell it in one line, a suggestion included. */
+/** Makes a command and its subcommands throw on a wrong call instead of exiting, and print the reason on one line. */
 export function strict(command: Command): Command {
   command.exitOverride().configureOutput({ outputError })
   for (const below of command.commands) strict(below)
   return command
 }
 
+/** Commander's words for a value that a flag or an argument does not take. */
+const INVALID_VALUE =
+  /^error: (?:option '(?<flag>--[\w-]+)[^']*'|command-argument) (?:argument |value )?'(?<value>.*)' is invalid(?: for argument '(?<argument>.*?)')?\. (?<reason>.*)$/s
+
 function outputError(text: string, write: (text: string) => void): void {
-  write(
-    `${text
-      .trim()
-      .replace(/^error: /, 'bellis: ')
-      .replaceAll(/\s*\n\s*/g, ' ')}\n`,
-  )
+  write(`bellis: ${describeCallError(text.trim()).replaceAll(/\s*\n\s*/g, ' ')}\n`)
+}
+
+function describeCallError(text: string): string {
+  const { flag, argument, value, reason = '' } = INVALID_VALUE.exec(text)?.groups ?? {}
+  if (value === undefined) return text.replace(/^error: /, '')
+  return `${flag ?? argument} ${value}: ${reason.replace(/^Allowed choices are /, 'expected one of ')}`
 }
 
 /** `12.3 GB`, `384 kB`. */

@@ -1,6 +1,6 @@
 import { crc32, deflateSync } from 'node:zlib'
 
-/** A grey picture as a PNG file. @param pixels row by row, `width * height` of them */
+/** A grey image as a PNG file. @param pixels row by row, `width * height` of them */
 export function encodePng(pixels: Uint8Array, width: number, height: number): Buffer {
   const rows = Buffer.alloc((width + 1) * height)
   for (let y = 0; y < height; y++) rows.set(pixels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1)

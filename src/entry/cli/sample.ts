@@ -3,7 +3,8 @@ import { Command, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
 import { writeSampleFile } from '../../sample/write-sample.ts'
 import { downloadSample, SAMPLES, type SampleName } from './download-sample.ts'
-import { type CommonOptions, commonOptions, voxelShape, wholeNumber } from './options.ts'
+import { voxelShape, wholeNumber } from './option-values.ts'
+import { type CommonOptions, commonOptions } from './options.ts'
 import { printJson, say, showDuration } from './output.ts'
 
 interface SampleFlags extends CommonOptions {
@@ -18,28 +19,26 @@ interface SampleFlags extends CommonOptions {
 export function sampleCommand(): Command {
   const command = new Command('sample')
     .description(
-      'Writes an HDF5 file in the layout of CREMI sample A: synthetic neural tissue, the same bytes for the same seed.',
+      'Writes an HDF5 file in the layout of CREMI sample A: synthetic neural tissue, reproducible by its seed.',
     )
     .argument('<out.hdf>', 'file to write')
-    .option('--size <z,y,x>', 'voxels (default: 64,512,512)', voxelShape)
-    .option('--seed <n>', 'which tissue (default: 1)', wholeNumber(0))
+    .option('--size <z,y,x>', 'shape in voxels (default: 64,512,512)', voxelShape)
+    .option('--seed <n>', 'seed of the tissue (default: 1)', wholeNumber(0))
     .addOption(
-      new Option('--download <name>', "the real sample instead, from CREMI's site: hundreds of megabytes").choices(
-        SAMPLES,
-      ),
+      new Option(
+        '--download <name>',
+        "download a real sample from CREMI's site instead: hundreds of megabytes",
+      ).choices(SAMPLES),
     )
-    .option('--from <url>', 'where the download is instead: the file, or the folder of the three, ending in a slash')
-    .option('--overwrite', 'replace a file that exists')
+    .option('--from <url>', "URL to download instead of CREMI's: a file, or a folder ending in a slash")
+    .option('--overwrite', 'replace an existing file')
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis sample tissue.hdf --size 32,256,256 --seed 7')
     .action(async (path: string, flags: SampleFlags) => {
       const { download, from, seed = 1, size = [64, 512, 512] } = flags
       checkDownload(flags)
       if (size.length !== 3) {
-        throw new ConfigError(
-          'RANK_MISMATCH',
-          `The size of a sample is three numbers z,y,x, but this is ${size.join(',')}.`,
-        )
+        throw new ConfigError('RANK_MISMATCH', `--size ${size.join(',')}: expected three numbers z,y,x.`)
       }
       if (!flags.overwrite && existsSync(path)) {
         throw new ConfigError('DATASET_EXISTS', `${path} exists; choose another name, or replace it with --overwrite.`)
@@ -52,24 +51,21 @@ export function sampleCommand(): Command {
 
 function checkDownload({ download, from, size, seed }: SampleFlags): void {
   if (download === undefined && from !== undefined) {
-    throw new ConfigError(
-      'INVALID_CONFIG',
-      '--from says where --download finds its file; give --download A, B or C, too.',
-    )
+    throw new ConfigError('INVALID_CONFIG', '--from needs --download A, B or C.')
   }
   if (download !== undefined && (size !== undefined || seed !== undefined)) {
-    throw new ConfigError('INVALID_CONFIG', 'What is downloaded has its own size; leave out --size and --seed.')
+    throw new ConfigError('INVALID_CONFIG', '--size and --seed do not apply to --download; leave them out.')
   }
 }
 
-/** Writes a sample and says how long it took. @param size z, y, x */
+/** Writes a sample and prints how long it took. @param size z, y, x */
 export async function writeSample(
   path: string,
   size: readonly [number, number, number],
   seed: number,
   flags: CommonOptions,
 ): Promise<void> {
-  const begun = performance.now()
+  const start = performance.now()
   await writeSampleFile(path, { size, seed })
-  say(flags, `${path}: ${size.join(' × ')} voxels, seed ${seed}, ${showDuration((performance.now() - begun) / 1000)}`)
+  say(flags, `${path}: ${size.join(' × ')} voxels, seed ${seed}, ${showDuration((performance.now() - start) / 1000)}`)
 }

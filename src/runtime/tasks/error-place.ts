@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 
-/** The folder of Bellis's own modules: frames in it are not a user's code. */
-const OWN_FOLDER = new URL('../../', import.meta.url).href
+/** Folders of Bellis's own modules, where no frame is a user's: this one's, and that of the sources that source maps name. */
+const OWN_FOLDERS = ['../../', '../../../src/'].map((folder) => new URL(folder, import.meta.url).href)
 
 /** A file, a line and possibly a column, at the end of a line of a stack. */
 const SOURCE_LINE = /(?<=^|[\s(])((?:file:\/\/)?\/[^\s()]+?):(\d+)(?::\d+)?\)?$/
@@ -17,7 +17,7 @@ export function placeOf(stack: string | undefined): string | undefined {
   for (const line of isSyntax ? lines.slice(0, 1) : lines.filter((each) => /^\s+at /.test(each))) {
     const [, file = '', number] = SOURCE_LINE.exec(line) ?? []
     const url = file.startsWith('/') ? `file://${file}` : file
-    if (file !== '' && !file.includes('/node_modules/') && !url.startsWith(OWN_FOLDER)) {
+    if (file !== '' && !file.includes('/node_modules/') && !OWN_FOLDERS.some((folder) => url.startsWith(folder))) {
       return `${showModule(url)}:${number}`
     }
   }

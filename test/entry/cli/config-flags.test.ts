@@ -5,14 +5,15 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Command } from 'commander'
 import { z } from 'zod'
-import { numberOrList, runOptions } from '../../../src/entry/cli/options.ts'
-import { builtInConfig } from '../../../src/entry/cli/tasks/built-in-config.ts'
+import { numberOrList } from '../../../src/entry/cli/option-values.ts'
+import { runOptions } from '../../../src/entry/cli/options.ts'
+import { builtInConfig } from '../../../src/entry/cli/tasks/config/built-in-config.ts'
 import {
   addConfigOptions,
   configFields,
   givenConfig,
   strayVariables,
-} from '../../../src/entry/cli/tasks/config-flags.ts'
+} from '../../../src/entry/cli/tasks/config/config-flags.ts'
 import { smooth } from '../../../src/entry/tasks.ts'
 import { parseConfig } from '../../../src/runtime/tasks/task-config.ts'
 
@@ -144,7 +145,7 @@ describe('a field of a configuration', () => {
 describe('a file of a configuration', () => {
   for (const [title, content, message] of [
     ['that is not JSON', '{ a: 1 }', /config\.json is not JSON: /],
-    ['that is no object', [1, 2], /config\.json must hold one JSON object/],
+    ['that is no object', [1, 2], /config\.json: expected one JSON object/],
   ] as const) {
     it(`${title} is refused`, () => {
       assert.throws(() => read({ a: z.number() }, [], { config: file(content) }), { code: 'INVALID_CONFIG', message })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import { describe, it } from 'node:test'
 import type { TaskCounts } from '../../../src/core/events.ts'
-import { ProgressDisplay } from '../../../src/entry/cli/tasks/progress.ts'
+import { ProgressDisplay } from '../../../src/entry/cli/tasks/report/progress.ts'
 
 /** What is written while events come at these seconds of the run. */
 function show(
@@ -46,7 +46,7 @@ describe('progress without a terminal', () => {
       '0.0 s: a 0/100, 2 running; b 0/50, 0 running',
       '10 s: a 20/100, 2 blocks/s, 40 s left, 2 running; b 0/50, 0 running',
       '30 s: a 59/100, 2.0 blocks/s, 20 s left, 2 running, 1 failed; b 0/50, 1 running, 4 orphaned',
-      // b had its first block under way after 10 s, when the event before was told.
+      // b had its first block under way after 10 s, at the event before.
       '50 s: a 99/100, 1 failed; b 6/50, 0.15 blocks/s, 4 min 27 s left, 2 running, 4 orphaned',
       '',
     ])
@@ -59,7 +59,7 @@ describe('progress without a terminal', () => {
 })
 
 describe('progress on a terminal', () => {
-  it('is a bar for each task, drawn anew, that says the same', () => {
+  it('is a bar for each task, redrawn in place, that shows the same', () => {
     const [first, second] = [{ processing: 1 }, { completed: 15, failed: 1, processing: 1 }]
     const drawn = show({ isTTY: true }, [0, task('a', 30, first)], [5, task('a', 30, second)])
     const [before, after] = drawn.split('\u001b[1A\u001b[0J')

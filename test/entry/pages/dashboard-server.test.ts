@@ -1,3 +1,4 @@
+// Needs a build: it serves the built pages.
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'

@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
 import { resetRun } from '../../run-folder/reset-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
+import { confirm } from '../confirm.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { printJson, say } from '../output.ts'
 
@@ -38,20 +38,15 @@ async function reset(run: string, flags: ResetFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
   const { failed = false, roi, db } = flags
   if (failed && roi !== undefined) throw new ConfigError('INVALID_CONFIG', 'Give --failed or --roi, not both.')
-  if (!failed && !flags.yes) await confirm(basename(folder), roi)
+  if (!failed && !flags.yes) await confirmReset(basename(folder), roi)
   const forgotten = await resetRun(folder, { place: db, failed, roi })
   if (flags.json) printJson(forgotten)
   for (const { id, blocks, failedTries } of forgotten)
     say(flags, `${id}: ${blocks} done blocks forgotten${failedTries > 0 ? `, and ${failedTries} failed ones` : ''}`)
 }
 
-async function confirm(run: string, roi: string | undefined): Promise<void> {
-  const question = `What ${run} has done${roi === undefined ? '' : ` in ${roi}, and what comes after it,`} will be forgotten`
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new ConfigError('INVALID_CONFIG', `${question}; add --yes to agree to that.`)
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(`${question}. Go on? [y/N] `)
-  terminal.close()
-  if (!/^y(es)?$/i.test(answer.trim())) throw new ConfigError('INVALID_CONFIG', 'Nothing was done.')
+async function confirmReset(run: string, roi: string | undefined): Promise<void> {
+  const where = roi === undefined ? '' : ` in ${roi}, and of blocks that depend on them,`
+  const consequence = `The record of finished blocks of ${run}${where} will be deleted`
+  await confirm({ consequence, flag: '--yes', code: 'INVALID_CONFIG' })
 }

@@ -9,15 +9,16 @@ import { dashboardOptions, type RunFlags, workerOptions } from '../options.ts'
 import { printJson, say } from '../output.ts'
 import { encodePng } from '../png.ts'
 import { writeSample } from '../sample.ts'
-import { resultDocument, runTasks } from './run-tasks.ts'
+import { resultDocument } from './report/run-report.ts'
+import { runTasks } from './run-tasks.ts'
 
 const SIZE = [64, 512, 512] as const
 
 /** `bellis demo` */
 export function demoCommand(): Command {
   const command = new Command('demo')
-    .description('The whole tour in one command: makes a sample, converts it, smooths it twice in a chain.')
-    .argument('[dir]', 'where to', 'bellis-demo')
+    .description('A tour in one command: creates a sample, converts it, smooths it twice in a chain.')
+    .argument('[dir]', 'output folder', 'bellis-demo')
   return dashboardOptions(workerOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis demo /tmp/tour --workers 2 --dashboard')
     .action(demo)
@@ -29,7 +30,7 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
   const volumes = ['raw', 'smoothed', 'smoothed_twice'].map((name) => `${zarr}/volumes/${name}`)
   const [raw, once, twice] = volumes as [string, string, string]
   mkdirSync(dir, { recursive: true })
-  say(flags, `1. A synthetic sample of neural tissue, ${SIZE.join(' × ')} voxels of 40 × 4 × 4 nm: ${sample}`)
+  say(flags, `1. Synthetic neural tissue, ${SIZE.join(' × ')} voxels of 40 × 4 × 4 nm: ${sample}`)
   if (!existsSync(sample)) await writeSample(sample, SIZE, 1, flags)
 
   say(flags, `\n2. HDF5 → Zarr, block by block: ${zarr}`)
@@ -38,11 +39,11 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
     convert({ input: `${sample}/volumes/raw`, output: raw }, { id: 'convert-raw' }),
     convert({ input: `${sample}/volumes/labels/neuron_ids`, output: labels }, { id: 'convert-labels' }),
   ]
-  // The page is that of the chain.
+  // The page is for the chain.
   const copied = await run(copies, { ...flags, dashboard: false })
   if (!copied.ok) return finish([copied], [], flags)
 
-  say(flags, '\n3. Gaussian smoothing twice, in a chain: Gaussian2 starts as soon as the blocks it needs are done')
+  say(flags, '\n3. Two Gaussians in a chain: a block of Gaussian2 starts as soon as the blocks it needs are done')
   const gaussian1 = smooth({ input: raw, output: once, sigma: [0.5, 2, 2] }, { id: 'Gaussian1' })
   const gaussian2 = smooth({ input: once, output: twice, sigma: [0.5, 2, 2] }, { id: 'Gaussian2', after: [gaussian1] })
   const smoothed = await run([gaussian1, gaussian2], flags)
@@ -62,19 +63,19 @@ Made:
   ${labels}
   ${once}
   ${twice}
-  ${picture}                 one section of the three, side by side
+  ${picture}                 one section of each, side by side
 
 Look at it:
   ${command} show ${raw} ${labels}     in the browser, with Neuroglancer
   ${command} show ${raw} ${once} ${twice}
   ${command} info ${zarr}        shapes, chunks, voxel sizes
   open ${picture}
-  napari ${zarr}/volumes     (with the napari-ome-zarr plugin), or zarr-python:
+  napari ${zarr}/volumes     (needs the napari-ome-zarr plugin); or with zarr-python:
   python -c "import zarr; print(zarr.open('${once}').shape)"`,
   )
 }
 
-/** Runs tasks as their own command would; with --json, what it says comes at the end of all. */
+/** Runs tasks as their own command would. With --json, one document for all of them is printed at the end. */
 async function run(tasks: Parameters<typeof runTasks>[0], flags: RunFlags): Promise<RunResult> {
   const { json = false, quiet = false, ...rest } = flags
   return (await runTasks(tasks, { ...rest, quiet: quiet || json })) as RunResult
@@ -84,7 +85,7 @@ function finish(results: readonly RunResult[], files: readonly string[], flags: 
   if (flags.json) printJson({ ok: results.every((result) => result.ok), runs: results.map(resultDocument), files })
 }
 
-/** The middle section of some volumes side by side, as a PNG. */
+/** The middle sections of volumes side by side, as a PNG. */
 async function preview(paths: readonly string[]): Promise<Buffer> {
   const [, height, width] = SIZE
   const side = 384

@@ -1,23 +1,24 @@
 import { Command, Option } from 'commander'
 import { pyramidConfig } from '../../../tasks/downsample.ts'
 import { pyramid } from '../../tasks.ts'
-import { configOption, type RunFlags, runOptions, voxelShape, wholeNumber } from '../options.ts'
-import { builtInConfig } from './built-in-config.ts'
+import { voxelShape, wholeNumber } from '../option-values.ts'
+import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
-/** `bellis downsample` @param always flags that are set whatever the user says */
+/** `bellis downsample` @param always flags that override the user's */
 export function downsampleCommand(always: RunFlags = {}): Command {
   const command = new Command('downsample')
-    .description('Builds the multiscale pyramid of a dataset, beside it, with the metadata of OME-Zarr.')
+    .description('Builds the multiscale pyramid of a dataset next to it, with OME-Zarr metadata.')
     .argument('<dataset>', 'Zarr array, or group with a pyramid: out.zarr/volumes/raw')
     .option(
       '--factor <z,y,x>',
-      'voxels per cell (default: 2, along axes that are not yet coarser than others)',
+      'downsampling factors (default: 2 along each axis that is not yet coarser than the others)',
       voxelShape,
     )
-    .option('--levels <n>', 'levels besides the finest (default: until one fits into a chunk)', wholeNumber(1))
+    .option('--levels <n>', 'levels to add (default: until one fits into a chunk)', wholeNumber(1))
     .addOption(
-      new Option('--method <method>', 'what becomes of a cell (default: mode for labels, else mean)').choices([
+      new Option('--method <method>', 'how voxels are combined (default: mode for labels, otherwise mean)').choices([
         'mean',
         'mode',
         'stride',

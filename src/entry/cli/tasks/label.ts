@@ -1,22 +1,23 @@
 import { Command } from 'commander'
 import { labelConfig } from '../../../tasks/label-layout.ts'
 import { countLabels, label } from '../../tasks.ts'
-import { configOption, type RunFlags, runOptions, voxelShape, wholeNumber } from '../options.ts'
-import { builtInConfig } from './built-in-config.ts'
+import { voxelShape, wholeNumber } from '../option-values.ts'
+import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
-/** `bellis label` @param always flags that are set whatever the user says */
+/** `bellis label` @param always flags that override the user's */
 export function labelCommand(always: RunFlags = {}): Command {
   const command = new Command('label')
-    .description('Numbers the connected components of the voxels that are not 0, over the whole volume.')
+    .description('Labels the connected components of nonzero voxels across the whole volume.')
     .argument('<src>', 'dataset to label: out.zarr/volumes/mask')
     .argument('<dst>', 'Zarr array to write, uint64: out.zarr/volumes/components')
     .option(
       '--connectivity <n>',
-      'neighbours that share 1: a face, 2: an edge, 3: a corner (default: 1)',
+      'voxels are connected if they share 1: a face, 2: an edge, 3: a corner (default: 1)',
       wholeNumber(1),
     )
-    .option('--block <z,y,x>', 'voxels of a block (default: about 128 a side)', voxelShape)
+    .option('--block <z,y,x>', 'block shape in voxels (default: about 128 per axis)', voxelShape)
   return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis label out.zarr/volumes/raw out.zarr/volumes/components --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {

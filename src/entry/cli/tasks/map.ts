@@ -2,31 +2,30 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { DTYPES } from '../../../core/array/dtype.ts'
 import { map } from '../../tasks.ts'
 import { configOption, type RunFlags, runOptions } from '../options.ts'
-import { builtInConfig } from './built-in-config.ts'
+import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
-/** `bellis map` @param always flags that are set whatever the user says */
+/** `bellis map` @param always flags that override the user's */
 export function mapCommand(always: RunFlags = {}): Command {
   const command = new Command('map')
-    .description('Makes a volume of an expression over voxels: 255 - x, x > 128, mask ? x : 0.')
+    .description('Evaluates an expression for every voxel: 255 - x, x > 128, mask ? x : 0.')
     .argument('<src>', 'dataset whose voxels are x: out.zarr/volumes/raw')
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/inverted')
-    .option('--expr <expression>', 'what becomes of a voxel x')
-    .option(
-      '--with <name=dataset>',
-      'a further dataset for the expression, by its name there; several times',
-      namedPath,
-    )
+    .option('--expr <expression>', 'new value of a voxel x')
+    .option('--with <name=dataset>', 'another dataset and its name in the expression; repeatable', namedPath)
     .addOption(
-      new Option('--dtype <type>', "type of the output (default: bool for comparisons, else src's)").choices(DTYPES),
+      new Option(
+        '--dtype <type>',
+        "element type of the output (default: bool for comparisons, otherwise src's)",
+      ).choices(DTYPES),
     )
   return configOption(runOptions(command))
     .addHelpText(
       'after',
       `
-Numbers, x, + - * / // % **, < <= > >= == !=, && || !, condition ? a : b, and the functions abs, ceil, clamp(x, low, high),
-exp, floor, isnan, log, max, min, round, sign, sqrt; // and % round down as in Python. Into integers, the result is rounded,
-halves to the even one, and cut to the range of the type.
+Expressions: numbers, x, + - * / // % **, < <= > >= == !=, && || !, condition ? a : b, and the functions abs, ceil,
+clamp(x, low, high), exp, floor, isnan, log, max, min, round, sign, sqrt; // and % round down as in Python. For an integer
+type, the result is rounded to the nearest integer (ties to even) and clipped to the range of the type.
 
 Example:
   $ bellis map out.zarr/volumes/raw out.zarr/volumes/inverted --expr "255 - x"`,
@@ -39,8 +38,9 @@ Example:
 function namedPath(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const [, name, path] = /^([^=]+)=(.+)$/.exec(text) ?? []
   if (name === undefined || path === undefined) {
-    throw new InvalidArgumentError('It must be a name and a dataset, such as mask=out.zarr/volumes/mask.')
+    throw new InvalidArgumentError('expected a name and a dataset, such as mask=out.zarr/volumes/mask.')
   }
-  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`"${name}" is given twice.`)
+  if (Object.hasOwn(before, name))
+    throw new InvalidArgumentError(`expected each name once, but "${name}" is given twice.`)
   return { ...before, [name]: path }
 }

@@ -9,7 +9,7 @@ import { runCommand, runModule } from './run.ts'
 import { smoothCommand } from './smooth.ts'
 import { thresholdCommand } from './threshold.ts'
 
-/** What commander does itself where a command has no action: it names the command that may be meant. */
+/** What commander does itself for a command without an action: it suggests the command that was probably meant. */
 interface Suggesting {
   unknownCommand(): never
 }
@@ -26,9 +26,9 @@ function isModule(name: string): boolean {
 export function planCommand(): Command {
   const always = { dryRun: true }
   const command = new Command('plan')
-    .description('Says what a run would do: blocks, levels, chunks, memory. Writes nothing.')
-    .usage('convert|smooth|downsample|label|map|threshold|reduce|run|FILE.ts …as without plan')
-    // The help of a file's fields is the file's.
+    .description('Prints what a run would do: blocks, levels, chunks, memory. Writes nothing.')
+    .usage('convert|smooth|downsample|label|map|threshold|reduce|run|FILE.ts [arguments as without plan]')
+    // A file has a help of its own, with the fields of its configuration.
     .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments()
@@ -36,7 +36,7 @@ export function planCommand(): Command {
     .action((_flags: object, self: Command) => {
       const [first = '--help'] = self.args
       if (first === '--help' || first === '-h') return self.help()
-      // A bare word is a package at most; mostly it is a command that is misspelt.
+      // A bare word may be a package; otherwise it is most likely a misspelt command.
       if (/^[\w-]+$/.test(first) && !isModule(first)) return (self as Command & Suggesting).unknownCommand()
       return runModule(self.args, always, 'bellis plan')
     })

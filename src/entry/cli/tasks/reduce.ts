@@ -4,24 +4,26 @@ import { dirname, join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type ReduceConfig, type Reduction, readReduction, reduce } from '../../tasks.ts'
-import { anyNumber, configOption, type RunFlags, runOptions, voxelShape, wholeNumber } from '../options.ts'
-import { builtInConfig } from './built-in-config.ts'
-import { type Conclusion, runTasks } from './run-tasks.ts'
+import { anyNumber, voxelShape, wholeNumber } from '../option-values.ts'
+import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInConfig } from './config/built-in-config.ts'
+import type { Conclusion } from './report/run-report.ts'
+import { runTasks } from './run-tasks.ts'
 
 interface ReduceFlags extends RunFlags {
   readonly parts?: string
 }
 
-/** `bellis reduce` @param always flags that are set whatever the user says */
+/** `bellis reduce` @param always flags that override the user's */
 export function reduceCommand(always: RunFlags = {}): Command {
   const command = new Command('reduce')
-    .description('Counts voxels, and finds the smallest, the largest, the mean, the deviation and the histogram.')
-    .argument('<src>', 'dataset to look at: out.zarr/volumes/raw')
-    .option('--bins <n>', 'bins of the histogram (default: no histogram)', wholeNumber(1))
-    .option('--range <low,high>', 'of the histogram (default: all values, for integers of 8 and 16 bits)', rangeOf)
-    .option('--roi <offset:shape>', 'only this region, in nm: 0,0,0:1000,400,400')
-    .option('--block <z,y,x>', 'voxels of a block (default: about 128 a side)', voxelShape)
-    .option('--parts <group>', 'Zarr group that keeps the parts of the blocks (default: in .bellis, until it is done)')
+    .description('Computes count, minimum, maximum, mean, standard deviation and histogram of a dataset.')
+    .argument('<src>', 'dataset to summarize: out.zarr/volumes/raw')
+    .option('--bins <n>', 'number of histogram bins (default: no histogram)', wholeNumber(1))
+    .option('--range <low,high>', 'range of the histogram (default: the full range of 8- and 16-bit integers)', rangeOf)
+    .option('--roi <offset:shape>', 'reduce only this region, in nm: 0,0,0:1000,400,400')
+    .option('--block <z,y,x>', 'block shape in voxels (default: about 128 per axis)', voxelShape)
+    .option('--parts <group>', 'Zarr group for intermediate results of blocks (default: in .bellis, removed when done)')
   return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis reduce out.zarr/volumes/raw --bins 16')
     .action(async (input: string, flags: ReduceFlags, command: Command) => {
@@ -31,17 +33,17 @@ export function reduceCommand(always: RunFlags = {}): Command {
         await run(config, { ...given, ...always })
         return
       }
-      const output = join(runsHome(flags.runDir), `reduce-${hashOf([config, madeAt(input)])}.zarr`)
-      // What is kept until the result is there, and no longer: a volume that has changed is to be looked at anew. Where it was
-      // made anew before the result was there, what was seen of the old one is nothing to go on from.
+      const output = join(runsHome(flags.runDir), `reduce-${hashOf([config, changedAt(input)])}.zarr`)
+      // Parts are kept only until the result is there: the volume may have changed by the next call. A run without parts
+      // starts again, whatever its record says; parts of a volume that has been replaced have another name.
       const isFresh = !existsSync(output)
       const result = await run({ ...config, output }, { ...given, ...(isFresh ? { overwrite: true } : {}), ...always })
       if (result?.ok) rmSync(output, { recursive: true })
     })
 }
 
-/** When a Zarr array, or the file that a dataset is in, was made or changed as a whole; undefined where nobody can say. */
-function madeAt(dataset: string): number | undefined {
+/** When a Zarr array was created, or the file of a dataset last changed; undefined if unknown. */
+function changedAt(dataset: string): number | undefined {
   for (const name of ['zarr.json', '.zarray']) {
     const path = join(dataset, name)
     if (existsSync(path)) return statSync(path).mtimeMs
@@ -62,7 +64,7 @@ const hashOf = (config: object): string =>
 function rangeOf(text: string): [number, number] {
   const [low, high, ...more] = text.split(',').map((part) => anyNumber(part))
   if (low !== undefined && high !== undefined && more.length === 0) return [low, high]
-  throw new InvalidArgumentError('It must be two numbers with a comma, such as 0,256.')
+  throw new InvalidArgumentError('expected two numbers separated by a comma, such as 0,256.')
 }
 
 const run = (config: ReduceConfig, flags: RunFlags) =>

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
+import { given } from '../../../core/given.ts'
 import { isPipelineDefinition } from '../../../runtime/tasks/define-task.ts'
 import { parseConfig } from '../../../runtime/tasks/task-config.ts'
 import { asTasks } from '../../../runtime/tasks/task-like.ts'
@@ -7,9 +8,9 @@ import { isTaskNode, type TaskLike } from '../../../runtime/tasks/task-node.ts'
 import { findDefinition, importTask } from '../../../runtime/worker/load-task.ts'
 import { findModule, offerOwnPackage } from '../../workers/own-package.ts'
 import { watchUserCode } from '../../workers/user-code.ts'
-import { given, type RunFlags, runOptions } from '../options.ts'
+import { type RunFlags, runOptions } from '../options.ts'
 import { strict, warn } from '../output.ts'
-import { addConfigOptions, configFields, givenConfig, strayVariables } from './config-flags.ts'
+import { addConfigOptions, configFields, givenConfig, strayVariables } from './config/config-flags.ts'
 import { runTasks } from './run-tasks.ts'
 
 interface ModuleFlags extends RunFlags {
@@ -17,11 +18,11 @@ interface ModuleFlags extends RunFlags {
   readonly config?: string
 }
 
-/** `bellis run` @param always flags that are set whatever the user says */
+/** `bellis run` @param always flags that override the user's */
 export function runCommand(always: RunFlags = {}): Command {
-  // What it takes depends on the module: it is parsed again when that was read.
+  // The flags depend on the module: `runModule` parses them once it has loaded it.
   return new Command('run')
-    .description('Runs a task or a pipeline of your own: what a module exports.')
+    .description('Runs a task or pipeline of your own that a module exports.')
     .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments()
@@ -32,13 +33,13 @@ const pathOf = (command: Command): string =>
   command.parent?.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name()
 
 /**
- * Runs what a module exports, or says what would be done.
- * @param words all that comes after the command's name
+ * Runs the task or pipeline that a module exports, or prints its plan.
+ * @param words everything after the command's name
  * @param name of the command, for its help
  */
 export async function runModule(words: readonly string[], always: RunFlags, name: string): Promise<void> {
   const before = moduleOptions(new Command(name))
-    .description('Runs the task or pipeline that a module exports; the fields of its configuration are flags.')
+    .description('Runs the task or pipeline that a module exports. The fields of its configuration are flags.')
     .usage('FILE.ts [options]')
     .argument('[file]')
     .argument('[more...]')
@@ -47,7 +48,7 @@ export async function runModule(words: readonly string[], always: RunFlags, name
     .addHelpText(
       'after',
       `
-FILE.ts is a file, or a module of an installed package: some-package/task, bellis/tasks.
+FILE.ts is a file or a module of an installed package: some-package/task, bellis/tasks.
 "${name} FILE.ts --help" shows the fields of its configuration.
 
 Example:
@@ -57,9 +58,9 @@ Example:
   const [file, ...rest] = before.args
   if (file === undefined) return before.help()
   if (file.startsWith('-')) {
-    throw new ConfigError('INVALID_CONFIG', `${file} comes before the file that it is for: ${name} FILE.ts ${file} …`)
+    throw new ConfigError('INVALID_CONFIG', `${file}: expected the file first; write ${name} FILE.ts ${file} …`)
   }
-  // What the module has left open must not keep the command from its end, whatever that is.
+  // Whatever the module has left open must not keep the process running.
   using _ = { [Symbol.dispose]: () => void setImmediate(() => process.stdout.write('', () => process.exit())) }
   using watch = watchUserCode({ isQuiet: true, print: (text) => process.stderr.write(`bellis: ${text}\n`) })
   const { task = before.opts<ModuleFlags>().task } = peek(rest)
@@ -73,8 +74,8 @@ Example:
     .addHelpText(
       'after',
       `
-A field that is not given as a flag comes from the environment (${fields[0]?.variable ?? 'BELLIS_CONFIG_<FIELD>'}), else from the file of
---config, else from its default. Lists have commas, anything deeper is JSON.`,
+A field without a flag is taken from the environment (${fields[0]?.variable ?? 'BELLIS_CONFIG_<FIELD>'}), then from the file of
+--config, then from its default. Lists are separated by commas; nested values are JSON.`,
     )
     .parse(rest, { from: 'user' })
   const flags: ModuleFlags = { ...before.opts(), ...givenFlags(command), ...always }
@@ -84,7 +85,7 @@ A field that is not given as a flag comes from the environment (${fields[0]?.var
   const { values, nameOf } = givenConfig(fields, command, flags.config, process.env)
   parseConfig(schema, values, what, nameOf)
   const made = definition(values)
-  const nodes = asTasks('kind' in made ? [made] : made, `What pipeline "${what}" gives`)
+  const nodes = asTasks('kind' in made ? [made] : made, `The result of pipeline "${what}"`)
   await checkExports(nodes)
   await runTasks(nodes, flags, { watch })
 }
@@ -92,17 +93,17 @@ A field that is not given as a flag comes from the environment (${fields[0]?.var
 const moduleOptions = (command: Command): Command =>
   strict(
     runOptions(command)
-      .option('--task <name>', 'which task or pipeline of the module, where it exports several')
+      .option('--task <name>', 'task or pipeline to run, if the module exports several')
       .option('--config <file>', 'JSON file with fields of the configuration'),
   )
 
-/** Which task is meant is known before its flags are. */
+/** The flags of a task are known only after the task: read --task alone first. */
 const peek = (words: readonly string[]): { readonly task?: string } =>
   strict(new Command().option('--task <name>').helpOption(false).allowUnknownOption().allowExcessArguments())
     .parse(words, { from: 'user' })
     .opts()
 
-/** What was really said: defaults of a second reading must not stand over what was said at first. */
+/** The flags that were really given: defaults of the second parsing must not override those of the first. */
 const givenFlags = (command: Command): RunFlags =>
   given(
     Object.fromEntries(Object.entries(command.opts()).filter(([key]) => command.getOptionValueSource(key) === 'cli')),
@@ -114,7 +115,7 @@ async function load(file: string, task: string | undefined) {
   return { definition, what: definition.options.name ?? 'pipeline' }
 }
 
-/** Workers find tasks among the exports of the files that define them: what they could not find is told before. */
+/** Workers find tasks among the exports of the files that define them. @throws ConfigError if one would not be found */
 async function checkExports(nodes: readonly TaskLike[], checked = new Set<TaskLike>()): Promise<void> {
   for (const node of nodes) {
     if (!isTaskNode(node) || checked.has(node)) continue

@@ -1,10 +1,11 @@
 import { Command, Option } from 'commander'
 import { smooth } from '../../tasks.ts'
-import { configOption, numberOrList, type RunFlags, runOptions, voxelShape } from '../options.ts'
-import { builtInConfig } from './built-in-config.ts'
+import { numberOrList, voxelShape } from '../option-values.ts'
+import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
-/** `bellis smooth` @param always flags that are set whatever the user says */
+/** `bellis smooth` @param always flags that override the user's */
 export function smoothCommand(always: RunFlags = {}): Command {
   const command = new Command('smooth')
     .description('Smooths a whole volume with a Gaussian, equal to scipy.ndimage.gaussian_filter.')
@@ -12,7 +13,7 @@ export function smoothCommand(always: RunFlags = {}): Command {
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/smoothed')
     .option('--sigma <voxels>', 'standard deviation, one number or one per axis (default: 2)', numberOrList)
     .addOption(
-      new Option('--mode <mode>', 'what lies beyond the volume (default: constant, 0)').choices([
+      new Option('--mode <mode>', 'values outside the volume (default: constant, 0)').choices([
         'constant',
         'reflect',
         'nearest',
@@ -20,8 +21,12 @@ export function smoothCommand(always: RunFlags = {}): Command {
         'wrap',
       ]),
     )
-    .option('--block-read <z,y,x>', 'voxels that a block reads (default: what sigma needs)', voxelShape)
-    .option('--block-write <z,y,x>', 'voxels that a block writes', voxelShape)
+    .option('--block-read <z,y,x>', 'read shape of a block in voxels (default: as sigma requires)', voxelShape)
+    .option(
+      '--block-write <z,y,x>',
+      'write shape of a block in voxels (default: about 128 per axis, 64 in small volumes)',
+      voxelShape,
+    )
   return configOption(runOptions(command))
     .addHelpText(
       'after',

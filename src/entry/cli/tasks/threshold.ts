@@ -1,18 +1,19 @@
 import { Command } from 'commander'
 import { thresholdConfig } from '../../../tasks/map.ts'
 import { threshold } from '../../tasks.ts'
-import { anyNumber, configOption, type RunFlags, runOptions } from '../options.ts'
-import { builtInConfig } from './built-in-config.ts'
+import { anyNumber } from '../option-values.ts'
+import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
-/** `bellis threshold` @param always flags that are set whatever the user says */
+/** `bellis threshold` @param always flags that override the user's */
 export function thresholdCommand(always: RunFlags = {}): Command {
   const command = new Command('threshold')
-    .description('Makes a mask of the voxels above a value, below one, or between two.')
-    .argument('<src>', 'dataset: out.zarr/volumes/raw')
+    .description('Creates a mask of the voxels above a value, below one, or between two.')
+    .argument('<src>', 'dataset to threshold: out.zarr/volumes/raw')
     .argument('<dst>', 'Zarr array to write, bool: out.zarr/volumes/mask')
-    .option('--above <value>', 'keep what is larger than this', anyNumber)
-    .option('--below <value>', 'keep what is smaller than this', anyNumber)
+    .option('--above <value>', 'keep voxels larger than this', anyNumber)
+    .option('--below <value>', 'keep voxels smaller than this', anyNumber)
   return configOption(runOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis threshold out.zarr/volumes/raw out.zarr/volumes/mask --above 128')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {

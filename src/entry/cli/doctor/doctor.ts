@@ -1,7 +1,10 @@
 import { Command } from 'commander'
-import { checkMachine, type Finding, type MachineOptions } from './machine-checks.ts'
-import { type CommonOptions, commonOptions, given, portNumber } from './options.ts'
-import { paint, printJson, type Style } from './output.ts'
+import { given } from '../../../core/given.ts'
+import { portNumber } from '../option-values.ts'
+import { type CommonOptions, commonOptions } from '../options.ts'
+import { paint, printJson, type Style } from '../output.ts'
+import { checkMachine } from './check-machine.ts'
+import type { Finding, MachineOptions } from './finding.ts'
 
 type DoctorFlags = CommonOptions & MachineOptions
 
@@ -9,16 +12,16 @@ type DoctorFlags = CommonOptions & MachineOptions
 export function doctorCommand(): Command {
   const command = new Command('doctor')
     .description('Checks this machine: Node, native parts, workers, free ports, SLURM, database, browser.')
-    .option('--host <address>', 'where workers of other machines would come in (default: 127.0.0.1)')
-    .option('--port <n>', 'at which port (default: one that is free)', portNumber)
-    .option('--db <url>', 'a database for progress: mongodb://…')
-    .option('--slurm <options>', 'what sbatch would be given for each worker, as one quoted text')
-    .option('--sge <options>', 'what qsub would be given for each worker, as one quoted text')
-    .option('--run-dir <folder>', "where runs' folders would be made (default: .bellis)")
+    .option('--host <address>', 'address where workers would connect (default: 127.0.0.1)')
+    .option('--port <n>', 'port where workers would connect (default: a free one)', portNumber)
+    .option('--db <url>', 'database to try: mongodb://…')
+    .option('--slurm <options>', 'sbatch options to try, as one quoted text')
+    .option('--sge <options>', 'qsub options to try, as one quoted text')
+    .option('--run-dir <folder>', 'parent folder of run folders (default: .bellis)')
   return commonOptions(command)
     .addHelpText(
       'after',
-      '\nWhat is asked for by a flag has to work; SLURM, Grid Engine, MongoDB and a browser may else be absent.\nIt ends with 0 where all works, and with 1 where something does not.\n\nExample:\n  $ bellis doctor',
+      '\nSLURM, Grid Engine, MongoDB and a browser may be missing unless a flag asks for them.\nExit codes: 0 everything works, 1 something does not.\n\nExample:\n  $ bellis doctor',
     )
     .action(doctor)
 }
@@ -31,9 +34,9 @@ async function doctor({ json, quiet, logLevel, ...flags }: DoctorFlags): Promise
     if (logLevel === 'error' && finding.status === 'warning') continue
     process.stdout.write(`${describe(finding)}\n`)
   }
-  const isWell = findings.every(({ status }) => status !== 'problem')
-  if (json) printJson({ ok: isWell, checks: findings })
-  if (!isWell) process.exitCode = 1
+  const isOk = findings.every(({ status }) => status !== 'problem')
+  if (json) printJson({ ok: isOk, checks: findings })
+  if (!isOk) process.exitCode = 1
 }
 
 const SIGNS: Readonly<Record<Finding['status'], readonly [Style, string]>> = {

@@ -1,23 +1,23 @@
 import { Command } from 'commander'
 import type { z } from 'zod'
-import { parseConfig } from '../../../runtime/tasks/task-config.ts'
-import type { ConfigSchema } from '../../../runtime/tasks/task-options.ts'
-import type { RunFlags } from '../options.ts'
-import { warn } from '../output.ts'
+import { parseConfig } from '../../../../runtime/tasks/task-config.ts'
+import type { ConfigSchema } from '../../../../runtime/tasks/task-options.ts'
+import type { RunFlags } from '../../options.ts'
+import { warn } from '../../output.ts'
 import { configFields, givenConfig, strayVariables } from './config-flags.ts'
 
-/** What a command has a task, or a chain of them, made from: a task's own options, or others of that form. */
+/** What a command builds its tasks from: the options of a task, or a schema with a name for messages. */
 interface Configured<Schema extends ConfigSchema> {
   readonly name?: string
   readonly config: Schema
 }
 
 /**
- * The configuration that a command of a built-in task was called with: its arguments, then flags, the environment and the file of
- * `--config`, as `bellis run` takes them.
- * @param configured its schema, and how messages name it
+ * The configuration that a built-in command was called with: its arguments, then flags, the environment and the file of
+ * `--config`, in the order of precedence of `bellis run`.
  * @param words the fields that are arguments of the command, by the names of the fields
- * @throws ConfigError `INVALID_CONFIG`, naming the flag, the variable or the file that a wrong value came by
+ * @returns the input of the schema, checked; the task parses it again, but cannot name the flag, variable or file of a field
+ * @throws ConfigError `INVALID_CONFIG`, naming the flag, the variable or the file of a wrong value
  */
 export function builtInConfig<Schema extends ConfigSchema>(
   { name = 'task', config }: Configured<Schema>,

@@ -1,21 +1,21 @@
-import type { JobsReport, RunEvent, TaskCounts } from '../../../core/events.ts'
-import { paint, showCount, showDuration } from '../output.ts'
+import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
+import { paint, showCount, showDuration } from '../../output.ts'
 
 const BAR_WIDTH = 24
 const PLAIN_EVERY_MS = 10_000
 const JOBS_EVERY_MS = 30_000
 
 /**
- * Shows a run's progress on standard error: a bar per task that is drawn anew on a terminal, else a plain line at most
- * every 10 s. Both say how fast each task is, how long it still takes, and what is running, failed or orphaned.
+ * Shows a run's progress on standard error: on a terminal a bar per task, redrawn in place; otherwise a plain line at most
+ * every 10 s. Both show each task's rate, remaining time, and running, failed and orphaned blocks.
  */
 export class ProgressDisplay {
   readonly #stream: NodeJS.WriteStream
   readonly #now: () => number
   readonly #terminal: boolean
-  /** When each task had its first blocks under way, seconds of the run: a task of a chain may begin long after it. */
-  readonly #begun = new Map<string, number>()
-  #toldAt = 0
+  /** When the first blocks of each task started, seconds since the run's start: a task of a chain may start much later. */
+  readonly #startedAt = new Map<string, number>()
+  #lastSeconds = 0
   #linesDrawn = 0
   #lastPlain = 0
   #lastJobs = 0
@@ -31,22 +31,22 @@ export class ProgressDisplay {
   readonly receive = (event: RunEvent): void => {
     switch (event.type) {
       case 'progress':
-        this.#noteBegun(event.tasks, event.seconds)
+        this.#noteStarts(event.tasks, event.seconds)
         if (this.#terminal) this.#draw(event.tasks, event.seconds)
         else this.#plain(event.tasks, event.seconds)
         break
       case 'worker-died':
         this.note(
-          `worker ${event.workerId} ended (${firstLine(event.reason)})${event.restartMs === undefined ? '' : '; it is replaced'}`,
+          `worker ${event.workerId} ended (${firstLine(event.reason)})${event.restartMs === undefined ? '' : '; replacing it'}`,
         )
         break
       case 'block-retried':
         this.note(
-          `block ${event.taskId}/${event.index} failed (try ${event.attempt}), trying again: ${firstLine(event.error.message)}`,
+          `block ${event.taskId}/${event.index} failed (attempt ${event.attempt}), retrying: ${firstLine(event.error.message)}`,
         )
         break
       case 'jobs':
-        this.#tellJobs(event)
+        this.#noteJobs(event)
         break
       case 'warning':
         this.note(`warning: ${event.message}`)
@@ -61,17 +61,19 @@ export class ProgressDisplay {
     }
   }
 
-  /** Why jobs wait, at once at first, then at most every so often; trouble and its end whenever they come. */
-  #tellJobs(report: JobsReport): void {
+  /** Why jobs wait: at once, then at most every 30 s. A failing queue, its recovery and missing workers are reported at once. */
+  #noteJobs(report: JobsReport): void {
     const { queue, trouble, reasons, pending, running, absent } = report
     if (trouble !== this.#jobTrouble) {
       this.#jobTrouble = trouble
-      this.note(trouble === undefined ? `${queue} answers again` : firstLine(trouble))
+      this.note(trouble === undefined ? `${queue} responds again` : firstLine(trouble))
     }
     if ((absent?.count ?? 0) > this.#absentJobs && absent !== undefined) {
       const what =
         absent.count === 1 ? '1 job runs, but its worker has' : `${absent.count} jobs run, but their workers have`
-      this.note(`${queue}: ${what} not come in; can nodes reach this machine (--host, --port)? See ${absent.logFile}`)
+      this.note(
+        `${queue}: ${what} not connected; check that nodes reach this machine (--host, --port), and see ${absent.logFile}`,
+      )
     }
     this.#absentJobs = absent?.count ?? 0
     const now = this.#now()
@@ -91,19 +93,19 @@ export class ProgressDisplay {
     this.#linesDrawn = 0
   }
 
-  /** No later than it was: at the event before the one that first says so. */
-  #noteBegun(tasks: readonly TaskCounts[], seconds: number): void {
+  /** A start counts from the event before the first one that shows it, so never too late. */
+  #noteStarts(tasks: readonly TaskCounts[], seconds: number): void {
     for (const { id, processing, completed, skipped } of tasks) {
-      if (!this.#begun.has(id) && processing + completed - skipped > 0) this.#begun.set(id, this.#toldAt)
+      if (!this.#startedAt.has(id) && processing + completed - skipped > 0) this.#startedAt.set(id, this.#lastSeconds)
     }
-    this.#toldAt = seconds
+    this.#lastSeconds = seconds
   }
 
-  /** `, 12 blocks/s, 3 min 20 s left, 8 running`: how a task gets on; nothing when it is over. */
+  /** `, 12 blocks/s, 3 min 20 s left, 8 running`; nothing once the task is over. */
   #describe(task: TaskCounts, seconds: number): string {
     const left = task.total - task.completed - task.failed - task.orphaned
     const computed = task.completed - task.skipped
-    const rate = computed / Math.max(seconds - (this.#begun.get(task.id) ?? 0), 1e-3)
+    const rate = computed / Math.max(seconds - (this.#startedAt.get(task.id) ?? 0), 1e-3)
     const speed = computed > 0 ? [`${showCount(rate)} blocks/s`, `${showDuration(left / rate)} left`] : []
     const parts = left === 0 ? [] : [...speed, `${task.processing} running`]
     return parts.map((part) => `, ${part}`).join('')
@@ -128,7 +130,7 @@ export class ProgressDisplay {
     if (now - this.#lastPlain < PLAIN_EVERY_MS && this.#lastPlain > 0) return
     this.#lastPlain = now
     const parts = tasks.map((task) =>
-      [`${task.id} ${task.completed}/${task.total}`, this.#describe(task, seconds), troubleOf(task)].join(''),
+      [`${task.id} ${task.completed}/${task.total}`, this.#describe(task, seconds), describeTrouble(task)].join(''),
     )
     this.#stream.write(`${showDuration(seconds)}: ${parts.join('; ')}\n`)
   }
@@ -146,10 +148,10 @@ function barLine(
   const bar = `${paint('green', '━'.repeat(full), stream)}${paint('gray', '─'.repeat(BAR_WIDTH - full), stream)}`
   const counts = `${task.completed}/${task.total}`
   const shown = columns < 80 ? '' : details
-  return `${task.id.padEnd(width)} ${bar} ${counts}${shown}${paint('red', troubleOf(task), stream)}`
+  return `${task.id.padEnd(width)} ${bar} ${counts}${shown}${paint('red', describeTrouble(task), stream)}`
 }
 
-const troubleOf = (task: TaskCounts): string =>
+const describeTrouble = (task: TaskCounts): string =>
   `${task.failed > 0 ? `, ${task.failed} failed` : ''}${task.orphaned > 0 ? `, ${task.orphaned} orphaned` : ''}`
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''

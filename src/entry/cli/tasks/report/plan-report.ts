@@ -1,16 +1,14 @@
-import { countElements } from '../../../core/geometry/coordinate.ts'
-import { showRoiInNm } from '../../../core/geometry/roi-text.ts'
-import type { Resources } from '../../../core/workers/resources.ts'
-import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
-import { type VolumeDescription, voxelsAcross } from '../../../runtime/volumes/volume-array.ts'
-import type { RunOptions } from '../../run-options.ts'
-import { defaultWorkers } from '../../workers/run-resources.ts'
-import { paint, showBytes } from '../output.ts'
+import { countElements } from '../../../../core/geometry/coordinate.ts'
+import { showRoiInNm } from '../../../../core/geometry/roi-text.ts'
+import { given } from '../../../../core/given.ts'
+import type { Resources } from '../../../../core/workers/resources.ts'
+import type { PlannedPipeline, PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
+import { type VolumeDescription, voxelsAcross } from '../../../../runtime/volumes/volume-array.ts'
+import type { RunOptions } from '../../../run-options.ts'
+import { defaultWorkers, WORKER_BYTES } from '../../../workers/run-resources.ts'
+import { paint, showBytes } from '../../output.ts'
 
-/** What a worker needs besides its blocks: Node and the libraries. */
-const WORKER_BYTES = 80_000_000n
-
-/** What would run, for people. @param done blocks of each task that are done already */
+/** The plan for people. @param done blocks of each task that are already done */
 export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {
   const workers = options.workers ?? defaultWorkers(options)
   return [
@@ -25,16 +23,16 @@ function describeTask(task: PlannedTask, done: number): string {
     ...(task.after.length > 0 ? [['after', task.after.join(', ')] as const] : []),
     [
       'blocks',
-      `${grid.blockCount} (${grid.shape.join(' × ')}), ${grid.levelCount} ${grid.levelCount === 1 ? 'level: all independent' : 'levels of blocks that may not run together'}`,
+      `${grid.blockCount} (${grid.shape.join(' × ')}), ${grid.levelCount} ${grid.levelCount === 1 ? 'level: all independent' : 'levels; blocks within a level are independent'}`,
     ],
-    ...(done > 0 ? [['done already', `${done} of them`] as const] : []),
+    ...(done > 0 ? [['already done', `${done} of them`] as const] : []),
     ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
     ['region', `${showRoiInNm(grid.totalWriteRoi, task.unit)} nm, fit ${grid.fit}`],
     ...(isPlain(task.requires) ? [] : [['requires', showResources(task.requires)] as const]),
     ...(task.maxAhead === undefined
       ? []
       : [['at most', `${task.maxAhead} blocks ahead of the tasks after it`] as const]),
-    ...(task.isTransient ? [['transient', 'chunks are removed when all who read them are done'] as const] : []),
+    ...(task.isTransient ? [['transient', 'chunks are removed when no block needs them any more'] as const] : []),
     ['memory', `about ${showBytes(memoryPerWorker(task))} per worker`],
     ...task.writes.map((array) => ['writes', describeOutput(array)] as const),
   ]
@@ -61,9 +59,9 @@ const chunkCount = (array: VolumeDescription): bigint =>
     array.shape.map((length, axis) => Math.ceil(length / ((array.shardShape ?? array.chunkShape)[axis] as number))),
   )
 
-const memoryPerWorker = (task: PlannedTask): bigint => WORKER_BYTES + 2n * task.bytesPerBlock
+const memoryPerWorker = (task: PlannedTask): bigint => BigInt(WORKER_BYTES) + 2n * task.bytesPerBlock
 
-/** What would run, for programs. */
+/** The plan for programs. */
 export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]) => ({
   workers: options.workers ?? defaultWorkers(options),
   unit: pipeline.unit,
@@ -74,7 +72,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     gridShape: task.grid.shape,
     levels: task.grid.levelCount,
     requires: task.requires,
-    ...(task.maxAhead === undefined ? {} : { maxAhead: task.maxAhead }),
+    ...given({ maxAhead: task.maxAhead }),
     transient: task.isTransient,
     done: done[number] ?? 0,
     fit: task.grid.fit,
@@ -88,7 +86,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
       shape: array.shape,
       dtype: array.dtype,
       chunkShape: array.chunkShape,
-      ...(array.shardShape === undefined ? {} : { shardShape: array.shardShape }),
+      ...given({ shardShape: array.shardShape }),
       chunks: Number(chunkCount(array)),
     })),
   })),

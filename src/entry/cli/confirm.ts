@@ -1,0 +1,22 @@
+import { createInterface } from 'node:readline/promises'
+import { ConfigError, type ErrorCode } from '../../core/errors.ts'
+
+interface Confirmation {
+  /** What will happen, as a sentence without its full stop. */
+  readonly consequence: string
+  /** What to add to the command if nobody can be asked: `--yes`. */
+  readonly flag: string
+  /** Of the error if the answer is no, or nobody can be asked. */
+  readonly code: ErrorCode
+}
+
+/** Asks on the terminal whether to continue. @throws ConfigError unless the answer is yes */
+export async function confirm({ consequence, flag, code }: Confirmation): Promise<void> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new ConfigError(code, `${consequence}; add ${flag} to confirm.`)
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await terminal.question(`${consequence}. Continue? [y/N] `)
+  terminal.close()
+  if (!/^y(es)?$/i.test(answer.trim())) throw new ConfigError(code, 'Cancelled; nothing was changed.')
+}

@@ -1,0 +1,68 @@
+import { InvalidArgumentError } from 'commander'
+import type { Resources } from '../../core/workers/resources.ts'
+
+// What the values of flags mean. A parser throws what it expected; `strict` in output.ts puts the flag and the value before it.
+
+/** A parser of whole numbers of at least `least`. */
+export const wholeNumber =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value
+    throw new InvalidArgumentError(`expected a whole number of at least ${least}.`)
+  }
+
+/** A port to listen on; 0 chooses a free one. */
+export function portNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0 && value <= 65_535) return value
+  throw new InvalidArgumentError('expected a port from 0 to 65535.')
+}
+
+/** A positive number of seconds, at most what a timer takes (2^31 ms). */
+export function seconds(text: string): number {
+  const value = Number(text)
+  if (value > 0 && value <= 2_000_000) return value
+  throw new InvalidArgumentError('expected a number of seconds above 0, at most 2000000.')
+}
+
+/** `9464`, `0.0.0.0:9464`, `[::1]:9464`. */
+export function hostAndPort(text: string): { host: string; port: number } {
+  const [, host, port = ''] = /^(?:(\[[\da-f:.]+\]|[\w.-]+):)?(\d{1,5})$/i.exec(text) ?? []
+  if (port !== '' && Number(port) < 65_536) {
+    return { host: (host ?? '127.0.0.1').replace(/^\[|\]$/g, ''), port: Number(port) }
+  }
+  throw new InvalidArgumentError('expected a port, or an address and a port, such as 9464 or 0.0.0.0:9464.')
+}
+
+/** Amounts by name, `cpu=32,gpu=8`. */
+export function amounts(text: string): Resources {
+  const pairs = text.split(',').map((pair) => /^\s*([A-Za-z][\w-]*)=(\d+(?:\.\d+)?)\s*$/.exec(pair))
+  if (pairs.every((pair) => pair !== null))
+    return Object.fromEntries(pairs.map(([, name, amount]) => [name, Number(amount)]))
+  throw new InvalidArgumentError('expected comma-separated names with amounts, such as cpu=32,gpu=8,memoryGb=200.')
+}
+
+/** Voxels per axis, `64,64,64`. */
+export function voxelShape(text: string): number[] {
+  const values = text.split(',').map(Number)
+  if (values.every((value) => Number.isSafeInteger(value) && value > 0) && !text.split(',').includes('')) return values
+  throw new InvalidArgumentError(
+    'expected comma-separated whole numbers above 0, slowest axis first, such as 64,64,64.',
+  )
+}
+
+/** One number, or one per axis separated by commas. The task checks their range. */
+export function numberOrList(text: string): number | number[] {
+  const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+  if (!values.every(Number.isFinite))
+    throw new InvalidArgumentError('expected a number, or one per axis separated by commas, such as 2 or 0.5,2,2.')
+  return values.length === 1 ? (values[0] as number) : values
+}
+
+/** A number of any size and sign. */
+export function anyNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value)) return value
+  throw new InvalidArgumentError('expected a number.')
+}

@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs'
+import { ConfigError, messageOf } from '../../../../core/errors.ts'
+
+/** Reads a JSON file with one object in it. @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` */
+export function readConfigFile(path: string): Record<string, unknown> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError('NO_SUCH_FILE', `${path} can't be read: ${messageOf(error)}`, { cause: error })
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new ConfigError('INVALID_CONFIG', `${path} is not JSON: ${messageOf(error)}`, { cause: error })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new ConfigError('INVALID_CONFIG', `${path}: expected one JSON object with the fields of a configuration.`)
+}

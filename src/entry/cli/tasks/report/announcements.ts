@@ -1,0 +1,34 @@
+import { given } from '../../../../core/given.ts'
+import { quoteShell } from '../../../../core/shell-words.ts'
+import type { DashboardRequest } from '../../../pages/dashboard-thread.ts'
+import type { Invitation } from '../../../workers/worker-pool.ts'
+import { openPage } from '../../open-page.ts'
+import type { RunFlags } from '../../options.ts'
+
+/**
+ * Prints how to add workers. The context with the token is printed only on a terminal: standard error in a file is a log that
+ * others may read.
+ */
+export function printInvitation({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
+  if (flags.quiet) return
+  // Quoted for another terminal.
+  const lines = [`bellis worker ${quoteShell(folder)}`]
+  if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
+    lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
+  }
+  lines.push(submit)
+  const where = isLoopback ? ' (on this machine; --host 0.0.0.0 admits others)' : ''
+  const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
+  process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
+}
+
+/** The request for a run's page. Its address is printed even with --quiet, since it was asked for. */
+export const announcePage = (flags: RunFlags): DashboardRequest => ({
+  ...given({ host: flags.dashboardHost, port: flags.dashboardPort }),
+  onAddress: (address, port) => {
+    process.stderr.write(flags.quiet ? `${address}\n` : `The run's page: ${address}\n`)
+    void openPage({ open: flags.open ?? true, host: flags.dashboardHost }, { address, port }, (text) => {
+      if (!flags.quiet) process.stderr.write(`${text}\n`)
+    })
+  },
+})
