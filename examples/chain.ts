@@ -7,8 +7,8 @@ export default definePipeline({
   name: 'chain',
   config: z.object({
     input: z.string().describe('dataset to smooth'),
-    output: z.string().describe('group to write into: once, and twice'),
-    sigma: z.number().positive().default(1).describe('standard deviation of both, voxels'),
+    output: z.string().describe('group for the outputs, once and twice'),
+    sigma: z.number().positive().default(1).describe('standard deviation of both Gaussians, voxels'),
     blockWrite: z.array(z.number().int().positive()).optional().describe('voxels that a block writes'),
   }),
   tasks({ input, output, sigma, blockWrite }) {

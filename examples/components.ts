@@ -1,21 +1,21 @@
 // $ bellis run examples/components.ts --input sample.hdf/volumes/raw --output dark.zarr --below 90 --workers 2
-// Built-in tasks as one pipeline: smooths a volume, keeps what is dark, and numbers its connected components.
+// Built-in tasks as one pipeline: smooth a volume, keep its dark voxels, and number their connected components.
 import { definePipeline, z } from 'bellis'
 import { label, smooth, threshold } from 'bellis/tasks'
 
 export default definePipeline({
   name: 'components',
   config: z.object({
-    input: z.string().describe('dataset to look at'),
-    output: z.string().describe('group to write into: soft, mask, and components'),
+    input: z.string().describe('dataset to process'),
+    output: z.string().describe('group for the outputs: soft, mask, and components'),
     sigma: z.number().positive().default(1).describe('standard deviation of the Gaussian, voxels'),
-    below: z.number().describe('what is darker than this is kept'),
+    below: z.number().describe('keep voxels darker than this'),
   }),
   tasks({ input, output, sigma, below }) {
     const [soft, mask] = [`${output}/soft`, `${output}/mask`]
     const smoothed = smooth({ input, output: soft, sigma })
     const kept = threshold({ input: soft, output: mask, below }, { after: [smoothed] })
-    // A chain of its own: four tasks, the last of which writes the output.
+    // `label` is itself a chain of four tasks; the last one writes the output.
     return [
       smoothed,
       kept,

@@ -1,12 +1,12 @@
 // $ bellis run examples/diamond.ts --input sample.hdf/volumes/raw --output out.zarr/volumes --workers 2
-// A diamond: one copy, smoothed narrowly and widely, and the difference of both. Blocks of the two in the middle run side by
-// side; one of the difference starts when the blocks of both that it reads are done.
+// A diamond: one copy, smoothed with a narrow and a wide Gaussian, and the difference of both.
+// Blocks of the two Gaussians run side by side; a block of the difference starts when the blocks of both that it reads are done.
 import { definePipeline, defineTask, roi, z } from 'bellis'
 import { convert, smooth } from 'bellis/tasks'
 
 const SIDE = 64
 
-/** What is narrower than one Gaussian and wider than the other: 128 where there is none. */
+/** Structures wider than one Gaussian and narrower than the other; 128 means that there are none. */
 export const subtract = defineTask({
   name: 'subtract',
   config: z.object({ narrow: z.string(), wide: z.string(), output: z.string() }),
@@ -37,8 +37,8 @@ export default definePipeline({
   name: 'diamond',
   config: z.object({
     input: z.string().describe('uint8 dataset'),
-    output: z.string().describe('group to write into: raw, narrow, wide, and their difference'),
-    sigma: z.number().positive().default(1).describe('standard deviation of the narrow one, voxels'),
+    output: z.string().describe('group for the outputs: raw, narrow, wide, and difference'),
+    sigma: z.number().positive().default(1).describe('standard deviation of the narrow Gaussian, voxels'),
   }),
   tasks({ input, output, sigma }) {
     const [raw, narrow, wide] = [`${output}/raw`, `${output}/narrow`, `${output}/wide`]

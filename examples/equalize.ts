@@ -1,6 +1,7 @@
 // $ bellis run examples/equalize.ts --input sample.hdf/volumes/raw --output out.zarr/volumes/equalized --workers 2
-// A task with an expensive set-up. Histogram equalization needs the histogram of the whole volume: each worker makes it once,
-// in `setup`, and every block uses it. A model that is loaded or a database that is opened goes in the same place.
+// A task with an expensive set-up: histogram equalization needs the histogram of the whole volume.
+// Each worker computes it once, in `setup`, and every block uses it.
+// The same place is right for loading a model or opening a database.
 import { defineTask, roi, type VolumeArray, z } from 'bellis'
 
 const SIDE = 64
@@ -9,7 +10,7 @@ export default defineTask({
   name: 'equalize',
   config: z.object({
     input: z.string().describe('uint8 dataset'),
-    output: z.string().describe('Zarr array to write: each grey value as frequent as any other'),
+    output: z.string().describe('Zarr array to write, in which all grey values are about equally frequent'),
   }),
   async plan(config, { arrays }) {
     const raw = await arrays.open(config.input)
@@ -25,7 +26,7 @@ export default defineTask({
     const raw = await arrays.open(config.input)
     const output = await arrays.open(config.output, { mode: 'r+' })
     const table = await equalizingTable(raw)
-    console.log(`${workerId} has its table`) // what a worker prints goes to its log
+    console.log(`${workerId} has its table`) // the output of a worker goes to its log
     return async ({ readRoi, writeRoi }, { signal }) => {
       const { data } = await raw.read(readRoi, { signal })
       await output.write(
@@ -36,7 +37,7 @@ export default defineTask({
   },
 })
 
-/** For each grey value the share of voxels that are not brighter, from 0 to 255. Read section by section. */
+/** For each grey value, the share of voxels that are not brighter, scaled to 0–255. Reads section by section. */
 async function equalizingTable(raw: VolumeArray): Promise<Uint8Array> {
   const counts = new Float64Array(256)
   const [thickness] = raw.voxelSize as readonly [number, ...number[]]

@@ -1,5 +1,5 @@
 // $ node examples/histogram.ts sample.hdf/volumes/raw
-// A small job without workers: a closure that runs in this process, several blocks at a time.
+// A small job without workers: a closure that processes several blocks at a time in this process.
 import { openArray, roi, runBlockwise } from 'bellis'
 
 const [path = 'sample.hdf/volumes/raw'] = process.argv.slice(2)
@@ -25,6 +25,8 @@ const result = await runBlockwise(
   },
   { workers: 4 },
 )
-const brightest = histogram.indexOf(Math.max(...histogram))
-console.log(`${raw.shape.join(' × ')} voxels; most are ${brightest}, ${histogram[brightest]} of them`)
+const mostFrequent = histogram.indexOf(Math.max(...histogram))
+console.log(
+  `${raw.shape.join(' × ')} voxels; the most frequent value is ${mostFrequent}, ${histogram[mostFrequent]} times`,
+)
 process.exitCode = result.ok ? 0 : 1

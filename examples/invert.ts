@@ -1,5 +1,5 @@
-// A task of one's own: light and dark changed over, in every block of a volume. Workers import this file and find the
-// task among its exports, so it only defines; run-invert.ts starts it.
+// A task of your own that exchanges light and dark in every block of a volume.
+// Workers import this file and find the task among its exports, so the file only defines it; run-invert.ts starts a run.
 import { ConfigError, defineTask, roi, z } from 'bellis'
 
 export default defineTask({
@@ -8,7 +8,7 @@ export default defineTask({
     input: z.string().describe('uint8 dataset to invert'),
     output: z.string().describe('Zarr array to write'),
   }),
-  // Once, where the run is started: look at the input, plan the output, say how to cut it into blocks.
+  // Called once, where the run is started: look at the input, plan the output, and say how to cut it into blocks.
   async plan(config, { arrays }) {
     const raw = await arrays.open(config.input)
     if (raw.dtype !== 'uint8') {
@@ -29,7 +29,7 @@ export default defineTask({
       writes: [inverted],
     }
   },
-  // Once per worker: open what every block needs, return the function for one block.
+  // Called once per worker: open what every block needs, and return the function for one block.
   async setup(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const inverted = await arrays.open(config.output, { mode: 'r+' })

@@ -1,6 +1,6 @@
 // $ bellis run examples/segment.ts --input sample.hdf/volumes/raw --output out.zarr/volumes/inside --resources cpu=4,gpu=2
-// A task of which each worker needs a GPU and two processors: with two GPUs in the run, two workers are at it at most, each with
-// its own. What stands for the network here needs none: what is as dark as a membrane is outside of all cells.
+// A task whose workers each need a GPU and two processors: with two GPUs in the run, at most two workers do it, each with its own.
+// The "network" here is a threshold that needs no GPU: voxels as dark as a membrane are outside of all cells.
 import { defineTask, roi, z } from 'bellis'
 
 const SIDE = 64
@@ -10,7 +10,7 @@ export default defineTask({
   requires: { cpu: 2, gpu: 1 },
   config: z.object({
     input: z.string().describe('uint8 dataset'),
-    output: z.string().describe('Zarr array to write: 1 inside of cells, 0 outside'),
+    output: z.string().describe('Zarr array to write: 1 inside cells, 0 outside'),
   }),
   async plan(config, { arrays }) {
     const raw = await arrays.open(config.input)
@@ -26,7 +26,7 @@ export default defineTask({
     const raw = await arrays.open(config.input)
     const inside = await arrays.open(config.output, { mode: 'r+' })
     const infer = loadNetwork()
-    console.log(`${workerId} has its network on GPU ${resources.gpu?.[0]}`) // what a worker prints goes to its log
+    console.log(`${workerId} has its network on GPU ${resources.gpu?.[0]}`) // the output of a worker goes to its log
     return async ({ readRoi, writeRoi }, { signal }) => {
       const { data } = await raw.read(readRoi, { signal })
       await inside.write(writeRoi, infer(data as Uint8Array))
@@ -34,7 +34,7 @@ export default defineTask({
   },
 })
 
-/** What would load weights onto the GPU: CUDA sees no other, so to it that is GPU 0. */
+/** A real one would load weights onto the GPU. CUDA sees only the worker's own GPU, so it is GPU 0 here. */
 function loadNetwork(): (voxels: Uint8Array) => Uint8Array {
   return (voxels) => voxels.map((value) => Number(value > 90))
 }

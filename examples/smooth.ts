@@ -11,7 +11,7 @@ export default defineTask({
     output: z.string().describe('dataset to write'),
     sigma: z.number().positive().default(2).describe('standard deviation, voxels'),
   }),
-  // Once, where the run is started: look at the input, create the output, say how to cut it into blocks.
+  // Called once, where the run is started: look at the input, plan the output, and say how to cut it into blocks.
   async plan(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const output = await arrays.create(config.output, { like: raw, chunkShape: [64, 64, 64] })
@@ -19,7 +19,7 @@ export default defineTask({
     const context = inWorld(gaussianRadius(config.sigma))
     const writeRoi = roi(raw.offset, inWorld(64))
     return {
-      totalRoi: growRoi(raw.roi, context, context), // what lies beyond the volume is read as 0
+      totalRoi: growRoi(raw.roi, context, context), // beyond the volume, zeros are read
       readRoi: growRoi(writeRoi, context, context),
       writeRoi,
       fit: 'shrink',
@@ -27,7 +27,7 @@ export default defineTask({
       writes: [output],
     }
   },
-  // Once per worker: open what every block needs (arrays, a model, a database), return the function for one block.
+  // Called once per worker: open what every block needs (arrays, a model, a database), and return the function for one block.
   async setup(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const output = await arrays.open(config.output, { mode: 'r+' })

@@ -1,4 +1,4 @@
-# The blocks of a Gaussian filter, with SciPy and zarr: started by task.ts, or by hand with BELLIS_CONTEXT set.
+# Processes the blocks of a Gaussian filter with SciPy and zarr: started by task.ts, or by hand with BELLIS_CONTEXT set.
 import os
 import sys
 
@@ -6,7 +6,7 @@ import numpy
 import zarr
 from scipy.ndimage import gaussian_filter
 
-# The client is one file; after `pip install clients/python` this line is not needed.
+# The client is one file; after `pip install clients/python`, this line is not needed.
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../clients/python"))
 import bellis
 
@@ -26,6 +26,6 @@ for block in bellis.blocks():
         source, target = open_array(block, "input", "r"), open_array(block, "output", "r+")
         read = block.read_roi.to_slices(voxel_size, offset)
         write = block.write_roi.to_slices(voxel_size, offset)
-        # Beyond the volume there is nothing: cut there, and the filter takes 0, as for the volume as a whole.
+        # Slices are cut at the end of the volume, where the filter assumes 0, as it does for the whole volume.
         smoothed = gaussian_filter(numpy.asarray(source[read]), block.config["sigma"], mode="constant", truncate=4.0)
         target[write] = smoothed[tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(write, read))]

@@ -1,4 +1,4 @@
-// A task whose blocks are done in Python: TypeScript looks at the volume and cuts it, smooth.py computes.
+// A task whose blocks are processed in Python: TypeScript plans the volume and its blocks, smooth.py computes them.
 import { fileURLToPath } from 'node:url'
 import { commandTask, growRoi, roi, z } from 'bellis'
 
@@ -12,9 +12,9 @@ export default commandTask({
     sigma: z.number().positive().default(2).describe('standard deviation in voxels'),
     block: z.number().int().positive().default(64).describe('voxels that a block writes, per axis'),
     python: z.string().default('python3').describe('a Python with numpy, SciPy and zarr'),
-    // Where voxels lie in the world, which zarr itself does not say.
+    // The placement of the voxels, which zarr itself does not provide.
     voxelSize: z.array(z.number()).describe('world units per voxel'),
-    offset: z.array(z.number()).describe('where the first voxel lies, world units'),
+    offset: z.array(z.number()).describe('position of the first voxel, world units'),
   }),
   async plan({ input, output, sigma, block, voxelSize }, { arrays }) {
     const raw = await arrays.open(input)

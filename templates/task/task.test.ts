@@ -7,10 +7,10 @@ import { it } from 'node:test'
 import { createArray, openArray, runBlockwise } from 'bellis'
 import task from './task.ts'
 
-it('finds the edges along z, also across the borders of blocks', async () => {
+it('finds the edges along z, even across the borders of blocks', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'my-task-'))
   try {
-    // Dark above section 64, which is where one block ends, and bright below.
+    // Dark up to section 64, where a block ends, and bright from there on.
     const shape = [100, 80, 70]
     const input = join(folder, 'in.zarr/raw')
     {
@@ -33,7 +33,7 @@ it('finds the edges along z, also across the borders of blocks', async () => {
 
     await using edges = await openArray(output)
     const { data } = await edges.read(edges.roi)
-    // At the first and the last section the zeros beyond the volume are its neighbours.
+    // The first and the last section have zeros as neighbours, beyond the volume.
     const found = new Set<number>()
     for (const [i, value] of data.entries()) if (value === 255) found.add(Math.floor(i / (80 * 70)))
     assert.deepEqual([...found], [0, 63, 64, 99])

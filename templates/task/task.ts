@@ -1,21 +1,22 @@
-// The task: what is done to every block of a volume. Workers import this file, so it only defines; `bellis run task.ts` runs it.
-// Node runs TypeScript as it is, without its types: no enums, namespaces or decorators.
+// This task processes every block of a volume. Workers import this file, so it only defines the task; `bellis run task.ts` runs it.
+// Node runs TypeScript by stripping its types, so enums, namespaces and decorators are not available.
 import { defineTask, growRoi, roi, z } from 'bellis'
 
-/** Voxels along each side of a block, and of a chunk of the output: no two blocks may write into one chunk. */
+/** Voxels along each side of a block and of an output chunk: no two blocks may write to the same chunk. */
 const SIDE = 64
-/** Voxels around a block that it reads besides its own. */
+/** Voxels that a block reads beyond each side of what it writes. */
 const CONTEXT = 1
 
 export default defineTask({
   name: 'my-task',
-  // Each field is a flag of `bellis run task.ts`, is checked, and is stored with the run.
+  // Each field is a flag of `bellis run task.ts`; it is checked, and stored with the run.
   config: z.object({
     input: z.string().describe('dataset to read: sample.hdf/volumes/raw'),
     output: z.string().describe('Zarr array to write: out.zarr/edges'),
-    threshold: z.number().min(0).default(20).describe('how much neighbours along z have to differ'),
+    threshold: z.number().min(0).default(20).describe('smallest difference along z that makes an edge'),
   }),
-  // Once, where the run is started: look at the input, plan the output, say how to cut it into blocks. Nothing is written yet.
+  // Called once, where the run is started: look at the input, plan the output, and say how to cut it into blocks.
+  // Nothing is written yet.
   async plan(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const output = await arrays.create(config.output, { like: raw, dtype: 'uint8', chunkShape: [SIDE, SIDE, SIDE] })
@@ -26,15 +27,15 @@ export default defineTask({
       raw.voxelSize.map((size) => SIDE * size),
     )
     return {
-      totalRoi: growRoi(raw.roi, context, context), // beyond the volume zeros are read
+      totalRoi: growRoi(raw.roi, context, context), // beyond the volume, zeros are read
       readRoi: growRoi(writeRoi, context, context),
       writeRoi,
-      fit: 'shrink', // the last block along an axis is cut to the volume
-      readWriteConflict: false, // no block reads what another one writes
+      fit: 'shrink', // the last block along each axis is cut to the volume
+      readWriteConflict: false, // no block reads what another block writes
       writes: [output],
     }
   },
-  // Once per worker: open what every block needs, return the function for one block.
+  // Called once per worker: open what every block needs, and return the function for one block.
   async setup(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const output = await arrays.open(config.output, { mode: 'r+' })
@@ -51,7 +52,7 @@ export default defineTask({
           }
         }
       }
-      // What is thrown fails the block; it is tried again, and reported if it fails each time.
+      // An error thrown here fails the attempt; the block is tried again, and reported if every attempt fails.
       await output.write(block.writeRoi, edges, { signal })
     }
   },

@@ -7,17 +7,7 @@ import * as library from '../../src/entry/index.ts'
 import * as kernels from '../../src/entry/kernels.ts'
 import * as tasks from '../../src/entry/tasks.ts'
 import { bellis, shownAddress, temporaryFolder } from '../support/command-line.ts'
-import {
-  anchorsOf,
-  commandsOf,
-  type DocumentedCommand,
-  documents,
-  linksOf,
-  parseCommand,
-  pathOf,
-  readDocument,
-  TESTED,
-} from './markdown.ts'
+import { commandsOf, type DocumentedCommand, documents, parseCommand, pathOf, TESTED } from './markdown.ts'
 
 const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as Record<
   'scripts' | 'dependencies' | 'devDependencies',
@@ -120,18 +110,6 @@ async function runShow(where: string, args: readonly string[], cwd: string): Pro
 }
 
 describe('the documents', () => {
-  it('link to files and headings that are there', () => {
-    for (const document of documents()) {
-      for (const link of linksOf(document).filter((target) => !/^[a-z]+:/.test(target))) {
-        const [path = '', heading] = link.split('#')
-        const file = path === '' ? document.path : join(document.path, '..', path)
-        assert.ok(existsSync(pathOf(file)), `${document.path}: ${link} leads nowhere`)
-        if (heading === undefined) continue
-        assert.ok(anchorsOf(readDocument(file)).includes(`#${heading}`), `${document.path}: no heading for ${link}`)
-      }
-    }
-  })
-
   it('show nothing that no test looks at', () => {
     for (const { path, blocks } of documents()) {
       // Its steps are all followed, one after the other: tutorial.test.ts.
@@ -208,7 +186,7 @@ describe('the documents', () => {
     const withoutExample = (text: string) => text.replaceAll(/^ {2}\$ .*$/gm, '')
     const help = [...helps.map(({ stdout }) => withoutExample(stdout)), ' --version'].join(' ')
     assert.deepEqual(
-      flagsIn(textOf('docs/CLI.md'), /`(--[a-z][a-z-]*)/g).sort(),
+      flagsIn(textOf('docs/CLI.md') + textOf('docs/RUNS.md'), /`(--[a-z][a-z-]*)/g).sort(),
       flagsIn(help, /\s(--[a-z][a-z-]*)/g).sort(),
     )
     const api = textOf('docs/API.md')

@@ -33,6 +33,8 @@ export const TESTED: readonly (readonly [language: string, mark: RegExp, by: str
   ['python', /^record$/, 'run where that command has written: snippets.test.ts'],
   ['python', /^worker$/, 'a worker of a run: snippets.test.ts'],
   ['json', /^$/, 'taken as it stands, protocol.test.ts, or compared with what is printed, snippets.test.ts'],
+  ['text', /^debug$/, 'a command to debug, run: debugging.test.ts'],
+  ['json', /^launch$/, 'a configuration for VS Code, run: debugging.test.ts'],
   ['text', /^drawing$/, 'nothing: there is nothing to run'],
 ]
 
@@ -68,14 +70,29 @@ export function readDocument(path: string): Document {
 export const linksOf = ({ prose }: Document): string[] =>
   [...prose.matchAll(/\]\(([^)\s]+)\)|<img[^>]* src="([^"]+)"/g)].map((match) => (match[1] ?? match[2]) as string)
 
-/** What a link to a heading is called: `#many-writers`. */
-export const anchorsOf = ({ prose }: Document): string[] =>
-  [...prose.matchAll(/^#+ (.+)$/gm)].map((match) =>
-    `#${match[1]}`
-      .toLowerCase()
-      .replace(/[^\w\s#-]/g, '')
-      .replaceAll(' ', '-'),
-  )
+/**
+ * The anchors of a document's headings, `#many-writers`, in order.
+ * @see https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax#section-links
+ */
+export function anchorsOf({ prose }: Document): string[] {
+  const seen = new Map<string, number>()
+  return [...prose.matchAll(/^#{1,6} +(.+?) *#*$/gm)].map(([, heading = '']) => {
+    const slug = slugOf(heading)
+    const count = seen.get(slug) ?? 0
+    seen.set(slug, count + 1)
+    // A heading that occurs again has a number.
+    return count === 0 ? `#${slug}` : `#${slug}-${count}`
+  })
+}
+
+const slugOf = (heading: string): string =>
+  heading
+    .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replaceAll(/(?<![\p{L}\p{N}])_(.+?)_(?![\p{L}\p{N}])/gu, '$1')
+    .toLowerCase()
+    .trim()
+    .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\s-]/gu, '')
+    .replaceAll(/\s/g, '-')
 
 /** A command line of a document, without its prompt. */
 export interface DocumentedCommand {
