@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Invitation, type RunEvent, type RunOptions, startRun } from 'bellis'
-import count from '../system/tasks/count.ts'
 import { endedRun } from './ended-runs.ts'
+import count from './tasks/count.ts'
 
 /** A run in this process, and what is needed to look at it. */
 export function startCount(

@@ -18,14 +18,14 @@ export interface Driven {
   readonly result: RunResult
 }
 
-/** Runs a task of the folder beside this, in a process of its own, with two workers unless `options` say something else. */
+/** Runs a task of `tasks/` in a separate process, with two workers unless `options` give another number. */
 export async function drive(
   task: string,
   config: { readonly folder: string } & Readonly<Record<string, unknown>>,
   options: object,
   more: Omit<CommandOptions, 'cwd'> = {},
 ): Promise<Driven> {
-  const program = fileURLToPath(new URL('../system/tasks/run.ts', import.meta.url))
+  const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
   const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
   const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
   const documents = documentsIn(stdout)

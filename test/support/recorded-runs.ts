@@ -4,7 +4,7 @@ import type { RunResult } from '../../src/runtime/coordinator/run-pipeline.ts'
 import type { CommandOptions } from './command-line.ts'
 import { type Driven, drive as driveTask } from './drive.ts'
 
-/** Runs the task `count`, or another one of the folder `tasks`, in a process of its own. */
+/** Runs the task `count`, or another task of `tasks/`, in a separate process. */
 export const drive = (
   config: Parameters<typeof driveTask>[1],
   options: object = {},

@@ -24,7 +24,7 @@ const WORKERS = 2
 const ON_ITS_WAY_MS = 2500
 
 const input = sampleForAll()
-const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
+const program = fileURLToPath(new URL('../support/tasks/run.ts', import.meta.url))
 
 /** Numbers from 0 to 1 that are the same in every run of the test. */
 function randomNumbers(seed: number): () => number {

@@ -8,7 +8,7 @@ import { bellis, temporaryFolder } from '../support/command-line.ts'
 import { untilAsync } from '../support/drive.ts'
 import { smallDiskOrSkip } from '../support/folders.ts'
 
-const task = fileURLToPath(new URL('tasks/gated-chain.ts', import.meta.url))
+const task = fileURLToPath(new URL('../support/tasks/gated-chain.ts', import.meta.url))
 const SHAPE = [32, 64, 64]
 /** Of 4 × 16 × 16 voxels. */
 const BLOCKS = 128

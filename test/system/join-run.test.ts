@@ -9,9 +9,9 @@ import { type CommandOptions, runNode, temporaryFolder } from '../support/comman
 import { cuttingProxy } from '../support/cutting-proxy.ts'
 import { endedRun } from '../support/ended-runs.ts'
 import { stillRunning, until } from '../support/processes.ts'
-import joined from './tasks/joined.ts'
+import joined from '../support/tasks/joined.ts'
 
-const program = fileURLToPath(new URL('tasks/join.mjs', import.meta.url))
+const program = fileURLToPath(new URL('../support/tasks/join.mjs', import.meta.url))
 
 /** A run whose blocks are done by programs that a test starts, or by those of its own workers. */
 function startJoined(folder: string, config: { blocks: number; how?: string }, options: RunOptions = {}) {

@@ -13,7 +13,7 @@ import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { testTls } from '../support/links.ts'
 import { stillRunning, until } from '../support/processes.ts'
 import { pythonOrSkip } from '../support/python.ts'
-import programTask from './tasks/program.ts'
+import programTask from '../support/tasks/program.ts'
 
 const client = fileURLToPath(new URL('../../clients/python/', import.meta.url))
 
