@@ -92,7 +92,7 @@ async function read(array: ChunkedArray, box: Roi<'voxel'>): Promise<Uint8Array>
   return bytesOf(into)
 }
 
-/** What every array holds to, whatever its format. */
+/** The contract of every array, whatever its format. */
 export function describeChunkedArray(name: string, kind: ArrayKind): void {
   const { dtypes, isWritable, make } = kind
   const chunkLengths = kind.chunkLengths ?? (() => fc.integer({ min: 1, max: 8 }))

@@ -21,10 +21,10 @@ function nextArrival(listener: Listener): Promise<Arrival> {
 const nextMessage = (channel: Channel<unknown>): Promise<unknown> =>
   new Promise((resolve) => channel.onMessage(resolve))
 
-/** What everything that workers connect to holds to. */
+/** The contract of everything that workers connect to. */
 export function describeListener(name: string, open: () => Promise<OpenedListener>): void {
   describe(`a listener by ${name}`, () => {
-    it('reports a worker that shows the token, with its hello and a channel to it', async () => {
+    it('a listener reports a worker that shows the token, with its hello and a channel to it', async () => {
       await using opened = await open()
       const { listener, connect } = opened
       const arrival = nextArrival(listener)
@@ -41,7 +41,7 @@ export function describeListener(name: string, open: () => Promise<OpenedListene
       await channel.closed
     })
 
-    it('keeps workers that connect before anyone asks for them', async () => {
+    it('a listener keeps workers that connect before anyone asks for them', async () => {
       await using opened = await open()
       const workers = [await opened.connect(), await opened.connect()]
       for (const [index, worker] of workers.entries()) worker.send(opened.hello({ worker: `w${index}` }))
@@ -60,7 +60,7 @@ export function describeListener(name: string, open: () => Promise<OpenedListene
       for (const worker of workers) worker.close()
     })
 
-    it('reports every later worker to the receiver that was set last', async () => {
+    it('a listener reports every later worker to the receiver that was set last', async () => {
       await using opened = await open()
       const first = nextArrival(opened.listener)
       const one = await opened.connect()
@@ -74,7 +74,7 @@ export function describeListener(name: string, open: () => Promise<OpenedListene
       two.close()
     })
 
-    it('refuses a worker without the token, and reports it to nobody', async () => {
+    it('a listener refuses a worker without the token, and reports it to nobody', async () => {
       await using opened = await open()
       let arrived = 0
       opened.listener.onArrival(() => arrived++)
@@ -89,14 +89,14 @@ export function describeListener(name: string, open: () => Promise<OpenedListene
       assert.equal(arrived, 0)
     })
 
-    it('makes a session that it never made before', async () => {
+    it('a listener never makes a session twice', async () => {
       await using opened = await open()
       const sessions = Array.from({ length: 100 }, () => opened.listener.newSession())
       assert.equal(new Set(sessions).size, sessions.length)
       for (const session of sessions) assert.ok(session.length >= 16, session)
     })
 
-    it('ends its connections when it is disposed', async () => {
+    it('a listener ends its connections when it is disposed', async () => {
       await using opened = await open()
       const arrival = nextArrival(opened.listener)
       const worker = await opened.connect()

@@ -26,13 +26,15 @@ async function open(tree: ResourceTree, path: string): Promise<Resource> {
 }
 
 async function read(resource: Resource, start = 0, end = resource.size): Promise<Uint8Array> {
-  return Buffer.concat(await Array.fromAsync(resource.read(start, end)))
+  const pieces: Uint8Array[] = []
+  for await (const piece of resource.read(start, end)) pieces.push(piece)
+  return Buffer.concat(pieces)
 }
 
-/** What everything that is served by path holds to. */
+/** The contract of everything that is served by path. */
 export function describeResourceTree(name: string, make: (t: TestContext) => Promise<OpenedTree> | OpenedTree): void {
   describe(`the content of ${name}`, () => {
-    it('is as many bytes as it says, of the type that it says', async (t) => {
+    it('served content has the size and the type that it declares', async (t) => {
       const { tree, content } = await make(t)
       for (const { path, contentType, bytes } of content) {
         await using resource = await open(tree, path)
@@ -45,7 +47,7 @@ export function describeResourceTree(name: string, make: (t: TestContext) => Pro
       }
     })
 
-    it('can be read in any part, also an empty one, and more than once', async (t) => {
+    it('served content can be read in any part, also an empty one, and repeatedly', async (t) => {
       const { tree, content } = await make(t)
       for (const { path } of content) {
         await using resource = await open(tree, path)
@@ -67,7 +69,7 @@ export function describeResourceTree(name: string, make: (t: TestContext) => Pro
       }
     })
 
-    it('keeps its version while it stays the same, and can be opened several times at once', async (t) => {
+    it('served content keeps its version while it is unchanged, and can be opened several times at once', async (t) => {
       const { tree, content } = await make(t)
       for (const { path } of content) {
         await using first = await open(tree, path)
@@ -78,7 +80,7 @@ export function describeResourceTree(name: string, make: (t: TestContext) => Pro
       }
     })
 
-    it('is nothing at paths that it does not have, below its files, and at their names with something added', async (t) => {
+    it('a tree has nothing at unknown paths, below its files, or at longer names', async (t) => {
       const { tree, content, nothing } = await make(t)
       const others = content.flatMap(({ path }) => [`${path}/0`, `${path}x`, `x${path}`])
       for (const path of ['nothing', 'nothing/0/0', '-1', '00', ...others, ...nothing]) {
@@ -86,7 +88,7 @@ export function describeResourceTree(name: string, make: (t: TestContext) => Pro
       }
     })
 
-    it('gets another version when it changes', async (t) => {
+    it('served content gets another version when it changes', async (t) => {
       const { tree, content, change } = await make(t)
       if (change === undefined) return
       const path = content[0]!.path

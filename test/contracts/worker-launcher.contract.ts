@@ -19,7 +19,7 @@ export interface LauncherKind {
   open(t: TestContext): Promise<OpenedLauncher | undefined>
   /** What a worker has printed when it ends. */
   readonly lastOutput: RegExp
-  /** What says how it ended, where it does so by itself. */
+  /** Matches the reason of a worker that ended by itself. */
   readonly ownEnd: RegExp
   /** Whether disposing ends the workers. @default true */
   readonly disposeEnds?: boolean
@@ -31,7 +31,7 @@ const QUIET_MS = 150
 const hasEnded = (worker: LaunchedWorker): Promise<boolean> =>
   Promise.race([worker.exited.then(() => true), wait(QUIET_MS, false)])
 
-/** What everything that starts workers holds to. */
+/** The contract of everything that starts workers. */
 export function describeWorkerLauncher(name: string, kind: LauncherKind): void {
   const { disposeEnds = true } = kind
 

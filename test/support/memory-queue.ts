@@ -1,22 +1,22 @@
 import { InfrastructureError } from '../../src/core/errors.ts'
 import type { JobQueue, JobState } from '../../src/ports/job-queue.ts'
 
-/** A batch system in memory: jobs do what the test says, and calls fail as long as it says. */
+/** A batch system in memory: the test sets the states of jobs, and which calls fail. */
 export class MemoryQueue implements JobQueue {
   readonly name = 'memory'
-  /** Every submission that was asked for, taken or not. */
+  /** Every submission, accepted or not. */
   readonly submissions: (readonly string[])[] = []
   /** Every call of `cancel`. */
   readonly cancelled: (readonly string[])[] = []
   readonly states = new Map<string, JobState>()
-  /** Who runs as which job. */
+  /** The worker of each job, by job id. */
   readonly workers = new Map<string, string>()
   statusCalls = 0
-  /** What the calls throw now. */
+  /** What each call throws. */
   failing: Partial<Record<'submit' | 'status' | 'cancel', 'JOB_REFUSED' | 'QUEUE_UNAVAILABLE'>> = {}
-  /** More jobs than this at a time are refused. */
+  /** More jobs than this at once are refused. */
   maxJobs = Number.POSITIVE_INFINITY
-  /** Calls of these never come back. */
+  /** Calls of these never return. */
   readonly hanging = new Set<'submit' | 'status' | 'cancel'>()
   /** Submissions wait for this. */
   gate: Promise<void> = Promise.resolve()

@@ -215,7 +215,7 @@ for (const [title, cases] of [
   ['an output', OUTPUTS],
   ['an option', OPTIONS],
 ] as const) {
-  describe(`refuses an invalid ${title} in one line, without writing anything:`, () => {
+  describe(`refuses ${title} that is invalid in one line, without writing anything:`, () => {
     let folders: ReturnType<typeof temporaryFolder>[] = []
     let results: CommandResult[] = []
     before(async () => {

@@ -121,7 +121,7 @@ describe('a block that takes its worker along', { concurrency: 2 }, () => {
     ['exit', 0, /Worker w\d+ died \(exit code 7\)/, /last words of block 100/],
     ['be-killed', 1, /Worker w\d+ died \(killed by SIGKILL\)/, /^/],
   ] as const) {
-    it(`a block that ends its worker by ${how} fails after ${maxRetries + 1} attempts with the worker's last output; all others are done`, async () => {
+    it(`a block that ends its worker (${how}) fails after ${maxRetries + 1} attempts with the worker's last output; all others are done`, async () => {
       using folder = temporaryFolder()
       // In the middle of many short ones, which a worker does without a word for each.
       const at = maxRetries === 0 ? [60, 100, 140] : [100]
@@ -145,7 +145,7 @@ describe('a block that takes its worker along', { concurrency: 2 }, () => {
   }
 
   for (const how of ['compute-for-ever', 'wait-for-ever']) {
-    it(`a block that hangs by ${how} is ended and reported after its time limit; all others are done`, async () => {
+    it(`a block that hangs (${how}) is ended and reported after its time limit; all others are done`, async () => {
       using folder = temporaryFolder()
       const options = { maxRetries: 1, timeoutMs: 2000 }
       const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 200, at: [100], how }, options)
@@ -209,7 +209,7 @@ describe('a task that no worker can set up ends the run in seconds, with its ver
 
 describe('a coordinator', () => {
   for (const how of ['compute-for-ever', 'wait-for-ever']) {
-    it(`a killed coordinator leaves no worker behind, not even one that would ${how}`, async () => {
+    it(`a killed coordinator leaves no worker behind, not even a busy one (${how})`, async () => {
       using folder = temporaryFolder()
       let workers: number[] = []
       const meanwhile = async (driver: RunningCommand) => {

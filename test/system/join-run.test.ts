@@ -150,7 +150,7 @@ describe('joinRun in a program that a worker has started', () => {
     ['throw', /gave block joined\/3 back undone/],
     ['die', /killed by SIGKILL/],
   ] as const) {
-    it(`a program started by a worker does its blocks over standard input and output${how === '' ? '' : `, and a block that ends by ${how} is tried again`}`, async () => {
+    it(`a program started by a worker does its blocks over standard input and output${how === '' ? '' : `, and a block that ends unexpectedly (${how}) is tried again`}`, async () => {
       using folder = temporaryFolder()
       const options = { pool: 'process', workers: 1, maxRetries: 1 } as const
       const { run, of } = startJoined(folder.path, { blocks: 12, how }, options)
