@@ -16,14 +16,14 @@ export interface BatchSystem {
   readonly name: string
   readonly open: (options: BatchQueueOptions) => BatchQueue
   readonly clusterOrSkip: (t: Skippable) => Promise<Cluster | undefined>
-  /** Options with which a job waits, and ones that are refused with words that fit. */
+  /** Options that keep a job pending, and options that are refused with a matching message. */
   readonly waiting: string
   readonly refused: readonly [options: string, words: RegExp]
-  /** A job id of the right form that there never was. */
+  /** A valid job id that was never given. */
   readonly unknownId: string
 }
 
-/** Says its name and its folder, and ignores what asks it to end. */
+/** Prints its name and its folder, and ignores the signals that ask it to end. */
 const COMMAND = [
   '/bin/sh',
   '-c',
@@ -32,7 +32,7 @@ const COMMAND = [
 const environment = { ...process.env }
 let lastName = 0
 
-/** What every batch system does behind the port, on a real one. */
+/** The contract of every batch system, on a real one. */
 export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused, unknownId }: BatchSystem): void {
   const queueIn = (folder: string, more: Partial<BatchQueueOptions> = {}) =>
     open({
@@ -51,7 +51,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
   })
 
   describe(`the queue of ${name}`, () => {
-    it('runs a job per worker with its own name, in a folder of any name, and ends each at once', async (t) => {
+    it('a batch queue runs a job per worker with its name, in a folder of any name, and cancels each at once', async (t) => {
       const cluster = await clusterOrSkip(t)
       if (cluster === undefined) return
       use(cluster)
@@ -63,7 +63,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       assert.equal(new Set(ids).size, 2)
       for (const [index, id] of ids.entries()) {
         const line = `${['w1:a', 'w2:b'][index]} at ${folder}\n`
-        await until('it has begun', () => attempt(() => readFileSync(queue.logFileOf(id), 'utf8') === line))
+        await until('the job has started', () => attempt(() => readFileSync(queue.logFileOf(id), 'utf8') === line))
         assert.equal(await queue.lastOutputOf(id), line.trim())
       }
       const running = await queue.status(ids)
@@ -81,7 +81,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       assert.ok(performance.now() - begun < 10_000)
     })
 
-    it('says that a job waits, and why, and cancels what waits when it is disposed, by hand or not', async (t) => {
+    it('a batch queue reports pending jobs with the reason, and cancels them when it is disposed, or by its printed command', async (t) => {
       const cluster = await clusterOrSkip(t)
       if (cluster === undefined) return
       use(cluster)
@@ -103,7 +103,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       await others[Symbol.asyncDispose]()
     })
 
-    it('shows its script and the names to this user alone', async (t) => {
+    it('a batch queue keeps its script and the worker names readable by this user only', async (t) => {
       const cluster = await clusterOrSkip(t)
       if (cluster === undefined) return
       use(cluster)
@@ -114,7 +114,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       assert.deepEqual(['', 'worker.sh', 'workers-1'].map(mode), ['700', '700', '600'])
     })
 
-    it('takes no job for one that has ended, and says so', async (t) => {
+    it('a batch queue reports a job that it does not know as ended', async (t) => {
       const cluster = await clusterOrSkip(t)
       if (cluster === undefined) return
       use(cluster)
@@ -125,7 +125,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       assert.equal(await queue.lastOutputOf(unknownId), '')
     })
 
-    it('refuses options that the system refuses, in its words', async (t) => {
+    it("a batch queue refuses options that the system refuses, with the system's message", async (t) => {
       const cluster = await clusterOrSkip(t)
       if (cluster === undefined) return
       use(cluster)
@@ -137,14 +137,14 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       await queueIn(folder.path).check()
     })
 
-    it('says when the system is not there', async () => {
+    it('a batch queue reports a system that is not installed', async () => {
       using folder = temporaryFolder()
       process.env.PATH = folder.path
       const message = new RegExp(`was not found; is ${name} installed here`)
       await assert.rejects(queueIn(folder.path).check(), { code: 'JOB_REFUSED', message })
     })
 
-    it('that gets no answer says so, and at its end leaves the cancelling to another process', async () => {
+    it('a batch queue without an answer says so, and leaves the cancelling to another process when it ends', async () => {
       using folder = temporaryFolder()
       const programs = join(folder.path, 'bin')
       const calls = join(folder.path, 'calls')
@@ -167,13 +167,13 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       })
       const isLast = (line: string) => /^(scancel|qdel) /.test(line) && !line.includes('PENDING')
       const called = () => (existsSync(calls) ? readFileSync(calls, 'utf8').split('\n') : [])
-      await until('another does it', () => called().some(isLast))
+      await until('another process cancels the jobs', () => called().some(isLast))
     })
   })
 }
 
 const ended = (queue: BatchQueue, ids: readonly string[]) =>
-  untilAsync('they have ended', async () => {
+  untilAsync('the jobs have ended', async () => {
     const states = await queue.status(ids)
     return ids.every((id) => states.get(id)?.status === 'ended')
   })

@@ -3,16 +3,16 @@ import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { Channel } from '../../src/ports/channel.ts'
 
-/** Two ends of one link, and what ends whatever it stands on. */
+/** Two ends of one channel, and what disposes of the transport below it. */
 export interface ChannelPair {
   readonly here: Channel<unknown>
   readonly there: Channel<unknown>
   dispose(): Promise<void> | void
 }
 
-/** What every link between a coordinator and a worker holds to. */
+/** The contract of every channel between a coordinator and a worker. */
 export function describeChannel(name: string, open: () => Promise<ChannelPair> | ChannelPair): void {
-  describe(`a link by ${name}`, () => {
+  describe(`a channel by ${name}`, () => {
     const withPair = (test: (pair: ChannelPair) => Promise<void>) => async () => {
       const pair = await open()
       try {
@@ -25,7 +25,7 @@ export function describeChannel(name: string, open: () => Promise<ChannelPair> |
     }
 
     it(
-      'carries messages both ways, whole and in order',
+      'a channel carries messages both ways, complete and in order',
       withPair(async ({ here, there }) => {
         const sent = Array.from({ length: 500 }, (_, index) => ({
           type: 'm',
@@ -46,7 +46,7 @@ export function describeChannel(name: string, open: () => Promise<ChannelPair> |
     )
 
     it(
-      'carries a message of a megabyte',
+      'a channel carries a message of a megabyte',
       withPair(async ({ here, there }) => {
         const text = 'x'.repeat(1_000_000)
         const received = collect(there, 1)
@@ -56,11 +56,11 @@ export function describeChannel(name: string, open: () => Promise<ChannelPair> |
     )
 
     it(
-      'keeps messages that come before there is a receiver',
+      'a channel keeps messages that arrive before there is a receiver',
       withPair(async ({ here, there }) => {
         here.send(1)
         here.send(2)
-        // By then they have come.
+        // Both have arrived by then.
         const answer = collect(here, 1)
         there.send('go')
         await answer
@@ -69,7 +69,7 @@ export function describeChannel(name: string, open: () => Promise<ChannelPair> |
     )
 
     it(
-      'gives what comes to the receiver that was set last',
+      'a channel delivers messages to the receiver that was set last',
       withPair(async ({ here, there }) => {
         const first = collect(there, 1)
         here.send('first')
@@ -81,7 +81,7 @@ export function describeChannel(name: string, open: () => Promise<ChannelPair> |
     )
 
     it(
-      'that is closed delivers what was sent before, then tells both ends',
+      'a closed channel delivers what was sent before, then reports its end on both sides',
       withPair(async ({ here, there }) => {
         const received: unknown[] = []
         there.onMessage((message) => received.push(message))
@@ -93,7 +93,7 @@ export function describeChannel(name: string, open: () => Promise<ChannelPair> |
     )
 
     it(
-      'drops what is sent after its end, and may be closed twice',
+      'a channel drops what is sent after its end, and may be closed twice',
       withPair(async ({ here, there }) => {
         const received: unknown[] = []
         there.onMessage((message) => received.push(message))
@@ -110,7 +110,7 @@ export function describeChannel(name: string, open: () => Promise<ChannelPair> |
   })
 }
 
-/** The next messages of a link. */
+/** The next messages of a channel. */
 function collect(channel: Channel<unknown>, count: number): Promise<unknown[]> {
   const received: unknown[] = []
   return new Promise((resolve) => {

@@ -9,11 +9,11 @@ import { isBitSet } from '../../src/core/scheduling/bitmap.ts'
 import type { BitmapPage, FailedTry, ProgressStore, RunReader } from '../../src/ports/progress-store.ts'
 import { readCompleted } from '../../src/runtime/coordinator/progress-recorder.ts'
 
-/** One empty place for records, and how to come back to it. */
+/** An empty store for records, and how to open it again. */
 export interface StoredPlace {
-  /** Opens the place, again too: as another process would, or the same one later. */
+  /** Opens the store, also repeatedly: as another process would, or the same one later. */
   open(): ProgressStore
-  /** The arguments of `progress-writer.ts` for this place; absent where records end with the process. */
+  /** The arguments of `progress-writer.ts` for this store; absent if records end with the process. */
   readonly writer?: readonly string[]
   dispose(): Promise<void> | void
 }
@@ -61,7 +61,7 @@ async function completedBlocks(reader: RunReader, task: number): Promise<number[
   return Array.from({ length: blockCount }, (_, block) => block).filter((block) => isBitSet(bitmap, block))
 }
 
-/** What every place for records holds to. @param options `manyRuns`: whether it has room for more than one run */
+/** The contract of every store for records. @param options `manyRuns`: whether it can keep more than one run */
 export function describeProgressStore(
   name: string,
   make: () => Promise<StoredPlace> | StoredPlace,
@@ -81,7 +81,7 @@ export function describeProgressStore(
     const identity = identityOf(recordedTask('one', 100), recordedTask('two', 70_000))
 
     it(
-      'begins with nothing done and nothing failed',
+      'a new record has nothing done and nothing failed',
       withPlace(async (_, store) => {
         assert.equal(await store.read(identity.run), undefined)
         assert.deepEqual(await store.runs(), [])
@@ -94,7 +94,7 @@ export function describeProgressStore(
     )
 
     it(
-      'gives back the finished blocks of each task, when it is opened again too',
+      'a record returns the finished blocks of each task, also after it was opened again',
       withPlace(async (place, store) => {
         const record = await store.open(identity)
         await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 0, 42, 99) }], failedTries: [] })
@@ -118,7 +118,7 @@ export function describeProgressStore(
     )
 
     it(
-      'keeps only the pages that have something of 10^8 blocks, and gives them in order',
+      'a record of 10^8 blocks keeps only pages with finished blocks, and returns them in order',
       withPlace(async (_, store) => {
         const record = await store.open(identityOf(recordedTask('huge', 1e8)))
         const sparse = [1525, 3, 700, 0].map((page): BitmapPage => {
@@ -139,7 +139,7 @@ export function describeProgressStore(
     )
 
     it(
-      'gives back more pages and tries than are read at once',
+      'a record returns more pages and failed attempts than it reads at once',
       withPlace(async (_, store) => {
         const record = await store.open(identityOf(recordedTask('huge', 65_536 * 600)))
         const pages = Array.from({ length: 600 }, (_, page) => ({ task: 0, page, bits: bits(PAGE_BYTES, page) }))
@@ -153,7 +153,7 @@ export function describeProgressStore(
     )
 
     it(
-      'keeps every field of every failed try, in the order in which they came',
+      'a record keeps every field of every failed attempt, in the order in which they were recorded',
       withPlace(async (place, store) => {
         const record = await store.open(identity)
         const tries = [
@@ -177,7 +177,7 @@ export function describeProgressStore(
     )
 
     it(
-      'refuses to be the record of another grid, other tasks or another configuration, and stays as it is',
+      'a record refuses another grid, other tasks or another configuration, and stays unchanged',
       withPlace(async (place, store) => {
         const record = await store.open(identity)
         await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 5) }], failedTries: [failedTry()] })
@@ -199,7 +199,7 @@ export function describeProgressStore(
     )
 
     it(
-      'can be read while it is written',
+      'a record can be read while it is written',
       withPlace(async (place, store) => {
         const record = await store.open(identity)
         await using elsewhere = place.open()
@@ -225,7 +225,7 @@ export function describeProgressStore(
     )
 
     it(
-      'forgets a whole task, or some blocks of one with their failed tries, and nothing else',
+      'a record forgets a complete task, or some blocks with their failed attempts, and nothing else',
       withPlace(async (_, store) => {
         const record = await store.open(identity)
         await record.commit({
@@ -257,7 +257,7 @@ export function describeProgressStore(
     )
 
     it(
-      'removes a record, and can begin it anew with another grid',
+      'a removed record can be started again with another grid',
       withPlace(async (_, store) => {
         await store.remove(identity.run)
         const record = await store.open(identity)
@@ -273,7 +273,7 @@ export function describeProgressStore(
     )
 
     it(
-      'says that it was closed, rather than losing what is recorded then',
+      'a closed record or store throws instead of losing what is recorded',
       withPlace(async (place, store) => {
         const closed = { name: 'InfrastructureError', message: /closed/ }
         const record = await store.open(identity)
@@ -294,7 +294,7 @@ export function describeProgressStore(
     )
 
     it(
-      'keeps what it said was written when its process is killed',
+      'a record keeps every acknowledged commit when its process is killed',
       withPlace(async (place, store) => {
         if (place.writer === undefined) return
         for (const commits of [1, 40, 7]) {
@@ -312,7 +312,7 @@ export function describeProgressStore(
 
     if (!options.manyRuns) return
     it(
-      'keeps the records of many runs apart',
+      'a store keeps the records of several runs apart',
       withPlace(async (_, store) => {
         const [a, b] = ['a-1', 'b-2'].map((run) => ({ ...identity, run })) as [RunIdentity, RunIdentity]
         const first = await store.open(b)
@@ -331,7 +331,7 @@ export function describeProgressStore(
   })
 }
 
-/** @returns the blocks that another process said it had recorded before it was killed in the middle of its work */
+/** @returns the blocks that another process reported as recorded before it was killed while writing */
 async function writeAndKill(writer: readonly string[], commits: number): Promise<number[]> {
   const script = fileURLToPath(new URL('../support/progress-writer.ts', import.meta.url))
   const child = spawn(process.execPath, [script, ...writer], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { bytesOf } from '../../src/core/array/dtype.ts'
 import { openArray } from '../../src/entry/arrays.ts'
 
-/** What the command `bellis` is. */
+/** The file of the command `bellis`. */
 export const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
 const built = new URL('../../dist/entry/cli/main.js', import.meta.url)
 
@@ -24,9 +24,9 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv
   /** What it reads on standard input. @default nothing */
   readonly input?: string
-  /** In a process group of its own, as a shell starts it: `process.kill(-pid, 'SIGINT')` is Ctrl-C then. @default false */
+  /** Starts it in a separate process group, as a shell does: `process.kill(-pid, 'SIGINT')` is Ctrl-C then. @default false */
   readonly ownGroup?: boolean
-  /** What to do with the process while it runs; what it throws fails the call, and ends the process. */
+  /** Called while the process runs; if it throws, the call fails and the process ends. */
   readonly meanwhile?: (child: RunningCommand) => void | Promise<void>
 }
 
@@ -47,7 +47,7 @@ export function runNode(args: readonly string[], options: CommandOptions): Promi
   return runProgram(process.execPath, args, options)
 }
 
-/** Runs a line as it stands, as a shell does where `bellis` is installed. */
+/** Runs a line of shell unchanged, as if `bellis` were installed. */
 export async function runLine(line: string, options: CommandOptions): Promise<CommandResult> {
   using folder = temporaryFolder()
   symlinkSync(program, join(folder.path, 'bellis'))
@@ -80,22 +80,22 @@ export function runProgram(file: string, args: readonly string[], options: Comma
   })
 }
 
-/** The address that `bellis show` says, as soon as it has. */
+/** The address that `bellis show` prints, as soon as it has. */
 export async function shownAddress(output: RunningCommand['output']): Promise<string> {
   for (const end = Date.now() + 120_000; Date.now() < end; await wait(20)) {
     const address = /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output.stdout)?.[0]
     if (address !== undefined) return address
   }
-  throw new Error(`no address was said: ${output.stdout}${output.stderr}`)
+  throw new Error(`no address was printed: ${output.stdout}${output.stderr}`)
 }
 
-/** An empty folder that is gone when disposed. */
+/** An empty folder that is removed when disposed. */
 export function temporaryFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), 'bellis-test-'))
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** SHA-256 of all voxels of a dataset, C order, little endian: as NumPy's `tobytes()` of the whole array gives. */
+/** SHA-256 of all voxels of a dataset, C order, little endian: that of NumPy's `tobytes()`. */
 export async function hashVoxels(path: string): Promise<string> {
   await using array = await openArray(path)
   const { data } = await array.read(array.roi)

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Invitation, type RunEvent, type RunOptions, startRun } from 'bellis'
-import count from '../system/tasks/count.ts'
 import { endedRun } from './ended-runs.ts'
+import count from './tasks/count.ts'
 
-/** A run in this process, and what is needed to look at it. */
+/** A run in this process, with its events. */
 export function startCount(
   folder: string,
   config: { blocks: number; ms?: number; waits?: number },
@@ -26,7 +26,7 @@ export function startCount(
 
 export const all = (blocks: number) => Array.from({ length: blocks }, (_, index) => index)
 export const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)
-/** The indices of the blocks whose function has run, in that order. */
+/** The indices of the blocks whose function has run, in order. */
 export const ran = (folder: string) =>
   readFileSync(join(folder, 'ran'), 'utf8')
     .trim()

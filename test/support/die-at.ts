@@ -1,5 +1,5 @@
-// Loaded into a command before itself (see `dyingAt`): sends it a signal when it records blocks of a task for the n-th time, that write
-// not done yet. From outside one learns how far a run is some time later, and a fast machine is done by then.
+// Preloaded into a command (see `dyingAt`): sends it a signal when it records blocks of a task for the n-th time, before that write.
+// From outside, progress is seen with a delay, and on a fast machine the run would be over by then.
 import { StatementSync } from 'node:sqlite'
 
 const [task, count, signal] = (process.env.BELLIS_TEST_DIE_AT ?? '').split(' ')

@@ -7,25 +7,25 @@ import type { RunResult } from '../../src/runtime/coordinator/run-result.ts'
 import { type CommandOptions, runNode } from './command-line.ts'
 import { until } from './processes.ts'
 
-/** What was seen of a run. */
+/** What a run reported. */
 export interface Driven {
   readonly code: number | string | null
   readonly stderr: string
   readonly events: readonly RunEvent[]
   /** Whether it printed a result, however the run ended. */
   readonly hasResult: boolean
-  /** @throws AssertionError where there is none */
+  /** @throws AssertionError if there is none */
   readonly result: RunResult
 }
 
-/** Runs a task of the folder beside this, in a process of its own, with two workers unless `options` say something else. */
+/** Runs a task of `tasks/` in a separate process, with two workers unless `options` give another number. */
 export async function drive(
   task: string,
   config: { readonly folder: string } & Readonly<Record<string, unknown>>,
   options: object,
   more: Omit<CommandOptions, 'cwd'> = {},
 ): Promise<Driven> {
-  const program = fileURLToPath(new URL('../system/tasks/run.ts', import.meta.url))
+  const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
   const call = JSON.stringify({ task, config, options: { workers: 2, ...options } })
   const { code, stdout, stderr } = await runNode([program, call], { ...more, cwd: config.folder })
   const documents = documentsIn(stdout)
@@ -51,7 +51,7 @@ const documentsIn = (stdout: string): unknown[] =>
 export const eventsOf = <Type extends RunEvent['type']>({ events }: Pick<Driven, 'events'>, type: Type) =>
   events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
 
-/** Waits until something that is asked for is so; where asking failed, it is asked again. */
+/** Waits until `look` returns a value; a look that fails is repeated. */
 export async function untilAsync<Value>(what: string, look: () => Promise<Value | false>): Promise<Value> {
   let seen: Value | false = false
   let failure: unknown
@@ -76,7 +76,7 @@ export async function untilAsync<Value>(what: string, look: () => Promise<Value 
   }
 }
 
-/** The text of all logs of the one run in a folder. */
+/** The text of all logs of the only run in a folder. */
 export function logsIn(folder: string): string {
   const [run] = readdirSync(join(folder, '.bellis'))
   const logs = join(folder, '.bellis', run as string, 'logs')

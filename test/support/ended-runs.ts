@@ -7,7 +7,7 @@ afterEach(async () => {
   await Promise.allSettled(runs.splice(0).map((run) => run.stop()))
 })
 
-/** A run that is over with its test: one that a test which failed has left on would keep its file from ever ending. */
+/** Stops a run with its test: one that a failed test left running would keep the test file from ending. */
 export function endedRun(run: Run): Run {
   runs.push(run)
   return run

@@ -17,14 +17,14 @@ export function contentsOf(folder: string): string[] {
     .sort()
 }
 
-/** A disk of its own. */
+/** A separate disk. */
 export interface SmallDisk extends Disposable {
   readonly path: string
   remount(options: string): void
 }
 
 /**
- * A small disk in memory, mounted in a folder. Skips the test where that is not allowed; CI has to be able to.
+ * A small disk in memory, mounted in a folder. Skips the test if that is not permitted; CI must permit it.
  * @param size as mount takes it: 256k
  */
 export function smallDiskOrSkip(t: TestContext, parent: string, size: string): SmallDisk | undefined {
@@ -41,12 +41,12 @@ export function smallDiskOrSkip(t: TestContext, parent: string, size: string): S
   return {
     path,
     remount: (options) => mount('-o', `remount,${options}`, path),
-    // At once, also where a test that failed has left somebody in it.
+    // Lazily, so that it works even if a failed test left a process in it.
     [Symbol.dispose]: () => void execFileSync('umount', ['-l', path]),
   }
 }
 
-/** How many chunks of a 3-D Zarr array are there. */
+/** How many chunks of a 3-D Zarr array are stored. */
 export const chunksIn = (path: string): number =>
   existsSync(path)
     ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length

@@ -9,12 +9,12 @@ export class MemoryQueue implements JobQueue {
   /** Every call of `cancel`. */
   readonly cancelled: (readonly string[])[] = []
   readonly states = new Map<string, JobState>()
-  /** The worker of each job. */
+  /** The worker of each job, by job id. */
   readonly workers = new Map<string, string>()
   statusCalls = 0
-  /** The errors that calls throw at the moment. */
+  /** What each call throws. */
   failing: Partial<Record<'submit' | 'status' | 'cancel', 'JOB_REFUSED' | 'QUEUE_UNAVAILABLE'>> = {}
-  /** More jobs than this at a time are refused. */
+  /** More jobs than this at once are refused. */
   maxJobs = Number.POSITIVE_INFINITY
   /** Calls of these never return. */
   readonly hanging = new Set<'submit' | 'status' | 'cancel'>()

@@ -5,7 +5,7 @@ interface Row {
   readonly parent: number
 }
 
-/** The processes of this machine; those that have ended and only wait to be looked at are not among them. */
+/** The processes of this machine, without zombies. */
 function processTable(): Row[] {
   return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
     .split('\n')
@@ -14,17 +14,17 @@ function processTable(): Row[] {
     .map(([pid, parent]) => ({ pid: Number(pid), parent: Number(parent) }))
 }
 
-/** The processes that a process has started and that still run. */
+/** The running children of a process. */
 export const childrenOf = (parent: number): number[] =>
   processTable().flatMap((row) => (row.parent === parent ? [row.pid] : []))
 
-/** Those of some processes that still run. */
+/** Those of these processes that still run. */
 export function stillRunning(pids: readonly number[]): number[] {
   const running = new Set(processTable().map((row) => row.pid))
   return pids.filter((pid) => running.has(pid))
 }
 
-/** How long a process has computed, whole seconds; 0 of one that is gone. */
+/** The CPU time of a process in whole seconds; 0 if it has ended. */
 export function cpuSecondsOf(pid: number): number {
   const { stdout } = spawnSync('ps', ['-o', 'time=', '-p', String(pid)], { encoding: 'utf8' })
   // [[days-]hours:]minutes:seconds
@@ -34,7 +34,7 @@ export function cpuSecondsOf(pid: number): number {
     .reduce((seconds, part) => seconds * 60 + Math.floor(Number(part)), 0)
 }
 
-/** Waits until something is so. @returns what `look` gave: anything but false and undefined */
+/** Waits until `look` returns anything but false and undefined. @returns that value */
 export async function until<T>(what: string, look: () => T | false | undefined, deadlineMs = 120_000): Promise<T> {
   const deadline = performance.now() + deadlineMs
   for (;;) {

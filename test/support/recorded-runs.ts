@@ -4,20 +4,20 @@ import type { RunResult } from '../../src/runtime/coordinator/run-result.ts'
 import type { CommandOptions } from './command-line.ts'
 import { type Driven, drive as driveTask } from './drive.ts'
 
-/** Runs the task `count`, or another one of the folder `tasks`, in a process of its own. */
+/** Runs the task `count`, or another task of `tasks/`, in a separate process. */
 export const drive = (
   config: Parameters<typeof driveTask>[1],
   options: object = {},
   { task = 'count.ts', ...more }: Omit<CommandOptions, 'cwd'> & { readonly task?: string } = {},
 ): Promise<Driven> => driveTask(task, config, options, more)
 
-/** The blocks that the task `count` has done so far, in that order. */
+/** The blocks that the task `count` has done so far, in order. */
 export const ran = (folder: string): number[] => {
   const file = join(folder, 'ran')
   return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').map(Number.parseFloat) : []
 }
 
 export const firstTask = ({ result }: Driven) => result.tasks[0] as RunResult['tasks'][number]
-/** The folders of runs; one that is just being made has another name. */
+/** The folders of runs; one that is being made has another name. */
 export const runsIn = (folder: string) => readdirSync(join(folder, '.bellis')).filter((name) => !name.startsWith('.'))
 export const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)

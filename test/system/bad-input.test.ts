@@ -202,7 +202,7 @@ const OPTIONS: readonly Case[] = [
   ['an unknown kind of pool', converting('--pool', 'threads'), /--pool threads: expected one of/],
 ] // biome-ignore format: a table
 
-describe('refuses an input that is wrong, in one line and without writing:', { concurrency: 2 }, () => {
+describe('refuses an invalid input in one line, without writing anything:', { concurrency: 2 }, () => {
   for (const [name, args, ...patterns] of INPUTS) {
     it(name, async () => {
       using folder = temporaryFolder()
@@ -215,7 +215,7 @@ for (const [title, cases] of [
   ['an output', OUTPUTS],
   ['an option', OPTIONS],
 ] as const) {
-  describe(`refuses ${title} that is wrong, in one line and without writing:`, () => {
+  describe(`refuses ${title} that is invalid in one line, without writing anything:`, () => {
     let folders: ReturnType<typeof temporaryFolder>[] = []
     let results: CommandResult[] = []
     before(async () => {
@@ -240,7 +240,7 @@ it('leaves inputs and outputs as they were, whatever was refused', () => {
 })
 
 describe('a configuration from a program', () => {
-  it('is checked before anything is opened, and the value is named', () => {
+  it('checks a configuration given by a program before opening anything, and names the invalid value', () => {
     const call = (sigma: number | number[]) => () => smooth({ input: 'nope.zarr', output: 'out.zarr', sigma })
     assert.throws(call(Number.NaN), { code: 'INVALID_CONFIG', message: /"sigma" is NaN: must be a number above 0/ })
     assert.throws(call([1, Number.NaN]), { code: 'INVALID_CONFIG', message: /"sigma\[1\]" is NaN: must be a number/ })
@@ -249,7 +249,7 @@ describe('a configuration from a program', () => {
 })
 
 describe('a corrupt chunk', { concurrency: 2 }, () => {
-  it('of HDF5 fails the blocks that need it, named with the place in the file; the others are done', async () => {
+  it('a corrupt HDF5 chunk fails the blocks that need it, with its place in the file; all other blocks are done', async () => {
     using folder = temporaryFolder()
     const input = fixture('damaged.h5/gzip')
     const args = ['smooth', input, 'out.zarr/s', '--sigma', '0.1', '--block-write', '1,7,9', '--workers', '2']
@@ -269,7 +269,7 @@ describe('a corrupt chunk', { concurrency: 2 }, () => {
     assert.deepEqual(Array.from(data as Uint16Array), expected)
   })
 
-  it('of Zarr fails the blocks that need it, named with its file; the others are done', async () => {
+  it('a corrupt Zarr chunk fails the blocks that need it, with the name of its file; all other blocks are done', async () => {
     using folder = temporaryFolder()
     const copied = await bellis(['convert', raw, 'in.zarr/raw', '--chunk', '32,64,64', '--pool', 'inline'], {
       cwd: folder.path,
@@ -310,7 +310,7 @@ describe('a disk', () => {
     '2',
   ]
 
-  it('that is full stops the run with the reason; the same command continues when there is space', async (t) => {
+  it('a full disk stops the run with the reason; the same command continues when there is space', async (t) => {
     using folder = temporaryFolder()
     using disk = smallDiskOrSkip(t, folder.path, '192k')
     if (disk === undefined) return
@@ -347,7 +347,7 @@ describe('a disk', () => {
     )
   })
 
-  it('that is full already is named before a run begins, and no half of an array is left on it', async (t) => {
+  it('a disk that is full already is reported before the run starts, and no partial array is left on it', async (t) => {
     using folder = temporaryFolder()
     using disk = smallDiskOrSkip(t, folder.path, '64k')
     if (disk === undefined) return
@@ -358,7 +358,7 @@ describe('a disk', () => {
     assert.deepEqual(readdirSync(folder.path, { recursive: true }).sort(), ['disk', 'disk/others.bin'])
   })
 
-  it('that is read-only is named, for an output and for the folder of the run', async (t) => {
+  it('a read-only disk is reported, for an output and for the run folder', async (t) => {
     using folder = temporaryFolder()
     using disk = smallDiskOrSkip(t, folder.path, '64k')
     if (disk === undefined) return

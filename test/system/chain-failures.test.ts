@@ -36,7 +36,7 @@ interface Counted {
 }
 
 describe('a block of a chain that fails', () => {
-  it('orphans exactly what depends on it, and after the bug is fixed the same command does only the rest', async () => {
+  it('a failed block orphans exactly the blocks that depend on it, and after the bug is fixed the same command does only the rest', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     const file = join(cwd, 'chain.ts')

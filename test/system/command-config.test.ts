@@ -83,7 +83,7 @@ async function plan(words: readonly string[], env: Readonly<Record<string, strin
 
 describe('a built-in command', () => {
   for (const { words, name, flag, variable, right, wrong } of FIELDS) {
-    it(`${words[0]} takes ${name} from its flag, else the environment, else the file of --config, and names which is wrong`, async () => {
+    it(`${words[0]} takes ${name} from its flag, otherwise from the environment, otherwise from the --config file, and names the invalid source`, async () => {
       const file = `${words[0]}.json`
       const withFile = [...words, '--config', file]
       writeFileSync(join(folder.path, file), JSON.stringify({ [name]: wrong }))
@@ -101,7 +101,7 @@ describe('a built-in command', () => {
       assert.ok(misspelt.stderr.includes(`there is no "${name}s" of ${file}; the fields are `), misspelt.stderr)
     })
 
-    it(`${words[0]} tells of a variable that it has no field for`, async () => {
+    it(`${words[0]} warns about an environment variable that matches no field`, async () => {
       const { stderr } = await plan([...words, flag, right], { [`${variable}S`]: right })
       assert.match(stderr, new RegExp(`${variable}S is set, but "${words[0]}" has no such field`))
     })

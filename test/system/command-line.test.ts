@@ -39,7 +39,7 @@ function assertPlain(text: string): void {
 }
 
 describe('the command', () => {
-  it('helps with every command, with an example of its use, and says its version', async () => {
+  it('prints help with an example for every command, and its version', async () => {
     const commands = [
       '',
       'demo',
@@ -100,7 +100,7 @@ describe('the command', () => {
     assert.ok(blocksPerSecond > 0 && Math.abs(voxelsPerSecond / blocksPerSecond - 8 * 32 * 32) < 1)
   })
 
-  it('writes all that happens to a file with --events, and says where that can not be', async () => {
+  it('writes every event to the file of --events, and reports a file that cannot be written', async () => {
     using folder = temporaryFolder()
     const file = join(folder.path, 'events.jsonl')
     await ok([...smoothTo('out.zarr/s'), '--events', file], folder.path)
@@ -121,7 +121,7 @@ describe('the command', () => {
     assert.equal(existsSync(join(folder.path, 'out.zarr/t')), false)
   })
 
-  it('says nothing with --quiet, warnings included, but errors', async () => {
+  it('prints nothing but errors with --quiet, not even warnings', async () => {
     using folder = temporaryFolder()
     const tooLittle = ['--block-read', '10,34,34', '--quiet']
     const { stdout, stderr } = await ok([...smoothTo('out.zarr/s'), ...tooLittle], folder.path)
@@ -157,7 +157,7 @@ export default defineTask({
     assert.doesNotMatch(failed.stderr + missing.stderr, /\/dist\//)
   })
 
-  it('without a terminal tells its progress in lines, at most one in 10 s, and the result on standard output', async () => {
+  it('without a terminal, prints progress at most every 10 s, and the result on standard output', async () => {
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
     // On a slow machine it may take longer than the 10 s.
@@ -216,7 +216,7 @@ async function onTerminal(
 }
 
 describe('on a terminal the command', { concurrency: 2 }, () => {
-  it('draws a bar for each task, in colours', async (t) => {
+  it('draws a coloured progress bar for each task on a terminal', async (t) => {
     using folder = temporaryFolder()
     const shown = await onTerminal(t, smoothTo('out.zarr/s'), folder.path)
     if (shown === undefined) return
@@ -227,7 +227,7 @@ describe('on a terminal the command', { concurrency: 2 }, () => {
     assert.ok(shown.drawn.includes('\u001b[32m'), 'it is green')
   })
 
-  it('draws without colours where NO_COLOR is set', async (t) => {
+  it('draws progress bars without colours if NO_COLOR is set', async (t) => {
     using folder = temporaryFolder()
     const shown = await onTerminal(t, smoothTo('out.zarr/s'), folder.path, { env: { NO_COLOR: '1' } })
     if (shown === undefined) return
@@ -235,7 +235,7 @@ describe('on a terminal the command', { concurrency: 2 }, () => {
     assert.ok(!/\[\d+(;\d+)*m/.test(shown.drawn), JSON.stringify(shown.drawn))
   })
 
-  it('asks before it overwrites, and takes anything but a yes for a no', async (t) => {
+  it('asks before it overwrites an output, and takes any answer but yes as no', async (t) => {
     using folder = temporaryFolder()
     await ok(smoothTo('out.zarr/s'), folder.path)
     const before = contentsOf(folder.path)
@@ -256,7 +256,7 @@ describe('what would be done', () => {
     ['plan', (): string[] => ['plan', ...smoothTo('out.zarr/s')]],
     ['--dry-run', (): string[] => [...smoothTo('out.zarr/s'), '--dry-run']],
   ] as const) {
-    it(`is said by ${title}: blocks, levels, chunks and memory; nothing is written`, async () => {
+    it(`${title} prints blocks, levels, chunks and memory of the planned run, and writes nothing`, async () => {
       using folder = temporaryFolder()
       const { stdout, stderr } = await ok(args(), folder.path)
       assert.equal(stderr, '')
@@ -285,7 +285,7 @@ describe('info', () => {
     ...{ dtype, shape, voxelSize, offset, unit },
   })
 
-  it('says what a Zarr array is, to people and to programs', async () => {
+  it('info describes a Zarr array for people and for programs', async () => {
     const array = await info(raw)
     assert.deepEqual(part(array), expected.raw)
     assert.deepEqual([array.format, array.chunkShape, array.shardShape], ['zarr3', [16, 48, 48], null])
@@ -298,7 +298,7 @@ describe('info', () => {
     assertPlain(stdout)
   })
 
-  it('says what all the arrays of a group or a container are', async () => {
+  it('info describes every array of a group or a container', async () => {
     const paths = (list: { path: string }[]) => list.map(({ path }) => path)
     const all = await info(container)
     assert.deepEqual(paths(all), [`${container}/volumes/labels/neuron_ids`, raw])
@@ -307,7 +307,7 @@ describe('info', () => {
     assert.deepEqual((await info(`${container}/volumes/labels/`)).path, `${container}/volumes/labels/neuron_ids`)
   })
 
-  it('says what is in an HDF5 file', async () => {
+  it('info lists the contents of an HDF5 file', async () => {
     const array = await info(`${sample}/volumes/labels/neuron_ids`)
     assert.deepEqual(part(array), expected.ids)
     assert.equal(array.format, 'hdf5')
@@ -319,7 +319,7 @@ describe('info', () => {
 })
 
 describe('an output that is there', () => {
-  it('is continued by the same command, replaced with --overwrite and --yes, and kept without --yes', async () => {
+  it('an existing output is continued by the same command, replaced with --overwrite --yes, and kept without --yes', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
     await ok(smoothTo('out.zarr/s'), folder.path)
@@ -341,7 +341,7 @@ describe('an output that is there', () => {
 })
 
 describe('a sample', () => {
-  it('has the same bytes for the same seed, other bytes for another, and never replaces a file', async () => {
+  it('a sample has the same bytes for the same seed, other bytes for another seed, and never replaces a file', async () => {
     using folder = temporaryFolder()
     const make = async (name: string, seed: string) => {
       await ok(['sample', name, '--size', '12,80,72', '--seed', seed], folder.path)
@@ -365,7 +365,7 @@ describe('a sample', () => {
 })
 
 describe('the demo', () => {
-  it('makes all that it lists, and what it smoothed twice equals SciPy twice', async (t) => {
+  it('the demo creates everything that it lists, and its volume that was smoothed twice equals SciPy applied twice', async (t) => {
     const python = pythonOrSkip(t)
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok(['demo', 'tour', '--workers', '2', '--dashboard', '--no-open'], folder.path)

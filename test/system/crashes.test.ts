@@ -24,7 +24,7 @@ const WORKERS = 2
 const ON_ITS_WAY_MS = 2500
 
 const input = sampleForAll()
-const program = fileURLToPath(new URL('tasks/run.ts', import.meta.url))
+const program = fileURLToPath(new URL('../support/tasks/run.ts', import.meta.url))
 
 /** Numbers from 0 to 1 that are the same in every run of the test. */
 function randomNumbers(seed: number): () => number {
@@ -266,19 +266,19 @@ async function smoothThroughServerKills(seed: number, server: MongodbServer): Pr
 }
 
 describe('a smoothing whose coordinator is killed at random moments', () => {
-  it('ends with every voxel equal to SciPy, and does no more again than what was in flight', async (t) => {
+  it('a smoothing whose coordinator is killed at random moments equals SciPy, and repeats only blocks that were in flight', async (t) => {
     t.diagnostic(await smoothThroughKills(1, (pid) => killNow(pid)))
   })
 })
 
 describe('a smoothing that is killed with all its workers at random moments', () => {
-  it('ends with every voxel equal to SciPy, and does no more again than what was in flight', async (t) => {
+  it('a smoothing that is killed with all its workers equals SciPy, and repeats only blocks that were in flight', async (t) => {
     t.diagnostic(await smoothThroughKills(2, (pid) => killNow(-pid)))
   })
 })
 
 describe('a smoothing with its record in MongoDB, of which the coordinator or the server is killed at random moments', () => {
-  it('ends with every voxel equal to SciPy, waits for the server, and does no more again than what was on its way', async (t) => {
+  it('a smoothing recorded in a MongoDB that is killed too equals SciPy, waits for the server, and repeats only blocks in flight', async (t) => {
     await using server = await ownMongodbOrSkip(t)
     if (server !== undefined) t.diagnostic(await smoothThroughServerKills(3, server))
   })

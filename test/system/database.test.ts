@@ -15,7 +15,7 @@ const textsIn = (folder: string): string[] =>
     .map((path) => `${path}: ${readFileSync(path, 'latin1')}`)
 
 describe('a run with its record in a database', () => {
-  it('shows and keeps nowhere what lets it in there, and is continued by the command that it printed', async (t) => {
+  it('a run with its record in a database shows and stores the credentials nowhere, and the printed command continues it', async (t) => {
     await using server = await ownMongodbOrSkip(t)
     if (server === undefined) return
     using folder = temporaryFolder()

@@ -45,7 +45,7 @@ describe('bellis doctor', () => {
     return { code, of, checks: document.checks }
   }
 
-  it('finds all that a run needs on this machine, what is not needed absent, and leaves nothing behind', async () => {
+  it('doctor finds everything that a run needs on this machine, tolerates what is absent but not needed, and leaves nothing behind', async () => {
     const { code, checks } = await doctor([])
     assert.equal(code, 0)
     assert.deepEqual(
@@ -58,7 +58,7 @@ describe('bellis doctor', () => {
     assert.deepEqual([readdirSync(cwd), readdirSync(temporary)], [[], []])
   })
 
-  it('says it in a line each, and what is wrong alone with --quiet', async () => {
+  it('doctor prints one line per check, and only the problems with --quiet', async () => {
     const { stdout } = await bellis(['doctor'], { cwd, env })
     const lines = stdout.trimEnd().split('\n')
     assert.equal(lines.length, 12)
@@ -70,7 +70,7 @@ describe('bellis doctor', () => {
     assert.equal((await bellis(['doctor', '--quiet'], { cwd, env })).stdout, '')
   })
 
-  it('names what does not work of what is asked for, and what to do', async (t) => {
+  it('doctor names each requested part that does not work, and the remedy', async (t) => {
     const server = createServer().listen(0, '127.0.0.1')
     // Whatever comes: it would keep a test that has failed from its end.
     t.after(() => server.close())
@@ -92,7 +92,7 @@ describe('bellis doctor', () => {
     for (const name of ['Node', 'HDF5', 'Zarr', 'workers']) assert.equal(of(name).status, 'ok', name)
   })
 
-  it('sees when the native parts can’t run', async () => {
+  it('doctor reports native parts that cannot run', async () => {
     const { of } = await doctor([], { env: { NODE_OPTIONS: '--jitless' } })
     for (const name of ['HDF5', 'kernels']) {
       assert.equal(of(name).status, 'problem', name)
@@ -101,7 +101,7 @@ describe('bellis doctor', () => {
     assert.equal(of('Zarr').status, 'ok')
   })
 
-  it('asks SLURM whether it takes such workers, and is not put off by one that is there and not wanted', async (t) => {
+  it('doctor asks SLURM whether it accepts the requested workers, and ignores an installed SLURM that was not requested', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     const PATH = `${bare}:${slurm.env.PATH}`
@@ -117,7 +117,7 @@ describe('bellis doctor', () => {
     assert.equal((await doctor(['--slurm', ''], lost)).of('SLURM').status, 'problem')
   })
 
-  it('tries a database with a record of its own, and takes it away again', async (t) => {
+  it('doctor tests a database with a test record, and deletes it afterwards', async (t) => {
     const db = await mongodbOrSkip(t)
     if (db === undefined) return
     const { of } = await doctor(['--db', db])

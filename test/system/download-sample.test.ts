@@ -17,7 +17,7 @@ describe('bellis sample --download', () => {
   })
   after(() => folder[Symbol.dispose]())
 
-  it('is stopped by Ctrl-C, keeps what has come, and the same command fetches the rest', async () => {
+  it('a download stopped by Ctrl-C keeps what it has received, and the same command fetches the rest', async () => {
     const half = Math.floor(body.length / 2)
     await using server = await serveFile((request) => ({
       body,
@@ -44,7 +44,7 @@ describe('bellis sample --download', () => {
     assert.deepEqual(readdirSync(cwd).sort(), ['a.hdf', 'real.hdf'])
   })
 
-  it('finds each of the three in a folder under its own name, and keeps a file that is there', async () => {
+  it('sample --download finds each of the three files in a folder by its name, and keeps an existing file', async () => {
     await using server = await serveFile(() => ({ body }))
     const from = new URL('.', server.address).href
     const args = ['sample', 'c.hdf', '--download', 'C', '--from', from]
@@ -57,7 +57,7 @@ describe('bellis sample --download', () => {
     assert.equal(server.asked.length, 2)
   })
 
-  it('takes no page for the file, and no call that can’t be meant', async () => {
+  it('sample --download does not mistake a web page for the file, and refuses contradictory arguments', async () => {
     await using server = await serveFile(() => ({ body: Buffer.from('<!doctype html><p>Not found') }))
     const cases: [string[], RegExp][] = [
       [['--download', 'A', '--from', server.address], /is not an HDF5 file: it starts with "<!doctyp"/],

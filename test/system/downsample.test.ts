@@ -26,7 +26,7 @@ async function noise(path: string, dtype: DType, options: Omit<CreateVolumeOptio
 }
 
 describe('bellis downsample', () => {
-  it('gives what tensorstore gives, for every type, method and shape, with metadata of OME-Zarr', async (t) => {
+  it('downsample equals tensorstore for every type, method and shape, and writes OME-Zarr metadata', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -82,7 +82,7 @@ describe('bellis downsample', () => {
   })
   const groupOf = (path: string) => JSON.parse(readFileSync(join(container, path, 'zarr.json'), 'utf8')).attributes.ome
 
-  it('puts the levels beside an array, halves what is not yet coarse, and ends with one chunk', async () => {
+  it('downsample writes the levels beside the array, halves the finer axes first, and ends with a single chunk', async () => {
     const { code, stdout, stderr } = await bellis(
       ['downsample', `${container}/volumes/raw`, '--workers', '2', '--json'],
       { cwd: shared.path },
@@ -116,7 +116,7 @@ describe('bellis downsample', () => {
     assert.equal(group.path, `${container}/volumes/raw`)
   })
 
-  it('takes the most frequent value of labels and the mean of all else, unless it is told', async () => {
+  it('downsample uses the mode for labels and the mean for everything else, unless a method is given', async () => {
     const { code, stderr } = await bellis(
       ['downsample', `${container}/volumes/labels/ids`, '--levels', '1', '--pool', 'inline'],
       { cwd: shared.path },
@@ -149,7 +149,7 @@ describe('bellis downsample', () => {
     )
   })
 
-  it('begins a coarser level while the finer one is still under way', async () => {
+  it('downsample starts a coarser level while the finer one is still running', async () => {
     const ends: string[] = []
     using folder = temporaryFolder()
     const shape = [1024, 128, 128]
@@ -167,7 +167,7 @@ describe('bellis downsample', () => {
     assert.ok(first > 0 && first < last, ends.join(' '))
   })
 
-  it('refuses what it cannot build beside, with what to do', async () => {
+  it('downsample refuses a dataset that it cannot build levels beside, with the remedy', async () => {
     using folder = temporaryFolder()
     const refused = async (args: readonly string[], message: RegExp) => {
       const { code, stderr } = await bellis(['downsample', ...args], { cwd: folder.path })

@@ -30,7 +30,7 @@ async function voxelsOf(path: string): Promise<Uint8Array> {
 }
 
 describe('the chain of two Gaussians, in 512 blocks with a context of one block', () => {
-  it('starts the second before a third of the first is done, and equals SciPy applied twice', async () => {
+  it('a chain of two Gaussians starts the second before a third of the first is done, and equals SciPy applied twice', async () => {
     using folder = temporaryFolder()
     await run(folder.path, 'sample', 'long.hdf', '--size', '256,64,64', '--seed', '7')
     // 32 × 4 × 4 blocks: the first of the second task needs those up to the 22nd of the first. A third is 171: of one worker that is at them,
@@ -53,7 +53,7 @@ describe('the chain of two Gaussians, in 512 blocks with a context of one block'
 })
 
 describe('an example', () => {
-  it('in the shape of a diamond subtracts the wide Gaussian from the narrow one, at every voxel', async () => {
+  it('the diamond-shaped example subtracts the wide Gaussian from the narrow one at every voxel', async () => {
     using folder = temporaryFolder()
     await runExample(folder.path, 'diamond', '--input', raw, '--output', 'out.zarr', '--sigma', '2', '--workers', '2')
     const [narrow, wide, difference] = await Promise.all(
@@ -65,7 +65,7 @@ describe('an example', () => {
     assert.ok(difference!.some((value) => value > 140) && difference!.some((value) => value < 116))
   })
 
-  it('of built-in tasks numbers the components of what is dark in the smoothed volume, each by one number', async () => {
+  it('the example of built-in tasks gives each dark component of the smoothed volume one number', async () => {
     using folder = temporaryFolder()
     await runExample(
       folder.path,
@@ -90,7 +90,7 @@ describe('an example', () => {
     assert.ok(pairs.has('0 0'))
   })
 
-  it('with an expensive set-up does it once per worker, not once per block', async () => {
+  it('the example with an expensive setup runs it once per worker, not once per block', async () => {
     using folder = temporaryFolder()
     const { stdout } = await runExample(
       folder.path,
@@ -115,7 +115,7 @@ describe('an example', () => {
     assert.equal(Math.max(...new Set(after)), 255)
   })
 
-  it('that needs a GPU says whose is which, and does every block', async () => {
+  it('the GPU example reports which worker has which GPU, and does every block', async () => {
     using folder = temporaryFolder()
     const call = ['--input', raw, '--output', 'out.zarr/inside', '--resources', 'cpu=4,gpu=2', '--json']
     const { stdout } = await runExample(folder.path, 'segment', ...call)
@@ -129,7 +129,7 @@ describe('an example', () => {
     assert.ok(before.every((value, i) => after[i] === Number(value > 90)))
   })
 
-  it('with a check of its own does what the check says is missing, and nothing else', async () => {
+  it('the example with an isDone check does exactly the blocks that the check calls missing', async () => {
     using folder = temporaryFolder()
     const call = ['--folder', 'means', '--side', '64', '--workers', '1', '--json']
     const skipped = async () =>

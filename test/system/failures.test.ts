@@ -33,7 +33,7 @@ const workersOf = ({ output }: RunningCommand): number[] =>
     .map((line) => JSON.parse(line).pid)
 
 describe('a worker', () => {
-  it('that is killed, again and again and with all others at once, is replaced, and the result is right', async () => {
+  it('replaces workers that are killed repeatedly, one by one or all at once, and the result is correct', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
     // Many, so that it is not over before all were killed.
@@ -63,7 +63,7 @@ describe('a worker', () => {
     assert.equal(await hashVoxels(output), SMOOTHED)
   })
 
-  it('that dies with many others is one death: the run goes on', async () => {
+  it('counts workers that die together as one death, and the run continues', async () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 4, how: 'wait-for-go' }
     const meanwhile = async (driver: RunningCommand) => {
@@ -76,7 +76,7 @@ describe('a worker', () => {
     assert.equal(eventsOf(driven, 'worker-died').length, 4)
   })
 
-  it('that gets SIGTERM finishes its block, hands back the others and is replaced; no try is counted', async () => {
+  it('a worker that gets SIGTERM finishes its block, returns the others and is replaced; no attempt is counted', async () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 200, at: [20, 150], how: 'wait-for-go' }
     const go = (index: number) => writeFileSync(join(folder.path, `go-${index}`), '')
@@ -104,7 +104,7 @@ describe('a worker', () => {
     )
   })
 
-  it('ends with its run by itself, whatever its task has left open', async () => {
+  it('a worker ends with its run, whatever its task has left open', async () => {
     using folder = temporaryFolder()
     const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 2, how: 'leave-a-timer' }, {})
     assert.equal(driven.result.ok, true, driven.stderr)
@@ -121,7 +121,7 @@ describe('a block that takes its worker along', { concurrency: 2 }, () => {
     ['exit', 0, /Worker w\d+ died \(exit code 7\)/, /last words of block 100/],
     ['be-killed', 1, /Worker w\d+ died \(killed by SIGKILL\)/, /^/],
   ] as const) {
-    it(`by ${how} fails after ${maxRetries + 1} tries with the worker's last output; all others are done`, async () => {
+    it(`a block that ends its worker (${how}) fails after ${maxRetries + 1} attempts with the worker's last output; all others are done`, async () => {
       using folder = temporaryFolder()
       // In the middle of many short ones, which a worker does without a word for each.
       const at = maxRetries === 0 ? [60, 100, 140] : [100]
@@ -145,7 +145,7 @@ describe('a block that takes its worker along', { concurrency: 2 }, () => {
   }
 
   for (const how of ['compute-for-ever', 'wait-for-ever']) {
-    it(`by ${how} is ended when its time is up, and reported; all others are done`, async () => {
+    it(`a block that hangs (${how}) is ended and reported after its time limit; all others are done`, async () => {
       using folder = temporaryFolder()
       const options = { maxRetries: 1, timeoutMs: 2000 }
       const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 200, at: [100], how }, options)
@@ -209,7 +209,7 @@ describe('a task that no worker can set up ends the run in seconds, with its ver
 
 describe('a coordinator', () => {
   for (const how of ['compute-for-ever', 'wait-for-ever']) {
-    it(`that is killed leaves no worker behind, also one that would ${how}`, async () => {
+    it(`a killed coordinator leaves no worker behind, not even a busy one (${how})`, async () => {
       using folder = temporaryFolder()
       let workers: number[] = []
       const meanwhile = async (driver: RunningCommand) => {
@@ -223,7 +223,7 @@ describe('a coordinator', () => {
     })
   }
 
-  it('that gets Ctrl-C lets its blocks finish, says how to continue, and the same command does', async () => {
+  it('on Ctrl-C the coordinator lets running blocks finish and prints the command that continues, which does', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
     let workers: number[] = []
@@ -257,7 +257,7 @@ describe('a coordinator', () => {
     )
   })
 
-  it('that gets Ctrl-C twice stops at once, with its workers, whatever they are doing', async () => {
+  it('on a second Ctrl-C the coordinator and its workers stop at once, whatever they are doing', async () => {
     using folder = temporaryFolder()
     // One block of all voxels, far out: it takes much longer than this test.
     const args = ['smooth', raw, 'out.zarr/s', '--sigma', '4000', '--block-write', '32,192,192', '--workers', '1']

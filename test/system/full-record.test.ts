@@ -8,7 +8,7 @@ import { bellis, temporaryFolder } from '../support/command-line.ts'
 import { untilAsync } from '../support/drive.ts'
 import { smallDiskOrSkip } from '../support/folders.ts'
 
-const task = fileURLToPath(new URL('tasks/gated-chain.ts', import.meta.url))
+const task = fileURLToPath(new URL('../support/tasks/gated-chain.ts', import.meta.url))
 const SHAPE = [32, 64, 64]
 /** Of 4 × 16 × 16 voxels. */
 const BLOCKS = 128
@@ -28,7 +28,7 @@ function fill(disk: string): string {
 }
 
 describe('a run whose record can no longer be written', () => {
-  it('stops with the reason, is not begun while that is so, and loses nothing that was recorded', async (t) => {
+  it('a run whose record cannot be written stops with the reason, does not start again until it can, and loses nothing recorded', async (t) => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     using disk = smallDiskOrSkip(t, cwd, '16m')

@@ -65,7 +65,7 @@ describe('the viewer’s server', () => {
     }
   }
 
-  it('serves the dataset: chunks, ranges of them, metadata, and says how they may be kept', async () => {
+  it("the viewer's server serves chunks, byte ranges and metadata of the dataset, with caching headers", async () => {
     const chunk = await get(data('c/0/0/0'))
     assert.equal(chunk.status, 200)
     assert.equal(chunk.body, '\u0001'.repeat(128))
@@ -86,7 +86,7 @@ describe('the viewer’s server', () => {
     assert.deepEqual([missing.status, missing.headers.get('cache-control')], [404, 'no-store'])
   })
 
-  it('gives nothing that is not the dataset, however the path to it is written', async () => {
+  it("the viewer's server gives access to nothing but the dataset, however the path is written", async () => {
     const ups = [
       '..',
       '%2e%2e',
@@ -158,7 +158,7 @@ describe('the viewer’s server', () => {
     for (const target of hostile) assertNothing(await get(target), target)
   })
 
-  it('lists no folder', async () => {
+  it("the viewer's server lists no folder", async () => {
     for (const path of [
       'data',
       'data/',
@@ -173,7 +173,7 @@ describe('the viewer’s server', () => {
     }
   })
 
-  it('lets in nobody without its token, but for its own program', async () => {
+  it("the viewer's server refuses requests without its token, except for its static assets", async () => {
     const wrong = [
       ...['x', token.slice(1), `${token}x`, token.toUpperCase(), [...token].reverse().join(''), '%00', 'undefined', ''],
       ...[`${token}%00`, encodeURIComponent(` ${token}`), `${token};`, '*', 'null'],
@@ -198,7 +198,7 @@ describe('the viewer’s server', () => {
     assert.deepEqual([asset.status, asset.headers.get('cache-control')], [200, 'public, max-age=31536000, immutable'])
   })
 
-  it('answers by its own names alone: a page whose name was made to lead here learns nothing', async () => {
+  it("the viewer's server answers only to its own host names, so a DNS rebinding page learns nothing", async () => {
     const port = viewer.port
     for (const name of ['127.0.0.1', 'localhost', 'LOCALHOST', '[::1]']) {
       assert.equal((await get(`/${token}/view.json`, [`Host: ${name}:${port}`])).status, 200, name)
@@ -253,7 +253,7 @@ describe('the viewer’s server', () => {
     assertNothing(await get(`http://evil.example/${token}/view.json`), 'absolute')
   })
 
-  it('knows GET and HEAD, and no other method', async () => {
+  it("the viewer's server accepts GET and HEAD only", async () => {
     for (const method of [
       'POST',
       'PUT',
@@ -278,7 +278,7 @@ describe('the viewer’s server', () => {
     assert.notEqual(upgrade.status, 101)
   })
 
-  it('takes no broken request', async () => {
+  it("the viewer's server refuses malformed requests", async () => {
     const whole = requestText(`GET ${data('c/0/0/0')} HTTP/1.1`, [host()])
     for (const broken of [
       ...['GET\r\n\r\n', 'GET / HTTP/9.9\r\n\r\n', `GET ${data('c/0/0/0')}\r\n\r\n`, '\u0000\u0001\u0002\r\n\r\n'],
@@ -294,7 +294,7 @@ describe('the viewer’s server', () => {
     assert.equal((await sendRaw(viewer.port, whole)).status, 200)
   })
 
-  it('says why to people in a page of its own, to programs in a line, and never what they sent', async () => {
+  it("the viewer's server explains a refusal on a page for people and in one line for programs, and never echoes the request", async () => {
     const target = '/<script>alert(1)</script>/'
     const page = await get(target, [host(), 'Accept: text/html,*/*;q=0.8'])
     assert.deepEqual([page.status, page.headers.get('content-type')], [403, 'text/html; charset=utf-8'])
@@ -305,7 +305,7 @@ describe('the viewer’s server', () => {
     for (const { body } of [page, line]) assert.doesNotMatch(body, /alert/)
   })
 
-  it('tells browsers not to let other pages frame, sniff or read it', async () => {
+  it("the viewer's server tells browsers that other pages may not frame, sniff or read it", async () => {
     const { headers } = await get(`/${token}/view.json`, [host(), 'Origin: https://evil.example'])
     assert.match(
       headers.get('content-security-policy') ?? '',
@@ -317,7 +317,7 @@ describe('the viewer’s server', () => {
     assert.equal(headers.has('access-control-allow-origin'), false)
   })
 
-  it('lets those pages read that the user names, and no other', async () => {
+  it("the viewer's server lets only the origins that the user names read it", async () => {
     await using open = await startViewer([{ path: join(container, 'raw') }], { cors: ['https://viewer.example'] })
     const target = `${new URL(open.address).pathname}view.json`
     const ask = async (origin: string) =>

@@ -9,9 +9,9 @@ import { type CommandOptions, runNode, temporaryFolder } from '../support/comman
 import { cuttingProxy } from '../support/cutting-proxy.ts'
 import { endedRun } from '../support/ended-runs.ts'
 import { stillRunning, until } from '../support/processes.ts'
-import joined from './tasks/joined.ts'
+import joined from '../support/tasks/joined.ts'
 
-const program = fileURLToPath(new URL('tasks/join.mjs', import.meta.url))
+const program = fileURLToPath(new URL('../support/tasks/join.mjs', import.meta.url))
 
 /** A run whose blocks are done by programs that a test starts, or by those of its own workers. */
 function startJoined(folder: string, config: { blocks: number; how?: string }, options: RunOptions = {}) {
@@ -47,7 +47,7 @@ const all = (blocks: number) => Array.from({ length: blocks }, (_, index) => ind
 const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)
 
 describe('joinRun', () => {
-  it('gives the blocks of a run, with their Rois and the configuration, until it is over', async () => {
+  it('joinRun yields the blocks of a run, with their Rois and the configuration, until the run is over', async () => {
     using folder = temporaryFolder()
     const { run, invited } = startJoined(folder.path, { blocks: 60 })
     const { context } = await invited
@@ -72,7 +72,7 @@ describe('joinRun', () => {
   })
 
   for (const how of ['break', 'throw']) {
-    it(`gives a block back when its loop is left by ${how}, without a try; another program does it`, async () => {
+    it(`joinRun returns a block when its loop is left by ${how}, without counting an attempt; another program does it`, async () => {
       using folder = temporaryFolder()
       const { run, invited, of, done } = startJoined(folder.path, { blocks: 30, how })
       const { context } = await invited
@@ -87,7 +87,7 @@ describe('joinRun', () => {
     })
   }
 
-  it('reports a block that was said to have failed, with why, and goes on', async () => {
+  it('joinRun reports a block that the program failed, with the reason, and continues', async () => {
     using folder = temporaryFolder()
     const { run, invited, of } = startJoined(folder.path, { blocks: 30, how: 'fail' }, { maxRetries: 1 })
     const { code, stderr } = await joinWith((await invited).context, folder.path)
@@ -99,7 +99,7 @@ describe('joinRun', () => {
     )
   })
 
-  it('leaves on Ctrl-C after the block at hand, which counts', async () => {
+  it('joinRun leaves on Ctrl-C after the current block, which counts', async () => {
     using folder = temporaryFolder()
     const { run, invited, of, done } = startJoined(folder.path, { blocks: 30, how: 'wait' })
     const { context } = await invited
@@ -117,7 +117,7 @@ describe('joinRun', () => {
     assert.deepEqual([of('worker-died'), of('block-retried')], [[], []])
   })
 
-  it('comes back when its link breaks, and loses nothing', async () => {
+  it('joinRun reconnects when its connection breaks, and loses nothing', async () => {
     using folder = temporaryFolder()
     const { run, invited, of } = startJoined(folder.path, { blocks: 400 })
     const direct = parseContext((await invited).context)
@@ -131,7 +131,7 @@ describe('joinRun', () => {
     assert.equal(new Set(ran(folder.path).map(({ index }) => index)).size, ran(folder.path).length)
   })
 
-  it('throws when it is not let in, or does not find a run', async () => {
+  it('joinRun throws if it is refused or finds no run', async () => {
     using folder = temporaryFolder()
     const { invited } = startJoined(folder.path, { blocks: 4 })
     const { port } = parseContext((await invited).context)
@@ -150,7 +150,7 @@ describe('joinRun in a program that a worker has started', () => {
     ['throw', /returned block joined\/3 without doing it/],
     ['die', /killed by SIGKILL/],
   ] as const) {
-    it(`does its blocks by standard input and output${how === '' ? '' : `, and one that ends by ${how} is tried again`}`, async () => {
+    it(`a program started by a worker does its blocks over standard input and output${how === '' ? '' : `, and a block that ends unexpectedly (${how}) is tried again`}`, async () => {
       using folder = temporaryFolder()
       const options = { pool: 'process', workers: 1, maxRetries: 1 } as const
       const { run, of } = startJoined(folder.path, { blocks: 12, how }, options)
@@ -167,7 +167,7 @@ describe('joinRun in a program that a worker has started', () => {
     })
   }
 
-  it('says how much memory it had, also where its worker shares its own with others', async () => {
+  it('a program started by a worker reports its memory, even if its worker shares a process with others', async () => {
     using folder = temporaryFolder()
     const { run } = startJoined(folder.path, { blocks: 4 }, { pool: 'thread', workers: 1 })
     const { ok, workers } = await run.result
@@ -175,7 +175,7 @@ describe('joinRun in a program that a worker has started', () => {
     assert.ok(workers.peakMemory > 10e6, `${workers.peakMemory}`)
   })
 
-  it('ends with its worker, whatever it is at', async () => {
+  it('a program started by a worker ends with that worker, whatever it is doing', async () => {
     using folder = temporaryFolder()
     const options = { pool: 'process', workers: 1, maxRetries: 1, timeoutMs: 1000 } as const
     const { run, of } = startJoined(folder.path, { blocks: 12, how: 'hang' }, options)

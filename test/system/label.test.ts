@@ -32,7 +32,7 @@ async function random(path: string, { shape, dtype = 'uint8', density, ...placed
 }
 
 describe('label', () => {
-  it('finds the components that SciPy finds in the whole volume, whatever the blocks and the connectivity', async (t) => {
+  it('label finds the components that SciPy finds in the complete volume, for any blocks and connectivity', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -80,7 +80,7 @@ describe('label', () => {
     assert.deepEqual(counts, JSON.parse(answer))
   })
 
-  it('gives the same numbers with any number of workers, in a chain with the task that makes its input', async () => {
+  it('label gives the same numbers with any number of workers, chained to the task that makes its input', async () => {
     const input = await random(join(shared.path, 'in.zarr/raw'), { shape: [24, 24, 24], density: 3.2 })
     const hashes = new Set<string>()
     for (const [workers, pool] of [
@@ -99,7 +99,7 @@ describe('label', () => {
     assert.equal(hashes.size, 1)
   })
 
-  it('gives the same after its command was killed in each of its tasks', async () => {
+  it('label gives the same result after its command was killed in each of its tasks', async () => {
     const input = await random(join(shared.path, 'killed.zarr/raw'), { shape: [40, 40, 40], density: 3.1 })
     const call = (output: string) => ['label', input, output, '--connectivity', '2', '--block', '7,6,8', '--quiet']
     using folder = temporaryFolder()
@@ -121,7 +121,7 @@ describe('label', () => {
     )
   })
 
-  it('keeps voxel size, offset and axes, and is found by the command with a count', async () => {
+  it('label keeps voxel size, offset and axes, and the command prints the number of components', async () => {
     const input = await random(join(shared.path, 'placed.zarr/raw'), {
       shape: [8, 8, 8],
       density: 4,
@@ -148,7 +148,7 @@ describe('label', () => {
     assert.match(text.stdout, /\n\d+ components\n$/)
   })
 
-  it('refuses what makes no sense, before it writes', async () => {
+  it('label refuses invalid arguments before it writes', async () => {
     using folder = temporaryFolder()
     const input = await random(join(shared.path, 'flat.zarr/raw'), { shape: [8, 8], density: 4 })
     for (const [flags, message] of [

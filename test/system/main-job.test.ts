@@ -19,7 +19,7 @@ const SIGMA_2 = {
 const SIGMA_HALF_2_3_REFLECT = '9928679cf2846da58071bc83de3f64e747ac57ab1f0348e9de03fbf69a784903'
 
 describe('the main job on real data', () => {
-  it('converts HDF5 to Zarr 3 and 2, sharded and not, with the same voxels in the same place', async (t) => {
+  it('convert copies HDF5 to Zarr 3 and 2, sharded or not, with the same voxels in the same place', async (t) => {
     const sample = sharedDataOrSkip(t, 'vnc_small.hdf')
     if (sample === undefined) return
     using folder = temporaryFolder()
@@ -46,7 +46,7 @@ describe('the main job on real data', () => {
     }
   })
 
-  it('copies a region given in nm, placed where it was', async (t) => {
+  it('convert copies a region given in nm, and keeps its position', async (t) => {
     const sample = sharedDataOrSkip(t, 'vnc_small.hdf')
     if (sample === undefined) return
     using folder = temporaryFolder()
@@ -68,7 +68,7 @@ describe('the main job on real data', () => {
     )
   })
 
-  it('smooths equal to SciPy at every voxel, in every border mode, whatever the blocks', async (t) => {
+  it('smooth equals SciPy at every voxel, in every border mode, for any blocks', async (t) => {
     const sample = sharedDataOrSkip(t, 'vnc_small.hdf')
     if (sample === undefined) return
     using folder = temporaryFolder()
@@ -90,7 +90,7 @@ describe('the main job on real data', () => {
     assert.equal(await hashVoxels(join(folder.path, 'aniso.zarr/s')), SIGMA_HALF_2_3_REFLECT)
   })
 
-  it('runs with too little context as it is asked to, and says how much sigma needs', async (t) => {
+  it('smooth runs with too little context if asked to, and says how much sigma needs', async (t) => {
     const sample = sharedDataOrSkip(t, 'vnc_small.hdf')
     if (sample === undefined) return
     using folder = temporaryFolder()
@@ -116,7 +116,7 @@ describe('the main job on real data', () => {
     assert.notEqual(await hashVoxels(join(folder.path, 'out.zarr/smoothed')), SIGMA_2.constant)
   })
 
-  it('writes what zarr-python and tensorstore open, and what equals h5py and SciPy there', async (t) => {
+  it('convert and smooth write arrays that zarr-python and tensorstore open, equal to h5py and SciPy', async (t) => {
     const sample = sharedDataOrSkip(t, 'vnc_small.hdf')
     const python = pythonOrSkip(t)
     if (sample === undefined || python === undefined) return

@@ -26,7 +26,7 @@ import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 const raw = sampleForAll()
 
 describe('five hundred workers', () => {
-  it('that come at once all get in, and do every block once', async () => {
+  it('five hundred workers that connect at once all join, and every block is done once', async () => {
     using folder = temporaryFolder()
     const blocks = 20_000
     const { run, invited, of, done } = startCount(folder.path, { blocks }, { pool: 'none' })
@@ -58,7 +58,7 @@ describe('five hundred workers', () => {
 })
 
 describe('workers from elsewhere', () => {
-  it('that are killed all through a run, in the end all at once, cost tries at most: the result is right', async () => {
+  it('joined workers that are killed throughout a run, finally all at once, cost at most attempts: the result is correct', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
     const events: RunEvent[] = []
@@ -148,7 +148,7 @@ class Stranger {
 }
 
 describe('strangers and broken workers', () => {
-  it('are sent away alone, or lose what they hold when its time is up; the run goes on', async () => {
+  it('strangers are refused and broken workers lose their leases at the time limit; the run continues', async () => {
     using folder = temporaryFolder()
     const blocks = 300
     const options = { pool: 'none', timeoutMs: 6000, reconnectMs: 100, maxRetries: 1, stopGraceMs: 500 } as const
@@ -250,7 +250,7 @@ function elsewhereOrSkip(t: TestContext): Elsewhere | undefined {
 }
 
 describe('a worker in another network', () => {
-  it('goes on when the wire was cut for a while, and nothing is lost or done twice', async (t) => {
+  it('a worker in another network continues after a network outage, and nothing is lost or done twice', async (t) => {
     using elsewhere = elsewhereOrSkip(t)
     if (elsewhere === undefined) return
     using folder = temporaryFolder()
@@ -272,7 +272,7 @@ describe('a worker in another network', () => {
     assert.deepEqual([of('worker-died').length, of('block-retried').length], [0, 0])
   })
 
-  it('that vanishes with a block loses it when its time is up, though no one hears of its end', async (t) => {
+  it('a worker that vanishes with a block loses it at the time limit, even though its end is never seen', async (t) => {
     using elsewhere = elsewhereOrSkip(t)
     if (elsewhere === undefined) return
     using folder = temporaryFolder()

@@ -75,7 +75,7 @@ const EXPRESSIONS: readonly (readonly [string, string, DType?])[] = [
 ]
 
 describe('map', () => {
-  it('gives what NumPy gives of the whole volume, for every type', async (t) => {
+  it('map equals NumPy on the complete volume, for every type', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -135,7 +135,7 @@ describe('map', () => {
     await runPython(python, new URL('check_maps.py', import.meta.url), [], JSON.stringify(cases))
   })
 
-  it('is a command, keeps the place, and warns of fractions that are rounded', async () => {
+  it('the command map keeps the placement, and warns about fractions that are rounded', async () => {
     using folder = temporaryFolder()
     const call = ['map', pathOf('uint8'), 'out.zarr/a', '--workers', '2']
     const { code, stderr } = await bellis([...call, '--expr', 'x * 0.5'], { cwd: folder.path })
@@ -152,7 +152,7 @@ describe('map', () => {
     assert.doesNotMatch(quiet.stderr, /warning/)
   })
 
-  it('keeps channels, which a block has all of', async () => {
+  it('map keeps channels, and every block has all of them', async () => {
     using folder = temporaryFolder()
     const shape = [3, 5, 6, 7]
     const input = join(folder.path, 'c.zarr/raw')
@@ -179,7 +179,7 @@ describe('map', () => {
     )
   })
 
-  it('refuses an expression that it cannot evaluate, before anything is written', async () => {
+  it('map refuses an expression that it cannot evaluate before anything is written', async () => {
     using folder = temporaryFolder()
     const other = await createArray(join(shared.path, 'other.zarr/m'), { shape: [7, 19, 24], dtype: 'uint8' })
     await other.close()
@@ -209,7 +209,7 @@ describe('map', () => {
 })
 
 describe('threshold', () => {
-  it('keeps what lies above, below, or between', async () => {
+  it('threshold keeps the voxels above, below or between values', async () => {
     using folder = temporaryFolder()
     const input = pathOf('int16')
     for (const [flags, expr] of [

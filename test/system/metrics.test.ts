@@ -25,7 +25,7 @@ export default defineTask({
 })`
 
 describe('bellis run --metrics', () => {
-  it('serves what the run does, while it is on, and nothing else', async () => {
+  it('--metrics serves the figures of the run while it is running, and nothing else', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     writeFileSync(join(cwd, 'count.ts'), MODULE)
@@ -74,7 +74,7 @@ describe('bellis run --metrics', () => {
     await assert.rejects(fetch(address), 'it is served when the run is over')
   })
 
-  it('refuses an address that can not be used, before anything is written', async () => {
+  it('--metrics refuses an address that cannot be used before anything is written', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     writeFileSync(join(cwd, 'count.ts'), MODULE)

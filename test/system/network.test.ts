@@ -37,7 +37,7 @@ const context = (folder: string): string => {
 }
 
 describe('bellis worker', () => {
-  it('as printed, twice, does a run that has no workers; one leaves with Ctrl-C, and the run completes', async () => {
+  it('two workers started by the printed command do a run without workers; one leaves on Ctrl-C, and the run completes', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
     const workers: Promise<{ code: unknown; stderr: string }>[] = []
@@ -63,7 +63,7 @@ describe('bellis worker', () => {
     assert.ok(!run.stderr.includes('failed'), run.stderr)
   })
 
-  it('joins by BELLIS_CONTEXT alone, through TLS, from another folder; the secret is nowhere to be read', async () => {
+  it('bellis worker joins by BELLIS_CONTEXT alone, over TLS, from another folder; the secret is exposed nowhere', async () => {
     using folder = temporaryFolder()
     using elsewhere = temporaryFolder()
     const fixture = (name: string) => fileURLToPath(new URL(`../adapters/links/fixtures/${name}`, import.meta.url))
@@ -109,7 +109,7 @@ describe('bellis worker', () => {
     assert.ok(![run.stdout, run.stderr, ...kept].some((text) => text.includes(token)))
   })
 
-  it('is told in one line why it was not let in', async () => {
+  it('bellis worker prints in one line why it was refused', async () => {
     using folder = temporaryFolder()
     const meanwhile = async (run: RunningCommand) => {
       const place = (await printed(run)).split(' ')[2]
@@ -136,7 +136,7 @@ describe('bellis worker', () => {
 })
 
 describe('threads', () => {
-  it('do a run as processes do', async () => {
+  it('threads do a run as processes do', async () => {
     using folder = temporaryFolder()
     const args = smoothTo('out.zarr/s', '--pool', 'thread', '--workers', '2')
     const { code, stderr } = await bellis(args, { cwd: folder.path })
@@ -146,7 +146,7 @@ describe('threads', () => {
 })
 
 describe('a network', () => {
-  it('that delays, splits and cuts loses nothing: every block is done once', async () => {
+  it('a network that delays, splits and cuts loses nothing: every block is done once', async () => {
     using folder = temporaryFolder()
     const blocks = 800
     // The first block waits until both workers are in: one alone might be through before the other has started.
@@ -171,7 +171,7 @@ describe('a network', () => {
 })
 
 describe('a frozen worker', () => {
-  it('from elsewhere loses its block when its time is up; what it says when it goes on changes nothing', async () => {
+  it('a frozen worker that joined loses its block at the time limit; what it reports later changes nothing', async () => {
     using folder = temporaryFolder()
     const blocks = 40
     const options = { pool: 'none', timeoutMs: 4000, maxRetries: 3 } as const
@@ -200,7 +200,7 @@ describe('a frozen worker', () => {
     assert.equal(sorted(done()).join(), all(blocks).join())
   })
 
-  it('of this machine is ended and replaced', async () => {
+  it('a frozen worker of this machine is ended and replaced', async () => {
     using folder = temporaryFolder()
     const blocks = 40
     const options = { pool: 'process', workers: 1, timeoutMs: 4000 } as const

@@ -14,7 +14,7 @@ const { NODE_TEST_CONTEXT: _, ...env } = process.env
 const execute = (program: string, args: string[], cwd: string) => promisify(execFile)(program, args, { cwd, env })
 
 describe('bellis new', () => {
-  it('writes a project that, with the packed Bellis installed, passes its test and runs', async () => {
+  it('bellis new writes a project that, with the packed Bellis installed, passes its test and runs', async () => {
     using folder = temporaryFolder()
     const { code, stderr } = await bellis(['new', 'edge-finder'], { cwd: folder.path })
     assert.equal(code, 0, stderr)
@@ -54,7 +54,7 @@ describe('bellis new', () => {
     assert.deepEqual([name, dependencies.bellis], ['other', `^${version}`])
   })
 
-  it('leaves a folder alone that is not empty, and refuses a name that no package can have', async () => {
+  it('bellis new leaves a folder that is not empty alone, and refuses an invalid package name', async () => {
     using folder = temporaryFolder()
     mkdirSync(join(folder.path, 'notes'))
     writeFileSync(join(folder.path, 'notes/today.txt'), '')

@@ -13,7 +13,7 @@ import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { testTls } from '../support/links.ts'
 import { stillRunning, until } from '../support/processes.ts'
 import { pythonOrSkip } from '../support/python.ts'
-import programTask from './tasks/program.ts'
+import programTask from '../support/tasks/program.ts'
 
 const client = fileURLToPath(new URL('../../clients/python/', import.meta.url))
 
@@ -29,7 +29,7 @@ async function runProgram(python: string, folder: string, body: string, options:
 }
 
 describe('a program as a task', () => {
-  it('in Python with SciPy and zarr gives the same voxels as the task smooth', async (t) => {
+  it('a Python program with SciPy and zarr gives the same voxels as the task smooth', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -49,7 +49,7 @@ describe('a program as a task', () => {
     assert.equal(await hashVoxels(output), await hashVoxels(join(cwd, 'out.zarr/built-in')))
   })
 
-  it('reports an exception of a block, and goes on with the others', async (t) => {
+  it('a Python program reports an exception of a block, and continues with the others', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -62,7 +62,7 @@ describe('a program as a task', () => {
     )
   })
 
-  it('is told which GPUs are its own, and by the environment, too, also in the process of the run', async (t) => {
+  it('a Python program is given its GPUs, in the environment too, even with workers in the process of the run', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -83,7 +83,7 @@ for block in bellis.blocks():
   })
 
   for (const pool of ['process', 'thread'] as const) {
-    it(`says how much memory it had, as a part of its worker with the pool "${pool}"`, async (t) => {
+    it(`a Python program reports its memory as part of its worker with the pool "${pool}"`, async (t) => {
       const python = pythonOrSkip(t)
       if (python === undefined) return
       using folder = temporaryFolder()
@@ -97,7 +97,7 @@ for block in bellis.blocks():
     })
   }
 
-  it('that is killed in the middle is started again, and its block tried again', async (t) => {
+  it('a killed Python program is started again, and its block is tried again', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -112,7 +112,7 @@ for block in bellis.blocks():
   })
 
   for (const pool of ['inline', 'thread'] as const) {
-    it(`does its blocks side by side with the pool "${pool}", and has ended with the run`, async (t) => {
+    it(`Python programs do blocks in parallel with the pool "${pool}", and end with the run`, async (t) => {
       const python = pythonOrSkip(t)
       if (python === undefined) return
       using folder = temporaryFolder()
@@ -162,7 +162,7 @@ for block in bellis.blocks():
   }
 
   for (const signal of ['SIGTERM', 'SIGINT']) {
-    it(`that comes in by BELLIS_CONTEXT leaves on ${signal} with its blocks handed back, and another does them`, async (t) => {
+    it(`a Python program that joined by BELLIS_CONTEXT returns its blocks on ${signal}, and another does them`, async (t) => {
       const python = pythonOrSkip(t)
       if (python === undefined) return
       const leave = `os.kill(os.getpid(), signal.${signal})`
@@ -172,7 +172,7 @@ for block in bellis.blocks():
     })
   }
 
-  it('that comes in by BELLIS_CONTEXT and is killed is said to have died, and another does its blocks', async (t) => {
+  it('a Python program that joined by BELLIS_CONTEXT and is killed is reported as dead, and another does its blocks', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     const died: string[] = []
@@ -188,7 +188,7 @@ for block in bellis.blocks():
     assert.match(died[0] ?? '', /was lost: its connection ended and it did not reconnect within 0.1 s/)
   })
 
-  it('comes in by TLS to the certificate that the context names, and sends nothing to another', async (t) => {
+  it('a Python program connects over TLS to the certificate of the context only, and sends nothing to any other', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     const { result, context, ended } = await runJoined(python, { tls: testTls }, 'pass')

@@ -41,7 +41,7 @@ async function killAfterSome(call: readonly string[], cwd: string): Promise<void
 }
 
 describe('bellis reduce', () => {
-  it('gives what NumPy gives of the whole volume, for every type, with any blocks', async (t) => {
+  it('reduce equals NumPy on the complete volume, for every type and any blocks', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -88,7 +88,7 @@ describe('bellis reduce', () => {
     )
   })
 
-  it('prints it for people, and looks anew at a volume that has changed', async () => {
+  it('reduce prints its result for people, and reads a volume again that has changed', async () => {
     using folder = temporaryFolder()
     const input = join(folder.path, 'a.zarr/a')
     await using array = await createArray(input, { shape: [4], dtype: 'uint8', chunkShape: [2] })
@@ -105,7 +105,7 @@ describe('bellis reduce', () => {
     assert.doesNotMatch(second.stderr, /warning/)
   })
 
-  it('does only what is missing after it was killed, and keeps no parts when it is done', async () => {
+  it('reduce does only what is missing after it was killed, and keeps no partial results when it is done', async () => {
     using folder = temporaryFolder()
     const call = ['reduce', pathOf('uint8'), '--block', '1,4,7', '--workers', '2', '--bins', '8', '--json', '--quiet']
     await killAfterSome(call, folder.path)
@@ -128,7 +128,7 @@ describe('bellis reduce', () => {
       assert.ok(Math.abs(one - other) < 1e-9)
   })
 
-  it('begins anew where the volume was made anew after it was killed', async () => {
+  it('reduce starts again if the volume was recreated after it was killed', async () => {
     using folder = temporaryFolder()
     const fill = async (value: number) => {
       const options = { shape: [11, 23, 21], dtype: 'uint8', chunkShape: [4, 8, 8], ifExists: 'replace' } as const
@@ -144,14 +144,14 @@ describe('bellis reduce', () => {
     assert.deepEqual([min, max, mean], [2, 2, 2])
   })
 
-  it('says so where the volume can not even be looked for', async () => {
+  it('reduce reports a volume that cannot even be looked up', async () => {
     using folder = temporaryFolder()
     const { code, stderr } = await bellis(['reduce', `${'a'.repeat(300)}.zarr/a`], { cwd: folder.path })
     assert.match(stderr, /^bellis: Can't read a+\.zarr/)
     assert.ok(code === 1 || code === 2, `${code}`)
   })
 
-  it('keeps the parts where it is told to', async () => {
+  it('reduce keeps the partial results if asked to', async () => {
     using folder = temporaryFolder()
     const call = ['reduce', pathOf('uint8'), '--parts', 'p.zarr/a', '--block', '11,23,7', '--pool', 'inline', '--json']
     const { code, stderr } = await bellis(call, { cwd: folder.path })
@@ -162,7 +162,7 @@ describe('bellis reduce', () => {
     assert.deepEqual([again.tasks[0].skipped, again.reduction.count], [3, 11 * 23 * 21])
   })
 
-  it('refuses what makes no sense, before it writes', async () => {
+  it('reduce refuses invalid arguments before it writes', async () => {
     using folder = temporaryFolder()
     for (const [name, flags, message] of [
       ['float32', ['--bins', '4'], /"range" is missing: .* is float32.*give "range" as low,high/],

@@ -47,7 +47,7 @@ export default defineTask({
 })`
 
 describe('a run with a budget of resources', () => {
-  it('has at most as many worker processes at a task as there are GPUs for, and the others at other tasks', async () => {
+  it('a budget of GPUs limits the worker processes of a task, and the others do other tasks', async () => {
     using folder = temporaryFolder()
     writeFileSync(join(folder.path, 'chain.ts'), MODULE)
     const run = [
@@ -76,7 +76,7 @@ describe('a run with a budget of resources', () => {
     assert.deepEqual([...held.values()], [0, 0], 'workers without a GPU had blocks of it')
   })
 
-  it('is refused before anything is written when not one worker of a task fits', async () => {
+  it('a run is refused before anything is written if its budget does not fit a single worker of a task', async () => {
     using folder = temporaryFolder()
     writeFileSync(join(folder.path, 'chain.ts'), MODULE)
     for (const more of [[], ['--pool', 'none', '--resources', 'gpu=0.5'], ['--dry-run']]) {
@@ -94,7 +94,7 @@ describe('a run with a budget of resources', () => {
   })
 
   for (const pool of ['process', 'thread', 'inline']) {
-    it(`gives each worker of the pool "${pool}" GPUs of its own, and the variable by which CUDA sees them alone`, async () => {
+    it(`each worker of the pool "${pool}" gets its own GPUs, and the variable that restricts CUDA to them`, async () => {
       using folder = temporaryFolder()
       writeFileSync(join(folder.path, 'devices.ts'), DEVICES)
       const devices = { CUDA_VISIBLE_DEVICES: 'GPU-a, GPU-b,GPU-c,GPU-d,GPU-e' }
@@ -119,7 +119,7 @@ describe('a run with a budget of resources', () => {
     })
   }
 
-  it('gives a new worker what one that has died had', async () => {
+  it('a new worker gets the resources of one that died', async () => {
     using folder = temporaryFolder()
     writeFileSync(join(folder.path, 'devices.ts'), DEVICES)
     const run = ['run', 'devices.ts', '--folder', folder.path, '--dies', '--workers', '2', '--quiet']

@@ -18,7 +18,7 @@ const smoothArguments = (output: string, ...more: string[]) => [
 ]
 
 describe('a run that is started again', () => {
-  it('does only what is left after a Ctrl-C, by the command that it printed, again and again', async () => {
+  it('the command printed on Ctrl-C does only what is left, again and again', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     let completed = 0
@@ -41,7 +41,7 @@ describe('a run that is started again', () => {
     assert.equal(runsIn(cwd).length, 1)
   })
 
-  it('does nothing once all is done, and starts no worker for it', async () => {
+  it('a finished run that is started again does nothing, and starts no worker', async () => {
     using folder = temporaryFolder()
     await drive({ folder: folder.path, blocks: 20 })
     const again = await drive({ folder: folder.path, blocks: 20 })
@@ -54,7 +54,7 @@ describe('a run that is started again', () => {
     )
   })
 
-  it('loses no block that was recorded when its coordinator is killed', async () => {
+  it('no recorded block is lost when the coordinator is killed', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     // One of them keeps it from its end until it is killed, however late that is.
@@ -87,7 +87,7 @@ describe('a run that is started again', () => {
     )
   })
 
-  it('tries again the blocks that had failed, and no other', async () => {
+  it('a run that is started again retries the blocks that had failed, and no others', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 12 }
@@ -116,7 +116,7 @@ describe('a run that is started again', () => {
     })
   })
 
-  it('asks the task itself which blocks are done, where it has a check', async () => {
+  it('a run that is started again asks the task which blocks are done if it has a check', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 6 }
@@ -129,7 +129,7 @@ describe('a run that is started again', () => {
     assert.deepEqual(ran(path).slice(6), [4])
   })
 
-  it('starts again with overwrite', async () => {
+  it('a run starts from scratch with overwrite', async () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 5 }
     await drive(config)
@@ -138,7 +138,7 @@ describe('a run that is started again', () => {
     assert.equal(ran(folder.path).length, 10)
   })
 
-  it('keeps no record where none is wanted', async () => {
+  it('a run keeps no record if none is wanted', async () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 5 }
     for (let start = 0; start < 2; start++) assert.equal((await drive(config, { progress: 'none' })).code, 0)
@@ -147,7 +147,7 @@ describe('a run that is started again', () => {
 })
 
 describe('a record that is not of what is there', () => {
-  it('is not believed when the output was removed: its blocks are done again', async () => {
+  it('a record is not trusted if the output was removed: its blocks are done again', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     assert.equal((await bellis(smoothArguments('out.zarr/once'), { cwd })).code, 0)
@@ -159,7 +159,7 @@ describe('a record that is not of what is there', () => {
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
   })
 
-  it('is not believed when another run has written the output since', async () => {
+  it('a record is not trusted if another run has written the output since', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     const other = smoothArguments('out.zarr/once').map((word) => (word === '2' ? '1' : word))
@@ -173,7 +173,7 @@ describe('a record that is not of what is there', () => {
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
   })
 
-  it('is refused when the grid has changed under the same configuration, and stays as it is', async () => {
+  it('a record is refused and left unchanged if the grid has changed under the same configuration', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 6 }
@@ -191,7 +191,7 @@ describe('a record that is not of what is there', () => {
     assert.equal(firstTask(await drive(config, {}, { task: 'width.ts' })).skipped, 3)
   })
 
-  it('is that of another run when the configuration has changed', async () => {
+  it('another configuration makes another run, with another record', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     assert.equal((await drive({ folder: path, blocks: 6 })).code, 0)
@@ -203,7 +203,7 @@ describe('a record that is not of what is there', () => {
 })
 
 describe('a record that can not be written', () => {
-  it('stops the run with the reason, and loses nothing: the same command continues when there is room', async (t) => {
+  it('a record that cannot be written stops the run with the reason and loses nothing: the same command continues when there is space', async (t) => {
     using folder = temporaryFolder()
     // SQLite's log takes up to 4 MB before it is written back.
     using disk = smallDiskOrSkip(t, folder.path, '8m')
@@ -242,7 +242,7 @@ describe('a record that can not be written', () => {
 })
 
 describe('two coordinators of one run', () => {
-  it('are one: the other is refused with who holds it, and the first goes on', async () => {
+  it('a second coordinator of a run is refused with who holds it, and the first continues', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 8, waits: 0 }
@@ -270,7 +270,7 @@ describe('two coordinators of one run', () => {
     assert.equal(ran(path).length, 8)
   })
 
-  it('that start in the same moment are one, too, every time', async () => {
+  it('of coordinators that start at the same moment exactly one gets the run, every time', async () => {
     for (let round = 0; round < 4; round++) {
       using folder = temporaryFolder()
       const { path } = folder
@@ -288,7 +288,7 @@ describe('two coordinators of one run', () => {
     }
   })
 
-  it('can follow each other at once, however the first one ended', async () => {
+  it('a coordinator can follow another at once, however that one ended', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 4, waits: 0 }
@@ -309,7 +309,7 @@ describe('two coordinators of one run', () => {
 })
 
 describe('workers that have joined a run', () => {
-  it('outlive its coordinator, and hand the block that they finished meanwhile to the one that follows', async () => {
+  it('joined workers outlive their coordinator, and report the block that they finished meanwhile to the next one', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 6, waits: 0 }
@@ -343,7 +343,7 @@ describe('workers that have joined a run', () => {
     assert.equal(firstTask(again).completed, 6)
   })
 
-  it('are not waited for any longer when they do not come back', async () => {
+  it('joined workers that do not reconnect are given up', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 6, waits: 0 }
@@ -385,7 +385,7 @@ describe('workers that have joined a run', () => {
 })
 
 describe('what is kept of a run', () => {
-  it('is listed, told and forgotten by commands', async () => {
+  it('runs, status and reset list, show and forget what is recorded of a run', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     const json = async (...args: string[]) => {
@@ -423,7 +423,7 @@ describe('what is kept of a run', () => {
     assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 0)
   })
 
-  it('can be told while the run is on', async () => {
+  it('status works while the run is running', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     let told = ''
@@ -449,7 +449,7 @@ describe('what is kept of a run', () => {
     assert.match(reset, /This run is on already by process/)
   })
 
-  it('is told again until the run is over, with --watch', async () => {
+  it('status --watch repeats until the run is over', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     let watching: Promise<CommandResult> | undefined
@@ -478,7 +478,7 @@ describe('what is kept of a run', () => {
     )
   })
 
-  it('forgets what comes after a region in a chain, too', async () => {
+  it('reset of a region also forgets what depends on it in a chain', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     const first = await drive({ folder: cwd, blocks: 10 }, {}, { task: 'two-lines.ts' })
@@ -495,7 +495,7 @@ describe('what is kept of a run', () => {
     )
   })
 
-  it('says which runs there are when it does not know one', async () => {
+  it('status lists the existing runs if it does not know the one asked for', async () => {
     using folder = temporaryFolder()
     const { code, stderr } = await bellis(['status', 'nothing-12345678'], { cwd: folder.path })
     assert.equal(code, 2)

@@ -40,7 +40,7 @@ const quick = ['--workers', '1', '--quiet']
 const textOf = (folder: string) => readFileSync(join(folder, 'ran'), 'utf8')
 
 describe('bellis run', () => {
-  it("runs a task's file where nothing is installed, on worker processes and threads, equal to SciPy", async () => {
+  it("bellis run runs a task's file without an installation, on worker processes and threads, equal to SciPy", async () => {
     for (const pool of ['process', 'thread']) {
       using folder = temporaryFolder()
       cpSync(join(examples, 'smooth.ts'), join(folder.path, 'smooth.ts'))
@@ -51,14 +51,14 @@ describe('bellis run', () => {
     }
   })
 
-  it('runs a file of another folder; paths of its configuration start where it is called', async () => {
+  it('bellis run runs a file of another folder; paths of its configuration are relative to the working directory', async () => {
     using elsewhere = temporaryFolder()
     const args = ['--input', raw, '--output', 'out.zarr/s', '--workers', '1', '--quiet']
     await run(['run', join(examples, 'smooth.ts'), ...args], elsewhere.path)
     assert.deepEqual(readdirSync(elsewhere.path).sort(), ['.bellis', 'out.zarr'])
   })
 
-  it('takes a field from its flag, else the environment, else the file, else the default', async () => {
+  it('bellis run takes a field from its flag, otherwise the environment, otherwise the file, otherwise the default', async () => {
     using folder = folderWith({ 'task.ts': recording('t'), 'c.json': '{ "text": "file", "times": 2 }' })
     const env = { BELLIS_CONFIG_TEXT: 'env' }
     await run(['run', 'task.ts', ...quick], folder.path)
@@ -69,7 +69,7 @@ describe('bellis run', () => {
     assert.equal(textOf(folder.path), ran.map((text) => `t ${text};`.repeat(2)).join(''))
   })
 
-  it('names the flag, the variable or the file that a wrong value comes from', async () => {
+  it('bellis run names the flag, the variable or the file that an invalid value comes from', async () => {
     using folder = folderWith({ 'task.ts': recording('t'), 'c.json': '{ "text": 5 }', 'd.json': '{ "txt": "a" }' })
     for (const [args, env, message] of [
       [['--times', 'x'], {}, /--times is "x": /],
@@ -86,7 +86,7 @@ describe('bellis run', () => {
     assert.equal(existsSync(join(folder.path, '.bellis')), false)
   })
 
-  it('chooses among several tasks by --task, and names them where it is not said', async () => {
+  it('bellis run chooses among several tasks by --task, and lists them if it is missing', async () => {
     const several = `${recording('one', 'export const first =')}\n${withoutImports(recording('two', 'export const second ='))}`
     using folder = folderWith({ 'tasks.ts': several })
     const { code, stderr } = await bellis(['run', 'tasks.ts'], { cwd: folder.path })
@@ -99,7 +99,7 @@ describe('bellis run', () => {
     assert.match(unknown.stderr, /tasks\.ts exports no task "three"; it exports first, second\./)
   })
 
-  it('runs a module of an installed package, and the built-in tasks', async () => {
+  it('bellis run runs a module of an installed package, and the built-in tasks', async () => {
     using folder = folderWith({
       'node_modules/some-package/package.json': '{ "type": "module", "exports": { "./task": "./lib/task.js" } }',
       'node_modules/some-package/lib/task.js': recording('packed'),
@@ -116,7 +116,7 @@ describe('bellis run', () => {
     assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
   })
 
-  it('shows the fields of the module in its help', async () => {
+  it('bellis run FILE --help shows the fields of the module', async () => {
     using folder = folderWith({ 'task.mjs': recording('t') })
     const { stdout } = await run(['run', 'task.mjs', '--help'], folder.path)
     assert.match(
@@ -129,7 +129,7 @@ describe('bellis run', () => {
 })
 
 describe('bellis plan', () => {
-  it('takes the arguments of a run, and writes nothing', async () => {
+  it('bellis plan takes the arguments of a run, and writes nothing', async () => {
     using folder = temporaryFolder()
     const task = [join(examples, 'smooth.ts'), '--input', raw, '--output', 'out.zarr/s']
     for (const words of [['plan'], ['plan', 'run']]) {

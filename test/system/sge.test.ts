@@ -24,7 +24,7 @@ async function jobsOf(sge: SgeCluster): Promise<string[]> {
 const noJobsLeft = (sge: SgeCluster) => untilAsync('no job is left', async () => (await jobsOf(sge)).length === 0)
 
 describe('a run on SGE', () => {
-  it('gives the right result, also with workers by the printed line, and leaves no job', async (t) => {
+  it('a run on SGE gives the correct result, also with workers started by the printed command, and leaves no job', async (t) => {
     const sge = await sgeOrSkip(t)
     if (sge === undefined) return
     using temporary = temporaryFolder()
@@ -45,7 +45,7 @@ describe('a run on SGE', () => {
     await noJobsLeft(sge)
   })
 
-  it('goes on in a new job when one comes to its time limit, without a try', async (t) => {
+  it('a run on SGE continues in a new job when one reaches its time limit, without counting an attempt', async (t) => {
     const sge = await sgeOrSkip(t)
     if (sge === undefined) return
     using folder = temporaryFolder()
@@ -58,7 +58,7 @@ describe('a run on SGE', () => {
     assert.doesNotMatch(logsIn(folder.path), /debugger/i)
   })
 
-  it('replaces a job that is deleted, counts a try of its block, and shows its token to no one', async (t) => {
+  it('a run on SGE replaces a deleted job, counts an attempt of its block, and exposes its token to nobody', async (t) => {
     const sge = await sgeOrSkip(t)
     if (sge === undefined) return
     using folder = temporaryFolder()
@@ -91,7 +91,7 @@ describe('a run on SGE', () => {
     await noJobsLeft(sge)
   })
 
-  it('cancels jobs that run and jobs that wait on Ctrl-C, having said why they wait', async (t) => {
+  it('a run on SGE says why jobs are pending, and cancels running and pending jobs on Ctrl-C', async (t) => {
     const sge = await sgeOrSkip(t)
     if (sge === undefined) return
     using folder = temporaryFolder()
@@ -110,7 +110,7 @@ describe('a run on SGE', () => {
     await noJobsLeft(sge)
   })
 
-  it('refuses what SGE refuses, and writes nothing', async (t) => {
+  it('a run on SGE refuses the options that SGE refuses, and writes nothing', async (t) => {
     const sge = await sgeOrSkip(t)
     if (sge === undefined) return
     using folder = temporaryFolder()

@@ -40,7 +40,7 @@ describe('bellis show', () => {
     return result
   }
 
-  it('serves the page and what it shows on this machine alone, says how to reach it, and ends with Ctrl-C', async () => {
+  it('bellis show serves the page and its datasets on this machine only, prints how to reach it, and ends on Ctrl-C', async () => {
     const { stdout } = await show([RAW, LABELS, '--no-open'], async (address, view) => {
       assert.equal(new URL(address).hostname, '127.0.0.1')
       const page = await fetch(address)
@@ -57,7 +57,7 @@ describe('bellis show', () => {
     assert.match(stdout, new RegExp(`ssh -N -L ${port}:127\\.0\\.0\\.1:${port} .*${hostname()}`))
   })
 
-  it('takes what it is told: kind, place, layout, port', async () => {
+  it('bellis show applies the options for kind, position, layout and port', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
@@ -91,7 +91,7 @@ describe('bellis show', () => {
     }
   })
 
-  it('writes the address alone with --quiet, and one document with --json', async () => {
+  it('bellis show prints only the address with --quiet, and one document with --json', async () => {
     const quiet = await show([RAW, '--quiet'], () => {})
     assert.match(quiet.stdout, /^http:\/\/127\.0\.0\.1:\d+\/[\w-]{24}\/\n$/)
     const json = await show([RAW, '--json'], () => {})
@@ -100,7 +100,7 @@ describe('bellis show', () => {
     assert.equal(document.layers.length, 1)
   })
 
-  it('warns where others reach it, and names the machine then', async () => {
+  it('bellis show warns if others can reach it, and then names the machine', async () => {
     const { code, stdout, stderr } = await bellis(['show', RAW, '--host', '0.0.0.0', '--no-open'], {
       cwd,
       meanwhile: async ({ pid, output }) => {
@@ -117,7 +117,7 @@ describe('bellis show', () => {
     assert.equal((await show([RAW, '--host', '127.0.0.1'], () => {})).stderr, '')
   })
 
-  it('says in one line what can’t be shown, and ends with 2', async () => {
+  it('bellis show says in one line what cannot be shown, and exits with 2', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo

@@ -38,7 +38,7 @@ const begun = (folder: string, index: number) =>
 const letGo = (folder: string, index: number) => writeFileSync(join(folder, `go-${index}`), '')
 
 describe('a run on SLURM', () => {
-  it('has its workers on both nodes, gives the right result, and leaves no job', async (t) => {
+  it('a run on SLURM has workers on both nodes, gives the correct result, and leaves no job', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -68,7 +68,7 @@ describe('a run on SLURM', () => {
     await noJobsLeft(slurm)
   })
 
-  it('replaces a job that is killed, and counts a try of the block that it was at', async (t) => {
+  it('a run on SLURM replaces a killed job, and counts an attempt of its running block', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -91,7 +91,7 @@ describe('a run on SLURM', () => {
     await noJobsLeft(slurm)
   })
 
-  it('takes what a cancelled job hands back, without a try', async (t) => {
+  it('a run on SLURM takes the blocks that a cancelled job returns, without counting an attempt', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -111,7 +111,7 @@ describe('a run on SLURM', () => {
     assert.equal(eventsOf(driven, 'worker-started').length, 2)
   })
 
-  it('goes on in a new job when one is pre-empted, without a try', async (t) => {
+  it('a run on SLURM continues in a new job when one is pre-empted, without counting an attempt', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -126,7 +126,7 @@ describe('a run on SLURM', () => {
     assert.equal(eventsOf(driven, 'worker-started').length, 2)
   })
 
-  it('goes on in a new job when one comes to its time limit, without a try', async (t) => {
+  it('a run on SLURM continues in a new job when one reaches its time limit, without counting an attempt', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -138,7 +138,7 @@ describe('a run on SLURM', () => {
     assert.ok(eventsOf(driven, 'worker-started').length >= 2)
   })
 
-  it('ends the job of a block that takes too long, though it never looks up, and goes on in a new one', async (t) => {
+  it('a run on SLURM ends the job of a block that exceeds its time limit, even in a busy loop, and continues in a new one', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -152,7 +152,7 @@ describe('a run on SLURM', () => {
     await noJobsLeft(slurm)
   })
 
-  it('ends within seconds, with what the worker said, when the task can’t be set up', async (t) => {
+  it("a run on SLURM ends within seconds, with the worker's error, if the task cannot be set up", async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -162,7 +162,7 @@ describe('a run on SLURM', () => {
     await noJobsLeft(slurm)
   })
 
-  it('shows what a job wrote before it died', async (t) => {
+  it('a run on SLURM shows what a job wrote before it died', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -174,7 +174,7 @@ describe('a run on SLURM', () => {
     assert.match(readFileSync(failure?.logFile ?? '', 'utf8'), /last words of block 1/)
   })
 
-  it('shows its token to no one: not in the script, the queue, a job or a process', async (t) => {
+  it('a run on SLURM exposes its token to nobody: not in the script, the queue, a job or a process', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -204,7 +204,7 @@ describe('a run on SLURM', () => {
     assert.equal(result.ok, true)
   })
 
-  it('is not held up by an squeue that hangs', async (t) => {
+  it('a run on SLURM is not held up by a hanging squeue', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -226,7 +226,7 @@ describe('a run on SLURM', () => {
     await noJobsLeft(slurm)
   })
 
-  it('says why its jobs wait, and cancels them on Ctrl-C', async (t) => {
+  it('a run on SLURM says why its jobs are pending, and cancels them on Ctrl-C', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -245,7 +245,7 @@ describe('a run on SLURM', () => {
     assert.deepEqual(await jobsOf(slurm), [])
   })
 
-  it('cancels jobs that run and jobs that wait on Ctrl-C, also when it is pressed twice', async (t) => {
+  it('a run on SLURM cancels running and pending jobs on Ctrl-C, even if it is pressed twice', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     for (const presses of [1, 2]) {
@@ -273,7 +273,7 @@ describe('a run on SLURM', () => {
     }
   })
 
-  it('refuses what SLURM refuses, and writes nothing', async (t) => {
+  it('a run on SLURM refuses the options that SLURM refuses, and writes nothing', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
@@ -287,7 +287,7 @@ describe('a run on SLURM', () => {
     assert.deepEqual(readdirSync(folder.path), [])
   })
 
-  it('takes workers by the printed sbatch line, as it stands', async (t) => {
+  it('a run on SLURM takes workers started by the printed sbatch command', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using temporary = temporaryFolder()

@@ -10,7 +10,7 @@ import { drive, runsIn, upTo } from '../support/recorded-runs.ts'
 const script = new URL('check_states.py', import.meta.url)
 
 describe('the record of a run as a Zarr array', () => {
-  it('has an element for each block, at its place, as zarr-python reads it', async (t) => {
+  it('status --zarr writes an element for each block at its position, as zarr-python reads it', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
@@ -40,7 +40,7 @@ describe('the record of a run as a Zarr array', () => {
     await runPython(python, script, [], JSON.stringify([all]))
   })
 
-  it('marks failed blocks, and has an array for each task of several', async (t) => {
+  it('status --zarr marks failed blocks, and writes an array per task if there are several', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using one = temporaryFolder()
@@ -72,7 +72,7 @@ describe('the record of a run as a Zarr array', () => {
     await runPython(python, script, [], JSON.stringify(cases))
   })
 
-  it('takes the place of nothing else', async () => {
+  it('status --zarr replaces nothing else', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     await drive({ folder: cwd, blocks: 3 })

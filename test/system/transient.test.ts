@@ -55,7 +55,7 @@ const storedChunks = async () => {
 }
 
 describe('a chain over a transient array', () => {
-  it('is exact however often it is killed, and never has the whole of it on the disk', async () => {
+  it('a chain over a transient array is exact however often it is killed, and never has all of it on the disk', async () => {
     let most = 0
     for (let kills = 0; kills < 3; kills++) {
       const { code } = await bellis(RUN, { cwd, env: dyingAt(1, 3) })
@@ -69,12 +69,12 @@ describe('a chain over a transient array', () => {
     assert.equal(await storedChunks(), 0)
   })
 
-  it('is done when all who need it are: the same command does nothing', async () => {
+  it('a transient array is done when all tasks that read it are: the same command does nothing', async () => {
     assert.deepEqual(await finish(), [BLOCKS, BLOCKS])
     assert.equal(await storedChunks(), 0)
   })
 
-  it('is made again where the blocks that read it are to be done again, and only there', async () => {
+  it('a transient array is recomputed exactly where blocks that read it have to be done again', async () => {
     const [run] = readdirSync(join(cwd, '.bellis')) as [string]
     const { stdout, stderr } = await bellis(['reset', run, '--roi', '320,96,96:320,96,96', '--yes', '--json'], { cwd })
     const [first, second] = JSON.parse(stdout || '[]') as { blocks: number }[]
@@ -86,7 +86,7 @@ describe('a chain over a transient array', () => {
     assert.equal(await storedChunks(), 0)
   })
 
-  it('is made again as a whole when what was made of it has gone, and not when it has gone itself', async () => {
+  it('a transient array is recomputed completely if the output made from it was removed, but not if it was removed itself', async () => {
     rmSync(join(cwd, 'out.zarr/once'), { recursive: true })
     assert.deepEqual(await finish(), [BLOCKS, BLOCKS])
     rmSync(join(cwd, 'out.zarr/twice'), { recursive: true })
@@ -94,7 +94,7 @@ describe('a chain over a transient array', () => {
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
   })
 
-  it('is refused where another run has written, unless that is to be replaced', async () => {
+  it('a transient array that another run has written is refused, unless it may be replaced', async () => {
     const once = 'out.zarr/once'
     rmSync(join(cwd, once), { recursive: true })
     const block = ['--block-write', '8,24,24', '--sigma', '2', '--quiet']

@@ -49,7 +49,7 @@ export const mine = defineTask({
 })
 ${more}`
 
-describe("a mistake in a task's module is told in one line with its place, and nothing is written:", {
+describe("reports a mistake in a task's module in one line with its place, and writes nothing:", {
   concurrency: 2,
 }, () => {
   for (const [title, source, message, args = []] of [
@@ -264,7 +264,7 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
 
 describe('a task that can not be set up', { concurrency: 2 }, () => {
   for (const pool of ['process', 'thread', 'inline']) {
-    it(`is abandoned, with one message that says where, in a pool of kind ${pool}`, async () => {
+    it(`abandons a task that cannot be set up, with one message that says where, in the pool ${pool}`, async () => {
       using folder = temporaryFolder()
       const source = task({}).replace(/setup: .*?\n {2}\},\n/s, "setup: () => { throw new Error('no model') },\n")
       writeFileSync(join(folder.path, 'task.ts'), source)
@@ -279,7 +279,7 @@ describe('a task that can not be set up', { concurrency: 2 }, () => {
 })
 
 describe('in the process of the command, with --pool inline,', { concurrency: 2 }, () => {
-  it('an error that nobody catches stops the run, which says so', async () => {
+  it('an uncaught error with --pool inline stops the run with a message', async () => {
     using folder = temporaryFolder()
     const block = "await new Promise((go) => setTimeout(go, 50)); if (at) void Promise.reject(new Error('boom'))"
     writeFileSync(join(folder.path, 'task.ts'), task({ block }))
@@ -293,7 +293,7 @@ describe('in the process of the command, with --pool inline,', { concurrency: 2 
     )
   })
 
-  it('a block that ends the process does not end it as if all were done', async () => {
+  it('a block that ends the process with --pool inline does not end it with success', async () => {
     using folder = temporaryFolder()
     writeFileSync(join(folder.path, 'task.ts'), task({ block: 'if (at) process.exit(0)' }))
     const { code, stderr } = await bellis(['run', 'task.ts', '--pool', 'inline', '--quiet'], { cwd: folder.path })
@@ -303,7 +303,7 @@ describe('in the process of the command, with --pool inline,', { concurrency: 2 
 })
 
 describe('a block that returns late after Ctrl-C', () => {
-  it('does not hold the command', ENDS, async () => {
+  it('a block that returns late after Ctrl-C does not hold up the command', ENDS, async () => {
     using folder = temporaryFolder()
     const block = `
       if (at) console.log('begun')

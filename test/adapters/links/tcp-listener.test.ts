@@ -7,6 +7,7 @@ import { connectTo } from '../../../src/adapters/links/connect.ts'
 import { parseContext, showContext } from '../../../src/adapters/links/context.ts'
 import { listenTcp, type TcpListener } from '../../../src/adapters/links/tcp-listener.ts'
 import { MAX_HELLO_BYTES, MAX_LINE_BYTES } from '../../../src/core/protocol/messages.ts'
+import { describeListener } from '../../contracts/listener.contract.ts'
 import { helloTo, tcpPair, testTls } from '../../support/links.ts'
 
 /** A test fails if the listener takes longer to close a connection. */
@@ -260,3 +261,20 @@ describe('the context', () => {
     }
   })
 })
+
+for (const [name, options] of [
+  ['TCP', {}],
+  ['TLS', { tls: testTls }],
+] as const) {
+  describeListener(name, async () => {
+    const listener = await listenTcp(options)
+    const { port, token, fingerprint } = listener
+    const context = { host: '127.0.0.1', port, token, ...(fingerprint === undefined ? {} : { fingerprint }) }
+    return {
+      listener,
+      connect: () => connectTo(context),
+      hello: (more) => helloTo(listener, more),
+      [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+    }
+  })
+}

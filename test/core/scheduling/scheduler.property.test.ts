@@ -22,7 +22,7 @@ class Decisions {
   }
 }
 
-const anyDecisions = fc.array(fc.nat({ max: 0xffff }), { minLength: 40, maxLength: 120 }).map((all) => all)
+const anyDecisions = fc.array(fc.nat({ max: 0xffff }), { minLength: 40, maxLength: 120 })
 
 /** The real scheduler and the model side by side: every step is made in both, and compared. */
 class Twins {

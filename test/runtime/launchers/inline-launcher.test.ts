@@ -3,8 +3,12 @@ import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
+import { PROTOCOL_VERSION } from '../../../src/core/protocol/messages.ts'
+import { breathe, systemClock } from '../../../src/entry/clock.ts'
+import { inlineLauncher } from '../../../src/runtime/launchers/inline-launcher.ts'
 import { defineTask } from '../../../src/runtime/tasks/define-task.ts'
-import { runInline } from '../../support/inline-run.ts'
+import { describeWorkerLauncher } from '../../contracts/worker-launcher.contract.ts'
+import { noArrays, runInline } from '../../support/inline-run.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 describe('a worker in the process of the run', () => {
@@ -37,4 +41,27 @@ describe('a worker in the process of the run', () => {
     }
     assert.deepEqual([workers.readBytes, workers.writtenBytes], [120, 120])
   })
+})
+
+describeWorkerLauncher('this process', {
+  // What it prints is that of the process.
+  lastOutput: /^$/,
+  ownEnd: /^ended$/,
+  disposeEnds: false,
+  async open() {
+    return {
+      launcher: inlineLauncher({ tasks: [], arrays: noArrays, clock: systemClock, breathe }),
+      async started({ channel }, workerId) {
+        channel?.send({
+          type: 'welcome',
+          protocol: PROTOCOL_VERSION,
+          workerId,
+          session: 's',
+          heartbeatMs: 0,
+          leases: [],
+        })
+      },
+      askToEnd: ({ channel }) => channel?.send({ type: 'drain' }),
+    }
+  },
 })

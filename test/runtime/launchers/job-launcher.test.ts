@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JobsReport } from '../../../src/core/events.ts'
 import type { WorkerExit } from '../../../src/core/workers/worker-life.ts'
+import { systemClock } from '../../../src/entry/clock.ts'
 import type { LaunchedWorker } from '../../../src/ports/worker-launcher.ts'
 import { jobLauncher } from '../../../src/runtime/launchers/job-launcher.ts'
+import { describeWorkerLauncher } from '../../contracts/worker-launcher.contract.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 import { MemoryQueue } from '../../support/memory-queue.ts'
+import { until } from '../../support/processes.ts'
 
 function setUp() {
   const [clock, queue] = [new ManualClock(), new MemoryQueue()]
@@ -242,4 +245,21 @@ describe('workers that are jobs', () => {
     assert.deepEqual(exits.map(({ worker }) => worker).sort(), ['w1', 'w2'])
     assert.equal((await launcher.launch('w3', 's')).logFile, undefined)
   })
+})
+
+describeWorkerLauncher('jobs of a batch system in memory', {
+  lastOutput: /^said by 1_0$|^said by 2_0$/,
+  ownEnd: /^its job ended; memory job 1_0$/,
+  async open() {
+    const queue = new MemoryQueue()
+    const jobOf = (worker: string) => [...queue.workers].find(([, name]) => name === `${worker}:session`)?.[0]
+    return {
+      launcher: jobLauncher({ queue, clock: systemClock }),
+      async started(_, id) {
+        queue.states.set(await until('its job was submitted', () => jobOf(id)), { status: 'running', host: 'n1' })
+      },
+      askToEnd: (_, id) => queue.states.set(jobOf(id) as string, { status: 'ended', reason: 'its job ended' }),
+      count: () => [...queue.states.values()].filter(({ status }) => status !== 'ended').length,
+    }
+  },
 })

@@ -11,7 +11,7 @@ import { bellis, type CommandResult, type RunningCommand, temporaryFolder } from
 import { until } from '../../support/processes.ts'
 import { locate, readColors } from '../../support/viewer/open-page.ts'
 
-const chain = fileURLToPath(new URL('../../system/tasks/gated-chain.ts', import.meta.url))
+const chain = fileURLToPath(new URL('../../support/tasks/gated-chain.ts', import.meta.url))
 const BLOCKS = 32
 
 /** A folder with an input, and a chain over it that waits where it is told to. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { definePipeline, defineTask, roi, z } from 'bellis'
 
-/** How many blocks of a task may go on; the file says it, and may say more later. */
+/** How many blocks of a task may continue, as a file says that a test updates. */
 function open(folder: string, taskId: string): number {
   try {
     return Number(readFileSync(join(folder, `gate-${taskId}`), 'utf8'))
@@ -31,7 +31,7 @@ export const step = defineTask({
   async setup({ folder, input, output, fail }, { arrays }) {
     const [source, target] = [await arrays.open(input), await arrays.open(output, { mode: 'r+' })]
     return async ({ index, taskId, readRoi, writeRoi }) => {
-      // Longer than blocks that are handed out several at once.
+      // Longer than the blocks that are leased several at once.
       do await wait(60)
       while (open(folder, taskId) <= index)
       if (fail.includes(index)) throw new Error(`no such neuron in ${index}`)

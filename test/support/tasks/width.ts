@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineTask, roi, z } from 'bellis'
 
-/** Blocks as wide as a file says: what a task's code or its data may decide, its configuration does not tell. */
+/** Blocks whose width is read from a file: the grid depends on data that the configuration does not name. */
 export default defineTask({
   name: 'width',
   module: import.meta.url,

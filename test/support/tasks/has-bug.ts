@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { defineTask, z } from 'bellis'
 import { row } from './row.ts'
 
-/** Blocks that each add their index to the file `ran`, but for those that the file `bug` names: they fail. */
+/** Blocks that each add their index to the file `ran`, except those listed in the file `bug`, which fail. */
 export default defineTask({
   name: 'has-bug',
   module: import.meta.url,

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { defineTask, z } from 'bellis'
 import { row } from './row.ts'
 
-/** What each block leaves in the folder: a file with the number of its process. */
+/** Leaves a file with the process id, atomically. */
 function mark(folder: string, what: string, index: number): void {
   writeFileSync(join(folder, `.${what}-${index}`), String(process.pid))
   renameSync(join(folder, `.${what}-${index}`), join(folder, `${what}-${index}`))

@@ -1,6 +1,6 @@
 import { commandTask, roi, z } from 'bellis'
 
-/** Blocks that a program beside this does, told how by `how`: started by each worker, or by hand. */
+/** Blocks done by `join.mjs`, which misbehaves as `how` says; started by each worker, or by hand. */
 export default commandTask({
   name: 'joined',
   config: z.object({ folder: z.string(), blocks: z.number().int().positive(), how: z.string() }),

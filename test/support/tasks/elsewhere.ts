@@ -1,6 +1,6 @@
 import { defineTask, roi, z } from 'bellis'
 
-/** A task that workers look for in the module that the variable `TASK_MODULE` names. */
+/** A task whose module is named by the variable `TASK_MODULE`. */
 export default defineTask({
   name: 'elsewhere',
   module: process.env.TASK_MODULE ?? '',

@@ -1,6 +1,6 @@
 import { roi } from 'bellis'
 
-/** Blocks of one voxel in a row, which do not wait for each other. */
+/** Independent blocks of one voxel in a row. */
 export const row = (blocks: number) => ({
   totalRoi: roi([0], [blocks]),
   readRoi: roi([0], [1]),

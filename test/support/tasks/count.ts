@@ -4,16 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { defineTask, z } from 'bellis'
 import { row } from './row.ts'
 
-/** Blocks that each add a line to the file `ran`: their index and the number of their process. */
+/** Blocks that each add a line to the file `ran`: their index and process id. */
 export default defineTask({
   name: 'count',
   module: import.meta.url,
   config: z.object({
     folder: z.string(),
     blocks: z.number().int().positive(),
-    /** What a block waits. */
+    /** How long a block waits, in milliseconds. */
     ms: z.number().default(0),
-    /** A block that says in `begun` that it has begun, and goes on when there is a file `go`. */
+    /** A block that reports its start in the file `begun`, and continues when the file `go` exists. */
     waits: z.number().int().optional(),
   }),
   plan: ({ blocks }) => row(blocks),
