@@ -62,7 +62,7 @@ export interface RunRecord extends RunReader {
 
 export interface OpenRecordOptions {
   /** Told when a server is slow or lost, and then when it is back: commits wait in between. Never called by a store without a server. */
-  readonly onLink?: (link: StoreStatus) => void
+  readonly onStatus?: (link: StoreStatus) => void
 }
 
 /** Who holds a run. */
@@ -92,8 +92,6 @@ export interface ProgressStore extends AsyncDisposable {
   open(identity: RunIdentity, options?: OpenRecordOptions): Promise<RunRecord>
   /** Opens the record of a run for reading, also while its writer goes on. @returns undefined if there is none */
   read(run: string): Promise<RunReader | undefined>
-  /** The names of the runs that have a record here, ascending. */
-  runs(): Promise<readonly string[]>
   /** Removes a run's record; none is no error. */
   remove(run: string): Promise<void>
   /**

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { openProgressStore } from '../../src/entry/run-folder/progress-place.ts'
+import { MongoClient } from 'mongodb'
 import { bellis, type CommandOptions, temporaryFolder } from '../support/command-line.ts'
 import { mongodbOrSkip } from '../support/mongodb.ts'
 import { slurmOrSkip } from '../support/slurm.ts'
@@ -122,7 +122,7 @@ describe('bellis doctor', () => {
     if (db === undefined) return
     const { of } = await doctor(['--db', db])
     assert.equal(of('MongoDB').status, 'ok')
-    await using store = await openProgressStore(db, dirname(cwd))
-    assert.deepEqual(await store?.runs(), [])
+    await using client = new MongoClient(db)
+    assert.deepEqual(await client.db().collection('runs').find().toArray(), [])
   })
 })

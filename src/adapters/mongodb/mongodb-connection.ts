@@ -53,7 +53,7 @@ export interface MongodbConnection {
 export interface PersistOptions {
   readonly signal?: AbortSignal | undefined
   /** Told when the server is lost, and when it is back. */
-  readonly onLink?: ((link: StoreStatus) => void) | undefined
+  readonly onStatus?: ((link: StoreStatus) => void) | undefined
 }
 
 /** @throws ConfigError `INVALID_CONFIG`, without what the address says: it may hold a password in any place */
@@ -76,14 +76,14 @@ export function connectMongodb(url: string, options: { readonly fsync: boolean }
       throw ours(error)
     }
   }
-  const persist = async <T>(action: () => Promise<T>, { signal, onLink }: PersistOptions): Promise<T> => {
+  const persist = async <T>(action: () => Promise<T>, { signal, onStatus }: PersistOptions): Promise<T> => {
     let status: StoreStatus['status'] = 'back'
     const tellLost = (message: string) => {
-      if (status !== 'lost') onLink?.({ status: 'lost', message })
+      if (status !== 'lost') onStatus?.({ status: 'lost', message })
       status = 'lost'
     }
     const slowness = setTimeout(() => {
-      if (status === 'back') onLink?.({ status: 'slow' })
+      if (status === 'back') onStatus?.({ status: 'slow' })
       status = status === 'back' ? 'slow' : status
     }, SLOW_MS)
     const patience = setTimeout(() => tellLost(noAnswer(name, `not for ${PATIENCE_MS / 1000} s`)), PATIENCE_MS)
@@ -91,7 +91,8 @@ export function connectMongodb(url: string, options: { readonly fsync: boolean }
       for (let delay = FIRST_DELAY_MS; ; delay = Math.min(2 * delay, LONGEST_DELAY_MS)) {
         try {
           const result = await unlessAborted(attempt(action), signal)
-          if (status !== 'back') onLink?.({ status: 'back', message: `The progress in ${name} can be written again.` })
+          if (status !== 'back')
+            onStatus?.({ status: 'back', message: `The progress in ${name} can be written again.` })
           return result
         } catch (error) {
           if (!(error instanceof InfrastructureError) || error.code !== 'CONNECTION_LOST') throw error

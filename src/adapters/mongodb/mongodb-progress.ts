@@ -88,10 +88,6 @@ export function mongodbProgress(url: string, options: MongodbProgressOptions = {
       const identity = await findRun(run)
       return identity === undefined ? undefined : readerOf(connection, collections, identity, () => {})
     },
-    async runs() {
-      const found = await attempt(() => runs.find({}, { projection: { _id: 1 }, sort: { _id: 1 } }).toArray())
-      return found.map(({ _id }) => _id)
-    },
     async remove(run) {
       // The run itself last: what is removed in part still says what it is of.
       await attempt(async () => {
@@ -162,7 +158,7 @@ async function openRecord(
   { pages, tries }: Collections,
   identity: RunIdentity,
   lock: () => HeldLock | undefined,
-  { onLink }: OpenRecordOptions,
+  { onStatus }: OpenRecordOptions,
 ): Promise<RunRecord> {
   const { run, tasks } = identity
   const { attempt, persist, name } = connection
@@ -214,7 +210,7 @@ async function openRecord(
         await addTries(failed)
         await putPages(batch.pages)
       }
-      await persist(write, { signal, onLink })
+      await persist(write, { signal, onStatus })
     },
     async clear(task, blocks) {
       checkOpen()

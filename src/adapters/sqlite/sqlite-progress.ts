@@ -162,11 +162,6 @@ export function sqliteProgress(file: string, options: SqliteProgressOptions = {}
         return readerOf(database, { run: readName(database), tasks: readTasks(database) })
       })
     },
-    async runs() {
-      const reader = await this.read('')
-      await reader?.[Symbol.asyncDispose]()
-      return reader === undefined ? [] : [reader.identity.run]
-    },
     async remove() {
       checkOpen()
       for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true })

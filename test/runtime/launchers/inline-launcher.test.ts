@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
-import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
 import { defineTask } from '../../../src/runtime/tasks/define-task.ts'
 import { runInline } from '../../support/inline-run.ts'
+import { memoryArray } from '../../support/memory-array.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 describe('a worker in the process of the run', () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { z } from 'zod'
-import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import {
   definePipeline,
@@ -12,6 +11,7 @@ import {
 } from '../../../src/runtime/tasks/define-task.ts'
 import { planPipeline } from '../../../src/runtime/tasks/plan-pipeline.ts'
 import { line } from '../../support/inline-run.ts'
+import { memoryArray } from '../../support/memory-array.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 const axis = (scale: number) => ({ name: 'x', type: 'space', unit: 'nanometer', scale }) as const

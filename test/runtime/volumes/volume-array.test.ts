@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import { cropTo, pasteInto } from '../../../src/runtime/volumes/crop.ts'
 import { createOptionsOf, describeVolume, volumeArray } from '../../../src/runtime/volumes/volume-array.ts'
+import { memoryArray } from '../../support/memory-array.ts'
 
 const space = (name: string, scale: number, translation = 0) =>
   ({ name, type: 'space', unit: 'nanometer', scale, translation, translationOf: 'edge' }) as const

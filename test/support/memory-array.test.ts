@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
-import { ConfigError, type ErrorCode } from '../../../src/core/errors.ts'
-import { roi } from '../../../src/core/geometry/roi.ts'
+import { ConfigError, type ErrorCode } from '../../src/core/errors.ts'
+import { roi } from '../../src/core/geometry/roi.ts'
+import { memoryArray } from './memory-array.ts'
 
 const refusedWith = (code: ErrorCode) => (error: unknown) => error instanceof ConfigError && error.code === code
 
