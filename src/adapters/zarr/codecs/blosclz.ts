@@ -1,5 +1,5 @@
 import { CodecError, checkSize } from './codec.ts'
-import { copyMatch } from './lz4.ts'
+import { copyMatch } from './lz4-decompress.ts'
 
 // BloscLZ, a child of FastLZ: a control byte below 32 announces that many literals plus one; otherwise its upper three
 // bits are a match length − 2 (7: 255-runs follow) and its lower five the high bits of a distance − 1, whose low byte

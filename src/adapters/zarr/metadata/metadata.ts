@@ -1,6 +1,6 @@
 import type { DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
-import type { ChunkEncoding } from '../chunk-codec.ts'
+import type { ChunkEncoding } from '../chunks/chunk-codec.ts'
 import type { Compressor } from '../codecs/registry.ts'
 import { isJsonObject, type Json, type JsonObject, parseJson } from './exact-json.ts'
 import type { FillValue } from './fill-value.ts'

@@ -1,7 +1,7 @@
-import { rowMajorStrides } from '../../core/array/box-copy.ts'
-import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
-import { type BytesCodec, checkSize } from './codecs/codec.ts'
-import { type Compressor, makeCodec } from './codecs/registry.ts'
+import { rowMajorStrides } from '../../../core/array/box-copy.ts'
+import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
+import { type BytesCodec, checkSize } from '../codecs/codec.ts'
+import { type Compressor, makeCodec } from '../codecs/registry.ts'
 
 /** How one chunk becomes bytes. */
 export interface ChunkEncoding {

@@ -1,9 +1,9 @@
-import { fillBox, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
-import { BlockwiseError, InfrastructureError } from '../../core/errors.ts'
-import { showCoordinate } from '../../core/geometry/coordinate.ts'
+import { fillBox, rowMajorStrides, type StridedBytes } from '../../../core/array/box-copy.ts'
+import { BlockwiseError, InfrastructureError } from '../../../core/errors.ts'
+import { showCoordinate } from '../../../core/geometry/coordinate.ts'
+import { CodecError } from '../codecs/codec.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
-import { CodecError } from './codecs/codec.ts'
 
 /** Reads and writes parts of what is one file of an array: a chunk, or a shard of chunks. */
 export interface ChunkAccess {
