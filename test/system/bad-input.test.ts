@@ -87,7 +87,7 @@ const INPUTS: readonly Case[] = [
     from(() => fixture('layouts.h5/lzf')),
     /layouts\.h5\/lzf" is stored with "lzf" \(HDF5 filter 32000\), and only gzip, .* can be read; .*h5repack/,
   ],
-  ['an HDF5 file cut short', from(() => at('cut.hdf/volumes/raw')), /cut\.hdf" is truncated: .* bytes and has \d+/],
+  ['an HDF5 file cut short', from(() => at('cut.hdf/volumes/raw')), /cut\.hdf" is truncated: .* bytes, got \d+/],
   ['an empty file', from(() => at('empty.hdf/volumes/raw')), /empty\.hdf" is not an HDF5 file/],
   ['a file of another kind', from(() => at('folder/notes.txt')), /notes\.txt" is not an HDF5 file/],
   ['N5', from(() => at('old.n5/raw')), /old\.n5\/raw: N5 can't be read; convert it to Zarr first/],

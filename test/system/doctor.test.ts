@@ -84,7 +84,7 @@ describe('bellis doctor', () => {
     assert.equal(code, 1)
     assert.match(of('ports').found, new RegExp(`127.0.0.1:${port}.*EADDRINUSE`))
     assert.match(of('runs').found, /nothing can be written in .*file.*ENOTDIR/)
-    assert.match(of('MongoDB').found, /No server answers at mongodb:\/\/127\.0\.0\.1:1\/x .*see that it runs/)
+    assert.match(of('MongoDB').found, /No server answers at mongodb:\/\/127\.0\.0\.1:1\/x .*check that it is running/)
     assert.doesNotMatch(JSON.stringify(checks), /secret/)
     for (const name of ['ports', 'runs', 'SLURM', 'Grid Engine']) {
       assert.deepEqual([of(name).status, of(name).advice === undefined], ['problem', false], name)

@@ -7,8 +7,10 @@ import type { ArrayFormat } from '../../ports/chunked-array.ts'
 import { readAttributes } from './attributes.ts'
 import { assertReadableFilters, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
-import { failed, type Hdf5File, type Location, locateObject, showDatasets } from './hdf5-file.ts'
+import { entriesBelow, showDatasets } from './hdf5-entries.ts'
+import { failed, type Hdf5File } from './hdf5-file.ts'
 import type { Hdf5Metadata } from './library.ts'
+import { type Location, locateObject } from './locate-object.ts'
 import { fillValueBytes, findMessage, MESSAGE, parseStoredType } from './object-header.ts'
 import { axesOf } from './placement.ts'
 import { dtypeOfStored, scalarOf } from './stored-dtype.ts'
@@ -53,7 +55,7 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
       assertLocal(container)
       const { file, path, kind } = await locateObject(container, inner)
       try {
-        return kind === 'group' ? file.entriesBelow(path, limit) : []
+        return kind === 'group' ? entriesBelow(file, path, limit) : []
       } catch (error) {
         throw failed(showPath(container, inner), 'listed', error)
       } finally {

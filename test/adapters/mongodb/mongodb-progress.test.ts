@@ -160,7 +160,7 @@ describe('progress in MongoDB', () => {
       .db()
       .collection('runs')
       .updateOne({}, { $set: { version: 7 } })
-    const newer = { name: 'ConfigError', code: 'UNSUPPORTED', message: /newer Bellis \(version 7, .* reads 1\)/ }
+    const newer = { name: 'ConfigError', code: 'UNSUPPORTED', message: /newer Bellis \(version 7; .* reads 1\)/ }
     await assert.rejects(store.open(identity), newer)
     await assert.rejects(store.read(identity.run), newer)
   })
@@ -295,7 +295,7 @@ describe('the lock of a run in MongoDB', () => {
     const deadPid = Number(execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }))
     await using store = mongodbProgress(url)
     await lockOf(store, owner({ host, pid: deadPid }))
-    await assert.rejects(lockOf(store, owner({ host: 'elsewhere' })), held(/being run/))
+    await assert.rejects(lockOf(store, owner({ host: 'elsewhere' })), held(/has been run by/))
     await using taken = await lockOf(store, owner({ host, pid: process.pid }))
     assert.ok(!taken.lost.aborted)
     // Process 1 lives.
