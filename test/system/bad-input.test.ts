@@ -68,7 +68,7 @@ const smoothing =
 
 const INPUTS: readonly Case[] = [
   ['an HDF5 file that is not there', from(() => at('nope.hdf/volumes/raw')), /no file ".*nope\.hdf"/],
-  ['a Zarr container that is not there', from(() => at('nope.zarr/raw')), /nope\.zarr is not there; check the path/],
+  ['a Zarr container that is not there', from(() => at('nope.zarr/raw')), /nope\.zarr does not exist; check the path/],
   ['a path without a container', from(() => 'nope/raw'), /nope\/raw: no container .* \.zarr, \.hdf, \.h5 or \.hdf5/],
   [
     'a dataset that is not in the HDF5 file, with what is',
@@ -107,17 +107,17 @@ const OUTPUTS: readonly Case[] = [
   [
     'an output of another shape',
     to(at('there.zarr/raw'), '--roi', '0,0,0:1280,256,256', '--chunk', '16,32,32'),
-    /there\.zarr\/raw exists already, and its shape is \(32, 128, 128\), not \(32, 64, 64\); overwrite it \(--overwrite\)/,
+    /there\.zarr\/raw already exists, and its shape is \(32, 128, 128\), not \(32, 64, 64\); overwrite it \(--overwrite\)/,
   ],
   [
     'an output of another dtype',
     () => ['convert', at('sample.hdf/volumes/labels/neuron_ids'), at('there.zarr/raw'), '--chunk', '16,32,32'],
-    /there\.zarr\/raw exists already, and its dtype is uint8, not uint64; overwrite/,
+    /there\.zarr\/raw already exists, and its dtype is uint8, not uint64; overwrite/,
   ],
   [
     'an output of other chunks',
     to(at('there.zarr/raw'), '--chunk', '16,64,64'),
-    /there\.zarr\/raw exists already, and its chunk shape is \(16, 32, 32\), not \(16, 64, 64\); overwrite/,
+    /there\.zarr\/raw already exists, and its chunk shape is \(16, 32, 32\), not \(16, 64, 64\); overwrite/,
   ],
   [
     'an output in another place of the world',
@@ -130,13 +130,13 @@ const OUTPUTS: readonly Case[] = [
   ['an output that is a group', to(at('two.zarr/a')), /two\.zarr\/a is a group that holds other arrays/],
   ['an output below a file', to(at('folder/notes.txt/out.zarr/raw')), /Can't write .*notes\.txt\/out\.zarr/],
   ['an output in HDF5', to('out.h5/raw'), /writes Zarr; "out\.h5" is HDF5.* such as out\.zarr\/name/],
-  ['an output in the input file', to(at('sample.hdf/volumes/more')), /sample\.hdf" is HDF5, which is read only/],
+  ['an output in the input file', to(at('sample.hdf/volumes/more')), /sample\.hdf" is HDF5, which is read-only/],
   ['an output without a suffix', to('out/raw'), /out\/raw: no container is named here; .*ends in \.zarr/],
   ['an output in N5', to('out.n5/raw'), /out\.n5\/raw: N5/],
   [
     'an output behind http',
     to('http://127.0.0.1:9/a.zarr/raw'),
-    /127\.0\.0\.1:9\/a\.zarr can't be written: http addresses are for reading/,
+    /127\.0\.0\.1:9\/a\.zarr can't be written: http addresses are read-only/,
   ],
   [
     'an output that is the input',
@@ -190,8 +190,8 @@ const OPTIONS: readonly Case[] = [
   ['a chunk of the wrong rank', converting('--chunk', '8,8'), /"chunk" is 8,8, .*; give 3 numbers/],
   ['a chunk that does not divide its shard', converting('--chunk', '16,16,16', '--shard', '40,32,32'), /shard shape \(40, 32, 32\) is not a multiple of the chunk shape \(16, 16, 16\); \(48, 32, 32\) would be/],
   ['shards in Zarr 2', converting('--zarr-format', '2', '--shard', '32,32,32'), /Zarr 2 has no shards; leave the shard shape out/],
-  ['an unknown codec', converting('--codec', 'zst'), /codec "zst" is not known; use one of raw, gzip, .*zstd/],
-  ['an unknown level of a codec', converting('--codec', 'gzip:12'), /"gzip:12" has no such level; use gzip:0 to gzip:9/],
+  ['an unknown codec', converting('--codec', 'zst'), /codec "zst" is unknown; use one of raw, gzip, .*zstd/],
+  ['an unknown level of a codec', converting('--codec', 'gzip:12'), /"gzip:12" has a level out of range; use gzip:0 to gzip:9/],
   ['an unknown version of Zarr', converting('--zarr-format', '4'), /'4' is invalid\. Allowed choices are 2, 3/],
   ['a roi that is none', converting('--roi', 'all'), /"all" is not a Roi of 3 axes; write offset:shape in nm, such as/],
   ['a roi of the wrong rank', converting('--roi', '0,0:8,8'), /"0,0:8,8" is not a Roi of 3 axes/],

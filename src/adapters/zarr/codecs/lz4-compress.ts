@@ -1,6 +1,6 @@
 import { MIN_MATCH } from './lz4-decompress.ts'
 
-/** The last match begins at least this far from the end, and the last five bytes are literals. */
+/** The last match starts at least this far from the end, and the last five bytes are literals. */
 const MATCH_LIMIT = 12
 const LAST_LITERALS = 5
 const MAX_DISTANCE = 65_535
@@ -10,12 +10,12 @@ const HASH_PRIME = 0x9e3779b1 | 0
 /** The most that {@link lz4Compress} writes for `length` bytes. */
 export const lz4Bound = (length: number): number => length + Math.floor(length / 255) + 16
 
-// Positions of the last call stay in it, and are told from those of this call by `base`: clearing 64 kB for every
-// small block would cost more than compressing it.
+// Positions of earlier calls stay in the table; `base` tells them from those of this call, because clearing 64 kB for
+// every small block would cost more than compressing it.
 const heads = new Int32Array(1 << HASH_BITS)
 let base = 0
 
-/** A base that makes all older positions lie before every position of this call. */
+/** A base that places all older positions before those of this call. */
 function nextBase(length: number): number {
   if (base + 2 * (length + MAX_DISTANCE) > 0x7fff_0000) {
     heads.fill(0)
@@ -29,7 +29,7 @@ function nextBase(length: number): number {
 /**
  * Compresses one LZ4 block.
  * @param output at least {@link lz4Bound} bytes from `at` on
- * @param acceleration 1 or more: how soon it gives up on data without matches
+ * @param acceleration 1 or more: how soon it skips ahead in data without matches
  * @returns where the block ends in `output`
  */
 export function lz4Compress(input: Uint8Array, output: Uint8Array, at: number, acceleration = 1): number {
@@ -74,7 +74,7 @@ export function lz4Compress(input: Uint8Array, output: Uint8Array, at: number, a
 
 const CHAIN_BITS = 16
 
-/** As {@link lz4Compress}, slower and smaller: it tries `depth` earlier places for each match. */
+/** Like {@link lz4Compress}, but slower and with smaller output: it tries `depth` earlier places for each match. */
 export function lz4CompressHigh(input: Uint8Array, output: Uint8Array, at: number, depth: number): number {
   const length = input.length
   const view = new DataView(input.buffer, input.byteOffset, length)

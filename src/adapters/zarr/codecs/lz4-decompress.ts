@@ -9,7 +9,7 @@ const LONG_COPY = 96
 
 /**
  * Decompresses one LZ4 block into exactly `output`.
- * @throws CodecError for a block that is cut off, points before its begin, or is not of this size
+ * @throws CodecError for a block that is truncated, points before its start, or has another size
  */
 export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
   const inputEnd = input.length
@@ -34,7 +34,7 @@ export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
     if (count > LONG_COPY) {
       output.set(input.subarray(from, from + count), to)
     } else if (from + count + 3 <= inputEnd && to + count + 3 <= outputEnd) {
-      // Whole words, up to three bytes too far: what comes next lies there anyway.
+      // Whole words, up to three bytes too far: later output overwrites those.
       for (let i = 0; i < count; i += 4) target.setInt32(to + i, source.getInt32(from + i, true), true)
     } else {
       for (let i = 0; i < count; i++) output[to + i] = input[from + i] as number
@@ -56,7 +56,7 @@ export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
       } while (more === 255)
     }
     length += MIN_MATCH
-    if (distance === 0 || distance > to) throw new CodecError('an LZ4 match points before the begin of the data')
+    if (distance === 0 || distance > to) throw new CodecError('an LZ4 match points before the start of the data')
     if (to + length > outputEnd) throw tooLong(outputEnd)
     if (distance >= 4 && length <= LONG_COPY && to + length + 3 <= outputEnd) {
       for (let i = 0; i < length; i += 4) target.setInt32(to + i, target.getInt32(to - distance + i, true), true)
@@ -76,4 +76,4 @@ export function copyMatch(output: Uint8Array, to: number, distance: number, leng
 }
 
 export const truncated = () => new CodecError('an LZ4 stream is truncated')
-const tooLong = (size: number) => new CodecError(`an LZ4 stream holds more than the ${size} bytes that are right`)
+const tooLong = (size: number) => new CodecError(`an LZ4 stream decoded to more than ${size} bytes, expected ${size}`)
