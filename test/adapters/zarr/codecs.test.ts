@@ -164,7 +164,7 @@ describe('the names of codecs', () => {
       ['raw:1', /write raw/],
       ['blosc-snappy', /blosc-lz4/],
       ['zstd:1:2', /more than one level/],
-      ['', /not known/],
+      ['', /is unknown/],
     ] as const) {
       assert.throws(() => parseCodecName(name, 'uint8'), { code: 'UNSUPPORTED_CODEC', message }, name)
     }
