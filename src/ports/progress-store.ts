@@ -2,13 +2,13 @@ import type { WireError } from '../core/errors.ts'
 import type { StoreStatus } from '../core/events.ts'
 import type { RunIdentity } from '../core/progress/run-identity.ts'
 
-/** One try of a block that failed. `task` is, here and below, the place of a task in the run's identity. */
+/** One failed attempt at a block. Here and below, `task` is the task's place in the run's identity. */
 export interface FailedTry {
   readonly task: number
   readonly block: number
-  /** From 1 on; counted again from 1 when the run is continued. */
+  /** From 1 on; starts at 1 again when the run is continued. */
   readonly attempt: number
-  /** No further try followed in that run: the block failed. It is tried again when the run is continued. */
+  /** No further attempt followed in that run: the block failed. It is attempted again when the run is continued. */
   readonly isFinal: boolean
   readonly error: WireError
   readonly workerId: string
@@ -28,14 +28,14 @@ export interface BitmapPage {
   readonly bits: Uint8Array
 }
 
-/** What is written in one go. */
+/** What one commit writes. */
 export interface ProgressBatch {
-  /** Whole pages, at most one for each place; they replace what is there. They may gain bits while they are written. */
+  /** Whole pages, at most one per place; they replace the stored ones. They may gain bits while they are being written. */
   readonly pages: readonly BitmapPage[]
   readonly failedTries: readonly FailedTry[]
 }
 
-/** What a run's record says, while it is written or long after. Every read sees whole commits of a page, never half a one. */
+/** A run's record for reading, during the run or long after. Every read sees whole commits of a page, never half of one. */
 export interface RunReader extends AsyncDisposable {
   readonly identity: RunIdentity
   /** The pages of a task that have finished blocks, ascending. */
@@ -45,27 +45,27 @@ export interface RunReader extends AsyncDisposable {
 }
 
 /**
- * A run's record for its one writer: who holds the run. A page's bit is only set after the block's output reached the file
- * system, so what a record says is true, whenever its writer dies.
+ * A run's record for its one writer: who holds the run. A page's bit is set only after the block's output has reached the
+ * file system, so the record is true whenever its writer dies.
  */
 export interface RunRecord extends RunReader {
   /**
-   * Resolves when the batch is durable. Where a server is lost it waits until that is back.
+   * Resolves when the batch is durable. While a server is lost, it waits until the server is back.
    * @param options `signal` ends the waiting
    * @throws InfrastructureError `DISK_FULL`, `READ_ONLY`, `IO_ERROR`, `CONNECTION_LOST` (after `signal`): nothing that was
    * recorded before is lost, and the same batch may be committed again
    */
   commit(batch: ProgressBatch, options?: { readonly signal?: AbortSignal }): Promise<void>
-  /** Forgets that blocks are done, and their failed tries. @param blocks in any order @default all of the task */
+  /** Forgets that blocks are done, and their failed attempts. @param blocks in any order @default all of the task */
   clear(task: number, blocks?: Iterable<number>): Promise<void>
 }
 
 export interface OpenRecordOptions {
-  /** Told when a server is slow or lost, and then when it is back: commits wait in between. Never called by a store without a server. */
-  readonly onLink?: (link: StoreStatus) => void
+  /** Called when a server is slow or lost, and when it is back; commits wait in between. Never called by a store without a server. */
+  readonly onStatus?: (link: StoreStatus) => void
 }
 
-/** Who holds a run. */
+/** Who holds the lock of a run. */
 export interface LockOwner {
   readonly host: string
   readonly pid: number
@@ -73,7 +73,7 @@ export interface LockOwner {
   readonly since: number
 }
 
-/** A run that is held; disposing lets it go. */
+/** The lock of a run; disposing releases it. */
 export interface RunLock extends AsyncDisposable {
   /** Aborted, with an InfrastructureError as reason, when another process has taken the run over. */
   readonly lost: AbortSignal
@@ -84,21 +84,19 @@ export interface ProgressStore extends AsyncDisposable {
   /** For people, without credentials: a file, or the address of a server and its database. */
   readonly name: string
   /**
-   * Opens the record of a run, and makes it if there is none.
-   * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`: it is the record of something else, and stays as it is;
+   * Opens the record of a run, and creates it if there is none.
+   * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`: it is the record of other tasks, and is left unchanged;
    * `UNSUPPORTED`: written by a newer Bellis; InfrastructureError `READ_ONLY`, `DISK_FULL`, `IO_ERROR`, `CORRUPT_DATA`,
    * `CONNECTION_LOST`
    */
   open(identity: RunIdentity, options?: OpenRecordOptions): Promise<RunRecord>
-  /** Opens the record of a run for reading, also while its writer goes on. @returns undefined if there is none */
+  /** Opens the record of a run for reading, even while it is being written. @returns undefined if there is none */
   read(run: string): Promise<RunReader | undefined>
-  /** The names of the runs that have a record here, ascending. */
-  runs(): Promise<readonly string[]>
-  /** Removes a run's record; none is no error. */
+  /** Removes a run's record; a missing one is no error. */
   remove(run: string): Promise<void>
   /**
-   * Holds a run so that no other process writes its record, where that is the store's part: a store in the run's folder
-   * leaves it to who holds the folder. A lock whose holder shows no sign of life is taken over.
+   * Locks a run, so that no other process writes its record. A store in the run's folder has no `lock`: the folder itself is
+   * locked. A lock is taken over if its holder shows no sign of life.
    * @throws ConfigError `RUN_LOCKED`, naming who holds it
    */
   lock?(run: string, owner: LockOwner): Promise<RunLock>

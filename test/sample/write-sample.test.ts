@@ -133,7 +133,7 @@ describe('sample file', () => {
     // A limit of file size fails the same way as a full disk, and needs no rights.
     const shell = `trap "" XFSZ; ulimit -f 500; exec "$0" -e "$1"`
     const child = spawnSync('bash', ['-c', shell, process.execPath, script], { encoding: 'utf8' })
-    assert.match(child.stdout, /^InfrastructureError DISK_FULL .*sample\.hdf.* no room/)
+    assert.match(child.stdout, /^InfrastructureError DISK_FULL .*sample\.hdf.* the disk is full/)
     assert.equal(child.stderr, '')
     assert.deepEqual(readdirSync(own), [])
   })

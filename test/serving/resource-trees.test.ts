@@ -1,9 +1,9 @@
-import { memoryArray } from '../../src/adapters/memory/memory-array.ts'
 import { createBlockGrid } from '../../src/core/grid/block-grid.ts'
 import { placedGroup } from '../../src/serving/placed-group.ts'
 import { stateVolume } from '../../src/serving/state-volume.ts'
 import { virtualZarr } from '../../src/serving/virtual-zarr.ts'
 import { describeResourceTree } from '../contracts/resource-tree.contract.ts'
+import { memoryArray } from '../support/memory-array.ts'
 
 const JSON_TYPE = 'application/json'
 const BYTES_TYPE = 'application/octet-stream'

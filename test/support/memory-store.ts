@@ -1,7 +1,7 @@
-import { memoryArray } from '../../src/adapters/memory/memory-array.ts'
 import { ConfigError } from '../../src/core/errors.ts'
 import type { ArrayStore } from '../../src/ports/array-store.ts'
 import type { ArrayDescription, ChunkedArray, CreateArrayOptions } from '../../src/ports/chunked-array.ts'
+import { memoryArray } from './memory-array.ts'
 
 /** Arrays in memory by path, and what was created there. */
 export function memoryStore(arrays: Record<string, ChunkedArray>): ArrayStore & { readonly created: string[] } {

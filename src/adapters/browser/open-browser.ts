@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** Whether this is a desktop, and not a terminal on another machine. */
+/** Whether this is a desktop, not a terminal on a remote machine. */
 export function hasDesktop(
   env: NodeJS.ProcessEnv = process.env,
   platform: NodeJS.Platform = process.platform,
@@ -12,7 +12,7 @@ export function hasDesktop(
 
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>>> = {
   darwin: ['open'],
-  // What `start` does, without the shell that it is a word of.
+  // What the shell's built-in `start` does.
   win32: ['rundll32', 'url.dll,FileProtocolHandler'],
 }
 
@@ -21,14 +21,14 @@ const DEFAULT_OPENER = ['xdg-open'] as const
 /** The program that opens addresses here. */
 export const browserOpener = (): string => (OPENERS[process.platform] ?? DEFAULT_OPENER)[0]
 
-/** Opens an address in the user's browser. @returns whether something was found that does it */
+/** Opens an address in the user's browser. @returns whether a program was found that does so */
 export function openBrowser(address: string): Promise<boolean> {
   const [program, ...args] = OPENERS[process.platform] ?? DEFAULT_OPENER
   return new Promise((resolve) => {
     const child = spawn(program, [...args, new URL(address).href], { stdio: 'ignore', detached: true, shell: false })
     child.once('error', () => resolve(false))
     child.once('exit', (code) => resolve(code === 0))
-    // Some openers stay for as long as the browser does.
+    // Some openers run as long as the browser does.
     child.once('spawn', () => setTimeout(resolve, 3000, true).unref())
     child.unref()
   })

@@ -77,7 +77,7 @@ export class Hdf5Array implements ChunkedArray {
   }
 
   async writeVoxels(): Promise<void> {
-    throw new ConfigError('READ_ONLY', `"${this.path}" is HDF5, which is read only; Bellis writes Zarr.`)
+    throw new ConfigError('READ_ONLY', `"${this.path}" is HDF5, which is read-only; Bellis writes Zarr.`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,8 +7,10 @@ import type { ArrayFormat } from '../../ports/chunked-array.ts'
 import { readAttributes } from './attributes.ts'
 import { assertReadableFilters, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
-import { failed, type Hdf5File, type Location, locateObject, showDatasets } from './hdf5-file.ts'
+import { entriesBelow, showDatasets } from './hdf5-entries.ts'
+import { failed, type Hdf5File } from './hdf5-file.ts'
 import type { Hdf5Metadata } from './library.ts'
+import { type Location, locateObject } from './locate-object.ts'
 import { fillValueBytes, findMessage, MESSAGE, parseStoredType } from './object-header.ts'
 import { axesOf } from './placement.ts'
 import { dtypeOfStored, scalarOf } from './stored-dtype.ts'
@@ -53,7 +55,7 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
       assertLocal(container)
       const { file, path, kind } = await locateObject(container, inner)
       try {
-        return kind === 'group' ? file.entriesBelow(path, limit) : []
+        return kind === 'group' ? entriesBelow(file, path, limit) : []
       } catch (error) {
         throw failed(showPath(container, inner), 'listed', error)
       } finally {
@@ -66,14 +68,14 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
 const readOnly = (container: string): ConfigError =>
   new ConfigError(
     'UNSUPPORTED',
-    `Bellis writes Zarr; "${container}" is HDF5, which is read only. Use a path such as out.zarr/name.`,
+    `Bellis writes Zarr; "${container}" is HDF5, which is read-only. Use a path such as out.zarr/name.`,
   )
 
 function assertLocal(container: string): void {
   if (!/^https?:/i.test(container)) return
   throw new ConfigError(
     'UNSUPPORTED',
-    `"${container}" is an address, and HDF5 is read from files alone; copy the file first.`,
+    `"${container}" is an address, and HDF5 can only be read from local files; download the file first.`,
   )
 }
 
@@ -123,7 +125,7 @@ function notADataset(path: string, { file, path: real, kind }: Location): Config
 
 function shapeOf(path: string, { shape }: Hdf5Metadata): Coordinate<'voxel'> {
   if (shape === null || shape.length === 0) {
-    const what = shape === null ? 'holds nothing at all' : 'is a single value'
+    const what = shape === null ? 'is empty' : 'is a single value'
     throw new ConfigError('UNSUPPORTED', `"${path}" ${what}; an array needs one axis or more.`)
   }
   return coordinate<'voxel'>(shape)
@@ -141,7 +143,7 @@ function elementsOf(
     if (type === undefined) {
       throw new ConfigError(
         'UNSUPPORTED',
-        `"${path}" has its type in a heap of shared messages; rewrite it once: h5repack old.h5 new.h5`,
+        `"${path}" stores its type in a heap of shared messages, which Bellis can't read; rewrite it once: h5repack old.h5 new.h5`,
       )
     }
     const stored = parseStoredType(type.data)
@@ -149,7 +151,7 @@ function elementsOf(
     if ('refused' in known) {
       throw new ConfigError(
         'UNSUPPORTED',
-        `"${path}" holds ${known.refused}; arrays of integers, IEEE floats or bools can be read.`,
+        `"${path}" contains ${known.refused}; arrays of integers, IEEE floats or bools can be read.`,
       )
     }
     const fill = fillValueBytes(fd, block, messages)
@@ -175,8 +177,8 @@ function assertChunkFits(path: string, chunkShape: Coordinate<'voxel'>, dtype: D
   if (bytes <= LARGEST_CHUNK_BYTES) return
   throw new ConfigError(
     'UNSUPPORTED',
-    `"${path}" has compressed chunks of ${showCoordinate(chunkShape)} voxels, ${bytes} bytes; up to ${LARGEST_CHUNK_BYTES} can be ` +
-      `read. Rewrite it once with smaller ones: h5repack -l CHUNK=${chunkShape.map((n) => Math.min(n, 64)).join('x')} old.h5 new.h5`,
+    `"${path}" has compressed chunks of ${showCoordinate(chunkShape)} voxels, ${bytes} bytes; chunks of at most ${LARGEST_CHUNK_BYTES} bytes can ` +
+      `be read. Rewrite it once with smaller chunks: h5repack -l CHUNK=${chunkShape.map((n) => Math.min(n, 64)).join('x')} old.h5 new.h5`,
   )
 }
 
@@ -186,6 +188,9 @@ function assertSourcesExist(path: string, file: Hdf5File, { virtual_sources: sou
     // "." is the file itself, and "%b" counts up names that need not be there.
     if (name === '.' || name.includes('%b') || existsSync(resolve(dirname(file.path), name)) || existsSync(name))
       continue
-    throw new ConfigError('NO_SUCH_FILE', `"${path}" is put together from other files, and "${name}" is not there.`)
+    throw new ConfigError(
+      'NO_SUCH_FILE',
+      `"${path}" is a virtual dataset, and its source file "${name}" is missing; restore it.`,
+    )
   }
 }

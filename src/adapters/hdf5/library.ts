@@ -99,7 +99,7 @@ export const HDF5_CLASS = {
   array: 10,
 } as const
 
-/** A call of HDF5 that failed. `message` is HDF5's innermost reason, `report` all it said. */
+/** A failed call of HDF5. `message` is HDF5's innermost reason, `report` its complete error stack. */
 export class Hdf5Failure extends Error {
   readonly report: string
   constructor(reason: string, report: string) {
@@ -122,7 +122,7 @@ export function loadHdf5(): Promise<Hdf5Library> {
   return loaded
 }
 
-/** HDF5 prints its error stack on stderr by itself: keep the text for the error that we throw. */
+/** HDF5 prints its error stack on stderr by itself: keep the text for our own error. */
 function keepComplaints(library: Hdf5Library): void {
   const stderr = library.FS.getStream(2)
   const write = library.FS.write
@@ -155,7 +155,7 @@ export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) =
   return result
 }
 
-/** A call whose negative answer is an answer: what HDF5 says about it is dropped. */
+/** A call whose negative result is an answer, not a failure: HDF5's report is dropped. */
 export function askHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T): T {
   const result = call(library)
   complaints = ''
@@ -184,7 +184,7 @@ export function scratchMemory(library: Hdf5Library, bytes: number): number {
     if (pointer === 0) {
       throw new ConfigError(
         'UNSUPPORTED',
-        `HDF5 finds no ${bytes} bytes of memory in its heap of 2 GiB; read less at once.`,
+        `HDF5 can't allocate ${bytes} bytes in its heap of 2 GiB; read smaller blocks.`,
       )
     }
     scratch = { pointer, bytes }

@@ -1,4 +1,4 @@
-/** What part of an object a request wants: all of it, a part (`end` not included), or one that is not there. */
+/** The part of an object that a request wants: all of it, a part (`end` excluded), or one that does not exist. */
 export type RangeRequest =
   | { readonly kind: 'whole' }
   | { readonly kind: 'part'; readonly start: number; readonly end: number }
@@ -6,7 +6,7 @@ export type RangeRequest =
 
 /**
  * A `Range` header of one range of bytes: `bytes=0-99`, `bytes=100-`, `bytes=-16`. Several ranges at once are never
- * satisfiable here: one short request could otherwise ask for the same bytes a thousand times.
+ * satisfiable here: otherwise one short request could ask for the same bytes a thousand times.
  */
 export function parseRange(header: string | undefined, size: number): RangeRequest {
   if (header === undefined || !/^bytes=/i.test(header)) return { kind: 'whole' }

@@ -3,41 +3,42 @@ import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { systemFailure } from '../../core/system-errors.ts'
 
 export interface DownloadOptions {
   readonly signal?: AbortSignal
-  /** Bytes that are there, and in all; called at every piece. */
+  /** Called for every piece with the bytes received so far and the total. */
   readonly onProgress?: (done: number, total: number) => void
-  /** Looks at the whole file before it gets its name, and throws where it is not what was wanted: it is thrown away then. */
+  /** Checks the complete file before it gets its name; if this throws, the file is deleted. */
   readonly check?: (file: string) => void | Promise<void>
-  /** How often in a row it is tried again without a further byte. @default 5 */
+  /** Retries in a row that receive no further byte. @default 5 */
   readonly retries?: number
-  /** Wait before the first of these tries; doubled for each further one. @default 500 */
+  /** Wait before the first retry; doubled for each further one. @default 500 */
   readonly retryDelayMs?: number
-  /** How long the server may say nothing. @default 60000 */
+  /** Longest silence of the server. @default 60000 */
   readonly silenceMs?: number
 }
 
-/** What a part of a file is the beginning of. */
+/** The file that a partial download belongs to. */
 interface Origin {
   readonly address: string
   readonly total: number
-  /** The server's own name for this content, by which it can tell whether it is still the same. */
+  /** The server's own name for this content, which tells whether the file is still the same. */
   readonly validator: string | undefined
 }
 
 /**
- * Downloads a file. Until it is whole it is called `FILE.part`; what an earlier call left there is continued, if the server still has the
- * same file.
+ * Downloads a file. Until it is complete it is called `FILE.part`; a partial file of an earlier call is continued if the server still has
+ * the same file.
  * @returns its size, bytes
- * @throws ConfigError `NO_SUCH_FILE` for an address where there is no file; InfrastructureError `CONNECTION_LOST` (the part is kept),
+ * @throws ConfigError `NO_SUCH_FILE` if there is no file at the address; InfrastructureError `CONNECTION_LOST` (the part is kept),
  * `DISK_FULL`, `IO_ERROR`; what `check` throws
  */
 export async function download(address: string, file: string, options: DownloadOptions = {}): Promise<number> {
   const { retries = 5, retryDelayMs = 500, signal } = options
   const part = `${file}.part`
   let before = -1
-  for (let tries = 0; ; ) {
+  for (let attempts = 0; ; ) {
     try {
       await fetchRest(address, part, options)
       break
@@ -45,16 +46,16 @@ export async function download(address: string, file: string, options: DownloadO
       if (signal?.aborted || error instanceof BlockwiseError) throw error
       if (isLocal(error)) throw localError(part, error)
       const done = await sizeOf(part)
-      tries = done > before ? 1 : tries + 1
+      attempts = done > before ? 1 : attempts + 1
       before = done
-      if (tries > retries) {
+      if (attempts > retries) {
         throw new InfrastructureError(
           'CONNECTION_LOST',
-          `${address} broke off after ${done} bytes (${reasonOf(error)}); the same command continues there.`,
+          `${address} stopped sending after ${done} bytes (${reasonOf(error)}); the same command continues from there.`,
           { cause: error },
         )
       }
-      await wait(retryDelayMs * 2 ** (tries - 1), undefined, { signal })
+      await wait(retryDelayMs * 2 ** (attempts - 1), undefined, { signal })
     }
   }
   try {
@@ -75,7 +76,7 @@ async function fetchRest(address: string, part: string, options: DownloadOptions
   const done = origin === undefined ? 0 : await sizeOf(part)
   if (origin !== undefined && done === origin.total) return
   const silence = new AbortController()
-  const timer = setTimeout(() => silence.abort(new Error(`nothing came for ${silenceMs / 1000} s`)), silenceMs)
+  const timer = setTimeout(() => silence.abort(new Error(`no data for ${silenceMs / 1000} s`)), silenceMs)
   const limit = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal])
   try {
     const response = await fetch(address, { headers: rangeFrom(done, origin), signal: limit })
@@ -92,15 +93,15 @@ async function fetchRest(address: string, part: string, options: DownloadOptions
       position += piece.length
       options.onProgress?.(Math.min(position, total), total)
     }
-    if (position !== total) throw new Error(`${position} of ${total} bytes came`)
+    if (position !== total) throw new Error(`received ${position} of ${total} bytes`)
   } finally {
     clearTimeout(timer)
-    // Ends what is left of the answer.
+    // Cancels the rest of the response.
     silence.abort()
   }
 }
 
-/** Without an encoding, whose length and ranges would be those of other bytes. */
+/** Refuses content encodings: their length and ranges would count encoded bytes. */
 function rangeFrom(done: number, origin: Origin | undefined): Record<string, string> {
   const plain = { 'accept-encoding': 'identity' }
   if (done === 0 || origin === undefined) return plain
@@ -115,7 +116,7 @@ interface Asked {
   readonly origin: Origin | undefined
 }
 
-/** Where what the server sends belongs. A server that has another file now, or knows no ranges, sends all of it. */
+/** Where in the file the response's bytes belong. A server without ranges, or with a new file, sends all of it. */
 async function placeOf(response: Response, { address, part, done, origin }: Asked) {
   const { status, headers } = response
   const [, first, all] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? []
@@ -127,18 +128,15 @@ async function placeOf(response: Response, { address, part, done, origin }: Aske
   if (status === 200) {
     throw new InfrastructureError(
       'IO_ERROR',
-      `${address} does not say how large it is: nobody could tell whether all of it came.`,
+      `${address} sends no Content-Length, so a truncated download could not be detected; use another server.`,
     )
   }
   if (status >= 400 && status < 500 && !TEMPORARY.has(status)) {
-    throw new ConfigError(
-      'NO_SUCH_FILE',
-      `${address} answers ${status}: there is no file to be had; check the address.`,
-    )
+    throw new ConfigError('NO_SUCH_FILE', `${address} returned HTTP ${status}; check the address.`)
   }
-  // What is there can't be continued: the next try begins anew.
+  // The partial file can't be continued: the next attempt starts again.
   if (status === 206 || status === 416) forget(part)
-  throw new Error(`it answers ${status}`)
+  throw new Error(`it returned HTTP ${status}`)
 }
 
 /** Statuses below 500 after which the same request may succeed. */
@@ -176,29 +174,30 @@ function forget(part: string): void {
 
 const sizeOf = async (path: string): Promise<number> => (existsSync(path) ? (await stat(path)).size : 0)
 
-/** Before an hour of waiting, not after it. */
+/** Checks the free space before an hour of waiting, not after it. */
 function assertRoom(part: string, missing: number): void {
   const { bavail, bsize } = statfsSync(dirname(part))
   if (missing <= bavail * bsize) return
   throw new InfrastructureError(
     'DISK_FULL',
-    `${missing} more bytes are to come, and ${dirname(part)} has room for ${bavail * bsize}; free some space, or choose another place.`,
+    `The download needs ${missing} more bytes, and ${dirname(part)} has ${bavail * bsize} free; free some space, or choose another place.`,
   )
 }
 
-/** What fetch throws has the system's error as its cause. */
+/** Errors of fetch have the system's error as their cause; errors of files are the system's own. */
 const isLocal = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined
 
 function localError(part: string, error: NodeJS.ErrnoException): InfrastructureError {
-  const isFull = error.code === 'ENOSPC'
-  const what = isFull ? 'the disk is full; free some space: the same command continues' : error.message
+  const failure = systemFailure(error)
+  const isFull = failure?.code === 'DISK_FULL'
+  const what = isFull ? `${failure?.reason}; ${failure?.remedy}: the same command continues` : error.message
   return new InfrastructureError(isFull ? 'DISK_FULL' : 'IO_ERROR', `${part} can't be written: ${what}.`, {
     cause: error,
   })
 }
 
-/** What fetch says of a connection is in its cause. */
+/** For connection errors, the reason is the cause of fetch's error. */
 const reasonOf = (error: unknown): string => {
   const { cause } = error as { cause?: unknown }
   return messageOf(cause instanceof Error ? cause : error)

@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EventFeed } from '../../ports/resource.ts'
 
-/** What may wait for a browser that does not read; beyond it nothing is kept for it. */
+/** At most this much is buffered for a browser that does not read. */
 const MAX_WAITING_BYTES = 1 << 20
-/** How often a stream without events shows that it lives. */
+/** How often a stream without events sends a sign of life. */
 const BEAT_MS = 15_000
-/** A browser that has read nothing for so long is left: it comes again by itself when it wakes. */
+/** A browser that has read nothing for this long is disconnected: it reconnects by itself when it wakes. */
 const MAX_STUCK_MS = 120_000
 
 /** Answers with the events of a feed until the client leaves. */
 export function sendFeed(request: IncomingMessage, response: ServerResponse, feed: EventFeed): void {
   response.setHeader('Content-Type', 'text/event-stream; charset=utf-8')
   response.setHeader('Cache-Control', 'no-store')
-  // What stands between must not gather it.
+  // Proxies must not buffer events.
   response.setHeader('X-Accel-Buffering', 'no')
   if (request.method === 'HEAD') {
     response.end()

@@ -9,13 +9,13 @@ export interface FolderOptions {
   readonly contentType?: (name: string) => string
 }
 
-// A pipe in the place of a file must not hold the server; Windows knows neither.
+// A pipe in place of a file must not block the server; Windows has neither flag.
 const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0)
 const PIECE = 1 << 20
 
 /**
- * The files of a folder. A symbolic link is followed where it stays inside the folder, and else there is nothing.
- * @param root may itself be, or lie behind, a symbolic link
+ * The files of a folder. A symbolic link is followed only if it stays inside the folder.
+ * @param root may be, or lie behind, a symbolic link
  */
 export function folderTree(root: string, { allows, contentType = typeOf }: FolderOptions): ResourceTree {
   return {
@@ -30,7 +30,7 @@ export function folderTree(root: string, { allows, contentType = typeOf }: Folde
 const typeOf = (name: string): string =>
   /\.json$|^\.z(array|attrs|group|metadata)$/.test(name) ? 'application/json' : 'application/octet-stream'
 
-/** Missing, unreadable and outside are the same to whoever asks. */
+/** Clients can't tell missing, unreadable and outside files apart. */
 async function openInside(root: string, names: readonly string[]): Promise<FileHandle | undefined> {
   try {
     const base = await realpath(root)
@@ -58,7 +58,7 @@ async function fileResource(file: FileHandle, contentType: string): Promise<Reso
           buffer: Buffer.allocUnsafe(Math.min(PIECE, end - position)),
           position,
         })
-        // Cut off by somebody while it is read: the client sees a short answer, and not other bytes.
+        // The file was truncated while it was being read: the client sees a short response, and no wrong bytes.
         if (bytesRead === 0) return
         position += bytesRead
         yield buffer.subarray(0, bytesRead)

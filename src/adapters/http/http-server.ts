@@ -12,36 +12,36 @@ import { refuse } from './refusal.ts'
 import { parsePath } from './request-path.ts'
 
 export interface HttpServerOptions {
-  /** The address that is listened on. @default '127.0.0.1' */
+  /** The address to listen on. @default '127.0.0.1' */
   readonly host?: string
-  /** @default one that is free */
+  /** @default a free one */
   readonly port?: number
-  /** The first name of every path but those of `assets`. */
+  /** The first name of every path except those of `assets`. */
   readonly token: string
-  /** Files of the program itself, the same for everybody, under `/assets/`; browsers may keep them for ever. */
+  /** Files of the program itself, under `/assets/`, without a token; browsers may cache them forever. */
   readonly assets: ResourceTree
-  /** All else, under `/<token>/`. */
+  /** Everything else, under `/<token>/`. */
   readonly content: LiveTree
   /** Origins whose pages may read the content, besides the server's own. @default none */
   readonly cors?: readonly string[]
-  /** Of what could not be opened or read. */
+  /** Called with errors of opening or reading content. */
   readonly onError: (error: unknown) => void
 }
 
 export interface HttpServer extends AsyncDisposable {
   readonly port: number
-  /** `http://127.0.0.1:8080/<token>/`, with a name by which this machine is reached. */
+  /** `http://127.0.0.1:8080/<token>/`, with a name under which this machine can be reached. */
   readonly address: string
 }
 
 /**
- * A server of read-only content for browsers: GET and HEAD, one range at most, for whoever knows the token and calls the server
- * by one of its own names. Of other methods OPTIONS alone has an answer, for the pages of the origins in `cors`.
+ * A server of read-only content for browsers: GET and HEAD, at most one range, for clients that know the token and address the
+ * server by one of its own names. OPTIONS is answered for pages of the origins in `cors`.
  * @throws ConfigError `INVALID_CONFIG` when it can't listen there
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { host = '127.0.0.1', port = 0 } = options
-  if (port > 65_535) throw new ConfigError('INVALID_CONFIG', `There is no port ${port}; the last one is 65535.`)
+  if (port > 65_535) throw new ConfigError('INVALID_CONFIG', `Port ${port}: expected at most 65535.`)
   const server = createServer({ requestTimeout: 30_000, maxHeaderSize: 16_384 }, (request, response) => {
     void answer(request, response, options, names).catch(() => response.destroy())
   })
@@ -68,10 +68,10 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
   const why: Partial<Record<string, string>> = {
-    EADDRINUSE: `port ${port} is in use; choose another with --port, or leave it out for one that is free`,
-    EACCES: `port ${port} may not be used by this user; choose one from 1024 on`,
+    EADDRINUSE: `port ${port} is in use; choose another with --port, or omit it to get a free one`,
+    EACCES: `this user may not use port ${port}; choose one from 1024 on`,
     EADDRNOTAVAIL: `${host} is not an address of this machine`,
-    ENOTFOUND: `${host} is not known`,
+    ENOTFOUND: `${host} is not a known host name`,
   }
   const reason = why[error.code ?? ''] ?? error.message
   return new ConfigError('INVALID_CONFIG', `Can't listen on ${host}: ${reason}.`, { cause: error })
@@ -79,7 +79,7 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
 
 const ANY = new Set(['0.0.0.0', '::'])
 
-/** By which names a browser may call the server. Another one leads here by a DNS answer that somebody forged. */
+/** The names under which a browser may address the server. Any other name may come from a forged DNS answer. */
 function namesOf(host: string): ReadonlySet<string> {
   const names = ['localhost', '127.0.0.1', '::1', host]
   if (ANY.has(host)) {
@@ -138,11 +138,11 @@ async function answer(
     response.setHeader('Access-Control-Expose-Headers', 'Content-Length, Content-Range, ETag')
   }
   const host = hostOf(request)
-  if (host === undefined || !names.has(host)) return refuse(response, 421, 'This server is not known by that name.')
+  if (host === undefined || !names.has(host)) return refuse(response, 421, 'This server does not have that name.')
   if (method === 'OPTIONS' && isOtherOrigin) return allow(response)
   if (method !== 'GET' && method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD')
-    return refuse(response, 405, 'GET and HEAD alone.')
+    return refuse(response, 405, 'Only GET and HEAD are allowed.')
   }
   const { names: [first, ...path] = [], isFolder = false } = parsePath(url) ?? {}
   if (first === undefined) return refuse(response, 404, 'There is nothing here.')
@@ -151,9 +151,9 @@ async function answer(
     return refuse(response, 403, 'This address is not, or no longer, valid: open the one that bellis printed.')
   }
   if (!isAsset && !isFolder && path.length === 0) {
-    // What the page asks for is relative to its folder.
+    // The page's own requests are relative to its folder.
     response.setHeader('Location', `/${options.token}/`)
-    return refuse(response, 308, 'It ends in a slash.')
+    return refuse(response, 308, 'The address ends in a slash.')
   }
   if (isFolder && path.length > 0) return refuse(response, 404, 'There is nothing here.')
   const cancel = new AbortController()
@@ -164,7 +164,7 @@ async function answer(
     opened = await tree.open(path, { signal: cancel.signal })
   } catch (error) {
     if (!cancel.signal.aborted) options.onError(error)
-    return refuse(response, 500, 'It can not be read; bellis says why where it runs.')
+    return refuse(response, 500, 'The data could not be read; see the terminal where bellis is running.')
   }
   if (opened === undefined) return refuse(response, 404, 'There is nothing here.')
   if ('kind' in opened) return sendFeed(request, response, opened)
@@ -172,7 +172,7 @@ async function answer(
   await send(request, response, resource, isAsset ? 'public, max-age=31536000, immutable' : 'private, no-cache')
 }
 
-/** A browser asks whether that page may send such headers: a range from the end, as readers of shards do. */
+/** Answers a browser's preflight request for headers such as a range from the end, which readers of shards send. */
 function allow(response: ServerResponse): void {
   response.setHeader('Access-Control-Allow-Methods', 'GET, HEAD')
   response.setHeader('Access-Control-Allow-Headers', 'Range, If-Range, If-None-Match')
@@ -180,7 +180,7 @@ function allow(response: ServerResponse): void {
   response.writeHead(204).end()
 }
 
-/** In a time that says nothing of how much of it was right. */
+/** Compares in a time that does not depend on how many characters are equal. */
 const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
@@ -205,7 +205,7 @@ async function send(
   const range = parseRange(onlyIf === undefined || onlyIf === etag ? rangeHeader : undefined, resource.size)
   if (range.kind === 'unsatisfiable') {
     response.setHeader('Content-Range', `bytes */${resource.size}`)
-    return refuse(response, 416, 'No such range.')
+    return refuse(response, 416, 'There is no such range.')
   }
   const { start, end } = range.kind === 'part' ? range : { start: 0, end: resource.size }
   response.setHeader('Content-Type', resource.contentType)

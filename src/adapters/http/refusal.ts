@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 
-/** Answers with why there is nothing: to people as a page, to programs as a line. */
+/** Answers with the reason for a refusal: as a page for people, as a line for programs. */
 export function refuse(response: ServerResponse, status: number, text: string): void {
   const { method, headers } = response.req
   const isForPeople = /\btext\/html\b/.test(headers.accept ?? '')
@@ -10,7 +10,7 @@ export function refuse(response: ServerResponse, status: number, text: string): 
   response.end(method === 'HEAD' ? undefined : isForPeople ? page(text) : `${text}\n`)
 }
 
-/** @param text one of ours, without what the client sent */
+/** @param text our own text, with nothing that the client sent */
 const page = (text: string): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -7,8 +7,8 @@ export interface RequestPath {
 /**
  * The path of a request target, its names decoded once.
  * @param target as the client sent it: `/a/b%20c?query`
- * @returns undefined for what could mean anything but a plain path downwards: empty names (but the last), `.` and `..`, encoded
- *   slashes, backslashes, control characters, broken or doubled encodings
+ * @returns undefined for anything but a plain path downwards: empty names (except the last), `.` and `..`, encoded
+ *   slashes, backslashes, control characters, broken or double encodings
  */
 export function parsePath(target: string): RequestPath | undefined {
   const path = /^\/[^?#]*/.exec(target)?.[0]

@@ -1,36 +1,39 @@
 import type { Collection } from 'mongodb'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { errnoOf } from '../../core/system-errors.ts'
 import type { LockOwner, RunLock } from '../../ports/progress-store.ts'
 import type { MongodbConnection } from './mongodb-connection.ts'
 import { isDuplicateKey, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
 
-/** How often a holder shows that it lives, and after how long without it has died. */
+/** How often the holder of a lock sends a heartbeat. */
 const BEAT_MS = 5000
+/** A holder whose last heartbeat is older than this counts as dead. */
 const STALE_MS = 30_000
 
 /**
- * Who holds or held a run. Each taking is a new document, numbered on, and the highest number holds: unique keys are all
- * that this needs of a server, no transaction and no atomic change of a document.
+ * Who holds or held a run. Each acquisition inserts a document with the next number, and the highest number is the holder.
+ * This needs nothing of a server but unique keys: no transactions, no atomic updates.
  */
 interface LockDocument extends LockOwner, KeyedDocument {
   readonly run: string
   readonly number: number
-  /** The server's time when it last lived; 1970 when it was let go. */
+  /** The server's time of the last heartbeat; 1970 once the lock was released. */
   readonly beat: Date
 }
 
-/** A lock, and a way to be sure of it. */
+/** A lock whose holder can check that it still has it. */
 export interface HeldLock extends RunLock {
   /** @throws InfrastructureError `RUN_LOCKED` when another process has taken the run over */
   check(): Promise<void>
 }
 
 /**
- * Takes a run, or takes it over from who shows no sign of life.
+ * Locks a run, or takes its lock over from a holder that counts as dead.
  * @throws ConfigError `RUN_LOCKED`
  */
 export async function lockRun(connection: MongodbConnection, run: string, owner: LockOwner): Promise<HeldLock> {
-  const { attempt, name, database } = connection
+  const { name, database } = connection
+  const attempt = <T>(action: () => Promise<T>) => connection.attempt(action)
   const locks = database.collection<LockDocument>('locks')
   const before = await attempt(() => latestLock(locks, run))
   const now = await attempt(async () => (await database.command({ hello: 1 })).localTime as Date)
@@ -51,7 +54,7 @@ export async function lockRun(connection: MongodbConnection, run: string, owner:
     const latest = await latestLock(locks, run)
     if (latest?._id === _id) return
     const by = latest === undefined ? 'someone' : `process ${latest.pid} on ${latest.host}`
-    const message = `${run} was taken over by ${by}, since this process showed no sign of life; it stops here.`
+    const message = `${run} was taken over by ${by}, since this process sent no heartbeat for ${STALE_MS / 1000} s; it stops here.`
     const reason = new InfrastructureError('RUN_LOCKED', message)
     lost.abort(reason)
     throw reason
@@ -60,7 +63,7 @@ export async function lockRun(connection: MongodbConnection, run: string, owner:
     await check()
     await locks.updateOne({ _id }, { $currentDate: { beat: true } })
   }
-  // A server that is lost is told by what is written; the lock is seen to when it is back.
+  // Commits report a lost server; the lock is checked again once the server is back.
   const timer = setInterval(() => attempt(beat).catch(() => {}), BEAT_MS).unref()
   let isHeld = true
   return {
@@ -70,7 +73,7 @@ export async function lockRun(connection: MongodbConnection, run: string, owner:
       clearInterval(timer)
       if (!isHeld) return
       isHeld = false
-      // If this fails it is taken over later, as after a crash.
+      // If this fails, the lock is taken over later, as after a crash.
       await attempt(() => locks.updateOne({ _id }, { $set: { beat: new Date(0) } })).catch(() => {})
     },
   }
@@ -86,7 +89,7 @@ function isDead(lock: LockDocument, contender: LockOwner, now: Date): boolean {
     process.kill(lock.pid, 0)
     return false
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+    return errnoOf(error) === 'ESRCH'
   }
 }
 
@@ -97,6 +100,6 @@ function refusal({ run, host, pid, since }: LockDocument, name: string): ConfigE
   const when = new Date(since).toISOString()
   return new ConfigError(
     'RUN_LOCKED',
-    `${run} in ${name} is being run by process ${pid} on ${host} since ${when}; wait for it, or stop it.`,
+    `${run} in ${name} has been run by process ${pid} on ${host} since ${when}; wait for it, or stop it.`,
   )
 }

@@ -1,13 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { BlockwiseError, InfrastructureError, messageOf } from '../../core/errors.ts'
 
-/** How long another process may hold the file: readers never block, so only one that opens or closes it does. */
+/** How long another process may hold the file. Readers never block, so only a process that opens or closes it does. */
 const BUSY_MS = 5000
 
 /**
  * Opens a database file.
  * @param file need not exist, unless it is opened for reading
- * @throws what `sqliteError` gives
+ * @throws InfrastructureError `IO_ERROR`, `READ_ONLY`, `DISK_FULL`, `CORRUPT_DATA`
  */
 export function openDatabase(file: string, options: { readonly readOnly: boolean }): DatabaseSync {
   const { DatabaseSync } = loadSqlite()
@@ -18,14 +18,14 @@ export function openDatabase(file: string, options: { readonly readOnly: boolean
   })
 }
 
-/** Opens a database that nobody writes, where this process can't make the files beside it that readers share. */
+/** Opens a database that nobody writes, for a process that can't create the files beside it that readers share. */
 export function openUnchangingDatabase(file: URL): DatabaseSync {
   const { DatabaseSync } = loadSqlite()
   file.searchParams.set('immutable', '1')
   return new DatabaseSync(file, { readOnly: true })
 }
 
-/** Runs something on a database. @throws what it throws as an error of ours, see `sqliteError` */
+/** Runs an action on a database. @throws InfrastructureError for SQLite's errors, as `openDatabase` does */
 export function guarded<T>(file: string, action: () => T): T {
   try {
     return action()
@@ -42,7 +42,7 @@ export function inTransaction<T>(database: DatabaseSync, action: () => T): T {
     database.exec('COMMIT')
     return result
   } catch (error) {
-    // On a full disk SQLite has rolled back by itself.
+    // If the disk is full, SQLite has already rolled back.
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
   }
@@ -66,21 +66,21 @@ function sqliteError(file: string, error: unknown): InfrastructureError {
         `can't be written: the file or its folder is read-only; make them writable: ${continues}.`,
       )
     case CANT_OPEN:
-      return make('IO_ERROR', "can't be opened: its folder is missing, or may not be read and written by this user.")
+      return make('IO_ERROR', "can't be opened: its folder is missing, or this user may not read or write it.")
     case BUSY:
-      return make('IO_ERROR', 'is held by another process; end that, and start again.')
+      return make('IO_ERROR', 'is locked by another process; end that process, and start again.')
     case CORRUPT:
     case NOT_A_DATABASE:
       return make(
         'CORRUPT_DATA',
-        `is damaged, or no SQLite file (${messageOf(error)}); restore it, or start again with --overwrite.`,
+        `is damaged or not an SQLite file (${messageOf(error)}); restore it, or start again with --overwrite.`,
       )
     default:
-      return make('IO_ERROR', `can't be read or written (${messageOf(error)}); see to its file system: ${continues}.`)
+      return make('IO_ERROR', `can't be read or written (${messageOf(error)}); check its file system: ${continues}.`)
   }
 }
 
-/** Node 22 warns that its SQLite is experimental: what Bellis uses of it is the same in Node 24, where it is not. */
+/** Without the warning of Node 22 that its SQLite is experimental: Node 24, where it is stable, has the same functions. */
 export function loadSqlite(): typeof import('node:sqlite') {
   const { emitWarning } = process
   process.emitWarning = ((warning: string | Error, ...rest: [never]) => {

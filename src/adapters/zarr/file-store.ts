@@ -3,19 +3,20 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { errnoOf, isMissingFile, systemFailure } from '../../core/system-errors.ts'
 import { type PartReader, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
 
 let writes = 0
-// Processes on several machines share a folder, and their numbers can agree.
+// Processes on several machines share a folder, and their ids may be equal.
 const writer = `${process.pid}-${threadId}-${Math.floor(Math.random() * 2 ** 32).toString(36)}`
 
-/** A name that no reader takes for a chunk and no other write uses. */
+/** A name that no reader mistakes for a chunk and no other write uses. */
 const temporaryName = () => `${TEMPORARY_PREFIX}${writer}-${writes++}`
 
 /**
- * A folder of a file system. A write goes to a temporary name in the same folder and is renamed, so a kill leaves the old
- * file or the new one. What a killed writer leaves (`.tmp-*`) costs disk space alone, and goes with the array when it is replaced.
- * @param options `fsync`: a write ends when it is on the disk itself, with its name, against a loss of power. @default false
+ * A folder of a file system. A write goes to a temporary name in the same folder and is renamed, so that a kill leaves
+ * the old file or the new one. The files of a killed writer (`.tmp-*`) only cost disk space, and are removed when the array is replaced.
+ * @param options `fsync`: a write ends only when the file and its name are on the disk itself, to survive a power cut. @default false
  */
 export function fileStore(root: string, { fsync = false }: { readonly fsync?: boolean } = {}): Store {
   const where = (key: string) => (key === '' ? root : join(root, key))
@@ -36,7 +37,7 @@ export function fileStore(root: string, { fsync = false }: { readonly fsync?: bo
           .map((entry) => ({ name: entry.name, isFolder: !entry.isFile() }))
           .sort((a, b) => (a.name < b.name ? -1 : 1))
       } catch (error) {
-        if (isMissing(error)) return undefined
+        if (isMissingFile(error)) return undefined
         throw ioError('list', path, error)
       }
     },
@@ -52,7 +53,7 @@ function call<T>(start: (done: (error: NodeJS.ErrnoException | null, value?: T) 
   return new Promise((resolve, reject) => start((error, value) => (error ? reject(error) : resolve(value as T))))
 }
 
-/** Fills `target` from `position` on; returns how much there was. */
+/** Fills `target` from `position` on; returns the number of bytes read, fewer at the end of the file. */
 async function readFully(file: number, target: Uint8Array, position: number): Promise<number> {
   let done = 0
   while (done < target.length) {
@@ -69,7 +70,7 @@ async function openIfThere(path: string): Promise<number | undefined> {
   try {
     return await open(path, 'r')
   } catch (error) {
-    if (isMissing(error)) return undefined
+    if (isMissingFile(error)) return undefined
     throw ioError('read', path, error)
   }
 }
@@ -90,8 +91,8 @@ async function readWhole(path: string, into: Uint8Array | undefined): Promise<Ui
 }
 
 /**
- * A file is never written in place here, so another content is another file: number, times and size tell. Taken from the
- * opened file, since a network file system asks its server then, and not for a mere look at the name.
+ * Files are never written in place here, so new content is a new file, recognized by its inode, times and size. They are taken
+ * from the open file: a network file system asks its server on opening, but not for a stat of the name.
  */
 async function readUnless(path: string, known: string | undefined) {
   const file = await openIfThere(path)
@@ -153,7 +154,7 @@ async function replaceFile(folder: string, path: string, parts: readonly Uint8Ar
 
 const sync = (file: number) => call<void>((done) => fs.fsync(file, done))
 
-/** A name is on the disk when its folder is. */
+/** A file's name is on the disk once its folder is. */
 async function syncFolder(folder: string): Promise<void> {
   const file = await open(folder, 'r')
   try {
@@ -167,19 +168,19 @@ async function openNew(folder: string, path: string, fsync: boolean): Promise<nu
   try {
     return await open(path, 'wx')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (errnoOf(error) !== 'ENOENT') throw error
     await makeFolder(folder, fsync)
     return open(path, 'wx')
   }
 }
 
-/** Node's own `recursive` calls every failure ENOENT, also a file system that is read-only. */
+/** Node's own `recursive` reports every failure as ENOENT, even a read-only file system. */
 async function makeFolder(folder: string, fsync: boolean): Promise<void> {
   try {
     await mkdir(folder)
     if (fsync) await syncFolder(dirname(folder))
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = errnoOf(error)
     if (code === 'EEXIST') return
     if (code !== 'ENOENT' || dirname(folder) === folder) throw error
     await makeFolder(dirname(folder), fsync)
@@ -195,51 +196,30 @@ async function writeFully(file: number, part: Uint8Array, position: number): Pro
   return position + done
 }
 
-/** Renamed away first: from then on nobody finds a part of it, however long its files take to go. */
+/** Renames the tree before removing it, so that nobody finds it half removed. */
 async function removeTree(path: string): Promise<void> {
   const hidden = join(path, '..', temporaryName())
   try {
     await rename(path, hidden)
     await rm(hidden, { recursive: true, force: true })
   } catch (error) {
-    if (!isMissing(error)) throw ioError('remove', path, error)
+    if (!isMissingFile(error)) throw ioError('remove', path, error)
   }
 }
 
-const isMissing = (error: unknown): boolean => {
-  const { code } = error as NodeJS.ErrnoException
-  // A folder where a file is looked for, or the other way round: there is no such file either.
-  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR'
-}
-
-/** A system error as one of ours, saying what could not be done where. */
-function ioError(action: string, path: string, error: unknown): Error {
-  const { code, message } = error as NodeJS.ErrnoException
+/** A system error as one of ours, with the action and the path that failed. */
+function ioError(action: 'read' | 'list' | 'write' | 'remove', path: string, error: unknown): Error {
+  const failure = systemFailure(error)
   const options = { cause: error }
-  switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT': {
-      const why = code === 'ENOSPC' ? 'the disk is full' : 'the disk quota is used up'
-      return new InfrastructureError(
-        'DISK_FULL',
-        `Can't ${action} ${path}: ${why}; free some space, then resume.`,
-        options,
-      )
-    }
-    case 'EROFS':
-      return new ConfigError(
-        'READ_ONLY',
-        `Can't ${action} ${path}: the file system is read-only; choose another place.`,
-        options,
-      )
-    case 'EACCES':
-    case 'EPERM': {
-      const what = `Can't ${action} ${path}: permission denied; check the owner and mode of its folder.`
-      return action === 'write' || action === 'remove'
-        ? new ConfigError('READ_ONLY', what, options)
-        : new InfrastructureError('IO_ERROR', what, options)
-    }
-    default:
-      return new InfrastructureError('IO_ERROR', `Can't ${action} ${path}: ${message}.`, options)
+  if (failure === undefined) {
+    return new InfrastructureError('IO_ERROR', `Can't ${action} ${path}: ${(error as Error).message}.`, options)
   }
+  const { code, reason, remedy } = failure
+  const what = `Can't ${action} ${path}: ${reason}; ${remedy}`
+  if (code === 'DISK_FULL') return new InfrastructureError(code, `${what}, then resume.`, options)
+  const isChange = action === 'write' || action === 'remove'
+  // A read that lacks permission is no reason to choose another output.
+  return isChange || errnoOf(error) === 'EROFS'
+    ? new ConfigError(code, `${what}.`, options)
+    : new InfrastructureError('IO_ERROR', `${what}.`, options)
 }

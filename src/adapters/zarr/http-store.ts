@@ -3,11 +3,11 @@ import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import type { PartReader, Store } from './store.ts'
 
 export interface HttpStoreOptions {
-  /** How often a request is tried again after a network error or a status from 500 up. @default 4 */
+  /** Retries of a request after a network error or a status of 429 or at least 500. @default 4 */
   readonly retries?: number
   /** Wait before the first retry; doubled for each further one. @default 200 */
   readonly retryDelayMs?: number
-  /** Longest that one try may take. @default 60000 */
+  /** Longest time for one attempt. @default 60000 */
   readonly timeoutMs?: number
 }
 
@@ -17,7 +17,7 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
   if (username !== '' || password !== '') {
     throw new ConfigError(
       'INVALID_CONFIG',
-      `The address of ${origin}${pathname} holds a password, which fetch refuses; leave it out.`,
+      `The address of ${origin}${pathname} contains a password, which fetch refuses; remove it.`,
     )
   }
   const root = origin + pathname.replace(/\/+$/, '')
@@ -25,7 +25,7 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
   const get = (key: string, headers: Record<string, string>, signal?: AbortSignal) =>
     request(where(key) + search, where(key), headers, options, signal)
   const readOnly = async (key: string): Promise<never> => {
-    throw new ConfigError('READ_ONLY', `Can't write ${where(key)}: http addresses are for reading; write to a folder.`)
+    throw new ConfigError('READ_ONLY', `Can't write ${where(key)}: http addresses are read-only; write to a folder.`)
   }
   return {
     writable: false,
@@ -47,14 +47,14 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
 
 interface Answer {
   readonly body: Uint8Array
-  /** Whether `body` is just what was asked for, not the whole object. */
+  /** Whether `body` is only the requested range, not the whole object. */
   readonly isPart: boolean
 }
 
 function partReader(get: (range: string) => Promise<Answer | undefined>, where: string): PartReader {
   const part = async (range: string, cut: (whole: Uint8Array) => Uint8Array) => {
     const answer = await get(range)
-    if (answer === undefined) throw new MissingObject(`${where} is not there.`)
+    if (answer === undefined) throw new MissingObject(`${where} does not exist.`)
     return answer.isPart ? answer.body : cut(answer.body)
   }
   return {
@@ -65,10 +65,10 @@ function partReader(get: (range: string) => Promise<Answer | undefined>, where: 
   }
 }
 
-/** Thrown by the first read of a part: a request per shard just to see whether it is there would cost a round trip. */
+/** Thrown by the first read of a part: checking first whether the shard exists would cost a round trip. */
 export class MissingObject extends Error {}
 
-// Object stores answer 403 for what is not there when listing is not allowed.
+// Object stores return 403 for a missing object if listing is not allowed.
 const MISSING = new Set([403, 404, 410])
 
 async function request(
@@ -86,7 +86,7 @@ async function request(
       if (response.ok) return { body: new Uint8Array(await response.arrayBuffer()), isPart: response.status === 206 }
       await response.body?.cancel()
       if (MISSING.has(response.status)) return undefined
-      // The range begins beyond the end of the object.
+      // The range starts beyond the end of the object.
       if (response.status === 416) return { body: new Uint8Array(0), isPart: true }
       cause = new Error(`status ${response.status} ${response.statusText}`.trim())
       if (response.status < 500 && response.status !== 429) attempt = retries
@@ -102,7 +102,7 @@ async function request(
   }
 }
 
-/** fetch says only "fetch failed"; the reason is its cause. */
+/** fetch only says "fetch failed"; the reason is the cause. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message

@@ -5,13 +5,13 @@ import { ConfigError } from '../../core/errors.ts'
 import { assertSameRank, type Coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { containsRoi, intersectRoi, isEmptyRoi, type Roi, showRoi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
-import type { ChunkAccess } from './chunk-access.ts'
-import { makeChunkCodec } from './chunk-codec.ts'
-import { type ChunkPart, chunkParts, gridShape } from './chunk-grid.ts'
-import { forEachInFlight } from './in-flight.ts'
+import type { ChunkAccess } from './chunks/chunk-access.ts'
+import { makeChunkCodec } from './chunks/chunk-codec.ts'
+import { type ChunkPart, chunkParts, gridShape } from './chunks/chunk-grid.ts'
+import { forEachInFlight } from './chunks/in-flight.ts'
+import { plainChunks } from './chunks/plain-chunks.ts'
+import { ShardedChunks } from './chunks/sharded-chunks.ts'
 import { chunkKey, storedShape, type ZarrMetadata } from './metadata/metadata.ts'
-import { plainChunks } from './plain-chunks.ts'
-import { shardedChunks } from './sharded-chunks.ts'
 import { joinKey, type Store } from './store.ts'
 
 /** A Zarr array, version 2 or 3. */
@@ -55,7 +55,7 @@ export class ZarrArray implements ChunkedArray {
     this.#access =
       metadata.shard === undefined
         ? plainChunks(store, keyOf, codec, metadata.fill.bytes)
-        : shardedChunks(store, keyOf, codec, metadata.shard, metadata.fill.bytes, metadata.shape)
+        : new ShardedChunks(store, keyOf, codec, metadata.shard, metadata.fill.bytes, metadata.shape)
   }
 
   async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {

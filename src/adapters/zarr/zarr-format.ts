@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { ConfigError } from '../../core/errors.ts'
 import type {
   ArrayAxis,
@@ -7,15 +6,17 @@ import type {
   ChunkedArray,
   CreateArrayOptions,
 } from '../../ports/chunked-array.ts'
+import { checkReusable } from './check-reusable.ts'
 import { makeCodec } from './codecs/registry.ts'
-import { checkReusable, createPlanned, planNewArray } from './create.ts'
+import { createPlanned } from './create-planned.ts'
 import { fileStore } from './file-store.ts'
 import { type HttpStoreOptions, httpStore } from './http-store.ts'
 import { finestDataset, listNodes, readNode, type ZarrNode } from './metadata/hierarchy.ts'
 import type { ZarrMetadata } from './metadata/metadata.ts'
-import { closestNames } from './metadata/names.ts'
 import { readOmeAxes } from './metadata/ome.ts'
 import { readAxes, withoutPlacement } from './metadata/placement-attributes.ts'
+import { assertContainer, nothingThere, showNames } from './missing-array.ts'
+import { planNewArray } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
 import { ZarrArray } from './zarr-array.ts'
 
@@ -43,23 +44,20 @@ export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
   }
 }
 
-/** The key of a path inside a container. @throws ConfigError `INVALID_CONFIG` for names that lead elsewhere */
+/** The key of a path inside a container. @throws ConfigError `INVALID_CONFIG` for names that are not an array's */
 function parseInner(inner: string): string {
   const names = inner.split('/').filter((name) => name !== '')
   const wrong = names.find((name) => /^\.|^__|\\/.test(name) || ['zarr.json', TEMPORARY_PREFIX].includes(name))
   if (wrong === undefined) return names.join('/')
   throw new ConfigError(
     'INVALID_CONFIG',
-    `"${wrong}" in "${inner}" can't name an array; use names that begin with a letter or digit.`,
+    `"${wrong}" in "${inner}" can't name an array; use names that start with a letter or digit.`,
   )
 }
 
 async function openArray(store: Store, key: string, mode: 'r' | 'r+'): Promise<ZarrArray> {
   if (mode === 'r+' && !store.writable) {
-    throw new ConfigError(
-      'READ_ONLY',
-      `${store.where(key)} can't be opened for writing: http addresses are for reading.`,
-    )
+    throw new ConfigError('READ_ONLY', `${store.where(key)} can't be opened for writing: http addresses are read-only.`)
   }
   const node = await readNode(store, key)
   if (node === undefined) throw await nothingThere(store, key)
@@ -70,45 +68,18 @@ async function openArray(store: Store, key: string, mode: 'r' | 'r+'): Promise<Z
 
 type GroupNode = Extract<ZarrNode, { kind: 'group' }>
 
-/** A group with one pyramid stands for the finest array of it. */
+/** A group with exactly one pyramid stands for its finest array. */
 async function openGroup(store: Store, key: string, group: GroupNode) {
   const path = finestDataset(group.attributes)
   const finest = path === undefined ? undefined : joinKey(key, path)
   const node = finest === undefined ? undefined : await readNode(store, finest)
   if (finest !== undefined && node?.kind === 'array') return { key: finest, metadata: node.metadata }
   const arrays = (await listNodes(store, key, 50)).filter((entry) => entry.kind === 'array').map((entry) => entry.path)
-  const names = arrays.length === 0 ? 'it holds no arrays' : `open one of its arrays: ${showNames(arrays)}`
+  const names = arrays.length === 0 ? 'it contains no arrays' : `open one of its arrays: ${showNames(arrays)}`
   throw new ConfigError('NOT_A_DATASET', `${store.where(key)} is a group, not an array; ${names}.`)
 }
 
-const MAX_NAMES = 8
-
-const showNames = (names: readonly string[]): string =>
-  names.slice(0, MAX_NAMES).join(', ') + (names.length > MAX_NAMES ? ', …' : '')
-
-async function assertContainer(store: Store): Promise<void> {
-  if (!store.writable || (await store.list('')) !== undefined) return
-  const isFile = statSync(store.where(''), { throwIfNoEntry: false })?.isFile()
-  const what = isFile ? 'is a file, and a Zarr container is a folder' : 'is not there; check the path'
-  throw new ConfigError('NO_SUCH_FILE', `${store.where('')} ${what}.`)
-}
-
-async function nothingThere(store: Store, key: string): Promise<ConfigError> {
-  await assertContainer(store)
-  const nodes = await listNodes(store, '', 200)
-  const rootNode = key === '' ? undefined : await readNode(store, '')
-  if (!store.writable && rootNode === undefined && nodes.length === 0) {
-    return new ConfigError('NO_SUCH_FILE', `${store.where(key)}: no Zarr array is found there; check the address.`)
-  }
-  const arrays = nodes.filter((node) => node.kind === 'array').map((node) => node.path)
-  const names = arrays.length === 0 ? 'no arrays are found in it' : `it has ${showNames(closestNames(key, arrays))}`
-  if (key === '') {
-    return new ConfigError('NOT_A_DATASET', `${store.where('')} is not an array; ${names}.`)
-  }
-  return new ConfigError('NO_SUCH_DATASET', `There is no "${key}" in ${store.where('')}; ${names}.`)
-}
-
-/** What is known of an array, with the placement that the groups above it may give. */
+/** The description of an array, with the placement that groups above it may define. */
 async function describe(store: Store, key: string, metadata: ZarrMetadata): Promise<ArrayDescription> {
   const axes = (await omeAxes(store, key, metadata.shape.length)) ?? readAxes(metadata)
   return descriptionOf(store.where(key), metadata, axes)
@@ -143,7 +114,7 @@ function descriptionOf(path: string, metadata: ZarrMetadata, axes: readonly Arra
   }
 }
 
-/** The array that is there, where `reuse` finds one that fits. */
+/** The existing array, if `reuse` allows it and it fits. */
 async function reusable(store: Store, key: string, options: CreateArrayOptions): Promise<ZarrArray | undefined> {
   if (!store.writable || options.ifExists !== 'reuse') return undefined
   if ((await readNode(store, key))?.kind !== 'array') return undefined

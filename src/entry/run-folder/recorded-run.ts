@@ -51,7 +51,7 @@ export async function recordRun(
   if (overwrite) await store.remove(run)
   const failing = new AbortController()
   const link = new LinkRelay()
-  const record = open.use(await store.open(identityOf(pipeline, run), { onLink: link.send }))
+  const record = open.use(await store.open(identityOf(pipeline, run), { onStatus: link.send }))
   await distrust(pipeline, record, marks, warn)
   const recorder = open.use(
     await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),

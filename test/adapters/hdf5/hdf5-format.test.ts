@@ -378,7 +378,7 @@ describe('HDF5: paths', () => {
       open('links/dangling'),
       failsWith('NO_SUCH_DATASET', ConfigError, /nowhere/, /soft link "links\/dangling"/),
     )
-    await assert.rejects(open('links/loop'), failsWith('NO_SUCH_DATASET', ConfigError, /without an end/))
+    await assert.rejects(open('links/loop'), failsWith('NO_SUCH_DATASET', ConfigError, /more than 16 links/))
     await assert.rejects(
       open('links/external-gone'),
       failsWith('NO_SUCH_FILE', ConfigError, /no-such-file\.h5/, /external link/),
@@ -451,7 +451,7 @@ describe('HDF5: what it refuses', () => {
     compound: /compound/,
     lists: /variable-length lists/,
     scalar: /single value/,
-    empty: /nothing at all/,
+    empty: /is empty/,
     bfloat16: /not IEEE 754/,
     'twelve-bits': /some of their bits/,
     'enum-be': /big-endian enumeration/,
@@ -492,7 +492,7 @@ describe('HDF5: what it refuses', () => {
     truncateSync(path, 40_000)
     await assert.rejects(
       format.open(path, 'gzip'),
-      failsWith('CORRUPT_DATA', InfrastructureError, /truncated: the file says \d+ bytes and has 40000/),
+      failsWith('CORRUPT_DATA', InfrastructureError, /truncated: expected \d+ bytes, got 40000/),
     )
     truncateSync(path, 30)
     await assert.rejects(format.open(path, 'gzip'), failsWith('CORRUPT_DATA', InfrastructureError, /truncated/))

@@ -50,7 +50,10 @@ describe('a download', () => {
       }),
       { retries: 3 },
     )
-    assert.match(String(error), /broke off after 70000 bytes \(it answers 503\); the same command continues/)
+    assert.match(
+      String(error),
+      /stopped sending after 70000 bytes \(it returned HTTP 503\); the same command continues/,
+    )
     assert.deepEqual(left, ['out.hdf.part', 'out.hdf.part.json'])
     assert.equal(again, 300_000)
     assert.equal(asked.at(-1), 'bytes=70000-')
@@ -93,9 +96,9 @@ describe('a download', () => {
 
   it('of what is not there, is of no known size, or fails its check ends at once and leaves nothing', async () => {
     const missing = await attempt(() => ({ body, status: 404 }))
-    assert.match(String(missing.error), /answers 404: there is no file to be had/)
+    assert.match(String(missing.error), /returned HTTP 404; check the address/)
     const unsized = await attempt(() => ({ body, saysLength: false }))
-    assert.match(String(unsized.error), /does not say how large it is/)
+    assert.match(String(unsized.error), /sends no Content-Length/)
     const wrong = await attempt(() => ({ body }), {
       check: () => {
         throw new Error('not what was wanted')

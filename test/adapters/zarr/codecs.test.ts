@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { BLOSC_COMPRESSORS, bloscCodec } from '../../../src/adapters/zarr/codecs/blosc.ts'
+import { bloscCodec } from '../../../src/adapters/zarr/codecs/blosc.ts'
+import { BLOSC_COMPRESSORS } from '../../../src/adapters/zarr/codecs/blosc-format.ts'
 import { CodecError } from '../../../src/adapters/zarr/codecs/codec.ts'
 import { crc32c, crc32cCodec } from '../../../src/adapters/zarr/codecs/crc32c.ts'
-import { lz4Bound, lz4Compress, lz4Decompress } from '../../../src/adapters/zarr/codecs/lz4.ts'
+import { lz4Bound, lz4Compress } from '../../../src/adapters/zarr/codecs/lz4-compress.ts'
+import { lz4Decompress } from '../../../src/adapters/zarr/codecs/lz4-decompress.ts'
 import { makeCodec, parseCodecName } from '../../../src/adapters/zarr/codecs/registry.ts'
 
 /** Bytes with runs, repeats near and far, and noise: what each branch of the compressors wants. */
@@ -162,7 +164,7 @@ describe('the names of codecs', () => {
       ['raw:1', /write raw/],
       ['blosc-snappy', /blosc-lz4/],
       ['zstd:1:2', /more than one level/],
-      ['', /not known/],
+      ['', /is unknown/],
     ] as const) {
       assert.throws(() => parseCodecName(name, 'uint8'), { code: 'UNSUPPORTED_CODEC', message }, name)
     }

@@ -114,10 +114,10 @@ describe('creating a Zarr array', () => {
     const folder = await temporaryFolder(t)
     const container = join(folder, 'a.zarr')
     const wrong: readonly (readonly [Partial<CreateArrayOptions>, string, RegExp])[] = [
-      [{ chunkShape: [2] }, 'INVALID_CONFIG', /chunk shape \(2\)/],
-      [{ chunkShape: [0, 2] }, 'INVALID_CONFIG', /chunk shape \(0, 2\)/],
-      [{ shape: [-1, 4] }, 'INVALID_CONFIG', /shape \(-1, 4\)/],
-      [{ shardShape: [3, 4] }, 'INVALID_CONFIG', /\(3, 4\) is not a multiple.*\(4, 4\) would be/],
+      [{ chunkShape: [2] }, 'INVALID_CONFIG', /chunk shape is \(2\)/],
+      [{ chunkShape: [0, 2] }, 'INVALID_CONFIG', /chunk shape is \(0, 2\)/],
+      [{ shape: [-1, 4] }, 'INVALID_CONFIG', /shape is \(-1, 4\)/],
+      [{ shardShape: [3, 4] }, 'INVALID_CONFIG', /\(3, 4\) is not a multiple.*nearest one is \(4, 4\)/],
       [{ fillValue: 256 }, 'INVALID_CONFIG', /256.*uint8/],
       [{ fillValue: 0.5 }, 'INVALID_CONFIG', /0\.5/],
       [{ codec: 'zlib' }, 'UNSUPPORTED_CODEC', /zlib.*gzip/],
@@ -291,7 +291,7 @@ describe('opening a Zarr array', () => {
     await assert.rejects(format.open(container, ''), { code: 'NOT_A_DATASET', message: /labels/ })
     await assert.rejects(format.open(join(folder, 'b.zarr'), 'raw'), {
       code: 'NO_SUCH_FILE',
-      message: /b\.zarr is not there/,
+      message: /b\.zarr does not exist/,
     })
     await writeFile(join(folder, 'c.zarr'), '')
     await assert.rejects(format.open(join(folder, 'c.zarr'), 'raw'), { code: 'NO_SUCH_FILE', message: /is a file/ })

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { memoryProgress } from '../../../src/adapters/memory/memory-progress.ts'
 import { InfrastructureError } from '../../../src/core/errors.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import type { ProgressBatch, RunRecord } from '../../../src/ports/progress-store.ts'
@@ -11,6 +10,7 @@ import {
 } from '../../../src/runtime/coordinator/progress-recorder.ts'
 import { failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
 import { ManualClock } from '../../support/fake-network.ts'
+import { memoryProgress } from '../../support/memory-progress.ts'
 
 /** A recorder on a record in memory, all that was committed, and a disk that can be full. */
 async function openRecorder() {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { memoryProgress } from '../../../src/adapters/memory/memory-progress.ts'
 import { InfrastructureError } from '../../../src/core/errors.ts'
 import type { RunEvent, StoreStatus } from '../../../src/core/events.ts'
 import type { RunRecord } from '../../../src/ports/progress-store.ts'
@@ -9,6 +8,7 @@ import type { RunProgress } from '../../../src/runtime/coordinator/run-options.t
 import { identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 import { line, runInline } from '../../support/inline-run.ts'
+import { memoryProgress } from '../../support/memory-progress.ts'
 
 /** A store on a server that can be lost: what is written waits until it is back. */
 async function lossyStore(blocks: number, clock: ManualClock) {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { z } from 'zod'
-import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import { definePipeline, defineTask, isTaskDefinition } from '../../../src/runtime/tasks/define-task.ts'
 import { planPipeline } from '../../../src/runtime/tasks/plan-pipeline.ts'
 import type { PlanContext, TaskPlan } from '../../../src/runtime/tasks/task-options.ts'
 import { line } from '../../support/inline-run.ts'
+import { memoryArray } from '../../support/memory-array.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 const axis = (scale: number) => ({ name: 'x', type: 'space', unit: 'nanometer', scale }) as const

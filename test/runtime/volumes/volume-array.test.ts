@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import { createOptionsOf } from '../../../src/runtime/volumes/create-volume.ts'
 import { cropTo, pasteInto } from '../../../src/runtime/volumes/crop.ts'
 import { describeVolume, volumeArray } from '../../../src/runtime/volumes/volume-array.ts'
+import { memoryArray } from '../../support/memory-array.ts'
 
 const space = (name: string, scale: number, translation = 0) =>
   ({ name, type: 'space', unit: 'nanometer', scale, translation, translationOf: 'edge' }) as const

@@ -1,9 +1,9 @@
 import { CodecError, checkSize } from './codec.ts'
-import { copyMatch } from './lz4.ts'
+import { copyMatch } from './lz4-decompress.ts'
 
-// BloscLZ, a child of FastLZ: a control byte below 32 announces that many literals plus one; otherwise its upper three
+// BloscLZ, derived from FastLZ: a control byte below 32 announces that many literals plus one; otherwise its upper three
 // bits are a match length − 2 (7: 255-runs follow) and its lower five the high bits of a distance − 1, whose low byte
-// follows. 31 and 255 there announce a distance beyond 8191 in two more bytes. The upper bits of the first one say nothing.
+// follows. 31 and 255 there announce a distance beyond 8191 in two more bytes. The upper bits of the first one are ignored.
 const MAX_NEAR = 8191
 const MAX_FAR = 65_535 + MAX_NEAR - 1
 const MAX_LITERALS = 32
@@ -20,7 +20,7 @@ export function blosclzCompress(input: Uint8Array, output: Uint8Array, at: numbe
   const end = input.length - 13
   let anchor = 0
   let misses = 64
-  // The first byte's upper bits are masked away by decoders, so a stream can't begin with a match.
+  // Decoders mask the upper bits of the first byte, so a stream can't start with a match.
   let position = 1
   while (position < end) {
     const word = view.getInt32(position, true)
@@ -85,14 +85,14 @@ export function blosclzDecompress(input: Uint8Array, output: Uint8Array): void {
   let from = 0
   let to = 0
   const next = () => {
-    if (from >= input.length) throw new CodecError('a BloscLZ stream is cut off')
+    if (from >= input.length) throw new CodecError('a BloscLZ stream is truncated')
     return input[from++] as number
   }
   let control = next() & 31
   for (;;) {
     if (control < 32) {
       const count = control + 1
-      if (from + count > input.length) throw new CodecError('a BloscLZ stream is cut off')
+      if (from + count > input.length) throw new CodecError('a BloscLZ stream is truncated')
       if (to + count > output.length) throw tooLong(output.length)
       for (let i = 0; i < count; i++) output[to++] = input[from++] as number
     } else {
@@ -107,7 +107,7 @@ export function blosclzDecompress(input: Uint8Array, output: Uint8Array): void {
       let near = ((control & 31) << 8) | next()
       if (near === MAX_NEAR) near += (next() << 8) | next()
       const distance = near + 1
-      if (distance > to) throw new CodecError('a BloscLZ match points before the begin of the data')
+      if (distance > to) throw new CodecError('a BloscLZ match points before the start of the data')
       if (to + length > output.length) throw tooLong(output.length)
       copyMatch(output, to, distance, length)
       to += length
@@ -118,4 +118,5 @@ export function blosclzDecompress(input: Uint8Array, output: Uint8Array): void {
   checkSize(to, output.length)
 }
 
-const tooLong = (size: number) => new CodecError(`a BloscLZ stream holds more than the ${size} bytes that are right`)
+const tooLong = (size: number) =>
+  new CodecError(`a BloscLZ stream decoded to more than ${size} bytes, expected ${size}`)

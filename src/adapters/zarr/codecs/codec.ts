@@ -1,21 +1,21 @@
-/** One step from bytes to bytes; its results are never views of what it was given, except for `raw` slices of `decode`. */
+/** One step from bytes to bytes; results are never views of the input, except for `raw` slices of `decode`. */
 export interface BytesCodec {
   /** For people: `zstd:3`. */
   readonly label: string
   encode(data: Uint8Array): Uint8Array
   /**
-   * @param size bytes that must come out, where the caller knows
-   * @param into where they may be put, `size` bytes; a codec that can't returns an array of its own
-   * @throws CodecError for anything but a whole, right stream of that size
+   * @param size expected number of decoded bytes, if the caller knows it
+   * @param into where to put them, `size` bytes; a codec that can't do so returns a new array
+   * @throws CodecError for anything but a complete, valid stream of that size
    */
   decode(data: Uint8Array, size?: number, into?: Uint8Array): Uint8Array
 }
 
-/** Bytes that a codec can't decode; whoever knows the file turns it into CORRUPT_DATA. */
+/** Bytes that a codec can't decode; the caller, who knows the file, turns it into `CORRUPT_DATA`. */
 export class CodecError extends Error {}
 
 export function checkSize(decoded: number, size: number | undefined): void {
   if (size !== undefined && decoded !== size) {
-    throw new CodecError(`it holds ${decoded} bytes where ${size} are right`)
+    throw new CodecError(`it decoded to ${decoded} bytes, expected ${size}`)
   }
 }

@@ -63,7 +63,7 @@ export const crc32cCodec: BytesCodec = {
     const stored = new DataView(data.buffer, data.byteOffset + body.length, 4).getUint32(0, true)
     const found = crc32c(body)
     if (stored !== found) {
-      throw new CodecError(`its checksum is ${found.toString(16)} where ${stored.toString(16)} is stored`)
+      throw new CodecError(`its checksum is ${found.toString(16)}, expected ${stored.toString(16)}`)
     }
     return body
   },

@@ -2,13 +2,14 @@ import type { DType } from '../../../core/array/dtype.ts'
 import { BYTES_PER_ELEMENT } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../metadata/exact-json.ts'
-import { BLOSC_COMPRESSORS, type BloscCompressor, type BloscSettings, type BloscShuffle, bloscCodec } from './blosc.ts'
+import { bloscCodec } from './blosc.ts'
+import { BLOSC_COMPRESSORS, type BloscCompressor, type BloscSettings, type BloscShuffle } from './blosc-format.ts'
 import type { BytesCodec } from './codec.ts'
 import { crc32cCodec } from './crc32c.ts'
 import { lz4Codec } from './lz4.ts'
 import { gzipCodec, zlibCodec, zstdCodec } from './zlib.ts'
 
-/** What compresses a chunk, as metadata and the command line name it; undefined is raw. */
+/** A compressor of chunks, as metadata and the command line name it; undefined is raw. */
 export type Compressor =
   | { readonly name: 'gzip' | 'zlib' | 'zstd'; readonly level: number; readonly checksum?: boolean }
   | { readonly name: 'lz4'; readonly acceleration: number }
@@ -103,7 +104,7 @@ function integer(value: Json | undefined, otherwise: number, where: string, code
   if (typeof value === 'number' && Number.isInteger(value)) return value
   throw new ConfigError(
     'INVALID_METADATA',
-    `${where}: a setting of its codec "${codec}" is ${JSON.stringify(value)}, not a whole number.`,
+    `${where}: a setting of its codec "${codec}" is ${JSON.stringify(value)}; expected an integer.`,
   )
 }
 
@@ -134,7 +135,7 @@ export function toV2Config(compressor: Compressor): JsonObject {
   }
 }
 
-/** An entry of v3's `codecs`. @throws ConfigError `UNSUPPORTED_CODEC` for what v3 has no standard codec for */
+/** An entry of v3's `codecs`. @throws ConfigError `UNSUPPORTED_CODEC` if v3 has no such standard codec */
 export function toV3Config(compressor: Compressor): JsonObject {
   switch (compressor.name) {
     case 'gzip':
@@ -181,13 +182,14 @@ export function parseCodecName(text: string, dtype: DType): Compressor | undefin
   if (name === 'raw') return undefined
   if (name === 'lz4') return { name, acceleration: 1 }
   const kind = name.startsWith('blosc') ? 'blosc' : name
-  if (!(kind in LEVELS)) throw refuse(`is not known; use one of ${NAMES}`)
+  if (!(kind in LEVELS)) throw refuse(`is unknown; use one of ${NAMES}`)
   const [normal, least, most] = LEVELS[kind as keyof typeof LEVELS]
   const level = levelText === undefined ? normal : /^-?\d+$/.test(levelText) ? Number(levelText) : Number.NaN
-  if (!(level >= least && level <= most)) throw refuse(`has no such level; use ${name}:${least} to ${name}:${most}`)
+  if (!(level >= least && level <= most))
+    throw refuse(`has a level out of range; use ${name}:${least} to ${name}:${most}`)
   if (kind === 'gzip' || kind === 'zlib' || kind === 'zstd') return { name: kind, level }
   const compressor = name === 'blosc' ? 'lz4' : BLOSC_COMPRESSORS.find((known) => name === `blosc-${known}`)
-  if (compressor === undefined) throw refuse(`is not known; use one of ${NAMES}`)
+  if (compressor === undefined) throw refuse(`is unknown; use one of ${NAMES}`)
   return bloscDefault(compressor, level, dtype)
 }
 

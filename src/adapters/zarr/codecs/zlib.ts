@@ -1,14 +1,14 @@
 import zlib from 'node:zlib'
 import { type BytesCodec, CodecError, checkSize } from './codec.ts'
 
-/** Longest stream that is decoded where nobody knows its size, so that a few bad bytes can't fill the memory. */
+/** Longest output of a stream of unknown size, so that a few corrupt bytes can't fill the memory. */
 const MAX_UNKNOWN_BYTES = 2 ** 31
 
-/** One spare byte shows a stream that is too long; the rest keeps Node from asking for a second buffer. */
+/** One spare byte reveals a stream that is too long; the others keep Node from allocating a second buffer. */
 const roomFor = (size: number | undefined) =>
   size === undefined ? { maxOutputLength: MAX_UNKNOWN_BYTES } : { chunkSize: size + 64, maxOutputLength: size + 64 }
 
-// With `info`, what Node returns also tells how much of the input it used; its types don't say so.
+// With `info`, Node's result also tells how much of the input was used; its types lack that.
 interface WithEngine {
   readonly buffer: Uint8Array
   readonly engine: { readonly bytesWritten: number }
@@ -25,7 +25,7 @@ function inflate(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new CodecError(
-      code === 'ERR_BUFFER_TOO_LARGE' ? `it holds more than the ${size} bytes that are right` : message,
+      code === 'ERR_BUFFER_TOO_LARGE' ? `it decoded to more than ${size} bytes, expected ${size}` : message,
       { cause: error },
     )
   }
@@ -36,7 +36,7 @@ function inflate(
   return result.buffer
 }
 
-// Room for the result of incompressible data, so that Node needs one buffer only.
+// Room for the result of incompressible data, so that Node needs only one buffer.
 const outputFor = (data: Uint8Array) => Math.max(64, data.length + (data.length >> 8) + 256)
 
 /** @param level 0 to 9 */

@@ -52,7 +52,7 @@ function refuseUnknownFields(json: JsonObject, where: string): void {
     if (KNOWN_FIELDS.has(field) || (isJsonObject(value) && value.must_understand === false)) continue
     throw new ConfigError(
       'UNSUPPORTED',
-      `${where}: the field "${field}" is not known to Bellis, and must be to read the array.`,
+      `${where}: the field "${field}" is unknown to Bellis, and the array can't be read without understanding it.`,
     )
   }
   if (Array.isArray(json.storage_transformers) && json.storage_transformers.length > 0) {

@@ -1,6 +1,6 @@
 import type { DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
-import type { ChunkEncoding } from '../chunk-codec.ts'
+import type { ChunkEncoding } from '../chunks/chunk-codec.ts'
 import type { Compressor } from '../codecs/registry.ts'
 import { isJsonObject, type Json, type JsonObject, parseJson } from './exact-json.ts'
 import type { FillValue } from './fill-value.ts'
@@ -10,11 +10,11 @@ export interface ShardSettings {
   readonly shape: readonly number[]
   readonly indexLocation: 'start' | 'end'
   readonly indexHasChecksum: boolean
-  /** What is done to the whole shard after it was put together. */
+  /** Applied to the assembled shard as a whole. */
   readonly compressors: readonly Compressor[]
 }
 
-/** What the metadata of an array says, whatever its version. */
+/** The metadata of an array of either version. */
 export interface ZarrMetadata {
   readonly zarrFormat: 2 | 3
   readonly shape: readonly number[]
@@ -30,7 +30,7 @@ export interface ZarrMetadata {
   readonly attributes: JsonObject
 }
 
-/** The shape of what is one file: the shard where there is one. */
+/** The shape of one file: the shard's if the array has shards. */
 export const storedShape = ({ chunk, shard }: ZarrMetadata): readonly number[] => shard?.shape ?? chunk.shape
 
 /** The name of a chunk's file below the array, as its metadata says. */
@@ -51,15 +51,15 @@ export function parseJsonObject(bytes: Uint8Array, where: string): JsonObject {
   throw new ConfigError('INVALID_METADATA', `${where} is not a JSON object.`)
 }
 
-/** A list of whole numbers, each at least `least`. @throws ConfigError `INVALID_METADATA` */
+/** A list of integers, each at least `least`. @throws ConfigError `INVALID_METADATA` */
 export function parseShape(value: Json | undefined, rank: number | undefined, least: number, what: string): number[] {
-  const isRight =
+  const isValid =
     Array.isArray(value) &&
     (rank === undefined || value.length === rank) &&
     value.every((length) => typeof length === 'number' && Number.isSafeInteger(length) && length >= least)
-  if (isRight) return [...(value as number[])]
-  const wanted = `${rank ?? 'some'} whole numbers from ${least} up`
-  throw new ConfigError('INVALID_METADATA', `${what} is ${show(value)}, where ${wanted} are right.`)
+  if (isValid) return [...(value as number[])]
+  const expected = `${rank === undefined ? '' : `${rank} `}integers of at least ${least}`
+  throw new ConfigError('INVALID_METADATA', `${what} is ${show(value)}; expected ${expected}.`)
 }
 
 export const show = (value: Json | undefined): string =>

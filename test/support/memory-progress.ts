@@ -1,7 +1,7 @@
-import { InfrastructureError } from '../../core/errors.ts'
-import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
-import { checkSameTasks, type RunIdentity } from '../../core/progress/run-identity.ts'
-import type { FailedTry, ProgressStore, RunRecord } from '../../ports/progress-store.ts'
+import { InfrastructureError } from '../../src/core/errors.ts'
+import { isInMask, maskPages, withoutMask } from '../../src/core/progress/bitmap-pages.ts'
+import { checkSameTasks, type RunIdentity } from '../../src/core/progress/run-identity.ts'
+import type { FailedTry, ProgressStore, RunRecord } from '../../src/ports/progress-store.ts'
 
 interface StoredRun {
   readonly identity: RunIdentity
@@ -79,10 +79,6 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
       checkOpen()
       const found = stored.get(run)
       return found === undefined ? undefined : openRun(found)
-    },
-    async runs() {
-      checkOpen()
-      return [...stored.keys()].sort()
     },
     async remove(run) {
       checkOpen()

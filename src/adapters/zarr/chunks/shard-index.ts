@@ -1,11 +1,11 @@
-import { type BytesCodec, CodecError } from './codecs/codec.ts'
-import { crc32cCodec } from './codecs/crc32c.ts'
+import { type BytesCodec, CodecError } from '../codecs/codec.ts'
+import { crc32cCodec } from '../codecs/crc32c.ts'
 
 const MISSING = 2n ** 64n - 1n
 
 /** Where the chunks of a shard lie in its file: two uint64 each, offset and length, both 2^64−1 for a missing chunk. */
 export interface ShardIndex {
-  /** undefined for a missing chunk @throws CodecError where the place can't be in a file of `fileBytes` */
+  /** undefined for a missing chunk @throws CodecError if the place is outside a file of `fileBytes` */
   placeOf(chunk: number, fileBytes?: number): { readonly offset: number; readonly length: number } | undefined
 }
 
@@ -26,7 +26,7 @@ export const indexByteLength = (format: ShardFormat): number => 16 * format.coun
 export function parseShardIndex(encoded: Uint8Array, format: ShardFormat): ShardIndex {
   const wanted = indexByteLength(format)
   if (encoded.length !== wanted) {
-    throw new CodecError(`its shard index has ${encoded.length} bytes where ${wanted} are right`)
+    throw new CodecError(`its shard index has ${encoded.length} bytes, expected ${wanted}`)
   }
   let bytes: Uint8Array
   try {
@@ -50,11 +50,11 @@ export function parseShardIndex(encoded: Uint8Array, format: ShardFormat): Shard
   }
 }
 
-/** The whole index of a shard that is at hand. @throws CodecError */
+/** The index of a shard that is in memory. @throws CodecError */
 export function indexOfShard(shard: Uint8Array, format: ShardFormat): ShardIndex {
   const length = Math.min(indexByteLength(format), shard.length)
-  const begin = format.indexLocation === 'start' ? 0 : shard.length - length
-  return parseShardIndex(shard.subarray(begin, begin + length), format)
+  const start = format.indexLocation === 'start' ? 0 : shard.length - length
+  return parseShardIndex(shard.subarray(start, start + length), format)
 }
 
 /** The parts of a shard's file. @param chunks encoded, undefined for a missing one; `format.count` of them */

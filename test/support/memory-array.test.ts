@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { memoryArray } from '../../../src/adapters/memory/memory-array.ts'
-import { DTYPES } from '../../../src/core/array/dtype.ts'
-import { ConfigError, type ErrorCode } from '../../../src/core/errors.ts'
-import { roi } from '../../../src/core/geometry/roi.ts'
-import { describeChunkedArray } from '../../contracts/chunked-array.contract.ts'
+import { DTYPES } from '../../src/core/array/dtype.ts'
+import { ConfigError, type ErrorCode } from '../../src/core/errors.ts'
+import { roi } from '../../src/core/geometry/roi.ts'
+import { describeChunkedArray } from '../contracts/chunked-array.contract.ts'
+import { memoryArray } from './memory-array.ts'
 
 const refusedWith = (code: ErrorCode) => (error: unknown) => error instanceof ConfigError && error.code === code
 

@@ -1,19 +1,19 @@
-import { fillBox, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
-import { BlockwiseError, InfrastructureError } from '../../core/errors.ts'
-import { showCoordinate } from '../../core/geometry/coordinate.ts'
+import { fillBox, rowMajorStrides, type StridedBytes } from '../../../core/array/box-copy.ts'
+import { BlockwiseError, InfrastructureError } from '../../../core/errors.ts'
+import { showCoordinate } from '../../../core/geometry/coordinate.ts'
+import { CodecError } from '../codecs/codec.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
-import { CodecError } from './codecs/codec.ts'
 
-/** Reads and writes parts of what is one file of an array: a chunk, or a shard of chunks. */
+/** Reads and writes parts of the files of an array, each a chunk or a shard of chunks. */
 export interface ChunkAccess {
   /** Bytes of one decoded file. */
   readonly byteLength: number
-  /** How many of them may be under way at once. */
+  /** How many files may be in flight at once. */
   readonly limit: number
   /** @param target where the part's first voxel goes; a missing chunk is filled with the fill value */
   read(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void>
-  /** @param source where the part's first voxel lies @param covers whether the part is all that the array has of this file */
+  /** @param source where the part's first voxel lies @param covers whether the part covers all that the array has of this file */
   write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void>
 }
 
@@ -34,7 +34,7 @@ export function fillChunk(bytes: Uint8Array, fill: Uint8Array): void {
 }
 
 /**
- * Runs a decoder; what it can't decode becomes an error that names the file and the chunk.
+ * Runs a decoder; its failure becomes an error that names the file and the chunk.
  * @throws InfrastructureError `CORRUPT_DATA`
  */
 export function decodeOrThrow<T>(file: string, index: readonly number[], decode: () => T): T {

@@ -1,14 +1,14 @@
-/** Limits of what one read or write keeps in memory besides its own box. */
+/** Limits on what one read or write holds in memory besides its own box. */
 const MAX_COUNT = 8
 const MAX_BYTES = 64 * 2 ** 20
 
-/** How many pieces of `bytes` each may be under way at once: one at least. */
+/** How many pieces of `bytes` each may be in flight at once; at least one. */
 export const inFlight = (bytes: number): number =>
   Math.max(1, Math.min(MAX_COUNT, Math.floor(MAX_BYTES / Math.max(1, bytes))))
 
 /**
- * Runs `work` over all items, at most `limit` at once, and returns when all of it is over. After an error or an abort
- * nothing new begins, what is under way ends, and the first error is thrown: no write goes on behind the caller's back.
+ * Runs `work` over all items, at most `limit` at once, and returns when all of them have ended. After an error or an abort
+ * nothing new starts, work in flight ends, and the first error is thrown: no write continues after the caller has returned.
  */
 export async function forEachInFlight<T>(
   items: Iterable<T>,
@@ -36,7 +36,7 @@ export async function forEachInFlight<T>(
   if (failed) throw failure
 }
 
-/** Buffers of one size that are used again and again; more than `limit` are never kept. */
+/** Reusable buffers of one size; at most `limit` are kept. */
 export class BufferPool {
   readonly #size: number
   readonly #limit: number
@@ -47,7 +47,7 @@ export class BufferPool {
     this.#limit = limit
   }
 
-  /** Runs `work` with a buffer whose content is undefined, and takes the buffer back. */
+  /** Runs `work` with a buffer of undefined content, and takes the buffer back. */
   async use<T>(work: (buffer: Uint8Array) => Promise<T>): Promise<T> {
     const buffer = this.#free.pop() ?? new Uint8Array(this.#size)
     try {

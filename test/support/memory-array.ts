@@ -1,5 +1,5 @@
-import { assertVoxels } from '../../core/array/assert-voxels.ts'
-import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
+import { assertVoxels } from '../../src/core/array/assert-voxels.ts'
+import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../src/core/array/box-copy.ts'
 import {
   BYTES_PER_ELEMENT,
   bytesOf,
@@ -8,18 +8,18 @@ import {
   type Scalar,
   type TypedArray,
   typedArray,
-} from '../../core/array/dtype.ts'
-import { ConfigError } from '../../core/errors.ts'
+} from '../../src/core/array/dtype.ts'
+import { ConfigError } from '../../src/core/errors.ts'
 import {
   assertSameRank,
   coordinate,
   countElements,
   showCoordinate,
   subtractCoordinates,
-} from '../../core/geometry/coordinate.ts'
-import { containsRoi, equalRois, intersectRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
-import { boxIndices, splitIndex } from '../../core/grid/index-box.ts'
-import type { ArrayAxis, ChunkedArray } from '../../ports/chunked-array.ts'
+} from '../../src/core/geometry/coordinate.ts'
+import { containsRoi, equalRois, intersectRoi, type Roi, roi, showRoi } from '../../src/core/geometry/roi.ts'
+import { boxIndices, splitIndex } from '../../src/core/grid/index-box.ts'
+import type { ArrayAxis, ChunkedArray } from '../../src/ports/chunked-array.ts'
 
 export interface MemoryArrayOptions {
   readonly shape: readonly number[]

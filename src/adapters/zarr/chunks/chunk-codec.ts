@@ -1,7 +1,7 @@
-import { rowMajorStrides } from '../../core/array/box-copy.ts'
-import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
-import { type BytesCodec, checkSize } from './codecs/codec.ts'
-import { type Compressor, makeCodec } from './codecs/registry.ts'
+import { rowMajorStrides } from '../../../core/array/box-copy.ts'
+import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
+import { type BytesCodec, checkSize } from '../codecs/codec.ts'
+import { type Compressor, makeCodec } from '../codecs/registry.ts'
 
 /** How one chunk becomes bytes. */
 export interface ChunkEncoding {
@@ -21,12 +21,12 @@ export interface ChunkCodec {
   readonly strides: readonly number[]
   readonly byteLength: number
   readonly isRowMajor: boolean
-  /** Whether the file's bytes are the decoded ones, so that they can be read into place. */
+  /** Whether the file's bytes are the decoded ones, so that they can be read in place. */
   readonly isRaw: boolean
   readonly labels: readonly string[]
-  /** Leaves `decoded` as it is; may return it. */
+  /** Does not change `decoded`; may return it. */
   encode(decoded: Uint8Array): Uint8Array
-  /** @returns `byteLength` bytes, in `into` where that could be. @throws CodecError */
+  /** @returns `byteLength` bytes, in `into` if possible. @throws CodecError */
   decode(encoded: Uint8Array, into?: Uint8Array): Uint8Array
 }
 
@@ -49,13 +49,13 @@ export function makeChunkCodec(encoding: ChunkEncoding): ChunkCodec {
     },
     decode(encoded, into) {
       const decoded = decodeBytes(codecs, encoded, byteLength, into)
-      // What is swapped in place must be ours: not the caller's encoded bytes.
+      // Only our own bytes may be swapped in place, not the caller's encoded ones.
       return swaps ? swapBytes(codecs.length === 0 ? decoded.slice() : decoded, bytesPerElement) : decoded
     },
   }
 }
 
-/** Runs bytes → bytes codecs backwards; only the first one's size is known. @throws CodecError */
+/** Runs bytes → bytes codecs in reverse; only the size of the final result is known. @throws CodecError */
 export function decodeBytes(
   codecs: readonly BytesCodec[],
   encoded: Uint8Array,

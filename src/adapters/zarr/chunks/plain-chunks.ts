@@ -1,10 +1,10 @@
-import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../core/array/box-copy.ts'
-import { ChunkCache } from '../../core/array/chunk-cache.ts'
+import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
+import { ChunkCache } from '../../../core/array/chunk-cache.ts'
+import type { Store } from '../store.ts'
 import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, viewOf } from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
 import { BufferPool, inFlight } from './in-flight.ts'
-import type { Store } from './store.ts'
 
 /** Decoded chunks that are kept for the next block that needs another part of them. */
 const CACHE_BYTES = 64 * 2 ** 20

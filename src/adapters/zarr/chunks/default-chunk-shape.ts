@@ -1,5 +1,5 @@
-import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
-import type { ArrayAxis } from '../../ports/chunked-array.ts'
+import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
+import type { ArrayAxis } from '../../../ports/chunked-array.ts'
 
 const MAX_VOXELS = 64 ** 3
 const MAX_BYTES = 2 ** 20

@@ -1,5 +1,5 @@
-import { type MemoryPlace, memoryProgress } from '../../../src/adapters/memory/memory-progress.ts'
-import { describeProgressStore } from '../../contracts/progress-store.contract.ts'
+import { describeProgressStore } from '../contracts/progress-store.contract.ts'
+import { type MemoryPlace, memoryProgress } from './memory-progress.ts'
 
 const emptyPlace = () => {
   const stored: MemoryPlace = new Map()

@@ -1,0 +1,36 @@
+import type { Hdf5File } from './hdf5-file.ts'
+
+export interface Hdf5Entry {
+  readonly path: string
+  readonly kind: 'array' | 'group'
+}
+
+/** Groups and datasets below a group, depth first. Links are listed but not followed, so that this always ends. */
+export function entriesBelow(file: Hdf5File, group: string, limit: number): readonly Hdf5Entry[] {
+  const found: Hdf5Entry[] = []
+  const seen = new Set([file.addressOf(group)])
+  const visit = (parent: string): void => {
+    for (const name of file.childrenOf(parent)) {
+      if (found.length >= limit) return
+      const path = parent === '' ? name : `${parent}/${name}`
+      const kind = file.kindOf(path)
+      if (kind !== 'array' && kind !== 'group') continue
+      found.push({ path, kind })
+      if (kind === 'array' || file.softLinkOf(path) !== undefined || file.externalLinkOf(path) !== undefined) continue
+      const address = file.addressOf(path)
+      if (seen.has(address)) continue
+      seen.add(address)
+      visit(path)
+    }
+  }
+  visit(group)
+  return found
+}
+
+/** What a message says about the datasets of a group: "it has a, b, c". */
+export function showDatasets(file: Hdf5File, group: string): string {
+  const found = entriesBelow(file, group, 200).filter((entry) => entry.kind === 'array')
+  if (found.length === 0) return 'it has no datasets'
+  const shown = found.slice(0, 12).map((entry) => entry.path)
+  return `it has ${shown.join(', ')}${found.length > shown.length ? ', …' : ''}`
+}

@@ -1,0 +1,194 @@
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { BlockwiseError, InfrastructureError } from '../../core/errors.ts'
+import { errnoOf, systemFailure } from '../../core/system-errors.ts'
+import { entriesBelow } from './hdf5-entries.ts'
+import { Hdf5File } from './hdf5-file.ts'
+import {
+  callHdf5,
+  HDF5_CLASS,
+  Hdf5Failure,
+  type Hdf5Library,
+  type Hdf5NewDataset,
+  loadHdf5,
+  scratchMemory,
+} from './library.ts'
+import { MESSAGE } from './object-header.ts'
+
+type ElementType = Pick<Hdf5NewDataset, 'type' | 'size' | 'signed' | 'vlen' | 'cset'>
+
+export const UINT8: ElementType = { type: HDF5_CLASS.integer, size: 1, signed: false, vlen: false }
+export const UINT64: ElementType = { type: HDF5_CLASS.integer, size: 8, signed: false, vlen: false }
+export const FLOAT64: ElementType = { type: HDF5_CLASS.float, size: 8, signed: true, vlen: false }
+const TEXT: ElementType = { type: HDF5_CLASS.string, size: 4, signed: false, vlen: true, cset: 1 }
+
+/** HDF5's H5F_ACC_TRUNC. */
+const CREATE = 2
+
+/** A chunked volume with axes z, y, x. */
+export interface Hdf5Volume {
+  readonly path: string
+  readonly element: ElementType
+  /** Voxels. */
+  readonly size: readonly number[]
+  readonly chunk: readonly number[]
+}
+
+/** One new HDF5 file. Every method throws `Hdf5Failure` if HDF5 reports an error. */
+export class Hdf5Writer {
+  readonly #library: Hdf5Library
+  readonly #file: bigint
+
+  private constructor(library: Hdf5Library, path: string) {
+    this.#library = library
+    // The oldest layout: any HDF5 of the last 20 years reads it, and its headers have no checksums (see clearTimes).
+    const { H5F_LIBVER_EARLIEST: oldest, H5F_LIBVER_LATEST: newest } = library
+    this.#file = callHdf5(library, (hdf5) => hdf5.open(path, CREATE, false, oldest, newest))
+  }
+
+  /** Creates a file; an existing one is replaced. */
+  static async create(path: string): Promise<Hdf5Writer> {
+    return new Hdf5Writer(await loadHdf5(), path)
+  }
+
+  createGroup(path: string): void {
+    this.#call((hdf5) => hdf5.create_group(this.#file, path, false))
+  }
+
+  /** Created empty and then enlarged: HDF5's own creation would need all voxels at once. */
+  createVolume({ path, element, size, chunk }: Hdf5Volume): void {
+    const empty = {
+      ...describe(element, [0, 0, 0]),
+      maxshape: size.map(BigInt),
+      chunks: chunk.map(BigInt),
+      compression: 1,
+      compression_opts: [4],
+    }
+    this.#call((hdf5) => hdf5.create_dataset(this.#file, path, BigInt(scratchMemory(this.#library, 8)), empty))
+    this.#call((hdf5) => hdf5.resize_dataset(this.#file, path, size.map(BigInt)))
+  }
+
+  /**
+   * Writes `sections` sections from `z` on, one row of chunks at a time, so that HDF5's heap stays small.
+   * @param fill writes the voxels `from` up to `to` of the slab, counted in C order, to `target`, aligned to 8 bytes
+   */
+  writeSlab(
+    { path, element, size, chunk }: Hdf5Volume,
+    z: number,
+    sections: number,
+    fill: (from: number, to: number, target: Uint8Array) => void,
+  ): void {
+    const [height, width] = [size[1]!, size[2]!]
+    for (let y = 0; y < height; y += chunk[1]!) {
+      const rows = Math.min(chunk[1]!, height - y)
+      const bytes = rows * width * element.size
+      const pointer = scratchMemory(this.#library, sections * bytes)
+      for (let k = 0; k < sections; k++) {
+        const from = (k * height + y) * width
+        const start = pointer + k * bytes
+        fill(from, from + rows * width, this.#library.HEAPU8.subarray(start, start + bytes))
+      }
+      const count = [sections, rows, width].map(BigInt)
+      const offset = [z, y, 0].map(BigInt)
+      this.#call((hdf5) => hdf5.set_dataset_data(this.#file, path, count, offset, [1n, 1n, 1n], BigInt(pointer)))
+    }
+  }
+
+  writeList(path: string, element: ElementType, shape: readonly number[], data: BigUint64Array | Float64Array): void {
+    const pointer = this.#copyIn(data)
+    this.#call((hdf5) => hdf5.create_dataset(this.#file, path, pointer, describe(element, shape)))
+  }
+
+  writeTexts(path: string, texts: readonly string[]): void {
+    this.#call((hdf5) => hdf5.create_vlen_str_dataset(this.#file, path, texts, describe(TEXT, [texts.length])))
+  }
+
+  /** @param values numbers as a list of float64, or one text */
+  writeAttribute(path: string, name: string, values: readonly number[] | string): void {
+    if (typeof values === 'string') {
+      this.#call((hdf5) => hdf5.create_vlen_str_attribute(this.#file, path, name, [values], describe(TEXT, [])))
+      return
+    }
+    const pointer = this.#copyIn(Float64Array.from(values))
+    this.#call((hdf5) => hdf5.create_attribute(this.#file, path, name, pointer, describe(FLOAT64, [values.length])))
+  }
+
+  close(): void {
+    this.#call((hdf5) => hdf5.flush(this.#file))
+    this.#call((hdf5) => hdf5.close_file(this.#file))
+  }
+
+  /** Closes a file that will be deleted, ignoring errors. */
+  abandon(): void {
+    try {
+      this.#call((hdf5) => hdf5.close_file(this.#file))
+    } catch {
+      // A full disk fails here again.
+    }
+  }
+
+  #call<T>(call: (library: Hdf5Library) => T): T {
+    return callHdf5(this.#library, call)
+  }
+
+  #copyIn(data: BigUint64Array | Float64Array): bigint {
+    const pointer = scratchMemory(this.#library, Math.max(8, data.byteLength))
+    this.#library.HEAPU8.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), pointer)
+    return BigInt(pointer)
+  }
+}
+
+function describe(element: ElementType, shape: readonly number[]): Hdf5NewDataset {
+  const dims = shape.map(BigInt)
+  return {
+    ...element,
+    shape: dims,
+    maxshape: dims,
+    chunks: null,
+    compression: 0,
+    compression_opts: [],
+    track_order: false,
+  }
+}
+
+/** Removes the time of the last change with which HDF5 stamps each dataset: then equal contents are equal files. */
+export async function clearTimes(path: string): Promise<void> {
+  const file = await Hdf5File.open(path)
+  let stamps: number[]
+  try {
+    const datasets = entriesBelow(file, '', Number.POSITIVE_INFINITY).filter(({ kind }) => kind === 'array')
+    stamps = datasets.flatMap((entry) =>
+      file.inspectHeader(entry.path, (_fd, _block, messages) =>
+        messages.filter(({ type }) => type === MESSAGE.modified).map(({ position }) => position),
+      ),
+    )
+  } finally {
+    file.release()
+  }
+  const fd = openSync(path, 'r+')
+  try {
+    // A version and three spare bytes precede the seconds; headers of this kind have no checksum.
+    for (const position of stamps) writeSync(fd, new Uint8Array(4), 0, 4, position + 4)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** An error while writing as one of ours: `DISK_FULL` or `IO_ERROR`; errors of another kind as they are. */
+export function writeFailure(path: string, error: unknown): unknown {
+  if (error instanceof BlockwiseError) return error
+  if (error instanceof Hdf5Failure) {
+    const report = `${error.message}\n${error.report}`
+    const isFull = /No space left|ENOSPC|Quota exceeded|EDQUOT|File too large|EFBIG/i.test(report)
+    return failure(path, isFull, error.message, new Error(report.trimEnd()))
+  }
+  const errno = errnoOf(error)
+  if (errno === undefined) return error
+  const isFull = systemFailure(error)?.code === 'DISK_FULL' || errno === 'EFBIG'
+  return failure(path, isFull, (error as Error).message, error)
+}
+
+function failure(path: string, isFull: boolean, reason: string, cause: unknown): InfrastructureError {
+  const what = isFull ? 'the disk is full or your quota is used up; free some space, then start again' : reason
+  return new InfrastructureError(isFull ? 'DISK_FULL' : 'IO_ERROR', `"${path}" can't be written: ${what}.`, { cause })
+}

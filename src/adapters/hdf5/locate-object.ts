@@ -1,0 +1,76 @@
+import { isAbsolute, join } from 'node:path'
+import { ConfigError } from '../../core/errors.ts'
+import { showDatasets } from './hdf5-entries.ts'
+import { Hdf5File, type Hdf5Kind } from './hdf5-file.ts'
+
+/** Links to links that are followed; HDF5's own limit. */
+const MAX_HOPS = 16
+
+/** An object of a file, with all links resolved. The caller is a user of the file and has to release it. */
+export interface Location {
+  readonly file: Hdf5File
+  readonly path: string
+  readonly kind: Hdf5Kind
+}
+
+/**
+ * Finds `inner`, name by name, following soft and external links. The caller has to release the file.
+ * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`; and what opening throws
+ */
+export async function locateObject(container: string, inner: string, hops = 0): Promise<Location> {
+  if (hops > MAX_HOPS) {
+    throw new ConfigError(
+      'NO_SUCH_DATASET',
+      `"${inner}" in "${container}" follows more than ${MAX_HOPS} links; check them for a cycle.`,
+    )
+  }
+  const file = await Hdf5File.open(container)
+  try {
+    const names = splitPath(inner)
+    let path = ''
+    for (const [depth, name] of names.entries()) {
+      const parent = path
+      path = parent === '' ? name : `${parent}/${name}`
+      if (file.kindOf(parent) !== 'group' || !file.childrenOf(parent).includes(name)) throw missing(file, path, inner)
+      const rest = names.slice(depth + 1)
+      const soft = file.softLinkOf(path)
+      if (soft !== undefined) {
+        const target = [...(soft.startsWith('/') ? [] : splitPath(parent)), ...splitPath(soft), ...rest].join('/')
+        return await follow(`the soft link "${path}"`, container, target, hops)
+      }
+      const external = file.externalLinkOf(path)
+      if (external !== undefined) {
+        const target = isAbsolute(external.file) ? external.file : join(file.path, '..', external.file)
+        return await follow(
+          `the external link "${path}"`,
+          target,
+          [...splitPath(external.path), ...rest].join('/'),
+          hops,
+        )
+      }
+    }
+    return { file: file.retain(), path, kind: file.kindOf(path) }
+  } finally {
+    file.release()
+  }
+}
+
+async function follow(link: string, container: string, inner: string, hops: number): Promise<Location> {
+  try {
+    return await locateObject(container, inner, hops + 1)
+  } catch (error) {
+    // Name only the first link: it is the one that the caller wrote.
+    if (hops > 0 || !(error instanceof ConfigError)) throw error
+    throw new ConfigError(error.code, `${error.message} (by ${link})`, { cause: error })
+  }
+}
+
+/** The names in "/a//b/" or "./a/b"; HDF5 has no "..". */
+const splitPath = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.')
+
+function missing(file: Hdf5File, path: string, wanted: string): ConfigError {
+  return new ConfigError(
+    'NO_SUCH_DATASET',
+    `"${file.path}" has no "${path}"${path === wanted ? '' : ` (looking for "${wanted}")`}; ${showDatasets(file, '')}.`,
+  )
+}

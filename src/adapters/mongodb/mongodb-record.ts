@@ -1,0 +1,228 @@
+import { type AnyBulkWriteOperation, Binary, type Collection } from 'mongodb'
+import { type ErrorCode, InfrastructureError } from '../../core/errors.ts'
+import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
+import type { RunIdentity } from '../../core/progress/run-identity.ts'
+import type {
+  BitmapPage,
+  FailedTry,
+  OpenRecordOptions,
+  ProgressBatch,
+  RunReader,
+  RunRecord,
+} from '../../ports/progress-store.ts'
+import type { MongodbConnection } from './mongodb-connection.ts'
+import { isDuplicateKey, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
+import type { HeldLock } from './mongodb-lock.ts'
+
+/** Pages in one command: FerretDB hangs for good if one command, or all at once, change about a hundred. */
+const PAGES_AT_ONCE = 32
+const REMOVED_AT_ONCE = 1000
+
+export interface PageDocument extends KeyedDocument {
+  readonly page: number
+  readonly bits: Binary
+}
+
+export interface TryDocument extends Omit<FailedTry, 'task' | 'error'>, KeyedDocument {
+  readonly number: number
+  readonly code: ErrorCode
+  readonly message: string
+  readonly stack?: string
+}
+
+/** Where records lie. */
+export interface RecordPlace {
+  readonly connection: MongodbConnection
+  readonly pages: Collection<PageDocument>
+  readonly tries: Collection<TryDocument>
+}
+
+/** Reads a run's record. */
+export class MongodbReader implements RunReader {
+  readonly identity: RunIdentity
+  readonly #place: RecordPlace
+  readonly #checkOpen: () => void
+
+  /** @param checkOpen throws once no more may be read */
+  constructor(place: RecordPlace, identity: RunIdentity, checkOpen: () => void = () => {}) {
+    this.#place = place
+    this.identity = identity
+    this.#checkOpen = checkOpen
+  }
+
+  async *completedPages(task: number): AsyncIterable<BitmapPage> {
+    for await (const { page, bits } of this.#inOrder(this.#place.pages, task)) {
+      yield { task, page, bits: Uint8Array.from(bits.buffer) }
+    }
+  }
+
+  async *failedTries(task: number): AsyncIterable<FailedTry> {
+    for await (const document of this.#inOrder(this.#place.tries, task)) yield fromDocument(task, document)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async *#inOrder<T extends KeyedDocument>(collection: Collection<T>, task: number): AsyncGenerator<T> {
+    const cursor = (collection as unknown as Collection<KeyedDocument>).find(
+      { _id: within(this.identity.run, task) },
+      { sort: { _id: 1 }, batchSize: 500 },
+    )
+    try {
+      for (;;) {
+        this.#checkOpen()
+        const next = await this.#place.connection.attempt(() => cursor.next())
+        if (next === null) return
+        yield next as unknown as T
+      }
+    } finally {
+      await cursor.close().catch(() => {})
+    }
+  }
+}
+
+/**
+ * Opens a run's record for writing.
+ * @param lock the run's lock, if this process holds one
+ * @throws InfrastructureError `CONNECTION_LOST`, `UNAUTHORIZED`, `IO_ERROR`
+ */
+export async function openRecord(
+  place: RecordPlace,
+  identity: RunIdentity,
+  lock: () => HeldLock | undefined,
+  options: OpenRecordOptions,
+): Promise<RunRecord> {
+  const next: number[] = []
+  for (const task of identity.tasks.keys()) {
+    const last = await place.connection.attempt(() =>
+      place.tries.findOne({ _id: within(identity.run, task) }, { sort: { _id: -1 } }),
+    )
+    next.push((last?.number ?? -1) + 1)
+  }
+  return new MongodbRecord(place, identity, lock, options, next)
+}
+
+class MongodbRecord implements RunRecord {
+  readonly identity: RunIdentity
+  readonly #place: RecordPlace
+  readonly #reader: MongodbReader
+  readonly #lock: () => HeldLock | undefined
+  readonly #onStatus: OpenRecordOptions['onStatus']
+  /** The number of each task's next failed attempt. */
+  readonly #next: number[]
+  /** A failed attempt keeps its number: a batch written twice, since the first answer was lost, changes nothing. */
+  readonly #numbers = new WeakMap<FailedTry, number>()
+  #isOpen = true
+
+  constructor(
+    place: RecordPlace,
+    identity: RunIdentity,
+    lock: () => HeldLock | undefined,
+    options: OpenRecordOptions,
+    next: number[],
+  ) {
+    this.identity = identity
+    this.#place = place
+    this.#reader = new MongodbReader(place, identity, () => this.#checkOpen())
+    this.#lock = lock
+    this.#onStatus = options.onStatus
+    this.#next = next
+  }
+
+  completedPages(task: number): AsyncIterable<BitmapPage> {
+    return this.#reader.completedPages(task)
+  }
+
+  failedTries(task: number): AsyncIterable<FailedTry> {
+    return this.#reader.failedTries(task)
+  }
+
+  async commit(batch: ProgressBatch, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#checkOpen()
+    const failed = batch.failedTries.map((one) => toDocument(this.identity.run, one, this.#numberOf(one)))
+    const write = async () => {
+      await this.#lock()?.check()
+      await this.#addTries(failed)
+      await this.#putPages(batch.pages)
+    }
+    await this.#place.connection.persist(write, { signal, onStatus: this.#onStatus })
+  }
+
+  async clear(task: number, blocks?: Iterable<number>): Promise<void> {
+    this.#checkOpen()
+    await this.#place.connection.attempt(() =>
+      blocks === undefined ? this.#clearAll(task) : this.#clearMasked(task, maskPages(blocks)),
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOpen = false
+  }
+
+  #checkOpen(): void {
+    if (this.#isOpen) return
+    throw new InfrastructureError('IO_ERROR', `The progress in ${this.#place.connection.name} was closed.`)
+  }
+
+  #numberOf(failed: FailedTry): number {
+    const known = this.#numbers.get(failed)
+    if (known !== undefined) return known
+    const number = this.#next[failed.task] as number
+    this.#next[failed.task] = number + 1
+    this.#numbers.set(failed, number)
+    return number
+  }
+
+  async #putPages(batch: readonly BitmapPage[]): Promise<void> {
+    for (let at = 0; at < batch.length; at += PAGES_AT_ONCE) {
+      const operations = batch.slice(at, at + PAGES_AT_ONCE).map((page) => replacePage(this.identity.run, page))
+      await this.#place.pages.bulkWrite(operations, { ordered: false })
+    }
+  }
+
+  async #addTries(documents: readonly TryDocument[]): Promise<void> {
+    if (documents.length === 0) return
+    try {
+      await this.#place.tries.insertMany(documents, { ordered: false })
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error
+    }
+  }
+
+  async #clearAll(task: number): Promise<void> {
+    const _id = within(this.identity.run, task)
+    await this.#place.pages.deleteMany({ _id })
+    await this.#place.tries.deleteMany({ _id })
+  }
+
+  async #clearMasked(task: number, mask: ReturnType<typeof maskPages>): Promise<void> {
+    const { pages, tries } = this.#place
+    const { run } = this.identity
+    for (const [page, bits] of mask) {
+      const before = await pages.findOne({ _id: keyOf(run, task, page) })
+      if (before === null) continue
+      await this.#putPages([{ task, page, bits: withoutMask(before.bits.buffer, bits) }])
+    }
+    const found = tries.find({ _id: within(run, task) }, { projection: { block: 1 } })
+    const cleared: string[] = []
+    for await (const { _id, block } of found) if (isInMask(mask, block)) cleared.push(_id)
+    for (let at = 0; at < cleared.length; at += REMOVED_AT_ONCE) {
+      await tries.deleteMany({ _id: { $in: cleared.slice(at, at + REMOVED_AT_ONCE) } })
+    }
+  }
+}
+
+function replacePage(run: string, { task, page, bits }: BitmapPage): AnyBulkWriteOperation<PageDocument> {
+  const _id = keyOf(run, task, page)
+  return { replaceOne: { filter: { _id }, replacement: { page, bits: new Binary(bits) }, upsert: true } }
+}
+
+const toDocument = (run: string, { task, error, ...rest }: FailedTry, number: number): TryDocument => {
+  const { code, message, stack } = error
+  return { _id: keyOf(run, task, number), number, ...rest, code, message, ...(stack === undefined ? {} : { stack }) }
+}
+
+const fromDocument = (task: number, document: TryDocument): FailedTry => {
+  const { block, attempt, isFinal, code, message, stack, workerId, host, durationMs, time } = document
+  const error = { code, message, ...(stack === undefined ? {} : { stack }) }
+  return { task, block, attempt, isFinal, error, workerId, host, durationMs, time }
+}

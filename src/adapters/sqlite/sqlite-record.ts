@@ -1,0 +1,156 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { ErrorCode } from '../../core/errors.ts'
+import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
+import type { RunIdentity } from '../../core/progress/run-identity.ts'
+import type { BitmapPage, FailedTry, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
+import { guarded, inTransaction } from './sqlite-database.ts'
+
+const ROWS_AT_ONCE = 256
+
+/** A database of a run, opened by a store that has to close it. */
+export interface OpenDatabase {
+  readonly file: string
+  readonly database: DatabaseSync
+  readonly release: () => void
+}
+
+interface PageRow {
+  readonly page: number
+  readonly bits: Uint8Array
+}
+
+interface TryRow {
+  readonly number: number
+  readonly task: number
+  readonly block: number
+  readonly attempt: number
+  readonly is_final: number
+  readonly code: ErrorCode
+  readonly message: string
+  readonly stack: string | null
+  readonly worker: string
+  readonly host: string
+  readonly duration_ms: number
+  readonly time: number
+}
+
+/** Reads a run's record. */
+export class SqliteReader implements RunReader {
+  readonly identity: RunIdentity
+  readonly #open: OpenDatabase
+
+  constructor(open: OpenDatabase, identity: RunIdentity) {
+    this.#open = open
+    this.identity = identity
+  }
+
+  async *completedPages(task: number): AsyncIterable<BitmapPage> {
+    const query = `SELECT page, bits FROM finished_page WHERE task = ? AND page > ? ORDER BY page LIMIT ${ROWS_AT_ONCE}`
+    for (const { page, bits } of this.#rows<PageRow>(query, task, ({ page }) => page)) yield { task, page, bits }
+  }
+
+  async *failedTries(task: number): AsyncIterable<FailedTry> {
+    const query = `SELECT * FROM failed_try WHERE task = ? AND number > ? ORDER BY number LIMIT ${ROWS_AT_ONCE}`
+    for (const row of this.#rows<TryRow>(query, task, ({ number }) => number)) yield fromRow(row)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#open.release()
+  }
+
+  /** The rows of a query in batches, so that no statement stays open between them. @param keyOf what the query orders by */
+  *#rows<T>(query: string, task: number, keyOf: (row: T) => number): Generator<T> {
+    const { file, database } = this.#open
+    const next = guarded(file, () => database.prepare(query))
+    for (let last = -1; ; ) {
+      const rows = guarded(file, () => next.all(task, last) as unknown as T[])
+      yield* rows
+      if (rows.length < ROWS_AT_ONCE) return
+      last = keyOf(rows.at(-1) as T)
+    }
+  }
+}
+
+/** Writes a run's record. */
+export class SqliteRecord implements RunRecord {
+  readonly identity: RunIdentity
+  readonly #open: OpenDatabase
+  readonly #reader: SqliteReader
+  readonly #putPage: StatementSync
+  readonly #putTry: StatementSync
+
+  constructor(open: OpenDatabase, identity: RunIdentity) {
+    this.identity = identity
+    this.#open = open
+    this.#reader = new SqliteReader(open, identity)
+    this.#putPage = open.database.prepare('INSERT OR REPLACE INTO finished_page (task, page, bits) VALUES (?, ?, ?)')
+    this.#putTry = open.database.prepare(
+      `INSERT INTO failed_try (task, block, attempt, is_final, code, message, stack, worker, host, duration_ms, time)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+  }
+
+  completedPages(task: number): AsyncIterable<BitmapPage> {
+    return this.#reader.completedPages(task)
+  }
+
+  failedTries(task: number): AsyncIterable<FailedTry> {
+    return this.#reader.failedTries(task)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#open.release()
+  }
+
+  async commit({ pages, failedTries }: ProgressBatch): Promise<void> {
+    this.#change(() => {
+      for (const { task, page, bits } of pages) this.#putPage.run(task, page, bits)
+      for (const failed of failedTries) this.#addTry(failed)
+    })
+  }
+
+  async clear(task: number, blocks?: Iterable<number>): Promise<void> {
+    const mask = blocks === undefined ? undefined : maskPages(blocks)
+    this.#change(() => (mask === undefined ? this.#clearAll(task) : this.#clearMasked(task, mask)))
+  }
+
+  #change(action: () => void): void {
+    const { file, database } = this.#open
+    guarded(file, () => inTransaction(database, action))
+  }
+
+  #addTry({ task, block, attempt, isFinal, error, workerId, host, durationMs, time }: FailedTry): void {
+    const { code, message, stack = null } = error
+    this.#putTry.run(task, block, attempt, Number(isFinal), code, message, stack, workerId, host, durationMs, time)
+  }
+
+  #clearAll(task: number): void {
+    const { database } = this.#open
+    database.prepare('DELETE FROM finished_page WHERE task = ?').run(task)
+    database.prepare('DELETE FROM failed_try WHERE task = ?').run(task)
+  }
+
+  #clearMasked(task: number, mask: ReturnType<typeof maskPages>): void {
+    const { database } = this.#open
+    const getPage = database.prepare('SELECT page, bits FROM finished_page WHERE task = ? AND page = ?')
+    for (const [page, bits] of mask) {
+      const before = getPage.get(task, page) as PageRow | undefined
+      if (before !== undefined) this.#putPage.run(task, page, withoutMask(before.bits, bits))
+    }
+    const tries = database.prepare('SELECT number, block FROM failed_try WHERE task = ?').all(task)
+    const remove = database.prepare('DELETE FROM failed_try WHERE number = ?')
+    for (const { number, block } of tries as unknown as TryRow[]) if (isInMask(mask, block)) remove.run(number)
+  }
+}
+
+const fromRow = (row: TryRow): FailedTry => ({
+  task: row.task,
+  block: row.block,
+  attempt: row.attempt,
+  isFinal: row.is_final === 1,
+  error: { code: row.code, message: row.message, ...(row.stack === null ? {} : { stack: row.stack }) },
+  workerId: row.worker,
+  host: row.host,
+  durationMs: row.duration_ms,
+  time: row.time,
+})

@@ -1,0 +1,114 @@
+import { type BytesCodec, CodecError } from '../codecs/codec.ts'
+import { makeCodec } from '../codecs/registry.ts'
+import { MissingObject } from '../http-store.ts'
+import type { ShardSettings } from '../metadata/metadata.ts'
+import type { PartReader, Store } from '../store.ts'
+import { decodeOrThrow } from './chunk-access.ts'
+import { assembleShard, indexByteLength, indexOfShard, parseShardIndex, type ShardFormat } from './shard-index.ts'
+
+/**
+ * Returns the encoded bytes of one inner chunk; undefined if it is missing.
+ * @param chunk its row-major number in the shard
+ * @param index its index in the array, for messages
+ */
+export type FetchChunk = (chunk: number, index: readonly number[]) => Promise<Uint8Array | undefined>
+
+/** The files of an array's shards, as encoded chunks. */
+export class ShardFiles {
+  /** Whether codecs encode the shard as a whole, so that no part of it can be read alone. */
+  readonly isWrapped: boolean
+  readonly #store: Store
+  readonly #keyOf: (index: readonly number[]) => string
+  readonly #format: ShardFormat
+  readonly #outer: readonly BytesCodec[]
+
+  /**
+   * @param keyOf the key of a shard's file in the store
+   * @param count chunks per shard
+   */
+  constructor(store: Store, keyOf: (index: readonly number[]) => string, shard: ShardSettings, count: number) {
+    this.#store = store
+    this.#keyOf = keyOf
+    this.#format = { ...shard, count }
+    this.#outer = shard.compressors.map(makeCodec)
+    this.isWrapped = this.#outer.length > 0
+  }
+
+  /** A shard's file as people would write it, for messages. */
+  where(index: readonly number[]): string {
+    return this.#store.where(this.#keyOf(index))
+  }
+
+  /**
+   * Reads a whole shard.
+   * @returns undefined if the shard is missing
+   * @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
+   */
+  async readWhole(index: readonly number[], signal?: AbortSignal): Promise<FetchChunk | undefined> {
+    const file = this.where(index)
+    const encoded = await this.#store.get(this.#keyOf(index), undefined, signal)
+    if (encoded === undefined) return undefined
+    const bytes = this.#unwrap(file, index, encoded)
+    const places = decodeOrThrow(file, index, () => indexOfShard(bytes, this.#format))
+    return async (chunk, chunkIndex) => {
+      const place = decodeOrThrow(file, chunkIndex, () => places.placeOf(chunk, bytes.length))
+      return place && bytes.subarray(place.offset, place.offset + place.length)
+    }
+  }
+
+  /**
+   * Opens a shard and reads its index; each chunk is then one read.
+   * @param use must not keep `fetchChunk`; receives undefined if the shard is missing
+   * @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
+   */
+  async readParts(
+    index: readonly number[],
+    signal: AbortSignal | undefined,
+    use: (fetchChunk: FetchChunk | undefined) => Promise<void>,
+  ): Promise<void> {
+    await using reader = await this.#store.open(this.#keyOf(index), signal)
+    await use(reader && (await unlessMissing(this.#fetchFrom(reader, index))))
+  }
+
+  /** Replaces a shard. @param chunks encoded, undefined for missing ones; one for each chunk of the shard */
+  async write(index: readonly number[], chunks: readonly (Uint8Array | undefined)[]): Promise<void> {
+    const parts = assembleShard(chunks, this.#format)
+    await this.#store.put(this.#keyOf(index), this.isWrapped ? [this.#wrap(parts)] : parts)
+  }
+
+  async #fetchFrom(reader: PartReader, index: readonly number[]): Promise<FetchChunk> {
+    const file = this.where(index)
+    const length = indexByteLength(this.#format)
+    const isAtStart = this.#format.indexLocation === 'start'
+    const encoded = await (isAtStart ? reader.read(0, length) : reader.readEnd(length))
+    const places = decodeOrThrow(file, index, () => parseShardIndex(encoded, this.#format))
+    return async (chunk, chunkIndex) => {
+      const place = decodeOrThrow(file, chunkIndex, () => places.placeOf(chunk))
+      if (place === undefined || place.length === 0) return place && new Uint8Array(0)
+      const bytes = await reader.read(place.offset, place.length)
+      return decodeOrThrow(file, chunkIndex, () => {
+        if (bytes.length === place.length) return bytes
+        throw new CodecError(`it ends inside a chunk, of which it has ${bytes.length} of ${place.length} bytes`)
+      })
+    }
+  }
+
+  /** The decoded size is not known in advance: only the inner chunks have a fixed one. */
+  #unwrap(file: string, index: readonly number[], encoded: Uint8Array): Uint8Array {
+    if (!this.isWrapped) return encoded
+    return decodeOrThrow(file, index, () => this.#outer.reduceRight((data, step) => step.decode(data), encoded))
+  }
+
+  #wrap(parts: readonly Uint8Array[]): Uint8Array {
+    return this.#outer.reduce<Uint8Array>((data, step) => step.encode(data), Buffer.concat(parts))
+  }
+}
+
+async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (error instanceof MissingObject) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,162 @@
+import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
+import type { ShardSettings } from '../metadata/metadata.ts'
+import type { Store } from '../store.ts'
+import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, viewOf } from './chunk-access.ts'
+import type { ChunkCodec } from './chunk-codec.ts'
+import { type ChunkPart, chunkParts } from './chunk-grid.ts'
+import { forEachInFlight, inFlight } from './in-flight.ts'
+import { type FetchChunk, ShardFiles } from './shard-files.ts'
+
+/** A shard of at most this many decoded bytes is read whole if at least half of its chunks are wanted. */
+const MAX_WHOLE_BYTES = 64 * 2 ** 20
+const MAX_SHARDS_IN_FLIGHT = 4
+
+/** Shards, each a file of many chunks. */
+export class ShardedChunks implements ChunkAccess {
+  readonly byteLength: number
+  readonly limit: number
+  readonly #codec: ChunkCodec
+  readonly #fill: Uint8Array
+  readonly #arrayShape: readonly number[]
+  /** Chunks of a shard, along each axis and in all. */
+  readonly #perShard: readonly number[]
+  readonly #count: number
+  readonly #files: ShardFiles
+
+  /**
+   * @param keyOf the key of a shard's file in the store
+   * @param codec of the inner chunks
+   * @param fill the bytes of the fill value
+   * @param arrayShape shape of the array: chunks of a shard that lie outside it are never stored
+   */
+  constructor(
+    store: Store,
+    keyOf: (index: readonly number[]) => string,
+    codec: ChunkCodec,
+    shard: ShardSettings,
+    fill: Uint8Array,
+    arrayShape: readonly number[],
+  ) {
+    this.#codec = codec
+    this.#fill = fill
+    this.#arrayShape = arrayShape
+    this.#perShard = shard.shape.map((length, axis) => length / (codec.shape[axis] as number))
+    this.#count = this.#perShard.reduce((product, length) => product * length, 1)
+    this.#files = new ShardFiles(store, keyOf, shard, this.#count)
+    this.byteLength = codec.byteLength * this.#count
+    this.limit = Math.min(MAX_SHARDS_IN_FLIGHT, inFlight(this.byteLength))
+  }
+
+  async read(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void> {
+    const inners = [...this.#innerParts(part)]
+    const use = async (fetchChunk: FetchChunk | undefined) => {
+      if (fetchChunk === undefined) fillBox(part.shape, this.#fill, target)
+      else await this.#readChunks(part, inners, target, fetchChunk, signal)
+    }
+    const isMostOfIt = 2 * inners.length >= this.#count && this.byteLength <= MAX_WHOLE_BYTES
+    if (this.#files.isWrapped || isMostOfIt) await use(await this.#files.readWhole(part.index, signal))
+    else await this.#files.readParts(part.index, signal, use)
+  }
+
+  async write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void> {
+    const old = covers ? undefined : await this.#files.readWhole(part.index)
+    const chunks: (Uint8Array | undefined)[] = Array.from({ length: this.#count }, () => undefined)
+    if (old !== undefined) {
+      for (let chunk = 0; chunk < this.#count; chunk++) chunks[chunk] = await old(chunk, part.index)
+    }
+    for (const inner of this.#innerParts(part)) {
+      chunks[this.#numberOf(inner)] = await this.#encodeChunk(part, inner, at(source, inner), old)
+    }
+    await this.#files.write(part.index, chunks)
+  }
+
+  #innerParts(part: ChunkPart): Generator<ChunkPart> {
+    return chunkParts(part.inChunk, part.shape, this.#codec.shape)
+  }
+
+  /** Row-major number of an inner chunk in its shard. */
+  #numberOf(inner: ChunkPart): number {
+    return inner.index.reduce((number, position, axis) => number * (this.#perShard[axis] as number) + position, 0)
+  }
+
+  /** Index of an inner chunk in the array. */
+  #globalIndex(part: ChunkPart, inner: ChunkPart): number[] {
+    return part.index.map(
+      (position, axis) => position * (this.#perShard[axis] as number) + (inner.index[axis] as number),
+    )
+  }
+
+  async #readChunks(
+    part: ChunkPart,
+    inners: readonly ChunkPart[],
+    target: StridedBytes,
+    fetchChunk: FetchChunk,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const file = this.#files.where(part.index)
+    await forEachInFlight(inners, inFlight(this.#codec.byteLength), signal, async (inner) => {
+      const index = this.#globalIndex(part, inner)
+      const encoded = await fetchChunk(this.#numberOf(inner), index)
+      this.#decodeInto(encoded, index, file, inner, at(target, inner))
+    })
+  }
+
+  #decodeInto(
+    encoded: Uint8Array | undefined,
+    index: readonly number[],
+    file: string,
+    inner: ChunkPart,
+    target: StridedBytes,
+  ): void {
+    if (encoded === undefined) {
+      fillBox(inner.shape, this.#fill, target)
+      return
+    }
+    const place = isWholeInPlace(inner, this.#codec, target) ? viewOf(target, this.#codec.byteLength) : undefined
+    const decoded = decodeOrThrow(file, index, () => this.#codec.decode(encoded, place))
+    if (decoded !== place) copyBox(inner.shape, this.#fill.length, this.#inChunk(decoded, inner), target)
+  }
+
+  /** The encoded inner chunk after a write of `inner`. @param old returns what is stored now */
+  async #encodeChunk(
+    part: ChunkPart,
+    inner: ChunkPart,
+    source: StridedBytes,
+    old: FetchChunk | undefined,
+  ): Promise<Uint8Array> {
+    const codec = this.#codec
+    // Raw bytes are a view of the caller's array, which must not change until the write has ended.
+    if (isWholeInPlace(inner, codec, source)) return codec.encode(viewOf(source, codec.byteLength))
+    const index = this.#globalIndex(part, inner)
+    const buffer = new Uint8Array(codec.byteLength)
+    const encoded = this.#isCovered(inner, index) ? undefined : await old?.(this.#numberOf(inner), index)
+    if (encoded === undefined) {
+      fillChunk(buffer, this.#fill)
+    } else {
+      const decoded = decodeOrThrow(this.#files.where(part.index), index, () => codec.decode(encoded, buffer))
+      if (decoded !== buffer) buffer.set(decoded)
+    }
+    copyBox(inner.shape, this.#fill.length, source, this.#inChunk(buffer, inner))
+    return codec.encode(buffer)
+  }
+
+  /** Whether a part is all that the array has of an inner chunk. */
+  #isCovered(inner: ChunkPart, index: readonly number[]): boolean {
+    return inner.shape.every((length, axis) => {
+      const start = (index[axis] as number) * (this.#codec.shape[axis] as number)
+      const end = Math.min(start + (this.#codec.shape[axis] as number), this.#arrayShape[axis] as number)
+      return inner.inChunk[axis] === 0 && length === end - start
+    })
+  }
+
+  /** Where a part lies in its decoded chunk. */
+  #inChunk(bytes: Uint8Array, { inChunk }: ChunkPart): StridedBytes {
+    const { strides } = this.#codec
+    return { bytes, start: offsetOf(inChunk, strides), strides }
+  }
+}
+
+const at = (memory: StridedBytes, inner: ChunkPart): StridedBytes => ({
+  ...memory,
+  start: memory.start + offsetOf(inner.inBox, memory.strides),
+})
