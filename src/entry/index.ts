@@ -53,7 +53,7 @@ export type {
 } from '../core/scheduling/scheduler.ts'
 export { createScheduler } from '../core/scheduling/scheduler.ts'
 export type { Resources } from '../core/workers/resources.ts'
-export type { WorkerExit } from '../core/workers/worker-life.ts'
+export type { WorkerExit } from '../core/workers/worker-state.ts'
 export type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../ports/chunked-array.ts'
 export type { LaunchedWorker, WorkerLauncher } from '../ports/worker-launcher.ts'
 export type { RunResult, TaskResult, WorkersResult } from '../runtime/coordinator/run-result.ts'
