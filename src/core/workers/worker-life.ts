@@ -12,11 +12,11 @@ import {
 } from './worker-state.ts'
 
 /** How long the last messages of a worker may take to arrive after its process ended. */
-export const LAST_MESSAGES_MS = 1000
+const LAST_MESSAGES_MS = 1000
 /** How long a worker may take to reconnect so that it learns of the run's end. */
-export const FAREWELL_MS = 2000
+const FAREWELL_MS = 2000
 /** How long a worker may take to exit after it was killed or said goodbye. */
-export const EXIT_MS = 5000
+const EXIT_MS = 5000
 
 export interface WorkerStep {
   readonly state: WorkerState
