@@ -54,7 +54,7 @@ export type { BlockOutcome, SchedulerOptions } from '../core/scheduling/block-sc
 export { createScheduler, type ScheduledBlock, type Scheduler } from '../core/scheduling/scheduler.ts'
 export type { SchedulerTask } from '../core/scheduling/scheduler-task.ts'
 export type { Resources } from '../core/workers/resources.ts'
-export type { WorkerExit } from '../core/workers/worker-life.ts'
+export type { WorkerExit } from '../core/workers/worker-state.ts'
 export type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../ports/chunked-array.ts'
 export type { LaunchedWorker, WorkerLauncher } from '../ports/worker-launcher.ts'
 export type { RunLimits } from '../runtime/coordinator/run-limits.ts'

@@ -1,5 +1,5 @@
 import type { ServerMessage } from '../core/protocol/messages.ts'
-import type { WorkerExit } from '../core/workers/worker-life.ts'
+import type { WorkerExit } from '../core/workers/worker-state.ts'
 import type { Channel } from './channel.ts'
 
 /** One started worker. */

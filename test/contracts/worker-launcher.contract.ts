@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { WorkerExit } from '../../src/core/workers/worker-life.ts'
+import type { WorkerExit } from '../../src/core/workers/worker-state.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../src/ports/worker-launcher.ts'
 
 /** A launcher and what a test needs to know of its workers, which run until they are ended. */

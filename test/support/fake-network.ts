@@ -10,7 +10,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Listener } from '../../src/ports/listener.ts'
 import { channelPair } from '../../src/runtime/launchers/memory-channel.ts'
 
-/** A listener in memory: tests are the network. */
+/** A listener in memory: the test plays the network. */
 export class FakeNetwork implements Listener {
   #receive: (channel: Channel<ServerMessage>, hello: Hello) => void = () => {}
   #sessions = 0
@@ -23,7 +23,7 @@ export class FakeNetwork implements Listener {
     return `session-${++this.#sessions}`
   }
 
-  /** A link that has not said anything yet: its first message has to be its hello. */
+  /** A new connection, on which nothing has been sent: its first message must be a hello. */
   connect(): Channel<WorkerMessage> {
     const [server, worker] = channelPair<ServerMessage, WorkerMessage>()
     server.onMessage((message) => this.#receive(server, message as Hello))
@@ -31,7 +31,7 @@ export class FakeNetwork implements Listener {
   }
 }
 
-/** A worker whose every step a test takes. */
+/** A worker whose every step is taken by the test. */
 export class ManualWorker {
   readonly channel: Channel<WorkerMessage>
   readonly received: ServerMessage[] = []
@@ -48,7 +48,7 @@ export class ManualWorker {
     this.channel.send({ type: 'hello', protocol: PROTOCOL_VERSION, pid: 1, host: 'test', ...more })
   }
 
-  /** The messages of a type that have come so far. */
+  /** The messages of a type received so far. */
   all<Type extends ServerMessage['type']>(type: Type): Extract<ServerMessage, { type: Type }>[] {
     return this.received.filter((message) => message.type === type) as Extract<ServerMessage, { type: Type }>[]
   }
@@ -56,7 +56,7 @@ export class ManualWorker {
   /** The last message of a type. */
   last<Type extends ServerMessage['type']>(type: Type): Extract<ServerMessage, { type: Type }> {
     const message = this.all(type).at(-1)
-    if (message === undefined) throw new Error(`no "${type}" has come: ${JSON.stringify(this.received)}`)
+    if (message === undefined) throw new Error(`no "${type}" was received: ${JSON.stringify(this.received)}`)
     return message
   }
 
@@ -64,13 +64,13 @@ export class ManualWorker {
     this.channel.send(message)
   }
 
-  /** Reports the blocks of a lease as done, those that have not been. */
+  /** Reports all blocks of a lease as done. */
   finish(lease: { readonly lease: number; readonly blocks: readonly number[] }, ms = 1): void {
     this.#finished.add(lease.lease)
     this.send({ type: 'outcomes', lease: lease.lease, outcomes: lease.blocks.map(() => ({ status: 'done', ms })) })
   }
 
-  /** Reports all that it has been given, and is given then, and leaves. */
+  /** Does every lease that it is given until there are no more, and leaves. */
   async finishAll(): Promise<void> {
     for (let lease = this.unfinished; lease !== undefined; lease = this.unfinished) {
       this.send({ type: 'task-ready', taskId: lease.taskId })
@@ -86,13 +86,13 @@ export class ManualWorker {
     await settle()
   }
 
-  /** The oldest lease that came over this link and was not finished. */
+  /** The oldest lease received over this connection that is not finished. */
   get unfinished(): Extract<ServerMessage, { type: 'lease' }> | undefined {
     return this.all('lease').find(({ lease }) => !this.#finished.has(lease))
   }
 }
 
-/** Time that passes when a test says so. */
+/** Time that passes when the test says so. */
 export class ManualClock implements Clock {
   #now = 0
   readonly #calls = new Set<{ readonly at: number; readonly call: () => void }>()
@@ -111,7 +111,7 @@ export class ManualClock implements Clock {
     return () => this.#calls.delete(entry)
   }
 
-  /** Lets time pass, and whatever is due happen at its moment. */
+  /** Lets time pass, and calls back what is due, each at its time. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms
     for (;;) {

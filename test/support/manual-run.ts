@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { RunEvent } from '../../src/core/events.ts'
-import type { WorkerExit } from '../../src/core/workers/worker-life.ts'
+import type { WorkerExit } from '../../src/core/workers/worker-state.ts'
 import type { WorkerLauncher } from '../../src/ports/worker-launcher.ts'
 import { EventStream } from '../../src/runtime/coordinator/event-stream.ts'
 import type { RunPipelineOptions } from '../../src/runtime/coordinator/run-options.ts'
@@ -26,7 +26,7 @@ export const line = defineTask({
 
 type Options = Partial<Omit<RunPipelineOptions, 'clock'>> & { readonly clock?: ManualClock }
 
-/** A run in a test's time, of which the test is all workers. Without a launcher all of them come by themselves. */
+/** A run on a test's clock, in which the test plays all workers. Without a launcher all of them join by themselves. */
 export async function startManual(tasks: readonly TaskLike[], { clock = new ManualClock(), ...options }: Options = {}) {
   const [network, events] = [new FakeNetwork(), new EventStream()]
   const seen: RunEvent[] = []
@@ -41,7 +41,7 @@ export async function startManual(tasks: readonly TaskLike[], { clock = new Manu
     ...options,
   })
   await settle()
-  /** A worker comes in. */
+  /** Connects a worker. */
   const join = async (hello: ConstructorParameters<typeof ManualWorker>[1] = {}) => {
     const worker = new ManualWorker(network, hello)
     await settle()
@@ -58,7 +58,7 @@ export interface Started {
   readonly exit: (reason: string) => void
 }
 
-/** The same with workers that the run starts: they do nothing until the test has them come in, or exit. */
+/** The same with workers that the run starts: they do nothing until the test lets them connect or exit. */
 export async function startLaunched(tasks: readonly TaskLike[], options: Options = {}) {
   const started: Started[] = []
   const launcher: WorkerLauncher = {

@@ -1,120 +1,22 @@
 import type { WireError } from '../errors.ts'
+import {
+  type Answer,
+  isKillable,
+  type Wait,
+  type WorkerDecision,
+  type WorkerEvent,
+  type WorkerExit,
+  type WorkerFacts,
+  type WorkerFate,
+  type WorkerState,
+} from './worker-state.ts'
 
 /** How long the last messages of a worker may take to arrive after its process ended. */
-export const LAST_MESSAGES_MS = 1000
+const LAST_MESSAGES_MS = 1000
 /** How long a worker may take to reconnect so that it learns of the run's end. */
-export const FAREWELL_MS = 2000
+const FAREWELL_MS = 2000
 /** How long a worker may take to exit after it was killed or said goodbye. */
-export const EXIT_MS = 5000
-
-/**
- * Where a worker comes from. A coordinator that is started again expects the workers of its earlier start: it did not start
- * their processes, so it cannot kill them.
- */
-export type WorkerOrigin = 'launched' | 'joined' | 'launched-earlier' | 'joined-earlier'
-
-/** Whether a run asked for the worker: it counts towards the number of workers, and is replaced when it ends. */
-export const isRequested = (origin: WorkerOrigin): boolean => origin === 'launched' || origin === 'launched-earlier'
-
-/** Whether the run can end the worker's process; otherwise it can only disconnect. */
-export const isKillable = (origin: WorkerOrigin): boolean => origin === 'launched'
-
-/** How a worker ended. */
-export interface WorkerExit {
-  /** For people: `exit code 1`, `killed by SIGKILL`. */
-  readonly reason: string
-  /** The last lines of its own output. */
-  readonly lastOutput: string
-}
-
-/** Why a worker ended. */
-export type WorkerFate =
-  | { readonly how: 'died' }
-  /** It said goodbye. */
-  | { readonly how: 'left' }
-  /** An earlier start of the run had it, and it did not reconnect to this one. */
-  | { readonly how: 'missed' }
-  /** The coordinator ended it, or it could not set up its task. */
-  | { readonly how: 'ended'; readonly reason: WireError }
-
-/** A timer, and the event that follows when it expires. A state that keeps the same object keeps its timer running. */
-export interface Wait {
-  readonly ms: number
-  readonly event: WorkerEvent
-}
-
-/** One stage in the life of a worker, from its start or arrival to its end. */
-export type WorkerState =
-  /** It has never connected. */
-  | { readonly status: 'starting'; readonly wait?: Wait }
-  /** It is connected, and may be given blocks. */
-  | { readonly status: 'ready' }
-  /** Its connection has ended, and it may reconnect. `isMissed`: an earlier start of the run had it, this one has not seen it. */
-  | { readonly status: 'away'; readonly isMissed: boolean; readonly wait?: Wait }
-  /** It has said goodbye, and is expected to disconnect and to exit. */
-  | { readonly status: 'leaving'; readonly isConnected: boolean; readonly wait?: Wait }
-  /** It failed, or the coordinator ended it: it gets no more blocks, and is expected to exit. */
-  | {
-      readonly status: 'ending'
-      readonly reason: WireError
-      readonly isConnected: boolean
-      readonly hasSaidGoodbye: boolean
-      readonly wait?: Wait
-    }
-  /** Its process has ended, and its last messages may still arrive. */
-  | { readonly status: 'exited'; readonly exit: WorkerExit; readonly fate: WorkerFate; readonly wait: Wait }
-  | { readonly status: 'over'; readonly exit: WorkerExit; readonly fate: WorkerFate }
-
-/** What happens to a worker. */
-export type WorkerEvent =
-  /** The launcher has started its process. */
-  | { readonly type: 'launched' }
-  | { readonly type: 'disconnected' }
-  | { readonly type: 'goodbye' }
-  | { readonly type: 'setup-failed'; readonly error: WireError }
-  /** Its process has ended, or could not be started. */
-  | { readonly type: 'exited'; readonly exit: WorkerExit }
-  /** The run asks all workers to finish what they have. */
-  | { readonly type: 'drain' }
-  /** The coordinator ends it. */
-  | { readonly type: 'end'; readonly reason: WireError }
-  /** Nothing more is expected of it. */
-  | { readonly type: 'give-up'; readonly exit: WorkerExit }
-
-/** What the coordinator has to do about an event. */
-export type WorkerDecision =
-  | { readonly type: 'send-drain' }
-  /** Give its blocks to others; it holds none any more. */
-  | { readonly type: 'take-blocks' }
-  /** Do not wake it for further blocks, and note the lost connection. `hasLeft`: it will not reconnect. */
-  | { readonly type: 'note-disconnected'; readonly hasLeft: boolean }
-  | { readonly type: 'kill' }
-  /** It is over: give its blocks to others, replace it, and forget it. */
-  | {
-      readonly type: 'bury'
-      readonly exit: WorkerExit
-      readonly fate: WorkerFate
-      /** Nobody has seen it end, so it may still run blocks that others are given. */
-      readonly mayStillRun: boolean
-    }
-
-/** What a worker that connects is answered. `isFirst`: this start of the run has not seen it before. */
-export type Answer =
-  | { readonly type: 'welcome'; readonly isFirst: boolean }
-  | { readonly type: 'refuse'; readonly reason: WireError }
-
-/** What a decision depends on besides the state. */
-export interface WorkerFacts {
-  readonly id: string
-  readonly host: string
-  readonly origin: WorkerOrigin
-  /** Whether its connection comes from the network: then its last messages may arrive after its exit, and it may reconnect. */
-  readonly isRemote: boolean
-  readonly holdsBlocks: boolean
-  /** Whether the run still hands out blocks. */
-  readonly isRunActive: boolean
-  readonly reconnectMs: number
-}
+const EXIT_MS = 5000
 
 export interface WorkerStep {
   readonly state: WorkerState
@@ -148,6 +50,8 @@ export function stepWorker(state: WorkerState, event: WorkerEvent, facts: Worker
       return drained(state, facts)
     case 'end':
       return ended(state, event.reason, facts)
+    case 'exit-overdue':
+      return exitOverdue(state)
     case 'give-up':
       return over(state, event.exit)
     default:
@@ -234,12 +138,12 @@ function disconnected(state: Alive, facts: WorkerFacts): WorkerStep {
       if (!state.isConnected) return to(state)
       if (!isKillable(origin)) return first(note(true), over(state, LEFT))
       // It should be about to exit, but something in it may prevent that.
-      return to({ ...state, isConnected: false, ...(isRemote ? { wait: exitWait(LEFT_LATE) } : {}) }, note(true))
+      return to({ ...state, isConnected: false, ...(isRemote ? { wait: EXIT_WAIT } : {}) }, note(true))
     case 'ending': {
       if (!state.isConnected) return to(state)
       const decision = note(state.hasSaidGoodbye)
       if (!isKillable(origin)) return first(decision, over(state, exitOf(state.reason)))
-      return to({ ...state, isConnected: false, wait: state.wait ?? exitWait(state.reason) }, decision)
+      return to({ ...state, isConnected: false, wait: state.wait ?? EXIT_WAIT }, decision)
     }
     case 'exited':
       return first(note(state.fate.how === 'left'), over(state, state.exit))
@@ -248,8 +152,7 @@ function disconnected(state: Alive, facts: WorkerFacts): WorkerStep {
   }
 }
 
-const LEFT_LATE: WireError = { code: 'WORKER_DIED', message: 'It said goodbye and did not exit.' }
-const exitWait = (reason: WireError): Wait => ({ ms: EXIT_MS, event: { type: 'end', reason } })
+const EXIT_WAIT: Wait = { ms: EXIT_MS, event: { type: 'exit-overdue' } }
 
 const reconnectWait = ({ id, host, reconnectMs }: WorkerFacts): Wait => {
   const message = `Worker ${id} on ${host} was lost: its connection ended and it did not reconnect within ${reconnectMs / 1000} s.`
@@ -328,4 +231,11 @@ function ended(state: Alive, reason: WireError, { origin }: WorkerFacts): Worker
   }
   if (!isKillable(origin)) return over(isMissed ? state : ending, exitOf(first))
   return to(ending, { type: 'kill' })
+}
+
+/** Something in the worker keeps it from exiting. Killing it changes nothing about why it ends. */
+function exitOverdue(state: Alive): WorkerStep {
+  if (state.status !== 'leaving' && state.status !== 'ending') return to(state)
+  const exit = state.status === 'leaving' ? LEFT : exitOf(state.reason)
+  return to({ ...state, wait: giveUpAfter(EXIT_MS, exit) }, { type: 'kill' })
 }

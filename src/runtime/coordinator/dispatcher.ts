@@ -1,5 +1,5 @@
 import { leaseSize, MAX_LEASE_BLOCKS } from '../../core/workers/lease-size.ts'
-import { isRequested } from '../../core/workers/worker-life.ts'
+import { isRequested } from '../../core/workers/worker-state.ts'
 import type { BlockLedger } from './block-ledger.ts'
 import type { LeaseBook } from './lease-book.ts'
 import type { Leases } from './leases.ts'

@@ -1,4 +1,4 @@
-import { isRequested } from '../../core/workers/worker-life.ts'
+import { isRequested } from '../../core/workers/worker-state.ts'
 import type { RunningTask, Worker } from './workers/pool.ts'
 
 /** Blocks that a worker was given together. */

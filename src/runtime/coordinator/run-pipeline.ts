@@ -1,6 +1,6 @@
 import { toWireError } from '../../core/errors.ts'
 import type { StoreStatus } from '../../core/events.ts'
-import { isKillable, isRequested, type WorkerEvent } from '../../core/workers/worker-life.ts'
+import { isKillable, isRequested, type WorkerEvent } from '../../core/workers/worker-state.ts'
 import type { PlannedPipeline } from '../tasks/planned-task.ts'
 import { BlockLedger } from './block-ledger.ts'
 import { Dispatcher } from './dispatcher.ts'

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import type { ServerMessage, WireTask, WorkerMessage } from '../../core/protocol/messages.ts'
-import type { WorkerExit } from '../../core/workers/worker-life.ts'
+import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { Channel } from '../../ports/channel.ts'
 import type { Clock } from '../../ports/clock.ts'

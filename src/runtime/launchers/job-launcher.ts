@@ -1,6 +1,6 @@
 import { messageOf } from '../../core/errors.ts'
 import type { JobsReport } from '../../core/events.ts'
-import type { WorkerExit } from '../../core/workers/worker-life.ts'
+import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { JobQueue, JobState } from '../../ports/job-queue.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'

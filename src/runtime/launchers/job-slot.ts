@@ -1,4 +1,4 @@
-import type { WorkerExit } from '../../core/workers/worker-life.ts'
+import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { JobState } from '../../ports/job-queue.ts'
 
 /** One worker that is a job, from its request to its end. */

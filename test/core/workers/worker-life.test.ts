@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { connectWorker, isConnected, stepWorker, waitOf } from '../../../src/core/workers/worker-life.ts'
 import {
-  connectWorker,
-  isConnected,
   isKillable,
-  stepWorker,
   type WorkerDecision,
   type WorkerEvent,
   type WorkerFacts,
   type WorkerOrigin,
   type WorkerState,
-  waitOf,
-} from '../../../src/core/workers/worker-life.ts'
+} from '../../../src/core/workers/worker-state.ts'
 
 const ORIGINS: readonly WorkerOrigin[] = ['launched', 'joined', 'launched-earlier', 'joined-earlier']
 const STATUSES = ['starting', 'ready', 'away', 'leaving', 'ending', 'exited', 'over']
@@ -76,9 +73,12 @@ describe('the life of a worker', () => {
     assert.deepEqual(joined.types, ['take-blocks', 'note-disconnected', 'bury'])
   })
 
-  it('kills a worker that does not exit after its goodbye', () => {
+  it('kills a worker that does not exit after its goodbye, and does not blame it', () => {
     const events = [{ type: 'goodbye' }, { type: 'disconnected' }, 'timer'] as const
-    assert.deepEqual(follow(READY, events).types, ['take-blocks', 'note-disconnected', 'kill'])
+    const { state, types } = follow(READY, events)
+    assert.deepEqual(types, ['take-blocks', 'note-disconnected', 'kill'])
+    const over = follow(state, [{ type: 'exited', exit: EXIT }]).state
+    assert.deepEqual(over, { status: 'over', exit: EXIT, fate: { how: 'left' } })
   })
 
   it('keeps the first reason for which a worker was ended, and refuses it when it reconnects', () => {
@@ -122,6 +122,7 @@ const anyEvent = fc.constantFrom<WorkerEvent | 'connect' | 'timer'>(
   { type: 'exited', exit: EXIT },
   { type: 'drain' },
   { type: 'end', reason: BROKEN },
+  { type: 'exit-overdue' },
   { type: 'give-up', exit: EXIT },
 )
 const anyFacts = fc

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { JobsReport } from '../../../src/core/events.ts'
-import type { WorkerExit } from '../../../src/core/workers/worker-life.ts'
+import type { WorkerExit } from '../../../src/core/workers/worker-state.ts'
 import { systemClock } from '../../../src/entry/clock.ts'
 import type { LaunchedWorker } from '../../../src/ports/worker-launcher.ts'
 import { jobLauncher } from '../../../src/runtime/launchers/job-launcher.ts'

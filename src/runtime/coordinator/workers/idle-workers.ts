@@ -1,4 +1,4 @@
-import { isRequested } from '../../../core/workers/worker-life.ts'
+import { isRequested } from '../../../core/workers/worker-state.ts'
 import type { Pool, RunningTask, Worker } from './pool.ts'
 import type { WorkerResources } from './worker-resources.ts'
 

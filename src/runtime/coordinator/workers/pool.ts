@@ -2,7 +2,7 @@ import type { WireError } from '../../../core/errors.ts'
 import type { BlockFailure } from '../../../core/events.ts'
 import type { Durations } from '../../../core/workers/durations.ts'
 import type { Resources } from '../../../core/workers/resources.ts'
-import type { WorkerOrigin } from '../../../core/workers/worker-life.ts'
+import type { WorkerOrigin } from '../../../core/workers/worker-state.ts'
 import type { WorkerLauncher } from '../../../ports/worker-launcher.ts'
 import type { PlannedTask } from '../../tasks/planned-task.ts'
 

@@ -1,4 +1,4 @@
-import { isKillable, isRequested } from '../../../core/workers/worker-life.ts'
+import { isKillable, isRequested } from '../../../core/workers/worker-state.ts'
 import type { Lease, LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { LaunchedWorkers } from './launched-workers.ts'

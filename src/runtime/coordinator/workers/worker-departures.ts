@@ -1,5 +1,5 @@
 import type { WireError } from '../../../core/errors.ts'
-import type { WorkerDecision, WorkerEvent, WorkerExit, WorkerFate } from '../../../core/workers/worker-life.ts'
+import type { WorkerDecision, WorkerEvent, WorkerExit, WorkerFate } from '../../../core/workers/worker-state.ts'
 import type { Dispatcher } from '../dispatcher.ts'
 import type { LeaseBook } from '../lease-book.ts'
 import type { Leases } from '../leases.ts'

@@ -1,7 +1,7 @@
 import { InfrastructureError, messageOf } from '../../../core/errors.ts'
 import { type Hello, PROTOCOL_VERSION, type ServerMessage } from '../../../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../../../core/protocol/parse.ts'
-import type { WorkerOrigin } from '../../../core/workers/worker-life.ts'
+import type { WorkerOrigin } from '../../../core/workers/worker-state.ts'
 import type { Channel } from '../../../ports/channel.ts'
 import type { Dispatcher } from '../dispatcher.ts'
 import type { LeaseBook } from '../lease-book.ts'

@@ -1,12 +1,5 @@
-import {
-  type Answer,
-  connectWorker,
-  stepWorker,
-  type WorkerDecision,
-  type WorkerEvent,
-  type WorkerState,
-  waitOf,
-} from '../../../core/workers/worker-life.ts'
+import { connectWorker, stepWorker, waitOf } from '../../../core/workers/worker-life.ts'
+import type { Answer, WorkerDecision, WorkerEvent, WorkerState } from '../../../core/workers/worker-state.ts'
 import type { LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { Worker } from './pool.ts'

@@ -1,6 +1,6 @@
 import { ResourceUnits, type Units } from '../../../core/workers/resource-units.ts'
 import { countFitting, ResourceLedger, type Resources } from '../../../core/workers/resources.ts'
-import { isKillable, isRequested } from '../../../core/workers/worker-life.ts'
+import { isKillable, isRequested } from '../../../core/workers/worker-state.ts'
 import type { RunResources } from '../run-options.ts'
 import type { Pool, RunningTask, Worker } from './pool.ts'
 

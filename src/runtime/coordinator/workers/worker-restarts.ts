@@ -1,4 +1,4 @@
-import { isRequested, type WorkerExit, type WorkerFate } from '../../../core/workers/worker-life.ts'
+import { isRequested, type WorkerExit, type WorkerFate } from '../../../core/workers/worker-state.ts'
 import { messageAndPlace } from '../../tasks/error-place.ts'
 import type { LeaseBook } from '../lease-book.ts'
 import type { RunTally } from '../run-tally.ts'
