@@ -161,8 +161,8 @@ const OUTPUTS: readonly Case[] = [
 ]
 
 const OPTIONS: readonly Case[] = [
-  ['a block to write of the wrong rank', smoothing('--block-write', '8,8'), /"blockWrite" is 8,8, .* has 3 axes of 32,128,128 voxels; give 3 numbers/],
-  ['a block to read of the wrong rank', smoothing('--block-read', '8,8,8,8'), /"blockRead" is 8,8,8,8, .* give 3 numbers/],
+  ['a block to write of the wrong rank', smoothing('--block-write', '8,8'), /"blockWrite" is 8,8, .* has 3 axes of 32,128,128 voxels; expected 3 numbers/],
+  ['a block to read of the wrong rank', smoothing('--block-read', '8,8,8,8'), /"blockRead" is 8,8,8,8, .* expected 3 numbers/],
   ['a block that writes more than it reads', smoothing('--block-read', '20,20,20', '--block-write', '21,20,20'), /reads 20,20,20 voxels can't write 21,20,20/],
   ['a block that reads less than its context', smoothing('--block-read', '8,8,8'), /reads 8,8,8 .*sigma 2 needs 8,8,8 .*at least 17,17,17/],
   ['a block without a length', smoothing('--block-write', '8,0,8'), /--block-write 8,0,8: expected comma-separated whole numbers above 0/],
@@ -173,8 +173,8 @@ const OPTIONS: readonly Case[] = [
   ['a sigma that is not a number', smoothing('--sigma', 'NaN'), /--sigma NaN: expected a number, or one per axis/],
   ['a sigma of text', smoothing('--sigma', 'two'), /--sigma two: expected a number/],
   ['a sigma with a gap', smoothing('--sigma', '1,,2'), /--sigma 1,,2: expected/],
-  ['a sigma in nm, it seems', smoothing('--sigma', '1e9'), /sigma 1000000000 .*in voxels, not in nm/],
-  ['too few sigmas', smoothing('--sigma', '1,2'), /"sigma" is 1,2, but .* has 3 axes .*; give 3 numbers/],
+  ['a sigma in nm, it seems', smoothing('--sigma', '1e9'), /sigma 1000000000, .*in voxels, not in nm/],
+  ['too few sigmas', smoothing('--sigma', '1,2'), /"sigma" is 1,2, but .* has 3 axes .*; expected 3 numbers/],
   ...['0', '-1', '1.5', 'two', ''].map(
     (workers): Case => [
       `"${workers}" workers`,
@@ -191,7 +191,7 @@ const OPTIONS: readonly Case[] = [
   ['a missing argument', () => ['smooth', raw], /missing required argument 'dst'/],
   ['one argument too many', smoothing('more'), /too many arguments .*Expected 2 arguments but got 3/],
   ['an option without its value', smoothing('--sigma'), /'--sigma <voxels>' argument missing/],
-  ['a chunk of the wrong rank', converting('--chunk', '8,8'), /"chunk" is 8,8, .*; give 3 numbers/],
+  ['a chunk of the wrong rank', converting('--chunk', '8,8'), /"chunk" is 8,8, .*; expected 3 numbers/],
   ['a chunk that does not divide its shard', converting('--chunk', '16,16,16', '--shard', '40,32,32'), /shard shape \(40, 32, 32\) is not a multiple of the chunk shape \(16, 16, 16\); the nearest one is \(48, 32, 32\)/],
   ['shards in Zarr 2', converting('--zarr-format', '2', '--shard', '32,32,32'), /Zarr 2 has no shards; omit the shard shape/],
   ['an unknown codec', converting('--codec', 'zst'), /codec "zst" is unknown; use one of raw, gzip, .*zstd/],
@@ -199,8 +199,8 @@ const OPTIONS: readonly Case[] = [
   ['an unknown version of Zarr', converting('--zarr-format', '4'), /--zarr-format 4: expected one of 2, 3/],
   ['a roi that is none', converting('--roi', 'all'), /"all" is not a Roi of 3 axes; write offset:shape in nm, such as/],
   ['a roi of the wrong rank', converting('--roi', '0,0:8,8'), /"0,0:8,8" is not a Roi of 3 axes/],
-  ['a roi of half voxels', converting('--roi', '0,0,0:40,6,4'), /"0,0,0:40,6,4" is not a whole number of voxels \(40 × 4 × 4 nm\); the nearest that is: 0,0,0:40,8,4/],
-  ['an empty roi', converting('--roi', '0,0,0:40,0,4'), /every axis needs a length of at least 1/],
+  ['a roi of half voxels', converting('--roi', '0,0,0:40,6,4'), /"0,0,0:40,6,4" is not a whole number of voxels \(40 × 4 × 4 nm\); the nearest Roi that is: 0,0,0:40,8,4/],
+  ['an empty roi', converting('--roi', '0,0,0:40,0,4'), /expected a length of at least 1 on every axis/],
   ['a roi that leaves the volume, with the volume', converting('--roi', '-40,0,0:400,64,64'), /-40,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm; the part inside is 0,0,0:360,64,64/],
   ['a roi outside the volume', converting('--roi', '4000,0,0:400,64,64'), /4000,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm\./],
   ['an unknown kind of pool', converting('--pool', 'threads'), /--pool threads: expected one of/],
