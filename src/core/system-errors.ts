@@ -1,0 +1,41 @@
+/** Why the operating system refused an operation on a file, in our words. */
+export interface SystemFailure {
+  /** For a write. A read that fails with `READ_ONLY` lacks permission: report it as `IO_ERROR`. */
+  readonly code: 'DISK_FULL' | 'READ_ONLY'
+  /** `the disk is full`, `permission denied` */
+  readonly reason: string
+  /** `free some space`; no full stop, so that a caller can add what happens next. */
+  readonly remedy: string
+}
+
+const DENIED = {
+  code: 'READ_ONLY',
+  reason: 'permission denied',
+  remedy: 'check the owner and mode of its folder',
+} as const
+
+const FAILURES: Readonly<Record<string, SystemFailure>> = {
+  ENOSPC: { code: 'DISK_FULL', reason: 'the disk is full', remedy: 'free some space' },
+  EDQUOT: { code: 'DISK_FULL', reason: 'the disk quota is used up', remedy: 'free some space' },
+  EROFS: { code: 'READ_ONLY', reason: 'the file system is read-only', remedy: 'choose another place' },
+  EACCES: DENIED,
+  EPERM: DENIED,
+}
+
+/** The `code` of a system error, such as `ENOENT`; undefined for any other value. */
+export function errnoOf(error: unknown): string | undefined {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : undefined
+}
+
+/** @returns undefined for errors that are neither about space nor about permission */
+export function systemFailure(error: unknown): SystemFailure | undefined {
+  const errno = errnoOf(error) ?? ''
+  return Object.hasOwn(FAILURES, errno) ? FAILURES[errno] : undefined
+}
+
+/** Whether a file is missing. A folder in place of a file, or the reverse, counts too: no such file exists either way. */
+export function isMissingFile(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EISDIR'
+}
