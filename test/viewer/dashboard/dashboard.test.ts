@@ -105,7 +105,8 @@ async function untilColors(page: Page, wanted: (colors: readonly (string | undef
   let colors: (string | undefined)[] = []
   for (const end = Date.now() + 20_000; Date.now() < end; ) {
     const corners = { across: 'x', down: 'y', acrossVoxels: [9, 57], downVoxels: [8, 56] }
-    const all = await page.evaluate(readColors, await page.evaluate(locate, corners))
+    const points = await page.evaluate(locate, corners)
+    const all = (await page.evaluate(readColors, { points, hasHoles: true })) ?? []
     colors = [all[0], all[3]]
     if (wanted(colors)) return colors
     await new Promise((resume) => setTimeout(resume, 50))
