@@ -125,7 +125,7 @@ describe('bellis worker', () => {
       await until('the run is over', () => !existsSync(join(folder.path, place as string, 'context')))
       const late = await bellis(['worker', place as string], { cwd: folder.path })
       assert.equal(late.code, 2)
-      assert.match(late.stderr, /^bellis: The run in .* is not on: there is no .*context to read\.\n$/)
+      assert.match(late.stderr, /^bellis: The run in .* is not running: .*context can't be read\.\n$/)
     }
     const run = await bellis(smoothTo('out.zarr/s', '--pool', 'none'), { cwd: folder.path, meanwhile })
     assert.equal(run.code, 130, run.stderr)

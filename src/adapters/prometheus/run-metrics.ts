@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { hostInUrl } from '../../core/addresses.ts'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 
 /** From a millisecond to an hour. */
@@ -51,7 +52,7 @@ export async function serveRunMetrics({ host, port }: { host: string; port: numb
   const server = await listen(registers[0] as Registry, host, port)
   const { port: actual } = server.address() as AddressInfo
   return {
-    address: `http://${host.includes(':') ? `[${host}]` : host}:${actual}/metrics`,
+    address: `http://${hostInUrl(host)}:${actual}/metrics`,
     setBlocks(task, counts) {
       for (const [state, count] of Object.entries(counts)) blocks.set({ task, state }, count)
     },

@@ -6,6 +6,7 @@ import { slurmQueue } from '../../adapters/batch/slurm/slurm-queue.ts'
 import { browserOpener, hasDesktop } from '../../adapters/browser/open-browser.ts'
 import { listenTcp } from '../../adapters/links/tcp-listener.ts'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
+import { outsideAddressesOf } from '../../core/addresses.ts'
 import { messageOf } from '../../core/errors.ts'
 import { gaussianFilter } from '../../kernels/gaussian/gaussian.ts'
 import { writeSampleFile } from '../../sample/write-sample.ts'
@@ -217,10 +218,7 @@ async function tryProgress(place: string, folder: string): Promise<string> {
 
 async function checkPorts({ host = '127.0.0.1', port = 0 }: MachineOptions): Promise<Finding> {
   await using listener = await listenTcp({ host, port })
-  const others = Object.values(networkInterfaces())
-    .flatMap((list) => list ?? [])
-    .filter((address) => !address.internal && address.family === 'IPv4')
-    .map(({ address }) => address)
+  const others = outsideAddressesOf(networkInterfaces())
   const reached =
     others.length === 0 ? 'this machine has no other address' : `others may reach it at ${others.join(', ')}`
   return ok('ports', `${host}:${listener.port} can be listened at; ${reached}`)

@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os'
 import { hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
+import { hostInUrl, isLoopback, LOCAL_HOST } from '../../core/addresses.ts'
 
 /** How a page that was begun to be served is opened. */
 export interface OpenFlags {
@@ -13,22 +14,23 @@ export interface OpenFlags {
  * @returns whether it was opened
  */
 export async function openPage(
-  { open, host = '127.0.0.1' }: OpenFlags,
+  { open, host = LOCAL_HOST }: OpenFlags,
   { address, port }: { readonly address: string; readonly port: number },
   tell: (text: string) => void,
 ): Promise<boolean> {
   if (open && hasDesktop() && (await openBrowser(address))) return true
-  if (host === '127.0.0.1' || host === 'localhost') {
+  if (isLoopback(host)) {
     tell(
-      `Open it in a browser of this machine. From another one, make a tunnel first, and open the same address there:\n\n  ${tunnel(port)}\n`,
+      `Open it in a browser of this machine. From another one, make a tunnel first, and open the same address there:\n\n  ${tunnel(host, port)}\n`,
     )
   }
   return false
 }
 
-function tunnel(port: number): string {
+/** @param host the loopback address that the server listens at: a tunnel to another one would find nobody */
+function tunnel(host: string, port: number): string {
   const user = process.env.USER ?? process.env.LOGNAME ?? userName()
-  return `ssh -N -L ${port}:127.0.0.1:${port} ${user === undefined ? '' : `${user}@`}${hostname()}`
+  return `ssh -N -L ${port}:${hostInUrl(host)}:${port} ${user === undefined ? '' : `${user}@`}${hostname()}`
 }
 
 function userName(): string | undefined {

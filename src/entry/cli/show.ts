@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Command as NewCommand, Option } from 'commander'
+import { isLoopback } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
@@ -60,7 +61,7 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
     given({ position, layout, host, port, cors, onError: (error: unknown) => tellOnce(error, told, flags) }),
   )
   const ended = untilEnded()
-  if (host !== undefined && !['127.0.0.1', 'localhost', '::1'].includes(host)) {
+  if (host !== undefined && !isLoopback(host)) {
     warn(
       flags,
       `whoever has the address can read these datasets over ${host}, and what goes over the network is not encrypted.`,

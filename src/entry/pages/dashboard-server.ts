@@ -7,7 +7,7 @@ import type { RunDescription } from '../../core/board/summary.ts'
 import { quoteShell } from '../../core/shell-words.ts'
 import type { LiveTree, Resource } from '../../ports/resource.ts'
 import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
-import { readJson, writeWhole } from '../run-folder/run-files.ts'
+import { readJson, replaceFile } from '../run-folder/run-files.ts'
 import { type FollowOptions, RunFollower } from '../run-folder/run-follower.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
 import { DashboardVolumes } from './dashboard-volumes.ts'
@@ -84,7 +84,7 @@ async function listen(folder: string, options: DashboardOptions, content: LiveTr
   const server = await serve(token, port)
   try {
     rmSync(file, { force: true })
-    writeWhole(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), 0o600)
+    replaceFile(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), 0o600)
   } catch {
     // Only the next start is without it.
   }
