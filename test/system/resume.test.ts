@@ -338,7 +338,7 @@ describe('workers that have joined a run', () => {
     assert.equal(again.code, 0, again.stderr)
     const { code, stderr } = await (worker as Promise<CommandResult>)
     assert.equal(code, 0, stderr)
-    assert.match(stderr, /In again, as w\d+/)
+    assert.match(stderr, /Reconnected as w\d+/)
     assert.deepEqual(ran(path).sort(), upTo(6), 'every block was done once')
     assert.equal(firstTask(again).completed, 6)
   })

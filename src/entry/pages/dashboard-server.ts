@@ -16,20 +16,20 @@ import { pageDocument, pageFiles } from './viewer-page.ts'
 export interface DashboardOptions extends FollowOptions {
   /** @default '127.0.0.1' */
   readonly host?: string
-  /** @default the one that this run's page had before, if that is free */
+  /** @default the port that this run's page had before, if it is free */
   readonly port?: number
-  /** Of what could not be read while it was asked for. */
+  /** Called for data that could not be read when requested. */
   readonly onError?: (error: unknown) => void
 }
 
-/** A page that shows a run. Disposing tells it the last, and ends it. */
+/** A page that shows a run. Disposing sends the final state and closes the server. */
 export interface Dashboard extends AsyncDisposable {
-  /** What to open in a browser; it lets in whoever has it. The same at each start of the run, where its port is free. */
+  /** The address to open in a browser. Anyone who has it can see the page. Every start of the run has the same one if the port is free. */
   readonly address: string
   readonly port: number
 }
 
-/** Where a run keeps by which address its page is reached, for its user alone. */
+/** Keeps the address of a run's page; readable by the user only. */
 const FILE = 'dashboard.json'
 
 interface SavedAddress {
@@ -38,8 +38,8 @@ interface SavedAddress {
 }
 
 /**
- * Serves the page of a run, read from the run's folder.
- * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` when it can't listen there
+ * Serves the page of a run, reading from the run's folder.
+ * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` if it can't listen there
  */
 export async function startDashboard(folder: string, options: DashboardOptions = {}): Promise<Dashboard> {
   await using opened = new AsyncDisposableStack()
@@ -57,7 +57,7 @@ export async function startDashboard(folder: string, options: DashboardOptions =
   return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
-/** At the address that the run's page had before, so that one that is open finds it again. */
+/** Listens at the address that the page had before, so that an open page reconnects. */
 async function listen(folder: string, options: DashboardOptions, content: LiveTree): Promise<HttpServer> {
   const { host, port, onError = () => {} } = options
   const file = join(folder, FILE)
@@ -75,7 +75,7 @@ async function listen(folder: string, options: DashboardOptions, content: LiveTr
     try {
       return await serve(saved.token, saved.port)
     } catch (error) {
-      // Another page of this run is served there: that one keeps the address.
+      // Another page of this run is served there and keeps the address.
       if (port !== undefined) throw error
       return await serve(newToken(), undefined)
     }
@@ -86,7 +86,7 @@ async function listen(folder: string, options: DashboardOptions, content: LiveTr
     rmSync(file, { force: true })
     replaceFile(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), 0o600)
   } catch {
-    // Only the next start is without it.
+    // Only the next start gets another address.
   }
   return server
 }
@@ -143,13 +143,13 @@ function blockResource({ picture, document }: RunFollower, task: string, name: s
 
 const LOG_TAIL_BYTES = 16_384
 
-/** The end of what a worker printed: of a file among the run's logs, and of no other. */
+/** The end of a worker's log. Only files in the run's log folder can be read. */
 function logResource({ picture, folder }: RunFollower, name: string): Resource | undefined {
   const logFile = picture.logFile(name.replace(/\.txt$/, ''))
   if (logFile === undefined || !name.endsWith('.txt')) return undefined
   try {
     const logs = realpathSync(join(folder, 'logs'))
-    // By its name: the path began where the run was started.
+    // Use the name only: the path is relative to the directory in which the run was started.
     const path = realpathSync(join(logs, basename(logFile)))
     if (!path.startsWith(logs + sep)) return undefined
     return memoryResource(readTail(path), 'text/plain; charset=utf-8')
@@ -164,7 +164,7 @@ function readTail(path: string): Uint8Array {
     const { size } = fstatSync(file)
     const bytes = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES))
     const tail = bytes.subarray(0, readSync(file, bytes, 0, bytes.length, size - bytes.length))
-    // From a line's beginning, not from the middle of a letter.
+    // Start at the beginning of a line, not within a character.
     return size > tail.length ? tail.subarray(tail.indexOf(10) + 1) : tail
   } finally {
     closeSync(file)
