@@ -415,11 +415,11 @@ describe('what is kept of a run', () => {
     assert.match(withoutYes.stderr, /add --yes/)
     // The sample's voxels are 40 × 4 × 4 nm: this meets the first block alone.
     assert.deepEqual(await json('reset', name, '--roi', '0,0,0:40,4,4', '--yes'), [
-      { id: 'smooth', blocks: 1, failedTries: 0 },
+      { id: 'smooth', blocks: 1, failedAttempts: 0 },
     ])
     assert.equal((await json('status', name)).tasks[0].left, 1)
     assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 7)
-    assert.deepEqual(await json('reset', name, '--yes'), [{ id: 'smooth', blocks: 8, failedTries: 0 }])
+    assert.deepEqual(await json('reset', name, '--yes'), [{ id: 'smooth', blocks: 8, failedAttempts: 0 }])
     assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 0)
   })
 
@@ -488,8 +488,8 @@ describe('what is kept of a run', () => {
     assert.deepEqual(
       JSON.parse(stdout || '[]'),
       [
-        { id: 'first', blocks: 1, failedTries: 0 },
-        { id: 'second', blocks: 3, failedTries: 0 },
+        { id: 'first', blocks: 1, failedAttempts: 0 },
+        { id: 'second', blocks: 3, failedAttempts: 0 },
       ],
       stderr,
     )

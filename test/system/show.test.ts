@@ -131,7 +131,7 @@ describe('bellis show', () => {
       [['float.zarr', '--segmentation'], /holds float32, and a segmentation holds integers/],
       [[RAW, '--image', RAW, '--segmentation', RAW], /can't be shown as both/],
       [[RAW, '--position', '1,2'], /has 2 axes; z,y,x are 3/],
-      [[RAW, '--position', '0,0,384'], /x goes from 0 to 384 nm/],
+      [[RAW, '--position', '0,0,384'], /x extends from 0 to 384 nm/],
       [[RAW, '--layout', '5panel'], /Allowed choices are xy, xz, yz, 4panel, 3d/],
       [[RAW, '--port', String(port)], new RegExp(`port ${port} is in use`)],
       [[RAW, '--port', '70000'], /must be a port from 0 to 65535/],

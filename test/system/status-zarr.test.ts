@@ -84,7 +84,7 @@ describe('the record of a run as a Zarr array', () => {
     assert.match(refused.stderr, /out\.zarr\/raw exists and does not contain block states; choose another name/)
     const other = await bellis(['status', name, '--zarr', 'states.hdf'], { cwd })
     assert.equal(other.code, 2)
-    assert.match(other.stderr, /states are written as Zarr; give a name that ends in \.zarr/)
+    assert.match(other.stderr, /states are written as Zarr; use a name that ends in \.zarr/)
     assert.ok(!existsSync(join(cwd, 'states.hdf')))
   })
 })

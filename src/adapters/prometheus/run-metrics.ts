@@ -41,7 +41,7 @@ export async function serveRunMetrics({ host, port }: { host: string; port: numb
     buckets: BLOCK_SECONDS,
     registers,
   })
-  const failedAttempts = counter('failed_tries', 'Failed attempts at blocks.', labelNames)
+  const failedAttempts = counter('failed_attempts', 'Failed attempts at blocks.', labelNames)
   const workers = gauge('workers', 'Connected workers.')
   const busy = gauge('busy_workers', 'Workers that are processing blocks.')
   const deaths = counter('worker_deaths', 'Workers that died.')

@@ -23,7 +23,7 @@ export interface ResetOptions {
 export interface Forgotten {
   readonly id: string
   readonly blocks: number
-  readonly failedTries: number
+  readonly failedAttempts: number
 }
 
 /**
@@ -65,13 +65,13 @@ async function forget(
   const blocks = createBlockGrid(grid)
   if (!failedOnly && boxes === undefined) {
     await record.clear(number)
-    return { id, blocks: countSetBits(done, blocks.blockCount), failedTries: failed.length }
+    return { id, blocks: countSetBits(done, blocks.blockCount), failedAttempts: failed.length }
   }
   const chosen = new Set(failedOnly ? failed : indicesOf(blocks, boxes ?? []))
   if (chosen.size > 0) await record.clear(number, chosen)
   let count = 0
   for (const block of chosen) if (isBitSet(done, block)) count++
-  return { id, blocks: count, failedTries: failed.filter((block) => chosen.has(block)).length }
+  return { id, blocks: count, failedAttempts: failed.filter((block) => chosen.has(block)).length }
 }
 
 function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<number> {

@@ -45,8 +45,11 @@ async function reset(run: string, flags: ResetFlags): Promise<void> {
   if (!failed && !flags.yes) await confirm(basename(folder), roi)
   const forgotten = await resetRun(folder, { place: db, failed, roi })
   if (flags.json) printJson(forgotten)
-  for (const { id, blocks, failedTries } of forgotten)
-    say(flags, `${id}: forgot ${blocks} completed blocks${failedTries > 0 ? ` and ${failedTries} failed ones` : ''}`)
+  for (const { id, blocks, failedAttempts } of forgotten)
+    say(
+      flags,
+      `${id}: forgot ${blocks} completed blocks${failedAttempts > 0 ? ` and ${failedAttempts} failed ones` : ''}`,
+    )
 }
 
 async function confirm(run: string, roi: string | undefined): Promise<void> {

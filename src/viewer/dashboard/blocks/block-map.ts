@@ -42,7 +42,7 @@ export class BlockMap {
   #cellWidth = 1
   #cellHeight = 1
   #cursor: { row: number; column: number } | undefined
-  /** Where somebody points at the map, in the window. */
+  /** Position of the pointer over the map, in the window. */
   #pointer: { readonly x: number; readonly y: number } | undefined
 
   constructor(options: BlockMapOptions) {
