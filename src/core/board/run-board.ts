@@ -5,7 +5,7 @@ import { createScheduler, type Scheduler } from '../scheduling/scheduler.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
 import { doneOrUnneeded } from '../scheduling/unneeded.ts'
 import { CellMap, MAX_MAPPED_BLOCKS, mapGridOf } from './cell-map.ts'
-import { encodeStates, StateRuns } from './state-runs.ts'
+import { StateRuns } from './state-runs.ts'
 
 export interface BoardTask extends BlockGridOptions {
   readonly id: string
@@ -124,12 +124,6 @@ export class RunBoard {
     const runs = this.#runs[task] as StateRuns
     this.#maps[task]?.update((index, code) => runs.add(index, code))
     return runs.take()
-  }
-
-  /** All states, as runs. */
-  snapshot(task: number): Uint8Array {
-    const codes = this.codes(task)
-    return codes === undefined ? new Uint8Array() : encodeStates(codes)
   }
 
   #cells(task: number): CellMap | undefined {

@@ -43,7 +43,8 @@ const MAX_KEPT_FAILURES = 10_000
 export class RunPicture {
   readonly board: RunBoard
   readonly #ids: readonly string[]
-  readonly #history: BlockHistory
+  /** How long blocks took and which worker did them, over all starts. */
+  readonly history: BlockHistory
   #paces: TaskPace[] = []
   /** Why a task was abandoned, by its number. */
   #errors = new Map<number, string>()
@@ -60,7 +61,7 @@ export class RunPicture {
   constructor(tasks: readonly BoardTask[]) {
     this.board = new RunBoard(tasks)
     this.#ids = tasks.map(({ id }) => id)
-    this.#history = new BlockHistory(
+    this.history = new BlockHistory(
       tasks.map((task) => {
         const { blockCount } = createBlockGrid(task)
         return blockCount <= MAX_MAPPED_BLOCKS ? blockCount : 0
@@ -104,17 +105,12 @@ export class RunPicture {
     for (const failure of failures) this.#fail(failure)
   }
 
-  /** The run has ended, and no record can be read: what its events said still holds. */
-  end(): void {
+  /** The run has ended, and no record can be read, so its events still count. @param isRemoved whether its folder was removed */
+  end(isRemoved = false): void {
     for (const { task, index } of this.#workers.dropLeases()) this.board.giveBack(task, index)
     this.#workers.disconnectAll()
     this.#isRunning = false
-  }
-
-  /** The run's folder was removed. */
-  remove(): void {
-    this.end()
-    this.#isRemoved = true
+    this.#isRemoved = isRemoved
   }
 
   blocks({ kind, task, indices, ms }: BlocksFrame, time: number, workerId: string): void {
@@ -127,9 +123,9 @@ export class RunPicture {
         for (const index of indices) this.board.lease(task, index)
         return
       case 'done':
-        this.#workers.complete(workerId, indices.length, time)
+        this.#workers.report(workerId, indices.length, indices.length, time)
         this.#paces[task]?.add(this.#secondsAt(time), ms)
-        this.keepTimes(task, indices, ms, workerId)
+        this.history.add(task, indices, ms, workerId)
         for (let i = 0; i < indices.length; i++) this.board.complete(task, indices[i] as number, ms[i] === 0)
         return
       case 'returned':
@@ -156,7 +152,7 @@ export class RunPicture {
         return
       case 'block-retried': {
         const { taskId, index, workerId, attempt, error } = event
-        this.#workers.advance(workerId, 1, time)
+        this.#workers.report(workerId, 1, 0, time)
         this.board.giveBack(this.#ids.indexOf(taskId), index)
         this.#addNote(time, `${taskId}/${index}: attempt ${attempt} failed: ${error.message}`)
         return
@@ -164,7 +160,7 @@ export class RunPicture {
       case 'block-failed': {
         const { index, error, attempts, workerId } = event.failure
         const task = this.#ids.indexOf(event.taskId)
-        this.#workers.advance(workerId, 1, time)
+        this.#workers.report(workerId, 1, 0, time)
         this.#fail({ task, index, message: error.message, code: error.code, attempts, workerId, time })
         return
       }
@@ -189,18 +185,13 @@ export class RunPicture {
     }
   }
 
-  /** Keeps how long blocks took and which worker did them. Of an earlier start nothing else still matters. */
-  keepTimes(task: number, indices: readonly number[], ms: readonly number[], workerId: string): void {
-    this.#history.add(task, indices, ms, workerId)
-  }
-
   details(task: number, index: number): BlockDetails {
     const failure = this.#failures.get(`${task}/${index}`)
     if (failure !== undefined) {
       return { error: failure.message, attempts: failure.attempts, workerId: failure.workerId }
     }
     const workerId = this.#workers.holderOf(task, index)
-    return workerId === undefined ? this.#history.of(task, index) : { workerId }
+    return workerId === undefined ? this.history.of(task, index) : { workerId }
   }
 
   /** The path of a worker's log, if it writes to a file. */

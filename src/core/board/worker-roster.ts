@@ -47,16 +47,11 @@ export class WorkerRoster {
     worker.leases.push({ task, indices, at: 0 })
   }
 
-  /** A worker has completed its next blocks. */
-  complete(id: string, count: number, time: number): void {
-    this.advance(id, count, time)
-    this.#get(id).done += count
-  }
-
-  /** A worker has reported its next blocks, whatever their outcome. */
-  advance(id: string, count: number, time: number): void {
+  /** A worker has reported its next blocks. @param completed how many of them it completed or skipped */
+  report(id: string, count: number, completed: number, time: number): void {
     const worker = this.#get(id)
     worker.since = time
+    worker.done += completed
     let rest = count
     while (rest > 0) {
       const [lease] = worker.leases

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { RunPicture } from '../../core/board/run-picture.ts'
+import { encodeStates } from '../../core/board/state-runs.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { EventFeed, FeedClient, FeedPlace } from '../../ports/resource.ts'
 import type { RunFollower } from '../run-folder/run-follower.ts'
@@ -123,7 +124,7 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
     const { picture, document, version } = this.#follower
     this.#sendTo(client, 'begin', JSON.stringify({ version }))
     for (const task of document.tasks.keys()) {
-      this.#sendTo(client, 'states', statesText(task, picture.board.snapshot(task)))
+      this.#sendTo(client, 'states', statesText(task, encodeStates(picture.board.codes(task) ?? new Uint8Array())))
     }
     this.#sendTo(client, 'summary', this.#summary())
   }

@@ -95,7 +95,7 @@ export class RunFollower implements Disposable {
   #readDocument(): boolean {
     const document = readRunDocument(this.folder)
     if (document === undefined) {
-      this.#picture.remove()
+      this.#picture.end(true)
       return false
     }
     const version = versionOf(document)
@@ -154,7 +154,7 @@ export class RunFollower implements Disposable {
       },
       blocks: (frame, time, worker) => picture.blocks(frame, time, worker),
       event: (event, time) => picture.event(event, time),
-      keepTimes: (task, indices, ms, worker) => picture.keepTimes(task, indices, ms, worker),
+      keepTimes: (task, indices, ms, worker) => picture.history.add(task, indices, ms, worker),
     })
   }
 
