@@ -462,7 +462,7 @@ describe('what is kept of a run', () => {
           watching = bellis(['status', runsIn(cwd)[0] as string, '--watch'], {
             cwd,
             meanwhile: async ({ output }) => {
-              await until('it is told', () => output.stdout.includes(': on, by process'))
+              await until('it is told', () => output.stdout.includes(': running, in process'))
               writeFileSync(join(cwd, 'go'), '')
             },
           })
@@ -474,7 +474,7 @@ describe('what is kept of a run', () => {
     assert.equal(code, 0)
     assert.match(
       stdout,
-      /^count-\w+: on, by .*\n {2}count: 7 of 8 .*\ncount-\w+: done\n {2}count: 8 of 8 blocks \(100 %\)\n$/,
+      /^count-\w+: running, in .*\n {2}count: 7 of 8 .*\ncount-\w+: done\n {2}count: 8 of 8 blocks \(100 %\)\n$/,
     )
   })
 
