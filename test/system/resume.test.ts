@@ -445,7 +445,10 @@ describe('what is kept of a run', () => {
         },
       },
     )
-    assert.match(told, /: running, in process \d+ of \S+ on \S+, since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/)
+    assert.match(
+      told,
+      /: running, in process \d+ of \S+ on \S+, since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/,
+    )
     assert.match(reset, /This run is already running, in process/)
   })
 
