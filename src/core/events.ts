@@ -1,7 +1,7 @@
 import type { WireError } from './errors.ts'
 import type { Roi } from './geometry/roi.ts'
 
-// What happens during a run, in one vocabulary: that of the library, --events, --json, the page, and the run's history.
+// What happens during a run, in one vocabulary for the library, --events, --json, the page and the run's history.
 
 /** A task's blocks by state: total = pending + ready + processing + completed + failed + orphaned, at every moment. */
 export interface TaskCounts {
@@ -16,23 +16,29 @@ export interface TaskCounts {
   readonly failed: number
   readonly orphaned: number
 }
+/**
+ * The condition of a run. `waiting`: no start has begun. `running`: a process runs it. After that: `done` (every block is completed), `failed`
+ * (blocks failed or were orphaned), `stopped` (it ended before all blocks were done, and reported that), or `interrupted` (it ended
+ * unexpectedly, for example because its coordinator was killed).
+ */
+export type RunCondition = 'waiting' | 'running' | 'done' | 'failed' | 'stopped' | 'interrupted'
 
-/** One block that failed for good. */
+/** A block that failed for good. */
 export interface BlockFailure {
-  /** `task/index`, as people see it. */
+  /** `task/index`, for people. */
   readonly block: string
   readonly index: number
   readonly readRoi: Roi
   readonly writeRoi: Roi
-  /** The error of the last try. */
+  /** The error of the last attempt. */
   readonly error: WireError
-  /** How often it was tried. */
+  /** The number of attempts. */
   readonly attempts: number
   readonly workerId: string
   readonly logFile?: string
 }
 
-/** What a batch system makes of a run's workers. */
+/** The state of a run's workers in a batch system. */
 export interface JobsReport {
   /** The batch system: `SLURM`. */
   readonly queue: string
@@ -40,31 +46,34 @@ export interface JobsReport {
   readonly waiting: number
   readonly pending: number
   readonly running: number
-  /** Why jobs have not begun, the most frequent reason first; told only of those that are pending for some seconds. */
+  /** Why jobs are pending, the most frequent reason first. Includes only jobs that have been pending for some seconds. */
   readonly reasons: readonly { readonly reason: string; readonly count: number }[]
-  /** Jobs that run for a while whose workers have never come in, and the log of one of them. */
+  /** Jobs that have been running for a while without their worker connecting, and the log of one of them. */
   readonly absent?: { readonly count: number; readonly logFile: string }
-  /** What is wrong with the batch system itself, as long as it is. */
+  /** What is wrong with the batch system itself, while it is. */
   readonly trouble?: string
 }
 
-/** What one worker did, from when it came in to its end. */
+/** What one worker did between joining the run and its end. */
 export interface WorkerUse {
   readonly workerId: string
   readonly host: string
-  /** Blocks that it has done or skipped. */
+  /** Blocks that it completed or skipped. */
   readonly blocks: number
-  /** How long it was there, and how much of that it spent in blocks. */
+  /** How long it was connected, and how much of that time it spent in blocks. */
   readonly seconds: number
   readonly workingSeconds: number
-  /** Bytes of voxels that it read and wrote. */
+  /** Bytes of voxels read and written. */
   readonly readBytes: number
   readonly writtenBytes: number
-  /** The most memory that its process had, with its program of a command task, bytes; 0 where it has not said; of a thread that of its program. */
+  /**
+   * Peak memory of its process, including the program of a command task, bytes; 0 if unknown. For a thread: peak memory of the process
+   * that contains it.
+   */
   readonly peakMemory: number
 }
 
-/** What happens during a run. Counts coalesce when they come fast; failures never drop. */
+/** What happens during a run. Progress events are merged if they come fast; failures are never dropped. */
 export type RunEvent =
   | { readonly type: 'run-started'; readonly tasks: readonly TaskCounts[]; readonly workers: number }
   | {
@@ -73,14 +82,14 @@ export type RunEvent =
       readonly seconds: number
       readonly busyWorkers: number
     }
-  /** Handed to a worker, to be done in this order. */
+  /** Blocks leased to a worker, which processes them in this order. */
   | {
       readonly type: 'blocks-leased'
       readonly taskId: string
       readonly indices: readonly number[]
       readonly workerId: string
     }
-  /** `ms` per block, in the same order; a block that was skipped has 0. */
+  /** `ms` is the duration of each block, in the same order; 0 for a skipped block. */
   | {
       readonly type: 'blocks-done'
       readonly taskId: string
@@ -88,14 +97,14 @@ export type RunEvent =
       readonly ms: readonly number[]
       readonly workerId: string
     }
-  /** Taken back from a worker without an outcome, which is no try: it left, died or was too slow, and others get them. */
+  /** Blocks taken back from a worker that left, died or was too slow. They have no outcome, do not count as attempts and go to other workers. */
   | {
       readonly type: 'blocks-returned'
       readonly taskId: string
       readonly indices: readonly number[]
       readonly workerId: string
     }
-  /** A try that failed and will be repeated. */
+  /** A failed attempt that will be retried. */
   | {
       readonly type: 'block-retried'
       readonly taskId: string
@@ -120,10 +129,10 @@ export type RunEvent =
       readonly taskId?: string
       readonly restartMs?: number
     }
-  /** It is gone, whether it has left or died (`worker-died` says so, before). Every worker that has started ends. */
+  /** A worker left or died; `worker-died` comes first if it died. Emitted once for every worker that started. */
   | ({ readonly type: 'worker-ended' } & WorkerUse)
   | ({ readonly type: 'jobs' } & JobsReport)
-  /** Where progress is kept is out of reach, and no block is handed out, or it is back. */
+  /** The progress store became unreachable, so no block is leased, or it is reachable again. */
   | ({ readonly type: 'store' } & Exclude<StoreStatus, { readonly status: 'slow' }>)
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
@@ -134,7 +143,7 @@ export type RunEvent =
       readonly tasks: readonly TaskCounts[]
     }
 
-/** Whether the record of a run can be reached; `message` is for people. `slow`: it takes its time, which nobody needs to be told. */
+/** Whether the record of a run can be reached; `message` is for people. `slow` is not worth a message. */
 export type StoreStatus =
   | { readonly status: 'slow' }
   | { readonly status: 'lost'; readonly message: string }

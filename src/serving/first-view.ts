@@ -2,8 +2,8 @@ import { ConfigError } from '../core/errors.ts'
 import type { ViewAxis } from '../core/view/view.ts'
 
 /**
- * Where to look at first: the middle of a voxel.
- * @param nm what the user wants, nm (a time axis: seconds), one per axis, slowest first @default the middle of all
+ * The position of the first view: the middle of a voxel.
+ * @param nm the requested position, nm (for a time axis: seconds), one number per axis, slowest first @default the middle of the volume
  * @returns voxels
  * @throws ConfigError `RANK_MISMATCH`, `OUTSIDE_ARRAY`
  */
@@ -12,31 +12,31 @@ export function firstPosition(axes: readonly ViewAxis[], nm?: readonly number[])
   if (nm !== undefined && nm.length !== axes.length) {
     throw new ConfigError(
       'RANK_MISMATCH',
-      `The position ${nm.join(',')} has ${nm.length} axes; ${names} are ${axes.length}.`,
+      `Position ${nm.join(',')}: expected ${axes.length} numbers (${names}), got ${nm.length}.`,
     )
   }
   return axes.map((axis, i) => {
     const { lower, upper, name } = axis
     if (nm === undefined) return lower + Math.floor((upper - lower) / 2) + (Number.isInteger(upper - lower) ? 0.5 : 0)
     const wanted = nm[i] as number
-    // A decimal that is a whole number of voxels stays one.
+    // Rounding keeps a decimal that is a whole number of voxels whole.
     const voxel = Number((wanted / nmPerVoxel(axis)).toPrecision(12))
     if (voxel >= lower && voxel < upper) return lower + Math.floor(voxel - lower) + 0.5
     const [from, to] = [lower, upper].map((end) => Number((end * nmPerVoxel(axis)).toPrecision(12)))
     throw new ConfigError(
       'OUTSIDE_ARRAY',
-      `The position ${nm.join(',')} is outside: ${name} goes from ${from} to ${to} nm.`,
+      `Position ${nm.join(',')} is outside the volume: ${name} extends from ${from} to ${to} nm.`,
     )
   })
 }
 
 const nmPerVoxel = ({ scale, unit }: ViewAxis): number => (unit === 'm' ? scale / 1e-9 : scale)
 
-/** A short name for each dataset, the last part of its path; more of it where two would have the same. */
+/** A short name for each dataset: the last part of its path, or more parts if names would be equal. */
 export function layerNames(paths: readonly string[]): string[] {
   const parts = paths.map((path) => path.split('/').filter(Boolean))
   const names = parts.map((list) => shortest(list, parts))
-  // The same dataset twice, or three letters of two folders.
+  // Names can still be equal, for example if a dataset is given twice.
   return names.map((name, i) => {
     const before = names.slice(0, i).filter((other) => other === name).length
     return before === 0 ? name : `${name} (${before + 1})`

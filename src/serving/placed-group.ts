@@ -1,43 +1,44 @@
+import { type OmeAxis, omeAxes, omeTransformations } from '../core/geometry/ome.ts'
 import { countChannelAxes, type PlacedAxis, placeAxes } from '../core/geometry/placement.ts'
 import { finerUnit, toNanometers, type WorldUnit } from '../core/geometry/world-unit.ts'
 import type { ArrayDescription } from '../ports/chunked-array.ts'
 import type { ResourceTree } from '../ports/resource.ts'
 import { jsonResource } from './virtual-zarr.ts'
 
-/** One array of a group: what it is, and its own files. */
+/** One array of a group, and its files. */
 export interface Level {
   readonly array: ArrayDescription
   readonly files: ResourceTree
 }
 
-/** An axis as the page names and measures it; numbers are exact, one per level where they differ. */
+/** An axis as the page names and measures it. Numbers are exact, one per level. */
 interface GroupAxis {
   readonly name: string
   readonly type: PlacedAxis['type']
-  /** OME's name, absent for counts. */
+  /** OME's name of the unit; absent if the axis has none. */
   readonly unit?: string
   readonly scales: readonly number[]
-  /** Where voxel 0 begins. */
+  /** Start of voxel 0. */
   readonly edges: readonly number[]
 }
 
-/** What OME calls world units. */
+/** OME's names of world units. */
 export const UNITS: Readonly<Record<WorldUnit, string>> = { nm: 'nanometer', pm: 'picometer', fm: 'femtometer' }
-/** OME's names of lengths and times that are made here, by their power of ten. */
+/** The base unit and power of ten of the OME units used here. */
 const EXPONENTS: Readonly<Record<string, readonly ['m' | 's', number]>> = {
   nanometer: ['m', -9], picometer: ['m', -12], femtometer: ['m', -15],
   second: ['s', 0], millisecond: ['s', -3], microsecond: ['s', -6], nanosecond: ['s', -9], picosecond: ['s', -12],
 } // biome-ignore format: a table
 
-/** The metres or seconds in a scale, reckoned as Neuroglancer does, to the last bit. */
+/** A scale in metres or seconds, calculated like Neuroglancer does, to the last bit. */
 export function siScale({ unit, scales }: GroupAxis): { readonly scale: number; readonly unit: 'm' | 's' | '' } {
   const [base, exponent] = EXPONENTS[unit ?? ''] ?? ['', 0]
   return { scale: 10 ** exponent * (scales[0] as number), unit: base as 'm' | 's' | '' }
 }
 
 /**
- * The axes of arrays that show the same at different sizes. Space is in whole numbers of one unit; unnamed axes get the names
- * that let layers lie over each other: the last three in space are z, y, x.
+ * The common axes of the levels of a pyramid. Spatial axes are in whole numbers of one unit. Unnamed axes get names that let layers overlap:
+ * the last three spatial axes are z, y, x.
  */
 export function groupAxes(levels: readonly ArrayDescription[]): readonly GroupAxis[] {
   const [finest] = levels as readonly [ArrayDescription, ...ArrayDescription[]]
@@ -80,7 +81,7 @@ function axisNames(axes: readonly PlacedAxis[]): string[] {
   })
 }
 
-/** A group of Zarr with OME's placement over arrays named 0, 1, …: this is how Neuroglancer learns where they lie. */
+/** A Zarr group with OME placement over arrays named 0, 1, …, from which Neuroglancer learns their position. */
 export function placedGroup(levels: readonly Level[], zarrFormat: 2 | 3): ResourceTree {
   const multiscales = [multiscale(levels)]
   const files =
@@ -101,17 +102,18 @@ function multiscale(levels: readonly Level[]) {
   const axes = groupAxes(levels.map((level) => level.array))
   return {
     version: '0.4',
-    axes: axes.map(({ name, type, unit }) => ({ name, type, ...(unit === undefined ? {} : { unit }) })),
+    axes: omeAxes(axes),
     datasets: levels.map((_, i) => ({
       path: String(i),
-      coordinateTransformations: [
-        { type: 'scale', scale: axes.map(({ scales }) => scales[i]) },
-        {
-          type: 'translation',
-          // OME names the middle of voxel 0.
-          translation: axes.map(({ scales, edges }) => (edges[i] as number) + (scales[i] as number) / 2),
-        },
-      ],
+      coordinateTransformations: omeTransformations(
+        axes.map(
+          // Neuroglancer takes every translation for the centre of voxel 0, also along time and channels.
+          ({ name, type, scales, edges }): OmeAxis => ({
+            ...{ name, type, translationOf: 'center' },
+            ...{ scale: scales[i] as number, edge: edges[i] as number },
+          }),
+        ),
+      ),
     })),
   }
 }

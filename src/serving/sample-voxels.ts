@@ -9,15 +9,15 @@ const MOST_VOXELS = 2 ** 18
 const MOST_MS = 2000
 
 /**
- * Reads a few boxes that lie all over an array, one in its middle: fast on any size, since a box takes one chunk. Boxes of one value
- * alone (outside the tissue, not written yet) are left out where there are others, and so are those that can't be read.
- * @param onError of a box that can't be read
- * @throws what reading the first box threw, where none can be read
+ * Reads a few boxes spread over an array, the first in its middle. A box takes one chunk, so this is fast for any size. Boxes with a single
+ * value (outside the tissue, or not written yet) are left out if there are others, and so are unreadable ones.
+ * @param onError called for each unreadable box
+ * @throws the error of the first box if none can be read
  */
 export async function sampleVoxels(array: ChunkedArray, onError: (error: unknown) => void): Promise<readonly Sample[]> {
   const chunkBytes = array.chunkShape.reduce((bytes, length) => bytes * length, BYTES_PER_ELEMENT[array.dtype])
   const count = Math.max(1, Math.min(MOST_CHUNKS, Math.floor(MOST_DECODED_BYTES / chunkBytes)))
-  const begun = performance.now()
+  const startedAt = performance.now()
   const samples: Sample[] = []
   const errors: unknown[] = []
   for (const box of boxes(array, count)) {
@@ -29,19 +29,19 @@ export async function sampleVoxels(array: ChunkedArray, onError: (error: unknown
     } catch (error) {
       errors.push(error)
     }
-    if (performance.now() - begun > MOST_MS) break
+    if (performance.now() - startedAt > MOST_MS) break
   }
   if (samples.length === 0 && errors.length > 0) throw errors[0]
   errors.forEach(onError)
-  const telling = samples.filter(({ data }) => data.some((value) => value !== data[0]))
-  return telling.length > 0 ? telling : samples
+  const varied = samples.filter(({ data }) => data.some((value) => value !== data[0]))
+  return varied.length > 0 ? varied : samples
 }
 
-/** Boxes inside different chunks, spread evenly: a Halton sequence that begins in the middle. */
+/** Boxes in different chunks, spread evenly by a Halton sequence that starts in the middle. */
 function* boxes({ shape, chunkShape }: ChunkedArray, count: number): Generator<Roi<'voxel'>> {
   if (shape.some((length) => length === 0)) return
   const seen = new Set<string>()
-  // Small arrays have fewer chunks than that: some points fall into the same one.
+  // Several points may fall into the same chunk, especially in small arrays.
   for (let point = 1; point <= 2 * count && seen.size < count; point++) {
     const chunk = shape.map((length, axis) => {
       const chunks = Math.ceil(length / (chunkShape[axis] as number))
@@ -66,18 +66,18 @@ function halton(point: number, base: number): number {
   return (value + 1.5 - 1 / base) % 1
 }
 
-/** The middle of a chunk, whole rows of it as far as they go. */
+/** A box in the middle of a chunk, with complete rows if they fit. */
 function middleOf(chunk: readonly number[], shape: readonly number[], chunkShape: readonly number[]): Roi<'voxel'> {
-  const begin = chunk.map((index, axis) => index * (chunkShape[axis] as number))
-  const whole = begin.map((start, axis) => Math.min(chunkShape[axis] as number, (shape[axis] as number) - start))
+  const start = chunk.map((index, axis) => index * (chunkShape[axis] as number))
+  const available = start.map((first, axis) => Math.min(chunkShape[axis] as number, (shape[axis] as number) - first))
   let voxels = MOST_VOXELS
-  const lengths = [...whole]
-  for (let axis = whole.length - 1; axis >= 0; axis--) {
-    lengths[axis] = Math.max(1, Math.min(whole[axis] as number, voxels))
+  const lengths = [...available]
+  for (let axis = available.length - 1; axis >= 0; axis--) {
+    lengths[axis] = Math.max(1, Math.min(available[axis] as number, voxels))
     voxels = Math.floor(voxels / (lengths[axis] as number))
   }
-  const offset = begin.map(
-    (start, axis) => start + Math.floor(((whole[axis] as number) - (lengths[axis] as number)) / 2),
+  const offset = start.map(
+    (first, axis) => first + Math.floor(((available[axis] as number) - (lengths[axis] as number)) / 2),
   )
   return { offset, shape: lengths }
 }

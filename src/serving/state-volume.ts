@@ -7,26 +7,25 @@ import { jsonResource, memoryResource } from './virtual-zarr.ts'
 
 const LONGEST_CHUNK = 64
 
-/** The chunks in which states of blocks are served, blocks per axis. */
+/** Chunk shape of a volume of block states, blocks per axis. */
 export const stateChunkShape = ({ shape }: Pick<BlockGrid, 'shape'>): number[] =>
   shape.map((length) => Math.min(length, LONGEST_CHUNK))
 
 export interface StateVolumeOptions {
   readonly grid: BlockGrid
-  /** What its Rois count. */
+  /** The unit of its Rois. */
   readonly unit: WorldUnit
-  /** One for each axis of the grid. */
+  /** One name per axis of the grid. */
   readonly axisNames: readonly string[]
-  /** The state of each block, by index, as it is now. */
+  /** The current state of each block, by index. */
   codes(): Uint8Array
 }
 
 /**
- * The states of a task's blocks as a Zarr group of one array: a voxel for each block, as large as the block and where it
- * writes. Its chunks are made when they are asked for.
+ * The states of a task's blocks as a Zarr group with one array: one voxel per block, with the size and position of what the block writes.
+ * Chunks are created on request.
  */
 export function stateVolume({ grid, unit, axisNames, codes }: StateVolumeOptions): ResourceTree {
-  // A voxel is a block.
   const shape: readonly number[] = grid.shape
   const chunkShape = stateChunkShape(grid)
   const metadata = jsonResource({

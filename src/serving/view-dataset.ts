@@ -10,7 +10,7 @@ import { groupAxes, type Level, placedGroup, siScale } from './placed-group.ts'
 import { sampleVoxels } from './sample-voxels.ts'
 import { servedDType, virtualZarr } from './virtual-zarr.ts'
 
-/** One array of a dataset, the finest first, and its files where Neuroglancer reads them as they lie. */
+/** One level of a dataset, and its files if Neuroglancer can read them directly. */
 export interface SourceLevel {
   readonly array: ChunkedArray
   readonly stored?: { readonly files: ResourceTree; readonly zarrFormat: 2 | 3 }
@@ -19,19 +19,20 @@ export interface SourceLevel {
 /** A dataset ready to be shown. */
 export interface ViewedDataset {
   readonly layer: Omit<ViewLayer, 'name' | 'source'>
-  /** Those that layers share, slowest first. */
+  /** The axes shared by layers, slowest first. */
   readonly axes: readonly ViewAxis[]
-  /** How many voxels of the finest level one of the coarsest spans. */
+  /** The number of finest voxels that a coarsest voxel spans along an axis, at most. */
   readonly coarsest: number
   readonly files: ResourceTree
 }
 
 /**
- * Looks at a dataset and settles how it is shown.
- * @param path as the user gave it
- * @param kind what the user says it is; else its dtype and values tell
- * @param onError of a part that can't be read, and is seen as missing
- * @throws ConfigError `NOT_A_DATASET` for fewer than two axes to see, `UNSUPPORTED`
+ * Inspects a dataset and decides how to show it.
+ * @param path as given by the user
+ * @param levels finest first
+ * @param kind as given by the user @default guessed from the dtype and some values
+ * @param onError called for unreadable parts, which are shown as missing
+ * @throws ConfigError `NOT_A_DATASET` if fewer than two axes can be shown, `UNSUPPORTED`
  */
 export async function viewDataset(
   path: string,
@@ -40,7 +41,7 @@ export async function viewDataset(
   onError: (error: unknown) => void,
 ): Promise<ViewedDataset> {
   const { array } = levels[0] as SourceLevel
-  assertSeen(path, array)
+  assertVisible(path, array)
   const samples = await sampleVoxels(array, onError)
   const shownAs = kind ?? guessKind(array.dtype, samples)
   assertKind(path, array.dtype, shownAs)
@@ -74,7 +75,7 @@ export async function viewDataset(
   }
 }
 
-/** The version in which all levels can be read as they lie. */
+/** The Zarr version in which Neuroglancer can read all levels directly; undefined if there is none. */
 function commonFormat(levels: readonly SourceLevel[]): 2 | 3 | undefined {
   const [first] = levels
   const isSame = levels.every(
@@ -92,11 +93,11 @@ function sharedAxes(arrays: readonly ChunkedArray[]): ViewAxis[] {
   })
 }
 
-function assertSeen(path: string, { shape, axes }: ChunkedArray): void {
-  const seen = axes.filter((axis) => axis.type !== 'channel').length
-  if (seen < 2) {
+function assertVisible(path: string, { shape, axes }: ChunkedArray): void {
+  const visibleAxes = axes.filter((axis) => axis.type !== 'channel').length
+  if (visibleAxes < 2) {
     const what = `${shape.length === 1 ? '1 axis' : `${shape.length} axes`} (${axes.map((axis) => axis.name).join(', ')})`
-    throw new ConfigError('NOT_A_DATASET', `${path} has ${what}; what is shown has at least two in space or time.`)
+    throw new ConfigError('NOT_A_DATASET', `${path} has ${what}: expected at least two axes in space or time.`)
   }
   if (shape.includes(0)) {
     throw new ConfigError('NOT_A_DATASET', `${path} is empty: its shape is ${shape.join(' × ')}.`)
@@ -107,6 +108,6 @@ function assertKind(path: string, dtype: DType, kind: LayerKind): void {
   if (kind === 'image' || !dtype.startsWith('float')) return
   throw new ConfigError(
     'DTYPE_MISMATCH',
-    `${path} holds ${dtype}, and a segmentation holds integers; show it as an image.`,
+    `${path} has dtype ${dtype}: expected integers for a segmentation; show it as an image.`,
   )
 }

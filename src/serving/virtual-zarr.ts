@@ -6,7 +6,7 @@ import type { LayerKind } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
 import type { Resource, ResourceTree } from '../ports/resource.ts'
 
-/** What Neuroglancer draws. */
+/** The dtypes that Neuroglancer draws. */
 export const DRAWABLE_DTYPES = [
   ...['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'float32'],
 ] as readonly DType[]
@@ -17,7 +17,7 @@ const SMALLEST_CHUNK_BYTES = 2 ** 16
 const compress = promisify(zstdCompress)
 const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
-/** Bytes in memory, under a name that changes with them. */
+/** Bytes in memory, with a version that changes with them. */
 export function memoryResource(bytes: Uint8Array, contentType = 'application/octet-stream'): Resource {
   return {
     contentType,
@@ -33,14 +33,14 @@ export function memoryResource(bytes: Uint8Array, contentType = 'application/oct
 export const jsonResource = (value: unknown): Resource =>
   memoryResource(new TextEncoder().encode(JSON.stringify(value)), 'application/json')
 
-/** What an array's elements become on the page; labels keep their bits, all else its values as far as float32 holds them. */
+/** The dtype in which an array is served. Labels keep their bits; other values are rounded to float32 if necessary. */
 export function servedDType(dtype: DType, kind: LayerKind): DType {
   if (DRAWABLE_DTYPES.includes(dtype)) return dtype
   if (dtype === 'bool') return 'uint8'
   return dtype === 'int64' && kind === 'segmentation' ? 'uint64' : 'float32'
 }
 
-/** Any array as an array of Zarr 3, its chunks made when they are asked for. */
+/** Serves any array as a Zarr 3 array; chunks are created on request. */
 export function virtualZarr(array: ChunkedArray, dtype: DType): ResourceTree {
   const chunkShape = servedChunkShape(array, BYTES_PER_ELEMENT[dtype])
   const metadata = jsonResource({
@@ -72,7 +72,7 @@ export function virtualZarr(array: ChunkedArray, dtype: DType): ResourceTree {
 
 const product = (shape: readonly number[]): number => shape.reduce((all, length) => all * length, 1)
 
-/** The stored chunk, halved while it is too large for one answer and doubled while it is too small for one. */
+/** The stored chunk shape, halved while it is too large for one response and doubled while it is too small. */
 export function servedChunkShape(array: Pick<ChunkedArray, 'shape' | 'chunkShape'>, bytesPerElement: number): number[] {
   const shape = array.chunkShape.map((length, axis) => Math.max(1, Math.min(length, array.shape[axis] as number)))
   const bytes = () => product(shape) * bytesPerElement
@@ -89,7 +89,7 @@ export function servedChunkShape(array: Pick<ChunkedArray, 'shape' | 'chunkShape
   return shape
 }
 
-/** `c/0/1/2`. @returns undefined for what is no chunk of this array */
+/** Parses `c/0/1/2`. @returns undefined unless it is a chunk of this array */
 function parseChunkKey(names: readonly string[], shape: readonly number[], chunkShape: readonly number[]) {
   const [prefix, ...rest] = names
   if (prefix !== 'c' || rest.length !== shape.length || !rest.every((name) => /^(0|[1-9]\d{0,14})$/.test(name))) return

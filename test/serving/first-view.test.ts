@@ -24,7 +24,7 @@ describe('the first position', () => {
   })
 
   it('is refused where there are no data, with where they are, and with another number of axes', () => {
-    assert.throws(() => firstPosition(axes, [350, 1700, 3]), /y goes from 460 to 1637\.6 nm/)
+    assert.throws(() => firstPosition(axes, [350, 1700, 3]), /y extends from 460 to 1637\.6 nm/)
     assert.throws(() => firstPosition(axes, [1350, 460, 3]), { code: 'OUTSIDE_ARRAY' })
     assert.throws(() => firstPosition(axes, [350, 460]), { code: 'RANK_MISMATCH' })
   })

@@ -65,7 +65,7 @@ describe('bellis run --metrics', () => {
       'bellis_blocks{task="count",state="processing"}': '1',
       'bellis_blocks{task="count",state="failed"}': '0',
       'bellis_block_seconds_count{task="count"}': '11',
-      'bellis_failed_tries_total{task="count"}': '1',
+      'bellis_failed_attempts_total{task="count"}': '1',
       bellis_workers: '1',
       bellis_busy_workers: '1',
       bellis_worker_deaths_total: '0',

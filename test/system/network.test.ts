@@ -47,7 +47,7 @@ describe('bellis worker', () => {
       const shell = { ownGroup: true, meanwhile: (child: RunningCommand) => void shells.push(child) }
       // Also in a shell that is somewhere else.
       workers.push(runLine(line, { ...shell, cwd: folder.path }), runLine(line, { ...shell, cwd: '/' }))
-      await until('both work', () => shells.every(({ output }) => output.stderr.includes('Working, as w')))
+      await until('both work', () => shells.every(({ output }) => output.stderr.includes('Connected as w')))
       await until('blocks are done', () => chunksIn(output) > 20)
       process.kill(-(shells[0] as RunningCommand).pid, 'SIGINT')
     }
@@ -56,7 +56,7 @@ describe('bellis worker', () => {
     assert.match(run.stdout, new RegExp(`smooth: ${BLOCKS} of ${BLOCKS} blocks`))
     const [left, stayed] = await Promise.all(workers)
     assert.equal(left?.code, 130, left?.stderr)
-    assert.match(left?.stderr ?? '', /Leaving: the running block may finish/)
+    assert.match(left?.stderr ?? '', /Leaving after the current block/)
     assert.equal(stayed?.code, 0, stayed?.stderr)
     assert.match(stayed?.stderr ?? '', /Left after [1-9]\d* blocks/)
     assert.equal(await hashVoxels(output), SMOOTHED)
@@ -128,7 +128,7 @@ describe('bellis worker', () => {
       await until('the run is over', () => !existsSync(join(folder.path, place as string, 'context')))
       const late = await bellis(['worker', place as string], { cwd: folder.path })
       assert.equal(late.code, 2)
-      assert.match(late.stderr, /^bellis: The run in .* is not on: there is no .*context to read\.\n$/)
+      assert.match(late.stderr, /^bellis: The run in .* is not running: .*context can't be read\.\n$/)
     }
     const run = await bellis(smoothTo('out.zarr/s', '--pool', 'none'), { cwd: folder.path, meanwhile })
     assert.equal(run.code, 130, run.stderr)

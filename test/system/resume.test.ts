@@ -97,7 +97,7 @@ describe('a run that is started again', () => {
     assert.equal(firstTask(failing).failed, 2)
     const failedRun = await bellis(['status', runsIn(path)[0] as string], { cwd: path })
     assert.match(failedRun.stdout, /failed\n/)
-    assert.match(failedRun.stdout, /has-bug\/3 after 1 try, by w\d+ on \S+: block 3 meets the bug/)
+    assert.match(failedRun.stdout, /has-bug\/3 after 1 attempt, by w\d+ on \S+: block 3 meets the bug/)
     rmSync(join(path, 'bug'))
     const fixed = await drive(config, { maxRetries: 0 }, { task: 'has-bug.ts' })
     assert.equal(fixed.code, 0, fixed.stderr)
@@ -154,7 +154,7 @@ describe('a record that is not of what is there', () => {
     rmSync(join(cwd, 'out.zarr'), { recursive: true })
     const again = await bellis(smoothArguments('out.zarr/once'), { cwd })
     assert.equal(again.code, 0, again.stderr)
-    assert.match(again.stderr, /smooth: its output was removed since its blocks were done; all of them are done again/)
+    assert.match(again.stderr, /smooth: its output was removed after its blocks were done; all of them are done again/)
     assert.equal(JSON.parse(again.stdout).tasks[0].skipped, 0)
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
   })
@@ -265,7 +265,7 @@ describe('two coordinators of one run', () => {
     assert.equal(refused?.hasResult, false)
     assert.match(
       refused?.stderr ?? '',
-      new RegExp(`This run is on already by process ${holder} of \\S+ on \\S+, since`),
+      new RegExp(`This run is already running, in process ${holder} of \\S+ on \\S+, since`),
     )
     assert.equal(ran(path).length, 8)
   })
@@ -283,7 +283,7 @@ describe('two coordinators of one run', () => {
       writeFileSync(join(path, 'go'), '')
       const all = await Promise.all(starts)
       assert.deepEqual(all.map(({ code }) => code === 0).sort(), [false, false, true])
-      for (const { code, stderr } of all) if (code !== 0) assert.match(stderr, /This run is on already/)
+      for (const { code, stderr } of all) if (code !== 0) assert.match(stderr, /This run is already running/)
       assert.deepEqual(ran(path).sort(), upTo(8))
     }
   })
@@ -338,7 +338,7 @@ describe('workers that have joined a run', () => {
     assert.equal(again.code, 0, again.stderr)
     const { code, stderr } = await (worker as Promise<CommandResult>)
     assert.equal(code, 0, stderr)
-    assert.match(stderr, /In again, as w\d+/)
+    assert.match(stderr, /Reconnected as w\d+/)
     assert.deepEqual(ran(path).sort(), upTo(6), 'every block was done once')
     assert.equal(firstTask(again).completed, 6)
   })
@@ -415,11 +415,11 @@ describe('what is kept of a run', () => {
     assert.match(withoutYes.stderr, /add --yes/)
     // The sample's voxels are 40 × 4 × 4 nm: this meets the first block alone.
     assert.deepEqual(await json('reset', name, '--roi', '0,0,0:40,4,4', '--yes'), [
-      { id: 'smooth', blocks: 1, failedTries: 0 },
+      { id: 'smooth', blocks: 1, failedAttempts: 0 },
     ])
     assert.equal((await json('status', name)).tasks[0].left, 1)
     assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 7)
-    assert.deepEqual(await json('reset', name, '--yes'), [{ id: 'smooth', blocks: 8, failedTries: 0 }])
+    assert.deepEqual(await json('reset', name, '--yes'), [{ id: 'smooth', blocks: 8, failedAttempts: 0 }])
     assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 0)
   })
 
@@ -445,8 +445,11 @@ describe('what is kept of a run', () => {
         },
       },
     )
-    assert.match(told, /: on, by process \d+ of \S+ on \S+ since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/)
-    assert.match(reset, /This run is on already by process/)
+    assert.match(
+      told,
+      /: running, in process \d+ of \S+ on \S+, since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/,
+    )
+    assert.match(reset, /This run is already running, in process/)
   })
 
   it('status --watch repeats until the run is over', async () => {
@@ -462,7 +465,7 @@ describe('what is kept of a run', () => {
           watching = bellis(['status', runsIn(cwd)[0] as string, '--watch'], {
             cwd,
             meanwhile: async ({ output }) => {
-              await until('it is told', () => output.stdout.includes(': on, by process'))
+              await until('it is told', () => output.stdout.includes(': running, in process'))
               writeFileSync(join(cwd, 'go'), '')
             },
           })
@@ -474,7 +477,7 @@ describe('what is kept of a run', () => {
     assert.equal(code, 0)
     assert.match(
       stdout,
-      /^count-\w+: on, by .*\n {2}count: 7 of 8 .*\ncount-\w+: done\n {2}count: 8 of 8 blocks \(100 %\)\n$/,
+      /^count-\w+: running, in .*\n {2}count: 7 of 8 .*\ncount-\w+: done\n {2}count: 8 of 8 blocks \(100 %\)\n$/,
     )
   })
 
@@ -488,8 +491,8 @@ describe('what is kept of a run', () => {
     assert.deepEqual(
       JSON.parse(stdout || '[]'),
       [
-        { id: 'first', blocks: 1, failedTries: 0 },
-        { id: 'second', blocks: 3, failedTries: 0 },
+        { id: 'first', blocks: 1, failedAttempts: 0 },
+        { id: 'second', blocks: 3, failedAttempts: 0 },
       ],
       stderr,
     )

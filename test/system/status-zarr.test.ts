@@ -27,7 +27,7 @@ describe('the record of a run as a Zarr array', () => {
     const [name] = runsIn(cwd) as [string]
     // Voxels are 40 × 4 × 4 nm: blocks (1, 2, 0) and (1, 2, 1).
     await call('reset', name, '--roi', '640,300,100:10,10,60', '--yes')
-    assert.match(await call('status', name, '--zarr', 'states.zarr'), /34 of 36 .*\n {2}states of blocks: states\.zarr/)
+    assert.match(await call('status', name, '--zarr', 'states.zarr'), /34 of 36 .*\n {2}block states: states\.zarr/)
     const values = upTo(36).map((block) => (block === 18 || block === 19 ? 0 : 1))
     const path = join(cwd, 'states.zarr')
     await runPython(python, script, [], JSON.stringify([{ path, task: 'smooth', shape: [3, 4, 3], values }]))
@@ -81,10 +81,10 @@ describe('the record of a run as a Zarr array', () => {
     await bellis(['convert', 'sample.hdf/volumes/raw', 'out.zarr/raw', '--workers', '1', '--quiet'], { cwd })
     const refused = await bellis(['status', name, '--zarr', 'out.zarr/raw'], { cwd })
     assert.equal(refused.code, 2)
-    assert.match(refused.stderr, /out\.zarr\/raw is there and holds no states of blocks; choose another name/)
+    assert.match(refused.stderr, /out\.zarr\/raw exists and does not contain block states; choose another name/)
     const other = await bellis(['status', name, '--zarr', 'states.hdf'], { cwd })
     assert.equal(other.code, 2)
-    assert.match(other.stderr, /states are written as Zarr; give a name that ends in \.zarr/)
+    assert.match(other.stderr, /states are written as Zarr; use a name that ends in \.zarr/)
     assert.ok(!existsSync(join(cwd, 'states.hdf')))
   })
 })

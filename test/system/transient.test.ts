@@ -102,7 +102,7 @@ describe('a chain over a transient array', () => {
     const written = await hashVoxels(join(cwd, once))
     const refused = await bellis(RUN, { cwd })
     assert.equal(refused.code, 2)
-    const message = /"Gaussian1" is transient: .*once holds what this run did not write.*--overwrite/
+    const message = /"Gaussian1" is transient, .*once contains data that this run did not write.*--overwrite/
     assert.match(refused.stderr, message)
     // Without a record a run can't tell its own chunks from those of others.
     const [raw, output] = [join(cwd, 'sample.hdf/volumes/raw'), join(cwd, once)]

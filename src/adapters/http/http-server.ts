@@ -1,9 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AddressInfo, isIP } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { addressesOf, hostInUrl, isAnyAddress } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import type { EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
 import { parseRange } from './byte-range.ts'
@@ -56,7 +57,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const names = namesOf(host)
   return {
     port: bound.port,
-    address: `http://${inUrl(reachableName(host))}:${bound.port}/${options.token}/`,
+    address: `http://${hostInUrl(reachableName(host))}:${bound.port}/${options.token}/`,
     async [Symbol.asyncDispose]() {
       if (!server.listening) return
       const closed = new Promise((done) => server.close(done))
@@ -77,21 +78,14 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
   return new ConfigError('INVALID_CONFIG', `Can't listen on ${host}: ${reason}.`, { cause: error })
 }
 
-const ANY = new Set(['0.0.0.0', '::'])
-
 /** The names under which a browser may address the server. Any other name may come from a forged DNS answer. */
 function namesOf(host: string): ReadonlySet<string> {
   const names = ['localhost', '127.0.0.1', '::1', host]
-  if (ANY.has(host)) {
-    const addresses = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? [])
-    names.push(hostname(), ...addresses)
-  }
+  if (isAnyAddress(host)) names.push(hostname(), ...addressesOf(networkInterfaces()))
   return new Set(names.map((name) => name.toLowerCase()))
 }
 
-const reachableName = (host: string): string => (ANY.has(host) ? hostname() : host)
-
-const inUrl = (name: string): string => (isIP(name) === 6 ? `[${name}]` : name)
+const reachableName = (host: string): string => (isAnyAddress(host) ? hostname() : host)
 
 /** The name in a `Host` header, whatever the port: a tunnel has its own. */
 function hostOf(request: IncomingMessage): string | undefined {

@@ -1,19 +1,20 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { hostInUrl } from '../../core/addresses.ts'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 
-/** From a millisecond to an hour. */
+/** Histogram buckets, from a millisecond to an hour. */
 const BLOCK_SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800, 3600]
 
-/** What a run tells Prometheus: numbers that are read at `/metrics`. Disposing ends the server. */
+/** The metrics of a run, served for Prometheus at `/metrics`. Disposing closes the server. */
 export interface RunMetrics extends AsyncDisposable {
   /** `http://127.0.0.1:9464/metrics` */
   readonly address: string
   setBlocks(task: string, counts: Readonly<Record<string, number>>): void
   setBusyWorkers(count: number): void
   addBlock(task: string, seconds: number): void
-  addFailedTry(task: string): void
+  addFailedAttempt(task: string): void
   addWorker(): void
   addDeath(): void
   /** A worker has ended. */
@@ -21,9 +22,9 @@ export interface RunMetrics extends AsyncDisposable {
 }
 
 /**
- * Serves the numbers of one run.
- * @param port 0: one that is free
- * @throws ConfigError `INVALID_CONFIG` when the address can't be used
+ * Serves the metrics of one run.
+ * @param port 0 for a free one
+ * @throws ConfigError `INVALID_CONFIG` if the address can't be used
  */
 export async function serveRunMetrics({ host, port }: { host: string; port: number }): Promise<RunMetrics> {
   const registers = [new Registry()]
@@ -35,29 +36,29 @@ export async function serveRunMetrics({ host, port }: { host: string; port: numb
   const blocks = gauge('blocks', 'Blocks of a task by state.', ['task', 'state'])
   const blockSeconds = new Histogram({
     name: 'bellis_block_seconds',
-    help: 'How long blocks took that are done.',
+    help: 'Duration of completed blocks, seconds.',
     labelNames,
     buckets: BLOCK_SECONDS,
     registers,
   })
-  const failedTries = counter('failed_tries', 'Tries of blocks that have failed.', labelNames)
-  const workers = gauge('workers', 'Workers that are there.')
-  const busy = gauge('busy_workers', 'Workers that have blocks.')
-  const deaths = counter('worker_deaths', 'Workers that have ended in another way than by leaving.')
-  const read = counter('read_bytes', 'Bytes of voxels that workers which have ended have read.')
-  const written = counter('written_bytes', 'Bytes of voxels that workers which have ended have written.')
-  const memory = gauge('worker_peak_memory_bytes', 'The most memory that a worker had which has ended.')
+  const failedAttempts = counter('failed_attempts', 'Failed attempts at blocks.', labelNames)
+  const workers = gauge('workers', 'Connected workers.')
+  const busy = gauge('busy_workers', 'Workers that are processing blocks.')
+  const deaths = counter('worker_deaths', 'Workers that died.')
+  const read = counter('read_bytes', 'Bytes of voxels read by workers that have ended.')
+  const written = counter('written_bytes', 'Bytes of voxels written by workers that have ended.')
+  const memory = gauge('worker_peak_memory_bytes', 'Largest peak memory of a worker that has ended.')
   let most = 0
   const server = await listen(registers[0] as Registry, host, port)
   const { port: actual } = server.address() as AddressInfo
   return {
-    address: `http://${host.includes(':') ? `[${host}]` : host}:${actual}/metrics`,
+    address: `http://${hostInUrl(host)}:${actual}/metrics`,
     setBlocks(task, counts) {
       for (const [state, count] of Object.entries(counts)) blocks.set({ task, state }, count)
     },
     setBusyWorkers: (count) => busy.set(count),
     addBlock: (task, seconds) => blockSeconds.observe({ task }, seconds),
-    addFailedTry: (task) => failedTries.inc({ task }),
+    addFailedAttempt: (task) => failedAttempts.inc({ task }),
     addWorker: () => workers.inc(),
     addDeath: () => deaths.inc(),
     endWorker({ readBytes, writtenBytes, peakMemory }) {
@@ -97,7 +98,7 @@ async function listen(registry: Registry, host: string, port: number): Promise<S
     const why = code === 'EADDRINUSE' ? `port ${port} is in use; choose another one` : messageOf(error)
     throw new ConfigError('INVALID_CONFIG', `Metrics can't be served at ${host}: ${why}.`, { cause: error })
   }
-  // A run that is over does not wait for who reads its numbers.
+  // The server must not keep a finished run alive.
   server.unref()
   return server
 }

@@ -5,23 +5,23 @@ import { indexStrides } from '../grid/index-box.ts'
 import { nextSetBit } from '../scheduling/bitmap.ts'
 import { STATE_CODE } from '../scheduling/state-map.ts'
 
-/** Tasks with more blocks than this have a map of cells of several blocks each: a screen could not show them, and each costs a byte. */
+/** Tasks with more blocks than this have a map of cells of several blocks: a screen can't show more, and each block costs a byte. */
 export const MAX_MAPPED_BLOCKS = 2 ** 22
-/** Each cell is looked at every second. */
+/** All cells are checked every second. */
 const MAX_CELLS = 2 ** 17
 
-/** The state of a cell of which some blocks are done and none is at work, beside those of {@link STATE_CODE}. */
+/** The state of a cell with some blocks done and none running, in addition to those of {@link STATE_CODE}. */
 export const PARTLY_DONE = 7
 
-/** What a task's map shows: its blocks, or cells of them. */
+/** What a task's map shows: its blocks, or cells of several blocks. */
 export interface MapGrid {
-  /** What a block of this grid writes, the blocks of a cell write together. */
+  /** A block of this grid writes what the blocks of a cell write together. */
   readonly grid: BlockGridOptions
-  /** Blocks per cell and axis; 1 on every axis where cells are blocks. */
+  /** Blocks per cell along each axis; 1 on every axis if cells are single blocks. */
   readonly cell: readonly number[]
 }
 
-/** @param most blocks that are each shown @param mostCells else */
+/** @param most the largest number of blocks shown individually @param mostCells the largest number of cells otherwise */
 export function mapGridOf(options: BlockGridOptions, most = MAX_MAPPED_BLOCKS, mostCells = MAX_CELLS): MapGrid {
   const { shape, blockCount, writeRoi, totalWriteRoi } = createBlockGrid(options)
   const cell = shape.map(() => 1)
@@ -41,7 +41,7 @@ export function mapGridOf(options: BlockGridOptions, most = MAX_MAPPED_BLOCKS, m
   return { grid: { totalRoi: total, readRoi: one, writeRoi: one, fit: 'shrink', readWriteConflict: false }, cell }
 }
 
-/** Which cell a block is in. @param shape blocks per axis */
+/** The cell that contains a block. @param shape blocks per axis */
 export function cellAt(index: number, shape: readonly number[], cell: readonly number[]): number {
   let rest = index
   let at = 0
@@ -56,7 +56,7 @@ export function cellAt(index: number, shape: readonly number[], cell: readonly n
   return at
 }
 
-/** The states of cells of several blocks, of a task of which every block would be too many. */
+/** The states of cells of several blocks, for a task with too many blocks to show each. */
 export class CellMap {
   /** By the cell's index. */
   readonly codes: Uint8Array
@@ -71,8 +71,8 @@ export class CellMap {
   readonly #stateCodeOf: (index: number) => number
 
   /**
-   * @param done a bitmap of the blocks that are done already
-   * @param stateCodeOf the code of one block's state
+   * @param done a bitmap of the blocks that are already done
+   * @param stateCodeOf the state code of a block
    */
   constructor(
     options: BlockGridOptions,
@@ -137,7 +137,7 @@ export class CellMap {
     this.#skipped[this.#at(index)]!++
   }
 
-  /** Brings `codes` up to date. @param onChange told of every cell that has another state than before, ascending */
+  /** Updates `codes`. @param onChange called for every cell whose state has changed, in ascending order */
   update(onChange: (cell: number, code: number) => void): void {
     for (let at = 0; at < this.codes.length; at++) {
       const before = this.codes[at]!

@@ -1,22 +1,22 @@
 import { ByteReader, ByteWriter } from './varint.ts'
 
-// What a run writes down of its blocks as they go, in frames: a kind, the length of what follows, and that.
+// The binary format of a run's history. A frame is a kind (one byte), the length of its body (varint), and the body.
 
-/** What happened to blocks, all of one task and at one worker. */
+/** Something happened to blocks of one task at one worker. */
 export interface BlocksFrame {
   readonly kind: 'leased' | 'done' | 'returned'
-  /** Milliseconds since the start that wrote it. */
+  /** Milliseconds since the start of the run that wrote it. */
   readonly at: number
-  /** Its place among the run's tasks. */
+  /** Number of the task in the run. */
   readonly task: number
-  /** A number that a text frame has given a name. */
+  /** Number of the worker; a text frame maps it to its name. */
   readonly worker: number
   readonly indices: readonly number[]
-  /** What each took, where they are done; 0 for one that was skipped. Kept to 0.01 ms. */
+  /** Duration of each block, for `done`; 0 for a skipped one. Rounded to 0.01 ms. */
   readonly ms: readonly number[]
 }
 
-/** Anything else, as JSON. */
+/** Any other event, as JSON. */
 export interface TextFrame {
   readonly kind: 'text'
   readonly bytes: Uint8Array
@@ -33,7 +33,7 @@ export class FrameWriter {
     return this.#out.length
   }
 
-  /** All frames since the last call; valid until the next one is written. */
+  /** All frames since the last call; valid until the next frame is written. */
   take(): Uint8Array {
     return this.#out.take()
   }
@@ -65,25 +65,25 @@ export class FrameWriter {
   }
 }
 
-/** 0 stays for blocks that were skipped. */
+/** 0 is reserved for skipped blocks. */
 const hundredths = (ms: number): number => (ms > 0 ? Math.max(1, Math.round(ms * HUNDREDTHS)) : 0)
 
 /**
- * Reads frames, as far as they are whole.
- * @returns how many bytes they had: what comes after is the beginning of one that is being written
+ * Reads all complete frames.
+ * @returns their length in bytes; the rest is the start of a frame that is still being written
  */
 export function readFrames(bytes: Uint8Array, onFrame: (frame: BlocksFrame | TextFrame) => void): number {
   const reader = new ByteReader(bytes)
-  let whole = 0
+  let complete = 0
   while (!reader.isAtEnd) {
     const kind = KINDS[reader.byte()]
     const body = reader.bytes(reader.varint())
     if (reader.isCut) break
-    whole = reader.at
+    complete = reader.at
     if (kind === 'text') onFrame({ kind, bytes: body })
     else if (kind !== undefined) onFrame(readBlocks(kind, body))
   }
-  return whole
+  return complete
 }
 
 function readBlocks(kind: BlocksFrame['kind'], body: Uint8Array): BlocksFrame {

@@ -1,9 +1,9 @@
-/** The most steps that are kept: then two become one. */
+/** Longest series; beyond it, pairs of steps are merged. */
 const MAX_STEPS = 480
-/** Seconds below which a rate would be one of chance. */
+/** Shortest time in seconds over which a rate is meaningful. */
 const SHORTEST = 0.25
 
-/** How many blocks ended in each step of time, for any length of a run in bounded space. */
+/** Blocks that ended per time step, in bounded space for runs of any length. */
 export class RateSeries {
   #stepSeconds = 1
   #counts: number[] = []
@@ -12,7 +12,7 @@ export class RateSeries {
     return this.#stepSeconds
   }
 
-  /** @param seconds since the start, not below those before by more than the steps kept */
+  /** @param seconds since the start */
   add(seconds: number, count: number): void {
     while (seconds >= this.#stepSeconds * MAX_STEPS) this.#halve()
     const step = Math.max(0, Math.floor(seconds / this.#stepSeconds))
@@ -20,7 +20,7 @@ export class RateSeries {
     this.#counts[step]! += count
   }
 
-  /** Blocks per second, a number for each step that has ended by then; where none has, one for the time until then. */
+  /** Blocks per second for each step that has ended by then; if none has, one rate for the time so far. */
   rates(seconds: number): number[] {
     const steps = Math.min(MAX_STEPS, Math.floor(seconds / this.#stepSeconds))
     if (steps === 0) return [(this.#counts[0] ?? 0) / Math.max(seconds, SHORTEST)]
@@ -37,24 +37,24 @@ export class RateSeries {
   }
 }
 
-/** Steps of the window of a {@link RecentRate}: fine enough. */
+/** Steps in the window of a {@link RecentRate}. */
 const RECENT_STEPS = 100
 
-/** Blocks per second lately: of the last half minute or so, and no jump when one block ends. */
+/** Recent blocks per second, over a sliding window, so that one block does not make it jump. */
 export class RecentRate {
   readonly #windowSeconds: number
   readonly #counts = new Float64Array(RECENT_STEPS + 1)
-  /** Which step each count is of; steps take each other's places. */
+  /** The step of each count; the two arrays are a ring buffer. */
   readonly #steps = new Float64Array(RECENT_STEPS + 1).fill(-1)
-  #begun: number | undefined
+  #startedAt: number | undefined
 
   constructor(windowSeconds = 30) {
     this.#windowSeconds = windowSeconds
   }
 
-  /** Work begins; the time before, when nobody was there or others had to be waited for, is none of its. Only the first counts. */
+  /** The first block is leased; time before that (no workers, other tasks first) does not count. Later calls have no effect. */
   begin(seconds: number): void {
-    this.#begun ??= seconds
+    this.#startedAt ??= seconds
   }
 
   add(seconds: number, count: number): void {
@@ -67,7 +67,7 @@ export class RecentRate {
   }
 
   rate(seconds: number): number {
-    const from = Math.max(this.#begun ?? 0, seconds - this.#windowSeconds)
+    const from = Math.max(this.#startedAt ?? 0, seconds - this.#windowSeconds)
     const first = Math.floor((from / this.#windowSeconds) * RECENT_STEPS)
     const count = this.#counts.reduce((sum, each, place) => sum + (this.#steps[place]! >= first ? each : 0), 0)
     return count / Math.max(seconds - from, SHORTEST)

@@ -5,29 +5,29 @@ import { orderTasks } from '../scheduling/pipeline.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
 import { doneOrUnneeded } from '../scheduling/unneeded.ts'
 import { CellMap, MAX_MAPPED_BLOCKS, mapGridOf } from './cell-map.ts'
-import { encodeStates, StateRuns } from './state-runs.ts'
+import { StateRuns } from './state-runs.ts'
 
 export interface BoardTask extends BlockGridOptions {
   readonly id: string
   readonly after: readonly string[]
-  /** What it has written is removed when all who read it are done. @default false */
+  /** Its output is removed once all tasks that read it are done. @default false */
   readonly transient?: boolean
 }
 
 const withDone = <Task>(task: Task, done: Uint8Array | undefined) => (done === undefined ? task : { ...task, done })
 
 /**
- * The state of every block of a run, seen from outside: what is told of blocks goes through a scheduler as the run's own, which
- * says what became ready or was orphaned by it. It is tolerant: what does not fit is left out.
+ * The state of every block of a run, reconstructed from its events. They go through a scheduler like the run's own, which determines what
+ * becomes ready or orphaned. Events that do not fit are ignored.
  */
 export class RunBoard {
   readonly #tasks: readonly BoardTask[]
   readonly #runs: readonly StateRuns[]
   #scheduler!: BlockScheduler
-  /** Raised when all states are new: changes that are collected then are of the new ones. */
+  /** Increases when all states are replaced; changes collected afterwards refer to the new ones. */
   generation = 0
   #maps: readonly (StateMap | CellMap)[] = []
-  /** Where the states come from a record: how many were skipped, by task. */
+  /** Skipped blocks by task, if the states come from a record. */
   #skipped: readonly number[] | undefined
 
   constructor(tasks: readonly BoardTask[]) {
@@ -36,13 +36,13 @@ export class RunBoard {
     this.begin([])
   }
 
-  /** A start of the run. @param done bitmaps of the blocks that are done already, by task */
+  /** The run was started. @param done bitmaps of the blocks that are already done, by task */
   begin(done: readonly (Uint8Array | undefined)[]): void {
     const described = this.#tasks.map((task, number) => withDone(task, done[number]))
-    // As the run itself counts them at its start.
+    // The run itself does the same at its start.
     const doneOrGone = doneOrUnneeded(described, orderTasks(described))
     const tasks = this.#tasks.map(({ transient: _, ...task }, number) => withDone(task, doneOrGone[number]))
-    // What is tried again is told, so a failure that is told is the last.
+    // Retries are events of their own, so every failure is final.
     this.#scheduler = new BlockScheduler(tasks, { maxRetries: 0 })
     this.#maps = tasks.map((task, number) => {
       if (this.#scheduler.task(number).grid.blockCount <= MAX_MAPPED_BLOCKS) return this.#scheduler.stateMap(number)
@@ -57,7 +57,7 @@ export class RunBoard {
     this.generation++
   }
 
-  /** What a record says after the run has ended. Blocks that it has and that were not known to be skipped count as completed. */
+  /** Takes the states from the record after the run has ended. Its blocks count as completed unless they are known to be skipped. */
   settle(done: readonly (Uint8Array | undefined)[]): void {
     const before = this.#maps
     const counted = this.counts()
@@ -88,7 +88,7 @@ export class RunBoard {
     this.#cells(task)?.complete(index)
   }
 
-  /** Ready again: given back, or to be tried again. */
+  /** A block is ready again: returned, or to be retried. */
   giveBack(task: number, index: number): void {
     if (!this.#isHeld(task, index)) return
     this.#scheduler.releaseMany(task, [index], 1, 'returned')
@@ -105,29 +105,23 @@ export class RunBoard {
     if (this.#tasks[task] !== undefined) this.#scheduler.abandon(task)
   }
 
-  /** The counts of every task. */
+  /** The block counts of every task. */
   counts(): TaskCounts[] {
     const skipped = this.#skipped
     const states = this.#scheduler.counts()
     return skipped === undefined ? states : states.map((state, task) => ({ ...state, skipped: skipped[task] ?? 0 }))
   }
 
-  /** The states of the blocks, or of the cells, of a task's map, as they were when the changes were last collected. */
+  /** The states of the blocks or cells of a task's map, as of the last `collect`. */
   codes(task: number): Uint8Array | undefined {
     return this.#maps[task]?.codes
   }
 
-  /** The blocks or cells that have another state since the last call, as runs; empty where none has. */
+  /** The blocks or cells whose state has changed since the last call, as runs; empty if none has. */
   collect(task: number): Uint8Array {
     const runs = this.#runs[task] as StateRuns
     this.#maps[task]?.update((index, code) => runs.add(index, code))
     return runs.take()
-  }
-
-  /** All states, as runs. */
-  snapshot(task: number): Uint8Array {
-    const codes = this.codes(task)
-    return codes === undefined ? new Uint8Array() : encodeStates(codes)
   }
 
   #cells(task: number): CellMap | undefined {

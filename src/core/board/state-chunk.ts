@@ -1,9 +1,9 @@
 /**
- * Brings a chunk of a volume of states, a voxel for each block, up to date; what lies beyond the grid stays.
+ * Updates a chunk of a volume that has one voxel per block; voxels outside the grid keep their values.
  * @param data the chunk's voxels, C order
- * @param at its place among the chunks @param codes the state of each block, by index
+ * @param at chunk index @param codes the state of each block, by index
  * @param shape blocks per axis @param chunkShape voxels per axis; all slowest axis first
- * @returns whether anything was another
+ * @returns whether any voxel changed
  */
 export function fillStateChunk(
   data: Uint8Array,

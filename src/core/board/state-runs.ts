@@ -1,18 +1,18 @@
 import { ByteReader, ByteWriter } from './varint.ts'
 
 /**
- * Blocks and their new states in few bytes: runs of neighbours that have the same one. A run is two varints: how many blocks lie
- * between it and the run before, and (length - 1) * 8 + state.
+ * Block states in few bytes, as runs of consecutive blocks with the same state. A run is two varints: the gap to the previous run, in
+ * blocks, and (length - 1) * 8 + state.
  */
 export class StateRuns {
   readonly #writer = new ByteWriter()
-  /** Where the run before ended. */
+  /** End of the previous run. */
   #before = 0
   #begin = 0
   #end = 0
   #code = 0
 
-  /** @param index above all before */
+  /** @param index above all previous ones */
   add(index: number, code: number): void {
     if (index === this.#end && code === this.#code && this.#end > this.#begin) {
       this.#end++
@@ -24,7 +24,7 @@ export class StateRuns {
     this.#code = code
   }
 
-  /** All that was added since the last call; empty where nothing was. */
+  /** Everything added since the last call; may be empty. */
   take(): Uint8Array {
     this.#flush()
     this.#before = 0
@@ -48,7 +48,7 @@ export function encodeStates(codes: Uint8Array): Uint8Array {
   return runs.take()
 }
 
-/** Puts runs over states. @param onRun told of each: `begin` to `end`, not included; what lies beyond the states is left out */
+/** Applies runs to states, ignoring blocks beyond their end. @param onRun called for each run; `end` is exclusive */
 export function applyStates(
   codes: Uint8Array,
   bytes: Uint8Array,

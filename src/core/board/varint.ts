@@ -1,4 +1,4 @@
-/** Bytes that grow: whole numbers from 0 on take as many as they need, seven bits each, the lowest first. */
+/** A growing byte buffer. Varints are non-negative integers in groups of seven bits, lowest first. */
 export class ByteWriter {
   #bytes = new Uint8Array(1024)
   #length = 0
@@ -7,7 +7,7 @@ export class ByteWriter {
     return this.#length
   }
 
-  /** What was written since the last call; valid until something is written again. */
+  /** Everything written since the last call; valid until the next write. */
   take(): Uint8Array {
     const bytes = this.#bytes.subarray(0, this.#length)
     this.#length = 0
@@ -25,10 +25,10 @@ export class ByteWriter {
     this.#length += values.length
   }
 
-  /** @param value a safe integer from 0 on */
+  /** @param value a non-negative safe integer */
   varint(value: number): void {
     let rest = value
-    // Numbers may pass 2^32, where shifts end.
+    // Shift operators work on 32 bits only.
     while (rest >= 128) {
       this.byte((rest % 128) | 128)
       rest = Math.floor(rest / 128)
@@ -36,7 +36,7 @@ export class ByteWriter {
     this.byte(rest)
   }
 
-  /** @param value a safe integer of either sign, small ones short */
+  /** @param value a safe integer of either sign; values near 0 are short */
   signed(value: number): void {
     this.varint(value < 0 ? -2 * value - 1 : 2 * value)
   }
@@ -48,7 +48,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what a {@link ByteWriter} wrote; past the end it reads zeros, and `isCut` says so. */
+/** Reads what a {@link ByteWriter} wrote. Past the end it reads zeros and sets `isCut`. */
 export class ByteReader {
   at = 0
   isCut = false
@@ -68,7 +68,7 @@ export class ByteReader {
     return 0
   }
 
-  /** @returns fewer bytes at the end */
+  /** @returns fewer bytes than requested at the end */
   bytes(length: number): Uint8Array {
     const part = this.#bytes.subarray(this.at, this.at + length)
     if (part.length < length) this.isCut = true

@@ -1,4 +1,4 @@
-/** A decimal number without rounding: `digits × 10^exponent`. */
+/** An exact decimal number: `digits × 10^exponent`. */
 export interface Decimal {
   readonly digits: bigint
   readonly exponent: number
@@ -61,3 +61,30 @@ export function roundedInteger(value: Decimal, shift: number, divisor = 1n): big
   const half = over >= 0n ? under / 2n : -under / 2n
   return (over + half) / under
 }
+
+// Exact arithmetic on numbers in files: 2.3 + 0.1 is 2.4, not 2.4000000000000004.
+
+const toNumber = ({ digits, exponent }: Decimal): number => Number(`${digits}e${exponent}`)
+
+function sum(a: Decimal, b: Decimal): Decimal {
+  const exponent = Math.min(a.exponent, b.exponent)
+  return { digits: atExponent(a, exponent) + atExponent(b, exponent), exponent }
+}
+
+const half = ({ digits, exponent }: Decimal): Decimal => ({ digits: digits * 5n, exponent: exponent - 1 })
+const negated = ({ digits, exponent }: Decimal): Decimal => ({ digits: -digits, exponent })
+const product = (a: Decimal, b: Decimal): Decimal => ({
+  digits: a.digits * b.digits,
+  exponent: a.exponent + b.exponent,
+})
+
+/** The centre of a voxel that starts at `edge`. */
+export const centerOf = (edge: number, scale: number): number => toNumber(sum(decimalOf(edge), half(decimalOf(scale))))
+
+/** The start of a voxel with its centre at `center`. */
+export const edgeOf = (center: number, scale: number): number =>
+  toNumber(sum(decimalOf(center), negated(half(decimalOf(scale)))))
+
+export const multiplyExactly = (a: number, b: number): number => toNumber(product(decimalOf(a), decimalOf(b)))
+
+export const addExactly = (a: number, b: number): number => toNumber(sum(decimalOf(a), decimalOf(b)))

@@ -1,34 +1,34 @@
 import { InfrastructureError } from '../errors.ts'
 
-/** Blocks of one page of a task's bitmap of finished blocks. */
+/** Blocks per page of a task's bitmap of finished blocks. */
 export const PAGE_BLOCKS = 65_536
-/** Bytes of a page; a task's last page has only those that it needs. */
+/** Bytes per page; a task's last page may be shorter. */
 export const PAGE_BYTES = PAGE_BLOCKS / 8
 
 export const bitmapBytes = (blockCount: number): number => Math.ceil(blockCount / 8)
 
-/** One page of a whole bitmap, as a view. */
+/** One page of a bitmap, as a view. */
 export const pageOf = (bitmap: Uint8Array, page: number): Uint8Array =>
   bitmap.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
 
 /**
- * Copies a stored page to its place in a whole bitmap.
- * @throws InfrastructureError `CORRUPT_DATA` when it is no page of such a bitmap
+ * Copies a stored page to its place in a bitmap.
+ * @throws InfrastructureError `CORRUPT_DATA` if the page does not fit the bitmap
  */
 export function placePage(bitmap: Uint8Array, blockCount: number, page: number, bits: Uint8Array): void {
   const place = pageOf(bitmap, page)
   const spare = page * PAGE_BLOCKS + bits.length * 8 - blockCount
-  const isWhole = Number.isInteger(page) && page >= 0 && bits.length > 0 && bits.length === place.length
-  if (!isWhole || (spare > 0 && (bits.at(-1) as number) >> (8 - spare) !== 0)) {
+  const isValid = Number.isInteger(page) && page >= 0 && bits.length > 0 && bits.length === place.length
+  if (!isValid || (spare > 0 && (bits.at(-1) as number) >> (8 - spare) !== 0)) {
     throw new InfrastructureError(
       'CORRUPT_DATA',
-      `Page ${page} of the finished blocks has ${bits.length} bytes or marks blocks past the last of ${blockCount}; the record is damaged: restore it, or start again with --overwrite.`,
+      `The record is damaged: page ${page} of the finished blocks has ${bits.length} bytes, or marks blocks beyond the last of ${blockCount}; restore the record, or start again with --overwrite.`,
     )
   }
   place.set(bits)
 }
 
-/** Block indices as pages of bits: what to take out of a bitmap. */
+/** Block indices as pages of bits, to remove from a bitmap. */
 export function maskPages(indices: Iterable<number>): Map<number, Uint8Array> {
   const pages = new Map<number, Uint8Array>()
   let page = -1
@@ -49,7 +49,7 @@ export function maskPages(indices: Iterable<number>): Map<number, Uint8Array> {
 export const withoutMask = (bits: Uint8Array, mask: Uint8Array): Uint8Array =>
   bits.map((byte, at) => byte & ~(mask[at] as number))
 
-/** Whether a mask of pages has a block. */
+/** Whether a mask contains a block. */
 export function isInMask(mask: ReadonlyMap<number, Uint8Array>, block: number): boolean {
   const bits = mask.get(Math.floor(block / PAGE_BLOCKS))
   return bits !== undefined && (((bits[(block % PAGE_BLOCKS) >> 3] as number) >> (block & 7)) & 1) === 1

@@ -1,6 +1,6 @@
 import { ConfigError, type ErrorCode } from '../errors.ts'
 
-/** One task of a run, as its record knows it. */
+/** One task of a run, as recorded. */
 export interface RecordedTask {
   readonly id: string
   readonly blockCount: number
@@ -10,18 +10,18 @@ export interface RecordedTask {
   readonly config: string
 }
 
-/** Which run a record is of. */
+/** Identifies the run of a record. */
 export interface RunIdentity {
-  /** The name of the run's folder; in a database of many runs it must be no other run's. */
+  /** The name of the run's folder; unique among all runs in a database. */
   readonly run: string
-  /** Where a record says `task`, it is the place of a task in this list. */
+  /** A record refers to a task by its position in this list. */
   readonly tasks: readonly RecordedTask[]
 }
 
 /**
- * Makes sure that a record is of the tasks that are to be run.
- * @param where the record is, for the message
- * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`, naming what differs
+ * Checks that a record belongs to the tasks that are about to run.
+ * @param where location of the record, for the message
+ * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`, naming the difference
  */
 export function checkSameTasks(
   recorded: readonly RecordedTask[],
@@ -29,19 +29,19 @@ export function checkSameTasks(
   where: string,
 ): void {
   const refuse = (code: ErrorCode, what: string): never => {
-    const hint = 'Give what was recorded to continue it, or --overwrite to start again'
-    throw new ConfigError(code, `The progress in ${where} is that of another run: ${what}. ${hint}.`)
+    const hint = 'Use the recorded values to continue that run, or --overwrite to start again'
+    throw new ConfigError(code, `The progress in ${where} belongs to another run: ${what}. ${hint}.`)
   }
   const ids = (tasks: readonly RecordedTask[]) => tasks.map(({ id }) => `"${id}"`).join(', ')
   if (ids(recorded) !== ids(wanted)) {
-    refuse('GRID_MISMATCH', `it was recorded for the tasks ${ids(recorded)}, and now they are ${ids(wanted)}`)
+    refuse('GRID_MISMATCH', `it was recorded for the tasks ${ids(recorded)}, but the tasks are now ${ids(wanted)}`)
   }
   for (const [place, now] of wanted.entries()) {
     const before = recorded[place] as RecordedTask
     const who = `task "${now.id}" was recorded with`
     if (before.grid !== now.grid) refuse('GRID_MISMATCH', `${who} ${difference(before.grid, now.grid, 'grid')}`)
     if (before.blockCount !== now.blockCount) {
-      refuse('GRID_MISMATCH', `${who} ${before.blockCount} blocks, and now has ${now.blockCount}`)
+      refuse('GRID_MISMATCH', `${who} ${before.blockCount} blocks, but now has ${now.blockCount}`)
     }
     if (before.config !== now.config) {
       refuse('CONFIG_MISMATCH', `${who} ${difference(before.config, now.config, 'configuration')}`)
@@ -49,15 +49,15 @@ export function checkSameTasks(
   }
 }
 
-/** Says which fields of two JSON texts differ: `sigma 2, and now has 3`. */
+/** Names the fields in which two JSON texts differ: `sigma 2, but now has sigma 3`. */
 function difference(before: string, now: string, what: string): string {
   const [one, other]: unknown[] = [before, now].map((text) => JSON.parse(text))
-  if (!isRecord(one) || !isRecord(other)) return `the ${what} ${before}, and now has ${now}`
+  if (!isRecord(one) || !isRecord(other)) return `the ${what} ${before}, but now has ${now}`
   const names = [...new Set([...Object.keys(one), ...Object.keys(other)])]
   const differing = names.filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name]))
   const list = (value: Record<string, unknown>) =>
     differing.map((name) => (name in value ? `${name} ${JSON.stringify(value[name])}` : `no ${name}`)).join(', ')
-  return `${list(one)}, and now has ${list(other)}`
+  return `${list(one)}, but now has ${list(other)}`
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

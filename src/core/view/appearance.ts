@@ -1,7 +1,7 @@
 import { type DType, isBigDType, isFloatDType, type Scalar, type TypedArray } from '../array/dtype.ts'
 import type { LayerKind } from './view.ts'
 
-/** A box of voxels that stands for more of its array. */
+/** A box of voxels that represents its array. */
 export interface Sample {
   /** C order. */
   readonly data: TypedArray
@@ -9,13 +9,13 @@ export interface Sample {
   readonly rowLength: number
 }
 
-// Of neighbours in an image a third to a half are equal where it is smooth; of neighbours in labels, all but those at borders.
+// In smooth images a third to a half of all neighbours are equal; in labels all but those at borders.
 const EQUAL_NEIGHBOURS_OF_LABELS = 0.9
 const SMALLEST_LABEL_SAMPLE = 1000
 
 /**
- * What an array most likely holds, by its dtype and some of its values: 64-bit integers are labels, floats never, and the others
- * where nearly all neighbours are equal. Background (0) and saturation (all bits) say nothing.
+ * Guesses what an array contains from its dtype and some of its values. 64-bit integers are labels, floats never are, and other types are
+ * labels if nearly all neighbours are equal. Background (0) and saturation (all bits set) are ignored.
  */
 export function guessKind(dtype: DType, samples: readonly Sample[]): LayerKind {
   if (isBigDType(dtype)) return 'segmentation'
@@ -37,7 +37,7 @@ export function guessKind(dtype: DType, samples: readonly Sample[]): LayerKind {
   return pairs >= SMALLEST_LABEL_SAMPLE && equal >= EQUAL_NEIGHBOURS_OF_LABELS * pairs ? 'segmentation' : 'image'
 }
 
-/** The value of all voxels of some samples, undefined where there are several: nothing is written there yet, as a rule. */
+/** The value of all voxels in some samples; undefined if they differ. A single value usually means that nothing is written yet. */
 export function onlyValue(samples: readonly Sample[]): Scalar | undefined {
   const [first] = samples[0]?.data ?? []
   const isOnly = samples.every(({ data }) => data.every((value: Scalar) => Object.is(value, first)))
@@ -46,7 +46,7 @@ export function onlyValue(samples: readonly Sample[]): Scalar | undefined {
 
 const LARGEST_HISTOGRAM = 500_000
 
-/** The values between which 99 % of some voxels lie, for black and white; whole numbers for integers. Low is below high. */
+/** The range that contains 99 % of some voxels, to draw from black to white; integers for integer types. Low is below high. */
 export function contrastRange(dtype: DType, samples: readonly Sample[]): readonly [number, number] {
   if (dtype === 'bool') return [0, 1]
   const values = finiteValues(samples)
@@ -54,7 +54,7 @@ export function contrastRange(dtype: DType, samples: readonly Sample[]): readonl
   const at = (part: number) => values[Math.round(part * (values.length - 1))] as number
   const [low, high] = at(0.005) < at(0.995) ? [at(0.005), at(0.995)] : [at(0), at(1)]
   if (low < high) return [low, high]
-  // All are the same: seen as black where that is 0, else as white.
+  // All are equal: drawn black if they are 0, otherwise white.
   return low > 0 ? [0, low] : [low, low + 1]
 }
 

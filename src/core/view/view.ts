@@ -1,4 +1,4 @@
-// What the viewer's page is told: made where the data lie, drawn in the browser.
+// What the viewer's page gets: built where the data are, drawn in the browser.
 
 export const LAYOUTS = ['xy', 'xz', 'yz', '4panel', '3d'] as const
 export type Layout = (typeof LAYOUTS)[number]
@@ -7,32 +7,32 @@ export type LayerKind = 'image' | 'segmentation'
 
 /** One dataset on the page. */
 export interface ViewLayer {
-  /** Short, and different for each layer. */
+  /** Short and unique among the layers. */
   readonly name: string
   /** The dataset as the user gave it. */
   readonly path: string
   readonly kind: LayerKind
-  /** Where its Zarr group is, relative to the page. */
+  /** Path of its Zarr group, relative to the page. */
   readonly source: string
   readonly zarrFormat: 2 | 3
-  /** As it is stored. */
+  /** The stored dtype. */
   readonly dtype: string
   readonly shape: readonly number[]
   /** For people: `50 × 4.6 × 4.6 nm`. */
   readonly voxelSize: string
-  /** The values that become black and white; images alone. */
+  /** The values drawn as black and white; for images only. */
   readonly range?: readonly [number, number]
-  /** The one value of all voxels that were looked at, where there is but one. */
+  /** The value of all sampled voxels, if they are equal. */
   readonly only?: string
 }
 
-/** An axis of the space that the layers share. */
+/** An axis of the space shared by the layers. */
 export interface ViewAxis {
   readonly name: string
   /** One voxel of the first layer that has this axis, in `unit`. */
   readonly scale: number
   readonly unit: 'm' | 's' | ''
-  /** Where the first layer that has this axis begins and ends, voxels. */
+  /** Start and end of the first layer that has this axis, voxels. */
   readonly lower: number
   readonly upper: number
 }
@@ -44,12 +44,12 @@ export interface View {
   /** The middle of the first view, voxels, one per axis. */
   readonly position: readonly number[]
   readonly layout: Layout
-  /** How many voxels of the first layer may fall on one pixel at first: more would load more than a screen can show. */
+  /** The most voxels of the first layer per pixel in the first view; more would load more than a screen can show. */
   readonly coarsest: number
 }
 
-/** What the page asks for again and again, to tell when something is gone. */
+/** Requested repeatedly by the page, to notice missing data. */
 export interface ViewStatus {
-  /** The names of the layers whose data are no longer there. */
+  /** The names of the layers whose data no longer exist. */
   readonly missing: readonly string[]
 }

@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os'
 import { hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
+import { hostInUrl, isLoopback, LOCAL_HOST } from '../../core/addresses.ts'
 
 /** How a served page is opened. */
 export interface OpenFlags {
@@ -13,22 +14,23 @@ export interface OpenFlags {
  * @returns whether it was opened
  */
 export async function openPage(
-  { open, host = '127.0.0.1' }: OpenFlags,
+  { open, host = LOCAL_HOST }: OpenFlags,
   { address, port }: { readonly address: string; readonly port: number },
   print: (text: string) => void,
 ): Promise<boolean> {
   if (open && hasDesktop() && (await openBrowser(address))) return true
-  if (host === '127.0.0.1' || host === 'localhost') {
+  if (isLoopback(host)) {
     print(
-      `Open it in a browser on this machine. On another machine, start a tunnel first, then open the same address:\n\n  ${tunnel(port)}\n`,
+      `Open it in a browser on this machine. On another machine, start a tunnel first, then open the same address:\n\n  ${tunnel(host, port)}\n`,
     )
   }
   return false
 }
 
-function tunnel(port: number): string {
+/** @param host the loopback address that the server listens at: a tunnel to another one would find nobody */
+function tunnel(host: string, port: number): string {
   const user = process.env.USER ?? process.env.LOGNAME ?? userName()
-  return `ssh -N -L ${port}:127.0.0.1:${port} ${user === undefined ? '' : `${user}@`}${hostname()}`
+  return `ssh -N -L ${port}:${hostInUrl(host)}:${port} ${user === undefined ? '' : `${user}@`}${hostname()}`
 }
 
 function userName(): string | undefined {

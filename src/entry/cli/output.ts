@@ -84,23 +84,3 @@ export function showBytes(bytes: number | bigint): string {
   }
   return String(bytes)
 }
-
-/** `1.23 M`, for counts and rates. */
-export function showCount(value: number): string {
-  if (value >= 1e9) return `${(value / 1e9).toPrecision(3)} G`
-  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
-  if (value >= 1e4) return `${(value / 1e3).toPrecision(3)} k`
-  return value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toPrecision(2)
-}
-
-/** `8 s`, `3 min 20 s`, `2 h 05 min`, `4 d 3 h`. */
-export function showDuration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return '?'
-  if (seconds < 10) return `${seconds.toFixed(1)} s`
-  const whole = Math.round(seconds)
-  if (whole < 60) return `${whole} s`
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`
-  if (whole < 86_400)
-    return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`
-  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`
-}

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
+import { showDuration } from '../../core/text/numbers.ts'
 import { writeSampleFile } from '../../sample/write-sample.ts'
 import { downloadSample, SAMPLES, type SampleName } from './download-sample.ts'
 import { voxelShape, wholeNumber } from './option-values.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
-import { printJson, say, showDuration } from './output.ts'
+import { printJson, say } from './output.ts'
 
 interface SampleFlags extends CommonOptions {
   readonly size?: number[]

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Command as NewCommand, Option } from 'commander'
+import { isLoopback } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
@@ -66,7 +67,7 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
     given({ position, layout, host, port, cors, onError: (error: unknown) => warnOnce(error, reported, flags) }),
   )
   const ended = untilEnded()
-  if (host !== undefined && !['127.0.0.1', 'localhost', '::1'].includes(host)) {
+  if (host !== undefined && !isLoopback(host)) {
     warn(flags, `anyone with the address can read these datasets over ${host}, and the connection is not encrypted.`)
   }
   await announce(viewer, flags)

@@ -1,31 +1,32 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { RunPicture } from '../../core/board/run-picture.ts'
+import { encodeStates } from '../../core/board/state-runs.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { EventFeed, FeedClient, FeedPlace } from '../../ports/resource.ts'
 import type { RunFollower } from '../run-folder/run-follower.ts'
 
-/** How often what changed is told, while somebody looks: a browser draws for each, and where it has no graphics card that takes of the run's time. */
-const TELL_MS = 1000
+/** How often changes are sent. A browser draws each of them, and without a graphics card that takes processor time from the run. */
+const SEND_MS = 1000
 const MAX_CLIENTS = 64
-/** How long the end waits for browsers that have not read all. */
-const LAST_WORDS_MS = 1000
+/** How long disposing waits for browsers to read the rest. */
+const END_MS = 1000
 
 interface Client extends FeedClient {
-  /** What it was sent last was not taken: it gets nothing until it has caught up. */
+  /** Its buffer is full, so it gets nothing until it has caught up. */
   isBehind: boolean
 }
 
 export interface DashboardFeedOptions {
   /** @see RunSummary.volumes */
   volumes(): number
-  /** Until browsers have fetched what they still want of the volumes, or that takes too long. */
+  /** Resolves once browsers have stopped fetching chunks of the volumes, or after a time limit. */
   untilQuiet(): Promise<void>
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Tells browsers how a run goes: `states` of blocks that have changed, as runs in base64 behind the task's number, and a `summary`. Who
- * comes, or comes back, is told all. While nobody looks nothing is read and nothing kept.
+ * Sends the progress of a run to browsers: changed block `states`, as base64 runs after the number of the task, and a `summary`. A browser
+ * that connects or has caught up gets everything. While no browser is connected, nothing is read or kept.
  */
 export class DashboardFeed implements EventFeed, AsyncDisposable {
   readonly kind = 'feed'
@@ -33,11 +34,11 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
   readonly #options: DashboardFeedOptions
   readonly #clients = new Set<Client>()
   #timer: NodeJS.Timeout | undefined
-  #isTelling: Promise<void> | undefined
-  #told: RunPicture | undefined
+  #sending: Promise<void> | undefined
+  #sentPicture: RunPicture | undefined
   #generation = 0
   #isOver = false
-  #complaint = ''
+  #lastError = ''
 
   constructor(follower: RunFollower, options: DashboardFeedOptions) {
     this.#follower = follower
@@ -49,16 +50,16 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
     const joined: Client = { ...client, isBehind: true }
     this.#clients.add(joined)
     const welcome = async () => {
-      await this.#tell(true)
+      await this.#sendChanges(true)
       joined.isBehind = false
-      this.#tellAll(joined)
+      this.#sendAllTo(joined)
       this.#schedule()
     }
     welcome().catch((error: unknown) => this.#options.onError(messageOf(error)))
     return {
       resume: () => {
         joined.isBehind = false
-        this.#tellAll(joined)
+        this.#sendAllTo(joined)
       },
       leave: () => {
         this.#clients.delete(joined)
@@ -66,51 +67,51 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
     }
   }
 
-  /** Tells the last of it. */
+  /** Sends the final state. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOver) return
     clearTimeout(this.#timer)
     if (this.#clients.size > 0) {
-      await this.#tell(true)
+      await this.#sendChanges(true)
       this.#send('summary', this.#summary())
       await this.#options.untilQuiet()
       this.#send('bye', '{}')
     }
     this.#isOver = true
     clearTimeout(this.#timer)
-    const gone = Promise.all([...this.#clients].map((client) => client.end()))
-    await Promise.race([gone, wait(LAST_WORDS_MS, undefined, { ref: false })])
+    const ended = Promise.all([...this.#clients].map((client) => client.end()))
+    await Promise.race([ended, wait(END_MS, undefined, { ref: false })])
   }
 
   #schedule(): void {
     clearTimeout(this.#timer)
     if (this.#clients.size === 0 || this.#isOver) return
     this.#timer = setTimeout(async () => {
-      await this.#tell(false)
+      await this.#sendChanges(false)
       this.#schedule()
-    }, TELL_MS)
+    }, SEND_MS)
   }
 
-  /** One at a time. */
-  #tell(isQuiet: boolean): Promise<void> {
-    this.#isTelling ??= this.#tellOnce(isQuiet).finally(() => {
-      this.#isTelling = undefined
+  /** Joins a call that is still in progress. @param isQuiet whether to leave out the summary */
+  #sendChanges(isQuiet: boolean): Promise<void> {
+    this.#sending ??= this.#sendOnce(isQuiet).finally(() => {
+      this.#sending = undefined
     })
-    return this.#isTelling
+    return this.#sending
   }
 
-  async #tellOnce(isQuiet: boolean): Promise<void> {
+  async #sendOnce(isQuiet: boolean): Promise<void> {
     try {
       await this.#follower.catchUp()
-      this.#complaint = ''
+      this.#lastError = ''
     } catch (error) {
-      this.#complain(messageOf(error))
+      this.#report(messageOf(error))
     }
     const { picture, document } = this.#follower
-    if (picture !== this.#told || picture.board.generation !== this.#generation) {
-      this.#told = picture
+    if (picture !== this.#sentPicture || picture.board.generation !== this.#generation) {
+      this.#sentPicture = picture
       this.#generation = picture.board.generation
-      for (const client of this.#clients) this.#tellAll(client)
+      for (const client of this.#clients) this.#sendAllTo(client)
     }
     for (const task of document.tasks.keys()) {
       const runs = picture.board.collect(task)
@@ -119,19 +120,19 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
     if (!isQuiet) this.#send('summary', this.#summary())
   }
 
-  #tellAll(client: Client): void {
+  #sendAllTo(client: Client): void {
     const { picture, document, version } = this.#follower
     this.#sendTo(client, 'begin', JSON.stringify({ version }))
     for (const task of document.tasks.keys()) {
-      this.#sendTo(client, 'states', statesText(task, picture.board.snapshot(task)))
+      this.#sendTo(client, 'states', statesText(task, encodeStates(picture.board.codes(task) ?? new Uint8Array())))
     }
     this.#sendTo(client, 'summary', this.#summary())
   }
 
-  /** Not every second of what lasts. */
-  #complain(message: string): void {
-    if (message !== this.#complaint) this.#options.onError(message)
-    this.#complaint = message
+  /** Reports an error that persists only once. */
+  #report(message: string): void {
+    if (message !== this.#lastError) this.#options.onError(message)
+    this.#lastError = message
   }
 
   #summary(): string {

@@ -1,4 +1,4 @@
-// The program of the thread that serves a run's page; started by the run alone.
+// The program of the thread that serves the page of a run; the run starts it.
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
@@ -6,7 +6,7 @@ import { type Dashboard, startDashboard } from './dashboard-server.ts'
 import type { DashboardThreadData, DashboardThreadMessage } from './dashboard-thread.ts'
 
 if (parentPort === null) {
-  console.error('This program is started by Bellis itself.')
+  console.error('Bellis starts this program itself; it can not be run directly.')
   process.exit(2)
 }
 const { folder, ...options } = workerData as DashboardThreadData

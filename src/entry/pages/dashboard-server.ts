@@ -7,7 +7,7 @@ import type { RunDescription } from '../../core/board/summary.ts'
 import { quoteShell } from '../../core/shell-words.ts'
 import type { LiveTree, Resource } from '../../ports/resource.ts'
 import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
-import { readJson, writeWhole } from '../run-folder/run-files.ts'
+import { readJson, replaceFile } from '../run-folder/run-files.ts'
 import { type FollowOptions, RunFollower } from '../run-folder/run-follower.ts'
 import { readLogEnd } from '../workers/log-end.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
@@ -17,20 +17,20 @@ import { pageDocument, pageFiles } from './viewer-page.ts'
 export interface DashboardOptions extends FollowOptions {
   /** @default '127.0.0.1' */
   readonly host?: string
-  /** @default the one that this run's page had before, if that is free */
+  /** @default the port that this run's page had before, if it is free */
   readonly port?: number
-  /** Of what could not be read while it was asked for. */
+  /** Called for data that could not be read when requested. */
   readonly onError?: (error: unknown) => void
 }
 
-/** A page that shows a run. Disposing tells it the last, and ends it. */
+/** A page that shows a run. Disposing sends the final state and closes the server. */
 export interface Dashboard extends AsyncDisposable {
-  /** What to open in a browser; it lets in whoever has it. The same at each start of the run, where its port is free. */
+  /** The address to open in a browser. Anyone who has it can see the page. Every start of the run has the same one if the port is free. */
   readonly address: string
   readonly port: number
 }
 
-/** Where a run keeps by which address its page is reached, for its user alone. */
+/** Keeps the address of a run's page; readable by the user only. */
 const FILE = 'dashboard.json'
 
 interface SavedAddress {
@@ -39,8 +39,8 @@ interface SavedAddress {
 }
 
 /**
- * Serves the page of a run, read from the run's folder.
- * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` when it can't listen there
+ * Serves the page of a run, reading from the run's folder.
+ * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` if it can't listen there
  */
 export async function startDashboard(folder: string, options: DashboardOptions = {}): Promise<Dashboard> {
   await using opened = new AsyncDisposableStack()
@@ -58,7 +58,7 @@ export async function startDashboard(folder: string, options: DashboardOptions =
   return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
-/** At the address that the run's page had before, so that one that is open finds it again. */
+/** Listens at the address that the page had before, so that an open page reconnects. */
 async function listen(folder: string, options: DashboardOptions, content: LiveTree): Promise<HttpServer> {
   const { host, port, onError = () => {} } = options
   const file = join(folder, FILE)
@@ -76,7 +76,7 @@ async function listen(folder: string, options: DashboardOptions, content: LiveTr
     try {
       return await serve(saved.token, saved.port)
     } catch (error) {
-      // Another page of this run is served there: that one keeps the address.
+      // Another page of this run is served there and keeps the address.
       if (port !== undefined) throw error
       return await serve(newToken(), undefined)
     }
@@ -85,9 +85,9 @@ async function listen(folder: string, options: DashboardOptions, content: LiveTr
   const server = await serve(token, port)
   try {
     rmSync(file, { force: true })
-    writeWhole(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), 0o600)
+    replaceFile(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), 0o600)
   } catch {
-    // Only the next start is without it.
+    // Only the next start gets another address.
   }
   return server
 }
@@ -148,7 +148,7 @@ async function logResource({ picture, folder }: RunFollower, name: string): Prom
   if (logFile === undefined || !name.endsWith('.txt')) return undefined
   try {
     const logs = realpathSync(join(folder, 'logs'))
-    // By its name: the path began where the run was started.
+    // Use the name only: the path is relative to the directory in which the run was started.
     const path = realpathSync(join(logs, basename(logFile)))
     if (!path.startsWith(logs + sep)) return undefined
     return memoryResource(Buffer.from(await readLogEnd(path)), 'text/plain; charset=utf-8')

@@ -3,17 +3,17 @@ import { Worker } from 'node:worker_threads'
 import { ConfigError, type ErrorCode } from '../../core/errors.ts'
 import type { ProgressPlace } from '../run-folder/progress-place.ts'
 
-/** A page that shows a run, while it is on. */
+/** Options for the page of a running run. */
 export interface DashboardRequest {
-  /** Where browsers come in. @default '127.0.0.1': this machine alone */
+  /** Address for browsers to connect to. @default '127.0.0.1': this machine only */
   readonly host?: string
-  /** @default the one that this run's page had before, or one that is free */
+  /** @default the port that this run's page had before, or a free one */
   readonly port?: number
-  /** Told once, before the first block. Who has the address can see the run and its volumes: keep it out of logs. */
+  /** Called once, before the first block. Anyone who has the address can see the run and its volumes: keep it out of logs. */
   readonly onAddress?: (address: string, port: number) => void
 }
 
-/** What the thread is given. */
+/** The input of the thread. */
 export interface DashboardThreadData {
   readonly folder: string
   readonly place: string
@@ -21,18 +21,17 @@ export interface DashboardThreadData {
   readonly port?: number
 }
 
-/** What it says, once. */
+/** The one message that it sends. */
 export type DashboardThreadMessage =
   | { readonly type: 'ready'; readonly address: string; readonly port: number }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
 
-/** What browsers may take to read the last of it. */
-const LAST_WORDS_MS = 6000
+/** How long browsers may take to read the final state. */
+const END_MS = 6000
 
 /**
- * Serves a run's page from a thread of its own: whatever browsers ask, the run is not held up by it. What is shown it reads from the run's
- * folder, as another process would.
- * @throws ConfigError `INVALID_CONFIG` when it can't listen there
+ * Serves a run's page from a separate thread, so that requests do not delay the run. Like another process, it reads from the run's folder.
+ * @throws ConfigError `INVALID_CONFIG` if it can't listen there
  */
 export async function startDashboardThread(
   folder: string,
@@ -47,13 +46,17 @@ export async function startDashboardThread(
   }
   const program = new URL(`./dashboard-program${extname(import.meta.url)}`, import.meta.url)
   const thread = new Worker(program, { workerData: data })
-  // A mistake there is none of the run's.
+  // An error there must not end the run.
   thread.on('error', () => {})
   const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
   const message = await new Promise<DashboardThreadMessage>((resolve) => {
     thread.once('message', resolve)
     void exited.then(() =>
-      resolve({ type: 'failed', code: 'IO_ERROR', message: "The run's page could not be started." }),
+      resolve({
+        type: 'failed',
+        code: 'IO_ERROR',
+        message: "The run's page could not be started; run without --dashboard, or see bellis doctor.",
+      }),
     )
   })
   if (message.type === 'failed') {
@@ -65,7 +68,7 @@ export async function startDashboardThread(
   return {
     async [Symbol.asyncDispose]() {
       thread.postMessage('end')
-      const timer = setTimeout(() => void thread.terminate(), LAST_WORDS_MS)
+      const timer = setTimeout(() => void thread.terminate(), END_MS)
       await exited
       clearTimeout(timer)
     },

@@ -14,12 +14,12 @@ import type { RunFollower } from '../run-folder/run-follower.ts'
 import type { DescribedTask } from '../run-folder/run-place.ts'
 import { openLevels, viewOf } from './viewer-server.ts'
 
-/** More volumes than this are not shown beside each other. */
+/** Further volumes are not shown. */
 const MAX_VOLUMES = 8
-/** Shares of an output that is written at which its contrast is looked at anew. */
+/** Written shares of an output at which its contrast is determined again. */
 const SHARES = [0.02, 0.1, 0.3, 0.6, 1]
 
-/** What a browser that draws for all it is worth may take until it asks for what was written last, and between what it asks for. */
+/** How long a busy browser may take until it requests the last chunks, and between requests. */
 const FIRST_MS = 1500
 const QUIET_MS = 500
 const MOST_QUIET_MS = 4000
@@ -27,14 +27,14 @@ const MOST_QUIET_MS = 4000
 interface Volume {
   readonly path: string
   readonly arrays: readonly ChunkedArray[]
-  readonly look: () => Promise<ViewedDataset>
+  readonly view: () => Promise<ViewedDataset>
   viewed: ViewedDataset
   readonly isInput: boolean
 }
 
 /**
- * The volumes of a run: the first that it reads and those that it writes, as the viewer shows them, and the states of its blocks over
- * them. Opened when somebody asks; what is not there yet comes later.
+ * The volumes of a run as the viewer shows them: the first input and the outputs, with the states of its blocks over them. They are opened
+ * on request; those that do not exist yet are added later.
  */
 export class DashboardVolumes implements AsyncDisposable {
   readonly #follower: RunFollower
@@ -44,8 +44,8 @@ export class DashboardVolumes implements AsyncDisposable {
   #outputs: OutputLayer[] = []
   #states: (StatesLayer & { readonly files: ResourceTree })[] = []
   #opened = new AsyncDisposableStack()
-  #askedAt = 0
-  #looking: Promise<DashboardView | undefined> | undefined
+  #requestedAt = 0
+  #viewing: Promise<DashboardView | undefined> | undefined
 
   constructor(follower: RunFollower, onError: (error: unknown) => void) {
     this.#follower = follower
@@ -53,33 +53,33 @@ export class DashboardVolumes implements AsyncDisposable {
     this.#onError = onError
   }
 
-  /** Another number where the view is worth being asked for again: outputs have come, or much more of them is written. */
+  /** Changes if the view should be requested again: there are new outputs, or much more of one is written. */
   version(): number {
     const counts = this.#follower.picture.board.counts()
     const passed = counts.map(({ completed, processing, total }) => {
-      const hasBegun = completed + processing > 0 ? 1 : 0
-      return hasBegun + SHARES.filter((share) => completed / total >= share).length
+      const hasStarted = completed + processing > 0 ? 1 : 0
+      return hasStarted + SHARES.filter((share) => completed / total >= share).length
     })
     return passed.reduce((sum, count) => sum + count, 0)
   }
 
-  /** Until nothing has been asked for a while, if anything ever was, or that takes too long. */
+  /** Resolves once there has been no request for a while, or after a time limit; at once if there are no volumes. */
   async untilQuiet(): Promise<void> {
     if (this.#volumes.length === 0) return
-    const begun = performance.now()
-    for (let now = begun; now < begun + MOST_QUIET_MS; now = performance.now()) {
-      if (this.#askedAt > begun ? now - this.#askedAt > QUIET_MS : now - begun > FIRST_MS) return
+    const startedAt = performance.now()
+    for (let now = startedAt; now < startedAt + MOST_QUIET_MS; now = performance.now()) {
+      if (this.#requestedAt > startedAt ? now - this.#requestedAt > QUIET_MS : now - startedAt > FIRST_MS) return
       await wait(QUIET_MS / 5)
     }
   }
 
   async open([first, second = '', ...rest]: readonly string[]): Promise<Resource | undefined> {
-    this.#askedAt = performance.now()
+    this.#requestedAt = performance.now()
     if (first === 'view.json' && second === '') {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined
+      this.#viewing ??= this.#buildView().finally(() => {
+        this.#viewing = undefined
       })
-      const view = await this.#looking
+      const view = await this.#viewing
       return jsonResource(view ?? null)
     }
     if (!/^\d{1,4}$/.test(second)) return undefined
@@ -91,15 +91,15 @@ export class DashboardVolumes implements AsyncDisposable {
     await this.#opened.disposeAsync()
   }
 
-  async #look(): Promise<DashboardView | undefined> {
+  async #buildView(): Promise<DashboardView | undefined> {
     const { document } = this.#follower
-    if (document !== this.#document) await this.#begin(document)
+    if (document !== this.#document) await this.#reset(document)
     for (const [number, task] of document.tasks.entries()) {
       for (const path of number === 0 ? (task.reads ?? []).slice(0, 1) : []) await this.#add(path, task, undefined)
       for (const path of (task.writes ?? []).slice(0, 1)) await this.#add(path, task, number)
     }
     if (this.#outputs.length === 0) return undefined
-    for (const volume of this.#volumes) if (!volume.isInput) volume.viewed = await volume.look()
+    for (const volume of this.#volumes) if (!volume.isInput) volume.viewed = await volume.view()
     const viewed = this.#volumes.map(({ viewed }, i) => this.#withContrast(viewed, i))
     return {
       ...viewOf(viewed, { layout: 'xy' }),
@@ -109,7 +109,7 @@ export class DashboardVolumes implements AsyncDisposable {
   }
 
   /** A start has replaced the run's tasks. */
-  async #begin(document: RunDocument): Promise<void> {
+  async #reset(document: RunDocument): Promise<void> {
     const before = this.#opened
     this.#document = document
     this.#volumes = []
@@ -119,19 +119,19 @@ export class DashboardVolumes implements AsyncDisposable {
     await before.disposeAsync()
   }
 
-  /** While an output is mostly empty, it is seen as what it is made of, where that has the same values. */
+  /** Until an output is complete, it has the contrast of the input if they have the same dtype. */
   #withContrast(viewed: ViewedDataset, number: number): ViewedDataset {
     const input = this.#volumes.find(({ isInput }) => isInput)?.viewed.layer
     const { layer } = viewed
-    const isWhole = this.#outputs.every((output) => {
+    const isComplete = this.#outputs.every((output) => {
       const count = this.#follower.picture.board.counts()[output.task]
       return output.layer !== number || count === undefined || count.completed === count.total
     })
-    if (isWhole || input === undefined || input.dtype !== layer.dtype || input.range === undefined) return viewed
+    if (isComplete || input === undefined || input.dtype !== layer.dtype || input.range === undefined) return viewed
     return layer.range === undefined ? viewed : { ...viewed, layer: { ...layer, range: input.range } }
   }
 
-  /** @param number the task that writes it; undefined: it is read */
+  /** @param number the task that writes the volume; undefined for an input */
   async #add(given: string, task: DescribedTask, number: number | undefined): Promise<void> {
     if (number !== undefined && this.#outputs.some((output) => output.task === number)) return
     const path = placeOf(given, this.#follower.document.directory)
@@ -139,7 +139,7 @@ export class DashboardVolumes implements AsyncDisposable {
     try {
       if (at < 0) at = await this.#openVolume(path, given, number === undefined)
     } catch {
-      // Not there yet, or nothing that can be seen: the map is.
+      // It does not exist yet, or can't be shown. The map still is.
       return
     }
     const arrays = this.#volumes[at]?.arrays ?? []
@@ -162,8 +162,8 @@ export class DashboardVolumes implements AsyncDisposable {
     }
     try {
       const levels = await openLevels(path, own)
-      const look = () => viewDataset(given, levels, undefined, this.#onError)
-      this.#volumes.push({ path, arrays, look, viewed: await look(), isInput })
+      const view = () => viewDataset(given, levels, undefined, this.#onError)
+      this.#volumes.push({ path, arrays, view, viewed: await view(), isInput })
     } catch (error) {
       for (const array of arrays) await array[Symbol.asyncDispose]()
       throw error

@@ -2,27 +2,27 @@ import type { RunEvent, TaskCounts } from '../../core/events.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 
 /**
- * Serves the numbers of a run for Prometheus.
- * @throws ConfigError `INVALID_CONFIG` when the address can't be used
+ * Serves the metrics of a run for Prometheus.
+ * @throws ConfigError `INVALID_CONFIG` if the address can't be used
  */
 export async function serveMetrics(
   at: { readonly host: string; readonly port: number },
   events: EventStream,
 ): Promise<AsyncDisposable & { readonly address: string }> {
-  // Loaded for those alone who ask for it.
+  // Loaded only if it is used.
   const { serveRunMetrics } = await import('../../adapters/prometheus/run-metrics.ts')
   const metrics = await serveRunMetrics(at)
-  const tell = (tasks: readonly TaskCounts[]) => {
+  const setBlocks = (tasks: readonly TaskCounts[]) => {
     for (const { id, total: _, skipped: __, ...counts } of tasks) metrics.setBlocks(id, counts)
   }
   events.listen((event: RunEvent) => {
     switch (event.type) {
       case 'run-started':
       case 'run-finished':
-        tell(event.tasks)
+        setBlocks(event.tasks)
         break
       case 'progress':
-        tell(event.tasks)
+        setBlocks(event.tasks)
         metrics.setBusyWorkers(event.busyWorkers)
         break
       case 'blocks-done':
@@ -30,7 +30,7 @@ export async function serveMetrics(
         break
       case 'block-retried':
       case 'block-failed':
-        metrics.addFailedTry(event.taskId)
+        metrics.addFailedAttempt(event.taskId)
         break
       case 'worker-started':
         metrics.addWorker()

@@ -8,18 +8,21 @@ import { memoryResource } from '../../serving/virtual-zarr.ts'
 
 const page = fileURLToPath(new URL('../../../dist/viewer', import.meta.url))
 
-/** The files that the pages load, by their own list: nothing else in that folder is reached. */
+/** The files that the pages load. They are listed once at the start; no other file can be requested. */
 export function pageFiles(): ResourceTree {
   const root = join(page, 'assets')
   if (!existsSync(root)) {
-    throw new ConfigError('NO_SUCH_FILE', `The viewer's page is not in ${page}; build it with: npm run build`)
+    throw new ConfigError(
+      'NO_SUCH_FILE',
+      `The files of the page are missing in ${page}; build them with: npm run build`,
+    )
   }
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const known = new Set(files.map((entry) => join(entry.parentPath, entry.name)))
   return folderTree(root, { allows: (names) => known.has(join(root, ...names)), contentType: pageType })
 }
 
-/** A page itself: `index.html`, `dashboard.html`. */
+/** The HTML of a page. */
 export const pageDocument = (name: 'index.html' | 'dashboard.html'): Resource =>
   memoryResource(readFileSync(join(page, name)), 'text/html; charset=utf-8')
 

@@ -15,7 +15,7 @@ import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface ShownDataset {
   readonly path: string
-  /** @default told by its dtype and values */
+  /** @default guessed from its dtype and values */
   readonly kind?: LayerKind
 }
 
@@ -26,24 +26,24 @@ export interface ViewerOptions {
   readonly layout?: Layout
   /** @default '127.0.0.1' */
   readonly host?: string
-  /** @default one that is free */
+  /** @default a free one */
   readonly port?: number
   /** Origins whose pages may read the datasets. */
   readonly cors?: readonly string[]
-  /** Of what could not be read while it was asked for. */
+  /** Called for data that could not be read when requested. */
   readonly onError?: (error: unknown) => void
 }
 
 export interface ViewerServer extends AsyncDisposable {
-  /** What to open in a browser; it lets in whoever has it. */
+  /** The address to open in a browser. Anyone who has it can read the datasets. */
   readonly address: string
   readonly port: number
   readonly view: View
 }
 
 /**
- * Serves datasets, and the page that shows them, until it is disposed.
- * @throws ConfigError what opening a dataset throws; `INVALID_CONFIG`, `OUTSIDE_ARRAY`
+ * Serves datasets and the page that shows them, until it is disposed.
+ * @throws ConfigError all errors of opening a dataset; `INVALID_CONFIG`, `OUTSIDE_ARRAY`
  */
 export async function startViewer(
   datasets: readonly ShownDataset[],
@@ -62,7 +62,7 @@ export async function startViewer(
   return { address, port, view, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
-/** A dataset's arrays, finest first: all of its pyramid, or the one that it is. */
+/** The arrays of a dataset, finest first: all levels if it is a pyramid, otherwise one. */
 export async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
   const { format, container, inner } = parseDatasetPath(path)
   const isZarr = format.name === 'zarr'
@@ -80,7 +80,7 @@ export async function openLevels(path: string, own: (array: ChunkedArray) => Chu
   return levels
 }
 
-/** What the page is told of datasets that lie under `data/0/`, `data/1/`, … */
+/** The view of datasets that are served under `data/0/`, `data/1/`, … */
 export function viewOf(viewed: readonly ViewedDataset[], { position, layout = '4panel' }: ViewerOptions): View {
   const names = layerNames(viewed.map(({ layer }) => layer.path))
   const axes = viewed
@@ -124,11 +124,11 @@ function content(view: View, viewed: readonly ViewedDataset[]): ResourceTree {
 }
 
 const status = ({ layers }: View): ViewStatus => ({
-  missing: layers.filter(({ path }) => !isThere(path)).map(({ name }) => name),
+  missing: layers.filter(({ path }) => !exists(path)).map(({ name }) => name),
 })
 
-/** Whether a dataset's own file is; what lies behind http is not asked for again and again. */
-function isThere(path: string): boolean {
+/** Whether the file of a dataset exists; those behind HTTP are not checked repeatedly. */
+function exists(path: string): boolean {
   if (/^https?:/i.test(path)) return true
   try {
     const { format, container, inner } = parseDatasetPath(path)

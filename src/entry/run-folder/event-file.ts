@@ -2,14 +2,14 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 
-/** Lines are written together when they come fast. */
+/** Lines that come within this time are written together. */
 const EVERY_MS = 100
 
 /**
- * Writes every event of a run as a line of JSON with its time, all of them: what a slow reader would miss is here.
- * @param path replaced where it exists
- * @param warn told once when it can't be written on
- * @returns disposing writes what is left
+ * Writes every event of a run as a line of JSON with its time. Unlike a slow reader of the stream, the file misses none.
+ * @param path replaced if it exists
+ * @param warn called once if writing fails later
+ * @returns disposing writes what is buffered
  * @throws ConfigError `READ_ONLY`
  */
 export function writeEvents(path: string, events: EventStream, warn: (message: string) => void): Disposable {
@@ -25,7 +25,7 @@ export function writeEvents(path: string, events: EventStream, warn: (message: s
       if (!isBroken) writeSync(file, text)
     } catch (error) {
       isBroken = true
-      warn(`no more events are written to ${path}: ${messageOf(error)}`)
+      warn(`no further events are written to ${path}: ${messageOf(error)}`)
     }
   }
   events.listen((event) => {

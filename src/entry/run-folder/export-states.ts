@@ -6,31 +6,34 @@ import { createArray, openArray, parseDatasetPath } from '../arrays.ts'
 import type { DescribedTask } from './run-place.ts'
 import type { RecordedTaskState, RunState } from './run-state.ts'
 
-/** What an element of an exported array says of its block. */
+/** The meaning of the elements of an exported array. */
 const BLOCK_STATES = { 0: 'not done', 1: 'done', 2: 'failed' } as const
-/** The attribute that says what an array is. */
+/** The attribute by which an exported array is recognized. */
 const ATTRIBUTE = 'block_states'
-/** Elements that are made at once, about. */
+/** About how many elements are written at once. */
 const SLAB_ELEMENTS = 4_194_304
 
 /**
- * Writes the record of a run as Zarr arrays, one for each task: uint8, an element for each block, as many along each axis as there are
- * blocks, at the place in the world where the block writes. The attribute `block_states` says what the values mean.
- * @param path of the array; where the run has several tasks, of a group with an array for each
+ * Writes the record of a run as Zarr arrays, one per task: uint8, one element per block, placed in the world where the block writes. The
+ * attribute `block_states` explains the values.
+ * @param path of the array; if the run has several tasks, of a group with one array for each
  * @returns the paths of the arrays
- * @throws ConfigError `DATASET_EXISTS` for an array that is something else, `UNSUPPORTED`
+ * @throws ConfigError `DATASET_EXISTS` if the path is another kind of array, `UNSUPPORTED`
  */
 export async function exportStates({ run, document, tasks }: RunState, path: string): Promise<string[]> {
   const { format } = parseDatasetPath(path)
   if (format.name !== 'zarr') {
-    throw new ConfigError('UNSUPPORTED', `${path}: states are written as Zarr; give a name that ends in .zarr.`)
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${path}: expected a Zarr path, because states are written as Zarr; use a name that ends in .zarr.`,
+    )
   }
   const paths: string[] = []
   for (const [number, state] of tasks.entries()) {
-    const itsPath = tasks.length === 1 ? path : `${path}/${encodeURIComponent(state.id)}`
-    await using array = await stateArray(itsPath, run, document.tasks[number] as DescribedTask)
+    const taskPath = tasks.length === 1 ? path : `${path}/${encodeURIComponent(state.id)}`
+    await using array = await stateArray(taskPath, run, document.tasks[number] as DescribedTask)
     await writeStates(array, state)
-    paths.push(itsPath)
+    paths.push(taskPath)
   }
   return paths
 }
@@ -47,9 +50,9 @@ async function stateArray(path: string, run: string, { id, grid, unit }: Describ
   } as const
   const before = await openArray(path).catch(() => undefined)
   await before?.[Symbol.asyncDispose]()
-  // What was exported before is out of date.
+  // An earlier export is replaced; anything else is not.
   if (before !== undefined && !(ATTRIBUTE in before.attributes)) {
-    throw new ConfigError('DATASET_EXISTS', `${path} is there and holds no states of blocks; choose another name.`)
+    throw new ConfigError('DATASET_EXISTS', `${path} exists and does not contain block states; choose another name.`)
   }
   return await createArray(path, { ...options, ifExists: 'replace' })
 }
@@ -62,7 +65,7 @@ async function writeStates(array: VolumeArray, { done, failedBlocks }: RecordedT
   const failed = failedBlocks.toSorted((a, b) => a - b)
   let nextFailed = 0
   const [rowSize, ...sizes] = array.voxelSize as readonly [number, ...number[]]
-  const [begin, ...offsets] = roi.offset as readonly [number, ...number[]]
+  const [start, ...offsets] = roi.offset as readonly [number, ...number[]]
   for (let row = 0; row < (shape[0] as number); row += rows) {
     const count = Math.min(rows, (shape[0] as number) - row)
     const first = row * rowElements
@@ -74,7 +77,7 @@ async function writeStates(array: VolumeArray, { done, failedBlocks }: RecordedT
       states[block - first] = 2
     }
     const slab = {
-      offset: [begin + row * rowSize, ...offsets],
+      offset: [start + row * rowSize, ...offsets],
       shape: [count * rowSize, ...sizes.map((size, axis) => size * (shape[axis + 1] as number))],
     }
     await array.write(slab, states)

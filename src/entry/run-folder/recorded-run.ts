@@ -9,16 +9,16 @@ import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-t
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
 import { arrayStore } from '../arrays.ts'
 import { systemClock } from '../clock.ts'
-import { readMark, writeMark } from './output-marks.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
+import { readMark, writeMark } from './run-files.ts'
 import { identityOf } from './run-place.ts'
 
-/** A run whose progress is kept. Disposing writes what is left and lets the run go. */
+/** A run whose progress is recorded. Disposing writes what is buffered and unlocks the run. */
 export interface RecordedRun extends AsyncDisposable {
   readonly progress: RunProgress
-  /** Whether an earlier start has done all there is: no worker is needed. */
+  /** Whether earlier starts completed every block, so that no worker is needed. */
   readonly isDone: boolean
-  /** Makes an output's array, or opens it, and has it be this run's. */
+  /** Creates the output arrays that are missing, and marks all of them as written by this run. */
   createOutputs(): Promise<void>
 }
 
@@ -31,9 +31,9 @@ export interface RecordRunOptions {
 }
 
 /**
- * Opens the record of a run, or begins one.
- * @returns undefined where none is to be kept
- * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`, `RUN_LOCKED`; InfrastructureError when the store can't be used
+ * Opens the record of a run, or creates one.
+ * @returns undefined if progress is not recorded
+ * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`, `RUN_LOCKED`; InfrastructureError if the store can't be used
  */
 export async function recordRun(
   pipeline: PlannedPipeline,
@@ -52,7 +52,7 @@ export async function recordRun(
   const failing = new AbortController()
   const link = new LinkRelay()
   const record = open.use(await store.open(identityOf(pipeline, run), { onStatus: link.send }))
-  await distrust(pipeline, record, marks, warn)
+  await forgetLostOutputs(pipeline, record, marks, warn)
   const recorder = open.use(
     await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
   )
@@ -72,8 +72,8 @@ export async function recordRun(
 }
 
 /**
- * Refuses to have what others wrote removed: a transient array that holds chunks must have got them from this run.
- * @param options.marks of this run, where it is recorded: then it knows its own
+ * Makes sure that a run removes only what it wrote: chunks in a transient array must have been written by this run.
+ * @param options.marks the mark of this run in its outputs; undefined if it is not recorded
  * @throws ConfigError `DATASET_EXISTS`
  */
 export async function assertOwnTransients(
@@ -90,13 +90,13 @@ export async function assertOwnTransients(
       if ((await array.countStoredChunks?.())?.stored === 0) continue
       throw new ConfigError(
         'DATASET_EXISTS',
-        `Task "${task.id}" is transient: what is in its output is removed, but ${path} holds what this run did not write. Let it write to another path, or replace what is there (--overwrite).`,
+        `Task "${task.id}" is transient, so its output is removed at the end, but ${path} contains data that this run did not write. Write to another path, or replace the data with --overwrite.`,
       )
     }
   }
 }
 
-/** Makes the outputs of every task that are not there. */
+/** Creates the outputs of all tasks that are missing. */
 export async function createOutputs(pipeline: PlannedPipeline, fsync = false): Promise<void> {
   for (const { path, options } of pipeline.tasks.flatMap((task) => task.outputs)) {
     await (await arrayStore.create(path, { ...options, fsync }))[Symbol.asyncDispose]()
@@ -104,10 +104,10 @@ export async function createOutputs(pipeline: PlannedPipeline, fsync = false): P
 }
 
 /**
- * What a record calls done is in the outputs that it was written for. Where one was removed, or another run wrote it since,
- * the blocks of its task are forgotten, before anything else is written.
+ * Forgets the recorded blocks of every task with an output that was removed, or written by another run, since they were done. This comes
+ * before anything else is written.
  */
-async function distrust(
+async function forgetLostOutputs(
   pipeline: PlannedPipeline,
   record: RunRecord,
   marks: string,
@@ -122,24 +122,24 @@ async function distrust(
     }
     if (!hasPages) continue
     const paths = await outputPaths([task])
-    const strange = paths.find((path) => readMark(path) !== marks)
-    if (strange === undefined && paths.length === task.outputs.length) continue
+    const foreign = paths.find((path) => readMark(path) !== marks)
+    if (foreign === undefined && paths.length === task.outputs.length) continue
     lost.add(task.id)
-    // Of a transient one nothing is missed, where all who read it are done.
+    // A transient output may be missing: it is not needed if all tasks that read it are done.
     if (task.isTransient) continue
-    const what = strange === undefined ? 'was removed' : `${strange} was written by another run, or made anew,`
-    warn(`${task.id}: its output ${what} since its blocks were done; all of them are done again.`)
+    const what = foreign === undefined ? 'was removed' : `${foreign} was written by another run, or replaced,`
+    warn(`${task.id}: its output ${what} after its blocks were done; all of them are done again.`)
   }
-  // What they read of transient tasks may be gone, and what those have read.
+  // Their transient inputs may have been removed, and the transient inputs of those.
   for (const task of pipeline.tasks.toReversed()) {
     const isRead = pipeline.tasks.some(({ id, after }) => lost.has(id) && after.includes(task.id))
     if (task.isTransient && isRead) lost.add(task.id)
   }
-  // Upstream first: wherever this is cut short, nothing is left undone of which the input is taken for done.
+  // Upstream tasks first: if this is interrupted, no task is recorded as not done while its missing input is recorded as done.
   for (const [number, { id }] of pipeline.tasks.entries()) if (lost.has(id)) await record.clear(number)
 }
 
-/** Where the arrays are that tasks write, of those that are there. */
+/** The paths of the existing arrays that tasks write. */
 async function outputPaths(tasks: readonly PlannedTask[]): Promise<string[]> {
   const paths: string[] = []
   for (const { path } of tasks.flatMap((task) => task.outputs)) {
@@ -151,7 +151,7 @@ async function outputPaths(tasks: readonly PlannedTask[]): Promise<string[]> {
   return paths
 }
 
-/** Passes on what a store says of its link, also what it said before anyone listened. */
+/** Passes on the status of a store's connection, including the last one from before there was a listener. */
 class LinkRelay {
   #last: StoreStatus | undefined
   #receive: ((link: StoreStatus) => void) | undefined

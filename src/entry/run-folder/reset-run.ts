@@ -13,26 +13,27 @@ import type { DescribedTask } from './run-place.ts'
 
 export interface ResetOptions {
   readonly place?: ProgressPlace | undefined
-  /** Forget failed tries alone. @default false */
+  /** Forget failed attempts only. @default false */
   readonly failed?: boolean
-  /** Only what was written in this region: `offset:shape` in nm, and what comes after it. @default everything */
+  /** Forget only blocks that write in this region, `offset:shape` in nm, and the blocks that depend on them. @default everything */
   readonly roi?: string | undefined
 }
 
-/** What was forgotten of a task. */
+/** What was forgotten for a task. */
 export interface Forgotten {
   readonly id: string
   readonly blocks: number
-  readonly failedTries: number
+  readonly failedAttempts: number
 }
 
 /**
  * Forgets what a run has done.
- * @throws ConfigError `NO_SUCH_FILE`, `RUN_LOCKED` while it is on, `INVALID_ROI`
+ * @throws ConfigError `NO_SUCH_FILE`, `RUN_LOCKED` while it is running, `INVALID_ROI`
  */
 export async function resetRun(folder: string, options: ResetOptions): Promise<Forgotten[]> {
   const document = readRunDocument(folder)
-  if (document === undefined) throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run.`)
+  if (document === undefined)
+    throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists the runs here.`)
   using _held = holdRunFolder(folder, document)
   await using store = await openProgressStore(options.place ?? document.progress, folder)
   const name = store === undefined ? '' : recordName(store, folder)
@@ -64,20 +65,20 @@ async function forget(
   const blocks = createBlockGrid(grid)
   if (!failedOnly && boxes === undefined) {
     await record.clear(number)
-    return { id, blocks: countSetBits(done, blocks.blockCount), failedTries: failed.length }
+    return { id, blocks: countSetBits(done, blocks.blockCount), failedAttempts: failed.length }
   }
   const chosen = new Set(failedOnly ? failed : indicesOf(blocks, boxes ?? []))
   if (chosen.size > 0) await record.clear(number, chosen)
   let count = 0
   for (const block of chosen) if (isBitSet(done, block)) count++
-  return { id, blocks: count, failedTries: failed.filter((block) => chosen.has(block)).length }
+  return { id, blocks: count, failedAttempts: failed.filter((block) => chosen.has(block)).length }
 }
 
 function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<number> {
   for (const box of boxes) yield* grid.indicesOf(box)
 }
 
-/** What is to be forgotten of every task for a region. */
+/** The blocks of every task to forget for a region. */
 function boxesIn(tasks: readonly DescribedTask[], text: string): IndexBox[][] {
   const ids = tasks.map(({ id }) => id)
   return boxesBehind(
@@ -90,7 +91,7 @@ function boxesIn(tasks: readonly DescribedTask[], text: string): IndexBox[][] {
   )
 }
 
-/** A task of a chain, the places there of those that it comes after, and a region in its unit. */
+/** A task of a chain, the positions of the tasks it depends on, and a region in its unit. */
 export interface ChainedGrid {
   readonly grid: BlockGrid
   readonly after: readonly number[]
@@ -99,8 +100,8 @@ export interface ChainedGrid {
 }
 
 /**
- * For every task the blocks that write in its region, those that read what such blocks of the tasks before them write, and
- * of transient tasks those that all these read.
+ * For every task: the blocks that write in its region, and the blocks that read the output of such blocks upstream. For transient tasks also
+ * the blocks whose output all these read.
  */
 export function boxesBehind(chain: readonly ChainedGrid[]): IndexBox[][] {
   const boxes: IndexBox[][] = chain.map(() => [])
@@ -113,7 +114,7 @@ export function boxesBehind(chain: readonly ChainedGrid[]): IndexBox[][] {
     }
     mine.splice(0, mine.length, ...mine.filter((box) => !isEmptyBox(box)))
   }
-  // What of a transient task these blocks read may have been removed when they were done: it has to be made again.
+  // The transient input of these blocks may have been removed when they were done, so it has to be written again.
   for (const { grid, after, mine } of upstreamFirst.toReversed().map(at)) {
     for (const before of after.map(at)) {
       if (!before.isTransient) continue
@@ -128,18 +129,18 @@ export function boxesBehind(chain: readonly ChainedGrid[]): IndexBox[][] {
   }
 }
 
-/** The blocks that read in a region. */
+/** The blocks that read from a region. */
 function readersOf(grid: BlockGrid, region: Roi): IndexBox {
   const { lower, upper } = grid.context
-  // A block reads `lower` before and `upper` behind what it writes: so far off may what it writes be from what it reads.
+  // A block reads `lower` before and `upper` after its write ROI, so the write ROI may lie `upper` before or `lower` after the region.
   return grid.blockBox(growRoi(region, upper, lower))
 }
 
-/** What a box of blocks reads. */
+/** The region that a box of blocks reads. */
 const readBy = (grid: BlockGrid, box: IndexBox): Roi =>
   growRoi(writtenBy(grid, box), grid.context.lower, grid.context.upper)
 
-/** What a box of blocks writes. */
+/** The region that a box of blocks writes. */
 function writtenBy({ totalWriteRoi, writeRoi, fit }: BlockGrid, { begin, end }: IndexBox): Roi {
   const written = roi(
     begin.map((first, axis) => (totalWriteRoi.offset[axis] as number) + first * (writeRoi.shape[axis] as number)),

@@ -4,32 +4,31 @@ import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { parseContext, type RunContext, showContext } from '../../adapters/links/context.ts'
 import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
+import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 
-/** The file in a run's folder that lets workers in, while the run is on. */
+/** The file in the folder of a running run with the address and credentials for workers. */
 const FILE = 'context'
-const LOOPBACK = /^(127\.|::1$|localhost$)/
-const ANY = new Set(['0.0.0.0', '::'])
 
-/** How a started run is reached. */
+/** How workers reach a running run. */
 export interface RunAddress {
-  /** For workers of this machine. */
+  /** For workers on this machine. */
   readonly local: string
-  /** For workers of other machines; the same as `local` where the run listens on loopback alone. */
+  /** For workers on other machines; the same as `local` if the run listens on loopback only. */
   readonly remote: string
   readonly isLoopback: boolean
 }
 
-/** @param host what the run was told to listen at */
+/** @param host the address that the run listens at */
 export async function addressOf(listener: TcpListener, host: string): Promise<RunAddress> {
   const { token, port, fingerprint } = listener
   const show = (name: string) =>
     showContext({ host: name, port, token, ...(fingerprint === undefined ? {} : { fingerprint }) })
-  const isAny = ANY.has(host)
+  const isAny = isAnyAddress(host)
   return {
-    local: show(isAny ? '127.0.0.1' : host),
+    local: show(isAny ? LOCAL_HOST : host),
     remote: show(isAny ? await publicName() : host),
-    isLoopback: LOOPBACK.test(host),
+    isLoopback: isLoopback(host),
   }
 }
 
@@ -37,14 +36,11 @@ export async function addressOf(listener: TcpListener, host: string): Promise<Ru
 async function publicName(): Promise<string> {
   const name = hostname()
   const resolved = await lookup(name).catch(() => undefined)
-  if (resolved !== undefined && !LOOPBACK.test(resolved.address)) return name
-  const outside = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ internal, family }) => !internal && family === 'IPv4')
-  return outside?.address ?? name
+  if (resolved !== undefined && !isLoopback(resolved.address)) return name
+  return outsideAddressesOf(networkInterfaces())[0] ?? name
 }
 
-/** Writes the file, for this user alone. It is gone when disposed, unless another start of the run has replaced it. */
+/** Writes the context file, readable by this user only. Disposing removes it, unless another start of the run has replaced it. */
 export function writeContextFile(folder: string, context: string): Disposable {
   mkdirSync(folder, { recursive: true })
   const path = join(folder, FILE)
@@ -57,26 +53,31 @@ export function writeContextFile(folder: string, context: string): Disposable {
       try {
         if (readFileSync(path, 'utf8').trim() === context) rmSync(path)
       } catch {
-        // It is gone already.
+        // Already removed.
       }
     },
   }
 }
 
 /**
- * The folder of a run that is named by its folder's name or path.
+ * Finds the folder of a run.
+ * @param run the folder's name or path
  * @throws ConfigError `NO_SUCH_FILE`
  */
 export function findRunFolder(run: string, home: string): string {
   const folder = [run, join(home, run)].find((path) => existsSync(path) && statSync(path).isDirectory())
   if (folder !== undefined) return folder
-  throw new ConfigError('NO_SUCH_FILE', `There is no run "${run}": neither a folder of that path nor one in ${home}.`)
+  throw new ConfigError(
+    'NO_SUCH_FILE',
+    `There is no run "${run}": no folder has that path, and none in ${home} has that name; bellis runs lists the runs.`,
+  )
 }
 
 /**
- * Says where the coordinator is, anew each time where a file says it: a run that is started again has another context.
- * @param run a run's folder or its name; without it `context` counts, what BELLIS_CONTEXT has
- * @param home where runs' folders are
+ * Returns a function that reads the address of the coordinator. It reads the context file each time, since every start of a run writes
+ * another one.
+ * @param run a run's folder or name @default `context`, the value of BELLIS_CONTEXT, is used
+ * @param home the folder of all runs
  * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG`
  */
 export function contextReader(run: string | undefined, context: string | undefined, home: string): () => RunContext {
@@ -85,19 +86,19 @@ export function contextReader(run: string | undefined, context: string | undefin
     return () => readContextFile(folder)
   }
   if (context === undefined) {
-    throw new ConfigError('INVALID_CONFIG', 'Which run? Give its folder or name, or set BELLIS_CONTEXT.')
+    throw new ConfigError('INVALID_CONFIG', 'No run was given; give its folder or name, or set BELLIS_CONTEXT.')
   }
   return () => parseContext(context)
 }
 
-/** @throws ConfigError `NO_SUCH_FILE` when the run is not on */
+/** @throws ConfigError `NO_SUCH_FILE` unless the run is running */
 export function readContextFile(folder: string): RunContext {
   const path = join(folder, FILE)
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new ConfigError('NO_SUCH_FILE', `The run in ${folder} is not on: there is no ${path} to read.`, {
+    throw new ConfigError('NO_SUCH_FILE', `The run in ${folder} is not running: ${path} can't be read.`, {
       cause: error,
     })
   }

@@ -1,6 +1,12 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TaskCounts } from '../../core/events.ts'
+import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
+import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/saved-sessions.ts'
 
-/** A JSON document, undefined where there is none that can be read. */
+// Small files that are always replaced as a whole: live.json and sessions.json of a run's folder, and the marks in its outputs.
+
+/** Reads a JSON document; undefined if it is missing or unreadable. */
 export function readJson<Document>(file: string): Document | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Document
@@ -9,9 +15,80 @@ export function readJson<Document>(file: string): Document | undefined {
   }
 }
 
-/** Writes a file so that a reader sees the old text or the new one. */
-export function writeWhole(file: string, text: string, mode?: number): void {
+/** Replaces a file in one step: readers see either the old text or the new one. */
+export function replaceFile(file: string, text: string, mode?: number): void {
   const temporary = `${file}.${process.pid}`
   writeFileSync(temporary, text, mode === undefined ? {} : { mode })
   renameSync(temporary, file)
 }
+
+/** The progress of a run, written at most once a second. */
+export interface LiveState {
+  /** ISO time of writing. */
+  readonly time: string
+  /** Since the last start of the run. */
+  readonly seconds: number
+  readonly busyWorkers: number
+  readonly tasks: readonly TaskCounts[]
+  /** Present once that start has ended: whether every block is completed. */
+  readonly ok?: boolean
+}
+
+const LIVE_FILE = 'live.json'
+const LIVE_MS = 1000
+
+/** Keeps the live state in the folder of a running run. Failures are ignored: nothing depends on it. */
+export function keepLiveState(folder: string, events: EventStream): void {
+  let last = Number.NEGATIVE_INFINITY
+  events.listen((event) => {
+    if (event.type !== 'run-started' && event.type !== 'progress' && event.type !== 'run-finished') return
+    const now = performance.now()
+    if (event.type === 'progress' && now - last < LIVE_MS) return
+    if (event.type === 'progress') last = now
+    const { tasks } = event
+    const seconds = event.type === 'run-started' ? 0 : event.seconds
+    const busyWorkers = event.type === 'progress' ? event.busyWorkers : 0
+    const end = event.type === 'run-finished' ? { ok: event.ok } : {}
+    const state: LiveState = { time: new Date().toISOString(), seconds, tasks, busyWorkers, ...end }
+    try {
+      replaceFile(join(folder, LIVE_FILE), JSON.stringify(state))
+    } catch {
+      // Other writes report a full disk.
+    }
+  })
+}
+
+export const readLiveState = (folder: string): LiveState | undefined => readJson(join(folder, LIVE_FILE))
+
+const SESSIONS_FILE = 'sessions.json'
+
+/** Keeps which workers hold which blocks. Readable by this user only: it contains the keys by which workers are recognized. */
+export function sessionFile(folder: string): SessionKeeper {
+  const file = join(folder, SESSIONS_FILE)
+  const saved = readJson<SavedSessions>(file)
+  return {
+    ...(saved === undefined || saved.sessions.length === 0 ? {} : { saved }),
+    save(sessions) {
+      try {
+        replaceFile(file, JSON.stringify(sessions), 0o600)
+      } catch {
+        // Other writes report a full disk; at worst some blocks are done again.
+      }
+    },
+  }
+}
+
+/** In the folder of an output: the run that wrote it last. Readers of Zarr ignore this file. */
+const MARK_FILE = '.bellis-run'
+
+/** The run that last wrote an array; undefined if none did or the array is missing. @param path folder of the array */
+export function readMark(path: string): string | undefined {
+  try {
+    return readFileSync(join(path, MARK_FILE), 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** Marks an array as written by a run. @param path folder of the array */
+export const writeMark = (path: string, run: string): void => replaceFile(join(path, MARK_FILE), `${run}\n`)

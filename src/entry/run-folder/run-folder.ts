@@ -3,20 +3,21 @@ import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
-import { readJson, writeWhole } from './run-files.ts'
+import { errnoOf, systemFailure } from '../../core/system-errors.ts'
+import { readJson, replaceFile } from './run-files.ts'
 import type { DescribedTask } from './run-place.ts'
 
-/** What a run's folder says of its run. */
+/** The content of `run.json`. */
 export interface RunDocument {
   readonly created: string
-  /** Where the run was started: relative paths in configurations start there. */
+  /** The working directory of the run; relative paths in configurations start there. */
   readonly directory: string
   /** Where its progress is kept: `sqlite`, `none`, `custom`, or a database's URL without its credentials. */
   readonly progress: string
   readonly tasks: readonly DescribedTask[]
 }
 
-/** Who runs a run now. */
+/** The process that runs a run now. */
 export interface RunHolder {
   readonly pid: number
   readonly host: string
@@ -24,47 +25,47 @@ export interface RunHolder {
   readonly since: string
 }
 
-/** A run's folder that is this process's alone until it is disposed. */
+/** A run's folder, locked by this process until it is disposed. */
 export interface HeldRunFolder extends Disposable {
   readonly path: string
-  /** Whether this start of the run made it. */
+  /** Whether this start of the run created it. */
   readonly isNew: boolean
-  /** Removes a folder that this start has made, where the run could not begin: nothing was written then. */
+  /** Removes the folder if this start created it and the run could not begin; nothing was written then. */
   removeIfNew(): void
 }
 
 const DOCUMENT = 'run.json'
 const LOCK = 'lock'
-/** Shared by the run's workers of this machine. */
+/** Shared by the run's workers on this machine. */
 const WORKERS = 'workers.lock'
 const HOLDER = 'holder.json'
-/** Workers of a coordinator that is gone end by themselves sooner. */
+/** Workers end by themselves within this time after their coordinator has ended. */
 const ORPHANS_MS = 10_000
-/** What SQLite's errors say where the disk is full: the locks are its files. */
+/** SQLite's error code for a full disk: the locks are SQLite files. */
 const SQLITE_FULL = 13
-/** How the name of a folder begins that is not whole yet. */
-export const BEING_MADE = '.tmp-'
-let made = 0
+/** Prefix of folders that are still being created. */
+export const INCOMPLETE_PREFIX = '.tmp-'
+let created = 0
 
 /**
- * Makes a run's folder where there is none, whole or not at all, and takes it for this process.
- * @param overwrite what is written there of the run
- * @throws ConfigError `RUN_LOCKED` when the run is on already, `READ_ONLY`; InfrastructureError `DISK_FULL`
+ * Creates a run's folder in one step, if there is none, and locks it for this process.
+ * @param overwrite whether to replace the document of an earlier start
+ * @throws ConfigError `RUN_LOCKED` if the run is already running, `READ_ONLY`; InfrastructureError `DISK_FULL`
  */
 export function holdRunFolder(path: string, document: RunDocument, overwrite = false): HeldRunFolder {
   let isNew = false
-  const madeFolders: string[] = []
+  const parents: string[] = []
   try {
-    makeWithParents(dirname(path), madeFolders)
-    isNew = makeWhole(path, document)
+    createWithParents(dirname(path), parents)
+    isNew = createWhole(path, document)
   } catch (error) {
-    removeEmpty(madeFolders)
-    throw folderError(path, 'made', error)
+    removeEmpty(parents)
+    throw folderError(path, 'created', error)
   }
   const release = takeLock(path)
   try {
     awaitOrphans(path)
-    if (overwrite) writeWhole(join(path, DOCUMENT), textOf(document))
+    if (overwrite) replaceFile(join(path, DOCUMENT), textOf(document))
   } catch (error) {
     release()
     throw folderError(path, 'written', error)
@@ -76,16 +77,16 @@ export function holdRunFolder(path: string, document: RunDocument, overwrite = f
       if (!isNew) return
       release()
       rmSync(path, { recursive: true, force: true })
-      removeEmpty(madeFolders)
+      removeEmpty(parents)
     },
     [Symbol.dispose]: release,
   }
 }
 
-/** @returns false when it is there already */
-function makeWhole(path: string, document: RunDocument): boolean {
+/** @returns false if it already exists */
+function createWhole(path: string, document: RunDocument): boolean {
   if (readRunDocument(path) !== undefined) return false
-  const temporary = join(dirname(path), `${BEING_MADE}${process.pid}-${made++}`)
+  const temporary = join(dirname(path), `${INCOMPLETE_PREFIX}${process.pid}-${created++}`)
   try {
     mkdirSync(join(temporary, 'logs'), { recursive: true })
     writeFileSync(join(temporary, DOCUMENT), textOf(document))
@@ -93,11 +94,14 @@ function makeWhole(path: string, document: RunDocument): boolean {
     return true
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true })
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
-    // Another start of the run was faster, or the folder was made by hand.
+    const errno = errnoOf(error)
+    if (errno !== 'ENOTEMPTY' && errno !== 'EEXIST') throw error
+    // Another start of the run was faster, or the folder was created by hand.
     if (readRunDocument(path) === undefined) {
-      throw new ConfigError('READ_ONLY', `${path} holds something else than a run; remove it, or choose --run-dir.`)
+      throw new ConfigError(
+        'READ_ONLY',
+        `${path} is not the folder of a run; remove it, or choose another place with --run-dir.`,
+      )
     }
     return false
   }
@@ -108,7 +112,7 @@ const textOf = (document: RunDocument): string => `${JSON.stringify(document, nu
 function takeLock(path: string): () => void {
   let lock: Disposable | undefined
   try {
-    // Whoever merely looks whether the run is on holds it for a moment.
+    // Commands that check whether the run is running hold it for a moment.
     lock = takeExclusiveLock(join(path, LOCK), 300)
   } catch (error) {
     throw folderError(path, 'written', error)
@@ -116,10 +120,12 @@ function takeLock(path: string): () => void {
   if (lock === undefined) {
     const holder = readRunHolder(path)
     const who =
-      holder === undefined ? '' : ` by process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
+      holder === undefined
+        ? ''
+        : `, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
     throw new ConfigError(
       'RUN_LOCKED',
-      `This run is on already${who}; to add workers to it: bellis worker ${path}; to see how it goes: bellis status ${path}.`,
+      `This run is already running${who}; to add workers: bellis worker ${path}; to see its progress: bellis status ${path}.`,
     )
   }
   const holder: RunHolder = {
@@ -130,7 +136,7 @@ function takeLock(path: string): () => void {
   }
   const file = join(path, HOLDER)
   try {
-    writeWhole(file, `${JSON.stringify(holder)}\n`)
+    replaceFile(file, `${JSON.stringify(holder)}\n`)
   } catch (error) {
     lock[Symbol.dispose]()
     throw folderError(path, 'written', error)
@@ -144,30 +150,30 @@ function takeLock(path: string): () => void {
   }
 }
 
-/** Workers of a start that was killed may still be at their last block: until they are gone no other worker may touch it. */
+/** Workers of a killed start may still be processing their last block. Until they have ended, no other worker may write it. */
 function awaitOrphans(path: string): void {
   const lock = takeExclusiveLock(workersLock(path), ORPHANS_MS)
   lock?.[Symbol.dispose]()
   if (lock !== undefined) return
   throw new ConfigError(
     'RUN_LOCKED',
-    `Workers of an earlier start of this run do not end; end them (ps shows them as worker-process), then start again.`,
+    `Workers of an earlier start of this run are still running; end them (ps shows them as worker-process), then start again.`,
   )
 }
 
-/** What the workers of a run on this machine hold together while they live. */
+/** The lock shared by the workers of a run on this machine while they are running. */
 export const workersLock = (folder: string): string => join(folder, WORKERS)
 
 function userName(): string {
   try {
     return userInfo().username
   } catch {
-    // A container may know no name for its user.
+    // In a container the user may have no name.
     return String(process.getuid?.() ?? '?')
   }
 }
 
-/** Who runs the run in a folder, if it is on. */
+/** The process that runs the run in a folder; undefined unless it is running. */
 export function runHolderOf(path: string): RunHolder | undefined {
   const holder = readRunHolder(path)
   if (holder === undefined) return undefined
@@ -176,11 +182,11 @@ export function runHolderOf(path: string): RunHolder | undefined {
   return lock === undefined ? holder : undefined
 }
 
-/** @returns undefined where there is none, or no run */
+/** @returns undefined if the folder is missing or not that of a run */
 export const readRunDocument = (path: string): RunDocument | undefined => readJson(join(path, DOCUMENT))
 const readRunHolder = (path: string): RunHolder | undefined => readJson(join(path, HOLDER))
 
-/** Removes folders that nobody has put anything into. @param folders outermost first */
+/** Removes folders that are still empty. @param folders outermost first */
 function removeEmpty(folders: readonly string[]): void {
   for (const folder of folders.toReversed()) {
     try {
@@ -191,34 +197,33 @@ function removeEmpty(folders: readonly string[]): void {
   }
 }
 
-// Not the `recursive` of node:fs: it calls every failure ENOENT, also a file system that is read-only.
-function makeWithParents(path: string, made: string[]): void {
+// The option `recursive` of node:fs reports every failure as ENOENT, even a read-only file system.
+function createWithParents(path: string, created: string[]): void {
   try {
     mkdirSync(path)
-    made.push(path)
+    created.push(path)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') return
-    if (code !== 'ENOENT' || dirname(path) === path) throw error
-    makeWithParents(dirname(path), made)
-    makeWithParents(path, made)
+    const errno = errnoOf(error)
+    if (errno === 'EEXIST') return
+    if (errno !== 'ENOENT' || dirname(path) === path) throw error
+    createWithParents(dirname(path), created)
+    createWithParents(path, created)
   }
 }
 
-/** @param action what could not be done: where the folder is there already, so may a record be that is worth to be continued */
-function folderError(path: string, action: 'made' | 'written', error: unknown): Error {
+/** @param action what failed; a folder that could not be written exists, and may contain a record worth continuing */
+function folderError(path: string, action: 'created' | 'written', error: unknown): Error {
   if (error instanceof ConfigError) return error
-  const { code, errcode } = error as NodeJS.ErrnoException & { readonly errcode?: number }
   const what = `The run's folder ${path} can't be ${action}: `
-  const [elsewhere, continues] = [
-    'choose another place with --run-dir',
-    'what was recorded is safe, and the same command continues',
-  ]
-  if (code === 'ENOSPC' || code === 'EDQUOT' || errcode === SQLITE_FULL) {
-    const hint = `the disk is full; free some space${action === 'made' ? `, or ${elsewhere}` : `: ${continues}`}.`
-    return new InfrastructureError('DISK_FULL', `${what}${hint}`, { cause: error })
+  const elsewhere = 'choose another place with --run-dir'
+  const continues = 'what was recorded is safe, and the same command continues'
+  const failure = systemFailure(error)
+  const isFull = failure?.code === 'DISK_FULL' || (error as { readonly errcode?: number }).errcode === SQLITE_FULL
+  if (isFull) {
+    const reason = failure?.reason ?? 'the disk is full'
+    const hint = action === 'created' ? `, or ${elsewhere}` : `: ${continues}`
+    return new InfrastructureError('DISK_FULL', `${what}${reason}; free some space${hint}.`, { cause: error })
   }
-  const reason = code === 'EROFS' ? 'the file system is read-only' : messageOf(error)
-  const hint = action === 'made' ? elsewhere : `make it writable: ${continues}`
-  return new ConfigError('READ_ONLY', `${what}${reason}; ${hint}.`, { cause: error })
+  const hint = action === 'created' ? elsewhere : `make it writable: ${continues}`
+  return new ConfigError('READ_ONLY', `${what}${failure?.reason ?? messageOf(error)}; ${hint}.`, { cause: error })
 }

@@ -3,24 +3,24 @@ import { basename } from 'node:path'
 import { RunPicture } from '../../core/board/run-picture.ts'
 import type { FailureSummary } from '../../core/board/summary.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { HistoryReader } from './history-reader.ts'
 import type { ProgressPlace } from './progress-place.ts'
 import { type RunDocument, readRunDocument, runHolderOf } from './run-folder.ts'
-import { HistoryReader } from './run-history.ts'
 import { type RunState, readRunState } from './run-state.ts'
 
 export interface FollowOptions {
-  /** Where the run's progress is kept, if not where the run says. */
+  /** Where the run's progress is kept. @default the place recorded with the run */
   readonly place?: ProgressPlace | undefined
-  /** This process runs it: it is on. @default false */
+  /** Whether this process runs it, so that it is known to be running. @default false */
   readonly isOwn?: boolean
 }
 
-/** Whether a run is on is asked at most so often: it takes a lock for a moment. */
+/** Shortest time between checks of whether the run is running: each takes the lock for a moment. */
 const HOLDER_MS = 1000
-/** Pieces of its history that are read before others get a turn. */
+/** Pieces of the history that are read before the event loop continues. */
 const PIECES_PER_TURN = 4
 
-/** A picture of a run that is kept up to date from the run's folder, and only read there. */
+/** A picture of a run, kept up to date from the run's folder. It only reads there. */
 export class RunFollower implements Disposable {
   readonly folder: string
   readonly #options: FollowOptions
@@ -30,18 +30,15 @@ export class RunFollower implements Disposable {
   #reader: HistoryReader
   #checkedAt = Number.NEGATIVE_INFINITY
   #starts = 0
-  /** How many starts there were when the end was last compared with the record. */
+  /** The number of starts when the picture was last reconciled with the record. */
   #settled = -1
-  #catching: Promise<void> | undefined
+  #update: Promise<void> | undefined
 
-  /** @throws ConfigError `NO_SUCH_FILE` where the folder is no run's */
+  /** @throws ConfigError `NO_SUCH_FILE` if the folder is not that of a run */
   constructor(folder: string, options: FollowOptions = {}) {
     const document = readRunDocument(folder)
     if (document === undefined) {
-      throw new ConfigError(
-        'NO_SUCH_FILE',
-        `${folder} is not the folder of a run; bellis runs lists those that there are.`,
-      )
+      throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists the runs here.`)
     }
     this.folder = folder
     this.#options = options
@@ -55,7 +52,7 @@ export class RunFollower implements Disposable {
     return basename(this.folder)
   }
 
-  /** Another one when a start has replaced the run's tasks: `picture`, too, is another then. */
+  /** Replaced, like `picture`, if a start replaces the run's tasks. */
   get document(): RunDocument {
     return this.#document
   }
@@ -68,23 +65,23 @@ export class RunFollower implements Disposable {
     return this.#picture
   }
 
-  /** Brings the picture up to date. */
+  /** Updates the picture. */
   catchUp(): Promise<void> {
-    this.#catching ??= this.#catchUp().finally(() => {
-      this.#catching = undefined
+    this.#update ??= this.#catchUp().finally(() => {
+      this.#update = undefined
     })
-    return this.#catching
+    return this.#update
   }
 
   async #catchUp(): Promise<void> {
-    if (!this.#options.isOwn && !this.#lookAtDocument()) return
+    if (!this.#options.isOwn && !this.#readDocument()) return
     await this.#readAll()
     if (this.#options.isOwn) return
     const now = performance.now()
     if (now - this.#checkedAt < HOLDER_MS) return
     this.#checkedAt = now
     if (runHolderOf(this.folder) !== undefined || this.#settled === this.#starts) return
-    // What it wrote last before it ended.
+    // Read what it wrote last before it ended.
     await this.#readAll()
     const starts = this.#starts
     const state = await this.#readState()
@@ -94,15 +91,15 @@ export class RunFollower implements Disposable {
     this.#settle(state)
   }
 
-  /** A start that overwrites may have other grids, and a folder may go while somebody looks. @returns false where it is gone */
-  #lookAtDocument(): boolean {
+  /** A start that overwrites may have other grids, and the folder may be removed at any time. @returns false if it was removed */
+  #readDocument(): boolean {
     const document = readRunDocument(this.folder)
     if (document === undefined) {
-      this.#picture.remove()
+      this.#picture.end(true)
       return false
     }
     const version = versionOf(document)
-    if (this.#picture.condition === 'removed' || version !== this.#version) {
+    if (this.#picture.isRemoved || version !== this.#version) {
       this.#reader[Symbol.dispose]()
       this.#document = document
       this.#version = version
@@ -118,7 +115,7 @@ export class RunFollower implements Disposable {
     try {
       return await readRunState(this.folder, { place: this.#options.place, limit: 1000 })
     } catch (error) {
-      // That it is not on is known also while its record can't be reached.
+      // The run has ended, even if its record can't be reached.
       this.#picture.end()
       throw error
     }
@@ -157,7 +154,7 @@ export class RunFollower implements Disposable {
       },
       blocks: (frame, time, worker) => picture.blocks(frame, time, worker),
       event: (event, time) => picture.event(event, time),
-      note: (task, indices, ms, worker) => picture.note(task, indices, ms, worker),
+      keepTimes: (task, indices, ms, worker) => picture.history.add(task, indices, ms, worker),
     })
   }
 
@@ -166,7 +163,7 @@ export class RunFollower implements Disposable {
   }
 }
 
-/** Names a run's tasks and grids, and what they read and write. */
+/** Identifies a run's tasks, their grids, inputs and outputs. */
 export const versionOf = ({ tasks }: RunDocument): string =>
   createHash('sha256').update(JSON.stringify(tasks)).digest('hex').slice(0, 16)
 

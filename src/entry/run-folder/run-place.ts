@@ -7,23 +7,23 @@ import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../runtime/tasks/task-node.ts'
 
-/** Where runs' folders are. */
+/** The folder that contains the folders of runs. */
 export const runsHome = (runDir?: string): string => runDir ?? process.env.BELLIS_HOME ?? '.bellis'
 
-/** The most that a run's name has of its tasks' names. */
+/** Longest part of a run's name that is made of task names, characters. */
 const MAX_NAMES = 60
 
 /**
- * `.bellis/<task>-<first 8 of its hash>`: the same for the same tasks and configurations. Not for the same grids: a run that is found
- * with another grid is one whose data or code has changed, and that has to be said. Paths in configurations start from the working
- * directory, so where runs of several directories are kept in one home, it counts from where that home is.
+ * `.bellis/<task>-<first 8 digits of a hash>`: the same for the same tasks and configurations. Grids are not part of the hash: if a run is
+ * found with another grid, its data or code has changed, and the user has to be told. Paths in configurations are relative to the working
+ * directory, so the hash includes the path from the home to it.
  */
 export function runFolder(pipeline: PlannedPipeline, options: { readonly runDir?: string | undefined }): string {
   const home = runsHome(options.runDir)
   const tasks = pipeline.tasks.map(({ id, source, after, isTransient }) => ({
     id,
     after,
-    // What a transient task has done may be gone: a run that wants it kept is another one.
+    // The output of a transient task may be gone, so a run that keeps it is another run.
     ...(isTransient ? { transient: true } : {}),
     ...(isTaskNode(source) ? { name: source.definition.options.name, config: source.config } : {}),
   }))
@@ -34,20 +34,20 @@ export function runFolder(pipeline: PlannedPipeline, options: { readonly runDir?
   return join(home, `${names.slice(0, MAX_NAMES)}-${hash.slice(0, 8)}`)
 }
 
-/** A task as it is written down with its run. */
+/** A task as recorded in `run.json`. */
 export interface DescribedTask {
   readonly id: string
   readonly after: readonly string[]
   readonly blocks: number
-  /** What Rois count. */
+  /** The unit of Rois. */
   readonly unit: WorldUnit
   readonly grid: ReturnType<typeof gridOptions>
-  /** What it writes is removed when all who need it are done. */
+  /** Its output is removed once all tasks that read it are done. */
   readonly transient?: boolean
   readonly name?: string
   readonly module?: string
   readonly config?: Readonly<Record<string, unknown>>
-  /** The arrays that its blocks read and write, where it says so. */
+  /** The arrays that its blocks read and write, if declared. */
   readonly reads?: readonly string[]
   readonly writes?: readonly string[]
 }
@@ -67,7 +67,7 @@ export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
       : {}),
   }))
 
-/** What the record of a run is checked by. @param run its name where the record is kept */
+/** What a record is compared with. @param run name of the run in its progress store */
 export const identityOf = (pipeline: PlannedPipeline, run: string): RunIdentity => ({
   run,
   tasks: pipeline.tasks.map(({ id, grid, unit, source }) => ({
@@ -78,7 +78,7 @@ export const identityOf = (pipeline: PlannedPipeline, run: string): RunIdentity 
   })),
 })
 
-/** A run's name in a database of many runs: of its folder's name, and of where it is. */
+/** A run's name in a database of many runs: the name of its folder, and a hash of the folder's location. */
 export function nameInDatabase(folder: string): string {
   const place = createHash('sha256')
     .update(realpathSync(dirname(folder)))
@@ -87,7 +87,7 @@ export function nameInDatabase(folder: string): string {
   return `${basename(folder)}@${place}`
 }
 
-/** JSON with the keys in order: the same text for the same value. */
+/** JSON with sorted keys: equal values give equal text. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) =>
     typeof part === 'object' && part !== null && !Array.isArray(part)

@@ -1,47 +1,51 @@
 import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { RunCondition } from '../../core/events.ts'
+import { conditionOf, type RunFacts } from '../../core/progress/run-condition.ts'
 import { countSetBits } from '../../core/scheduling/bitmap.ts'
+import { errnoOf } from '../../core/system-errors.ts'
 import type { FailedTry } from '../../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
-import { type LiveState, readLiveState } from './live-state.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
-import { BEING_MADE, type RunDocument, type RunHolder, readRunDocument, runHolderOf } from './run-folder.ts'
+import { type LiveState, readLiveState } from './run-files.ts'
+import { INCOMPLETE_PREFIX, type RunDocument, type RunHolder, readRunDocument, runHolderOf } from './run-folder.ts'
 
-/** What is known of a run that is on, or was. */
+/** What is known of a run, while it is running and afterwards. */
 export interface RunState {
   /** The name of its folder. */
   readonly run: string
   readonly folder: string
   readonly document: RunDocument
-  /** Who runs it now. */
+  readonly condition: RunCondition
+  /** Who runs it now; undefined unless it is running. */
   readonly holder?: RunHolder
-  /** What it says of itself; of its last start, where it is not on. */
+  /** The live state of its last start. */
   readonly live?: LiveState
   readonly tasks: readonly RecordedTaskState[]
-  /** Whether there is a record; else nothing is known to be done. */
+  /** Whether there is a record; without one no block is known to be done. */
   readonly isRecorded: boolean
 }
 
-/** What is written down of a task. `total` = `completed` + `failed` + `left`. */
+/** The recorded state of a task. `total` = `completed` + `failed` + `left`. */
 export interface RecordedTaskState {
   readonly id: string
   readonly total: number
   readonly completed: number
   readonly failed: number
   readonly left: number
-  /** The last try of blocks that failed, at most as many as were asked for. */
+  /** The last attempt of failed blocks, at most as many as requested. */
   readonly failures: readonly FailedTry[]
   /** Bit i % 8 (lowest first) of byte floor(i / 8): block i is done. */
   readonly done: Uint8Array
-  /** Blocks that failed. */
+  /** Indices of failed blocks. */
   readonly failedBlocks: readonly number[]
 }
 
 /**
- * Reads what a run's folder and its record say, also while the run is on.
- * @param place where its progress is kept, if not where the run says
- * @param limit failures of a task that are read in full
- * @returns undefined where the folder is no run's
+ * Reads a run's folder and its record, also while the run is running.
+ * @param place where its progress is kept @default the place recorded with the run
+ * @param limit failures per task that are read in full
+ * @returns undefined if the folder is not that of a run
  */
 export async function readRunState(
   folder: string,
@@ -51,16 +55,42 @@ export async function readRunState(
   if (document === undefined) return undefined
   const holder = runHolderOf(folder)
   const live = readLiveState(folder)
-  const tasks = await readTasks(folder, place ?? document.progress, limit)
+  const recorded = await readTasks(folder, place ?? document.progress, limit)
   return {
     run: basename(folder),
     folder,
     document,
+    condition: conditionOf({
+      isHeld: holder !== undefined,
+      lastEnd: lastEndOf(live),
+      isRecorded: recorded !== undefined,
+      tasks: recorded === undefined ? (live?.tasks ?? document.tasks.map(uncounted)) : withOrphans(recorded, live),
+    }),
     ...(holder === undefined ? {} : { holder }),
     ...(live === undefined ? {} : { live }),
-    tasks: tasks ?? document.tasks.map(({ id, blocks }) => nothingOf(id, blocks)),
-    isRecorded: tasks !== undefined,
+    tasks: recorded ?? document.tasks.map(({ id, blocks }) => nothingOf(id, blocks)),
+    isRecorded: recorded !== undefined,
   }
+}
+
+function lastEndOf(live: LiveState | undefined): RunFacts['lastEnd'] {
+  if (live === undefined) return 'unknown'
+  if (live.ok === undefined) return 'unreported'
+  return live.ok ? 'ok' : 'incomplete'
+}
+
+const uncounted = ({ blocks }: { readonly blocks: number }) => ({ total: blocks, completed: 0, failed: 0 })
+
+/**
+ * The counts of a record, with the blocks that were orphaned because their task was abandoned: a record has no other trace of that. Orphans
+ * of failed blocks do not matter here; the live state may still count them after the record was reset.
+ */
+function withOrphans(recorded: readonly RecordedTaskState[], live: LiveState | undefined): RunFacts['tasks'] {
+  if (live?.ok !== false || live.tasks.some(({ failed }) => failed > 0)) return recorded
+  return recorded.map((task) => {
+    const { orphaned = 0 } = live.tasks.find(({ id }) => id === task.id) ?? {}
+    return { ...task, orphaned: Math.min(orphaned, task.left) }
+  })
 }
 
 const nothingOf = (id: string, total: number): RecordedTaskState => ({
@@ -68,7 +98,7 @@ const nothingOf = (id: string, total: number): RecordedTaskState => ({
   ...{ failures: [], done: new Uint8Array(), failedBlocks: [] },
 })
 
-/** @returns undefined where there is no record */
+/** @returns undefined if there is no record */
 async function readTasks(
   folder: string,
   place: ProgressPlace,
@@ -89,15 +119,15 @@ async function readTasks(
   return states
 }
 
-/** The names of the runs in a home, those that were changed last first. */
+/** The names of the runs in a home, the most recently active first. */
 export function listRuns(home: string): string[] {
   const changed = (name: string) => statSync(join(home, name, 'live.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0
   try {
     return readdirSync(home)
-      .filter((name) => !name.startsWith(BEING_MADE) && readRunDocument(join(home, name)) !== undefined)
+      .filter((name) => !name.startsWith(INCOMPLETE_PREFIX) && readRunDocument(join(home, name)) !== undefined)
       .sort((a, b) => changed(b) - changed(a) || (a < b ? -1 : 1))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    if (errnoOf(error) === 'ENOENT') return []
     throw error
   }
 }

@@ -1,6 +1,8 @@
 import { PARTLY_DONE } from '../../core/board/cell-map.ts'
 import type { RunDescription, RunSummary } from '../../core/board/summary.ts'
+import type { RunCondition } from '../../core/events.ts'
 import { STATE_CODE } from '../../core/scheduling/state-map.ts'
+import { showCount, showDuration } from '../../core/text/numbers.ts'
 import { element, make, setText } from '../shared/elements.ts'
 import { initialTheme, type Theme, toggleTheme } from '../shared/theme.ts'
 import { BlockTip } from './blocks/block-tip.ts'
@@ -8,24 +10,14 @@ import { STATE_ORDER, STATE_TEXT } from './blocks/state-colors.ts'
 import { FailureList, NoteList } from './event-lists.ts'
 import { PACE } from './pace.ts'
 import { RateChart } from './rate-chart.ts'
-import { type Link, RunModel } from './run-model.ts'
+import { type Connection, RunModel } from './run-model.ts'
 import { bindTabs } from './tabs.ts'
 import { TaskCard } from './task-card.ts'
-import { plural, showDuration, showNumber, showRate, showShare } from './text.ts'
+import { plural, showNumber, showShare } from './text.ts'
 import { Volumes } from './volumes/volumes.ts'
 import { WorkerList } from './worker-list.ts'
 import '../shared/style.css'
 import './dashboard.css'
-
-const CONDITIONS = {
-  waiting: 'not begun',
-  on: 'running',
-  done: 'finished',
-  failed: 'failed',
-  stopped: 'stopped',
-  killed: 'ended without a word',
-  removed: 'folder removed',
-} as const satisfies Record<RunSummary['condition'], string>
 
 void start()
 
@@ -44,10 +36,10 @@ async function start(): Promise<void> {
     },
     summary: (summary) => {
       const isSoon = performance.now() - updatedAt < PACE.page
-      if (!isSoon || summary.condition !== 'on' || shown !== 'on') update(summary)
+      if (!isSoon || summary.condition !== 'running' || shown !== 'running') update(summary)
     },
-    link: (link) => {
-      if (model.summary === undefined) showLink(link, model)
+    connection: (connection) => {
+      if (model.summary === undefined) showState(connection, model)
       else update(model.summary)
     },
   })
@@ -68,7 +60,7 @@ async function start(): Promise<void> {
   const failures = new FailureList(element('failures'), description.tasks, (task, index) => cards[task]?.pointAt(index))
   const notes = new NoteList(element('notes'))
   let hadFailures = false
-  let shown: RunSummary['condition'] | undefined
+  let shown: RunCondition | undefined
   let updatedAt = Number.NEGATIVE_INFINITY
 
   function update(summary: RunSummary): void {
@@ -82,12 +74,12 @@ async function start(): Promise<void> {
     notes.update(summary)
     tip.refresh()
     void volumes.update(summary.volumes)
-    volumes.setOn(summary.condition === 'on')
+    volumes.setRunning(summary.condition === 'running')
     const failed = summary.tasks.reduce((sum, task) => sum + task.failed, 0)
     setText(element('tab-failures'), failed === 0 ? 'Failed' : `Failed ${showNumber(failed)}`)
     if (failed > 0 && !hadFailures) tabs.select('tab-failures')
     hadFailures = failed > 0
-    showLink(model.link, model)
+    showState(model.connection, model)
     document.documentElement.dataset.ready = 'true'
   }
 
@@ -99,15 +91,15 @@ async function start(): Promise<void> {
   })
 }
 
-/** Until it is there: the page may be open before bellis is started again. */
+/** Retries until it succeeds: the page may be open before bellis is started again. */
 async function loadDescription(): Promise<RunDescription> {
   for (;;) {
     try {
       const response = await fetch('run.json', { cache: 'no-store' })
       if (response.ok) return (await response.json()) as RunDescription
-      showMessage('alert', 'This address is no longer valid.', 'Open the one that bellis has printed.')
+      showMessage('alert', 'This address is no longer valid.', 'Open the address that bellis printed last.')
     } catch {
-      showMessage('alert', 'bellis does not answer.', 'This page looks for it again and again.')
+      showMessage('alert', 'bellis does not respond.', 'This page keeps trying.')
     }
     await new Promise((resolve) => setTimeout(resolve, 2000))
   }
@@ -136,64 +128,67 @@ function showOverview({ tasks, seconds, etaSeconds, condition }: RunSummary): vo
   setText(element('share'), showShare(completed, total))
   const parts = [
     `${showNumber(completed)} of ${plural(total, 'block')}`,
-    ...(condition === 'on' && rate > 0 ? [`${showRate(rate)}/s`] : []),
-    ...(seconds > 0 ? [showDuration(seconds)] : []),
-    ...(etaSeconds !== undefined && etaSeconds > 0 ? [`about ${showDuration(etaSeconds)} left`] : []),
+    ...(condition === 'running' && rate > 0 ? [`${showCount(rate)}/s`] : []),
+    ...(seconds > 0 ? [showDuration(seconds, 0)] : []),
+    ...(etaSeconds !== undefined && etaSeconds > 0 ? [`about ${showDuration(etaSeconds, 0)} left`] : []),
   ]
   setText(element('times'), parts.join(' · '))
   showTitle(`${showShare(completed, total)} ${element('run').textContent} · Bellis`, condition)
 }
 
-/** A browser draws its own window anew for another title: that is as dear as the page. */
+/** A browser redraws its window for a new title, which costs as much as drawing the page. */
 const TITLE_MS = 5000
-let titled: { readonly condition: string; readonly at: number } | undefined
+let lastTitle: { readonly condition: string; readonly at: number } | undefined
 
 function showTitle(title: string, condition: string): void {
   const now = performance.now()
-  if (titled?.condition === condition && now - titled.at < TITLE_MS) return
-  titled = { condition, at: now }
+  if (lastTitle?.condition === condition && now - lastTitle.at < TITLE_MS) return
+  lastTitle = { condition, at: now }
   if (document.title !== title) document.title = title
 }
 
-/** Where the page is not told how the run goes: what it says then. */
-const NO_LINK = {
+/** What the page says while it gets no updates. */
+const NO_CONNECTION = {
   lost: [
-    'bellis does not answer any more.',
-    'It was killed, or the connection to it is broken. When the run is started again with --dashboard, or shown with bellis status, this page goes on by itself.',
+    'bellis no longer responds.',
+    'It was killed, or the connection to it is broken. If the run is started again with --dashboard, or shown with bellis status, this page continues by itself.',
   ],
-  full: ['This run is open in too many windows already.', 'When one of them is closed this page goes on by itself.'],
-  replaced: ['This address is no longer valid.', 'Open the one that bellis has printed.'],
-} as const satisfies Partial<Record<Link, readonly [what: string, then: string]>>
+  full: ['This run is already open in too many windows.', 'When one of them is closed, this page continues by itself.'],
+  replaced: ['This address is no longer valid.', 'Open the address that bellis printed last.'],
+} as const satisfies Partial<Record<Connection, readonly [what: string, then: string]>>
 
-/** What has to be said before all else, and what the run is at. */
-function showLink(link: Link, { summary, description }: RunModel): void {
+/** Shows the condition of the run, and the most important message. */
+function showState(connection: Connection, { summary, description }: RunModel): void {
   const condition = summary?.condition ?? 'waiting'
-  const isOver = condition !== 'on' && condition !== 'waiting'
-  const isBlind = link !== 'open' && !(link === 'ended' && isOver)
+  const hasEnded = condition !== 'running' && condition !== 'waiting'
+  const isUnknown = connection !== 'open' && !(connection === 'ended' && hasEnded)
   const chip = element('condition')
-  chip.dataset.condition = isBlind ? 'killed' : condition
-  setText(chip, !isBlind ? CONDITIONS[condition] : link === 'lost' ? 'no answer' : 'not followed')
-  if (link === 'lost' || link === 'full' || link === 'replaced') {
-    const [what, then] = NO_LINK[link]
+  chip.dataset.condition = isUnknown ? 'unknown' : condition
+  const known = summary?.isRemoved === true ? 'folder removed' : condition
+  setText(chip, !isUnknown ? known : connection === 'lost' ? 'no answer' : 'not followed')
+  if (connection === 'lost' || connection === 'full' || connection === 'replaced') {
+    const [what, then] = NO_CONNECTION[connection]
     showMessage('alert', what, then)
     return
   }
-  const again = `To look at it again: ${description.command}`
-  if (isBlind) {
-    showMessage('plain', 'bellis has ended, and no longer tells this page how the run goes.', again)
+  const again = `To open it again: ${description.command}`
+  if (isUnknown) {
+    showMessage('plain', 'bellis has ended and no longer updates this page.', again)
     return
   }
-  const said = messageOf(condition, summary, description)
-  if (said === undefined) element('message').hidden = true
-  else showMessage(said[0], said[1], said[2] + (link === 'ended' ? ` bellis has ended. ${again}` : ''))
+  const message = messageOf(condition, summary, description)
+  if (message === undefined) element('message').hidden = true
+  else showMessage(message[0], message[1], message[2] + (connection === 'ended' ? ` bellis has ended. ${again}` : ''))
 }
 
-/** What a run's condition means, and what to do then. */
+/** What the condition of a run means, and what to do. */
 function messageOf(
-  condition: RunSummary['condition'],
+  condition: RunCondition,
   summary: RunSummary | undefined,
   { tasks }: RunDescription,
 ): readonly [kind: 'alert' | 'good' | 'plain', what: string, then: string] | undefined {
+  if (summary?.isRemoved === true)
+    return ['alert', "The run's folder was removed.", 'This page shows the last known state.']
   const count = (of: 'failed' | 'orphaned') => summary?.tasks.reduce((sum, task) => sum + task[of], 0) ?? 0
   switch (condition) {
     case 'done':
@@ -201,24 +196,22 @@ function messageOf(
     case 'failed': {
       const number = summary?.tasks.findIndex(({ error }) => error !== undefined) ?? -1
       if (number >= 0 && count('failed') === 0) {
-        return ['alert', `${tasks[number]?.id} was given up.`, summary?.tasks[number]?.error ?? '']
+        return ['alert', `${tasks[number]?.id} was abandoned.`, summary?.tasks[number]?.error ?? '']
       }
       const orphans = count('orphaned') === 0 ? '' : `, ${plural(count('orphaned'), 'block')} orphaned`
-      return ['alert', `${plural(count('failed'), 'block')} failed${orphans}.`, 'The same command tries them again.']
+      return ['alert', `${plural(count('failed'), 'block')} failed${orphans}.`, 'The same command retries them.']
     }
     case 'stopped':
       return ['plain', 'The run was stopped before its end.', 'The same command continues it.']
-    case 'killed':
+    case 'interrupted':
       return [
         'alert',
-        'The run ended without a word: its coordinator was killed, or its machine went down.',
-        'The same command continues it, and this page goes on then.',
+        'The run ended unexpectedly: its coordinator was killed, or its machine went down.',
+        'The same command continues it, and this page then continues, too.',
       ]
     case 'waiting':
-      return ['plain', 'Nothing has run yet.', 'This page begins with the first block.']
-    case 'removed':
-      return ['alert', "The run's folder was removed.", 'This is what it said last.']
-    case 'on':
+      return ['plain', 'The run has not started yet.', 'This page starts with the first block.']
+    case 'running':
       return undefined
     default:
       return condition satisfies never

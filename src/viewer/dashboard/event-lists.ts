@@ -20,7 +20,7 @@ export class FailureList {
   update({ failures, tasks }: RunSummary): void {
     const failed = tasks.reduce((sum, task) => sum + task.failed, 0)
     const orphaned = tasks.reduce((sum, task) => sum + task.orphaned, 0)
-    // Drawn anew only when it is another one: what is selected in it stays.
+    // Redrawn only if it has changed, so that a selection stays.
     const key = `${failed} ${orphaned} ${failures.map(({ task, index, time }) => `${task}/${index}@${time}`).join()}`
     if (key === this.#shown) return
     this.#shown = key
@@ -28,7 +28,7 @@ export class FailureList {
       this.#panel.replaceChildren(make('p', { class: 'empty' }, 'No block has failed.'))
       return
     }
-    const orphans = orphaned === 0 ? '' : `, and ${plural(orphaned, 'block')} that need them can’t be done`
+    const orphans = orphaned === 0 ? '' : `; ${plural(orphaned, 'block')} that depend on them can’t be done`
     const more = failed - failures.length
     this.#panel.replaceChildren(
       make('p', { class: 'count' }, `${plural(failed, 'block')} failed${orphans}.`),
@@ -38,14 +38,14 @@ export class FailureList {
   }
 
   #row({ task, index, message, code, attempts, workerId, time }: FailureSummary): HTMLElement {
-    const open = make('button', { type: 'button', title: 'Show it on the map' }, `${this.#tasks[task]?.id}/${index}`)
+    const open = make('button', { type: 'button', title: 'Show on the map' }, `${this.#tasks[task]?.id}/${index}`)
     open.addEventListener('click', () => this.#onOpen(task, index))
-    const by = `${plural(attempts, 'try', 'tries')}, ${workerId}, ${showTime(time)}, ${code}`
+    const by = `${plural(attempts, 'attempt')}, ${workerId}, ${showTime(time)}, ${code}`
     return make('li', { class: 'failure' }, open, make('span', { class: 'by' }, by), make('p', {}, message))
   }
 }
 
-/** What else happened. */
+/** Other events. */
 export class NoteList {
   readonly #panel: HTMLElement
   #shown: string | undefined
@@ -60,7 +60,7 @@ export class NoteList {
     this.#shown = key
     this.#panel.replaceChildren(
       notes.length === 0
-        ? make('p', { class: 'empty' }, 'Nothing out of the ordinary has happened.')
+        ? make('p', { class: 'empty' }, 'Nothing unusual has happened.')
         : make('ul', { class: 'rows' }, ...notes.map((note) => this.#row(note))),
     )
   }

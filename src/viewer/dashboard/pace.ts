@@ -1,29 +1,29 @@
-/** How often what changes by itself is drawn, milliseconds. */
+/** Intervals at which changes are drawn, milliseconds. */
 export interface Pace {
-  /** How often counts and maps are drawn, at most; bellis tells what changed once a second. */
+  /** Shortest interval for counts and maps; bellis sends changes once a second. */
   readonly page: number
-  /** How often chunks that were written are fetched, and the states over them drawn. */
+  /** Interval at which written chunks are fetched and the states over them drawn. */
   readonly renew: number
-  /** How often the section follows the work, at most. */
+  /** Shortest interval at which the section follows the running blocks. */
   readonly follow: number
-  /** How often Neuroglancer draws what comes in, at most, while nobody moves in it. */
+  /** Shortest interval at which Neuroglancer draws new chunks while the user does not move. */
   readonly draw: number
 }
 
-/** Where there is a graphics card, or no run that wants the processors. */
+/** With a graphics card, or if no run needs the processors. */
 export const WITH_CARD: Pace = { page: 0, renew: 1000, follow: 5000, draw: 250 }
-/** A frame takes a processor's time then, which is the run's. */
+/** Without a graphics card, each frame takes processor time from the run. */
 const WITHOUT_CARD: Pace = { page: 1900, renew: 5000, follow: 30_000, draw: 5000 }
 
-/** What draws WebGL where there is no graphics card: ANGLE's SwiftShader, Mesa's llvmpipe and softpipe, Windows' Basic Render Driver. */
+/** Software renderers for WebGL: ANGLE's SwiftShader, Mesa's llvmpipe and softpipe, Windows' Basic Render Driver. */
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i
 
 const webgl = document.createElement('canvas').getContext('webgl2')
 
-/** Whether this browser can draw volumes at all. */
+/** Whether this browser can draw volumes. */
 export const HAS_WEBGL = webgl !== null
 
-/** How often this browser draws. */
+/** The pace for this browser. */
 export const PACE = paceOf(webgl)
 
 function paceOf(gl: WebGL2RenderingContext | null): Pace {
@@ -34,19 +34,19 @@ function paceOf(gl: WebGL2RenderingContext | null): Pace {
   return SOFTWARE.test(name) ? WITHOUT_CARD : WITH_CARD
 }
 
-/** What Neuroglancer has for its drawing, as far as it is used here: asked again and again, it draws once a frame. */
+/** The part of Neuroglancer's display that is used here. However often a redraw is scheduled, it draws once per frame. */
 interface Display {
   scheduleRedraw: (() => void) & { readonly flush: () => void; readonly cancel: () => void }
 }
 
-/** Draws at once for so long after somebody has moved. */
+/** How long new chunks are drawn at once after the user has moved. */
 const MOVED_MS = 1000
 const SHORTEST_MS = 100
 
 /**
- * Has Neuroglancer draw what comes in at most so often while nobody moves on the page: it would for each chunk. At first, and after a
- * move, it draws more often, and then more and more rarely.
- * @param everyMs asked each time
+ * Limits how often Neuroglancer draws new chunks while the user does not move; otherwise it draws for each chunk. The interval is short at
+ * first and after a move, and grows from there.
+ * @param everyMs the longest interval; called each time
  */
 export function drawAtMost(display: Display, everyMs: () => number): void {
   const original = display.scheduleRedraw
@@ -60,7 +60,7 @@ export function drawAtMost(display: Display, everyMs: () => number): void {
     drawnAt = performance.now()
     original()
   }
-  const ask = () => {
+  const request = () => {
     const now = performance.now()
     const every = Math.min(everyMs(), Math.max(SHORTEST_MS, (now - calmSince) / 2))
     const due = drawnAt + every
@@ -77,5 +77,5 @@ export function drawAtMost(display: Display, everyMs: () => number): void {
   }
   for (const event of ['pointermove', 'pointerdown', 'wheel', 'keydown', 'input', 'resize'])
     window.addEventListener(event, moved, { capture: true, passive: true })
-  display.scheduleRedraw = Object.assign(ask, { flush: original.flush, cancel: original.cancel })
+  display.scheduleRedraw = Object.assign(request, { flush: original.flush, cancel: original.cancel })
 }

@@ -1,8 +1,8 @@
 import type { RunSummary } from '../../core/board/summary.ts'
+import { showCount, showDuration } from '../../core/text/numbers.ts'
 import { drawingContext } from '../shared/elements.ts'
-import { showDuration, showRate } from './text.ts'
 
-/** Blocks per second over time, the tasks stacked. */
+/** Blocks per second over time, with the tasks stacked. */
 export class RateChart {
   readonly #canvas: HTMLCanvasElement
   readonly #caption: HTMLElement
@@ -60,7 +60,7 @@ export class RateChart {
     const text =
       highest === 0
         ? 'No block has been done yet.'
-        : `Blocks per second over ${showDuration(seconds)}; at most ${showRate(most)}/s${stepSeconds > 1 ? `, means of ${stepSeconds} s` : ''}`
+        : `Blocks per second over ${showDuration(seconds, 0)}; at most ${showCount(most)}/s${stepSeconds > 1 ? `, averaged over ${stepSeconds} s` : ''}`
     canvas.setAttribute('aria-label', text)
     this.#caption.replaceChildren(
       ...tasks.map(({ id }, number) => {

@@ -3,35 +3,35 @@ import type { BlockDetails, RunDescription, RunSummary } from '../../core/board/
 import { createBlockGrid } from '../../core/grid/block-grid.ts'
 
 /**
- * Whether the page hears from bellis: `ended` after its last word, `lost` without one; `full`: as many pages as there may be are told
- * already; `replaced`: the page's address is no longer the run's.
+ * The connection of the page to bellis. `ended`: bellis announced its end. `lost`: it did not. `full`: too many pages are connected already.
+ * `replaced`: the address of the page is no longer that of the run.
  */
-export type Link = 'open' | 'lost' | 'ended' | 'full' | 'replaced'
+export type Connection = 'open' | 'lost' | 'ended' | 'full' | 'replaced'
 
 export interface RunListener {
-  /** Blocks of a task have another state: `begin` to `end`, not included. */
+  /** The state of blocks of a task has changed, from `begin` up to but not including `end`. */
   states(task: number, begin: number, end: number, code: number): void
   summary(summary: RunSummary): void
-  link(link: Link): void
+  connection(connection: Connection): void
 }
 
 const RETRY_MS = 1500
-/** Where bellis has said that it ends. */
+/** After bellis has announced its end. */
 const RARE_MS = 5000
-/** No word for so long, of somebody who speaks every second: nobody is there. */
+/** bellis sends something every second, so after this long the connection is dead. */
 const SILENCE_MS = 15_000
 
-/** What the page knows of a run, as bellis tells it. */
+/** The state of a run, kept up to date from what bellis sends. */
 export class RunModel {
   readonly description: RunDescription
-  /** The states of all blocks, or cells of them, by task. */
+  /** The states of all blocks or cells, by task. */
   readonly codes: readonly Uint8Array[]
   summary: RunSummary | undefined
-  link: Link = 'open'
+  connection: Connection = 'open'
   readonly #listener: RunListener
   #source: EventSource | undefined
-  /** Whether this connection has told all once. */
-  #isIn = false
+  /** Whether this connection has delivered a complete state. */
+  #isComplete = false
   #heardAt = 0
 
   constructor(description: RunDescription, listener: RunListener) {
@@ -54,7 +54,7 @@ export class RunModel {
   #connect(): void {
     const source = new EventSource('events')
     this.#source = source
-    this.#isIn = false
+    this.#isComplete = false
     const on = (event: string, take: (data: string) => void) =>
       source.addEventListener(event, ({ data }: MessageEvent<string>) => {
         this.#heardAt = performance.now()
@@ -63,56 +63,57 @@ export class RunModel {
     on('begin', (data) => {
       const { version } = JSON.parse(data) as { readonly version: string }
       if (version !== this.description.version) {
-        // Another start has replaced the tasks: nothing here is of them.
+        // Another start has replaced the tasks: everything on this page is outdated.
         source.close()
         location.reload()
         return
       }
-      this.#setLink('open')
+      this.#setConnection('open')
     })
     on('states', (data) => this.#takeStates(data))
     on('summary', (data) => {
-      this.#isIn = true
+      this.#isComplete = true
       this.summary = JSON.parse(data) as RunSummary
       this.#listener.summary(this.summary)
     })
-    on('bye', () => this.#setLink('ended'))
+    on('bye', () => this.#setConnection('ended'))
     source.addEventListener('error', () => void this.#retry(source))
   }
 
-  /** A connection can be dead without an end: that of a tunnel, or of a machine that slept. Bellis says something every second. */
+  /** A connection can be dead without being closed, for example through a tunnel or after the machine slept. */
   #watch(): void {
     const source = this.#source
-    if (source === undefined || this.link !== 'open' || !this.#isIn) return
+    if (source === undefined || this.connection !== 'open' || !this.#isComplete) return
     if (performance.now() - this.#heardAt > SILENCE_MS) void this.#retry(source)
   }
 
-  /** Also when another start has another address: it may come back at this one. */
+  /** Keeps trying even if the address was replaced: a later start may use this one again. */
   async #retry(source: EventSource): Promise<void> {
     source.close()
     if (this.#source !== source) return
     this.#source = undefined
-    const link = await this.#whyNot()
-    if (link !== this.link && !(this.link === 'ended' && link === 'lost')) this.#setLink(link)
-    setTimeout(() => this.#connect(), link === 'lost' && this.link === 'ended' ? RARE_MS : RETRY_MS)
+    const connection = await this.#findReason()
+    const isEnded = this.connection === 'ended' && connection === 'lost'
+    if (connection !== this.connection && !isEnded) this.#setConnection(connection)
+    setTimeout(() => this.#connect(), isEnded ? RARE_MS : RETRY_MS)
   }
 
-  /** Why events do not come, or no longer. */
-  async #whyNot(): Promise<Link> {
+  /** Why no events arrive. */
+  async #findReason(): Promise<Connection> {
     try {
       const { ok, status } = await fetch('run.json', { cache: 'no-store', signal: AbortSignal.timeout(SILENCE_MS) })
       if (status === 403) return 'replaced'
       if (!ok) return 'lost'
-      // One that has only broken off comes again at once.
-      return this.#isIn ? this.link : 'full'
+      // A connection that was merely broken off is restored at once.
+      return this.#isComplete ? this.connection : 'full'
     } catch {
       return 'lost'
     }
   }
 
-  #setLink(link: Link): void {
-    this.link = link
-    this.#listener.link(link)
+  #setConnection(connection: Connection): void {
+    this.connection = connection
+    this.#listener.connection(connection)
   }
 
   #takeStates(data: string): void {

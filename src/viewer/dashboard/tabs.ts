@@ -1,4 +1,4 @@
-/** Tabs as ARIA has them: the arrow keys go from one to the next. */
+/** Tabs following the ARIA pattern: the arrow keys go from one to the next. */
 export function bindTabs(list: HTMLElement): { select(id: string): void } {
   const tabs = [...list.querySelectorAll<HTMLButtonElement>('[role=tab]')]
   const select = (chosen: HTMLButtonElement) => {
@@ -12,7 +12,7 @@ export function bindTabs(list: HTMLElement): { select(id: string): void } {
   }
   for (const tab of tabs) {
     tab.addEventListener('click', () => select(tab))
-    // What is in there is scrolled by the keyboard.
+    // So that its content can be scrolled with the keyboard.
     const panel = document.getElementById(tab.getAttribute('aria-controls') ?? '')
     if (panel !== null) panel.tabIndex = 0
   }

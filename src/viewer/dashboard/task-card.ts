@@ -1,21 +1,23 @@
 import { cellAt } from '../../core/board/cell-map.ts'
 import type { DescribedBoardTask, TaskSummary } from '../../core/board/summary.ts'
 import { createBlockGrid } from '../../core/grid/block-grid.ts'
+import { showCount, showDuration } from '../../core/text/numbers.ts'
 import { make, setText } from '../shared/elements.ts'
-import { axisNames, BlockMap, type Plane, planesOf } from './blocks/block-map.ts'
+import { BlockMap } from './blocks/block-map.ts'
+import { axisNames, type Plane, planesOf } from './blocks/planes.ts'
 import { SliceStrip } from './blocks/slice-strip.ts'
 import { STATE_ORDER } from './blocks/state-colors.ts'
-import { plural, showDuration, showMs, showNumber, showRate, showShare } from './text.ts'
+import { plural, showMs, showNumber, showShare } from './text.ts'
 
 export interface TaskCardOptions {
   readonly task: DescribedBoardTask
   readonly number: number
   readonly codes: Uint8Array
-  /** Somebody points at a block of it. */
+  /** The user points at a block, or at none. */
   onPoint(number: number, index: number | undefined, x: number, y: number): void
 }
 
-/** How often the section follows the work to another slice, at most. */
+/** Shortest time after which the section follows the running blocks to another slice. */
 const FOLLOW_MS = 1500
 
 /** One task: its bar, its counts, and the map of its blocks. */
@@ -32,11 +34,11 @@ export class TaskCard {
   readonly #slider: HTMLInputElement | undefined
   readonly #place = make('output', {})
   readonly #follow = make('input', { type: 'checkbox', checked: true })
-  /** Of the axes before the last three, where there are more. */
+  /** Sliders of the axes before the last three. */
   readonly #further: { readonly input: HTMLInputElement; readonly place: HTMLOutputElement }[] = []
   #axis = 0
   #followedAt = Number.NEGATIVE_INFINITY
-  /** The slice where the work is, or -1. */
+  /** The slice with the most running blocks, or -1. */
   #busiest = -1
 
   constructor({ task, number, codes, onPoint }: TaskCardOptions) {
@@ -80,13 +82,13 @@ export class TaskCard {
     this.element.append(make('div', { class: 'map' }, map.canvas))
   }
 
-  /** Once it is in the page. */
+  /** To be called once the element is in the page. */
   placed(): void {
     this.map.resize()
     this.#drawStrip()
   }
 
-  /** Some blocks have another state, which is drawn with the next update. */
+  /** The state of some blocks has changed; it is drawn with the next update. */
   changed(begin: number, end: number): void {
     this.map.changed(begin, end)
     this.#strip?.changed()
@@ -97,12 +99,12 @@ export class TaskCard {
     this.#drawStrip()
   }
 
-  /** Shows a block, wherever it is. */
+  /** Shows a block in its section. */
   pointAt(index: number): void {
     const cell = this.#cellOf(index)
     this.#follow.checked = false
     this.map.pointAt(cell)
-    this.#tellPlace()
+    this.#showPlace()
     this.element.scrollIntoView({ block: 'nearest' })
     this.map.canvas.focus()
     this.map.pointAt(cell)
@@ -123,12 +125,12 @@ export class TaskCard {
     const parts = [
       `${showNumber(completed)} of ${plural(total, 'block')}`,
       ...(skipped > 0 ? [`${showNumber(skipped)} done before`] : []),
-      ...(processing > 0 ? [`${showNumber(processing)} at work`] : []),
+      ...(processing > 0 ? [`${showNumber(processing)} running`] : []),
       ...(failed > 0 ? [`${showNumber(failed)} failed`] : []),
       ...(orphaned > 0 ? [`${showNumber(orphaned)} orphaned`] : []),
-      ...(rate > 0 && left > 0 ? [`${showRate(rate)}/s`] : []),
+      ...(rate > 0 && left > 0 ? [`${showCount(rate)}/s`] : []),
       ...(meanMs === undefined ? [] : [`${showMs(meanMs)} each`]),
-      ...(rate > 0 && left > 0 && pending === 0 ? [`${showDuration(left / rate)} left`] : []),
+      ...(rate > 0 && left > 0 && pending === 0 ? [`${showDuration(left / rate, 0)} left`] : []),
     ]
     setText(this.#facts, parts.join(' · '))
     this.#error.hidden = error === undefined
@@ -150,7 +152,7 @@ export class TaskCard {
       make('fieldset', { class: 'choice' }, make('legend', {}, 'Plane'), ...choices),
       make('div', { class: 'slider' }, (this.#strip as SliceStrip).canvas, slider),
       this.#place,
-      make('label', { class: 'follow', title: 'Show the slice where blocks are at work' }, this.#follow, ' follow'),
+      make('label', { class: 'follow', title: 'Show the slice with running blocks' }, this.#follow, ' follow'),
     )
   }
 
@@ -178,7 +180,7 @@ export class TaskCard {
     map.cut(plane, map.at)
     if (this.#slider !== undefined) this.#slider.max = String((this.#shape[this.#axis] as number) - 1)
     if (this.#strip !== undefined) this.#strip.axis = this.#axis
-    this.#tellPlace()
+    this.#showPlace()
     this.#drawStrip()
   }
 
@@ -189,10 +191,10 @@ export class TaskCard {
   #cut(place: (at: number, axis: number) => number): void {
     const { map } = this
     map.cut(map.plane, map.at.map(place))
-    this.#tellPlace()
+    this.#showPlace()
   }
 
-  #tellPlace(): void {
+  #showPlace(): void {
     const slice = this.map.at[this.#axis] ?? 0
     if (this.#slider !== undefined) this.#slider.value = String(slice)
     const names = axisNames(this.#shape.length)
@@ -216,7 +218,7 @@ export class TaskCard {
     this.#followedAt = now
     const work = this.#further.length === 0 ? undefined : this.#strip?.workIn(busiest)
     const at = work === undefined ? [] : this.map.coordinates(work)
-    // The section through the work: along the axis of the slider, and those that it has none for.
+    // The section through the running blocks: along the axis of the main slider, and along the further axes.
     const wanted = (now: number, axis: number) =>
       axis === this.#axis ? busiest : axis < this.#further.length ? (at[axis] ?? now) : now
     if (this.map.at.some((now, axis) => wanted(now, axis) !== now)) this.#cut(wanted)

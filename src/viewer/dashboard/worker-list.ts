@@ -1,6 +1,7 @@
 import type { DescribedBoardTask, RunSummary, WorkerSummary } from '../../core/board/summary.ts'
+import { showDuration } from '../../core/text/numbers.ts'
 import { make, setText } from '../shared/elements.ts'
-import { plural, showDuration, showNumber } from './text.ts'
+import { plural, showNumber } from './text.ts'
 
 const LOG_MS = 2000
 
@@ -11,7 +12,7 @@ interface Row {
   readonly log: HTMLButtonElement
 }
 
-/** Who works at a run: what each is at, and the end of what it printed. */
+/** The workers of a run: the current block of each, and the end of its log. */
 export class WorkerList {
   readonly #panel: HTMLElement
   readonly #tasks: readonly DescribedBoardTask[]
@@ -37,12 +38,12 @@ export class WorkerList {
     for (const worker of workers) this.#updateRow(worker, now)
     const more = busy + idle + ended - workers.length
     const parts = [
-      ...(busy > 0 ? [`${showNumber(busy)} at work`] : []),
+      ...(busy > 0 ? [`${showNumber(busy)} busy`] : []),
       ...(idle > 0 ? [`${showNumber(idle)} idle`] : []),
       ...(ended > 0 ? [`${showNumber(ended)} ended`] : []),
       ...(more > 0 ? [`${plural(more, 'more', 'more')} not listed`] : []),
     ]
-    const none = condition === 'on' ? 'No worker has come in yet.' : 'No workers: the run is not on.'
+    const none = condition === 'running' ? 'No worker has connected yet.' : `No workers: the run is ${condition}.`
     setText(this.#count, parts.length === 0 ? none : parts.join(' · '))
   }
 
@@ -52,8 +53,8 @@ export class WorkerList {
     row.element.dataset.status = status
     const id = task === undefined ? '' : (this.#tasks[task]?.id ?? '')
     const seconds = since === undefined ? 0 : (now - since) / 1000
-    const lasts = seconds < 1 ? '' : ` for ${showDuration(seconds)}`
-    setText(row.doing, status === 'busy' ? `${id}/${block}${lasts}` : (reason ?? status))
+    const duration = seconds < 1 ? '' : ` for ${showDuration(seconds, 0)}`
+    setText(row.doing, status === 'busy' ? `${id}/${block}${duration}` : (reason ?? status))
     setText(row.done, `${showNumber(done)} done`)
     row.log.hidden = !hasLog
   }
@@ -93,10 +94,10 @@ export class WorkerList {
       const response = await fetch(`logs/${encodeURIComponent(open.id)}.txt`, { cache: 'no-store' })
       const text = response.ok ? await response.text() : 'There is no log.'
       const isAtEnd = open.output.scrollTop + open.output.clientHeight >= open.output.scrollHeight - 4
-      setText(open.output, text.trim() === '' ? 'It has printed nothing.' : text)
+      setText(open.output, text.trim() === '' ? 'The log is empty.' : text)
       if (isAtEnd) open.output.scrollTop = open.output.scrollHeight
     } catch {
-      // The page says already that bellis does not answer.
+      // The page already shows that bellis does not respond.
     }
   }
 }

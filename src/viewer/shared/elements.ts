@@ -2,7 +2,7 @@ export const element = <Kind extends HTMLElement>(id: string): Kind => document.
 
 type Content = Node | string | false | undefined
 
-/** An element with attributes and content; what is false or undefined is left out. */
+/** Creates an element with attributes and content, leaving out those that are false or undefined. */
 export function make<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   attributes: Readonly<Record<string, string | number | boolean | undefined>> = {},
@@ -17,11 +17,11 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
   return made
 }
 
-/** Sets a text where it is another one: what is selected stays so. */
+/** Sets a text if it has changed, so that a selection in it stays. */
 export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text
 }
 
-/** For drawing little and often: by the processor, since without a graphics card anything else costs a multiple of that. */
+/** A context for small, frequent drawing. It draws on the processor: without a graphics card everything else is several times slower. */
 export const drawingContext = (canvas: HTMLCanvasElement): CanvasRenderingContext2D | null =>
   canvas.getContext('2d', { willReadFrequently: true })

@@ -1,18 +1,18 @@
 import { LAYOUTS, type Layout, type View, type ViewAxis, type ViewLayer } from '../../core/view/view.ts'
 
-/** The size of what Neuroglancer draws into, CSS pixels. */
+/** The size of Neuroglancer's element, CSS pixels. */
 export interface Area {
   readonly width: number
   readonly height: number
 }
 
-// Neuroglancer's bar of layers and position, and the borders between panels.
+// Height of Neuroglancer's bar of layers and position, and of the borders between panels.
 const BARS = 64
 const MARGIN = 1.06
-/** What is nearer is drawn larger. */
+/** In perspective, near parts are drawn larger. */
 const MARGIN_3D = 1.1
 
-/** The axes that are seen, as Neuroglancer takes them: x, y, z, fastest first. */
+/** The displayed axes in Neuroglancer's order: x, y, z, fastest first. */
 const seenAxes = ({ axes }: View): ViewAxis[] => {
   const space = axes.filter((axis) => axis.unit === 'm' || axis.unit === '').slice(-3)
   const seen = space.length >= 2 ? space : axes.slice(-3)
@@ -27,10 +27,10 @@ const PLANES: Readonly<Record<Layout, readonly (readonly [number, number])[]>> =
   '3d': [[0, 1], [0, 2], [2, 1]],
 } // biome-ignore format: a table
 
-/** How the panels are set out. */
+/** The arrangement of panels. */
 export interface Arrangement {
   readonly layout: Layout
-  /** Each image has panels of its own, moved together, with all labels over it. */
+  /** Each image has its own panels, moved together, with all labels over it. */
   readonly sideBySide: boolean
 }
 
@@ -38,14 +38,14 @@ const NARROW = 700
 
 const imagesOf = ({ layers }: View): ViewLayer[] => layers.filter((layer) => layer.kind === 'image')
 
-/** What is best at first: several images beside each other, and one section where there is no room for four panels or no third axis. */
+/** The initial arrangement: several images side by side; a single section if there is no room for four panels or no third axis. */
 export function firstArrangement(view: View, { width }: Area): Arrangement {
   const sideBySide = imagesOf(view).length > 1
   const isOne = sideBySide || width < NARROW || seenAxes(view).length < 3
   return { layout: view.layout === '4panel' && isOne ? 'xy' : view.layout, sideBySide }
 }
 
-/** The arrangement that Neuroglancer has; the layout is undefined for one that the page has no button for. */
+/** Neuroglancer's current arrangement; `layout` is undefined if the page has no button for it. */
 export function arrangementOf(state: unknown): { readonly layout: Layout | undefined; readonly sideBySide: boolean } {
   const { type = state, children, layout: own = type } = (state ?? {}) as Record<string, unknown>
   if (Array.isArray(children)) return { layout: arrangementOf(children[0]).layout, sideBySide: true }
@@ -54,8 +54,8 @@ export function arrangementOf(state: unknown): { readonly layout: Layout | undef
 }
 
 /**
- * How many voxels (of the finest axis) fall on a pixel so that all of the first dataset is seen, and across the 3-D view; no
- * more than what a screenful of its coarsest level has.
+ * The scales at which the complete first dataset is visible, limited by what a screen can show of its coarsest level: voxels (of the finest
+ * axis) per pixel in sections, and voxels across the 3-D view.
  */
 export function fitScales(view: View, { layout, sideBySide }: Arrangement, area: Area) {
   const count = sideBySide ? imagesOf(view).length : 1
@@ -70,25 +70,25 @@ export function fitScales(view: View, { layout, sideBySide }: Arrangement, area:
     const [w, h] = [lengths[across], lengths[down]]
     return w === undefined || h === undefined ? [] : [(w * parts) / width, (h * parts) / inner]
   })
-  const whole = MARGIN * Math.max(...perPixel)
+  const fitted = MARGIN * Math.max(...perPixel)
   return {
-    crossSectionScale: Math.min(whole, 4 * view.coarsest),
+    crossSectionScale: Math.min(fitted, 4 * view.coarsest),
     projectionScale: (MARGIN_3D * Math.hypot(...lengths)) / Math.min(1, width / inner),
   }
 }
 
-/** What is seen of an axis from the middle of its middle voxel, the same to both sides. */
+/** The extent of an axis that is symmetric around the middle of its middle voxel. */
 const oddLength = (lower: number, upper: number): number => 2 * Math.floor(Math.round(upper - lower) / 2) + 1
 
 const isColumn = ({ width }: Area): boolean => width < NARROW
 
-// Quaternions that turn the xy section.
+// Quaternions that rotate the xy section.
 const HALF = Math.SQRT1_2
 const SECTIONS = { xy: [0, 0, 0, 1], xz: [HALF, 0, 0, HALF], yz: [0, HALF, 0, HALF] }
-/** From the front, a little from the right and from above. */
+/** From the front, slightly from the right and from above. */
 export const OBLIQUE = [0.18, 0.3, 0.06, 0.93]
 
-/** An arrangement as Neuroglancer takes it. */
+/** An arrangement in Neuroglancer's format. */
 export function layoutState(view: View, { layout, sideBySide }: Arrangement, area: Area): unknown {
   const one = singleLayout(view, layout)
   if (!sideBySide) return one
@@ -97,7 +97,7 @@ export function layoutState(view: View, { layout, sideBySide }: Arrangement, are
   return { type: isColumn(area) ? 'column' : 'row', children }
 }
 
-/** In 3-D alone it would draw no sections by itself. */
+/** The layout `3d` alone would draw no sections. */
 function singleLayout(view: View, layout: Layout): unknown {
   if (layout !== '3d') return layout
   const pixels = 1000
@@ -118,7 +118,7 @@ export function neuroglancerState(view: View, base: string, area: Area): Record<
   const seen = seenAxes(view)
   const order = [...seen, ...view.axes.filter((axis) => !seen.includes(axis)).reverse()]
   const arrangement = firstArrangement(view, area)
-  // Labels over images, whatever their order was.
+  // Labels lie over images, whatever the given order.
   const layers = [...imagesOf(view), ...view.layers.filter((layer) => layer.kind === 'segmentation')]
   return {
     title: `${view.layers.map((layer) => layer.name).join(', ')} · Bellis`,
@@ -138,10 +138,10 @@ const layerState = (layer: ViewLayer, base: string): Record<string, unknown> => 
   source: `${new URL(layer.source, base).href}|zarr${layer.zarrFormat}:`,
   tab: layer.kind === 'image' ? 'rendering' : 'segments',
   name: layer.name,
-  // The topmost image hides those below: hidden and shown by its number key, it is compared with them.
+  // The topmost image hides those below; its number key toggles it for comparison.
   ...(layer.range === undefined ? {} : { opacity: 1, shaderControls: { normalized: { range: layer.range } } }),
 })
 
-/** An address with a state in it that was kept from an earlier start of the server, made to fit this one. */
+/** Replaces the server's address in a state from an earlier start of the server. */
 export const withCurrentSources = (hash: string, base: string): string =>
   hash.replace(/https?:\/\/[^/"%]+\/[\w-]{20,}\/data\//g, `${base}data/`)

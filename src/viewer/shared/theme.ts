@@ -2,9 +2,9 @@ export type Theme = 'light' | 'dark'
 
 const KEY = 'bellis-theme'
 
-/** What was chosen here before, or what the system prefers. */
+/** The theme chosen earlier, otherwise the one the system prefers. */
 export function initialTheme(): Theme {
-  const chosen = kept()
+  const chosen = storedTheme()
   if (chosen === 'light' || chosen === 'dark') return chosen
   return matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark'
 }
@@ -14,12 +14,12 @@ export function toggleTheme(): Theme {
   try {
     localStorage.setItem(KEY, theme)
   } catch {
-    // A browser that keeps nothing.
+    // The browser does not allow storage.
   }
   return theme
 }
 
-function kept(): string | null {
+function storedTheme(): string | null {
   try {
     return localStorage.getItem(KEY)
   } catch {

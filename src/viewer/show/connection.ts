@@ -1,37 +1,37 @@
 import type { ViewStatus } from '../../core/view/view.ts'
 
-/** Whether the page can still show what it was opened for. */
+/** Whether the page can still show its datasets. */
 export type Connection =
   | { readonly state: 'live' }
   | { readonly state: 'missing'; readonly layers: readonly string[] }
-  /** So many chunks of these layers are there, but can't be read or decoded. */
+  /** Chunks of these layers exist but can't be read or decoded. */
   | { readonly state: 'unreadable'; readonly layers: readonly string[]; readonly chunks: number }
-  /** Nobody answers: the server has ended, or the tunnel to it. */
+  /** No answer: the server or the tunnel to it has ended. */
   | { readonly state: 'stopped' }
-  /** Another start of the server answers, which has another token. */
+  /** The server was started again and has another token. */
   | { readonly state: 'replaced' }
 
 const EVERY_MS = 4000
 
 /**
- * Asks after the server and the data now and then, while somebody looks at the page, and tells what has changed.
- * @param unreadable how many chunks of each layer could not be read
+ * Checks the server and the data regularly while the page is visible, and reports changes.
+ * @param unreadable the number of unreadable chunks of each layer
  */
 export function watchConnection(
   onChange: (connection: Connection) => void,
   unreadable: () => Promise<ReadonlyMap<string, number>>,
 ): void {
   let last = JSON.stringify({ state: 'live' })
-  const look = async () => {
+  const check = async () => {
     if (document.hidden) return
     const connection = await currentConnection(unreadable)
     const text = JSON.stringify(connection)
     if (text !== last) onChange(connection)
     last = text
   }
-  setInterval(look, EVERY_MS)
-  document.addEventListener('visibilitychange', look)
-  window.addEventListener('online', look)
+  setInterval(check, EVERY_MS)
+  document.addEventListener('visibilitychange', check)
+  window.addEventListener('online', check)
 }
 
 async function currentConnection(unreadable: () => Promise<ReadonlyMap<string, number>>): Promise<Connection> {

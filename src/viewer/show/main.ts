@@ -1,8 +1,6 @@
-import 'neuroglancer'
-import { setupDefaultViewer } from 'neuroglancer/unstable/ui/default_viewer_setup.js'
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
 import type { Layout, View } from '../../core/view/view.ts'
-import { keepTabs } from '../shared/keep-tabs.ts'
+import { element } from '../shared/elements.ts'
 import {
   type Arrangement,
   arrangementOf,
@@ -12,12 +10,11 @@ import {
   OBLIQUE,
   withCurrentSources,
 } from '../shared/neuroglancer-state.ts'
+import { createViewer, setBackground } from '../shared/neuroglancer-viewer.ts'
 import { initialTheme, type Theme, toggleTheme } from '../shared/theme.ts'
 import { type Connection, watchConnection } from './connection.ts'
 import { countUnreadable } from './unreadable-chunks.ts'
 import '../shared/style.css'
-
-const element = <Kind extends HTMLElement>(id: string): Kind => document.getElementById(id) as Kind
 
 const base = new URL('.', location.href).href
 
@@ -28,24 +25,17 @@ async function start(): Promise<void> {
   if (view === undefined) return
   if (document.createElement('canvas').getContext('webgl2') === null) {
     showMessage(
-      'This browser has no WebGL 2, which drawing the volumes needs.',
-      'Another browser, or its hardware acceleration turned on, may help.',
+      'This browser does not support WebGL 2, which is needed to draw volumes.',
+      'Use another browser, or turn on hardware acceleration.',
     )
     return
   }
   const hash = withCurrentSources(location.hash, base)
   if (hash !== location.hash) history.replaceState(null, '', hash)
-  const viewer = setupDefaultViewer({
-    target: element('neuroglancer-container'),
-    showLayerDialog: false,
-    resetStateWhenEmpty: false,
-    showToolPaletteButton: false,
-    showLayerListPanelButton: false,
-  } as Parameters<typeof setupDefaultViewer>[0])
+  const viewer = createViewer(element('neuroglancer-container'))
   if (!hash.startsWith('#!')) viewer.state.restoreState(neuroglancerState(view, base, area()))
   describe(view)
-  tellOfNothing(view)
-  keepTabs(element('neuroglancer-container'))
+  noteUniformLayers(view)
   bindLayouts(viewer, view)
   element('fit').addEventListener('click', () => fit(viewer, view))
   bindTheme(viewer)
@@ -69,7 +59,7 @@ async function loadView(): Promise<View | undefined> {
   return undefined
 }
 
-/** What is shown, in the page's own words: name, shape, dtype, voxel size. */
+/** Lists the datasets: name, shape, dtype, voxel size. */
 function describe({ layers }: View): void {
   const list = element('datasets')
   list.replaceChildren(
@@ -86,14 +76,14 @@ function describe({ layers }: View): void {
   )
 }
 
-/** A black picture is no answer to whether there is something in it. */
-function tellOfNothing({ layers }: View): void {
-  const plain = layers.filter(({ only }) => only !== undefined)
-  if (plain.length === 0) return
-  const values = [...new Set(plain.map(({ only }) => only))].join(' or ')
+/** Explains a picture of a single colour. */
+function noteUniformLayers({ layers }: View): void {
+  const uniform = layers.filter(({ only }) => only !== undefined)
+  if (uniform.length === 0) return
+  const values = [...new Set(uniform.map(({ only }) => only))].join(' or ')
   showMessage(
-    `${plain.map(({ name }) => name).join(', ')}: every voxel that was looked at is ${values}.`,
-    'There may be nothing in it yet; reload the page when there is.',
+    `${uniform.map(({ name }) => name).join(', ')}: every sampled voxel is ${values}.`,
+    'Possibly nothing is written yet; reload the page later.',
     'note',
   )
 }
@@ -135,9 +125,7 @@ function fit(viewer: Viewer, view: View): void {
 function bindTheme(viewer: Viewer): void {
   const show = (theme: Theme) => {
     document.documentElement.dataset.theme = theme
-    const color = theme === 'light' ? '#e8ebee' : '#14171b'
-    viewer.crossSectionBackgroundColor.restoreState(color)
-    viewer.perspectiveViewBackgroundColor.restoreState(color)
+    setBackground(viewer, theme)
   }
   show(initialTheme())
   element('theme').addEventListener('click', () => show(toggleTheme()))
@@ -150,26 +138,26 @@ function showConnection(connection: Connection): void {
       return
     case 'missing':
       showMessage(
-        `${connection.layers.join(', ')}: the data are no longer there.`,
-        'They were moved or removed. What is on the screen was loaded before.',
+        `${connection.layers.join(', ')}: the data no longer exist.`,
+        'They were moved or removed. The page shows what was loaded before.',
       )
       return
     case 'unreadable':
       showMessage(
-        `${connection.layers.join(', ')}: ${connection.chunks === 1 ? 'a chunk' : `${connection.chunks} chunks`} of what is seen can’t be read.`,
-        'There the picture has a hole. Copying the dataset with bellis convert names the file, if bellis has not said it where it runs.',
+        `${connection.layers.join(', ')}: ${connection.chunks === 1 ? '1 visible chunk' : `${connection.chunks} visible chunks`} can’t be read.`,
+        'These areas are blank. The terminal running bellis names the damaged file; so does bellis convert.',
       )
       return
     case 'stopped':
       showMessage(
-        'bellis does not answer any more.',
-        'It was ended, or the connection to it was. Start it again and open the address it prints; the rest of this address, from # on, still fits there.',
+        'bellis no longer responds.',
+        'It has ended, or the connection to it is broken. Start it again and open the address it prints; the part of this address from # on can be appended there.',
       )
       return
     case 'replaced':
       showMessage(
-        'bellis was started again since.',
-        'Open the address it has printed; the rest of this address, from # on, still fits there.',
+        'bellis was started again.',
+        'Open the address it printed; the part of this address from # on can be appended there.',
       )
       return
     default:

@@ -1,11 +1,11 @@
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
 
-// Neuroglancer counts chunks by their state (8, of which this is the 7th), by how urgent they are, and three things of each.
+// Neuroglancer counts chunks by state (8, of which this is the 7th) and by urgency, with three numbers each.
 const FAILED = 6
 const TIERS = 3
 const COUNTS = 3
 
-/** How many chunks could not be read or decoded, of the parts of each dataset that were looked at; by the dataset's number. */
+/** The number of chunks that could not be read or decoded, among those requested so far, by the number of the dataset. */
 export async function countUnreadable(viewer: Viewer): Promise<ReadonlyMap<number, number>> {
   const counts = new Map<number, number>()
   for (const [{ key }, statistics] of await viewer.chunkQueueManager.getStatistics()) {

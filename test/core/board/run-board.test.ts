@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { mapGridOf, PARTLY_DONE } from '../../../src/core/board/cell-map.ts'
 import { RunBoard } from '../../../src/core/board/run-board.ts'
-import { applyStates } from '../../../src/core/board/state-runs.ts'
+import { applyStates, encodeStates } from '../../../src/core/board/state-runs.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import { createScheduler, type Scheduler } from '../../../src/core/scheduling/scheduler.ts'
 import type { SchedulerTask } from '../../../src/core/scheduling/scheduler-task.ts'
@@ -30,7 +30,7 @@ class Follower {
     this.#board = board
     this.codes = scheduler.taskIds.map((id, task) => {
       const codes = new Uint8Array(scheduler.taskGrid(id).blockCount).fill(7)
-      applyStates(codes, board.snapshot(task))
+      applyStates(codes, encodeStates(board.codes(task) ?? new Uint8Array()))
       return codes
     })
   }

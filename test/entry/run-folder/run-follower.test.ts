@@ -6,7 +6,7 @@ import { RunFollower, versionOf } from '../../../src/entry/run-folder/run-follow
 import { temporaryFolder } from '../../support/command-line.ts'
 import { type ToldRun, tellRun } from '../../support/told-run.ts'
 
-/** What a start leaves that does some blocks and is killed. */
+/** What a start leaves behind if it does some blocks and is killed. */
 function start(
   folder: string,
   options: Parameters<typeof tellRun>[2] & { blocks?: number },
@@ -22,8 +22,8 @@ const seen = ({ picture }: RunFollower) => {
   return { condition, total, completed, processing, workers: workerCounts }
 }
 
-describe('who follows a run', () => {
-  it('keeps what was told of a run that has no record, and knows of no one at work when it is not on', async () => {
+describe('a follower of a run', () => {
+  it('keeps the events of a run without a record, and knows of no busy worker once it has ended', async () => {
     using folder = temporaryFolder()
     start(folder.path, {}, (run) => {
       run.done([0, 1])
@@ -32,18 +32,18 @@ describe('who follows a run', () => {
     using follower = new RunFollower(folder.path)
     await follower.catchUp()
     const workers = { busy: 0, idle: 0, ended: 1 }
-    assert.deepEqual(seen(follower), { condition: 'killed', total: 20, completed: 2, processing: 0, workers })
+    assert.deepEqual(seen(follower), { condition: 'interrupted', total: 20, completed: 2, processing: 0, workers })
   })
 
-  it('knows that a run is not on also while its record can’t be reached', async () => {
+  it('knows that a run has ended even if its record can’t be reached', async () => {
     using folder = temporaryFolder()
     start(folder.path, { progress: 'nowhere://' }, (run) => run.done([0]))
     using follower = new RunFollower(folder.path)
-    await assert.rejects(follower.catchUp(), /Progress is kept in/)
-    assert.equal(follower.picture.condition, 'killed')
+    await assert.rejects(follower.catchUp(), /Invalid place for progress/)
+    assert.equal(follower.picture.condition, 'interrupted')
   })
 
-  it('begins anew when a start that overwrites has another grid', async () => {
+  it('starts again when a start that overwrites has another grid', async () => {
     using folder = temporaryFolder()
     start(folder.path, {}, (run) => run.done([0, 1, 2]))
     using follower = new RunFollower(folder.path)
@@ -56,7 +56,7 @@ describe('who follows a run', () => {
     assert.deepEqual({ total, completed }, { total: 7, completed: 1 })
   })
 
-  it('says that a folder is gone, and goes on where it comes again', async () => {
+  it('says that a folder was removed, and continues when it is back', async () => {
     using folder = temporaryFolder()
     const run = join(folder.path, 'run')
     start(run, {}, (run) => run.done([0, 1, 2]))
@@ -64,14 +64,14 @@ describe('who follows a run', () => {
     await follower.catchUp()
     renameSync(run, join(folder.path, 'elsewhere'))
     await follower.catchUp()
-    assert.equal(follower.picture.condition, 'removed')
+    assert.equal(follower.picture.isRemoved, true)
     start(run, {}, (run) => run.done([0, 1, 2, 3]))
     await follower.catchUp()
-    assert.notEqual(follower.picture.condition, 'removed')
+    assert.equal(follower.picture.isRemoved, false)
     assert.equal(seen(follower).completed, 4)
   })
 
-  it('says of a task that was given up that its blocks are orphaned, also after the end', async () => {
+  it('says that the blocks of an abandoned task are orphaned, also after the end', async () => {
     using folder = temporaryFolder()
     start(folder.path, { progress: 'sqlite' }, (run) => {
       run.tell({ type: 'task-abandoned', taskId: 'a', error: { code: 'SETUP_FAILED', message: 'no module' } })

@@ -5,7 +5,8 @@ import { describe, it } from 'node:test'
 import type { BlocksFrame } from '../../../src/core/board/history-frames.ts'
 import type { PictureEvent } from '../../../src/core/board/run-picture.ts'
 import type { RunEvent } from '../../../src/core/events.ts'
-import { HistoryReader, keepHistory } from '../../../src/entry/run-folder/run-history.ts'
+import { HistoryReader } from '../../../src/entry/run-folder/history-reader.ts'
+import { keepHistory } from '../../../src/entry/run-folder/history-writer.ts'
 import { EventStream } from '../../../src/runtime/coordinator/event-stream.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 
@@ -21,7 +22,7 @@ function follow(folder: string) {
     begin: (_, done) => told.push({ what: 'begin', done: done.map((bitmap) => bitmap && [...bitmap]) }),
     blocks: ({ kind, indices }, _, worker) => told.push({ what: kind, indices, worker }),
     event: ({ type }) => told.push({ what: type }),
-    note: (_, indices, __, worker) => told.push({ what: 'note', indices, worker }),
+    keepTimes: (_, indices, __, worker) => told.push({ what: 'note', indices, worker }),
   })
   const readAll = () => {
     while (reader.readOn());

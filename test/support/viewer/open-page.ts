@@ -36,7 +36,7 @@ interface PagePanel {
 interface PageViewer {
   isReady(): boolean
   chunkQueueManager: { getStatistics(): Promise<Map<unknown, Float64Array>> }
-  display: { draw(): void; canvas: HTMLCanvasElement; panels: Iterable<PagePanel> }
+  display: { draw(): void; canvas: HTMLCanvasElement; panels: ReadonlySet<PagePanel> }
   state: { toJSON(): Record<string, unknown>; reset(): void; restoreState(state: unknown): void }
   position: { value: Float32Array }
   coordinateSpace: { value: { names: string[]; scales: Float64Array } }
@@ -90,7 +90,12 @@ export async function openPage(
         return { width, height }
       }),
     async colors(plane) {
-      return page.evaluate(readColors, await page.evaluate(locate, plane))
+      for (;;) {
+        const points = await page.evaluate(locate, plane)
+        const colors = await page.evaluate(readColors, { points, hasHoles })
+        if (colors !== undefined) return colors
+        await settled()
+      }
     },
     async valuesUnderMouse(plane) {
       const [point] = await page.evaluate(locate, plane)
@@ -108,14 +113,22 @@ export async function openPage(
   }
 }
 
-/** Twice ready, with a frame in between: the first frame after a change asks for what the second one draws. */
+/** Waits until the page is ready twice, with a frame in between: the first frame after a change requests what the second one draws. */
 async function settle(page: Page, hasHoles: boolean): Promise<void> {
   for (let i = 0; i < 2; i++) {
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
-    await page.waitForFunction(
-      hasHoles ? isLoaded : () => (window as unknown as { viewer: PageViewer }).viewer.isReady(),
-    )
+    await page.waitForFunction(hasHoles ? isLoaded : isReady)
   }
+}
+
+/**
+ * Whether panels are laid out and all their chunks can be drawn. Neuroglancer's own answer is yes while a new layout has no panels yet.
+ * Runs in the page.
+ */
+function isReady(): boolean {
+  const { viewer } = window as unknown as { viewer: PageViewer }
+  const panels = [...viewer.display.panels]
+  return panels.some(({ renderViewport }) => renderViewport.logicalWidth > 0) && viewer.isReady()
 }
 
 /** Whether some chunks are on the screen and no other is awaited. Runs in the page. */
@@ -156,9 +169,22 @@ export function locate({ across, down, acrossVoxels, downVoxels }: Plane): (Poin
   )
 }
 
-/** Runs in the page. */
-export function readColors(points: readonly (Point | undefined)[]): (string | undefined)[] {
-  const { display } = (window as unknown as { viewer: PageViewer }).viewer
+/**
+ * The colours on the screen; undefined while chunks are missing. One task checks and reads: in between, the position or the layout could
+ * change and the picture lose chunks that were there. Runs in the page.
+ */
+export function readColors({
+  points,
+  hasHoles,
+}: {
+  readonly points: readonly (Point | undefined)[]
+  readonly hasHoles: boolean
+}): (string | undefined)[] | undefined {
+  const { viewer } = window as unknown as { viewer: PageViewer }
+  const { display } = viewer
+  // The first call brings the layout up to date, the second draws the chunks that the check has put into graphics memory.
+  display.draw()
+  if (!hasHoles && !(display.panels.size > 0 && viewer.isReady())) return undefined
   display.draw()
   const flat = document.createElement('canvas')
   flat.width = display.canvas.width

@@ -34,7 +34,7 @@ describe('the page of a run, of any shape and in any state', () => {
   const tip = (page: Page) => page.getByRole('tooltip')
   const alert = (page: Page, text: string) => page.getByRole('alert').getByText(text).waitFor()
 
-  it('says that nothing is told any more where bellis ended before the run did', async (t) => {
+  it('says that it is no longer updated if bellis ended before the run', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = tellRun(folder.path, [{ shape: [10] }])
@@ -43,11 +43,11 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.getByText('No block has been done yet.').waitFor()
     await page.getByRole('status').getByText('running').waitFor()
     await dashboard[Symbol.asyncDispose]()
-    await alert(page, 'no longer tells this page')
+    await alert(page, 'no longer updates this page')
     await page.getByRole('status').getByText('not followed').waitFor()
   })
 
-  it('shows the other tasks that a start with other grids has, without being loaded anew by hand', async (t) => {
+  it('shows the tasks of a start with other grids without being reloaded by hand', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = tellRun(folder.path, [{ shape: [10] }])
@@ -59,7 +59,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.getByRole('article').getByText('3 of 16 blocks').waitFor()
   })
 
-  it('says that the folder of the run is gone', async (t) => {
+  it('says that the folder of the run was removed', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = tellRun(join(folder.path, 'run'), [{ shape: [10] }])
@@ -69,7 +69,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await alert(page, 'folder was removed')
   })
 
-  it('says so where more pages are open than are told, and comes in when one leaves', async (t) => {
+  it('says so if too many pages are open, and connects when one leaves', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = tellRun(folder.path, [{ shape: [10] }])
@@ -87,7 +87,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.getByRole('status').getByText('running').waitFor()
   })
 
-  it('connects anew when it has heard nothing for long', async (t) => {
+  it('reconnects if it has heard nothing for long', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = tellRun(folder.path, [{ shape: [10] }])

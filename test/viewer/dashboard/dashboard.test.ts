@@ -14,7 +14,7 @@ import { locate, readColors } from '../../support/viewer/open-page.ts'
 const chain = fileURLToPath(new URL('../../support/tasks/gated-chain.ts', import.meta.url))
 const BLOCKS = 32
 
-/** A folder with an input, and a chain over it that waits where it is told to. */
+/** A folder with an input, and a chain over it that waits at gates. */
 async function gatedRun() {
   const folder = temporaryFolder()
   const cwd = folder.path
@@ -24,9 +24,9 @@ async function gatedRun() {
   const voxels = Uint8Array.from({ length: 8 * 64 * 64 }, (_, i) => (i % 2 === 0 ? 20 : 120))
   await array.write(array.roi, voxels)
   await array.close()
-  /** Lets the blocks below an index go on. */
+  /** Lets the blocks below an index continue. */
   const open = (task: 'Gaussian1' | 'Gaussian2', count: number) => {
-    // Renamed, so that nobody reads half a number.
+    // Renamed, so that no one reads half a number.
     writeFileSync(join(cwd, 'gate'), String(count))
     renameSync(join(cwd, 'gate'), join(cwd, `gate-${task}`))
   }
@@ -46,11 +46,11 @@ async function gatedRun() {
 }
 
 const addressIn = (output: RunningCommand['output'], of: 'stdout' | 'stderr') =>
-  until('it says its address', () => /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output[of])?.[0])
+  until('it prints its address', () => /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output[of])?.[0])
 
 const card = (page: Page, task: string) => page.getByRole('article', { name: `Task ${task}` })
 
-/** The states that the map of a task shows, by the colours of its pixels, once what it was asked for is drawn; row by row. */
+/** The states that the map of a task shows, by the colours of its pixels, after the next frame; row by row. */
 const shownStates = (page: Page, task: string, rows: number, columns: number): Promise<string[]> =>
   card(page, task)
     .locator('.map canvas')
@@ -90,7 +90,7 @@ interface PageViewer {
   position: { value: Float32Array }
 }
 
-/** The volume at a section, whatever is written elsewhere. @param z voxels */
+/** Keeps the volume at a section while blocks are written elsewhere. @param z voxels */
 async function holdVolume(page: Page, z: number): Promise<void> {
   await page.locator('#volume[data-ready]').waitFor()
   await page.getByRole('region', { name: 'The volume' }).getByRole('checkbox', { name: 'follow' }).uncheck()
@@ -100,12 +100,13 @@ async function holdVolume(page: Page, z: number): Promise<void> {
   }, z)
 }
 
-/** The colours of the first volume in the middle of its first and of its last block of the section, once they are as wanted. */
+/** Waits for colours of the first volume: in the middle of the first and of the last block of the section. */
 async function untilColors(page: Page, wanted: (colors: readonly (string | undefined)[]) => boolean) {
   let colors: (string | undefined)[] = []
   for (const end = Date.now() + 20_000; Date.now() < end; ) {
     const corners = { across: 'x', down: 'y', acrossVoxels: [9, 57], downVoxels: [8, 56] }
-    const all = await page.evaluate(readColors, await page.evaluate(locate, corners))
+    const points = await page.evaluate(locate, corners)
+    const all = (await page.evaluate(readColors, { points, hasHoles: true })) ?? []
     colors = [all[0], all[3]]
     if (wanted(colors)) return colors
     await new Promise((resume) => setTimeout(resume, 50))
@@ -115,7 +116,7 @@ async function untilColors(page: Page, wanted: (colors: readonly (string | undef
 
 const count = (states: readonly string[], state: string): number => states.filter((each) => each === state).length
 
-/** Slice 1 of 2 along z, whatever is at work elsewhere. */
+/** Keeps slice 1 of 2 along z, wherever blocks are running. */
 async function holdFirstSlice(page: Page, task: string): Promise<void> {
   await card(page, task).getByRole('checkbox', { name: 'follow' }).uncheck()
   await card(page, task).getByRole('slider').fill('0')
@@ -128,7 +129,7 @@ describe('the page of a run, in a browser', () => {
   })
   after(() => browser?.close())
 
-  /** A page at an address. What it complains about fails the test, but for the server being gone. */
+  /** Opens a page. Errors on it fail the test, except that the server is gone. */
   async function open(t: TestContext, address: string, options?: Parameters<Browser['newPage']>[0]): Promise<Page> {
     const page = await (browser as Browser).newPage({ viewport: { width: 1280, height: 800 }, ...options })
     t.after(() => page.close())
@@ -141,7 +142,7 @@ describe('the page of a run, in a browser', () => {
     return page
   }
 
-  it('shows a chain as it happens: the second task at work before the first has ended, then all done', async (t) => {
+  it('shows a chain as it happens: the second task runs before the first has ended, then all is done', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
     run.open('Gaussian1', 5)
@@ -156,7 +157,7 @@ describe('the page of a run, in a browser', () => {
       assert.ok(count(first, 'completed') < 16, first.join(' '))
       assert.ok(count(second, 'pending') > 8, second.join(' '))
       await card(page, 'Gaussian2')
-        .getByText(/\d+ at work/)
+        .getByText(/\d+ running/)
         .waitFor()
       // In the volume: what is written is there, and the states lie over what is not.
       await holdVolume(page, 2.5)
@@ -172,14 +173,14 @@ describe('the page of a run, in a browser', () => {
       }
       await untilColors(page, (colors) => colors.every((color) => color === 'ffffff'))
       await page.getByRole('alert').getByText('All blocks are done').waitFor()
-      await page.getByRole('status').getByText('finished').waitFor()
+      await page.getByRole('status').getByText('done').waitFor()
       assert.equal(await page.evaluate(() => 'isSamePage' in window), true)
     })
     assert.equal(code, 0, stderr)
     assert.equal(JSON.parse(stdout).ok, true)
   })
 
-  it('says that a coordinator was killed, and goes on with the next start at the same address', async (t) => {
+  it('says that a coordinator was killed, and continues with the next start at the same address', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
     run.open('Gaussian1', 6)
@@ -192,7 +193,7 @@ describe('the page of a run, in a browser', () => {
       await holdFirstSlice(page, 'Gaussian1')
       await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 6)
       process.kill(pid, 'SIGKILL')
-      await page.getByRole('alert').getByText('bellis does not answer any more').waitFor()
+      await page.getByRole('alert').getByText('bellis no longer responds').waitFor()
     })
     assert.equal(killed.code, 'SIGKILL')
     const { code } = await run.start(['--dashboard'], async ({ output }) => {
@@ -207,7 +208,7 @@ describe('the page of a run, in a browser', () => {
     assert.equal(code, 0)
   })
 
-  it('follows a run of another process: on, killed, on again, and done', async (t) => {
+  it('follows a run of another process: running, killed, running again, and done', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
     run.open('Gaussian1', 6)
@@ -223,7 +224,7 @@ describe('the page of a run, in a browser', () => {
         }
         resolve(
           until(
-            'the run is on',
+            'the run is running',
             () => existsSync(join(run.cwd, '.bellis')) && existsSync(join(run.runFolder(), 'history', '000001')),
           ).then(() => {}),
         )
@@ -240,8 +241,8 @@ describe('the page of a run, in a browser', () => {
         await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 6)
         kill()
         await ended
-        await page.getByRole('alert').getByText('ended without a word').waitFor()
-        // Nobody is at work any more.
+        await page.getByRole('alert').getByText('ended unexpectedly').waitFor()
+        // No block is running any more.
         await untilStates(page, 'Gaussian1', (states) => count(states, 'processing') === 0)
         const again = run.start([])
         await page.getByRole('status').getByText('running').waitFor()
@@ -254,7 +255,7 @@ describe('the page of a run, in a browser', () => {
     })
   })
 
-  it('shows of a run that failed which blocks did and why, what they keep from being done, and who did the others', async (t) => {
+  it('shows which blocks of a failed run failed and why, which blocks they orphaned, and who did the others', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
     run.open('Gaussian1', BLOCKS)
@@ -267,9 +268,9 @@ describe('the page of a run, in a browser', () => {
     const [first, second] = [await shownStates(page, 'Gaussian1', 4, 4), await shownStates(page, 'Gaussian2', 4, 4)]
     assert.deepEqual([first[3], count(first, 'completed')], ['failed', 15])
     assert.deepEqual([second[3], count(second, 'completed')], ['orphaned', 15])
-    // Neuroglancer takes the focus where the pointer is when it comes.
+    // When Neuroglancer loads, it takes the focus if the pointer is over it.
     await page.locator('#volume[data-ready]').waitFor()
-    // The list of failures comes to the front by itself; from it one gets to the block on the map.
+    // The list of failures opens by itself and leads to the block on the map.
     const failures = page.getByRole('tabpanel', { name: /^Failed 2/ })
     await failures.getByText('no such neuron in 20').waitFor()
     await failures.getByRole('button', { name: 'Gaussian1/20' }).click()

@@ -283,7 +283,7 @@ describe('the page that bellis show serves, in a browser', () => {
     )
   })
 
-  it('says the id under the mouse, to its last digit', async (t) => {
+  it('shows the id under the mouse, to its last digit', async (t) => {
     const ids = [2n ** 53n + 1n, 2n ** 53n + 2n, 2n ** 63n + 1n, 2n ** 64n - 2n, 7n]
     // Columns of 8 voxels, one id each.
     const data = BigUint64Array.from({ length: 4 * 20 * 40 }, (_, i) => ids[Math.floor((i % 40) / 8)] as bigint)
@@ -428,7 +428,7 @@ describe('the page that bellis show serves, in a browser', () => {
     }
   })
 
-  it('says when the data are gone, and when the server is', async (t) => {
+  it('reports that the data are gone, and that the server is', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     const dataset = path('gone.zarr')
     await make(dataset, bytes(), { shape, dtype: 'uint8' })
@@ -438,28 +438,28 @@ describe('the page that bellis show serves, in a browser', () => {
     const message = open.page.getByRole('alert')
     assert.equal(await message.isVisible(), false)
     rmSync(dataset, { recursive: true })
-    await message.getByText('gone.zarr: the data are no longer there').waitFor()
+    await message.getByText('gone.zarr: the data no longer exist').waitFor()
     await viewer[Symbol.asyncDispose]()
-    await message.getByText('does not answer any more').waitFor()
+    await message.getByText('bellis no longer responds').waitFor()
   })
 
-  it('says when there is nothing to be seen', async (t) => {
+  it('reports that there is nothing to see', async (t) => {
     const dataset = path('nothing.zarr')
     await (await createArray(dataset, { shape, dtype: 'uint8' })).close()
     await make(path('something.zarr'), bytes(), { shape, dtype: 'uint8' })
     const message = async (name: string) =>
-      (await show(t, [{ path: path(name) }]))?.page.getByText('every voxel that was looked at is 0').isVisible()
+      (await show(t, [{ path: path(name) }]))?.page.getByText('every sampled voxel is 0').isVisible()
     if (browser === undefined) return void (await browserOrSkip(t))
     assert.deepEqual([await message('nothing.zarr'), await message('something.zarr')], [true, false])
   })
 
-  it('says when a part can’t be read, and draws the rest', async (t) => {
+  it('reports that a part can’t be read, and draws the rest', async (t) => {
     const dataset = path('holes.zarr')
     await make(dataset, bytes(), { shape, dtype: 'uint8', chunkShape: [12, 25, 35] })
     writeFileSync(join(dataset, 'c', '0', '1', '1'), 'nothing of the kind')
     const open = await show(t, [{ path: dataset }], {}, { hasHoles: true })
     if (open === undefined) return
-    await open.page.getByRole('alert').getByText('holes.zarr: a chunk of what is seen can’t be read').waitFor()
+    await open.page.getByRole('alert').getByText('holes.zarr: 1 visible chunk can’t be read').waitFor()
     await open.restate({ ...BARE, position: [35, 25, 6.5] }, { 'holes.zarr': plainRange })
     const all = { across: 'x', down: 'y', acrossVoxels: indices(70), downVoxels: indices(25) }
     const section = [...bytes()].slice(6 * 3500, 6 * 3500 + 25 * 70)
@@ -469,7 +469,7 @@ describe('the page that bellis show serves, in a browser', () => {
     )
   })
 
-  it('is used with the keyboard alone: every control is reached, and left again', async (t) => {
+  it('can be used with the keyboard alone: every control can be reached and left again', async (t) => {
     const dataset = path('keys.zarr')
     await make(dataset, bytes(), { shape, dtype: 'uint8' })
     const open = await show(t, [{ path: dataset }])

@@ -1,6 +1,7 @@
+import { addExactly, multiplyExactly } from '../../../core/geometry/decimal.ts'
+import { type OmeAxis, omeAxes, omeTransformations } from '../../../core/geometry/ome.ts'
 import { axesOfPlacement, placeAxes } from '../../../core/geometry/placement.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
-import { addExactly, centerOf, multiplyExactly } from './decimals.ts'
 import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
 import { edgeOfAxis, typeOfName, unitName } from './placement-attributes.ts'
 
@@ -138,23 +139,22 @@ export function withoutOme(attributes: JsonObject, path: string): JsonObject | u
     : { ...attributes, multiscales: after }
 }
 
-const transformations = (axes: readonly ArrayAxis[]): JsonObject[] => [
-  { type: 'scale', scale: axes.map((axis) => (axis.type === 'channel' ? 1 : (axis.scale ?? 1))) },
-  {
-    type: 'translation',
-    translation: axes.map((axis) =>
-      axis.type === 'space' ? centerOf(edgeOfAxis(axis), axis.scale ?? 1) : edgeOfAxis(axis),
+const transformations = (axes: readonly ArrayAxis[]): JsonObject[] =>
+  omeTransformations(
+    axes.map(
+      (axis): OmeAxis => ({
+        ...axis,
+        scale: axis.type === 'channel' ? 1 : (axis.scale ?? 1),
+        edge: edgeOfAxis(axis),
+        translationOf: axis.type === 'space' ? 'center' : 'edge',
+      }),
     ),
-  },
-]
-
-const describeAxes = (axes: readonly ArrayAxis[]): JsonObject[] =>
-  axes.map(({ name, type, unit }) => ({ name, type, ...(unit === undefined ? {} : { unit }) }))
+  )
 
 const newMultiscale = ({ path, axes }: OmeLevel, zarrFormat: 2 | 3): JsonObject => ({
   ...(zarrFormat === 2 ? { version: '0.4' } : {}),
   name: path,
-  axes: describeAxes(axes),
+  axes: omeAxes(axes),
   datasets: [{ path, coordinateTransformations: transformations(axes) }],
 })
 
@@ -174,7 +174,7 @@ function withLevel(multiscale: JsonObject, level: OmeLevel): JsonObject {
   const levels = [...others, { dataset: mine, axes: level.axes }].sort((a, b) => volume(a.axes) - volume(b.axes))
   return {
     ...kept,
-    axes: describeAxes(level.axes),
+    axes: omeAxes(level.axes),
     datasets: levels.map(({ dataset, axes }) => ({ ...dataset, coordinateTransformations: transformations(axes) })),
   }
 }

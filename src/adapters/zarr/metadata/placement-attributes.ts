@@ -1,5 +1,5 @@
+import { edgeOf } from '../../../core/geometry/decimal.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
-import { edgeOf } from './decimals.ts'
 import type { Json, JsonObject } from './exact-json.ts'
 import { isJsonObject } from './exact-json.ts'
 import type { ZarrMetadata } from './metadata.ts'

@@ -1,6 +1,7 @@
 import { availableParallelism, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { listenTcp } from '../../../adapters/links/tcp-listener.ts'
+import { outsideAddressesOf } from '../../../core/addresses.ts'
 import { gaussianFilter } from '../../../kernels/gaussian/gaussian.ts'
 import { createArray } from '../../arrays.ts'
 import { runBlockwise } from '../../run.ts'
@@ -49,10 +50,7 @@ export const checkWorkers = (): Promise<Finding> =>
 
 export async function checkPorts({ host = '127.0.0.1', port = 0 }: MachineOptions): Promise<Finding> {
   await using listener = await listenTcp({ host, port })
-  const others = Object.values(networkInterfaces())
-    .flatMap((list) => list ?? [])
-    .filter((address) => !address.internal && address.family === 'IPv4')
-    .map(({ address }) => address)
+  const others = outsideAddressesOf(networkInterfaces())
   const reached =
     others.length === 0
       ? 'this machine has no other address'

@@ -19,15 +19,18 @@ interface ResetFlags extends CommonOptions {
 /** `bellis reset` */
 export function resetCommand(): Command {
   const command = new Command('reset')
-    .description('Forgets what a run has done, so that its command does it again. Its outputs stay as they are.')
-    .argument('<run>', "the run's folder or its name, as bellis runs lists it")
-    .option('--failed', 'forget the failed tries alone; what is done stays done')
-    .option('--roi <offset:shape>', 'forget the blocks that write in this region, in nm, and all that comes after them')
-    .option('--yes', 'do not ask')
-    .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
+    .description('Forget what a run has done, so that its command does it again. Its outputs are not changed.')
+    .argument('<run>', "the run's folder, or its name as listed by bellis runs")
+    .option('--failed', 'forget failed attempts only; completed blocks stay completed')
+    .option(
+      '--roi <offset:shape>',
+      'forget the blocks that write in this region, in nm, and all blocks that depend on them',
+    )
+    .option('--yes', 'do not ask for confirmation')
+    .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
     .option(
       '--db <url>',
-      'where its progress is kept, with what lets one in (default: where the run says, with what lets one in from BELLIS_DB)',
+      'progress database URL, including credentials (default: the URL recorded with the run, with credentials from BELLIS_DB)',
     )
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis reset smooth-1a2b3c4d --roi 0,0,0:1000,400,400')
@@ -37,12 +40,16 @@ export function resetCommand(): Command {
 async function reset(run: string, flags: ResetFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
   const { failed = false, roi, db } = flags
-  if (failed && roi !== undefined) throw new ConfigError('INVALID_CONFIG', 'Give --failed or --roi, not both.')
+  if (failed && roi !== undefined)
+    throw new ConfigError('INVALID_CONFIG', '--failed and --roi exclude each other; give one of them.')
   if (!failed && !flags.yes) await confirmReset(basename(folder), roi)
   const forgotten = await resetRun(folder, { place: db, failed, roi })
   if (flags.json) printJson(forgotten)
-  for (const { id, blocks, failedTries } of forgotten)
-    say(flags, `${id}: ${blocks} done blocks forgotten${failedTries > 0 ? `, and ${failedTries} failed ones` : ''}`)
+  for (const { id, blocks, failedAttempts } of forgotten)
+    say(
+      flags,
+      `${id}: forgot ${blocks} completed blocks${failedAttempts > 0 ? ` and ${failedAttempts} failed ones` : ''}`,
+    )
 }
 
 async function confirmReset(run: string, roi: string | undefined): Promise<void> {

@@ -13,8 +13,8 @@ interface RunsFlags extends CommonOptions {
 /** `bellis runs` */
 export function runsCommand(): Command {
   const command = new Command('runs')
-    .description('Lists the runs that are recorded here, those that were on last first.')
-    .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
+    .description('List the runs recorded here, the most recently active first.')
+    .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
   return commonOptions(command).addHelpText('after', '\nExample:\n  $ bellis runs').action(showRuns)
 }
 
@@ -42,21 +42,14 @@ const describeRun = (state: RunState): string => {
   const counts = state.tasks.map(
     ({ completed, total, failed }) => `${completed}/${total}${failed > 0 ? paint('red', ` ${failed} failed`) : ''}`,
   )
-  return `${conditionOf(state).padEnd(10)}  ${counts.join(', ')}`
+  return `${state.condition.padEnd(11)}  ${counts.join(', ')}`
 }
 
-/** What a run is at, in one word. */
-export function conditionOf({ holder, tasks }: RunState): 'on' | 'done' | 'failed' | 'unfinished' {
-  if (holder !== undefined) return 'on'
-  if (tasks.every(({ completed, total }) => completed === total)) return 'done'
-  return tasks.some(({ failed }) => failed > 0) ? 'failed' : 'unfinished'
-}
-
-/** A run for programs. */
+/** A run as JSON. */
 export const runDocument = (state: RunState) => ({
   run: state.run,
   folder: state.folder,
-  condition: conditionOf(state),
+  condition: state.condition,
   created: state.document.created,
   ...(state.holder === undefined ? {} : { holder: state.holder }),
   tasks: state.tasks.map(({ id, total, completed, failed, left }) => ({ id, total, completed, failed, left })),

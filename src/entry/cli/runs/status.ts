@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { ConfigError, messageOf } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
+import { showCount, showDuration } from '../../../core/text/numbers.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
@@ -11,8 +12,8 @@ import { type RecordedTaskState, type RunState, readRunState } from '../../run-f
 import { openPage, untilEnded } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
-import { paint, printJson, say, showCount, showDuration, warn } from '../output.ts'
-import { conditionOf, runDocument } from './runs.ts'
+import { paint, printJson, say, warn } from '../output.ts'
+import { runDocument } from './runs.ts'
 
 interface StatusFlags extends CommonOptions {
   readonly runDir?: string
@@ -26,25 +27,25 @@ interface StatusFlags extends CommonOptions {
 }
 
 const WATCH_MS = 1000
-/** Where no terminal shows it. */
+/** If the output is not a terminal. */
 const PLAIN_WATCH_MS = 10_000
 const MAX_SHOWN_FAILURES = 100
 
 /** `bellis status` */
 export function statusCommand(): Command {
   const command = new Command('status')
-    .description('Says how a run goes, or went: its counts, its rate, and its failed blocks with their errors.')
-    .argument('<run>', "the run's folder or its name, as bellis runs lists it")
-    .option('--watch', 'say it again until the run is over')
-    .option('--dashboard', 'serve a page that shows it, and follows it while it is on, until Ctrl-C')
-    .option('--host <address>', 'where browsers come in (default: 127.0.0.1, this machine alone)')
-    .option('--port <n>', 'at which port (default: the same as before, or one that is free)', portNumber)
-    .option('--no-open', "only say the page's address, open no browser")
+    .description('Show the progress of a run: its block counts, its rate, and its failed blocks with their errors.')
+    .argument('<run>', "the run's folder, or its name as listed by bellis runs")
+    .option('--watch', 'repeat until the run has ended')
+    .option('--dashboard', 'serve a web page that shows the run and follows it while it is running, until Ctrl-C')
+    .option('--host <address>', 'address for browsers to connect to (default: 127.0.0.1, this machine only)')
+    .option('--port <n>', 'port of the page (default: the same as before, or a free one)', portNumber)
+    .option('--no-open', "print the page's address without opening a browser")
     .option('--zarr <file>', 'write the state of every block as a Zarr array: 0 not done, 1 done, 2 failed')
-    .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
+    .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
     .option(
       '--db <url>',
-      'where its progress is kept, with what lets one in (default: where the run says, with what lets one in from BELLIS_DB)',
+      'progress database URL, including credentials (default: the URL recorded with the run, with credentials from BELLIS_DB)',
     )
   return commonOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis status smooth-1a2b3c4d --watch')
@@ -54,15 +55,15 @@ export function statusCommand(): Command {
 async function showStatus(run: string, flags: StatusFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
   if (flags.dashboard) return serveDashboard(folder, flags)
-  let drawn = 0
-  let said = Number.NEGATIVE_INFINITY
+  let drawnLines = 0
+  let shownAt = Number.NEGATIVE_INFINITY
   for (;;) {
     const state = await readState(folder, flags)
     const isLast = !flags.watch || state.holder === undefined
-    if (isLast || process.stdout.isTTY || performance.now() - said >= PLAIN_WATCH_MS) {
-      const text = await tellStatus(state, flags, drawn)
-      drawn = text.split('\n').length
-      said = performance.now()
+    if (isLast || process.stdout.isTTY || performance.now() - shownAt >= PLAIN_WATCH_MS) {
+      const text = await printStatus(state, flags, drawnLines)
+      drawnLines = text.split('\n').length
+      shownAt = performance.now()
     }
     if (isLast) return
     await wait(WATCH_MS)
@@ -78,17 +79,17 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
   if (flags.json) printJson({ address, port: dashboard.port })
   else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', address)}\n\n`)
   await openPage(flags, dashboard, (text) => say(flags, text))
-  say(flags, 'Ctrl-C ends it; the run goes on.')
+  say(flags, 'Press Ctrl-C to close the page; the run continues.')
   await ended
 }
 
-/** @param drawn lines of the last time, to be drawn over on a terminal */
-async function tellStatus(state: RunState, flags: StatusFlags, drawn: number): Promise<string> {
+/** @param drawnLines lines of the previous output, to overwrite on a terminal */
+async function printStatus(state: RunState, flags: StatusFlags, drawnLines: number): Promise<string> {
   const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
-  const text = [describeState(state), ...exported.map((path) => `  states of blocks: ${path}`)].join('\n')
+  const text = [describeState(state), ...exported.map((path) => `  block states: ${path}`)].join('\n')
   if (flags.json) printJson(statusDocument(state))
   else {
-    if (drawn > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawn}A\u001b[0J`)
+    if (drawnLines > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawnLines}A\u001b[0J`)
     say(flags, text)
   }
   return text
@@ -97,15 +98,15 @@ async function tellStatus(state: RunState, flags: StatusFlags, drawn: number): P
 async function readState(folder: string, flags: StatusFlags): Promise<RunState> {
   const state = await readRunState(folder, { place: flags.db, limit: MAX_SHOWN_FAILURES })
   if (state !== undefined) return state
-  throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists those that there are.`)
+  throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists the runs here.`)
 }
 
 function describeState(state: RunState): string {
   const { holder, run } = state
   const who =
-    holder === undefined ? '' : `, by process ${holder.pid} of ${holder.user} on ${holder.host} since ${holder.since}`
+    holder === undefined ? '' : `, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
   return [
-    `${paint('bold', run)}: ${conditionOf(state)}${who}`,
+    `${paint('bold', run)}: ${state.condition}${who}`,
     ...state.tasks.map((task) => `  ${describeTask(task, state)}`),
     ...state.tasks.flatMap((task) => describeFailures(task)),
   ].join('\n')
@@ -131,7 +132,7 @@ function describeTask({ id, total, completed, failed, left }: RecordedTaskState,
 function describeFailures({ id, failures, failed }: RecordedTaskState): string[] {
   const lines = failures.map(
     ({ block, attempt, error, workerId, host }) =>
-      `${paint('red', 'failed')} ${id}/${block} after ${attempt} ${attempt === 1 ? 'try' : 'tries'}, by ${workerId}${host === '' ? '' : ` on ${host}`}: ${error.message}`,
+      `${paint('red', 'failed')} ${id}/${block} after ${attempt} ${attempt === 1 ? 'attempt' : 'attempts'}, by ${workerId}${host === '' ? '' : ` on ${host}`}: ${error.message}`,
   )
   return failed > failures.length ? [...lines, `… and ${failed - failures.length} more blocks of ${id} failed`] : lines
 }

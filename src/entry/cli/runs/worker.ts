@@ -15,16 +15,16 @@ interface WorkerFlags extends CommonOptions {
 /** `bellis worker` */
 export function workerCommand(): Command {
   const command = new Command('worker')
-    .description('Joins a run as one worker, from any machine that reaches its coordinator.')
-    .argument('[run]', "the run's folder or its name; without it BELLIS_CONTEXT says which run")
-    .option('--run-dir <folder>', "where runs' folders are (default: .bellis)")
+    .description('Join a run as one worker, from any machine that can reach its coordinator.')
+    .argument('[run]', "the run's folder or name (default: the run in BELLIS_CONTEXT)")
+    .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
   return commonOptions(command)
     .addHelpText(
       'after',
       `
-The first Ctrl-C, or SIGTERM, lets it finish its block and hand back the rest; the second Ctrl-C ends it at once.
-Exit codes: 0 the run is over, 1 a task could not be set up or the coordinator was not reached, 2 it was not let in,
-130 interrupted.
+On the first Ctrl-C, or SIGTERM, it finishes its block and returns the rest; a second Ctrl-C ends it at once.
+Exit codes: 0 the run has ended, 1 a task could not be set up or the coordinator could not be reached,
+2 the coordinator refused it, 130 interrupted.
 
 Example:
   $ bellis worker .bellis/smooth-1a2b3c4d
@@ -35,7 +35,7 @@ Example:
 
 async function work(run: string | undefined, flags: WorkerFlags): Promise<void> {
   const readContext = contextReader(run, process.env.BELLIS_CONTEXT, runsHome(flags.runDir))
-  const tell = (text: string) => {
+  const print = (text: string) => {
     if (!flags.quiet) process.stderr.write(`${text}\n`)
   }
   const leaving = new AbortController()
@@ -45,14 +45,14 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     if (signal === 'SIGINT') {
       if (leaving.signal.aborted) watch.exit(130)
       exitCode = 130
-      tell('Leaving: the running block may finish; Ctrl-C again ends at once.')
+      print('Leaving after the current block; press Ctrl-C again to end at once.')
     }
     leaving.abort()
   }
   process.on('SIGINT', leave)
-  // What SGE and LSF send before a time limit.
+  // SGE and LSF send these before a time limit.
   for (const signal of ['SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, leave)
-  let wasIn = false
+  let hasConnected = false
   let end: WorkerEnd
   try {
     end = await runNetworkWorker({
@@ -62,11 +62,11 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
       watch,
       onConnection: (event, detail) => {
         if (event === 'lost') {
-          if (!leaving.signal.aborted) tell(`Not linked: ${detail}; trying for ${RECONNECT_MS / 60_000} minutes.`)
+          if (!leaving.signal.aborted) print(`Not connected: ${detail}; retrying for ${RECONNECT_MS / 60_000} minutes.`)
           return
         }
-        tell(wasIn ? `In again, as ${detail}.` : `Working, as ${detail}.`)
-        wasIn = true
+        print(hasConnected ? `Reconnected as ${detail}.` : `Connected as ${detail}.`)
+        hasConnected = true
       },
     })
   } catch (error) {
@@ -74,7 +74,7 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${error.message}\n`)
     watch.exit(1)
   }
-  tell(`Left after ${end.blocks} ${end.blocks === 1 ? 'block' : 'blocks'}.`)
+  print(`Left after ${end.blocks} ${end.blocks === 1 ? 'block' : 'blocks'}.`)
   if (end.setupError !== undefined) {
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${end.setupError.message}\n`)
     if (flags.logLevel === 'debug') process.stderr.write(`${end.setupError.stack}\n`)
@@ -84,6 +84,6 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     const error = end.setupError === undefined ? {} : { error: end.setupError }
     printJson({ ok: exitCode === 0, blocks: end.blocks, ...error })
   }
-  // Something in the user's code may still be open; the worker's work is done.
+  // The user's code may still keep the process alive.
   watch.exit(exitCode)
 }

@@ -1,55 +1,33 @@
 import { drawingContext, make } from '../../shared/elements.ts'
 import { placeInSection, rasterize, type Section, sectionOf } from './block-raster.ts'
+import { type Plane, planesOf } from './planes.ts'
+import { listenForPointing } from './pointing.ts'
 import { statePalette } from './state-colors.ts'
 
-/** Two axes of a grid, of which a section shows the blocks. */
-export interface Plane {
-  readonly name: string
-  readonly down: number
-  readonly across: number
-}
-
-const LETTERS = ['z', 'y', 'x']
-
-/** What the axes of a grid are called: the last three are z, y, x. */
-export const axisNames = (rank: number): string[] =>
-  Array.from({ length: rank }, (_, axis) => LETTERS[axis - rank + 3] ?? `d${axis}`)
-
-/** The planes that a grid is cut along. */
-export function planesOf(rank: number): Plane[] {
-  if (rank < 3) return [{ name: rank === 1 ? 'x' : 'xy', down: rank - 2, across: rank - 1 }]
-  const [z, y, x] = [rank - 3, rank - 2, rank - 1]
-  return [
-    { name: 'xy', down: y, across: x },
-    { name: 'xz', down: z, across: x },
-    { name: 'yz', down: y, across: z },
-  ]
-}
-
-/** Pixels between blocks that are large enough for it. */
+/** Smallest size of a block that is drawn with a gap, pixels. */
 const SMALLEST_WITH_GAP = 5
 const MAX_CELL = 44
-/** Blocks are drawn as long as they are, but for those that would be slivers. */
+/** Blocks are drawn with their aspect ratio up to this limit. */
 const MAX_ASPECT = 3
 
 export interface BlockMapOptions {
   /** Blocks per axis. */
   readonly shape: readonly number[]
-  /** How large a block is, per axis, in one unit. */
+  /** Size of a block along each axis, all in one unit. */
   readonly blockShape: readonly number[]
   readonly codes: Uint8Array
   readonly label: string
-  /** Somebody points at a block, or no longer at any. */
+  /** The user points at a block, or at none any more. */
   onPoint(index: number | undefined, x: number, y: number): void
 }
 
-/** A section through a grid of blocks on a canvas. Only what has changed is drawn, at most once a frame. */
+/** A section through a grid of blocks on a canvas. Only changes are drawn, at most once per frame. */
 export class BlockMap {
   readonly canvas = make('canvas', { tabindex: 0, role: 'application' })
   readonly #options: BlockMapOptions
   readonly #shape: readonly number[]
   readonly #strides: readonly number[]
-  /** One pixel per block, or one for several. */
+  /** One pixel per block, or per several blocks. */
   readonly #small = document.createElement('canvas')
   #image = new ImageData(1, 1)
   #pixels = new Uint32Array(1)
@@ -57,20 +35,20 @@ export class BlockMap {
   #plane: Plane
   #at: number[]
   #palette = statePalette()
-  #isFrameAsked = false
+  #isFrameRequested = false
   /** Rows of the section to be drawn. */
   #from = Number.POSITIVE_INFINITY
   #to = 0
   #cellWidth = 1
   #cellHeight = 1
   #cursor: { row: number; column: number } | undefined
-  /** Where somebody points at the map, in the window. */
+  /** Position of the pointer over the map, in the window. */
   #pointer: { readonly x: number; readonly y: number } | undefined
 
   constructor(options: BlockMapOptions) {
     this.#options = options
     const { shape, codes } = options
-    // Blocks of one axis are laid in rows.
+    // A one-dimensional grid is wrapped into rows.
     const columns = Math.ceil(Math.sqrt(2 * codes.length))
     this.#shape = shape.length === 1 ? [Math.ceil(codes.length / columns), columns] : shape
     this.#strides = this.#shape.map((_, axis) => this.#shape.slice(axis + 1).reduce((all, length) => all * length, 1))
@@ -90,14 +68,14 @@ export class BlockMap {
     return this.#plane
   }
 
-  /** Once it is in the page, and when that has another size. */
+  /** To be called once the canvas is in the page, and if the page changes its size. */
   resize(): void {
     const parent = this.canvas.parentElement
     if (parent === null) return
     const { rows, columns } = this.#section
     const { blockShape, shape } = this.#options
-    const isLaid = shape.length === 1
-    const ratio = isLaid ? 1 : (blockShape[this.#plane.down] ?? 1) / (blockShape[this.#plane.across] ?? 1)
+    const isWrapped = shape.length === 1
+    const ratio = isWrapped ? 1 : (blockShape[this.#plane.down] ?? 1) / (blockShape[this.#plane.across] ?? 1)
     const aspect = Math.min(MAX_ASPECT, Math.max(1 / MAX_ASPECT, ratio))
     const room = { width: parent.clientWidth, height: Number.parseFloat(getComputedStyle(parent).maxHeight) || 280 }
     if (room.width === 0) return
@@ -129,16 +107,16 @@ export class BlockMap {
       this.#cursor = undefined
       this.resize()
     } else this.redraw()
-    // Another block is there now.
+    // The pointer is over another block now.
     if (this.#pointer !== undefined) this.#point(this.#pointer.x, this.#pointer.y)
   }
 
-  /** Where a block is on each axis. */
+  /** The position of a block along each axis. */
   coordinates(index: number): number[] {
     return this.#shape.map((length, axis) => Math.floor(index / (this.#strides[axis] as number)) % length)
   }
 
-  /** Shows the section that a block is in, with the cursor on it. */
+  /** Shows the section that contains a block, with the cursor on it. */
   pointAt(index: number): void {
     const at = this.coordinates(index)
     this.cut(this.#plane, at)
@@ -146,7 +124,7 @@ export class BlockMap {
     this.redraw()
   }
 
-  /** Colours are others. */
+  /** The colours have changed. */
   recolor(): void {
     this.#palette = statePalette()
     this.redraw()
@@ -157,7 +135,7 @@ export class BlockMap {
     this.update()
   }
 
-  /** Blocks from `begin` to `end` have another state, which is drawn when `update` is called next. */
+  /** The state of blocks has changed, from `begin` up to but not including `end`; the next `update` draws it. */
   changed(begin: number, end: number): void {
     const { base, rows, columns, rowStride, columnStride } = this.#section
     const last = base + (rows - 1) * rowStride + (columns - 1) * columnStride
@@ -175,12 +153,12 @@ export class BlockMap {
     this.#to = Math.max(this.#to, to)
   }
 
-  /** Draws what has changed, with the next frame. */
+  /** Draws the changes with the next frame. */
   update(): void {
-    if (this.#isFrameAsked || this.#from >= this.#to) return
-    this.#isFrameAsked = true
+    if (this.#isFrameRequested || this.#from >= this.#to) return
+    this.#isFrameRequested = true
     requestAnimationFrame(() => {
-      this.#isFrameAsked = false
+      this.#isFrameRequested = false
       this.#draw()
     })
   }
@@ -205,7 +183,7 @@ export class BlockMap {
     this.#drawCursor(context)
   }
 
-  /** Blocks that are large enough stand apart. */
+  /** Separates blocks that are large enough. */
   #drawGaps(context: CanvasRenderingContext2D, top: number, bottom: number): void {
     if (Math.min(this.#cellWidth, this.#cellHeight) < SMALLEST_WITH_GAP) return
     const scale = window.devicePixelRatio
@@ -228,50 +206,35 @@ export class BlockMap {
   }
 
   #listen(): void {
-    const { canvas } = this
     const leave = () => {
       this.#pointer = undefined
       this.#options.onPoint(undefined, 0, 0)
     }
-    // A finger does not move over blocks: it taps one, and what it is stays until it taps elsewhere.
-    for (const kind of ['pointermove', 'pointerdown'] as const) {
-      canvas.addEventListener(kind, ({ clientX, clientY }) => this.#point(clientX, clientY))
-    }
-    canvas.addEventListener('pointerleave', ({ pointerType }) => {
-      if (pointerType !== 'touch') leave()
+    listenForPointing(this.canvas, {
+      point: (x, y) => this.#point(x, y),
+      isPointing: () => this.#pointer !== undefined,
+      leave,
+      step: (rows, columns) => this.#moveCursor(rows, columns),
+      blur: () => {
+        this.#cursor = undefined
+        this.redraw()
+        leave()
+      },
     })
-    document.addEventListener('pointerdown', ({ target }) => {
-      if (target !== canvas && this.#pointer !== undefined) leave()
-    })
-    canvas.addEventListener('blur', () => {
-      this.#cursor = undefined
-      this.redraw()
-      leave()
-    })
-    const steps: Readonly<Record<string, readonly [number, number]>> = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-    }
-    canvas.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') leave()
-      const step = steps[event.key]
-      if (step === undefined) return
-      event.preventDefault()
-      const { rows, columns } = this.#section
-      const clamp = (value: number, length: number) => Math.min(length - 1, Math.max(0, value))
-      const before = this.#cursor ?? { row: -step[0], column: -step[1] }
-      this.#cursor = { row: clamp(before.row + step[0], rows), column: clamp(before.column + step[1], columns) }
-      this.redraw()
-      const { left, top } = canvas.getBoundingClientRect()
-      const { row, column } = this.#cursor
-      this.#options.onPoint(
-        this.#indexAt(row, column),
-        left + (column + 0.5) * this.#cellWidth,
-        top + (row + 0.5) * this.#cellHeight,
-      )
-    })
+  }
+
+  /** Moves the cursor by some blocks, and points at the block there. */
+  #moveCursor(down: number, right: number): void {
+    const { rows, columns } = this.#section
+    const clamp = (value: number, length: number) => Math.min(length - 1, Math.max(0, value))
+    const before = this.#cursor ?? { row: -down, column: -right }
+    const row = clamp(before.row + down, rows)
+    const column = clamp(before.column + right, columns)
+    this.#cursor = { row, column }
+    this.redraw()
+    const { left, top } = this.canvas.getBoundingClientRect()
+    const [x, y] = [left + (column + 0.5) * this.#cellWidth, top + (row + 0.5) * this.#cellHeight]
+    this.#options.onPoint(this.#indexAt(row, column), x, y)
   }
 
   #point(x: number, y: number): void {

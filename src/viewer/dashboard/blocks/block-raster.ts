@@ -1,6 +1,6 @@
 import { STATE_CODE } from '../../../core/scheduling/state-map.ts'
 
-/** A section through a grid of blocks: of `rows` × `columns` blocks, the first at `base`, by their indices. */
+/** A section through a grid of blocks: `rows` × `columns` blocks, addressed by index, starting at `base`. */
 export interface Section {
   readonly base: number
   readonly rows: number
@@ -10,8 +10,8 @@ export interface Section {
 }
 
 /**
- * The section of a grid across two axes.
- * @param at where it is on the other axes
+ * The section of a grid along two axes.
+ * @param at its position along the other axes
  */
 export function sectionOf(shape: readonly number[], down: number, across: number, at: readonly number[]): Section {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, length) => product * length, 1))
@@ -30,14 +30,14 @@ export function sectionOf(shape: readonly number[], down: number, across: number
   }
 }
 
-/** Where in a section a block is, if it is there. */
+/** The position of a block in a section; undefined if it is elsewhere. */
 export function placeInSection(
   { base, rows, columns, rowStride, columnStride }: Section,
   index: number,
 ): { readonly row: number; readonly column: number } | undefined {
   const rest = index - base
   if (rest < 0) return undefined
-  // An axis of one block has no stride to speak of.
+  // The stride of an axis with a single block means nothing.
   const isRowSlower = columns === 1 || (rows > 1 && rowStride >= columnStride)
   const [slow, fast, most] = isRowSlower ? [rowStride, columnStride, columns] : [columnStride, rowStride, rows]
   const outer = slow === 0 ? 0 : Math.floor(rest / slow)
@@ -47,13 +47,13 @@ export function placeInSection(
   return row < rows && column < columns ? { row, column } : undefined
 }
 
-/** Colours by state, as the bytes of a pixel: red lowest. */
+/** Colours by state, as the bytes of a pixel with red lowest. */
 export type Palette = Uint32Array
 
 /**
- * Draws rows of a section into pixels. Where several blocks share a pixel, one that failed or was orphaned is seen, else they
- * mix.
- * @param pixels `width` × `height`; neither more than the section's own
+ * Draws rows of a section into pixels. If several blocks share a pixel, a failed or orphaned one determines its colour; otherwise their
+ * colours are averaged.
+ * @param pixels `width` × `height`, at most `columns` × `rows`
  */
 export function rasterize(
   codes: Uint8Array,
@@ -68,9 +68,9 @@ export function rasterize(
   const { base, rows, columns, rowStride, columnStride } = section
   const firstLine = Math.floor((fromRow * height) / rows)
   const lastLine = Math.min(height, Math.ceil((toRow * height) / rows))
-  const isWhole = width === columns && height === rows
+  const isOneToOne = width === columns && height === rows
   for (let y = firstLine; y < lastLine; y++) {
-    if (isWhole) {
+    if (isOneToOne) {
       let index = base + y * rowStride
       for (let x = 0; x < width; x++, index += columnStride) pixels[y * width + x] = palette[codes[index]!] ?? 0
       continue
@@ -103,7 +103,7 @@ function mixed(
     let index = base + row * rowStride + begin * columnStride
     for (let column = begin; column < end; column++, index += columnStride) {
       const code = codes[index]
-      // Blocks of one axis are laid in rows, and the last one may be short.
+      // The last row of a wrapped one-dimensional grid may be short.
       if (code === undefined) continue
       if (code === STATE_CODE.failed) return palette[code]!
       if (code === STATE_CODE.orphaned) isOrphaned = true

@@ -5,14 +5,14 @@ import type { RunModel } from '../run-model.ts'
 import { plural, showMs } from '../text.ts'
 import { SHOWN_STATES, STATE_TEXT } from './state-colors.ts'
 
-/** How long somebody points at a block until more is asked about it. */
-const ASK_MS = 80
+/** How long the user must point at a block before its details are requested. */
+const REQUEST_MS = 80
 
-/** What a block is, beside what points at it. */
+/** A tooltip that describes the block under the pointer. */
 export class BlockTip {
   readonly #tip = element('tip')
   readonly #model: RunModel
-  #asked: ReturnType<typeof setTimeout> | undefined
+  #request: ReturnType<typeof setTimeout> | undefined
   #shown = ''
   #at: { readonly number: number; readonly index: number; readonly x: number; readonly y: number } | undefined
   #state = ''
@@ -24,7 +24,7 @@ export class BlockTip {
   show(number: number, index: number | undefined, x: number, y: number): void {
     const task = this.#model.description.tasks[number]
     if (index === undefined || task === undefined) {
-      clearTimeout(this.#asked)
+      clearTimeout(this.#request)
       this.#tip.hidden = true
       this.#shown = ''
       this.#at = undefined
@@ -35,9 +35,9 @@ export class BlockTip {
     if (key !== this.#shown) {
       this.#shown = key
       this.#fill(task, number, index)
-      clearTimeout(this.#asked)
+      clearTimeout(this.#request)
       const isBlock = task.map.cell.every((count) => count === 1)
-      if (isBlock) this.#asked = setTimeout(() => void this.#ask(number, index, key), ASK_MS)
+      if (isBlock) this.#request = setTimeout(() => void this.#addDetails(number, index, key), REQUEST_MS)
     }
     this.#tip.hidden = false
     const { offsetWidth, offsetHeight } = this.#tip
@@ -46,7 +46,7 @@ export class BlockTip {
     this.#tip.style.translate = `${Math.max(4, left)}px ${Math.max(4, top)}px`
   }
 
-  /** Blocks go on while somebody points at one. */
+  /** Updates the tooltip if the state of its block has changed. */
   refresh(): void {
     const at = this.#at
     if (at === undefined || this.#stateOf(at.number, at.index) === this.#state) return
@@ -72,16 +72,16 @@ export class BlockTip {
     )
   }
 
-  async #ask(number: number, index: number, key: string): Promise<void> {
+  async #addDetails(number: number, index: number, key: string): Promise<void> {
     const { workerId, ms, error, attempts } = await this.#model.details(number, index)
     const at = this.#at
     if (key !== this.#shown || at === undefined) return
     const by = workerId === undefined ? '' : `by ${workerId}`
-    const took = ms === undefined ? '' : ` in ${showMs(ms)}`
-    const tries = attempts === undefined ? '' : `, ${plural(attempts, 'try', 'tries')}`
-    if (by + took !== '') this.#tip.append(make('span', {}, `${by}${took}${tries}`))
+    const duration = ms === undefined ? '' : ` in ${showMs(ms)}`
+    const tried = attempts === undefined ? '' : `, ${plural(attempts, 'attempt')}`
+    if (by + duration !== '') this.#tip.append(make('span', {}, `${by}${duration}${tried}`))
     if (error !== undefined) this.#tip.append(make('span', { class: 'error' }, error))
-    // It may be too large now for where it is.
+    // The larger tooltip may need another position.
     this.show(at.number, at.index, at.x, at.y)
   }
 }

@@ -3,7 +3,7 @@ import { STATE_CODE } from '../../../core/scheduling/state-map.ts'
 import { drawingContext } from '../../shared/elements.ts'
 
 /**
- * How far each slice along an axis is, as a strip of colours behind its slider: done from below, and what is at work over it.
+ * The progress of each slice along an axis, as a strip behind its slider: the done share from below, running or failed blocks on top.
  */
 export class SliceStrip {
   readonly canvas = document.createElement('canvas')
@@ -13,7 +13,7 @@ export class SliceStrip {
   #done = new Float64Array()
   #working = new Uint8Array()
   #failed = new Uint8Array()
-  /** A block of each slice that is at work, else the first that is not done; -1 where all are. */
+  /** For each slice: a running block, otherwise the first block that is not done, otherwise -1. */
   #open = new Float64Array()
   #isStale = true
 
@@ -33,13 +33,13 @@ export class SliceStrip {
     this.#isStale = true
   }
 
-  /** Where the work in a slice is, by index: at a block at work, else at the first that is not done. */
+  /** Index of a running block of a slice, otherwise of the first block that is not done. */
   workIn(slice: number): number | undefined {
     const index = this.#open[slice] ?? -1
     return index < 0 ? undefined : index
   }
 
-  /** Looks at every block once, where one has changed. @returns the slice where most is at work, else the last that is begun and not done, or -1 */
+  /** Counts all blocks if any has changed. @returns the slice with the most running blocks, otherwise the last one that is partly done, or -1 */
   draw(): number {
     if (this.#isStale) this.#count()
     this.#isStale = false
@@ -54,7 +54,7 @@ export class SliceStrip {
     const perSlice = this.#codes.length / length
     context.clearRect(0, 0, width, height)
     let most = -1
-    let begun = -1
+    let started = -1
     for (let slice = 0; slice < length; slice++) {
       const x = Math.floor((slice * width) / length)
       const w = Math.max(1, Math.floor(((slice + 1) * width) / length) - x - (width / length > 4 ? 1 : 0))
@@ -69,9 +69,9 @@ export class SliceStrip {
         context.fillRect(x, 0, w, 3)
       }
       if ((this.#working[slice] ?? 0) > (this.#working[most] ?? 0)) most = slice
-      if (done > 0 && done < height) begun = slice
+      if (done > 0 && done < height) started = slice
     }
-    return most < 0 ? begun : most
+    return most < 0 ? started : most
   }
 
   #count(): void {

@@ -1,22 +1,22 @@
 import { STATE_NAMES } from '../../../core/scheduling/state-map.ts'
 import type { Palette } from './block-raster.ts'
 
-/** All states by their codes: those of blocks, and the one that only cells of several blocks can have. */
+/** All states by code: those of blocks, and one that only cells of several blocks can have. */
 export const SHOWN_STATES = [...STATE_NAMES, 'partly'] as const
 
-/** What each state is, for the legend and where something points at a block. */
+/** The name of each state in the legend and the tooltip. */
 export const STATE_TEXT: Readonly<Record<(typeof SHOWN_STATES)[number], string>> = {
-  pending: 'waits for others',
+  pending: 'waiting for others',
   ready: 'ready',
-  processing: 'at work',
+  processing: 'running',
   completed: 'done',
   failed: 'failed',
-  orphaned: 'orphaned: what it needs failed',
+  orphaned: 'orphaned: a block it depends on failed',
   skipped: 'done before',
   partly: 'partly done',
 }
 
-/** The order in which a legend or a bar has them. */
+/** Their order in the legend and in bars. */
 export const STATE_ORDER = ['completed', 'skipped', 'processing', 'ready', 'pending', 'failed', 'orphaned'] as const
 
 /** The colours of the style sheet: `--state-<name>`. */

@@ -1,20 +1,20 @@
-/** A box of voxels, fastest axis first; further axes are not bounded. */
+/** A box of voxels, fastest axis first; further axes are unbounded. */
 export interface VoxelBox {
   readonly lower: readonly number[]
-  /** Not included. */
+  /** Exclusive. */
   readonly upper: readonly number[]
 }
 
-/** Tells the worker that fetches chunks which ones are others now. */
+/** The message that tells the worker which fetches chunks what has changed. */
 export interface ChangedChunks {
-  /** Of the source, in Neuroglancer's own numbers. */
+  /** Neuroglancer's number of the source. */
   readonly id: number
   readonly boxes: readonly VoxelBox[]
 }
 
 export const CHANGED_CHUNKS_RPC = 'bellis.changedChunks'
 
-/** Whether a chunk has voxels of a box. @param chunk its place among the chunks @param chunkShape both fastest axis first */
+/** Whether a chunk intersects a box. @param chunk its index @param chunkShape both fastest axis first */
 export function meetsBox(chunk: ArrayLike<number>, chunkShape: ArrayLike<number>, { lower, upper }: VoxelBox): boolean {
   return lower.every((low, axis) => {
     const length = chunkShape[axis] ?? 1
@@ -23,7 +23,7 @@ export function meetsBox(chunk: ArrayLike<number>, chunkShape: ArrayLike<number>
   })
 }
 
-/** More boxes than this become one around them all. */
+/** More boxes than this are replaced by their bounding box. */
 const MAX_BOXES = 256
 
 export function fewBoxes(boxes: readonly VoxelBox[]): readonly VoxelBox[] {

@@ -1,10 +1,10 @@
-// Neuroglancer's worker that fetches chunks, and one thing more: chunks that have changed are fetched again.
+// Neuroglancer's worker that fetches chunks, extended so that changed chunks are fetched again.
 import 'neuroglancer/unstable/chunk_worker.bundle.js'
 import { type RPC, registerRPC } from 'neuroglancer/unstable/worker_rpc.js'
 import { CHANGED_CHUNKS_RPC, type ChangedChunks, meetsBox } from './changed-chunks.ts'
 import { type Chunk, type ChunkQueueManager, renewChunk } from './renewed-chunk.ts'
 
-// What Neuroglancer's worker keeps, as far as it is used here; its own types are not published.
+// The parts of Neuroglancer's worker that are used here; it does not publish types for them.
 interface GridChunk extends Chunk {
   readonly chunkGridPosition: Float32Array
 }
@@ -18,7 +18,7 @@ interface GridSource {
   readonly chunks: ReadonlyMap<string, GridChunk>
   readonly spec: { readonly chunkDataSize: Uint32Array }
   readonly chunkManager: { readonly queueManager: ChunkQueueManager }
-  /** Of arrays in shards: what says where the chunks of a shard are. */
+  /** For sharded arrays: the indexes of the shards. */
   readonly chunkKvStore?: { readonly kvStore?: { readonly indexCache?: Cache } }
 }
 
@@ -28,7 +28,7 @@ registerRPC(CHANGED_CHUNKS_RPC, function (this: RPC, { id, boxes }: ChangedChunk
   const { queueManager } = source.chunkManager
   const indexes = source.chunkKvStore?.kvStore?.indexCache
   for (const index of indexes?.chunks.values() ?? []) {
-    // Asked for again with the next chunk; one that is on its way comes anew then.
+    // The next chunk requests it again, even if it is being fetched now.
     index.freeSystemMemory()
   }
   for (const chunk of source.chunks.values()) {

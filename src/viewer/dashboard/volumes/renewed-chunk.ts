@@ -1,6 +1,6 @@
 import { ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js'
 
-// What Neuroglancer's worker keeps of a chunk, as far as it is used here; its own types are not published.
+// The parts of a chunk in Neuroglancer's worker that are used here; it does not publish types for them.
 export interface Chunk {
   readonly key: string
   readonly state: ChunkState
@@ -14,12 +14,12 @@ export interface ChunkQueueManager {
   scheduleUpdate(): void
 }
 
-/** Has a chunk fetched again, as Neuroglancer does with all chunks of a source when that is invalidated. */
+/** Fetches a chunk again, as Neuroglancer does with all chunks of a source that is invalidated. */
 export function renewChunk(queueManager: ChunkQueueManager, { rpcId }: { readonly rpcId: number }, chunk: Chunk): void {
   const isInPage = chunk.state === ChunkState.GPU_MEMORY || chunk.state === ChunkState.SYSTEM_MEMORY
   if (chunk.state === ChunkState.DOWNLOADING) {
     const controller = chunk.downloadAbortController
-    // Else its end would count as that of a download that has failed, and the chunk be a hole for ever.
+    // Otherwise the abort would count as a failed download, and the chunk would stay empty for ever.
     chunk.downloadAbortController = undefined
     controller?.abort()
   } else if (chunk.state === ChunkState.SYSTEM_MEMORY_WORKER) chunk.freeSystemMemory()

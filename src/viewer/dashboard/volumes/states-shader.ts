@@ -1,6 +1,6 @@
 import { SHOWN_STATES, statePalette } from '../blocks/state-colors.ts'
 
-/** How much of each state is seen over what was written: nothing hides what is done. */
+/** The opacity of each state over the volume; 0 for finished blocks, so that their voxels are visible. */
 const OPACITY: Readonly<Record<(typeof SHOWN_STATES)[number], number>> = {
   pending: 0.6,
   ready: 0.5,
@@ -12,7 +12,7 @@ const OPACITY: Readonly<Record<(typeof SHOWN_STATES)[number], number>> = {
   partly: 0.3,
 }
 
-/** A shader that colours voxels that are states, as the map does. */
+/** A shader that colours a volume of states like the map. */
 export function statesShader(): string {
   const cases = [...statePalette()].map((color, code) => {
     const part = (shift: number) => (((color >>> shift) & 255) / 255).toFixed(4)

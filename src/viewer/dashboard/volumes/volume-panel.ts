@@ -1,22 +1,14 @@
-import 'neuroglancer'
-import { setupDefaultViewer } from 'neuroglancer/unstable/ui/default_viewer_setup.js'
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
 import { fillStateChunk } from '../../../core/board/state-chunk.ts'
 import type { DashboardView, DescribedBoardTask, OutputLayer } from '../../../core/board/summary.ts'
 import { type BlockGrid, createBlockGrid } from '../../../core/grid/block-grid.ts'
-import { keepTabs } from '../../shared/keep-tabs.ts'
-import { type Area, fitScales, neuroglancerState } from '../../shared/neuroglancer-state.ts'
+import { createViewer, setBackground } from '../../shared/neuroglancer-viewer.ts'
 import type { Theme } from '../../shared/theme.ts'
 import { drawAtMost, PACE, WITH_CARD } from '../pace.ts'
 import { CHANGED_CHUNKS_RPC, fewBoxes, type VoxelBox } from './changed-chunks.ts'
-import { statesShader } from './states-shader.ts'
+import { panelState } from './panel-state.ts'
 
-/** A browser's own are six at a time; what is no longer wanted need not be waited for. */
-const DOWNLOADS = 6
-const NARROW = 560
-const MAX_PANELS = 3
-
-/** What Neuroglancer keeps of a volume, as far as it is used here. */
+/** The parts of a Neuroglancer source that are used here. */
 interface VolumeSource {
   readonly rpcId: number
   readonly parameters?: { readonly url?: string }
@@ -35,11 +27,11 @@ const GPU_MEMORY = 0
 
 interface Output extends OutputLayer {
   readonly grid: BlockGrid
-  /** Blocks that were written since chunks were last renewed. */
+  /** Blocks written since chunks were last fetched. */
   readonly written: Set<number>
 }
 
-/** The volumes of a run in Neuroglancer: what is written appears, and the states of the blocks lie over it. */
+/** The volumes of a run in Neuroglancer: written blocks appear, with the states of all blocks over them. */
 export class VolumePanel {
   readonly #viewer: Viewer
   readonly #container: HTMLElement
@@ -49,7 +41,7 @@ export class VolumePanel {
   #view: DashboardView
   #ranges = ''
   #isFollowing = true
-  #isOn = true
+  #isRunning = true
   #followedAt = Number.NEGATIVE_INFINITY
   #hasOverlay = true
   #theme: Theme
@@ -65,19 +57,12 @@ export class VolumePanel {
     this.#view = view
     this.#codes = codes
     this.#base = new URL('.', location.href).href
-    this.#viewer = setupDefaultViewer({
-      target: container,
-      showLayerDialog: false,
-      resetStateWhenEmpty: false,
-      showToolPaletteButton: false,
-      showLayerListPanelButton: false,
-    } as Parameters<typeof setupDefaultViewer>[0])
-    keepTabs(container)
+    this.#viewer = createViewer(container)
     this.#addOutputs(tasks)
     this.#theme = theme
     this.#restore()
     const { display } = this.#viewer
-    drawAtMost(display as Parameters<typeof drawAtMost>[0], () => (this.#isOn ? PACE : WITH_CARD).draw)
+    drawAtMost(display as Parameters<typeof drawAtMost>[0], () => (this.#isRunning ? PACE : WITH_CARD).draw)
     setInterval(() => this.renew(), PACE.renew)
   }
 
@@ -92,7 +77,7 @@ export class VolumePanel {
     for (let index = begin; index < end; index++) output.written.add(index)
   }
 
-  /** Layers have come, or are seen with another contrast. */
+  /** There are new layers, or the contrast has changed. */
   update(view: DashboardView, tasks: readonly DescribedBoardTask[]): void {
     const isSame = JSON.stringify(layerKinds(view)) === JSON.stringify(layerKinds(this.#view))
     this.#view = view
@@ -106,10 +91,10 @@ export class VolumePanel {
     for (const { name } of this.#view.states) this.#viewer.layerManager.getLayerByName(name)?.setVisible(hasOverlay)
   }
 
-  /** Whether the run is on; what it wrote last is fetched at once: bellis may be gone soon. */
-  setOn(isOn: boolean): void {
-    this.#isOn = isOn
-    if (!isOn) this.renew()
+  /** At the end of the run the last chunks are fetched at once, since bellis may end soon. */
+  setRunning(isRunning: boolean): void {
+    this.#isRunning = isRunning
+    if (!isRunning) this.renew()
   }
 
   setFollowing(isFollowing: boolean): void {
@@ -118,9 +103,7 @@ export class VolumePanel {
 
   setTheme(theme: Theme): void {
     this.#theme = theme
-    const color = theme === 'light' ? '#e8ebee' : '#14171b'
-    this.#viewer.crossSectionBackgroundColor.restoreState(color)
-    this.#viewer.perspectiveViewBackgroundColor.restoreState(color)
+    setBackground(this.#viewer, theme)
   }
 
   #addOutputs(tasks: readonly DescribedBoardTask[]): void {
@@ -132,56 +115,14 @@ export class VolumePanel {
   }
 
   #restore(): void {
-    const view = this.#view
     const area = this.#container.getBoundingClientRect()
-    const panels = panelsOf(view)
-    const narrow = area.width < NARROW
-    // Fitted as if the panels were all there is.
-    const part = { ...view, layers: panels.map((layer) => view.layers[layer] as DashboardView['layers'][number]) }
-    const side = narrow ? area.height / panels.length : area.height
-    const room: Area = { width: narrow ? area.width : area.width / panels.length, height: side }
-    const state = neuroglancerState(view, this.#base, area)
-    const scales = fitScales(part, { layout: 'xy', sideBySide: false }, room)
-    const statesOf = (layer: number) =>
-      view.states.filter(({ task }) => this.#outputs.get(task)?.layer === layer).map(({ name }) => name)
-    const labels = view.layers
-      .filter(({ kind }, layer) => kind === 'segmentation' && view.outputs.some((output) => output.layer === layer))
-      .map(({ name }) => name)
-    const children = panels.map((layer) => ({
-      type: 'viewer',
-      layers: [...new Set([(view.layers[layer] as { name: string }).name, ...labels, ...statesOf(layer)])],
-      layout: 'xy',
-    }))
     this.#viewer.state.reset()
-    this.#viewer.state.restoreState({
-      ...state,
-      ...scales,
-      showAxisLines: false,
-      showDefaultAnnotations: false,
-      // Sections beside the one that is seen would be fetched again and again while they are written.
-      prefetch: false,
-      concurrentDownloads: DOWNLOADS,
-      layers: [...(state.layers as object[]), ...view.states.map((states) => this.#statesLayer(states))],
-      layout: children.length === 1 ? children[0] : { type: narrow ? 'column' : 'row', children },
-    })
+    this.#viewer.state.restoreState(panelState(this.#view, this.#base, area, this.#hasOverlay))
     this.setTheme(this.#theme)
-    this.#ranges = JSON.stringify(view.layers.map(({ range }) => range))
+    this.#ranges = JSON.stringify(this.#view.layers.map(({ range }) => range))
   }
 
-  #statesLayer({ name, source }: DashboardView['states'][number]): object {
-    return {
-      type: 'image',
-      source: `${new URL(source, this.#base).href}|zarr2:`,
-      tab: 'rendering',
-      name,
-      opacity: 1,
-      blend: 'default',
-      shader: statesShader(),
-      visible: this.#hasOverlay,
-    }
-  }
-
-  /** The contrast of images, unless somebody has set another one. */
+  /** Sets the contrast of images, unless the user has changed it. */
   #setRanges(): void {
     const ranges = JSON.stringify(this.#view.layers.map(({ range }) => range))
     if (ranges === this.#ranges) return
@@ -200,7 +141,7 @@ export class VolumePanel {
     }
   }
 
-  /** Fetches what was written since the last time, and draws the states. */
+  /** Fetches the chunks written since the last call, and draws the states. */
   renew(): void {
     if (document.hidden) return
     for (const output of this.#outputs.values()) {
@@ -216,7 +157,7 @@ export class VolumePanel {
     this.#drawStates()
   }
 
-  /** Goes to the section where the work is: that of the first task that still writes. */
+  /** Goes to the section with the latest block of the first task that is not finished. */
   #follow(output: Output, index: number): void {
     const now = performance.now()
     const first = [...this.#outputs.values()].find(({ task }) => (this.#codes[task] ?? []).some((code) => code <= 2))
@@ -229,17 +170,17 @@ export class VolumePanel {
     const slowest = space[2]
     if (slowest === undefined) return
     const [low, high] = [lower[2] as number, upper[2] as number]
-    // Boxes are in the array's own voxels; the view's begin where the world does.
+    // Boxes are in voxels of the array; the view counts voxels from the origin of the world.
     const axis = this.#view.axes.find(({ name }) => name === slowest.name)
-    const begin = axis === undefined ? 0 : Math.round(axis.lower)
-    const middle = begin + Math.floor((low + high) / 2) + 0.5
+    const start = axis === undefined ? 0 : Math.round(axis.lower)
+    const middle = start + Math.floor((low + high) / 2) + 0.5
     if (position.value[slowest.i] === middle) return
     const value = Float32Array.from(position.value)
     value[slowest.i] = middle
     position.value = value
   }
 
-  /** The states that the page has, put where Neuroglancer has those that it fetched once. */
+  /** Copies the states that the page has into the chunks that Neuroglancer fetched once. */
   #drawStates(): void {
     let isChanged = false
     for (const { task, source, chunkShape } of this.#view.states) {
@@ -261,7 +202,7 @@ export class VolumePanel {
     if (isChanged) this.#viewer.display.scheduleRedraw()
   }
 
-  /** The sources whose address has a part. */
+  /** The sources whose address contains `part`. */
   #sources(part: string): VolumeSource[] {
     const { objects } = this.#viewer.chunkManager.rpc as unknown as { objects: Map<number, VolumeSource> }
     return [...objects.values()].filter(({ parameters }) => {
@@ -271,21 +212,12 @@ export class VolumePanel {
   }
 }
 
-/** The images beside each other: what is written, and what it is made of, where there is room. */
-function panelsOf({ layers, outputs }: DashboardView): number[] {
-  const images = (from: readonly number[]) => from.filter((layer) => layers[layer]?.kind === 'image')
-  const written = images([...new Set(outputs.map(({ layer }) => layer))])
-  const read = images([...layers.keys()].filter((layer) => !outputs.some((output) => output.layer === layer)))
-  const all = written.length >= 2 ? written : [...read, ...written]
-  return all.length === 0 ? [0] : all.slice(-MAX_PANELS)
-}
-
 const layerKinds = ({ layers, states }: DashboardView) => [
   layers.map(({ name, kind }) => [name, kind]),
   states.map(({ name }) => name),
 ]
 
-/** What a block writes, in voxels of the array, fastest axis first. */
+/** The box that a block writes, in voxels of the array, fastest axis first. */
 function boxOf({ grid, offset, voxelSize }: Output, index: number): VoxelBox {
   const { writeRoi } = grid.block(index)
   const lower = writeRoi.offset.map((at, axis) => Math.floor((at - (offset[axis] ?? 0)) / (voxelSize[axis] ?? 1)))

@@ -5,12 +5,12 @@ import { HAS_WEBGL } from '../pace.ts'
 import type { RunModel } from '../run-model.ts'
 import type { VolumePanel } from './volume-panel.ts'
 
-/** The part of the page with the volumes, once there are some: Neuroglancer is not loaded before. */
+/** The part of the page that shows volumes. Neuroglancer is loaded once there are some. */
 export class Volumes {
   readonly #model: RunModel
   #panel: VolumePanel | undefined
   #version = -1
-  #isOn = true
+  #isRunning = true
   #wanted = -1
   #isLoading = false
 
@@ -26,23 +26,22 @@ export class Volumes {
     this.#panel?.written(task, begin, end)
   }
 
-  /** Whether the run is on. */
-  setOn(isOn: boolean): void {
-    this.#isOn = isOn
-    this.#panel?.setOn(isOn)
+  setRunning(isRunning: boolean): void {
+    this.#isRunning = isRunning
+    this.#panel?.setRunning(isRunning)
   }
 
   recolor(): void {
     this.#panel?.setTheme(theme())
   }
 
-  /** @param version another one than before where there is more to see */
+  /** @param version changes if there is more to show */
   async update(version: number): Promise<void> {
     this.#wanted = version
     if (this.#isLoading) return
     this.#isLoading = true
     try {
-      // There may be more to see by the time that it is there.
+      // There may be more to show by the time the view has arrived.
       while (this.#version !== this.#wanted) {
         this.#version = this.#wanted
         const response = await fetch('view.json', { cache: 'no-store' })
@@ -50,7 +49,7 @@ export class Volumes {
         if (view !== null) await this.#show(view)
       }
     } catch {
-      // The page says already that bellis does not answer; the next summary asks again.
+      // The page already shows that bellis does not respond; the next summary tries again.
       this.#version = -1
     } finally {
       this.#isLoading = false
@@ -64,7 +63,7 @@ export class Volumes {
     const { VolumePanel } = await import('./volume-panel.ts')
     element('volume').hidden = false
     this.#panel = new VolumePanel(element('neuroglancer-container'), view, description.tasks, codes, theme())
-    this.#panel.setOn(this.#isOn)
+    this.#panel.setRunning(this.#isRunning)
     element('volume').dataset.ready = 'true'
   }
 }

@@ -1,5 +1,6 @@
 import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
-import { paint, showCount, showDuration } from '../../output.ts'
+import { showCount, showDuration } from '../../../../core/text/numbers.ts'
+import { paint } from '../../output.ts'
 
 const BAR_WIDTH = 24
 const PLAIN_EVERY_MS = 10_000

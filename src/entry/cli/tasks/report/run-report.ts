@@ -1,9 +1,10 @@
 import { quoteShell } from '../../../../core/shell-words.ts'
+import { showCount, showDuration } from '../../../../core/text/numbers.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
 import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
 import { withoutCredentials } from '../../../run-folder/progress-place.ts'
 import type { RunFlags } from '../../options.ts'
-import { paint, printJson, say, showBytes, showCount, showDuration } from '../../output.ts'
+import { paint, printJson, say, showBytes } from '../../output.ts'
 
 const MAX_SHOWN_FAILURES = 100
 

@@ -1,0 +1,69 @@
+import { RateSeries, RecentRate } from './rate-series.ts'
+import type { TaskSummary } from './summary.ts'
+
+/** Share of all blocks that must be done before a remaining time is shown, unless two are. */
+const SMALLEST_SHARE_FOR_ETA = 0.002
+
+/** How fast one task goes. Times are seconds since the start of the run. */
+export class TaskPace {
+  readonly #series = new RateSeries()
+  readonly #recent = new RecentRate()
+  #msSum = 0
+  #msCount = 0
+
+  /** The first blocks are leased: time before that does not count. */
+  begin(seconds: number): void {
+    this.#recent.begin(seconds)
+  }
+
+  /** @param ms duration of each block that was completed; 0 for a skipped one */
+  add(seconds: number, ms: readonly number[]): void {
+    this.#series.add(seconds, ms.length)
+    this.#recent.add(seconds, ms.length)
+    for (const one of ms) {
+      if (one === 0) continue
+      this.#msSum += one
+      this.#msCount++
+    }
+  }
+
+  get stepSeconds(): number {
+    return this.#series.stepSeconds
+  }
+
+  /** Extends the series up to a time, so that those of all tasks have steps of the same length. */
+  advance(seconds: number): void {
+    this.#series.add(seconds, 0)
+  }
+
+  summary(seconds: number, isRunning: boolean): Pick<TaskSummary, 'rate' | 'series' | 'meanMs'> {
+    return {
+      rate: isRunning ? this.#recent.rate(seconds) : 0,
+      series: this.#series.rates(seconds).map((rate) => Math.round(rate * 100) / 100),
+      ...(this.#msCount === 0 ? {} : { meanMs: this.#msSum / this.#msCount }),
+    }
+  }
+}
+
+/**
+ * The remaining time of a run: the open blocks times the mean duration of their task, shared by the busy workers.
+ * @returns seconds; undefined while too little is known
+ */
+export function remainingSeconds(tasks: readonly TaskSummary[], busyWorkers: number): number | undefined {
+  let left = 0
+  let known = 0
+  let ms = 0
+  for (const task of tasks) {
+    const open = task.total - task.completed - task.failed - task.orphaned
+    left += open
+    if (open > 0 && task.meanMs === undefined) continue
+    known += open
+    ms += open * (task.meanMs ?? 0)
+  }
+  if (left === 0) return 0
+  if (known === 0 || busyWorkers === 0) return undefined
+  const done = tasks.reduce((sum, { completed, skipped }) => sum + completed - skipped, 0)
+  if (done < 2 && done / (left + done) < SMALLEST_SHARE_FOR_ETA) return undefined
+  // A task without a completed block is assumed to be as fast as the others are on average.
+  return (ms * (left / known)) / busyWorkers / 1000
+}

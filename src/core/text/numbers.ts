@@ -1,0 +1,30 @@
+// Numbers for people, on the terminal and on the page alike.
+
+/** `1.23 M`, for counts and rates. */
+export function showCount(value: number): string {
+  if (value >= 1e9) return `${(value / 1e9).toPrecision(3)} G`
+  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
+  if (value >= 1e4) return `${(value / 1e3).toPrecision(3)} k`
+  // Above 99.5 two digits would become '1.0e+2'.
+  return value >= 99.5 || Number.isInteger(value) ? String(Math.round(value)) : value.toPrecision(2)
+}
+
+/**
+ * `8.0 s`, `45 s`, `3 min 20 s`, `2 h 05 min`, `4 d 3 h`.
+ * @param decimals of durations below 10 s @default 1
+ */
+export function showDuration(seconds: number, decimals = 1): string {
+  if (!Number.isFinite(seconds)) return '?'
+  if (seconds < 10) return `${seconds.toFixed(decimals)} s`
+  const rounded = Math.round(seconds)
+  if (rounded < 60) return `${rounded} s`
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(rounded / unit)) as [
+    number,
+    number,
+    number,
+  ]
+  if (rounded < 3600) return `${minutes} min ${twoDigits(rounded % 60)} s`
+  return rounded < 86_400 ? `${hours} h ${twoDigits(minutes % 60)} min` : `${days} d ${hours % 24} h`
+}
+
+const twoDigits = (value: number): string => String(value).padStart(2, '0')

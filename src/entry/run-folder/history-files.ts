@@ -1,0 +1,41 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PictureEvent } from '../../core/board/run-picture.ts'
+
+// The history of a run: one file per start, from which its page is drawn, during the run and afterwards. Nothing depends on it: the record
+// decides what is done. A file is a sequence of frames (core/board/history-frames.ts); its text frames contain the JSON described here.
+
+/** The first text of a file. */
+export interface StartText {
+  readonly type: 'start'
+  /** Milliseconds since 1970; all other times of the file are relative to it. */
+  readonly time: number
+  /** Bitmaps of the blocks that were done before, deflated, base64, by task; null if there are none. */
+  readonly done: readonly (string | null)[]
+}
+
+/** Maps the number that frames of blocks use for a worker to its name. */
+export interface NameText {
+  readonly type: 'name'
+  readonly number: number
+  readonly name: string
+}
+
+export type HistoryText = StartText | NameText | (PictureEvent & { readonly at: number })
+
+export const historyFolder = (runFolder: string): string => join(runFolder, 'history')
+
+/** `000001` for the first start. */
+export const historyFile = (number: number): string => String(number).padStart(6, '0')
+
+/** The numbers of the files in a history folder, ascending; empty if the folder is missing. */
+export function historyNumbers(folder: string): number[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => /^\d{6}$/.test(name))
+      .map(Number)
+      .sort((a, b) => a - b)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,163 @@
+import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { deflateRawSync } from 'node:zlib'
+import { type BlocksFrame, FrameWriter } from '../../core/board/history-frames.ts'
+import type { RunEvent } from '../../core/events.ts'
+import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
+import { type HistoryText, historyFile, historyFolder, historyNumbers } from './history-files.ts'
+
+/** Frames are written together after this time, or when the buffer is full. */
+const EVERY_MS = 200
+const MAX_UNWRITTEN_BYTES = 1 << 20
+const MAX_BYTES = 512 * 2 ** 20
+/** For the files of all earlier starts together; the oldest are removed. */
+const MAX_BYTES_BEFORE = 256 * 2 ** 20
+/** For a task with more blocks than this the bitmap of blocks done before is left out: writing it would delay the run. */
+const MAX_REMEMBERED_BLOCKS = 2 ** 28
+
+export interface HistoryOptions {
+  /** The tasks of the run, in order. */
+  readonly tasks: readonly { readonly id: string; readonly blocks: number }[]
+  /** The bitmap of a task's blocks that are already done; undefined if none are. */
+  doneOf(task: number): Uint8Array | undefined
+  /** Whether to remove the history of earlier starts. */
+  readonly overwrite: boolean
+  /** Largest size on disk. @default 512 MiB: some 50 million blocks */
+  readonly maxBytes?: number
+}
+
+/** The last event of a history that has reached its largest size. */
+const FULL =
+  'The history of this run is full, so this page shows no further events. The run continues; bellis status shows its progress.'
+
+/** Writes the events of a run into its folder, and stops if that fails. Disposing writes what is buffered. */
+export function keepHistory(runFolder: string, events: EventStream, options: HistoryOptions): Disposable {
+  let file: number
+  try {
+    file = openNext(historyFolder(runFolder), options.overwrite)
+  } catch {
+    return { [Symbol.dispose]() {} }
+  }
+  const writer = new HistoryWriter(file, options)
+  events.listen((event) => writer.receive(event))
+  return writer
+}
+
+function openNext(folder: string, overwrite: boolean): number {
+  mkdirSync(folder, { recursive: true })
+  const numbers = historyNumbers(folder)
+  let bytes = 0
+  for (const number of numbers.toReversed()) {
+    const path = join(folder, historyFile(number))
+    bytes += statSync(path).size
+    if (overwrite || bytes > MAX_BYTES_BEFORE) rmSync(path, { force: true })
+  }
+  return openSync(join(folder, historyFile((numbers.at(-1) ?? 0) + 1)), 'wx')
+}
+
+class HistoryWriter implements Disposable {
+  readonly #file: number
+  readonly #frames = new FrameWriter()
+  readonly #names = new Map<string, number>()
+  readonly #tasks: ReadonlyMap<string, number>
+  readonly #startedAt = performance.now()
+  readonly #maxBytes: number
+  #bytes = 0
+  #timer: NodeJS.Timeout | undefined
+  #isOpen = true
+
+  constructor(file: number, { tasks, doneOf, maxBytes = MAX_BYTES }: HistoryOptions) {
+    this.#file = file
+    this.#maxBytes = maxBytes
+    this.#tasks = new Map(tasks.map(({ id }, number) => [id, number]))
+    const done = tasks.map(({ blocks }, number) => {
+      const bitmap = blocks <= MAX_REMEMBERED_BLOCKS ? doneOf(number) : undefined
+      return bitmap?.some((byte) => byte !== 0) ? deflateRawSync(bitmap, { level: 1 }).toString('base64') : null
+    })
+    this.#text({ type: 'start', time: Date.now(), done })
+    this.#write()
+  }
+
+  readonly receive = (event: RunEvent): void => {
+    if (!this.#isOpen) return
+    switch (event.type) {
+      case 'blocks-leased':
+        this.#blocks('leased', event)
+        break
+      case 'blocks-done':
+        this.#blocks('done', event, event.ms)
+        break
+      case 'blocks-returned':
+        this.#blocks('returned', event)
+        break
+      case 'run-started':
+      case 'progress':
+      case 'jobs':
+        return
+      case 'run-finished':
+        this.#text({ type: 'run-finished', ok: event.ok, at: this.#now() })
+        this.#write()
+        return
+      default:
+        this.#text({ ...event, at: this.#now() })
+    }
+    if (this.#frames.length >= MAX_UNWRITTEN_BYTES) this.#write()
+    else this.#timer ??= setTimeout(() => this.#write(), EVERY_MS)
+  };
+
+  [Symbol.dispose](): void {
+    if (!this.#isOpen) return
+    this.#write()
+    this.#end()
+  }
+
+  #now(): number {
+    return Math.round(performance.now() - this.#startedAt)
+  }
+
+  #blocks(
+    kind: BlocksFrame['kind'],
+    { taskId, indices, workerId }: { taskId: string; indices: readonly number[]; workerId: string },
+    ms: readonly number[] = [],
+  ): void {
+    const task = this.#tasks.get(taskId)
+    if (task === undefined) return
+    let worker = this.#names.get(workerId)
+    if (worker === undefined) {
+      worker = this.#names.size
+      this.#names.set(workerId, worker)
+      this.#text({ type: 'name', number: worker, name: workerId })
+    }
+    this.#frames.blocks({ kind, at: this.#now(), task, worker, indices, ms })
+  }
+
+  #text(text: HistoryText): void {
+    this.#frames.text(Buffer.from(JSON.stringify(text)))
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (!this.#isOpen) return
+    const isFull = this.#bytes + this.#frames.length > this.#maxBytes
+    if (isFull) {
+      this.#frames.take()
+      this.#text({ type: 'warning', message: FULL, at: this.#now() })
+    }
+    const bytes = this.#frames.take()
+    this.#bytes += bytes.length
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at)
+      if (isFull) this.#end()
+    } catch {
+      // Other writes report a full disk.
+      this.#end()
+    }
+  }
+
+  #end(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    closeSync(this.#file)
+  }
+}

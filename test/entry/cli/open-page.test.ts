@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { openPage } from '../../../src/entry/cli/open-page.ts'
+
+const linesFor = async (host: string | undefined): Promise<string> => {
+  const lines: string[] = []
+  const page = { address: 'http://127.0.0.1:8080/token/', port: 8080 }
+  assert.equal(await openPage({ open: false, host }, page, (text) => lines.push(text)), false)
+  return lines.join('\n')
+}
+
+describe('the address of a page', () => {
+  it('comes with a tunnel if only this machine can reach it, over IPv6, too', async () => {
+    assert.match(await linesFor(undefined), /ssh -N -L 8080:127\.0\.0\.1:8080 /)
+    assert.match(await linesFor('localhost'), /ssh -N -L 8080:localhost:8080 /)
+    assert.match(await linesFor('::1'), /ssh -N -L 8080:\[::1\]:8080 /)
+  })
+
+  it('comes without one if other machines can reach it', async () => {
+    assert.equal(await linesFor('0.0.0.0'), '')
+  })
+})
