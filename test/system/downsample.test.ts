@@ -185,7 +185,7 @@ describe('bellis downsample', () => {
     await noise(join(folder.path, 'a.zarr/raw'), 'uint8', { shape: [4, 4], chunkShape: [4, 4] })
     await refused(['a.zarr/raw', '--factor', '2'], /"factor" is 2, but .* has 2 axes of 4,4 voxels; expected 2 numbers/)
     await refused(['a.zarr/raw', '--factor', '1,1'], /has no coarser level with the factor 1,1/)
-    await refused(['a.zarr/raw', '--levels', '0'], /must be a whole number from 1 on/)
+    await refused(['a.zarr/raw', '--levels', '0'], /--levels 0: expected a whole number of at least 1/)
     await refused(['a.zarr/no'], /There is no "no" in a\.zarr/)
     assert.deepEqual(readdirSync(join(folder.path, 'a.zarr')).sort(), ['raw', 'zarr.json'])
   })
