@@ -153,7 +153,7 @@ describe('label', () => {
     const input = await random(join(shared.path, 'flat.zarr/raw'), { shape: [8, 8], density: 4 })
     for (const [flags, message] of [
       [['--connectivity', '3'], /"connectivity" is 3, but .* has 2 axes; expected 1 \(faces\) to 2 \(corners\)/],
-      [['--connectivity', '0'], /must be a whole number from 1 on/],
+      [['--connectivity', '0'], /--connectivity 0: expected a whole number of at least 1/],
       [['--block', '4'], /"block" is 4, but .* has 2 axes/],
     ] as const) {
       const { code, stderr } = await bellis(['label', input, 'a.zarr/b', ...flags], { cwd: folder.path })
