@@ -54,7 +54,7 @@ describe('the main job on real data', () => {
       bellis(['convert', `${sample}/volumes/raw`, 'part.zarr/raw', '--roi', roi], { cwd: folder.path })
     const refused = await convert('100,46,46:500,471.04,460')
     assert.equal(refused.code, 2)
-    assert.match(refused.stderr, /nearest that is: 100,46,46:500,469\.2,460/)
+    assert.match(refused.stderr, /nearest Roi that is: 100,46,46:500,469\.2,460/)
     assert.deepEqual(readdirSync(folder.path), [])
     const { code, stderr } = await convert('100,46,46:500,469.2,460')
     assert.equal(code, 0, stderr)
