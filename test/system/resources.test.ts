@@ -90,7 +90,7 @@ describe('a run with a budget of resources', () => {
     assert.deepEqual(readdirSync(folder.path), ['chain.ts'])
     const { code, stderr } = await bellis(['run', 'chain.ts', '--resources', 'gpu'], { cwd: folder.path })
     assert.equal(code, 2)
-    assert.match(stderr, /names with amounts, with commas, such as cpu=32,gpu=8/)
+    assert.match(stderr, /expected comma-separated names with amounts, such as cpu=32,gpu=8/)
   })
 
   for (const pool of ['process', 'thread', 'inline']) {
