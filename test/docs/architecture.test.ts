@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { pathOf, readDocument } from './markdown.ts'
+import { documents, pathOf, readDocument } from './markdown.ts'
 
 const { prose, blocks } = readDocument('docs/ARCHITECTURE.md')
 
@@ -14,7 +14,7 @@ function sectionOf(title: string): string {
 
 /** The paths of files and folders in a text, in order. */
 const pathsIn = (text: string): string[] =>
-  [...text.matchAll(/`((?:src|test|scripts|docs)\/[^`\s]*)`/g)]
+  [...text.matchAll(/`((?:src|test|scripts|docs|bench)\/[^`\s]*)`/g)]
     .map(([, path = '']) => path)
     .filter((path) => !path.includes('/x/'))
 
@@ -22,9 +22,9 @@ const pathsIn = (text: string): string[] =>
 const FLOWS = {
   'A block': 25,
   'A dataset': 18,
-  'A lease': 18,
-  'An event': 15,
-  'A dataset on the screen': 7,
+  'A lease': 28,
+  'An event': 20,
+  'A dataset on the screen': 10,
 } as const
 
 describe('the architecture', () => {
@@ -49,4 +49,31 @@ describe('the architecture', () => {
       )
     })
   }
+})
+
+describe('every other page', () => {
+  const others = ['CONTRIBUTING.md', 'SECURITY.md', 'src/entry/run-folder/README.md'].map(readDocument)
+
+  it('names files and folders that exist', () => {
+    const faults = [...documents(), ...others].flatMap(({ path, prose: text }) =>
+      pathsIn(text).flatMap((named) => (existsSync(pathOf(named)) ? [] : [`${path}: ${named}`])),
+    )
+    assert.deepEqual(faults, [])
+  })
+
+  it('names the files of the scheduler that exist, and all of them', () => {
+    const { prose: text } = readDocument('docs/SCHEDULER.md')
+    const named: string[] = []
+    for (const [, cell = ''] of text.matchAll(/^\|.*\| (`(?:grid|scheduling)\/.*`) \|$/gm)) {
+      const [first = '', ...further] = [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] as string)
+      const folder = first.slice(0, first.lastIndexOf('/') + 1)
+      named.push(first, ...further.map((name) => `${folder}${name}`))
+    }
+    const missing = named.filter((name) => !existsSync(pathOf(`src/core/${name}`)))
+    assert.deepEqual(missing, [])
+    const unnamed = readdirSync(pathOf('src/core/scheduling'), { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.endsWith('.ts') && !named.includes(`scheduling/${name}`),
+    )
+    assert.deepEqual(unnamed, [])
+  })
 })
