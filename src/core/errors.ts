@@ -1,4 +1,4 @@
-/** What went wrong, for programs: match on this, never on the message. */
+/** The kind of an error, for programs: match on this, never on the message. */
 export type ErrorCode =
   // the caller's: a call, a configuration or an input
   | 'RANK_MISMATCH'
@@ -58,7 +58,7 @@ export interface ErrorOptions {
   readonly cause?: unknown
 }
 
-/** Base class of all errors of Bellis: `code` says what went wrong, the subclass says who has to act. */
+/** Base class of all errors of Bellis: `code` identifies the problem, and the subclass tells who has to act. */
 export class BlockwiseError extends Error {
   readonly code: ErrorCode
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

@@ -46,11 +46,11 @@ export interface JobsReport {
   readonly waiting: number
   readonly pending: number
   readonly running: number
-  /** Why jobs are pending, the most frequent reason first. Includes only jobs that have been pending for some seconds. */
+  /** Why jobs are pending, the most frequent reason first. Only jobs that have been pending for some seconds are counted. */
   readonly reasons: readonly { readonly reason: string; readonly count: number }[]
   /** Jobs that have been running for a while without their worker connecting, and the log of one of them. */
   readonly absent?: { readonly count: number; readonly logFile: string }
-  /** What is wrong with the batch system itself, while it is. */
+  /** A current problem of the batch system itself. */
   readonly trouble?: string
 }
 

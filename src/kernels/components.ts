@@ -99,13 +99,13 @@ function labelRuns(
         x++
         continue
       }
-      const begin = x
+      const start = x
       while (x < width && mask[row + x] !== 0) x++
       let label = 0
       for (const { offset, reach } of touching) {
         const from = row + offset * width
         const end = Math.min(x + reach, width)
-        for (let i = Math.max(begin - reach, 0), last = 0; i < end; i++) {
+        for (let i = Math.max(start - reach, 0), last = 0; i < end; i++) {
           const other = labels[from + i]!
           if (other === last) continue
           last = other
@@ -114,7 +114,7 @@ function labelRuns(
           else sets.unite(label, other)
         }
       }
-      labels.fill(label === 0 ? sets.add() : label, row + begin, row + x)
+      labels.fill(label === 0 ? sets.add() : label, row + start, row + x)
     }
     for (let axis = outer.length - 1; axis >= 0 && ++index[axis]! === outer[axis]; axis--) index[axis] = 0
   }

@@ -151,11 +151,11 @@ function voteOf(data: TypedArray, cell: readonly number[]): Vote {
     }
     let best = order[0]!
     let most = 0
-    for (let i = 0, begin = 0; i < count; i++) {
-      if (!isSame(order[begin]!, order[i]!)) begin = i
-      if (i - begin + 1 > most) {
-        most = i - begin + 1
-        best = order[begin]!
+    for (let i = 0, start = 0; i < count; i++) {
+      if (!isSame(order[start]!, order[i]!)) start = i
+      if (i - start + 1 > most) {
+        most = i - start + 1
+        best = order[start]!
       }
     }
     return best

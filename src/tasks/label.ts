@@ -52,9 +52,9 @@ export const labelBlocks = defineTask({
       const row = new Uint32Array(2 * rank * faceLength)
       for (let axis = 0; axis < rank; axis++) {
         for (const end of ENDS) {
-          const begin = faceBegin(axis, end, faceLength)
-          row[begin] = count
-          row.set(faceOf(box, input.channelAxes + axis, end).labels, begin + 1)
+          const start = faceStart(axis, end, faceLength)
+          row[start] = count
+          row.set(faceOf(box, input.channelAxes + axis, end).labels, start + 1)
         }
       }
       await writeRow(faces, block.index, row, signal)
@@ -63,7 +63,7 @@ export const labelBlocks = defineTask({
 })
 
 /** Where a face starts in its block's row: with the number of components in the block. */
-const faceBegin = (axis: number, end: End, faceLength: number): number => (2 * axis + ENDS.indexOf(end)) * faceLength
+const faceStart = (axis: number, end: End, faceLength: number): number => (2 * axis + ENDS.indexOf(end)) * faceLength
 
 export const labelPairs = defineTask({
   name: 'label-pairs',
@@ -90,7 +90,7 @@ export const labelPairs = defineTask({
     const readFace = async (index: number, axis: number, end: End, signal: AbortSignal) => {
       const box = faceBox(blockBox(input, grid.block(index)), input.channelAxes + axis, end)
       const length = Number(countElements(box.shape))
-      const row = await readRow(faces, index, faceBegin(axis, end, faceLength), 1 + length, signal)
+      const row = await readRow(faces, index, faceStart(axis, end, faceLength), 1 + length, signal)
       return { count: row[0] as number, face: { ...box, labels: row.subarray(1) as Uint32Array } }
     }
     return async (block, { signal }) => {

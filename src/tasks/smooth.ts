@@ -195,9 +195,9 @@ async function readWrapped(input: VolumeArray, region: Roi, into: TypedArray, si
 /** The shifts, multiples of the volume's shape, to the periodic copies of a volume that meet a region. */
 function* repeats(volume: Roi, region: Roi): Generator<number[]> {
   const perAxis = volume.shape.map((length, axis) => {
-    const begin = (region.offset[axis] as number) - (volume.offset[axis] as number)
+    const start = (region.offset[axis] as number) - (volume.offset[axis] as number)
     const end = (roiEnd(region)[axis] as number) - (volume.offset[axis] as number)
-    const first = Math.floor(begin / length)
+    const first = Math.floor(start / length)
     return Array.from({ length: Math.ceil(end / length) - first }, (_, copy) => (first + copy) * length)
   })
   yield* perAxis.reduce<number[][]>(

@@ -39,7 +39,7 @@ export class BatchCalls {
     return runProgram(program, args, options)
   }
 
-  /** Runs a program that ends jobs. Its complaint about jobs that have ended already is ignored. */
+  /** Runs a program that ends jobs. Its errors about jobs that have already ended are ignored. */
   async runToEnd(command: Command, timeoutMs?: number): Promise<void> {
     const result = await this.run(command, timeoutMs)
     if (result.exitCode !== 0 && this.isTemporary(result)) throw this.unavailable(command, result)

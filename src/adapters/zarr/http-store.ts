@@ -11,7 +11,7 @@ export interface HttpStoreOptions {
   readonly timeoutMs?: number
 }
 
-/** A container behind http(s), for reading. A query string stays with every request, as signed addresses need it. */
+/** A container behind http(s), for reading. Every request keeps the query string, since signed addresses need it. */
 export function httpStore(address: string, options: HttpStoreOptions = {}): Store {
   const { origin, pathname, search, username, password } = new URL(address)
   if (username !== '' || password !== '') {

@@ -119,7 +119,7 @@ export class ZarrArray implements ChunkedArray {
     })
   }
 
-  /** Removes what lies where chunks do: the folder of all, or what is named like one. */
+  /** Removes all chunks: their common folder, or everything with the name of a chunk. */
   async #removeAll(): Promise<void> {
     const grid = gridShape(this.shape, storedShape(this.#metadata))
     const { keyPrefix, separator } = this.#metadata
@@ -168,7 +168,7 @@ export class ZarrArray implements ChunkedArray {
     await forEachInFlight(parts, this.#access.limit, signal, work)
   }
 
-  /** Whether a part is all that the array has of its chunk. */
+  /** Whether a part covers all of its chunk that is inside the array. */
   #covers(part: ChunkPart): boolean {
     const stored = storedShape(this.#metadata)
     return part.shape.every((length, axis) => {

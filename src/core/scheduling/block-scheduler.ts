@@ -209,7 +209,7 @@ export class BlockScheduler {
     this.#avoidDeadlock()
   }
 
-  /** A map of a task's blocks, for people to look at. @throws ConfigError `UNKNOWN_TASK` */
+  /** A map of a task's blocks, for display. @throws ConfigError `UNKNOWN_TASK` */
   stateMap(task: number): StateMap {
     return new StateMap(this.#run(task))
   }

@@ -18,7 +18,7 @@ export interface ScheduledBlock extends Block {
   readonly attempt: number
 }
 
-/** What names a block: any object with these, so a {@link ScheduledBlock} too. */
+/** The name of a block: any object with these fields, such as a {@link ScheduledBlock}. */
 export interface BlockName {
   readonly taskId: string
   readonly index: number
@@ -85,7 +85,7 @@ export function createScheduler(tasks: readonly SchedulerTask[], options: Schedu
   return new NamedScheduler(tasks, options)
 }
 
-/** Objects and names over a {@link BlockScheduler}; everything is decided there. */
+/** An interface of objects and names on top of a {@link BlockScheduler}, which makes all decisions. */
 class NamedScheduler implements Scheduler {
   readonly taskIds: readonly string[]
   readonly #numberOf: ReadonlyMap<string, number>

@@ -21,8 +21,8 @@ export interface LinkedTask {
 }
 
 /**
- * One task of a running scheduler: the state of its blocks, its counts and its ready blocks. The effects of a block's end
- * on other blocks are the ready surface's business.
+ * One task of a running scheduler: the state of its blocks, its counts and its ready blocks. The ready surface handles the
+ * effects of a block's end on other blocks.
  */
 export class TaskRun {
   readonly number: number

@@ -12,7 +12,7 @@ interface LatticeBox {
 }
 
 /**
- * Visits every point of a lattice of blocks once, tile by tile: points that are close in space come close in time, so that
+ * Visits every point of a lattice of blocks once, tile by tile: points that are close in space are close in time, so that
  * the data they share (chunks, pages of the file cache) is still warm, and the front of a run stays small. Points come as runs
  * along the last axis.
  */

@@ -71,10 +71,10 @@ export class VolumePanel {
   }
 
   /** Blocks of a task are done. */
-  written(task: number, begin: number, end: number): void {
+  written(task: number, start: number, end: number): void {
     const output = this.#outputs.get(task)
     if (output === undefined) return
-    for (let index = begin; index < end; index++) output.written.add(index)
+    for (let index = start; index < end; index++) output.written.add(index)
   }
 
   /** There are new layers, or the contrast has changed. */
