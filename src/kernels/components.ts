@@ -1,11 +1,12 @@
 import { DisjointSets } from './disjoint-sets.ts'
 import { assertShape, type ShapedVoxels, type TypedArray } from './voxels.ts'
 
-/** What {@link labelComponents} is given. */
+/** Options of {@link labelComponents}. */
 export interface ComponentOptions {
   /**
-   * Along how many axes at once a neighbour may differ: 1 connects voxels that share a face; the number of axes connects those
-   * that share a corner, too.
+   * Along how many axes at once a neighbour may differ: 1 connects voxels that share a face; the number of axes also connects
+   * those
+   * that share only a corner.
    * @default 1
    */
   readonly connectivity?: number
@@ -139,7 +140,7 @@ function earlierRows(outer: readonly number[], connectivity: number, separateAxe
 
 /** Numbers the sets 1, 2, … in the order of their first runs. @returns how many there are */
 function renumber(labels: Uint32Array, sets: DisjointSets): number {
-  // The set of number 0 is the background; it is the first one.
+  // The first set, that of number 0, is the background.
   const { numbers, count } = sets.numberSets()
   for (let i = 0; i < labels.length; i++) labels[i] = numbers[labels[i]!]! - 1
   return count - 1

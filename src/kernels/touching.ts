@@ -5,9 +5,9 @@ import { cropBox } from './crop.ts'
 export interface LabelBox {
   /** One label per voxel, C order; 0 is the background. */
   readonly labels: Uint32Array
-  /** Its low corner in the volume, voxels per axis. */
+  /** Low corner in the volume, voxels per axis. */
   readonly offset: readonly number[]
-  /** Its size, voxels per axis. */
+  /** Size, voxels per axis. */
   readonly shape: readonly number[]
 }
 

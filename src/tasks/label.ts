@@ -21,10 +21,11 @@ import { blockBox, type LabelConfig, labelConfig, layoutOf, partsOf } from './la
 import { Forest, type Neighbour, neighboursIn, readPairs } from './label-pairs.ts'
 import { readRow, rowsArray, writeRow } from './rows.ts'
 
-// Connected components of a whole volume, in four tasks:
+// Connected components of a complete volume, in four tasks:
 //   label-blocks  labels the components inside each block 1, 2, …, and stores the labels on the block's faces
 //   label-pairs   compares the faces of neighbours: which of their labels belong to one component
-//   label-merge   is one block: unites the labels of each component, and writes a table per block from its labels to those of the volume
+//   label-merge   has one block: unites the labels of each component, and writes a table per block from its labels to those of
+// the volume
 //   label         labels the components of each block again, and writes them with its table
 // Labelling a block twice takes no longer than writing its labels and reading them again, and needs no second volume. Every task can
 // be interrupted and repeated: none changes its input.
@@ -124,7 +125,7 @@ export const labelMerge = defineTask({
     const input = await arrays.open(config.input)
     const { options, maxComponents } = layoutOf(config, input)
     const { blockCount } = createBlockGrid(options)
-    // The last row contains the number of components in all.
+    // The last row contains the total number of components.
     await arrays.create(partsOf(config).numbers, rowsArray('uint64', blockCount + 1, maxComponents, 16_384))
     return { ...options, readRoi: input.roi, writeRoi: input.roi }
   },

@@ -4,16 +4,16 @@ import type { LoadedTask } from '../../runtime/worker/worker-options.ts'
 
 /** Watches a user's code in the program of a worker. */
 export interface UserCodeWatch extends Disposable {
-  /** Aborted by an uncaught error: what is in memory can't be relied on after that. */
+  /** Aborted by an uncaught error, since the process's memory can't be relied on afterwards. */
   readonly signal: AbortSignal
-  /** Runs the user's code, and fails if an error elsewhere is not caught meanwhile. */
+  /** Runs the user's code, and fails if an uncaught error occurs elsewhere meanwhile. */
   guard<Result>(work: () => Result | Promise<Result>): Promise<Result>
   /** Ends this process (or thread), on behalf of the worker itself. */
   exit(code: number): never
 }
 
 export interface WatchOptions {
-  /** Prints what happened. @default prints to standard error */
+  /** Prints a message. @default prints to standard error */
   readonly print?: (text: string) => void
   /** Does not print errors, if the caller does. @default false */
   readonly isQuiet?: boolean

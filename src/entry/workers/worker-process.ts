@@ -20,7 +20,7 @@ if (context === undefined || name === undefined || parent === undefined) {
 // Held until this process ends.
 const lock = lockFile === undefined ? undefined : takeSharedLock(lockFile, LOCK_WAIT_MS)
 endWithParent(Number(parent), ORPHAN_GRACE_MS)
-// Ctrl-C reaches the whole process group; the coordinator decides what it means.
+// Ctrl-C reaches all processes of the group; the coordinator handles it.
 process.on('SIGINT', () => {})
 const drain = new AbortController()
 process.on('SIGTERM', () => drain.abort())
@@ -39,6 +39,6 @@ try {
   console.error(error instanceof Error ? (error.stack ?? error.message) : error)
   exitCode = 1
 }
-// The user's code may still have something open, but the worker is done.
+// The user's code may keep the process open, but the worker is done.
 lock?.[Symbol.dispose]()
 watch.exit(exitCode)

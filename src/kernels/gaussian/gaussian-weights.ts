@@ -3,7 +3,7 @@ import { exactExp } from './exact-exp.ts'
 /** More taps than any volume has voxels along an axis: a larger radius means a mistake in sigma. */
 const MAX_RADIUS = 2 ** 24
 
-/** Up to this sigma SciPy leaves an axis unchanged. */
+/** Up to this sigma, SciPy leaves an axis unchanged. */
 export const SMALLEST_SIGMA = 1e-15
 
 /**

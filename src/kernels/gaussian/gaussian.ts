@@ -3,7 +3,7 @@ import { assertShape, emptyLike, type ShapedVoxels, type TypedArray } from '../v
 import { type AxisPass, type FilterableArray, isFilterable, type Stage, withStage } from './gaussian-module.ts'
 import { gaussianRadius, gaussianWeights, SMALLEST_SIGMA } from './gaussian-weights.ts'
 
-/** What {@link gaussianFilter} is given. */
+/** Options of {@link gaussianFilter}. */
 export interface GaussianOptions {
   /** Standard deviation, voxels: one for all axes or one per axis (channels not counted); 0 leaves an axis unchanged. */
   readonly sigma: number | readonly number[]
@@ -99,8 +99,9 @@ function holdsValue(data: TypedArray, value: number): boolean {
 }
 
 /**
- * A part of the array contains the axis that is filtered completely. As many of the last axes as fit are filtered together, part by
- * part; each axis before them takes its own pass over the array.
+ * Filters the array part by part; each part contains the filtered axes completely. As many of the last axes as fit are filtered
+ * together;
+ * each axis before them takes its own pass over the array.
  */
 function runPasses(source: FilterableArray, result: FilterableArray, passes: readonly AxisPass[]): void {
   const room = Math.floor(PART_BYTES / source.BYTES_PER_ELEMENT)

@@ -1,6 +1,8 @@
 import type { RunEvent } from '../../core/events.ts'
 
-/** For a reader that falls behind, block events beyond this many unread ones are dropped; events of failures and workers never. */
+/**
+ * If a reader falls behind, block events beyond this many unread ones are dropped; events of failures and workers never are.
+ */
 const MAX_UNREAD = 10_000
 
 /** Events for any number of readers; a slow reader never delays the run. */

@@ -38,7 +38,7 @@ export class LeaseBook {
     return this.#busyRequested
   }
 
-  /** In the order in which the worker does them. */
+  /** The worker's leases, in the order in which it processes them. */
   leasesOf(worker: Worker): readonly Lease[] {
     return this.#pages.get(worker)?.leases ?? NO_LEASES
   }

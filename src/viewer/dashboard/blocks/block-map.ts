@@ -17,7 +17,7 @@ export interface BlockMapOptions {
   readonly blockShape: readonly number[]
   readonly codes: Uint8Array
   readonly label: string
-  /** The user points at a block, or at none any more. */
+  /** The user points at a block, or no longer at any. */
   onPoint(index: number | undefined, x: number, y: number): void
 }
 
@@ -135,7 +135,7 @@ export class BlockMap {
     this.update()
   }
 
-  /** The state of blocks has changed, from `start` up to but not including `end`; the next `update` draws it. */
+  /** The state of the blocks from `start` to `end` (exclusive) has changed; the next `update` draws it. */
   changed(start: number, end: number): void {
     const { base, rows, columns, rowStride, columnStride } = this.#section
     const last = base + (rows - 1) * rowStride + (columns - 1) * columnStride

@@ -91,7 +91,7 @@ export class VolumePanel {
     for (const { name } of this.#view.states) this.#viewer.layerManager.getLayerByName(name)?.setVisible(hasOverlay)
   }
 
-  /** At the end of the run the last chunks are fetched at once, since bellis may end soon. */
+  /** At the end of the run, the last chunks are fetched immediately, since bellis may end soon. */
   setRunning(isRunning: boolean): void {
     this.#isRunning = isRunning
     if (!isRunning) this.renew()
@@ -180,7 +180,7 @@ export class VolumePanel {
     position.value = value
   }
 
-  /** Copies the states that the page has into the chunks that Neuroglancer fetched once. */
+  /** Copies the page's states into the chunks that Neuroglancer has fetched. */
   #drawStates(): void {
     let isChanged = false
     for (const { task, source, chunkShape } of this.#view.states) {
