@@ -87,7 +87,7 @@ export interface WireError {
 /** The message of any thrown value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Any thrown value as a {@link WireError}; a value without a code of ours gets `code`. */
+/** Any thrown value as a {@link WireError}; a value without a Bellis code gets `code`. */
 export function toWireError(error: unknown, code: ErrorCode = 'BLOCK_FAILED'): WireError {
   if (error instanceof Error) {
     const own = error instanceof BlockwiseError ? error.code : code

@@ -25,7 +25,7 @@ export type RunCondition = 'waiting' | 'running' | 'done' | 'failed' | 'stopped'
 
 /** A block that failed for good. */
 export interface BlockFailure {
-  /** `task/index`, for people. */
+  /** `task/index`, for users. */
   readonly block: string
   readonly index: number
   readonly readRoi: Roi
@@ -143,7 +143,7 @@ export type RunEvent =
       readonly tasks: readonly TaskCounts[]
     }
 
-/** Whether the record of a run can be reached; `message` is for people. `slow` is not worth a message. */
+/** Whether the record of a run can be reached; `message` is for users. `slow` has no message. */
 export type StoreStatus =
   | { readonly status: 'slow' }
   | { readonly status: 'lost'; readonly message: string }

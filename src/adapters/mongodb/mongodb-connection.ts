@@ -129,7 +129,7 @@ class StatusWatch {
 
 function openClient(url: string, fsync: boolean): { client: MongoClient; name: string; database: string } {
   const expected = 'expected mongodb://user:password@host:27017/database, with %40 for an @ in a password'
-  // Credentials end at the last @, whatever they contain.
+  // Credentials end at the last @, since they may contain others.
   if (url.split('@').length > 2) {
     throw new ConfigError('INVALID_CONFIG', `The database's address has more than one @: ${expected}.`)
   }

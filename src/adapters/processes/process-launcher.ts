@@ -96,7 +96,7 @@ function fail(workerId: string, error: unknown): never {
   })
 }
 
-/** Resolves with how it ended, for people. */
+/** Resolves with a description, for users, of how it ended. */
 function watchExit(child: ChildProcess): Promise<string> {
   const killsBefore = oomKills()
   return new Promise((resolve) => {

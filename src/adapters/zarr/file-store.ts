@@ -209,7 +209,7 @@ async function removeTree(path: string): Promise<void> {
   }
 }
 
-/** A system error as one of ours, with the action and the path that failed. */
+/** Turns a system error into a Bellis error that names the failed action and the path. */
 function ioError(action: 'read' | 'list' | 'write' | 'remove', path: string, error: unknown): Error {
   const failure = systemFailure(error)
   const options = { cause: error }

@@ -47,7 +47,7 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
 
 interface Answer {
   readonly body: Uint8Array
-  /** Whether `body` is only the requested range, not the whole object. */
+  /** Whether `body` is only the requested range, not the complete object. */
   readonly isPart: boolean
 }
 

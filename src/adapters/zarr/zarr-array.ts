@@ -67,12 +67,12 @@ export class ZarrArray implements ChunkedArray {
     const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
     const inside = intersectRoi(box, whole)
     if (!containsRoi(whole, box)) fillBox(box.shape, this.#metadata.fill.bytes, target)
-    const begin = offsetOf(
+    const base = offsetOf(
       inside.offset.map((position, axis) => position - (box.offset[axis] as number)),
       target.strides,
     )
     await this.#forEachPart(inside, signal, (part) => {
-      const start = begin + offsetOf(part.inBox, target.strides)
+      const start = base + offsetOf(part.inBox, target.strides)
       return this.#access.read(part, { ...target, start }, signal)
     })
   }
@@ -172,9 +172,9 @@ export class ZarrArray implements ChunkedArray {
   #covers(part: ChunkPart): boolean {
     const stored = storedShape(this.#metadata)
     return part.shape.every((length, axis) => {
-      const begin = (part.index[axis] as number) * (stored[axis] as number)
-      const end = Math.min(begin + (stored[axis] as number), this.shape[axis] as number)
-      return part.inChunk[axis] === 0 && length === end - begin
+      const start = (part.index[axis] as number) * (stored[axis] as number)
+      const end = Math.min(start + (stored[axis] as number), this.shape[axis] as number)
+      return part.inChunk[axis] === 0 && length === end - start
     })
   }
 

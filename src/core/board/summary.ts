@@ -7,7 +7,7 @@ import type { MapGrid } from './cell-map.ts'
 
 /** The data that stay the same during a run; requested once. */
 export interface RunDescription {
-  /** Identifies the tasks and their grids. It changes if a start replaces them; everything on the page is outdated then. */
+  /** Identifies the tasks and their grids. It changes if a start replaces them, which makes the page outdated. */
   readonly version: string
   /** The name of its folder. */
   readonly run: string

@@ -44,7 +44,7 @@ export interface BlockGrid extends Required<BlockGridOptions> {
   dependencies(index: number): number[]
   /** The indices of the blocks whose write Roi meets `region`, ascending; for large answers see {@link blockBox}. */
   blocksMeeting(region: Roi): number[]
-  /** The same as a box of block coordinates, whatever its size; some axis has length 0 if no block meets the region. */
+  /** The same as a box of block coordinates, fast for any size; some axis has length 0 if no block meets the region. */
   blockBox(region: Roi): IndexBox
   /** The indices of a box of blocks, ascending, one by one. */
   indicesOf(box: IndexBox): Generator<number>

@@ -1,6 +1,6 @@
 import type { IndexBox } from '../grid/index-box.ts'
 
-/** The most lattice points of a tile, whatever the rank. */
+/** The most lattice points of a tile, for any rank. */
 const TILE_POINTS = 512
 
 /** A box of lattice points. */

@@ -20,7 +20,7 @@ export interface WatchOptions {
 }
 
 /**
- * Starts to watch for rejected promises that nobody awaits, errors thrown by callbacks, and calls of `process.exit`. Call it
+ * Starts to watch for unhandled rejections, errors thrown by callbacks, and calls of `process.exit`. Call it
  * once per process or thread.
  */
 export function watchUserCode({ print = console.error, isQuiet = false }: WatchOptions = {}): UserCodeWatch {
@@ -30,8 +30,8 @@ export function watchUserCode({ print = console.error, isQuiet = false }: WatchO
   const takeStray = (thrown: unknown, origin: NodeJS.UncaughtExceptionOrigin) => {
     const what =
       origin === 'unhandledRejection'
-        ? 'a promise that nobody awaited was rejected'
-        : 'an error was thrown where nobody could catch it'
+        ? 'an unawaited promise was rejected'
+        : 'an uncaught error was thrown'
     const stack = thrown instanceof Error ? thrown.stack : undefined
     const error = new BlockError('BLOCK_FAILED', `${what}: ${messageAndPlace(messageOf(thrown), stack)}`, {
       cause: thrown,

@@ -6,7 +6,7 @@ import { takeSharedLock } from '../../adapters/sqlite/file-lock.ts'
 import { runNetworkWorker } from './network-worker.ts'
 import { watchUserCode } from './user-code.ts'
 
-/** How long a block may continue after the coordinator has ended: nobody would receive its outcome. */
+/** How long a block may continue after the coordinator has ended: its outcome could no longer be received. */
 const ORPHAN_GRACE_MS = 2000
 
 /** Another start of the run may be checking at this moment whether any worker is left. */

@@ -25,9 +25,9 @@ export interface RunPipelineOptions extends RunLimits {
   readonly resources?: RunResources
   /** Opens transient arrays. */
   readonly arrays?: ArrayStore
-  /** The folder that relative paths in configurations refer to, for workers elsewhere. */
+  /** The folder to which relative paths in configurations refer, for workers on other machines. */
   readonly folder?: string
-  /** The name by which workers elsewhere find a task's module. @default its URL */
+  /** The name by which workers on other machines find a task's module. @default its URL */
   moduleName?(url: string): string
   readonly events?: EventStream
   /** Saves which workers hold which blocks, for a restarted coordinator. @default not saved */

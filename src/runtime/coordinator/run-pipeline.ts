@@ -26,7 +26,7 @@ import { WorkerRestarts } from './workers/worker-restarts.ts'
 /** How long a stopped run waits for a record that can't be reached. */
 const LAST_FLUSH_MS = 5000
 
-/** Runs a planned pipeline to its end, whatever happens to its workers. Outputs must exist already. */
+/** Runs a planned pipeline to its end, even if workers fail. Outputs must exist already. */
 export function runPipeline(pipeline: PlannedPipeline, options: RunPipelineOptions): Promise<RunResult> {
   return new Coordinator(pipeline, options).run()
 }

@@ -71,6 +71,6 @@ export type TaskLike = TaskNode | ClosureTask
 /** Whether a task was defined by `defineTask`, so that workers can load it; otherwise it is a closure. */
 export const isTaskNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'
 
-/** Whether a task checks by itself which blocks are done; the run's record is not used for it then. */
+/** Whether a task itself checks which blocks are done; the run's record is then not used for it. */
 export const hasOwnCheck = (task: TaskLike): boolean =>
   (isTaskNode(task) ? task.definition.options.isDone : task.isDone) !== undefined

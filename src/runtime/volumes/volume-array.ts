@@ -48,7 +48,7 @@ export interface VolumeDescription extends Omit<ArrayDescription, 'axes'> {
   readonly axes: readonly ArrayAxis[]
   /** World units per voxel along each axis that is not a channel. */
   readonly voxelSize: Coordinate
-  /** What world units count: nm, or a finer unit if the voxel size is not whole in nm. */
+  /** What world units count: nm, or a finer unit if the voxel size is not a whole number of nm. */
   readonly unit: WorldUnit
   /** The low edge of the first voxel, world units. */
   readonly offset: Coordinate

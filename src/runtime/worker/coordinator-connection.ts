@@ -130,7 +130,7 @@ export class CoordinatorConnection {
         channel.close()
       }
     })
-    // Before its first welcome this worker holds nothing, whatever name it was given.
+    // Before its first welcome, this worker holds no leases, even if it was given a name.
     const leases = this.#wasEverWelcome ? { leases: this.#owner.heldLeases() } : {}
     channel.send({
       type: 'hello',

@@ -37,7 +37,7 @@ export class WorkerTasks {
     )
   }
 
-  /** @throws ConfigError `UNKNOWN_TASK`, and whatever its module or its `setup` throws */
+  /** @throws ConfigError `UNKNOWN_TASK`, and any error of its module or its `setup` */
   async setUp(taskId: string, workerId: string): Promise<LoadedTask> {
     const task = this.#tasks.get(taskId)
     if (task === undefined) {

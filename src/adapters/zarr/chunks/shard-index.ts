@@ -19,7 +19,7 @@ export interface ShardFormat {
 const checksumOf = ({ indexHasChecksum }: ShardFormat): BytesCodec | undefined =>
   indexHasChecksum ? crc32cCodec : undefined
 
-/** Bytes of the index as it is stored. */
+/** Size of the stored index, in bytes. */
 export const indexByteLength = (format: ShardFormat): number => 16 * format.count + (format.indexHasChecksum ? 4 : 0)
 
 /** @throws CodecError */

@@ -1,4 +1,4 @@
-// Blosc's two filters. Both work on whole elements and leave the bytes of a last, partial element where they are.
+// Blosc's two filters. Both permute complete elements and leave the bytes of a last, partial element in place.
 
 /** The first bytes of all elements, then all second bytes, and so on. */
 export function shuffleBytes(source: Uint8Array, target: Uint8Array, size: number): void {

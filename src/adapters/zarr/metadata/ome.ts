@@ -99,7 +99,7 @@ export interface OmeLevel {
 
 /**
  * A group's attributes with one array placed in its multiscales: the entry that names it is changed, or one is added.
- * Each array beside a pyramid gets an entry of its own, so readers that use only the first entry still see a complete one.
+ * Each array beside a pyramid gets a separate entry, so readers that use only the first entry still see a complete one.
  * @param finest the array whose pyramid this one joins as a coarser level; it gets an entry if it has none
  * @returns undefined if the version of the group's metadata doesn't support adding arrays
  */
@@ -116,7 +116,7 @@ export function placeInOme(
     (entry: JsonObject) =>
       datasetPaths(entry).includes(path) && (datasetPaths(entry).length === 1 || hasAxes(entry, axes.length))
   const all = multiscalesOf(attributes)
-  // A level of a pyramid has no entry of its own.
+  // A level of a pyramid has no separate entry.
   const before =
     finest === undefined ? all : all.filter((entry) => datasetPaths(entry).some((path) => path !== level.path))
   const mine = before.find(isNamed(finest ?? level))
@@ -129,7 +129,7 @@ export function placeInOme(
   return { ...attributes, ome: { ...ome, version: '0.5', multiscales: after } }
 }
 
-/** A group's attributes without the entries that name this array alone; undefined if nothing changes. */
+/** A group's attributes without the entries that name only this array; undefined if nothing changes. */
 export function withoutOme(attributes: JsonObject, path: string): JsonObject | undefined {
   const before = multiscalesOf(attributes)
   const after = before.filter((multiscale) => !datasetPaths(multiscale).every((named) => named === path))

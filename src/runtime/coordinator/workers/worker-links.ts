@@ -63,7 +63,7 @@ export class WorkerLinks {
     )
   }
 
-  /** A worker connects by itself: one that was started, one that reconnects, or one that joins. */
+  /** A worker connects through the listener: a started one, one that reconnects, or one that joins. */
   arrive(channel: Channel<ServerMessage>, hello: Hello): void {
     const known = hello.worker === undefined ? undefined : this.#run.workers.get(hello.worker)
     if (known !== undefined && known.key === hello.session) {
