@@ -287,10 +287,7 @@ describe('in the process of the command, with --pool inline,', { concurrency: 2 
       cwd: folder.path,
     })
     assert.equal(code, 1)
-    assert.match(
-      stderr,
-      /bellis: the run was stopped: an unawaited promise was rejected: boom \(\/.*task\.ts:10\)\n/,
-    )
+    assert.match(stderr, /bellis: the run was stopped: an unawaited promise was rejected: boom \(\/.*task\.ts:10\)\n/)
   })
 
   it('a block that ends the process with --pool inline does not end it with success', async () => {

@@ -12,9 +12,9 @@ export interface RetainedTask {
   readonly order: ConflictOrder
   readonly states: BlockStates
   readonly abandoned: boolean
-  /** tasks whose blocks this one's wait for */
+  /** the upstream tasks */
   readonly upstream: readonly Linked[]
-  /** those of them that have a retention, even if every block of theirs was done at the start */
+  /** the upstream tasks that have a retention, even if they were completely done at the start */
   readonly retained: readonly Linked[]
   readonly retention: Retention | undefined
   isReady(index: number): boolean

@@ -28,10 +28,7 @@ export function watchUserCode({ print = console.error, isQuiet = false }: WatchO
   const running = new Set<(error: unknown) => void>()
   let isOwnExit = false
   const takeStray = (thrown: unknown, origin: NodeJS.UncaughtExceptionOrigin) => {
-    const what =
-      origin === 'unhandledRejection'
-        ? 'an unawaited promise was rejected'
-        : 'an uncaught error was thrown'
+    const what = origin === 'unhandledRejection' ? 'an unawaited promise was rejected' : 'an uncaught error was thrown'
     const stack = thrown instanceof Error ? thrown.stack : undefined
     const error = new BlockError('BLOCK_FAILED', `${what}: ${messageAndPlace(messageOf(thrown), stack)}`, {
       cause: thrown,
