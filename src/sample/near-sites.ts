@@ -114,7 +114,7 @@ export function selectSites(
   })
 }
 
-/** The sites that matter in one tile, and what the border between any two of them looks like; the arrays are reused. */
+/** The sites that matter in one tile, and the appearance of the border between any two of them; the arrays are reused. */
 export interface Near {
   count: number
   readonly sites: Site[]

@@ -68,7 +68,7 @@ export type WorkerEvent =
   | { readonly type: 'setup-failed'; readonly error: WireError }
   /** Its process has ended, or could not be started. */
   | { readonly type: 'exited'; readonly exit: WorkerExit }
-  /** The run asks all workers to finish what they have. */
+  /** The run asks all workers to finish their blocks. */
   | { readonly type: 'drain' }
   /** The coordinator ends it. */
   | { readonly type: 'end'; readonly reason: WireError }

@@ -11,7 +11,7 @@ export class EventStream implements AsyncIterable<RunEvent> {
   readonly #waiting = new Set<() => void>()
   #isClosed = false
 
-  /** Ends the stream: readers still get what they have not read. */
+  /** Ends the stream; readers still get their unread events. */
   close(): void {
     this.#isClosed = true
     for (const wake of this.#waiting) wake()

@@ -166,7 +166,7 @@ export class ProgressRecorder implements AsyncDisposable {
         finish()
         if (this.#hasUnwritten()) this.#expectCommit()
       },
-      // What could not be written is written with what is recorded next, or by a flush.
+      // What could not be written is written with the next record, or by a flush.
       finish,
     )
     return written

@@ -117,7 +117,7 @@ export class ShardedChunks implements ChunkAccess {
     if (decoded !== place) copyBox(inner.shape, this.#fill.length, this.#inChunk(decoded, inner), target)
   }
 
-  /** The encoded inner chunk after a write of `inner`. @param old returns what is stored now */
+  /** The encoded inner chunk after a write of `inner`. @param old returns the stored chunk */
   async #encodeChunk(
     part: ChunkPart,
     inner: ChunkPart,

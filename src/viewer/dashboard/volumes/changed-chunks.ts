@@ -5,7 +5,7 @@ export interface VoxelBox {
   readonly upper: readonly number[]
 }
 
-/** The message that tells the worker which fetches chunks what has changed. */
+/** The message about changed chunks to the worker that fetches them. */
 export interface ChangedChunks {
   /** Neuroglancer's number of the source. */
   readonly id: number
