@@ -21,7 +21,7 @@ try {
   const one = (from: string, to: string) => bellis('smooth', from, to, ...config)
   const chained: number[] = []
   const separate: number[] = []
-  // In turns, so that other load on the machine affects both.
+  // Alternating, so that other load on the machine affects both.
   for (let round = 0; round < ROUNDS; round++) {
     chained.push(seconds(() => bellis('run', chain, '--input', 'raw.zarr/raw', '--output', 'chain.zarr', ...config)))
     separate.push(

@@ -165,7 +165,7 @@ interface Watcher {
   end(): Promise<void>
 }
 
-/** Seeded noise; its look does not matter. */
+/** Seeded noise; its appearance does not matter. */
 async function makeVolume(): Promise<string> {
   const path = join(folder, 'in.zarr')
   const options = { shape: [512, 512, 512], dtype: 'uint8', voxelSize: [40, 4, 4], chunkShape: [32, 64, 64] } as const

@@ -61,7 +61,7 @@ interface Measured {
   readonly blocksPerSecond: number
   /** Processor time of this process, the coordinator, as a share of those seconds. */
   readonly cpuShare: number
-  /** What the coordinator could do with a processor of its own: the clients run on the same machine. */
+  /** What the coordinator could do with its own processor: the clients run on the same machine. */
   readonly blocksPerCpuSecond: number
   /** Processor time of the coordinator per lease, with the outcomes of its blocks, µs. */
   readonly leaseUs: number
@@ -179,7 +179,7 @@ async function benchFrames(): Promise<void> {
     const lease = { type: 'lease', lease: 1, taskId: 'noop', blocks: Array.from({ length: blocks }, (_, i) => i) }
     const outcomes = { type: 'outcomes', lease: 1, outcomes: lease.blocks.map(() => ({ status: 'done', ms: 0.125 })) }
     const best = kinds.map(() => Number.POSITIVE_INFINITY)
-    // In turns, and the least of many, since the machine may have other load.
+    // Alternating, and the minimum of many, since the machine may have other load.
     for (let round = 0; round < 15; round++) {
       for (const [at, [, wrap, split]] of kinds.entries()) {
         best[at] = Math.min(best[at] as number, await pingPong(lease, outcomes, wrap, split))

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Plain JavaScript that any Node reads, so that an old one gets a helpful answer.
+// Plain JavaScript that any Node can parse, so that an old one prints a helpful message.
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 18)) {
   console.error(
@@ -7,7 +7,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
   )
   process.exit(2)
 }
-// Stack traces name src/*.ts then. Reading the source maps takes time, and only files loaded from here on are mapped.
+// Makes stack traces name src/*.ts. Reading source maps takes time, and only files loaded from here on are mapped.
 if (/--log-level[ =]debug/.test(process.argv.join(' '))) {
   process.setSourceMapsEnabled(true)
   // For worker processes.

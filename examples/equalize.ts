@@ -1,7 +1,7 @@
 // $ bellis run examples/equalize.ts --input sample.hdf/volumes/raw --output out.zarr/volumes/equalized --workers 2
-// A task with an expensive set-up: histogram equalization needs the histogram of the whole volume.
+// A task with an expensive set-up: histogram equalization needs the histogram of the complete volume.
 // Each worker computes it once, in `setup`, and every block uses it.
-// The same place is right for loading a model or opening a database.
+// Load a model or open a database in the same place.
 import { defineTask, roi, type VolumeArray, z } from 'bellis'
 
 const SIDE = 64

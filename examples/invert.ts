@@ -8,11 +8,11 @@ export default defineTask({
     input: z.string().describe('uint8 dataset to invert'),
     output: z.string().describe('Zarr array to write'),
   }),
-  // Called once, where the run is started: look at the input, plan the output, and say how to cut it into blocks.
+  // Called once, where the run is started: inspects the input, plans the output, and defines how it is cut into blocks.
   async plan(config, { arrays }) {
     const raw = await arrays.open(config.input)
     if (raw.dtype !== 'uint8') {
-      throw new ConfigError('DTYPE_MISMATCH', `${raw.path} holds ${raw.dtype}; this task inverts uint8.`)
+      throw new ConfigError('DTYPE_MISMATCH', `${raw.path} is ${raw.dtype}; expected uint8.`)
     }
     const inverted = await arrays.create(config.output, { like: raw, chunkShape: [64, 64, 64] })
     const voxels = [128, 128, 128]
@@ -29,7 +29,7 @@ export default defineTask({
       writes: [inverted],
     }
   },
-  // Called once per worker: open what every block needs, and return the function for one block.
+  // Called once per worker: opens what every block needs, and returns the function for one block.
   async setup(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const inverted = await arrays.open(config.output, { mode: 'r+' })

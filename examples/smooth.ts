@@ -11,7 +11,7 @@ export default defineTask({
     output: z.string().describe('dataset to write'),
     sigma: z.number().positive().default(2).describe('standard deviation, voxels'),
   }),
-  // Called once, where the run is started: look at the input, plan the output, and say how to cut it into blocks.
+  // Called once, where the run is started: inspects the input, plans the output, and defines how it is cut into blocks.
   async plan(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const output = await arrays.create(config.output, { like: raw, chunkShape: [64, 64, 64] })
@@ -27,7 +27,7 @@ export default defineTask({
       writes: [output],
     }
   },
-  // Called once per worker: open what every block needs (arrays, a model, a database), and return the function for one block.
+  // Called once per worker: opens what every block needs (arrays, a model, a database), and returns the function for one block.
   async setup(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const output = await arrays.open(config.output, { mode: 'r+' })

@@ -1,5 +1,5 @@
 // Bundles src/viewer and Neuroglancer into dist/viewer: index.html, and a folder with the files it loads. The folder is named
-// after a hash of its content, so that browsers may cache it for ever. The page fetches nothing from elsewhere.
+// after a hash of its content, so that browsers may cache it forever. The page fetches nothing from other servers.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -26,6 +26,6 @@ for block in bellis.blocks():
         source, target = open_array(block, "input", "r"), open_array(block, "output", "r+")
         read = block.read_roi.to_slices(voxel_size, offset)
         write = block.write_roi.to_slices(voxel_size, offset)
-        # Slices are cut at the end of the volume, where the filter assumes 0, as it does for the whole volume.
+        # Slices are cut at the end of the volume, where the filter assumes 0, as it would for the complete volume.
         smoothed = gaussian_filter(numpy.asarray(source[read]), block.config["sigma"], mode="constant", truncate=4.0)
         target[write] = smoothed[tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(write, read))]

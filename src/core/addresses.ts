@@ -1,4 +1,4 @@
-// Addresses that a server of this machine listens at.
+// Addresses at which a server on this machine listens.
 
 /** Reachable from this machine only. */
 export const LOCAL_HOST = '127.0.0.1'

@@ -1,4 +1,4 @@
-/** What went wrong, for programs: match on this, never on the message. */
+/** The kind of an error, for programs: match on this, never on the message. */
 export type ErrorCode =
   // the caller's: a call, a configuration or an input
   | 'RANK_MISMATCH'
@@ -58,7 +58,7 @@ export interface ErrorOptions {
   readonly cause?: unknown
 }
 
-/** Base class of all errors of Bellis: `code` says what went wrong, the subclass says who has to act. */
+/** Base class of all errors of Bellis: `code` identifies the problem, and the subclass tells who has to act. */
 export class BlockwiseError extends Error {
   readonly code: ErrorCode
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -87,7 +87,7 @@ export interface WireError {
 /** The message of any thrown value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Any thrown value as a {@link WireError}; a value without a code of ours gets `code`. */
+/** Any thrown value as a {@link WireError}; a value without a Bellis code gets `code`. */
 export function toWireError(error: unknown, code: ErrorCode = 'BLOCK_FAILED'): WireError {
   if (error instanceof Error) {
     const own = error instanceof BlockwiseError ? error.code : code

@@ -25,7 +25,7 @@ export type RunCondition = 'waiting' | 'running' | 'done' | 'failed' | 'stopped'
 
 /** A block that failed for good. */
 export interface BlockFailure {
-  /** `task/index`, for people. */
+  /** `task/index`, for users. */
   readonly block: string
   readonly index: number
   readonly readRoi: Roi
@@ -46,11 +46,11 @@ export interface JobsReport {
   readonly waiting: number
   readonly pending: number
   readonly running: number
-  /** Why jobs are pending, the most frequent reason first. Includes only jobs that have been pending for some seconds. */
+  /** Why jobs are pending, the most frequent reason first. Only jobs that have been pending for some seconds are counted. */
   readonly reasons: readonly { readonly reason: string; readonly count: number }[]
   /** Jobs that have been running for a while without their worker connecting, and the log of one of them. */
   readonly absent?: { readonly count: number; readonly logFile: string }
-  /** What is wrong with the batch system itself, while it is. */
+  /** A current problem of the batch system itself. */
   readonly trouble?: string
 }
 
@@ -143,7 +143,7 @@ export type RunEvent =
       readonly tasks: readonly TaskCounts[]
     }
 
-/** Whether the record of a run can be reached; `message` is for people. `slow` is not worth a message. */
+/** Whether the record of a run can be reached; `message` is for users. `slow` has no message. */
 export type StoreStatus =
   | { readonly status: 'slow' }
   | { readonly status: 'lost'; readonly message: string }

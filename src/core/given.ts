@@ -1,4 +1,4 @@
-/** The fields of an object that have a value: what is undefined is left out, so that defaults apply. */
+/** The fields of an object that are not undefined, so that defaults apply to the others. */
 export const given = <Fields extends object>(
   fields: Fields,
 ): { [Key in keyof Fields]: Exclude<Fields[Key], undefined> } =>

@@ -1,4 +1,4 @@
-/** Why the operating system refused an operation on a file, in our words. */
+/** Why the operating system refused an operation on a file, with Bellis's wording. */
 export interface SystemFailure {
   /** For a write. A read that fails with `READ_ONLY` lacks permission: report it as `IO_ERROR`. */
   readonly code: 'DISK_FULL' | 'READ_ONLY'

@@ -27,7 +27,7 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
 
 /**
  * Parses a path such as `sample.hdf/volumes/raw`. The container is the first part with a known suffix. If there is none, the
- * file or folder itself tells the format.
+ * format is detected from the file or folder itself.
  * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5)
  */
 export function parseDatasetPath(path: string): DatasetPath {

@@ -25,7 +25,7 @@ export interface JoinedBlock<Config = Readonly<Record<string, unknown>>> extends
   readonly folder: string
   /** As passed to `setup`: the GPUs that only this program may use. */
   readonly resources: SetupContext['resources']
-  /** Aborted when the block was given to others, because its time limit was reached or the run was stopped: stop working on it. */
+  /** Aborted when the block was given to another worker, or the run was stopped: stop working on it. */
   readonly signal: AbortSignal
   /** Reports that this attempt failed. @param why a text or an error */
   fail(why: unknown): void

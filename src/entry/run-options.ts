@@ -8,19 +8,22 @@ import type { ProgressPlace } from './run-folder/progress-place.ts'
 import { POOLS, type PoolKind } from './workers/pools.ts'
 import type { Invitation, NetworkOptions } from './workers/worker-pool.ts'
 
-/** How a run is done. */
+/** Options of a run. */
 export interface RunOptions extends NetworkOptions, RunLimits {
   /** The number of workers, for all tasks together. @default the number of processors of this machine */
   readonly workers?: number
   /**
-   * Where blocks are done. `process`: each worker is a process of this machine. `thread`: a thread of this process. `slurm`: a
-   * job of SLURM. `sge`: a job of SGE. `none`: the run starts no workers; they join it (`bellis worker`), as they may join
-   * a run with workers of its own. `inline`: all in this process, by async concurrency; tasks given as closures always run
-   * like this. A launcher starts workers in its own way. @default 'process'
+   * Where blocks are processed. `process`: each worker is a process on this machine. `thread`: a thread of this process.
+   * `slurm`: a SLURM job.
+   * `sge`: an SGE job. `none`: the run starts no workers; they join it (`bellis worker`), as further workers may join any run.
+   * `inline`: all
+   * in this process, by async concurrency; tasks given as closures always run this way. A custom launcher starts workers in its
+   * own way. @default 'process'
    */
   readonly pool?: PoolKind | 'inline' | WorkerLauncher
   /**
-   * What the workers of the run have together, `{ cpu: 32, gpu: 8, memoryGb: 200 }`; each task says what one worker requires.
+   * The resources shared by the workers of the run, `{ cpu: 32, gpu: 8, memoryGb: 200 }`; each task defines what one worker
+   * requires.
    * @default the processors and the memory of this machine, and no other resources; no limit if workers are jobs of a batch
    * system, or if the run starts none
    */
@@ -34,7 +37,7 @@ export interface RunOptions extends NetworkOptions, RunLimits {
   readonly progress?: ProgressPlace
   /** The folder in which the run's folder is created. @default '.bellis', or BELLIS_HOME */
   readonly runDir?: string
-  /** Called once, when workers from elsewhere can join. The invitation contains the run's secret: keep it out of logs. */
+  /** Called once, when other workers can join. The invitation contains the run's secret: keep it out of logs. */
   readonly onListening?: (invitation: Invitation) => void
   /** Serves a page that shows the run while it is running. @default no page */
   readonly dashboard?: DashboardRequest
@@ -43,7 +46,7 @@ export interface RunOptions extends NetworkOptions, RunLimits {
 }
 
 /**
- * Checks what can be checked before anything is planned or written.
+ * Checks the options that can be checked before planning.
  * @throws ConfigError `INVALID_CONFIG` naming the option, its value and what is expected
  */
 export function checkOptions(options: RunOptions): void {

@@ -24,7 +24,7 @@ const MODES: readonly string[] = [
   'grid-wrap',
 ] satisfies BorderMode[]
 
-/** @throws RangeError for a name that is not that of a mode */
+/** @throws RangeError for a name that is not a mode */
 export function assertBorderMode(mode: unknown): asserts mode is BorderMode {
   if (!MODES.includes(mode as string)) {
     throw new RangeError(`The border mode is "${String(mode)}"; expected one of ${MODES.join(', ')}.`)
@@ -34,7 +34,7 @@ export function assertBorderMode(mode: unknown): asserts mode is BorderMode {
 export const isConstantMode = (mode: BorderMode): boolean => mode === 'constant' || mode === 'grid-constant'
 
 /**
- * The element that extends an axis at a place beyond its ends, however far, reflected or wrapped as often as necessary.
+ * The element that extends an axis at a place any distance beyond its ends, reflected or wrapped as often as necessary.
  * @param place any integer, negative before the axis
  * @param length elements of the axis, ≥ 1
  * @returns 0 … length - 1, or -1 for the constant

@@ -1,11 +1,12 @@
 import { DisjointSets } from './disjoint-sets.ts'
 import { assertShape, type ShapedVoxels, type TypedArray } from './voxels.ts'
 
-/** What {@link labelComponents} is given. */
+/** Options of {@link labelComponents}. */
 export interface ComponentOptions {
   /**
-   * Along how many axes at once a neighbour may differ: 1 connects voxels that share a face; the number of axes connects those
-   * that share a corner, too.
+   * Along how many axes at once a neighbour may differ: 1 connects voxels that share a face; the number of axes also connects
+   * those
+   * that share only a corner.
    * @default 1
    */
   readonly connectivity?: number
@@ -99,13 +100,13 @@ function labelRuns(
         x++
         continue
       }
-      const begin = x
+      const start = x
       while (x < width && mask[row + x] !== 0) x++
       let label = 0
       for (const { offset, reach } of touching) {
         const from = row + offset * width
         const end = Math.min(x + reach, width)
-        for (let i = Math.max(begin - reach, 0), last = 0; i < end; i++) {
+        for (let i = Math.max(start - reach, 0), last = 0; i < end; i++) {
           const other = labels[from + i]!
           if (other === last) continue
           last = other
@@ -114,7 +115,7 @@ function labelRuns(
           else sets.unite(label, other)
         }
       }
-      labels.fill(label === 0 ? sets.add() : label, row + begin, row + x)
+      labels.fill(label === 0 ? sets.add() : label, row + start, row + x)
     }
     for (let axis = outer.length - 1; axis >= 0 && ++index[axis]! === outer[axis]; axis--) index[axis] = 0
   }
@@ -139,7 +140,7 @@ function earlierRows(outer: readonly number[], connectivity: number, separateAxe
 
 /** Numbers the sets 1, 2, … in the order of their first runs. @returns how many there are */
 function renumber(labels: Uint32Array, sets: DisjointSets): number {
-  // The set of number 0 is the background; it is the first one.
+  // The first set, that of number 0, is the background.
   const { numbers, count } = sets.numberSets()
   for (let i = 0; i < labels.length; i++) labels[i] = numbers[labels[i]!]! - 1
   return count - 1

@@ -3,7 +3,7 @@ import { assertShape, elementCount, emptyLike, type ShapedVoxels, type TypedArra
 /** How a cell of voxels becomes one voxel: their mean, their most frequent value, or the first one. */
 export type DownsampleMethod = 'mean' | 'mode' | 'stride'
 
-/** What {@link downsampleVoxels} is given. */
+/** Options of {@link downsampleVoxels}. */
 export interface DownsampleOptions {
   /** Voxels per cell, a whole number ≥ 1 for each of the last axes; the axes before them keep their length. */
   readonly factor: readonly number[]
@@ -14,7 +14,7 @@ export interface DownsampleOptions {
  * Replaces every cell of `factor` voxels by one voxel; the last cells of an axis are smaller if its length is not a multiple.
  *
  * - `mean`: for integers exact and rounded to the nearest integer, halves to the even one; for floats summed in float64 in C order.
- * - `mode`: the most frequent value, the smallest one of several; NaN counts as one value that is larger than all others.
+ * - `mode`: the most frequent value, the smallest one in a tie; NaN counts as one value that is larger than all others.
  * - `stride`: the voxel at the low corner.
  *
  * @returns voxels of the same type; their shape is that of the input divided by the factor, rounded up
@@ -123,10 +123,10 @@ function roundedBig(sum: bigint, count: number): bigint {
   return rest > whole || (rest === whole && below % 2n !== 0n) ? below + 1n : below
 }
 
-/** Picks the place of the value that represents a cell. @param places those of its voxels, relative to `base` */
+/** Picks the place of the value that represents a cell. @param places of its voxels, relative to `base` */
 type Vote = (base: number, places: Int32Array) => number
 
-/** Up to this many values an insertion sort is faster. */
+/** Up to this many values, an insertion sort is faster. */
 const FEW = 32
 
 function voteOf(data: TypedArray, cell: readonly number[]): Vote {
@@ -151,18 +151,21 @@ function voteOf(data: TypedArray, cell: readonly number[]): Vote {
     }
     let best = order[0]!
     let most = 0
-    for (let i = 0, begin = 0; i < count; i++) {
-      if (!isSame(order[begin]!, order[i]!)) begin = i
-      if (i - begin + 1 > most) {
-        most = i - begin + 1
-        best = order[begin]!
+    for (let i = 0, start = 0; i < count; i++) {
+      if (!isSame(order[start]!, order[i]!)) start = i
+      if (i - start + 1 > most) {
+        most = i - start + 1
+        best = order[start]!
       }
     }
     return best
   }
 }
 
-/** Tests whether all voxels of a cell are equal, as in most cells of labels. 64-bit integers are compared by halves: `bigint` is slow. */
+/**
+ * Tests whether all voxels of a cell are equal, as in most cells of labels. 64-bit integers are compared by halves, because
+ * `bigint` is slow.
+ */
 function uniformity(data: TypedArray): (base: number, places: Int32Array) => boolean {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     const halves = new Uint32Array(data.buffer, data.byteOffset, 2 * data.length)

@@ -45,7 +45,7 @@ export function variable(data: TypedArray): Evaluator {
   }
 }
 
-/** A node whose loop writes into memory of its own, reused for every batch. */
+/** A node whose loop writes into its own memory, which is reused for every batch. */
 export function realLoop(
   type: 'real' | 'truth',
   operands: readonly Evaluator[],

@@ -21,7 +21,7 @@ export type ExpressionNode =
       readonly otherwise: ExpressionNode
     }
 
-/** Every function, with the least and the most arguments that it takes. */
+/** Every function, with the minimum and maximum number of its arguments. */
 export const FUNCTIONS = {
   abs: [1, 1],
   ceil: [1, 1],
@@ -57,7 +57,7 @@ const MAX_DEPTH = 200
 
 const isFunction = (name: string): name is FunctionName => Object.hasOwn(FUNCTIONS, name)
 
-/** Whether a name is that of a function, a constant or an operator, so that no variable can have it. */
+/** Whether a name belongs to a function, a constant or an operator, so that no variable can have it. */
 export const isReservedName = (name: string): boolean => isFunction(name) || CONSTANTS.has(name) || WORDS.has(name)
 
 /**

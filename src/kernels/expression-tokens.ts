@@ -1,12 +1,12 @@
-/** Operators of other languages, and what they are here. */
+/** Operators of other languages, and their equivalents here. */
 const FOREIGN: Readonly<Record<string, string>> = { '=': '==', '&': '&&', '|': '||', '^': '**', '~': '!' }
-/** The limit is there because every part of an expression is a loop over the voxels, with memory of its own. */
+/** Every part of an expression is a loop over the voxels with its own memory, so the size of an expression is limited. */
 const MAX_TOKENS = 2000
 
 export interface Token {
   readonly type: 'number' | 'name' | 'operator' | 'end'
   readonly text: string
-  /** Its place in the text. */
+  /** Position in the text. */
   readonly at: number
 }
 

@@ -22,7 +22,7 @@ const BIG_RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
 /**
  * Writes numbers into an array of integers: rounded to the nearest integer, halves to the even one, and clipped to the range of
  * the type; NaN becomes 0.
- * @param at index in `out` of the first
+ * @param at index in `out` of the first number
  */
 export function storeWhole(values: Float64Array | readonly bigint[], out: TypedArray, at: number, count: number): void {
   const type = out[Symbol.toStringTag]

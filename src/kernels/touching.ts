@@ -5,9 +5,9 @@ import { cropBox } from './crop.ts'
 export interface LabelBox {
   /** One label per voxel, C order; 0 is the background. */
   readonly labels: Uint32Array
-  /** Its low corner in the volume, voxels per axis. */
+  /** Low corner in the volume, voxels per axis. */
   readonly offset: readonly number[]
-  /** Its size, voxels per axis. */
+  /** Size, voxels per axis. */
   readonly shape: readonly number[]
 }
 
@@ -43,21 +43,21 @@ export function faceBox(
  * @example visitTouching(faceOf(left, 2, 'upper'), faceOf(right, 2, 'lower'), [0, 0, 1], (a, b) => sets.unite(a, b))
  */
 export function visitTouching(a: LabelBox, b: LabelBox, step: Step, visit: (a: number, b: number) => void): void {
-  const begin = a.offset.map((at, axis) => Math.max(at, b.offset[axis]! - step[axis]!))
+  const start = a.offset.map((at, axis) => Math.max(at, b.offset[axis]! - step[axis]!))
   const shape = a.offset.map(
-    (at, axis) => Math.min(at + a.shape[axis]!, b.offset[axis]! + b.shape[axis]! - step[axis]!) - begin[axis]!,
+    (at, axis) => Math.min(at + a.shape[axis]!, b.offset[axis]! + b.shape[axis]! - step[axis]!) - start[axis]!,
   )
   if (shape.some((length) => length <= 0)) return
   const inA = cropBox(
     a.labels,
     a.shape,
-    begin.map((at, axis) => at - a.offset[axis]!),
+    start.map((at, axis) => at - a.offset[axis]!),
     shape,
   )
   const inB = cropBox(
     b.labels,
     b.shape,
-    begin.map((at, axis) => at + step[axis]! - b.offset[axis]!),
+    start.map((at, axis) => at + step[axis]! - b.offset[axis]!),
     shape,
   )
   let [lastA, lastB] = [0, 0]

@@ -6,7 +6,7 @@ import type { Roi } from '../core/geometry/roi.ts'
 /** The placement of one axis of an array in the world, as its file gives it. */
 export type ArrayAxis = PlacedAxis
 
-/** What a stored array is, in any format. All shapes have one entry per stored axis, slowest first. */
+/** The description of a stored array, in any format. All shapes have one entry per stored axis, slowest first. */
 export interface ArrayDescription {
   /** The path as users write it: `out.zarr/volumes/raw`. */
   readonly path: string
@@ -19,11 +19,11 @@ export interface ArrayDescription {
   readonly shardShape?: Coordinate<'voxel'>
   /** Memory order inside a chunk. */
   readonly order: 'C' | 'F'
-  /** For people: `['zstd:3']`, `['blosc:lz4:5']`, `[]` for raw. */
+  /** For users: `['zstd:3']`, `['blosc:lz4:5']`, `[]` for raw. */
   readonly codecs: readonly string[]
   readonly fillValue: Scalar
   readonly axes: readonly ArrayAxis[]
-  /** The user's attributes as JSON, without those that hold the placement. */
+  /** The user's attributes as JSON, without those that define the placement. */
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
@@ -53,7 +53,8 @@ export interface ChunkedArray extends ArrayDescription, AsyncDisposable {
   writeVoxels(box: Roi<'voxel'>, data: TypedArray, options?: TransferOptions): Promise<void>
 
   /**
-   * Removes the chunks (or shards) whose part in the array lies completely in a box: they read as the fill value then. Absent if
+   * Removes the chunks (or shards) whose part in the array lies completely in a box: afterwards they read as the fill value.
+   * Absent if
    * the format can't remove chunks.
    * @throws ConfigError `READ_ONLY`; InfrastructureError `IO_ERROR`
    */

@@ -1,9 +1,9 @@
 /** The state of one job in a batch system. */
 export type JobState =
-  /** `reason`: why it has not started, for people. */
+  /** `reason`: why it has not started, for users. */
   | { readonly status: 'pending'; readonly reason: string }
   | { readonly status: 'running'; readonly host: string }
-  /** `reason`: how it ended, for people. A batch system forgets jobs after a while; the reason is then that. */
+  /** `reason`: how it ended, for users; or that the batch system no longer knows the job. */
   | { readonly status: 'ended'; readonly reason: string }
 
 /**

@@ -30,12 +30,12 @@ export interface BitmapPage {
 
 /** What one commit writes. */
 export interface ProgressBatch {
-  /** Whole pages, at most one per place; they replace the stored ones. They may gain bits while they are being written. */
+  /** Complete pages, at most one per place; they replace the stored ones. They may gain bits while they are being written. */
   readonly pages: readonly BitmapPage[]
   readonly failedTries: readonly FailedTry[]
 }
 
-/** A run's record for reading, during the run or long after. Every read sees whole commits of a page, never half of one. */
+/** A run's record for reading, during the run or later. A read of a page sees complete commits, never a part of one. */
 export interface RunReader extends AsyncDisposable {
   readonly identity: RunIdentity
   /** The pages of a task that have finished blocks, ascending. */
@@ -45,8 +45,9 @@ export interface RunReader extends AsyncDisposable {
 }
 
 /**
- * A run's record for its one writer: who holds the run. A page's bit is set only after the block's output has reached the
- * file system, so the record is true whenever its writer dies.
+ * A run's record for its only writer, the process that holds the run. A bit is set only after the block's output has reached
+ * the file
+ * system, so the record is correct at whatever moment its writer dies.
  */
 export interface RunRecord extends RunReader {
   /**
@@ -81,7 +82,7 @@ export interface RunLock extends AsyncDisposable {
 
 /** A place for the records of runs. Disposing closes it, and the records that were opened there. */
 export interface ProgressStore extends AsyncDisposable {
-  /** For people, without credentials: a file, or the address of a server and its database. */
+  /** For users, without credentials: a file, or the address of a server and its database. */
   readonly name: string
   /**
    * Opens the record of a run, and creates it if there is none.
@@ -96,7 +97,7 @@ export interface ProgressStore extends AsyncDisposable {
   remove(run: string): Promise<void>
   /**
    * Locks a run, so that no other process writes its record. A store in the run's folder has no `lock`: the folder itself is
-   * locked. A lock is taken over if its holder shows no sign of life.
+   * locked. A lock is taken over if its holder sends no heartbeats.
    * @throws ConfigError `RUN_LOCKED`, naming who holds it
    */
   lock?(run: string, owner: LockOwner): Promise<RunLock>

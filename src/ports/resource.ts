@@ -9,7 +9,7 @@ export interface Resource extends AsyncDisposable {
   read(start: number, end: number): AsyncIterable<Uint8Array>
 }
 
-/** Read-only content by path. */
+/** Read-only content, addressed by path. */
 export interface ResourceTree {
   /**
    * @param names the parts of the path; never empty, `.` or `..`, and without `/`, `\` and control characters
@@ -37,7 +37,7 @@ export interface FeedClient {
 
 /** One client's place in a feed. */
 export interface FeedPlace {
-  /** The client has read everything after an event was dropped: send it the complete state again. */
+  /** After a dropped event, the client has now read everything: send it the complete state again. */
   resume(): void
   leave(): void
 }

@@ -10,12 +10,13 @@ export interface LaunchedWorker {
   readonly logFile?: string | undefined
   /** Resolves when it has ended and everything it sent has been received. Never rejects. */
   readonly exited: Promise<WorkerExit>
-  /** Ends it at once, whatever it does. */
+  /** Ends it at once, whatever it is doing. */
   kill(): void
   /**
-   * Tells the launcher what the run sees of the worker's connection: it is `in`, it is `out` (and the worker may reconnect),
-   * or the worker has said goodbye and `left` for good. For launchers whose workers connect by themselves, and which have to
-   * ask another system whether they are alive.
+   * Informs the launcher about the worker's connection: it was established (`in`), it ended and the worker may reconnect
+   * (`out`), or the
+   * worker has said goodbye (`left`). For launchers whose workers connect by themselves and which query another system for
+   * their state.
    */
   noteConnection?(event: 'in' | 'out' | 'left'): void
 }

@@ -5,10 +5,10 @@ import type { Tissue, TissueSection } from './tissue.ts'
 /** nm per voxel, z y x: the resolution of CREMI's samples. */
 export const RESOLUTION = [40, 4, 4]
 
-/** Sections are drawn and written in slabs of one layer of these. */
+/** Chunk shape, z y x; sections are drawn and written in slabs of one layer of chunks. */
 const CHUNK = [8, 128, 128]
 
-/** What CREMI writes where there is no cleft. */
+/** CREMI's value for voxels outside clefts. */
 const NO_CLEFT = 2n ** 64n - 1n
 
 /** A sample in the layout of CREMI's sample A. */

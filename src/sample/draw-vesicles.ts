@@ -24,7 +24,7 @@ export function drawVesicles(canvas: Canvas, seed: number, z: number, synapses: 
   }
 }
 
-/** @param owner the neurite of the vesicle; undefined for whichever is there */
+/** @param owner the neurite of the vesicle; undefined for any neurite */
 function drawVesicle(canvas: Canvas, y: number, x: number, owner: number | undefined, key: number): void {
   const radius = 3.6 + 1.8 * hashUnit(key, 4)
   const [middleY, middleX] = [Math.floor(y) + MARGIN, Math.floor(x) + MARGIN]
@@ -32,7 +32,7 @@ function drawVesicle(canvas: Canvas, y: number, x: number, owner: number | undef
   if (middleY < reach || middleX < reach || middleY >= canvas.height - reach || middleX >= canvas.width - reach) return
   const middle = middleY * canvas.width + middleX
   const id = owner ?? canvas.ids[middle]!
-  // Not in a mitochondrion.
+  // Vesicles are not drawn in mitochondria.
   if (canvas.grey[middle]! < 122 * FINE) return
   for (let iy = -reach; iy <= reach; iy++) {
     for (let ix = -reach; ix <= reach; ix++) {

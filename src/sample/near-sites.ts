@@ -2,10 +2,10 @@ import { type Canvas, MARGIN, TILE } from './section-canvas.ts'
 import { bendAt, type Mitochondrion, mitochondriaOf, SITE_REACH, SITE_STEP, type Site, siteAt } from './tissue-cells.ts'
 import { hashUnit } from './tissue-noise.ts'
 
-/** At most so many sites matter in a tile. */
+/** The most sites that can matter in a tile. */
 export const MAX_NEAR = 16
 
-/** Where each corner of a tile lies in the bent plane, and how cloudy the plasm is there. */
+/** The position of each corner of a tile in the bent plane, and the cloudiness of the cytoplasm there. */
 export interface Corners {
   readonly y: Float64Array
   readonly x: Float64Array
@@ -77,7 +77,8 @@ export function sitesAround(sites: SectionSites, corners: Corners, corner: numbe
 
 /**
  * The sites that matter in a square of `step` × `step` tiles. Differences of power distances are linear, so a site that is
- * well behind another one at all four corners is behind it everywhere between them.
+ * clearly farther than another one at all four corners is farther
+ * everywhere between them.
  * @param reach pixels from a border within which both its sites matter
  */
 export function selectSites(
@@ -113,7 +114,7 @@ export function selectSites(
   })
 }
 
-/** The sites that matter in one tile, and what the border between any two of them looks like; the arrays are reused. */
+/** The sites that matter in one tile, and the appearance of the border between any two of them; the arrays are reused. */
 export interface Near {
   count: number
   readonly sites: Site[]

@@ -7,10 +7,10 @@ export const PATCH = 4
 /** Pixels drawn beyond each edge, because blur and vesicles reach over it. */
 export const MARGIN = 16
 
-/** Grey levels are multiplied by this while they are summed. */
+/** Factor of grey levels while they are summed. */
 export const FINE = 16
 
-/** One section being drawn, with its margins; a whole number of patches. */
+/** The section that is being drawn, with its margins; its size is a multiple of a patch. */
 export interface Canvas {
   readonly width: number
   readonly height: number

@@ -1,37 +1,37 @@
 import { hashBits, hashUnit, lineNoise, spaceNoise } from './tissue-noise.ts'
 
 /*
- * The shapes of the synthetic tissue. Lengths are pixels of 4 nm in a section, and sections of 40 nm across.
+ * The shapes of the synthetic tissue. Lengths are in pixels of 4 nm within a section and in sections of 40 nm across them.
  * Each neurite is the cell of a site in a power diagram (Voronoi cells of different sizes); sites wander and grow from
  * section to section, and the plane is bent before the nearest site is looked up.
  */
 
-/** Distance of sites in a section, pixels. */
+/** Distance between sites in a section, in pixels. */
 export const SITE_STEP = 64
 
-/** How many rows of sites around a point can own it. */
+/** A point belongs to a site at most this many rows or columns away. */
 export const SITE_REACH = 3
 
-/** One neurite where it passes a section; in bent coordinates. */
+/** One neurite in one section, in bent coordinates. */
 export interface Site {
   readonly row: number
   readonly column: number
   readonly id: number
   y: number
   x: number
-  /** How the site moves, pixels a section. */
+  /** Velocity of the site, pixels per section. */
   vy: number
   vx: number
-  /** The more, the larger its cell; pixels squared. */
+  /** A larger weight makes a larger cell; pixels squared. */
   weight: number
-  /** Grey level of its inside. */
+  /** Grey level of its interior. */
   tone: number
 }
 
-/** A neurite's id from its place: above 0, below 2^22, different within 1024 × 1024 sites (65 536 pixels). */
+/** A neurite's id from its place: above 0, below 2^22, unique within 1024 × 1024 sites (65 536 pixels). */
 export const siteId = (row: number, column: number): number => ((row + 16) & 1023) * 1024 + ((column + 16) & 1023) + 1
 
-/** A site at a section; `z` may lie between two. */
+/** A site in a section; `z` may lie between two sections. */
 export function siteAt(seed: number, row: number, column: number, z: number): Site {
   const key = hashBits(seed, row, column, 1)
   const place = (axis: number, at: number): number => {
@@ -57,11 +57,11 @@ export function siteAt(seed: number, row: number, column: number, z: number): Si
   }
 }
 
-/** How far the plane is bent at a point of a section: to be added to its coordinates. */
+/** The displacement of the bent plane at a point of a section, to be added to its coordinates. */
 export function bendAt(seed: number, z: number, y: number, x: number): readonly [y: number, x: number] {
   const one = (axis: number): number => {
     const key = seed ^ (0x1357 + 0x2468 * axis)
-    // Far bends, near bends, a common drift, and the sections not lying quite on top of each other.
+    // Bends at three scales, a common drift, and a misalignment of single sections.
     const far = 34 * spaceNoise(key, z / 26, y / 190, x / 190)
     const near = 15 * spaceNoise(key ^ 0x55aa, z / 11, y / 58, x / 58)
     const fine = 3.2 * spaceNoise(key ^ 0x0ff0, z / 5, y / 21, x / 21)
@@ -71,16 +71,16 @@ export function bendAt(seed: number, z: number, y: number, x: number): readonly 
   return [one(0), one(1)]
 }
 
-/** The pixels between a point and the border of its cell, and whose cell lies beyond. */
+/** The distance of a point from the border of its cell, in pixels, and the cell on the other side. */
 export interface Border {
   readonly owner: Site
   readonly other: Site
   readonly distance: number
-  /** To the border with the third one. */
+  /** Distance from the border with the third cell. */
   readonly next: number
 }
 
-/** Looks up one point, slowly: for placing things, not for drawing. */
+/** Finds the border nearest to one point; slow, for placing objects rather than for drawing. */
 export function borderAt(seed: number, z: number, y: number, x: number): Border {
   const [by, bx] = bendAt(seed, z, y, x)
   const [py, px] = [y + by, x + bx]
@@ -107,14 +107,14 @@ export function borderAt(seed: number, z: number, y: number, x: number): Border 
   }
 }
 
-/** From a point of `a` to the straight border between `a` and `b`, by their power distances. */
+/** The distance from a point of `a` to the straight border between `a` and `b`, from the point's power distances to both. */
 export function borderDistance(a: Site, powerA: number, b: Site, powerB: number): number {
   const dy = b.y - a.y
   const dx = b.x - a.x
   return (powerB - powerA) / (2 * Math.sqrt(dy * dy + dx * dx + 1e-9))
 }
 
-/** An ellipsoid inside a neurite, along its way through the sections. */
+/** An ellipsoid inside a neurite, elongated across the sections. */
 export interface Mitochondrion {
   readonly owner: number
   /** Centre in this section, bent coordinates. */
@@ -131,7 +131,7 @@ export interface Mitochondrion {
 
 const MITO_STEP = 26
 
-/** The mitochondria that a section cuts in one neurite: at most one for each stretch of 26 sections. */
+/** The mitochondria of one neurite that a section cuts: at most one per stretch of 26 sections. */
 export function mitochondriaOf(seed: number, site: Site, z: number): Mitochondrion[] {
   const found: Mitochondrion[] = []
   const stretch = Math.floor(z / MITO_STEP)
@@ -161,28 +161,28 @@ export function mitochondriaOf(seed: number, site: Site, z: number): Mitochondri
   return found
 }
 
-/** A synapse between two neurites; places in pixels and sections of the volume, not bent. */
+/** A synapse between two neurites; positions are pixels and sections of the volume, not bent. */
 export interface Synapse {
   readonly id: number
   readonly z: number
   readonly y: number
   readonly x: number
   readonly radius: number
-  /** The neurite with the vesicles, and the one it speaks to. */
+  /** The presynaptic neurite, which has the vesicles, and the postsynaptic one. */
   readonly preId: number
   readonly postId: number
-  /** A point well inside each. */
+  /** A point well inside each neurite. */
   readonly pre: readonly [z: number, y: number, x: number]
   readonly post: readonly [z: number, y: number, x: number]
 }
 
-/** Synapses are looked for once in each box of sections × pixels × pixels. */
+/** Each box of this size (sections × pixels × pixels) has at most one synapse. */
 export const SYNAPSE_STEP = [11, 120, 120] as const
 
-/** Across how many sections a synapse reaches, both ways. */
+/** How many sections a synapse extends in either direction. */
 export const SYNAPSE_REACH = 4
 
-/** The synapse of one box, where chance and the borders in it allow one. */
+/** The synapse of one box, if chance and the borders in the box allow one. */
 export function synapseOf(seed: number, layer: number, row: number, column: number): Synapse | undefined {
   const key = hashBits(seed ^ 0x73796e61, layer, row, column)
   if (hashUnit(key, 1) > 0.7) return undefined

@@ -1,6 +1,7 @@
 /*
- * Random numbers that are a function of a place: the same on every machine, since nothing is used but 32-bit integers
- * and the operations that IEEE 754 rounds in one way only (+ − × ÷ and the square root).
+ * Random numbers as a function of position. They are the same on every machine, because only 32-bit integers and the operations
+ * that
+ * IEEE 754 rounds exactly (+ − × ÷ and the square root) are used.
  */
 
 /** 32 well mixed bits from up to four integers (MurmurHash3's steps). */
@@ -14,20 +15,20 @@ export function hashBits(seed: number, a: number, b = 0, c = 0): number {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** A number from 0 up to, not including, 1. */
+/** A number from 0 to 1, excluding 1. */
 export const hashUnit = (seed: number, a: number, b = 0, c = 0): number => hashBits(seed, a, b, c) / 4294967296
 
 const ease = (t: number): number => t * t * (3 - 2 * t)
 
 const mix = (a: number, b: number, t: number): number => a + (b - a) * t
 
-/** Smooth noise along a line, −1 to 1, one free value at each integer. */
+/** Smooth noise along a line, −1 to 1, with an independent value at each integer. */
 export function lineNoise(seed: number, at: number): number {
   const cell = Math.floor(at)
   return 2 * mix(hashUnit(seed, cell), hashUnit(seed, cell + 1), ease(at - cell)) - 1
 }
 
-/** Smooth noise in space, −1 to 1, one free value at each point with integer coordinates. */
+/** Smooth noise in space, −1 to 1, with an independent value at each point with integer coordinates. */
 export function spaceNoise(seed: number, z: number, y: number, x: number): number {
   const k = Math.floor(z)
   const tz = z - k

@@ -4,7 +4,7 @@ import { exposeSection } from './expose-section.ts'
 import { MARGIN, newCanvas } from './section-canvas.ts'
 import { SYNAPSE_REACH, SYNAPSE_STEP, type Synapse, synapseOf } from './tissue-cells.ts'
 
-/** What one section of the tissue looks like; row after row, `height` × `width` of each. */
+/** The voxels of one section of the tissue: `height` × `width` values each, row by row. */
 export interface TissueSection {
   /** Grey levels, as from an electron microscope. */
   readonly raw: Uint8Array
@@ -18,7 +18,7 @@ export interface TissueSection {
 export interface Tissue {
   /**
    * Draws section `z`, from the corner (0, 0), into arrays of `height` × `width`.
-   * A voxel depends only on the seed and its place: not on the size, nor on what was drawn before.
+   * A voxel depends only on the seed and its position, not on the size or on earlier sections.
    */
   drawSection(z: number, height: number, width: number, into: TissueSection): void
   /** Synapses whose centre lies in a volume that starts at (0, 0, 0). */

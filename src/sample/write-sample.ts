@@ -30,7 +30,8 @@ let files = 0
 /**
  * Writes synthetic neural tissue in the layout of CREMI's sample A: `volumes/raw`, `volumes/labels/neuron_ids`,
  * `volumes/labels/clefts` and `annotations`. The file is written under a temporary name and renamed once it is complete;
- * an existing file is replaced. Memory depends on a slab of 8 sections, not on the depth: about 350 MB for sections of 1250 × 1250.
+ * an existing file is replaced. Memory depends on the size of a slab of 8 sections, not on the depth: about 350 MB for sections
+ * of 1250 × 1250.
  * @throws ConfigError `INVALID_CONFIG`, `NO_SUCH_FILE` (no such folder); InfrastructureError `DISK_FULL`, `IO_ERROR`; the signal's reason
  */
 export async function writeSampleFile(path: string, options: SampleOptions = {}): Promise<SampleFile> {

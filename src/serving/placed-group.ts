@@ -11,7 +11,7 @@ export interface Level {
   readonly files: ResourceTree
 }
 
-/** An axis as the page names and measures it. Numbers are exact, one per level. */
+/** An axis with the name and unit used on the page. Numbers are exact, one per level. */
 interface GroupAxis {
   readonly name: string
   readonly type: PlacedAxis['type']

@@ -21,7 +21,7 @@ export interface ViewedDataset {
   readonly layer: Omit<ViewLayer, 'name' | 'source'>
   /** The axes shared by layers, slowest first. */
   readonly axes: readonly ViewAxis[]
-  /** The number of finest voxels that a coarsest voxel spans along an axis, at most. */
+  /** The maximum number, over all axes, of finest voxels that a coarsest voxel spans. */
   readonly coarsest: number
   readonly files: ResourceTree
 }

@@ -47,7 +47,7 @@ export function blockOfChunks(shape: readonly number[], step: readonly number[],
   })
 }
 
-/** Refuses a setting that does not have one number per axis of a volume. @throws ConfigError `RANK_MISMATCH` */
+/** Checks that a setting has one number per axis of a volume. @throws ConfigError `RANK_MISMATCH` */
 export function assertRank(name: string, given: readonly number[], volume: VolumeDescription): void {
   const shape = tiledShape(volume)
   if (given.length === shape.length) return
@@ -57,7 +57,10 @@ export function assertRank(name: string, given: readonly number[], volume: Volum
   )
 }
 
-/** The region of a volume that a text names, or all of the volume without one. @throws ConfigError `INVALID_ROI`, `OUTSIDE_ARRAY` */
+/**
+ * The region of a volume that a text describes, or the complete volume without a text.
+ * @throws ConfigError `INVALID_ROI`, `OUTSIDE_ARRAY`
+ */
 export function regionOf(volume: VolumeDescription, text: string | undefined): Roi {
   if (text === undefined) return volume.roi
   const region = parseRoi(text, volume.unit, volume)
@@ -70,7 +73,7 @@ export function regionOf(volume: VolumeDescription, text: string | undefined): R
   )
 }
 
-/** The chunk shape of an output as large as a volume: that of the volume, but for HDF5 that of new volumes. */
+/** The chunk shape of an output as large as a volume: that of the volume or, if it is HDF5, that of new volumes. */
 export function chunkLike(volume: VolumeDescription): number[] {
   if (volume.format !== 'hdf5') return [...volume.chunkShape]
   return [...volume.shape.slice(0, volume.channelAxes).map(() => 1), ...defaultChunk(tiledShape(volume))]

@@ -81,7 +81,7 @@ export const pyramidConfig = z.object({
   method: method.optional().describe(describe.method),
 })
 
-/** What {@link pyramid} is given. */
+/** Options of {@link pyramid}. */
 export interface PyramidConfig {
   /** A Zarr array in a group, or a group that already has a pyramid: then its finest array. */
   readonly dataset: string

@@ -25,7 +25,7 @@ export const labelConfig = z.object({
     .describe('block shape, voxels (default: about 128 per axis)'),
 })
 
-/** What {@link label} is given. */
+/** Options of {@link label}. */
 export interface LabelConfig {
   /** Dataset whose nonzero voxels are labelled. */
   readonly input: string

@@ -47,10 +47,10 @@ export class Forest {
 export async function readPairs(pairs: VolumeArray, count: number, signal: AbortSignal): Promise<Uint32Array[]> {
   const chunk = pairs.chunkShape[1] as number
   const read = async (index: number): Promise<Uint32Array> => {
-    const begin = (await readRow(pairs, index, 0, chunk, signal)) as Uint32Array
-    const length = 2 + 3 * (begin[1] as number)
+    const start = (await readRow(pairs, index, 0, chunk, signal)) as Uint32Array
+    const length = 2 + 3 * (start[1] as number)
     // A copy, so that the rest of the chunk is not kept in memory.
-    return length <= chunk ? begin.slice(0, length) : ((await readRow(pairs, index, 0, length, signal)) as Uint32Array)
+    return length <= chunk ? start.slice(0, length) : ((await readRow(pairs, index, 0, length, signal)) as Uint32Array)
   }
   const rows: Uint32Array[] = []
   const atOnce = 32

@@ -21,10 +21,11 @@ import { blockBox, type LabelConfig, labelConfig, layoutOf, partsOf } from './la
 import { Forest, type Neighbour, neighboursIn, readPairs } from './label-pairs.ts'
 import { readRow, rowsArray, writeRow } from './rows.ts'
 
-// Connected components of a whole volume, in four tasks:
+// Connected components of a complete volume, in four tasks:
 //   label-blocks  labels the components inside each block 1, 2, …, and stores the labels on the block's faces
 //   label-pairs   compares the faces of neighbours: which of their labels belong to one component
-//   label-merge   is one block: unites the labels of each component, and writes a table per block from its labels to those of the volume
+//   label-merge   has one block: unites the labels of each component, and writes a table per block from its labels to those of
+// the volume
 //   label         labels the components of each block again, and writes them with its table
 // Labelling a block twice takes no longer than writing its labels and reading them again, and needs no second volume. Every task can
 // be interrupted and repeated: none changes its input.
@@ -52,9 +53,9 @@ export const labelBlocks = defineTask({
       const row = new Uint32Array(2 * rank * faceLength)
       for (let axis = 0; axis < rank; axis++) {
         for (const end of ENDS) {
-          const begin = faceBegin(axis, end, faceLength)
-          row[begin] = count
-          row.set(faceOf(box, input.channelAxes + axis, end).labels, begin + 1)
+          const start = faceStart(axis, end, faceLength)
+          row[start] = count
+          row.set(faceOf(box, input.channelAxes + axis, end).labels, start + 1)
         }
       }
       await writeRow(faces, block.index, row, signal)
@@ -63,7 +64,7 @@ export const labelBlocks = defineTask({
 })
 
 /** Where a face starts in its block's row: with the number of components in the block. */
-const faceBegin = (axis: number, end: End, faceLength: number): number => (2 * axis + ENDS.indexOf(end)) * faceLength
+const faceStart = (axis: number, end: End, faceLength: number): number => (2 * axis + ENDS.indexOf(end)) * faceLength
 
 export const labelPairs = defineTask({
   name: 'label-pairs',
@@ -90,7 +91,7 @@ export const labelPairs = defineTask({
     const readFace = async (index: number, axis: number, end: End, signal: AbortSignal) => {
       const box = faceBox(blockBox(input, grid.block(index)), input.channelAxes + axis, end)
       const length = Number(countElements(box.shape))
-      const row = await readRow(faces, index, faceBegin(axis, end, faceLength), 1 + length, signal)
+      const row = await readRow(faces, index, faceStart(axis, end, faceLength), 1 + length, signal)
       return { count: row[0] as number, face: { ...box, labels: row.subarray(1) as Uint32Array } }
     }
     return async (block, { signal }) => {
@@ -124,7 +125,7 @@ export const labelMerge = defineTask({
     const input = await arrays.open(config.input)
     const { options, maxComponents } = layoutOf(config, input)
     const { blockCount } = createBlockGrid(options)
-    // The last row contains the number of components in all.
+    // The last row contains the total number of components.
     await arrays.create(partsOf(config).numbers, rowsArray('uint64', blockCount + 1, maxComponents, 16_384))
     return { ...options, readRoi: input.roi, writeRoi: input.roi }
   },

@@ -102,7 +102,7 @@ export const thresholdConfig = z.object({
   below: z.number().optional().describe('keep voxels below this value'),
 })
 
-/** What {@link threshold} is given. */
+/** Options of {@link threshold}. */
 export interface ThresholdConfig {
   /** Dataset. */
   readonly input: string

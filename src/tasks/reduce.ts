@@ -38,7 +38,7 @@ const reduceConfig = z.object({
     .describe('block shape, voxels (default: about 128 per axis)'),
 })
 
-/** What {@link reduce} is given. */
+/** Options of {@link reduce}. */
 export interface ReduceConfig {
   /** Dataset to summarize. */
   readonly input: string
@@ -166,7 +166,7 @@ function statisticsOf(row: Float64Array, ends: TypedArray, index: number): Voxel
   return { count, nan, nonzero, min, max, mean, squares, histogram: row.subarray(MOMENTS) }
 }
 
-/** The bins of the histogram, if there is to be one. @throws ConfigError `INVALID_CONFIG` */
+/** The bins of the histogram, if one is requested. @throws ConfigError `INVALID_CONFIG` */
 function binsOf({ bins, range }: Pick<Config, 'bins' | 'range'>, { path, dtype }: VolumeDescription): Bins | undefined {
   if (bins === undefined) {
     if (range === undefined) return undefined

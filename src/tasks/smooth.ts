@@ -42,7 +42,7 @@ const smoothConfig = z.object({
 
 type SmoothConfig = z.output<typeof smoothConfig>
 
-/** Gaussian smoothing of a whole volume, block by block: equal to `scipy.ndimage.gaussian_filter` of the whole array. */
+/** Gaussian smoothing of a complete volume, block by block: equal to `scipy.ndimage.gaussian_filter` of the complete array. */
 export const smooth = defineTask({
   name: 'smooth',
   config: smoothConfig,
@@ -80,7 +80,7 @@ export const smooth = defineTask({
     const [below, above] = [inWorld(input, lower), inWorld(input, upper)]
     const scratch = new Scratch()
     return async (block, { signal }) => {
-      // Not `block.readRoi` in mode wrap: there the plan's read Roi covers the complete volume, for the order of blocks alone.
+      // Not `block.readRoi` in mode wrap: there the plan's read Roi covers the complete volume, only to order the blocks.
       // In the other modes it is cut at the volume's edge, where the filter then extends the block as it would the volume.
       const wanted =
         config.mode === 'wrap' ? growRoi(block.writeRoi, below, above) : intersectRoi(block.readRoi, input.roi)
@@ -195,9 +195,9 @@ async function readWrapped(input: VolumeArray, region: Roi, into: TypedArray, si
 /** The shifts, multiples of the volume's shape, to the periodic copies of a volume that meet a region. */
 function* repeats(volume: Roi, region: Roi): Generator<number[]> {
   const perAxis = volume.shape.map((length, axis) => {
-    const begin = (region.offset[axis] as number) - (volume.offset[axis] as number)
+    const start = (region.offset[axis] as number) - (volume.offset[axis] as number)
     const end = (roiEnd(region)[axis] as number) - (volume.offset[axis] as number)
-    const first = Math.floor(begin / length)
+    const first = Math.floor(start / length)
     return Array.from({ length: Math.ceil(end / length) - first }, (_, copy) => (first + copy) * length)
   })
   yield* perAxis.reduce<number[][]>(

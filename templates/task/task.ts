@@ -15,7 +15,7 @@ export default defineTask({
     output: z.string().describe('Zarr array to write: out.zarr/edges'),
     threshold: z.number().min(0).default(20).describe('smallest difference along z that makes an edge'),
   }),
-  // Called once, where the run is started: look at the input, plan the output, and say how to cut it into blocks.
+  // Called once, where the run is started: inspects the input, plans the output, and defines how it is cut into blocks.
   // Nothing is written yet.
   async plan(config, { arrays }) {
     const raw = await arrays.open(config.input)
@@ -35,7 +35,7 @@ export default defineTask({
       writes: [output],
     }
   },
-  // Called once per worker: open what every block needs, and return the function for one block.
+  // Called once per worker: opens what every block needs, and returns the function for one block.
   async setup(config, { arrays }) {
     const raw = await arrays.open(config.input)
     const output = await arrays.open(config.output, { mode: 'r+' })

@@ -102,7 +102,7 @@ describe("reports a mistake in a task's module in one line with its place, and w
     [
       'its plan leaves a promise that is rejected',
       task({ plan: "\nvoid Promise.reject(new Error('boom')); await new Promise((go) => setTimeout(go, 1000))" }),
-      /a promise that nobody awaited was rejected: boom \(\/.*task\.ts:8\)/,
+      /an unawaited promise was rejected: boom \(\/.*task\.ts:8\)/,
     ],
     ['its pipeline throws', pipeline('\nnull.shape'), /Pipeline "pipeline" can't be built: .*\(\/.*task\.ts:14\)/],
     [
@@ -201,13 +201,13 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
     [
       'it leaves a promise that is rejected',
       "if (at) { void Promise.reject(new Error('boom')); await new Promise((go) => setTimeout(go, 2000)) }",
-      /a promise that nobody awaited was rejected: boom \(\/.*task\.ts:10\)/,
+      /an unawaited promise was rejected: boom \(\/.*task\.ts:10\)/,
       ['process', 'thread'],
     ],
     [
       'a callback throws',
       "if (at) await new Promise(() => setTimeout(() => { throw new Error('boom') }))",
-      /an error was thrown where nobody could catch it: boom \(\/.*task\.ts:10\)/,
+      /an uncaught error was thrown: boom \(\/.*task\.ts:10\)/,
       ['process', 'thread'],
     ],
     [
@@ -287,10 +287,7 @@ describe('in the process of the command, with --pool inline,', { concurrency: 2 
       cwd: folder.path,
     })
     assert.equal(code, 1)
-    assert.match(
-      stderr,
-      /bellis: the run was stopped: a promise that nobody awaited was rejected: boom \(\/.*task\.ts:10\)\n/,
-    )
+    assert.match(stderr, /bellis: the run was stopped: an unawaited promise was rejected: boom \(\/.*task\.ts:10\)\n/)
   })
 
   it('a block that ends the process with --pool inline does not end it with success', async () => {

@@ -8,7 +8,7 @@ export type Command = readonly [program: string, ...args: string[]]
 export interface BatchWords {
   /** For messages: `SLURM`. */
   readonly system: string
-  /** Matches errors that say that the system can't answer at the moment. */
+  /** Matches errors that mean that the system can't answer at the moment. */
   readonly temporary: RegExp
   /** Matches useless prefixes of error lines. */
   readonly noise: RegExp
@@ -39,7 +39,7 @@ export class BatchCalls {
     return runProgram(program, args, options)
   }
 
-  /** Runs a program that ends jobs. Its complaint about jobs that have ended already is ignored. */
+  /** Runs a program that ends jobs. Its errors about jobs that have already ended are ignored. */
   async runToEnd(command: Command, timeoutMs?: number): Promise<void> {
     const result = await this.run(command, timeoutMs)
     if (result.exitCode !== 0 && this.isTemporary(result)) throw this.unavailable(command, result)
@@ -56,7 +56,7 @@ export class BatchCalls {
     return text === '' ? `exit code ${exitCode}` : text
   }
 
-  /** Whether a program failed because the system can't answer at the moment. */
+  /** Whether a program failed because the system temporarily can't answer. */
   isTemporary(result: ProgramResult): boolean {
     return this.#words.temporary.test(this.lastWords(result))
   }

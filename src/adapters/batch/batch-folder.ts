@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { quoteShell } from '../../core/shell-words.ts'
 
-/** The files that a run has for its jobs: the script, the names of the workers, their logs. */
+/** The files of a run's jobs: the script, the names of the workers, and their logs. */
 export class BatchFolder {
   readonly script: string
   readonly logs: string

@@ -1,12 +1,12 @@
 import type { JobState } from '../../ports/job-queue.ts'
 import type { BatchCalls, Command } from './batch-calls.ts'
 
-/** What is special about one batch system. {@link batchQueue} is what all have in common. */
+/** The parts that differ between batch systems. {@link batchQueue} implements what they share. */
 export interface BatchSystem {
   readonly calls: BatchCalls
   /** The name of the subfolder for its files in the run's folder, and the prefix of its logs. */
   readonly folderName: string
-  /** The script of a worker's job. Its only, optional argument is a file with the name of each worker in a line. */
+  /** The script of a worker's job. Its only argument is optional: a file with one worker's name per line. */
   scriptText(logFolder: string): string
   /** Checks whether it would accept a worker, without submitting one. */
   readonly check: Command

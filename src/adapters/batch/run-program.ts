@@ -23,7 +23,7 @@ export interface RunProgramOptions {
 const MAX_OUTPUT_BYTES = 256 * 2 ** 20
 
 /**
- * Runs a program to its end, without a shell, and out of reach of a Ctrl-C that is meant for this process.
+ * Runs a program to its end, without a shell; a Ctrl-C in this process's terminal does not reach it.
  * @throws InfrastructureError `QUEUE_UNAVAILABLE` if it is not found, does not end in time, or prints too much
  */
 export function runProgram(
@@ -35,7 +35,7 @@ export function runProgram(
     const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
     let bytes = 0
     const child = spawn(program, args, {
-      // A process group of its own: its children can be killed with it, and a terminal's Ctrl-C does not reach it.
+      // In its own process group, so that its children can be killed with it and a terminal's Ctrl-C does not reach it.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...env, LC_ALL: 'C' },

@@ -2,12 +2,13 @@ import { type DType, type Scalar, typedArray } from '../../core/array/dtype.ts'
 import type { Hdf5File } from './hdf5-file.ts'
 import { HDF5_CLASS, Hdf5Failure, type Hdf5Library, type Hdf5Metadata } from './library.ts'
 
-/** What HDF5 keeps for its dimension scales, in types that JSON has no word for. */
+/** Attributes that HDF5 itself uses for dimension scales, with types that JSON lacks. */
 const HDF5_OWN = new Set(['CLASS', 'NAME', 'DIMENSION_LIST', 'REFERENCE_LIST'])
 
 /**
- * The attributes of an object as JSON: nested lists by their shape; 64-bit integers as numbers where a number holds
- * them exactly and as decimal text elsewhere; NaN and infinities as text. What has no such form is told in words.
+ * The attributes of an object as JSON: nested lists by their shape; 64-bit integers as numbers if they are exact, otherwise as
+ * decimal text; NaN and infinities as text. A value without
+ * a JSON form becomes a text that describes its type.
  * @throws Hdf5Failure
  */
 export function readAttributes(file: Hdf5File, path: string): Record<string, unknown> {
@@ -23,9 +24,9 @@ function readAttribute(file: Hdf5File, path: string, name: string): unknown {
   if (decode === undefined) return `(an HDF5 attribute of type class ${metadata.type}, which has no JSON form)`
   const bytes = metadata.size * metadata.total_size
   const { library } = file
-  // Not the scratch memory: HDF5 allocates the strings of a list while it reads them.
+  // Not scratch memory: HDF5 allocates the strings of a list while it reads them.
   const pointer = library._malloc(Math.max(8, bytes))
-  if (pointer === 0) throw new Hdf5Failure(`no memory for the ${bytes} bytes of attribute "${name}"`, '')
+  if (pointer === 0) throw new Hdf5Failure(`can't allocate ${bytes} bytes for attribute "${name}"`, '')
   try {
     file.call((hdf5, id) => hdf5.get_attribute_data(id, `/${path}`, name, BigInt(pointer)))
     const values = decode(library.HEAPU8.slice(pointer, pointer + bytes), library)
@@ -56,7 +57,7 @@ function decoderOf(metadata: Hdf5Metadata): Decoder | undefined {
   return undefined
 }
 
-/** Strings of a fixed length, filled up with zeros (or, by Fortran, with blanks). */
+/** Strings of a fixed length, padded with zeros (or, by Fortran, with blanks). */
 function fixedStrings(bytes: Uint8Array, size: number): string[] {
   const texts: string[] = []
   for (let at = 0; at + size <= bytes.length; at += size) {
@@ -75,7 +76,7 @@ function jsonNumber(value: Scalar): unknown {
   return Number.isFinite(value) ? value : String(value)
 }
 
-/** A float32 as people wrote it: 4.6, and not 4.599999904632568. */
+/** The shortest decimal for a float32: 4.6, not 4.599999904632568. */
 function shortestDecimal(value: number): number {
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits))

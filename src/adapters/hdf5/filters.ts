@@ -1,12 +1,12 @@
 import { ConfigError } from '../../core/errors.ts'
 import type { Hdf5Filter } from './library.ts'
 
-/** Filters of this build of HDF5, as people name them. */
+/** Filters of this build of HDF5, by their usual names. */
 const READABLE: Readonly<Record<number, string>> = {
   1: 'gzip', 2: 'shuffle', 3: 'fletcher32', 4: 'szip', 5: 'nbit', 6: 'scaleoffset',
 } // biome-ignore format: a table
 
-/** Filters that files have and this build has not, by their registered numbers, for messages. */
+/** Filters that occur in files but that this build lacks, by registered number, for messages. */
 const KNOWN: Readonly<Record<number, string>> = {
   305: 'lzo', 307: 'bzip2', 32000: 'lzf', 32001: 'blosc', 32004: 'lz4', 32008: 'bitshuffle', 32013: 'zfp',
   32015: 'zstd', 32017: 'sz', 32018: 'fcidecomp', 32019: 'jpeg', 32024: 'sz3', 32026: 'blosc2',
@@ -30,7 +30,7 @@ export function assertReadableFilters(path: string, filters: readonly Hdf5Filter
   const names = unknown.map(({ id, name }) => `"${nameOf(id, name)}" (HDF5 filter ${id})`).join(' and ')
   throw new ConfigError(
     'UNSUPPORTED_CODEC',
-    `"${path}" is stored with ${names}, and only gzip, shuffle, fletcher32, szip, nbit and scaleoffset can be read; rewrite it once, ` +
+    `"${path}" is stored with ${names}; expected gzip, shuffle, fletcher32, szip, nbit or scaleoffset. Rewrite it once, ` +
       'where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5',
   )
 }

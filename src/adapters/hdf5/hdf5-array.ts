@@ -11,22 +11,22 @@ import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './c
 import { failed, type Hdf5File } from './hdf5-file.ts'
 import { Hdf5Failure, scratchMemory } from './library.ts'
 
-/** One read of HDF5 stays near this: its heap never shrinks, and a signal is looked at between two. */
+/** Approximate limit of one HDF5 read: HDF5's heap never shrinks, and the signal is checked between reads. */
 const PIECE_BYTES = 32 * 2 ** 20
 
-/** What the format has found out about a dataset. */
+/** What the format has read about a dataset. */
 export interface Hdf5Dataset {
   readonly description: ArrayDescription
-  /** Where it is, behind all links. */
+  /** The file that stores it, with all links resolved. */
   readonly file: Hdf5File
   readonly inner: string
-  /** Whether a chunk has to be decoded as a whole to read any of it. */
+  /** Whether reading any part of a chunk requires decoding all of it. */
   readonly encoded: boolean
-  /** Most bytes of decoded chunks to keep. */
+  /** Upper limit of decoded chunks to keep, in bytes. */
   readonly cacheBytes: number
 }
 
-/** A dataset of an HDF5 file, for reading. It is one user of its file until it is disposed. */
+/** A dataset of an HDF5 file, for reading. It counts as a user of its file until it is disposed. */
 export class Hdf5Array implements ChunkedArray {
   readonly path: string
   readonly format = 'hdf5'
@@ -63,7 +63,7 @@ export class Hdf5Array implements ChunkedArray {
     const wanted = intersectRoi(box, this.#extent())
     if (!equalRois(wanted, box)) fill(into, this.fillValue)
     if (isEmptyRoi(wanted)) return
-    // HDF5 decodes whole chunks, whatever is asked of them: take all of it, and keep what a neighbour will want.
+    // HDF5 always decodes complete chunks: read all of each, and cache what neighbouring blocks will need.
     const region = this.#dataset.encoded ? this.#growToChunks(wanted) : wanted
     const keep = !equalRois(region, wanted) && this.#bytesIn(region) <= this.#cache.budget
     let first = true
@@ -101,7 +101,7 @@ export class Hdf5Array implements ChunkedArray {
     }
   }
 
-  /** Takes whole faces of chunks that are at hand off a box of chunks. @returns what is still to be read, a box again */
+  /** Copies cached chunks at the faces of a box of chunks. @returns the remaining box, still to be read */
   #takeFromCache(piece: Roi<'voxel'>, wanted: Roi<'voxel'>, target: Target): Roi<'voxel'> {
     let chunks = chunksMeeting(piece, this.chunkShape)
     for (let axis = 0; axis < chunks.shape.length; axis++) {
@@ -123,7 +123,7 @@ export class Hdf5Array implements ChunkedArray {
     this.#copy({ bytes: this.#cache.get(index)!, box }, intersectRoi(box, wanted), target)
   }
 
-  /** Reads a box inside the dataset. @returns a view of HDF5's heap, good until its next call */
+  /** Reads a box inside the dataset. @returns a view of HDF5's heap, valid until its next call */
   #readBox(box: Roi<'voxel'>): Uint8Array {
     const { file, inner } = this.#dataset
     const length = this.#bytesIn(box)
@@ -141,7 +141,7 @@ export class Hdf5Array implements ChunkedArray {
     return file.library.HEAPU8.subarray(pointer, pointer + length)
   }
 
-  /** Finds the first chunk that can't be read, since HDF5 doesn't say. */
+  /** Finds the first chunk that can't be read, since HDF5 doesn't report it. */
   #describeFailure(box: Roi<'voxel'>, error: unknown, read: (part: Roi<'voxel'>) => void): Error {
     if (!(error instanceof Hdf5Failure)) return error as Error
     for (const index of indicesOf(chunksMeeting(box, this.chunkShape))) {
@@ -192,13 +192,13 @@ export class Hdf5Array implements ChunkedArray {
   }
 }
 
-/** Memory that holds a box of the array, C order. */
+/** Memory for a box of the array, C order. */
 interface Target {
   readonly bytes: Uint8Array
   readonly box: Roi<'voxel'>
 }
 
-/** Where `part` of `box` lies in memory that holds all of `box`. */
+/** The place of `part` in the memory of `box`. */
 function stridesIn(bytes: Uint8Array, box: Roi<'voxel'>, part: Roi<'voxel'>, size: number): StridedBytes {
   const strides = rowMajorStrides(box.shape, size)
   return { bytes, start: offsetOf(subtractCoordinates(part.offset, box.offset), strides), strides }

@@ -5,7 +5,7 @@ export interface Hdf5Entry {
   readonly kind: 'array' | 'group'
 }
 
-/** Groups and datasets below a group, depth first. Links are listed but not followed, so that this always ends. */
+/** Groups and datasets below a group, depth first. Links are listed but not followed, so the walk always ends. */
 export function entriesBelow(file: Hdf5File, group: string, limit: number): readonly Hdf5Entry[] {
   const found: Hdf5Entry[] = []
   const seen = new Set([file.addressOf(group)])
@@ -27,7 +27,7 @@ export function entriesBelow(file: Hdf5File, group: string, limit: number): read
   return found
 }
 
-/** What a message says about the datasets of a group: "it has a, b, c". */
+/** Describes the datasets of a group for messages: "it has a, b, c". */
 export function showDatasets(file: Hdf5File, group: string): string {
   const found = entriesBelow(file, group, 200).filter((entry) => entry.kind === 'array')
   if (found.length === 0) return 'it has no datasets'

@@ -5,7 +5,7 @@ import { isMissingFile } from '../../core/system-errors.ts'
 import { askHdf5, callHdf5, Hdf5Failure, type Hdf5Library, loadHdf5 } from './library.ts'
 import { type HeaderMessage, readObjectHeader, readSuperblock, type Superblock } from './object-header.ts'
 
-/** What a path of a file leads to; `nothing` for a dangling link, too. */
+/** The kind of object at a path of a file; `nothing` also for a dangling link. */
 export type Hdf5Kind = 'group' | 'array' | 'type' | 'nothing'
 
 const KINDS: Readonly<Record<number, Hdf5Kind>> = { 0: 'group', 1: 'array', 2: 'type' }
@@ -36,7 +36,7 @@ export class Hdf5File {
   static async open(container: string): Promise<Hdf5File> {
     const path = resolve(container)
     const library = await loadHdf5()
-    // Nothing waits from here on, so two callers that open the same file at once share it.
+    // No awaits from here on, so that two callers that open the same file at once share it.
     const { key, size } = identifyFile(path)
     const known = openFiles.get(key)
     if (known !== undefined) {
@@ -90,7 +90,7 @@ export class Hdf5File {
     }
   }
 
-  /** Names in a group, in its own order. */
+  /** Names in a group, in the order in which HDF5 lists them. */
   childrenOf(group: string): readonly string[] {
     try {
       return this.call((hdf5, id) => hdf5.get_names(id, `/${group}`, false))
@@ -121,11 +121,11 @@ export class Hdf5File {
   }
 }
 
-/** A failed call as an error of ours, with HDF5's own reason. @param what 'opened', 'read', … */
+/** Turns a failed call into a Bellis error with HDF5's reason. @param what 'opened', 'read', … */
 export function failed(path: string, what: string, error: unknown): Error {
   if (!(error instanceof Hdf5Failure)) return error as Error
   const cause = new Error(error.report === '' ? error.message : error.report.trimEnd())
-  // HDF5 reports the errno of a failed system call: then the disk is at fault, not the bytes on it.
+  // If HDF5 reports the errno of a failed system call, the disk is at fault, not the bytes on it.
   const code = /errno = [1-9]/.test(error.report) ? 'IO_ERROR' : 'CORRUPT_DATA'
   return new InfrastructureError(code, `"${path}" can't be ${what}; HDF5 says: ${error.message}.`, { cause })
 }

@@ -81,7 +81,7 @@ function assertLocal(container: string): void {
 
 const showPath = (container: string, inner: string): string => (inner === '' ? container : `${container}/${inner}`)
 
-/** Everything about a dataset that has to be right before it is read. */
+/** Checks and describes a dataset before it is read. */
 function describeDataset(container: string, inner: string, location: Location, cacheBytes: number): Hdf5Dataset {
   const { file, path: real, kind } = location
   const path = showPath(container, inner)
@@ -131,7 +131,7 @@ function shapeOf(path: string, { shape }: Hdf5Metadata): Coordinate<'voxel'> {
   return coordinate<'voxel'>(shape)
 }
 
-/** The dtype and the fill value, from the bytes of the object's header: h5wasm tells neither the bits nor the fill. */
+/** The dtype and the fill value, from the bytes of the object's header: h5wasm reports neither the bits nor the fill value. */
 function elementsOf(
   path: string,
   file: Hdf5File,
@@ -182,10 +182,10 @@ function assertChunkFits(path: string, chunkShape: Coordinate<'voxel'>, dtype: D
   )
 }
 
-/** HDF5 reads the fill value, and says nothing, where the file behind a virtual dataset is missing. */
+/** If a source file of a virtual dataset is missing, HDF5 silently reads the fill value. */
 function assertSourcesExist(path: string, file: Hdf5File, { virtual_sources: sources = [] }: Hdf5Metadata): void {
   for (const { file_name: name } of sources) {
-    // "." is the file itself, and "%b" counts up names that need not be there.
+    // "." is the file itself, and "%b" stands for numbered files, which need not exist.
     if (name === '.' || name.includes('%b') || existsSync(resolve(dirname(file.path), name)) || existsSync(name))
       continue
     throw new ConfigError(

@@ -40,7 +40,7 @@ export class Hdf5Writer {
 
   private constructor(library: Hdf5Library, path: string) {
     this.#library = library
-    // The oldest layout: any HDF5 of the last 20 years reads it, and its headers have no checksums (see clearTimes).
+    // The oldest layout: every HDF5 of the last 20 years can read it, and its headers have no checksums (see clearTimes).
     const { H5F_LIBVER_EARLIEST: oldest, H5F_LIBVER_LATEST: newest } = library
     this.#file = callHdf5(library, (hdf5) => hdf5.open(path, CREATE, false, oldest, newest))
   }
@@ -54,7 +54,7 @@ export class Hdf5Writer {
     this.#call((hdf5) => hdf5.create_group(this.#file, path, false))
   }
 
-  /** Created empty and then enlarged: HDF5's own creation would need all voxels at once. */
+  /** Created empty and then enlarged, because creating it at full size would need all voxels at once. */
   createVolume({ path, element, size, chunk }: Hdf5Volume): void {
     const empty = {
       ...describe(element, [0, 0, 0]),
@@ -69,7 +69,7 @@ export class Hdf5Writer {
 
   /**
    * Writes `sections` sections from `z` on, one row of chunks at a time, so that HDF5's heap stays small.
-   * @param fill writes the voxels `from` up to `to` of the slab, counted in C order, to `target`, aligned to 8 bytes
+   * @param fill writes voxels `from` to `to` (exclusive) of the slab, in C order, to `target`, which is aligned to 8 bytes
    */
   writeSlab(
     { path, element, size, chunk }: Hdf5Volume,
@@ -150,7 +150,7 @@ function describe(element: ElementType, shape: readonly number[]): Hdf5NewDatase
   }
 }
 
-/** Removes the time of the last change with which HDF5 stamps each dataset: then equal contents are equal files. */
+/** Removes the modification time that HDF5 stores with each dataset, so that equal contents make equal files. */
 export async function clearTimes(path: string): Promise<void> {
   const file = await Hdf5File.open(path)
   let stamps: number[]
@@ -174,7 +174,7 @@ export async function clearTimes(path: string): Promise<void> {
   }
 }
 
-/** An error while writing as one of ours: `DISK_FULL` or `IO_ERROR`; errors of another kind as they are. */
+/** Turns an error while writing into `DISK_FULL` or `IO_ERROR`; returns errors of other kinds unchanged. */
 export function writeFailure(path: string, error: unknown): unknown {
   if (error instanceof BlockwiseError) return error
   if (error instanceof Hdf5Failure) {

@@ -1,6 +1,6 @@
 import { ConfigError, messageOf } from '../../core/errors.ts'
 
-/** The functions of h5wasm that are used here, with the types they really have. File ids are HDF5's. */
+/** The functions of h5wasm that are used here, with their actual types. File ids are HDF5's. */
 export interface Hdf5Library {
   readonly HEAPU8: Uint8Array
   readonly H5F_LIBVER_EARLIEST: number
@@ -12,7 +12,7 @@ export interface Hdf5Library {
   open(path: string, mode: number, trackOrder: boolean, lowVersion: number, highVersion: number): bigint
   close_file(file: bigint): number
   flush(file: bigint): number
-  /** 0 group, 1 dataset, 2 named type, 3 and 4 a link that leads nowhere, -1 nothing */
+  /** 0 group, 1 dataset, 2 named type, 3 and 4 dangling link, -1 nothing */
   get_type(file: bigint, path: string): number
   get_names(file: bigint, group: string, recursive: boolean): string[]
   get_symbolic_link(file: bigint, path: string): string | null
@@ -48,7 +48,7 @@ export interface Hdf5Library {
   resize_dataset(file: bigint, path: string, shape: readonly bigint[]): number
 }
 
-/** What a dataset or an attribute is; `shape` is null where it holds nothing, [] where it is one value. */
+/** The type and shape of a dataset or an attribute; `shape` is null if it is empty and [] if it is a single value. */
 export interface Hdf5Metadata {
   readonly type: number
   readonly size: number
@@ -69,7 +69,7 @@ export interface Hdf5Filter {
   readonly cd_values: readonly number[]
 }
 
-/** How to make a dataset or an attribute. */
+/** The properties of a new dataset or attribute. */
 export interface Hdf5NewDataset {
   readonly type: number
   readonly size: number
@@ -84,7 +84,7 @@ export interface Hdf5NewDataset {
   readonly track_order: boolean
 }
 
-/** HDF5's own numbers for classes of types. */
+/** HDF5's numbers of type classes. */
 export const HDF5_CLASS = {
   integer: 0,
   float: 1,
@@ -122,7 +122,7 @@ export function loadHdf5(): Promise<Hdf5Library> {
   return loaded
 }
 
-/** HDF5 prints its error stack on stderr by itself: keep the text for our own error. */
+/** HDF5 prints its error stack to stderr; this keeps the text for our own errors instead. */
 function keepComplaints(library: Hdf5Library): void {
   const stderr = library.FS.getStream(2)
   const write = library.FS.write
@@ -135,8 +135,9 @@ function keepComplaints(library: Hdf5Library): void {
 }
 
 /**
- * One call of HDF5. h5wasm ignores most of what HDF5 returns (a chunk that can't be flushed on close, for one), so a
- * call has failed when it returns a negative status, when it throws, and also when HDF5 complained meanwhile.
+ * One call of HDF5. h5wasm ignores most errors of HDF5 (for example a chunk that can't be flushed on close), so a call has
+ * failed if it
+ * returns a negative status, throws, or made HDF5 print an error.
  * @throws Hdf5Failure
  */
 export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T): T {
@@ -145,7 +146,7 @@ export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) =
   try {
     result = call(library)
   } catch (error) {
-    // A WebAssembly trap or an assertion keeps its own words; h5wasm's are all "error - name not defined!".
+    // A WebAssembly trap or an assertion keeps its message; h5wasm's messages are all "error - name not defined!".
     throw new Hdf5Failure(innermostReason(complaints) ?? shortMessage(error), complaints)
   }
   const failed = (typeof result === 'number' || typeof result === 'bigint') && result < 0
@@ -155,7 +156,7 @@ export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) =
   return result
 }
 
-/** A call whose negative result is an answer, not a failure: HDF5's report is dropped. */
+/** A call for which a negative result is an answer, not a failure; HDF5's report is discarded. */
 export function askHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T): T {
   const result = call(library)
   complaints = ''
@@ -173,7 +174,7 @@ function innermostReason(report: string): string | undefined {
 let scratch = { pointer: 0, bytes: 0 }
 
 /**
- * Memory of HDF5's own heap, valid until the next call: one piece used again and again, since that heap never shrinks.
+ * Memory in HDF5's heap, valid until the next call. One piece is reused, since the heap never shrinks.
  * @throws ConfigError `UNSUPPORTED` when the heap (2 GiB) is full
  */
 export function scratchMemory(library: Hdf5Library, bytes: number): number {

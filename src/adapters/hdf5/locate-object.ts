@@ -3,10 +3,10 @@ import { ConfigError } from '../../core/errors.ts'
 import { showDatasets } from './hdf5-entries.ts'
 import { Hdf5File, type Hdf5Kind } from './hdf5-file.ts'
 
-/** Links to links that are followed; HDF5's own limit. */
+/** How many links are followed in succession; the same limit as HDF5's. */
 const MAX_HOPS = 16
 
-/** An object of a file, with all links resolved. The caller is a user of the file and has to release it. */
+/** An object of a file, with all links resolved. The caller counts as a user of the file and has to release it. */
 export interface Location {
   readonly file: Hdf5File
   readonly path: string

@@ -1,18 +1,19 @@
 import { readSync } from 'node:fs'
 
 /*
- * The little of HDF5's file format that h5wasm has no function for: where the file should end, what the fill value is,
- * and which bits of an element count. Numbers are HDF5's "File Format Specification", version 3.
+ * The parts of HDF5's file format for which h5wasm has no function: the expected end of the file, the fill value, and the
+ * significant
+ * bits of an element. Section numbers refer to the "HDF5 File Format Specification", version 3.
  */
 
 /** The start of an HDF5 file. All in bytes. */
 export interface Superblock {
-  /** Where the HDF5 part begins: not 0 where there is a user block. */
+  /** Where the HDF5 part starts: above 0 if the file has a user block. */
   readonly base: number
-  /** Bytes of an address, and of a length. */
+  /** Size of an address, and of a length. */
   readonly offsetSize: number
   readonly lengthSize: number
-  /** How long the file says it is. */
+  /** The length of the file according to its header. */
   readonly endOfFile: number
 }
 
@@ -21,7 +22,7 @@ export interface HeaderMessage {
   readonly type: number
   readonly flags: number
   readonly data: Buffer
-  /** Where its data begins in the file. */
+  /** Where its data starts in the file. */
   readonly position: number
 }
 
@@ -30,7 +31,7 @@ export const MESSAGE = { datatype: 0x03, oldFill: 0x04, fill: 0x05, continuation
 const SIGNATURE = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a])
 const SHARED_FLAG = 0b10
 
-/** @returns undefined where the file is none of HDF5's. @param size the file's length in bytes */
+/** @returns undefined if this is not an HDF5 file. @param size the file's length in bytes */
 export function readSuperblock(fd: number, size: number): Superblock | undefined {
   for (let base = 0; base + SIGNATURE.length <= size; base = base === 0 ? 512 : base * 2) {
     const head = readBytes(fd, base, Math.min(96, size - base))
@@ -39,7 +40,7 @@ export function readSuperblock(fd: number, size: number): Superblock | undefined
     const version = head[8]!
     const [offsetSize, lengthSize] = version < 2 ? [head[13]!, head[14]!] : [head[9]!, head[10]!]
     const addresses = version === 0 ? 24 : version === 1 ? 28 : 12
-    // Where a user block was put before a finished file, its addresses still count from 0.
+    // If a user block was prepended to a finished file, its addresses still count from 0.
     const shift = base - unsigned(head, addresses, offsetSize)
     return { base, offsetSize, lengthSize, endOfFile: unsigned(head, addresses + 2 * offsetSize, offsetSize) + shift }
   }
@@ -82,7 +83,7 @@ function parseMessages(
     if (type === MESSAGE.continuation) {
       const next = block.base + unsigned(data, 0, block.offsetSize)
       const nextLength = unsigned(data, block.offsetSize, block.lengthSize)
-      // Version 2 has a signature before and a checksum behind its continued messages.
+      // In version 2, a signature precedes continued messages and a checksum follows them.
       if (layout.version === 1) parseMessages(fd, block, next, nextLength, layout, into)
       else parseMessages(fd, block, next + 4, nextLength - 8, layout, into)
     } else if (type !== 0) {
@@ -93,8 +94,8 @@ function parseMessages(
 }
 
 /**
- * The message of one type, fetched from the object that it is shared with where that is so (a committed type).
- * @returns undefined where there is none, or where it lies in a heap of shared messages
+ * The message of one type; a shared message (a committed type) is read from the object that stores it.
+ * @returns undefined if there is none, or if it is in a heap of shared messages
  */
 export function findMessage(
   fd: number,
@@ -110,9 +111,9 @@ export function findMessage(
   return readObjectHeader(fd, block, address).find((message) => message.type === type)
 }
 
-/** How the elements of a dataset are stored, by the bits. */
+/** How the elements of a dataset are stored, bit by bit. */
 export interface StoredType {
-  /** HDF5's class of types; an enum has `base`'s. */
+  /** HDF5's type class; for an enum, that of its base type. */
   readonly class: number
   readonly bytes: number
   readonly bigEndian: boolean
@@ -136,7 +137,7 @@ export function parseStoredType(data: Buffer): StoredType {
     bytes,
     bigEndian: (bits & 1) !== 0,
     signed: kind === 0 && (bits & 8) !== 0,
-    // VAX floats have a byte order of their own.
+    // VAX floats have a byte order that no other type has.
     layout: numbers.join('/') + (kind === 1 && (bits & 0x40) !== 0 ? '/VAX' : ''),
     isEnum: false,
   }
@@ -168,7 +169,9 @@ function readBytes(fd: number, position: number, length: number): Buffer {
   return buffer.subarray(0, readSync(fd, buffer, 0, length, position))
 }
 
-/** A little-endian unsigned number of 1 to 8 bytes; "undefined address" (all ones) comes out beyond any file. */
+/**
+ * A little-endian unsigned number of 1 to 8 bytes; "undefined address" (all ones) becomes a number beyond the end of any file.
+ */
 function unsigned(bytes: Buffer, at: number, size: number): number {
   let value = 0
   for (let i = size - 1; i >= 0; i--) value = value * 256 + (bytes[at + i] ?? 0)

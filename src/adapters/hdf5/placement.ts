@@ -4,19 +4,19 @@ import type { ArrayAxis } from '../../ports/chunked-array.ts'
 const SPACE = ['z', 'y', 'x']
 const TIME_UNITS = new Set(['s', 'ms', 'us', 'µs', 'ns', 'second', 'millisecond', 'microsecond', 'nanosecond'])
 
-/** Where an array lies, and the attributes that are left. */
+/** The placement of an array, and its remaining attributes. */
 export interface PlacedAttributes {
   readonly axes: readonly ArrayAxis[]
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
 /**
- * The axes of a dataset from its attributes: `resolution` and `offset` as CREMI writes them, or funlib's `voxel_size`,
- * `offset`, `units`, `axis_names` and `types`. Sizes count nm where no unit is given. A list with fewer entries than
- * the array has axes is about the last ones; those before are channels.
+ * The axes of a dataset, from its attributes: `resolution` and `offset` as in CREMI, or funlib's `voxel_size`,
+ * `offset`, `units`, `axis_names` and `types`. Lengths are in nm if no unit is given. A list with fewer entries than the array
+ * has axes describes the last axes; the axes before are channels.
  * @param path for messages
  * @param rank how many axes the array has
- * @throws ConfigError `INVALID_METADATA` where a list is longer than that
+ * @throws ConfigError `INVALID_METADATA` if a list has more entries than that
  */
 export function axesOf(path: string, rank: number, stored: Readonly<Record<string, unknown>>): PlacedAttributes {
   const used = new Set<string>()
@@ -26,7 +26,7 @@ export function axesOf(path: string, rank: number, stored: Readonly<Record<strin
     if (list.length > rank) {
       throw new ConfigError(
         'INVALID_METADATA',
-        `"${path}" has ${rank} axes, and its attribute "${name}" has ${list.length} entries (${list.join(', ')}); it needs one per axis.`,
+        `"${path}": its attribute "${name}" has ${list.length} entries (${list.join(', ')}); expected one for each of its ${rank} axes.`,
       )
     }
     used.add(name)
@@ -78,7 +78,7 @@ function defaultName(axis: number, rank: number): string {
 const isNumber = (value: unknown): value is number => typeof value === 'number'
 const isString = (value: unknown): value is string => typeof value === 'string'
 
-/** A list of the wanted kind, or one number for every axis in space; anything else is not ours to read. */
+/** A list of the wanted kind, or one number for every axis in space; undefined for anything else. */
 function listOf<T>(value: unknown, isOne: (value: unknown) => value is T, rank: number): readonly T[] | undefined {
   if (Array.isArray(value)) return value.length > 0 && value.every(isOne) ? value : undefined
   return isOne(value) && isNumber(value) ? Array<T>(Math.min(rank, SPACE.length)).fill(value) : undefined

@@ -19,7 +19,7 @@ const CLASS_NAMES: Readonly<Record<number, string>> = {
   [HDF5_CLASS.array]: 'small arrays',
 }
 
-/** The dtype of a dataset, or in words what its elements are instead. */
+/** The dtype of a dataset, or a description of elements that can't be read. */
 export function dtypeOfStored(stored: StoredType, metadata: Hdf5Metadata): { dtype: DType } | { refused: string } {
   const bits = stored.bytes * 8
   switch (stored.class) {
@@ -27,9 +27,9 @@ export function dtypeOfStored(stored: StoredType, metadata: Hdf5Metadata): { dty
     case HDF5_CLASS.bitfield: {
       if (![8, 16, 32, 64].includes(bits)) return { refused: `integers of ${stored.bytes} bytes` }
       if (stored.layout !== `0/${bits}`) {
-        return { refused: `integers that use some of their bits alone (offset/precision ${stored.layout} of ${bits})` }
+        return { refused: `integers that use only some of their bits (offset/precision ${stored.layout} of ${bits})` }
       }
-      // h5wasm can't turn the bytes of an enum around.
+      // h5wasm can't swap the bytes of an enum.
       if (stored.isEnum && stored.bigEndian && bits > 8) return { refused: 'a big-endian enumeration' }
       if (stored.isEnum && isH5pyBool(metadata)) return { dtype: 'bool' }
       return { dtype: `${stored.signed ? 'int' : 'uint'}${bits}` as DType }
@@ -39,7 +39,7 @@ export function dtypeOfStored(stored: StoredType, metadata: Hdf5Metadata): { dty
       return dtype === undefined ? { refused: `floats that are not IEEE 754 (${stored.layout})` } : { dtype }
     }
     default:
-      // HDF5 stores strings of any length as lists, and says in the metadata that they are strings.
+      // HDF5 stores variable-length strings as lists; only the metadata marks them as strings.
       return { refused: CLASS_NAMES[metadata.type] ?? `elements of HDF5 type class ${stored.class}` }
   }
 }

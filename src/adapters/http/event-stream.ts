@@ -5,7 +5,7 @@ import type { EventFeed } from '../../ports/resource.ts'
 const MAX_WAITING_BYTES = 1 << 20
 /** How often a stream without events sends a sign of life. */
 const BEAT_MS = 15_000
-/** A browser that has read nothing for this long is disconnected: it reconnects by itself when it wakes. */
+/** A browser that has read nothing for this long is disconnected: it reconnects when it wakes. */
 const MAX_STUCK_MS = 120_000
 
 /** Answers with the events of a feed until the client leaves. */

@@ -87,7 +87,7 @@ function namesOf(host: string): ReadonlySet<string> {
 
 const reachableName = (host: string): string => (isAnyAddress(host) ? hostname() : host)
 
-/** The name in a `Host` header, whatever the port: a tunnel has its own. */
+/** The name in a `Host` header, without the port, since a tunnel has another one. */
 function hostOf(request: IncomingMessage): string | undefined {
   const headers = request.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host')
   const match = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::\d{1,5})?$/i.exec(request.headers.host ?? '')

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 
-/** Answers with the reason for a refusal: as a page for people, as a line for programs. */
+/** Answers with the reason for a refusal: as a page for browsers, as a line of text for programs. */
 export function refuse(response: ServerResponse, status: number, text: string): void {
   const { method, headers } = response.req
   const isForPeople = /\btext\/html\b/.test(headers.accept ?? '')

@@ -23,7 +23,7 @@ export interface PersistOptions {
 
 /** One database of a server or a set of servers. */
 export class MongodbConnection {
-  /** For people: scheme, hosts and database, without credentials. */
+  /** For messages: scheme, hosts and database, without credentials. */
   readonly name: string
   readonly database: Db
   readonly #client: MongoClient
@@ -89,7 +89,7 @@ export class MongodbConnection {
   }
 }
 
-/** Reports how one write fares: slow, then lost, then back; each once, and nothing if it is fast. */
+/** Reports the status of one write: slow, then lost, then back; each at most once, and none if the write is fast. */
 class StatusWatch {
   readonly #name: string
   readonly #onStatus: ((status: StoreStatus) => void) | undefined
@@ -129,7 +129,7 @@ class StatusWatch {
 
 function openClient(url: string, fsync: boolean): { client: MongoClient; name: string; database: string } {
   const expected = 'expected mongodb://user:password@host:27017/database, with %40 for an @ in a password'
-  // Credentials end at the last @, whatever they contain.
+  // Credentials end at the last @, since they may contain others.
   if (url.split('@').length > 2) {
     throw new ConfigError('INVALID_CONFIG', `The database's address has more than one @: ${expected}.`)
   }

@@ -17,7 +17,7 @@ const [UNAUTHORIZED, AUTHENTICATION_FAILED, OUT_OF_DISK_SPACE] = [13, 18, 14031]
 export const noAnswer = (name: string, how: string): string =>
   `No server answers at ${name} (${how}); check that it is running and reachable from here.`
 
-/** An error of the driver as one of ours: `CONNECTION_LOST`, `UNAUTHORIZED`, `DISK_FULL` or `IO_ERROR`. @param name for people */
+/** Turns an error of the driver into `CONNECTION_LOST`, `UNAUTHORIZED`, `DISK_FULL` or `IO_ERROR`. @param name for messages */
 export function mongodbError(error: unknown, name: string): InfrastructureError {
   const make = (code: 'CONNECTION_LOST' | 'UNAUTHORIZED' | 'DISK_FULL' | 'IO_ERROR', what: string) =>
     new InfrastructureError(code, what, { cause: error })

@@ -12,7 +12,7 @@ const STALE_MS = 30_000
 
 /**
  * Who holds or held a run. Each acquisition inserts a document with the next number, and the highest number is the holder.
- * This needs nothing of a server but unique keys: no transactions, no atomic updates.
+ * A server only has to support unique keys; neither transactions nor atomic updates are needed.
  */
 interface LockDocument extends LockOwner, KeyedDocument {
   readonly run: string

@@ -14,7 +14,10 @@ import type { MongodbConnection } from './mongodb-connection.ts'
 import { isDuplicateKey, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
 import type { HeldLock } from './mongodb-lock.ts'
 
-/** Pages in one command: FerretDB hangs for good if one command, or all at once, change about a hundred. */
+/**
+ * Pages in one command: FerretDB hangs permanently if the pages changed at the same time, by one command or several, reach
+ * about a hundred.
+ */
 const PAGES_AT_ONCE = 32
 const REMOVED_AT_ONCE = 1000
 
@@ -30,7 +33,7 @@ export interface TryDocument extends Omit<FailedTry, 'task' | 'error'>, KeyedDoc
   readonly stack?: string
 }
 
-/** Where records lie. */
+/** The location of a run's records. */
 export interface RecordPlace {
   readonly connection: MongodbConnection
   readonly pages: Collection<PageDocument>
@@ -43,7 +46,7 @@ export class MongodbReader implements RunReader {
   readonly #place: RecordPlace
   readonly #checkOpen: () => void
 
-  /** @param checkOpen throws once no more may be read */
+  /** @param checkOpen throws when the record has been closed */
   constructor(place: RecordPlace, identity: RunIdentity, checkOpen: () => void = () => {}) {
     this.#place = place
     this.identity = identity

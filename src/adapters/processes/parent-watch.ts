@@ -12,8 +12,8 @@ const PROGRAM = `
   }, checkMs)`
 
 /**
- * Kills this process after the process that started it has ended, in whatever way: nobody else would end a worker that hangs.
- * @param parent the id of that process, passed on by it: it may have ended before this one can ask
+ * Kills this process when the process that started it has ended for any reason; otherwise a worker that hangs would remain.
+ * @param parent the id of that process; it passes its id on, because it may have ended before this process can query it
  * @param graceMs how long the running block may continue
  */
 export function endWithParent(parent: number, graceMs: number): void {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * How a process ended, for people.
+ * Describes how a process ended, for users.
  * @param kills how many processes the system has killed meanwhile because it ran out of memory
  */
 export function describeEnd(code: number | null, signal: NodeJS.Signals | null, kills = 0): string {

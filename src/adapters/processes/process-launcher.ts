@@ -18,7 +18,7 @@ const HEAP_IS_FULL = /^FATAL ERROR: .*heap out of memory$/m
 export interface ProcessLauncherOptions {
   /** The program of a worker. */
   readonly program: URL
-  /** A file of which every worker holds a shared lock while it lives, so that others can tell when all have ended. */
+  /** Every worker holds a shared lock on this file while it lives, so that other processes can tell when all have ended. */
   readonly lockFile: string
   /** How to connect, including the token. It is passed in the environment, which other users of the machine can't read. */
   readonly context: string
@@ -29,7 +29,7 @@ export interface ProcessLauncherOptions {
   readonly cwd?: string
 }
 
-/** Starts workers as processes of this machine. They connect through the run's listener, as workers from elsewhere do. */
+/** Starts workers as processes of this machine. They connect through the run's listener, like workers on other machines. */
 export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher {
   return new ProcessLauncher(options)
 }
@@ -37,7 +37,7 @@ export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher
 class ProcessLauncher implements WorkerLauncher {
   readonly #options: ProcessLauncherOptions
   readonly #children = new Map<ChildProcess, Promise<unknown>>()
-  /** When this process ends in its own way (a second Ctrl-C, an error), its workers end with it. */
+  /** When this process exits (after a second Ctrl-C or an error), its workers end with it. */
   readonly #killAll = () => {
     for (const child of this.#children.keys()) child.kill('SIGKILL')
   }
@@ -96,7 +96,7 @@ function fail(workerId: string, error: unknown): never {
   })
 }
 
-/** Resolves with how it ended, for people. */
+/** Resolves with a description, for users, of how it ended. */
 function watchExit(child: ChildProcess): Promise<string> {
   const killsBefore = oomKills()
   return new Promise((resolve) => {

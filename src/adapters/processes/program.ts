@@ -34,7 +34,7 @@ export interface Program {
   readonly isOver: boolean
   /**
    * @param signal kills the program if it is aborted before the block is done
-   * @throws InfrastructureError `WORKER_DIED` with its last output if it ends meanwhile, `PROTOCOL_ERROR`
+   * @throws InfrastructureError `WORKER_DIED` with its last output if it ends during the block, `PROTOCOL_ERROR`
    */
   doBlock(index: number, rois: WireRois, signal: AbortSignal): Promise<Outcome>
   /** Closes its input; it exits when it has no block to do. */

@@ -3,8 +3,8 @@ import { loadSqlite } from './sqlite-database.ts'
 const SQLITE_BUSY = 5
 
 /**
- * Takes an exclusive lock that the operating system releases when this process ends, however it ends: the one that SQLite
- * holds on a file while it writes. So no process id has to be trusted, and no lock is taken over by mistake.
+ * Takes an exclusive lock that the operating system releases when this process ends, for any reason: the lock that SQLite holds
+ * on a file while it writes. No process ids are compared, so no lock is taken over by mistake.
  * @param path a file used for nothing else; created if missing
  * @param waitMs how long to wait for other holders; blocks this thread
  * @returns the lock; undefined if another process, or another part of this one, holds it

@@ -18,7 +18,7 @@ export function openDatabase(file: string, options: { readonly readOnly: boolean
   })
 }
 
-/** Opens a database that nobody writes, for a process that can't create the files beside it that readers share. */
+/** Opens a database that no process is writing, for a reader that can't create SQLite's shared files beside it. */
 export function openUnchangingDatabase(file: URL): DatabaseSync {
   const { DatabaseSync } = loadSqlite()
   file.searchParams.set('immutable', '1')
@@ -34,7 +34,7 @@ export function guarded<T>(file: string, action: () => T): T {
   }
 }
 
-/** All or nothing, durable when it returns. */
+/** Runs an action as one transaction, which is durable when this returns. */
 export function inTransaction<T>(database: DatabaseSync, action: () => T): T {
   database.exec('BEGIN IMMEDIATE')
   try {
@@ -80,7 +80,7 @@ function sqliteError(file: string, error: unknown): InfrastructureError {
   }
 }
 
-/** Without the warning of Node 22 that its SQLite is experimental: Node 24, where it is stable, has the same functions. */
+/** Loads SQLite without Node 22's warning that it is experimental; Node 24, where it is stable, has the same functions. */
 export function loadSqlite(): typeof import('node:sqlite') {
   const { emitWarning } = process
   process.emitWarning = ((warning: string | Error, ...rest: [never]) => {

@@ -14,7 +14,7 @@ export interface SqliteProgressOptions {
 }
 
 /**
- * The record of one run in an SQLite file, whatever the run's folder is called now.
+ * The record of one run in an SQLite file. The run's folder may have been renamed since.
  * @param file in a folder that exists; SQLite keeps two more files beside it while it is open
  */
 export const sqliteProgress = (file: string, options: SqliteProgressOptions = {}): ProgressStore =>
@@ -96,7 +96,9 @@ class SqliteProgress implements ProgressStore {
   }
 }
 
-/** Opens a database that another process may be writing; in a folder that this user can't write to, one that nobody writes. */
+/**
+ * Opens a database that another process may be writing; if this user can't write to its folder, no process may be writing it.
+ */
 function openForReading(file: string): DatabaseSync {
   const database = openDatabase(file, { readOnly: true })
   try {

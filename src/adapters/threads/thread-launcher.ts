@@ -20,8 +20,9 @@ export interface ThreadLauncherOptions {
 }
 
 /**
- * A thread that reaches its heap limit gets 16 MB more to end in. A single collection of larger young objects can use these
- * up: then V8 ends the process, and the run with it.
+ * A thread that reaches its heap limit gets 16 MB more to shut down. A garbage collection with more than that in young objects
+ * can
+ * exhaust them; V8 then ends the process, and the run with it.
  */
 const LIMITS = { maxYoungGenerationSizeMb: 16 }
 
@@ -58,14 +59,14 @@ export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
 }
 
 interface FollowedThread {
-  /** Resolves with how it ended, for people. */
+  /** Resolves with a description, for users, of how it ended. */
   readonly ended: Promise<string>
   /** Resolves when all its output is in the log; some may arrive after its end. */
   readonly written: Promise<unknown>
   kill(): void
 }
 
-/** Writes a thread's output to its log, and tells how it ends. @param log an open file */
+/** Writes a thread's output to its log, and reports how it ends. @param log an open file */
 function followThread(thread: Worker, log: number): FollowedThread {
   const { promise: ended, resolve: end } = Promise.withResolvers<string>()
   let isKilled = false

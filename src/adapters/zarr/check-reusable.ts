@@ -5,7 +5,8 @@ import type { ArrayAxis, ArrayDescription, CreateArrayOptions } from '../../port
 import { makeFillValue } from './metadata/fill-value.ts'
 
 /**
- * Checks that an existing array is what `options` asks for. What they leave open (chunks, shards, fill value, placement) may be anything.
+ * Checks that an existing array is what `options` asks for. Options that are not given (chunks, shards, fill value, placement)
+ * may have any value.
  * @throws ConfigError `DATASET_EXISTS`, naming what differs
  */
 export function checkReusable(existing: ArrayDescription, options: CreateArrayOptions): void {

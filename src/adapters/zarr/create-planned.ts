@@ -9,14 +9,16 @@ import { readAxes } from './metadata/placement-attributes.ts'
 import type { CreatePlan } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store } from './store.ts'
 
-/** Carries out a plan, or leaves nothing behind. The array's own metadata are written last: until then there is no array. */
+/**
+ * Carries out a plan; a failure leaves nothing behind. The array's own metadata is written last: until then there is no array.
+ */
 export async function createPlanned(store: Store, key: string, plan: CreatePlan): Promise<void> {
   const written = new Map<string, JsonObject>()
   const outermost = await outermostMissing(store, [...plan.newGroups, key])
   try {
     await writePlanned(store, key, plan, written)
   } catch (error) {
-    // If this fails too, only groups without an array are left: the first error matters more.
+    // If this fails too, only groups without an array remain; the first error matters more.
     if (outermost !== undefined) await removeOwn(store, outermost, written).catch(() => {})
     throw error
   }
@@ -85,7 +87,7 @@ async function placeInParent(
   else await put(joinKey(parent, 'zarr.json'), { ...node.json, attributes })
 }
 
-/** The array whose pyramid a new one joins, with its own placement. @throws ConfigError `NO_SUCH_DATASET` */
+/** The array whose pyramid the new array joins, with its placement. @throws ConfigError `NO_SUCH_DATASET` */
 async function finestLevel(store: Store, parent: string, path: string): Promise<OmeLevel> {
   const node = await readNode(store, joinKey(parent, path))
   if (node?.kind === 'array') return { path, axes: inNanometers(readAxes(node.metadata)) }

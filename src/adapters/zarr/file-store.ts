@@ -14,9 +14,11 @@ const writer = `${process.pid}-${threadId}-${Math.floor(Math.random() * 2 ** 32)
 const temporaryName = () => `${TEMPORARY_PREFIX}${writer}-${writes++}`
 
 /**
- * A folder of a file system. A write goes to a temporary name in the same folder and is renamed, so that a kill leaves
- * the old file or the new one. The files of a killed writer (`.tmp-*`) only cost disk space, and are removed when the array is replaced.
- * @param options `fsync`: a write ends only when the file and its name are on the disk itself, to survive a power cut. @default false
+ * A folder of a file system. A write goes to a temporary name in the same folder and is then renamed, so that a killed writer
+ * leaves the old file or the new one. The files of a killed writer (`.tmp-*`) only cost disk space, and are removed when the
+ * array is replaced.
+ * @param options `fsync`: a write ends only when the file and its name are on the disk, so that they survive a power cut.
+ * @default false
  */
 export function fileStore(root: string, { fsync = false }: { readonly fsync?: boolean } = {}): Store {
   const where = (key: string) => (key === '' ? root : join(root, key))
@@ -44,7 +46,7 @@ export function fileStore(root: string, { fsync = false }: { readonly fsync?: bo
   }
 }
 
-// Plain callbacks: the promises of node:fs cost as much again as reading a chunk of 256 kB from the page cache.
+// Callbacks, because the promises of node:fs double the cost of reading a 256 kB chunk from the page cache.
 const open = (path: string, flags: string) => call<number>((done) => fs.open(path, flags, done))
 const close = (file: number) => call<void>((done) => fs.close(file, done))
 const sizeOf = async (file: number) => (await call<fs.Stats>((done) => fs.fstat(file, done))).size
@@ -91,8 +93,8 @@ async function readWhole(path: string, into: Uint8Array | undefined): Promise<Ui
 }
 
 /**
- * Files are never written in place here, so new content is a new file, recognized by its inode, times and size. They are taken
- * from the open file: a network file system asks its server on opening, but not for a stat of the name.
+ * Files are never written in place here, so new content is a new file with another inode, time or size. They are read from the
+ * open file: a network file system asks its server when a file is opened, but not for a stat of its name.
  */
 async function readUnless(path: string, known: string | undefined) {
   const file = await openIfThere(path)
@@ -154,7 +156,7 @@ async function replaceFile(folder: string, path: string, parts: readonly Uint8Ar
 
 const sync = (file: number) => call<void>((done) => fs.fsync(file, done))
 
-/** A file's name is on the disk once its folder is. */
+/** A file's name is on the disk only when its folder has been synced. */
 async function syncFolder(folder: string): Promise<void> {
   const file = await open(folder, 'r')
   try {
@@ -196,7 +198,7 @@ async function writeFully(file: number, part: Uint8Array, position: number): Pro
   return position + done
 }
 
-/** Renames the tree before removing it, so that nobody finds it half removed. */
+/** Renames the tree before removing it, so that nobody sees a half-removed one. */
 async function removeTree(path: string): Promise<void> {
   const hidden = join(path, '..', temporaryName())
   try {
@@ -207,7 +209,7 @@ async function removeTree(path: string): Promise<void> {
   }
 }
 
-/** A system error as one of ours, with the action and the path that failed. */
+/** Turns a system error into a Bellis error that names the failed action and the path. */
 function ioError(action: 'read' | 'list' | 'write' | 'remove', path: string, error: unknown): Error {
   const failure = systemFailure(error)
   const options = { cause: error }
@@ -218,7 +220,7 @@ function ioError(action: 'read' | 'list' | 'write' | 'remove', path: string, err
   const what = `Can't ${action} ${path}: ${reason}; ${remedy}`
   if (code === 'DISK_FULL') return new InfrastructureError(code, `${what}, then resume.`, options)
   const isChange = action === 'write' || action === 'remove'
-  // A read that lacks permission is no reason to choose another output.
+  // Only a failed write lets the user choose another output.
   return isChange || errnoOf(error) === 'EROFS'
     ? new ConfigError(code, `${what}.`, options)
     : new InfrastructureError('IO_ERROR', `${what}.`, options)

@@ -11,7 +11,7 @@ export interface HttpStoreOptions {
   readonly timeoutMs?: number
 }
 
-/** A container behind http(s), for reading. A query string stays with every request, as signed addresses need it. */
+/** A container behind http(s), for reading. Every request keeps the query string, since signed addresses need it. */
 export function httpStore(address: string, options: HttpStoreOptions = {}): Store {
   const { origin, pathname, search, username, password } = new URL(address)
   if (username !== '' || password !== '') {
@@ -47,7 +47,7 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
 
 interface Answer {
   readonly body: Uint8Array
-  /** Whether `body` is only the requested range, not the whole object. */
+  /** Whether `body` is only the requested range, not the complete object. */
   readonly isPart: boolean
 }
 

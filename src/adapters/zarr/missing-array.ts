@@ -16,7 +16,7 @@ export async function assertContainer(store: Store): Promise<void> {
   throw new ConfigError('NO_SUCH_FILE', `${store.where('')} ${what}.`)
 }
 
-/** The error for a path under which nothing was found, with the names that come closest. */
+/** The error for a path at which nothing was found, with the most similar names. */
 export async function nothingThere(store: Store, key: string): Promise<ConfigError> {
   await assertContainer(store)
   const nodes = await listNodes(store, '', 200)

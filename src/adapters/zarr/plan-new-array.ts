@@ -19,7 +19,7 @@ export interface CreatePlan {
 /**
  * Checks a new array and its place; writes nothing.
  * @param key of the array, '' for the container itself
- * @param path as users write it
+ * @param path as users write it, for messages
  * @throws ConfigError `INVALID_CONFIG`, `RANK_MISMATCH`, `UNSUPPORTED`, `UNSUPPORTED_CODEC`, `DATASET_EXISTS`, `NOT_A_DATASET`, `UNKNOWN_FORMAT`
  */
 export async function planNewArray(

@@ -1,6 +1,6 @@
-/** An object that is open for reads of parts; on a file system all of them see the same version of it. */
+/** An object opened for partial reads; on a file system, all reads see the same version of it. */
 export interface PartReader extends AsyncDisposable {
-  /** Fewer bytes come back where the object ends before. */
+  /** Returns fewer bytes if the object ends earlier. */
   read(offset: number, length: number): Promise<Uint8Array>
   /** The last bytes. */
   readEnd(length: number): Promise<Uint8Array>
@@ -11,41 +11,44 @@ export interface StoreEntry {
   readonly isFolder: boolean
 }
 
-/** Where the metadata and chunks of a container lie. Keys are relative, `/` between names. */
+/** The metadata and chunks of a container. Keys are relative, `/` between names. */
 export interface Store {
   readonly writable: boolean
-  /** A key as people would write it, for messages. */
+  /** A key as users write it, for messages. */
   where(key: string): string
   /**
-   * A whole object, or undefined where there is none.
-   * @param into used where the object has just this many bytes
+   * A complete object, or undefined if there is none.
+   * @param into used if the object has exactly this many bytes
    * @throws InfrastructureError `IO_ERROR`
    */
   get(key: string, into?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array | undefined>
   /**
-   * A whole object and what names this content of it, unless that is `known`; absent where a store can't tell versions.
-   * @returns undefined where there is none, 'same' where it is still `known`
+   * A complete object and the name of its version, unless that version is `known`; missing if a store can't tell versions
+   * apart.
+   * @returns undefined if there is none, 'same' if the version is still `known`
    * @throws InfrastructureError `IO_ERROR`
    */
   getUnless?(
     key: string,
     known: string | undefined,
   ): Promise<{ bytes: Uint8Array; version: string } | 'same' | undefined>
-  /** An object for reads of parts, or undefined where there is none. */
+  /** Opens an object for partial reads; undefined if there is none. */
   open(key: string, signal?: AbortSignal): Promise<PartReader | undefined>
   /**
-   * Replaces an object as a whole: readers see the old one or the new one.
+   * Replaces an object atomically: readers see the old one or the new one.
    * @param parts its bytes, in order
    * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
    */
   put(key: string, parts: readonly Uint8Array[]): Promise<void>
-  /** Removes an object or a folder with all in it; no error where there is none. */
+  /** Removes an object, or a folder with its contents; no error if there is none. */
   remove(key: string): Promise<void>
-  /** What lies directly below a key, by name, without temporary files; undefined where listing is impossible or nothing is there. */
+  /**
+   * The entries directly below a key, by name, without temporary files; undefined if listing is impossible or nothing is there.
+   */
   list(key: string): Promise<readonly StoreEntry[] | undefined>
 }
 
-/** Files of writes under way, and of writers that were killed; no reader takes them for a chunk. */
+/** The prefix of files that are being written or that a killed writer left behind; no reader takes them for chunks. */
 export const TEMPORARY_PREFIX = '.tmp-'
 
 export const joinKey = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('/')

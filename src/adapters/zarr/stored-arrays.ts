@@ -7,7 +7,7 @@ import { parseJsonObject, type ZarrMetadata } from './metadata/metadata.ts'
 import { datasetPaths, multiscalesOf } from './metadata/ome.ts'
 import { joinKey, parentKey, type Store } from './store.ts'
 
-/** An array as Neuroglancer may read it from its files. */
+/** An array that Neuroglancer can read directly from its files. */
 export interface StoredArray {
   readonly folder: string
   readonly zarrFormat: 2 | 3
@@ -15,7 +15,7 @@ export interface StoredArray {
   readonly isPart: (names: readonly string[]) => boolean
 }
 
-/** Larger chunks are better cut into pieces: they would be loaded, and held in the graphics memory, as a whole. */
+/** Larger chunks are better served in pieces: Neuroglancer would load each one completely and keep it in graphics memory. */
 const LARGEST_CHUNK_BYTES = 32 * 2 ** 20
 
 const DTYPES = ['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'float32']
@@ -23,8 +23,9 @@ const CODECS = ['bytes', 'transpose', 'sharding_indexed', 'blosc', 'gzip', 'zstd
 const COMPRESSORS = ['blosc', 'zlib', 'gzip', 'zstd']
 
 /**
- * The files of an array, where Neuroglancer 2.41 can read them as they lie.
- * @returns undefined where it can't, or where they are not files; read it and make chunks of it then
+ * The files of an array, if Neuroglancer 2.41 can read them unchanged.
+ * @returns undefined if it can't, or if the array is not stored in files; the caller then reads the array and makes chunks
+ * itself
  */
 export async function storedArray(container: string, inner: string): Promise<StoredArray | undefined> {
   if (/^https?:\/\//i.test(container)) return undefined
@@ -36,15 +37,17 @@ export async function storedArray(container: string, inner: string): Promise<Sto
   const isPlain = zarrFormat === 2 ? await isPlainV2(store, inner, metadata) : await isPlainV3(store, inner)
   const chunkBytes = metadata.chunk.shape.reduce((bytes, length) => bytes * length, BYTES_PER_ELEMENT[metadata.dtype])
   const isDrawable = DTYPES.includes(metadata.dtype) && !metadata.chunk.bigEndian && chunkBytes <= LARGEST_CHUNK_BYTES
-  // Its fill values pass through a JavaScript number.
+  // Neuroglancer converts fill values to JavaScript numbers.
   const isExact = typeof metadata.fill.value === 'number' || metadata.fill.value <= Number.MAX_SAFE_INTEGER
   if (!isPlain || !isDrawable || !isExact) return undefined
   return { folder: store.where(inner), zarrFormat, isPart: partsOf(metadata) }
 }
 
 /**
- * A pyramid as the keys of its arrays in the container, finest first: that of a group which has one alone, or that of an array, from it
- * on, which groups above it say. @returns undefined where there is none
+ * The keys of a pyramid's arrays in the container, finest first. For a group: its only pyramid. For an array: the levels from
+ * it on, as
+ * described by the groups above it.
+ * @returns undefined if there is none
  */
 export async function pyramidKeys(container: string, inner: string): Promise<readonly string[] | undefined> {
   const store = /^https?:\/\//i.test(container) ? httpStore(container) : fileStore(container)
@@ -113,7 +116,7 @@ const namesAxes = (names: Json | undefined, shape: Json | undefined): boolean =>
     names.length === (shape as readonly number[]).length &&
     names.every((name: Json) => name === null || typeof name === 'string'))
 
-/** Chunks' names, and no other's: whatever else lies in the folder is not the array. */
+/** Matches the names of chunks only; other files in the folder don't belong to the array. */
 function partsOf({ zarrFormat, keyPrefix, separator, shape }: ZarrMetadata): StoredArray['isPart'] {
   const metadata = zarrFormat === 2 ? ['.zarray', '.zattrs'] : ['zarr.json']
   const indices = Array(shape.length)

@@ -67,12 +67,12 @@ export class ZarrArray implements ChunkedArray {
     const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
     const inside = intersectRoi(box, whole)
     if (!containsRoi(whole, box)) fillBox(box.shape, this.#metadata.fill.bytes, target)
-    const begin = offsetOf(
+    const base = offsetOf(
       inside.offset.map((position, axis) => position - (box.offset[axis] as number)),
       target.strides,
     )
     await this.#forEachPart(inside, signal, (part) => {
-      const start = begin + offsetOf(part.inBox, target.strides)
+      const start = base + offsetOf(part.inBox, target.strides)
       return this.#access.read(part, { ...target, start }, signal)
     })
   }
@@ -119,7 +119,7 @@ export class ZarrArray implements ChunkedArray {
     })
   }
 
-  /** Removes what lies where chunks do: the folder of all, or what is named like one. */
+  /** Removes all chunks: their common folder, or everything with the name of a chunk. */
   async #removeAll(): Promise<void> {
     const grid = gridShape(this.shape, storedShape(this.#metadata))
     const { keyPrefix, separator } = this.#metadata
@@ -168,13 +168,13 @@ export class ZarrArray implements ChunkedArray {
     await forEachInFlight(parts, this.#access.limit, signal, work)
   }
 
-  /** Whether a part is all that the array has of its chunk. */
+  /** Whether a part covers all of its chunk that is inside the array. */
   #covers(part: ChunkPart): boolean {
     const stored = storedShape(this.#metadata)
     return part.shape.every((length, axis) => {
-      const begin = (part.index[axis] as number) * (stored[axis] as number)
-      const end = Math.min(begin + (stored[axis] as number), this.shape[axis] as number)
-      return part.inChunk[axis] === 0 && length === end - begin
+      const start = (part.index[axis] as number) * (stored[axis] as number)
+      const end = Math.min(start + (stored[axis] as number), this.shape[axis] as number)
+      return part.inChunk[axis] === 0 && length === end - start
     })
   }
 

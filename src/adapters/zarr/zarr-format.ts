@@ -21,7 +21,7 @@ import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
 import { ZarrArray } from './zarr-array.ts'
 
 export interface ZarrFormatOptions {
-  /** Of containers behind http(s). */
+  /** For containers at http(s) addresses. */
   readonly http?: HttpStoreOptions
 }
 
@@ -44,7 +44,7 @@ export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
   }
 }
 
-/** The key of a path inside a container. @throws ConfigError `INVALID_CONFIG` for names that are not an array's */
+/** The key of a path inside a container. @throws ConfigError `INVALID_CONFIG` for names that can't belong to an array */
 function parseInner(inner: string): string {
   const names = inner.split('/').filter((name) => name !== '')
   const wrong = names.find((name) => /^\.|^__|\\/.test(name) || ['zarr.json', TEMPORARY_PREFIX].includes(name))
@@ -68,7 +68,7 @@ async function openArray(store: Store, key: string, mode: 'r' | 'r+'): Promise<Z
 
 type GroupNode = Extract<ZarrNode, { kind: 'group' }>
 
-/** A group with exactly one pyramid stands for its finest array. */
+/** Opening a group with exactly one pyramid opens its finest array. */
 async function openGroup(store: Store, key: string, group: GroupNode) {
   const path = finestDataset(group.attributes)
   const finest = path === undefined ? undefined : joinKey(key, path)
@@ -114,7 +114,7 @@ function descriptionOf(path: string, metadata: ZarrMetadata, axes: readonly Arra
   }
 }
 
-/** The existing array, if `reuse` allows it and it fits. */
+/** The existing array, if `reuse` allows it and the array fits the options. */
 async function reusable(store: Store, key: string, options: CreateArrayOptions): Promise<ZarrArray | undefined> {
   if (!store.writable || options.ifExists !== 'reuse') return undefined
   if ((await readNode(store, key))?.kind !== 'array') return undefined

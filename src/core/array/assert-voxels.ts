@@ -4,7 +4,7 @@ import { type DType, dtypeOf, holdsDType, type TypedArray } from './dtype.ts'
 
 /**
  * Checks that some memory has the dtype and the number of elements of a box of an array.
- * @param path that of the array, for messages
+ * @param path of the array, for messages
  * @throws ConfigError `DTYPE_MISMATCH`, `SHAPE_MISMATCH`
  */
 export function assertVoxels(path: string, dtype: DType, shape: readonly number[], data: TypedArray): void {

@@ -1,5 +1,6 @@
 /**
- * Decoded chunks of an array; the least recently used ones are dropped first. Neighbouring blocks with context read the same chunks.
+ * A cache of an array's decoded chunks, since neighbouring blocks with context read the same ones. Drops the least recently
+ * used first.
  */
 export class ChunkCache {
   readonly budget: number

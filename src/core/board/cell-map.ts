@@ -98,9 +98,9 @@ export class CellMap {
     for (let at = 0; at < count; at++) {
       let total = 1
       for (const [axis, length] of shape.entries()) {
-        const begin = (Math.floor(at / cellStrides[axis]!) % cells.shape[axis]!) * cell[axis]!
-        this.#firsts[at]! += begin * strides[axis]!
-        total *= Math.min(cell[axis]!, length - begin)
+        const start = (Math.floor(at / cellStrides[axis]!) % cells.shape[axis]!) * cell[axis]!
+        this.#firsts[at]! += start * strides[axis]!
+        total *= Math.min(cell[axis]!, length - start)
       }
       this.#totals[at] = total
     }

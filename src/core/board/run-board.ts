@@ -17,8 +17,8 @@ export interface BoardTask extends BlockGridOptions {
 const withDone = <Task>(task: Task, done: Uint8Array | undefined) => (done === undefined ? task : { ...task, done })
 
 /**
- * The state of every block of a run, reconstructed from its events. They go through a scheduler like the run's own, which determines what
- * becomes ready or orphaned. Events that do not fit are ignored.
+ * The state of every block of a run, reconstructed from its events. They drive a scheduler like the run's own, which determines
+ * which blocks become ready or orphaned. Events that don't fit the state are ignored.
  */
 export class RunBoard {
   readonly #tasks: readonly BoardTask[]
@@ -42,7 +42,7 @@ export class RunBoard {
     // The run itself does the same at its start.
     const doneOrGone = doneOrUnneeded(described, orderTasks(described))
     const tasks = this.#tasks.map(({ transient: _, ...task }, number) => withDone(task, doneOrGone[number]))
-    // Retries are events of their own, so every failure is final.
+    // Retries are separate events, so every failure is final here.
     this.#scheduler = new BlockScheduler(tasks, { maxRetries: 0 })
     this.#maps = tasks.map((task, number) => {
       if (this.#scheduler.task(number).grid.blockCount <= MAX_MAPPED_BLOCKS) return this.#scheduler.stateMap(number)

@@ -39,7 +39,10 @@ export type PictureEvent =
 /** Further failures are only counted. */
 const MAX_KEPT_FAILURES = 10_000
 
-/** A picture of a run, made from its events: the states of its blocks, its workers, its failures, its speed. Times are in ms since 1970. */
+/**
+ * A picture of a run, derived from its events: the states of its blocks, its workers, its failures and its speed. Times are in
+ * ms since 1970.
+ */
 export class RunPicture {
   readonly board: RunBoard
   readonly #ids: readonly string[]
@@ -95,7 +98,10 @@ export class RunPicture {
     this.#lastEnd = 'unreported'
   }
 
-  /** The run has ended, and its record decides what is done. Blocks that this start is not known to have done were done before. */
+  /**
+   * The run has ended, and its record decides what is done. Blocks that are done, but not known to be from this start, were
+   * done before.
+   */
   settle(done: readonly (Uint8Array | undefined)[], failures: readonly FailureSummary[]): void {
     this.board.settle(done)
     this.end()
@@ -105,7 +111,10 @@ export class RunPicture {
     for (const failure of failures) this.#fail(failure)
   }
 
-  /** The run has ended, and no record can be read, so its events still count. @param isRemoved whether its folder was removed */
+  /**
+   * The run has ended, and its record can't be read, so its events still count.
+   * @param isRemoved whether its folder was removed
+   */
   end(isRemoved = false): void {
     for (const { task, index } of this.#workers.dropLeases()) this.board.giveBack(task, index)
     this.#workers.disconnectAll()

@@ -14,12 +14,12 @@ export function fillStateChunk(
 ): boolean {
   const last = shape.length - 1
   const width = chunkShape[last] as number
-  const begin = (at[last] as number) * width
-  const count = Math.min(width, (shape[last] as number) - begin)
+  const start = (at[last] as number) * width
+  const count = Math.min(width, (shape[last] as number) - start)
   let isChanged = false
   for (let row = 0; row * width < data.length; row++) {
     let rest = row
-    let index = begin
+    let index = start
     let stride = shape[last] as number
     let isInside = true
     for (let axis = last - 1; axis >= 0; axis--) {

@@ -8,18 +8,18 @@ export class StateRuns {
   readonly #writer = new ByteWriter()
   /** End of the previous run. */
   #before = 0
-  #begin = 0
+  #start = 0
   #end = 0
   #code = 0
 
   /** @param index above all previous ones */
   add(index: number, code: number): void {
-    if (index === this.#end && code === this.#code && this.#end > this.#begin) {
+    if (index === this.#end && code === this.#code && this.#end > this.#start) {
       this.#end++
       return
     }
     this.#flush()
-    this.#begin = index
+    this.#start = index
     this.#end = index + 1
     this.#code = code
   }
@@ -28,15 +28,15 @@ export class StateRuns {
   take(): Uint8Array {
     this.#flush()
     this.#before = 0
-    this.#begin = 0
+    this.#start = 0
     this.#end = 0
     return this.#writer.take().slice()
   }
 
   #flush(): void {
-    if (this.#end === this.#begin) return
-    this.#writer.varint(this.#begin - this.#before)
-    this.#writer.varint((this.#end - this.#begin - 1) * 8 + this.#code)
+    if (this.#end === this.#start) return
+    this.#writer.varint(this.#start - this.#before)
+    this.#writer.varint((this.#end - this.#start - 1) * 8 + this.#code)
     this.#before = this.#end
   }
 }
@@ -52,16 +52,16 @@ export function encodeStates(codes: Uint8Array): Uint8Array {
 export function applyStates(
   codes: Uint8Array,
   bytes: Uint8Array,
-  onRun: (begin: number, end: number, code: number) => void = () => {},
+  onRun: (start: number, end: number, code: number) => void = () => {},
 ): void {
   const reader = new ByteReader(bytes)
   for (let at = 0; !reader.isAtEnd; ) {
-    const begin = at + reader.varint()
+    const start = at + reader.varint()
     const word = reader.varint()
-    const end = Math.min(codes.length, begin + Math.floor(word / 8) + 1)
-    if (reader.isCut || begin >= end) return
-    codes.fill(word & 7, begin, end)
-    onRun(begin, end, word & 7)
+    const end = Math.min(codes.length, start + Math.floor(word / 8) + 1)
+    if (reader.isCut || start >= end) return
+    codes.fill(word & 7, start, end)
+    onRun(start, end, word & 7)
     at = end
   }
 }

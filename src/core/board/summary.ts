@@ -3,11 +3,11 @@ import type { BlockGridOptions } from '../grid/grid-options.ts'
 import type { View } from '../view/view.ts'
 import type { MapGrid } from './cell-map.ts'
 
-// What the page of a run gets: built where the run's folder is, drawn in the browser.
+// The data for a run's page: built on the machine with the run's folder, drawn in the browser.
 
-/** What does not change during a run; requested once. */
+/** The data that stay the same during a run; requested once. */
 export interface RunDescription {
-  /** Identifies the tasks and their grids. It changes if a start replaces them; everything on the page is outdated then. */
+  /** Identifies the tasks and their grids. It changes if a start replaces them, which makes the page outdated. */
   readonly version: string
   /** The name of its folder. */
   readonly run: string
@@ -75,10 +75,10 @@ export interface Note {
   readonly text: string
 }
 
-/** What changes during a run. */
+/** The data that change during a run. */
 export interface RunSummary {
   readonly condition: RunCondition
-  /** Whether the run's folder was removed; all else is what was last known. */
+  /** Whether the run's folder was removed; all other fields then have their last known values. */
   readonly isRemoved: boolean
   /** When this summary was made, milliseconds since 1970, by the clock of the run. */
   readonly now: number

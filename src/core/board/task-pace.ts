@@ -4,7 +4,7 @@ import type { TaskSummary } from './summary.ts'
 /** Share of all blocks that must be done before a remaining time is shown, unless two are. */
 const SMALLEST_SHARE_FOR_ETA = 0.002
 
-/** How fast one task goes. Times are seconds since the start of the run. */
+/** The speed of one task. Times are seconds since the start of the run. */
 export class TaskPace {
   readonly #series = new RateSeries()
   readonly #recent = new RecentRate()

@@ -3,7 +3,7 @@ import { MAX_WORKERS, type WorkerSummary } from './summary.ts'
 
 interface Lease {
   readonly task: number
-  /** The blocks that are left, in the order in which they are done. */
+  /** The remaining blocks, in the order in which they are processed. */
   indices: readonly number[]
   /** How many of them have been reported. */
   at: number

@@ -90,5 +90,5 @@ export const countElements = (shape: readonly number[]): bigint =>
 export const productOf = (lengths: readonly number[]): number =>
   lengths.reduce((product, length) => product * length, 1)
 
-/** A coordinate as people read it: `(20, 256, 384)`. */
+/** A coordinate for users: `(20, 256, 384)`. */
 export const showCoordinate = (value: readonly number[]): string => `(${value.join(', ')})`

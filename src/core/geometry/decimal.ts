@@ -6,8 +6,8 @@ export interface Decimal {
 
 /**
  * The decimal number that a float in a file stands for. A float64 stands for its shortest decimal (4.6 for 4.6); one that was
- * written as float32 (4.599999904632568), or carries the noise of a computation (4.6000000000000005), stands for the short
- * decimal it came from.
+ * written as float32 (4.599999904632568) or contains
+ * rounding errors of a computation (4.6000000000000005) stands for the short decimal that it came from.
  * @param value finite
  */
 export function decimalOf(value: number): Decimal {
@@ -25,7 +25,7 @@ function withoutNoise(value: number): number {
   return value
 }
 
-/** @param text a number as JavaScript or people write it: `4.6`, `-1e-7`, `.5` @throws RangeError */
+/** @param text a number as JavaScript prints it or users write it: `4.6`, `-1e-7`, `.5` @throws RangeError */
 export function parseDecimal(text: string): Decimal {
   const match = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text.trim())
   if (match === null || `${match[2]}${match[3]}` === '') throw new RangeError(`"${text}" is not a decimal number`)

@@ -1,7 +1,7 @@
 import { centerOf } from './decimal.ts'
 import type { PlacedAxis } from './placement.ts'
 
-// How OME-NGFF's multiscales describe the axes and the placement of an array.
+// The description of an array's axes and placement in OME-NGFF's multiscales.
 
 /** An axis of an array to be described. */
 export interface OmeAxis {

@@ -3,13 +3,13 @@ import { type Coordinate, coordinate } from './coordinate.ts'
 import { type Decimal, decimalOf, doubleMinus, exactInteger, roundedInteger } from './decimal.ts'
 import { METRE_EXPONENT, toNanometers, WORLD_UNITS, type WorldUnit } from './world-unit.ts'
 
-/** Length units as files name them, with their power of ten of a metre. */
+/** Names of length units in files, with their power of ten of a metre. */
 const LENGTHS: Readonly<Record<string, number>> = {
   meter: 0, metre: 0, m: 0, decimeter: -1, centimeter: -2, cm: -2, millimeter: -3, mm: -3, micrometer: -6, micron: -6,
   um: -6, µm: -6, μm: -6, nanometer: -9, nm: -9, angstrom: -10, Å: -10, picometer: -12, pm: -12, femtometer: -15, fm: -15,
 } // biome-ignore format: a table
 
-/** Time units as files name them, with their power of ten of a second. */
+/** Names of time units in files, with their power of ten of a second. */
 const TIMES: Readonly<Record<string, number>> = {
   second: 0, s: 0, millisecond: -3, ms: -3, microsecond: -6, us: -6, µs: -6, nanosecond: -9, ns: -9, picosecond: -12, ps: -12,
 } // biome-ignore format: a table
@@ -22,13 +22,13 @@ export interface PlacedAxis {
   /** @example 'z' */
   readonly name: string
   readonly type: 'space' | 'time' | 'channel'
-  /** UDUNITS name as OME-NGFF writes it (`nanometer`, `second`); absent if the file gives none. */
+  /** UDUNITS name, as in OME-NGFF (`nanometer`, `second`); absent if the file gives none. */
   readonly unit?: string
   /** Units per voxel; absent if the file gives none. */
   readonly scale?: number
   /** Where the array starts, in units; see `translationOf`. Absent means 0. */
   readonly translation?: number
-  /** What `translation` refers to: the low edge of voxel 0 (as `offset` in this field) or its centre (as in OME-NGFF). */
+  /** What `translation` refers to: the low edge of voxel 0 (like `offset` in EM files) or its centre (as in OME-NGFF). */
   readonly translationOf?: 'edge' | 'center'
 }
 
@@ -120,7 +120,7 @@ function lengthShift(axis: PlacedAxis, unit: WorldUnit): number {
   return exponent - METRE_EXPONENT[unit]
 }
 
-/** Time keeps its own unit, divided as finely as lengths are: nm ↔ 1, pm ↔ 1/1000, fm ↔ 1/1 000 000 of it. */
+/** Time keeps its own unit, divided as finely as lengths: nm ↔ 1, pm ↔ 1/1000, fm ↔ 1/1 000 000 of it. */
 function timeShift(axis: PlacedAxis, unit: WorldUnit): number {
   if (axis.unit !== undefined && TIMES[axis.unit] === undefined) {
     throw new ConfigError(

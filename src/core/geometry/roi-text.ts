@@ -4,14 +4,14 @@ import { type Decimal, exactInteger, parseDecimal, roundedInteger } from './deci
 import { type Roi, roi } from './roi.ts'
 import { METRE_EXPONENT, toNanometers, type WorldUnit } from './world-unit.ts'
 
-/** The voxels that a Roi has to consist of. */
+/** The voxel grid with which a Roi has to be aligned. */
 interface VoxelGrid {
   readonly voxelSize: Coordinate
   readonly offset: Coordinate
 }
 
 /**
- * Parses a Roi as people write it, in nm with decimals if necessary: `offset:shape`, `0,0,0:1000,471.04,471.04`.
+ * Parses a Roi as users write it, in nm with decimals if necessary: `offset:shape`, `0,0,0:1000,471.04,471.04`.
  * @returns integers of `unit`
  * @throws ConfigError `INVALID_ROI`; `NOT_VOXEL_ALIGNED`, naming the nearest Roi that consists of whole voxels of `grid`
  */
@@ -63,6 +63,6 @@ function onVoxels(value: Decimal, shift: number, grid: VoxelGrid, axis: number, 
 
 const exampleRoi = (rank: number): string => `${Array(rank).fill(0).join(',')}:${Array(rank).fill(1000).join(',')}`
 
-/** A Roi as people read it, in nm: `0,0,0:1000,471.04,471.04`. */
+/** A Roi for users, in nm: `0,0,0:1000,471.04,471.04`. */
 export const showRoiInNm = (region: Roi, unit: WorldUnit): string =>
   [region.offset, region.shape].map((part) => part.map((value) => toNanometers(value, unit)).join(',')).join(':')

@@ -39,9 +39,9 @@ export function roi<U extends Unit = 'world'>(offset: readonly number[], shape: 
   return { offset: coordinate<U>(offset), shape: coordinate<U>(shape) }
 }
 
-/** A Roi from its low corner and its high corner, exclusive; empty if `end` lies before `begin` on some axis. */
-export function roiBetween<U extends Unit>(begin: Coordinate<U>, end: Coordinate<U>): Roi<U> {
-  return { offset: begin, shape: combine<U>(end, begin, (e, b) => Math.max(0, e - b)) }
+/** A Roi from its low corner and its high corner, exclusive; empty if `end` lies before `start` on some axis. */
+export function roiBetween<U extends Unit>(start: Coordinate<U>, end: Coordinate<U>): Roi<U> {
+  return { offset: start, shape: combine<U>(end, start, (e, b) => Math.max(0, e - b)) }
 }
 
 /** The high corner, exclusive: `offset + shape`. */
@@ -54,7 +54,7 @@ export const isEmptyRoi = (r: Roi<Unit>): boolean => r.shape.some((length) => le
 export const equalRois = <U extends Unit>(a: Roi<U>, b: Roi<U>): boolean =>
   equalCoordinates(a.offset, b.offset) && equalCoordinates(a.shape, b.shape)
 
-/** The intersection of two Rois; its shape is 0 on the axes on which they share nothing. */
+/** The intersection of two Rois; its shape is 0 on the axes on which they don't overlap. */
 export const intersectRoi = <U extends Unit>(a: Roi<U>, b: Roi<U>): Roi<U> =>
   roiBetween(maxCoordinates(a.offset, b.offset), minCoordinates(roiEnd(a), roiEnd(b)))
 
@@ -149,5 +149,5 @@ export const contextOf = <U extends Unit>(read: Roi<U>, write: Roi<U>): Context<
   upper: subtractCoordinates(roiEnd(read), roiEnd(write)),
 })
 
-/** A Roi as people read and write it: `0,0,0:20,256,384`. */
+/** A Roi as users read and write it: `0,0,0:20,256,384`. */
 export const showRoi = (r: Roi<Unit>): string => `${r.offset.join(',')}:${r.shape.join(',')}`

@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.ts'
 
 export const WORLD_UNITS = ['nm', 'pm', 'fm'] as const
-/** What world units count: nm, or pm or fm if a voxel size or an offset is not whole in nm. */
+/** What world units count: nm, or pm or fm if a voxel size or an offset is not a whole number of nm. */
 export type WorldUnit = (typeof WORLD_UNITS)[number]
 
 /** Each unit's power of ten of a metre. */
@@ -10,7 +10,7 @@ export const METRE_EXPONENT: Readonly<Record<WorldUnit, number>> = { nm: -9, pm:
 /** The finer of two world units. */
 export const finerUnit = (a: WorldUnit, b: WorldUnit): WorldUnit => (METRE_EXPONENT[a] < METRE_EXPONENT[b] ? a : b)
 
-/** World units of `unit` as a decimal number of nm (for a time axis, of its own unit): 4600 pm are 4.6. */
+/** World units of `unit` as a decimal number of nm (for a time axis, of its unit): 4600 pm are 4.6. */
 export const toNanometers = (value: number, unit: WorldUnit): number =>
   Number(`${value}e${METRE_EXPONENT[unit] - METRE_EXPONENT.nm}`)
 

@@ -21,9 +21,9 @@ export interface Block {
   readonly writeRoi: Roi
 }
 
-/** A task's blocks, all of them by arithmetic on their index: nothing is stored per block. */
+/** A task's blocks, computed from their index: nothing is stored per block. */
 export interface BlockGrid extends Required<BlockGridOptions> {
-  /** `totalRoi` shrunk by the context: the region to be written */
+  /** `totalRoi` minus the context: the region to be written */
   readonly totalWriteRoi: Roi
   readonly context: Context
   readonly blockCount: number
@@ -38,13 +38,13 @@ export interface BlockGrid extends Required<BlockGridOptions> {
   leftOutVolume(): bigint
   /** @throws ConfigError `NO_SUCH_BLOCK` */
   block(index: number): Block
-  /** A block's place in the order within the task: 0 goes first. @throws ConfigError `NO_SUCH_BLOCK` */
+  /** A block's position in the order within the task: 0 goes first. @throws ConfigError `NO_SUCH_BLOCK` */
   level(index: number): number
   /** All blocks of earlier levels that conflict with this one, ascending. @throws ConfigError `NO_SUCH_BLOCK` */
   dependencies(index: number): number[]
   /** The indices of the blocks whose write Roi meets `region`, ascending; for large answers see {@link blockBox}. */
   blocksMeeting(region: Roi): number[]
-  /** The same as a box of block coordinates, whatever its size; some axis has length 0 if no block meets the region. */
+  /** The same as a box of block coordinates, fast for any size; some axis has length 0 if no block meets the region. */
   blockBox(region: Roi): IndexBox
   /** The indices of a box of blocks, ascending, one by one. */
   indicesOf(box: IndexBox): Generator<number>
@@ -54,7 +54,7 @@ export interface BlockGrid extends Required<BlockGridOptions> {
 
 /**
  * The grid of blocks of one task.
- * @param options `taskId` is for messages alone
+ * @param options `taskId` is only for messages
  * @throws ConfigError `RANK_MISMATCH`, `INVALID_ROI`, `INVALID_COORDINATE`, `INVALID_CONFIG`, `WRITE_ROI_OUTSIDE_READ_ROI`,
  * `EMPTY_TOTAL_WRITE_ROI`, `NO_BLOCKS`, `TOO_MANY_BLOCKS`: one line that names the values
  */
@@ -77,7 +77,7 @@ class RegularGrid implements BlockGrid {
   readonly leftOut: Coordinate
   readonly #who: string
   readonly #order: ConflictOrder
-  /** where the last blocks stop writing */
+  /** end of what the last blocks write */
   readonly #end: Coordinate
 
   /** @param who start of every message */
@@ -94,7 +94,7 @@ class RegularGrid implements BlockGrid {
     this.shape = countPerAxis(this.totalWriteRoi, writeRoi.shape, fit, who)
     this.blockCount = countBlocks(this.shape, who)
     const writtenEnd = combine<'world'>(this.totalWriteRoi.offset, this.#writtenShape, add)
-    // Refuses here, once, a grid whose last blocks would leave the safe integers.
+    // Refuses a grid whose last blocks would exceed the safe integers; checked once, here.
     combine(writtenEnd, this.context.upper, add)
     this.#end = fit === 'shrink' ? roiEnd(this.totalWriteRoi) : writtenEnd
     this.leftOut = combine(roiEnd(this.totalWriteRoi), this.#end, (want, have) => Math.max(0, want - have))
@@ -103,7 +103,7 @@ class RegularGrid implements BlockGrid {
     this.levelCount = this.#order.levelCount
   }
 
-  /** all blocks together, none of them cut */
+  /** shape of all blocks together, uncut */
   get #writtenShape(): Coordinate {
     return combine(this.shape, this.writeRoi.shape, multiply)
   }

@@ -3,11 +3,11 @@ import type { Context } from '../geometry/roi.ts'
 import { indexStrides, splitIndex } from './index-box.ts'
 import { type NeighbourRows, neighbourRows, type Which } from './neighbour-rows.ts'
 
-/** How many rows we cache at most (20 bytes and more each): high ranks with wide contexts have millions. */
+/** The most rows to cache (20 bytes or more each): high ranks with wide contexts have millions. */
 const CACHED_ROWS = 1 << 20
 
 /**
- * Which blocks of a task may not run together, and which of two such blocks goes first; all of it arithmetic.
+ * Computes which blocks of a task must not run together, and which of two such blocks goes first.
  *
  * Along each axis a block at k reads what the blocks k - below … k + above write. Two blocks conflict if either
  * reads what the other one writes: their distance lies in the box [-below, above] or in its mirror image.
@@ -87,7 +87,7 @@ export class ConflictOrder {
     return found.sort((a, b) => a - b)
   }
 
-  /** How many blocks `earlier` would give, in time proportional to the rank alone. */
+  /** How many blocks `earlier` would give, in time proportional to the rank. */
   countEarlier(at: ArrayLike<number>): number {
     const { below, above } = this
     if (this.#isSymmetric) return this.#countEarlierIn(at, below, above)
@@ -95,7 +95,7 @@ export class ConflictOrder {
     return this.#countEarlierIn(at, below, above) + this.#countEarlierIn(at, above, below) - both
   }
 
-  /** Whether a block has all its neighbours: the border of the grid cuts none off. */
+  /** Whether a block has all its neighbours: none is beyond the border of the grid. */
   isInterior(at: ArrayLike<number>): boolean {
     const shape = this.#shape
     const far = this.#far
@@ -155,7 +155,7 @@ export function isRowInside(at: ArrayLike<number>, prefix: Int32Array, row: numb
   return true
 }
 
-/** k modulo s. The remainder of two doubles is a call into C; these are a few instructions, and exact below 2^53. */
+/** k modulo s. The remainder of two doubles is a call into C; this is a few instructions, and exact below 2^53. */
 function residueOf(k: number, s: number): number {
   if (s === 1) return 0
   return s === 2 ? k & 1 : k - Math.floor(k / s) * s

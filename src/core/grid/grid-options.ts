@@ -5,7 +5,7 @@ import { type Roi, roi, showRoi } from '../geometry/roi.ts'
 const FITS = ['valid', 'overhang', 'shrink'] as const
 /**
  * What happens at the high end of an axis whose length is not a multiple of the block's: `valid` leaves the rest unwritten,
- * with `overhang` the last block sticks out, with `shrink` it is cut.
+ * `overhang` lets the last block extend beyond the end, `shrink` cuts it.
  */
 export type Fit = (typeof FITS)[number]
 
@@ -23,7 +23,7 @@ export interface BlockGridOptions {
   readonly readWriteConflict?: boolean
 }
 
-/** The options of a grid, or of whatever else has them, and nothing else: what can be sent and compared. */
+/** Only the grid options of an object, to be sent or compared. */
 export const gridOptions = ({
   totalRoi,
   readRoi,
@@ -56,7 +56,7 @@ export function checkGridOptions(options: BlockGridOptions, who: string): Requir
   return { totalRoi: totalRoi!, readRoi: readRoi!, writeRoi: writeRoi!, fit, readWriteConflict }
 }
 
-/** Checks what types promise but not every caller keeps. */
+/** Checks at run time what the types require, since not every caller is type-checked. */
 function assertRoi(name: string, value: Partial<Roi> | undefined, who: string): void {
   const { offset, shape } = value ?? {}
   if (!(Array.isArray(offset) && Array.isArray(shape))) {

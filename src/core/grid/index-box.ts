@@ -1,6 +1,6 @@
 import type { Coordinate } from '../geometry/coordinate.ts'
 
-/** A half-open box of block coordinates; empty if `end` is not beyond `begin` on some axis. */
+/** A half-open box of block coordinates; empty if `end` is not above `begin` on some axis. */
 export interface IndexBox {
   readonly begin: Coordinate<'block'>
   readonly end: Coordinate<'block'>

@@ -1,17 +1,17 @@
 import { type Coordinate, ceilDivide, floorDivide } from '../geometry/coordinate.ts'
 import type { BlockGrid } from './block-grid.ts'
 
-/** How an array is cut in storage, into chunks, or shards if it has them: the unit that is written at once. World units. */
+/** The grid of an array's storage: chunks, or shards if it has them, which are written as a unit. World units. */
 export interface StorageGrid {
-  /** Where the first chunk begins. */
+  /** Start of the first chunk. */
   readonly offset: Coordinate
   /** The size of a chunk, per axis, > 0. */
   readonly chunkShape: Coordinate
 }
 
 /**
- * Looks for two blocks of one task that would write into the same chunk (or shard) and may run at the same time: one of
- * the two writes would be lost. Blocks in read/write conflict never run together, so they may share a chunk.
+ * Looks for two blocks of one task that write into the same chunk (or shard) and may run at the same time; one of the writes
+ * could be lost. Blocks in read/write conflict never run together, so they may share a chunk.
  * @returns the axes along which two such blocks are neighbours, or undefined if there are none
  */
 export function findSharedChunk(grid: BlockGrid, storage: StorageGrid): readonly number[] | undefined {

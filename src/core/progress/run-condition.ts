@@ -6,10 +6,10 @@ export interface RunFacts {
   readonly isHeld: boolean
   /**
    * How its last start ended: `ok` and `incomplete` were reported, `unreported` means that it ended without a report (or has not ended),
-   * `unknown` that no start was seen.
+   * `unknown` means that no start was seen.
    */
   readonly lastEnd: 'ok' | 'incomplete' | 'unreported' | 'unknown'
-  /** Whether the counts come from a record, which decides against the report. */
+  /** Whether the counts come from a record, which takes precedence over the report. */
   readonly isRecorded: boolean
   readonly tasks: readonly {
     readonly total: number

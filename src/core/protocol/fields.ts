@@ -31,7 +31,7 @@ export function asDuration(fields: Fields, name: string): number {
   throw invalid(name, value, 'a number of milliseconds')
 }
 
-/** A text for people, cut if it is too long. */
+/** A text for users, cut if it is too long. */
 export function asText(fields: Fields, name: string): string {
   const value = fields[name]
   if (typeof value === 'string') return value.length > MAX_TEXT ? value.slice(0, MAX_TEXT) : value

@@ -5,7 +5,7 @@ const LINE_FEED = 0x0a
 const NOTHING = new Uint8Array(0)
 /** The first buffer for a line that arrives in pieces, in bytes. */
 const FIRST_CAPACITY = 4096
-/** A shorter line can do no harm by its depth. */
+/** A shorter line can't do harm by its depth. */
 const DEPTH_UNCHECKED = 16_384
 
 /**

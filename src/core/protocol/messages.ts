@@ -14,8 +14,9 @@ export const MAX_LINE_BYTES = 8_388_608
 /** How deep the values of a message may be nested. */
 export const MAX_DEPTH = 64
 /**
- * The most leases that a worker holds at a time. So when a lease arrives, all but it and the one before it are settled: their
- * outcomes have arrived, and need not be kept in case the connection breaks.
+ * The most leases that a worker holds at a time. So when a lease arrives, all leases except it and the previous one are
+ * settled: their outcomes have arrived, so the worker need not keep
+ * them in case the connection breaks.
  */
 export const MAX_LEASES = 2
 /** The value of BELLIS_CONTEXT for a program that talks to its coordinator over standard input and output. */
@@ -36,7 +37,7 @@ export interface WireTask {
   readonly unit: WorldUnit
   /** Absent if every lease contains its Rois. */
   readonly grid?: BlockGridOptions
-  /** A block is reported only when its output is on the disk itself. */
+  /** A block is reported only when its output is on the disk. */
   readonly fsync?: boolean
   /** The units of counted resources, such as GPUs, that only this worker may use. */
   readonly resources?: Units
@@ -82,7 +83,7 @@ export type ServerMessage =
       /** One per block, if the worker's hello asked for them. */
       readonly rois?: readonly WireRois[]
     }
-  /** The lease was given to others: stop working on it, then answer `dropped`. Outcomes of it are ignored. */
+  /** The lease was given to other workers: stop working on it, then answer `dropped`. Outcomes of it are ignored. */
   | { readonly type: 'revoked'; readonly lease: number }
   /** The answer to a heartbeat. */
   | { readonly type: 'heartbeat' }
@@ -118,7 +119,7 @@ export interface Hello {
   /** The name and session of a worker that was started with a name, or that reconnects. */
   readonly worker?: string
   readonly session?: string
-  /** The leases that a reconnecting worker still holds anything of. Absent if it starts from scratch. */
+  /** The leases of which a reconnecting worker still holds blocks or outcomes. Absent if it starts from scratch. */
   readonly leases?: readonly number[]
   readonly pid: number
   readonly host: string

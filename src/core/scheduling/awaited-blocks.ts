@@ -5,7 +5,7 @@ import { countClearBits } from './bitmap.ts'
 import { DoneAtStart, type PartlyDone } from './done-at-start.ts'
 import type { TaskLink } from './task-link.ts'
 
-/** A task directly before another one. */
+/** A task directly upstream of another one. */
 interface Upstream {
   readonly link: TaskLink
   readonly strides: readonly number[]
@@ -14,8 +14,9 @@ interface Upstream {
 }
 
 /**
- * How many blocks each block of a task waits for: those of the same task that go before it and those of upstream tasks,
- * without the ones that were done at the start. Arithmetic if nothing was done at the start, otherwise bits are counted.
+ * How many blocks each block of a task waits for: earlier ones of the same task and those of upstream tasks, without the ones
+ * that were done at the start. Computed from the grids if
+ * nothing was done at the start, otherwise by counting bits.
  */
 export class AwaitedBlocks {
   readonly #grid: BlockGrid
@@ -87,7 +88,7 @@ export class AwaitedBlocks {
   }
 }
 
-/** As `AwaitedBlocks` wants a task before another one. */
+/** An upstream task as `AwaitedBlocks` needs it. */
 export const asUpstream = (link: TaskLink, grid: BlockGrid, done: Uint8Array | undefined): Upstream => ({
   link,
   strides: indexStrides(grid.shape),

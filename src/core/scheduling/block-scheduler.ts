@@ -127,7 +127,7 @@ export class BlockScheduler {
 
   /**
    * Hands out ready blocks of a task: writes their indices to the start of `out`.
-   * @param max at most so many, and at most `out.length`
+   * @param max the most blocks to hand out; also limited by `out.length`
    * @returns how many blocks were handed out
    * @throws ConfigError `UNKNOWN_TASK`, `INVALID_CONFIG` for a `max` that is not a whole number from 0
    */
@@ -144,7 +144,7 @@ export class BlockScheduler {
     return count
   }
 
-  /** Hands out this very block, if it is ready. @throws ConfigError `UNKNOWN_TASK`, `NO_SUCH_BLOCK` */
+  /** Hands out a particular block, if it is ready. @throws ConfigError `UNKNOWN_TASK`, `NO_SUCH_BLOCK` */
   hold(task: number, index: number): boolean {
     const run = this.#run(task)
     run.grid.level(index) // checks the index
@@ -200,8 +200,9 @@ export class BlockScheduler {
   }
 
   /**
-   * Abandons a task: its blocks that have not ended are orphaned, those that are processing when they are released not done, and
-   * so are the blocks of other tasks that wait for them. @throws ConfigError `UNKNOWN_TASK`
+   * Abandons a task: orphans its blocks that have not ended (those that are processing when they are released without being
+   * done), and the
+   * blocks of other tasks that wait for them. @throws ConfigError `UNKNOWN_TASK`
    */
   abandon(task: number): void {
     this.#surface.abandon(this.#run(task))
@@ -209,7 +210,7 @@ export class BlockScheduler {
     this.#avoidDeadlock()
   }
 
-  /** A map of a task's blocks, for people to look at. @throws ConfigError `UNKNOWN_TASK` */
+  /** A map of a task's blocks, for display. @throws ConfigError `UNKNOWN_TASK` */
   stateMap(task: number): StateMap {
     return new StateMap(this.#run(task))
   }

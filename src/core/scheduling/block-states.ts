@@ -9,7 +9,7 @@ export const PROCESSING = 2
 export const COMPLETED = 3
 export const FAILED = 4
 export const ORPHANED = 5
-/** Named by the release that is being checked; never seen outside of it. */
+/** Part of the release that is being checked; never visible outside of it. */
 export const RELEASING = 6
 export const PENDING = 6
 
@@ -25,8 +25,8 @@ export const MAX_BLOCKS = MAX_PAGES * PAGE_SIZE
 const SPARE_PAGES = 64
 
 /**
- * One cell per block, in pages that exist from the first touch of one of their blocks until the last one has completed. So
- * the memory in use is that of the front between the blocks that are done and those that are untouched.
+ * One cell per block, in pages that exist from the first touch of one of their blocks until the last one has completed. The
+ * memory in use therefore depends only on the front between completed and untouched blocks.
  */
 export class BlockStates {
   /** Writable only through {@link page}; all finished pages are one shared page, which is never written. */

@@ -51,7 +51,7 @@ export class ReadySurface {
 
   /**
    * Abandons a task: orphans its blocks that are not held, and the blocks that wait for these.
-   * Costs nothing per block if a downstream task is abandoned as a whole, otherwise one visit per downstream block.
+   * Costs nothing per block if a downstream task is abandoned completely, otherwise one visit per downstream block.
    */
   abandon(task: TaskRun): void {
     if (task.abandoned) return

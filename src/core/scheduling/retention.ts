@@ -3,7 +3,7 @@ import { everyRow, isEmptyBox, splitIndex } from '../grid/index-box.ts'
 import { type BlockStates, COMPLETED, FAILED, ORPHANED, PROCESSING, RELEASING } from './block-states.ts'
 import type { TaskLink } from './task-link.ts'
 
-/** What a retention needs to know of a task: who waits for whom. */
+/** The parts of a task that a retention needs: which blocks wait for which. */
 export interface RetainedTask {
   readonly number: number
   readonly total: number
@@ -12,9 +12,9 @@ export interface RetainedTask {
   readonly order: ConflictOrder
   readonly states: BlockStates
   readonly abandoned: boolean
-  /** tasks whose blocks this one's wait for */
+  /** the upstream tasks */
   readonly upstream: readonly Linked[]
-  /** those of them that have a retention, even if every block of theirs was done at the start */
+  /** the upstream tasks that have a retention, even if they were completely done at the start */
   readonly retained: readonly Linked[]
   readonly retention: Retention | undefined
   isReady(index: number): boolean
@@ -102,7 +102,7 @@ export class Retention {
     return unneeded
   }
 
-  /** Counts again how many blocks are held, block by block. */
+  /** Recounts the held blocks, one by one. */
   recount(): void {
     this.held = 0
     const { states, total } = this.#task
@@ -125,7 +125,7 @@ export class Retention {
       this.#readers.every(({ task, link }) => {
         const begin = at.map((k, axis) => link.firstWaiting(axis, k))
         const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
-        // `everyBlock` starts with the last one: it mostly ends last.
+        // `everyBlock` starts with the last block, because it usually ends last.
         return isEmptyBox({ begin, end }) || everyBlock(task, { begin, end }, test)
       }) && everyNeighbour(this.#task, index, at, 'later', test)
     )

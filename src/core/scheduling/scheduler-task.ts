@@ -33,7 +33,7 @@ export function checkMaxAhead({ id, maxAhead }: SchedulerTask): number {
   throw new ConfigError('INVALID_CONFIG', `Task "${id}": maxAhead is ${maxAhead}; expected a whole number from 1.`)
 }
 
-/** A copy of the task's bitmap, at the start of a buffer of its own. @throws ConfigError `INVALID_TASK` */
+/** A copy of the task's bitmap, at the start of a new buffer. @throws ConfigError `INVALID_TASK` */
 export function copyDone({ id, done }: SchedulerTask, blockCount: number): Uint8Array | undefined {
   if (done === undefined) return undefined
   if (!(done instanceof Uint8Array)) {

@@ -18,7 +18,7 @@ export interface ScheduledBlock extends Block {
   readonly attempt: number
 }
 
-/** What names a block: any object with these, so a {@link ScheduledBlock} too. */
+/** The name of a block: any object with these fields, such as a {@link ScheduledBlock}. */
 export interface BlockName {
   readonly taskId: string
   readonly index: number
@@ -40,7 +40,7 @@ export interface Scheduler {
    * @throws ConfigError `INVALID_CONFIG` for a `max` that is not a whole number from 0
    */
   acquire(taskId?: string, max?: number): ScheduledBlock[]
-  /** This very block, if it is ready. @throws ConfigError `NO_SUCH_BLOCK` */
+  /** A particular block, if it is ready. @throws ConfigError `NO_SUCH_BLOCK` */
   acquireBlock(taskId: string, index: number): ScheduledBlock | undefined
   /**
    * Gives blocks back, with one outcome for all or one for each.
@@ -50,8 +50,9 @@ export interface Scheduler {
    */
   release(blocks: BlockName | readonly BlockName[], outcome: OutcomeLike | readonly OutcomeLike[]): number
   /**
-   * Abandons a task: its blocks that have not ended are orphaned, those that are processing when they are released not done, and
-   * so are the blocks of other tasks that wait for them.
+   * Abandons a task: orphans its blocks that have not ended (those that are processing when they are released without being
+   * done), and the
+   * blocks of other tasks that wait for them.
    */
   abandon(taskId: string): void
   /** The counts of every task, in the order given. */
@@ -67,7 +68,10 @@ export interface Scheduler {
   taskGrid(taskId: string): BlockGrid
   /** How many blocks of a transient task, or of one with `maxAhead`, are held for others. */
   heldCount(taskId: string): number
-  /** Of a transient task the blocks that no block needs any more, since the last call: they are completed, and so are all blocks that wait for them. */
+  /**
+   * The blocks of a transient task that have become unneeded since the last call: they are completed, and so are all blocks
+   * that wait for them.
+   */
   takeUnneeded(taskId: string): number[]
 }
 
@@ -85,7 +89,7 @@ export function createScheduler(tasks: readonly SchedulerTask[], options: Schedu
   return new NamedScheduler(tasks, options)
 }
 
-/** Objects and names over a {@link BlockScheduler}; everything is decided there. */
+/** An interface of objects and names on top of a {@link BlockScheduler}, which makes all decisions. */
 class NamedScheduler implements Scheduler {
   readonly taskIds: readonly string[]
   readonly #numberOf: ReadonlyMap<string, number>

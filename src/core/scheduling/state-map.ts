@@ -14,7 +14,9 @@ export const STATE_CODE = {
 } as const
 export const STATE_NAMES = Object.keys(STATE_CODE) as readonly (keyof typeof STATE_CODE)[]
 
-/** The state of every block of a task, a byte each: a copy for display of what the scheduler answers block by block only. */
+/**
+ * The state of every block of a task, one byte each: a copy for display, since the scheduler answers only for single blocks.
+ */
 export class StateMap {
   /** By index. */
   readonly codes: Uint8Array

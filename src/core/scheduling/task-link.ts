@@ -9,12 +9,12 @@ interface LinkAxis {
   readonly upBegin: number
   readonly upStep: number
   readonly upCount: number
-  /** where the last upstream block stops writing */
+  /** end of what the last upstream block writes */
   readonly upEnd: number
   readonly downBegin: number
   readonly downStep: number
   readonly downCount: number
-  /** where the last downstream block stops writing; it reads `upper` more */
+  /** end of what the last downstream block writes; it reads `upper` more */
   readonly downEnd: number
   readonly lower: number
   readonly upper: number

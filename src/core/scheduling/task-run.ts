@@ -21,8 +21,8 @@ export interface LinkedTask {
 }
 
 /**
- * One task of a running scheduler: the state of its blocks, its counts and its ready blocks. The effects of a block's end
- * on other blocks are the ready surface's business.
+ * One task of a running scheduler: the state of its blocks, its counts and its ready blocks. The ready surface handles the
+ * effects of a block's end on other blocks.
  */
 export class TaskRun {
   readonly number: number
@@ -35,12 +35,12 @@ export class TaskRun {
   readonly states: BlockStates
   /** how many blocks each of its blocks waits for */
   readonly awaited: AwaitedBlocks
-  /** tasks whose blocks this one's wait for, without those of which every block was done at the start */
+  /** the upstream tasks, except those that were completely done at the start */
   readonly upstream: readonly LinkedTask[]
   readonly downstream: LinkedTask[] = []
   /** its blocks that others still wait for, if the task is transient or has a limit */
   readonly retention: Retention | undefined
-  /** tasks before it that have a retention, including those of which every block was done at the start */
+  /** the upstream tasks that have a retention, including those that were completely done at the start */
   readonly retained: readonly LinkedTask[]
   /** whether the ends of its blocks matter to a retention */
   readonly affectsRetention: boolean

@@ -1,6 +1,6 @@
 import type { IndexBox } from '../grid/index-box.ts'
 
-/** The most lattice points of a tile, whatever the rank. */
+/** The most lattice points of a tile, for any rank. */
 const TILE_POINTS = 512
 
 /** A box of lattice points. */
@@ -12,7 +12,7 @@ interface LatticeBox {
 }
 
 /**
- * Visits every point of a lattice of blocks once, tile by tile: points that are close in space come close in time, so that
+ * Visits every point of a lattice of blocks once, tile by tile: points that are close in space are close in time, so that
  * the data they share (chunks, pages of the file cache) is still warm, and the front of a run stays small. Points come as runs
  * along the last axis.
  */

@@ -1,4 +1,4 @@
-// Numbers for people, on the terminal and on the page alike.
+// Numbers as users read them, on the terminal and on the page.
 
 /** `1.23 M`, for counts and rates. */
 export function showCount(value: number): string {

@@ -54,7 +54,7 @@ export function contrastRange(dtype: DType, samples: readonly Sample[]): readonl
   const at = (part: number) => values[Math.round(part * (values.length - 1))] as number
   const [low, high] = at(0.005) < at(0.995) ? [at(0.005), at(0.995)] : [at(0), at(1)]
   if (low < high) return [low, high]
-  // All are equal: drawn black if they are 0, otherwise white.
+  // All values are equal: drawn black if they are 0, otherwise white.
   return low > 0 ? [0, low] : [low, low + 1]
 }
 

@@ -1,4 +1,4 @@
-// What the viewer's page gets: built where the data are, drawn in the browser.
+// The data for the viewer's page: built on the machine with the arrays, drawn in the browser.
 
 export const LAYOUTS = ['xy', 'xz', 'yz', '4panel', '3d'] as const
 export type Layout = (typeof LAYOUTS)[number]

@@ -30,8 +30,8 @@ export const isConnected = (state: WorkerState): boolean =>
 export const waitOf = (state: WorkerState): Wait | undefined => ('wait' in state ? state.wait : undefined)
 
 /**
- * The life of a worker: what follows from an event.
- * From every state but `over` something leads on: its timer, or an event that its process or its connection brings.
+ * The life of a worker: the effects of an event.
+ * Every state except `over` is left eventually: by its timer, or by an event of its process or its connection.
  */
 export function stepWorker(state: WorkerState, event: WorkerEvent, facts: WorkerFacts): WorkerStep {
   if (state.status === 'over') return to(state)
@@ -65,7 +65,7 @@ export function connectWorker(state: WorkerState): { readonly state: WorkerState
     case 'starting':
     case 'ready':
     case 'away':
-    // A process that was started again after its goodbye.
+    // The process was started again after its goodbye.
     case 'leaving': {
       const isFirst = state.status === 'starting' || (state.status === 'away' && state.isMissed)
       return { state: { status: 'ready' }, answer: { type: 'welcome', isFirst } }
@@ -117,7 +117,7 @@ const giveUpAfter = (ms: number, exit: WorkerExit): Wait => ({ ms, event: { type
 const LEFT: WorkerExit = { reason: 'it left', lastOutput: '' }
 const RUN_ENDED: WorkerExit = { reason: 'the run ended', lastOutput: '' }
 
-/** One that is no longer wanted when its process has started is killed only now: before, there was nothing to kill. */
+/** A worker that is no longer wanted when its process has started is killed only now: earlier there was no process. */
 function launched(state: Alive, { isRunActive }: WorkerFacts): WorkerStep {
   const isUnwanted = !isRunActive || state.status === 'ending'
   return isUnwanted ? to(state, { type: 'kill' }) : to(state)
@@ -159,7 +159,10 @@ const reconnectWait = ({ id, host, reconnectMs }: WorkerFacts): Wait => {
   return { ms: reconnectMs, event: { type: 'end', reason: { code: 'WORKER_DIED', message } } }
 }
 
-/** One whose connection broke just at the end would look for the run for minutes: it learns of the end if it reconnects soon. */
+/**
+ * A worker whose connection broke just at the end would try to reconnect for minutes; if it returns soon, it learns that the
+ * run has ended.
+ */
 const farewell = (state: Alive): Alive => {
   const wait = giveUpAfter(FAREWELL_MS, RUN_ENDED)
   if (state.status === 'starting') return { status: 'starting', wait }
@@ -183,7 +186,7 @@ function saidGoodbye(state: Alive): WorkerStep {
   }
 }
 
-/** The worker exits by itself: it has said why, and the task is to blame. */
+/** The worker exits by itself; it has reported the reason, and the task is at fault. */
 function setupFailed(state: Alive, reason: WireError): WorkerStep {
   switch (state.status) {
     case 'ready':
@@ -210,7 +213,7 @@ function exited(state: Alive, exit: WorkerExit, { isRemote }: WorkerFacts): Work
 
 function drained(state: Alive, { origin, holdsBlocks }: WorkerFacts): WorkerStep {
   if (isConnected(state)) return to(state, { type: 'send-drain' })
-  // One that has never connected holds nothing, so it need not finish starting.
+  // A worker that has never connected holds no blocks, so it need not finish starting.
   if (holdsBlocks && state.status !== 'starting') return to(state)
   return isKillable(origin) ? to(state, { type: 'kill' }) : to(farewell(state))
 }

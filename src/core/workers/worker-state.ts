@@ -1,8 +1,9 @@
 import type { WireError } from '../errors.ts'
 
 /**
- * Where a worker comes from. A coordinator that is started again expects the workers of its earlier start: it did not start
- * their processes, so it cannot kill them.
+ * The origin of a worker. A coordinator that is started again expects the workers of its earlier start; it did not start their
+ * processes,
+ * so it can't kill them.
  */
 export type WorkerOrigin = 'launched' | 'joined' | 'launched-earlier' | 'joined-earlier'
 
@@ -14,7 +15,7 @@ export const isKillable = (origin: WorkerOrigin): boolean => origin === 'launche
 
 /** How a worker ended. */
 export interface WorkerExit {
-  /** For people: `exit code 1`, `killed by SIGKILL`. */
+  /** For users: `exit code 1`, `killed by SIGKILL`. */
   readonly reason: string
   /** The last lines of its own output. */
   readonly lastOutput: string
@@ -30,7 +31,7 @@ export type WorkerFate =
   /** The coordinator ended it, or it could not set up its task. */
   | { readonly how: 'ended'; readonly reason: WireError }
 
-/** A timer, and the event that follows when it expires. A state that keeps the same object keeps its timer running. */
+/** A timer, and the event when it expires. A state that keeps the same object keeps its timer running. */
 export interface Wait {
   readonly ms: number
   readonly event: WorkerEvent
@@ -67,7 +68,7 @@ export type WorkerEvent =
   | { readonly type: 'setup-failed'; readonly error: WireError }
   /** Its process has ended, or could not be started. */
   | { readonly type: 'exited'; readonly exit: WorkerExit }
-  /** The run asks all workers to finish what they have. */
+  /** The run asks all workers to finish their blocks. */
   | { readonly type: 'drain' }
   /** The coordinator ends it. */
   | { readonly type: 'end'; readonly reason: WireError }
@@ -89,11 +90,11 @@ export type WorkerDecision =
       readonly type: 'bury'
       readonly exit: WorkerExit
       readonly fate: WorkerFate
-      /** Nobody has seen it end, so it may still run blocks that others are given. */
+      /** Its end was not observed, so it may still run blocks that are given to others. */
       readonly mayStillRun: boolean
     }
 
-/** What a worker that connects is answered. `isFirst`: this start of the run has not seen it before. */
+/** The answer to a worker that connects. `isFirst`: this start of the run has not seen it before. */
 export type Answer =
   | { readonly type: 'welcome'; readonly isFirst: boolean }
   | { readonly type: 'refuse'; readonly reason: WireError }

@@ -2,11 +2,11 @@ import { createInterface } from 'node:readline/promises'
 import { ConfigError, type ErrorCode } from '../../core/errors.ts'
 
 interface Confirmation {
-  /** What will happen, as a sentence without its full stop. */
+  /** The consequence, as a sentence without a full stop. */
   readonly consequence: string
-  /** What to add to the command if nobody can be asked: `--yes`. */
+  /** The flag that confirms without a question, such as `--yes`. */
   readonly flag: string
-  /** Of the error if the answer is no, or nobody can be asked. */
+  /** The error's code if the answer is no, or if there is no terminal to ask on. */
   readonly code: ErrorCode
 }
 

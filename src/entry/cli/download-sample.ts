@@ -12,7 +12,8 @@ const CREMI = 'https://cremi.org/static/data/'
 
 /**
  * Downloads a sample of CREMI, continuing an interrupted download.
- * @param from URL of the file, or of a folder, ending in a slash, that has it under its own name @default CREMI's site
+ * @param from URL of the file, or of a folder (ending in a slash) that contains it under its original name @default CREMI's
+ * site
  */
 export async function downloadSample(
   path: string,
@@ -50,7 +51,7 @@ function addressOf(sample: SampleName, from = CREMI): string {
 
 const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')
 
-/** A server may send an error page as the file. */
+/** Checks the file, since a server may send an error page instead. */
 const assertHdf5 =
   (address: string) =>
   (file: string): void => {

@@ -27,7 +27,7 @@ export async function openPage(
   return false
 }
 
-/** @param host the loopback address that the server listens at: a tunnel to another one would find nobody */
+/** @param host the loopback address at which the server listens; a tunnel to another address would reach nothing */
 function tunnel(host: string, port: number): string {
   const user = process.env.USER ?? process.env.LOGNAME ?? userName()
   return `ssh -N -L ${port}:${hostInUrl(host)}:${port} ${user === undefined ? '' : `${user}@`}${hostname()}`

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import type { Resources } from '../../core/workers/resources.ts'
 
-// What the values of flags mean. A parser throws what it expected; `strict` in output.ts puts the flag and the value before it.
+// Parsers for the values of flags. A parser throws only what it expected; `strict` in output.ts adds the flag and the value.
 
 /** A parser of whole numbers of at least `least`. */
 export const wholeNumber =

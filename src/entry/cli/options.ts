@@ -81,7 +81,7 @@ const ownRunOptions = (command: Command): Command =>
     .option('--dry-run', 'print the plan and write nothing')
     .option('--run-dir <folder>', 'parent folder of run folders (default: .bellis)')
 
-/** Of commands that run something: its page. */
+/** Adds the options of the page, for commands that run blocks. */
 export const dashboardOptions = (command: Command): Command =>
   command
     .option('--dashboard', 'serve a page that shows the run, and open it')
@@ -93,7 +93,7 @@ export const dashboardOptions = (command: Command): Command =>
     )
     .option('--no-open', "print the page's address without opening a browser")
 
-/** Of the commands of built-in tasks: see `builtInConfig`. */
+/** Adds `--config`, for the commands of built-in tasks: see `builtInConfig`. */
 export const configOption = (command: Command): Command =>
   command.option(
     '--config <file>',

@@ -9,18 +9,18 @@ export type Style = Parameters<typeof styleText>[0]
 export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
   styleText(style, text, { stream, validateStream: true })
 
-/** Text for people on standard output; nothing with --json or --quiet. */
+/** Prints a text on standard output; nothing with --json or --quiet. */
 export function say(options: CommonOptions, text: string): void {
   if (!options.json && !options.quiet) process.stdout.write(`${text}\n`)
 }
 
-/** A warning on standard error; nothing with --quiet. */
+/** Prints a warning on standard error; nothing with --quiet. */
 export function warn(options: CommonOptions, text: string): void {
   if (options.logLevel !== 'error' && !options.quiet)
     process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${text}\n`)
 }
 
-/** A JSON document on standard output; bigints are written as exact numbers, non-finite numbers as strings. */
+/** Prints a JSON document on standard output; bigints are written as exact numbers, non-finite numbers as strings. */
 export function printJson(value: unknown): void {
   const marked = JSON.stringify(
     value,
@@ -61,7 +61,7 @@ export function strict(command: Command): Command {
   return command
 }
 
-/** Commander's words for a value that a flag or an argument does not take. */
+/** Commander's message for an invalid value of a flag or an argument. */
 const INVALID_VALUE =
   /^error: (?:option '(?<flag>--[\w-]+)[^']*'|command-argument) (?:argument |value )?'(?<value>.*)' is invalid(?: for argument '(?<argument>.*?)')?\. (?<reason>.*)$/s
 

@@ -74,7 +74,7 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
   await ended
 }
 
-/** Every dataset once, with the kind that the user has given. */
+/** Every dataset once, with the kind that the user gave. */
 function datasetsOf(paths: readonly string[], { segmentation = [], image = [] }: ShowFlags): ShownDataset[] {
   const kinds = new Map<string, LayerKind | undefined>(paths.map((path) => [path, undefined]))
   const isAll = { segmentation: segmentation === true, image: image === true }

@@ -19,7 +19,7 @@ const MAX_VOLUMES = 8
 /** Written shares of an output at which its contrast is determined again. */
 const SHARES = [0.02, 0.1, 0.3, 0.6, 1]
 
-/** How long a busy browser may take until it requests the last chunks, and between requests. */
+/** How long a busy browser may take before it requests the last chunks, and between requests. */
 const FIRST_MS = 1500
 const QUIET_MS = 500
 const MOST_QUIET_MS = 4000
@@ -139,7 +139,7 @@ export class DashboardVolumes implements AsyncDisposable {
     try {
       if (at < 0) at = await this.#openVolume(path, given, number === undefined)
     } catch {
-      // It does not exist yet, or can't be shown. The map still is.
+      // It does not exist yet, or can't be shown; the map is still shown.
       return
     }
     const arrays = this.#volumes[at]?.arrays ?? []

@@ -9,7 +9,7 @@ export async function serveMetrics(
   at: { readonly host: string; readonly port: number },
   events: EventStream,
 ): Promise<AsyncDisposable & { readonly address: string }> {
-  // Loaded only if it is used.
+  // Loaded only on request.
   const { serveRunMetrics } = await import('../../adapters/prometheus/run-metrics.ts')
   const metrics = await serveRunMetrics(at)
   const setBlocks = (tasks: readonly TaskCounts[]) => {

@@ -30,7 +30,7 @@ export async function openProgressStore(
   // The message leaves out the value: a mistyped URL may contain a password.
   throw new ConfigError(
     'INVALID_CONFIG',
-    'Invalid place for progress: expected "sqlite", "none", or a URL that begins with mongodb://.',
+    'Invalid place for progress: expected "sqlite", "none", or a URL that starts with mongodb://.',
   )
 }
 

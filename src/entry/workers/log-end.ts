@@ -11,6 +11,6 @@ export const readLogEnd: LogReader = async (path, from = 0) => {
   const start = Math.max(from, size - MAX_BYTES)
   const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.max(0, size - start)), { position: start })
   const text = buffer.subarray(0, bytesRead)
-  // The first line may be cut, even within a character.
+  // The first line may be incomplete, even within a character.
   return (start > from ? text.subarray(text.indexOf(LINE_FEED) + 1) : text).toString('utf8')
 }

@@ -9,7 +9,7 @@ export interface MachineMemory {
 
 export function machineMemory(): MachineMemory {
   const machine = totalmem()
-  // 0 where nothing is limited; Node also reports limits above what the machine has.
+  // 0 if there is no limit; Node also reports limits above the machine's memory.
   const limit = process.constrainedMemory()
   if (limit === 0 || limit >= machine) return { total: machine, free: freemem() }
   return { total: limit, free: Math.min(limit, process.availableMemory()) }

@@ -23,7 +23,7 @@ const OWN_SCHEME = 'bellis:'
 
 export interface NetworkWorkerOptions
   extends Pick<WorkerOptions, 'onConnection' | 'drain' | 'signal' | 'loadTask' | 'rois'> {
-  /** Reads how to connect to the coordinator; called before every connection. @throws ConfigError if trying again is of no use */
+  /** Reads the coordinator's address; called before every connection. @throws ConfigError if a retry can't succeed */
   readContext(): RunContext
   /** `<worker>:<session>`, if the worker was started with a name. */
   readonly name?: string
@@ -68,7 +68,7 @@ export async function runNetworkWorker(
   })
 }
 
-/** The name by which workers elsewhere find a task's module: its path within Bellis, or the URL of any other module. */
+/** The name by which workers on other machines find a task's module: its path within Bellis, or the URL of any other module. */
 export const moduleName = (url: string): string =>
   url.startsWith(OWN_FOLDER) ? `${OWN_SCHEME}${url.slice(OWN_FOLDER.length).replace(/\.[jt]s$/, '')}` : url
 

@@ -9,8 +9,7 @@ const OWN = /^(bellis|zod)(\/|$)/
 let isOffered = false
 
 /**
- * Lets files in any folder import this Bellis and its Zod, from now on, in this thread. A package of their own takes
- * precedence.
+ * Lets files in any folder import this Bellis and its Zod, from now on, in this thread. Installed packages take precedence.
  */
 export function offerOwnPackage(): void {
   if (isOffered) return

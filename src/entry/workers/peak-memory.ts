@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * The peak memory of this process, in bytes. On Linux not from `getrusage`, which starts with the memory of the process that
- * started this one.
+ * The peak memory of this process, in bytes. On Linux it does not come from `getrusage`, which starts with the memory of the
+ * parent process.
  */
 export function ownPeakMemory(): number {
   return linuxPeakMemory() ?? process.resourceUsage().maxRSS * 1024
@@ -33,5 +33,5 @@ export function forgetProgramMemory(program: object): void {
   programs.delete(program)
 }
 
-/** The peak of the memory of all programs of this worker together, as far as they report it, in bytes. */
+/** The peak memory of all programs of this worker together, as far as they report it, in bytes. */
 export const programsPeakMemory = (): number => most

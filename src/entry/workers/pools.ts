@@ -1,4 +1,4 @@
-/** The kinds of pools whose workers connect to the run: started by it, or by whoever reads what it prints. */
+/** The kinds of pools whose workers connect to the run; it starts them or, for `none`, the user does. */
 export type PoolKind = 'process' | 'thread' | 'slurm' | 'sge' | 'none'
 
 /** The names of all pools, as users write them. */

@@ -21,8 +21,9 @@ export const defaultWorkers = ({ resources }: ResourceOptions): number =>
   Math.max(1, Math.floor(resources?.cpu ?? availableParallelism()))
 
 /**
- * What the workers of a run have together. Workers of this machine have its processors (or one each, if there are more
- * workers) and its memory unless `resources` says otherwise; workers elsewhere have no limit but those in `resources`.
+ * The resources shared by the workers of a run. Unless `resources` defines others, workers on this machine share its processors
+ * (or have one
+ * each, if there are more workers) and its memory. Workers on other machines are limited only by `resources`.
  */
 export function resourcesOf(options: ResourceOptions): RunResources {
   const { pool = 'process', resources = {}, workers = defaultWorkers(options) } = options

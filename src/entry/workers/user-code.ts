@@ -4,23 +4,23 @@ import type { LoadedTask } from '../../runtime/worker/worker-options.ts'
 
 /** Watches a user's code in the program of a worker. */
 export interface UserCodeWatch extends Disposable {
-  /** Aborted by an uncaught error: what is in memory can't be relied on after that. */
+  /** Aborted by an uncaught error, since the process's memory can't be relied on afterwards. */
   readonly signal: AbortSignal
-  /** Runs the user's code, and fails if an error elsewhere is not caught meanwhile. */
+  /** Runs the user's code, and fails if an uncaught error occurs elsewhere meanwhile. */
   guard<Result>(work: () => Result | Promise<Result>): Promise<Result>
   /** Ends this process (or thread), on behalf of the worker itself. */
   exit(code: number): never
 }
 
 export interface WatchOptions {
-  /** Prints what happened. @default prints to standard error */
+  /** Prints a message. @default prints to standard error */
   readonly print?: (text: string) => void
   /** Does not print errors, if the caller does. @default false */
   readonly isQuiet?: boolean
 }
 
 /**
- * Starts to watch for rejected promises that nobody awaits, errors thrown by callbacks, and calls of `process.exit`. Call it
+ * Starts to watch for unhandled rejections, errors thrown by callbacks, and calls of `process.exit`. Call it
  * once per process or thread.
  */
 export function watchUserCode({ print = console.error, isQuiet = false }: WatchOptions = {}): UserCodeWatch {
@@ -28,10 +28,7 @@ export function watchUserCode({ print = console.error, isQuiet = false }: WatchO
   const running = new Set<(error: unknown) => void>()
   let isOwnExit = false
   const takeStray = (thrown: unknown, origin: NodeJS.UncaughtExceptionOrigin) => {
-    const what =
-      origin === 'unhandledRejection'
-        ? 'a promise that nobody awaited was rejected'
-        : 'an error was thrown where nobody could catch it'
+    const what = origin === 'unhandledRejection' ? 'an unawaited promise was rejected' : 'an uncaught error was thrown'
     const stack = thrown instanceof Error ? thrown.stack : undefined
     const error = new BlockError('BLOCK_FAILED', `${what}: ${messageAndPlace(messageOf(thrown), stack)}`, {
       cause: thrown,

@@ -20,13 +20,13 @@ import type { PoolKind } from './pools.ts'
 /** How many workers the suggested command for a batch system adds. */
 const SUGGESTED_JOBS = 4
 
-/** How workers reach a run. */
+/** Network options for the workers of a run. */
 export interface NetworkOptions {
   /** The address to listen on for workers. @default '127.0.0.1', this machine only; '0.0.0.0' with SLURM and SGE */
   readonly host?: string
   /** The port to listen on. @default a free one */
   readonly port?: number
-  /** PEM. Workers connect by TLS. @default plain TCP */
+  /** PEM. Workers connect over TLS. @default plain TCP */
   readonly tls?: { readonly cert: string; readonly key: string }
   /** Options of sbatch for the pool `slurm`: `--partition=short --time=4:00:00 --mem=4G`. @default '' */
   readonly slurm?: string
@@ -34,7 +34,7 @@ export interface NetworkOptions {
   readonly sge?: string
 }
 
-/** How more workers can join a running run. */
+/** How further workers can join a running run. */
 export interface Invitation {
   /** The run's folder: `bellis worker <folder>`. */
   readonly folder: string
@@ -46,7 +46,7 @@ export interface Invitation {
   readonly isLoopback: boolean
 }
 
-/** The workers of a run, and how others can join. Disposing ends them all. */
+/** The workers of a run, and the invitation for others. Disposing ends all of them. */
 export interface WorkerPool extends AsyncDisposable {
   readonly launcher: WorkerLauncher | undefined
   readonly listener: Listener
@@ -88,7 +88,7 @@ export async function openWorkerPool(
         folder: resolve(folder),
         context: remote,
         isLoopback,
-        // Writes the script, so only when it is requested: the run may still be refused.
+        // Evaluated on request only, because it writes the script, and the run may still be refused.
         get submit() {
           return queue.commandFor(SUGGESTED_JOBS)
         },

@@ -6,7 +6,7 @@ import { takeSharedLock } from '../../adapters/sqlite/file-lock.ts'
 import { runNetworkWorker } from './network-worker.ts'
 import { watchUserCode } from './user-code.ts'
 
-/** How long a block may continue after the coordinator has ended: nobody would receive its outcome. */
+/** How long a block may continue after the coordinator has ended: its outcome could no longer be received. */
 const ORPHAN_GRACE_MS = 2000
 
 /** Another start of the run may be checking at this moment whether any worker is left. */
@@ -20,7 +20,7 @@ if (context === undefined || name === undefined || parent === undefined) {
 // Held until this process ends.
 const lock = lockFile === undefined ? undefined : takeSharedLock(lockFile, LOCK_WAIT_MS)
 endWithParent(Number(parent), ORPHAN_GRACE_MS)
-// Ctrl-C reaches the whole process group; the coordinator decides what it means.
+// Ctrl-C reaches all processes of the group; the coordinator handles it.
 process.on('SIGINT', () => {})
 const drain = new AbortController()
 process.on('SIGTERM', () => drain.abort())
@@ -39,6 +39,6 @@ try {
   console.error(error instanceof Error ? (error.stack ?? error.message) : error)
   exitCode = 1
 }
-// The user's code may still have something open, but the worker is done.
+// The user's code may keep the process open, but the worker is done.
 lock?.[Symbol.dispose]()
 watch.exit(exitCode)

@@ -29,7 +29,7 @@ let exitCode = 0
     signal: new AbortController().signal,
     drain: watch.signal,
     loadTask: (task, workerId) => loadTask(task, workerId, arrays, watch),
-    // The process has other workers, so only the memory of this worker's programs is its own.
+    // The process is shared with other workers, so only the memory of this worker's programs is reported.
     usage: () => ({ ...arrays.traffic, peakMemory: programsPeakMemory() }),
   })
   if (setupError !== undefined) {

@@ -74,14 +74,14 @@ function integerRoot(square: bigint): bigint {
   }
 }
 
-/** From here on the C library uses another algorithm: results beyond 1e±222. */
+/** From here on, for results beyond 1e±222, the C library uses another algorithm. */
 const LIMIT = 512
 const WHOLE_NUMBERS = 1.5 * 2 ** 52 // adding and subtracting it rounds to an integer, ties to even
 
 /**
  * exp(x), to the last bit, as the C library of Linux computes it (glibc ≥ 2.28, processors with FMA). NumPy uses that function unless
- * it has its own vector routine. `Math.exp` differs in the last bit of every few values, and the last bit of a weight shows in
- * float64 results and in flat regions of integers.
+ * it has its own vector routine. `Math.exp` differs in the last bit of every few values, and the last bit of a weight affects
+ * float64 results and flat regions of integers.
  *
  * x = k/128 · ln 2 + r; exp(x) = 2^(k/128) · (1 + r + r²/2 + …), with every rounding at the same place as in the C code.
  * @param x from ±512 on the result is that of `Math.exp`

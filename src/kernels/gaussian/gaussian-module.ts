@@ -1,7 +1,7 @@
 import type { TypedArray } from '../voxels.ts'
 import { MODULE_BASE64 } from './gaussian.generated.ts'
 
-/** The types that the module filters, by their numbers there (gaussian.as). */
+/** The types that the module filters, by their numbers in gaussian.as. */
 const TYPES = [
   Int8Array,
   Uint8Array,
@@ -24,7 +24,10 @@ export interface AxisPass {
   readonly radius: number
   /** radius + 1 weights, that of the centre first. */
   readonly weights: Float64Array
-  /** 2 · radius rows: those whose copies extend the axis before its first and after its last row; -1 stands for `cval`. */
+  /**
+   * 2 · radius row numbers: the rows whose copies extend the axis before its first and after its last row; -1 stands for
+   * `cval`.
+   */
   readonly sources: Int32Array
   readonly cval: number
   /** Whether sums may lie outside of the type's range. */

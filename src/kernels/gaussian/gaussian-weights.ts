@@ -3,7 +3,7 @@ import { exactExp } from './exact-exp.ts'
 /** More taps than any volume has voxels along an axis: a larger radius means a mistake in sigma. */
 const MAX_RADIUS = 2 ** 24
 
-/** Up to this sigma SciPy leaves an axis unchanged. */
+/** Up to this sigma, SciPy leaves an axis unchanged. */
 export const SMALLEST_SIGMA = 1e-15
 
 /**
@@ -47,21 +47,21 @@ export function gaussianWeights(sigma: number, truncate = 4): Float64Array {
 }
 
 /** A sum in NumPy's order of additions: eight running sums for up to 128 values; more values are split at a multiple of eight. */
-function sumPairwise(values: Float64Array, begin: number, count: number): number {
+function sumPairwise(values: Float64Array, start: number, count: number): number {
   if (count > 128) {
     const half = Math.floor(count / 2)
     const first = half - (half % 8)
-    return sumPairwise(values, begin, first) + sumPairwise(values, begin + first, count - first)
+    return sumPairwise(values, start, first) + sumPairwise(values, start + first, count - first)
   }
   const eights = count - (count % 8)
   let sum = 0
   if (eights > 0) {
-    const sums = values.slice(begin, begin + 8)
-    for (let i = 8; i < eights; i++) sums[i % 8] = sums[i % 8]! + values[begin + i]!
+    const sums = values.slice(start, start + 8)
+    for (let i = 8; i < eights; i++) sums[i % 8] = sums[i % 8]! + values[start + i]!
     const pairSum = (i: number): number => sums[i]! + sums[i + 1]!
     sum = pairSum(0) + pairSum(2) + (pairSum(4) + pairSum(6))
   }
-  for (let i = eights; i < count; i++) sum += values[begin + i]!
+  for (let i = eights; i < count; i++) sum += values[start + i]!
   return sum
 }
 

@@ -1,16 +1,16 @@
 // AssemblyScript, compiled by scripts/build-kernels.mjs. The filter along one axis of a C-ordered array, in place, in
-// SciPy's order of operations (NI_Correlate1D, symmetric weights), so that results are SciPy's to the last bit:
+// SciPy's order of operations (NI_Correlate1D, symmetric weights), so that results equal SciPy's to the last bit:
 //
 //   sum = x[l] * w[0]
 //   for j = radius … 1:  sum += (x[l - j] + x[l + j]) * w[j]
 //
-// in float64, each sum cast to the array's type. Never with FMA or relaxed SIMD: one rounding less is another result.
+// in float64, each sum cast to the array's type. FMA and relaxed SIMD are not used: a rounding less changes the result.
 //
-// A tile is what is worked on at a time: all of the axis, extended by `radius` rows at both ends, by `width` neighbours
-// along the axes after it, as float64. Rows of a tile follow each other, so the taps of an output lie at ± j rows, and
-// `width` = 1 is the last axis: one loop does every axis, sixteen neighbouring outputs at a time.
+// The loop processes one tile at a time, as float64: the complete axis, extended by `radius` rows at both ends, times `width`
+// neighbours along the axes after it. The rows of a tile are contiguous, so the taps of an output are ± j rows away. `width` is
+// 1 for the last axis, so that the same loop handles every axis, sixteen neighbouring outputs at a time.
 
-/** Casts as x86-64 does them (SciPy's builds): out of range and NaN give the lowest integer, then the low bits count. */
+/** Casts like x86-64 (SciPy's builds): NaN and values out of range give the lowest integer, of which the low bits are kept. */
 // @ts-ignore: decorator
 @inline
 function toInt32(value: f64): i32 {
@@ -46,14 +46,14 @@ function storeCastPair<T>(to: usize, pair: v128): void {
   storeCast<T>(to + sizeof<T>(), f64x2.extract_lane(pair, 1))
 }
 
-/** Two pairs of float64 that fit into int32 as four of them. */
+/** Two pairs of float64, which must fit into int32, as four int32. */
 // @ts-ignore: decorator
 @inline
 function truncate4(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(i32x4.trunc_sat_f64x2_s_zero(a), i32x4.trunc_sat_f64x2_s_zero(b), 0, 1, 4, 5)
 }
 
-/** Eight sums in the array's type. `wide`: some may lie outside of it, because of `cval`. */
+/** Stores eight sums in the array's type. `wide`: some may exceed its range, because of `cval`. */
 // @ts-ignore: decorator
 @inline
 function store8<T>(to: usize, a: v128, b: v128, c: v128, d: v128, wide: bool): void {
@@ -81,7 +81,7 @@ function store8<T>(to: usize, a: v128, b: v128, c: v128, d: v128, wide: bool): v
       v128.store(to, v128.shuffle<i32>(i32x4.trunc_sat_f64x2_u_zero(c), i32x4.trunc_sat_f64x2_u_zero(d), 0, 1, 4, 5), 16)
     }
   } else if (sizeof<T>() == 2) {
-    const mask = i32x4.splat(0xffff) // the low bits alone, so that narrowing never saturates
+    const mask = i32x4.splat(0xffff) // keeps only the low bits, so that narrowing never saturates
     v128.store(to, i16x8.narrow_i32x4_u(v128.and(truncate4(a, b), mask), v128.and(truncate4(c, d), mask)))
   } else {
     const mask = i32x4.splat(0xff)
@@ -90,7 +90,7 @@ function store8<T>(to: usize, a: v128, b: v128, c: v128, d: v128, wide: bool): v
   }
 }
 
-/** `count` elements as float64. */
+/** Converts `count` elements to float64. */
 function toDoubles<T>(from: usize, to: usize, count: i32): void {
   let i: i32 = 0
   if (isFloat<T>() && sizeof<T>() == 8) {
@@ -129,7 +129,7 @@ function toDoubles<T>(from: usize, to: usize, count: i32): void {
   for (; i < count; i++, from += sizeof<T>(), to += 8) store<f64>(to, <f64>load<T>(from))
 }
 
-/** Sixteen neighbouring outputs, the first at `center`. `stride` and the taps are in bytes. */
+/** Computes sixteen neighbouring outputs, the first at `center`. `stride` and the taps are in bytes. */
 // @ts-ignore: decorator
 @inline
 function filter16<T>(center: usize, stride: usize, reach: usize, weights: usize, taps: usize, to: usize, wide: bool): void {
@@ -159,7 +159,7 @@ function filter16<T>(center: usize, stride: usize, reach: usize, weights: usize,
   store8<T>(to + 8 * sizeof<T>(), e, f, g, h, wide)
 }
 
-/** `count` neighbouring outputs. Reads up to 15 float64 beyond the last one's taps, and uses none of them. */
+/** Computes `count` neighbouring outputs. Reads up to 15 float64 beyond the taps of the last one, without using them. */
 function filterRow<T>(
   center: usize,
   stride: usize,
@@ -207,12 +207,12 @@ function filterAxis<T>(
 ): void {
   const step = <usize>inner * sizeof<T>()
   for (let o: i32 = 0; o < outer; o++, data += length * step) {
-    for (let begin: i32 = 0; begin < inner; begin += width) {
-      const columns = min(width, inner - begin)
+    for (let start: i32 = 0; start < inner; start += width) {
+      const columns = min(width, inner - start)
       const stride = <usize>columns << 3
       const first = tile + radius * stride
-      const whole = columns == inner // then rows follow each other in the array too
-      let at = data + begin * sizeof<T>()
+      const whole = columns == inner // then the rows are contiguous in the array, too
+      let at = data + start * sizeof<T>()
 
       if (whole) toDoubles<T>(at, first, length * inner)
       else for (let l: i32 = 0; l < length; l++) toDoubles<T>(at + l * step, first + l * stride, columns)
@@ -239,10 +239,11 @@ function filterAxis<T>(
  * @param type index into TYPES of gaussian-module.ts
  * @param width columns of a tile
  * @param weights address of radius + 1 float64, the centre's first
- * @param sources address of 2 · radius int32: the rows that those before the first and behind the last are copies of, or -1 for `cval`
+ * @param sources address of 2 · radius int32: for each row before the first and after the last, the row that it copies, or -1
+ * for `cval`
  * @param tile address of ((length + 2 · radius) · width + 16) float64
  * @param scratch address of 128 bytes
- * @param wide whether sums may lie outside of the type's range
+ * @param wide whether sums may exceed the type's range
  */
 export function filter(
   type: i32,

@@ -3,7 +3,7 @@ import { assertShape, emptyLike, type ShapedVoxels, type TypedArray } from '../v
 import { type AxisPass, type FilterableArray, isFilterable, type Stage, withStage } from './gaussian-module.ts'
 import { gaussianRadius, gaussianWeights, SMALLEST_SIGMA } from './gaussian-weights.ts'
 
-/** What {@link gaussianFilter} is given. */
+/** Options of {@link gaussianFilter}. */
 export interface GaussianOptions {
   /** Standard deviation, voxels: one for all axes or one per axis (channels not counted); 0 leaves an axis unchanged. */
   readonly sigma: number | readonly number[]
@@ -99,8 +99,9 @@ function holdsValue(data: TypedArray, value: number): boolean {
 }
 
 /**
- * A part of the array contains the axis that is filtered completely. As many of the last axes as fit are filtered together, part by
- * part; each axis before them takes its own pass over the array.
+ * Filters the array part by part; each part contains the filtered axes completely. As many of the last axes as fit are filtered
+ * together;
+ * each axis before them takes its own pass over the array.
  */
 function runPasses(source: FilterableArray, result: FilterableArray, passes: readonly AxisPass[]): void {
   const room = Math.floor(PART_BYTES / source.BYTES_PER_ELEMENT)
@@ -120,10 +121,10 @@ function filterSlabs(from: FilterableArray, to: FilterableArray, pass: AxisPass,
   const slabs = Math.ceil(inner / Math.max(1, Math.floor(room / length)))
   const width = Math.ceil(inner / slabs)
   withStage(from, length * width, [{ ...pass, inner: width }], ({ part, filter }) => {
-    for (let begin = 0; begin < from.length; begin += length * inner) {
+    for (let start = 0; start < from.length; start += length * inner) {
       for (let column = 0; column < inner; column += width) {
         const columns = Math.min(width, inner - column)
-        const first = begin + column
+        const first = start + column
         for (let l = 0; l < length; l++) copy(from, first + l * inner, part, l * columns, columns)
         filter({ ...pass, inner: columns }, 1)
         for (let l = 0; l < length; l++) copy(part, l * columns, to, first + l * inner, columns)
@@ -137,11 +138,11 @@ function filterRuns(from: FilterableArray, to: FilterableArray, passes: readonly
   const unit = passes[0]!.length * passes[0]!.inner
   const run = Math.min(from.length, Math.floor(room / unit) * unit)
   withStage(from, run, passes, ({ part, filter }: Stage) => {
-    for (let begin = 0; begin < from.length; begin += run) {
-      const count = Math.min(run, from.length - begin)
-      copy(from, begin, part, 0, count)
+    for (let start = 0; start < from.length; start += run) {
+      const count = Math.min(run, from.length - start)
+      copy(from, start, part, 0, count)
       for (const pass of passes) filter(pass, count / (pass.length * pass.inner))
-      copy(part, 0, to, begin, count)
+      copy(part, 0, to, start, count)
     }
   })
 }

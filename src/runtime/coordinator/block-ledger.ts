@@ -10,7 +10,7 @@ import type { LaunchedWorkers } from './workers/launched-workers.ts'
 import type { RunningTask, Worker } from './workers/pool.ts'
 import type { WorkerConnections } from './workers/worker-connections.ts'
 
-/** Errors that end the run: every other block would fail with them too. */
+/** Errors that end the run, since every other block would fail in the same way. */
 const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
 
 /** At most this many failures of a task are kept with their errors; further ones are only counted. */
@@ -82,7 +82,7 @@ export class BlockLedger {
     this.#parts.tally.reportProgress()
   }
 
-  /** Returns blocks that were not attempted to the end. @param from the worker that they were leased to, if any */
+  /** Returns blocks without a completed attempt. @param from the worker that they were leased to, if any */
   giveBack(task: RunningTask, indices: readonly number[], from?: Worker): void {
     if (indices.length === 0) return
     this.#run.scheduler.releaseMany(task.number, indices, indices.length, 'returned')

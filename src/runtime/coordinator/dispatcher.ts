@@ -15,7 +15,7 @@ import type { WorkerResources } from './workers/worker-resources.ts'
 const AHEAD_MS = 15
 
 /**
- * Whether a worker can be given blocks of a task. If a task lacks only processors, those that become free are kept for it:
+ * Whether a worker can be given blocks of a task. If a task lacks only processors, those that become free are reserved for it;
  * otherwise tasks that need fewer would take them one by one.
  */
 type Fit = 'fits' | 'lacks' | 'lacks cpu'
@@ -45,8 +45,9 @@ export class Dispatcher {
   }
 
   /**
-   * Hands out blocks after a message from a worker. The order is by who would wait: first the worker itself, which may have
-   * nothing; then idle workers, for which the message may have made blocks ready; last the lease ahead, which nobody waits for.
+   * Hands out blocks after a message from a worker. Workers that would wait go first: the worker itself, which may have no
+   * blocks; then idle workers, for which the message may have made
+   * blocks ready; and last the lease ahead, for which no worker waits.
    */
   serve(worker: Worker): void {
     this.feed(worker)
@@ -76,7 +77,7 @@ export class Dispatcher {
     this.#moves.makeRoom()
   }
 
-  /** Tries at most one worker of a group that gets nothing: there may be thousands, and this runs for every message. */
+  /** Stops with a group after the first worker that gets nothing: there may be thousands, and this runs for every message. */
   #wakeIdle(): void {
     const waiting = new Set<ReadonlySet<Worker>>()
     for (const task of this.#run.mostDownstreamFirst) {

@@ -1,6 +1,8 @@
 import type { RunEvent } from '../../core/events.ts'
 
-/** For a reader that falls behind, block events beyond this many unread ones are dropped; events of failures and workers never. */
+/**
+ * If a reader falls behind, block events beyond this many unread ones are dropped; events of failures and workers never are.
+ */
 const MAX_UNREAD = 10_000
 
 /** Events for any number of readers; a slow reader never delays the run. */
@@ -9,7 +11,7 @@ export class EventStream implements AsyncIterable<RunEvent> {
   readonly #waiting = new Set<() => void>()
   #isClosed = false
 
-  /** Ends the stream: readers still get what they have not read. */
+  /** Ends the stream; readers still get their unread events. */
   close(): void {
     this.#isClosed = true
     for (const wake of this.#waiting) wake()

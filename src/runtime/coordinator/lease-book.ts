@@ -38,7 +38,7 @@ export class LeaseBook {
     return this.#busyRequested
   }
 
-  /** In the order in which the worker does them. */
+  /** The worker's leases, in the order in which it processes them. */
   leasesOf(worker: Worker): readonly Lease[] {
     return this.#pages.get(worker)?.leases ?? NO_LEASES
   }
@@ -83,7 +83,7 @@ export class LeaseBook {
     this.#pageOf(worker).revoked.delete(leaseId)
   }
 
-  /** @param named the leases that a worker that connects says it holds: those that are not its own are revoked */
+  /** @param named the leases that a connecting worker claims to hold; those that it does not hold are revoked */
   revokeOthers(worker: Worker, named: readonly number[]): void {
     const { leases, revoked } = this.#pageOf(worker)
     revoked.clear()

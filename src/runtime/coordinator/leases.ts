@@ -21,11 +21,11 @@ export interface LeasesParts {
   readonly timeLimits: TimeLimits
 }
 
-/** How the leases of a worker are lost. */
+/** How a worker loses its leases. */
 export interface Loss {
-  /** Why the worker stopped: an attempt of the block that it was running has failed. Without it that block is returned too. */
+  /** Why the worker stopped: the attempt at its running block has failed. Without an error, that block is returned too. */
   readonly error?: WireError | undefined
-  /** Whether the worker may still run blocks that others are given. */
+  /** Whether the worker may still run blocks that are given to others. */
   readonly mayStillRun: boolean
 }
 
@@ -54,7 +54,7 @@ export class Leases {
     if (book.leasesOf(worker).length === 1) timeLimits.watch(worker)
   }
 
-  /** A worker has had a lease since an earlier start of the run. */
+  /** Restores a lease that a worker has had since an earlier start of the run. */
   restore(worker: Worker, lease: Lease): void {
     this.#add(worker, lease)
     this.#reportLease(worker, lease)
@@ -95,7 +95,7 @@ export class Leases {
         `Worker ${worker.id} reported ${outcomes.length} blocks of lease ${leaseId}, which it does not hold.`,
       )
     }
-    // An empty report is no progress: the time limit goes on.
+    // An empty report is no progress: the time limit keeps running.
     if (outcomes.length === 0) return
     const first = lease.reported
     lease.reported += outcomes.length
@@ -104,7 +104,9 @@ export class Leases {
     timeLimits.watch(worker)
   }
 
-  /** A worker that reconnects names the leases that it holds: the others never reached it, and their blocks are returned. */
+  /**
+   * A worker that reconnects names the leases that it holds. Its other leases never reached it, so their blocks are returned.
+   */
   reconcile(worker: Worker, named: readonly number[]): void {
     const { book, ledger } = this.#parts
     for (const lease of [...book.leasesOf(worker)]) {
@@ -125,7 +127,7 @@ export class Leases {
       const rest = restOf(lease)
       if (mayStillRun) this.#noteStrayReads(lease, rest)
       const diedInIt = error !== undefined && lease === running && connections.isSetUp(worker, lease.task)
-      // It may have done the first blocks of several without reporting them: leased one by one, they show which one it was.
+      // It may have completed some of these blocks without reporting them. Leased one by one, they show which one killed it.
       if (diedInIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
       const culprit = diedInIt && rest.length === 1 ? rest.pop() : undefined
       ledger.giveBack(lease.task, rest, worker)
@@ -138,7 +140,7 @@ export class Leases {
     if (readsTransient) for (const index of blocks) this.#run.strayReads.push(planned.grid.block(index).readRoi)
   }
 
-  /** Revokes the leases of a worker that takes too long and cannot be killed. @param took what took how long, for people */
+  /** Revokes the leases of a worker that takes too long and can't be killed. @param took what took how long, for users */
   revoke(worker: Worker, took: string): void {
     const { book, connections } = this.#parts
     for (const { id } of book.leasesOf(worker)) {

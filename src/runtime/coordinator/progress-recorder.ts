@@ -4,7 +4,7 @@ import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { FailedTry, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 
-/** Writes that block this thread get only a share of its time: after each, it rests this many times as long. */
+/** Writes that block this thread get only a share of its time: after each write, the recorder rests this many times as long. */
 const REST = 4
 /** Writes are delayed only when more rest than this is owed. */
 const CREDIT_MS = 400
@@ -51,7 +51,7 @@ export async function readFailedBlocks(
 
 export interface RecorderOptions {
   readonly clock: Clock
-  /** Called once, when a write fails that nobody waits for. What was recorded is kept for the next `flush`. */
+  /** Called once, when a write fails for which no caller waits. Its contents are kept for the next `flush`. */
   readonly onError: (error: InfrastructureError) => void
 }
 
@@ -119,7 +119,7 @@ export class ProgressRecorder implements AsyncDisposable {
 
   /**
    * Resolves when everything recorded so far is durable.
-   * @param options `signal` stops waiting for a server that is out of reach, for this and every later write
+   * @param options `signal` stops waiting for an unreachable server, for this and every later write
    * @throws InfrastructureError as `RunRecord.commit`
    */
   flush(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -130,7 +130,7 @@ export class ProgressRecorder implements AsyncDisposable {
     return this.#commit().finally(() => signal?.removeEventListener('abort', giveUp))
   }
 
-  /** Writes what is left, if that is possible without waiting. To learn whether it was, call `flush` first. */
+  /** Writes what remains, if that is possible without waiting. To learn of failures, call `flush` first. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#giveUp.abort()
     await this.#commit().catch(() => {})
@@ -166,7 +166,7 @@ export class ProgressRecorder implements AsyncDisposable {
         finish()
         if (this.#hasUnwritten()) this.#expectCommit()
       },
-      // What could not be written is written with what is recorded next, or by a flush.
+      // What could not be written is written with the next record, or by a flush.
       finish,
     )
     return written
@@ -193,7 +193,7 @@ export class ProgressRecorder implements AsyncDisposable {
       this.#restUntil = Math.max(now, this.#restUntil) + REST * (now - startedAt)
       await written
     } catch (error) {
-      // The complete batch is written again: a store accepts a batch twice.
+      // The complete batch is written again: a store accepts the same batch twice.
       this.#failedTries = [...failedTries, ...this.#failedTries]
       for (const { task, page } of pages) this.#dirtyPages[task]?.add(page)
       if (error instanceof InfrastructureError) throw error

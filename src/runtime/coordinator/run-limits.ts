@@ -1,4 +1,4 @@
-/** How long a run waits, and how often it tries again. These options of a run reach the coordinator as the user gives them. */
+/** How long a run waits, and how often it retries. These options are passed to the coordinator as the user gives them. */
 export interface RunLimits {
   /** How often a failed block is attempted again. @default 2 */
   readonly maxRetries?: number | undefined
@@ -15,7 +15,7 @@ export interface RunLimits {
   readonly reconnectMs?: number | undefined
   /** How long running blocks may continue after `signal`, in milliseconds. @default 5000 */
   readonly stopGraceMs?: number | undefined
-  /** Counts a block as done only when its output and its record are on the disk itself, safe from a power failure. @default false */
+  /** Counts a block as done only when its output and its record are on the disk, safe from a power failure. @default false */
   readonly fsync?: boolean | undefined
   /** Stops the run: running blocks may finish, no further blocks start. */
   readonly signal?: AbortSignal | undefined

@@ -11,7 +11,10 @@ import type { RunLimits } from './run-limits.ts'
 import type { SessionKeeper } from './workers/saved-sessions.ts'
 
 export interface RunPipelineOptions extends RunLimits {
-  /** The launcher of a task's workers; tasks with the same launcher share workers. undefined: workers join by themselves. */
+  /**
+   * The launcher of a task's workers; tasks with the same launcher share workers. undefined if only workers that join do the
+   * task.
+   */
   launcherOf(task: PlannedTask): WorkerLauncher | undefined
   /** Accepts workers that connect by themselves. Those that join do the tasks that have a module. @default none */
   readonly listener?: Listener
@@ -22,14 +25,14 @@ export interface RunPipelineOptions extends RunLimits {
   readonly resources?: RunResources
   /** Opens transient arrays. */
   readonly arrays?: ArrayStore
-  /** The folder that relative paths in configurations refer to, for workers elsewhere. */
+  /** The folder to which relative paths in configurations refer, for workers on other machines. */
   readonly folder?: string
-  /** The name by which workers elsewhere find a task's module. @default its URL */
+  /** The name by which workers on other machines find a task's module. @default its URL */
   moduleName?(url: string): string
   readonly events?: EventStream
-  /** Saves which workers hold which blocks, for a coordinator that is started again. @default not saved */
+  /** Saves which workers hold which blocks, for a restarted coordinator. @default not saved */
   readonly sessions?: SessionKeeper
-  /** The record: what was done before, and what is done now. @default none */
+  /** The record of the blocks done before and during this start. @default none */
   readonly progress?: RunProgress
 }
 

@@ -23,15 +23,15 @@ import { WorkerLives } from './workers/worker-lives.ts'
 import { WorkerResources } from './workers/worker-resources.ts'
 import { WorkerRestarts } from './workers/worker-restarts.ts'
 
-/** How long a run that was stopped waits for its record if that is out of reach. */
+/** How long a stopped run waits for a record that can't be reached. */
 const LAST_FLUSH_MS = 5000
 
-/** Runs a planned pipeline to its end, whatever happens to its workers. Outputs must exist already. */
+/** Runs a planned pipeline to its end, even if workers fail. Outputs must exist already. */
 export function runPipeline(pipeline: PlannedPipeline, options: RunPipelineOptions): Promise<RunResult> {
   return new Coordinator(pipeline, options).run()
 }
 
-/** The parts of a run. Each is built from those before it; what happens later reaches the others through `RunControl`. */
+/** The parts of a run. Each is built from those before it, and reports later events to the others through `RunControl`. */
 function createParts(run: RunningPipeline) {
   const book = new LeaseBook()
   const connections = new WorkerConnections()
@@ -52,7 +52,7 @@ function createParts(run: RunningPipeline) {
   return { connections, resources, transients, tally, lives, saver, leases, dispatcher, restarts, departures, links }
 }
 
-/** Sees a run to its end. */
+/** Runs a pipeline from its start to its end. */
 class Coordinator implements RunControl {
   readonly #run: RunningPipeline
   readonly #parts: ReturnType<typeof createParts>
@@ -86,7 +86,10 @@ class Coordinator implements RunControl {
     }
   }
 
-  /** Expects the workers of an earlier start, which keep their blocks meanwhile. @returns how many of them count as requested */
+  /**
+   * Expects the workers of an earlier start to reconnect; they keep their blocks meanwhile.
+   * @returns how many of them count as requested
+   */
   #restoreWorkers(): number {
     const { connections, leases, lives, saver } = this.#parts
     const restored = saver.restore()
@@ -110,7 +113,7 @@ class Coordinator implements RunControl {
     return total - completed
   }
 
-  /** While the record cannot be written, no blocks are handed out; if that fails for good, the run stops. */
+  /** While the record can't be written, no blocks are handed out; if the record fails permanently, the run stops. */
   #followRecord(): void {
     const { progress } = this.#run.options
     if (progress === undefined) return
@@ -129,7 +132,7 @@ class Coordinator implements RunControl {
         this.#run.events.emit({ type: 'store', ...status })
       }
       this.turn(() => {
-        // Also those that became idle meanwhile.
+        // Includes workers that became idle meanwhile.
         for (const worker of this.#run.workers.values()) this.#parts.dispatcher.feed(worker)
         this.#parts.dispatcher.handOut()
       })
@@ -177,7 +180,7 @@ class Coordinator implements RunControl {
     void this.#flushAndEnd(this.#run.options.progress?.recorder)
   }
 
-  /** Blocks that a result counts as done are in the record. */
+  /** Flushes the record first, so that it contains all blocks that the result counts as done. */
   async #flushAndEnd(recorder: ProgressRecorder | undefined): Promise<void> {
     using patience = this.#patience()
     try {
@@ -190,7 +193,7 @@ class Coordinator implements RunControl {
     this.#ended.resolve(this.#parts.tally.end())
   }
 
-  /** A run that has reached its end waits for its record as long as it takes; one that is stopped waits only for a moment. */
+  /** A run that has reached its end waits for its record as long as necessary; a stopped one waits only briefly. */
   #patience(): Disposable & { readonly signal: AbortSignal } {
     const { signal: stopped, clock } = this.#run.options
     const out = new AbortController()

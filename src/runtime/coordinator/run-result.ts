@@ -14,7 +14,7 @@ export interface TaskResult extends TaskCounts {
   readonly error?: WireError
 }
 
-/** How the workers of a run spent their time, and what they needed. */
+/** How the workers of a run spent their time, and the resources that they used. */
 export interface WorkersResult {
   /** How long they were connected, summed over all of them. */
   readonly seconds: number

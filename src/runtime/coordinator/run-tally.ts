@@ -18,11 +18,11 @@ interface Work {
   completed: number
   /** How long its blocks took, ms. */
   workingMs: number
-  /** What it needed, by its last report. */
+  /** The resources that it used, according to its last report. */
   usage: WorkerUsage | undefined
 }
 
-/** Counts what a run does, reports its progress, and sums it up at the end. */
+/** Counts the work of a run, reports its progress, and sums it up at the end. */
 export class RunTally {
   readonly #run: RunningPipeline
   readonly #book: LeaseBook
@@ -41,7 +41,7 @@ export class RunTally {
     this.#run.events.emit({ type: 'run-started', tasks: this.#counts(), workers: this.#run.options.workers })
   }
 
-  /** Reports the counts now, or a little later if that was done just before. */
+  /** Reports the counts now, or shortly later if they have just been reported. */
   reportProgress(): void {
     this.#progressDue = true
     if (this.#cancelProgress !== undefined) return
@@ -88,7 +88,7 @@ export class RunTally {
     return this.#works.get(worker)?.completed ?? 0
   }
 
-  /** Reports what a worker that has ended did, and adds it up. */
+  /** Reports the work of a worker that has ended, and adds it to the sums. */
   endWorker(worker: Worker, host: string): void {
     const work = this.#works.get(worker)
     if (work === undefined) return

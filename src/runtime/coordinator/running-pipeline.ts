@@ -11,13 +11,13 @@ import { EventStream } from './event-stream.ts'
 import type { RunPipelineOptions } from './run-options.ts'
 import { createPool, type Pool, type RunningTask, type Worker } from './workers/pool.ts'
 
-/** Where the parts of a run report what happens: timers, messages and processes of workers. */
+/** The receiver of events in the parts of a run: timers, messages, and processes of workers. */
 export interface RunControl {
-  /** Does something that may have been the last thing to do: every callback that acts on the run goes through here. */
+  /** Runs a callback, and ends the run if nothing is left to do. Every callback that acts on the run goes through here. */
   turn(act: () => void): void
   /** Something has happened to a worker. */
   handle(worker: Worker, event: WorkerEvent): void
-  /** A worker takes too long. @param took what took how long, for people */
+  /** A worker takes too long. @param took what took how long, for users */
   takeOverdue(worker: Worker, took: string): void
   /** Starts a worker. */
   start(pool: Pool): void
@@ -25,7 +25,7 @@ export interface RunControl {
   stop(): void
 }
 
-/** What the parts of a run have in common. */
+/** The state shared by the parts of a run. */
 export class RunningPipeline {
   readonly options: RunPipelineOptions
   readonly control: RunControl

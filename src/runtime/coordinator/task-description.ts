@@ -5,7 +5,7 @@ import type { PlannedTask } from '../tasks/planned-task.ts'
 import { isTaskNode } from '../tasks/task-node.ts'
 import type { RunPipelineOptions } from './run-options.ts'
 
-/** What a worker has to know about a task. @param units of resources, those that are the worker's own */
+/** The description of a task for a worker. @param units the units of resources that are assigned to the worker */
 export function describeTask(planned: PlannedTask, units: Units, options: RunPipelineOptions): WireTask {
   const { folder, fsync, moduleName = (url) => url } = options
   const { grid, source, unit, id } = planned

@@ -17,7 +17,7 @@ import { elementBox, storageShape, type VolumeDescription } from '../volumes/vol
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { RunningTask } from './workers/pool.ts'
 
-/** Chunks that are no longer needed are removed together, at the latest after this time. */
+/** Chunks that are no longer needed are removed together, after this time at the latest. */
 const REMOVE_MS = 100
 /** As soon as this many blocks are no longer needed, their chunks are removed. */
 const REMOVE_COUNT = 64
@@ -53,7 +53,7 @@ export class TransientArrays {
     else if (this.#count > 0) this.#cancelTimer ??= this.#run.options.clock.after(REMOVE_MS, () => this.#removeSoon())
   }
 
-  /** Removes what is left; if all blocks are done, also what an earlier start left behind. Never rejects. */
+  /** Removes the remaining chunks and, if all blocks are done, those that an earlier start left behind. Never rejects. */
   async finish(): Promise<void> {
     this.#removeSoon()
     await this.#removing
@@ -81,7 +81,7 @@ export class TransientArrays {
     if (unneeded.length === 0) return
     this.#removing = this.#removing.then(() =>
       this.#guard(async () => {
-        // After a crash the next start must know that the blocks that read these chunks are done.
+        // After a crash, the next start must know that the blocks that read these chunks are done.
         await this.#run.options.progress?.recorder.flush()
         for (const [task, indices] of unneeded) for (const index of indices) await this.#remove(task, index)
       }),

@@ -33,7 +33,7 @@ export function inlineLauncher(options: InlineLauncherOptions): WorkerLauncher {
 
 class InlineLauncher implements WorkerLauncher {
   readonly #options: InlineLauncherOptions
-  /** Workers share the arrays. What is read and written counts for the worker whose block does it. */
+  /** Workers share the arrays. Bytes read and written count for the worker whose block transfers them. */
   readonly #trafficOfWorker = new AsyncLocalStorage<Traffic>()
   readonly #arrays: OpenedArrays
   readonly #setUps = new Map<string, Promise<LoadedTask>>()
@@ -77,13 +77,13 @@ class InlineLauncher implements WorkerLauncher {
         host: 'inline',
         signal,
         loadTask: (task) => this.#loadTask(task, workerId),
-        // The memory of the process is not that of one worker.
+        // The memory of the process belongs to all workers.
         usage: () => ({ ...traffic, peakMemory: 0 }),
       }),
     )
   }
 
-  /** Sets a task up once, for all workers. Workers with resources of their own, such as a GPU each, get a set-up each. */
+  /** Sets a task up once, for all workers. Workers with their own resources, such as one GPU each, get a set-up each. */
   async #loadTask(task: WireTask, workerId: string): Promise<LoadedTask> {
     const key = `${task.id} ${JSON.stringify(task.resources ?? {})}`
     const loading = this.#setUps.get(key) ?? this.#setUp(task, workerId)

@@ -122,7 +122,7 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
     })
   }
 
-  /** Asks for the state of all jobs once. Without an answer, everything stays as it was. @returns when to ask again */
+  /** Asks for the state of all jobs once. Without an answer, nothing changes. @returns when to ask again */
   async #poll(): Promise<number> {
     let states: ReadonlyMap<string, JobState>
     try {
@@ -173,7 +173,7 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
     for (const slot of slots) this.#end(slot, 'its job was cancelled')
   }
 
-  /** Cancels within the time limit, if possible. A job that is left over ends by itself when its worker finds no run. */
+  /** Cancels within the time limit, if possible. A remaining job ends by itself when its worker finds no run. */
   #try(cancelling: PromiseLike<void>, ms = PATIENCE_MS): Promise<void> {
     const done = Promise.resolve(cancelling).then(
       () => this.#report('cancel'),

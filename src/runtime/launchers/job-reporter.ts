@@ -10,7 +10,7 @@ const ABSENT_MS = 20_000
 
 export type JobAction = 'submit' | 'status' | 'cancel'
 
-/** The workers that are to be reported. */
+/** The workers to report. */
 export interface ReportedJobs {
   /** Not submitted yet. */
   readonly waiting: number
@@ -18,7 +18,7 @@ export interface ReportedJobs {
   readonly jobs: readonly JobSlot[]
 }
 
-/** Reports how a run's jobs are doing, whenever that has changed. */
+/** Reports the state of a run's jobs whenever it has changed. */
 export class JobReporter {
   readonly #queue: JobQueue
   readonly #clock: Clock

@@ -3,7 +3,7 @@ import type { JobState } from '../../ports/job-queue.ts'
 
 /** One worker that is a job, from its request to its end. */
 export interface JobSlot {
-  /** `<worker>:<session>`, as the worker will connect. */
+  /** `<worker>:<session>`, with which the worker will connect. */
   readonly name: string
   /** When it was requested, in milliseconds of the run's clock. */
   readonly since: number

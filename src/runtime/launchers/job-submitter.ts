@@ -7,10 +7,10 @@ import type { JobSlot } from './job-slot.ts'
 const BATCH_MS = 20
 const FIRST_RETRY_MS = 1000
 const MAX_RETRY_MS = 60_000
-/** Unanswered submissions in a row, some four minutes, after which the workers that wait for them fail. */
+/** After this many unanswered submissions in a row, about four minutes, the workers that wait for them fail. */
 const MAX_UNANSWERED = 8
 
-/** Whom a {@link JobSubmitter} works for. */
+/** The owner of a {@link JobSubmitter}. */
 export interface SubmitterOwner {
   /** Whether any submitted job is not known to be over. */
   hasJobs(): boolean
@@ -49,7 +49,7 @@ export class JobSubmitter {
     this.#submitAfter(BATCH_MS)
   }
 
-  /** Forgets a worker. One that is being submitted is reported as submitted all the same. */
+  /** Forgets a worker. If it is being submitted, it is still reported as submitted. */
   remove(slot: JobSlot): void {
     this.#waiting = this.#waiting.filter((waiting) => waiting !== slot)
   }
@@ -72,7 +72,7 @@ export class JobSubmitter {
     })
   }
 
-  /** Submits all that wait, together if the system accepts that many. @returns when to submit the remaining ones */
+  /** Submits all waiting workers, together if the system accepts that many. @returns when to submit the remaining ones */
   async #submitWaiting(): Promise<number> {
     let size = this.#waiting.length
     while (this.#waiting.length > 0 && !this.#isClosed) {

@@ -8,7 +8,7 @@ export function channelPair<A, B>(): [Channel<A>, Channel<B>] {
   const second = new Inbox()
   const close = () => {
     isOpen = false
-    // After everything that was sent before.
+    // Closes after the delivery of everything that was sent before.
     queueMicrotask(() => queueMicrotask(closed.resolve))
   }
   const end = (incoming: Inbox, outgoing: Inbox): Channel<unknown> => ({

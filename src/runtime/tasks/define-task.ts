@@ -15,7 +15,7 @@ export interface TaskDefinition<Schema extends ConfigSchema = ConfigSchema> {
   readonly module: string
 }
 
-/** What {@link definePipeline} is given. */
+/** Options of {@link definePipeline}. */
 export interface PipelineOptions<Schema extends ConfigSchema> {
   /** @default 'pipeline' */
   readonly name?: string
@@ -31,7 +31,7 @@ export interface PipelineDefinition<Schema extends ConfigSchema = ConfigSchema> 
   readonly options: PipelineOptions<Schema>
 }
 
-// Every option that exists: a misspelt one would be ignored silently.
+// Every existing option: a misspelt one would be ignored silently.
 const TASK_OPTIONS = Object.keys({
   name: 1,
   config: 1,
@@ -47,8 +47,8 @@ const PIPELINE_OPTIONS = Object.keys({ name: 1, config: 1, tasks: 1 } satisfies 
 >)
 
 /**
- * Defines a task. Workers import the module that calls this and find the task by its name among the exports, so nothing
- * has to be pickled: export it.
+ * Defines a task. Export it: workers import the module that calls this and find the task by its name among the exports, so
+ * nothing has to be pickled.
  * @throws ConfigError `INVALID_TASK` naming what is missing and where
  */
 export function defineTask<Schema extends ConfigSchema>(options: TaskOptions<Schema>): TaskDefinition<Schema> {

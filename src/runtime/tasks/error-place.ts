@@ -1,6 +1,9 @@
 import { fileURLToPath } from 'node:url'
 
-/** Folders of Bellis's own modules, where no frame is a user's: this one's, and that of the sources that source maps name. */
+/**
+ * Folders of Bellis's own modules, whose frames are never a user's: the folder of this module, and that of the sources in
+ * source maps.
+ */
 const OWN_FOLDERS = ['../../', '../../../src/'].map((folder) => new URL(folder, import.meta.url).href)
 
 /** A file, a line and possibly a column, at the end of a line of a stack. */
@@ -24,7 +27,7 @@ export function placeOf(stack: string | undefined): string | undefined {
   return undefined
 }
 
-/** A module's URL for people: the path of a file. */
+/** A module's URL for users: the path of a file. */
 export const showModule = (url: string): string => (url.startsWith('file:') ? fileURLToPath(url) : url)
 
 /** An error's message, and the place in the user's code at which it was thrown. */

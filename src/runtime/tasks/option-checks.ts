@@ -41,7 +41,7 @@ export function assertSchema(schema: unknown, name: string, what: string): void 
   )
 }
 
-/** What kind of value this is, without its content. */
+/** The kind of a value, without its content. */
 const showKind = (value: unknown): string => {
   const kind = (value as { _zod?: { def?: { type?: unknown } } } | null)?._zod?.def?.type
   if (typeof kind === 'string') return `z.${kind}(…)`

@@ -17,8 +17,9 @@ import type { TaskPlan } from './task-options.ts'
 import { callUserCode } from './user-calls.ts'
 
 /**
- * Plans every task of a run and checks the pipeline as a whole, without writing anything: each task's `plan` is called, its
- * grid is cut, and its outputs are compared with its blocks. If arrays need different world units, all tasks are planned again
+ * Plans every task of a run and checks the complete pipeline, without writing anything: calls each task's `plan`, cuts its
+ * grid, and
+ * compares its outputs with its blocks. If arrays need different world units, all tasks are planned again
  * in the finest of them.
  * @throws ConfigError for any mistake in a task, its arrays, or the order of the tasks
  */
@@ -96,7 +97,7 @@ function leftOutWarning(grid: BlockGrid, output: VolumeDescription | undefined):
   return `fit "valid" leaves out ${amount}, since the total is not a whole number of blocks; "shrink" writes all.`
 }
 
-/** Bytes of voxels of a region in those arrays that have its axes, every voxel that it touches counted. */
+/** Bytes of a region's voxels in those arrays that have its axes; every voxel that it touches counts. */
 function bytesIn(arrays: readonly VolumeDescription[], region: Roi): bigint {
   return arrays
     .filter((array) => array.voxelSize.length === region.shape.length)
@@ -154,7 +155,7 @@ async function callPlan(
   return plan
 }
 
-/** Every field that exists: a misspelt one would be ignored silently. */
+/** Every existing field: a misspelt one would be ignored silently. */
 const PLAN_FIELDS = Object.keys({
   totalRoi: 1,
   readRoi: 1,

@@ -36,9 +36,9 @@ export interface PlannedTask {
   readonly voxelsPerBlock: number
 }
 
-/** What a run would do: the result of all checks before its first block. */
+/** The plan of a run: the result of all checks before its first block. */
 export interface PlannedPipeline {
-  /** In an order in which each task comes after those it waits for. */
+  /** Topologically ordered: each task comes after those it waits for. */
   readonly tasks: readonly PlannedTask[]
   readonly unit: WorldUnit
 }

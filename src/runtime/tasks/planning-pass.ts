@@ -12,7 +12,7 @@ export interface PlanOptions {
   readonly overwrite?: boolean
 }
 
-/** What one task opened, will create and warned of while it was planned. */
+/** What one task opened, planned to create, and warned about while it was planned. */
 export interface TaskPlanning {
   readonly arrays: PlanArrays
   readonly reads: VolumeDescription[]
@@ -20,7 +20,10 @@ export interface TaskPlanning {
   readonly warnings: string[]
 }
 
-/** One pass over the tasks of a pipeline, with one world unit: what they opened and will create. Closes what it opened. */
+/**
+ * One pass over the tasks of a pipeline, with one world unit. Collects the arrays that they open and will create, and closes
+ * them at the end.
+ */
 export class PlanningPass implements AsyncDisposable {
   readonly #unit: WorldUnit
   readonly #store: ArrayStore

@@ -5,7 +5,7 @@ import type { ArrayStore } from '../../ports/array-store.ts'
 import type { VolumeDescription } from '../volumes/volume-array.ts'
 import { hasOwnCheck, type MaxAhead, type TaskLike } from './task-node.ts'
 
-/** What matters of a planned task for the lifetime of its output. */
+/** The parts of a planned task that determine the lifetime of its output. */
 interface Planned {
   readonly id: string
   readonly after: readonly string[]
@@ -20,7 +20,7 @@ interface Planned {
 
 /**
  * Adds to each task how many blocks it may be ahead of the tasks after it.
- * @throws ConfigError `INVALID_CONFIG` for a `maxAhead` that is invalid, or less than one block of these needs
+ * @throws ConfigError `INVALID_CONFIG` for a `maxAhead` that is invalid, or less than one block of those tasks needs
  */
 export function withMaxAhead<Task extends Planned>(tasks: readonly Task[]): (Task & { readonly maxAhead?: number })[] {
   return tasks.map((task) => {
@@ -54,7 +54,7 @@ function blocksAhead(task: Planned, maxAhead: MaxAhead, readers: readonly Planne
 }
 
 /**
- * Refuses transient tasks whose output another task, or a user, could miss.
+ * Refuses transient tasks whose output could be missing for another task or the user.
  * @throws ConfigError `INVALID_TASK`
  */
 export function assertTransient(tasks: readonly Planned[], store: ArrayStore): void {

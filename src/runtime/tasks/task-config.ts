@@ -3,7 +3,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { showValue } from './option-checks.ts'
 import type { ConfigSchema } from './task-options.ts'
 
-/** How messages name a field. @param below the part of the field: `[1]`, `.depth`, '' for all of it */
+/** The name of a field in messages. @param below the part of the field: `[1]`, `.depth`, '' for all of it */
 export type NameOf = (field: string, below: string) => string
 
 /**
@@ -26,7 +26,7 @@ export function parseConfig(
   })
 }
 
-/** Refuses a field that the schema does not have: it would be ignored silently, and mostly is a misspelt one. */
+/** Refuses a field that the schema does not have: it is probably misspelt, and would be ignored silently. */
 function assertKnownFields(schema: ConfigSchema, config: unknown, what: string, nameOf: NameOf): void {
   if (schema.def.catchall !== undefined || typeof config !== 'object' || config === null) return
   const unknown = Object.keys(config).filter((name) => !(name in schema.shape))

@@ -3,7 +3,7 @@ import { isPipelineDefinition, isTaskDefinition } from './define-task.ts'
 import type { ClosureTask, TaskLike } from './task-node.ts'
 
 /**
- * Checks what a user's code returned, and what it comes after.
+ * Checks the tasks that a user's code returned, and those that they come after.
  * @param what start of the message: `What pipeline "a" gives`
  * @throws ConfigError `INVALID_TASK` for a value that can't be run
  */

@@ -6,10 +6,10 @@ import type { ProcessBlock, TaskBlock, TaskOptions } from './task-options.ts'
 /** Marks definitions: a brand instead of `instanceof`, since a module may have been loaded with another copy of this package. */
 export const definitionBrand = Symbol.for('bellis.definition')
 
-/** A task definition whose type of configuration is not known here. */
+/** A task definition whose configuration type is not known here. */
 export interface AnyTask {
   readonly [definitionBrand]: 'task'
-  // biome-ignore lint/suspicious/noExplicitAny: the one place where a definition forgets its configuration's type
+  // biome-ignore lint/suspicious/noExplicitAny: the only place where a definition loses its configuration's type
   readonly options: TaskOptions<any>
   readonly module: string
 }
@@ -65,12 +65,12 @@ export interface ClosureTask extends BlockGridOptions {
   readonly transient?: boolean
 }
 
-/** What can be run: a node of a defined task, or a closure. */
+/** A task that can be run: a node of a defined task, or a closure. */
 export type TaskLike = TaskNode | ClosureTask
 
 /** Whether a task was defined by `defineTask`, so that workers can load it; otherwise it is a closure. */
 export const isTaskNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'
 
-/** Whether a task checks by itself which blocks are done; the run's record is not used for it then. */
+/** Whether a task itself checks which blocks are done; the run's record is then not used for it. */
 export const hasOwnCheck = (task: TaskLike): boolean =>
   (isTaskNode(task) ? task.definition.options.isDone : task.isDone) !== undefined

@@ -9,21 +9,24 @@ import type { VolumeArray, VolumeDescription } from '../volumes/volume-array.ts'
 /** A schema that checks a configuration: an object of named fields. */
 export type ConfigSchema = z.ZodObject
 
-/** A block as a user's function gets it. */
+/** A block, as passed to a user's function. */
 export interface TaskBlock extends Block {
   readonly taskId: string
 }
 
-/** What a user's function gets besides the block. */
+/** What a user's function receives besides the block. */
 export interface BlockContext {
-  /** Aborted when the block times out or the run stops at once: the function should stop then. */
+  /** Aborted when the block times out or the run stops immediately; the function should then stop. */
   readonly signal: AbortSignal
 }
 
 /** Processes one block. If it throws, the attempt has failed. */
 export type ProcessBlock = (block: TaskBlock, context: BlockContext) => void | Promise<void>
 
-/** Whether a block is done: asked before it is processed, and again afterwards. An error here is reported, never taken for false. */
+/**
+ * Whether a block is done; called before it is processed, and again afterwards. An error is reported, and never counts as
+ * false.
+ */
 export type IsDone<Config> = (block: TaskBlock, config: Config) => boolean | Promise<boolean>
 
 /** Opens and plans arrays while a run is prepared. Nothing is written before every task of the run has been planned. */
@@ -38,11 +41,11 @@ export interface PlanArrays {
   create(path: string, options: CreateVolumeOptions): Promise<VolumeDescription>
 }
 
-/** What `plan` is given besides the configuration. */
+/** What `plan` receives besides the configuration. */
 export interface PlanContext {
   readonly arrays: PlanArrays
   readonly taskId: string
-  /** Shows a warning to the user before the run, about insufficient context, for example. */
+  /** Shows a warning to the user before the run, for example about insufficient context. */
   warn(message: string): void
 }
 
@@ -59,7 +62,7 @@ export interface SetupArrays {
   open(path: string, options?: { readonly mode?: 'r' | 'r+' }): Promise<VolumeArray>
 }
 
-/** What `setup` is given besides the configuration. */
+/** What `setup` receives besides the configuration. */
 export interface SetupContext {
   readonly arrays: SetupArrays
   readonly taskId: string
@@ -67,24 +70,26 @@ export interface SetupContext {
   /** The world unit of the blocks' Rois. */
   readonly unit: WorldUnit
   /**
-   * The resources that are reserved for this worker, numbered from 0: `{ gpu: [3] }` if the task requires `{ gpu: 1 }`. Only of
-   * resources that the run counts, and in whole numbers: not of `cpu` and `memoryGb`, and none for workers that
+   * The resources that are reserved for this worker, numbered from 0: `{ gpu: [3] }` if the task requires `{ gpu: 1 }`. Only
+   * resources that the run counts in whole numbers have units: not `cpu` and `memoryGb`, and none for workers that
    * join by themselves or are jobs. The variable `CUDA_VISIBLE_DEVICES` names the same GPUs.
    */
   readonly resources: Readonly<Record<string, readonly number[]>>
-  /** Aborted when the worker ends: for whatever `setup` has started. */
+  /** Aborted when the worker ends, to stop what `setup` has started. */
   readonly signal: AbortSignal
 }
 
-/** What {@link defineTask} is given. */
+/** Options of {@link defineTask}. */
 export interface TaskOptions<Schema extends ConfigSchema> {
   /** Names the task in reports and in the run's folder, and identifies it in its module. */
   readonly name: string
-  /** Its fields become flags, are checked, and are stored with the run. */
+  /** The schema of the configuration. Its fields become flags, are checked, and are stored with the run. */
   readonly config: Schema
-  /** Called once, where the run is started: opens the input, plans the output, and says how the volume is cut into blocks. */
+  /**
+   * Called once, where the run is started: opens the input, plans the output, and defines how the volume is cut into blocks.
+   */
   plan(config: z.output<Schema>, context: PlanContext): TaskPlan | Promise<TaskPlan>
-  /** Called once per worker: opens what every block needs, and returns the function that processes one block. */
+  /** Called once per worker: opens the resources that every block needs, and returns the function that processes one block. */
   setup(config: z.output<Schema>, context: SetupContext): ProcessBlock | Promise<ProcessBlock>
   /** Before a block: true skips it. After it: false fails the attempt. */
   readonly isDone?: IsDone<z.output<Schema>>

@@ -5,7 +5,7 @@ import { messageAndPlace, showModule } from './error-place.ts'
 export interface CallSite {
   /** URL of the file. */
   readonly module: string
-  /** File and line, for people. */
+  /** File and line, for users. */
   readonly place: string
 }
 
@@ -28,7 +28,7 @@ export function callerOf(callee: (...args: never[]) => unknown): CallSite {
 /**
  * Calls a function of a user's module; an error that it throws is reported with its place.
  * @param what start of the message: `Task "a" can't be planned`
- * @throws ConfigError `INVALID_TASK`; errors of ours are thrown unchanged
+ * @throws ConfigError `INVALID_TASK`; errors of Bellis are thrown unchanged
  */
 export function callUserCode<Result>(what: string, call: () => Result): Result {
   const fail = (error: unknown): never => {

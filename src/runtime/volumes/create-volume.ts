@@ -7,9 +7,9 @@ import { unitFactor, type WorldUnit } from '../../core/geometry/world-unit.ts'
 import type { CreateArrayOptions } from '../../ports/chunked-array.ts'
 import type { VolumeDescription } from './volume-array.ts'
 
-/** How to create a volume: like another one, with these differences. Lengths are world units of `unit`. */
+/** Options of a new volume, which may be like another one with differences. Lengths are world units of `unit`. */
 export interface CreateVolumeOptions extends Omit<CreateArrayOptions, 'shape' | 'dtype' | 'axes'> {
-  /** Gives shape, dtype, placement, axes and fill value unless they are given here. */
+  /** A volume from which shape, dtype, placement, axes and fill value are taken unless they are given here. */
   readonly like?: VolumeDescription
   /** Voxels per axis, channels first. */
   readonly shape?: readonly number[]
@@ -82,7 +82,7 @@ function placementOf(path: string, shape: readonly number[], options: CreateVolu
   }
 }
 
-/** Names of axes without a given name: c for channels, then the last of t z y x. */
+/** Default names of axes: c for channels, then the last of t z y x. */
 function defaultNames(rank: number, channelAxes: number): string[] {
   const tiled = rank - channelAxes
   const known = ['t', 'z', 'y', 'x'].slice(-Math.min(tiled, 4))

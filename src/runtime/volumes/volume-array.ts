@@ -16,10 +16,10 @@ import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers, type WorldUnit } from '../../core/geometry/world-unit.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray } from '../../ports/chunked-array.ts'
 
-// The words for arrays:
+// Terms for arrays:
 //   ArrayFormat         one storage format (Zarr, HDF5): opens, creates and lists arrays        ports/chunked-array.ts
-//   ArrayStore          all formats behind the one path that users write                       ports/array-store.ts
-//   ArrayDescription    what a stored array is: shape, dtype, chunks; in voxels                 ports/chunked-array.ts
+//   ArrayStore          all formats, addressed by the paths that users write                       ports/array-store.ts
+//   ArrayDescription    shape, dtype and chunks of a stored array, in voxels                 ports/chunked-array.ts
 //   ChunkedArray        an open stored array: reads and writes boxes of voxels                  ports/chunked-array.ts
 //   VolumeDescription   an ArrayDescription and its placement, in world units                   here
 //   VolumeArray         a ChunkedArray addressed in world units; what tasks open                here
@@ -48,7 +48,7 @@ export interface VolumeDescription extends Omit<ArrayDescription, 'axes'> {
   readonly axes: readonly ArrayAxis[]
   /** World units per voxel along each axis that is not a channel. */
   readonly voxelSize: Coordinate
-  /** What world units count: nm, or a finer unit if the voxel size is not whole in nm. */
+  /** What world units count: nm, or a finer unit if the voxel size is not a whole number of nm. */
   readonly unit: WorldUnit
   /** The low edge of the first voxel, world units. */
   readonly offset: Coordinate
@@ -197,7 +197,7 @@ export function elementBox(
 export const voxelsAcross = (array: Pick<VolumeDescription, 'voxelSize'>, shape: readonly number[]): number[] =>
   shape.map((length, axis) => length / (array.voxelSize[axis] as number))
 
-/** What storage writes at once, in voxels without channels: a shard, or a chunk if the array has no shards. */
+/** The shape that storage writes as a unit, in voxels without channels: a shard, or a chunk if the array has no shards. */
 export const storageVoxels = (array: VolumeDescription): readonly number[] =>
   (array.shardShape ?? array.chunkShape).slice(array.channelAxes)
 

@@ -21,19 +21,19 @@ export type WorkMessage = Exclude<ServerMessage, { readonly type: 'welcome' | 'h
 
 /** The worker that a connection belongs to. */
 export interface ConnectionOwner {
-  /** The leases that it still holds anything of; sent when it reconnects. */
+  /** The leases of which it still holds blocks or outcomes; sent when it reconnects. */
   heldLeases(): readonly number[]
   /** @param isRenamed whether the coordinator gave it another name than before */
   takeWelcome(welcome: Welcome, isRenamed: boolean): void
   /** @throws InfrastructureError `PROTOCOL_ERROR` */
   takeWork(message: WorkMessage): void
-  /** Whether it needs no coordinator any more, so that a lost connection is not made again. */
+  /** Whether it no longer needs a coordinator, so that a lost connection is not restored. */
   isLeaving(): boolean
   /** There will be no further connection. @param error the reason, if that is a failure */
   connectionIsOver(error?: unknown): void
 }
 
-/** A worker's connection to its coordinator: opens it, keeps it alive, and opens it again after it was lost. */
+/** A worker's connection to its coordinator: opens it, keeps it alive, and reopens it after a loss. */
 export class CoordinatorConnection {
   readonly #options: WorkerOptions
   readonly #owner: ConnectionOwner
@@ -66,7 +66,7 @@ export class CoordinatorConnection {
     return this.#identity?.worker ?? ''
   }
 
-  /** Sends a message, or drops it without a connection. */
+  /** Sends a message; drops it if there is no connection. */
   send(message: WorkerMessage): void {
     this.#heartbeat.noteSent()
     if (this.#isUp) this.#channel?.send(message)
@@ -80,7 +80,7 @@ export class CoordinatorConnection {
     this.#channel?.close()
   }
 
-  /** Keeps a connection until it is ended, or the coordinator was not reached for too long. */
+  /** Maintains the connection until it is ended, or the coordinator could not be reached for too long. */
   async keep(): Promise<void> {
     const { clock, connect, reconnectMs = 0, random = () => 0.5 } = this.#options
     let lostAt = clock.now()
@@ -110,7 +110,7 @@ export class CoordinatorConnection {
     }
   }
 
-  /** Connecting again is of no use. */
+  /** Stops trying to connect, since that can't succeed. */
   #giveUp(error: ConfigError): void {
     // The file with the coordinator's address is removed at the end of the run.
     const isRunOver = this.#wasEverWelcome && error.code === 'NO_SUCH_FILE'
@@ -130,7 +130,7 @@ export class CoordinatorConnection {
         channel.close()
       }
     })
-    // Before its first welcome this worker holds nothing, whatever name it was given.
+    // Before its first welcome, this worker holds no leases, even if it was given a name.
     const leases = this.#wasEverWelcome ? { leases: this.#owner.heldLeases() } : {}
     channel.send({
       type: 'hello',

@@ -3,7 +3,7 @@ import type { Clock } from '../../ports/clock.ts'
 /** A connection counts as broken after this many heartbeats without an answer. */
 const MAX_UNANSWERED = 3
 
-/** Shows the coordinator that the worker is alive while it sends nothing else, and notices a coordinator that is gone. */
+/** Shows the coordinator that the worker is alive while it sends nothing else, and detects the loss of the coordinator. */
 export class Heartbeat {
   readonly #clock: Clock
   #cancel = () => {}

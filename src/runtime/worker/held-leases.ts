@@ -23,7 +23,7 @@ export interface HeldLease {
   isRevoked: boolean
 }
 
-/** The leases of a worker: what is still to do, and the outcomes that its coordinator may not have received. */
+/** The leases of a worker: the blocks to do, and the outcomes that its coordinator may not have received. */
 export class HeldLeases {
   readonly #connection: CoordinatorConnection
   /** To do, in this order. */
@@ -41,7 +41,7 @@ export class HeldLeases {
     return this.#current
   }
 
-  /** The leases that it still holds anything of. */
+  /** The leases of which it still holds blocks or outcomes. */
   ids(): number[] {
     return this.#kept.map(({ id }) => id)
   }

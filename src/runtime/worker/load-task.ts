@@ -38,7 +38,7 @@ export async function importTask(module: string, name: string): Promise<TaskDefi
 type Definition = TaskDefinition | PipelineDefinition
 
 /**
- * Finds what to run in a module: its default export, or the only task or pipeline among its exports.
+ * Finds the definition to run in a module: its default export, or the only task or pipeline among its exports.
  * @param name of the export or of the task, if there are several
  * @throws BlockError `SETUP_FAILED` if the module can't be loaded; ConfigError `UNKNOWN_TASK` naming the choices
  */
@@ -74,8 +74,8 @@ const importing = Symbol.for('bellis.importing')
 const marks = globalThis as { [importing]?: string }
 
 /**
- * The module that a worker of this process is loading a task from, if any. A run that the module starts would start itself
- * again in each of its workers, and so on.
+ * The module that a worker of this process is loading a task from, if any. If the module itself starts a run, each worker of
+ * that run would start it again, without end.
  */
 export const moduleBeingImported = (): string | undefined => marks[importing]
 

@@ -9,7 +9,7 @@ export class OpenedArrays implements AsyncDisposable {
   readonly #ending = new AbortController()
   readonly #opened = new Map<string, Promise<VolumeArray>>()
   readonly #trafficOf: () => Traffic | undefined
-  /** Bytes of voxels read and written that `trafficOf` assigns to nobody else. */
+  /** Bytes of voxels read and written for which `trafficOf` returns no counter. */
   readonly traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
 
   /** @param trafficOf returns the counter for the voxels that are read or written now @default `traffic` */
@@ -23,7 +23,7 @@ export class OpenedArrays implements AsyncDisposable {
     return this.#ending.signal
   }
 
-  /** @param fsync a write ends only when it is on the disk itself */
+  /** @param fsync a write ends only when the data is on the disk */
   forUnit(unit: WorldUnit, fsync = false): SetupArrays {
     return {
       open: (path, { mode = 'r' } = {}) => {

@@ -13,7 +13,7 @@ import { WorkerTasks } from './worker-tasks.ts'
 
 /** Finished blocks are reported after this at the latest, even while another block is running. Messages are received between two blocks. */
 const REPORT_MS = 20
-/** Blocks of a lease that have not started after this are returned: other workers may be waiting for them. */
+/** Blocks of a lease that have not started after this time are returned, since other workers may be waiting for them. */
 const GIVE_BACK_MS = 500
 
 /**
@@ -54,7 +54,7 @@ class Worker implements ConnectionOwner {
     const leave = () => {
       this.#draining = true
       this.#wake()
-      // Without a connection there is nobody to say goodbye to.
+      // Without a connection, there is no coordinator to say goodbye to.
       if (!this.#connection.isUp && this.#leases.current === undefined) this.#end()
     }
     if (signal.aborted) end()

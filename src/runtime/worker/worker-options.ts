@@ -25,7 +25,7 @@ export interface WorkerIdentity {
   readonly session: string
 }
 
-/** What a worker gets from the program that it runs in. */
+/** What the surrounding program provides to a worker. */
 export interface WorkerOptions {
   /** Called at the start, and again after the connection was lost. @throws ConfigError if trying again is of no use */
   connect(): Promise<Connection>
@@ -43,7 +43,7 @@ export interface WorkerOptions {
   readonly clock: Clock
   /** From 0 to 1: spreads workers that reconnect at the same time. @default 0.5 */
   readonly random?: () => number
-  /** Lets the event loop receive messages: a block's function that never waits would keep them out. */
+  /** Lets the event loop receive messages: a block's function that never awaits would block them. */
   readonly breathe: () => Promise<void>
   readonly pid: number
   readonly host: string
@@ -53,7 +53,7 @@ export interface WorkerOptions {
   readonly signal: AbortSignal
   /** When aborted, the worker finishes its block, returns the others and leaves. */
   readonly drain?: AbortSignal
-  /** Reports changes of the connection, for people. A loss, or a failure to connect, is reported once until the next welcome. */
+  /** Reports changes of the connection, for users. A loss, or a failure to connect, is reported once until the next welcome. */
   readonly onConnection?: (event: 'welcome' | 'lost', detail: string) => void
 }
 

@@ -27,7 +27,7 @@ export class WorkerTasks {
     this.#tasks.set(id, { wire, ...(grid === undefined ? {} : { grid: createBlockGrid({ ...grid, taskId: id }) }) })
   }
 
-  /** @throws InfrastructureError `PROTOCOL_ERROR` if nothing tells where the blocks of a lease are */
+  /** @throws InfrastructureError `PROTOCOL_ERROR` if neither the lease nor the task defines the Rois of its blocks */
   assertPlaced({ taskId, rois }: Pick<HeldLease, 'taskId' | 'rois'>): void {
     const task = this.#tasks.get(taskId)
     if (task === undefined || task.grid !== undefined || rois !== undefined) return
@@ -37,7 +37,7 @@ export class WorkerTasks {
     )
   }
 
-  /** @throws ConfigError `UNKNOWN_TASK`, and whatever its module or its `setup` throws */
+  /** @throws ConfigError `UNKNOWN_TASK`, and any error of its module or its `setup` */
   async setUp(taskId: string, workerId: string): Promise<LoadedTask> {
     const task = this.#tasks.get(taskId)
     if (task === undefined) {

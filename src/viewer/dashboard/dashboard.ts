@@ -147,13 +147,16 @@ function showTitle(title: string, condition: string): void {
   if (document.title !== title) document.title = title
 }
 
-/** What the page says while it gets no updates. */
+/** The message of the page while it gets no updates. */
 const NO_CONNECTION = {
   lost: [
     'bellis no longer responds.',
-    'It was killed, or the connection to it is broken. If the run is started again with --dashboard, or shown with bellis status, this page continues by itself.',
+    'It was killed, or the connection to it is broken. If the run is started again with --dashboard, or shown with bellis status, this page continues automatically.',
   ],
-  full: ['This run is already open in too many windows.', 'When one of them is closed, this page continues by itself.'],
+  full: [
+    'This run is already open in too many windows.',
+    'When one of them is closed, this page continues automatically.',
+  ],
   replaced: ['This address is no longer valid.', 'Open the address that bellis printed last.'],
 } as const satisfies Partial<Record<Connection, readonly [what: string, then: string]>>
 
@@ -181,7 +184,7 @@ function showState(connection: Connection, { summary, description }: RunModel): 
   else showMessage(message[0], message[1], message[2] + (connection === 'ended' ? ` bellis has ended. ${again}` : ''))
 }
 
-/** What the condition of a run means, and what to do. */
+/** Explains the condition of a run, and what to do. */
 function messageOf(
   condition: RunCondition,
   summary: RunSummary | undefined,

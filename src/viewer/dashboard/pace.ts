@@ -39,7 +39,7 @@ interface Display {
   scheduleRedraw: (() => void) & { readonly flush: () => void; readonly cancel: () => void }
 }
 
-/** How long new chunks are drawn at once after the user has moved. */
+/** How long new chunks are drawn immediately after the user has moved. */
 const MOVED_MS = 1000
 const SHORTEST_MS = 100
 

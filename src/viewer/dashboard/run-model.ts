@@ -9,19 +9,19 @@ import { createBlockGrid } from '../../core/grid/block-grid.ts'
 export type Connection = 'open' | 'lost' | 'ended' | 'full' | 'replaced'
 
 export interface RunListener {
-  /** The state of blocks of a task has changed, from `begin` up to but not including `end`. */
-  states(task: number, begin: number, end: number, code: number): void
+  /** The state of a task's blocks from `start` to `end` (exclusive) has changed. */
+  states(task: number, start: number, end: number, code: number): void
   summary(summary: RunSummary): void
   connection(connection: Connection): void
 }
 
 const RETRY_MS = 1500
-/** After bellis has announced its end. */
+/** Interval of attempts after bellis has announced its end. */
 const RARE_MS = 5000
 /** bellis sends something every second, so after this long the connection is dead. */
 const SILENCE_MS = 15_000
 
-/** The state of a run, kept up to date from what bellis sends. */
+/** The state of a run, updated by the events that bellis sends. */
 export class RunModel {
   readonly description: RunDescription
   /** The states of all blocks or cells, by task. */
@@ -104,7 +104,7 @@ export class RunModel {
       const { ok, status } = await fetch('run.json', { cache: 'no-store', signal: AbortSignal.timeout(SILENCE_MS) })
       if (status === 403) return 'replaced'
       if (!ok) return 'lost'
-      // A connection that was merely broken off is restored at once.
+      // A connection that was only interrupted is restored immediately.
       return this.#isComplete ? this.connection : 'full'
     } catch {
       return 'lost'
@@ -123,6 +123,6 @@ export class RunModel {
     if (codes === undefined) return
     const text = atob(data.slice(colon + 1))
     const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0))
-    applyStates(codes, bytes, (begin, end, code) => this.#listener.states(task, begin, end, code))
+    applyStates(codes, bytes, (start, end, code) => this.#listener.states(task, start, end, code))
   }
 }

@@ -12,7 +12,7 @@ export function bindTabs(list: HTMLElement): { select(id: string): void } {
   }
   for (const tab of tabs) {
     tab.addEventListener('click', () => select(tab))
-    // So that its content can be scrolled with the keyboard.
+    // Makes the content scrollable with the keyboard.
     const panel = document.getElementById(tab.getAttribute('aria-controls') ?? '')
     if (panel !== null) panel.tabIndex = 0
   }

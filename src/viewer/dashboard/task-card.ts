@@ -89,8 +89,8 @@ export class TaskCard {
   }
 
   /** The state of some blocks has changed; it is drawn with the next update. */
-  changed(begin: number, end: number): void {
-    this.map.changed(begin, end)
+  changed(start: number, end: number): void {
+    this.map.changed(start, end)
     this.#strip?.changed()
   }
 

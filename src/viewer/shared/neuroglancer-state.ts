@@ -118,7 +118,7 @@ export function neuroglancerState(view: View, base: string, area: Area): Record<
   const seen = seenAxes(view)
   const order = [...seen, ...view.axes.filter((axis) => !seen.includes(axis)).reverse()]
   const arrangement = firstArrangement(view, area)
-  // Labels lie over images, whatever the given order.
+  // Labels lie over images, regardless of the given order.
   const layers = [...imagesOf(view), ...view.layers.filter((layer) => layer.kind === 'segmentation')]
   return {
     title: `${view.layers.map((layer) => layer.name).join(', ')} · Bellis`,

@@ -38,7 +38,7 @@ describe('where progress is kept', () => {
 
   it('is refused without being repeated where it is none', async () => {
     await assert.rejects(openProgressStore('mysql://jane:sesame@db.lab/x', 'run'), (error: Error) => {
-      assert.match(error.message, /expected "sqlite", "none", or a URL that begins with mongodb:\/\//)
+      assert.match(error.message, /expected "sqlite", "none", or a URL that starts with mongodb:\/\//)
       assert.doesNotMatch(error.message, /jane|sesame/)
       return true
     })

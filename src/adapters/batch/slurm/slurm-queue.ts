@@ -58,7 +58,7 @@ class Slurm implements BatchSystem {
 
   jobIdsIn(printed: string, workers: number): string[] | undefined {
     const [line = ''] = printed.trim().split('\n').slice(-1)
-    // On a federation `id;cluster`.
+    // In a federation the id is `id;cluster`.
     const id = /^(\d+)(;.*)?$/.exec(line)?.[1]
     return id === undefined ? undefined : Array.from({ length: workers }, (_, task) => `${id}_${task}`)
   }
@@ -80,7 +80,7 @@ class Slurm implements BatchSystem {
       const isOnlyOurs = jobs !== undefined && [...jobs.keys()].every((id) => wanted.has(arrayOf(id)))
       if (isOnlyOurs && result.exitCode === 0) return jobs
       if (this.calls.isTemporary(result)) throw this.calls.unavailable(asked, result)
-      // Older versions have no JSON. Up to 22.05 it lists every job of the cluster, whatever was asked for.
+      // Older versions have no JSON. Up to 22.05, JSON output contains every job of the cluster, despite any filter.
       this.#listing = 'text'
     }
     const asked: Command = ['squeue', '--noheader', '--array', `--format=${SQUEUE_FORMAT}`, ...all]

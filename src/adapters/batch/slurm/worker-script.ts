@@ -16,8 +16,8 @@ export interface WorkerScript {
 }
 
 /**
- * The script of a worker's job. Its only, optional argument is a file with the name of each worker of the job array in a
- * line. The token is not in the script: the worker reads it from the run's folder.
+ * The script of a worker's job. Its only argument is optional: a file with one name per line, for each worker of the job array.
+ * The token is not in the script: the worker reads it from the run's folder.
  */
 export function workerScript(script: WorkerScript): string {
   const { jobName, options, workFolder, logFolder, command, noticeSeconds } = script

@@ -5,25 +5,28 @@ import { CodecError } from '../codecs/codec.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
 
-/** Reads and writes parts of the files of an array, each a chunk or a shard of chunks. */
+/** Reads and writes parts of an array's files; each file is a chunk or a shard. */
 export interface ChunkAccess {
   /** Bytes of one decoded file. */
   readonly byteLength: number
   /** How many files may be in flight at once. */
   readonly limit: number
-  /** @param target where the part's first voxel goes; a missing chunk is filled with the fill value */
+  /** @param target starts at the part's first voxel; gets the fill value if the chunk is missing */
   read(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void>
-  /** @param source where the part's first voxel lies @param covers whether the part covers all that the array has of this file */
+  /**
+   * @param source starts at the part's first voxel
+   * @param covers whether the part covers all of the file that is inside the array
+   */
   write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void>
 }
 
-/** Whether a part is a whole chunk that lies in `memory` just as the decoded chunk does. */
+/** Whether a part is a complete chunk whose layout in `memory` is that of the decoded chunk. */
 export const isWholeInPlace = (part: ChunkPart, chunk: ChunkCodec, memory: StridedBytes): boolean =>
   part.shape.every(
     (length, axis) => length === chunk.shape[axis] && (length === 1 || chunk.strides[axis] === memory.strides[axis]),
   )
 
-/** The bytes of a whole chunk in place. */
+/** The bytes of a complete chunk in `memory`, without a copy. */
 export const viewOf = (memory: StridedBytes, byteLength: number): Uint8Array =>
   memory.bytes.subarray(memory.start, memory.start + byteLength)
 
@@ -34,7 +37,7 @@ export function fillChunk(bytes: Uint8Array, fill: Uint8Array): void {
 }
 
 /**
- * Runs a decoder; its failure becomes an error that names the file and the chunk.
+ * Runs a decoder and turns its failure into an error that names the file and the chunk.
  * @throws InfrastructureError `CORRUPT_DATA`
  */
 export function decodeOrThrow<T>(file: string, index: readonly number[], decode: () => T): T {

@@ -1,16 +1,16 @@
-/** The part of one chunk that a box of voxels meets. */
+/** The part of one chunk that lies in a box of voxels. */
 export interface ChunkPart {
-  /** Which chunk, in chunks. */
+  /** Index of the chunk in the grid. */
   readonly index: readonly number[]
-  /** Where the part begins inside the chunk, in voxels. */
+  /** Start of the part in the chunk, in voxels. */
   readonly inChunk: readonly number[]
-  /** Where it begins inside the box, in voxels. */
+  /** Start of the part in the box, in voxels. */
   readonly inBox: readonly number[]
   readonly shape: readonly number[]
 }
 
 /**
- * The parts of the chunks that a box meets, in row-major order.
+ * The parts of chunks that lie in a box, in row-major order.
  * @param offset of the box, ≥ 0
  */
 export function* chunkParts(
@@ -20,9 +20,9 @@ export function* chunkParts(
 ): Generator<ChunkPart> {
   if (shape.includes(0)) return
   const rank = shape.length
-  const first = offset.map((begin, axis) => Math.floor(begin / (chunkShape[axis] as number)))
-  const last = offset.map((begin, axis) =>
-    Math.floor((begin + (shape[axis] as number) - 1) / (chunkShape[axis] as number)),
+  const first = offset.map((start, axis) => Math.floor(start / (chunkShape[axis] as number)))
+  const last = offset.map((start, axis) =>
+    Math.floor((start + (shape[axis] as number) - 1) / (chunkShape[axis] as number)),
   )
   const index = [...first]
   for (;;) {
@@ -47,13 +47,13 @@ function partOf(
   const inBox: number[] = []
   const part: number[] = []
   for (let axis = 0; axis < index.length; axis++) {
-    const chunkBegin = (index[axis] as number) * (chunkShape[axis] as number)
-    const boxBegin = offset[axis] as number
-    const begin = Math.max(chunkBegin, boxBegin)
-    const end = Math.min(chunkBegin + (chunkShape[axis] as number), boxBegin + (shape[axis] as number))
-    inChunk.push(begin - chunkBegin)
-    inBox.push(begin - boxBegin)
-    part.push(end - begin)
+    const chunkStart = (index[axis] as number) * (chunkShape[axis] as number)
+    const boxStart = offset[axis] as number
+    const start = Math.max(chunkStart, boxStart)
+    const end = Math.min(chunkStart + (chunkShape[axis] as number), boxStart + (shape[axis] as number))
+    inChunk.push(start - chunkStart)
+    inBox.push(start - boxStart)
+    part.push(end - start)
   }
   return { index, inChunk, inBox, shape: part }
 }

@@ -1,4 +1,4 @@
-/** Limits on what one read or write holds in memory besides its own box. */
+/** Limits on the memory of one read or write, not counting its own box. */
 const MAX_COUNT = 8
 const MAX_BYTES = 64 * 2 ** 20
 
@@ -7,8 +7,9 @@ export const inFlight = (bytes: number): number =>
   Math.max(1, Math.min(MAX_COUNT, Math.floor(MAX_BYTES / Math.max(1, bytes))))
 
 /**
- * Runs `work` over all items, at most `limit` at once, and returns when all of them have ended. After an error or an abort
- * nothing new starts, work in flight ends, and the first error is thrown: no write continues after the caller has returned.
+ * Runs `work` over all items, at most `limit` at once, and returns when all of them have ended. After an error or an abort, no
+ * new item starts; when the running ones have ended, the
+ * first error is thrown, so that no write continues after the caller has returned.
  */
 export async function forEachInFlight<T>(
   items: Iterable<T>,
@@ -47,7 +48,7 @@ export class BufferPool {
     this.#limit = limit
   }
 
-  /** Runs `work` with a buffer of undefined content, and takes the buffer back. */
+  /** Runs `work` with a buffer of undefined content; the buffer is reused afterwards. */
   async use<T>(work: (buffer: Uint8Array) => Promise<T>): Promise<T> {
     const buffer = this.#free.pop() ?? new Uint8Array(this.#size)
     try {

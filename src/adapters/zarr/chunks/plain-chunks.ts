@@ -6,11 +6,11 @@ import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
 import { BufferPool, inFlight } from './in-flight.ts'
 
-/** Decoded chunks that are kept for the next block that needs another part of them. */
+/** Bytes of decoded chunks kept for the next blocks that need other parts of them. */
 const CACHE_BYTES = 64 * 2 ** 20
 
 /**
- * Chunks with a file each.
+ * Chunks stored as one file each.
  * @param keyOf the key of a chunk's file in the store
  * @param fill the bytes of the fill value
  */
@@ -30,20 +30,20 @@ export function plainChunks(
     strides,
   })
 
-  /** The decoded chunk, in `buffer` where the codec can put it there; undefined where it is missing. */
+  /** The decoded chunk, in `buffer` if the codec supports that; undefined if the chunk is missing. */
   async function load(index: readonly number[], buffer: Uint8Array, signal?: AbortSignal) {
     const key = keyOf(index)
     const encoded = await store.get(key, codec.isRaw ? buffer : undefined, signal)
     return encoded && decodeOrThrow(store.where(key), index, () => codec.decode(encoded, buffer))
   }
 
-  /** The decoded chunk for reading a part of it, kept where decoding it again would cost more than a look at its file. */
+  /** The decoded chunk for a partial read; cached if decoding it again would cost more than checking its file for changes. */
   async function loadPart(index: readonly number[], buffer: Uint8Array, signal?: AbortSignal) {
     if (codec.isRaw || byteLength > CACHE_BYTES / 4 || store.getUnless === undefined) return load(index, buffer, signal)
     const key = keyOf(index)
     const found = await store.getUnless(key, cache.versionOf(index))
     if (found === undefined) return undefined
-    // Asked for after the wait: what was held may have made room meanwhile.
+    // Looked up after the wait: the chunk may have been evicted meanwhile.
     const held = found === 'same' ? cache.get(index) : undefined
     if (held !== undefined) return held
     if (found === 'same') return load(index, buffer, signal)
@@ -59,7 +59,7 @@ export function plainChunks(
     else if (decoded !== place) place.set(decoded)
   }
 
-  /** What the file holds with the part replaced, in `buffer`. */
+  /** The content of the file with the part replaced, in `buffer`. */
   async function merge(part: ChunkPart, source: StridedBytes, covers: boolean, buffer: Uint8Array) {
     const old = covers ? undefined : await load(part.index, buffer)
     if (old === undefined) fillChunk(buffer, fill)

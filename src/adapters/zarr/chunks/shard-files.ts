@@ -15,7 +15,7 @@ export type FetchChunk = (chunk: number, index: readonly number[]) => Promise<Ui
 
 /** The files of an array's shards, as encoded chunks. */
 export class ShardFiles {
-  /** Whether codecs encode the shard as a whole, so that no part of it can be read alone. */
+  /** Whether codecs encode the complete shard, so that its parts can't be read separately. */
   readonly isWrapped: boolean
   readonly #store: Store
   readonly #keyOf: (index: readonly number[]) => string
@@ -34,13 +34,13 @@ export class ShardFiles {
     this.isWrapped = this.#outer.length > 0
   }
 
-  /** A shard's file as people would write it, for messages. */
+  /** A shard's file as users write it, for messages. */
   where(index: readonly number[]): string {
     return this.#store.where(this.#keyOf(index))
   }
 
   /**
-   * Reads a whole shard.
+   * Reads a complete shard.
    * @returns undefined if the shard is missing
    * @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
@@ -88,12 +88,12 @@ export class ShardFiles {
       const bytes = await reader.read(place.offset, place.length)
       return decodeOrThrow(file, chunkIndex, () => {
         if (bytes.length === place.length) return bytes
-        throw new CodecError(`it ends inside a chunk, of which it has ${bytes.length} of ${place.length} bytes`)
+        throw new CodecError(`it ends inside a chunk: expected ${place.length} bytes, got ${bytes.length}`)
       })
     }
   }
 
-  /** The decoded size is not known in advance: only the inner chunks have a fixed one. */
+  /** The decoded size is not known in advance: only inner chunks have a fixed size. */
   #unwrap(file: string, index: readonly number[], encoded: Uint8Array): Uint8Array {
     if (!this.isWrapped) return encoded
     return decodeOrThrow(file, index, () => this.#outer.reduceRight((data, step) => step.decode(data), encoded))

@@ -3,7 +3,7 @@ import { crc32cCodec } from '../codecs/crc32c.ts'
 
 const MISSING = 2n ** 64n - 1n
 
-/** Where the chunks of a shard lie in its file: two uint64 each, offset and length, both 2^64−1 for a missing chunk. */
+/** The places of a shard's chunks in its file: two uint64 each, offset and length, both 2^64−1 for a missing chunk. */
 export interface ShardIndex {
   /** undefined for a missing chunk @throws CodecError if the place is outside a file of `fileBytes` */
   placeOf(chunk: number, fileBytes?: number): { readonly offset: number; readonly length: number } | undefined
@@ -19,7 +19,7 @@ export interface ShardFormat {
 const checksumOf = ({ indexHasChecksum }: ShardFormat): BytesCodec | undefined =>
   indexHasChecksum ? crc32cCodec : undefined
 
-/** Bytes of the index as it is stored. */
+/** Size of the stored index, in bytes. */
 export const indexByteLength = (format: ShardFormat): number => 16 * format.count + (format.indexHasChecksum ? 4 : 0)
 
 /** @throws CodecError */

@@ -7,18 +7,18 @@ import { type ChunkPart, chunkParts } from './chunk-grid.ts'
 import { forEachInFlight, inFlight } from './in-flight.ts'
 import { type FetchChunk, ShardFiles } from './shard-files.ts'
 
-/** A shard of at most this many decoded bytes is read whole if at least half of its chunks are wanted. */
+/** A shard of at most this many decoded bytes is read in one piece if at least half of its chunks are wanted. */
 const MAX_WHOLE_BYTES = 64 * 2 ** 20
 const MAX_SHARDS_IN_FLIGHT = 4
 
-/** Shards, each a file of many chunks. */
+/** Chunks stored in shards, one file per shard. */
 export class ShardedChunks implements ChunkAccess {
   readonly byteLength: number
   readonly limit: number
   readonly #codec: ChunkCodec
   readonly #fill: Uint8Array
   readonly #arrayShape: readonly number[]
-  /** Chunks of a shard, along each axis and in all. */
+  /** Chunks of a shard: along each axis, and in total. */
   readonly #perShard: readonly number[]
   readonly #count: number
   readonly #files: ShardFiles
@@ -117,7 +117,7 @@ export class ShardedChunks implements ChunkAccess {
     if (decoded !== place) copyBox(inner.shape, this.#fill.length, this.#inChunk(decoded, inner), target)
   }
 
-  /** The encoded inner chunk after a write of `inner`. @param old returns what is stored now */
+  /** The encoded inner chunk after a write of `inner`. @param old returns the stored chunk */
   async #encodeChunk(
     part: ChunkPart,
     inner: ChunkPart,
@@ -140,7 +140,7 @@ export class ShardedChunks implements ChunkAccess {
     return codec.encode(buffer)
   }
 
-  /** Whether a part is all that the array has of an inner chunk. */
+  /** Whether a part covers all of an inner chunk that is inside the array. */
   #isCovered(inner: ChunkPart, index: readonly number[]): boolean {
     return inner.shape.every((length, axis) => {
       const start = (index[axis] as number) * (this.#codec.shape[axis] as number)
@@ -149,7 +149,7 @@ export class ShardedChunks implements ChunkAccess {
     })
   }
 
-  /** Where a part lies in its decoded chunk. */
+  /** The place of a part in its decoded chunk. */
   #inChunk(bytes: Uint8Array, { inChunk }: ChunkPart): StridedBytes {
     const { strides } = this.#codec
     return { bytes, start: offsetOf(inChunk, strides), strides }

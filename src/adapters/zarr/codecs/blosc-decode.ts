@@ -30,7 +30,7 @@ function parseHeader(data: Uint8Array, size: number | undefined): Header {
   const [version, , flags, typeSize] = data as unknown as [number, number, number, number]
   const encoded = view.getUint32(12, true)
   if (version < 1 || version > 2) throw new CodecError(`it has no Blosc 1 header (version ${version})`)
-  if (encoded !== data.length) throw new CodecError(`it has ${data.length} bytes, and its Blosc header says ${encoded}`)
+  if (encoded !== data.length) throw new CodecError(`its Blosc header expects ${encoded} bytes, got ${data.length}`)
   const decoded = view.getUint32(4, true)
   checkSize(decoded, size)
   const format = BLOSC_FORMATS[flags >> 5]

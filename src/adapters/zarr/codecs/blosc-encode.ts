@@ -23,7 +23,7 @@ const outputScratch = new Scratch()
 function chooseBlockSize({ blockSize, typeSize, compressor }: BloscSettings, length: number): number {
   const wanted = blockSize > 0 ? blockSize : compressor === 'zstd' || compressor === 'zlib' ? 1 << 19 : 1 << 17
   const cut = Math.min(wanted, length)
-  // Whole groups of eight elements: bits are shuffled only in those.
+  // Complete groups of eight elements: Blosc shuffles bits only in those.
   const step = 8 * typeSize
   return cut > step ? cut - (cut % step) : cut
 }
@@ -35,7 +35,7 @@ function compressorOf({ compressor, level }: BloscSettings): Compress {
     (codec: BytesCodec): Compress =>
     (input, output, at) => {
       const encoded = codec.encode(input)
-      // The caller stores what did not get smaller raw; here it might not fit.
+      // The output may not fit here if it is not smaller; the caller then stores the input raw.
       if (encoded.length < input.length) output.set(encoded, at)
       return at + encoded.length
     }

@@ -1,11 +1,11 @@
 /** One step from bytes to bytes; results are never views of the input, except for `raw` slices of `decode`. */
 export interface BytesCodec {
-  /** For people: `zstd:3`. */
+  /** The name that users see, such as `zstd:3`. */
   readonly label: string
   encode(data: Uint8Array): Uint8Array
   /**
    * @param size expected number of decoded bytes, if the caller knows it
-   * @param into where to put them, `size` bytes; a codec that can't do so returns a new array
+   * @param into target for the decoded bytes, `size` long; a codec that can't write there returns a new array
    * @throws CodecError for anything but a complete, valid stream of that size
    */
   decode(data: Uint8Array, size?: number, into?: Uint8Array): Uint8Array

@@ -51,7 +51,7 @@ export function lz4Compress(input: Uint8Array, output: Uint8Array, at: number, a
     heads[hash] = position + origin
     if (match < 0 || position - match > MAX_DISTANCE || view.getInt32(match, true) !== word) {
       position += step
-      // The two places after a match are tried whatever the acceleration: matches come in a row.
+      // The two places after a match are tried at any acceleration, since matches often follow each other.
       step = position <= anchor + 1 ? 1 : misses++ >> patience
       continue
     }
@@ -116,9 +116,9 @@ export function lz4CompressHigh(input: Uint8Array, output: Uint8Array, at: numbe
   return writeLastLiterals(input, output, at, anchor)
 }
 
-/** How many bytes agree from `a` and from `b` on, `a` before `end`. */
+/** How many bytes at `a` and `b` agree, with `a` staying below `end`. */
 function commonLength(input: Uint8Array, view: DataView, a: number, b: number, end: number): number {
-  const begin = a
+  const start = a
   while (a + 4 <= end && view.getInt32(a, true) === view.getInt32(b, true)) {
     a += 4
     b += 4
@@ -127,7 +127,7 @@ function commonLength(input: Uint8Array, view: DataView, a: number, b: number, e
     a++
     b++
   }
-  return a - begin
+  return a - start
 }
 
 function writeLength(output: Uint8Array, at: number, rest: number): number {

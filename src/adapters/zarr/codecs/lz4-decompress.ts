@@ -4,7 +4,7 @@ import { CodecError, checkSize } from './codec.ts'
 // distance; 255-runs extend a length of 15. The last sequence has literals only.
 export const MIN_MATCH = 4
 
-/** From this many bytes on, one call to copy them costs less than a loop. */
+/** From this length on, one call to copy the bytes costs less than a loop. */
 const LONG_COPY = 96
 
 /**
@@ -34,7 +34,7 @@ export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
     if (count > LONG_COPY) {
       output.set(input.subarray(from, from + count), to)
     } else if (from + count + 3 <= inputEnd && to + count + 3 <= outputEnd) {
-      // Whole words, up to three bytes too far: later output overwrites those.
+      // Copies complete words, up to three bytes too many; later output overwrites those.
       for (let i = 0; i < count; i += 4) target.setInt32(to + i, source.getInt32(from + i, true), true)
     } else {
       for (let i = 0; i < count; i++) output[to + i] = input[from + i] as number

@@ -9,7 +9,7 @@ import { crc32cCodec } from './crc32c.ts'
 import { lz4Codec } from './lz4.ts'
 import { gzipCodec, zlibCodec, zstdCodec } from './zlib.ts'
 
-/** A compressor of chunks, as metadata and the command line name it; undefined is raw. */
+/** A compressor of chunks as it is named in metadata and on the command line; undefined is raw. */
 export type Compressor =
   | { readonly name: 'gzip' | 'zlib' | 'zstd'; readonly level: number; readonly checksum?: boolean }
   | { readonly name: 'lz4'; readonly acceleration: number }
@@ -56,7 +56,7 @@ export function parseV2Codec(id: string, config: JsonObject, dtype: DType, where
     case 'blosc': {
       const typeSize = BYTES_PER_ELEMENT[dtype]
       const number = integer(config.shuffle, 1, where, id)
-      // numcodecs: -1 is bits for single bytes, bytes for all else.
+      // In numcodecs, -1 means bits for single-byte elements and bytes for all others.
       const shuffle = SHUFFLES[number === -1 ? (typeSize === 1 ? 2 : 1) : number]
       return bloscOf(config, shuffle, typeSize, where)
     }
@@ -170,7 +170,7 @@ const LEVELS = { gzip: [1, 0, 9], zlib: [1, 0, 9], zstd: [3, -7, 22], blosc: [5,
 const NAMES = `raw, gzip, zlib, zstd, lz4, blosc, ${BLOSC_COMPRESSORS.map((name) => `blosc-${name}`).join(', ')}`
 
 /**
- * A compressor from the name that people give: `NAME[:level]`.
+ * A compressor from the name that users give: `NAME[:level]`.
  * @returns undefined for `raw`
  * @throws ConfigError `UNSUPPORTED_CODEC`
  */

@@ -1,6 +1,6 @@
-// Blosc's two filters. Both work on whole elements and leave the bytes of a last, partial element where they are.
+// Blosc's two filters. Both permute complete elements and leave the bytes of a last, partial element in place.
 
-/** All first bytes of the elements, then all second ones, …. */
+/** The first bytes of all elements, then all second bytes, and so on. */
 export function shuffleBytes(source: Uint8Array, target: Uint8Array, size: number): void {
   const count = Math.floor(source.length / size)
   const done =
@@ -25,7 +25,7 @@ export function unshuffleBytes(source: Uint8Array, target: Uint8Array, size: num
   target.set(source.subarray(count * size), count * size)
 }
 
-// Four elements at a time, in words: a quarter of the loads and stores. Each returns how many elements it did.
+// Four elements at a time, as words: a quarter of the loads and stores. Each function returns how many elements it has done.
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
@@ -59,7 +59,7 @@ function unshufflePairs(source: Uint8Array, target: Uint8Array, count: number): 
   return end
 }
 
-/** A 4×4 matrix of bytes per step: four bytes of each of four elements. */
+/** Transposes a 4×4 matrix of bytes per step: four bytes from each of four elements. */
 function shuffleQuads(source: Uint8Array, target: Uint8Array, size: number, count: number): number {
   const from = viewOf(source)
   const to = viewOf(target)
@@ -88,7 +88,7 @@ function shuffleQuads(source: Uint8Array, target: Uint8Array, size: number, coun
   return end
 }
 
-/** The same transposition, the other way round. */
+/** The inverse of the transposition above. */
 function unshuffleQuads(source: Uint8Array, target: Uint8Array, size: number, count: number): number {
   const from = viewOf(source)
   const to = viewOf(target)
@@ -114,12 +114,12 @@ function unshuffleQuads(source: Uint8Array, target: Uint8Array, size: number, co
 }
 
 /**
- * Whether Blosc transposes the bits of a block of so many bytes at all: its first version only does where the elements
- * fill whole bytes, and copies the block elsewhere.
+ * Whether Blosc transposes the bits of a block of `length` bytes. Its first version does so only if the number of elements is a
+ * multiple of eight, and copies the block otherwise.
  */
 const fillsBytes = (length: number, size: number) => Math.floor(length / size) % 8 === 0
 
-/** All first bits of the elements, then all second ones, …, eight elements to a byte, the first in the lowest bit. */
+/** The first bits of all elements, then all second bits, and so on; eight elements per byte, the first in the lowest bit. */
 export function shuffleBits(source: Uint8Array, target: Uint8Array, size: number): void {
   const groups = Math.floor(source.length / size) / 8
   transposeBits(source, target, size, elements(size), planes(groups))
@@ -130,17 +130,19 @@ export function unshuffleBits(source: Uint8Array, target: Uint8Array, size: numb
   transposeBits(source, target, size, planes(groups), elements(size))
 }
 
-/** Where the eight bytes of a group lie that are turned: the first one's place by byte of the element and by group, and the step. */
+/**
+ * Where the eight bytes of a transposed group lie: `byte * perByte + group * perGroup` for the first, then every `step` bytes.
+ */
 interface Layout {
   readonly perByte: number
   readonly perGroup: number
   readonly step: number
 }
 
-/** Eight elements after one another: the same byte of each. */
+/** Layout by element: the same byte of eight successive elements. */
 const elements = (size: number): Layout => ({ perByte: 1, perGroup: 8 * size, step: size })
 
-/** Planes of bits: the same eight elements in each of eight. */
+/** Layout by bit plane: the bits of the same eight elements in each of eight planes. */
 const planes = (groups: number): Layout => ({ perByte: 8 * groups, perGroup: 1, step: groups })
 
 function transposeBits(source: Uint8Array, target: Uint8Array, size: number, from: Layout, to: Layout): void {

@@ -1,14 +1,14 @@
 import zlib from 'node:zlib'
 import { type BytesCodec, CodecError, checkSize } from './codec.ts'
 
-/** Longest output of a stream of unknown size, so that a few corrupt bytes can't fill the memory. */
+/** The longest output of a stream of unknown size, so that a few corrupt bytes can't exhaust the memory. */
 const MAX_UNKNOWN_BYTES = 2 ** 31
 
 /** One spare byte reveals a stream that is too long; the others keep Node from allocating a second buffer. */
 const roomFor = (size: number | undefined) =>
   size === undefined ? { maxOutputLength: MAX_UNKNOWN_BYTES } : { chunkSize: size + 64, maxOutputLength: size + 64 }
 
-// With `info`, Node's result also tells how much of the input was used; its types lack that.
+// With `info`, Node's result also contains how much of the input was used; its types lack that.
 interface WithEngine {
   readonly buffer: Uint8Array
   readonly engine: { readonly bytesWritten: number }

@@ -8,7 +8,7 @@ export type WrittenMetadata = ReadonlyMap<string, JsonObject>
 
 /**
  * Brings the consolidated metadata of the groups above an array up to date: readers that trust it would not see the new array.
- * Groups that have none get none. What it said of an older array in this place goes.
+ * Groups without consolidated metadata get none. Entries of an older array in this place are removed.
  * @param key of the array
  */
 export async function refreshConsolidated(store: Store, key: string, written: WrittenMetadata): Promise<void> {

@@ -9,7 +9,7 @@ import {
 import { ConfigError } from '../../../core/errors.ts'
 import type { Json } from './exact-json.ts'
 
-/** The value of a missing chunk, and its bytes in the machine's order: two NaNs may differ in those alone. */
+/** The value of missing chunks, and its bytes in the machine's byte order: two NaNs may differ only in their bytes. */
 export interface FillValue {
   readonly value: Scalar
   readonly bytes: Uint8Array
@@ -27,7 +27,7 @@ const INTEGER_RANGES: Readonly<Partial<Record<DType, readonly [bigint, bigint]>>
   bool: [0n, 1n],
 }
 
-/** A fill value that a caller gives. @throws ConfigError `INVALID_CONFIG` for what the dtype can't hold */
+/** A fill value from the caller. @throws ConfigError `INVALID_CONFIG` for a value that the dtype can't represent */
 export function makeFillValue(dtype: DType, value: Scalar): FillValue {
   const filled = fillFrom(dtype, value)
   if (filled !== undefined) return filled
@@ -55,13 +55,13 @@ function fromJson(dtype: DType, json: Json | undefined): FillValue | undefined {
   return fromBase64(dtype, json)
 }
 
-/** The bit pattern of a float, most significant digit first. */
+/** A float from its bit pattern, most significant digit first. */
 function fromHex(dtype: DType, digits: string): FillValue | undefined {
   const size = BYTES_PER_ELEMENT[dtype]
   return digits.length === 2 * size ? fromBytes(dtype, new Uint8Array(Buffer.from(digits, 'hex').reverse())) : undefined
 }
 
-/** Zarr-python 3 writes the fill value of a v2 float in this way at times. */
+/** Zarr-python 3 sometimes writes the fill value of a v2 float in this form. */
 function fromBase64(dtype: DType, text: string): FillValue | undefined {
   const bytes = new Uint8Array(Buffer.from(text, 'base64'))
   return bytes.length === BYTES_PER_ELEMENT[dtype] ? fromBytes(dtype, bytes) : undefined
@@ -84,11 +84,11 @@ function fillFrom(dtype: DType, value: Scalar): FillValue | undefined {
   } else if (!(array instanceof BigInt64Array || array instanceof BigUint64Array)) {
     array[0] = Number(value)
   }
-  // -0 as an integer's fill value is 0 in a typed array already.
+  // A typed array of integers has already turned -0 into 0.
   return { value: array[0] as Scalar, bytes: bytesOf(array).slice() }
 }
 
-/** The fill value as JSON; the same words for both versions, but for NaNs that only bits can tell. */
+/** The fill value as JSON, the same for both versions, except for NaNs that only their bits distinguish. */
 export function fillValueToJson(dtype: DType, fill: FillValue, zarrFormat: 2 | 3): Json {
   if (dtype === 'bool') return fill.value === 1
   if (typeof fill.value === 'bigint') return fill.value

@@ -13,7 +13,7 @@ export type ZarrNode =
   | { readonly kind: 'group'; readonly zarrFormat: 2 | 3; readonly attributes: JsonObject; readonly json: JsonObject }
 
 /**
- * The array or group at a key, or undefined where there is neither. Where there are both versions, it is version 3.
+ * The array or group at a key, or undefined if there is neither. If both versions are present, version 3 is used.
  * @throws ConfigError `INVALID_METADATA`, `UNSUPPORTED`, `UNSUPPORTED_CODEC`
  */
 export async function readNode(store: Store, key: string): Promise<ZarrNode | undefined> {
@@ -43,7 +43,7 @@ function v3Node(json: JsonObject, where: string): ZarrNode {
 }
 
 export interface ListedNode {
-  /** From the container's root on. */
+  /** Relative to the container's root. */
   readonly path: string
   readonly kind: 'array' | 'group'
 }
@@ -59,7 +59,7 @@ export async function listNodes(store: Store, key: string, limit: number): Promi
     const path = joinKey(key, name)
     const kind = await kindOf(store, path)
     if (kind !== undefined) found.push({ path, kind })
-    // Below an array there are chunks alone; a folder without metadata may still hold arrays of old writers.
+    // Below an array there are only chunks; a folder without metadata may still contain arrays of old writers.
     if (kind !== 'array') found.push(...(await listNodes(store, path, limit - found.length)))
   }
   return found
@@ -75,7 +75,7 @@ async function kindOf(store: Store, key: string): Promise<'array' | 'group' | un
   return names.has('.zarray') ? 'array' : names.has('.zgroup') ? 'group' : undefined
 }
 
-/** Over http nothing can be listed, but the container's consolidated metadata may say what it holds. */
+/** Listing is impossible over http, but the container's consolidated metadata may name its arrays. */
 async function listConsolidated(store: Store, key: string): Promise<ListedNode[]> {
   const below = (path: string) => path !== '' && (key === '' || path.startsWith(`${key}/`))
   const root = await store.get('zarr.json')
@@ -98,7 +98,7 @@ async function listConsolidated(store: Store, key: string): Promise<ListedNode[]
   })
 }
 
-/** The path below a group of what opening that group means: the finest array of its only pyramid. */
+/** The path, below a group, of the array that opening the group returns: the finest array of its only pyramid. */
 export function finestDataset(attributes: JsonObject): string | undefined {
   const [multiscale, ...more] = multiscalesOf(attributes)
   const [first] = multiscale !== undefined && Array.isArray(multiscale.datasets) ? multiscale.datasets : []

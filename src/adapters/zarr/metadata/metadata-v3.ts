@@ -46,7 +46,7 @@ const KNOWN_FIELDS = new Set([
   ...['attributes', 'storage_transformers', 'dimension_names', 'consolidated_metadata'],
 ])
 
-/** The specification: a field that a reader does not know must be refused, unless it says itself that it may be ignored. */
+/** The specification requires readers to refuse unknown fields that aren't marked as ignorable. */
 function refuseUnknownFields(json: JsonObject, where: string): void {
   for (const [field, value] of Object.entries(json)) {
     if (KNOWN_FIELDS.has(field) || (isJsonObject(value) && value.must_understand === false)) continue
@@ -88,7 +88,7 @@ function parseKeyEncoding(
 
 type Codecs = Pick<ZarrMetadata, 'chunk' | 'shard'>
 
-/** A chain: transpose, where there is; `bytes` or `sharding_indexed`; then what turns bytes into bytes. */
+/** A chain: optional `transpose`; `bytes` or `sharding_indexed`; then codecs from bytes to bytes. */
 function parseCodecs(value: Json | undefined, dtype: DType, shape: readonly number[], where: string): Codecs {
   if (!Array.isArray(value)) throw invalid(where, `codecs is ${show(value)}, not a list`)
   const chain = value.map((codec: Json) => namedConfig(codec, `${where}: codecs`))
@@ -122,7 +122,7 @@ function parseEndian(config: JsonObject, bytesPerElement: number, where: string)
   throw invalid(where, `the endian of the bytes codec is ${show(endian)}, not "little" or "big"`)
 }
 
-/** The axes after one more transposition: `order[i]` says which axis comes i-th. */
+/** The axes after one more transposition: `order[i]` is the i-th axis of the result. */
 function transposed(axes: readonly number[], order: Json | undefined, where: string): number[] {
   if (order === 'C') return [...axes]
   if (order === 'F') return [...axes].reverse()
@@ -158,7 +158,7 @@ function parseSharding(
   return { chunk, shard }
 }
 
-/** The index must have a fixed size, so only a checksum can follow its bytes. @returns whether one does */
+/** The index must have a fixed size, so only a checksum can follow its bytes. @returns whether it has one */
 function parseIndexCodecs(value: Json | undefined, where: string): boolean {
   const names = Array.isArray(value) ? value.map((codec: Json) => namedConfig(codec, `${where}: index_codecs`)) : []
   const [bytes, checksum, ...more] = names

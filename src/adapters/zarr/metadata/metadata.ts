@@ -10,7 +10,7 @@ export interface ShardSettings {
   readonly shape: readonly number[]
   readonly indexLocation: 'start' | 'end'
   readonly indexHasChecksum: boolean
-  /** Applied to the assembled shard as a whole. */
+  /** Applied to the complete, assembled shard. */
   readonly compressors: readonly Compressor[]
 }
 
@@ -19,13 +19,13 @@ export interface ZarrMetadata {
   readonly zarrFormat: 2 | 3
   readonly shape: readonly number[]
   readonly dtype: DType
-  /** The chunk that is decoded in one piece: the inner one of a shard. */
+  /** The chunk that is decoded in one piece; in a shard, the inner one. */
   readonly chunk: ChunkEncoding
   readonly shard?: ShardSettings
   readonly fill: FillValue
   readonly keyPrefix: '' | 'c'
   readonly separator: '.' | '/'
-  /** v3 alone; null where an axis has no name. */
+  /** v3 only; null for an axis without a name. */
   readonly dimensionNames?: readonly (string | null)[]
   readonly attributes: JsonObject
 }
@@ -33,7 +33,7 @@ export interface ZarrMetadata {
 /** The shape of one file: the shard's if the array has shards. */
 export const storedShape = ({ chunk, shard }: ZarrMetadata): readonly number[] => shard?.shape ?? chunk.shape
 
-/** The name of a chunk's file below the array, as its metadata says. */
+/** The name of a chunk's file below the array, as defined by its metadata. */
 export function chunkKey({ keyPrefix, separator }: ZarrMetadata, index: readonly number[]): string {
   if (keyPrefix === 'c') return index.length === 0 ? 'c' : `c${separator}${index.join(separator)}`
   return index.length === 0 ? '0' : index.join(separator)

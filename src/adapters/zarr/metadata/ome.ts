@@ -6,8 +6,8 @@ import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
 import { edgeOfAxis, typeOfName, unitName } from './placement-attributes.ts'
 
 // OME-NGFF: a group's `multiscales` name arrays below it by path, finest first, and place them; in Zarr 2 (version 0.4) among the
-// group's attributes, in Zarr 3 (version 0.5) in its attribute `ome`. A translation is where the centre of voxel 0 lies; in time,
-// where it begins: a film starts at 0, not half a frame before.
+// group's attributes, in Zarr 3 (version 0.5) in its attribute `ome`. A translation is the position of the centre of voxel 0;
+// in time it is the start of frame 0: a film starts at 0, not half a frame earlier.
 
 /** The `multiscales` entries of a group. */
 export function multiscalesOf(attributes: JsonObject): readonly JsonObject[] {
@@ -26,7 +26,7 @@ export const datasetPaths = (multiscale: JsonObject): string[] =>
  * The axes of an array that a group's multiscales place.
  * @param path of the array below the group
  * @param rank axes of the array
- * @returns undefined where they do not name it, or describe another number of axes
+ * @returns undefined if they do not name it or describe another number of axes
  */
 export function readOmeAxes(attributes: JsonObject, path: string, rank: number): ArrayAxis[] | undefined {
   for (const multiscale of multiscalesOf(attributes)) {
@@ -36,7 +36,7 @@ export function readOmeAxes(attributes: JsonObject, path: string, rank: number):
     if (dataset === undefined || !Array.isArray(axes) || axes.length !== rank) continue
     const outer = combine(multiscale.coordinateTransformations, rank)
     const own = combine(dataset.coordinateTransformations, rank)
-    // Levels without a translation next to levels with one lie with the centre of voxel 0 at the origin.
+    // If other levels have a translation, a level without one has the centre of its voxel 0 at the origin.
     const isCentered = datasets.some((level) => hasTranslation(level.coordinateTransformations))
     return axes.map((axis, i) => readAxis(axis, own, outer, i, isCentered))
   }
@@ -90,7 +90,7 @@ export function isOmeShaped(axes: readonly ArrayAxis[]): boolean {
   return /^t?c?s{2,3}$/.test(order) && names.size === axes.length && axes.some((axis) => axis.scale !== undefined)
 }
 
-/** An array below a group, and where it lies. */
+/** An array below a group, and its placement. */
 export interface OmeLevel {
   /** Below the group. */
   readonly path: string
@@ -99,9 +99,9 @@ export interface OmeLevel {
 
 /**
  * A group's attributes with one array placed in its multiscales: the entry that names it is changed, or one is added.
- * Each array beside a pyramid gets an entry of its own, so readers that know the first entry alone still see a whole one.
- * @param finest the array whose pyramid this one joins as a coarser level; it gets an entry where it has none
- * @returns undefined where the group's metadata are of a version that can't be added to
+ * Each array beside a pyramid gets a separate entry, so readers that use only the first entry still see a complete one.
+ * @param finest the array whose pyramid this one joins as a coarser level; it gets an entry if it has none
+ * @returns undefined if the version of the group's metadata doesn't support adding arrays
  */
 export function placeInOme(
   attributes: JsonObject,
@@ -116,7 +116,7 @@ export function placeInOme(
     (entry: JsonObject) =>
       datasetPaths(entry).includes(path) && (datasetPaths(entry).length === 1 || hasAxes(entry, axes.length))
   const all = multiscalesOf(attributes)
-  // A level of a pyramid has no entry of its own.
+  // A level of a pyramid has no separate entry.
   const before =
     finest === undefined ? all : all.filter((entry) => datasetPaths(entry).some((path) => path !== level.path))
   const mine = before.find(isNamed(finest ?? level))
@@ -129,7 +129,7 @@ export function placeInOme(
   return { ...attributes, ome: { ...ome, version: '0.5', multiscales: after } }
 }
 
-/** A group's attributes without the entries that name this array alone; undefined where nothing changes. */
+/** A group's attributes without the entries that name only this array; undefined if nothing changes. */
 export function withoutOme(attributes: JsonObject, path: string): JsonObject | undefined {
   const before = multiscalesOf(attributes)
   const after = before.filter((multiscale) => !datasetPaths(multiscale).every((named) => named === path))
@@ -159,8 +159,9 @@ const newMultiscale = ({ path, axes }: OmeLevel, zarrFormat: 2 | 3): JsonObject 
 })
 
 /**
- * A pyramid with one level added, or placed anew; finest first. The others stay where they are, said in nm as the new one is: one
- * list of axes holds for all. For the same reason a transformation of the whole becomes a part of each.
+ * A pyramid with one level added or moved; finest first. The positions of the other levels stay, converted to nm like the new
+ * one:
+ * all levels share one list of axes. For the same reason, a transformation of the complete pyramid is merged into each level.
  */
 function withLevel(multiscale: JsonObject, level: OmeLevel): JsonObject {
   const { coordinateTransformations: _, ...kept } = multiscale

@@ -5,15 +5,15 @@ import { isJsonObject } from './exact-json.ts'
 import type { ZarrMetadata } from './metadata.ts'
 
 /**
- * The attributes by which an array itself says where it lies: `resolution` of the field's older tools, `voxel_size`, `offset`,
+ * The attributes of an array that define its placement: `resolution` of older EM tools, `voxel_size`, `offset`,
  * `units`, `axis_names` and `types` of funlib.persistence, `_ARRAY_DIMENSIONS` of xarray, `dimension_units` of Neuroglancer and
- * tensorstore. They belong to the placement, so users do not see them among their own.
+ * tensorstore. They are part of the placement, so they are not listed among the user's attributes.
  */
 const PLACEMENT_KEYS = [
   ...['resolution', 'voxel_size', 'offset', 'units', 'axis_names', 'types', '_ARRAY_DIMENSIONS', 'dimension_units'],
 ] as const
 
-/** The user's attributes, as plain JSON: whoever prints them may not know of `bigint`. */
+/** The user's attributes as plain JSON, since code that prints them may not support `bigint`. */
 export function withoutPlacement(attributes: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(attributes)
@@ -35,7 +35,7 @@ const UNIT_NAMES: Readonly<Record<string, string>> = {
   µs: 'microsecond', ns: 'nanosecond', ps: 'picosecond',
 } // biome-ignore format: a table
 
-/** A unit's full name, as OME-NGFF has it; what is not known stays as it is, for whoever has to make sense of it. */
+/** A unit's full name in OME-NGFF; an unknown unit is returned unchanged, for the reader to interpret. */
 export const unitName = (unit: string): string => {
   const singular = /^[a-z]+meters$|^[a-z]*seconds$/.test(unit) ? unit.slice(0, -1) : unit
   return UNIT_NAMES[singular] ?? singular
@@ -86,7 +86,7 @@ export function readAxes(metadata: ZarrMetadata): ArrayAxis[] {
   })
 }
 
-/** An entry for an axis from a list with one per axis, one per axis that is not a channel, or one per trailing axis. */
+/** The entry for an axis, from a list with one entry per axis, per axis that is not a channel, or per trailing axis. */
 function valueAt<T>(
   list: readonly T[] | undefined,
   axis: number,
@@ -100,7 +100,10 @@ function valueAt<T>(
 
 type AxisType = ArrayAxis['type']
 
-/** Named types first, then funlib's older `^` mark of channels, then what the names mean; leading axes without a voxel size are channels. */
+/**
+ * The type of each axis: from `types`, then from funlib's older `^` mark of channels, then from its name; leading axes without
+ * a voxel size are channels.
+ */
 function typesOf(
   rank: number,
   tiled: number,
@@ -123,7 +126,7 @@ export function typeOfName(name: string): AxisType {
   return /^(t|time)$/i.test(name) ? 'time' : 'space'
 }
 
-/** z, y, x where the array says its voxel size, as the field writes them; d0, d1, … else. */
+/** z, y, x (the usual order in EM) if the array has a voxel size; d0, d1, … otherwise. */
 function defaultNames(rank: number, types: readonly AxisType[] | undefined): string[] {
   const names = Array.from({ length: rank }, (_, axis) => `d${axis}`)
   const space = types?.flatMap((type, axis) => (type === 'space' ? [axis] : [])) ?? []
@@ -139,7 +142,7 @@ function defaultNames(rank: number, types: readonly AxisType[] | undefined): str
   return names
 }
 
-/** `4.6 nm`, as `dimension_units` has it. */
+/** A length such as `4.6 nm`, as in `dimension_units`. */
 function parseLength(text: string | null | undefined): Pick<ArrayAxis, 'scale' | 'unit'> {
   const match = /^\s*([+\d.eE-]*?)\s*([a-zA-Zµμ]*)\s*$/.exec(text ?? '')
   const unit = match?.[2] ?? ''
@@ -152,11 +155,11 @@ const SHORT_UNITS: Readonly<Record<string, string>> = {
   millisecond: 'ms', microsecond: 'us', nanosecond: 'ns',
 } // biome-ignore format: a table
 
-/** Where an axis begins, in its unit. */
+/** The start of an axis, in its unit. */
 export const edgeOfAxis = ({ scale = 1, translation = 0, translationOf }: ArrayAxis): number =>
   translationOf === 'center' ? edgeOf(translation, scale) : translation
 
-/** The attributes that place a new array; none where no axis has a voxel size. */
+/** The attributes that place a new array; none if no axis has a voxel size. */
 export function placementAttributes(axes: readonly ArrayAxis[], zarrFormat: 2 | 3): JsonObject {
   const names: JsonObject =
     zarrFormat === 2 && axes.length > 0 ? { _ARRAY_DIMENSIONS: axes.map((axis) => axis.name) } : {}

@@ -8,7 +8,7 @@ import { checkKernels, checkPorts, checkResources, checkWorkers } from './worker
 interface Check {
   readonly name: string
   run(options: MachineOptions): Finding | Promise<Finding>
-  /** What to do about a problem or a warning; errors of databases say it themselves. */
+  /** What to do about a problem or a warning; errors of databases contain their own advice. */
   readonly advice?: string
 }
 
@@ -43,12 +43,12 @@ const CHECKS: readonly Check[] = [
   { name: 'browser', run: checkBrowser },
 ]
 
-/** Tries everything that Bellis needs of this machine, one check after the other, and leaves nothing behind. */
+/** Tries everything that Bellis needs on this machine, one check after the other, and leaves no files behind. */
 export async function* checkMachine(options: MachineOptions = {}): AsyncGenerator<Finding> {
   for (const { name, run, advice } of CHECKS) {
     const finding = await findingOf(name, async () => run(options))
     const needsAdvice = finding.status === 'problem' || finding.status === 'warning'
-    // A finding's own advice is the better one.
+    // A finding's own advice is more specific.
     yield needsAdvice && advice !== undefined ? { ...finding, advice: finding.advice ?? advice } : finding
   }
 }

@@ -41,7 +41,7 @@ async function checkQueue({ name, pool, program, open }: Queue, options: string 
     await queue.check()
     await queue.status(['1'])
   } catch (error) {
-    // A queue that no flag asks for may be a leftover that nobody uses.
+    // A queue that no flag asks for may be an unused leftover.
     return { name, status: options === undefined ? 'warning' : 'problem', found: messageOf(error) }
   }
   const how = options === undefined ? 'without options' : `with ${options}`

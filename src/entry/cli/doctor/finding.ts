@@ -1,18 +1,19 @@
 /**
- * The result of one check. `problem`: Bellis, or what a flag asked for, does not work here. `warning`: it works, but badly.
- * `absent`: it is not here, and is needed only if a flag asks for it.
+ * The result of one check. `problem`: Bellis, or a feature that a flag asked for, does not work here. `warning`: it works, but
+ * poorly. `absent`: it is missing,
+ * and needed only if a flag asks for it.
  */
 export interface Finding {
   readonly name: string
   readonly status: 'ok' | 'warning' | 'problem' | 'absent'
-  /** What is there, or what is wrong. */
+  /** What was found, or what is wrong. */
   readonly found: string
-  /** What to do, unless `found` says it. */
+  /** What to do, unless `found` already contains it. */
   readonly advice?: string
 }
 
 export interface MachineOptions {
-  /** Where workers of other machines, or browsers, would connect. @default '127.0.0.1' */
+  /** The address where workers on other machines, or browsers, would connect. @default '127.0.0.1' */
   readonly host?: string
   /** @default a free one */
   readonly port?: number

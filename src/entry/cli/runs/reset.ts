@@ -19,7 +19,7 @@ interface ResetFlags extends CommonOptions {
 /** `bellis reset` */
 export function resetCommand(): Command {
   const command = new Command('reset')
-    .description('Forget what a run has done, so that its command does it again. Its outputs are not changed.')
+    .description('Forgets completed blocks of a run, so that its command does them again. Its outputs are not changed.')
     .argument('<run>', "the run's folder, or its name as listed by bellis runs")
     .option('--failed', 'forget failed attempts only; completed blocks stay completed')
     .option(

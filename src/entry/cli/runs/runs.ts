@@ -13,7 +13,7 @@ interface RunsFlags extends CommonOptions {
 /** `bellis runs` */
 export function runsCommand(): Command {
   const command = new Command('runs')
-    .description('List the runs recorded here, the most recently active first.')
+    .description('Lists the runs recorded here, the most recently active first.')
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
   return commonOptions(command).addHelpText('after', '\nExample:\n  $ bellis runs').action(showRuns)
 }

@@ -27,17 +27,17 @@ interface StatusFlags extends CommonOptions {
 }
 
 const WATCH_MS = 1000
-/** If the output is not a terminal. */
+/** Interval of `--watch` if the output is not a terminal. */
 const PLAIN_WATCH_MS = 10_000
 const MAX_SHOWN_FAILURES = 100
 
 /** `bellis status` */
 export function statusCommand(): Command {
   const command = new Command('status')
-    .description('Show the progress of a run: its block counts, its rate, and its failed blocks with their errors.')
+    .description('Shows the progress of a run: its block counts, its rate, and its failed blocks with their errors.')
     .argument('<run>', "the run's folder, or its name as listed by bellis runs")
     .option('--watch', 'repeat until the run has ended')
-    .option('--dashboard', 'serve a web page that shows the run and follows it while it is running, until Ctrl-C')
+    .option('--dashboard', 'serve a web page that shows the run and follows it, until Ctrl-C')
     .option('--host <address>', 'address for browsers to connect to (default: 127.0.0.1, this machine only)')
     .option('--port <n>', 'port of the page (default: the same as before, or a free one)', portNumber)
     .option('--no-open', "print the page's address without opening a browser")

@@ -15,7 +15,7 @@ interface WorkerFlags extends CommonOptions {
 /** `bellis worker` */
 export function workerCommand(): Command {
   const command = new Command('worker')
-    .description('Join a run as one worker, from any machine that can reach its coordinator.')
+    .description('Joins a run as one worker, from any machine that can reach its coordinator.')
     .argument('[run]', "the run's folder or name (default: the run in BELLIS_CONTEXT)")
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
   return commonOptions(command)
@@ -45,7 +45,7 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     if (signal === 'SIGINT') {
       if (leaving.signal.aborted) watch.exit(130)
       exitCode = 130
-      print('Leaving after the current block; press Ctrl-C again to end at once.')
+      print('Leaving after the current block; press Ctrl-C again to end immediately.')
     }
     leaving.abort()
   }
@@ -84,6 +84,6 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     const error = end.setupError === undefined ? {} : { error: end.setupError }
     printJson({ ok: exitCode === 0, blocks: end.blocks, ...error })
   }
-  // The user's code may still keep the process alive.
+  // The user's code might keep the process alive.
   watch.exit(exitCode)
 }

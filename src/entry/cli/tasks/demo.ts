@@ -39,7 +39,7 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
     convert({ input: `${sample}/volumes/raw`, output: raw }, { id: 'convert-raw' }),
     convert({ input: `${sample}/volumes/labels/neuron_ids`, output: labels }, { id: 'convert-labels' }),
   ]
-  // The page is for the chain.
+  // The page shows only the chain.
   const copied = await run(copies, { ...flags, dashboard: false })
   if (!copied.ok) return finish([copied], [], flags)
 

@@ -9,7 +9,7 @@ import { runTasks } from './run-tasks.ts'
 /** `bellis label` @param always flags that override the user's */
 export function labelCommand(always: RunFlags = {}): Command {
   const command = new Command('label')
-    .description('Labels the connected components of nonzero voxels across the whole volume.')
+    .description('Labels the connected components of nonzero voxels across the complete volume.')
     .argument('<src>', 'dataset to label: out.zarr/volumes/mask')
     .argument('<dst>', 'Zarr array to write, uint64: out.zarr/volumes/components')
     .option(

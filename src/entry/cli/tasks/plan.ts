@@ -9,7 +9,7 @@ import { runCommand, runModule } from './run.ts'
 import { smoothCommand } from './smooth.ts'
 import { thresholdCommand } from './threshold.ts'
 
-/** What commander does itself for a command without an action: it suggests the command that was probably meant. */
+/** Commander's own behaviour for a command without an action: it suggests the command that was probably meant. */
 interface Suggesting {
   unknownCommand(): never
 }
@@ -28,7 +28,7 @@ export function planCommand(): Command {
   const command = new Command('plan')
     .description('Prints what a run would do: blocks, levels, chunks, memory. Writes nothing.')
     .usage('convert|smooth|downsample|label|map|threshold|reduce|run|FILE.ts [arguments as without plan]')
-    // A file has a help of its own, with the fields of its configuration.
+    // A file has its own help, with the fields of its configuration.
     .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments()

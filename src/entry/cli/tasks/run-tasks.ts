@@ -20,15 +20,15 @@ import { ProgressDisplay } from './report/progress.ts'
 import { type Conclusion, reportRun } from './report/run-report.ts'
 
 interface TaskRunning {
-  /** Over a user's code in this process. */
+  /** Watches a user's code in this process. */
   readonly watch?: UserCodeWatch
   /** Called once every block is done. */
   readonly conclude?: () => Promise<Conclusion>
 }
 
 /**
- * What every command that runs blocks does: plan, ask for confirmation if needed, run with progress, report, and set the exit
- * code.
+ * The common part of all commands that run blocks: plan, ask for confirmation if needed, run with progress, report, and set the
+ * exit code.
  * @returns the result, or undefined with `--dry-run`
  */
 export async function runTasks(
@@ -77,7 +77,7 @@ async function confirmOverwrite(pipeline: PlannedPipeline): Promise<void> {
   await confirm({ consequence, flag: '--yes', code: 'DATASET_EXISTS' })
 }
 
-/** Runs with what belongs to a terminal and to files beside it: progress, events, metrics, Ctrl-C. */
+/** Runs a pipeline with progress on the terminal, an events file, metrics, and Ctrl-C. */
 async function runInTerminal(
   pipeline: PlannedPipeline,
   options: RunOptions,
@@ -107,7 +107,10 @@ async function runInTerminal(
   return { ...result, ok: false, interrupted: false, error: toWireError(watch.signal.reason) }
 }
 
-/** A signal that the first Ctrl-C or SIGTERM aborts, or a mistake in the user's code; the second Ctrl-C ends the process. */
+/**
+ * A signal that is aborted by the first Ctrl-C or SIGTERM, or by an error in the user's code; the second Ctrl-C ends the
+ * process.
+ */
 function stopOnSignals(onFirst: () => void, watch: UserCodeWatch | undefined): Disposable & { signal: AbortSignal } {
   const stopping = new AbortController()
   watch?.signal.addEventListener('abort', () => stopping.abort())

@@ -60,7 +60,7 @@ Example:
   if (file.startsWith('-')) {
     throw new ConfigError('INVALID_CONFIG', `${file}: expected the file first; write ${name} FILE.ts ${file} …`)
   }
-  // Whatever the module has left open must not keep the process running.
+  // Anything that the module has left open must not keep the process running.
   using _ = { [Symbol.dispose]: () => void setImmediate(() => process.stdout.write('', () => process.exit())) }
   using watch = watchUserCode({ isQuiet: true, print: (text) => process.stderr.write(`bellis: ${text}\n`) })
   const { task = before.opts<ModuleFlags>().task } = peek(rest)
@@ -97,13 +97,13 @@ const moduleOptions = (command: Command): Command =>
       .option('--config <file>', 'JSON file with fields of the configuration'),
   )
 
-/** The flags of a task are known only after the task: read --task alone first. */
+/** A task's flags are known only once the task is known, so --task is read first. */
 const peek = (words: readonly string[]): { readonly task?: string } =>
   strict(new Command().option('--task <name>').helpOption(false).allowUnknownOption().allowExcessArguments())
     .parse(words, { from: 'user' })
     .opts()
 
-/** The flags that were really given: defaults of the second parsing must not override those of the first. */
+/** Only the flags that were given: defaults of the second parsing must not override values of the first. */
 const givenFlags = (command: Command): RunFlags =>
   given(
     Object.fromEntries(Object.entries(command.opts()).filter(([key]) => command.getOptionValueSource(key) === 'cli')),

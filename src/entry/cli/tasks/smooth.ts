@@ -8,7 +8,7 @@ import { runTasks } from './run-tasks.ts'
 /** `bellis smooth` @param always flags that override the user's */
 export function smoothCommand(always: RunFlags = {}): Command {
   const command = new Command('smooth')
-    .description('Smooths a whole volume with a Gaussian, equal to scipy.ndimage.gaussian_filter.')
+    .description('Smooths a volume with a Gaussian, equal to scipy.ndimage.gaussian_filter.')
     .argument('<src>', 'dataset to smooth: out.zarr/volumes/raw')
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/smoothed')
     .option('--sigma <voxels>', 'standard deviation, one number or one per axis (default: 2)', numberOrList)

@@ -5,8 +5,8 @@ import type { WorkerResources } from './worker-resources.ts'
 const NONE: ReadonlySet<Worker> = new Set()
 
 /**
- * The idle workers of a run, in groups whose members may be given the same blocks: if one member cannot be given any, none can.
- * In a group the worker that has been idle longest comes first.
+ * The idle workers of a run, in groups whose members may be given the same blocks: if one member can't be given any, none can.
+ * Within a group, the worker that has been idle longest comes first.
  */
 export class IdleWorkers {
   readonly #resources: WorkerResources
@@ -31,7 +31,7 @@ export class IdleWorkers {
     this.#since.set(worker, now)
   }
 
-  /** Call it before the task that the worker is bound to changes: that decides its group. */
+  /** Call this before the task to which the worker is bound changes, since the task determines its group. */
   delete(worker: Worker): void {
     if (this.#since.delete(worker)) this.#groupOf(worker).delete(worker)
   }

@@ -21,7 +21,7 @@ export class LaunchedWorkers {
     return this.#launched.get(worker)?.logFile
   }
 
-  /** Whether the worker looks for the run by itself if it loses its coordinator. */
+  /** Whether the worker reconnects by itself if it loses its coordinator. */
   connectsByItself(worker: Worker): boolean {
     return this.#launched.get(worker)?.noteConnection !== undefined
   }

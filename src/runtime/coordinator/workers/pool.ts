@@ -26,16 +26,17 @@ export interface RunningTask extends Deaths {
   averageMs?: number
   readonly failures: BlockFailure[]
   readonly durations: Durations
-  /** Blocks one of which killed a worker: they are leased one by one. */
+  /** Blocks of which one killed a worker; they are leased one by one. */
   readonly suspects: Set<number>
   error?: WireError
-  /** Whether the warning that it is further ahead than `maxAhead` was given. */
+  /** Whether the user was warned that the task is further ahead than `maxAhead`. */
   hasWarnedAhead: boolean
 }
 
 /**
- * Workers that do the same tasks: those that one launcher starts, and those that join. The deaths of the pool are those of
- * workers that held no blocks.
+ * Workers that do the same tasks: those that one launcher starts, and those that join. Deaths of workers without blocks count
+ * for
+ * their pool.
  */
 export interface Pool extends Deaths {
   /** Absent if no workers are started. */
@@ -51,7 +52,7 @@ export function createPool(launcher: WorkerLauncher | undefined): Pool {
   return { launcher, tasks: [], requested: new Set(), joined: new Set(), restartsInARow: 0, countsFrom: 0 }
 }
 
-/** Who a worker is. What happens to it is in `WorkerLives`; every other fact about it belongs to the class that writes it. */
+/** The identity of a worker. Its state is in `WorkerLives`; every other fact about it belongs to the class that writes it. */
 export interface Worker {
   readonly id: string
   /** Counts up over all workers of the run. */

@@ -1,9 +1,9 @@
-/** What a coordinator that is started again needs to recognize a worker that reconnects by itself. */
+/** The data by which a restarted coordinator recognizes a worker that reconnects. */
 export interface SavedSession {
   readonly number: number
   readonly key: string
   readonly host: string
-  /** Whether the run had it started, for example by a batch system. */
+  /** Whether the run started it, for example through a batch system. */
   readonly wasLaunched: boolean
   readonly leases: readonly {
     readonly id: number
@@ -13,7 +13,7 @@ export interface SavedSession {
   }[]
 }
 
-/** The workers that hold blocks, at some moment. */
+/** The workers that hold blocks at some moment. */
 export interface SavedSessions {
   readonly nextWorker: number
   readonly nextLease: number
@@ -22,8 +22,8 @@ export interface SavedSessions {
 
 /** Stores the saved sessions. */
 export interface SessionKeeper {
-  /** Those of an earlier start that did not reach its end. */
+  /** The sessions of an earlier start that did not reach its end. */
   readonly saved?: SavedSessions
-  /** Never throws: without saved sessions blocks are merely done again. */
+  /** Never throws: without saved sessions, blocks are only done again. */
   save(sessions: SavedSessions): void
 }

@@ -11,14 +11,14 @@ const SAVE_SESSIONS_MS = 200
 /** Added to saved numbers: more than can have been assigned since they were saved. */
 const SAVED_GAP = 1_000_000
 
-/** A worker of an earlier start, and the leases of which blocks are left. */
+/** A worker of an earlier start, and its leases with blocks left to do. */
 export interface RestoredWorker {
   readonly worker: Worker
   readonly host: string
   readonly leases: readonly Lease[]
 }
 
-/** Saves which worker holds which blocks, for a coordinator that is started again, and restores what an earlier start saved. */
+/** Saves which worker holds which blocks, for a restarted coordinator, and restores what an earlier start saved. */
 export class SessionSaver {
   readonly #run: RunningPipeline
   readonly #book: LeaseBook
@@ -49,7 +49,7 @@ export class SessionSaver {
     })
   }
 
-  /** @returns undefined if nothing of it is left to do */
+  /** @returns undefined if all of its blocks are done */
   #restoreLease({ id, taskId, blocks, reported }: SavedSession['leases'][number]): Lease | undefined {
     const task = this.#run.tasks.find((each) => each.id === taskId)
     if (task === undefined) return undefined
@@ -62,7 +62,7 @@ export class SessionSaver {
       : { id, task, blocks, reported, finished, since: this.#run.options.clock.now() }
   }
 
-  /** The leases have changed: saves those of workers that look for the run by themselves when they lose its coordinator. */
+  /** The leases have changed: saves those of workers that reconnect by themselves when they lose the coordinator. */
   noteChange(): void {
     const { sessions, clock } = this.#run.options
     if (sessions === undefined || this.#cancelSave !== undefined) return
@@ -95,7 +95,7 @@ export class SessionSaver {
     }
   }
 
-  /** The run has ended: no worker has anything to return to. */
+  /** The run has ended: no worker may reconnect. */
   clear(): void {
     if (this.#hasSaved || this.#run.options.sessions?.saved !== undefined) this.#save([])
   }

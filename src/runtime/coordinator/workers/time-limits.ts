@@ -3,7 +3,7 @@ import type { RunningPipeline } from '../running-pipeline.ts'
 import type { Worker } from './pool.ts'
 import type { WorkerConnections } from './worker-connections.ts'
 
-/** If blocks have a time limit, setting up has one too: long enough to load a large model. */
+/** If blocks have a time limit, set-ups have one too, long enough to load a large model. */
 const SETUP_TIMEOUT_MS = 600_000
 
 /** Limits how long workers take over a block, or over setting up its task. */
@@ -19,7 +19,7 @@ export class TimeLimits {
     this.#connections = connections
   }
 
-  /** Starts the time again for what a worker does now. */
+  /** Restarts the timer for the worker's current activity. */
   watch(worker: Worker): void {
     const { timeoutMs, clock } = this.#run.options
     this.stop(worker)

@@ -19,7 +19,7 @@ interface Connection {
   notSetUp: RunningTask | undefined
 }
 
-/** The connection of each worker, and what was said over it. */
+/** The connection of each worker, and the state of its conversation. */
 export class WorkerConnections {
   readonly #connections = new Map<Worker, Connection>()
 
@@ -104,7 +104,7 @@ export class WorkerConnections {
     for (const task of connection.described) if (task.id === taskId) connection.notSetUp = task
   }
 
-  /** The task that the worker could not set up, if that is why it ends. */
+  /** The task that the worker could not set up, if it ends for that reason. */
   notSetUp(worker: Worker): RunningTask | undefined {
     return this.#connections.get(worker)?.notSetUp
   }

@@ -24,7 +24,7 @@ export interface DeparturesParts {
   readonly tally: RunTally
 }
 
-/** Carries out what is decided about workers that leave, die, are lost or ended. */
+/** Carries out the decisions about workers that leave, die, are lost or are ended. */
 export class WorkerDepartures {
   readonly #run: RunningPipeline
   readonly #parts: DeparturesParts
@@ -80,7 +80,9 @@ export class WorkerDepartures {
     dispatcher.handOut()
   }
 
-  /** At the end of a run nobody is to blame for what was interrupted. */
+  /**
+   * The reason for a worker's failure; undefined if it did not fail. At the end of a run, interrupted workers have not failed.
+   */
   #blameOf({ id }: Worker, exit: WorkerExit, fate: WorkerFate): WireError | undefined {
     if (this.#run.phase !== 'running') return undefined
     switch (fate.how) {
@@ -98,7 +100,7 @@ export class WorkerDepartures {
     }
   }
 
-  /** Sends all workers away, as soon as they have nothing more to do. Those that take too long are ended. */
+  /** Lets all workers leave as soon as their running blocks are done. Workers that take too long are ended. */
   drain(): void {
     for (const worker of [...this.#run.workers.values()]) this.handle(worker, { type: 'drain' })
     const { clock, stopGraceMs = 5000 } = this.#run.options

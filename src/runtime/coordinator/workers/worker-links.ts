@@ -63,7 +63,7 @@ export class WorkerLinks {
     )
   }
 
-  /** A worker connects by itself: one that was started, one that reconnects, or one that joins. */
+  /** A worker connects through the listener: a started one, one that reconnects, or one that joins. */
   arrive(channel: Channel<ServerMessage>, hello: Hello): void {
     const known = hello.worker === undefined ? undefined : this.#run.workers.get(hello.worker)
     if (known !== undefined && known.key === hello.session) {
@@ -111,7 +111,7 @@ export class WorkerLinks {
   #reconcileLeases(worker: Worker, { leases: named }: Hello): void {
     const { connections, leases } = this.#parts
     if (named === undefined) {
-      // Its process was started again: what the former one held died with it.
+      // Its process was started again: the former process and its leases are lost.
       const message = `Worker ${worker.id} died and was started again.`
       leases.lose(worker, { error: { code: 'WORKER_DIED', message }, mayStillRun: true })
       connections.clearSetUp(worker)
@@ -158,7 +158,7 @@ export class WorkerLinks {
       case 'hello':
         throw new InfrastructureError('PROTOCOL_ERROR', `Worker ${worker.id} sent a second hello.`)
       case 'task-ready':
-        // From now on the time limit is that of a block; a second report gains no time.
+        // From now on, the time limit of a block applies; a repeated report does not extend it.
         if (connections.noteSetUp(worker, message.taskId)) timeLimits.watch(worker)
         return
       case 'usage':
@@ -195,14 +195,16 @@ export class WorkerLinks {
         const message = messageOf(error)
         const { connections } = this.#parts
         connections.send(worker, { type: 'refused', code: 'PROTOCOL_ERROR', message })
-        // It may take a while to end the worker: nothing that it sends meanwhile counts.
+        // Ending the worker may take a while; what it sends meanwhile is ignored.
         connections.close(worker)
         this.#run.control.handle(worker, { type: 'end', reason: { code: 'PROTOCOL_ERROR', message } })
       }
     })
   }
 
-  /** Finds idle workers whose machine or network has failed silently; for a busy one there is the time limit of its block. */
+  /**
+   * Finds idle workers whose machine or network has failed silently; busy ones are subject to the time limit of their block.
+   */
   #startSweep(): void {
     this.#cancelSweep ??= this.#run.options.clock.after(HEARTBEAT_MS, () => {
       this.#cancelSweep = undefined

@@ -5,7 +5,7 @@ import type { RunningTask, Worker } from './pool.ts'
 import type { WorkerConnections } from './worker-connections.ts'
 import type { WorkerResources } from './worker-resources.ts'
 
-/** A worker makes room when it has been idle this long and holds what others need. */
+/** A worker makes room if it has been idle this long and holds resources that others need. */
 const MOVE_AFTER_MS = 1000
 /** A busy worker is taken from another task only if at least this many blocks are ready. */
 const MOVE_FOR_BLOCKS = 8
@@ -17,7 +17,7 @@ export interface MovesParts {
   readonly connections: WorkerConnections
 }
 
-/** Sends workers away that are bound to a task if another task needs what they hold: new workers replace them. */
+/** Dismisses workers that are bound to a task if another task needs the resources that they hold; new workers replace them. */
 export class WorkerMoves {
   readonly #run: RunningPipeline
   readonly #resources: WorkerResources
@@ -42,7 +42,7 @@ export class WorkerMoves {
   /**
    * Makes room for the most downstream task that has blocks ready and lacks workers. It sends away, in this order: the workers
    * whose task is over; the worker that has been idle longest, if that is long enough or no worker is busy; and, for a task with
-   * many blocks and no worker at all, one worker of a task upstream of it.
+   * many blocks and no worker, one worker of a task upstream of it.
    */
   makeRoom(): void {
     if (!this.#resources.hasBound || this.#leaving.size > 0) return
@@ -58,7 +58,7 @@ export class WorkerMoves {
   /** The tasks whose workers hold what a task lacks; empty if the task waits for another reason. */
   #holders(task: RunningTask): RunningTask[] {
     if (!this.#resources.isBinding(task)) return []
-    // Processors are held by busy workers only, and become free by themselves.
+    // Only busy workers hold processors, which become free without intervention.
     const missing = this.#resources.lackingKept(task)
     if (missing.length === 0 && this.#resources.countUnbound(task.pool) > 0) return []
     return this.#run.tasks.filter((other) => {

@@ -4,21 +4,23 @@ import { isKillable, isRequested } from '../../../core/workers/worker-state.ts'
 import type { RunResources } from '../run-options.ts'
 import type { Pool, RunningTask, Worker } from './pool.ts'
 
-/** What one worker takes. */
+/** The resources that one worker takes. */
 interface Share {
   /** The task whose set-up it holds resources for. */
   boundTo: RunningTask | undefined
-  /** Which units of the counted ones are its own. */
+  /** The units of counted resources that are assigned to it. */
   units: Units
-  /** What it uses while it has blocks. */
+  /** The resources that it uses while it has blocks. */
   taken: Resources | undefined
 }
 
 /**
- * What the workers of a run take of its resources. A worker takes processors while it has blocks. Everything else (a GPU,
- * memory, a licence) is what the set-up of a task holds. A worker that the run has started and given blocks of such a task is
- * bound to it: it keeps these resources until it ends, and does no other task that requires such things. Of resources that are
- * counted, it is assigned units.
+ * The resources that the workers of a run take. A worker takes processors while it has blocks. Everything else (a GPU, memory,
+ * a
+ * licence) is held by the set-up of a task. A worker that the run has started and given blocks of such a task is bound to it:
+ * it
+ * keeps these resources until it ends, and does no other task that requires such resources. It is assigned units of counted
+ * resources.
  */
 export class WorkerResources {
   readonly #options: RunResources | undefined
@@ -64,7 +66,7 @@ export class WorkerResources {
     return this.#shares.get(worker)?.boundTo
   }
 
-  /** The units that are a worker's own while it does the task that it is bound to. */
+  /** The units that are assigned to a worker while it does the task to which it is bound. */
   unitsOf(worker: Worker, task: RunningTask): Units {
     const share = this.#shares.get(worker)
     return share?.boundTo === task ? share.units : {}
@@ -75,7 +77,7 @@ export class WorkerResources {
     return tasks.reduce((count, task) => count - this.boundTo(task).size, requested.size)
   }
 
-  /** The resources that the set-up of a task holds, and of which too little is left for one more worker. */
+  /** The resources held by a task's set-up of which too little is left for one more worker. */
   lackingKept(task: RunningTask): string[] {
     return this.#ledger?.lacking(keptOf(task)) ?? []
   }

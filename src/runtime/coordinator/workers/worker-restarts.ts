@@ -12,13 +12,13 @@ const MAX_RESTART_MS = 30_000
 /** A worker that has ended. */
 export interface EndedWorker {
   readonly worker: Worker
-  /** The task that it had blocks of, or could not set up. */
+  /** The task of its blocks, or the task that it could not set up. */
   readonly task: RunningTask | undefined
   readonly exit: WorkerExit
   readonly fate: WorkerFate
-  /** Whether it failed, and was not merely interrupted by the end of the run. */
+  /** Whether it failed, rather than being interrupted by the end of the run. */
   readonly isBlamed: boolean
-  /** Whether it was sent away so that others get its resources. */
+  /** Whether it was dismissed so that others get its resources. */
   readonly isMakingRoom: boolean
 }
 
@@ -28,7 +28,7 @@ export interface RestartsParts {
   readonly tally: RunTally
 }
 
-/** Replaces workers that have ended: each time later, and only so often in a row. */
+/** Replaces workers that have ended: with a growing delay, and a limited number of times in a row. */
 export class WorkerRestarts {
   readonly #run: RunningPipeline
   readonly #parts: RestartsParts
@@ -44,7 +44,7 @@ export class WorkerRestarts {
     const { worker, fate, isBlamed, isMakingRoom } = ended
     if (isBlamed) this.#reportDeath(ended)
     else if (this.#run.phase === 'running' && isRequested(worker.origin)) {
-      // However orderly: if workers keep leaving without having done a block, the run does not advance.
+      // Even an orderly end counts: if workers keep leaving without having done a block, the run does not advance.
       const hasReason = fate.how === 'missed' || isMakingRoom
       const didNothing = this.#parts.book.hasHadLease(worker) && this.#parts.tally.completedBy(worker) === 0
       this.#restartAfter(worker, didNothing && !hasReason ? (this.#restartDelay(ended) ?? 0) : 0)
@@ -61,7 +61,7 @@ export class WorkerRestarts {
       lastOutput: exit.lastOutput,
       ...(task === undefined ? {} : { taskId: task.id }),
     } as const
-    // A block that timed out has used up an attempt, so this cannot go on for ever; a setup that times out could.
+    // A block that timed out has used up an attempt, so this ends eventually; set-ups could time out forever.
     const isBlockTimeout =
       reason?.code === 'BLOCK_TIMEOUT' && task !== undefined && this.#parts.connections.isSetUp(worker, task)
     const restartMs = !isRequested(worker.origin) ? undefined : isBlockTimeout ? 0 : this.#restartDelay(ended)
@@ -69,13 +69,14 @@ export class WorkerRestarts {
     if (restartMs !== undefined) this.#restartAfter(worker, restartMs)
   }
 
-  /** How long to wait before a worker is replaced, ms; undefined if that was done often enough, and its tasks are abandoned. */
+  /** How long to wait before a worker is replaced, ms; undefined if the limit is reached, so that its tasks are abandoned. */
   #restartDelay({ worker, task, exit, fate }: EndedWorker): number | undefined {
     const { maxWorkerRestarts = 5 } = this.#run.options
-    // A worker that dies without a block is blamed on its pool; a completed block of any task resets that count.
+    // The death of a worker without blocks counts for its pool; a completed block of any task resets that count.
     const deaths = task ?? worker.pool
     const restarts = deaths.restartsInARow
-    // Workers that die together, as when the machine runs out of memory, count once: only one started later counts again.
+    // Workers that die together, for example when the machine runs out of memory, count once; only one started later counts
+    // again.
     const counts = worker.number >= deaths.countsFrom
     if (!counts || restarts < maxWorkerRestarts) {
       if (counts) {
@@ -103,9 +104,9 @@ export class WorkerRestarts {
   }
 
   /**
-   * Whether the worker had not started a block, while another worker of its pool is running one. Its machine may then be to blame,
-   * for example because the data are missing there. On a cluster a node where every job fails is soon free for the next one: it
-   * must not end the run of the others.
+   * Whether the worker had not started a block, while another worker of its pool is running one. Its machine may then be at
+   * fault, for example because the data are missing there. On a cluster, a node where every job fails is soon free
+   * for the next job; it must not end the run.
    */
   #isFineElsewhere(worker: Worker, task: RunningTask | undefined): boolean {
     const { book, connections } = this.#parts
@@ -130,9 +131,9 @@ export class WorkerRestarts {
   }
 }
 
-/** What is known about the end of a worker, for people. */
+/** Describes the end of a worker, for users. */
 function lastWordsOf(exit: WorkerExit, fate: WorkerFate): string {
-  // What it printed would be the same error again, with its stack.
+  // Its output would only repeat the error, with its stack.
   if (fate.how === 'ended') return messageAndPlace(fate.reason.message, fate.reason.stack)
   return exit.lastOutput === '' ? exit.reason : `${exit.reason}\n${exit.lastOutput}`
 }

@@ -17,7 +17,7 @@ export interface BlockMapOptions {
   readonly blockShape: readonly number[]
   readonly codes: Uint8Array
   readonly label: string
-  /** The user points at a block, or at none any more. */
+  /** The user points at a block, or no longer at any. */
   onPoint(index: number | undefined, x: number, y: number): void
 }
 
@@ -135,17 +135,17 @@ export class BlockMap {
     this.update()
   }
 
-  /** The state of blocks has changed, from `begin` up to but not including `end`; the next `update` draws it. */
-  changed(begin: number, end: number): void {
+  /** The state of the blocks from `start` to `end` (exclusive) has changed; the next `update` draws it. */
+  changed(start: number, end: number): void {
     const { base, rows, columns, rowStride, columnStride } = this.#section
     const last = base + (rows - 1) * rowStride + (columns - 1) * columnStride
-    if (end <= base || begin > last) return
+    if (end <= base || start > last) return
     if (rowStride < columnStride || rowStride === 0) {
       this.#mark(0, rows)
       return
     }
     const row = (index: number) => Math.min(rows - 1, Math.max(0, Math.floor((index - base) / rowStride)))
-    this.#mark(row(begin), row(end - 1) + 1)
+    this.#mark(row(start), row(end - 1) + 1)
   }
 
   #mark(from: number, to: number): void {

@@ -75,12 +75,12 @@ export function rasterize(
       for (let x = 0; x < width; x++, index += columnStride) pixels[y * width + x] = palette[codes[index]!] ?? 0
       continue
     }
-    const rowBegin = Math.floor((y * rows) / height)
-    const rowEnd = Math.max(rowBegin + 1, Math.floor(((y + 1) * rows) / height))
+    const rowStart = Math.floor((y * rows) / height)
+    const rowEnd = Math.max(rowStart + 1, Math.floor(((y + 1) * rows) / height))
     for (let x = 0; x < width; x++) {
-      const begin = Math.floor((x * columns) / width)
-      const end = Math.max(begin + 1, Math.floor(((x + 1) * columns) / width))
-      pixels[y * width + x] = mixed(codes, section, palette, rowBegin, rowEnd, begin, end)
+      const start = Math.floor((x * columns) / width)
+      const end = Math.max(start + 1, Math.floor(((x + 1) * columns) / width))
+      pixels[y * width + x] = mixed(codes, section, palette, rowStart, rowEnd, start, end)
     }
   }
 }
@@ -89,9 +89,9 @@ function mixed(
   codes: Uint8Array,
   { base, rowStride, columnStride }: Section,
   palette: Palette,
-  rowBegin: number,
+  rowStart: number,
   rowEnd: number,
-  begin: number,
+  start: number,
   end: number,
 ): number {
   let red = 0
@@ -99,9 +99,9 @@ function mixed(
   let blue = 0
   let count = 0
   let isOrphaned = false
-  for (let row = rowBegin; row < rowEnd; row++) {
-    let index = base + row * rowStride + begin * columnStride
-    for (let column = begin; column < end; column++, index += columnStride) {
+  for (let row = rowStart; row < rowEnd; row++) {
+    let index = base + row * rowStride + start * columnStride
+    for (let column = start; column < end; column++, index += columnStride) {
       const code = codes[index]
       // The last row of a wrapped one-dimensional grid may be short.
       if (code === undefined) continue

@@ -80,9 +80,9 @@ export class SliceStrip {
     const [done, working, failed] = [new Float64Array(length), new Uint8Array(length), new Uint8Array(length)]
     const open = new Float64Array(length).fill(-1)
     const codes = this.#codes
-    for (let begin = 0; begin < codes.length; begin += stride) {
-      const slice = Math.floor(begin / stride) % length
-      for (let index = begin; index < begin + stride; index++) {
+    for (let start = 0; start < codes.length; start += stride) {
+      const slice = Math.floor(start / stride) % length
+      for (let index = start; index < start + stride; index++) {
         const code = codes[index]
         if (code === STATE_CODE.completed || code === STATE_CODE.skipped) done[slice]!++
         else if (code === STATE_CODE.processing) {

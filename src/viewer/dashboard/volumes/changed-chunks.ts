@@ -5,7 +5,7 @@ export interface VoxelBox {
   readonly upper: readonly number[]
 }
 
-/** The message that tells the worker which fetches chunks what has changed. */
+/** The message about changed chunks to the worker that fetches them. */
 export interface ChangedChunks {
   /** Neuroglancer's number of the source. */
   readonly id: number
@@ -18,8 +18,8 @@ export const CHANGED_CHUNKS_RPC = 'bellis.changedChunks'
 export function meetsBox(chunk: ArrayLike<number>, chunkShape: ArrayLike<number>, { lower, upper }: VoxelBox): boolean {
   return lower.every((low, axis) => {
     const length = chunkShape[axis] ?? 1
-    const begin = (chunk[axis] ?? 0) * length
-    return begin < (upper[axis] as number) && begin + length > low
+    const start = (chunk[axis] ?? 0) * length
+    return start < (upper[axis] as number) && start + length > low
   })
 }
 

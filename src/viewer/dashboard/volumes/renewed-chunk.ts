@@ -19,7 +19,7 @@ export function renewChunk(queueManager: ChunkQueueManager, { rpcId }: { readonl
   const isInPage = chunk.state === ChunkState.GPU_MEMORY || chunk.state === ChunkState.SYSTEM_MEMORY
   if (chunk.state === ChunkState.DOWNLOADING) {
     const controller = chunk.downloadAbortController
-    // Otherwise the abort would count as a failed download, and the chunk would stay empty for ever.
+    // Otherwise the abort would count as a failed download, and the chunk would stay empty forever.
     chunk.downloadAbortController = undefined
     controller?.abort()
   } else if (chunk.state === ChunkState.SYSTEM_MEMORY_WORKER) chunk.freeSystemMemory()

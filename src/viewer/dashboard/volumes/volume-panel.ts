@@ -71,10 +71,10 @@ export class VolumePanel {
   }
 
   /** Blocks of a task are done. */
-  written(task: number, begin: number, end: number): void {
+  written(task: number, start: number, end: number): void {
     const output = this.#outputs.get(task)
     if (output === undefined) return
-    for (let index = begin; index < end; index++) output.written.add(index)
+    for (let index = start; index < end; index++) output.written.add(index)
   }
 
   /** There are new layers, or the contrast has changed. */
@@ -91,7 +91,7 @@ export class VolumePanel {
     for (const { name } of this.#view.states) this.#viewer.layerManager.getLayerByName(name)?.setVisible(hasOverlay)
   }
 
-  /** At the end of the run the last chunks are fetched at once, since bellis may end soon. */
+  /** At the end of the run, the last chunks are fetched immediately, since bellis may end soon. */
   setRunning(isRunning: boolean): void {
     this.#isRunning = isRunning
     if (!isRunning) this.renew()
@@ -180,7 +180,7 @@ export class VolumePanel {
     position.value = value
   }
 
-  /** Copies the states that the page has into the chunks that Neuroglancer fetched once. */
+  /** Copies the page's states into the chunks that Neuroglancer has fetched. */
   #drawStates(): void {
     let isChanged = false
     for (const { task, source, chunkShape } of this.#view.states) {

@@ -22,8 +22,8 @@ export class Volumes {
     follow.addEventListener('change', () => this.#panel?.setFollowing(follow.checked))
   }
 
-  written(task: number, begin: number, end: number): void {
-    this.#panel?.written(task, begin, end)
+  written(task: number, start: number, end: number): void {
+    this.#panel?.written(task, start, end)
   }
 
   setRunning(isRunning: boolean): void {

@@ -6,7 +6,7 @@ import type { RunFlags } from '../../options.ts'
 import { warn } from '../../output.ts'
 import { configFields, givenConfig, strayVariables } from './config-flags.ts'
 
-/** What a command builds its tasks from: the options of a task, or a schema with a name for messages. */
+/** The source of a command's tasks: the options of a task, or a schema with a name for messages. */
 interface Configured<Schema extends ConfigSchema> {
   readonly name?: string
   readonly config: Schema
@@ -17,7 +17,7 @@ interface Configured<Schema extends ConfigSchema> {
  * `--config`, in the order of precedence of `bellis run`.
  * @param words the fields that are arguments of the command, by the names of the fields
  * @returns the input of the schema, checked; the task parses it again, but cannot name the flag, variable or file of a field
- * @throws ConfigError `INVALID_CONFIG`, naming the flag, the variable or the file of a wrong value
+ * @throws ConfigError `INVALID_CONFIG`, naming the flag, the variable or the file of an invalid value
  */
 export function builtInConfig<Schema extends ConfigSchema>(
   { name = 'task', config }: Configured<Schema>,

@@ -15,7 +15,7 @@ interface ConfigField {
   readonly variable: string
   readonly schema: FieldSchema
   readonly isRequired: boolean
-  /** The value of a text: the first of its meanings that the schema accepts. */
+  /** The value of a text: its first interpretation that the schema accepts. */
   parse(text: string): unknown
 }
 
@@ -133,7 +133,7 @@ export function givenConfig(
   }
 }
 
-/** Variables that look like those of fields but are not, mostly misspelt ones. */
+/** Variables that look like fields but match none; most are misspelt. */
 export const strayVariables = (fields: readonly ConfigField[], environment: NodeJS.ProcessEnv): string[] =>
   Object.keys(environment).filter(
     (variable) => variable.startsWith(VARIABLE) && !fields.some((field) => field.variable === variable),

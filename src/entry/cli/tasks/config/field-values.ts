@@ -3,7 +3,7 @@ import type { z } from 'zod'
 /** A field of a configuration as JSON Schema. */
 export type FieldSchema = z.core.JSONSchema.BaseSchema
 
-/** Everything that a text of the command line may mean to a schema, the likeliest first. */
+/** All interpretations of a command-line text for a schema, the likeliest first. */
 export function meanings(text: string, schema: FieldSchema): unknown[] {
   const { type, anyOf, oneOf, enum: choices } = schema
   const choice = [...(choices ?? []), ...('const' in schema ? [schema.const] : [])]

@@ -8,7 +8,7 @@ import type { RunOptions } from '../../../run-options.ts'
 import { defaultWorkers, WORKER_BYTES } from '../../../workers/run-resources.ts'
 import { paint, showBytes } from '../../output.ts'
 
-/** The plan for people. @param done blocks of each task that are already done */
+/** The plan as a text for users. @param done blocks of each task that are already done */
 export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {
   const workers = options.workers ?? defaultWorkers(options)
   return [
@@ -61,7 +61,7 @@ const chunkCount = (array: VolumeDescription): bigint =>
 
 const memoryPerWorker = (task: PlannedTask): bigint => BigInt(WORKER_BYTES) + 2n * task.bytesPerBlock
 
-/** The plan for programs. */
+/** The plan as JSON for programs. */
 export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]) => ({
   workers: options.workers ?? defaultWorkers(options),
   unit: pipeline.unit,

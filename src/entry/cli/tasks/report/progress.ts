@@ -62,7 +62,10 @@ export class ProgressDisplay {
     }
   }
 
-  /** Why jobs wait: at once, then at most every 30 s. A failing queue, its recovery and missing workers are reported at once. */
+  /**
+   * Prints why jobs wait: immediately, then at most every 30 s. A failing queue, its recovery and missing workers are reported
+   * immediately.
+   */
   #noteJobs(report: JobsReport): void {
     const { queue, trouble, reasons, pending, running, absent } = report
     if (trouble !== this.#jobTrouble) {
@@ -84,7 +87,7 @@ export class ProgressDisplay {
     this.note(`${queue}: ${running} of ${running + pending} jobs run; the others wait: ${why}`)
   }
 
-  /** A line above the bars. */
+  /** Prints a line above the bars. */
   note(text: string): void {
     this.#erase()
     this.#stream.write(`${paint('yellow', text, this.#stream)}\n`)
@@ -94,7 +97,7 @@ export class ProgressDisplay {
     this.#linesDrawn = 0
   }
 
-  /** A start counts from the event before the first one that shows it, so never too late. */
+  /** Notes when tasks start: the time of the event before the first one that shows a block, so it is never too late. */
   #noteStarts(tasks: readonly TaskCounts[], seconds: number): void {
     for (const { id, processing, completed, skipped } of tasks) {
       if (!this.#startedAt.has(id) && processing + completed - skipped > 0) this.#startedAt.set(id, this.#lastSeconds)

@@ -8,7 +8,7 @@ import { paint, printJson, say, showBytes } from '../../output.ts'
 
 const MAX_SHOWN_FAILURES = 100
 
-/** What a command adds to the report of a successful run: fields of the `--json` document, and a text for people. */
+/** What a command adds to the report of a successful run: fields of the `--json` document, and a text for users. */
 export interface Conclusion {
   readonly document: object
   readonly text: string
@@ -31,7 +31,7 @@ export function reportRun(result: RunResult, flags: RunFlags, conclusion: Conclu
 /** A result for programs: the contract of `--json`. */
 export const resultDocument = ({ tasks, ...run }: RunResult) => ({ ...run, tasks: tasks.map(taskDocument) })
 
-/** Blocks without an outcome are one count there. */
+/** Merges the counts of blocks without an outcome into one. */
 const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
   ...task,
   pending: pending + ready + processing,
