@@ -10,7 +10,7 @@ import { keepHistory } from '../../../src/entry/run-folder/history-writer.ts'
 import { RunFollower } from '../../../src/entry/run-folder/run-follower.ts'
 import { EventStream } from '../../../src/runtime/coordinator/event-stream.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
-import { blockFailed } from '../../support/told-run.ts'
+import { blockFailed } from '../../support/reported-run.ts'
 
 const block = { offset: [0], shape: [1] }
 const grid = { totalRoi: { offset: [0], shape: [20] }, readRoi: block, writeRoi: block }

@@ -44,8 +44,8 @@ describe('a worker with nothing to do', () => {
 
   it('does blocks that need processors alone also where it holds the set-up of another task', async () => {
     const gpu = line({ blocks: 1 }, { id: 'gpu', ...GPU })
-    const { started, comeIn } = await startLaunched([behind, gpu], { workers: 2, ...resourcesOf({ cpu: 2, gpu: 1 }) })
-    const workers = await Promise.all(started.map(comeIn))
+    const { started, connect } = await startLaunched([behind, gpu], { workers: 2, ...resourcesOf({ cpu: 2, gpu: 1 }) })
+    const workers = await Promise.all(started.map(connect))
     const bound = workers.find((worker) => taskOf(worker) === 'gpu') as ManualWorker
     const other = workers.find((worker) => taskOf(worker) === 'before') as ManualWorker
     await finishOne(bound)
@@ -73,7 +73,7 @@ describe('a worker that holds what another task waits for', () => {
   /** One worker has done a block of `own` and waits for the next, while another is at the block that this waits for. */
   async function startWaiting(gpu: number, workers: number) {
     const run = await startLaunched([own, other], { workers, ...resourcesOf({ cpu: 4, gpu }) })
-    const [holding, busy] = [await run.comeIn(run.started[0] as Started), await run.comeIn(run.started[1] as Started)]
+    const [holding, busy] = [await run.connect(run.started[0] as Started), await run.connect(run.started[1] as Started)]
     assert.deepEqual([taskOf(holding), taskOf(busy)], ['own', 'slow'])
     await finishOne(holding)
     assert.equal(taskOf(holding), undefined)
@@ -81,7 +81,7 @@ describe('a worker that holds what another task waits for', () => {
   }
 
   it('makes room after a second without work, and the next worker does that task', async () => {
-    const { clock, started, comeIn, holding } = await startWaiting(1, 2)
+    const { clock, started, connect, holding } = await startWaiting(1, 2)
     await clock.pass(999)
     assert.deepEqual(holding.all('drain'), [])
     await clock.pass(1)
@@ -90,24 +90,24 @@ describe('a worker that holds what another task waits for', () => {
     started[0]?.exit('exit code 0')
     await clock.pass(1000)
     assert.equal(started.length, 3)
-    assert.equal(taskOf(await comeIn(started[2] as Started)), 'other')
+    assert.equal(taskOf(await connect(started[2] as Started)), 'other')
   })
 
   it('stays where one that holds nothing yet is about to come in', async () => {
-    const { clock, started, comeIn, holding } = await startWaiting(2, 3)
+    const { clock, started, connect, holding } = await startWaiting(2, 3)
     await clock.pass(5000)
     assert.deepEqual(holding.all('drain'), [])
-    assert.equal(taskOf(await comeIn(started[2] as Started)), 'other')
+    assert.equal(taskOf(await connect(started[2] as Started)), 'other')
   })
 
   it('makes room at once where its own task is over', async () => {
     const short = line({ blocks: 1 }, { id: 'short', ...GPU })
     const long = line({ blocks: 1 }, { id: 'long', ...GPU })
-    const { clock, started, comeIn } = await startLaunched([slow, short, long], {
+    const { clock, started, connect } = await startLaunched([slow, short, long], {
       workers: 2,
       ...resourcesOf({ cpu: 2, gpu: 1 }),
     })
-    const workers = await Promise.all(started.map(comeIn))
+    const workers = await Promise.all(started.map(connect))
     const holding = workers.find((worker) => taskOf(worker) !== 'slow') as ManualWorker
     await finishOne(holding)
     assert.equal(holding.all('drain').length, 1)
@@ -117,8 +117,8 @@ describe('a worker that holds what another task waits for', () => {
   it('is taken from its work for a task further down that has eight blocks ready and no worker', async () => {
     const up = line({ blocks: 16 }, { id: 'up', ...GPU })
     const down = line({ blocks: 16 }, { id: 'down', after: [up], ...GPU })
-    const { started, comeIn } = await startLaunched([down], resourcesOf({ cpu: 1, gpu: 1 }))
-    const worker = await comeIn(started[0] as Started)
+    const { started, connect } = await startLaunched([down], resourcesOf({ cpu: 1, gpu: 1 }))
+    const worker = await connect(started[0] as Started)
     for (let done = 0; done < 7; done++) await finishOne(worker)
     assert.deepEqual(worker.all('drain'), [])
     await finishOne(worker)
@@ -130,12 +130,12 @@ describe('a worker that holds what another task waits for', () => {
     const memory = line({ blocks: 2 }, { id: 'memory', after: [slow], requires: { memoryGb: 4 } })
     const busyAt = line({ blocks: 1 }, { id: 'at', ...GPU })
     const waiting = line({ blocks: 1 }, { id: 'waiting', ...GPU })
-    const { clock, started, comeIn } = await startLaunched([memory, busyAt, waiting], {
+    const { clock, started, connect } = await startLaunched([memory, busyAt, waiting], {
       workers: 4,
       ...resourcesOf({ cpu: 4, gpu: 1, memoryGb: 4 }),
     })
     const workers = []
-    for (const one of started) workers.push(await comeIn(one))
+    for (const one of started) workers.push(await connect(one))
     const holding = workers.find((worker) => taskOf(worker) === 'memory') as ManualWorker
     await finishOne(holding)
     await clock.pass(5000)
