@@ -34,7 +34,7 @@ describe('the page of a run, of any shape and in any state', () => {
   const tip = (page: Page) => page.getByRole('tooltip')
   const alert = (page: Page, text: string) => page.getByRole('alert').getByText(text).waitFor()
 
-  it('says that it is no longer updated if bellis ended before the run', async (t) => {
+  it('shows that it is no longer updated if bellis ended before the run', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = reportRun(folder.path, [{ shape: [10] }])
@@ -59,7 +59,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.getByRole('article').getByText('3 of 16 blocks').waitFor()
   })
 
-  it('says that the folder of the run was removed', async (t) => {
+  it('shows that the folder of the run was removed', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = reportRun(join(folder.path, 'run'), [{ shape: [10] }])
@@ -69,7 +69,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await alert(page, 'folder was removed')
   })
 
-  it('says so if too many pages are open, and connects when one leaves', async (t) => {
+  it('shows that too many pages are open, and connects when one is closed', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = reportRun(folder.path, [{ shape: [10] }])
@@ -87,7 +87,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.getByRole('status').getByText('running').waitFor()
   })
 
-  it('reconnects if it has heard nothing for long', async (t) => {
+  it('reconnects if it has received nothing for long', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = reportRun(folder.path, [{ shape: [10] }])
@@ -97,7 +97,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.goto(dashboard.address)
     await page.waitForFunction(() => document.documentElement.dataset.ready === 'true')
     const again = page.waitForRequest(/events$/)
-    // Also if a word comes in between.
+    // Also if a message arrives in between.
     for (const end = Date.now() + 20_000; Date.now() < end; ) {
       await page.clock.fastForward(30_000)
       const isAsked = await Promise.race([again.then(() => true), page.waitForTimeout(200).then(() => false)])
@@ -108,7 +108,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.getByRole('article').getByText('1 of 10 blocks').waitFor()
   })
 
-  it('goes through a grid of four axes, and follows the work along all of them', async (t) => {
+  it('shows sections of a grid of four axes, and follows the work along all of them', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = reportRun(folder.path, [{ shape: [5, 4, 3, 3] }])
@@ -130,11 +130,11 @@ describe('the page of a run, of any shape and in any state', () => {
       .waitFor()
   })
 
-  it('has a map of cells where blocks are too many to be shown each', async (t) => {
+  it('shows a map of cells if there are too many blocks to show each', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = reportRun(folder.path, [{ shape: [200, 200, 200] }])
-    // The first cell, but for its last block, and one that fails far from it.
+    // The first cell except its last block, and a block that fails far from it.
     const cell = range(0, 4).flatMap((z) => range(0, 4).flatMap((y) => range(0, 4).map((x) => (z * 200 + y) * 200 + x)))
     run.done(cell.slice(0, -1))
     run.report(
@@ -161,7 +161,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await tip(page).getByText('done', { exact: true }).waitFor()
   })
 
-  it('tells what becomes of a block while somebody points at it, until Escape', async (t) => {
+  it('shows the changing state of the block under the pointer, until Escape', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = reportRun(folder.path, [{ shape: [10] }])
@@ -176,7 +176,7 @@ describe('the page of a run, of any shape and in any state', () => {
     await tip(page).waitFor({ state: 'hidden' })
   })
 
-  it('tells of the block that a finger taps, until it taps elsewhere', async (t) => {
+  it('shows the block that was tapped, until a tap elsewhere', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
     using run = reportRun(folder.path, [{ shape: [4, 4] }])
