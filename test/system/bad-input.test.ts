@@ -378,7 +378,7 @@ describe('a disk', () => {
     const run = await bellis(smoothTo(join(folder.path, 'out.zarr/s')), { cwd: disk.path })
     assert.match(
       run.stderr,
-      /^bellis: The run's folder \.bellis\/.* can't be made: the file system is read-only; choose another place with --run-dir\.\n$/,
+      /^bellis: The run's folder \.bellis\/.* can't be created: the file system is read-only; choose another place with --run-dir\.\n$/,
     )
     assert.equal(run.code, 2)
     assert.deepEqual(readdirSync(folder.path, { recursive: true }), ['disk'])
