@@ -19,7 +19,7 @@ describe('the Python client', () => {
     assert.match(stderr, /Ran \d+ tests[\s\S]*OK/)
   })
 
-  it('is completely typed, and written in the Python of 3.9', async (t) => {
+  it('is completely typed, and uses only the syntax of Python 3.9', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { Channel } from '../../src/ports/channel.ts'
 
-/** Two ends of one channel, and what disposes of the transport below it. */
+/** The two ends of one channel, and a function that disposes of the transport below it. */
 export interface ChannelPair {
   readonly here: Channel<unknown>
   readonly there: Channel<unknown>

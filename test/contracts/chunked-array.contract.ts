@@ -15,27 +15,27 @@ import { type Roi, roi } from '../../src/core/geometry/roi.ts'
 import type { ArrayAxis, ChunkedArray } from '../../src/ports/chunked-array.ts'
 import { countOf, Model, noise } from '../support/zarr.ts'
 
-/** The array that a test asks for. */
+/** The array that a test requests. */
 export interface WantedArray {
   readonly shape: readonly number[]
   readonly dtype: DType
   readonly chunkShape: readonly number[]
   readonly fillValue: Scalar
-  /** One per axis; absent where the test does not look at them. */
+  /** One per axis; absent if the test does not look at them. */
   readonly axes?: readonly ArrayAxis[]
 }
 
 export interface ArrayKind {
-  /** The element types that it can hold. */
+  /** The element types that it supports. */
   readonly dtypes: readonly DType[]
-  /** Whether arrays of this kind can be written, and made with a fill value and a placement. */
+  /** Whether arrays of this kind can be written, and created with a fill value and a placement. */
   readonly isWritable: boolean
   /**
-   * Makes an array, writable where it can be.
-   * @param voxels what it contains, C order; absent: nothing was written, which a kind that is read only is never asked for
+   * Creates an array, writable if possible.
+   * @param voxels its content in C order; absent if nothing was written, which never happens for a read-only kind
    */
   make(t: TestContext, wanted: WantedArray, voxels?: TypedArray): Promise<ChunkedArray>
-  /** Chunks that a kind may choose, for this many voxels along an axis. @default any from 1 to 8 */
+  /** The chunk lengths that this kind allows for this many voxels along an axis. @default any from 1 to 8 */
   readonly chunkLengths?: (length: number) => fc.Arbitrary<number>
 }
 
@@ -47,7 +47,7 @@ const fillOf = (dtype: DType): fc.Arbitrary<Scalar> => {
 
 const zeroOf = (dtype: DType): Scalar => (isBigDType(dtype) ? 0n : 0)
 
-/** Along each axis: [0, 1) of its length where a box starts inside, and how long it is, cut to the array. */
+/** Along each axis: the start of a box, as a share [0, 1) of the length, and its length, which is cropped to the array. */
 const anyBoxInside = (shape: readonly number[]): fc.Arbitrary<Roi<'voxel'>> =>
   fc
     .tuple(
@@ -86,7 +86,7 @@ const whole = (shape: readonly number[]): Roi<'voxel'> =>
   )
 
 async function read(array: ChunkedArray, box: Roi<'voxel'>): Promise<Uint8Array> {
-  // What was in the memory before must not show.
+  // The earlier content of the memory must not remain.
   const into = noise(array.dtype, countOf(box.shape), 99)
   await array.readVoxels(box, into)
   return bytesOf(into)
@@ -148,7 +148,7 @@ export function describeChunkedArray(name: string, kind: ArrayKind): void {
       }
     })
 
-    it('serves reads that overlap in time and place', async (t) => {
+    it('supports reads that overlap in time and space', async (t) => {
       await using array = await make(t, small(), ramp)
       const model = new Model([5, 7, 9], 'uint16', 0)
       model.write(whole([5, 7, 9]), ramp)
@@ -209,7 +209,7 @@ export function describeChunkedArray(name: string, kind: ArrayKind): void {
       )
     })
 
-    it('keeps all of several writes at once into different chunks and shards', async (t) => {
+    it('keeps all concurrent writes to different chunks and shards', async (t) => {
       await using array = await make(t, { ...small(), shape: [16, 12, 16] })
       const model = new Model([16, 12, 16], 'uint16', 0)
       const boxes = [0, 4, 8, 12].map((z) => roi<'voxel'>([z, 0, 0], [4, 12, 16]))

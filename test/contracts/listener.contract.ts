@@ -45,7 +45,7 @@ export function describeListener(name: string, open: () => Promise<OpenedListene
       await using opened = await open()
       const workers = [await opened.connect(), await opened.connect()]
       for (const [index, worker] of workers.entries()) worker.send(opened.hello({ worker: `w${index}` }))
-      // A third that is refused: by then the listener has heard the others, too.
+      // A third worker is refused; by then the listener has received the hellos of the others, too.
       const refused = await opened.connect()
       refused.send(opened.hello({ token: 'wrong' }))
       await refused.closed

@@ -61,7 +61,7 @@ async function completedBlocks(reader: RunReader, task: number): Promise<number[
   return Array.from({ length: blockCount }, (_, block) => block).filter((block) => isBitSet(bitmap, block))
 }
 
-/** The contract of every store for records. @param options `manyRuns`: whether it can keep more than one run */
+/** The contract of every store of records. @param options `manyRuns`: whether it can keep more than one run */
 export function describeProgressStore(
   name: string,
   make: () => Promise<StoredPlace> | StoredPlace,
@@ -329,7 +329,7 @@ export function describeProgressStore(
   })
 }
 
-/** Those of some runs that have a record. */
+/** The ones of some runs that have a record. */
 async function runsIn(store: ProgressStore, ...runs: readonly string[]): Promise<string[]> {
   const found = await Promise.all(runs.map(async (run) => (await store.read(run))?.identity.run))
   return found.filter((run) => run !== undefined)

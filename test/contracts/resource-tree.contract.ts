@@ -2,18 +2,18 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import type { Resource, ResourceTree } from '../../src/ports/resource.ts'
 
-/** A tree and what a test knows of it. */
+/** A tree and what a test knows about it. */
 export interface OpenedTree {
   readonly tree: ResourceTree
-  /** Paths that have content, with its type and, where they are known, its bytes. */
+  /** Paths that have content, with its type and, if known, its bytes. */
   readonly content: readonly {
     readonly path: string
     readonly contentType: string
     readonly bytes?: Uint8Array
   }[]
-  /** Paths without content, beside those that every tree refuses. */
+  /** Paths without content, in addition to those that every tree refuses. */
   readonly nothing: readonly string[]
-  /** Changes what is at the first of `content`; absent where it can't change. */
+  /** Changes the content of the first path of `content`; absent if it can't change. */
   change?(): void
 }
 

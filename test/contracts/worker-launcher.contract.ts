@@ -11,12 +11,12 @@ export interface OpenedLauncher {
   started(worker: LaunchedWorker, id: string): Promise<void>
   /** Asks a worker to end by itself. */
   askToEnd(worker: LaunchedWorker, id: string): void
-  /** How many workers there are, wherever they are; absent where that can't be counted. */
+  /** The number of workers, wherever they are; absent if that can't be counted. */
   count?(): number | Promise<number>
 }
 
 export interface LauncherKind {
-  /** @returns undefined where the test was skipped */
+  /** @returns undefined if the test was skipped */
   open(t: TestContext): Promise<OpenedLauncher | undefined>
   /** What a worker has printed when it ends. */
   readonly lastOutput: RegExp
@@ -26,7 +26,7 @@ export interface LauncherKind {
   readonly disposeEnds?: boolean
 }
 
-/** Long enough for an end that must not come to be seen. */
+/** Long enough to notice an end that must not happen. */
 const QUIET_MS = 150
 
 const hasEnded = (worker: LaunchedWorker): Promise<boolean> =>

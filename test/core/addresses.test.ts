@@ -10,11 +10,11 @@ describe('addresses of this machine', () => {
     }
   })
 
-  it('are all addresses at once for 0.0.0.0 and ::', () => {
+  it('include all addresses for 0.0.0.0 and ::', () => {
     assert.deepEqual(['0.0.0.0', '::', '127.0.0.1'].map(isAnyAddress), [true, true, false])
   })
 
-  it('stand in brackets in a URL if they are IPv6', () => {
+  it('are put in brackets in a URL if they are IPv6', () => {
     assert.deepEqual(['::1', '10.0.0.1', 'node3'].map(hostInUrl), ['[::1]', '10.0.0.1', 'node3'])
   })
 

@@ -5,21 +5,21 @@ import { errnoOf, isMissingFile, systemFailure } from '../../src/core/system-err
 const systemError = (code: string) => Object.assign(new Error(`${code}: something failed`), { code })
 
 describe('system errors', () => {
-  it('become an error code, a reason and a remedy', () => {
+  it('are translated to an error code, a reason and a remedy', () => {
     assert.equal(systemFailure(systemError('ENOSPC'))?.code, 'DISK_FULL')
     assert.equal(systemFailure(systemError('EDQUOT'))?.reason, 'the disk quota is used up')
     assert.equal(systemFailure(systemError('EROFS'))?.code, 'READ_ONLY')
     assert.deepEqual(systemFailure(systemError('EACCES')), systemFailure(systemError('EPERM')))
   })
 
-  it('are left alone if they are neither about space nor about permission, or no system errors', () => {
+  it('are not translated if they are neither about space nor about permission, or no system errors', () => {
     for (const error of [systemError('EIO'), systemError('toString'), new Error('x'), undefined, 'ENOSPC']) {
       assert.equal(systemFailure(error), undefined)
     }
     assert.equal(errnoOf({ code: 5 }), undefined)
   })
 
-  it('say whether a file is missing', () => {
+  it('show whether a file is missing', () => {
     assert.deepEqual(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES'].map(systemError).map(isMissingFile), [
       true,
       true,

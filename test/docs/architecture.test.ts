@@ -5,7 +5,7 @@ import { documents, pathOf, readDocument } from './markdown.ts'
 
 const { prose, blocks } = readDocument('docs/ARCHITECTURE.md')
 
-/** What a section says, from its heading to the next. */
+/** The text of a section, from its heading to the next. */
 function sectionOf(title: string): string {
   const [, text] = new RegExp(`^## ${title}\\n([^]*?)(?=^## |$(?![^]))`, 'm').exec(prose) ?? []
   assert.ok(text !== undefined, `docs/ARCHITECTURE.md has no section "${title}"`)
@@ -18,7 +18,7 @@ const pathsIn = (text: string): string[] =>
     .map(([, path = '']) => path)
     .filter((path) => !path.includes('/x/'))
 
-/** How many files each flow names at least. */
+/** The minimum number of files that each flow names. */
 const FLOWS = {
   'A block': 25,
   'A dataset': 18,

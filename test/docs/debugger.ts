@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 export interface Stop {
   /** URL of the file. */
   readonly file: string
-  /** As an editor counts it, from 1. */
+  /** The line number as in an editor, from 1. */
   readonly line: number
 }
 
@@ -98,7 +98,7 @@ export async function debugProgram(args: readonly string[], cwd: string): Promis
   }
 }
 
-/** Where the program says that it waits for a debugger. */
+/** The address at which the program waits for a debugger. */
 async function inspectorAddress(stderr: Readable): Promise<string> {
   let text = ''
   for await (const chunk of stderr.iterator({ destroyOnReturn: false })) {

@@ -29,7 +29,7 @@ beforeEach(() => {
 const run = (args: readonly string[]) => runNode(args, { cwd: project })
 const debug = (args: readonly string[]) => debugProgram(args, project)
 
-/** Stops where the voxels have been read, and looks at them. */
+/** Stops after the voxels have been read, and inspects them. */
 async function lookAtVoxels(session: Debugger): Promise<void> {
   const lines = readFileSync(join(project, 'task.ts'), 'utf8').split('\n')
   const line = 1 + lines.findIndex((each) => each.includes('] = shape'))
@@ -54,7 +54,7 @@ describe('the guide to debugging', () => {
     assert.equal(await session.end(), 0)
   })
 
-  it('has a launch configuration that does so, too', async () => {
+  it('has a launch configuration that also stops there', async () => {
     const launch = blocks.find(({ mark }) => mark === 'launch')
     const { configurations } = JSON.parse(launch!.text.replaceAll(/\$\{workspaceFolder\}/g, project))
     const [{ program, args, cwd }] = configurations
@@ -75,7 +75,7 @@ describe('the guide to debugging', () => {
   })
 })
 
-/** Asks again until there is an answer. */
+/** Repeats a request until there is an answer. */
 async function untilThere<Answer>(ask: () => Answer | undefined): Promise<Answer> {
   for (;;) {
     try {

@@ -13,7 +13,7 @@ const manifest = JSON.parse(readFileSync(pathOf('package.json'), 'utf8')) as Rec
   'scripts' | 'dependencies' | 'devDependencies',
   Record<string, string>
 >
-/** In an order in which the examples of their help find what they read. */
+/** The commands, in an order in which the examples of their help find what they read. */
 const COMMANDS = [
   'demo',
   'sample',
@@ -40,15 +40,15 @@ const COMMANDS = [
   'plan run',
   'runs',
 ]
-/** Their examples name a run, which is another one on every machine. */
+/** Commands whose examples name a run, which has another name on every machine. */
 const COMMANDS_OF_RUNS = ['status', 'reset']
 
 const TUTORIAL = 'docs/TUTORIAL.md'
 
-/** Small enough to run all that the documents say. */
+/** A sample small enough to run everything in the documents. */
 const SAMPLE = ['sample', 'sample.hdf', '--size', '16,96,96', '--quiet']
 
-/** Where what is run lies: inside the package, so that `import … from 'bellis'` finds the built one. */
+/** The folder for everything that is run. It is inside the package, so that `import … from 'bellis'` finds the built package. */
 let scratch: string
 before(async () => {
   mkdirSync(pathOf('.cache'), { recursive: true })
@@ -59,7 +59,7 @@ before(async () => {
 })
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-/** An empty folder but for sample.hdf, my.hdf and a task. */
+/** A folder with only sample.hdf, my.hdf and a task. */
 function folderWithSample(): string {
   const folder = mkdtempSync(join(scratch, 'run-'))
   for (const name of ['sample.hdf', 'my.hdf']) cpSync(join(scratch, name), join(folder, name))
@@ -78,7 +78,7 @@ function node(
   })
 }
 
-/** Runs a command line as it stands, in a folder where it finds the sample. */
+/** Runs a command line unchanged, in a folder with the sample. */
 async function runDocumented(where: string, { words, exitCode, text }: DocumentedCommand, cwd: string): Promise<void> {
   const [program, ...args] = words
   if (program === 'npm') {
@@ -86,7 +86,7 @@ async function runDocumented(where: string, { words, exitCode, text }: Documente
     assert.ok(script !== undefined && script in manifest.scripts, `${where}: package.json has no script for: ${text}`)
     return
   }
-  // Its sample is large: it is run once, below.
+  // Its sample is large, so it is run only once, below.
   if (program === 'bellis' && args[0] === 'demo') return
   if (program === 'bellis' && args[0] === 'show' && exitCode === 0) return runShow(where, args, cwd)
   // Examples are named from the root of the checkout.
@@ -97,7 +97,7 @@ async function runDocumented(where: string, { words, exitCode, text }: Documente
   assert.equal(code, exitCode, `${where}: ${text}\n${stderr}`)
 }
 
-/** It serves until it is ended: as soon as it says where. */
+/** Ends a server as soon as it has printed its address. */
 async function runShow(where: string, args: readonly string[], cwd: string): Promise<void> {
   const { code, stderr } = await bellis([...args, '--no-open'], {
     cwd,
@@ -110,9 +110,9 @@ async function runShow(where: string, args: readonly string[], cwd: string): Pro
 }
 
 describe('the documents', () => {
-  it('show nothing that no test looks at', () => {
+  it('contain no block that is not tested', () => {
     for (const { path, blocks } of documents()) {
-      // Its steps are all followed, one after the other: tutorial.test.ts.
+      // All its steps are followed, one after the other, in tutorial.test.ts.
       if (path === TUTORIAL) continue
       for (const { language, mark, line } of blocks) {
         const isTested = TESTED.some(([each, marks]) => each === language && marks.test(mark))
@@ -121,7 +121,7 @@ describe('the documents', () => {
     }
   })
 
-  it('show TypeScript that is a part of a file, or that runs', async () => {
+  it('contain only TypeScript that is part of a file, or that runs', async () => {
     let count = 0
     for (const { path, blocks } of documents()) {
       for (const { language, mark, text, line } of blocks) {
@@ -129,7 +129,7 @@ describe('the documents', () => {
         const where = `${path}:${line}`
         count++
         if (mark.startsWith('examples/')) {
-          assert.ok(readFileSync(pathOf(mark), 'utf8').includes(text), `${where} is not what ${mark} holds`)
+          assert.ok(readFileSync(pathOf(mark), 'utf8').includes(text), `${where} is not part of ${mark}`)
           continue
         }
         const folder = folderWithSample()
@@ -143,16 +143,16 @@ describe('the documents', () => {
     assert.ok(count > 3)
   })
 
-  it('show command lines that do what they say', async () => {
+  it('contain only command lines that work as described', async () => {
     for (const document of documents()) {
-      // One step needs what those before it have made: tutorial.test.ts follows it.
+      // Each step needs the results of the steps before it, so tutorial.test.ts follows them.
       if (document.path === TUTORIAL) continue
       const cwd = folderWithSample()
       for (const command of commandsOf(document)) await runDocumented(document.path, command, cwd)
     }
   })
 
-  it('show command lines for clusters that a plan of them takes', async () => {
+  it('contain only command lines for clusters that a plan accepts', async () => {
     const cwd = folderWithSample()
     for (const path of ['out.zarr/raw', 'out.zarr/volumes/raw']) {
       const { code, stderr } = await bellis(['convert', 'sample.hdf/volumes/raw', path, '--quiet'], { cwd })
@@ -172,12 +172,12 @@ describe('the documents', () => {
     const textOf = (path: string) => readFileSync(pathOf(path), 'utf8')
     const packages = textOf('docs/DEPENDENCIES.md')
     for (const name of Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })) {
-      assert.ok(packages.includes(`\`${name}\``), `docs/DEPENDENCIES.md says nothing of ${name}`)
+      assert.ok(packages.includes(`\`${name}\``), `docs/DEPENDENCIES.md does not mention ${name}`)
     }
     const tree = textOf('docs/ARCHITECTURE.md')
     for (const entry of readdirSync(pathOf('src'), { withFileTypes: true, recursive: true })) {
       const path = join(entry.parentPath, entry.name).slice(pathOf('').length)
-      if (entry.isDirectory()) assert.ok(tree.includes(`${path}/`), `docs/ARCHITECTURE.md says nothing of ${path}/`)
+      if (entry.isDirectory()) assert.ok(tree.includes(`${path}/`), `docs/ARCHITECTURE.md does not mention ${path}/`)
     }
     const flagsIn = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, flag]) => flag))]
     const helps = await Promise.all(
@@ -191,13 +191,13 @@ describe('the documents', () => {
     )
     const api = textOf('docs/API.md')
     for (const name of Object.keys({ ...library, ...kernels, ...tasks })) {
-      assert.ok(api.includes(`\`${name}\``) || api.includes(`\`${name}(`), `docs/API.md says nothing of ${name}`)
+      assert.ok(api.includes(`\`${name}\``) || api.includes(`\`${name}(`), `docs/API.md does not mention ${name}`)
     }
   })
 })
 
 describe('the examples', () => {
-  it('run as their first line says, or are run by one that does', async () => {
+  it('run as described in their first line, or are run by an example that does', async () => {
     const names = readdirSync(pathOf('examples')).filter((name) => name.endsWith('.ts'))
     const texts = new Map(names.map((name) => [name, readFileSync(pathOf(`examples/${name}`), 'utf8')]))
     for (const [name, text] of texts) {
@@ -211,7 +211,7 @@ describe('the examples', () => {
     }
   })
 
-  it('invert every voxel', async () => {
+  it('include one that inverts every voxel', async () => {
     const cwd = folderWithSample()
     const { code, stderr } = await node([pathOf('examples/run-invert.ts'), 'sample.hdf/volumes/raw', 'a.zarr/b'], cwd)
     assert.equal(code, 0, stderr)
@@ -240,7 +240,7 @@ describe('the help', () => {
 })
 
 describe('the tour', () => {
-  it('makes what it says it made, and a picture of it', async () => {
+  it('makes everything that it lists, and a picture of it', async () => {
     using folder = temporaryFolder()
     const { code, stdout, stderr } = await bellis(['demo', '--workers', '2'], { cwd: folder.path })
     assert.equal(code, 0, stderr)

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { anchorsOf, type Document, linksOf, pathOf, readDocument } from './markdown.ts'
 
-/** Not of this repository, or made by it. */
+/** Folders that do not belong to the repository, or are generated. */
 const SKIPPED = new Set(['node_modules', 'dist', 'third_party'])
 
 /** Every Markdown file of the repository. */
@@ -30,7 +30,7 @@ function faultOf(document: Document, link: string): string | undefined {
   return anchorsOf(readDocument(file)).includes(`#${anchor}`) ? undefined : 'has no such heading'
 }
 
-/** External addresses are checked by their form alone: tests do not depend on the network. */
+/** Only the form of external addresses is checked: tests do not depend on the network. */
 function isAddress(link: string): boolean {
   if (link.startsWith('mailto:')) return /^mailto:[^@\s]+@[^@\s]+$/.test(link)
   return /^https?:/.test(link) && URL.canParse(link) && new URL(link).hostname.includes('.')
@@ -47,7 +47,7 @@ describe('the links of Markdown files', () => {
     assert.deepEqual(faults, [])
   })
 
-  it('are found, in every page that users read', () => {
+  it('are found in every page that users read', () => {
     assert.ok(documents.length >= 20)
     assert.ok(documents.flatMap(linksOf).length >= 200)
   })

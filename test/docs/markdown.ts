@@ -6,10 +6,10 @@ const root = new URL('../../', import.meta.url)
 /** A fenced block: ```ts run */
 export interface CodeBlock {
   readonly language: string
-  /** What follows the language on the fence and says how it is tested, as in {@link TESTED}. */
+  /** What follows the language on the fence, and selects how the block is tested, as in {@link TESTED}. */
   readonly mark: string
   readonly text: string
-  /** Of its first line, for messages. */
+  /** The number of its first line, for messages. */
   readonly line: number
 }
 
@@ -17,11 +17,11 @@ export interface Document {
   /** `docs/CLI.md` */
   readonly path: string
   readonly blocks: readonly CodeBlock[]
-  /** All that is outside of fenced blocks. */
+  /** Everything outside fenced blocks. */
   readonly prose: string
 }
 
-/** Every kind of block: its language, what follows it, and what is done with it by which test. */
+/** Every kind of block: its language, its mark, and how which test checks it. */
 export const TESTED: readonly (readonly [language: string, mark: RegExp, by: string])[] = [
   ['sh', /^$/, 'run as it stands: documents.test.ts'],
   ['ts', /^run$/, 'run as a file: documents.test.ts'],
@@ -38,7 +38,7 @@ export const TESTED: readonly (readonly [language: string, mark: RegExp, by: str
   ['text', /^drawing$/, 'nothing: there is nothing to run'],
 ]
 
-/** Every document of the repository that users read; what `bellis new` writes is followed where it was written. */
+/** Every document of the repository that users read. The documents that `bellis new` writes are tested where they are written. */
 export function documents(): Document[] {
   const inDocs = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'))
   return ['README.md', 'CHANGELOG.md', 'clients/python/README.md', ...inDocs.map((name) => `docs/${name}`)].map(
@@ -80,7 +80,7 @@ export function anchorsOf({ prose }: Document): string[] {
     const slug = slugOf(heading)
     const count = seen.get(slug) ?? 0
     seen.set(slug, count + 1)
-    // A heading that occurs again has a number.
+    // A repeated heading gets a number.
     return count === 0 ? `#${slug}` : `#${slug}-${count}`
   })
 }
@@ -97,7 +97,7 @@ const slugOf = (heading: string): string =>
 /** A command line of a document, without its prompt. */
 export interface DocumentedCommand {
   readonly words: readonly string[]
-  /** As its comment says: `# exits with 2`. */
+  /** The expected exit code, from its comment: `# exits with 2`. */
   readonly exitCode: number
   readonly text: string
 }
@@ -120,13 +120,13 @@ export function parseCommand(line: string): DocumentedCommand {
   return { words, exitCode: Number(/exits with (\d+)/.exec(comment)?.[1] ?? 0), text: text.trim() }
 }
 
-/** What a line of an output has to look like that a document shows: "…" stands for anything. */
+/** The pattern of a line of output that a document shows: "…" stands for anything. */
 export function patternOf(line: string): RegExp {
   const parts = line.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(parts.join('.*'))
 }
 
-/** Words as a shell takes them apart, quotes around a whole word at most. */
+/** Splits words as a shell does; quotes may only surround a complete word. */
 const wordsOf = (text: string): string[] =>
   [...text.matchAll(/"([^"]*)"|'([^']*)'|\S+/g)].map(([word, double, single]) => double ?? single ?? word)
 

@@ -8,7 +8,7 @@ const { blocks, prose } = readDocument('docs/PROTOCOL.md')
 
 type Parse = (value: unknown) => { readonly type: string }
 
-/** The kinds of message that a parser knows, as it says itself. */
+/** The message types that a parser knows, taken from its own error. */
 function typesOf(parse: Parse): string[] {
   try {
     parse({ type: '' })
@@ -30,7 +30,7 @@ describe('the wire', () => {
       }
     })
 
-  it('is shown with an example of every message, taken as it stands', () => {
+  it('is documented with an example of every message, which its parser accepts unchanged', () => {
     for (const parse of [parseWorkerMessage, parseServerMessage]) {
       const shown = taken(parse)
       assert.deepEqual([...new Set(shown.map(({ message }) => message.type))].sort(), typesOf(parse))
@@ -38,7 +38,7 @@ describe('the wire', () => {
     }
   })
 
-  it('is shown with no example that neither side takes', () => {
+  it('is documented without an example that neither side accepts', () => {
     const good = new Set([...taken(parseWorkerMessage), ...taken(parseServerMessage)].map(({ example }) => example))
     assert.deepEqual(
       examples.filter((example) => !good.has(example)),
@@ -46,7 +46,7 @@ describe('the wire', () => {
     )
   })
 
-  it('has the limits that are said', () => {
+  it('has the documented limits', () => {
     for (const limit of [MAX_HELLO_BYTES, MAX_LINE_BYTES, MAX_DEPTH, MAX_LEASES]) {
       const text = String(limit).replace(/\B(?=(\d{3})+$)/g, ' ')
       assert.ok(prose.includes(`| ${text} |`), text)

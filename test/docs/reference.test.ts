@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { anchorsOf, linksOf, pathOf, readDocument } from './markdown.ts'
 
 describe('docs/api', () => {
-  it('is what the doc comments say, and everything exported has one', async () => {
+  it('is up to date with the doc comments, and everything exported has one', async () => {
     const { stderr } = await promisify(execFile)(process.execPath, [
       pathOf('scripts/api-reference.mjs'),
       '--check',
@@ -14,7 +14,7 @@ describe('docs/api', () => {
     assert.equal(stderr, '')
   })
 
-  it('links to headings that are there', () => {
+  it('links to existing headings', () => {
     for (const name of readdirSync(pathOf('docs/api'))) {
       const document = readDocument(`docs/api/${name}`)
       const anchors = anchorsOf(document)

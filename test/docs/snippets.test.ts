@@ -18,7 +18,7 @@ const blocksWith = (is: { readonly language: string; readonly mark?: string }) =
       .map(({ text, line }) => ({ text, path, where: `${path}:${line}` })),
   )
 
-/** How the documents call a run that has another name on every machine, and where it is. */
+/** The documents' name for a run, which has another name on every machine, and its folder. */
 const RUN = { name: 'smooth-1a2b3c4d', home: '/home/me' }
 
 const folder = temporaryFolder()
@@ -26,7 +26,7 @@ after(() => folder[Symbol.dispose]())
 const cwd = folder.path
 const SMOOTH = ['smooth', 'out.zarr/volumes/raw', 'out.zarr/volumes/smoothed', '--workers', '1']
 let runName: string
-/** What was printed by the commands whose output the documents show. */
+/** The output of the commands whose output the documents show. */
 let printed = ''
 let result: Record<string, unknown>
 before(async () => {
@@ -46,8 +46,8 @@ before(async () => {
   await call(1, ...SMOOTH, '--block-write', '16,32,32', '--sigma', '0.5', '--overwrite', '--yes')
 })
 
-describe('what documents show', () => {
-  it('of an output is printed', () => {
+describe('snippets of the documents', () => {
+  it('show output that is really printed', () => {
     const blocks = blocksWith({ language: 'text', mark: 'output' })
     const shown = printed.replaceAll(cwd, RUN.home).replaceAll(runName, RUN.name)
     for (const { text, where } of blocks) {
@@ -56,7 +56,7 @@ describe('what documents show', () => {
     assert.ok(blocks.length >= 2)
   })
 
-  it('of the JSON of a run has the fields that it has', () => {
+  it('show the JSON of a run with its actual fields', () => {
     const blocks = blocksWith({ language: 'json', mark: '' }).filter(({ path }) => path !== 'docs/PROTOCOL.md')
     for (const { text, where } of blocks) {
       assert.deepEqual(
@@ -68,7 +68,7 @@ describe('what documents show', () => {
     assert.ok(blocks.length >= 1)
   })
 
-  it('of commands for a run, and of Python that reads what they write, works', async (t) => {
+  it('show commands for a run, and Python that reads their output, which work', async (t) => {
     const commands = blocksWith({ language: 'text', mark: 'record' })
     for (const { text, where } of commands) {
       const { words, exitCode } = parseCommand(text.replaceAll(RUN.name, runName))
@@ -84,12 +84,12 @@ describe('what documents show', () => {
     }
   })
 
-  it('of Python workers does all blocks of a run', async (t) => {
+  it('show a Python worker that does all blocks of a run', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     const workers = blocksWith({ language: 'python', mark: 'worker' })
     for (const [number, { text, where }] of workers.entries()) {
-      // What the document's reader has: a function for a region.
+      // What a reader has: a function for a region.
       const given = `def smooth(read_roi, write_roi, sigma):
   assert sigma == 2 and len(read_roi.shape) == len(write_roi.shape) == 3
 `
@@ -110,7 +110,7 @@ describe('what documents show', () => {
     assert.ok(workers.length >= 2)
   })
 
-  it('of settings for NumPy turns off what it says', async (t) => {
+  it('show settings for NumPy that turn off the CPU features that they name', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     const script = `import os
@@ -129,7 +129,7 @@ for name in os.environ["NPY_DISABLE_CPU_FEATURES"].split():
   })
 })
 
-/** The names of all fields, those of an array's elements from its first. */
+/** The names of all fields; for an array, those of its first element. */
 function fieldsOf(value: unknown, path = ''): string[] {
   if (Array.isArray(value)) return value.length === 0 ? [path] : fieldsOf(value[0], `${path}[]`)
   if (typeof value !== 'object' || value === null) return [path]

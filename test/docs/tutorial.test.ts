@@ -10,9 +10,9 @@ const folder = temporaryFolder()
 after(() => folder[Symbol.dispose]())
 const { blocks } = readDocument('docs/TUTORIAL.md')
 
-/** Runs a command of the tutorial where its reader would. @returns what it printed */
+/** Runs a command of the tutorial where a reader would. @returns its output */
 async function run({ words: [program, ...args], exitCode, text }: DocumentedCommand, env: NodeJS.ProcessEnv) {
-  // The set-up is what this test has behind it.
+  // The setup was done before this test.
   if (text === 'npm run setup -- --build') return ''
   assert.equal(program, 'bellis', text)
   const { code, stdout, stderr } = await bellis(args, { cwd: folder.path, env })
@@ -20,7 +20,7 @@ async function run({ words: [program, ...args], exitCode, text }: DocumentedComm
   return `${stdout}${stderr}`
 }
 
-/** Does what a block of the tutorial says. */
+/** Follows a block of the tutorial. */
 async function follow({ language, mark, text }: CodeBlock, env: NodeJS.ProcessEnv = {}): Promise<string> {
   if (language === 'ts') writeFileSync(join(folder.path, mark.replace(/^write /, '')), text)
   if (language === 'diff') {
@@ -41,12 +41,12 @@ async function follow({ language, mark, text }: CodeBlock, env: NodeJS.ProcessEn
   return output
 }
 
-it('the tutorial does what it says, step by step', async () => {
+it('the tutorial works as described, step by step', async () => {
   let output = ''
   const promised: string[] = []
   for (const block of blocks) {
     if (block.mark === 'slurm') continue
-    // What it shows of an output is checked against all that was printed.
+    // The output that it shows is checked against everything that was printed.
     if (block.language === 'text') promised.push(...block.text.split('\n'))
     output += await follow(block)
   }
@@ -54,7 +54,7 @@ it('the tutorial does what it says, step by step', async () => {
   for (const line of promised) assert.match(output, patternOf(line), line)
 })
 
-it('its last step runs on a SLURM', async (t) => {
+it('the last step of the tutorial runs on SLURM', async (t) => {
   const slurm = await slurmOrSkip(t)
   if (slurm === undefined) return
   const [last, ...others] = blocks.filter(({ mark }) => mark === 'slurm')

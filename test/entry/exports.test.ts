@@ -5,7 +5,7 @@ import * as kernels from '../../src/entry/kernels.ts'
 import * as tasks from '../../src/entry/tasks.ts'
 import * as worker from '../../src/entry/worker.ts'
 
-// What users import. A name that goes or changes breaks their code: say so in CHANGELOG.md.
+// What users import. Removing or renaming a name breaks their code, and needs an entry in CHANGELOG.md.
 describe('the public exports', () => {
   it("of 'bellis' are these", () => {
     assert.deepEqual(Object.keys(index).sort(), INDEX)

@@ -50,7 +50,7 @@ describe('the events of a run', () => {
     return seen
   }
 
-  it('end with it, even if the run can not start or is over', { timeout: 10_000 }, async () => {
+  it('end with the run, even if it cannot start or is over', { timeout: 10_000 }, async () => {
     const run = startRun(line('a', 4, () => {}))
     assert.equal((await types(run.events)).at(-1), 'run-finished')
     await run.result

@@ -7,7 +7,7 @@ import { hash32, makeArray } from '../support/seeded-voxels.ts'
 
 const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)
 
-/** Floods one component after the other, voxel by voxel. */
+/** Labels one component after the other by a flood fill. */
 function flood(mask: readonly boolean[], shape: readonly number[], connectivity: number, separate: number): number[] {
   const labels = mask.map(() => 0)
   const placeOf = (index: readonly number[]) => index.reduce((place, at, axis) => place * shape[axis]! + at, 0)
@@ -45,7 +45,7 @@ function flood(mask: readonly boolean[], shape: readonly number[], connectivity:
 }
 
 describe('labelComponents', () => {
-  it('numbers what a flood from every voxel finds, in the same order, for every connectivity and any number of axes', () => {
+  it('finds the same components as a flood fill, in the same order, for every connectivity and any number of axes', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 4 }),
@@ -71,14 +71,14 @@ describe('labelComponents', () => {
     )
   })
 
-  it('takes the axes that the roi has not for channels', () => {
+  it('takes the axes that the roi does not have for channels', () => {
     const data = Uint8Array.of(1, 1, 1, 1)
     const roi = { offset: [0], shape: [2] }
     assert.deepEqual([...labelComponents({ data, shape: [2, 2], roi }).labels], [1, 1, 2, 2])
     assert.deepEqual([...labelComponents({ data, shape: [2, 2] }).labels], [1, 1, 1, 1])
   })
 
-  it('refuses a connectivity that there is not', () => {
+  it('refuses an invalid connectivity', () => {
     for (const connectivity of [0, 3, 1.5]) {
       assert.throws(
         () => labelComponents({ data: new Uint8Array(4), shape: [2, 2] }, { connectivity }),
@@ -89,7 +89,7 @@ describe('labelComponents', () => {
 })
 
 describe('forwardSteps', () => {
-  it('are half of the neighbours: those that come later in C order', () => {
+  it('are half of the neighbours: those later in C order', () => {
     assert.deepEqual(forwardSteps(2, 1), [
       [0, 1],
       [1, 0],
@@ -102,7 +102,7 @@ describe('forwardSteps', () => {
 })
 
 describe('DisjointSets', () => {
-  it('knows each set by its smallest member, also after it has grown', () => {
+  it('represents each set by its smallest member, also after it has grown', () => {
     const sets = new DisjointSets(2)
     while (sets.size < 5000) sets.add()
     for (let i = 4999; i >= 3; i -= 3) sets.unite(i, i - 3)

@@ -7,7 +7,7 @@ import { DTYPES, seededVoxels } from '../support/seeded-voxels.ts'
 const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)
 
 describe('cropBox', () => {
-  it('takes the elements of the box, in order, whatever the type and the number of axes', () => {
+  it('copies the elements of the box in order, for any type and number of axes', () => {
     const anyAxis = fc.tuple(fc.nat(50), fc.nat(1000), fc.nat(1000)).map(([length, a, b]) => {
       const offset = Math.floor((a / 1000) * length)
       return { length, offset, out: b > 600 ? length - offset : Math.ceil((b / 600) * (length - offset)) }
@@ -39,19 +39,19 @@ describe('cropBox', () => {
     )
   })
 
-  it('copies: the result does not share memory with the array, also when it is all of it', () => {
+  it('returns a copy that shares no memory with the array, even if the box is the complete array', () => {
     const data = Uint8Array.of(1, 2, 3, 4)
     const all = cropBox(data, [2, 2], [0, 0], [2, 2])
     data.fill(0)
     assert.deepEqual(all, Uint8Array.of(1, 2, 3, 4))
   })
 
-  it('makes a plain array out of a Buffer, and crops float16', () => {
+  it('returns a plain array for a Buffer, and crops float16', () => {
     assert.deepEqual(cropBox(Buffer.from([1, 2, 3]), [3], [1], [2]), Uint8Array.of(2, 3))
     assert.deepEqual(cropBox(Float16Array.of(1, 2, 3), [3], [1], [2]), Float16Array.of(2, 3))
   })
 
-  it('refuses a box that is not inside, and data that is not of the shape', () => {
+  it('refuses a box that is not inside, and data that do not match the shape', () => {
     const data = new Uint8Array(24)
     const shape = [2, 3, 4]
     assert.throws(() => cropBox(data, shape, [0, 0, 1], [2, 3, 4]), /RangeError.*\(2, 3, 4\) at \(0, 0, 1\)/)

@@ -24,7 +24,7 @@ function cellsOf(data: TypedArray, shape: readonly number[], factor: readonly nu
   return { cells, outShape }
 }
 
-/** What each method says of a cell, without any thought for speed. */
+/** The result of each method for a cell, written without regard to speed. */
 const REFERENCE: Record<DownsampleMethod, (values: (number | bigint)[], dtype: string) => number | bigint> = {
   stride: (values) => values[0]!,
   mode(values) {
@@ -48,7 +48,7 @@ const REFERENCE: Record<DownsampleMethod, (values: (number | bigint)[], dtype: s
 }
 
 describe('downsampleVoxels', () => {
-  it('gives for every cell what its values say, whatever the type, the shape and the factor', () => {
+  it('computes every cell from its values, for any type, shape and factor', () => {
     const axis = fc.record({ length: fc.integer({ min: 1, max: 9 }), factor: fc.integer({ min: 1, max: 4 }) })
     fc.assert(
       fc.property(
@@ -62,7 +62,7 @@ describe('downsampleVoxels', () => {
           const given = axes.slice(Math.min(free, axes.length)).map(({ factor }) => factor)
           const factor = [...shape.slice(given.length).map(() => 1), ...given]
           const data = seededVoxels(dtype, count(shape), 7)
-          // Few values, so that some are frequent, and large ones that a float64 can't tell apart.
+          // Few different values, so that some are frequent, and large ones that a float64 can't distinguish.
           if (few) {
             const top = dtype.endsWith('64') && !dtype.startsWith('float') ? 2n ** 62n : 1
             for (let i = 0; i < data.length; i++) {
@@ -82,7 +82,7 @@ describe('downsampleVoxels', () => {
     )
   })
 
-  it('rounds means to the nearest whole number, halves to the even one, below 0 as well', () => {
+  it('rounds means to the nearest integer, halves to the even one, also below 0', () => {
     const mean = (data: TypedArray) => [
       ...downsampleVoxels({ data, shape: [data.length] }, { factor: [2], method: 'mean' }).data,
     ]
@@ -91,7 +91,7 @@ describe('downsampleVoxels', () => {
     assert.deepEqual(mean(BigInt64Array.of(-1n, 0n, -1n, -2n, 2n ** 62n, 2n ** 62n + 1n)), [0n, -2n, 2n ** 62n])
   })
 
-  it('takes the smallest of values that are as frequent, also of many, and NaN for one value', () => {
+  it('chooses the smallest of equally frequent values, also among many, and treats all NaNs as one value', () => {
     const mode = (data: TypedArray) =>
       downsampleVoxels({ data, shape: [data.length] }, { factor: [data.length], method: 'mode' }).data[0]
     assert.equal(mode(Uint16Array.of(9, 3, 9, 3, 5)), 3)
@@ -107,7 +107,7 @@ describe('downsampleVoxels', () => {
     )
   })
 
-  it('refuses a factor that is no cell of the voxels', () => {
+  it('refuses an invalid factor', () => {
     const voxels = { data: new Uint8Array(4), shape: [2, 2] }
     for (const factor of [
       [0, 1],

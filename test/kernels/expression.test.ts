@@ -9,7 +9,7 @@ const resultOf = (text: string, x = 0): number =>
   evaluateExpression(parseExpression(text), { x: Float64Array.of(x) }, new Float64Array(1))[0]!
 
 describe('parseExpression', () => {
-  it('binds as Python does', () => {
+  it('has the operator precedence of Python', () => {
     for (const [text, value] of [
       ['2 + 3 * 4', 14],
       ['(2 + 3) * 4', 20],
@@ -37,7 +37,7 @@ describe('parseExpression', () => {
     }
   })
 
-  it('says what is wrong, and after what', () => {
+  it('reports the mistake and its place', () => {
     for (const [text, message] of [
       ['', /^a value is missing$/],
       ['x +', /^a value is missing after "x \+"$/],
@@ -59,7 +59,7 @@ describe('parseExpression', () => {
     }
   })
 
-  it('takes any text for an expression or refuses it, and never fails otherwise', () => {
+  it('accepts or refuses any text, and never fails in another way', () => {
     const parts = [
       'x',
       '1',
@@ -98,7 +98,7 @@ describe('parseExpression', () => {
 })
 
 describe('evaluateExpression', () => {
-  it('does every voxel of a volume that is longer than a piece', () => {
+  it('computes every voxel of a volume that is longer than one piece', () => {
     const x = Uint16Array.from({ length: 10_001 }, (_, i) => i)
     const out = evaluateExpression(parseExpression('x % 2 == 0 ? x : 2 * x + 1'), { x }, new Float64Array(x.length))
     assert.ok(out.every((value, i) => value === (i % 2 === 0 ? i : 2 * i + 1)))
@@ -107,7 +107,7 @@ describe('evaluateExpression', () => {
     assert.ok(whole.every((value, i) => value === BigInt(-3 * i)))
   })
 
-  it('rounds halves to the even number, cuts to the range, and makes NaN 0', () => {
+  it('rounds halves to the even number, clips to the range, and turns NaN into 0', () => {
     const x = Float64Array.of(0.5, 1.5, 2.5, -0.5, -1.5, 300, -300, Number.NaN, Number.POSITIVE_INFINITY)
     const into = <Out extends Uint8Array | Int8Array | BigUint64Array>(out: Out) =>
       [...evaluateExpression(parseExpression('x'), { x }, out)].map(Number)
@@ -122,7 +122,7 @@ describe('evaluateExpression', () => {
     ])
   })
 
-  it('keeps 64-bit integers exact, literals among them, until a fraction comes in', () => {
+  it('computes with 64-bit integers exactly, including literals, until a fraction occurs', () => {
     const top = 2n ** 64n - 1n
     const of = (text: string, x: bigint) =>
       evaluateExpression(parseExpression(text), { x: BigUint64Array.of(x) }, new BigUint64Array(1))[0]
@@ -134,7 +134,7 @@ describe('evaluateExpression', () => {
     assert.equal(of('x * 1.0 - 1', 2n ** 60n + 1n), 2n ** 60n)
   })
 
-  it('refuses a variable that is not given, and arrays of several lengths', () => {
+  it('refuses a missing variable, and arrays of different lengths', () => {
     const x = new Uint8Array(3)
     for (const name of ['y', 'constructor']) {
       assert.throws(

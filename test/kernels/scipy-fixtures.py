@@ -1,4 +1,4 @@
-"""Writes fixtures/scipy-gaussian.json: what SciPy makes of seeded inputs, for gaussian.test.ts.
+"""Writes fixtures/scipy-gaussian.json: SciPy's results for seeded inputs, for gaussian.test.ts.
 
     python test/kernels/scipy-fixtures.py            (SciPy 1.17.1 with NumPy 2.4.6; 1.10.1 with 1.26.4 writes the same)
 

@@ -9,7 +9,7 @@ const values = fc.array(fc.oneof(fc.integer({ min: -5, max: 5 }), fc.constantFro
 })
 
 describe('voxelStatistics', () => {
-  it('is the same of a whole as of its parts together', () => {
+  it('is the same for an array as for its parts combined', () => {
     fc.assert(
       fc.property(values, values, (a, b) => {
         const [one, other, whole] = [a, b, [...a, ...b]].map((part) => voxelStatistics(Float64Array.from(part), bins))
@@ -21,11 +21,11 @@ describe('voxelStatistics', () => {
     )
   })
 
-  it('puts a value into the bin that its edges say, the upper end of the range into the last', () => {
+  it('assigns each value to the bin between whose edges it lies, and the upper end of the range to the last bin', () => {
     const tenths = { count: 10, low: 0, high: 1 }
     assert.deepEqual([...voxelStatistics(binEdges(tenths), tenths).histogram], [1, 1, 1, 1, 1, 1, 1, 1, 1, 2])
     assert.deepEqual([...voxelStatistics(Float64Array.of(-0.1, 1.1, Number.NaN), tenths).histogram].filter(Boolean), [])
-    // 3 × 0.1 is above 0.3, and so on: what NumPy gives, too.
+    // 3 × 0.1 is above 0.3, and so on, as in NumPy.
     assert.deepEqual(
       [...voxelStatistics(Float64Array.of(0.3, 0.6, 0.7), tenths).histogram],
       [0, 0, 1, 0, 0, 1, 1, 0, 0, 0],
@@ -40,7 +40,7 @@ describe('voxelStatistics', () => {
     )
   })
 
-  it('has exact extremes of 64-bit integers, and none of nothing', () => {
+  it('has the exact extremes of 64-bit integers, and none for an empty array', () => {
     const { min, max } = voxelStatistics(BigUint64Array.of(2n ** 64n - 1n, 2n ** 64n - 2n))
     assert.deepEqual([min, max], [2n ** 64n - 2n, 2n ** 64n - 1n])
     const nothing = voxelStatistics(Float32Array.of(Number.NaN))

@@ -80,7 +80,7 @@ describe('synthetic tissue', () => {
     }
   })
 
-  it('has dark membranes, a tenth or so of it, around lighter neurites', () => {
+  it('has dark membranes, about a tenth of the volume, around lighter neurites', () => {
     const inMembrane = indices.filter((i) => volume.neuronIds[i] === 0)
     const inside = indices.filter((i) => volume.neuronIds[i] !== 0)
     const share = inMembrane.length / indices.length
@@ -89,7 +89,7 @@ describe('synthetic tissue', () => {
     assert.ok(dark < light - 30, `membrane ${dark}, inside ${light}`)
   })
 
-  it('has neurites that go on from section to section', () => {
+  it('has neurites that continue from section to section', () => {
     const area = SIDE * SIDE
     let [same, both] = [0, 0]
     for (let i = area; i < volume.neuronIds.length; i++) {
@@ -98,11 +98,14 @@ describe('synthetic tissue', () => {
       both++
       if (here === above) same++
     }
-    assert.ok(same / both > 0.9, `${same / both} of the voxels belong to whom they did a section before`)
+    assert.ok(same / both > 0.9, `${same / both} of the voxels belong to the same neurite as one section before`)
     const first = new Set(volume.neuronIds.subarray(0, area))
     const last = new Set(volume.neuronIds.subarray(-area))
     const through = [...first].filter((id) => last.has(id))
-    assert.ok(through.length > 0.5 * first.size && through.length < first.size, 'most neurites pass, some end')
+    assert.ok(
+      through.length > 0.5 * first.size && through.length < first.size,
+      'either few neurites pass through, or none end',
+    )
   })
 
   it('never lets two neurites touch without membrane between them', () => {

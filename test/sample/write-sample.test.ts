@@ -14,7 +14,7 @@ import { writeSampleFile } from '../../src/sample/write-sample.ts'
 const folder = mkdtempSync(join(tmpdir(), 'bellis-sample-'))
 after(() => rmSync(folder, { recursive: true }))
 
-/** More than one chunk along each axis, and the last ones cut. */
+/** More than one chunk along each axis, the last of them cropped. */
 const size = [19, 150, 140]
 
 async function read(path: string, inner: string): Promise<TypedArray> {
@@ -34,7 +34,7 @@ async function read(path: string, inner: string): Promise<TypedArray> {
 }
 
 describe('sample file', () => {
-  it("holds the tissue in the layout of CREMI's sample A", async () => {
+  it("contains the tissue in the layout of CREMI's sample A", async () => {
     const path = join(folder, 'sample.hdf')
     const done: number[] = []
     const sample = await writeSampleFile(path, { size, seed: 2, onProgress: ({ sections }) => done.push(sections) })
@@ -97,7 +97,7 @@ describe('sample file', () => {
     assert.deepEqual([...((await read(path, 'annotations/ids')) as BigUint64Array)], [...partners])
   })
 
-  it('is the same file for the same seed, whatever the time', async (t) => {
+  it('has the same bytes for the same seed at any time', async (t) => {
     const paths = [join(folder, 'one.hdf'), join(folder, 'two.hdf')]
     t.mock.timers.enable({ apis: ['Date'], now: 1_000_000_000_000 })
     await writeSampleFile(paths[0]!, { size: [9, 70, 70] })
@@ -108,7 +108,7 @@ describe('sample file', () => {
     assert.notDeepEqual(readFileSync(paths[0]!), readFileSync(paths[1]!))
   })
 
-  it('stops at a signal, leaves the file that was there, and no other', async () => {
+  it('is not written if the signal aborts: an existing file is kept, and no other file is left', async () => {
     const own = mkdtempSync(join(folder, 'stopped-'))
     const path = join(own, 'sample.hdf')
     writeFileSync(path, 'precious')
@@ -124,13 +124,13 @@ describe('sample file', () => {
     assert.equal(readFileSync(path, 'utf8'), 'precious')
   })
 
-  it('says that there is no room, and leaves no half file', { skip: process.platform === 'win32' }, () => {
+  it('is not left half written if there is no space, which is reported', { skip: process.platform === 'win32' }, () => {
     const own = mkdtempSync(join(folder, 'full-'))
     const module = new URL('../../src/sample/write-sample.ts', import.meta.url).href
     const script = `import(${JSON.stringify(module)})
       .then((m) => m.writeSampleFile(${JSON.stringify(join(own, 'sample.hdf'))}, { size: [24, 256, 256] }))
       .then(() => console.log('no error'), (error) => console.log(error.name, error.code, error.message))`
-    // A limit of file size fails the same way as a full disk, and needs no rights.
+    // A limit on the file size fails like a full disk, and needs no privileges.
     const shell = `trap "" XFSZ; ulimit -f 500; exec "$0" -e "$1"`
     const child = spawnSync('bash', ['-c', shell, process.execPath, script], { encoding: 'utf8' })
     assert.match(child.stdout, /^InfrastructureError DISK_FULL .*sample\.hdf.* the disk is full/)
@@ -138,7 +138,7 @@ describe('sample file', () => {
     assert.deepEqual(readdirSync(own), [])
   })
 
-  it('refuses a size or a seed that is none, and a folder that is not there', async () => {
+  it('is not written with an invalid size or seed, or into a missing folder', async () => {
     const refused = (code: string) => (error: unknown) => error instanceof ConfigError && error.code === code
     const path = join(folder, 'never.hdf')
     await assert.rejects(writeSampleFile(path, { size: [64, 0, 64] }), refused('INVALID_CONFIG'))

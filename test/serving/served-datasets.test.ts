@@ -14,7 +14,7 @@ import { noise } from '../support/zarr.ts'
 const shape = [5, 20, 30]
 const count = 5 * 20 * 30
 
-/** What the server hands out is Zarr for any reader, so Bellis’ own reads it back over http. */
+/** The server provides Zarr for any reader, so Bellis reads it over http. */
 describe('a dataset that is served', () => {
   const folder = temporaryFolder()
   after(() => folder[Symbol.dispose]())
@@ -28,7 +28,7 @@ describe('a dataset that is served', () => {
     return data
   }
 
-  it('keeps the values of every element type: as they are, or in the nearest type that the page can draw', async () => {
+  it('keeps the values of every element type, unchanged or in the nearest type that the page can draw', async () => {
     const served: Record<string, DType> = {
       ...{
         bool: 'uint8',
@@ -56,7 +56,7 @@ describe('a dataset that is served', () => {
     }
   })
 
-  it('keeps the bits of 64-bit labels, signed ones too', async () => {
+  it('keeps the bits of 64-bit labels, including signed ones', async () => {
     const data = await make('signed.zarr', { dtype: 'int64' })
     await using viewer = await startViewer([{ path: path('signed.zarr') }])
     assert.equal(viewer.view.layers[0]?.kind, 'segmentation')
@@ -65,7 +65,7 @@ describe('a dataset that is served', () => {
     assert.equal(Buffer.compare(bytesOf((await array.read(array.roi)).data), bytesOf(data)), 0)
   })
 
-  it('is served as it lies where the page can read that, and else with chunks made for it', async () => {
+  it('is served unchanged if the page can read it, and otherwise with chunks made for the page', async () => {
     const cases: [string, Parameters<typeof make>[1], boolean][] = [
       ['zstd', { dtype: 'uint8' }, true],
       ['sharded', { dtype: 'uint16', shardShape: [4, 16, 32] }, true],
@@ -90,7 +90,7 @@ describe('a dataset that is served', () => {
     }
   })
 
-  it('in big-endian, or Zarr 2 without a fill value, has its values', async () => {
+  it('keeps its values if it is big-endian, or Zarr 2 without a fill value', async () => {
     const big = path('big.zarr')
     mkdirSync(big)
     const values = Buffer.alloc(2 * 4 * 6)
@@ -117,7 +117,7 @@ describe('a dataset that is served', () => {
     assert.deepEqual([...(await second.read(second.roi)).data], [...ids])
   })
 
-  it('lies where it lay: voxel size, unit and offset, to the last digit', async () => {
+  it('keeps its placement exactly: voxel size, unit and offset', async () => {
     const place = { voxelSize: [50_000, 4600, 4600], offset: [-350_000, 460_000, 2300], unit: 'pm' } as const
     for (const zarrFormat of [2, 3] as const) {
       await make(`placed${zarrFormat}.zarr/raw`, { dtype: 'uint8', zarrFormat, ...place })
@@ -135,7 +135,7 @@ describe('a dataset that is served', () => {
     }
   })
 
-  it('with a pyramid is served with all its levels', async () => {
+  it('is served with all levels of its pyramid', async () => {
     const group = path('pyramid.zarr')
     await make('pyramid.zarr/s0', { dtype: 'float64', voxelSize: [8, 4, 4] })
     const array = await createArray(join(group, 's1'), { shape: [5, 10, 15], dtype: 'float64', voxelSize: [8, 8, 8] })
@@ -153,7 +153,7 @@ describe('a dataset that is served', () => {
     const served = (await (await fetch(`${viewer.address}data/0/zarr.json`)).json()) as {
       attributes: { ome: { multiscales: [{ datasets: { coordinateTransformations: unknown }[] }] } }
     }
-    // Levels without a translation begin at 0; the page wants the middle of voxel 0.
+    // Levels without a translation start at 0; the page needs the centre of voxel 0.
     assert.deepEqual(
       served.attributes.ome.multiscales[0].datasets.map((one) => one.coordinateTransformations),
       [
@@ -169,7 +169,7 @@ describe('a dataset that is served', () => {
     )
   })
 
-  it('has the pyramid that its group says, from the level on that was named', async () => {
+  it('has the pyramid of its group, from the requested level on', async () => {
     const labels = { dtype: 'uint32', voxelSize: [8, 4, 4] } as const
     await make('both.zarr/raw', { dtype: 'uint8', voxelSize: [8, 4, 4] })
     await make('both.zarr/ids', labels)
@@ -191,10 +191,10 @@ describe('a dataset that is served', () => {
     assert.deepEqual([await levelsOf('raw'), await levelsOf('ids'), await levelsOf('ids_s1')], [1, 3, 2])
   })
 
-  it('is looked at fast however large it is, and told missing when it is gone', async () => {
+  it('is inspected quickly however large it is, and reported as missing when it is gone', async () => {
     const huge = await createArray(path('huge.zarr'), { shape: [100_000, 200_000, 300_000], dtype: 'uint8' })
     await huge.close()
-    // Who looked at all of its chunks would not be back.
+    // Inspecting all its chunks would take far too long.
     await using viewer = await startViewer([{ path: path('huge.zarr') }])
     const missing = async () =>
       ((await (await fetch(`${viewer.address}status.json`)).json()) as { missing: string[] }).missing
@@ -203,7 +203,7 @@ describe('a dataset that is served', () => {
     assert.deepEqual(await missing(), ['huge.zarr'])
   })
 
-  it('that is corrupt in places is shown without them, and they are reported; not so one without a whole chunk', async () => {
+  it('is shown without its corrupt chunks, which are reported, unless all its chunks are corrupt', async () => {
     await make('torn.zarr', { dtype: 'uint8' })
     for (const z of [0, 1]) writeFileSync(path(`torn.zarr/c/${z}/1/0`), 'nothing of the kind')
     const errors: unknown[] = []
@@ -217,7 +217,7 @@ describe('a dataset that is served', () => {
     await assert.rejects(startViewer([{ path: path('ruin.zarr') }]), /is corrupt/)
   })
 
-  it('that is corrupt fails as such, and is reported where the server runs', async () => {
+  it('answers a request for a corrupt chunk with an error, which is reported on the server', async () => {
     await make('corrupt.zarr', { dtype: 'float64', codec: 'gzip' })
     const errors: unknown[] = []
     await using viewer = await startViewer([{ path: path('corrupt.zarr') }], { onError: (error) => errors.push(error) })
@@ -229,7 +229,7 @@ describe('a dataset that is served', () => {
 })
 
 describe('the chunks that are made for the page', () => {
-  it('are those that are stored, but for very large and very small ones', () => {
+  it('are the stored chunks, except very large and very small ones', () => {
     const of = (shape: readonly number[], chunkShape: readonly number[]) => servedChunkShape({ shape, chunkShape }, 1)
     assert.deepEqual(of([1000, 1000, 1000], [64, 64, 64]), [64, 64, 64])
     assert.deepEqual(of([100, 10_000, 10_000], [1, 10_000, 10_000]), [1, 1250, 1250])

@@ -7,7 +7,7 @@ interface Skippable {
   skip(message?: string): void
 }
 
-// Without a graphics card, and with nothing of Chromium's own going over the network.
+// Without a graphics card, and without Chromium's own network traffic.
 const FLAGS = [
   ...['--headless=new', '--no-sandbox', '--disable-gpu-sandbox', '--use-angle=swiftshader'],
   ...['--enable-unsafe-swiftshader', '--ignore-gpu-blocklist', '--disable-quic', '--no-first-run'],
@@ -17,8 +17,8 @@ const FLAGS = [
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
 
 /**
- * A headless Chromium, the machine's own: see `scripts/chromium-env.mjs`. Where there is none the test is skipped with a message,
- * or fails where the variable `CI` is set.
+ * The machine's own Chromium, headless: see `scripts/chromium-env.mjs`. If there is none, the test is skipped with a message,
+ * or fails if the variable `CI` is set.
  */
 export async function browserOrSkip(t: Skippable): Promise<Browser | undefined> {
   const executablePath = process.env.BELLIS_CHROMIUM ?? findChromium()

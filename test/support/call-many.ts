@@ -1,4 +1,4 @@
-// Calls the built command line many times in one process: a start costs more than a refusal.
+// Calls the built command line many times in one process: starting a process takes longer than refusing a command.
 // Input: JSON [{ args, cwd }, …]; output: JSON [{ code, stdout, stderr }, …].
 import { readFileSync } from 'node:fs'
 

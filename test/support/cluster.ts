@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 
 /** A running batch system. */
 export interface Cluster {
-  /** The environment variables that a program needs to use it. */
+  /** The environment variables with which a program uses it. */
   readonly env: Readonly<Record<string, string>>
   /** Runs one of its programs. @returns its output @throws if it exits with anything but 0 */
   run(program: string, ...args: string[]): Promise<string>
@@ -20,9 +20,9 @@ type Answer = (Omit<Cluster, 'run'> & Readonly<Record<string, unknown>>) | { rea
 const starting = new Map<string, Promise<Answer>>()
 
 /**
- * A real batch system, the same for all tests of a file, started by a script in `scripts/`. It ends, with its jobs and files,
- * when this process does, however that ends. If the system can't be installed here, the script says so and exits with 0, and
- * the test is skipped with that message. If the script fails, so does the test.
+ * A real batch system, shared by all tests of a file, started by a script in `scripts/`. It ends with this process, however that
+ * ends, and takes its jobs and files along. If the system can't be installed here, the script prints the reason and exits with 0,
+ * and the test is skipped with that message. If the script fails, the test fails.
  */
 export async function clusterOrSkip<Described extends Cluster>(
   t: Skippable,
@@ -50,19 +50,19 @@ function start(script: string): Promise<Answer> {
 
 async function serve(script: string): Promise<Answer> {
   const path = fileURLToPath(new URL(`../../scripts/${script}`, import.meta.url))
-  // In its own process group: a Ctrl-C must not end the cluster before the tests that use it.
+  // In its own process group: Ctrl-C must not end the cluster before the tests that use it.
   const child = spawn(process.execPath, [path, 'serve'], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
   const { output, errors, exitCode } = await firstLine(child)
   child.unref()
-  // The pipes stay open while this process runs, and don't keep it running.
+  // The pipes stay open as long as this process runs, but don't keep it running.
   for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as unknown as { unref(): void }).unref()
   if (output !== '') return JSON.parse(output) as Answer
-  // An installed system that does not start is a failure; so is, in CI, a missing SLURM.
+  // An installed system that does not start is a failure. In CI, a missing SLURM is one, too.
   if (exitCode !== 0) throw new Error(errors.trim())
   return { missing: errors.trim() || `nothing was started; try: node scripts/${script}` }
 }
 
-/** The first output of a process, or its errors if it ends without any. */
+/** The first line of output of a process, or its errors if it ends without output. */
 function firstLine(
   child: ChildProcess,
 ): Promise<{ readonly output: string; readonly errors: string; readonly exitCode: number | null }> {

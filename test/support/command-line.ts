@@ -22,7 +22,7 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly cwd: string
   readonly env?: NodeJS.ProcessEnv
-  /** What it reads on standard input. @default nothing */
+  /** What the process reads on standard input. @default nothing */
   readonly input?: string
   /** Starts it in a separate process group, as a shell does: `process.kill(-pid, 'SIGINT')` is Ctrl-C then. @default false */
   readonly ownGroup?: boolean
@@ -32,7 +32,7 @@ export interface CommandOptions {
 
 export interface RunningCommand {
   readonly pid: number
-  /** What it has written so far. */
+  /** What the process has written so far. */
   readonly output: { readonly stdout: string; readonly stderr: string }
 }
 
@@ -80,7 +80,7 @@ export function runProgram(file: string, args: readonly string[], options: Comma
   })
 }
 
-/** The address that `bellis show` prints, as soon as it has. */
+/** Waits for the address that `bellis show` prints. */
 export async function shownAddress(output: RunningCommand['output']): Promise<string> {
   for (const end = Date.now() + 120_000; Date.now() < end; await wait(20)) {
     const address = /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output.stdout)?.[0]
@@ -95,7 +95,7 @@ export function temporaryFolder(): Disposable & { readonly path: string } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** SHA-256 of all voxels of a dataset, C order, little endian: that of NumPy's `tobytes()`. */
+/** SHA-256 of all voxels of a dataset in C order, little endian, the same as of NumPy's `tobytes()`. */
 export async function hashVoxels(path: string): Promise<string> {
   await using array = await openArray(path)
   const { data } = await array.read(array.roi)
@@ -103,8 +103,8 @@ export async function hashVoxels(path: string): Promise<string> {
 }
 
 /**
- * The environment in which a run that keeps its record in its folder gets a signal when it records blocks of a task for the n-th time.
- * @param place of the task in its pipeline, from 0
+ * The environment in which a run gets a signal when it records blocks of a task for the n-th time. Its record must be in its folder.
+ * @param place index of the task in its pipeline, from 0
  */
 export const dyingAt = (place: number, count: number, signal: NodeJS.Signals = 'SIGKILL'): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: `--import ${new URL('die-at.ts', import.meta.url).href}`,

@@ -7,8 +7,8 @@ export interface CuttingProxy extends AsyncDisposable {
 }
 
 /**
- * A proxy to a port of this machine that delivers bytes late and in pieces, and cuts connections in the middle of a message,
- * each after one or two thousand bytes, `cuts` times in all, or once more.
+ * A proxy to a port of this machine that delivers bytes late and in pieces. It cuts connections in the middle of a message, each
+ * after one or two thousand bytes, `cuts` times in total or once more.
  */
 export async function cuttingProxy(target: number, options: { readonly cuts: number }): Promise<CuttingProxy> {
   let cuts = 0

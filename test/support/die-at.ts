@@ -1,5 +1,5 @@
-// Preloaded into a command (see `dyingAt`): sends it a signal when it records blocks of a task for the n-th time, before that write.
-// From outside, progress is seen with a delay, and on a fast machine the run would be over by then.
+// Preloaded into a command (see `dyingAt`): sends it a signal just before it records blocks of a task for the n-th time.
+// From outside, progress is seen with a delay, so on a fast machine the run would be over by then.
 import { StatementSync } from 'node:sqlite'
 
 const [task, count, signal] = (process.env.BELLIS_TEST_DIE_AT ?? '').split(' ')

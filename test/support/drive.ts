@@ -12,7 +12,7 @@ export interface Driven {
   readonly code: number | string | null
   readonly stderr: string
   readonly events: readonly RunEvent[]
-  /** Whether it printed a result, however the run ended. */
+  /** Whether the program printed a result, however the run ended. */
   readonly hasResult: boolean
   /** @throws AssertionError if there is none */
   readonly result: RunResult
@@ -51,7 +51,7 @@ const documentsIn = (stdout: string): unknown[] =>
 export const eventsOf = <Type extends RunEvent['type']>({ events }: Pick<Driven, 'events'>, type: Type) =>
   events.filter((event): event is Extract<RunEvent, { type: Type }> => event.type === type)
 
-/** Waits until `look` returns a value; a look that fails is repeated. */
+/** Waits until `look` returns a value. A call that throws is repeated. */
 export async function untilAsync<Value>(what: string, look: () => Promise<Value | false>): Promise<Value> {
   let seen: Value | false = false
   let failure: unknown

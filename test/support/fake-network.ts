@@ -10,7 +10,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Listener } from '../../src/ports/listener.ts'
 import { channelPair } from '../../src/runtime/launchers/memory-channel.ts'
 
-/** A listener in memory: the test plays the network. */
+/** A listener in memory. The test plays the network. */
 export class FakeNetwork implements Listener {
   #receive: (channel: Channel<ServerMessage>, hello: Hello) => void = () => {}
   #sessions = 0
@@ -23,7 +23,7 @@ export class FakeNetwork implements Listener {
     return `session-${++this.#sessions}`
   }
 
-  /** A new connection, on which nothing has been sent: its first message must be a hello. */
+  /** Opens a connection. Its first message must be a hello. */
   connect(): Channel<WorkerMessage> {
     const [server, worker] = channelPair<ServerMessage, WorkerMessage>()
     server.onMessage((message) => this.#receive(server, message as Hello))
@@ -31,7 +31,7 @@ export class FakeNetwork implements Listener {
   }
 }
 
-/** A worker whose every step is taken by the test. */
+/** A worker controlled by the test. */
 export class ManualWorker {
   readonly channel: Channel<WorkerMessage>
   readonly received: ServerMessage[] = []
@@ -70,7 +70,7 @@ export class ManualWorker {
     this.send({ type: 'outcomes', lease: lease.lease, outcomes: lease.blocks.map(() => ({ status: 'done', ms })) })
   }
 
-  /** Does every lease that it is given until there are no more, and leaves. */
+  /** Finishes every lease that it gets, then leaves. */
   async finishAll(): Promise<void> {
     for (let lease = this.unfinished; lease !== undefined; lease = this.unfinished) {
       this.send({ type: 'task-ready', taskId: lease.taskId })
@@ -86,13 +86,13 @@ export class ManualWorker {
     await settle()
   }
 
-  /** The oldest lease received over this connection that is not finished. */
+  /** The oldest unfinished lease that was received over this connection. */
   get unfinished(): Extract<ServerMessage, { type: 'lease' }> | undefined {
     return this.all('lease').find(({ lease }) => !this.#finished.has(lease))
   }
 }
 
-/** Time that passes when the test says so. */
+/** A clock that the test advances. */
 export class ManualClock implements Clock {
   #now = 0
   readonly #calls = new Set<{ readonly at: number; readonly call: () => void }>()
@@ -111,7 +111,7 @@ export class ManualClock implements Clock {
     return () => this.#calls.delete(entry)
   }
 
-  /** Lets time pass, and calls back what is due, each at its time. */
+  /** Advances the time, and makes each call that falls due at its time. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms
     for (;;) {
@@ -127,7 +127,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets all messages in memory arrive and be answered. */
+/** Waits until all messages in memory have arrived and are answered. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
 }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 export interface FileAnswer {
   readonly body: Uint8Array
   readonly etag?: string
-  /** Sends so many and then nothing more, with the connection open. */
+  /** Sends this many bytes, then nothing more, and keeps the connection open. */
   readonly stallAfter?: number
   /** @default true */
   readonly knowsRanges?: boolean
@@ -18,11 +18,11 @@ export interface FileServer extends AsyncDisposable {
   readonly address: string
   /** The `Range` of every request so far, or 'all'. */
   readonly asked: string[]
-  /** Ends all connections. What has come by then but was not read yet is lost to the other side. */
+  /** Ends all connections. The other side loses what it has received but not read yet. */
   cut(): void
 }
 
-/** A server of one file. @param answer to the n-th request, from 0 on */
+/** A server of one file. @param answer returns the answer to the n-th request, counted from 0 */
 export async function serveFile(answer: (request: number) => FileAnswer): Promise<FileServer> {
   const asked: string[] = []
   const server = createServer((request, response) => {

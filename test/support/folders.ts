@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
-/** Everything below a folder: the path of each file with the hash of its bytes, of each folder with a `/` at its end. */
+/** Everything below a folder: the path of each file with the hash of its bytes, and the path of each folder with a `/` at the end. */
 export function contentsOf(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .map((entry) => {
@@ -24,8 +24,8 @@ export interface SmallDisk extends Disposable {
 }
 
 /**
- * A small disk in memory, mounted in a folder. Skips the test if that is not permitted; CI must permit it.
- * @param size as mount takes it: 256k
+ * A small disk in memory, mounted in a folder. Skips the test if mounting is not permitted; CI must permit it.
+ * @param size as for `mount`, such as 256k
  */
 export function smallDiskOrSkip(t: TestContext, parent: string, size: string): SmallDisk | undefined {
   const path = join(parent, 'disk')
@@ -41,12 +41,12 @@ export function smallDiskOrSkip(t: TestContext, parent: string, size: string): S
   return {
     path,
     remount: (options) => mount('-o', `remount,${options}`, path),
-    // Lazily, so that it works even if a failed test left a process in it.
+    // A lazy unmount works even if a failed test left a process in the folder.
     [Symbol.dispose]: () => void execFileSync('umount', ['-l', path]),
   }
 }
 
-/** How many chunks of a 3-D Zarr array are stored. */
+/** The number of stored chunks of a 3-D Zarr array. */
 export const chunksIn = (path: string): number =>
   existsSync(path)
     ? readdirSync(path, { recursive: true }).filter((name) => /^c\/\d+\/\d+\/\d+$/.test(String(name))).length

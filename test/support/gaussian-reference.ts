@@ -9,7 +9,7 @@ export interface ReferenceOptions {
   readonly cval: number
 }
 
-/** The filter as SciPy's C code has it, one element after the other: the order of operations that the fast one keeps. */
+/** The filter as in SciPy's C code, one element after the other. The fast filter keeps this order of operations. */
 export function referenceFilter(data: TypedArray, shape: readonly number[], options: ReferenceOptions): TypedArray {
   return options.sigma.reduce<TypedArray>(
     (current, sigma, axis) => (sigma <= 1e-15 ? current : referenceAxis(current, shape, axis, sigma, options)),
@@ -42,12 +42,12 @@ function referenceAxis(
   return result
 }
 
-/** A C cast on x86-64: cut; what is out of int32's (for larger types int64's) range is its lowest value; then the low bits. */
+/** A C cast on x86-64: truncates. A value outside int32 (for larger types, int64) becomes the lowest one; then the low bits are kept. */
 function storeCast(result: TypedArray, i: number, value: number): void {
   if (result instanceof Float32Array || result instanceof Float64Array) result[i] = value
   else if (result instanceof BigInt64Array) result[i] = toInt64(value)
   else if (result instanceof BigUint64Array) {
-    result[i] = value >= 2 ** 63 ? toInt64(value - 2 ** 63) ^ (1n << 63n) : toInt64(value) // the array takes it modulo 2^64
+    result[i] = value >= 2 ** 63 ? toInt64(value - 2 ** 63) ^ (1n << 63n) : toInt64(value) // the array stores it modulo 2^64
   } else if (result instanceof Uint32Array) result[i] = Number(BigInt.asUintN(32, toInt64(value)))
   else result[i] = value > -(2 ** 31) - 1 && value < 2 ** 31 ? Math.trunc(value) : -(2 ** 31)
 }

@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import { type Roi, roi } from '../../src/core/geometry/roi.ts'
 import type { BlockGridOptions, Fit } from '../../src/core/grid/grid-options.ts'
 
-/** A block as the naive model sees it: everything by the words of the semantics, nothing by the engine's arithmetic. */
+/** A block of the naive model, which follows the written semantics and uses none of the engine's arithmetic. */
 export interface ModelBlock {
   readonly at: readonly number[]
   readonly level: number
   /** as handed out */
   readonly read: Roi
   readonly write: Roi
-  /** before `shrink` cuts it */
+  /** before `shrink` crops it */
   readonly fullRead: Roi
 }
 
@@ -72,7 +72,7 @@ export function modelBlocks(task: BlockGridOptions): ModelBlock[] {
 export const conflict = (a: ModelBlock, b: ModelBlock): boolean =>
   meets(a.fullRead, b.write) || meets(b.fullRead, a.write)
 
-/** For each block the earlier blocks of its task that it waits for, by looking at every pair. */
+/** For each block, the earlier blocks of its task that it waits for, found by looking at every pair. */
 export function modelDependencies(blocks: readonly ModelBlock[], readWriteConflict = true): number[][] {
   return blocks.map((block) =>
     blocks.flatMap((other, index) =>
@@ -90,7 +90,7 @@ interface AxisDraw {
   readonly place: number
 }
 
-/** One axis of a task: any offset, odd sizes, contexts of up to three blocks, totals from just enough to several blocks. */
+/** One axis of a task: any offset, odd sizes, contexts of up to three blocks, totals from the minimum to several blocks. */
 const axisDraw = (most: number): fc.Arbitrary<AxisDraw> =>
   fc
     .record({
@@ -106,14 +106,14 @@ const axisDraw = (most: number): fc.Arbitrary<AxisDraw> =>
       return { ...axis, total }
     })
 
-/** Blocks per axis at the most, by rank. */
+/** The maximum number of blocks per axis, by rank. */
 const mostPerAxis = [0, 14, 7, 4, 3, 2, 2]
 
 export interface GridDraw extends Required<BlockGridOptions> {
   readonly rank: number
 }
 
-/** A task that has blocks, of this rank, or of any from 1 to 6. */
+/** A task with at least one block, of this rank or of any rank from 1 to 6. */
 export const anyGridOptions = (rank?: number, fit?: Fit, most?: number): fc.Arbitrary<GridDraw> =>
   (rank === undefined ? fc.integer({ min: 1, max: 6 }) : fc.constant(rank)).chain((n) =>
     fc

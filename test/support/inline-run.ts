@@ -15,7 +15,7 @@ type Options = Partial<Omit<RunPipelineOptions, 'launcherOf' | 'events'>> & {
   readonly onEvent?: (event: RunEvent) => void
 }
 
-/** Runs closures in this process, as the library does for them. */
+/** Runs tasks made of closures in this process, as the library does. */
 export async function runInline(
   tasks: readonly TaskLike[],
   { onEvent, arrays = noArrays, ...options }: Options & { readonly arrays?: ArrayStore } = {},
@@ -28,7 +28,7 @@ export async function runInline(
   return await runPipeline(pipeline, { ...given, launcherOf: () => launcher, events })
 }
 
-/** A one-dimensional task of `count` blocks that read `context` beyond what they write. */
+/** A one-dimensional task of `count` blocks, each of which reads `context` voxels beyond what it writes. */
 export function line(
   id: string,
   count: number,

@@ -1,5 +1,5 @@
-// What launchers start in tests: says its name, and runs until it is ended, or asked to end by itself (a message to a
-// thread, the file `end-<name>` for a process).
+// What launchers start in tests: prints its name, and runs until it is killed or asked to end (by a message to a thread,
+// by the file `end-<name>` for a process).
 import { existsSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 

@@ -11,7 +11,7 @@ import type { TaskLike } from '../../src/runtime/tasks/task-node.ts'
 import { FakeNetwork, ManualClock, ManualWorker, settle } from './fake-network.ts'
 import { noArrays } from './inline-run.ts'
 
-/** `blocks` of `size` voxels in a row, each on its own. */
+/** A row of independent blocks of `size` voxels. */
 export const line = defineTask({
   name: 'line',
   config: z.object({ blocks: z.number(), size: z.number().default(1) }),
@@ -26,7 +26,7 @@ export const line = defineTask({
 
 type Options = Partial<Omit<RunPipelineOptions, 'clock'>> & { readonly clock?: ManualClock }
 
-/** A run on a test's clock, in which the test plays all workers. Without a launcher all of them join by themselves. */
+/** A run on a manual clock, in which the test plays all workers. Without a launcher, the run starts no workers: all of them join. */
 export async function startManual(tasks: readonly TaskLike[], { clock = new ManualClock(), ...options }: Options = {}) {
   const [network, events] = [new FakeNetwork(), new EventStream()]
   const seen: RunEvent[] = []
@@ -58,7 +58,7 @@ export interface Started {
   readonly exit: (reason: string) => void
 }
 
-/** The same with workers that the run starts: they do nothing until the test lets them connect or exit. */
+/** The same with workers that the run starts. They do nothing until the test lets them connect or exit. */
 export async function startLaunched(tasks: readonly TaskLike[], options: Options = {}) {
   const started: Started[] = []
   const launcher: WorkerLauncher = {
@@ -77,8 +77,8 @@ export async function startLaunched(tasks: readonly TaskLike[], options: Options
     async [Symbol.asyncDispose]() {},
   }
   const run = await startManual(tasks, { launcherOf: () => launcher, ...options })
-  const comeIn = ({ worker, session }: Started) => run.join({ worker, session })
-  return { ...run, started, comeIn }
+  const connect = ({ worker, session }: Started) => run.join({ worker, session })
+  return { ...run, started, connect }
 }
 
 /** The events of a type, in their order. */

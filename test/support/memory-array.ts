@@ -24,20 +24,20 @@ import type { ArrayAxis, ChunkedArray } from '../../src/ports/chunked-array.ts'
 export interface MemoryArrayOptions {
   readonly shape: readonly number[]
   readonly dtype: DType
-  /** The voxels, C order; used, not copied, so that writes are seen in it. @default filled with `fillValue` */
+  /** The voxels in C order. They are not copied, so writes change them. @default filled with `fillValue` */
   readonly data?: TypedArray
-  /** What the array says of itself; it has no chunks. @default `shape` */
+  /** The chunk shape that the array reports; it has no chunks. @default `shape` */
   readonly chunkShape?: readonly number[]
   /** One per axis. @default names d0…, in space, no scale */
   readonly axes?: readonly ArrayAxis[]
-  /** Also what reads beyond the array give. @default 0 */
+  /** Also the value of all voxels outside the array. @default 0 */
   readonly fillValue?: Scalar
   /** @default 'memory' */
   readonly path?: string
 }
 
 /**
- * An array in memory, for tests and small things: what the array port says, without a file.
+ * An array in memory, which implements the array port without a file.
  * @throws ConfigError `INVALID_ROI` (a negative shape), `RANK_MISMATCH`, `SHAPE_MISMATCH`, `DTYPE_MISMATCH`
  */
 export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
@@ -59,7 +59,7 @@ export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
   )
   assertVoxels(path, dtype, shape, voxels)
 
-  /** Where a box inside `around` lies in memory that holds all of `around`. */
+  /** Where a box inside `around` lies in memory that contains all of `around`. */
   const placeIn = (data: TypedArray, around: Roi<'voxel'>, box: Roi<'voxel'>): StridedBytes => {
     const strides = rowMajorStrides(around.shape, BYTES_PER_ELEMENT[dtype])
     return { bytes: bytesOf(data), start: offsetOf(subtractCoordinates(box.offset, around.offset), strides), strides }

@@ -10,10 +10,10 @@ interface StoredRun {
   readonly failedTries: FailedTry[][]
 }
 
-/** What outlives the closing of a store in memory. */
+/** What remains when a store in memory is closed. */
 export type MemoryPlace = Map<string, StoredRun>
 
-/** Records that end with the process. @param stored what another store left, to go on with it */
+/** Records that end with the process. @param stored what an earlier store left, to continue with it */
 export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
   const name = 'memory'
   let isOpen = true

@@ -12,13 +12,13 @@ export class MemoryQueue implements JobQueue {
   /** The worker of each job, by job id. */
   readonly workers = new Map<string, string>()
   statusCalls = 0
-  /** What each call throws. */
+  /** The error that each call throws, by name. */
   failing: Partial<Record<'submit' | 'status' | 'cancel', 'JOB_REFUSED' | 'QUEUE_UNAVAILABLE'>> = {}
-  /** More jobs than this at once are refused. */
+  /** A submission of more jobs than this is refused. */
   maxJobs = Number.POSITIVE_INFINITY
-  /** Calls of these never return. */
+  /** The names of calls that never return. */
   readonly hanging = new Set<'submit' | 'status' | 'cancel'>()
-  /** Submissions wait for this. */
+  /** What submissions wait for. */
   gate: Promise<void> = Promise.resolve()
   disposed = 0
 

@@ -3,7 +3,7 @@ import type { ArrayStore } from '../../src/ports/array-store.ts'
 import type { ArrayDescription, ChunkedArray, CreateArrayOptions } from '../../src/ports/chunked-array.ts'
 import { memoryArray } from './memory-array.ts'
 
-/** Arrays in memory by path, and what was created there. */
+/** Arrays in memory, by path, and the created ones. */
 export function memoryStore(arrays: Record<string, ChunkedArray>): ArrayStore & { readonly created: string[] } {
   const known = new Map(Object.entries(arrays))
   const created: string[] = []

@@ -13,16 +13,16 @@ interface Skippable {
   skip(message?: string): void
 }
 
-/** A FerretDB of the test's own: it may be killed. */
+/** A FerretDB that belongs to one test, which may kill it. */
 export interface MongodbServer extends AsyncDisposable {
   /** `mongodb://127.0.0.1:PORT/`, without a database */
   readonly url: string
   readonly port: number
-  /** Kills it in whatever it does; its data stays. */
+  /** Kills it, whatever it is doing; its data stays. */
   kill(): Promise<void>
-  /** Starts it again, at the same address, on its data. */
+  /** Starts it again at the same address, with its data. */
   restart(): Promise<void>
-  /** Has it answer nothing until it is thawed. */
+  /** Stops it from answering until it is thawed. */
   freeze(): void
   thaw(): void
 }
@@ -33,8 +33,8 @@ let shared: Promise<MongodbServer> | undefined
 let databases = 0
 
 /**
- * The address of a new database on a real server, `BELLIS_TEST_MONGODB_URL` or a FerretDB that ends with this process. Where
- * there is none the test is skipped with a message, or fails where the variable `CI` is set.
+ * The address of a new database on a real server: `BELLIS_TEST_MONGODB_URL`, or a FerretDB that ends with this process. If
+ * there is none, the test is skipped with a message, or fails if the variable `CI` is set.
  */
 export async function mongodbOrSkip(t: Skippable): Promise<string | undefined> {
   const given = process.env.BELLIS_TEST_MONGODB_URL
@@ -47,7 +47,7 @@ export async function mongodbOrSkip(t: Skippable): Promise<string | undefined> {
   return url.href
 }
 
-/** A server that the test may kill, skipped or failing as above; `BELLIS_TEST_MONGODB_URL` is not used for this. */
+/** A server that the test may kill. Skips or fails as above; `BELLIS_TEST_MONGODB_URL` is not used. */
 export async function ownMongodbOrSkip(t: Skippable): Promise<MongodbServer | undefined> {
   return isMissing(t) ? undefined : await startMongodb()
 }
@@ -89,7 +89,7 @@ interface Program {
 }
 
 async function startProgram(address: string, folder: string): Promise<Program> {
-  // In its folder, since it leaves a file of its state there; in a group of its own, so that Ctrl-C is the tests' to hear.
+  // In its folder, where it leaves a file of its state; in its own process group, so that Ctrl-C reaches the tests only.
   const child = spawn(ferretdb, [address, join(folder, 'data')], {
     cwd: folder,
     detached: true,
@@ -107,7 +107,7 @@ async function startProgram(address: string, folder: string): Promise<Program> {
   }
   if (url === undefined) throw new Error(`FerretDB did not start: ${errors.trim()}`)
   child.unref()
-  // The pipes stay open as long as this process lives, and don't keep it alive.
+  // The pipes stay open as long as this process runs, but don't keep it running.
   for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as unknown as { unref(): void }).unref()
   return {
     url,

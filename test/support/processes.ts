@@ -5,7 +5,7 @@ interface Row {
   readonly parent: number
 }
 
-/** The processes of this machine, without zombies. */
+/** The processes of this machine, except zombies. */
 function processTable(): Row[] {
   return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
     .split('\n')
@@ -18,7 +18,7 @@ function processTable(): Row[] {
 export const childrenOf = (parent: number): number[] =>
   processTable().flatMap((row) => (row.parent === parent ? [row.pid] : []))
 
-/** Those of these processes that still run. */
+/** Those of these processes that are still running. */
 export function stillRunning(pids: readonly number[]): number[] {
   const running = new Set(processTable().map((row) => row.pid))
   return pids.filter((pid) => running.has(pid))

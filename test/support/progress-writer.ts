@@ -1,4 +1,4 @@
-// Records random blocks, until it is killed, and says of each when it is durable: progress-writer.ts sqlite FILE, or mongodb URL
+// Records random blocks until it is killed, and reports each one when it is durable: progress-writer.ts sqlite FILE, or mongodb URL
 import { mongodbProgress } from '../../src/adapters/mongodb/mongodb-progress.ts'
 import { sqliteProgress } from '../../src/adapters/sqlite/sqlite-progress.ts'
 import { systemClock } from '../../src/entry/clock.ts'

@@ -13,8 +13,8 @@ interface Skippable {
 }
 
 /**
- * The Python that has the pinned libraries (numpy, scipy, h5py, zarr, tensorstore) and mypy, made by `scripts/python-env.mjs`.
- * Where there is none the test is skipped with a message, or fails where the variable `CI` is set:
+ * The path of a Python that has the pinned libraries (numpy, scipy, h5py, zarr, tensorstore) and mypy, made by
+ * `scripts/python-env.mjs`. If there is none, the test is skipped with a message, or fails if the variable `CI` is set:
  *
  *     it('agrees with SciPy', async (t) => {
  *       const python = pythonOrSkip(t)
@@ -30,7 +30,7 @@ export function pythonOrSkip(t: Skippable): string | undefined {
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(python)
   if (current) return python
   const message =
-    'no Python environment of these requirements in .cache/python; make it with: node scripts/python-env.mjs'
+    'no Python environment with these requirements in .cache/python; make it with: node scripts/python-env.mjs'
   if (process.env.CI) throw new Error(message)
   t.skip(message)
   return undefined
@@ -39,9 +39,9 @@ export function pythonOrSkip(t: Skippable): string | undefined {
 /**
  * Runs a Python script to its end.
  * @param script path of a .py file, or a file: URL
- * @param input handed over on standard input
+ * @param input passed on standard input
  * @returns what it printed
- * @throws Error with the script's own error output, when it exits with anything but 0
+ * @throws Error with the script's error output if it exits with anything but 0
  */
 export function runPython(
   pythonPath: string,
@@ -65,7 +65,7 @@ export function runPython(
       if (code === 0) resolve(output)
       else reject(new Error(`${path} ${args.join(' ')} exited with ${code}:\n${errors.trim()}`))
     })
-    // A script that never reads its input may be gone before it is written.
+    // A script that never reads its input may end before all of it is written.
     child.stdin.on('error', () => {}).end(input)
   })
 }

@@ -1,13 +1,13 @@
 import { connect } from 'node:net'
 
 export interface RawAnswer {
-  /** 0 where the server closed without an answer. */
+  /** 0 if the server closed the connection without an answer. */
   readonly status: number
   readonly headers: ReadonlyMap<string, string>
   readonly body: string
 }
 
-/** Sends bytes as they are, and takes all that comes back until the server closes: no client library tidies them up. */
+/** Sends bytes unchanged, which a client library would not, and returns everything received until the server closes. */
 export function sendRaw(port: number, request: string | Uint8Array): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(request))
@@ -24,7 +24,7 @@ export function sendRaw(port: number, request: string | Uint8Array): Promise<Raw
   })
 }
 
-/** A request line and headers, closed after the answer. */
+/** Sends a request line and headers over a connection that the server closes after its answer. */
 export const requestText = (line: string, headers: readonly string[]): string =>
   `${[line, ...headers, 'Connection: close'].join('\r\n')}\r\n\r\n`
 

@@ -18,6 +18,6 @@ export const ran = (folder: string): number[] => {
 }
 
 export const firstTask = ({ result }: Driven) => result.tasks[0] as RunResult['tasks'][number]
-/** The folders of runs; one that is being made has another name. */
+/** The folders of runs, except one that is being created, which has a temporary name. */
 export const runsIn = (folder: string) => readdirSync(join(folder, '.bellis')).filter((name) => !name.startsWith('.'))
 export const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)

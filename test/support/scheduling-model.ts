@@ -9,15 +9,15 @@ export interface ModelTaskBlock extends ModelBlock {
 }
 
 /**
- * The naive scheduler: every block an object, every pair looked at, every state found by asking all others. It is
- * what the semantics say, as directly as that can be written, and serves as the truth for the real one.
+ * The naive scheduler: every block is an object, every pair is looked at, every state is derived from all others. It writes down
+ * the semantics as directly as possible, and is the reference for the real scheduler.
  */
 export class ModelScheduler {
   readonly blocks: readonly ModelTaskBlock[]
   readonly states: BlockState[]
   readonly tries: number[]
   readonly skipped: boolean[]
-  /** for each block all blocks that have to complete before it starts */
+  /** for each block, all blocks that must be completed before it starts */
   readonly waits: readonly (readonly number[])[]
   readonly #tasks: readonly SchedulerTask[]
   readonly #retries: number
@@ -47,7 +47,7 @@ export class ModelScheduler {
     return this.#first[task]! + index
   }
 
-  /** Whether the semantics forbid two blocks to run together. */
+  /** Whether the semantics forbid two blocks to run at the same time. */
   mayNotRunTogether(a: number, b: number): boolean {
     const [one, other] = [this.blocks[a]!, this.blocks[b]!]
     if (one.task === other.task) return this.#tasks[one.task]!.readWriteConflict !== false && conflict(one, other)
@@ -103,7 +103,7 @@ export class ModelScheduler {
     return before.includes(this.#tasks[other.task]!.id) && meets(other.write, block.read)
   }
 
-  /** Pending blocks become ready or orphaned, until nothing changes any more. */
+  /** Makes pending blocks ready or orphaned until nothing changes any more. */
   #settle(): void {
     for (let changed = true; changed; ) {
       changed = false
@@ -134,10 +134,10 @@ const bitmapOf = (count: number): fc.Arbitrary<Uint8Array> =>
 
 const names = ['raw', 'once', 'twice', 'labels']
 
-/** Blocks per axis at the most, by rank: every step of a run is compared block by block with the model. */
+/** The maximum number of blocks per axis, by rank: every step of a run is compared with the model block by block. */
 const mostPerAxis = [0, 7, 4, 3, 2, 2, 2]
 
-/** A pipeline of one to four tasks of one rank from 1 to 6 (two from rank 5 on, where each has up to 64 blocks): any edges from earlier to later ones, any grids, some partly done. */
+/** A pipeline of one to four tasks of one rank from 1 to 6 (at most two from rank 5 on, of up to 64 blocks each), with any edges from earlier to later tasks and any grids, some of them partly done. */
 export const anyPipeline = (options: { done?: boolean; conflicts?: boolean } = {}): fc.Arbitrary<SchedulerTask[]> =>
   fc
     .tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 4 }))

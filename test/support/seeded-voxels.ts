@@ -26,7 +26,7 @@ export const DTYPES = Object.keys(MAKERS)
 
 export const makeArray = (dtype: string, count: number): TypedArray => MAKERS[dtype]!(count)
 
-/** Noise over all of the type's range (floats: ±128 or more), or long runs of a few values. */
+/** Noise over the full range of the type (floats: ±128 or more), or long runs of a few values. */
 export function seededVoxels(dtype: string, count: number, seed: number, flat = false): TypedArray {
   const data = makeArray(dtype, count)
   for (let i = 0; i < count; i++) {
@@ -39,7 +39,7 @@ export function seededVoxels(dtype: string, count: number, seed: number, flat = 
   return data
 }
 
-/** Compares bit for bit (any NaN is any other) and names the first difference: a diff of millions of elements would take minutes. */
+/** Compares bit for bit (all NaNs are equal) and names the first difference: a diff of millions of elements would take minutes. */
 export function assertSameVoxels(actual: TypedArray, expected: TypedArray, label = ''): void {
   assert.equal(actual[Symbol.toStringTag], expected[Symbol.toStringTag], label)
   assert.equal(actual.length, expected.length, label)
@@ -48,7 +48,7 @@ export function assertSameVoxels(actual: TypedArray, expected: TypedArray, label
   assert.fail(`element ${first} is ${actual[first]}, not ${expected[first]} ${label}`)
 }
 
-/** The bytes of an array's elements, with every NaN made the same: which of its bits are set is the processor's choice. */
+/** The bytes of the elements of an array, with all NaNs made the same: the bits of a NaN depend on the processor. */
 export function bytesOf(data: TypedArray): Uint8Array {
   let plain = data
   if (data instanceof Float32Array || data instanceof Float64Array) {

@@ -3,7 +3,7 @@ import { type Cluster, clusterOrSkip, type Skippable } from './cluster.ts'
 /** A running Grid Engine: a master and one execution host, on loopback. */
 export interface SgeCluster extends Cluster {
   readonly env: { readonly SGE_ROOT: string; readonly PATH: string }
-  /** Jobs that run at the same time. */
+  /** The number of jobs that can run at the same time. */
   readonly slots: number
 }
 

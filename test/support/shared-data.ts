@@ -8,9 +8,9 @@ interface Skippable {
 }
 
 /**
- * The path of a real data file that is not part of the project (its licence is another): in the folder named by the
- * variable `BELLIS_TEST_DATA`, or in `shared/data` beside the repository. Where there is none the test is skipped
- * with a message, or fails where the variable `CI` is set:
+ * The path of a real data file that is not part of the project because of its licence. It is in the folder named by the variable
+ * `BELLIS_TEST_DATA`, or in `shared/data` beside the repository. If it is missing, the test is skipped with a message, or fails
+ * if the variable `CI` is set:
  *
  *     const path = sharedDataOrSkip(t, 'vnc_small.hdf')
  *     if (path === undefined) return

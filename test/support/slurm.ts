@@ -4,14 +4,14 @@ import { type Cluster, clusterOrSkip, type Skippable } from './cluster.ts'
 export interface SlurmCluster extends Cluster {
   readonly env: { readonly SLURM_CONF: string; readonly PATH: string }
   readonly nodes: readonly string[]
-  /** `short` is the default; jobs in `urgent` pre-empt those in `short`, which get SIGTERM and 10 s then. */
+  /** `short` is the default. Jobs in `urgent` pre-empt those in `short`, which get SIGTERM and then have 10 s. */
   readonly partitions: readonly string[]
-  /** The folder of the daemons' logs. */
+  /** The folder with the logs of the daemons. */
   readonly logs: string
 }
 
 /**
- * A real SLURM, started by `scripts/slurm-env.mjs`. If there can't be one, the test is skipped, or fails in CI:
+ * A real SLURM, started by `scripts/slurm-env.mjs`. If it can't be installed here, the test is skipped, or fails in CI:
  *
  *     it('runs on SLURM', async (t) => {
  *       const slurm = await slurmOrSkip(t)

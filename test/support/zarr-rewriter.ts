@@ -1,4 +1,4 @@
-// A child process of durability.test.ts: writes the whole array over and over, each time with the next number, until it is killed.
+// A child process of durability.test.ts: writes the complete array repeatedly, each time with the next number, until it is killed.
 import { zarrFormat } from '../../src/adapters/zarr/zarr-format.ts'
 
 const [, , container = ''] = process.argv

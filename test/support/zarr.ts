@@ -5,21 +5,21 @@ import type { TestContext } from 'node:test'
 import { bytesOf, type DType, type Scalar, type TypedArray, typedArray } from '../../src/core/array/dtype.ts'
 import type { Roi } from '../../src/core/geometry/roi.ts'
 
-/** A new folder that goes with the test. */
+/** A new folder that is removed after the test. */
 export async function temporaryFolder(t: Pick<TestContext, 'after'>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'bellis-zarr-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
 
-/** Voxels whose bytes all differ from their neighbours', the same for the same seed. */
+/** Voxels whose bytes all differ from those of their neighbours; the same for the same seed. */
 export function noise(dtype: DType, length: number, seed: number): TypedArray {
   const data = typedArray(dtype, length)
   const bytes = bytesOf(data)
   let state = (seed | 0) ^ 0x5eed
   for (let i = 0; i < bytes.length; i++) {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9
-    // Runs of equal bytes too, so that compressors find matches.
+    // With runs of equal bytes, so that compressors find matches.
     bytes[i] = i % 64 < 24 ? 7 : state >>> 24
   }
   if (dtype === 'bool') for (let i = 0; i < bytes.length; i++) bytes[i] = (bytes[i] as number) & 1
@@ -28,7 +28,7 @@ export function noise(dtype: DType, length: number, seed: number): TypedArray {
 
 export const countOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1)
 
-/** The plain array that a stored one has to equal; its bytes are compared, so that NaNs are too. */
+/** The plain array that a stored one must equal. Bytes are compared, so that NaNs are compared, too. */
 export class Model {
   readonly shape: readonly number[]
   readonly data: TypedArray
@@ -80,7 +80,7 @@ export class Model {
   }
 }
 
-/** As bytes: through a number, one NaN becomes another. */
+/** As bytes: a conversion to a number would turn one NaN into another. */
 function copyElement(from: TypedArray, source: number, to: TypedArray, target: number): void {
   const size = from.BYTES_PER_ELEMENT
   bytesOf(to).set(bytesOf(from).subarray(source * size, (source + 1) * size), target * size)

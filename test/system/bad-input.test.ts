@@ -56,7 +56,7 @@ function assertRefusal({ code, stdout, stderr }: CommandResult, patterns: readon
 
 type Case = readonly [title: string, args: () => readonly string[], ...patterns: RegExp[]]
 
-/** `convert` of an input to a new place, `convert` of the sample to an output, either command with options. */
+/** `convert` of an input to a new path, `convert` of the sample to an output, and both commands with options. */
 const from = (input: () => string) => () => ['convert', input(), 'out.zarr/raw']
 const to =
   (output: string, ...more: string[]) =>
@@ -67,16 +67,16 @@ const smoothing =
   () => ['smooth', raw, 'out.zarr/smoothed', ...more]
 
 const INPUTS: readonly Case[] = [
-  ['an HDF5 file that is not there', from(() => at('nope.hdf/volumes/raw')), /no file ".*nope\.hdf"/],
-  ['a Zarr container that is not there', from(() => at('nope.zarr/raw')), /nope\.zarr does not exist; check the path/],
+  ['a missing HDF5 file', from(() => at('nope.hdf/volumes/raw')), /no file ".*nope\.hdf"/],
+  ['a missing Zarr container', from(() => at('nope.zarr/raw')), /nope\.zarr does not exist; check the path/],
   ['a path without a container', from(() => 'nope/raw'), /nope\/raw: expected a file or folder that ends in \.zarr, \.hdf, \.h5 or \.hdf5/],
   [
-    'a dataset that is not in the HDF5 file, with what is',
+    'a dataset that is not in the HDF5 file, with the existing ones',
     from(() => at('sample.hdf/volumes/rw')),
     /sample\.hdf" has no "volumes\/rw"; it has .*volumes\/labels\/neuron_ids, volumes\/raw/,
   ],
   [
-    'an array that is not in the container, with what is',
+    'an array that is not in the container, with the existing ones',
     from(() => at('there.zarr/rw')),
     /no "rw" in .*there\.zarr; it has raw/,
   ],
@@ -97,7 +97,7 @@ const INPUTS: readonly Case[] = [
     /half\.zarr\/raw is float16, which .*float32 copy/,
   ],
   [
-    'an address where nobody listens',
+    'an address where nothing listens',
     from(() => `http://127.0.0.1:${closedPort}/a.zarr/raw`),
     /Can't read http:\/\/127\.0\.0\.1:\d+\/a\.zarr\/raw\/.*ECONNREFUSED/,
   ],
@@ -120,11 +120,15 @@ const OUTPUTS: readonly Case[] = [
     /there\.zarr\/raw already exists, and its chunk shape is \(16, 32, 32\), not \(16, 64, 64\); overwrite/,
   ],
   [
-    'an output in another place of the world',
+    'an output of another shard shape',
     to(at('there.zarr/raw'), '--roi', '0,0,0:1280,512,512', '--chunk', '16,32,32', '--shard', '32,32,32'),
     /its shard shape is none, not \(32, 32, 32\)/,
   ],
-  ['an output in a folder that is no Zarr', to(at('notes.zarr/raw')), /notes\.zarr .*not a Zarr .*contains notes\.txt/],
+  [
+    'an output in a folder that is no Zarr container',
+    to(at('notes.zarr/raw')),
+    /notes\.zarr .*not a Zarr .*contains notes\.txt/,
+  ],
   ['an output in a plain folder', to(at('folder/raw')), /folder\/raw: expected a file or folder/],
   [
     'an output inside an array',
@@ -148,7 +152,7 @@ const OUTPUTS: readonly Case[] = [
     /input and its output are both .*there\.zarr\/raw; write to another path/,
   ],
   [
-    'an output that is the input in other words',
+    'an output that is the input under another path',
     () => [
       'smooth',
       at('there.zarr/raw'),
@@ -165,7 +169,7 @@ const OPTIONS: readonly Case[] = [
   ['a block to read of the wrong rank', smoothing('--block-read', '8,8,8,8'), /"blockRead" is 8,8,8,8, .* expected 3 numbers/],
   ['a block that writes more than it reads', smoothing('--block-read', '20,20,20', '--block-write', '21,20,20'), /reads 20,20,20 voxels can't write 21,20,20/],
   ['a block that reads less than its context', smoothing('--block-read', '8,8,8'), /reads 8,8,8 .*sigma 2 needs 8,8,8 .*at least 17,17,17/],
-  ['a block without a length', smoothing('--block-write', '8,0,8'), /--block-write 8,0,8: expected comma-separated whole numbers above 0/],
+  ['a block of length 0', smoothing('--block-write', '8,0,8'), /--block-write 8,0,8: expected comma-separated whole numbers above 0/],
   ['a block of text', smoothing('--block-write', '8,x,8'), /--block-write 8,x,8: expected/],
   ['sigma 0', smoothing('--sigma', '0'), /--sigma is 0: must be above 0/],
   ['a negative sigma', smoothing('--sigma', '-1.5'), /--sigma is -1\.5: must be above 0/],
@@ -173,7 +177,7 @@ const OPTIONS: readonly Case[] = [
   ['a sigma that is not a number', smoothing('--sigma', 'NaN'), /--sigma NaN: expected a number, or one per axis/],
   ['a sigma of text', smoothing('--sigma', 'two'), /--sigma two: expected a number/],
   ['a sigma with a gap', smoothing('--sigma', '1,,2'), /--sigma 1,,2: expected/],
-  ['a sigma in nm, it seems', smoothing('--sigma', '1e9'), /sigma 1000000000, .*in voxels, not in nm/],
+  ['a sigma that is probably in nm', smoothing('--sigma', '1e9'), /sigma 1000000000, .*in voxels, not in nm/],
   ['too few sigmas', smoothing('--sigma', '1,2'), /"sigma" is 1,2, but .* has 3 axes .*; expected 3 numbers/],
   ...['0', '-1', '1.5', 'two', ''].map(
     (workers): Case => [
@@ -182,11 +186,11 @@ const OPTIONS: readonly Case[] = [
       new RegExp(`--workers ${workers}: expected a whole number of at least 1`),
     ],
   ),
-  ['fewer retries than none', smoothing('--max-retries', '-1'), /--max-retries -1: expected a whole number of at least 0/],
+  ['a negative number of retries', smoothing('--max-retries', '-1'), /--max-retries -1: expected a whole number of at least 0/],
   ['a time limit of 0', smoothing('--timeout', '0'), /--timeout 0: expected a number of seconds above 0/],
   ['an unknown border mode', smoothing('--mode', 'mirrored'), /--mode mirrored: expected one of constant, reflect, nearest, mirror, wrap/],
-  ['an unknown option, with the one that is meant', smoothing('--worker', '2'), /unknown option '--worker' \(Did you mean --workers\?\)/],
-  ['an unknown command, with the one that is meant', () => ['smoth', raw, 'out.zarr/s'], /unknown command 'smoth' \(Did you mean smooth\?\)/],
+  ['an unknown option, with the likely one', smoothing('--worker', '2'), /unknown option '--worker' \(Did you mean --workers\?\)/],
+  ['an unknown command, with the likely one', () => ['smoth', raw, 'out.zarr/s'], /unknown command 'smoth' \(Did you mean smooth\?\)/],
   ['an unknown command to plan', () => ['plan', 'covert', raw, 'out.zarr/s'], /unknown command 'covert' \(Did you mean convert\?\)/],
   ['a missing argument', () => ['smooth', raw], /missing required argument 'dst'/],
   ['one argument too many', smoothing('more'), /too many arguments .*Expected 2 arguments but got 3/],
@@ -197,18 +201,18 @@ const OPTIONS: readonly Case[] = [
   ['an unknown codec', converting('--codec', 'zst'), /codec "zst" is unknown; use one of raw, gzip, .*zstd/],
   ['an unknown level of a codec', converting('--codec', 'gzip:12'), /"gzip:12" has a level out of range; use gzip:0 to gzip:9/],
   ['an unknown version of Zarr', converting('--zarr-format', '4'), /--zarr-format 4: expected one of 2, 3/],
-  ['a roi that is none', converting('--roi', 'all'), /"all" is not a Roi of 3 axes; write offset:shape in nm, such as/],
+  ['a roi that is not a Roi', converting('--roi', 'all'), /"all" is not a Roi of 3 axes; write offset:shape in nm, such as/],
   ['a roi of the wrong rank', converting('--roi', '0,0:8,8'), /"0,0:8,8" is not a Roi of 3 axes/],
   ['a roi of half voxels', converting('--roi', '0,0,0:40,6,4'), /"0,0,0:40,6,4" is not a whole number of voxels \(40 × 4 × 4 nm\); the nearest Roi that is: 0,0,0:40,8,4/],
   ['an empty roi', converting('--roi', '0,0,0:40,0,4'), /expected a length of at least 1 on every axis/],
-  ['a roi that leaves the volume, with the volume', converting('--roi', '-40,0,0:400,64,64'), /-40,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm; the part inside is 0,0,0:360,64,64/],
+  ['a roi that extends beyond the volume, with the volume', converting('--roi', '-40,0,0:400,64,64'), /-40,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm; the part inside is 0,0,0:360,64,64/],
   ['a roi outside the volume', converting('--roi', '4000,0,0:400,64,64'), /4000,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm\./],
   ['an unknown kind of pool', converting('--pool', 'threads'), /--pool threads: expected one of/],
 ] // biome-ignore format: a table
 
-describe('refuses an invalid input in one line, without writing anything:', { concurrency: 2 }, () => {
+describe('an invalid input', { concurrency: 2 }, () => {
   for (const [name, args, ...patterns] of INPUTS) {
-    it(name, async () => {
+    it(`bellis refuses in one line, without writing anything: ${name}`, async () => {
       using folder = temporaryFolder()
       assertRefusal(await bellis(args(), { cwd: folder.path }), patterns, folder.path)
     })
@@ -219,7 +223,7 @@ for (const [title, cases] of [
   ['an output', OUTPUTS],
   ['an option', OPTIONS],
 ] as const) {
-  describe(`refuses ${title} that is invalid in one line, without writing anything:`, () => {
+  describe(`${title} that is invalid`, () => {
     let folders: ReturnType<typeof temporaryFolder>[] = []
     let results: CommandResult[] = []
     before(async () => {
@@ -234,12 +238,13 @@ for (const [title, cases] of [
       for (const folder of folders) folder[Symbol.dispose]()
     })
     for (const [index, [name, , ...patterns]] of cases.entries()) {
-      it(name, () => assertRefusal(results[index] as CommandResult, patterns, folders[index]?.path as string))
+      it(`bellis refuses in one line, without writing anything: ${name}`, () =>
+        assertRefusal(results[index] as CommandResult, patterns, folders[index]?.path as string))
     }
   })
 }
 
-it('leaves inputs and outputs as they were, whatever was refused', () => {
+it('bellis leaves inputs and outputs unchanged, whatever it refuses', () => {
   assert.deepEqual(contentsOf(inputs.path), contents)
 })
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 
-/** Two tasks of 20 blocks in a chain, the second with a context of one block, and one beside them; a bug in block 7 of the first. */
+/** A chain of three tasks of 20 blocks, the later two with a context of one block, and an independent task. `bug` runs in the first. */
 const moduleWith = (bug: string) => `
 import { definePipeline, defineTask, roi, z } from 'bellis'
 const plan = (context) => () => ({
@@ -52,7 +52,7 @@ describe('a block of a chain that fails', () => {
       const { completed, skipped, failed: bad, orphaned } = failed.counts[id] as Counted
       return [completed, skipped, bad, orphaned]
     }
-    // Blocks 6 to 8 of the second read what block 7 of the first writes, and 5 to 9 of the third what these do.
+    // Blocks 6 to 8 of the second task read what block 7 of the first writes, and blocks 5 to 9 of the third read what these write.
     assert.deepEqual(['first', 'second', 'third', 'beside'].map(of), [
       [19, 0, 1, 0],
       [17, 0, 0, 3],
@@ -67,7 +67,7 @@ describe('a block of a chain that fails', () => {
     assert.equal(again.code, 1)
     assert.match(again.stdout, /✘ second: 17 of 20 blocks, 17 of them already done, 3 orphaned/)
     assert.match(again.stderr, /first\/7.*\n?.*no such neuron/)
-    // What failed is known until it is forgotten; what is done stays done.
+    // Failed blocks are known until they are reset; done blocks stay done.
     const [name = ''] = readdirSync(join(cwd, '.bellis'))
     const failedBlocks = async () => {
       const { stdout, stderr } = await bellis(['status', name, '--json'], { cwd })

@@ -1,4 +1,4 @@
-"""Compares labels with scipy.ndimage.label of the whole volume: the same components, whatever their numbers.
+"""Compares labels with scipy.ndimage.label of the complete volume: the same components, whatever their numbers.
 
 Standard input: a list of { input, output, connectivity, channels } as JSON. Prints the number of components of each.
 """
@@ -24,7 +24,7 @@ for case in json.load(sys.stdin):
     expected, count = scipy.ndimage.label(volume != 0, structure)
     np.testing.assert_array_equal(labels != 0, expected != 0, err_msg=str(case))
     pairs = np.unique(np.stack([labels.ravel(), expected.ravel()]), axis=1)
-    # As many pairs as labels on either side: one number here is one number there.
+    # As many pairs as labels on either side: the numbers correspond one to one.
     assert pairs.shape[1] == len(np.unique(labels)) == len(np.unique(expected)), case
     assert sorted(set(pairs[0]) - {0}) == list(range(1, count + 1)), case
     counts.append(count)

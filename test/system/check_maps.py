@@ -1,4 +1,4 @@
-"""Compares volumes of expressions with NumPy's whole ones.
+"""Compares volumes computed from expressions with NumPy's results for the complete volumes.
 
 Standard input: a list of { inputs: {name: path}, output, python, dtype } as JSON; `python` is the expression in Python. Values
 are float64, or Python's whole numbers for arrays of 64-bit integers.
@@ -18,7 +18,7 @@ def values(path):
 
 
 def stored(result, dtype):
-    """As a whole number that is nearest, the even one of two, in the range of the type; NaN is 0."""
+    """Rounds to the nearest integer (halves to even) within the range of the type; NaN becomes 0."""
     if dtype == np.bool_:
         return (result != 0).astype(bool)
     if dtype.kind == "f":

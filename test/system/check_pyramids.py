@@ -1,4 +1,4 @@
-"""Compares pyramids with tensorstore's own downsampling, level by level, and their metadata with what OME-NGFF says.
+"""Compares pyramids with tensorstore's own downsampling, level by level, and their metadata with OME-NGFF.
 
 Standard input: a list of { container, group, method, shapes } as JSON, one for each pyramid.
 """

@@ -1,4 +1,4 @@
-"""Compares what volumes are reduced to with NumPy's of the whole ones.
+"""Compares reductions of volumes with NumPy's results for the complete volumes.
 
 Standard input: a list of { input, slices, bins, range, reduction } as JSON, `slices` a pair for each axis or null for all.
 """
@@ -25,7 +25,7 @@ for case in json.load(sys.stdin):
     # Exact: Python's JSON has integers of any size.
     assert (found["min"], found["max"]) == (values.min().item(), values.max().item()), case
     wide = values.astype(np.float64)
-    # As exact as a float64 of that size is: NumPy's own sums are no better.
+    # As exact as a float64 of that magnitude: NumPy's own sums are no better.
     step = np.finfo(np.float64).eps * np.abs(wide).max()
     np.testing.assert_allclose([found["mean"], found["std"]], [wide.mean(), wide.std()], rtol=1e-12, atol=step)
     if case["bins"] is not None:

@@ -24,12 +24,12 @@ interface Field {
   readonly flag: string
   readonly variable: string
   readonly right: string
-  /** What the schema refuses, as JSON and as text. */
+  /** A value that the schema refuses, as JSON and as text. */
   readonly wrong: string | number
 }
 
 const TO = ['in.zarr/raw', 'out.zarr/a']
-/** A field of every command whose task is built in. */
+/** A field of every command that runs a built-in task. */
 const FIELDS: readonly Field[] = [
   {
     words: ['convert', ...TO],
@@ -75,7 +75,7 @@ const FIELDS: readonly Field[] = [
   },
 ]
 
-/** Plans a command in the folder. @returns its exit code and what it complains of */
+/** Plans a command in the folder. @returns its exit code and its errors */
 async function plan(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const { code, stderr } = await bellis([...words, '--dry-run'], { cwd: folder.path, env })
   return { code, stderr }

@@ -32,7 +32,7 @@ before(async () => {
 
 const smoothTo = (output: string) => ['smooth', raw, output, '--block-write', '8,32,32', '--workers', '2']
 
-/** No escape sequence, no carriage return: nothing but lines. */
+/** Checks for plain lines: no escape sequence, no carriage return. */
 function assertPlain(text: string): void {
   const control = [...text].filter((character) => character < ' ' && character !== '\n')
   assert.deepEqual(control, [], JSON.stringify(text))
@@ -184,7 +184,7 @@ export default defineTask({
   })
 })
 
-/** Runs a command on a terminal of its own, and gives all that it drew there. */
+/** Runs a command on a new terminal, and returns everything that it drew there. */
 async function onTerminal(
   t: TestContext,
   args: readonly string[],
@@ -199,7 +199,7 @@ async function onTerminal(
   }
   const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
   const command = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ')
-  // Node draws no colours where CI is set, whatever the terminal.
+  // Node draws no colours if CI is set, on any terminal.
   const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     cwd,
@@ -208,7 +208,7 @@ async function onTerminal(
   let drawn = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     drawn += text
-    // A line is typed when it is asked for.
+    // A line is typed when the command asks for it.
     if (typed !== '' && drawn.includes('[y/N]') && child.stdin.writable) child.stdin.end(`${typed}\n`)
   })
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
@@ -223,8 +223,8 @@ describe('on a terminal the command', { concurrency: 2 }, () => {
     assert.equal(shown.code, 0, shown.drawn)
     assert.match(shown.drawn, /smooth .*━+.* \d+\/18/)
     assert.match(shown.drawn, /━{24}.* 18\/18/)
-    assert.ok(shown.drawn.includes('\u001b[1A\u001b[0J'), 'it is redrawn in place')
-    assert.ok(shown.drawn.includes('\u001b[32m'), 'it is green')
+    assert.ok(shown.drawn.includes('\u001b[1A\u001b[0J'), 'it is not redrawn in place')
+    assert.ok(shown.drawn.includes('\u001b[32m'), 'it is not green')
   })
 
   it('draws progress bars without colours if NO_COLOR is set', async (t) => {
@@ -251,7 +251,7 @@ describe('on a terminal the command', { concurrency: 2 }, () => {
   })
 })
 
-describe('what would be done', () => {
+describe('a plan', () => {
   for (const [title, args] of [
     ['plan', (): string[] => ['plan', ...smoothTo('out.zarr/s')]],
     ['--dry-run', (): string[] => [...smoothTo('out.zarr/s'), '--dry-run']],
@@ -318,7 +318,7 @@ describe('info', () => {
   })
 })
 
-describe('an output that is there', () => {
+describe('an existing output', () => {
   it('an existing output is continued by the same command, replaced with --overwrite --yes, and kept without --yes', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')

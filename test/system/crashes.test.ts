@@ -14,19 +14,19 @@ import { type MongodbServer, ownMongodbOrSkip } from '../support/mongodb.ts'
 import { until } from '../support/processes.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
-/** Kills of each test. More of them by hand: BELLIS_TEST_KILLS=500. */
+/** The number of kills per test. For more of them: BELLIS_TEST_KILLS=500. */
 const KILLS = Number(process.env.BELLIS_TEST_KILLS ?? 8)
 const WORKERS = 2
 /**
- * For how long, at most, what is finished may be on its way into a database: nothing more is handed out once a write takes longer than
- * a fifth of a second, it is told after one, and what was finished during the write before that goes with this one.
+ * The maximum time from the end of a block until it is recorded in a database. No block is handed out once a write takes longer than
+ * 0.2 s; the write is reported as lost after 1 s; and blocks that finished during the previous write are part of this one.
  */
 const ON_ITS_WAY_MS = 2500
 
 const input = sampleForAll()
 const program = fileURLToPath(new URL('../support/tasks/run.ts', import.meta.url))
 
-/** Numbers from 0 to 1 that are the same in every run of the test. */
+/** Pseudo-random numbers from 0 to 1, the same in every run of the test. */
 function randomNumbers(seed: number): () => number {
   let state = seed
   return () => {
@@ -37,7 +37,7 @@ function randomNumbers(seed: number): () => number {
 
 type TimedEvent = RunEvent & { readonly at: number }
 
-/** Blocks that were handed out and whose end was not told, and those that ended since some time. */
+/** Blocks that were handed out and whose end was not reported, and those that were reported as done after `since`. */
 function openBlocks(events: readonly TimedEvent[], since: number): Set<number> {
   const open = new Set<number>()
   for (const event of events) {
@@ -48,29 +48,29 @@ function openBlocks(events: readonly TimedEvent[], since: number): Set<number> {
   return open
 }
 
-/** What the tests of crashes share: a smoothing in a folder, with what it has done. */
+/** A smoothing in a folder, with counts of what happened to it. */
 class KilledSmoothing {
   readonly path: string
   readonly #database: string | undefined
   kills = 0
-  /** When its coordinator was, the last time; a machine that is busy may take long to say that it has ended. */
+  /** When its coordinator was last killed. On a busy machine, its end may be noticed much later. */
   killedAt = Number.POSITIVE_INFINITY
   starts = 0
   rounds = 0
-  /** At one kill. */
+  /** Maximum over all kills. */
   mostInFlight = 0
   mostAgain = 0
-  /** In all. */
+  /** Sum over all kills. */
   inFlight = 0
   again = 0
 
-  /** @param database where its record is kept @default its folder */
+  /** @param database where the record is stored @default the folder */
   constructor(path: string, database?: string) {
     this.path = path
     this.#database = database
   }
 
-  /** Every time from the beginning it has another one. */
+  /** Another database for every smoothing from scratch. */
   get #progress(): string {
     return this.#database === undefined ? 'sqlite' : `${this.#database}${this.rounds}`
   }
@@ -86,13 +86,13 @@ class KilledSmoothing {
     return name === undefined ? undefined : join(home, name)
   }
 
-  /** @param kill how */
+  /** @param kill kills the coordinator */
   killNow(kill: () => void): void {
     this.killedAt = Date.now()
     kill()
   }
 
-  /** Starts the smoothing, or continues it. @returns whether it came to its end */
+  /** Starts the smoothing, or continues it. @returns whether it is complete */
   async start(meanwhile: (child: RunningCommand) => Promise<void>): Promise<boolean> {
     this.starts++
     const before = this.#ran().length
@@ -110,9 +110,9 @@ class KilledSmoothing {
       },
     })
     const end = Math.min(Date.now(), this.killedAt)
-    // A server is back, before anything else is done.
+    // Wait until the server is back before anything else.
     await all
-    // A last line may have been cut off.
+    // The last line may have been cut off.
     const lines = stdout.split('\n').filter((line) => line.endsWith('}'))
     const events = lines.map((line) => JSON.parse(line)).filter(({ type }) => type !== 'result') as TimedEvent[]
     this.#checkPauses(events)
@@ -120,22 +120,22 @@ class KilledSmoothing {
       assert.equal(await hashVoxels(join(this.path, 'out.zarr/soft')), SMOOTHED)
       return true
     }
-    // A server that is gone when the run begins, and nothing else, is a reason not to begin.
+    // A run may refuse to start only because the server is gone.
     if (code !== 'SIGKILL') assert.match(stderr, /No server answers/, `it ended with ${code}`)
     await this.#checkRecord(before, events, end)
     return false
   }
 
-  /** What is recorded is there and whole, and what was done and is not recorded was in flight. */
+  /** Checks that recorded blocks are stored completely, and that blocks that were done but not recorded were in flight. */
   async #checkRecord(before: number, events: readonly TimedEvent[], end: number): Promise<void> {
     const folder = this.#folder()
     if (folder === undefined) return
-    // Workers end with their coordinator, a moment later.
+    // Workers end a moment after their coordinator.
     const workers = takeExclusiveLock(workersLock(folder), 10_000)
-    assert.ok(workers, 'the workers are gone')
+    assert.ok(workers, 'the workers are still running')
     workers[Symbol.dispose]()
     const state = await readRunState(folder, { place: this.#progress })
-    // A torn chunk could not be read.
+    // Reading would fail at a torn chunk.
     if (existsSync(join(this.path, 'out.zarr/soft/zarr.json'))) await hashVoxels(join(this.path, 'out.zarr/soft'))
     const done = state?.tasks[0]?.done ?? new Uint8Array()
     const ran = this.#ran()
@@ -145,7 +145,7 @@ class KilledSmoothing {
     assert.deepEqual(
       lost.filter((block) => !onTheirWay.has(block)),
       [],
-      `of ${lost.length} blocks that were done and not recorded these were not in flight`,
+      `of ${lost.length} blocks that were done and not recorded, these were not in flight`,
     )
     const finished = new Set(ran)
     for (let block = 0; block < 8 * done.length; block++) {
@@ -157,7 +157,7 @@ class KilledSmoothing {
     this.mostAgain = Math.max(this.mostAgain, lost.length)
   }
 
-  /** Nothing is handed out while the record can't be written. */
+  /** Checks that no block is handed out while the record can't be written. */
   #checkPauses(events: readonly TimedEvent[]): void {
     let isPaused = false
     for (const event of events) {
@@ -170,7 +170,7 @@ class KilledSmoothing {
     }
   }
 
-  /** Begins anew, as if there had been nothing. */
+  /** Removes everything, so that the next start is from scratch. */
   clear(): void {
     this.rounds++
     for (const name of ['ran', 'out.zarr', '.bellis']) rmSync(join(this.path, name), { recursive: true })
@@ -178,34 +178,34 @@ class KilledSmoothing {
 
   get story(): string {
     const { kills, starts, rounds } = this
-    return `${kills} kills, ${starts} starts, ${rounds} times to the end; ${this.inFlight} blocks were in flight at them (at most ${this.mostInFlight} at one), ${this.again} of these were done again (at most ${this.mostAgain})`
+    return `${kills} kills, ${starts} starts, ${rounds} times complete; ${this.inFlight} blocks were in flight at them (at most ${this.mostInFlight} at one), ${this.again} of these were done again (at most ${this.mostAgain})`
   }
 }
 
-/** A time that is before everything that may not be recorded yet. */
+/** A time before the end of all blocks that may not be recorded yet. */
 function answeredLast(events: readonly TimedEvent[], end: number): number {
   let since = end - ON_ITS_WAY_MS
   for (const event of events.toReversed()) {
     if (event.type === 'store' && event.status === 'lost' && since < event.at + ON_ITS_WAY_MS) {
       since = Math.min(since, event.at - ON_ITS_WAY_MS)
     }
-    // Lost until after `since`: what was finished before it was lost went with the write that it came back for.
+    // The server was lost until after `since`: blocks finished before it was lost were recorded by the first write after it was back.
     if (event.type === 'store' && event.status === 'back' && event.at < since) break
   }
   return since
 }
 
-/** Some moment of a run: from its first breath on, or after its first block was handed out, or mostly once blocks are being done. */
+/** Waits for a random moment of a run: from its start, from its first lease, or (most often) from its first finished block. */
 async function someMoment({ output }: RunningCommand, random: () => number): Promise<void> {
   const kind = random()
   const sign = kind < 0.7 ? '"blocks-done"' : '"blocks-leased"'
-  // One that could not begin gives none.
+  // A run that could not start prints neither.
   const isSeen = until(sign, () => output.stdout.includes(sign), 5000).catch(() => {})
   if (kind < 0.85) await isSeen
   await delay((kind < 0.7 ? 300 : 900) * random())
 }
 
-/** @param pid of a process, or of a group where it is negative; it may have ended */
+/** @param pid of a process, or of a process group if it is negative; it may have ended */
 function killNow(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
@@ -214,7 +214,7 @@ function killNow(pid: number): void {
   }
 }
 
-/** @param kill how a coordinator is killed */
+/** @param kill kills a coordinator */
 async function smoothThroughKills(seed: number, kill: (pid: number) => void): Promise<string> {
   using folder = temporaryFolder()
   const random = randomNumbers(seed)
@@ -235,7 +235,7 @@ async function smoothThroughKills(seed: number, kill: (pid: number) => void): Pr
   return smoothing.story
 }
 
-/** The same with its record in a database whose server is killed, too, and comes back some time later. */
+/** The same with the record in a database whose server is also killed, and starts again some time later. */
 async function smoothThroughServerKills(seed: number, server: MongodbServer): Promise<string> {
   using folder = temporaryFolder()
   const random = randomNumbers(seed)
@@ -254,7 +254,7 @@ async function smoothThroughServerKills(seed: number, server: MongodbServer): Pr
           serverKills++
           await server.kill()
           await delay(1500 * random())
-          // Half of them while the run waits for it.
+          // In half of the cases, the coordinator is killed while it waits for the server.
           if (what < 0.3) smoothing.killNow(() => killNow(child.pid))
           await server.restart()
         } else smoothing.killNow(() => killNow(child.pid))
@@ -277,8 +277,8 @@ describe('a smoothing that is killed with all its workers at random moments', ()
   })
 })
 
-describe('a smoothing with its record in MongoDB, of which the coordinator or the server is killed at random moments', () => {
-  it('a smoothing recorded in a MongoDB that is killed too equals SciPy, waits for the server, and repeats only blocks in flight', async (t) => {
+describe('a smoothing recorded in MongoDB whose coordinator or server is killed at random moments', () => {
+  it('a smoothing recorded in a MongoDB that is also killed equals SciPy, waits for the server, and repeats only blocks in flight', async (t) => {
     await using server = await ownMongodbOrSkip(t)
     if (server !== undefined) t.diagnostic(await smoothThroughServerKills(3, server))
   })

@@ -52,7 +52,7 @@ describe('a run with its record in a database', () => {
     const runs = JSON.parse((await call(['runs', '--json'], { env })).stdout)
     assert.deepEqual([runs[0].condition, runs[0].tasks[0].completed], ['done', 256])
 
-    // With the server gone, and with an address that is wrong: whatever goes wrong, too.
+    // Also in errors: with the server gone, and with an invalid address.
     await server.kill()
     const gone = await call([...smooth, '--db', url, '--log-level', 'debug'])
     assert.equal(gone.code, 2)

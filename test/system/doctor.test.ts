@@ -19,7 +19,7 @@ interface Finding {
 describe('bellis doctor', () => {
   const folder = temporaryFolder()
   after(() => folder[Symbol.dispose]())
-  // Node and nothing else on the PATH, and a folder of its own for temporary files, to see what is left there.
+  // Only Node on the PATH, and a separate folder for temporary files, to see what is left there.
   const [bare, temporary, cwd] = ['bin', 'tmp', 'cwd'].map((name) => join(folder.path, name)) as [
     string,
     string,
@@ -72,7 +72,7 @@ describe('bellis doctor', () => {
 
   it('doctor names each requested part that does not work, and the remedy', async (t) => {
     const server = createServer().listen(0, '127.0.0.1')
-    // Whatever comes: it would keep a test that has failed from its end.
+    // In any case: an open server would keep a failed test from ending.
     t.after(() => server.close())
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo

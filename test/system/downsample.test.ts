@@ -12,7 +12,7 @@ const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())
 const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)
 
-/** An array of noise; small values, so that some are frequent, and floats whose sums are exact. */
+/** An array of noise, with small values so that some are frequent, and floats whose sums are exact. */
 async function noise(path: string, dtype: DType, options: Omit<CreateVolumeOptions, 'dtype'> & { shape: number[] }) {
   await using array = await createArray(path, { dtype, ...options })
   const data = seededVoxels(dtype === 'bool' ? 'uint8' : dtype, count(options.shape), 3)
@@ -111,7 +111,7 @@ describe('bellis downsample', () => {
       multiscales.map(({ datasets }: { datasets: { path: string }[] }) => datasets.map(({ path }) => path)),
       [['raw', 'raw_s1', 'raw_s2', 'raw_s3', 'raw_s4', 'raw_s5']],
     )
-    // The group has one pyramid: opening it is opening its finest level.
+    // The group has one pyramid, so opening the group opens its finest level.
     await using group = await openArray(`${container}/volumes`)
     assert.equal(group.path, `${container}/volumes/raw`)
   })

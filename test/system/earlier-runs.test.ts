@@ -10,7 +10,7 @@ import { bellis } from '../support/command-line.ts'
 import { countModule, EARLIER, earlierRuns } from '../support/earlier-runs.ts'
 import { until } from '../support/processes.ts'
 
-/** Continues a run of version 0.1.0 by the command that had started it. */
+/** Continues a run of version 0.1.0 with the command that started it. */
 const again = (cwd: string, args: readonly string[], more: Partial<Parameters<typeof bellis>[1]> = {}) =>
   bellis(['run', countModule, ...args, '--workers', '1', '--json'], { cwd, ...more })
 
@@ -60,7 +60,7 @@ describe('the commands on a run of version 0.1.0', () => {
         const socket = connect(context.port, context.host)
         await once(socket, 'connect')
         const say = (message: object) => socket.write(`${JSON.stringify(message)}\n`)
-        // As a worker of version 0.1.0 spoke when it connected again.
+        // The message of a worker of version 0.1.0 that reconnects.
         say({
           type: 'hello',
           protocol: 1,

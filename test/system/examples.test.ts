@@ -9,7 +9,7 @@ import { labelComponents } from '../../src/kernels/components.ts'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
-// The same of the sample of seed 7, 256 × 64 × 64 voxels, and what it gives of that.
+// The same for the sample of seed 7, 256 × 64 × 64 voxels, and its result.
 const LONG_ONCE = '4ced7499006a3310dc7a961bdd4250593638f33fdf4569dd176aa7ef02a89852'
 const LONG_TWICE = 'c7942b74aa113e71526e07769a4406b8fda3d836d76c3d5be7d236c1becd9917'
 
@@ -33,8 +33,8 @@ describe('the chain of two Gaussians, in 512 blocks with a context of one block'
   it('a chain of two Gaussians starts the second before a third of the first is done, and equals SciPy applied twice', async () => {
     using folder = temporaryFolder()
     await run(folder.path, 'sample', 'long.hdf', '--size', '256,64,64', '--seed', '7')
-    // 32 × 4 × 4 blocks: the first of the second task needs those up to the 22nd of the first. A third is 171: of one worker that is at them,
-    // the other may be so many ahead as it does in a fifth of a second.
+    // 32 × 4 × 4 blocks: the first block of the second task needs the first 22 blocks of the first task. A third is 171: while one worker
+    // does these 22 blocks, the other may get ahead by the blocks that it does in a fifth of a second.
     const blocks = ['--sigma', '2', '--block-write', '8,16,16', '--workers', '2', '--events', 'events.jsonl']
     await runExample(folder.path, 'chain', '--input', 'long.hdf/volumes/raw', '--output', 'out.zarr', ...blocks)
     assert.equal(await hashVoxels(join(folder.path, 'out.zarr/once')), LONG_ONCE)
@@ -108,7 +108,7 @@ describe('an example', () => {
     const log = readFileSync(join(folder.path, '.bellis', run!, 'logs/w1.log'), 'utf8')
     assert.equal(log.match(/has its table/g)?.length, 1)
     const [before, after] = [await voxelsOf(raw), await voxelsOf(join(folder.path, 'out.zarr/e'))]
-    // The share of voxels that are not brighter than a value is what that value has become.
+    // The new value of a voxel is the share of voxels that are not brighter.
     const darker = (limit: number) => before.reduce((count, value) => count + Number(value <= limit), 0)
     const at = before.findIndex((value) => value > 100)
     assert.equal(after[at], Math.round((255 * darker(before[at]!)) / before.length))
@@ -123,7 +123,7 @@ describe('an example', () => {
     const [run] = readdirSync(join(folder.path, '.bellis'))
     const logs = join(folder.path, '.bellis', run!, 'logs')
     const said = readdirSync(logs).flatMap((name) => readFileSync(join(logs, name), 'utf8').match(/on GPU .*/g) ?? [])
-    // A fast worker may have done all before the second one was there.
+    // A fast worker may have done all blocks before the second one was ready.
     assert.ok(said.includes('on GPU 0') && new Set(said).size === said.length, said.join())
     const [before, after] = [await voxelsOf(raw), await voxelsOf(join(folder.path, 'out.zarr/inside'))]
     assert.ok(before.every((value, i) => after[i] === Number(value > 90)))

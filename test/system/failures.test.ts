@@ -11,7 +11,7 @@ import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
 const raw = sampleForAll()
 
-/** Smooths the sample in 256 blocks: one chunk each, some milliseconds. */
+/** Smooths the sample in 256 blocks of one chunk, which take some milliseconds each. */
 const smoothTo = (output: string, ...more: string[]) => {
   const blocks = ['--sigma', '2', '--block-write', '8,24,24', '--workers', '2', '--max-retries', '50']
   return ['smooth', raw, output, ...blocks, ...more]
@@ -25,7 +25,7 @@ const marks = (folder: string, what: string): number[] =>
 const others = (count: number, but: readonly number[]): number[] =>
   Array.from({ length: count }, (_, index) => index).filter((index) => !but.includes(index))
 
-/** The processes that said that they are workers of a running driver. */
+/** The processes that a running driver has reported as workers. */
 const workersOf = ({ output }: RunningCommand): number[] =>
   output.stdout
     .split('\n')
@@ -36,7 +36,7 @@ describe('a worker', () => {
   it('replaces workers that are killed repeatedly, one by one or all at once, and the result is correct', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
-    // Many, so that it is not over before all were killed.
+    // Many blocks, so that the run is not over before all workers were killed.
     const args = smoothTo('out.zarr/s', '--block-write', '4,12,12')
     let killed = 0
     const killWhenBusy = async (pid: number, all: boolean) => {
@@ -67,7 +67,10 @@ describe('a worker', () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 4, how: 'wait-for-go' }
     const meanwhile = async (driver: RunningCommand) => {
-      await until('all have begun', () => marks(folder.path, 'begun').length === 4 && workersOf(driver).length === 4)
+      await until(
+        'all blocks have started',
+        () => marks(folder.path, 'begun').length === 4 && workersOf(driver).length === 4,
+      )
       for (const worker of workersOf(driver)) process.kill(worker, 'SIGKILL')
       for (let index = 0; index < 4; index++) writeFileSync(join(folder.path, `go-${index}`), '')
     }
@@ -82,7 +85,7 @@ describe('a worker', () => {
     const go = (index: number) => writeFileSync(join(folder.path, `go-${index}`), '')
     const meanwhile = async (driver: RunningCommand) => {
       const begun = [20, 150].map((index) => join(folder.path, `begun-${index}`))
-      // One worker holds block 20 then with some that come after it, the other block 150, and the last ones are still to be had.
+      // By then one worker has block 20 and some after it, the other has block 150, and the last blocks are not leased yet.
       const [first, last] = await until('both are at their block', () => {
         const pids = begun.map((file) => existsSync(file) && Number(readFileSync(file, 'utf8')))
         return pids.every(Boolean) && (pids as number[])
@@ -108,7 +111,7 @@ describe('a worker', () => {
     using folder = temporaryFolder()
     const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 2, how: 'leave-a-timer' }, {})
     assert.equal(driven.result.ok, true, driven.stderr)
-    // One that has to be killed leaves no such mark.
+    // A worker that has to be killed leaves no such mark.
     const began = marks(folder.path, 'begun').map((index) =>
       Number(readFileSync(join(folder.path, `begun-${index}`), 'utf8')),
     )
@@ -116,14 +119,14 @@ describe('a worker', () => {
   })
 })
 
-describe('a block that takes its worker along', { concurrency: 2 }, () => {
+describe('a block that ends or blocks its worker', { concurrency: 2 }, () => {
   for (const [how, maxRetries, reason, words] of [
     ['exit', 0, /Worker w\d+ died \(exit code 7\)/, /last words of block 100/],
     ['be-killed', 1, /Worker w\d+ died \(killed by SIGKILL\)/, /^/],
   ] as const) {
     it(`a block that ends its worker (${how}) fails after ${maxRetries + 1} attempts with the worker's last output; all others are done`, async () => {
       using folder = temporaryFolder()
-      // In the middle of many short ones, which a worker does without a word for each.
+      // In the middle of many short blocks, which a worker does not announce one by one.
       const at = maxRetries === 0 ? [60, 100, 140] : [100]
       const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 200, at, how }, { maxRetries })
       assert.equal(driven.code, 1)
@@ -161,14 +164,14 @@ describe('a block that takes its worker along', { concurrency: 2 }, () => {
   }
 })
 
-describe('a task that no worker can set up ends the run in seconds, with its very error:', { concurrency: 2 }, () => {
+describe('a task that no worker can set up', { concurrency: 2 }, () => {
   const assertAbandoned = (driven: Driven, message: RegExp) => {
     assert.equal(driven.code, 1, driven.stderr)
     const [task] = driven.result.tasks
     assert.deepEqual([driven.result.ok, task?.completed, task?.failed, task?.orphaned], [false, 0, 0, task?.total])
     assert.equal(task?.error?.code, 'TASK_ABANDONED')
     assert.match(task?.error?.message ?? '', message)
-    // How long workers take to start is the machine's affair.
+    // The time that workers need to start depends on the machine.
     const waited = eventsOf(driven, 'worker-died').reduce((sum, { restartMs = 0 }) => sum + restartMs, 0)
     assert.ok(waited < 10_000, `${waited} ms passed before workers were replaced`)
   }
@@ -177,13 +180,13 @@ describe('a task that no worker can set up ends the run in seconds, with its ver
     ['its module throws', "throw new Error('no driver for this device')", /no driver for this device/],
     ['its module has a syntax error', 'export default {', /task\.mjs can't be loaded: .*Unexpected end of input/],
     [
-      'its module does not export it',
+      'its module does not export the task',
       'export const other = 1',
       /task\.mjs exports no task named "elsewhere".*export it/,
     ],
-    ['its module is not there', undefined, /task\.mjs can't be loaded: .*Cannot find module/],
+    ['its module is missing', undefined, /task\.mjs can't be loaded: .*Cannot find module/],
   ] as const) {
-    it(title, async () => {
+    it(`a task that no worker can set up ends the run in seconds, with the error of the task: ${title}`, async () => {
       using folder = temporaryFolder()
       const module = join(folder.path, 'task.mjs')
       if (source !== undefined) writeFileSync(module, source)
@@ -193,13 +196,13 @@ describe('a task that no worker can set up ends the run in seconds, with its ver
     })
   }
 
-  it('its setup throws, with all restarts', async () => {
+  it('a task that no worker can set up ends the run in seconds, with the error of the task: its setup throws, with all restarts', async () => {
     using folder = temporaryFolder()
     const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 1000, how: 'setup-throws' }, {})
     assertAbandoned(driven, /ended 6 times in a row .*the model has 3 layers, not 4/)
   })
 
-  it('its setup hangs, with a time limit for that', async () => {
+  it('a task that no worker can set up ends the run in seconds, with the error of the task: its setup hangs, with a time limit', async () => {
     using folder = temporaryFolder()
     const options = { setupTimeoutMs: 500, maxWorkerRestarts: 1 }
     const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 8, how: 'setup-hangs' }, options)
@@ -213,7 +216,7 @@ describe('a coordinator', () => {
       using folder = temporaryFolder()
       let workers: number[] = []
       const meanwhile = async (driver: RunningCommand) => {
-        await until('both have begun', () => marks(folder.path, 'begun').length === 2)
+        await until('both blocks have started', () => marks(folder.path, 'begun').length === 2)
         workers = await until('it has said so', () => workersOf(driver).length === 2 && workersOf(driver))
         process.kill(driver.pid, 'SIGKILL')
       }
@@ -227,17 +230,17 @@ describe('a coordinator', () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
     let workers: number[] = []
-    let begun = 0
+    let start = 0
     const meanwhile = async ({ pid }: RunningCommand) => {
       await until('chunks are written', () => chunksIn(output) > 2)
       workers = childrenOf(pid)
-      begun = performance.now()
+      start = performance.now()
       process.kill(-pid, 'SIGINT')
     }
-    // Many, so that it is not over before this test has looked.
+    // Many blocks, so that the run is not over before this test has looked.
     const args = smoothTo('out.zarr/s', '--block-write', '4,12,12')
     const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
-    assert.ok(performance.now() - begun < 60_000, 'it takes seconds')
+    assert.ok(performance.now() - start < 60_000, 'it takes more than seconds')
     assert.equal(code, 130, stderr)
     assert.match(stderr, /Stopping: running blocks may finish; Ctrl-C again stops at once/)
     assert.ok(stderr.endsWith(`To continue: bellis ${args.join(' ')}\n`), stderr)
@@ -259,13 +262,13 @@ describe('a coordinator', () => {
 
   it('on a second Ctrl-C the coordinator and its workers stop at once, whatever they are doing', async () => {
     using folder = temporaryFolder()
-    // One block of all voxels, far out: it takes much longer than this test.
+    // One block of all voxels with a huge sigma, which takes much longer than this test.
     const args = ['smooth', raw, 'out.zarr/s', '--sigma', '4000', '--block-write', '32,192,192', '--workers', '1']
     let workers: number[] = []
     let second = 0
     const meanwhile = async ({ pid, output }: RunningCommand) => {
       workers = await until('its worker runs', () => childrenOf(pid).length === 1 && childrenOf(pid))
-      // More than it takes to start.
+      // Longer than the start takes.
       await until('it computes', () => cpuSecondsOf(workers[0] as number) >= 1)
       process.kill(-pid, 'SIGINT')
       await until('it has heard', () => output.stderr.includes('Stopping'))
@@ -273,7 +276,7 @@ describe('a coordinator', () => {
       process.kill(-pid, 'SIGINT')
     }
     const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
-    // Blocks have 5 s to finish after the first one.
+    // Blocks have 5 s to finish after the first Ctrl-C.
     assert.ok(performance.now() - second < 4_500, 'at once')
     assert.equal(code, 130, stderr)
     await until('no worker is left', () => stillRunning(workers).length === 0)

@@ -10,12 +10,12 @@ import { smallDiskOrSkip } from '../support/folders.ts'
 
 const task = fileURLToPath(new URL('../support/tasks/gated-chain.ts', import.meta.url))
 const SHAPE = [32, 64, 64]
-/** Of 4 × 16 × 16 voxels. */
+/** The number of blocks of 4 × 16 × 16 voxels. */
 const BLOCKS = 128
-/** So many blocks are recorded when the disk gets full. */
+/** The number of recorded blocks when the disk gets full. */
 const FIRST = 10
 
-/** Takes all the space that a disk has left. @returns the file that has it */
+/** Fills the rest of a disk. @returns the file that fills it */
 function fill(disk: string): string {
   const file = join(disk, 'others.bin')
   const page = new Uint8Array(4096)
@@ -88,7 +88,7 @@ describe('a run whose record can no longer be written', () => {
     assert.deepEqual([step.total, step.completed, step.skipped], [BLOCKS, BLOCKS, FIRST])
     await using sum = await openArray(join(cwd, 'out.zarr/sum'))
     const { data } = await sum.read(sum.roi)
-    // Compared as a whole: a difference of so many numbers would take hours to be described.
+    // Compared as one value: describing a difference of so many numbers would take hours.
     assert.ok(
       Buffer.compare(
         data as Uint8Array,

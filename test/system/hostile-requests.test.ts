@@ -10,8 +10,8 @@ import { type RawAnswer, requestText, sendRaw } from '../support/raw-request.ts'
 const SECRET = 'TOP-SECRET-7f3a'
 
 /**
- * A dataset that is served, as it lies, with secrets in and around it: beside it, behind links out of it, in files that are none of its
- * own. No request of any kind may bring one of them to light.
+ * A dataset that is served unchanged, with secrets in and around it: beside it, behind links out of it, in files that do not belong to
+ * it. No request may reveal one of them.
  */
 describe('the viewer’s server', () => {
   const folder = temporaryFolder()
@@ -39,7 +39,7 @@ describe('the viewer’s server', () => {
     writeFileSync(join(raw, 'c', '0', 'notes'), SECRET)
     mkdirSync(join(root, 'elsewhere', '0'), { recursive: true })
     writeFileSync(join(root, 'elsewhere', '0', '0'), SECRET)
-    // Names that chunks have, leading out.
+    // Links with names of chunks that lead out of the dataset.
     symlinkSync(join(root, 'secret.txt'), join(raw, 'c', '1', '0', '7'))
     symlinkSync(join(root, 'elsewhere'), join(raw, 'c', '7'))
     symlinkSync('../../../../secret.txt', join(raw, 'c', '0', '0', '7'))
@@ -202,7 +202,7 @@ describe('the viewer’s server', () => {
     const port = viewer.port
     for (const name of ['127.0.0.1', 'localhost', 'LOCALHOST', '[::1]']) {
       assert.equal((await get(`/${token}/view.json`, [`Host: ${name}:${port}`])).status, 200, name)
-      // A tunnel has a port of its own.
+      // A tunnel has another port.
       assert.equal((await get(`/${token}/view.json`, [`Host: ${name}:9999`])).status, 200, name)
     }
     const others = [

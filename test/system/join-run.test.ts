@@ -13,7 +13,7 @@ import joined from '../support/tasks/joined.ts'
 
 const program = fileURLToPath(new URL('../support/tasks/join.mjs', import.meta.url))
 
-/** A run whose blocks are done by programs that a test starts, or by those of its own workers. */
+/** A run whose blocks are done by programs that a test starts, or that the run's own workers start. */
 function startJoined(folder: string, config: { blocks: number; how?: string }, options: RunOptions = {}) {
   const events: RunEvent[] = []
   const { promise: invited, resolve } = Promise.withResolvers<Invitation>()
@@ -104,7 +104,7 @@ describe('joinRun', () => {
     const { run, invited, of, done } = startJoined(folder.path, { blocks: 30, how: 'wait' })
     const { context } = await invited
     const meanwhile = async ({ pid }: { pid: number }) => {
-      await until('it has begun', () => existsSync(join(folder.path, 'begun')))
+      await until('the block has started', () => existsSync(join(folder.path, 'begun')))
       process.kill(pid, 'SIGINT')
       await until('it has heard it', () => existsSync(join(folder.path, 'heard')))
       writeFileSync(join(folder.path, 'go'), '')

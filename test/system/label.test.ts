@@ -13,13 +13,13 @@ after(() => shared[Symbol.dispose]())
 interface Volume {
   readonly shape: readonly number[]
   readonly dtype?: DType
-  /** Of ten voxels, how many are not 0. */
+  /** The numbers of non-zero voxels among ten. */
   readonly density: number
   readonly voxelSize?: readonly number[]
   readonly offset?: readonly number[]
 }
 
-/** Random voxels: at some densities nearly all of them are one component that winds through all blocks. */
+/** Random voxels. At some densities, nearly all of them form one component that winds through all blocks. */
 async function random(path: string, { shape, dtype = 'uint8', density, ...placed }: Volume): Promise<string> {
   const chunkShape = shape.map((length) => Math.min(length, 5))
   const options = { shape, dtype, chunkShape, unit: 'pm' as const, ...placed }

@@ -6,7 +6,7 @@ import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
 import { sharedDataOrSkip } from '../support/shared-data.ts'
 
-// SHA-256 of what h5py reads and what SciPy 1.17.1 computes of the whole volume (gaussian_filter of volumes/raw).
+// SHA-256 of what h5py reads, and of what SciPy 1.17.1 computes for the complete volume (gaussian_filter of volumes/raw).
 const RAW = 'fd09639eb0eb51f7e55bf96c845d6825ea6da48afe12df1df266ce688df917a9'
 const NEURON_IDS = 'f33d675c3d6c18fae3814464f81c9257eb706c87a18e6d2153f55201c68614bf'
 const SIGMA_2 = {
@@ -90,7 +90,7 @@ describe('the main job on real data', () => {
     assert.equal(await hashVoxels(join(folder.path, 'aniso.zarr/s')), SIGMA_HALF_2_3_REFLECT)
   })
 
-  it('smooth runs with too little context if asked to, and says how much sigma needs', async (t) => {
+  it('smooth runs with too little context if asked to, and reports how much sigma needs', async (t) => {
     const sample = sharedDataOrSkip(t, 'vnc_small.hdf')
     if (sample === undefined) return
     using folder = temporaryFolder()

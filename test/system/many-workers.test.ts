@@ -33,7 +33,7 @@ describe('five hundred workers', () => {
     const readContext = () => parseContext(context)
     const { context } = await invited
     const did: number[] = []
-    // None does a block before all are in: that takes its time.
+    // No worker does a block before all have joined, which takes some time.
     const allIn = Promise.withResolvers<void>()
     const loadTask = async () => ({
       process: async ({ index }: { index: number }) => {
@@ -57,7 +57,7 @@ describe('five hundred workers', () => {
   })
 })
 
-describe('workers from elsewhere', () => {
+describe('joined workers', () => {
   it('joined workers that are killed throughout a run, finally all at once, cost at most attempts: the result is correct', async () => {
     using folder = temporaryFolder()
     const output = join(folder.path, 'out.zarr/s')
@@ -88,7 +88,7 @@ describe('workers from elsewhere', () => {
       killed++
     }
     for (let count = 0; count < 3; count++) start()
-    // Another one each time, in an order that is as good as random.
+    // Another worker each time, in a pseudo-random order.
     for (const which of [1, 0, 2, 1, 2]) {
       const before = completed()
       await until('further blocks are done', () => completed() >= before + 100)
@@ -100,7 +100,7 @@ describe('workers from elsewhere', () => {
     assert.ok(completed() < 1152, 'the run was over before all were killed')
     start()
     start()
-    // One of them might be through before the other has started.
+    // One of them might finish before the other has started.
     const here = () =>
       running.filter(({ pid }) => events.some((event) => event.type === 'worker-started' && event.pid === pid))
     const { pid: early } = await until('one has come', () => here()[0])
@@ -116,7 +116,7 @@ describe('workers from elsewhere', () => {
   })
 })
 
-/** A stranger: what it was told until its connection was closed, or it was told something of some type. */
+/** A stranger. @returns what it received until its connection was closed, or until it received a message of some type */
 class Stranger {
   readonly socket: Socket
   readonly closed: Promise<void>
@@ -173,7 +173,7 @@ describe('strangers and broken workers', () => {
     await long.isSentAway('PROTOCOL_ERROR')
     const silent = stranger()
 
-    // These are let in, get a block each, and then go wrong.
+    // These are accepted, get a block each, and then misbehave.
     const holders = await Promise.all(
       Array.from({ length: 4 }, () =>
         stranger().say(hello, { type: 'task-ready', taskId: 'count' }).hears('"type":"lease"'),
@@ -207,7 +207,7 @@ const OUTSIDE = '10.213.77.1'
 const INSIDE = '10.213.77.2'
 
 interface Elsewhere extends Disposable {
-  /** The name of the link on this side. */
+  /** The name of the network interface on this side. */
   readonly link: string
   /** Runs a worker there. */
   work(context: RunContext, cwd: string, meanwhile?: (child: RunningCommand) => void): ReturnType<typeof runProgram>
@@ -218,7 +218,7 @@ const ip = (...args: string[]) => {
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`)
 }
 
-/** A network of its own on this machine, linked to it by one wire. Skips the test where that is not allowed; CI has to be able to. */
+/** A separate network on this machine, connected to it by one wire. Skips the test if that is not permitted; CI must permit it. */
 function elsewhereOrSkip(t: TestContext): Elsewhere | undefined {
   const space = `bellis-${process.pid}`
   const link = `b${process.pid}a`
@@ -242,7 +242,7 @@ function elsewhereOrSkip(t: TestContext): Elsewhere | undefined {
       return runProgram('ip', ['netns', 'exec', space, process.execPath, program, 'worker'], { cwd, env, meanwhile })
     },
     [Symbol.dispose]: () => {
-      // The network alone would take the wire along only when its last process is gone.
+      // Otherwise the wire would be removed only when the last process in the network has ended.
       ip('link', 'del', link)
       ip('netns', 'del', space)
     },
@@ -283,7 +283,7 @@ describe('a worker in another network', () => {
     const vanished = elsewhere.work(context, folder.path, (child) => {
       pid = child.pid
     })
-    await until('the block has begun', () => existsSync(join(folder.path, 'begun')))
+    await until('the block has started', () => existsSync(join(folder.path, 'begun')))
     ip('link', 'set', elsewhere.link, 'down')
     await until('its time is up', () => of('block-retried').length > 0)
     assert.equal(of('block-retried')[0]?.error.code, 'BLOCK_TIMEOUT')

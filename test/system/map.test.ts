@@ -13,7 +13,7 @@ after(() => shared[Symbol.dispose]())
 const pathOf = (name: string) => join(shared.path, 'in.zarr', name)
 const SHAPE = [7, 19, 23]
 
-/** Values over the whole range of a type, its ends and some small ones among them. */
+/** Values over the full range of a type, including its extremes and some small ones. */
 function value(dtype: DType, i: number): number | bigint {
   const seed = hash32(i, 5)
   if (dtype === 'bool') return seed % 2
@@ -43,7 +43,7 @@ before(async () => {
   for (const dtype of DTYPES) await make(dtype as DType)
 })
 
-/** What each is in Python, and the type of what it gives where that is not the input's. */
+/** Each expression in Python, and the type of its result if that is not the type of the input. */
 const EXPRESSIONS: readonly (readonly [string, string, DType?])[] = [
   ['x', 'x'],
   ['255 - x', '255 - x'],
@@ -83,7 +83,7 @@ describe('map', () => {
     for (const dtype of DTYPES) {
       const isFloat = dtype.startsWith('float')
       const tasks = EXPRESSIONS.flatMap(([expr, numpy, result], number) => {
-        // Of an infinity, a quotient and a rest are not what NumPy and JavaScript agree on; nor is the sign of NaN.
+        // NumPy and JavaScript do not agree on quotients and remainders of infinities, or on the sign of NaN.
         if (isFloat && /\/\/|%|sign/.test(expr)) return []
         const output = join(folder.path, `${dtype}.zarr/${number}`)
         cases.push({ inputs: { x: pathOf(dtype) }, output, python: numpy, dtype: result ?? dtype })

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 import { until } from '../support/processes.ts'
 
-/** Twelve blocks, of which one fails at its first try and the last waits until it is allowed to end. */
+/** Twelve blocks. One of them fails at its first attempt, and the last one waits until it is allowed to end. */
 const MODULE = `
 import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'

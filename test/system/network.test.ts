@@ -27,7 +27,7 @@ const smoothTo = (output: string, ...more: string[]) => [
   ...more,
 ]
 
-/** The line that a running command has printed for adding a worker. */
+/** The command for adding a worker that a running command has printed. */
 const printed = ({ output }: RunningCommand) =>
   until('it says how to add a worker', () => /^ {2}(bellis worker \S+)$/m.exec(output.stderr)?.[1])
 
@@ -45,7 +45,7 @@ describe('bellis worker', () => {
       const line = await printed(run)
       const shells: RunningCommand[] = []
       const shell = { ownGroup: true, meanwhile: (child: RunningCommand) => void shells.push(child) }
-      // Also in a shell that is somewhere else.
+      // Also from a shell in another folder.
       workers.push(runLine(line, { ...shell, cwd: folder.path }), runLine(line, { ...shell, cwd: '/' }))
       await until('both work', () => shells.every(({ output }) => output.stderr.includes('Connected as w')))
       await until('blocks are done', () => chunksIn(output) > 20)
@@ -80,7 +80,7 @@ describe('bellis worker', () => {
       const stored = () => chunksIn(join(folder.path, 'out.zarr/s'))
       await until("the run's own worker works", () => stored() > 0)
       const [own] = childrenOf(run.pid)
-      // It might be through before the other one has started.
+      // It might finish before the other one has started.
       process.kill(own as number, 'SIGSTOP')
       const before = stored()
       try {
@@ -149,7 +149,7 @@ describe('a network', () => {
   it('a network that delays, splits and cuts loses nothing: every block is done once', async () => {
     using folder = temporaryFolder()
     const blocks = 800
-    // The first block waits until both workers are in: one alone might be through before the other has started.
+    // The first block waits until both workers have joined: one alone might finish before the other has started.
     const options = { pool: 'none', reconnectMs: 120_000 } as const
     const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 2, waits: 0 }, options)
     const { context } = await invited
@@ -162,7 +162,7 @@ describe('a network', () => {
     const result = await run.result
     assert.ok(result.ok)
     for (const worker of await Promise.all(workers)) assert.equal(worker.code, 0, worker.stderr)
-    // Two connections are on at a time, so one more may be cut than was asked for.
+    // There are two connections at a time, so one more may be cut than requested.
     assert.ok(proxy.cuts >= 12, `${proxy.cuts} cuts`)
     assert.equal(sorted(done()).join(), all(blocks).join())
     assert.equal(sorted(ran(folder.path)).join(), all(blocks).join())
@@ -180,15 +180,15 @@ describe('a frozen worker', () => {
     const env = { BELLIS_CONTEXT: context }
     const workers = [bellis(['worker'], { cwd: folder.path, env })]
     const file = join(folder.path, 'begun')
-    // Whole lines alone: the file is there before its first one.
+    // Complete lines only: the file exists before its first line.
     const begun = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1).map(Number) : [])
-    const frozen = await until('the block has begun', () => begun()[0])
+    const frozen = await until('the block has started', () => begun()[0])
     process.kill(frozen, 'SIGSTOP')
     try {
       await until('its time is up', () => of('block-retried').length > 0)
       assert.equal(of('block-retried')[0]?.error.code, 'BLOCK_TIMEOUT')
       workers.push(bellis(['worker'], { cwd: folder.path, env }))
-      await until('another has begun it', () => begun().length > 1)
+      await until('another worker has started it', () => begun().length > 1)
       writeFileSync(join(folder.path, 'go'), '')
       await until('it is done', () => done().includes(7))
     } finally {
@@ -205,7 +205,7 @@ describe('a frozen worker', () => {
     const blocks = 40
     const options = { pool: 'process', workers: 1, timeoutMs: 4000 } as const
     const { run, of, done } = startCount(folder.path, { blocks, ms: 20, waits: 7 }, options)
-    await until('the block has begun', () => existsSync(join(folder.path, 'begun')))
+    await until('the block has started', () => existsSync(join(folder.path, 'begun')))
     process.kill(of('worker-started')[0]?.pid as number, 'SIGSTOP')
     writeFileSync(join(folder.path, 'go'), '')
     const result = await run.result

@@ -9,7 +9,7 @@ import { commandsOf, readDocument } from '../docs/markdown.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-// As from a shell: a test run within a test would report to the outer one.
+// As from a shell: a test that runs within a test would report to the outer one.
 const { NODE_TEST_CONTEXT: _, ...env } = process.env
 const execute = (program: string, args: string[], cwd: string) => promisify(execFile)(program, args, { cwd, env })
 
@@ -31,7 +31,7 @@ describe('bellis new', () => {
     const test = await npm(project, 'test')
     assert.match(test.stdout, /pass 1\n/)
 
-    // Its README is followed: what it says of npm is done above.
+    // Follows its README, except for the npm steps, which are done above.
     const installed = join(project, 'node_modules/.bin/bellis')
     let printed = ''
     for (const { words, text } of commandsOf(readDocument(join(project, 'README.md')))) {
@@ -47,7 +47,7 @@ describe('bellis new', () => {
     const result = await run('run', 'task.ts', ...fields, '--workers', '2', '--json')
     assert.deepEqual(JSON.parse(result.stdout).tasks[0].completed, 4)
 
-    // Written by the installed one, a project asks the registry for that version.
+    // A project written by an installed Bellis requests that version from the registry.
     await run('new', 'other')
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     const { name, dependencies } = JSON.parse(readFileSync(join(project, 'other/package.json'), 'utf8'))

@@ -66,7 +66,7 @@ describe('a program as a task', () => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
-    // The first blocks end when both programs have begun.
+    // The first blocks end when both programs have started.
     const body = `import json, time
 for block in bellis.blocks():
   folder = block.config["folder"]
@@ -116,7 +116,7 @@ for block in bellis.blocks():
       const python = pythonOrSkip(t)
       if (python === undefined) return
       using folder = temporaryFolder()
-      // The first block ends when another one has begun, in another program.
+      // The first block ends when another one has started in another program.
       const body = `import time
 for block in bellis.blocks():
   folder = block.config["folder"]
@@ -133,7 +133,7 @@ for block in bellis.blocks():
     })
   }
 
-  /** Starts Python workers by BELLIS_CONTEXT, the next when one has ended. @returns how all have ended */
+  /** Starts Python workers by BELLIS_CONTEXT, each when the previous one has ended. @returns how all of them ended */
   function joinInTurn(python: string, context: string, ...bodies: string[]): Promise<string[]> {
     const [body, ...others] = bodies
     if (body === undefined) return Promise.resolve([])

@@ -75,7 +75,7 @@ describe('bellis reduce', () => {
       const call = ['reduce', pathOf(name), ...flags, ...histogram, '--json', '--quiet', '--pool', 'inline']
       const { code, stdout, stderr } = await bellis(call, { cwd: folder.path })
       assert.equal(code, 0, stderr)
-      // As text: JavaScript would round what is larger than 2^53.
+      // As text: JavaScript would round numbers beyond 2^53.
       const [, reduction] = /"reduction": (\{.*\})\s*\}\s*$/s.exec(stdout) ?? []
       const described = JSON.stringify({ input: pathOf(name), bins: bins ?? null, range, slices: slices ?? null })
       cases.push([described.slice(0, -1), `"reduction":${reduction}}`])

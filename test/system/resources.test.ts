@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import type { RunEvent } from '../../src/core/events.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 
-/** A task that waits a little at every block, and one of which a worker needs a GPU, in a chain. */
+/** A chain of a task whose blocks wait a little and a task whose workers need a GPU. */
 const MODULE = `
 import { setTimeout } from 'node:timers/promises'
 import { definePipeline, defineTask, roi, z } from 'bellis'
@@ -15,7 +15,7 @@ export const cut = defineTask({ name: 'cut', config: z.object({}), plan, setup }
 export const infer = defineTask({ name: 'infer', config: z.object({}), plan, setup, requires: { gpu: 1 } })
 export default definePipeline({ config: z.object({}), tasks: () => infer({}, { after: [cut({})] }) })`
 
-/** A task that writes down what each set-up is given, in two workers at least: no block ends before both have begun. */
+/** A task that records what each setup is given, in at least two workers: no block ends before both have started. */
 const DEVICES = `
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -106,7 +106,7 @@ describe('a run with a budget of resources', () => {
       assert.equal(code, 0, stderr)
       const setUps = readFileSync(join(folder.path, 'set-ups'), 'utf8').trim().split('\n')
       const names = ['GPU-a,GPU-b', 'GPU-c,GPU-d']
-      // All of them are in the process of the run then, which has one environment: they have to go by what they are told.
+      // All of them are then in the process of the run, which has one environment, so they must use what the setup is given.
       const seen = names.map((name) => (pool === 'inline' ? devices.CUDA_VISIBLE_DEVICES : name))
       const expected = [
         { resources: { camera: [0], gpu: [0, 1] }, program: seen[0], own: seen[0] },

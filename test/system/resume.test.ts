@@ -57,7 +57,7 @@ describe('a run that is started again', () => {
   it('no recorded block is lost when the coordinator is killed', async () => {
     using folder = temporaryFolder()
     const { path } = folder
-    // One of them keeps it from its end until it is killed, however late that is.
+    // One block keeps the run from ending until it is killed, however late that is.
     const config = { folder: path, blocks: 40, ms: 10, waits: 30 }
     const killed = await drive(
       config,
@@ -77,7 +77,7 @@ describe('a run that is started again', () => {
     assert.equal(again.code, 0, again.stderr)
     const { completed, skipped } = firstTask(again)
     assert.equal(completed, 40)
-    // In flight were at most a lease and the one after it of each of two workers.
+    // At most two leases of each of two workers were in flight.
     const repeated = ran(path).length - 40
     assert.equal(repeated, before.length - skipped)
     assert.ok(repeated <= 2 * 2 * 4, `${repeated} blocks were done again`)
@@ -138,7 +138,7 @@ describe('a run that is started again', () => {
     assert.equal(ran(folder.path).length, 10)
   })
 
-  it('a run keeps no record if none is wanted', async () => {
+  it('a run keeps no record if that is turned off', async () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 5 }
     for (let start = 0; start < 2; start++) assert.equal((await drive(config, { progress: 'none' })).code, 0)
@@ -146,7 +146,7 @@ describe('a run that is started again', () => {
   })
 })
 
-describe('a record that is not of what is there', () => {
+describe('a record that does not match the outputs', () => {
   it('a record is not trusted if the output was removed: its blocks are done again', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
@@ -186,8 +186,8 @@ describe('a record that is not of what is there', () => {
     writeFileSync(join(path, 'width'), '1')
     assert.equal(firstTask(await drive(config, {}, { task: 'width.ts' })).skipped, 6)
     writeFileSync(join(path, 'width'), '2')
-    const anew = await drive(config, { overwrite: true }, { task: 'width.ts' })
-    assert.deepEqual([firstTask(anew).total, firstTask(anew).completed, firstTask(anew).skipped], [3, 3, 0])
+    const again = await drive(config, { overwrite: true }, { task: 'width.ts' })
+    assert.deepEqual([firstTask(again).total, firstTask(again).completed, firstTask(again).skipped], [3, 3, 0])
     assert.equal(firstTask(await drive(config, {}, { task: 'width.ts' })).skipped, 3)
   })
 
@@ -202,10 +202,10 @@ describe('a record that is not of what is there', () => {
   })
 })
 
-describe('a record that can not be written', () => {
+describe('a record that cannot be written', () => {
   it('a record that cannot be written stops the run with the reason and loses nothing: the same command continues when there is space', async (t) => {
     using folder = temporaryFolder()
-    // SQLite's log takes up to 4 MB before it is written back.
+    // SQLite's log grows to up to 4 MB before it is written back.
     using disk = smallDiskOrSkip(t, folder.path, '8m')
     if (disk === undefined) return
     const config = { folder: folder.path, blocks: 300, ms: 2, waits: 20 }
@@ -232,7 +232,7 @@ describe('a record that can not be written', () => {
     assert.equal(again.code, 0, `${again.stderr}${JSON.stringify(again.result)}`)
     const { completed, skipped } = firstTask(again)
     assert.equal(completed, 300)
-    assert.ok(skipped > 0, 'what was recorded while there was room is kept')
+    assert.ok(skipped > 0, 'what was recorded before the disk was full is lost')
     assert.equal(ran(folder.path).length, before + 300 - skipped)
     assert.deepEqual(
       [...new Set(ran(folder.path))].sort((a, b) => a - b),
@@ -242,7 +242,7 @@ describe('a record that can not be written', () => {
 })
 
 describe('two coordinators of one run', () => {
-  it('a second coordinator of a run is refused with who holds it, and the first continues', async () => {
+  it('a second coordinator of a run is refused with the holder, and the first continues', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 8, waits: 0 }
@@ -276,7 +276,7 @@ describe('two coordinators of one run', () => {
       const { path } = folder
       const config = { folder: path, blocks: 8, waits: 0 }
       const starts = [0, 1, 2].map(() => drive(config))
-      // The one that runs waits until the others have ended, however slowly they start.
+      // The running one waits until the others have ended, however slowly they start.
       let refused = 0
       for (const start of starts) void start.then(({ code }) => code !== 0 && refused++)
       await until('two are refused', () => refused === 2, 60_000)
@@ -318,7 +318,7 @@ describe('workers that have joined a run', () => {
 
     const killed = await drive(config, options, {
       meanwhile: async ({ pid }) => {
-        const name = await until('the run is on', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
+        const name = await until('the run has started', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
         await until('it can be joined', () => existsSync(join(path, '.bellis', name, 'context')))
         worker = bellis(['worker', name], {
           cwd: path,
@@ -343,7 +343,7 @@ describe('workers that have joined a run', () => {
     assert.equal(firstTask(again).completed, 6)
   })
 
-  it('joined workers that do not reconnect are given up', async () => {
+  it('joined workers that do not reconnect are lost, and their blocks are done by others', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     const config = { folder: path, blocks: 6, waits: 0 }
@@ -353,7 +353,7 @@ describe('workers that have joined a run', () => {
       { pool: 'none', workers: 1 },
       {
         meanwhile: async ({ pid }) => {
-          const name = await until('the run is on', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
+          const name = await until('the run has started', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
           await until('it can be joined', () => existsSync(join(path, '.bellis', name, 'context')))
           void bellis(['worker', name], {
             cwd: path,
@@ -397,7 +397,7 @@ describe('what is kept of a run', () => {
     const chain = ['--block-write', '16,96,96', '--workers', '1']
     await json('convert', raw, 'out.zarr/raw', '--chunk', '16,48,48', '--workers', '1')
     await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)
-    // What a command that was killed at its very beginning has left is no run.
+    // The remains of a command that was killed right at its start are not a run.
     cpSync(join(cwd, '.bellis', runsIn(cwd)[0] as string), join(cwd, '.bellis/.tmp-1-0'), { recursive: true })
     const runs = await json('runs')
     assert.deepEqual(
@@ -413,7 +413,7 @@ describe('what is kept of a run', () => {
     const withoutYes = await bellis(['reset', name], { cwd })
     assert.equal(withoutYes.code, 2)
     assert.match(withoutYes.stderr, /add --yes/)
-    // The sample's voxels are 40 × 4 × 4 nm: this meets the first block alone.
+    // The sample's voxels are 40 × 4 × 4 nm, so this meets only the first block.
     assert.deepEqual(await json('reset', name, '--roi', '0,0,0:40,4,4', '--yes'), [
       { id: 'smooth', blocks: 1, failedAttempts: 0 },
     ])
@@ -426,7 +426,7 @@ describe('what is kept of a run', () => {
   it('status works while the run is running', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
-    let told = ''
+    let printed = ''
     let reset = ''
     await drive(
       { folder: cwd, blocks: 8, waits: 7 },
@@ -437,7 +437,7 @@ describe('what is kept of a run', () => {
           const [name] = runsIn(cwd) as [string]
           for (;;) {
             const { stdout } = await bellis(['status', name], { cwd })
-            told = stdout
+            printed = stdout
             if (/7 of 8 blocks/.test(stdout)) break
           }
           reset = (await bellis(['reset', name, '--yes'], { cwd })).stderr
@@ -446,7 +446,7 @@ describe('what is kept of a run', () => {
       },
     )
     assert.match(
-      told,
+      printed,
       /: running, in process \d+ of \S+ on \S+, since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/,
     )
     assert.match(reset, /This run is already running, in process/)
@@ -465,7 +465,7 @@ describe('what is kept of a run', () => {
           watching = bellis(['status', runsIn(cwd)[0] as string, '--watch'], {
             cwd,
             meanwhile: async ({ output }) => {
-              await until('it is told', () => output.stdout.includes(': running, in process'))
+              await until('it is shown', () => output.stdout.includes(': running, in process'))
               writeFileSync(join(cwd, 'go'), '')
             },
           })

@@ -9,7 +9,7 @@ import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url))
 const raw = sampleForAll()
 
-/** A folder outside of any package, with modules in it. */
+/** A folder with modules, outside any package. */
 function folderWith(files: Readonly<Record<string, string>>): ReturnType<typeof temporaryFolder> {
   const folder = temporaryFolder()
   for (const [name, text] of Object.entries(files)) {
@@ -25,7 +25,7 @@ async function run(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv 
   return result
 }
 
-/** A task of a block per number, whose blocks add a line to a file. */
+/** A task with a block per number; each block adds a line to a file. */
 const recording = (name: string, exported = 'export default') => `
   import { appendFileSync } from 'node:fs'
   import { defineTask, roi, z } from 'bellis'

@@ -15,7 +15,7 @@ const smooth = (...more: string[]) => [
   ...['--pool', 'sge', '--workers', '2', ...more],
 ]
 
-/** Ids and states of the jobs that run or wait. */
+/** The ids and states of running and pending jobs. */
 async function jobsOf(sge: SgeCluster): Promise<string[]> {
   const lines = (await sge.run('qstat', '-g', 'd')).split('\n').slice(2)
   return lines.filter((line) => line.trim() !== '').map((line) => line.trim().split(/\s+/)[4] as string)
@@ -28,7 +28,7 @@ describe('a run on SGE', () => {
     const sge = await sgeOrSkip(t)
     if (sge === undefined) return
     using temporary = temporaryFolder()
-    // Many, so that it is not over before those come that are submitted by hand.
+    // Many blocks, so that the run is not over before the workers submitted by hand have joined.
     const args = smooth('--block-write', '4,12,12', '--run-dir', "it's here", '--sge', '-l h_rt=0:10:0')
     const { code, stderr } = await bellis(args, {
       cwd: temporary.path,
@@ -64,7 +64,7 @@ describe('a run on SGE', () => {
     using folder = temporaryFolder()
     const config = { folder: folder.path, blocks: 3, how: 'wait-for-go', at: [0] }
     const meanwhile = async () => {
-      await until('block 0 has begun', () => existsSync(join(folder.path, 'begun-0')))
+      await until('block 0 has started', () => existsSync(join(folder.path, 'begun-0')))
       const [run] = readdirSync(join(folder.path, '.bellis'))
       const runFolder = join(folder.path, '.bellis', run as string)
       const token = /\/\/(\w{32})@/.exec(readFileSync(join(runFolder, 'context'), 'utf8'))?.[1] as string

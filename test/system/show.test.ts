@@ -28,7 +28,7 @@ describe('bellis show', () => {
   })
   after(() => folder[Symbol.dispose]())
 
-  /** Runs it until it has said its address, does something with that, and ends it as Ctrl-C does. */
+  /** Runs it until it has printed its address, calls a function with that, and ends it with Ctrl-C. */
   async function show(args: readonly string[], use: (address: string, view: View) => void | Promise<void>) {
     const meanwhile = async ({ pid, output }: RunningCommand) => {
       const address = await shownAddress(output)

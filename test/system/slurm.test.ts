@@ -15,7 +15,7 @@ const smooth = (...more: string[]) => [
   ...['--pool', 'slurm', '--workers', '2', ...more],
 ]
 
-/** Ids of the jobs that run or wait, with the field asked for. */
+/** The ids of running and pending jobs, with the requested field. */
 async function jobsOf(slurm: SlurmCluster, format = '%i'): Promise<string[]> {
   const states = '--states=PENDING,RUNNING,COMPLETING'
   const text = await slurm.run('squeue', '--noheader', '--array', states, `--format=${format}`)
@@ -33,7 +33,7 @@ const driveSlurm = (
 const noJobsLeft = (slurm: SlurmCluster) => untilAsync('no job is left', async () => (await jobsOf(slurm)).length === 0)
 
 const begun = (folder: string, index: number) =>
-  until(`block ${index} has begun`, () => existsSync(join(folder, `begun-${index}`)))
+  until(`block ${index} has started`, () => existsSync(join(folder, `begun-${index}`)))
 
 const letGo = (folder: string, index: number) => writeFileSync(join(folder, `go-${index}`), '')
 
@@ -42,7 +42,7 @@ describe('a run on SLURM', () => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
-    // A worker takes a whole node. Many blocks, so that the first is not through before the second has come.
+    // A worker takes a complete node. Many blocks, so that the first worker does not finish before the second has joined.
     const args = smooth(
       '--json',
       '--block-write',
@@ -130,7 +130,7 @@ describe('a run on SLURM', () => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
-    // SLURM looks at limits every 30 s; a minute is the shortest one, and notice is given a minute before.
+    // SLURM checks limits every 30 s. The shortest limit is a minute, and the warning is sent a minute before it.
     const config = { folder: folder.path, blocks: 360, ms: 100 }
     const driven = await driveSlurm(slurm, 'steady.ts', config, { workers: 1, maxRetries: 0, slurm: '--time=1' })
     assert.equal(driven.result.ok, true, driven.stderr)
@@ -250,7 +250,7 @@ describe('a run on SLURM', () => {
     if (slurm === undefined) return
     for (const presses of [1, 2]) {
       using folder = temporaryFolder()
-      // More than there are processors.
+      // More jobs than processors.
       const args = smooth('--sigma', '60', '--workers', '12')
       const { code, stderr } = await bellis(args, {
         cwd: folder.path,

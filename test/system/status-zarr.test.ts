@@ -21,7 +21,7 @@ describe('the record of a run as a Zarr array', () => {
       return stdout
     }
     await call('sample', 'sample.hdf', '--size', '40,128,96', '--quiet')
-    // 3 × 4 × 3 blocks, the first ones along z cut short at the end.
+    // 3 × 4 × 3 blocks, the last of which along z are cropped.
     const smooth = ['smooth', 'sample.hdf/volumes/raw', 'out.zarr/soft', '--sigma', '1', '--block-write', '16,32,32']
     await call(...smooth, '--workers', '1', '--quiet')
     const [name] = runsIn(cwd) as [string]
@@ -33,7 +33,7 @@ describe('the record of a run as a Zarr array', () => {
     await runPython(python, script, [], JSON.stringify([{ path, task: 'smooth', shape: [3, 4, 3], values }]))
     await using array = await openArray(path)
     assert.deepEqual(array.voxelSize, [640, 128, 128])
-    // What was exported before makes way.
+    // The earlier export is replaced.
     await call(...smooth, '--workers', '1', '--quiet')
     await call('status', name, '--zarr', 'states.zarr')
     const all = { path, task: 'smooth', shape: [3, 4, 3], values: values.fill(1) }

@@ -7,10 +7,10 @@ import { runBlockwise } from '../../src/entry/run.ts'
 import { smooth } from '../../src/tasks/smooth.ts'
 import { bellis, dyingAt, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 
-// SHA-256 of what SciPy's gaussian_filter(sigma=2, mode='constant') gives of the sample of seed 7, 32 × 192 × 192 voxels, twice.
+// SHA-256 of the result of SciPy's gaussian_filter(sigma=2, mode='constant'), applied twice to the sample of seed 7, 32 × 192 × 192 voxels.
 const TWICE = 'ffd3bcb23791a0240de63acc589d89631c48de8d1af0982cb515a41a13893525'
 const BLOCKS = 256
-/** A block of the second task needs 27 of the first, and about two layers of 64 lie between them at any rate. */
+/** A block of the second task needs 27 blocks of the first, so about two layers of 64 blocks always lie between them. */
 const AHEAD = 150
 
 const MODULE = `
@@ -40,7 +40,7 @@ before(async () => {
 })
 
 const RUN = ['run', 'chain.ts', '--workers', '2', '--json', '--quiet']
-/** Runs the chain to its end. @returns how many blocks of each task were done before */
+/** Runs the chain to its end. @returns how many blocks of each task were done before this start */
 async function finish(): Promise<number[]> {
   const { code, stdout, stderr } = await bellis(RUN, { cwd })
   assert.equal(code, 0, stderr)
@@ -62,7 +62,7 @@ describe('a chain over a transient array', () => {
       assert.equal(code, 'SIGKILL')
       most = Math.max(most, await storedChunks())
     }
-    assert.ok(most > 0 && most < BLOCKS, `${most} chunks were there`)
+    assert.ok(most > 0 && most < BLOCKS, `${most} chunks were stored`)
     const [first, second] = (await finish()) as [number, number]
     assert.ok(first > second && second >= 6 && first < BLOCKS, `${first} and ${second} were done before`)
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
@@ -74,7 +74,7 @@ describe('a chain over a transient array', () => {
     assert.equal(await storedChunks(), 0)
   })
 
-  it('a transient array is recomputed exactly where blocks that read it have to be done again', async () => {
+  it('a transient array is recomputed exactly where blocks that read it must be done again', async () => {
     const [run] = readdirSync(join(cwd, '.bellis')) as [string]
     const { stdout, stderr } = await bellis(['reset', run, '--roi', '320,96,96:320,96,96', '--yes', '--json'], { cwd })
     const [first, second] = JSON.parse(stdout || '[]') as { blocks: number }[]
@@ -104,7 +104,7 @@ describe('a chain over a transient array', () => {
     assert.equal(refused.code, 2)
     const message = /"Gaussian1" is transient, .*once contains data that this run did not write.*--overwrite/
     assert.match(refused.stderr, message)
-    // Without a record a run can't tell its own chunks from those of others.
+    // Without a record, a run can't distinguish its own chunks from those of others.
     const [raw, output] = [join(cwd, 'sample.hdf/volumes/raw'), join(cwd, once)]
     const how = { sigma: 2, blockWrite: [8, 24, 24] }
     const first = smooth({ input: raw, output, ...how }, { id: 'Gaussian1', transient: true })

@@ -14,7 +14,7 @@ before(async () => {
   assert.equal(code, 0, stderr)
 })
 
-/** A module with a task `mine` of 6 blocks; one line is where something goes wrong. */
+/** A module with a task `mine` of 6 blocks, in one line of which something goes wrong. */
 const task = ({ config = 'z.object({})', plan = '', block = '', more = '', options = '' }) => `
 import { definePipeline, defineTask, roi, z } from 'bellis'
 export const blocks = { totalRoi: roi([0], [6]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), readWriteConflict: false }
@@ -33,7 +33,7 @@ ${more}`
 const pipeline = (tasks: string) =>
   task({ more: `export default definePipeline({ config: z.object({}), tasks: () => { ${tasks} } })` })
 
-/** A module with a task that copies into an output that its plan makes. */
+/** A module with a task that copies into an output created by its plan. */
 const writing = (create: string, more = '') => `
 import { definePipeline, defineTask, roi, z } from 'bellis'
 export const mine = defineTask({
@@ -49,7 +49,7 @@ export const mine = defineTask({
 })
 ${more}`
 
-describe("reports a mistake in a task's module in one line with its place, and writes nothing:", {
+describe("a mistake in a task's module", {
   concurrency: 2,
 }, () => {
   for (const [title, source, message, args = []] of [
@@ -59,34 +59,46 @@ describe("reports a mistake in a task's module in one line with its place, and w
       task({ more: 'export default mine({})' }).replace('export const mine', 'const mine'),
       /task\.ts exports no task or pipeline; it exports the result of calling a task/,
     ],
-    ['it throws', "\nthrow new Error('no licence')", /task\.ts can't be loaded: no licence \(\/.*task\.ts:2\)/],
-    ['it ends the process', '\nprocess.exit(0)', /process\.exit\(0\) was called \(\/.*task\.ts:2\); throw an error/],
-    ['it has a syntax error', '\nexport default {', /task\.ts can't be loaded: .*\(\/.*task\.ts:2\)/],
-    ['it imports what is not there', "import 'left-pad'", /Cannot find package 'left-pad' imported from .*task\.ts/],
+    ['the module throws', "\nthrow new Error('no licence')", /task\.ts can't be loaded: no licence \(\/.*task\.ts:2\)/],
     [
-      'it has an enum',
+      'the module ends the process',
+      '\nprocess.exit(0)',
+      /process\.exit\(0\) was called \(\/.*task\.ts:2\); throw an error/,
+    ],
+    ['the module has a syntax error', '\nexport default {', /task\.ts can't be loaded: .*\(\/.*task\.ts:2\)/],
+    [
+      'the module imports a missing package',
+      "import 'left-pad'",
+      /Cannot find package 'left-pad' imported from .*task\.ts/,
+    ],
+    [
+      'the module has an enum',
       '\nenum Mode { A }',
       /\/.*task\.ts:2 uses syntax that needs a compiler: enum\. .*plain JavaScript/,
     ],
-    ['it has a namespace', '\nnamespace A { export const b = 1 }', /task\.ts:2 .*a compiler: namespace/],
+    ['the module has a namespace', '\nnamespace A { export const b = 1 }', /task\.ts:2 .*a compiler: namespace/],
     [
-      'it has a parameter property',
+      'the module has a parameter property',
       '\nclass A { constructor(readonly b: number) {} }',
       /task\.ts:2 .*parameter property/,
     ],
-    ['it has a decorator', 'const d = () => {}\n@d\nexport class A {}', /task\.ts:2 .*a compiler: a decorator/],
+    ['the module has a decorator', 'const d = () => {}\n@d\nexport class A {}', /task\.ts:2 .*a compiler: a decorator/],
     [
-      'its configuration is no schema',
+      'the configuration is no schema',
       task({ config: '{ sigma: 2 }' }),
       /defineTask in \/.*task\.ts:4: "config" of "mine" is a plain object; .*z\.object/,
     ],
-    ['its configuration is no object', task({ config: 'z.string()' }), /task\.ts:4: "config" of "mine" is z\.string/],
+    [
+      'the configuration is no object schema',
+      task({ config: 'z.string()' }),
+      /task\.ts:4: "config" of "mine" is z\.string/,
+    ],
     [
       'an option is misspelt',
       task({ options: 'isdone: () => true,' }),
       /task\.ts:4: "mine" has no option "isdone"; the options are name, config, plan, setup, isDone/,
     ],
-    ['a flag is not there', task({}), /unknown option '--sgima'/, ['--sgima', '2']],
+    ['a flag does not exist', task({}), /unknown option '--sgima'/, ['--sgima', '2']],
     [
       'a flag has the wrong type',
       task({ config: 'z.object({ sigma: z.number() })' }),
@@ -98,41 +110,41 @@ describe("reports a mistake in a task's module in one line with its place, and w
       task({ config: 'z.object({ sigma: z.number() })' }),
       /Configuration of "mine": --sigma is missing\./,
     ],
-    ['its plan throws', task({ plan: '\nnull.shape' }), /Task "mine" can't be planned: .*null.*\(\/.*task\.ts:8\)/],
+    ['the plan throws', task({ plan: '\nnull.shape' }), /Task "mine" can't be planned: .*null.*\(\/.*task\.ts:8\)/],
     [
-      'its plan leaves a promise that is rejected',
+      'the plan leaves a promise that is rejected',
       task({ plan: "\nvoid Promise.reject(new Error('boom')); await new Promise((go) => setTimeout(go, 1000))" }),
       /an unawaited promise was rejected: boom \(\/.*task\.ts:8\)/,
     ],
-    ['its pipeline throws', pipeline('\nnull.shape'), /Pipeline "pipeline" can't be built: .*\(\/.*task\.ts:14\)/],
+    ['the pipeline throws', pipeline('\nnull.shape'), /Pipeline "pipeline" can't be built: .*\(\/.*task\.ts:14\)/],
     [
-      'its plan returns a field that is misspelt',
+      'the plan returns a misspelt field',
       task({ plan: 'return { ...blocks, readWriteConflicts: false }' }),
       /Task "mine": its plan returned the unknown field "readWriteConflicts"; the fields are totalRoi, /,
     ],
-    ['its plan returns no blocks', task({ plan: 'return {}' }), /Task "mine": its plan returned no totalRoi/],
+    ['the plan returns no blocks', task({ plan: 'return {}' }), /Task "mine": its plan returned no totalRoi/],
     [
-      'it is written with require',
+      'the module uses require',
       "const { defineTask } = require('bellis')",
       /task\.ts can't be loaded: Cannot find module 'bellis' by require; use import … from/,
     ],
     [
-      'its pipeline gives nothing',
+      'the pipeline returns nothing',
       pipeline('mine({})'),
       /The result of pipeline "pipeline" is undefined; expected a defined task called with its configuration, /,
     ],
     [
-      'its pipeline gives a promise',
+      'the pipeline returns a promise',
       pipeline('return [mine({}), Promise.resolve(mine({}))]'),
       /The result of pipeline "pipeline" is a promise, which must be awaited first/,
     ],
     [
-      'its pipeline gives a definition that is not called',
+      'the pipeline returns a definition that is not called',
       pipeline('return [mine]'),
       /"mine" is a definition; call it with its configuration/,
     ],
     [
-      'what a task comes after is no list',
+      'the "after" of a task is no list',
       pipeline("return mine({}, { after: mine({}, { id: 'a' }) })"),
       /Task "mine": pass "after" as an array of tasks: after: \[other\]/,
     ],
@@ -144,7 +156,7 @@ describe("reports a mistake in a task's module in one line with its place, and w
       /The tasks "a" → "b" → "a" form a cycle/,
     ],
     [
-      'two tasks have one id',
+      'two tasks have the same id',
       pipeline('return [mine({}), mine({})]'),
       /Tasks 0 and 1 both have the id "mine"; give one of them another id/,
     ],
@@ -154,7 +166,7 @@ describe("reports a mistake in a task's module in one line with its place, and w
       /task\.ts exports no task named "mine", so a worker can't find it; export it/,
     ],
     [
-      'two tasks write one place',
+      'two tasks write the same array',
       writing(
         '{ like: raw, chunkShape: [16, 32, 32] }',
         "export default definePipeline({ config: z.object({}), tasks: () => [mine({}, { id: 'a' }), mine({}, { id: 'b' })] })",
@@ -162,7 +174,7 @@ describe("reports a mistake in a task's module in one line with its place, and w
       /Tasks "a" and "b" both write out\.zarr\/o.*let one come after the other/,
     ],
     [
-      'the output is smaller than what is written',
+      'the output is smaller than the written region',
       writing('{ like: raw, shape: [16, 96, 64], chunkShape: [16, 32, 32] }'),
       /Task "mine": its blocks write 0,0,0:640,384,384, but out\.zarr\/o fills only 0,0,0:640,384,256 nm; make the output as large/,
     ],
@@ -172,22 +184,22 @@ describe("reports a mistake in a task's module in one line with its place, and w
       /would write to the same chunk of out\.zarr\/o .*Use chunks of \(16, 32, 32\)/,
     ],
   ] as [string, string, RegExp, string[]?][]) {
-    it(title, async () => {
+    it(`bellis run reports it in one line with its place, and writes nothing, if ${title}`, async () => {
       using folder = temporaryFolder()
       writeFileSync(join(folder.path, 'task.ts'), source)
       const { code, stdout, stderr } = await bellis(['run', 'task.ts', ...args], { cwd: folder.path })
       assert.match(stderr, message)
       assert.match(stderr, /^bellis: [^\n]*\n$/)
-      assert.deepEqual([code, stdout], [title === 'it ends the process' ? 1 : 2, ''])
+      assert.deepEqual([code, stdout], [title === 'the module ends the process' ? 1 : 2, ''])
       assert.deepEqual(readdirSync(folder.path), ['task.ts'])
     })
   }
 })
 
-/** What would wait for a block that never ends waits for weeks. */
+/** A limit for tests that would otherwise wait for weeks for a block that never ends. */
 const ENDS = { timeout: 300_000 }
 
-describe('a block that misbehaves fails, with one message and exit code 1, and all others are done:', {
+describe('a block that misbehaves', {
   concurrency: 2,
 }, () => {
   const stuck = 'await new Promise(() => setTimeout(() => {}, 2 ** 31 - 1))'
@@ -231,7 +243,7 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
       ['--timeout', '1'],
     ],
     [
-      'it returns late, after its abort',
+      'it returns only some time after its abort',
       "if (at) await new Promise((go) => signal.addEventListener('abort', () => setTimeout(go, 300)))",
       /Block mine\/1 took longer than 1 s; its worker w\d+ was ended\./,
       ['inline'],
@@ -245,7 +257,7 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
     ],
   ] as [string, string, RegExp, string[], string[]?][]) {
     for (const pool of pools) {
-      it(`${title}, in a pool of kind ${pool}`, ENDS, async () => {
+      it(`a block fails alone, with one message and exit code 1, if ${title} (pool ${pool})`, ENDS, async () => {
         using folder = temporaryFolder()
         writeFileSync(join(folder.path, 'task.ts'), task({ block }))
         const call = ['run', 'task.ts', '--pool', pool, '--workers', '2', '--max-retries', '0', ...args]
@@ -262,17 +274,17 @@ describe('a block that misbehaves fails, with one message and exit code 1, and a
   }
 })
 
-describe('a task that can not be set up', { concurrency: 2 }, () => {
+describe('a task that cannot be set up', { concurrency: 2 }, () => {
   for (const pool of ['process', 'thread', 'inline']) {
-    it(`abandons a task that cannot be set up, with one message that says where, in the pool ${pool}`, async () => {
+    it(`a task that cannot be set up is abandoned, with one message that gives the place (pool ${pool})`, async () => {
       using folder = temporaryFolder()
       const source = task({}).replace(/setup: .*?\n {2}\},\n/s, "setup: () => { throw new Error('no model') },\n")
       writeFileSync(join(folder.path, 'task.ts'), source)
       const { code, stderr } = await bellis(['run', 'task.ts', '--pool', pool, '--workers', '2'], { cwd: folder.path })
       assert.equal(code, 1)
-      const told = stderr.split('\n').filter((line) => line.includes('abandoned'))
-      assert.equal(told.length, 1, stderr)
-      assert.match(told[0] as string, /^abandoned Task "mine" was abandoned: .*: no model \(\/.*task\.ts:8\)$/)
+      const abandoned = stderr.split('\n').filter((line) => line.includes('abandoned'))
+      assert.equal(abandoned.length, 1, stderr)
+      assert.match(abandoned[0] as string, /^abandoned Task "mine" was abandoned: .*: no model \(\/.*task\.ts:8\)$/)
       assert.doesNotMatch(stderr, /\n {4}at /)
     })
   }
@@ -307,7 +319,7 @@ describe('a block that returns late after Ctrl-C', () => {
       await new Promise((go) => setTimeout(go, 2 ** 31 - 1))`
     writeFileSync(join(folder.path, 'task.ts'), task({ block }))
     const meanwhile = async ({ pid, output }: RunningCommand) => {
-      await until('its block has begun', () => output.stdout.includes('begun'))
+      await until('its block has started', () => output.stdout.includes('begun'))
       process.kill(pid, 'SIGINT')
     }
     const call = ['run', 'task.ts', '--pool', 'inline', '--workers', '2', '--quiet']

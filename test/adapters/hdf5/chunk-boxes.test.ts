@@ -7,7 +7,7 @@ import { type Roi, roi } from '../../../src/core/geometry/roi.ts'
 const indices = (box: Roi<'voxel'> | Roi<'block'>) => [...indicesOf(box)].map((index) => index.join())
 
 describe('pieces of a read', () => {
-  it('tile the box, never share a chunk, and stay within the limit where more than one chunk is in them', () => {
+  it('tile the box, never share a chunk, and stay within the limit if they have more than one chunk', () => {
     const axis = fc.record({
       offset: fc.integer({ min: 0, max: 20 }),
       length: fc.integer({ min: 1, max: 12 }),
@@ -32,7 +32,7 @@ describe('pieces of a read', () => {
     )
   })
 
-  it('are slabs along the slow axes, so that rows stay whole', () => {
+  it('are slabs along the slow axes, so that rows stay contiguous', () => {
     const pieces = [...splitBox(roi([0, 0, 0], [8, 4, 100]), [1, 4, 10], 900)]
     assert.deepEqual(
       pieces.map(({ offset, shape }) => [offset, shape]),

@@ -6,7 +6,7 @@ import type { DType } from '../../../src/core/array/dtype.ts'
 import { describeChunkedArray } from '../../contracts/chunked-array.contract.ts'
 import { temporaryFolder } from '../../support/zarr.ts'
 
-/** By the codes of Python's struct. */
+/** The codes of Python's `struct`. */
 const CODES: Partial<Record<DType, string>> = {
   ...{ int8: '<b', int16: '<h', int32: '<i', int64: '<q', uint8: '<B', uint16: '<H', uint32: '<I', uint64: '<Q' },
   ...{ float32: '<f', float64: '<d' },
@@ -16,7 +16,7 @@ for (const compression of ['gzip', undefined] as const) {
   describeChunkedArray(compression === undefined ? 'HDF5' : 'HDF5, compressed', {
     dtypes: Object.keys(CODES) as DType[],
     isWritable: false,
-    // HDF5 has no chunk that is longer than its array.
+    // In HDF5, no chunk is longer than its array.
     chunkLengths: (length) => fc.integer({ min: 1, max: Math.min(8, length) }),
     async make(t, { shape, dtype, chunkShape }, voxels) {
       await h5wasm.ready

@@ -31,7 +31,7 @@ const format = hdf5Format()
 const folder = mkdtempSync(join(tmpdir(), 'bellis hdf5 ünï '))
 after(() => rmSync(folder, { recursive: true }))
 
-/** What make-fixtures.py wrote: 0, 1, 2, … of shape 5 × 7 × 9. */
+/** The array that make-fixtures.py wrote: 0, 1, 2, … of shape 5 × 7 × 9. */
 const ramp = Array.from({ length: 5 * 7 * 9 }, (_, i) => i)
 
 async function readBox(array: ChunkedArray, offset: readonly number[], shape: readonly number[]): Promise<TypedArray> {
@@ -108,7 +108,7 @@ describe('HDF5: the voxels', () => {
   }
 
   for (const codec of ['scaleoffset', 'szip']) {
-    it(`reads a dataset packed by ${codec}`, async () => {
+    it(`reads a dataset compressed with ${codec}`, async () => {
       const { array, data } = await readAll(fixture('layouts.h5'), codec)
       assert.deepEqual(
         data,
@@ -122,7 +122,7 @@ describe('HDF5: the voxels', () => {
     for (const kind of ['int', 'uint', 'float']) {
       if (kind === 'float' && bits === 8) continue
       for (const name of bits === 8 ? [`${kind}${bits}`] : [`${kind}${bits}`, `be-${kind}${bits}`]) {
-        it(`reads ${name} into its own typed array`, async () => {
+        it(`reads ${name} into the matching typed array`, async () => {
           const { array, data } = await readAll(fixture('dtypes.h5'), name)
           assert.equal(array.dtype, `${kind}${bits}`)
           const expected = typedArray(array.dtype, ramp.length)
@@ -136,7 +136,7 @@ describe('HDF5: the voxels', () => {
     }
   }
 
-  it('keeps every digit of 64-bit numbers beyond 2^53', async () => {
+  it('reads 64-bit integers beyond 2^53 exactly', async () => {
     const ids = await readAll(fixture('dtypes.h5'), 'huge-ids')
     assert.deepEqual(ids.data, [0n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 2n, 2n ** 64n - 1n])
     const negative = await readAll(fixture('dtypes.h5'), 'negative')
@@ -162,7 +162,7 @@ describe('HDF5: the voxels', () => {
     assert.deepEqual((await readAll(fixture('dtypes.h5'), 'committed')).data, ramp)
   })
 
-  it('reads files of the newest layout, with a user block before them and attributes in heaps', async () => {
+  it('reads files of the newest layout, with a user block at the start and attributes in heaps', async () => {
     const { array, data } = await readAll(fixture('external.h5'), 'deep/ramp')
     assert.deepEqual(data, ramp)
     assert.equal(array.fillValue, 9)
@@ -178,7 +178,7 @@ describe('HDF5: the voxels', () => {
     )
   })
 
-  it('has the fill value where nothing was ever written', async () => {
+  it('returns the fill value for voxels that were never written', async () => {
     const fills: Record<string, Scalar> = {
       default: 0,
       uint64: 2n ** 64n - 1n,
@@ -199,14 +199,14 @@ describe('HDF5: the voxels', () => {
     )
   })
 
-  it('reads an array of no length', async () => {
+  it('reads an array with an axis of length 0', async () => {
     await using array = await format.open(fixture('layouts.h5'), 'no-length')
     assert.deepEqual(array.shape, [0, 7])
     assert.deepEqual(Array.from((await readBox(array, [0, 0], [1, 2])) as ArrayLike<Scalar>), [0, 0])
   })
 
-  it('reads voxels that lie beyond 4 GiB of a file', async () => {
-    // The file is sparse: the voxels of a small one are moved far out, and the two addresses that say so are changed.
+  it('reads voxels stored beyond 4 GiB in a file', async () => {
+    // A sparse file: the voxels of a small file are moved far out, and the two addresses that refer to them are changed.
     const path = join(folder, 'huge.h5')
     copyFileSync(fixture('layouts.h5'), path)
     const file = await Hdf5File.open(path)
@@ -225,7 +225,7 @@ describe('HDF5: the voxels', () => {
     assert.deepEqual(data, ramp)
   })
 
-  it('gives every box what it should, however it lies, with any cache, alone or again', async () => {
+  it('reads any box correctly, with a cache of any size, once or repeatedly', async () => {
     const box = fc.tuple(
       fc.array(fc.integer({ min: -3, max: 9 }), { minLength: 3, maxLength: 3 }),
       fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 3, maxLength: 3 }),
@@ -276,8 +276,8 @@ describe('HDF5: the voxels', () => {
   }
 })
 
-describe('HDF5: where an array lies', () => {
-  it('takes resolution and offset as CREMI writes them, and leaves the other attributes as JSON', async () => {
+describe('HDF5: placement', () => {
+  it('reads resolution and offset as CREMI writes them, and keeps the other attributes as JSON', async () => {
     const { array } = await readAll(fixture('places.h5'), 'places/cremi')
     assert.deepEqual(array.axes, [
       { name: 'z', type: 'space', unit: 'nanometer', scale: 40, translation: 1520, translationOf: 'edge' },
@@ -302,7 +302,7 @@ describe('HDF5: where an array lies', () => {
     assert.doesNotThrow(() => JSON.stringify(array.attributes))
   })
 
-  it('takes the axes before those with a resolution as channels, and float32 numbers as they were written', async () => {
+  it('takes the axes before those with a resolution as channels, and reads float32 numbers as the decimals that were meant', async () => {
     const { array } = await readAll(fixture('places.h5'), 'places/channels')
     assert.deepEqual(array.axes, [
       { name: 'c', type: 'channel' },
@@ -312,7 +312,7 @@ describe('HDF5: where an array lies', () => {
     ])
   })
 
-  it("takes funlib's voxel_size, offset, units and axis names", async () => {
+  it("reads funlib's voxel_size, offset, units and axis names", async () => {
     const { array } = await readAll(fixture('places.h5'), 'places/funlib')
     assert.deepEqual(array.axes, [
       { name: 'c', type: 'channel' },
@@ -323,7 +323,7 @@ describe('HDF5: where an array lies', () => {
     assert.deepEqual(array.attributes, {})
   })
 
-  it('says nothing of places where the file says nothing', async () => {
+  it('has no placement if the file has none', async () => {
     const { array } = await readAll(fixture('layouts.h5'), 'channels')
     assert.deepEqual(array.axes, [
       { name: 'c', type: 'channel' },
@@ -342,7 +342,7 @@ describe('HDF5: where an array lies', () => {
 })
 
 describe('HDF5: paths', () => {
-  it('lists groups and datasets depth first, links shown and not followed, dead links left out', async () => {
+  it('lists groups and datasets depth first, shows links without following them, and omits broken links', async () => {
     const entries = await format.list(fixture('places.h5'), 'links')
     assert.deepEqual(
       entries.map(({ path, kind }) => `${path} ${kind}`),
@@ -358,7 +358,7 @@ describe('HDF5: paths', () => {
     assert.equal((await format.list(fixture('layouts.h5'), '', { limit: 3 })).length, 3)
   })
 
-  it('follows soft, hard and external links, also as groups in the middle of a path', async () => {
+  it('follows soft, hard and external links, also in the middle of a path', async () => {
     for (const path of [
       'links/soft',
       'links/relative',
@@ -372,7 +372,7 @@ describe('HDF5: paths', () => {
     assert.equal((await readAll(fixture('places.h5'), 'links/external')).array.fillValue, 9)
   })
 
-  it('says which link leads nowhere, in circles, or to a missing file', async () => {
+  it('names the link that is broken, part of a cycle, or to a missing file', async () => {
     const open = (path: string) => format.open(fixture('places.h5'), path)
     await assert.rejects(
       open('links/dangling'),
@@ -385,7 +385,7 @@ describe('HDF5: paths', () => {
     )
   })
 
-  it('names what is there when a dataset is missing or is a group', async () => {
+  it('lists the existing datasets if the requested one is missing or is a group', async () => {
     await assert.rejects(
       format.open(fixture('external.h5'), 'deep/rump'),
       failsWith('NO_SUCH_DATASET', ConfigError, /"deep\/rump"/, /it has deep\/ramp/),
@@ -405,7 +405,7 @@ describe('HDF5: paths', () => {
     )
   })
 
-  it('opens files and datasets whose names have blanks and letters beyond ASCII', async () => {
+  it('opens files and datasets with spaces and non-ASCII letters in their names', async () => {
     const path = join(folder, 'ein Blöck 体积.h5')
     copyFileSync(fixture('places.h5'), path)
     const { array, data } = await readAll(path, 'ünï code/wîth späce')
@@ -413,7 +413,7 @@ describe('HDF5: paths', () => {
     assert.equal(array.path, `${path}/ünï code/wîth späce`)
   })
 
-  it('opens a file once for all its arrays, and closes it with the last of them', {
+  it('opens a file once for all its arrays, and closes it with the last one', {
     skip: process.platform !== 'linux',
   }, async () => {
     const path = join(folder, 'shared.h5')
@@ -433,7 +433,7 @@ describe('HDF5: paths', () => {
     assert.equal(count(), 0, 'a failed open leaves nothing open')
   })
 
-  it('sees the new file when one was renamed into its place', async () => {
+  it('reads the new file if it was replaced by renaming', async () => {
     const path = join(folder, 'replaced.h5')
     copyFileSync(fixture('layouts.h5'), path)
     await using old = await format.open(path, 'gzip')
@@ -444,7 +444,7 @@ describe('HDF5: paths', () => {
   })
 })
 
-describe('HDF5: what it refuses', () => {
+describe('HDF5: refusals', () => {
   const refused: Record<string, RegExp> = {
     strings: /strings/,
     'fixed-strings': /strings/,
@@ -457,12 +457,12 @@ describe('HDF5: what it refuses', () => {
     'enum-be': /big-endian enumeration/,
   }
   for (const [name, text] of Object.entries(refused)) {
-    it(`refuses a dataset of ${name} in words`, async () => {
+    it(`refuses a dataset of ${name} with a clear message`, async () => {
       await assert.rejects(format.open(fixture('dtypes.h5'), name), failsWith('UNSUPPORTED', ConfigError, text))
     })
   }
 
-  it('refuses a filter that is not compiled in, by name and number, and says what to do', async () => {
+  it('refuses an unsupported filter by name and number, with a remedy', async () => {
     await assert.rejects(
       format.open(fixture('layouts.h5'), 'lzf'),
       failsWith('UNSUPPORTED_CODEC', ConfigError, /"lzf" \(HDF5 filter 32000\)/, /h5repack -f GZIP=4/),
@@ -470,7 +470,7 @@ describe('HDF5: what it refuses', () => {
   })
 
   for (const name of ['gzip', 'fletcher32']) {
-    it(`throws, and prints nothing, at a damaged ${name} chunk; the others can be read`, async () => {
+    it(`throws at a damaged ${name} chunk, prints nothing, and can read the other chunks`, async () => {
       await using array = await format.open(fixture('damaged.h5'), name)
       const into = new Uint16Array(315)
       await assert.rejects(array.readVoxels(roi([0, 0, 0], [5, 7, 9]), into), (error: Error) => {
@@ -486,7 +486,7 @@ describe('HDF5: what it refuses', () => {
     })
   }
 
-  it('tells a truncated file by its lengths', async () => {
+  it('reports a truncated file with its actual and its expected length', async () => {
     const path = join(folder, 'truncated.h5')
     copyFileSync(fixture('layouts.h5'), path)
     truncateSync(path, 40_000)
@@ -498,7 +498,7 @@ describe('HDF5: what it refuses', () => {
     await assert.rejects(format.open(path, 'gzip'), failsWith('CORRUPT_DATA', InfrastructureError, /truncated/))
   })
 
-  it('throws at a file whose middle is gone', async () => {
+  it('throws at a file whose middle is missing', async () => {
     const path = join(folder, 'hollow.h5')
     copyFileSync(fixture('external.h5'), path)
     const bytes = Buffer.alloc(6000)
@@ -508,7 +508,7 @@ describe('HDF5: what it refuses', () => {
     await assert.rejects(format.open(path, 'deep/ramp'), failsWith('CORRUPT_DATA', InfrastructureError, /hollow\.h5/))
   })
 
-  it('tells a missing file, a folder and a file of another kind', async () => {
+  it('distinguishes a missing file, a folder and a file of another format', async () => {
     await assert.rejects(format.open(join(folder, 'nope.h5'), 'a'), failsWith('NO_SUCH_FILE', ConfigError, /nope\.h5/))
     await assert.rejects(format.open(folder, 'a'), failsWith('INVALID_METADATA', ConfigError, /folder/))
     const path = join(folder, 'text.h5')
@@ -518,7 +518,7 @@ describe('HDF5: what it refuses', () => {
     await assert.rejects(format.list(path, ''), failsWith('INVALID_METADATA', ConfigError, /not an HDF5 file/))
   })
 
-  it('writes nothing, opens nothing for writing, and reads no address', async () => {
+  it('never writes, never opens a file for writing, and refuses addresses', async () => {
     const path = fixture('layouts.h5')
     const options = { shape: [1], dtype: 'uint8' } as const
     const readOnly = failsWith('UNSUPPORTED', ConfigError, /Bellis writes Zarr/)

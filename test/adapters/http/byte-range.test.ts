@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { parseRange } from '../../../src/adapters/http/byte-range.ts'
 
 describe('a Range header', () => {
-  it('names a part from the start, to the end, or at the end, cut to what is there', () => {
+  it('selects a part from the start, up to the end, or at the end, cropped to the content', () => {
     assert.deepEqual(parseRange('bytes=0-9', 100), { kind: 'part', start: 0, end: 10 })
     assert.deepEqual(parseRange('bytes=90-', 100), { kind: 'part', start: 90, end: 100 })
     assert.deepEqual(parseRange('bytes=-16', 100), { kind: 'part', start: 84, end: 100 })
@@ -11,12 +11,12 @@ describe('a Range header', () => {
     assert.deepEqual(parseRange('bytes=50-999999999999', 100), { kind: 'part', start: 50, end: 100 })
   })
 
-  it('that is missing, or counts no bytes, means all', () => {
+  it('selects everything if it is missing or not in bytes', () => {
     assert.deepEqual(parseRange(undefined, 100), { kind: 'whole' })
     assert.deepEqual(parseRange('lines=0-9', 100), { kind: 'whole' })
   })
 
-  it('of what is not there, or of several parts, is never satisfied', () => {
+  it('is not satisfiable beyond the end or for several parts', () => {
     for (const header of [
       'bytes=100-',
       'bytes=9-5',

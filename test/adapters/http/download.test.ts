@@ -9,7 +9,7 @@ import { type FileAnswer, serveFile } from '../../support/file-server.ts'
 const body = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31) % 253))
 const other = Buffer.from(Uint8Array.from({ length: 200_000 }, (_, i) => (i * 17) % 251))
 
-/** Where the connection is cut, if nothing more comes. */
+/** After how many bytes the connection is cut. */
 const CUTS = [9000, 70_000, 140_000, 210_000, 250_000]
 
 describe('a download', () => {
@@ -31,7 +31,7 @@ describe('a download', () => {
     return { error, asked: server.asked, left, again, bytes }
   }
 
-  it('that breaks off goes on where it was, in the same call, and leaves the file alone behind', async () => {
+  it('continues after a broken connection, in the same call, and leaves nothing but the file', async () => {
     const { error, asked, bytes, left } = await attempt((request) =>
       request < 3 ? { body, etag: '"a"', stallAfter: 70_000 } : { body, etag: '"a"' },
     )
@@ -41,7 +41,7 @@ describe('a download', () => {
     assert.deepEqual(left, ['out.hdf'])
   })
 
-  it('that breaks off for good keeps what has come, says how much, and a later call asks for the rest alone', async () => {
+  it('keeps and reports what it has received if it fails for good, and a later call fetches only the rest', async () => {
     const { error, asked, left, again, bytes } = await attempt(
       (request) => ({
         body,
@@ -60,7 +60,7 @@ describe('a download', () => {
     assert.deepEqual(bytes, body)
   })
 
-  it('begins anew where the server has another file now, or knows no ranges', async () => {
+  it('starts from scratch if the server has another file now, or does not support ranges', async () => {
     const changed = await attempt((request) =>
       request === 0 ? { body, etag: '"a"', stallAfter: 70_000 } : { body: other, etag: '"b"' },
     )
@@ -75,7 +75,7 @@ describe('a download', () => {
     assert.deepEqual([plain.error, plain.bytes], [undefined, body])
   })
 
-  it('does not take for the beginning what is of another address', async () => {
+  it('does not continue a partial file of another address', async () => {
     using folder = temporaryFolder()
     await using server = await serveFile(() => ({ body, etag: '"a"' }))
     const file = join(folder.path, 'out.hdf')
@@ -86,7 +86,7 @@ describe('a download', () => {
     assert.deepEqual([server.asked, readFileSync(file)], [['all'], body])
   })
 
-  it('is not waited for when the server falls silent', async () => {
+  it('fails when the server falls silent', async () => {
     const { error, bytes } = await attempt(
       (request) => ({ body, etag: '"a"', ...(request === 0 ? { stallAfter: 50_000 } : {}) }),
       { silenceMs: 100 },
@@ -94,7 +94,7 @@ describe('a download', () => {
     assert.deepEqual([error, bytes], [undefined, body])
   })
 
-  it('of what is not there, is of no known size, or fails its check ends at once and leaves nothing', async () => {
+  it('fails at once and leaves nothing if the file is missing, has no known size, or fails its check', async () => {
     const missing = await attempt(() => ({ body, status: 404 }))
     assert.match(String(missing.error), /returned HTTP 404; check the address/)
     const unsized = await attempt(() => ({ body, saysLength: false }))
@@ -108,7 +108,7 @@ describe('a download', () => {
     for (const { left, asked } of [missing, unsized, wrong]) assert.deepEqual([left, asked.length], [[], 2])
   })
 
-  it('into a folder that is not there says so', async () => {
+  it('reports a missing target folder', async () => {
     await using server = await serveFile(() => ({ body }))
     await assert.rejects(download(server.address, '/none/of/these/out.hdf'), /out\.hdf\.part can't be written: ENOENT/)
     assert.equal(server.asked.length, 1)

@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises'
 import { serveHttp } from '../../../src/adapters/http/http-server.ts'
 import type { EventFeed, FeedClient, LiveTree } from '../../../src/ports/resource.ts'
 
-/** A feed that a test sends with. */
+/** A feed through which a test sends events. */
 class TestFeed implements EventFeed {
   readonly kind = 'feed'
   readonly clients = new Set<FeedClient>()
@@ -29,7 +29,7 @@ async function until(what: () => boolean): Promise<void> {
 }
 
 describe('a stream of events', () => {
-  it('comes as it is sent, and ends when there is no more', async () => {
+  it('delivers events as they are sent, and ends when there are no more', async () => {
     const feed = new TestFeed()
     await using server = await serve(feed)
     const response = await fetch(`${server.address}events`)
@@ -42,7 +42,7 @@ describe('a stream of events', () => {
     assert.equal(feed.clients.size, 0)
   })
 
-  it('keeps little for a browser that does not read, and tells when it reads again', async () => {
+  it('buffers little for a browser that does not read, and notices when it reads again', async () => {
     const feed = new TestFeed()
     await using server = await serve(feed)
     const socket = connect(server.port, '127.0.0.1')
@@ -53,12 +53,12 @@ describe('a stream of events', () => {
     const [client] = feed.clients as Iterable<FeedClient> as [FeedClient]
     const data = 'x'.repeat(100_000)
     let sent = 0
-    // Turns in between, so that the system takes what it can.
+    // Yields in between, so that the system can take as much as possible.
     while (client.send('states', data)) {
       sent++
       await setImmediate()
     }
-    assert.ok(sent < 500, `${sent} × 100 kB were kept`)
+    assert.ok(sent < 500, `${sent} × 100 kB were buffered`)
     assert.equal(client.send('states', data), false)
     socket.resume()
     await until(() => feed.resumed === 1)

@@ -22,7 +22,7 @@ describeResourceTree('a folder', async (t) => {
       { path: 'c/0/1', contentType: 'application/octet-stream', bytes },
       { path: 'c/0/3', contentType: 'application/octet-stream', bytes },
     ],
-    // A folder, one in it, a file that is not allowed, and a link to a file outside.
+    // A folder, a folder in it, a file without read permission, and a link to a file outside.
     nothing: ['c', 'c/0', 'secret', 'c/0/2'],
     change: () => writeFileSync(join(root, 'zarr.json'), '{"zarr_format": 3, "attributes": {}}'),
   }

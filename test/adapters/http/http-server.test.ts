@@ -17,7 +17,7 @@ const digits: Resource = {
   async [Symbol.asyncDispose]() {},
 }
 
-/** Every path that the server lets through, and what is there. */
+/** All paths that the server has, with their content. */
 function recordedTree(): LiveTree & { readonly asked: string[] } {
   const asked: string[] = []
   return {
@@ -46,7 +46,7 @@ const statusOf = async (server: HttpServer, target: string, headers: readonly st
   (await request(server, target, headers, method)).status
 
 describe('the server of pages refuses', () => {
-  it('methods other than GET and HEAD, and says which it takes', async () => {
+  it('methods other than GET and HEAD, and names the allowed ones', async () => {
     await using place = await serve()
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
       const answer = await request(place.server, `/${TOKEN}/digits`, [], method)
@@ -55,7 +55,7 @@ describe('the server of pages refuses', () => {
     assert.deepEqual(place.content.asked, [])
   })
 
-  it('paths without the token, and tells nothing of what lies behind it', async () => {
+  it('paths without the token, and reveals nothing about them', async () => {
     await using place = await serve()
     for (const token of ['', 'b'.repeat(24), TOKEN.slice(1), `${TOKEN}a`, TOKEN.toUpperCase()]) {
       const status = await statusOf(place.server, `/${token}/digits`)
@@ -65,7 +65,7 @@ describe('the server of pages refuses', () => {
     assert.deepEqual(place.content.asked, [])
   })
 
-  it('names that are not its own, and a request with two of them or none', async () => {
+  it('host names that are not its own, and requests with two host names or none', async () => {
     await using place = await serve()
     const { port } = place.server
     const withHosts = async (...hosts: readonly string[]) =>
@@ -88,7 +88,7 @@ describe('the server of pages refuses', () => {
     assert.equal(await withHosts(), 400)
   })
 
-  it('paths that could mean anything but names downwards', async () => {
+  it('paths that could mean anything but a place below the root', async () => {
     await using place = await serve()
     for (const path of [
       '../digits',
@@ -107,7 +107,7 @@ describe('the server of pages refuses', () => {
     assert.deepEqual(place.content.asked, [])
   })
 
-  it('ranges beyond the end, and several at once', async () => {
+  it('ranges beyond the end, and several ranges at once', async () => {
     await using place = await serve()
     for (const range of ['bytes=10-', 'bytes=5-3', 'bytes=-0', 'bytes=0-1,3-4', 'bytes=x']) {
       const { status, headers } = await request(place.server, `/${TOKEN}/digits`, [`Range: ${range}`])
@@ -119,13 +119,13 @@ describe('the server of pages refuses', () => {
     assert.deepEqual([changed.status, changed.body], [200, '0123456789'])
   })
 
-  it('headers that are too large', async () => {
+  it('request headers that are too large', async () => {
     await using place = await serve()
     const status = await statusOf(place.server, `/${TOKEN}/digits`, [`X-Large: ${'a'.repeat(20_000)}`])
     assert.ok(status === 0 || status >= 400, `${status}`)
   })
 
-  it('other origins, unless it was told of them', async () => {
+  it('other origins, unless they are configured', async () => {
     await using closed = await serve()
     const origin = ['Origin: https://viewer.example']
     const alone = await request(closed.server, `/${TOKEN}/digits`, origin)
@@ -137,14 +137,14 @@ describe('the server of pages refuses', () => {
     assert.equal(await statusOf(open.server, `/${TOKEN}/digits`, ['Origin: https://evil.example'], 'OPTIONS'), 405)
   })
 
-  it('what can’t be read, and reports why to its caller alone', async () => {
+  it('content that cannot be read, and reports the reason only to its caller', async () => {
     await using place = await serve()
     const { status, body } = await request(place.server, `/${TOKEN}/broken`)
     assert.deepEqual([status, body.includes('damaged')], [500, false])
     assert.match(String(place.errors), /damaged/)
   })
 
-  it('a port that does not exist or is taken', async () => {
+  it('a port that does not exist or is in use', async () => {
     await using place = await serve()
     const refused = { name: 'ConfigError', code: 'INVALID_CONFIG' }
     await assert.rejects(serve({ port: 65_536 }), refused)

@@ -5,13 +5,13 @@ import fc from 'fast-check'
 import { parsePath } from '../../../src/adapters/http/request-path.ts'
 
 describe('the path of a request', () => {
-  it('is taken apart into names, decoded once', () => {
+  it('is split into names, which are decoded once', () => {
     assert.deepEqual(parsePath('/'), { names: [], isFolder: true })
     assert.deepEqual(parsePath('/a/b%20c/.zarray?x=/../y'), { names: ['a', 'b c', '.zarray'], isFolder: false })
     assert.deepEqual(parsePath('/a/b/'), { names: ['a', 'b'], isFolder: true })
   })
 
-  it('is refused where it could mean anything but a plain way downwards', () => {
+  it('is refused if it could mean anything but a place below the root', () => {
     for (const target of [
       ...[
         '',
@@ -47,7 +47,7 @@ describe('the path of a request', () => {
     }
   })
 
-  it('never leads out of the folder that its names are put behind', () => {
+  it('never leads out of the folder to which its names are appended', () => {
     const part = fc.oneof(
       fc.constantFrom('..', '.', '%2e', '%2F', '%5c', '\\', '/', '%', '%00', 'a', '%25', ':'),
       fc.string(),

@@ -33,7 +33,7 @@ function readAll(socket: Socket): Promise<string> {
   socket.on('error', () => {})
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new Error(`the connection was not closed within ${CLOSE_MS / 1000} s; it was told: ${text}`))
+      reject(new Error(`the connection was not closed within ${CLOSE_MS / 1000} s; it was sent: ${text}`))
       socket.destroy()
     }, CLOSE_MS)
     socket.once('close', () => {

@@ -34,29 +34,29 @@ const page = (...ones: number[]) => {
   return { task: 0, page: 0, bits }
 }
 
-/** Resolves with the next thing that is told of the link. */
-type ToldLink = Exclude<StoreStatus, { readonly status: 'slow' }>
+/** Resolves with the next reported status of the connection. */
+type ReportedStatus = Exclude<StoreStatus, { readonly status: 'slow' }>
 
 function watchLink(): {
-  next(): Promise<ToldLink>
+  next(): Promise<ReportedStatus>
   onStatus(link: StoreStatus): void
   readonly all: StoreStatus['status'][]
 } {
   const all: StoreStatus['status'][] = []
-  const told: ToldLink[] = []
-  const waiting: ((link: ToldLink) => void)[] = []
+  const reported: ReportedStatus[] = []
+  const waiting: ((link: ReportedStatus) => void)[] = []
   return {
     all,
     onStatus(link) {
       all.push(link.status)
       if (link.status === 'slow') return
       const wake = waiting.shift()
-      if (wake === undefined) told.push(link)
+      if (wake === undefined) reported.push(link)
       else wake(link)
     },
     next: () =>
       new Promise((resolve) => {
-        const link = told.shift()
+        const link = reported.shift()
         if (link === undefined) waiting.push(resolve)
         else resolve(link)
       }),
@@ -70,7 +70,7 @@ async function triesOf(record: RunRecord): Promise<number[]> {
 }
 
 describe('progress in MongoDB', () => {
-  it('waits while the server is gone, says so, and goes on when it is back, with all that was recorded', async (t) => {
+  it('waits while the server is gone, reports that, and continues when it is back, with everything that was recorded', async (t) => {
     await using server = await ownMongodbOrSkip(t)
     if (server === undefined) return
     await using store = mongodbProgress(`${server.url}progress`)
@@ -88,14 +88,14 @@ describe('progress in MongoDB', () => {
     await server.restart()
     await written
     assert.equal((await next()).status, 'back')
-    // Slow it is called only where its end was not noticed at once, and then before.
+    // It is reported as slow only if its end was not noticed at once, and only before it is reported as lost.
     assert.deepEqual(all.slice(all.indexOf('lost')), ['lost', 'back'])
     const bitmap = await readCompleted(record, 0)
     assert.equal(bitmap[0], 0b110)
     assert.deepEqual(await triesOf(record), [1, 2])
   })
 
-  it('calls a server slow that takes its time, and lost when it still says nothing, until it answers', async (t) => {
+  it('reports a server that takes long as slow, then as lost, until it answers', async (t) => {
     await using server = await ownMongodbOrSkip(t)
     if (server === undefined) return
     await using store = mongodbProgress(server.url)
@@ -109,7 +109,7 @@ describe('progress in MongoDB', () => {
     assert.deepEqual(all, ['slow', 'lost', 'back'])
   })
 
-  it('stops waiting for a server that is gone when it is told to', async (t) => {
+  it('stops waiting for a lost server when it is aborted', async (t) => {
     await using server = await ownMongodbOrSkip(t)
     if (server === undefined) return
     await using store = mongodbProgress(server.url)
@@ -126,7 +126,7 @@ describe('progress in MongoDB', () => {
     await assert.rejects(store.open(identity), lost)
   })
 
-  it('loses nothing when its server is killed between any two of its answers', async (t) => {
+  it('loses nothing if its server is killed between any two of its answers', async (t) => {
     await using server = await ownMongodbOrSkip(t)
     if (server === undefined) return
     await using store = mongodbProgress(server.url)
@@ -137,7 +137,7 @@ describe('progress in MongoDB', () => {
       ones.push(block)
       const written = record.commit({ pages: [page(...ones)], failedTries: [failedTry({ block })] })
       if (block % 20 === 7) {
-        // While the server is at it, or has answered already.
+        // During the write, or after its answer.
         await wait(kills++ * 3)
         await server.kill()
         await server.restart()
@@ -150,7 +150,7 @@ describe('progress in MongoDB', () => {
     assert.ok(ones.every((block) => isBitSet(bitmap, block)))
   })
 
-  it('refuses what a newer Bellis wrote, and leaves it as it is', async (t) => {
+  it('refuses a record that a newer Bellis wrote, and leaves it unchanged', async (t) => {
     const url = await mongodbOrSkip(t)
     if (url === undefined) return
     await using store = mongodbProgress(url)
@@ -165,7 +165,7 @@ describe('progress in MongoDB', () => {
     await assert.rejects(store.read(identity.run), newer)
   })
 
-  it('uses the database "bellis" where the address names none, and the one that it names', async (t) => {
+  it('uses the database that the address names, and "bellis" if it names none', async (t) => {
     await using server = await ownMongodbOrSkip(t)
     if (server === undefined) return
     await using plain = mongodbProgress(server.url)
@@ -185,7 +185,7 @@ describe('progress in MongoDB', () => {
     )
   })
 
-  it('keeps the records of runs apart whatever they are called', async (t) => {
+  it('keeps the records of runs apart, whatever their names', async (t) => {
     const url = await mongodbOrSkip(t)
     if (url === undefined) return
     await using store = mongodbProgress(url)
@@ -208,8 +208,8 @@ describe('progress in MongoDB', () => {
 describe('the address of a MongoDB', () => {
   const secrets = /sec\b|secret|\bret\b|sesame|jane/
 
-  it('is named without its credentials, in whatever goes wrong', async () => {
-    // Port 1 of this machine: nobody answers.
+  it('appears without its credentials in every error', async () => {
+    // Nothing listens on port 1 of this machine.
     await using store = mongodbProgress('mongodb://jane:open%40sesame@127.0.0.1:1/progress?authSource=admin')
     assert.equal(store.name, 'mongodb://127.0.0.1:1/progress')
     const error = await store.open(identity).catch((error: Error) => error)
@@ -218,7 +218,7 @@ describe('the address of a MongoDB', () => {
     assert.doesNotMatch(`${error.stack}${JSON.stringify(error)}${String(error.cause)}`, secrets)
   })
 
-  it('is refused without quoting it where it can not be understood', () => {
+  it('is refused without being quoted if it cannot be parsed', () => {
     for (const url of [
       'mongodb://jane:sec/ret@127.0.0.1/x',
       'mongodb://jane:sec?ret@127.0.0.1/x',
@@ -242,7 +242,7 @@ describe('the address of a MongoDB', () => {
     }
   })
 
-  it('is refused with the reason where it holds no credentials', () => {
+  it('is refused with the reason if it has no credentials', () => {
     assert.throws(() => mongodbProgress('mongodb://127.0.0.1/x?colour=red'), {
       message: /option colour is not supported/,
     })
@@ -255,7 +255,7 @@ describe('the lock of a run in MongoDB', () => {
     (store.lock as NonNullable<ProgressStore['lock']>)('smooth-1', who)
   const held = (message: RegExp) => ({ name: 'ConfigError', code: 'RUN_LOCKED', message })
 
-  it('is held by one at a time, and another one is told by whom', async (t) => {
+  it('is held by one process at a time, and another one is refused with the holder', async (t) => {
     const url = await mongodbOrSkip(t)
     if (url === undefined) return
     await using here = mongodbProgress(url)
@@ -273,7 +273,7 @@ describe('the lock of a run in MongoDB', () => {
     }
   })
 
-  it('goes to exactly one of many that want it at the same time', async (t) => {
+  it('is given to exactly one of many processes that ask at the same time', async (t) => {
     const url = await mongodbOrSkip(t)
     if (url === undefined) return
     for (let round = 0; round < 5; round++) {
@@ -298,12 +298,12 @@ describe('the lock of a run in MongoDB', () => {
     await assert.rejects(lockOf(store, owner({ host: 'elsewhere' })), held(/has been run by/))
     await using taken = await lockOf(store, owner({ host, pid: process.pid }))
     assert.ok(!taken.lost.aborted)
-    // Process 1 lives.
+    // Process 1 is always running.
     await using init = mongodbProgress(url)
     await assert.rejects(lockOf(init, owner({ host, pid: 1 })), held(new RegExp(`process ${process.pid} on`)))
   })
 
-  it('is taken over from a machine that shows no sign of life, which then writes nothing more', async (t) => {
+  it('is taken over from a machine without a sign of life, which then cannot write any more', async (t) => {
     const url = await mongodbOrSkip(t)
     if (url === undefined) return
     await using suspended = mongodbProgress(url)
@@ -328,7 +328,7 @@ describe('the lock of a run in MongoDB', () => {
     await kept.commit({ pages: [page(1, 3)], failedTries: [] })
   })
 
-  it('shows in time that its holder lives', async (t) => {
+  it('is renewed in time while its holder is running', async (t) => {
     const url = await mongodbOrSkip(t)
     if (url === undefined) return
     await using store = mongodbProgress(url)
@@ -336,9 +336,9 @@ describe('the lock of a run in MongoDB', () => {
     await using client = new MongoClient(url)
     const locks = client.db().collection('locks')
     const beat = async () => Number((await locks.findOne({}))?.beat)
-    const begun = await beat()
+    const first = await beat()
     const deadline = AbortSignal.timeout(15_000)
-    while (!((await beat()) - begun > 3000)) {
+    while (!((await beat()) - first > 3000)) {
       deadline.throwIfAborted()
       await wait(200)
     }

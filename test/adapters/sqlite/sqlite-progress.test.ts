@@ -20,7 +20,7 @@ describeProgressStore(
   'SQLite',
   () => {
     const folder = scratchFolder()
-    // Characters that mean something in a URI.
+    // Characters with a meaning in a URI.
     const file = join(folder.path, 'a b#%20?.sqlite')
     return { open: () => sqliteProgress(file), writer: ['sqlite', file], dispose: () => folder[Symbol.dispose]() }
   },
@@ -34,7 +34,7 @@ const page = (...ones: number[]) => {
   return { task: 0, page: 0, bits }
 }
 
-/** Runs a script that has `store`, `identity`, `page` and `failedTry`. @param shell what comes before it */
+/** Runs a script that can use `store`, `identity`, `page` and `failedTry`. @param shell the start of its command line */
 function runScript(script: string, file: string, shell = ''): { status: number | null; output: string } {
   const source = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
   const code = `
@@ -63,7 +63,7 @@ const FILL_UP = `
     if (fill === 255) break
   }`
 
-/** What is left says exactly what was said to be durable, or one batch more. */
+/** Checks that the file contains exactly what was reported as durable, or one batch more. */
 async function checkFilled(file: string, output: string): Promise<void> {
   const durable = (output.match(/durable/g) ?? []).length
   assert.ok(durable > 0 && durable < 255, output)
@@ -78,7 +78,7 @@ async function checkFilled(file: string, output: string): Promise<void> {
 }
 
 describe('progress in SQLite', () => {
-  it('says that the disk is full, keeps what was recorded, and goes on when there is room', async (t) => {
+  it('reports a full disk, keeps what was recorded, and continues when there is space', async (t) => {
     using folder = scratchFolder()
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', folder.path])
     if (mounted.status !== 0) {
@@ -99,7 +99,7 @@ describe('progress in SQLite', () => {
     }
   })
 
-  it('says that the file can get no larger, and keeps what was recorded', async () => {
+  it('reports that the file cannot grow, and keeps what was recorded', async () => {
     using folder = scratchFolder()
     const file = join(folder.path, 'progress.sqlite')
     const { output } = runScript(FILL_UP, file, "ulimit -f 3000; trap '' XFSZ;")
@@ -107,7 +107,7 @@ describe('progress in SQLite', () => {
     await checkFilled(file, output)
   })
 
-  it('says before the run begins that the file is read-only, and lets it be read all the same', async (t) => {
+  it('reports a read-only file before the run starts, but can read it', async (t) => {
     if (process.getuid?.() !== 0) {
       t.skip('needs root to become another user')
       return
@@ -130,7 +130,7 @@ describe('progress in SQLite', () => {
     }
   })
 
-  it('is read by others in a folder that they can not write to, also after its writer was killed', async (t) => {
+  it('can be read by others in a folder that they cannot write to, even after its writer was killed', async (t) => {
     if (process.getuid?.() !== 0) {
       t.skip('needs root to become another user')
       return
@@ -152,7 +152,7 @@ describe('progress in SQLite', () => {
     assert.match(runScript(read, file).output, /read 16/)
   })
 
-  it('refuses what a newer Bellis wrote, and leaves it as it is', async () => {
+  it('refuses a file that a newer Bellis wrote, and leaves it unchanged', async () => {
     using folder = scratchFolder()
     const file = join(folder.path, 'progress.sqlite')
     await using store = sqliteProgress(file)
@@ -167,7 +167,7 @@ describe('progress in SQLite', () => {
     assert.ok(before.equals(readFileSync(file)))
   })
 
-  it("refuses another program's database and a file that is none", async () => {
+  it("refuses another program's database, and a file that is no database", async () => {
     using folder = scratchFolder()
     const file = join(folder.path, 'progress.sqlite')
     await using store = sqliteProgress(file)
@@ -183,7 +183,7 @@ describe('progress in SQLite', () => {
     await assert.rejects(store.read(identity.run), damaged)
   })
 
-  it('says that its folder is missing', async () => {
+  it('reports that its folder is missing', async () => {
     using folder = scratchFolder()
     await using store = sqliteProgress(join(folder.path, 'none', 'progress.sqlite'))
     await assert.rejects(store.open(identity), {
@@ -192,7 +192,7 @@ describe('progress in SQLite', () => {
     })
   })
 
-  it('refuses a page that no such task can have', async () => {
+  it('refuses a page that is outside its task', async () => {
     using folder = scratchFolder()
     const file = join(folder.path, 'progress.sqlite')
     await using store = sqliteProgress(file)
@@ -210,7 +210,7 @@ describe('progress in SQLite', () => {
     }
   })
 
-  it('is one file when it is closed, and takes one bit per block and little more', async () => {
+  it('is a single file when it is closed, of little more than one bit per block', async () => {
     using folder = scratchFolder()
     const file = join(folder.path, 'progress.sqlite')
     await using store = sqliteProgress(file)
@@ -238,7 +238,7 @@ describe('progress in SQLite', () => {
     assert.ok(isBitSet(await readCompleted(record, 0), 65_535))
   })
 
-  it('does not warn that SQLite is experimental, and lets other warnings through', () => {
+  it('hides the warning that SQLite is experimental, and no other warning', () => {
     using folder = scratchFolder()
     const file = join(folder.path, 'progress.sqlite')
     const { output } = runScript(`await store.open(identity); process.emitWarning('heard')`, file)
@@ -246,7 +246,7 @@ describe('progress in SQLite', () => {
     assert.match(output, /heard/)
   })
 
-  it('syncs each commit to the disk where it is asked to', async (t) => {
+  it('syncs each commit to the disk if asked to', async (t) => {
     if (spawnSync('strace', ['-V']).status !== 0) {
       t.skip('no strace here, to see what is synced')
       return

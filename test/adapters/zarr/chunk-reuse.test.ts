@@ -10,7 +10,7 @@ const part = roi<'voxel'>([1, 1], [2, 2])
 const whole = roi<'voxel'>([0, 0], [4, 4])
 
 describe('reading a part of a chunk again', () => {
-  it('sees what another writer has put there meanwhile, and that it is gone', async () => {
+  it('sees what another writer has written or removed meanwhile', async () => {
     using folder = temporaryFolder()
     const container = join(folder.path, 'a.zarr')
     const format = zarrFormat()

@@ -9,7 +9,7 @@ import { lz4Bound, lz4Compress } from '../../../src/adapters/zarr/codecs/lz4-com
 import { lz4Decompress } from '../../../src/adapters/zarr/codecs/lz4-decompress.ts'
 import { makeCodec, parseCodecName } from '../../../src/adapters/zarr/codecs/registry.ts'
 
-/** Bytes with runs, repeats near and far, and noise: what each branch of the compressors wants. */
+/** Bytes with runs, near and far repeats, and noise: input for each branch of the compressors. */
 const anyBytes = fc
   .array(
     fc.oneof(
@@ -26,7 +26,7 @@ const anyBytes = fc
   .map((parts) => new Uint8Array(Buffer.concat(parts)))
 
 describe('CRC-32C', () => {
-  it('has the check values of its standard, at any length and alignment', () => {
+  it('gives the check values of its standard, at any length and alignment', () => {
     assert.equal(crc32c(Buffer.from('123456789')), 0xe3069283)
     assert.equal(crc32c(new Uint8Array(32)), 0x8a9136aa)
     assert.equal(crc32c(new Uint8Array(32).fill(255)), 0x62a8ab43)
@@ -35,7 +35,7 @@ describe('CRC-32C', () => {
     assert.equal(crc32c(new Uint8Array(0)), 0)
   })
 
-  it('finds every flipped bit', () => {
+  it('detects every flipped bit', () => {
     const stored = crc32cCodec.encode(new Uint8Array([1, 2, 3]))
     for (let bit = 0; bit < 8 * stored.length; bit++) {
       const bad = stored.slice()
@@ -57,7 +57,7 @@ describe('the codecs', () => {
     'blosc:0',
   ]
 
-  it('give back what they were given, for every element size', () => {
+  it('decode what they encoded, for every element size', () => {
     fc.assert(
       fc.property(
         anyBytes,
@@ -77,7 +77,7 @@ describe('the codecs', () => {
     )
   })
 
-  it('shuffle bytes and bits in blocks of any size, with a rest that fills no element', () => {
+  it('shuffle bytes and bits in blocks of any size, with a remainder smaller than an element', () => {
     const settings = fc.record({
       compressor: fc.constantFrom(...BLOSC_COMPRESSORS),
       level: fc.integer({ min: 1, max: 9 }),
@@ -94,7 +94,7 @@ describe('the codecs', () => {
     )
   })
 
-  it('refuse a stream of another size, and never crash or hang on a damaged one', () => {
+  it('refuse a stream of an unexpected size, and never crash or hang on a damaged one', () => {
     fc.assert(
       fc.property(anyBytes, fc.constantFrom(...names), fc.nat(), fc.nat(255), (data, name, where, byte) => {
         const codec = makeCodec(parseCodecName(name, 'uint16') as NonNullable<ReturnType<typeof parseCodecName>>)
@@ -119,7 +119,7 @@ describe('the codecs', () => {
     )
   })
 
-  it('compress what can be compressed', () => {
+  it('compress compressible data', () => {
     const data = new Uint8Array(new Uint16Array(32_768).map((_, i) => 1000 + ((i >> 4) % 300)).buffer)
     for (const name of names.filter((known) => known !== 'blosc:0')) {
       const encoded = makeCodec(
@@ -129,7 +129,7 @@ describe('the codecs', () => {
     }
   })
 
-  it('tell the data of one call from those of the last, although LZ4 keeps its table', () => {
+  it('keep the data of two calls apart, although LZ4 reuses its table', () => {
     const block = (seed: number) => new Uint8Array(5000).map((_, i) => (i * seed) & 255)
     for (let seed = 1; seed < 40; seed++) {
       const data = block(seed)
@@ -142,7 +142,7 @@ describe('the codecs', () => {
 })
 
 describe('the names of codecs', () => {
-  it('have levels, and those of the field as their default', () => {
+  it('may contain a level, and default to the usual level of the field', () => {
     assert.equal(parseCodecName('raw', 'uint8'), undefined)
     assert.deepEqual(parseCodecName('zstd', 'uint8'), { name: 'zstd', level: 3 })
     assert.deepEqual(parseCodecName('gzip:6', 'uint8'), { name: 'gzip', level: 6 })
@@ -156,7 +156,7 @@ describe('the names of codecs', () => {
     })
   })
 
-  it('are refused with what would be right', () => {
+  it('are refused with a valid alternative', () => {
     for (const [name, message] of [
       ['lzma', /use one of raw, gzip/],
       ['gzip:10', /gzip:0 to gzip:9/],

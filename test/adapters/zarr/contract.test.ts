@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../support/zarr.ts'
 const format = zarrFormat()
 let made = 0
 
-/** Arrays in a new folder each, closed and opened again before they are tested. */
+/** Arrays that each have a new folder, and are closed and opened again before they are tested. */
 const inFolders = (optionsFor: (chunkShape: readonly number[]) => Partial<CreateArrayOptions>): ArrayKind => ({
   dtypes: DTYPES,
   isWritable: true,

@@ -22,7 +22,7 @@ describe('a writer that is killed', () => {
   const shape = [16, 32, 32]
   const whole = { offset: [0, 0, 0], shape }
 
-  /** Every chunk has to be of one write: its voxels are all the same. */
+  /** Every chunk must come from a single write: all its voxels are the same. */
   async function assertWholeChunks(array: ChunkedArray, into: Uint16Array): Promise<void> {
     await array.readVoxels(whole, into)
     for (let z = 0; z < 16; z += 8) {
@@ -30,7 +30,7 @@ describe('a writer that is killed', () => {
         const value = into[z * 1024 + y * 32]
         for (let i = 0; i < 8 * 16 * 32; i++) {
           const at = (z + (i >> 9)) * 1024 + (y + ((i >> 5) & 15)) * 32 + (i & 31)
-          if (into[at] !== value) assert.fail(`the chunk at ${z}, ${y} is torn: it holds ${value} and ${into[at]}`)
+          if (into[at] !== value) assert.fail(`the chunk at ${z}, ${y} is torn: it has ${value} and ${into[at]}`)
         }
       }
     }
@@ -41,7 +41,7 @@ describe('a writer that is killed', () => {
     ['compressed chunks', { codec: 'zstd:1' }],
     ['shards', { codec: 'raw', shardShape: [16, 32, 32] }],
   ] as const) {
-    it(`leaves old or new ${name}, whole, at whatever moment it dies, and a reader never sees anything else`, async (t) => {
+    it(`leaves old or new ${name}, complete, whenever it dies, and a reader never sees anything else`, async (t) => {
       const container = join(await temporaryFolder(t), 'a.zarr')
       const array = await format.create(container, 'raw', {
         shape,
@@ -58,7 +58,7 @@ describe('a writer that is killed', () => {
           once(child, 'message'),
           gone.then(([code]) => assert.fail(`the writer ended with ${code}`)),
         ])
-        // A different number of reads in each round, while it writes, then the kill: the moment is anything.
+        // A different number of reads per round while it writes, then the kill, so that the moment varies.
         for (let reads = 0; reads <= (round * 7) % 11; reads++) await assertWholeChunks(array, into)
         child.kill('SIGKILL')
         const [, signal] = await gone
@@ -75,7 +75,7 @@ describe('a writer that is killed', () => {
     })
   }
 
-  it('leaves only files that no reader and no count takes for a chunk', async (t) => {
+  it('leaves temporary files that are never taken for chunks or arrays, and go when the array is replaced', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const array = await format.create(container, 'raw', { shape: [4], dtype: 'uint8', chunkShape: [4], codec: 'raw' })
     await array.writeVoxels({ offset: [0], shape: [4] }, new Uint8Array([1, 2, 3, 4]))
@@ -88,7 +88,7 @@ describe('a writer that is killed', () => {
   })
 })
 
-/** Mounts a small tmpfs for a test, or skips it where that is not allowed; CI has to be able to. */
+/** Mounts a small tmpfs for a test, or skips the test if that is not permitted; CI must permit it. */
 async function smallDisk(t: TestContext): Promise<string | undefined> {
   const folder = join(await temporaryFolder(t), 'small')
   await mkdir(folder)
@@ -138,7 +138,7 @@ describe('a full disk', () => {
     }
   })
 
-  it('is told from a disk that is read-only', async (t) => {
+  it('is distinguished from a read-only disk', async (t) => {
     const folder = await smallDisk(t)
     if (folder === undefined) return
     try {
@@ -164,7 +164,7 @@ describe('a corrupt chunk', () => {
 
   for (const [kind, names] of Object.entries(codecs)) {
     for (const codec of names) {
-      it(`is an error that names its file, never zeros: ${kind === 'shard' ? 'shards' : `Zarr ${kind}`}, ${codec}`, async (t) => {
+      it(`causes an error that names its file, and is never read as zeros: ${kind === 'shard' ? 'shards' : `Zarr ${kind}`}, ${codec}`, async (t) => {
         const container = join(await temporaryFolder(t), 'a.zarr')
         const options: CreateArrayOptions =
           kind === 'shard'
@@ -206,7 +206,7 @@ describe('a corrupt chunk', () => {
     }
   }
 
-  it('does not stop a write that replaces it whole, but one that would keep a part of it', async (t) => {
+  it('can be replaced by a write of the complete chunk, but not by one that would keep a part of it', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const array = await format.create(container, 'raw', { shape: [6], dtype: 'uint8', chunkShape: [4], codec: 'raw' })
     await array.writeVoxels({ offset: [0], shape: [6] }, new Uint8Array(6))

@@ -14,7 +14,7 @@ const format = zarrFormat({ http })
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => boolean
 
-/** A server of the files of a folder, with ranges; `first` may answer in its place. */
+/** A server of the files of a folder, with ranges. `first` may answer instead. */
 async function serve(t: TestContext, folder: string, first: Handler = () => false, ranges = true) {
   const requests: string[] = []
   const server = createServer(async (request, response) => {
@@ -47,7 +47,7 @@ const box = { offset: [0, 0, 0], shape }
 const data = noise('uint16', 2048, 1)
 
 describe('a container behind http', () => {
-  it('reads like the folder, and takes chunks that are not there for the fill value', async (t) => {
+  it('reads like the folder, and takes missing chunks for the fill value', async (t) => {
     const folder = await temporaryFolder(t)
     const { address } = await serve(t, folder)
     for (const [inner, options] of [
@@ -80,7 +80,7 @@ describe('a container behind http', () => {
     }
   })
 
-  it('asks for the index and the wanted chunks of a shard alone, also where ranges are not known', async (t) => {
+  it('requests only the index and the wanted chunks of a shard, and works without support for ranges, too', async (t) => {
     const folder = await temporaryFolder(t)
     const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', {
       shape,
@@ -100,7 +100,7 @@ describe('a container behind http', () => {
       const into = new Uint16Array(8)
       await remote.readVoxels(small, into)
       assert.deepEqual(into, expected)
-      // 32 chunks of 128 bytes; the one wanted has number 16 + 4 + 1; its index has 16 bytes each and a checksum.
+      // 32 chunks of 128 bytes. The wanted one has number 16 + 4 + 1. The index has 16 bytes per chunk, and a checksum.
       assert.deepEqual(requests, ['/a.zarr/raw/c/0/0/0 bytes=-516', '/a.zarr/raw/c/0/0/0 bytes=2688-2815'])
     }
   })
@@ -123,7 +123,7 @@ describe('a container behind http', () => {
     )
   })
 
-  it('tries again after a server error or a broken connection, so often and no more', async (t) => {
+  it('retries after a server error or a broken connection, a limited number of times', async (t) => {
     const folder = await temporaryFolder(t)
     const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', {
       shape,
@@ -154,7 +154,7 @@ describe('a container behind http', () => {
     assert.equal(failures, 0)
   })
 
-  it('does not ask again after a status that will not change', async (t) => {
+  it('does not retry after a status that will not change', async (t) => {
     const folder = await temporaryFolder(t)
     const { address, requests } = await serve(t, folder, (_, response) => {
       response.writeHead(401).end()
@@ -164,7 +164,7 @@ describe('a container behind http', () => {
     assert.equal(new Set(requests).size, requests.length)
   })
 
-  it('says what is there where consolidated metadata tell, and that nothing is there where none do', async (t) => {
+  it('lists the existing arrays if there are consolidated metadata, and otherwise reports only that the array is missing', async (t) => {
     const folder = await temporaryFolder(t)
     const { address } = await serve(t, folder)
     await assert.rejects(format.open(`${address}/a.zarr`, 'raw'), { code: 'NO_SUCH_FILE', message: /a\.zarr\/raw/ })
@@ -184,7 +184,7 @@ describe('a container behind http', () => {
     })
   })
 
-  it('stops waiting for chunks at an abort', async (t) => {
+  it('stops waiting for chunks when it is aborted', async (t) => {
     const folder = await temporaryFolder(t)
     await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
     const controller = new AbortController()

@@ -20,7 +20,7 @@ import { countOf, Model, noise, temporaryFolder } from '../../support/zarr.ts'
 const format = zarrFormat()
 const script = (name: string) => new URL(`interop/${name}`, import.meta.url)
 
-/** A line of index.json, as interop/write_arrays.py says. */
+/** An entry of index.json, as described in interop/write_arrays.py. */
 interface Entry {
   readonly container: string
   readonly inner: string
@@ -40,7 +40,7 @@ const zeroOf = (dtype: DType): Scalar => (isBigDType(dtype) ? 0n : 0)
 const fillText = (fill: Scalar): string => (Number.isNaN(fill) ? 'NaN' : String(fill))
 
 describe('arrays of zarr-python and tensorstore', () => {
-  // Written once: the second test changes what the first has read.
+  // Written once. The second test changes what the first has read.
   let folder: string | undefined
   after(async () => {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true })
@@ -51,7 +51,7 @@ describe('arrays of zarr-python and tensorstore', () => {
     return folder
   }
 
-  it('are read to the last bit: dtypes, fill values, codecs, orders, byte orders, keys and shards', async (t) => {
+  it('are read exactly, with all dtypes, fill values, codecs, orders, byte orders, keys and shards', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     const folder = await writtenArrays(python)
@@ -66,22 +66,22 @@ describe('arrays of zarr-python and tensorstore', () => {
       const into = noise(dtype, countOf(shape), 1)
       await array.readVoxels({ offset: shape.map(() => 0), shape }, into)
       const expected = await readFile(join(folder, data))
-      assert.ok(Buffer.compare(bytesOf(into), expected) === 0, `${name} reads as other data`)
-      // Parts too: another way through shards and chunks.
+      assert.ok(Buffer.compare(bytesOf(into), expected) === 0, `${name} has other data`)
+      // Also parts, which take another path through shards and chunks.
       if (shape.length !== 3) continue
       const box = { offset: [1, 3, 5], shape: [2, 4, 6] }
       const part = typedArray(dtype, 48)
       await array.readVoxels(box, part)
       const model = new Model(shape, dtype, zeroOf(dtype))
       bytesOf(model.data).set(expected)
-      assert.deepEqual(bytesOf(part), bytesOf(model.read(box)), `a part of ${name} reads as other data`)
+      assert.deepEqual(bytesOf(part), bytesOf(model.read(box)), `a part of ${name} has other data`)
     }
   })
 
-  it('can be written into, in their own byte order, memory order and codecs', async (t) => {
+  it('can be changed, and keep their byte order, memory order and codecs', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
-    if (folder === undefined) assert.fail('the test before this one writes the arrays')
+    if (folder === undefined) assert.fail('the arrays are missing: the test before this one writes them')
     const entries: readonly Entry[] = JSON.parse(await readFile(join(folder, 'index.json'), 'utf8'))
     const changed: WrittenEntry[] = []
     for (const entry of entries) {
@@ -103,7 +103,7 @@ describe('arrays of zarr-python and tensorstore', () => {
 })
 
 describe('arrays of Bellis', () => {
-  it('are opened by zarr-python and tensorstore without complaint, and read to the last bit', async (t) => {
+  it('are opened without a warning and read exactly by zarr-python and tensorstore', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     const folder = await temporaryFolder(t)
@@ -135,7 +135,7 @@ describe('arrays of Bellis', () => {
       model.write(box, data)
       const file = `${container}-${name}.bin`
       await writeFile(join(folder, file), bytesOf(model.data))
-      // tensorstore has neither lz4 of numcodecs nor float16 in version 2.
+      // tensorstore supports neither lz4 of numcodecs nor float16 in version 2.
       const tensorstore = options.codec !== 'lz4'
       entries.push({
         container,

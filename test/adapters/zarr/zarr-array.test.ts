@@ -135,7 +135,7 @@ describe('a Zarr array', () => {
     }
   })
 
-  it('stores every chunk that was written, one of fill values too, and counts them', async (t) => {
+  it('stores and counts every written chunk, even one that has only fill values', async (t) => {
     const folder = await temporaryFolder(t)
     for (const options of [{ zarrFormat: 2 }, { zarrFormat: 3 }, { zarrFormat: 3, shardShape: [4, 8] }] as const) {
       const inner = `a${options.zarrFormat}${'shardShape' in options ? 's' : ''}`
@@ -153,7 +153,7 @@ describe('a Zarr array', () => {
     }
   })
 
-  it('removes the chunks or shards that lie wholly in a box, and no others', async (t) => {
+  it('removes the chunks or shards that lie completely in a box, and no others', async (t) => {
     const folder = await temporaryFolder(t)
     const layouts = [{ zarrFormat: 2 }, { zarrFormat: 3 }, { zarrFormat: 3, shardShape: [4, 8] }] as const
     for (const [n, options] of layouts.entries()) {
@@ -161,7 +161,7 @@ describe('a Zarr array', () => {
       const array = await format.create(join(folder, `${n}.zarr`), 'a', settings)
       const whole = { offset: [0, 0], shape: [8, 9] }
       await array.writeVoxels(whole, new Uint8Array(72).fill(1))
-      // Of the last column of chunks one voxel lies in the array.
+      // Only one voxel of the last column of chunks lies in the array.
       await array.removeChunks?.({ offset: [0, 5], shape: [7, 4] })
       await array.removeChunks?.({ offset: [4, -1], shape: [4, 9] })
       const into = new Uint8Array(72)
@@ -202,7 +202,7 @@ describe('a Zarr array', () => {
     await assert.rejects(reader.writeVoxels(box, new Uint8Array(4)), { code: 'READ_ONLY' })
   })
 
-  it('stops at an abort, before the first chunk and between chunks', async (t) => {
+  it('stops when it is aborted, before the first chunk and between chunks', async (t) => {
     const folder = await temporaryFolder(t)
     const shape = [64, 8, 8]
     const array = await format.create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint8', chunkShape: [1, 8, 8] })

@@ -22,7 +22,7 @@ const zyx = (scale: readonly number[], translation: readonly number[]) =>
   }))
 
 describe('creating a Zarr array', () => {
-  it('makes the container and every parent a group, and never changes one that is there', async (t) => {
+  it('makes the container and every parent a group, and never changes an existing group', async (t) => {
     const folder = await temporaryFolder(t)
     for (const zarrFormat of [2, 3] as const) {
       const container = join(folder, `new${zarrFormat}`, 'a.zarr')
@@ -41,7 +41,7 @@ describe('creating a Zarr array', () => {
     }
   })
 
-  it('makes an array of the container itself, when no name is given', async (t) => {
+  it('makes the container itself an array if no name is given', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const array = await format.create(container, '', small)
     await array.writeVoxels({ offset: [0, 0], shape: [4, 4] }, new Uint8Array(16).fill(5))
@@ -64,7 +64,7 @@ describe('creating a Zarr array', () => {
     })
   })
 
-  it('refuses a folder that is no Zarr container, and a place inside of an array', async (t) => {
+  it('refuses a folder that is no Zarr container, and a place inside an array', async (t) => {
     const folder = await temporaryFolder(t)
     await mkdir(join(folder, 'photos'))
     await writeFile(join(folder, 'photos', 'cat.jpg'), '')
@@ -88,7 +88,7 @@ describe('creating a Zarr array', () => {
     }
   })
 
-  it('plans without writing anything, and says what the array will be', async (t) => {
+  it('plans without writing anything, and describes the future array', async (t) => {
     const folder = await temporaryFolder(t)
     const container = join(folder, 'a.zarr')
     const plan = await format.planCreate(container, 'v/raw', { ...small, codec: 'blosc' })
@@ -110,7 +110,7 @@ describe('creating a Zarr array', () => {
     assert.deepEqual(await readdir(folder), [])
   })
 
-  it('refuses what can not be stored, before anything is written', async (t) => {
+  it('refuses what cannot be stored before anything is written', async (t) => {
     const folder = await temporaryFolder(t)
     const container = join(folder, 'a.zarr')
     const wrong: readonly (readonly [Partial<CreateArrayOptions>, string, RegExp])[] = [
@@ -135,7 +135,7 @@ describe('creating a Zarr array', () => {
     assert.deepEqual(await readdir(folder), [])
   })
 
-  it('keeps the attributes of the user, and shows them without those of the placement', async (t) => {
+  it('keeps the attributes of the user, and returns them without those of the placement', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const attributes = { stain: 'OTO', counts: [1, 2 ** 60], nested: { n: null } }
     for (const zarrFormat of [2, 3] as const) {
@@ -153,7 +153,7 @@ describe('creating a Zarr array', () => {
     }
   })
 
-  it('cuts chunks of about 64 voxels along each axis, and of one along channels', async (t) => {
+  it('chooses chunks of about 64 voxels along each axis, and of one along channels', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const chunkOf = async (shape: readonly number[], dtype: (typeof DTYPES)[number], names?: readonly string[]) => {
       const axes = names?.map((name) => ({ name, type: name === 'c' ? ('channel' as const) : ('space' as const) }))
@@ -170,15 +170,15 @@ describe('creating a Zarr array', () => {
   })
 })
 
-describe('creating an array where one is', () => {
-  it('refuses by default, and names what can be done', async (t) => {
+describe('creating a Zarr array that exists already', () => {
+  it('is refused by default, with the remedies', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     await format.create(container, 'raw', small)
     await assert.rejects(format.create(container, 'raw', small), { code: 'DATASET_EXISTS', message: /--overwrite/ })
     await assert.rejects(format.planCreate(container, 'raw', small), { code: 'DATASET_EXISTS' })
   })
 
-  it('reuses one that is the same but for its codec, with its data', async (t) => {
+  it('reuses the array and its data if only the codec differs', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const options = { ...small, shape: [4, 4, 4], chunkShape: [2, 2, 2], axes: zyx([50, 4.6, 4.6], [100, 2.3, 0]) }
     const first = await format.create(container, 'v/raw', options)
@@ -192,7 +192,7 @@ describe('creating an array where one is', () => {
     assert.equal((await format.create(container, 'v/new', { ...options, ifExists: 'reuse' })).shape.length, 3)
   })
 
-  it('refuses to reuse one that differs, naming both values', async (t) => {
+  it('refuses to reuse an array that differs, and names both values', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const options = { ...small, shape: [4, 4, 4], chunkShape: [2, 2, 2], axes: zyx([50, 4.6, 4.6], [0, 0, 0]) }
     await format.create(container, 'raw', options)
@@ -217,7 +217,7 @@ describe('creating an array where one is', () => {
     }
   })
 
-  it('replaces it with all its chunks, and nothing beside it', async (t) => {
+  it('replaces the array and all its chunks, and nothing beside it', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const whole = { offset: [0, 0], shape: [4, 4] }
     for (const inner of ['v/raw', 'v/raw2']) {
@@ -237,7 +237,7 @@ describe('creating an array where one is', () => {
     })
   })
 
-  it('brings consolidated metadata up to date', async (t) => {
+  it('updates consolidated metadata', async (t) => {
     const folder = await temporaryFolder(t)
     const v2 = join(folder, '2.zarr')
     await format.create(v2, 'v/a', { ...small, zarrFormat: 2 })
@@ -276,7 +276,7 @@ describe('creating an array where one is', () => {
 })
 
 describe('opening a Zarr array', () => {
-  it('says what is there when the name is wrong, the closest first', async (t) => {
+  it('lists the existing arrays if the name is wrong, the closest first', async (t) => {
     const folder = await temporaryFolder(t)
     const container = join(folder, 'a.zarr')
     for (const inner of ['labels', 'volumes/raw', 'volumes/mask']) await format.create(container, inner, small)
@@ -299,7 +299,7 @@ describe('opening a Zarr array', () => {
     await assert.rejects(format.open(join(folder, 'd.zarr'), ''), { code: 'NOT_A_DATASET' })
   })
 
-  it('lists arrays and groups depth first, as many as are asked for', async (t) => {
+  it('lists arrays and groups depth first, up to the requested number', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     for (const inner of ['labels', 'volumes/raw', 'volumes/mask']) await format.create(container, inner, small)
     const all = await format.list(container, '')
@@ -312,7 +312,7 @@ describe('opening a Zarr array', () => {
     await assert.rejects(format.list(`${container}x`, ''), { code: 'NO_SUCH_FILE' })
   })
 
-  it('refuses metadata that it can not honour, naming the file and the value', async (t) => {
+  it('refuses unsupported metadata, and names the file and the value', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     await format.create(container, 'v2', { ...small, zarrFormat: 2 })
     const file = join(container, 'v2', '.zarray')
@@ -346,7 +346,7 @@ describe('opening a Zarr array', () => {
     assert.equal((await format.open(container, 'v2')).fillValue, 0)
   })
 
-  it('refuses extensions of version 3 that must be understood, and ignores those that need not', async (t) => {
+  it('refuses unknown extensions of version 3, except those marked as optional', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     await format.create(container, 'raw', small)
     const file = join(container, 'raw', 'zarr.json')

@@ -16,7 +16,7 @@ const anyCase = fc.integer({ min: 0, max: 4 }).chain((rank) =>
 
 type Case = typeof anyCase extends fc.Arbitrary<infer T> ? T : never
 
-/** A box of `shape` somewhere inside of a source and a target that are larger by different margins. */
+/** A box of `shape` somewhere inside a source and a target that are larger by different margins. */
 function layOut({ outer, last, fractions, size, shifts, isFortran }: Case) {
   const shape = [...outer, last]
   const sourceShape = shape.map((length, axis) => length + (fractions[axis]?.[0] ?? 0))
@@ -46,7 +46,7 @@ function* indices(shape: readonly number[]): Generator<number[]> {
 }
 
 describe('copyBox', () => {
-  it('copies just the box, whatever the layouts, the alignment and the element size', () => {
+  it('copies exactly the box, for any layouts, alignment and element size', () => {
     fc.assert(
       fc.property(anyCase, (given) => {
         const { shape, source, target } = layOut(given)
@@ -74,7 +74,7 @@ describe('copyBox', () => {
 })
 
 describe('fillBox', () => {
-  it('fills just the box with copies of the element', () => {
+  it('fills exactly the box with copies of the element', () => {
     fc.assert(
       fc.property(anyCase, fc.boolean(), (given, isUniform) => {
         const { shape, target } = layOut(given)

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { ChunkCache } from '../../../src/core/array/chunk-cache.ts'
 
 describe('a cache of chunks', () => {
-  it('lets the least recently used go when it is full', () => {
+  it('drops the least recently used chunk when it is full', () => {
     const cache = new ChunkCache(3)
     for (const index of [0, 1, 2]) cache.set([index], Uint8Array.of(index))
     assert.deepEqual(cache.get([0]), Uint8Array.of(0))
@@ -14,7 +14,7 @@ describe('a cache of chunks', () => {
     )
   })
 
-  it('counts a chunk that is set again once, and holds nothing larger than all it may', () => {
+  it('counts a chunk that is set twice once, and never stores one that is larger than the cache', () => {
     const cache = new ChunkCache(4)
     for (let time = 0; time < 10; time++) cache.set([0, 1], new Uint8Array(2), `v${time}`)
     cache.set([0, 2], new Uint8Array(2))

@@ -19,7 +19,7 @@ const gridOf = (shape: readonly number[]) => {
 }
 
 describe('a map of cells', () => {
-  it('is of no more cells than it may be, and each writes what its blocks write', () => {
+  it('has at most the permitted number of cells, and each covers what its blocks write', () => {
     fc.assert(
       fc.property(anyShape, fc.integer({ min: 1, max: 40 }), (shape, most) => {
         const blocks = createBlockGrid(gridOf(shape))
@@ -38,7 +38,7 @@ describe('a map of cells', () => {
     )
   })
 
-  it('says of every cell what its blocks are, whatever happens, and tells the changes alone', () => {
+  it('always counts the states of the blocks of every cell, and reports only the changed cells', () => {
     const kinds = fc.constantFrom('hold', 'giveBack', 'complete', 'skip', 'fail')
     fc.assert(
       fc.property(

@@ -22,7 +22,7 @@ const anyBlocks: fc.Arbitrary<BlocksFrame> = fc
 const anyText: fc.Arbitrary<TextFrame> = fc.uint8Array({ maxLength: 300 }).map((bytes) => ({ kind: 'text', bytes }))
 
 describe('the frames of a history', () => {
-  it('come back as they were written, and a part of one at the end is left for later', () => {
+  it('are read as they were written, and an incomplete frame at the end is left for later', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(anyBlocks, anyText), { maxLength: 20 }), fc.nat(400), (frames, cut) => {
         const writer = new FrameWriter()
@@ -40,7 +40,7 @@ describe('the frames of a history', () => {
     )
   })
 
-  it('keep a block that took hardly any time apart from one that was skipped', () => {
+  it('distinguish a block that took almost no time from a skipped one', () => {
     const writer = new FrameWriter()
     writer.blocks({ kind: 'done', at: 0, task: 0, worker: 0, indices: [0, 1], ms: [0, 0.0001] })
     const ms: number[] = []
@@ -51,8 +51,8 @@ describe('the frames of a history', () => {
 
 const anyCodes = fc.uint8Array({ max: 6, maxLength: 200 })
 
-describe('states as runs', () => {
-  it('give back all states, or those that changed and no others', () => {
+describe('run-length encoded states', () => {
+  it('are decoded to all states, or to only the changed ones', () => {
     fc.assert(
       fc.property(anyCodes, anyCodes, (before, other) => {
         const copy = new Uint8Array(before.length).fill(7)
@@ -74,11 +74,11 @@ describe('states as runs', () => {
     )
   })
 
-  it('take a few bytes for many blocks', () => {
+  it('need only a few bytes for many blocks', () => {
     assert.ok(encodeStates(new Uint8Array(1_000_000).fill(3)).length < 10)
   })
 
-  it('that reach beyond the blocks, or end in the middle, change nothing outside', () => {
+  it('change nothing outside the blocks if they are too long or cut short', () => {
     const codes = new Uint8Array(4)
     const runs = new StateRuns()
     runs.add(2, 5)
@@ -93,7 +93,7 @@ describe('states as runs', () => {
 })
 
 describe('rates', () => {
-  it('over time hold every block, however long the run is', () => {
+  it('over time count every block, however long the run is', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 5000 }), fc.nat(50))), (steps) => {
         const series = new RateSeries()
@@ -104,7 +104,7 @@ describe('rates', () => {
           count += blocks
           series.add(seconds, blocks)
         }
-        // Until the end of the last step, so that it is whole.
+        // Until the end of the last step, so that it is complete.
         const end = (Math.floor(seconds / series.stepSeconds) + 1) * series.stepSeconds
         const sum = series.rates(end).reduce((all, rate) => all + rate * series.stepSeconds, 0)
         if (end / series.stepSeconds < 480) assert.ok(Math.abs(sum - count) < 1e-6 * (1 + count), `${sum} of ${count}`)
@@ -113,7 +113,7 @@ describe('rates', () => {
     )
   })
 
-  it('lately are those of the last half minute', () => {
+  it('of the recent past are those of the last half minute', () => {
     const recent = new RecentRate(30)
     for (let second = 0; second < 100; second++) recent.add(second, second < 50 ? 10 : 2)
     assert.ok(Math.abs(recent.rate(100) - 2) < 0.1)
@@ -122,7 +122,7 @@ describe('rates', () => {
     assert.ok(Math.abs(recent.rate(1003) - 0.2) < 0.01)
   })
 
-  it('lately count from when work began, not from when it was waited for', () => {
+  it('of the recent past are counted from the start of the work, without the wait before it', () => {
     const recent = new RecentRate(30)
     recent.begin(8)
     recent.begin(9)

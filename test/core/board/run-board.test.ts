@@ -21,7 +21,7 @@ const boardOf = (tasks: readonly SchedulerTask[]): RunBoard => {
   return board
 }
 
-/** What a page has that is told the changes alone. */
+/** The state of a page that receives only the changes. */
 class Follower {
   readonly codes: Uint8Array[]
   readonly #board: RunBoard
@@ -52,7 +52,7 @@ function assertSame(scheduler: Scheduler, follower: Follower, skipped: ReadonlyS
 }
 
 describe('the board of a run', () => {
-  it('has every block in the state that the run’s own scheduler has, whatever happens, also for who is told changes alone', () => {
+  it('always has every block in the same state as the scheduler of the run, even for a page that receives only the changes', () => {
     fc.assert(
       fc.property(
         anyPipeline({ done: true }),
@@ -96,21 +96,21 @@ describe('the board of a run', () => {
     )
   })
 
-  it('takes what the record says after the end, and knows of no one at work then', () => {
+  it('shows the state of the record after the end, and no busy worker', () => {
     const line = { id: 'a', totalRoi: roi([0], [8]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), after: [] }
     const board = new RunBoard([line])
     board.begin([Uint8Array.of(0b11)])
     board.complete(0, 2, false)
     board.complete(0, 3, false)
     board.lease(0, 4)
-    // Block 3 was not recorded any more; 5 was, and nothing had told of it.
+    // Block 3 was no longer recorded. Block 5 was recorded, but never reported.
     board.settle([Uint8Array.of(0b100111)])
     const states = [...(board.codes(0) ?? [])].map((code) => STATE_NAMES[code])
     assert.deepEqual(states, ['skipped', 'skipped', 'completed', 'ready', 'ready', 'completed', 'ready', 'ready'])
     assert.equal(board.counts()[0]?.skipped, 2)
   })
 
-  it('has cells of several blocks for a task of too many, of which each says what its blocks are', () => {
+  it('has cells of several blocks for a task with too many blocks, and each cell counts the states of its blocks', () => {
     const far = {
       id: 'a',
       totalRoi: roi([0, 0], [4096, 4096]),
@@ -147,7 +147,7 @@ describe('the board of a run', () => {
     assert.equal(board.codes(0)?.[0], PARTLY_DONE)
   })
 
-  it('passes over what it can make nothing of', () => {
+  it('ignores events that it does not understand', () => {
     const line = { id: 'a', totalRoi: roi([0], [3]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), after: [] }
     const board = new RunBoard([line])
     board.lease(0, 3)
@@ -162,7 +162,7 @@ describe('the board of a run', () => {
   })
 })
 
-/** A held block ends, in one of the ways that there are. */
+/** Ends a leased block in any of the possible ways. */
 function end(
   scheduler: Scheduler,
   board: RunBoard,

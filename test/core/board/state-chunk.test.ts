@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { fillStateChunk } from '../../../src/core/board/state-chunk.ts'
 
 describe('a volume of states', () => {
-  it('has in its chunks every block in its place, and tells whether anything has changed', () => {
+  it('has every block at its place in its chunks, and detects changes', () => {
     const length = fc.integer({ min: 1, max: 5 })
     fc.assert(
       fc.property(fc.array(fc.tuple(length, length), { minLength: 1, maxLength: 4 }), (axes) => {

@@ -14,7 +14,7 @@ const space = (name: string, scale: number, more: object = {}) => ({
 })
 
 describe('the placement of an array', () => {
-  it('counts nm where the voxel size is whole in nm', () => {
+  it('uses nm if the voxel size is a whole number of nm', () => {
     assert.deepEqual(placeAxes([space('z', 40), space('y', 4), space('x', 4)]), {
       channelAxes: 0,
       voxelSize: [40, 4, 4],
@@ -23,17 +23,17 @@ describe('the placement of an array', () => {
     })
   })
 
-  it('counts pm where the voxel size is 4.6 nm', () => {
+  it('uses pm if the voxel size is 4.6 nm', () => {
     const placed = placeAxes([space('z', 50), space('y', 4.6), space('x', 4.6)])
     assert.deepEqual([placed.voxelSize, placed.unit], [[50000, 4600, 4600], 'pm'])
   })
 
-  it('takes 4.6 written as float32, or with the noise of a computation, for 4.6', () => {
+  it('reads 4.6 that was stored as float32, or has rounding errors, as 4.6', () => {
     assert.deepEqual(placeAxes([space('x', Math.fround(4.6))]).voxelSize, [4600])
     assert.deepEqual(placeAxes([space('x', 0.1 + 0.2)]).voxelSize, [300])
   })
 
-  it('finds the low edge from the centre of the first voxel, also for odd sizes', () => {
+  it('computes the low edge from the centre of the first voxel, also for odd sizes', () => {
     const placed = placeAxes([
       space('y', 5, { translation: 102.5, translationOf: 'center' }),
       space('x', 4.605, { translation: 2.3025, translationOf: 'center' }),
@@ -41,11 +41,11 @@ describe('the placement of an array', () => {
     assert.deepEqual([placed.offset, placed.unit], [[100000, 0], 'pm'])
   })
 
-  it('reads micrometres', () => {
+  it('converts micrometres', () => {
     assert.deepEqual(placeAxes([space('x', 0.0046, { unit: 'micrometer' })]).voxelSize, [4600])
   })
 
-  it('keeps a voxel size without a short decimal to a femtometre', () => {
+  it('keeps a voxel size that is no short decimal to a femtometre', () => {
     assert.deepEqual(placeAxes([space('x', 10 / 3)]), { channelAxes: 0, voxelSize: [3333333], offset: [0], unit: 'fm' })
   })
 
@@ -57,7 +57,7 @@ describe('the placement of an array', () => {
     )
   })
 
-  it('survives being written and read back', () =>
+  it('is unchanged after being written and read', () =>
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 1e9 }),
@@ -70,7 +70,7 @@ describe('the placement of an array', () => {
       ),
     ))
 
-  it('leaves time in its own unit', () => {
+  it('keeps time in its own unit', () => {
     const axes = [
       { name: 't', type: 'time', unit: 'second', scale: 0.5, translation: 1, translationOf: 'edge' },
       space('x', 4, { translation: 8, translationOf: 'edge' }),
@@ -78,12 +78,12 @@ describe('the placement of an array', () => {
     assert.deepEqual(axesOfPlacement(placeAxes(axes), ['t', 'x'], axes), axes)
   })
 
-  it('counts how many of a finer unit make one', () => {
+  it('knows how many of a finer unit make one unit', () => {
     assert.equal(unitFactor('nm', 'pm'), 1000)
     assert.throws(() => unitFactor('pm', 'nm'), { code: 'INVALID_UNIT' })
   })
 
-  it('refuses a scale of 0, NaN or less, and a unit it does not know', () => {
+  it('refuses a scale that is 0, negative or NaN, and an unknown unit', () => {
     for (const scale of [0, -4, Number.NaN, Number.POSITIVE_INFINITY]) {
       assert.throws(() => placeAxes([space('x', scale)]), { code: 'INVALID_METADATA' })
     }
@@ -100,7 +100,7 @@ describe('a Roi as people write it', () => {
     assert.equal(showRoiInNm(read, 'pm'), '0,0,0:1000,471.04,471.04')
   })
 
-  it('is refused with the nearest one when it is not a whole number of voxels', () => {
+  it('is refused if it is not a whole number of voxels, with the nearest Roi that is', () => {
     assert.throws(
       () => parseRoi('0,0,0:1000,471.04,471.04', 'pm', grid),
       (error: Error & { code: string }) => {
@@ -111,12 +111,12 @@ describe('a Roi as people write it', () => {
     )
   })
 
-  it('counts voxels from where the array begins', () => {
+  it('is converted to voxels relative to the offset of the array', () => {
     const read = parseRoi('100,2.3,2.3:50,4.6,4.6', 'pm', { voxelSize: [50000, 4600, 4600], offset: [0, 2300, 2300] })
     assert.deepEqual(read.offset, [100000, 2300, 2300])
   })
 
-  it('is refused when it has the wrong rank or is not numbers', () => {
+  it('is refused if it has another rank or is not made of numbers', () => {
     for (const text of ['0,0:1,1', '0,0,0', 'a,0,0:1,1,1', '0,0,0:1,1,1:2']) {
       assert.throws(() => parseRoi(text, 'pm', grid), { code: 'INVALID_ROI' })
     }

@@ -33,14 +33,14 @@ const rois = (count: number) => rank.chain((axes) => fc.tuple(...Array.from({ le
 const sizes = (axes: number) => fc.array(fc.integer({ min: 1, max: 50 }), { minLength: axes, maxLength: axes })
 const roiAndSize = rank.chain((axes) => fc.tuple(anyRoi(axes), sizes(axes)))
 
-/** Whether a Roi has the point, by definition. */
+/** Whether a Roi contains the point, by definition. */
 const has = (r: { offset: readonly number[]; shape: readonly number[] }, point: readonly number[]) =>
   point.every(
     (p, axis) => p >= (r.offset[axis] as number) && p < (r.offset[axis] as number) + (r.shape[axis] as number),
   )
 
 describe('coordinates', () => {
-  it('divide towards minus and plus infinity, exactly, for all safe integers', () =>
+  it('are divided exactly towards minus and plus infinity, for all safe integers', () =>
     fc.assert(
       fc.property(fc.maxSafeInteger(), fc.integer({ min: 1, max: 2 ** 40 }), (a, b) => {
         const floor = BigInt(a) / BigInt(b) - (BigInt(a) % BigInt(b) < 0n ? 1n : 0n)
@@ -50,17 +50,17 @@ describe('coordinates', () => {
       }),
     ))
 
-  it('never hold -0', () => {
+  it('never contain -0', () => {
     assert.ok(Object.is(combine([0], [-1], (a, b) => a * b)[0], 0))
   })
 
-  it('refuse fractions, NaN and what passes 2^53', () => {
+  it('refuse fractions, NaN and numbers beyond 2^53', () => {
     for (const bad of [0.5, Number.NaN, 2 ** 53, Number.POSITIVE_INFINITY]) {
       assert.throws(() => coordinate([bad]), { code: 'INVALID_COORDINATE' })
     }
   })
 
-  it('refuse to meet coordinates of another rank', () => {
+  it('cannot be combined with coordinates of another rank', () => {
     assert.throws(() => combine([1], [1, 2], (a) => a), { code: 'RANK_MISMATCH' })
   })
 
@@ -70,7 +70,7 @@ describe('coordinates', () => {
 })
 
 describe('Rois', () => {
-  it('intersect in exactly the points that both have', () =>
+  it('intersect in exactly the points that both contain', () =>
     fc.assert(
       fc.property(rois(2), fc.array(integer, { minLength: 4, maxLength: 4 }), ([a, b], point) => {
         assert.ok(a !== undefined && b !== undefined)
@@ -79,7 +79,7 @@ describe('Rois', () => {
       }),
     ))
 
-  it('meet when they share a point, and contain what they intersect to', () =>
+  it('meet if they share a point, and contain their intersection', () =>
     fc.assert(
       fc.property(rois(2), ([a, b]) => {
         assert.ok(a !== undefined && b !== undefined)
@@ -90,7 +90,7 @@ describe('Rois', () => {
       }),
     ))
 
-  it('come back when they are grown and shrunk by the same context', () =>
+  it('are unchanged after being grown and shrunk by the same context', () =>
     fc.assert(
       fc.property(roiAndSize, ([r, by]) => {
         const grown = growRoi(
@@ -110,22 +110,22 @@ describe('Rois', () => {
       }),
     ))
 
-  it('grow by less than nothing to empty at the most', () => {
+  it('become at most empty if they are grown by a negative context', () => {
     assert.deepEqual(growRoi(roi([0], [4]), [-3]), { offset: [3], shape: [0] })
   })
 
-  it('snap to a grid outwards, inwards and to the closest', () => {
+  it('snap to a grid outwards, inwards and to the closest position', () => {
     const r = roi([-7, 13], [20, 4])
     assert.deepEqual(snapRoi(r, [5, 5], 'grow'), roi([-10, 10], [25, 10]))
     assert.deepEqual(snapRoi(r, [5, 5], 'shrink'), roi([-5, 15], [15, 0]))
     assert.deepEqual(snapRoi(r, [5, 5], 'closest'), roi([-5, 15], [20, 0]))
   })
 
-  it('are not snapped in a way that there is not', () => {
+  it('are not snapped in an unknown mode', () => {
     assert.throws(() => snapRoi(roi([1], [1]), [5], 'nearest' as 'closest'), { code: 'INVALID_CONFIG' })
   })
 
-  it('snapped are aligned, and grow covers while shrink lies inside', () =>
+  it('are aligned when they are snapped: "grow" covers the Roi, "shrink" lies inside it', () =>
     fc.assert(
       fc.property(roiAndSize, ([r, grid]) => {
         const grown = snapRoi(r, grid, 'grow')
@@ -136,7 +136,7 @@ describe('Rois', () => {
       }),
     ))
 
-  it('become voxels that cover them, and voxels come back exactly', () =>
+  it('are converted to voxels that cover them, and voxels are converted back exactly', () =>
     fc.assert(
       fc.property(roiAndSize, ([r, voxelSize]) => {
         assert.deepEqual(fromVoxels(toVoxels(r, voxelSize), voxelSize), snapRoi(r, voxelSize, 'grow'))
@@ -145,16 +145,16 @@ describe('Rois', () => {
       }),
     ))
 
-  it('shift', () => {
+  it('can be shifted', () => {
     assert.deepEqual(roiEnd(shiftRoi(roi([1, 2], [3, 4]), [-1, 1])), [3, 7])
   })
 
-  it('refuse a negative shape and two ranks', () => {
+  it('refuse a negative shape, and an offset and a shape of different ranks', () => {
     assert.throws(() => roi([0], [-1]), { code: 'INVALID_ROI' })
     assert.throws(() => roi([0], [1, 1]), { code: 'RANK_MISMATCH' })
   })
 
-  it('in world units can not be taken for voxels', () => {
+  it('in world units cannot be mistaken for voxels', () => {
     const voxels = toVoxels(roi([0], [4]), [4])
     // @ts-expect-error voxels are not world units
     toVoxels(voxels, [4])

@@ -31,7 +31,7 @@ const refuses = (code: ErrorCode, parts: readonly string[], options: Parameters<
 }
 
 describe('a block grid', () => {
-  it('has the blocks of the definition, in row-major order, with the fits and levels of the definition', () => {
+  it('has the blocks, fits and levels of the definition, in row-major order', () => {
     fc.assert(
       fc.property(anyGridOptions(), (options) => {
         const grid = createBlockGrid(options)
@@ -51,7 +51,7 @@ describe('a block grid', () => {
     )
   })
 
-  it('writes every voxel of the total write Roi exactly once with shrink and overhang, and all but what is left out with valid', () => {
+  it('writes every voxel of the total write Roi exactly once with shrink and overhang, and all except those left out with valid', () => {
     fc.assert(
       fc.property(anyGridOptions(), (options) => {
         const grid = createBlockGrid(options)
@@ -72,7 +72,7 @@ describe('a block grid', () => {
     )
   })
 
-  it('keeps the whole context of every block, and stays inside the total but for overhang', () => {
+  it('keeps the complete context of every block, and stays inside the total except with overhang', () => {
     fc.assert(
       fc.property(anyGridOptions(), (options) => {
         const grid = createBlockGrid(options)
@@ -85,7 +85,7 @@ describe('a block grid', () => {
     )
   })
 
-  it('lets a block depend on exactly the earlier blocks in conflict, ascending, as looking at all pairs says', () => {
+  it('has a block depend on exactly the earlier blocks in conflict, in ascending order, as found by looking at all pairs', () => {
     fc.assert(
       fc.property(anyGridOptions(), (options) => {
         const grid = createBlockGrid(options)
@@ -99,7 +99,7 @@ describe('a block grid', () => {
     )
   })
 
-  it('orders every two conflicting blocks, and has the blocks of level 0 alone wait for nothing', () => {
+  it('orders every two conflicting blocks, and only the blocks of level 0 wait for none', () => {
     fc.assert(
       fc.property(anyGridOptions(), (options) => {
         const grid = createBlockGrid(options)
@@ -165,7 +165,7 @@ describe('a block grid', () => {
     assert.deepEqual(largest.block(2 ** 53 - 2).writeRoi.offset, [2 ** 53 - 2])
   })
 
-  it('says what valid leaves out', () => {
+  it('reports what valid leaves out', () => {
     const grid = createBlockGrid({
       totalRoi: roi([0, 0], [10, 9]),
       readRoi: roi([0, 0], [4, 2]),
@@ -175,7 +175,7 @@ describe('a block grid', () => {
     assert.equal(grid.leftOutVolume(), 90n - 64n)
   })
 
-  it('refuses a total without room for the context, naming both', () => {
+  it('refuses a total that is too small for the context, and names both', () => {
     const parts = ['"smooth"', '0,0:4,20', '(2, 2)', '(0, 16)']
     refuses('EMPTY_TOTAL_WRITE_ROI', parts, {
       taskId: 'smooth',
@@ -185,13 +185,13 @@ describe('a block grid', () => {
     })
   })
 
-  it('refuses zero blocks under valid, with the hint to shrink, and takes the same with shrink', () => {
+  it('refuses a total without a complete block under valid, suggests shrink, and accepts it with shrink', () => {
     const options = { totalRoi: roi([0], [3]), readRoi: roi([0], [5]), writeRoi: roi([0], [5]) }
     refuses('NO_BLOCKS', ['(5)', '0:3', 'shrink'], options)
     assert.equal(createBlockGrid({ ...options, fit: 'shrink' }).blockCount, 1)
   })
 
-  it('refuses a write Roi outside the read Roi, zero shapes, axes that differ, an unknown fit, and too many blocks', () => {
+  it('refuses a write Roi outside the read Roi, zero shapes, different axes, an unknown fit, and too many blocks', () => {
     const [totalRoi, one] = [roi([0, 0], [9, 9]), roi([0, 0], [1, 1])]
     refuses('WRITE_ROI_OUTSIDE_READ_ROI', ['0,0:3,3', '1,0:3,3'], {
       totalRoi,
@@ -208,7 +208,7 @@ describe('a block grid', () => {
     })
   })
 
-  it('refuses, by the name of the Roi, one that is missing, is none, or has numbers that are not whole or too large', () => {
+  it('refuses a Roi that is missing, malformed, or has fractional or too large numbers, by its name', () => {
     const one = roi([0], [1])
     const given = (totalRoi: unknown) => ({ taskId: 'smooth', totalRoi: totalRoi as Roi, readRoi: one, writeRoi: one })
     refuses('INVALID_ROI', ['"smooth"', 'totalRoi is missing', 'offset'], given(undefined))
@@ -223,7 +223,7 @@ describe('a block grid', () => {
     }
   })
 
-  it('names the blocks there are when asked for another', () => {
+  it('names the existing blocks when it is asked for another one', () => {
     const grid = createBlockGrid({ totalRoi: roi([0], [8]), readRoi: roi([0], [2]), writeRoi: roi([0], [2]) })
     for (const index of [-1, 4, 1.5, Number.NaN]) {
       assert.throws(() => grid.block(index), { code: 'NO_SUCH_BLOCK', message: /0 to 3/ })
@@ -234,7 +234,7 @@ describe('a block grid', () => {
 })
 
 describe('the order of conflicts', () => {
-  it('counts the earlier neighbours without visiting them, and bounds that count', () => {
+  it('gives the number of earlier neighbours without visiting them, and an upper bound of it', () => {
     fc.assert(
       fc.property(anyGridOptions(), (options) => {
         const grid = createBlockGrid(options)

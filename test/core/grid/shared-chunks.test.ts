@@ -17,7 +17,7 @@ const axis = fc.record({
 })
 
 describe('chunks that blocks share', () => {
-  it('are found exactly where two blocks that may run together write into one chunk', () =>
+  it('are found exactly where two blocks that may run at the same time write to one chunk', () =>
     fc.assert(
       fc.property(
         fc.array(axis, { minLength: 1, maxLength: 3 }),
@@ -72,7 +72,7 @@ describe('chunks that blocks share', () => {
     ))
 })
 
-it('the largest divisor up to a limit', () => {
+it('largestDivisor finds the largest divisor up to a limit', () => {
   assert.equal(largestDivisor(180, 64), 60)
   assert.equal(largestDivisor(64, 64), 64)
   assert.equal(largestDivisor(61, 60), 1)

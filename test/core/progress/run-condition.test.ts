@@ -22,7 +22,7 @@ describe('the condition of a run', () => {
     }
   })
 
-  it('is what the record says rather than what the last start reported, if there is a record', () => {
+  it('is taken from the record if there is one, not from what the last start reported', () => {
     assert.equal(conditionOf(facts({ lastEnd: 'ok' })), 'stopped')
     assert.equal(conditionOf(facts({ lastEnd: 'ok', isRecorded: false })), 'done')
   })
@@ -37,7 +37,7 @@ describe('the condition of a run', () => {
     assert.equal(conditionOf(facts({}, { orphaned: 5 })), 'failed')
   })
 
-  it('is waiting if no start was seen and nothing is done', () => {
+  it('is waiting if there was no start and no block is done', () => {
     assert.equal(
       conditionOf({ ...facts({ lastEnd: 'unknown' }), tasks: [{ total: 8, completed: 0, failed: 0 }] }),
       'waiting',

@@ -107,7 +107,7 @@ const PIECES = [
   '"status":"done"',
 ] as const
 
-/** A well-formed message in which one to three values are replaced, missing, or swapped. */
+/** A well-formed message in which one to three values are replaced, removed or swapped. */
 function mutateValues(random: (below: number) => number): string {
   const message = JSON.parse(TEXTS[random(TEXTS.length)] as string)
   for (let times = random(3); times >= 0; times--) {
@@ -177,7 +177,7 @@ const isError = (value: { code: string; message: string; stack?: string }) =>
   typeof value.message === 'string' &&
   (value.stack === undefined || typeof value.stack === 'string')
 
-/** The schema again, written independently. */
+/** The schema, written a second time independently. */
 function isWorkers(message: WorkerMessage): boolean {
   switch (message.type) {
     case 'hello':
@@ -254,11 +254,11 @@ function isServers(message: ServerMessage): boolean {
 }
 
 describe('the parser', () => {
-  it('accepts no invalid one of a million broken messages, throws no other error, and keeps no memory', (t) => {
+  it('accepts only the valid ones of a million damaged messages, throws no unexpected error, and leaks no memory', (t) => {
     const random = randomNumbers(SEED)
     const counts = { noJson: 0, refused: 0, worker: 0, server: 0 }
     const { stackTraceLimit } = Error
-    // Stacks are not needed, and cost more than the parser.
+    // Stack traces are not needed here, and take longer than the parser.
     Error.stackTraceLimit = 0
     t.after(() => {
       Error.stackTraceLimit = stackTraceLimit
@@ -277,7 +277,7 @@ describe('the parser', () => {
       }
       try {
         const message = parseWorkerMessage(value)
-        if (!isWorkers(message)) assert.fail(`taken: ${text}`)
+        if (!isWorkers(message)) assert.fail(`accepted: ${text}`)
         counts.worker++
       } catch (thrown) {
         assertRefusal(thrown, text)
@@ -285,7 +285,7 @@ describe('the parser', () => {
       }
       try {
         const message = parseServerMessage(value)
-        if (!isServers(message)) assert.fail(`taken: ${text}`)
+        if (!isServers(message)) assert.fail(`accepted: ${text}`)
         counts.server++
       } catch (thrown) {
         assertRefusal(thrown, text)
@@ -297,7 +297,7 @@ describe('the parser', () => {
     )
     const grown = heapInUse() - heapBefore
     t.diagnostic(`${MESSAGES} messages: ${JSON.stringify(counts)}`)
-    // Keeping one text in ten would take more than this; V8 itself keeps less.
+    // Keeping one text in ten would need more than this; V8 itself needs less.
     assert.ok(grown < 16e6, `the heap grew by ${grown} bytes`)
     assert.equal(({} as { type?: unknown }).type, undefined)
   })

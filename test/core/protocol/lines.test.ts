@@ -7,7 +7,7 @@ const encoder = new TextEncoder()
 const text = (line: Uint8Array) => new TextDecoder().decode(line)
 const bytesOf = (line: string) => encoder.encode(line).length
 
-/** A line of any text, a line feed aside. */
+/** A line of any text without line feeds. */
 const anyLine = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((line) => !line.includes('\n'))
 const anyLines = fc.array(anyLine, { maxLength: 12 })
 /** Where a stream is cut into chunks; sizes of 0 included. */
@@ -29,7 +29,7 @@ function split(stream: Uint8Array, sizes: readonly number[], maxBytes = 1e6): st
 }
 
 describe('a line splitter', () => {
-  it('gives the same lines however the bytes are cut, even within a character', () => {
+  it('returns the same lines wherever the bytes are cut, even within a character', () => {
     fc.assert(
       fc.property(anyLines, anyLine, anyCuts, (lines, unfinished, sizes) => {
         const stream = encoder.encode([...lines, unfinished].join('\n'))
@@ -52,13 +52,13 @@ describe('a line splitter', () => {
         }
         if (fitting === -1) read()
         else assert.throws(read, { code: 'PROTOCOL_ERROR', message: / bytes or more was received; expected at most / })
-        // The last line has no line feed, so it is never given.
+        // The last line has no line feed, so it is never returned.
         assert.deepEqual(seen, fitting === -1 ? lines.slice(0, -1) : accepted)
       }),
     )
   })
 
-  it('applies a new limit from the next line on, within one chunk too', () => {
+  it('applies a new limit from the next line on, even within one chunk', () => {
     const splitter = new LineSplitter(5)
     const seen: string[] = []
     for (const line of splitter.take(encoder.encode('hello\na longer line\n'))) {

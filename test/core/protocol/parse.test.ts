@@ -66,7 +66,7 @@ describe('messages', () => {
     }
   })
 
-  it('that describe a task to a program need no module and no grid', () => {
+  it('describe a task to a program without a module and a grid', () => {
     const task = { id: 'a', config: { sigma: 2 }, unit: 'nm', folder: '/here', resources: { gpu: [0, 3] } }
     assert.deepEqual(parseServerMessage({ type: 'task', task }), {
       type: 'task',
@@ -115,7 +115,7 @@ describe('messages', () => {
     }
   })
 
-  it('are cut if their texts are megabytes long', () => {
+  it('are shortened if their texts are megabytes long', () => {
     const message = parseWorkerMessage({
       type: 'setup-failed',
       taskId: 'a',

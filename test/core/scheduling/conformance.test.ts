@@ -9,7 +9,7 @@ import type { Fit } from '../../../src/core/grid/grid-options.ts'
 import { createScheduler, type Scheduler } from '../../../src/core/scheduling/scheduler.ts'
 import { meets } from '../../support/grid-model.ts'
 
-// Facts computed by running the peer where it is right, and by its geometry where it is wrong.
+// The facts were computed by running the peer where it is right, and from its geometry where it is wrong.
 
 type Box = readonly [readonly number[], readonly number[]]
 interface FactTask {
@@ -92,7 +92,7 @@ const gridOptions = (task: FactTask) => ({
   readWriteConflict: task.conflict,
 })
 
-/** Their id of a block: the pairing number of where it writes. */
+/** The peer's id of a block: the pairing number of the position that it writes. */
 function peerId(grid: BlockGrid, index: number): number {
   const { offset } = grid.block(index).writeRoi
   const at = offset.map((begin, axis) => Math.floor((begin - grid.totalRoi.offset[axis]!) / grid.writeRoi.shape[axis]!))
@@ -106,7 +106,7 @@ function peerId(grid: BlockGrid, index: number): number {
   return pair(at.length)
 }
 
-/** Our index of each of their ids. */
+/** The index of the block with each of the peer's ids. */
 function indexOfIds(grid: BlockGrid): Map<number, number> {
   const indices = new Map(Array.from({ length: grid.blockCount }, (_, index) => [peerId(grid, index), index]))
   assert.equal(indices.size, grid.blockCount)
@@ -127,7 +127,7 @@ function schedulerOf(tasks: readonly FactTask[], edges: readonly Edge[], maxRetr
 const rows = (scheduler: Scheduler): number[][] =>
   scheduler.states().map((s) => [s.total, s.ready, s.processing, s.completed, s.failed, s.orphaned, s.pending])
 
-/** What must have succeeded before each block, directly or not, as bit sets over the blocks. */
+/** The blocks that must succeed before each block, directly or indirectly, as bit sets. */
 function closure(direct: readonly (readonly number[])[], order: readonly number[]): bigint[] {
   const all: bigint[] = []
   for (const index of order) {
@@ -136,7 +136,7 @@ function closure(direct: readonly (readonly number[])[], order: readonly number[
   return all
 }
 
-describe('beside the peer, where it is right', options, () => {
+describe('the scheduler, compared with its peer where that is right', options, () => {
   it('has the same blocks, read and write Rois, levels and number of roots', () => {
     for (const fact of facts!.graph) {
       const grid = createBlockGrid(gridOptions(fact))
@@ -154,7 +154,7 @@ describe('beside the peer, where it is right', options, () => {
     }
   })
 
-  it('orders the same pairs of blocks, the closure of what waits for what taken', () => {
+  it('orders the same pairs of blocks, by the transitive closure of the dependencies', () => {
     for (const fact of facts!.graph) {
       const grid = createBlockGrid(gridOptions(fact))
       const indices = indexOfIds(grid)
@@ -181,7 +181,7 @@ describe('beside the peer, where it is right', options, () => {
     }
   })
 
-  it('counts the same blocks in every level of the benchmark configurations', () => {
+  it('counts the same number of blocks in every level of the benchmark configurations', () => {
     for (const fact of facts!.counts) {
       const grid = createBlockGrid(gridOptions(fact))
       assert.equal(grid.blockCount, fact.num_blocks)
@@ -205,7 +205,7 @@ describe('beside the peer, where it is right', options, () => {
     }
   })
 
-  it('lets the same downstream blocks wait for the same upstream blocks', () => {
+  it('has the same downstream blocks wait for the same upstream blocks', () => {
     for (const fact of facts!.chain) {
       const grids = fact.tasks.map((task) => createBlockGrid(gridOptions(task)))
       assert.deepEqual(
@@ -224,7 +224,7 @@ describe('beside the peer, where it is right', options, () => {
     }
   })
 
-  it('has the same counts after every step of its schedules, with its choice among the ready blocks', () => {
+  it('has the same counts after every step of the peer’s schedules, with the peer’s choice among the ready blocks', () => {
     for (const fact of facts!.schedule) {
       const scheduler = schedulerOf(fact.tasks, fact.edges, fact.max_retries)
       const indices = scheduler.taskIds.map((id) => indexOfIds(scheduler.taskGrid(id)))
@@ -248,7 +248,7 @@ describe('beside the peer, where it is right', options, () => {
   })
 })
 
-/** Each downstream block becomes ready (or waits for its own task alone) at the last of its upstream blocks, not before. */
+/** Checks that each downstream block becomes ready (or waits only for its own task) after the last of its upstream blocks, not before. */
 function checkChain(fact: Omit<Chain, 'blocks'>): void {
   for (const { edge, deps } of fact.upstream) {
     const [up, down] = [fact.tasks[edge[0]]!, { ...fact.tasks[edge[1]]!, conflict: false }]
@@ -256,7 +256,7 @@ function checkChain(fact: Omit<Chain, 'blocks'>): void {
     const [upIndices, downIndices] = [indexOfIds(grids[0]), indexOfIds(grids[1])]
     assert.equal(deps.length, grids[1].blockCount, fact.name)
     for (const [id, awaited] of deps) {
-      // The upstream task without conflicts of its own: its blocks can end in any order.
+      // The upstream task has no conflicts within itself, so its blocks can end in any order.
       const scheduler = schedulerOf([{ ...up, conflict: false }, down], [[0, 1]])
       const index = downIndices.get(id)!
       const wanted = new Set(awaited.map((before) => upIndices.get(before)!))
@@ -279,8 +279,8 @@ function runToTheEnd(scheduler: Scheduler): number {
   return count
 }
 
-describe('where the peer is wrong', options, () => {
-  it('does what the geometry says', () => {
+describe('the scheduler where its peer is wrong, on recorded facts', options, () => {
+  it('follows the geometry', () => {
     for (const fact of facts!.fault) {
       if (fact.num_blocks.includes(0)) {
         assert.throws(() => schedulerOf(fact.tasks, fact.edges), { code: 'EMPTY_TOTAL_WRITE_ROI' }, fact.name)
@@ -300,7 +300,7 @@ describe('where the peer is wrong', options, () => {
     }
   })
 
-  it('counts every orphan once, and comes to an end', () => {
+  it('counts every orphan once, and ends', () => {
     const fact = facts!.orphan_fault
     const scheduler = schedulerOf(fact.tasks, fact.edges, fact.max_retries)
     const indices = scheduler.taskIds.map((id) => indexOfIds(scheduler.taskGrid(id)))

@@ -27,7 +27,7 @@ const bitmapOf = (bits: readonly boolean[]): Uint8Array => {
 }
 
 describe('a bitmap', () => {
-  it('finds and counts bits as looking at each of them does', () => {
+  it('finds and counts the same bits as a search bit by bit', () => {
     const anyBits = fc.array(fc.boolean(), { minLength: 1, maxLength: 300 })
     fc.assert(
       fc.property(anyBits, fc.nat(), fc.nat(), (bits, a, b) => {
@@ -49,7 +49,7 @@ describe('a bitmap', () => {
 })
 
 describe('the queue of indices', () => {
-  it('gives back what was pushed, in order, whatever the mixture of pushes and shifts', () => {
+  it('returns what was pushed, in order, for any sequence of pushes and shifts', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 400 }), (steps) => {
         const queue = new IndexQueue()
@@ -68,7 +68,7 @@ describe('the queue of indices', () => {
 })
 
 describe('the states of blocks', () => {
-  it('exist from the first touch until the last block of a page has completed, and are right before, between and after', () => {
+  it('are stored from the first change until all blocks of a page are completed, and are correct before, meanwhile and after', () => {
     const count = 3 * PAGE_SIZE + 100
     const done = new Uint8Array(Math.ceil(count / 8))
     done[0] = 0b101
@@ -89,14 +89,14 @@ describe('the states of blocks', () => {
     assert.equal(states.bytesInUse, PAGE_SIZE)
     for (const index of [0, 1, PAGE_SIZE - 1]) assert.equal(states.peek(index), COMPLETED)
     assert.equal(states.peek(PAGE_SIZE), UNTOUCHED)
-    // The page that was finished is used again, clean.
+    // The finished page is cleared and used again.
     assert.equal(states.get(PAGE_SIZE), UNTOUCHED)
     assert.equal(states.peek(count - 1), PROCESSING)
     assert.ok(!states.markReleasing(count) && !states.markReleasing(-1) && !states.markReleasing(count - 1.5))
     assert.ok(states.markReleasing(count - 1) && !states.markReleasing(count - 1))
   })
 
-  it('hold as many waits per block as are asked for, in as few bytes', () => {
+  it('count up to the requested number of dependencies per block, in as few bytes as possible', () => {
     for (const [most, bytes] of [
       [249, 1],
       [250, 2],
@@ -139,7 +139,7 @@ describe('the sweep by tiles', () => {
     return { order, shape }
   }
 
-  it('goes over every point of the lattice once', () => {
+  it('visits every point of the lattice once', () => {
     fc.assert(
       fc.property(anyLattice, ([points, step]) => {
         const { order, shape } = visited(points, step)
@@ -165,7 +165,7 @@ describe('the sweep by tiles', () => {
     assert.ok(near.length > 0.8 * 39 * 1600, `${near.length} of ${39 * 1600}`)
   })
 
-  it('leaves exactly what lies outside of the boxes taken away, in boxes that share nothing', () => {
+  it('leaves exactly what lies outside the removed boxes, in boxes that do not overlap', () => {
     const anyBox = fc
       .tuple(fc.nat({ max: 7 }), fc.nat({ max: 7 }), fc.nat({ max: 6 }), fc.nat({ max: 6 }))
       .map(([y, x, h, w]) => ({ begin: [y, x], end: [y + h, x + w] }))

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { orderTasks } from '../../../src/core/scheduling/pipeline.ts'
 
 describe('the order of tasks', () => {
-  it('puts every task after those before it, and gives the most downstream one the first choice', () => {
+  it('puts every task after those that it depends on, and gives the most downstream task the first choice', () => {
     const order = orderTasks([
       { id: 'labels', after: ['twice', 'raw'] },
       { id: 'twice', after: [{ id: 'once' }] },
@@ -38,7 +38,7 @@ describe('the order of tasks', () => {
     })
   })
 
-  it('refuses an id twice, an unknown task before one, an empty id, no tasks at all, and what is no list', () => {
+  it('refuses a duplicate id, an unknown dependency, an empty id, no tasks at all, and anything but a list', () => {
     assert.throws(() => orderTasks([{ id: 'a' }, { id: 'a' }]), { code: 'DUPLICATE_TASK_ID', message: /"a"/ })
     assert.throws(() => orderTasks([{ id: 'a', after: ['b'] }]), { code: 'UNKNOWN_TASK', message: /"a".*"b"/ })
     assert.throws(() => orderTasks([{ id: '' }]), { code: 'INVALID_TASK' })

@@ -10,16 +10,16 @@ import { anyPipeline, ModelScheduler } from '../../support/scheduling-model.ts'
 
 const anyDecisions = fc.array(fc.nat({ max: 0xffff }), { minLength: 40, maxLength: 120 })
 
-/** The scheduler, and beside it the same questions answered by looking at every pair of blocks. */
+/** The scheduler, and a reference that answers the same questions by looking at every pair of blocks. */
 class Watched {
   readonly real: Scheduler
   readonly model: ModelScheduler
   readonly tasks: readonly SchedulerTask[]
-  /** for each block all blocks that wait for it */
+  /** for each block, all blocks that wait for it */
   readonly readers: readonly (readonly number[])[]
   readonly held: ScheduledBlock[] = []
   readonly unneeded = new Set<number>()
-  /** when nothing was held last, no task could go on within its limit */
+  /** whether, when no block was leased last, no task could continue within its limit */
   wasStuck = false
   beyond = 0
 
@@ -43,9 +43,9 @@ class Watched {
   }
 
   heldCount(task: number): number {
-    const begun = ['processing', 'completed', 'failed']
+    const startedStates = ['processing', 'completed', 'failed']
     return this.model.blocks.filter((block, number) => {
-      return block.task === task && begun.includes(this.state(number)) && this.isAwaited(number)
+      return block.task === task && startedStates.includes(this.state(number)) && this.isAwaited(number)
     }).length
   }
 
@@ -83,7 +83,7 @@ class Watched {
     const number = this.tasks.findIndex(({ id }) => id === blocks[0]?.taskId)
     const { maxAhead } = this.tasks[number] ?? {}
     if (maxAhead !== undefined && this.heldCount(number) > Math.max(maxAhead, before[number]!)) {
-      assert.ok(this.wasStuck, 'a limit was exceeded though something could go on')
+      assert.ok(this.wasStuck, 'a limit was exceeded although some task could continue')
       this.beyond++
     }
     return blocks.length
@@ -94,7 +94,7 @@ class Watched {
   }
 }
 
-/** Does all there is, in an order and with outcomes that the decisions say. */
+/** Does all blocks, in the order and with the outcomes that the decisions give. */
 function runAll(
   watched: Watched,
   decisions: readonly number[],
@@ -111,10 +111,10 @@ function runAll(
     } else watched.release(decision % watched.held.length, outcomes[(decision >>> 5) % outcomes.length]!)
     watched.check()
   }
-  assert.ok(watched.real.isFinished(), 'nothing is held, nothing is ready, and the run is not over')
+  assert.ok(watched.real.isFinished(), 'no block is leased, none is ready, and the run is not over')
 }
 
-/** The tasks with limits: as given where that suffices, else the least that does. */
+/** The tasks with limits: as given if that suffices, otherwise the minimum. */
 function withLimits(tasks: readonly SchedulerTask[], limits: readonly (number | undefined)[]): SchedulerTask[] {
   const limited = tasks.map((task, number) => {
     const maxAhead = limits[number % limits.length]
@@ -139,8 +139,8 @@ const anyLimits = fc.array(fc.option(fc.integer({ min: 1, max: 12 }), { nil: und
   maxLength: 4,
 })
 
-describe('a task that may not be far ahead', () => {
-  it('never stops a run for good, and exceeds its limit only where all else has stopped, in any pipeline', () => {
+describe('a task with a limited lead', () => {
+  it('never blocks a run, and exceeds its limit only if nothing else can continue, in any pipeline', () => {
     let beyond = 0
     fc.assert(
       fc.property(anyPipeline(), anyLimits, anyDecisions, fc.nat(40), (tasks, limits, decisions, abandonAt) => {
@@ -153,7 +153,7 @@ describe('a task that may not be far ahead', () => {
     assert.ok(beyond > 0, 'no limit was ever too small')
   })
 
-  it('is refused where it could not be as far ahead as one block needs', () => {
+  it('is refused if its limit is smaller than what one block needs', () => {
     const grid = { totalRoi: { offset: [-1, -1], shape: [12, 12] }, writeRoi: { offset: [0, 0], shape: [1, 1] } }
     const up = { id: 'up', ...grid, readRoi: grid.writeRoi, maxAhead: 8 }
     const down = { id: 'down', ...grid, readRoi: { offset: [-1, -1], shape: [3, 3] }, readWriteConflict: false }
@@ -168,7 +168,7 @@ describe('a task that may not be far ahead', () => {
     assert.throws(() => createScheduler([{ ...up, maxAhead: 0 }]), /maxAhead is 0; expected a whole number from 1/)
   })
 
-  it('keeps to its limit where what waits is slow, whatever its own order of blocks', () => {
+  it('keeps its limit if the tasks after it are slow, in any order of its blocks', () => {
     const shape = [24, 24, 24]
     const write = { offset: [0, 0, 0], shape: [1, 1, 1] }
     const grid = { totalRoi: { offset: [0, 0, 0], shape }, writeRoi: write, readRoi: write, readWriteConflict: false }
@@ -191,12 +191,12 @@ describe('a task that may not be far ahead', () => {
       const down = scheduler.acquire('down', 1)
       scheduler.release([...up, ...down], 'done')
     }
-    assert.ok(most === 2500, `${most} blocks were held`)
+    assert.ok(most === 2500, `${most} blocks were kept`)
   })
 })
 
 describe('a transient task', () => {
-  it('has exactly those blocks unneeded that are completed, as are all that wait for them', () => {
+  it('has as unneeded blocks exactly those that are completed, and on which only completed blocks depend', () => {
     fc.assert(
       fc.property(anyPipeline({ done: false }), anyLimits, anyDecisions, (tasks, limits, decisions) => {
         const transient = withLimits(
@@ -213,7 +213,7 @@ describe('a transient task', () => {
     )
   })
 
-  it('counts as done at the start what only blocks need that are done, and nothing else', () => {
+  it('counts exactly those blocks as done at the start that only done blocks need', () => {
     fc.assert(
       fc.property(anyPipeline({ conflicts: false }), (tasks) => {
         const transient = tasks.map((task) => ({ ...task, transient: true }))

@@ -8,12 +8,12 @@ import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import { createScheduler } from '../../../src/core/scheduling/scheduler.ts'
 import type { SchedulerTask } from '../../../src/core/scheduling/scheduler-task.ts'
 
-// Grids of several tiles along each axis, partly done as runs that were stopped are: whole regions, with a few exceptions.
+// Grids of several tiles along each axis, partly done like stopped runs: complete regions, with a few exceptions.
 
-/** Blocks per axis at the most, by rank. */
+/** The maximum number of blocks per axis, by rank. */
 const mostPerAxis = [0, 2500, 60, 18, 9, 6, 4]
 
-/** An axis in blocks of 2 voxels: how many there are, and how much context a block has below and above. */
+/** An axis in blocks of 2 voxels: the number of blocks, and the context of a block below and above. */
 const anyAxis = (most: number) =>
   fc.record({
     count: fc.integer({ min: Math.ceil(most / 2), max: most }),
@@ -25,9 +25,9 @@ type Region = 'nothing' | 'all' | 'prefix' | 'corner'
 
 const anyDone = fc.record({
   region: fc.constantFrom<Region>('nothing', 'all', 'prefix', 'corner'),
-  /** where the region ends along each axis, of 16 */
+  /** where the region ends along each axis, in 16ths */
   ends: fc.array(fc.integer({ min: 0, max: 16 }), { minLength: 6, maxLength: 6 }),
-  /** blocks that are the other way, of 2^20 */
+  /** the share of exceptions among the blocks, in 2^-20 */
   exceptions: fc.array(fc.nat({ max: 2 ** 20 - 1 }), { maxLength: 4 }),
 })
 
@@ -84,7 +84,7 @@ const anyResumed = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1,
   )
 })
 
-/** What is ready at the start, from the grids alone: not done, and all that it waits for is. */
+/** The blocks that are ready at the start, computed from the grids: not done, while all that they wait for is done. */
 function readyAtStart(tasks: readonly SchedulerTask[]): number[][] {
   const grids = tasks.map(createBlockGrid)
   const isDone = (task: number, index: number) => {
@@ -126,11 +126,11 @@ describe('the roots of tasks that are partly done', () => {
     )
   })
 
-  it('are exactly the blocks that are not done and wait for done ones alone, each once, counted as such', () => {
+  it('are exactly the blocks that are not done and wait only for done ones, each once, and are counted correctly', () => {
     fc.assert(expected, { numRuns: Math.ceil(Number(process.env.BELLIS_TEST_RUNS ?? 1000) / 5) })
   })
 
-  it('are found and counted without asking for each block, where whole regions are done or not', () => {
+  it('are found and counted without asking for each block if complete regions are done or not done', () => {
     const side = 464
     const box = (id: string): SchedulerTask => ({
       id,
@@ -140,7 +140,7 @@ describe('the roots of tasks that are partly done', () => {
     })
     const done = new Uint8Array(side ** 3 / 8)
     done[0] = 1
-    // One block of 10^8 is done; asked for one by one, the blocks of the second task took a quarter of a minute.
+    // One block of 10^8 is done. Looking at the blocks of the second task one by one took a quarter of a minute.
     const scheduler = createScheduler([
       { ...box('up'), done },
       { ...box('down'), after: ['up'] },
@@ -150,6 +150,6 @@ describe('the roots of tasks that are partly done', () => {
     assert.equal(scheduler.readyCount('down'), 0)
     assert.equal(scheduler.readyCount('up'), (side / 2) ** 3 - 1)
     const { user, system } = process.cpuUsage(cpu)
-    assert.ok(user + system < 8e6, `${(user + system) / 1e6} s of the processor`)
+    assert.ok(user + system < 8e6, `${(user + system) / 1e6} s of processor time`)
   })
 })

@@ -7,7 +7,7 @@ import type { SchedulerTask } from '../../../src/core/scheduling/scheduler-task.
 import { meets, modelBlocks } from '../../support/grid-model.ts'
 import { anyPipeline, ModelScheduler } from '../../support/scheduling-model.ts'
 
-/** Small numbers that a run takes its decisions from, one after the other: shrinkable, and the same every time. */
+/** Small numbers from which a run takes its decisions, one after the other. They can be shrunk, and are the same every time. */
 class Decisions {
   readonly #numbers: readonly number[]
   #next = 0
@@ -16,7 +16,7 @@ class Decisions {
   }
   below(limit: number): number {
     const number = this.#numbers[this.#next % this.#numbers.length]!
-    // Mixed with the place, so that a round of decisions that leads nowhere is not made again and again.
+    // Mixed with the position, so that a futile round of decisions is not repeated forever.
     const mixed = Math.imul(number + this.#next++, 0x9e3779b1) >>> 0
     return Math.floor((mixed / 2 ** 32) * limit)
   }
@@ -24,12 +24,12 @@ class Decisions {
 
 const anyDecisions = fc.array(fc.nat({ max: 0xffff }), { minLength: 40, maxLength: 120 })
 
-/** The real scheduler and the model side by side: every step is made in both, and compared. */
+/** The real scheduler and the model side by side. Every step is made in both and compared. */
 class Twins {
   readonly real: Scheduler
   readonly model: ModelScheduler
   readonly held: number[] = []
-  /** how often each block was done */
+  /** how many times each block was done */
   readonly done: number[]
   readonly #tasks: readonly SchedulerTask[]
 
@@ -67,7 +67,7 @@ class Twins {
       )
       assert.equal(this.model.states[number], 'ready', 'only ready blocks are handed out')
       for (const other of this.held)
-        assert.ok(!this.model.mayNotRunTogether(number, other), 'no two in conflict at once')
+        assert.ok(!this.model.mayNotRunTogether(number, other), 'two blocks in conflict run at the same time')
       for (const before of this.model.waits[number]!) assert.equal(this.model.states[before], 'completed')
       assert.equal(attempt, this.model.tries[number]! + 1)
       assert.deepEqual(
@@ -114,7 +114,7 @@ class Twins {
   }
 }
 
-/** A run: acquires and releases as decided, until nothing is left; every step is checked against the model. */
+/** A run that acquires and releases blocks as decided until none are left. Every step is checked against the model. */
 function run(tasks: readonly SchedulerTask[], decide: Decisions, failing: number, abandons: boolean): Twins {
   const twins = new Twins(tasks, decide.below(3))
   const outcome = (): BlockOutcome => {
@@ -123,7 +123,7 @@ function run(tasks: readonly SchedulerTask[], decide: Decisions, failing: number
     return draw % 10 === 9 ? 'returned' : draw % 10 === 8 ? 'skipped' : 'done'
   }
   for (let step = 0; !twins.real.isFinished(); step++) {
-    assert.ok(step < 4000, 'a run ends')
+    assert.ok(step < 4000, 'the run does not end')
     const action = decide.below(10)
     if (action < 4)
       twins.acquire(decide.below(2) === 0 ? undefined : tasks[decide.below(tasks.length)]!.id, 1 + decide.below(5))
@@ -132,7 +132,7 @@ function run(tasks: readonly SchedulerTask[], decide: Decisions, failing: number
       twins.acquireAt(task, decide.below(twins.real.taskGrid(tasks[task]!.id).blockCount))
     } else if (action === 5 && abandons && decide.below(4) === 0) twins.abandon(decide.below(tasks.length))
     else if (twins.held.length > 0) {
-      // A batch of what is held: now and then all of it fails, as when its worker dies.
+      // A batch of the leased blocks. From time to time all of it fails, as if its worker had died.
       const size = 1 + decide.below(twins.held.length)
       const from = decide.below(twins.held.length - size + 1)
       const death = failing > 0 && decide.below(8) === 0
@@ -147,8 +147,8 @@ function run(tasks: readonly SchedulerTask[], decide: Decisions, failing: number
 
 const NUM_RUNS = Number(process.env.BELLIS_TEST_RUNS ?? 1000)
 
-describe('the scheduler, beside a model that looks at every pair of blocks', () => {
-  it('agrees with it after every step of any run without failures, and does every block once', () => {
+describe('the scheduler, compared with a model that looks at every pair of blocks', () => {
+  it('agrees with the model after every step of any run without failures, and does every block once', () => {
     fc.assert(
       fc.property(anyPipeline(), anyDecisions, (tasks, numbers) => {
         const { model, done } = run(tasks, new Decisions(numbers), 0, false)
@@ -162,11 +162,11 @@ describe('the scheduler, beside a model that looks at every pair of blocks', () 
     )
   })
 
-  it('agrees with it when tries fail, blocks come back and workers die, and orphans exactly what waits for a failure', () => {
+  it('agrees with the model if attempts fail, blocks are returned and workers die, and orphans exactly the blocks that depend on a failed one', () => {
     fc.assert(
       fc.property(anyPipeline(), anyDecisions, fc.integer({ min: 1, max: 70 }), (tasks, numbers, failing) => {
         const { model, done } = run(tasks, new Decisions(numbers), failing, false)
-        // The transitive closure, once more and from the end: what waits for a failed block, and what waits for that.
+        // The transitive closure, computed again from the result: what depends on a failed block, directly or indirectly.
         const lost = model.states.map((state) => state === 'failed')
         const initially = new ModelScheduler(tasks, 0).states
         for (let before = -1, now = 0; now !== before; ) {
@@ -185,7 +185,7 @@ describe('the scheduler, beside a model that looks at every pair of blocks', () 
     )
   })
 
-  it('agrees with it when tasks are abandoned in the middle', () => {
+  it('agrees with the model if tasks are abandoned during the run', () => {
     fc.assert(
       fc.property(anyPipeline(), anyDecisions, fc.integer({ min: 0, max: 40 }), (tasks, numbers, failing) => {
         run(tasks, new Decisions(numbers), failing, true)
@@ -196,9 +196,8 @@ describe('the scheduler, beside a model that looks at every pair of blocks', () 
 })
 
 /**
- * Runs tasks that really read and write: all voxels that a block writes get one value, a hash of what it saw before, and
- * it sees the values in its read Roi: of its own task's output (when conflicts are ordered) and of the outputs before it.
- * Which blocks fail for good is fixed by the block.
+ * Runs tasks that read and write. All voxels that a block writes get one value, a hash of the values in its read Roi: those of its
+ * own task's output (if conflicts are ordered) and those of the outputs before it. Which blocks fail for good depends only on the block.
  */
 function outputs(tasks: readonly SchedulerTask[], decide: Decisions): string {
   const scheduler = createScheduler(tasks, { maxRetries: 1 })
@@ -218,7 +217,7 @@ function outputs(tasks: readonly SchedulerTask[], decide: Decisions): string {
   }
   const held: { block: ScheduledBlock; seen: number }[] = []
   for (let step = 0; !scheduler.isFinished(); step++) {
-    assert.ok(step < 4000, 'a run ends')
+    assert.ok(step < 4000, 'the run does not end')
     if (decide.below(2) === 0 || held.length === 0) {
       const task = decide.below(3) === 0 ? undefined : tasks[decide.below(tasks.length)]!.id
       for (const block of scheduler.acquire(task, 1 + decide.below(4))) held.push({ block, seen: see(block) })
@@ -239,7 +238,7 @@ function outputs(tasks: readonly SchedulerTask[], decide: Decisions): string {
 }
 
 describe('the result of a run', () => {
-  it('is the same whatever the timing, failures included, and no block sees what it reads change while it runs', () => {
+  it('does not depend on timing, even with failures, and no block sees its input change while it runs', () => {
     fc.assert(
       fc.property(anyPipeline({ done: false }), anyDecisions, anyDecisions, (tasks, one, other) => {
         assert.equal(outputs(tasks, new Decisions(one)), outputs(tasks, new Decisions(other)))
@@ -248,7 +247,7 @@ describe('the result of a run', () => {
     )
   })
 
-  it('is handed out in the same order every time', () => {
+  it('comes from blocks that are handed out in the same order every time', () => {
     const order = (tasks: readonly SchedulerTask[]): string[] => {
       const scheduler = createScheduler(tasks)
       const seen: string[] = []

@@ -30,7 +30,7 @@ const cube = (id: string, side: number, more: Partial<SchedulerTask> = {}): Sche
   ...more,
 })
 
-/** Everything to its end, one block at a time, without objects. @returns how many blocks were handed out */
+/** Completes all blocks one at a time, without objects. @returns how many blocks were handed out */
 function finishNumbers(scheduler: BlockScheduler): number {
   const out = new Float64Array(1)
   let count = 0
@@ -42,7 +42,7 @@ function finishNumbers(scheduler: BlockScheduler): number {
   return count
 }
 
-/** Everything to its end, one block at a time; what was handed out, in order. */
+/** Completes all blocks one at a time. @returns the blocks in the order in which they were handed out */
 function finish(scheduler: Scheduler): string[] {
   const order: string[] = []
   for (let blocks = scheduler.acquire(); blocks.length > 0; blocks = scheduler.acquire()) {
@@ -55,12 +55,12 @@ function finish(scheduler: Scheduler): string[] {
 }
 
 describe('the scheduler where its peer is wrong', () => {
-  it('wakes the right blocks of a chain with context below only, and finishes', () => {
+  it('wakes the correct blocks of a chain with context below only, and finishes', () => {
     const chain = [line('a', [0, 3], [0, 2], [1, 1]), line('b', [0, 3], [0, 2], [1, 1], { after: ['a'] })]
     assert.equal(finish(createScheduler(chain)).length, 4)
   })
 
-  it('hands out no block twice in a chain with overhang and context above only', () => {
+  it('hands out every block only once in a chain with overhang and context above only', () => {
     const chain = [
       line('a', [0, 3], [0, 2], [0, 1], { fit: 'overhang' }),
       line('b', [0, 3], [0, 2], [0, 1], { fit: 'overhang', after: ['a'] }),
@@ -83,7 +83,7 @@ describe('the scheduler where its peer is wrong', () => {
     assert.equal(finish(scheduler).length, 9)
   })
 
-  it('waits for nothing where no upstream block writes', () => {
+  it('does not wait where no upstream block writes', () => {
     const up = line('up', [0, 3], [0, 2], [0, 2])
     const scheduler = createScheduler([up, line('down', [0, 3], [0, 1], [0, 1], { after: ['up'] })])
     assert.deepEqual(
@@ -93,13 +93,13 @@ describe('the scheduler where its peer is wrong', () => {
     assert.equal(finish(scheduler).length, 4)
   })
 
-  it('runs a downstream task whose last block leaves what the upstream task covers', () => {
+  it('runs a downstream task whose last block extends beyond what the upstream task covers', () => {
     const up = line('up', [0, 4], [0, 1], [0, 1])
     const down = line('down', [0, 3], [0, 2], [0, 2], { fit: 'overhang', after: ['up'] })
     assert.equal(finish(createScheduler([up, down])).length, 6)
   })
 
-  it('orphans each block once, in a chain and in a task of 4 × 3 blocks, and comes to an end', () => {
+  it('orphans each block once, in a chain and in a task of 4 × 3 blocks, and ends', () => {
     const scheduler = createScheduler(
       [line('a', [0, 6], [0, 3], [1, 1], free), line('b', [0, 6], [0, 3], [1, 1], { ...free, after: ['a'] })],
       { maxRetries: 0 },
@@ -143,7 +143,7 @@ describe('the scheduler where its peer is wrong', () => {
     })
   })
 
-  it('keeps no memory of blocks that are done: a finished run holds no state at all', () => {
+  it('frees the memory of blocks that are done: a finished run keeps no state at all', () => {
     const scheduler = new BlockScheduler([cube('c', 40)])
     assert.equal(finishNumbers(scheduler), 64_000)
     assert.equal(scheduler.bytesInUse, 0)
@@ -151,18 +151,18 @@ describe('the scheduler where its peer is wrong', () => {
 })
 
 describe('the order in which blocks are handed out', () => {
-  it('gives the most downstream ready block first, so that results come early', () => {
+  it('starts with the most downstream ready block, so that results appear early', () => {
     const chain = [line('a', [0, 9], [0, 1], [0, 1]), line('b', [0, 9], [0, 1], [0, 1], { after: ['a'] })]
     assert.deepEqual(finish(createScheduler(chain)).slice(0, 6), ['a/0', 'b/0', 'a/1', 'b/1', 'a/2', 'b/2'])
   })
 
-  it('gives blocks that became ready before further roots, so that the front stays small', () => {
+  it('prefers blocks that became ready to further roots, so that the front stays small', () => {
     const scheduler = new BlockScheduler([cube('c', 128)])
-    const begun = new Float64Array(64)
+    const acquired = new Float64Array(64)
     let most = 0
     for (let n = 0; n < 10_000; n++) {
-      const count = scheduler.acquireInto(0, 64, begun)
-      scheduler.releaseMany(0, begun, count, 'done')
+      const count = scheduler.acquireInto(0, 64, acquired)
+      scheduler.releaseMany(0, acquired, count, 'done')
       most = Math.max(most, scheduler.bytesInUse)
     }
     assert.ok(most < (128 ** 3 * 18) / 128 + 4 * 32_768, `${most} bytes: more than the layer of one tile`)
@@ -178,8 +178,8 @@ describe('the order in which blocks are handed out', () => {
   })
 })
 
-describe('acquire and release', () => {
-  it('name the blocks, their Rois and the attempt', () => {
+describe('acquiring and releasing', () => {
+  it('names the blocks, their Rois and the attempt', () => {
     const scheduler = createScheduler([line('a', [0, 4], [-1, 4], [0, 2])])
     const [block] = scheduler.acquire('a')
     assert.deepEqual(block, { taskId: 'a', index: 0, attempt: 1, readRoi: roi([0], [4]), writeRoi: roi([1], [2]) })
@@ -187,7 +187,7 @@ describe('acquire and release', () => {
     assert.equal(scheduler.acquire('a')[0]!.attempt, 2)
   })
 
-  it('tries a block maxRetries + 1 times, and count no orderly return as a try', () => {
+  it('tries a block maxRetries + 1 times, and counts no returned block as an attempt', () => {
     const scheduler = createScheduler([line('a', [0, 1], [0, 1], [0, 1], { maxRetries: 1 })])
     for (const outcome of ['returned', 'failed', 'returned', 'returned'] as const) {
       scheduler.release(scheduler.acquire()[0]!, outcome)
@@ -198,7 +198,7 @@ describe('acquire and release', () => {
     assert.ok(scheduler.isFinished())
   })
 
-  it('refuse a block that nobody holds, is named twice, or does not exist, and change nothing', () => {
+  it('refuses a block that is not leased, is named twice, or does not exist, and changes nothing', () => {
     const scheduler = createScheduler([line('a', [0, 8], [0, 1], [0, 1])])
     const held = scheduler.acquire('a', 3)
     const before = scheduler.states()
@@ -231,7 +231,7 @@ describe('acquire and release', () => {
     )
   })
 
-  it('refuse a number of blocks that counts none, rather than give none or too many', () => {
+  it('refuses an invalid number of blocks, instead of handing out none or too many', () => {
     const scheduler = createScheduler([line('a', [0, 8], [0, 1], [0, 1])])
     for (const max of [Number.NaN, -1, 2.5]) {
       assert.throws(() => scheduler.acquire('a', max), {
@@ -245,7 +245,7 @@ describe('acquire and release', () => {
     assert.equal(scheduler.acquire('a', Number.POSITIVE_INFINITY).length, 8)
   })
 
-  it('do without objects what they do with them', () => {
+  it('gives the same results with and without objects', () => {
     const scheduler = new BlockScheduler([
       line('a', [0, 8], [0, 1], [0, 1]),
       line('b', [0, 8], [0, 1], [0, 1], { after: ['a'] }),
@@ -269,7 +269,7 @@ describe('acquire and release', () => {
     assert.throws(() => scheduler.acquireInto(2, 1, out), { code: 'UNKNOWN_TASK' })
   })
 
-  it('tell how many blocks were orphaned', () => {
+  it('returns how many blocks were orphaned', () => {
     const scheduler = createScheduler(
       [
         line('a', [0, 4], [0, 2], [0, 1], free),
@@ -286,7 +286,7 @@ describe('acquire and release', () => {
     )
   })
 
-  it('refuse options that make no sense', () => {
+  it('refuses contradictory options', () => {
     for (const maxRetries of [-1, 0.5, Number.NaN]) {
       assert.throws(() => createScheduler([line('a', [0, 1], [0, 1], [0, 1])], { maxRetries }), {
         code: 'INVALID_CONFIG',
@@ -314,7 +314,7 @@ describe('acquire and release', () => {
 })
 
 describe('abandoning a task', () => {
-  it('orphans what is left of it and what waits for that, and lets other tasks go on', () => {
+  it('orphans its remaining blocks and those that depend on them, and lets other tasks continue', () => {
     const scheduler = createScheduler([
       line('bad', [0, 4], [0, 1], [0, 1]),
       line('down', [0, 8], [0, 1], [0, 1], { after: ['bad'] }),
@@ -344,7 +344,7 @@ describe('abandoning a task', () => {
     assert.deepEqual([total, completed, orphaned], [4, 2, 2])
   })
 
-  it('leaves pending what waits only for blocks that are still held', () => {
+  it('leaves blocks pending that wait only for leased blocks', () => {
     const scheduler = createScheduler([
       line('bad', [0, 1], [0, 1], [0, 1]),
       line('down', [0, 1], [0, 1], [0, 1], { after: ['bad'] }),
@@ -356,7 +356,7 @@ describe('abandoning a task', () => {
     assert.deepEqual(finish(scheduler), ['down/0'])
   })
 
-  it('gives up whole downstream tasks without visiting their blocks', () => {
+  it('abandons complete downstream tasks without visiting their blocks', () => {
     const scheduler = new BlockScheduler([
       cube('a', 1000),
       cube('b', 1000, { after: ['a'] }),
@@ -373,7 +373,7 @@ describe('abandoning a task', () => {
 })
 
 describe('a run that continues', () => {
-  it('hands out only what is not done, and starts at once what waited for done blocks alone', () => {
+  it('hands out only blocks that are not done, and starts at once those that wait only for done blocks', () => {
     const done = Uint8Array.of(0b0000_0111)
     const scheduler = createScheduler([
       line('a', [0, 8], [0, 1], [0, 1], { done }),
@@ -407,7 +407,7 @@ describe('a run that continues', () => {
     assert.equal(createScheduler([a, line('b', [0, 8], [0, 1], [0, 1], { after: ['a'] })]).readyCount('b'), 8)
   })
 
-  it('takes a bitmap that is part of a larger buffer, whatever lies behind its last bit', () => {
+  it('accepts a bitmap that is part of a larger buffer, whatever follows its last bit', () => {
     const buffer = Buffer.from([9, 9, 0b1111_1110, 0b1111_1111])
     const scheduler = createScheduler([line('a', [0, 9], [0, 1], [0, 1], { done: buffer.subarray(2) })])
     assert.equal(scheduler.taskState('a').completed, 8)
@@ -416,7 +416,7 @@ describe('a run that continues', () => {
 })
 
 describe('a task of 10^9 blocks', () => {
-  it('starts without visiting them, and holds the state of the front alone', () => {
+  it('starts without visiting its blocks, and keeps only the state of the front', () => {
     const scheduler = new BlockScheduler([cube('huge', 1000)])
     assert.equal(scheduler.task(0).counts().total, 1e9)
     assert.equal(scheduler.task(0).counts().ready, 500 ** 3)
@@ -427,7 +427,7 @@ describe('a task of 10^9 blocks', () => {
     assert.ok(scheduler.bytesInUse < 2 ** 21 * 18)
   })
 
-  it('is exact beyond 2^32', () => {
+  it('has exact indices beyond 2^32', () => {
     const scheduler = createScheduler([line('long', [0, 2 ** 38], [0, 3], [1, 1])])
     const index = 2 ** 37 + 5
     assert.equal(scheduler.blockState('long', index), 'ready')

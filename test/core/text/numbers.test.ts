@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import { showCount, showDuration } from '../../../src/core/text/numbers.ts'
 
 describe('numbers for people', () => {
-  it('are counts with three digits and a unit', () => {
+  it('have three digits and a unit', () => {
     assert.deepEqual([0, 5, 0.123, 99.5, 1234.4, 12_345, 1_234_567, 5e9].map(showCount), [
       ...['0', '5', '0.12', '100', '1234', '12.3 k', '1.23 M', '5.00 G'],
     ])
   })
 
-  it('are durations in the two largest units', () => {
+  it('give durations in the two largest units', () => {
     assert.deepEqual(
       [8, 45.4, 200, 7500, 356_400, Number.NaN].map((seconds) => showDuration(seconds)),
       [...['8.0 s', '45 s', '3 min 20 s', '2 h 05 min', '4 d 3 h', '?']],

@@ -10,11 +10,11 @@ const gathered = (all: readonly number[]) => {
 }
 
 describe('durations', () => {
-  it('are nothing before the first', () => {
+  it('are undefined before the first measurement', () => {
     assert.deepEqual(gathered([]), { count: 0, mean: 0, p50: 0, p95: 0, max: 0 })
   })
 
-  it('have the mean and the most as they are, and quantiles to within 5 %', () => {
+  it('have an exact mean and maximum, and quantiles to within 5 %', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0.01, max: 1e8, noNaN: true }), { minLength: 1 }), (all) => {
         const { count, mean, p50, p95, max } = gathered(all)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { leaseSize } from '../../../src/core/workers/lease-size.ts'
 
-/** How many leases it takes to hand out all blocks. */
+/** The number of leases needed to hand out all blocks. */
 function countLeases(blocks: number, workers: number, blockMs: number): number {
   let count = 0
   for (let ready = blocks; ready > 0; ready -= leaseSize(ready, workers, blockMs)) count++
@@ -10,25 +10,25 @@ function countLeases(blocks: number, workers: number, blockMs: number): number {
 }
 
 describe('the size of a lease', () => {
-  it('is one block until it is known how long one takes, and where one takes longer than a lease should', () => {
+  it('is one block until the time of a block is known, and if a block takes longer than a lease should', () => {
     assert.equal(leaseSize(1e6, 2), 1)
     assert.equal(leaseSize(1e6, 2, 40), 1)
     assert.equal(leaseSize(1e6, 2000, 3.6e6), 1)
   })
 
-  it('is about 30 ms of work while there is plenty, at most 1024 blocks', () => {
+  it('is about 30 ms of work while there are many blocks, and at most 1024 blocks', () => {
     assert.equal(leaseSize(1e6, 2, 10), 3)
     assert.equal(leaseSize(1e6, 2, 0.3), 100)
     assert.equal(leaseSize(1e6, 2, 0), 1024)
   })
 
-  it('shrinks towards the end, so that all workers have some', () => {
+  it('shrinks towards the end, so that all workers get blocks', () => {
     assert.equal(leaseSize(40, 2, 1), 10)
     assert.equal(leaseSize(4, 2, 1), 1)
     assert.equal(leaseSize(1, 2, 0), 1)
   })
 
-  it('does not shrink with the number of workers below what the messages are worth', () => {
+  it('does not shrink so far for many workers that messages would take longer than blocks', () => {
     for (const blockMs of [0, 0.01, 0.3]) {
       const few = countLeases(1e6, 100, blockMs)
       for (const workers of [500, 2000, 100_000]) {
@@ -41,7 +41,7 @@ describe('the size of a lease', () => {
     }
   })
 
-  it('leaves long blocks to as many workers as there are', () => {
+  it('distributes long blocks over all workers', () => {
     assert.equal(leaseSize(2000, 2000, 100), 1)
     assert.ok(leaseSize(10_000, 2000, 5) <= 8)
   })

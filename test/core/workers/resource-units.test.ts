@@ -6,7 +6,7 @@ import { ResourceUnits, type Units } from '../../../src/core/workers/resource-un
 const budgetOf = (amounts: Readonly<Record<string, number>>) => ({ amounts, isOpen: false })
 
 describe('the units of a resource', () => {
-  it('are each at most one taker’s, below the budget, and the smallest that are free', () => {
+  it('belong to at most one worker each, are below the budget, and are the smallest free ones', () => {
     const gpu = 6
     fc.assert(
       fc.property(fc.array(fc.record({ needs: fc.integer({ min: 1, max: 3 }), leaves: fc.nat() })), (steps) => {
@@ -28,7 +28,7 @@ describe('the units of a resource', () => {
     )
   })
 
-  it('are there for what is counted: no processors, no memory, nothing that a task needs a part of, or without an end', () => {
+  it('exist only for countable resources: not for processors, memory, fractional amounts or unlimited resources', () => {
     const [whole, part] = [
       { cpu: 2, memoryGb: 4, gpu: 1, licence: 0, scratchGb: 2, camera: 1 },
       { cpu: 1, scratchGb: 0.5 },

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { assertFits, checkResources, countFitting, ResourceLedger } from '../../../src/core/workers/resources.ts'
 
 describe('resources', () => {
-  it('refuses tasks of which no worker can ever fit, all in one error that says what would do', () => {
+  it('refuses tasks that need more than the budget for a single worker, in one error with the amounts that they need', () => {
     const tasks = [
       { id: 'cut', requires: { cpu: 1 } },
       { id: 'infer', requires: { cpu: 4, gpu: 1 } },
@@ -17,14 +17,14 @@ describe('resources', () => {
     assertFits(tasks, { amounts: { cpu: 4, gpu: 2 }, isOpen: false })
   })
 
-  it('refuses amounts that are none', () => {
+  it('refuses invalid amounts', () => {
     for (const wrong of [{ gpu: -1 }, { gpu: Number.NaN }, { gpu: '1' }, { '': 1 }, [1], 3, null]) {
       assert.throws(() => checkResources(wrong, 'Task "a": "requires"'), /^ConfigError: Task "a": "requires" has /)
     }
     assert.deepEqual(checkResources({ cpu: 0.5, my_licence: 2 }, ''), { cpu: 0.5, my_licence: 2 })
   })
 
-  it('lets as many take them as countFitting says, and has all of them again when these have given them back', () => {
+  it('can be taken as often as countFitting predicts, and are all free again when they are returned', () => {
     const amount = fc.integer({ min: 1, max: 30 }).map((tenths) => tenths / 10)
     fc.assert(
       fc.property(amount, amount, fc.integer({ min: 0, max: 90 }), (cpu, gpu, budget) => {

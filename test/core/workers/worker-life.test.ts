@@ -29,7 +29,7 @@ const factsOf = (more: Partial<WorkerFacts> = {}): WorkerFacts => ({
   ...more,
 })
 
-/** Some events in turn. @returns the last state, and all decisions */
+/** Applies some events in turn. @returns the last state, and all decisions */
 function follow(start: WorkerState, events: readonly (WorkerEvent | 'connect' | 'timer')[], facts = factsOf()) {
   let state = start
   const decisions: WorkerDecision[] = []
@@ -58,7 +58,7 @@ describe('the life of a worker', () => {
     assert.match(JSON.stringify(over.decisions), /"how":"ended".*did not reconnect within 0.1 s.*"mayStillRun":true/)
   })
 
-  it('waits for the last messages of a remote worker that has exited, and for those of a local one not', () => {
+  it('waits for the last messages of a remote worker that has exited, but not for those of a local one', () => {
     const remote = follow(READY, [{ type: 'exited', exit: EXIT }])
     assert.equal(remote.state.status, 'exited')
     assert.deepEqual(follow(remote.state, [{ type: 'disconnected' }]).types, ['note-disconnected', 'bury'])
@@ -66,7 +66,7 @@ describe('the life of a worker', () => {
     assert.deepEqual(local.decisions, [{ type: 'bury', exit: EXIT, fate: { how: 'died' }, mayStillRun: false }])
   })
 
-  it('blames no worker that says goodbye, not even one whose exit is known already', () => {
+  it('does not blame a worker that says goodbye, even if its exit is known already', () => {
     const exited = follow(READY, [{ type: 'exited', exit: EXIT }, { type: 'goodbye' }, { type: 'disconnected' }])
     assert.deepEqual(exited.state, { status: 'over', exit: EXIT, fate: { how: 'left' } })
     const joined = follow(READY, [{ type: 'goodbye' }, { type: 'disconnected' }], factsOf({ origin: 'joined' }))
@@ -90,7 +90,7 @@ describe('the life of a worker', () => {
     assert.deepEqual(connectWorker(state).answer, { type: 'refuse', reason })
   })
 
-  it('buries a worker that joined and could not set up its task as soon as it disconnects', () => {
+  it('declares a joined worker that could not set up its task dead as soon as it disconnects', () => {
     const events = [{ type: 'setup-failed', error: BROKEN }, { type: 'disconnected' }] as const
     const { state } = follow(READY, events, factsOf({ origin: 'joined', holdsBlocks: true }))
     assert.equal(state.status === 'over' && state.fate.how, 'ended')
@@ -132,12 +132,12 @@ const anyFacts = fc
     holdsBlocks: fc.boolean(),
     isRunActive: fc.boolean(),
   })
-  // Only a process that the run has started has a connection that is not remote.
+  // Only a process that the run has started has a local connection.
   .map((facts) => factsOf({ ...facts, isRemote: facts.isRemote || !isKillable(facts.origin) }))
 const anyHistory = fc.record({ facts: anyFacts, events: fc.array(anyEvent, { maxLength: 12 }) })
 
-describe('whatever happens to a worker', () => {
-  it('leads to a state of the union, and is over for good at most once', () => {
+describe('any sequence of events of a worker', () => {
+  it('leads to a valid state, and ends the worker at most once', () => {
     fc.assert(
       fc.property(anyHistory, ({ facts, events }) => {
         let state: WorkerState = STARTING
@@ -155,11 +155,11 @@ describe('whatever happens to a worker', () => {
     )
   })
 
-  it('leaves it a way on: when it has disconnected, timers end it, or the exit of its process does', () => {
+  it('never leaves a worker stuck: after it has disconnected, its timers or the exit of its process end it', () => {
     fc.assert(
       fc.property(anyHistory, ({ facts, events }) => {
         const reached = follow(STARTING, events, facts).state
-        // A worker that joins connects the moment it is known; one that is launched connects or exits.
+        // A joined worker is connected from the start; a launched one connects or exits.
         if (reached.status === 'starting') return
         const alone = follow(reached, [{ type: 'disconnected' }, 'timer', 'timer', 'timer'], facts).state
         assert.ok(!isConnected(alone))
@@ -169,7 +169,7 @@ describe('whatever happens to a worker', () => {
     )
   })
 
-  it('can be ended: it is over then, or its timer will see to that', () => {
+  it('can be followed by an end: the worker is over then, or its timer ends it', () => {
     fc.assert(
       fc.property(anyHistory, ({ facts, events }) => {
         const { state } = follow(STARTING, [...events, { type: 'end', reason: BROKEN }], facts)

@@ -26,7 +26,7 @@ function file(content: unknown): string {
   return path
 }
 
-/** What a command line, an environment and a file give of a schema's fields. */
+/** The values of a schema's fields from a command line, an environment and a file. */
 function read(
   shape: z.ZodRawShape,
   words: readonly string[],
@@ -43,13 +43,13 @@ function read(
 const valuesOf = (shape: z.ZodRawShape, ...words: string[]) => read(shape, words).values
 
 describe('a field of a configuration', () => {
-  it('is a flag in kebab case, and under its own name', () => {
+  it('is a flag in kebab case, and also under its own name', () => {
     const shape = { blockShape: z.string(), zarr_format: z.number() }
     assert.deepEqual(valuesOf(shape, '--block-shape', 'a', '--zarr-format', '3'), { blockShape: 'a', zarr_format: 3 })
     assert.deepEqual(valuesOf(shape, '--blockShape=a', '--zarr_format=3'), { blockShape: 'a', zarr_format: 3 })
   })
 
-  it('that is a number, a text of digits, or one of several numbers is taken for what it is', () => {
+  it('keeps its type if it is a number, a string of digits, or one of several numbers', () => {
     const shape = {
       sigma: z.number(),
       id: z.string(),
@@ -59,11 +59,11 @@ describe('a field of a configuration', () => {
     }
     const words = ['--sigma', '-1.5', '--id', '007', '--format', '3', '--coerced', '4', '--piped', '12']
     assert.deepEqual(valuesOf(shape, ...words), { sigma: -1.5, id: '007', format: 3, coerced: 4, piped: '12' })
-    // What it can't be is left for the schema to refuse.
+    // Invalid values are left for the schema to refuse.
     assert.deepEqual(valuesOf(shape, '--sigma', 'wide', '--format', '4'), { sigma: 'wide', format: '4' })
   })
 
-  it('that is a list has commas, or is JSON; one value or a list may be either', () => {
+  it('is comma-separated or JSON if it is a list, and can be either if the schema allows both a value and a list', () => {
     const numbers = z.array(z.number().int())
     const shape = { shape: numbers, sigma: z.union([z.number(), z.array(z.number())]), names: z.array(z.string()) }
     const words = ['--shape', '64, 64,32', '--sigma', '2', '--names', 'a,b']
@@ -72,20 +72,20 @@ describe('a field of a configuration', () => {
     assert.deepEqual(valuesOf({ pair: z.tuple([z.number(), z.string()]) }, '--pair', '1,2'), { pair: [1, '2'] })
   })
 
-  it('that is deeper is JSON', () => {
+  it('is JSON if it is nested', () => {
     const shape = { model: z.object({ layers: z.number() }), weights: z.record(z.string(), z.number()) }
     const words = ['--model', '{"layers":3}', '--weights', '{"a":1}']
     assert.deepEqual(valuesOf(shape, ...words), { model: { layers: 3 }, weights: { a: 1 } })
     assert.deepEqual(valuesOf(shape, '--model', '{layers'), { model: '{layers' })
   })
 
-  it('that may be null or is a choice is taken so', () => {
+  it('can be null or one of several choices', () => {
     const shape = { mask: z.string().nullable(), mode: z.enum(['wrap', 'mirror']), limit: z.number().nullable() }
     const values = valuesOf(shape, '--mask', 'null', '--mode', 'wrap', '--limit', 'null')
     assert.deepEqual(values, { mask: 'null', mode: 'wrap', limit: null })
   })
 
-  it('that is true or false is a flag and its opposite', () => {
+  it('is a flag and its opposite if it is a boolean', () => {
     const shape = { invert: z.boolean().default(false), check: z.boolean().default(true), fast: z.boolean().optional() }
     assert.deepEqual(valuesOf(shape), {})
     assert.deepEqual(valuesOf(shape, '--invert', '--no-check', '--fast'), { invert: true, check: false, fast: true })
@@ -94,7 +94,7 @@ describe('a field of a configuration', () => {
     assert.deepEqual(values, { invert: true, check: false })
   })
 
-  it('with the name of an option of the command has --config- before it', () => {
+  it('has the prefix --config- if the command has an option of the same name', () => {
     const shape = { workers: z.number(), help: z.string().optional(), noCache: z.boolean().optional() }
     const { values, help, command } = read(shape, ['--config-workers', '3', '--workers', '2', '--config-no-cache'])
     assert.deepEqual([values, command.opts().workers], [{ workers: 3, noCache: true }, 2])
@@ -106,7 +106,7 @@ describe('a field of a configuration', () => {
     })
   })
 
-  it('comes from its flag, else the environment, else the file; messages name where from', () => {
+  it('is taken from its flag, otherwise the environment, otherwise the file, and errors name the source', () => {
     const shape = { a: z.number(), b: z.number(), c: z.number(), d: z.number().default(4) }
     const config = file({ a: 1, b: 1, c: 1 })
     const env = { BELLIS_CONFIG_A: '2', BELLIS_CONFIG_B: '2' }
@@ -116,7 +116,7 @@ describe('a field of a configuration', () => {
     assert.deepEqual(names, ['--a[0]', 'BELLIS_CONFIG_B[0]', `"c" of ${config}[0]`, '--d[0]'])
   })
 
-  it('is shown in the help with what it is, its text and its default', () => {
+  it('is shown in the help with its type, description and default', () => {
     const { help } = read(
       {
         input: z.string().describe('dataset to read'),
@@ -142,35 +142,35 @@ describe('a field of a configuration', () => {
   })
 })
 
-describe('a file of a configuration', () => {
+describe('a configuration file', () => {
   for (const [title, content, message] of [
     ['that is not JSON', '{ a: 1 }', /config\.json is not JSON: /],
     ['that is no object', [1, 2], /config\.json: expected one JSON object/],
   ] as const) {
-    it(`${title} is refused`, () => {
+    it(`a configuration file ${title} is refused`, () => {
       assert.throws(() => read({ a: z.number() }, [], { config: file(content) }), { code: 'INVALID_CONFIG', message })
     })
   }
 
-  it('that is not there is refused', () => {
+  it('is refused if it does not exist', () => {
     assert.throws(() => read({}, [], { config: join(folder, 'none.json') }), { code: 'NO_SUCH_FILE' })
   })
 })
 
 describe('the environment', () => {
-  it('is looked through for fields that there are not', () => {
+  it('is searched for variables that match no field', () => {
     const { fields } = read({ sigma: z.number() }, [])
     const env = { BELLIS_CONFIG_SIGMA: '1', BELLIS_CONFIG_SIGMAA: '1', BELLIS_CONTEXT: 'x', BELLIS_HOME: 'y' }
     assert.deepEqual(strayVariables(fields, env), ['BELLIS_CONFIG_SIGMAA'])
   })
 })
 
-describe('a value that is none of several', () => {
-  it('is refused with all that it may be', () => {
+describe('a value that matches none of several alternatives', () => {
+  it('is refused with all alternatives', () => {
     const of = (field: z.ZodType, value: unknown) => () => parseConfig(z.object({ field }), { field: value }, 'task')
     const message = /"field" is 4: Invalid option: expected one of 2\|3\.$/
     assert.throws(of(z.union([z.literal(2), z.literal(3)]), 4), { message })
-    // Of kinds, the first is named, or what keeps a value from the one that it comes closest to.
+    // Of types, the error names the first, or what is wrong with the closest one.
     const sigma = z.union([z.number().positive('must be above 0'), z.array(z.number().positive('must be above 0'))])
     assert.throws(of(sigma, [1, -1]), { message: /"field\[1\]" is -1: must be above 0/ })
   })
@@ -189,7 +189,7 @@ describe('the configuration of a built-in command', () => {
     return builtInConfig(smooth.options, command, { input: 'in.zarr/raw', output: 'out.zarr/soft' })
   }
 
-  it('comes from its flag, else from the environment, else from the file', () => {
+  it('is taken from the flag, otherwise from the environment, otherwise from the file', () => {
     const path = file({ sigma: 4, mode: 'wrap', input: 'not this one' })
     const words = { input: 'in.zarr/raw', output: 'out.zarr/soft' }
     assert.deepEqual(configOf('--config', path), { sigma: 4, mode: 'wrap', ...words })
@@ -198,7 +198,7 @@ describe('the configuration of a built-in command', () => {
     assert.deepEqual(configOf('--config', path, '--sigma', '2'), { sigma: 2, mode: 'wrap', ...words })
   })
 
-  it('is refused by the name under which it came', () => {
+  it('is refused by the name of its source', () => {
     const refused = (message: RegExp, ...words: string[]) =>
       assert.throws(() => configOf(...words), { code: 'INVALID_CONFIG', message })
     process.env.BELLIS_CONFIG_SIGMA = '-3'

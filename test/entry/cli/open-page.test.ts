@@ -10,13 +10,13 @@ const linesFor = async (host: string | undefined): Promise<string> => {
 }
 
 describe('the address of a page', () => {
-  it('comes with a tunnel if only this machine can reach it, over IPv6, too', async () => {
+  it('is printed with a tunnel command if only this machine can reach it, also over IPv6', async () => {
     assert.match(await linesFor(undefined), /ssh -N -L 8080:127\.0\.0\.1:8080 /)
     assert.match(await linesFor('localhost'), /ssh -N -L 8080:localhost:8080 /)
     assert.match(await linesFor('::1'), /ssh -N -L 8080:\[::1\]:8080 /)
   })
 
-  it('comes without one if other machines can reach it', async () => {
+  it('is printed without a tunnel command if other machines can reach it', async () => {
     assert.equal(await linesFor('0.0.0.0'), '')
   })
 })

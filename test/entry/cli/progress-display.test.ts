@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import type { TaskCounts } from '../../../src/core/events.ts'
 import { ProgressDisplay } from '../../../src/entry/cli/tasks/report/progress.ts'
 
-/** What is written while events come at these seconds of the run. */
+/** The output for events at these seconds of the run. */
 function show(
   { isTTY = false, columns = 100 },
   ...events: readonly (readonly [seconds: number, ...tasks: TaskCounts[]])[]
@@ -46,20 +46,20 @@ describe('progress without a terminal', () => {
       '0.0 s: a 0/100, 2 running; b 0/50, 0 running',
       '10 s: a 20/100, 2 blocks/s, 40 s left, 2 running; b 0/50, 0 running',
       '30 s: a 59/100, 2.0 blocks/s, 20 s left, 2 running, 1 failed; b 0/50, 1 running, 4 orphaned',
-      // b had its first block under way after 10 s, at the event before.
+      // The first block of b was running after 10 s, at the previous event.
       '50 s: a 99/100, 1 failed; b 6/50, 0.15 blocks/s, 4 min 27 s left, 2 running, 4 orphaned',
       '',
     ])
   })
 
-  it('counts what was done before in neither the rate nor the time left', () => {
+  it('does not count blocks of earlier starts in the rate or the time left', () => {
     const resumed = { completed: 90, skipped: 80, processing: 1 }
     assert.equal(show({}, [5, task('a', 100, resumed)]), '5.0 s: a 90/100, 2 blocks/s, 5.0 s left, 1 running\n')
   })
 })
 
 describe('progress on a terminal', () => {
-  it('is a bar for each task, redrawn in place, that shows the same', () => {
+  it('is a bar for each task, redrawn in place, with the same content as without a terminal', () => {
     const [first, second] = [{ processing: 1 }, { completed: 15, failed: 1, processing: 1 }]
     const drawn = show({ isTTY: true }, [0, task('a', 30, first)], [5, task('a', 30, second)])
     const [before, after] = drawn.split('\u001b[1A\u001b[0J')
@@ -67,7 +67,7 @@ describe('progress on a terminal', () => {
     assert.match(after ?? '', /15\/30, 3 blocks\/s, 4\.7 s left, 1 running\S*, 1 failed/)
   })
 
-  it('that is narrow leaves out the rate', () => {
+  it('omits the rate if the terminal is narrow', () => {
     const drawn = show({ isTTY: true, columns: 60 }, [5, task('a', 30, { completed: 15, processing: 1 })])
     assert.doesNotMatch(drawn, /blocks|running/)
   })

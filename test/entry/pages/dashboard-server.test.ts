@@ -10,12 +10,12 @@ import { keepHistory } from '../../../src/entry/run-folder/history-writer.ts'
 import { RunFollower } from '../../../src/entry/run-folder/run-follower.ts'
 import { EventStream } from '../../../src/runtime/coordinator/event-stream.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
-import { blockFailed } from '../../support/told-run.ts'
+import { blockFailed } from '../../support/reported-run.ts'
 
 const block = { offset: [0], shape: [1] }
 const grid = { totalRoi: { offset: [0], shape: [20] }, readRoi: block, writeRoi: block }
 
-/** A run's folder, with a worker that has a log and one whose log is said to be elsewhere. */
+/** The folder of a run, with a worker that has a log and one whose log has a path outside. */
 function makeRun(folder: string, more: readonly RunEvent[] = []): string {
   const run = join(folder, 'run')
   mkdirSync(join(run, 'logs'), { recursive: true })
@@ -39,7 +39,7 @@ function makeRun(folder: string, more: readonly RunEvent[] = []): string {
   return run
 }
 
-/** The first summary of its events: it has read the history then. */
+/** The first summary among its events; by then it has read the history. */
 async function firstSummary({ address }: Dashboard): Promise<string> {
   const leave = new AbortController()
   const { body } = await fetch(`${address}events`, { signal: leave.signal })
@@ -53,7 +53,7 @@ async function firstSummary({ address }: Dashboard): Promise<string> {
 }
 
 describe('the server of a run’s page', () => {
-  it('says what a block was, and the end of a worker’s log', async () => {
+  it('describes a block, and returns the end of a worker’s log', async () => {
     using folder = temporaryFolder()
     await using dashboard = await startDashboard(makeRun(folder.path), { isOwn: true })
     const { address } = dashboard
@@ -66,7 +66,7 @@ describe('the server of a run’s page', () => {
     assert.equal(await (await fetch(`${address}logs/w1.txt`)).text(), 'a line of w1')
   })
 
-  it('gives nothing to who has no token, nothing from outside, and changes nothing', async () => {
+  it('returns nothing without the token and nothing from outside the folder, and changes nothing', async () => {
     using folder = temporaryFolder()
     await using dashboard = await startDashboard(makeRun(folder.path), { isOwn: true })
     const { address, port } = dashboard
@@ -101,7 +101,7 @@ describe('the server of a run’s page', () => {
     }
   })
 
-  it('says a command that shows it again, from wherever it is given', async () => {
+  it('returns a command that shows the page again from any folder', async () => {
     using folder = temporaryFolder()
     mkdirSync(join(folder.path, 'my runs'))
     const run = makeRun(join(folder.path, 'my runs'))
@@ -110,7 +110,7 @@ describe('the server of a run’s page', () => {
     assert.equal(command, `bellis status '${run}' --dashboard`)
   })
 
-  it('has the volumes looked at again when all is done: their contrast is another one then', async () => {
+  it('inspects the volumes again when the run is done, since their contrast has changed', async () => {
     using folder = temporaryFolder()
     const run = makeRun(folder.path)
     using follower = new RunFollower(run, { isOwn: true })
@@ -123,19 +123,19 @@ describe('the server of a run’s page', () => {
     assert.notEqual(volumes.version(), before)
   })
 
-  it('tells a long error as far as a list has room for it, and the whole to who asks for its block', async () => {
+  it('shortens a long error in lists, and returns all of it with its block', async () => {
     using folder = temporaryFolder()
     const message = 'no such neuron '.repeat(3000)
     const run = makeRun(folder.path, [blockFailed(5, message)])
     await using dashboard = await startDashboard(run, { isOwn: true })
-    const told = await firstSummary(dashboard)
-    assert.match(told, /no such neuron/)
-    assert.ok(told.length < 5000, `${told.length} letters`)
+    const summary = await firstSummary(dashboard)
+    assert.match(summary, /no such neuron/)
+    assert.ok(summary.length < 5000, `${summary.length} characters`)
     const block = (await (await fetch(`${dashboard.address}blocks/0/5.json`)).json()) as { error: string }
     assert.equal(block.error, message)
   })
 
-  it('is at the same address again, which its user alone can read; a second one beside it is elsewhere', async () => {
+  it('gets the same address again, which only its user can read, and a second server gets another one', async () => {
     using folder = temporaryFolder()
     const run = makeRun(folder.path)
     const first = await startDashboard(run, { isOwn: true })

@@ -7,7 +7,7 @@ import { RunFollower } from '../../../src/entry/run-folder/run-follower.ts'
 import { listRuns, readRunState } from '../../../src/entry/run-folder/run-state.ts'
 import { EARLIER, earlierRuns } from '../../support/earlier-runs.ts'
 
-/** What the record of a run says of its tasks. */
+/** The state of the tasks of a run, from its record. */
 async function recorded(folder: string) {
   const state = await readRunState(folder)
   assert.ok(state?.isRecorded)
@@ -20,7 +20,7 @@ describe('a run folder of version 0.1.0', () => {
     assert.deepEqual(listRuns(join(runs.path, '.bellis')).sort(), Object.values(EARLIER).sort())
   })
 
-  it('says how many blocks of each task are done, failed and left', async () => {
+  it('gives the number of done, failed and remaining blocks of each task', async () => {
     using runs = earlierRuns()
     assert.deepEqual(await recorded(runs.folderOf('done')), [
       { id: 'count', total: 12, completed: 12, failed: 0, left: 0 },
@@ -34,7 +34,7 @@ describe('a run folder of version 0.1.0', () => {
     ])
   })
 
-  it('names the blocks that a killed coordinator had recorded, also from the log that it did not merge', async () => {
+  it('has all blocks that a killed coordinator had recorded, including those in the log that it had not merged', async () => {
     using runs = earlierRuns()
     const state = await readRunState(runs.folderOf('interrupted'))
     const [task] = state?.tasks ?? []

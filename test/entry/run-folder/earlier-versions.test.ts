@@ -31,8 +31,8 @@ function folderOf(files: Readonly<Record<string, string | Uint8Array>>) {
   return folder
 }
 
-describe('what an earlier version left in the folder of a run', () => {
-  it('is a history from which the page is drawn', async () => {
+describe('the run folder of an earlier version', () => {
+  it('has a history from which the page is drawn', async () => {
     using folder = folderOf({ 'history/000001': Buffer.from(HISTORY, 'base64') })
     using follower = new RunFollower(folder.path)
     await follower.catchUp()
@@ -53,7 +53,7 @@ describe('what an earlier version left in the folder of a run', () => {
     assert.equal(notes.length, 3)
   })
 
-  it('is a live state that tells how the run ended', async () => {
+  it('has a live state that shows how the run ended', async () => {
     using folder = folderOf({ 'live.json': LIVE })
     assert.deepEqual(readLiveState(folder.path)?.tasks[0]?.completed, 3)
     assert.equal((await readRunState(folder.path))?.condition, 'failed')
@@ -63,7 +63,7 @@ describe('what an earlier version left in the folder of a run', () => {
     assert.equal((await readRunState(complete.path))?.condition, 'done')
   })
 
-  it('is a list of the workers that held blocks', () => {
+  it('has a list of the workers that had blocks', () => {
     using folder = folderOf({ 'sessions.json': SESSIONS })
     assert.deepEqual(sessionFile(folder.path).saved, JSON.parse(SESSIONS))
   })

@@ -7,12 +7,12 @@ import {
   withoutCredentials,
 } from '../../../src/entry/run-folder/progress-place.ts'
 
-describe('where progress is kept', () => {
+describe('the place of the progress', () => {
   afterEach(() => {
     delete process.env.BELLIS_DB
   })
 
-  it('is written down without what lets one in, wherever that stands', () => {
+  it('is stored without credentials, wherever they are in the address', () => {
     const places = [
       ['mongodb://jane:sesame@db.lab:27017/bellis', 'mongodb://db.lab:27017/bellis'],
       ['mongodb+srv://jane:sesame@db.lab/bellis?retryWrites=true', 'mongodb+srv://db.lab/bellis?retryWrites=true'],
@@ -28,7 +28,7 @@ describe('where progress is kept', () => {
     assert.equal(withoutCredentials('--db=mongodb://jane:sesame@db.lab/x'), '--db=mongodb://db.lab/x')
   })
 
-  it('gets from BELLIS_DB what lets one in, where that is the same place', () => {
+  it('gets its credentials from BELLIS_DB if that is the same place', () => {
     assert.equal(withCredentials('mongodb://db.lab/x'), 'mongodb://db.lab/x')
     process.env.BELLIS_DB = 'mongodb://jane:sesame@db.lab/x?tls=true'
     assert.equal(withCredentials('mongodb://db.lab/x?tls=true'), process.env.BELLIS_DB)
@@ -36,7 +36,7 @@ describe('where progress is kept', () => {
     assert.equal(withCredentials('mongodb://jo:other@db.lab/x?tls=true'), 'mongodb://jo:other@db.lab/x?tls=true')
   })
 
-  it('is refused without being repeated where it is none', async () => {
+  it('is refused without being quoted if it is invalid', async () => {
     await assert.rejects(openProgressStore('mysql://jane:sesame@db.lab/x', 'run'), (error: Error) => {
       assert.match(error.message, /expected "sqlite", "none", or a URL that starts with mongodb:\/\//)
       assert.doesNotMatch(error.message, /jane|sesame/)

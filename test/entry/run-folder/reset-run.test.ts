@@ -14,7 +14,7 @@ const anyRegion = (rank: number) =>
     )
     .map(([offset, shape]) => roi(offset, shape))
 
-/** Three tasks, transient or not: a chain, with the last one after the first, too, or not; in any order. */
+/** A chain of three tasks in any order, each transient or not; the last one may also depend on the first. */
 const anyChain = (rank: number) =>
   fc
     .record({
@@ -36,10 +36,10 @@ const anyChain = (rank: number) =>
       return isReversed ? chain.reverse() : chain
     })
 
-/** The same by looking at every pair of blocks, over and over until nothing is added. */
+/** The same by looking at every pair of blocks, repeatedly, until nothing is added. */
 function forgottenOneByOne(chain: readonly ChainedGrid[]): number[][] {
   const forgotten = chain.map(({ grid, region }) => new Set(grid.blocksMeeting(region)))
-  /** Goes over all pairs of a block and one of a task before its own. @param add adds one of them, if that is due */
+  /** Visits all pairs of a block and a block of a task before its own. @param add adds one of them if necessary */
   const untilNothingIsAdded = (add: (earlier: Block, before: number, later: Block, place: number) => boolean): void => {
     for (let grows = true; grows; ) {
       grows = false
@@ -70,7 +70,7 @@ function forgottenOneByOne(chain: readonly ChainedGrid[]): number[][] {
 
 describe('what is forgotten with a region', () => {
   for (const [rank, numRuns] of [
-    // What lies beside what a task reads or writes comes up in few of them.
+    // Few of the examples have blocks beside what a task reads or writes.
     [1, 3000],
     [2, 100],
   ] as const) {

@@ -4,16 +4,16 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { RunFollower, versionOf } from '../../../src/entry/run-folder/run-follower.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
-import { type ToldRun, tellRun } from '../../support/told-run.ts'
+import { type ReportedRun, reportRun } from '../../support/reported-run.ts'
 
-/** What a start leaves behind if it does some blocks and is killed. */
+/** Leaves the files of a start that did some blocks and was killed. */
 function start(
   folder: string,
-  options: Parameters<typeof tellRun>[2] & { blocks?: number },
-  tell: (run: ToldRun) => void,
+  options: Parameters<typeof reportRun>[2] & { blocks?: number },
+  reportEvents: (run: ReportedRun) => void,
 ) {
-  using run = tellRun(folder, [{ shape: [options.blocks ?? 20] }], options)
-  tell(run)
+  using run = reportRun(folder, [{ shape: [options.blocks ?? 20] }], options)
+  reportEvents(run)
 }
 
 const seen = ({ picture }: RunFollower) => {
@@ -27,7 +27,7 @@ describe('a follower of a run', () => {
     using folder = temporaryFolder()
     start(folder.path, {}, (run) => {
       run.done([0, 1])
-      run.tell({ type: 'blocks-leased', taskId: 'a', indices: [2, 3], workerId: 'w1' })
+      run.report({ type: 'blocks-leased', taskId: 'a', indices: [2, 3], workerId: 'w1' })
     })
     using follower = new RunFollower(folder.path)
     await follower.catchUp()
@@ -43,7 +43,7 @@ describe('a follower of a run', () => {
     assert.equal(follower.picture.condition, 'interrupted')
   })
 
-  it('starts again when a start that overwrites has another grid', async () => {
+  it('starts from scratch if a start that overwrites has another grid', async () => {
     using folder = temporaryFolder()
     start(folder.path, {}, (run) => run.done([0, 1, 2]))
     using follower = new RunFollower(folder.path)
@@ -56,7 +56,7 @@ describe('a follower of a run', () => {
     assert.deepEqual({ total, completed }, { total: 7, completed: 1 })
   })
 
-  it('says that a folder was removed, and continues when it is back', async () => {
+  it('reports that the folder was removed, and continues when it is back', async () => {
     using folder = temporaryFolder()
     const run = join(folder.path, 'run')
     start(run, {}, (run) => run.done([0, 1, 2]))
@@ -71,11 +71,11 @@ describe('a follower of a run', () => {
     assert.equal(seen(follower).completed, 4)
   })
 
-  it('says that the blocks of an abandoned task are orphaned, also after the end', async () => {
+  it('reports the blocks of an abandoned task as orphaned, also after the end', async () => {
     using folder = temporaryFolder()
     start(folder.path, { progress: 'sqlite' }, (run) => {
-      run.tell({ type: 'task-abandoned', taskId: 'a', error: { code: 'SETUP_FAILED', message: 'no module' } })
-      run.tell({ type: 'run-finished', ok: false, seconds: 1, tasks: [] })
+      run.report({ type: 'task-abandoned', taskId: 'a', error: { code: 'SETUP_FAILED', message: 'no module' } })
+      run.report({ type: 'run-finished', ok: false, seconds: 1, tasks: [] })
     })
     using follower = new RunFollower(folder.path)
     await follower.catchUp()

@@ -10,28 +10,28 @@ import { keepHistory } from '../../../src/entry/run-folder/history-writer.ts'
 import { EventStream } from '../../../src/runtime/coordinator/event-stream.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 
-type Told =
+type Read =
   | { readonly what: 'begin'; readonly done: readonly (readonly number[] | undefined)[] }
   | { readonly what: BlocksFrame['kind'] | 'note'; readonly indices: readonly number[]; readonly worker: string }
   | { readonly what: PictureEvent['type'] }
 
-/** All that a reader is told, and the reader. */
+/** A reader, and everything that it reads. */
 function follow(folder: string) {
-  const told: Told[] = []
+  const read: Read[] = []
   const reader = new HistoryReader(folder, {
-    begin: (_, done) => told.push({ what: 'begin', done: done.map((bitmap) => bitmap && [...bitmap]) }),
-    blocks: ({ kind, indices }, _, worker) => told.push({ what: kind, indices, worker }),
-    event: ({ type }) => told.push({ what: type }),
-    keepTimes: (_, indices, __, worker) => told.push({ what: 'note', indices, worker }),
+    begin: (_, done) => read.push({ what: 'begin', done: done.map((bitmap) => bitmap && [...bitmap]) }),
+    blocks: ({ kind, indices }, _, worker) => read.push({ what: kind, indices, worker }),
+    event: ({ type }) => read.push({ what: type }),
+    keepTimes: (_, indices, __, worker) => read.push({ what: 'note', indices, worker }),
   })
   const readAll = () => {
     while (reader.readOn());
-    return told.splice(0)
+    return read.splice(0)
   }
   return { readAll, [Symbol.dispose]: () => reader[Symbol.dispose]() }
 }
 
-// Blocks that a map of them would be too large for are remembered, too.
+// Also for tasks with too many blocks for a map.
 const tasks = [{ id: 'a', blocks: 20_000_000 }]
 
 function write(folder: string, events: readonly RunEvent[], { overwrite = false, done = [] as number[] } = {}): void {
@@ -57,7 +57,7 @@ const done = (indices: number[], workerId = 'w1'): RunEvent => ({
 const started: RunEvent = { type: 'worker-started', workerId: 'w1', pid: 4, host: 'here' }
 
 describe('the history of a run', () => {
-  it('tells what happened, in order, once, and while it is written', () => {
+  it('can be read while it is written: every event once, in order', () => {
     using folder = temporaryFolder()
     using reader = follow(folder.path)
     assert.deepEqual(reader.readAll(), [])
@@ -79,7 +79,7 @@ describe('the history of a run', () => {
     assert.deepEqual(reader.readAll(), [])
   })
 
-  it('goes on with the next start, also where the one before was killed in the middle of a word', () => {
+  it('continues with the next start, even if the previous one was killed during a write', () => {
     using folder = temporaryFolder()
     using reader = follow(folder.path)
     write(folder.path, [leased([1]), done([1]), leased([2]), done([2])])
@@ -94,7 +94,7 @@ describe('the history of a run', () => {
     ])
   })
 
-  it('of earlier starts says who did what, and no more', () => {
+  it('of earlier starts has only which worker did which block', () => {
     using folder = temporaryFolder()
     write(folder.path, [started, leased([1]), done([1])])
     write(folder.path, [leased([2], 'w9'), done([2], 'w9')], { done: [2, 0, 0] })
@@ -107,14 +107,14 @@ describe('the history of a run', () => {
     ])
   })
 
-  it('is begun anew where the outputs are', () => {
+  it('starts from scratch if the outputs are overwritten', () => {
     using folder = temporaryFolder()
     write(folder.path, [done([1])])
     write(folder.path, [done([2])], { overwrite: true })
     assert.deepEqual(readdirSync(join(folder.path, 'history')), ['000002'])
   })
 
-  it('that is damaged tells what is whole of it', () => {
+  it('is read up to the damage if it is damaged', () => {
     using folder = temporaryFolder()
     write(folder.path, [leased([1]), done([1])])
     const [first] = readdirSync(join(folder.path, 'history')) as [string]
@@ -127,7 +127,7 @@ describe('the history of a run', () => {
     assert.deepEqual(reader.readAll().at(-1), { what: 'done', indices: [5], worker: 'w1' })
   })
 
-  it('that is full says so as its last', () => {
+  it('ends with a message if it is full', () => {
     using folder = temporaryFolder()
     const stream = new EventStream()
     using history = keepHistory(folder.path, stream, {
@@ -142,7 +142,7 @@ describe('the history of a run', () => {
     assert.deepEqual(reader.readAll(), [{ what: 'begin', done: [undefined] }, { what: 'warning' }])
   })
 
-  it('is left out where it can’t be written', () => {
+  it('is omitted if it cannot be written', () => {
     using folder = temporaryFolder()
     writeFileSync(join(folder.path, 'history'), 'a file')
     write(folder.path, [done([1])])

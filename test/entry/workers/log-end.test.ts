@@ -6,7 +6,7 @@ import { readLogEnd } from '../../../src/entry/workers/log-end.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 
 describe('the end of a log', () => {
-  it('is all of a short one, or what follows the place that a worker started at', async () => {
+  it('is all of a short log, or everything after the position where a worker started', async () => {
     using folder = temporaryFolder()
     const path = join(folder.path, 'w1.log')
     writeFileSync(path, 'before\nafter\n')
@@ -16,7 +16,7 @@ describe('the end of a log', () => {
     assert.equal(await readLogEnd(path, 99), '')
   })
 
-  it('is the last complete lines of a long one', async () => {
+  it('is the last complete lines of a long log', async () => {
     using folder = temporaryFolder()
     const path = join(folder.path, 'w1.log')
     const lines = Array.from({ length: 10_000 }, (_, index) => `Zeile ä ${index}`)

@@ -21,7 +21,7 @@ describe('the peak memory of a process', () => {
     assert.ok(ownPeakMemory() >= peak)
   })
 
-  it('is its own, not that of the process that started it', { skip: process.platform !== 'linux' }, async () => {
+  it('is its own peak, not that of the process that started it', { skip: process.platform !== 'linux' }, async () => {
     const large = Buffer.alloc(LARGE, 1)
     const program = `import { ownPeakMemory } from ${JSON.stringify(module)}; console.log(ownPeakMemory())`
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
@@ -30,7 +30,7 @@ describe('the peak memory of a process', () => {
 })
 
 describe('the peak memory of programs', () => {
-  it('is that of the programs that ran at the same time, as each reported last', () => {
+  it('is the sum over the programs that ran at the same time, by their last reports', () => {
     const [one, other, third] = [{}, {}, {}]
     noteProgramMemory(one, 100)
     noteProgramMemory(one, 150)

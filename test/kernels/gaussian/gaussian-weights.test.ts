@@ -18,17 +18,17 @@ function digestWeights(sigmas: readonly number[]): string {
 }
 
 describe('gaussianWeights', () => {
-  it('gives the weights of SciPy to the last bit, for 3400 sigmas from 0.05 to 30', () => {
+  it('equals the weights of SciPy to the last bit, for 3400 sigmas from 0.05 to 30', () => {
     const steps = Array.from({ length: 400 }, (_, i) => Math.round((i + 1) * 5) / 100)
     const noise = Array.from({ length: 3000 }, (_, i) => 0.3 + (29.7 * hash32(i, 5)) / 2 ** 32)
     assert.equal(digestWeights([...steps, ...noise]), weights.sha256)
   })
 
-  it('sums more than 128 of them by halves, as NumPy does', () => {
+  it('sums more than 128 weights pairwise, as NumPy does', () => {
     assert.equal(digestWeights(weights.large), weights.largeSha256)
   })
 
-  it('is one weight of 1 where the radius is 0, however small sigma is', () => {
+  it('is a single weight of 1 if the radius is 0, however small sigma is', () => {
     for (const sigma of [0, 1e-300, 0.1, 0.1249]) assert.deepEqual(gaussianWeights(sigma), Float64Array.of(1))
     assert.deepEqual(gaussianWeights(3, 0), Float64Array.of(1))
   })
@@ -46,12 +46,12 @@ describe('gaussianRadius', () => {
 })
 
 describe('fusedMultiplyAdd', () => {
-  it('rounds the exact a · b + c once', () => {
+  it('rounds the exact a · b + c only once', () => {
     const anyFactor = fc.double({ min: -1e3, max: 1e3, noNaN: true }).filter((x) => Math.abs(x) > 1e-30)
     const anyTerm = fc.tuple(anyFactor, fc.integer({ min: -60, max: 60 })).map(([x, power]) => x * 2 ** power)
     fc.assert(
       fc.property(anyFactor, anyFactor, anyTerm, fc.boolean(), (a, b, term, cancel) => {
-        const c = cancel ? -(a * b) + (term * (a * b)) / 2 ** 110 : term // what is left is mostly the rounding of a · b
+        const c = cancel ? -(a * b) + (term * (a * b)) / 2 ** 110 : term // the result is mostly the rounding error of a · b
         assert.equal(fusedMultiplyAdd(a, b, c), roundExact(a, b, c))
       }),
       { numRuns: 3000 },
@@ -60,7 +60,7 @@ describe('fusedMultiplyAdd', () => {
 })
 
 describe('exactExp', () => {
-  it('is the nearest double or the one beside it', () => {
+  it('is the nearest double or one next to it', () => {
     for (let x = -699; x < 699; x += 0.37) {
       const error = Math.abs(exactExp(x) / Math.exp(x) - 1)
       assert.ok(error <= 2 * Number.EPSILON, `exp(${x})`)
@@ -70,7 +70,7 @@ describe('exactExp', () => {
   })
 })
 
-/** a · b + c in whole numbers of 2^-e, then rounded to the nearest double, ties to even. */
+/** a · b + c in integers of unit 2^-e, then rounded to the nearest double, ties to even. */
 function roundExact(a: number, b: number, c: number): number {
   const [x, y, z] = [a, b, c].map(parts) as [Parts, Parts, Parts]
   const exponent = Math.min(x.exponent + y.exponent, z.exponent)

@@ -29,7 +29,7 @@ const count = (shape: readonly number[]): number => shape.reduce((product, n) =>
 
 describe('gaussianFilter against SciPy', () => {
   for (const dtype of DTYPES) {
-    it(`is ${dtype}: every stored result of SciPy comes out to the last bit`, () => {
+    it(`equals every stored result of SciPy for ${dtype}, to the last bit`, () => {
       const own = cases.filter((each) => each.dtype === dtype)
       assert.ok(own.length > 50)
       for (const { shape, seed, flat, result, sha256, sigma, mode, truncate, cval } of own) {
@@ -43,8 +43,8 @@ describe('gaussianFilter against SciPy', () => {
     })
   }
 
-  it('is, for any shape, type, sigma and border, what one element after the other gives in the same order', () => {
-    // fc.double alone would nearly always be next to 0
+  it('equals a filter that works element by element, for any shape, type, sigma and border', () => {
+    // fc.double alone would nearly always be close to 0
     const anyUpTo = (most: number) => fc.nat(10_000).map((x) => (x / 10_000) * most)
     const anyAxis = fc.record({
       length: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 10, max: 40 })),
@@ -70,15 +70,15 @@ describe('gaussianFilter against SciPy', () => {
           const before = data.slice()
           const expected = referenceFilter(data, shape, options)
           assertSameVoxels(gaussianFilter({ data, shape }, options).data, expected)
-          assertSameVoxels(data, before) // the input is left alone
+          assertSameVoxels(data, before) // the input is unchanged
         },
       ),
       { numRuns: 300 },
     )
   })
 
-  it('gives the same for an array of many pieces as for its parts', () => {
-    // 13 MB of float64: the first axis goes in slabs, the second and third in pieces, the last of each smaller than the others
+  it('gives the same result for an array of many pieces as for its parts', () => {
+    // 13 MB of float64: the first axis is filtered in slabs, the second and third in pieces; the last of each is smaller
     const shape = [61, 131, 211]
     const data = seededVoxels('float64', count(shape), 7)
     const whole = gaussianFilter({ data, shape }, { sigma: [1.5, 0, 0] }).data
@@ -96,7 +96,7 @@ describe('gaussianFilter against SciPy', () => {
     }
   })
 
-  it('filters a line that is longer than what is worked on at a time', () => {
+  it('filters a line that is longer than the working memory', () => {
     const data = seededVoxels('float64', 700_001, 3)
     const actual = gaussianFilter({ data, shape: [700_001] }, { sigma: 3, mode: 'wrap' }).data
     const options = { sigma: [3], mode: 'wrap', truncate: 4, cval: 0 } as const
@@ -122,7 +122,7 @@ describe('gaussianFilter', () => {
     assert.notEqual(result.data, data)
   })
 
-  it('leaves the leading axes that the roi does not have alone, each channel for itself', () => {
+  it('filters each channel separately: the leading axes that the roi does not have', () => {
     const roi = { offset: [0, 0], shape: [70, 80] }
     const result = gaussianFilter({ data, shape, roi }, { sigma: [1, 2] }).data
     for (let channel = 0; channel < 6; channel++) {
@@ -132,7 +132,7 @@ describe('gaussianFilter', () => {
     }
   })
 
-  it('writes into the array it is given, also when that is the input or overlaps it', () => {
+  it('writes into a given array, even if that is the input or overlaps it', () => {
     const expected = gaussianFilter({ data, shape }, { sigma: 1 }).data
     const into = new Uint16Array(336)
     assert.equal(gaussianFilter({ data, shape }, { sigma: 1, into }).data, into)
@@ -146,7 +146,7 @@ describe('gaussianFilter', () => {
     assertSameVoxels(memory.slice(0, 336), expected)
   })
 
-  it('writes over an input that is longer than what is worked on at a time, and overlaps the result, only after reading it', () => {
+  it('overwrites an input that overlaps the result only after reading it, even if it is longer than the working memory', () => {
     const long = seededVoxels('uint8', 9 * 2 ** 20, 4) as Uint8Array
     const expected = gaussianFilter({ data: long, shape: [9, 2 ** 20] }, { sigma: [1, 0] }).data
     for (const [from, to] of [
@@ -162,7 +162,7 @@ describe('gaussianFilter', () => {
     }
   })
 
-  it('takes a Buffer and shared memory as the bytes they are', () => {
+  it('accepts a Buffer and shared memory as bytes', () => {
     const bytes = seededVoxels('uint8', 336, 2) as Uint8Array
     const expected = gaussianFilter({ data: bytes, shape }, { sigma: 1 }).data
     assert.deepEqual(gaussianFilter({ data: Buffer.from(bytes), shape }, { sigma: 1 }).data, expected)
@@ -178,7 +178,7 @@ describe('gaussianFilter', () => {
     assert.equal(gaussianFilter({ data: new Uint16Array(0), shape: [3, 0, 2] }, { sigma: 1 }).data.length, 0)
   })
 
-  it('refuses what it cannot filter, and says what would do', () => {
+  it('refuses what it cannot filter, with the valid values', () => {
     const half = { data: new Float16Array(8), shape: [8] }
     assert.throws(() => gaussianFilter(half, { sigma: 1 }), /TypeError.*Float16Array.*float32/)
     const clamped = { data: new Uint8ClampedArray(8) as never, shape: [8] }
@@ -202,7 +202,7 @@ describe('gaussianFilter', () => {
 })
 
 describe('the compiled filter', () => {
-  it('belongs to its source: run scripts/build-kernels.mjs after a change', () => {
+  it('was built from its current source (run scripts/build-kernels.mjs after a change)', () => {
     const source = readFileSync(new URL('../../../src/kernels/gaussian/gaussian.as', import.meta.url))
     assert.equal(SOURCE_SHA256, createHash('sha256').update(source).digest('hex'))
   })

@@ -25,13 +25,13 @@ const TYPES = Object.keys({
 } satisfies Record<RunEvent['type'], 1>)
 
 describe('the events of a run', () => {
-  it('are all described', () => {
+  it('all have a description', () => {
     const text = readFileSync(new URL('../../../docs/EVENTS.md', import.meta.url), 'utf8')
     const described = [...text.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, type]) => type)
     assert.deepEqual(described.sort(), [...TYPES].sort())
   })
 
-  it('drop blocks and old counts for a reader that does not keep up, and never failures, workers or the end', async () => {
+  it('are dropped for a slow reader if they report blocks or outdated counts, but never if they report failures, workers or the end', async () => {
     const events = new EventStream()
     const reader = events[Symbol.asyncIterator]()
     const first = reader.next()
@@ -57,7 +57,7 @@ describe('the events of a run', () => {
     assert.ok((seen.get('progress') ?? 0) <= 10_001 && (seen.get('blocks-done') ?? 0) <= 10_001)
   })
 
-  it('tell what each worker did, once, when it ends, and it is what the result adds up', async () => {
+  it('report once what each worker did, when it ends, and these reports add up to the result', async () => {
     const events: RunEvent[] = []
     const work = line('a', 40, () => setImmediate())
     const { workers } = await runInline([work], { workers: 3, onEvent: (event) => events.push(event) })

@@ -9,7 +9,7 @@ const resourcesOf = (amounts: Resources) => ({
 })
 const GPU = { requires: { gpu: 1 } }
 
-/** One block after which there are two at once: a worker reports it, and another that is idle gets one of them. */
+/** One block, on which two others depend: when it is reported, one of these goes to an idle worker. */
 const before = line({ blocks: 1, size: 2 }, { id: 'before' })
 const behind = line({ blocks: 2 }, { id: 'behind', after: [before] })
 
@@ -23,17 +23,17 @@ async function finishOne(worker: ManualWorker): Promise<void> {
 }
 
 describe('a worker with nothing to do', () => {
-  it('is woken when there are blocks again, the one that has waited longest first', async () => {
+  it('gets a block when there are some again; the worker that has waited longest is first', async () => {
     const { join } = await startManual([behind])
     const [busy, first, second] = [await join(), await join(), await join()]
-    // A message changes nothing about that.
+    // A message does not change the order.
     first.send({ type: 'dropped', lease: 99 })
     await settle()
     await finishOne(busy)
     assert.deepEqual([busy, first, second].map(taskOf), ['behind', 'behind', undefined])
   })
 
-  it('is not, once it has said goodbye', async () => {
+  it('gets no block once it has said goodbye', async () => {
     const { join } = await startManual([behind])
     const [busy, leaving, idle] = [await join(), await join(), await join()]
     leaving.send({ type: 'goodbye' })
@@ -42,10 +42,10 @@ describe('a worker with nothing to do', () => {
     assert.deepEqual([busy, leaving, idle].map(taskOf), ['behind', undefined, 'behind'])
   })
 
-  it('does blocks that need processors alone also where it holds the set-up of another task', async () => {
+  it('does blocks that need only processors, even if it has set up another task', async () => {
     const gpu = line({ blocks: 1 }, { id: 'gpu', ...GPU })
-    const { started, comeIn } = await startLaunched([behind, gpu], { workers: 2, ...resourcesOf({ cpu: 2, gpu: 1 }) })
-    const workers = await Promise.all(started.map(comeIn))
+    const { started, connect } = await startLaunched([behind, gpu], { workers: 2, ...resourcesOf({ cpu: 2, gpu: 1 }) })
+    const workers = await Promise.all(started.map(connect))
     const bound = workers.find((worker) => taskOf(worker) === 'gpu') as ManualWorker
     const other = workers.find((worker) => taskOf(worker) === 'before') as ManualWorker
     await finishOne(bound)
@@ -54,7 +54,7 @@ describe('a worker with nothing to do', () => {
     assert.deepEqual([bound, other].map(taskOf), ['behind', 'behind'])
   })
 
-  it('gets blocks of another task where those of the first lack what there is none of just now', async () => {
+  it('gets blocks of another task if those of the first need a resource that is used up', async () => {
     const one = line({ blocks: 1, size: 2 }, { id: 'one' })
     const scarce = line({ blocks: 2 }, { id: 'scarce', after: [one], ...GPU })
     const plain = line({ blocks: 2 }, { id: 'plain', after: [one] })
@@ -65,23 +65,23 @@ describe('a worker with nothing to do', () => {
   })
 })
 
-describe('a worker that holds what another task waits for', () => {
+describe('a worker that holds a resource for which another task waits', () => {
   const slow = line({ blocks: 1 }, { id: 'slow' })
   const own = line({ blocks: 2 }, { id: 'own', after: [slow], ...GPU })
   const other = line({ blocks: 1 }, { id: 'other', ...GPU })
 
-  /** One worker has done a block of `own` and waits for the next, while another is at the block that this waits for. */
+  /** One worker has done a block of `own` and waits for the next, which depends on a block that another worker is doing. */
   async function startWaiting(gpu: number, workers: number) {
     const run = await startLaunched([own, other], { workers, ...resourcesOf({ cpu: 4, gpu }) })
-    const [holding, busy] = [await run.comeIn(run.started[0] as Started), await run.comeIn(run.started[1] as Started)]
+    const [holding, busy] = [await run.connect(run.started[0] as Started), await run.connect(run.started[1] as Started)]
     assert.deepEqual([taskOf(holding), taskOf(busy)], ['own', 'slow'])
     await finishOne(holding)
     assert.equal(taskOf(holding), undefined)
     return { ...run, holding, busy }
   }
 
-  it('makes room after a second without work, and the next worker does that task', async () => {
-    const { clock, started, comeIn, holding } = await startWaiting(1, 2)
+  it('leaves after a second without work, and the next worker does that task', async () => {
+    const { clock, started, connect, holding } = await startWaiting(1, 2)
     await clock.pass(999)
     assert.deepEqual(holding.all('drain'), [])
     await clock.pass(1)
@@ -90,35 +90,35 @@ describe('a worker that holds what another task waits for', () => {
     started[0]?.exit('exit code 0')
     await clock.pass(1000)
     assert.equal(started.length, 3)
-    assert.equal(taskOf(await comeIn(started[2] as Started)), 'other')
+    assert.equal(taskOf(await connect(started[2] as Started)), 'other')
   })
 
-  it('stays where one that holds nothing yet is about to come in', async () => {
-    const { clock, started, comeIn, holding } = await startWaiting(2, 3)
+  it('stays if another worker, which holds nothing yet, is about to connect', async () => {
+    const { clock, started, connect, holding } = await startWaiting(2, 3)
     await clock.pass(5000)
     assert.deepEqual(holding.all('drain'), [])
-    assert.equal(taskOf(await comeIn(started[2] as Started)), 'other')
+    assert.equal(taskOf(await connect(started[2] as Started)), 'other')
   })
 
-  it('makes room at once where its own task is over', async () => {
+  it('leaves at once if its own task is over', async () => {
     const short = line({ blocks: 1 }, { id: 'short', ...GPU })
     const long = line({ blocks: 1 }, { id: 'long', ...GPU })
-    const { clock, started, comeIn } = await startLaunched([slow, short, long], {
+    const { clock, started, connect } = await startLaunched([slow, short, long], {
       workers: 2,
       ...resourcesOf({ cpu: 2, gpu: 1 }),
     })
-    const workers = await Promise.all(started.map(comeIn))
+    const workers = await Promise.all(started.map(connect))
     const holding = workers.find((worker) => taskOf(worker) !== 'slow') as ManualWorker
     await finishOne(holding)
     assert.equal(holding.all('drain').length, 1)
     assert.equal(clock.now(), 0)
   })
 
-  it('is taken from its work for a task further down that has eight blocks ready and no worker', async () => {
+  it('leaves its task for a downstream task that has eight ready blocks and no worker', async () => {
     const up = line({ blocks: 16 }, { id: 'up', ...GPU })
     const down = line({ blocks: 16 }, { id: 'down', after: [up], ...GPU })
-    const { started, comeIn } = await startLaunched([down], resourcesOf({ cpu: 1, gpu: 1 }))
-    const worker = await comeIn(started[0] as Started)
+    const { started, connect } = await startLaunched([down], resourcesOf({ cpu: 1, gpu: 1 }))
+    const worker = await connect(started[0] as Started)
     for (let done = 0; done < 7; done++) await finishOne(worker)
     assert.deepEqual(worker.all('drain'), [])
     await finishOne(worker)
@@ -126,16 +126,16 @@ describe('a worker that holds what another task waits for', () => {
     assert.equal(taskOf(worker), 'up')
   })
 
-  it('stays where what it holds is not what lacks', async () => {
+  it('stays if the resource that it holds is not the missing one', async () => {
     const memory = line({ blocks: 2 }, { id: 'memory', after: [slow], requires: { memoryGb: 4 } })
     const busyAt = line({ blocks: 1 }, { id: 'at', ...GPU })
     const waiting = line({ blocks: 1 }, { id: 'waiting', ...GPU })
-    const { clock, started, comeIn } = await startLaunched([memory, busyAt, waiting], {
+    const { clock, started, connect } = await startLaunched([memory, busyAt, waiting], {
       workers: 4,
       ...resourcesOf({ cpu: 4, gpu: 1, memoryGb: 4 }),
     })
     const workers = []
-    for (const one of started) workers.push(await comeIn(one))
+    for (const one of started) workers.push(await connect(one))
     const holding = workers.find((worker) => taskOf(worker) === 'memory') as ManualWorker
     await finishOne(holding)
     await clock.pass(5000)

@@ -12,7 +12,7 @@ import { failedTry, identityOf, recordedTask } from '../../contracts/progress-st
 import { ManualClock } from '../../support/fake-network.ts'
 import { memoryProgress } from '../../support/memory-progress.ts'
 
-/** A recorder on a record in memory, all that was committed, and a disk that can be full. */
+/** A recorder of a record in memory, all its commits, and a disk that can be full. */
 async function openRecorder() {
   const record = await memoryProgress().open(identityOf(recordedTask('one', 200_000), recordedTask('two', 10)))
   const commits: ProgressBatch[] = []
@@ -34,7 +34,7 @@ const places = ({ pages }: ProgressBatch) => pages.map(({ task, page }) => [task
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('the recorder of a run', () => {
-  it('writes what is recorded at once, before it returns where the store does', async () => {
+  it('writes what is recorded at once, before the call returns if the store works synchronously', async () => {
     const { recorder, commits } = await openRecorder()
     recorder.recordCompleted(0, [1, 2, 70_000])
     assert.deepEqual(commits.map(places), [
@@ -53,7 +53,7 @@ describe('the recorder of a run', () => {
     assert.equal(commits.length, 3)
   })
 
-  it('writes what came while a write was under way with the next one, together', async () => {
+  it('collects what is recorded during a write, and writes it together in the next one', async () => {
     const { record, recorder, commits } = await openRecorder()
     recorder.recordCompleted(0, [1, 70_000])
     recorder.recordCompleted(1, [9])
@@ -73,7 +73,7 @@ describe('the recorder of a run', () => {
     assert.deepEqual(done, [1, 3, 70_000])
   })
 
-  it('leaves this thread four fifths of its time, where writes hold it up', async () => {
+  it('leaves the thread at least four fifths of its time if writes block it', async () => {
     const { record } = await openRecorder()
     const clock = new ManualClock()
     let held = 0
@@ -92,8 +92,8 @@ describe('the recorder of a run', () => {
       recorder.recordCompleted(0, [block])
       await settled()
     }
-    assert.equal(commits, 2, 'a slow one now and then is none of it')
-    // Owed are 400 ms for each; 100 have passed with the second write.
+    assert.equal(commits, 2, 'an occasional slow write causes no pause')
+    // Each write is followed by a pause of 400 ms; 100 ms have passed with the second write.
     await clock.pass(299)
     assert.equal(commits, 2)
     recorder.recordCompleted(0, [4])
@@ -102,10 +102,10 @@ describe('the recorder of a run', () => {
     assert.equal((await readCompleted(record, 0))[0], 0b11110)
     recorder.recordCompleted(0, [5])
     await recorder.flush()
-    assert.equal(commits, 4, 'who waits for it does not wait that long')
+    assert.equal(commits, 4, 'a flush does not wait for the pause')
   })
 
-  it('has, when it is loaded, what was recorded before, as the scheduler wants it', async () => {
+  it('loads what was recorded before, as the bitmaps that the scheduler takes', async () => {
     const { record, recorder } = await openRecorder()
     recorder.recordCompleted(0, [0, 199_999])
     await recorder.flush()
@@ -122,7 +122,7 @@ describe('the recorder of a run', () => {
     )
   })
 
-  it('says once that it can not write, and writes everything when it can again', async () => {
+  it('reports once that it cannot write, and writes everything when it can again', async () => {
     const { record, recorder, disk } = await openRecorder()
     disk.isFull = true
     recorder.recordCompleted(0, [1])
@@ -145,7 +145,7 @@ describe('the recorder of a run', () => {
     assert.deepEqual(tries, [1, 2])
   })
 
-  it('writes one batch at a time, and flushes what came while one was being written', async () => {
+  it('writes one batch at a time, and a flush includes what was recorded during a write', async () => {
     const { record } = await openRecorder()
     const release: (() => void)[] = []
     const slow: RunRecord = {
@@ -171,7 +171,7 @@ describe('the recorder of a run', () => {
     assert.ok(isBitSet(bitmap, 1) && isBitSet(bitmap, 70_000))
   })
 
-  it('no longer waits for a lost server once its caller gives up', async () => {
+  it('stops waiting for a lost server when the caller aborts', async () => {
     const { record } = await openRecorder()
     const lost: RunRecord = {
       ...record,
@@ -195,7 +195,7 @@ describe('the recorder of a run', () => {
     await recorder[Symbol.asyncDispose]()
   })
 
-  it('writes what is left when it ends', async () => {
+  it('writes what is left when it is disposed, and can be disposed twice', async () => {
     const { recorder, commits, disk } = await openRecorder()
     disk.isFull = true
     recorder.recordCompleted(1, [4])
@@ -208,7 +208,7 @@ describe('the recorder of a run', () => {
 })
 
 describe('the failed blocks of a record', () => {
-  it('are those whose last try was final and that were not completed since', async () => {
+  it('are those whose last attempt was final and that were not completed since', async () => {
     const { record, recorder } = await openRecorder()
     const tries = [
       failedTry({ block: 1, attempt: 1 }),

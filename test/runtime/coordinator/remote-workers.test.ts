@@ -3,10 +3,10 @@ import { describe, it } from 'node:test'
 import { ManualWorker, settle } from '../../support/fake-network.ts'
 import { eventsOf, line, startManual } from '../../support/manual-run.ts'
 
-/** A run without workers of its own, in a test's time. */
+/** A run that starts no workers, on a manual clock. */
 async function startRemote(blocks: number, options: Parameters<typeof startManual>[1] = {}) {
   const run = await startManual([line({ blocks })], options)
-  /** Has a worker do all that is left, so that the run ends. */
+  /** Has a worker finish all remaining blocks, so that the run ends. */
   const finishAll = async (worker: ManualWorker) => {
     await worker.finishAll()
     return run.result
@@ -16,8 +16,8 @@ async function startRemote(blocks: number, options: Parameters<typeof startManua
 
 const box = (offset: number) => ({ offset: [offset], shape: [1] })
 
-describe('workers that come by themselves', () => {
-  it('do a run that has none of its own, and leave when it is over', async () => {
+describe('workers that join', () => {
+  it('do a run that starts no workers, and leave when it is over', async () => {
     const { join, finishAll, seen } = await startRemote(5)
     const worker = await join({ rois: true })
     assert.equal(worker.last('welcome').workerId, 'w1')
@@ -40,14 +40,14 @@ describe('workers that come by themselves', () => {
     assert.equal(knowing.last('lease').rois, undefined)
   })
 
-  it('count beside those that the run started', async () => {
+  it('can be more than the number of workers of the run', async () => {
     const { join } = await startRemote(10)
     const workers = await Promise.all([join(), join(), join()])
     for (const worker of workers) assert.equal(worker.all('lease').length, 1)
     assert.equal(new Set(workers.map((worker) => worker.last('lease').blocks[0])).size, 3)
   })
 
-  it('that leave in order give their blocks back at once, without a try', async () => {
+  it('return their blocks at once if they leave in order, without counting an attempt', async () => {
     const { join, finishAll, seen } = await startRemote(4)
     const leaving = await join()
     const [block] = leaving.last('lease').blocks
@@ -60,14 +60,14 @@ describe('workers that come by themselves', () => {
     assert.ok(eventsOf(seen, 'blocks-done').some(({ indices }) => indices.includes(block as number)))
   })
 
-  it('are refused when the run is over', async () => {
+  it('are refused with RUN_OVER when the run is over', async () => {
     const { join, finishAll } = await startRemote(1)
     await finishAll(await join())
     const late = await join()
     assert.equal(late.last('refused').code, 'RUN_OVER')
   })
 
-  it('that send something wrong are sent away alone, with the reason', async () => {
+  it('are refused with the reason if they send an invalid message, and the others continue', async () => {
     const { join, finishAll, seen } = await startRemote(4)
     const good = await join()
     for (const wrong of [
@@ -91,7 +91,7 @@ describe('workers that come by themselves', () => {
     assert.equal(eventsOf(seen, 'worker-died').length, 5)
   })
 
-  it('that are idle and silent for long are given up; one at work is not', async () => {
+  it('are lost if they are idle and silent for long, but not while they do a block', async () => {
     const { join, clock, seen, finishAll } = await startRemote(1)
     const busy = await join()
     const idle = await join()
@@ -112,8 +112,8 @@ describe('workers that come by themselves', () => {
   })
 })
 
-describe('a worker whose link broke', () => {
-  it('is back in time: what it finished meanwhile counts, and nothing is done twice', async () => {
+describe('a worker whose connection broke', () => {
+  it('reports what it finished meanwhile if it reconnects in time, and nothing is done twice', async () => {
     const { join, clock, seen, finishAll } = await startRemote(6)
     const before = await join()
     before.send({ type: 'task-ready', taskId: 'line' })
@@ -136,10 +136,10 @@ describe('a worker whose link broke', () => {
     assert.equal(eventsOf(seen, 'worker-started').length, 1)
   })
 
-  it('is told how much of a lease had arrived', async () => {
+  it('learns on reconnecting how many outcomes of each lease have arrived', async () => {
     const { join, seen, finishAll } = await startRemote(100)
     const before = await join()
-    // Fast blocks: the next leases hold several.
+    // Fast blocks: the next leases have several.
     before.finish(before.last('lease'), 0.5)
     await settle()
     const lease = before.all('lease').find(({ blocks }) => blocks.length > 5)
@@ -175,7 +175,7 @@ describe('a worker whose link broke', () => {
     assert.equal(new Set(done).size, 100)
   })
 
-  it('gets anew what it was sent and never got', async () => {
+  it('gets the blocks of a lease that never reached it in a new lease', async () => {
     const { join, finishAll } = await startRemote(2)
     const before = await join()
     const { workerId, session } = before.last('welcome')
@@ -187,7 +187,7 @@ describe('a worker whose link broke', () => {
     assert.ok((await finishAll(after)).ok)
   })
 
-  it('is too late: its blocks went to others, and its outcomes change nothing', async () => {
+  it('reconnects too late: its blocks are given to others, and its outcomes change nothing', async () => {
     const { join, clock, seen, finishAll } = await startRemote(3)
     const before = await join()
     before.send({ type: 'task-ready', taskId: 'line' })
@@ -209,7 +209,7 @@ describe('a worker whose link broke', () => {
     late.finish(lease)
     await settle()
     assert.equal(eventsOf(seen, 'blocks-done').length, counted)
-    assert.equal(late.all('lease').length, 0, 'nothing new before it has dropped the old')
+    assert.equal(late.all('lease').length, 0, 'no new lease before it has dropped the old one')
     late.send({ type: 'dropped', lease: lease.lease })
     await late.leave()
     const result = await finishAll(other)
@@ -217,7 +217,7 @@ describe('a worker whose link broke', () => {
     assert.equal(eventsOf(seen, 'blocks-done').flatMap(({ indices }) => indices).length, 3)
   })
 
-  it('is let in by its name and session alone; another takes nothing from it', async () => {
+  it('can only be replaced by a connection with its name and its session', async () => {
     const { join, finishAll } = await startRemote(3)
     const one = await join()
     const thief = await join({ worker: one.last('welcome').workerId, session: 'guessed', leases: [] })
@@ -229,7 +229,7 @@ describe('a worker whose link broke', () => {
     assert.ok((await finishAll(one)).ok)
   })
 
-  it('that the coordinator has not noticed is replaced by the new one', async () => {
+  it('replaces its old connection if the coordinator has not noticed the break', async () => {
     const { join, finishAll, seen } = await startRemote(3)
     const before = await join()
     const { workerId, session } = before.last('welcome')
@@ -243,7 +243,7 @@ describe('a worker whose link broke', () => {
     assert.deepEqual(eventsOf(seen, 'worker-died'), [])
   })
 
-  it('just when the run ended is told so when it comes back', async () => {
+  it('is told to leave if the run ended before it reconnected', async () => {
     const { join, finishAll, clock } = await startRemote(1)
     const busy = await join()
     const idle = await join()
@@ -259,7 +259,7 @@ describe('a worker whose link broke', () => {
     assert.equal(clock.now(), 0)
   })
 
-  it('that begins anew under its old name died: its block is a try', async () => {
+  it('counts as dead if it starts again under its old name: an attempt of its block is counted', async () => {
     const { join, finishAll, seen } = await startRemote(2)
     const before = await join()
     before.send({ type: 'task-ready', taskId: 'line' })
@@ -271,8 +271,8 @@ describe('a worker whose link broke', () => {
   })
 })
 
-describe('a block that takes too long at a worker that the run did not start', () => {
-  it('is taken from it and tried elsewhere; what it says late changes nothing', async () => {
+describe('a block that exceeds its time limit at a joined worker', () => {
+  it('is revoked and tried by another worker, and its late outcome changes nothing', async () => {
     const { join, clock, seen, finishAll } = await startRemote(3, { timeoutMs: 1000 })
     const frozen = await join()
     frozen.send({ type: 'task-ready', taskId: 'line' })
@@ -299,8 +299,8 @@ describe('a block that takes too long at a worker that the run did not start', (
   })
 })
 
-describe('a worker that is not getting on', () => {
-  it('gains no time by saying again that it is ready, or by reporting nothing', async () => {
+describe('a worker that makes no progress', () => {
+  it('gains no time by repeating that it is ready, or by reporting no outcomes', async () => {
     const { join, clock, seen, finishAll } = await startRemote(1, { timeoutMs: 1000 })
     const slow = await join()
     const { lease } = slow.last('lease')
@@ -316,14 +316,14 @@ describe('a worker that is not getting on', () => {
   })
 })
 
-describe('setting a task up', () => {
+describe('the setup of a task', () => {
   for (const [options, limitMs] of [
     [{ timeoutMs: 1000 }, 600_000],
     [{ timeoutMs: 3_600_000 }, 3_600_000],
     [{ timeoutMs: 1000, setupTimeoutMs: 5000 }, 5000],
     [{ setupTimeoutMs: 5000 }, 5000],
   ] as const) {
-    it(`may take ${limitMs / 1000} s with ${JSON.stringify(options)}, and is no try`, async () => {
+    it(`may take ${limitMs / 1000} s with ${JSON.stringify(options)}, and exceeding that counts no attempt`, async () => {
       const { join, clock, seen, finishAll } = await startRemote(1, { maxRetries: 0, ...options })
       const slow = await join()
       await clock.pass(limitMs - 1)
@@ -337,7 +337,7 @@ describe('setting a task up', () => {
     })
   }
 
-  it('is not counted as the time of its first block', async () => {
+  it('does not count towards the time of the first block', async () => {
     const { join, clock, seen } = await startRemote(1, { timeoutMs: 1000 })
     const worker = await join()
     await clock.pass(5000)
@@ -348,7 +348,7 @@ describe('setting a task up', () => {
     assert.equal(eventsOf(seen, 'block-retried').length, 1)
   })
 
-  it('that fails takes the blocks from a worker that then only disconnects', async () => {
+  it('takes the blocks from a joined worker if it fails, as soon as the worker disconnects', async () => {
     const { join, seen, finishAll } = await startRemote(1, { maxRetries: 0 })
     const broken = await join()
     broken.send({ type: 'setup-failed', taskId: 'line', error: { code: 'BLOCK_FAILED', message: 'no model' } })

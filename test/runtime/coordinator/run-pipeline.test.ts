@@ -9,7 +9,7 @@ import { defineTask } from '../../../src/runtime/tasks/define-task.ts'
 import { line, runInline } from '../../support/inline-run.ts'
 
 describe('a run', () => {
-  it('does every block once, at most as many at a time as there are workers', async () => {
+  it('does every block once, and at most one per worker at a time', async () => {
     const times = new Array<number>(50).fill(0)
     let running = 0
     let most = 0
@@ -33,7 +33,7 @@ describe('a run', () => {
     )
   })
 
-  it('tries a block that fails again, then counts it failed and orphans what waits for it', async () => {
+  it('retries a block that fails, then counts it as failed and orphans the blocks that depend on it', async () => {
     const tries = new Map<number, number>()
     const events: RunEvent[] = []
     const first = line('first', 6, (block) => {
@@ -56,7 +56,7 @@ describe('a run', () => {
     assert.equal(events.filter((event) => event.type === 'block-failed').length, 1)
   })
 
-  it('starts a block downstream when what it reads is done, before the task upstream has ended', async () => {
+  it('starts a downstream block as soon as what it reads is done, before the upstream task has ended', async () => {
     const order: string[] = []
     const note = (block: { taskId: string; index: number }) => void order.push(`${block.taskId}${block.index}`)
     const up = line('up', 30, note)
@@ -71,7 +71,7 @@ describe('a run', () => {
     }
   })
 
-  it('skips a block whose check says that it is done, and fails one whose check still says no', async () => {
+  it('skips a block that its check calls done, and fails a block that its check does not call done afterwards', async () => {
     const ran: number[] = []
     const result = await runInline(
       [
@@ -95,7 +95,7 @@ describe('a run', () => {
     assert.match(result.tasks[0]?.failures[0]?.error.message ?? '', /isDone threw: database is away/)
   })
 
-  it('ends a block that takes longer than it may, and does the others', async () => {
+  it('ends a block that exceeds its time limit, and does the others', async () => {
     const { promise: never } = Promise.withResolvers<void>()
     const result = await runInline([line('a', 5, (block) => (block.index === 1 ? never : undefined))], {
       maxRetries: 1,
@@ -107,7 +107,7 @@ describe('a run', () => {
     assert.equal(task?.failures[0]?.attempts, 2)
   })
 
-  it('stops when it is told to: the running blocks finish, no other begins', async () => {
+  it('stops at its signal: the running blocks finish, and no other block starts', async () => {
     const stopping = new AbortController()
     let finished = 0
     const result = await runInline(
@@ -128,7 +128,7 @@ describe('a run', () => {
     assert.equal((task?.pending ?? 0) + (task?.ready ?? 0), 100 - finished)
   })
 
-  it('tells of every block that was handed out what became of it, of those that come back, too', async () => {
+  it('reports the outcome of every block that was handed out, including returned blocks', async () => {
     const stopping = new AbortController()
     const held = new Map<number, string>()
     let returned = 0
@@ -171,7 +171,7 @@ describe('a run', () => {
     assert.ok(returned > 0)
   })
 
-  it('stops at once with the reason when a disk is full, counting the block neither done nor failed', async () => {
+  it('stops at once with the reason when a disk is full, and counts the block neither as done nor as failed', async () => {
     const { InfrastructureError } = await import('../../../src/core/errors.ts')
     const result = await runInline([
       line('a', 100, (block) => {
@@ -184,7 +184,7 @@ describe('a run', () => {
     assert.equal(result.tasks[0]?.failed, 0)
   })
 
-  it('leaves no timer behind when it is stopped while a worker waits to be replaced', async () => {
+  it('leaves no timer behind if it is stopped before a worker was replaced', async () => {
     const waiting = new Set<() => void>()
     const clock = {
       now: systemClock.now,
@@ -218,7 +218,7 @@ describe('a run', () => {
     assert.equal(waiting.size, 0)
   })
 
-  it('tells counts that add up at every moment, and ends with run-finished', async () => {
+  it('reports counts that always add up, and ends with run-finished', async () => {
     const events: RunEvent[] = []
     await runInline(
       [
@@ -239,7 +239,7 @@ describe('a run', () => {
     }
   })
 
-  it('of tasks that do nothing goes through a hundred thousand blocks', async () => {
+  it('goes through a hundred thousand blocks that do nothing', async () => {
     const result = await runInline([line('a', 100_000, () => {})])
     assert.equal(result.tasks[0]?.completed, 100_000)
   })

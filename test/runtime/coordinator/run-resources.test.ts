@@ -7,7 +7,7 @@ import type { Resources } from '../../../src/core/workers/resources.ts'
 import type { ClosureTask } from '../../../src/runtime/tasks/task-node.ts'
 import { line, runInline } from '../../support/inline-run.ts'
 
-/** What blocks that are done at the same time use together. */
+/** Measures the resources that all running blocks use together. */
 class Meter {
   readonly used: Record<string, number> = {}
   readonly most: Record<string, number> = {}
@@ -33,7 +33,7 @@ const budgetOf = (amounts: Resources, bindsWorkers = true) => ({
 })
 
 describe('the resources of a run', () => {
-  it('suffice at every moment for the workers at blocks, whatever the tasks require, and every block is done', async () => {
+  it('are never exceeded by the running blocks, whatever the tasks require, and every block is done', async () => {
     const requires = fc.record(
       {
         cpu: fc.integer({ min: 1, max: 4 }),
@@ -69,7 +69,7 @@ describe('the resources of a run', () => {
     )
   })
 
-  it('never has more than 8 workers at a task that needs a GPU where there are 8, while others go on', async () => {
+  it('limit a task that needs a GPU to 8 workers if there are 8 GPUs, while the other workers continue', async () => {
     const meter = new Meter()
     const requires = { gpu: 1 }
     const cut = line('cut', 60, () => meter.block({}))
@@ -81,12 +81,12 @@ describe('the resources of a run', () => {
     const resources = budgetOf({ cpu: 20, gpu: 8 })
     assert.ok((await runInline([infer], { workers: 20, resources, onEvent })).ok)
     assert.equal(meter.most.gpu, 8)
-    assert.ok((meter.most.cpu ?? 0) > 8, 'all the others waited for the GPUs')
-    // A worker that had the task's set-up keeps its GPU, so it is always the same ones.
+    assert.ok((meter.most.cpu ?? 0) > 8, 'all other tasks waited for the GPUs')
+    // A worker that has set up the task keeps its GPU, so only these workers do it.
     assert.equal(workers.size, 8)
   })
 
-  it('go from a task to the next with the work: a worker that holds what that needs makes room', async () => {
+  it('move to the next task with the work: a worker that holds what the next task needs makes room', async () => {
     const requires = { gpu: 1 }
     const first = line('first', 12, () => setImmediate(), { requires })
     const second = line('second', 12, () => setImmediate(), { requires, after: [first] })
@@ -110,7 +110,7 @@ describe('the resources of a run', () => {
     for (const tasks of byWorker.values()) assert.equal(tasks.size, 1, 'a worker had the set-ups of both tasks')
   })
 
-  it('keeps processors that become free for a task further down that needs several', async () => {
+  it('are reserved, as processors become free, for a downstream task that needs several', async () => {
     const order: string[] = []
     const narrow = line('narrow', 40, async ({ index }) => {
       await setImmediate()

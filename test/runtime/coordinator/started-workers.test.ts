@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { settle } from '../../support/fake-network.ts'
 import { eventsOf, line, type Started, startLaunched } from '../../support/manual-run.ts'
 
-/** A run of tasks of some blocks each, whose workers it starts. */
+/** A run of tasks with these numbers of blocks, which starts its own workers. */
 const startRun = (blocks: Readonly<Record<string, number>>, options: Parameters<typeof startLaunched>[1] = {}) =>
   startLaunched(
     Object.entries(blocks).map(([id, count]) => line({ blocks: count }, { id })),
@@ -11,11 +11,11 @@ const startRun = (blocks: Readonly<Record<string, number>>, options: Parameters<
   )
 
 describe('a task that no worker can set up', () => {
-  it('is given up alone: another that the same workers do goes on, though it has done no block yet', async () => {
-    const { clock, seen, started, result, comeIn } = await startRun({ bad: 3, good: 2 })
+  it('is abandoned alone: another task of the same workers continues, even if none of its blocks was done yet', async () => {
+    const { clock, seen, started, result, connect } = await startRun({ bad: 3, good: 2 })
     for (let turn = 0; turn < 6; turn++) {
       const one = started.at(-1) as Started
-      const worker = await comeIn(one)
+      const worker = await connect(one)
       assert.equal(worker.last('lease').taskId, 'bad')
       worker.send({ type: 'setup-failed', taskId: 'bad', error: { code: 'SETUP_FAILED', message: 'no model' } })
       await worker.leave()
@@ -30,7 +30,7 @@ describe('a task that no worker can set up', () => {
       eventsOf(seen, 'worker-died').map(({ taskId, reason }) => `${taskId}: ${reason}`),
       new Array(6).fill('bad: no model'),
     )
-    await (await comeIn(started.at(-1) as Started)).finishAll()
+    await (await connect(started.at(-1) as Started)).finishAll()
     started.at(-1)?.exit('exit code 0')
     const [bad, good] = (await result).tasks
     assert.deepEqual([bad?.orphaned, good?.completed], [3, 2])
@@ -40,14 +40,14 @@ describe('a task that no worker can set up', () => {
 
 describe('a machine on which a task can’t be set up', () => {
   for (const how of ['finishes', 'dies'] as const) {
-    it(`does not end the task while a worker elsewhere is at its block, and that one ${how}`, async () => {
-      const { clock, seen, started, result, comeIn } = await startRun({ a: 4 }, { workers: 2, maxRetries: 0 })
+    it(`does not end the task while a worker on another machine has a block of it, which later ${how}`, async () => {
+      const { clock, seen, started, result, connect } = await startRun({ a: 4 }, { workers: 2, maxRetries: 0 })
       const [first] = started as [Started]
-      const busy = await comeIn(first)
+      const busy = await connect(first)
       busy.send({ type: 'task-ready', taskId: 'a' })
       const failThere = async () => {
         const there = started.at(-1) as Started
-        const worker = await comeIn(there)
+        const worker = await connect(there)
         worker.send({ type: 'setup-failed', taskId: 'a', error: { code: 'SETUP_FAILED', message: 'no /data' } })
         await worker.leave()
         there.exit('exit code 1')
@@ -74,16 +74,16 @@ describe('a machine on which a task can’t be set up', () => {
   }
 })
 
-describe('workers that die without a block at hand', () => {
-  it('end no run in which blocks get done meanwhile, also where a task has not had its turn yet', async () => {
-    const { clock, seen, started, result, comeIn } = await startRun({ a: 30, b: 5 }, { workers: 2 })
-    const busy = await comeIn(started[0] as Started)
+describe('workers that die without a block', () => {
+  it('do not end a run whose blocks are being done, even if a task has not started yet', async () => {
+    const { clock, seen, started, result, connect } = await startRun({ a: 30, b: 5 }, { workers: 2 })
+    const busy = await connect(started[0] as Started)
     for (let turn = 0; turn < 12; turn++) {
       const lease = busy.unfinished
       assert.equal(lease?.taskId, 'a')
       if (lease !== undefined) busy.finish(lease, 1000)
       await settle()
-      // It never said hello.
+      // It never sent a hello.
       started.at(-1)?.exit('killed by SIGKILL')
       await clock.pass(30_000)
     }
@@ -94,7 +94,7 @@ describe('workers that die without a block at hand', () => {
     assert.ok((await result).ok)
   })
 
-  it('end it when none gets done', async () => {
+  it('end a run in which no block is being done', async () => {
     const { clock, seen, started, result } = await startRun({ a: 30, b: 5 })
     for (let turn = 0; turn < 6; turn++) {
       started.at(-1)?.exit('killed by SIGKILL')
@@ -108,41 +108,41 @@ describe('workers that die without a block at hand', () => {
 })
 
 describe('a worker that is being ended', () => {
-  it('gets no further block, which would be blamed for its end', async () => {
-    const { clock, seen, started, result, comeIn } = await startRun({ a: 3 }, { timeoutMs: 1000 })
-    const slow = await comeIn(started[0] as Started)
+  it('gets no further block, since that block would be blamed for its end', async () => {
+    const { clock, seen, started, result, connect } = await startRun({ a: 3 }, { timeoutMs: 1000 })
+    const slow = await connect(started[0] as Started)
     slow.send({ type: 'task-ready', taskId: 'a' })
     await clock.pass(1001)
     assert.equal(started[0]?.isKilled, true)
-    // It had just finished.
+    // The worker had just finished its block.
     slow.finish(slow.last('lease'), 1000)
     await settle()
     assert.equal(slow.all('lease').length, 1)
     started[0]?.exit('killed by SIGKILL')
     await clock.pass(2000)
-    await (await comeIn(started.at(-1) as Started)).finishAll()
+    await (await connect(started.at(-1) as Started)).finishAll()
     started.at(-1)?.exit('exit code 0')
     assert.ok((await result).ok)
     assert.deepEqual(eventsOf(seen, 'block-retried'), [])
     assert.equal(eventsOf(seen, 'blocks-done').flatMap(({ indices }) => indices).length, 3)
   })
 
-  it('is not heard any more when it sent what is no message, nor let in again', async () => {
-    const { clock, seen, started, result, comeIn } = await startRun({ a: 2 }, { maxRetries: 0 })
+  it('is ignored after it has sent an invalid message, and refused if it reconnects', async () => {
+    const { clock, seen, started, result, connect } = await startRun({ a: 2 }, { maxRetries: 0 })
     const [one] = started as [Started]
-    const bad = await comeIn(one)
+    const bad = await connect(one)
     bad.send({ type: 'nonsense' } as never)
     await bad.closed
     assert.equal(bad.last('refused').code, 'PROTOCOL_ERROR')
     assert.equal(one.isKilled, true)
-    const again = await comeIn(one)
+    const again = await connect(one)
     assert.deepEqual(
       again.received.map(({ type }) => type),
       ['refused'],
     )
     one.exit('killed by SIGKILL')
     await clock.pass(2000)
-    await (await comeIn(started.at(-1) as Started)).finishAll()
+    await (await connect(started.at(-1) as Started)).finishAll()
     started.at(-1)?.exit('exit code 0')
     assert.ok((await result).ok)
     assert.match(eventsOf(seen, 'worker-died')[0]?.reason ?? '', /"type" is "nonsense"/)

@@ -10,7 +10,7 @@ import { ManualClock, settle } from '../../support/fake-network.ts'
 import { line, runInline } from '../../support/inline-run.ts'
 import { memoryProgress } from '../../support/memory-progress.ts'
 
-/** A store on a server that can be lost: what is written waits until it is back. */
+/** A store on a server that can be lost. Writes wait until it is back. */
 async function lossyStore(blocks: number, clock: ManualClock) {
   const record = await memoryProgress().open(identityOf(recordedTask('a', blocks)))
   let back = Promise.withResolvers<void>()
@@ -36,7 +36,7 @@ async function lossyStore(blocks: number, clock: ManualClock) {
   }
   return {
     progress,
-    /** It takes its time, and nobody is told. */
+    /** The server becomes slow, which is not reported to the user. */
     slowDown() {
       tell({ status: 'slow' })
     },
@@ -54,7 +54,7 @@ async function lossyStore(blocks: number, clock: ManualClock) {
 }
 
 describe('a run whose store is out of reach', () => {
-  it('hands out nothing until it is back, and then to every worker', async () => {
+  it('hands out no block until the store is back, and then blocks to every worker', async () => {
     const clock = new ManualClock()
     const store = await lossyStore(40, clock)
     const events: RunEvent[] = []
@@ -85,7 +85,7 @@ describe('a run whose store is out of reach', () => {
     assert.equal(new Set(workers).size, 3, 'those that had finished meanwhile are not forgotten')
   })
 
-  it('hands out nothing either while that is slow, and tells nobody', async () => {
+  it('hands out no block while the store is slow, and reports nothing', async () => {
     const clock = new ManualClock()
     const store = await lossyStore(20, clock)
     const events: RunEvent[] = []
@@ -114,24 +114,24 @@ describe('a run whose store is out of reach', () => {
     )
   })
 
-  it('is not over before its last blocks are written down, however long that takes', async () => {
+  it('is not over before its last blocks are recorded, however long that takes', async () => {
     const clock = new ManualClock()
     const store = await lossyStore(3, clock)
     let isOver = false
-    const begun = Promise.withResolvers<void>()
+    const started = Promise.withResolvers<void>()
     const result = runInline(
       [
         line('a', 3, ({ index }) => {
           if (index < 2) return
           store.lose()
-          begun.resolve()
+          started.resolve()
         }),
       ],
       { workers: 1, clock, progress: store.progress },
     ).finally(() => {
       isOver = true
     })
-    await begun.promise
+    await started.promise
     await clock.pass(600_000)
     assert.ok(!isOver)
     store.comeBack()
@@ -139,25 +139,25 @@ describe('a run whose store is out of reach', () => {
     assert.equal(store.progress.recorder.completedCount(0), 3)
   })
 
-  it('waits no longer than some seconds once it is stopped, and says why it is not whole', async () => {
+  it('waits only some seconds for the store once it is stopped, and reports why the record is incomplete', async () => {
     const clock = new ManualClock()
     const store = await lossyStore(3, clock)
     const stopping = new AbortController()
     let isOver = false
-    const begun = Promise.withResolvers<void>()
+    const started = Promise.withResolvers<void>()
     const result = runInline(
       [
         line('a', 3, ({ index }) => {
           if (index < 2) return
           store.lose()
-          begun.resolve()
+          started.resolve()
         }),
       ],
       { workers: 1, clock, progress: store.progress, signal: stopping.signal },
     ).finally(() => {
       isOver = true
     })
-    await begun.promise
+    await started.promise
     await clock.pass(600_000)
     stopping.abort()
     await clock.pass(4999)

@@ -15,7 +15,7 @@ import { line, noArrays, runInline } from '../../support/inline-run.ts'
 import { memoryArray } from '../../support/memory-array.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
-/** An array of ones or more where it was written, of which every chunk that goes is noted. */
+/** An array whose written voxels are at least 1, with the maximum number of its stored chunks. */
 function watchedArray(path: string, length: number, chunk: number) {
   const data = new Uint32Array(length)
   const array = memoryArray({ shape: [length], dtype: 'uint32', chunkShape: [chunk], data, path })
@@ -42,7 +42,7 @@ interface Shape {
 
 /**
  * A task that writes an array in blocks of `up` voxels, and one that sums it around each voxel in blocks of `down`.
- * Chunks of `chunk` blocks of the first task: where that is more than 1, its blocks are ordered.
+ * A chunk holds `chunk` blocks of the first task. If that is more than 1, these blocks are ordered.
  */
 function sums({ count, up, down, chunk, context }: Shape, options: Partial<ClosureTask>) {
   const between = watchedArray('between', count, chunk * up)
@@ -95,7 +95,7 @@ function sums({ count, up, down, chunk, context }: Shape, options: Partial<Closu
 }
 
 describe('the array of a transient task', () => {
-  it('is whole for all who read it, and empty when they are done, whatever the blocks and chunks', async () => {
+  it('is complete for every block that reads it, and empty at the end, for any blocks and chunks', async () => {
     const shape = fc.record({
       count: fc.integer({ min: 1, max: 60 }),
       up: fc.integer({ min: 1, max: 4 }),
@@ -115,16 +115,16 @@ describe('the array of a transient task', () => {
     )
   })
 
-  it('never holds much more than how far its task may be ahead', async () => {
+  it('never stores much more than the lead that its task may have', async () => {
     const shape = { count: 2000, up: 1, down: 1, chunk: 1, context: 1 }
     const { second, between, expected, voxels, arrays } = sums(shape, { transient: true, maxAhead: { blocks: 20 } })
     assert.ok((await runInline([second], { workers: 8, arrays })).ok)
     assert.deepEqual(await voxels(), expected)
-    // And what waits to be removed, at most 64 blocks and those of a lease of each worker.
+    // The rest waits to be removed: at most 64 blocks, and those of one lease per worker.
     assert.ok(between.most() <= 200, `${between.most()} of 2000 chunks were there at once`)
   })
 
-  it('lets its task further ahead where nothing could go on otherwise, and says so once', async () => {
+  it('exceeds the lead of its task if the run could not continue otherwise, with a single warning', async () => {
     const write = { offset: [0, 0], shape: [1, 1] }
     const plane = { writeRoi: write, readWriteConflict: false, process: () => setImmediate() }
     const messages = async (blocks: number): Promise<string[]> => {
@@ -151,7 +151,7 @@ describe('the array of a transient task', () => {
     assert.deepEqual(await messages(100), [])
   })
 
-  it('keeps what a block needs that has failed: the next start tries it again', async () => {
+  it('keeps what a failed block needs, since the next start retries it', async () => {
     const shape = { count: 12, up: 1, down: 1, chunk: 1, context: 1 }
     const { second, between, arrays } = sums(shape, { transient: true })
     const failing: ClosureTask = {
@@ -164,7 +164,7 @@ describe('the array of a transient task', () => {
     assert.deepEqual(Array.from(between.data), [0, 0, 0, 0, 0, 6, 7, 8, 0, 0, 0, 0])
   })
 
-  it('keeps what a worker may still read that was lost and not seen to end', async () => {
+  it('keeps what a lost worker may still be reading', async () => {
     const data = new Uint32Array(4).fill(1)
     const between = memoryArray({ shape: [4], dtype: 'uint32', chunkShape: [1], data, path: 'between' })
     const one = { offset: [0], shape: [1] }
@@ -202,7 +202,7 @@ describe('the array of a transient task', () => {
     )
   })
 
-  it('is refused where somebody would miss it', async () => {
+  it('is refused if something else needs it', async () => {
     const shape = { count: 8, up: 1, down: 1, chunk: 1, context: 0 }
     const refused = async (tasks: readonly ClosureTask[], message: RegExp) => {
       await assert.rejects(runInline(tasks), { code: 'INVALID_TASK', message })
@@ -215,7 +215,7 @@ describe('the array of a transient task', () => {
     await refused([{ ...second, writes: first.writes ?? [] }], /"second" writes between, too/)
   })
 
-  it('is refused where it is what its own task began with', async () => {
+  it('is refused if it is also the input of its task', async () => {
     const given = memoryArray({ shape: [8], dtype: 'uint8', chunkShape: [1], path: 'given' })
     const inPlace = defineTask({
       name: 'inPlace',
@@ -236,7 +236,7 @@ describe('the array of a transient task', () => {
     await assert.rejects(chain(true), { code: 'INVALID_TASK', message })
   })
 
-  it('is refused a lead that is none, or less than one block needs', async () => {
+  it('is refused with an invalid lead, or one that is smaller than what one block needs', async () => {
     const shape = { count: 8, up: 1, down: 1, chunk: 1, context: 2 }
     const refused = async (maxAhead: ClosureTask['maxAhead'], message: string) => {
       const { second } = sums(shape, { ...(maxAhead === undefined ? {} : { maxAhead }) })

@@ -12,7 +12,7 @@ import { memoryArray } from '../../support/memory-array.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 describe('a worker in the process of the run', () => {
-  it('reports what its own blocks read and wrote, although all workers share the arrays, and no memory', async () => {
+  it('reports what its own blocks read and wrote, although all workers share the arrays, and reports no memory', async () => {
     const array = (path: string) => memoryArray({ shape: [60], dtype: 'uint16', chunkShape: [1], path })
     const copy = defineTask({
       name: 'copy',
@@ -35,7 +35,7 @@ describe('a worker in the process of the run', () => {
     const arrays = memoryStore({ source: array('source'), target: array('target') })
     const { ok, workers } = await runInline([copy({})], { workers: 3, arrays })
     assert.ok(ok)
-    assert.ok(workers.each.filter(({ blocks }) => blocks > 0).length > 1, 'one did all')
+    assert.ok(workers.each.filter(({ blocks }) => blocks > 0).length > 1, 'one worker did all blocks')
     for (const { blocks, readBytes, writtenBytes, peakMemory } of workers.each) {
       assert.deepEqual([readBytes, writtenBytes, peakMemory], [2 * blocks, 2 * blocks, 0])
     }
@@ -44,7 +44,7 @@ describe('a worker in the process of the run', () => {
 })
 
 describeWorkerLauncher('this process', {
-  // What it prints is that of the process.
+  // Its output belongs to the process.
   lastOutput: /^$/,
   ownEnd: /^ended$/,
   disposeEnds: false,

@@ -27,7 +27,7 @@ function setUp() {
 }
 
 describe('workers that are jobs', () => {
-  it('are submitted together, each with its name, and tell where their logs are', async () => {
+  it('are submitted together, each under its name, and report where their logs are', async () => {
     const { clock, queue, launch } = setUp()
     const [first, second] = await launch(2)
     await clock.pass(100)
@@ -87,7 +87,7 @@ describe('workers that are jobs', () => {
     assert.equal(exits[0]?.reason, 'it left; memory job 1_0')
   })
 
-  it('have ended when a connection that outlives their job ends, or a little later', async () => {
+  it('have ended when a connection that outlives their job closes, or a little later', async () => {
     const { clock, queue, launch, exits } = setUp()
     const workers = await launch(2)
     await clock.pass(100)
@@ -126,7 +126,7 @@ describe('workers that are jobs', () => {
     assert.deepEqual(exits, [{ worker: 'w4', reason: 'submit failed', lastOutput: '' }])
   })
 
-  it('are submitted in smaller groups if the system does not accept so many, and the rest when there is room', async () => {
+  it('are submitted in smaller groups if the system does not accept that many, and the rest when there is room', async () => {
     const { clock, queue, launch, exits } = setUp()
     queue.maxJobs = 3
     await launch(8)
@@ -143,7 +143,7 @@ describe('workers that are jobs', () => {
     assert.deepEqual(exits, [])
   })
 
-  it('fail at once with the system’s message when it refuses even one', async () => {
+  it('fail at once with the message of the system if it refuses even a single job', async () => {
     const { clock, queue, launch, exits } = setUp()
     queue.failing.submit = 'JOB_REFUSED'
     await launch(100)
@@ -209,9 +209,9 @@ describe('workers that are jobs', () => {
       { pending, running, reasons },
       { pending: 2, running: 1, reasons: [{ reason: 'Priority', count: 2 }] },
     )
-    const told = reports.length
+    const before = reports.length
     await clock.pass(600_000)
-    assert.equal(reports.length, told)
+    assert.equal(reports.length, before)
   })
 
   it('are reported as absent while their jobs run but they have never connected', async () => {

@@ -16,9 +16,9 @@ async function startRun(blocks: number, options: Parameters<typeof startManual>[
   /** Starts the worker of the last submitted job. */
   const begin = async () => {
     const [worker, session] = ([...queue.workers.values()].at(-1) as string).split(':') as [string, string]
-    const begun = await run.join({ worker, session })
-    begun.send({ type: 'task-ready', taskId: 'line' })
-    return begun
+    const started = await run.join({ worker, session })
+    started.send({ type: 'task-ready', taskId: 'line' })
+    return started
   }
   return { ...run, queue, begin }
 }

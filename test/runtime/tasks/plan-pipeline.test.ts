@@ -39,7 +39,7 @@ const copy = (block: number, more: Partial<TaskPlan> = {}) =>
   })
 
 describe('planning', () => {
-  it('settles grid, outputs and sizes without creating anything', async () => {
+  it('determines the grid, the outputs and the sizes without creating anything', async () => {
     const store = memoryStore({ raw: raw() })
     const { tasks } = await planPipeline([copy(8)({})], { arrays: store })
     assert.deepEqual(
@@ -49,7 +49,7 @@ describe('planning', () => {
     assert.equal(tasks[0]?.bytesPerBlock, 16n)
   })
 
-  it('counts the voxels of cut blocks as they are', async () => {
+  it('counts the actual voxels of cropped blocks', async () => {
     const voxels = async (more: Partial<TaskPlan>) => {
       const { tasks } = await planPipeline([copy(12, more)({})], { arrays: memoryStore({ raw: raw() }) })
       return (tasks[0]?.voxelsPerBlock ?? 0) * (tasks[0]?.grid.blockCount ?? 0)
@@ -58,7 +58,7 @@ describe('planning', () => {
     assert.equal(await voxels({ fit: 'valid' }), 24)
   })
 
-  it('opens in one task what another task will create', async () => {
+  it('lets a task open an array that another task will create', async () => {
     const once = copy(8)({ output: 'once' }, { id: 'one' })
     const { tasks } = await planPipeline([copy(8)({ input: 'once', output: 'twice' }, { id: 'two', after: [once] })], {
       arrays: memoryStore({ raw: raw() }),
@@ -72,7 +72,7 @@ describe('planning', () => {
     )
   })
 
-  it('counts all tasks in the finest unit that any array needs', async () => {
+  it('uses the finest unit that any array needs for all tasks', async () => {
     const store = memoryStore({
       raw: raw(4),
       fine: memoryArray({ shape: [32], dtype: 'uint8', axes: [axis(4.6)], path: 'fine' }),
@@ -88,7 +88,7 @@ describe('planning', () => {
     )
   })
 
-  it('refuses blocks that would lose each other’s writes in one chunk, and says which chunk shape would do', async () => {
+  it('refuses blocks that would overwrite each other in a shared chunk, and suggests a chunk shape', async () => {
     await assert.rejects(
       planPipeline([copy(6)({})], { arrays: memoryStore({ raw: raw() }) }),
       (error: Error & { code?: string }) => {
@@ -124,7 +124,7 @@ describe('planning', () => {
     )
   })
 
-  it('refuses blocks that are not whole voxels of the output, or have other axes', async () => {
+  it('refuses blocks that are not a whole number of voxels of the output, or have other axes', async () => {
     const refused = (more: Partial<TaskPlan>) =>
       planPipeline([copy(8, more)({})], { arrays: memoryStore({ raw: raw() }) })
     await assert.rejects(refused({ readRoi: roi([0], [6]), writeRoi: roi([0], [6]) }), { code: 'NOT_VOXEL_ALIGNED' })
@@ -132,12 +132,12 @@ describe('planning', () => {
     await assert.rejects(refused({ totalRoi: flat, readRoi: flat, writeRoi: flat }), { code: 'RANK_MISMATCH' })
   })
 
-  it('says how many voxels the fit "valid" leaves out', async () => {
+  it('reports how many voxels the fit "valid" leaves out', async () => {
     const { tasks } = await planPipeline([copy(12, { fit: 'valid' })({})], { arrays: memoryStore({ raw: raw() }) })
     assert.match(tasks[0]?.warnings[0] ?? '', /leaves out 8 voxels/)
   })
 
-  it('refuses a cycle, two tasks of one id, and a plan without Rois', async () => {
+  it('refuses a cycle, two tasks with the same id, and a plan without Rois', async () => {
     const a = line('a', 3, () => {})
     await assert.rejects(planPipeline([a, line('a', 3, () => {})], { arrays: memoryStore({}) }), {
       code: 'DUPLICATE_TASK_ID',
@@ -158,14 +158,14 @@ describe('planning', () => {
   })
 })
 
-describe('definitions', () => {
-  it('know the file that they were made in', () => {
+describe('definitions of tasks', () => {
+  it('know the file that they were written in', () => {
     const task = copy(4)
     assert.ok(isTaskDefinition(task))
     assert.equal(task.module, import.meta.url)
   })
 
-  it('check a configuration, fill in its defaults, and name each field that is wrong', () => {
+  it('check a configuration, fill in its defaults, and name each invalid field', () => {
     assert.deepEqual(copy(4)({ chunk: 2 }).config, { input: 'raw', output: 'out', chunk: 2 })
     assert.throws(
       () => copy(4)({ chunk: 'two' as unknown as number }, { id: 'mine' }),
@@ -177,7 +177,7 @@ describe('definitions', () => {
     )
   })
 
-  it('refuse a field that they do not have, unless their schema takes any', () => {
+  it('refuse an unknown field, unless their schema accepts any', () => {
     const misspelt: Record<string, unknown> = { chnk: 2 }
     assert.throws(() => copy(4)(misspelt), /there is no "chnk"; the fields are input, output, chunk/)
     const options = { plan: () => ({}) as TaskPlan, setup: () => () => {} }
@@ -185,7 +185,7 @@ describe('definitions', () => {
     assert.deepEqual(loose(misspelt).config, misspelt)
   })
 
-  it('say what is wrong with them, and where', () => {
+  it('are refused with the mistake and its place in the file', () => {
     const wrong = (options: object) => () => defineTask(options as Parameters<typeof defineTask>[0])
     assert.throws(wrong({ config: z.object({}), plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"name" is missing/)
     assert.throws(wrong({ name: 'a', plan() {}, setup() {} }), /plan-pipeline\.test\.ts.*"config"/)
@@ -195,7 +195,7 @@ describe('definitions', () => {
     )
   })
 
-  it('of a pipeline give its tasks', () => {
+  it('of pipelines give the tasks', () => {
     const pipeline = definePipeline({
       config: z.object({ input: z.string() }),
       tasks: ({ input }) => copy(4)({ input }),

@@ -9,7 +9,7 @@ import { memoryArray } from '../../support/memory-array.ts'
 const space = (name: string, scale: number, translation = 0) =>
   ({ name, type: 'space', unit: 'nanometer', scale, translation, translationOf: 'edge' }) as const
 
-/** 2 channels of 3 × 4 voxels of 5 × 4.6 nm from (10, 46) nm on; each voxel its own number. */
+/** 2 channels of 3 × 4 voxels of 5 × 4.6 nm , from (10, 46) nm on, with a different value in each voxel. */
 const stored = () =>
   memoryArray({
     shape: [2, 3, 4],
@@ -20,7 +20,7 @@ const stored = () =>
   })
 
 describe('a volume', () => {
-  it('lies in world units, its channels outside every Roi', () => {
+  it('has a Roi in world units, without its channel axis', () => {
     const volume = volumeArray(stored())
     assert.deepEqual(
       [volume.voxelSize, volume.offset, volume.unit, volume.channelAxes],
@@ -29,14 +29,14 @@ describe('a volume', () => {
     assert.deepEqual(volume.roi, roi([10000, 46000], [15000, 18400]))
   })
 
-  it('reads a region with all channels, and the fill value beyond its ends', async () => {
+  it('reads a region with all channels, and the fill value outside the array', async () => {
     const volume = volumeArray(stored())
     const { data, shape } = await volume.read(roi([20000, 59800], [10000, 9200]))
     assert.deepEqual(shape, [2, 2, 2])
     assert.deepEqual([...data], [111, 9, 9, 9, 123, 9, 9, 9])
   })
 
-  it('is refused with an element type that is none', () => {
+  it('refuses an unknown element type', () => {
     const options = { shape: [4], dtype: 'uint9' as 'uint8' }
     assert.throws(() => createOptionsOf('a', options), { code: 'UNSUPPORTED', message: /"uint9" .*use one of bool, / })
   })
@@ -55,7 +55,7 @@ describe('a volume', () => {
     assert.deepEqual([...(await volume.read(region)).data], [1, 2, 3, 4])
   })
 
-  it('refuses a region that is not whole voxels, saying what they are in nm', async () => {
+  it('refuses a region that is not a whole number of voxels, with the voxel size in nm', async () => {
     await assert.rejects(
       volumeArray(stored()).read(roi([10000, 46000], [5000, 4000])),
       (error: Error & { code?: string }) => {
@@ -78,12 +78,12 @@ describe('a volume', () => {
     await assert.rejects(volume.read(roi([10000], [5000])), { code: 'RANK_MISMATCH' })
   })
 
-  it('is counted in a finer unit where that is asked for', () => {
+  it('can be described in a finer unit', () => {
     const volume = describeVolume(memoryArray({ shape: [2], dtype: 'uint8', axes: [space('x', 4)] }), 'pm')
     assert.deepEqual([volume.voxelSize, volume.unit], [[4000], 'pm'])
   })
 
-  it('made like another one has its place, its axes and its attributes', () => {
+  it('created like another volume has the same placement, axes and attributes', () => {
     const options = createOptionsOf('out.zarr/a', { like: volumeArray(stored()), dtype: 'float32' })
     assert.deepEqual(
       options.axes?.map(({ name, scale, translation }) => [name, scale, translation]),
@@ -96,7 +96,7 @@ describe('a volume', () => {
     assert.deepEqual([options.shape, options.dtype, options.fillValue], [[2, 3, 4], 'float32', 0])
   })
 
-  it('is refused without shape, with a voxel size of 0, or of more axes than its shape', () => {
+  it('refuses a missing shape, a voxel size of 0, and a voxel size of more axes than the shape', () => {
     assert.throws(() => createOptionsOf('a', { dtype: 'uint8' }), { code: 'INVALID_CONFIG' })
     assert.throws(() => createOptionsOf('a', { dtype: 'uint8', shape: [4], voxelSize: [0] }), {
       code: 'INVALID_CONFIG',
@@ -108,7 +108,7 @@ describe('a volume', () => {
 })
 
 describe('voxels in memory', () => {
-  it('are cropped to a region and pasted back, channels whole', async () => {
+  it('are cropped to a region and pasted back, with all channels', async () => {
     const volume = volumeArray(stored())
     const all = await volume.read(volume.roi)
     const region = roi([15000, 50600], [10000, 4600])
@@ -129,7 +129,7 @@ describe('voxels in memory', () => {
     )
   })
 
-  it('are not cropped beyond their ends or within a voxel', async () => {
+  it('cannot be cropped beyond their bounds or within a voxel', async () => {
     const volume = volumeArray(stored())
     const all = await volume.read(volume.roi)
     assert.throws(() => cropTo(all, roi([0, 46000], [5000, 4600])), { code: 'OUTSIDE_ARRAY' })

@@ -7,10 +7,10 @@ import { runWorker } from '../../../src/runtime/worker/worker-loop.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 
 describe('a worker', () => {
-  it('reports once that its coordinator can not be reached, and again when a connection is lost', async () => {
+  it('reports once that its coordinator cannot be reached, and again when a connection is lost', async () => {
     const clock = new ManualClock()
     const ending = new AbortController()
-    const told: string[] = []
+    const reports: string[] = []
     const servers: Channel<ServerMessage>[] = []
     let isReachable = false
     const connect = async () => {
@@ -37,17 +37,17 @@ describe('a worker', () => {
       host: 'test',
       breathe: async () => {},
       signal: ending.signal,
-      onConnection: (event, detail) => told.push(`${event}: ${detail}`),
+      onConnection: (event, detail) => reports.push(`${event}: ${detail}`),
       loadTask: () => Promise.reject(new Error('no task is sent')),
     })
     await clock.pass(60_000)
-    assert.deepEqual(told, ['lost: connect ECONNREFUSED'])
+    assert.deepEqual(reports, ['lost: connect ECONNREFUSED'])
     isReachable = true
     await clock.pass(10_000)
     isReachable = false
     servers[0]?.close()
     await clock.pass(60_000)
-    assert.deepEqual(told.slice(1), ['welcome: w1', 'lost: the connection ended'])
+    assert.deepEqual(reports.slice(1), ['welcome: w1', 'lost: the connection ended'])
     ending.abort()
     await settle()
     assert.equal((await ended).blocks, 0)
@@ -78,10 +78,10 @@ describe('a worker', () => {
     await refused
     assert.equal(links, 4)
   })
-  it('does not report again what it has read before when it reconnects too late, under another name', async () => {
+  it('does not report its earlier reads again if it reconnects too late, under another name', async () => {
     const clock = new ManualClock()
     const usage = { readBytes: 100, writtenBytes: 10, peakMemory: 1000 }
-    const told: WorkerMessage[] = []
+    const reports: WorkerMessage[] = []
     const types: string[] = []
     const servers: Channel<ServerMessage>[] = []
     const leave = new AbortController()
@@ -92,7 +92,7 @@ describe('a worker', () => {
         server.onMessage((message) => {
           const { type } = message as WorkerMessage
           types.push(type)
-          if (type === 'usage') told.push(message as WorkerMessage)
+          if (type === 'usage') reports.push(message as WorkerMessage)
           if (type !== 'hello') return
           const workerId = `w${servers.length}`
           server.send({
@@ -131,20 +131,20 @@ describe('a worker', () => {
     assert.equal((await ended).blocks, 2)
     // Once the outcomes have arrived, the run may be over.
     assert.deepEqual(types.slice(0, 4), ['hello', 'task-ready', 'usage', 'outcomes'])
-    const last = told.at(-1)
+    const last = reports.at(-1)
     assert.deepEqual(last, { type: 'usage', readBytes: 20, writtenBytes: 0, peakMemory: 1000 })
   })
 
   it('reports short blocks while a long one of the same lease is running', async () => {
     const clock = new ManualClock()
-    const told: WorkerMessage[] = []
+    const reports: WorkerMessage[] = []
     const box = { offset: [0], shape: [1] }
     const endLong = Promise.withResolvers<undefined>()
     const leave = new AbortController()
     const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
     server.onMessage((message) => {
       const { type } = message as WorkerMessage
-      if (type === 'outcomes') told.push(message as WorkerMessage)
+      if (type === 'outcomes') reports.push(message as WorkerMessage)
       if (type !== 'hello') return
       const welcome = { protocol: PROTOCOL_VERSION, workerId: 'w1', session: 's', heartbeatMs: 0, leases: [] }
       server.send({ type: 'welcome', ...welcome })
@@ -164,10 +164,10 @@ describe('a worker', () => {
     })
     await clock.pass(1000)
     const done = { status: 'done', ms: 0 }
-    assert.deepEqual(told, [{ type: 'outcomes', lease: 1, outcomes: [done, done] }])
+    assert.deepEqual(reports, [{ type: 'outcomes', lease: 1, outcomes: [done, done] }])
     endLong.resolve(undefined)
     await settle()
-    assert.deepEqual(told.slice(1), [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'done', ms: 1000 }] }])
+    assert.deepEqual(reports.slice(1), [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'done', ms: 1000 }] }])
     leave.abort()
     await settle()
     assert.equal((await ended).blocks, 3)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { defineTask, z } from 'bellis'
 import { row } from './row.ts'
 
-/** Blocks that each leave a file, and are done if it exists. */
+/** Blocks that each create a file; a block counts as done if its file exists. */
 export default defineTask({
   name: 'checks',
   module: import.meta.url,

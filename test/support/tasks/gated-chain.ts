@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { definePipeline, defineTask, roi, z } from 'bellis'
 
-/** How many blocks of a task may continue, as a file says that a test updates. */
+/** The number of blocks of a task that may continue, read from a file that a test updates. */
 function open(folder: string, taskId: string): number {
   try {
     return Number(readFileSync(join(folder, `gate-${taskId}`), 'utf8'))
@@ -12,7 +12,7 @@ function open(folder: string, taskId: string): number {
   }
 }
 
-/** Adds 100 to every voxel, in blocks that each wait at a gate; those named `fail` throw. */
+/** Adds 100 to every voxel. Each block waits at a gate; the blocks in `fail` throw. */
 export const step = defineTask({
   name: 'step',
   module: import.meta.url,
@@ -31,7 +31,7 @@ export const step = defineTask({
   async setup({ folder, input, output, fail }, { arrays }) {
     const [source, target] = [await arrays.open(input), await arrays.open(output, { mode: 'r+' })]
     return async ({ index, taskId, readRoi, writeRoi }) => {
-      // Longer than the blocks that are leased several at once.
+      // Blocks shorter than this would be leased several at a time.
       do await wait(60)
       while (open(folder, taskId) <= index)
       if (fail.includes(index)) throw new Error(`no such neuron in ${index}`)

@@ -1,4 +1,4 @@
-// Does blocks until the run is over, and lists them in the file `ran`. Started by a test, or as the program of `joined.ts`.
+// Does blocks until the run is over, and lists them in the file `ran`. A test starts it, or a worker starts it for `joined.ts`.
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 import { commandTask, roi, z } from 'bellis'
 
-/** Blocks done by `join.mjs`, which misbehaves as `how` says; started by each worker, or by hand. */
+/** Blocks done by `join.mjs`, which misbehaves as given by `how`. Each worker starts it, or a test does. */
 export default commandTask({
   name: 'joined',
   config: z.object({ folder: z.string(), blocks: z.number().int().positive(), how: z.string() }),

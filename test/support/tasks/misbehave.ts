@@ -4,13 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { defineTask, z } from 'bellis'
 import { row } from './row.ts'
 
-/** Leaves a file with the process id, atomically. */
+/** Creates a file with the process id, atomically. */
 function mark(folder: string, what: string, index: number): void {
   writeFileSync(join(folder, `.${what}-${index}`), String(process.pid))
   renameSync(join(folder, `.${what}-${index}`), join(folder, `${what}-${index}`))
 }
 
-/** Blocks that leave `begun-<index>` and `done-<index>` in a folder; one of them, or the setup, does something bad. */
+/** Blocks that create `begun-<index>` and `done-<index>` in a folder. Some of them, or the setup, misbehave. */
 export default defineTask({
   name: 'misbehave',
   config: z.object({

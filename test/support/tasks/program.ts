@@ -1,6 +1,6 @@
 import { commandTask, roi, z } from 'bellis'
 
-/** Eight blocks that a Python program does. */
+/** Eight blocks done by a Python program. */
 export default commandTask({
   name: 'program',
   config: z.object({ python: z.string(), program: z.string(), folder: z.string() }),

@@ -1,6 +1,6 @@
 import { roi } from 'bellis'
 
-/** Independent blocks of one voxel in a row. */
+/** A row of independent blocks of one voxel. */
 export const row = (blocks: number) => ({
   totalRoi: roi([0], [blocks]),
   readRoi: roi([0], [1]),

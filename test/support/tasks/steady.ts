@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { defineTask, z } from 'bellis'
 import { row } from './row.ts'
 
-/** Blocks that take the same time each. */
+/** Blocks that all take the same time. */
 export default defineTask({
   name: 'steady',
   config: z.object({ folder: z.string(), blocks: z.number().int().positive(), ms: z.number() }),

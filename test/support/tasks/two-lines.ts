@@ -15,7 +15,7 @@ const line = defineTask({
 
 export { line }
 
-/** Two lines of blocks, the second of which reads one block to each side of the first. */
+/** Two lines of blocks. Each block of the second reads its counterpart in the first and one block to each side. */
 export default ({ blocks }: { blocks: number }) => {
   const first = line({ blocks, context: 0 }, { id: 'first' })
   return line({ blocks, context: 1 }, { id: 'second', after: [first] })

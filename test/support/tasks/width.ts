@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineTask, roi, z } from 'bellis'
 
-/** Blocks whose width is read from a file: the grid depends on data that the configuration does not name. */
+/** Blocks whose width is read from a file, so the grid depends on data that is not in the configuration. */
 export default defineTask({
   name: 'width',
   module: import.meta.url,

@@ -1,25 +1,25 @@
 import type { Browser, Page } from 'playwright-core'
 import type { View } from '../../../src/core/view/view.ts'
 
-/** The page, opened in a browser and drawn. */
+/** The page, opened and drawn in a browser. */
 export interface OpenPage extends AsyncDisposable {
   readonly page: Page
   readonly view: View
-  /** What the browser complained about: scripts that failed, what the policy forbade. */
+  /** What the browser reported: scripts that failed, and violations of the content policy. */
   readonly complaints: readonly string[]
-  /** Puts changes over the state, by field and by layer, and waits until all is drawn. */
+  /** Changes the state, by field and by layer, and waits until everything is drawn. */
   restate(changes: Record<string, unknown>, layers?: Record<string, Record<string, unknown>>): Promise<void>
-  /** The size of the first panel, pixels. */
+  /** The size of the first panel, in pixels. */
   panel(): Promise<{ readonly width: number; readonly height: number }>
-  /** The colour at the middle of each voxel of a plane, `#rrggbb` without the mark; undefined for what lies outside the panel. */
+  /** The colour at the centre of each voxel of a plane, as `rrggbb`; undefined for voxels outside the panel. */
   colors(plane: Plane): Promise<(string | undefined)[]>
-  /** What the page says of the plane's first voxel when the mouse is over it, by layer as they are listed. */
+  /** What the page shows for the plane's first voxel when the mouse is over it, in the order of the layers. */
   valuesUnderMouse(plane: Plane): Promise<string[]>
 }
 
 /** Voxels of a section, by their indices in the viewer's space. */
 export interface Plane {
-  /** The axis that runs to the right, and the one that runs down. */
+  /** The axis that points to the right, and the one that points down. */
   readonly across: string
   readonly down: string
   readonly acrossVoxels: readonly number[]
@@ -32,7 +32,7 @@ interface PagePanel {
   renderViewport: { logicalWidth: number; logicalHeight: number }
 }
 
-// What the page keeps of Neuroglancer, as far as it is used here.
+// The part of Neuroglancer's objects on the page that is used here.
 interface PageViewer {
   isReady(): boolean
   chunkQueueManager: { getStatistics(): Promise<Map<unknown, Float64Array>> }
@@ -44,7 +44,7 @@ interface PageViewer {
 }
 
 export type PageOptions = Parameters<Browser['newPage']>[0] & {
-  /** Whether some chunks can't be read: Neuroglancer is never ready then. @default false */
+  /** Whether some chunks can't be read; Neuroglancer is then never ready. @default false */
   readonly hasHoles?: boolean
 }
 
@@ -58,7 +58,7 @@ export async function openPage(
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(error.message))
   page.on('console', (message) => {
-    // A part that is not there is how Zarr says "all fill value", or "no array but a group".
+    // In Zarr, a missing file means "all fill value", or "a group, not an array".
     if (message.type() === 'error' && !message.text().includes('404')) complaints.push(message.text())
   })
   await page.goto(address)
@@ -113,7 +113,7 @@ export async function openPage(
   }
 }
 
-/** Waits until the page is ready twice, with a frame in between: the first frame after a change requests what the second one draws. */
+/** Waits until the page is ready twice, with a frame in between: the first frame after a change requests the chunks that the second one draws. */
 async function settle(page: Page, hasHoles: boolean): Promise<void> {
   for (let i = 0; i < 2; i++) {
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
@@ -122,7 +122,7 @@ async function settle(page: Page, hasHoles: boolean): Promise<void> {
 }
 
 /**
- * Whether panels are laid out and all their chunks can be drawn. Neuroglancer's own answer is yes while a new layout has no panels yet.
+ * Whether panels are laid out and all their chunks can be drawn. Neuroglancer's own answer is also yes while a new layout has no panels.
  * Runs in the page.
  */
 function isReady(): boolean {
@@ -131,11 +131,11 @@ function isReady(): boolean {
   return panels.some(({ renderViewport }) => renderViewport.logicalWidth > 0) && viewer.isReady()
 }
 
-/** Whether some chunks are on the screen and no other is awaited. Runs in the page. */
+/** Whether some chunks are on the screen and no others are pending. Runs in the page. */
 async function isLoaded(): Promise<boolean> {
   const { viewer } = window as unknown as { viewer: PageViewer }
   const sources = [...(await viewer.chunkQueueManager.getStatistics()).values()]
-  // Of what is visible: three numbers for each of 8 states and 3 urgencies.
+  // Statistics of the visible chunks: three numbers for each of 8 states and 3 priorities.
   const inState = (state: number) => sources.reduce((sum, counts) => sum + (counts[state * 9] as number), 0)
   return inState(0) > 0 && [1, 2, 3, 4, 5].every((state) => inState(state) === 0)
 }
@@ -145,7 +145,7 @@ interface Point {
   readonly y: number
 }
 
-/** Where the middle of each voxel is on the canvas; undefined outside the first panel. Runs in the page. */
+/** The position of the centre of each voxel on the canvas; undefined outside the first panel. Runs in the page. */
 export function locate({ across, down, acrossVoxels, downVoxels }: Plane): (Point | undefined)[] {
   const { viewer } = window as unknown as { viewer: PageViewer }
   const [panel] = [...viewer.display.panels]
@@ -161,7 +161,7 @@ export function locate({ across, down, acrossVoxels, downVoxels }: Plane): (Poin
   }
   return downVoxels.flatMap((row) =>
     acrossVoxels.map((column) => {
-      // Seen from the side, Neuroglancer has z run to the left.
+      // In the side view of Neuroglancer, z points to the left.
       const x = width / 2 + (across === 'z' ? -1 : 1) * pixelsFrom(across, column)
       const y = height / 2 + pixelsFrom(down, row)
       return x < 0 || y < 0 || x >= width || y >= height ? undefined : { x: left + x, y: top + y }
@@ -170,8 +170,8 @@ export function locate({ across, down, acrossVoxels, downVoxels }: Plane): (Poin
 }
 
 /**
- * The colours on the screen; undefined while chunks are missing. One task checks and reads: in between, the position or the layout could
- * change and the picture lose chunks that were there. Runs in the page.
+ * The colours on the screen; undefined while chunks are missing. One call checks and reads: between two calls, the position or the layout
+ * could change and the picture lose chunks. Runs in the page.
  */
 export function readColors({
   points,
@@ -182,7 +182,7 @@ export function readColors({
 }): (string | undefined)[] | undefined {
   const { viewer } = window as unknown as { viewer: PageViewer }
   const { display } = viewer
-  // The first call brings the layout up to date, the second draws the chunks that the check has put into graphics memory.
+  // The first call updates the layout, the second draws the chunks that the check has copied to graphics memory.
   display.draw()
   if (!hasHoles && !(display.panels.size > 0 && viewer.isReady())) return undefined
   display.draw()

@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
 import { browserOrSkip } from '../../support/browser.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
-import { blockFailed, tellRun } from '../../support/told-run.ts'
+import { blockFailed, reportRun } from '../../support/reported-run.ts'
 
 const range = (begin: number, end: number): number[] => Array.from({ length: end - begin }, (_, i) => begin + i)
 
@@ -34,10 +34,10 @@ describe('the page of a run, of any shape and in any state', () => {
   const tip = (page: Page) => page.getByRole('tooltip')
   const alert = (page: Page, text: string) => page.getByRole('alert').getByText(text).waitFor()
 
-  it('says that it is no longer updated if bellis ended before the run', async (t) => {
+  it('shows that it is no longer updated if bellis ended before the run', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(folder.path, [{ shape: [10] }])
+    using run = reportRun(folder.path, [{ shape: [10] }])
     await using dashboard = await startDashboard(run.folder, { isOwn: true })
     const page = await open(t, dashboard.address)
     await page.getByText('No block has been done yet.').waitFor()
@@ -50,29 +50,29 @@ describe('the page of a run, of any shape and in any state', () => {
   it('shows the tasks of a start with other grids without being reloaded by hand', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(folder.path, [{ shape: [10] }])
+    using run = reportRun(folder.path, [{ shape: [10] }])
     run.done([0, 1])
     await using dashboard = await startDashboard(run.folder)
     const page = await open(t, dashboard.address)
-    using other = tellRun(folder.path, [{ shape: [4, 4] }], { overwrite: true })
+    using other = reportRun(folder.path, [{ shape: [4, 4] }], { overwrite: true })
     other.done([3, 4, 5])
     await page.getByRole('article').getByText('3 of 16 blocks').waitFor()
   })
 
-  it('says that the folder of the run was removed', async (t) => {
+  it('shows that the folder of the run was removed', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(join(folder.path, 'run'), [{ shape: [10] }])
+    using run = reportRun(join(folder.path, 'run'), [{ shape: [10] }])
     await using dashboard = await startDashboard(run.folder)
     const page = await open(t, dashboard.address)
     renameSync(run.folder, join(folder.path, 'elsewhere'))
     await alert(page, 'folder was removed')
   })
 
-  it('says so if too many pages are open, and connects when one leaves', async (t) => {
+  it('shows that too many pages are open, and connects when one is closed', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(folder.path, [{ shape: [10] }])
+    using run = reportRun(folder.path, [{ shape: [10] }])
     await using dashboard = await startDashboard(run.folder, { isOwn: true })
     const leave = new AbortController()
     const others: Response[] = []
@@ -87,17 +87,17 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.getByRole('status').getByText('running').waitFor()
   })
 
-  it('reconnects if it has heard nothing for long', async (t) => {
+  it('reconnects if it has received nothing for long', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(folder.path, [{ shape: [10] }])
+    using run = reportRun(folder.path, [{ shape: [10] }])
     await using dashboard = await startDashboard(run.folder, { isOwn: true })
     const page = await open(t, 'about:blank', { isReady: false })
     await page.clock.install()
     await page.goto(dashboard.address)
     await page.waitForFunction(() => document.documentElement.dataset.ready === 'true')
     const again = page.waitForRequest(/events$/)
-    // Also if a word comes in between.
+    // Also if a message arrives in between.
     for (const end = Date.now() + 20_000; Date.now() < end; ) {
       await page.clock.fastForward(30_000)
       const isAsked = await Promise.race([again.then(() => true), page.waitForTimeout(200).then(() => false)])
@@ -108,13 +108,13 @@ describe('the page of a run, of any shape and in any state', () => {
     await page.getByRole('article').getByText('1 of 10 blocks').waitFor()
   })
 
-  it('goes through a grid of four axes, and follows the work along all of them', async (t) => {
+  it('shows sections of a grid of four axes, and follows the work along all of them', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(folder.path, [{ shape: [5, 4, 3, 3] }])
+    using run = reportRun(folder.path, [{ shape: [5, 4, 3, 3] }])
     run.done(range(0, 36 + 18))
     // Block 54 is at 1, 2, 0, 0.
-    run.tell({ type: 'blocks-leased', taskId: 'a', indices: [54], workerId: 'w1' })
+    run.report({ type: 'blocks-leased', taskId: 'a', indices: [54], workerId: 'w1' })
     await using dashboard = await startDashboard(run.folder, { isOwn: true })
     const page = await open(t, dashboard.address)
     const card = page.getByRole('article')
@@ -130,14 +130,17 @@ describe('the page of a run, of any shape and in any state', () => {
       .waitFor()
   })
 
-  it('has a map of cells where blocks are too many to be shown each', async (t) => {
+  it('shows a map of cells if there are too many blocks to show each', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(folder.path, [{ shape: [200, 200, 200] }])
-    // The first cell, but for its last block, and one that fails far from it.
+    using run = reportRun(folder.path, [{ shape: [200, 200, 200] }])
+    // The first cell except its last block, and a block that fails far from it.
     const cell = range(0, 4).flatMap((z) => range(0, 4).flatMap((y) => range(0, 4).map((x) => (z * 200 + y) * 200 + x)))
     run.done(cell.slice(0, -1))
-    run.tell({ type: 'blocks-leased', taskId: 'a', indices: [199], workerId: 'w1' }, blockFailed(199, 'no such neuron'))
+    run.report(
+      { type: 'blocks-leased', taskId: 'a', indices: [199], workerId: 'w1' },
+      blockFailed(199, 'no such neuron'),
+    )
     await using dashboard = await startDashboard(run.folder, { isOwn: true })
     const page = await open(t, dashboard.address)
     const card = page.getByRole('article')
@@ -158,10 +161,10 @@ describe('the page of a run, of any shape and in any state', () => {
     await tip(page).getByText('done', { exact: true }).waitFor()
   })
 
-  it('tells what becomes of a block while somebody points at it, until Escape', async (t) => {
+  it('shows the changing state of the block under the pointer, until Escape', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(folder.path, [{ shape: [10] }])
+    using run = reportRun(folder.path, [{ shape: [10] }])
     await using dashboard = await startDashboard(run.folder, { isOwn: true })
     const page = await open(t, dashboard.address)
     await map(page).press('ArrowDown')
@@ -173,10 +176,10 @@ describe('the page of a run, of any shape and in any state', () => {
     await tip(page).waitFor({ state: 'hidden' })
   })
 
-  it('tells of the block that a finger taps, until it taps elsewhere', async (t) => {
+  it('shows the block that was tapped, until a tap elsewhere', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using folder = temporaryFolder()
-    using run = tellRun(folder.path, [{ shape: [4, 4] }])
+    using run = reportRun(folder.path, [{ shape: [4, 4] }])
     await using dashboard = await startDashboard(run.folder, { isOwn: true })
     const page = await open(t, dashboard.address, { viewport: { width: 390, height: 844 }, hasTouch: true })
     await map(page).tap({ position: { x: 4, y: 4 } })
@@ -190,11 +193,11 @@ describe('the page of a run, of any shape and in any state', () => {
       if (browser === undefined) return void (await browserOrSkip(t))
       using folder = temporaryFolder()
       const id = 'a-task-with-a-name-that-somebody-has-thought-about-for-a-long-time-and-never-shortened'
-      using run = tellRun(folder.path, [{ shape: [400] }, { id, shape: [400], after: ['a'] }])
+      using run = reportRun(folder.path, [{ shape: [400] }, { id, shape: [400], after: ['a'] }])
       for (const i of range(0, 300)) {
         const workerId = `gpu-node-${i}.cluster.example.org-${i}`
-        run.tell({ type: 'worker-started', workerId, pid: i, host: `gpu-node-${i}.cluster.example.org` })
-        if (i < 100) run.tell(blockFailed(i, 'out of memory '.repeat(60), workerId))
+        run.report({ type: 'worker-started', workerId, pid: i, host: `gpu-node-${i}.cluster.example.org` })
+        if (i < 100) run.report(blockFailed(i, 'out of memory '.repeat(60), workerId))
       }
       await using dashboard = await startDashboard(run.folder, { isOwn: true })
       const page = await open(t, dashboard.address, { viewport: { width, height: 800 } })

@@ -14,19 +14,19 @@ import { locate, readColors } from '../../support/viewer/open-page.ts'
 const chain = fileURLToPath(new URL('../../support/tasks/gated-chain.ts', import.meta.url))
 const BLOCKS = 32
 
-/** A folder with an input, and a chain over it that waits at gates. */
+/** A folder with an input, and a chain of tasks on it that wait at gates. */
 async function gatedRun() {
   const folder = temporaryFolder()
   const cwd = folder.path
   const options = { shape: [8, 64, 64], dtype: 'uint8', voxelSize: [40, 4, 4], chunkShape: [4, 16, 16] } as const
   const array = await createArray(join(cwd, 'in.zarr'), options)
-  // Odd columns are white, also with 100 more.
+  // Odd columns are white, also with 100 added.
   const voxels = Uint8Array.from({ length: 8 * 64 * 64 }, (_, i) => (i % 2 === 0 ? 20 : 120))
   await array.write(array.roi, voxels)
   await array.close()
-  /** Lets the blocks below an index continue. */
+  /** Lets all blocks below an index continue. */
   const open = (task: 'Gaussian1' | 'Gaussian2', count: number) => {
-    // Renamed, so that no one reads half a number.
+    // Renamed, so that no block reads an incomplete number.
     writeFileSync(join(cwd, 'gate'), String(count))
     renameSync(join(cwd, 'gate'), join(cwd, `gate-${task}`))
   }
@@ -90,7 +90,7 @@ interface PageViewer {
   position: { value: Float32Array }
 }
 
-/** Keeps the volume at a section while blocks are written elsewhere. @param z voxels */
+/** Keeps the volume at a section while blocks are written elsewhere. @param z in voxels */
 async function holdVolume(page: Page, z: number): Promise<void> {
   await page.locator('#volume[data-ready]').waitFor()
   await page.getByRole('region', { name: 'The volume' }).getByRole('checkbox', { name: 'follow' }).uncheck()
@@ -159,7 +159,7 @@ describe('the page of a run, in a browser', () => {
       await card(page, 'Gaussian2')
         .getByText(/\d+ running/)
         .waitFor()
-      // In the volume: what is written is there, and the states lie over what is not.
+      // The volume shows what is written, and the states over what is not.
       await holdVolume(page, 2.5)
       const [done, pending] = await untilColors(page, ([first]) => first === 'ffffff')
       assert.equal(done, 'ffffff')
@@ -180,7 +180,7 @@ describe('the page of a run, in a browser', () => {
     assert.equal(JSON.parse(stdout).ok, true)
   })
 
-  it('says that a coordinator was killed, and continues with the next start at the same address', async (t) => {
+  it('shows that a coordinator was killed, and continues with the next start at the same address', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
     run.open('Gaussian1', 6)
@@ -216,7 +216,7 @@ describe('the page of a run, in a browser', () => {
     let ended: Promise<CommandResult> | undefined
     let kill = () => {}
     t.after(() => kill())
-    const begun = new Promise<void>((resolve, reject) => {
+    const started = new Promise<void>((resolve, reject) => {
       ended = run.start([], async ({ pid }) => {
         kill = () => {
           kill = () => {}
@@ -231,7 +231,7 @@ describe('the page of a run, in a browser', () => {
       })
       ended.catch(reject)
     })
-    await begun
+    await started
     await bellis(['status', run.runFolder(), '--dashboard', '--no-open', '--quiet'], {
       cwd: run.cwd,
       meanwhile: async ({ pid, output }) => {

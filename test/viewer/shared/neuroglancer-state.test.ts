@@ -25,8 +25,8 @@ const view: View = {
   coarsest: 4,
 }
 
-describe('the state that Neuroglancer gets', () => {
-  it('shows all of the data at first, with a small margin', () => {
+describe('the state of Neuroglancer', () => {
+  it('shows all data at first, with a small margin', () => {
     const scaleOf = (layout: Layout) =>
       Number(fitScales(view, { layout, sideBySide: false }, area).crossSectionScale.toPrecision(6))
     assert.equal(scaleOf('xy'), 5.30133)
@@ -34,28 +34,28 @@ describe('the state that Neuroglancer gets', () => {
     assert.equal(scaleOf('4panel'), 10.6027)
   })
 
-  it('shows all of a few sections, too, though their middle is that of one of them', () => {
+  it('shows all of a few sections, although the view is centred on one of them', () => {
     const shallow = { ...view, axes: [axis('z', 400e-9, 4), axis('y', 4e-9, 100), axis('x', 4e-9, 100)] }
-    // From the middle of the third section it is 1.5 sections to one side, and 2.5 to the other.
+    // From the centre of the third section it is 1.5 sections to one side, and 2.5 to the other.
     const { crossSectionScale } = fitScales(shallow, { layout: 'xz', sideBySide: false }, area)
     assert.ok((crossSectionScale * (area.height - 64)) / 2 > 2.5 * 100, `${crossSectionScale}`)
   })
 
-  it('shows all of them in space, whatever the shape of the screen', () => {
+  it('shows all data in 3-D, for any shape of the screen', () => {
     const diagonal = Math.hypot(1001, 4001, 2001)
     const scaleOn = (width: number, height: number) =>
       fitScales(view, { layout: '3d', sideBySide: false }, { width, height }).projectionScale
     assert.ok(scaleOn(1000, 864) > diagonal && scaleOn(1000, 864) < 1.3 * diagonal)
-    // It goes by the height: where the width is half of that, only half of it fits.
+    // The scale depends on the height: if the width is half of that, only half of the data fit.
     assert.equal(scaleOn(400, 864), 2 * scaleOn(1000, 864))
   })
 
-  it('does not show more of huge data than their coarsest level has for a screen', () => {
+  it('zooms out of huge data only as far as their coarsest level fills the screen', () => {
     const huge = { ...view, axes: view.axes.map((one) => ({ ...one, upper: one.upper * 1000 })) }
     assert.equal(fitScales(huge, { layout: 'xy', sideBySide: false }, area).crossSectionScale, 16)
   })
 
-  it('names x first, and one section where there is no room or no third axis for four panels', () => {
+  it('names x first, and shows one section if there is no room or no third axis for four panels', () => {
     const four = { ...view, layout: '4panel' } as const
     const { dimensions, position, layout } = neuroglancerState(four, 'http://h/', area)
     assert.deepEqual(Object.keys(dimensions as object), ['x', 'y', 'z'])
@@ -66,7 +66,7 @@ describe('the state that Neuroglancer gets', () => {
     assert.equal(neuroglancerState(flat, 'http://h/', area).layout, 'xy')
   })
 
-  it('sets several images out beside each other, labels over each, and knows that arrangement again', () => {
+  it('arranges several images side by side, with labels over each, and recognises that arrangement', () => {
     const layer = (name: string, kind: LayerKind) =>
       ({ name, kind, path: name, source: 'data/0/', zarrFormat: 3, dtype: 'uint8', shape: [], voxelSize: '' }) as const
     const layers = [layer('ids', 'segmentation'), layer('raw', 'image'), layer('soft', 'image')]
@@ -95,7 +95,7 @@ describe('the state that Neuroglancer gets', () => {
     assert.equal(arrangementOf('xy-3d').layout, undefined)
   })
 
-  it('that was kept from an earlier start reads from this one', () => {
+  it('reads from this start of the server if it was kept from an earlier one', () => {
     const kept = '#!{%22source%22:%22http://127.0.0.1:1234/AAAAAAAAAAAAAAAAAAAAAAAA/data/0/|zarr3:%22}'
     const base = 'http://localhost:9/BBBBBBBBBBBBBBBBBBBBBBBB/'
     assert.equal(withCurrentSources(kept, base), `#!{%22source%22:%22${base}data/0/|zarr3:%22}`)

@@ -9,12 +9,12 @@ import { startViewer } from '../../../src/entry/pages/viewer-server.ts'
 import { browserOrSkip } from '../../support/browser.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 
-/** What a browser makes of the headers: the same-origin policy is its work, not the server's. */
-describe('a page of another origin, which knows the address', () => {
+/** Tests the headers in a browser, which enforces the same-origin policy. */
+describe('a page of another origin that knows the address', () => {
   const folder = temporaryFolder()
   after(() => folder[Symbol.dispose]())
 
-  it('reads the data where the user names it, ranges from the end included, and nothing where not', async (t) => {
+  it('can read the data, including ranges from the end, only if the user has named its origin', async (t) => {
     const browser = await browserOrSkip(t)
     if (browser === undefined) return
     t.after(() => browser.close())
@@ -31,7 +31,7 @@ describe('a page of another origin, which knows the address', () => {
     const origin = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`
     const page = await browser.newPage()
     await page.goto(origin)
-    /** How many bytes come of a chunk, whole and by range; 'no' where the browser keeps the page from reading them. */
+    /** The number of bytes received of a chunk, complete and by range; 'no' if the browser keeps the page from reading them. */
     const readAll = (base: string) =>
       page.evaluate(async (base) => {
         const lengths: (number | 'no')[] = []

@@ -15,8 +15,8 @@ import { noise } from '../../support/zarr.ts'
 
 const indices = (length: number): number[] => Array.from({ length }, (_, i) => i)
 
-// No lines, bars and boxes over the data. Two pixels to a voxel of the finest axis: whether the panel has an odd or an even number
-// of them, the one that begins at the middle of a voxel lies inside it.
+// No lines, bars and boxes over the data. Two pixels per voxel of the finest axis: for an odd and an even number of pixels in the
+// panel, the pixel that starts at the centre of a voxel lies inside it.
 const BARE = {
   ...{ showAxisLines: false, showScaleBar: false, showDefaultAnnotations: false },
   ...{ layout: 'xy', crossSectionScale: 0.5 },
@@ -62,7 +62,7 @@ function sectionsOf({ data, shape }: Volume, at: readonly number[]) {
   ]
 }
 
-/** The same colour, but for what rounding in the graphics card makes of it: not for grey, which is exact. */
+/** Compares colours up to the rounding of the graphics card. Not for grey, which is exact. */
 function isSame(drawn: string | undefined, wanted: string): boolean {
   if (drawn === undefined || drawn === wanted) return drawn === wanted
   const parts = (color: string) => [0, 2, 4].map((at) => Number.parseInt(color.slice(at, at + 2), 16))
@@ -83,7 +83,7 @@ async function assertSections(
   const [oz, oy, ox] = lower as [number, number, number]
   const begin: Record<string, number> = { z: oz, y: oy, x: ox }
   for (const { layout, across, down, columns, rows, values } of sectionsOf(volume, at)) {
-    // At a voxel's edge along the section, in its middle across it.
+    // At the edge of a voxel along the section, in its centre across it.
     const shown = [across, down]
     const position = ['x', 'y', 'z'].map((axis, i) => {
       const [first, length] = [begin[axis] as number, volume.shape[2 - i] as number]
@@ -147,7 +147,7 @@ describe('the page that bellis show serves, in a browser', () => {
 
   const plainRange = { shaderControls: { normalized: { range: [0, 255] } } }
 
-  /** Draws each dataset alone, of those on one page. */
+  /** Draws each of the datasets of one page alone. */
   async function assertEach(
     open: OpenPage,
     volumes: readonly Volume[],
@@ -163,7 +163,7 @@ describe('the page that bellis show serves, in a browser', () => {
     }
   }
 
-  /** A uint8 image, drawn with 0 as black and 255 as white, is its values. */
+  /** A uint8 image drawn with 0 as black and 255 as white shows its values as grey levels. */
   async function assertGray(
     t: TestContext,
     datasets: readonly (readonly [path: string, volume: Volume])[],
@@ -230,7 +230,7 @@ describe('the page that bellis show serves, in a browser', () => {
     await assertGray(t, [[raw, await readWhole(raw)]], undefined, { viewport: { width: 800, height: 640 } })
   })
 
-  /** Each label is drawn in the colour that the page has for its id, so an id that is rounded would be seen. */
+  /** Each label is drawn in the colour that the page has for its id, so a rounded id would be noticed. */
   async function assertLabels(t: TestContext, datasets: readonly string[]): Promise<void> {
     const open = await show(
       t,
@@ -283,7 +283,7 @@ describe('the page that bellis show serves, in a browser', () => {
     )
   })
 
-  it('shows the id under the mouse, to its last digit', async (t) => {
+  it('shows the exact id under the mouse', async (t) => {
     const ids = [2n ** 53n + 1n, 2n ** 53n + 2n, 2n ** 63n + 1n, 2n ** 64n - 2n, 7n]
     // Columns of 8 voxels, one id each.
     const data = BigUint64Array.from({ length: 4 * 20 * 40 }, (_, i) => ids[Math.floor((i % 40) / 8)] as bigint)
@@ -301,7 +301,7 @@ describe('the page that bellis show serves, in a browser', () => {
     )
   })
 
-  /** Coarser voxels, one to a pixel; here the middle of a voxel has to be that of a pixel. @param fine voxels across the finest level */
+  /** Coarser voxels, one per pixel, so the centre of a voxel must be that of a pixel. @param fine number of voxels across the finest level */
   async function assertCoarse(open: OpenPage, { data, shape }: Volume, fine: number): Promise<void> {
     const [, rows, columns] = shape as [number, number, number]
     const factor = fine / columns
@@ -320,7 +320,7 @@ describe('the page that bellis show serves, in a browser', () => {
     assert.equal(wrong.length, 0, `${wrong.length} of ${colors.length} differ`)
   }
 
-  it('draws the levels that bellis downsample makes, each exactly', async (t) => {
+  it('draws each level that bellis downsample makes exactly', async (t) => {
     const run = async (...args: string[]) => {
       const { code, stderr } = await bellis([...args, '--quiet'], { cwd: folder.path })
       assert.equal(code, 0, stderr)
@@ -337,7 +337,7 @@ describe('the page that bellis show serves, in a browser', () => {
     assert.deepEqual(open.complaints, [])
   })
 
-  it('draws the level of a pyramid that fits the zoom, each exactly', async (t) => {
+  it('draws the level of a pyramid that matches the zoom, and each level exactly', async (t) => {
     const group = path('pyramid.zarr')
     const [fine, coarse] = [noise('uint8', 8 * 64 * 64, 1), noise('uint8', 8 * 32 * 32, 2)]
     const place = { dtype: 'uint8', chunkShape: [4, 16, 16] } as const
@@ -363,7 +363,7 @@ describe('the page that bellis show serves, in a browser', () => {
     await assertCoarse(open, levels[1], 64)
   })
 
-  it('puts an array with an offset and voxels of 4.6 nm where it lies', async (t) => {
+  it('draws an array with an offset and voxels of 4.6 nm at its position', async (t) => {
     const place = { voxelSize: [50_000, 4600, 4600], offset: [350_000, 460_000, 2300], unit: 'pm' } as const
     const datasets: [string, Volume][] = []
     for (const zarrFormat of [2, 3] as const) {
@@ -373,7 +373,7 @@ describe('the page that bellis show serves, in a browser', () => {
     await assertGray(t, datasets, [7, 100, 0.5])
   })
 
-  it('lays arrays with and without names for their axes over each other', async (t) => {
+  it('overlays arrays with and without names for their axes', async (t) => {
     const data = bytes()
     await make(path('named.zarr/raw'), data, { shape, dtype: 'uint8', voxelSize: [40, 4, 4], offset: [40, 8, 0] })
     await make(path('bare.zarr'), data, { shape, dtype: 'uint8', axisNames: ['d0', 'd1', 'd2'] })
@@ -394,7 +394,7 @@ describe('the page that bellis show serves, in a browser', () => {
     assert.deepEqual(open.complaints, [])
   })
 
-  it('draws what Neuroglancer has no element type for', async (t) => {
+  it('draws element types that Neuroglancer does not support', async (t) => {
     const values = Float64Array.from(bytes() as Uint8Array)
     const cases: [string, TypedArray, CreateVolumeOptions][] = [
       ['float64', values, { shape, dtype: 'float64' }],
@@ -408,7 +408,7 @@ describe('the page that bellis show serves, in a browser', () => {
     )
   })
 
-  it('keeps its state in the address, and takes it from there', async (t) => {
+  it('keeps its state in the address, and restores it from there', async (t) => {
     const dataset = path('state.zarr')
     await make(dataset, bytes(), { shape, dtype: 'uint8' })
     const open = await show(t, [{ path: dataset }], { layout: 'xz' })
@@ -416,7 +416,7 @@ describe('the page that bellis show serves, in a browser', () => {
     await open.page.getByText('yz', { exact: true }).click()
     await open.page.waitForFunction(() => decodeURIComponent(location.hash).includes('"layout":"yz"'))
     const { hash, href } = new URL(open.page.url())
-    // Opened anew, and at the address of another start of the server, which has another token.
+    // Opened again, and at the address of another start of the server, which has another token.
     const second = await startViewer([{ path: dataset }])
     t.after(() => second[Symbol.asyncDispose]())
     for (const address of [href, second.address + hash]) {
@@ -428,7 +428,7 @@ describe('the page that bellis show serves, in a browser', () => {
     }
   })
 
-  it('reports that the data are gone, and that the server is', async (t) => {
+  it('reports that the data are gone, and that the server is gone', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     const dataset = path('gone.zarr')
     await make(dataset, bytes(), { shape, dtype: 'uint8' })
@@ -443,7 +443,7 @@ describe('the page that bellis show serves, in a browser', () => {
     await message.getByText('bellis no longer responds').waitFor()
   })
 
-  it('reports that there is nothing to see', async (t) => {
+  it('reports that there are no data to show', async (t) => {
     const dataset = path('nothing.zarr')
     await (await createArray(dataset, { shape, dtype: 'uint8' })).close()
     await make(path('something.zarr'), bytes(), { shape, dtype: 'uint8' })
@@ -513,7 +513,7 @@ describe('the page that bellis show serves, in a browser', () => {
       const corners = await open.colors({ across: 'x', down: 'y', acrossVoxels: [-8, 0, 69, 77], downVoxels: [0, 49] })
       const [left, , , right] = corners
       const isWide = width > height
-      // All of it is on the screen; along the longer side there is no room to waste.
+      // All of it is on the screen, and it fills the longer side.
       assert.equal(corners.filter((color, i) => (i % 4 === 1 || i % 4 === 2 ? color === undefined : false)).length, 0)
       if (!isWide) assert.deepEqual([left, right], [undefined, undefined])
     })

@@ -129,7 +129,7 @@ describe('the queue of SLURM', () => {
     assert.equal(await queue.lastOutputOf(id), '')
   })
 
-  it('uses the last of an option that is given twice, so that the user’s option overrides its own', async (t) => {
+  it('uses the last value of a repeated option, so that the user’s option overrides its own', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     use(slurm)
@@ -159,14 +159,14 @@ describe('the queue of SLURM', () => {
       () => queue.lastOutputOf(id),
       (text) => text === 'up',
     )
-    const begun = performance.now()
+    const start = performance.now()
     await queue.cancel([id])
     await until(
       () => queue.status([id]),
       (states) => statusesOf(states)[0] === 'ended',
     )
     // Cancelled in the usual way, it would take the 10 s of KillWait.
-    assert.ok(performance.now() - begun < 9500)
+    assert.ok(performance.now() - start < 9500)
   })
 
   it('reads text if there is no JSON, or if the JSON lists the jobs of others, too', async (t) => {
@@ -239,13 +239,13 @@ describe('the queue of SLURM', () => {
     writeProgram(folder.path, 'squeue', hang, 'echo "1_0|PENDING|Priority|"')
     use(slurm, folder.path)
     await using queue = queueIn(folder.path, { callTimeoutMs: 1500 })
-    const begun = performance.now()
+    const start = performance.now()
     await assert.rejects(queue.status(['1_0']), {
       name: 'InfrastructureError',
       code: 'QUEUE_UNAVAILABLE',
       message: 'squeue did not answer within 1.5 s',
     })
-    assert.ok(performance.now() - begun < 60_000)
+    assert.ok(performance.now() - start < 60_000)
     const started = Number(readFileSync(join(folder.path, 'started'), 'utf8'))
     await until(
       async () => isAlive(started),

@@ -52,7 +52,7 @@ with open(os.path.join(folder, "index.json")) as file:
 for entry in entries:
     try:
         with warnings.catch_warnings():
-            # Opened without complaint: a warning is one.
+            # A warning counts as a complaint.
             warnings.simplefilter("error" if entry["ours"] else "ignore")
             problem = check(entry)
     except Exception as error:

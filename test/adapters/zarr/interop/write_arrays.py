@@ -1,4 +1,4 @@
-"""Writes arrays with zarr-python 3 and tensorstore into a folder, and index.json with what each must read as.
+"""Writes arrays with zarr-python 3 and tensorstore into a folder, and index.json with the expected content of each.
 
     python write_arrays.py FOLDER
 
@@ -68,13 +68,13 @@ def make(container, inner, data, fill=0, write=..., **options):
     note(container, inner, expected, fill)
 
 
-# Every dtype in both versions, with chunks missing.
+# Every dtype in both versions, with missing chunks.
 for dtype in DTYPES:
     data = values(dtype)
     for fmt in (2, 3):
         make(f"dtypes{fmt}.zarr", dtype, data, chunks=CHUNKS, zarr_format=fmt, write=slice(0, 4))
 
-# Fill values that JSON has trouble with.
+# Fill values that are difficult in JSON.
 for name, dtype, fill in [
     ("nan", "f4", np.nan), ("inf", "f8", np.inf), ("minusinf", "f4", -np.inf), ("tenth", "f4", np.float32(0.1)), ("half", "f2", 1.5), ("halfnan", "f2", np.nan),
     ("most", "u8", 2**64 - 1), ("least", "i8", -(2**63)), ("odd", "u8", 2**53 + 1), ("true", "bool", True), ("byte", "u1", 255),

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { type Json, parseJson, stringifyJson } from '../../../../src/adapters/zarr/metadata/exact-json.ts'
 
 describe('exact JSON', () => {
-  it('keeps every 64-bit integer, as a number in the text and a bigint beyond 2^53', () => {
+  it('keeps every 64-bit integer: as a number in the text, as a bigint beyond 2^53', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }), (value) => {
         const text = stringifyJson({ value })
@@ -23,7 +23,7 @@ describe('exact JSON', () => {
     assert.throws(() => parseJson('{"a": }'), SyntaxError)
   })
 
-  it('reads the bare NaN and Infinity that Python writes, and leaves text that looks like them alone', () => {
+  it('reads the bare NaN and Infinity that Python writes, and leaves strings with these words alone', () => {
     const parsed = parseJson('{"a": NaN, "b": [Infinity, -Infinity], "NaN": "NaN, -Infinity \\" NaN"}')
     assert.deepEqual(parsed, { a: Number.NaN, b: [Infinity, -Infinity], NaN: 'NaN, -Infinity " NaN' })
   })

@@ -20,7 +20,7 @@ const spatial = (name: string, scale: number, translation: number): ArrayAxis =>
 })
 const axes = [spatial('z', 50, 100), spatial('y', 4.6, 2.3), spatial('x', 0.4, 0.1)]
 
-/** An array made by another tool: its folder with these attributes, in version 2. */
+/** An array made by another tool: a Zarr 2 folder with these attributes. */
 async function foreign(folder: string, inner: string, shape: readonly number[], attributes: object): Promise<string> {
   const container = join(folder, 'foreign.zarr')
   await format.create(container, inner, { shape, dtype: 'uint8', zarrFormat: 2, ifExists: 'replace' })
@@ -40,7 +40,7 @@ async function group(container: string, path: string, attributes: object, zarrFo
 }
 
 describe('the placement of a new array', () => {
-  it('comes back exactly, in both versions', async (t) => {
+  it('is read back exactly, in both versions', async (t) => {
     const folder = await temporaryFolder(t)
     for (const zarrFormat of [2, 3] as const) {
       const array = await format.create(join(folder, `${zarrFormat}.zarr`), 'volumes/raw', { ...raw, axes, zarrFormat })
@@ -54,7 +54,7 @@ describe('the placement of a new array', () => {
     }
   })
 
-  it('begins in time where a frame begins, and comes back so', async (t) => {
+  it('has its offset in time at the start of a frame, and is read back so', async (t) => {
     const folder = await temporaryFolder(t)
     const time: ArrayAxis = {
       name: 't',
@@ -76,7 +76,7 @@ describe('the placement of a new array', () => {
     }
   })
 
-  it('is written for the field, for OME readers and for Neuroglancer, with short decimals', async (t) => {
+  it('is written as the attributes of the field, of OME and of Neuroglancer, with short decimals', async (t) => {
     const folder = await temporaryFolder(t)
     for (const zarrFormat of [2, 3] as const) {
       const container = join(folder, `${zarrFormat}.zarr`)
@@ -119,7 +119,7 @@ describe('the placement of a new array', () => {
     }
   })
 
-  it('gives each array of a group an entry of its own, once, and keeps what others wrote there', async (t) => {
+  it('adds one entry per array to a group, and keeps what others wrote there', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     await group(container, '', { mine: 1, ome: { version: '0.5', omero: { id: 3 }, multiscales: [] } }, 3)
     for (const name of ['raw', 'labels', 'raw']) {
@@ -140,7 +140,7 @@ describe('the placement of a new array', () => {
     )
   })
 
-  it('changes only its own level of a pyramid: the others stay where they are', async (t) => {
+  it('changes only its own level of a pyramid, and no other level', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const level = (path: string) => ({ path, coordinateTransformations: [{ type: 'scale', scale: [1, 1, 1] }] })
     const entry = { name: 'em', axes: ['z', 'y', 'x'], datasets: [level('s0'), level('s1')] }
@@ -157,7 +157,7 @@ describe('the placement of a new array', () => {
     assert.deepEqual(placeAxes(again.axes), placeAxes(finest.axes))
   })
 
-  it('makes a coarser array a level of the pyramid of the one beside it, finest first, in both versions', async (t) => {
+  it('adds a coarser array to the pyramid of the array beside it, finest first, in both versions', async (t) => {
     for (const zarrFormat of [2, 3] as const) {
       const container = join(await temporaryFolder(t), 'a.zarr')
       const options = { ...raw, zarrFormat }
@@ -182,7 +182,7 @@ describe('the placement of a new array', () => {
           ['other', ['other']],
         ],
       )
-      // The centre of the first voxel of each level, all of which begin at the same edge.
+      // The centre of the first voxel of each level. All levels start at the same edge.
       assert.deepEqual(multiscales[0].datasets[2].coordinateTransformations, [
         { type: 'scale', scale: [200, 18.4, 1.6] },
         { type: 'translation', translation: [200, 11.5, 0.9] },
@@ -193,7 +193,7 @@ describe('the placement of a new array', () => {
     }
   })
 
-  it('joins a pyramid that another tool has placed as a whole, in µm and without translations', async (t) => {
+  it('adds a level to a pyramid of another tool that is placed only as a whole, in µm and without translations', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const scale = (...values: number[]) => ({ type: 'scale', scale: values })
     const entry = {
@@ -216,7 +216,7 @@ describe('the placement of a new array', () => {
     assert.deepEqual([after.name, after.type, after.coordinateTransformations], ['em', 'gaussian', undefined])
   })
 
-  it('marks channels, which have no voxel size, and leaves OME out where it has no place for the axes', async (t) => {
+  it('marks channels, which have no voxel size, and omits the OME attributes if OME does not support the axes', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const channel: ArrayAxis = { name: 'c', type: 'channel' }
     const array = await format.create(container, 'affinities', {
@@ -241,7 +241,7 @@ describe('the placement of a new array', () => {
 })
 
 describe('the placement of arrays of other tools', () => {
-  it('is resolution and offset in nm, of the last axes, with the leading ones channels', async (t) => {
+  it('is given by resolution and offset in nm for the last axes, with the leading axes as channels', async (t) => {
     const folder = await temporaryFolder(t)
     const container = await foreign(folder, 'raw', [4, 4, 4], { resolution: [40, 4, 4], offset: [400, 0, 8] })
     assert.deepEqual((await format.open(container, 'raw')).axes, [
@@ -260,7 +260,7 @@ describe('the placement of arrays of other tools', () => {
     assert.deepEqual(attributes, {})
   })
 
-  it('is what funlib.persistence writes', async (t) => {
+  it('is read as funlib.persistence writes it', async (t) => {
     const container = await foreign(await temporaryFolder(t), 'a', [2, 4, 4, 4], {
       voxel_size: [1, 50, 4, 4],
       offset: [0, 100, 8, 4],
@@ -288,7 +288,7 @@ describe('the placement of arrays of other tools', () => {
     )
   })
 
-  it('may be names alone, or names with lengths', async (t) => {
+  it('can be names only, or names with lengths', async (t) => {
     const folder = await temporaryFolder(t)
     const container = await foreign(folder, 'a', [4, 4], { _ARRAY_DIMENSIONS: ['lat', 'time'] })
     assert.deepEqual((await format.open(container, 'a')).axes, [
@@ -313,7 +313,7 @@ describe('the placement of arrays of other tools', () => {
     assert.deepEqual(bare.attributes, { unrelated: true })
   })
 
-  it('is that of an OME pyramid, level by level, with the transformations of level and image combined exactly', async (t) => {
+  it('is read from an OME pyramid level by level, and combines the transformations of level and image exactly', async (t) => {
     const folder = await temporaryFolder(t)
     for (const zarrFormat of [2, 3] as const) {
       const container = join(folder, `${zarrFormat}.zarr`)
@@ -351,7 +351,7 @@ describe('the placement of arrays of other tools', () => {
         { name: 'y', type: 'space', unit: 'nanometer', scale: 27.6, translation: 6.9, translationOf: 'center' },
         { name: 'x', type: 'space', scale: 2, translation: 0.5, translationOf: 'center' },
       ])
-      // A level without a translation, beside one with: the centre of its first voxel is the origin.
+      // A level without a translation, beside one that has it: the centre of its first voxel is the origin.
       const finest = await format.open(container, 'em')
       assert.deepEqual(
         [finest.path, finest.axes[1]?.translation, finest.axes[1]?.scale],
@@ -360,7 +360,7 @@ describe('the placement of arrays of other tools', () => {
     }
   })
 
-  it('begins at the edge when an OME image has no translation at all', async (t) => {
+  it('starts at the edge if an OME image has no translation at all', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     await format.create(container, 's0', { ...raw, shape: [2, 4, 4, 4], chunkShape: [1, 4, 4, 4], zarrFormat: 2 })
     const multiscale = {

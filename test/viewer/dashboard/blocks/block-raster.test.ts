@@ -6,7 +6,7 @@ import { placeInSection, rasterize, sectionOf } from '../../../../src/viewer/das
 const palette = Uint32Array.of(0xff000001, 0xff000002, 0xff000003, 0xff000004, 0xff0000f5, 0xff0000a6, 0xff000007)
 
 describe('a section through a grid of blocks', () => {
-  it('has the blocks of its plane, each in its place, and no others', () => {
+  it('has the blocks of its plane, each at its position, and no others', () => {
     fc.assert(
       fc.property(
         fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 })),
@@ -33,7 +33,7 @@ describe('a section through a grid of blocks', () => {
     )
   })
 
-  it('is drawn block by block where there is room, and some rows of it alone as in the whole', () => {
+  it('is drawn block by block if there is room, and single rows are drawn as in the complete section', () => {
     const codes = Uint8Array.from({ length: 60 }, (_, i) => i % 7)
     const section = sectionOf([3, 4, 5], 0, 2, [0, 2, 0])
     const pixels = new Uint32Array(15)
@@ -46,7 +46,7 @@ describe('a section through a grid of blocks', () => {
     assert.deepEqual(again, pixels)
   })
 
-  it('shows one that failed among a thousand, however small it is', () => {
+  it('shows one failed block among a thousand, however small it is', () => {
     const codes = new Uint8Array(100 * 100).fill(3)
     const section = sectionOf([100, 100], 0, 1, [0, 0])
     const pixels = new Uint32Array(7 * 9)
@@ -56,7 +56,7 @@ describe('a section through a grid of blocks', () => {
       assert.equal(pixels.filter((color) => color === palette[4]).length, 1)
       codes[failed] = 3
     }
-    // Half done and half not is a colour in between.
+    // Half done is drawn in an intermediate colour.
     const half = codes.map((_, i) => (i % 2 === 0 ? 3 : 0))
     rasterize(half, section, Uint32Array.of(0xff000000, 0, 0, 0xff0000fe), pixels, 1, 1)
     assert.equal(pixels[0], 0xff00007f)

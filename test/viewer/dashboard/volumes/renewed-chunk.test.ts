@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js'
 import { type Chunk, renewChunk } from '../../../../src/viewer/dashboard/volumes/renewed-chunk.ts'
 
-/** A chunk that is told of what is done with it; `download` is Neuroglancer's own way of having one on its way. */
+/** A chunk that records what is done with it. `download` starts a download as Neuroglancer does. */
 function chunkIn(state: ChunkState) {
   const done: string[] = []
   const chunk: Chunk & { state: ChunkState } = { key: '0,1', state, freeSystemMemory: () => done.push('freed') }
@@ -12,7 +12,7 @@ function chunkIn(state: ChunkState) {
     chunk.downloadAbortController = controller
     const { signal } = controller
     const isAborted = await new Promise((resolve) => signal.addEventListener('abort', () => resolve(true)))
-    // What has been given up is no failure: that is told by the controller, which is then no longer the chunk's.
+    // An aborted download is no failure: its controller is then no longer that of the chunk.
     if (isAborted && chunk.downloadAbortController === controller) done.push('failed')
     else done.push('given up')
   }
@@ -27,7 +27,7 @@ function chunkIn(state: ChunkState) {
 }
 
 describe('a chunk that is renewed', () => {
-  it('while it is on its way is asked for again, and has not failed', async () => {
+  it('is requested again during its download, and does not count as failed', async () => {
     const { chunk, done, download, renew } = chunkIn(ChunkState.DOWNLOADING)
     const ended = download()
     renew()
@@ -36,7 +36,7 @@ describe('a chunk that is renewed', () => {
     assert.equal(chunk.state, ChunkState.QUEUED)
   })
 
-  it('is forgotten where it was, in the worker or in the page', () => {
+  it('is removed from where it was, the worker or the page', () => {
     const inWorker = chunkIn(ChunkState.SYSTEM_MEMORY_WORKER)
     inWorker.renew()
     assert.deepEqual(inWorker.done, ['freed'])

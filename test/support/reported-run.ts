@@ -4,27 +4,27 @@ import type { RunEvent } from '../../src/core/events.ts'
 import { keepHistory } from '../../src/entry/run-folder/history-writer.ts'
 import { EventStream } from '../../src/runtime/coordinator/event-stream.ts'
 
-export interface ToldTask {
+export interface ReportedTask {
   readonly id?: string
   /** Blocks per axis. */
   readonly shape: readonly number[]
   readonly after?: readonly string[]
 }
 
-/** A start of a run, of which a test tells what happens. */
-export interface ToldRun extends Disposable {
+/** A start of a run whose events come from a test. */
+export interface ReportedRun extends Disposable {
   readonly folder: string
-  tell(...events: readonly RunEvent[]): void
-  /** Blocks are leased, and done. */
+  report(...events: readonly RunEvent[]): void
+  /** Reports that blocks were leased and done. */
   done(indices: readonly number[], taskId?: string): void
 }
 
-/** Makes a run's folder with its document and its history, and no run. */
-export function tellRun(
+/** Makes the folder of a run, with its document and its history, without a run. */
+export function reportRun(
   folder: string,
-  tasks: readonly ToldTask[],
+  tasks: readonly ReportedTask[],
   { progress = 'none', overwrite = false } = {},
-): ToldRun {
+): ReportedRun {
   mkdirSync(folder, { recursive: true })
   const described = tasks.map(({ id = 'a', shape, after = [] }) => {
     const offset = shape.map(() => 0)
@@ -36,21 +36,21 @@ export function tellRun(
   writeFileSync(join(folder, 'run.json'), JSON.stringify(document))
   const events = new EventStream()
   const history = keepHistory(folder, events, { tasks: described, overwrite, doneOf: () => undefined })
-  const tell = (...told: readonly RunEvent[]) => {
-    for (const event of told) events.emit(event)
+  const report = (...reported: readonly RunEvent[]) => {
+    for (const event of reported) events.emit(event)
   }
   return {
     folder,
-    tell,
+    report,
     done(indices, taskId = 'a') {
-      tell({ type: 'blocks-leased', taskId, indices, workerId: 'w1' })
-      tell({ type: 'blocks-done', taskId, indices, workerId: 'w1', ms: indices.map(() => 1) })
+      report({ type: 'blocks-leased', taskId, indices, workerId: 'w1' })
+      report({ type: 'blocks-done', taskId, indices, workerId: 'w1', ms: indices.map(() => 1) })
     },
     [Symbol.dispose]: () => history[Symbol.dispose](),
   }
 }
 
-/** The event that a block has failed. */
+/** The event of a failed block. */
 export const blockFailed = (index: number, message: string, workerId = 'w1'): RunEvent => {
   const roi = { offset: [index], shape: [1] }
   return {

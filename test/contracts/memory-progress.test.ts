@@ -1,5 +1,5 @@
-import { describeProgressStore } from '../contracts/progress-store.contract.ts'
-import { type MemoryPlace, memoryProgress } from './memory-progress.ts'
+import { type MemoryPlace, memoryProgress } from '../support/memory-progress.ts'
+import { describeProgressStore } from './progress-store.contract.ts'
 
 const emptyPlace = () => {
   const stored: MemoryPlace = new Map()

@@ -4,12 +4,12 @@ import fc from 'fast-check'
 import { DTYPES } from '../../src/core/array/dtype.ts'
 import { ConfigError, type ErrorCode } from '../../src/core/errors.ts'
 import { roi } from '../../src/core/geometry/roi.ts'
-import { describeChunkedArray } from '../contracts/chunked-array.contract.ts'
-import { memoryArray } from './memory-array.ts'
+import { memoryArray } from '../support/memory-array.ts'
+import { describeChunkedArray } from './chunked-array.contract.ts'
 
 const refusedWith = (code: ErrorCode) => (error: unknown) => error instanceof ConfigError && error.code === code
 
-describe('memory array', () => {
+describe('an array in memory', () => {
   it('reads back what was written, and the fill value around it', async () => {
     const axis = fc.record({
       length: fc.integer({ min: 1, max: 6 }),
@@ -48,7 +48,7 @@ describe('memory array', () => {
     )
   })
 
-  it('works on the data that it is given', async () => {
+  it('writes into the data that it is given, without a copy', async () => {
     const data = new BigUint64Array(8)
     await using array = memoryArray({ shape: [2, 4], dtype: 'uint64', data, chunkShape: [1, 2], path: 'ids' })
     await array.writeVoxels(roi([1, 2], [1, 2]), BigUint64Array.of(2n ** 64n - 1n, 5n))
@@ -57,7 +57,7 @@ describe('memory array', () => {
     assert.deepEqual(array.chunkShape, [1, 2])
   })
 
-  it('refuses what does not fit', async () => {
+  it('refuses boxes and data that do not fit', async () => {
     assert.throws(
       () => memoryArray({ shape: [2], dtype: 'uint8', data: new Uint8Array(3) }),
       refusedWith('SHAPE_MISMATCH'),
