@@ -17,8 +17,8 @@ import {
   PROCESSING,
   UNTOUCHED,
 } from '../../../src/core/scheduling/block-states.ts'
-import { IndexQueue } from '../../../src/core/scheduling/index-queue.ts'
-import { boxesOutside, TileSweep } from '../../../src/core/scheduling/tile-sweep.ts'
+import { IndexQueue } from '../../../src/core/scheduling/ready/index-queue.ts'
+import { boxesOutside, TileSweep } from '../../../src/core/scheduling/ready/tile-sweep.ts'
 
 const bitmapOf = (bits: readonly boolean[]): Uint8Array => {
   const bitmap = new Uint8Array(Math.ceil(bits.length / 8))

@@ -1,7 +1,7 @@
-import { productOf } from '../geometry/coordinate.ts'
-import type { BlockGrid } from '../grid/block-grid.ts'
-import { type IndexBox, indexStrides, splitIndex } from '../grid/index-box.ts'
-import { nextClearBit, nextSetBit } from './bitmap.ts'
+import { productOf } from '../../geometry/coordinate.ts'
+import type { BlockGrid } from '../../grid/block-grid.ts'
+import { type IndexBox, indexStrides, splitIndex } from '../../grid/index-box.ts'
+import { nextClearBit, nextSetBit } from '../bitmap.ts'
 import type { DoneAtStart, TileVerdict } from './done-at-start.ts'
 import { boxesOutside, TileSweep } from './tile-sweep.ts'
 

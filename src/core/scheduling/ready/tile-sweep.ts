@@ -1,4 +1,4 @@
-import type { IndexBox } from '../grid/index-box.ts'
+import type { IndexBox } from '../../grid/index-box.ts'
 
 /** The most lattice points of a tile, whatever the rank. */
 const TILE_POINTS = 512

@@ -1,9 +1,9 @@
-import type { BlockGrid } from '../grid/block-grid.ts'
-import { type ConflictOrder, isRowInside } from '../grid/conflicts.ts'
-import { indexStrides, splitIndex } from '../grid/index-box.ts'
-import { countClearBits } from './bitmap.ts'
+import type { BlockGrid } from '../../grid/block-grid.ts'
+import { type ConflictOrder, isRowInside } from '../../grid/conflicts.ts'
+import { indexStrides, splitIndex } from '../../grid/index-box.ts'
+import { countClearBits } from '../bitmap.ts'
+import type { TaskLink } from '../task-link.ts'
 import { DoneAtStart, type PartlyDone } from './done-at-start.ts'
-import type { TaskLink } from './task-link.ts'
 
 /** A task directly before another one. */
 interface Upstream {

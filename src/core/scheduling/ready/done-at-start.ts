@@ -1,7 +1,7 @@
-import type { BlockGrid } from '../grid/block-grid.ts'
-import { everyRow, type IndexBox, indexStrides, isEmptyBox } from '../grid/index-box.ts'
-import { nextClearBit, nextSetBit } from './bitmap.ts'
-import type { TaskLink } from './task-link.ts'
+import type { BlockGrid } from '../../grid/block-grid.ts'
+import { everyRow, type IndexBox, indexStrides, isEmptyBox } from '../../grid/index-box.ts'
+import { nextClearBit, nextSetBit } from '../bitmap.ts'
+import type { TaskLink } from '../task-link.ts'
 
 /** An upstream task with some blocks, but not all, done at the start. */
 export interface PartlyDone {
