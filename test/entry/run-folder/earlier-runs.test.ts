@@ -83,20 +83,20 @@ describe('a run folder of version 0.1.0', () => {
     const interrupted = await summaryOf('interrupted')
     assert.deepEqual([interrupted.tasks[0]?.completed, interrupted.tasks[0]?.processing], [6, 0])
     assert.equal(interrupted.workers, 2)
-    assert.deepEqual([done.condition, failed.condition, interrupted.condition], ['done', 'failed', 'killed'])
+    assert.deepEqual([done.condition, failed.condition, interrupted.condition], ['done', 'failed', 'interrupted'])
   })
 
   it('can be reset: completely, in a region with what depends on it, or its failures alone', async () => {
     using runs = earlierRuns()
-    assert.deepEqual(await resetRun(runs.folderOf('interrupted'), {}), [{ id: 'count', blocks: 6, failedTries: 0 }])
+    assert.deepEqual(await resetRun(runs.folderOf('interrupted'), {}), [{ id: 'count', blocks: 6, failedAttempts: 0 }])
     assert.equal((await recorded(runs.folderOf('interrupted')))[0]?.left, 16)
     assert.deepEqual(await resetRun(runs.folderOf('failed'), { roi: '0:2' }), [
-      { id: 'first', blocks: 2, failedTries: 0 },
-      { id: 'second', blocks: 2, failedTries: 0 },
+      { id: 'first', blocks: 2, failedAttempts: 0 },
+      { id: 'second', blocks: 2, failedAttempts: 0 },
     ])
     assert.deepEqual(await resetRun(runs.folderOf('failed'), { failed: true }), [
-      { id: 'first', blocks: 0, failedTries: 1 },
-      { id: 'second', blocks: 0, failedTries: 0 },
+      { id: 'first', blocks: 0, failedAttempts: 1 },
+      { id: 'second', blocks: 0, failedAttempts: 0 },
     ])
   })
 })

@@ -1,6 +1,7 @@
+import { rowMajorStrides } from '../../array/strides.ts'
 import type { BlockGrid } from '../../grid/block-grid.ts'
 import { type ConflictOrder, isRowInside } from '../../grid/conflicts.ts'
-import { indexStrides, splitIndex } from '../../grid/index-box.ts'
+import { splitIndex } from '../../grid/index-box.ts'
 import { countClearBits } from '../bitmap.ts'
 import type { TaskLink } from '../task-link.ts'
 import { DoneAtStart, type PartlyDone } from './done-at-start.ts'
@@ -90,6 +91,6 @@ export class AwaitedBlocks {
 /** As `AwaitedBlocks` wants a task before another one. */
 export const asUpstream = (link: TaskLink, grid: BlockGrid, done: Uint8Array | undefined): Upstream => ({
   link,
-  strides: indexStrides(grid.shape),
+  strides: rowMajorStrides(grid.shape),
   done,
 })
