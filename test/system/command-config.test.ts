@@ -89,7 +89,7 @@ describe('a built-in command', () => {
       writeFileSync(join(folder.path, file), JSON.stringify({ [name]: wrong }))
       const fromFile = await plan(withFile)
       assert.equal(fromFile.code, 2)
-      assert.ok(fromFile.stderr.includes(`"${name}" of ${file} is ${JSON.stringify(wrong)}: `), fromFile.stderr)
+      assert.ok(fromFile.stderr.includes(`"${name}" of ${file} ${JSON.stringify(wrong)}: `), fromFile.stderr)
       const fromEnvironment = await plan(withFile, { [variable]: String(wrong) })
       assert.equal(fromEnvironment.code, 2)
       const said = fromEnvironment.stderr.replaceAll('"', '')

@@ -90,14 +90,10 @@ describe("reports a mistake in a task's module in one line with its place, and w
     [
       'a flag has the wrong type',
       task({ config: 'z.object({ sigma: z.number() })' }),
-      /--sigma is "wide": .*expected number/,
+      /--sigma "wide": .*expected number/,
       ['--sigma', 'wide'],
     ],
-    [
-      'a flag is missing',
-      task({ config: 'z.object({ sigma: z.number() })' }),
-      /Configuration of "mine": --sigma is missing\./,
-    ],
+    ['a flag is missing', task({ config: 'z.object({ sigma: z.number() })' }), /--sigma is missing\./],
     ['its plan throws', task({ plan: '\nnull.shape' }), /Task "mine" can't be planned: .*null.*\(\/.*task\.ts:8\)/],
     [
       'its plan leaves a promise that is rejected',
