@@ -93,7 +93,7 @@ describe('a built-in command', () => {
       const fromEnvironment = await plan(withFile, { [variable]: String(wrong) })
       assert.equal(fromEnvironment.code, 2)
       const said = fromEnvironment.stderr.replaceAll('"', '')
-      assert.ok(said.includes(`${variable} is ${wrong}: `), said)
+      assert.ok(said.includes(`${variable} ${wrong}: `), said)
       assert.deepEqual(await plan(withFile, { [variable]: right }), { code: 0, stderr: '' })
       assert.deepEqual(await plan([...withFile, flag, right], { [variable]: String(wrong) }), { code: 0, stderr: '' })
       writeFileSync(join(folder.path, file), JSON.stringify({ [`${name}s`]: right }))
