@@ -157,7 +157,7 @@ async function fill(file: string): Promise<void> {
     page,
     bits: pageOf(bitmap, page),
   }))
-  await record.commit({ pages, failedTries: [] })
+  await record.commit({ pages, failedAttempts: [] })
 }
 
 async function benchResume(): Promise<void> {

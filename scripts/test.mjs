@@ -11,6 +11,7 @@ const steps = [
   ['Types of the pure core', join(bin, 'tsc'), ['-p', 'tsconfig.core.json']],
   ['Types of the pages', join(bin, 'tsc'), ['-p', 'tsconfig.viewer.json']],
   ['Import rules', join(bin, 'depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
+  ['Shape of the tree', process.execPath, ['scripts/tree-shape.mjs', '--check']],
   ['Python for comparisons', process.execPath, ['scripts/python-env.mjs']],
   ['MongoDB for tests', process.execPath, ['scripts/mongodb-env.mjs']],
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],

@@ -1,4 +1,5 @@
 // Measures the tree: lengths of functions and files, files per folder, public methods per class. `npm run shape`.
+// With --check it fails if the tree is out of shape.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,25 +43,30 @@ const show = (values) => `median ${quantile(values, 0.5)}, P90 ${quantile(values
 const lengths = functions.map(({ lines }) => lines)
 const fileLengths = typescript.map((path) => readFileSync(path, 'utf8').split('\n').length - 1)
 const perFolder = Map.groupBy(files, (path) => relative(root, dirname(path)))
+
 console.log(`functions (${functions.length}): ${show(lengths)} lines`)
 console.log(`files (${typescript.length}): ${show(fileLengths)} lines`)
 console.log(`files per folder: max ${Math.max(...[...perFolder.values()].map((each) => each.length))}`)
 console.log(`public methods per class: max ${Math.max(...classes.map(({ methods }) => methods))}`)
+
+const problems = []
 const rows = (title, each, value, limit) => {
   const over = each.filter((one) => value(one) > limit).sort((a, b) => value(b) - value(a))
-  for (const one of over) console.log(`  ${title} ${one.place} ${one.text} ${value(one)}`)
+  for (const one of over) problems.push(`${title} ${one.place} ${one.text}: ${value(one)}; expected at most ${limit}`)
 }
-rows('function', functions, ({ lines }) => lines, 80)
-rows('class', classes, ({ methods }) => methods, 10)
+const figure = (title, value, limit) => {
+  if (value > limit) problems.push(`${title}: ${value}; expected at most ${limit}`)
+}
+rows('lines of', functions, ({ lines }) => lines, 80)
+rows('public methods of', classes, ({ methods }) => methods, 10)
 rows(
-  'folder',
+  'files in',
   [...perFolder].map(([place, list]) => ({ place, text: '', count: list.length })),
   ({ count }) => count,
   16,
 )
-rows(
-  'file',
-  typescript.map((place, i) => ({ place: relative(root, place), text: '', lines: fileLengths[i] })),
-  ({ lines }) => lines,
-  260,
-)
+figure('median lines of functions', quantile(lengths, 0.5), 7)
+figure('P90 of lines of functions', quantile(lengths, 0.9), 20)
+figure('P90 of lines of files', quantile(fileLengths, 0.9), 220)
+for (const problem of problems) console.log(`  ${problem}`)
+if (process.argv.includes('--check') && problems.length > 0) process.exitCode = 1

@@ -4,9 +4,8 @@ import { assertShape, type ShapedVoxels, type TypedArray } from './voxels.ts'
 /** Options of {@link labelComponents}. */
 export interface ComponentOptions {
   /**
-   * Along how many axes at once a neighbour may differ: 1 connects voxels that share a face; the number of axes also connects
-   * those
-   * that share only a corner.
+   * Along how many axes at once a neighbour may differ: 1 connects voxels that share a face; the number of axes also
+   * connects those that share only a corner.
    * @default 1
    */
   readonly connectivity?: number

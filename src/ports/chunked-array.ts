@@ -53,9 +53,8 @@ export interface ChunkedArray extends ArrayDescription, AsyncDisposable {
   writeVoxels(box: Roi<'voxel'>, data: TypedArray, options?: TransferOptions): Promise<void>
 
   /**
-   * Removes the chunks (or shards) whose part in the array lies completely in a box: afterwards they read as the fill value.
-   * Absent if
-   * the format can't remove chunks.
+   * Removes the chunks (or shards) whose part in the array lies completely in a box: afterwards they read as the fill
+   * value. Absent if the format can't remove chunks.
    * @throws ConfigError `READ_ONLY`; InfrastructureError `IO_ERROR`
    */
   removeChunks?(box: Roi<'voxel'>): Promise<void>

@@ -3,7 +3,7 @@ import type { StoreStatus } from '../core/events.ts'
 import type { RunIdentity } from '../core/progress/run-identity.ts'
 
 /** One failed attempt at a block. Here and below, `task` is the task's place in the run's identity. */
-export interface FailedTry {
+export interface FailedAttempt {
   readonly task: number
   readonly block: number
   /** From 1 on; starts at 1 again when the run is continued. */
@@ -32,7 +32,7 @@ export interface BitmapPage {
 export interface ProgressBatch {
   /** Complete pages, at most one per place; they replace the stored ones. They may gain bits while they are being written. */
   readonly pages: readonly BitmapPage[]
-  readonly failedTries: readonly FailedTry[]
+  readonly failedAttempts: readonly FailedAttempt[]
 }
 
 /** A run's record for reading, during the run or later. A read of a page sees complete commits, never a part of one. */
@@ -41,13 +41,12 @@ export interface RunReader extends AsyncDisposable {
   /** The pages of a task that have finished blocks, ascending. */
   completedPages(task: number): AsyncIterable<BitmapPage>
   /** Of one task, in the order in which they were recorded. */
-  failedTries(task: number): AsyncIterable<FailedTry>
+  failedAttempts(task: number): AsyncIterable<FailedAttempt>
 }
 
 /**
- * A run's record for its only writer, the process that holds the run. A bit is set only after the block's output has reached
- * the file
- * system, so the record is correct at whatever moment its writer dies.
+ * A run's record for its only writer, the process that holds the run. A bit is set only after the block's output has
+ * reached the file system, so the record is correct at whatever moment its writer dies.
  */
 export interface RunRecord extends RunReader {
   /**

@@ -21,7 +21,7 @@ import { assertRank, blockOfChunks, chunkWithin, defaultChunk, inVoxels, inWorld
 import { Scratch } from './scratch.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
-const sigma = z.number('must be a number above 0').positive('must be above 0')
+const sigma = z.number('expected a number above 0').positive('expected a number above 0')
 
 const smoothConfig = z.object({
   input: z.string().describe('dataset to smooth'),

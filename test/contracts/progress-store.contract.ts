@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { PAGE_BYTES } from '../../src/core/progress/bitmap-pages.ts'
 import type { RecordedTask, RunIdentity } from '../../src/core/progress/run-identity.ts'
 import { isBitSet } from '../../src/core/scheduling/bitmap.ts'
-import type { BitmapPage, FailedTry, ProgressStore, RunReader } from '../../src/ports/progress-store.ts'
+import type { BitmapPage, FailedAttempt, ProgressStore, RunReader } from '../../src/ports/progress-store.ts'
 import { readCompleted } from '../../src/runtime/coordinator/progress-recorder.ts'
 
 /** An empty store for records, and how to open it again. */
@@ -30,7 +30,7 @@ export const recordedTask = (id: string, blockCount: number, more: Partial<Recor
 
 export const identityOf = (...tasks: RecordedTask[]): RunIdentity => ({ run: 'smooth-0badc0de', tasks })
 
-export const failedTry = (more: Partial<FailedTry> = {}): FailedTry => ({
+export const failedAttempt = (more: Partial<FailedAttempt> = {}): FailedAttempt => ({
   task: 0,
   block: 7,
   attempt: 1,
@@ -86,7 +86,7 @@ export function describeProgressStore(
         assert.equal(await store.read(identity.run), undefined)
         const record = await store.open(identity)
         assert.deepEqual(await all(record.completedPages(0)), [])
-        assert.deepEqual(await all(record.failedTries(1)), [])
+        assert.deepEqual(await all(record.failedAttempts(1)), [])
         assert.deepEqual(record.identity.tasks, identity.tasks)
         assert.equal((await store.read(identity.run))?.identity.run, identity.run)
       }),
@@ -96,15 +96,15 @@ export function describeProgressStore(
       'a record returns the finished blocks of each task, also after it was opened again',
       withPlace(async (place, store) => {
         const record = await store.open(identity)
-        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 0, 42, 99) }], failedTries: [] })
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 0, 42, 99) }], failedAttempts: [] })
         await record.commit({
           pages: [
             { task: 1, page: 1, bits: bits(558, 4463) },
             { task: 1, page: 0, bits: bits(PAGE_BYTES, 65_535) },
           ],
-          failedTries: [],
+          failedAttempts: [],
         })
-        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 0, 42, 43, 99) }], failedTries: [] })
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 0, 42, 43, 99) }], failedAttempts: [] })
         const check = async (reader: RunReader) => {
           assert.deepEqual(await completedBlocks(reader, 0), [0, 42, 43, 99])
           assert.deepEqual(await completedBlocks(reader, 1), [65_535, 69_999])
@@ -123,7 +123,7 @@ export function describeProgressStore(
         const sparse = [1525, 3, 700, 0].map((page): BitmapPage => {
           return { task: 0, page, bits: bits(page === 1525 ? 7_232 : PAGE_BYTES, page) }
         })
-        await record.commit({ pages: sparse, failedTries: [] })
+        await record.commit({ pages: sparse, failedAttempts: [] })
         const found = await all(record.completedPages(0))
         assert.deepEqual(
           found.map(({ page, bits }) => [page, bits.length, isBitSet(bits, page)]),
@@ -142,12 +142,12 @@ export function describeProgressStore(
       withPlace(async (_, store) => {
         const record = await store.open(identityOf(recordedTask('huge', 65_536 * 600)))
         const pages = Array.from({ length: 600 }, (_, page) => ({ task: 0, page, bits: bits(PAGE_BYTES, page) }))
-        const failedTries = Array.from({ length: 600 }, (_, block) => failedTry({ block }))
-        await record.commit({ pages, failedTries })
+        const failedAttempts = Array.from({ length: 600 }, (_, block) => failedAttempt({ block }))
+        await record.commit({ pages, failedAttempts })
         const found = await all(record.completedPages(0))
         assert.ok(found.length === 600 && found.every(({ page, bits }, at) => page === at && isBitSet(bits, at)))
-        const tries = await all(record.failedTries(0))
-        assert.ok(tries.length === 600 && tries.every(({ block }, at) => block === at))
+        const attempts = await all(record.failedAttempts(0))
+        assert.ok(attempts.length === 600 && attempts.every(({ block }, at) => block === at))
       }),
     )
 
@@ -155,23 +155,23 @@ export function describeProgressStore(
       'a record keeps every field of every failed attempt, in the order in which they were recorded',
       withPlace(async (place, store) => {
         const record = await store.open(identity)
-        const tries = [
-          failedTry(),
-          failedTry({ attempt: 2, block: 3, time: 1_790_000_000_000, durationMs: 0 }),
-          failedTry({ attempt: 3, isFinal: true, error: { code: 'BLOCK_TIMEOUT', message: '' } }),
-          failedTry({ error: { code: 'WORKER_DIED', message: 'x'.repeat(100_000) }, workerId: '', host: 'ü' }),
+        const attempts = [
+          failedAttempt(),
+          failedAttempt({ attempt: 2, block: 3, time: 1_790_000_000_000, durationMs: 0 }),
+          failedAttempt({ attempt: 3, isFinal: true, error: { code: 'BLOCK_TIMEOUT', message: '' } }),
+          failedAttempt({ error: { code: 'WORKER_DIED', message: 'x'.repeat(100_000) }, workerId: '', host: 'ü' }),
         ]
-        const other = failedTry({ task: 1, block: 69_999 })
-        await record.commit({ pages: [], failedTries: tries.slice(0, 2) })
-        await record.commit({ pages: [], failedTries: [other, ...tries.slice(2)] })
+        const other = failedAttempt({ task: 1, block: 69_999 })
+        await record.commit({ pages: [], failedAttempts: attempts.slice(0, 2) })
+        await record.commit({ pages: [], failedAttempts: [other, ...attempts.slice(2)] })
         await record[Symbol.asyncDispose]()
         await using again = place.open()
         const reopened = await again.open(identity)
-        assert.deepEqual(await all(reopened.failedTries(0)), tries)
-        assert.deepEqual(await all(reopened.failedTries(1)), [other])
-        const later = failedTry({ block: 1 })
-        await reopened.commit({ pages: [], failedTries: [later] })
-        assert.deepEqual(await all(reopened.failedTries(0)), [...tries, later])
+        assert.deepEqual(await all(reopened.failedAttempts(0)), attempts)
+        assert.deepEqual(await all(reopened.failedAttempts(1)), [other])
+        const later = failedAttempt({ block: 1 })
+        await reopened.commit({ pages: [], failedAttempts: [later] })
+        assert.deepEqual(await all(reopened.failedAttempts(0)), [...attempts, later])
       }),
     )
 
@@ -179,7 +179,7 @@ export function describeProgressStore(
       'a record refuses another grid, other tasks or another configuration, and stays unchanged',
       withPlace(async (place, store) => {
         const record = await store.open(identity)
-        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 5) }], failedTries: [failedTry()] })
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 5) }], failedAttempts: [failedAttempt()] })
         await record[Symbol.asyncDispose]()
         const [one, two] = identity.tasks as [RecordedTask, RecordedTask]
         const refused = async (tasks: RecordedTask[], code: string, message: RegExp) => {
@@ -193,7 +193,7 @@ export function describeProgressStore(
         await using again = place.open()
         const kept = await again.open(identity)
         assert.deepEqual(await completedBlocks(kept, 0), [5])
-        assert.equal((await all(kept.failedTries(0))).length, 1)
+        assert.equal((await all(kept.failedAttempts(0))).length, 1)
       }),
     )
 
@@ -213,10 +213,10 @@ export function describeProgressStore(
               { task: 0, page: 0, bits: bits(13, block) },
               { task: 1, page: 0, bits: bits(PAGE_BYTES, block) },
             ],
-            failedTries: [failedTry({ block })],
+            failedAttempts: [failedAttempt({ block })],
           })
           assert.deepEqual(await completedBlocks(reader, 0), [block])
-          assert.equal((await all(reader.failedTries(0))).at(-1)?.block, block)
+          assert.equal((await all(reader.failedAttempts(0))).at(-1)?.block, block)
         }
         await record[Symbol.asyncDispose]()
         assert.deepEqual(await completedBlocks(reader, 0), [99])
@@ -233,24 +233,24 @@ export function describeProgressStore(
             { task: 1, page: 0, bits: bits(PAGE_BYTES, 9, 10, 65_535) },
             { task: 1, page: 1, bits: bits(558, 0, 1) },
           ],
-          failedTries: [
-            failedTry({ task: 1, block: 65_536 }),
-            failedTry({ task: 1, block: 8 }),
-            failedTry({ task: 1, block: 9 }),
-            failedTry({ task: 1, block: 131_072 + 9 }),
-            failedTry({ task: 0, block: 9 }),
+          failedAttempts: [
+            failedAttempt({ task: 1, block: 65_536 }),
+            failedAttempt({ task: 1, block: 8 }),
+            failedAttempt({ task: 1, block: 9 }),
+            failedAttempt({ task: 1, block: 131_072 + 9 }),
+            failedAttempt({ task: 0, block: 9 }),
           ],
         })
         await record.clear(1, [65_536, 9, 8, 60_000])
         assert.deepEqual(await completedBlocks(record, 1), [10, 65_535, 65_537])
         assert.deepEqual(
-          (await all(record.failedTries(1))).map(({ block }) => block),
+          (await all(record.failedAttempts(1))).map(({ block }) => block),
           [131_072 + 9],
         )
         assert.deepEqual(await completedBlocks(record, 0), [1, 2, 3])
         await record.clear(0)
         assert.deepEqual(await completedBlocks(record, 0), [])
-        assert.deepEqual(await all(record.failedTries(0)), [])
+        assert.deepEqual(await all(record.failedAttempts(0)), [])
         assert.deepEqual(await completedBlocks(record, 1), [10, 65_535, 65_537])
       }),
     )
@@ -260,13 +260,13 @@ export function describeProgressStore(
       withPlace(async (_, store) => {
         await store.remove(identity.run)
         const record = await store.open(identity)
-        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedTries: [failedTry()] })
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedAttempts: [failedAttempt()] })
         await record[Symbol.asyncDispose]()
         await store.remove(identity.run)
         assert.equal(await store.read(identity.run), undefined)
         const again = await store.open(identityOf(recordedTask('one', 101)))
         assert.deepEqual(await completedBlocks(again, 0), [])
-        assert.deepEqual(await all(again.failedTries(0)), [])
+        assert.deepEqual(await all(again.failedAttempts(0)), [])
       }),
     )
 
@@ -277,7 +277,7 @@ export function describeProgressStore(
         const record = await store.open(identity)
         await record[Symbol.asyncDispose]()
         await record[Symbol.asyncDispose]()
-        const batch = { pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedTries: [] }
+        const batch = { pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedAttempts: [] }
         await assert.rejects(record.commit(batch), closed)
         await assert.rejects(all(record.completedPages(0)), closed)
         const another = place.open()
@@ -301,7 +301,7 @@ export function describeProgressStore(
           const bitmap = await readCompleted(record, 0)
           assert.ok(acknowledged.length >= commits)
           for (const block of acknowledged) assert.ok(isBitSet(bitmap, block), `block ${block} is lost`)
-          const failed = new Set((await all(record.failedTries(0))).map(({ block }) => block))
+          const failed = new Set((await all(record.failedAttempts(0))).map(({ block }) => block))
           for (const block of acknowledged) assert.ok(failed.has(block), `the failed try of block ${block} is lost`)
           await record[Symbol.asyncDispose]()
         }
@@ -315,15 +315,18 @@ export function describeProgressStore(
         const [a, b] = ['a-1', 'b-2'].map((run) => ({ ...identity, run })) as [RunIdentity, RunIdentity]
         const first = await store.open(b)
         const second = await store.open({ ...a, tasks: [recordedTask('other', 9)] })
-        await first.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedTries: [failedTry()] })
-        await second.commit({ pages: [{ task: 0, page: 0, bits: bits(2, 8) }], failedTries: [failedTry({ block: 1 })] })
+        await first.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedAttempts: [failedAttempt()] })
+        await second.commit({
+          pages: [{ task: 0, page: 0, bits: bits(2, 8) }],
+          failedAttempts: [failedAttempt({ block: 1 })],
+        })
         assert.deepEqual(await runsIn(store, 'a-1', 'b-2'), ['a-1', 'b-2'])
         assert.deepEqual(await completedBlocks(second, 0), [8])
         await second.clear(0)
         assert.deepEqual(await completedBlocks(first, 0), [1])
         await store.remove('a-1')
         assert.deepEqual(await runsIn(store, 'a-1', 'b-2'), ['b-2'])
-        assert.equal((await all(first.failedTries(0))).length, 1)
+        assert.equal((await all(first.failedAttempts(0))).length, 1)
       }),
     )
   })

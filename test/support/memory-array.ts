@@ -1,5 +1,5 @@
 import { assertVoxels } from '../../src/core/array/assert-voxels.ts'
-import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../src/core/array/box-copy.ts'
+import { copyBox, offsetOf, type StridedBytes } from '../../src/core/array/box-copy.ts'
 import {
   BYTES_PER_ELEMENT,
   bytesOf,
@@ -9,6 +9,7 @@ import {
   type TypedArray,
   typedArray,
 } from '../../src/core/array/dtype.ts'
+import { rowMajorStrides } from '../../src/core/array/strides.ts'
 import { ConfigError } from '../../src/core/errors.ts'
 import {
   assertSameRank,

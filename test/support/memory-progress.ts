@@ -1,13 +1,13 @@
 import { InfrastructureError } from '../../src/core/errors.ts'
 import { isInMask, maskPages, withoutMask } from '../../src/core/progress/bitmap-pages.ts'
 import { checkSameTasks, type RunIdentity } from '../../src/core/progress/run-identity.ts'
-import type { FailedTry, ProgressStore, RunRecord } from '../../src/ports/progress-store.ts'
+import type { FailedAttempt, ProgressStore, RunRecord } from '../../src/ports/progress-store.ts'
 
 interface StoredRun {
   readonly identity: RunIdentity
   /** per task, by page */
   readonly pages: Map<number, Uint8Array>[]
-  readonly failedTries: FailedTry[][]
+  readonly failedAttempts: FailedAttempt[][]
 }
 
 /** What remains when a store in memory is closed. */
@@ -21,7 +21,7 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
     if (!isOpen || !still) throw new InfrastructureError('IO_ERROR', 'The progress in memory was closed.')
   }
 
-  function openRun({ identity, pages, failedTries }: StoredRun): RunRecord {
+  function openRun({ identity, pages, failedAttempts }: StoredRun): RunRecord {
     let isRecordOpen = true
     const ofTask = <T>(list: readonly T[], task: number): T => {
       checkOpen(isRecordOpen)
@@ -35,20 +35,20 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
           yield { task, page, bits: (ofThis.get(page) as Uint8Array).slice() }
         }
       },
-      async *failedTries(task) {
-        yield* ofTask(failedTries, task)
+      async *failedAttempts(task) {
+        yield* ofTask(failedAttempts, task)
       },
       async commit(batch) {
         checkOpen(isRecordOpen)
         for (const { task, page, bits } of batch.pages) pages[task]?.set(page, bits.slice())
-        for (const failed of batch.failedTries) failedTries[failed.task]?.push(failed)
+        for (const failed of batch.failedAttempts) failedAttempts[failed.task]?.push(failed)
       },
       async clear(task, blocks) {
         const ofThis = ofTask(pages, task)
-        const tries = ofTask(failedTries, task)
+        const attempts = ofTask(failedAttempts, task)
         const mask = blocks === undefined ? undefined : maskPages(blocks)
-        const kept = mask === undefined ? [] : tries.filter(({ block }) => !isInMask(mask, block))
-        tries.splice(0, tries.length, ...kept)
+        const kept = mask === undefined ? [] : attempts.filter(({ block }) => !isInMask(mask, block))
+        attempts.splice(0, attempts.length, ...kept)
         if (mask === undefined) ofThis.clear()
         for (const [page, bits] of mask ?? []) {
           const before = ofThis.get(page)
@@ -71,7 +71,7 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
         checkSameTasks(before.identity.tasks, tasks, name)
         return openRun(before)
       }
-      const made = { identity, pages: tasks.map(() => new Map()), failedTries: tasks.map(() => []) }
+      const made = { identity, pages: tasks.map(() => new Map()), failedAttempts: tasks.map(() => []) }
       stored.set(run, made)
       return openRun(made)
     },

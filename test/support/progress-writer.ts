@@ -3,7 +3,7 @@ import { mongodbProgress } from '../../src/adapters/mongodb/mongodb-progress.ts'
 import { sqliteProgress } from '../../src/adapters/sqlite/sqlite-progress.ts'
 import { systemClock } from '../../src/entry/clock.ts'
 import { ProgressRecorder } from '../../src/runtime/coordinator/progress-recorder.ts'
-import { failedTry, identityOf, recordedTask } from '../contracts/progress-store.contract.ts'
+import { failedAttempt, identityOf, recordedTask } from '../contracts/progress-store.contract.ts'
 
 const [kind, place = ''] = process.argv.slice(2)
 await using store = kind === 'mongodb' ? mongodbProgress(place) : sqliteProgress(place)
@@ -15,7 +15,7 @@ const recorder = await ProgressRecorder.load(record, { clock: systemClock, onErr
 for (;;) {
   const block = Math.floor(Math.random() * 1e6)
   recorder.recordCompleted(0, [block])
-  recorder.recordFailure(failedTry({ block }))
+  recorder.recordFailure(failedAttempt({ block }))
   await recorder.flush()
   console.log(block)
 }

@@ -69,7 +69,11 @@ const smoothing =
 const INPUTS: readonly Case[] = [
   ['a missing HDF5 file', from(() => at('nope.hdf/volumes/raw')), /no file ".*nope\.hdf"/],
   ['a missing Zarr container', from(() => at('nope.zarr/raw')), /nope\.zarr does not exist; check the path/],
-  ['a path without a container', from(() => 'nope/raw'), /nope\/raw: expected a file or folder that ends in \.zarr, \.hdf, \.h5 or \.hdf5/],
+  [
+    'a path without a container',
+    from(() => 'nope/raw'),
+    /nope\/raw: expected a file or folder that ends in \.zarr, \.hdf, \.h5 or \.hdf5/,
+  ],
   [
     'a dataset that is not in the HDF5 file, with the existing ones',
     from(() => at('sample.hdf/volumes/rw')),
@@ -171,9 +175,9 @@ const OPTIONS: readonly Case[] = [
   ['a block that reads less than its context', smoothing('--block-read', '8,8,8'), /reads 8,8,8 .*sigma 2 needs 8,8,8 .*at least 17,17,17/],
   ['a block of length 0', smoothing('--block-write', '8,0,8'), /--block-write 8,0,8: expected comma-separated whole numbers above 0/],
   ['a block of text', smoothing('--block-write', '8,x,8'), /--block-write 8,x,8: expected/],
-  ['sigma 0', smoothing('--sigma', '0'), /--sigma is 0: must be above 0/],
-  ['a negative sigma', smoothing('--sigma', '-1.5'), /--sigma is -1\.5: must be above 0/],
-  ['sigma 0 on one axis', smoothing('--sigma', '1,0,2'), /--sigma\[1\] is 0: must be above 0/],
+  ['sigma 0', smoothing('--sigma', '0'), /--sigma 0: expected a number above 0/],
+  ['a negative sigma', smoothing('--sigma', '-1.5'), /--sigma -1\.5: expected a number above 0/],
+  ['sigma 0 on one axis', smoothing('--sigma', '1,0,2'), /--sigma\[1\] 0: expected a number above 0/],
   ['a sigma that is not a number', smoothing('--sigma', 'NaN'), /--sigma NaN: expected a number, or one per axis/],
   ['a sigma of text', smoothing('--sigma', 'two'), /--sigma two: expected a number/],
   ['a sigma with a gap', smoothing('--sigma', '1,,2'), /--sigma 1,,2: expected/],
@@ -251,8 +255,8 @@ it('bellis leaves inputs and outputs unchanged, whatever it refuses', () => {
 describe('a configuration from a program', () => {
   it('checks a configuration given by a program before opening anything, and names the invalid value', () => {
     const call = (sigma: number | number[]) => () => smooth({ input: 'nope.zarr', output: 'out.zarr', sigma })
-    assert.throws(call(Number.NaN), { code: 'INVALID_CONFIG', message: /"sigma" is NaN: must be a number above 0/ })
-    assert.throws(call([1, Number.NaN]), { code: 'INVALID_CONFIG', message: /"sigma\[1\]" is NaN: must be a number/ })
+    assert.throws(call(Number.NaN), { code: 'INVALID_CONFIG', message: /"sigma" NaN: expected a number above 0/ })
+    assert.throws(call([1, Number.NaN]), { code: 'INVALID_CONFIG', message: /"sigma\[1\]" NaN: expected a number/ })
     assert.throws(call([]), { code: 'INVALID_CONFIG', message: /"sigma"/ })
   })
 })

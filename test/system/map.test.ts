@@ -184,7 +184,7 @@ describe('map', () => {
     const other = await createArray(join(shared.path, 'other.zarr/m'), { shape: [7, 19, 24], dtype: 'uint8' })
     await other.close()
     for (const [args, message] of [
-      [['--expr', 'x >'], /--expr is "x >": a value is missing after "x >"/],
+      [['--expr', 'x >'], /--expr "x >": a value is missing after "x >"/],
       [['--expr', 'x & 1'], /there is no "&" here; use &&/],
       [['--expr', 'process.exit(1)'], /there is no "\." here/],
       [['--expr', 'eval(x)'], /there is no function "eval"; there are abs, ceil, /],
@@ -197,7 +197,7 @@ describe('map', () => {
       [['--expr', 'x + abs', '--with', `abs=${pathOf('int8')}`], /"\(" is missing after "x \+ abs"/],
       [['--expr', 'x', '--with', 'm'], /--with m: expected a name and a dataset/],
       [['--expr', 'x + m', '--with', `m=${other.path}`], /expected the same shape and placement/],
-      [[], /Configuration of "map": --expr is missing/],
+      [[], /--expr is missing/],
     ] as const) {
       const call = ['map', pathOf('uint8'), 'out.zarr/a', ...args]
       const { code, stderr } = await bellis(call, { cwd: folder.path })

@@ -72,9 +72,9 @@ describe('bellis run', () => {
   it('bellis run names the flag, the variable or the file that an invalid value comes from', async () => {
     using folder = folderWith({ 'task.ts': recording('t'), 'c.json': '{ "text": 5 }', 'd.json': '{ "txt": "a" }' })
     for (const [args, env, message] of [
-      [['--times', 'x'], {}, /--times is "x": /],
-      [[], { BELLIS_CONFIG_TIMES: '1.5' }, /BELLIS_CONFIG_TIMES is 1\.5: /],
-      [['--config', 'c.json'], {}, /"text" of c\.json is 5: /],
+      [['--times', 'x'], {}, /--times "x": /],
+      [[], { BELLIS_CONFIG_TIMES: '1.5' }, /BELLIS_CONFIG_TIMES 1\.5: /],
+      [['--config', 'c.json'], {}, /"text" of c\.json 5: /],
       [['--config', 'd.json'], {}, /there is no "txt" of d\.json; the fields are text, times, loud/],
       [['--tmies', '2'], {}, /unknown option '--tmies' \(Did you mean --times\?\)/],
     ] as const) {

@@ -136,8 +136,7 @@ function keepComplaints(library: Hdf5Library): void {
 
 /**
  * One call of HDF5. h5wasm ignores most errors of HDF5 (for example a chunk that can't be flushed on close), so a call has
- * failed if it
- * returns a negative status, throws, or made HDF5 print an error.
+ * failed if it returns a negative status, throws, or made HDF5 print an error.
  * @throws Hdf5Failure
  */
 export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T): T {

@@ -2,8 +2,7 @@ import { readSync } from 'node:fs'
 
 /*
  * The parts of HDF5's file format for which h5wasm has no function: the expected end of the file, the fill value, and the
- * significant
- * bits of an element. Section numbers refer to the "HDF5 File Format Specification", version 3.
+ * significant bits of an element. Section numbers refer to the "HDF5 File Format Specification", version 3.
  */
 
 /** The start of an HDF5 file. All in bytes. */

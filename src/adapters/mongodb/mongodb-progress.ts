@@ -12,7 +12,13 @@ import type {
 import { MongodbConnection } from './mongodb-connection.ts'
 import { isDuplicateKey, within } from './mongodb-keys.ts'
 import { type HeldLock, lockRun } from './mongodb-lock.ts'
-import { MongodbReader, openRecord, type PageDocument, type RecordPlace, type TryDocument } from './mongodb-record.ts'
+import {
+  type AttemptDocument,
+  MongodbReader,
+  openRecord,
+  type PageDocument,
+  type RecordPlace,
+} from './mongodb-record.ts'
 
 export interface MongodbProgressOptions {
   /** Has the servers sync every commit to their disks. @default false */
@@ -51,7 +57,7 @@ class MongodbProgress implements ProgressStore {
     this.#place = {
       connection,
       pages: database.collection<PageDocument>('finished_pages'),
-      tries: database.collection<TryDocument>('failed_tries'),
+      attempts: database.collection<AttemptDocument>('failed_tries'),
     }
   }
 
@@ -69,11 +75,11 @@ class MongodbProgress implements ProgressStore {
   }
 
   async remove(run: string): Promise<void> {
-    const { pages, tries } = this.#place
+    const { pages, attempts } = this.#place
     // The run itself last, so that a record removed only in part still says which run it is of.
     await this.#connection.attempt(async () => {
       await pages.deleteMany({ _id: within(run) })
-      await tries.deleteMany({ _id: within(run) })
+      await attempts.deleteMany({ _id: within(run) })
       await this.#runs.deleteOne({ _id: run })
     })
   }

@@ -4,7 +4,7 @@ import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pag
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type {
   BitmapPage,
-  FailedTry,
+  FailedAttempt,
   OpenRecordOptions,
   ProgressBatch,
   RunReader,
@@ -26,7 +26,7 @@ export interface PageDocument extends KeyedDocument {
   readonly bits: Binary
 }
 
-export interface TryDocument extends Omit<FailedTry, 'task' | 'error'>, KeyedDocument {
+export interface AttemptDocument extends Omit<FailedAttempt, 'task' | 'error'>, KeyedDocument {
   readonly number: number
   readonly code: ErrorCode
   readonly message: string
@@ -37,7 +37,7 @@ export interface TryDocument extends Omit<FailedTry, 'task' | 'error'>, KeyedDoc
 export interface RecordPlace {
   readonly connection: MongodbConnection
   readonly pages: Collection<PageDocument>
-  readonly tries: Collection<TryDocument>
+  readonly attempts: Collection<AttemptDocument>
 }
 
 /** Reads a run's record. */
@@ -59,8 +59,8 @@ export class MongodbReader implements RunReader {
     }
   }
 
-  async *failedTries(task: number): AsyncIterable<FailedTry> {
-    for await (const document of this.#inOrder(this.#place.tries, task)) yield fromDocument(task, document)
+  async *failedAttempts(task: number): AsyncIterable<FailedAttempt> {
+    for await (const document of this.#inOrder(this.#place.attempts, task)) yield fromDocument(task, document)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -97,7 +97,7 @@ export async function openRecord(
   const next: number[] = []
   for (const task of identity.tasks.keys()) {
     const last = await place.connection.attempt(() =>
-      place.tries.findOne({ _id: within(identity.run, task) }, { sort: { _id: -1 } }),
+      place.attempts.findOne({ _id: within(identity.run, task) }, { sort: { _id: -1 } }),
     )
     next.push((last?.number ?? -1) + 1)
   }
@@ -113,7 +113,7 @@ class MongodbRecord implements RunRecord {
   /** The number of each task's next failed attempt. */
   readonly #next: number[]
   /** A failed attempt keeps its number: a batch written twice, since the first answer was lost, changes nothing. */
-  readonly #numbers = new WeakMap<FailedTry, number>()
+  readonly #numbers = new WeakMap<FailedAttempt, number>()
   #isOpen = true
 
   constructor(
@@ -135,16 +135,16 @@ class MongodbRecord implements RunRecord {
     return this.#reader.completedPages(task)
   }
 
-  failedTries(task: number): AsyncIterable<FailedTry> {
-    return this.#reader.failedTries(task)
+  failedAttempts(task: number): AsyncIterable<FailedAttempt> {
+    return this.#reader.failedAttempts(task)
   }
 
   async commit(batch: ProgressBatch, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#checkOpen()
-    const failed = batch.failedTries.map((one) => toDocument(this.identity.run, one, this.#numberOf(one)))
+    const failed = batch.failedAttempts.map((one) => toDocument(this.identity.run, one, this.#numberOf(one)))
     const write = async () => {
       await this.#lock()?.check()
-      await this.#addTries(failed)
+      await this.#addAttempts(failed)
       await this.#putPages(batch.pages)
     }
     await this.#place.connection.persist(write, { signal, onStatus: this.#onStatus })
@@ -166,7 +166,7 @@ class MongodbRecord implements RunRecord {
     throw new InfrastructureError('IO_ERROR', `The progress in ${this.#place.connection.name} was closed.`)
   }
 
-  #numberOf(failed: FailedTry): number {
+  #numberOf(failed: FailedAttempt): number {
     const known = this.#numbers.get(failed)
     if (known !== undefined) return known
     const number = this.#next[failed.task] as number
@@ -182,10 +182,10 @@ class MongodbRecord implements RunRecord {
     }
   }
 
-  async #addTries(documents: readonly TryDocument[]): Promise<void> {
+  async #addAttempts(documents: readonly AttemptDocument[]): Promise<void> {
     if (documents.length === 0) return
     try {
-      await this.#place.tries.insertMany(documents, { ordered: false })
+      await this.#place.attempts.insertMany(documents, { ordered: false })
     } catch (error) {
       if (!isDuplicateKey(error)) throw error
     }
@@ -194,22 +194,22 @@ class MongodbRecord implements RunRecord {
   async #clearAll(task: number): Promise<void> {
     const _id = within(this.identity.run, task)
     await this.#place.pages.deleteMany({ _id })
-    await this.#place.tries.deleteMany({ _id })
+    await this.#place.attempts.deleteMany({ _id })
   }
 
   async #clearMasked(task: number, mask: ReturnType<typeof maskPages>): Promise<void> {
-    const { pages, tries } = this.#place
+    const { pages, attempts } = this.#place
     const { run } = this.identity
     for (const [page, bits] of mask) {
       const before = await pages.findOne({ _id: keyOf(run, task, page) })
       if (before === null) continue
       await this.#putPages([{ task, page, bits: withoutMask(before.bits.buffer, bits) }])
     }
-    const found = tries.find({ _id: within(run, task) }, { projection: { block: 1 } })
+    const found = attempts.find({ _id: within(run, task) }, { projection: { block: 1 } })
     const cleared: string[] = []
     for await (const { _id, block } of found) if (isInMask(mask, block)) cleared.push(_id)
     for (let at = 0; at < cleared.length; at += REMOVED_AT_ONCE) {
-      await tries.deleteMany({ _id: { $in: cleared.slice(at, at + REMOVED_AT_ONCE) } })
+      await attempts.deleteMany({ _id: { $in: cleared.slice(at, at + REMOVED_AT_ONCE) } })
     }
   }
 }
@@ -219,12 +219,12 @@ function replacePage(run: string, { task, page, bits }: BitmapPage): AnyBulkWrit
   return { replaceOne: { filter: { _id }, replacement: { page, bits: new Binary(bits) }, upsert: true } }
 }
 
-const toDocument = (run: string, { task, error, ...rest }: FailedTry, number: number): TryDocument => {
+const toDocument = (run: string, { task, error, ...rest }: FailedAttempt, number: number): AttemptDocument => {
   const { code, message, stack } = error
   return { _id: keyOf(run, task, number), number, ...rest, code, message, ...(stack === undefined ? {} : { stack }) }
 }
 
-const fromDocument = (task: number, document: TryDocument): FailedTry => {
+const fromDocument = (task: number, document: AttemptDocument): FailedAttempt => {
   const { block, attempt, isFinal, code, message, stack, workerId, host, durationMs, time } = document
   const error = { code, message, ...(stack === undefined ? {} : { stack }) }
   return { task, block, attempt, isFinal, error, workerId, host, durationMs, time }

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { ErrorCode } from '../../core/errors.ts'
 import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
-import type { BitmapPage, FailedTry, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
+import type { BitmapPage, FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { guarded, inTransaction } from './sqlite-database.ts'
 
 const ROWS_AT_ONCE = 256
@@ -19,7 +19,7 @@ interface PageRow {
   readonly bits: Uint8Array
 }
 
-interface TryRow {
+interface AttemptRow {
   readonly number: number
   readonly task: number
   readonly block: number
@@ -49,9 +49,9 @@ export class SqliteReader implements RunReader {
     for (const { page, bits } of this.#rows<PageRow>(query, task, ({ page }) => page)) yield { task, page, bits }
   }
 
-  async *failedTries(task: number): AsyncIterable<FailedTry> {
+  async *failedAttempts(task: number): AsyncIterable<FailedAttempt> {
     const query = `SELECT * FROM failed_try WHERE task = ? AND number > ? ORDER BY number LIMIT ${ROWS_AT_ONCE}`
-    for (const row of this.#rows<TryRow>(query, task, ({ number }) => number)) yield fromRow(row)
+    for (const row of this.#rows<AttemptRow>(query, task, ({ number }) => number)) yield fromRow(row)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -94,18 +94,18 @@ export class SqliteRecord implements RunRecord {
     return this.#reader.completedPages(task)
   }
 
-  failedTries(task: number): AsyncIterable<FailedTry> {
-    return this.#reader.failedTries(task)
+  failedAttempts(task: number): AsyncIterable<FailedAttempt> {
+    return this.#reader.failedAttempts(task)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#open.release()
   }
 
-  async commit({ pages, failedTries }: ProgressBatch): Promise<void> {
+  async commit({ pages, failedAttempts }: ProgressBatch): Promise<void> {
     this.#change(() => {
       for (const { task, page, bits } of pages) this.#putPage.run(task, page, bits)
-      for (const failed of failedTries) this.#addTry(failed)
+      for (const failed of failedAttempts) this.#addAttempt(failed)
     })
   }
 
@@ -119,7 +119,7 @@ export class SqliteRecord implements RunRecord {
     guarded(file, () => inTransaction(database, action))
   }
 
-  #addTry({ task, block, attempt, isFinal, error, workerId, host, durationMs, time }: FailedTry): void {
+  #addAttempt({ task, block, attempt, isFinal, error, workerId, host, durationMs, time }: FailedAttempt): void {
     const { code, message, stack = null } = error
     this.#putTry.run(task, block, attempt, Number(isFinal), code, message, stack, workerId, host, durationMs, time)
   }
@@ -137,13 +137,13 @@ export class SqliteRecord implements RunRecord {
       const before = getPage.get(task, page) as PageRow | undefined
       if (before !== undefined) this.#putPage.run(task, page, withoutMask(before.bits, bits))
     }
-    const tries = database.prepare('SELECT number, block FROM failed_try WHERE task = ?').all(task)
+    const attempts = database.prepare('SELECT number, block FROM failed_try WHERE task = ?').all(task)
     const remove = database.prepare('DELETE FROM failed_try WHERE number = ?')
-    for (const { number, block } of tries as unknown as TryRow[]) if (isInMask(mask, block)) remove.run(number)
+    for (const { number, block } of attempts as unknown as AttemptRow[]) if (isInMask(mask, block)) remove.run(number)
   }
 }
 
-const fromRow = (row: TryRow): FailedTry => ({
+const fromRow = (row: AttemptRow): FailedAttempt => ({
   task: row.task,
   block: row.block,
   attempt: row.attempt,

@@ -20,9 +20,8 @@ export interface ThreadLauncherOptions {
 }
 
 /**
- * A thread that reaches its heap limit gets 16 MB more to shut down. A garbage collection with more than that in young objects
- * can
- * exhaust them; V8 then ends the process, and the run with it.
+ * A thread that reaches its heap limit gets 16 MB more to shut down. A garbage collection with more than that in young
+ * objects can exhaust them; V8 then ends the process, and the run with it.
  */
 const LIMITS = { maxYoungGenerationSizeMb: 16 }
 

@@ -44,9 +44,8 @@ export async function storedArray(container: string, inner: string): Promise<Sto
 }
 
 /**
- * The keys of a pyramid's arrays in the container, finest first. For a group: its only pyramid. For an array: the levels from
- * it on, as
- * described by the groups above it.
+ * The keys of a pyramid's arrays in the container, finest first. For a group: its only pyramid. For an array: the levels
+ * from it on, as described by the groups above it.
  * @returns undefined if there is none
  */
 export async function pyramidKeys(container: string, inner: string): Promise<readonly string[] | undefined> {

@@ -1,6 +1,7 @@
 import { assertVoxels } from '../../core/array/assert-voxels.ts'
-import { fillBox, offsetOf, rowMajorStrides } from '../../core/array/box-copy.ts'
+import { fillBox, offsetOf } from '../../core/array/box-copy.ts'
 import { BYTES_PER_ELEMENT, bytesOf, type DType, type Scalar, type TypedArray } from '../../core/array/dtype.ts'
+import { rowMajorStrides } from '../../core/array/strides.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { assertSameRank, type Coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { containsRoi, intersectRoi, isEmptyRoi, type Roi, showRoi } from '../../core/geometry/roi.ts'

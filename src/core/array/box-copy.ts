@@ -5,17 +5,6 @@ export interface StridedBytes {
   readonly strides: readonly number[]
 }
 
-/** Bytes between neighbours along each axis of a C-ordered array. */
-export function rowMajorStrides(shape: readonly number[], bytesPerElement: number): number[] {
-  const strides = new Array<number>(shape.length)
-  let step = bytesPerElement
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = step
-    step *= shape[axis] as number
-  }
-  return strides
-}
-
 /** The byte offset of an element. */
 export function offsetOf(index: readonly number[], strides: readonly number[]): number {
   let offset = 0

@@ -1,7 +1,7 @@
+import { rowMajorStrides } from '../array/strides.ts'
 import { roi } from '../geometry/roi.ts'
 import { createBlockGrid } from '../grid/block-grid.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
-import { indexStrides } from '../grid/index-box.ts'
 import { nextSetBit } from '../scheduling/bitmap.ts'
 import { STATE_CODE } from '../scheduling/state-map.ts'
 
@@ -93,8 +93,8 @@ export class CellMap {
     this.#skipped = new Uint32Array(count)
     this.#held = new Uint32Array(count)
     this.#failed = new Uint32Array(count)
-    const strides = indexStrides(shape)
-    const cellStrides = indexStrides(cells.shape)
+    const strides = rowMajorStrides(shape)
+    const cellStrides = rowMajorStrides(cells.shape)
     for (let at = 0; at < count; at++) {
       let total = 1
       for (const [axis, length] of shape.entries()) {

@@ -1,6 +1,7 @@
+import { rowMajorStrides } from '../array/strides.ts'
 import { type Coordinate, ceilDivide, combine, countElements, productOf } from '../geometry/coordinate.ts'
 import type { Context } from '../geometry/roi.ts'
-import { indexStrides, splitIndex } from './index-box.ts'
+import { splitIndex } from './index-box.ts'
 import { type NeighbourRows, neighbourRows, type Which } from './neighbour-rows.ts'
 
 /** The most rows to cache (20 bytes or more each): high ranks with wide contexts have millions. */
@@ -53,7 +54,7 @@ export class ConflictOrder {
     this.levelCount = Number(countElements(this.stride))
     this.mostEarlier = productOf(this.#far.map((most, axis) => Math.min(2 * most + 1, shape[axis]!))) - 1
     this.#shape = shape
-    this.#strides = indexStrides(shape)
+    this.#strides = rowMajorStrides(shape)
     this.#at = new Float64Array(shape.length)
   }
 

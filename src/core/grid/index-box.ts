@@ -1,20 +1,10 @@
+import { rowMajorStrides } from '../array/strides.ts'
 import type { Coordinate } from '../geometry/coordinate.ts'
 
 /** A half-open box of block coordinates; empty if `end` is not above `begin` on some axis. */
 export interface IndexBox {
   readonly begin: Coordinate<'block'>
   readonly end: Coordinate<'block'>
-}
-
-/** The distance in row-major order between two neighbours along each axis of a grid. */
-export function indexStrides(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length)
-  let stride = 1
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = stride
-    stride *= shape[axis]!
-  }
-  return strides
 }
 
 /** Writes the block coordinates of a row-major index to `out`; exact for all indices below 2^53. */
@@ -59,7 +49,7 @@ export const isEmptyBox = ({ begin, end }: IndexBox): boolean => begin.some((low
 /** The row-major indices of a box of blocks in a grid of this shape, ascending. */
 export function* boxIndices(box: IndexBox, shape: readonly number[]): Generator<number> {
   const last = shape.length - 1
-  const strides = indexStrides(shape)
+  const strides = rowMajorStrides(shape)
   if (isEmptyBox(box)) return
   const at = [...box.begin]
   for (;;) {

@@ -6,6 +6,7 @@ import {
   type BlockOutcome,
   BlockScheduler,
   outcomeCode,
+  type ScheduledTask,
   type SchedulerOptions,
 } from './block-scheduler.ts'
 import type { SchedulerTask } from './scheduler-task.ts'
@@ -86,42 +87,86 @@ export interface Scheduler {
  * }
  */
 export function createScheduler(tasks: readonly SchedulerTask[], options: SchedulerOptions = {}): Scheduler {
-  return new NamedScheduler(tasks, options)
+  const blocks = new BlockScheduler(tasks, options)
+  const names = new TaskNames(tasks, blocks)
+  const held = new HeldBlocks(blocks, names)
+  return {
+    taskIds: names.ids,
+    acquire: (taskId, max) => held.acquire(taskId, max),
+    acquireBlock: (taskId, index) => held.acquireBlock(taskId, index),
+    release: (released, outcome) => held.release(released, outcome),
+    abandon: (taskId) => blocks.abandon(names.numberOf(taskId)),
+    states: () => blocks.counts(),
+    taskState: (taskId) => names.task(taskId).counts(),
+    isFinished: (taskId) => (taskId === undefined ? blocks.isFinished() : names.task(taskId).isFinished),
+    readyCount: (taskId) =>
+      (taskId === undefined ? names.ids : [taskId]).reduce((sum, id) => sum + names.task(id).readyCount, 0),
+    blockState: (taskId, index) => names.task(taskId).blockState(index),
+    taskGrid: (taskId) => names.task(taskId).grid,
+    heldCount: (taskId) => names.task(taskId).retention?.held ?? 0,
+    takeUnneeded: (taskId) => names.task(taskId).retention?.takeUnneeded() ?? [],
+  }
 }
 
-/** An interface of objects and names on top of a {@link BlockScheduler}, which makes all decisions. */
-class NamedScheduler implements Scheduler {
-  readonly taskIds: readonly string[]
-  readonly #numberOf: ReadonlyMap<string, number>
+/** The tasks of a {@link BlockScheduler} by their ids. */
+class TaskNames {
+  readonly ids: readonly string[]
+  readonly #numbers: ReadonlyMap<string, number>
   readonly #blocks: BlockScheduler
-  /** for one call of `acquire` at a time */
-  #acquired = new Float64Array(64)
 
-  constructor(tasks: readonly SchedulerTask[], options: SchedulerOptions) {
-    this.#blocks = new BlockScheduler(tasks, options)
-    this.taskIds = tasks.map(({ id }) => id)
-    this.#numberOf = new Map(this.taskIds.map((id, number) => [id, number]))
+  constructor(tasks: readonly SchedulerTask[], blocks: BlockScheduler) {
+    this.ids = tasks.map(({ id }) => id)
+    this.#numbers = new Map(this.ids.map((id, number) => [id, number]))
+    this.#blocks = blocks
+  }
+
+  /** @throws ConfigError `UNKNOWN_TASK` */
+  numberOf(taskId: string): number {
+    const number = this.#numbers.get(taskId)
+    if (number !== undefined) return number
+    const known = this.ids.map((id) => `"${id}"`).join(', ')
+    throw new ConfigError('UNKNOWN_TASK', `There is no task "${taskId}"; the tasks are ${known}.`)
+  }
+
+  /** @throws ConfigError `UNKNOWN_TASK` */
+  task(taskId: string): ScheduledTask {
+    return this.#blocks.task(this.numberOf(taskId))
+  }
+}
+
+/** Blocks of a {@link BlockScheduler}, handed out and given back as objects. */
+class HeldBlocks {
+  readonly #blocks: BlockScheduler
+  readonly #names: TaskNames
+  /** for one call of `acquire` at a time */
+  readonly #acquired = new Float64Array(64)
+
+  constructor(blocks: BlockScheduler, names: TaskNames) {
+    this.#blocks = blocks
+    this.#names = names
   }
 
   acquire(taskId?: string, max = 1): ScheduledBlock[] {
     assertBlockCount(max)
-    const task = taskId === undefined ? this.#blocks.nextTask() : this.#number(taskId)
-    const blocks: ScheduledBlock[] = []
-    while (task >= 0 && blocks.length < max) {
-      const count = this.#blocks.acquireInto(task, max - blocks.length, this.#acquired)
-      for (let n = 0; n < count; n++) blocks.push(this.#describe(task, this.#acquired[n]!))
+    const number = taskId === undefined ? this.#blocks.nextTask() : this.#names.numberOf(taskId)
+    const acquired: ScheduledBlock[] = []
+    if (number < 0) return acquired
+    const task = this.#blocks.task(number)
+    while (acquired.length < max) {
+      const count = this.#blocks.acquireInto(number, max - acquired.length, this.#acquired)
+      for (let n = 0; n < count; n++) acquired.push(describe(task, this.#acquired[n]!))
       if (count === 0) break
     }
-    return blocks
+    return acquired
   }
 
   acquireBlock(taskId: string, index: number): ScheduledBlock | undefined {
-    const task = this.#number(taskId)
-    return this.#blocks.hold(task, index) ? this.#describe(task, index) : undefined
+    const number = this.#names.numberOf(taskId)
+    return this.#blocks.hold(number, index) ? describe(this.#blocks.task(number), index) : undefined
   }
 
-  release(blocks: BlockName | readonly BlockName[], outcome: OutcomeLike | readonly OutcomeLike[]): number {
-    const names = isList(blocks) ? blocks : [blocks]
+  release(released: BlockName | readonly BlockName[], outcome: OutcomeLike | readonly OutcomeLike[]): number {
+    const names = isList(released) ? released : [released]
     const codes = isList(outcome)
       ? outcome.map((each) => outcomeCode(nameOf(each)))
       : new Array<number>(names.length).fill(outcomeCode(nameOf(outcome)))
@@ -131,67 +176,17 @@ class NamedScheduler implements Scheduler {
         `${names.length} blocks were released with ${codes.length} outcomes; give one for all, or one for each.`,
       )
     }
-    const tasks = names.map((name) => this.#number(name?.taskId))
     return this.#blocks.releaseAcross(
-      tasks,
+      names.map((name) => this.#names.numberOf(name?.taskId)),
       names.map(({ index }) => index),
       codes,
     )
   }
+}
 
-  abandon(taskId: string): void {
-    this.#blocks.abandon(this.#number(taskId))
-  }
-
-  states(): TaskCounts[] {
-    return this.#blocks.counts()
-  }
-
-  taskState(taskId: string): TaskCounts {
-    return this.#task(taskId).counts()
-  }
-
-  isFinished(taskId?: string): boolean {
-    return taskId === undefined ? this.#blocks.isFinished() : this.#task(taskId).isFinished
-  }
-
-  readyCount(taskId?: string): number {
-    if (taskId !== undefined) return this.#task(taskId).readyCount
-    return this.taskIds.reduce((sum, id) => sum + this.#task(id).readyCount, 0)
-  }
-
-  blockState(taskId: string, index: number): BlockState {
-    return this.#task(taskId).blockState(index)
-  }
-
-  taskGrid(taskId: string): BlockGrid {
-    return this.#task(taskId).grid
-  }
-
-  heldCount(taskId: string): number {
-    return this.#task(taskId).retention?.held ?? 0
-  }
-
-  takeUnneeded(taskId: string): number[] {
-    return this.#task(taskId).retention?.takeUnneeded() ?? []
-  }
-
-  #task(taskId: string) {
-    return this.#blocks.task(this.#number(taskId))
-  }
-
-  #number(taskId: string): number {
-    const number = this.#numberOf.get(taskId)
-    if (number !== undefined) return number
-    const known = this.taskIds.map((id) => `"${id}"`).join(', ')
-    throw new ConfigError('UNKNOWN_TASK', `There is no task "${taskId}"; the tasks are ${known}.`)
-  }
-
-  #describe(number: number, index: number): ScheduledBlock {
-    const task = this.#blocks.task(number)
-    const { readRoi, writeRoi } = task.grid.block(index)
-    return { taskId: task.id, index, attempt: task.failedAttempts(index) + 1, readRoi, writeRoi }
-  }
+function describe(task: ScheduledTask, index: number): ScheduledBlock {
+  const { readRoi, writeRoi } = task.grid.block(index)
+  return { taskId: task.id, index, attempt: task.failedAttempts(index) + 1, readRoi, writeRoi }
 }
 
 const isList = <T>(value: T | readonly T[]): value is readonly T[] => Array.isArray(value)

@@ -1,14 +1,14 @@
+import { rowMajorStrides } from '../array/strides.ts'
 import { ConfigError } from '../errors.ts'
 import type { TaskCounts } from '../events.ts'
 import { type BlockGrid, createBlockGrid } from '../grid/block-grid.ts'
 import { ConflictOrder } from '../grid/conflicts.ts'
-import { indexStrides } from '../grid/index-box.ts'
-import { AwaitedBlocks, asUpstream } from './awaited-blocks.ts'
 import { countSetBits } from './bitmap.ts'
 import { BlockStates, COMPLETED, FAILED, MAX_BLOCKS, ORPHANED, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
-import { ReadyBlocks } from './ready-blocks.ts'
+import { AwaitedBlocks, asUpstream } from './ready/awaited-blocks.ts'
+import { ReadyBlocks } from './ready/ready-blocks.ts'
+import { RootCursor } from './ready/root-cursor.ts'
 import { Retention } from './retention.ts'
-import { RootCursor } from './root-cursor.ts'
 import { checkMaxAhead, copyDone, type SchedulerTask } from './scheduler-task.ts'
 import { TaskLink } from './task-link.ts'
 
@@ -68,7 +68,7 @@ export class TaskRun {
     const grid = gridOf(description)
     this.grid = grid
     this.shape = grid.shape
-    this.strides = indexStrides(grid.shape)
+    this.strides = rowMajorStrides(grid.shape)
     this.order = new ConflictOrder(grid.shape, grid.writeRoi.shape, grid.context, grid.readWriteConflict)
     const links = upstream.map((task) => ({ task, link: new TaskLink(task.grid, grid, [task.id, this.id]) }))
     const mostAwaited = links.reduce((sum, { link }) => sum + link.mostAwaited, this.order.mostEarlier)

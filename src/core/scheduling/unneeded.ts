@@ -1,5 +1,6 @@
+import { rowMajorStrides } from '../array/strides.ts'
 import { createBlockGrid } from '../grid/block-grid.ts'
-import { everyRow, indexStrides, isEmptyBox, splitIndex } from '../grid/index-box.ts'
+import { everyRow, isEmptyBox, splitIndex } from '../grid/index-box.ts'
 import { nextClearBit } from './bitmap.ts'
 import type { TaskOrder } from './pipeline.ts'
 import type { SchedulerTask } from './scheduler-task.ts'
@@ -23,7 +24,7 @@ export function doneOrUnneeded(tasks: readonly SchedulerTask[], order: TaskOrder
       const down = createBlockGrid({ ...tasks[each]!, taskId: tasks[each]!.id })
       return {
         link: new TaskLink(grid, down, [task.id, tasks[each]!.id]),
-        strides: indexStrides(down.shape),
+        strides: rowMajorStrides(down.shape),
         number: each,
       }
     })

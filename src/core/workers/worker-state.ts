@@ -1,9 +1,8 @@
 import type { WireError } from '../errors.ts'
 
 /**
- * The origin of a worker. A coordinator that is started again expects the workers of its earlier start; it did not start their
- * processes,
- * so it can't kill them.
+ * The origin of a worker. A coordinator that is started again expects the workers of its earlier start; it did not start
+ * their processes, so it can't kill them.
  */
 export type WorkerOrigin = 'launched' | 'joined' | 'launched-earlier' | 'joined-earlier'
 

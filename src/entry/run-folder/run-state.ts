@@ -4,7 +4,7 @@ import type { RunCondition } from '../../core/events.ts'
 import { conditionOf, type RunFacts } from '../../core/progress/run-condition.ts'
 import { countSetBits } from '../../core/scheduling/bitmap.ts'
 import { errnoOf } from '../../core/system-errors.ts'
-import type { FailedTry } from '../../ports/progress-store.ts'
+import type { FailedAttempt } from '../../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { type LiveState, readLiveState } from './run-files.ts'
@@ -34,7 +34,7 @@ export interface RecordedTaskState {
   readonly failed: number
   readonly left: number
   /** The last attempt of failed blocks, at most as many as requested. */
-  readonly failures: readonly FailedTry[]
+  readonly failures: readonly FailedAttempt[]
   /** Bit i % 8 (lowest first) of byte floor(i / 8): block i is done. */
   readonly done: Uint8Array
   /** Indices of failed blocks. */
@@ -110,11 +110,11 @@ async function readTasks(
   const states: RecordedTaskState[] = []
   for (const [number, { id, blockCount: total }] of reader.identity.tasks.entries()) {
     const done = await readCompleted(reader, number)
-    const { blocks, lastTries } = await readFailedBlocks(reader, number, done, limit)
+    const { blocks, lastAttempts } = await readFailedBlocks(reader, number, done, limit)
     const completed = countSetBits(done, total)
     const failed = blocks.length
     const left = total - completed - failed
-    states.push({ id, total, completed, failed, left, failures: lastTries, done, failedBlocks: blocks })
+    states.push({ id, total, completed, failed, left, failures: lastAttempts, done, failedBlocks: blocks })
   }
   return states
 }

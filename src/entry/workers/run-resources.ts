@@ -21,9 +21,9 @@ export const defaultWorkers = ({ resources }: ResourceOptions): number =>
   Math.max(1, Math.floor(resources?.cpu ?? availableParallelism()))
 
 /**
- * The resources shared by the workers of a run. Unless `resources` defines others, workers on this machine share its processors
- * (or have one
- * each, if there are more workers) and its memory. Workers on other machines are limited only by `resources`.
+ * The resources shared by the workers of a run. Unless `resources` defines others, workers on this machine share its
+ * processors (or have one each, if there are more workers) and its memory. Workers on other machines are limited only by
+ * `resources`.
  */
 export function resourcesOf(options: ResourceOptions): RunResources {
   const { pool = 'process', resources = {}, workers = defaultWorkers(options) } = options

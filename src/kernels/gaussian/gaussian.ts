@@ -99,9 +99,8 @@ function holdsValue(data: TypedArray, value: number): boolean {
 }
 
 /**
- * Filters the array part by part; each part contains the filtered axes completely. As many of the last axes as fit are filtered
- * together;
- * each axis before them takes its own pass over the array.
+ * Filters the array part by part; each part contains the filtered axes completely. As many of the last axes as fit are
+ * filtered together; each axis before them takes its own pass over the array.
  */
 function runPasses(source: FilterableArray, result: FilterableArray, passes: readonly AxisPass[]): void {
   const room = Math.floor(PART_BYTES / source.BYTES_PER_ELEMENT)

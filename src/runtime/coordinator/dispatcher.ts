@@ -40,8 +40,10 @@ export class Dispatcher {
   constructor(run: RunningPipeline, parts: DispatcherParts) {
     this.#run = run
     this.#parts = parts
-    this.#idle = new IdleWorkers(parts.resources)
-    this.#moves = new WorkerMoves(run, { ...parts, idle: this.#idle }, () => run.control.turn(() => this.handOut()))
+    const { bindings } = parts.resources
+    this.#idle = new IdleWorkers(bindings)
+    const onTime = () => run.control.turn(() => this.handOut())
+    this.#moves = new WorkerMoves(run, { ...parts, bindings, idle: this.#idle }, onTime)
   }
 
   /**
@@ -82,7 +84,7 @@ export class Dispatcher {
     const waiting = new Set<ReadonlySet<Worker>>()
     for (const task of this.#run.mostDownstreamFirst) {
       if (this.#run.scheduler.task(task.number).readyCount === 0) continue
-      const groups = this.#idle.groupsFor(task, this.#parts.resources.isBinding(task))
+      const groups = this.#idle.groupsFor(task, this.#parts.resources.bindings.isBinding(task))
       const short = groups.filter((group) => !waiting.has(group) && this.#wake(group, task) === 'lacks cpu')
       // Another group may have done all of the blocks without those processors.
       if (this.#run.scheduler.task(task.number).readyCount > 0) for (const group of short) waiting.add(group)
@@ -126,8 +128,8 @@ export class Dispatcher {
   /** Whether a worker that has no blocks can be given blocks of a task. */
   #fit(worker: Worker, task: RunningTask): Fit {
     const { resources } = this.#parts
-    const boundTo = resources.boundTaskOf(worker)
-    if (boundTo !== undefined && boundTo !== task && resources.isBinding(task)) return 'lacks'
+    const boundTo = resources.bindings.taskOf(worker)
+    if (boundTo !== undefined && boundTo !== task && resources.bindings.isBinding(task)) return 'lacks'
     const lacking = resources.lacking(task, worker)
     if (lacking.length === 0) return 'fits'
     return lacking.length === 1 && lacking[0] === 'cpu' ? 'lacks cpu' : 'lacks'

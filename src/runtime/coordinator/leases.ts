@@ -7,6 +7,7 @@ import type { RunningPipeline } from './running-pipeline.ts'
 import { describeRois, describeTask } from './task-description.ts'
 import type { Worker } from './workers/pool.ts'
 import type { SessionSaver } from './workers/session-saver.ts'
+import type { TaskSetups } from './workers/task-setups.ts'
 import type { TimeLimits } from './workers/time-limits.ts'
 import type { WorkerConnections } from './workers/worker-connections.ts'
 import type { WorkerResources } from './workers/worker-resources.ts'
@@ -16,6 +17,7 @@ export interface LeasesParts {
   readonly ledger: BlockLedger
   readonly tally: RunTally
   readonly connections: WorkerConnections
+  readonly setups: TaskSetups
   readonly resources: WorkerResources
   readonly saver: SessionSaver
   readonly timeLimits: TimeLimits
@@ -41,15 +43,14 @@ export class Leases {
 
   /** Gives a worker a new lease. Its blocks are acquired in the scheduler. */
   give(worker: Worker, lease: Lease): void {
-    const { book, connections, resources, timeLimits } = this.#parts
+    const { book, connections, resources, setups, timeLimits } = this.#parts
     const { task } = lease
     this.#add(worker, lease)
-    connections.sendLease(
-      worker,
-      lease,
-      () => describeTask(task.planned, resources.unitsOf(worker, task), this.#run.options),
-      (index) => describeRois(task.planned, index),
-    )
+    if (setups.describe(worker, task)) {
+      const described = describeTask(task.planned, resources.bindings.unitsOf(worker, task), this.#run.options)
+      connections.send(worker, { type: 'task', task: described })
+    }
+    connections.sendLease(worker, lease, (index) => describeRois(task.planned, index))
     this.#reportLease(worker, lease)
     if (book.leasesOf(worker).length === 1) timeLimits.watch(worker)
   }
@@ -119,14 +120,14 @@ export class Leases {
 
   /** Takes all leases from a worker that has stopped. */
   lose(worker: Worker, { error, mayStillRun }: Loss): void {
-    const { book, ledger, timeLimits, connections } = this.#parts
+    const { book, ledger, setups, timeLimits } = this.#parts
     timeLimits.stop(worker)
     const [running] = book.leasesOf(worker)
     for (const lease of [...book.leasesOf(worker)]) {
       this.#remove(worker, lease)
       const rest = restOf(lease)
       if (mayStillRun) this.#noteStrayReads(lease, rest)
-      const diedInIt = error !== undefined && lease === running && connections.isSetUp(worker, lease.task)
+      const diedInIt = error !== undefined && lease === running && setups.isSetUp(worker, lease.task)
       // It may have completed some of these blocks without reporting them. Leased one by one, they show which one killed it.
       if (diedInIt && rest.length > 1) for (const index of rest) lease.task.suspects.add(index)
       const culprit = diedInIt && rest.length === 1 ? rest.pop() : undefined

@@ -2,7 +2,7 @@ import { InfrastructureError, messageOf } from '../../core/errors.ts'
 import { bitmapBytes, PAGE_BLOCKS, pageOf, placePage } from '../../core/progress/bitmap-pages.ts'
 import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { FailedTry, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
+import type { FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 
 /** Writes that block this thread get only a share of its time: after each write, the recorder rests this many times as long. */
 const REST = 4
@@ -30,23 +30,23 @@ export async function readFailedBlocks(
   task: number,
   completed: Uint8Array,
   limit = 100,
-): Promise<{ readonly blocks: readonly number[]; readonly lastTries: readonly FailedTry[] }> {
+): Promise<{ readonly blocks: readonly number[]; readonly lastAttempts: readonly FailedAttempt[] }> {
   // The position of each block's last attempt among all attempts, which may be too many to keep in memory.
   const places = new Map<number, number>()
   let place = 0
-  for await (const { block, isFinal } of reader.failedTries(task)) {
+  for await (const { block, isFinal } of reader.failedAttempts(task)) {
     places.delete(block)
     if (isFinal && !isBitSet(completed, block)) places.set(block, place)
     place++
   }
   const wanted = new Set([...places.values()].slice(0, limit))
-  const lastTries: FailedTry[] = []
+  const lastAttempts: FailedAttempt[] = []
   place = 0
-  for await (const failed of reader.failedTries(task)) {
-    if (lastTries.length === wanted.size) break
-    if (wanted.has(place++)) lastTries.push(failed)
+  for await (const failed of reader.failedAttempts(task)) {
+    if (lastAttempts.length === wanted.size) break
+    if (wanted.has(place++)) lastAttempts.push(failed)
   }
-  return { blocks: [...places.keys()], lastTries }
+  return { blocks: [...places.keys()], lastAttempts }
 }
 
 export interface RecorderOptions {
@@ -65,7 +65,7 @@ export class ProgressRecorder implements AsyncDisposable {
   readonly #bitmaps: readonly Uint8Array[]
   readonly #dirtyPages: readonly Set<number>[]
   readonly #giveUp = new AbortController()
-  #failedTries: FailedTry[] = []
+  #failedAttempts: FailedAttempt[] = []
   #writing: Promise<void> = Promise.resolve()
   /** Writes that have not finished; they run one after the other. */
   #underWay = 0
@@ -112,8 +112,8 @@ export class ProgressRecorder implements AsyncDisposable {
     this.#expectCommit()
   }
 
-  recordFailure(failed: FailedTry): void {
-    this.#failedTries.push(failed)
+  recordFailure(failed: FailedAttempt): void {
+    this.#failedAttempts.push(failed)
     this.#expectCommit()
   }
 
@@ -173,18 +173,18 @@ export class ProgressRecorder implements AsyncDisposable {
   }
 
   #hasUnwritten(): boolean {
-    return this.#failedTries.length > 0 || this.#dirtyPages.some(({ size }) => size > 0)
+    return this.#failedAttempts.length > 0 || this.#dirtyPages.some(({ size }) => size > 0)
   }
 
   async #write(): Promise<void> {
     if (!this.#hasUnwritten()) return
     const { clock } = this.#options
-    const failedTries = this.#failedTries
+    const failedAttempts = this.#failedAttempts
     const pages = this.#dirtyPages.flatMap((dirty, task) =>
       Array.from(dirty, (page) => ({ task, page, bits: pageOf(this.completed(task), page) })),
     )
-    const batch: ProgressBatch = { pages, failedTries }
-    this.#failedTries = []
+    const batch: ProgressBatch = { pages, failedAttempts }
+    this.#failedAttempts = []
     for (const dirty of this.#dirtyPages) dirty.clear()
     const startedAt = clock.now()
     try {
@@ -194,7 +194,7 @@ export class ProgressRecorder implements AsyncDisposable {
       await written
     } catch (error) {
       // The complete batch is written again: a store accepts the same batch twice.
-      this.#failedTries = [...failedTries, ...this.#failedTries]
+      this.#failedAttempts = [...failedAttempts, ...this.#failedAttempts]
       for (const { task, page } of pages) this.#dirtyPages[task]?.add(page)
       if (error instanceof InfrastructureError) throw error
       throw new InfrastructureError('IO_ERROR', `The progress of the run could not be written: ${messageOf(error)}`, {

@@ -12,9 +12,11 @@ import type { RunResult } from './run-result.ts'
 import { RunTally } from './run-tally.ts'
 import { type RunControl, RunningPipeline } from './running-pipeline.ts'
 import { TransientArrays } from './transient-arrays.ts'
+import { Heartbeats } from './workers/heartbeats.ts'
 import { LaunchedWorkers } from './workers/launched-workers.ts'
 import type { Pool, RunningTask, Worker } from './workers/pool.ts'
 import { SessionSaver } from './workers/session-saver.ts'
+import { TaskSetups } from './workers/task-setups.ts'
 import { TimeLimits } from './workers/time-limits.ts'
 import { WorkerConnections } from './workers/worker-connections.ts'
 import { WorkerDepartures } from './workers/worker-departures.ts'
@@ -35,21 +37,36 @@ export function runPipeline(pipeline: PlannedPipeline, options: RunPipelineOptio
 function createParts(run: RunningPipeline) {
   const book = new LeaseBook()
   const connections = new WorkerConnections()
+  const heartbeats = new Heartbeats(run, book, connections)
+  const setups = new TaskSetups()
   const launched = new LaunchedWorkers()
   const resources = new WorkerResources(run.options.resources, run.tasks)
   const transients = new TransientArrays(run)
   const tally = new RunTally(run, book)
   const lives = new WorkerLives(run, book, connections)
-  const timeLimits = new TimeLimits(run, book, connections)
+  const timeLimits = new TimeLimits(run, book, setups)
   const saver = new SessionSaver(run, book, connections, launched)
   const ledger = new BlockLedger(run, { tally, transients, connections, launched })
-  const leases = new Leases(run, { book, ledger, tally, connections, resources, saver, timeLimits })
+  const leases = new Leases(run, { book, ledger, tally, connections, setups, resources, saver, timeLimits })
   const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources })
-  const restarts = new WorkerRestarts(run, { book, connections, tally })
-  const shared = { lives, book, leases, dispatcher, connections, launched, timeLimits, tally }
+  const restarts = new WorkerRestarts(run, { book, setups, tally })
+  const shared = { lives, book, leases, dispatcher, connections, heartbeats, setups, launched, timeLimits, tally }
   const departures = new WorkerDepartures(run, { ...shared, restarts })
   const links = new WorkerLinks(run, shared)
-  return { connections, resources, transients, tally, lives, saver, leases, dispatcher, restarts, departures, links }
+  return {
+    connections,
+    heartbeats,
+    resources,
+    transients,
+    tally,
+    lives,
+    saver,
+    leases,
+    dispatcher,
+    restarts,
+    departures,
+    links,
+  }
 }
 
 /** Runs a pipeline from its start to its end. */
@@ -66,7 +83,7 @@ class Coordinator implements RunControl {
 
   async run(): Promise<RunResult> {
     const { signal, listener } = this.#run.options
-    const { tally, transients, dispatcher, departures, links, lives, saver, restarts } = this.#parts
+    const { tally, transients, dispatcher, departures, links, heartbeats, lives, saver, restarts } = this.#parts
     tally.reportStart()
     const stop = () => this.turn(() => this.stop())
     if (signal?.aborted) this.#run.phase = 'stopping'
@@ -81,7 +98,7 @@ class Coordinator implements RunControl {
       return await this.#ended.promise
     } finally {
       signal?.removeEventListener('abort', stop)
-      for (const part of [tally, transients, dispatcher, departures, links, lives, saver, restarts])
+      for (const part of [tally, transients, dispatcher, departures, heartbeats, lives, saver, restarts])
         part[Symbol.dispose]()
     }
   }

@@ -18,9 +18,8 @@ import { callUserCode } from './user-calls.ts'
 
 /**
  * Plans every task of a run and checks the complete pipeline, without writing anything: calls each task's `plan`, cuts its
- * grid, and
- * compares its outputs with its blocks. If arrays need different world units, all tasks are planned again
- * in the finest of them.
+ * grid, and compares its outputs with its blocks. If arrays need different world units, all tasks are planned again in the
+ * finest of them.
  * @throws ConfigError for any mistake in a task, its arrays, or the order of the tasks
  */
 export async function planPipeline(tasks: readonly TaskLike[], options: PlanOptions): Promise<PlannedPipeline> {

@@ -1,5 +1,6 @@
-import { copyBox, offsetOf, rowMajorStrides, type StridedBytes } from '../../core/array/box-copy.ts'
+import { copyBox, offsetOf, type StridedBytes } from '../../core/array/box-copy.ts'
 import { bytesOf, dtypeOf, type TypedArray, typedArray } from '../../core/array/dtype.ts'
+import { rowMajorStrides } from '../../core/array/strides.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { productOf } from '../../core/geometry/coordinate.ts'
 import { containsRoi, type Roi, showRoi } from '../../core/geometry/roi.ts'

@@ -9,7 +9,12 @@ import type { StoreStatus } from '../../../src/core/events.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import type { LockOwner, ProgressStore, RunLock, RunRecord } from '../../../src/ports/progress-store.ts'
 import { readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
-import { describeProgressStore, failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
+import {
+  describeProgressStore,
+  failedAttempt,
+  identityOf,
+  recordedTask,
+} from '../../contracts/progress-store.contract.ts'
 import { mongodbOrSkip, ownMongodbOrSkip } from '../../support/mongodb.ts'
 
 let whyNot = ''
@@ -65,7 +70,7 @@ function watchLink(): {
 
 async function triesOf(record: RunRecord): Promise<number[]> {
   const blocks: number[] = []
-  for await (const { block } of record.failedTries(0)) blocks.push(block)
+  for await (const { block } of record.failedAttempts(0)) blocks.push(block)
   return blocks
 }
 
@@ -76,9 +81,9 @@ describe('progress in MongoDB', () => {
     await using store = mongodbProgress(`${server.url}progress`)
     const { next, onStatus, all } = watchLink()
     const record = await store.open(identity, { onStatus })
-    await record.commit({ pages: [page(1)], failedTries: [failedTry({ block: 1 })] })
+    await record.commit({ pages: [page(1)], failedAttempts: [failedAttempt({ block: 1 })] })
     await server.kill()
-    const written = record.commit({ pages: [page(1, 2)], failedTries: [failedTry({ block: 2 })] })
+    const written = record.commit({ pages: [page(1, 2)], failedAttempts: [failedAttempt({ block: 2 })] })
     const lost = await next()
     assert.equal(lost.status, 'lost')
     assert.ok(
@@ -102,7 +107,7 @@ describe('progress in MongoDB', () => {
     const { next, onStatus, all } = watchLink()
     const record = await store.open(identity, { onStatus })
     server.freeze()
-    const written = record.commit({ pages: [page(1)], failedTries: [] })
+    const written = record.commit({ pages: [page(1)], failedAttempts: [] })
     assert.match((await next()).message, /^No server answers at mongodb:\/\/127\.0\.0\.1:\d+\/bellis \(not for 1 s\)/)
     server.thaw()
     await written
@@ -117,12 +122,12 @@ describe('progress in MongoDB', () => {
     const record = await store.open(identity, { onStatus })
     await server.kill()
     const giveUp = new AbortController()
-    const written = record.commit({ pages: [page(1)], failedTries: [] }, { signal: giveUp.signal })
+    const written = record.commit({ pages: [page(1)], failedAttempts: [] }, { signal: giveUp.signal })
     assert.equal((await next()).status, 'lost')
     giveUp.abort()
     const lost = { name: 'InfrastructureError', code: 'CONNECTION_LOST' }
     await assert.rejects(written, lost)
-    await assert.rejects(record.commit({ pages: [page(1)], failedTries: [] }, { signal: giveUp.signal }), lost)
+    await assert.rejects(record.commit({ pages: [page(1)], failedAttempts: [] }, { signal: giveUp.signal }), lost)
     await assert.rejects(store.open(identity), lost)
   })
 
@@ -135,7 +140,7 @@ describe('progress in MongoDB', () => {
     let kills = 0
     for (let block = 0; block < 60; block++) {
       ones.push(block)
-      const written = record.commit({ pages: [page(...ones)], failedTries: [failedTry({ block })] })
+      const written = record.commit({ pages: [page(...ones)], failedAttempts: [failedAttempt({ block })] })
       if (block % 20 === 7) {
         // During the write, or after its answer.
         await wait(kills++ * 3)
@@ -192,7 +197,7 @@ describe('progress in MongoDB', () => {
     const names = ['a', 'a/0', 'a%2F0', 'a/000000000000000', 'ä b', 'a0']
     for (const [at, run] of names.entries()) {
       const record = await store.open({ ...identity, run })
-      await record.commit({ pages: [page(at)], failedTries: [failedTry({ block: at })] })
+      await record.commit({ pages: [page(at)], failedAttempts: [failedAttempt({ block: at })] })
     }
     for (const [at, run] of names.entries()) {
       const record = await store.open({ ...identity, run })
@@ -309,7 +314,7 @@ describe('the lock of a run in MongoDB', () => {
     await using suspended = mongodbProgress(url)
     const before = await lockOf(suspended, owner())
     const record = await suspended.open({ ...identity, run: 'smooth-1' })
-    await record.commit({ pages: [page(1)], failedTries: [] })
+    await record.commit({ pages: [page(1)], failedAttempts: [] })
     await using client = new MongoClient(url)
     await client
       .db()
@@ -318,14 +323,14 @@ describe('the lock of a run in MongoDB', () => {
     await using store = mongodbProgress(url)
     await using after = await lockOf(store, owner({ host: 'node-2' }))
     const locked = { name: 'InfrastructureError', code: 'RUN_LOCKED', message: /taken over by process 4242 on node-2/ }
-    await assert.rejects(record.commit({ pages: [page(1, 2)], failedTries: [] }), locked)
+    await assert.rejects(record.commit({ pages: [page(1, 2)], failedAttempts: [] }), locked)
     assert.ok(before.lost.aborted)
     assert.equal(before.lost.reason.code, 'RUN_LOCKED')
     await before[Symbol.asyncDispose]()
     assert.ok(!after.lost.aborted)
     const kept = await store.open({ ...identity, run: 'smooth-1' })
     assert.equal((await readCompleted(kept, 0))[0], 0b10)
-    await kept.commit({ pages: [page(1, 3)], failedTries: [] })
+    await kept.commit({ pages: [page(1, 3)], failedAttempts: [] })
   })
 
   it('is renewed in time while its holder is running', async (t) => {

@@ -9,7 +9,12 @@ import { fileURLToPath } from 'node:url'
 import { sqliteProgress } from '../../../src/adapters/sqlite/sqlite-progress.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import { readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
-import { describeProgressStore, failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
+import {
+  describeProgressStore,
+  failedAttempt,
+  identityOf,
+  recordedTask,
+} from '../../contracts/progress-store.contract.ts'
 
 const scratchFolder = () => {
   const path = mkdtempSync(join(tmpdir(), 'bellis-sqlite-'))
@@ -34,12 +39,12 @@ const page = (...ones: number[]) => {
   return { task: 0, page: 0, bits }
 }
 
-/** Runs a script that can use `store`, `identity`, `page` and `failedTry`. @param shell the start of its command line */
+/** Runs a script that can use `store`, `identity`, `page` and `failedAttempt`. @param shell the start of its command line */
 function runScript(script: string, file: string, shell = ''): { status: number | null; output: string } {
   const source = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
   const code = `
     const { sqliteProgress } = await import(${source('../../../src/adapters/sqlite/sqlite-progress.ts')})
-    const { failedTry, identityOf, recordedTask } = await import(${source('../../contracts/progress-store.contract.ts')})
+    const { failedAttempt, identityOf, recordedTask } = await import(${source('../../contracts/progress-store.contract.ts')})
     const identity = identityOf(recordedTask('one', 1e6))
     const page = (page, fill) => ({ task: 0, page, bits: new Uint8Array(8192).fill(fill) })
     const store = sqliteProgress(process.env.FILE)
@@ -57,7 +62,7 @@ const FILL_UP = `
   for (let fill = 1; ; fill++) {
     await record.commit({
       pages: Array.from({ length: 15 }, (_, at) => page(at, fill)),
-      failedTries: Array.from({ length: 10 }, (_, block) => failedTry({ block: fill, attempt: block + 1 })),
+      failedAttempts: Array.from({ length: 10 }, (_, block) => failedAttempt({ block: fill, attempt: block + 1 })),
     })
     console.log('durable', fill)
     if (fill === 255) break
@@ -71,7 +76,7 @@ async function checkFilled(file: string, output: string): Promise<void> {
   const reader = await store.read(identity.run)
   assert.ok(reader !== undefined)
   const tries: number[] = []
-  for await (const { block } of reader.failedTries(0)) tries.push(block)
+  for await (const { block } of reader.failedAttempts(0)) tries.push(block)
   assert.equal(tries.length, 10 * durable)
   const bitmap = await readCompleted(reader, 0)
   assert.ok(bitmap.subarray(0, 15 * 8192).every((byte) => byte === durable))
@@ -93,7 +98,7 @@ describe('progress in SQLite', () => {
       assert.equal(spawnSync('mount', ['-o', 'remount,size=50m', folder.path]).status, 0)
       await using store = sqliteProgress(file)
       const record = await store.open(identity)
-      await record.commit({ pages: [page(4)], failedTries: [] })
+      await record.commit({ pages: [page(4)], failedAttempts: [] })
     } finally {
       spawnSync('umount', [folder.path])
     }
@@ -116,7 +121,7 @@ describe('progress in SQLite', () => {
     const file = join(folder.path, 'progress.sqlite')
     await using store = sqliteProgress(file)
     const record = await store.open(identity)
-    await record.commit({ pages: [page(4)], failedTries: [failedTry()] })
+    await record.commit({ pages: [page(4)], failedAttempts: [failedAttempt()] })
     await record[Symbol.asyncDispose]()
     for (const mode of [0o755, 0o777]) {
       chmodSync(file, 0o444)
@@ -139,7 +144,7 @@ describe('progress in SQLite', () => {
     const file = join(folder.path, 'progress.sqlite')
     const killed = runScript(
       `const record = await store.open(identity)
-       await record.commit({ pages: [page(0, 16)], failedTries: [] })
+       await record.commit({ pages: [page(0, 16)], failedAttempts: [] })
        process.kill(process.pid, 'SIGKILL')`,
       file,
     )
@@ -204,7 +209,7 @@ describe('progress in SQLite', () => {
     ] as const) {
       await store.remove(identity.run)
       const record = await store.open(identityOf(recordedTask('small', 100)))
-      await record.commit({ pages: [{ task: 0, page: at, bits }], failedTries: [] })
+      await record.commit({ pages: [{ task: 0, page: at, bits }], failedAttempts: [] })
       await assert.rejects(readCompleted(record, 0), { code: 'CORRUPT_DATA', message: /damaged/ })
       await record[Symbol.asyncDispose]()
     }
@@ -216,7 +221,7 @@ describe('progress in SQLite', () => {
     await using store = sqliteProgress(file)
     const record = await store.open(identityOf(recordedTask('large', 65_536 * 200)))
     const full = Array.from({ length: 200 }, (_, at) => ({ task: 0, page: at, bits: new Uint8Array(8192).fill(255) }))
-    for (let time = 0; time < 5; time++) await record.commit({ pages: full, failedTries: [] })
+    for (let time = 0; time < 5; time++) await record.commit({ pages: full, failedAttempts: [] })
     await record[Symbol.asyncDispose]()
     assert.deepEqual(readdirSync(folder.path), ['progress.sqlite'])
     assert.ok(statSync(file).size < 1.15 * 8192 * 200, `${statSync(file).size} bytes`)
@@ -227,7 +232,7 @@ describe('progress in SQLite', () => {
     const file = join(folder.path, 'progress.sqlite')
     await using store = sqliteProgress(file)
     const record = await store.open(identity)
-    await record.commit({ pages: [page(65_535)], failedTries: [] })
+    await record.commit({ pages: [page(65_535)], failedAttempts: [] })
     assert.ok(existsSync(`${file}-wal`))
     const { output } = runScript(
       `const reader = await store.read('')

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { copyBox, fillBox, offsetOf, rowMajorStrides } from '../../../src/core/array/box-copy.ts'
+import { copyBox, fillBox, offsetOf } from '../../../src/core/array/box-copy.ts'
+import { rowMajorStrides } from '../../../src/core/array/strides.ts'
 
 const anyCase = fc.integer({ min: 0, max: 4 }).chain((rank) =>
   fc.record({

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { indexStrides, splitIndex } from '../../../src/core/grid/index-box.ts'
+import { rowMajorStrides } from '../../../src/core/array/strides.ts'
+import { splitIndex } from '../../../src/core/grid/index-box.ts'
 import {
   countClearBits,
   countSetBits,
@@ -17,8 +18,8 @@ import {
   PROCESSING,
   UNTOUCHED,
 } from '../../../src/core/scheduling/block-states.ts'
-import { IndexQueue } from '../../../src/core/scheduling/index-queue.ts'
-import { boxesOutside, TileSweep } from '../../../src/core/scheduling/tile-sweep.ts'
+import { IndexQueue } from '../../../src/core/scheduling/ready/index-queue.ts'
+import { boxesOutside, TileSweep } from '../../../src/core/scheduling/ready/tile-sweep.ts'
 
 const bitmapOf = (bits: readonly boolean[]): Uint8Array => {
   const bitmap = new Uint8Array(Math.ceil(bits.length / 8))
@@ -124,7 +125,7 @@ describe('the sweep by tiles', () => {
 
   const visited = (points: readonly number[], step: readonly number[]) => {
     const shape = points.map((count, axis) => count * step[axis]!)
-    const strides = indexStrides(shape)
+    const strides = rowMajorStrides(shape)
     const box = { begin: points.map(() => 0), end: points }
     const sweep = new TileSweep(
       [box],

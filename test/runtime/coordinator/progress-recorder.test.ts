@@ -8,7 +8,7 @@ import {
   readCompleted,
   readFailedBlocks,
 } from '../../../src/runtime/coordinator/progress-recorder.ts'
-import { failedTry, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
+import { failedAttempt, identityOf, recordedTask } from '../../contracts/progress-store.contract.ts'
 import { ManualClock } from '../../support/fake-network.ts'
 import { memoryProgress } from '../../support/memory-progress.ts'
 
@@ -44,8 +44,8 @@ describe('the recorder of a run', () => {
       ],
     ])
     await settled()
-    recorder.recordFailure(failedTry())
-    assert.equal(commits[1]?.failedTries.length, 1)
+    recorder.recordFailure(failedAttempt())
+    assert.equal(commits[1]?.failedAttempts.length, 1)
     await settled()
     recorder.recordCompleted(0, [131_072])
     assert.deepEqual(places(commits[2] as ProgressBatch), [[0, 2]])
@@ -57,7 +57,7 @@ describe('the recorder of a run', () => {
     const { record, recorder, commits } = await openRecorder()
     recorder.recordCompleted(0, [1, 70_000])
     recorder.recordCompleted(1, [9])
-    recorder.recordFailure(failedTry())
+    recorder.recordFailure(failedAttempt())
     recorder.recordCompleted(0, [3])
     assert.equal(commits.length, 1)
     await settled()
@@ -67,7 +67,7 @@ describe('the recorder of a run', () => {
         [1, 0],
       ],
     ])
-    assert.equal(commits[1]?.failedTries.length, 1)
+    assert.equal(commits[1]?.failedAttempts.length, 1)
     const bitmap = await readCompleted(record, 0)
     const done = Array.from({ length: 200_000 }, (_, block) => block).filter((block) => isBitSet(bitmap, block))
     assert.deepEqual(done, [1, 3, 70_000])
@@ -126,10 +126,10 @@ describe('the recorder of a run', () => {
     const { record, recorder, disk } = await openRecorder()
     disk.isFull = true
     recorder.recordCompleted(0, [1])
-    recorder.recordFailure(failedTry({ block: 1 }))
+    recorder.recordFailure(failedAttempt({ block: 1 }))
     await settled()
     recorder.recordCompleted(0, [2])
-    recorder.recordFailure(failedTry({ block: 2 }))
+    recorder.recordFailure(failedAttempt({ block: 2 }))
     await settled()
     assert.deepEqual(
       disk.errors.map(({ code }) => code),
@@ -140,9 +140,9 @@ describe('the recorder of a run', () => {
     await recorder.flush()
     const bitmap = await readCompleted(record, 0)
     assert.equal(bitmap[0], 0b110)
-    const tries: number[] = []
-    for await (const { block } of record.failedTries(0)) tries.push(block)
-    assert.deepEqual(tries, [1, 2])
+    const attempts: number[] = []
+    for await (const { block } of record.failedAttempts(0)) attempts.push(block)
+    assert.deepEqual(attempts, [1, 2])
   })
 
   it('writes one batch at a time, and a flush includes what was recorded during a write', async () => {
@@ -210,21 +210,24 @@ describe('the recorder of a run', () => {
 describe('the failed blocks of a record', () => {
   it('are those whose last attempt was final and that were not completed since', async () => {
     const { record, recorder } = await openRecorder()
-    const tries = [
-      failedTry({ block: 1, attempt: 1 }),
-      failedTry({ block: 2, attempt: 3, isFinal: true }),
-      failedTry({ block: 3, attempt: 3, isFinal: true }),
-      failedTry({ block: 1, attempt: 2, isFinal: true, host: 'here' }),
-      failedTry({ block: 4, attempt: 1, isFinal: true }),
+    const attempts = [
+      failedAttempt({ block: 1, attempt: 1 }),
+      failedAttempt({ block: 2, attempt: 3, isFinal: true }),
+      failedAttempt({ block: 3, attempt: 3, isFinal: true }),
+      failedAttempt({ block: 1, attempt: 2, isFinal: true, host: 'here' }),
+      failedAttempt({ block: 4, attempt: 1, isFinal: true }),
       // Continued: 2 is completed, 3 is being retried, 4 has failed again.
-      failedTry({ block: 3, attempt: 1 }),
-      failedTry({ block: 4, attempt: 1, isFinal: true, host: 'there' }),
+      failedAttempt({ block: 3, attempt: 1 }),
+      failedAttempt({ block: 4, attempt: 1, isFinal: true, host: 'there' }),
     ]
-    for (const failed of tries) recorder.recordFailure(failed)
+    for (const failed of attempts) recorder.recordFailure(failed)
     recorder.recordCompleted(0, [2])
     await recorder.flush()
     const completed = await readCompleted(record, 0)
-    assert.deepEqual(await readFailedBlocks(record, 0, completed), { blocks: [1, 4], lastTries: [tries[3], tries[6]] })
-    assert.deepEqual(await readFailedBlocks(record, 0, completed, 1), { blocks: [1, 4], lastTries: [tries[3]] })
+    assert.deepEqual(await readFailedBlocks(record, 0, completed), {
+      blocks: [1, 4],
+      lastAttempts: [attempts[3], attempts[6]],
+    })
+    assert.deepEqual(await readFailedBlocks(record, 0, completed, 1), { blocks: [1, 4], lastAttempts: [attempts[3]] })
   })
 })

@@ -1,4 +1,5 @@
-import { fillBox, rowMajorStrides, type StridedBytes } from '../../../core/array/box-copy.ts'
+import { fillBox, type StridedBytes } from '../../../core/array/box-copy.ts'
+import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { BlockwiseError, InfrastructureError } from '../../../core/errors.ts'
 import { showCoordinate } from '../../../core/geometry/coordinate.ts'
 import { CodecError } from '../codecs/codec.ts'

@@ -78,7 +78,7 @@ async function tryProgress(place: string, folder: string): Promise<string> {
   try {
     await using record = await store.open({ run, tasks: [{ id: 'doctor', blockCount: 1, grid: '', config: '' }] })
     const pages = [{ task: 0, page: 0, bits: Uint8Array.of(1) }]
-    await record.commit({ pages, failedTries: [] }, { signal: AbortSignal.timeout(10_000) })
+    await record.commit({ pages, failedAttempts: [] }, { signal: AbortSignal.timeout(10_000) })
   } finally {
     await store.remove(run).catch(() => {})
   }

@@ -1,6 +1,6 @@
 import { isRequested } from '../../../core/workers/worker-state.ts'
 import type { Pool, RunningTask, Worker } from './pool.ts'
-import type { WorkerResources } from './worker-resources.ts'
+import type { WorkerBindings } from './worker-bindings.ts'
 
 const NONE: ReadonlySet<Worker> = new Set()
 
@@ -9,15 +9,15 @@ const NONE: ReadonlySet<Worker> = new Set()
  * Within a group, the worker that has been idle longest comes first.
  */
 export class IdleWorkers {
-  readonly #resources: WorkerResources
+  readonly #bindings: WorkerBindings
   readonly #since = new Map<Worker, number>()
   readonly #joined = new Map<Pool, Set<Worker>>()
   /** Requested by the run, and bound to no task. */
   readonly #free = new Map<Pool, Set<Worker>>()
   readonly #bound = new Map<RunningTask, Set<Worker>>()
 
-  constructor(resources: WorkerResources) {
-    this.#resources = resources
+  constructor(bindings: WorkerBindings) {
+    this.#bindings = bindings
   }
 
   get size(): number {
@@ -58,7 +58,7 @@ export class IdleWorkers {
   }
 
   #groupOf(worker: Worker): Set<Worker> {
-    const task = this.#resources.boundTaskOf(worker)
+    const task = this.#bindings.taskOf(worker)
     if (task !== undefined) return groupAt(this.#bound, task)
     return groupAt(isRequested(worker.origin) ? this.#free : this.#joined, worker.pool)
   }

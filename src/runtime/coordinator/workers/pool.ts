@@ -34,9 +34,8 @@ export interface RunningTask extends Deaths {
 }
 
 /**
- * Workers that do the same tasks: those that one launcher starts, and those that join. Deaths of workers without blocks count
- * for
- * their pool.
+ * Workers that do the same tasks: those that one launcher starts, and those that join. Deaths of workers without blocks
+ * count for their pool.
  */
 export interface Pool extends Deaths {
   /** Absent if no workers are started. */

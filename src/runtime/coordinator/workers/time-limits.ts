@@ -1,7 +1,7 @@
 import type { LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { Worker } from './pool.ts'
-import type { WorkerConnections } from './worker-connections.ts'
+import type { TaskSetups } from './task-setups.ts'
 
 /** If blocks have a time limit, set-ups have one too, long enough to load a large model. */
 const SETUP_TIMEOUT_MS = 600_000
@@ -10,13 +10,13 @@ const SETUP_TIMEOUT_MS = 600_000
 export class TimeLimits {
   readonly #run: RunningPipeline
   readonly #book: LeaseBook
-  readonly #connections: WorkerConnections
+  readonly #setups: TaskSetups
   readonly #cancels = new Map<Worker, () => void>()
 
-  constructor(run: RunningPipeline, book: LeaseBook, connections: WorkerConnections) {
+  constructor(run: RunningPipeline, book: LeaseBook, setups: TaskSetups) {
     this.#run = run
     this.#book = book
-    this.#connections = connections
+    this.#setups = setups
   }
 
   /** Restarts the timer for the worker's current activity. */
@@ -25,7 +25,7 @@ export class TimeLimits {
     this.stop(worker)
     const [lease] = this.#book.leasesOf(worker)
     if (lease === undefined) return
-    const isSetUp = this.#connections.isSetUp(worker, lease.task)
+    const isSetUp = this.#setups.isSetUp(worker, lease.task)
     const limitMs = isSetUp ? timeoutMs : this.#setupTimeoutMs()
     if (limitMs === undefined) return
     const { id } = lease.task

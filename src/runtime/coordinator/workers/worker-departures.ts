@@ -5,8 +5,10 @@ import type { LeaseBook } from '../lease-book.ts'
 import type { Leases } from '../leases.ts'
 import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
+import type { Heartbeats } from './heartbeats.ts'
 import type { LaunchedWorkers } from './launched-workers.ts'
 import type { Worker } from './pool.ts'
+import type { TaskSetups } from './task-setups.ts'
 import type { TimeLimits } from './time-limits.ts'
 import type { WorkerConnections } from './worker-connections.ts'
 import type { WorkerLives } from './worker-lives.ts'
@@ -18,6 +20,8 @@ export interface DeparturesParts {
   readonly leases: Leases
   readonly dispatcher: Dispatcher
   readonly connections: WorkerConnections
+  readonly heartbeats: Heartbeats
+  readonly setups: TaskSetups
   readonly launched: LaunchedWorkers
   readonly timeLimits: TimeLimits
   readonly restarts: WorkerRestarts
@@ -65,18 +69,18 @@ export class WorkerDepartures {
   }
 
   #bury(worker: Worker, { exit, fate, mayStillRun }: Extract<WorkerDecision, { type: 'bury' }>): void {
-    const { book, connections, dispatcher, leases, restarts, tally } = this.#parts
+    const { book, connections, dispatcher, heartbeats, launched, leases, lives, restarts, setups, tally } = this.#parts
     connections.close(worker)
     this.#run.remove(worker)
     dispatcher.forgetIdle(worker)
-    const task = connections.notSetUp(worker) ?? book.leasesOf(worker)[0]?.task
+    const task = setups.failedTask(worker) ?? book.leasesOf(worker)[0]?.task
     const isMakingRoom = dispatcher.isMakingRoom(worker)
     const blame = this.#blameOf(worker, exit, fate)
     leases.lose(worker, { error: blame, mayStillRun })
     dispatcher.release(worker)
     restarts.replace({ worker, task, exit, fate, isBlamed: blame !== undefined, isMakingRoom })
     tally.endWorker(worker, connections.hostOf(worker))
-    for (const part of [this.#parts.book, connections, this.#parts.launched, this.#parts.lives]) part.forget(worker)
+    for (const part of [book, connections, heartbeats, setups, launched, lives]) part.forget(worker)
     dispatcher.handOut()
   }
 

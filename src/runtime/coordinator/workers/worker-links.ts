@@ -8,16 +8,13 @@ import type { LeaseBook } from '../lease-book.ts'
 import type { Leases } from '../leases.ts'
 import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
+import { HEARTBEAT_MS, type Heartbeats } from './heartbeats.ts'
 import type { LaunchedWorkers } from './launched-workers.ts'
 import { createWorker, type Pool, type Worker } from './pool.ts'
+import type { TaskSetups } from './task-setups.ts'
 import type { TimeLimits } from './time-limits.ts'
 import type { WorkerConnections } from './worker-connections.ts'
 import type { WorkerLives } from './worker-lives.ts'
-
-/** How often a remote worker has to send something while it is idle. */
-const HEARTBEAT_MS = 10_000
-/** How many heartbeats in a row a worker may miss. */
-const MAX_MISSED = 3
 
 export interface LinksParts {
   readonly lives: WorkerLives
@@ -25,6 +22,8 @@ export interface LinksParts {
   readonly leases: Leases
   readonly dispatcher: Dispatcher
   readonly connections: WorkerConnections
+  readonly heartbeats: Heartbeats
+  readonly setups: TaskSetups
   readonly launched: LaunchedWorkers
   readonly timeLimits: TimeLimits
   readonly tally: RunTally
@@ -34,7 +33,6 @@ export interface LinksParts {
 export class WorkerLinks {
   readonly #run: RunningPipeline
   readonly #parts: LinksParts
-  #cancelSweep: (() => void) | undefined
 
   constructor(run: RunningPipeline, parts: LinksParts) {
     this.#run = run
@@ -88,7 +86,7 @@ export class WorkerLinks {
   }
 
   #attach(worker: Worker, channel: Channel<ServerMessage>, hello: Hello, isRemote: boolean): void {
-    const { connections, dispatcher, launched, lives, tally, timeLimits } = this.#parts
+    const { connections, dispatcher, heartbeats, launched, lives, setups, tally, timeLimits } = this.#parts
     assertVersion(worker, channel, hello)
     const answer = lives.connect(worker)
     if (answer.type === 'refuse') {
@@ -97,10 +95,11 @@ export class WorkerLinks {
     }
     tally.noteConnected(worker)
     connections.open(worker, channel, hello, isRemote)
+    setups.reconnect(worker)
     this.#reconcileLeases(worker, hello)
     this.#listen(worker, channel)
     this.#welcome(worker, isRemote)
-    if (isRemote) this.#startSweep()
+    if (isRemote) heartbeats.expect(worker)
     launched.noteConnection(worker, 'in')
     timeLimits.watch(worker)
     if (answer.isFirst) this.#reportStart(worker, hello)
@@ -109,21 +108,22 @@ export class WorkerLinks {
   }
 
   #reconcileLeases(worker: Worker, { leases: named }: Hello): void {
-    const { connections, leases } = this.#parts
+    const { leases, setups } = this.#parts
     if (named === undefined) {
       // Its process was started again: the former process and its leases are lost.
       const message = `Worker ${worker.id} died and was started again.`
       leases.lose(worker, { error: { code: 'WORKER_DIED', message }, mayStillRun: true })
-      connections.clearSetUp(worker)
+      setups.restart(worker)
     }
     leases.reconcile(worker, named ?? [])
   }
 
   #listen(worker: Worker, channel: Channel<ServerMessage>): void {
-    const { connections } = this.#parts
+    const { connections, heartbeats } = this.#parts
     void channel.closed.then(() => {
       if (!connections.isCurrent(worker, channel)) return
       connections.clear(worker)
+      heartbeats.forget(worker)
       this.#run.control.handle(worker, { type: 'disconnected' })
     })
     channel.onMessage((raw) => {
@@ -151,15 +151,15 @@ export class WorkerLinks {
   }
 
   #receive(worker: Worker, raw: unknown): void {
-    const { connections, book, dispatcher, leases, tally, timeLimits } = this.#parts
+    const { connections, book, dispatcher, heartbeats, leases, setups, tally, timeLimits } = this.#parts
     const message = parseWorkerMessage(raw)
-    connections.noteHeard(worker)
+    heartbeats.noteHeard(worker)
     switch (message.type) {
       case 'hello':
         throw new InfrastructureError('PROTOCOL_ERROR', `Worker ${worker.id} sent a second hello.`)
       case 'task-ready':
         // From now on, the time limit of a block applies; a repeated report does not extend it.
-        if (connections.noteSetUp(worker, message.taskId)) timeLimits.watch(worker)
+        if (setups.noteSetUp(worker, message.taskId)) timeLimits.watch(worker)
         return
       case 'usage':
         tally.noteUsage(worker, message)
@@ -174,7 +174,7 @@ export class WorkerLinks {
         book.drop(worker, message.lease)
         break
       case 'setup-failed':
-        connections.noteNotSetUp(worker, message.taskId)
+        setups.noteFailed(worker, message.taskId)
         this.#run.control.handle(worker, message)
         break
       case 'goodbye':
@@ -200,26 +200,6 @@ export class WorkerLinks {
         this.#run.control.handle(worker, { type: 'end', reason: { code: 'PROTOCOL_ERROR', message } })
       }
     })
-  }
-
-  /**
-   * Finds idle workers whose machine or network has failed silently; busy ones are subject to the time limit of their block.
-   */
-  #startSweep(): void {
-    this.#cancelSweep ??= this.#run.options.clock.after(HEARTBEAT_MS, () => {
-      this.#cancelSweep = undefined
-      const { connections, book } = this.#parts
-      for (const worker of this.#run.workers.values()) {
-        const missed = connections.countMissed(worker)
-        if (missed === undefined) continue
-        if (missed >= MAX_MISSED && book.leasesOf(worker).length === 0) connections.close(worker)
-        this.#startSweep()
-      }
-    })
-  }
-
-  [Symbol.dispose](): void {
-    this.#cancelSweep?.()
   }
 }
 

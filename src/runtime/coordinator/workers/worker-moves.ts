@@ -2,8 +2,8 @@ import type { LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { IdleWorkers } from './idle-workers.ts'
 import type { RunningTask, Worker } from './pool.ts'
+import type { WorkerBindings } from './worker-bindings.ts'
 import type { WorkerConnections } from './worker-connections.ts'
-import type { WorkerResources } from './worker-resources.ts'
 
 /** A worker makes room if it has been idle this long and holds resources that others need. */
 const MOVE_AFTER_MS = 1000
@@ -11,7 +11,7 @@ const MOVE_AFTER_MS = 1000
 const MOVE_FOR_BLOCKS = 8
 
 export interface MovesParts {
-  readonly resources: WorkerResources
+  readonly bindings: WorkerBindings
   readonly idle: IdleWorkers
   readonly book: LeaseBook
   readonly connections: WorkerConnections
@@ -20,7 +20,7 @@ export interface MovesParts {
 /** Dismisses workers that are bound to a task if another task needs the resources that they hold; new workers replace them. */
 export class WorkerMoves {
   readonly #run: RunningPipeline
-  readonly #resources: WorkerResources
+  readonly #bindings: WorkerBindings
   readonly #idle: IdleWorkers
   readonly #book: LeaseBook
   readonly #connections: WorkerConnections
@@ -30,9 +30,9 @@ export class WorkerMoves {
   #cancelLook: (() => void) | undefined
 
   /** @param onTime called when it may be time to make room */
-  constructor(run: RunningPipeline, { resources, idle, book, connections }: MovesParts, onTime: () => void) {
+  constructor(run: RunningPipeline, { bindings, idle, book, connections }: MovesParts, onTime: () => void) {
     this.#run = run
-    this.#resources = resources
+    this.#bindings = bindings
     this.#idle = idle
     this.#book = book
     this.#connections = connections
@@ -45,7 +45,7 @@ export class WorkerMoves {
    * many blocks and no worker, one worker of a task upstream of it.
    */
   makeRoom(): void {
-    if (!this.#resources.hasBound || this.#leaving.size > 0) return
+    if (this.#bindings.isEmpty || this.#leaving.size > 0) return
     for (const [place, task] of this.#run.mostDownstreamFirst.entries()) {
       const ready = this.#run.scheduler.task(task.number).readyCount
       if (ready === 0) continue
@@ -57,12 +57,12 @@ export class WorkerMoves {
 
   /** The tasks whose workers hold what a task lacks; empty if the task waits for another reason. */
   #holders(task: RunningTask): RunningTask[] {
-    if (!this.#resources.isBinding(task)) return []
+    if (!this.#bindings.isBinding(task)) return []
     // Only busy workers hold processors, which become free without intervention.
-    const missing = this.#resources.lackingKept(task)
-    if (missing.length === 0 && this.#resources.countUnbound(task.pool) > 0) return []
+    const missing = this.#bindings.lacking(task)
+    if (missing.length === 0 && this.#bindings.countUnbound(task.pool) > 0) return []
     return this.#run.tasks.filter((other) => {
-      if (other === task || this.#resources.boundTo(other).size === 0) return false
+      if (other === task || this.#bindings.boundTo(other).size === 0) return false
       return missing.length > 0 ? missing.some((name) => (other.requires[name] ?? 0) > 0) : other.pool === task.pool
     })
   }
@@ -80,10 +80,10 @@ export class WorkerMoves {
       .flatMap((holder) => first(this.#idle.boundTo(holder)) ?? [])
       .reduce<Worker | undefined>((one, other) => (one && since(one) <= since(other) ? one : other), undefined)
     if (longestIdle !== undefined && since(longestIdle) <= longAgo) return [longestIdle]
-    if (ready >= MOVE_FOR_BLOCKS && this.#resources.boundTo(task).size === 0) {
+    if (ready >= MOVE_FOR_BLOCKS && this.#bindings.boundTo(task).size === 0) {
       const upstream = this.#run.mostDownstreamFirst.slice(place + 1).reverse()
       const busy = upstream.find((other) => holders.includes(other))
-      if (busy !== undefined) return [first(this.#resources.boundTo(busy)) as Worker]
+      if (busy !== undefined) return [first(this.#bindings.boundTo(busy)) as Worker]
     }
     if (longestIdle !== undefined) this.#lookAgain()
     return []

@@ -4,7 +4,7 @@ import type { LeaseBook } from '../lease-book.ts'
 import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { RunningTask, Worker } from './pool.ts'
-import type { WorkerConnections } from './worker-connections.ts'
+import type { TaskSetups } from './task-setups.ts'
 
 const FIRST_RESTART_MS = 100
 const MAX_RESTART_MS = 30_000
@@ -24,7 +24,7 @@ export interface EndedWorker {
 
 export interface RestartsParts {
   readonly book: LeaseBook
-  readonly connections: WorkerConnections
+  readonly setups: TaskSetups
   readonly tally: RunTally
 }
 
@@ -63,7 +63,7 @@ export class WorkerRestarts {
     } as const
     // A block that timed out has used up an attempt, so this ends eventually; set-ups could time out forever.
     const isBlockTimeout =
-      reason?.code === 'BLOCK_TIMEOUT' && task !== undefined && this.#parts.connections.isSetUp(worker, task)
+      reason?.code === 'BLOCK_TIMEOUT' && task !== undefined && this.#parts.setups.isSetUp(worker, task)
     const restartMs = !isRequested(worker.origin) ? undefined : isBlockTimeout ? 0 : this.#restartDelay(ended)
     this.#run.events.emit(restartMs === undefined ? dead : { ...dead, restartMs })
     if (restartMs !== undefined) this.#restartAfter(worker, restartMs)
@@ -109,12 +109,10 @@ export class WorkerRestarts {
    * for the next job; it must not end the run.
    */
   #isFineElsewhere(worker: Worker, task: RunningTask | undefined): boolean {
-    const { book, connections } = this.#parts
-    if (task !== undefined && connections.isSetUp(worker, task)) return false
+    const { book, setups } = this.#parts
+    if (task !== undefined && setups.isSetUp(worker, task)) return false
     const isRunningOne = (other: Worker) =>
-      book
-        .leasesOf(other)
-        .some(({ task: its }) => connections.isSetUp(other, its) && (task === undefined || its === task))
+      book.leasesOf(other).some(({ task: its }) => setups.isSetUp(other, its) && (task === undefined || its === task))
     return [...book.busy].some((other) => other.pool === worker.pool && isRunningOne(other))
   }
 

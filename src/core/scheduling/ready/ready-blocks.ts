@@ -1,4 +1,4 @@
-import { type BlockStates, READY, UNTOUCHED } from './block-states.ts'
+import { type BlockStates, READY, UNTOUCHED } from '../block-states.ts'
 import { IndexQueue } from './index-queue.ts'
 import type { RootCursor } from './root-cursor.ts'
 

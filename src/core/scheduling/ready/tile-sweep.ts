@@ -1,4 +1,4 @@
-import type { IndexBox } from '../grid/index-box.ts'
+import type { IndexBox } from '../../grid/index-box.ts'
 
 /** The most lattice points of a tile, for any rank. */
 const TILE_POINTS = 512
@@ -35,7 +35,7 @@ export class TileSweep {
    * @param boxes of lattice points: block coordinates are `first + point * step`
    * @param first block coordinates of lattice point 0
    * @param step blocks from one lattice point to the next, per axis
-   * @param strides see `indexStrides`
+   * @param strides see `rowMajorStrides`
    */
   constructor(
     boxes: readonly IndexBox[],

@@ -1,9 +1,10 @@
-import type { BlockGrid } from '../grid/block-grid.ts'
-import { type ConflictOrder, isRowInside } from '../grid/conflicts.ts'
-import { indexStrides, splitIndex } from '../grid/index-box.ts'
-import { countClearBits } from './bitmap.ts'
+import { rowMajorStrides } from '../../array/strides.ts'
+import type { BlockGrid } from '../../grid/block-grid.ts'
+import { type ConflictOrder, isRowInside } from '../../grid/conflicts.ts'
+import { splitIndex } from '../../grid/index-box.ts'
+import { countClearBits } from '../bitmap.ts'
+import type { TaskLink } from '../task-link.ts'
 import { DoneAtStart, type PartlyDone } from './done-at-start.ts'
-import type { TaskLink } from './task-link.ts'
 
 /** A task directly upstream of another one. */
 interface Upstream {
@@ -91,6 +92,6 @@ export class AwaitedBlocks {
 /** An upstream task as `AwaitedBlocks` needs it. */
 export const asUpstream = (link: TaskLink, grid: BlockGrid, done: Uint8Array | undefined): Upstream => ({
   link,
-  strides: indexStrides(grid.shape),
+  strides: rowMajorStrides(grid.shape),
   done,
 })

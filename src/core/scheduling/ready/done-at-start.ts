@@ -1,7 +1,8 @@
-import type { BlockGrid } from '../grid/block-grid.ts'
-import { everyRow, type IndexBox, indexStrides, isEmptyBox } from '../grid/index-box.ts'
-import { nextClearBit, nextSetBit } from './bitmap.ts'
-import type { TaskLink } from './task-link.ts'
+import { rowMajorStrides } from '../../array/strides.ts'
+import type { BlockGrid } from '../../grid/block-grid.ts'
+import { everyRow, type IndexBox, isEmptyBox } from '../../grid/index-box.ts'
+import { nextClearBit, nextSetBit } from '../bitmap.ts'
+import type { TaskLink } from '../task-link.ts'
 
 /** An upstream task with some blocks, but not all, done at the start. */
 export interface PartlyDone {
@@ -50,7 +51,7 @@ export class DoneAtStart {
     isFree: (index: number) => boolean,
   ) {
     this.#grid = grid
-    this.#strides = indexStrides(grid.shape)
+    this.#strides = rowMajorStrides(grid.shape)
     this.own = own
     this.#firstLeft = own === undefined ? 0 : nextClearBit(own, 0, grid.blockCount)
     this.#upstream = upstream

@@ -1,7 +1,8 @@
-import { productOf } from '../geometry/coordinate.ts'
-import type { BlockGrid } from '../grid/block-grid.ts'
-import { type IndexBox, indexStrides, splitIndex } from '../grid/index-box.ts'
-import { nextClearBit, nextSetBit } from './bitmap.ts'
+import { rowMajorStrides } from '../../array/strides.ts'
+import { productOf } from '../../geometry/coordinate.ts'
+import type { BlockGrid } from '../../grid/block-grid.ts'
+import { type IndexBox, splitIndex } from '../../grid/index-box.ts'
+import { nextClearBit, nextSetBit } from '../bitmap.ts'
 import type { DoneAtStart, TileVerdict } from './done-at-start.ts'
 import { boxesOutside, TileSweep } from './tile-sweep.ts'
 
@@ -38,7 +39,7 @@ export class RootCursor {
     this.#step = this.#latticeStep.at(-1)!
     const boxes = this.#boxes()
     const first = this.#latticeStep.map((s) => s - 1)
-    this.#sweep = new TileSweep(boxes, first, this.#latticeStep, indexStrides(grid.shape))
+    this.#sweep = new TileSweep(boxes, first, this.#latticeStep, rowMajorStrides(grid.shape))
     if (start === undefined) this.#total = boxes.reduce((sum, { begin, end }) => sum + volume(begin, end), 0)
   }
 
