@@ -1,5 +1,6 @@
 import { ConfigError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
+import { ResourceStack } from '../core/resource-stack.ts'
 import { assertFits } from '../core/workers/resources.ts'
 import { EventStream } from '../runtime/coordinator/event-stream.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
@@ -125,7 +126,7 @@ export async function planTasks(
  */
 export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
-  await using open = new AsyncDisposableStack()
+  await using open = new ResourceStack()
   const { recorded, workers } = await openParts({ pipeline, options, events, folder, open })
   const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
   if (workers !== undefined) options.onListening?.(workers.invitation)
@@ -153,7 +154,7 @@ interface Setting {
   readonly events: EventStream
   readonly folder: HeldRunFolder | undefined
   /** Closes the parts, the last one first. */
-  readonly open: AsyncDisposableStack
+  readonly open: ResourceStack
 }
 
 /** The parts of a run that it may go without. */
@@ -175,7 +176,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
     await (recorded?.createOutputs() ?? createOutputs(pipeline, options.fsync))
     return { recorded, workers }
   } catch (error) {
-    await open.disposeAsync()
+    await open[Symbol.asyncDispose]()
     folder?.removeIfNew()
     throw error
   }

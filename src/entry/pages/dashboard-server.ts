@@ -4,6 +4,7 @@ import { basename, join, resolve, sep } from 'node:path'
 import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
 import { mapGridOf } from '../../core/board/cell-map.ts'
 import type { RunDescription } from '../../core/board/summary.ts'
+import { ResourceStack } from '../../core/resource-stack.ts'
 import { quoteShell } from '../../core/shell-words.ts'
 import type { LiveTree, Resource } from '../../ports/resource.ts'
 import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
@@ -43,7 +44,7 @@ interface SavedAddress {
  * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` if it can't listen there
  */
 export async function startDashboard(folder: string, options: DashboardOptions = {}): Promise<Dashboard> {
-  await using opened = new AsyncDisposableStack()
+  await using opened = new ResourceStack()
   const follower = opened.use(new RunFollower(folder, options))
   const { onError = () => {} } = options
   const volumes = opened.use(new DashboardVolumes(follower, onError))
@@ -55,7 +56,7 @@ export async function startDashboard(folder: string, options: DashboardOptions =
   const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes)))
   opened.use(feed)
   const all = opened.move()
-  return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all.disposeAsync() }
+  return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all[Symbol.asyncDispose]() }
 }
 
 /** Listens at the address that the page had before, so that an open page reconnects. */
