@@ -1,5 +1,5 @@
 // The versions of Node on which the package is tried: the lowest that `engines` admits, the pinned one, and the current one.
-// Installs the missing ones as .cache/node-VERSION, from the npm packages that also provide the pinned one.
+// Installs the missing ones as .cache/node-VERSION, from the npm packages that the pinned one comes from, too.
 //
 //   node scripts/node-env.mjs
 //
@@ -32,8 +32,11 @@ function lowest() {
   return version.split('.').length === 3 ? version : `${version}.0`
 }
 
+const pinned = join(root, 'node_modules', 'node')
+
 /** The folder of an executable `node` of this version; undefined if it is not installed. */
 function binOf(version) {
+  if (existsSync(pinned) && readManifest(pinned).version === version) return join(pinned, 'bin')
   const folder = join(cache, `node-${version}`, 'node_modules', packageName())
   if (!existsSync(join(folder, 'package.json'))) return undefined
   return join(folder, dirname(readManifest(folder).bin.node))
@@ -54,7 +57,7 @@ function install(version) {
       { cwd: building, encoding: 'utf8', shell: process.platform === 'win32' },
     )
     if (status !== 0) throw new Error(`npm could not install it: ${error?.message ?? stderr.trim()}`)
-    rmSync(join(home), { recursive: true, force: true })
+    rmSync(home, { recursive: true, force: true })
     renameSync(building, home)
   } catch (failure) {
     // Another process may have been faster.
@@ -80,7 +83,7 @@ function removeLeftovers() {
  */
 export function supportedNodes() {
   const nodes = []
-  for (const version of [lowest(), readManifest(join(root, 'node_modules', 'node')).version, CURRENT]) {
+  for (const version of [lowest(), readManifest(pinned).version, CURRENT]) {
     try {
       if (binOf(version) === undefined) install(version)
       nodes.push({ version, bin: binOf(version) })
