@@ -5,9 +5,9 @@ import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
 import { mapGridOf } from '../../core/board/cell-map.ts'
 import type { RunDescription } from '../../core/board/summary.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
-import { quoteShell } from '../../core/shell-words.ts'
 import type { LiveTree, Resource } from '../../ports/resource.ts'
 import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
+import { ownCommand } from '../own-command.ts'
 import { readJson, replaceFile } from '../run-folder/run-files.ts'
 import { type FollowOptions, RunFollower } from '../run-folder/run-follower.ts'
 import { readLogEnd } from '../workers/log-end.ts'
@@ -130,7 +130,7 @@ function describe({ run, folder, document, version }: RunFollower): RunDescripti
       ...{ id, after, blocks, unit, grid },
       map: mapGridOf(grid),
     })),
-    command: `bellis status ${quoteShell(resolve(folder))} --dashboard`,
+    command: ownCommand('status', resolve(folder), '--dashboard'),
   }
 }
 

@@ -6,6 +6,7 @@ import { parseContext, type RunContext, showContext } from '../../adapters/links
 import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
 import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { ownCommand } from '../own-command.ts'
 
 /** The file in the folder of a running run with the address and credentials for workers. */
 const FILE = 'context'
@@ -69,7 +70,7 @@ export function findRunFolder(run: string, home: string): string {
   if (folder !== undefined) return folder
   throw new ConfigError(
     'NO_SUCH_FILE',
-    `There is no run "${run}": no folder has that path, and none in ${home} has that name; bellis runs lists the runs.`,
+    `There is no run "${run}": no folder has that path, and none in ${home} has that name; ${ownCommand('runs')} lists the runs.`,
   )
 }
 

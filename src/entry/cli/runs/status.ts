@@ -4,6 +4,7 @@ import { ConfigError, messageOf } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { showCount, showDuration } from '../../../core/text/numbers.ts'
+import { ownCommand } from '../../own-command.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
@@ -98,7 +99,10 @@ async function printStatus(state: RunState, flags: StatusFlags, drawnLines: numb
 async function readState(folder: string, flags: StatusFlags): Promise<RunState> {
   const state = await readRunState(folder, { place: flags.db, limit: MAX_SHOWN_FAILURES })
   if (state !== undefined) return state
-  throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists the runs here.`)
+  throw new ConfigError(
+    'NO_SUCH_FILE',
+    `${folder} is not the folder of a run; ${ownCommand('runs')} lists the runs here.`,
+  )
 }
 
 function describeState(state: RunState): string {
