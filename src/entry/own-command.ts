@@ -3,7 +3,8 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { quoteShell } from '../core/shell-words.ts'
 
-const PROGRAM = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
+/** The file of the command `bellis`. */
+export const OWN_PROGRAM = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
 /** Where npx keeps the packages that it installs for one call. */
 const NPX_CACHE = /[\\/]_npx[\\/]/
 
@@ -21,7 +22,7 @@ function programName(): string {
   if (folders.some((folder) => !isOfNpm(folder) && hasOwnProgram(folder))) return 'bellis'
   const ofNpx = folders.filter((folder) => NPX_CACHE.test(folder))
   if ([...ofNpx, ...projectFolders(process.cwd())].some(hasOwnProgram)) return 'npx bellis'
-  return `${quoteShell(process.execPath)} ${quoteShell(PROGRAM)}`
+  return `${quoteShell(process.execPath)} ${quoteShell(OWN_PROGRAM)}`
 }
 
 /** The folders in which npx looks for the commands of a project. */
@@ -34,7 +35,7 @@ function hasOwnProgram(folder: string): boolean {
   // npm writes a script there instead of a link.
   if (process.platform === 'win32') return existsSync(join(folder, 'bellis.cmd'))
   try {
-    return realpathSync(join(folder, 'bellis')) === realpathSync(PROGRAM)
+    return realpathSync(join(folder, 'bellis')) === realpathSync(OWN_PROGRAM)
   } catch {
     return false
   }

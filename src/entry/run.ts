@@ -15,6 +15,7 @@ import { moduleBeingImported } from '../runtime/worker/load-task.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { startDashboardThread } from './pages/dashboard-thread.ts'
+import { commandOfProcess } from './run-folder/continuation.ts'
 import { keepHistory } from './run-folder/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
 import { assertOwnTransients, createOutputs, type RecordedRun, recordRun } from './run-folder/recorded-run.ts'
@@ -252,6 +253,7 @@ const holdFolder = (pipeline: PlannedPipeline, options: RunOptions): HeldRunFold
     {
       created: new Date().toISOString(),
       directory: process.cwd(),
+      command: commandOfProcess(),
       progress: describePlace(progressPlace(pipeline, options)),
       tasks: describeTasks(pipeline),
     },

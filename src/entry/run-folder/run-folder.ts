@@ -13,6 +13,8 @@ export interface RunDocument {
   readonly created: string
   /** The working directory of the run; relative paths in configurations start there. */
   readonly directory: string
+  /** The command line of its first start, without credentials: see `continuation.ts`. Runs of earlier versions have none. */
+  readonly command?: readonly string[]
   /** Where its progress is kept: `sqlite`, `none`, `custom`, or a database's URL without its credentials. */
   readonly progress: string
   readonly tasks: readonly DescribedTask[]

@@ -3,7 +3,7 @@ import { showCount, showDuration } from '../../../../core/text/numbers.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
 import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
 import { ownCommand } from '../../../own-command.ts'
-import { withoutCredentials } from '../../../run-folder/progress-place.ts'
+import { commandOfProcess, continuationOf } from '../../../run-folder/continuation.ts'
 import type { RunFlags } from '../../options.ts'
 import { paint, printJson, say, showBytes } from '../../output.ts'
 
@@ -40,9 +40,8 @@ export function reportRun(result: RunResult, flags: RunFlags, { conclusion, ...o
   }
 }
 
-/** Prints the command line of this run. Credentials are left out, so that it may be shared; BELLIS_DB has them. */
 export const printContinuation = (): void =>
-  void process.stderr.write(`To continue: ${ownCommand(...process.argv.slice(2).map(withoutCredentials))}\n`)
+  void process.stderr.write(`To continue: ${continuationOf(commandOfProcess())}\n`)
 
 /** How far a run was when it was stopped without waiting for its blocks. @param counts none if it had not started */
 export function describeStop(counts: readonly TaskCounts[]): string {
