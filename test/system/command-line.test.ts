@@ -344,6 +344,13 @@ describe('a sample', () => {
 })
 
 describe('the demo', () => {
+  it('names a folder that it may not create, in one line', { skip: !existsSync('/sys/kernel') }, async () => {
+    // Not even root may.
+    const { code, stderr } = await bellis(['demo', '/sys/kernel/tour'], { cwd: shared.path })
+    assert.equal(code, 2, stderr)
+    assert.match(stderr, /^bellis: \/sys\/kernel\/tour: (permission denied|the file system is read-only); .+\.\n$/)
+  })
+
   it('the demo creates everything that it lists, and its volume that was smoothed twice equals SciPy applied twice', async (t) => {
     const python = pythonOrSkip(t)
     using folder = temporaryFolder()
