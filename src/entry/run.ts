@@ -1,5 +1,6 @@
 import { ConfigError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
+import { ResourceStack } from '../core/resource-stack.ts'
 import { assertFits } from '../core/workers/resources.ts'
 import { EventStream } from '../runtime/coordinator/event-stream.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
@@ -14,6 +15,7 @@ import { moduleBeingImported } from '../runtime/worker/load-task.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { startDashboardThread } from './pages/dashboard-thread.ts'
+import { commandOfProcess } from './run-folder/continuation.ts'
 import { keepHistory } from './run-folder/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
 import { assertOwnTransients, createOutputs, type RecordedRun, recordRun } from './run-folder/recorded-run.ts'
@@ -125,7 +127,7 @@ export async function planTasks(
  */
 export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
-  await using open = new AsyncDisposableStack()
+  await using open = new ResourceStack()
   const { recorded, workers } = await openParts({ pipeline, options, events, folder, open })
   const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
   if (workers !== undefined) options.onListening?.(workers.invitation)
@@ -153,7 +155,7 @@ interface Setting {
   readonly events: EventStream
   readonly folder: HeldRunFolder | undefined
   /** Closes the parts, the last one first. */
-  readonly open: AsyncDisposableStack
+  readonly open: ResourceStack
 }
 
 /** The parts of a run that it may go without. */
@@ -175,7 +177,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
     await (recorded?.createOutputs() ?? createOutputs(pipeline, options.fsync))
     return { recorded, workers }
   } catch (error) {
-    await open.disposeAsync()
+    await open[Symbol.asyncDispose]()
     folder?.removeIfNew()
     throw error
   }
@@ -251,6 +253,7 @@ const holdFolder = (pipeline: PlannedPipeline, options: RunOptions): HeldRunFold
     {
       created: new Date().toISOString(),
       directory: process.cwd(),
+      command: commandOfProcess(),
       progress: describePlace(progressPlace(pipeline, options)),
       tasks: describeTasks(pipeline),
     },

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { bytesOf } from '../../src/core/array/dtype.ts'
@@ -36,10 +36,23 @@ export interface RunningCommand {
   readonly output: { readonly stdout: string; readonly stderr: string }
 }
 
-/** Runs the built command line to its end, without a terminal. */
+/** Runs the built command line to its end, without a terminal, as if `bellis` were installed: so it prints commands to copy. */
 export function bellis(args: readonly string[], options: CommandOptions): Promise<CommandResult> {
   if (!existsSync(built)) throw new Error('system tests run the built command: npm run build first')
-  return runNode([program, ...args], options)
+  return runNode([program, ...args], { ...options, env: { PATH: pathWithCommand(), ...options.env } })
+}
+
+let commands: (Disposable & { readonly path: string }) | undefined
+
+/** A PATH on which `bellis` and `node` are first. */
+export function pathWithCommand(): string {
+  if (commands === undefined) {
+    commands = temporaryFolder()
+    symlinkSync(program, join(commands.path, 'bellis'))
+    symlinkSync(process.execPath, join(commands.path, 'node'))
+    process.on('exit', () => commands?.[Symbol.dispose]())
+  }
+  return `${commands.path}${delimiter}${process.env.PATH}`
 }
 
 /** Runs a Node program to its end, without a terminal. @param args the file and its arguments */
@@ -48,12 +61,9 @@ export function runNode(args: readonly string[], options: CommandOptions): Promi
 }
 
 /** Runs a line of shell unchanged, as if `bellis` were installed. */
-export async function runLine(line: string, options: CommandOptions): Promise<CommandResult> {
-  using folder = temporaryFolder()
-  symlinkSync(program, join(folder.path, 'bellis'))
-  symlinkSync(process.execPath, join(folder.path, 'node'))
-  const env = { ...options.env, PATH: `${folder.path}:${process.env.PATH}` }
-  return await runProgram('bash', ['-c', line], { ...options, env })
+export function runLine(line: string, options: CommandOptions): Promise<CommandResult> {
+  const env = { ...options.env, PATH: pathWithCommand() }
+  return runProgram('bash', ['-c', line], { ...options, env })
 }
 
 /** Runs a program to its end, without a terminal. */

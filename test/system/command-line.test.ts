@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it, type TestContext } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { bellis, type CommandResult, hashVoxels, runNode, temporaryFolder } from '../support/command-line.ts'
 import { contentsOf } from '../support/folders.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
+import { onTerminal } from '../support/terminal.ts'
 
 const shared = temporaryFolder()
 after(() => shared[Symbol.dispose]())
@@ -179,43 +179,18 @@ export default defineTask({
       workers,
       /^workers: \d+ % of their time running blocks; read \d+ kB, wrote 147 kB; peak memory \d+ MB( to \d+ MB)? each$/,
     )
-    assert.deepEqual(others, [''])
+    assert.deepEqual(others, [
+      'Written: out.zarr/s',
+      'To see it: bellis show out.zarr/s; to describe it: bellis info out.zarr/s',
+      '',
+    ])
     assertPlain(stdout)
   })
 })
 
-/** Runs a command on a new terminal, and returns everything that it drew there. */
-async function onTerminal(
-  t: TestContext,
-  args: readonly string[],
-  cwd: string,
-  { env = {}, typed = '' } = {},
-): Promise<{ code: number | null; drawn: string } | undefined> {
-  const { stdout } = spawnSync('script', ['--version'], { encoding: 'utf8' })
-  if (!stdout?.includes('util-linux')) {
-    if (process.env.CI) throw new Error('CI has to have "script" of util-linux for this test')
-    t.skip('no "script" of util-linux')
-    return undefined
-  }
-  const program = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
-  const command = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ')
-  // Node draws no colours if CI is set, on any terminal.
-  const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    cwd,
-    env: { ...inherited, TERM: 'xterm-256color', ...env },
-  })
-  let drawn = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    drawn += text
-    // A line is typed when the command asks for it.
-    if (typed !== '' && drawn.includes('[y/N]') && child.stdin.writable) child.stdin.end(`${typed}\n`)
-  })
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-  return { code, drawn }
-}
-
 describe('on a terminal the command', { concurrency: 2 }, () => {
+  const answer = (text: string) => [{ after: /\[y\/N\]/, text: `${text}\n` }]
+
   it('draws a coloured progress bar for each task on a terminal', async (t) => {
     using folder = temporaryFolder()
     const shown = await onTerminal(t, smoothTo('out.zarr/s'), folder.path)
@@ -240,12 +215,12 @@ describe('on a terminal the command', { concurrency: 2 }, () => {
     await ok(smoothTo('out.zarr/s'), folder.path)
     const before = contentsOf(folder.path)
     const overwrite = [...smoothTo('out.zarr/s'), '--sigma', '1', '--overwrite']
-    const no = await onTerminal(t, overwrite, folder.path, { typed: 'maybe' })
+    const no = await onTerminal(t, overwrite, folder.path, { typed: answer('maybe') })
     if (no === undefined) return
     assert.match(no.drawn, /out\.zarr\/s exists and will be deleted\. Continue\? \[y\/N\]/)
     assert.equal(no.code, 2, no.drawn)
     assert.deepEqual(contentsOf(folder.path), before)
-    const yes = await onTerminal(t, overwrite, folder.path, { typed: 'y' })
+    const yes = await onTerminal(t, overwrite, folder.path, { typed: answer('y') })
     assert.equal(yes?.code, 0, yes?.drawn)
     assert.notDeepEqual(contentsOf(folder.path), before)
   })
@@ -324,7 +299,11 @@ describe('an existing output', () => {
     const output = join(folder.path, 'out.zarr/s')
     await ok(smoothTo('out.zarr/s'), folder.path)
     const [hash, files] = [await hashVoxels(output), contentsOf(output)]
-    await ok(smoothTo('out.zarr/s'), folder.path)
+    const again = await ok(smoothTo('out.zarr/s'), folder.path)
+    assert.match(
+      again.stdout,
+      /^✔ Nothing left to do: all 18 blocks were done before; --overwrite does them again\.\nWritten: out\.zarr\/s\n/,
+    )
     assert.deepEqual(contentsOf(output), files)
 
     const other = ['convert', raw, 'out.zarr/s', '--chunk', '16,32,32', '--overwrite', '--workers', '1']
@@ -365,6 +344,13 @@ describe('a sample', () => {
 })
 
 describe('the demo', () => {
+  it('names a folder that it may not create, in one line', { skip: !existsSync('/sys/kernel') }, async () => {
+    // Not even root may.
+    const { code, stderr } = await bellis(['demo', '/sys/kernel/tour'], { cwd: shared.path })
+    assert.equal(code, 2, stderr)
+    assert.match(stderr, /^bellis: \/sys\/kernel\/tour: (permission denied|the file system is read-only); .+\.\n$/)
+  })
+
   it('the demo creates everything that it lists, and its volume that was smoothed twice equals SciPy applied twice', async (t) => {
     const python = pythonOrSkip(t)
     using folder = temporaryFolder()

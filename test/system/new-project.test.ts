@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -30,6 +30,7 @@ describe('bellis new', () => {
     await npm(project, 'install', '--prefer-offline', '--no-audit', '--no-fund', tarball)
     const test = await npm(project, 'test')
     assert.match(test.stdout, /pass 1\n/)
+    await npm(project, 'run', 'typecheck')
 
     // Follows its README, except for the npm steps, which are done above.
     const installed = join(project, 'node_modules/.bin/bellis')
@@ -47,11 +48,22 @@ describe('bellis new', () => {
     const result = await run('run', 'task.ts', ...fields, '--workers', '2', '--json')
     assert.deepEqual(JSON.parse(result.stdout).tasks[0].completed, 4)
 
-    // A project written by an installed Bellis requests that version from the registry.
+    // Written by the installed one, a project installs that one.
     await run('new', 'other')
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    const { name, dependencies } = JSON.parse(readFileSync(join(project, 'other/package.json'), 'utf8'))
-    assert.deepEqual([name, dependencies.bellis], ['other', `^${version}`])
+    const other = join(project, 'other')
+    const { name, dependencies } = JSON.parse(readFileSync(join(other, 'package.json'), 'utf8'))
+    const own = realpathSync(join(project, 'node_modules/bellis'))
+    assert.deepEqual([name, dependencies.bellis], ['other', `file:${own}`])
+    await npm(other, 'install', '--prefer-offline', '--no-audit', '--no-fund')
+    assert.equal(realpathSync(join(other, 'node_modules/bellis')), own)
+    assert.match((await npm(other, 'test')).stdout, /pass 1\n/)
+    await npm(other, 'run', 'typecheck')
+    // The type check sees the task's own mistakes.
+    const task = readFileSync(join(other, 'task.ts'), 'utf8')
+    writeFileSync(join(other, 'task.ts'), task.replace('config.threshold', 'config.treshold'))
+    await assert.rejects(npm(other, 'run', 'typecheck'), ({ stdout }) =>
+      /Property 'treshold' does not exist/.test(stdout),
+    )
   })
 
   it('bellis new leaves a folder that is not empty alone, and refuses an invalid package name', async () => {

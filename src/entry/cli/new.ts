@@ -21,7 +21,10 @@ export function newCommand(): Command {
     .action((folder: string, flags: CommonOptions) => {
       const files = writeProject(folder)
       if (flags.json) printJson({ folder, files })
-      say(flags, `${folder}: ${files.join(', ')}\n\nNext:\n  cd ${folder}\n  npm install\n  npm test`)
+      say(
+        flags,
+        `${folder}: ${files.join(', ')}\n\nNext:\n  cd ${folder}\n  npm install\n  npm test\n  npm run typecheck`,
+      )
     })
 }
 
@@ -47,12 +50,13 @@ function writeProject(folder: string): string[] {
   }
   const written = {
     'package.json': projectManifest(name),
-    // For the editor: it marks syntax that Node can't run.
+    // For the editor and `npm run typecheck`: they mark syntax that Node can't run.
     'tsconfig.json': {
       compilerOptions: {
         target: 'es2023',
         lib: ['esnext'],
         module: 'nodenext',
+        types: ['node'],
         strict: true,
         erasableSyntaxOnly: true,
         verbatimModuleSyntax: true,
@@ -70,17 +74,16 @@ function writeProject(folder: string): string[] {
 }
 
 function projectManifest(name: string): object {
-  const { version, engines, devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
-  // Created from a checkout, the project depends on that checkout.
-  const isCheckout = existsSync(new URL('src/', root))
+  const { engines, devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   return {
     name,
     version: '0.1.0',
     private: true,
     type: 'module',
     engines,
-    scripts: { test: 'node --test' },
-    dependencies: { bellis: isCheckout ? `file:${fileURLToPath(root).replace(/\/$/, '')}` : `^${version}` },
-    devDependencies: { '@types/node': devDependencies['@types/node'] },
+    scripts: { test: 'node --test', typecheck: 'tsc' },
+    // This Bellis, wherever it is: a checkout, a global installation, or that of another project.
+    dependencies: { bellis: `file:${fileURLToPath(root).replace(/[\\/]$/, '')}` },
+    devDependencies: { '@types/node': devDependencies['@types/node'], typescript: devDependencies.typescript },
   }
 }

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
+import { systemFailure } from '../../core/system-errors.ts'
 import type { CommonOptions } from './options.ts'
 
 export type Style = Parameters<typeof styleText>[0]
@@ -38,8 +39,9 @@ export function printJson(value: unknown): void {
  * @returns the exit code for it
  */
 export function reportError(error: unknown, args: readonly string[]): number {
-  const known = error instanceof BlockwiseError
-  const text = messageOf(error)
+  const refused = describeRefusal(error)
+  const known = error instanceof BlockwiseError || refused !== undefined
+  const text = refused ?? messageOf(error)
   const debug = args.join(' ').includes('--log-level debug') || args.includes('--log-level=debug')
   const prefix = known ? 'bellis:' : 'bellis: internal error:'
   process.stderr.write(`${paint('red', prefix, process.stderr)} ${text.replaceAll('\n', ' ')}\n`)
@@ -52,6 +54,14 @@ export function reportError(error: unknown, args: readonly string[]): number {
     process.stderr.write(`caused by ${cause.stack}\n`)
   }
   return known ? 2 : 1
+}
+
+/** The error of a file operation that the operating system refused; undefined for any other error. */
+function describeRefusal(error: unknown): string | undefined {
+  const failure = systemFailure(error)
+  if (failure === undefined || error instanceof BlockwiseError) return undefined
+  const { path = 'A file', dest = path } = error as NodeJS.ErrnoException & { readonly dest?: string }
+  return `${dest}: ${failure.reason}; ${failure.remedy}.`
 }
 
 /** Makes a command and its subcommands throw on a wrong call instead of exiting, and print the reason on one line. */

@@ -4,9 +4,10 @@ import { basename, join, resolve, sep } from 'node:path'
 import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
 import { mapGridOf } from '../../core/board/cell-map.ts'
 import type { RunDescription } from '../../core/board/summary.ts'
-import { quoteShell } from '../../core/shell-words.ts'
+import { ResourceStack } from '../../core/resource-stack.ts'
 import type { LiveTree, Resource } from '../../ports/resource.ts'
 import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
+import { ownCommand } from '../own-command.ts'
 import { readJson, replaceFile } from '../run-folder/run-files.ts'
 import { type FollowOptions, RunFollower } from '../run-folder/run-follower.ts'
 import { readLogEnd } from '../workers/log-end.ts'
@@ -43,7 +44,7 @@ interface SavedAddress {
  * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` if it can't listen there
  */
 export async function startDashboard(folder: string, options: DashboardOptions = {}): Promise<Dashboard> {
-  await using opened = new AsyncDisposableStack()
+  await using opened = new ResourceStack()
   const follower = opened.use(new RunFollower(folder, options))
   const { onError = () => {} } = options
   const volumes = opened.use(new DashboardVolumes(follower, onError))
@@ -55,7 +56,7 @@ export async function startDashboard(folder: string, options: DashboardOptions =
   const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes)))
   opened.use(feed)
   const all = opened.move()
-  return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all.disposeAsync() }
+  return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all[Symbol.asyncDispose]() }
 }
 
 /** Listens at the address that the page had before, so that an open page reconnects. */
@@ -129,7 +130,7 @@ function describe({ run, folder, document, version }: RunFollower): RunDescripti
       ...{ id, after, blocks, unit, grid },
       map: mapGridOf(grid),
     })),
-    command: `bellis status ${quoteShell(resolve(folder))} --dashboard`,
+    command: ownCommand('status', resolve(folder), '--dashboard'),
   }
 }
 

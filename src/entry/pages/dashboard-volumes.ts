@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { mapGridOf } from '../../core/board/cell-map.ts'
 import type { DashboardView, OutputLayer, StatesLayer } from '../../core/board/summary.ts'
 import { createBlockGrid } from '../../core/grid/block-grid.ts'
+import { ResourceStack } from '../../core/resource-stack.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { Resource, ResourceTree } from '../../ports/resource.ts'
 import { describeVolume } from '../../runtime/volumes/volume-array.ts'
@@ -43,7 +44,7 @@ export class DashboardVolumes implements AsyncDisposable {
   #volumes: Volume[] = []
   #outputs: OutputLayer[] = []
   #states: (StatesLayer & { readonly files: ResourceTree })[] = []
-  #opened = new AsyncDisposableStack()
+  #opened = new ResourceStack()
   #requestedAt = 0
   #viewing: Promise<DashboardView | undefined> | undefined
 
@@ -88,7 +89,7 @@ export class DashboardVolumes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#opened.disposeAsync()
+    await this.#opened[Symbol.asyncDispose]()
   }
 
   async #buildView(): Promise<DashboardView | undefined> {
@@ -115,8 +116,8 @@ export class DashboardVolumes implements AsyncDisposable {
     this.#volumes = []
     this.#outputs = []
     this.#states = []
-    this.#opened = new AsyncDisposableStack()
-    await before.disposeAsync()
+    this.#opened = new ResourceStack()
+    await before[Symbol.asyncDispose]()
   }
 
   /** Until an output is complete, it has the contrast of the input if they have the same dtype. */

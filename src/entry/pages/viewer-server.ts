@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { folderTree } from '../../adapters/http/folder.ts'
 import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
 import { pyramidKeys, storedArray } from '../../adapters/zarr/stored-arrays.ts'
+import { ResourceStack } from '../../core/resource-stack.ts'
 import type { LayerKind, Layout, View, ViewStatus } from '../../core/view/view.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { ResourceTree } from '../../ports/resource.ts'
@@ -49,7 +50,7 @@ export async function startViewer(
   datasets: readonly ShownDataset[],
   options: ViewerOptions = {},
 ): Promise<ViewerServer> {
-  await using opened = new AsyncDisposableStack()
+  await using opened = new ResourceStack()
   const viewed: ViewedDataset[] = []
   for (const { path, kind } of datasets) {
     const levels = await openLevels(path, (array) => opened.use(array))
@@ -59,7 +60,7 @@ export async function startViewer(
   const server = opened.use(await serve(view, viewed, options))
   const { address, port } = server
   const all = opened.move()
-  return { address, port, view, [Symbol.asyncDispose]: () => all.disposeAsync() }
+  return { address, port, view, [Symbol.asyncDispose]: () => all[Symbol.asyncDispose]() }
 }
 
 /** The arrays of a dataset, finest first: all levels if it is a pyramid, otherwise one. */

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { basename } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
 import type { StoreStatus } from '../../core/events.ts'
+import { ResourceStack } from '../../core/resource-stack.ts'
 import type { RunRecord } from '../../ports/progress-store.ts'
 import { ProgressRecorder } from '../../runtime/coordinator/progress-recorder.ts'
 import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
@@ -41,7 +42,7 @@ export async function recordRun(
 ): Promise<RecordedRun | undefined> {
   const store = await openProgressStore(place, folder, fsync)
   if (store === undefined) return undefined
-  await using open = new AsyncDisposableStack()
+  await using open = new ResourceStack()
   if (typeof place !== 'object') open.use(store)
   const run = recordName(store, folder)
   const lock = await store.lock?.(run, { host: hostname(), pid: process.pid, since: Date.now() })
@@ -67,7 +68,7 @@ export async function recordRun(
       await createOutputs(pipeline, fsync)
       for (const path of await outputPaths(pipeline.tasks)) if (readMark(path) !== marks) writeMark(path, marks)
     },
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
+    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
 }
 

@@ -7,6 +7,7 @@ import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import type { ProgressStore, RunRecord } from '../../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
+import { ownCommand } from '../own-command.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { holdRunFolder, readRunDocument } from './run-folder.ts'
 import type { DescribedTask } from './run-place.ts'
@@ -33,7 +34,10 @@ export interface Forgotten {
 export async function resetRun(folder: string, options: ResetOptions): Promise<Forgotten[]> {
   const document = readRunDocument(folder)
   if (document === undefined)
-    throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists the runs here.`)
+    throw new ConfigError(
+      'NO_SUCH_FILE',
+      `${folder} is not the folder of a run; ${ownCommand('runs')} lists the runs here.`,
+    )
   using _held = holdRunFolder(folder, document)
   await using store = await openProgressStore(options.place ?? document.progress, folder)
   const name = store === undefined ? '' : recordName(store, folder)

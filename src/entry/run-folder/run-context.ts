@@ -6,6 +6,8 @@ import { parseContext, type RunContext, showContext } from '../../adapters/links
 import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
 import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { ownCommand } from '../own-command.ts'
+import { listRuns } from './run-state.ts'
 
 /** The file in the folder of a running run with the address and credentials for workers. */
 const FILE = 'context'
@@ -61,15 +63,24 @@ export function writeContextFile(folder: string, context: string): Disposable {
 
 /**
  * Finds the folder of a run.
- * @param run the folder's name or path
- * @throws ConfigError `NO_SUCH_FILE`
+ * @param run the folder's path or name, the start of one name only, or `last` for the run that was active last
+ * @throws ConfigError `NO_SUCH_FILE`; `INVALID_CONFIG` if several names start like this
  */
 export function findRunFolder(run: string, home: string): string {
   const folder = [run, join(home, run)].find((path) => existsSync(path) && statSync(path).isDirectory())
   if (folder !== undefined) return folder
+  const names = listRuns(home)
+  const found = run === 'last' ? names.slice(0, 1) : names.filter((name) => run !== '' && name.startsWith(run))
+  if (found.length > 1) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `${run}: expected one run, but ${found.join(', ')} start like this; write more of the name.`,
+    )
+  }
+  if (found[0] !== undefined) return join(home, found[0])
   throw new ConfigError(
     'NO_SUCH_FILE',
-    `There is no run "${run}": no folder has that path, and none in ${home} has that name; bellis runs lists the runs.`,
+    `There is no run "${run}": no folder has that path, and none in ${home} has that name; ${ownCommand('runs')} lists the runs.`,
   )
 }
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { errnoOf, systemFailure } from '../../core/system-errors.ts'
+import { ownCommand } from '../own-command.ts'
 import { readJson, replaceFile } from './run-files.ts'
 import type { DescribedTask } from './run-place.ts'
 
@@ -12,6 +13,8 @@ export interface RunDocument {
   readonly created: string
   /** The working directory of the run; relative paths in configurations start there. */
   readonly directory: string
+  /** The command line of its first start, without credentials: see `continuation.ts`. Runs of earlier versions have none. */
+  readonly command?: readonly string[]
   /** Where its progress is kept: `sqlite`, `none`, `custom`, or a database's URL without its credentials. */
   readonly progress: string
   readonly tasks: readonly DescribedTask[]
@@ -125,7 +128,7 @@ function takeLock(path: string): () => void {
         : `, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
     throw new ConfigError(
       'RUN_LOCKED',
-      `This run is already running${who}; to add workers: bellis worker ${path}; to see its progress: bellis status ${path}.`,
+      `This run is already running${who}; to add workers: ${ownCommand('worker', path)}; to see its progress: ${ownCommand('status', path)}.`,
     )
   }
   const holder: RunHolder = {

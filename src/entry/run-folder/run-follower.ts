@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { RunPicture } from '../../core/board/run-picture.ts'
 import type { FailureSummary } from '../../core/board/summary.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { ownCommand } from '../own-command.ts'
 import { HistoryReader } from './history-reader.ts'
 import type { ProgressPlace } from './progress-place.ts'
 import { type RunDocument, readRunDocument, runHolderOf } from './run-folder.ts'
@@ -38,7 +39,10 @@ export class RunFollower implements Disposable {
   constructor(folder: string, options: FollowOptions = {}) {
     const document = readRunDocument(folder)
     if (document === undefined) {
-      throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists the runs here.`)
+      throw new ConfigError(
+        'NO_SUCH_FILE',
+        `${folder} is not the folder of a run; ${ownCommand('runs')} lists the runs here.`,
+      )
     }
     this.folder = folder
     this.#options = options

@@ -121,7 +121,8 @@ async function readTasks(
 
 /** The names of the runs in a home, the most recently active first. */
 export function listRuns(home: string): string[] {
-  const changed = (name: string) => statSync(join(home, name, 'live.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const timeOf = (name: string, file: string) => statSync(join(home, name, file), { throwIfNoEntry: false })?.mtimeMs
+  const changed = (name: string) => timeOf(name, 'live.json') ?? timeOf(name, 'run.json') ?? 0
   try {
     return readdirSync(home)
       .filter((name) => !name.startsWith(INCOMPLETE_PREFIX) && readRunDocument(join(home, name)) !== undefined)

@@ -63,7 +63,8 @@ describe('progress on a terminal', () => {
     const [first, second] = [{ processing: 1 }, { completed: 15, failed: 1, processing: 1 }]
     const drawn = show({ isTTY: true }, [0, task('a', 30, first)], [5, task('a', 30, second)])
     const [before, after] = drawn.split('\u001b[1A\u001b[0J')
-    assert.match(before ?? '', /^a \S*─{24}\S* 0\/30, 1 running/)
+    assert.ok(before?.startsWith('\r\u001b[0Ja '), 'it starts at the start of a line')
+    assert.match(before ?? '', /a \S*─{24}\S* 0\/30, 1 running/)
     assert.match(after ?? '', /15\/30, 3 blocks\/s, 4\.7 s left, 1 running\S*, 1 failed/)
   })
 

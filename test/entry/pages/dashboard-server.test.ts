@@ -1,9 +1,11 @@
 // Needs a build: it serves the built pages.
+
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import type { RunEvent } from '../../../src/core/events.ts'
+import { ownCommand } from '../../../src/entry/own-command.ts'
 import { type Dashboard, startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
 import { DashboardVolumes } from '../../../src/entry/pages/dashboard-volumes.ts'
 import { keepHistory } from '../../../src/entry/run-folder/history-writer.ts'
@@ -107,7 +109,7 @@ describe('the server of a run’s page', () => {
     const run = makeRun(join(folder.path, 'my runs'))
     await using dashboard = await startDashboard(relative('.', run), { isOwn: true })
     const { command } = (await (await fetch(`${dashboard.address}run.json`)).json()) as { command: string }
-    assert.equal(command, `bellis status '${run}' --dashboard`)
+    assert.equal(command, ownCommand('status', run, '--dashboard'))
   })
 
   it('inspects the volumes again when the run is done, since their contrast has changed', async () => {

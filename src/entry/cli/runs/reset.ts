@@ -20,7 +20,7 @@ interface ResetFlags extends CommonOptions {
 export function resetCommand(): Command {
   const command = new Command('reset')
     .description('Forgets completed blocks of a run, so that its command does them again. Its outputs are not changed.')
-    .argument('<run>', "the run's folder, or its name as listed by bellis runs")
+    .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
     .option('--failed', 'forget failed attempts only; completed blocks stay completed')
     .option(
       '--roi <offset:shape>',

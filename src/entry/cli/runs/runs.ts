@@ -2,9 +2,12 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { messageOf } from '../../../core/errors.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
-import { listRuns, type RunState, readRunState } from '../../run-folder/run-state.ts'
+import { listRuns, type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
+import { overviewsOf, type RunOverview } from './run-overview.ts'
+
+const MAX_VALUE_LENGTH = 40
 
 interface RunsFlags extends CommonOptions {
   readonly runDir?: string
@@ -29,21 +32,56 @@ async function showRuns(flags: RunsFlags): Promise<void> {
       warn(flags, `${name}: ${messageOf(error)}`)
     }
   }
+  const overviews = overviewsOf(states)
   if (flags.json) {
-    printJson(states.map(runDocument))
+    printJson(states.map((state, i) => ({ ...runDocument(state), ...overviews[i] })))
     return
   }
   if (states.length === 0) say(flags, `No runs are recorded in ${home}.`)
-  const width = Math.max(...states.map(({ run }) => run.length))
-  for (const state of states) say(flags, `${state.run.padEnd(width)}  ${describeRun(state)}`)
+  else for (const line of describeRuns(states, overviews)) say(flags, line)
 }
 
-const describeRun = (state: RunState): string => {
-  const counts = state.tasks.map(
-    ({ completed, total, failed }) => `${completed}/${total}${failed > 0 ? paint('red', ` ${failed} failed`) : ''}`,
+const HEADER = ['RUN', 'ACTIVE', 'CONDITION', 'DONE', 'DATA', 'PARAMETERS'] as const
+
+/** A table, with a line below each run that can be continued. */
+function describeRuns(states: readonly RunState[], overviews: readonly RunOverview[]): string[] {
+  const rows = states.map((state, i) => cellsOf(state, overviews[i] as RunOverview))
+  const widths = HEADER.map((title, column) =>
+    Math.max(...[HEADER, ...rows].map((row) => (row[column] ?? title).length)),
   )
-  return `${state.condition.padEnd(11)}  ${counts.join(', ')}`
+  const align = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
+  return [
+    paint('bold', align(HEADER)),
+    ...rows.flatMap((row, i) => {
+      const { continueWith } = overviews[i] as RunOverview
+      return [align(row), ...(continueWith === undefined ? [] : [`  to continue: ${continueWith}`])]
+    }),
+  ]
 }
+
+function cellsOf({ run, condition, tasks }: RunState, { active, from, to, parameters }: RunOverview): string[] {
+  const sum = (of: (task: RecordedTaskState) => number) => tasks.reduce((total, task) => total + of(task), 0)
+  const failed = sum((task) => task.failed)
+  const done = `${sum((task) => task.completed)}/${sum(({ total }) => total)}${failed > 0 ? `, ${failed} failed` : ''}`
+  const data = [from, ...(to === undefined ? [] : ['→', to])].filter((part) => part !== undefined)
+  const fields = Object.entries(parameters).map(([name, value]) => `${name}=${shorten(JSON.stringify(value))}`)
+  return [run, showTime(active), condition, done, data.join(' '), fields.join(' ')]
+}
+
+/** `2026-11-28 22:42`, in local time. */
+function showTime(iso: string): string {
+  const time = new Date(iso)
+  if (Number.isNaN(time.getTime())) return ''
+  const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000)
+  return local.toISOString().slice(0, 16).replace('T', ' ')
+}
+
+const shorten = (text: string): string =>
+  text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 1)}…` : text
 
 /** A run as JSON. */
 export const runDocument = (state: RunState) => ({

@@ -4,6 +4,7 @@ import { ConfigError, messageOf } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { showCount, showDuration } from '../../../core/text/numbers.ts'
+import { ownCommand } from '../../own-command.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
@@ -13,6 +14,7 @@ import { openPage, untilEnded } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
+import { overviewsOf } from './run-overview.ts'
 import { runDocument } from './runs.ts'
 
 interface StatusFlags extends CommonOptions {
@@ -35,7 +37,7 @@ const MAX_SHOWN_FAILURES = 100
 export function statusCommand(): Command {
   const command = new Command('status')
     .description('Shows the progress of a run: its block counts, its rate, and its failed blocks with their errors.')
-    .argument('<run>', "the run's folder, or its name as listed by bellis runs")
+    .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
     .option('--watch', 'repeat until the run has ended')
     .option('--dashboard', 'serve a web page that shows the run and follows it, until Ctrl-C')
     .option('--host <address>', 'address for browsers to connect to (default: 127.0.0.1, this machine only)')
@@ -98,17 +100,22 @@ async function printStatus(state: RunState, flags: StatusFlags, drawnLines: numb
 async function readState(folder: string, flags: StatusFlags): Promise<RunState> {
   const state = await readRunState(folder, { place: flags.db, limit: MAX_SHOWN_FAILURES })
   if (state !== undefined) return state
-  throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run; bellis runs lists the runs here.`)
+  throw new ConfigError(
+    'NO_SUCH_FILE',
+    `${folder} is not the folder of a run; ${ownCommand('runs')} lists the runs here.`,
+  )
 }
 
 function describeState(state: RunState): string {
   const { holder, run } = state
   const who =
     holder === undefined ? '' : `, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
+  const [overview] = overviewsOf([state])
   return [
     `${paint('bold', run)}: ${state.condition}${who}`,
     ...state.tasks.map((task) => `  ${describeTask(task, state)}`),
     ...state.tasks.flatMap((task) => describeFailures(task)),
+    ...(overview?.continueWith === undefined ? [] : [`To continue: ${overview.continueWith}`]),
   ].join('\n')
 }
 
@@ -139,6 +146,7 @@ function describeFailures({ id, failures, failed }: RecordedTaskState): string[]
 
 const statusDocument = (state: RunState) => ({
   ...runDocument(state),
+  ...overviewsOf([state])[0],
   ...(state.live === undefined ? {} : { live: state.live }),
   failures: state.tasks.flatMap(({ id, failures }, number) => {
     const described = state.document.tasks[number]

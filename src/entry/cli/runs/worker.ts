@@ -16,7 +16,7 @@ interface WorkerFlags extends CommonOptions {
 export function workerCommand(): Command {
   const command = new Command('worker')
     .description('Joins a run as one worker, from any machine that can reach its coordinator.')
-    .argument('[run]', "the run's folder or name (default: the run in BELLIS_CONTEXT)")
+    .argument('[run]', "the run's folder or name, the start of its name, or last (default: the run in BELLIS_CONTEXT)")
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
   return commonOptions(command)
     .addHelpText(

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { roi } from '../../../core/geometry/roi.ts'
 import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import { openArray } from '../../arrays.ts'
+import { ownCommand } from '../../own-command.ts'
 import { convert, smooth } from '../../tasks.ts'
 import { dashboardOptions, type RunFlags, workerOptions } from '../options.ts'
 import { printJson, say } from '../output.ts'
@@ -52,8 +53,7 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
   const picture = join(dir, 'preview.png')
   writeFileSync(picture, await preview(volumes))
   finish([copied, smoothed], [sample, raw, labels, once, twice, picture], flags)
-  // In a checkout the command is not on the PATH.
-  const command = process.env.npm_lifecycle_event === undefined ? 'bellis' : 'npx bellis'
+  const command = ownCommand()
   say(
     flags,
     `
@@ -78,7 +78,7 @@ Look at it:
 /** Runs tasks as their own command would. With --json, one document for all of them is printed at the end. */
 async function run(tasks: Parameters<typeof runTasks>[0], flags: RunFlags): Promise<RunResult> {
   const { json = false, quiet = false, ...rest } = flags
-  return (await runTasks(tasks, { ...rest, quiet: quiet || json })) as RunResult
+  return (await runTasks(tasks, { ...rest, quiet: quiet || json }, { shown: false })) as RunResult
 }
 
 function finish(results: readonly RunResult[], files: readonly string[], flags: RunFlags): void {

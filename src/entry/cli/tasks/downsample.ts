@@ -28,6 +28,6 @@ export function downsampleCommand(always: RunFlags = {}): Command {
     .addHelpText('after', '\nExample:\n  $ bellis downsample out.zarr/volumes/raw --levels 2')
     .action(async (dataset: string, flags: RunFlags, command: Command) => {
       const config = builtInConfig({ name: 'downsample', config: pyramidConfig }, command, { dataset })
-      await runTasks(await pyramid(config), { ...flags, ...always })
+      await runTasks(await pyramid(config), { ...flags, ...always }, { shown: dataset })
     })
 }

@@ -70,6 +70,7 @@ function rangeOf(text: string): [number, number] {
 
 const run = (config: ReduceConfig, flags: RunFlags) =>
   runTasks([reduce(config)], flags, {
+    shown: false,
     conclude: async (): Promise<Conclusion> => {
       const reduction = await readReduction(config)
       return { document: { reduction }, text: describeReduction(reduction) }

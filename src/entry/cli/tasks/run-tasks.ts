@@ -1,4 +1,6 @@
 import { toWireError } from '../../../core/errors.ts'
+import type { TaskCounts } from '../../../core/events.ts'
+import { given } from '../../../core/given.ts'
 import { EventStream } from '../../../runtime/coordinator/event-stream.ts'
 import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import type { PlannedPipeline } from '../../../runtime/tasks/planned-task.ts'
@@ -17,13 +19,15 @@ import { printJson, warn } from '../output.ts'
 import { announcePage, printInvitation } from './report/announcements.ts'
 import { describePlan, planDocument } from './report/plan-report.ts'
 import { ProgressDisplay } from './report/progress.ts'
-import { type Conclusion, reportRun } from './report/run-report.ts'
+import { type Conclusion, describeStop, printContinuation, reportRun } from './report/run-report.ts'
 
 interface TaskRunning {
   /** Watches a user's code in this process. */
   readonly watch?: UserCodeWatch
   /** Called once every block is done. */
   readonly conclude?: () => Promise<Conclusion>
+  /** The dataset that the user would look at afterwards; false if there is none. @default the last output */
+  readonly shown?: string | false
 }
 
 /**
@@ -34,7 +38,7 @@ interface TaskRunning {
 export async function runTasks(
   tasks: readonly TaskLike[],
   flags: RunFlags,
-  { watch, conclude }: TaskRunning = {},
+  { watch, conclude, shown }: TaskRunning = {},
 ): Promise<RunResult | undefined> {
   const options = runOptionsOf(flags)
   const plan = () => planTasks(tasks, options)
@@ -46,11 +50,19 @@ export async function runTasks(
   }
   if (flags.overwrite && !flags.yes) await confirmOverwrite(pipeline)
   const result = await runInTerminal(pipeline, options, flags, watch)
-  reportRun(result, flags, result.ok ? await conclude?.() : undefined)
+  reportRun(result, flags, {
+    written: keptOutputs(pipeline),
+    ...given({ shown, conclusion: result.ok ? await conclude?.() : undefined }),
+  })
   if (result.interrupted) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
   return result
 }
+
+/** The outputs that are there when the run is done, in the order of their tasks. */
+const keptOutputs = ({ tasks }: PlannedPipeline): string[] => [
+  ...new Set(tasks.filter(({ isTransient }) => !isTransient).flatMap(({ outputs }) => outputs.map(({ path }) => path))),
+]
 
 async function printPlan(pipeline: PlannedPipeline, options: RunOptions, flags: RunFlags): Promise<void> {
   const done = flags.overwrite ? [] : await countDone(pipeline, options)
@@ -91,8 +103,20 @@ async function runInTerminal(
     flags.events === undefined ? undefined : writeEvents(flags.events, events, (message) => warn(flags, message))
   await using metrics = flags.metrics === undefined ? undefined : await serveMetrics(flags.metrics, events)
   if (metrics !== undefined && !flags.quiet) process.stderr.write(`Metrics: ${metrics.address}\n`)
-  const note = () => display.note('Stopping: running blocks may finish; Ctrl-C again stops at once.')
-  using stopping = stopOnSignals(note, watch)
+  let counts: readonly TaskCounts[] = []
+  events.listen((event) => {
+    if (event.type === 'run-started' || event.type === 'progress') counts = event.tasks
+  })
+  using stopping = stopOnSignals(
+    {
+      first: () => display.note('Stopping: running blocks may finish; Ctrl-C again stops at once.'),
+      second: () => {
+        display.note(describeStop(counts))
+        printContinuation()
+      },
+    },
+    watch,
+  )
   const result = await execute(
     pipeline,
     {
@@ -107,17 +131,23 @@ async function runInTerminal(
   return { ...result, ok: false, interrupted: false, error: toWireError(watch.signal.reason) }
 }
 
-/**
- * A signal that is aborted by the first Ctrl-C or SIGTERM, or by an error in the user's code; the second Ctrl-C ends the
- * process.
- */
-function stopOnSignals(onFirst: () => void, watch: UserCodeWatch | undefined): Disposable & { signal: AbortSignal } {
+/** What is called at the first Ctrl-C or SIGTERM, and at the second. */
+interface OnSignals {
+  first(): void
+  second(): void
+}
+
+/** A signal that is aborted by the first Ctrl-C or SIGTERM, or by an error in the user's code; the second Ctrl-C ends the process. */
+function stopOnSignals(on: OnSignals, watch: UserCodeWatch | undefined): Disposable & { signal: AbortSignal } {
   const stopping = new AbortController()
   watch?.signal.addEventListener('abort', () => stopping.abort())
   const onSignal = () => {
-    if (stopping.signal.aborted) (watch ?? process).exit(130)
+    if (stopping.signal.aborted) {
+      on.second()
+      ;(watch ?? process).exit(130)
+    }
     stopping.abort()
-    onFirst()
+    on.first()
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   return {

@@ -1,5 +1,5 @@
 import { given } from '../../../../core/given.ts'
-import { quoteShell } from '../../../../core/shell-words.ts'
+import { ownCommand } from '../../../own-command.ts'
 import type { DashboardRequest } from '../../../pages/dashboard-thread.ts'
 import type { Invitation } from '../../../workers/worker-pool.ts'
 import { openPage } from '../../open-page.ts'
@@ -12,9 +12,9 @@ import type { RunFlags } from '../../options.ts'
 export function printInvitation({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
   if (flags.quiet) return
   // Quoted for another terminal.
-  const lines = [`bellis worker ${quoteShell(folder)}`]
+  const lines = [ownCommand('worker', folder)]
   if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {
-    lines.push(`BELLIS_CONTEXT='${context}' bellis worker`)
+    lines.push(`BELLIS_CONTEXT='${context}' ${ownCommand('worker')}`)
   }
   lines.push(submit)
   const where = isLoopback ? ' (on this machine; --host 0.0.0.0 admits others)' : ''

@@ -125,7 +125,8 @@ export class ProgressDisplay {
   }
 
   #erase(): void {
-    if (this.#linesDrawn > 0) this.#stream.write(`\u001b[${this.#linesDrawn}A\u001b[0J`)
+    // A terminal shows Ctrl-C as "^C", so the cursor may not be at the start of its line.
+    if (this.#terminal) this.#stream.write(`\r${this.#linesDrawn > 0 ? `\u001b[${this.#linesDrawn}A` : ''}\u001b[0J`)
     this.#linesDrawn = 0
   }
 

@@ -1,12 +1,14 @@
-import { quoteShell } from '../../../../core/shell-words.ts'
+import type { TaskCounts } from '../../../../core/events.ts'
 import { showCount, showDuration } from '../../../../core/text/numbers.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
 import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
-import { withoutCredentials } from '../../../run-folder/progress-place.ts'
+import { ownCommand } from '../../../own-command.ts'
+import { commandOfProcess, continuationOf } from '../../../run-folder/continuation.ts'
 import type { RunFlags } from '../../options.ts'
 import { paint, printJson, say, showBytes } from '../../output.ts'
 
 const MAX_SHOWN_FAILURES = 100
+const MAX_SHOWN_OUTPUTS = 4
 
 /** What a command adds to the report of a successful run: fields of the `--json` document, and a text for users. */
 export interface Conclusion {
@@ -14,18 +16,48 @@ export interface Conclusion {
   readonly text: string
 }
 
-/** Prints a run's result: a summary or a JSON document, then its failures, then how to continue. */
-export function reportRun(result: RunResult, flags: RunFlags, conclusion: Conclusion | undefined): void {
+/** What is known of a run besides its result. */
+export interface RunSetting {
+  /** The outputs that are kept. */
+  readonly written: readonly string[]
+  /** The dataset to look at; false if there is none. @default the last output */
+  readonly shown?: string | false
+  readonly conclusion?: Conclusion
+}
+
+/** Prints a run's result: a summary or a JSON document, where the outputs are, its failures, and how to continue. */
+export function reportRun(result: RunResult, flags: RunFlags, { conclusion, ...outputs }: RunSetting): void {
   if (flags.json) printJson({ ...resultDocument(result), ...conclusion?.document })
   for (const line of describeRun(result)) say(flags, line)
+  if (result.ok) for (const line of describeOutputs(outputs)) say(flags, line)
   if (conclusion !== undefined) say(flags, conclusion.text)
   if (!flags.json) for (const task of result.tasks) reportFailures(task, flags)
   if (result.error !== undefined) {
     process.stderr.write(`${paint('red', 'bellis:', process.stderr)} the run was stopped: ${result.error.message}\n`)
   }
   if (result.interrupted || result.error !== undefined) {
-    process.stderr.write(`To continue: ${['bellis', ...process.argv.slice(2)].map(showWord).join(' ')}\n`)
+    printContinuation()
   }
+}
+
+export const printContinuation = (): void =>
+  void process.stderr.write(`To continue: ${continuationOf(commandOfProcess())}\n`)
+
+/** How far a run was when it was stopped without waiting for its blocks. @param counts none if it had not started */
+export function describeStop(counts: readonly TaskCounts[]): string {
+  const done = counts.map(({ id, completed, total }) => `${id} ${completed} of ${total} blocks`)
+  return `Stopped at once${done.length > 0 ? `; done: ${done.join(', ')}` : ''}.`
+}
+
+/** Where the outputs are, and how to look at them. */
+function describeOutputs({ written, shown = written.at(-1) }: RunSetting): string[] {
+  if (shown === undefined || shown === false) return []
+  const others = written.length - MAX_SHOWN_OUTPUTS
+  const paths = [...written.slice(0, MAX_SHOWN_OUTPUTS), ...(others > 0 ? [`${others} more`] : [])]
+  return [
+    `Written: ${paths.join(', ')}`,
+    `To see it: ${ownCommand('show', shown)}; to describe it: ${ownCommand('info', shown)}`,
+  ]
 }
 
 /** A result for programs: the contract of `--json`. */
@@ -37,13 +69,21 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
   pending: pending + ready + processing,
 })
 
-const describeRun = ({ tasks, workers, seconds }: RunResult): string[] => [
-  ...tasks.flatMap((task) => [
-    describeTask(task, seconds),
-    ...(task.blockMs.count > 1 ? [`  ${describeBlocks(task)}`] : []),
-  ]),
-  ...(workers.workingSeconds > 0 ? [describeWorkers(workers)] : []),
-]
+function describeRun({ tasks, workers, seconds }: RunResult): string[] {
+  const total = tasks.reduce((sum, task) => sum + task.total, 0)
+  if (total > 0 && tasks.every((task) => task.skipped === task.total)) {
+    const blocks = total === 1 ? 'the only block was' : `all ${total} blocks were`
+    const again = total === 1 ? 'it' : 'them'
+    return [`${paint('green', '✔')} Nothing left to do: ${blocks} done before; --overwrite does ${again} again.`]
+  }
+  return [
+    ...tasks.flatMap((task) => [
+      describeTask(task, seconds),
+      ...(task.blockMs.count > 1 ? [`  ${describeBlocks(task)}`] : []),
+    ]),
+    ...(workers.workingSeconds > 0 ? [describeWorkers(workers)] : []),
+  ]
+}
 
 function describeTask(task: TaskResult, seconds: number): string {
   const isDone = task.completed === task.total
@@ -92,6 +132,3 @@ function reportFailures(task: TaskResult, flags: RunFlags): void {
   if (task.failed > MAX_SHOWN_FAILURES)
     write(`… and ${task.failed - MAX_SHOWN_FAILURES} more failed blocks of ${task.id}`)
 }
-
-/** A word of the command, quoted for a shell. Credentials are left out, so that the line may be shared; BELLIS_DB has them. */
-const showWord = (word: string): string => quoteShell(withoutCredentials(word))

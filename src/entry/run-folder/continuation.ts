@@ -1,0 +1,34 @@
+import { realpathSync } from 'node:fs'
+import { quoteShell } from '../../core/shell-words.ts'
+import { OWN_PROGRAM, ownCommand } from '../own-command.ts'
+import { withoutCredentials } from './progress-place.ts'
+
+/** They would start again from nothing. */
+const NOT_REPEATED = ['--overwrite', '--yes']
+
+/** The command line of this process as it is kept in `run.json`: "bellis", or "node" and a script, then the arguments. */
+export function commandOfProcess(): readonly string[] {
+  const [, program = '', ...words] = process.argv
+  // It may be read by others: BELLIS_DB has the credentials.
+  const safe = words.map(withoutCredentials)
+  return isOwnProgram(program) ? ['bellis', ...safe] : ['node', program, ...safe]
+}
+
+/**
+ * A line for a shell that continues a run.
+ * @param command as in `run.json`
+ * @param directory where the command was started @default the working directory
+ */
+export function continuationOf(command: readonly string[], directory = process.cwd()): string {
+  const [program, ...words] = command.filter((word) => !NOT_REPEATED.includes(word))
+  const call = program === 'bellis' ? ownCommand(...words) : command.map(quoteShell).join(' ')
+  return directory === process.cwd() ? call : `cd ${quoteShell(directory)} && ${call}`
+}
+
+function isOwnProgram(path: string): boolean {
+  try {
+    return realpathSync(path) === realpathSync(OWN_PROGRAM)
+  } catch {
+    return false
+  }
+}
