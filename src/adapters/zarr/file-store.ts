@@ -2,9 +2,16 @@ import fs from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { BlockwiseError, ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { errnoOf, isMissingFile, systemFailure } from '../../core/system-errors.ts'
-import { type PartReader, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
+import {
+  type GetOptions,
+  MAX_METADATA_BYTES,
+  type PartReader,
+  parentKey,
+  type Store,
+  TEMPORARY_PREFIX,
+} from './store.ts'
 
 let writes = 0
 // Processes on several machines share a folder, and their ids may be equal.
@@ -23,8 +30,8 @@ export function fileStore(root: string, { fsync = false }: { readonly fsync?: bo
   return {
     writable: true,
     where,
-    get: (key, into) => readWhole(where(key), into),
-    getUnless: (key, known) => readUnless(where(key), known),
+    get: (key, options) => readWhole(where(key), options),
+    getUnless: (key, known, options) => readUnless(where(key), known, options),
     open: (key) => openParts(where(key)),
     put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, fsync),
     remove: (key) => removeTree(where(key)),
@@ -45,9 +52,8 @@ export function fileStore(root: string, { fsync = false }: { readonly fsync?: bo
 }
 
 // Plain callbacks: the promises of node:fs cost as much again as reading a chunk of 256 kB from the page cache.
-const open = (path: string, flags: string) => call<number>((done) => fs.open(path, flags, done))
+const open = (path: string, flags: string | number) => call<number>((done) => fs.open(path, flags, done))
 const close = (file: number) => call<void>((done) => fs.close(file, done))
-const sizeOf = async (file: number) => (await call<fs.Stats>((done) => fs.fstat(file, done))).size
 
 function call<T>(start: (done: (error: NodeJS.ErrnoException | null, value?: T) => void) => void): Promise<T> {
   return new Promise((resolve, reject) => start((error, value) => (error ? reject(error) : resolve(value as T))))
@@ -66,20 +72,41 @@ async function readFully(file: number, target: Uint8Array, position: number): Pr
   return done
 }
 
+// Without this flag, opening a pipe waits for its writer. Windows does not have it.
+const READ = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)
+
 async function openIfThere(path: string): Promise<number | undefined> {
   try {
-    return await open(path, 'r')
+    return await open(path, READ)
   } catch (error) {
     if (isMissingFile(error)) return undefined
     throw ioError('read', path, error)
   }
 }
 
-async function readWhole(path: string, into: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+/** What an open file is. @throws InfrastructureError `IO_ERROR` for pipes and devices, and for a file of more than `atMost` bytes */
+async function statFile(file: number, path: string, atMost: number): Promise<fs.BigIntStats> {
+  const stat = await call<fs.BigIntStats>((done) => fs.fstat(file, { bigint: true }, done))
+  if (!stat.isFile() && !stat.isDirectory()) {
+    throw new InfrastructureError('IO_ERROR', `Can't read ${path}: it is a pipe or a device, not a file; remove it.`)
+  }
+  if (stat.size > atMost) {
+    throw new InfrastructureError(
+      'CORRUPT_DATA',
+      `Can't read ${path}: it has ${stat.size} bytes, and at most ${atMost} are expected; restore it.`,
+    )
+  }
+  return stat
+}
+
+async function readWhole(
+  path: string,
+  { into, atMost = MAX_METADATA_BYTES }: GetOptions = {},
+): Promise<Uint8Array | undefined> {
   const file = await openIfThere(path)
   if (file === undefined) return undefined
   try {
-    const size = await sizeOf(file)
+    const size = Number((await statFile(file, path, atMost)).size)
     const target = into?.length === size ? into : new Uint8Array(size)
     const count = await readFully(file, target, 0)
     return count === size ? target : target.subarray(0, count)
@@ -94,11 +121,15 @@ async function readWhole(path: string, into: Uint8Array | undefined): Promise<Ui
  * Files are never written in place here, so new content is a new file, recognized by its inode, times and size. They are taken
  * from the open file: a network file system asks its server on opening, but not for a stat of the name.
  */
-async function readUnless(path: string, known: string | undefined) {
+async function readUnless(
+  path: string,
+  known: string | undefined,
+  { atMost = MAX_METADATA_BYTES }: Pick<GetOptions, 'atMost'> = {},
+) {
   const file = await openIfThere(path)
   if (file === undefined) return undefined
   try {
-    const { ino, mtimeNs, ctimeNs, size } = await call<fs.BigIntStats>((done) => fs.fstat(file, { bigint: true }, done))
+    const { ino, mtimeNs, ctimeNs, size } = await statFile(file, path, atMost)
     const version = `${ino} ${mtimeNs} ${ctimeNs} ${size}`
     if (version === known) return 'same' as const
     const target = new Uint8Array(Number(size))
@@ -113,7 +144,13 @@ async function readUnless(path: string, known: string | undefined) {
 async function openParts(path: string): Promise<PartReader | undefined> {
   const file = await openIfThere(path)
   if (file === undefined) return undefined
-  const size = await sizeOf(file)
+  const size = await statFile(file, path, Number.POSITIVE_INFINITY).then(
+    (stat) => Number(stat.size),
+    async (error) => {
+      await close(file)
+      throw error
+    },
+  )
   let isOpen = true
   const read = async (offset: number, length: number) => {
     const target = new Uint8Array(Math.max(0, Math.min(length, size - offset)))
@@ -209,6 +246,7 @@ async function removeTree(path: string): Promise<void> {
 
 /** A system error as one of ours, with the action and the path that failed. */
 function ioError(action: 'read' | 'list' | 'write' | 'remove', path: string, error: unknown): Error {
+  if (error instanceof BlockwiseError) return error
   const failure = systemFailure(error)
   const options = { cause: error }
   if (failure === undefined) {
