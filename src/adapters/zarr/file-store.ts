@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { BlockwiseError, ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { errnoOf, isMissingFile, systemFailure } from '../../core/system-errors.ts'
+import { InsideContainer } from './inside-container.ts'
 import {
   type GetOptions,
   MAX_METADATA_BYTES,
@@ -20,31 +21,42 @@ const writer = `${process.pid}-${threadId}-${Math.floor(Math.random() * 2 ** 32)
 /** A name that no reader mistakes for a chunk and no other write uses. */
 const temporaryName = () => `${TEMPORARY_PREFIX}${writer}-${writes++}`
 
+export interface FileStoreOptions {
+  /** A write ends only when the file and its name are on the disk itself, to survive a power cut. @default false */
+  readonly fsync?: boolean
+  /**
+   * The path in the folder as the user wrote it. If given, files to which symbolic links of the folder lead are not read unless they lie
+   * in it, or in a folder on that path.
+   */
+  readonly insideOf?: string
+}
+
 /**
  * A folder of a file system. A write goes to a temporary name in the same folder and is renamed, so that a kill leaves
  * the old file or the new one. The files of a killed writer (`.tmp-*`) only cost disk space, and are removed when the array is replaced.
- * @param options `fsync`: a write ends only when the file and its name are on the disk itself, to survive a power cut. @default false
  */
-export function fileStore(root: string, { fsync = false }: { readonly fsync?: boolean } = {}): Store {
+export function fileStore(root: string, { fsync = false, insideOf }: FileStoreOptions = {}): Store {
   const where = (key: string) => (key === '' ? root : join(root, key))
+  const inside = insideOf === undefined ? undefined : new InsideContainer(root, insideOf)
   return {
     writable: true,
     where,
-    get: (key, options) => readWhole(where(key), options),
-    getUnless: (key, known, options) => readUnless(where(key), known, options),
-    open: (key) => openParts(where(key)),
+    get: (key, options) => readWhole(where(key), inside, options),
+    getUnless: (key, known, options) => readUnless(where(key), inside, known, options),
+    open: (key) => openParts(where(key), inside),
     put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, fsync),
     remove: (key) => removeTree(where(key)),
     async list(key) {
       const path = where(key)
       try {
+        if (inside !== undefined && !(await inside.hasFolder(path))) return []
         const entries = await readdir(path, { withFileTypes: true })
         return entries
           .filter((entry) => !entry.name.startsWith(TEMPORARY_PREFIX))
           .map((entry) => ({ name: entry.name, isFolder: !entry.isFile() }))
           .sort((a, b) => (a.name < b.name ? -1 : 1))
       } catch (error) {
-        if (isMissingFile(error)) return undefined
+        if (isMissingFile(error) || errnoOf(error) === 'ELOOP') return undefined
         throw ioError('list', path, error)
       }
     },
@@ -75,9 +87,11 @@ async function readFully(file: number, target: Uint8Array, position: number): Pr
 // Without this flag, opening a pipe waits for its writer. Windows does not have it.
 const READ = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)
 
-async function openIfThere(path: string): Promise<number | undefined> {
+async function openIfThere(path: string, inside: InsideContainer | undefined): Promise<number | undefined> {
   try {
-    return await open(path, READ)
+    if (inside === undefined) return await open(path, READ)
+    await inside.assertFolderOf(path)
+    return await openInside(path, inside)
   } catch (error) {
     if (isMissingFile(error)) return undefined
     throw ioError('read', path, error)
@@ -99,11 +113,21 @@ async function statFile(file: number, path: string, atMost: number): Promise<fs.
   return stat
 }
 
+async function openInside(path: string, inside: InsideContainer): Promise<number> {
+  try {
+    return await open(path, READ | (fs.constants.O_NOFOLLOW ?? 0))
+  } catch (error) {
+    if (errnoOf(error) !== 'ELOOP' && errnoOf(error) !== 'EMLINK') throw error
+    return open(await inside.resolveLink(path), READ)
+  }
+}
+
 async function readWhole(
   path: string,
+  inside: InsideContainer | undefined,
   { into, atMost = MAX_METADATA_BYTES }: GetOptions = {},
 ): Promise<Uint8Array | undefined> {
-  const file = await openIfThere(path)
+  const file = await openIfThere(path, inside)
   if (file === undefined) return undefined
   try {
     const size = Number((await statFile(file, path, atMost)).size)
@@ -123,10 +147,11 @@ async function readWhole(
  */
 async function readUnless(
   path: string,
+  inside: InsideContainer | undefined,
   known: string | undefined,
   { atMost = MAX_METADATA_BYTES }: Pick<GetOptions, 'atMost'> = {},
 ) {
-  const file = await openIfThere(path)
+  const file = await openIfThere(path, inside)
   if (file === undefined) return undefined
   try {
     const { ino, mtimeNs, ctimeNs, size } = await statFile(file, path, atMost)
@@ -141,8 +166,8 @@ async function readUnless(
   }
 }
 
-async function openParts(path: string): Promise<PartReader | undefined> {
-  const file = await openIfThere(path)
+async function openParts(path: string, inside: InsideContainer | undefined): Promise<PartReader | undefined> {
+  const file = await openIfThere(path, inside)
   if (file === undefined) return undefined
   const size = await statFile(file, path, Number.POSITIVE_INFINITY).then(
     (stat) => Number(stat.size),

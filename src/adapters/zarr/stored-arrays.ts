@@ -26,9 +26,13 @@ const COMPRESSORS = ['blosc', 'zlib', 'gzip', 'zstd']
  * The files of an array, where Neuroglancer 2.41 can read them as they lie.
  * @returns undefined where it can't, or where they are not files; read it and make chunks of it then
  */
-export async function storedArray(container: string, inner: string): Promise<StoredArray | undefined> {
+export async function storedArray(
+  container: string,
+  inner: string,
+  allowExternal = false,
+): Promise<StoredArray | undefined> {
   if (/^https?:\/\//i.test(container)) return undefined
-  const store = fileStore(container)
+  const store = fileStore(container, allowExternal ? {} : { insideOf: inner })
   const node = await readNode(store, inner)
   if (node?.kind !== 'array') return undefined
   const { metadata } = node
@@ -46,8 +50,21 @@ export async function storedArray(container: string, inner: string): Promise<Sto
  * A pyramid as the keys of its arrays in the container, finest first: that of a group which has one alone, or that of an array, from it
  * on, which groups above it say. @returns undefined where there is none
  */
-export async function pyramidKeys(container: string, inner: string): Promise<readonly string[] | undefined> {
-  const store = /^https?:\/\//i.test(container) ? httpStore(container) : fileStore(container)
+export async function pyramidKeys(
+  container: string,
+  inner: string,
+  allowExternal = false,
+): Promise<readonly string[] | undefined> {
+  const store = /^https?:\/\//i.test(container)
+    ? httpStore(container)
+    : fileStore(container, allowExternal ? {} : { insideOf: inner })
+  const keys = await levelsOf(store, inner)
+  // Reading their metadata fails for levels that links put outside the container.
+  for (const key of keys ?? []) await readNode(store, key)
+  return keys
+}
+
+async function levelsOf(store: Store, inner: string): Promise<readonly string[] | undefined> {
   const node = await readNode(store, inner)
   if (node?.kind === 'array') return levelsBelow(store, inner)
   if (node?.kind !== 'group') return undefined

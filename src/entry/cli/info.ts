@@ -6,7 +6,7 @@ import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
-import { type CommonOptions, commonOptions } from './options.ts'
+import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, showBytes } from './output.ts'
 
 const MAX_LISTED = 1000
@@ -16,7 +16,7 @@ export function infoCommand(): Command {
   const command = new Command('info')
     .description('Describes a dataset, or every dataset in a group or container.')
     .argument('<dataset...>', 'dataset, group or container: sample.hdf/volumes/raw, out.zarr')
-  return commonOptions(command)
+  return dataOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis info sample.hdf/volumes/raw out.zarr')
     .action(async (paths: string[], options: CommonOptions) => {
       const documents: InfoDocument[] = []
