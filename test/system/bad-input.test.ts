@@ -69,7 +69,7 @@ const smoothing =
 const INPUTS: readonly Case[] = [
   ['an HDF5 file that is not there', from(() => at('nope.hdf/volumes/raw')), /no file ".*nope\.hdf"/],
   ['a Zarr container that is not there', from(() => at('nope.zarr/raw')), /nope\.zarr does not exist; check the path/],
-  ['a path without a container', from(() => 'nope/raw'), /nope\/raw: no container .* \.zarr, \.hdf, \.h5 or \.hdf5/],
+  ['a path without a container', from(() => 'nope/raw'), /nope\/raw: expected .* \.zarr, \.hdf, \.h5 or \.hdf5/],
   [
     'a dataset that is not in the HDF5 file, with what is',
     from(() => at('sample.hdf/volumes/rw')),
@@ -373,7 +373,7 @@ describe('a disk', () => {
     const run = await bellis(smoothTo(join(folder.path, 'out.zarr/s')), { cwd: disk.path })
     assert.match(
       run.stderr,
-      /^bellis: The run's folder \.bellis\/.* can't be made: the file system is read-only; choose another place with --run-dir\.\n$/,
+      /^bellis: The run's folder \.bellis\/.* can't be created: the file system is read-only; choose another place with --run-dir\.\n$/,
     )
     assert.equal(run.code, 2)
     assert.deepEqual(readdirSync(folder.path, { recursive: true }), ['disk'])
