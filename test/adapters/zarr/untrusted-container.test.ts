@@ -107,6 +107,15 @@ describe('a container from somebody else', () => {
     await assert.rejects(format.open(root, 'raw'), { code: 'CORRUPT_DATA', message: /at most 100000000/ })
   })
 
+  it('refuses chunks that no memory holds', async (t) => {
+    const { root } = await container(t)
+    const file = join(root, 'raw', 'zarr.json')
+    const json = JSON.parse(await readFile(file, 'utf8'))
+    const chunk_grid = { name: 'regular', configuration: { chunk_shape: [1, 1, 2 ** 53 - 1] } }
+    await writeFile(file, JSON.stringify({ ...json, chunk_grid }))
+    await assert.rejects(read(root, 'raw'), { code: 'UNSUPPORTED', message: /9007199254740991 bytes.*smaller chunks/ })
+  })
+
   it('refuses names of codecs that only JavaScript knows', async (t) => {
     const folder = await temporaryFolder(t)
     await mkdir(folder, { recursive: true })
