@@ -123,7 +123,7 @@ describe('bellis show', () => {
     const { port } = server.address() as AddressInfo
     const cases: [string[], RegExp][] = [
       [[], /No dataset is given/],
-      [['none.zarr/raw'], /none\.zarr is not there/],
+      [['none.zarr/raw'], /none\.zarr does not exist/],
       [['none.hdf/raw'], /none\.hdf/],
       [['sample.hdf/volumes/rw'], /has no "volumes\/rw"; it has/],
       [['sample.hdf/volumes'], /is a group/],
