@@ -13,10 +13,13 @@ if (/--log-level[ =]debug/.test(process.argv.join(' '))) {
   // For worker processes.
   process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS || ''} --enable-source-maps`.trim()
 }
-// The reader of the output may stop early: bellis … | head
+// The reader of the output may stop early: bellis … | head. A run goes on; it has a listener of its own.
 process.stdout.on('error', (error) => {
   if (error.code !== 'EPIPE') throw error
-  process.exit()
+  if (process.stdout.listenerCount('error') === 1) process.exit()
+})
+process.stderr.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error
 })
 import('../dist/entry/cli/main.js').then(
   ({ main }) => main(process.argv.slice(2)),

@@ -9,8 +9,10 @@ import type { ArrayFormat } from '../ports/chunked-array.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
 import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
 
-const zarr = zarrFormat()
-const hdf5 = hdf5Format()
+/** Whether links may lead out of datasets. Read at each opening: the command line sets it, and workers that it starts inherit it. */
+export const allowExternal = () => process.env.BELLIS_ALLOW_EXTERNAL === '1'
+const zarr = zarrFormat({ allowExternal })
+const hdf5 = hdf5Format({ allowExternal })
 
 /** The parts of a dataset's path. */
 export interface DatasetPath {
@@ -31,12 +33,15 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
  * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5)
  */
 export function parseDatasetPath(path: string): DatasetPath {
-  const parts = path.replace(/\/+$/, '').split('/')
+  const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(path) ?? [undefined, path]
+  const parts = (address as string).replace(/\/+$/, '').split('/')
   for (const [index, part] of parts.entries()) {
     if (/\.n5$/i.test(part))
       throw new ConfigError('UNSUPPORTED', `${path}: N5 is not supported; convert it to Zarr first.`)
     const format = SUFFIXES.find(([suffix]) => suffix.test(part))?.[1]
-    if (format !== undefined) return split(parts, index + 1, format)
+    if (format === undefined) continue
+    const found = split(parts, index + 1, format)
+    return { ...found, container: found.container + query }
   }
   if (/^https?:/.test(path)) return { format: zarr, container: path.replace(/\/+$/, ''), inner: '' }
   for (let length = parts.length; length > 0; length--) {
@@ -96,14 +101,16 @@ function realPath(path: string): string {
  * Opens a dataset: `openArray('sample.hdf/volumes/raw')`.
  * @param options.mode 'r' reads, 'r+' also writes. @default 'r'
  * @param options.unit the unit of its coordinates; a finer one is used if the voxel size requires it. @default 'nm'
- * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`, `NOT_A_DATASET`, `UNKNOWN_FORMAT`, `UNSUPPORTED_CODEC`, `INVALID_METADATA`
+ * @param options.allowExternal whether files outside the dataset's own folder may be read, if links or attributes lead there.
+ * @default whether the variable BELLIS_ALLOW_EXTERNAL is 1
+ * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`, `NOT_A_DATASET`, `UNKNOWN_FORMAT`, `UNSUPPORTED`, `UNSUPPORTED_CODEC`, `INVALID_METADATA`
  */
 export async function openArray(
   path: string,
-  options: { readonly mode?: 'r' | 'r+'; readonly unit?: WorldUnit } = {},
+  options: { readonly mode?: 'r' | 'r+'; readonly unit?: WorldUnit; readonly allowExternal?: boolean } = {},
 ): Promise<VolumeArray> {
-  const { mode = 'r', unit = 'nm' } = options
-  return volumeArray(await arrayStore.open(path, { mode }), unit)
+  const { unit = 'nm', ...others } = options
+  return volumeArray(await arrayStore.open(path, others), unit)
 }
 
 /**

@@ -90,6 +90,8 @@ export interface CreateArrayOptions {
 
 /** How an array is opened. */
 export interface OpenArrayOptions {
+  /** Whether files outside the container may be read, if links or attributes of it lead there. @default the format's own setting */
+  readonly allowExternal?: boolean
   /** @default 'r' */
   readonly mode?: 'r' | 'r+'
   /** Whether a write waits until the data is on the disk. @default false */

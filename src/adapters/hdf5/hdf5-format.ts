@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
 import { BYTES_PER_ELEMENT, type DType, type Scalar } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { type Coordinate, coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
 import { readAttributes } from './attributes.ts'
+import { assertSources } from './dataset-sources.ts'
+import { ExternalFiles } from './external-files.ts'
 import { assertReadableFilters, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
 import { entriesBelow, showDatasets } from './hdf5-entries.ts'
@@ -18,6 +18,8 @@ import { dtypeOfStored, scalarOf } from './stored-dtype.ts'
 export interface Hdf5FormatOptions {
   /** Most bytes of decoded chunks to keep, for each opened array. @default 64 MiB */
   readonly cacheBytes?: number
+  /** Whether files outside the folder of an HDF5 file may be read, if it names them. @default no */
+  readonly allowExternal?: () => boolean
 }
 
 /** HDF5 decodes a chunk in its heap of 2 GiB, beside other things. */
@@ -31,14 +33,18 @@ const SLAB_BYTES = 2 ** 20
  * Placement is CREMI's and funlib's: see `axesOf`.
  */
 export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
-  const { cacheBytes = 64 * 2 ** 20 } = options
+  const { cacheBytes = 64 * 2 ** 20, allowExternal = () => false } = options
+  const externalFiles = (container: string, isAllowed = allowExternal()) =>
+    new ExternalFiles(isAllowed ? undefined : container)
   return {
     name: 'hdf5',
-    async open(container, inner, { mode = 'r' } = {}) {
+    async open(container, inner, { mode = 'r', allowExternal: isAllowed } = {}) {
       assertLocal(container)
       if (mode !== 'r') throw readOnly(container)
-      const location = await locateObject(container, inner)
+      const external = externalFiles(container, isAllowed)
+      const location = await locateObject(container, inner, external)
       try {
+        if (location.kind === 'array') await assertSources(showPath(container, inner), location, external)
         return new Hdf5Array(describeDataset(container, inner, location, cacheBytes))
       } catch (error) {
         location.file.release()
@@ -53,7 +59,7 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
     },
     async list(container, inner, { limit = Number.POSITIVE_INFINITY } = {}) {
       assertLocal(container)
-      const { file, path, kind } = await locateObject(container, inner)
+      const { file, path, kind } = await locateObject(container, inner, externalFiles(container))
       try {
         return kind === 'group' ? entriesBelow(file, path, limit) : []
       } catch (error) {
@@ -93,7 +99,6 @@ function describeDataset(container: string, inner: string, location: Location, c
   assertReadableFilters(path, filters)
   const chunkShape = coordinate<'voxel'>(metadata.chunks ?? slabShape(shape, BYTES_PER_ELEMENT[dtype]))
   if (filters.length > 0) assertChunkFits(path, chunkShape, dtype)
-  assertSourcesExist(path, file, metadata)
   const { axes, attributes } = axesOf(path, shape.length, readAttributes(file, real))
   return {
     description: {
@@ -180,17 +185,4 @@ function assertChunkFits(path: string, chunkShape: Coordinate<'voxel'>, dtype: D
     `"${path}" has compressed chunks of ${showCoordinate(chunkShape)} voxels, ${bytes} bytes; chunks of at most ${LARGEST_CHUNK_BYTES} bytes can ` +
       `be read. Rewrite it once with smaller chunks: h5repack -l CHUNK=${chunkShape.map((n) => Math.min(n, 64)).join('x')} old.h5 new.h5`,
   )
-}
-
-/** If a source file of a virtual dataset is missing, HDF5 silently reads the fill value. */
-function assertSourcesExist(path: string, file: Hdf5File, { virtual_sources: sources = [] }: Hdf5Metadata): void {
-  for (const { file_name: name } of sources) {
-    // "." is the file itself, and "%b" stands for numbered files, which need not exist.
-    if (name === '.' || name.includes('%b') || existsSync(resolve(dirname(file.path), name)) || existsSync(name))
-      continue
-    throw new ConfigError(
-      'NO_SUCH_FILE',
-      `"${path}" is a virtual dataset, and its source file "${name}" is missing; restore it.`,
-    )
-  }
 }

@@ -1,10 +1,11 @@
 import { isAbsolute, join } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
+import type { ExternalFiles } from './external-files.ts'
 import { showDatasets } from './hdf5-entries.ts'
 import { Hdf5File, type Hdf5Kind } from './hdf5-file.ts'
 
 /** How many links are followed in succession; the same limit as HDF5's. */
-const MAX_HOPS = 16
+export const MAX_HOPS = 16
 
 /** An object of a file, with all links resolved. The caller counts as a user of the file and has to release it. */
 export interface Location {
@@ -15,9 +16,14 @@ export interface Location {
 
 /**
  * Finds `inner`, name by name, following soft and external links. The caller has to release the file.
- * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`; and what opening throws
+ * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`, `UNSUPPORTED` for a link to an external file that is not allowed; and what opening throws
  */
-export async function locateObject(container: string, inner: string, hops = 0): Promise<Location> {
+export async function locateObject(
+  container: string,
+  inner: string,
+  external: ExternalFiles,
+  hops = 0,
+): Promise<Location> {
   if (hops > MAX_HOPS) {
     throw new ConfigError(
       'NO_SUCH_DATASET',
@@ -36,15 +42,17 @@ export async function locateObject(container: string, inner: string, hops = 0): 
       const soft = file.softLinkOf(path)
       if (soft !== undefined) {
         const target = [...(soft.startsWith('/') ? [] : splitPath(parent)), ...splitPath(soft), ...rest].join('/')
-        return await follow(`the soft link "${path}"`, container, target, hops)
+        return await follow(`the soft link "${path}"`, container, target, external, hops)
       }
-      const external = file.externalLinkOf(path)
-      if (external !== undefined) {
-        const target = isAbsolute(external.file) ? external.file : join(file.path, '..', external.file)
+      const link = file.externalLinkOf(path)
+      if (link !== undefined) {
+        const target = isAbsolute(link.file) ? link.file : join(file.path, '..', link.file)
+        external.assertAllowed(target, `"${container}/${path}"`)
         return await follow(
           `the external link "${path}"`,
           target,
-          [...splitPath(external.path), ...rest].join('/'),
+          [...splitPath(link.path), ...rest].join('/'),
+          external,
           hops,
         )
       }
@@ -55,9 +63,15 @@ export async function locateObject(container: string, inner: string, hops = 0): 
   }
 }
 
-async function follow(link: string, container: string, inner: string, hops: number): Promise<Location> {
+async function follow(
+  link: string,
+  container: string,
+  inner: string,
+  external: ExternalFiles,
+  hops: number,
+): Promise<Location> {
   try {
-    return await locateObject(container, inner, hops + 1)
+    return await locateObject(container, inner, external, hops + 1)
   } catch (error) {
     // Name only the first link: it is the one that the caller wrote.
     if (hops > 0 || !(error instanceof ConfigError)) throw error

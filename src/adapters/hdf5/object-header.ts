@@ -25,7 +25,14 @@ export interface HeaderMessage {
   readonly position: number
 }
 
-export const MESSAGE = { datatype: 0x03, oldFill: 0x04, fill: 0x05, continuation: 0x10, modified: 0x12 } as const
+export const MESSAGE = {
+  datatype: 0x03,
+  oldFill: 0x04,
+  fill: 0x05,
+  externalFiles: 0x07,
+  continuation: 0x10,
+  modified: 0x12,
+} as const
 
 const SIGNATURE = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a])
 const SHARED_FLAG = 0b10
@@ -156,6 +163,26 @@ export function fillValueBytes(fd: number, block: Superblock, messages: readonly
   const old = findMessage(fd, block, messages, MESSAGE.oldFill)?.data
   return old === undefined ? undefined : sizedBytes(old, 0)
 }
+
+/**
+ * The names of the files that have a dataset's raw data, if not this file has them.
+ * @see File Format Specification IV.A.2.h and III.D
+ */
+export function externalFileNames(fd: number, block: Superblock, messages: readonly HeaderMessage[]): string[] {
+  const { offsetSize, lengthSize } = block
+  const data = findMessage(fd, block, messages, MESSAGE.externalFiles)?.data
+  if (data === undefined) return []
+  const heap = readBytes(fd, block.base + unsigned(data, 8, offsetSize), 8 + 2 * lengthSize + offsetSize)
+  const namesAt = block.base + unsigned(heap, 8 + 2 * lengthSize, offsetSize)
+  const count = Math.min(data.readUInt16LE(6), Math.floor((data.length - 8 - offsetSize) / (3 * lengthSize)))
+  return Array.from({ length: count }, (_, slot) => {
+    const nameAt = namesAt + unsigned(data, 8 + offsetSize + slot * 3 * lengthSize, lengthSize)
+    const name = readBytes(fd, nameAt, LONGEST_NAME)
+    return name.subarray(0, (name.indexOf(0) + 1 || name.length + 1) - 1).toString()
+  })
+}
+
+const LONGEST_NAME = 4096
 
 function sizedBytes(data: Buffer, at: number): Buffer | undefined {
   if (data.length < at + 4) return undefined

@@ -2,9 +2,17 @@ import fs from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { BlockwiseError, ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { errnoOf, isMissingFile, systemFailure } from '../../core/system-errors.ts'
-import { type PartReader, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
+import { InsideContainer } from './inside-container.ts'
+import {
+  type GetOptions,
+  MAX_METADATA_BYTES,
+  type PartReader,
+  parentKey,
+  type Store,
+  TEMPORARY_PREFIX,
+} from './store.ts'
 
 let writes = 0
 // Processes on several machines share a folder, and their ids may be equal.
@@ -13,33 +21,43 @@ const writer = `${process.pid}-${threadId}-${Math.floor(Math.random() * 2 ** 32)
 /** A name that no reader mistakes for a chunk and no other write uses. */
 const temporaryName = () => `${TEMPORARY_PREFIX}${writer}-${writes++}`
 
+export interface FileStoreOptions {
+  /** A write ends only when the file and its name are on the disk itself, to survive a power cut. @default false */
+  readonly fsync?: boolean
+  /**
+   * The path in the folder as the user wrote it. If given, files to which symbolic links of the folder lead are not read unless they lie
+   * in it, or in a folder on that path.
+   */
+  readonly insideOf?: string
+}
+
 /**
  * A folder of a file system. A write goes to a temporary name in the same folder and is then renamed, so that a killed writer
  * leaves the old file or the new one. The files of a killed writer (`.tmp-*`) only cost disk space, and are removed when the
  * array is replaced.
- * @param options `fsync`: a write ends only when the file and its name are on the disk, so that they survive a power cut.
- * @default false
  */
-export function fileStore(root: string, { fsync = false }: { readonly fsync?: boolean } = {}): Store {
+export function fileStore(root: string, { fsync = false, insideOf }: FileStoreOptions = {}): Store {
   const where = (key: string) => (key === '' ? root : join(root, key))
+  const inside = insideOf === undefined ? undefined : new InsideContainer(root, insideOf)
   return {
     writable: true,
     where,
-    get: (key, into) => readWhole(where(key), into),
-    getUnless: (key, known) => readUnless(where(key), known),
-    open: (key) => openParts(where(key)),
+    get: (key, options) => readWhole(where(key), inside, options),
+    getUnless: (key, known, options) => readUnless(where(key), inside, known, options),
+    open: (key) => openParts(where(key), inside),
     put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, fsync),
     remove: (key) => removeTree(where(key)),
     async list(key) {
       const path = where(key)
       try {
+        if (inside !== undefined && !(await inside.hasFolder(path))) return []
         const entries = await readdir(path, { withFileTypes: true })
         return entries
           .filter((entry) => !entry.name.startsWith(TEMPORARY_PREFIX))
           .map((entry) => ({ name: entry.name, isFolder: !entry.isFile() }))
           .sort((a, b) => (a.name < b.name ? -1 : 1))
       } catch (error) {
-        if (isMissingFile(error)) return undefined
+        if (isMissingFile(error) || errnoOf(error) === 'ELOOP') return undefined
         throw ioError('list', path, error)
       }
     },
@@ -47,9 +65,8 @@ export function fileStore(root: string, { fsync = false }: { readonly fsync?: bo
 }
 
 // Callbacks, because the promises of node:fs double the cost of reading a 256 kB chunk from the page cache.
-const open = (path: string, flags: string) => call<number>((done) => fs.open(path, flags, done))
+const open = (path: string, flags: string | number) => call<number>((done) => fs.open(path, flags, done))
 const close = (file: number) => call<void>((done) => fs.close(file, done))
-const sizeOf = async (file: number) => (await call<fs.Stats>((done) => fs.fstat(file, done))).size
 
 function call<T>(start: (done: (error: NodeJS.ErrnoException | null, value?: T) => void) => void): Promise<T> {
   return new Promise((resolve, reject) => start((error, value) => (error ? reject(error) : resolve(value as T))))
@@ -68,20 +85,53 @@ async function readFully(file: number, target: Uint8Array, position: number): Pr
   return done
 }
 
-async function openIfThere(path: string): Promise<number | undefined> {
+// Without this flag, opening a pipe waits for its writer. Windows does not have it.
+const READ = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)
+
+async function openIfThere(path: string, inside: InsideContainer | undefined): Promise<number | undefined> {
   try {
-    return await open(path, 'r')
+    if (inside === undefined) return await open(path, READ)
+    await inside.assertFolderOf(path)
+    return await openInside(path, inside)
   } catch (error) {
     if (isMissingFile(error)) return undefined
     throw ioError('read', path, error)
   }
 }
 
-async function readWhole(path: string, into: Uint8Array | undefined): Promise<Uint8Array | undefined> {
-  const file = await openIfThere(path)
+/** What an open file is. @throws InfrastructureError `IO_ERROR` for pipes and devices, and for a file of more than `atMost` bytes */
+async function statFile(file: number, path: string, atMost: number): Promise<fs.BigIntStats> {
+  const stat = await call<fs.BigIntStats>((done) => fs.fstat(file, { bigint: true }, done))
+  if (!stat.isFile() && !stat.isDirectory()) {
+    throw new InfrastructureError('IO_ERROR', `Can't read ${path}: it is a pipe or a device, not a file; remove it.`)
+  }
+  if (stat.size > atMost) {
+    throw new InfrastructureError(
+      'CORRUPT_DATA',
+      `Can't read ${path}: it has ${stat.size} bytes, and at most ${atMost} are expected; restore it.`,
+    )
+  }
+  return stat
+}
+
+async function openInside(path: string, inside: InsideContainer): Promise<number> {
+  try {
+    return await open(path, READ | (fs.constants.O_NOFOLLOW ?? 0))
+  } catch (error) {
+    if (errnoOf(error) !== 'ELOOP' && errnoOf(error) !== 'EMLINK') throw error
+    return open(await inside.resolveLink(path), READ)
+  }
+}
+
+async function readWhole(
+  path: string,
+  inside: InsideContainer | undefined,
+  { into, atMost = MAX_METADATA_BYTES }: GetOptions = {},
+): Promise<Uint8Array | undefined> {
+  const file = await openIfThere(path, inside)
   if (file === undefined) return undefined
   try {
-    const size = await sizeOf(file)
+    const size = Number((await statFile(file, path, atMost)).size)
     const target = into?.length === size ? into : new Uint8Array(size)
     const count = await readFully(file, target, 0)
     return count === size ? target : target.subarray(0, count)
@@ -96,11 +146,16 @@ async function readWhole(path: string, into: Uint8Array | undefined): Promise<Ui
  * Files are never written in place here, so new content is a new file with another inode, time or size. They are read from the
  * open file: a network file system asks its server when a file is opened, but not for a stat of its name.
  */
-async function readUnless(path: string, known: string | undefined) {
-  const file = await openIfThere(path)
+async function readUnless(
+  path: string,
+  inside: InsideContainer | undefined,
+  known: string | undefined,
+  { atMost = MAX_METADATA_BYTES }: Pick<GetOptions, 'atMost'> = {},
+) {
+  const file = await openIfThere(path, inside)
   if (file === undefined) return undefined
   try {
-    const { ino, mtimeNs, ctimeNs, size } = await call<fs.BigIntStats>((done) => fs.fstat(file, { bigint: true }, done))
+    const { ino, mtimeNs, ctimeNs, size } = await statFile(file, path, atMost)
     const version = `${ino} ${mtimeNs} ${ctimeNs} ${size}`
     if (version === known) return 'same' as const
     const target = new Uint8Array(Number(size))
@@ -112,10 +167,16 @@ async function readUnless(path: string, known: string | undefined) {
   }
 }
 
-async function openParts(path: string): Promise<PartReader | undefined> {
-  const file = await openIfThere(path)
+async function openParts(path: string, inside: InsideContainer | undefined): Promise<PartReader | undefined> {
+  const file = await openIfThere(path, inside)
   if (file === undefined) return undefined
-  const size = await sizeOf(file)
+  const size = await statFile(file, path, Number.POSITIVE_INFINITY).then(
+    (stat) => Number(stat.size),
+    async (error) => {
+      await close(file)
+      throw error
+    },
+  )
   let isOpen = true
   const read = async (offset: number, length: number) => {
     const target = new Uint8Array(Math.max(0, Math.min(length, size - offset)))
@@ -211,6 +272,7 @@ async function removeTree(path: string): Promise<void> {
 
 /** Turns a system error into a Bellis error that names the failed action and the path. */
 function ioError(action: 'read' | 'list' | 'write' | 'remove', path: string, error: unknown): Error {
+  if (error instanceof BlockwiseError) return error
   const failure = systemFailure(error)
   const options = { cause: error }
   if (failure === undefined) {

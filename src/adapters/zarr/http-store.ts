@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import type { PartReader, Store } from './store.ts'
+import { httpRequest, type RangeAnswer } from './http-request.ts'
+import { type GetOptions, MAX_METADATA_BYTES, type PartReader, type Store } from './store.ts'
 
 export interface HttpStoreOptions {
   /** Retries of a request after a network error or a status of 429 or at least 500. @default 4 */
@@ -22,22 +23,25 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
   }
   const root = origin + pathname.replace(/\/+$/, '')
   const where = (key: string) => (key === '' ? root : `${root}/${key.split('/').map(encodeURIComponent).join('/')}`)
-  const get = (key: string, headers: Record<string, string>, signal?: AbortSignal) =>
-    request(where(key) + search, where(key), headers, options, signal)
+  const get = (key: string, range: string | undefined, { atMost = MAX_METADATA_BYTES, signal }: GetOptions) =>
+    withRetries(where(key), options, signal, (limit) =>
+      httpRequest({ url: where(key) + search, range, atMost, signal: limit }),
+    )
   const readOnly = async (key: string): Promise<never> => {
     throw new ConfigError('READ_ONLY', `Can't write ${where(key)}: http addresses are read-only; write to a folder.`)
   }
   return {
     writable: false,
     where,
-    async get(key, into, signal) {
-      const body = (await get(key, {}, signal))?.body
+    async get(key, options = {}) {
+      const { into } = options
+      const body = (await get(key, undefined, options))?.body
       if (body === undefined || into?.length !== body.length) return body
       into.set(body)
       return into
     },
-    async open(key, signal) {
-      return partReader((range) => get(key, { range }, signal), where(key))
+    async open(key, options = {}) {
+      return partReader((range) => get(key, range, options), where(key))
     },
     put: readOnly,
     remove: readOnly,
@@ -45,58 +49,60 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
   }
 }
 
-interface Answer {
-  readonly body: Uint8Array
-  /** Whether `body` is only the requested range, not the complete object. */
-  readonly isPart: boolean
-}
-
-function partReader(get: (range: string) => Promise<Answer | undefined>, where: string): PartReader {
+/** A server that knows no ranges sends the whole object, which is kept: one object is read once, not once for each part. */
+function partReader(get: (range: string) => Promise<RangeAnswer | undefined>, where: string): PartReader {
+  let whole: Uint8Array | undefined
   const part = async (range: string, cut: (whole: Uint8Array) => Uint8Array) => {
+    if (whole !== undefined) return cut(whole)
     const answer = await get(range)
-    if (answer === undefined) throw new MissingObject(`${where} does not exist.`)
-    return answer.isPart ? answer.body : cut(answer.body)
+    if (answer === undefined) throw new MissingObject(where)
+    if (answer.isPart) return answer.body
+    whole = answer.body
+    return cut(whole)
   }
   return {
-    read: (offset, length) =>
-      part(`bytes=${offset}-${offset + length - 1}`, (whole) => whole.subarray(offset, offset + length)),
-    readEnd: (length) => part(`bytes=-${length}`, (whole) => whole.subarray(Math.max(0, whole.length - length))),
+    read: async (offset, length) =>
+      length === 0
+        ? new Uint8Array(0)
+        : part(`bytes=${offset}-${offset + length - 1}`, (bytes) => bytes.subarray(offset, offset + length)),
+    readEnd: (length) => part(`bytes=-${length}`, (bytes) => bytes.subarray(Math.max(0, bytes.length - length))),
     async [Symbol.asyncDispose]() {},
   }
 }
 
 /** Thrown by the first read of a part: checking first whether the shard exists would cost a round trip. */
-export class MissingObject extends Error {}
+export class MissingObject extends InfrastructureError {
+  constructor(where: string) {
+    super(
+      'IO_ERROR',
+      `Can't read ${where}: it was removed, or its address has expired, while it was being read; run again.`,
+    )
+  }
+}
 
-// Object stores return 403 for a missing object if listing is not allowed.
-const MISSING = new Set([403, 404, 410])
-
-async function request(
-  url: string,
+async function withRetries(
   where: string,
-  headers: Record<string, string>,
   { retries = 4, retryDelayMs = 200, timeoutMs = 60_000 }: HttpStoreOptions,
   signal: AbortSignal | undefined,
-): Promise<Answer | undefined> {
+  attemptOnce: (
+    signal: AbortSignal,
+  ) => Promise<RangeAnswer | 'missing' | { readonly failed: Error; readonly isFinal: boolean }>,
+): Promise<RangeAnswer | undefined> {
   for (let attempt = 0; ; attempt++) {
     const timeout = AbortSignal.timeout(timeoutMs)
     let cause: unknown
     try {
-      const response = await fetch(url, { headers, signal: signal ? AbortSignal.any([signal, timeout]) : timeout })
-      if (response.ok) return { body: new Uint8Array(await response.arrayBuffer()), isPart: response.status === 206 }
-      await response.body?.cancel()
-      if (MISSING.has(response.status)) return undefined
-      // The range starts beyond the end of the object.
-      if (response.status === 416) return { body: new Uint8Array(0), isPart: true }
-      cause = new Error(`status ${response.status} ${response.statusText}`.trim())
-      if (response.status < 500 && response.status !== 429) attempt = retries
+      const answer = await attemptOnce(signal ? AbortSignal.any([signal, timeout]) : timeout)
+      if (answer === 'missing') return undefined
+      if ('body' in answer) return answer
+      cause = answer.failed
+      if (answer.isFinal) attempt = retries
     } catch (error) {
       signal?.throwIfAborted()
       cause = error
     }
     if (attempt >= retries) {
-      const why = describe(cause)
-      throw new InfrastructureError('IO_ERROR', `Can't read ${where}: ${why}.`, { cause })
+      throw new InfrastructureError('IO_ERROR', `Can't read ${where}: ${describe(cause)}.`, { cause })
     }
     await delay(retryDelayMs * 2 ** attempt, undefined, signal ? { signal } : {})
   }

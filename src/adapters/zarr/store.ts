@@ -11,6 +11,20 @@ export interface StoreEntry {
   readonly isFolder: boolean
 }
 
+/** Most bytes of a metadata file. */
+export const MAX_METADATA_BYTES = 100_000_000
+
+/** Most bytes of a file that decodes to `decodedBytes`: no codec needs more for data that were declared. */
+export const encodedLimit = (decodedBytes: number): number => Math.max(64 * 2 ** 20, 4 * decodedBytes)
+
+export interface GetOptions {
+  /** Used if the object has exactly this many bytes. */
+  readonly into?: Uint8Array | undefined
+  readonly signal?: AbortSignal | undefined
+  /** A larger object is an error, before memory is allocated for it. @default MAX_METADATA_BYTES */
+  readonly atMost?: number
+}
+
 /** The metadata and chunks of a container. Keys are relative, `/` between names. */
 export interface Store {
   readonly writable: boolean
@@ -18,10 +32,9 @@ export interface Store {
   where(key: string): string
   /**
    * A complete object, or undefined if there is none.
-   * @param into used if the object has exactly this many bytes
    * @throws InfrastructureError `IO_ERROR`
    */
-  get(key: string, into?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array | undefined>
+  get(key: string, options?: GetOptions): Promise<Uint8Array | undefined>
   /**
    * A complete object and the name of its version, unless that version is `known`; missing if a store can't tell versions
    * apart.
@@ -31,9 +44,10 @@ export interface Store {
   getUnless?(
     key: string,
     known: string | undefined,
+    options?: Pick<GetOptions, 'atMost'>,
   ): Promise<{ bytes: Uint8Array; version: string } | 'same' | undefined>
   /** Opens an object for partial reads; undefined if there is none. */
-  open(key: string, signal?: AbortSignal): Promise<PartReader | undefined>
+  open(key: string, options?: Pick<GetOptions, 'signal' | 'atMost'>): Promise<PartReader | undefined>
   /**
    * Replaces an object atomically: readers see the old one or the new one.
    * @param parts its bytes, in order

@@ -27,9 +27,13 @@ const COMPRESSORS = ['blosc', 'zlib', 'gzip', 'zstd']
  * @returns undefined if it can't, or if the array is not stored in files; the caller then reads the array and makes chunks
  * itself
  */
-export async function storedArray(container: string, inner: string): Promise<StoredArray | undefined> {
+export async function storedArray(
+  container: string,
+  inner: string,
+  allowExternal = false,
+): Promise<StoredArray | undefined> {
   if (/^https?:\/\//i.test(container)) return undefined
-  const store = fileStore(container)
+  const store = fileStore(container, allowExternal ? {} : { insideOf: inner })
   const node = await readNode(store, inner)
   if (node?.kind !== 'array') return undefined
   const { metadata } = node
@@ -48,8 +52,21 @@ export async function storedArray(container: string, inner: string): Promise<Sto
  * from it on, as described by the groups above it.
  * @returns undefined if there is none
  */
-export async function pyramidKeys(container: string, inner: string): Promise<readonly string[] | undefined> {
-  const store = /^https?:\/\//i.test(container) ? httpStore(container) : fileStore(container)
+export async function pyramidKeys(
+  container: string,
+  inner: string,
+  allowExternal = false,
+): Promise<readonly string[] | undefined> {
+  const store = /^https?:\/\//i.test(container)
+    ? httpStore(container)
+    : fileStore(container, allowExternal ? {} : { insideOf: inner })
+  const keys = await levelsOf(store, inner)
+  // Reading their metadata fails for levels that links put outside the container.
+  for (const key of keys ?? []) await readNode(store, key)
+  return keys
+}
+
+async function levelsOf(store: Store, inner: string): Promise<readonly string[] | undefined> {
   const node = await readNode(store, inner)
   if (node?.kind === 'array') return levelsBelow(store, inner)
   if (node?.kind !== 'group') return undefined

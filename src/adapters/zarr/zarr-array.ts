@@ -10,6 +10,7 @@ import type { ChunkAccess } from './chunks/chunk-access.ts'
 import { makeChunkCodec } from './chunks/chunk-codec.ts'
 import { type ChunkPart, chunkParts, gridShape } from './chunks/chunk-grid.ts'
 import { forEachInFlight } from './chunks/in-flight.ts'
+import { MissingChunks } from './chunks/missing-chunks.ts'
 import { plainChunks } from './chunks/plain-chunks.ts'
 import { ShardedChunks } from './chunks/sharded-chunks.ts'
 import { chunkKey, storedShape, type ZarrMetadata } from './metadata/metadata.ts'
@@ -33,6 +34,7 @@ export class ZarrArray implements ChunkedArray {
   readonly #store: Store
   readonly #key: string
   readonly #access: ChunkAccess
+  readonly #missing: MissingChunks | undefined
 
   /** @param key of the array's folder in the store */
   constructor(store: Store, key: string, metadata: ZarrMetadata, description: ArrayDescription, writable: boolean) {
@@ -51,12 +53,15 @@ export class ZarrArray implements ChunkedArray {
     this.#metadata = metadata
     this.#store = store
     this.#key = key
+    const metadataKey = joinKey(key, metadata.zarrFormat === 2 ? '.zarray' : 'zarr.json')
+    this.#missing = store.writable ? undefined : new MissingChunks(store, metadataKey)
+    const chunks = this.#missing?.store ?? store
     const keyOf = (index: readonly number[]) => joinKey(key, chunkKey(metadata, index))
     const codec = makeChunkCodec(metadata.chunk)
     this.#access =
       metadata.shard === undefined
-        ? plainChunks(store, keyOf, codec, metadata.fill.bytes)
-        : new ShardedChunks(store, keyOf, codec, metadata.shard, metadata.fill.bytes, metadata.shape)
+        ? plainChunks(chunks, keyOf, codec, metadata.fill.bytes)
+        : new ShardedChunks(chunks, keyOf, codec, metadata.shard, metadata.fill.bytes, metadata.shape)
   }
 
   async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
@@ -76,6 +81,7 @@ export class ZarrArray implements ChunkedArray {
       const start = base + offsetOf(part.inBox, target.strides)
       return this.#access.read(part, { ...target, start }, signal)
     })
+    await this.#missing?.confirm(signal)
   }
 
   async writeVoxels(box: Roi<'voxel'>, data: TypedArray, { signal }: TransferOptions = {}): Promise<void> {

@@ -1,10 +1,12 @@
 import { ConfigError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
 import type {
   ArrayAxis,
   ArrayDescription,
   ArrayFormat,
   ChunkedArray,
   CreateArrayOptions,
+  OpenArrayOptions,
 } from '../../ports/chunked-array.ts'
 import { checkReusable } from './check-reusable.ts'
 import { makeCodec } from './codecs/registry.ts'
@@ -23,21 +25,29 @@ import { ZarrArray } from './zarr-array.ts'
 export interface ZarrFormatOptions {
   /** For containers at http(s) addresses. */
   readonly http?: HttpStoreOptions
+  /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
+  readonly allowExternal?: () => boolean
 }
 
 /** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses for reading. */
 export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
-  const storeOf = (container: string, fsync = false) =>
-    /^https?:\/\//i.test(container) ? httpStore(container, options.http) : fileStore(container, { fsync })
+  const { allowExternal = () => false } = options
+  const storeOf = (container: string, inner: string, { fsync, allowExternal: isAllowed }: OpenArrayOptions = {}) =>
+    /^https?:\/\//i.test(container)
+      ? httpStore(container, options.http)
+      : fileStore(container, {
+          ...(fsync === undefined ? {} : { fsync }),
+          ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }),
+        })
   return {
     name: 'zarr',
-    open: async (container, inner, { mode = 'r', fsync } = {}) =>
-      openArray(storeOf(container, fsync), parseInner(inner), mode),
+    open: async (container, inner, open = {}) =>
+      openArray(storeOf(container, inner, open), parseInner(inner), open.mode ?? 'r'),
     create: async (container, inner, create) =>
-      createArray(storeOf(container, create.fsync), parseInner(inner), create),
-    planCreate: async (container, inner, create) => planCreate(storeOf(container), parseInner(inner), create),
+      createArray(storeOf(container, inner, given({ fsync: create.fsync })), parseInner(inner), create),
+    planCreate: async (container, inner, create) => planCreate(storeOf(container, inner), parseInner(inner), create),
     async list(container, inner, { limit = 1000 } = {}) {
-      const store = storeOf(container)
+      const store = storeOf(container, inner)
       await assertContainer(store)
       return listNodes(store, parseInner(inner), limit)
     },
@@ -46,7 +56,7 @@ export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
 
 /** The key of a path inside a container. @throws ConfigError `INVALID_CONFIG` for names that can't belong to an array */
 function parseInner(inner: string): string {
-  const names = inner.split('/').filter((name) => name !== '')
+  const names = inner.split('/').filter((name) => name !== '' && name !== '.')
   const wrong = names.find((name) => /^\.|^__|\\/.test(name) || ['zarr.json', TEMPORARY_PREFIX].includes(name))
   if (wrong === undefined) return names.join('/')
   throw new ConfigError(
@@ -71,7 +81,7 @@ type GroupNode = Extract<ZarrNode, { kind: 'group' }>
 /** Opening a group with exactly one pyramid opens its finest array. */
 async function openGroup(store: Store, key: string, group: GroupNode) {
   const path = finestDataset(group.attributes)
-  const finest = path === undefined ? undefined : joinKey(key, path)
+  const finest = path === undefined ? undefined : joinKey(key, parseInner(path))
   const node = finest === undefined ? undefined : await readNode(store, finest)
   if (finest !== undefined && node?.kind === 'array') return { key: finest, metadata: node.metadata }
   const arrays = (await listNodes(store, key, 50)).filter((entry) => entry.kind === 'array').map((entry) => entry.path)

@@ -4,9 +4,10 @@ import { BlockwiseError } from '../../core/errors.ts'
 import { countElements } from '../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
+import { printable } from '../../core/text/printable.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
-import { type CommonOptions, commonOptions } from './options.ts'
+import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, showBytes } from './output.ts'
 
 const MAX_LISTED = 1000
@@ -16,7 +17,7 @@ export function infoCommand(): Command {
   const command = new Command('info')
     .description('Describes a dataset, or every dataset in a group or container.')
     .argument('<dataset...>', 'dataset, group or container: sample.hdf/volumes/raw, out.zarr')
-  return commonOptions(command)
+  return dataOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis info sample.hdf/volumes/raw out.zarr')
     .action(async (paths: string[], options: CommonOptions) => {
       const documents: InfoDocument[] = []
@@ -38,7 +39,8 @@ async function datasetsAt(path: string): Promise<string[]> {
     const entries = await format.list(container, inner, { limit: MAX_LISTED })
     const arrays = entries.filter((entry) => entry.kind === 'array')
     if (arrays.length === 0) throw error
-    return arrays.map((entry) => `${container}/${entry.path}`)
+    const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(container) ?? [undefined, container]
+    return arrays.map((entry) => `${address}/${entry.path}${query}`)
   }
 }
 
@@ -82,7 +84,7 @@ async function inspect(path: string) {
 }
 
 function describe(info: InfoDocument): string {
-  if ('error' in info) return `${paint('bold', info.path)}\n  ${info.error.message}`
+  if ('error' in info) return `${paint('bold', printable(info.path))}\n  ${printable(info.error.message)}`
   const { chunksStored, chunksTotal, shardShape } = info
   const rows: (readonly [string, string])[] = [
     ['format', { zarr2: 'Zarr 2', zarr3: 'Zarr 3', hdf5: 'HDF5', memory: 'memory' }[info.format]],
@@ -98,5 +100,8 @@ function describe(info: InfoDocument): string {
     ['offset', `${info.offset.join(', ')} nm`],
     ['roi', `${info.roiText} nm`],
   ]
-  return [paint('bold', info.path), ...rows.map(([name, value]) => `  ${name.padEnd(12)}${value}`)].join('\n')
+  return [
+    paint('bold', printable(info.path)),
+    ...rows.map(([name, value]) => `  ${name.padEnd(12)}${printable(value)}`),
+  ].join('\n')
 }

@@ -51,8 +51,16 @@ export const commonOptions = (command: Command): Command =>
         .default('info'),
     )
 
-export const workerOptions = (command: Command): Command =>
+/** Options of commands that read datasets. The variable reaches the workers that are started, too. */
+export const dataOptions = (command: Command): Command =>
   commonOptions(command)
+    .option('--allow-external', 'read files outside the folder of a dataset, if its links or attributes lead there')
+    .on('option:allow-external', () => {
+      process.env.BELLIS_ALLOW_EXTERNAL = '1'
+    })
+
+export const workerOptions = (command: Command): Command =>
+  dataOptions(command)
     .option('--workers <n>', 'number of workers (default: processors here, or cpu of --resources)', wholeNumber(1))
     .addOption(new Option('--pool <kind>', 'where blocks run').choices(POOLS).default('process'))
     .option('--slurm <options>', 'sbatch options for each worker, as one quoted text')

@@ -2,6 +2,7 @@ import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
+import { printable } from '../../core/text/printable.ts'
 import type { CommonOptions } from './options.ts'
 
 export type Style = Parameters<typeof styleText>[0]
@@ -18,7 +19,7 @@ export function say(options: CommonOptions, text: string): void {
 /** Prints a warning on standard error; nothing with --quiet. */
 export function warn(options: CommonOptions, text: string): void {
   if (options.logLevel !== 'error' && !options.quiet)
-    process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${text}\n`)
+    process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${printable(text)}\n`)
 }
 
 /** Prints a JSON document on standard output; bigints are written as exact numbers, non-finite numbers as strings. */
@@ -44,14 +45,14 @@ export function reportError(error: unknown, args: readonly string[]): number {
   const text = refused ?? messageOf(error)
   const debug = args.join(' ').includes('--log-level debug') || args.includes('--log-level=debug')
   const prefix = known ? 'bellis:' : 'bellis: internal error:'
-  process.stderr.write(`${paint('red', prefix, process.stderr)} ${text.replaceAll('\n', ' ')}\n`)
-  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  process.stderr.write(`${paint('red', prefix, process.stderr)} ${printable(text.replaceAll('\n', ' '))}\n`)
+  if (debug && error instanceof Error) process.stderr.write(`${printable(error.stack ?? '')}\n`)
   for (
     let cause = error instanceof Error ? error.cause : undefined;
     debug && cause instanceof Error;
     cause = cause.cause
   ) {
-    process.stderr.write(`caused by ${cause.stack}\n`)
+    process.stderr.write(`caused by ${printable(cause.stack ?? '')}\n`)
   }
   return known ? 2 : 1
 }

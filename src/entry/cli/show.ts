@@ -6,7 +6,7 @@ import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
 import { openPage, untilEnded } from './open-page.ts'
 import { numberOrList, portNumber } from './option-values.ts'
-import { type CommonOptions, commonOptions } from './options.ts'
+import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'
 
 interface ShowFlags extends CommonOptions {
@@ -37,7 +37,7 @@ export function showCommand(): Command {
       collectOrigin,
     )
     .option('--no-open', 'print the address without opening a browser')
-  return commonOptions(command)
+  return dataOptions(command)
     .addHelpText(
       'after',
       '\nServes the datasets until Ctrl-C.\n\nExample:\n  $ bellis show sample.hdf/volumes/raw --segmentation sample.hdf/volumes/labels/neuron_ids',

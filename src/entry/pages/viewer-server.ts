@@ -11,7 +11,7 @@ import type { ResourceTree } from '../../ports/resource.ts'
 import { firstPosition, layerNames } from '../../serving/first-view.ts'
 import { type SourceLevel, type ViewedDataset, viewDataset } from '../../serving/view-dataset.ts'
 import { jsonResource } from '../../serving/virtual-zarr.ts'
-import { parseDatasetPath } from '../arrays.ts'
+import { allowExternal, parseDatasetPath } from '../arrays.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface ShownDataset {
@@ -67,11 +67,11 @@ export async function startViewer(
 export async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
   const { format, container, inner } = parseDatasetPath(path)
   const isZarr = format.name === 'zarr'
-  const pyramid = isZarr ? await pyramidKeys(container, inner) : undefined
+  const pyramid = isZarr ? await pyramidKeys(container, inner, allowExternal()) : undefined
   const levels: SourceLevel[] = []
   for (const level of pyramid ?? [inner]) {
     const array = own(await format.open(container, level))
-    const stored = isZarr ? await storedArray(container, level) : undefined
+    const stored = isZarr ? await storedArray(container, level, allowExternal()) : undefined
     if (stored === undefined) levels.push({ array })
     else {
       const files = folderTree(stored.folder, { allows: stored.isPart })

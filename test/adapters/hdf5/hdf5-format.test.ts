@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
@@ -175,6 +176,33 @@ describe('HDF5: the voxels', () => {
     await assert.rejects(
       format.open(fixture('layouts.h5'), 'virtual-gone'),
       failsWith('NO_SUCH_FILE', ConfigError, /no-such-file\.h5/),
+    )
+  })
+
+  for (const [inner, code, text] of [
+    ['passwd', 'UNSUPPORTED', /\/etc\/passwd.*--allow-external/],
+    ['link', 'UNSUPPORTED', /elsewhere\.h5.*--allow-external/],
+    ['absolute-link', 'UNSUPPORTED', /\/etc\/passwd.*--allow-external/],
+    ['virtual-outside', 'UNSUPPORTED', /\/etc\/passwd.*--allow-external/],
+    ['virtual-of-passwd', 'UNSUPPORTED', /\/etc\/passwd.*--allow-external/],
+    ['virtual-of-link', 'UNSUPPORTED', /\/etc\/passwd.*--allow-external/],
+    ['virtual-no-dataset', 'NO_SUCH_DATASET', /virtual dataset.*deep\/no-such-dataset/],
+    ['virtual-of-group', 'NO_SUCH_DATASET', /virtual dataset.*deep/],
+    ['raw-gone', 'UNSUPPORTED', /no-such-file\.raw/],
+  ] as const) {
+    it(`refuses ${inner}: nothing outside the folder is read, and nothing is made up`, async () => {
+      await assert.rejects(format.open(fixture('outside.h5'), inner), failsWith(code, ConfigError, text))
+    })
+  }
+
+  it('reads files outside the folder if that is allowed, and then reports those that are missing', async () => {
+    await using array = await format.open(fixture('outside.h5'), 'passwd', { allowExternal: true })
+    const into = new Uint8Array(64)
+    await array.readVoxels(roi([0], [64]), into)
+    assert.deepEqual(Buffer.from(into), readFileSync('/etc/passwd').subarray(0, 64))
+    await assert.rejects(
+      hdf5Format({ allowExternal: () => true }).open(fixture('outside.h5'), 'raw-gone'),
+      failsWith('NO_SUCH_FILE', ConfigError, /no-such-file\.raw/),
     )
   })
 

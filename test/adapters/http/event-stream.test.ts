@@ -66,4 +66,28 @@ describe('a stream of events', () => {
     socket.destroy()
     await until(() => feed.clients.size === 0)
   })
+
+  it('sends a snapshot of any size once, and the next events after it', async () => {
+    const feed = new TestFeed()
+    await using server = await serve(feed)
+    const response = await fetch(`${server.address}events`)
+    const [client] = feed.clients as Iterable<FeedClient> as [FeedClient]
+    const states = 'x'.repeat(8 << 20)
+    for (const [event, data] of [
+      ['begin', '{}'],
+      ['states', states],
+      ['states', states],
+      ['summary', '1'],
+    ] as const) {
+      assert.ok(client.send(event, data), event)
+    }
+    await setImmediate()
+    // Before the browser has read the snapshot.
+    assert.ok(client.send('summary', '2'))
+    const text = response.text()
+    await client.end()
+    const events = (await text).split('\n\n').map((event) => event.split('\n', 1)[0])
+    assert.deepEqual(events, ['event: begin', 'event: states', 'event: states', 'event: summary', 'event: summary', ''])
+    assert.equal(feed.resumed, 0)
+  })
 })

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
 import { noise, temporaryFolder } from '../../support/zarr.ts'
@@ -80,7 +81,7 @@ describe('a container behind http', () => {
     }
   })
 
-  it('requests only the index and the wanted chunks of a shard, and works without support for ranges, too', async (t) => {
+  it('requests only the index and the wanted chunks of a shard, and all of it once from a server without ranges', async (t) => {
     const folder = await temporaryFolder(t)
     const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', {
       shape,
@@ -101,7 +102,8 @@ describe('a container behind http', () => {
       await remote.readVoxels(small, into)
       assert.deepEqual(into, expected)
       // 32 chunks of 128 bytes. The wanted one has number 16 + 4 + 1. The index has 16 bytes per chunk, and a checksum.
-      assert.deepEqual(requests, ['/a.zarr/raw/c/0/0/0 bytes=-516', '/a.zarr/raw/c/0/0/0 bytes=2688-2815'])
+      const asked = ['/a.zarr/raw/c/0/0/0 bytes=-516', '/a.zarr/raw/c/0/0/0 bytes=2688-2815']
+      assert.deepEqual(requests, ranges ? asked : asked.slice(0, 1))
     }
   })
 
@@ -197,6 +199,146 @@ describe('a container behind http', () => {
     const remote = await format.open(`${address}/a.zarr`, 'raw')
     await assert.rejects(remote.readVoxels(box, new Uint16Array(2048), { signal: controller.signal }), {
       name: 'AbortError',
+    })
+  })
+
+  for (const status of [403, 404, 410]) {
+    for (const options of [{ zarrFormat: 2 }, { zarrFormat: 3 }, { shardShape: shape }] as const) {
+      it(`makes no voxels of chunks that expired with status ${status} (${JSON.stringify(options)})`, async (t) => {
+        const folder = await temporaryFolder(t)
+        const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', {
+          shape,
+          dtype: 'uint16',
+          chunkShape: [4, 8, 8],
+          ...options,
+        })
+        await array.writeVoxels(box, data)
+        let left = Number.POSITIVE_INFINITY
+        const { address } = await serve(t, folder, (_, response) => {
+          if (left-- > 0) return false
+          response.writeHead(status).end()
+          return true
+        })
+        const remote = await format.open(`${address}/a.zarr?signature=x`, 'raw')
+        const part = { offset: [0, 0, 0], shape: [4, 8, 8] }
+        const into = new Uint16Array(2048)
+        await remote.readVoxels(part, into.subarray(0, 256))
+        // The address expires: before all chunks, and between two of them.
+        for (const more of [0, 1]) {
+          left = more
+          await assert.rejects(remote.readVoxels(box, into), {
+            name: /InfrastructureError|MissingObject/,
+            code: 'IO_ERROR',
+          })
+        }
+        left = Number.POSITIVE_INFINITY
+        await remote.readVoxels(box, into)
+        assert.deepEqual(into, data)
+      })
+    }
+  }
+
+  it('makes no voxels of missing chunks once the server answers everything with a page', async (t) => {
+    const folder = await temporaryFolder(t)
+    await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
+    let isPage = false
+    const { address } = await serve(t, folder, (request, response) => {
+      if (!isPage) return false
+      if (request.url?.includes('/c/')) response.writeHead(404).end()
+      else response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Please sign in</html>')
+      return true
+    })
+    const remote = await format.open(`${address}/a.zarr`, 'raw')
+    isPage = true
+    await assert.rejects(remote.readVoxels(box, new Uint16Array(2048)), { code: 'INVALID_METADATA' })
+  })
+
+  it('asks once whether the array is still there, however many chunks are missing', async (t) => {
+    const folder = await temporaryFolder(t)
+    await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16', chunkShape: [1, 4, 4] })
+    const { address, requests } = await serve(t, folder)
+    const remote = await format.open(`${address}/a.zarr`, 'raw')
+    requests.length = 0
+    await remote.readVoxels(box, new Uint16Array(2048))
+    assert.equal(requests.filter((url) => !url.includes('/c/')).length, 1)
+    assert.equal(requests.length, 8 * 4 * 4 + 1)
+  })
+
+  for (const [what, headers, body, message] of [
+    ['another part', { 'content-range': 'bytes 0-515/4612' }, 516, /"bytes 0-515\/4612" for the range bytes=-516/],
+    ['a part that is too long', {}, 517, /517 bytes for the range/],
+    ['several parts', { 'content-type': 'multipart/byteranges; boundary=x' }, 516, /several ranges/],
+    ['an encoded part', { 'content-encoding': 'gzip' }, 0, /encoded/],
+    ['an empty part', {}, 0, /has 0 bytes/],
+  ] as const) {
+    it(`refuses ${what} of a shard`, async (t) => {
+      const folder = await temporaryFolder(t)
+      const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', {
+        shape,
+        dtype: 'uint16',
+        chunkShape: [4, 4, 4],
+        shardShape: shape,
+        codec: 'raw',
+      })
+      await array.writeVoxels(box, data)
+      const { address } = await serve(t, folder, (request, response) => {
+        if (!request.url?.includes('/c/')) return false
+        response.writeHead(206, headers).end(Buffer.alloc(body))
+        return true
+      })
+      const remote = await format.open(`${address}/a.zarr`, 'raw')
+      const small = { offset: [5, 5, 5], shape: [2, 2, 2] }
+      await assert.rejects(remote.readVoxels(small, new Uint16Array(8)), { name: 'InfrastructureError', message })
+    })
+  }
+
+  it('refuses chunks of a wrong length, empty ones and pages in their place', async (t) => {
+    const folder = await temporaryFolder(t)
+    const chunked = { shape, dtype: 'uint16', chunkShape: shape } as const
+    for (const codec of ['raw', 'zstd']) await zarrFormat().create(join(folder, 'a.zarr'), codec, { ...chunked, codec })
+    for (const body of ['', '<html>Please sign in</html>', 'x'.repeat(4097)]) {
+      const { address } = await serve(t, folder, (request, response) => {
+        if (!request.url?.includes('/c/')) return false
+        response.writeHead(200).end(body)
+        return true
+      })
+      for (const codec of ['raw', 'zstd']) {
+        const remote = await format.open(`${address}/a.zarr`, codec)
+        await assert.rejects(remote.readVoxels(box, new Uint16Array(2048)), { code: 'CORRUPT_DATA' })
+      }
+    }
+  })
+
+  it('follows redirects on the same server, and none to another', async (t) => {
+    const folder = await temporaryFolder(t)
+    const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
+    await array.writeVoxels(box, data)
+    const other = await serve(t, folder)
+    const { address } = await serve(t, folder, (request, response) => {
+      const elsewhere = /^\/(here|there|loop)\/(.*)/.exec(request.url as string)
+      if (elsewhere === null) return false
+      const target = elsewhere[1] === 'loop' ? '/loop' : elsewhere[1] === 'here' ? '' : other.address
+      response.writeHead(302, { location: `${target}/${elsewhere[2]}` }).end()
+      return true
+    })
+    const into = new Uint16Array(2048)
+    await (await format.open(`${address}/here/a.zarr`, 'raw')).readVoxels(box, into)
+    assert.deepEqual(into, data)
+    await assert.rejects(format.open(`${address}/there/a.zarr`, 'raw'), { code: 'IO_ERROR', message: /another server/ })
+    await assert.rejects(format.open(`${address}/loop/a.zarr`, 'raw'), { code: 'IO_ERROR', message: /redirected more/ })
+    assert.deepEqual(other.requests, [])
+  })
+
+  it('reads no more metadata than it can have, however well they are compressed', async (t) => {
+    const folder = await temporaryFolder(t)
+    const bomb = gzipSync(Buffer.alloc(150_000_000, ' '))
+    const { address } = await serve(t, folder, (_, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)
+      return true
+    })
+    await assert.rejects(format.open(`${address}/a.zarr`, 'raw'), {
+      code: 'IO_ERROR',
+      message: /more than 100000000 bytes/,
     })
   })
 })

@@ -1,3 +1,4 @@
+import { ConfigError } from '../../../core/errors.ts'
 import { workerLines } from '../batch-folder.ts'
 
 /** The contents of a worker's job script. */
@@ -43,5 +44,12 @@ export function workerScript(script: WorkerScript): string {
 
 /** A word as sbatch reads it from a line of the script. */
 function quoteDirective(word: string): string {
+  // What follows a line break would be a command of the script.
+  if (/[\r\n]/.test(word)) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `${JSON.stringify(word)}: sbatch options and folders can't have line breaks; rename the folder.`,
+    )
+  }
   return /^[\w@%+=:,./[\]{}&|!*^~-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`
 }

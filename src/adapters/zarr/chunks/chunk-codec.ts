@@ -2,6 +2,7 @@ import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { type BytesCodec, checkSize } from '../codecs/codec.ts'
 import { type Compressor, makeCodec } from '../codecs/registry.ts'
+import { encodedLimit } from '../store.ts'
 
 /** How one chunk becomes bytes. */
 export interface ChunkEncoding {
@@ -63,7 +64,8 @@ export function decodeBytes(
   into?: Uint8Array,
 ): Uint8Array {
   let data = encoded
-  for (let i = codecs.length - 1; i > 0; i--) data = (codecs[i] as BytesCodec).decode(data)
+  const atMost = encodedLimit(byteLength)
+  for (let i = codecs.length - 1; i > 0; i--) data = (codecs[i] as BytesCodec).decode(data, { atMost })
   const first = codecs[0]
   if (first !== undefined) data = first.decode(data, byteLength, into)
   checkSize(data.length, byteLength)

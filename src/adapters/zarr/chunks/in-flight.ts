@@ -1,3 +1,5 @@
+import { ConfigError } from '../../../core/errors.ts'
+
 /** Limits on the memory of one read or write, not counting its own box. */
 const MAX_COUNT = 8
 const MAX_BYTES = 64 * 2 ** 20
@@ -37,6 +39,19 @@ export async function forEachInFlight<T>(
   if (failed) throw failure
 }
 
+function allocate(bytes: number): Uint8Array {
+  try {
+    return new Uint8Array(bytes)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `A chunk of ${bytes} bytes does not fit into memory; store the array with smaller chunks.`,
+      { cause: error },
+    )
+  }
+}
+
 /** Reusable buffers of one size; at most `limit` are kept. */
 export class BufferPool {
   readonly #size: number
@@ -50,7 +65,7 @@ export class BufferPool {
 
   /** Runs `work` with a buffer of undefined content; the buffer is reused afterwards. */
   async use<T>(work: (buffer: Uint8Array) => Promise<T>): Promise<T> {
-    const buffer = this.#free.pop() ?? new Uint8Array(this.#size)
+    const buffer = this.#free.pop() ?? allocate(this.#size)
     try {
       return await work(buffer)
     } finally {

@@ -1,6 +1,6 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
 import { ChunkCache } from '../../../core/array/chunk-cache.ts'
-import type { Store } from '../store.ts'
+import { encodedLimit, type Store } from '../store.ts'
 import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, viewOf } from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
@@ -22,6 +22,7 @@ export function plainChunks(
 ): ChunkAccess {
   const { byteLength, strides } = codec
   const limit = inFlight(byteLength)
+  const atMost = encodedLimit(byteLength)
   const pool = new BufferPool(byteLength, limit)
   const cache = new ChunkCache(CACHE_BYTES)
   const inChunk = (bytes: Uint8Array, part: ChunkPart): StridedBytes => ({
@@ -33,7 +34,7 @@ export function plainChunks(
   /** The decoded chunk, in `buffer` if the codec supports that; undefined if the chunk is missing. */
   async function load(index: readonly number[], buffer: Uint8Array, signal?: AbortSignal) {
     const key = keyOf(index)
-    const encoded = await store.get(key, codec.isRaw ? buffer : undefined, signal)
+    const encoded = await store.get(key, { into: codec.isRaw ? buffer : undefined, signal, atMost })
     return encoded && decodeOrThrow(store.where(key), index, () => codec.decode(encoded, buffer))
   }
 
@@ -41,7 +42,7 @@ export function plainChunks(
   async function loadPart(index: readonly number[], buffer: Uint8Array, signal?: AbortSignal) {
     if (codec.isRaw || byteLength > CACHE_BYTES / 4 || store.getUnless === undefined) return load(index, buffer, signal)
     const key = keyOf(index)
-    const found = await store.getUnless(key, cache.versionOf(index))
+    const found = await store.getUnless(key, cache.versionOf(index), { atMost })
     if (found === undefined) return undefined
     // Looked up after the wait: the chunk may have been evicted meanwhile.
     const held = found === 'same' ? cache.get(index) : undefined

@@ -2,7 +2,7 @@ import { type BytesCodec, CodecError } from '../codecs/codec.ts'
 import { makeCodec } from '../codecs/registry.ts'
 import { MissingObject } from '../http-store.ts'
 import type { ShardSettings } from '../metadata/metadata.ts'
-import type { PartReader, Store } from '../store.ts'
+import { encodedLimit, type PartReader, type Store } from '../store.ts'
 import { decodeOrThrow } from './chunk-access.ts'
 import { assembleShard, indexByteLength, indexOfShard, parseShardIndex, type ShardFormat } from './shard-index.ts'
 
@@ -21,17 +21,29 @@ export class ShardFiles {
   readonly #keyOf: (index: readonly number[]) => string
   readonly #format: ShardFormat
   readonly #outer: readonly BytesCodec[]
+  /** Most bytes of a file, and of one encoded chunk in it. */
+  readonly #atMost: number
+  readonly #chunkAtMost: number
 
   /**
    * @param keyOf the key of a shard's file in the store
    * @param count chunks per shard
+   * @param chunkBytes of a decoded chunk
    */
-  constructor(store: Store, keyOf: (index: readonly number[]) => string, shard: ShardSettings, count: number) {
+  constructor(
+    store: Store,
+    keyOf: (index: readonly number[]) => string,
+    shard: ShardSettings,
+    count: number,
+    chunkBytes: number,
+  ) {
     this.#store = store
     this.#keyOf = keyOf
     this.#format = { ...shard, count }
     this.#outer = shard.compressors.map(makeCodec)
     this.isWrapped = this.#outer.length > 0
+    this.#chunkAtMost = encodedLimit(chunkBytes)
+    this.#atMost = encodedLimit(chunkBytes * count + indexByteLength(this.#format))
   }
 
   /** A shard's file as users write it, for messages. */
@@ -46,7 +58,7 @@ export class ShardFiles {
    */
   async readWhole(index: readonly number[], signal?: AbortSignal): Promise<FetchChunk | undefined> {
     const file = this.where(index)
-    const encoded = await this.#store.get(this.#keyOf(index), undefined, signal)
+    const encoded = await this.#store.get(this.#keyOf(index), { signal, atMost: this.#atMost })
     if (encoded === undefined) return undefined
     const bytes = this.#unwrap(file, index, encoded)
     const places = decodeOrThrow(file, index, () => indexOfShard(bytes, this.#format))
@@ -66,7 +78,7 @@ export class ShardFiles {
     signal: AbortSignal | undefined,
     use: (fetchChunk: FetchChunk | undefined) => Promise<void>,
   ): Promise<void> {
-    await using reader = await this.#store.open(this.#keyOf(index), signal)
+    await using reader = await this.#store.open(this.#keyOf(index), { signal, atMost: this.#atMost })
     await use(reader && (await unlessMissing(this.#fetchFrom(reader, index))))
   }
 
@@ -85,6 +97,7 @@ export class ShardFiles {
     return async (chunk, chunkIndex) => {
       const place = decodeOrThrow(file, chunkIndex, () => places.placeOf(chunk))
       if (place === undefined || place.length === 0) return place && new Uint8Array(0)
+      decodeOrThrow(file, chunkIndex, () => this.#checkLength(place.length))
       const bytes = await reader.read(place.offset, place.length)
       return decodeOrThrow(file, chunkIndex, () => {
         if (bytes.length === place.length) return bytes
@@ -93,10 +106,17 @@ export class ShardFiles {
     }
   }
 
+  #checkLength(length: number): void {
+    if (length <= this.#chunkAtMost) return
+    throw new CodecError(`its shard index gives a chunk ${length} bytes, and at most ${this.#chunkAtMost} are expected`)
+  }
+
   /** The decoded size is not known in advance: only inner chunks have a fixed size. */
   #unwrap(file: string, index: readonly number[], encoded: Uint8Array): Uint8Array {
     if (!this.isWrapped) return encoded
-    return decodeOrThrow(file, index, () => this.#outer.reduceRight((data, step) => step.decode(data), encoded))
+    return decodeOrThrow(file, index, () =>
+      this.#outer.reduceRight((data, step) => step.decode(data, { atMost: this.#atMost }), encoded),
+    )
   }
 
   #wrap(parts: readonly Uint8Array[]): Uint8Array {

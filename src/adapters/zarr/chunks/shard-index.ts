@@ -30,7 +30,7 @@ export function parseShardIndex(encoded: Uint8Array, format: ShardFormat): Shard
   }
   let bytes: Uint8Array
   try {
-    bytes = checksumOf(format)?.decode(encoded) ?? encoded
+    bytes = checksumOf(format)?.decode(encoded, { atMost: wanted }) ?? encoded
   } catch (error) {
     throw new CodecError(`its shard index is damaged: ${(error as Error).message}`, { cause: error })
   }

@@ -42,7 +42,7 @@ export class ShardedChunks implements ChunkAccess {
     this.#arrayShape = arrayShape
     this.#perShard = shard.shape.map((length, axis) => length / (codec.shape[axis] as number))
     this.#count = this.#perShard.reduce((product, length) => product * length, 1)
-    this.#files = new ShardFiles(store, keyOf, shard, this.#count)
+    this.#files = new ShardFiles(store, keyOf, shard, this.#count, codec.byteLength)
     this.byteLength = codec.byteLength * this.#count
     this.limit = Math.min(MAX_SHARDS_IN_FLIGHT, inFlight(this.byteLength))
   }

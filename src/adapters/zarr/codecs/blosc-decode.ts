@@ -11,7 +11,7 @@ import {
   streamsOf,
 } from './blosc-format.ts'
 import { blosclzDecompress } from './blosclz.ts'
-import { CodecError, checkSize } from './codec.ts'
+import { CodecError, checkSize, type DecodedSize } from './codec.ts'
 import { lz4Decompress } from './lz4-decompress.ts'
 import { unshuffleBits, unshuffleBytes } from './shuffle.ts'
 import { zlibCodec, zstdCodec } from './zlib.ts'
@@ -24,7 +24,7 @@ interface Header {
   readonly format: BloscFormat
 }
 
-function parseHeader(data: Uint8Array, size: number | undefined): Header {
+function parseHeader(data: Uint8Array, size: DecodedSize): Header {
   if (data.length < HEADER_BYTES) throw new CodecError(`${data.length} bytes are too few for a Blosc header`)
   const view = new DataView(data.buffer, data.byteOffset, HEADER_BYTES)
   const [version, , flags, typeSize] = data as unknown as [number, number, number, number]
@@ -43,7 +43,7 @@ function parseHeader(data: Uint8Array, size: number | undefined): Header {
 }
 
 /** @throws CodecError */
-export function decodeBlosc(data: Uint8Array, size?: number, into?: Uint8Array): Uint8Array {
+export function decodeBlosc(data: Uint8Array, size: DecodedSize, into?: Uint8Array): Uint8Array {
   const header = parseHeader(data, size)
   const output = into ?? new Uint8Array(header.size)
   if (header.flags & FLAG_RAW) {

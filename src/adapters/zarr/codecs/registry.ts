@@ -182,7 +182,7 @@ export function parseCodecName(text: string, dtype: DType): Compressor | undefin
   if (name === 'raw') return undefined
   if (name === 'lz4') return { name, acceleration: 1 }
   const kind = name.startsWith('blosc') ? 'blosc' : name
-  if (!(kind in LEVELS)) throw refuse(`is unknown; use one of ${NAMES}`)
+  if (!Object.hasOwn(LEVELS, kind)) throw refuse(`is unknown; use one of ${NAMES}`)
   const [normal, least, most] = LEVELS[kind as keyof typeof LEVELS]
   const level = levelText === undefined ? normal : /^-?\d+$/.test(levelText) ? Number(levelText) : Number.NaN
   if (!(level >= least && level <= most))

@@ -1,12 +1,9 @@
 import zlib from 'node:zlib'
-import { type BytesCodec, CodecError, checkSize } from './codec.ts'
-
-/** The longest output of a stream of unknown size, so that a few corrupt bytes can't exhaust the memory. */
-const MAX_UNKNOWN_BYTES = 2 ** 31
+import { type BytesCodec, CodecError, checkSize, type DecodedSize, showSize } from './codec.ts'
 
 /** One spare byte reveals a stream that is too long; the others keep Node from allocating a second buffer. */
-const roomFor = (size: number | undefined) =>
-  size === undefined ? { maxOutputLength: MAX_UNKNOWN_BYTES } : { chunkSize: size + 64, maxOutputLength: size + 64 }
+const roomFor = (size: DecodedSize) =>
+  typeof size === 'number' ? { chunkSize: size + 64, maxOutputLength: size + 64 } : { maxOutputLength: size.atMost }
 
 // With `info`, Node's result also contains how much of the input was used; its types lack that.
 interface WithEngine {
@@ -17,7 +14,7 @@ interface WithEngine {
 function inflate(
   decode: (data: Uint8Array, options: object) => unknown,
   data: Uint8Array,
-  size: number | undefined,
+  size: DecodedSize,
 ): Uint8Array {
   let result: WithEngine
   try {
@@ -25,7 +22,7 @@ function inflate(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new CodecError(
-      code === 'ERR_BUFFER_TOO_LARGE' ? `it decoded to more than ${size} bytes, expected ${size}` : message,
+      code === 'ERR_BUFFER_TOO_LARGE' ? `it decoded to more bytes than expected: ${showSize(size)}` : message,
       { cause: error },
     )
   }

@@ -11,7 +11,11 @@ const KINDS: Readonly<Record<string, string>> = { b: 'bool', i: 'int', u: 'uint'
 function parseTypestr(value: Json | undefined, where: string): { readonly dtype: DType; readonly bigEndian: boolean } {
   const [, order, kind = '', bytes] = (typeof value === 'string' && /^([<>|])([biuf])(\d)$/.exec(value)) || []
   const name = kind === 'b' ? 'bool' : `${KINDS[kind]}${8 * Number(bytes)}`
-  if (order !== undefined && name in BYTES_PER_ELEMENT && BYTES_PER_ELEMENT[name as DType] === Number(bytes)) {
+  if (
+    order !== undefined &&
+    Object.hasOwn(BYTES_PER_ELEMENT, name) &&
+    BYTES_PER_ELEMENT[name as DType] === Number(bytes)
+  ) {
     return { dtype: name as DType, bigEndian: order === '>' }
   }
   const known = Object.keys(BYTES_PER_ELEMENT).join(', ')

@@ -4,7 +4,7 @@ import { assertSameRank, showCoordinate } from '../../../core/geometry/coordinat
 import type { ArrayAxis, CreateArrayOptions } from '../../../ports/chunked-array.ts'
 import { defaultChunkShape } from '../chunks/default-chunk-shape.ts'
 import { type Compressor, parseCodecName, toV3Config } from '../codecs/registry.ts'
-import { type JsonObject, stringifyJson } from './exact-json.ts'
+import { type JsonObject, stringifyJson, withSources } from './exact-json.ts'
 import { makeFillValue } from './fill-value.ts'
 import { range, type ZarrMetadata } from './metadata.ts'
 import { placementAttributes } from './placement-attributes.ts'
@@ -87,7 +87,7 @@ function chunkInShard(chunk: readonly number[], shard: readonly number[] | undef
 function jsonAttributes(path: string, attributes: Readonly<Record<string, unknown>> = {}): JsonObject {
   try {
     stringifyJson(attributes as JsonObject)
-    return attributes as JsonObject
+    return withSources(attributes as JsonObject)
   } catch (error) {
     throw new ConfigError(
       'INVALID_CONFIG',

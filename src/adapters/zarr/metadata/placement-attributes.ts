@@ -1,7 +1,7 @@
 import { edgeOf } from '../../../core/geometry/decimal.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
 import type { Json, JsonObject } from './exact-json.ts'
-import { isJsonObject } from './exact-json.ts'
+import { isJsonObject, plainCopy } from './exact-json.ts'
 import type { ZarrMetadata } from './metadata.ts'
 
 /**
@@ -15,18 +15,9 @@ const PLACEMENT_KEYS = [
 
 /** The user's attributes as plain JSON, since code that prints them may not support `bigint`. */
 export function withoutPlacement(attributes: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(attributes)
-      .filter(([key]) => !(PLACEMENT_KEYS as readonly string[]).includes(key))
-      .map(([key, value]) => [key, withoutBigInts(value)]),
-  )
-}
-
-function withoutBigInts(value: Json): Json {
-  if (typeof value === 'bigint') return Number(value)
-  if (Array.isArray(value)) return value.map(withoutBigInts)
-  if (!isJsonObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutBigInts(item)]))
+  const own = { ...attributes } as Record<string, Json>
+  for (const key of PLACEMENT_KEYS) delete own[key]
+  return plainCopy(own) as JsonObject
 }
 
 const UNIT_NAMES: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@ import { contextReader } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { RECONNECT_MS, runNetworkWorker } from '../../workers/network-worker.ts'
 import { type UserCodeWatch, watchUserCode } from '../../workers/user-code.ts'
-import { type CommonOptions, commonOptions } from '../options.ts'
+import { type CommonOptions, dataOptions } from '../options.ts'
 import { paint, printJson } from '../output.ts'
 
 interface WorkerFlags extends CommonOptions {
@@ -18,7 +18,7 @@ export function workerCommand(): Command {
     .description('Joins a run as one worker, from any machine that can reach its coordinator.')
     .argument('[run]', "the run's folder or name, the start of its name, or last (default: the run in BELLIS_CONTEXT)")
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
-  return commonOptions(command)
+  return dataOptions(command)
     .addHelpText(
       'after',
       `

@@ -49,6 +49,8 @@ export async function runTasks(
     return undefined
   }
   if (flags.overwrite && !flags.yes) await confirmOverwrite(pipeline)
+  // The run goes on if the reader of its output leaves; without this listener, bin/bellis.js exits then.
+  process.stdout.on('error', () => {})
   const result = await runInTerminal(pipeline, options, flags, watch)
   reportRun(result, flags, {
     written: keptOutputs(pipeline),

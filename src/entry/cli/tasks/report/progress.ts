@@ -1,5 +1,6 @@
 import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
 import { showCount, showDuration } from '../../../../core/text/numbers.ts'
+import { printable } from '../../../../core/text/printable.ts'
 import { paint } from '../../output.ts'
 
 const BAR_WIDTH = 24
@@ -90,7 +91,7 @@ export class ProgressDisplay {
   /** Prints a line above the bars. */
   note(text: string): void {
     this.#erase()
-    this.#stream.write(`${paint('yellow', text, this.#stream)}\n`)
+    this.#stream.write(`${paint('yellow', printable(text), this.#stream)}\n`)
   }
 
   end(): void {

@@ -1,0 +1,83 @@
+import { InfrastructureError } from '../../../core/errors.ts'
+import { MissingObject } from '../http-store.ts'
+import { parseJsonObject } from '../metadata/metadata.ts'
+import type { PartReader, Store } from '../store.ts'
+
+/**
+ * Decides whether chunks that a server says are missing really are. An expired address looks the same: everything is forbidden, and
+ * every chunk would be the fill value. So chunks count as missing only if the array's metadata is read again *after* the last of the
+ * answers that said so. One check serves all reads that wait for it.
+ */
+export class MissingChunks {
+  /** The array's chunks, counting those that are missing. */
+  readonly store: Store
+  readonly #origin: Store
+  readonly #metadataKey: string
+  #missing = 0
+  #confirmed = 0
+  #check: Promise<void> | undefined
+
+  /** @param metadataKey of the file that makes the array one: `zarr.json` or `.zarray` */
+  constructor(store: Store, metadataKey: string) {
+    this.#origin = store
+    this.#metadataKey = metadataKey
+    this.store = {
+      ...store,
+      get: async (key, options) => this.#count(await store.get(key, options)),
+      open: async (key, options) => {
+        const reader = this.#count(await store.open(key, options))
+        return reader && this.#counting(reader)
+      },
+    }
+  }
+
+  /**
+   * Returns once every chunk found missing so far is known to be.
+   * @throws InfrastructureError `IO_ERROR` if the array is not there any more
+   */
+  async confirm(signal?: AbortSignal): Promise<void> {
+    const wanted = this.#missing
+    while (this.#confirmed < wanted) {
+      this.#check ??= this.#readAgain().finally(() => {
+        this.#check = undefined
+      })
+      await this.#check
+      signal?.throwIfAborted()
+    }
+  }
+
+  #count<T>(found: T | undefined): T | undefined {
+    if (found === undefined) this.#missing++
+    return found
+  }
+
+  #counting(reader: PartReader): PartReader {
+    const counted = async (part: Promise<Uint8Array>) => {
+      try {
+        return await part
+      } catch (error) {
+        if (error instanceof MissingObject) this.#missing++
+        throw error
+      }
+    }
+    return {
+      read: (offset, length) => counted(reader.read(offset, length)),
+      readEnd: (length) => counted(reader.readEnd(length)),
+      [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+    }
+  }
+
+  async #readAgain(): Promise<void> {
+    const covered = this.#missing
+    const file = this.#origin.where(this.#metadataKey)
+    const bytes = await this.#origin.get(this.#metadataKey)
+    if (bytes === undefined) {
+      throw new InfrastructureError(
+        'IO_ERROR',
+        `Chunks are missing, and so is ${file} by now, so what is missing is unknown; the address may have expired: run again with a new one.`,
+      )
+    }
+    parseJsonObject(bytes, file)
+    this.#confirmed = covered
+  }
+}

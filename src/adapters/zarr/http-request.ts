@@ -1,0 +1,110 @@
+/** A body, whole or a part. */
+export interface RangeAnswer {
+  readonly body: Uint8Array
+  /** Whether `body` is only the requested range, not the whole object. */
+  readonly isPart: boolean
+}
+
+export interface HttpRequest {
+  readonly url: string
+  /** `bytes=0-99` or `bytes=-16`. */
+  readonly range: string | undefined
+  /** Most bytes of the body, after decoding a content encoding. */
+  readonly atMost: number
+  readonly signal: AbortSignal
+}
+
+/** An answer that can't be used. */
+export interface FailedRequest {
+  readonly failed: Error
+  /** Whether the same request would fail again. */
+  readonly isFinal: boolean
+}
+
+// Object stores return 403 for a missing object if listing is not allowed.
+const MISSING = new Set([403, 404, 410])
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+const MAX_REDIRECTS = 10
+
+/** One GET, with its redirects. @throws whatever fetch throws for a lost connection */
+export async function httpRequest(request: HttpRequest): Promise<RangeAnswer | 'missing' | FailedRequest> {
+  const { range, signal } = request
+  const headers: Record<string, string> = { 'accept-encoding': 'identity', ...(range === undefined ? {} : { range }) }
+  let url = new URL(request.url)
+  for (let redirects = 0; ; redirects++) {
+    const response = await fetch(url, { headers, signal, redirect: 'manual' })
+    if (response.ok) return readAnswer(response, request)
+    const location = response.headers.get('location')
+    await response.body?.cancel()
+    if (MISSING.has(response.status)) return 'missing'
+    // The range starts beyond the end of the object.
+    if (response.status === 416 && range !== undefined) return { body: new Uint8Array(0), isPart: true }
+    if (!REDIRECTS.has(response.status) || location === null) return failure(response)
+    const next = new URL(location, url)
+    if (redirects === MAX_REDIRECTS) return final(`it was redirected more than ${MAX_REDIRECTS} times`)
+    if (!mayFollow(url, next)) {
+      return final(`it is redirected to ${next.origin}, another server; use the address there, if you trust it`)
+    }
+    url = next
+  }
+}
+
+/** A server may send a request elsewhere on itself, or from one https server to another; never to a server that only this machine sees. */
+const mayFollow = (from: URL, to: URL): boolean =>
+  to.origin === from.origin ||
+  (to.protocol === 'https:' && (from.protocol === 'https:' || from.hostname === to.hostname))
+
+const final = (why: string): FailedRequest => ({ failed: new Error(why), isFinal: true })
+
+const failure = ({ status, statusText }: Response): FailedRequest => ({
+  failed: new Error(`status ${status} ${statusText}`.trim()),
+  isFinal: status < 500 && status !== 429,
+})
+
+async function readAnswer(response: Response, { range, atMost }: HttpRequest): Promise<RangeAnswer | FailedRequest> {
+  const isPart = response.status === 206
+  const wrong = isPart ? wrongPart(response.headers, range) : undefined
+  const body = wrong === undefined ? await readBounded(response, atMost) : undefined
+  if (body === undefined) {
+    await response.body?.cancel()
+    return final(wrong ?? `it has more than ${atMost} bytes, the most that such an object can have`)
+  }
+  return isPart && body.length > lengthOf(range as string)
+    ? final(`the server sent ${body.length} bytes for the range ${range}`)
+    : { body, isPart }
+}
+
+/** Why a part is not the requested one; a server that doesn't say which part it sends is believed. */
+function wrongPart(headers: Headers, range: string | undefined): string | undefined {
+  if (range === undefined) return 'the server sent a part of it, although all of it was requested'
+  if (headers.has('content-encoding')) return 'the server sent a part of an encoded version of it'
+  const sent = headers.get('content-range')
+  if (sent === null) {
+    return headers.get('content-type')?.startsWith('multipart/') ? 'the server sent several ranges for one' : undefined
+  }
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(sent) ?? []
+  const [, start, end] = /^bytes=(\d*)-(\d+)$/.exec(range) as unknown as [string, string, string]
+  const all = total === '*' ? Number.POSITIVE_INFINITY : Number(total)
+  const isRequested =
+    start === ''
+      ? Number(last) === all - 1 && Number(first) === Math.max(0, all - Number(end))
+      : first === start && Number(last) === Math.min(Number(end), all - 1)
+  return isRequested ? undefined : `the server sent "${sent}" for the range ${range}`
+}
+
+function lengthOf(range: string): number {
+  const [, start, end] = /^bytes=(\d*)-(\d+)$/.exec(range) as unknown as [string, string, string]
+  return start === '' ? Number(end) : Number(end) - Number(start) + 1
+}
+
+/** @returns undefined for a body that is too long */
+async function readBounded(response: Response, atMost: number): Promise<Uint8Array | undefined> {
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for await (const piece of response.body ?? []) {
+    length += piece.length
+    if (length > atMost) return undefined
+    pieces.push(piece)
+  }
+  return pieces.length === 1 ? (pieces[0] as Uint8Array) : new Uint8Array(Buffer.concat(pieces))
+}

@@ -1,0 +1,63 @@
+import fs from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { promisify } from 'node:util'
+import { InfrastructureError } from '../../core/errors.ts'
+
+const realpath = promisify(fs.realpath.native)
+
+/** Folders that are remembered; a chunk is then one look-up. */
+const MAX_FOLDERS = 10_000
+
+/**
+ * Tells whether files lie in a container, wherever symbolic links lead. The container itself and each folder on the path that the user
+ * wrote may be links: those are the user's own choice. What a container from somebody else links to is not.
+ */
+export class InsideContainer {
+  readonly #written: readonly string[]
+  readonly #known = new Set<string>()
+  #roots: readonly string[] = []
+
+  /** @param inner the path in the container as the user wrote it */
+  constructor(container: string, inner: string) {
+    const names = inner.split('/').filter((name) => name !== '')
+    this.#written = [container, ...names.map((_, count) => join(container, ...names.slice(0, count + 1)))]
+  }
+
+  async hasFolder(folder: string): Promise<boolean> {
+    if (this.#known.has(folder)) return true
+    const real = await realpath(folder).catch(() => undefined)
+    // A folder that does not exist has nothing to protect, and may be made soon.
+    if (real === undefined) return true
+    if (!(await this.#contains(real))) return false
+    if (this.#known.size >= MAX_FOLDERS) this.#known.clear()
+    this.#known.add(folder)
+    return true
+  }
+
+  /** @throws InfrastructureError `IO_ERROR` for a file in a folder that leads out */
+  async assertFolderOf(path: string): Promise<void> {
+    if (!(await this.hasFolder(dirname(path)))) throw outside(path)
+  }
+
+  /** The file behind a symbolic link. @throws InfrastructureError `IO_ERROR` if it lies elsewhere */
+  async resolveLink(path: string): Promise<string> {
+    const real = await realpath(path)
+    if (!(await this.#contains(real))) throw outside(path)
+    return real
+  }
+
+  async #contains(real: string): Promise<boolean> {
+    const isBelow = (root: string) => real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)
+    if (this.#roots.some(isBelow)) return true
+    // Some may have been made meanwhile.
+    const roots = await Promise.all(this.#written.map((path) => realpath(path).catch(() => undefined)))
+    this.#roots = roots.filter((root) => root !== undefined)
+    return this.#roots.some(isBelow)
+  }
+}
+
+const outside = (path: string): InfrastructureError =>
+  new InfrastructureError(
+    'IO_ERROR',
+    `Can't read ${path}: a symbolic link leads out of its container; if you trust the container, allow that with --allow-external.`,
+  )
