@@ -15,9 +15,9 @@ interface Upstream {
 }
 
 /**
- * How many blocks each block of a task waits for: earlier ones of the same task and those of upstream tasks, without the ones
- * that were done at the start. Computed from the grids if
- * nothing was done at the start, otherwise by counting bits.
+ * How many blocks each block of a task waits for: earlier ones of the same task and those of upstream tasks, without
+ * the ones that were done at the start. Computed from the grids if nothing was done at the start, otherwise by counting
+ * bits.
  */
 export class AwaitedBlocks {
   readonly #grid: BlockGrid

@@ -69,9 +69,8 @@ export class RootCursor {
   }
 
   /**
-   * The total number of roots, including those handed out. Computed from the grids, except for a task that is partly done or
-   * waits for one
-   * that is: then the first call visits each of its tiles once.
+   * The total number of roots, including those handed out. Computed from the grids, except for a task that is partly
+   * done or waits for one that is: then the first call visits each of its tiles once.
    */
   total(): number {
     if (this.#total === undefined) {
