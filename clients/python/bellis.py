@@ -1,4 +1,4 @@
-"""Do blocks of a Bellis run in Python: one file, standard library only.
+"""Process the blocks of a Bellis run in Python: one file, standard library only.
 
     import bellis
 

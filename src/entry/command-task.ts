@@ -16,11 +16,10 @@ export interface CommandTaskOptions<Schema extends ConfigSchema> extends Omit<Ta
 }
 
 /**
- * Defines a task whose blocks are done by a program, in any language, that speaks the protocol on its standard input and
- * output (docs/PROTOCOL.md, "Programs as tasks"). Each worker starts the program once; it ends with its worker. If it ends
- * unexpectedly, its current block fails, and it is started again
- * for the next one. Its standard error goes to the
- * worker's log.
+ * Defines a task whose blocks are done by a program, in any language, that speaks the protocol on its standard input
+ * and output (docs/PROTOCOL.md, "Programs as tasks"). Each worker starts the program once; it ends with its worker. If
+ * it ends unexpectedly, its current block fails, and it is started again for the next one. Its standard error goes to
+ * the worker's log.
  * @throws ConfigError `INVALID_TASK`
  */
 export function commandTask<Schema extends ConfigSchema>(options: CommandTaskOptions<Schema>): TaskDefinition<Schema> {

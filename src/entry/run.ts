@@ -238,7 +238,7 @@ const historyOf = ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined
 
 const isClosure = (task: PlannedTask): boolean => !isTaskNode(task.source)
 
-/** A closure may differ at the next start, which nobody can tell: its blocks are recorded only on request. */
+/** A closure may differ at the next start, which cannot be detected: its blocks are recorded only on request. */
 const progressPlace = (pipeline: PlannedPipeline, { progress }: RunOptions): ProgressPlace =>
   progress ?? (pipeline.tasks.some(isClosure) ? 'none' : 'sqlite')
 

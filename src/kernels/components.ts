@@ -58,7 +58,7 @@ export function labelComponents(
 }
 
 /** @param rank axes along which voxels can be connected @throws RangeError */
-export function assertConnectivity(connectivity: number, rank: number): void {
+function assertConnectivity(connectivity: number, rank: number): void {
   if (Number.isSafeInteger(connectivity) && connectivity >= 1 && connectivity <= Math.max(1, rank)) return
   throw new RangeError(
     `The connectivity is ${connectivity}; expected a whole number from 1 (faces) to ${Math.max(1, rank)} (corners).`,

@@ -89,7 +89,7 @@ export function asReal(value: Evaluator): Real {
 }
 
 /** A node as whole numbers of any size; undefined if it may be a fraction. */
-export function asBig(value: Evaluator): Big | undefined {
+function asBig(value: Evaluator): Big | undefined {
   if (value.type === 'big') return value
   if (value.type === 'truth') {
     return { type: 'big', run: (at, count) => Array.from(value.run(at, count).subarray(0, count), BigInt) }

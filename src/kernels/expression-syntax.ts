@@ -22,7 +22,7 @@ export type ExpressionNode =
     }
 
 /** Every function, with the minimum and maximum number of its arguments. */
-export const FUNCTIONS = {
+const FUNCTIONS = {
   abs: [1, 1],
   ceil: [1, 1],
   clamp: [3, 3],

@@ -13,10 +13,9 @@ export interface LaunchedWorker {
   /** Ends it at once, whatever it is doing. */
   kill(): void
   /**
-   * Informs the launcher about the worker's connection: it was established (`in`), it ended and the worker may reconnect
-   * (`out`), or the
-   * worker has said goodbye (`left`). For launchers whose workers connect by themselves and which query another system for
-   * their state.
+   * Informs the launcher about the worker's connection: it was established (`in`), it ended and the worker may
+   * reconnect (`out`), or the worker has said goodbye (`left`). For launchers whose workers connect by themselves and
+   * which query another system for their state.
    */
   noteConnection?(event: 'in' | 'out' | 'left'): void
 }

@@ -76,9 +76,8 @@ export function sitesAround(sites: SectionSites, corners: Corners, corner: numbe
 }
 
 /**
- * The sites that matter in a square of `step` × `step` tiles. Differences of power distances are linear, so a site that is
- * clearly farther than another one at all four corners is farther
- * everywhere between them.
+ * The sites that matter in a square of `step` × `step` tiles. Differences of power distances are linear, so a site that
+ * is clearly farther than another one at all four corners is farther everywhere between them.
  * @param reach pixels from a border within which both its sites matter
  */
 export function selectSites(

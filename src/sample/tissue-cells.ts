@@ -29,7 +29,7 @@ export interface Site {
 }
 
 /** A neurite's id from its place: above 0, below 2^22, unique within 1024 × 1024 sites (65 536 pixels). */
-export const siteId = (row: number, column: number): number => ((row + 16) & 1023) * 1024 + ((column + 16) & 1023) + 1
+const siteId = (row: number, column: number): number => ((row + 16) & 1023) * 1024 + ((column + 16) & 1023) + 1
 
 /** A site in a section; `z` may lie between two sections. */
 export function siteAt(seed: number, row: number, column: number, z: number): Site {
@@ -81,7 +81,7 @@ export interface Border {
 }
 
 /** Finds the border nearest to one point; slow, for placing objects rather than for drawing. */
-export function borderAt(seed: number, z: number, y: number, x: number): Border {
+function borderAt(seed: number, z: number, y: number, x: number): Border {
   const [by, bx] = bendAt(seed, z, y, x)
   const [py, px] = [y + by, x + bx]
   const [row, column] = [Math.floor(py / SITE_STEP), Math.floor(px / SITE_STEP)]
@@ -108,7 +108,7 @@ export function borderAt(seed: number, z: number, y: number, x: number): Border 
 }
 
 /** The distance from a point of `a` to the straight border between `a` and `b`, from the point's power distances to both. */
-export function borderDistance(a: Site, powerA: number, b: Site, powerB: number): number {
+function borderDistance(a: Site, powerA: number, b: Site, powerB: number): number {
   const dy = b.y - a.y
   const dx = b.x - a.x
   return (powerB - powerA) / (2 * Math.sqrt(dy * dy + dx * dx + 1e-9))

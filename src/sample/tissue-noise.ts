@@ -1,7 +1,6 @@
 /*
- * Random numbers as a function of position. They are the same on every machine, because only 32-bit integers and the operations
- * that
- * IEEE 754 rounds exactly (+ − × ÷ and the square root) are used.
+ * Random numbers as a function of position. They are the same on every machine, because only 32-bit integers and the
+ * operations that IEEE 754 rounds exactly (+ − × ÷ and the square root) are used.
  */
 
 /** 32 well mixed bits from up to four integers (MurmurHash3's steps). */

@@ -7,7 +7,7 @@ import type { ChunkedArray } from '../ports/chunked-array.ts'
 import type { Resource, ResourceTree } from '../ports/resource.ts'
 
 /** The dtypes that Neuroglancer draws. */
-export const DRAWABLE_DTYPES = [
+const DRAWABLE_DTYPES = [
   ...['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'float32'],
 ] as readonly DType[]
 

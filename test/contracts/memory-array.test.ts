@@ -21,11 +21,11 @@ describe('an array in memory', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(axis, { minLength: 1, maxLength: 4 }), async (axes) => {
         const shape = axes.map(({ length }) => length)
-        const begin = axes.map(({ length, at }) => Math.floor(at * length))
-        const size = axes.map(({ length, part }, i) => Math.ceil(part * (length - begin[i]!)))
+        const start = axes.map(({ length, at }) => Math.floor(at * length))
+        const size = axes.map(({ length, part }, i) => Math.ceil(part * (length - start[i]!)))
         const array = memoryArray({ shape, dtype: 'int16', fillValue: -7 })
         const written = Int16Array.from({ length: size.reduce((a, b) => a * b, 1) }, (_, i) => i)
-        await array.writeVoxels(roi(begin, size), written)
+        await array.writeVoxels(roi(start, size), written)
         const read = roi<'voxel'>(
           axes.map(({ readAt }) => readAt),
           axes.map(({ readLength }) => readLength),
@@ -38,7 +38,7 @@ describe('an array in memory', () => {
             const step = read.shape.slice(i + 1).reduce((a, b) => a * b, 1)
             const index = Math.floor(rest / step)
             rest %= step
-            return index + read.offset[i]! - begin[i]!
+            return index + read.offset[i]! - start[i]!
           })
           const inside = local.every((index, i) => index >= 0 && index < size[i]!)
           const expected = inside ? local.reduce((sum, index, i) => sum * size[i]! + index, 0) : -7

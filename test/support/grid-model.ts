@@ -21,14 +21,14 @@ export const meets = (a: Roi, b: Roi): boolean =>
 /** All blocks of a task in row-major order, from the definition: T, R, W and the fit. */
 export function modelBlocks(task: BlockGridOptions): ModelBlock[] {
   const { totalRoi, readRoi, writeRoi, fit = 'valid', readWriteConflict = true } = task
-  const axes = totalRoi.offset.map((begin, axis) => {
+  const axes = totalRoi.offset.map((start, axis) => {
     const w = writeRoi.shape[axis]!
     const lower = writeRoi.offset[axis]! - readRoi.offset[axis]!
     const upper = readRoi.shape[axis]! - w - lower
-    const writeBegin = begin + lower
-    const writeEnd = begin + totalRoi.shape[axis]! - upper
+    const writeStart = start + lower
+    const writeEnd = start + totalRoi.shape[axis]! - upper
     const starts: number[] = []
-    for (let at = writeBegin; fit === 'valid' ? at + w <= writeEnd : at < writeEnd; at += w) starts.push(at)
+    for (let at = writeStart; fit === 'valid' ? at + w <= writeEnd : at < writeEnd; at += w) starts.push(at)
     const stride = readWriteConflict ? Math.min(Math.ceil((w + Math.max(lower, upper)) / w), starts.length) : 1
     return { w, lower, upper, writeEnd, starts, stride }
   })
@@ -43,25 +43,25 @@ export function modelBlocks(task: BlockGridOptions): ModelBlock[] {
     [[]],
   )
   return places.map((at) => {
-    const begin = at.map((k, axis) => axes[axis]!.starts[k]!)
-    const end = begin.map((b, axis) => b + axes[axis]!.w)
+    const start = at.map((k, axis) => axes[axis]!.starts[k]!)
+    const end = start.map((b, axis) => b + axes[axis]!.w)
     const cut = end.map((e, axis) => (fit === 'shrink' ? Math.min(e, axes[axis]!.writeEnd) : e))
     const between = (low: number[], high: number[]) =>
       roi(
         low,
         high.map((h, axis) => h - low[axis]!),
       )
-    const readBegin = begin.map((b, axis) => b - axes[axis]!.lower)
+    const readStart = start.map((b, axis) => b - axes[axis]!.lower)
     return {
       at,
       level: levels.get(at.map((k, axis) => k % axes[axis]!.stride).join())!,
-      write: between(begin, cut),
+      write: between(start, cut),
       read: between(
-        readBegin,
+        readStart,
         cut.map((e, axis) => e + axes[axis]!.upper),
       ),
       fullRead: between(
-        readBegin,
+        readStart,
         end.map((e, axis) => e + axes[axis]!.upper),
       ),
     }

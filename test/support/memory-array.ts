@@ -102,7 +102,7 @@ export function memoryArray(options: MemoryArrayOptions): ChunkedArray {
     },
     async removeChunks(box) {
       const chunks = shape.map((length, axis) => Math.ceil(length / (chunkShape[axis] as number)))
-      for (const index of boxIndices({ begin: chunks.map(() => 0), end: chunks }, chunks)) {
+      for (const index of boxIndices({ start: chunks.map(() => 0), end: chunks }, chunks)) {
         const at: number[] = []
         splitIndex(index, chunks, at)
         const chunk = roi<'voxel'>(

@@ -333,7 +333,7 @@ describe('workers that have joined a run', () => {
     })
     assert.equal(killed.code, 'SIGKILL')
     writeFileSync(join(path, 'go'), '')
-    await until('the block is done, and nobody to tell', () => ran(path).includes(0))
+    await until('the block is done, and no coordinator is there to receive it', () => ran(path).includes(0))
     const again = await drive(config, options)
     assert.equal(again.code, 0, again.stderr)
     const { code, stderr } = await (worker as Promise<CommandResult>)

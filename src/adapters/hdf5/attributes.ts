@@ -6,9 +6,9 @@ import { HDF5_CLASS, Hdf5Failure, type Hdf5Library, type Hdf5Metadata } from './
 const HDF5_OWN = new Set(['CLASS', 'NAME', 'DIMENSION_LIST', 'REFERENCE_LIST'])
 
 /**
- * The attributes of an object as JSON: nested lists by their shape; 64-bit integers as numbers if they are exact, otherwise as
- * decimal text; NaN and infinities as text. A value without
- * a JSON form becomes a text that describes its type.
+ * The attributes of an object as JSON: nested lists by their shape; 64-bit integers as numbers if they are exact,
+ * otherwise as decimal text; NaN and infinities as text. A value without a JSON form becomes a text that describes its
+ * type.
  * @throws Hdf5Failure
  */
 export function readAttributes(file: Hdf5File, path: string): Record<string, unknown> {

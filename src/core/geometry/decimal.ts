@@ -5,9 +5,9 @@ export interface Decimal {
 }
 
 /**
- * The decimal number that a float in a file stands for. A float64 stands for its shortest decimal (4.6 for 4.6); one that was
- * written as float32 (4.599999904632568) or contains
- * rounding errors of a computation (4.6000000000000005) stands for the short decimal that it came from.
+ * The decimal number that a float in a file stands for. A float64 stands for its shortest decimal (4.6 for 4.6); one
+ * that was written as float32 (4.599999904632568) or contains rounding errors of a computation (4.6000000000000005)
+ * stands for the short decimal that it came from.
  * @param value finite
  */
 export function decimalOf(value: number): Decimal {

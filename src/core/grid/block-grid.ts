@@ -126,11 +126,11 @@ class RegularGrid implements BlockGrid {
     for (let axis = rank - 1; axis >= 0; axis--) {
       const length = step[axis]!
       const outer = Math.floor(rest / shape[axis]!)
-      const begin = totalWriteRoi.offset[axis]! + (rest - outer * shape[axis]!) * length
+      const start = totalWriteRoi.offset[axis]! + (rest - outer * shape[axis]!) * length
       rest = outer
-      writeOffset[axis] = begin
-      readOffset[axis] = begin - context.lower[axis]!
-      const beyond = begin + length - this.#end[axis]!
+      writeOffset[axis] = start
+      readOffset[axis] = start - context.lower[axis]!
+      const beyond = start + length - this.#end[axis]!
       if (beyond > 0) {
         cutWrite ??= [...step]
         cutRead ??= [...readShape]
@@ -162,11 +162,11 @@ class RegularGrid implements BlockGrid {
   blockBox(region: Roi): IndexBox {
     const { offset } = this.totalWriteRoi
     const { shape: step } = this.writeRoi
-    const begin = combine<'block'>(combine(maxCoordinates(region.offset, offset), offset, subtract), step, floorDivide)
+    const start = combine<'block'>(combine(maxCoordinates(region.offset, offset), offset, subtract), step, floorDivide)
     const highest = minCoordinates(roiEnd(region), this.#end)
     const end = combine<'block'>(combine(highest, offset, subtract), step, ceilDivide)
     const isEmpty = isEmptyRoi(region) || region.offset.some((low, axis) => low >= this.#end[axis]!)
-    return { begin, end: isEmpty ? begin : combine(end, begin, Math.max) }
+    return { start, end: isEmpty ? start : combine(end, start, Math.max) }
   }
 
   indicesOf(box: IndexBox): Generator<number> {

@@ -1,9 +1,9 @@
 import { rowMajorStrides } from '../array/strides.ts'
 import type { Coordinate } from '../geometry/coordinate.ts'
 
-/** A half-open box of block coordinates; empty if `end` is not above `begin` on some axis. */
+/** A half-open box of block coordinates; empty if `end` is not above `start` on some axis. */
 export interface IndexBox {
-  readonly begin: Coordinate<'block'>
+  readonly start: Coordinate<'block'>
   readonly end: Coordinate<'block'>
 }
 
@@ -20,46 +20,46 @@ export function splitIndex(index: number, shape: readonly number[], out: { [axis
 }
 
 /**
- * Visits the rows of a box along its last axis, each as indices [begin, end), until `visit` returns false.
+ * Visits the rows of a box along its last axis, each as indices [start, end), until `visit` returns false.
  * @param strides those of the grid
  */
 export function everyRow(
-  { begin, end }: IndexBox,
+  { start, end }: IndexBox,
   strides: readonly number[],
-  visit: (begin: number, end: number) => boolean,
+  visit: (start: number, end: number) => boolean,
 ): void {
-  if (isEmptyBox({ begin, end })) return
-  const last = begin.length - 1
-  const at = [...begin]
+  if (isEmptyBox({ start, end })) return
+  const last = start.length - 1
+  const at = [...start]
   for (;;) {
     let row = 0
     for (let axis = 0; axis < last; axis++) row += at[axis]! * strides[axis]!
-    if (!visit(row + begin[last]!, row + end[last]!)) return
+    if (!visit(row + start[last]!, row + end[last]!)) return
     let axis = last - 1
     for (; axis >= 0; axis--) {
       if (++at[axis]! < end[axis]!) break
-      at[axis] = begin[axis]!
+      at[axis] = start[axis]!
     }
     if (axis < 0) return
   }
 }
 
-export const isEmptyBox = ({ begin, end }: IndexBox): boolean => begin.some((low, axis) => low >= end[axis]!)
+export const isEmptyBox = ({ start, end }: IndexBox): boolean => start.some((low, axis) => low >= end[axis]!)
 
 /** The row-major indices of a box of blocks in a grid of this shape, ascending. */
 export function* boxIndices(box: IndexBox, shape: readonly number[]): Generator<number> {
   const last = shape.length - 1
   const strides = rowMajorStrides(shape)
   if (isEmptyBox(box)) return
-  const at = [...box.begin]
+  const at = [...box.start]
   for (;;) {
     const row = at.reduce((index, k, axis) => (axis === last ? index : index + k * strides[axis]!), 0)
-    for (let k = box.begin[last]!; k < box.end[last]!; k++) yield row + k
+    for (let k = box.start[last]!; k < box.end[last]!; k++) yield row + k
     let axis = last - 1
     for (; axis >= 0; axis--) {
       at[axis] = at[axis]! + 1
       if (at[axis]! < box.end[axis]!) break
-      at[axis] = box.begin[axis]!
+      at[axis] = box.start[axis]!
     }
     if (axis < 0) return
   }

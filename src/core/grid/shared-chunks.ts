@@ -31,9 +31,9 @@ function sharingDistance(grid: BlockGrid, storage: StorageGrid, axis: number, co
   const period = chunk / greatestDivisor(chunk, width)
   let farthest = 0
   for (let k = 0; k < Math.min(count - 1, period); k++) {
-    const begin = start + k * width
-    const chunkEnd = (floorDivide(begin + width - 1, chunk) + 1) * chunk
-    farthest = Math.max(farthest, Math.min(ceilDivide(chunkEnd - begin, width) - 1, count - 1 - k))
+    const blockStart = start + k * width
+    const chunkEnd = (floorDivide(blockStart + width - 1, chunk) + 1) * chunk
+    farthest = Math.max(farthest, Math.min(ceilDivide(chunkEnd - blockStart, width) - 1, count - 1 - k))
   }
   return farthest
 }

@@ -15,8 +15,7 @@ export const MAX_LINE_BYTES = 8_388_608
 export const MAX_DEPTH = 64
 /**
  * The most leases that a worker holds at a time. So when a lease arrives, all leases except it and the previous one are
- * settled: their outcomes have arrived, so the worker need not keep
- * them in case the connection breaks.
+ * settled: their outcomes have arrived, so the worker need not keep them in case the connection breaks.
  */
 export const MAX_LEASES = 2
 /** The value of BELLIS_CONTEXT for a program that talks to its coordinator over standard input and output. */

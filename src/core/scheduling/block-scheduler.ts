@@ -200,9 +200,8 @@ export class BlockScheduler {
   }
 
   /**
-   * Abandons a task: orphans its blocks that have not ended (those that are processing when they are released without being
-   * done), and the
-   * blocks of other tasks that wait for them. @throws ConfigError `UNKNOWN_TASK`
+   * Abandons a task: orphans its blocks that have not ended (those that are processing when they are released without
+   * being done), and the blocks of other tasks that wait for them. @throws ConfigError `UNKNOWN_TASK`
    */
   abandon(task: number): void {
     this.#surface.abandon(this.#run(task))

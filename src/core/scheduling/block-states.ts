@@ -104,12 +104,12 @@ export class BlockStates {
   }
 
   #touch(number: number): Cells {
-    const begin = number * PAGE_SIZE
-    const length = Math.min(PAGE_SIZE, this.#blockCount - begin)
+    const start = number * PAGE_SIZE
+    const length = Math.min(PAGE_SIZE, this.#blockCount - start)
     let open = length
     if (this.#done !== undefined) {
       open = 0
-      for (let at = begin - 1, end = begin + length; (at = nextClearBit(this.#done, at + 1, end)) < end; ) open++
+      for (let at = start - 1, end = start + length; (at = nextClearBit(this.#done, at + 1, end)) < end; ) open++
     }
     this.#open[number] = open
     if (open === 0) return (this.pages[number] = this.#finishedPage())
@@ -119,8 +119,8 @@ export class BlockStates {
     if (open < length) {
       page.fill(COMPLETED)
       const done = this.#done as Uint8Array
-      for (let at = begin - 1, end = begin + length; (at = nextClearBit(done, at + 1, end)) < end; ) {
-        page[at - begin] = UNTOUCHED
+      for (let at = start - 1, end = start + length; (at = nextClearBit(done, at + 1, end)) < end; ) {
+        page[at - start] = UNTOUCHED
       }
     }
     this.#livePages++

@@ -72,8 +72,8 @@ export class ReadySurface {
       if (cell !== UNTOUCHED && cell <= PENDING) continue
       splitIndex(index, down.shape, at)
       let isLost = false
-      link.eachAwaitedRow(at, up.strides, (begin, end) => {
-        for (let k = begin; k < end && !isLost; k++) {
+      link.eachAwaitedRow(at, up.strides, (start, end) => {
+        for (let k = start; k < end && !isLost; k++) {
           const state = up.states.peek(k)
           isLost = state !== COMPLETED && state !== PROCESSING
         }
@@ -123,16 +123,16 @@ export class ReadySurface {
     const cut = !order.isInterior(at)
     const { count, prefix, linear, low, high } = order.rows(order.levelAt(at), 'later')
     for (let row = 0; row < count; row++) {
-      let begin = low[row]!
+      let start = low[row]!
       let end = high[row]!
       if (cut) {
         if (!isRowInside(at, prefix, row, shape)) continue
-        begin = Math.max(begin, toLow)
+        start = Math.max(start, toLow)
         end = Math.min(end, toHigh)
-        if (begin > end) continue
+        if (start > end) continue
       }
-      if (orphaning) this.#orphanRow(task, index + linear[row]! + begin, end - begin + 1)
-      else approachRow(task, index + linear[row]! + begin, end - begin + 1)
+      if (orphaning) this.#orphanRow(task, index + linear[row]! + start, end - start + 1)
+      else approachRow(task, index + linear[row]! + start, end - start + 1)
     }
   }
 

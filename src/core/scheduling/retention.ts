@@ -123,10 +123,10 @@ export class Retention {
     splitIndex(index, this.#task.shape, at)
     return (
       this.#readers.every(({ task, link }) => {
-        const begin = at.map((k, axis) => link.firstWaiting(axis, k))
+        const start = at.map((k, axis) => link.firstWaiting(axis, k))
         const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
         // `everyBlock` starts with the last block, because it usually ends last.
-        return isEmptyBox({ begin, end }) || everyBlock(task, { begin, end }, test)
+        return isEmptyBox({ start, end }) || everyBlock(task, { start, end }, test)
       }) && everyNeighbour(this.#task, index, at, 'later', test)
     )
   }
@@ -187,11 +187,11 @@ const hasEnded: Visit = (task, index) => {
 
 function everyBlock(
   task: RetainedTask,
-  { begin, end }: { readonly begin: readonly number[]; readonly end: readonly number[] },
+  { start, end }: { readonly start: readonly number[]; readonly end: readonly number[] },
   visit: Visit,
 ): boolean {
   let isContinuing = true
-  everyRow({ begin, end }, task.strides, (first, beyond) => {
+  everyRow({ start, end }, task.strides, (first, beyond) => {
     for (let index = beyond - 1; index >= first && isContinuing; index--) isContinuing = visit(task, index)
     return isContinuing
   })
@@ -212,9 +212,9 @@ function everyNeighbour(
   const { count, prefix, linear, low, high } = order.rows(order.levelAt(at), which)
   for (let row = 0; row < count; row++) {
     if (!isRowInside(at, prefix, row, shape)) continue
-    const begin = index + linear[row]! + Math.max(low[row]!, -at[last]!)
+    const start = index + linear[row]! + Math.max(low[row]!, -at[last]!)
     const end = index + linear[row]! + Math.min(high[row]!, shape[last]! - 1 - at[last]!)
-    for (let other = begin; other <= end; other++) if (!visit(task, other)) return false
+    for (let other = start; other <= end; other++) if (!visit(task, other)) return false
   }
   return true
 }

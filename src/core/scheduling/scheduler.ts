@@ -51,9 +51,8 @@ export interface Scheduler {
    */
   release(blocks: BlockName | readonly BlockName[], outcome: OutcomeLike | readonly OutcomeLike[]): number
   /**
-   * Abandons a task: orphans its blocks that have not ended (those that are processing when they are released without being
-   * done), and the
-   * blocks of other tasks that wait for them.
+   * Abandons a task: orphans its blocks that have not ended (those that are processing when they are released without
+   * being done), and the blocks of other tasks that wait for them.
    */
   abandon(taskId: string): void
   /** The counts of every task, in the order given. */

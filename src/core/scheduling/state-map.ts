@@ -56,19 +56,19 @@ export class StateMap {
       if (this.#isFinished[number] === 1) continue
       const page = states.pages[number]
       if (page === undefined && !isNewlyAbandoned) continue
-      const begin = number * PAGE_SIZE
-      const end = Math.min(begin + PAGE_SIZE, this.codes.length)
+      const start = number * PAGE_SIZE
+      const end = Math.min(start + PAGE_SIZE, this.codes.length)
       let completed = 0
-      for (let index = begin; index < end; index++) {
+      for (let index = start; index < end; index++) {
         const before = this.codes[index]!
-        const cell = page === undefined ? states.peek(index) : page[index - begin]!
+        const cell = page === undefined ? states.peek(index) : page[index - start]!
         if (cell === COMPLETED) completed++
         const code = this.#codeOf(cell, before, index)
         if (code === before) continue
         this.codes[index] = code
         onChange(index, code)
       }
-      if (completed === end - begin) this.#isFinished[number] = 1
+      if (completed === end - start) this.#isFinished[number] = 1
     }
   }
 

@@ -6,12 +6,12 @@ import { everyRow, type IndexBox } from '../grid/index-box.ts'
 
 /** One axis of two grids: blocks repeat along it, so finding those that meet takes two divisions. World units. */
 interface LinkAxis {
-  readonly upBegin: number
+  readonly upStart: number
   readonly upStep: number
   readonly upCount: number
   /** end of what the last upstream block writes */
   readonly upEnd: number
-  readonly downBegin: number
+  readonly downStart: number
   readonly downStep: number
   readonly downCount: number
   /** end of what the last downstream block writes; it reads `upper` more */
@@ -26,7 +26,7 @@ interface LinkAxis {
  */
 export class TaskLink {
   readonly #axes: readonly LinkAxis[]
-  /** The downstream blocks that wait for any upstream block; empty (`end` = `begin` on some axis) if none does. */
+  /** The downstream blocks that wait for any upstream block; empty (`end` = `start` on some axis) if none does. */
   readonly waiting: IndexBox
   /** An upper bound of the number of upstream blocks that one downstream block waits for. */
   readonly mostAwaited: number
@@ -40,21 +40,21 @@ export class TaskLink {
       )
     }
     this.#axes = up.shape.map((upCount, axis) => ({
-      upBegin: up.totalWriteRoi.offset[axis]!,
+      upStart: up.totalWriteRoi.offset[axis]!,
       upStep: up.writeRoi.shape[axis]!,
       upCount,
       upEnd: endOf(up, axis),
-      downBegin: down.totalWriteRoi.offset[axis]!,
+      downStart: down.totalWriteRoi.offset[axis]!,
       downStep: down.writeRoi.shape[axis]!,
       downCount: down.shape[axis]!,
       downEnd: endOf(down, axis),
       lower: down.context.lower[axis]!,
       upper: down.context.upper[axis]!,
     }))
-    const begin = this.#axes.map((_, axis) => this.firstWaiting(axis, 0))
+    const start = this.#axes.map((_, axis) => this.firstWaiting(axis, 0))
     this.waiting = {
-      begin,
-      end: this.#axes.map((a, axis) => Math.max(begin[axis]!, this.lastWaiting(axis, a.upCount - 1) + 1)),
+      start,
+      end: this.#axes.map((a, axis) => Math.max(start[axis]!, this.lastWaiting(axis, a.upCount - 1) + 1)),
     }
     this.mostAwaited = productOf(
       this.#axes.map((a) => Math.min(a.upCount, ceilDivide(a.downStep + a.lower + a.upper, a.upStep) + 1)),
@@ -64,31 +64,31 @@ export class TaskLink {
   /** The first downstream block along an axis that waits for upstream block k there; beyond the last if none does. */
   firstWaiting(axis: number, k: number): number {
     const a = this.#axes[axis]!
-    const begin = a.upBegin + k * a.upStep
-    if (begin >= a.downEnd + a.upper) return a.downCount
-    return Math.max(0, Math.floor((begin - a.upper - a.downBegin) / a.downStep))
+    const start = a.upStart + k * a.upStep
+    if (start >= a.downEnd + a.upper) return a.downCount
+    return Math.max(0, Math.floor((start - a.upper - a.downStart) / a.downStep))
   }
 
   /** The last one; before the first if none does. */
   lastWaiting(axis: number, k: number): number {
     const a = this.#axes[axis]!
-    const end = Math.min(a.upBegin + (k + 1) * a.upStep, a.upEnd)
-    return Math.min(a.downCount - 1, Math.ceil((end + a.lower - a.downBegin) / a.downStep) - 1)
+    const end = Math.min(a.upStart + (k + 1) * a.upStep, a.upEnd)
+    return Math.min(a.downCount - 1, Math.ceil((end + a.lower - a.downStart) / a.downStep) - 1)
   }
 
   /** The first upstream block along an axis that downstream block k awaits there; beyond the last if there is none. */
   firstAwaited(axis: number, k: number): number {
     const a = this.#axes[axis]!
-    const begin = a.downBegin + k * a.downStep - a.lower
-    if (begin >= a.upEnd) return a.upCount
-    return Math.max(0, Math.floor((begin - a.upBegin) / a.upStep))
+    const start = a.downStart + k * a.downStep - a.lower
+    if (start >= a.upEnd) return a.upCount
+    return Math.max(0, Math.floor((start - a.upStart) / a.upStep))
   }
 
   /** The last one; before the first if there is none. */
   lastAwaited(axis: number, k: number): number {
     const a = this.#axes[axis]!
-    const end = Math.min(a.downBegin + (k + 1) * a.downStep, a.downEnd) + a.upper
-    return Math.min(a.upCount - 1, Math.ceil((end - a.upBegin) / a.upStep) - 1)
+    const end = Math.min(a.downStart + (k + 1) * a.downStep, a.downEnd) + a.upper
+    return Math.min(a.upCount - 1, Math.ceil((end - a.upStart) / a.upStep) - 1)
   }
 
   /** How many upstream blocks the downstream block at `k` awaits. */
@@ -116,29 +116,29 @@ export class TaskLink {
   }
 
   /** The box around the upstream blocks that a box of downstream blocks awaits. */
-  awaitedBox(begin: ArrayLike<number>, last: ArrayLike<number>): IndexBox {
+  awaitedBox(start: ArrayLike<number>, last: ArrayLike<number>): IndexBox {
     return {
-      begin: this.#axes.map((_, axis) => this.firstAwaited(axis, begin[axis]!)),
+      start: this.#axes.map((_, axis) => this.firstAwaited(axis, start[axis]!)),
       end: this.#axes.map((_, axis) => this.lastAwaited(axis, last[axis]!) + 1),
     }
   }
 
   /**
-   * The upstream blocks that the downstream block at `k` awaits, as rows of indices [begin, end).
+   * The upstream blocks that the downstream block at `k` awaits, as rows of indices [start, end).
    * @param strides of the upstream grid
    * @param visit called until it returns false
    */
   eachAwaitedRow(
     k: ArrayLike<number>,
     strides: readonly number[],
-    visit: (begin: number, end: number) => boolean,
+    visit: (start: number, end: number) => boolean,
   ): void {
     everyRow(this.awaitedBox(k, k), strides, visit)
   }
 
   /** Whether every downstream block waits for some upstream block. */
   get coversAll(): boolean {
-    return this.#axes.every((a, axis) => this.waiting.begin[axis] === 0 && this.waiting.end[axis] === a.downCount)
+    return this.#axes.every((a, axis) => this.waiting.start[axis] === 0 && this.waiting.end[axis] === a.downCount)
   }
 }
 

@@ -36,12 +36,12 @@ export function doneOrUnneeded(tasks: readonly SchedulerTask[], order: TaskOrder
       let isRead = false
       let isLeft = false
       for (const { link, strides, number: each } of readers) {
-        const begin = at.map((k, axis) => link.firstWaiting(axis, k))
+        const start = at.map((k, axis) => link.firstWaiting(axis, k))
         const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
-        if (isEmptyBox({ begin, end })) continue
+        if (isEmptyBox({ start, end })) continue
         isRead = true
         const bitmap = done[each]
-        everyRow({ begin, end }, strides, (first, beyond) => {
+        everyRow({ start, end }, strides, (first, beyond) => {
           isLeft ||= bitmap === undefined || nextClearBit(bitmap, first, beyond) < beyond
           return !isLeft
         })

@@ -186,11 +186,11 @@ function saidGoodbye(state: Alive): WorkerStep {
   }
 }
 
-/** The worker exits by itself; it has reported the reason, and the task is at fault. */
+/** The worker is expected to exit by itself: it has reported the reason, and the task is at fault. Until then it keeps its blocks. */
 function setupFailed(state: Alive, reason: WireError): WorkerStep {
   switch (state.status) {
     case 'ready':
-      return to({ status: 'ending', reason, isConnected: true, hasSaidGoodbye: false })
+      return to({ status: 'ending', reason, isConnected: true, hasSaidGoodbye: false, wait: EXIT_WAIT })
     case 'leaving':
       return to({ ...state, status: 'ending', reason, hasSaidGoodbye: true })
     case 'ending':

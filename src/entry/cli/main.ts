@@ -29,7 +29,7 @@ export async function main(args: readonly string[]): Promise<void> {
     .showSuggestionAfterError()
     .addHelpText(
       'after',
-      '\nA dataset is one path: sample.hdf/volumes/raw, out.zarr/volumes/raw.\nExit codes: 0 done, 1 blocks failed, 2 invalid call or input, 130 interrupted.\n\nExample:\n  $ bellis demo',
+      '\nA dataset is one path: sample.hdf/volumes/raw, out.zarr/volumes/raw.\nExit codes: 0 done, 1 blocks failed, 2 invalid call or input, 130 stopped by Ctrl-C.\n\nExample:\n  $ bellis demo',
     )
   for (const command of [
     demoCommand(),

@@ -6,7 +6,7 @@ import { type Dashboard, startDashboard } from './dashboard-server.ts'
 import type { DashboardThreadData, DashboardThreadMessage } from './dashboard-thread.ts'
 
 if (parentPort === null) {
-  console.error('Bellis starts this program itself; it can not be run directly.')
+  console.error('Bellis starts this program itself; it cannot be run directly.')
   process.exit(2)
 }
 const { folder, ...options } = workerData as DashboardThreadData

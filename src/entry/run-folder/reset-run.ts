@@ -145,10 +145,10 @@ const readBy = (grid: BlockGrid, box: IndexBox): Roi =>
   growRoi(writtenBy(grid, box), grid.context.lower, grid.context.upper)
 
 /** The region that a box of blocks writes. */
-function writtenBy({ totalWriteRoi, writeRoi, fit }: BlockGrid, { begin, end }: IndexBox): Roi {
+function writtenBy({ totalWriteRoi, writeRoi, fit }: BlockGrid, { start, end }: IndexBox): Roi {
   const written = roi(
-    begin.map((first, axis) => (totalWriteRoi.offset[axis] as number) + first * (writeRoi.shape[axis] as number)),
-    begin.map((first, axis) => ((end[axis] as number) - first) * (writeRoi.shape[axis] as number)),
+    start.map((first, axis) => (totalWriteRoi.offset[axis] as number) + first * (writeRoi.shape[axis] as number)),
+    start.map((first, axis) => ((end[axis] as number) - first) * (writeRoi.shape[axis] as number)),
   )
   return fit === 'shrink' ? intersectRoi(written, totalWriteRoi) : written
 }

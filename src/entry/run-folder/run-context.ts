@@ -103,7 +103,7 @@ export function contextReader(run: string | undefined, context: string | undefin
 }
 
 /** @throws ConfigError `NO_SUCH_FILE` unless the run is running */
-export function readContextFile(folder: string): RunContext {
+function readContextFile(folder: string): RunContext {
   const path = join(folder, FILE)
   let text: string
   try {

@@ -14,9 +14,9 @@ export const runsHome = (runDir?: string): string => runDir ?? process.env.BELLI
 const MAX_NAMES = 60
 
 /**
- * `.bellis/<task>-<first 8 digits of a hash>`: the same for the same tasks and configurations. Grids are not part of the hash: if a run is
- * found with another grid, its data or code has changed, and the user has to be told. Paths in configurations are relative to the working
- * directory, so the hash includes the path from the home to it.
+ * `.bellis/<task>-<first 8 digits of a hash>`: the same for the same tasks and configurations. Grids are not part of the
+ * hash: if a run is found with another grid, its data or code has changed, and the user has to decide. Paths in
+ * configurations are relative to the working directory, so the hash includes the path from the home to it.
  */
 export function runFolder(pipeline: PlannedPipeline, options: { readonly runDir?: string | undefined }): string {
   const home = runsHome(options.runDir)

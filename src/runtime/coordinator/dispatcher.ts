@@ -47,9 +47,9 @@ export class Dispatcher {
   }
 
   /**
-   * Hands out blocks after a message from a worker. Workers that would wait go first: the worker itself, which may have no
-   * blocks; then idle workers, for which the message may have made
-   * blocks ready; and last the lease ahead, for which no worker waits.
+   * Hands out blocks after a message from a worker. Workers that would wait go first: the worker itself, which may have
+   * no blocks; then idle workers, for which the message may have made blocks ready; and last the lease ahead, for which
+   * no worker waits.
    */
   serve(worker: Worker): void {
     this.feed(worker)

@@ -143,7 +143,7 @@ function* piecesOf(array: VolumeDescription, region: Roi): Generator<Roi> {
   const first = offset.map((start, axis) => start / (shape[axis] as number))
   const counts = extent.map((length, axis) => length / (shape[axis] as number))
   const strides = counts.map((_, axis) => counts.slice(axis + 1).reduce((product, count) => product * count, 1))
-  for (const number of boxIndices({ begin: counts.map(() => 0), end: counts }, counts)) {
+  for (const number of boxIndices({ start: counts.map(() => 0), end: counts }, counts)) {
     const piece = roi(
       first.map((start, axis) => {
         const k = Math.floor(number / (strides[axis] as number)) % (counts[axis] as number)

@@ -79,7 +79,7 @@ const marks = globalThis as { [importing]?: string }
  */
 export const moduleBeingImported = (): string | undefined => marks[importing]
 
-export async function importModule(module: string): Promise<Record<string, unknown>> {
+async function importModule(module: string): Promise<Record<string, unknown>> {
   try {
     marks[importing] = module
     return (await import(module)) as Record<string, unknown>

@@ -30,9 +30,9 @@ async function start(): Promise<void> {
   showLegend(description.tasks.some(({ map }) => map.cell.some((count) => count > 1)))
   const cards: TaskCard[] = []
   const model = new RunModel(description, {
-    states: (task, begin, end, code) => {
-      cards[task]?.changed(begin, end)
-      if (code === STATE_CODE.completed || code === PARTLY_DONE) volumes.written(task, begin, end)
+    states: (task, start, end, code) => {
+      cards[task]?.changed(start, end)
+      if (code === STATE_CODE.completed || code === PARTLY_DONE) volumes.written(task, start, end)
     },
     summary: (summary) => {
       const isSoon = performance.now() - updatedAt < PACE.page

@@ -39,7 +39,7 @@ const NARROW = 700
 const imagesOf = ({ layers }: View): ViewLayer[] => layers.filter((layer) => layer.kind === 'image')
 
 /** The initial arrangement: several images side by side; a single section if there is no room for four panels or no third axis. */
-export function firstArrangement(view: View, { width }: Area): Arrangement {
+function firstArrangement(view: View, { width }: Area): Arrangement {
   const sideBySide = imagesOf(view).length > 1
   const isOne = sideBySide || width < NARROW || seenAxes(view).length < 3
   return { layout: view.layout === '4panel' && isOne ? 'xy' : view.layout, sideBySide }

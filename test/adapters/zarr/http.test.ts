@@ -33,8 +33,8 @@ async function serve(t: TestContext, folder: string, first: Handler = () => fals
       response.writeHead(200).end(bytes)
       return
     }
-    const [, begin, end] = range as unknown as [string, string, string]
-    const part = begin === '' ? bytes.subarray(-Number(end)) : bytes.subarray(Number(begin), Number(end) + 1)
+    const [, start, end] = range as unknown as [string, string, string]
+    const part = start === '' ? bytes.subarray(-Number(end)) : bytes.subarray(Number(start), Number(end) + 1)
     response.writeHead(206).end(part)
   })
   server.listen(0, '127.0.0.1')

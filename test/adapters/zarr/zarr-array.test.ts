@@ -73,7 +73,7 @@ const anyArray = fc
   )
 
 const inside = (pairs: readonly (readonly [number, number])[], shape: readonly number[]): Roi<'voxel'> => {
-  const offset = pairs.map(([begin], axis) => begin % (shape[axis] as number))
+  const offset = pairs.map(([start], axis) => start % (shape[axis] as number))
   return {
     offset,
     shape: pairs.map(([, length], axis) => Math.min(length, (shape[axis] as number) - (offset[axis] as number))),

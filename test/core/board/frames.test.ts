@@ -62,8 +62,8 @@ describe('run-length encoded states', () => {
         const runs = new StateRuns()
         for (const [index, code] of after.entries()) if (code !== before[index]) runs.add(index, code)
         const changed: number[] = []
-        applyStates(copy, runs.take(), (begin, end) => {
-          for (let index = begin; index < end; index++) changed.push(index)
+        applyStates(copy, runs.take(), (start, end) => {
+          for (let index = start; index < end; index++) changed.push(index)
         })
         assert.deepEqual(copy, after)
         assert.deepEqual(

@@ -95,7 +95,7 @@ const gridOptions = (task: FactTask) => ({
 /** The peer's id of a block: the pairing number of the position that it writes. */
 function peerId(grid: BlockGrid, index: number): number {
   const { offset } = grid.block(index).writeRoi
-  const at = offset.map((begin, axis) => Math.floor((begin - grid.totalRoi.offset[axis]!) / grid.writeRoi.shape[axis]!))
+  const at = offset.map((start, axis) => Math.floor((start - grid.totalRoi.offset[axis]!) / grid.writeRoi.shape[axis]!))
   const pair = (n: number): number => {
     const sum = at.slice(0, n).reduce((total, k) => total + k, 0)
     if (n === 1) return sum

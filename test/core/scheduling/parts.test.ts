@@ -126,7 +126,7 @@ describe('the sweep by tiles', () => {
   const visited = (points: readonly number[], step: readonly number[]) => {
     const shape = points.map((count, axis) => count * step[axis]!)
     const strides = rowMajorStrides(shape)
-    const box = { begin: points.map(() => 0), end: points }
+    const box = { start: points.map(() => 0), end: points }
     const sweep = new TileSweep(
       [box],
       step.map((s) => s - 1),
@@ -169,12 +169,12 @@ describe('the sweep by tiles', () => {
   it('leaves exactly what lies outside the removed boxes, in boxes that do not overlap', () => {
     const anyBox = fc
       .tuple(fc.nat({ max: 7 }), fc.nat({ max: 7 }), fc.nat({ max: 6 }), fc.nat({ max: 6 }))
-      .map(([y, x, h, w]) => ({ begin: [y, x], end: [y + h, x + w] }))
+      .map(([y, x, h, w]) => ({ start: [y, x], end: [y + h, x + w] }))
     fc.assert(
       fc.property(fc.array(anyBox, { maxLength: 4 }), (taken) => {
         const cells = Array.from({ length: 48 }, (_, n) => [Math.floor(n / 8), n % 8] as const)
-        const within = (boxes: readonly { begin: readonly number[]; end: readonly number[] }[], y: number, x: number) =>
-          boxes.filter(({ begin, end }) => y >= begin[0]! && y < end[0]! && x >= begin[1]! && x < end[1]!).length
+        const within = (boxes: readonly { start: readonly number[]; end: readonly number[] }[], y: number, x: number) =>
+          boxes.filter(({ start, end }) => y >= start[0]! && y < end[0]! && x >= start[1]! && x < end[1]!).length
         const left = boxesOutside([6, 8], taken)
         for (const [y, x] of cells) assert.equal(within(left, y, x), within(taken, y, x) > 0 ? 0 : 1)
       }),

@@ -96,6 +96,13 @@ describe('the life of a worker', () => {
     assert.equal(state.status === 'over' && state.fate.how, 'ended')
   })
 
+  it('gives up a worker that stays connected after it could not set up its task, so that others get its blocks', () => {
+    const facts = factsOf({ origin: 'joined', holdsBlocks: true })
+    const { state, types } = follow(READY, [{ type: 'setup-failed', error: BROKEN }, 'timer', 'timer'], facts)
+    assert.deepEqual(types, ['kill', 'bury'])
+    assert.equal(state.status === 'over' && state.fate.how, 'ended')
+  })
+
   it('kills a process that has started only after its worker was ended', () => {
     const events = [{ type: 'end', reason: BROKEN }, { type: 'launched' }] as const
     assert.deepEqual(follow(STARTING, events).types, ['kill', 'kill'])

@@ -243,7 +243,7 @@ describe('a worker whose connection broke', () => {
     assert.deepEqual(eventsOf(seen, 'worker-died'), [])
   })
 
-  it('is told to leave if the run ended before it reconnected', async () => {
+  it('is asked to leave if the run ended before it reconnected', async () => {
     const { join, finishAll, clock } = await startRemote(1)
     const busy = await join()
     const idle = await join()

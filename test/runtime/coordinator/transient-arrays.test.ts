@@ -57,11 +57,11 @@ function sums({ count, up, down, chunk, context }: Shape, options: Partial<Closu
     fit: 'shrink',
     writes: [describeVolume(between.watched)],
     async process({ writeRoi }) {
-      const [begin] = writeRoi.offset as [number]
+      const [start] = writeRoi.offset as [number]
       await setImmediate()
       await middle.write(
         writeRoi,
-        Uint32Array.from({ length: writeRoi.shape[0] as number }, (_, n) => begin + n + 1),
+        Uint32Array.from({ length: writeRoi.shape[0] as number }, (_, n) => start + n + 1),
       )
     },
     ...options,

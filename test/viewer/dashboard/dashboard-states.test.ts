@@ -8,7 +8,7 @@ import { browserOrSkip } from '../../support/browser.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 import { blockFailed, reportRun } from '../../support/reported-run.ts'
 
-const range = (begin: number, end: number): number[] => Array.from({ length: end - begin }, (_, i) => begin + i)
+const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, i) => start + i)
 
 describe('the page of a run, of any shape and in any state', () => {
   let browser: Browser | undefined

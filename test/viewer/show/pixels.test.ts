@@ -81,19 +81,19 @@ async function assertSections(
 ): Promise<void> {
   const at = volume.shape.map((length) => Math.floor(length / 3))
   const [oz, oy, ox] = lower as [number, number, number]
-  const begin: Record<string, number> = { z: oz, y: oy, x: ox }
+  const start: Record<string, number> = { z: oz, y: oy, x: ox }
   for (const { layout, across, down, columns, rows, values } of sectionsOf(volume, at)) {
     // At the edge of a voxel along the section, in its centre across it.
     const shown = [across, down]
     const position = ['x', 'y', 'z'].map((axis, i) => {
-      const [first, length] = [begin[axis] as number, volume.shape[2 - i] as number]
+      const [first, length] = [start[axis] as number, volume.shape[2 - i] as number]
       return shown.includes(axis) ? first + Math.floor(length / 2) : first + (at[2 - i] as number) + 0.5
     })
     await open.restate({ ...BARE, layout, position })
     const colors = await open.colors({
       ...{ across, down },
-      acrossVoxels: columns.map((i) => i + (begin[across] as number)),
-      downVoxels: rows.map((i) => i + (begin[down] as number)),
+      acrossVoxels: columns.map((i) => i + (start[across] as number)),
+      downVoxels: rows.map((i) => i + (start[down] as number)),
     })
     const wrong = values.flatMap((value, i) => (isSame(colors[i], colorOf(value)) ? [] : [i]))
     const [first = 0] = wrong

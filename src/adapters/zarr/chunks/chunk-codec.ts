@@ -57,7 +57,7 @@ export function makeChunkCodec(encoding: ChunkEncoding): ChunkCodec {
 }
 
 /** Runs bytes → bytes codecs in reverse; only the size of the final result is known. @throws CodecError */
-export function decodeBytes(
+function decodeBytes(
   codecs: readonly BytesCodec[],
   encoded: Uint8Array,
   byteLength: number,
@@ -85,7 +85,7 @@ function stridesInOrder(shape: readonly number[], order: readonly number[], byte
 }
 
 /** Reverses the bytes of each element, in place. */
-export function swapBytes(bytes: Uint8Array, bytesPerElement: number): Uint8Array {
+function swapBytes(bytes: Uint8Array, bytesPerElement: number): Uint8Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytesPerElement === 2) buffer.swap16()
   else if (bytesPerElement === 4) buffer.swap32()

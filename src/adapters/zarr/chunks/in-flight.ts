@@ -9,9 +9,9 @@ export const inFlight = (bytes: number): number =>
   Math.max(1, Math.min(MAX_COUNT, Math.floor(MAX_BYTES / Math.max(1, bytes))))
 
 /**
- * Runs `work` over all items, at most `limit` at once, and returns when all of them have ended. After an error or an abort, no
- * new item starts; when the running ones have ended, the
- * first error is thrown, so that no write continues after the caller has returned.
+ * Runs `work` over all items, at most `limit` at once, and returns when all of them have ended. After an error or an
+ * abort, no new item starts; when the running ones have ended, the first error is thrown, so that no write continues
+ * after the caller has returned.
  */
 export async function forEachInFlight<T>(
   items: Iterable<T>,

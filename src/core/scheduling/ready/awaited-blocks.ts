@@ -15,9 +15,9 @@ interface Upstream {
 }
 
 /**
- * How many blocks each block of a task waits for: earlier ones of the same task and those of upstream tasks, without the ones
- * that were done at the start. Computed from the grids if
- * nothing was done at the start, otherwise by counting bits.
+ * How many blocks each block of a task waits for: earlier ones of the same task and those of upstream tasks, without
+ * the ones that were done at the start. Computed from the grids if nothing was done at the start, otherwise by counting
+ * bits.
  */
 export class AwaitedBlocks {
   readonly #grid: BlockGrid
@@ -63,8 +63,8 @@ export class AwaitedBlocks {
       const { link, strides, done } = this.#upstream[u]!
       if (done === undefined) count += link.countAwaited(at)
       else
-        link.eachAwaitedRow(at, strides, (begin, end) => {
-          count += countClearBits(done, begin, end)
+        link.eachAwaitedRow(at, strides, (start, end) => {
+          count += countClearBits(done, start, end)
           return count < enough
         })
     }
@@ -81,9 +81,9 @@ export class AwaitedBlocks {
     let count = 0
     for (let row = 0; row < rows && count < enough; row++) {
       if (!isRowInside(at, prefix, row, shape)) continue
-      const begin = index + linear[row]! + Math.max(low[row]!, -at[last]!)
+      const start = index + linear[row]! + Math.max(low[row]!, -at[last]!)
       const end = index + linear[row]! + Math.min(high[row]!, shape[last]! - 1 - at[last]!) + 1
-      if (begin < end) count += countClearBits(this.#done, begin, end)
+      if (start < end) count += countClearBits(this.#done, start, end)
     }
     return count
   }

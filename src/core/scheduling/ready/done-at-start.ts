@@ -81,7 +81,7 @@ export class DoneAtStart {
     if (sure || inside === 'some') return sure ? NOT_DONE : CHECK_EACH
     const reach = (axis: number) => conflictStride[axis]! - 1
     const around = {
-      begin: tile.begin.map((low, axis) => Math.max(0, low - reach(axis))),
+      start: tile.start.map((low, axis) => Math.max(0, low - reach(axis))),
       end: tile.end.map((high, axis) => Math.min(shape[axis]!, high + reach(axis))),
     }
     const isNothingNear = isQuick(around, points) && shareDone(this.own, around, this.#strides) === 'none'
@@ -92,31 +92,31 @@ export class DoneAtStart {
 /** Which blocks of a tile wait for an upstream block that is not done. */
 function judgeLink({ link, strides, done }: PartlyDone, tile: IndexBox, points: number): 'none' | 'some' | 'all' {
   const awaited = link.awaitedBox(
-    tile.begin,
+    tile.start,
     tile.end.map((high) => high - 1),
   )
   if (isEmptyBox(awaited)) return 'none'
   if (!isQuick(awaited, points)) return 'some'
   const share = shareDone(done, awaited, strides)
   if (share === 'all') return 'none'
-  const { begin, end } = link.waiting
-  const allWait = tile.begin.every((low, axis) => low >= begin[axis]! && tile.end[axis]! <= end[axis]!)
+  const { start, end } = link.waiting
+  const allWait = tile.start.every((low, axis) => low >= start[axis]! && tile.end[axis]! <= end[axis]!)
   return share === 'none' && allWait ? 'all' : 'some'
 }
 
-function isQuick({ begin, end }: IndexBox, points: number): boolean {
-  const last = begin.length - 1
+function isQuick({ start, end }: IndexBox, points: number): boolean {
+  const last = start.length - 1
   let rows = 1
-  for (let axis = 0; axis < last; axis++) rows *= end[axis]! - begin[axis]!
-  return rows * (1 + (end[last]! - begin[last]!) / BITS_PER_ROW) <= ROWS_PER_BLOCK * points
+  for (let axis = 0; axis < last; axis++) rows *= end[axis]! - start[axis]!
+  return rows * (1 + (end[last]! - start[last]!) / BITS_PER_ROW) <= ROWS_PER_BLOCK * points
 }
 
 function shareDone(bitmap: Uint8Array, box: IndexBox, strides: readonly number[]): 'none' | 'some' | 'all' {
   let isSomeDone = false
   let isSomeLeft = false
-  everyRow(box, strides, (begin, end) => {
-    isSomeDone ||= nextSetBit(bitmap, begin, end) < end
-    isSomeLeft ||= nextClearBit(bitmap, begin, end) < end
+  everyRow(box, strides, (start, end) => {
+    isSomeDone ||= nextSetBit(bitmap, start, end) < end
+    isSomeLeft ||= nextClearBit(bitmap, start, end) < end
     return !(isSomeDone && isSomeLeft)
   })
   if (!isSomeDone) return 'none'

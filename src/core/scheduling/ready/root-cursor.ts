@@ -40,7 +40,7 @@ export class RootCursor {
     const boxes = this.#boxes()
     const first = this.#latticeStep.map((s) => s - 1)
     this.#sweep = new TileSweep(boxes, first, this.#latticeStep, rowMajorStrides(grid.shape))
-    if (start === undefined) this.#total = boxes.reduce((sum, { begin, end }) => sum + volume(begin, end), 0)
+    if (start === undefined) this.#total = boxes.reduce((sum, box) => sum + volume(box.start, box.end), 0)
   }
 
   /** The next root, or -1; does not move past it. */
@@ -69,9 +69,8 @@ export class RootCursor {
   }
 
   /**
-   * The total number of roots, including those handed out. Computed from the grids, except for a task that is partly done or
-   * waits for one
-   * that is: then the first call visits each of its tiles once.
+   * The total number of roots, including those handed out. Computed from the grids, except for a task that is partly
+   * done or waits for one that is: then the first call visits each of its tiles once.
    */
   total(): number {
     if (this.#total === undefined) {
@@ -99,7 +98,7 @@ export class RootCursor {
   #enterTile(start: DoneAtStart): void {
     const tile = this.#sweep.tileBox()
     const points = productOf(
-      tile.begin.map((low, axis) => Math.ceil((tile.end[axis]! - low) / this.#latticeStep[axis]!)),
+      tile.start.map((low, axis) => Math.ceil((tile.end[axis]! - low) / this.#latticeStep[axis]!)),
     )
     this.#verdict = start.judge(tile, points)
     this.#own = this.#verdict.roots === 'level-0' ? undefined : start.own
@@ -148,10 +147,10 @@ export class RootCursor {
     const step = this.#latticeStep
     const whole = this.#grid.shape.map((count, axis) => Math.floor(count / step[axis]!))
     const point = (block: number, axis: number) => Math.max(0, Math.ceil((block - step[axis]! + 1) / step[axis]!))
-    const holes = this.#waiting.map(({ begin, end }) => ({ begin: begin.map(point), end: end.map(point) }))
+    const holes = this.#waiting.map(({ start, end }) => ({ start: start.map(point), end: end.map(point) }))
     return boxesOutside(whole, holes)
   }
 }
 
-const volume = (begin: readonly number[], end: readonly number[]): number =>
-  productOf(end.map((high, axis) => high - begin[axis]!))
+const volume = (start: readonly number[], end: readonly number[]): number =>
+  productOf(end.map((high, axis) => high - start[axis]!))

@@ -43,9 +43,9 @@ export class TileSweep {
     step: readonly number[],
     strides: readonly number[],
   ) {
-    this.#boxes = boxes.map(({ begin, end }) => ({
-      first: begin.map((low, axis) => first[axis]! + low * step[axis]!),
-      points: end.map((high, axis) => high - begin[axis]!),
+    this.#boxes = boxes.map(({ start, end }) => ({
+      first: start.map((low, axis) => first[axis]! + low * step[axis]!),
+      points: end.map((high, axis) => high - start[axis]!),
     }))
     this.#step = step
     this.#strides = strides
@@ -72,9 +72,9 @@ export class TileSweep {
   /** The smallest box of blocks around the run's tile. */
   tileBox(): IndexBox {
     const { first, points } = this.#boxes[this.#box]!
-    const begin = first.map((low, axis) => low + this.#tile[axis]! * this.#step[axis]!)
+    const start = first.map((low, axis) => low + this.#tile[axis]! * this.#step[axis]!)
     const inTile = points.map((count, axis) => Math.min(this.#side, count - this.#tile[axis]!))
-    return { begin, end: begin.map((low, axis) => low + (inTile[axis]! - 1) * this.#step[axis]! + 1) }
+    return { start, end: start.map((low, axis) => low + (inTile[axis]! - 1) * this.#step[axis]! + 1) }
   }
 
   /** Skips the rest of the run's tile. */
@@ -113,23 +113,23 @@ export class TileSweep {
  * @param end the box reaches from 0 to `end`, exclusive, per axis
  */
 export function boxesOutside(end: readonly number[], holes: readonly IndexBox[]): IndexBox[] {
-  let left: IndexBox[] = [{ begin: end.map(() => 0), end }]
+  let left: IndexBox[] = [{ start: end.map(() => 0), end }]
   for (const hole of holes) left = left.flatMap((box) => cutOut(box, hole))
   return left
 }
 
 function cutOut(box: IndexBox, hole: IndexBox): IndexBox[] {
-  const low = box.begin.map((b, axis) => Math.max(b, hole.begin[axis]!))
+  const low = box.start.map((b, axis) => Math.max(b, hole.start[axis]!))
   const high = box.end.map((e, axis) => Math.min(e, hole.end[axis]!))
   if (low.some((b, axis) => b >= high[axis]!)) return [box]
   const parts: IndexBox[] = []
-  const begin = [...box.begin]
+  const start = [...box.start]
   const end = [...box.end]
-  for (let axis = 0; axis < begin.length; axis++) {
+  for (let axis = 0; axis < start.length; axis++) {
     const replace = (values: readonly number[], value: number) => values.map((v, a) => (a === axis ? value : v))
-    if (begin[axis]! < low[axis]!) parts.push({ begin: [...begin], end: replace(end, low[axis]!) })
-    if (high[axis]! < end[axis]!) parts.push({ begin: replace(begin, high[axis]!), end: [...end] })
-    begin[axis] = low[axis]!
+    if (start[axis]! < low[axis]!) parts.push({ start: [...start], end: replace(end, low[axis]!) })
+    if (high[axis]! < end[axis]!) parts.push({ start: replace(start, high[axis]!), end: [...end] })
+    start[axis] = low[axis]!
     end[axis] = high[axis]!
   }
   return parts

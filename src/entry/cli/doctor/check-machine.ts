@@ -3,7 +3,7 @@ import { messageOf } from '../../../core/errors.ts'
 import { checkBrowser, checkGridEngine, checkSlurm } from './environment-checks.ts'
 import { type Finding, type MachineOptions, ok, REINSTALL } from './finding.ts'
 import { checkHdf5, checkMongodb, checkRunFolder, checkZarr } from './storage-checks.ts'
-import { checkKernels, checkPorts, checkResources, checkWorkers } from './worker-checks.ts'
+import { checkKernels, checkPorts, checkProcessorsAndMemory, checkWorkers } from './worker-checks.ts'
 
 interface Check {
   readonly name: string
@@ -14,7 +14,7 @@ interface Check {
 
 const CHECKS: readonly Check[] = [
   { name: 'Node', run: () => ok('Node', `${process.versions.node} (${process.platform}, ${process.arch})`) },
-  { name: 'machine', run: checkResources },
+  { name: 'machine', run: checkProcessorsAndMemory },
   {
     name: 'HDF5',
     run: checkHdf5,

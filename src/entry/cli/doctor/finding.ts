@@ -1,7 +1,6 @@
 /**
- * The result of one check. `problem`: Bellis, or a feature that a flag asked for, does not work here. `warning`: it works, but
- * poorly. `absent`: it is missing,
- * and needed only if a flag asks for it.
+ * The result of one check. `problem`: Bellis, or a feature that a flag asked for, does not work here. `warning`: it
+ * works, but poorly. `absent`: it is missing, and needed only if a flag asks for it.
  */
 export interface Finding {
   readonly name: string

@@ -12,7 +12,7 @@ import { type Finding, gigabytes, type MachineOptions, ok, problem, REINSTALL, w
 import { inScratch } from './scratch.ts'
 
 /** Processors and memory: those of a container or a job, if it has fewer than its machine. */
-export function checkResources(): Finding {
+export function checkProcessorsAndMemory(): Finding {
   const { total, free } = machineMemory()
   const workers = availableParallelism()
   const found = `${workers} ${workers === 1 ? 'processor' : 'processors'}, ${gigabytes(total)} of memory`

@@ -24,7 +24,7 @@ export function workerCommand(): Command {
       `
 On the first Ctrl-C, or SIGTERM, it finishes its block and returns the rest; a second Ctrl-C ends it at once.
 Exit codes: 0 the run has ended, 1 a task could not be set up or the coordinator could not be reached,
-2 the coordinator refused it, 130 interrupted.
+2 the coordinator refused it, 130 stopped by Ctrl-C.
 
 Example:
   $ bellis worker .bellis/smooth-1a2b3c4d

@@ -44,7 +44,7 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
   const copied = await run(copies, { ...flags, dashboard: false })
   if (!copied.ok) return finish([copied], [], flags)
 
-  say(flags, '\n3. Two Gaussians in a chain: a block of Gaussian2 starts as soon as the blocks it needs are done')
+  say(flags, '\n3. Two Gaussians in a chain: a block of Gaussian2 starts as soon as the blocks that it needs are done')
   const gaussian1 = smooth({ input: raw, output: once, sigma: [0.5, 2, 2] }, { id: 'Gaussian1' })
   const gaussian2 = smooth({ input: once, output: twice, sigma: [0.5, 2, 2] }, { id: 'Gaussian2', after: [gaussian1] })
   const smoothed = await run([gaussian1, gaussian2], flags)
@@ -53,26 +53,35 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
   const picture = join(dir, 'preview.png')
   writeFileSync(picture, await preview(volumes))
   finish([copied, smoothed], [sample, raw, labels, once, twice, picture], flags)
+  say(flags, closingText({ zarr, sample, raw, labels, once, twice, picture }))
+}
+
+type Place = 'zarr' | 'sample' | 'raw' | 'labels' | 'once' | 'twice' | 'picture'
+
+function closingText({ zarr, sample, raw, labels, once, twice, picture }: Readonly<Record<Place, string>>): string {
   const command = ownCommand()
-  say(
-    flags,
-    `
+  const wide = Math.max(...[sample, labels, twice, picture].map(({ length }) => length))
+  return `
 Made:
-  ${sample}                  the sample, in the layout of CREMI
-  ${raw}             the same voxels in Zarr
-  ${labels}
-  ${once}
-  ${twice}
-  ${picture}                 one section of each, side by side
+  ${sample.padEnd(wide)}  the sample, in the layout of CREMI
+  ${raw.padEnd(wide)}  the same voxels in Zarr
+  ${labels.padEnd(wide)}  the same labels in Zarr
+  ${once.padEnd(wide)}  smoothed once
+  ${twice.padEnd(wide)}  smoothed twice
+  ${picture.padEnd(wide)}  one section of each, side by side
 
 Look at it:
-  ${command} show ${raw} ${labels}     in the browser, with Neuroglancer
-  ${command} show ${raw} ${once} ${twice}
-  ${command} info ${zarr}        shapes, chunks, voxel sizes
-  open ${picture}
-  napari ${zarr}/volumes     (needs the napari-ome-zarr plugin); or with zarr-python:
-  python -c "import zarr; print(zarr.open('${once}').shape)"`,
-  )
+  In the browser, with Neuroglancer:
+    ${command} show ${raw} ${labels}
+    ${command} show ${raw} ${once} ${twice}
+  Shapes, chunks and voxel sizes:
+    ${command} info ${zarr}
+  The picture:
+    open ${picture}
+  In napari, with the plugin napari-ome-zarr:
+    napari ${zarr}/volumes
+  In Python, with zarr:
+    python -c "import zarr; print(zarr.open('${once}').shape)"`
 }
 
 /** Runs tasks as their own command would. With --json, one document for all of them is printed at the end. */

@@ -34,9 +34,9 @@ export function reduceCommand(always: RunFlags = {}): Command {
         return
       }
       const output = join(runsHome(flags.runDir), `reduce-${hashOf([config, changedAt(input)])}.zarr`)
-      // Parts are kept only until the result is complete, since the volume may have changed by the next call. A run without
-      // parts starts again,
-      // regardless of its record; parts of a volume that has been replaced have another name.
+      // Parts are kept only until the result is complete, since the volume may have changed by the next call. A run
+      // without parts starts again, regardless of its record; parts of a volume that has been replaced have another
+      // name.
       const isFresh = !existsSync(output)
       const result = await run({ ...config, output }, { ...given, ...(isFresh ? { overwrite: true } : {}), ...always })
       if (result?.ok) rmSync(output, { recursive: true })
