@@ -102,7 +102,7 @@ async function serveStdio(loop: BlockLoop<unknown>, drain: AbortSignal): Promise
     setTimeout(exit, ORPHAN_GRACE_MS).unref()
   })
   return await runWorker({
-    connect: async () => ({ channel }),
+    connect: async () => channel,
     rois: true,
     loadTask: loop.loadTask,
     clock: systemClock,

@@ -102,5 +102,5 @@ export function readContextFile(folder: string): RunContext {
       cause: error,
     })
   }
-  return parseContext(text)
+  return { ...parseContext(text), isRenewed: true }
 }

@@ -74,7 +74,7 @@ describe('workers that come by themselves', () => {
       { type: 'nonsense' },
       { type: 'outcomes', lease: 99, outcomes: [] },
       { type: 'outcomes', lease: 'x', outcomes: [] },
-      { type: 'hello', protocol: 1, pid: 1, host: 'again' },
+      { type: 'join', protocol: 2, pid: 1, host: 'again' },
     ]) {
       const bad = await join()
       bad.send(wrong as never)

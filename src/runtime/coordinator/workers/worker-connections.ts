@@ -1,4 +1,4 @@
-import type { Hello, ServerMessage, WireRois, WireTask } from '../../../core/protocol/messages.ts'
+import type { Join, ServerMessage, WireRois, WireTask } from '../../../core/protocol/messages.ts'
 import type { Channel } from '../../../ports/channel.ts'
 import type { Lease } from '../lease-book.ts'
 import type { RunningTask, Worker } from './pool.ts'
@@ -29,7 +29,7 @@ export class WorkerConnections {
   }
 
   /** The worker has connected, for the first time or again: an older connection is closed. */
-  open(worker: Worker, channel: Channel<ServerMessage>, { host, rois }: Hello, isRemote: boolean): void {
+  open(worker: Worker, channel: Channel<ServerMessage>, { host, rois }: Join, isRemote: boolean): void {
     const connection = this.#connections.get(worker) ?? newConnection()
     this.#connections.set(worker, connection)
     connection.channel?.close()
