@@ -47,6 +47,16 @@ describe('workers that come by themselves', () => {
     assert.equal(new Set(workers.map((worker) => worker.last('lease').blocks[0])).size, 3)
   })
 
+  it('are believed about what they have used up to a limit alone', async () => {
+    const { join, finishAll } = await startRemote(1)
+    const worker = await join()
+    const most = Number.MAX_SAFE_INTEGER
+    worker.send({ type: 'usage', readBytes: most, writtenBytes: 7, peakMemory: most })
+    const { workers } = await finishAll(worker)
+    assert.ok(workers.readBytes > 1e9 && workers.readBytes < 1e13, `${workers.readBytes}`)
+    assert.deepEqual([workers.writtenBytes, workers.peakMemory], [7, 2 ** 46])
+  })
+
   it('that leave in order give their blocks back at once, without a try', async () => {
     const { join, finishAll, seen } = await startRemote(4)
     const leaving = await join()
