@@ -1,8 +1,23 @@
 // Many connections in one process, each a worker whose blocks only wait. They start once all are connected. Prints the time
 // from an outcome to the next lease as JSON. Run with BELLIS_CONTEXT: node bench/light-clients.ts COUNT MS
+import { createHmac } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { parseContext } from '../src/adapters/links/context.ts'
+import { proofOf, type Sign } from '../src/core/protocol/handshake.ts'
+import { PROTOCOL_VERSION } from '../src/core/protocol/messages.ts'
+
+interface Message {
+  readonly type: string
+  readonly nonce: string
+  readonly lease: number
+  readonly blocks: number[]
+  readonly task: { readonly id: string }
+}
+
+// The coordinator is the one that started this bench, so its own proof is not checked here.
+const workerNonce = '0'.repeat(64)
+const sign: Sign = (text) => createHmac('sha256', token).update(text).digest('hex')
 
 const [count = 1, blockMs = 0] = process.argv.slice(2).map(Number)
 const { host, port, token } = parseContext(process.env.BELLIS_CONTEXT ?? '')
@@ -23,7 +38,7 @@ for (let index = 0; index < count; index++) {
   let rest = ''
   let askedAt = 0
   const send = (message: unknown) => socket.write(`${JSON.stringify(message)}\n`)
-  send({ type: 'hello', protocol: 1, token, pid: process.pid, host: 'bench' })
+  send({ type: 'hello', protocol: PROTOCOL_VERSION, nonce: workerNonce })
   socket.setEncoding('latin1')
   socket.on('data', (text: string) => {
     const lines = (rest + text).split('\n')
@@ -41,8 +56,12 @@ for (let index = 0; index < count; index++) {
     send({ type: 'outcomes', lease, outcomes: blocks.map(() => ({ status: 'done', ms: blockMs })) })
     askedAt = performance.now()
   }
-  const receive = (message: { type: string; lease: number; blocks: number[]; task: { id: string } }, from: Socket) => {
+  const receive = (message: Message, from: Socket) => {
     switch (message.type) {
+      case 'challenge':
+        send({ type: 'proof', proof: proofOf('worker', { workerNonce, coordinatorNonce: message.nonce }, sign) })
+        send({ type: 'join', protocol: PROTOCOL_VERSION, pid: process.pid, host: 'bench' })
+        break
       case 'welcome':
         if (++welcome === count) startAll()
         break

@@ -24,6 +24,7 @@ import json
 import os
 import random
 import re
+import secrets
 import selectors
 import signal
 import socket
@@ -39,8 +40,10 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional
 __version__ = "0.1.0"
 __all__ = ["BellisError", "Block", "ConnectionLost", "ProtocolError", "Refused", "Roi", "blocks", "run"]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_LINE_BYTES = 8_388_608
+# The longest line of a coordinator that has not proved itself.
+MAX_UNPROVED_BYTES = 8192
 MAX_ENTRIES = 65_536
 MAX_LEASES = 2
 MAX_ERROR_TEXT = 8192
@@ -116,6 +119,72 @@ class _Context:
     port: int
     token: str
     fingerprint: Optional[str]
+
+
+class _NotTheCoordinator(OSError):
+    """Another program listens there, as far as this worker can know: nothing was sent to it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Handshake:
+    """Lets the coordinator prove that it knows the token, and then proves that this worker does. The token is not sent."""
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+        self._nonce = secrets.token_hex(32)
+
+    def hello(self) -> Dict[str, Any]:
+        return {"type": "hello", "protocol": PROTOCOL_VERSION, "nonce": self._nonce}
+
+    def answer(self, message: Mapping[str, Any]) -> Dict[str, Any]:
+        """The proof to send, if the answer to the hello proves that it came from the coordinator."""
+        kind = message["type"]
+        if kind == "refused":
+            raise self._refused(message)
+        nonce, proof = message.get("nonce"), message.get("proof")
+        if kind != "challenge" or not _is_hex(nonce) or not _is_hex(proof):
+            raise self._stranger("PROTOCOL_ERROR", "it did not answer the hello as a coordinator does")
+        if not hmac.compare_digest(str(proof), self._prove("coordinator", str(nonce))):
+            reason = "it does not know the context's token: it is another program, or the run was started again"
+            raise self._stranger("UNAUTHORIZED", reason)
+        return {"type": "proof", "proof": self._prove("worker", str(nonce))}
+
+    def _prove(self, role: str, nonce: str) -> str:
+        # The role, both nonces and the certificate: a proof is of no use for another connection or another role.
+        context = self._context
+        text = f"bellis|{role}|{PROTOCOL_VERSION}|{self._nonce}|{nonce}|{context.fingerprint or ''}"
+        return hmac.new(context.token.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+    def _refused(self, message: Mapping[str, Any]) -> OSError:
+        code, text = str(message.get("code"))[:64], str(message.get("message"))[:300]
+        reason = f"it refused the hello ({code!r}: {text!r})"
+        if code in ("TOO_MANY_CONNECTIONS", "TOO_LATE"):
+            return OSError(reason)
+        # A coordinator of this version asks for a proof before it checks whether a worker is authorized.
+        if code == "UNAUTHORIZED":
+            reason += (
+                f", as a run with protocol version 1 does; this module speaks version {PROTOCOL_VERSION}. "
+                "Use the same version of Bellis everywhere"
+            )
+        return self._stranger("PROTOCOL_ERROR", reason)
+
+    def _stranger(self, code: str, reason: str) -> _NotTheCoordinator:
+        return _not_the_coordinator(self._context, code, reason)
+
+
+def _not_the_coordinator(context: _Context, code: str, reason: str) -> _NotTheCoordinator:
+    return _NotTheCoordinator(
+        code,
+        f"{context.host}:{context.port} is not the coordinator of this context: {reason}. "
+        "Nothing was sent to it. Check that the context is of this run.",
+    )
+
+
+def _is_hex(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def _parse_context(text: str) -> _Context:
@@ -245,7 +314,7 @@ class _Lines:
     """Splits the received bytes into messages. A line that is too long is refused before it is complete."""
 
     def __init__(self, limit: int = MAX_LINE_BYTES) -> None:
-        self._limit = limit
+        self.limit = limit
         self._parts: List[bytes] = []
         self._length = 0
 
@@ -254,8 +323,8 @@ class _Lines:
             line, end, data = data.partition(b"\n")
             self._parts.append(line)
             self._length += len(line)
-            if self._length > self._limit:
-                raise ProtocolError(f"The coordinator sent a line of more than {self._limit} bytes.")
+            if self._length > self.limit:
+                raise ProtocolError(f"The coordinator sent a line of more than {self.limit} bytes.")
             if end:
                 complete = b"".join(self._parts)
                 self._parts, self._length = [], 0
@@ -315,7 +384,7 @@ class _SocketConnection:
     """A connection over TCP or TLS. Only one thread reads and writes it, since TLS does not allow two."""
 
     def __init__(self, context: _Context) -> None:
-        self.token: Optional[str] = context.token
+        self.handshake: Optional[_Handshake] = _Handshake(context)
         raw = socket.create_connection((context.host, context.port), CONNECT_SECONDS)
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -347,12 +416,8 @@ class _SocketConnection:
         shown = hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest()
         if not hmac.compare_digest(shown, context.fingerprint or ""):
             secure.close()
-            raise Refused(
-                "UNAUTHORIZED",
-                f"The coordinator at {context.host}:{context.port} presented the certificate {shown}; expected "
-                f"{context.fingerprint}, as in the context. Nothing was sent to it. "
-                "Check that the context is of this run.",
-            )
+            reason = f"it presented the certificate {shown}; expected {context.fingerprint}, as in the context"
+            raise _not_the_coordinator(context, "UNAUTHORIZED", reason)
         return secure
 
     def send(self, data: bytes) -> None:
@@ -398,6 +463,8 @@ class _SocketConnection:
                     return
                 if events & selectors.EVENT_WRITE:
                     self._write()
+        except _NotTheCoordinator:
+            raise
         except OSError:
             return
         finally:
@@ -436,7 +503,8 @@ class _SocketConnection:
 class _StdioConnection:
     """A connection over standard input and output. What the program itself prints goes to standard error instead."""
 
-    token: Optional[str] = None
+    # The program that started this one is trusted: only it can write to the standard input.
+    handshake: Optional[_Handshake] = None
 
     def __init__(self) -> None:
         sys.stdout.flush()
@@ -547,6 +615,9 @@ class _Worker:
             except BellisError as error:
                 self._end(error)
             except OSError as error:
+                # A run that is started again has another context; but only one in its file can change.
+                if isinstance(error, _NotTheCoordinator) and self._run is None:
+                    self._end(Refused(error.code, str(error)))
                 problem = str(error)
                 pause = min(MAX_PAUSE_SECONDS, max(FIRST_PAUSE_SECONDS, pause * 2))
             if self._ended:
@@ -572,38 +643,47 @@ class _Worker:
         return _StdioConnection() if self._is_stdio else _SocketConnection(self._read_context())
 
     def _use_connection(self, connection: Any) -> bool:
-        """Says hello and serves a connection to its end. Returns whether it was welcomed."""
-        lines = _Lines()
-        hello: Dict[str, Any] = {
-            "type": "hello",
+        """Joins the run and serves a connection to its end. Returns whether it was welcomed."""
+        handshake: Optional[_Handshake] = connection.handshake
+        lines = _Lines(MAX_LINE_BYTES if handshake is None else MAX_UNPROVED_BYTES)
+        join: Dict[str, Any] = {
+            "type": "join",
             "protocol": PROTOCOL_VERSION,
             "pid": os.getpid(),
             "host": socket.gethostname()[:1024],
             "rois": True,
         }
-        if connection.token is not None:
-            hello["token"] = connection.token
         with self._changed:
             self._connection = connection
             self._unanswered = 0
             self._welcome_by = time.monotonic() + WELCOME_SECONDS
-            hello.update(self._identity)
+            join.update(self._identity)
             if self._was_ever_welcome:
-                hello["leases"] = [lease.id for lease in self._kept]
+                join["leases"] = [lease.id for lease in self._kept]
             if self._ended:
                 connection.close()
-            connection.send(_encode(hello))
+            connection.send(_encode(join if handshake is None else handshake.hello()))
 
         def take(data: bytes) -> None:
+            nonlocal handshake
             for message in lines.feed(data):
                 with self._changed:
-                    self._receive(message)
+                    if handshake is None:
+                        self._receive(message)
+                    else:
+                        connection.send(_encode(handshake.answer(message)) + _encode(join))
+                        handshake = None
+                        lines.limit = MAX_LINE_BYTES
                     self._changed.notify_all()
 
         was_welcome = False
         try:
             connection.receive(take, self._beat)
-        except ProtocolError:
+        except ProtocolError as error:
+            if handshake is not None:
+                connection.close()
+                reason = f"it did not answer the hello as a coordinator does ({error})"
+                raise handshake._stranger("PROTOCOL_ERROR", reason) from error
             connection.close()
             raise
         finally:
@@ -665,7 +745,7 @@ class _Worker:
             code, text = _text(message.get("code"), "code"), _text(message.get("message"), "message")
             if code == "RUN_OVER":
                 self._end(None)
-            elif code != "TOO_MANY_CONNECTIONS":
+            elif code not in ("TOO_MANY_CONNECTIONS", "TOO_LATE"):
                 self._end(Refused(code, text))
 
     def _take_welcome(self, message: Mapping[str, Any]) -> None:

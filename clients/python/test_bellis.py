@@ -1,3 +1,5 @@
+import hashlib
+import hmac
 import json
 import os
 import resource
@@ -10,6 +12,7 @@ import unittest.mock
 import bellis
 
 TOKEN = "0123456789abcdef" * 2
+NONCE = "cd" * 32
 ROI = {"offset": [0, -8], "shape": [4, 8]}
 
 
@@ -29,8 +32,16 @@ class Coordinator:
             link, _ = self.server.accept()
             link.settimeout(10)
             with link, link.makefile("rb") as lines:
+                self.prove(link, lines)
                 scene(self, link, lambda: self.read(lines))
         self.server.close()
+
+    def prove(self, link, lines):
+        """The handshake, as docs/PROTOCOL.md describes it."""
+        hello = json.loads(lines.readline())
+        send(link, {"type": "challenge", "protocol": 2, "nonce": NONCE, "proof": proof("coordinator", hello["nonce"])})
+        answer = json.loads(lines.readline())
+        assert answer == {"type": "proof", "proof": proof("worker", hello["nonce"])}, answer
 
     def read(self, lines):
         message = json.loads(lines.readline())
@@ -45,8 +56,13 @@ def send(link, *messages):
     link.sendall(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
 
 
+def proof(role, nonce, token=TOKEN):
+    text = "|".join(["bellis", role, "2", nonce, NONCE, ""])
+    return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
 def welcome(*leases):
-    return {"type": "welcome", "protocol": 1, "workerId": "w1", "session": "s", "heartbeatMs": 10000, "leases": leases}
+    return {"type": "welcome", "protocol": 2, "workerId": "w1", "session": "s", "heartbeatMs": 10000, "leases": leases}
 
 
 TASK = {"type": "task", "task": {"id": "t", "config": {"sigma": 2}, "unit": "nm"}}
@@ -55,6 +71,65 @@ TASK = {"type": "task", "task": {"id": "t", "config": {"sigma": 2}, "unit": "nm"
 def lease(number, count):
     pair = {"read": ROI, "write": ROI}
     return {"type": "lease", "lease": number, "taskId": "t", "blocks": list(range(count)), "rois": [pair] * count}
+
+
+class Impostor(Coordinator):
+    """Listens where a coordinator was, and does not know the token."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        super().__init__(*[lambda *_: None for _ in answers])
+
+    def prove(self, link, lines):
+        hello = lines.readline()
+        answer = self.answers.pop(0)
+        send(link, answer(json.loads(hello)) if callable(answer) else answer)
+        self.got.append((json.loads(hello), lines.readline()))
+
+
+class Handshake(unittest.TestCase):
+    def challenge(self, proof):
+        return {"type": "challenge", "protocol": 2, "nonce": NONCE, "proof": proof}
+
+    def refuse(self, answer, code, text):
+        impostor = Impostor(answer)
+        with self.assertRaisesRegex(bellis.Refused, text) as raised:
+            list(bellis.blocks(impostor.context))
+        impostor.thread.join(10)
+        [(hello, rest)] = impostor.got
+        self.assertEqual((raised.exception.code, set(hello), rest), (code, {"type", "protocol", "nonce"}, b""))
+        self.assertNotIn(TOKEN, json.dumps(hello))
+
+    def test_sends_nothing_to_a_coordinator_that_does_not_prove_that_it_knows_the_token(self):
+        self.refuse(self.challenge("0" * 64), "UNAUTHORIZED", "does not know the context's token")
+        self.refuse(welcome(), "PROTOCOL_ERROR", "did not answer the hello")
+        self.refuse({"type": "drain", "pad": "x" * 9000}, "PROTOCOL_ERROR", "more than 8192 bytes")
+        # Its own proof, or one of an earlier connection, sent back to it.
+        self.refuse(lambda hello: self.challenge(proof("worker", hello["nonce"])), "UNAUTHORIZED", "token")
+        self.refuse(lambda _: self.challenge(proof("coordinator", "ab" * 32)), "UNAUTHORIZED", "token")
+
+    def test_names_both_versions_to_a_coordinator_of_version_1(self):
+        old = {"type": "refused", "code": "UNAUTHORIZED", "message": "The token is not valid for this run."}
+        self.refuse(old, "PROTOCOL_ERROR", "protocol version 1 does; this module speaks version 2")
+
+    def test_tries_again_if_the_coordinator_is_busy_or_the_context_may_change(self):
+        busy = {"type": "refused", "code": "TOO_MANY_CONNECTIONS", "message": "later"}
+        impostor = Impostor(busy, busy, self.challenge("0" * 64))
+        with self.assertRaises(bellis.Refused):
+            list(bellis.blocks(impostor.context))
+        self.assertEqual(len(impostor.got), 3)
+        impostor = Impostor(self.challenge("0" * 64), self.challenge("0" * 64))
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "context")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(impostor.context)
+            worker = bellis._Worker(None, folder)
+            worker._thread.start()
+            impostor.thread.join(10)
+            self.assertFalse(worker._ended)
+            worker.drain()
+            worker._thread.join(10)
+            self.assertEqual(len(impostor.got), 2)
 
 
 class Parser(unittest.TestCase):
@@ -106,8 +181,8 @@ class Link(unittest.TestCase):
                 if block.index == 2:
                     raise KeyError("x")
         coordinator.thread.join(10)
-        hello, ready, outcomes, goodbye = coordinator.got
-        self.assertEqual((hello["token"], hello["rois"]), (TOKEN, True))
+        join, ready, outcomes, goodbye = coordinator.got
+        self.assertEqual((join["type"], join["rois"], "token" in join), ("join", True, False))
         self.assertEqual([message["type"] for message in (ready, goodbye)], ["task-ready", "goodbye"])
         self.assertEqual([outcome["status"] for outcome in outcomes["outcomes"]], ["done", "failed", "failed"])
         self.assertEqual(outcomes["outcomes"][1]["error"]["message"], "no such neuron")
@@ -222,7 +297,7 @@ class Link(unittest.TestCase):
             coordinator = Coordinator(silent, over)
             self.assertEqual(list(bellis.blocks(coordinator.context)), [])
         coordinator.thread.join(10)
-        self.assertEqual([message["type"] for message in coordinator.got], ["hello", "hello"])
+        self.assertEqual([message["type"] for message in coordinator.got], ["join", "join"])
 
     def test_raises_when_it_is_refused_and_drops_what_was_revoked(self):
         def scene(_, link, read):

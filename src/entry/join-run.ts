@@ -49,8 +49,8 @@ export interface JoinOptions {
  * `break` or an error returns its block without counting an attempt. The loop ends when the run is over. On SIGTERM and the
  * first Ctrl-C it ends after the current block; the second Ctrl-C ends the process.
  * @param context `bellis://TOKEN@HOST:PORT`. @default the environment variable BELLIS_CONTEXT
- * @throws ConfigError `INVALID_CONFIG`, `NO_SUCH_FILE`; InfrastructureError `UNAUTHORIZED`, `PROTOCOL_ERROR`,
- * `CONNECTION_LOST`
+ * @throws ConfigError `INVALID_CONFIG`, `NO_SUCH_FILE`, and `UNAUTHORIZED` or `PROTOCOL_ERROR` when another program listens at the
+ * address of the context; InfrastructureError `UNAUTHORIZED`, `PROTOCOL_ERROR`, `CONNECTION_LOST`
  */
 export async function* joinRun<Config = Readonly<Record<string, unknown>>>(
   context?: string,
@@ -102,7 +102,7 @@ async function serveStdio(loop: BlockLoop<unknown>, drain: AbortSignal): Promise
     setTimeout(exit, ORPHAN_GRACE_MS).unref()
   })
   return await runWorker({
-    connect: async () => ({ channel }),
+    connect: async () => channel,
     rois: true,
     loadTask: loop.loadTask,
     clock: systemClock,

@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Hello, ServerMessage, WorkerMessage } from '../../src/core/protocol/messages.ts'
+import type { Join, ServerMessage, WorkerMessage } from '../../src/core/protocol/messages.ts'
 import type { Channel } from '../../src/ports/channel.ts'
 import type { Listener } from '../../src/ports/listener.ts'
 
 /** A listener and how workers reach it. */
 export interface OpenedListener extends AsyncDisposable {
   readonly listener: Listener
+  /** Opens a connection of a worker that knows the token. */
   connect(): Promise<Channel<WorkerMessage>>
-  /** A hello with the run's token. */
-  hello(more?: Partial<Hello>): Hello
+  /** @returns the code of the refusal for a worker that knows another token */
+  connectWith(token: string): Promise<string>
+  join(more?: Partial<Join>): Join
 }
 
-type Arrival = { readonly channel: Channel<ServerMessage>; readonly hello: Hello }
+type Arrival = { readonly channel: Channel<ServerMessage>; readonly join: Join }
 
 function nextArrival(listener: Listener): Promise<Arrival> {
-  return new Promise((resolve) => listener.onArrival((channel, hello) => resolve({ channel, hello })))
+  return new Promise((resolve) => listener.onArrival((channel, join) => resolve({ channel, join })))
 }
 
 const nextMessage = (channel: Channel<unknown>): Promise<unknown> =>
@@ -24,15 +26,15 @@ const nextMessage = (channel: Channel<unknown>): Promise<unknown> =>
 /** The contract of everything that workers connect to. */
 export function describeListener(name: string, open: () => Promise<OpenedListener>): void {
   describe(`a listener by ${name}`, () => {
-    it('a listener reports a worker that shows the token, with its hello and a channel to it', async () => {
+    it('a listener reports a worker that knows the token, with its message `join` and a channel to it', async () => {
       await using opened = await open()
       const { listener, connect } = opened
       const arrival = nextArrival(listener)
       const worker = await connect()
-      const hello = opened.hello({ worker: 'w3', session: 's', leases: [1, 2] })
-      worker.send(hello)
-      const { channel, hello: seen } = await arrival
-      assert.deepEqual(seen, hello)
+      const join = opened.join({ worker: 'w3', session: 's', leases: [1, 2] })
+      worker.send(join)
+      const { channel, join: seen } = await arrival
+      assert.deepEqual(seen, join)
       channel.send({ type: 'drain' })
       assert.deepEqual(await nextMessage(worker), { type: 'drain' })
       worker.send({ type: 'goodbye' })
@@ -44,15 +46,13 @@ export function describeListener(name: string, open: () => Promise<OpenedListene
     it('a listener keeps workers that connect before anyone asks for them', async () => {
       await using opened = await open()
       const workers = [await opened.connect(), await opened.connect()]
-      for (const [index, worker] of workers.entries()) worker.send(opened.hello({ worker: `w${index}` }))
-      // A third worker is refused; by then the listener has received the hellos of the others, too.
-      const refused = await opened.connect()
-      refused.send(opened.hello({ token: 'wrong' }))
-      await refused.closed
+      for (const [index, worker] of workers.entries()) worker.send(opened.join({ worker: `w${index}` }))
+      // A third worker is refused; by then the listener has received the messages of the others, too.
+      await opened.connectWith('0'.repeat(32))
       const arrived = new Set<string | undefined>()
       await new Promise<void>((resolve) => {
-        opened.listener.onArrival((_, hello) => {
-          arrived.add(hello.worker)
+        opened.listener.onArrival((_, join) => {
+          arrived.add(join.worker)
           if (arrived.size === 2) resolve()
         })
       })
@@ -64,28 +64,21 @@ export function describeListener(name: string, open: () => Promise<OpenedListene
       await using opened = await open()
       const first = nextArrival(opened.listener)
       const one = await opened.connect()
-      one.send(opened.hello({ worker: 'w1' }))
-      assert.equal((await first).hello.worker, 'w1')
+      one.send(opened.join({ worker: 'w1' }))
+      assert.equal((await first).join.worker, 'w1')
       const second = nextArrival(opened.listener)
       const two = await opened.connect()
-      two.send(opened.hello({ worker: 'w2' }))
-      assert.equal((await second).hello.worker, 'w2')
+      two.send(opened.join({ worker: 'w2' }))
+      assert.equal((await second).join.worker, 'w2')
       one.close()
       two.close()
     })
 
-    it('a listener refuses a worker without the token, and reports it to nobody', async () => {
+    it('a listener refuses a worker that does not know the token, and reports it to nobody', async () => {
       await using opened = await open()
       let arrived = 0
       opened.listener.onArrival(() => arrived++)
-      for (const token of ['', 'wrong', `${opened.hello().token}0`]) {
-        const worker = await opened.connect()
-        const answer = nextMessage(worker)
-        worker.send(opened.hello({ token }))
-        const { type, code } = (await answer) as { type: string; code: string }
-        assert.deepEqual([type, code], ['refused', 'UNAUTHORIZED'])
-        await worker.closed
-      }
+      for (const token of ['', 'wrong', '0'.repeat(32)]) assert.equal(await opened.connectWith(token), 'UNAUTHORIZED')
       assert.equal(arrived, 0)
     })
 
@@ -100,7 +93,7 @@ export function describeListener(name: string, open: () => Promise<OpenedListene
       await using opened = await open()
       const arrival = nextArrival(opened.listener)
       const worker = await opened.connect()
-      worker.send(opened.hello())
+      worker.send(opened.join())
       const { channel } = await arrival
       await opened[Symbol.asyncDispose]()
       await Promise.all([worker.closed, channel.closed])

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MAX_DEPTH, MAX_HELLO_BYTES, MAX_LEASES, MAX_LINE_BYTES } from '../../src/core/protocol/messages.ts'
+import { parseChallenge, parseHello, parseProof } from '../../src/core/protocol/handshake.ts'
+import { MAX_DEPTH, MAX_LEASES, MAX_LINE_BYTES, MAX_UNPROVED_BYTES } from '../../src/core/protocol/messages.ts'
 import { parseServerMessage, parseWorkerMessage } from '../../src/core/protocol/parse.ts'
+import { proofFor } from '../support/raw-proof.ts'
 import { readDocument } from './markdown.ts'
 
 const { blocks, prose } = readDocument('docs/PROTOCOL.md')
@@ -39,16 +41,25 @@ describe('the wire', () => {
   })
 
   it('is documented without an example that neither side accepts', () => {
-    const good = new Set([...taken(parseWorkerMessage), ...taken(parseServerMessage)].map(({ example }) => example))
+    const parsers = [parseWorkerMessage, parseServerMessage, parseHello, parseChallenge, parseProof]
+    const good = new Set(parsers.flatMap(taken).map(({ example }) => example))
     assert.deepEqual(
       examples.filter((example) => !good.has(example)),
       [],
     )
   })
 
+  it('is shown with a handshake whose proofs are right', () => {
+    const [, token = ''] = /for the token `([0-9a-f]{32})`, without TLS/.exec(prose) ?? []
+    const [hello, challenge, proof] = [parseHello, parseChallenge, parseProof].map((parse) => taken(parse)[0]?.example)
+    const nonces = { worker: hello.nonce, coordinator: challenge.nonce }
+    assert.equal(challenge.proof, proofFor(token, 'coordinator', nonces))
+    assert.equal(proof.proof, proofFor(token, 'worker', nonces))
+  })
+
   it('has the documented limits', () => {
-    for (const limit of [MAX_HELLO_BYTES, MAX_LINE_BYTES, MAX_DEPTH, MAX_LEASES]) {
-      const text = String(limit).replace(/\B(?=(\d{3})+$)/g, ' ')
+    for (const limit of [MAX_UNPROVED_BYTES, MAX_LINE_BYTES, MAX_DEPTH, MAX_LEASES]) {
+      const text = limit < 10_000 ? String(limit) : String(limit).replace(/\B(?=(\d{3})+$)/g, ' ')
       assert.ok(prose.includes(`| ${text} |`), text)
     }
   })

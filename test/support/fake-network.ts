@@ -1,5 +1,5 @@
 import {
-  type Hello,
+  type Join,
   PROTOCOL_VERSION,
   type ServerMessage,
   type WorkerMessage,
@@ -12,10 +12,10 @@ import { channelPair } from '../../src/runtime/launchers/memory-channel.ts'
 
 /** A listener in memory. The test plays the network. */
 export class FakeNetwork implements Listener {
-  #receive: (channel: Channel<ServerMessage>, hello: Hello) => void = () => {}
+  #receive: (channel: Channel<ServerMessage>, join: Join) => void = () => {}
   #sessions = 0
 
-  onArrival(receive: (channel: Channel<ServerMessage>, hello: Hello) => void): void {
+  onArrival(receive: (channel: Channel<ServerMessage>, join: Join) => void): void {
     this.#receive = receive
   }
 
@@ -23,10 +23,10 @@ export class FakeNetwork implements Listener {
     return `session-${++this.#sessions}`
   }
 
-  /** Opens a connection. Its first message must be a hello. */
+  /** Opens a connection. Its first message must be a join. */
   connect(): Channel<WorkerMessage> {
     const [server, worker] = channelPair<ServerMessage, WorkerMessage>()
-    server.onMessage((message) => this.#receive(server, message as Hello))
+    server.onMessage((message) => this.#receive(server, message as Join))
     return worker
   }
 }
@@ -38,14 +38,14 @@ export class ManualWorker {
   readonly closed: Promise<void>
   readonly #finished = new Set<number>()
 
-  constructor(network: FakeNetwork, more: Partial<Hello> = {}) {
+  constructor(network: FakeNetwork, more: Partial<Join> = {}) {
     this.channel = network.connect()
     this.closed = this.channel.closed
     this.channel.onMessage((message) => {
       parseServerMessage(message)
       this.received.push(message as ServerMessage)
     })
-    this.channel.send({ type: 'hello', protocol: PROTOCOL_VERSION, pid: 1, host: 'test', ...more })
+    this.channel.send({ type: 'join', protocol: PROTOCOL_VERSION, pid: 1, host: 'test', ...more })
   }
 
   /** The messages of a type received so far. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { connectTo } from '../../src/adapters/links/connect.ts'
 import { listenTcp, type TcpListener, type TcpListenerOptions } from '../../src/adapters/links/tcp-listener.ts'
 import {
-  type Hello,
+  type Join,
   PROTOCOL_VERSION,
   type ServerMessage,
   type WorkerMessage,
@@ -14,10 +14,10 @@ const read = (name: string) => readFileSync(new URL(`../adapters/links/fixtures/
 /** A self-signed certificate for tests only; its key is no secret. */
 export const testTls = { cert: read('test-cert.pem'), key: read('test-key.pem') }
 
-export const helloTo = (listener: TcpListener, more: Partial<Hello> = {}): Hello => ({
-  type: 'hello',
+/** A worker's first message after the handshake. */
+export const joining = (more: Partial<Join> = {}): Join => ({
+  type: 'join',
   protocol: PROTOCOL_VERSION,
-  token: listener.token,
   pid: 1,
   host: 'test',
   ...more,
@@ -41,6 +41,6 @@ export async function tcpPair(options: TcpListenerOptions = {}): Promise<TcpPair
     token,
     ...(fingerprint === undefined ? {} : { fingerprint }),
   })
-  worker.send(helloTo(listener))
+  worker.send(joining())
   return { listener, worker, server: await promise }
 }

@@ -42,8 +42,8 @@ export async function startManual(tasks: readonly TaskLike[], { clock = new Manu
   })
   await settle()
   /** Connects a worker. */
-  const join = async (hello: ConstructorParameters<typeof ManualWorker>[1] = {}) => {
-    const worker = new ManualWorker(network, hello)
+  const join = async (more: ConstructorParameters<typeof ManualWorker>[1] = {}) => {
+    const worker = new ManualWorker(network, more)
     await settle()
     return worker
   }

@@ -9,6 +9,7 @@ import { parseContext } from '../../src/adapters/links/context.ts'
 import { bellis } from '../support/command-line.ts'
 import { countModule, EARLIER, earlierRuns } from '../support/earlier-runs.ts'
 import { until } from '../support/processes.ts'
+import { answerTo, HELLO } from '../support/raw-proof.ts'
 
 /** Continues a run of version 0.1.0 with the command that started it. */
 const again = (cwd: string, args: readonly string[], more: Partial<Parameters<typeof bellis>[1]> = {}) =>
@@ -43,7 +44,7 @@ describe('the commands on a run of version 0.1.0', () => {
     assert.deepEqual(ran(runs.path), ['first 3', 'second 3'])
   })
 
-  it('takes back a worker of version 0.1.0 with the block that it held when its coordinator was killed', async () => {
+  it('takes back a worker with the block that it held when its coordinator, of version 0.1.0, was killed', async () => {
     using runs = earlierRuns()
     const folder = runs.folderOf('interrupted')
     const [session] = JSON.parse(readFileSync(join(folder, 'sessions.json'), 'utf8')).sessions
@@ -61,10 +62,12 @@ describe('the commands on a run of version 0.1.0', () => {
         await once(socket, 'connect')
         const say = (message: object) => socket.write(`${JSON.stringify(message)}\n`)
         // The message of a worker of version 0.1.0 that reconnects.
+        const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+        say(HELLO)
+        say(answerTo((await lines.next()).value as string, context.token))
         say({
-          type: 'hello',
-          protocol: 1,
-          token: context.token,
+          type: 'join',
+          protocol: 2,
           worker: 'w2',
           session: session.key,
           leases: [8],
@@ -73,7 +76,7 @@ describe('the commands on a run of version 0.1.0', () => {
         })
         say({ type: 'outcomes', lease: 8, outcomes: [{ status: 'done', ms: 20 }] })
         say({ type: 'goodbye' })
-        for await (const line of createInterface({ input: socket })) {
+        for await (const line of lines) {
           const message = JSON.parse(line)
           if (message.type === 'welcome') welcome = message
         }

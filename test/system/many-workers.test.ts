@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Invitation, type RunEvent, startRun } from 'bellis'
 import { smooth } from 'bellis/tasks'
 import { parseContext, type RunContext, showContext } from '../../src/adapters/links/context.ts'
-import { MAX_HELLO_BYTES, MAX_LINE_BYTES } from '../../src/core/protocol/messages.ts'
+import { MAX_LINE_BYTES, MAX_UNPROVED_BYTES } from '../../src/core/protocol/messages.ts'
 import { runNetworkWorker } from '../../src/entry/workers/network-worker.ts'
 import {
   bellis,
@@ -21,6 +21,7 @@ import {
 import { all, ran, sorted, startCount } from '../support/count-run.ts'
 import { endedRun } from '../support/ended-runs.ts'
 import { until } from '../support/processes.ts'
+import { answerTo, HELLO } from '../support/raw-proof.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
 const raw = sampleForAll()
@@ -136,6 +137,13 @@ class Stranger {
     return this
   }
 
+  /** Goes through the handshake, as one who knows this token. */
+  async proves(token: string): Promise<this> {
+    await this.say(HELLO).hears('"type":"challenge"')
+    await this.hears('\n')
+    return this.say(answerTo(this.received.split('\n')[0] as string, token))
+  }
+
   async hears(text: string): Promise<this> {
     await until(`a stranger hears ${text}: ${this.received}`, () => this.received.includes(text))
     return this
@@ -155,29 +163,34 @@ describe('strangers and broken workers', () => {
     const { run, invited, of, done } = startCount(folder.path, { blocks, ms: 5 }, options)
     const { context } = await invited
     const way = parseContext(context)
-    const hello = { type: 'hello', protocol: 1, token: way.token, pid: 1, host: 'elsewhere' }
+    const join = { type: 'join', protocol: 2, pid: 1, host: 'elsewhere' }
 
     const stranger = () => new Stranger(way)
+    await (await stranger().proves('0'.repeat(32))).isSentAway('UNAUTHORIZED')
     await stranger()
-      .say({ ...hello, token: '0'.repeat(32) })
-      .isSentAway('UNAUTHORIZED')
-    await stranger()
-      .say({ ...hello, protocol: 2 })
+      .say({ ...HELLO, protocol: 3 })
       .isSentAway('PROTOCOL_ERROR')
+    // As a worker of version 0.1.0 starts: what it shows is not repeated to it.
+    const old = stranger().say({ type: 'hello', protocol: 1, token: way.token, pid: 1, host: 'old' })
+    await old.isSentAway('PROTOCOL_ERROR')
+    assert.match(old.received, /version 1; this run speaks version 2/)
+    assert.ok(!old.received.includes(way.token))
+    await stranger().say(join).isSentAway('PROTOCOL_ERROR')
     await stranger().say('garbage').isSentAway('PROTOCOL_ERROR')
     const binary = stranger()
     binary.socket.write(Buffer.from([0, 1, 2, 0xff, 0xfe, 10]))
     await binary.isSentAway('PROTOCOL_ERROR')
     const long = stranger()
-    for (let sent = 0; sent <= MAX_HELLO_BYTES; sent += 65_536) long.socket.write('x'.repeat(65_536))
+    for (let sent = 0; sent <= MAX_UNPROVED_BYTES; sent += 65_536) long.socket.write('x'.repeat(65_536))
     await long.isSentAway('PROTOCOL_ERROR')
     const silent = stranger()
 
     // These are accepted, get a block each, and then misbehave.
     const holders = await Promise.all(
-      Array.from({ length: 4 }, () =>
-        stranger().say(hello, { type: 'task-ready', taskId: 'count' }).hears('"type":"lease"'),
-      ),
+      Array.from({ length: 4 }, async () => {
+        const holder = await stranger().proves(way.token)
+        return await holder.say(join, { type: 'task-ready', taskId: 'count' }).hears('"type":"lease"')
+      }),
     )
     const [babbling, lying, endless, halfOpen] = holders as [Stranger, Stranger, Stranger, Stranger]
     babbling.socket.write('{"type":"outcomes","lease":')

@@ -119,7 +119,7 @@ describe('bellis worker', () => {
       assert.equal(refused.code, 2)
       assert.match(
         refused.stderr,
-        /^bellis: The token is not valid for this run; it changes each time the run is started\.\n$/,
+        /^bellis: 127\.0\.0\.1:\d+ is not the coordinator of this context: it does not know the context's token: .*\n$/,
       )
       const unknown = await bellis(['worker', 'nothing-here'], { cwd: folder.path })
       assert.equal(unknown.code, 2)

@@ -197,7 +197,7 @@ for block in bellis.blocks():
     assert.deepEqual(ended, ['0'])
     await using listener = await listenTcp({ tls: testTls })
     const arrivals: unknown[] = []
-    listener.onArrival((_, hello) => void arrivals.push(hello))
+    listener.onArrival((_, join) => void arrivals.push(join))
     const wrong = `bellis://${listener.token}@127.0.0.1:${listener.port}?tls=${'0'.repeat(64)}`
     const code = `import bellis
 try:
@@ -208,7 +208,7 @@ except bellis.Refused as error:
     const { stdout } = await promisify(execFile)(python, ['-c', code], { env: { ...process.env, PYTHONPATH: client } })
     assert.match(
       stdout,
-      /^UNAUTHORIZED The coordinator at .* presented the certificate [0-9a-f]{64}; expected [0-9a-f]{64}, as in the/,
+      /^UNAUTHORIZED 127\.0\.0\.1:\d+ is not the coordinator of this context: it presented the certificate [0-9a-f]{64}; expected [0-9a-f]{64}, as in the/,
     )
     assert.deepEqual(arrivals, [])
   })

@@ -1,4 +1,5 @@
 import { InfrastructureError } from '../../core/errors.ts'
+import { inheritedEnvironment } from '../../core/inherited-environment.ts'
 import { type ProgramResult, runProgram } from './run-program.ts'
 
 /** A program and its arguments. */
@@ -35,7 +36,12 @@ export class BatchCalls {
   /** @throws InfrastructureError `QUEUE_UNAVAILABLE` if the program does not run to its end */
   run([program, ...args]: Command, timeoutMs = this.timeoutMs): Promise<ProgramResult> {
     const { system, env } = this.#words
-    const options = { timeoutMs, signal: this.#ending.signal, system, env: { ...process.env, ...env } }
+    const options = {
+      timeoutMs,
+      signal: this.#ending.signal,
+      system,
+      env: { ...inheritedEnvironment(process.env), ...env },
+    }
     return runProgram(program, args, options)
   }
 

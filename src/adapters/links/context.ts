@@ -7,6 +7,8 @@ export interface RunContext {
   readonly token: string
   /** SHA-256 of the certificate in DER, hexadecimal. The connection uses TLS and accepts only this certificate. */
   readonly fingerprint?: string
+  /** Whether it came from the file of a run, which is written again at each start of the run. @default false */
+  readonly isRenewed?: boolean
 }
 
 /** `bellis://<token>@<host>:<port>[?tls=<fingerprint>]` */

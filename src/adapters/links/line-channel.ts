@@ -64,6 +64,17 @@ export class LineChannel<Out> implements Channel<Out> {
     if (this.#waiting.length > 0) queueMicrotask(() => this.#deliver())
   }
 
+  /** The next message, for a conversation in turns; later messages are kept. Undefined after the end of the connection. */
+  next(): Promise<unknown> {
+    const { promise, resolve } = Promise.withResolvers<unknown>()
+    this.onMessage((message) => {
+      this.#receive = undefined
+      resolve(message)
+    })
+    void this.closed.then(() => resolve(undefined))
+    return promise
+  }
+
   close(): void {
     if (this.#isEnding) return
     this.#flush()

@@ -1,19 +1,21 @@
-import { createHash, randomBytes, timingSafeEqual, X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
-import { assertHello, assertSameProtocol } from '../../core/protocol/handshake.ts'
 import {
-  type Hello,
-  MAX_HELLO_BYTES,
+  type Join,
   MAX_LINE_BYTES,
+  MAX_UNPROVED_BYTES,
   type RefusalCode,
   type ServerMessage,
 } from '../../core/protocol/messages.ts'
-import { parseWorkerMessage } from '../../core/protocol/parse.ts'
+import { parseJoin } from '../../core/protocol/parse.ts'
 import type { Channel } from '../../ports/channel.ts'
 import type { Listener } from '../../ports/listener.ts'
 import { LineChannel } from './line-channel.ts'
+import { openFileLimit } from './open-file-limit.ts'
+import { type CoordinatorEnd, proveCoordinator } from './token-proof.ts'
+import { UnprovedConnections } from './unproved-connections.ts'
 
 export interface TcpListenerOptions {
   /** Where to listen. @default '127.0.0.1' */
@@ -22,19 +24,21 @@ export interface TcpListenerOptions {
   readonly port?: number
   /** PEM. Connections use TLS. @default plain TCP */
   readonly tls?: { readonly cert: string; readonly key: string }
-  /** Time limit for the hello of a connection, in milliseconds. @default 5000 */
-  readonly helloMs?: number
-  /** The most connections that may exist before their hello. @default 4096 */
-  readonly maxWaiting?: number
+  /** Time limit for a worker to prove itself and join, in milliseconds. @default 5000 */
+  readonly joinMs?: number
+  /** The most connections that may be open before they have proved themselves. @default a quarter of the open files allowed, at most 4096 */
+  readonly maxUnproved?: number
 }
 
 /** Connections that the system queues until they are accepted: many workers may connect at once. */
 const BACKLOG = 4096
+const JOIN_MS = 5000
+const MAX_UNPROVED = 4096
 
-type Receiver = (channel: Channel<ServerMessage>, hello: Hello) => void
+type Receiver = (channel: Channel<ServerMessage>, join: Join) => void
 
 /**
- * Listens for workers. Only those that send the token in their first line, in time, are passed on.
+ * Listens for workers. Only those that prove in time that they know the token are passed on.
  * @throws ConfigError `INVALID_CONFIG` when it can't listen at the address, or the certificate or its key is invalid
  */
 export async function listenTcp(options: TcpListenerOptions = {}): Promise<TcpListener> {
@@ -47,7 +51,7 @@ export async function listenTcp(options: TcpListenerOptions = {}): Promise<TcpLi
 function secureListener(tls: { readonly cert: string; readonly key: string }, options: TcpListenerOptions) {
   try {
     const fingerprint = new X509Certificate(tls.cert).fingerprint256.replaceAll(':', '').toLowerCase()
-    const server = createTlsServer({ ...tls, handshakeTimeout: options.helloMs ?? 5000 })
+    const server = createTlsServer({ ...tls, handshakeTimeout: options.joinMs ?? JOIN_MS })
     return new TcpListener(server, options, fingerprint)
   } catch (error) {
     throw new ConfigError(
@@ -59,27 +63,23 @@ function secureListener(tls: { readonly cert: string; readonly key: string }, op
 }
 
 export class TcpListener implements Listener, AsyncDisposable {
-  /** The secret that every worker must send: 128 random bits, hexadecimal. */
+  /** The secret that both sides prove to know: 128 random bits, hexadecimal. */
   readonly token = randomBytes(16).toString('hex')
   /** SHA-256 of the certificate, hexadecimal; undefined without TLS. */
   readonly fingerprint: string | undefined
   readonly #server: Server
-  readonly #tokenHash = hash(this.token)
-  readonly #helloMs: number
-  readonly #maxWaiting: number
+  readonly #joinMs: number
   readonly #sockets = new Set<Socket>()
+  readonly #unproved: UnprovedConnections
   readonly #arrived: Parameters<Receiver>[] = []
-  /** Sockets whose TLS handshake is complete. */
-  #secured = 0
-  /** Connections before their hello. */
-  #waiting = 0
   #receive: Receiver | undefined
 
   /** Use {@link listenTcp}. */
-  constructor(server: Server, { helloMs = 5000, maxWaiting = 4096 }: TcpListenerOptions, fingerprint?: string) {
+  constructor(server: Server, options: TcpListenerOptions, fingerprint?: string) {
+    const { joinMs = JOIN_MS, maxUnproved = Math.min(MAX_UNPROVED, Math.floor(openFileLimit() / 4)) } = options
     this.#server = server
-    this.#helloMs = helloMs
-    this.#maxWaiting = maxWaiting
+    this.#joinMs = joinMs
+    this.#unproved = new UnprovedConnections(maxUnproved)
     this.fingerprint = fingerprint
     // Every socket, also the raw one below TLS, so that none is left open at the end.
     server.on('connection', (socket) => {
@@ -87,15 +87,11 @@ export class TcpListener implements Listener, AsyncDisposable {
       socket.once('close', () => this.#sockets.delete(socket))
       // It may fail before it has a channel.
       socket.on('error', () => socket.destroy())
-      // Unfinished TLS handshakes are limited in number here, and in time by the server itself.
-      if (fingerprint !== undefined && this.#sockets.size - this.#secured > this.#maxWaiting) socket.destroy()
+      this.#unproved.add(socket)
     })
-    if (fingerprint === undefined) server.on('connection', (socket) => this.#greet(socket))
-    server.on('secureConnection', (socket: Socket) => {
-      this.#secured++
-      socket.once('close', () => this.#secured--)
-      this.#greet(socket)
-    })
+    // Unfinished TLS handshakes are limited in number above, and in time by the server itself.
+    const event = fingerprint === undefined ? 'connection' : 'secureConnection'
+    server.on(event, (socket: Socket) => void this.#greet(socket))
     server.on('tlsClientError', (_error: Error, socket: Socket) => void socket.destroy())
   }
 
@@ -132,58 +128,39 @@ export class TcpListener implements Listener, AsyncDisposable {
     for (const arrival of this.#arrived.splice(0)) receive(...arrival)
   }
 
-  #greet(socket: Socket): void {
-    const channel = new LineChannel<ServerMessage>(socket, {
-      maxLineBytes: MAX_HELLO_BYTES,
+  async #greet(socket: Socket): Promise<void> {
+    const channel: CoordinatorEnd = new LineChannel(socket, {
+      maxLineBytes: MAX_UNPROVED_BYTES,
       refuse: (message) => ({ type: 'refused', code: 'PROTOCOL_ERROR', message }),
     })
-    const refuse = (code: RefusalCode, message: string) => {
-      channel.send({ type: 'refused', code, message })
-      channel.close()
-    }
-    if (this.#waiting >= this.#maxWaiting) {
-      refuse('TOO_MANY_CONNECTIONS', 'Too many workers are connecting at the moment; try again soon.')
-      return
-    }
-    this.#waiting++
-    let isWaiting = true
-    const stopWaiting = () => {
-      if (isWaiting) this.#waiting--
-      isWaiting = false
+    this.#unproved.closeWith(socket, () => {
+      refuse(channel, 'TOO_MANY_CONNECTIONS', 'Too many workers are connecting at the moment; try again soon.')
+      // At once: it need not close its end.
+      socket.destroy()
+    })
+    const timer = setTimeout(() => {
+      refuse(channel, 'TOO_LATE', `The worker did not join within ${this.#joinMs / 1000} s; try again.`)
+    }, this.#joinMs)
+    try {
+      const join = await this.#admit(channel, socket)
+      if (join === undefined) return
+      if (this.#receive === undefined) this.#arrived.push([channel, join])
+      else this.#receive(channel, join)
+    } catch (error) {
+      if (!(error instanceof InfrastructureError)) throw error
+      refuse(channel, error.code === 'UNAUTHORIZED' ? 'UNAUTHORIZED' : 'PROTOCOL_ERROR', error.message)
+    } finally {
       clearTimeout(timer)
     }
-    const timer = setTimeout(() => {
-      refuse('PROTOCOL_ERROR', `No hello was received within ${this.#helloMs / 1000} s.`)
-    }, this.#helloMs)
-    void channel.closed.then(stopWaiting)
-    channel.onMessage((raw) => {
-      // Ignore whatever follows a refused hello.
-      if (!isWaiting) return
-      stopWaiting()
-      try {
-        const hello = this.#check(raw)
-        channel.maxLineBytes = MAX_LINE_BYTES
-        if (this.#receive === undefined) this.#arrived.push([channel, hello])
-        else this.#receive(channel, hello)
-      } catch (error) {
-        if (error instanceof InfrastructureError) {
-          refuse(error.code === 'UNAUTHORIZED' ? 'UNAUTHORIZED' : 'PROTOCOL_ERROR', error.message)
-        } else throw error
-      }
-    })
   }
 
-  #check(raw: unknown): Hello {
-    const hello = assertHello(parseWorkerMessage(raw))
-    // Before the version: a worker without the token learns nothing about the run.
-    if (!timingSafeEqual(hash(hello.token ?? ''), this.#tokenHash)) {
-      throw new InfrastructureError(
-        'UNAUTHORIZED',
-        'The token is not valid for this run; it changes each time the run is started.',
-      )
-    }
-    assertSameProtocol(hello)
-    return hello
+  /** @returns undefined if the connection ended first @throws InfrastructureError `UNAUTHORIZED`, `PROTOCOL_ERROR` */
+  async #admit(channel: CoordinatorEnd, socket: Socket): Promise<Join | undefined> {
+    if (!(await proveCoordinator(channel, this))) return undefined
+    this.#unproved.remove(socket)
+    channel.maxLineBytes = MAX_LINE_BYTES
+    const first = await channel.next()
+    return first === undefined ? undefined : parseJoin(first)
   }
 
   /** Ends every connection and stops listening. */
@@ -194,4 +171,7 @@ export class TcpListener implements Listener, AsyncDisposable {
   }
 }
 
-const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
+function refuse(channel: CoordinatorEnd, code: RefusalCode, message: string): void {
+  channel.send({ type: 'refused', code, message })
+  channel.close()
+}

@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
+import { inheritedEnvironment } from '../../core/inherited-environment.ts'
 import { lastOutput } from '../../core/workers/last-output.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
@@ -14,6 +16,10 @@ const OUT_OF_MEMORY =
   'out of memory: its JavaScript heap reached its limit; set a higher one with NODE_OPTIONS=--max-old-space-size=<MB>'
 /** V8 prints this, and then a native stack trace of some 20 lines, before it ends the process. */
 const HEAP_IS_FULL = /^FATAL ERROR: .*heap out of memory$/m
+
+const SHORTAGE_PAUSE_MS = 500
+/** How long a worker waits to be started. */
+const MAX_SHORTAGE_MS = 60_000
 
 export interface ProcessLauncherOptions {
   /** The program of a worker. */
@@ -37,6 +43,7 @@ export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher
 class ProcessLauncher implements WorkerLauncher {
   readonly #options: ProcessLauncherOptions
   readonly #children = new Map<ChildProcess, Promise<unknown>>()
+  #isClosed = false
   /** When this process exits (after a second Ctrl-C or an error), its workers end with it. */
   readonly #killAll = () => {
     for (const child of this.#children.keys()) child.kill('SIGKILL')
@@ -47,15 +54,32 @@ class ProcessLauncher implements WorkerLauncher {
     process.on('exit', this.#killAll)
   }
 
+  /** While this machine is short of open files or processes, a worker waits to be started: that is no failure of the worker. */
   async launch(workerId: string, session: string): Promise<LaunchedWorker> {
+    for (let waited = 0; ; waited += SHORTAGE_PAUSE_MS) {
+      try {
+        return await this.#launch(workerId, session)
+      } catch (error) {
+        if (!isShortage(error) || waited >= MAX_SHORTAGE_MS || this.#isClosed) fail(workerId, error)
+      }
+      await delay(SHORTAGE_PAUSE_MS)
+    }
+  }
+
+  async #launch(workerId: string, session: string): Promise<LaunchedWorker> {
     const { logFileOf, readLog } = this.#options
     const logFile = logFileOf(workerId)
     mkdirSync(dirname(logFile), { recursive: true })
     // The worker writes to the file itself, so that its last output is there however it ends.
     const log = openSync(logFile, 'a')
-    const start = fstatSync(log).size
-    const child = this.#start(workerId, session, log)
-    closeSync(log)
+    let start: number
+    let child: ChildProcess
+    try {
+      start = fstatSync(log).size
+      child = this.#start(workerId, session, log)
+    } finally {
+      closeSync(log)
+    }
     const exited = watchExit(child).then(async (end): Promise<WorkerExit> => {
       this.#children.delete(child)
       const output = await readLog(logFile, start).catch(() => '')
@@ -64,7 +88,7 @@ class ProcessLauncher implements WorkerLauncher {
         : { reason: end, lastOutput: lastOutput(output) }
     })
     this.#children.set(child, exited)
-    await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => fail(workerId, error))])
+    await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => Promise.reject(error))])
     return { logFile, exited, kill: () => void child.kill('SIGKILL') }
   }
 
@@ -73,7 +97,7 @@ class ProcessLauncher implements WorkerLauncher {
     return spawn(process.execPath, [...process.execArgv, fileURLToPath(program)], {
       stdio: ['ignore', log, log],
       env: {
-        ...process.env,
+        ...inheritedEnvironment(process.env),
         BELLIS_CONTEXT: context,
         BELLIS_WORKER: `${workerId}:${session}`,
         BELLIS_LOCK: lockFile,
@@ -84,11 +108,16 @@ class ProcessLauncher implements WorkerLauncher {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     this.#killAll()
     await Promise.all(this.#children.values())
     process.off('exit', this.#killAll)
   }
 }
+
+/** Whether the system could not start a process at this moment. */
+const isShortage = (error: unknown): boolean =>
+  ['EMFILE', 'ENFILE', 'EAGAIN'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '')
 
 function fail(workerId: string, error: unknown): never {
   throw new InfrastructureError('WORKER_DIED', `Worker ${workerId} could not be started: ${messageOf(error)}`, {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { ConfigError } from '../../core/errors.ts'
+import { inheritedEnvironment } from '../../core/inherited-environment.ts'
 import { LineSplitter } from '../../core/protocol/lines.ts'
 import { MAX_LINE_BYTES, STDIO_CONTEXT } from '../../core/protocol/messages.ts'
 
@@ -34,7 +35,7 @@ export class ProgramProcess {
         `The command of a task is ${JSON.stringify(command)}; expected a list of texts: a program and its arguments.`,
       )
     }
-    const { BELLIS_WORKER: _, ...inherited } = process.env
+    const { BELLIS_WORKER: _, ...inherited } = inheritedEnvironment(process.env)
     this.#child = spawn(file, args, {
       stdio: 'pipe',
       env: { ...inherited, ...env, BELLIS_CONTEXT: STDIO_CONTEXT },

@@ -1,8 +1,7 @@
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
-import { assertSameProtocol } from '../../core/protocol/handshake.ts'
 import { parseLine } from '../../core/protocol/lines.ts'
 import {
-  type Hello,
+  type Join,
   type Outcome,
   PROTOCOL_VERSION,
   type ServerMessage,
@@ -12,6 +11,7 @@ import {
   type WorkerUsage,
 } from '../../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../../core/protocol/parse.ts'
+import { assertSameProtocol } from '../../core/protocol/version.ts'
 import { type ProgramListener, ProgramProcess } from './program-process.ts'
 
 export interface ProgramOptions {
@@ -28,7 +28,7 @@ export interface ProgramOptions {
 
 /** A program that does blocks, one at a time. */
 export interface Program {
-  /** Resolves when it has said hello. @throws InfrastructureError `WORKER_DIED`, `PROTOCOL_ERROR` */
+  /** Resolves when it has joined. @throws InfrastructureError `WORKER_DIED`, `PROTOCOL_ERROR` */
   readonly ready: Promise<void>
   /** Whether it takes no more blocks. */
   readonly isOver: boolean
@@ -119,7 +119,7 @@ class RunningProgram implements Program, ProgramListener {
 
   #receive(message: WorkerMessage): void {
     switch (message.type) {
-      case 'hello':
+      case 'join':
         this.#welcome(message)
         break
       case 'outcomes':
@@ -146,8 +146,8 @@ class RunningProgram implements Program, ProgramListener {
     }
   }
 
-  #welcome(hello: Hello): void {
-    assertSameProtocol(hello)
+  #welcome({ protocol }: Join): void {
+    assertSameProtocol(protocol)
     this.#send({
       type: 'welcome',
       protocol: PROTOCOL_VERSION,

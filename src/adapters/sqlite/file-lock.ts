@@ -1,3 +1,4 @@
+import { closeSync, fchmodSync, fstatSync, openSync } from 'node:fs'
 import { loadSqlite } from './sqlite-database.ts'
 
 const SQLITE_BUSY = 5
@@ -19,6 +20,7 @@ export const takeSharedLock = (path: string, waitMs = 0): Disposable | undefined
   lock(path, waitMs, 'BEGIN; SELECT name FROM sqlite_schema')
 
 function lock(path: string, waitMs: number, take: string): Disposable | undefined {
+  createFile(path)
   const { DatabaseSync } = loadSqlite()
   const file = new DatabaseSync(path, { timeout: waitMs })
   try {
@@ -29,4 +31,19 @@ function lock(path: string, waitMs: number, take: string): Disposable | undefine
     throw error
   }
   return { [Symbol.dispose]: () => file.close() }
+}
+
+const OWNER_AND_GROUP = 0o660
+const OWNER = 0o600
+const GROUP_WRITES = 0o020
+
+/** Whoever can read the file can hold the lock. So only those may read it who may write it. */
+function createFile(path: string): void {
+  try {
+    const file = openSync(path, 'wx', OWNER_AND_GROUP)
+    if ((fstatSync(file).mode & GROUP_WRITES) === 0) fchmodSync(file, OWNER)
+    closeSync(file)
+  } catch {
+    // It exists, or SQLite reports why it can't be created.
+  }
 }

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { Worker } from 'node:worker_threads'
 import { InfrastructureError } from '../../core/errors.ts'
+import { inheritedEnvironment } from '../../core/inherited-environment.ts'
 import type { ServerMessage } from '../../core/protocol/messages.ts'
 import { lastOutput } from '../../core/workers/last-output.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
@@ -34,7 +35,12 @@ export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
       mkdirSync(dirname(logFile), { recursive: true })
       const log = openSync(logFile, 'a')
       const start = fstatSync(log).size
-      const thread = new Worker(options.program, { stdout: true, stderr: true, resourceLimits: LIMITS })
+      const thread = new Worker(options.program, {
+        stdout: true,
+        stderr: true,
+        resourceLimits: LIMITS,
+        env: inheritedEnvironment(process.env),
+      })
       threads.add(thread)
       const { ended, written, kill } = followThread(thread, log)
       const exited = Promise.all([ended, written]).then(async ([reason]): Promise<WorkerExit> => {

@@ -5,11 +5,11 @@ import type { BlockGridOptions } from '../grid/grid-options.ts'
 import type { Units } from '../workers/resource-units.ts'
 
 /** Increased when the meaning of a message changes. Each side refuses any other version. */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
-/** The longest line before a valid hello, in bytes. */
-export const MAX_HELLO_BYTES = 65_536
-/** The longest line after the hello, in bytes. */
+/** The longest line before the other side has proved itself, in bytes. */
+export const MAX_UNPROVED_BYTES = 8192
+/** The longest line after that, in bytes. */
 export const MAX_LINE_BYTES = 8_388_608
 /** How deep the values of a message may be nested. */
 export const MAX_DEPTH = 64
@@ -56,19 +56,43 @@ export interface KnownLease {
 }
 
 /** Why a worker was refused. Trying again makes sense only after the last two. */
-export type RefusalCode = 'UNAUTHORIZED' | 'PROTOCOL_ERROR' | 'RUN_OVER' | 'TOO_MANY_CONNECTIONS'
+export type RefusalCode = 'UNAUTHORIZED' | 'PROTOCOL_ERROR' | 'RUN_OVER' | 'TOO_MANY_CONNECTIONS' | 'TOO_LATE'
+
+/** The first message of a connection over a network, by the worker. Nothing in it is secret. */
+export interface Hello {
+  readonly type: 'hello'
+  readonly protocol: number
+  /** 256 random bits of this connection alone, hexadecimal. */
+  readonly nonce: string
+}
+
+/** The coordinator's answer to `hello`. */
+export interface Challenge {
+  readonly type: 'challenge'
+  readonly protocol: number
+  /** 256 random bits of this connection alone, hexadecimal. */
+  readonly nonce: string
+  /** Shows that the coordinator knows the token. */
+  readonly proof: string
+}
+
+/** The worker's answer to `challenge`: shows that it knows the token, too. */
+export interface Proof {
+  readonly type: 'proof'
+  readonly proof: string
+}
 
 export type ServerMessage =
-  /** The answer to `hello`. */
+  /** The answer to `join`. */
   | {
       readonly type: 'welcome'
       readonly protocol: number
       readonly workerId: string
-      /** Sent in later hellos, to be the same worker. */
+      /** Sent when it joins again, to be the same worker. */
       readonly session: string
       /** The interval of heartbeats while nothing else is sent, in milliseconds; 0 for none. */
       readonly heartbeatMs: number
-      /** The leases named in the hello that are still valid; the others are revoked. */
+      /** The leases named in `join` that are still valid; the others are revoked. */
       readonly leases: readonly KnownLease[]
     }
   /** Sent before the first lease of a task. May be sent again, with the same contents. */
@@ -79,7 +103,7 @@ export type ServerMessage =
       readonly lease: number
       readonly taskId: string
       readonly blocks: readonly number[]
-      /** One per block, if the worker's hello asked for them. */
+      /** One per block, if the worker asked for them when it joined. */
       readonly rois?: readonly WireRois[]
     }
   /** The lease was given to other workers: stop working on it, then answer `dropped`. Outcomes of it are ignored. */
@@ -109,12 +133,10 @@ export interface WorkerUsage {
   readonly peakMemory: number
 }
 
-/** The first message of every connection. */
-export interface Hello {
-  readonly type: 'hello'
+/** The first message of a worker to a coordinator that it trusts: over a network, after both have proved themselves. */
+export interface Join {
+  readonly type: 'join'
   readonly protocol: number
-  /** The token from the run's context; required over a network. */
-  readonly token?: string
   /** The name and session of a worker that was started with a name, or that reconnects. */
   readonly worker?: string
   readonly session?: string
@@ -127,7 +149,7 @@ export interface Hello {
 }
 
 export type WorkerMessage =
-  | Hello
+  | Join
   /** The task's module is loaded and its `setup` has returned. */
   | { readonly type: 'task-ready'; readonly taskId: string }
   /** Outcomes of the next blocks of a lease, in order. A lease may be reported in parts. */

@@ -12,16 +12,23 @@ import {
   invalid,
   MAX_TEXT,
 } from './fields.ts'
-import type { Hello, Outcome, RefusalCode, ServerMessage, WireRois, WireTask, WorkerMessage } from './messages.ts'
+import type { Join, Outcome, RefusalCode, ServerMessage, WireRois, WireTask, WorkerMessage } from './messages.ts'
+import { assertSameProtocol } from './version.ts'
 
-const REFUSALS: readonly RefusalCode[] = ['UNAUTHORIZED', 'PROTOCOL_ERROR', 'RUN_OVER', 'TOO_MANY_CONNECTIONS']
+const REFUSALS: readonly RefusalCode[] = [
+  'UNAUTHORIZED',
+  'PROTOCOL_ERROR',
+  'RUN_OVER',
+  'TOO_MANY_CONNECTIONS',
+  'TOO_LATE',
+]
 
 /** Checks what a worker sent. @throws InfrastructureError `PROTOCOL_ERROR` naming the invalid field */
 export function parseWorkerMessage(value: unknown): WorkerMessage {
   const message = asFields(value, 'message')
   switch (message.type) {
-    case 'hello':
-      return parseHello(message)
+    case 'join':
+      return asJoin(message)
     case 'task-ready':
       return { type: 'task-ready', taskId: asName(message, 'taskId') }
     case 'usage':
@@ -45,21 +52,32 @@ export function parseWorkerMessage(value: unknown): WorkerMessage {
     case 'goodbye':
       return { type: message.type }
     default:
+      // A program that was written for an earlier version starts with it.
+      if (message.type === 'hello') assertSameProtocol(asInteger(message, 'protocol'))
       throw invalid(
         'type',
         message.type,
-        'hello, task-ready, outcomes, usage, setup-failed, dropped, heartbeat or goodbye',
+        'join, task-ready, outcomes, usage, setup-failed, dropped, heartbeat or goodbye',
       )
   }
 }
 
-function parseHello(message: Fields): Hello {
+/**
+ * Checks the first message of a worker to a coordinator that it trusts.
+ * @throws InfrastructureError `PROTOCOL_ERROR`
+ */
+export function parseJoin(value: unknown): Join {
+  const message = parseWorkerMessage(value)
+  if (message.type === 'join') return message
+  throw invalid('type', message.type, 'join')
+}
+
+function asJoin(message: Fields): Join {
   const { leases, rois } = message
   if (rois !== undefined && typeof rois !== 'boolean') throw invalid('rois', rois, 'true or false')
   return {
-    type: 'hello',
+    type: 'join',
     protocol: asInteger(message, 'protocol'),
-    ...(message.token === undefined ? {} : { token: asName(message, 'token') }),
     ...(message.worker === undefined ? {} : { worker: asName(message, 'worker') }),
     ...(message.session === undefined ? {} : { session: asName(message, 'session') }),
     ...(leases === undefined ? {} : { leases: asIntegers(message, 'leases') }),

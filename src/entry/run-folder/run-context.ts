@@ -102,6 +102,21 @@ export function contextReader(run: string | undefined, context: string | undefin
   return () => parseContext(context)
 }
 
+/**
+ * Checks that a run is this user's: a worker runs the modules that it names.
+ * @throws ConfigError `INVALID_CONFIG`
+ */
+export function assertOwnRun(folder: string): void {
+  const uid = process.getuid?.()
+  const owners = [folder, join(folder, FILE)].map((path) => statSync(path, { throwIfNoEntry: false })?.uid ?? uid)
+  const other = owners.find((owner) => owner !== uid)
+  if (other === undefined) return
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `The run in ${folder} belongs to the user with the id ${other}; expected one of your own, since a worker runs the code of its run with your rights. To join it nevertheless, add --trust-owner.`,
+  )
+}
+
 /** @throws ConfigError `NO_SUCH_FILE` unless the run is running */
 function readContextFile(folder: string): RunContext {
   const path = join(folder, FILE)
@@ -113,5 +128,5 @@ function readContextFile(folder: string): RunContext {
       cause: error,
     })
   }
-  return parseContext(text)
+  return { ...parseContext(text), isRenewed: true }
 }

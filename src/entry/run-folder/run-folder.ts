@@ -180,9 +180,24 @@ function userName(): string {
 export function runHolderOf(path: string): RunHolder | undefined {
   const holder = readRunHolder(path)
   if (holder === undefined) return undefined
-  const lock = takeExclusiveLock(join(path, LOCK))
-  lock?.[Symbol.dispose]()
-  return lock === undefined ? holder : undefined
+  try {
+    const lock = takeExclusiveLock(join(path, LOCK))
+    lock?.[Symbol.dispose]()
+    return lock === undefined ? holder : undefined
+  } catch {
+    // The lock belongs to another user.
+    return mayRun(holder) ? holder : undefined
+  }
+}
+
+/** Whether the process exists, as far as this machine can know. */
+function mayRun({ pid, host }: RunHolder): boolean {
+  if (host !== hostname()) return true
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 /** @returns undefined if the folder is missing or not that of a run */

@@ -49,10 +49,7 @@ export async function runNetworkWorker(
   }
   const leaving = [options.drain, watch?.signal].filter((each) => each !== undefined)
   return await runWorker({
-    connect: async () => {
-      const context = readContext()
-      return { channel: await connectTo(context), token: context.token }
-    },
+    connect: async (ending) => connectTo(readContext(), ending),
     reconnectMs,
     ...(name === undefined ? {} : { identity: parseName(name) }),
     clock: systemClock,
@@ -82,9 +79,19 @@ export async function loadTask(
   const { module, name } = task
   offerOwnPackage()
   Object.assign(process.env, visibleDevices(task.resources ?? {}))
-  const url = module.startsWith(OWN_SCHEME) ? ownModule(module.slice(OWN_SCHEME.length)) : module
+  const url = moduleUrl(module)
   const load = async () => setUpTask(await importTask(url, name), task, arrays, workerId)
   return watch === undefined ? load() : watchedTask(await watch.guard(load), watch)
+}
+
+/** A module is a file that this machine sees, or one of Bellis's own: code is never part of a message, or loaded from elsewhere. */
+function moduleUrl(module: string): string {
+  if (module.startsWith(OWN_SCHEME)) return ownModule(module.slice(OWN_SCHEME.length))
+  if (module.startsWith('file:')) return module
+  throw new ConfigError(
+    'UNKNOWN_TASK',
+    `The module ${JSON.stringify(module.slice(0, 100))} can't be loaded by a worker: expected a file: URL or a module of Bellis; export the task from a file, or use --pool inline.`,
+  )
 }
 
 function ownModule(path: string): string {

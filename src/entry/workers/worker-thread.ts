@@ -21,7 +21,7 @@ let exitCode = 0
 {
   await using arrays = new OpenedArrays(arrayStore)
   const { setupError } = await runWorker({
-    connect: async () => ({ channel }),
+    connect: async () => channel,
     clock: systemClock,
     breathe,
     pid: threadId,

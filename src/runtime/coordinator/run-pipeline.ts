@@ -91,7 +91,7 @@ class Coordinator implements RunControl {
     this.#followRecord()
     this.turn(() => {
       const restored = this.#restoreWorkers()
-      listener?.onArrival((channel, hello) => links.arrive(channel, hello))
+      listener?.onArrival((channel, join) => links.arrive(channel, join))
       for (const pool of this.#run.pools) this.#startWorkers(pool, restored)
     })
     try {

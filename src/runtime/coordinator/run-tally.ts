@@ -22,6 +22,12 @@ interface Work {
   usage: WorkerUsage | undefined
 }
 
+// What a worker reports of itself is believed up to these limits, far above any machine, so that one number can't spoil the sums.
+const MAX_MEMORY = 2 ** 46
+const MAX_BYTES_PER_SECOND = 1e11
+/** It may have read before this start of the run. */
+const SURPLUS_BYTES = 1e12
+
 /** Counts the work of a run, reports its progress, and sums it up at the end. */
 export class RunTally {
   readonly #run: RunningPipeline
@@ -72,7 +78,14 @@ export class RunTally {
 
   noteUsage(worker: Worker, usage: WorkerUsage): void {
     const work = this.#works.get(worker)
-    if (work !== undefined) work.usage = usage
+    if (work === undefined) return
+    const seconds = (this.#run.options.clock.now() - work.since) / 1000
+    const most = SURPLUS_BYTES + seconds * MAX_BYTES_PER_SECOND
+    work.usage = {
+      readBytes: Math.min(most, usage.readBytes),
+      writtenBytes: Math.min(most, usage.writtenBytes),
+      peakMemory: Math.min(MAX_MEMORY, usage.peakMemory),
+    }
   }
 
   /** @param completed further blocks that the worker has done or skipped @param workingMs what its further blocks took */

@@ -70,7 +70,7 @@ class InlineLauncher implements WorkerLauncher {
     const traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
     return this.#trafficOfWorker.run(traffic, () =>
       runWorker({
-        connect: async () => ({ channel }),
+        connect: async () => channel,
         clock,
         breathe,
         pid: 0,

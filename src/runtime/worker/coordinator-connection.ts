@@ -8,7 +8,7 @@ import {
 import { parseServerMessage } from '../../core/protocol/parse.ts'
 import type { Channel } from '../../ports/channel.ts'
 import { Heartbeat } from './heartbeat.ts'
-import type { Connection, WorkerIdentity, WorkerOptions } from './worker-options.ts'
+import type { WorkerIdentity, WorkerOptions } from './worker-options.ts'
 
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 5000
@@ -45,7 +45,7 @@ export class CoordinatorConnection {
   #isUp = false
   #wasEverWelcome = false
   #isLossReported = false
-  #isEnded = false
+  readonly #ending = new AbortController()
   #cancelWelcomeLimit = () => {}
   #endPause = () => {}
 
@@ -54,6 +54,10 @@ export class CoordinatorConnection {
     this.#owner = owner
     this.#heartbeat = new Heartbeat(options.clock)
     this.#identity = options.identity
+  }
+
+  get #isEnded(): boolean {
+    return this.#ending.signal.aborted
   }
 
   /** Whether the coordinator receives what is sent now. */
@@ -74,7 +78,7 @@ export class CoordinatorConnection {
 
   /** Closes the connection for good. */
   end(): void {
-    this.#isEnded = true
+    this.#ending.abort()
     this.#endPause()
     this.#stopTimers()
     this.#channel?.close()
@@ -91,7 +95,7 @@ export class CoordinatorConnection {
       try {
         if (pause > 0) await this.#pause(pause * (0.5 + random()))
         if (this.#isEnded) return
-        wasWelcome = await this.#use(await connect())
+        wasWelcome = await this.#use(await connect(this.#ending.signal))
         if (!wasWelcome) problem = 'the connection ended before the coordinator answered'
       } catch (error) {
         if (error instanceof ConfigError) return this.#giveUp(error)
@@ -117,8 +121,8 @@ export class CoordinatorConnection {
     this.#owner.connectionIsOver(isRunOver ? undefined : error)
   }
 
-  /** Says hello and waits for the end of the channel. @returns whether it was welcomed */
-  async #use({ channel, token }: Connection): Promise<boolean> {
+  /** Joins the run and waits for the end of the channel. @returns whether it was welcomed */
+  async #use(channel: Channel<WorkerMessage>): Promise<boolean> {
     const { pid, host, rois = false, reconnectMs = 0, clock } = this.#options
     this.#channel = channel
     if (this.#isEnded) channel.close()
@@ -133,9 +137,8 @@ export class CoordinatorConnection {
     // Before its first welcome, this worker holds no leases, even if it was given a name.
     const leases = this.#wasEverWelcome ? { leases: this.#owner.heldLeases() } : {}
     channel.send({
-      type: 'hello',
+      type: 'join',
       protocol: PROTOCOL_VERSION,
-      ...(token === undefined ? {} : { token }),
       ...this.#identity,
       ...leases,
       pid,
@@ -187,6 +190,7 @@ export class CoordinatorConnection {
   #takeRefusal(code: RefusalCode, message: string): void {
     switch (code) {
       case 'TOO_MANY_CONNECTIONS':
+      case 'TOO_LATE':
         break
       case 'RUN_OVER':
         this.#owner.connectionIsOver()

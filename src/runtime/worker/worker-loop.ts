@@ -17,7 +17,7 @@ const REPORT_MS = 20
 const GIVE_BACK_MS = 500
 
 /**
- * Runs a worker to its end: says hello, does the blocks that it is given, one at a time, reports them, and leaves when asked
+ * Runs a worker to its end: joins the run, does the blocks that it is given, one at a time, reports them, and leaves when asked
  * to. If the connection breaks, it continues with its block, reconnects, and reports what it has finished meanwhile.
  * @throws InfrastructureError `UNAUTHORIZED` or `PROTOCOL_ERROR` if the coordinator refuses it, `CONNECTION_LOST` if the
  * coordinator could not be reached for `reconnectMs`; ConfigError from `connect`

@@ -13,12 +13,6 @@ export interface LoadedTask {
   readonly isDone?: (block: TaskBlock) => boolean | Promise<boolean>
 }
 
-/** A channel to a coordinator, and the token that it requires. */
-export interface Connection {
-  readonly channel: Channel<WorkerMessage>
-  readonly token?: string
-}
-
 /** The name of a worker, and the session that proves it. */
 export interface WorkerIdentity {
   readonly worker: string
@@ -27,8 +21,12 @@ export interface WorkerIdentity {
 
 /** What the surrounding program provides to a worker. */
 export interface WorkerOptions {
-  /** Called at the start, and again after the connection was lost. @throws ConfigError if trying again is of no use */
-  connect(): Promise<Connection>
+  /**
+   * Opens a channel to a coordinator that this worker may trust. Called at the start, and again after the connection was lost.
+   * @param signal aborted when the worker ends
+   * @throws ConfigError if trying again is of no use
+   */
+  connect(signal: AbortSignal): Promise<Channel<WorkerMessage>>
   /**
    * How long to try to reach the coordinator, at first and after the connection was lost, in milliseconds.
    * @default 0: the worker ends with its connection

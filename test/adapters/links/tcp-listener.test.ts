@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { connectTo } from '../../../src/adapters/links/connect.ts'
 import { parseContext, showContext } from '../../../src/adapters/links/context.ts'
 import { listenTcp, type TcpListener } from '../../../src/adapters/links/tcp-listener.ts'
-import { MAX_HELLO_BYTES, MAX_LINE_BYTES } from '../../../src/core/protocol/messages.ts'
+import { MAX_LINE_BYTES, MAX_UNPROVED_BYTES } from '../../../src/core/protocol/messages.ts'
 import { describeListener } from '../../contracts/listener.contract.ts'
-import { helloTo, tcpPair, testTls } from '../../support/links.ts'
+import { joining, tcpPair, testTls } from '../../support/links.ts'
+import { answerTo, HELLO, NONCE, proofFor } from '../../support/raw-proof.ts'
 
 /** A test fails if the listener takes longer to close a connection. */
 const CLOSE_MS = 10_000
@@ -59,6 +62,21 @@ async function inTime<T>(promise: Promise<T>): Promise<T> {
 
 const line = (value: unknown) => `${JSON.stringify(value)}\n`
 
+/** A raw connection that has sent its hello, and the challenge that answered it. */
+async function challenged(listener: TcpListener, hello: unknown = HELLO) {
+  const { port, fingerprint } = listener
+  const socket =
+    fingerprint === undefined
+      ? connect(port, '127.0.0.1')
+      : connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+  socket.on('error', () => {})
+  const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+  const next = async (): Promise<string> => (await inTime(lines.next())).value ?? ''
+  const say = (message: unknown) => socket.write(line(message))
+  say(hello)
+  return { socket, say, next, challenge: await next() }
+}
+
 function refusalOf(text: string): { code: string; message: string } {
   const message = JSON.parse(text.trim().split('\n').at(-1) ?? '')
   assert.equal(message.type, 'refused', text)
@@ -74,38 +92,77 @@ function letNoOneIn(listener: TcpListener): void {
 }
 
 describe('the listener', () => {
-  it('accepts a worker that sends the token, and passes on its hello', async () => {
+  it('accepts a worker that proves that it knows the token, and passes on its message join', async () => {
     await using listener = await listenTcp()
-    const arrived = new Promise((resolve) => listener.onArrival((_channel, hello) => resolve(hello)))
-    const hello = helloTo(listener, { worker: 'w3', session: 's', leases: [1, 2], rois: true })
-    const socket = connect(listener.port, '127.0.0.1')
+    const arrived = new Promise((resolve) => listener.onArrival((_channel, join) => resolve(join)))
+    const join = joining({ worker: 'w3', session: 's', leases: [1, 2], rois: true })
+    const { socket, challenge } = await challenged(listener)
     // In pieces, as a network may deliver it.
-    for (const byte of line(hello)) socket.write(byte)
-    assert.deepEqual(await arrived, hello)
+    for (const byte of `${line(answerTo(challenge, listener.token))}${line(join)}`) socket.write(byte)
+    assert.deepEqual(await arrived, join)
     socket.destroy()
   })
 
-  it('refuses a worker with a wrong token, or none, and says so', async () => {
-    await using listener = await listenTcp()
-    letNoOneIn(listener)
-    const { token: _, ...without } = helloTo(listener)
-    for (const hello of [
-      without,
-      helloTo(listener, { token: '' }),
-      helloTo(listener, { token: `${listener.token}0` }),
-    ]) {
-      const { code, message } = refusalOf(await converse(listener, line(hello)))
-      assert.equal(code, 'UNAUTHORIZED')
-      assert.ok(!message.includes(listener.token))
+  it('proves to every worker that it knows the token, and never sends it', async () => {
+    for (const options of [{}, { tls: testTls }]) {
+      await using listener = await listenTcp(options)
+      const { token, fingerprint } = listener
+      const { socket, challenge } = await challenged(listener)
+      const { nonce, proof } = JSON.parse(challenge)
+      assert.equal(proof, proofFor(token, 'coordinator', { worker: NONCE, coordinator: nonce }, fingerprint))
+      assert.ok(!challenge.includes(token))
+      socket.destroy()
     }
   })
 
-  it('refuses a worker that speaks another version, naming both', async () => {
+  it('refuses a worker with another token, a replayed proof, its own proof, or none, and says so', async () => {
     await using listener = await listenTcp()
     letNoOneIn(listener)
-    const { code, message } = refusalOf(await converse(listener, line(helloTo(listener, { protocol: 99 }))))
-    assert.equal(code, 'PROTOCOL_ERROR')
-    assert.match(message, /version 99; this run speaks version 1/)
+    const { token } = listener
+    const earlier = await challenged(listener)
+    const replayed = answerTo(earlier.challenge, token)
+    for (const [answer, expected] of [
+      [(challenge: string) => answerTo(challenge, '0'.repeat(32)), 'UNAUTHORIZED'],
+      [() => replayed, 'UNAUTHORIZED'],
+      [(challenge: string) => ({ type: 'proof', proof: JSON.parse(challenge).proof }), 'UNAUTHORIZED'],
+      [() => ({ type: 'proof', proof: '' }), 'PROTOCOL_ERROR'],
+      [() => ({ type: 'proof', proof: token }), 'PROTOCOL_ERROR'],
+      [() => joining(), 'PROTOCOL_ERROR'],
+      [() => HELLO, 'PROTOCOL_ERROR'],
+    ] as const) {
+      const { say, next, challenge, socket } = await challenged(listener)
+      say(answer(challenge))
+      const text = await next()
+      assert.equal(refusalOf(text).code, expected)
+      assert.ok(!text.includes(token))
+      socket.destroy()
+    }
+    earlier.socket.destroy()
+  })
+
+  it('refuses the proof of a connection over TLS that another certificate protects', async () => {
+    await using listener = await listenTcp({ tls: testTls })
+    letNoOneIn(listener)
+    const { say, next, challenge, socket } = await challenged(listener)
+    const nonces = { worker: NONCE, coordinator: JSON.parse(challenge).nonce }
+    say({ type: 'proof', proof: proofFor(listener.token, 'worker', nonces, 'cd'.repeat(32)) })
+    assert.equal(refusalOf(await next()).code, 'UNAUTHORIZED')
+    socket.destroy()
+  })
+
+  it('refuses a worker that speaks another version, naming both, and does not repeat what it shows', async () => {
+    await using listener = await listenTcp()
+    letNoOneIn(listener)
+    const { token } = listener
+    for (const hello of [
+      { ...HELLO, protocol: 99 },
+      { type: 'hello', protocol: 1, token, pid: 1, host: 'old' },
+    ]) {
+      const { code, message } = refusalOf(await converse(listener, line(hello)))
+      assert.equal(code, 'PROTOCOL_ERROR')
+      assert.match(message, new RegExp(`version ${hello.protocol}; this run speaks version 2`))
+      assert.ok(!message.includes(token))
+    }
   })
 
   it('refuses a connection that starts with anything else, and keeps listening', async () => {
@@ -118,18 +175,22 @@ describe('the listener', () => {
       line({ type: 'goodbye' }),
       line([]),
       line(null),
-      line({ ...helloTo(listener), leases: ['a'] }),
+      line(joining()),
+      line({ ...HELLO, nonce: 'ab' }),
+      line({ ...HELLO, nonce: `${NONCE}|` }),
       `${'['.repeat(60_000)}\n`,
     ]) {
       assert.equal(refusalOf(await converse(listener, garbage)).code, 'PROTOCOL_ERROR')
     }
     const arrived = new Promise<void>((resolve) => listener.onArrival(() => resolve()))
-    const socket = connect(listener.port, '127.0.0.1', () => socket.write(line(helloTo(listener))))
+    const { socket, say, challenge } = await challenged(listener)
+    say(answerTo(challenge, listener.token))
+    say(joining())
     await arrived
     socket.destroy()
   })
 
-  it('reads at most one line of the limited length before the token, then closes', async () => {
+  it('reads at most one line of the limited length before the proof, then closes', async () => {
     await using listener = await listenTcp()
     letNoOneIn(listener)
     // This would be a gigabyte; the sender is cut off after a fraction of it.
@@ -145,10 +206,13 @@ describe('the listener', () => {
     socket.destroy()
     await answer
     assert.ok(sent < most, `${sent} bytes were taken`)
-    assert.match(refusalOf(await converse(listener, 'x'.repeat(MAX_HELLO_BYTES + 1))).message, /expected at most 65536/)
+    assert.match(
+      refusalOf(await converse(listener, 'x'.repeat(MAX_UNPROVED_BYTES + 1))).message,
+      /expected at most 8192/,
+    )
   })
 
-  it('accepts longer lines after the token, up to their limit', async () => {
+  it('accepts longer lines after the proof, up to their limit', async () => {
     const { listener, worker, server } = await tcpPair()
     await using _ = listener
     let longest = 0
@@ -164,30 +228,65 @@ describe('the listener', () => {
     assert.equal(longest, MAX_LINE_BYTES - 1000)
   })
 
-  it('closes a connection that sends nothing in time, or only half a line', async () => {
-    await using listener = await listenTcp({ helloMs: 50 })
+  it('closes a connection that is too late with any of its messages; it may try again', async () => {
+    await using listener = await listenTcp({ joinMs: 50 })
     letNoOneIn(listener)
-    for (const piece of ['', '{"type":"hel']) {
-      assert.match(refusalOf(await converse(listener, piece)).message, /No hello was received within 0\.05 s/)
+    for (const piece of ['', '{"type":"hel', line(HELLO)]) {
+      const { code, message } = refusalOf(await converse(listener, piece))
+      assert.equal(code, 'TOO_LATE')
+      assert.match(message, /did not join within 0\.05 s/)
     }
+    const { say, next, challenge } = await challenged(listener)
+    say(answerTo(challenge, listener.token))
+    assert.equal(refusalOf(await next()).code, 'TOO_LATE')
   })
 
-  it('limits the number of connections before their hello; accepted workers do not count', async () => {
-    await using listener = await listenTcp({ maxWaiting: 3 })
+  it('closes the oldest connection without a proof for a new one; workers do not count', async () => {
+    await using listener = await listenTcp({ maxUnproved: 3 })
     let arrived = 0
     listener.onArrival(() => arrived++)
-    const silent = Array.from({ length: 3 }, () => connect(listener.port, '127.0.0.1'))
-    await Promise.all(silent.map((socket) => once(socket, 'connect')))
-    assert.equal(refusalOf(await converse(listener, '')).code, 'TOO_MANY_CONNECTIONS')
-    for (const socket of silent) {
-      socket.write(line(helloTo(listener)))
-      socket.resume()
+    // One after the other.
+    const oldest = await challenged(listener)
+    const silent = [oldest, await challenged(listener), await challenged(listener)]
+    const { socket, say, challenge } = await challenged(listener)
+    assert.equal(refusalOf(await oldest.next()).code, 'TOO_MANY_CONNECTIONS')
+    say(answerTo(challenge, listener.token))
+    say(joining())
+    for (const each of silent.slice(1)) {
+      each.say(answerTo(each.challenge, listener.token))
+      each.say(joining())
     }
-    const socket = connect(listener.port, '127.0.0.1')
     while (arrived < 3) await new Promise(setImmediate)
-    socket.write(line(helloTo(listener)))
-    while (arrived < 4) await new Promise(setImmediate)
-    for (const each of [...silent, socket]) each.destroy()
+    const more = await Promise.all([1, 2, 3].map(() => challenged(listener)))
+    for (const each of [...silent, ...more]) each.socket.destroy()
+    assert.equal(socket.destroyed, false)
+    socket.destroy()
+  })
+
+  it('admits a worker while strangers open connections without end', async () => {
+    await using listener = await listenTcp({ maxUnproved: 100 })
+    let arrived = 0
+    listener.onArrival(() => arrived++)
+    const { port, token } = listener
+    const strangers: Socket[] = []
+    const flood = setInterval(() => {
+      strangers.push(
+        connect(port, '127.0.0.1')
+          .resume()
+          .on('error', () => {}),
+      )
+    }, 1)
+    try {
+      while (strangers.length < 150) await delay(1)
+      const worker = await connectTo({ host: '127.0.0.1', port, token })
+      worker.send(joining())
+      while (arrived < 1) await delay(1)
+      while (!strangers[0]?.destroyed) await delay(1)
+      worker.close()
+    } finally {
+      clearInterval(flood)
+      for (const stranger of strangers) stranger.destroy()
+    }
   })
 
   it('accepts five hundred workers at once', async () => {
@@ -202,7 +301,7 @@ describe('the listener', () => {
       Array.from({ length: 500 }, async () => {
         const channel = await connectTo({ host: '127.0.0.1', port, token })
         const answer = new Promise<unknown>((resolve) => channel.onMessage(resolve))
-        channel.send(helloTo(listener))
+        channel.send(joining())
         await answer
         return channel
       }),
@@ -222,6 +321,84 @@ describe('the listener', () => {
   })
 })
 
+/** Listens as a stranger does, answers the first line of each connection, and keeps all that it is sent. */
+async function impostor(answer: (line: string) => unknown) {
+  let heard = ''
+  const server = createServer((socket) => {
+    socket.setEncoding('utf8').on('error', () => {})
+    socket.on('data', (text: string) => {
+      heard += text
+      if (!heard.includes('\n')) return
+      const reply = answer(heard.split('\n')[0] as string)
+      if (reply === undefined) socket.end()
+      else socket.write(line(reply))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  return {
+    context: { host: '127.0.0.1', port, token: 'ab'.repeat(16) },
+    heard: () => heard,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  }
+}
+
+describe('a worker that connects', () => {
+  const challenge = (proof: string) => ({ type: 'challenge', protocol: 2, nonce: NONCE, proof })
+  for (const [what, answer, code, message] of [
+    ['proves another token', () => challenge('0'.repeat(64)), 'UNAUTHORIZED', /does not know the context's token/],
+    ['welcomes it at once', () => ({ type: 'welcome', protocol: 2 }), 'PROTOCOL_ERROR', /"type" is "welcome"/],
+    ['sends it a task', () => ({ type: 'task', task: {} }), 'PROTOCOL_ERROR', /"type" is "task"/],
+    ['returns its hello', (hello: string) => JSON.parse(hello), 'PROTOCOL_ERROR', /"type" is "hello"/],
+    [
+      'is of version 1',
+      () => ({ type: 'refused', code: 'UNAUTHORIZED', message: 'The token is not valid for this run.' }),
+      'PROTOCOL_ERROR',
+      /protocol version 1 does; this worker speaks version 2/,
+    ],
+    [
+      'is of a later version',
+      () => ({ type: 'refused', code: 'PROTOCOL_ERROR', message: '\u001b[2Jversion 2; this run speaks version 3' }),
+      'PROTOCOL_ERROR',
+      /"\\u001b\[2Jversion 2; this run speaks version 3"/,
+    ],
+  ] as const) {
+    it(`leaves a coordinator that ${what}, having sent it nothing but a random number`, async () => {
+      await using stranger = await impostor(answer)
+      const { context, heard } = stranger
+      await assert.rejects(connectTo(context), { name: 'ConfigError', code, message })
+      const { nonce } = JSON.parse(heard())
+      assert.deepEqual(heard(), line({ ...HELLO, nonce }))
+      assert.ok(!heard().includes(context.token))
+      // The context of a run's file may be another one soon.
+      await assert.rejects(connectTo({ ...context, isRenewed: true }), { name: 'Error', message })
+    })
+  }
+
+  it('is not taken in by its own proof, sent back by a stranger that has overheard a connection', async () => {
+    await using listener = await listenTcp()
+    const { token } = listener
+    const overheard = answerTo((await challenged(listener)).challenge, token).proof
+    await using stranger = await impostor(() => challenge(overheard))
+    await assert.rejects(connectTo({ ...stranger.context, token }), { code: 'UNAUTHORIZED' })
+  })
+
+  it('tries again when the coordinator is busy, or ends the connection without an answer', async () => {
+    for (const code of ['TOO_MANY_CONNECTIONS', 'TOO_LATE', undefined]) {
+      await using stranger = await impostor(() => code && { type: 'refused', code, message: 'later' })
+      await assert.rejects(connectTo(stranger.context), { name: 'Error' })
+    }
+  })
+
+  it('never uses a number twice', async () => {
+    const seen = new Set<string>()
+    await using stranger = await impostor(() => undefined)
+    for (let count = 0; count < 20; count++) await connectTo(stranger.context).catch(() => {})
+    for (const hello of stranger.heard().trim().split('\n')) seen.add(JSON.parse(hello).nonce)
+    assert.equal(seen.size, 20)
+  })
+})
+
 describe('a TLS connection', () => {
   it('is only made to the coordinator with the certificate of the context; nothing is sent to any other', async () => {
     await using listener = await listenTcp({ tls: testTls })
@@ -235,7 +412,7 @@ describe('a TLS connection', () => {
   it('is closed when the other side does not speak TLS', async () => {
     await using listener = await listenTcp({ tls: testTls })
     letNoOneIn(listener)
-    const answer = await converse(listener, line(helloTo(listener)))
+    const answer = await converse(listener, line(HELLO))
     assert.ok(!answer.includes('welcome'))
   })
 })
@@ -273,7 +450,12 @@ for (const [name, options] of [
     return {
       listener,
       connect: () => connectTo(context),
-      hello: (more) => helloTo(listener, more),
+      connectWith: async (other) => {
+        const { say, next, challenge } = await challenged(listener)
+        say(answerTo(challenge, other))
+        return refusalOf(await next()).code
+      },
+      join: joining,
       [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
     }
   })

@@ -31,7 +31,7 @@ const outcomes = [
 ]
 /** One message of every type, with all optional fields. */
 const GOOD: readonly (ServerMessage | WorkerMessage)[] = [
-  { type: 'hello', protocol: 1, token: 'abc', worker: 'w1', session: 's', leases: [1], pid: 7, host: 'h', rois: true },
+  { type: 'join', protocol: 1, worker: 'w1', session: 's', leases: [1], pid: 7, host: 'h', rois: true },
   { type: 'task-ready', taskId: 'a' },
   { type: 'outcomes', lease: 3, outcomes: outcomes as [] },
   { type: 'usage', readBytes: 7, writtenBytes: 0, peakMemory: 2 ** 40 },
@@ -180,12 +180,12 @@ const isError = (value: { code: string; message: string; stack?: string }) =>
 /** The schema, written a second time independently. */
 function isWorkers(message: WorkerMessage): boolean {
   switch (message.type) {
-    case 'hello':
+    case 'join':
       return (
         isWhole(message.protocol) &&
         isWhole(message.pid) &&
         isName(message.host) &&
-        [message.token, message.worker, message.session].every((name) => name === undefined || isName(name)) &&
+        [message.worker, message.session].every((name) => name === undefined || isName(name)) &&
         (message.leases === undefined || (Array.isArray(message.leases) && message.leases.every(isWhole))) &&
         (message.rois === undefined || typeof message.rois === 'boolean')
       )
@@ -243,7 +243,8 @@ function isServers(message: ServerMessage): boolean {
       return isWhole(message.lease)
     case 'refused':
       return (
-        /^(UNAUTHORIZED|PROTOCOL_ERROR|RUN_OVER|TOO_MANY_CONNECTIONS)$/.test(message.code) && isText(message.message)
+        /^(UNAUTHORIZED|PROTOCOL_ERROR|RUN_OVER|TOO_MANY_CONNECTIONS|TOO_LATE)$/.test(message.code) &&
+        isText(message.message)
       )
     case 'heartbeat':
     case 'drain':

@@ -7,11 +7,10 @@ const error = { code: 'BLOCK_FAILED', message: 'no' }
 describe('messages', () => {
   it('of a worker are parsed unchanged', () => {
     for (const message of [
-      { type: 'hello', protocol: 1, pid: 7, host: 'here' },
+      { type: 'join', protocol: 1, pid: 7, host: 'here' },
       {
-        type: 'hello',
+        type: 'join',
         protocol: 1,
-        token: 't',
         worker: 'w1',
         session: 's',
         leases: [3, 4],
@@ -84,8 +83,8 @@ describe('messages', () => {
       ['goodbye', 'message'],
       [[], 'message'],
       [{ type: 'constructor' }, 'type'],
-      [{ type: 'hello', protocol: '1', pid: 7, host: 'here' }, 'protocol'],
-      [{ type: 'hello', protocol: 1, pid: -7, host: 'here' }, 'pid'],
+      [{ type: 'join', protocol: '1', pid: 7, host: 'here' }, 'protocol'],
+      [{ type: 'join', protocol: 1, pid: -7, host: 'here' }, 'pid'],
       [{ type: 'outcomes', lease: 1 }, 'outcomes'],
       [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'done' }] }, 'ms'],
       [{ type: 'outcomes', lease: 1, outcomes: [{ status: 'done', ms: Number.NaN }] }, 'ms'],

@@ -47,6 +47,16 @@ describe('workers that join', () => {
     assert.equal(new Set(workers.map((worker) => worker.last('lease').blocks[0])).size, 3)
   })
 
+  it('are believed about their usage only up to a limit', async () => {
+    const { join, finishAll } = await startRemote(1)
+    const worker = await join()
+    const most = Number.MAX_SAFE_INTEGER
+    worker.send({ type: 'usage', readBytes: most, writtenBytes: 7, peakMemory: most })
+    const { workers } = await finishAll(worker)
+    assert.ok(workers.readBytes > 1e9 && workers.readBytes < 1e13, `${workers.readBytes}`)
+    assert.deepEqual([workers.writtenBytes, workers.peakMemory], [7, 2 ** 46])
+  })
+
   it('return their blocks at once if they leave in order, without counting an attempt', async () => {
     const { join, finishAll, seen } = await startRemote(4)
     const leaving = await join()
@@ -74,7 +84,7 @@ describe('workers that join', () => {
       { type: 'nonsense' },
       { type: 'outcomes', lease: 99, outcomes: [] },
       { type: 'outcomes', lease: 'x', outcomes: [] },
-      { type: 'hello', protocol: 1, pid: 1, host: 'again' },
+      { type: 'join', protocol: 2, pid: 1, host: 'again' },
     ]) {
       const bad = await join()
       bad.send(wrong as never)

@@ -83,7 +83,7 @@ describe('workers that die without a block', () => {
       assert.equal(lease?.taskId, 'a')
       if (lease !== undefined) busy.finish(lease, 1000)
       await settle()
-      // It never sent a hello.
+      // It never joined.
       started.at(-1)?.exit('killed by SIGKILL')
       await clock.pass(30_000)
     }

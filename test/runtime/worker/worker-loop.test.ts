@@ -27,7 +27,7 @@ describe('a worker', () => {
           leases: [],
         }),
       )
-      return { channel }
+      return channel
     }
     const ended = runWorker({
       connect,
@@ -58,7 +58,7 @@ describe('a worker', () => {
     const ended = runWorker({
       connect: async () => {
         links++
-        return { channel: channelPair<ServerMessage, WorkerMessage>()[1] }
+        return channelPair<ServerMessage, WorkerMessage>()[1]
       },
       reconnectMs: 100_000,
       clock,
@@ -93,7 +93,7 @@ describe('a worker', () => {
           const { type } = message as WorkerMessage
           types.push(type)
           if (type === 'usage') reports.push(message as WorkerMessage)
-          if (type !== 'hello') return
+          if (type !== 'join') return
           const workerId = `w${servers.length}`
           server.send({
             type: 'welcome',
@@ -108,7 +108,7 @@ describe('a worker', () => {
           const rois = [{ read: box, write: box }]
           server.send({ type: 'lease', lease: servers.length, taskId: 'a', blocks: [servers.length], rois })
         })
-        return { channel }
+        return channel
       },
       reconnectMs: 60_000,
       clock,
@@ -130,7 +130,7 @@ describe('a worker', () => {
     servers[1]?.close()
     assert.equal((await ended).blocks, 2)
     // Once the outcomes have arrived, the run may be over.
-    assert.deepEqual(types.slice(0, 4), ['hello', 'task-ready', 'usage', 'outcomes'])
+    assert.deepEqual(types.slice(0, 4), ['join', 'task-ready', 'usage', 'outcomes'])
     const last = reports.at(-1)
     assert.deepEqual(last, { type: 'usage', readBytes: 20, writtenBytes: 0, peakMemory: 1000 })
   })
@@ -145,7 +145,7 @@ describe('a worker', () => {
     server.onMessage((message) => {
       const { type } = message as WorkerMessage
       if (type === 'outcomes') reports.push(message as WorkerMessage)
-      if (type !== 'hello') return
+      if (type !== 'join') return
       const welcome = { protocol: PROTOCOL_VERSION, workerId: 'w1', session: 's', heartbeatMs: 0, leases: [] }
       server.send({ type: 'welcome', ...welcome })
       server.send({ type: 'task', task: { id: 'a', module: '', name: 'a', config: {}, unit: 'nm' } })
@@ -153,7 +153,7 @@ describe('a worker', () => {
       server.send({ type: 'lease', lease: 1, taskId: 'a', blocks: [0, 1, 2], rois })
     })
     const ended = runWorker({
-      connect: async () => ({ channel }),
+      connect: async () => channel,
       clock,
       pid: 1,
       host: 'test',

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { BlockwiseError } from '../../../core/errors.ts'
 import type { WorkerEnd } from '../../../runtime/worker/worker-options.ts'
-import { contextReader } from '../../run-folder/run-context.ts'
+import { assertOwnRun, contextReader, findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { RECONNECT_MS, runNetworkWorker } from '../../workers/network-worker.ts'
 import { type UserCodeWatch, watchUserCode } from '../../workers/user-code.ts'
@@ -10,6 +10,7 @@ import { paint, printJson } from '../output.ts'
 
 interface WorkerFlags extends CommonOptions {
   readonly runDir?: string
+  readonly trustOwner?: boolean
 }
 
 /** `bellis worker` */
@@ -18,6 +19,7 @@ export function workerCommand(): Command {
     .description('Joins a run as one worker, from any machine that can reach its coordinator.')
     .argument('[run]', "the run's folder or name, the start of its name, or last (default: the run in BELLIS_CONTEXT)")
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
+    .option('--trust-owner', 'join a run of another user, whose code then runs with your rights')
   return dataOptions(command)
     .addHelpText(
       'after',
@@ -34,7 +36,9 @@ Example:
 }
 
 async function work(run: string | undefined, flags: WorkerFlags): Promise<void> {
-  const readContext = contextReader(run, process.env.BELLIS_CONTEXT, runsHome(flags.runDir))
+  const home = runsHome(flags.runDir)
+  if (run !== undefined && flags.trustOwner !== true) assertOwnRun(findRunFolder(run, home))
+  const readContext = contextReader(run, process.env.BELLIS_CONTEXT, home)
   const print = (text: string) => {
     if (!flags.quiet) process.stderr.write(`${text}\n`)
   }

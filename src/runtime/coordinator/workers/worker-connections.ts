@@ -1,4 +1,4 @@
-import type { Hello, ServerMessage, WireRois } from '../../../core/protocol/messages.ts'
+import type { Join, ServerMessage, WireRois } from '../../../core/protocol/messages.ts'
 import type { Channel } from '../../../ports/channel.ts'
 import type { Lease } from '../lease-book.ts'
 import type { Worker } from './pool.ts'
@@ -21,7 +21,7 @@ export class WorkerConnections {
   }
 
   /** The worker has connected, for the first time or again: an older connection is closed. */
-  open(worker: Worker, channel: Channel<ServerMessage>, { host, rois }: Hello, isRemote: boolean): void {
+  open(worker: Worker, channel: Channel<ServerMessage>, { host, rois }: Join, isRemote: boolean): void {
     this.close(worker)
     this.#connections.set(worker, { channel, isRemote, host, wantsRois: rois ?? false })
   }

@@ -1,6 +1,6 @@
 import { InfrastructureError, messageOf } from '../../../core/errors.ts'
-import { type Hello, PROTOCOL_VERSION, type ServerMessage } from '../../../core/protocol/messages.ts'
-import { parseWorkerMessage } from '../../../core/protocol/parse.ts'
+import { type Join, PROTOCOL_VERSION, type ServerMessage } from '../../../core/protocol/messages.ts'
+import { parseJoin, parseWorkerMessage } from '../../../core/protocol/parse.ts'
 import type { WorkerOrigin } from '../../../core/workers/worker-state.ts'
 import type { Channel } from '../../../ports/channel.ts'
 import type { Dispatcher } from '../dispatcher.ts'
@@ -53,8 +53,8 @@ export class WorkerLinks {
         this.#parts.launched.add(worker, launched)
         void launched.exited.then((exit) => handle({ type: 'exited', exit }))
         const { channel } = launched
-        // Its first message is its hello.
-        channel?.onMessage((raw) => this.#guard(worker, () => this.#attach(worker, channel, asHello(raw), false)))
+        // Its first message is `join`.
+        channel?.onMessage((raw) => this.#guard(worker, () => this.#attach(worker, channel, parseJoin(raw), false)))
         handle({ type: 'launched' })
       },
       (error: unknown) => handle({ type: 'exited', exit: { reason: messageOf(error), lastOutput: '' } }),
@@ -62,10 +62,10 @@ export class WorkerLinks {
   }
 
   /** A worker connects through the listener: a started one, one that reconnects, or one that joins. */
-  arrive(channel: Channel<ServerMessage>, hello: Hello): void {
-    const known = hello.worker === undefined ? undefined : this.#run.workers.get(hello.worker)
-    if (known !== undefined && known.key === hello.session) {
-      this.#guard(known, () => this.#attach(known, channel, hello, true))
+  arrive(channel: Channel<ServerMessage>, join: Join): void {
+    const known = join.worker === undefined ? undefined : this.#run.workers.get(join.worker)
+    if (known !== undefined && known.key === join.session) {
+      this.#guard(known, () => this.#attach(known, channel, join, true))
       return
     }
     const pool = this.#run.networkPool()
@@ -75,7 +75,7 @@ export class WorkerLinks {
       return
     }
     const worker = this.#addWorker(pool, 'joined')
-    this.#guard(worker, () => this.#attach(worker, channel, hello, true))
+    this.#guard(worker, () => this.#attach(worker, channel, join, true))
   }
 
   #addWorker(pool: Pool, origin: WorkerOrigin): Worker {
@@ -85,29 +85,29 @@ export class WorkerLinks {
     return worker
   }
 
-  #attach(worker: Worker, channel: Channel<ServerMessage>, hello: Hello, isRemote: boolean): void {
+  #attach(worker: Worker, channel: Channel<ServerMessage>, join: Join, isRemote: boolean): void {
     const { connections, dispatcher, heartbeats, launched, lives, setups, tally, timeLimits } = this.#parts
-    assertVersion(worker, channel, hello)
+    assertVersion(worker, channel, join)
     const answer = lives.connect(worker)
     if (answer.type === 'refuse') {
       refuse(channel, answer.reason.message)
       return
     }
     tally.noteConnected(worker)
-    connections.open(worker, channel, hello, isRemote)
+    connections.open(worker, channel, join, isRemote)
     setups.reconnect(worker)
-    this.#reconcileLeases(worker, hello)
+    this.#reconcileLeases(worker, join)
     this.#listen(worker, channel)
     this.#welcome(worker, isRemote)
     if (isRemote) heartbeats.expect(worker)
     launched.noteConnection(worker, 'in')
     timeLimits.watch(worker)
-    if (answer.isFirst) this.#reportStart(worker, hello)
+    if (answer.isFirst) this.#reportStart(worker, join)
     dispatcher.feed(worker)
     dispatcher.handOut()
   }
 
-  #reconcileLeases(worker: Worker, { leases: named }: Hello): void {
+  #reconcileLeases(worker: Worker, { leases: named }: Join): void {
     const { leases, setups } = this.#parts
     if (named === undefined) {
       // Its process was started again: the former process and its leases are lost.
@@ -144,7 +144,7 @@ export class WorkerLinks {
     if (this.#run.phase !== 'running' || dispatcher.isMakingRoom(worker)) connections.send(worker, { type: 'drain' })
   }
 
-  #reportStart(worker: Worker, { pid, host }: Hello): void {
+  #reportStart(worker: Worker, { pid, host }: Join): void {
     const logFile = this.#parts.launched.logFileOf(worker)
     const log = logFile === undefined ? {} : { logFile }
     this.#run.events.emit({ type: 'worker-started', workerId: worker.id, pid, host, ...log })
@@ -155,8 +155,8 @@ export class WorkerLinks {
     const message = parseWorkerMessage(raw)
     heartbeats.noteHeard(worker)
     switch (message.type) {
-      case 'hello':
-        throw new InfrastructureError('PROTOCOL_ERROR', `Worker ${worker.id} sent a second hello.`)
+      case 'join':
+        throw new InfrastructureError('PROTOCOL_ERROR', `Worker ${worker.id} joined a second time over one connection.`)
       case 'task-ready':
         // From now on, the time limit of a block applies; a repeated report does not extend it.
         if (setups.noteSetUp(worker, message.taskId)) timeLimits.watch(worker)
@@ -208,18 +208,9 @@ function refuse(channel: Channel<ServerMessage>, message: string): void {
   channel.close()
 }
 
-function assertVersion({ id }: Worker, channel: Channel<ServerMessage>, { protocol }: Hello): void {
+function assertVersion({ id }: Worker, channel: Channel<ServerMessage>, { protocol }: Join): void {
   if (protocol === PROTOCOL_VERSION) return
   const message = `Worker ${id} speaks protocol version ${protocol}, and this run version ${PROTOCOL_VERSION}: use the same version of Bellis everywhere.`
   refuse(channel, message)
   throw new InfrastructureError('PROTOCOL_ERROR', message)
-}
-
-function asHello(raw: unknown): Hello {
-  const message = parseWorkerMessage(raw)
-  if (message.type === 'hello') return message
-  throw new InfrastructureError(
-    'PROTOCOL_ERROR',
-    `The first message of a worker was "${message.type}": expected "hello".`,
-  )
 }

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { takeExclusiveLock } from '../../../src/adapters/sqlite/file-lock.ts'
+import { assertOwnRun } from '../../../src/entry/run-folder/run-context.ts'
+import { runHolderOf } from '../../../src/entry/run-folder/run-folder.ts'
+
+const OTHER = 65_534
+
+/** A folder that others may enter; undefined unless this process may become another user. */
+function sharedFolderOrSkip(t: TestContext): string | undefined {
+  if (process.getuid?.() !== 0) {
+    t.skip('needs root to become another user')
+    return undefined
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'bellis-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  chmodSync(folder, 0o755)
+  return folder
+}
+
+/** Evaluates an expression as another user, with the names that this file imports from the source. */
+function asOther(expression: string): string {
+  const source = new URL('../../../src/', import.meta.url).href
+  const script = `
+    const { takeExclusiveLock } = await import('${source}adapters/sqlite/file-lock.ts')
+    const { runHolderOf } = await import('${source}entry/run-folder/run-folder.ts')
+    process.setuid(${OTHER})
+    try { console.log(JSON.stringify(${expression}) ?? 'undefined') } catch (error) { console.log('error', error.message) }`
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).stdout.trim()
+}
+
+describe('other users', () => {
+  it("can't hold the lock of a run, and see whether it is running nevertheless", async (t) => {
+    const folder = sharedFolderOrSkip(t)
+    if (folder === undefined) return
+    const path = join(folder, 'lock')
+    const lock = takeExclusiveLock(path)
+    assert.equal(statSync(path).mode & 0o777, 0o600)
+    const holder = { pid: process.pid, host: hostname(), user: 'root', since: '' }
+    writeFileSync(join(folder, 'holder.json'), JSON.stringify(holder))
+    assert.match(asOther(`takeExclusiveLock(${JSON.stringify(path)})`), /^error /)
+    const seen = () => asOther(`runHolderOf(${JSON.stringify(folder)})?.pid`)
+    assert.equal(runHolderOf(folder)?.pid, process.pid)
+    assert.equal(seen(), String(process.pid))
+    writeFileSync(join(folder, 'holder.json'), JSON.stringify({ ...holder, pid: 2 ** 22 + 1 }))
+    assert.equal(seen(), 'undefined')
+    lock?.[Symbol.dispose]()
+  })
+
+  it('share the lock of a run only in a folder that their group writes to', async (t) => {
+    const folder = sharedFolderOrSkip(t)
+    if (folder === undefined) return
+    const before = process.umask(0o002)
+    t.after(() => process.umask(before))
+    takeExclusiveLock(join(folder, 'lock'))?.[Symbol.dispose]()
+    assert.equal(statSync(join(folder, 'lock')).mode & 0o777, 0o660)
+  })
+
+  it('have runs that a worker does not join unasked', async (t) => {
+    const folder = sharedFolderOrSkip(t)
+    if (folder === undefined) return
+    const run = join(folder, 'run')
+    mkdirSync(run)
+    assertOwnRun(run)
+    writeFileSync(join(run, 'context'), '')
+    chownSync(join(run, 'context'), OTHER, OTHER)
+    assert.throws(() => assertOwnRun(run), { code: 'INVALID_CONFIG', message: /id 65534; expected .*--trust-owner/ })
+    chownSync(join(run, 'context'), 0, 0)
+    assertOwnRun(run)
+    chownSync(run, OTHER, OTHER)
+    assert.throws(() => assertOwnRun(run), { code: 'INVALID_CONFIG' })
+  })
+})
