@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { ConfigError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 import { assertFits } from '../core/workers/resources.ts'
@@ -13,12 +14,13 @@ import { hasOwnCheck, isTaskNode, type TaskLike } from '../runtime/tasks/task-no
 import { moduleBeingImported } from '../runtime/worker/load-task.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
-import { startDashboardThread } from './pages/dashboard-thread.ts'
+import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
 import { keepHistory } from './run-folder/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
-import { assertOwnTransients, createOutputs, type RecordedRun, recordRun } from './run-folder/recorded-run.ts'
+import { openRecordPlace, type RecordedRun, type RecordPlace } from './run-folder/recorded-run.ts'
 import { keepLiveState, sessionFile } from './run-folder/run-files.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
+import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
 import { describeTasks, runFolder } from './run-folder/run-place.ts'
 import { checkOptions, type RunOptions } from './run-options.ts'
 import { moduleName } from './workers/network-worker.ts'
@@ -169,10 +171,16 @@ async function openParts(setting: Setting): Promise<RunParts> {
   const { pipeline, options, events, folder, open } = setting
   try {
     if (folder !== undefined) keepLiveState(folder.path, events)
-    const recorded = await openRecord(setting)
+    const outputs = new RunOutputs(pipeline, authorOf(runFolder(pipeline, options)), options)
+    const place = await openPlace(setting, outputs)
+    const before = options.overwrite ? undefined : await openRecord(setting, place)
+    const workers = before?.isDone ? undefined : await openWorkers(setting)
+    if (options.dashboard !== undefined) await assertCanServe(options.dashboard)
+    // From here on the run can begin, so now it may forget what --overwrite replaces.
+    if (options.overwrite) folder?.renew()
+    const recorded = before ?? (await openRecord(setting, place))
     if (folder !== undefined) await showRun(setting, folder.path, recorded)
-    const workers = recorded?.isDone ? undefined : await openWorkers(setting)
-    await (recorded?.createOutputs() ?? createOutputs(pipeline, options.fsync))
+    await (recorded?.createOutputs() ?? outputs.create(randomUUID()))
     return { recorded, workers }
   } catch (error) {
     await open.disposeAsync()
@@ -181,17 +189,26 @@ async function openParts(setting: Setting): Promise<RunParts> {
   }
 }
 
-async function openRecord({ pipeline, options, events, folder, open }: Setting): Promise<RecordedRun | undefined> {
+async function openPlace(
+  { pipeline, options, events, folder, open }: Setting,
+  outputs: RunOutputs,
+): Promise<RecordPlace | undefined> {
   const { overwrite = false, fsync = false } = options
-  const recorded = await recordRun(pipeline, {
+  const place = await openRecordPlace(pipeline, {
+    outputs,
     folder: folder?.path ?? '',
     place: progressPlace(pipeline, options),
     overwrite,
     fsync,
     warn: (message) => events.emit({ type: 'warning', message }),
   })
-  if (recorded === undefined) await assertOwnTransients(pipeline, { overwrite })
-  else open.use(recorded)
+  if (place !== undefined) open.use(place)
+  return place
+}
+
+async function openRecord({ open }: Setting, place: RecordPlace | undefined): Promise<RecordedRun | undefined> {
+  const recorded = await place?.open()
+  if (recorded !== undefined) open.use(recorded)
   return recorded
 }
 
@@ -246,13 +263,9 @@ const needsFolder = (pipeline: PlannedPipeline, options: RunOptions): boolean =>
   options.dashboard !== undefined
 
 const holdFolder = (pipeline: PlannedPipeline, options: RunOptions): HeldRunFolder =>
-  holdRunFolder(
-    runFolder(pipeline, options),
-    {
-      created: new Date().toISOString(),
-      directory: process.cwd(),
-      progress: describePlace(progressPlace(pipeline, options)),
-      tasks: describeTasks(pipeline),
-    },
-    options.overwrite,
-  )
+  holdRunFolder(runFolder(pipeline, options), {
+    created: new Date().toISOString(),
+    directory: process.cwd(),
+    progress: describePlace(progressPlace(pipeline, options)),
+    tasks: describeTasks(pipeline),
+  })

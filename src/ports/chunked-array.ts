@@ -59,8 +59,13 @@ export interface ChunkedArray extends ArrayDescription, AsyncDisposable {
    */
   removeChunks?(box: Roi<'voxel'>): Promise<void>
 
-  /** How many chunks (or shards) are stored, for `info`; absent if the format can't tell. */
-  countStoredChunks?(): Promise<{ readonly stored: number; readonly total: number }>
+  /**
+   * How many chunks (or shards) are stored; absent if the format can't tell.
+   * @param options `limit`: when to stop counting. @default at the end
+   */
+  countStoredChunks?(options?: {
+    readonly limit?: number
+  }): Promise<{ readonly stored: number; readonly total: number }>
 }
 
 /** How to create an array. */

@@ -30,6 +30,13 @@ export interface TryDocument extends Omit<FailedTry, 'task' | 'error'>, KeyedDoc
   readonly stack?: string
 }
 
+interface RecordOptions extends OpenRecordOptions {
+  /** Stores the id of the record. */
+  readonly identify: (id: string) => Promise<void>
+  /** Writes something that is acknowledged only once it is on the disks of the servers. */
+  readonly writeJournaled: () => Promise<void>
+}
+
 /** Where records lie. */
 export interface RecordPlace {
   readonly connection: MongodbConnection
@@ -89,7 +96,7 @@ export async function openRecord(
   place: RecordPlace,
   identity: RunIdentity,
   lock: () => HeldLock | undefined,
-  options: OpenRecordOptions,
+  options: RecordOptions,
 ): Promise<RunRecord> {
   const next: number[] = []
   for (const task of identity.tasks.keys()) {
@@ -106,7 +113,7 @@ class MongodbRecord implements RunRecord {
   readonly #place: RecordPlace
   readonly #reader: MongodbReader
   readonly #lock: () => HeldLock | undefined
-  readonly #onStatus: OpenRecordOptions['onStatus']
+  readonly #options: RecordOptions
   /** The number of each task's next failed attempt. */
   readonly #next: number[]
   /** A failed attempt keeps its number: a batch written twice, since the first answer was lost, changes nothing. */
@@ -117,14 +124,14 @@ class MongodbRecord implements RunRecord {
     place: RecordPlace,
     identity: RunIdentity,
     lock: () => HeldLock | undefined,
-    options: OpenRecordOptions,
+    options: RecordOptions,
     next: number[],
   ) {
     this.identity = identity
     this.#place = place
     this.#reader = new MongodbReader(place, identity, () => this.#checkOpen())
     this.#lock = lock
-    this.#onStatus = options.onStatus
+    this.#options = options
     this.#next = next
   }
 
@@ -144,7 +151,7 @@ class MongodbRecord implements RunRecord {
       await this.#addTries(failed)
       await this.#putPages(batch.pages)
     }
-    await this.#place.connection.persist(write, { signal, onStatus: this.#onStatus })
+    await this.#place.connection.persist(write, { signal, onStatus: this.#options.onStatus })
   }
 
   async clear(task: number, blocks?: Iterable<number>): Promise<void> {
@@ -152,6 +159,20 @@ class MongodbRecord implements RunRecord {
     await this.#place.connection.attempt(() =>
       blocks === undefined ? this.#clearAll(task) : this.#clearMasked(task, maskPages(blocks)),
     )
+  }
+
+  async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#checkOpen()
+    // The journal is written in order, so everything acknowledged before is on the disk, too.
+    await this.#place.connection.persist(this.#options.writeJournaled, {
+      signal,
+      onStatus: this.#options.onStatus,
+    })
+  }
+
+  async identify(id: string): Promise<void> {
+    this.#checkOpen()
+    await this.#options.identify(id)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

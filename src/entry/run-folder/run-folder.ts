@@ -30,6 +30,8 @@ export interface HeldRunFolder extends Disposable {
   readonly path: string
   /** Whether this start of the run created it. */
   readonly isNew: boolean
+  /** Replaces the document of an earlier start. @throws ConfigError `READ_ONLY`; InfrastructureError `DISK_FULL` */
+  renew(): void
   /** Removes the folder if this start created it and the run could not begin; nothing was written then. */
   removeIfNew(): void
 }
@@ -48,11 +50,10 @@ export const INCOMPLETE_PREFIX = '.tmp-'
 let created = 0
 
 /**
- * Creates a run's folder in one step, if there is none, and locks it for this process.
- * @param overwrite whether to replace the document of an earlier start
+ * Creates a run's folder in one step, if there is none, and locks it for this process. An existing one keeps its document.
  * @throws ConfigError `RUN_LOCKED` if the run is already running, `READ_ONLY`; InfrastructureError `DISK_FULL`
  */
-export function holdRunFolder(path: string, document: RunDocument, overwrite = false): HeldRunFolder {
+export function holdRunFolder(path: string, document: RunDocument): HeldRunFolder {
   let isNew = false
   const parents: string[] = []
   try {
@@ -65,7 +66,6 @@ export function holdRunFolder(path: string, document: RunDocument, overwrite = f
   const release = takeLock(path)
   try {
     awaitOrphans(path)
-    if (overwrite) replaceFile(join(path, DOCUMENT), textOf(document))
   } catch (error) {
     release()
     throw folderError(path, 'written', error)
@@ -73,6 +73,13 @@ export function holdRunFolder(path: string, document: RunDocument, overwrite = f
   return {
     path,
     isNew,
+    renew() {
+      try {
+        replaceFile(join(path, DOCUMENT), textOf(document))
+      } catch (error) {
+        throw folderError(path, 'written', error)
+      }
+    },
     removeIfNew() {
       if (!isNew) return
       release()

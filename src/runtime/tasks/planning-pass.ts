@@ -79,7 +79,7 @@ export class PlanningPass implements AsyncDisposable {
       )
     }
     this.#created.set(key, description)
-    outputs.push({ path, options: wanted })
+    outputs.push({ path, options: wanted, ...(options.ifExists === undefined ? {} : { isChosen: true }) })
     return description
   }
 
