@@ -128,7 +128,7 @@ export async function planTasks(
 export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
   await using open = new AsyncDisposableStack()
-  const { recorded, workers } = await openParts({ pipeline, options, events, folder, open })
+  const { recorded, workers, outputs } = await openParts({ pipeline, options, events, folder, open })
   const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
   if (workers !== undefined) options.onListening?.(workers.invitation)
   // Awaited here, since the launchers end with this function.
@@ -140,6 +140,7 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     ...(workers === undefined ? {} : { listener: workers.listener }),
     ...(recorded === undefined ? {} : { progress: recorded.progress }),
     ...(keepsSessions(options, recorded, workers) ? { sessions: sessionFile(folder?.path ?? '') } : {}),
+    failed: outputs.lost,
     folder: process.cwd(),
     moduleName,
     arrays: arrayStore,
@@ -164,6 +165,7 @@ interface RunParts {
   readonly recorded: RecordedRun | undefined
   /** undefined if all blocks are done inline, or were done before. */
   readonly workers: WorkerPool | undefined
+  readonly outputs: RunOutputs
 }
 
 /** Opens the parts of a run. If one of them fails, all are closed, and no new folder is left behind. */
@@ -171,7 +173,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
   const { pipeline, options, events, folder, open } = setting
   try {
     if (folder !== undefined) keepLiveState(folder.path, events)
-    const outputs = new RunOutputs(pipeline, authorOf(runFolder(pipeline, options)), options)
+    const outputs = open.use(await RunOutputs.open(pipeline, authorOf(runFolder(pipeline, options)), options))
     const place = await openPlace(setting, outputs)
     const before = options.overwrite ? undefined : await openRecord(setting, place)
     const workers = before?.isDone ? undefined : await openWorkers(setting)
@@ -181,7 +183,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
     const recorded = before ?? (await openRecord(setting, place))
     if (folder !== undefined) await showRun(setting, folder.path, recorded)
     await (recorded?.createOutputs() ?? outputs.create(randomUUID()))
-    return { recorded, workers }
+    return { recorded, workers, outputs }
   } catch (error) {
     await open.disposeAsync()
     folder?.removeIfNew()

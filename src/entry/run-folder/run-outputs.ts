@@ -1,5 +1,7 @@
-import { basename } from 'node:path'
-import { ConfigError } from '../../core/errors.ts'
+import { basename, join } from 'node:path'
+import { type LockFile, type LockHolder, takeLockFile } from '../../adapters/zarr/lock-file.ts'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { systemFailure } from '../../core/system-errors.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { PlannedOutput, PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { arrayStore } from '../arrays.ts'
@@ -35,16 +37,47 @@ export interface OutputClaim {
   isResumed(task: PlannedTask): boolean
 }
 
-/** The arrays that a run creates, or continues to write. */
-export class RunOutputs {
+/** In the folder of an output while a run is writing it: who does. */
+const LOCK_FILE = '.bellis-lock'
+
+/**
+ * The arrays that a run creates, or continues to write. While they are open, no other run can write them. Disposing releases them.
+ */
+export class RunOutputs implements AsyncDisposable {
   readonly #tasks: readonly PlannedTask[]
   readonly #author: OutputAuthor
   readonly #fsync: boolean
+  readonly #locks = new Map<string, LockFile>()
+  readonly #losing = new AbortController()
 
-  constructor({ tasks }: PlannedPipeline, author: OutputAuthor, { fsync = false } = {}) {
+  private constructor({ tasks }: PlannedPipeline, author: OutputAuthor, fsync = false) {
     this.#tasks = tasks
     this.#author = author
     this.#fsync = fsync
+  }
+
+  /**
+   * Locks the outputs that exist already.
+   * @throws ConfigError `RUN_LOCKED`, naming the run that is writing one of them
+   */
+  static async open(
+    pipeline: PlannedPipeline,
+    author: OutputAuthor,
+    options: { readonly fsync?: boolean | undefined },
+  ): Promise<RunOutputs> {
+    await using open = new AsyncDisposableStack()
+    const outputs = open.use(new RunOutputs(pipeline, author, options.fsync))
+    for (const output of outputs.#all()) {
+      await using array = await openOutput(output)
+      if (array !== undefined) await outputs.#lock(array)
+    }
+    open.move()
+    return outputs
+  }
+
+  /** Aborted, with an InfrastructureError as reason, when an output was removed or taken by another run. */
+  get lost(): AbortSignal {
+    return this.#losing.signal
   }
 
   /**
@@ -79,13 +112,42 @@ export class RunOutputs {
     return undefined
   }
 
-  /** Creates the arrays that are missing, and marks all of them as written by this run. @param id of its record */
+  /**
+   * Creates the arrays that are missing, and marks all of them as written by this run.
+   * @param id of its record
+   * @throws ConfigError `RUN_LOCKED` if another run has started to write one of them meanwhile
+   */
   async create(id: string): Promise<void> {
-    for (const { path, options } of this.#tasks.flatMap(({ outputs }) => outputs)) {
+    for (const { path, options } of this.#all()) {
+      const isReplaced = options.ifExists === 'replace'
       await using array = await arrayStore.create(path, { ...options, fsync: this.#fsync })
-      if (array.format === 'memory' || readMark(array.path)?.id === id) continue
+      await this.#lock(array, isReplaced)
+      if (!isReplaced && readMark(array.path)?.id === id) continue
       writeMark(array.path, { id, ...this.#author }, this.#fsync)
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const lock of this.#locks.values()) await lock[Symbol.asyncDispose]()
+    this.#locks.clear()
+  }
+
+  #all(): readonly PlannedOutput[] {
+    return this.#tasks.flatMap(({ outputs }) => outputs)
+  }
+
+  /** @param isReplaced whether the folder that was locked is gone, and its lock with it */
+  async #lock({ path }: ChunkedArray, isReplaced = false): Promise<void> {
+    const key = arrayStore.canonicalPath(path)
+    if (isReplaced) this.#locks.get(key)?.abandon()
+    else if (this.#locks.has(key)) return
+    const { run, folder, command, started } = this.#author
+    const lock = await takeLockFile(join(path, LOCK_FILE), { run, folder, command, started }).catch((error) => {
+      throw lockError(path, error)
+    })
+    if (lock.status === 'held') throw new ConfigError('RUN_LOCKED', lockedBy(path, lock.holder))
+    this.#locks.set(key, lock)
+    lock.lost.addEventListener('abort', () => this.#losing.abort(lock.lost.reason), { once: true })
   }
 
   #markedRun(id: string | undefined): MarkedRun {
@@ -100,6 +162,22 @@ const needsOwner = ({ isTransient }: PlannedTask, { options, isChosen = false }:
 
 const openOutput = ({ path }: PlannedOutput): Promise<ChunkedArray | undefined> =>
   arrayStore.open(path).catch(() => undefined)
+
+function lockedBy(path: string, holder: LockHolder | undefined): string {
+  if (holder === undefined) return `${path} is being written by another run; wait for it, or stop it.`
+  const who = describeMark({ run: '', ...holder.about })
+  return `${path} is being written by ${who}, process ${holder.pid} on ${holder.host}; wait for it, or stop it.`
+}
+
+function lockError(path: string, error: unknown): Error {
+  const failure = systemFailure(error)
+  if (failure === undefined) return error as Error
+  const { code, reason, remedy } = failure
+  const message = `Can't lock ${path} for writing: ${reason}; ${remedy}.`
+  return code === 'DISK_FULL'
+    ? new InfrastructureError(code, message, { cause: error })
+    : new ConfigError(code, message)
+}
 
 function refusal({ id, isTransient }: PlannedTask, path: string, mark: FoundMark | undefined): string {
   const author = mark === undefined ? '' : `, written by ${describeMark(mark)}`

@@ -31,6 +31,8 @@ export interface RunPipelineOptions extends RunLimits {
   readonly sessions?: SessionKeeper
   /** The record: what was done before, and what is done now. @default none */
   readonly progress?: RunProgress
+  /** Aborted when the run can't go on, for example because its output was taken, with the error as its reason: the run stops. */
+  readonly failed?: AbortSignal
 }
 
 /** The resources that the workers of a run share. */

@@ -10,6 +10,9 @@ import type { RunOptions } from '../../../src/entry/run-options.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 import { contentsOf } from '../../support/folders.ts'
 
+/** What blocks wait for, in this process. */
+let gate = Promise.resolve()
+
 /** Fills a volume of eight chunks with a value; fails at the blocks from `stopAt` on. */
 const fill = defineTask({
   name: 'fill',
@@ -28,6 +31,7 @@ const fill = defineTask({
   async setup({ output, value, stopAt }, { arrays }) {
     const array = await arrays.open(output, { mode: 'r+' })
     return async ({ index, writeRoi }) => {
+      await gate
       if (index >= stopAt) throw new Error(`stopped at ${index}`)
       await array.write(writeRoi, Uint8Array.of(value))
     }
@@ -187,6 +191,32 @@ describe('an output that another run has written', () => {
     await at.start({ value: 1 })
     assert.ok((await at.start({ value: 2, ifExists: 'reuse' })).ok)
     assert.deepEqual(await at.voxels(), all(2))
+  })
+})
+
+describe('an output that a run is writing', () => {
+  it('R3: is refused to every other run, with who writes it, until that run has ended', async () => {
+    using at = places()
+    const opened = Promise.withResolvers<void>()
+    const leased = Promise.withResolvers<void>()
+    gate = opened.promise
+    const first = at.start({ value: 1 }, { onEvent: ({ type }) => type === 'blocks-leased' && leased.resolve() })
+    await leased.promise
+    const refused = { code: 'RUN_LOCKED', message: /filled is being written by .* process \d+ on .*; wait for it/ }
+    await assert.rejects(at.start({ value: 2 }, { home: 'y' }), refused)
+    await assert.rejects(at.start({ value: 2 }, { home: 'y', overwrite: true }), refused)
+    await assert.rejects(at.start({ value: 1 }, { home: 'y', progress: 'none' }), refused)
+    assert.equal(existsSync(join(at.path, 'y')), false)
+    // Readers are not held up.
+    assert.deepEqual(await at.voxels(), all(0))
+    opened.resolve()
+    assert.ok((await first).ok)
+    assert.ok((await at.start({ value: 2 }, { home: 'y', overwrite: true })).ok)
+    assert.deepEqual(await at.voxels(), all(2))
+    assert.deepEqual(
+      contentsOf(at.path).filter((name) => /lock/.test(name) && name.startsWith('out.zarr')),
+      [],
+    )
   })
 })
 
