@@ -1,9 +1,10 @@
 import fs from 'node:fs'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { errnoOf, isMissingFile, systemFailure } from '../../core/system-errors.ts'
+import { awaitLockFile } from './lock-file.ts'
 import { type PartReader, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
 
 let writes = 0
@@ -28,6 +29,7 @@ export function fileStore(root: string, { fsync = false }: { readonly fsync?: bo
     open: (key) => openParts(where(key)),
     put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, fsync),
     remove: (key) => removeTree(where(key)),
+    lockGroups: () => lockGroups(root, fsync),
     async list(key) {
       const path = where(key)
       try {
@@ -194,6 +196,25 @@ async function writeFully(file: number, part: Uint8Array, position: number): Pro
     done += await call<number>((back) => fs.write(file, part, done, part.length - done, position + done, back))
   }
   return position + done
+}
+
+/** Of a container, while a process changes its groups: the metadata of a group name its arrays. */
+const GROUPS_LOCK = `${TEMPORARY_PREFIX}groups-lock`
+
+async function lockGroups(root: string, fsync: boolean): Promise<AsyncDisposable> {
+  try {
+    const isNew = !fs.existsSync(root)
+    if (isNew) await makeFolder(root, fsync)
+    const lock = await awaitLockFile(join(root, GROUPS_LOCK))
+    return {
+      async [Symbol.asyncDispose]() {
+        await lock[Symbol.asyncDispose]()
+        if (isNew) await rmdir(root).catch(() => {})
+      },
+    }
+  } catch (error) {
+    throw ioError('write', root, error)
+  }
 }
 
 /** Renames the tree before removing it, so that nobody finds it half removed. */

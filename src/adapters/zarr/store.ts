@@ -41,6 +41,12 @@ export interface Store {
   put(key: string, parts: readonly Uint8Array[]): Promise<void>
   /** Removes an object or a folder with all in it; no error where there is none. */
   remove(key: string): Promise<void>
+  /**
+   * Keeps all other processes from changing the groups of the container until it is disposed; absent where nothing can be locked.
+   * Readers are not held up. A container that is new gets its folder, which is removed again if it is still empty then.
+   * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
+   */
+  lockGroups?(): Promise<AsyncDisposable>
   /** What lies directly below a key, by name, without temporary files; undefined where listing is impossible or nothing is there. */
   list(key: string): Promise<readonly StoreEntry[] | undefined>
 }

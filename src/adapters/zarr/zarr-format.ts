@@ -8,7 +8,7 @@ import type {
 } from '../../ports/chunked-array.ts'
 import { checkReusable } from './check-reusable.ts'
 import { makeCodec } from './codecs/registry.ts'
-import { createPlanned } from './create-planned.ts'
+import { createPlanned, outermostMissing } from './create-planned.ts'
 import { fileStore } from './file-store.ts'
 import { type HttpStoreOptions, httpStore } from './http-store.ts'
 import { finestDataset, listNodes, readNode, type ZarrNode } from './metadata/hierarchy.ts'
@@ -126,7 +126,15 @@ async function reusable(store: Store, key: string, options: CreateArrayOptions):
 async function createArray(store: Store, key: string, options: CreateArrayOptions): Promise<ChunkedArray> {
   const there = await reusable(store, key, options)
   if (there !== undefined) return there
-  await createPlanned(store, key, await planNewArray(store, key, store.where(key), options))
+  const plan = await planNewArray(store, key, store.where(key), options)
+  const outermost = await outermostMissing(store, [...plan.newGroups, key])
+  // An array that is the container has no group.
+  await using _groups = key === '' ? undefined : await store.lockGroups?.()
+  // Another process may have made the array, or its groups, before this one got the lock.
+  const madeMeanwhile = key === '' ? undefined : await reusable(store, key, options)
+  if (madeMeanwhile !== undefined) return madeMeanwhile
+  const settled = key === '' ? plan : await planNewArray(store, key, store.where(key), options)
+  await createPlanned(store, key, settled, outermost)
   return openArray(store, key, 'r+')
 }
 
