@@ -4,7 +4,7 @@ import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pag
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type { BitmapPage, FailedTry, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { guarded, inTransaction } from './sqlite-database.ts'
-import { writeId } from './sqlite-schema.ts'
+import { markSynced, writeId } from './sqlite-schema.ts'
 
 const ROWS_AT_ONCE = 256
 
@@ -121,8 +121,8 @@ export class SqliteRecord implements RunRecord {
       const { synchronous } = database.prepare('PRAGMA synchronous').get() as { synchronous: number }
       database.exec('PRAGMA synchronous = FULL')
       try {
-        // A commit syncs the log up to its end, so everything before it, too.
-        inTransaction(database, () => database.exec('UPDATE run SET name = name'))
+        // A commit syncs the log, and all that was committed before with it. One that changes nothing is not written.
+        inTransaction(database, () => markSynced(database))
       } finally {
         database.exec(`PRAGMA synchronous = ${synchronous}`)
       }

@@ -75,6 +75,14 @@ export function writeId(database: DatabaseSync, id: string): void {
   database.prepare('INSERT INTO identity VALUES (?)').run(id)
 }
 
+/** Writes something that differs from what was there. */
+export function markSynced(database: DatabaseSync): void {
+  database.exec('CREATE TABLE IF NOT EXISTS synced (count INTEGER NOT NULL) STRICT')
+  const { count } = database.prepare('SELECT coalesce(max(count), 0) AS count FROM synced').get() as { count: number }
+  database.exec('DELETE FROM synced')
+  database.prepare('INSERT INTO synced VALUES (?)').run(count + 1)
+}
+
 export const readTasks = (database: DatabaseSync): RecordedTask[] =>
   database
     .prepare('SELECT id, block_count AS blockCount, grid, config FROM task ORDER BY task')
