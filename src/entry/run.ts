@@ -128,7 +128,7 @@ export async function planTasks(
 export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
   await using open = new AsyncDisposableStack()
-  const { recorded, workers, outputs } = await openParts({ pipeline, options, events, folder, open })
+  const { recorded, workers, outputs, id } = await openParts({ pipeline, options, events, folder, open })
   const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
   if (workers !== undefined) options.onListening?.(workers.invitation)
   // Awaited here, since the launchers end with this function.
@@ -141,6 +141,7 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     ...(recorded === undefined ? {} : { progress: recorded.progress }),
     ...(keepsSessions(options, recorded, workers) ? { sessions: sessionFile(folder?.path ?? '') } : {}),
     failed: outputs.lost,
+    owns: outputs.owned(id),
     folder: process.cwd(),
     moduleName,
     arrays: arrayStore,
@@ -166,6 +167,8 @@ interface RunParts {
   /** undefined if all blocks are done inline, or were done before. */
   readonly workers: WorkerPool | undefined
   readonly outputs: RunOutputs
+  /** The id in the marks of its outputs. */
+  readonly id: string
 }
 
 /** Opens the parts of a run. If one of them fails, all are closed, and no new folder is left behind. */
@@ -182,8 +185,9 @@ async function openParts(setting: Setting): Promise<RunParts> {
     if (options.overwrite) folder?.renew()
     const recorded = before ?? (await openRecord(setting, place))
     if (folder !== undefined) await showRun(setting, folder.path, recorded)
-    await (recorded?.createOutputs() ?? outputs.create(randomUUID()))
-    return { recorded, workers, outputs }
+    const id = recorded?.id ?? randomUUID()
+    await (recorded?.createOutputs() ?? outputs.create(id))
+    return { recorded, workers, outputs, id }
   } catch (error) {
     await open.disposeAsync()
     folder?.removeIfNew()

@@ -99,6 +99,8 @@ export interface OpenArrayOptions {
   readonly mode?: 'r' | 'r+'
   /** Whether a write waits until the data is on the disk. @default false */
   readonly fsync?: boolean
+  /** The id of the run that writes: a chunk is not written once the array is marked as that of another run. @default not checked */
+  readonly owner?: string
 }
 
 /** One storage format: opens arrays, and creates them if it can. */

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { BlockwiseError, ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { errnoOf, isMissingFile, systemFailure } from '../../core/system-errors.ts'
 import { awaitLockFile } from './lock-file.ts'
 import { type PartReader, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
@@ -14,12 +14,18 @@ const writer = `${process.pid}-${threadId}-${Math.floor(Math.random() * 2 ** 32)
 /** A name that no reader mistakes for a chunk and no other write uses. */
 const temporaryName = () => `${TEMPORARY_PREFIX}${writer}-${writes++}`
 
+export interface FileStoreOptions {
+  /** A write ends only when the file and its name are on the disk itself, to survive a power cut. @default false */
+  readonly fsync?: boolean
+  /** Called before a new file gets its name; if it throws, the old file stays. */
+  readonly guard?: (() => void) | undefined
+}
+
 /**
  * A folder of a file system. A write goes to a temporary name in the same folder and is renamed, so that a kill leaves
  * the old file or the new one. The files of a killed writer (`.tmp-*`) only cost disk space, and are removed when the array is replaced.
- * @param options `fsync`: a write ends only when the file and its name are on the disk itself, to survive a power cut. @default false
  */
-export function fileStore(root: string, { fsync = false }: { readonly fsync?: boolean } = {}): Store {
+export function fileStore(root: string, { fsync = false, guard = () => {} }: FileStoreOptions = {}): Store {
   const where = (key: string) => (key === '' ? root : join(root, key))
   return {
     writable: true,
@@ -27,7 +33,7 @@ export function fileStore(root: string, { fsync = false }: { readonly fsync?: bo
     get: (key, into) => readWhole(where(key), into),
     getUnless: (key, known) => readUnless(where(key), known),
     open: (key) => openParts(where(key)),
-    put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, fsync),
+    put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, { fsync, guard }),
     remove: (key) => removeTree(where(key)),
     lockGroups: () => lockGroups(root, fsync),
     async list(key) {
@@ -135,9 +141,16 @@ async function openParts(path: string): Promise<PartReader | undefined> {
   }
 }
 
-async function replaceFile(folder: string, path: string, parts: readonly Uint8Array[], fsync: boolean): Promise<void> {
+async function replaceFile(
+  folder: string,
+  path: string,
+  parts: readonly Uint8Array[],
+  { fsync, guard }: { readonly fsync: boolean; readonly guard: () => void },
+): Promise<void> {
   const temporary = join(folder, temporaryName())
   try {
+    // Also before a folder is made: the array may be gone.
+    guard()
     const file = await openNew(folder, temporary, fsync)
     try {
       let position = 0
@@ -146,11 +159,12 @@ async function replaceFile(folder: string, path: string, parts: readonly Uint8Ar
     } finally {
       await close(file)
     }
+    guard()
     await call<void>((done) => fs.rename(temporary, path, done))
     if (fsync) await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw ioError('write', path, error)
+    throw error instanceof BlockwiseError ? error : ioError('write', path, error)
   }
 }
 

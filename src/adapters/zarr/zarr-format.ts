@@ -18,6 +18,7 @@ import { readAxes, withoutPlacement } from './metadata/placement-attributes.ts'
 import { assertContainer, nothingThere, showNames } from './missing-array.ts'
 import { planNewArray } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
+import { writeGuard } from './write-guard.ts'
 import { ZarrArray } from './zarr-array.ts'
 
 export interface ZarrFormatOptions {
@@ -25,14 +26,18 @@ export interface ZarrFormatOptions {
   readonly http?: HttpStoreOptions
 }
 
+type StoreOf = (container: string, fsync?: boolean, guard?: () => void) => Store
+
 /** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses for reading. */
 export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
-  const storeOf = (container: string, fsync = false) =>
-    /^https?:\/\//i.test(container) ? httpStore(container, options.http) : fileStore(container, { fsync })
+  const storeOf: StoreOf = (container, fsync = false, guard) =>
+    /^https?:\/\//i.test(container) ? httpStore(container, options.http) : fileStore(container, { fsync, guard })
   return {
     name: 'zarr',
-    open: async (container, inner, { mode = 'r', fsync } = {}) =>
-      openArray(storeOf(container, fsync), parseInner(inner), mode),
+    open: async (container, inner, { mode = 'r', fsync, owner } = {}) => {
+      const guarded = (folder: string) => storeOf(container, fsync, writeGuard(folder, owner ?? ''))
+      return openArray(storeOf(container, fsync), parseInner(inner), mode, owner === undefined ? undefined : guarded)
+    },
     create: async (container, inner, create) =>
       createArray(storeOf(container, create.fsync), parseInner(inner), create),
     planCreate: async (container, inner, create) => planCreate(storeOf(container), parseInner(inner), create),
@@ -55,7 +60,13 @@ function parseInner(inner: string): string {
   )
 }
 
-async function openArray(store: Store, key: string, mode: 'r' | 'r+'): Promise<ZarrArray> {
+/** @param guarded the store for an array in a folder that another run may take @default `store` */
+async function openArray(
+  store: Store,
+  key: string,
+  mode: 'r' | 'r+',
+  guarded: (folder: string) => Store = () => store,
+): Promise<ZarrArray> {
   if (mode === 'r+' && !store.writable) {
     throw new ConfigError('READ_ONLY', `${store.where(key)} can't be opened for writing: http addresses are read-only.`)
   }
@@ -63,7 +74,7 @@ async function openArray(store: Store, key: string, mode: 'r' | 'r+'): Promise<Z
   if (node === undefined) throw await nothingThere(store, key)
   const found = node.kind === 'array' ? { key, metadata: node.metadata } : await openGroup(store, key, node)
   const description = await describe(store, found.key, found.metadata)
-  return new ZarrArray(store, found.key, found.metadata, description, mode === 'r+')
+  return new ZarrArray(guarded(store.where(found.key)), found.key, found.metadata, description, mode === 'r+')
 }
 
 type GroupNode = Extract<ZarrNode, { kind: 'group' }>

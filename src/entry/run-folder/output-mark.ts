@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { replaceFile } from './run-files.ts'
 
 /** Who wrote an output: what the file `.bellis-run` in its folder contains. */
@@ -20,9 +21,6 @@ export interface OutputMark {
 
 /** A mark as it was found: version 0.1.0 wrote the name of the run alone. */
 export type FoundMark = Pick<OutputMark, 'run'> & Partial<OutputMark>
-
-/** In the folder of an output. Readers of Zarr ignore this file. */
-export const MARK_FILE = '.bellis-run'
 
 /** The run that last wrote an array; undefined if none did or the array is missing. @param path folder of the array */
 export function readMark(path: string): FoundMark | undefined {

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path'
 import { type LockFile, type LockHolder, takeLockFile } from '../../adapters/zarr/lock-file.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import type { WireTask } from '../../core/protocol/messages.ts'
 import { systemFailure } from '../../core/system-errors.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { PlannedOutput, PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
@@ -110,6 +111,11 @@ export class RunOutputs implements AsyncDisposable {
       if (!confirmsRecord(readMark(array.path), run)) return `${array.path} was written by another run, or replaced,`
     }
     return undefined
+  }
+
+  /** What workers are told of them. @param id in their marks */
+  owned(id: string): NonNullable<WireTask['owns']> {
+    return { id, outputs: this.#all().map(({ path }) => path) }
   }
 
   /**
