@@ -140,7 +140,7 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     ...(workers === undefined ? {} : { listener: workers.listener }),
     ...(recorded === undefined ? {} : { progress: recorded.progress }),
     ...(keepsSessions(options, recorded, workers) ? { sessions: sessionFile(folder?.path ?? '') } : {}),
-    failed: outputs.lost,
+    failed: folder === undefined ? outputs.lost : AbortSignal.any([outputs.lost, folder.lost]),
     owns: outputs.owned(id),
     folder: process.cwd(),
     moduleName,
@@ -268,10 +268,12 @@ const needsFolder = (pipeline: PlannedPipeline, options: RunOptions): boolean =>
   progressPlace(pipeline, options) !== 'none' ||
   options.dashboard !== undefined
 
-const holdFolder = (pipeline: PlannedPipeline, options: RunOptions): HeldRunFolder =>
-  holdRunFolder(runFolder(pipeline, options), {
+function holdFolder(pipeline: PlannedPipeline, options: RunOptions): HeldRunFolder {
+  const document = {
     created: new Date().toISOString(),
     directory: process.cwd(),
     progress: describePlace(progressPlace(pipeline, options)),
     tasks: describeTasks(pipeline),
-  })
+  }
+  return holdRunFolder(runFolder(pipeline, options), document, { fsync: options.fsync ?? false })
+}
