@@ -54,7 +54,7 @@ describe('a run that is started again', () => {
     )
   })
 
-  it('no recorded block is lost when the coordinator is killed', async () => {
+  it('R6: no recorded block is lost when the coordinator is killed', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     // One of them keeps it from its end until it is killed, however late that is.
