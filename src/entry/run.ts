@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { ConfigError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 import { ResourceStack } from '../core/resource-stack.ts'
@@ -14,13 +15,14 @@ import { hasOwnCheck, isTaskNode, type TaskLike } from '../runtime/tasks/task-no
 import { moduleBeingImported } from '../runtime/worker/load-task.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
-import { startDashboardThread } from './pages/dashboard-thread.ts'
+import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
 import { commandOfProcess } from './run-folder/continuation.ts'
 import { keepHistory } from './run-folder/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
-import { assertOwnTransients, createOutputs, type RecordedRun, recordRun } from './run-folder/recorded-run.ts'
+import { openRecordPlace, type RecordedRun, type RecordPlace } from './run-folder/recorded-run.ts'
 import { keepLiveState, sessionFile } from './run-folder/run-files.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
+import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
 import { describeTasks, runFolder } from './run-folder/run-place.ts'
 import { checkOptions, type RunOptions } from './run-options.ts'
 import { moduleName } from './workers/network-worker.ts'
@@ -128,7 +130,7 @@ export async function planTasks(
 export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
   await using open = new ResourceStack()
-  const { recorded, workers } = await openParts({ pipeline, options, events, folder, open })
+  const { recorded, workers, outputs, id } = await openParts({ pipeline, options, events, folder, open })
   const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
   if (workers !== undefined) options.onListening?.(workers.invitation)
   // Awaited here, since the launchers end with this function.
@@ -140,6 +142,8 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     ...(workers === undefined ? {} : { listener: workers.listener }),
     ...(recorded === undefined ? {} : { progress: recorded.progress }),
     ...(keepsSessions(options, recorded, workers) ? { sessions: sessionFile(folder?.path ?? '') } : {}),
+    failed: folder === undefined ? outputs.lost : AbortSignal.any([outputs.lost, folder.lost]),
+    owns: outputs.owned(id),
     folder: process.cwd(),
     moduleName,
     arrays: arrayStore,
@@ -164,6 +168,9 @@ interface RunParts {
   readonly recorded: RecordedRun | undefined
   /** undefined if all blocks are done inline, or were done before. */
   readonly workers: WorkerPool | undefined
+  readonly outputs: RunOutputs
+  /** The id in the marks of its outputs. */
+  readonly id: string
 }
 
 /** Opens the parts of a run. If one of them fails, all are closed, and no new folder is left behind. */
@@ -171,11 +178,18 @@ async function openParts(setting: Setting): Promise<RunParts> {
   const { pipeline, options, events, folder, open } = setting
   try {
     if (folder !== undefined) keepLiveState(folder.path, events)
-    const recorded = await openRecord(setting)
+    const outputs = open.use(await RunOutputs.open(pipeline, authorOf(runFolder(pipeline, options)), options))
+    const place = await openPlace(setting, outputs)
+    const before = options.overwrite ? undefined : await openRecord(setting, place)
+    const workers = before?.isDone ? undefined : await openWorkers(setting)
+    if (options.dashboard !== undefined) await assertCanServe(options.dashboard)
+    // From here on the run can begin, so now it may forget what --overwrite replaces.
+    if (options.overwrite) folder?.renew()
+    const recorded = before ?? (await openRecord(setting, place))
     if (folder !== undefined) await showRun(setting, folder.path, recorded)
-    const workers = recorded?.isDone ? undefined : await openWorkers(setting)
-    await (recorded?.createOutputs() ?? createOutputs(pipeline, options.fsync))
-    return { recorded, workers }
+    const id = recorded?.id ?? randomUUID()
+    await (recorded?.createOutputs() ?? outputs.create(id))
+    return { recorded, workers, outputs, id }
   } catch (error) {
     await open[Symbol.asyncDispose]()
     folder?.removeIfNew()
@@ -183,17 +197,26 @@ async function openParts(setting: Setting): Promise<RunParts> {
   }
 }
 
-async function openRecord({ pipeline, options, events, folder, open }: Setting): Promise<RecordedRun | undefined> {
+async function openPlace(
+  { pipeline, options, events, folder, open }: Setting,
+  outputs: RunOutputs,
+): Promise<RecordPlace | undefined> {
   const { overwrite = false, fsync = false } = options
-  const recorded = await recordRun(pipeline, {
+  const place = await openRecordPlace(pipeline, {
+    outputs,
     folder: folder?.path ?? '',
     place: progressPlace(pipeline, options),
     overwrite,
     fsync,
     warn: (message) => events.emit({ type: 'warning', message }),
   })
-  if (recorded === undefined) await assertOwnTransients(pipeline, { overwrite })
-  else open.use(recorded)
+  if (place !== undefined) open.use(place)
+  return place
+}
+
+async function openRecord({ open }: Setting, place: RecordPlace | undefined): Promise<RecordedRun | undefined> {
+  const recorded = await place?.open()
+  if (recorded !== undefined) open.use(recorded)
   return recorded
 }
 
@@ -247,15 +270,13 @@ const needsFolder = (pipeline: PlannedPipeline, options: RunOptions): boolean =>
   progressPlace(pipeline, options) !== 'none' ||
   options.dashboard !== undefined
 
-const holdFolder = (pipeline: PlannedPipeline, options: RunOptions): HeldRunFolder =>
-  holdRunFolder(
-    runFolder(pipeline, options),
-    {
-      created: new Date().toISOString(),
-      directory: process.cwd(),
-      command: commandOfProcess(),
-      progress: describePlace(progressPlace(pipeline, options)),
-      tasks: describeTasks(pipeline),
-    },
-    options.overwrite,
-  )
+function holdFolder(pipeline: PlannedPipeline, options: RunOptions): HeldRunFolder {
+  const document = {
+    created: new Date().toISOString(),
+    directory: process.cwd(),
+    command: commandOfProcess(),
+    progress: describePlace(progressPlace(pipeline, options)),
+    tasks: describeTasks(pipeline),
+  }
+  return holdRunFolder(runFolder(pipeline, options), document, { fsync: options.fsync ?? false })
+}

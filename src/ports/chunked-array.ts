@@ -59,8 +59,13 @@ export interface ChunkedArray extends ArrayDescription, AsyncDisposable {
    */
   removeChunks?(box: Roi<'voxel'>): Promise<void>
 
-  /** How many chunks (or shards) are stored, for `info`; absent if the format can't tell. */
-  countStoredChunks?(): Promise<{ readonly stored: number; readonly total: number }>
+  /**
+   * How many chunks (or shards) are stored; absent if the format can't tell.
+   * @param options `limit`: when to stop counting. @default at the end
+   */
+  countStoredChunks?(options?: {
+    readonly limit?: number
+  }): Promise<{ readonly stored: number; readonly total: number }>
 }
 
 /** How to create an array. */
@@ -96,6 +101,8 @@ export interface OpenArrayOptions {
   readonly mode?: 'r' | 'r+'
   /** Whether a write waits until the data is on the disk. @default false */
   readonly fsync?: boolean
+  /** The id of the run that writes: a chunk is not written once the array is marked as that of another run. @default not checked */
+  readonly owner?: string
 }
 
 /** One storage format: opens arrays, and creates them if it can. */

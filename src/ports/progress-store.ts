@@ -58,6 +58,14 @@ export interface RunRecord extends RunReader {
   commit(batch: ProgressBatch, options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Forgets that blocks are done, and their failed attempts. @param blocks in any order @default all of the task */
   clear(task: number, blocks?: Iterable<number>): Promise<void>
+  /** Gives an id to a record that has none. It is part of the identity of every later reader. */
+  identify(id: string): Promise<void>
+  /**
+   * Resolves when everything committed so far is on the disk itself, so that it survives a power cut.
+   * @param options `signal` ends the waiting for a server that is lost
+   * @throws InfrastructureError as `commit`
+   */
+  sync(options?: { readonly signal?: AbortSignal }): Promise<void>
 }
 
 export interface OpenRecordOptions {
@@ -84,7 +92,8 @@ export interface ProgressStore extends AsyncDisposable {
   /** For users, without credentials: a file, or the address of a server and its database. */
   readonly name: string
   /**
-   * Opens the record of a run, and creates it if there is none.
+   * Opens the record of a run, and creates it if there is none. An existing record keeps its id, whatever that of `identity` is: the
+   * identity of the result has the recorded one.
    * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`: it is the record of other tasks, and is left unchanged;
    * `UNSUPPORTED`: written by a newer Bellis; InfrastructureError `READ_ONLY`, `DISK_FULL`, `IO_ERROR`, `CORRUPT_DATA`,
    * `CONNECTION_LOST`

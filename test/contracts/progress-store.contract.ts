@@ -271,6 +271,42 @@ export function describeProgressStore(
     )
 
     it(
+      'R1: a record keeps the id that it was made with, and a record made after it was removed gets another one',
+      withPlace(async (place, store) => {
+        const record = await store.open({ ...identity, id: 'first' })
+        assert.equal(record.identity.id, 'first')
+        assert.equal((await store.read(identity.run))?.identity.id, 'first')
+        assert.equal((await place.open().open({ ...identity, id: 'second' })).identity.id, 'first')
+        await store.remove(identity.run)
+        assert.equal((await store.open({ ...identity, id: 'second' })).identity.id, 'second')
+      }),
+    )
+
+    it(
+      'R1: a record without an id gets one when it is given, and keeps what it has recorded',
+      withPlace(async (_, store) => {
+        const record = await store.open(identity)
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedAttempts: [] })
+        assert.equal(record.identity.id, undefined)
+        await record.identify('later')
+        const reader = await store.read(identity.run)
+        assert.equal(reader?.identity.id, 'later')
+        assert.deepEqual(await completedBlocks(record, 0), [1])
+      }),
+    )
+
+    it(
+      'R7: a record that was synced has what was committed before, and goes on as before',
+      withPlace(async (place, store) => {
+        const record = await store.open(identity)
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedAttempts: [] })
+        await record.sync()
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1, 2) }], failedAttempts: [] })
+        assert.deepEqual(await completedBlocks((await place.open().read(identity.run)) as RunReader, 0), [1, 2])
+      }),
+    )
+
+    it(
       'a closed record or store throws instead of losing what is recorded',
       withPlace(async (place, store) => {
         const closed = { name: 'InfrastructureError', message: /closed/ }

@@ -4,7 +4,7 @@ import { checkSameTasks, type RunIdentity } from '../../src/core/progress/run-id
 import type { FailedAttempt, ProgressStore, RunRecord } from '../../src/ports/progress-store.ts'
 
 interface StoredRun {
-  readonly identity: RunIdentity
+  identity: RunIdentity
   /** per task, by page */
   readonly pages: Map<number, Uint8Array>[]
   readonly failedAttempts: FailedAttempt[][]
@@ -21,7 +21,8 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
     if (!isOpen || !still) throw new InfrastructureError('IO_ERROR', 'The progress in memory was closed.')
   }
 
-  function openRun({ identity, pages, failedAttempts }: StoredRun): RunRecord {
+  function openRun(run: StoredRun): RunRecord {
+    const { identity, pages, failedAttempts } = run
     let isRecordOpen = true
     const ofTask = <T>(list: readonly T[], task: number): T => {
       checkOpen(isRecordOpen)
@@ -54,6 +55,13 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
           const before = ofThis.get(page)
           if (before !== undefined) ofThis.set(page, withoutMask(before, bits))
         }
+      },
+      async sync() {
+        checkOpen(isRecordOpen)
+      },
+      async identify(id) {
+        checkOpen(isRecordOpen)
+        run.identity = { ...run.identity, id }
       },
       async [Symbol.asyncDispose]() {
         isRecordOpen = false

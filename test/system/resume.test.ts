@@ -54,7 +54,7 @@ describe('a run that is started again', () => {
     )
   })
 
-  it('no recorded block is lost when the coordinator is killed', async () => {
+  it('R6: no recorded block is lost when the coordinator is killed', async () => {
     using folder = temporaryFolder()
     const { path } = folder
     // One block keeps the run from ending until it is killed, however late that is.
@@ -159,17 +159,24 @@ describe('a record that does not match the outputs', () => {
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
   })
 
-  it('a record is not trusted if another run has written the output since', async () => {
+  it('R1, R2: another run may write the output with --overwrite only, and then the record is not trusted', async () => {
     using folder = temporaryFolder()
     const { path: cwd } = folder
     const other = smoothArguments('out.zarr/once').map((word) => (word === '2' ? '1' : word))
     assert.notDeepEqual(other, smoothArguments('out.zarr/once'))
     assert.equal((await bellis(smoothArguments('out.zarr/once'), { cwd })).code, 0)
-    assert.equal((await bellis(other, { cwd })).code, 0)
+    const refused = await bellis(other, { cwd })
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, /written by "bellis smooth .*--sigma 2.*" \(the run smooth-\w+, started [\d: -]+ UTC/)
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
+    assert.equal((await bellis([...other, '--overwrite', '--yes'], { cwd })).code, 0)
     assert.notEqual(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
-    const again = await bellis(smoothArguments('out.zarr/once'), { cwd })
+    assert.match(
+      (await bellis(smoothArguments('out.zarr/once'), { cwd })).stderr,
+      /written by "bellis smooth .*--sigma 1/,
+    )
+    const again = await bellis(smoothArguments('out.zarr/once', '--overwrite', '--yes'), { cwd })
     assert.equal(again.code, 0, again.stderr)
-    assert.match(again.stderr, /was written by another run/)
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
   })
 

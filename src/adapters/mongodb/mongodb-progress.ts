@@ -31,6 +31,8 @@ const SCHEMA_VERSION = 1
 interface RunDocument {
   readonly _id: string
   readonly version: number
+  /** Documents of version 0.1.0 have none. */
+  readonly id?: string
   readonly tasks: readonly RecordedTask[]
 }
 
@@ -66,7 +68,18 @@ class MongodbProgress implements ProgressStore {
     if ((await this.#find(run)) === undefined) await this.#add(identity)
     const recorded = await this.#find(run)
     checkSameTasks(recorded?.tasks ?? [], tasks, `${this.name}, ${run}`)
-    return openRecord(this.#place, identity, () => this.#locks.get(run), options)
+    const known = recorded?.id === undefined ? {} : { id: recorded.id }
+    const identify = async (id: string) => {
+      await this.#connection.attempt(() => this.#runs.updateOne({ _id: run }, { $set: { id } }))
+    }
+    return openRecord(this.#place, { run, ...known, tasks }, () => this.#locks.get(run), {
+      ...options,
+      identify,
+      writeJournaled: async () => {
+        const change = { $set: { synced: new Date() } }
+        await this.#runs.updateOne({ _id: run }, change, { writeConcern: { w: 'majority', journal: true } })
+      },
+    })
   }
 
   async read(run: string): Promise<RunReader | undefined> {
@@ -104,17 +117,18 @@ class MongodbProgress implements ProgressStore {
   async #find(run: string): Promise<RunIdentity | undefined> {
     const found = await this.#connection.attempt(() => this.#runs.findOne({ _id: run }))
     if (found === null) return undefined
-    const { version, tasks } = found
-    if (version === SCHEMA_VERSION) return { run, tasks }
+    const { version, id, tasks } = found
+    if (version === SCHEMA_VERSION) return { run, ...(id === undefined ? {} : { id }), tasks }
     throw new ConfigError(
       'UNSUPPORTED',
       `The progress of ${run} in ${this.name} was written by a newer Bellis (version ${version}; this one reads ${SCHEMA_VERSION}); continue with that Bellis, or start again with --overwrite.`,
     )
   }
 
-  async #add({ run, tasks }: RunIdentity): Promise<void> {
+  async #add({ run, id, tasks }: RunIdentity): Promise<void> {
+    const document = { _id: run, version: SCHEMA_VERSION, ...(id === undefined ? {} : { id }), tasks }
     try {
-      await this.#connection.attempt(() => this.#runs.insertOne({ _id: run, version: SCHEMA_VERSION, tasks }))
+      await this.#connection.attempt(() => this.#runs.insertOne(document))
     } catch (error) {
       // Another process was faster, or the answer to a first attempt was lost: the document is there to be compared.
       if (!isDuplicateKey(error)) throw error

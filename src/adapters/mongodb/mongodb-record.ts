@@ -33,6 +33,13 @@ export interface AttemptDocument extends Omit<FailedAttempt, 'task' | 'error'>, 
   readonly stack?: string
 }
 
+interface RecordOptions extends OpenRecordOptions {
+  /** Stores the id of the record. */
+  readonly identify: (id: string) => Promise<void>
+  /** Writes something that is acknowledged only once it is on the disks of the servers. */
+  readonly writeJournaled: () => Promise<void>
+}
+
 /** The location of a run's records. */
 export interface RecordPlace {
   readonly connection: MongodbConnection
@@ -92,7 +99,7 @@ export async function openRecord(
   place: RecordPlace,
   identity: RunIdentity,
   lock: () => HeldLock | undefined,
-  options: OpenRecordOptions,
+  options: RecordOptions,
 ): Promise<RunRecord> {
   const next: number[] = []
   for (const task of identity.tasks.keys()) {
@@ -109,7 +116,7 @@ class MongodbRecord implements RunRecord {
   readonly #place: RecordPlace
   readonly #reader: MongodbReader
   readonly #lock: () => HeldLock | undefined
-  readonly #onStatus: OpenRecordOptions['onStatus']
+  readonly #options: RecordOptions
   /** The number of each task's next failed attempt. */
   readonly #next: number[]
   /** A failed attempt keeps its number: a batch written twice, since the first answer was lost, changes nothing. */
@@ -120,14 +127,14 @@ class MongodbRecord implements RunRecord {
     place: RecordPlace,
     identity: RunIdentity,
     lock: () => HeldLock | undefined,
-    options: OpenRecordOptions,
+    options: RecordOptions,
     next: number[],
   ) {
     this.identity = identity
     this.#place = place
     this.#reader = new MongodbReader(place, identity, () => this.#checkOpen())
     this.#lock = lock
-    this.#onStatus = options.onStatus
+    this.#options = options
     this.#next = next
   }
 
@@ -147,7 +154,7 @@ class MongodbRecord implements RunRecord {
       await this.#addAttempts(failed)
       await this.#putPages(batch.pages)
     }
-    await this.#place.connection.persist(write, { signal, onStatus: this.#onStatus })
+    await this.#place.connection.persist(write, { signal, onStatus: this.#options.onStatus })
   }
 
   async clear(task: number, blocks?: Iterable<number>): Promise<void> {
@@ -155,6 +162,20 @@ class MongodbRecord implements RunRecord {
     await this.#place.connection.attempt(() =>
       blocks === undefined ? this.#clearAll(task) : this.#clearMasked(task, maskPages(blocks)),
     )
+  }
+
+  async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#checkOpen()
+    // The journal is written in order, so everything acknowledged before is on the disk, too.
+    await this.#place.connection.persist(this.#options.writeJournaled, {
+      signal,
+      onStatus: this.#options.onStatus,
+    })
+  }
+
+  async identify(id: string): Promise<void> {
+    this.#checkOpen()
+    await this.#options.identify(id)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,7 @@ import { checkSameTasks, type RunIdentity } from '../../core/progress/run-identi
 import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { guarded, inTransaction, openDatabase, openUnchangingDatabase } from './sqlite-database.ts'
 import { type OpenDatabase, SqliteReader, SqliteRecord } from './sqlite-record.ts'
-import { checkSchema, createSchema, isEmpty, readName, readTasks } from './sqlite-schema.ts'
+import { checkSchema, createSchema, isEmpty, readId, readName, readTasks } from './sqlite-schema.ts'
 
 export interface SqliteProgressOptions {
   /** Syncs every commit to the disk: it then survives a power cut, not only the end of the process. @default false */
@@ -45,7 +45,7 @@ class SqliteProgress implements ProgressStore {
         // Written in any case, so that a file that can't be written is reported before the run starts.
         database.prepare('UPDATE run SET name = ?').run(identity.run)
       })
-      return new SqliteRecord(open, identity)
+      return new SqliteRecord(open, { run: identity.run, ...readId(database), tasks: identity.tasks })
     })
   }
 
@@ -60,7 +60,7 @@ class SqliteProgress implements ProgressStore {
         return undefined
       }
       checkSchema(database, file)
-      return new SqliteReader(open, { run: readName(database), tasks: readTasks(database) })
+      return new SqliteReader(open, { run: readName(database), ...readId(database), tasks: readTasks(database) })
     })
   }
 

@@ -4,6 +4,7 @@ import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pag
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type { BitmapPage, FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { guarded, inTransaction } from './sqlite-database.ts'
+import { markSynced, writeId } from './sqlite-schema.ts'
 
 const ROWS_AT_ONCE = 256
 
@@ -112,6 +113,24 @@ export class SqliteRecord implements RunRecord {
   async clear(task: number, blocks?: Iterable<number>): Promise<void> {
     const mask = blocks === undefined ? undefined : maskPages(blocks)
     this.#change(() => (mask === undefined ? this.#clearAll(task) : this.#clearMasked(task, mask)))
+  }
+
+  async sync(): Promise<void> {
+    const { file, database } = this.#open
+    guarded(file, () => {
+      const { synchronous } = database.prepare('PRAGMA synchronous').get() as { synchronous: number }
+      database.exec('PRAGMA synchronous = FULL')
+      try {
+        // A commit syncs the log, and all that was committed before with it. One that changes nothing is not written.
+        inTransaction(database, () => markSynced(database))
+      } finally {
+        database.exec(`PRAGMA synchronous = ${synchronous}`)
+      }
+    })
+  }
+
+  async identify(id: string): Promise<void> {
+    this.#change(() => writeId(this.#open.database, id))
   }
 
   #change(action: () => void): void {

@@ -48,9 +48,13 @@ export function checkSchema(database: DatabaseSync, file: string): void {
   }
 }
 
+/** A table that version 0.1.0 neither writes nor looks at. */
+const IDENTITY_SCHEMA = 'CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT'
+
 /** Makes the tables of one run. */
-export function createSchema(database: DatabaseSync, { run, tasks }: RunIdentity): void {
+export function createSchema(database: DatabaseSync, { run, id, tasks }: RunIdentity): void {
   database.exec(SCHEMA)
+  if (id !== undefined) writeId(database, id)
   database.prepare('INSERT INTO run VALUES (?)').run(run)
   const put = database.prepare('INSERT INTO task VALUES (?, ?, ?, ?, ?)')
   for (const [place, { id, blockCount, grid, config }] of tasks.entries()) put.run(place, id, blockCount, grid, config)
@@ -58,6 +62,26 @@ export function createSchema(database: DatabaseSync, { run, tasks }: RunIdentity
 
 export const readName = (database: DatabaseSync): string =>
   database.prepare('SELECT name FROM run').get()?.name as string
+
+/** The id of the record, as a part of its identity; empty if it has none. */
+export function readId(database: DatabaseSync): { readonly id?: string } {
+  const table = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'identity'").get()
+  const row = table === undefined ? undefined : database.prepare('SELECT id FROM identity').get()
+  return row === undefined ? {} : { id: row.id as string }
+}
+
+export function writeId(database: DatabaseSync, id: string): void {
+  database.exec(`${IDENTITY_SCHEMA}; DELETE FROM identity`)
+  database.prepare('INSERT INTO identity VALUES (?)').run(id)
+}
+
+/** Writes something that differs from what was there. */
+export function markSynced(database: DatabaseSync): void {
+  database.exec('CREATE TABLE IF NOT EXISTS synced (count INTEGER NOT NULL) STRICT')
+  const { count } = database.prepare('SELECT coalesce(max(count), 0) AS count FROM synced').get() as { count: number }
+  database.exec('DELETE FROM synced')
+  database.prepare('INSERT INTO synced VALUES (?)').run(count + 1)
+}
 
 export const readTasks = (database: DatabaseSync): RecordedTask[] =>
   database

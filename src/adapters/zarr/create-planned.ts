@@ -10,11 +10,16 @@ import type { CreatePlan } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store } from './store.ts'
 
 /**
- * Carries out a plan; a failure leaves nothing behind. The array's own metadata is written last: until then there is no array.
+ * Carries out a plan, or leaves nothing behind. The array's own metadata are written last: until then there is no array.
+ * @param outermost the outermost folder that did not exist before
  */
-export async function createPlanned(store: Store, key: string, plan: CreatePlan): Promise<void> {
+export async function createPlanned(
+  store: Store,
+  key: string,
+  plan: CreatePlan,
+  outermost: string | undefined,
+): Promise<void> {
   const written = new Map<string, JsonObject>()
-  const outermost = await outermostMissing(store, [...plan.newGroups, key])
   try {
     await writePlanned(store, key, plan, written)
   } catch (error) {
@@ -24,7 +29,8 @@ export async function createPlanned(store: Store, key: string, plan: CreatePlan)
   }
 }
 
-async function outermostMissing(store: Store, keys: readonly string[]): Promise<string | undefined> {
+/** The first of some folders, outermost first, that does not exist. */
+export async function outermostMissing(store: Store, keys: readonly string[]): Promise<string | undefined> {
   for (const key of keys) if ((await store.list(key)) === undefined) return key
   return undefined
 }

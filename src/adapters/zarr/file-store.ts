@@ -1,10 +1,11 @@
 import fs from 'node:fs'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { BlockwiseError, ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { errnoOf, isMissingFile, systemFailure } from '../../core/system-errors.ts'
 import { InsideContainer } from './inside-container.ts'
+import { awaitLockFile } from './lock-file.ts'
 import {
   type GetOptions,
   MAX_METADATA_BYTES,
@@ -29,6 +30,8 @@ export interface FileStoreOptions {
    * in it, or in a folder on that path.
    */
   readonly insideOf?: string
+  /** Called before a new file gets its name; if it throws, the old file stays. */
+  readonly guard?: (() => void) | undefined
 }
 
 /**
@@ -36,7 +39,7 @@ export interface FileStoreOptions {
  * leaves the old file or the new one. The files of a killed writer (`.tmp-*`) only cost disk space, and are removed when the
  * array is replaced.
  */
-export function fileStore(root: string, { fsync = false, insideOf }: FileStoreOptions = {}): Store {
+export function fileStore(root: string, { fsync = false, insideOf, guard = () => {} }: FileStoreOptions = {}): Store {
   const where = (key: string) => (key === '' ? root : join(root, key))
   const inside = insideOf === undefined ? undefined : new InsideContainer(root, insideOf)
   return {
@@ -45,8 +48,9 @@ export function fileStore(root: string, { fsync = false, insideOf }: FileStoreOp
     get: (key, options) => readWhole(where(key), inside, options),
     getUnless: (key, known, options) => readUnless(where(key), inside, known, options),
     open: (key) => openParts(where(key), inside),
-    put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, fsync),
+    put: (key, parts) => replaceFile(where(parentKey(key)), where(key), parts, { fsync, guard }),
     remove: (key) => removeTree(where(key)),
+    lockGroups: () => lockGroups(root, fsync),
     async list(key) {
       const path = where(key)
       try {
@@ -196,9 +200,16 @@ async function openParts(path: string, inside: InsideContainer | undefined): Pro
   }
 }
 
-async function replaceFile(folder: string, path: string, parts: readonly Uint8Array[], fsync: boolean): Promise<void> {
+async function replaceFile(
+  folder: string,
+  path: string,
+  parts: readonly Uint8Array[],
+  { fsync, guard }: { readonly fsync: boolean; readonly guard: () => void },
+): Promise<void> {
   const temporary = join(folder, temporaryName())
   try {
+    // Also before a folder is made: the array may be gone.
+    guard()
     const file = await openNew(folder, temporary, fsync)
     try {
       let position = 0
@@ -207,11 +218,12 @@ async function replaceFile(folder: string, path: string, parts: readonly Uint8Ar
     } finally {
       await close(file)
     }
+    guard()
     await call<void>((done) => fs.rename(temporary, path, done))
     if (fsync) await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw ioError('write', path, error)
+    throw error instanceof BlockwiseError ? error : ioError('write', path, error)
   }
 }
 
@@ -257,6 +269,25 @@ async function writeFully(file: number, part: Uint8Array, position: number): Pro
     done += await call<number>((back) => fs.write(file, part, done, part.length - done, position + done, back))
   }
   return position + done
+}
+
+/** Of a container, while a process changes its groups: the metadata of a group name its arrays. */
+const GROUPS_LOCK = `${TEMPORARY_PREFIX}groups-lock`
+
+async function lockGroups(root: string, fsync: boolean): Promise<AsyncDisposable> {
+  try {
+    const isNew = !fs.existsSync(root)
+    if (isNew) await makeFolder(root, fsync)
+    const lock = await awaitLockFile(join(root, GROUPS_LOCK))
+    return {
+      async [Symbol.asyncDispose]() {
+        await lock[Symbol.asyncDispose]()
+        if (isNew) await rmdir(root).catch(() => {})
+      },
+    }
+  } catch (error) {
+    throw ioError('write', root, error)
+  }
 }
 
 /** Renames the tree before removing it, so that nobody sees a half-removed one. */

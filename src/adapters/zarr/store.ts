@@ -57,6 +57,12 @@ export interface Store {
   /** Removes an object, or a folder with its contents; no error if there is none. */
   remove(key: string): Promise<void>
   /**
+   * Keeps all other processes from changing the groups of the container until it is disposed; absent where nothing can be locked.
+   * Readers are not held up. A container that is new gets its folder, which is removed again if it is still empty then.
+   * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
+   */
+  lockGroups?(): Promise<AsyncDisposable>
+  /**
    * The entries directly below a key, by name, without temporary files; undefined if listing is impossible or nothing is there.
    */
   list(key: string): Promise<readonly StoreEntry[] | undefined>

@@ -142,30 +142,34 @@ export class ZarrArray implements ChunkedArray {
   }
 
   /** Counts files by their names, in one pass over the folders of the array. */
-  async countStoredChunks(): Promise<{ readonly stored: number; readonly total: number }> {
+  async countStoredChunks({ limit = Number.POSITIVE_INFINITY } = {}): Promise<{
+    readonly stored: number
+    readonly total: number
+  }> {
     const grid = gridShape(this.shape, storedShape(this.#metadata))
     const total = Number(countElements(grid))
     const { keyPrefix, separator } = this.#metadata
     if (keyPrefix === 'c' && (separator === '/' || grid.length === 0)) {
       const folder = grid.length === 0 ? this.#key : joinKey(this.#key, 'c')
-      return { stored: await this.#count(folder, grid.length === 0 ? ['c'] : grid, separator), total }
+      return { stored: await this.#count(folder, grid.length === 0 ? ['c'] : grid, separator, limit), total }
     }
-    return { stored: await this.#count(this.#key, grid.length === 0 ? [1] : grid, separator), total }
+    return { stored: await this.#count(this.#key, grid.length === 0 ? [1] : grid, separator, limit), total }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
   /** Files below a folder whose names are indices inside `grid`; `['c']` counts the one file of that name. */
-  async #count(folder: string, grid: readonly (number | 'c')[], separator: '.' | '/'): Promise<number> {
+  async #count(folder: string, grid: readonly (number | 'c')[], separator: '.' | '/', limit: number): Promise<number> {
     const entries = (await this.#store.list(folder)) ?? []
     const here = separator === '/' ? grid.slice(0, 1) : grid
     const below = separator === '/' ? grid.slice(1) : []
     const prefix = this.#metadata.keyPrefix === 'c' && separator === '.' ? `c${separator}` : ''
     let count = 0
     for (const { name, isFolder } of entries) {
+      if (count >= limit) break
       if (!name.startsWith(prefix) || !matches(name.slice(prefix.length), here)) continue
       if (below.length === 0) count += isFolder ? 0 : 1
-      else if (isFolder) count += await this.#count(joinKey(folder, name), below, separator)
+      else if (isFolder) count += await this.#count(joinKey(folder, name), below, separator, limit - count)
     }
     return count
   }

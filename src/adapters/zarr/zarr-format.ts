@@ -10,7 +10,7 @@ import type {
 } from '../../ports/chunked-array.ts'
 import { checkReusable } from './check-reusable.ts'
 import { makeCodec } from './codecs/registry.ts'
-import { createPlanned } from './create-planned.ts'
+import { createPlanned, outermostMissing } from './create-planned.ts'
 import { fileStore } from './file-store.ts'
 import { type HttpStoreOptions, httpStore } from './http-store.ts'
 import { finestDataset, listNodes, readNode, type ZarrNode } from './metadata/hierarchy.ts'
@@ -20,6 +20,7 @@ import { readAxes, withoutPlacement } from './metadata/placement-attributes.ts'
 import { assertContainer, nothingThere, showNames } from './missing-array.ts'
 import { planNewArray } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
+import { writeGuard } from './write-guard.ts'
 import { ZarrArray } from './zarr-array.ts'
 
 export interface ZarrFormatOptions {
@@ -29,20 +30,31 @@ export interface ZarrFormatOptions {
   readonly allowExternal?: () => boolean
 }
 
+/** @param options `guard` is called before a file is written, and throws if it must not be */
+type StoreOf = (
+  container: string,
+  inner: string,
+  options?: Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void },
+) => Store
+
 /** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses for reading. */
 export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
   const { allowExternal = () => false } = options
-  const storeOf = (container: string, inner: string, { fsync, allowExternal: isAllowed }: OpenArrayOptions = {}) =>
+  const storeOf: StoreOf = (container, inner, { fsync, allowExternal: isAllowed, guard } = {}) =>
     /^https?:\/\//i.test(container)
       ? httpStore(container, options.http)
       : fileStore(container, {
-          ...(fsync === undefined ? {} : { fsync }),
+          ...given({ fsync, guard }),
           ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }),
         })
   return {
     name: 'zarr',
-    open: async (container, inner, open = {}) =>
-      openArray(storeOf(container, inner, open), parseInner(inner), open.mode ?? 'r'),
+    open: async (container, inner, open = {}) => {
+      const { mode = 'r', owner } = open
+      const guarded = (folder: string) => storeOf(container, inner, { ...open, guard: writeGuard(folder, owner ?? '') })
+      const store = storeOf(container, inner, open)
+      return openArray(store, parseInner(inner), mode, owner === undefined ? undefined : guarded)
+    },
     create: async (container, inner, create) =>
       createArray(storeOf(container, inner, given({ fsync: create.fsync })), parseInner(inner), create),
     planCreate: async (container, inner, create) => planCreate(storeOf(container, inner), parseInner(inner), create),
@@ -65,7 +77,13 @@ function parseInner(inner: string): string {
   )
 }
 
-async function openArray(store: Store, key: string, mode: 'r' | 'r+'): Promise<ZarrArray> {
+/** @param guarded the store for an array in a folder that another run may take @default `store` */
+async function openArray(
+  store: Store,
+  key: string,
+  mode: 'r' | 'r+',
+  guarded: (folder: string) => Store = () => store,
+): Promise<ZarrArray> {
   if (mode === 'r+' && !store.writable) {
     throw new ConfigError('READ_ONLY', `${store.where(key)} can't be opened for writing: http addresses are read-only.`)
   }
@@ -73,7 +91,7 @@ async function openArray(store: Store, key: string, mode: 'r' | 'r+'): Promise<Z
   if (node === undefined) throw await nothingThere(store, key)
   const found = node.kind === 'array' ? { key, metadata: node.metadata } : await openGroup(store, key, node)
   const description = await describe(store, found.key, found.metadata)
-  return new ZarrArray(store, found.key, found.metadata, description, mode === 'r+')
+  return new ZarrArray(guarded(store.where(found.key)), found.key, found.metadata, description, mode === 'r+')
 }
 
 type GroupNode = Extract<ZarrNode, { kind: 'group' }>
@@ -136,7 +154,15 @@ async function reusable(store: Store, key: string, options: CreateArrayOptions):
 async function createArray(store: Store, key: string, options: CreateArrayOptions): Promise<ChunkedArray> {
   const there = await reusable(store, key, options)
   if (there !== undefined) return there
-  await createPlanned(store, key, await planNewArray(store, key, store.where(key), options))
+  const plan = await planNewArray(store, key, store.where(key), options)
+  const outermost = await outermostMissing(store, [...plan.newGroups, key])
+  // An array that is the container has no group.
+  await using _groups = key === '' ? undefined : await store.lockGroups?.()
+  // Another process may have made the array, or its groups, before this one got the lock.
+  const madeMeanwhile = key === '' ? undefined : await reusable(store, key, options)
+  if (madeMeanwhile !== undefined) return madeMeanwhile
+  const settled = key === '' ? plan : await planNewArray(store, key, store.where(key), options)
+  await createPlanned(store, key, settled, outermost)
   return openArray(store, key, 'r+')
 }
 

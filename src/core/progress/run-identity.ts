@@ -14,6 +14,11 @@ export interface RecordedTask {
 export interface RunIdentity {
   /** The name of the run's folder; unique among all runs in a database. */
   readonly run: string
+  /**
+   * A random text that only this record has; a record that replaces it has another one. The outputs of the run are marked with it.
+   * Absent if none was given: records of version 0.1.0 have none.
+   */
+  readonly id?: string
   /** A record refers to a task by its position in this list. */
   readonly tasks: readonly RecordedTask[]
 }

@@ -38,6 +38,8 @@ export interface WireTask {
   readonly grid?: BlockGridOptions
   /** A block is reported only when its output is on the disk. */
   readonly fsync?: boolean
+  /** The arrays that the run created, as its tasks name them, and the id in their marks: a worker writes to them only while they have it. */
+  readonly owns?: { readonly id: string; readonly outputs: readonly string[] }
   /** The units of counted resources, such as GPUs, that only this worker may use. */
   readonly resources?: Units
 }

@@ -113,6 +113,7 @@ export function parseServerMessage(value: unknown): ServerMessage {
       asText(task, 'unit')
       for (const field of ['module', 'name', 'folder']) if (task[field] !== undefined) asText(task, field)
       if (task.grid !== undefined) asFields(task.grid, 'grid')
+      if (task.owns !== undefined) asText(asFields(task.owns, 'owns'), 'id')
       if (task.resources !== undefined) {
         const units = asFields(task.resources, 'resources')
         for (const name of Object.keys(units)) asIntegers(units, name)

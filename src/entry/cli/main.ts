@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { ownVersion } from '../run-folder/run-command.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { infoCommand } from './info.ts'
 import { newCommand } from './new.ts'
@@ -25,7 +25,7 @@ import { thresholdCommand } from './tasks/threshold.ts'
 export async function main(args: readonly string[]): Promise<void> {
   const program = new Command('bellis')
     .description('Runs a function over every block of a huge n-dimensional volume: in parallel, in order, to the end.')
-    .version(version(), '-V, --version')
+    .version(ownVersion(), '-V, --version')
     .showSuggestionAfterError()
     .addHelpText(
       'after',
@@ -61,9 +61,4 @@ export async function main(args: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error, args)
   }
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(manifest) as { version: string }).version
 }

@@ -86,7 +86,7 @@ async function listen(folder: string, options: DashboardOptions, content: LiveTr
   const server = await serve(token, port)
   try {
     rmSync(file, { force: true })
-    replaceFile(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), 0o600)
+    replaceFile(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), { mode: 0o600 })
   } catch {
     // Only the next start gets another address.
   }

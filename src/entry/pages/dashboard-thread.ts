@@ -1,5 +1,6 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { serveHttp } from '../../adapters/http/http-server.ts'
 import { ConfigError, type ErrorCode } from '../../core/errors.ts'
 import type { ProgressPlace } from '../run-folder/progress-place.ts'
 
@@ -28,6 +29,17 @@ export type DashboardThreadMessage =
 
 /** How long browsers may take to read the final state. */
 const END_MS = 6000
+
+/**
+ * Makes sure that a page can be served at the address that was asked for.
+ * @throws ConfigError `INVALID_CONFIG` if it can't listen there
+ */
+export async function assertCanServe({ host, port }: DashboardRequest): Promise<void> {
+  const nothing = { open: async () => undefined }
+  const address = { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) }
+  const server = await serveHttp({ token: '', assets: nothing, content: nothing, onError() {}, ...address })
+  await server[Symbol.asyncDispose]()
+}
 
 /**
  * Serves a run's page from a separate thread, so that requests do not delay the run. Like another process, it reads from the run's folder.

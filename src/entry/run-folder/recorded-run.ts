@@ -1,22 +1,22 @@
+import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { basename } from 'node:path'
-import { ConfigError } from '../../core/errors.ts'
 import type { StoreStatus } from '../../core/events.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
-import type { RunRecord } from '../../ports/progress-store.ts'
+import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { ProgressRecorder } from '../../runtime/coordinator/progress-recorder.ts'
 import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
-import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
+import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
-import { arrayStore } from '../arrays.ts'
 import { systemClock } from '../clock.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
-import { readMark, writeMark } from './run-files.ts'
+import type { OutputClaim, RunOutputs } from './run-outputs.ts'
 import { identityOf } from './run-place.ts'
 
-/** A run whose progress is recorded. Disposing writes what is buffered and unlocks the run. */
+/** A run whose progress is recorded. Disposing writes what is buffered. */
 export interface RecordedRun extends AsyncDisposable {
   readonly progress: RunProgress
+  /** The id of its record, which its outputs are marked with. */
+  readonly id: string
   /** Whether earlier starts completed every block, so that no worker is needed. */
   readonly isDone: boolean
   /** Creates the output arrays that are missing, and marks all of them as written by this run. */
@@ -24,6 +24,7 @@ export interface RecordedRun extends AsyncDisposable {
 }
 
 export interface RecordRunOptions {
+  readonly outputs: RunOutputs
   readonly folder: string
   readonly place: ProgressPlace
   readonly overwrite: boolean
@@ -31,76 +32,93 @@ export interface RecordRunOptions {
   warn(message: string): void
 }
 
+/** The place of a run's record. Disposing closes it and unlocks the run. */
+export interface RecordPlace extends AsyncDisposable {
+  /**
+   * Opens the record, or creates one; with `overwrite`, after removing the old one. Nothing is forgotten or written before this.
+   * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`; InfrastructureError if the store can't be used
+   */
+  open(): Promise<RecordedRun>
+}
+
 /**
- * Opens the record of a run, or creates one.
+ * Opens the place of a run's record, locks the run there, and checks that its outputs are its own. Writes nothing.
  * @returns undefined if progress is not recorded
- * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`, `RUN_LOCKED`; InfrastructureError if the store can't be used
+ * @throws ConfigError `RUN_LOCKED`, `DATASET_EXISTS`; InfrastructureError if the store can't be used
  */
-export async function recordRun(
+export async function openRecordPlace(
   pipeline: PlannedPipeline,
-  { folder, place, overwrite, fsync, warn }: RecordRunOptions,
-): Promise<RecordedRun | undefined> {
+  options: RecordRunOptions,
+): Promise<RecordPlace | undefined> {
+  const { folder, place, overwrite, fsync, outputs } = options
   const store = await openProgressStore(place, folder, fsync)
-  if (store === undefined) return undefined
+  if (store === undefined) {
+    if (!overwrite) await outputs.assertOwn({ id: undefined, isResumed: () => false })
+    return undefined
+  }
   await using open = new ResourceStack()
   if (typeof place !== 'object') open.use(store)
   const run = recordName(store, folder)
   const lock = await store.lock?.(run, { host: hostname(), pid: process.pid, since: Date.now() })
   if (lock !== undefined) open.use(lock)
-  const marks = basename(folder)
-  await assertOwnTransients(pipeline, { overwrite, marks })
-  if (overwrite) await store.remove(run)
-  const failing = new AbortController()
-  const link = new LinkRelay()
-  const record = open.use(await store.open(identityOf(pipeline, run), { onStatus: link.send }))
-  await forgetLostOutputs(pipeline, record, marks, warn)
-  const recorder = open.use(
-    await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
-  )
-  const failed = lock === undefined ? failing.signal : AbortSignal.any([failing.signal, lock.lost])
+  if (!overwrite) await outputs.assertOwn(await claimOf(pipeline, store, run))
   const held = open.move()
   return {
-    progress: { recorder, failed, onRecordStatus: link.listen },
-    isDone: pipeline.tasks.every(
-      (task, number) => !hasOwnCheck(task.source) && recorder.completedCount(number) === task.grid.blockCount,
-    ),
-    async createOutputs() {
-      await createOutputs(pipeline, fsync)
-      for (const path of await outputPaths(pipeline.tasks)) if (readMark(path) !== marks) writeMark(path, marks)
+    async open() {
+      if (overwrite) await store.remove(run)
+      return openRecord(pipeline, store, { ...options, run, lost: lock?.lost })
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
 }
 
-/**
- * Makes sure that a run removes only what it wrote: chunks in a transient array must have been written by this run.
- * @param options.marks the mark of this run in its outputs; undefined if it is not recorded
- * @throws ConfigError `DATASET_EXISTS`
- */
-export async function assertOwnTransients(
-  { tasks }: PlannedPipeline,
-  { overwrite, marks }: { readonly overwrite: boolean; readonly marks?: string },
-): Promise<void> {
-  if (overwrite) return
-  for (const task of tasks.filter(({ isTransient }) => isTransient)) {
-    for (const { path } of task.outputs) {
-      await using array = (await arrayStore.open(path).catch(() => undefined)) ?? null
-      if (array === null) continue
-      const mark = readMark(array.path)
-      if (mark !== undefined && mark === marks) continue
-      if ((await array.countStoredChunks?.())?.stored === 0) continue
-      throw new ConfigError(
-        'DATASET_EXISTS',
-        `Task "${task.id}" is transient, so its output is removed at the end, but ${path} contains data that this run did not write. Write to another path, or replace the data with --overwrite.`,
-      )
-    }
-  }
+/** What the record of a run says before it is opened for writing. */
+async function claimOf({ tasks }: PlannedPipeline, store: ProgressStore, run: string): Promise<OutputClaim> {
+  await using reader = await store.read(run)
+  if (reader === undefined) return { id: undefined, isResumed: () => false }
+  const resumed = new Set<string>()
+  for (const [number, { id }] of tasks.entries()) if (await hasCompleted(reader, number)) resumed.add(id)
+  return { id: reader.identity.id, isResumed: ({ id }) => resumed.has(id) }
 }
 
-/** Creates the outputs of all tasks that are missing. */
-export async function createOutputs(pipeline: PlannedPipeline, fsync = false): Promise<void> {
-  for (const { path, options } of pipeline.tasks.flatMap((task) => task.outputs)) {
-    await (await arrayStore.create(path, { ...options, fsync }))[Symbol.asyncDispose]()
+async function hasCompleted(reader: RunReader, task: number): Promise<boolean> {
+  for await (const _ of reader.completedPages(task)) return true
+  return false
+}
+
+async function openRecord(
+  pipeline: PlannedPipeline,
+  store: ProgressStore,
+  { run, lost, outputs, warn }: RecordRunOptions & { readonly run: string; readonly lost: AbortSignal | undefined },
+): Promise<RecordedRun> {
+  await using open = new ResourceStack()
+  const failing = new AbortController()
+  const link = new LinkRelay()
+  const newId = randomUUID()
+  const identity = { ...identityOf(pipeline, run), id: newId }
+  const record = open.use(await store.open(identity, { onStatus: link.send }))
+  const { id } = record.identity
+  await forgetLostOutputs(pipeline, record, outputs, warn)
+  const recorder = open.use(
+    await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
+  )
+  const held = open.move()
+  return {
+    progress: {
+      recorder,
+      failed: lost === undefined ? failing.signal : AbortSignal.any([failing.signal, lost]),
+      onRecordStatus: link.listen,
+    },
+    id: id ?? newId,
+    isDone: pipeline.tasks.every(
+      (task, number) => !hasOwnCheck(task.source) && recorder.completedCount(number) === task.grid.blockCount,
+    ),
+    async createOutputs() {
+      await outputs.create(id ?? newId)
+      // Only now, since until then the outputs of a record of version 0.1.0 have no id either.
+      if (id === undefined) await record.identify(newId)
+    },
+    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
 }
 
@@ -111,24 +129,17 @@ export async function createOutputs(pipeline: PlannedPipeline, fsync = false): P
 async function forgetLostOutputs(
   pipeline: PlannedPipeline,
   record: RunRecord,
-  marks: string,
+  outputs: RunOutputs,
   warn: (message: string) => void,
 ): Promise<void> {
   const lost = new Set<string>()
   for (const [number, task] of pipeline.tasks.entries()) {
-    let hasPages = false
-    for await (const _ of record.completedPages(number)) {
-      hasPages = true
-      break
-    }
-    if (!hasPages) continue
-    const paths = await outputPaths([task])
-    const foreign = paths.find((path) => readMark(path) !== marks)
-    if (foreign === undefined && paths.length === task.outputs.length) continue
+    if (!(await hasCompleted(record, number))) continue
+    const what = await outputs.contradiction(task, record.identity.id)
+    if (what === undefined) continue
     lost.add(task.id)
     // A transient output may be missing: it is not needed if all tasks that read it are done.
     if (task.isTransient) continue
-    const what = foreign === undefined ? 'was removed' : `${foreign} was written by another run, or replaced,`
     warn(`${task.id}: its output ${what} after its blocks were done; all of them are done again.`)
   }
   // Their transient inputs may have been removed, and the transient inputs of those.
@@ -138,18 +149,6 @@ async function forgetLostOutputs(
   }
   // Upstream tasks first: if this is interrupted, no task is recorded as not done while its missing input is recorded as done.
   for (const [number, { id }] of pipeline.tasks.entries()) if (lost.has(id)) await record.clear(number)
-}
-
-/** The paths of the existing arrays that tasks write. */
-async function outputPaths(tasks: readonly PlannedTask[]): Promise<string[]> {
-  const paths: string[] = []
-  for (const { path } of tasks.flatMap((task) => task.outputs)) {
-    const array = await arrayStore.open(path).catch(() => undefined)
-    if (array === undefined) continue
-    paths.push(array.path)
-    await array[Symbol.asyncDispose]()
-  }
-  return paths
 }
 
 /** Passes on the status of a store's connection, including the last one from before there was a listener. */

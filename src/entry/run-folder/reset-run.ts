@@ -46,10 +46,22 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   await using record = await store.open(identity)
   const boxes = options.roi === undefined ? undefined : boxesIn(document.tasks, options.roi)
   const forgotten: Forgotten[] = []
-  for (const [number, task] of document.tasks.entries()) {
-    forgotten.push(await forget(record, number, task, options.failed ?? false, boxes?.[number]))
+  for (const number of resetOrder(document.tasks)) {
+    const task = document.tasks[number] as DescribedTask
+    forgotten[number] = await forget(record, number, task, options.failed ?? false, boxes?.[number])
   }
   return forgotten
+}
+
+/**
+ * The places of tasks in an order in which a reset may be interrupted after any of them: no task is forgotten while one that reads its
+ * output is still recorded as done. A transient task is the exception: it has to be done again before a task that reads it, and as long as
+ * that task is recorded as done, it isn't needed.
+ */
+function resetOrder(tasks: readonly DescribedTask[]): number[] {
+  const places = [...tasks.keys()]
+  const isTransient = (place: number) => tasks[place]?.transient === true
+  return [...places.filter(isTransient), ...places.filter((place) => !isTransient(place)).reverse()]
 }
 
 async function identityIn(store: ProgressStore | undefined, name: string) {

@@ -1,10 +1,10 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { TaskCounts } from '../../core/events.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/saved-sessions.ts'
 
-// Small files that are always replaced as a whole: live.json and sessions.json of a run's folder, and the marks in its outputs.
+// Small files that are always replaced as a whole: live.json and sessions.json of a run's folder. Marks in outputs: output-mark.ts.
 
 /** Reads a JSON document; undefined if it is missing or unreadable. */
 export function readJson<Document>(file: string): Document | undefined {
@@ -16,10 +16,28 @@ export function readJson<Document>(file: string): Document | undefined {
 }
 
 /** Replaces a file in one step: readers see either the old text or the new one. */
-export function replaceFile(file: string, text: string, mode?: number): void {
+export function replaceFile(file: string, text: string, { mode, fsync = false }: ReplaceOptions = {}): void {
   const temporary = `${file}.${process.pid}`
-  writeFileSync(temporary, text, mode === undefined ? {} : { mode })
+  writeFileSync(temporary, text, { flush: fsync, ...(mode === undefined ? {} : { mode }) })
   renameSync(temporary, file)
+  if (fsync) syncFolder(dirname(file))
+}
+
+export interface ReplaceOptions {
+  /** The permissions of the file. */
+  readonly mode?: number
+  /** Whether the file and its name are on the disk itself when this returns. @default false */
+  readonly fsync?: boolean
+}
+
+/** The names of the files in a folder are on the disk itself when this returns. */
+export function syncFolder(folder: string): void {
+  const open = openSync(folder, 'r')
+  try {
+    fsyncSync(open)
+  } finally {
+    closeSync(open)
+  }
 }
 
 /** The progress of a run, written at most once a second. */
@@ -70,25 +88,10 @@ export function sessionFile(folder: string): SessionKeeper {
     ...(saved === undefined || saved.sessions.length === 0 ? {} : { saved }),
     save(sessions) {
       try {
-        replaceFile(file, JSON.stringify(sessions), 0o600)
+        replaceFile(file, JSON.stringify(sessions), { mode: 0o600 })
       } catch {
         // Other writes report a full disk; at worst some blocks are done again.
       }
     },
   }
 }
-
-/** In the folder of an output: the run that wrote it last. Readers of Zarr ignore this file. */
-const MARK_FILE = '.bellis-run'
-
-/** The run that last wrote an array; undefined if none did or the array is missing. @param path folder of the array */
-export function readMark(path: string): string | undefined {
-  try {
-    return readFileSync(join(path, MARK_FILE), 'utf8').trim()
-  } catch {
-    return undefined
-  }
-}
-
-/** Marks an array as written by a run. @param path folder of the array */
-export const writeMark = (path: string, run: string): void => replaceFile(join(path, MARK_FILE), `${run}\n`)

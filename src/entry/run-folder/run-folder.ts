@@ -1,11 +1,11 @@
-import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
-import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { errnoOf, systemFailure } from '../../core/system-errors.ts'
 import { ownCommand } from '../own-command.ts'
-import { readJson, replaceFile } from './run-files.ts'
+import { readJson, replaceFile, syncFolder } from './run-files.ts'
 import type { DescribedTask } from './run-place.ts'
 
 /** The content of `run.json`. */
@@ -33,6 +33,10 @@ export interface HeldRunFolder extends Disposable {
   readonly path: string
   /** Whether this start of the run created it. */
   readonly isNew: boolean
+  /** Aborted, with an InfrastructureError as reason, when the folder was removed or replaced: another start could begin then. */
+  readonly lost: AbortSignal
+  /** Replaces the document of an earlier start. @throws ConfigError `READ_ONLY`; InfrastructureError `DISK_FULL` */
+  renew(): void
   /** Removes the folder if this start created it and the run could not begin; nothing was written then. */
   removeIfNew(): void
 }
@@ -42,6 +46,8 @@ const LOCK = 'lock'
 /** Shared by the run's workers on this machine. */
 const WORKERS = 'workers.lock'
 const HOLDER = 'holder.json'
+/** How often a run looks whether its folder is still there. */
+const WATCH_MS = 1000
 /** Workers end by themselves within this time after their coordinator has ended. */
 const ORPHANS_MS = 10_000
 /** SQLite's error code for a full disk: the locks are SQLite files. */
@@ -51,16 +57,16 @@ export const INCOMPLETE_PREFIX = '.tmp-'
 let created = 0
 
 /**
- * Creates a run's folder in one step, if there is none, and locks it for this process.
- * @param overwrite whether to replace the document of an earlier start
+ * Creates a run's folder in one step, if there is none, and locks it for this process. An existing one keeps its document.
  * @throws ConfigError `RUN_LOCKED` if the run is already running, `READ_ONLY`; InfrastructureError `DISK_FULL`
+ * @param options `fsync`: what is written is on the disk itself. @default false
  */
-export function holdRunFolder(path: string, document: RunDocument, overwrite = false): HeldRunFolder {
+export function holdRunFolder(path: string, document: RunDocument, { fsync = false } = {}): HeldRunFolder {
   let isNew = false
   const parents: string[] = []
   try {
     createWithParents(dirname(path), parents)
-    isNew = createWhole(path, document)
+    isNew = createWhole(path, document, fsync)
   } catch (error) {
     removeEmpty(parents)
     throw folderError(path, 'created', error)
@@ -68,32 +74,64 @@ export function holdRunFolder(path: string, document: RunDocument, overwrite = f
   const release = takeLock(path)
   try {
     awaitOrphans(path)
-    if (overwrite) replaceFile(join(path, DOCUMENT), textOf(document))
   } catch (error) {
     release()
     throw folderError(path, 'written', error)
   }
+  const watch = watchFolder(path)
   return {
     path,
     isNew,
+    lost: watch.lost,
+    renew() {
+      try {
+        replaceFile(join(path, DOCUMENT), textOf(document), { fsync })
+      } catch (error) {
+        throw folderError(path, 'written', error)
+      }
+    },
     removeIfNew() {
       if (!isNew) return
+      watch[Symbol.dispose]()
       release()
       rmSync(path, { recursive: true, force: true })
       removeEmpty(parents)
     },
-    [Symbol.dispose]: release,
+    [Symbol.dispose]() {
+      watch[Symbol.dispose]()
+      release()
+    },
   }
 }
 
+/** Notices that a folder has been removed or replaced. Other failures may pass. */
+function watchFolder(path: string): Disposable & { readonly lost: AbortSignal } {
+  const losing = new AbortController()
+  const inode = () => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
+  const first = inode()
+  const check = () => {
+    try {
+      if (inode() === first) return
+    } catch {
+      return
+    }
+    clearInterval(timer)
+    const message = `${path} was removed or replaced during the run, so nothing more can be recorded; start the run again.`
+    losing.abort(new InfrastructureError('IO_ERROR', message))
+  }
+  const timer = setInterval(check, WATCH_MS).unref()
+  return { lost: losing.signal, [Symbol.dispose]: () => clearInterval(timer) }
+}
+
 /** @returns false if it already exists */
-function createWhole(path: string, document: RunDocument): boolean {
+function createWhole(path: string, document: RunDocument, fsync: boolean): boolean {
   if (readRunDocument(path) !== undefined) return false
   const temporary = join(dirname(path), `${INCOMPLETE_PREFIX}${process.pid}-${created++}`)
   try {
     mkdirSync(join(temporary, 'logs'), { recursive: true })
-    writeFileSync(join(temporary, DOCUMENT), textOf(document))
+    replaceFile(join(temporary, DOCUMENT), textOf(document), { fsync })
     renameSync(temporary, path)
+    if (fsync) syncFolder(dirname(path))
     return true
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true })
@@ -101,6 +139,7 @@ function createWhole(path: string, document: RunDocument): boolean {
     if (errno !== 'ENOTEMPTY' && errno !== 'EEXIST') throw error
     // Another start of the run was faster, or the folder was created by hand.
     if (readRunDocument(path) === undefined) {
+      if (existsSync(join(path, DOCUMENT))) throw damaged(path)
       throw new ConfigError(
         'READ_ONLY',
         `${path} is not the folder of a run; remove it, or choose another place with --run-dir.`,
@@ -109,6 +148,12 @@ function createWhole(path: string, document: RunDocument): boolean {
     return false
   }
 }
+
+const damaged = (path: string): Error =>
+  new InfrastructureError(
+    'CORRUPT_DATA',
+    `${join(path, DOCUMENT)} is damaged: expected the JSON that describes a run; restore it, or start again by removing ${path}, which also removes the record of what is done.`,
+  )
 
 const textOf = (document: RunDocument): string => `${JSON.stringify(document, null, 2)}\n`
 
@@ -231,7 +276,7 @@ function createWithParents(path: string, created: string[]): void {
 
 /** @param action what failed; a folder that could not be written exists, and may contain a record worth continuing */
 function folderError(path: string, action: 'created' | 'written', error: unknown): Error {
-  if (error instanceof ConfigError) return error
+  if (error instanceof BlockwiseError) return error
   const what = `The run's folder ${path} can't be ${action}: `
   const elsewhere = 'choose another place with --run-dir'
   const continues = 'what was recorded is safe, and the same command continues'

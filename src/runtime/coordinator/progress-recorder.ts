@@ -130,6 +130,15 @@ export class ProgressRecorder implements AsyncDisposable {
     return this.#commit().finally(() => signal?.removeEventListener('abort', giveUp))
   }
 
+  /**
+   * Resolves when everything recorded so far is on the disk itself, so that a power cut can't take it back.
+   * @throws InfrastructureError as `RunRecord.commit`
+   */
+  async sync(): Promise<void> {
+    await this.flush()
+    await this.#record.sync({ signal: this.#giveUp.signal })
+  }
+
   /** Writes what remains, if that is possible without waiting. To learn of failures, call `flush` first. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#giveUp.abort()

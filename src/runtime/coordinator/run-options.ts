@@ -1,4 +1,5 @@
 import type { StoreStatus } from '../../core/events.ts'
+import type { WireTask } from '../../core/protocol/messages.ts'
 import type { ResourceBudget } from '../../core/workers/resources.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -34,6 +35,10 @@ export interface RunPipelineOptions extends RunLimits {
   readonly sessions?: SessionKeeper
   /** The record of the blocks done before and during this start. @default none */
   readonly progress?: RunProgress
+  /** The arrays that the run created, and the id in their marks. */
+  readonly owns?: WireTask['owns']
+  /** Aborted when the run can't go on, for example because its output was taken, with the error as its reason: the run stops. */
+  readonly failed?: AbortSignal
 }
 
 /** The resources that the workers of a run share. */

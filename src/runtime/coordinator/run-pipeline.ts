@@ -88,6 +88,7 @@ class Coordinator implements RunControl {
     const stop = () => this.turn(() => this.stop())
     if (signal?.aborted) this.#run.phase = 'stopping'
     signal?.addEventListener('abort', stop, { once: true })
+    this.#stopIfFailed(this.#run.options.failed)
     this.#followRecord()
     this.turn(() => {
       const restored = this.#restoreWorkers()
@@ -134,13 +135,7 @@ class Coordinator implements RunControl {
   #followRecord(): void {
     const { progress } = this.#run.options
     if (progress === undefined) return
-    const { failed } = progress
-    const fail = () => {
-      this.#run.fatal ??= toWireError(failed.reason, 'IO_ERROR')
-      this.turn(() => this.stop())
-    }
-    if (failed.aborted) fail()
-    failed.addEventListener('abort', fail, { once: true })
+    this.#stopIfFailed(progress.failed)
     let wasLost = false
     progress.onRecordStatus((status: StoreStatus) => {
       this.#run.isPaused = status.status !== 'back'
@@ -154,6 +149,15 @@ class Coordinator implements RunControl {
         this.#parts.dispatcher.handOut()
       })
     })
+  }
+
+  #stopIfFailed(failed: AbortSignal | undefined): void {
+    const fail = () => {
+      this.#run.fatal ??= toWireError(failed?.reason, 'IO_ERROR')
+      this.turn(() => this.stop())
+    }
+    if (failed?.aborted) fail()
+    failed?.addEventListener('abort', fail, { once: true })
   }
 
   turn(act: () => void): void {

@@ -7,7 +7,7 @@ import type { RunPipelineOptions } from './run-options.ts'
 
 /** The description of a task for a worker. @param units the units of resources that are assigned to the worker */
 export function describeTask(planned: PlannedTask, units: Units, options: RunPipelineOptions): WireTask {
-  const { folder, fsync, moduleName = (url) => url } = options
+  const { folder, fsync, owns, moduleName = (url) => url } = options
   const { grid, source, unit, id } = planned
   const node = isTaskNode(source) ? source : undefined
   return {
@@ -19,6 +19,7 @@ export function describeTask(planned: PlannedTask, units: Units, options: RunPip
     unit,
     grid: gridOptions(grid),
     ...(fsync ? { fsync } : {}),
+    ...(owns === undefined ? {} : { owns }),
     ...(Object.keys(units).length > 0 ? { resources: units } : {}),
   }
 }

@@ -63,6 +63,7 @@ export class TransientArrays {
     })
     if (isDone && !this.#hasFailed && this.#run.strayReads.length === 0) {
       await this.#guard(async () => {
+        await this.#run.options.progress?.recorder.sync()
         for (const array of this.#tasks.flatMap(({ planned }) => planned.writes)) {
           const stored = await this.#open(array)
           await stored.removeChunks?.({ offset: stored.shape.map(() => 0), shape: stored.shape })
@@ -81,8 +82,8 @@ export class TransientArrays {
     if (unneeded.length === 0) return
     this.#removing = this.#removing.then(() =>
       this.#guard(async () => {
-        // After a crash, the next start must know that the blocks that read these chunks are done.
-        await this.#run.options.progress?.recorder.flush()
+        // After a crash, even one of the machine, the next start must know that the blocks that read these chunks are done.
+        await this.#run.options.progress?.recorder.sync()
         for (const [task, indices] of unneeded) for (const index of indices) await this.#remove(task, index)
       }),
     )

@@ -9,6 +9,8 @@ import type { TaskLike } from './task-node.ts'
 export interface PlannedOutput {
   readonly path: string
   readonly options: CreateArrayOptions
+  /** Whether the task itself said what happens to an array that exists, so that the run does not ask who wrote it. @default false */
+  readonly isChosen?: boolean
 }
 
 /** One task of a run, ready to be scheduled. */

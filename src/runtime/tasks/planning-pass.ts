@@ -82,7 +82,7 @@ export class PlanningPass implements AsyncDisposable {
       )
     }
     this.#created.set(key, description)
-    outputs.push({ path, options: wanted })
+    outputs.push({ path, options: wanted, ...(options.ifExists === undefined ? {} : { isChosen: true }) })
     return description
   }
 

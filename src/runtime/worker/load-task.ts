@@ -122,8 +122,15 @@ export async function setUpTask(
 ): Promise<LoadedTask> {
   const { options } = definition
   const config = parseConfig(options.config, task.config, task.id)
-  const { id: taskId, unit, fsync, resources = {} } = task
-  const context = { arrays: arrays.forUnit(unit, fsync), taskId, workerId, unit, resources, signal: arrays.signal }
+  const { id: taskId, unit, resources = {} } = task
+  const context = {
+    arrays: arrays.forUnit(unit, task),
+    taskId,
+    workerId,
+    unit,
+    resources,
+    signal: arrays.signal,
+  }
   const process = await options.setup(config, context)
   if (typeof process !== 'function') {
     throw new ConfigError(

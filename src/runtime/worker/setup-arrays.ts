@@ -1,4 +1,5 @@
 import type { WorldUnit } from '../../core/geometry/world-unit.ts'
+import type { WireTask } from '../../core/protocol/messages.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { SetupArrays } from '../tasks/task-options.ts'
 import { type Traffic, type VolumeArray, volumeArray } from '../volumes/volume-array.ts'
@@ -23,14 +24,16 @@ export class OpenedArrays implements AsyncDisposable {
     return this.#ending.signal
   }
 
-  /** @param fsync a write ends only when the data is on the disk */
-  forUnit(unit: WorldUnit, fsync = false): SetupArrays {
+  /** @param options `fsync`: a write ends only when the data is on the disk; `owns`: the outputs that only this run may write */
+  forUnit(unit: WorldUnit, { fsync = false, owns }: Partial<Pick<WireTask, 'fsync' | 'owns'>> = {}): SetupArrays {
+    const own = new Set(owns?.outputs.map((path) => this.#store.canonicalPath(path)))
     return {
       open: (path, { mode = 'r' } = {}) => {
         const key = `${mode} ${unit} ${this.#store.canonicalPath(path)}`
         const known = this.#opened.get(key)
         if (known !== undefined) return known
-        const opened = this.#store.open(path, { mode, fsync })
+        const isOwn = owns !== undefined && mode === 'r+' && own.has(this.#store.canonicalPath(path))
+        const opened = this.#store.open(path, { mode, fsync, ...(isOwn ? { owner: owns.id } : {}) })
         const opening = opened.then((array) => volumeArray(array, unit, this.#trafficOf))
         this.#opened.set(key, opening)
         return opening

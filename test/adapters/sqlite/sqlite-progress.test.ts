@@ -15,6 +15,7 @@ import {
   identityOf,
   recordedTask,
 } from '../../contracts/progress-store.contract.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
 
 const scratchFolder = () => {
   const path = mkdtempSync(join(tmpdir(), 'bellis-sqlite-'))
@@ -83,6 +84,18 @@ async function checkFilled(file: string, output: string): Promise<void> {
 }
 
 describe('progress in SQLite', () => {
+  it('R7: writes a commit that the disk has to confirm when it is synced, every time', async () => {
+    using folder = temporaryFolder()
+    await using store = sqliteProgress(join(folder.path, 'progress.sqlite'))
+    const record = await store.open(identityOf(recordedTask('one', 8)))
+    const logged = () => statSync(join(folder.path, 'progress.sqlite-wal')).size
+    for (let time = 0; time < 2; time++) {
+      const before = logged()
+      await record.sync()
+      assert.ok(logged() > before, 'SQLite leaves out a commit that changes nothing, and does not sync then')
+    }
+  })
+
   it('reports a full disk, keeps what was recorded, and continues when there is space', async (t) => {
     using folder = scratchFolder()
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', folder.path])

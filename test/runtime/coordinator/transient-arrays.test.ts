@@ -4,7 +4,11 @@ import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { z } from 'zod'
 import type { RunEvent } from '../../../src/core/events.ts'
+import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
+import { systemClock } from '../../../src/entry/clock.ts'
 import type { ChunkedArray } from '../../../src/ports/chunked-array.ts'
+import type { RunRecord } from '../../../src/ports/progress-store.ts'
+import { ProgressRecorder, readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
 import { runPipeline } from '../../../src/runtime/coordinator/run-pipeline.ts'
 import { defineTask } from '../../../src/runtime/tasks/define-task.ts'
 import { planPipeline } from '../../../src/runtime/tasks/plan-pipeline.ts'
@@ -13,6 +17,7 @@ import { describeVolume, volumeArray } from '../../../src/runtime/volumes/volume
 import { FakeNetwork, ManualClock, ManualWorker, settle } from '../../support/fake-network.ts'
 import { line, noArrays, runInline } from '../../support/inline-run.ts'
 import { memoryArray } from '../../support/memory-array.ts'
+import { memoryProgress } from '../../support/memory-progress.ts'
 import { memoryStore } from '../../support/memory-store.ts'
 
 /** An array whose written voxels are at least 1, with the maximum number of its stored chunks. */
@@ -94,7 +99,41 @@ function sums({ count, up, down, chunk, context }: Shape, options: Partial<Closu
   return { second, between, expected, voxels, arrays: memoryStore({ between: between.watched, result }) }
 }
 
+/** A record whose last sync is known: the blocks of the second task that were done then. */
+async function syncedRecord() {
+  const task = (id: string) => ({ id, blockCount: 40, grid: '{}', config: '{}' })
+  const record = await memoryProgress().open({ run: 'r', tasks: [task('first'), task('second')] })
+  let synced: Uint8Array = new Uint8Array(5)
+  const watched: RunRecord = {
+    ...record,
+    async sync() {
+      await record.sync()
+      synced = await readCompleted(record, 1)
+    },
+  }
+  const recorder = await ProgressRecorder.load(watched, { clock: systemClock, onError: assert.fail })
+  const progress = { recorder, failed: new AbortController().signal, onRecordStatus() {} }
+  return { progress, isSynced: (block: number) => isBitSet(synced, block) }
+}
+
 describe('the array of a transient task', () => {
+  it('R7: loses a chunk only after the disk has the record of the blocks that replace it', async () => {
+    const { second, between, arrays } = sums({ count: 40, up: 1, down: 1, chunk: 1, context: 0 }, { transient: true })
+    const { progress, isSynced } = await syncedRecord()
+    const remove = between.watched.removeChunks?.bind(between.watched) as NonNullable<ChunkedArray['removeChunks']>
+    let removed = 0
+    between.watched.removeChunks = async (box) => {
+      const [begin] = box.offset as [number]
+      const [length] = box.shape as [number]
+      for (let block = begin; block < begin + length; block++) assert.ok(isSynced(block), `block ${block}`)
+      removed++
+      await remove(box)
+    }
+    assert.ok((await runInline([second], { arrays, progress })).ok)
+    assert.ok(removed >= 1)
+    assert.ok(between.data.every((value) => value === 0))
+  })
+
   it('is complete for every block that reads it, and empty at the end, for any blocks and chunks', async () => {
     const shape = fc.record({
       count: fc.integer({ min: 1, max: 60 }),

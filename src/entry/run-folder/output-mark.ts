@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
+import { replaceFile } from './run-files.ts'
+
+/** Who wrote an output: what the file `.bellis-run` in its folder contains. */
+export interface OutputMark {
+  /** That of the record of the run; a random one if the run has no record. */
+  readonly id: string
+  /** The name of the run. */
+  readonly run: string
+  /** The folder of the run. */
+  readonly folder: string
+  /** The command that started it, without credentials. */
+  readonly command: string
+  /** When the array was first written by this run, ISO. */
+  readonly started: string
+  /** The version of Bellis. */
+  readonly bellis: string
+}
+
+/** A mark as it was found: version 0.1.0 wrote the name of the run alone. */
+export type FoundMark = Pick<OutputMark, 'run'> & Partial<OutputMark>
+
+/** The run that last wrote an array; undefined if none did or the array is missing. @param path folder of the array */
+export function readMark(path: string): FoundMark | undefined {
+  try {
+    return parseMark(readFileSync(join(path, MARK_FILE), 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** A mark that cannot be understood names no run. */
+export function parseMark(text: string): FoundMark {
+  if (!text.startsWith('{')) return { run: text.trim() }
+  try {
+    const found = JSON.parse(text) as Record<string, unknown>
+    const texts = Object.entries(found).filter(([, value]) => typeof value === 'string')
+    return { run: '', ...Object.fromEntries(texts) }
+  } catch {
+    return { run: '' }
+  }
+}
+
+/** Marks an array as written by a run. @param path folder of the array */
+export const writeMark = (path: string, mark: OutputMark, fsync = false): void =>
+  replaceFile(join(path, MARK_FILE), `${JSON.stringify(mark, null, 2)}\n`, { fsync })
+
+/** A run, compared with marks. `id` is that of its record: undefined if it has none, or one without an id. */
+export interface MarkedRun extends Pick<OutputMark, 'run' | 'folder'> {
+  readonly id?: string | undefined
+}
+
+/** Whether a mark is that of a run, or of one that the same command has since replaced in the same folder. */
+export function isMarkOf(mark: FoundMark, run: MarkedRun): boolean {
+  if (mark.id === undefined) return mark.run === run.run
+  return mark.id === run.id || isSameRun(mark, run)
+}
+
+const isSameRun = (mark: FoundMark, { run, folder }: MarkedRun): boolean => mark.run === run && mark.folder === folder
+
+/**
+ * Whether what a record says of an output holds: the mark names the record. A record of version 0.1.0 has no id, so the name of the run
+ * has to do, until both have one.
+ */
+export function confirmsRecord(mark: FoundMark | undefined, run: MarkedRun): boolean {
+  if (mark === undefined) return false
+  if (run.id !== undefined) return mark.id === run.id
+  return mark.id === undefined ? mark.run === run.run : isSameRun(mark, run)
+}
+
+/** Who wrote an output, for people: `bellis smooth raw out.zarr/raw (run smooth-1a2b3c4d, 2026-11-29 01:40)`. */
+export function describeMark({ run, command, started, folder }: FoundMark): string {
+  const when = started === undefined ? '' : `, started ${started.slice(0, 16).replace('T', ' ')} UTC`
+  const where = folder === undefined ? '' : ` in ${folder}`
+  const what = run === '' ? 'another run' : `the run ${run}`
+  return command === undefined ? what : `"${command}" (${what}${when}${where})`
+}

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { quoteShell } from '../../core/shell-words.ts'
+import { withoutCredentials } from './progress-place.ts'
+
+/** The version of this Bellis. */
+export function ownVersion(): string {
+  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}
+
+/** The command that started this process, for a shell. Credentials of databases and queries of web addresses are left out. */
+export function ownCommand(argv: readonly string[] = process.argv): string {
+  const [, script, ...rest] = argv
+  const isBellis = /(^|[\\/])(bellis(\.js)?|entry[\\/]cli[\\/]main\.[jt]s)$/.test(script ?? '')
+  const words = isBellis ? ['bellis', ...rest] : ['node', ...(script === undefined ? [] : [script]), ...rest]
+  return words.map(showWord).join(' ')
+}
+
+/** A word of a command, without secrets. */
+const showWord = (word: string): string =>
+  quoteShell(withoutCredentials(word).replace(/^((?:--?[\w-]+=)?https?:\/\/[^?]*\?).*$/s, '$1…'))

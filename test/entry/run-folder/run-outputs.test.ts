@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { createArray, openArray } from '../../../src/entry/arrays.ts'
+import { defineTask, z } from '../../../src/entry/index.ts'
+import { runBlockwise } from '../../../src/entry/run.ts'
+import { type OutputMark, readMark } from '../../../src/entry/run-folder/output-mark.ts'
+import type { RunOptions } from '../../../src/entry/run-options.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
+import { contentsOf } from '../../support/folders.ts'
+
+/** What blocks wait for, in this process. */
+let gate = Promise.resolve()
+
+/** Fills a volume of eight chunks with a value; fails at the blocks from `stopAt` on. */
+const fill = defineTask({
+  name: 'fill',
+  config: z.object({
+    output: z.string(),
+    value: z.number(),
+    stopAt: z.number().default(8),
+    ifExists: z.enum(['reuse', 'replace']).optional(),
+  }),
+  async plan({ output, ifExists }, { arrays }) {
+    const chosen = ifExists === undefined ? {} : { ifExists }
+    const array = await arrays.create(output, { shape: [8], dtype: 'uint8', chunkShape: [1], ...chosen })
+    const block = { offset: [0], shape: [1] }
+    return { totalRoi: array.roi, readRoi: block, writeRoi: block, readWriteConflict: false, writes: [array] }
+  },
+  async setup({ output, value, stopAt }, { arrays }) {
+    const array = await arrays.open(output, { mode: 'r+' })
+    return async ({ index, writeRoi }) => {
+      await gate
+      if (index >= stopAt) throw new Error(`stopped at ${index}`)
+      await array.write(writeRoi, Uint8Array.of(value))
+    }
+  },
+})
+
+/** A folder with two homes of runs and the path of an output. */
+function places() {
+  const folder = temporaryFolder()
+  const output = join(folder.path, 'out.zarr', 'filled')
+  const warnings: string[] = []
+  const start = (
+    config: { value: number; stopAt?: number; ifExists?: 'reuse' },
+    more: RunOptions & { home?: string } = {},
+  ) => {
+    const { home = 'x', ...options } = more
+    return runBlockwise(fill({ output, ...config }), {
+      pool: 'inline',
+      workers: 1,
+      maxRetries: 0,
+      progress: 'sqlite',
+      runDir: join(folder.path, home),
+      onEvent: (event) => event.type === 'warning' && warnings.push(event.message),
+      ...options,
+    })
+  }
+  const voxels = async () => {
+    await using array = await openArray(output)
+    return [...((await array.read(array.roi)).data as Uint8Array)]
+  }
+  const runIn = (home: string) => join(folder.path, home, readdirSync(join(folder.path, home))[0] as string)
+  return { ...folder, output, start, voxels, warnings, runIn, mark: () => readMark(output) as OutputMark }
+}
+
+/** Without what readers of a record leave beside it. */
+const filesIn = (folder: string) => contentsOf(folder).filter((name) => !/sqlite-(shm|wal) /.test(name))
+
+const all = (value: number) => Array<number>(8).fill(value)
+const skipped = ({ tasks }: Awaited<ReturnType<typeof runBlockwise>>) => tasks[0]?.skipped
+
+describe('the identity of a record', () => {
+  it('R1: is in the mark of the output, with who wrote it; another start keeps it, --overwrite renews it', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    const { id, ...mark } = at.mark()
+    assert.match(id, /^[\w-]{36}$/)
+    assert.equal(mark.run, at.runIn('x').split('/').at(-1))
+    assert.equal(mark.folder, at.runIn('x'))
+    assert.match(mark.command, /^node /)
+    assert.match(mark.bellis, /^\d+\.\d+\.\d+/)
+    assert.ok(Date.now() - Date.parse(mark.started) < 60_000)
+    assert.equal(skipped(await at.start({ value: 1 })), 8)
+    assert.deepEqual(at.mark(), { id, ...mark })
+    await at.start({ value: 1 }, { overwrite: true })
+    assert.notEqual(at.mark().id, id)
+  })
+
+  it('R1: a record is not believed for an output that a run in another folder has replaced and not finished', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    const unfinished = await at.start({ value: 1, stopAt: 8 }, { home: 'y', overwrite: true, maxRetries: 0 })
+    assert.ok(unfinished.ok)
+    rmSync(join(at.output, 'c', '5'))
+    const before = filesIn(at.path)
+    await assert.rejects(at.start({ value: 1 }), { code: 'DATASET_EXISTS' })
+    assert.deepEqual(filesIn(at.path), before)
+    assert.equal(skipped(await at.start({ value: 1 }, { overwrite: true })), 0)
+    assert.deepEqual(await at.voxels(), all(1))
+  })
+
+  it('R1: a record is not believed for an output without its mark: its blocks are done again, with a warning', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    rmSync(join(at.output, '.bellis-run'))
+    assert.equal(skipped(await at.start({ value: 1 })), 0)
+    assert.match(at.warnings.join(), /fill: its output .* was written by another run, or replaced, after/)
+    assert.equal(skipped(await at.start({ value: 1 })), 8)
+  })
+
+  it('R1: a mark of version 0.1.0 is as good as the record that it belongs to, and both get an id', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    const run = at.mark().run
+    await forgetId(join(at.runIn('x'), 'progress.sqlite'))
+    writeFileSync(join(at.output, '.bellis-run'), `${run}\n`)
+    assert.equal(skipped(await at.start({ value: 1 })), 8)
+    assert.deepEqual(at.warnings, [])
+    const { id } = at.mark()
+    assert.match(id, /^[\w-]{36}$/)
+    assert.equal(skipped(await at.start({ value: 1 })), 8)
+    assert.equal(at.mark().id, id)
+    // A record that has an id does not believe a mark without one.
+    writeFileSync(join(at.output, '.bellis-run'), `${run}\n`)
+    assert.equal(skipped(await at.start({ value: 1 })), 0)
+  })
+})
+
+/** Makes a record what version 0.1.0 wrote. */
+async function forgetId(file: string): Promise<void> {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
+  const database = new DatabaseSync(file)
+  database.exec('DROP TABLE identity')
+  database.close()
+}
+
+describe('an output that another run has written', () => {
+  it('R2: is refused before anything is written, with the run, its command, its date and what to do', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    const before = filesIn(at.path)
+    const { run, command, started } = at.mark()
+    await assert.rejects(at.start({ value: 2 }), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'DATASET_EXISTS')
+      for (const part of [run, command, started.slice(0, 10), '--overwrite', at.output]) {
+        assert.ok(error.message.includes(part), `${part} is not in: ${error.message}`)
+      }
+      return true
+    })
+    assert.deepEqual(filesIn(at.path), before)
+    assert.equal(skipped(await at.start({ value: 1 })), 8)
+    await at.start({ value: 2 }, { overwrite: true })
+    assert.deepEqual(await at.voxels(), all(2))
+  })
+
+  it('R2: is refused if that run has only begun, and if it keeps no record', async () => {
+    using at = places()
+    assert.equal((await at.start({ value: 1, stopAt: 3 })).ok, false)
+    await assert.rejects(at.start({ value: 2 }), { code: 'DATASET_EXISTS' })
+    await assert.rejects(at.start({ value: 2 }, { progress: 'none' }), { code: 'DATASET_EXISTS' })
+    using other = places()
+    await other.start({ value: 1 }, { progress: 'none' })
+    await assert.rejects(other.start({ value: 2 }), { code: 'DATASET_EXISTS' })
+    assert.equal(skipped(await other.start({ value: 1 }, { progress: 'none' })), 0)
+  })
+
+  it('R2: is used if no chunk of it was written: nothing can be lost', async () => {
+    using at = places()
+    assert.equal((await at.start({ value: 1, stopAt: 0 })).ok, false)
+    assert.ok((await at.start({ value: 2 })).ok)
+    assert.deepEqual(await at.voxels(), all(2))
+  })
+
+  it('R2: is refused if another program wrote it, and used if it is empty', async () => {
+    using at = places()
+    const array = await createArray(at.output, { shape: [8], dtype: 'uint8', chunkShape: [1] })
+    await array.write({ offset: [0], shape: [1] }, Uint8Array.of(7))
+    await array.close()
+    await assert.rejects(at.start({ value: 1 }), /contains data that this run did not write, and that no run of Bellis/)
+    assert.equal(existsSync(join(at.path, 'x')), false)
+    using empty = places()
+    await (await createArray(empty.output, { shape: [8], dtype: 'uint8', chunkShape: [1] })).close()
+    assert.ok((await empty.start({ value: 1 })).ok)
+  })
+
+  it('R2: is written if the task itself chose to write into what exists', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    assert.ok((await at.start({ value: 2, ifExists: 'reuse' })).ok)
+    assert.deepEqual(await at.voxels(), all(2))
+  })
+})
+
+describe('an output that a run is writing', () => {
+  it('R3: is refused to every other run, with who writes it, until that run has ended', async () => {
+    using at = places()
+    const opened = Promise.withResolvers<void>()
+    const leased = Promise.withResolvers<void>()
+    gate = opened.promise
+    const first = at.start({ value: 1 }, { onEvent: ({ type }) => type === 'blocks-leased' && leased.resolve() })
+    await leased.promise
+    const refused = { code: 'RUN_LOCKED', message: /filled is being written by .* process \d+ on .*; wait for it/ }
+    await assert.rejects(at.start({ value: 2 }, { home: 'y' }), refused)
+    await assert.rejects(at.start({ value: 2 }, { home: 'y', overwrite: true }), refused)
+    await assert.rejects(at.start({ value: 1 }, { home: 'y', progress: 'none' }), refused)
+    assert.equal(existsSync(join(at.path, 'y')), false)
+    // Readers are not held up.
+    assert.deepEqual(await at.voxels(), all(0))
+    opened.resolve()
+    assert.ok((await first).ok)
+    assert.ok((await at.start({ value: 2 }, { home: 'y', overwrite: true })).ok)
+    assert.deepEqual(await at.voxels(), all(2))
+    assert.deepEqual(
+      contentsOf(at.path).filter((name) => /lock/.test(name) && name.startsWith('out.zarr')),
+      [],
+    )
+  })
+})
+
+describe('a run with --overwrite that can not begin', () => {
+  it('R4: has forgotten nothing', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    const before = filesIn(at.path)
+    const { createServer } = await import('node:net')
+    const taken = createServer().listen(0, '127.0.0.1')
+    await new Promise((done) => taken.once('listening', done))
+    const { port } = taken.address() as { port: number }
+    try {
+      const refused = { message: /in use/ }
+      await assert.rejects(at.start({ value: 1 }, { overwrite: true, pool: 'none', port }), refused)
+      await assert.rejects(at.start({ value: 1 }, { overwrite: true, dashboard: { port } }), refused)
+    } finally {
+      taken.close()
+    }
+    assert.deepEqual(filesIn(at.path), before)
+    assert.equal(skipped(await at.start({ value: 1 })), 8)
+    assert.match(readFileSync(join(at.runIn('x'), 'run.json'), 'utf8'), /"fill"/)
+  })
+})
