@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RunEvent } from '../../src/core/events.ts'
-import { keepHistory } from '../../src/entry/run-folder/history-writer.ts'
+import { keepHistory } from '../../src/entry/run-folder/history/history-writer.ts'
 import { EventStream } from '../../src/runtime/coordinator/event-stream.ts'
 
 export interface ReportedTask {

@@ -3,7 +3,7 @@ import type { RunPicture } from '../../core/board/run-picture.ts'
 import { encodeStates } from '../../core/board/state-runs.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { EventFeed, FeedClient, FeedPlace } from '../../ports/resource.ts'
-import type { RunFollower } from '../run-folder/run-follower.ts'
+import type { RunFollower } from '../run-folder/history/run-follower.ts'
 
 /** How often changes are sent. A browser draws each of them, and without a graphics card that takes processor time from the run. */
 const SEND_MS = 1000

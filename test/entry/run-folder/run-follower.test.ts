@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { RunFollower, versionOf } from '../../../src/entry/run-folder/run-follower.ts'
+import { RunFollower, versionOf } from '../../../src/entry/run-folder/history/run-follower.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 import { type ReportedRun, reportRun } from '../../support/reported-run.ts'
 

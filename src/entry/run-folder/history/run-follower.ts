@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
-import { RunPicture } from '../../core/board/run-picture.ts'
-import type { FailureSummary } from '../../core/board/summary.ts'
-import { ConfigError } from '../../core/errors.ts'
-import { ownCommand } from '../own-command.ts'
+import { RunPicture } from '../../../core/board/run-picture.ts'
+import type { FailureSummary } from '../../../core/board/summary.ts'
+import { ConfigError } from '../../../core/errors.ts'
+import { ownCommand } from '../../own-command.ts'
+import type { ProgressPlace } from '../progress-place.ts'
+import { type RunDocument, readRunDocument, runHolderOf } from '../run-folder.ts'
+import { type RunState, readRunState } from '../run-state.ts'
 import { HistoryReader } from './history-reader.ts'
-import type { ProgressPlace } from './progress-place.ts'
-import { type RunDocument, readRunDocument, runHolderOf } from './run-folder.ts'
-import { type RunState, readRunState } from './run-state.ts'
 
 export interface FollowOptions {
   /** Where the run's progress is kept. @default the place recorded with the run */

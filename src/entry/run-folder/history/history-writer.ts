@@ -1,9 +1,9 @@
 import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
-import { type BlocksFrame, FrameWriter } from '../../core/board/history-frames.ts'
-import type { RunEvent } from '../../core/events.ts'
-import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
+import { type BlocksFrame, FrameWriter } from '../../../core/board/history-frames.ts'
+import type { RunEvent } from '../../../core/events.ts'
+import type { EventStream } from '../../../runtime/coordinator/event-stream.ts'
 import { type HistoryText, historyFile, historyFolder, historyNumbers } from './history-files.ts'
 
 /** Frames are written together after this time, or when the buffer is full. */

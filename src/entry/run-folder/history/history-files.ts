@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { PictureEvent } from '../../core/board/run-picture.ts'
+import type { PictureEvent } from '../../../core/board/run-picture.ts'
 
 // The history of a run: one file per start, from which its page is drawn, during the run and afterwards. Nothing depends on it: the record
 // decides what is done. A file is a sequence of frames (core/board/history-frames.ts); its text frames contain the JSON described here.

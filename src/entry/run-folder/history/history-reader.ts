@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
-import { type BlocksFrame, readFrames } from '../../core/board/history-frames.ts'
-import type { PictureEvent } from '../../core/board/run-picture.ts'
+import { type BlocksFrame, readFrames } from '../../../core/board/history-frames.ts'
+import type { PictureEvent } from '../../../core/board/run-picture.ts'
 import { type HistoryText, historyFile, historyFolder, historyNumbers } from './history-files.ts'
 
 /** Bytes read at once. */
