@@ -276,7 +276,8 @@ export function describeProgressStore(
         const record = await store.open({ ...identity, id: 'first' })
         assert.equal(record.identity.id, 'first')
         assert.equal((await store.read(identity.run))?.identity.id, 'first')
-        assert.equal((await place.open().open({ ...identity, id: 'second' })).identity.id, 'first')
+        await using other = place.open()
+        assert.equal((await other.open({ ...identity, id: 'second' })).identity.id, 'first')
         await store.remove(identity.run)
         assert.equal((await store.open({ ...identity, id: 'second' })).identity.id, 'second')
       }),
@@ -302,7 +303,8 @@ export function describeProgressStore(
         await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedAttempts: [] })
         await record.sync()
         await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1, 2) }], failedAttempts: [] })
-        assert.deepEqual(await completedBlocks((await place.open().read(identity.run)) as RunReader, 0), [1, 2])
+        await using other = place.open()
+        assert.deepEqual(await completedBlocks((await other.read(identity.run)) as RunReader, 0), [1, 2])
       }),
     )
 
