@@ -181,7 +181,9 @@ describe('the documents', () => {
     }
     const flagsIn = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, flag]) => flag))]
     const helps = await Promise.all(
-      [...COMMANDS, ...COMMANDS_OF_RUNS].map((command) => bellis([...command.split(' '), '--help'], { cwd: scratch })),
+      [...COMMANDS, ...COMMANDS_OF_RUNS, 'runs', 'worker'].map((command) =>
+        bellis([...command.split(' '), '--help'], { cwd: scratch }),
+      ),
     )
     const withoutExample = (text: string) => text.replaceAll(/^ {2}\$ .*$/gm, '')
     const help = [...helps.map(({ stdout }) => withoutExample(stdout)), ' --version'].join(' ')

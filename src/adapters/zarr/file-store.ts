@@ -275,17 +275,22 @@ async function writeFully(file: number, part: Uint8Array, position: number): Pro
 const GROUPS_LOCK = `${TEMPORARY_PREFIX}groups-lock`
 
 async function lockGroups(root: string, fsync: boolean): Promise<AsyncDisposable> {
+  const isNew = !fs.existsSync(root)
+  // It fails, as it should, for a container that has content by then.
+  const removeIfEmpty = async () => {
+    if (isNew) await rmdir(root).catch(() => {})
+  }
   try {
-    const isNew = !fs.existsSync(root)
     if (isNew) await makeFolder(root, fsync)
     const lock = await awaitLockFile(join(root, GROUPS_LOCK))
     return {
       async [Symbol.asyncDispose]() {
         await lock[Symbol.asyncDispose]()
-        if (isNew) await rmdir(root).catch(() => {})
+        await removeIfEmpty()
       },
     }
   } catch (error) {
+    await removeIfEmpty()
     throw ioError('write', root, error)
   }
 }

@@ -165,17 +165,23 @@ function startOf(pid: number): string | undefined {
 async function createWhole(path: string, holder: LockHolder): Promise<boolean> {
   const text = `${JSON.stringify(holder)}\n`
   const temporary = temporaryBeside(path)
-  await writeFile(temporary, text, { flag: 'wx' })
+  try {
+    await writeFile(temporary, text, { flag: 'wx' })
+    return await linkOrCreate(temporary, path, text)
+  } finally {
+    // A full disk leaves an empty one.
+    await rm(temporary, { force: true })
+  }
+}
+
+async function linkOrCreate(temporary: string, path: string, text: string): Promise<boolean> {
   try {
     await link(temporary, path)
     return true
   } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'EEXIST') return false
+    if (errnoOf(error) === 'EEXIST') return false
     // Some file systems have no links. There, a reader may see an unfinished file for a moment.
     return await createInPlace(path, text)
-  } finally {
-    await rm(temporary, { force: true })
   }
 }
 
@@ -185,6 +191,7 @@ async function createInPlace(path: string, text: string): Promise<boolean> {
     return true
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false
+    await rm(path, { force: true })
     throw error
   }
 }
