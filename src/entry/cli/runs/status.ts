@@ -88,7 +88,7 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
 /** @param drawnLines lines of the previous output, to overwrite on a terminal */
 async function printStatus(state: RunState, flags: StatusFlags, drawnLines: number): Promise<string> {
   const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
-  const text = [describeState(state), ...exported.map((path) => `  block states: ${path}`)].join('\n')
+  const text = describeState(state, exported)
   if (flags.json) printJson(statusDocument(state))
   else {
     if (drawnLines > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawnLines}A\u001b[0J`)
@@ -106,7 +106,7 @@ async function readState(folder: string, flags: StatusFlags): Promise<RunState> 
   )
 }
 
-function describeState(state: RunState): string {
+function describeState(state: RunState, exported: readonly string[]): string {
   const { holder, run } = state
   const who =
     holder === undefined ? '' : `, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
@@ -115,6 +115,7 @@ function describeState(state: RunState): string {
     `${paint('bold', run)}: ${state.condition}${who}`,
     ...state.tasks.map((task) => `  ${describeTask(task, state)}`),
     ...state.tasks.flatMap((task) => describeFailures(task)),
+    ...exported.map((path) => `  block states: ${path}`),
     ...(overview?.continueWith === undefined ? [] : [`To continue: ${overview.continueWith}`]),
   ].join('\n')
 }
