@@ -1,11 +1,14 @@
 import { InfrastructureError } from '../errors.ts'
 import { PROTOCOL_VERSION } from './messages.ts'
 
-/** @throws InfrastructureError `PROTOCOL_ERROR` when the worker speaks another version of the protocol */
-export function assertSameProtocol(protocol: number): void {
+/**
+ * @param who the worker, as the message names it @default 'The worker'
+ * @throws InfrastructureError `PROTOCOL_ERROR` if the worker speaks another version of the protocol
+ */
+export function assertSameProtocol(protocol: number, who = 'The worker'): void {
   if (protocol === PROTOCOL_VERSION) return
   throw new InfrastructureError(
     'PROTOCOL_ERROR',
-    `The worker speaks protocol version ${protocol}; this run speaks version ${PROTOCOL_VERSION}. Use the same version of Bellis everywhere.`,
+    `${who} speaks protocol version ${protocol}; this run speaks version ${PROTOCOL_VERSION}. Use the same version of Bellis everywhere.`,
   )
 }

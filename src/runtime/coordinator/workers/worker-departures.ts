@@ -1,31 +1,12 @@
 import type { WireError } from '../../../core/errors.ts'
 import type { WorkerDecision, WorkerEvent, WorkerExit, WorkerFate } from '../../../core/workers/worker-state.ts'
-import type { Dispatcher } from '../dispatcher.ts'
-import type { LeaseBook } from '../lease-book.ts'
-import type { Leases } from '../leases.ts'
-import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
-import type { Heartbeats } from './heartbeats.ts'
-import type { LaunchedWorkers } from './launched-workers.ts'
 import type { Worker } from './pool.ts'
-import type { TaskSetups } from './task-setups.ts'
-import type { TimeLimits } from './time-limits.ts'
-import type { WorkerConnections } from './worker-connections.ts'
-import type { WorkerLives } from './worker-lives.ts'
+import type { LinksParts } from './worker-links.ts'
 import type { WorkerRestarts } from './worker-restarts.ts'
 
-export interface DeparturesParts {
-  readonly lives: WorkerLives
-  readonly book: LeaseBook
-  readonly leases: Leases
-  readonly dispatcher: Dispatcher
-  readonly connections: WorkerConnections
-  readonly heartbeats: Heartbeats
-  readonly setups: TaskSetups
-  readonly launched: LaunchedWorkers
-  readonly timeLimits: TimeLimits
+export interface DeparturesParts extends LinksParts {
   readonly restarts: WorkerRestarts
-  readonly tally: RunTally
 }
 
 /** Carries out the decisions about workers that leave, die, are lost or are ended. */

@@ -1,6 +1,7 @@
 import { InfrastructureError, messageOf } from '../../../core/errors.ts'
 import { type Join, PROTOCOL_VERSION, type ServerMessage } from '../../../core/protocol/messages.ts'
 import { parseJoin, parseWorkerMessage } from '../../../core/protocol/parse.ts'
+import { assertSameProtocol } from '../../../core/protocol/version.ts'
 import type { WorkerOrigin } from '../../../core/workers/worker-state.ts'
 import type { Channel } from '../../../ports/channel.ts'
 import type { Dispatcher } from '../dispatcher.ts'
@@ -209,8 +210,10 @@ function refuse(channel: Channel<ServerMessage>, message: string): void {
 }
 
 function assertVersion({ id }: Worker, channel: Channel<ServerMessage>, { protocol }: Join): void {
-  if (protocol === PROTOCOL_VERSION) return
-  const message = `Worker ${id} speaks protocol version ${protocol}, and this run version ${PROTOCOL_VERSION}: use the same version of Bellis everywhere.`
-  refuse(channel, message)
-  throw new InfrastructureError('PROTOCOL_ERROR', message)
+  try {
+    assertSameProtocol(protocol, `Worker ${id}`)
+  } catch (error) {
+    refuse(channel, messageOf(error))
+    throw error
+  }
 }
