@@ -1,9 +1,10 @@
 // Bundles src/viewer and Neuroglancer into dist/viewer: index.html, and a folder with the files it loads. The folder is named
 // after a hash of its content, so that browsers may cache it forever. The page fetches nothing from other servers.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as esbuild from 'esbuild'
+import { licenses } from './licenses.mjs'
 
 // Neuroglancer's build options: the page reads only Zarr over HTTP.
 const conditions = [
@@ -59,21 +60,4 @@ function contentHash(folder) {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) hash.update(readFileSync(path))
   return hash.digest('hex').slice(0, 16)
-}
-
-/** The licences of the bundled packages, which have to be distributed with them. */
-function licenses(root, metafile) {
-  const inputs = Object.keys(metafile.inputs)
-  const packages = new Set(inputs.flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))
-  if (inputs.some((path) => path.startsWith('third_party/ikonate/'))) packages.add('ikonate')
-  return [...packages]
-    .sort()
-    .map((name) => {
-      const folder = join(root, 'node_modules', name)
-      const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-      const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)/i.test(entry))
-      const text = file !== undefined && existsSync(join(folder, file)) ? readFileSync(join(folder, file), 'utf8') : ''
-      return `${name} ${version} (${license})\n${'='.repeat(72)}\n\n${text.trim()}\n`
-    })
-    .join('\n\n')
 }

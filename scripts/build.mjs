@@ -1,8 +1,9 @@
-// Builds dist/ as it is published: JavaScript, types and source maps of src/, and the bundled pages.
+// Builds dist/ as it is published: the bundled modules of src/ with their source maps, the types, and the bundled pages.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildModules } from './build-modules.mjs'
 import { buildViewer } from './build-viewer.mjs'
 import { reportPackageSize } from './package-size.mjs'
 
@@ -14,5 +15,5 @@ const { status } = spawnSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', '
 })
 chmodSync(join(root, 'bin', 'bellis.js'), 0o755)
 if (status !== 0) process.exit(status ?? 1)
-await buildViewer(root)
+await Promise.all([buildModules(root), buildViewer(root)])
 if (!reportPackageSize(root)) process.exit(1)

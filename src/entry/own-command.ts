@@ -2,9 +2,10 @@ import { existsSync, realpathSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { quoteShell } from '../core/shell-words.ts'
+import { PACKAGE_ROOT } from '../runtime/package-place.ts'
 
 /** The file of the command `bellis`. */
-export const OWN_PROGRAM = fileURLToPath(new URL('../../bin/bellis.js', import.meta.url))
+export const OWN_PROGRAM = fileURLToPath(new URL('bin/bellis.js', PACKAGE_ROOT))
 /** Where npx keeps the packages that it installs for one call. */
 const NPX_CACHE = /[\\/]_npx[\\/]/
 

@@ -3,13 +3,12 @@ import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
+import { PACKAGE_ROOT } from '../../runtime/package-place.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
 import { printJson, say } from './output.ts'
 
 /** The name of the task in the template. */
 const PLACEHOLDER = /my-task/g
-
-const root = new URL('../../../', import.meta.url)
 
 /** `bellis new` */
 export function newCommand(): Command {
@@ -41,7 +40,7 @@ function writeProject(folder: string): string[] {
     throw new ConfigError('DATASET_EXISTS', `${folder} exists and is not empty; choose another name.`)
   }
   mkdirSync(folder, { recursive: true })
-  const template = fileURLToPath(new URL('templates/task/', root))
+  const template = fileURLToPath(new URL('templates/task/', PACKAGE_ROOT))
   const copied = readdirSync(template)
   for (const file of copied) {
     const path = join(folder, file)
@@ -74,7 +73,7 @@ function writeProject(folder: string): string[] {
 }
 
 function projectManifest(name: string): object {
-  const { engines, devDependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+  const { engines, devDependencies } = JSON.parse(readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8'))
   return {
     name,
     version: '0.1.0',
@@ -83,7 +82,7 @@ function projectManifest(name: string): object {
     engines,
     scripts: { test: 'node --test', typecheck: 'tsc' },
     // This Bellis, wherever it is: a checkout, a global installation, or that of another project.
-    dependencies: { bellis: `file:${fileURLToPath(root).replace(/[\\/]$/, '')}` },
+    dependencies: { bellis: `file:${fileURLToPath(PACKAGE_ROOT).replace(/[\\/]$/, '')}` },
     devDependencies: { '@types/node': devDependencies['@types/node'], typescript: devDependencies.typescript },
   }
 }

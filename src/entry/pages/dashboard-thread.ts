@@ -1,7 +1,7 @@
-import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { serveHttp } from '../../adapters/http/http-server.ts'
 import { ConfigError, type ErrorCode } from '../../core/errors.ts'
+import { ownModule } from '../../runtime/package-place.ts'
 import type { ProgressPlace } from '../run-folder/progress-place.ts'
 
 /** Options for the page of a running run. */
@@ -56,7 +56,7 @@ export async function startDashboardThread(
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),
   }
-  const program = new URL(`./dashboard-program${extname(import.meta.url)}`, import.meta.url)
+  const program = new URL(ownModule('entry/pages/dashboard-program'))
   const thread = new Worker(program, { workerData: data })
   // An error there must not end the run.
   thread.on('error', () => {})

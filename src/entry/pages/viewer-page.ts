@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { folderTree } from '../../adapters/http/folder.ts'
 import { ConfigError } from '../../core/errors.ts'
 import type { Resource, ResourceTree } from '../../ports/resource.ts'
+import { PACKAGE_ROOT } from '../../runtime/package-place.ts'
 import { memoryResource } from '../../serving/virtual-zarr.ts'
 
-const page = fileURLToPath(new URL('../../../dist/viewer', import.meta.url))
+const page = fileURLToPath(new URL('dist/viewer', PACKAGE_ROOT))
 
 /** The files that the pages load. They are listed once at the start; no other file can be requested. */
 export function pageFiles(): ResourceTree {

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { quoteShell } from '../../core/shell-words.ts'
+import { PACKAGE_ROOT } from '../../runtime/package-place.ts'
 import { withoutCredentials } from './progress-place.ts'
 
 /** The version of this Bellis. */
 export function ownVersion(): string {
-  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  const manifest = readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8')
   return (JSON.parse(manifest) as { version: string }).version
 }
 

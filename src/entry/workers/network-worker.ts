@@ -3,6 +3,7 @@ import { connectTo } from '../../adapters/links/connect.ts'
 import type { RunContext } from '../../adapters/links/context.ts'
 import { ConfigError } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
+import { OWN_MODULES, ownModule } from '../../runtime/package-place.ts'
 import { importTask, setUpTask } from '../../runtime/worker/load-task.ts'
 import { OpenedArrays } from '../../runtime/worker/setup-arrays.ts'
 import { runWorker } from '../../runtime/worker/worker-loop.ts'
@@ -17,8 +18,6 @@ import { visibleDevices } from './visible-devices.ts'
 /** How long a worker tries to reach its coordinator. */
 export const RECONNECT_MS = 300_000
 
-/** The folder of Bellis's own modules, which differs from machine to machine. */
-const OWN_FOLDER = new URL('../../', import.meta.url).href
 const OWN_SCHEME = 'bellis:'
 
 export interface NetworkWorkerOptions
@@ -67,7 +66,7 @@ export async function runNetworkWorker(
 
 /** The name by which workers on other machines find a task's module: its path within Bellis, or the URL of any other module. */
 export const moduleName = (url: string): string =>
-  url.startsWith(OWN_FOLDER) ? `${OWN_SCHEME}${url.slice(OWN_FOLDER.length).replace(/\.[jt]s$/, '')}` : url
+  url.startsWith(OWN_MODULES) ? `${OWN_SCHEME}${url.slice(OWN_MODULES.length).replace(/\.[jt]s$/, '')}` : url
 
 /** Imports a task's module and sets the task up. Programs that it starts see only the GPUs of this worker. */
 export async function loadTask(
@@ -86,7 +85,7 @@ export async function loadTask(
 
 /** A module is a file that this machine sees, or one of Bellis's own: code is never part of a message, or loaded from elsewhere. */
 function moduleUrl(module: string): string {
-  if (module.startsWith(OWN_SCHEME)) return ownModule(module.slice(OWN_SCHEME.length))
+  if (module.startsWith(OWN_SCHEME)) return builtInModule(module.slice(OWN_SCHEME.length))
   if (module.startsWith('file:')) return module
   throw new ConfigError(
     'UNKNOWN_TASK',
@@ -94,10 +93,9 @@ function moduleUrl(module: string): string {
   )
 }
 
-function ownModule(path: string): string {
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
-  const url = new URL(`${path}${extension}`, OWN_FOLDER).href
-  if (!url.startsWith(OWN_FOLDER)) throw new ConfigError('UNKNOWN_TASK', `"${path}" is not a module of Bellis.`)
+function builtInModule(path: string): string {
+  const url = new URL(ownModule(path)).href
+  if (!url.startsWith(OWN_MODULES)) throw new ConfigError('UNKNOWN_TASK', `"${path}" is not a module of Bellis.`)
   return url
 }
 

@@ -3,6 +3,7 @@ import { registerHooks } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ConfigError } from '../../core/errors.ts'
+import { PACKAGE_ROOT } from '../../runtime/package-place.ts'
 
 /** The packages that a task's file may import although nothing is installed in its folder. */
 const OWN = /^(bellis|zod)(\/|$)/
@@ -21,7 +22,7 @@ export function offerOwnPackage(): void {
       } catch (error) {
         const isMissing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND'
         if (!isMissing || !OWN.test(specifier)) throw error
-        return next(specifier, { ...context, parentURL: import.meta.url })
+        return next(specifier, { ...context, parentURL: PACKAGE_ROOT })
       }
     },
   })

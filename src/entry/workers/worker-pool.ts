@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { basename, extname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { basename, join, resolve } from 'node:path'
 import type { BatchQueue } from '../../adapters/batch/batch-queue.ts'
 import { sgeQueue } from '../../adapters/batch/sge/sge-queue.ts'
 import { slurmQueue } from '../../adapters/batch/slurm/slurm-queue.ts'
@@ -11,7 +10,9 @@ import type { JobsReport } from '../../core/events.ts'
 import type { Listener } from '../../ports/listener.ts'
 import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { jobLauncher } from '../../runtime/launchers/job-launcher.ts'
+import { ownModule } from '../../runtime/package-place.ts'
 import { systemClock } from '../clock.ts'
+import { OWN_PROGRAM } from '../own-command.ts'
 import { addressOf, writeContextFile } from '../run-folder/run-context.ts'
 import { workersLock } from '../run-folder/run-folder.ts'
 import { readLogEnd } from './log-end.ts'
@@ -111,11 +112,10 @@ const isBatch = (pool: PoolKind | WorkerLauncher): pool is 'slurm' | 'sge' => po
 
 /** Does not call the batch system yet. Its jobs run `bellis worker`, with this Node and this Bellis. */
 function queueOf(open: typeof slurmQueue, folder: string, options = ''): BatchQueue {
-  const program = fileURLToPath(new URL('../../../bin/bellis.js', import.meta.url))
   return open({
     folder,
     jobName: `bellis-${basename(folder).replace(/[^\w.+-]/g, '_')}-${randomBytes(3).toString('hex')}`,
-    command: [process.execPath, program, 'worker', resolve(folder)],
+    command: [process.execPath, OWN_PROGRAM, 'worker', resolve(folder)],
     options,
     readLog: readLogEnd,
   })
@@ -127,7 +127,7 @@ function launcherOf(
   context: string,
 ): WorkerLauncher | undefined {
   const logFileOf = (workerId: string) => join(folder, 'logs', `${workerId}.log`)
-  const program = (name: string) => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url)
+  const program = (name: string) => new URL(ownModule(`entry/workers/${name}`))
   switch (pool) {
     case 'process':
       return processLauncher({

@@ -1,10 +1,5 @@
 import { fileURLToPath } from 'node:url'
-
-/**
- * Folders of Bellis's own modules, whose frames are never a user's: the folder of this module, and that of the sources in
- * source maps.
- */
-const OWN_FOLDERS = ['../../', '../../../src/'].map((folder) => new URL(folder, import.meta.url).href)
+import { OWN_FOLDERS } from '../package-place.ts'
 
 /** A file, a line and possibly a column, at the end of a line of a stack. */
 const SOURCE_LINE = /(?<=^|[\s(])((?:file:\/\/)?\/[^\s()]+?):(\d+)(?::\d+)?\)?$/
