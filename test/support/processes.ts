@@ -3,20 +3,25 @@ import { execFileSync, spawnSync } from 'node:child_process'
 interface Row {
   readonly pid: number
   readonly parent: number
+  readonly group: number
 }
 
 /** The processes of this machine, except zombies. */
 function processTable(): Row[] {
-  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,pgid=,stat='], { encoding: 'utf8' })
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields.length === 3 && !fields[2]?.startsWith('Z'))
-    .map(([pid, parent]) => ({ pid: Number(pid), parent: Number(parent) }))
+    .filter((fields) => fields.length === 4 && !fields[3]?.startsWith('Z'))
+    .map(([pid, parent, group]) => ({ pid: Number(pid), parent: Number(parent), group: Number(group) }))
 }
 
 /** The running children of a process. */
 export const childrenOf = (parent: number): number[] =>
   processTable().flatMap((row) => (row.parent === parent ? [row.pid] : []))
+
+/** The running processes of a process group. */
+export const groupOf = (leader: number): number[] =>
+  processTable().flatMap((row) => (row.group === leader ? [row.pid] : []))
 
 /** Those of these processes that are still running. */
 export function stillRunning(pids: readonly number[]): number[] {

@@ -1,0 +1,50 @@
+// Plays rounds with faults for hours: npm run soak -- [--hours H] [--seed S] [--table FILE]
+// One round again, as the complaint names it: npm run soak -- --seed S --round N
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { Campaign } from './campaign.ts'
+import { Tally } from './tally.ts'
+
+const { values } = parseArgs({
+  options: {
+    hours: { type: 'string', default: '2' },
+    seed: { type: 'string' },
+    round: { type: 'string' },
+    table: { type: 'string' },
+    workload: { type: 'string' },
+    workers: { type: 'string' },
+  },
+})
+const hours = Number(values.hours)
+if (!(hours > 0)) throw new Error(`--hours ${values.hours}: expected a number above 0.`)
+const seed = values.seed ?? randomBytes(6).toString('hex')
+const only = { workload: values.workload, pool: values.workers }
+const rounds = values.round === undefined ? undefined : Number(values.round)
+
+console.log(`seed ${seed}`)
+using campaign = new Campaign()
+const tally = new Tally()
+const writeTable = () => {
+  if (values.table !== undefined) writeFileSync(values.table, tally.table(about()))
+}
+for (let number = rounds ?? 0; tally.seconds < 3600 * hours; number++) {
+  const { work, report } = await campaign.play(seed, number, only)
+  tally.add(`--seed ${seed} --round ${number}`, work, report)
+  console.log(`${number}: ${work}: ${report.faults.join(', ') || 'no fault'}; ${report.starts} starts`)
+  for (const complaint of report.complaints) console.error(`  COMPLAINT: ${complaint}`)
+  writeTable()
+  if (rounds !== undefined) break
+}
+console.log(tally.summary())
+process.exitCode = tally.complaints.length === 0 ? 0 : 1
+
+function about(): [string, string][] {
+  const machine = `${cpus().length} processors, ${(totalmem() / 2 ** 30).toFixed(0)} GB, ${process.platform}`
+  return [
+    ['date', new Date().toISOString().slice(0, 10)],
+    ['seed', `\`${seed}\``],
+    ['machine', `${machine}, Node ${process.versions.node}`],
+  ]
+}

@@ -1,0 +1,133 @@
+import { spawn } from 'node:child_process'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { pathWithCommand, program } from '../../support/command-line.ts'
+import { childrenOf } from '../../support/processes.ts'
+
+/** How a command ended. */
+export interface Ending {
+  /** The exit code, or the signal that ended it. */
+  readonly code: number | NodeJS.Signals
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface StartOptions {
+  readonly cwd: string
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** The largest that a process was seen. */
+export interface Size {
+  memoryBytes: number
+  handles: number
+}
+
+/** One start of a command, in a process group of its own. */
+export class Start {
+  readonly pid: number
+  readonly ended: Promise<Ending>
+  readonly size: Size = { memoryBytes: 0, handles: 0 }
+  readonly output = { stdout: '', stderr: '' }
+  readonly #events: EventCounter
+  #isOver = false
+
+  /** @param eventFile where the command writes its events */
+  constructor(args: readonly string[], eventFile: string, { cwd, env = {} }: StartOptions) {
+    this.#events = new EventCounter(eventFile)
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd,
+      env: { ...process.env, PATH: pathWithCommand(), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+    if (child.pid === undefined) throw new Error(`${args.join(' ')} could not be started`)
+    this.pid = child.pid
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].setEncoding('utf8').on('data', (text: string) => (this.output[name] += text))
+    const watch = setInterval(() => this.#measure(), 500)
+    this.ended = new Promise((resolve) =>
+      child.on('close', (code, signal) => {
+        clearInterval(watch)
+        this.#isOver = true
+        resolve({ code: code ?? signal ?? 0, ...this.output })
+      }),
+    )
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** The number of blocks that it has reported as done so far. */
+  blocksDone(): number {
+    return this.#events.count()
+  }
+
+  /** The processes that it has started and that are running. */
+  workers(): number[] {
+    return childrenOf(this.pid)
+  }
+
+  /** Sends a signal to it, or with `all` to its workers, too. */
+  signal(signal: NodeJS.Signals, who: 'coordinator' | 'all' = 'coordinator'): void {
+    if (!this.#isOver || who === 'all') signalProcess(who === 'all' ? -this.pid : this.pid, signal)
+  }
+
+  #measure(): void {
+    try {
+      const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
+      const kilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0)
+      this.size.memoryBytes = Math.max(this.size.memoryBytes, 1024 * kilobytes)
+      this.size.handles = Math.max(this.size.handles, readdirSync(`/proc/${this.pid}/fd`).length)
+    } catch {
+      // It has just ended, or this system has no /proc.
+    }
+  }
+}
+
+/** Sends a signal to a process, or to a process group if the number is negative. Nothing happens if it has ended. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** Counts finished blocks in a file of events that is growing. */
+class EventCounter {
+  readonly #file: string
+  #position = 0
+  #rest = ''
+  #count = 0
+
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  count(): number {
+    const lines = (this.#rest + this.#readNew()).split('\n')
+    this.#rest = lines.pop() ?? ''
+    for (const line of lines) {
+      if (!line.includes('"blocks-done"')) continue
+      this.#count += (JSON.parse(line) as { indices: number[] }).indices.length
+    }
+    return this.#count
+  }
+
+  #readNew(): string {
+    let file: number
+    try {
+      file = openSync(this.#file, 'r')
+    } catch {
+      return ''
+    }
+    try {
+      const bytes = Buffer.alloc(Math.max(0, fstatSync(file).size - this.#position))
+      this.#position += readSync(file, bytes, 0, bytes.length, this.#position)
+      return bytes.toString('latin1')
+    } finally {
+      closeSync(file)
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bytesOf } from '../../../src/core/array/dtype.ts'
+import { openArray } from '../../../src/entry/arrays.ts'
+import type { Site } from './site.ts'
+
+/** What an undisturbed start has made. */
+export interface Result {
+  readonly voxels: number
+  /** For each output, the hash of all its voxels. */
+  readonly hashes: Readonly<Record<string, string>>
+  /** For each metadata file of the container, its content. */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** Reads every voxel of the outputs, and all metadata. */
+export async function readResult(site: Site): Promise<Result> {
+  const { outputs } = site.setting.workload
+  const hashes: Record<string, string> = {}
+  let voxels = 0
+  for (const name of outputs) {
+    await using array = await openArray(join(site.results, name))
+    const { data } = await array.read(array.roi)
+    voxels += data.length
+    hashes[name] = createHash('sha256').update(bytesOf(data)).digest('hex')
+  }
+  return { voxels, hashes, metadata: metadataIn(site.results) }
+}
+
+/** Chunks are in folders named c; they are not entered. */
+function metadataIn(folder: string): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory() && entry.name !== 'c') {
+      for (const [name, text] of Object.entries(metadataIn(path))) found[join(entry.name, name)] = text
+    } else if (entry.name === 'zarr.json') found[entry.name] = readFileSync(path, 'utf8')
+  }
+  return found
+}
+
+/** Describes each output and each metadata file that is not as it should be. */
+export function differences(actual: Result, expected: Result): string[] {
+  const names = (kind: 'hashes' | 'metadata') =>
+    [...new Set([...Object.keys(expected[kind]), ...Object.keys(actual[kind])])].filter(
+      (name) => actual[kind][name] !== expected[kind][name],
+    )
+  return [
+    ...names('hashes').map((name) => `the voxels of ${name} are wrong`),
+    ...names('metadata').map((name) => `the metadata in ${name} is ${actual.metadata[name] ?? 'missing'}`),
+  ]
+}
+
+/** Files that a run removes at its end, and that are still there. */
+export function leftovers(site: Site): string[] {
+  const found: string[] = []
+  const folder = site.runFolder()
+  for (const name of ['context', 'holder.json'])
+    if (folder !== undefined && existsSync(join(folder, name))) found.push(`${name} is left in the run's folder`)
+  for (const name of namesIn(site.results)) if (name.endsWith('.bellis-lock')) found.push(`${name} is left`)
+  for (const name of site.setting.workload.transient ?? []) {
+    const chunks = namesIn(join(site.results, name, 'c')).filter((each) => /^\d+\/\d+\/\d+$/.test(each))
+    if (chunks.length > 0) found.push(`${chunks.length} chunks of the transient ${name} are left`)
+  }
+  return found
+}
+
+/** Temporary files of writers that were killed, which are allowed. */
+export const temporaryFiles = (site: Site): number =>
+  namesIn(site.results).filter((name) => /(^|\/)\.tmp-[^/]*$/.test(name)).length
+
+const namesIn = (folder: string): string[] =>
+  existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : []

@@ -1,0 +1,59 @@
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Inputs } from './inputs.ts'
+
+/** A command whose result is known. */
+export interface Workload {
+  readonly name: string
+  /** What has to lie in the folder of the results before the first start. */
+  readonly prepare?: (results: string, inputs: Inputs) => void
+  /** The arguments of `bellis`, without those of the pool. @param results path of the folder for the results */
+  command(results: string, inputs: Inputs): readonly string[]
+  /** The arrays that are compared, below the folder of the results. */
+  readonly outputs: readonly string[]
+  /** Transient arrays, which have no chunks at the end. */
+  readonly transient?: readonly string[]
+}
+
+const task = (name: string) => fileURLToPath(new URL(`tasks/${name}`, import.meta.url))
+
+const CHAIN: Workload = {
+  name: 'chain',
+  command: (results, { raw }) => ['run', task('chain.ts'), '--input', raw, '--output', join(results, 'out.zarr')],
+  outputs: ['out.zarr/twice', 'out.zarr/mask', 'out.zarr/labels', 'out.zarr/labels_s1'],
+  transient: ['out.zarr/once'],
+}
+
+const LABEL: Workload = {
+  name: 'label',
+  command: (results, { mask }) => ['label', mask, join(results, 'out.zarr/labels'), '--block', '8,24,24'],
+  outputs: ['out.zarr/labels'],
+}
+
+const SMOOTH: Workload = {
+  name: 'smooth',
+  command: (results, { raw }) => {
+    const how = ['--sigma', '1', '--block-write', '4,16,16']
+    return ['smooth', raw, join(results, 'out.zarr/soft'), ...how]
+  },
+  outputs: ['out.zarr/soft'],
+}
+
+const SHARDS: Workload = {
+  name: 'convert with shards',
+  command: (results, { large }) => {
+    const how = ['--chunk', '16,32,32', '--shard', '32,128,128', '--codec', 'gzip:6']
+    return ['convert', large, join(results, 'out.zarr/raw'), ...how]
+  },
+  outputs: ['out.zarr/raw'],
+}
+
+const PYRAMID: Workload = {
+  name: 'downsample',
+  prepare: (results, { large }) => cpSync(join(large, '..'), join(results, 'out.zarr'), { recursive: true }),
+  command: (results) => ['downsample', join(results, 'out.zarr/large'), '--factor', '1,2,2', '--levels', '3'],
+  outputs: ['out.zarr/large_s1', 'out.zarr/large_s2', 'out.zarr/large_s3'],
+}
+
+export const WORKLOADS: readonly Workload[] = [CHAIN, LABEL, SMOOTH, SHARDS, PYRAMID]
