@@ -1,6 +1,6 @@
 // Packs the package as it would be published, installs it with each supported Node in an empty folder, and uses it there.
 import { execFile, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -164,15 +164,11 @@ async function runOwnTask(place) {
 async function joinRun(place) {
   const call = ['smooth', 'out.zarr/raw', 'out.zarr/joined', '--pool', 'none', '--dashboard', '--no-open']
   const pattern =
-    /worker (\/\S+\/\.bellis\/smooth-\w{8})\n[\s\S]*page: (http\S+)|page: (http\S+)[\s\S]*worker (\/\S+\/\.bellis\/smooth-\w{8})\n/
-  await place.during(
-    call,
-    { stream: 'stderr', pattern, ends: true },
-    async ([, run, page, samePage = page, sameRun = run]) => {
-      await fetchPage(samePage)
-      await place.bellis('worker', sameRun)
-    },
-  )
+    /worker (\/\S+\/\.bellis\/smooth-\w{8})\n[\s\S]*page: its address|page: its address[\s\S]*worker (\/\S+\/\.bellis\/smooth-\w{8})\n/
+  await place.during(call, { stream: 'stderr', pattern, ends: true }, async ([, first, run = first]) => {
+    await fetchPage(JSON.parse(readFileSync(join(run, 'dashboard.json'), 'utf8')).address)
+    await place.bellis('worker', run)
+  })
 }
 
 /** A run that has ended, on the terminal and as a page. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -90,10 +90,17 @@ export function runProgram(file: string, args: readonly string[], options: Comma
   })
 }
 
-/** Waits for the address that `bellis show` prints. */
-export async function shownAddress(output: RunningCommand['output']): Promise<string> {
+/** An address with its token. */
+export const PAGE_ADDRESS = /http:\/\/[^\s"]+\/[\w-]{24}\//
+
+/** Waits for the address of a page that a command prints, or for the file that it names instead. */
+export async function shownAddress(
+  output: RunningCommand['output'],
+  of: 'stdout' | 'stderr' = 'stdout',
+): Promise<string> {
   for (const end = Date.now() + 120_000; Date.now() < end; await wait(20)) {
-    const address = /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output.stdout)?.[0]
+    const file = /its address is in (.*), which only you can read/.exec(output[of])?.[1]
+    const address = PAGE_ADDRESS.exec(file === undefined ? output[of] : readFileSync(file, 'utf8'))?.[0]
     if (address !== undefined) return address
   }
   throw new Error(`no address was printed: ${output.stdout}${output.stderr}`)

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { bellis, type CommandResult, hashVoxels, runNode, temporaryFolder } from '../support/command-line.ts'
+import { bellis, type CommandResult, hashVoxels, PAGE_ADDRESS, runNode, temporaryFolder } from '../support/command-line.ts'
 import { contentsOf } from '../support/folders.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
 import { onTerminal } from '../support/terminal.ts'
@@ -355,7 +355,8 @@ describe('the demo', () => {
     const python = pythonOrSkip(t)
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok(['demo', 'tour', '--workers', '2', '--dashboard', '--no-open'], folder.path)
-    assert.equal(stderr.match(/The run's page: http:/g)?.length, 1)
+    assert.equal(stderr.match(/The run's page: its address is in /g)?.length, 1)
+    assert.doesNotMatch(stderr + stdout, PAGE_ADDRESS)
     const made = stdout.slice(stdout.indexOf('Made:'), stdout.indexOf('Look at it:')).match(/tour\/\S+/g) ?? []
     assert.equal(made.length, 6)
     for (const path of made) assert.ok(existsSync(join(folder.path, path)), path)

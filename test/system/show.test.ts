@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { existsSync, statSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { hostname } from 'node:os'
+import { dirname } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { View } from '../../src/core/view/view.ts'
 import { createArray } from '../../src/entry/arrays.ts'
 import {
+  PAGE_ADDRESS,
   bellis,
   type CommandResult,
   type RunningCommand,
@@ -89,6 +92,21 @@ describe('bellis show', () => {
         )
       })
     }
+  })
+
+  it('bellis show names the file with its address if it does not print to a terminal, and removes it at the end', async () => {
+    let file = ''
+    const { stdout, stderr } = await bellis(['show', RAW, '--no-open'], {
+      cwd,
+      meanwhile: async ({ pid, output }) => {
+        assert.equal((await fetch(await shownAddress(output))).status, 200)
+        file = /its address is in (.*), which/.exec(output.stdout)?.[1] ?? ''
+        assert.deepEqual([file, dirname(file)].map((path) => statSync(path).mode & 0o777), [0o600, 0o700])
+        process.kill(pid, 'SIGINT')
+      },
+    })
+    assert.doesNotMatch(stdout + stderr, PAGE_ADDRESS)
+    assert.equal(existsSync(dirname(file)), false)
   })
 
   it('bellis show prints only the address with --quiet, and one document with --json', async () => {

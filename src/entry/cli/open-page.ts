@@ -1,4 +1,5 @@
 import { hostname, userInfo } from 'node:os'
+import { resolve } from 'node:path'
 import { hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
 import { hostInUrl, isLoopback, LOCAL_HOST } from '../../core/addresses.ts'
 
@@ -26,6 +27,10 @@ export async function openPage(
   }
   return false
 }
+
+/** The address of a page for a stream that others may read unless it is a terminal: then, where the address is. */
+export const pageText = (address: string, file: string, { isTTY }: { readonly isTTY?: boolean }): string =>
+  isTTY ? address : `its address is in ${resolve(file)}, which only you can read`
 
 /** @param host the loopback address at which the server listens; a tunnel to another address would reach nothing */
 function tunnel(host: string, port: number): string {

@@ -3,8 +3,9 @@ import { isLoopback } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
+import { addressFile } from '../pages/address-file.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
-import { openPage, untilEnded } from './open-page.ts'
+import { openPage, pageText, untilEnded } from './open-page.ts'
 import { numberOrList, portNumber } from './option-values.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'
@@ -70,7 +71,8 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
   if (host !== undefined && !isLoopback(host)) {
     warn(flags, `anyone with the address can read these datasets over ${host}, and the connection is not encrypted.`)
   }
-  await announce(viewer, flags)
+  using file = addressFile(viewer.address)
+  await announce(viewer, file.path, flags)
   await ended
 }
 
@@ -108,11 +110,12 @@ function warnOnce(error: unknown, reported: Set<string>, flags: ShowFlags): void
   warn(flags, text)
 }
 
-async function announce(viewer: ViewerServer, flags: ShowFlags): Promise<void> {
+async function announce(viewer: ViewerServer, file: string, flags: ShowFlags): Promise<void> {
   const { address, port, view } = viewer
+  const text = pageText(address, file, process.stdout)
   if (flags.json) printJson({ address, port, layers: view.layers })
   else if (flags.quiet) process.stdout.write(`${address}\n`)
-  else process.stdout.write(`${layerTable(view.layers)}\n\n  ${paint('bold', address)}\n\n`)
+  else process.stdout.write(`${layerTable(view.layers)}\n\n  ${paint('bold', text)}\n\n`)
   if (await openPage(flags, viewer, (text) => say(flags, text)))
     return say(flags, 'Opened in the browser. Press Ctrl-C to stop.')
   say(flags, 'Press Ctrl-C to stop.')

@@ -13,7 +13,8 @@ const { folder, ...options } = workerData as DashboardThreadData
 const say = (message: DashboardThreadMessage) => parentPort?.postMessage(message)
 const dashboard = await start()
 if (dashboard !== undefined) {
-  say({ type: 'ready', address: dashboard.address, port: dashboard.port })
+  const { address, port, file = '' } = dashboard
+  say({ type: 'ready', address, port, file })
   await once(parentPort, 'message')
   await dashboard[Symbol.asyncDispose]()
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { realpathSync, rmSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { basename, join, resolve, sep } from 'node:path'
 import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
 import { mapGridOf } from '../../core/board/cell-map.ts'
@@ -26,17 +26,19 @@ export interface DashboardOptions extends FollowOptions {
 
 /** A page that shows a run. Disposing sends the final state and closes the server. */
 export interface Dashboard extends AsyncDisposable {
-  /** The address to open in a browser. Anyone who has it can see the page. Every start of the run has the same one if the port is free. */
+  /** The address to open in a browser. Anyone who has it can see the page. Every start of a page has another one. */
   readonly address: string
   readonly port: number
+  /** The file with this address, which only this user can read; undefined for the page of another process than the run's. */
+  readonly file?: string
 }
 
-/** Keeps the address of a run's page; readable by the user only. */
+/** The port of a run's page, which the next one uses again, and the address of the page that the run itself serves. */
 const FILE = 'dashboard.json'
 
 interface SavedAddress {
   readonly port: number
-  readonly token: string
+  readonly address?: string
 }
 
 /**
@@ -55,48 +57,64 @@ export async function startDashboard(folder: string, options: DashboardOptions =
   })
   const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes)))
   opened.use(feed)
+  const file = opened.use(saveAddress(folder, server, options.isOwn ?? false)).path
   const all = opened.move()
-  return { address: server.address, port: server.port, [Symbol.asyncDispose]: () => all[Symbol.asyncDispose]() }
+  return {
+    address: server.address,
+    port: server.port,
+    ...(file === undefined ? {} : { file }),
+    [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
+  }
 }
 
-/** Listens at the address that the page had before, so that an open page reconnects. */
+/**
+ * Listens at the port that the page had before, so that a tunnel still leads to it. The token is a new one: meanwhile, another user's
+ * program may have listened there, and an open page has asked it for news.
+ */
 async function listen(folder: string, options: DashboardOptions, content: LiveTree): Promise<HttpServer> {
   const { host, port, onError = () => {} } = options
-  const file = join(folder, FILE)
-  const saved = readJson<SavedAddress>(file)
-  const serve = (token: string, at: number | undefined) =>
+  const serve = (at: number | undefined) =>
     serveHttp({
-      token,
+      token: randomBytes(18).toString('base64url'),
       assets: pageFiles(),
       content,
       onError,
       ...(host === undefined ? {} : { host }),
       ...(at === undefined ? {} : { port: at }),
     })
-  if (isAddress(saved) && (port === undefined || port === saved.port)) {
-    try {
-      return await serve(saved.token, saved.port)
-    } catch (error) {
-      // Another page of this run is served there and keeps the address.
-      if (port !== undefined) throw error
-      return await serve(newToken(), undefined)
-    }
-  }
-  const token = newToken()
-  const server = await serve(token, port)
-  try {
-    rmSync(file, { force: true })
-    replaceFile(file, JSON.stringify({ port: server.port, token } satisfies SavedAddress), { mode: 0o600 })
-  } catch {
-    // Only the next start gets another address.
-  }
-  return server
+  const before = readJson<SavedAddress>(join(folder, FILE))?.port
+  if (port !== undefined || !Number.isSafeInteger(before)) return serve(port)
+  // Another page of this run, or another program, may be served there.
+  return serve(before).catch(() => serve(undefined))
 }
 
-const newToken = (): string => randomBytes(18).toString('base64url')
-
-const isAddress = (saved: Partial<SavedAddress> | undefined): saved is SavedAddress =>
-  Number.isSafeInteger(saved?.port) && /^[\w-]{24}$/.test(saved?.token ?? '')
+/** Disposing removes the address, which is no longer valid then, and keeps the port. */
+function saveAddress(
+  folder: string,
+  { address, port }: HttpServer,
+  isOwn: boolean,
+): Disposable & { readonly path: string | undefined } {
+  const path = join(folder, FILE)
+  const save = (saved: SavedAddress) => {
+    try {
+      replaceFile(path, JSON.stringify(saved), { mode: 0o600 })
+      return true
+    } catch {
+      // Only the next start gets another port.
+      return false
+    }
+  }
+  if (!isOwn) {
+    if (readJson(path) === undefined) save({ port })
+    return { path: undefined, [Symbol.dispose]() {} }
+  }
+  return {
+    path: save({ port, address }) ? path : undefined,
+    [Symbol.dispose]() {
+      if (readJson<SavedAddress>(path)?.address === address) save({ port })
+    },
+  }
+}
 
 function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: DashboardVolumes): LiveTree {
   const page = pageDocument('dashboard.html')

@@ -10,8 +10,11 @@ export interface DashboardRequest {
   readonly host?: string
   /** @default the port that this run's page had before, or a free one */
   readonly port?: number
-  /** Called once, before the first block. Anyone who has the address can see the run and its volumes: keep it out of logs. */
-  readonly onAddress?: (address: string, port: number) => void
+  /**
+   * Called once, before the first block. Anyone who has the address can see the run and its volumes: keep it out of logs.
+   * @param file contains the address, and only this user can read it; '' if it could not be written
+   */
+  readonly onAddress?: (address: string, port: number, file: string) => void
 }
 
 /** The input of the thread. */
@@ -24,7 +27,7 @@ export interface DashboardThreadData {
 
 /** The one message that it sends. */
 export type DashboardThreadMessage =
-  | { readonly type: 'ready'; readonly address: string; readonly port: number }
+  | { readonly type: 'ready'; readonly address: string; readonly port: number; readonly file: string }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
 
 /** How long browsers may take to read the final state. */
@@ -76,7 +79,7 @@ export async function startDashboardThread(
     throw new ConfigError(message.code, message.message)
   }
   thread.unref()
-  onAddress?.(message.address, message.port)
+  onAddress?.(message.address, message.port, message.file)
   return {
     async [Symbol.asyncDispose]() {
       thread.postMessage('end')

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TaskCounts } from '../../core/events.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
@@ -18,7 +18,9 @@ export function readJson<Document>(file: string): Document | undefined {
 /** Replaces a file in one step: readers see either the old text or the new one. */
 export function replaceFile(file: string, text: string, { mode, fsync = false }: ReplaceOptions = {}): void {
   const temporary = `${file}.${process.pid}`
-  writeFileSync(temporary, text, { flush: fsync, ...(mode === undefined ? {} : { mode }) })
+  // A file that is there already would keep its permissions.
+  if (mode !== undefined) rmSync(temporary, { force: true })
+  writeFileSync(temporary, text, { flush: fsync, ...(mode === undefined ? {} : { mode, flag: 'wx' }) })
   renameSync(temporary, file)
   if (fsync) syncFolder(dirname(file))
 }

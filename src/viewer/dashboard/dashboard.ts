@@ -151,13 +151,12 @@ function showTitle(title: string, condition: string): void {
 const NO_CONNECTION = {
   lost: [
     'bellis no longer responds.',
-    'It was killed, or the connection to it is broken. If the run is started again with --dashboard, or shown with bellis status, this page continues automatically.',
+    'It was killed, or the connection to it is broken. If the connection is restored, this page continues; a run that is started again has a page with a new address.',
   ],
   full: [
     'This run is already open in too many windows.',
     'When one of them is closed, this page continues automatically.',
   ],
-  replaced: ['This address is no longer valid.', 'Open the address that bellis printed last.'],
 } as const satisfies Partial<Record<Connection, readonly [what: string, then: string]>>
 
 /** Shows the condition of the run, and the most important message. */
@@ -169,12 +168,17 @@ function showState(connection: Connection, { summary, description }: RunModel): 
   chip.dataset.condition = isUnknown ? 'unknown' : condition
   const known = summary?.isRemoved === true ? 'folder removed' : condition
   setText(chip, !isUnknown ? known : connection === 'lost' ? 'no answer' : 'not followed')
-  if (connection === 'lost' || connection === 'full' || connection === 'replaced') {
+  if (connection === 'lost' || connection === 'full') {
     const [what, then] = NO_CONNECTION[connection]
     showMessage('alert', what, then)
     return
   }
   const again = `To open it again: ${description.command}`
+  if (connection === 'replaced') {
+    const address = `The address of the page of --dashboard is in ${description.folder}/dashboard.json.`
+    showMessage('alert', 'The page was started again and has a new address.', `${again}. ${address}`)
+    return
+  }
   if (isUnknown) {
     showMessage('plain', 'bellis has ended and no longer updates this page.', again)
     return
@@ -210,7 +214,7 @@ function messageOf(
       return [
         'alert',
         'The run ended unexpectedly: its coordinator was killed, or its machine went down.',
-        'The same command continues it, and this page then continues, too.',
+        'The same command continues it.',
       ]
     case 'waiting':
       return ['plain', 'The run has not started yet.', 'This page starts with the first block.']

@@ -87,7 +87,7 @@ export class RunModel {
     if (performance.now() - this.#heardAt > SILENCE_MS) void this.#retry(source)
   }
 
-  /** Keeps trying even if the address was replaced: a later start may use this one again. */
+  /** Keeps trying even if the address seems to be replaced: another program may have answered. */
   async #retry(source: EventSource): Promise<void> {
     source.close()
     if (this.#source !== source) return

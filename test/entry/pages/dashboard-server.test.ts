@@ -1,7 +1,7 @@
 // Needs a build: it serves the built pages.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import type { RunEvent } from '../../../src/core/events.ts'
@@ -137,17 +137,42 @@ describe('the server of a run’s page', () => {
     assert.equal(block.error, message)
   })
 
-  it('gets the same address again, which only its user can read, and a second server gets another one', async () => {
+  it('has another token at every start, at the same port, and keeps its address where only its user can read it', async () => {
     using folder = temporaryFolder()
     const run = makeRun(folder.path)
+    const saved = () => JSON.parse(readFileSync(join(run, 'dashboard.json'), 'utf8'))
     const first = await startDashboard(run, { isOwn: true })
+    assert.equal(first.file, join(run, 'dashboard.json'))
+    assert.equal(statSync(first.file).mode & 0o777, 0o600)
+    assert.deepEqual(saved(), { port: first.port, address: first.address })
     await first[Symbol.asyncDispose]()
-    assert.equal(statSync(join(run, 'dashboard.json')).mode & 0o777, 0o600)
-    const kept = readFileSync(join(run, 'dashboard.json'), 'utf8')
+    assert.deepEqual(saved(), { port: first.port })
+    assert.equal(statSync(first.file).mode & 0o777, 0o600)
     await using again = await startDashboard(run, { isOwn: true })
-    assert.equal(again.address, first.address)
-    await using beside = await startDashboard(run, { isOwn: true })
-    assert.notEqual(beside.port, again.port)
+    assert.equal(again.port, first.port)
+    assert.notEqual(again.address, first.address)
+    assert.equal((await fetch(first.address)).status, 403)
+    assert.equal((await fetch(again.address)).status, 200)
+  })
+
+  it('leaves the address of the run’s own page alone if it is served by another process', async () => {
+    using folder = temporaryFolder()
+    const run = makeRun(folder.path)
+    await using own = await startDashboard(run, { isOwn: true })
+    const kept = readFileSync(join(run, 'dashboard.json'), 'utf8')
+    await using beside = await startDashboard(run)
+    assert.notEqual(beside.port, own.port)
+    assert.equal(beside.file, undefined)
     assert.equal(readFileSync(join(run, 'dashboard.json'), 'utf8'), kept)
+  })
+
+  it('does not trust a file that another user put where it writes its address first', async () => {
+    using folder = temporaryFolder()
+    const run = makeRun(folder.path)
+    const trap = join(run, `dashboard.json.${process.pid}`)
+    writeFileSync(trap, '', { mode: 0o666 })
+    chmodSync(trap, 0o666)
+    await using dashboard = await startDashboard(run, { isOwn: true })
+    assert.equal(statSync(dashboard.file ?? '').mode & 0o777, 0o600)
   })
 })

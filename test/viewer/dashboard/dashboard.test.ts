@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core'
 import { createArray } from '../../../src/entry/arrays.ts'
 import { startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
 import { browserOrSkip } from '../../support/browser.ts'
-import { bellis, type CommandResult, type RunningCommand, temporaryFolder } from '../../support/command-line.ts'
+import { bellis, type CommandResult, type RunningCommand, shownAddress, temporaryFolder } from '../../support/command-line.ts'
 import { until } from '../../support/processes.ts'
 import { locate, readColors } from '../../support/viewer/open-page.ts'
 
@@ -44,9 +44,6 @@ async function gatedRun() {
   }
   return { cwd, open, start, runFolder, [Symbol.dispose]: () => folder[Symbol.dispose]() }
 }
-
-const addressIn = (output: RunningCommand['output'], of: 'stdout' | 'stderr') =>
-  until('it prints its address', () => /http:\/\/[^\s"]+\/[\w-]{24}\//.exec(output[of])?.[0])
 
 const card = (page: Page, task: string) => page.getByRole('article', { name: `Task ${task}` })
 
@@ -148,7 +145,7 @@ describe('the page of a run, in a browser', () => {
     run.open('Gaussian1', 5)
     run.open('Gaussian2', 2)
     const { code, stderr, stdout } = await run.start(['--dashboard', '--json'], async ({ output }) => {
-      const page = await open(t, await addressIn(output, 'stderr'))
+      const page = await open(t, await shownAddress(output, 'stderr'))
       await page.evaluate(() => Object.assign(window, { isSamePage: true }))
       for (const task of ['Gaussian1', 'Gaussian2']) await holdFirstSlice(page, task)
       await page.getByRole('status').getByText('running').waitFor()
@@ -180,7 +177,7 @@ describe('the page of a run, in a browser', () => {
     assert.equal(JSON.parse(stdout).ok, true)
   })
 
-  it('shows that a coordinator was killed, and continues with the next start at the same address', async (t) => {
+  it('shows that a coordinator was killed, and then that the next start has another address, and where to find it', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
     run.open('Gaussian1', 6)
@@ -188,7 +185,7 @@ describe('the page of a run, in a browser', () => {
     let page: Page | undefined
     let address = ''
     const killed = await run.start(['--dashboard'], async ({ pid, output }) => {
-      address = await addressIn(output, 'stderr')
+      address = await shownAddress(output, 'stderr')
       page = await open(t, address)
       await holdFirstSlice(page, 'Gaussian1')
       await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 6)
@@ -197,10 +194,13 @@ describe('the page of a run, in a browser', () => {
     })
     assert.equal(killed.code, 'SIGKILL')
     const { code } = await run.start(['--dashboard'], async ({ output }) => {
-      assert.equal(await addressIn(output, 'stderr'), address)
+      const next = await shownAddress(output, 'stderr')
+      assert.notEqual(next, address)
+      assert.equal(new URL(next).port, new URL(address).port)
       assert.ok(page)
-      await page.getByRole('status').getByText('running').waitFor()
-      assert.equal(await page.getByRole('alert').isVisible(), false)
+      await page.getByRole('alert').getByText('The page was started again and has a new address.').waitFor()
+      await page.getByRole('alert').getByText(/status \S+ --dashboard\. .*\/dashboard\.json/).waitFor()
+      page = await open(t, next)
       await untilStates(page, 'Gaussian1', (states) => count(states, 'skipped') >= 5)
       run.open('Gaussian1', BLOCKS)
       await page.getByRole('alert').getByText('All blocks are done').waitFor()
@@ -235,7 +235,7 @@ describe('the page of a run, in a browser', () => {
     await bellis(['status', run.runFolder(), '--dashboard', '--no-open', '--quiet'], {
       cwd: run.cwd,
       meanwhile: async ({ pid, output }) => {
-        const page = await open(t, await addressIn(output, 'stdout'))
+        const page = await open(t, await shownAddress(output, 'stdout'))
         await holdFirstSlice(page, 'Gaussian1')
         await page.getByRole('status').getByText('running').waitFor()
         await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 6)

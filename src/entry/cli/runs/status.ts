@@ -5,12 +5,13 @@ import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { showCount, showDuration } from '../../../core/text/numbers.ts'
 import { ownCommand } from '../../own-command.ts'
+import { addressFile } from '../../pages/address-file.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
-import { openPage, untilEnded } from '../open-page.ts'
+import { openPage, pageText, untilEnded } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
@@ -78,8 +79,10 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
   await using dashboard = await startDashboard(folder, given({ place, host, port, onError }))
   const ended = untilEnded()
   const { address } = dashboard
+  using file = addressFile(address)
+  const text = pageText(address, file.path, process.stdout)
   if (flags.json) printJson({ address, port: dashboard.port })
-  else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', address)}\n\n`)
+  else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', text)}\n\n`)
   await openPage(flags, dashboard, (text) => say(flags, text))
   say(flags, 'Press Ctrl-C to close the page; the run continues.')
   await ended

@@ -2,7 +2,7 @@ import { given } from '../../../../core/given.ts'
 import { ownCommand } from '../../../own-command.ts'
 import type { DashboardRequest } from '../../../pages/dashboard-thread.ts'
 import type { Invitation } from '../../../workers/worker-pool.ts'
-import { openPage } from '../../open-page.ts'
+import { openPage, pageText } from '../../open-page.ts'
 import type { RunFlags } from '../../options.ts'
 
 /**
@@ -22,11 +22,12 @@ export function printInvitation({ folder, context, submit, isLoopback }: Invitat
   process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
 }
 
-/** The request for a run's page. Its address is printed even with --quiet, since it was asked for. */
+/** The request for a run's page. Its address, or where that is, is printed even with --quiet, since it was asked for. */
 export const announcePage = (flags: RunFlags): DashboardRequest => ({
   ...given({ host: flags.dashboardHost, port: flags.dashboardPort }),
-  onAddress: (address, port) => {
-    process.stderr.write(flags.quiet ? `${address}\n` : `The run's page: ${address}\n`)
+  onAddress: (address, port, file) => {
+    const text = pageText(address, file, process.stderr)
+    process.stderr.write(flags.quiet && process.stderr.isTTY ? `${text}\n` : `The run's page: ${text}\n`)
     void openPage({ open: flags.open ?? true, host: flags.dashboardHost }, { address, port }, (text) => {
       if (!flags.quiet) process.stderr.write(`${text}\n`)
     })
