@@ -4,7 +4,14 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { bellis, type CommandResult, hashVoxels, PAGE_ADDRESS, runNode, temporaryFolder } from '../support/command-line.ts'
+import {
+  bellis,
+  type CommandResult,
+  hashVoxels,
+  PAGE_ADDRESS,
+  runNode,
+  temporaryFolder,
+} from '../support/command-line.ts'
 import { contentsOf } from '../support/folders.ts'
 import { pythonOrSkip, runPython } from '../support/python.ts'
 import { onTerminal } from '../support/terminal.ts'

@@ -9,9 +9,9 @@ import { after, before, describe, it } from 'node:test'
 import type { View } from '../../src/core/view/view.ts'
 import { createArray } from '../../src/entry/arrays.ts'
 import {
-  PAGE_ADDRESS,
   bellis,
   type CommandResult,
+  PAGE_ADDRESS,
   type RunningCommand,
   shownAddress,
   temporaryFolder,
@@ -101,7 +101,10 @@ describe('bellis show', () => {
       meanwhile: async ({ pid, output }) => {
         assert.equal((await fetch(await shownAddress(output))).status, 200)
         file = /its address is in (.*), which/.exec(output.stdout)?.[1] ?? ''
-        assert.deepEqual([file, dirname(file)].map((path) => statSync(path).mode & 0o777), [0o600, 0o700])
+        assert.deepEqual(
+          [file, dirname(file)].map((path) => statSync(path).mode & 0o777),
+          [0o600, 0o700],
+        )
         process.kill(pid, 'SIGINT')
       },
     })

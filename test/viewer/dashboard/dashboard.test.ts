@@ -7,7 +7,13 @@ import type { Browser, Page } from 'playwright-core'
 import { createArray } from '../../../src/entry/arrays.ts'
 import { startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
 import { browserOrSkip } from '../../support/browser.ts'
-import { bellis, type CommandResult, type RunningCommand, shownAddress, temporaryFolder } from '../../support/command-line.ts'
+import {
+  bellis,
+  type CommandResult,
+  type RunningCommand,
+  shownAddress,
+  temporaryFolder,
+} from '../../support/command-line.ts'
 import { until } from '../../support/processes.ts'
 import { locate, readColors } from '../../support/viewer/open-page.ts'
 
@@ -199,7 +205,10 @@ describe('the page of a run, in a browser', () => {
       assert.equal(new URL(next).port, new URL(address).port)
       assert.ok(page)
       await page.getByRole('alert').getByText('The page was started again and has a new address.').waitFor()
-      await page.getByRole('alert').getByText(/status \S+ --dashboard\. .*\/dashboard\.json/).waitFor()
+      await page
+        .getByRole('alert')
+        .getByText(/status \S+ --dashboard\. .*\/dashboard\.json/)
+        .waitFor()
       page = await open(t, next)
       await untilStates(page, 'Gaussian1', (states) => count(states, 'skipped') >= 5)
       run.open('Gaussian1', BLOCKS)
