@@ -3,6 +3,7 @@ import type { RunEvent } from '../core/events.ts'
 import { checkResources, type Resources } from '../core/workers/resources.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
+import { isMaxFailures } from '../runtime/tasks/option-checks.ts'
 import type { DashboardRequest } from './pages/dashboard-thread.ts'
 import type { ProgressPlace } from './run-folder/progress-place.ts'
 import { POOLS, type PoolKind } from './workers/pools.ts'
@@ -48,12 +49,13 @@ export interface RunOptions extends NetworkOptions, RunLimits {
  * @throws ConfigError `INVALID_CONFIG` naming the option, its value and what is expected
  */
 export function checkOptions(options: RunOptions): void {
-  const { workers, pool, maxRetries, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
+  const { workers, pool, maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
   const { stopGraceMs, reconnectMs, port, slurm, sge } = options
   check(isWhole(workers ?? 1, 1), 'workers', workers, 'a whole number, 1 or more')
   check(isPool(pool), 'pool', pool, `${POOLS.map((name) => `"${name}"`).join(', ')} or a launcher`)
   checkResources(options.resources ?? {}, 'The run: "resources"')
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number, 0 or more')
+  check(isMaxFailures(maxFailures ?? 1), 'maxFailures', maxFailures, 'a whole number, 1 or more, or Infinity')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number, 0 or more')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
   check((setupTimeoutMs ?? 1) > 0, 'setupTimeoutMs', setupTimeoutMs, 'a number of milliseconds above 0')

@@ -26,6 +26,7 @@ export interface RunFlags extends CommonOptions {
   readonly tlsKey?: string
   readonly resources?: Resources
   readonly maxRetries?: number
+  readonly maxFailures?: number
   readonly timeout?: number
   readonly events?: string
   readonly metrics?: { readonly host: string; readonly port: number }
@@ -76,6 +77,11 @@ const ownRunOptions = (command: Command): Command =>
   workerOptions(command)
     .option('--resources <list>', "total shared by all workers: cpu=32,gpu=8 (default: this machine's)", amounts)
     .option('--max-retries <n>', 'retries of a failed block (default: 2)', wholeNumber(0))
+    .option(
+      '--max-failures <n>',
+      'failed attempts in a row after which a task without a completed block in between is abandoned (default: 300)',
+      wholeNumber(1),
+    )
     .option('--timeout <seconds>', 'time limit of a block (default: none)', seconds)
     .option('--events <file>', 'write every event to a file, one JSON object per line')
     .option('--metrics <[host:]port>', 'serve metrics for Prometheus (host: 127.0.0.1, this machine only)', hostAndPort)
@@ -110,7 +116,8 @@ export const configOption = (command: Command): Command =>
 
 /** The options of a run that these flags set. */
 export const runOptionsOf = (flags: RunFlags): RunOptions => {
-  const { workers, pool, slurm, sge, host, port, resources, maxRetries, timeout, overwrite, runDir, fsync } = flags
+  const { workers, pool, slurm, sge, host, port, resources, overwrite, runDir, fsync } = flags
+  const { maxRetries, maxFailures, timeout } = flags
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
   return given({
     workers,
@@ -122,6 +129,7 @@ export const runOptionsOf = (flags: RunFlags): RunOptions => {
     ...tlsOf(flags),
     resources,
     maxRetries,
+    maxFailures,
     timeoutMs,
     progress: flags.db ?? (process.env.BELLIS_DB || undefined),
     fsync,

@@ -2,6 +2,8 @@ import type { ErrorCode, WireError } from '../../core/errors.ts'
 import type { BlockFailure } from '../../core/events.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
 import { OUTCOME_CODE } from '../../core/scheduling/block-scheduler.ts'
+import type { CommonFailure } from '../../core/workers/failure-streak.ts'
+import { messageAndPlace } from '../tasks/error-place.ts'
 import type { Lease } from './lease-book.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
@@ -52,6 +54,7 @@ export class BlockLedger {
           done.push(index)
           times.push(outcome.ms)
           task.durations.add(outcome.ms)
+          task.streak.end()
           break
         case 'skipped':
           done.push(index)
@@ -103,6 +106,11 @@ export class BlockLedger {
       this.#run.control.stop()
       return
     }
+    // What is left of a lease fails in the same way; it is not an attempt that anyone waits for.
+    if (task.error !== undefined) {
+      this.giveBack(task, [index], worker)
+      return
+    }
     const attempts = this.#run.scheduler.task(task.number).failedAttempts(index) + 1
     this.#run.scheduler.releaseMany(task.number, [index], 1, 'failed')
     const workerId = worker.id
@@ -136,8 +144,17 @@ export class BlockLedger {
     } else {
       this.#run.events.emit({ type: 'block-retried', taskId: task.id, index, workerId, attempt: attempts, error })
     }
+    task.streak.add(error)
+    if (task.streak.length >= task.maxFailures) this.#run.abandon(task, describeStreak(task))
     this.#parts.tally.reportProgress()
   }
+}
+
+function describeStreak({ streak }: RunningTask): string {
+  const { count, example } = streak.mostCommon() as CommonFailure<WireError>
+  const error = example.code === 'BLOCK_FAILED' ? messageAndPlace(example.message, example.stack) : example.message
+  const which = count === streak.length ? 'all with the same error' : `${count} of them with this error`
+  return `${streak.length} attempts in a row failed, and no block was completed in between; ${which}: ${error}. Remove the cause and start the same command again; --max-failures (maxFailures) sets another limit.`
 }
 
 const average = (before: number | undefined, ms: number): number =>

@@ -2,6 +2,11 @@
 export interface RunLimits {
   /** How often a failed block is attempted again. @default 2 */
   readonly maxRetries?: number | undefined
+  /**
+   * A task is abandoned after this many failed attempts in a row without a completed block; a block always gets all of its attempts.
+   * `Infinity`: never. A task's own `maxFailures` takes precedence. @default 300
+   */
+  readonly maxFailures?: number | undefined
   /** Time limit for one block, in milliseconds; after it the block's worker is killed. @default no limit */
   readonly timeoutMs?: number | undefined
   /**

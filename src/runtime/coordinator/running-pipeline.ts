@@ -4,6 +4,7 @@ import { gridOptions } from '../../core/grid/grid-options.ts'
 import { BlockScheduler } from '../../core/scheduling/block-scheduler.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { Durations } from '../../core/workers/durations.ts'
+import { FailureStreak } from '../../core/workers/failure-streak.ts'
 import { isRequested, type WorkerEvent } from '../../core/workers/worker-state.ts'
 import type { PlannedPipeline, PlannedTask } from '../tasks/planned-task.ts'
 import { hasOwnCheck, isTaskNode } from '../tasks/task-node.ts'
@@ -71,6 +72,7 @@ export class RunningPipeline {
   }
 
   #startTask(planned: PlannedTask, number: number): RunningTask {
+    const { maxFailures = 300, maxRetries = 2 } = this.options
     const launcher = this.options.launcherOf(planned)
     let pool = this.pools.find((known) => known.launcher === launcher)
     if (pool === undefined) {
@@ -88,6 +90,8 @@ export class RunningPipeline {
       failures: [],
       durations: new Durations(),
       suspects: new Set(),
+      streak: new FailureStreak(),
+      maxFailures: Math.max(planned.maxFailures ?? maxFailures, maxRetries + 1),
       hasWarnedAhead: false,
     }
     pool.tasks.push(task)
@@ -104,6 +108,14 @@ export class RunningPipeline {
   remove(worker: Worker): void {
     this.workers.delete(worker.id)
     likeOf(worker).delete(worker)
+  }
+
+  /** Gives up a task: its blocks that have not ended are orphaned. @param why for users */
+  abandon(task: RunningTask, why: string): void {
+    if (task.error !== undefined) return
+    task.error = { code: 'TASK_ABANDONED', message: `Task "${task.id}" was abandoned: ${why}` }
+    this.scheduler.abandon(task.number)
+    this.events.emit({ type: 'task-abandoned', taskId: task.id, error: task.error })
   }
 
   /** Seconds since the start of the run. */

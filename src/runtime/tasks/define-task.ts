@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { checkResources } from '../../core/workers/resources.ts'
-import { assertFunction, assertKnownOptions, assertName, assertSchema } from './option-checks.ts'
+import { assertFunction, assertKnownOptions, assertName, assertSchema, checkMaxFailures } from './option-checks.ts'
 import { parseConfig } from './task-config.ts'
 import { type AnyTask, definitionBrand, type NodeOptions, type TaskLike, type TaskNode } from './task-node.ts'
 import type { ConfigSchema, TaskOptions } from './task-options.ts'
@@ -39,6 +39,7 @@ const TASK_OPTIONS = Object.keys({
   setup: 1,
   isDone: 1,
   requires: 1,
+  maxFailures: 1,
   module: 1,
 } satisfies Record<keyof TaskOptions<ConfigSchema>, 1>)
 const PIPELINE_OPTIONS = Object.keys({ name: 1, config: 1, tasks: 1 } satisfies Record<
@@ -63,7 +64,7 @@ export function taskDefinition<Schema extends ConfigSchema>(
   assertTaskOptions(options, `defineTask in ${caller.place}`)
   const definition = (
     config: z.input<Schema>,
-    { id = options.name, after = [], requires = {}, maxAhead, transient }: NodeOptions = {},
+    { id = options.name, after = [], requires = {}, maxAhead, maxFailures, transient }: NodeOptions = {},
   ): TaskNode => ({
     kind: 'task',
     id,
@@ -72,6 +73,7 @@ export function taskDefinition<Schema extends ConfigSchema>(
     after,
     requires: checkResources(requires, `Task "${id}": "requires"`),
     ...(maxAhead === undefined ? {} : { maxAhead }),
+    ...(maxFailures === undefined ? {} : { maxFailures: checkMaxFailures(maxFailures, `Task "${id}": "maxFailures"`) }),
     ...(transient === undefined ? {} : { transient }),
   })
   const module = options.module ?? caller.module
@@ -84,6 +86,7 @@ function assertTaskOptions<Schema extends ConfigSchema>(options: TaskOptions<Sch
   assertSchema(options.config, options.name, what)
   for (const method of ['plan', 'setup'] as const) assertFunction(options[method], method, options.name, what)
   if (options.requires !== undefined) checkResources(options.requires, `${what}: "requires" of "${options.name}"`)
+  if (options.maxFailures !== undefined) checkMaxFailures(options.maxFailures, `${what}: "maxFailures"`)
   if (options.isDone !== undefined) assertFunction(options.isDone, 'isDone', options.name, what)
 }
 

@@ -41,6 +41,15 @@ export function assertSchema(schema: unknown, name: string, what: string): void 
   )
 }
 
+export const isMaxFailures = (value: number): boolean =>
+  value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && value >= 1)
+
+/** @throws ConfigError `INVALID_TASK` */
+export function checkMaxFailures(value: number, what: string): number {
+  if (isMaxFailures(value)) return value
+  throw new ConfigError('INVALID_TASK', `${what} is ${showValue(value)}; expected a whole number from 1, or Infinity.`)
+}
+
 /** The kind of a value, without its content. */
 const showKind = (value: unknown): string => {
   const kind = (value as { _zod?: { def?: { type?: unknown } } } | null)?._zod?.def?.type

@@ -9,6 +9,7 @@ import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { checkResources, type Resources } from '../../core/workers/resources.ts'
 import { type VolumeDescription, voxelsAcross } from '../volumes/volume-array.ts'
 import { assertOutputsApart, assertWritable } from './output-checks.ts'
+import { checkMaxFailures } from './option-checks.ts'
 import type { PlannedPipeline, PlannedTask } from './planned-task.ts'
 import { PlanningPass, type PlanOptions, type TaskPlanning } from './planning-pass.ts'
 import { assertTransient, withMaxAhead } from './retained-outputs.ts'
@@ -81,6 +82,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     outputs,
     warnings,
     requires: requiresOf(task, plan),
+    ...maxFailuresOf(task),
     isTransient: task.transient ?? false,
     bytesWritten,
     bytesPerBlock: bytesIn(reads, grid.readRoi) + bytesWritten,
@@ -122,6 +124,12 @@ function requiresOf(task: TaskLike, plan: TaskPlan): Resources {
   )
   const all = isTaskNode(task) ? { ...task.definition.options.requires, ...ofPlan, ...task.requires } : ofPlan
   return Object.fromEntries(Object.entries({ cpu: 1, ...all }).filter(([name, amount]) => name === 'cpu' || amount > 0))
+}
+
+function maxFailuresOf(task: TaskLike): Pick<PlannedTask, 'maxFailures'> {
+  const maxFailures = task.maxFailures ?? (isTaskNode(task) ? task.definition.options.maxFailures : undefined)
+  if (maxFailures === undefined) return {}
+  return { maxFailures: checkMaxFailures(maxFailures, `Task "${task.id}": "maxFailures"`) }
 }
 
 async function callPlan(

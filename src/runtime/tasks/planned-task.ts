@@ -28,6 +28,8 @@ export interface PlannedTask {
   readonly requires: Resources
   /** How many of its blocks may be processing or done while others wait for them. */
   readonly maxAhead?: number
+  /** The limit that the task itself sets to its failed attempts in a row. */
+  readonly maxFailures?: number
   /** Its output is removed when no block needs it any more. */
   readonly isTransient: boolean
   /** Bytes of voxels that one block writes. */

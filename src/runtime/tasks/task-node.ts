@@ -30,6 +30,8 @@ export interface NodeOptions {
    * processing or done while blocks of those tasks still wait for them. @default no limit
    */
   readonly maxAhead?: MaxAhead
+  /** As in `RunOptions`, for this task; overrides the task. @default that of the task, or of the run */
+  readonly maxFailures?: number
   /**
    * The output is only for the tasks after this one: a chunk is removed when no block needs it any more, and the rest at the end
    * of the run. @default false
@@ -47,6 +49,7 @@ export interface TaskNode {
   readonly after: readonly TaskLike[]
   readonly requires: Resources
   readonly maxAhead?: MaxAhead
+  readonly maxFailures?: number
   readonly transient?: boolean
 }
 
@@ -61,6 +64,8 @@ export interface ClosureTask extends BlockGridOptions {
   readonly requires?: Resources
   /** As in {@link NodeOptions}. @default no limit */
   readonly maxAhead?: MaxAhead
+  /** As in {@link NodeOptions}. @default that of the run */
+  readonly maxFailures?: number
   /** As in {@link NodeOptions}. @default false */
   readonly transient?: boolean
 }

@@ -98,6 +98,8 @@ export interface TaskOptions<Schema extends ConfigSchema> {
    * process its blocks at a time. @default { cpu: 1 }
    */
   readonly requires?: Resources
+  /** As in `RunOptions`, for this task. @default that of the run */
+  readonly maxFailures?: number
   /** URL of the module that exports this task. @default the file that calls `defineTask` */
   readonly module?: string
 }

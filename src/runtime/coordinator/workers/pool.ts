@@ -1,6 +1,7 @@
 import type { WireError } from '../../../core/errors.ts'
 import type { BlockFailure } from '../../../core/events.ts'
 import type { Durations } from '../../../core/workers/durations.ts'
+import type { FailureStreak } from '../../../core/workers/failure-streak.ts'
 import type { Resources } from '../../../core/workers/resources.ts'
 import type { WorkerOrigin } from '../../../core/workers/worker-state.ts'
 import type { WorkerLauncher } from '../../../ports/worker-launcher.ts'
@@ -28,6 +29,11 @@ export interface RunningTask extends Deaths {
   readonly durations: Durations
   /** Blocks of which one killed a worker; they are leased one by one. */
   readonly suspects: Set<number>
+  /** Its failed attempts since a block of it was last completed. */
+  readonly streak: FailureStreak<WireError>
+  /** The length of a streak at which it is abandoned. */
+  readonly maxFailures: number
+  /** Why it was abandoned. */
   error?: WireError
   /** Whether the user was warned that the task is further ahead than `maxAhead`. */
   hasWarnedAhead: boolean

@@ -92,15 +92,8 @@ export class WorkerRestarts {
   }
 
   #abandon(tasks: readonly RunningTask[], deaths: number, lastWords: string): void {
-    for (const each of tasks) {
-      if (each.error !== undefined) continue
-      each.error = {
-        code: 'TASK_ABANDONED',
-        message: `Task "${each.id}" was abandoned: its workers ended ${deaths} times in a row without completing a block; the last one: ${lastWords}`,
-      }
-      this.#run.scheduler.abandon(each.number)
-      this.#run.events.emit({ type: 'task-abandoned', taskId: each.id, error: each.error })
-    }
+    const why = `its workers ended ${deaths} times in a row without completing a block; the last one: ${lastWords}`
+    for (const each of tasks) this.#run.abandon(each, why)
   }
 
   /**
