@@ -243,7 +243,17 @@ async function openWorkers({ pipeline, options, events, folder, open }: Setting)
 const limitsOf = (options: RunOptions): RunLimits => {
   const { maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
   const { reconnectMs, stopGraceMs, fsync, signal } = options
-  return { maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts, reconnectMs, stopGraceMs, fsync, signal }
+  return {
+    maxRetries,
+    maxFailures,
+    timeoutMs,
+    setupTimeoutMs,
+    maxWorkerRestarts,
+    reconnectMs,
+    stopGraceMs,
+    fsync,
+    signal,
+  }
 }
 
 /** Whether a coordinator that is started again can find the workers of this one and the blocks that they hold. */
