@@ -28,7 +28,7 @@ export interface BitmapPage {
   readonly bits: Uint8Array
 }
 
-/** What one commit writes. */
+/** What one commit writes. A failed attempt replaces an earlier one with the same block and number. */
 export interface ProgressBatch {
   /** Complete pages, at most one per place; they replace the stored ones. They may gain bits while they are being written. */
   readonly pages: readonly BitmapPage[]
@@ -40,7 +40,7 @@ export interface RunReader extends AsyncDisposable {
   readonly identity: RunIdentity
   /** The pages of a task that have finished blocks, ascending. */
   completedPages(task: number): AsyncIterable<BitmapPage>
-  /** Of one task, in the order in which they were recorded. */
+  /** Of one task, in the order in which they were recorded; for every block, the last one of each number. */
   failedAttempts(task: number): AsyncIterable<FailedAttempt>
 }
 

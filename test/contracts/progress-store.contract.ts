@@ -7,7 +7,7 @@ import { PAGE_BYTES } from '../../src/core/progress/bitmap-pages.ts'
 import type { RecordedTask, RunIdentity } from '../../src/core/progress/run-identity.ts'
 import { isBitSet } from '../../src/core/scheduling/bitmap.ts'
 import type { BitmapPage, FailedAttempt, ProgressStore, RunReader } from '../../src/ports/progress-store.ts'
-import { readCompleted } from '../../src/runtime/coordinator/progress-recorder.ts'
+import { readCompleted, readFailedBlocks } from '../../src/runtime/coordinator/progress-recorder.ts'
 
 /** An empty store for records, and how to open it again. */
 export interface StoredPlace {
@@ -159,7 +159,14 @@ export function describeProgressStore(
           failedAttempt(),
           failedAttempt({ attempt: 2, block: 3, time: 1_790_000_000_000, durationMs: 0 }),
           failedAttempt({ attempt: 3, isFinal: true, error: { code: 'BLOCK_TIMEOUT', message: '' } }),
-          failedAttempt({ error: { code: 'WORKER_DIED', message: 'x'.repeat(100_000) }, workerId: '', host: 'ü' }),
+          failedAttempt({
+            block: 8,
+            error: { code: 'WORKER_DIED', message: 'x'.repeat(100_000) },
+            workerId: '',
+            host: 'ü',
+          }),
+          failedAttempt({ block: 9, error: { code: 'BLOCK_FAILED', message: '$&', stack: 'Error: $&, $1\n at $&' } }),
+          failedAttempt({ block: 10, error: { code: 'BLOCK_FAILED', message: 'a', stack: 'no mess-ge' } }),
         ]
         const other = failedAttempt({ task: 1, block: 69_999 })
         await record.commit({ pages: [], failedAttempts: attempts.slice(0, 2) })
@@ -172,6 +179,27 @@ export function describeProgressStore(
         const later = failedAttempt({ block: 1 })
         await reopened.commit({ pages: [], failedAttempts: [later] })
         assert.deepEqual(await all(reopened.failedAttempts(0)), [...attempts, later])
+      }),
+    )
+
+    it(
+      'a record keeps the last attempt of each number of a block, and its place in the order is that of the last time',
+      withPlace(async (place, store) => {
+        const first = [1, 2, 3].map((attempt) => failedAttempt({ attempt, isFinal: attempt === 3 }))
+        const other = failedAttempt({ block: 8, error: { code: 'BLOCK_FAILED', message: 'other' } })
+        const record = await store.open(identity)
+        await record.commit({ pages: [], failedAttempts: [...first, other] })
+        await record[Symbol.asyncDispose]()
+        await using again = place.open()
+        const reopened = await again.open(identity)
+        const second = failedAttempt({ error: { code: 'IO_ERROR', message: 'now this' }, host: 'node-3', time: 1.8e12 })
+        await reopened.commit({ pages: [], failedAttempts: [second] })
+        await reopened.commit({ pages: [], failedAttempts: [second] })
+        assert.deepEqual(await all(reopened.failedAttempts(0)), [...first.slice(1), other, second])
+        const { blocks } = await readFailedBlocks(reopened, 0, await readCompleted(reopened, 0))
+        assert.deepEqual(blocks, [], 'its last attempt was not final')
+        await reopened.commit({ pages: [], failedAttempts: first })
+        assert.deepEqual(await all(reopened.failedAttempts(0)), [other, ...first])
       }),
     )
 

@@ -42,7 +42,12 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
       async commit(batch) {
         checkOpen(isRecordOpen)
         for (const { task, page, bits } of batch.pages) pages[task]?.set(page, bits.slice())
-        for (const failed of batch.failedAttempts) failedAttempts[failed.task]?.push(failed)
+        for (const failed of batch.failedAttempts) {
+          const list = failedAttempts[failed.task] as FailedAttempt[]
+          const before = list.findIndex(({ block, attempt }) => block === failed.block && attempt === failed.attempt)
+          if (before >= 0) list.splice(before, 1)
+          list.push(failed)
+        }
       },
       async clear(task, blocks) {
         const ofThis = ofTask(pages, task)

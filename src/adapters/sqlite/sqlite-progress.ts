@@ -5,8 +5,17 @@ import { InfrastructureError } from '../../core/errors.ts'
 import { checkSameTasks, type RunIdentity } from '../../core/progress/run-identity.ts'
 import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { guarded, inTransaction, openDatabase, openUnchangingDatabase } from './sqlite-database.ts'
-import { type OpenDatabase, SqliteReader, SqliteRecord } from './sqlite-record.ts'
-import { checkSchema, createSchema, isEmpty, readId, readName, readTasks } from './sqlite-schema.ts'
+import { AttemptWriter, type OpenDatabase, removeUnusedTexts, SqliteReader, SqliteRecord } from './sqlite-record.ts'
+import {
+  checkSchema,
+  createSchema,
+  isEmpty,
+  migrateSchema,
+  readId,
+  readName,
+  readTasks,
+  SCHEMA_VERSION,
+} from './sqlite-schema.ts'
 
 export interface SqliteProgressOptions {
   /** Syncs every commit to the disk: it then survives a power cut, not only the end of the process. @default false */
@@ -36,15 +45,20 @@ class SqliteProgress implements ProgressStore {
     return this.#use(openDatabase(this.name, { readOnly: false }), (open) => {
       const { database, file } = open
       const isNew = isEmpty(database)
-      if (!isNew) checkSchema(database, file)
+      const isOld = !isNew && checkSchema(database, file) < SCHEMA_VERSION
       if (isNew) database.exec('PRAGMA journal_mode = WAL')
       database.exec(`PRAGMA synchronous = ${this.#fsync ? 'FULL' : 'NORMAL'}`)
       inTransaction(database, () => {
         if (isEmpty(database)) createSchema(database, identity)
         checkSameTasks(readTasks(database), identity.tasks, file)
+        if (isOld) migrate(database)
+        // Attempts that failed again with another error have left theirs behind.
+        removeUnusedTexts(database)
         // Written in any case, so that a file that can't be written is reported before the run starts.
         database.prepare('UPDATE run SET name = ?').run(identity.run)
       })
+      // The tables of the old version were larger.
+      if (isOld) database.exec('VACUUM')
       return new SqliteRecord(open, { run: identity.run, ...readId(database), tasks: identity.tasks })
     })
   }
@@ -59,8 +73,11 @@ class SqliteProgress implements ProgressStore {
         open.release()
         return undefined
       }
-      checkSchema(database, file)
-      return new SqliteReader(open, { run: readName(database), ...readId(database), tasks: readTasks(database) })
+      const version = checkSchema(database, file)
+      return new SqliteReader(
+        { ...open, version },
+        { run: readName(database), ...readId(database), tasks: readTasks(database) },
+      )
     })
   }
 
@@ -83,7 +100,7 @@ class SqliteProgress implements ProgressStore {
     const release = () => this.#release(database)
     this.#opened.add(database)
     try {
-      return guarded(this.name, () => use({ file: this.name, database, release }))
+      return guarded(this.name, () => use({ file: this.name, database, version: SCHEMA_VERSION, release }))
     } catch (error) {
       release()
       throw error
@@ -94,6 +111,14 @@ class SqliteProgress implements ProgressStore {
     this.#opened.delete(database)
     if (database.isOpen) database.close()
   }
+}
+
+function migrate(database: DatabaseSync): void {
+  let attempts: AttemptWriter | undefined
+  migrateSchema(database, (row) => {
+    attempts ??= new AttemptWriter(database)
+    attempts.put(row)
+  })
 }
 
 /**

@@ -1,17 +1,22 @@
+import { createHash } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { ErrorCode } from '../../core/errors.ts'
 import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
+import { withMessage, withoutMessage } from '../../core/progress/error-text.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type { BitmapPage, FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { guarded, inTransaction } from './sqlite-database.ts'
-import { markSynced, writeId } from './sqlite-schema.ts'
+import { type AttemptRow, markSynced, writeId } from './sqlite-schema.ts'
 
 const ROWS_AT_ONCE = 256
+/** Of SHA-256: two texts are never taken for each other. */
+const HASH_BYTES = 16
 
 /** A database of a run, opened by a store that has to close it. */
 export interface OpenDatabase {
   readonly file: string
   readonly database: DatabaseSync
+  /** The version of its schema. */
+  readonly version: number
   readonly release: () => void
 }
 
@@ -20,20 +25,14 @@ interface PageRow {
   readonly bits: Uint8Array
 }
 
-interface AttemptRow {
-  readonly number: number
-  readonly task: number
-  readonly block: number
-  readonly attempt: number
-  readonly is_final: number
-  readonly code: ErrorCode
-  readonly message: string
-  readonly stack: string | null
-  readonly worker: string
-  readonly host: string
-  readonly duration_ms: number
-  readonly time: number
-}
+// A file of version 1 that is opened for reading stays as it is.
+const ATTEMPTS = [
+  'SELECT * FROM failed_try WHERE task = ? AND number > ?',
+  `SELECT number, task, block, attempt, is_final, code, message.text AS message, stack.text AS stack, worker, host, duration_ms, time
+   FROM failed_attempt JOIN error_text AS message ON message.hash = failed_attempt.message
+   LEFT JOIN error_text AS stack ON stack.hash = failed_attempt.stack
+   WHERE task = ? AND number > ?`,
+]
 
 /** Reads a run's record. */
 export class SqliteReader implements RunReader {
@@ -51,7 +50,7 @@ export class SqliteReader implements RunReader {
   }
 
   async *failedAttempts(task: number): AsyncIterable<FailedAttempt> {
-    const query = `SELECT * FROM failed_try WHERE task = ? AND number > ? ORDER BY number LIMIT ${ROWS_AT_ONCE}`
+    const query = `${ATTEMPTS[this.#open.version - 1]} ORDER BY number LIMIT ${ROWS_AT_ONCE}`
     for (const row of this.#rows<AttemptRow>(query, task, ({ number }) => number)) yield fromRow(row)
   }
 
@@ -78,17 +77,14 @@ export class SqliteRecord implements RunRecord {
   readonly #open: OpenDatabase
   readonly #reader: SqliteReader
   readonly #putPage: StatementSync
-  readonly #putTry: StatementSync
+  readonly #attempts: AttemptWriter
 
   constructor(open: OpenDatabase, identity: RunIdentity) {
     this.identity = identity
     this.#open = open
     this.#reader = new SqliteReader(open, identity)
     this.#putPage = open.database.prepare('INSERT OR REPLACE INTO finished_page (task, page, bits) VALUES (?, ?, ?)')
-    this.#putTry = open.database.prepare(
-      `INSERT INTO failed_try (task, block, attempt, is_final, code, message, stack, worker, host, duration_ms, time)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    )
+    this.#attempts = new AttemptWriter(open.database)
   }
 
   completedPages(task: number): AsyncIterable<BitmapPage> {
@@ -106,7 +102,7 @@ export class SqliteRecord implements RunRecord {
   async commit({ pages, failedAttempts }: ProgressBatch): Promise<void> {
     this.#change(() => {
       for (const { task, page, bits } of pages) this.#putPage.run(task, page, bits)
-      for (const failed of failedAttempts) this.#addAttempt(failed)
+      for (const failed of failedAttempts) this.#attempts.put(toRow(failed))
     })
   }
 
@@ -138,15 +134,11 @@ export class SqliteRecord implements RunRecord {
     guarded(file, () => inTransaction(database, action))
   }
 
-  #addAttempt({ task, block, attempt, isFinal, error, workerId, host, durationMs, time }: FailedAttempt): void {
-    const { code, message, stack = null } = error
-    this.#putTry.run(task, block, attempt, Number(isFinal), code, message, stack, workerId, host, durationMs, time)
-  }
-
   #clearAll(task: number): void {
     const { database } = this.#open
     database.prepare('DELETE FROM finished_page WHERE task = ?').run(task)
-    database.prepare('DELETE FROM failed_try WHERE task = ?').run(task)
+    database.prepare('DELETE FROM failed_attempt WHERE task = ?').run(task)
+    removeUnusedTexts(database)
   }
 
   #clearMasked(task: number, mask: ReturnType<typeof maskPages>): void {
@@ -156,9 +148,10 @@ export class SqliteRecord implements RunRecord {
       const before = getPage.get(task, page) as PageRow | undefined
       if (before !== undefined) this.#putPage.run(task, page, withoutMask(before.bits, bits))
     }
-    const attempts = database.prepare('SELECT number, block FROM failed_try WHERE task = ?').all(task)
-    const remove = database.prepare('DELETE FROM failed_try WHERE number = ?')
+    const attempts = database.prepare('SELECT number, block FROM failed_attempt WHERE task = ?').all(task)
+    const remove = database.prepare('DELETE FROM failed_attempt WHERE number = ?')
     for (const { number, block } of attempts as unknown as AttemptRow[]) if (isInMask(mask, block)) remove.run(number)
+    removeUnusedTexts(database)
   }
 }
 
@@ -167,9 +160,54 @@ const fromRow = (row: AttemptRow): FailedAttempt => ({
   block: row.block,
   attempt: row.attempt,
   isFinal: row.is_final === 1,
-  error: { code: row.code, message: row.message, ...(row.stack === null ? {} : { stack: row.stack }) },
+  error: {
+    code: row.code,
+    message: row.message,
+    ...(row.stack === null ? {} : { stack: withMessage(row.stack, row.message) }),
+  },
   workerId: row.worker,
   host: row.host,
   durationMs: row.duration_ms,
   time: row.time,
 })
+
+type NewRow = Omit<AttemptRow, 'number'>
+
+const toRow = ({ isFinal, error, workerId, durationMs, ...rest }: FailedAttempt): NewRow => {
+  const { code, message, stack = null } = error
+  return { ...rest, is_final: Number(isFinal), code, message, stack, worker: workerId, duration_ms: durationMs }
+}
+
+/** Writes failed attempts, and each of their texts once. */
+export class AttemptWriter {
+  readonly #putText: StatementSync
+  readonly #put: StatementSync
+
+  constructor(database: DatabaseSync) {
+    this.#putText = database.prepare('INSERT OR IGNORE INTO error_text (hash, text) VALUES (?, ?)')
+    // One that is replaced gets a new number: the attempts are in the order in which they were recorded last.
+    this.#put = database.prepare(
+      `INSERT OR REPLACE INTO failed_attempt
+       (task, block, attempt, is_final, code, message, stack, worker, host, duration_ms, time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+  }
+
+  put({ task, block, attempt, is_final, code, message, stack, worker, host, duration_ms, time }: NewRow): void {
+    const texts = [this.#text(message), stack === null ? null : this.#text(withoutMessage(stack, message))] as const
+    this.#put.run(task, block, attempt, is_final, code, ...texts, worker, host, duration_ms, time)
+  }
+
+  /** @returns the hash of a text that is stored */
+  #text(text: string): Uint8Array {
+    const hash = createHash('sha256').update(text).digest().subarray(0, HASH_BYTES)
+    this.#putText.run(hash, text)
+    return hash
+  }
+}
+
+/** Removes the texts to which no failed attempt refers any more. */
+export function removeUnusedTexts(database: DatabaseSync): void {
+  database.exec(`
+    DELETE FROM error_text WHERE hash NOT IN
+      (SELECT message FROM failed_attempt UNION SELECT stack FROM failed_attempt WHERE stack IS NOT NULL)`)
+}

@@ -1,11 +1,23 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, type ErrorCode } from '../../core/errors.ts'
 import type { RecordedTask, RunIdentity } from '../../core/progress/run-identity.ts'
 
 /** Raised when older versions can't read what is written. */
-const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 /** "bell": marks the file as ours. */
 const APPLICATION_ID = 0x62656c6c
+
+// Errors repeat: a failed attempt refers to its message and its stack by their hashes, and each text is stored once.
+const ATTEMPTS_SCHEMA = `
+  CREATE TABLE error_text (hash BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE failed_attempt (
+    number INTEGER PRIMARY KEY, task INTEGER NOT NULL, block INTEGER NOT NULL, attempt INTEGER NOT NULL,
+    is_final INTEGER NOT NULL, code TEXT NOT NULL, message BLOB NOT NULL, stack BLOB, worker TEXT NOT NULL,
+    host TEXT NOT NULL, duration_ms REAL NOT NULL, time REAL NOT NULL, UNIQUE (task, block, attempt)
+  ) STRICT;
+  CREATE INDEX failed_attempt_of_task ON failed_attempt (task, number);
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`
 
 const SCHEMA = `
   CREATE TABLE run (name TEXT NOT NULL) STRICT;
@@ -15,15 +27,25 @@ const SCHEMA = `
   CREATE TABLE finished_page (
     task INTEGER NOT NULL, page INTEGER NOT NULL, bits BLOB NOT NULL, PRIMARY KEY (task, page)
   ) STRICT;
-  CREATE TABLE failed_try (
-    number INTEGER PRIMARY KEY, task INTEGER NOT NULL, block INTEGER NOT NULL, attempt INTEGER NOT NULL,
-    is_final INTEGER NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, stack TEXT, worker TEXT NOT NULL,
-    host TEXT NOT NULL, duration_ms REAL NOT NULL, time REAL NOT NULL
-  ) STRICT;
-  CREATE INDEX failed_try_of_task ON failed_try (task, number);
+  ${ATTEMPTS_SCHEMA}
   PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
 `
+
+/** A failed attempt with its texts, as version 1 stored it. */
+export interface AttemptRow {
+  readonly number: number
+  readonly task: number
+  readonly block: number
+  readonly attempt: number
+  readonly is_final: number
+  readonly code: ErrorCode
+  readonly message: string
+  readonly stack: string | null
+  readonly worker: string
+  readonly host: string
+  readonly duration_ms: number
+  readonly time: number
+}
 
 const pragma = (database: DatabaseSync, name: string): unknown => database.prepare(`PRAGMA ${name}`).get()?.[name]
 
@@ -31,21 +53,34 @@ const pragma = (database: DatabaseSync, name: string): unknown => database.prepa
 export const isEmpty = (database: DatabaseSync): boolean =>
   database.prepare('SELECT name FROM sqlite_schema LIMIT 1').get() === undefined
 
-/** @throws ConfigError `INVALID_CONFIG` for another program's database, `UNSUPPORTED` for that of a newer Bellis */
-export function checkSchema(database: DatabaseSync, file: string): void {
+/**
+ * @returns the version of the schema, 1 or 2
+ * @throws ConfigError `INVALID_CONFIG` for another program's database, `UNSUPPORTED` for that of a newer Bellis
+ */
+export function checkSchema(database: DatabaseSync, file: string): number {
   if (pragma(database, 'application_id') !== APPLICATION_ID) {
     throw new ConfigError(
       'INVALID_CONFIG',
       `${file} is another program's database; choose another place with --run-dir.`,
     )
   }
-  const version = pragma(database, 'user_version')
-  if (version !== SCHEMA_VERSION) {
+  const version = pragma(database, 'user_version') as number
+  if (version < 1 || version > SCHEMA_VERSION) {
     throw new ConfigError(
       'UNSUPPORTED',
       `The progress in ${file} was written by a newer Bellis (version ${version}; this one reads ${SCHEMA_VERSION}); continue with that Bellis, or start again with --overwrite.`,
     )
   }
+  return version
+}
+
+/** Turns the tables of version 1, in which every failed attempt has its texts, into the current ones. */
+export function migrateSchema(database: DatabaseSync, put: (row: AttemptRow) => void): void {
+  database.exec(ATTEMPTS_SCHEMA)
+  for (const row of database.prepare('SELECT * FROM failed_try ORDER BY number').iterate()) {
+    put(row as unknown as AttemptRow)
+  }
+  database.exec('DROP TABLE failed_try')
 }
 
 /** A table that version 0.1.0 neither writes nor looks at. */

@@ -1,4 +1,4 @@
-import type { RunCondition, RunEvent } from '../events.ts'
+import type { BlockFailure, RunCondition, RunEvent } from '../events.ts'
 import { createBlockGrid } from '../grid/block-grid.ts'
 import { conditionOf, type RunFacts } from '../progress/run-condition.ts'
 import { BlockHistory } from './block-history.ts'
@@ -28,12 +28,16 @@ export type PictureEvent =
           | 'worker-died'
           | 'worker-ended'
           | 'block-retried'
-          | 'block-failed'
           | 'task-abandoned'
           | 'store'
           | 'warning'
       }
     >
+  | {
+      readonly type: 'block-failed'
+      readonly taskId: string
+      readonly failure: Pick<BlockFailure, 'index' | 'error' | 'attempts' | 'workerId'>
+    }
   | Pick<Extract<RunEvent, { type: 'run-finished' }>, 'type' | 'ok'>
 
 /** Further failures are only counted. */

@@ -165,7 +165,7 @@ describe('progress in MongoDB', () => {
       .db()
       .collection('runs')
       .updateOne({}, { $set: { version: 7 } })
-    const newer = { name: 'ConfigError', code: 'UNSUPPORTED', message: /newer Bellis \(version 7; .* reads 1\)/ }
+    const newer = { name: 'ConfigError', code: 'UNSUPPORTED', message: /newer Bellis \(version 7; .* reads 2\)/ }
     await assert.rejects(store.open(identity), newer)
     await assert.rejects(store.read(identity.run), newer)
   })

@@ -179,7 +179,7 @@ describe('progress in SQLite', () => {
     database.exec('PRAGMA user_version = 7; PRAGMA journal_mode = DELETE; DROP TABLE finished_page')
     database.close()
     const before = readFileSync(file)
-    const newer = { name: 'ConfigError', code: 'UNSUPPORTED', message: /newer Bellis \(version 7; .* reads 1\)/ }
+    const newer = { name: 'ConfigError', code: 'UNSUPPORTED', message: /newer Bellis \(version 7; .* reads 2\)/ }
     await assert.rejects(store.open(identity), newer)
     await assert.rejects(store.read(identity.run), newer)
     assert.ok(before.equals(readFileSync(file)))

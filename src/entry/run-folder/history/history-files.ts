@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PictureEvent } from '../../../core/board/run-picture.ts'
+import type { ErrorCode } from '../../../core/errors.ts'
 
 // The history of a run: one file per start, from which its page is drawn, during the run and afterwards. Nothing depends on it: the record
 // decides what is done. A file is a sequence of frames (core/board/history-frames.ts); its text frames contain the JSON described here.
@@ -21,7 +22,35 @@ export interface NameText {
   readonly name: string
 }
 
-export type HistoryText = StartText | NameText | (PictureEvent & { readonly at: number })
+/** Maps the number that further texts use for the message of an error to the message, since errors repeat. */
+export interface MessageText {
+  readonly type: 'message'
+  readonly number: number
+  readonly message: string
+}
+
+/** An error in a text; its message is a number in files of version 0.2.0 and later. */
+export interface StoredError {
+  readonly code: ErrorCode
+  readonly message: number | string
+}
+
+type FailedBlock = Extract<PictureEvent, { type: 'block-failed' }>['failure']
+
+/** A failed attempt, of which only what the page shows is kept. */
+export type AttemptText =
+  | (Omit<Extract<PictureEvent, { type: 'block-retried' }>, 'error'> & { readonly error: StoredError })
+  | {
+      readonly type: 'block-failed'
+      readonly taskId: string
+      readonly failure: Omit<FailedBlock, 'error'> & { readonly error: StoredError }
+    }
+
+export type HistoryText =
+  | StartText
+  | NameText
+  | MessageText
+  | ((AttemptText | Exclude<PictureEvent, { type: 'block-retried' | 'block-failed' }>) & { readonly at: number })
 
 export const historyFolder = (runFolder: string): string => join(runFolder, 'history')
 

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
 import { type BlocksFrame, readFrames } from '../../../core/board/history-frames.ts'
 import type { PictureEvent } from '../../../core/board/run-picture.ts'
-import { type HistoryText, historyFile, historyFolder, historyNumbers } from './history-files.ts'
+import type { WireError } from '../../../core/errors.ts'
+import { type HistoryText, historyFile, historyFolder, historyNumbers, type StoredError } from './history-files.ts'
 
 /** Bytes read at once. */
 const PIECE = 1 << 20
@@ -29,6 +30,7 @@ export class HistoryReader implements Disposable {
   #isPast = false
   #time = 0
   #names: string[] = []
+  #messages: string[] = []
   #rest = new Uint8Array()
 
   constructor(runFolder: string, receiver: HistoryReceiver) {
@@ -81,6 +83,7 @@ export class HistoryReader implements Disposable {
     this.#at = 0
     this.#rest = new Uint8Array()
     this.#names = []
+    this.#messages = []
     return true
   }
 
@@ -94,9 +97,26 @@ export class HistoryReader implements Disposable {
       case 'name':
         this.#names[text.number] = text.name
         return
+      case 'message':
+        this.#messages[text.number] = text.message
+        return
+      case 'block-retried':
+        this.#event({ ...text, error: this.#restored(text.error) }, text.at)
+        return
+      case 'block-failed':
+        this.#event({ ...text, failure: { ...text.failure, error: this.#restored(text.failure.error) } }, text.at)
+        return
       default:
-        if (!this.#isPast) this.#receiver.event(text, this.#time + text.at)
+        this.#event(text, text.at)
     }
+  }
+
+  #event(event: PictureEvent, at: number): void {
+    if (!this.#isPast) this.#receiver.event(event, this.#time + at)
+  }
+
+  #restored({ code, message }: StoredError): WireError {
+    return { code, message: typeof message === 'string' ? message : (this.#messages[message] ?? '') }
   }
 
   #takeBlocks(frame: BlocksFrame): void {

@@ -2,9 +2,10 @@ import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'nod
 import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import { type BlocksFrame, FrameWriter } from '../../../core/board/history-frames.ts'
+import type { WireError } from '../../../core/errors.ts'
 import type { RunEvent } from '../../../core/events.ts'
 import type { EventStream } from '../../../runtime/coordinator/event-stream.ts'
-import { type HistoryText, historyFile, historyFolder, historyNumbers } from './history-files.ts'
+import { type HistoryText, historyFile, historyFolder, historyNumbers, type StoredError } from './history-files.ts'
 
 /** Frames are written together after this time, or when the buffer is full. */
 const EVERY_MS = 200
@@ -12,6 +13,8 @@ const MAX_UNWRITTEN_BYTES = 1 << 20
 const MAX_BYTES = 512 * 2 ** 20
 /** For the files of all earlier starts together; the oldest are removed. */
 const MAX_BYTES_BEFORE = 256 * 2 ** 20
+/** So many messages of errors are remembered; then their numbers are used again. */
+const MAX_MESSAGES = 1000
 /** For a task with more blocks than this the bitmap of blocks done before is left out: writing it would delay the run. */
 const MAX_REMEMBERED_BLOCKS = 2 ** 28
 
@@ -59,6 +62,7 @@ class HistoryWriter implements Disposable {
   readonly #file: number
   readonly #frames = new FrameWriter()
   readonly #names = new Map<string, number>()
+  readonly #messages = new Map<string, number>()
   readonly #tasks: ReadonlyMap<string, number>
   readonly #startedAt = performance.now()
   readonly #maxBytes: number
@@ -98,6 +102,15 @@ class HistoryWriter implements Disposable {
         this.#text({ type: 'run-finished', ok: event.ok, at: this.#now() })
         this.#write()
         return
+      case 'block-retried':
+        this.#text({ ...event, error: this.#stored(event.error), at: this.#now() })
+        break
+      case 'block-failed': {
+        const { index, error, attempts, workerId } = event.failure
+        const failure = { index, error: this.#stored(error), attempts, workerId }
+        this.#text({ type: event.type, taskId: event.taskId, failure, at: this.#now() })
+        break
+      }
       default:
         this.#text({ ...event, at: this.#now() })
     }
@@ -129,6 +142,18 @@ class HistoryWriter implements Disposable {
       this.#text({ type: 'name', number: worker, name: workerId })
     }
     this.#frames.blocks({ kind, at: this.#now(), task, worker, indices, ms })
+  }
+
+  /** An error without its stack, which the record has; its message is written the first time only. */
+  #stored({ code, message }: WireError): StoredError {
+    let number = this.#messages.get(message)
+    if (number === undefined) {
+      if (this.#messages.size === MAX_MESSAGES) this.#messages.clear()
+      number = this.#messages.size
+      this.#messages.set(message, number)
+      this.#text({ type: 'message', number, message })
+    }
+    return { code, message: number }
   }
 
   #text(text: HistoryText): void {
