@@ -55,7 +55,11 @@ function makeVersion1(file: string, attempts: readonly FailedAttempt[]): void {
 
 const stack = (block: number): FailedAttempt['error'] => {
   const message = `block ${block} has no model`
-  return { code: 'BLOCK_FAILED', message, stack: `Error: ${message}\n${'    at frame (file:///a.ts:3:4)\n'.repeat(60)}` }
+  return {
+    code: 'BLOCK_FAILED',
+    message,
+    stack: `Error: ${message}\n${'    at frame (file:///a.ts:3:4)\n'.repeat(60)}`,
+  }
 }
 
 describe('a record of version 1', () => {
