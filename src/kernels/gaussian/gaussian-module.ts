@@ -1,4 +1,5 @@
 import type { TypedArray } from '../voxels.ts'
+import type { ByteWeights } from './byte-weights.ts'
 import { MODULE_BASE64 } from './gaussian.generated.ts'
 
 /** The types that the module filters, by their numbers in gaussian.as. */
@@ -32,6 +33,8 @@ export interface AxisPass {
   readonly cval: number
   /** Whether sums may lie outside of the type's range. */
   readonly wide: boolean
+  /** For bytes, if `cval` is one: how sums of integers decide them. */
+  readonly bytes?: ByteWeights | undefined
 }
 
 interface Exports {
@@ -50,6 +53,24 @@ interface Exports {
     scratch: number,
     cval: number,
     wide: number,
+  ): void
+  filterBytes(
+    data: number,
+    outer: number,
+    length: number,
+    inner: number,
+    radius: number,
+    width: number,
+    weights: number,
+    sources: number,
+    tile: number,
+    scratch: number,
+    cval: number,
+    pairs: number,
+    flat: number,
+    shift: number,
+    low: number,
+    high: number,
   ): void
 }
 
@@ -80,10 +101,13 @@ const typeNumber = (data: TypedArray): number => TYPES.findIndex((type) => type.
 export const isFilterable = (data: TypedArray): data is FilterableArray => typeNumber(data) >= 0
 
 /** Columns of a tile: as many as fit, a multiple of sixteen, since sixteen are filtered at a time. */
-function tileWidth({ length, inner, radius }: AxisPass): number {
-  const fitting = Math.floor(TILE_BYTES / 8 / (length + 2 * radius))
+function tileWidth({ length, inner, radius, bytes }: AxisPass): number {
+  const fitting = Math.floor(TILE_BYTES / (bytes === undefined ? 8 : 2) / (length + 2 * radius))
   return Math.min(inner, fitting >= 16 ? Math.min(fitting - (fitting % 16), 128) : Math.max(fitting, 1))
 }
+
+/** The values for equal taps, one for each byte. */
+const FLAT_BYTES = 256
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16
 
@@ -110,7 +134,9 @@ export function withStage(
   const scratch = 1024
   const weights = scratch + 128
   const sources = weights + aligned((reach + 1) * 8)
-  const tile = sources + aligned(reach * 8)
+  const flat = sources + aligned(reach * 8)
+  const pairs = flat + FLAT_BYTES
+  const tile = pairs + aligned((reach + 2) * 2)
   const part = tile + aligned(tileBytes)
   const end = part + count * type.BYTES_PER_ELEMENT
   if (end > MOST_BYTES) {
@@ -120,7 +146,7 @@ export function withStage(
   }
 
   shared ??= instantiate()
-  const { memory, filter } = shared
+  const { memory, filter, filterBytes } = shared
   const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE)
   if (missing > 0) memory.grow(missing)
   try {
@@ -129,8 +155,16 @@ export function withStage(
       filter: (pass, outer) => {
         new Float64Array(memory.buffer, weights, pass.radius + 1).set(pass.weights)
         new Int32Array(memory.buffer, sources, 2 * pass.radius).set(pass.sources)
-        const { length, inner, radius, cval, wide } = pass
+        const { length, inner, radius, cval, wide, bytes } = pass
         const width = tileWidth(pass)
+        if (bytes !== undefined) {
+          const { shift, low, high } = bytes
+          new Uint8Array(memory.buffer, flat, FLAT_BYTES).set(bytes.flat)
+          new Int32Array(memory.buffer, pairs, bytes.pairs.length).set(bytes.pairs)
+          const places = [weights, sources, tile, scratch] as const
+          filterBytes(part, outer, length, inner, radius, width, ...places, cval, pairs, flat, shift, low, high)
+          return
+        }
         filter(number, part, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide ? 1 : 0)
       },
     })

@@ -273,3 +273,214 @@ export function filter(
     default: return filterAxis<f64>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
   }
 }
+
+// Bytes: sums of 16-bit integers decide almost every voxel. If the sum plus its lower bound and the sum plus its upper bound are
+// the same after the shift, so is SciPy's float64 sum, truncated. The other voxels are summed in float64; those of which all taps
+// are equal, whose sums are always next to an integer, are looked up. See byte-weights.ts for the bounds.
+
+/** Two taps of eight neighbouring outputs: their values interleaved, times their weights. */
+// @ts-ignore: decorator
+@inline
+function dotLow(a: v128, b: v128, weights: v128): v128 {
+  return i32x4.dot_i16x8_s(v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11), weights)
+}
+
+// @ts-ignore: decorator
+@inline
+function dotHigh(a: v128, b: v128, weights: v128): v128 {
+  return i32x4.dot_i16x8_s(v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15), weights)
+}
+
+/** SciPy's sum of one output. */
+function exactByte(center: usize, stride: usize, radius: i32, weights: usize): u8 {
+  let sum = <f64>load<i16>(center) * load<f64>(weights)
+  let low = center - radius * stride
+  let high = center + radius * stride
+  for (let tap = weights + (<usize>radius << 3); tap > weights; tap -= 8, low += stride, high -= stride) {
+    sum += <f64>(<i32>load<i16>(low) + <i32>load<i16>(high)) * load<f64>(tap)
+  }
+  return <u8>sum
+}
+
+/** For eight outputs: bits that differ between any tap and the centre. */
+// @ts-ignore: decorator
+@inline
+function differences(center: usize, stride: usize, radius: i32): v128 {
+  const value = v128.load(center)
+  let bits = i64x2.splat(0)
+  let low = center
+  let high = center
+  for (let j: i32 = 0; j < radius; j++) {
+    low -= stride
+    high += stride
+    bits = v128.or(bits, v128.or(v128.xor(v128.load(low), value), v128.xor(v128.load(high), value)))
+  }
+  return bits
+}
+
+/** Decides the outputs whose bits are set. */
+function decideBytes(center: usize, stride: usize, radius: i32, weights: usize, flat: usize, to: usize, open: i32): void {
+  let exact = open
+  if (popcnt(open) > 3) {
+    const low = i16x8.ne(differences(center, stride, radius), i64x2.splat(0))
+    const high = i16x8.ne(differences(center + 16, stride, radius), i64x2.splat(0))
+    exact = i8x16.bitmask(i8x16.narrow_i16x8_s(low, high))
+    const value = i16x8.splat(load<i16>(center))
+    const others = v128.or(v128.xor(v128.load(center), value), v128.xor(v128.load(center, 16), value))
+    if (exact == 0 && !v128.any_true(others)) {
+      v128.store(to, i8x16.splat(load<u8>(flat + load<i16>(center))))
+      return
+    }
+  }
+  for (; open != 0; open &= open - 1) {
+    const i = ctz(open)
+    const at = center + (i << 1)
+    store<u8>(to + i, (exact >> i) & 1 ? exactByte(at, stride, radius, weights) : load<u8>(flat + load<i16>(at)))
+  }
+}
+
+/** Computes sixteen neighbouring outputs. */
+// @ts-ignore: decorator
+@inline
+function filterBytes16(
+  center: usize, stride: usize, radius: i32, weights: usize, pairs: usize, flat: usize, to: usize,
+  shift: i32, low: v128, width: v128,
+): void {
+  let down = center - stride
+  let up = center + stride
+  let pair = v128.load32_splat(pairs)
+  let first = v128.load(center)
+  let second = i16x8.add(v128.load(down), v128.load(up))
+  let a = i32x4.add(low, dotLow(first, second, pair))
+  let b = i32x4.add(low, dotHigh(first, second, pair))
+  first = v128.load(center, 16)
+  second = i16x8.add(v128.load(down, 16), v128.load(up, 16))
+  let c = i32x4.add(low, dotLow(first, second, pair))
+  let d = i32x4.add(low, dotHigh(first, second, pair))
+  let tap: i32 = 2
+  for (; tap < radius; tap += 2) {
+    pairs += 4
+    pair = v128.load32_splat(pairs)
+    const downer = down - stride
+    const upper = up + stride
+    down = downer - stride
+    up = upper + stride
+    first = i16x8.add(v128.load(downer), v128.load(upper))
+    second = i16x8.add(v128.load(down), v128.load(up))
+    a = i32x4.add(a, dotLow(first, second, pair))
+    b = i32x4.add(b, dotHigh(first, second, pair))
+    first = i16x8.add(v128.load(downer, 16), v128.load(upper, 16))
+    second = i16x8.add(v128.load(down, 16), v128.load(up, 16))
+    c = i32x4.add(c, dotLow(first, second, pair))
+    d = i32x4.add(d, dotHigh(first, second, pair))
+  }
+  if (tap == radius) {
+    // One tap is left: its weight is paired with 0.
+    pair = v128.load32_splat(pairs, 4)
+    down -= stride
+    up += stride
+    first = i16x8.add(v128.load(down), v128.load(up))
+    a = i32x4.add(a, dotLow(first, first, pair))
+    b = i32x4.add(b, dotHigh(first, first, pair))
+    first = i16x8.add(v128.load(down, 16), v128.load(up, 16))
+    c = i32x4.add(c, dotLow(first, first, pair))
+    d = i32x4.add(d, dotHigh(first, first, pair))
+  }
+  // Narrowing makes a negative lower bound 0: no sum of bytes is below it.
+  const least = i8x16.narrow_i16x8_u(
+    i16x8.narrow_i32x4_s(i32x4.shr_s(a, shift), i32x4.shr_s(b, shift)),
+    i16x8.narrow_i32x4_s(i32x4.shr_s(c, shift), i32x4.shr_s(d, shift)),
+  )
+  const most = i8x16.narrow_i16x8_u(
+    i16x8.narrow_i32x4_s(i32x4.shr_s(i32x4.add(a, width), shift), i32x4.shr_s(i32x4.add(b, width), shift)),
+    i16x8.narrow_i32x4_s(i32x4.shr_s(i32x4.add(c, width), shift), i32x4.shr_s(i32x4.add(d, width), shift)),
+  )
+  v128.store(to, least)
+  const open = i8x16.bitmask(i8x16.ne(least, most))
+  if (open != 0) decideBytes(center, stride, radius, weights, flat, to, open)
+}
+
+function filterByteRow(
+  center: usize, stride: usize, radius: i32, weights: usize, pairs: usize, flat: usize, to: usize,
+  count: i32, scratch: usize, shift: i32, low: v128, width: v128,
+): void {
+  for (; count >= 16; count -= 16, center += 32, to += 16) {
+    filterBytes16(center, stride, radius, weights, pairs, flat, to, shift, low, width)
+  }
+  if (count > 0) {
+    filterBytes16(center, stride, radius, weights, pairs, flat, scratch, shift, low, width)
+    memory.copy(to, scratch, count)
+  }
+}
+
+/** A call of memory.copy takes longer than a short row. */
+// @ts-ignore: decorator
+@inline
+function copyShorts(from: usize, to: usize, count: i32): void {
+  if (count >= 32) memory.copy(to, from, <usize>count << 1)
+  else for (let i: i32 = 0; i < count; i++) store<i16>(to + (i << 1), load<i16>(from + (i << 1)))
+}
+
+function toShorts(from: usize, to: usize, count: i32): void {
+  let i: i32 = 0
+  for (; i + 8 <= count; i += 8, from += 8, to += 16) v128.store(to, v128.load8x8_u(from))
+  for (; i < count; i++, from++, to += 2) store<i16>(to, load<u8>(from))
+}
+
+/**
+ * Filters bytes along the middle axis of an array of shape (outer, length, inner), in place. `cval` must be a byte.
+ * @param pairs address of the pairs of 16-bit weights
+ * @param flat address of 256 results for equal taps
+ * @param tile address of ((length + 2 · radius) · width + 16) int16
+ * All else is as for `filter`.
+ */
+export function filterBytes(
+  data: usize,
+  outer: i32,
+  length: i32,
+  inner: i32,
+  radius: i32,
+  width: i32,
+  weights: usize,
+  sources: usize,
+  tile: usize,
+  scratch: usize,
+  cval: i32,
+  pairs: usize,
+  flat: usize,
+  shift: i32,
+  low: i32,
+  high: i32,
+): void {
+  const lowest = i32x4.splat(low)
+  const spread = i32x4.splat(high - low)
+  for (let o: i32 = 0; o < outer; o++, data += length * inner) {
+    for (let start: i32 = 0; start < inner; start += width) {
+      const columns = min(width, inner - start)
+      const stride = <usize>columns << 1
+      const first = tile + radius * stride
+      const whole = columns == inner
+      let at = data + start
+
+      if (whole) toShorts(at, first, length * inner)
+      else for (let l: i32 = 0; l < length; l++) toShorts(at + l * inner, first + l * stride, columns)
+
+      for (let i: i32 = 0; i < 2 * radius; i++) {
+        const to = i < radius ? tile + i * stride : first + (length + i - radius) * stride
+        const source = load<i32>(sources + (i << 2))
+        if (source >= 0) copyShorts(first + source * stride, to, columns)
+        else for (let c: i32 = 0; c < columns; c++) store<i16>(to + (c << 1), <i16>cval)
+      }
+
+      if (whole) {
+        filterByteRow(first, stride, radius, weights, pairs, flat, at, length * inner, scratch, shift, lowest, spread)
+      } else {
+        for (let l: i32 = 0; l < length; l++) {
+          filterByteRow(
+            first + l * stride, stride, radius, weights, pairs, flat, at + l * inner, columns, scratch, shift, lowest, spread,
+          )
+        }
+      }
+    }
+  }
+}

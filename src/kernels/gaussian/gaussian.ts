@@ -1,5 +1,6 @@
 import { assertBorderMode, type BorderMode, borderSource, isConstantMode } from '../border.ts'
 import { assertShape, emptyLike, type ShapedVoxels, type TypedArray } from '../voxels.ts'
+import { byteWeights } from './byte-weights.ts'
 import { type AxisPass, type FilterableArray, isFilterable, type Stage, withStage } from './gaussian-module.ts'
 import { gaussianRadius, gaussianWeights, SMALLEST_SIGMA } from './gaussian-weights.ts'
 
@@ -68,16 +69,20 @@ function planPasses({ data, shape, roi }: ShapedVoxels, options: GaussianOptions
     const axis = channelAxes + i
     const length = shape[axis]!
     if (axisSigma <= SMALLEST_SIGMA || length === 0) return []
+    const weights = gaussianWeights(axisSigma, truncate).slice(radius)
+    const isConstant = isConstantMode(axisMode)
+    const areBytes = data instanceof Uint8Array && (!isConstant || (Number.isInteger(cval) && holdsValue(data, cval)))
     return {
       length,
       inner: shape.slice(axis + 1).reduce((product, n) => product * n, 1),
       radius,
-      weights: gaussianWeights(axisSigma, truncate).slice(radius),
+      weights,
       sources: Int32Array.from({ length: 2 * radius }, (_, k) =>
         borderSource(k < radius ? k - radius : length + k - radius, length, axisMode),
       ),
       cval,
-      wide: isConstantMode(axisMode) && !holdsValue(data, cval),
+      wide: isConstant && !holdsValue(data, cval),
+      bytes: areBytes ? byteWeights(weights) : undefined,
     }
   })
 }
