@@ -1,9 +1,10 @@
-import { realpathSync, statSync } from 'node:fs'
+import { realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/world-unit.ts'
+import { errnoOf } from '../core/system-errors.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { ArrayFormat } from '../ports/chunked-array.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
@@ -30,9 +31,12 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
 /**
  * Parses a path such as `sample.hdf/volumes/raw`. The container is the first part with a known suffix. If there is none, the
  * format is detected from the file or folder itself.
- * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5)
+ * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5), `INVALID_CONFIG` for a path with a NUL character
  */
 export function parseDatasetPath(path: string): DatasetPath {
+  if (path.includes('\0')) {
+    throw new ConfigError('INVALID_CONFIG', `${path}: expected a path without NUL characters.`)
+  }
   const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(path) ?? [undefined, path]
   const parts = (address as string).replace(/\/+$/, '').split('/')
   for (const [index, part] of parts.entries()) {
@@ -59,12 +63,19 @@ function split(parts: readonly string[], length: number, format: ArrayFormat): D
 }
 
 function formatOf(path: string): ArrayFormat | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (stat?.isFile()) return hdf5
-  const isZarr = ['zarr.json', '.zarray', '.zgroup'].some((name) =>
-    statSync(join(path, name), { throwIfNoEntry: false })?.isFile(),
-  )
+  if (statOf(path)?.isFile()) return hdf5
+  const isZarr = ['zarr.json', '.zarray', '.zgroup'].some((name) => statOf(join(path, name))?.isFile())
   return isZarr ? zarr : undefined
+}
+
+/** @returns undefined if nothing can be there */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    if (['ENAMETOOLONG', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined
+    throw error
+  }
 }
 
 /** Opens and creates arrays by path, in all formats that Bellis supports. */

@@ -3,7 +3,13 @@ import { resolve } from 'node:path'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { isMissingFile } from '../../core/system-errors.ts'
 import { askHdf5, callHdf5, Hdf5Failure, type Hdf5Library, loadHdf5 } from './library.ts'
-import { type HeaderMessage, readObjectHeader, readSuperblock, type Superblock } from './object-header.ts'
+import {
+  DamagedHeader,
+  type HeaderMessage,
+  readObjectHeader,
+  readSuperblock,
+  type Superblock,
+} from './object-header.ts'
 
 /** The kind of object at a path of a file; `nothing` also for a dangling link. */
 export type Hdf5Kind = 'group' | 'array' | 'type' | 'nothing'
@@ -152,6 +158,11 @@ function withDescriptor<T>(path: string, use: (fd: number) => T): T {
   }
   try {
     return use(fd)
+  } catch (error) {
+    if (!(error instanceof DamagedHeader)) throw error
+    throw new InfrastructureError('CORRUPT_DATA', `"${path}" is damaged: ${error.message}; copy it again.`, {
+      cause: error,
+    })
   } finally {
     closeSync(fd)
   }

@@ -5,6 +5,9 @@ import { readSync } from 'node:fs'
  * significant bits of an element. Section numbers refer to the "HDF5 File Format Specification", version 3.
  */
 
+/** Bytes that are no valid header; the caller, who knows the file, turns it into `CORRUPT_DATA`. */
+export class DamagedHeader extends Error {}
+
 /** The start of an HDF5 file. All in bytes. */
 export interface Superblock {
   /** Where the HDF5 part starts: above 0 if the file has a user block. */
@@ -14,6 +17,8 @@ export interface Superblock {
   readonly lengthSize: number
   /** The length of the file according to its header. */
   readonly endOfFile: number
+  /** The actual length of the file. */
+  readonly size: number
 }
 
 /** One message of an object header. */
@@ -37,64 +42,89 @@ export const MESSAGE = {
 const SIGNATURE = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a])
 const SHARED_FLAG = 0b10
 
-/** @returns undefined if this is not an HDF5 file. @param size the file's length in bytes */
+/** A header of more parts than this is damaged: its parts lead in a circle. */
+const MAX_PARTS = 4096
+
+/** @returns undefined if this is not an HDF5 file. @param size the file's length in bytes @throws DamagedHeader */
 export function readSuperblock(fd: number, size: number): Superblock | undefined {
   for (let base = 0; base + SIGNATURE.length <= size; base = base === 0 ? 512 : base * 2) {
-    const head = readBytes(fd, base, Math.min(96, size - base))
+    const head = readBytes(fd, { size }, base, 96)
     if (!head.subarray(0, 8).equals(SIGNATURE)) continue
-    if (head.length < 48) return { base, offsetSize: 8, lengthSize: 8, endOfFile: base + 96 }
+    if (head.length < 48) return { base, offsetSize: 8, lengthSize: 8, endOfFile: base + 96, size }
     const version = head[8]!
     const [offsetSize, lengthSize] = version < 2 ? [head[13]!, head[14]!] : [head[9]!, head[10]!]
+    if (![offsetSize, lengthSize].every((bytes) => [2, 4, 8, 16, 32].includes(bytes))) {
+      throw new DamagedHeader(`its addresses have ${offsetSize} bytes and its lengths ${lengthSize}`)
+    }
     const addresses = version === 0 ? 24 : version === 1 ? 28 : 12
     // If a user block was prepended to a finished file, its addresses still count from 0.
     const shift = base - unsigned(head, addresses, offsetSize)
-    return { base, offsetSize, lengthSize, endOfFile: unsigned(head, addresses + 2 * offsetSize, offsetSize) + shift }
+    const endOfFile = unsigned(head, addresses + 2 * offsetSize, offsetSize) + shift
+    return { base, offsetSize, lengthSize, endOfFile, size }
   }
   return undefined
 }
 
-/** All messages of the object whose header is at `address` (relative to the base), continuations included. */
+/**
+ * All messages of the object whose header is at `address` (relative to the base), continuations included.
+ * @throws DamagedHeader
+ */
 export function readObjectHeader(fd: number, block: Superblock, address: number): HeaderMessage[] {
   const start = block.base + address
-  const prefix = readBytes(fd, start, 64)
+  const prefix = readBytes(fd, block, start, 64)
   const messages: HeaderMessage[] = []
   if (prefix.subarray(0, 4).toString('latin1') !== 'OHDR') {
-    parseMessages(fd, block, start + 16, prefix.readUInt32LE(8), { version: 1, ordered: false }, messages)
+    const length = uint(prefix, 8, 4)
+    parseParts(fd, block, { start: start + 16, length }, { version: 1, ordered: false }, messages)
     return messages
   }
-  const flags = prefix[5]!
+  const flags = uint(prefix, 5, 1)
   const sizeAt = 6 + (flags & 0x20 ? 16 : 0) + (flags & 0x10 ? 4 : 0)
   const sizeBytes = 1 << (flags & 3)
   const layout = { version: 2, ordered: (flags & 4) !== 0 } as const
-  parseMessages(fd, block, start + sizeAt + sizeBytes, unsigned(prefix, sizeAt, sizeBytes), layout, messages)
+  const length = unsigned(prefix, sizeAt, sizeBytes)
+  parseParts(fd, block, { start: start + sizeAt + sizeBytes, length }, layout, messages)
   return messages
 }
 
-function parseMessages(
-  fd: number,
-  block: Superblock,
-  start: number,
-  length: number,
-  layout: { readonly version: 1 | 2; readonly ordered: boolean },
-  into: HeaderMessage[],
-): void {
-  const bytes = readBytes(fd, start, length)
+/** A piece of the file with messages. */
+interface Part {
+  readonly start: number
+  readonly length: number
+}
+
+interface MessageLayout {
+  readonly version: 1 | 2
+  readonly ordered: boolean
+}
+
+/** A header has parts in other places, each named by a message. */
+function parseParts(fd: number, block: Superblock, first: Part, layout: MessageLayout, into: HeaderMessage[]): void {
+  const parts = [first]
+  for (let number = 0; number < parts.length; number++) {
+    if (number > MAX_PARTS) throw new DamagedHeader(`an object has a header of more than ${MAX_PARTS} parts`)
+    const { start, length } = parts[number]!
+    for (const message of parseMessages(readBytes(fd, block, start, length), start, layout)) {
+      if (message.type === MESSAGE.continuation) parts.push(continuation(message.data, block, layout))
+      else if (message.type !== 0) into.push(message)
+    }
+  }
+}
+
+function continuation(data: Buffer, block: Superblock, { version }: MessageLayout): Part {
+  const start = block.base + unsigned(data, 0, block.offsetSize)
+  const length = unsigned(data, block.offsetSize, block.lengthSize)
+  // In version 2, a signature precedes continued messages and a checksum follows them.
+  return version === 1 ? { start, length } : { start: start + 4, length: length - 8 }
+}
+
+function* parseMessages(bytes: Buffer, start: number, layout: MessageLayout): Generator<HeaderMessage> {
   const head = layout.version === 1 ? 8 : layout.ordered ? 6 : 4
-  let at = 0
-  while (at + head <= bytes.length) {
+  for (let at = 0; at + head <= bytes.length; ) {
     const type = layout.version === 1 ? bytes.readUInt16LE(at) : bytes[at]!
     const size = bytes.readUInt16LE(layout.version === 1 ? at + 2 : at + 1)
     const flags = layout.version === 1 ? bytes[at + 4]! : bytes[at + 3]!
-    const data = bytes.subarray(at + head, at + head + size)
-    if (type === MESSAGE.continuation) {
-      const next = block.base + unsigned(data, 0, block.offsetSize)
-      const nextLength = unsigned(data, block.offsetSize, block.lengthSize)
-      // In version 2, a signature precedes continued messages and a checksum follows them.
-      if (layout.version === 1) parseMessages(fd, block, next, nextLength, layout, into)
-      else parseMessages(fd, block, next + 4, nextLength - 8, layout, into)
-    } else if (type !== 0) {
-      into.push({ type, flags, data, position: start + at + head })
-    }
+    yield { type, flags, data: bytes.subarray(at + head, at + head + size), position: start + at + head }
     at += head + size
   }
 }
@@ -111,7 +141,7 @@ export function findMessage(
 ): HeaderMessage | undefined {
   const found = messages.find((message) => message.type === type)
   if (found === undefined || (found.flags & SHARED_FLAG) === 0) return found
-  const [version, kind] = [found.data[0]!, found.data[1]!]
+  const [version, kind] = [uint(found.data, 0, 1), uint(found.data, 1, 1)]
   if (version >= 3 && kind !== 2) return undefined
   const address = unsigned(found.data, version === 1 ? 8 + block.lengthSize : 2, block.offsetSize)
   return readObjectHeader(fd, block, address).find((message) => message.type === type)
@@ -129,18 +159,22 @@ export interface StoredType {
   readonly isEnum: boolean
 }
 
-/** @param data a datatype message @see File Format Specification IV.A.2.d */
+/** @param data a datatype message @see File Format Specification IV.A.2.d @throws DamagedHeader */
 export function parseStoredType(data: Buffer): StoredType {
-  const kind = data[0]! & 0x0f
-  const bits = data[1]!
-  const bytes = data.readUInt32LE(4)
-  if (kind === 8) return { ...parseStoredType(data.subarray(8)), isEnum: true }
+  const kind = uint(data, 0, 1) & 0x0f
+  if (kind !== 8) return parseBaseType(data, kind)
+  const base = data.subarray(8)
+  return { ...parseBaseType(base, uint(base, 0, 1) & 0x0f), isEnum: true }
+}
+
+function parseBaseType(data: Buffer, kind: number): StoredType {
+  const bits = uint(data, 1, 1)
   const known = kind === 0 || kind === 1 || kind === 4
-  const numbers = known ? [data.readUInt16LE(8), data.readUInt16LE(10)] : []
-  if (kind === 1) numbers.push(data[12]!, data[13]!, data[14]!, data[15]!, data.readUInt32LE(16))
+  const numbers = known ? [uint(data, 8, 2), uint(data, 10, 2)] : []
+  if (kind === 1) numbers.push(...[12, 13, 14, 15].map((at) => uint(data, at, 1)), uint(data, 16, 4))
   return {
     class: kind,
-    bytes,
+    bytes: uint(data, 4, 4),
     bigEndian: (bits & 1) !== 0,
     signed: kind === 0 && (bits & 8) !== 0,
     // VAX floats have a byte order that no other type has.
@@ -151,13 +185,14 @@ export function parseStoredType(data: Buffer): StoredType {
 
 /**
  * The bytes of the fill value in the dataset's own type; undefined for HDF5's default, which is 0.
- * @see File Format Specification IV.A.2.e and f
+ * @see File Format Specification IV.A.2.e and f @throws DamagedHeader
  */
 export function fillValueBytes(fd: number, block: Superblock, messages: readonly HeaderMessage[]): Buffer | undefined {
   const message = findMessage(fd, block, messages, MESSAGE.fill)?.data
   if (message !== undefined) {
-    const version = message[0]!
-    const [defined, sizeAt] = version >= 3 ? [(message[1]! & 0x20) !== 0, 2] : [version === 1 || message[3] === 1, 4]
+    const version = uint(message, 0, 1)
+    const [defined, sizeAt] =
+      version >= 3 ? [(uint(message, 1, 1) & 0x20) !== 0, 2] : [version === 1 || message[3] === 1, 4]
     return defined ? sizedBytes(message, sizeAt) : undefined
   }
   const old = findMessage(fd, block, messages, MESSAGE.oldFill)?.data
@@ -166,18 +201,18 @@ export function fillValueBytes(fd: number, block: Superblock, messages: readonly
 
 /**
  * The names of the files that have a dataset's raw data, if not this file has them.
- * @see File Format Specification IV.A.2.h and III.D
+ * @see File Format Specification IV.A.2.h and III.D @throws DamagedHeader
  */
 export function externalFileNames(fd: number, block: Superblock, messages: readonly HeaderMessage[]): string[] {
   const { offsetSize, lengthSize } = block
   const data = findMessage(fd, block, messages, MESSAGE.externalFiles)?.data
   if (data === undefined) return []
-  const heap = readBytes(fd, block.base + unsigned(data, 8, offsetSize), 8 + 2 * lengthSize + offsetSize)
+  const heap = readBytes(fd, block, block.base + unsigned(data, 8, offsetSize), 8 + 2 * lengthSize + offsetSize)
   const namesAt = block.base + unsigned(heap, 8 + 2 * lengthSize, offsetSize)
-  const count = Math.min(data.readUInt16LE(6), Math.floor((data.length - 8 - offsetSize) / (3 * lengthSize)))
+  const count = Math.min(uint(data, 6, 2), Math.floor((data.length - 8 - offsetSize) / (3 * lengthSize)))
   return Array.from({ length: count }, (_, slot) => {
     const nameAt = namesAt + unsigned(data, 8 + offsetSize + slot * 3 * lengthSize, lengthSize)
-    const name = readBytes(fd, nameAt, LONGEST_NAME)
+    const name = readBytes(fd, block, nameAt, LONGEST_NAME)
     return name.subarray(0, (name.indexOf(0) + 1 || name.length + 1) - 1).toString()
   })
 }
@@ -190,9 +225,16 @@ function sizedBytes(data: Buffer, at: number): Buffer | undefined {
   return size > 0 ? data.subarray(at + 4, at + 4 + size) : undefined
 }
 
-function readBytes(fd: number, position: number, length: number): Buffer {
-  const buffer = Buffer.alloc(length)
-  return buffer.subarray(0, readSync(fd, buffer, 0, length, position))
+/** Fewer bytes at the end of the file, and none beyond it. */
+function readBytes(fd: number, { size }: Pick<Superblock, 'size'>, position: number, length: number): Buffer {
+  const buffer = Buffer.alloc(position >= 0 && position < size ? Math.max(0, Math.min(length, size - position)) : 0)
+  return buffer.length === 0 ? buffer : buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, position))
+}
+
+/** A number that has to be there. */
+function uint(bytes: Buffer, at: number, size: 1 | 2 | 4): number {
+  if (at + size <= bytes.length) return bytes.readUIntLE(at, size)
+  throw new DamagedHeader(`a header ends after ${bytes.length} bytes, expected ${at + size} or more`)
 }
 
 /**

@@ -14,7 +14,11 @@ export interface HttpStoreOptions {
 
 /** A container behind http(s), for reading. Every request keeps the query string, since signed addresses need it. */
 export function httpStore(address: string, options: HttpStoreOptions = {}): Store {
-  const { origin, pathname, search, username, password } = new URL(address)
+  const url = URL.parse(address)
+  if (url === null) {
+    throw new ConfigError('INVALID_CONFIG', `${address}: expected an address such as https://host/data.zarr/raw.`)
+  }
+  const { origin, pathname, search, username, password } = url
   if (username !== '' || password !== '') {
     throw new ConfigError(
       'INVALID_CONFIG',

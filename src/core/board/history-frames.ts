@@ -96,6 +96,6 @@ function readBlocks(kind: BlocksFrame['kind'], body: Uint8Array): BlocksFrame {
     index += reader.signed()
     indices.push(index)
   }
-  if (kind === 'done') for (let i = 0; i < count; i++) ms.push(reader.varint() / HUNDREDTHS)
+  if (kind === 'done') for (let i = 0; i < count && !reader.isCut; i++) ms.push(reader.varint() / HUNDREDTHS)
   return { kind, at, task, worker, indices, ms }
 }

@@ -25,11 +25,17 @@ function withoutNoise(value: number): number {
   return value
 }
 
+/** Far beyond what a float64 stands for; powers of larger exponents and longer numbers would take memory and time without bound. */
+const MAX_EXPONENT = 2000
+
 /** @param text a number as JavaScript prints it or users write it: `4.6`, `-1e-7`, `.5` @throws RangeError */
 export function parseDecimal(text: string): Decimal {
   const match = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text.trim())
   if (match === null || `${match[2]}${match[3]}` === '') throw new RangeError(`"${text}" is not a decimal number`)
   const [, sign, whole = '', fraction = '', exponent = '0'] = match
+  if (text.length > MAX_EXPONENT || Math.abs(Number(exponent)) > MAX_EXPONENT) {
+    throw new RangeError(`"${text.slice(0, 40)}" is too large or has too many digits`)
+  }
   const digits = BigInt(`${whole}${fraction}`)
   return { digits: sign === '-' ? -digits : digits, exponent: Number(exponent) - fraction.length }
 }

@@ -8,6 +8,8 @@ export type ListedJobs = ReadonlyMap<string, JobState>
 
 /** The largest array task id that is accepted in a range. */
 const MAX_ARRAY = 4_000_000
+/** The most jobs that one answer may list. */
+const MAX_JOBS = 200_000
 
 /**
  * Reads the output of `squeue --noheader --array --format=SQUEUE_FORMAT`.
@@ -22,6 +24,7 @@ export function parseSqueueText(text: string): ListedJobs {
       throw new Error(`squeue printed a line that can't be read: ${line.slice(0, 200)}`)
     }
     for (const each of expandId(id)) jobs.set(each, toJobState([state], reason, nodes))
+    if (jobs.size > MAX_JOBS) throw tooMany()
   }
   return jobs
 }
@@ -34,13 +37,18 @@ export function parseSqueueJson(text: string): ListedJobs {
   const { jobs: listed } = JSON.parse(text) as { jobs?: unknown }
   if (!Array.isArray(listed)) throw new Error('squeue --json gave no list of jobs')
   const jobs = new Map<string, JobState>()
-  for (const job of listed as readonly Record<string, unknown>[]) {
-    const states = [job.job_state].flat().map(String)
-    const state = toJobState(states, String(job.state_reason ?? ''), String(job.nodes ?? ''))
+  for (const job of listed as readonly (Readonly<Record<string, unknown>> | null)[]) {
+    if (typeof job !== 'object' || job === null) throw new Error('squeue --json gave a job that is not an object')
+    const states = [job.job_state].flat().map(textOf)
+    const state = toJobState(states, textOf(job.state_reason), textOf(job.nodes))
     for (const id of idsOf(job)) jobs.set(id, state)
+    if (jobs.size > MAX_JOBS) throw tooMany()
   }
   return jobs
 }
+
+/** An object has no text that could be relied on. */
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 function idsOf(job: Readonly<Record<string, unknown>>): string[] {
   const id = toNumber(job.job_id)
@@ -61,6 +69,8 @@ function toNumber(value: unknown): number | undefined {
   return set === true && typeof number === 'number' ? number : undefined
 }
 
+const tooMany = () => new Error(`squeue listed more than ${MAX_JOBS} jobs`)
+
 /** `12_[1-3]` as `12_1`, `12_2`, `12_3`. */
 function expandId(id: string): string[] {
   const array = /^(\d+)_\[(.*)\]$/.exec(id)
@@ -77,6 +87,7 @@ export function expandTasks(text: string): number[] {
     const last = Number(range[2] ?? first)
     const step = Math.max(1, Number(range[3] ?? 1))
     if (last > MAX_ARRAY) throw new Error(`squeue named an array task ${last}`)
+    if (tasks.length + (last - first) / step > MAX_JOBS) throw tooMany()
     for (let task = first; task <= last; task += step) tasks.push(task)
   }
   return tasks

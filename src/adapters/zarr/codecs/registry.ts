@@ -1,7 +1,7 @@
 import type { DType } from '../../../core/array/dtype.ts'
 import { BYTES_PER_ELEMENT } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
-import { isJsonObject, type Json, type JsonObject } from '../metadata/exact-json.ts'
+import { isJsonObject, type Json, type JsonObject, show } from '../metadata/exact-json.ts'
 import { bloscCodec } from './blosc.ts'
 import { BLOSC_COMPRESSORS, type BloscCompressor, type BloscSettings, type BloscShuffle } from './blosc-format.ts'
 import type { BytesCodec } from './codec.ts'
@@ -86,8 +86,8 @@ export function parseV3Codec(name: string, config: JsonObject, dtype: DType, whe
 
 function bloscOf(config: JsonObject, shuffle: BloscShuffle | undefined, typeSize: number, where: string): Compressor {
   const compressor = BLOSC_COMPRESSORS.find((known) => known === (config.cname ?? 'lz4'))
-  if (compressor === undefined) throw unsupported(`blosc with ${JSON.stringify(config.cname)}`, where)
-  if (shuffle === undefined) throw unsupported(`blosc with shuffle ${String(config.shuffle)}`, where)
+  if (compressor === undefined) throw unsupported(`blosc with ${show(config.cname)}`, where)
+  if (shuffle === undefined) throw unsupported(`blosc with shuffle ${show(config.shuffle)}`, where)
   const level = integer(config.clevel, 5, where, 'blosc')
   return {
     name: 'blosc',
@@ -104,7 +104,7 @@ function integer(value: Json | undefined, otherwise: number, where: string, code
   if (typeof value === 'number' && Number.isInteger(value)) return value
   throw new ConfigError(
     'INVALID_METADATA',
-    `${where}: a setting of its codec "${codec}" is ${JSON.stringify(value)}; expected an integer.`,
+    `${where}: a setting of its codec "${codec}" is ${show(value)}; expected an integer.`,
   )
 }
 
@@ -211,5 +211,5 @@ export function namedConfig(
   if (isJsonObject(value) && typeof value.name === 'string') {
     return { name: value.name, config: isJsonObject(value.configuration) ? value.configuration : {} }
   }
-  throw new ConfigError('INVALID_METADATA', `${where}: ${JSON.stringify(value)} is not a name with a configuration.`)
+  throw new ConfigError('INVALID_METADATA', `${where}: ${show(value)} is not a name with a configuration.`)
 }

@@ -121,3 +121,15 @@ export function withSources(value: JsonObject): JsonObject {
 
 export const isJsonObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Longer values are cut where they are shown. */
+const MAX_SHOWN = 200
+
+/** A value for messages: `"<u2"`, `[1,2]`, `missing`. */
+export function show(value: Json | undefined): string {
+  const text = JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? String(item) : item)) ?? 'missing'
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text
+}
+
+/** A name that has to be a text, for messages if it is none. An object has no text that could be relied on. */
+export const showName = (value: Json | undefined): string => (typeof value === 'string' ? value : show(value))

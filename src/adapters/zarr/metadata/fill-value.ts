@@ -7,7 +7,7 @@ import {
   typedArray,
 } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
-import type { Json } from './exact-json.ts'
+import { type Json, show } from './exact-json.ts'
 
 /** The value of missing chunks, and its bytes in the machine's byte order: two NaNs may differ only in their bytes. */
 export interface FillValue {
@@ -41,8 +41,7 @@ export function makeFillValue(dtype: DType, value: Scalar): FillValue {
 export function parseFillValue(dtype: DType, json: Json | undefined, where: string): FillValue {
   const parsed = fromJson(dtype, json)
   if (parsed !== undefined) return parsed
-  const shown = typeof json === 'bigint' ? String(json) : JSON.stringify(json)
-  throw new ConfigError('INVALID_METADATA', `${where}: the fill_value ${shown} is not a value of ${dtype}.`)
+  throw new ConfigError('INVALID_METADATA', `${where}: the fill_value ${show(json)} is not a value of ${dtype}.`)
 }
 
 function fromJson(dtype: DType, json: Json | undefined): FillValue | undefined {

@@ -1,9 +1,9 @@
 import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import { parseV2Codec, toV2Config } from '../codecs/registry.ts'
-import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
+import { isJsonObject, type Json, type JsonObject, show, showName } from './exact-json.ts'
 import { fillValueToJson, parseFillValue } from './fill-value.ts'
-import { parseShape, range, show, type ZarrMetadata } from './metadata.ts'
+import { parseShape, range, type ZarrMetadata } from './metadata.ts'
 
 const KINDS: Readonly<Record<string, string>> = { b: 'bool', i: 'int', u: 'uint', f: 'float' }
 
@@ -57,7 +57,7 @@ export function parseV2Metadata(json: JsonObject, attributes: JsonObject, where:
       shape: chunkShape,
       axisOrder: order === 'C' ? axes : axes.reverse(),
       bigEndian,
-      compressors: isJsonObject(compressor) ? [parseV2Codec(String(compressor.id), compressor, dtype, where)] : [],
+      compressors: isJsonObject(compressor) ? [parseV2Codec(showName(compressor.id), compressor, dtype, where)] : [],
     },
     fill: parseFillValue(dtype, json.fill_value, where),
     keyPrefix: '',
@@ -69,7 +69,7 @@ export function parseV2Metadata(json: JsonObject, attributes: JsonObject, where:
 function refuseFilters(filters: Json | undefined, where: string): void {
   if (filters === null || filters === undefined) return
   const names = (Array.isArray(filters) ? filters : [filters]).map((filter: Json) =>
-    isJsonObject(filter) ? String(filter.id) : show(filter),
+    isJsonObject(filter) ? showName(filter.id) : show(filter),
   )
   if (names.length === 0) return
   throw new ConfigError(

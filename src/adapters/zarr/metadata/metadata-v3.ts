@@ -2,9 +2,9 @@ import { BYTES_PER_ELEMENT, DTYPES, type DType } from '../../../core/array/dtype
 import { ConfigError } from '../../../core/errors.ts'
 import { type Compressor, namedConfig, parseV3Codec, toV3Config } from '../codecs/registry.ts'
 import type { Json, JsonObject } from './exact-json.ts'
-import { isJsonObject } from './exact-json.ts'
+import { isJsonObject, show } from './exact-json.ts'
 import { fillValueToJson, parseFillValue } from './fill-value.ts'
-import { parseShape, range, type ShardSettings, show, type ZarrMetadata } from './metadata.ts'
+import { parseShape, range, type ShardSettings, type ZarrMetadata } from './metadata.ts'
 
 const invalid = (where: string, what: string) => new ConfigError('INVALID_METADATA', `${where}: ${what}.`)
 

@@ -2,7 +2,7 @@ import type { DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import type { ChunkEncoding } from '../chunks/chunk-codec.ts'
 import type { Compressor } from '../codecs/registry.ts'
-import { isJsonObject, type Json, type JsonObject, parseJson } from './exact-json.ts'
+import { isJsonObject, type Json, type JsonObject, parseJson, show } from './exact-json.ts'
 import type { FillValue } from './fill-value.ts'
 
 /** How the inner chunks of a shard are found. */
@@ -61,8 +61,5 @@ export function parseShape(value: Json | undefined, rank: number | undefined, le
   const expected = `${rank === undefined ? '' : `${rank} `}integers of at least ${least}`
   throw new ConfigError('INVALID_METADATA', `${what} is ${show(value)}; expected ${expected}.`)
 }
-
-export const show = (value: Json | undefined): string =>
-  JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? String(item) : item)) ?? 'missing'
 
 export const range = (length: number): number[] => Array.from({ length }, (_, i) => i)

@@ -2,7 +2,7 @@ import { addExactly, multiplyExactly } from '../../../core/geometry/decimal.ts'
 import { type OmeAxis, omeAxes, omeTransformations } from '../../../core/geometry/ome.ts'
 import { axesOfPlacement, placeAxes } from '../../../core/geometry/placement.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
-import { isJsonObject, type Json, type JsonObject } from './exact-json.ts'
+import { isJsonObject, type Json, type JsonObject, showName } from './exact-json.ts'
 import { edgeOfAxis, typeOfName, unitName } from './placement-attributes.ts'
 
 // OME-NGFF: a group's `multiscales` name arrays below it by path, finest first, and place them; in Zarr 2 (version 0.4) among the
@@ -56,7 +56,8 @@ const hasTranslation = (transformations: Json | undefined): boolean =>
 function combine(transformations: Json | undefined, rank: number): Transform {
   const find = (type: 'scale' | 'translation') => {
     const found = objects(transformations).find((candidate) => candidate.type === type)?.[type]
-    return Array.isArray(found) && found.length === rank ? found.map(Number) : undefined
+    const numbers = Array.isArray(found) && found.length === rank ? found.map(Number) : []
+    return numbers.length > 0 && numbers.every(Number.isFinite) ? numbers : undefined
   }
   return { scale: find('scale'), translation: find('translation') }
 }
@@ -67,15 +68,15 @@ function readAxis(axis: Json, own: Transform, outer: Transform, i: number, isCen
     given === 'space' || given === 'time' || given === 'channel'
       ? given
       : given === undefined
-        ? typeOfName(String(name))
+        ? typeOfName(showName(name))
         : 'channel'
-  if (type === 'channel') return { name: String(name), type }
+  if (type === 'channel') return { name: showName(name), type }
   const outerScale = outer.scale?.[i] ?? 1
   const scale = own.scale === undefined ? outer.scale?.[i] : multiplyExactly(own.scale[i] as number, outerScale)
   const isTranslated = isCentered || own.translation !== undefined || outer.translation !== undefined
   const translation = addExactly(multiplyExactly(own.translation?.[i] ?? 0, outerScale), outer.translation?.[i] ?? 0)
   return {
-    name: String(name),
+    name: showName(name),
     type,
     ...(typeof unit === 'string' ? { unit: unitName(unit) } : {}),
     ...(scale === undefined ? {} : { scale }),
@@ -167,7 +168,7 @@ function withLevel(multiscale: JsonObject, level: OmeLevel): JsonObject {
   const { coordinateTransformations: _, ...kept } = multiscale
   const rank = level.axes.length
   const others = objects(multiscale.datasets).flatMap((dataset) => {
-    const axes = readOmeAxes({ multiscales: [multiscale] }, String(dataset.path), rank)
+    const axes = readOmeAxes({ multiscales: [multiscale] }, showName(dataset.path), rank)
     return axes === undefined || dataset.path === level.path ? [] : [{ dataset, axes: inNanometers(axes) }]
   })
   const mine = objects(multiscale.datasets).find(({ path }) => path === level.path) ?? { path: level.path }

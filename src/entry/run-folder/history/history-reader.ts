@@ -126,6 +126,11 @@ export class HistoryReader implements Disposable {
   }
 }
 
+/** A bitmap is left out for a task with more blocks than eight times this. */
+const MAX_BITMAP_BYTES = 2 ** 25
+
 function decodeBitmap(text: string | null): Uint8Array | undefined {
-  return text === null ? undefined : new Uint8Array(inflateRawSync(Buffer.from(text, 'base64')))
+  return text === null
+    ? undefined
+    : new Uint8Array(inflateRawSync(Buffer.from(text, 'base64'), { maxOutputLength: MAX_BITMAP_BYTES }))
 }
