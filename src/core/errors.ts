@@ -1,3 +1,5 @@
+import { hideQueries } from './text/shown-address.ts'
+
 /** The kind of an error, for programs: match on this, never on the message. */
 export type ErrorCode =
   // the caller's: a call, a configuration or an input
@@ -62,7 +64,7 @@ export interface ErrorOptions {
 export class BlockwiseError extends Error {
   readonly code: ErrorCode
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
+    super(hideQueries(message), options)
     this.code = code
     this.name = new.target.name
   }
@@ -87,12 +89,12 @@ export interface WireError {
 /** The message of any thrown value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Any thrown value as a {@link WireError}; a value without a Bellis code gets `code`. */
+/** Any thrown value as a {@link WireError}, without queries of web addresses; a value without a Bellis code gets `code`. */
 export function toWireError(error: unknown, code: ErrorCode = 'BLOCK_FAILED'): WireError {
   if (error instanceof Error) {
     const own = error instanceof BlockwiseError ? error.code : code
-    const message = error.message === '' ? error.name : error.message
-    return error.stack === undefined ? { code: own, message } : { code: own, message, stack: error.stack }
+    const message = hideQueries(error.message === '' ? error.name : error.message)
+    return error.stack === undefined ? { code: own, message } : { code: own, message, stack: hideQueries(error.stack) }
   }
-  return { code, message: `a value that is not an Error was thrown: ${String(error)}` }
+  return { code, message: hideQueries(`a value that is not an Error was thrown: ${String(error)}`) }
 }

@@ -1,6 +1,7 @@
 import type { DType } from '../core/array/dtype.ts'
 import { ConfigError } from '../core/errors.ts'
 import { toNanometers } from '../core/geometry/world-unit.ts'
+import { hideQueries } from '../core/text/shown-address.ts'
 import { contrastRange, guessKind, onlyValue } from '../core/view/appearance.ts'
 import type { LayerKind, ViewAxis, ViewLayer } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
@@ -60,7 +61,7 @@ export async function viewDataset(
   )
   return {
     layer: {
-      path,
+      path: hideQueries(path),
       kind: shownAs,
       zarrFormat: zarrFormat ?? 3,
       dtype: array.dtype,

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
+import { markQueries } from '../../core/text/shown-address.ts'
 
 export interface DownloadOptions {
   readonly signal?: AbortSignal
@@ -21,6 +22,7 @@ export interface DownloadOptions {
 
 /** The file that a partial download belongs to. */
 interface Origin {
+  /** Without its query: the file may be read by others. */
   readonly address: string
   readonly total: number
   /** The server's own name for this content, which tells whether the file is still the same. */
@@ -84,7 +86,7 @@ async function fetchRest(address: string, part: string, options: DownloadOptions
     const validator = validatorOf(response)
     if (start === 0) forget(part)
     assertRoom(part, total - start)
-    writeFileSync(originFile(part), JSON.stringify({ address, total, validator } satisfies Origin))
+    writeFileSync(originFile(part), JSON.stringify({ address: markQueries(address), total, validator } satisfies Origin))
     await using output = await open(part, start === 0 ? 'w' : 'r+')
     let position = start
     for await (const piece of response.body as AsyncIterable<Uint8Array>) {
@@ -159,7 +161,7 @@ const originFile = (part: string): string => `${part}.json`
 function readOrigin(part: string, address: string): Origin | undefined {
   try {
     const origin = JSON.parse(readFileSync(originFile(part), 'utf8')) as Partial<Origin>
-    return existsSync(part) && origin.address === address && Number.isSafeInteger(origin.total)
+    return existsSync(part) && origin.address === markQueries(address) && Number.isSafeInteger(origin.total)
       ? (origin as Origin)
       : undefined
   } catch {

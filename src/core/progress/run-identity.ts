@@ -1,4 +1,5 @@
 import { ConfigError, type ErrorCode } from '../errors.ts'
+import { mapTexts, markQueries } from '../text/shown-address.ts'
 
 /** One task of a run, as recorded. */
 export interface RecordedTask {
@@ -48,11 +49,16 @@ export function checkSameTasks(
     if (before.blockCount !== now.blockCount) {
       refuse('GRID_MISMATCH', `${who} ${before.blockCount} blocks, but now has ${now.blockCount}`)
     }
-    if (before.config !== now.config) {
-      refuse('CONFIG_MISMATCH', `${who} ${difference(before.config, now.config, 'configuration')}`)
+    const [config, configNow] = [keptConfig(before.config), keptConfig(now.config)]
+    if (config !== configNow) {
+      refuse('CONFIG_MISMATCH', `${who} ${difference(config, configNow, 'configuration')}`)
     }
   }
 }
+
+/** A configuration, JSON, as it is recorded: without queries of web addresses, which records of version 0.1.0 contain. */
+const keptConfig = (config: string): string =>
+  config.includes('://') ? JSON.stringify(mapTexts(JSON.parse(config), markQueries)) : config
 
 /** Names the fields in which two JSON texts differ: `sigma 2, but now has sigma 3`. */
 function difference(before: string, now: string, what: string): string {

@@ -1,5 +1,6 @@
 import type { ErrorCode, WireError } from '../errors.ts'
 import type { Roi } from '../geometry/roi.ts'
+import { hideQueries } from '../text/shown-address.ts'
 import {
   asDuration,
   asFields,
@@ -180,8 +181,8 @@ function asOutcome(value: unknown): Outcome {
 
 function asError(value: unknown): WireError {
   const error = asFields(value, 'error')
-  const stack = typeof error.stack === 'string' ? { stack: error.stack.slice(0, MAX_TEXT) } : {}
+  const stack = typeof error.stack === 'string' ? { stack: hideQueries(error.stack.slice(0, MAX_TEXT)) } : {}
   const { code } = error
   if (typeof code !== 'string' || !/^[A-Z][A-Z0-9_]{0,63}$/.test(code)) throw invalid('code', code, 'an error code')
-  return { code: code as ErrorCode, message: asText(error, 'message'), ...stack }
+  return { code: code as ErrorCode, message: hideQueries(asText(error, 'message')), ...stack }
 }

@@ -1,6 +1,8 @@
+import { hideQueries } from '../text/shown-address.ts'
+
 const LAST_LINES = 10
 const LAST_CHARACTERS = 4096
 
 /** The last lines of a log, as an error or a report shows them. @param text the end of the log */
 export const lastOutput = (text: string): string =>
-  text.slice(-LAST_CHARACTERS).trim().split('\n').slice(-LAST_LINES).join('\n')
+  hideQueries(text).slice(-LAST_CHARACTERS).trim().split('\n').slice(-LAST_LINES).join('\n')

@@ -5,6 +5,7 @@ import { countElements } from '../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
 import { printable } from '../../core/text/printable.ts'
+import { hideQueries } from '../../core/text/shown-address.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
@@ -51,7 +52,7 @@ async function inspect(path: string) {
   try {
     array = await openArray(path)
   } catch (error) {
-    if (error instanceof BlockwiseError) return { path, error: { code: error.code, message: error.message } }
+    if (error instanceof BlockwiseError) return { path: hideQueries(path), error: { code: error.code, message: error.message } }
     throw error
   }
   const nm = (values: readonly number[]) => values.map((value) => toNanometers(value, array.unit))
@@ -60,7 +61,7 @@ async function inspect(path: string) {
   // The path of a pyramid's group opens its finest array.
   const isBelow = array.path.startsWith(`${path.replace(/\/+$/, '')}/`)
   return {
-    path: isBelow ? array.path : path,
+    path: isBelow ? array.path : hideQueries(path),
     format: array.format,
     shape: array.shape,
     dtype: array.dtype,

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
 import { printable } from '../../core/text/printable.ts'
+import { hideQueries } from '../../core/text/shown-address.ts'
 import type { CommonOptions } from './options.ts'
 
 export type Style = Parameters<typeof styleText>[0]
@@ -19,8 +20,11 @@ export function say(options: CommonOptions, text: string): void {
 /** Prints a warning on standard error; nothing with --quiet. */
 export function warn(options: CommonOptions, text: string): void {
   if (options.logLevel !== 'error' && !options.quiet)
-    process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${printable(text)}\n`)
+    process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${shownText(text)}\n`)
 }
+
+/** A message from anywhere, as it may be printed. */
+const shownText = (text: string): string => printable(hideQueries(text))
 
 /** Prints a JSON document on standard output; bigints are written as exact numbers, non-finite numbers as strings. */
 export function printJson(value: unknown): void {
@@ -45,14 +49,14 @@ export function reportError(error: unknown, args: readonly string[]): number {
   const text = refused ?? messageOf(error)
   const debug = args.join(' ').includes('--log-level debug') || args.includes('--log-level=debug')
   const prefix = known ? 'bellis:' : 'bellis: internal error:'
-  process.stderr.write(`${paint('red', prefix, process.stderr)} ${printable(text.replaceAll('\n', ' '))}\n`)
-  if (debug && error instanceof Error) process.stderr.write(`${printable(error.stack ?? '')}\n`)
+  process.stderr.write(`${paint('red', prefix, process.stderr)} ${shownText(text.replaceAll('\n', ' '))}\n`)
+  if (debug && error instanceof Error) process.stderr.write(`${shownText(error.stack ?? '')}\n`)
   for (
     let cause = error instanceof Error ? error.cause : undefined;
     debug && cause instanceof Error;
     cause = cause.cause
   ) {
-    process.stderr.write(`caused by ${printable(cause.stack ?? '')}\n`)
+    process.stderr.write(`caused by ${shownText(cause.stack ?? '')}\n`)
   }
   return known ? 2 : 1
 }
@@ -77,7 +81,7 @@ const INVALID_VALUE =
   /^error: (?:option '(?<flag>--[\w-]+)[^']*'|command-argument) (?:argument |value )?'(?<value>.*)' is invalid(?: for argument '(?<argument>.*?)')?\. (?<reason>.*)$/s
 
 function outputError(text: string, write: (text: string) => void): void {
-  write(`bellis: ${describeCallError(text.trim()).replaceAll(/\s*\n\s*/g, ' ')}\n`)
+  write(`bellis: ${hideQueries(describeCallError(text.trim())).replaceAll(/\s*\n\s*/g, ' ')}\n`)
 }
 
 function describeCallError(text: string): string {

@@ -1,16 +1,20 @@
 import { realpathSync } from 'node:fs'
 import { quoteShell } from '../../core/shell-words.ts'
+import { hideQueries } from '../../core/text/shown-address.ts'
 import { OWN_PROGRAM, ownCommand } from '../own-command.ts'
 import { withoutCredentials } from './progress-place.ts'
 
 /** They would start again from nothing. */
 const NOT_REPEATED = ['--overwrite', '--yes']
 
+/** The query of a web address that was left out. */
+const HIDDEN = /https?:\/\/[^\n?]*\?…/i
+
 /** The command line of this process as it is kept in `run.json`: "bellis", or "node" and a script, then the arguments. */
 export function commandOfProcess(): readonly string[] {
   const [, program = '', ...words] = process.argv
   // It may be read by others: BELLIS_DB has the credentials.
-  const safe = words.map(withoutCredentials)
+  const safe = words.map((word) => hideQueries(withoutCredentials(word)))
   return isOwnProgram(program) ? ['bellis', ...safe] : ['node', program, ...safe]
 }
 
@@ -22,7 +26,8 @@ export function commandOfProcess(): readonly string[] {
 export function continuationOf(command: readonly string[], directory = process.cwd()): string {
   const [program, ...words] = command.filter((word) => !NOT_REPEATED.includes(word))
   const call = program === 'bellis' ? ownCommand(...words) : command.map(quoteShell).join(' ')
-  return directory === process.cwd() ? call : `cd ${quoteShell(directory)} && ${call}`
+  const hint = HIDDEN.test(call) ? '  # write the query of the address, which is not kept, in place of …' : ''
+  return `${directory === process.cwd() ? '' : `cd ${quoteShell(directory)} && `}${call}${hint}`
 }
 
 function isOwnProgram(path: string): boolean {

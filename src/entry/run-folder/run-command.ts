@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { quoteShell } from '../../core/shell-words.ts'
+import { hideQueries } from '../../core/text/shown-address.ts'
 import { PACKAGE_ROOT } from '../../runtime/package-place.ts'
 import { withoutCredentials } from './progress-place.ts'
 
@@ -18,5 +19,4 @@ export function ownCommand(argv: readonly string[] = process.argv): string {
 }
 
 /** A word of a command, without secrets. */
-const showWord = (word: string): string =>
-  quoteShell(withoutCredentials(word).replace(/^((?:--?[\w-]+=)?https?:\/\/[^?]*\?).*$/s, '$1…'))
+const showWord = (word: string): string => quoteShell(hideQueries(withoutCredentials(word)))

@@ -4,6 +4,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import type { WorldUnit } from '../../core/geometry/world-unit.ts'
 import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
+import { mapTexts, markQueries } from '../../core/text/shown-address.ts'
 import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../runtime/tasks/task-node.ts'
 
@@ -63,9 +64,13 @@ export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
     reads: reads.map(({ path }) => path),
     writes: writes.map(({ path }) => path),
     ...(isTaskNode(source)
-      ? { name: source.definition.options.name, module: source.definition.module, config: source.config }
+      ? { name: source.definition.options.name, module: source.definition.module, config: keptConfig(source.config) }
       : {}),
   }))
+
+/** A configuration as it is kept: others may read it, so addresses have no queries, but different addresses remain different. */
+const keptConfig = (config: object): Record<string, unknown> =>
+  mapTexts(config, markQueries) as Record<string, unknown>
 
 /** What a record is compared with. @param run name of the run in its progress store */
 export const identityOf = (pipeline: PlannedPipeline, run: string): RunIdentity => ({
@@ -74,7 +79,7 @@ export const identityOf = (pipeline: PlannedPipeline, run: string): RunIdentity 
     id,
     blockCount: grid.blockCount,
     grid: canonicalJson({ ...gridOptions(grid), unit }),
-    config: canonicalJson(isTaskNode(source) ? source.config : {}),
+    config: canonicalJson(isTaskNode(source) ? keptConfig(source.config) : {}),
   })),
 })
 

@@ -1,4 +1,5 @@
 import type { RunEvent } from '../../core/events.ts'
+import { hideQueries } from '../../core/text/shown-address.ts'
 
 /**
  * If a reader falls behind, block events beyond this many unread ones are dropped; events of failures and workers never are.
@@ -18,7 +19,8 @@ export class EventStream implements AsyncIterable<RunEvent> {
   }
 
   emit(event: RunEvent): void {
-    for (const listener of this.#listeners) listener(event)
+    const shown = event.type === 'warning' ? { ...event, message: hideQueries(event.message) } : event
+    for (const listener of this.#listeners) listener(shown)
   }
 
   listen(listener: (event: RunEvent) => void): void {
