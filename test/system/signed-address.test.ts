@@ -45,7 +45,19 @@ describe('a signed address', () => {
   const assertHidden = (where: string, text: string) => assert.ok(!text.includes(SECRET), `${where}: ${text}`)
 
   it('leaves its signature in no file and in no output of a run that fails, and the run continues', async () => {
-    const call = ['smooth', address, 'out.zarr/raw', '--sigma', '0.1', '--block-write', '8,8,8', '--workers', '1', '--max-retries', '0']
+    const call = [
+      'smooth',
+      address,
+      'out.zarr/raw',
+      '--sigma',
+      '0.1',
+      '--block-write',
+      '8,8,8',
+      '--workers',
+      '1',
+      '--max-retries',
+      '0',
+    ]
     const failed = await bellis([...call, '--log-level', 'debug'], { cwd })
     assert.equal(failed.code, 1, failed.stderr)
     assert.match(failed.stderr, /Can't read http.*1.0.0: status 400/)

@@ -86,7 +86,10 @@ async function fetchRest(address: string, part: string, options: DownloadOptions
     const validator = validatorOf(response)
     if (start === 0) forget(part)
     assertRoom(part, total - start)
-    writeFileSync(originFile(part), JSON.stringify({ address: markQueries(address), total, validator } satisfies Origin))
+    writeFileSync(
+      originFile(part),
+      JSON.stringify({ address: markQueries(address), total, validator } satisfies Origin),
+    )
     await using output = await open(part, start === 0 ? 'w' : 'r+')
     let position = start
     for await (const piece of response.body as AsyncIterable<Uint8Array>) {

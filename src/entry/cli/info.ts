@@ -52,7 +52,8 @@ async function inspect(path: string) {
   try {
     array = await openArray(path)
   } catch (error) {
-    if (error instanceof BlockwiseError) return { path: hideQueries(path), error: { code: error.code, message: error.message } }
+    if (error instanceof BlockwiseError)
+      return { path: hideQueries(path), error: { code: error.code, message: error.message } }
     throw error
   }
   const nm = (values: readonly number[]) => values.map((value) => toNanometers(value, array.unit))

@@ -69,8 +69,7 @@ export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
   }))
 
 /** A configuration as it is kept: others may read it, so addresses have no queries, but different addresses remain different. */
-const keptConfig = (config: object): Record<string, unknown> =>
-  mapTexts(config, markQueries) as Record<string, unknown>
+const keptConfig = (config: object): Record<string, unknown> => mapTexts(config, markQueries) as Record<string, unknown>
 
 /** What a record is compared with. @param run name of the run in its progress store */
 export const identityOf = (pipeline: PlannedPipeline, run: string): RunIdentity => ({
