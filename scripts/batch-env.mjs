@@ -1,4 +1,4 @@
-// Shared by slurm-env.mjs and sge-env.mjs, the batch systems for the tests. Runs on Node 18 or newer.
+// Shared by slurm-env.mjs and sge-env.mjs, the batch systems for the tests, and shells-env.mjs. Runs on Node 18 or newer.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, mkdtempSync } from 'node:fs'
 import { createServer } from 'node:net'

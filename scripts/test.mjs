@@ -17,6 +17,7 @@ const steps = [
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],
   ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
   ['Chromium for tests', process.execPath, ['scripts/chromium-env.mjs']],
+  ['Shells for tests', process.execPath, ['scripts/shells-env.mjs']],
   ['Versions of Node', process.execPath, ['scripts/node-env.mjs']],
   ['Installed package', process.execPath, ['scripts/smoke.mjs']],
   ['Tests', process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=900000', 'test/**/*.test.ts']],

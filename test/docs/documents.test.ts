@@ -39,6 +39,7 @@ const COMMANDS = [
   'plan reduce',
   'plan run',
   'runs',
+  'completion',
 ]
 /** Commands whose examples name a run, which has another name on every machine. */
 const COMMANDS_OF_RUNS = ['status', 'reset']

@@ -75,6 +75,12 @@ describe('the command', () => {
       assert.match(answer.stdout, /\nExamples?:\n {2}\$ bellis \w+/)
       assertPlain(answer.stdout)
     }
+    const headings = (name: string) => answers[commands.indexOf(name)]?.stdout.match(/^[A-Z][\w ]+:$/gm)
+    const ofRun = ['Task:', 'Blocks:', 'Output:', 'Workers:', 'Run:', 'Page:']
+    for (const name of ['convert', 'smooth', 'plan convert']) {
+      assert.deepEqual(headings(name), ['Arguments:', ...ofRun, 'Example:'], name)
+    }
+    assert.deepEqual(headings('run'), [...ofRun, 'Example:'])
     const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
     assert.deepEqual([version?.code, version?.stdout], [0, `${manifest.version}\n`])
   })

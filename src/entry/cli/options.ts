@@ -7,6 +7,17 @@ import type { RunOptions } from '../run-options.ts'
 import { POOLS, type PoolKind } from '../workers/pools.ts'
 import { amounts, hostAndPort, portNumber, seconds, wholeNumber } from './option-values.ts'
 
+/** Groups of flags in the help of a command that runs blocks, in this order. */
+export const GROUPS = {
+  configuration: 'Configuration:',
+  task: 'Task:',
+  blocks: 'Blocks:',
+  output: 'Output:',
+  workers: 'Workers:',
+  run: 'Run:',
+  page: 'Page:',
+} as const
+
 /** Options of every command. */
 export interface CommonOptions {
   readonly json?: boolean
@@ -60,8 +71,12 @@ export const dataOptions = (command: Command): Command =>
       process.env.BELLIS_ALLOW_EXTERNAL = '1'
     })
 
-export const workerOptions = (command: Command): Command =>
-  dataOptions(command)
+/** The options of a command that has workers. */
+export const workerOptions = (command: Command): Command => commonRunOptions(ownWorkerOptions(command))
+
+const ownWorkerOptions = (command: Command): Command =>
+  command
+    .optionsGroup(GROUPS.workers)
     .option('--workers <n>', 'number of workers (default: processors here, or cpu of --resources)', wholeNumber(1))
     .addOption(new Option('--pool <kind>', 'where blocks run').choices(POOLS).default('process'))
     .option('--slurm <options>', 'sbatch options for each worker, as one quoted text')
@@ -71,11 +86,17 @@ export const workerOptions = (command: Command): Command =>
     .option('--tls-cert <file>', 'PEM certificate; workers then connect over TLS')
     .option('--tls-key <file>', 'PEM private key of the certificate')
 
-export const runOptions = (command: Command): Command => dashboardOptions(ownRunOptions(command))
+const commonRunOptions = (command: Command): Command =>
+  dataOptions(command.optionsGroup(GROUPS.run)).helpOption('-h, --help', 'show this help')
+
+/** The options of a command that runs blocks. Sorts all options of the command into their groups. */
+export const runOptions = (command: Command): Command =>
+  sortGroups(dashboardOptions(commonRunOptions(ownRunOptions(ownWorkerOptions(command)))))
 
 const ownRunOptions = (command: Command): Command =>
-  workerOptions(command)
+  command
     .option('--resources <list>', "total shared by all workers: cpu=32,gpu=8 (default: this machine's)", amounts)
+    .optionsGroup(GROUPS.blocks)
     .option('--max-retries <n>', 'retries of a failed block (default: 2)', wholeNumber(0))
     .option(
       '--max-failures <n>',
@@ -83,21 +104,32 @@ const ownRunOptions = (command: Command): Command =>
       wholeNumber(1),
     )
     .option('--timeout <seconds>', 'time limit of a block (default: none)', seconds)
-    .option('--events <file>', 'write every event to a file, one JSON object per line')
-    .option('--metrics <[host:]port>', 'serve metrics for Prometheus (host: 127.0.0.1, this machine only)', hostAndPort)
+    .optionsGroup(GROUPS.output)
+    .option('--overwrite', 'start again: replace the outputs and discard recorded progress')
+    .option('--yes', 'do not ask for confirmation')
+    .optionsGroup(GROUPS.run)
+    .option('--dry-run', 'print the plan and write nothing')
+    .option('--run-dir <folder>', 'parent folder of run folders (default: .bellis)')
     .option(
       '--db <url>',
       "database that records progress: mongodb://… (default: BELLIS_DB if set, otherwise SQLite in the run's folder)",
     )
     .option('--fsync', 'flush every block to disk, so that finished work survives a power failure')
-    .option('--overwrite', 'start again: replace the outputs and discard recorded progress')
-    .option('--yes', 'do not ask for confirmation')
-    .option('--dry-run', 'print the plan and write nothing')
-    .option('--run-dir <folder>', 'parent folder of run folders (default: .bellis)')
+    .option('--events <file>', 'write every event to a file, one JSON object per line')
+    .option('--metrics <[host:]port>', 'serve metrics for Prometheus (host: 127.0.0.1, this machine only)', hostAndPort)
+
+/** The help shows groups in the order of their first options, whichever of them a command has itself. */
+function sortGroups(command: Command): Command {
+  const order = Object.values<string | undefined>(GROUPS)
+  // Typed as read-only, but it is the command's own list.
+  ;(command.options as Option[]).sort((a, b) => order.indexOf(a.helpGroupHeading) - order.indexOf(b.helpGroupHeading))
+  return command
+}
 
 /** Adds the options of the page, for commands that run blocks. */
 export const dashboardOptions = (command: Command): Command =>
   command
+    .optionsGroup(GROUPS.page)
     .option('--dashboard', 'serve a page that shows the run, and open it')
     .option('--dashboard-host <address>', 'address where browsers connect (default: 127.0.0.1, this machine only)')
     .option(
@@ -107,11 +139,15 @@ export const dashboardOptions = (command: Command): Command =>
     )
     .option('--no-open', "print the page's address without opening a browser")
 
-/** Adds `--config`, for the commands of built-in tasks: see `builtInConfig`. */
-export const configOption = (command: Command): Command =>
-  command.option(
-    '--config <file>',
-    "JSON file with fields of the task's configuration; flags and BELLIS_CONFIG_<FIELD> take precedence",
+/** Adds the options of a run and `--config`, for the commands of built-in tasks: see `builtInConfig`. */
+export const builtInOptions = (command: Command): Command =>
+  runOptions(
+    command
+      .optionsGroup(GROUPS.task)
+      .option(
+        '--config <file>',
+        "JSON file with fields of the task's configuration; flags and BELLIS_CONFIG_<FIELD> take precedence",
+      ),
   )
 
 /** The options of a run that these flags set. */

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { convert } from '../../tasks.ts'
 import { voxelShape } from '../option-values.ts'
-import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -12,12 +12,14 @@ export function convertCommand(always: RunFlags = {}): Command {
     .description('Copies any readable dataset into Zarr, block by block.')
     .argument('<src>', 'dataset to copy: sample.hdf/volumes/raw')
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/raw')
+    .optionsGroup(GROUPS.task)
+    .option('--roi <offset:shape>', 'convert only this region, in nm: 0,0,0:1000,400,400')
+    .optionsGroup(GROUPS.output)
     .option('--chunk <z,y,x>', 'chunk shape in voxels (default: about 64 per axis)', voxelShape)
     .option('--shard <z,y,x>', 'shard shape in voxels, a multiple of the chunk shape (default: no shards)', voxelShape)
     .option('--codec <name>', 'compression, NAME[:level]: raw, gzip, zstd, blosc, blosc-zstd, … (default: zstd:3)')
     .addOption(new Option('--zarr-format <version>', 'version of the Zarr format (default: 3)').choices(['2', '3']))
-    .option('--roi <offset:shape>', 'convert only this region, in nm: 0,0,0:1000,400,400')
-  return configOption(runOptions(command))
+  return builtInOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis convert sample.hdf/volumes/raw out.zarr/volumes/raw --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
       await runTasks([convert(builtInConfig(convert.options, command, { input, output }))], { ...flags, ...always })

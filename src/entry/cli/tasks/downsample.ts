@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { pyramidConfig } from '../../../tasks/downsample.ts'
 import { pyramid } from '../../tasks.ts'
 import { voxelShape, wholeNumber } from '../option-values.ts'
-import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -11,6 +11,7 @@ export function downsampleCommand(always: RunFlags = {}): Command {
   const command = new Command('downsample')
     .description('Builds the multiscale pyramid of a dataset next to it, with OME-Zarr metadata.')
     .argument('<dataset>', 'Zarr array, or group with a pyramid: out.zarr/volumes/raw')
+    .optionsGroup(GROUPS.task)
     .option(
       '--factor <z,y,x>',
       'downsampling factors (default: 2 along each axis that is not yet coarser than the others)',
@@ -24,7 +25,7 @@ export function downsampleCommand(always: RunFlags = {}): Command {
         'stride',
       ]),
     )
-  return configOption(runOptions(command))
+  return builtInOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis downsample out.zarr/volumes/raw --levels 2')
     .action(async (dataset: string, flags: RunFlags, command: Command) => {
       const config = builtInConfig({ name: 'downsample', config: pyramidConfig }, command, { dataset })

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { labelConfig } from '../../../tasks/label-layout.ts'
 import { countLabels, label } from '../../tasks.ts'
 import { voxelShape, wholeNumber } from '../option-values.ts'
-import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -12,13 +12,15 @@ export function labelCommand(always: RunFlags = {}): Command {
     .description('Labels the connected components of nonzero voxels across the complete volume.')
     .argument('<src>', 'dataset to label: out.zarr/volumes/mask')
     .argument('<dst>', 'Zarr array to write, uint64: out.zarr/volumes/components')
+    .optionsGroup(GROUPS.task)
     .option(
       '--connectivity <n>',
       'voxels are connected if they share 1: a face, 2: an edge, 3: a corner (default: 1)',
       wholeNumber(1),
     )
+    .optionsGroup(GROUPS.blocks)
     .option('--block <z,y,x>', 'block shape in voxels (default: about 128 per axis)', voxelShape)
-  return configOption(runOptions(command))
+  return builtInOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis label out.zarr/volumes/raw out.zarr/volumes/components --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
       const config = builtInConfig({ name: 'label', config: labelConfig }, command, { input, output })

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DTYPES } from '../../../core/array/dtype.ts'
 import { map } from '../../tasks.ts'
-import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -11,6 +11,7 @@ export function mapCommand(always: RunFlags = {}): Command {
     .description('Evaluates an expression for every voxel: 255 - x, x > 128, mask ? x : 0.')
     .argument('<src>', 'dataset whose voxels are x: out.zarr/volumes/raw')
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/inverted')
+    .optionsGroup(GROUPS.task)
     .option('--expr <expression>', 'new value of a voxel x')
     .option('--with <name=dataset>', 'another dataset and its name in the expression; repeatable', namedPath)
     .addOption(
@@ -19,7 +20,7 @@ export function mapCommand(always: RunFlags = {}): Command {
         "element type of the output (default: bool for comparisons, otherwise src's)",
       ).choices(DTYPES),
     )
-  return configOption(runOptions(command))
+  return builtInOptions(command)
     .addHelpText(
       'after',
       `

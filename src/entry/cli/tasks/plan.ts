@@ -27,7 +27,6 @@ export function planCommand(): Command {
   const always = { dryRun: true }
   const command = new Command('plan')
     .description('Prints what a run would do: blocks, levels, chunks, memory. Writes nothing.')
-    .usage('convert|smooth|downsample|label|map|threshold|reduce|run|FILE.ts [arguments as without plan]')
     // A file has its own help, with the fields of its configuration.
     .helpOption(false)
     .allowUnknownOption()
@@ -51,5 +50,6 @@ export function planCommand(): Command {
     runCommand,
   ]
   for (const make of below) command.addCommand(make(always))
-  return command
+  const names = command.commands.map((each) => each.name())
+  return command.usage(`${names.join('|')}|FILE.ts [arguments as without plan]`)
 }

@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type ReduceConfig, type Reduction, readReduction, reduce } from '../../tasks.ts'
 import { anyNumber, voxelShape, wholeNumber } from '../option-values.ts'
-import { configOption, type RunFlags, runOptions } from '../options.ts'
+import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import type { Conclusion } from './report/run-report.ts'
 import { runTasks } from './run-tasks.ts'
@@ -19,12 +19,15 @@ export function reduceCommand(always: RunFlags = {}): Command {
   const command = new Command('reduce')
     .description('Computes count, minimum, maximum, mean, standard deviation and histogram of a dataset.')
     .argument('<src>', 'dataset to summarize: out.zarr/volumes/raw')
+    .optionsGroup(GROUPS.task)
     .option('--bins <n>', 'number of histogram bins (default: no histogram)', wholeNumber(1))
     .option('--range <low,high>', 'range of the histogram (default: the full range of 8- and 16-bit integers)', rangeOf)
     .option('--roi <offset:shape>', 'reduce only this region, in nm: 0,0,0:1000,400,400')
+    .optionsGroup(GROUPS.blocks)
     .option('--block <z,y,x>', 'block shape in voxels (default: about 128 per axis)', voxelShape)
+    .optionsGroup(GROUPS.output)
     .option('--parts <group>', 'Zarr group for intermediate results of blocks (default: in .bellis, removed when done)')
-  return configOption(runOptions(command))
+  return builtInOptions(command)
     .addHelpText('after', '\nExample:\n  $ bellis reduce out.zarr/volumes/raw --bins 16')
     .action(async (input: string, flags: ReduceFlags, command: Command) => {
       const { parts, ...given } = flags

@@ -8,7 +8,7 @@ import { isTaskNode, type TaskLike } from '../../../runtime/tasks/task-node.ts'
 import { findDefinition, importTask } from '../../../runtime/worker/load-task.ts'
 import { findModule, offerOwnPackage } from '../../workers/own-package.ts'
 import { watchUserCode } from '../../workers/user-code.ts'
-import { type RunFlags, runOptions } from '../options.ts'
+import { GROUPS, type RunFlags, runOptions } from '../options.ts'
 import { strict, warn } from '../output.ts'
 import { addConfigOptions, configFields, givenConfig, strayVariables } from './config/config-flags.ts'
 import { runTasks } from './run-tasks.ts'
@@ -90,11 +90,15 @@ A field without a flag is taken from the environment (${fields[0]?.variable ?? '
   await runTasks(nodes, flags, { watch })
 }
 
-const moduleOptions = (command: Command): Command =>
+/** The options of `bellis run` besides the fields of a configuration. */
+export const moduleOptions = (command: Command): Command =>
   strict(
-    runOptions(command)
-      .option('--task <name>', 'task or pipeline to run, if the module exports several')
-      .option('--config <file>', 'JSON file with fields of the configuration'),
+    runOptions(
+      command
+        .optionsGroup(GROUPS.task)
+        .option('--task <name>', 'task or pipeline to run, if the module exports several')
+        .option('--config <file>', 'JSON file with fields of the configuration'),
+    ),
   )
 
 /** A task's flags are known only once the task is known, so --task is read first. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ConfigError } from '../../../../core/errors.ts'
 import type { NameOf } from '../../../../runtime/tasks/task-config.ts'
 import type { ConfigSchema } from '../../../../runtime/tasks/task-options.ts'
+import { GROUPS } from '../../options.ts'
 import { readConfigFile } from './config-file.ts'
 import { type FieldSchema, meanings, valueName } from './field-values.ts'
 
@@ -77,7 +78,7 @@ export function addConfigOptions(command: Command, fields: readonly ConfigField[
     const value = isFlag ? '' : ` <${valueName(schema)}>`
     // The help shows how to change the default: a flag that is true by default is turned off.
     const [shown, hidden] = isFlag && schema.default === true ? ['no-', ''] : ['', 'no-']
-    command.addOption(new Option(`--${shown}${flag.slice(2)}${value}`, helpText(field)).helpGroup('Configuration:'))
+    command.addOption(new Option(`--${shown}${flag.slice(2)}${value}`, helpText(field)).helpGroup(GROUPS.configuration))
     if (isFlag) command.addOption(new Option(`--${hidden}${flag.slice(2)}`).hideHelp())
     if (flag !== `--${name}` && flag === `--${kebab(name)}`) {
       command.addOption(new Option(`--${name}${value}`).hideHelp())

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { bellis, pathWithCommand, temporaryFolder } from '../support/command-line.ts'
+
+const folder = temporaryFolder()
+after(() => folder[Symbol.dispose]())
+before(async () => {
+  const { code, stderr } = await bellis(['sample', 'tissue.hdf', '--size', '4,32,32', '--quiet'], { cwd: folder.path })
+  assert.equal(code, 0, stderr)
+  writeFileSync(join(folder.path, 'with space.json'), '{}')
+})
+
+interface ShellUnderTest {
+  readonly start: string
+  /** Reads the script, and makes every line that is run print its words between angles. */
+  readonly setUp: string
+}
+
+const SHELLS: Readonly<Record<string, ShellUnderTest>> = {
+  bash: {
+    start: 'bash --noprofile --norc -i',
+    setUp:
+      'source <(bellis completion bash); shown() { printf "<%s>" "$@"; printf "\\n"; }; bind "set bell-style none"',
+  },
+  zsh: {
+    start: 'zsh -f -i',
+    setUp: `autoload -U compinit; compinit -u -D; source <(bellis completion zsh); bindkey -e; shown() { printf "<%s>" "$@"; printf "\\n"; }`,
+  },
+  fish: {
+    start: 'fish --no-config -i',
+    setUp: 'bellis completion fish | source; function shown; printf "<%s>" $argv; printf "\\n"; end',
+  },
+}
+
+/**
+ * Types lines into a shell on a terminal of its own, and gives the words of each line after completion: each ends with Tab, after
+ * which the line is made the argument of a function that prints its words.
+ */
+async function completed(t: TestContext, name: string, lines: readonly string[]): Promise<string | undefined> {
+  const missing = [name, 'script'].find((program) => spawnSync('which', [program]).status !== 0)
+  if (missing !== undefined) {
+    if (process.env.CI) throw new Error(`CI has to have ${missing} for this test`)
+    t.skip(`no ${missing}`)
+    return undefined
+  }
+  const { start, setUp } = SHELLS[name] as ShellUnderTest
+  const child = spawn('script', ['-qec', start, '/dev/null'], {
+    cwd: folder.path,
+    env: { ...process.env, PATH: pathWithCommand(), TERM: 'xterm', HOME: folder.path, COLUMNS: '200', LINES: '50' },
+  })
+  let drawn = ''
+  const steps = [setUp, ...lines]
+  const next = () => {
+    const step = steps.shift()
+    // Printed in two parts, so that what is typed is not taken for what is printed.
+    const mark = `printf "%s%s\\n" READY ${steps.length}\n`
+    if (step === undefined) child.stdin.write('exit\n')
+    else child.stdin.write(step === setUp ? `${step}\n${mark}` : `${step}\t\u0001shown \u0005\n${mark}`)
+  }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    drawn += text
+    if (!drawn.includes(`READY${steps.length}`)) return
+    drawn = drawn.replaceAll(`READY${steps.length}`, 'ready')
+    next()
+  })
+  next()
+  await new Promise((resolve) => child.on('close', resolve))
+  return drawn
+}
+
+describe('completion in a real shell', () => {
+  for (const name of Object.keys(SHELLS)) {
+    it(`${name} completes commands, flags, choices, datasets and files`, async (t) => {
+      const drawn = await completed(t, name, [
+        'bellis smo',
+        'bellis smooth --bloc',
+        'bellis smooth a b --mode re',
+        'bellis smooth a b --mode=re',
+        'bellis status la',
+        'bellis info tissue.hdf/volumes/r',
+        'bellis smooth --config with',
+        'bellis smooth --workers ti',
+      ])
+      if (drawn === undefined) return
+      for (const words of [
+        '<bellis><smooth>',
+        '<bellis><smooth><--block->',
+        '<bellis><smooth><a><b><--mode><reflect>',
+        '<bellis><smooth><a><b><--mode=reflect>',
+        '<bellis><status><last>',
+        '<bellis><info><tissue.hdf/volumes/raw>',
+        '<bellis><smooth><--config><with space.json>',
+        '<bellis><smooth><--workers><ti>',
+      ]) {
+        assert.ok(drawn.includes(words), `${words} in:\n${drawn}`)
+      }
+    })
+  }
+})
