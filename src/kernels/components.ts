@@ -53,8 +53,9 @@ export function labelComponents(
   }
   const labels = new Uint32Array(data.length)
   if (data.length === 0) return { labels, count: 0 }
-  const runs = labelRuns(isForeground(data), shape, connectivity, separateAxes, labels)
-  return { labels, count: renumber(labels, runs) }
+  const runs = findRuns(isForeground(data), shape.at(-1) ?? 1)
+  const sets = uniteRuns(runs, shape, connectivity, separateAxes)
+  return { labels, count: numberVoxels(labels, runs, sets) }
 }
 
 /** @param rank axes along which voxels can be connected @throws RangeError */
@@ -66,6 +67,7 @@ function assertConnectivity(connectivity: number, rank: number): void {
 }
 
 function isForeground(data: TypedArray): Uint8Array {
+  if (data instanceof Uint8Array) return data
   const mask = new Uint8Array(data.length)
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     const halves = new Uint32Array(data.buffer, data.byteOffset, 2 * data.length)
@@ -76,49 +78,81 @@ function isForeground(data: TypedArray): Uint8Array {
   return mask
 }
 
-/** Labels every run of foreground along the last axis: with the label of an earlier run that it touches, or a new one. */
-function labelRuns(
-  mask: Uint8Array,
-  shape: readonly number[],
-  connectivity: number,
-  separateAxes: number,
-  labels: Uint32Array,
-): DisjointSets {
+/** The runs of foreground along the last axis, in C order. */
+interface Runs {
+  readonly count: number
+  /** Places of the first voxel of each run, and behind the last one, in the whole array. */
+  readonly starts: Int32Array
+  readonly ends: Int32Array
+  /** The number of the first run of each row; one entry more than rows. */
+  readonly rows: Int32Array
+}
+
+function findRuns(mask: Uint8Array, width: number): Runs {
+  let starts = new Int32Array(1024)
+  let ends = new Int32Array(1024)
+  const rows = new Int32Array(mask.length / width + 1)
+  let count = 0
+  for (let row = 0, from = 0; from < mask.length; row++) {
+    const end = from + width
+    if (count + width > starts.length) {
+      starts = enlarged(starts, count + width)
+      ends = enlarged(ends, count + width)
+    }
+    for (let at = from; ; ) {
+      while (at < end && mask[at] === 0) at++
+      if (at === end) break
+      starts[count] = at
+      while (at < end && mask[at] !== 0) at++
+      ends[count++] = at
+    }
+    rows[row + 1] = count
+    from = end
+  }
+  return { count, starts, ends, rows }
+}
+
+function enlarged(from: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const to = new Int32Array(Math.max(length, 2 * from.length))
+  to.set(from)
+  return to
+}
+
+/** Unites the numbers of runs that touch. */
+function uniteRuns(runs: Runs, shape: readonly number[], connectivity: number, separateAxes: number): DisjointSets {
   const width = shape.at(-1) ?? 1
   const outer = shape.slice(0, -1)
-  // Number 0 is the background.
-  const sets = new DisjointSets(1)
+  const sets = new DisjointSets(runs.count)
   const rowsBefore = earlierRows(outer, connectivity, separateAxes)
   const index = outer.map(() => 0)
-  for (let row = 0; row < mask.length; row += width) {
-    const touching = rowsBefore.filter(({ step }) =>
-      step.every((by, axis) => isInside(index[axis]! + by, outer[axis]!)),
-    )
-    for (let x = 0; x < width; ) {
-      if (mask[row + x] === 0) {
-        x++
-        continue
-      }
-      const start = x
-      while (x < width && mask[row + x] !== 0) x++
-      let label = 0
-      for (const { offset, reach } of touching) {
-        const from = row + offset * width
-        const end = Math.min(x + reach, width)
-        for (let i = Math.max(start - reach, 0), last = 0; i < end; i++) {
-          const other = labels[from + i]!
-          if (other === last) continue
-          last = other
-          if (other === 0) continue
-          if (label === 0) label = other
-          else sets.unite(label, other)
-        }
-      }
-      labels.fill(label === 0 ? sets.add() : label, row + start, row + x)
+  for (let row = 0; row + 1 < runs.rows.length; row++) {
+    for (const { step, offset, reach } of rowsBefore) {
+      if (!step.every((by, axis) => isInside(index[axis]! + by, outer[axis]!))) continue
+      uniteRows(runs, row, offset, offset * width, reach, sets)
     }
     for (let axis = outer.length - 1; axis >= 0 && ++index[axis]! === outer[axis]; axis--) index[axis] = 0
   }
   return sets
+}
+
+/** Unites the runs of a row with those of an earlier one. @param by how far the earlier row's voxels are away */
+function uniteRows(runs: Runs, row: number, offset: number, by: number, reach: number, sets: DisjointSets): void {
+  const { starts, ends, rows } = runs
+  let other = rows[row + offset]!
+  const [last, lastOther] = [rows[row + 1]!, rows[row + offset + 1]!]
+  for (let run = rows[row]!; run < last && other < lastOther; ) {
+    const [start, end] = [starts[run]! + by - reach, ends[run]! + by + reach]
+    if (ends[other]! <= start) {
+      other++
+    } else if (starts[other]! >= end) {
+      run++
+    } else {
+      sets.unite(other, run)
+      // The run that ends first can touch nothing more in the other row. With diagonal neighbours both may.
+      if (ends[other]! < end) other++
+      else run++
+    }
+  }
 }
 
 const isInside = (index: number, length: number): boolean => index >= 0 && index < length
@@ -137,10 +171,14 @@ function earlierRows(outer: readonly number[], connectivity: number, separateAxe
   })
 }
 
-/** Numbers the sets 1, 2, … in the order of their first runs. @returns how many there are */
-function renumber(labels: Uint32Array, sets: DisjointSets): number {
-  // The first set, that of number 0, is the background.
-  const { numbers, count } = sets.numberSets()
-  for (let i = 0; i < labels.length; i++) labels[i] = numbers[labels[i]!]! - 1
-  return count - 1
+/** Writes the number of its component to each voxel: 1, 2, … in the order of their first runs. @returns how many there are */
+function numberVoxels(labels: Uint32Array, { count, starts, ends }: Runs, sets: DisjointSets): number {
+  const { numbers, count: components } = sets.numberSets()
+  for (let run = 0; run < count; run++) {
+    const [number, start, end] = [numbers[run]!, starts[run]!, ends[run]!]
+    // A call of fill takes longer than a short loop.
+    if (end - start > 32) labels.fill(number, start, end)
+    else for (let at = start; at < end; at++) labels[at] = number
+  }
+  return components
 }

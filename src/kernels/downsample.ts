@@ -66,32 +66,128 @@ function fillMeans(
   out: TypedArray,
   outShape: readonly number[],
 ): void {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) fillBigMeans(data, shape, cell, out, outShape)
+  else fillNumberMeans(data as Float64Array, shape, cell, out as Float64Array, outShape)
+}
+
+function fillNumberMeans(
+  data: Float64Array,
+  shape: readonly number[],
+  cell: readonly number[],
+  out: Float64Array,
+  outShape: readonly number[],
+): void {
+  const strides = stridesOf(shape)
+  const placesOf = cachedPlaces(strides)
   const [width, across, outWidth] = [shape.at(-1) ?? 1, cell.at(-1) ?? 1, outShape.at(-1) ?? 1]
-  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array
-  const sums = isBig ? new Array<bigint>(out.length).fill(0n) : new Float64Array(out.length)
+  const whole = Math.floor(width / across)
+  // Sums of small integers fit into 32 bits, and are divided by shifts.
+  const isSmall = !isFloat(data) && data.BYTES_PER_ELEMENT <= 2 && elementCount(cell) <= 2 ** 14
+  const sums = isSmall ? new Int32Array(outWidth) : new Float64Array(outWidth)
+  const round = isFloat(data) ? (sum: number, count: number) => sum / count : rounded
+  let to = 0
+  for (const index of rowsOf(outShape)) {
+    const from = index.reduce((place, at, axis) => place + at * cell[axis]! * strides[axis]!, 0)
+    const rows = placesOf(index.map((at, axis) => extent(shape[axis]!, cell[axis]!, at)))
+    const shift = Math.log2(rows.length * across)
+    if (isSmall && rows.length === 4 && across === 2) {
+      meansOfEight(data, from, rows, out, to, whole)
+    } else {
+      sums.fill(0)
+      for (let row = 0; row < rows.length; row++) addRow(data, from + rows[row]!, whole, across, sums)
+      if (isSmall && shift >= 1 && Number.isInteger(shift)) divideByShift(sums as Int32Array, shift, out, to, whole)
+      else for (let x = 0; x < whole; x++) out[to + x] = round(sums[x]!, rows.length * across)
+    }
+    if (whole < outWidth) out[to + whole] = lastMean(data, from + whole * across, rows, width - whole * across, round)
+    to += outWidth
+  }
+}
+
+const stridesOf = (shape: readonly number[]): number[] =>
+  shape.map((_, axis) => shape.slice(axis + 1).reduce((product, length) => product * length, 1))
+
+/** Adds each cell's voxels of one row. The order of additions is that of the voxels. */
+function addRow(
+  data: Float64Array,
+  from: number,
+  cells: number,
+  across: number,
+  sums: Float64Array | Int32Array,
+): void {
+  if (across === 2) {
+    for (let x = 0, at = from; x < cells; x++, at += 2) sums[x] = sums[x]! + data[at]! + data[at + 1]!
+    return
+  }
+  for (let x = 0, at = from; x < cells; x++) {
+    let sum = sums[x]!
+    for (const end = at + across; at < end; at++) sum += data[at]!
+    sums[x] = sum
+  }
+}
+
+/** The mean of the last, smaller cell of a row. */
+function lastMean(
+  data: Float64Array,
+  from: number,
+  rows: Int32Array,
+  across: number,
+  round: (sum: number, count: number) => number,
+): number {
+  let sum = 0
+  for (const row of rows) for (let x = 0; x < across; x++) sum += data[from + row + x]!
+  return round(sum, rows.length * across)
+}
+
+/** Divides by 2^shift: to the nearest integer, halves to the even one. */
+function divideByShift(sums: Int32Array, shift: number, out: Float64Array, to: number, count: number): void {
+  const below = 2 ** (shift - 1) - 1
+  for (let x = 0; x < count; x++) {
+    const sum = sums[x]!
+    out[to + x] = (sum + below + ((sum >> shift) & 1)) >> shift
+  }
+}
+
+/** Cells of 2 × 2 × 2 small integers. @param rows the places of their four rows */
+function meansOfEight(
+  data: Float64Array,
+  from: number,
+  rows: Int32Array,
+  out: Float64Array,
+  to: number,
+  count: number,
+): void {
+  let a = from + rows[0]!
+  let b = from + rows[1]!
+  let c = from + rows[2]!
+  let d = from + rows[3]!
+  for (let x = to; x < to + count; x++, a += 2, b += 2, c += 2, d += 2) {
+    const sum =
+      (data[a]! + data[a + 1]! + data[b]! + data[b + 1]! + data[c]! + data[c + 1]! + data[d]! + data[d + 1]!) | 0
+    out[x] = (sum + 3 + ((sum >> 3) & 1)) >> 3
+  }
+}
+
+function fillBigMeans(
+  data: BigInt64Array | BigUint64Array,
+  shape: readonly number[],
+  cell: readonly number[],
+  out: TypedArray,
+  outShape: readonly number[],
+): void {
+  const [width, across, outWidth] = [shape.at(-1) ?? 1, cell.at(-1) ?? 1, outShape.at(-1) ?? 1]
+  const sums = new Array<bigint>(out.length).fill(0n)
   let from = 0
   for (const index of rowsOf(shape)) {
     const row = index.reduce((place, at, axis) => place * outShape[axis]! + Math.floor(at / cell[axis]!), 0)
-    if (isBig) addBigRow(data, from, width, across, sums as bigint[], row * outWidth)
-    else addRow(data as Float64Array, from, width, across, sums as Float64Array, row * outWidth)
+    addBigRow(data, from, width, across, sums, row * outWidth)
     from += width
   }
-  const round = isBig ? roundedBig : isFloat(data) ? (sum: number, count: number) => sum / count : rounded
   let to = 0
   for (const index of rowsOf(outShape)) {
     const above = index.reduce((count, at, axis) => count * extent(shape[axis]!, cell[axis]!, at), 1)
     for (let x = 0; x < outWidth; x++, to++) {
-      out[to] = round(sums[to] as never, above * extent(width, across, x)) as never
+      out[to] = roundedBig(sums[to]!, above * extent(width, across, x)) as never
     }
-  }
-}
-
-function addRow(data: Float64Array, from: number, width: number, across: number, sums: Float64Array, to: number): void {
-  for (let x = 0, cell = to; x < width; cell++) {
-    let sum = sums[cell]!
-    const end = Math.min(x + across, width)
-    for (; x < end; x++) sum += data[from + x]!
-    sums[cell] = sum
   }
 }
 
@@ -193,7 +289,7 @@ function fillFromCells(
   outShape: readonly number[],
   vote: Vote | undefined,
 ): void {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, length) => product * length, 1))
+  const strides = stridesOf(shape)
   const [wholePlaces, lastPlaces] = [cachedPlaces(strides), cachedPlaces(strides)]
   const [width, across, outWidth] = [shape.at(-1) ?? 1, cell.at(-1) ?? 1, outShape.at(-1) ?? 1]
   let to = 0

@@ -77,13 +77,57 @@ export function evaluateExpression<Out extends TypedArray>(
     if (length !== out.length)
       fail(`"${name}" has ${length} voxels, but the result has ${out.length}; pass arrays of one length.`)
   }
+  if (!fillFromTable(expression, variables, out, isBool)) evaluateAll(expression, variables, out, isBool)
+  return out
+}
+
+/** Up to this many values of a type, each is evaluated once. */
+const TABLE_BITS = 16
+
+/** Of one array of 8- or 16-bit integers, evaluates each value that there can be. @returns false if that would take longer */
+function fillFromTable(
+  expression: ExpressionNode,
+  variables: Readonly<Record<string, TypedArray>>,
+  out: TypedArray,
+  isBool: boolean,
+): boolean {
+  const [name, ...others] = variablesOf(expression)
+  if (name === undefined || others.length > 0) return false
+  const data = variables[name] as TypedArray
+  const bits = 8 * data.BYTES_PER_ELEMENT
+  if (!/int/i.test(data[Symbol.toStringTag]) || bits > TABLE_BITS || out.length < 2 ** bits) return false
+  const unsigned = Array.from({ length: 2 ** bits }, (_, value) => value)
+  const values = new (data.constructor as new (values: readonly number[]) => TypedArray)(unsigned)
+  const table = new (out.constructor as new (length: number) => TypedArray)(values.length)
+  evaluateAll(expression, { [name]: values }, table, isBool)
+  const places = bits === 8 ? asUnsigned(Uint8Array, data) : asUnsigned(Uint16Array, data)
+  if (places instanceof Uint8Array && out instanceof Uint8Array) lookUpBytes(places, table as Uint8Array, out)
+  else for (let i = 0; i < places.length; i++) out[i] = table[places[i]!] as never
+  return true
+}
+
+const asUnsigned = <Unsigned>(
+  type: new (buffer: ArrayBufferLike, offset: number, length: number) => Unsigned,
+  { buffer, byteOffset, length }: TypedArray,
+): Unsigned => new type(buffer, byteOffset, length)
+
+/** Apart, so that it is compiled for bytes alone. */
+function lookUpBytes(places: Uint8Array, table: Uint8Array, out: Uint8Array): void {
+  for (let i = 0; i < places.length; i++) out[i] = table[places[i]!]!
+}
+
+function evaluateAll(
+  expression: ExpressionNode,
+  variables: Readonly<Record<string, TypedArray>>,
+  out: TypedArray,
+  isBool: boolean,
+): void {
   const root = evaluatorOf(expression, variables)
   for (let at = 0; at < out.length; at += BATCH) {
     const count = Math.min(BATCH, out.length - at)
     if (root.type === 'big') storeBig(root.run(at, count), out, at, count, isBool)
     else storeReal(root.run(at, count), out, at, count, isBool)
   }
-  return out
 }
 
 function fail(message: string): never {

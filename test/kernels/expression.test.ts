@@ -107,6 +107,25 @@ describe('evaluateExpression', () => {
     assert.ok(whole.every((value, i) => value === BigInt(-3 * i)))
   })
 
+  it('looks up the values of small types, as it would compute them', () => {
+    const inputs = [Uint8Array, Int8Array, Uint16Array, Int16Array] as const
+    const outputs = [Uint8Array, Int16Array, Float32Array, BigUint64Array] as const
+    const texts = ['255 - x', 'x > 3', 'sqrt(x) * 2.5', 'x % 7 == 0 ? 1 : x / 3', '3']
+    for (const [input, output, text] of inputs.flatMap((i) =>
+      outputs.flatMap((o) => texts.map((t) => [i, o, t] as const)),
+    )) {
+      const data = new input(2 ** 16 + 5).map((_, i) => i * 7919)
+      const expression = parseExpression(text)
+      const found = evaluateExpression(expression, { x: data }, new output(data.length))
+      // Too few voxels for a table.
+      for (let at = 0; at < data.length; at += 4001) {
+        const part = data.subarray(at, at + 200)
+        const expected = evaluateExpression(expression, { x: part }, new output(part.length))
+        assert.deepEqual(found.slice(at, at + 200), expected, `${text}: ${input.name} to ${output.name}`)
+      }
+    }
+  })
+
   it('rounds halves to the even number, clips to the range, and turns NaN into 0', () => {
     const x = Float64Array.of(0.5, 1.5, 2.5, -0.5, -1.5, 300, -300, Number.NaN, Number.POSITIVE_INFINITY)
     const into = <Out extends Uint8Array | Int8Array | BigUint64Array>(out: Out) =>

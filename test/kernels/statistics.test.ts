@@ -21,6 +21,27 @@ describe('voxelStatistics', () => {
     )
   })
 
+  it('is the same for integers that are counted first as for wider ones', () => {
+    const types = [Uint8Array, Int8Array, Uint16Array, Int16Array] as const
+    fc.assert(
+      fc.property(fc.constantFrom(...types), fc.integer(), fc.integer({ min: 0, max: 9 }), (type, seed, extra) => {
+        let state = seed
+        // Enough to be counted for every type, and no multiple of 4.
+        const data = new type(2 ** 16 + extra).map(() => {
+          state = (Math.imul(state, 1664525) + 1013904223) | 0
+          return state >>> 20
+        })
+        const range = { count: 13, low: -100, high: 200 }
+        const { mean, squares, ...exact } = voxelStatistics(data, range)
+        const { mean: wideMean, squares: wideSquares, ...wide } = voxelStatistics(Int32Array.from(data), range)
+        assert.deepEqual(exact, wide)
+        assert.equal(mean, wideMean)
+        assert.ok(Math.abs(squares / wideSquares - 1) < 1e-9)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
   it('assigns each value to the bin between whose edges it lies, and the upper end of the range to the last bin', () => {
     const tenths = { count: 10, low: 0, high: 1 }
     assert.deepEqual([...voxelStatistics(binEdges(tenths), tenths).histogram], [1, 1, 1, 1, 1, 1, 1, 1, 1, 2])
