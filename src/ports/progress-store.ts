@@ -77,6 +77,10 @@ export interface OpenRecordOptions {
 export interface LockOwner {
   readonly host: string
   readonly pid: number
+  /** Tells machines of the same name apart, and process ids in containers; absent in locks of version 0.1.0. */
+  readonly machine?: string
+  /** When the process was started, since process ids are used again. */
+  readonly processStart?: string
   /** When it was taken, milliseconds since 1970. */
   readonly since: number
 }
@@ -105,8 +109,10 @@ export interface ProgressStore extends AsyncDisposable {
   remove(run: string): Promise<void>
   /**
    * Locks a run, so that no other process writes its record. A store in the run's folder has no `lock`: the folder itself is
-   * locked. A lock is taken over if its holder sends no heartbeats.
+   * locked. A lock is taken over if its holder sends no heartbeats. From then on, nothing that an earlier holder writes counts, even if
+   * it is on its way already.
+   * @param hasEnded whether a holder is known to have ended, so that its lock is taken over at once
    * @throws ConfigError `RUN_LOCKED`, naming who holds it
    */
-  lock?(run: string, owner: LockOwner): Promise<RunLock>
+  lock?(run: string, owner: LockOwner, hasEnded: (holder: LockOwner) => boolean): Promise<RunLock>
 }

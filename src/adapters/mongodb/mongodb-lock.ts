@@ -1,6 +1,5 @@
 import type { Collection } from 'mongodb'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { errnoOf } from '../../core/system-errors.ts'
 import type { LockOwner, RunLock } from '../../ports/progress-store.ts'
 import type { MongodbConnection } from './mongodb-connection.ts'
 import { isDuplicateKey, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
@@ -23,6 +22,8 @@ interface LockDocument extends LockOwner, KeyedDocument {
 
 /** A lock whose holder can check that it still has it. */
 export interface HeldLock extends RunLock {
+  /** Counts up from holder to holder of a run. */
+  readonly number: number
   /** @throws InfrastructureError `RUN_LOCKED` when another process has taken the run over */
   check(): Promise<void>
 }
@@ -31,13 +32,18 @@ export interface HeldLock extends RunLock {
  * Locks a run, or takes its lock over from a holder that counts as dead.
  * @throws ConfigError `RUN_LOCKED`
  */
-export async function lockRun(connection: MongodbConnection, run: string, owner: LockOwner): Promise<HeldLock> {
+export async function lockRun(
+  connection: MongodbConnection,
+  run: string,
+  owner: LockOwner,
+  hasEnded: (holder: LockOwner) => boolean,
+): Promise<HeldLock> {
   const { name, database } = connection
   const attempt = <T>(action: () => Promise<T>) => connection.attempt(action)
   const locks = database.collection<LockDocument>('locks')
   const before = await attempt(() => latestLock(locks, run))
   const now = await attempt(async () => (await database.command({ hello: 1 })).localTime as Date)
-  if (before !== undefined && !isDead(before, owner, now)) throw refusal(before, name)
+  if (before !== undefined && !isStale(before, now) && !hasEnded(before)) throw refusal(before, name)
   const number = (before?.number ?? 0) + 1
   const _id = keyOf(run, number)
   try {
@@ -67,6 +73,7 @@ export async function lockRun(connection: MongodbConnection, run: string, owner:
   const timer = setInterval(() => attempt(beat).catch(() => {}), BEAT_MS).unref()
   let isHeld = true
   return {
+    number,
     lost: lost.signal,
     check,
     async [Symbol.asyncDispose]() {
@@ -82,19 +89,10 @@ export async function lockRun(connection: MongodbConnection, run: string, owner:
 const latestLock = async (locks: Collection<LockDocument>, run: string): Promise<LockDocument | undefined> =>
   (await locks.findOne({ _id: within(run) }, { sort: { _id: -1 } })) ?? undefined
 
-function isDead(lock: LockDocument, contender: LockOwner, now: Date): boolean {
-  if (now.getTime() - lock.beat.getTime() > STALE_MS) return true
-  if (lock.host !== contender.host || lock.pid === contender.pid) return false
-  try {
-    process.kill(lock.pid, 0)
-    return false
-  } catch (error) {
-    return errnoOf(error) === 'ESRCH'
-  }
-}
+const isStale = ({ beat }: LockDocument, now: Date): boolean => now.getTime() - beat.getTime() > STALE_MS
 
 const isOf = (lock: LockDocument, owner: LockOwner): boolean =>
-  lock.host === owner.host && lock.pid === owner.pid && lock.since === owner.since
+  lock.host === owner.host && lock.machine === owner.machine && lock.pid === owner.pid && lock.since === owner.since
 
 function refusal({ run, host, pid, since }: LockDocument, name: string): ConfigError {
   const when = new Date(since).toISOString()

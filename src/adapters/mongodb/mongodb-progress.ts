@@ -1,7 +1,8 @@
-import type { Collection } from 'mongodb'
-import { ConfigError } from '../../core/errors.ts'
+import type { Collection, UpdateOptions } from 'mongodb'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { checkSameTasks, type RecordedTask, type RunIdentity } from '../../core/progress/run-identity.ts'
 import type {
+  FailedAttempt,
   LockOwner,
   OpenRecordOptions,
   ProgressStore,
@@ -9,15 +10,18 @@ import type {
   RunReader,
   RunRecord,
 } from '../../ports/progress-store.ts'
+import { type AttemptDocument, AttemptStore, type OldAttemptDocument, type TextDocument } from './mongodb-attempts.ts'
 import { MongodbConnection } from './mongodb-connection.ts'
 import { isDuplicateKey, within } from './mongodb-keys.ts'
 import { type HeldLock, lockRun } from './mongodb-lock.ts'
 import {
-  type AttemptDocument,
+  copyPages,
   MongodbReader,
   openRecord,
   type PageDocument,
+  type RecordHead,
   type RecordPlace,
+  removeOlderPages,
 } from './mongodb-record.ts'
 
 export interface MongodbProgressOptions {
@@ -26,11 +30,16 @@ export interface MongodbProgressOptions {
 }
 
 /** Raised when older versions can't read what is written. */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
+
+/** Failed attempts of version 1 that are converted together. */
+const CONVERTED_AT_ONCE = 500
 
 interface RunDocument {
   readonly _id: string
   readonly version: number
+  /** The number of the newest holder of the run's lock that has opened it for writing; its pages count. */
+  readonly holder?: number
   /** Documents of version 0.1.0 have none. */
   readonly id?: string
   readonly tasks: readonly RecordedTask[]
@@ -43,6 +52,9 @@ interface RunDocument {
  */
 export const mongodbProgress = (url: string, options: MongodbProgressOptions = {}): ProgressStore =>
   new MongodbProgress(new MongodbConnection(url, { fsync: options.fsync ?? false }))
+
+/** Matches the document of a run unless a newer holder has opened it. */
+const notAfter = (holder: number) => ({ $or: [{ holder: { $lte: holder } }, { holder: { $exists: false } }] })
 
 class MongodbProgress implements ProgressStore {
   readonly name: string
@@ -58,47 +70,55 @@ class MongodbProgress implements ProgressStore {
     this.#runs = database.collection<RunDocument>('runs')
     this.#place = {
       connection,
-      pages: database.collection<PageDocument>('finished_pages'),
-      attempts: database.collection<AttemptDocument>('failed_tries'),
+      pages: database.collection<PageDocument>('held_pages'),
+      attempts: database.collection<AttemptDocument>('failed_attempts'),
+      texts: database.collection<TextDocument>('error_texts'),
+      oldPages: database.collection<PageDocument>('finished_pages'),
+      oldAttempts: database.collection<OldAttemptDocument>('failed_tries'),
     }
   }
 
   async open(identity: RunIdentity, options: OpenRecordOptions = {}): Promise<RunRecord> {
     const { run, tasks } = identity
-    if ((await this.#find(run)) === undefined) await this.#add(identity)
+    const lock = this.#locks.get(run)
+    if ((await this.#find(run)) === undefined) await this.#add(identity, lock)
     const recorded = await this.#find(run)
-    checkSameTasks(recorded?.tasks ?? [], tasks, `${this.name}, ${run}`)
-    const known = recorded?.id === undefined ? {} : { id: recorded.id }
-    const identify = async (id: string) => {
-      await this.#connection.attempt(() => this.#runs.updateOne({ _id: run }, { $set: { id } }))
-    }
-    return openRecord(this.#place, { run, ...known, tasks }, () => this.#locks.get(run), {
+    checkSameTasks(recorded?.identity.tasks ?? [], tasks, `${this.name}, ${run}`)
+    const before = recorded ?? { identity, version: SCHEMA_VERSION, holder: 0 }
+    const holder = lock?.number ?? before.holder
+    if (before.version < SCHEMA_VERSION || before.holder !== holder) await this.#renew(before, holder, lock)
+    const head = { identity: { ...before.identity, run, tasks }, version: SCHEMA_VERSION, holder }
+    const change = (fields: object, options?: UpdateOptions) => this.#change(run, lock, holder, fields, options)
+    return openRecord(this.#place, head, () => this.#locks.get(run), {
       ...options,
-      identify,
-      writeJournaled: async () => {
-        const change = { $set: { synced: new Date() } }
-        await this.#runs.updateOne({ _id: run }, change, { writeConcern: { w: 'majority', journal: true } })
-      },
+      identify: (id) => change({ id }),
+      writeJournaled: () => change({ synced: new Date() }, { writeConcern: { w: 'majority', journal: true } }),
     })
   }
 
   async read(run: string): Promise<RunReader | undefined> {
-    const identity = await this.#find(run)
-    return identity === undefined ? undefined : new MongodbReader(this.#place, identity)
+    const head = await this.#find(run)
+    return head === undefined ? undefined : new MongodbReader(this.#place, head)
   }
 
   async remove(run: string): Promise<void> {
-    const { pages, attempts } = this.#place
+    const { pages, attempts, oldPages, oldAttempts, texts } = this.#place
+    const lock = this.#locks.get(run)
     // The run itself last, so that a record removed only in part still says which run it is of.
     await this.#connection.attempt(async () => {
-      await pages.deleteMany({ _id: within(run) })
+      await lock?.check()
+      if (lock === undefined) await pages.deleteMany({ _id: within(run) })
+      else await removeOlderPages(this.#place, run, lock.number + 1)
+      await oldPages.deleteMany({ _id: within(run) })
       await attempts.deleteMany({ _id: within(run) })
-      await this.#runs.deleteOne({ _id: run })
+      await oldAttempts.deleteMany({ _id: within(run) })
+      await texts.deleteMany({ _id: within(run) })
+      await this.#runs.deleteOne(lock === undefined ? { _id: run } : { _id: run, ...notAfter(lock.number) })
     })
   }
 
-  async lock(run: string, owner: LockOwner): Promise<RunLock> {
-    const lock = await lockRun(this.#connection, run, owner)
+  async lock(run: string, owner: LockOwner, hasEnded: (holder: LockOwner) => boolean): Promise<RunLock> {
+    const lock = await lockRun(this.#connection, run, owner, hasEnded)
     this.#locks.set(run, lock)
     return {
       lost: lock.lost,
@@ -114,19 +134,72 @@ class MongodbProgress implements ProgressStore {
     await this.#connection.close()
   }
 
-  async #find(run: string): Promise<RunIdentity | undefined> {
+  /**
+   * Makes the pages of a record those of a new holder, and those of version 1 such of the current version. If it is interrupted, the
+   * record stays as it was, and the next one starts again.
+   */
+  async #renew(before: RecordHead, holder: number, lock: HeldLock | undefined): Promise<void> {
+    const { run } = before.identity
+    const { oldPages, oldAttempts } = this.#place
+    await copyPages(this.#place, before, holder)
+    if (before.version === 1) await this.#copyAttempts(before)
+    await this.#change(run, lock, holder, { version: SCHEMA_VERSION, holder })
+    await this.#connection.attempt(async () => {
+      await removeOlderPages(this.#place, run, holder)
+      if (before.version > 1) return
+      await oldPages.deleteMany({ _id: within(run) })
+      await oldAttempts.deleteMany({ _id: within(run) })
+    })
+  }
+
+  /** Stores the failed attempts of a record of version 1 as those of the current version. */
+  async #copyAttempts(before: RecordHead): Promise<void> {
+    const reader = new MongodbReader(this.#place, before)
+    const store = new AttemptStore(before.identity.run, this.#place.attempts, this.#place.texts)
+    let batch: FailedAttempt[] = []
+    const put = () => this.#connection.attempt(() => store.put(batch))
+    for (const task of before.identity.tasks.keys()) {
+      for await (const failed of reader.failedAttempts(task)) {
+        batch.push(failed)
+        if (batch.length < CONVERTED_AT_ONCE) continue
+        await put()
+        batch = []
+      }
+    }
+    await put()
+  }
+
+  /** Changes the document of a run. @throws InfrastructureError `RUN_LOCKED` if it has a newer holder */
+  async #change(
+    run: string,
+    lock: HeldLock | undefined,
+    holder: number,
+    fields: object,
+    options?: UpdateOptions,
+  ): Promise<void> {
+    const update = () => this.#runs.updateOne({ _id: run, ...notAfter(holder) }, { $set: fields }, options)
+    const { matchedCount } = await this.#connection.attempt(update)
+    if (matchedCount > 0) return
+    await lock?.check()
+    throw new InfrastructureError('IO_ERROR', `The record of ${run} in ${this.name} was removed; start the run again.`)
+  }
+
+  async #find(run: string): Promise<RecordHead | undefined> {
     const found = await this.#connection.attempt(() => this.#runs.findOne({ _id: run }))
     if (found === null) return undefined
-    const { version, id, tasks } = found
-    if (version === SCHEMA_VERSION) return { run, ...(id === undefined ? {} : { id }), tasks }
+    const { version, id, tasks, holder = 0 } = found
+    if (version >= 1 && version <= SCHEMA_VERSION) {
+      return { identity: { run, ...(id === undefined ? {} : { id }), tasks }, version, holder }
+    }
     throw new ConfigError(
       'UNSUPPORTED',
       `The progress of ${run} in ${this.name} was written by a newer Bellis (version ${version}; this one reads ${SCHEMA_VERSION}); continue with that Bellis, or start again with --overwrite.`,
     )
   }
 
-  async #add({ run, id, tasks }: RunIdentity): Promise<void> {
-    const document = { _id: run, version: SCHEMA_VERSION, ...(id === undefined ? {} : { id }), tasks }
+  async #add({ run, id, tasks }: RunIdentity, lock: HeldLock | undefined): Promise<void> {
+    const mark = lock === undefined ? {} : { holder: lock.number }
+    const document = { _id: run, version: SCHEMA_VERSION, ...(id === undefined ? {} : { id }), ...mark, tasks }
     try {
       await this.#connection.attempt(() => this.#runs.insertOne(document))
     } catch (error) {

@@ -1,5 +1,5 @@
 import { type AnyBulkWriteOperation, Binary, type Collection } from 'mongodb'
-import { type ErrorCode, InfrastructureError } from '../../core/errors.ts'
+import { InfrastructureError } from '../../core/errors.ts'
 import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type {
@@ -10,8 +10,9 @@ import type {
   RunReader,
   RunRecord,
 } from '../../ports/progress-store.ts'
+import { type AttemptDocument, AttemptStore, type OldAttemptDocument, type TextDocument } from './mongodb-attempts.ts'
 import type { MongodbConnection } from './mongodb-connection.ts'
-import { isDuplicateKey, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
+import { type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
 import type { HeldLock } from './mongodb-lock.ts'
 
 /**
@@ -21,16 +22,14 @@ import type { HeldLock } from './mongodb-lock.ts'
 const PAGES_AT_ONCE = 32
 const REMOVED_AT_ONCE = 1000
 
+/**
+ * A page of a holder of the run's lock: the key has the holder's number, the task and the page. A new holder copies the pages of the one
+ * before it. So what an older holder writes from then on, even if it was on its way already, is found by nobody; a server only has to
+ * support unique keys.
+ */
 export interface PageDocument extends KeyedDocument {
   readonly page: number
   readonly bits: Binary
-}
-
-export interface AttemptDocument extends Omit<FailedAttempt, 'task' | 'error'>, KeyedDocument {
-  readonly number: number
-  readonly code: ErrorCode
-  readonly message: string
-  readonly stack?: string
 }
 
 interface RecordOptions extends OpenRecordOptions {
@@ -45,38 +44,75 @@ export interface RecordPlace {
   readonly connection: MongodbConnection
   readonly pages: Collection<PageDocument>
   readonly attempts: Collection<AttemptDocument>
+  readonly texts: Collection<TextDocument>
+  /** The pages of records of version 1; the key has the task and the page. */
+  readonly oldPages: Collection<PageDocument>
+  /** The failed attempts of records of version 1. */
+  readonly oldAttempts: Collection<OldAttemptDocument>
+}
+
+/** A record as its document describes it. */
+export interface RecordHead {
+  readonly identity: RunIdentity
+  readonly version: number
+  /** The number of the holder whose pages count. */
+  readonly holder: number
 }
 
 /** Reads a run's record. */
 export class MongodbReader implements RunReader {
   readonly identity: RunIdentity
   readonly #place: RecordPlace
+  readonly #head: RecordHead
   readonly #checkOpen: () => void
 
   /** @param checkOpen throws when the record has been closed */
-  constructor(place: RecordPlace, identity: RunIdentity, checkOpen: () => void = () => {}) {
+  constructor(place: RecordPlace, head: RecordHead, checkOpen: () => void = () => {}) {
     this.#place = place
-    this.identity = identity
+    this.#head = head
+    this.identity = head.identity
     this.#checkOpen = checkOpen
   }
 
   async *completedPages(task: number): AsyncIterable<BitmapPage> {
-    for await (const { page, bits } of this.#inOrder(this.#place.pages, task)) {
+    const { run } = this.identity
+    const { version, holder } = this.#head
+    const [collection, _id] =
+      version === 1 ? [this.#place.oldPages, within(run, task)] : [this.#place.pages, within(run, holder, task)]
+    for await (const { page, bits } of this.#inOrder(collection, { _id }, '_id')) {
       yield { task, page, bits: Uint8Array.from(bits.buffer) }
     }
   }
 
   async *failedAttempts(task: number): AsyncIterable<FailedAttempt> {
-    for await (const document of this.#inOrder(this.#place.attempts, task)) yield fromDocument(task, document)
+    const { attempts, oldAttempts, texts, connection } = this.#place
+    const store = new AttemptStore(this.identity.run, attempts, texts)
+    const filter = { _id: within(this.identity.run, task) }
+    if (this.#head.version === 1) {
+      for await (const document of this.#inOrder(oldAttempts, filter, '_id')) yield AttemptStore.fromOld(task, document)
+      return
+    }
+    let batch: AttemptDocument[] = []
+    const take = () => connection.attempt(() => store.withTexts(task, batch.splice(0)))
+    for await (const document of this.#inOrder(attempts, filter, 'number')) {
+      batch.push(document)
+      if (batch.length === BATCH) yield* await take()
+    }
+    yield* await take()
+    batch = []
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async *#inOrder<T extends KeyedDocument>(collection: Collection<T>, task: number): AsyncGenerator<T> {
-    const cursor = (collection as unknown as Collection<KeyedDocument>).find(
-      { _id: within(this.identity.run, task) },
-      { sort: { _id: 1 }, batchSize: 500 },
-    )
+  async *#inOrder<T extends KeyedDocument>(
+    collection: Collection<T>,
+    filter: object,
+    by: '_id' | 'number',
+  ): AsyncGenerator<T> {
+    const cursor = (collection as unknown as Collection<KeyedDocument>).find(filter, {
+      sort: { [by]: 1 },
+      batchSize: BATCH,
+    })
     try {
       for (;;) {
         this.#checkOpen()
@@ -90,6 +126,8 @@ export class MongodbReader implements RunReader {
   }
 }
 
+const BATCH = 500
+
 /**
  * Opens a run's record for writing.
  * @param lock the run's lock, if this process holds one
@@ -97,45 +135,73 @@ export class MongodbReader implements RunReader {
  */
 export async function openRecord(
   place: RecordPlace,
-  identity: RunIdentity,
+  head: RecordHead,
   lock: () => HeldLock | undefined,
   options: RecordOptions,
 ): Promise<RunRecord> {
-  const next: number[] = []
-  for (const task of identity.tasks.keys()) {
-    const last = await place.connection.attempt(() =>
-      place.attempts.findOne({ _id: within(identity.run, task) }, { sort: { _id: -1 } }),
-    )
-    next.push((last?.number ?? -1) + 1)
+  const attempts = new AttemptStore(head.identity.run, place.attempts, place.texts)
+  await place.connection.attempt(() => attempts.prepare(head.identity.tasks.length))
+  return new MongodbRecord(place, head, lock, options, attempts)
+}
+
+/** Copies the pages of a record to those of another holder. @param from whose pages count now */
+export async function copyPages(place: RecordPlace, from: RecordHead, holder: number): Promise<void> {
+  const { run, tasks } = from.identity
+  const before = new MongodbReader(place, from)
+  let batch: BitmapPage[] = []
+  const put = () => place.connection.attempt(() => putPages(place, run, holder, batch))
+  for (const task of tasks.keys()) {
+    for await (const page of before.completedPages(task)) {
+      batch.push(page)
+      if (batch.length < PAGES_AT_ONCE) continue
+      await put()
+      batch = []
+    }
   }
-  return new MongodbRecord(place, identity, lock, options, next)
+  await put()
+}
+
+/** Removes the pages of the holders before one. */
+export async function removeOlderPages({ pages }: RecordPlace, run: string, holder: number): Promise<void> {
+  await pages.deleteMany({ _id: { $gt: `${keyOf(run)}/`, $lt: keyOf(run, holder) } })
+}
+
+async function putPages(
+  { pages }: RecordPlace,
+  run: string,
+  holder: number,
+  batch: readonly BitmapPage[],
+): Promise<void> {
+  for (let at = 0; at < batch.length; at += PAGES_AT_ONCE) {
+    const operations = batch.slice(at, at + PAGES_AT_ONCE).map((page) => replacePage(run, holder, page))
+    await pages.bulkWrite(operations, { ordered: false })
+  }
 }
 
 class MongodbRecord implements RunRecord {
   readonly identity: RunIdentity
   readonly #place: RecordPlace
+  readonly #head: RecordHead
   readonly #reader: MongodbReader
   readonly #lock: () => HeldLock | undefined
   readonly #options: RecordOptions
-  /** The number of each task's next failed attempt. */
-  readonly #next: number[]
-  /** A failed attempt keeps its number: a batch written twice, since the first answer was lost, changes nothing. */
-  readonly #numbers = new WeakMap<FailedAttempt, number>()
+  readonly #attempts: AttemptStore
   #isOpen = true
 
   constructor(
     place: RecordPlace,
-    identity: RunIdentity,
+    head: RecordHead,
     lock: () => HeldLock | undefined,
     options: RecordOptions,
-    next: number[],
+    attempts: AttemptStore,
   ) {
-    this.identity = identity
+    this.identity = head.identity
     this.#place = place
-    this.#reader = new MongodbReader(place, identity, () => this.#checkOpen())
+    this.#head = head
+    this.#reader = new MongodbReader(place, head, () => this.#checkOpen())
     this.#lock = lock
     this.#options = options
-    this.#next = next
+    this.#attempts = attempts
   }
 
   completedPages(task: number): AsyncIterable<BitmapPage> {
@@ -148,20 +214,23 @@ class MongodbRecord implements RunRecord {
 
   async commit(batch: ProgressBatch, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#checkOpen()
-    const failed = batch.failedAttempts.map((one) => toDocument(this.identity.run, one, this.#numberOf(one)))
     const write = async () => {
       await this.#lock()?.check()
-      await this.#addAttempts(failed)
+      await this.#attempts.put(batch.failedAttempts)
       await this.#putPages(batch.pages)
+      // A process that takes the run over after this copies what was written; if it did so before, nothing of it counts.
+      await this.#lock()?.check()
     }
     await this.#place.connection.persist(write, { signal, onStatus: this.#options.onStatus })
   }
 
   async clear(task: number, blocks?: Iterable<number>): Promise<void> {
     this.#checkOpen()
-    await this.#place.connection.attempt(() =>
-      blocks === undefined ? this.#clearAll(task) : this.#clearMasked(task, maskPages(blocks)),
-    )
+    await this.#place.connection.attempt(async () => {
+      await this.#lock()?.check()
+      if (blocks === undefined) await this.#clearAll(task)
+      else await this.#clearMasked(task, maskPages(blocks))
+    })
   }
 
   async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -187,66 +256,39 @@ class MongodbRecord implements RunRecord {
     throw new InfrastructureError('IO_ERROR', `The progress in ${this.#place.connection.name} was closed.`)
   }
 
-  #numberOf(failed: FailedAttempt): number {
-    const known = this.#numbers.get(failed)
-    if (known !== undefined) return known
-    const number = this.#next[failed.task] as number
-    this.#next[failed.task] = number + 1
-    this.#numbers.set(failed, number)
-    return number
-  }
-
   async #putPages(batch: readonly BitmapPage[]): Promise<void> {
-    for (let at = 0; at < batch.length; at += PAGES_AT_ONCE) {
-      const operations = batch.slice(at, at + PAGES_AT_ONCE).map((page) => replacePage(this.identity.run, page))
-      await this.#place.pages.bulkWrite(operations, { ordered: false })
-    }
-  }
-
-  async #addAttempts(documents: readonly AttemptDocument[]): Promise<void> {
-    if (documents.length === 0) return
-    try {
-      await this.#place.attempts.insertMany(documents, { ordered: false })
-    } catch (error) {
-      if (!isDuplicateKey(error)) throw error
-    }
+    await putPages(this.#place, this.identity.run, this.#head.holder, batch)
   }
 
   async #clearAll(task: number): Promise<void> {
-    const _id = within(this.identity.run, task)
-    await this.#place.pages.deleteMany({ _id })
-    await this.#place.attempts.deleteMany({ _id })
+    const { run } = this.identity
+    await this.#place.pages.deleteMany({ _id: within(run, this.#head.holder, task) })
+    await this.#place.attempts.deleteMany({ _id: within(run, task) })
   }
 
   async #clearMasked(task: number, mask: ReturnType<typeof maskPages>): Promise<void> {
     const { pages, attempts } = this.#place
     const { run } = this.identity
     for (const [page, bits] of mask) {
-      const before = await pages.findOne({ _id: keyOf(run, task, page) })
-      if (before === null) continue
-      await this.#putPages([{ task, page, bits: withoutMask(before.bits.buffer, bits) }])
+      const stored = await pages.findOne({ _id: keyOf(run, this.#head.holder, task, page) })
+      if (stored === null) continue
+      await this.#putPages([{ task, page, bits: withoutMask(stored.bits.buffer, bits) }])
     }
     const found = attempts.find({ _id: within(run, task) }, { projection: { block: 1 } })
     const cleared: string[] = []
     for await (const { _id, block } of found) if (isInMask(mask, block)) cleared.push(_id)
     for (let at = 0; at < cleared.length; at += REMOVED_AT_ONCE) {
-      await attempts.deleteMany({ _id: { $in: cleared.slice(at, at + REMOVED_AT_ONCE) } })
+      const _id = { $in: cleared.slice(at, at + REMOVED_AT_ONCE) }
+      await attempts.deleteMany({ _id })
     }
   }
 }
 
-function replacePage(run: string, { task, page, bits }: BitmapPage): AnyBulkWriteOperation<PageDocument> {
-  const _id = keyOf(run, task, page)
+function replacePage(
+  run: string,
+  holder: number,
+  { task, page, bits }: BitmapPage,
+): AnyBulkWriteOperation<PageDocument> {
+  const _id = keyOf(run, holder, task, page)
   return { replaceOne: { filter: { _id }, replacement: { page, bits: new Binary(bits) }, upsert: true } }
-}
-
-const toDocument = (run: string, { task, error, ...rest }: FailedAttempt, number: number): AttemptDocument => {
-  const { code, message, stack } = error
-  return { _id: keyOf(run, task, number), number, ...rest, code, message, ...(stack === undefined ? {} : { stack }) }
-}
-
-const fromDocument = (task: number, document: AttemptDocument): FailedAttempt => {
-  const { block, attempt, isFinal, code, message, stack, workerId, host, durationMs, time } = document
-  const error = { code, message, ...(stack === undefined ? {} : { stack }) }
-  return { task, block, attempt, isFinal, error, workerId, host, durationMs, time }
 }

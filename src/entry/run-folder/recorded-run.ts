@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { StoreStatus } from '../../core/events.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
@@ -8,6 +7,7 @@ import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
 import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
 import { systemClock } from '../clock.ts'
+import { hasEnded, identityOfProcess } from '../process-identity.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import type { OutputClaim, RunOutputs } from './run-outputs.ts'
 import { identityOf } from './run-place.ts'
@@ -59,7 +59,7 @@ export async function openRecordPlace(
   await using open = new ResourceStack()
   if (typeof place !== 'object') open.use(store)
   const run = recordName(store, folder)
-  const lock = await store.lock?.(run, { host: hostname(), pid: process.pid, since: Date.now() })
+  const lock = await store.lock?.(run, { ...identityOfProcess(), since: Date.now() }, hasEnded)
   if (lock !== undefined) open.use(lock)
   if (!overwrite) await outputs.assertOwn(await claimOf(pipeline, store, run))
   const held = open.move()

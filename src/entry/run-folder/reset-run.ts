@@ -8,6 +8,7 @@ import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import type { ProgressStore, RunRecord } from '../../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
 import { ownCommand } from '../own-command.ts'
+import { hasEnded, identityOfProcess } from '../process-identity.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { holdRunFolder, readRunDocument } from './run-folder.ts'
 import type { DescribedTask } from './run-place.ts'
@@ -29,7 +30,7 @@ export interface Forgotten {
 
 /**
  * Forgets what a run has done.
- * @throws ConfigError `NO_SUCH_FILE`, `RUN_LOCKED` while it is running, `INVALID_ROI`
+ * @throws ConfigError `NO_SUCH_FILE`, `RUN_LOCKED` while it is running, here or elsewhere, `INVALID_ROI`
  */
 export async function resetRun(folder: string, options: ResetOptions): Promise<Forgotten[]> {
   const document = readRunDocument(folder)
@@ -43,6 +44,7 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   const name = store === undefined ? '' : recordName(store, folder)
   const identity = await identityIn(store, name)
   if (store === undefined || identity === undefined) return []
+  await using _lock = await store.lock?.(name, { ...identityOfProcess(), since: Date.now() }, hasEnded)
   await using record = await store.open(identity)
   const boxes = options.roi === undefined ? undefined : boxesIn(document.tasks, options.roi)
   const forgotten: Forgotten[] = []

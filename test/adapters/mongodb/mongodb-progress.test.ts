@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { hostname } from 'node:os'
 import { describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { mongodbProgress } from '../../../src/adapters/mongodb/mongodb-progress.ts'
 import type { StoreStatus } from '../../../src/core/events.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
-import type { LockOwner, ProgressStore, RunLock, RunRecord } from '../../../src/ports/progress-store.ts'
+import { hasEnded, identityOfProcess } from '../../../src/entry/process-identity.ts'
+import type { LockOwner, ProgressStore, RunLock, RunReader } from '../../../src/ports/progress-store.ts'
 import { readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
 import {
   describeProgressStore,
@@ -15,6 +15,7 @@ import {
   identityOf,
   recordedTask,
 } from '../../contracts/progress-store.contract.ts'
+import { holdingProxy } from '../../support/holding-proxy.ts'
 import { mongodbOrSkip, ownMongodbOrSkip } from '../../support/mongodb.ts'
 
 let whyNot = ''
@@ -68,7 +69,7 @@ function watchLink(): {
   }
 }
 
-async function triesOf(record: RunRecord): Promise<number[]> {
+async function triesOf(record: RunReader): Promise<number[]> {
   const blocks: number[] = []
   for await (const { block } of record.failedAttempts(0)) blocks.push(block)
   return blocks
@@ -210,6 +211,45 @@ describe('progress in MongoDB', () => {
   })
 })
 
+describe('a record of version 1 in MongoDB', () => {
+  it('is read as it is, and has the same content in the current version once it is opened for writing', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    const { run, tasks } = identity
+    await using client = new MongoClient(url)
+    const collection = (name: string) => client.db().collection<{ _id: string }>(name)
+    await collection('runs').insertOne({ _id: run, version: 1, tasks } as { _id: string })
+    const key = (number: number) => `${run}/${'0'.repeat(15)}/${String(number).padStart(15, '0')}`
+    await collection('finished_pages').insertOne({ _id: key(0), page: 0, bits: Buffer.from(page(5).bits) } as {
+      _id: string
+    })
+    const failed = [1, 2, 3].map((attempt) => failedAttempt({ attempt, isFinal: attempt === 3, time: attempt }))
+    const old = [...failed.map((each) => ({ ...each, time: 0 })), ...failed].map(
+      ({ task: _, error, ...rest }, number) => ({
+        ...{ _id: key(number), number, ...rest, ...error },
+      }),
+    )
+    await collection('failed_tries').insertMany(old)
+
+    await using store = mongodbProgress(url)
+    const reader = (await store.read(run)) as RunReader
+    assert.deepEqual(await triesOf(reader), Array(6).fill(7))
+    const record = await store.open(identity)
+    const found = []
+    for await (const each of record.failedAttempts(0)) found.push(each)
+    assert.deepEqual(found, failed)
+    assert.equal((await readCompleted(record, 0))[0], 1 << 5)
+    assert.equal(await collection('failed_tries').countDocuments(), 0)
+    assert.equal(await collection('error_texts').countDocuments(), 2)
+    await using _lock = await (store.lock as NonNullable<ProgressStore['lock']>)(
+      run,
+      { host: 'a', pid: 1, since: 1 },
+      hasEnded,
+    )
+    assert.equal((await readCompleted(await store.open(identity), 0))[0], 1 << 5)
+  })
+})
+
 describe('the address of a MongoDB', () => {
   const secrets = /sec\b|secret|\bret\b|sesame|jane/
 
@@ -256,8 +296,8 @@ describe('the address of a MongoDB', () => {
 
 describe('the lock of a run in MongoDB', () => {
   const owner = (more: Partial<LockOwner> = {}): LockOwner => ({ host: 'node-1', pid: 4242, since: 1e12, ...more })
-  const lockOf = (store: ProgressStore, who: LockOwner): Promise<RunLock> =>
-    (store.lock as NonNullable<ProgressStore['lock']>)('smooth-1', who)
+  const lockOf = (store: ProgressStore, who: LockOwner, run = 'smooth-1'): Promise<RunLock> =>
+    (store.lock as NonNullable<ProgressStore['lock']>)(run, who, hasEnded)
   const held = (message: RegExp) => ({ name: 'ConfigError', code: 'RUN_LOCKED', message })
 
   it('is held by one process at a time, and another one is refused with the holder', async (t) => {
@@ -270,7 +310,7 @@ describe('the lock of a run in MongoDB', () => {
       const byIt = held(new RegExp(`smooth-1 .*process ${pid} on node-1 since 2001-09-09`))
       await assert.rejects(lockOf(there, owner({ host: 'node-2' })), byIt)
       await assert.rejects(lockOf(here, owner({ pid })), byIt)
-      await using other = await (there.lock as NonNullable<ProgressStore['lock']>)('smooth-2', owner())
+      await using other = await lockOf(there, owner(), 'smooth-2')
       assert.ok(!other.lost.aborted)
       await lock[Symbol.asyncDispose]()
       await lock[Symbol.asyncDispose]()
@@ -293,19 +333,26 @@ describe('the lock of a run in MongoDB', () => {
     }
   })
 
-  it('is taken over at once from a process of the same machine that has died', async (t) => {
+  it('is taken over at once from a process of the same machine that has died, whatever the machines are called', async (t) => {
     const url = await mongodbOrSkip(t)
     if (url === undefined) return
-    const host = hostname()
+    const here = identityOfProcess()
     const deadPid = Number(execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }))
     await using store = mongodbProgress(url)
-    await lockOf(store, owner({ host, pid: deadPid }))
-    await assert.rejects(lockOf(store, owner({ host: 'elsewhere' })), held(/has been run by/))
-    await using taken = await lockOf(store, owner({ host, pid: process.pid }))
+    const running = held(/has been run by/)
+    // Another machine may have the same name.
+    await using elsewhere = await lockOf(store, { ...here, machine: 'elsewhere', pid: deadPid, since: 1 }, 'other')
+    assert.ok(!elsewhere.lost.aborted)
+    await assert.rejects(lockOf(store, { ...here, since: 2 }, 'other'), running)
+    const dead = { ...here, pid: deadPid, processStart: '1', since: 1 }
+    await lockOf(store, dead)
+    await using taken = await lockOf(store, { ...here, since: 2 })
     assert.ok(!taken.lost.aborted)
-    // Process 1 is always running.
-    await using init = mongodbProgress(url)
-    await assert.rejects(lockOf(init, owner({ host, pid: 1 })), held(new RegExp(`process ${process.pid} on`)))
+    await assert.rejects(lockOf(store, { ...here, machine: 'elsewhere', since: 3 }), running)
+    // The id of a dead process may have been given to another one.
+    await lockOf(store, { ...here, processStart: '1', since: 1 }, 'reused')
+    await using third = await lockOf(store, { ...here, since: 2 }, 'reused')
+    assert.ok(!third.lost.aborted)
   })
 
   it('is taken over from a machine without a sign of life, which then cannot write any more', async (t) => {
@@ -331,6 +378,53 @@ describe('the lock of a run in MongoDB', () => {
     const kept = await store.open({ ...identity, run: 'smooth-1' })
     assert.equal((await readCompleted(kept, 0))[0], 0b10)
     await kept.commit({ pages: [page(1, 3)], failedAttempts: [] })
+  })
+
+  it('is of no use to a process whose writes arrive after it was taken over: they change nothing', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    const run = 'smooth-1'
+    const many = { ...identityOf(recordedTask('one', 1e6)), run }
+    const second = { task: 0, page: 1, bits: page(7).bits }
+    await using network = await holdingProxy(url)
+    await using sleeper = mongodbProgress(network.url)
+    await lockOf(sleeper, owner())
+    const late = await sleeper.open(many)
+    await late.commit({ pages: [page(1)], failedAttempts: [failedAttempt({ block: 4 })] })
+    // It has seen that it holds the lock, and its pages are on their way.
+    const sent = network.hold('held_pages')
+    const written = late.commit({ pages: [page(1, 2), second], failedAttempts: [] })
+    await sent
+    await using client = new MongoClient(url)
+    await client
+      .db()
+      .collection('locks')
+      .updateMany({}, { $set: { beat: new Date(0) } })
+
+    await using store = mongodbProgress(url)
+    await using _lock = await lockOf(store, owner({ host: 'node-2' }))
+    const record = await store.open(many)
+    assert.deepEqual((await readCompleted(record, 0))[0], 0b10)
+    await record.clear(0, [1])
+    await record.commit({ pages: [page(3)], failedAttempts: [failedAttempt({ block: 5 })] })
+    network.release()
+    await assert.rejects(written, { code: 'RUN_LOCKED', message: /taken over by process 4242 on node-2/ })
+    await assert.rejects(late.commit({ pages: [second], failedAttempts: [] }), { code: 'RUN_LOCKED' })
+    await assert.rejects(late.clear(0), { code: 'RUN_LOCKED' })
+    await assert.rejects(late.identify('mine'), { code: 'RUN_LOCKED' })
+    await assert.rejects(sleeper.remove(run), { code: 'RUN_LOCKED' })
+
+    await using reader = (await store.read(run)) as RunReader
+    const bitmap = await readCompleted(reader, 0)
+    assert.equal(bitmap[0], 0b1000)
+    assert.ok(
+      bitmap.subarray(1).every((byte) => byte === 0),
+      'a page that only the late writer has does not count',
+    )
+    assert.deepEqual(await triesOf(record), [4, 5])
+    await record.commit({ pages: [page(3), { ...second, bits: page(9).bits }], failedAttempts: [] })
+    assert.ok(isBitSet(await readCompleted(record, 0), 65_536 + 9))
+    assert.ok(!isBitSet(await readCompleted(record, 0), 65_536 + 7))
   })
 
   it('is renewed in time while its holder is running', async (t) => {

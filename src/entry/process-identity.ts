@@ -1,0 +1,58 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { errnoOf } from '../core/system-errors.ts'
+
+/** What tells a process apart from every other one, on this machine and on others, now and later. */
+export interface ProcessIdentity {
+  readonly host: string
+  /** The machine since it was started, and the namespace of its process ids: host names and process ids are not unique. */
+  readonly machine: string
+  readonly pid: number
+  /** When the process was started, as the system counts; absent if the system does not say. */
+  readonly processStart?: string
+}
+
+/** The identity of this process. */
+export function identityOfProcess(): ProcessIdentity {
+  const processStart = startOf(process.pid)
+  return {
+    host: hostname(),
+    machine: thisMachine(),
+    pid: process.pid,
+    ...(processStart === undefined ? {} : { processStart }),
+  }
+}
+
+/** Whether a process is known to have ended. False for processes of other machines, of which nothing is known here. */
+export function hasEnded({ machine, pid, processStart }: Partial<ProcessIdentity> & { readonly pid: number }): boolean {
+  if (machine !== thisMachine()) return false
+  if (processStart !== undefined) return startOf(pid) !== processStart
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return errnoOf(error) === 'ESRCH'
+  }
+}
+
+/** Containers share a boot and may share a name, but not their process ids. */
+function thisMachine(): string {
+  const parts = [hostname()]
+  try {
+    parts.push(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), readlinkSync('/proc/self/ns/pid'))
+  } catch {
+    // Not Linux.
+  }
+  return parts.join(' ')
+}
+
+/** When a process of this machine was started, in ticks since the boot; undefined if there is none, or if the system does not say. */
+function startOf(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name of the program, in parentheses, may contain anything; the start is the 20th field after it.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined
+  }
+}
