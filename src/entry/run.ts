@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { ConfigError } from '../core/errors.ts'
+import { ConfigError, messageOf } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 import { ResourceStack } from '../core/resource-stack.ts'
 import { assertFits } from '../core/workers/resources.ts'
@@ -19,13 +19,14 @@ import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.t
 import { commandOfProcess } from './run-folder/continuation.ts'
 import { keepHistory } from './run-folder/history/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
+import { noteRunStart } from './run-folder/provenance/provenance-file.ts'
 import { openRecordPlace, type RecordedRun, type RecordPlace } from './run-folder/recorded-run.ts'
 import { keepLiveState, sessionFile } from './run-folder/run-files.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
 import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
 import { describeTasks, runFolder } from './run-folder/run-place.ts'
 import { checkOptions, type RunOptions } from './run-options.ts'
-import { moduleName } from './workers/network-worker.ts'
+import { moduleName } from './workers/module-name.ts'
 import { defaultWorkers, resourcesOf } from './workers/run-resources.ts'
 import { openWorkerPool, type WorkerPool } from './workers/worker-pool.ts'
 
@@ -130,11 +131,11 @@ export async function planTasks(
 export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
   await using open = new ResourceStack()
-  const { recorded, workers, outputs, id } = await openParts({ pipeline, options, events, folder, open })
+  const { recorded, workers, outputs, id, noteEnd } = await openParts({ pipeline, options, events, folder, open })
   const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
   if (workers !== undefined) options.onListening?.(workers.invitation)
   // Awaited here, since the launchers end with this function.
-  return await runPipeline(pipeline, {
+  const result = await runPipeline(pipeline, {
     ...limitsOf(options),
     workers: options.workers ?? defaultWorkers(options),
     resources: resourcesOf(options),
@@ -150,6 +151,8 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     clock: systemClock,
     events,
   })
+  await noteEnd(result)
+  return result
 }
 
 /** What the parts of a run are made from. */
@@ -171,6 +174,8 @@ interface RunParts {
   readonly outputs: RunOutputs
   /** The id in the marks of its outputs. */
   readonly id: string
+  /** Completes what its folder and its outputs say of it. */
+  noteEnd(result: RunResult): Promise<void>
 }
 
 /** Opens the parts of a run. If one of them fails, all are closed, and no new folder is left behind. */
@@ -178,7 +183,8 @@ async function openParts(setting: Setting): Promise<RunParts> {
   const { pipeline, options, events, folder, open } = setting
   try {
     if (folder !== undefined) keepLiveState(folder.path, events)
-    const outputs = open.use(await RunOutputs.open(pipeline, authorOf(runFolder(pipeline, options)), options))
+    const author = authorOf(runFolder(pipeline, options))
+    const outputs = open.use(await RunOutputs.open(pipeline, author, options))
     const place = await openPlace(setting, outputs)
     const before = options.overwrite ? undefined : await openRecord(setting, place)
     const workers = before?.isDone ? undefined : await openWorkers(setting)
@@ -189,11 +195,35 @@ async function openParts(setting: Setting): Promise<RunParts> {
     if (folder !== undefined) await showRun(setting, folder.path, recorded)
     const id = recorded?.id ?? randomUUID()
     await (recorded?.createOutputs() ?? outputs.create(id))
-    return { recorded, workers, outputs, id }
+    return {
+      recorded,
+      workers,
+      outputs,
+      id,
+      noteEnd: noteProvenance(setting, { outputs, id, started: author.started }),
+    }
   } catch (error) {
     await open[Symbol.asyncDispose]()
     folder?.removeIfNew()
     throw error
+  }
+}
+
+/** Says in the run's folder where its outputs come from. @returns a function that completes this, in the outputs, too */
+function noteProvenance(
+  { pipeline, folder, events }: Setting,
+  { outputs, id, started }: { readonly outputs: RunOutputs; readonly id: string; readonly started: string },
+): RunParts['noteEnd'] {
+  const warn = (message: string) => events.emit({ type: 'warning', message })
+  const noteFolder =
+    folder === undefined ? undefined : noteRunStart({ pipeline, folder: folder.path, record: id, started, warn })
+  return async (result) => {
+    const ended = new Date().toISOString()
+    const done = new Set(result.tasks.filter(({ completed, total }) => completed === total).map((task) => task.id))
+    noteFolder?.(ended, result)
+    await outputs
+      .noteEnd(id, (task) => done.has(task.id), ended)
+      .catch((error) => warn(`An output doesn't say that it is complete: ${messageOf(error)}`))
   }
 }
 

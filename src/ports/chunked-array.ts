@@ -60,6 +60,13 @@ export interface ChunkedArray extends ArrayDescription, AsyncDisposable {
   removeChunks?(box: Roi<'voxel'>): Promise<void>
 
   /**
+   * Sets attributes of the array; its others keep their values. `attributes` stays as it was when the array was opened. Absent if the format
+   * can't change them.
+   * @throws ConfigError `READ_ONLY`; InfrastructureError `DISK_FULL`, `IO_ERROR`
+   */
+  setAttributes?(attributes: Readonly<Record<string, unknown>>): Promise<void>
+
+  /**
    * How many chunks (or shards) are stored; absent if the format can't tell.
    * @param options `limit`: when to stop counting. @default at the end
    */

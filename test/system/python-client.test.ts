@@ -47,6 +47,9 @@ describe('a program as a task', () => {
     const result = await runBlockwise(pythonSmooth(config), { workers: 2, runDir: join(cwd, '.bellis') })
     assert.equal(result.ok, true, JSON.stringify(result.tasks))
     assert.equal(await hashVoxels(output), await hashVoxels(join(cwd, 'out.zarr/built-in')))
+    await using smoothed = await openArray(output)
+    const made = smoothed.attributes.bellis as { task: string; ended?: string }
+    assert.deepEqual([made.task, typeof made.ended], ['python-smooth', 'string'])
   })
 
   it('a Python program reports an exception of a block, and continues with the others', async (t) => {

@@ -13,7 +13,9 @@ import { forEachInFlight } from './chunks/in-flight.ts'
 import { MissingChunks } from './chunks/missing-chunks.ts'
 import { plainChunks } from './chunks/plain-chunks.ts'
 import { ShardedChunks } from './chunks/sharded-chunks.ts'
+import type { JsonObject } from './metadata/exact-json.ts'
 import { chunkKey, storedShape, type ZarrMetadata } from './metadata/metadata.ts'
+import { setAttributes } from './set-attributes.ts'
 import { joinKey, type Store } from './store.ts'
 
 /** A Zarr array, version 2 or 3. */
@@ -124,6 +126,16 @@ export class ZarrArray implements ChunkedArray {
     await forEachInFlight(parts, this.#access.limit, undefined, async (part) => {
       if (this.#covers(part)) await this.#store.remove(joinKey(this.#key, chunkKey(this.#metadata, part.index)))
     })
+  }
+
+  async setAttributes(attributes: Readonly<Record<string, unknown>>): Promise<void> {
+    if (!this.writable) {
+      throw new ConfigError(
+        'READ_ONLY',
+        `${this.path} was opened for reading; open it with mode 'r+' to set its attributes.`,
+      )
+    }
+    await setAttributes(this.#store, this.#key, this.#metadata.zarrFormat, attributes as JsonObject)
   }
 
   /** Removes all chunks: their common folder, or everything with the name of a chunk. */

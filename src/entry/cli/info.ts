@@ -8,6 +8,7 @@ import { printable } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
+import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, showBytes } from './output.ts'
 
@@ -101,6 +102,7 @@ function describe(info: InfoDocument): string {
     ['voxel size', `${info.voxelSize.join(' × ')} nm`],
     ['offset', `${info.offset.join(', ')} nm`],
     ['roi', `${info.roiText} nm`],
+    ...describeProvenance(info.attributes),
   ]
   return [
     paint('bold', printable(info.path)),

@@ -4,7 +4,7 @@ import { ResourceStack } from '../../core/resource-stack.ts'
 import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { ProgressRecorder } from '../../runtime/coordinator/progress-recorder.ts'
 import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
-import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
+import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
 import { systemClock } from '../clock.ts'
 import { hasEnded, identityOfProcess } from '../process-identity.ts'
@@ -102,6 +102,8 @@ async function openRecord(
   const recorder = open.use(
     await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
   )
+  const isTaskDone = (task: PlannedTask) =>
+    !hasOwnCheck(task.source) && recorder.completedCount(pipeline.tasks.indexOf(task)) === task.grid.blockCount
   const held = open.move()
   return {
     progress: {
@@ -110,11 +112,9 @@ async function openRecord(
       onRecordStatus: link.listen,
     },
     id: id ?? newId,
-    isDone: pipeline.tasks.every(
-      (task, number) => !hasOwnCheck(task.source) && recorder.completedCount(number) === task.grid.blockCount,
-    ),
+    isDone: pipeline.tasks.every(isTaskDone),
     async createOutputs() {
-      await outputs.create(id ?? newId)
+      await outputs.create(id ?? newId, isTaskDone)
       // Only now, since until then the outputs of a record of version 0.1.0 have no id either.
       if (id === undefined) await record.identify(newId)
     },

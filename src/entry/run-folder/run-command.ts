@@ -15,8 +15,8 @@ export function ownCommand(argv: readonly string[] = process.argv): string {
   const [, script, ...rest] = argv
   const isBellis = /(^|[\\/])(bellis(\.js)?|entry[\\/]cli[\\/]main\.[jt]s)$/.test(script ?? '')
   const words = isBellis ? ['bellis', ...rest] : ['node', ...(script === undefined ? [] : [script]), ...rest]
-  return words.map(showWord).join(' ')
+  return words.map((word) => quoteShell(hideSecrets(word))).join(' ')
 }
 
-/** A word of a command, without secrets. */
-const showWord = (word: string): string => quoteShell(hideQueries(withoutCredentials(word)))
+/** A word of a command, or a value of a configuration, without secrets. */
+export const hideSecrets = (word: string): string => hideQueries(withoutCredentials(word))

@@ -212,7 +212,8 @@ function awaitOrphans(path: string): void {
 /** The lock shared by the workers of a run on this machine while they are running. */
 export const workersLock = (folder: string): string => join(folder, WORKERS)
 
-function userName(): string {
+/** Who runs this process. */
+export function userName(): string {
   try {
     return userInfo().username
   } catch {

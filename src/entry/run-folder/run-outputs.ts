@@ -17,6 +17,7 @@ import {
   readMark,
   writeMark,
 } from './output-mark.ts'
+import { noteEnd, noteStart, provenanceOf } from './provenance/output-provenance.ts'
 import { ownCommand, ownVersion } from './run-command.ts'
 
 /** What the marks of a run say, but for the id of its record. */
@@ -120,17 +121,30 @@ export class RunOutputs implements AsyncDisposable {
   }
 
   /**
-   * Creates the arrays that are missing, and marks all of them as written by this run.
+   * Creates the arrays that are missing, marks all of them as written by this run, and says in them what makes them.
    * @param id of its record
+   * @param isDone whether all blocks of a task are recorded as done @default no
    * @throws ConfigError `RUN_LOCKED` if another run has started to write one of them meanwhile
    */
-  async create(id: string): Promise<void> {
-    for (const { path, options } of this.#all()) {
-      const isReplaced = options.ifExists === 'replace'
-      await using array = await arrayStore.create(path, { ...options, fsync: this.#fsync })
-      await this.#lock(array, isReplaced)
-      if (!isReplaced && readMark(array.path)?.id === id) continue
-      writeMark(array.path, { id, ...this.#author }, this.#fsync)
+  async create(id: string, isDone: (task: PlannedTask) => boolean = () => false): Promise<void> {
+    const { bellis: version, run, started } = this.#author
+    for (const task of this.#tasks) {
+      const made = provenanceOf(task, { version, run, record: id, started })
+      for (const { path, options } of task.outputs) {
+        const isReplaced = options.ifExists === 'replace'
+        await using array = await arrayStore.create(path, { ...options, fsync: this.#fsync })
+        await this.#lock(array, isReplaced)
+        const isMarked = !isReplaced && readMark(array.path)?.id === id
+        if (!isMarked) writeMark(array.path, { id, ...this.#author }, this.#fsync)
+        await noteStart(array, made, isMarked && isDone(task))
+      }
+    }
+  }
+
+  /** Says in the outputs of tasks that they are complete. @param id of the run's record @param ended ISO */
+  async noteEnd(id: string, isDone: (task: PlannedTask) => boolean, ended: string): Promise<void> {
+    for (const task of this.#tasks.filter(isDone)) {
+      for (const { path } of task.outputs) await noteEnd(path, id, ended)
     }
   }
 

@@ -3,13 +3,14 @@ import { connectTo } from '../../adapters/links/connect.ts'
 import type { RunContext } from '../../adapters/links/context.ts'
 import { ConfigError } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
-import { OWN_MODULES, ownModule } from '../../runtime/package-place.ts'
+import { ownModule } from '../../runtime/package-place.ts'
 import { importTask, setUpTask } from '../../runtime/worker/load-task.ts'
 import { OpenedArrays } from '../../runtime/worker/setup-arrays.ts'
 import { runWorker } from '../../runtime/worker/worker-loop.ts'
 import type { LoadedTask, WorkerEnd, WorkerOptions } from '../../runtime/worker/worker-options.ts'
 import { arrayStore } from '../arrays.ts'
 import { breathe, systemClock } from '../clock.ts'
+import { OWN_SCHEME } from './module-name.ts'
 import { offerOwnPackage } from './own-package.ts'
 import { ownPeakMemory, programsPeakMemory } from './peak-memory.ts'
 import { type UserCodeWatch, watchedTask } from './user-code.ts'
@@ -17,8 +18,6 @@ import { visibleDevices } from './visible-devices.ts'
 
 /** How long a worker tries to reach its coordinator. */
 export const RECONNECT_MS = 300_000
-
-const OWN_SCHEME = 'bellis:'
 
 export interface NetworkWorkerOptions
   extends Pick<WorkerOptions, 'onConnection' | 'drain' | 'signal' | 'loadTask' | 'rois'> {
@@ -63,10 +62,6 @@ export async function runNetworkWorker(
     usage: () => ({ ...arrays.traffic, peakMemory: ownPeakMemory() + programsPeakMemory() }),
   })
 }
-
-/** The name by which workers on other machines find a task's module: its path within Bellis, or the URL of any other module. */
-export const moduleName = (url: string): string =>
-  url.startsWith(OWN_MODULES) ? `${OWN_SCHEME}${url.slice(OWN_MODULES.length).replace(/\.[jt]s$/, '')}` : url
 
 /** Imports a task's module and sets the task up. Programs that it starts see only the GPUs of this worker. */
 export async function loadTask(

@@ -4,6 +4,7 @@ import { type Coordinate, coordinate, showCoordinate } from '../../core/geometry
 import { axesOfPlacement, type Placement } from '../../core/geometry/placement.ts'
 import { roi } from '../../core/geometry/roi.ts'
 import { unitFactor, type WorldUnit } from '../../core/geometry/world-unit.ts'
+import { withoutProvenance } from '../../core/progress/array-provenance.ts'
 import type { CreateArrayOptions } from '../../ports/chunked-array.ts'
 import type { VolumeDescription } from './volume-array.ts'
 
@@ -49,7 +50,9 @@ export function createOptionsOf(path: string, options: CreateVolumeOptions): Cre
     dtype,
     fillValue,
     axes: axesOfPlacement(placement, names, likeAxes),
-    ...(storage.attributes !== undefined || like === undefined ? {} : { attributes: like.attributes }),
+    ...(storage.attributes !== undefined || like === undefined
+      ? {}
+      : { attributes: withoutProvenance(like.attributes) }),
   }
 }
 

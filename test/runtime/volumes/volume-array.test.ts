@@ -96,6 +96,11 @@ describe('a volume', () => {
     assert.deepEqual([options.shape, options.dtype, options.fillValue], [[2, 3, 4], 'float32', 0])
   })
 
+  it('created like another volume does not say that the same run made it', () => {
+    const like = { ...describeVolume(stored(), 'nm'), attributes: { bellis: { task: 'smooth' }, stain: 'osmium' } }
+    assert.deepEqual(createOptionsOf('out.zarr/a', { like }).attributes, { stain: 'osmium' })
+  })
+
   it('refuses a missing shape, a voxel size of 0, and a voxel size of more axes than the shape', () => {
     assert.throws(() => createOptionsOf('a', { dtype: 'uint8' }), { code: 'INVALID_CONFIG' })
     assert.throws(() => createOptionsOf('a', { dtype: 'uint8', shape: [4], voxelSize: [0] }), {

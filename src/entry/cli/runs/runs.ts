@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { messageOf } from '../../../core/errors.ts'
+import { showTime } from '../../local-time.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { listRuns, type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
@@ -70,14 +71,6 @@ function cellsOf({ run, condition, tasks }: RunState, { active, from, to, parame
   const data = [from, ...(to === undefined ? [] : ['→', to])].filter((part) => part !== undefined)
   const fields = Object.entries(parameters).map(([name, value]) => `${name}=${shorten(JSON.stringify(value))}`)
   return [run, showTime(active), condition, done, data.join(' '), fields.join(' ')]
-}
-
-/** `2026-11-28 22:42`, in local time. */
-function showTime(iso: string): string {
-  const time = new Date(iso)
-  if (Number.isNaN(time.getTime())) return ''
-  const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000)
-  return local.toISOString().slice(0, 16).replace('T', ' ')
 }
 
 const shorten = (text: string): string =>

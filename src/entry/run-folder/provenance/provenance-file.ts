@@ -1,0 +1,188 @@
+import { realpathSync, statSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { basename, join } from 'node:path'
+import { messageOf } from '../../../core/errors.ts'
+import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
+import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
+import { isTaskNode } from '../../../runtime/tasks/task-node.ts'
+import type { VolumeDescription } from '../../../runtime/volumes/volume-array.ts'
+import { arrayStore, parseDatasetPath } from '../../arrays.ts'
+import { moduleName } from '../../workers/module-name.ts'
+import { commandOfProcess } from '../continuation.ts'
+import { readMark } from '../output-mark.ts'
+import { ownCommand, ownVersion } from '../run-command.ts'
+import { readJson, replaceFile } from '../run-files.ts'
+import { userName } from '../run-folder.ts'
+import { fullPath, inputsOf } from './output-provenance.ts'
+import { withoutSecrets } from './without-secrets.ts'
+
+/** The content of `provenance.json`. */
+export interface Provenance {
+  readonly run: string
+  /** The id of the record, with which the outputs are marked. Another record, after `--overwrite`, begins another list of starts. */
+  readonly record: string
+  readonly tasks: readonly TaskProvenance[]
+  /** Every start of the run with this record, the last one last; the oldest are dropped. */
+  readonly starts: readonly StartProvenance[]
+}
+
+interface TaskProvenance {
+  readonly id: string
+  readonly name?: string
+  readonly module?: string
+  readonly after: readonly string[]
+  /** Without secrets. */
+  readonly config: unknown
+  readonly blocks: number
+  /** Absolute paths. */
+  readonly outputs: readonly string[]
+}
+
+/** One start of a run. */
+export interface StartProvenance {
+  readonly started: string
+  /** Missing while it is running, and if it was killed. */
+  readonly ended?: string
+  readonly outcome?: 'done' | 'failed' | 'stopped'
+  readonly command: {
+    /** For a shell, without secrets. */
+    readonly line: string
+    /** The same, one word each. */
+    readonly argv: readonly string[]
+    readonly directory: string
+    /** The files that were run, without links: Node with its options, and the program. */
+    readonly node: readonly string[]
+    readonly program: string
+  }
+  readonly versions: { readonly bellis: string; readonly node: string; readonly system: string }
+  readonly host: string
+  readonly user: string
+  readonly pid: number
+  /** What the tasks read that no task of the run writes. */
+  readonly inputs: readonly InputProvenance[]
+}
+
+/** An array that a run read, and what tells whether it has been replaced since. */
+interface InputProvenance {
+  /** Absolute, or an address without its query. */
+  readonly path: string
+  readonly format: string
+  readonly shape: readonly number[]
+  readonly dtype: string
+  /** Of the file; for a Zarr array, of its metadata. */
+  readonly bytes?: number
+  readonly modified?: string
+  /** The run that made it, and the id of its record. */
+  readonly run?: string
+  readonly record?: string
+}
+
+const FILE = 'provenance.json'
+const MAX_STARTS = 1000
+
+/** The provenance of a run; undefined for runs of earlier versions. */
+export const readProvenance = (folder: string): Provenance | undefined => readJson(join(folder, FILE))
+
+export interface ProvenanceSetting {
+  readonly pipeline: PlannedPipeline
+  readonly folder: string
+  readonly record: string
+  /** ISO. */
+  readonly started: string
+  /** Called if the file can't be written; nothing depends on it. */
+  warn(message: string): void
+}
+
+/**
+ * Adds a start to the provenance of a run.
+ * @returns a function that notes its end
+ */
+export function noteRunStart(setting: ProvenanceSetting): (ended: string, result: RunResult) => void {
+  const { pipeline, folder, record } = setting
+  const before = readProvenance(folder)
+  const earlier = before?.record === record ? before.starts.slice(1 - MAX_STARTS) : []
+  const start = startOf(setting)
+  const write = (last: StartProvenance) => {
+    const document: Provenance = {
+      run: basename(folder),
+      record,
+      tasks: pipeline.tasks.map(describeTask),
+      starts: [...earlier, last],
+    }
+    try {
+      replaceFile(join(folder, FILE), `${JSON.stringify(document, null, 2)}\n`)
+    } catch (error) {
+      setting.warn(`${join(folder, FILE)} can't be written: ${messageOf(error)}`)
+    }
+  }
+  write(start)
+  const { started, ...rest } = start
+  return (ended, { ok, interrupted }) =>
+    write({ started, ended, outcome: ok ? 'done' : interrupted ? 'stopped' : 'failed', ...rest })
+}
+
+function startOf({ pipeline: { tasks }, started }: ProvenanceSetting): StartProvenance {
+  const program = process.argv[1] ?? ''
+  return {
+    started,
+    command: {
+      line: ownCommand(),
+      argv: commandOfProcess(),
+      directory: process.cwd(),
+      node: [process.execPath, ...process.execArgv],
+      program: resolved(program),
+    },
+    versions: { bellis: ownVersion(), node: process.version, system: `${process.platform} ${process.arch}` },
+    host: hostname(),
+    user: userName(),
+    pid: process.pid,
+    inputs: externalInputs(tasks).map(describeInput),
+  }
+}
+
+const resolved = (path: string): string => {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}
+
+const describeTask = ({ id, after, source, grid, outputs }: PlannedTask): TaskProvenance => ({
+  id,
+  ...(isTaskNode(source) ? { name: source.definition.options.name, module: moduleName(source.definition.module) } : {}),
+  after,
+  config: withoutSecrets(isTaskNode(source) ? source.config : {}),
+  blocks: grid.blockCount,
+  outputs: outputs.map(({ path }) => fullPath(path)),
+})
+
+function externalInputs(tasks: readonly PlannedTask[]): VolumeDescription[] {
+  const own = new Set(tasks.flatMap(({ outputs }) => outputs.map(({ path }) => arrayStore.canonicalPath(path))))
+  const found = new Map(tasks.flatMap(inputsOf).map((array) => [arrayStore.canonicalPath(array.path), array] as const))
+  return [...found].flatMap(([path, array]) => (own.has(path) ? [] : [array]))
+}
+
+function describeInput({ path, format, shape, dtype }: VolumeDescription): InputProvenance {
+  const mark = /^https?:/i.test(path) ? undefined : readMark(path)
+  return {
+    path: fullPath(path),
+    format,
+    shape,
+    dtype,
+    ...fileOf(path, format),
+    ...(mark === undefined ? {} : { run: mark.run, ...(mark.id === undefined ? {} : { record: mark.id }) }),
+  }
+}
+
+function fileOf(path: string, format: string): Pick<InputProvenance, 'bytes' | 'modified'> {
+  if (/^https?:/i.test(path)) return {}
+  const metadata = { zarr2: '.zarray', zarr3: 'zarr.json' }[format]
+  try {
+    const file = metadata === undefined ? parseDatasetPath(path).container : join(path, metadata)
+    const { size, mtime } = statSync(file)
+    return { bytes: size, modified: mtime.toISOString() }
+  } catch {
+    return {}
+  }
+}
