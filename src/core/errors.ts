@@ -36,6 +36,7 @@ export type ErrorCode =
   | 'GRID_MISMATCH'
   | 'CONFIG_MISMATCH'
   | 'RUN_LOCKED'
+  | 'NOT_RUNNING'
   // the user's function
   | 'BLOCK_FAILED'
   | 'BLOCK_TIMEOUT'

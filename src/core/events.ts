@@ -136,12 +136,23 @@ export type RunEvent =
   | ({ readonly type: 'store' } & Exclude<StoreStatus, { readonly status: 'slow' }>)
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
+  | ControlEvent
   | {
       readonly type: 'run-finished'
       readonly ok: boolean
       readonly seconds: number
       readonly tasks: readonly TaskCounts[]
     }
+
+/** What a command of the user did to the running run. */
+export type ControlEvent =
+  /** No more blocks are handed out; with `now`, running blocks are ended, too. */
+  | { readonly type: 'stopping'; readonly now: boolean }
+  /**
+   * The run starts workers, or lets some leave. `most`: how many can be at work at the same time, if the resources of the run are not enough
+   * for all of them.
+   */
+  | { readonly type: 'scaled'; readonly workers: number; readonly before: number; readonly most?: number }
 
 /** Whether the record of a run can be reached; `message` is for users. `slow` has no message. */
 export type StoreStatus =

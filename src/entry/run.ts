@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { parseCommand } from '../core/control/commands.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 import { ResourceStack } from '../core/resource-stack.ts'
@@ -15,8 +16,10 @@ import { hasOwnCheck, isTaskNode, type TaskLike } from '../runtime/tasks/task-no
 import { moduleBeingImported } from '../runtime/worker/load-task.ts'
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
+import { CommandRelay } from './command-relay.ts'
 import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
 import { commandOfProcess } from './run-folder/continuation.ts'
+import { receiveCommands } from './run-folder/control/command-receiver.ts'
 import { keepHistory } from './run-folder/history/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
 import { noteRunStart } from './run-folder/provenance/provenance-file.ts'
@@ -36,8 +39,16 @@ export interface Run extends AsyncDisposable {
   readonly events: AsyncIterable<RunEvent>
   /** How it ended. Rejects with a ConfigError if it could not start; nothing was written then. */
   readonly result: Promise<RunResult>
-  /** Stops handing out blocks and resolves when the running ones have ended. */
-  stop(): Promise<RunResult>
+  /**
+   * Stops handing out blocks and resolves when the running ones have ended.
+   * @param options `now`: ends the running blocks, too. @default false
+   */
+  stop(options?: { readonly now?: boolean }): Promise<RunResult>
+  /**
+   * Starts workers, or lets some leave once their running block has ended, until there are this many. Workers that joined do not count.
+   * @throws ConfigError `UNSUPPORTED` for the pool `none`; `NOT_RUNNING`; `INVALID_CONFIG`
+   */
+  scale(workers: number): Promise<void>
 }
 
 type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
@@ -57,6 +68,7 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
   assertNotImported()
   const events = new EventStream()
   const stopping = new AbortController()
+  const commands = new CommandRelay()
   let thrown: { readonly error: unknown } | undefined
   const { onEvent } = options
   if (onEvent !== undefined) {
@@ -72,16 +84,19 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
   const signal = options.signal === undefined ? stopping.signal : AbortSignal.any([options.signal, stopping.signal])
   const run = async (): Promise<RunResult> => {
     try {
-      const ended = await execute(await planTasks(tasks, options), { ...options, signal }, events)
+      const ended = await execute(await planTasks(tasks, options), { ...options, signal }, events, commands)
       if (thrown !== undefined) throw thrown.error
       return ended
     } finally {
+      commands.close()
       events.close()
     }
   }
   const result = run()
-  const stop = () => {
+  const stop = ({ now = false } = {}) => {
     stopping.abort()
+    // If it has ended meanwhile, the result says so.
+    if (now) commands.carryOut({ type: 'stop', now }).catch(() => {})
     return result
   }
   result.catch(() => {})
@@ -89,6 +104,9 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
     events,
     result,
     stop,
+    async scale(workers) {
+      await commands.carryOut(parseCommand({ type: 'scale', workers }))
+    },
     async [Symbol.asyncDispose]() {
       await stop().catch(() => {})
     },
@@ -126,13 +144,23 @@ export async function planTasks(
 /**
  * Runs a planned pipeline: opens its folder, its record and its workers, creates its outputs, and does its blocks.
  * @param events receives what happens; the caller closes it
+ * @param commands passes on commands to the run, besides those that come through its folder
  * @throws ConfigError if the run can't start; nothing was written then
  */
-export async function execute(pipeline: PlannedPipeline, options: RunOptions, events: EventStream): Promise<RunResult> {
+export async function execute(
+  pipeline: PlannedPipeline,
+  options: RunOptions,
+  events: EventStream,
+  commands = new CommandRelay(),
+): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
   await using open = new ResourceStack()
   const { recorded, workers, outputs, id, noteEnd } = await openParts({ pipeline, options, events, folder, open })
   const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
+  if (folder !== undefined) {
+    const warn = (message: string) => events.emit({ type: 'warning', message })
+    open.use(receiveCommands(folder.path, (command) => commands.carryOut(command), warn))
+  }
   if (workers !== undefined) options.onListening?.(workers.invitation)
   // Awaited here, since the launchers end with this function.
   const result = await runPipeline(pipeline, {
@@ -149,6 +177,7 @@ export async function execute(pipeline: PlannedPipeline, options: RunOptions, ev
     moduleName,
     arrays: arrayStore,
     clock: systemClock,
+    commands,
     events,
   })
   await noteEnd(result)

@@ -48,3 +48,19 @@ export interface EventFeed {
   /** @returns undefined if there are too many clients */
   join(client: FeedClient): FeedPlace | undefined
 }
+
+/** What clients may have a server do, addressed by path. */
+export interface ActionTree {
+  /**
+   * @param names as for {@link ResourceTree.open}
+   * @param body JSON of the client, not checked yet
+   * @returns undefined if there is no such action
+   */
+  act(names: readonly string[], body: unknown): Promise<ActionAnswer | undefined>
+}
+
+/** The answer to an action: a status of HTTP, and JSON: `{ text }` if it was done, otherwise `{ error }`. */
+export interface ActionAnswer {
+  readonly status: number
+  readonly body: { readonly text: string } | { readonly error: string }
+}

@@ -6,9 +6,10 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { addressesOf, hostInUrl, isAnyAddress } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
-import type { EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
+import type { ActionTree, EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
 import { parseRange } from './byte-range.ts'
 import { sendFeed } from './event-stream.ts'
+import { answerPost } from './post-request.ts'
 import { refuse } from './refusal.ts'
 import { parsePath } from './request-path.ts'
 
@@ -23,6 +24,8 @@ export interface HttpServerOptions {
   readonly assets: ResourceTree
   /** Everything else, under `/<token>/`. */
   readonly content: LiveTree
+  /** What the server's own page may do by POST, under `/<token>/`. @default nothing */
+  readonly actions?: ActionTree
   /** Origins whose pages may read the content, besides the server's own. @default none */
   readonly cors?: readonly string[]
   /** Called with errors of opening or reading content. */
@@ -37,7 +40,7 @@ export interface HttpServer extends AsyncDisposable {
 
 /**
  * A server of read-only content for browsers: GET and HEAD, at most one range, for clients that know the token and address the
- * server by one of its own names. OPTIONS is answered for pages of the origins in `cors`.
+ * server by one of its own names. OPTIONS is answered for pages of the origins in `cors`, POST only if there are `actions`.
  * @throws ConfigError `INVALID_CONFIG` when it can't listen there
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
@@ -134,8 +137,9 @@ async function answer(
   const host = hostOf(request)
   if (host === undefined || !names.has(host)) return refuse(response, 421, 'This server does not have that name.')
   if (method === 'OPTIONS' && isOtherOrigin) return allow(response)
-  if (method !== 'GET' && method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD')
+  const { actions, onError } = options
+  if (method !== 'GET' && method !== 'HEAD' && (method !== 'POST' || actions === undefined)) {
+    response.setHeader('Allow', actions === undefined ? 'GET, HEAD' : 'GET, HEAD, POST')
     return refuse(response, 405, 'Only GET and HEAD are allowed.')
   }
   const { names: [first, ...path] = [], isFolder = false } = parsePath(url) ?? {}
@@ -143,6 +147,10 @@ async function answer(
   const isAsset = first === 'assets'
   if (!isAsset && !isSame(first, options.token)) {
     return refuse(response, 403, 'This address is not, or no longer, valid: open the one that bellis printed.')
+  }
+  if (method === 'POST' && actions !== undefined) {
+    const isToken = (text: string) => isSame(text, options.token)
+    return answerPost(request, response, isAsset ? [] : path, { actions, isToken, onError })
   }
   if (!isAsset && !isFolder && path.length === 0) {
     // The page's own requests are relative to its folder.

@@ -1,4 +1,5 @@
-import type { BlockFailure, RunCondition, RunEvent } from '../events.ts'
+import { describeControl } from '../control/control-text.ts'
+import type { BlockFailure, ControlEvent, RunCondition, RunEvent } from '../events.ts'
 import { createBlockGrid } from '../grid/block-grid.ts'
 import { conditionOf, type RunFacts } from '../progress/run-condition.ts'
 import { BlockHistory } from './block-history.ts'
@@ -38,6 +39,7 @@ export type PictureEvent =
       readonly taskId: string
       readonly failure: Pick<BlockFailure, 'index' | 'error' | 'attempts' | 'workerId'>
     }
+  | ControlEvent
   | Pick<Extract<RunEvent, { type: 'run-finished' }>, 'type' | 'ok'>
 
 /** Further failures are only counted. */
@@ -186,6 +188,12 @@ export class RunPicture {
       case 'store':
       case 'warning':
         this.#addNote(time, event.message)
+        return
+      case 'stopping':
+        this.#addNote(time, `The run is ${describeControl(event)}.`)
+        return
+      case 'scaled':
+        this.#addNote(time, `The run has ${describeControl(event)}.`)
         return
       case 'run-finished':
         this.#isRunning = false

@@ -98,6 +98,8 @@ export interface RunSummary {
   readonly notes: readonly Note[]
   /** Changes if the view has new layers or another contrast. */
   readonly volumes: number
+  /** Whether the page may stop the run, change its workers and so on. @default false */
+  readonly control?: boolean
 }
 
 export const MAX_WORKERS = 200

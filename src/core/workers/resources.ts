@@ -72,11 +72,21 @@ const amountOf = ({ amounts, isOpen }: ResourceBudget, name: string): number =>
 
 /** Tracks what is left of a budget while workers take parts of it. */
 export class ResourceLedger {
-  readonly #budget: ResourceBudget
+  #budget: ResourceBudget
   readonly #used = new Map<string, number>()
 
   constructor(budget: ResourceBudget) {
     this.#budget = budget
+  }
+
+  get budget(): ResourceBudget {
+    return this.#budget
+  }
+
+  /** From now on there is at least this much of a resource. */
+  extend(name: string, amount: number): void {
+    if (amountOf(this.#budget, name) >= amount) return
+    this.#budget = { ...this.#budget, amounts: { ...this.#budget.amounts, [name]: amount } }
   }
 
   /** The names of the resources of which less is left than needed. */

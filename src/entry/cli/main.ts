@@ -39,6 +39,8 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, LoadCommand>>>> 
     worker: async () => (await import('./runs/worker.ts')).workerCommand(),
     runs: async () => (await import('./runs/runs.ts')).runsCommand(),
     status: async () => (await import('./runs/status.ts')).statusCommand(),
+    stop: async () => (await import('./runs/stop.ts')).stopCommand(),
+    scale: async () => (await import('./runs/scale.ts')).scaleCommand(),
     reset: async () => (await import('./runs/reset.ts')).resetCommand(),
   },
   'Set up the shell:': {

@@ -50,6 +50,7 @@ export interface RunFlags extends CommonOptions {
   readonly dashboard?: boolean
   readonly dashboardHost?: string
   readonly dashboardPort?: number
+  readonly dashboardControl?: boolean
   readonly open?: boolean
 }
 
@@ -137,6 +138,7 @@ export const dashboardOptions = (command: Command): Command =>
       'port where browsers connect (default: the previous one, or a free one)',
       portNumber,
     )
+    .option('--dashboard-control', 'serve the page, and let it stop the run and change its workers')
     .option('--no-open', "print the page's address without opening a browser")
 
 /** Adds the options of a run and `--config`, for the commands of built-in tasks: see `builtInConfig`. */

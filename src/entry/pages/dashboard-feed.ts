@@ -21,6 +21,8 @@ export interface DashboardFeedOptions {
   volumes(): number
   /** Resolves once browsers have stopped fetching chunks of the volumes, or after a time limit. */
   untilQuiet(): Promise<void>
+  /** @see RunSummary.control */
+  readonly control: boolean
   readonly onError: (error: unknown) => void
 }
 
@@ -136,7 +138,9 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
   }
 
   #summary(): string {
-    return JSON.stringify(this.#follower.picture.summary(Date.now(), this.#options.volumes()))
+    const { control, volumes } = this.#options
+    const summary = this.#follower.picture.summary(Date.now(), volumes())
+    return JSON.stringify(control ? { ...summary, control } : summary)
   }
 
   #send(event: string, data: string): void {

@@ -13,6 +13,7 @@ import { readJson, replaceFile } from '../run-folder/run-files.ts'
 import { readLogEnd } from '../workers/log-end.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
 import { DashboardVolumes } from './dashboard-volumes.ts'
+import { pageControl } from './page-control.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface DashboardOptions extends FollowOptions {
@@ -20,6 +21,8 @@ export interface DashboardOptions extends FollowOptions {
   readonly host?: string
   /** @default the port that this run's page had before, if it is free */
   readonly port?: number
+  /** Whether the page may stop the run, change its workers and so on. @default false */
+  readonly control?: boolean
   /** Called for data that could not be read when requested. */
   readonly onError?: (error: unknown) => void
 }
@@ -48,11 +51,12 @@ interface SavedAddress {
 export async function startDashboard(folder: string, options: DashboardOptions = {}): Promise<Dashboard> {
   await using opened = new ResourceStack()
   const follower = opened.use(new RunFollower(folder, options))
-  const { onError = () => {} } = options
+  const { control = false, onError = () => {} } = options
   const volumes = opened.use(new DashboardVolumes(follower, onError))
   const feed = new DashboardFeed(follower, {
     volumes: () => volumes.version(),
     untilQuiet: () => volumes.untilQuiet(),
+    control,
     onError,
   })
   const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes)))
@@ -72,12 +76,13 @@ export async function startDashboard(folder: string, options: DashboardOptions =
  * program may have listened there, and an open page has asked it for news.
  */
 async function listen(folder: string, options: DashboardOptions, content: LiveTree): Promise<HttpServer> {
-  const { host, port, onError = () => {} } = options
+  const { host, port, control = false, onError = () => {} } = options
   const serve = (at: number | undefined) =>
     serveHttp({
       token: randomBytes(18).toString('base64url'),
       assets: pageFiles(),
       content,
+      actions: pageControl(folder, control),
       onError,
       ...(host === undefined ? {} : { host }),
       ...(at === undefined ? {} : { port: at }),

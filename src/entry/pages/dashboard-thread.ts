@@ -10,6 +10,8 @@ export interface DashboardRequest {
   readonly host?: string
   /** @default the port that this run's page had before, or a free one */
   readonly port?: number
+  /** Whether the page may stop the run, change its workers and so on; otherwise nothing on it changes the run. @default false */
+  readonly control?: boolean
   /**
    * Called once, before the first block. Anyone who has the address can see the run and its volumes: keep it out of logs.
    * @param file contains the address, and only this user can read it; '' if it could not be written
@@ -23,6 +25,7 @@ export interface DashboardThreadData {
   readonly place: string
   readonly host?: string
   readonly port?: number
+  readonly control?: boolean
 }
 
 /** The one message that it sends. */
@@ -50,12 +53,13 @@ export async function assertCanServe({ host, port }: DashboardRequest): Promise<
  */
 export async function startDashboardThread(
   folder: string,
-  { host, port, onAddress }: DashboardRequest,
+  { host, port, control = false, onAddress }: DashboardRequest,
   place: ProgressPlace,
 ): Promise<AsyncDisposable> {
   const data: DashboardThreadData = {
     folder,
     place: typeof place === 'string' ? place : 'custom',
+    control,
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),
   }

@@ -33,5 +33,6 @@ export function resourcesOf(options: ResourceOptions): RunResources {
     budget: { amounts: isElsewhere ? resources : { ...own, ...resources }, isOpen: isElsewhere },
     countsJoined: options.resources !== undefined,
     bindsWorkers: !isElsewhere,
+    cpuFollowsWorkers: resources.cpu === undefined,
   }
 }

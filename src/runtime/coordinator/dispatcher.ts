@@ -1,6 +1,7 @@
 import { leaseSize, MAX_LEASE_BLOCKS } from '../../core/workers/lease-size.ts'
 import { isRequested } from '../../core/workers/worker-state.ts'
 import type { BlockLedger } from './block-ledger.ts'
+import type { Crew } from './control/crew.ts'
 import type { LeaseBook } from './lease-book.ts'
 import type { Leases } from './leases.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
@@ -27,6 +28,7 @@ export interface DispatcherParts {
   readonly lives: WorkerLives
   readonly connections: WorkerConnections
   readonly resources: WorkerResources
+  readonly crew: Crew
 }
 
 /** Decides which worker gets which blocks next. */
@@ -173,11 +175,11 @@ export class Dispatcher {
   #canWork(worker: Worker): boolean {
     if (this.#run.phase !== 'running' || this.#run.isPaused) return false
     const { lives, book } = this.#parts
-    return lives.isReady(worker) && !book.hasRevoked(worker) && !this.#moves.isMakingRoom(worker)
+    return lives.isReady(worker) && !book.hasRevoked(worker) && !this.isSentAway(worker)
   }
 
   #hasRoomFor({ origin }: Worker): boolean {
-    return !isRequested(origin) || this.#parts.book.busyRequested < this.#run.options.workers
+    return !isRequested(origin) || this.#parts.book.busyRequested < this.#parts.crew.limit
   }
 
   /** The worker has disconnected. */
@@ -185,15 +187,16 @@ export class Dispatcher {
     this.#idle.delete(worker)
   }
 
-  /** Whether the worker was sent away so that others get its resources. */
-  isMakingRoom(worker: Worker): boolean {
-    return this.#moves.isMakingRoom(worker)
+  /** Whether the worker was sent away: so that others get its resources, or because the run is to have fewer workers. */
+  isSentAway(worker: Worker): boolean {
+    return this.#moves.isMakingRoom(worker) || this.#parts.crew.isDismissed(worker)
   }
 
   /** The worker has ended: its resources become free. */
   release(worker: Worker): void {
     this.#parts.resources.end(worker)
     this.#moves.forget(worker)
+    this.#parts.crew.forget(worker)
   }
 
   [Symbol.dispose](): void {

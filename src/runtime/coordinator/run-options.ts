@@ -3,6 +3,7 @@ import type { WireTask } from '../../core/protocol/messages.ts'
 import type { ResourceBudget } from '../../core/workers/resources.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { CommandSource } from '../../ports/command-source.ts'
 import type { Listener } from '../../ports/listener.ts'
 import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
 import type { PlannedTask } from '../tasks/planned-task.ts'
@@ -37,6 +38,8 @@ export interface RunPipelineOptions extends RunLimits {
   readonly progress?: RunProgress
   /** The arrays that the run created, and the id in their marks. */
   readonly owns?: WireTask['owns']
+  /** Commands of the user for the running run. @default none */
+  readonly commands?: CommandSource
   /** Aborted when the run can't go on, for example because its output was taken, with the error as its reason: the run stops. */
   readonly failed?: AbortSignal
 }
@@ -48,6 +51,8 @@ export interface RunResources {
   readonly countsJoined: boolean
   /** Whether started workers keep what a task's set-up needs until they end, and are replaced if another task needs it. */
   readonly bindsWorkers: boolean
+  /** Whether there is a processor for every worker, even if the user asks for more workers during the run. @default false */
+  readonly cpuFollowsWorkers?: boolean
 }
 
 /** The record of a run's progress. */

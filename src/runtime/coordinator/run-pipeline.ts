@@ -1,8 +1,11 @@
-import { toWireError } from '../../core/errors.ts'
-import type { StoreStatus } from '../../core/events.ts'
-import { isKillable, isRequested, type WorkerEvent } from '../../core/workers/worker-state.ts'
+import type { ControlCommand } from '../../core/control/commands.ts'
+import { ConfigError, toWireError } from '../../core/errors.ts'
+import type { ControlEvent, StoreStatus } from '../../core/events.ts'
+import { isKillable, type WorkerEvent } from '../../core/workers/worker-state.ts'
 import type { PlannedPipeline } from '../tasks/planned-task.ts'
 import { BlockLedger } from './block-ledger.ts'
+import { Crew } from './control/crew.ts'
+import { RunSteering } from './control/run-steering.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { LeaseBook } from './lease-book.ts'
 import { Leases } from './leases.ts'
@@ -14,7 +17,7 @@ import { type RunControl, RunningPipeline } from './running-pipeline.ts'
 import { TransientArrays } from './transient-arrays.ts'
 import { Heartbeats } from './workers/heartbeats.ts'
 import { LaunchedWorkers } from './workers/launched-workers.ts'
-import type { Pool, RunningTask, Worker } from './workers/pool.ts'
+import type { Pool, Worker } from './workers/pool.ts'
 import { SessionSaver } from './workers/session-saver.ts'
 import { TaskSetups } from './workers/task-setups.ts'
 import { TimeLimits } from './workers/time-limits.ts'
@@ -41,6 +44,7 @@ function createParts(run: RunningPipeline) {
   const setups = new TaskSetups()
   const launched = new LaunchedWorkers()
   const resources = new WorkerResources(run.options.resources, run.tasks)
+  const crew = new Crew(run, resources)
   const transients = new TransientArrays(run)
   const tally = new RunTally(run, book)
   const lives = new WorkerLives(run, book, connections)
@@ -48,15 +52,16 @@ function createParts(run: RunningPipeline) {
   const saver = new SessionSaver(run, book, connections, launched)
   const ledger = new BlockLedger(run, { tally, transients, connections, launched })
   const leases = new Leases(run, { book, ledger, tally, connections, setups, resources, saver, timeLimits })
-  const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources })
-  const restarts = new WorkerRestarts(run, { book, setups, tally })
+  const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources, crew })
+  const restarts = new WorkerRestarts(run, { book, setups, tally, crew })
   const shared = { lives, book, leases, dispatcher, connections, heartbeats, setups, launched, timeLimits, tally }
-  const departures = new WorkerDepartures(run, { ...shared, restarts })
+  const departures = new WorkerDepartures(run, { ...shared, restarts, crew })
   const links = new WorkerLinks(run, shared)
+  const steering = new RunSteering(run, { departures, crew, book, lives, dispatcher, resources })
   return {
     connections,
     heartbeats,
-    resources,
+    crew,
     transients,
     tally,
     lives,
@@ -66,6 +71,7 @@ function createParts(run: RunningPipeline) {
     restarts,
     departures,
     links,
+    steering,
   }
 }
 
@@ -74,6 +80,8 @@ class Coordinator implements RunControl {
   readonly #run: RunningPipeline
   readonly #parts: ReturnType<typeof createParts>
   readonly #ended = Promise.withResolvers<RunResult>()
+  /** Aborted when the run is to stop, for whatever reason. */
+  readonly #stopping = new AbortController()
   #isEnding = false
 
   constructor(pipeline: PlannedPipeline, options: RunPipelineOptions) {
@@ -86,15 +94,16 @@ class Coordinator implements RunControl {
     const { tally, transients, dispatcher, departures, links, heartbeats, lives, saver, restarts } = this.#parts
     tally.reportStart()
     const stop = () => this.turn(() => this.stop())
-    if (signal?.aborted) this.#run.phase = 'stopping'
+    if (signal?.aborted) this.stop()
     signal?.addEventListener('abort', stop, { once: true })
     this.#stopIfFailed(this.#run.options.failed)
     this.#followRecord()
     this.turn(() => {
-      const restored = this.#restoreWorkers()
+      this.#restoreWorkers()
       listener?.onArrival((channel, join) => links.arrive(channel, join))
-      for (const pool of this.#run.pools) this.#startWorkers(pool, restored)
+      for (const pool of this.#run.pools) this.#parts.crew.fill(pool)
     })
+    this.#run.options.commands?.onCommand((command) => this.#carryOut(command))
     try {
       return await this.#ended.promise
     } finally {
@@ -104,31 +113,14 @@ class Coordinator implements RunControl {
     }
   }
 
-  /**
-   * Expects the workers of an earlier start to reconnect; they keep their blocks meanwhile.
-   * @returns how many of them count as requested
-   */
-  #restoreWorkers(): number {
+  /** Expects the workers of an earlier start to reconnect; they keep their blocks meanwhile. */
+  #restoreWorkers(): void {
     const { connections, leases, lives, saver } = this.#parts
-    const restored = saver.restore()
-    for (const { worker, host, leases: held } of restored) {
+    for (const { worker, host, leases: held } of saver.restore()) {
       connections.restore(worker, host)
       lives.expect(worker)
       for (const lease of held) leases.restore(worker, lease)
     }
-    return restored.filter(({ worker }) => isRequested(worker.origin)).length
-  }
-
-  #startWorkers(pool: Pool, already: number): void {
-    if (pool.launcher === undefined) return
-    const blocks = pool.tasks.reduce((sum, task) => sum + this.#blocksLeft(task), 0)
-    const most = Math.min(this.#run.options.workers, blocks, this.#parts.resources.mostAtWork(pool.tasks))
-    for (let started = already; started < most; started++) this.start(pool)
-  }
-
-  #blocksLeft({ number }: RunningTask): number {
-    const { total, completed } = this.#run.scheduler.task(number).counts()
-    return total - completed
   }
 
   /** While the record can't be written, no blocks are handed out; if the record fails permanently, the run stops. */
@@ -186,9 +178,20 @@ class Coordinator implements RunControl {
   }
 
   stop(): void {
+    this.#stopping.abort()
     if (this.#run.phase !== 'running') return
     this.#run.phase = 'stopping'
+    if (this.#run.fatal === undefined) this.#run.events.emit({ type: 'stopping', now: false })
     this.#parts.departures.drain()
+  }
+
+  async #carryOut(command: ControlCommand): Promise<ControlEvent> {
+    if (this.#isEnding) throw new ConfigError('NOT_RUNNING', 'The run has just ended.')
+    let event: ControlEvent | undefined
+    this.turn(() => {
+      event = this.#parts.steering.carryOut(command)
+    })
+    return event as ControlEvent
   }
 
   #finishIfDone(): void {
@@ -216,18 +219,19 @@ class Coordinator implements RunControl {
 
   /** A run that has reached its end waits for its record as long as necessary; a stopped one waits only briefly. */
   #patience(): Disposable & { readonly signal: AbortSignal } {
-    const { signal: stopped, clock } = this.#run.options
+    const { clock } = this.#run.options
+    const stopped = this.#stopping.signal
     const out = new AbortController()
     let cancel = () => {}
     const limit = () => {
       cancel = clock.after(LAST_FLUSH_MS, () => out.abort())
     }
     if (this.#run.phase === 'stopping') limit()
-    else stopped?.addEventListener('abort', limit, { once: true })
+    else stopped.addEventListener('abort', limit, { once: true })
     return {
       signal: out.signal,
       [Symbol.dispose]() {
-        stopped?.removeEventListener('abort', limit)
+        stopped.removeEventListener('abort', limit)
         cancel()
       },
     }

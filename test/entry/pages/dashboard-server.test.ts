@@ -98,9 +98,10 @@ describe('the server of a run’s page', () => {
       assert.equal(response.status, 404, path)
       assert.doesNotMatch(await response.text(), /secret/)
     }
-    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+    for (const method of ['PUT', 'DELETE', 'PATCH']) {
       assert.equal((await fetch(`${address}events`, { method })).status, 405)
     }
+    assert.equal((await fetch(`${address}events`, { method: 'POST' })).status, 403)
   })
 
   it('returns a command that shows the page again from any folder', async () => {

@@ -21,6 +21,8 @@ const TYPES = Object.keys({
   store: 1,
   warning: 1,
   'task-abandoned': 1,
+  stopping: 1,
+  scaled: 1,
   'run-finished': 1,
 } satisfies Record<RunEvent['type'], 1>)
 

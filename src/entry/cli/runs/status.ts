@@ -23,6 +23,7 @@ interface StatusFlags extends CommonOptions {
   readonly db?: string
   readonly watch?: boolean
   readonly dashboard?: boolean
+  readonly dashboardControl?: boolean
   readonly host?: string
   readonly port?: number
   readonly open: boolean
@@ -41,6 +42,7 @@ export function statusCommand(): Command {
     .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
     .option('--watch', 'repeat until the run has ended')
     .option('--dashboard', 'serve a web page that shows the run and follows it, until Ctrl-C')
+    .option('--dashboard-control', 'serve the page, and let it stop the run and change its workers')
     .option('--host <address>', 'address for browsers to connect to (default: 127.0.0.1, this machine only)')
     .option('--port <n>', 'port of the page (default: the same as before, or a free one)', portNumber)
     .option('--no-open', "print the page's address without opening a browser")
@@ -57,7 +59,7 @@ export function statusCommand(): Command {
 
 async function showStatus(run: string, flags: StatusFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
-  if (flags.dashboard) return serveDashboard(folder, flags)
+  if (flags.dashboard || flags.dashboardControl) return serveDashboard(folder, flags)
   let drawnLines = 0
   let shownAt = Number.NEGATIVE_INFINITY
   for (;;) {
@@ -74,9 +76,9 @@ async function showStatus(run: string, flags: StatusFlags): Promise<void> {
 }
 
 async function serveDashboard(folder: string, flags: StatusFlags): Promise<void> {
-  const { db: place, host, port } = flags
+  const { db: place, host, port, dashboardControl: control } = flags
   const onError = (error: unknown) => warn(flags, messageOf(error))
-  await using dashboard = await startDashboard(folder, given({ place, host, port, onError }))
+  await using dashboard = await startDashboard(folder, given({ place, host, port, control, onError }))
   const ended = untilEnded()
   const { address } = dashboard
   using file = addressFile(address)

@@ -41,7 +41,7 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
     convert({ input: `${sample}/volumes/labels/neuron_ids`, output: labels }, { id: 'convert-labels' }),
   ]
   // The page shows only the chain.
-  const copied = await run(copies, { ...flags, dashboard: false })
+  const copied = await run(copies, { ...flags, dashboard: false, dashboardControl: false })
   if (!copied.ok) return finish([copied], [], flags)
 
   say(flags, '\n3. Two Gaussians in a chain: a block of Gaussian2 starts as soon as the blocks that it needs are done')

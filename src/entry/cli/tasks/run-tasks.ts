@@ -119,13 +119,18 @@ async function runInTerminal(
     },
     watch,
   )
+  events.listen((event) => {
+    if (event.type !== 'stopping') return
+    if (event.now) display.note('Stopping at once.')
+    else stopping.begin()
+  })
   const result = await execute(
     pipeline,
     {
       ...options,
       signal: stopping.signal,
       onListening: (invitation) => printInvitation(invitation, flags),
-      ...(flags.dashboard ? { dashboard: announcePage(flags) } : {}),
+      ...(flags.dashboard || flags.dashboardControl ? { dashboard: announcePage(flags) } : {}),
     },
     events,
   )
@@ -139,21 +144,33 @@ interface OnSignals {
   second(): void
 }
 
+/** A signal for stopping, and what aborts it. */
+interface StopOnSignals extends Disposable {
+  readonly signal: AbortSignal
+  /** The run stops for another reason, such as `bellis stop`: the next Ctrl-C counts as the second. */
+  begin(): void
+}
+
 /** A signal that is aborted by the first Ctrl-C or SIGTERM, or by an error in the user's code; the second Ctrl-C ends the process. */
-function stopOnSignals(on: OnSignals, watch: UserCodeWatch | undefined): Disposable & { signal: AbortSignal } {
+function stopOnSignals(on: OnSignals, watch: UserCodeWatch | undefined): StopOnSignals {
   const stopping = new AbortController()
   watch?.signal.addEventListener('abort', () => stopping.abort())
+  const begin = () => {
+    if (stopping.signal.aborted) return
+    stopping.abort()
+    on.first()
+  }
   const onSignal = () => {
     if (stopping.signal.aborted) {
       on.second()
       ;(watch ?? process).exit(130)
     }
-    stopping.abort()
-    on.first()
+    begin()
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   return {
     signal: stopping.signal,
+    begin,
     [Symbol.dispose]: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
   }
 }

@@ -1,11 +1,13 @@
 import type { WireError } from '../../../core/errors.ts'
 import type { WorkerDecision, WorkerEvent, WorkerExit, WorkerFate } from '../../../core/workers/worker-state.ts'
+import type { Crew } from '../control/crew.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { Worker } from './pool.ts'
 import type { LinksParts } from './worker-links.ts'
 import type { WorkerRestarts } from './worker-restarts.ts'
 
 export interface DeparturesParts extends LinksParts {
+  readonly crew: Crew
   readonly restarts: WorkerRestarts
 }
 
@@ -55,21 +57,25 @@ export class WorkerDepartures {
     this.#run.remove(worker)
     dispatcher.forgetIdle(worker)
     const task = setups.failedTask(worker) ?? book.leasesOf(worker)[0]?.task
-    const isMakingRoom = dispatcher.isMakingRoom(worker)
+    const isSentAway = dispatcher.isSentAway(worker)
     const blame = this.#blameOf(worker, exit, fate)
     leases.lose(worker, { error: blame, mayStillRun })
     dispatcher.release(worker)
-    restarts.replace({ worker, task, exit, fate, isBlamed: blame !== undefined, isMakingRoom })
+    restarts.replace({ worker, task, exit, fate, isBlamed: blame !== undefined, isSentAway })
     tally.endWorker(worker, connections.hostOf(worker))
     for (const part of [book, connections, heartbeats, setups, launched, lives]) part.forget(worker)
     dispatcher.handOut()
   }
 
   /**
-   * The reason for a worker's failure; undefined if it did not fail. At the end of a run, interrupted workers have not failed.
+   * The reason for a worker's failure; undefined if it did not fail. At the end of a run, interrupted workers have not failed, nor has a
+   * worker that was dismissed while it had no blocks.
    */
-  #blameOf({ id }: Worker, exit: WorkerExit, fate: WorkerFate): WireError | undefined {
+  #blameOf(worker: Worker, exit: WorkerExit, fate: WorkerFate): WireError | undefined {
+    const { book, crew } = this.#parts
     if (this.#run.phase !== 'running') return undefined
+    if (crew.isDismissed(worker) && book.leasesOf(worker).length === 0) return undefined
+    const { id } = worker
     switch (fate.how) {
       case 'left':
       case 'missed':
@@ -89,10 +95,13 @@ export class WorkerDepartures {
   drain(): void {
     for (const worker of [...this.#run.workers.values()]) this.handle(worker, { type: 'drain' })
     const { clock, stopGraceMs = 5000 } = this.#run.options
+    this.#cancelGrace = clock.after(stopGraceMs, () => this.endAll())
+  }
+
+  /** Ends all workers, whatever they are doing. */
+  endAll(): void {
     const reason: WireError = { code: 'INTERRUPTED', message: 'The run was stopped.' }
-    this.#cancelGrace = clock.after(stopGraceMs, () => {
-      for (const worker of [...this.#run.workers.values()]) this.#run.control.handle(worker, { type: 'end', reason })
-    })
+    for (const worker of [...this.#run.workers.values()]) this.#run.control.handle(worker, { type: 'end', reason })
   }
 
   [Symbol.dispose](): void {

@@ -142,7 +142,7 @@ export class WorkerLinks {
       heartbeatMs: isRemote ? HEARTBEAT_MS : 0,
       leases: book.leasesOf(worker).map(({ id, reported }) => ({ lease: id, reported })),
     })
-    if (this.#run.phase !== 'running' || dispatcher.isMakingRoom(worker)) connections.send(worker, { type: 'drain' })
+    if (this.#run.phase !== 'running' || dispatcher.isSentAway(worker)) connections.send(worker, { type: 'drain' })
   }
 
   #reportStart(worker: Worker, { pid, host }: Join): void {

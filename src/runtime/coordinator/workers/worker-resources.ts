@@ -27,9 +27,14 @@ export class WorkerResources {
 
   /** How many workers could do blocks of these tasks at the same time. */
   mostAtWork(tasks: readonly RunningTask[]): number {
-    if (this.#options === undefined) return Number.POSITIVE_INFINITY
-    const { budget } = this.#options
+    if (this.#ledger === undefined) return Number.POSITIVE_INFINITY
+    const { budget } = this.#ledger
     return tasks.reduce((sum, { requires }) => sum + countFitting(requires, budget), 0)
+  }
+
+  /** The run has more workers than before. */
+  extendTo(workers: number): void {
+    if (this.#options?.cpuFollowsWorkers) this.#ledger?.extend(CPU, workers)
   }
 
   /** The resources of which too little is left for a worker without blocks, or a new one, to do a task. */

@@ -1,5 +1,6 @@
 import { isRequested, type WorkerExit, type WorkerFate } from '../../../core/workers/worker-state.ts'
 import { messageAndPlace } from '../../tasks/error-place.ts'
+import type { Crew } from '../control/crew.ts'
 import type { LeaseBook } from '../lease-book.ts'
 import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
@@ -18,14 +19,15 @@ export interface EndedWorker {
   readonly fate: WorkerFate
   /** Whether it failed, rather than being interrupted by the end of the run. */
   readonly isBlamed: boolean
-  /** Whether it was dismissed so that others get its resources. */
-  readonly isMakingRoom: boolean
+  /** Whether it was sent away. */
+  readonly isSentAway: boolean
 }
 
 export interface RestartsParts {
   readonly book: LeaseBook
   readonly setups: TaskSetups
   readonly tally: RunTally
+  readonly crew: Crew
 }
 
 /** Replaces workers that have ended: with a growing delay, and a limited number of times in a row. */
@@ -41,11 +43,11 @@ export class WorkerRestarts {
   }
 
   replace(ended: EndedWorker): void {
-    const { worker, fate, isBlamed, isMakingRoom } = ended
+    const { worker, fate, isBlamed, isSentAway } = ended
     if (isBlamed) this.#reportDeath(ended)
     else if (this.#run.phase === 'running' && isRequested(worker.origin)) {
       // Even an orderly end counts: if workers keep leaving without having done a block, the run does not advance.
-      const hasReason = fate.how === 'missed' || isMakingRoom
+      const hasReason = fate.how === 'missed' || isSentAway
       const didNothing = this.#parts.book.hasHadLease(worker) && this.#parts.tally.completedBy(worker) === 0
       this.#restartAfter(worker, didNothing && !hasReason ? (this.#restartDelay(ended) ?? 0) : 0)
     }
@@ -112,7 +114,8 @@ export class WorkerRestarts {
   #restartAfter({ pool }: Worker, ms: number): void {
     const cancel = this.#run.options.clock.after(ms, () => {
       this.#waiting.delete(cancel)
-      if (pool.tasks.some((task) => !this.#run.isOver(task))) this.#run.control.start(pool)
+      const hasWork = pool.tasks.some((task) => !this.#run.isOver(task))
+      if (hasWork && this.#parts.crew.hasRoom(pool)) this.#run.control.start(pool)
     })
     this.#waiting.add(cancel)
   }

@@ -24,7 +24,7 @@ export function printInvitation({ folder, context, submit, isLoopback }: Invitat
 
 /** The request for a run's page. Its address, or where that is, is printed even with --quiet, since it was asked for. */
 export const announcePage = (flags: RunFlags): DashboardRequest => ({
-  ...given({ host: flags.dashboardHost, port: flags.dashboardPort }),
+  ...given({ host: flags.dashboardHost, port: flags.dashboardPort, control: flags.dashboardControl }),
   onAddress: (address, port, file) => {
     const text = pageText(address, file, process.stderr)
     process.stderr.write(flags.quiet && process.stderr.isTTY ? `${text}\n` : `The run's page: ${text}\n`)

@@ -1,3 +1,4 @@
+import { describeControl } from '../../../../core/control/control-text.ts'
 import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
 import { showCount, showDuration } from '../../../../core/text/numbers.ts'
 import { printable } from '../../../../core/text/printable.ts'
@@ -55,6 +56,9 @@ export class ProgressDisplay {
         break
       case 'store':
         this.note(event.message)
+        break
+      case 'scaled':
+        this.note(describeControl(event))
         break
       case 'run-finished':
         this.end()

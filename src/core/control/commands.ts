@@ -1,0 +1,32 @@
+import { ConfigError } from '../errors.ts'
+
+/** What a running run can be asked to do from outside of its process. */
+export type ControlCommand =
+  /** Hand out no more blocks and let the running ones finish; with `now`, end them. */
+  | { readonly type: 'stop'; readonly now: boolean }
+  /** Have this many workers: start some, or let some leave. */
+  | { readonly type: 'scale'; readonly workers: number }
+
+/** More are a mistake: each is a process. */
+const MAX_WORKERS = 100_000
+
+/** Checks a command that came from another process. @throws ConfigError `INVALID_CONFIG` */
+export function parseCommand(value: unknown): ControlCommand {
+  const fields = (typeof value === 'object' && value !== null ? value : {}) as Readonly<Record<string, unknown>>
+  switch (fields.type) {
+    case 'stop':
+      return { type: 'stop', now: fields.now === true }
+    case 'scale': {
+      const { workers } = fields
+      if (Number.isSafeInteger(workers) && (workers as number) >= 1 && (workers as number) <= MAX_WORKERS) {
+        return { type: 'scale', workers: workers as number }
+      }
+      throw invalid('workers', workers, `a whole number from 1 to ${MAX_WORKERS}`)
+    }
+    default:
+      throw invalid('type', fields.type, 'stop or scale')
+  }
+}
+
+const invalid = (name: string, value: unknown, expected: string): ConfigError =>
+  new ConfigError('INVALID_CONFIG', `${name} ${JSON.stringify(value)}: expected ${expected}.`)

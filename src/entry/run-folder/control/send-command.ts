@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { ControlCommand } from '../../../core/control/commands.ts'
+import { ConfigError, InfrastructureError } from '../../../core/errors.ts'
+import type { ControlEvent } from '../../../core/events.ts'
+import { errnoOf } from '../../../core/system-errors.ts'
+import { ownCommand } from '../../own-command.ts'
+import { continuationOf } from '../continuation.ts'
+import { readJson } from '../run-files.ts'
+import { readRunDocument, runHolderOf } from '../run-folder.ts'
+import { answerFile, type ControlAnswer, controlFolder, requestFile } from './control-folder.ts'
+
+const FIRST_LOOK_MS = 10
+const MAX_LOOK_MS = 250
+/** How often it is checked whether the run still exists. */
+const CHECK_MS = 1000
+/** How long a run may take to take a command: it looks each second, but a task with `--pool inline` may keep it busy. */
+const TAKE_MS = 30_000
+/** How long a run that has just been started may take until it receives commands. */
+const START_MS = 3000
+
+export interface SendOptions {
+  /** @default 30000 */
+  readonly takeMs?: number
+}
+
+/**
+ * Has a running run carry out a command, from any process of its user.
+ * @returns what happened
+ * @throws ConfigError `NOT_RUNNING`, saying what to do instead; `UNAUTHORIZED` for the run of another user; what the run refuses;
+ * InfrastructureError `CONNECTION_LOST` if it does not take the command: nothing has happened then
+ */
+export async function sendCommand(
+  runFolder: string,
+  command: ControlCommand,
+  { takeMs = TAKE_MS }: SendOptions = {},
+): Promise<ControlEvent> {
+  const folder = controlFolder(runFolder)
+  await untilReceiving(runFolder, folder, command)
+  const id = randomUUID()
+  const request = requestFile(folder, id)
+  writeRequest(runFolder, request, command)
+  const answer = await awaitAnswer(answerFile(folder, id), {
+    takeMs,
+    isRunning: () => runHolderOf(runFolder) !== undefined,
+    withdraw: () => withdraw(request),
+  })
+  if (answer === 'ended') throw notRunning(runFolder, command, 'ended before it answered')
+  if (answer === 'withdrawn') {
+    throw new InfrastructureError(
+      'CONNECTION_LOST',
+      `${basename(runFolder)} did not take the command within ${takeMs / 1000} s, and nothing was changed; it may be busy with a block of --pool inline, or its folder reaches this machine late: try again.`,
+    )
+  }
+  if (answer.status === 'done') return answer.event
+  throw new ConfigError(answer.error.code, answer.error.message)
+}
+
+async function untilReceiving(runFolder: string, folder: string, command: ControlCommand): Promise<void> {
+  for (let waited = 0; ; waited += MAX_LOOK_MS) {
+    if (runHolderOf(runFolder) === undefined) throw notRunning(runFolder, command)
+    if (existsSync(folder)) return
+    if (waited >= START_MS)
+      throw notRunning(runFolder, command, 'does not receive commands, since it is just starting or ending')
+    await wait(MAX_LOOK_MS)
+  }
+}
+
+function writeRequest(runFolder: string, request: string, command: ControlCommand): void {
+  const temporary = `${request}.${process.pid}`
+  try {
+    writeFileSync(temporary, JSON.stringify(command), { mode: 0o600, flag: 'wx' })
+    renameSync(temporary, request)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT') throw notRunning(runFolder, command)
+    if (errno !== 'EACCES' && errno !== 'EPERM') throw error
+    const holder = runHolderOf(runFolder)
+    throw new ConfigError(
+      'UNAUTHORIZED',
+      `${basename(runFolder)} belongs to ${holder?.user ?? 'another user'}; only its own user can control it.`,
+      { cause: error },
+    )
+  }
+}
+
+/** @returns whether the run had not taken it */
+function withdraw(request: string): boolean {
+  try {
+    rmSync(request)
+    return true
+  } catch {
+    return false
+  }
+}
+
+interface Waiting {
+  readonly takeMs: number
+  isRunning(): boolean
+  withdraw(): boolean
+}
+
+async function awaitAnswer(
+  file: string,
+  { takeMs, isRunning, withdraw }: Waiting,
+): Promise<ControlAnswer | 'ended' | 'withdrawn'> {
+  const start = performance.now()
+  let checkedAt = start
+  let mayWithdraw = true
+  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(MAX_LOOK_MS, pause * 2)) {
+    await wait(pause)
+    const now = performance.now()
+    // Asked before the last look, so that an answer that was written just before the end is seen.
+    const hasEnded = now - checkedAt >= CHECK_MS && !isRunning()
+    if (now - checkedAt >= CHECK_MS) checkedAt = now
+    const answer = readJson<ControlAnswer>(file)
+    if (answer !== undefined) {
+      rmSync(file, { force: true })
+      return answer
+    }
+    if (hasEnded) return 'ended'
+    if (mayWithdraw && now - start >= takeMs) {
+      if (withdraw()) return 'withdrawn'
+      // It is being carried out, however long that takes.
+      mayWithdraw = false
+    }
+  }
+}
+
+function notRunning(runFolder: string, command: ControlCommand, what = 'is not running'): ConfigError {
+  const document = readRunDocument(runFolder)
+  const again =
+    document?.command === undefined
+      ? 'the same command continues it'
+      : `to continue it: ${continuationOf(document.command, document.directory)}`
+  return new ConfigError('NOT_RUNNING', `${basename(runFolder)} ${what}; ${remedyOf(command, again)}.`)
+}
+
+function remedyOf(command: ControlCommand, again: string): string {
+  switch (command.type) {
+    case 'stop':
+      return `there is nothing to stop; ${ownCommand('runs')} shows how each run ended`
+    case 'scale':
+      return `${again}, with --workers ${command.workers}`
+    default:
+      return command satisfies never
+  }
+}

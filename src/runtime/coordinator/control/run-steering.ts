@@ -1,0 +1,102 @@
+import type { ControlCommand } from '../../../core/control/commands.ts'
+import { chooseDismissed, type Dismissable } from '../../../core/control/dismissal.ts'
+import { ConfigError } from '../../../core/errors.ts'
+import type { ControlEvent } from '../../../core/events.ts'
+import type { Dispatcher } from '../dispatcher.ts'
+import type { LeaseBook } from '../lease-book.ts'
+import type { RunningPipeline } from '../running-pipeline.ts'
+import type { Worker } from '../workers/pool.ts'
+import type { WorkerDepartures } from '../workers/worker-departures.ts'
+import type { WorkerLives } from '../workers/worker-lives.ts'
+import type { WorkerResources } from '../workers/worker-resources.ts'
+import type { Crew } from './crew.ts'
+
+export interface SteeringParts {
+  readonly crew: Crew
+  readonly book: LeaseBook
+  readonly lives: WorkerLives
+  readonly dispatcher: Dispatcher
+  readonly resources: WorkerResources
+  readonly departures: WorkerDepartures
+}
+
+/** Carries out the commands of users for a running run. */
+export class RunSteering {
+  readonly #run: RunningPipeline
+  readonly #parts: SteeringParts
+
+  constructor(run: RunningPipeline, parts: SteeringParts) {
+    this.#run = run
+    this.#parts = parts
+  }
+
+  /** @returns what happened, which is reported as an event, too @throws ConfigError if the run can't do that; nothing was changed then */
+  carryOut(command: ControlCommand): ControlEvent {
+    switch (command.type) {
+      case 'stop':
+        return this.#stop(command.now)
+      case 'scale':
+        return this.#scale(command.workers)
+      default:
+        return command satisfies never
+    }
+  }
+
+  /** The first time as Ctrl-C does; the second time, or with `now`, at once. */
+  #stop(now: boolean): ControlEvent {
+    if (this.#run.phase === 'finishing') {
+      throw new ConfigError('NOT_RUNNING', 'All blocks of the run have ended, and it is about to end itself.')
+    }
+    const isSecond = this.#run.phase === 'stopping'
+    this.#run.control.stop()
+    if (!isSecond && !now) return { type: 'stopping', now: false }
+    const stopping = { type: 'stopping', now: true } as const
+    this.#run.events.emit(stopping)
+    this.#parts.departures.endAll()
+    return stopping
+  }
+
+  #scale(workers: number): ControlEvent {
+    this.#assertRunning()
+    const { crew, dispatcher, resources } = this.#parts
+    const pools = this.#run.pools.filter(({ launcher }) => launcher !== undefined)
+    if (pools.length === 0) {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        'The run starts no workers itself (--pool none): add workers with bellis worker, and end them with Ctrl-C there.',
+      )
+    }
+    const before = crew.limit
+    crew.setLimit(workers)
+    for (const pool of pools) {
+      const staff = crew
+        .staff(pool)
+        .map((worker) => ({ worker, number: worker.number, activity: this.#activityOf(worker) }))
+      for (const { worker } of chooseDismissed(staff, staff.length - workers)) this.#dismiss(worker)
+      crew.fill(pool)
+    }
+    const most = Math.min(...pools.map(({ tasks }) => resources.mostAtWork(tasks)))
+    const scaled: ControlEvent = { type: 'scaled', workers, before, ...(most < workers ? { most } : {}) }
+    this.#run.events.emit(scaled)
+    dispatcher.handOut()
+    return scaled
+  }
+
+  #activityOf(worker: Worker): Dismissable['activity'] {
+    const { book, lives } = this.#parts
+    if (book.leasesOf(worker).length > 0) return 'busy'
+    return lives.isReady(worker) ? 'idle' : 'starting'
+  }
+
+  /** Lets a worker finish its running block, and leave. */
+  #dismiss(worker: Worker): void {
+    this.#parts.crew.dismiss(worker)
+    this.#parts.dispatcher.forgetIdle(worker)
+    this.#run.control.handle(worker, { type: 'drain' })
+  }
+
+  #assertRunning(): void {
+    if (this.#run.phase === 'running') return
+    throw new ConfigError('NOT_RUNNING', 'The run is about to end; the same command continues it.')
+  }
+}

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { bellis, type CommandResult, temporaryFolder } from '../support/command-line.ts'
+import { childrenOf, stillRunning, until } from '../support/processes.ts'
+
+/**
+ * Blocks that each add a line to the file `ran`: index, process and thread. Those from the number in the file `gate` on wait.
+ */
+const GATED = `import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import { defineTask, roi, z } from 'bellis'
+const numberIn = (file) => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0)
+export default defineTask({
+  name: 'gated', config: z.object({ blocks: z.number().int() }),
+  plan: ({ blocks }) => ({ totalRoi: roi([0], [blocks]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), readWriteConflict: false }),
+  setup: () => async ({ index }) => {
+    appendFileSync('begun', index + ' ' + process.pid + '.' + threadId + '\\n')
+    do await wait(25)
+    while (numberIn('gate') <= index)
+    appendFileSync('ran', index + ' ' + process.pid + '.' + threadId + '\\n')
+  },
+})`
+
+function prepare() {
+  const folder = temporaryFolder()
+  writeFileSync(join(folder.path, 'gated.ts'), GATED)
+  const linesOf = (name: string) => {
+    const file = join(folder.path, name)
+    return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
+  }
+  return {
+    path: folder.path,
+    begun: () => linesOf('begun'),
+    ran: () => linesOf('ran'),
+    open: (gate: number) => writeFileSync(join(folder.path, 'gate'), String(gate)),
+    call: (...args: string[]): Promise<CommandResult> => bellis(args, { cwd: folder.path }),
+    [Symbol.dispose]: () => folder[Symbol.dispose](),
+  }
+}
+
+const run = (blocks: number, ...more: string[]) => ['run', 'gated.ts', '--blocks', String(blocks), ...more]
+
+const workersOf = (lines: readonly string[]) => new Set(lines.map((text) => text.split(' ')[1]))
+
+describe('bellis scale', () => {
+  for (const pool of ['process', 'thread']) {
+    it(`has one worker of kind ${pool}, then four, then one again do the blocks`, async () => {
+      using at = prepare()
+      at.open(2)
+      const { code, stdout, stderr } = await bellis(run(12, '--workers', '1', '--pool', pool, '--json'), {
+        cwd: at.path,
+        meanwhile: async ({ pid }) => {
+          await until('the third block waits', () => at.begun().length === 3)
+          assert.equal(workersOf(at.begun()).size, 1)
+          const up = await at.call('scale', 'last', '--workers', '4')
+          assert.match(up.stdout, /^gated-\w{8}: 4 workers instead of 1\.\n$/)
+          await until('four workers are busy', () => workersOf(at.begun().slice(2)).size === 4)
+          const down = await at.call('scale', 'last', '--workers', '1')
+          assert.match(down.stdout, /^gated-\w{8}: 1 worker instead of 4; the others leave when .*\.\n$/)
+          assert.equal(at.ran().length, 2, 'their blocks are still running')
+          at.open(6)
+          await until('the last worker is alone', () => at.ran().length === 6 && at.begun().length === 7)
+          if (pool === 'process') await until('the others have ended', () => childrenOf(pid).length === 1)
+          at.open(12)
+        },
+      })
+      assert.equal(code, 0, stderr)
+      const [before, during, after] = [at.ran().slice(0, 2), at.ran().slice(2, 6), at.ran().slice(6)]
+      assert.deepEqual([workersOf(before).size, workersOf(during).size, workersOf(after).size], [1, 4, 1])
+      const { workers } = JSON.parse(stdout)
+      const each: number[] = workers.each.map(({ blocks }: { blocks: number }) => blocks)
+      assert.deepEqual(
+        each.toSorted((a, b) => a - b),
+        [1, 1, 1, 9],
+      )
+      assert.match(stderr, /4 workers instead of 1\n/)
+    })
+  }
+
+  it('is refused by a run that starts no workers', async () => {
+    using at = prepare()
+    await bellis(run(2, '--pool', 'none'), {
+      cwd: at.path,
+      meanwhile: async ({ output }) => {
+        await until('the run waits for workers', () => output.stderr.includes('Waiting for workers'))
+        const { code, stderr } = await at.call('scale', 'last', '--workers', '4')
+        assert.equal(code, 2)
+        assert.match(
+          stderr,
+          /^bellis: The run starts no workers itself \(--pool none\): add workers with bellis worker/,
+        )
+        await at.call('stop', 'last', '--now')
+      },
+    })
+  })
+})
+
+describe('the page of a run', () => {
+  it('changes its workers and stops it, if it was started with --dashboard-control', async () => {
+    using at = prepare()
+    const { code, stderr } = await bellis(run(6, '--workers', '1', '--dashboard-control', '--no-open'), {
+      cwd: at.path,
+      meanwhile: async ({ output }) => {
+        const file = await until('the page is there', () => /its address is in (\S+),/.exec(output.stderr)?.[1])
+        const { address } = JSON.parse(readFileSync(file, 'utf8'))
+        await until('a block runs', () => at.begun().length === 1)
+        const { origin, pathname } = new URL(address)
+        const post = async (action: string, body: object) => {
+          const headers = {
+            Origin: origin,
+            'X-Bellis-Token': pathname.slice(1, -1),
+            'Content-Type': 'application/json',
+          }
+          const response = await fetch(`${address}control/${action}`, {
+            method: 'POST',
+            headers,
+            body: JSON.stringify(body),
+          })
+          return response.json()
+        }
+        assert.deepEqual(await post('workers', { workers: 2 }), { text: '2 workers instead of 1.' })
+        await until('two blocks run', () => at.begun().length === 2)
+        assert.deepEqual(await post('stop', {}), { text: 'Stopping: running blocks may finish.' })
+        at.open(6)
+      },
+    })
+    assert.equal(code, 130, stderr)
+    assert.equal(at.ran().length, 2)
+  })
+})
+
+describe('bellis stop', () => {
+  it('stops a run as Ctrl-C does: running blocks finish, and the same command continues', async () => {
+    using at = prepare()
+    let stopped: CommandResult | undefined
+    const first = await bellis(run(6, '--workers', '2'), {
+      cwd: at.path,
+      meanwhile: async () => {
+        await until('two blocks run', () => at.begun().length === 2)
+        stopped = await at.call('stop', 'last', '--json')
+        at.open(6)
+      },
+    })
+    assert.equal(stopped?.code, 0, stopped?.stderr)
+    const { run: name, type, now } = JSON.parse(stopped.stdout)
+    assert.match(name, /^gated-\w{8}$/)
+    assert.deepEqual([type, now], ['stopping', false])
+    assert.equal(first.code, 130, first.stderr)
+    assert.match(first.stderr, /Stopping: running blocks may finish/)
+    assert.match(first.stderr, /To continue: bellis run gated\.ts --blocks 6 --workers 2\n/)
+    assert.equal(at.ran().length, 2)
+    const rest = await at.call(...run(6, '--workers', '2', '--json'))
+    assert.equal(rest.code, 0, rest.stderr)
+    assert.equal(at.ran().length, 6)
+  })
+
+  it('ends running blocks at once the second time, on threads, too, and keeps what is done', async () => {
+    for (const pool of ['process', 'thread']) {
+      using at = prepare()
+      at.open(2)
+      const { code, stdout, stderr } = await bellis(run(6, '--workers', '2', '--pool', pool, '--json'), {
+        cwd: at.path,
+        meanwhile: async ({ pid }) => {
+          await until('two blocks wait', () => at.begun().length === 4 && at.ran().length === 2)
+          const workers = childrenOf(pid)
+          const one = await at.call('stop', 'gated')
+          assert.match(one.stdout, /^gated-\w{8}: stopping: running blocks may finish\.\n$/)
+          const two = await at.call('stop', 'gated')
+          assert.match(two.stdout, /^gated-\w{8}: stopping at once: .*\.\n$/)
+          await until('no worker is left', () => stillRunning(workers).length === 0)
+        },
+      })
+      assert.equal(code, 130, stderr)
+      const { interrupted, tasks } = JSON.parse(stdout)
+      assert.deepEqual([interrupted, tasks[0].completed, tasks[0].failed], [true, 2, 0])
+    }
+  })
+
+  it('says what to do about a run that is not running', async () => {
+    using at = prepare()
+    at.open(2)
+    await at.call(...run(2, '--workers', '1', '--quiet'))
+    const { code, stdout, stderr } = await at.call('stop', 'last')
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(
+      stderr,
+      /^bellis: gated-\w{8} is not running; there is nothing to stop; bellis runs shows how each run ended\.\n$/,
+    )
+  })
+})
