@@ -19,6 +19,7 @@ describe('HDF5', () => {
     isRefusal: (error) => error instanceof Error && error.constructor.name === 'DamagedHeader',
     async load() {
       const header = await import('../../src/adapters/hdf5/object-header.ts')
+      const { virtualMappings } = await import('../../src/adapters/hdf5/virtual-mappings.ts')
       const path = join(folder, 'header')
       return (input) => {
         writeFileSync(path, input.subarray(2))
@@ -28,7 +29,8 @@ describe('HDF5', () => {
           if (block === undefined) return
           const messages = header.readObjectHeader(fd, block, (input[0] ?? 0) + 256 * (input[1] ?? 0))
           header.fillValueBytes(fd, block, messages)
-          header.externalFileNames(fd, block, messages)
+          header.externalParts(fd, block, messages)
+          virtualMappings(fd, block, messages)
           const type = header.findMessage(fd, block, messages, header.MESSAGE.datatype)
           if (type !== undefined) header.parseStoredType(type.data)
         } finally {

@@ -27,6 +27,7 @@ function readAttribute(file: Hdf5File, path: string, name: string): unknown {
   // Not scratch memory: HDF5 allocates the strings of a list while it reads them.
   const pointer = library._malloc(Math.max(8, bytes))
   if (pointer === 0) throw new Hdf5Failure(`can't allocate ${bytes} bytes for attribute "${name}"`, '')
+  library.HEAPU8.fill(0, pointer, pointer + bytes)
   try {
     file.call((hdf5, id) => hdf5.get_attribute_data(id, `/${path}`, name, BigInt(pointer)))
     const values = decode(library.HEAPU8.slice(pointer, pointer + bytes), library)

@@ -1,14 +1,19 @@
-import { existsSync } from 'node:fs'
-import { ConfigError } from '../../core/errors.ts'
+import { existsSync, statSync } from 'node:fs'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { showCoordinate } from '../../core/geometry/coordinate.ts'
 import { type ExternalFiles, numberedFiles, rawFile, sourceFile } from './external-files.ts'
+import { assertReadableFilters } from './filters.ts'
+import type { Hdf5File } from './hdf5-file.ts'
+import type { Hdf5Metadata } from './library.ts'
 import { type Location, locateObject, MAX_HOPS } from './locate-object.ts'
-import { externalFileNames } from './object-header.ts'
+import { externalParts } from './object-header.ts'
+import { type Selection, type VirtualMapping, virtualMappings } from './virtual-mappings.ts'
 
 /**
  * Checks where the voxels of a dataset come from, if not from its own file. HDF5 itself reads the fill value, and says nothing, for
- * a source of a virtual dataset that is missing, and reads any file that is named.
+ * a source of a virtual dataset that is missing; reads zeros where a file with raw data has ended; and reads any file that is named.
  * @param path as users write it
- * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`, `UNSUPPORTED`
+ * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`, `SHAPE_MISMATCH`, `UNSUPPORTED`, `UNSUPPORTED_CODEC`; InfrastructureError `CORRUPT_DATA`
  */
 export async function assertSources(
   path: string,
@@ -17,39 +22,71 @@ export async function assertSources(
   depth = 0,
 ): Promise<void> {
   const { file, path: real } = location
-  for (const name of file.inspectHeader(real, externalFileNames)) {
-    external.assertAllowed(rawFile(name), `"${path}" has its voxels in another file, which`)
-    if (existsSync(rawFile(name))) continue
-    throw new ConfigError(
-      'NO_SUCH_FILE',
-      `"${path}" has its voxels in the file "${name}", which is missing; restore it.`,
-    )
-  }
-  const { virtual_sources: sources = [] } = file.call((hdf5, id) => hdf5.get_dataset_metadata(id, `/${real}`))
-  if (sources.length > 0 && depth === MAX_HOPS) {
+  const metadata = metadataOf(file, real)
+  assertRawFiles(path, location, metadata, external)
+  const { virtual_sources: sources = [] } = metadata
+  if (sources.length === 0) return
+  if (depth === MAX_HOPS) {
     throw new ConfigError(
       'UNSUPPORTED',
       `"${path}" is a virtual dataset of more than ${MAX_HOPS} others, one in the other.`,
     )
   }
+  const all = file.inspectHeader(real, virtualMappings)
   const seen = new Set<string>()
   for (const { file_name: name, dset_name: dataset } of sources) {
-    const key = JSON.stringify([name, dataset])
+    const key = keyOf({ file: name, dataset })
     if (seen.has(key)) continue
     seen.add(key)
-    await assertSource(path, location, { name, dataset }, external, depth)
+    const mappings = all.filter((mapping) => keyOf(mapping) === key)
+    await assertSource(path, location, { name, dataset, mappings }, external, depth)
+  }
+}
+
+const metadataOf = (file: Hdf5File, path: string): Hdf5Metadata =>
+  file.call((hdf5, id) => hdf5.get_dataset_metadata(id, `/${path}`))
+
+const keyOf = ({ file, dataset }: Pick<VirtualMapping, 'file' | 'dataset'>): string => JSON.stringify([file, dataset])
+
+/** Checks the files that have the raw data of a dataset. */
+function assertRawFiles(
+  path: string,
+  { file, path: real }: Location,
+  { total_size: elements, size }: Hdf5Metadata,
+  external: ExternalFiles,
+): void {
+  let left = elements * size
+  for (const { name, offset, length } of file.inspectHeader(real, externalParts)) {
+    external.assertAllowed(rawFile(name), `"${path}" has its voxels in another file, which`)
+    if (!existsSync(rawFile(name))) {
+      throw new ConfigError(
+        'NO_SUCH_FILE',
+        `"${path}" has its voxels in the file "${name}", which is missing; restore it.`,
+      )
+    }
+    const wanted = offset + Math.min(left, length)
+    const found = statSync(rawFile(name)).size
+    if (found < wanted) {
+      throw new InfrastructureError(
+        'CORRUPT_DATA',
+        `"${path}" has its voxels in the file "${name}", which is too short: expected ${wanted} bytes, got ${found}; restore it, or, ` +
+          `if the rest was never written, add zeros: truncate -s ${wanted} "${name}"`,
+      )
+    }
+    left -= Math.min(left, length)
   }
 }
 
 interface Source {
   readonly name: string
   readonly dataset: string
+  readonly mappings: readonly VirtualMapping[]
 }
 
 async function assertSource(
   path: string,
   { file }: Location,
-  { name, dataset }: Source,
+  { name, dataset, mappings }: Source,
   external: ExternalFiles,
   depth: number,
 ): Promise<void> {
@@ -70,10 +107,41 @@ async function assertSource(
   try {
     if (source.kind !== 'array')
       throw new ConfigError('NO_SUCH_DATASET', `${what} "${dataset}" in "${container}" is not a dataset.`)
+    const inner = `${container}/${source.path}`
+    assertLargeEnough(`${what} "${inner}"`, metadataOf(source.file, source.path), mappings)
+    assertReadableFilters(
+      inner,
+      source.file.call((hdf5, id) => hdf5.get_dataset_filters(id, `/${source.path}`)),
+      `"${path}" is a virtual dataset; its source`,
+    )
     await assertSources(path, source, external, depth + 1)
   } finally {
     source.file.release()
   }
+}
+
+/** @throws ConfigError `SHAPE_MISMATCH` for a source that has not all voxels that are read from it */
+function assertLargeEnough(what: string, { shape }: Hdf5Metadata, mappings: readonly VirtualMapping[]): void {
+  const extent = shape ?? []
+  for (const { source, target } of mappings) {
+    const expected = missingExtent(extent, source, target)
+    if (expected === undefined) continue
+    throw new ConfigError(
+      'SHAPE_MISMATCH',
+      `${what} has the shape ${showCoordinate(extent)}; expected ${expected}; restore the file, or make the virtual dataset again.`,
+    )
+  }
+}
+
+/** What a source lacks; undefined if it has all voxels that are selected. */
+function missingExtent(extent: readonly number[], source: Selection, target: Selection): string | undefined {
+  if (source.kind === 'all') {
+    const count = extent.reduce((product, length) => product * length, 1)
+    return target.kind === 'boxes' && target.count !== count ? `${target.count} voxels` : undefined
+  }
+  if (source.kind === 'unknown') return undefined
+  const fits = source.end.length === extent.length && source.end.every((end, axis) => end <= extent[axis]!)
+  return fits ? undefined : `at least ${showCoordinate(source.end)}`
 }
 
 async function locateSource(

@@ -22,15 +22,16 @@ const nameOf = (id: number, name: string): string => READABLE[id] ?? KNOWN[id] ?
 
 /**
  * Refuses filters that are not compiled in: HDF5 would fail at the first chunk.
+ * @param prefix what the dataset is to the one that is opened @default nothing: it is that one
  * @throws ConfigError `UNSUPPORTED_CODEC`
  */
-export function assertReadableFilters(path: string, filters: readonly Hdf5Filter[]): void {
+export function assertReadableFilters(path: string, filters: readonly Hdf5Filter[], prefix = ''): void {
   const unknown = filters.filter(({ id }) => READABLE[id] === undefined)
   if (unknown.length === 0) return
   const names = unknown.map(({ id, name }) => `"${nameOf(id, name)}" (HDF5 filter ${id})`).join(' and ')
   throw new ConfigError(
     'UNSUPPORTED_CODEC',
-    `"${path}" is stored with ${names}; expected gzip, shuffle, fletcher32, szip, nbit or scaleoffset. Rewrite it once, ` +
+    `${prefix}${prefix === '' ? '' : ' '}"${path}" is stored with ${names}; expected gzip, shuffle, fletcher32, szip, nbit or scaleoffset. Rewrite it once, ` +
       'where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5',
   )
 }

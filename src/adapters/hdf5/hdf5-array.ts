@@ -129,6 +129,8 @@ export class Hdf5Array implements ChunkedArray {
     const { file, inner } = this.#dataset
     const length = this.#bytesIn(box)
     const pointer = scratchMemory(file.library, length)
+    // HDF5 leaves memory as it is where chunks were never written and have no fill value; h5py gives zeros there.
+    file.library.HEAPU8.fill(0, pointer, pointer + length)
     const read = (part: Roi<'voxel'>): void => {
       const [count, offset] = [part.shape.map(BigInt), part.offset.map(BigInt)]
       const strides = count.map(() => 1n)

@@ -9,9 +9,9 @@ import { assertReadableFilters, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
 import { entriesBelow, showDatasets } from './hdf5-entries.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
-import type { Hdf5Metadata } from './library.ts'
+import { type Hdf5Metadata, scratchMemory } from './library.ts'
 import { type Location, locateObject } from './locate-object.ts'
-import { fillValueBytes, findMessage, MESSAGE, parseStoredType } from './object-header.ts'
+import { fillValueBytes, findMessage, lacksFillValue, MESSAGE, parseStoredType } from './object-header.ts'
 import { axesOf } from './placement.ts'
 import { dtypeOfStored, scalarOf } from './stored-dtype.ts'
 
@@ -45,7 +45,9 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
       const location = await locateObject(container, inner, external)
       try {
         if (location.kind === 'array') await assertSources(showPath(container, inner), location, external)
-        return new Hdf5Array(describeDataset(container, inner, location, cacheBytes))
+        const dataset = describeDataset(container, inner, location, cacheBytes)
+        assertHasVoxels(dataset)
+        return new Hdf5Array(dataset)
       } catch (error) {
         location.file.release()
         throw failed(showPath(container, inner), 'opened', error)
@@ -117,6 +119,26 @@ function describeDataset(container: string, inner: string, location: Location, c
     inner: real,
     encoded: filters.length > 0,
     cacheBytes,
+  }
+}
+
+/**
+ * HDF5 refuses to read a dataset that has no fill value if nothing was ever written to it.
+ * @throws ConfigError `UNSUPPORTED`
+ */
+function assertHasVoxels({ file, inner, description: { path, shape } }: Hdf5Dataset): void {
+  if (shape.includes(0) || !file.inspectHeader(inner, lacksFillValue)) return
+  const [count, offset] = [shape.map(() => 1n), shape.map(() => 0n)]
+  const pointer = BigInt(scratchMemory(file.library, 8))
+  try {
+    file.call((hdf5, id) => hdf5.get_dataset_data(id, `/${inner}`, count, offset, count, pointer))
+  } catch (error) {
+    // Chunks that are damaged are reported with their place when they are read.
+    if (!/no data can be read/.test((error as Error).message)) return
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `"${path}" has no voxels: nothing was ever written to it, and it has no fill value; write it, or create it with a fill value.`,
+    )
   }
 }
 

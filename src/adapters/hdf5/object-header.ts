@@ -35,6 +35,7 @@ export const MESSAGE = {
   oldFill: 0x04,
   fill: 0x05,
   externalFiles: 0x07,
+  layout: 0x08,
   continuation: 0x10,
   modified: 0x12,
 } as const
@@ -200,10 +201,28 @@ export function fillValueBytes(fd: number, block: Superblock, messages: readonly
 }
 
 /**
- * The names of the files that have a dataset's raw data, if not this file has them.
+ * Whether a dataset has no fill value, not even HDF5's default.
+ * @see File Format Specification IV.A.2.f @throws DamagedHeader
+ */
+export function lacksFillValue(fd: number, block: Superblock, messages: readonly HeaderMessage[]): boolean {
+  const message = findMessage(fd, block, messages, MESSAGE.fill)?.data
+  if (message === undefined) return false
+  return uint(message, 0, 1) >= 3 ? (uint(message, 1, 1) & 0x10) !== 0 : uint(message, 0, 1) === 2 && message[3] === 0
+}
+
+/** A part of another file with raw data of a dataset. */
+export interface ExternalPart {
+  readonly name: string
+  readonly offset: number
+  /** In bytes; beyond the end of any file if it is unlimited. */
+  readonly length: number
+}
+
+/**
+ * The parts of other files that have a dataset's raw data, in order, if not this file has them.
  * @see File Format Specification IV.A.2.h and III.D @throws DamagedHeader
  */
-export function externalFileNames(fd: number, block: Superblock, messages: readonly HeaderMessage[]): string[] {
+export function externalParts(fd: number, block: Superblock, messages: readonly HeaderMessage[]): ExternalPart[] {
   const { offsetSize, lengthSize } = block
   const data = findMessage(fd, block, messages, MESSAGE.externalFiles)?.data
   if (data === undefined) return []
@@ -211,9 +230,13 @@ export function externalFileNames(fd: number, block: Superblock, messages: reado
   const namesAt = block.base + unsigned(heap, 8 + 2 * lengthSize, offsetSize)
   const count = Math.min(uint(data, 6, 2), Math.floor((data.length - 8 - offsetSize) / (3 * lengthSize)))
   return Array.from({ length: count }, (_, slot) => {
-    const nameAt = namesAt + unsigned(data, 8 + offsetSize + slot * 3 * lengthSize, lengthSize)
-    const name = readBytes(fd, block, nameAt, LONGEST_NAME)
-    return name.subarray(0, (name.indexOf(0) + 1 || name.length + 1) - 1).toString()
+    const at = 8 + offsetSize + slot * 3 * lengthSize
+    const name = readBytes(fd, block, namesAt + unsigned(data, at, lengthSize), LONGEST_NAME)
+    return {
+      name: name.subarray(0, (name.indexOf(0) + 1 || name.length + 1) - 1).toString(),
+      offset: unsigned(data, at + lengthSize, lengthSize),
+      length: unsigned(data, at + 2 * lengthSize, lengthSize),
+    }
   })
 }
 
@@ -226,7 +249,7 @@ function sizedBytes(data: Buffer, at: number): Buffer | undefined {
 }
 
 /** Fewer bytes at the end of the file, and none beyond it. */
-function readBytes(fd: number, { size }: Pick<Superblock, 'size'>, position: number, length: number): Buffer {
+export function readBytes(fd: number, { size }: Pick<Superblock, 'size'>, position: number, length: number): Buffer {
   const buffer = Buffer.alloc(position >= 0 && position < size ? Math.max(0, Math.min(length, size - position)) : 0)
   return buffer.length === 0 ? buffer : buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, position))
 }
@@ -240,7 +263,7 @@ function uint(bytes: Buffer, at: number, size: 1 | 2 | 4): number {
 /**
  * A little-endian unsigned number of 1 to 8 bytes; "undefined address" (all ones) becomes a number beyond the end of any file.
  */
-function unsigned(bytes: Buffer, at: number, size: number): number {
+export function unsigned(bytes: Buffer, at: number, size: number): number {
   let value = 0
   for (let i = size - 1; i >= 0; i--) value = value * 256 + (bytes[at + i] ?? 0)
   return value

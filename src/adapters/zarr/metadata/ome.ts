@@ -56,11 +56,15 @@ const hasTranslation = (transformations: Json | undefined): boolean =>
 function combine(transformations: Json | undefined, rank: number): Transform {
   const find = (type: 'scale' | 'translation') => {
     const found = objects(transformations).find((candidate) => candidate.type === type)?.[type]
-    const numbers = Array.isArray(found) && found.length === rank ? found.map(Number) : []
+    const numbers = Array.isArray(found) && found.length === rank ? found.map(numberOf) : []
     return numbers.length > 0 && numbers.every(Number.isFinite) ? numbers : undefined
   }
   return { scale: find('scale'), translation: find('translation') }
 }
+
+/** NaN for what is neither a number nor the text of one. */
+const numberOf = (value: Json): number =>
+  ['number', 'bigint', 'string'].includes(typeof value) ? Number(value) : Number.NaN
 
 function readAxis(axis: Json, own: Transform, outer: Transform, i: number, isCentered: boolean): ArrayAxis {
   const { name = `d${i}`, type: given, unit } = isJsonObject(axis) ? axis : { name: axis }
