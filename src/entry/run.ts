@@ -229,7 +229,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
       workers,
       outputs,
       id,
-      noteEnd: noteProvenance(setting, { outputs, id, started: author.started }),
+      noteEnd: noteProvenance(setting, { outputs, id, recorded, started: author.started }),
     }
   } catch (error) {
     await open[Symbol.asyncDispose]()
@@ -241,11 +241,20 @@ async function openParts(setting: Setting): Promise<RunParts> {
 /** Says in the run's folder where its outputs come from. @returns a function that completes this, in the outputs, too */
 function noteProvenance(
   { pipeline, folder, events }: Setting,
-  { outputs, id, started }: { readonly outputs: RunOutputs; readonly id: string; readonly started: string },
+  { outputs, id, recorded, started }: Pick<RunParts, 'outputs' | 'id' | 'recorded'> & { readonly started: string },
 ): RunParts['noteEnd'] {
   const warn = (message: string) => events.emit({ type: 'warning', message })
   const noteFolder =
-    folder === undefined ? undefined : noteRunStart({ pipeline, folder: folder.path, record: id, started, warn })
+    folder === undefined
+      ? undefined
+      : noteRunStart({
+          pipeline,
+          folder: folder.path,
+          record: id,
+          started,
+          warn,
+          completed: completedIn(pipeline, recorded),
+        })
   return async (result) => {
     const ended = new Date().toISOString()
     const done = new Set(result.tasks.filter(({ completed, total }) => completed === total).map((task) => task.id))
@@ -321,6 +330,11 @@ const keepsSessions = (
   recorded: RecordedRun | undefined,
   workers: WorkerPool | undefined,
 ): boolean => recorded !== undefined && workers !== undefined && !overwrite
+
+const completedIn =
+  ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined) =>
+  (task: PlannedTask) =>
+    hasOwnCheck(task.source) ? undefined : recorded?.progress.recorder.completedCount(tasks.indexOf(task))
 
 /** The start of a run's history: blocks that were done before, of tasks that have no check of their own. */
 const historyOf = ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined) => ({

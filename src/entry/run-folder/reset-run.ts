@@ -19,6 +19,10 @@ export interface ResetOptions {
   readonly failed?: boolean
   /** Forget only blocks that write in this region, `offset:shape` in nm, and the blocks that depend on them. @default everything */
   readonly roi?: string | undefined
+  /** Forget only blocks of these tasks, and the blocks that depend on them. @default all tasks */
+  readonly tasks?: readonly string[] | undefined
+  /** Called before anything is forgotten, while no other process can start the run; if it throws, nothing is. */
+  readonly confirm?: (forgotten: readonly Forgotten[]) => Promise<void>
 }
 
 /** What was forgotten for a task. */
@@ -30,7 +34,7 @@ export interface Forgotten {
 
 /**
  * Forgets what a run has done.
- * @throws ConfigError `NO_SUCH_FILE`, `RUN_LOCKED` while it is running, here or elsewhere, `INVALID_ROI`
+ * @throws ConfigError `NO_SUCH_FILE`, `RUN_LOCKED` while it is running, here or elsewhere, `INVALID_ROI`, `UNKNOWN_TASK`
  */
 export async function resetRun(folder: string, options: ResetOptions): Promise<Forgotten[]> {
   const document = readRunDocument(folder)
@@ -39,6 +43,7 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
       'NO_SUCH_FILE',
       `${folder} is not the folder of a run; ${ownCommand('runs')} lists the runs here.`,
     )
+  assertTasks(document.tasks, options.tasks)
   using _held = holdRunFolder(folder, document)
   await using store = await openProgressStore(options.place ?? document.progress, folder)
   const name = store === undefined ? '' : recordName(store, folder)
@@ -46,13 +51,33 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   if (store === undefined || identity === undefined) return []
   await using _lock = await store.lock?.(name, { ...identityOfProcess(), since: Date.now() }, hasEnded)
   await using record = await store.open(identity)
-  const boxes = options.roi === undefined ? undefined : boxesIn(document.tasks, options.roi)
-  const forgotten: Forgotten[] = []
+  const boxes = options.failed ? [] : boxesIn(document.tasks, options)
+  const chosen: ChosenBlocks[] = []
+  for (const [number, task] of document.tasks.entries()) {
+    const isLeft = options.failed && options.tasks !== undefined && !options.tasks.includes(task.id)
+    chosen.push(await choose(record, number, task, isLeft ? [] : boxes[number]))
+  }
+  const forgotten = chosen.map((task) => task.forgotten)
+  await options.confirm?.(forgotten)
   for (const number of resetOrder(document.tasks)) {
-    const task = document.tasks[number] as DescribedTask
-    forgotten[number] = await forget(record, number, task, options.failed ?? false, boxes?.[number])
+    const { blocks } = chosen[number] as ChosenBlocks
+    if (blocks === 'all') await record.clear(number)
+    else if (blocks.size > 0) await record.clear(number, blocks)
   }
   return forgotten
+}
+
+function assertTasks(described: readonly DescribedTask[], ids: readonly string[] = []): void {
+  const known = described.map(({ id }) => id)
+  const unknown = ids.find((id) => !known.includes(id))
+  if (unknown === undefined) return
+  throw new ConfigError('UNKNOWN_TASK', `The run has no task "${unknown}"; its tasks are ${known.join(', ')}.`)
+}
+
+/** The blocks of a task to forget, and their number. */
+interface ChosenBlocks {
+  readonly blocks: 'all' | ReadonlySet<number>
+  readonly forgotten: Forgotten
 }
 
 /**
@@ -71,49 +96,56 @@ async function identityIn(store: ProgressStore | undefined, name: string) {
   return reader?.identity
 }
 
-async function forget(
+/** @param boxes the blocks to forget @default those that failed */
+async function choose(
   record: RunRecord,
   number: number,
   { id, grid }: DescribedTask,
-  failedOnly: boolean,
   boxes: readonly IndexBox[] | undefined,
-): Promise<Forgotten> {
+): Promise<ChosenBlocks> {
   const done = await readCompleted(record, number)
   const { blocks: failed } = await readFailedBlocks(record, number, done, 0)
   const blocks = createBlockGrid(grid)
-  if (!failedOnly && boxes === undefined) {
-    await record.clear(number)
-    return { id, blocks: countSetBits(done, blocks.blockCount), failedAttempts: failed.length }
+  // A set of all blocks may not fit into memory.
+  if (boxes?.some((box) => countBlocks(box) === blocks.blockCount)) {
+    const forgotten = { id, blocks: countSetBits(done, blocks.blockCount), failedAttempts: failed.length }
+    return { blocks: 'all', forgotten }
   }
-  const chosen = new Set(failedOnly ? failed : indicesOf(blocks, boxes ?? []))
-  if (chosen.size > 0) await record.clear(number, chosen)
+  const chosen = new Set(boxes === undefined ? failed : indicesOf(blocks, boxes))
   let count = 0
   for (const block of chosen) if (isBitSet(done, block)) count++
-  return { id, blocks: count, failedAttempts: failed.filter((block) => chosen.has(block)).length }
+  const failedAttempts = failed.filter((block) => chosen.has(block)).length
+  return { blocks: chosen, forgotten: { id, blocks: count, failedAttempts } }
 }
+
+const countBlocks = ({ start, end }: IndexBox): number =>
+  end.reduce((count, last, axis) => count * Math.max(0, last - (start[axis] as number)), 1)
 
 function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<number> {
   for (const box of boxes) yield* grid.indicesOf(box)
 }
 
-/** The blocks of every task to forget for a region. */
-function boxesIn(tasks: readonly DescribedTask[], text: string): IndexBox[][] {
+/** The blocks of every task to forget. */
+function boxesIn(tasks: readonly DescribedTask[], { roi: text, tasks: chosen }: ResetOptions): IndexBox[][] {
   const ids = tasks.map(({ id }) => id)
   return boxesBehind(
-    tasks.map(({ grid: options, after, unit, transient = false }) => {
+    tasks.map(({ id, grid: options, after, unit, transient = false }) => {
       const grid = createBlockGrid(options)
       const voxelSize = grid.shape.map(() => 1)
-      const region = parseRoi(text, unit, { voxelSize, offset: voxelSize.map(() => 0) })
-      return { grid, after: after.map((id) => ids.indexOf(id)), region, isTransient: transient }
+      const place = { voxelSize, offset: voxelSize.map(() => 0) }
+      const region = text === undefined ? grid.totalWriteRoi : parseRoi(text, unit, place)
+      const isChosen = chosen === undefined || chosen.includes(id)
+      const before = after.map((task) => ids.indexOf(task))
+      return { grid, after: before, isTransient: transient, ...(isChosen ? { region } : {}) }
     }),
   )
 }
 
-/** A task of a chain, the positions of the tasks it depends on, and a region in its unit. */
+/** A task of a chain, the positions of the tasks it depends on, and a region in its unit: none if it is not chosen itself. */
 export interface ChainedGrid {
   readonly grid: BlockGrid
   readonly after: readonly number[]
-  readonly region: Roi
+  readonly region?: Roi
   readonly isTransient: boolean
 }
 
@@ -126,7 +158,7 @@ export function boxesBehind(chain: readonly ChainedGrid[]): IndexBox[][] {
   const nodes = chain.map(({ after }, place) => ({ id: String(place), after: after.map(String) }))
   const upstreamFirst = orderTasks(nodes).topological
   for (const { grid, after, region, mine } of upstreamFirst.map(at)) {
-    mine.push(grid.blockBox(region))
+    if (region !== undefined) mine.push(grid.blockBox(region))
     for (const before of after.map(at)) {
       for (const box of before.mine) mine.push(readersOf(grid, writtenBy(before.grid, box)))
     }

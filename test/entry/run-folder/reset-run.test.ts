@@ -14,7 +14,7 @@ const anyRegion = (rank: number) =>
     )
     .map(([offset, shape]) => roi(offset, shape))
 
-/** A chain of three tasks in any order, each transient or not; the last one may also depend on the first. */
+/** A chain of three tasks in any order, each transient or not, and chosen or not; the last one may also depend on the first. */
 const anyChain = (rank: number) =>
   fc
     .record({
@@ -23,14 +23,15 @@ const anyChain = (rank: number) =>
       isDiamond: fc.boolean(),
       isReversed: fc.boolean(),
       transient: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+      chosen: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
     })
-    .map(({ grids, region, isDiamond, isReversed, transient }): ChainedGrid[] => {
+    .map(({ grids, region, isDiamond, isReversed, transient, chosen }): ChainedGrid[] => {
       const after = [[], [0], isDiamond ? [0, 1] : [1]]
       const place = (number: number) => (isReversed ? 2 - number : number)
       const chain = grids.map((options, number) => ({
         grid: createBlockGrid(options),
         after: (after[number] as number[]).map(place),
-        region,
+        ...(chosen[number] ? { region } : {}),
         isTransient: transient[number] as boolean,
       }))
       return isReversed ? chain.reverse() : chain
@@ -38,7 +39,7 @@ const anyChain = (rank: number) =>
 
 /** The same by looking at every pair of blocks, repeatedly, until nothing is added. */
 function forgottenOneByOne(chain: readonly ChainedGrid[]): number[][] {
-  const forgotten = chain.map(({ grid, region }) => new Set(grid.blocksMeeting(region)))
+  const forgotten = chain.map(({ grid, region }) => new Set(region === undefined ? [] : grid.blocksMeeting(region)))
   /** Visits all pairs of a block and a block of a task before its own. @param add adds one of them if necessary */
   const untilNothingIsAdded = (add: (earlier: Block, before: number, later: Block, place: number) => boolean): void => {
     for (let grows = true; grows; ) {

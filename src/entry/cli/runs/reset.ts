@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
 import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
-import { resetRun } from '../../run-folder/reset-run.ts'
+import { type Forgotten, resetRun } from '../../run-folder/reset-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
-import { confirm } from '../confirm.ts'
+import { confirm as askToConfirm } from '../confirm.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { printJson, say } from '../output.ts'
 
@@ -13,6 +13,7 @@ interface ResetFlags extends CommonOptions {
   readonly db?: string
   readonly failed?: boolean
   readonly roi?: string
+  readonly task?: readonly string[]
   readonly yes?: boolean
 }
 
@@ -25,6 +26,11 @@ export function resetCommand(): Command {
     .option(
       '--roi <offset:shape>',
       'forget the blocks that write in this region, in nm, and all blocks that depend on them',
+    )
+    .option(
+      '--task <id>',
+      'forget only the blocks of this task, and all blocks that depend on them; may be given several times',
+      (id: string, others: readonly string[] = []) => [...others, id],
     )
     .option('--yes', 'do not ask for confirmation')
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
@@ -39,11 +45,12 @@ export function resetCommand(): Command {
 
 async function reset(run: string, flags: ResetFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
-  const { failed = false, roi, db } = flags
+  const { failed = false, roi, db, task: tasks } = flags
   if (failed && roi !== undefined)
     throw new ConfigError('INVALID_CONFIG', '--failed and --roi exclude each other; give one of them.')
-  if (!failed && !flags.yes) await confirmReset(basename(folder), roi)
-  const forgotten = await resetRun(folder, { place: db, failed, roi })
+  const confirm = (forgotten: readonly Forgotten[]) => confirmReset(basename(folder), forgotten)
+  const mayAsk = !failed && !flags.yes
+  const forgotten = await resetRun(folder, { place: db, failed, roi, tasks, ...(mayAsk ? { confirm } : {}) })
   if (flags.json) printJson(forgotten)
   for (const { id, blocks, failedAttempts } of forgotten)
     say(
@@ -52,8 +59,18 @@ async function reset(run: string, flags: ResetFlags): Promise<void> {
     )
 }
 
-async function confirmReset(run: string, roi: string | undefined): Promise<void> {
-  const where = roi === undefined ? '' : ` in ${roi}, and of blocks that depend on them,`
-  const consequence = `The record of finished blocks of ${run}${where} will be deleted`
-  await confirm({ consequence, flag: '--yes', code: 'INVALID_CONFIG' })
+/** Asks with the number of blocks. @throws ConfigError `INVALID_CONFIG` unless the answer is yes */
+async function confirmReset(run: string, forgotten: readonly Forgotten[]): Promise<void> {
+  const parts = forgotten
+    .filter(({ blocks, failedAttempts }) => blocks + failedAttempts > 0)
+    .map(
+      ({ id, blocks, failedAttempts }) =>
+        `${blocks} completed ${failedAttempts > 0 ? `and ${failedAttempts} failed ` : ''}of ${id}`,
+    )
+  if (parts.length === 0) return
+  await askToConfirm({
+    consequence: `The record of ${run} will forget blocks: ${parts.join(', ')}`,
+    flag: '--yes',
+    code: 'INVALID_CONFIG',
+  })
 }

@@ -7,12 +7,16 @@ import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planne
 import { isTaskNode } from '../../../runtime/tasks/task-node.ts'
 import type { VolumeDescription } from '../../../runtime/volumes/volume-array.ts'
 import { arrayStore, parseDatasetPath } from '../../arrays.ts'
+import { showTime } from '../../local-time.ts'
+import { ownCommand as commandToPrint } from '../../own-command.ts'
 import { moduleName } from '../../workers/module-name.ts'
 import { commandOfProcess } from '../continuation.ts'
 import { readMark } from '../output-mark.ts'
 import { ownCommand, ownVersion } from '../run-command.ts'
 import { readJson, replaceFile } from '../run-files.ts'
 import { userName } from '../run-folder.ts'
+import { type OlderBlocks, olderBlocks, type TaskAtStart } from './changed-code.ts'
+import { codeOf } from './code-hash.ts'
 import { fullPath, inputsOf } from './output-provenance.ts'
 import { withoutSecrets } from './without-secrets.ts'
 
@@ -58,6 +62,8 @@ export interface StartProvenance {
   readonly host: string
   readonly user: string
   readonly pid: number
+  /** For each task: its code, and how many of its blocks were done before. */
+  readonly tasks: readonly TaskAtStart[]
   /** What the tasks read that no task of the run writes. */
   readonly inputs: readonly InputProvenance[]
 }
@@ -89,7 +95,9 @@ export interface ProvenanceSetting {
   readonly record: string
   /** ISO. */
   readonly started: string
-  /** Called if the file can't be written; nothing depends on it. */
+  /** How many blocks of a task are recorded as done; undefined if the task checks that itself, or if nothing is recorded. */
+  completed(task: PlannedTask): number | undefined
+  /** Called if the file can't be written, and if the code has changed since blocks were done. */
   warn(message: string): void
 }
 
@@ -115,13 +123,25 @@ export function noteRunStart(setting: ProvenanceSetting): (ended: string, result
       setting.warn(`${join(folder, FILE)} can't be written: ${messageOf(error)}`)
     }
   }
+  const older = olderBlocks(earlier, start.tasks)
+  if (older.length > 0) setting.warn(describeOlder(older, folder))
   write(start)
   const { started, ...rest } = start
   return (ended, { ok, interrupted }) =>
     write({ started, ended, outcome: ok ? 'done' : interrupted ? 'stopped' : 'failed', ...rest })
 }
 
-function startOf({ pipeline: { tasks }, started }: ProvenanceSetting): StartProvenance {
+function describeOlder(tasks: readonly OlderBlocks[], folder: string): string {
+  const each = tasks.map(({ id, blocks, isExact, completed, from, to }) => {
+    const [start, end] = [showTime(from), showTime(to)]
+    const when = start === end ? start : `${start} to ${end}`
+    return `${id}: ${isExact ? '' : 'up to '}${blocks} of its ${completed} completed blocks were done by older code (${when})`
+  })
+  const again = commandToPrint('reset', folder, ...tasks.flatMap(({ id }) => ['--task', id]))
+  return `The code has changed. ${each.join('; ')}. To do them again with this code: ${again}, then this command.`
+}
+
+function startOf({ pipeline: { tasks }, started, completed }: ProvenanceSetting): StartProvenance {
   const program = process.argv[1] ?? ''
   return {
     started,
@@ -136,8 +156,14 @@ function startOf({ pipeline: { tasks }, started }: ProvenanceSetting): StartProv
     host: hostname(),
     user: userName(),
     pid: process.pid,
+    tasks: tasks.map((task) => atStart(task, completed(task))),
     inputs: externalInputs(tasks).map(describeInput),
   }
+}
+
+function atStart({ id, source }: PlannedTask, before: number | undefined): TaskAtStart {
+  const code = isTaskNode(source) ? codeOf(source.definition.module) : undefined
+  return { id, ...(code === undefined ? {} : { code: code.hash }), ...(before === undefined ? {} : { before }) }
 }
 
 const resolved = (path: string): string => {
