@@ -220,10 +220,11 @@ export class RunPicture {
     return this.#workers.logFile(workerId)
   }
 
-  /** @param now by the run's clock, milliseconds since 1970 @param volumes see {@link RunSummary.volumes} */
-  summary(now: number, volumes: number): RunSummary {
+  /** @param time now, by the run's clock, milliseconds since 1970 @param volumes see {@link RunSummary.volumes} */
+  summary(time: number, volumes: number): RunSummary {
     const isRunning = this.#isRunning
-    const seconds = Math.max(0, this.#secondsAt(isRunning ? Math.max(now, this.#latest) : this.#latest))
+    const now = isRunning ? Math.max(time, this.#latest) : this.#latest
+    const seconds = Math.max(0, this.#secondsAt(now))
     for (const pace of this.#paces) pace.advance(seconds)
     const tasks = this.board.counts().map((count, number): TaskSummary => {
       const error = this.#errors.get(number)

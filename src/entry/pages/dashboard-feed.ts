@@ -139,7 +139,7 @@ export class DashboardFeed implements EventFeed, AsyncDisposable {
 
   #summary(): string {
     const { control, volumes } = this.#options
-    const summary = this.#follower.picture.summary(Date.now(), volumes())
+    const summary = this.#follower.picture.summary(this.#follower.now(), volumes())
     return JSON.stringify(control ? { ...summary, control } : summary)
   }
 

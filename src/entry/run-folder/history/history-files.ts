@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PictureEvent } from '../../../core/board/run-picture.ts'
 import type { ErrorCode } from '../../../core/errors.ts'
+import type { SteadyTime } from './run-time.ts'
 
 // The history of a run: one file per start, from which its page is drawn, during the run and afterwards. Nothing depends on it: the record
 // decides what is done. A file is a sequence of frames (core/board/history-frames.ts); its text frames contain the JSON described here.
@@ -11,6 +12,8 @@ export interface StartText {
   readonly type: 'start'
   /** Milliseconds since 1970; all other times of the file are relative to it. */
   readonly time: number
+  /** The same moment by a clock that nobody sets; absent in files of version 0.1.0. */
+  readonly steady?: SteadyTime
   /** Bitmaps of the blocks that were done before, deflated, base64, by task; null if there are none. */
   readonly done: readonly (string | null)[]
 }

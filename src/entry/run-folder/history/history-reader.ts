@@ -5,14 +5,15 @@ import { type BlocksFrame, readFrames } from '../../../core/board/history-frames
 import type { PictureEvent } from '../../../core/board/run-picture.ts'
 import type { WireError } from '../../../core/errors.ts'
 import { type HistoryText, historyFile, historyFolder, historyNumbers, type StoredError } from './history-files.ts'
+import { timeOfRun } from './run-time.ts'
 
 /** Bytes read at once. */
 const PIECE = 1 << 20
 
 /** Receives the content of a history, in order. */
 export interface HistoryReceiver {
-  /** The run was started. */
-  begin(time: number, done: readonly (Uint8Array | undefined)[]): void
+  /** The run was started. @param now returns its present time */
+  begin(time: number, done: readonly (Uint8Array | undefined)[], now: () => number): void
   blocks(frame: BlocksFrame, time: number, workerId: string): void
   event(event: PictureEvent, time: number): void
   /** Of a start that was followed by another one: how long blocks took. */
@@ -92,7 +93,9 @@ export class HistoryReader implements Disposable {
     switch (text.type) {
       case 'start':
         this.#time = text.time
-        if (!this.#isPast) this.#receiver.begin(text.time, text.done.map(decodeBitmap))
+        if (!this.#isPast) {
+          this.#receiver.begin(text.time, text.done.map(decodeBitmap), timeOfRun(text.time, text.steady))
+        }
         return
       case 'name':
         this.#names[text.number] = text.name

@@ -6,6 +6,7 @@ import type { WireError } from '../../../core/errors.ts'
 import type { RunEvent } from '../../../core/events.ts'
 import type { EventStream } from '../../../runtime/coordinator/event-stream.ts'
 import { type HistoryText, historyFile, historyFolder, historyNumbers, type StoredError } from './history-files.ts'
+import { steadyTime } from './run-time.ts'
 
 /** Frames are written together after this time, or when the buffer is full. */
 const EVERY_MS = 200
@@ -78,7 +79,7 @@ class HistoryWriter implements Disposable {
       const bitmap = blocks <= MAX_REMEMBERED_BLOCKS ? doneOf(number) : undefined
       return bitmap?.some((byte) => byte !== 0) ? deflateRawSync(bitmap, { level: 1 }).toString('base64') : null
     })
-    this.#text({ type: 'start', time: Date.now(), done })
+    this.#text({ type: 'start', time: Date.now(), steady: steadyTime(), done })
     this.#write()
   }
 

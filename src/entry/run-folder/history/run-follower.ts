@@ -34,6 +34,7 @@ export class RunFollower implements Disposable {
   /** The number of starts when the picture was last reconciled with the record. */
   #settled = -1
   #update: Promise<void> | undefined
+  #now = (): number => Date.now()
 
   /** @throws ConfigError `NO_SUCH_FILE` if the folder is not that of a run */
   constructor(folder: string, options: FollowOptions = {}) {
@@ -67,6 +68,11 @@ export class RunFollower implements Disposable {
 
   get picture(): RunPicture {
     return this.#picture
+  }
+
+  /** The present time of the run, as its picture counts it. Setting the clock of the machine does not change it. */
+  now(): number {
+    return this.#now()
   }
 
   /** Updates the picture. */
@@ -152,8 +158,9 @@ export class RunFollower implements Disposable {
 
   #readerOf(picture: RunPicture): HistoryReader {
     return new HistoryReader(this.folder, {
-      begin: (time, done) => {
+      begin: (time, done, now) => {
         this.#starts++
+        this.#now = now
         picture.begin(time, done)
       },
       blocks: (frame, time, worker) => picture.blocks(frame, time, worker),
