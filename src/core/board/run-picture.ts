@@ -241,6 +241,7 @@ export class RunPicture {
       isRemoved: this.#isRemoved,
       now,
       ...(this.#started === undefined ? {} : { started: this.#started }),
+      ...(this.#started === undefined || isRunning ? {} : { ended: this.#latest }),
       seconds,
       ...(etaSeconds === undefined ? {} : { etaSeconds }),
       tasks,

@@ -11,12 +11,28 @@ export interface RunDescription {
   readonly version: string
   /** The name of its folder. */
   readonly run: string
+  /** What it does: its command, or the names of its tasks. */
+  readonly title: string
   readonly folder: string
+  /** ISO time. */
   readonly created: string
+  /** The command line of its first start, for a shell; absent for runs of earlier versions. */
+  readonly startedWith?: string
+  /** The working directory of that start. */
+  readonly directory: string
+  /** The arrays that it reads from outside, and those that it keeps, as far as they are declared. */
+  readonly inputs: readonly DatasetPath[]
+  readonly outputs: readonly DatasetPath[]
   /** Topologically ordered: every task comes after those it depends on. */
   readonly tasks: readonly DescribedBoardTask[]
   /** The command that shows this page again. */
   readonly command: string
+}
+
+/** A dataset as the user gave it, and where it is. */
+export interface DatasetPath {
+  readonly name: string
+  readonly path: string
 }
 
 export interface DescribedBoardTask {
@@ -28,6 +44,7 @@ export interface DescribedBoardTask {
   readonly grid: BlockGridOptions
   /** What the map shows: blocks, or cells of several blocks if there are too many. */
   readonly map: MapGrid
+  readonly config?: Readonly<Record<string, unknown>>
 }
 
 export interface TaskSummary extends TaskCounts {
@@ -84,7 +101,9 @@ export interface RunSummary {
   readonly now: number
   /** When the run was last started. */
   readonly started?: number
-  /** From then until now, or until its end. */
+  /** When it ended, or when it was last heard of if it ended unexpectedly; absent while it is running. */
+  readonly ended?: number
+  /** From its start until now, or until its end. */
   readonly seconds: number
   readonly etaSeconds?: number
   readonly tasks: readonly TaskSummary[]

@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { basename, join, resolve, sep } from 'node:path'
+import { basename, join, sep } from 'node:path'
 import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
-import { mapGridOf } from '../../core/board/cell-map.ts'
-import type { RunDescription } from '../../core/board/summary.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import type { LiveTree, Resource } from '../../ports/resource.ts'
 import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
-import { ownCommand } from '../own-command.ts'
 import { type FollowOptions, RunFollower } from '../run-folder/history/run-follower.ts'
 import { readJson, replaceFile } from '../run-folder/run-files.ts'
 import { readLogEnd } from '../workers/log-end.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
 import { DashboardVolumes } from './dashboard-volumes.ts'
 import { pageControl } from './page-control.ts'
+import { describeRun } from './run-description.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface DashboardOptions extends FollowOptions {
@@ -129,7 +127,7 @@ function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: Dashboar
       if (first === undefined) return page
       switch (`${first}/${names.length}`) {
         case 'run.json/1':
-          return jsonResource(describe(follower))
+          return jsonResource(describeRun(follower))
         case 'events/1':
           return feed
         case 'blocks/3':
@@ -140,20 +138,6 @@ function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: Dashboar
           return volumes.open(names)
       }
     },
-  }
-}
-
-function describe({ run, folder, document, version }: RunFollower): RunDescription {
-  return {
-    version,
-    run,
-    folder: resolve(folder),
-    created: document.created,
-    tasks: document.tasks.map(({ id, after, blocks, unit, grid }) => ({
-      ...{ id, after, blocks, unit, grid },
-      map: mapGridOf(grid),
-    })),
-    command: ownCommand('status', resolve(folder), '--dashboard'),
   }
 }
 

@@ -135,7 +135,7 @@ export class DashboardVolumes implements AsyncDisposable {
   /** @param number the task that writes the volume; undefined for an input */
   async #add(given: string, task: DescribedTask, number: number | undefined): Promise<void> {
     if (number !== undefined && this.#outputs.some((output) => output.task === number)) return
-    const path = placeOf(given, this.#follower.document.directory)
+    const path = absolutePath(given, this.#follower.document.directory)
     let at = this.#volumes.findIndex(({ arrays }) => arrays.some((array) => array.path === path))
     try {
       if (at < 0) at = await this.#openVolume(path, given, number === undefined)
@@ -189,5 +189,6 @@ export class DashboardVolumes implements AsyncDisposable {
   }
 }
 
-const placeOf = (path: string, directory: string): string =>
+/** @param directory the working directory of the run */
+export const absolutePath = (path: string, directory: string): string =>
   isAbsolute(path) || /^https?:/.test(path) ? path : join(directory, path)

@@ -24,10 +24,14 @@ export function commandOfProcess(): readonly string[] {
  * @param directory where the command was started @default the working directory
  */
 export function continuationOf(command: readonly string[], directory = process.cwd()): string {
-  const [program, ...words] = command.filter((word) => !NOT_REPEATED.includes(word))
-  const call = program === 'bellis' ? ownCommand(...words) : command.map(quoteShell).join(' ')
+  const call = commandLineOf(command.filter((word) => !NOT_REPEATED.includes(word)))
   const hint = HIDDEN.test(call) ? '  # write the query of the address, which is not kept, in place of …' : ''
   return `${directory === process.cwd() ? '' : `cd ${quoteShell(directory)} && `}${call}${hint}`
+}
+
+/** A command as in `run.json`, as a line for a shell. */
+export function commandLineOf([program = '', ...words]: readonly string[]): string {
+  return program === 'bellis' ? ownCommand(...words) : [program, ...words].map(quoteShell).join(' ')
 }
 
 function isOwnProgram(path: string): boolean {

@@ -5,7 +5,9 @@ import { STATE_CODE } from '../../core/scheduling/state-map.ts'
 import { showCount, showDuration } from '../../core/text/numbers.ts'
 import { element, make, setText } from '../shared/elements.ts'
 import { initialTheme, type Theme, toggleTheme } from '../shared/theme.ts'
+import { fillAbout } from './about.ts'
 import { BlockTip } from './blocks/block-tip.ts'
+import { MapControls } from './blocks/map-controls.ts'
 import { STATE_ORDER, STATE_TEXT } from './blocks/state-colors.ts'
 import { FailureList, NoteList } from './event-lists.ts'
 import { PACE } from './pace.ts'
@@ -13,7 +15,7 @@ import { RateChart } from './rate-chart.ts'
 import { type Connection, RunModel } from './run-model.ts'
 import { bindTabs } from './tabs.ts'
 import { TaskCard } from './task-card.ts'
-import { plural, showNumber, showShare } from './text.ts'
+import { plural, showNumber, showShare, showTime } from './text.ts'
 import { Volumes } from './volumes/volumes.ts'
 import { WorkerList } from './worker-list.ts'
 import '../shared/style.css'
@@ -24,9 +26,8 @@ void start()
 async function start(): Promise<void> {
   showTheme(initialTheme())
   const description = await loadDescription()
-  document.title = `${description.run} · Bellis`
-  setText(element('run'), description.run)
-  element('run').title = description.folder
+  showHeading(description)
+  fillAbout(element('facts'), description)
   showLegend(description.tasks.some(({ map }) => map.cell.some((count) => count > 1)))
   const cards: TaskCard[] = []
   const model = new RunModel(description, {
@@ -46,10 +47,14 @@ async function start(): Promise<void> {
   const volumes = new Volumes(model)
   const tip = new BlockTip(model)
   element('tasks').style.setProperty('--count', String(description.tasks.length))
+  const controls = new MapControls(description.tasks, (plane) => {
+    for (const card of cards) card.turn(plane)
+  })
+  const count = description.tasks.length
   for (const [number, task] of description.tasks.entries()) {
     const codes = model.codes[number] as Uint8Array
     const onPoint = (task: number, index: number | undefined, x: number, y: number) => tip.show(task, index, x, y)
-    const card = new TaskCard({ task, number, codes, onPoint })
+    const card = new TaskCard({ task, number, count, codes, controls, onPoint })
     cards.push(card)
     element('tasks').append(card.element)
     card.placed()
@@ -109,6 +114,15 @@ function showTheme(theme: Theme): void {
   document.documentElement.dataset.theme = theme
 }
 
+/** What the run does, and what it writes. */
+function showHeading({ title, outputs, folder }: RunDescription): void {
+  document.title = `${title} · Bellis`
+  setText(element('title'), title)
+  element('title').title = folder
+  setText(element('written'), outputs.length === 0 ? '' : `→ ${outputs.map(({ name }) => name).join(', ')}`)
+  element('written').title = outputs.map(({ path }) => path).join('\n')
+}
+
 function showLegend(hasCells: boolean): void {
   const states = [...STATE_ORDER, ...(hasCells ? (['partly'] as const) : [])]
   element('legend').append(
@@ -120,7 +134,7 @@ function showLegend(hasCells: boolean): void {
 
 const LEGEND = { ...STATE_TEXT, orphaned: 'orphaned' }
 
-function showOverview({ tasks, seconds, etaSeconds, condition }: RunSummary): void {
+function showOverview({ tasks, seconds, etaSeconds, condition, started, ended }: RunSummary): void {
   const sum = (of: (task: RunSummary['tasks'][number]) => number) => tasks.reduce((all, task) => all + of(task), 0)
   const total = sum((task) => task.total)
   const completed = sum((task) => task.completed)
@@ -133,7 +147,11 @@ function showOverview({ tasks, seconds, etaSeconds, condition }: RunSummary): vo
     ...(etaSeconds !== undefined && etaSeconds > 0 ? [`about ${showDuration(etaSeconds, 0)} left`] : []),
   ]
   setText(element('times'), parts.join(' · '))
-  showTitle(`${showShare(completed, total)} ${element('run').textContent} · Bellis`, condition)
+  const dates = started === undefined ? [] : [`Started ${showTime(started)}`]
+  const last = condition === 'interrupted' ? 'last heard of' : 'ended'
+  if (ended !== undefined) dates.push(`${last} ${showTime(ended, started)}`)
+  setText(element('dates'), dates.join(' · '))
+  showTitle(`${showShare(completed, total)} ${element('title').textContent} · Bellis`, condition)
 }
 
 /** A browser redraws its window for a new title, which costs as much as drawing the page. */

@@ -1,8 +1,6 @@
 import type { DescribedBoardTask, FailureSummary, Note, RunSummary } from '../../core/board/summary.ts'
 import { make } from '../shared/elements.ts'
-import { plural, showNumber } from './text.ts'
-
-const showTime = (time: number): string => new Date(time).toLocaleTimeString()
+import { plural, showNumber, showTime } from './text.ts'
 
 /** The blocks that failed, with their errors. */
 export class FailureList {
@@ -17,7 +15,7 @@ export class FailureList {
     this.#onOpen = onOpen
   }
 
-  update({ failures, tasks }: RunSummary): void {
+  update({ failures, tasks, started }: RunSummary): void {
     const failed = tasks.reduce((sum, task) => sum + task.failed, 0)
     const orphaned = tasks.reduce((sum, task) => sum + task.orphaned, 0)
     // Redrawn only if it has changed, so that a selection stays.
@@ -32,15 +30,15 @@ export class FailureList {
     const more = failed - failures.length
     this.#panel.replaceChildren(
       make('p', { class: 'count' }, `${plural(failed, 'block')} failed${orphans}.`),
-      make('ul', { class: 'rows' }, ...failures.map((failure) => this.#row(failure))),
+      make('ul', { class: 'rows' }, ...failures.map((failure) => this.#row(failure, started))),
       ...(more > 0 ? [make('p', { class: 'count' }, `… and ${showNumber(more)} more`)] : []),
     )
   }
 
-  #row({ task, index, message, code, attempts, workerId, time }: FailureSummary): HTMLElement {
+  #row({ task, index, message, code, attempts, workerId, time }: FailureSummary, started?: number): HTMLElement {
     const open = make('button', { type: 'button', title: 'Show on the map' }, `${this.#tasks[task]?.id}/${index}`)
     open.addEventListener('click', () => this.#onOpen(task, index))
-    const by = `${plural(attempts, 'attempt')}, ${workerId}, ${showTime(time)}, ${code}`
+    const by = `${plural(attempts, 'attempt')}, ${workerId}, ${showTime(time, started)}, ${code}`
     return make('li', { class: 'failure' }, open, make('span', { class: 'by' }, by), make('p', {}, message))
   }
 }
@@ -54,18 +52,23 @@ export class NoteList {
     this.#panel = panel
   }
 
-  update({ notes }: RunSummary): void {
+  update({ notes, started }: RunSummary): void {
     const key = `${notes.length} ${notes[0]?.time} ${notes[0]?.text}`
     if (key === this.#shown) return
     this.#shown = key
     this.#panel.replaceChildren(
       notes.length === 0
         ? make('p', { class: 'empty' }, 'Nothing unusual has happened.')
-        : make('ul', { class: 'rows' }, ...notes.map((note) => this.#row(note))),
+        : make('ul', { class: 'rows' }, ...notes.map((note) => this.#row(note, started))),
     )
   }
 
-  #row({ time, text }: Note): HTMLElement {
-    return make('li', { class: 'note' }, make('time', {}, showTime(time)), make('p', {}, text))
+  #row({ time, text }: Note, started?: number): HTMLElement {
+    return make(
+      'li',
+      { class: 'note' },
+      make('time', { datetime: new Date(time).toISOString() }, showTime(time, started)),
+      make('p', {}, text),
+    )
   }
 }

@@ -4,6 +4,7 @@ import { createBlockGrid } from '../../core/grid/block-grid.ts'
 import { showCount, showDuration } from '../../core/text/numbers.ts'
 import { make, setText } from '../shared/elements.ts'
 import { BlockMap } from './blocks/block-map.ts'
+import type { MapControls } from './blocks/map-controls.ts'
 import { axisNames, type Plane, planesOf } from './blocks/planes.ts'
 import { SliceStrip } from './blocks/slice-strip.ts'
 import { STATE_ORDER } from './blocks/state-colors.ts'
@@ -12,13 +13,20 @@ import { plural, showMs, showNumber, showShare } from './text.ts'
 export interface TaskCardOptions {
   readonly task: DescribedBoardTask
   readonly number: number
+  /** How many tasks the run has. */
+  readonly count: number
   readonly codes: Uint8Array
+  readonly controls: Pick<MapControls, 'isFollowing' | 'stopFollowing'>
   /** The user points at a block, or at none. */
   onPoint(number: number, index: number | undefined, x: number, y: number): void
 }
 
 /** Shortest time after which the section follows the running blocks to another slice. */
 const FOLLOW_MS = 1500
+/** A map of at most this many blocks along each axis has room beside the counts. */
+const SMALL = 24
+/** If there are more tasks than this, all maps are beside the counts. */
+const FEW_TASKS = 2
 
 /** One task: its bar, its counts, and the map of its blocks. */
 export class TaskCard {
@@ -26,14 +34,16 @@ export class TaskCard {
   readonly map: BlockMap
   readonly #cellOf: (index: number) => number
   readonly #shape: readonly number[]
+  readonly #controls: TaskCardOptions['controls']
   readonly #bar = make('div', { class: 'bar' })
   readonly #share = make('span', { class: 'share' })
   readonly #facts = make('p', { class: 'facts' })
   readonly #error = make('p', { class: 'error', hidden: true })
   readonly #strip: SliceStrip | undefined
-  readonly #slider: HTMLInputElement | undefined
+  readonly #slider = make('input', { type: 'range', min: 0, step: 1, 'aria-label': 'Slice' })
   readonly #place = make('output', {})
-  readonly #follow = make('input', { type: 'checkbox', checked: true })
+  /** The slider of the axis that the map cuts. */
+  readonly #cutter = make('div', { class: 'cut' })
   /** Sliders of the axes before the last three. */
   readonly #further: { readonly input: HTMLInputElement; readonly place: HTMLOutputElement }[] = []
   #axis = 0
@@ -41,16 +51,17 @@ export class TaskCard {
   /** The slice with the most running blocks, or -1. */
   #busiest = -1
 
-  constructor({ task, number, codes, onPoint }: TaskCardOptions) {
+  constructor({ task, number, count, codes, controls, onPoint }: TaskCardOptions) {
     const grid = createBlockGrid(task.map.grid)
     this.#cellOf = (index) => cellAt(index, createBlockGrid(task.grid).shape, task.map.cell)
     this.#shape = grid.shape
+    this.#controls = controls
     const rank = grid.shape.length
-    const heading = make('h2', {}, task.id)
+    const heading = make('h2', count === 1 ? {} : { style: `--key: var(--task-${number % 6})`, class: 'key' }, task.id)
     const after = task.after.length === 0 ? '' : `after ${task.after.join(', ')}`
-    this.element = make(
-      'article',
-      { class: 'task', 'aria-label': `Task ${task.id}` },
+    const text = make(
+      'div',
+      { class: 'text' },
       make('header', {}, heading, make('span', { class: 'after', title: after }, after), this.#share),
       this.#bar,
       this.#facts,
@@ -58,7 +69,7 @@ export class TaskCard {
     )
     for (const name of STATE_ORDER) this.#bar.append(make('i', { class: name }))
     const blocks = task.map.cell.some((count) => count > 1) ? `${task.map.cell.join(' × ')} blocks` : ''
-    if (blocks !== '') this.element.append(make('p', { class: 'cells' }, `A square of the map is ${blocks}.`))
+    if (blocks !== '') text.append(make('p', { class: 'cells' }, `A square of the map is ${blocks}.`))
     const map = new BlockMap({
       shape: grid.shape,
       blockShape: grid.writeRoi.shape,
@@ -67,19 +78,19 @@ export class TaskCard {
       onPoint: (index, x, y) => onPoint(number, index, x, y),
     })
     this.map = map
-    const planes = planesOf(rank)
     if (rank >= 3) {
       this.#strip = new SliceStrip(codes, grid.shape)
-      this.#slider = make('input', { type: 'range', min: 0, step: 1, 'aria-label': 'Slice' })
-      this.#slider.addEventListener('input', () => {
-        this.#follow.checked = false
-        this.#cutAt(Number(this.#slider?.value))
-      })
-      this.element.append(this.#controls(planes, number))
-      if (rank > 3) this.element.append(this.#furtherAxes(rank - 3))
-      this.#setPlane(planes[0] as Plane)
+      text.append(this.#addSlider(this.#strip))
+      if (this.#shape.slice(0, -3).some((length) => length > 1)) text.append(this.#furtherAxes(rank - 3))
+      this.#setPlane(planesOf(rank)[0] as Plane)
     }
-    this.element.append(make('div', { class: 'map' }, map.canvas))
+    const isSmall = count > FEW_TASKS || Math.max(...grid.shape.slice(-3)) <= SMALL
+    this.element = make(
+      'article',
+      { class: isSmall ? 'task beside' : 'task', 'aria-label': `Task ${task.id}` },
+      text,
+      make('div', { class: 'map' }, map.canvas),
+    )
   }
 
   /** To be called once the element is in the page. */
@@ -99,20 +110,26 @@ export class TaskCard {
     this.#drawStrip()
   }
 
+  /** Shows sections along another plane, if the grid has three axes or more. */
+  turn(name: string): void {
+    const plane = planesOf(this.#shape.length).find((each) => each.name === name)
+    if (plane !== undefined && this.#strip !== undefined) this.#setPlane(plane)
+  }
+
   /** Shows a block in its section. */
   pointAt(index: number): void {
     const cell = this.#cellOf(index)
-    this.#follow.checked = false
+    this.#controls.stopFollowing()
     this.map.pointAt(cell)
     this.#showPlace()
     this.element.scrollIntoView({ block: 'nearest' })
-    this.map.canvas.focus()
+    this.map.canvas.focus({ preventScroll: true })
     this.map.pointAt(cell)
   }
 
   update(summary: TaskSummary): void {
     this.#drawStrip()
-    this.map?.update()
+    this.map.update()
     const { total, completed, skipped, processing, failed, orphaned, pending, ready, rate, meanMs, error } = summary
     const widths = { ...summary, completed: completed - skipped }
     for (const [i, name] of STATE_ORDER.entries()) {
@@ -130,7 +147,7 @@ export class TaskCard {
       ...(orphaned > 0 ? [`${showNumber(orphaned)} orphaned`] : []),
       ...(rate > 0 && left > 0 ? [`${showCount(rate)}/s`] : []),
       ...(meanMs === undefined ? [] : [`${showMs(meanMs)} each`]),
-      ...(rate > 0 && left > 0 && pending === 0 ? [`${showDuration(left / rate, 0)} left`] : []),
+      ...(rate > 0 && left > 0 ? [`${showDuration(left / rate, 0)} left`] : []),
     ]
     setText(this.#facts, parts.join(' · '))
     this.#error.hidden = error === undefined
@@ -139,21 +156,13 @@ export class TaskCard {
       failed + orphaned > 0 ? 'failed' : completed === total ? 'done' : processing > 0 ? 'working' : 'waiting'
   }
 
-  #controls(planes: readonly Plane[], number: number): HTMLElement {
-    const choices = planes.map((plane, i) => {
-      const input = make('input', { type: 'radio', name: `plane-${number}`, checked: i === 0 })
-      input.addEventListener('change', () => this.#setPlane(plane))
-      return make('label', {}, input, make('span', {}, plane.name))
+  #addSlider({ canvas }: SliceStrip): HTMLElement {
+    this.#slider.addEventListener('input', () => {
+      this.#controls.stopFollowing()
+      this.#cutAt(Number(this.#slider.value))
     })
-    const slider = this.#slider as HTMLInputElement
-    return make(
-      'div',
-      { class: 'cut' },
-      make('fieldset', { class: 'choice' }, make('legend', {}, 'Plane'), ...choices),
-      make('div', { class: 'slider' }, (this.#strip as SliceStrip).canvas, slider),
-      this.#place,
-      make('label', { class: 'follow', title: 'Show the slice with running blocks' }, this.#follow, ' follow'),
-    )
+    this.#cutter.append(make('div', { class: 'slider' }, canvas, this.#slider), this.#place)
+    return this.#cutter
   }
 
   #furtherAxes(count: number): HTMLElement {
@@ -164,11 +173,11 @@ export class TaskCard {
         const input = make('input', { type: 'range', min: 0, max, step: 1, 'aria-label': `Slice along ${name}` })
         const place = make('output', {})
         input.addEventListener('input', () => {
-          this.#follow.checked = false
+          this.#controls.stopFollowing()
           this.#cut((at, each) => (each === axis ? Number(input.value) : at))
         })
         this.#further.push({ input, place })
-        return make('label', { class: 'axis' }, input, place)
+        return make('label', { class: 'axis', hidden: max === 0 }, input, place)
       })
     return make('div', { class: 'cut further' }, ...labels)
   }
@@ -178,7 +187,9 @@ export class TaskCard {
     const rank = this.#shape.length
     this.#axis = [rank - 3, rank - 2, rank - 1].find((axis) => axis !== plane.down && axis !== plane.across) as number
     map.cut(plane, map.at)
-    if (this.#slider !== undefined) this.#slider.max = String((this.#shape[this.#axis] as number) - 1)
+    const slices = this.#shape[this.#axis] as number
+    this.#slider.max = String(slices - 1)
+    this.#cutter.hidden = slices === 1
     if (this.#strip !== undefined) this.#strip.axis = this.#axis
     this.#showPlace()
     this.#drawStrip()
@@ -196,7 +207,7 @@ export class TaskCard {
 
   #showPlace(): void {
     const slice = this.map.at[this.#axis] ?? 0
-    if (this.#slider !== undefined) this.#slider.value = String(slice)
+    this.#slider.value = String(slice)
     const names = axisNames(this.#shape.length)
     setText(this.#place, `${names[this.#axis]} ${slice + 1} / ${this.#shape[this.#axis]}`)
     for (const [axis, { input, place }] of this.#further.entries()) {
@@ -214,7 +225,7 @@ export class TaskCard {
   #followWork(): void {
     const busiest = this.#busiest
     const now = performance.now()
-    if (!this.#follow.checked || busiest < 0 || now - this.#followedAt < FOLLOW_MS) return
+    if (!this.#controls.isFollowing || busiest < 0 || now - this.#followedAt < FOLLOW_MS) return
     this.#followedAt = now
     const work = this.#further.length === 0 ? undefined : this.#strip?.workIn(busiest)
     const at = work === undefined ? [] : this.map.coordinates(work)

@@ -18,3 +18,20 @@ export function showShare(part: number, whole: number): string {
 
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${showNumber(count)} ${count === 1 ? one : many}`
+
+const twoDigits = (value: number): string => String(value).padStart(2, '0')
+
+/** `2026-11-28`, in local time. */
+const showDate = (time: Date): string =>
+  [time.getFullYear(), twoDigits(time.getMonth() + 1), twoDigits(time.getDate())].join('-')
+
+/** `22:42:09`, in local time. */
+const showClock = (time: Date): string =>
+  [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(':')
+
+/** `2026-11-28 22:42:09`, in local time. @param ms since 1970 @param day its date is left out if it is on the day of this time */
+export function showTime(ms: number, day?: number): string {
+  const time = new Date(ms)
+  const isSameDay = day !== undefined && showDate(new Date(day)) === showDate(time)
+  return isSameDay ? showClock(time) : `${showDate(time)} ${showClock(time)}`
+}

@@ -121,7 +121,6 @@ export function neuroglancerState(view: View, base: string, area: Area): Record<
   // Labels lie over images, regardless of the given order.
   const layers = [...imagesOf(view), ...view.layers.filter((layer) => layer.kind === 'segmentation')]
   return {
-    title: `${view.layers.map((layer) => layer.name).join(', ')} · Bellis`,
     dimensions: Object.fromEntries(order.map(({ name, scale, unit }) => [name, [scale, unit]])),
     position: order.map((axis) => view.position[view.axes.indexOf(axis)]),
     ...fitScales(view, arrangement, area),

@@ -32,7 +32,7 @@ async function start(): Promise<void> {
   }
   const hash = withCurrentSources(location.hash, base)
   if (hash !== location.hash) history.replaceState(null, '', hash)
-  const viewer = createViewer(element('neuroglancer-container'))
+  const viewer = createViewer(element('neuroglancer-container'), { isInAddress: true })
   if (!hash.startsWith('#!')) viewer.state.restoreState(neuroglancerState(view, base, area()))
   describe(view)
   noteUniformLayers(view)
@@ -61,6 +61,7 @@ async function loadView(): Promise<View | undefined> {
 
 /** Lists the datasets: name, shape, dtype, voxel size. */
 function describe({ layers }: View): void {
+  document.title = `${layers.map(({ name }) => name).join(', ')} · Bellis`
   const list = element('datasets')
   list.replaceChildren(
     ...layers.map((layer) => {

@@ -121,7 +121,7 @@ const count = (states: readonly string[], state: string): number => states.filte
 
 /** Keeps slice 1 of 2 along z, wherever blocks are running. */
 async function holdFirstSlice(page: Page, task: string): Promise<void> {
-  await card(page, task).getByRole('checkbox', { name: 'follow' }).uncheck()
+  // It also stops following.
   await card(page, task).getByRole('slider').fill('0')
 }
 
@@ -292,6 +292,51 @@ describe('the page of a run, in a browser', () => {
     await page.getByRole('tab', { name: 'Workers' }).click()
     await page.getByRole('tabpanel', { name: 'Workers' }).getByRole('button', { name: 'Log' }).first().click()
     await page.getByLabel(/The end of the log of w\d+/).waitFor()
+    // Neuroglancer is there now, and has not taken over the title.
+    assert.match(await page.title(), /^9\d % Gaussian1 → Gaussian2 · Bellis$/)
+  })
+
+  it('says what runs, what it reads and writes, with which configuration, and from when until when', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', BLOCKS)
+    run.open('Gaussian2', BLOCKS)
+    await run.start(['--fail', '3', '--max-retries', '0'])
+    await using dashboard = await startDashboard(run.runFolder())
+    const page = await open(t, dashboard.address, { permissions: ['clipboard-read', 'clipboard-write'] })
+    await page.getByRole('heading', { name: 'Gaussian1 → Gaussian2', level: 1 }).waitFor()
+    await page.getByText('→ out.zarr/once, out.zarr/twice').waitFor()
+    await page.getByText(/^Started \d{4}-\d\d-\d\d \d\d:\d\d:\d\d · ended \d\d:\d\d:\d\d$/).waitFor()
+    await page.getByText('Command, inputs and outputs').click()
+    const facts = page.locator('#facts')
+    await facts.getByText(/bellis(.js)? run .*gated-chain.ts --folder .* --fail 3/).waitFor()
+    assert.match(await facts.innerText(), /Gaussian1: .*fail \[3\]/)
+    assert.match(await facts.innerText(), /Gaussian2: .*fail \[\]/)
+    await facts.getByRole('button', { name: 'Copy the path of out.zarr/once' }).click()
+    await facts.getByText('Copied').waitFor()
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), join(run.cwd, 'out.zarr/once'))
+  })
+
+  it('keeps its header above the volume when it is scrolled', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', BLOCKS)
+    run.open('Gaussian2', BLOCKS)
+    await run.start([])
+    await using dashboard = await startDashboard(run.runFolder())
+    const page = await open(t, dashboard.address, { viewport: { width: 390, height: 844 } })
+    await page.locator('#volume[data-ready] .neuroglancer-layer-panel').first().waitFor()
+    const covered = await page.evaluate(() => {
+      const bar = document.querySelector('#bar') as HTMLElement
+      const parts = document.querySelectorAll('.neuroglancer-layer-item, .neuroglancer-viewer-top-row')
+      return [...parts].flatMap((part) => {
+        window.scrollBy(0, part.getBoundingClientRect().top - 10)
+        const { left, top, width, height } = part.getBoundingClientRect()
+        const seen = document.elementFromPoint(left + width / 2, Math.max(1, top + height / 2))
+        return top < bar.offsetHeight && !bar.contains(seen) ? [part.className] : []
+      })
+    })
+    assert.deepEqual(covered, [])
   })
 
   for (const [width, height] of [

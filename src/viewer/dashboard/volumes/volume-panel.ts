@@ -57,7 +57,7 @@ export class VolumePanel {
     this.#view = view
     this.#codes = codes
     this.#base = new URL('.', location.href).href
-    this.#viewer = createViewer(container)
+    this.#viewer = createViewer(container, { isInAddress: false })
     this.#addOutputs(tasks)
     this.#theme = theme
     this.#restore()
