@@ -189,8 +189,14 @@ describe('the page of a run, of any shape and in any state', () => {
     await using dashboard = await startDashboard(run.folder, { isOwn: true })
     const page = await open(t, dashboard.address)
     await page.getByRole('radio', { name: 'xz' }).check({ force: true })
-    await page.getByRole('article', { name: 'Task a' }).getByText(/y \d \/ 4/).waitFor()
-    await page.getByRole('article', { name: 'Task b' }).getByText(/y \d \/ 6/).waitFor()
+    await page
+      .getByRole('article', { name: 'Task a' })
+      .getByText(/y \d \/ 4/)
+      .waitFor()
+    await page
+      .getByRole('article', { name: 'Task b' })
+      .getByText(/y \d \/ 6/)
+      .waitFor()
   })
 
   it('shows the changing state of the block under the pointer, until Escape', async (t) => {
