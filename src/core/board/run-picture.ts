@@ -24,24 +24,24 @@ export type PictureEvent =
   | Extract<
       RunEvent,
       {
-        type:
-          | 'worker-started'
-          | 'worker-died'
-          | 'worker-ended'
-          | 'block-retried'
-          | 'task-abandoned'
-          | 'store'
-          | 'warning'
+        type: 'worker-started' | 'worker-died' | 'worker-ended' | 'task-abandoned' | 'store' | 'warning'
       }
     >
+  | (Extract<RunEvent, { type: 'block-retried' }> & {
+      /** How long the log of its worker was then; absent if it is not known. */
+      readonly logBytes?: number
+    })
   | {
       readonly type: 'block-failed'
       readonly taskId: string
+      readonly logBytes?: number
       readonly failure: Pick<BlockFailure, 'index' | 'error' | 'attempts' | 'workerId'>
     }
   | ControlEvent
   | Pick<Extract<RunEvent, { type: 'run-finished' }>, 'type' | 'ok'>
 
+/** A report of one failed attempt, whose duration is not known. */
+const FAILED_BLOCK = { count: 1, completed: 0, ms: 0 }
 /** Further failures are only counted. */
 const MAX_KEPT_FAILURES = 10_000
 
@@ -59,6 +59,8 @@ export class RunPicture {
   #errors = new Map<number, string>()
   #workers = new WorkerRoster()
   #failures = new Map<string, FailureSummary>()
+  /** How long the log of its worker was when an attempt failed, by task, block and attempt. */
+  #logPlaces = new Map<string, number>()
   #notes: Note[] = []
   #isRunning = false
   #isRemoved = false
@@ -138,13 +140,17 @@ export class RunPicture {
         for (const index of indices) this.board.lease(task, index)
         return
       case 'done':
-        this.#workers.report(workerId, indices.length, indices.length, time)
+        this.#workers.report(
+          workerId,
+          { count: indices.length, completed: indices.length, ms: ms.reduce((sum, one) => sum + one, 0) },
+          time,
+        )
         this.#paces[task]?.add(this.#secondsAt(time), ms)
         this.history.add(task, indices, ms, workerId)
         for (let i = 0; i < indices.length; i++) this.board.complete(task, indices[i] as number, ms[i] === 0)
         return
       case 'returned':
-        this.#workers.takeBack(workerId, task, indices)
+        this.#workers.takeBack(workerId, task, indices, time)
         for (const index of indices) this.board.giveBack(task, index)
         return
       default:
@@ -156,18 +162,19 @@ export class RunPicture {
     this.#latest = Math.max(this.#latest, time)
     switch (event.type) {
       case 'worker-started':
-        this.#workers.start(event)
+        this.#workers.start(event, time)
         return
       case 'worker-died':
-        this.#workers.end(event.workerId, event.reason)
+        this.#workers.end(event.workerId, time, { reason: event.reason })
         this.#addNote(time, `Worker ${event.workerId} ended: ${event.reason}`)
         return
       case 'worker-ended':
-        this.#workers.end(event.workerId)
+        this.#workers.end(event.workerId, time, { use: event })
         return
       case 'block-retried': {
-        const { taskId, index, workerId, attempt, error } = event
-        this.#workers.report(workerId, 1, 0, time)
+        const { taskId, index, workerId, attempt, error, logBytes } = event
+        this.#keepLogPlace(this.#ids.indexOf(taskId), index, attempt, logBytes)
+        this.#workers.report(workerId, FAILED_BLOCK, time)
         this.board.giveBack(this.#ids.indexOf(taskId), index)
         this.#addNote(time, `${taskId}/${index}: attempt ${attempt} failed: ${error.message}`)
         return
@@ -175,7 +182,8 @@ export class RunPicture {
       case 'block-failed': {
         const { index, error, attempts, workerId } = event.failure
         const task = this.#ids.indexOf(event.taskId)
-        this.#workers.report(workerId, 1, 0, time)
+        this.#workers.report(workerId, FAILED_BLOCK, time)
+        this.#keepLogPlace(task, index, attempts, event.logBytes)
         this.#fail({ task, index, message: error.message, code: error.code, attempts, workerId, time })
         return
       }
@@ -215,6 +223,11 @@ export class RunPicture {
     return workerId === undefined ? this.history.of(task, index) : { workerId }
   }
 
+  /** How long the log of its worker was when an attempt at a block failed, bytes, if that is known. */
+  logPlace(task: number, index: number, attempt: number): number | undefined {
+    return this.#logPlaces.get(`${task}/${index}/${attempt}`)
+  }
+
   /** The path of a worker's log, if it writes to a file. */
   logFile(workerId: string): string | undefined {
     return this.#workers.logFile(workerId)
@@ -234,7 +247,7 @@ export class RunPicture {
         ...(error === undefined ? {} : { error: shortened(error) }),
       }
     })
-    const { workers, workerCounts } = this.#workers.summary()
+    const { workers, workerCounts } = this.#workers.summary(Math.max(now, this.#latest))
     const etaSeconds = isRunning ? remainingSeconds(tasks, workerCounts.busy) : undefined
     return {
       condition: this.condition,
@@ -263,7 +276,13 @@ export class RunPicture {
     this.#errors = new Map()
     this.#workers = new WorkerRoster()
     this.#failures = new Map()
+    this.#logPlaces = new Map()
     this.#notes = []
+  }
+
+  #keepLogPlace(task: number, index: number, attempt: number, bytes: number | undefined): void {
+    if (bytes !== undefined && this.#logPlaces.size < MAX_KEPT_FAILURES)
+      this.#logPlaces.set(`${task}/${index}/${attempt}`, bytes)
   }
 
   #secondsAt(time: number): number {

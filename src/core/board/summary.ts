@@ -70,6 +70,11 @@ export interface WorkerSummary {
   readonly since?: number
   /** Blocks that it has completed or skipped. */
   readonly done: number
+  /** How long it has been connected, and how much of that it has spent in blocks. */
+  readonly seconds: number
+  readonly workingSeconds: number
+  /** Of its process, bytes; absent while it is not known. */
+  readonly peakMemory?: number
   readonly hasLog: boolean
   /** Why it ended, if it died. */
   readonly reason?: string
@@ -133,6 +138,22 @@ export interface BlockDetails {
   readonly ms?: number
   readonly error?: string
   readonly attempts?: number
+}
+
+/** One failed attempt at a block; all of a block are requested when its details are opened. */
+export interface AttemptDetails {
+  /** From 1 on. */
+  readonly attempt: number
+  readonly workerId: string
+  readonly host: string
+  /** When it failed, milliseconds since 1970. */
+  readonly time: number
+  readonly durationMs: number
+  readonly code: string
+  readonly message: string
+  readonly stack?: string
+  /** How long the log of the worker was then, bytes; absent if it is not known. */
+  readonly logBytes?: number
 }
 
 /** The layers of a run's volumes (those that it reads come first) and of its blocks' states. */

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../events.ts'
+import type { RunEvent, WorkerUse } from '../events.ts'
 import { MAX_WORKERS, type WorkerSummary } from './summary.ts'
 
 interface Lease {
@@ -16,42 +16,61 @@ interface Worker {
   logFile?: string
   isConnected: boolean
   readonly leases: Lease[]
+  /** When it was first and last heard of, milliseconds since 1970. */
+  readonly startedAt: number
+  heardAt: number
   /** When it started its current block, milliseconds since 1970. */
   since: number
   done: number
+  /** The durations of its blocks together. */
+  workingMs: number
+  /** Bytes; 0 if unknown. */
+  peakMemory: number
   reason?: string
 }
 
 /** If more workers than this are known, the first ones that ended are forgotten. */
 const MAX_KEPT_WORKERS = 5000
 
-/** The workers of a run and the blocks that each has leased. */
+/** What a worker reports about its next blocks. */
+export interface WorkerReport {
+  readonly count: number
+  /** How many of them it completed or skipped. */
+  readonly completed: number
+  /** Their durations together, as far as they are known. */
+  readonly ms: number
+}
+
+/** The workers of a run and the blocks that each has leased. Times are in ms since 1970. */
 export class WorkerRoster {
   readonly #workers = new Map<string, Worker>()
 
-  start({ workerId, host, pid, logFile }: Extract<RunEvent, { type: 'worker-started' }>): void {
-    Object.assign(this.#get(workerId), { host, pid, isConnected: true }, logFile ? { logFile } : {})
+  start({ workerId, host, pid, logFile }: Extract<RunEvent, { type: 'worker-started' }>, time: number): void {
+    Object.assign(this.#get(workerId, time), { host, pid, isConnected: true }, logFile ? { logFile } : {})
   }
 
-  /** @param reason why it died; undefined if it left */
-  end(id: string, reason?: string): void {
-    const worker = this.#get(id)
+  /** A worker has left, or died. */
+  end(id: string, time: number, { reason, use }: { readonly reason?: string; readonly use?: WorkerUse } = {}): void {
+    const worker = this.#get(id, time)
     worker.isConnected = false
     worker.leases.length = 0
     if (reason !== undefined) worker.reason = reason
+    if (use === undefined) return
+    worker.workingMs = use.workingSeconds * 1000
+    worker.peakMemory = use.peakMemory
   }
 
   lease(id: string, task: number, indices: readonly number[], time: number): void {
-    const worker = this.#get(id)
+    const worker = this.#get(id, time)
     if (worker.leases.length === 0) worker.since = time
     worker.leases.push({ task, indices, at: 0 })
   }
 
-  /** A worker has reported its next blocks. @param completed how many of them it completed or skipped */
-  report(id: string, count: number, completed: number, time: number): void {
-    const worker = this.#get(id)
+  report(id: string, { count, completed, ms }: WorkerReport, time: number): void {
+    const worker = this.#get(id, time)
     worker.since = time
     worker.done += completed
+    worker.workingMs += ms
     let rest = count
     while (rest > 0) {
       const [lease] = worker.leases
@@ -64,8 +83,8 @@ export class WorkerRoster {
   }
 
   /** Blocks were taken back from a worker, wherever they are in its leases. */
-  takeBack(id: string, task: number, indices: readonly number[]): void {
-    const { leases } = this.#get(id)
+  takeBack(id: string, task: number, indices: readonly number[], time: number): void {
+    const { leases } = this.#get(id, time)
     const taken = new Set(indices)
     for (const lease of leases) {
       if (lease.task !== task) continue
@@ -103,11 +122,11 @@ export class WorkerRoster {
   }
 
   /** Busy workers first, at most {@link MAX_WORKERS} of them, and the counts of all. */
-  summary(): {
+  summary(now: number): {
     readonly workers: readonly WorkerSummary[]
     readonly workerCounts: Readonly<Record<WorkerSummary['status'], number>>
   } {
-    const all = [...this.#workers.values()].map((worker) => workerSummary(worker))
+    const all = [...this.#workers.values()].map((worker) => workerSummary(worker, now))
     const order = { busy: 0, idle: 1, ended: 2 }
     const count = (status: WorkerSummary['status']) => all.filter((worker) => worker.status === status).length
     return {
@@ -116,10 +135,16 @@ export class WorkerRoster {
     }
   }
 
-  #get(id: string): Worker {
+  #get(id: string, time: number): Worker {
     const known = this.#workers.get(id)
-    if (known !== undefined) return known
-    const worker: Worker = { id, host: '', pid: 0, isConnected: true, leases: [], since: 0, done: 0 }
+    if (known !== undefined) {
+      known.heardAt = Math.max(known.heardAt, time)
+      return known
+    }
+    const worker: Worker = {
+      ...{ id, host: '', pid: 0, isConnected: true, leases: [], startedAt: time, heardAt: time },
+      ...{ since: 0, done: 0, workingMs: 0, peakMemory: 0 },
+    }
     if (this.#workers.size >= MAX_KEPT_WORKERS) {
       const ended = [...this.#workers.values()].find(({ isConnected }) => !isConnected)
       if (ended !== undefined) this.#workers.delete(ended.id)
@@ -129,10 +154,12 @@ export class WorkerRoster {
   }
 }
 
-function workerSummary({ id, host, pid, logFile, isConnected, leases, since, done, reason }: Worker): WorkerSummary {
-  const [lease] = leases
-  const current =
-    lease === undefined || !isConnected ? {} : { task: lease.task, block: lease.indices[lease.at] as number, since }
+function workerSummary(worker: Worker, now: number): WorkerSummary {
+  const { id, host, pid, logFile, isConnected, leases, since, done, reason, startedAt, heardAt, peakMemory } = worker
+  const lease = isConnected ? leases[0] : undefined
+  const current = lease === undefined ? {} : { task: lease.task, block: lease.indices[lease.at] as number, since }
+  const seconds = Math.max(0, (isConnected ? now : heardAt) - startedAt) / 1000
+  const currentMs = lease === undefined ? 0 : Math.max(0, now - since)
   return {
     id,
     host,
@@ -140,6 +167,9 @@ function workerSummary({ id, host, pid, logFile, isConnected, leases, since, don
     status: !isConnected ? 'ended' : lease === undefined ? 'idle' : 'busy',
     ...current,
     done,
+    seconds,
+    workingSeconds: Math.min(seconds, (worker.workingMs + currentMs) / 1000),
+    ...(peakMemory === 0 ? {} : { peakMemory }),
     hasLog: logFile !== undefined,
     ...(reason === undefined ? {} : { reason }),
   }

@@ -27,4 +27,14 @@ export function showDuration(seconds: number, decimals = 1): string {
   return rounded < 86_400 ? `${hours} h ${twoDigits(minutes % 60)} min` : `${days} d ${hours % 24} h`
 }
 
+/** `12.3 GB`, `384 kB`. */
+export function showBytes(bytes: number | bigint): string {
+  let value = Number(bytes)
+  for (const unit of ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB']) {
+    if (value < 1000 || unit === 'PB') return `${unit === 'bytes' ? value : value.toPrecision(3)} ${unit}`
+    value /= 1000
+  }
+  return String(bytes)
+}
+
 const twoDigits = (value: number): string => String(value).padStart(2, '0')

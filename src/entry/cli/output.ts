@@ -90,12 +90,4 @@ function describeCallError(text: string): string {
   return `${flag ?? argument} ${value}: ${reason.replace(/^Allowed choices are /, 'expected one of ')}`
 }
 
-/** `12.3 GB`, `384 kB`. */
-export function showBytes(bytes: number | bigint): string {
-  let value = Number(bytes)
-  for (const unit of ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB']) {
-    if (value < 1000 || unit === 'PB') return `${unit === 'bytes' ? value : value.toPrecision(3)} ${unit}`
-    value /= 1000
-  }
-  return String(bytes)
-}
+export { showBytes } from '../../core/text/numbers.ts'

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { realpathSync } from 'node:fs'
-import { basename, join, sep } from 'node:path'
+import { basename, join } from 'node:path'
+import { folderTree } from '../../adapters/http/folder.ts'
 import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
+import type { AttemptDetails } from '../../core/board/summary.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import type { LiveTree, Resource } from '../../ports/resource.ts'
-import { jsonResource, memoryResource } from '../../serving/virtual-zarr.ts'
+import { jsonResource } from '../../serving/virtual-zarr.ts'
 import { type FollowOptions, RunFollower } from '../run-folder/history/run-follower.ts'
 import { readJson, replaceFile } from '../run-folder/run-files.ts'
-import { readLogEnd } from '../workers/log-end.ts'
+import { readAttempts } from './block-attempts.ts'
 import { DashboardFeed } from './dashboard-feed.ts'
 import { DashboardVolumes } from './dashboard-volumes.ts'
 import { pageControl } from './page-control.ts'
@@ -34,6 +35,7 @@ export interface Dashboard extends AsyncDisposable {
   readonly file?: string
 }
 
+const TEXT = 'text/plain; charset=utf-8'
 /** The port of a run's page, which the next one uses again, and the address of the page that the run itself serves. */
 const FILE = 'dashboard.json'
 
@@ -57,7 +59,7 @@ export async function startDashboard(folder: string, options: DashboardOptions =
     control,
     onError,
   })
-  const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes)))
+  const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes, options)))
   opened.use(feed)
   const file = opened.use(saveAddress(folder, server, options.isOwn ?? false)).path
   const all = opened.move()
@@ -119,7 +121,12 @@ function saveAddress(
   }
 }
 
-function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: DashboardVolumes): LiveTree {
+function contentOf(
+  follower: RunFollower,
+  feed: DashboardFeed,
+  volumes: DashboardVolumes,
+  { place }: DashboardOptions,
+): LiveTree {
   const page = pageDocument('dashboard.html')
   return {
     async open(names) {
@@ -132,6 +139,8 @@ function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: Dashboar
           return feed
         case 'blocks/3':
           return blockResource(follower, second, third)
+        case 'attempts/3':
+          return attemptsResource(follower, place, second, third)
         case 'logs/2':
           return logResource(follower, second)
         default:
@@ -143,24 +152,45 @@ function contentOf(follower: RunFollower, feed: DashboardFeed, volumes: Dashboar
 
 const asNumber = (text: string): number => (/^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : Number.NaN)
 
-function blockResource({ picture, document }: RunFollower, task: string, name: string): Resource | undefined {
-  const described = document.tasks[asNumber(task)]
+/** The numbers of a task and of a block in a path; undefined if there is no such block. */
+function blockAt({ document }: RunFollower, task: string, name: string) {
+  const number = asNumber(task)
   const index = asNumber(name.replace(/\.json$/, ''))
-  if (described === undefined || !name.endsWith('.json') || !(index < described.blocks)) return undefined
-  return jsonResource(picture.details(asNumber(task), index))
+  const described = document.tasks[number]
+  return described === undefined || !name.endsWith('.json') || !(index < described.blocks)
+    ? undefined
+    : { number, index }
 }
 
-/** The end of what a worker printed: of a file among the run's logs, and of no other. */
+function blockResource(follower: RunFollower, task: string, name: string): Resource | undefined {
+  const block = blockAt(follower, task, name)
+  return block === undefined ? undefined : jsonResource(follower.picture.details(block.number, block.index))
+}
+
+async function attemptsResource(
+  follower: RunFollower,
+  place: DashboardOptions['place'],
+  task: string,
+  name: string,
+): Promise<Resource | undefined> {
+  const block = blockAt(follower, task, name)
+  if (block === undefined) return undefined
+  const { folder, document, picture } = follower
+  const attempts = await readAttempts(folder, place ?? document.progress, block.number, block.index)
+  return jsonResource(
+    attempts.map((attempt): AttemptDetails => {
+      const logBytes = picture.logPlace(block.number, block.index, attempt.attempt)
+      return logBytes === undefined ? attempt : { ...attempt, logBytes }
+    }),
+  )
+}
+
+/** What a worker printed: a file among the run's logs, and no other. */
 async function logResource({ picture, folder }: RunFollower, name: string): Promise<Resource | undefined> {
   const logFile = picture.logFile(name.replace(/\.txt$/, ''))
   if (logFile === undefined || !name.endsWith('.txt')) return undefined
-  try {
-    const logs = realpathSync(join(folder, 'logs'))
-    // Use the name only: the path is relative to the directory in which the run was started.
-    const path = realpathSync(join(logs, basename(logFile)))
-    if (!path.startsWith(logs + sep)) return undefined
-    return memoryResource(Buffer.from(await readLogEnd(path)), 'text/plain; charset=utf-8')
-  } catch {
-    return undefined
-  }
+  // Use the name only: the path is relative to the directory in which the run was started.
+  const file = basename(logFile)
+  const logs = folderTree(join(folder, 'logs'), { allows: ([first]) => first === file, contentType: () => TEXT })
+  return logs.open([file])
 }

@@ -1,5 +1,5 @@
 import { applyStates } from '../../core/board/state-runs.ts'
-import type { BlockDetails, RunDescription, RunSummary } from '../../core/board/summary.ts'
+import type { AttemptDetails, BlockDetails, RunDescription, RunSummary } from '../../core/board/summary.ts'
 import { createBlockGrid } from '../../core/grid/block-grid.ts'
 
 /**
@@ -48,6 +48,16 @@ export class RunModel {
       return response.ok ? ((await response.json()) as BlockDetails) : {}
     } catch {
       return {}
+    }
+  }
+
+  /** The failed attempts at a block; none if they are not recorded. */
+  async attempts(task: number, index: number): Promise<readonly AttemptDetails[]> {
+    try {
+      const response = await fetch(`attempts/${task}/${index}.json`, { cache: 'no-store' })
+      return response.ok ? ((await response.json()) as AttemptDetails[]) : []
+    } catch {
+      return []
     }
   }
 

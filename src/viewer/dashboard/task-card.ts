@@ -17,6 +17,8 @@ export interface TaskCardOptions {
   readonly count: number
   readonly codes: Uint8Array
   readonly controls: Pick<MapControls, 'isFollowing' | 'stopFollowing'>
+  /** The user asks for the details of a block that satisfies a condition. */
+  onOpen(isWanted: (index: number) => boolean): void
   /** The user points at a block, or at none. */
   onPoint(number: number, index: number | undefined, x: number, y: number): void
 }
@@ -51,7 +53,7 @@ export class TaskCard {
   /** The slice with the most running blocks, or -1. */
   #busiest = -1
 
-  constructor({ task, number, count, codes, controls, onPoint }: TaskCardOptions) {
+  constructor({ task, number, count, codes, controls, onPoint, onOpen }: TaskCardOptions) {
     const grid = createBlockGrid(task.map.grid)
     this.#cellOf = (index) => cellAt(index, createBlockGrid(task.grid).shape, task.map.cell)
     this.#shape = grid.shape
@@ -76,6 +78,7 @@ export class TaskCard {
       codes,
       label: `Blocks of ${task.id}; the arrow keys go from ${blocks === '' ? 'block to block' : 'square to square'}`,
       onPoint: (index, x, y) => onPoint(number, index, x, y),
+      onOpen: (cell) => onOpen((index) => this.#cellOf(index) === cell),
     })
     this.map = map
     if (rank >= 3) {
@@ -116,15 +119,19 @@ export class TaskCard {
     if (plane !== undefined && this.#strip !== undefined) this.#setPlane(plane)
   }
 
-  /** Shows a block in its section. */
-  pointAt(index: number): void {
-    const cell = this.#cellOf(index)
+  /** Marks a block in its section. */
+  mark(index: number): void {
     this.#controls.stopFollowing()
-    this.map.pointAt(cell)
+    this.map.pointAt(this.#cellOf(index))
     this.#showPlace()
+  }
+
+  /** Goes to a block in its section. */
+  pointAt(index: number): void {
+    this.mark(index)
     this.element.scrollIntoView({ block: 'nearest' })
     this.map.canvas.focus({ preventScroll: true })
-    this.map.pointAt(cell)
+    this.mark(index)
   }
 
   update(summary: TaskSummary): void {

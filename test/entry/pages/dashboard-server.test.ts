@@ -55,7 +55,7 @@ async function firstSummary({ address }: Dashboard): Promise<string> {
 }
 
 describe('the server of a run’s page', () => {
-  it('describes a block, and returns the end of a worker’s log', async () => {
+  it('describes a block, and returns a worker’s log, or a part of it', async () => {
     using folder = temporaryFolder()
     await using dashboard = await startDashboard(makeRun(folder.path), { isOwn: true })
     const { address } = dashboard
@@ -66,6 +66,10 @@ describe('the server of a run’s page', () => {
     assert.deepEqual(await (await fetch(`${address}blocks/0/3.json`)).json(), { workerId: 'w1', ms: 7 })
     assert.deepEqual(await (await fetch(`${address}blocks/0/4.json`)).json(), {})
     assert.equal(await (await fetch(`${address}logs/w1.txt`)).text(), 'a line of w1')
+    const part = await fetch(`${address}logs/w1.txt`, { headers: { Range: 'bytes=2-5' } })
+    assert.deepEqual([part.status, await part.text()], [206, 'line'])
+    // There is no record, so no attempts are known.
+    assert.deepEqual(await (await fetch(`${address}attempts/0/3.json`)).json(), [])
   })
 
   it('returns nothing without the token and nothing from outside the folder, and changes nothing', async () => {
@@ -87,6 +91,8 @@ describe('the server of a run’s page', () => {
     ]
     const nothing = [
       'blocks/0/20.json',
+      'attempts/0/20.json',
+      'attempts/1/0.json',
       'blocks/0/-1.json',
       'blocks/1/0.json',
       'blocks/0/1e3.json',

@@ -34,6 +34,7 @@ export const step = defineTask({
       // Blocks shorter than this would be leased several at a time.
       do await wait(60)
       while (open(folder, taskId) <= index)
+      console.log(`${taskId} looks at ${index}`)
       if (fail.includes(index)) throw new Error(`no such neuron in ${index}`)
       const { data } = await source.read(readRoi)
       await target.write(

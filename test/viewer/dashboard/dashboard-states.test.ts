@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { renameSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
@@ -197,6 +197,48 @@ describe('the page of a run, of any shape and in any state', () => {
       .getByRole('article', { name: 'Task b' })
       .getByText(/y \d \/ 6/)
       .waitFor()
+  })
+
+  it('searches the log of a worker, follows it, goes back in it and downloads all of it', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = reportRun(folder.path, [{ shape: [10] }])
+    mkdirSync(join(run.folder, 'logs'))
+    const logFile = join(run.folder, 'logs', 'w1.log')
+    const lines = range(0, 20_000).map((i) => `\u001b[31mline ${i} of w1\u001b[0m\n`)
+    writeFileSync(logFile, lines.join(''))
+    run.report({ type: 'worker-started', workerId: 'w1', pid: 1, host: 'here', logFile })
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const page = await open(t, dashboard.address)
+    await page.getByRole('button', { name: 'Log of w1' }).click()
+    const log = page.getByRole('dialog', { name: 'Log of w1' })
+    const text = log.getByRole('log')
+    await text.getByText('line 19999 of w1').waitFor()
+    // Whole lines only, and no colours of a terminal.
+    assert.match(await text.evaluate((pre) => pre.textContent ?? ''), /^line \d+ of w1\nline/)
+    await log.getByRole('searchbox').fill('LINE 19998 ')
+    await log.getByText('1 of 1').waitFor()
+    appendFileSync(logFile, 'line 19998 again\n')
+    await log.getByText('1 of 2').waitFor()
+    await log.getByRole('searchbox').press('Enter')
+    await log.getByText('2 of 2').waitFor()
+    while (await log.getByRole('button', { name: 'Earlier lines' }).isVisible()) {
+      const before = await text.evaluate((pre) => pre.textContent?.length ?? 0)
+      await log.getByRole('button', { name: 'Earlier lines' }).click()
+      await page.waitForFunction(
+        (length) => (document.querySelector('#log-text')?.textContent?.length ?? 0) > length,
+        before,
+      )
+    }
+    assert.match(await text.evaluate((pre) => pre.textContent ?? ''), /^line 0 of w1\nline 1 of w1\n/)
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      log.getByRole('link', { name: 'Download' }).click(),
+    ])
+    assert.equal(download.suggestedFilename(), 'w1.log')
+    assert.deepEqual(readFileSync(await download.path()), readFileSync(logFile))
+    await page.keyboard.press('Escape')
+    await log.waitFor({ state: 'hidden' })
   })
 
   it('shows the changing state of the block under the pointer, until Escape', async (t) => {

@@ -46,6 +46,7 @@ export type AttemptText =
   | {
       readonly type: 'block-failed'
       readonly taskId: string
+      readonly logBytes?: number
       readonly failure: Omit<FailedBlock, 'error'> & { readonly error: StoredError }
     }
 

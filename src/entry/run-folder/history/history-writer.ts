@@ -63,6 +63,8 @@ class HistoryWriter implements Disposable {
   readonly #file: number
   readonly #frames = new FrameWriter()
   readonly #names = new Map<string, number>()
+  /** The files of the logs of workers that are running. */
+  readonly #logs = new Map<string, string>()
   readonly #messages = new Map<string, number>()
   readonly #tasks: ReadonlyMap<string, number>
   readonly #startedAt = performance.now()
@@ -104,14 +106,23 @@ class HistoryWriter implements Disposable {
         this.#write()
         return
       case 'block-retried':
-        this.#text({ ...event, error: this.#stored(event.error), at: this.#now() })
+        this.#text({ ...event, error: this.#stored(event.error), ...this.#logEnd(event.workerId), at: this.#now() })
         break
       case 'block-failed': {
         const { index, error, attempts, workerId } = event.failure
         const failure = { index, error: this.#stored(error), attempts, workerId }
-        this.#text({ type: event.type, taskId: event.taskId, failure, at: this.#now() })
+        const { type, taskId } = event
+        this.#text({ type, taskId, failure, ...this.#logEnd(workerId), at: this.#now() })
         break
       }
+      case 'worker-started':
+        if (event.logFile !== undefined) this.#logs.set(event.workerId, event.logFile)
+        this.#text({ ...event, at: this.#now() })
+        break
+      case 'worker-ended':
+        this.#logs.delete(event.workerId)
+        this.#text({ ...event, at: this.#now() })
+        break
       default:
         this.#text({ ...event, at: this.#now() })
     }
@@ -143,6 +154,13 @@ class HistoryWriter implements Disposable {
       this.#text({ type: 'name', number: worker, name: workerId })
     }
     this.#frames.blocks({ kind, at: this.#now(), task, worker, indices, ms })
+  }
+
+  /** How long the log of a worker is now, if it writes to a file. */
+  #logEnd(workerId: string): { readonly logBytes?: number } {
+    const file = this.#logs.get(workerId)
+    const size = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })?.size
+    return size === undefined ? {} : { logBytes: size }
   }
 
   /** An error without its stack, which the record has; its message is written the first time only. */

@@ -1,3 +1,4 @@
+import { STATE_CODE } from '../../../core/scheduling/state-map.ts'
 import { drawingContext, make } from '../../shared/elements.ts'
 import { placeInSection, rasterize, type Section, sectionOf } from './block-raster.ts'
 import { type Plane, planesOf } from './planes.ts'
@@ -17,6 +18,8 @@ export interface BlockMapOptions {
   readonly blockShape: readonly number[]
   readonly codes: Uint8Array
   readonly label: string
+  /** The user has clicked a failed block, or pressed Enter on it. */
+  onOpen(index: number): void
   /** The user points at a block, or no longer at any. */
   onPoint(index: number | undefined, x: number, y: number): void
 }
@@ -215,6 +218,9 @@ export class BlockMap {
       isPointing: () => this.#pointer !== undefined,
       leave,
       step: (rows, columns) => this.#moveCursor(rows, columns),
+      click: (x, y) => this.#open(this.#under(x, y)),
+      enter: () =>
+        this.#open(this.#cursor === undefined ? undefined : this.#indexAt(this.#cursor.row, this.#cursor.column)),
       blur: () => {
         this.#cursor = undefined
         this.redraw()
@@ -239,10 +245,19 @@ export class BlockMap {
 
   #point(x: number, y: number): void {
     this.#pointer = { x, y }
+    this.#options.onPoint(this.#under(x, y), x, y)
+  }
+
+  #open(index: number | undefined): void {
+    if (index !== undefined && this.#options.codes[index] === STATE_CODE.failed) this.#options.onOpen(index)
+  }
+
+  /** The block at a position in the window. */
+  #under(x: number, y: number): number | undefined {
     const { left, top } = this.canvas.getBoundingClientRect()
     const column = Math.floor((x - left) / this.#cellWidth)
     const row = Math.floor((y - top) / this.#cellHeight)
-    this.#options.onPoint(this.#indexAt(row, column), x, y)
+    return this.#indexAt(row, column)
   }
 
   #indexAt(row: number, column: number): number | undefined {

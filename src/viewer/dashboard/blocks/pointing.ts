@@ -6,6 +6,9 @@ export interface PointingHandlers {
   leave(): void
   /** An arrow key was pressed. */
   step(down: number, right: number): void
+  click(x: number, y: number): void
+  /** The Enter key was pressed. */
+  enter(): void
   /** The canvas has lost the keyboard focus. */
   blur(): void
 }
@@ -28,9 +31,11 @@ export function listenForPointing(canvas: HTMLCanvasElement, handlers: PointingH
   document.addEventListener('pointerdown', ({ target }) => {
     if (target !== canvas && handlers.isPointing()) handlers.leave()
   })
+  canvas.addEventListener('click', ({ clientX, clientY }) => handlers.click(clientX, clientY))
   canvas.addEventListener('blur', () => handlers.blur())
   canvas.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') handlers.leave()
+    if (event.key === 'Enter') handlers.enter()
     const step = STEPS[event.key]
     if (step === undefined) return
     event.preventDefault()

@@ -1,6 +1,7 @@
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
 import { fillStateChunk } from '../../../core/board/state-chunk.ts'
 import type { DashboardView, DescribedBoardTask, OutputLayer } from '../../../core/board/summary.ts'
+import { METRE_EXPONENT } from '../../../core/geometry/world-unit.ts'
 import { type BlockGrid, createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { createViewer, setBackground } from '../../shared/neuroglancer-viewer.ts'
 import type { Theme } from '../../shared/theme.ts'
@@ -35,6 +36,7 @@ interface Output extends OutputLayer {
 export class VolumePanel {
   readonly #viewer: Viewer
   readonly #container: HTMLElement
+  readonly #tasks: readonly DescribedBoardTask[]
   readonly #codes: readonly Uint8Array[]
   readonly #outputs = new Map<number, Output>()
   readonly #base: string
@@ -55,6 +57,7 @@ export class VolumePanel {
   ) {
     this.#container = container
     this.#view = view
+    this.#tasks = tasks
     this.#codes = codes
     this.#base = new URL('.', location.href).href
     this.#viewer = createViewer(container, { isInAddress: false })
@@ -155,6 +158,30 @@ export class VolumePanel {
       this.#follow(output, indices.at(-1) as number)
     }
     this.#drawStates()
+  }
+
+  /** Goes to a block, so close that it takes about a third of the panel. */
+  flyTo(task: number, index: number): void {
+    const output = this.#outputs.get(task)
+    const described = this.#tasks[task]
+    if (output === undefined || described === undefined) return
+    const { writeRoi } = createBlockGrid(described.grid).block(index)
+    const metre = 10 ** METRE_EXPONENT[described.unit]
+    const { position, coordinateSpace, crossSectionScale } = this.#viewer
+    const { names, scales } = coordinateSpace.value
+    const axes = this.#view.axes.filter(({ unit }) => unit === 'm').slice(-writeRoi.shape.length)
+    const value = Float32Array.from(position.value)
+    let widest = 0
+    for (const [axis, { name, scale }] of axes.entries()) {
+      const at = names.indexOf(name)
+      if (at < 0) continue
+      const [offset, shape] = [writeRoi.offset[axis] as number, writeRoi.shape[axis] as number]
+      value[at] = Math.floor(((offset + shape / 2) * metre) / scale) + 0.5
+      if (axis >= axes.length - 2) widest = Math.max(widest, (shape * metre) / Math.min(...scales))
+    }
+    position.value = value
+    const { width, height } = this.#container.getBoundingClientRect()
+    crossSectionScale.value = (3 * widest) / Math.max(1, Math.min(width, height))
   }
 
   /** Goes to the section with the latest block of the first task that is not finished. */

@@ -1,4 +1,4 @@
-import type { DashboardView } from '../../../core/board/summary.ts'
+import type { DashboardView, OutputLayer } from '../../../core/board/summary.ts'
 import { element } from '../../shared/elements.ts'
 import type { Theme } from '../../shared/theme.ts'
 import { HAS_WEBGL } from '../pace.ts'
@@ -9,6 +9,7 @@ import type { VolumePanel } from './volume-panel.ts'
 export class Volumes {
   readonly #model: RunModel
   #panel: VolumePanel | undefined
+  #view: DashboardView | undefined
   #version = -1
   #isRunning = true
   #wanted = -1
@@ -35,6 +36,23 @@ export class Volumes {
     this.#panel?.setTheme(theme())
   }
 
+  /** What a task writes, once it is known. */
+  outputOf(task: number): OutputLayer | undefined {
+    return this.#view?.outputs.find((output) => output.task === task)
+  }
+
+  /** Goes to a block of a task in its volume; undefined while that is not shown. */
+  flightTo(task: number): ((index: number) => void) | undefined {
+    if (this.#panel === undefined || this.outputOf(task) === undefined) return undefined
+    return (index) => {
+      const follow = element<HTMLInputElement>('follow')
+      follow.checked = false
+      this.#panel?.setFollowing(false)
+      this.#panel?.flyTo(task, index)
+      element('volume').scrollIntoView({ block: 'nearest' })
+    }
+  }
+
   /** @param version changes if there is more to show */
   async update(version: number): Promise<void> {
     this.#wanted = version
@@ -46,6 +64,7 @@ export class Volumes {
         this.#version = this.#wanted
         const response = await fetch('view.json', { cache: 'no-store' })
         const view = response.ok ? ((await response.json()) as DashboardView | null) : null
+        this.#view = view ?? this.#view
         if (view !== null) await this.#show(view)
       }
     } catch {
