@@ -1,5 +1,6 @@
 import { defineTask, roi, z } from '../entry/index.ts'
 import { assertRank, blockOfChunks, defaultChunk, inVoxels, inWorld, regionOf } from './block-shapes.ts'
+import { Scratch } from './scratch.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
 
@@ -59,8 +60,10 @@ export const convert = defineTask({
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)
     const output = await arrays.open(config.output, { mode: 'r+' })
+    const scratch = new Scratch()
     return async (block, { signal }) => {
-      await output.write(block.writeRoi, await input.read(block.readRoi, { signal }), { signal })
+      using voxels = await scratch.read(input, block.readRoi, signal)
+      await output.write(block.writeRoi, voxels, { signal })
     }
   },
 })

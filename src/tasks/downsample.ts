@@ -10,6 +10,7 @@ import {
 } from '../entry/index.ts'
 import { downsampleVoxels } from '../entry/kernels.ts'
 import { assertRank, blockOfChunks, inWorld, tiledShape } from './block-shapes.ts'
+import { Scratch } from './scratch.ts'
 
 const factor = z.array(z.number().int().min(1)).min(1)
 const method = z.enum(['mean', 'mode', 'stride'])
@@ -60,8 +61,9 @@ export const downsample = defineTask({
     const input = await arrays.open(config.input)
     const output = await arrays.open(config.output, { mode: 'r+' })
     const options = { factor: config.factor, method: config.method ?? methodFor(input) }
+    const scratch = new Scratch()
     return async (block, { signal }) => {
-      const voxels = await input.read(intersectRoi(block.readRoi, input.roi), { signal })
+      using voxels = await scratch.read(input, intersectRoi(block.readRoi, input.roi), signal)
       await output.write(block.writeRoi, downsampleVoxels(voxels, options), { signal })
     }
   },

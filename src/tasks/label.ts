@@ -20,6 +20,7 @@ import { chunkWithin, defaultChunk, tiledShape } from './block-shapes.ts'
 import { blockBox, type LabelConfig, labelConfig, layoutOf, partsOf } from './label-layout.ts'
 import { Forest, type Neighbour, neighboursIn, readPairs } from './label-pairs.ts'
 import { readRow, rowsArray, writeRow } from './rows.ts'
+import { Scratch } from './scratch.ts'
 
 // Connected components of a complete volume, in four tasks:
 //   label-blocks  labels the components inside each block 1, 2, …, and stores the labels on the block's faces
@@ -47,8 +48,11 @@ export const labelBlocks = defineTask({
     const input = await arrays.open(config.input)
     const faces = await arrays.open(partsOf(config).faces, { mode: 'r+' })
     const { rank, faceLength } = layoutOf(config, input)
+    const scratch = new Scratch()
     return async (block, { signal }) => {
-      const { labels, count } = labelComponents(await input.read(block.readRoi, { signal }), config)
+      using voxels = await scratch.read(input, block.readRoi, signal)
+      using into = scratch.take('uint32', voxels.data.length)
+      const { labels, count } = labelComponents(voxels, { ...config, into: into.data as Uint32Array })
       const box: LabelBox = { labels, ...blockBox(input, block) }
       const row = new Uint32Array(2 * rank * faceLength)
       for (let axis = 0; axis < rank; axis++) {
@@ -178,25 +182,30 @@ export const labelWrite = defineTask({
     const input = await arrays.open(config.input)
     const numbers = await arrays.open(partsOf(config).numbers)
     const output = await arrays.open(config.output, { mode: 'r+' })
+    const scratch = new Scratch()
     return async (block, { signal }) => {
-      const { labels, count } = labelComponents(await input.read(block.readRoi, { signal }), config)
-      const written = new BigUint64Array(labels.length)
-      if (count > 0) {
-        const table = (await readRow(numbers, block.index, 0, count, signal)) as BigUint64Array
-        // By halves of 32 bits: a `bigint` per voxel would be slow.
-        const from = new Uint32Array(table.buffer, table.byteOffset, 2 * count)
-        const to = new Uint32Array(written.buffer)
-        for (let i = 0; i < labels.length; i++) {
-          const label = labels[i] as number
-          if (label === 0) continue
-          to[2 * i] = from[2 * label - 2] as number
-          to[2 * i + 1] = from[2 * label - 1] as number
-        }
-      }
-      await output.write(block.writeRoi, written, { signal })
+      using voxels = await scratch.read(input, block.readRoi, signal)
+      using into = scratch.take('uint32', voxels.data.length)
+      const { labels, count } = labelComponents(voxels, { ...config, into: into.data as Uint32Array })
+      using written = scratch.take('uint64', labels.length)
+      const table = count > 0 ? await readRow(numbers, block.index, 0, count, signal) : new BigUint64Array(0)
+      lookUp(labels, table as BigUint64Array, written.data as BigUint64Array)
+      await output.write(block.writeRoi, written.data, { signal })
     }
   },
 })
+
+/** Replaces the labels of a block by those of the volume. By halves of 32 bits: a `bigint` per voxel would be slow. */
+function lookUp(labels: Uint32Array, table: BigUint64Array, into: BigUint64Array): void {
+  const from = new Uint32Array(table.buffer, table.byteOffset, 2 * table.length)
+  const to = new Uint32Array(into.buffer, into.byteOffset, 2 * into.length).fill(0)
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i] as number
+    if (label === 0) continue
+    to[2 * i] = from[2 * label - 2] as number
+    to[2 * i + 1] = from[2 * label - 1] as number
+  }
+}
 
 /**
  * Labels the connected components of the nonzero voxels of a volume: 1, 2, … over the complete volume, independent of the order

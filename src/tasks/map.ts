@@ -84,11 +84,16 @@ export const map = defineTask({
     const scratch = new Scratch()
     return async ({ readRoi, writeRoi }, { signal }) => {
       const read = await Promise.all(
-        inputs.map(async ([name, array]) => [name, (await array.read(readRoi, { signal })).data] as const),
+        inputs.map(async ([name, array]) => [name, await scratch.read(array, readRoi, signal)] as const),
       )
-      using out = scratch.take(output.dtype, (read[0] as (typeof read)[number])[1].length)
-      evaluateExpression(parsed, Object.fromEntries(read), out.data, { isBool: output.dtype === 'bool' })
-      await output.write(writeRoi, out.data, { signal })
+      try {
+        const voxels = Object.fromEntries(read.map(([name, { data }]) => [name, data]))
+        using out = scratch.take(output.dtype, (read[0] as (typeof read)[number])[1].data.length)
+        evaluateExpression(parsed, voxels, out.data, { isBool: output.dtype === 'bool' })
+        await output.write(writeRoi, out.data, { signal })
+      } finally {
+        for (const [, voxels] of read) voxels[Symbol.dispose]()
+      }
     }
   },
 })

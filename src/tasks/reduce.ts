@@ -13,6 +13,7 @@ import {
 import { type Bins, binEdges, mergeStatistics, type VoxelStatistics, voxelStatistics } from '../entry/kernels.ts'
 import { assertRank, blockOfChunks, inVoxels, inWorld, regionOf } from './block-shapes.ts'
 import { rowsArray, writeRow } from './rows.ts'
+import { Scratch } from './scratch.ts'
 
 const reduceConfig = z.object({
   input: z.string().describe('dataset to summarize'),
@@ -113,9 +114,10 @@ export const reduce = defineTask({
     const { moments, extremes } = partsOf(config.output)
     const momentRows = await arrays.open(moments, { mode: 'r+' })
     const extremeRows = await arrays.open(extremes, { mode: 'r+' })
+    const scratch = new Scratch()
     return async ({ index, readRoi }, { signal }) => {
-      const { data } = await input.read(readRoi, { signal })
-      const { count, nan, nonzero, mean, squares, min, max, histogram } = voxelStatistics(data, bins)
+      using voxels = await scratch.read(input, readRoi, signal)
+      const { count, nan, nonzero, mean, squares, min, max, histogram } = voxelStatistics(voxels.data, bins)
       const ends = typedArray(input.dtype, 2)
       if (min !== undefined && max !== undefined) for (const [i, end] of [min, max].entries()) ends[i] = end as never
       await writeRow(extremeRows, index, ends, signal)
