@@ -15,7 +15,7 @@ export async function confirm({ consequence, flag, code }: Confirmation): Promis
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new ConfigError(code, `${consequence}; add ${flag} to confirm.`)
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
   const answer = await terminal.question(`${consequence}. Continue? [y/N] `)
   terminal.close()
   if (!/^y(es)?$/i.test(answer.trim())) throw new ConfigError(code, 'Cancelled; nothing was changed.')

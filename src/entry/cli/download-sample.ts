@@ -4,6 +4,7 @@ import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { showDuration } from '../../core/text/numbers.ts'
 import type { CommonOptions } from './options.ts'
 import { printJson, say, showBytes } from './output.ts'
+import { control } from './terminal.ts'
 
 export const SAMPLES = ['A', 'B', 'C'] as const
 export type SampleName = (typeof SAMPLES)[number]
@@ -89,10 +90,10 @@ class DownloadProgress {
     const rate = (done - this.#first) / Math.max(1e-3, (now - this.#start) / 1000)
     const left = rate > 0 ? `, ${showDuration((total - done) / rate)} left` : ''
     const line = `${showBytes(done)} of ${showBytes(total)}, ${showBytes(rate)}/s${left}`
-    process.stderr.write(this.#isTerminal ? `\r\u001b[K${line}` : `${line}\n`)
+    process.stderr.write(this.#isTerminal ? `${control('\r\u001b[K')}${line}` : `${line}\n`)
   }
 
   end(): void {
-    if (this.#isShown && this.#isTerminal && this.#first !== undefined) process.stderr.write('\r\u001b[K')
+    if (this.#isShown && this.#isTerminal && this.#first !== undefined) process.stderr.write(control('\r\u001b[K'))
   }
 }

@@ -4,7 +4,7 @@ import { BlockwiseError } from '../../core/errors.ts'
 import { countElements } from '../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
-import { printable } from '../../core/text/printable.ts'
+import { printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
@@ -87,7 +87,7 @@ async function inspect(path: string) {
 }
 
 function describe(info: InfoDocument): string {
-  if ('error' in info) return `${paint('bold', printable(info.path))}\n  ${printable(info.error.message)}`
+  if ('error' in info) return `${paint('bold', printableLine(info.path))}\n  ${printableLine(info.error.message)}`
   const { chunksStored, chunksTotal, shardShape } = info
   const rows: (readonly [string, string])[] = [
     ['format', { zarr2: 'Zarr 2', zarr3: 'Zarr 3', hdf5: 'HDF5', memory: 'memory' }[info.format]],
@@ -105,7 +105,7 @@ function describe(info: InfoDocument): string {
     ...describeProvenance(info.attributes),
   ]
   return [
-    paint('bold', printable(info.path)),
-    ...rows.map(([name, value]) => `  ${name.padEnd(12)}${printable(value)}`),
+    paint('bold', printableLine(info.path)),
+    ...rows.map(([name, value]) => `  ${name.padEnd(12)}${printableLine(value)}`),
   ].join('\n')
 }

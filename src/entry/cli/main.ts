@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { ownVersion } from '../run-folder/run-command.ts'
 import { COMPLETE } from './completion/shell-scripts.ts'
 import { reportError, strict } from './output.ts'
+import { guardStream } from './terminal.ts'
 
 type LoadCommand = () => Promise<Command>
 
@@ -71,6 +72,7 @@ export async function bellisProgram(name = ''): Promise<Command> {
 
 /** Runs the command line. Sets the process's exit code and never throws. @param args without the program's name */
 export async function main(args: readonly string[]): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) guardStream(stream)
   try {
     const [first, ...words] = args
     if (first === COMPLETE) {

@@ -2,15 +2,16 @@ import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
-import { printable } from '../../core/text/printable.ts'
+import { printable, printableJson, printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { CommonOptions } from './options.ts'
+import { control } from './terminal.ts'
 
 export type Style = Parameters<typeof styleText>[0]
 
 /** Colours a text if the stream is a terminal and NO_COLOR is not set. */
 export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
-  styleText(style, text, { stream, validateStream: true })
+  control(styleText(style, printable(text), { stream, validateStream: true }))
 
 /** Prints a text on standard output; nothing with --json or --quiet. */
 export function say(options: CommonOptions, text: string): void {
@@ -20,7 +21,7 @@ export function say(options: CommonOptions, text: string): void {
 /** Prints a warning on standard error; nothing with --quiet. */
 export function warn(options: CommonOptions, text: string): void {
   if (options.logLevel !== 'error' && !options.quiet)
-    process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${shownText(text)}\n`)
+    process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${printableLine(hideQueries(text))}\n`)
 }
 
 /** A message from anywhere, as it may be printed. */
@@ -36,7 +37,7 @@ export function printJson(value: unknown): void {
     },
     2,
   )
-  process.stdout.write(`${marked.replace(/"\\u0000(-?\d+)\\u0000"/g, '$1')}\n`)
+  process.stdout.write(`${printableJson(marked.replace(/"\\u0000(-?\d+)\\u0000"/g, '$1'))}\n`)
 }
 
 /**

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Command as NewCommand, Option } fro
 import { isLoopback } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
+import { printableLine } from '../../core/text/printable.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
 import { addressFile } from '../pages/address-file.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
@@ -125,6 +126,6 @@ const layerTable = (layers: ViewerServer['view']['layers']): string =>
   layers
     .map(({ name, kind, shape, dtype, voxelSize, only }) => {
       const note = only === undefined ? '' : `; every sampled voxel is ${only}`
-      return `  ${name}  ${kind}, ${shape.join(' × ')} ${dtype}, ${voxelSize}${note}`
+      return `  ${printableLine(name)}  ${kind}, ${shape.join(' × ')} ${dtype}, ${voxelSize}${note}`
     })
     .join('\n')

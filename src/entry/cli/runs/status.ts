@@ -4,6 +4,7 @@ import { ConfigError, messageOf } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { showCount, showDuration } from '../../../core/text/numbers.ts'
+import { printableLine } from '../../../core/text/printable.ts'
 import { ownCommand } from '../../own-command.ts'
 import { addressFile } from '../../pages/address-file.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
@@ -15,6 +16,7 @@ import { openPage, pageText, untilEnded } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
+import { control } from '../terminal.ts'
 import { overviewsOf } from './run-overview.ts'
 import { runDocument } from './runs.ts'
 
@@ -96,7 +98,7 @@ async function printStatus(state: RunState, flags: StatusFlags, drawnLines: numb
   const text = describeState(state, exported)
   if (flags.json) printJson(statusDocument(state))
   else {
-    if (drawnLines > 0 && process.stdout.isTTY) process.stdout.write(`\u001b[${drawnLines}A\u001b[0J`)
+    if (drawnLines > 0 && process.stdout.isTTY) process.stdout.write(control(`\u001b[${drawnLines}A\u001b[0J`))
     say(flags, text)
   }
   return text
@@ -114,7 +116,9 @@ async function readState(folder: string, flags: StatusFlags): Promise<RunState> 
 function describeState(state: RunState, exported: readonly string[]): string {
   const { holder, run } = state
   const who =
-    holder === undefined ? '' : `, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
+    holder === undefined
+      ? ''
+      : printableLine(`, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`)
   const [overview] = overviewsOf([state])
   return [
     `${paint('bold', run)}: ${state.condition}${who}`,
@@ -145,7 +149,7 @@ function describeTask({ id, total, completed, failed, left }: RecordedTaskState,
 function describeFailures({ id, failures, failed }: RecordedTaskState): string[] {
   const lines = failures.map(
     ({ block, attempt, error, workerId, host }) =>
-      `${paint('red', 'failed')} ${id}/${block} after ${attempt} ${attempt === 1 ? 'attempt' : 'attempts'}, by ${workerId}${host === '' ? '' : ` on ${host}`}: ${error.message}`,
+      `${paint('red', 'failed')} ${id}/${block} after ${attempt} ${attempt === 1 ? 'attempt' : 'attempts'}, by ${printableLine(`${workerId}${host === '' ? '' : ` on ${host}`}: ${error.message}`)}`,
   )
   return failed > failures.length ? [...lines, `… and ${failed - failures.length} more blocks of ${id} failed`] : lines
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { BlockwiseError } from '../../../core/errors.ts'
+import { printableLine } from '../../../core/text/printable.ts'
 import type { WorkerEnd } from '../../../runtime/worker/worker-options.ts'
 import { assertOwnRun, contextReader, findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
@@ -75,12 +76,12 @@ async function work(run: string | undefined, flags: WorkerFlags): Promise<void> 
     })
   } catch (error) {
     if (!(error instanceof BlockwiseError) || error.code !== 'CONNECTION_LOST') throw error
-    process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${error.message}\n`)
+    process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${printableLine(error.message)}\n`)
     watch.exit(1)
   }
   print(`Left after ${end.blocks} ${end.blocks === 1 ? 'block' : 'blocks'}.`)
   if (end.setupError !== undefined) {
-    process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${end.setupError.message}\n`)
+    process.stderr.write(`${paint('red', 'bellis:', process.stderr)} ${printableLine(end.setupError.message)}\n`)
     if (flags.logLevel === 'debug') process.stderr.write(`${end.setupError.stack}\n`)
     exitCode = 1
   }

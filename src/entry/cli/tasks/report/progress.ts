@@ -1,8 +1,9 @@
 import { describeControl } from '../../../../core/control/control-text.ts'
 import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
 import { showCount, showDuration } from '../../../../core/text/numbers.ts'
-import { printable } from '../../../../core/text/printable.ts'
+import { printableLine } from '../../../../core/text/printable.ts'
 import { paint } from '../../output.ts'
+import { control, guardStream } from '../../terminal.ts'
 
 const BAR_WIDTH = 24
 const PLAIN_EVERY_MS = 10_000
@@ -26,6 +27,7 @@ export class ProgressDisplay {
   #absentJobs = 0
 
   constructor({ stream = process.stderr as NodeJS.WriteStream, now = () => performance.now() } = {}) {
+    guardStream(stream)
     this.#stream = stream
     this.#now = now
     this.#terminal = Boolean(stream.isTTY)
@@ -95,7 +97,7 @@ export class ProgressDisplay {
   /** Prints a line above the bars. */
   note(text: string): void {
     this.#erase()
-    this.#stream.write(`${paint('yellow', printable(text), this.#stream)}\n`)
+    this.#stream.write(`${paint('yellow', printableLine(text), this.#stream)}\n`)
   }
 
   end(): void {
@@ -131,7 +133,8 @@ export class ProgressDisplay {
 
   #erase(): void {
     // A terminal shows Ctrl-C as "^C", so the cursor may not be at the start of its line.
-    if (this.#terminal) this.#stream.write(`\r${this.#linesDrawn > 0 ? `\u001b[${this.#linesDrawn}A` : ''}\u001b[0J`)
+    const up = this.#linesDrawn > 0 ? `\u001b[${this.#linesDrawn}A` : ''
+    if (this.#terminal) this.#stream.write(control(`\r${up}\u001b[0J`))
     this.#linesDrawn = 0
   }
 

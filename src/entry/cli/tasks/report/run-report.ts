@@ -1,6 +1,6 @@
 import type { TaskCounts } from '../../../../core/events.ts'
 import { showCount, showDuration } from '../../../../core/text/numbers.ts'
-import { printable } from '../../../../core/text/printable.ts'
+import { printable, printableLine } from '../../../../core/text/printable.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
 import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
 import { ownCommand } from '../../../own-command.ts'
@@ -35,7 +35,7 @@ export function reportRun(result: RunResult, flags: RunFlags, { conclusion, ...o
   if (!flags.json) for (const task of result.tasks) reportFailures(task, flags)
   if (result.error !== undefined) {
     process.stderr.write(
-      `${paint('red', 'bellis:', process.stderr)} the run was stopped: ${printable(result.error.message)}\n`,
+      `${paint('red', 'bellis:', process.stderr)} the run was stopped: ${printableLine(result.error.message)}\n`,
     )
   }
   if (result.interrupted || result.error !== undefined) {
@@ -123,13 +123,14 @@ const showMs = (ms: number): string => (ms < 10_000 ? `${Number(ms.toPrecision(2
 
 function reportFailures(task: TaskResult, flags: RunFlags): void {
   const write = (text: string) => process.stderr.write(`${text}\n`)
-  if (task.error !== undefined) write(`${paint('red', 'abandoned', process.stderr)} ${printable(task.error.message)}`)
+  if (task.error !== undefined)
+    write(`${paint('red', 'abandoned', process.stderr)} ${printableLine(task.error.message)}`)
   for (const { block, attempts, error, logFile } of task.failures.slice(0, MAX_SHOWN_FAILURES)) {
     const { code, message, stack } = error
     const what = code === 'BLOCK_FAILED' ? messageAndPlace(message, stack) : message
     const after = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
     const log = logFile === undefined ? '' : ` (log: ${logFile})`
-    write(`${paint('red', 'failed', process.stderr)} ${block} after ${after}: ${printable(what)}${log}`)
+    write(`${paint('red', 'failed', process.stderr)} ${block} after ${after}: ${printableLine(what)}${log}`)
     if (flags.logLevel === 'debug' && stack !== undefined) write(printable(stack))
   }
   if (task.failed > MAX_SHOWN_FAILURES)
