@@ -153,6 +153,17 @@ export type ControlEvent =
    * for all of them.
    */
   | { readonly type: 'scaled'; readonly workers: number; readonly before: number; readonly most?: number }
+  /** Failed blocks are attempted again: those of the task `taskId`, or of all tasks. `tasks` are those of which there are any. */
+  | { readonly type: 'retried'; readonly taskId?: string; readonly tasks: readonly RetriedTask[] }
+
+/** What is done again of a task. */
+export interface RetriedTask {
+  readonly id: string
+  /** Failed blocks that are attempted again. */
+  readonly failed: number
+  /** Other blocks that are no longer orphaned. */
+  readonly released: number
+}
 
 /** Whether the record of a run can be reached; `message` is for users. `slow` has no message. */
 export type StoreStatus =

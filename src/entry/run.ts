@@ -49,6 +49,14 @@ export interface Run extends AsyncDisposable {
    * @throws ConfigError `UNSUPPORTED` for the pool `none`; `NOT_RUNNING`; `INVALID_CONFIG`
    */
   scale(workers: number): Promise<void>
+  /**
+   * Has failed blocks tried again, and those that were orphaned by them done. Started workers that have loaded the code of their task are
+   * replaced once their running block has ended, so that mended code is used, unless `keepWorkers`.
+   * @param options `task`: its id; default all tasks
+   * @returns how many failed blocks will be tried again
+   * @throws ConfigError `UNKNOWN_TASK`, `NOT_RUNNING`
+   */
+  retry(options?: { readonly task?: string; readonly keepWorkers?: boolean }): Promise<number>
 }
 
 type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
@@ -106,6 +114,10 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
     stop,
     async scale(workers) {
       await commands.carryOut(parseCommand({ type: 'scale', workers }))
+    },
+    async retry({ task: taskId, keepWorkers = false } = {}) {
+      const retried = await commands.carryOut(parseCommand({ type: 'retry', taskId, keepWorkers }))
+      return retried.type === 'retried' ? retried.tasks.reduce((sum, { failed }) => sum + failed, 0) : 0
     },
     async [Symbol.asyncDispose]() {
       await stop().catch(() => {})

@@ -63,8 +63,10 @@ export class ModelScheduler {
     if (outcome === 'done' || outcome === 'skipped') {
       this.states[number] = 'completed'
       if (outcome === 'skipped') this.skipped[number] = true
-    } else if (this.#abandoned.has(task)) this.states[number] = 'orphaned'
-    else if (outcome === 'failed' && ++this.tries[number]! > (this.#tasks[task]!.maxRetries ?? this.#retries)) {
+    } else if (this.#abandoned.has(task)) {
+      this.states[number] = 'orphaned'
+      this.tries[number] = 0
+    } else if (outcome === 'failed' && ++this.tries[number]! > (this.#tasks[task]!.maxRetries ?? this.#retries)) {
       this.states[number] = 'failed'
     } else this.states[number] = 'ready'
     this.#settle()
@@ -77,6 +79,25 @@ export class ModelScheduler {
       if (block.task === task && (state === 'pending' || state === 'ready')) this.states[number] = 'orphaned'
     }
     this.#settle()
+  }
+
+  /** @returns how many failed blocks there were */
+  retry(task?: number): number {
+    const isChosen = (number: number) => task === undefined || this.blocks[number]!.task === task
+    if (task === undefined) this.#abandoned.clear()
+    else this.#abandoned.delete(task)
+    let failed = 0
+    for (const number of this.states.keys()) {
+      if (this.states[number] === 'failed' && isChosen(number)) {
+        failed++
+        this.tries[number] = 0
+        this.states[number] = 'pending'
+      }
+      if (this.states[number] === 'orphaned' && !this.#abandoned.has(this.blocks[number]!.task))
+        this.states[number] = 'pending'
+    }
+    this.#settle()
+    return failed
   }
 
   counts(task: number) {

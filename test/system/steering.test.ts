@@ -98,6 +98,94 @@ describe('bellis scale', () => {
   })
 })
 
+/** A chain of two tasks. In the first, a block fails in the code itself, and the last one waits at the gate. Shorter blocks would be leased together. */
+const WITH_BUG = `import { appendFileSync, existsSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
+import { definePipeline, defineTask, roi, z } from 'bellis'
+const plan = () => ({ totalRoi: roi([0], [6]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), readWriteConflict: false })
+const config = z.object({})
+export const first = defineTask({
+  name: 'first', config, plan,
+  setup: () => async ({ index }) => {
+    await wait(60)
+    if (index === 1) throw new Error('the bug')
+    while (index === 5 && !existsSync('gate')) await wait(25)
+    appendFileSync('ran', 'first/' + index + '\\n')
+  },
+})
+export const second = defineTask({
+  name: 'second', config, plan,
+  setup: () => async ({ index }) => {
+    await wait(60)
+    appendFileSync('ran', 'second/' + index + '\\n')
+  },
+})
+export default definePipeline({
+  config,
+  tasks: () => {
+    const one = first({})
+    return [one, second({}, { after: [one] })]
+  },
+})`
+
+describe('bellis retry', () => {
+  for (const pool of ['process', 'thread']) {
+    it(`tries failed blocks again with the mended code, in a pool of kind ${pool}, while the last block is running`, async () => {
+      using at = prepare()
+      const file = join(at.path, 'chain.ts')
+      writeFileSync(file, WITH_BUG)
+      const args = ['run', 'chain.ts', '--workers', '2', '--max-retries', '0', '--pool', pool, '--json']
+      const { code, stdout, stderr } = await bellis(args, {
+        cwd: at.path,
+        meanwhile: async () => {
+          await until('only the last block is left', () => at.ran().length === 8)
+          const before = await at.call('status', 'last')
+          assert.match(before.stdout, /first: 4 of 6 blocks \(66\.6 %\), 1 failed/)
+          writeFileSync(file, WITH_BUG.replace("throw new Error('the bug')", 'await wait(1)'))
+          const other = await at.call('retry', 'last', '--task', 'second')
+          assert.match(other.stdout, /: no block of second has failed\.\n$/)
+          const retried = await at.call('retry', 'last')
+          assert.match(
+            retried.stdout,
+            /^first\+second-\w{8}: 1 block of first will be tried again, and 1 block is no longer orphaned\.\n$/,
+          )
+          await until('the block and what waited for it are done', () => at.ran().includes('second/1'))
+          const after = await at.call('status', 'last')
+          assert.match(after.stdout, /first: 5 of 6 blocks \(83\.3 %\), 1 running/)
+          writeFileSync(join(at.path, 'gate'), '')
+        },
+      })
+      assert.equal(code, 0, stderr)
+      assert.equal(at.ran().length, 12)
+      assert.equal(new Set(at.ran()).size, 12)
+      const { ok, tasks } = JSON.parse(stdout)
+      assert.deepEqual([ok, tasks[0].failures.length], [true, 0])
+      assert.match(stderr, /1 block of first will be tried again/)
+    })
+  }
+
+  it('refuses a task that does not exist, and a run that is not running with the command that does the same', async () => {
+    using at = prepare()
+    const { code } = await bellis(run(3, '--workers', '1'), {
+      cwd: at.path,
+      meanwhile: async () => {
+        await until('a block runs', () => at.begun().length === 1)
+        const wrong = await at.call('retry', 'last', '--task', 'smooth')
+        assert.deepEqual([wrong.code, wrong.stdout], [2, ''])
+        assert.match(wrong.stderr, /^bellis: There is no task "smooth"; the tasks are "gated"\.\n$/)
+        at.open(3)
+      },
+    })
+    assert.equal(code, 0)
+    const { code: ended, stderr } = await at.call('retry', 'last')
+    assert.equal(ended, 2)
+    assert.match(
+      stderr,
+      /^bellis: gated-\w{8} is not running; the same command tries its failed blocks again: bellis run gated\.ts --blocks 3 --workers 1\.\n$/,
+    )
+  })
+})
+
 describe('the page of a run', () => {
   it('changes its workers and stops it, if it was started with --dashboard-control', async () => {
     using at = prepare()

@@ -133,6 +133,11 @@ export class CellMap {
     this.#failed[at]!++
   }
 
+  /** A failed block is attempted again. */
+  retry(index: number): void {
+    this.#failed[this.#at(index)]!--
+  }
+
   markSkipped(index: number): void {
     this.#skipped[this.#at(index)]!++
   }

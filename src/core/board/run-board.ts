@@ -60,7 +60,7 @@ export class RunBoard {
   /** Takes the states from the record after the run has ended. Its blocks count as completed unless they are known to be skipped. */
   settle(done: readonly (Uint8Array | undefined)[]): void {
     const before = this.#maps
-    const counted = this.counts()
+    const counted = this.counts
     for (const number of before.keys()) this.collect(number)
     this.begin(done)
     const now = this.#scheduler.counts()
@@ -101,12 +101,21 @@ export class RunBoard {
     this.#cells(task)?.fail(index)
   }
 
+  /** Failed blocks of a task, or of all, are attempted again. */
+  retry(task?: number): void {
+    if (task !== undefined && this.#tasks[task] === undefined) return
+    for (const { task: number, failed } of this.#scheduler.reopening.retry(task)) {
+      const cells = this.#cells(number)
+      if (cells !== undefined) for (const index of failed) cells.retry(index)
+    }
+  }
+
   abandon(task: number): void {
     if (this.#tasks[task] !== undefined) this.#scheduler.abandon(task)
   }
 
   /** The block counts of every task. */
-  counts(): TaskCounts[] {
+  get counts(): TaskCounts[] {
     const skipped = this.#skipped
     const states = this.#scheduler.counts()
     return skipped === undefined ? states : states.map((state, task) => ({ ...state, skipped: skipped[task] ?? 0 }))

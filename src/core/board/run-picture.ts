@@ -86,7 +86,7 @@ export class RunPicture {
       isHeld: this.#isRunning,
       lastEnd: this.#lastEnd,
       isRecorded: this.#isRecorded,
-      tasks: this.board.counts(),
+      tasks: this.board.counts,
     })
   }
 
@@ -203,6 +203,10 @@ export class RunPicture {
       case 'scaled':
         this.#addNote(time, `The run has ${describeControl(event)}.`)
         return
+      case 'retried':
+        this.#retry(event.taskId === undefined ? undefined : this.#ids.indexOf(event.taskId))
+        this.#addNote(time, `On request: ${describeControl(event)}.`)
+        return
       case 'run-finished':
         this.#isRunning = false
         this.#lastEnd = event.ok ? 'ok' : 'incomplete'
@@ -239,7 +243,7 @@ export class RunPicture {
     const now = isRunning ? Math.max(time, this.#latest) : this.#latest
     const seconds = Math.max(0, this.#secondsAt(now))
     for (const pace of this.#paces) pace.advance(seconds)
-    const tasks = this.board.counts().map((count, number): TaskSummary => {
+    const tasks = this.board.counts.map((count, number): TaskSummary => {
       const error = this.#errors.get(number)
       return {
         ...count,
@@ -292,6 +296,13 @@ export class RunPicture {
   #fail(failure: FailureSummary): void {
     this.board.fail(failure.task, failure.index)
     if (this.#failures.size < MAX_KEPT_FAILURES) this.#failures.set(`${failure.task}/${failure.index}`, failure)
+  }
+
+  #retry(task: number | undefined): void {
+    this.board.retry(task)
+    const isChosen = (number: number) => task === undefined || number === task
+    for (const [key, failure] of this.#failures) if (isChosen(failure.task)) this.#failures.delete(key)
+    for (const number of this.#errors.keys()) if (isChosen(number)) this.#errors.delete(number)
   }
 
   #addNote(time: number, text: string): void {

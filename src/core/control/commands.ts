@@ -6,6 +6,8 @@ export type ControlCommand =
   | { readonly type: 'stop'; readonly now: boolean }
   /** Have this many workers: start some, or let some leave. */
   | { readonly type: 'scale'; readonly workers: number }
+  /** Attempt failed blocks again, of one task or of all. Workers that may have loaded old code are replaced, unless `keepWorkers`. */
+  | { readonly type: 'retry'; readonly taskId?: string; readonly keepWorkers: boolean }
 
 /** More are a mistake: each is a process. */
 const MAX_WORKERS = 100_000
@@ -23,8 +25,13 @@ export function parseCommand(value: unknown): ControlCommand {
       }
       throw invalid('workers', workers, `a whole number from 1 to ${MAX_WORKERS}`)
     }
+    case 'retry': {
+      const { taskId, keepWorkers } = fields
+      if (taskId !== undefined && typeof taskId !== 'string') throw invalid('task', taskId, 'the id of a task')
+      return { type: 'retry', ...(taskId === undefined ? {} : { taskId }), keepWorkers: keepWorkers === true }
+    }
     default:
-      throw invalid('type', fields.type, 'stop or scale')
+      throw invalid('type', fields.type, 'stop, scale or retry')
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ControlEvent } from '../events.ts'
+import type { ControlEvent, RetriedTask } from '../events.ts'
 
 /** What a command did to a run, for users: half a sentence, after the name of the run. */
 export function describeControl(event: ControlEvent): string {
@@ -15,7 +15,21 @@ export function describeControl(event: ControlEvent): string {
       const limit = most === undefined ? '' : `; its resources are enough for ${most} at the same time`
       return `${change}${leaving}${limit}`
     }
+    case 'retried':
+      return describeRetried(event)
     default:
       return event satisfies never
   }
 }
+
+function describeRetried({ taskId, tasks }: Extract<ControlEvent, { type: 'retried' }>): string {
+  const sum = (of: (task: RetriedTask) => number) => tasks.reduce((total, task) => total + of(task), 0)
+  const failed = tasks.filter((task) => task.failed > 0).map((task) => `${blocks(task.failed)} of ${task.id}`)
+  const released = sum((task) => task.released)
+  if (failed.length + released === 0) return `no block${taskId === undefined ? '' : ` of ${taskId}`} has failed`
+  const again = failed.length === 0 ? [] : [`${failed.join(' and ')} will be tried again`]
+  const free = released === 0 ? [] : [`${blocks(released)} ${released === 1 ? 'is' : 'are'} no longer orphaned`]
+  return [...again, ...free].join(', and ')
+}
+
+const blocks = (count: number): string => `${count} ${count === 1 ? 'block' : 'blocks'}`

@@ -4,6 +4,7 @@ import type { BlockGrid } from '../grid/block-grid.ts'
 import { FAILED, ORPHANED, PROCESSING } from './block-states.ts'
 import { orderTasks } from './pipeline.ts'
 import { ReadySurface } from './ready-surface.ts'
+import { Reopening } from './reopening.ts'
 import { findWanted, notifyEnd } from './retention.ts'
 import { checkRetries, type SchedulerTask } from './scheduler-task.ts'
 import { StateMap } from './state-map.ts'
@@ -68,6 +69,8 @@ export class BlockScheduler {
   /** the same, the most downstream first */
   readonly #byPriority: readonly TaskRun[]
   readonly #surface: ReadySurface
+  /** Opens blocks again that have ended. */
+  readonly reopening: Reopening
   /** whether some task has a limit to how far it may be ahead */
   readonly #hasLimits: boolean
 
@@ -97,6 +100,8 @@ export class BlockScheduler {
     this.#hasLimits = runs.some(({ retention }) => retention !== undefined && Number.isFinite(retention.limit))
     this.#byPriority = order.priority.map((number) => runs[number]!)
     this.#surface = new ReadySurface(Math.max(...runs.map(({ shape }) => shape.length)))
+    const upstreamFirst = order.topological.map((number) => runs[number]!)
+    this.reopening = new Reopening(upstreamFirst, this.#surface, () => this.#avoidDeadlock())
     for (const { retention, doneAtStart } of runs) if (doneAtStart > 0) retention?.recount()
     this.#avoidDeadlock()
   }
@@ -204,7 +209,9 @@ export class BlockScheduler {
    * being done), and the blocks of other tasks that wait for them. @throws ConfigError `UNKNOWN_TASK`
    */
   abandon(task: number): void {
-    this.#surface.abandon(this.#run(task))
+    const run = this.#run(task)
+    run.isGivenUp = true
+    this.#surface.abandon(run)
     for (const { retention } of this.#tasks) retention?.recount()
     this.#avoidDeadlock()
   }

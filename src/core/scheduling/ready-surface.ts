@@ -64,6 +64,12 @@ export class ReadySurface {
     }
   }
 
+  /** Orphans a block, and all that wait for it. */
+  orphan(task: TaskRun, index: number): void {
+    this.#orphan(task, index)
+    this.#orphanStacked()
+  }
+
   #orphanWaiting(up: TaskRun, { task: down, link }: LinkedTask): void {
     const at = down.shape.map(() => 0)
     for (const index of down.grid.indicesOf(link.waiting)) {
@@ -80,8 +86,7 @@ export class ReadySurface {
         return !isLost
       })
       if (!isLost) continue
-      this.#orphan(down, index)
-      this.#orphanStacked()
+      this.orphan(down, index)
     }
   }
 

@@ -179,13 +179,15 @@ export function findWanted(task: RetainedTask, index: number): boolean {
   return found
 }
 
-const hasEnded: Visit = (task, index) => {
+/** Whether a block is completed, or will never be. */
+export const hasEnded: Visit = (task, index) => {
   const cell = task.states.peek(index)
   if (cell === COMPLETED || cell === FAILED || cell === ORPHANED) return true
   return task.abandoned && cell !== PROCESSING && cell !== RELEASING
 }
 
-function everyBlock(
+/** Visits the blocks of a box while `visit` returns true, the last one first. @returns whether it always did */
+export function everyBlock(
   task: RetainedTask,
   { start, end }: { readonly start: readonly number[]; readonly end: readonly number[] },
   visit: Visit,
@@ -198,8 +200,8 @@ function everyBlock(
   return isContinuing
 }
 
-/** The blocks of the same task that conflict with a block and whose level comes earlier, or later. */
-function everyNeighbour(
+/** Visits the blocks of the same task that conflict with a block and whose level comes earlier, or later. */
+export function everyNeighbour(
   task: RetainedTask,
   index: number,
   at: readonly number[],

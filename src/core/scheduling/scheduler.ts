@@ -55,6 +55,12 @@ export interface Scheduler {
    * being done), and the blocks of other tasks that wait for them.
    */
   abandon(taskId: string): void
+  /**
+   * Has failed blocks of a task, or of all, attempted again, and takes up again tasks that were abandoned. What was orphaned by them waits
+   * again.
+   * @returns how many failed blocks there were
+   */
+  retry(taskId?: string): number
   /** The counts of every task, in the order given. */
   states(): TaskCounts[]
   /** The counts of one task. */
@@ -95,6 +101,10 @@ export function createScheduler(tasks: readonly SchedulerTask[], options: Schedu
     acquireBlock: (taskId, index) => held.acquireBlock(taskId, index),
     release: (released, outcome) => held.release(released, outcome),
     abandon: (taskId) => blocks.abandon(names.numberOf(taskId)),
+    retry: (taskId) =>
+      blocks.reopening
+        .retry(taskId === undefined ? undefined : names.numberOf(taskId))
+        .reduce((sum, { failed }) => sum + failed.length, 0),
     states: () => blocks.counts(),
     taskState: (taskId) => names.task(taskId).counts(),
     isFinished: (taskId) => (taskId === undefined ? blocks.isFinished() : names.task(taskId).isFinished),

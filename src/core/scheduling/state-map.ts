@@ -50,12 +50,12 @@ export class StateMap {
   /** Brings `codes` up to date. @param onChange called for every block whose state has changed, ascending */
   update(onChange: (index: number, code: number) => void): void {
     const { states, abandoned } = this.#task
-    const isNewlyAbandoned = abandoned && !this.#isAbandoned
+    const hasChanged = abandoned !== this.#isAbandoned
     this.#isAbandoned = abandoned
     for (let number = 0; number < states.pages.length; number++) {
       if (this.#isFinished[number] === 1) continue
       const page = states.pages[number]
-      if (page === undefined && !isNewlyAbandoned) continue
+      if (page === undefined && !hasChanged) continue
       const start = number * PAGE_SIZE
       const end = Math.min(start + PAGE_SIZE, this.codes.length)
       let completed = 0
@@ -72,6 +72,10 @@ export class StateMap {
     }
   }
 
+  #codeAtStart(index: number): number {
+    return this.#task.awaited.count(index, 1) === 0 ? STATE_CODE.ready : STATE_CODE.pending
+  }
+
   #codeOf(cell: number, before: number, index: number): number {
     switch (cell) {
       case COMPLETED:
@@ -86,8 +90,9 @@ export class StateMap {
       default:
         if (this.#isAbandoned) return STATE_CODE.orphaned
         if (cell === READY) return STATE_CODE.ready
-        // An untouched block has the state that it had at the start.
-        return cell > PENDING ? STATE_CODE.pending : before
+        if (cell > PENDING) return STATE_CODE.pending
+        // An untouched block has the state that it had at the start, except while its task was abandoned.
+        return before === STATE_CODE.orphaned ? this.#codeAtStart(index) : before
     }
   }
 }

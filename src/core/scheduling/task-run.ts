@@ -56,9 +56,11 @@ export class TaskRun {
   failed = 0
   orphaned = 0
   abandoned = false
-  readonly #ready: ReadyBlocks
+  /** whether it was abandoned itself, and not only because all of its blocks wait for a task that was */
+  isGivenUp = false
   /** no block before this one is open */
-  #firstOpen = 0
+  openFrom = 0
+  readonly #ready: ReadyBlocks
 
   /** @param number its place among the scheduler's tasks @param upstream the tasks directly before this one */
   constructor(number: number, description: SchedulerTask, maxRetries: number, upstream: readonly TaskRun[]) {
@@ -176,9 +178,9 @@ export class TaskRun {
   /** The first block that has not ended, or -1. */
   firstOpen(): number {
     if (this.isFinished || this.abandoned) return -1
-    for (; this.#firstOpen < this.total; this.#firstOpen++) {
-      const cell = this.states.peek(this.#firstOpen)
-      if (cell !== COMPLETED && cell !== FAILED && cell !== ORPHANED) return this.#firstOpen
+    for (; this.openFrom < this.total; this.openFrom++) {
+      const cell = this.states.peek(this.openFrom)
+      if (cell !== COMPLETED && cell !== FAILED && cell !== ORPHANED) return this.openFrom
     }
     return -1
   }

@@ -42,6 +42,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, LoadCommand>>>> 
     status: async () => (await import('./runs/status.ts')).statusCommand(),
     stop: async () => (await import('./runs/stop.ts')).stopCommand(),
     scale: async () => (await import('./runs/scale.ts')).scaleCommand(),
+    retry: async () => (await import('./runs/retry.ts')).retryCommand(),
     reset: async () => (await import('./runs/reset.ts')).resetCommand(),
   },
   'Set up the shell:': {

@@ -56,7 +56,7 @@ export class DashboardVolumes implements AsyncDisposable {
 
   /** Changes if the view should be requested again: there are new outputs, or much more of one is written. */
   version(): number {
-    const counts = this.#follower.picture.board.counts()
+    const counts = this.#follower.picture.board.counts
     const passed = counts.map(({ completed, processing, total }) => {
       const hasStarted = completed + processing > 0 ? 1 : 0
       return hasStarted + SHARES.filter((share) => completed / total >= share).length
@@ -125,7 +125,7 @@ export class DashboardVolumes implements AsyncDisposable {
     const input = this.#volumes.find(({ isInput }) => isInput)?.viewed.layer
     const { layer } = viewed
     const isComplete = this.#outputs.every((output) => {
-      const count = this.#follower.picture.board.counts()[output.task]
+      const count = this.#follower.picture.board.counts[output.task]
       return output.layer !== number || count === undefined || count.completed === count.total
     })
     if (isComplete || input === undefined || input.dtype !== layer.dtype || input.range === undefined) return viewed

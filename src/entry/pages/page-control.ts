@@ -7,7 +7,8 @@ import { sendCommand } from '../run-folder/control/send-command.ts'
 const DISABLED = 'This page only shows the run; to control it here, start the run with --dashboard-control.'
 
 /**
- * What the page of a run may have it do: `control/stop` with `{}`, `control/workers` with `{ "workers": 4 }`.
+ * What the page of a run may have it do: `control/stop` with `{}`, `control/workers` with `{ "workers": 4 }`,
+ * `control/retry` with `{ "task": "smooth" }` or `{}`.
  * @param isAllowed whether the user has asked for it; otherwise everything is refused
  */
 export const pageControl = (runFolder: string, isAllowed: boolean): ActionTree => ({
@@ -20,6 +21,10 @@ export const pageControl = (runFolder: string, isAllowed: boolean): ActionTree =
         return carryOut(runFolder, { type: 'stop', now: false })
       case 'workers':
         return carryOut(runFolder, { ...fields, type: 'scale' })
+      case 'retry': {
+        const { task: taskId } = fields as { readonly task?: unknown }
+        return carryOut(runFolder, { type: 'retry', taskId })
+      }
       default:
         return undefined
     }

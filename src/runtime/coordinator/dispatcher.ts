@@ -187,9 +187,9 @@ export class Dispatcher {
     this.#idle.delete(worker)
   }
 
-  /** Whether the worker was sent away: so that others get its resources, or because the run is to have fewer workers. */
+  /** Whether the worker was sent away: so that others get its resources, or because the user has asked for that. */
   isSentAway(worker: Worker): boolean {
-    return this.#moves.isMakingRoom(worker) || this.#parts.crew.isDismissed(worker)
+    return this.#moves.isMakingRoom(worker) || this.#parts.crew.isLeaving(worker)
   }
 
   /** The worker has ended: its resources become free. */

@@ -117,6 +117,15 @@ export class ProgressRecorder implements AsyncDisposable {
     this.#expectCommit()
   }
 
+  /** Blocks are done again: forgets that they were done, and their failed attempts, before anything else is recorded of them. */
+  forget(task: number, blocks: readonly number[]): void {
+    const bitmap = this.#bitmaps[task] as Uint8Array
+    for (const block of blocks) bitmap[Math.floor(block / 8)]! &= ~(1 << (block & 7))
+    const forgotten = new Set(blocks)
+    this.#failedAttempts = this.#failedAttempts.filter((failed) => failed.task !== task || !forgotten.has(failed.block))
+    this.#guard(this.#enqueue(() => this.#record.clear(task, blocks)))
+  }
+
   /**
    * Resolves when everything recorded so far is durable.
    * @param options `signal` stops waiting for an unreachable server, for this and every later write
@@ -154,19 +163,27 @@ export class ProgressRecorder implements AsyncDisposable {
   }
 
   #commitUnasked(): void {
-    this.#commit().catch((error: InfrastructureError) => {
+    this.#guard(this.#commit())
+  }
+
+  #guard(written: Promise<void>): void {
+    written.catch((error: InfrastructureError) => {
       if (this.#hasFailed) return
       this.#hasFailed = true
       this.#options.onError(error)
     })
   }
 
-  /** One write at a time, in order; the first one starts before this returns. */
   #commit(): Promise<void> {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
+    return this.#enqueue(() => this.#write())
+  }
+
+  /** One write at a time, in order; the first one starts before this returns. */
+  #enqueue(write: () => Promise<void>): Promise<void> {
     const isFirst = this.#underWay++ === 0
-    const written = isFirst ? this.#write() : this.#writing.then(() => this.#write())
+    const written = isFirst ? write() : this.#writing.then(write)
     const finish = () => {
       this.#underWay--
     }

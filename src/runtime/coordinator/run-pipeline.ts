@@ -57,7 +57,7 @@ function createParts(run: RunningPipeline) {
   const shared = { lives, book, leases, dispatcher, connections, heartbeats, setups, launched, timeLimits, tally }
   const departures = new WorkerDepartures(run, { ...shared, restarts, crew })
   const links = new WorkerLinks(run, shared)
-  const steering = new RunSteering(run, { departures, crew, book, lives, dispatcher, resources })
+  const steering = new RunSteering(run, { departures, crew, book, lives, dispatcher, resources, setups, tally })
   return {
     connections,
     heartbeats,

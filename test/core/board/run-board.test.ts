@@ -79,7 +79,11 @@ describe('the board of a run', () => {
               }
             }
             const block = held.at(count % Math.max(1, held.length))
-            if (what === 9 && count === 0) {
+            if (what === 9 && count > 2) {
+              const task = count === 3 ? undefined : tasks.length - 1
+              scheduler.retry(task === undefined ? undefined : scheduler.taskIds[task])
+              board.retry(task)
+            } else if (what === 9 && count === 0) {
               const id = scheduler.taskIds[0] as string
               scheduler.abandon(id)
               board.abandon(0)
@@ -89,7 +93,7 @@ describe('the board of a run', () => {
             }
             follower.update()
             assertSame(scheduler, follower, skipped)
-            assert.deepEqual(board.counts(), scheduler.states())
+            assert.deepEqual(board.counts, scheduler.states())
           }
         },
       ),
@@ -107,7 +111,7 @@ describe('the board of a run', () => {
     board.settle([Uint8Array.of(0b100111)])
     const states = [...(board.codes(0) ?? [])].map((code) => STATE_NAMES[code])
     assert.deepEqual(states, ['skipped', 'skipped', 'completed', 'ready', 'ready', 'completed', 'ready', 'ready'])
-    assert.equal(board.counts()[0]?.skipped, 2)
+    assert.equal(board.counts[0]?.skipped, 2)
   })
 
   it('has cells of several blocks for a task with too many blocks, and each cell counts the states of its blocks', () => {
@@ -143,7 +147,7 @@ describe('the board of a run', () => {
     applyStates(codes, board.collect(0))
     assert.equal(codes[codes.length - columns], STATE_CODE.ready)
     board.settle([done])
-    assert.deepEqual([board.counts()[0]?.completed, board.counts()[0]?.skipped], [2 * 4096, 2 * 4096])
+    assert.deepEqual([board.counts[0]?.completed, board.counts[0]?.skipped], [2 * 4096, 2 * 4096])
     assert.equal(board.codes(0)?.[0], PARTLY_DONE)
   })
 
@@ -158,7 +162,7 @@ describe('the board of a run', () => {
     assert.deepEqual([...board.collect(0)], [])
     board.complete(0, 1, false)
     board.complete(0, 1, false)
-    assert.equal(board.counts()[0]?.completed, 1)
+    assert.equal(board.counts[0]?.completed, 1)
   })
 })
 

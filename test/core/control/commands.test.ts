@@ -9,6 +9,16 @@ describe('a command from another process', () => {
     assert.deepEqual(parseCommand({ type: 'scale', workers: 3, by: 'me' }), { type: 'scale', workers: 3 })
   })
 
+  it('to retry names a task or none', () => {
+    assert.deepEqual(parseCommand({ type: 'retry' }), { type: 'retry', keepWorkers: false })
+    assert.deepEqual(parseCommand({ type: 'retry', taskId: 'a', keepWorkers: true }), {
+      type: 'retry',
+      taskId: 'a',
+      keepWorkers: true,
+    })
+    assert.throws(() => parseCommand({ type: 'retry', taskId: 3 }), { code: 'INVALID_CONFIG' })
+  })
+
   for (const wrong of [
     undefined,
     null,

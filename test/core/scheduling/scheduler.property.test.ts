@@ -108,6 +108,11 @@ class Twins {
     assert.equal(orphaned, this.model.states.filter((state) => state === 'orphaned').length - orphansBefore - itself)
   }
 
+  retry(task: number | undefined): void {
+    const id = task === undefined ? undefined : this.#tasks[task]!.id
+    assert.equal(this.real.retry(id), this.model.retry(task))
+  }
+
   abandon(task: number): void {
     this.real.abandon(this.#tasks[task]!.id)
     this.model.abandon(task)
@@ -115,14 +120,21 @@ class Twins {
 }
 
 /** A run that acquires and releases blocks as decided until none are left. Every step is checked against the model. */
-function run(tasks: readonly SchedulerTask[], decide: Decisions, failing: number, abandons: boolean): Twins {
+function run(
+  tasks: readonly SchedulerTask[],
+  decide: Decisions,
+  failing: number,
+  abandons: boolean,
+  retries = 0,
+): Twins {
   const twins = new Twins(tasks, decide.below(3))
   const outcome = (): BlockOutcome => {
     const draw = decide.below(100)
     if (draw < failing) return 'failed'
     return draw % 10 === 9 ? 'returned' : draw % 10 === 8 ? 'skipped' : 'done'
   }
-  for (let step = 0; !twins.real.isFinished(); step++) {
+  let retriesLeft = retries
+  for (let step = 0; !twins.real.isFinished() || retriesLeft > 0; step++) {
     assert.ok(step < 4000, 'the run does not end')
     const action = decide.below(10)
     if (action < 4)
@@ -130,6 +142,9 @@ function run(tasks: readonly SchedulerTask[], decide: Decisions, failing: number
     else if (action === 4) {
       const task = decide.below(tasks.length)
       twins.acquireAt(task, decide.below(twins.real.taskGrid(tasks[task]!.id).blockCount))
+    } else if (retriesLeft > 0 && (twins.real.isFinished() || decide.below(12) === 0)) {
+      retriesLeft--
+      twins.retry(decide.below(2) === 0 ? undefined : decide.below(tasks.length))
     } else if (action === 5 && abandons && decide.below(4) === 0) twins.abandon(decide.below(tasks.length))
     else if (twins.held.length > 0) {
       // A batch of the leased blocks. From time to time all of it fails, as if its worker had died.
@@ -190,6 +205,23 @@ describe('the scheduler, compared with a model that looks at every pair of block
       fc.property(anyPipeline(), anyDecisions, fc.integer({ min: 0, max: 40 }), (tasks, numbers, failing) => {
         run(tasks, new Decisions(numbers), failing, true)
       }),
+      { numRuns: NUM_RUNS },
+    )
+  })
+})
+
+describe('failed blocks that are attempted again during the run', () => {
+  it('agree with the model after every step: what was orphaned by them, and by abandoned tasks, is done, too', () => {
+    fc.assert(
+      fc.property(
+        anyPipeline(),
+        anyDecisions,
+        fc.integer({ min: 10, max: 80 }),
+        fc.nat(6),
+        (tasks, numbers, failing, retries) => {
+          run(tasks, new Decisions(numbers), failing, true, retries)
+        },
+      ),
       { numRuns: NUM_RUNS },
     )
   })

@@ -89,9 +89,13 @@ describe('the page of a run with --dashboard-control', () => {
     assert.equal((await summaryOf(page.dashboard.address)).control, true)
     assert.deepEqual(await page.post('workers', { workers: 4 }), { status: 200, text: '4 workers instead of 1.' })
     assert.deepEqual(await page.post('stop', {}), { status: 200, text: 'Stopping: running blocks may finish.' })
+    await page.post('retry', { task: 'a' })
+    await page.post('retry', {})
     assert.deepEqual(page.seen, [
       { type: 'scale', workers: 4 },
       { type: 'stop', now: false },
+      { type: 'retry', taskId: 'a', keepWorkers: false },
+      { type: 'retry', keepWorkers: false },
     ])
   })
 
@@ -119,6 +123,7 @@ describe('the page of a run without --dashboard-control', () => {
     for (const [action, body] of [
       ['stop', {}],
       ['workers', { workers: 4 }],
+      ['retry', { task: 'a' }],
     ] as const) {
       const { status, error } = await page.post(action, body)
       assert.equal(status, 403)

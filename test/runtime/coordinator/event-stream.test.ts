@@ -23,6 +23,7 @@ const TYPES = Object.keys({
   'task-abandoned': 1,
   stopping: 1,
   scaled: 1,
+  retried: 1,
   'run-finished': 1,
 } satisfies Record<RunEvent['type'], 1>)
 

@@ -34,6 +34,22 @@ const places = ({ pages }: ProgressBatch) => pages.map(({ task, page }) => [task
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('the recorder of a run', () => {
+  it('forgets blocks that are done again, also while it is writing, and what is recorded of them later counts', async () => {
+    const { record, recorder } = await openRecorder()
+    recorder.recordCompleted(0, [1, 2, 70_000])
+    recorder.recordFailure({ ...failedAttempt(), task: 0, block: 5 })
+    recorder.forget(0, [2, 5, 70_000])
+    recorder.recordCompleted(0, [70_000])
+    assert.ok(!isBitSet(recorder.completed(0), 2))
+    await recorder.flush()
+    const done = await readCompleted(record, 0)
+    assert.deepEqual(
+      [1, 2, 5, 70_000].map((block) => isBitSet(done, block)),
+      [true, false, false, true],
+    )
+    assert.deepEqual((await readFailedBlocks(record, 0, done)).blocks, [])
+  })
+
   it('writes what is recorded at once, before the call returns if the store works synchronously', async () => {
     const { recorder, commits } = await openRecorder()
     recorder.recordCompleted(0, [1, 2, 70_000])

@@ -132,9 +132,7 @@ async function awaitAnswer(
 function notRunning(runFolder: string, command: ControlCommand, what = 'is not running'): ConfigError {
   const document = readRunDocument(runFolder)
   const again =
-    document?.command === undefined
-      ? 'the same command continues it'
-      : `to continue it: ${continuationOf(document.command, document.directory)}`
+    document?.command === undefined ? 'its command, once more' : continuationOf(document.command, document.directory)
   return new ConfigError('NOT_RUNNING', `${basename(runFolder)} ${what}; ${remedyOf(command, again)}.`)
 }
 
@@ -143,7 +141,9 @@ function remedyOf(command: ControlCommand, again: string): string {
     case 'stop':
       return `there is nothing to stop; ${ownCommand('runs')} shows how each run ended`
     case 'scale':
-      return `${again}, with --workers ${command.workers}`
+      return `to continue it, add --workers ${command.workers} to: ${again}`
+    case 'retry':
+      return `the same command tries its failed blocks again: ${again}`
     default:
       return command satisfies never
   }

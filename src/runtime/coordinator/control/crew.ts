@@ -10,6 +10,8 @@ export class Crew {
   #limit: number
   /** They leave once their running block has ended. */
   readonly #dismissed = new Set<Worker>()
+  /** They leave in the same way, and others take their places. */
+  readonly #renewed = new Set<Worker>()
 
   constructor(run: RunningPipeline, resources: WorkerResources) {
     this.#run = run
@@ -50,15 +52,26 @@ export class Crew {
 
   /** A worker is to leave, and not to be replaced. */
   dismiss(worker: Worker): void {
-    if (isRequested(worker.origin)) this.#dismissed.add(worker)
+    if (!isRequested(worker.origin)) return
+    this.#dismissed.add(worker)
+    this.#run.control.handle(worker, { type: 'drain' })
   }
 
-  isDismissed(worker: Worker): boolean {
-    return this.#dismissed.has(worker)
+  /** A started worker is to leave, and to be replaced. */
+  renew(worker: Worker): void {
+    if (this.isLeaving(worker)) return
+    this.#renewed.add(worker)
+    this.#run.control.handle(worker, { type: 'drain' })
+  }
+
+  /** Whether the worker is to leave once its running block has ended. */
+  isLeaving(worker: Worker): boolean {
+    return this.#dismissed.has(worker) || this.#renewed.has(worker)
   }
 
   /** A worker has ended. */
   forget(worker: Worker): void {
     this.#dismissed.delete(worker)
+    this.#renewed.delete(worker)
   }
 }

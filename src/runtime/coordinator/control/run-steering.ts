@@ -9,10 +9,9 @@ import type { Worker } from '../workers/pool.ts'
 import type { WorkerDepartures } from '../workers/worker-departures.ts'
 import type { WorkerLives } from '../workers/worker-lives.ts'
 import type { WorkerResources } from '../workers/worker-resources.ts'
-import type { Crew } from './crew.ts'
+import { type RetryParts, retryBlocks } from './retry-blocks.ts'
 
-export interface SteeringParts {
-  readonly crew: Crew
+export interface SteeringParts extends RetryParts {
   readonly book: LeaseBook
   readonly lives: WorkerLives
   readonly dispatcher: Dispatcher
@@ -37,6 +36,12 @@ export class RunSteering {
         return this.#stop(command.now)
       case 'scale':
         return this.#scale(command.workers)
+      case 'retry': {
+        this.#assertRunning()
+        const retried = retryBlocks(this.#run, this.#parts, command)
+        this.#parts.dispatcher.handOut()
+        return retried
+      }
       default:
         return command satisfies never
     }
@@ -72,7 +77,7 @@ export class RunSteering {
       const staff = crew
         .staff(pool)
         .map((worker) => ({ worker, number: worker.number, activity: this.#activityOf(worker) }))
-      for (const { worker } of chooseDismissed(staff, staff.length - workers)) this.#dismiss(worker)
+      for (const { worker } of chooseDismissed(staff, staff.length - workers)) crew.dismiss(worker)
       crew.fill(pool)
     }
     const most = Math.min(...pools.map(({ tasks }) => resources.mostAtWork(tasks)))
@@ -86,13 +91,6 @@ export class RunSteering {
     const { book, lives } = this.#parts
     if (book.leasesOf(worker).length > 0) return 'busy'
     return lives.isReady(worker) ? 'idle' : 'starting'
-  }
-
-  /** Lets a worker finish its running block, and leave. */
-  #dismiss(worker: Worker): void {
-    this.#parts.crew.dismiss(worker)
-    this.#parts.dispatcher.forgetIdle(worker)
-    this.#run.control.handle(worker, { type: 'drain' })
   }
 
   #assertRunning(): void {

@@ -69,12 +69,12 @@ export class WorkerDepartures {
 
   /**
    * The reason for a worker's failure; undefined if it did not fail. At the end of a run, interrupted workers have not failed, nor has a
-   * worker that was dismissed while it had no blocks.
+   * worker that was sent away while it had no blocks.
    */
   #blameOf(worker: Worker, exit: WorkerExit, fate: WorkerFate): WireError | undefined {
     const { book, crew } = this.#parts
     if (this.#run.phase !== 'running') return undefined
-    if (crew.isDismissed(worker) && book.leasesOf(worker).length === 0) return undefined
+    if (crew.isLeaving(worker) && book.leasesOf(worker).length === 0) return undefined
     const { id } = worker
     switch (fate.how) {
       case 'left':

@@ -60,6 +60,7 @@ export class ProgressDisplay {
         this.note(event.message)
         break
       case 'scaled':
+      case 'retried':
         this.note(describeControl(event))
         break
       case 'run-finished':
