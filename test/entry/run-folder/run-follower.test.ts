@@ -80,6 +80,6 @@ describe('a follower of a run', () => {
     using follower = new RunFollower(folder.path)
     await follower.catchUp()
     assert.equal(follower.picture.condition, 'failed')
-    assert.equal(follower.picture.board.counts()[0]?.orphaned, 20)
+    assert.equal(follower.picture.board.counts[0]?.orphaned, 20)
   })
 })
