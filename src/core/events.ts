@@ -73,6 +73,15 @@ export interface WorkerUse {
   readonly peakMemory: number
 }
 
+/** What the workers of a run have used together. */
+export interface UsedResources {
+  /** Bytes of voxels read and written. */
+  readonly readBytes: number
+  readonly writtenBytes: number
+  /** The peak memory of the largest worker, bytes; 0 if none has reported it. */
+  readonly peakMemory: number
+}
+
 /** What happens during a run. Progress events are merged if they come fast; failures are never dropped. */
 export type RunEvent =
   | { readonly type: 'run-started'; readonly tasks: readonly TaskCounts[]; readonly workers: number }
@@ -81,6 +90,8 @@ export type RunEvent =
       readonly tasks: readonly TaskCounts[]
       readonly seconds: number
       readonly busyWorkers: number
+      /** What all workers have used so far, as far as they have reported it. */
+      readonly used?: UsedResources
     }
   /** Blocks leased to a worker, which processes them in this order. */
   | {

@@ -18,7 +18,9 @@ export interface RunMetrics extends AsyncDisposable {
   addWorker(): void
   addDeath(): void
   /** A worker has ended. */
-  endWorker(use: { readonly readBytes: number; readonly writtenBytes: number; readonly peakMemory: number }): void
+  endWorker(): void
+  /** What all workers have used so far. */
+  setUsed(used: { readonly readBytes: number; readonly writtenBytes: number; readonly peakMemory: number }): void
 }
 
 /**
@@ -45,10 +47,10 @@ export async function serveRunMetrics({ host, port }: { host: string; port: numb
   const workers = gauge('workers', 'Connected workers.')
   const busy = gauge('busy_workers', 'Workers that are processing blocks.')
   const deaths = counter('worker_deaths', 'Workers that died.')
-  const read = counter('read_bytes', 'Bytes of voxels read by workers that have ended.')
-  const written = counter('written_bytes', 'Bytes of voxels written by workers that have ended.')
-  const memory = gauge('worker_peak_memory_bytes', 'Largest peak memory of a worker that has ended.')
-  let most = 0
+  const read = counter('read_bytes', 'Bytes of voxels read by workers.')
+  const written = counter('written_bytes', 'Bytes of voxels written by workers.')
+  const memory = gauge('worker_peak_memory_bytes', 'Peak memory of the largest worker.')
+  const before = { readBytes: 0, writtenBytes: 0 }
   const server = await listen(registers[0] as Registry, host, port)
   const { port: actual } = server.address() as AddressInfo
   return {
@@ -61,12 +63,14 @@ export async function serveRunMetrics({ host, port }: { host: string; port: numb
     addFailedAttempt: (task) => failedAttempts.inc({ task }),
     addWorker: () => workers.inc(),
     addDeath: () => deaths.inc(),
-    endWorker({ readBytes, writtenBytes, peakMemory }) {
-      workers.dec()
-      read.inc(readBytes)
-      written.inc(writtenBytes)
-      most = Math.max(most, peakMemory)
-      memory.set(most)
+    endWorker: () => workers.dec(),
+    setUsed({ readBytes, writtenBytes, peakMemory }) {
+      // A counter never decreases, whatever a worker reports of itself.
+      read.inc(Math.max(0, readBytes - before.readBytes))
+      written.inc(Math.max(0, writtenBytes - before.writtenBytes))
+      before.readBytes = Math.max(before.readBytes, readBytes)
+      before.writtenBytes = Math.max(before.writtenBytes, writtenBytes)
+      memory.set(peakMemory)
     },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((done) => server.close(done))

@@ -24,6 +24,7 @@ export async function serveMetrics(
       case 'progress':
         setBlocks(event.tasks)
         metrics.setBusyWorkers(event.busyWorkers)
+        if (event.used !== undefined) metrics.setUsed(event.used)
         break
       case 'blocks-done':
         for (const ms of event.ms) if (ms > 0) metrics.addBlock(event.taskId, ms / 1000)
@@ -39,7 +40,7 @@ export async function serveMetrics(
         metrics.addDeath()
         break
       case 'worker-ended':
-        metrics.endWorker(event)
+        metrics.endWorker()
         break
       default:
     }

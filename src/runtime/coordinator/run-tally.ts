@@ -35,6 +35,8 @@ export class RunTally {
   readonly #used = { seconds: 0, workingSeconds: 0, readBytes: 0, writtenBytes: 0, peakMemory: 0 }
   readonly #each: WorkerUse[] = []
   readonly #works = new Map<Worker, Work>()
+  /** Of workers that have ended and of the others, according to their last reports. */
+  readonly #usedSoFar = { readBytes: 0, writtenBytes: 0, peakMemory: 0 }
   #cancelProgress: (() => void) | undefined
   #progressDue = false
 
@@ -66,6 +68,7 @@ export class RunTally {
       tasks: this.#counts(),
       seconds: this.#run.seconds(),
       busyWorkers: this.#book.busy.size,
+      used: { ...this.#usedSoFar },
     })
   }
 
@@ -81,11 +84,18 @@ export class RunTally {
     if (work === undefined) return
     const seconds = (this.#run.options.clock.now() - work.since) / 1000
     const most = SURPLUS_BYTES + seconds * MAX_BYTES_PER_SECOND
-    work.usage = {
+    const before = work.usage
+    const now = {
       readBytes: Math.min(most, usage.readBytes),
       writtenBytes: Math.min(most, usage.writtenBytes),
       peakMemory: Math.min(MAX_MEMORY, usage.peakMemory),
     }
+    work.usage = now
+    const used = this.#usedSoFar
+    used.readBytes += now.readBytes - (before?.readBytes ?? 0)
+    used.writtenBytes += now.writtenBytes - (before?.writtenBytes ?? 0)
+    used.peakMemory = Math.max(used.peakMemory, now.peakMemory)
+    this.reportProgress()
   }
 
   /** @param completed further blocks that the worker has done or skipped @param workingMs what its further blocks took */
@@ -143,7 +153,7 @@ export class RunTally {
       }
     })
     const ok = this.#run.fatal === undefined && counts.every((count) => count.completed === count.total)
-    this.#run.events.emit({ type: 'progress', tasks: counts, seconds, busyWorkers: 0 })
+    this.#run.events.emit({ type: 'progress', tasks: counts, seconds, busyWorkers: 0, used: { ...this.#usedSoFar } })
     this.#run.events.emit({ type: 'run-finished', ok, seconds, tasks: counts })
     const error = this.#run.fatal
     const interrupted = this.#run.phase === 'stopping' && !ok && error === undefined

@@ -27,6 +27,8 @@ export interface ConnectionOwner {
   takeWelcome(welcome: Welcome, isRenamed: boolean): void
   /** @throws InfrastructureError `PROTOCOL_ERROR` */
   takeWork(message: WorkMessage): void
+  /** Nothing was sent for a while, and a heartbeat is about to be. */
+  beforeHeartbeat(): void
   /** Whether it no longer needs a coordinator, so that a lost connection is not restored. */
   isLeaving(): boolean
   /** There will be no further connection. @param error the reason, if that is a failure */
@@ -180,7 +182,10 @@ export class CoordinatorConnection {
     this.#cancelWelcomeLimit()
     this.#heartbeat.start(
       heartbeatMs,
-      () => channel.send({ type: 'heartbeat' }),
+      () => {
+        this.#owner.beforeHeartbeat()
+        channel.send({ type: 'heartbeat' })
+      },
       () => channel.close(),
     )
     this.#options.onConnection?.('welcome', workerId)

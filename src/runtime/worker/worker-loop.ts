@@ -93,6 +93,11 @@ class Worker implements ConnectionOwner {
     this.#leases.renew(leases)
   }
 
+  /** A long block may read and write all the time. */
+  beforeHeartbeat(): void {
+    if (this.#blocks > 0 || this.#leases.current !== undefined) this.#usage.send()
+  }
+
   takeWork(message: WorkMessage): void {
     switch (message.type) {
       case 'task':

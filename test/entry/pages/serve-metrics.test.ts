@@ -9,14 +9,14 @@ describe('the metrics of a run', () => {
   it('grow while workers are running, by what these report, and count nothing twice when they end', async () => {
     const events = new EventStream()
     await using metrics = await serveMetrics({ host: '127.0.0.1', port: 0 }, events)
-    const valueOf = async (name: string) => {
+    const numberOf = async (name: string) => {
       const text = await (await fetch(metrics.address)).text()
       return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
     }
     const all = async () => [
-      await valueOf('bellis_read_bytes_total'),
-      await valueOf('bellis_written_bytes_total'),
-      await valueOf('bellis_worker_peak_memory_bytes'),
+      await numberOf('bellis_read_bytes_total'),
+      await numberOf('bellis_written_bytes_total'),
+      await numberOf('bellis_worker_peak_memory_bytes'),
     ]
     const run = await startManual([line({ blocks: 4 }, { id: 'a' })], { events })
     const [one, two] = [await run.join(), await run.join()]

@@ -7,6 +7,49 @@ import { runWorker } from '../../../src/runtime/worker/worker-loop.ts'
 import { ManualClock, settle } from '../../support/fake-network.ts'
 
 describe('a worker', () => {
+  it('reports what it has used before each heartbeat, so that long blocks are seen', async () => {
+    const clock = new ManualClock()
+    const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
+    const ending = new AbortController()
+    const endBlock = Promise.withResolvers<undefined>()
+    const usage = { readBytes: 0, writtenBytes: 0, peakMemory: 1 }
+    const seen: WorkerMessage[] = []
+    const box = { offset: [0], shape: [1] }
+    server.onMessage((message) => {
+      const known = message as WorkerMessage
+      if (known.type === 'usage' || known.type === 'heartbeat') seen.push(known)
+      if (known.type === 'heartbeat') server.send({ type: 'heartbeat' })
+      if (known.type !== 'join') return
+      const welcome = { protocol: PROTOCOL_VERSION, workerId: 'w1', session: 's', heartbeatMs: 10_000, leases: [] }
+      server.send({ type: 'welcome', ...welcome })
+    })
+    const ended = runWorker({
+      connect: async () => channel,
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: ending.signal,
+      usage: () => ({ ...usage }),
+      loadTask: async () => ({ process: () => endBlock.promise }),
+    })
+    await clock.pass(15_000)
+    assert.deepEqual(seen, [{ type: 'heartbeat' }], 'there is nothing to report before the first block')
+    server.send({ type: 'task', task: { id: 'a', module: '', name: 'a', config: {}, unit: 'nm' } })
+    server.send({ type: 'lease', lease: 1, taskId: 'a', blocks: [0], rois: [{ read: box, write: box }] })
+    await settle()
+    usage.readBytes = 64
+    await clock.pass(20_000)
+    assert.deepEqual(seen.slice(1), [
+      { type: 'usage', readBytes: 64, writtenBytes: 0, peakMemory: 1 },
+      { type: 'heartbeat' },
+    ])
+    endBlock.resolve(undefined)
+    ending.abort()
+    await settle()
+    await ended
+  })
+
   it('reports once that its coordinator cannot be reached, and again when a connection is lost', async () => {
     const clock = new ManualClock()
     const ending = new AbortController()
