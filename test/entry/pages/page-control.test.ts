@@ -105,6 +105,13 @@ describe('the page of a run with --dashboard-control', () => {
     const wrong = await page.post('workers', { workers: 'many' })
     assert.deepEqual([wrong.status, wrong.error], [400, 'workers "many": expected a whole number from 1 to 100000.'])
     assert.equal((await page.post('workers', [])).status, 400)
+    const reset = await page.post('reset', { task: 'a', offset: [0, 4], shape: [2, 3] })
+    assert.equal(reset.status, 409)
+    assert.match(
+      reset.error ?? '',
+      /Stop it, then forget them: .* reset \/.*run-1 --roi 0,4:2,3; its command does them again/,
+    )
+    assert.match((await page.post('reset', { offset: 'rm -rf' })).error ?? '', /--roi OFFSET:SHAPE;/)
     assert.equal((await page.post('explode', {})).status, 404)
     assert.equal((await page.post('stop/now', {})).status, 404)
     assert.equal((await page.post('stop', {}, { 'X-Bellis-Token': 'wrong' })).status, 403)
@@ -124,6 +131,7 @@ describe('the page of a run without --dashboard-control', () => {
       ['stop', {}],
       ['workers', { workers: 4 }],
       ['retry', { task: 'a' }],
+      ['reset', { offset: [0], shape: [1] }],
     ] as const) {
       const { status, error } = await page.post(action, body)
       assert.equal(status, 403)
