@@ -412,7 +412,13 @@ class _SocketConnection:
         settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         settings.check_hostname = False
         settings.verify_mode = ssl.CERT_NONE
-        secure = settings.wrap_socket(raw)
+        try:
+            secure = settings.wrap_socket(raw)
+        except ssl.SSLError as error:
+            if error.reason not in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+                raise
+            reason = "it does not speak TLS, which the context requires"
+            raise _not_the_coordinator(context, "PROTOCOL_ERROR", reason) from error
         shown = hashlib.sha256(secure.getpeercert(binary_form=True) or b"").hexdigest()
         if not hmac.compare_digest(shown, context.fingerprint or ""):
             secure.close()

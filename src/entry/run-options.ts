@@ -50,7 +50,7 @@ export interface RunOptions extends NetworkOptions, RunLimits {
  */
 export function checkOptions(options: RunOptions): void {
   const { workers, pool, maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
-  const { stopGraceMs, reconnectMs, port, slurm, sge } = options
+  const { stopGraceMs, reconnectMs, port, tls, plain = false, slurm, sge } = options
   check(isWhole(workers ?? 1, 1), 'workers', workers, 'a whole number, 1 or more')
   check(isPool(pool), 'pool', pool, `${POOLS.map((name) => `"${name}"`).join(', ')} or a launcher`)
   checkResources(options.resources ?? {}, 'The run: "resources"')
@@ -63,6 +63,7 @@ export function checkOptions(options: RunOptions): void {
   check(isWhole(port ?? 0, 0) && (port ?? 0) < 65_536, 'port', port, 'a port number from 0 to 65535')
   check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch as one string')
   check(typeof (sge ?? '') === 'string', 'sge', sge, 'the options of qsub as one string')
+  check(tls === undefined || !plain, 'plain', plain, 'false, or no certificate in tls')
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds, 0 or more')
 }
 

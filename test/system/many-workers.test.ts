@@ -27,11 +27,11 @@ import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 const raw = sampleForAll()
 
 describe('five hundred workers', () => {
-  it('five hundred workers that connect at once all join, and every block is done once', async () => {
+  it('five hundred workers that connect at once, over TLS, all join, and every block is done once', async () => {
     using folder = temporaryFolder()
     const blocks = 20_000
-    const { run, invited, of, done } = startCount(folder.path, { blocks }, { pool: 'none' })
-    const readContext = () => parseContext(context)
+    const { run, invited, of, done } = startCount(folder.path, { blocks }, { pool: 'none', host: '0.0.0.0' })
+    const readContext = () => ({ ...parseContext(context), host: '127.0.0.1' })
     const { context } = await invited
     const did: number[] = []
     // No worker does a block before all have joined, which takes some time.

@@ -109,6 +109,55 @@ describe('bellis worker', () => {
     assert.ok(![run.stdout, run.stderr, ...kept].some((text) => text.includes(token)))
   })
 
+  it('a run that others can reach uses a certificate of its own, and admits only workers that know it', async () => {
+    using folder = temporaryFolder()
+    const seen: string[] = []
+    let asked = false
+    const meanwhile = async (run: RunningCommand) => {
+      const folderOfRun = (await printed(run)).split(' ')[2] as string
+      const text = context(folder.path)
+      const { fingerprint, ...plain } = parseContext(text)
+      assert.match(fingerprint ?? '', /^[0-9a-f]{64}$/)
+      seen.push(fingerprint as string)
+      if (asked) return void process.kill(run.pid, 'SIGINT')
+      asked = true
+      const joinWith = (BELLIS_CONTEXT: string) => bellis(['worker'], { cwd: folder.path, env: { BELLIS_CONTEXT } })
+      const unprotected = await joinWith(showContext(plain))
+      assert.equal(unprotected.code, 2)
+      assert.match(unprotected.stderr, /^bellis: .* accepts workers over TLS only/m)
+      const wrong = await joinWith(showContext({ ...plain, fingerprint: 'ab'.repeat(32) }))
+      assert.equal(wrong.code, 2)
+      assert.match(wrong.stderr, /presented the certificate [0-9a-f]{64}; expected (ab){32}/)
+      assert.equal((await joinWith(text)).code, 0)
+      for (const entry of readdirSync(folderOfRun, { recursive: true, withFileTypes: true })) {
+        const path = join(entry.parentPath, entry.name)
+        if (entry.isFile()) assert.doesNotMatch(readFileSync(path, 'latin1'), /PRIVATE KEY/)
+      }
+    }
+    const call = smoothTo('out.zarr/s', '--pool', 'none', '--host', '0.0.0.0')
+    const run = await bellis(call, { cwd: folder.path, meanwhile })
+    assert.equal(run.code, 0, run.stderr)
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
+    await bellis([...call, '--overwrite', '--yes'], { cwd: folder.path, meanwhile })
+    assert.equal(new Set(seen).size, 2)
+  })
+
+  it('a run with --plain uses no TLS, which excludes a certificate', async () => {
+    using folder = temporaryFolder()
+    const call = smoothTo('out.zarr/s', '--pool', 'none', '--host', '0.0.0.0', '--plain')
+    await bellis(call, {
+      cwd: folder.path,
+      meanwhile: async (run) => {
+        await printed(run)
+        assert.equal(parseContext(context(folder.path)).fingerprint, undefined)
+        process.kill(run.pid, 'SIGINT')
+      },
+    })
+    const both = await bellis([...call, '--tls-cert', 'a', '--tls-key', 'b'], { cwd: folder.path })
+    assert.equal(both.code, 2)
+    assert.match(both.stderr, /^bellis: --plain: expected without --tls-cert/)
+  })
+
   it('bellis worker prints in one line why it was refused', async () => {
     using folder = temporaryFolder()
     const meanwhile = async (run: RunningCommand) => {

@@ -194,7 +194,7 @@ for block in bellis.blocks():
   it('a Python program connects over TLS to the certificate of the context only, and sends nothing to any other', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
-    const { result, context, ended } = await runJoined(python, { tls: testTls }, 'pass')
+    const { result, context, ended } = await runJoined(python, { host: '0.0.0.0' }, 'pass')
     assert.match(context, /\?tls=[0-9a-f]{64}$/)
     assert.equal(result.ok, true, JSON.stringify(result.tasks))
     assert.deepEqual(ended, ['0'])
@@ -214,5 +214,12 @@ except bellis.Refused as error:
       /^UNAUTHORIZED 127\.0\.0\.1:\d+ is not the coordinator of this context: it presented the certificate [0-9a-f]{64}; expected [0-9a-f]{64}, as in the/,
     )
     assert.deepEqual(arrivals, [])
+    await using unprotected = await listenTcp({ joinMs: 300 })
+    const plain = code.replace(/bellis:\/\/\w+@127\.0\.0\.1:\d+/, `bellis://${unprotected.token}@127.0.0.1:${unprotected.port}`)
+    const spoken = await promisify(execFile)(python, ['-c', plain], { env: { ...process.env, PYTHONPATH: client } })
+    assert.match(spoken.stdout, /^PROTOCOL_ERROR .*: it does not speak TLS, which the context requires/)
+    const without = code.replace(`?tls=${'0'.repeat(64)}`, '')
+    const refused = await promisify(execFile)(python, ['-c', without], { env: { ...process.env, PYTHONPATH: client } })
+    assert.match(refused.stdout, /^PROTOCOL_ERROR .*accepts workers over TLS only/)
   })
 })

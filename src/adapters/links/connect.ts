@@ -50,7 +50,12 @@ export async function connectTo(context: RunContext, signal?: AbortSignal): Prom
 async function openTls(context: RunContext, signal?: AbortSignal): Promise<TLSSocket> {
   const { host, port, fingerprint } = context
   // The fingerprint identifies the certificate exactly, so no chain of signatures is needed. Nothing is sent before the check.
-  const socket = await open(connectTls({ host, port, rejectUnauthorized: false }), 'secureConnect', signal)
+  const socket = await open(connectTls({ host, port, rejectUnauthorized: false }), 'secureConnect', signal).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ERR_SSL_WRONG_VERSION_NUMBER') throw error
+      throw strangerError('PROTOCOL_ERROR', context, 'it does not speak TLS, which the context requires')
+    },
+  )
   const shown = fingerprintOf(socket)
   if (shown === fingerprint) return socket
   socket.destroy()

@@ -1,7 +1,6 @@
-import { randomBytes, X509Certificate } from 'node:crypto'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer } from 'node:tls'
-import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { randomBytes } from 'node:crypto'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import {
   type Join,
   MAX_LINE_BYTES,
@@ -14,6 +13,8 @@ import type { Channel } from '../../ports/channel.ts'
 import type { Listener } from '../../ports/listener.ts'
 import { LineChannel } from './line-channel.ts'
 import { openFileLimit } from './open-file-limit.ts'
+import type { Certificate } from './own-certificate.ts'
+import { TlsGate } from './tls-gate.ts'
 import { type CoordinatorEnd, proveCoordinator } from './token-proof.ts'
 import { UnprovedConnections } from './unproved-connections.ts'
 
@@ -23,7 +24,7 @@ export interface TcpListenerOptions {
   /** @default one that is free */
   readonly port?: number
   /** PEM. Connections use TLS. @default plain TCP */
-  readonly tls?: { readonly cert: string; readonly key: string }
+  readonly tls?: Certificate
   /** Time limit for a worker to prove itself and join, in milliseconds. @default 5000 */
   readonly joinMs?: number
   /** The most connections that may be open before they have proved themselves. @default a quarter of the open files allowed, at most 4096 */
@@ -42,24 +43,10 @@ type Receiver = (channel: Channel<ServerMessage>, join: Join) => void
  * @throws ConfigError `INVALID_CONFIG` when it can't listen at the address, or the certificate or its key is invalid
  */
 export async function listenTcp(options: TcpListenerOptions = {}): Promise<TcpListener> {
-  const { host = '127.0.0.1', port = 0, tls } = options
-  const listener = tls === undefined ? new TcpListener(createServer(), options) : secureListener(tls, options)
+  const { host = '127.0.0.1', port = 0 } = options
+  const listener = new TcpListener(options)
   await listener.open(host, port)
   return listener
-}
-
-function secureListener(tls: { readonly cert: string; readonly key: string }, options: TcpListenerOptions) {
-  try {
-    const fingerprint = new X509Certificate(tls.cert).fingerprint256.replaceAll(':', '').toLowerCase()
-    const server = createTlsServer({ ...tls, handshakeTimeout: options.joinMs ?? JOIN_MS })
-    return new TcpListener(server, options, fingerprint)
-  } catch (error) {
-    throw new ConfigError(
-      'INVALID_CONFIG',
-      `The TLS certificate and key can't be used: ${messageOf(error)}; both must be PEM files, and the key must belong to the certificate.`,
-      { cause: error },
-    )
-  }
 }
 
 export class TcpListener implements Listener, AsyncDisposable {
@@ -67,7 +54,7 @@ export class TcpListener implements Listener, AsyncDisposable {
   readonly token = randomBytes(16).toString('hex')
   /** SHA-256 of the certificate, hexadecimal; undefined without TLS. */
   readonly fingerprint: string | undefined
-  readonly #server: Server
+  readonly #server = createServer()
   readonly #joinMs: number
   readonly #sockets = new Set<Socket>()
   readonly #unproved: UnprovedConnections
@@ -75,24 +62,26 @@ export class TcpListener implements Listener, AsyncDisposable {
   #receive: Receiver | undefined
 
   /** Use {@link listenTcp}. */
-  constructor(server: Server, options: TcpListenerOptions, fingerprint?: string) {
-    const { joinMs = JOIN_MS, maxUnproved = Math.min(MAX_UNPROVED, Math.floor(openFileLimit() / 4)) } = options
-    this.#server = server
+  constructor(options: TcpListenerOptions) {
+    const { joinMs = JOIN_MS, maxUnproved = Math.min(MAX_UNPROVED, Math.floor(openFileLimit() / 4)), tls } = options
     this.#joinMs = joinMs
     this.#unproved = new UnprovedConnections(maxUnproved)
-    this.fingerprint = fingerprint
+    const greet = (socket: Socket) => void this.#greet(socket)
+    const gate =
+      tls === undefined
+        ? undefined
+        : new TlsGate({ certificate: tls, handshakeMs: joinMs, onSecure: greet, onPlain: refusePlain })
+    this.fingerprint = gate?.fingerprint
     // Every socket, also the raw one below TLS, so that none is left open at the end.
-    server.on('connection', (socket) => {
+    this.#server.on('connection', (socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
       // It may fail before it has a channel.
       socket.on('error', () => socket.destroy())
       this.#unproved.add(socket)
+      if (gate === undefined) greet(socket)
+      else gate.enter(socket)
     })
-    // Unfinished TLS handshakes are limited in number above, and in time by the server itself.
-    const event = fingerprint === undefined ? 'connection' : 'secureConnection'
-    server.on(event, (socket: Socket) => void this.#greet(socket))
-    server.on('tlsClientError', (_error: Error, socket: Socket) => void socket.destroy())
   }
 
   /** Starts to listen. */
@@ -169,6 +158,13 @@ export class TcpListener implements Listener, AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
     await closed
   }
+}
+
+/** In plain words, since the other side would not understand others. */
+function refusePlain(socket: Socket): void {
+  const message =
+    'This run accepts workers over TLS only, and the context of this worker has no certificate (?tls=…). Use the current context.'
+  refuse(new LineChannel(socket, { maxLineBytes: MAX_UNPROVED_BYTES }), 'PROTOCOL_ERROR', message)
 }
 
 function refuse(channel: CoordinatorEnd, code: RefusalCode, message: string): void {

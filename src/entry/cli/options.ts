@@ -33,6 +33,7 @@ export interface RunFlags extends CommonOptions {
   readonly sge?: string
   readonly host?: string
   readonly port?: number
+  readonly plain?: boolean
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly resources?: Resources
@@ -84,8 +85,9 @@ const ownWorkerOptions = (command: Command): Command =>
     .option('--sge <options>', 'qsub options for each worker, as one quoted text')
     .option('--host <address>', 'address where workers connect (default: 127.0.0.1, this machine only)')
     .option('--port <n>', 'port where workers connect (default: a free one)', portNumber)
-    .option('--tls-cert <file>', 'PEM certificate; workers then connect over TLS')
+    .option('--tls-cert <file>', 'PEM certificate for workers (default with --host: one made for this run)')
     .option('--tls-key <file>', 'PEM private key of the certificate')
+    .option('--plain', 'let workers connect without TLS, unencrypted, also with --host')
 
 const commonRunOptions = (command: Command): Command =>
   dataOptions(command.optionsGroup(GROUPS.run)).helpOption('-h, --help', 'show this help')
@@ -154,7 +156,7 @@ export const builtInOptions = (command: Command): Command =>
 
 /** The options of a run that these flags set. */
 export const runOptionsOf = (flags: RunFlags): RunOptions => {
-  const { workers, pool, slurm, sge, host, port, resources, overwrite, runDir, fsync } = flags
+  const { workers, pool, slurm, sge, host, port, plain, resources, overwrite, runDir, fsync } = flags
   const { maxRetries, maxFailures, timeout } = flags
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
   return given({
@@ -164,6 +166,7 @@ export const runOptionsOf = (flags: RunFlags): RunOptions => {
     sge,
     host,
     port,
+    plain,
     ...tlsOf(flags),
     resources,
     maxRetries,
@@ -177,8 +180,11 @@ export const runOptionsOf = (flags: RunFlags): RunOptions => {
 }
 
 /** The certificate and its key. @throws ConfigError `INVALID_CONFIG` if only one is given, `NO_SUCH_FILE` */
-function tlsOf({ tlsCert, tlsKey }: RunFlags): Pick<RunOptions, 'tls'> {
+function tlsOf({ tlsCert, tlsKey, plain }: RunFlags): Pick<RunOptions, 'tls'> {
   if (tlsCert === undefined && tlsKey === undefined) return {}
+  if (plain) {
+    throw new ConfigError('INVALID_CONFIG', '--plain: expected without --tls-cert and --tls-key; leave out one of them.')
+  }
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new ConfigError('INVALID_CONFIG', 'TLS needs both a certificate and its key: give --tls-cert and --tls-key.')
   }

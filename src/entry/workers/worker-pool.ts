@@ -3,10 +3,13 @@ import { basename, join, resolve } from 'node:path'
 import type { BatchQueue } from '../../adapters/batch/batch-queue.ts'
 import { sgeQueue } from '../../adapters/batch/sge/sge-queue.ts'
 import { slurmQueue } from '../../adapters/batch/slurm/slurm-queue.ts'
+import { ownCertificate } from '../../adapters/links/own-certificate.ts'
 import { listenTcp } from '../../adapters/links/tcp-listener.ts'
 import { processLauncher } from '../../adapters/processes/process-launcher.ts'
 import { threadLauncher } from '../../adapters/threads/thread-launcher.ts'
+import { isLoopback } from '../../core/addresses.ts'
 import type { JobsReport } from '../../core/events.ts'
+import { given } from '../../core/given.ts'
 import type { Listener } from '../../ports/listener.ts'
 import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { jobLauncher } from '../../runtime/launchers/job-launcher.ts'
@@ -27,8 +30,13 @@ export interface NetworkOptions {
   readonly host?: string
   /** The port to listen on. @default a free one */
   readonly port?: number
-  /** PEM. Workers connect over TLS. @default plain TCP */
+  /**
+   * PEM. Workers connect over TLS, with this certificate. @default a certificate that is made for this start of the run, unless `host` is a
+   * loopback address or `plain` is true
+   */
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** Workers connect without TLS: others can read what they send, and can take over their connections. @default false */
+  readonly plain?: boolean
   /** Options of sbatch for the pool `slurm`: `--partition=short --time=4:00:00 --mem=4G`. @default '' */
   readonly slurm?: string
   /** Options of qsub for the pool `sge`: `-q short.q -l h_rt=4:00:00,mem_free=4G`. @default '' */
@@ -64,7 +72,7 @@ export interface WorkerPool extends AsyncDisposable {
 export async function openWorkerPool(
   pool: PoolKind | WorkerLauncher,
   folder: string,
-  { host = isBatch(pool) ? '0.0.0.0' : '127.0.0.1', port, tls, slurm, sge }: NetworkOptions,
+  { host = isBatch(pool) ? '0.0.0.0' : '127.0.0.1', port, tls, plain = false, slurm, sge }: NetworkOptions,
   onJobs?: (report: JobsReport) => void,
 ): Promise<WorkerPool> {
   const queue = pool === 'sge' ? queueOf(sgeQueue, folder, sge) : queueOf(slurmQueue, folder, slurm)
@@ -72,11 +80,11 @@ export async function openWorkerPool(
   const listener = await listenTcp({
     host,
     ...(port === undefined ? {} : { port }),
-    ...(tls === undefined ? {} : { tls }),
+    ...given({ tls: tls ?? (plain || isLoopback(host) ? undefined : ownCertificate()) }),
   })
   let contextFile: Disposable | undefined
   try {
-    const { local, remote, isLoopback } = await addressOf(listener, host)
+    const { local, remote, ...address } = await addressOf(listener, host)
     contextFile = writeContextFile(folder, remote)
     const jobs = () => jobLauncher({ queue, clock: systemClock, ...(onJobs === undefined ? {} : { onReport: onJobs }) })
     const launcher = typeof pool === 'object' ? pool : isBatch(pool) ? jobs() : launcherOf(pool, folder, local)
@@ -88,7 +96,7 @@ export async function openWorkerPool(
       invitation: {
         folder: resolve(folder),
         context: remote,
-        isLoopback,
+        ...address,
         // Evaluated on request only, because it writes the script, and the run may still be refused.
         get submit() {
           return queue.commandFor(SUGGESTED_JOBS)

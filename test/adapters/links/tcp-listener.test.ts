@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { connectTo } from '../../../src/adapters/links/connect.ts'
 import { parseContext, showContext } from '../../../src/adapters/links/context.ts'
+import { ownCertificate } from '../../../src/adapters/links/own-certificate.ts'
 import { listenTcp, type TcpListener } from '../../../src/adapters/links/tcp-listener.ts'
 import { MAX_LINE_BYTES, MAX_UNPROVED_BYTES } from '../../../src/core/protocol/messages.ts'
 import { describeListener } from '../../contracts/listener.contract.ts'
@@ -409,11 +410,60 @@ describe('a TLS connection', () => {
     await assert.rejects(connectTo({ host: '127.0.0.1', port, token, fingerprint: other }), { code: 'UNAUTHORIZED' })
   })
 
-  it('is closed when the other side does not speak TLS', async () => {
-    await using listener = await listenTcp({ tls: testTls })
+  it('is refused in plain words to a side that does not speak TLS, at once and without an answer to its hello', async () => {
+    await using listener = await listenTcp({ tls: ownCertificate(), joinMs: 60_000 })
     letNoOneIn(listener)
-    const answer = await converse(listener, line(HELLO))
-    assert.ok(!answer.includes('welcome'))
+    for (const said of [line(HELLO), 'GET / HTTP/1.1\r\n\r\n', '\0']) {
+      const { type, code, message, ...more } = JSON.parse(await converse(listener, said))
+      assert.deepEqual([type, code, more], ['refused', 'PROTOCOL_ERROR', {}])
+      assert.match(message, /over TLS only/)
+    }
+    const { port, token } = listener
+    await assert.rejects(connectTo({ host: '127.0.0.1', port, token }), {
+      code: 'PROTOCOL_ERROR',
+      message: /accepts workers over TLS only, .*Use the current context/,
+    })
+  })
+
+  it('that is not begun, or is no TLS after its first byte, is closed in time', async () => {
+    await using listener = await listenTcp({ tls: testTls, joinMs: 200 })
+    letNoOneIn(listener)
+    assert.equal(await converse(listener), '')
+    assert.equal(await converse(listener, Buffer.from([22])), '')
+    assert.doesNotMatch(await converse(listener, Buffer.from('\u0016rubbish that is no TLS', 'latin1')), /refused/)
+  })
+
+  it('works if the first bytes arrive one at a time', async () => {
+    await using listener = await listenTcp({ tls: ownCertificate() })
+    const arrived = new Promise<void>((resolve) => listener.onArrival(() => resolve()))
+    const relay = createServer((near) => {
+      const far = connect(listener.port, '127.0.0.1').setNoDelay(true)
+      far.pipe(near)
+      near.on('data', (bytes) => {
+        for (const byte of bytes) far.write(Buffer.from([byte]))
+      })
+      near.on('close', () => far.destroy()).on('error', () => {})
+      far.on('close', () => near.destroy()).on('error', () => {})
+    })
+    await once(relay.listen(0, '127.0.0.1'), 'listening')
+    const { port } = relay.address() as AddressInfo
+    const { token, fingerprint } = listener
+    assert.ok(fingerprint)
+    const worker = await connectTo({ host: '127.0.0.1', port, token, fingerprint })
+    worker.send(joining())
+    await inTime(arrived)
+    worker.close()
+    relay.close()
+  })
+
+  it('is not made to a program that does not speak TLS', async () => {
+    await using listener = await listenTcp({ joinMs: 300 })
+    letNoOneIn(listener)
+    const { port, token } = listener
+    await assert.rejects(connectTo({ host: '127.0.0.1', port, token, fingerprint: 'ab'.repeat(32) }), {
+      code: 'PROTOCOL_ERROR',
+      message: /does not speak TLS, which the context requires/,
+    })
   })
 })
 
