@@ -9,6 +9,7 @@ import type { ResourceTree } from '../ports/resource.ts'
 import { describeVolume } from '../runtime/volumes/volume-array.ts'
 import { groupAxes, type Level, placedGroup, siScale } from './placed-group.ts'
 import { sampleVoxels } from './sample-voxels.ts'
+import type { ServedMemory } from './served-memory.ts'
 import { servedDType, virtualZarr } from './virtual-zarr.ts'
 
 /** One level of a dataset, and its files if Neuroglancer can read them directly. */
@@ -27,19 +28,25 @@ export interface ViewedDataset {
   readonly files: ResourceTree
 }
 
+export interface ViewOptions {
+  /** As given by the user. @default guessed from the dtype and some values */
+  readonly kind?: LayerKind | undefined
+  /** Called for unreadable parts, which are shown as missing. */
+  readonly onError: (error: unknown) => void
+  /** What its requests may use, together with those of other datasets. */
+  readonly memory: ServedMemory
+}
+
 /**
  * Inspects a dataset and decides how to show it.
  * @param path as given by the user
  * @param levels finest first
- * @param kind as given by the user @default guessed from the dtype and some values
- * @param onError called for unreadable parts, which are shown as missing
  * @throws ConfigError `NOT_A_DATASET` if fewer than two axes can be shown, `UNSUPPORTED`
  */
 export async function viewDataset(
   path: string,
   levels: readonly SourceLevel[],
-  kind: LayerKind | undefined,
-  onError: (error: unknown) => void,
+  { kind, onError, memory }: ViewOptions,
 ): Promise<ViewedDataset> {
   const { array } = levels[0] as SourceLevel
   assertVisible(path, array)
@@ -51,7 +58,7 @@ export async function viewDataset(
   const served = levels.map(
     (level): Level => ({
       array: level.array,
-      files: zarrFormat !== undefined && level.stored ? level.stored.files : virtualZarr(level.array, dtype),
+      files: zarrFormat !== undefined && level.stored ? level.stored.files : virtualZarr(level.array, dtype, memory),
     }),
   )
   const volume = describeVolume(array)

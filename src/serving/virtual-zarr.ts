@@ -5,6 +5,8 @@ import { BYTES_PER_ELEMENT, bytesOf, type DType, isBigDType, type TypedArray, ty
 import type { LayerKind } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
 import type { Resource, ResourceTree } from '../ports/resource.ts'
+import { LargeChunks } from './large-chunks.ts'
+import type { ServedMemory } from './served-memory.ts'
 
 /** The dtypes that Neuroglancer draws. */
 const DRAWABLE_DTYPES = [
@@ -41,8 +43,10 @@ export function servedDType(dtype: DType, kind: LayerKind): DType {
 }
 
 /** Serves any array as a Zarr 3 array; chunks are created on request. */
-export function virtualZarr(array: ChunkedArray, dtype: DType): ResourceTree {
+export function virtualZarr(array: ChunkedArray, dtype: DType, memory: ServedMemory): ResourceTree {
   const chunkShape = servedChunkShape(array, BYTES_PER_ELEMENT[dtype])
+  const length = product(chunkShape)
+  const large = length < product(array.chunkShape) ? new LargeChunks(array, memory.chunks, memory.keepMs) : undefined
   const metadata = jsonResource({
     zarr_format: 3,
     node_type: 'array',
@@ -62,9 +66,14 @@ export function virtualZarr(array: ChunkedArray, dtype: DType): ResourceTree {
       if (names.length === 1 && names[0] === 'zarr.json') return metadata
       const index = parseChunkKey(names, array.shape, chunkShape)
       if (index === undefined) return undefined
-      const values = typedArray(array.dtype, product(chunkShape))
-      const offset = index.map((position, axis) => position * (chunkShape[axis] as number))
-      await array.readVoxels({ offset, shape: chunkShape }, values, options)
+      const { signal } = options
+      // The voxels, the same in the served dtype, and compressed.
+      const bytes = length * (BYTES_PER_ELEMENT[array.dtype] + 2 * BYTES_PER_ELEMENT[dtype])
+      using _ = await memory.answers.take(bytes, signal)
+      const values = typedArray(array.dtype, length)
+      const box = { offset: index.map((position, axis) => position * (chunkShape[axis] as number)), shape: chunkShape }
+      if (large === undefined) await array.readVoxels(box, values, options)
+      else await large.read(box, values, signal)
       return memoryResource(await compress(bytesOf(converted(values, array.dtype, dtype)), FAST))
     },
   }

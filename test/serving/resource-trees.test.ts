@@ -1,5 +1,6 @@
 import { createBlockGrid } from '../../src/core/grid/block-grid.ts'
 import { placedGroup } from '../../src/serving/placed-group.ts'
+import { servedMemory } from '../../src/serving/served-memory.ts'
 import { stateVolume } from '../../src/serving/state-volume.ts'
 import { virtualZarr } from '../../src/serving/virtual-zarr.ts'
 import { describeResourceTree } from '../contracts/resource-tree.contract.ts'
@@ -16,7 +17,7 @@ const volume = () => {
 describeResourceTree('a virtual Zarr array', () => {
   const { array, data } = volume()
   return {
-    tree: virtualZarr(array, 'uint8'),
+    tree: virtualZarr(array, 'uint8', servedMemory()),
     content: [
       { path: 'c/0/0/0', contentType: BYTES_TYPE },
       { path: 'zarr.json', contentType: JSON_TYPE },
@@ -33,7 +34,7 @@ for (const [zarrFormat, names] of [
   describeResourceTree(`a placed group of Zarr ${zarrFormat}`, () => {
     const { array } = volume()
     return {
-      tree: placedGroup([{ array, files: virtualZarr(array, 'uint8') }], zarrFormat),
+      tree: placedGroup([{ array, files: virtualZarr(array, 'uint8', servedMemory()) }], zarrFormat),
       content: [
         ...names.map((path) => ({ path, contentType: JSON_TYPE })),
         { path: '0/zarr.json', contentType: JSON_TYPE },

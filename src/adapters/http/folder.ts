@@ -1,6 +1,8 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
+import { errnoOf } from '../../core/system-errors.ts'
+import { Unavailable } from '../../core/unavailable.ts'
 import type { Resource, ResourceTree } from '../../ports/resource.ts'
 
 export interface FolderOptions {
@@ -30,20 +32,36 @@ export function folderTree(root: string, { allows, contentType = typeOf }: Folde
 const typeOf = (name: string): string =>
   /\.json$|^\.z(array|attrs|group|metadata)$/.test(name) ? 'application/json' : 'application/octet-stream'
 
-/** Clients can't tell missing, unreadable and outside files apart. */
+/** Errors of a path that leads to no file. Clients can't tell missing, unreadable and outside files apart. */
+const NOTHING = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'EINVAL'])
+/** Errors after which the same request may succeed. */
+const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBUSY', 'EINTR'])
+
+/**
+ * @returns undefined if there is nothing that may be read
+ * @throws Unavailable if too many files are open; the system's error if the disk fails: a chunk must not seem to be missing then
+ */
 async function openInside(root: string, names: readonly string[]): Promise<FileHandle | undefined> {
   try {
     const base = await realpath(root)
     const path = await realpath(join(base, ...names))
     if (!path.startsWith(base.endsWith(sep) ? base : base + sep)) return undefined
     return await open(path, READ)
-  } catch {
-    return undefined
+  } catch (error) {
+    const errno = errnoOf(error) ?? ''
+    if (NOTHING.has(errno)) return undefined
+    if (PASSING.has(errno)) {
+      throw new Unavailable(`This file can't be opened at the moment (${errno}); try again soon.`, { cause: error })
+    }
+    throw error
   }
 }
 
 async function fileResource(file: FileHandle, contentType: string): Promise<Resource | undefined> {
-  const { ino, mtimeNs, ctimeNs, size, isFile } = await statOf(file)
+  const { ino, mtimeNs, ctimeNs, size, isFile } = await statOf(file).catch(async (error: unknown) => {
+    await file.close()
+    throw error
+  })
   if (!isFile) {
     await file.close()
     return undefined

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { addressesOf, hostInUrl, isAnyAddress } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { Unavailable } from '../../core/unavailable.ts'
 import type { ActionTree, EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
 import { parseRange } from './byte-range.ts'
 import { sendFeed } from './event-stream.ts'
@@ -165,6 +166,10 @@ async function answer(
   try {
     opened = await tree.open(path, { signal: cancel.signal })
   } catch (error) {
+    if (error instanceof Unavailable) {
+      response.setHeader('Retry-After', '1')
+      return refuse(response, 503, error.message)
+    }
     if (!cancel.signal.aborted) options.onError(error)
     return refuse(response, 500, 'The data could not be read; see the terminal where bellis is running.')
   }

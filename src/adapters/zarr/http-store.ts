@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { httpRequest, type RangeAnswer } from './http-request.ts'
 import { type GetOptions, MAX_METADATA_BYTES, type PartReader, type Store } from './store.ts'
+import { WholeObjects } from './whole-objects.ts'
 
 export interface HttpStoreOptions {
   /** Retries of a request after a network error or a status of 429 or at least 500. @default 4 */
@@ -31,6 +32,7 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
     withRetries(where(key), options, signal, (limit) =>
       httpRequest({ url: where(key) + search, range, atMost, signal: limit }),
     )
+  const wholes = new WholeObjects()
   const readOnly = async (key: string): Promise<never> => {
     throw new ConfigError('READ_ONLY', `Can't write ${where(key)}: http addresses are read-only; write to a folder.`)
   }
@@ -45,7 +47,8 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
       return into
     },
     async open(key, options = {}) {
-      return partReader((range) => get(key, range, options), where(key))
+      const request = (range: string | undefined) => get(key, range, options)
+      return partReader((range) => wholes.get(key, range, request, options.signal), where(key))
     },
     put: readOnly,
     remove: readOnly,

@@ -7,6 +7,7 @@ import { ResourceStack } from '../../core/resource-stack.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { Resource, ResourceTree } from '../../ports/resource.ts'
 import { describeVolume } from '../../runtime/volumes/volume-array.ts'
+import { servedMemory } from '../../serving/served-memory.ts'
 import { stateChunkShape, stateVolume } from '../../serving/state-volume.ts'
 import { type ViewedDataset, viewDataset } from '../../serving/view-dataset.ts'
 import { jsonResource } from '../../serving/virtual-zarr.ts'
@@ -40,6 +41,8 @@ interface Volume {
 export class DashboardVolumes implements AsyncDisposable {
   readonly #follower: RunFollower
   readonly #onError: (error: unknown) => void
+  /** The run may write a chunk again, so no old one is kept. */
+  readonly #memory = servedMemory({ keepMs: 0 })
   #document: RunDocument
   #volumes: Volume[] = []
   #outputs: OutputLayer[] = []
@@ -163,7 +166,7 @@ export class DashboardVolumes implements AsyncDisposable {
     }
     try {
       const levels = await openLevels(path, own)
-      const view = () => viewDataset(given, levels, undefined, this.#onError)
+      const view = () => viewDataset(given, levels, { onError: this.#onError, memory: this.#memory })
       this.#volumes.push({ path, arrays, view, viewed: await view(), isInput })
     } catch (error) {
       for (const array of arrays) await array[Symbol.asyncDispose]()

@@ -9,6 +9,7 @@ import type { LayerKind, Layout, View, ViewStatus } from '../../core/view/view.t
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { ResourceTree } from '../../ports/resource.ts'
 import { firstPosition, layerNames } from '../../serving/first-view.ts'
+import { servedMemory } from '../../serving/served-memory.ts'
 import { type SourceLevel, type ViewedDataset, viewDataset } from '../../serving/view-dataset.ts'
 import { jsonResource } from '../../serving/virtual-zarr.ts'
 import { allowExternal, parseDatasetPath } from '../arrays.ts'
@@ -51,10 +52,12 @@ export async function startViewer(
   options: ViewerOptions = {},
 ): Promise<ViewerServer> {
   await using opened = new ResourceStack()
+  const { onError = () => {} } = options
+  const memory = servedMemory()
   const viewed: ViewedDataset[] = []
   for (const { path, kind } of datasets) {
     const levels = await openLevels(path, (array) => opened.use(array))
-    viewed.push(await viewDataset(path, levels, kind, options.onError ?? (() => {})))
+    viewed.push(await viewDataset(path, levels, { kind, onError, memory }))
   }
   const view = viewOf(viewed, options)
   const server = opened.use(await serve(view, viewed, options))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type HttpServer, type HttpServerOptions, serveHttp } from '../../../src/adapters/http/http-server.ts'
+import { Unavailable } from '../../../src/core/unavailable.ts'
 import type { LiveTree, Resource } from '../../../src/ports/resource.ts'
 import { requestText, sendRaw } from '../../support/raw-request.ts'
 
@@ -25,6 +26,7 @@ function recordedTree(): LiveTree & { readonly asked: string[] } {
     async open(names) {
       asked.push(names.join('/'))
       if (names[0] === 'broken') throw new Error('damaged')
+      if (names[0] === 'busy') throw new Unavailable('Too many requests at the moment.')
       return names[0] === 'digits' ? digits : undefined
     },
   }
@@ -46,6 +48,14 @@ const statusOf = async (server: HttpServer, target: string, headers: readonly st
   (await request(server, target, headers, method)).status
 
 describe('the server of pages refuses', () => {
+  it('what it can’t serve at the moment, and says why and that the request may be repeated', async () => {
+    await using place = await serve()
+    const { status, headers, body } = await request(place.server, `/${TOKEN}/busy`)
+    assert.deepEqual([status, headers.get('retry-after')], [503, '1'])
+    assert.match(body, /Too many requests at the moment\./)
+    assert.deepEqual(place.errors, [])
+  })
+
   it('methods other than GET and HEAD, and names the allowed ones', async () => {
     await using place = await serve()
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {

@@ -107,6 +107,59 @@ describe('a container behind http', () => {
     }
   })
 
+  it('requests a shard once for all reads of its chunks from a server without ranges, one after the other or at once', async (t) => {
+    const folder = await temporaryFolder(t)
+    const options = { shape: [8, 16, 48], dtype: 'uint16', chunkShape: [4, 4, 4], shardShape: shape, codec: 'raw' } as const
+    const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', options)
+    const all = noise('uint16', 3 * 2048, 5)
+    await array.writeVoxels({ offset: [0, 0, 0], shape: options.shape }, all)
+    const { address, requests } = await serve(t, folder, undefined, false)
+    const remote = await format.open(`${address}/a.zarr`, 'raw')
+    requests.length = 0
+    const readAt = async (x: number) => {
+      const into = new Uint16Array(1)
+      await remote.readVoxels({ offset: [0, 0, x], shape: [1, 1, 1] }, into)
+      assert.equal(into[0], all[x])
+    }
+    await Promise.all([0, 4, 8, 12].map(readAt))
+    for (const x of [1, 5, 9, 13]) await readAt(x)
+    assert.deepEqual(requests.length, 1)
+    await Promise.all([16, 20, 32, 36, 24, 40].map(readAt))
+    assert.deepEqual(requests.slice(1).sort(), ['/a.zarr/raw/c/0/0/1', '/a.zarr/raw/c/0/0/2'])
+  })
+
+  it('asks again for a shard if the read that asked for it gave up or failed', async (t) => {
+    const folder = await temporaryFolder(t)
+    const options = { shape: [8, 16, 32], dtype: 'uint16', chunkShape: [4, 4, 4], shardShape: shape, codec: 'raw' } as const
+    const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', options)
+    const all = noise('uint16', 2 * 2048, 5)
+    await array.writeVoxels({ offset: [0, 0, 0], shape: options.shape }, all)
+    const held: ServerResponse[] = []
+    let holds = true
+    const hold: Handler = (request, response) => {
+      if (!holds || !request.url?.includes('/c/')) return false
+      held.push(response)
+      return true
+    }
+    const { address } = await serve(t, folder, hold, false)
+    const remote = await format.open(`${address}/a.zarr`, 'raw')
+    for (const x of [0, 16]) {
+      holds = true
+      held.length = 0
+      const stop = new AbortController()
+      const into = [new Uint16Array(1), new Uint16Array(1)] as const
+      const box = { offset: [0, 0, x], shape: [1, 1, 1] }
+      const first = remote.readVoxels(box, into[0], { signal: stop.signal })
+      const second = remote.readVoxels(box, into[1])
+      while (held.length === 0) await new Promise((resolve) => setImmediate(resolve))
+      holds = false
+      stop.abort()
+      await assert.rejects(first, { name: 'AbortError' })
+      await second
+      assert.equal(into[1][0], all[x])
+    }
+  })
+
   it('keeps the query of a signed address, and treats a forbidden chunk as missing', async (t) => {
     const folder = await temporaryFolder(t)
     await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16', fillValue: 7 })
