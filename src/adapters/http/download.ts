@@ -1,8 +1,10 @@
+import { lookup } from 'node:dns/promises'
 import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { mayFollow } from '../../core/redirects.ts'
 import { systemFailure } from '../../core/system-errors.ts'
 import { markQueries } from '../../core/text/shown-address.ts'
 
@@ -81,7 +83,7 @@ async function fetchRest(address: string, part: string, options: DownloadOptions
   const timer = setTimeout(() => silence.abort(new Error(`no data for ${silenceMs / 1000} s`)), silenceMs)
   const limit = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal])
   try {
-    const response = await fetch(address, { headers: rangeFrom(done, origin), signal: limit })
+    const response = await follow(address, { headers: rangeFrom(done, origin), signal: limit })
     const { start, total } = await placeOf(response, { address, part, done, origin })
     const validator = validatorOf(response)
     if (start === 0) forget(part)
@@ -105,6 +107,32 @@ async function fetchRest(address: string, part: string, options: DownloadOptions
     silence.abort()
   }
 }
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+const MAX_REDIRECTS = 10
+
+/** A GET that follows redirects, but not to servers that only this machine or its network sees. */
+async function follow(address: string, init: RequestInit): Promise<Response> {
+  let url = new URL(address)
+  for (let redirects = 0; ; redirects++) {
+    const response = await fetch(url, { ...init, redirect: 'manual' })
+    const location = response.headers.get('location')
+    if (!REDIRECTS.has(response.status) || location === null) return response
+    await response.body?.cancel()
+    const next = new URL(location, url)
+    const why =
+      redirects === MAX_REDIRECTS
+        ? `is redirected more than ${MAX_REDIRECTS} times; use another address`
+        : `is redirected to ${next.origin}, another server; use the address there, if you trust it`
+    if (redirects === MAX_REDIRECTS || !(await mayFollow(url, next, addressesOf))) {
+      throw new ConfigError('NO_SUCH_FILE', `${address} ${why}.`)
+    }
+    url = next
+  }
+}
+
+const addressesOf = async (hostname: string): Promise<string[]> =>
+  (await lookup(hostname, { all: true }).catch(() => [])).map(({ address }) => address)
 
 /** Refuses content encodings: their length and ranges would count encoded bytes. */
 function rangeFrom(done: number, origin: Origin | undefined): Record<string, string> {

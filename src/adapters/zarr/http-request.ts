@@ -1,3 +1,6 @@
+import { lookup } from 'node:dns/promises'
+import { mayFollow } from '../../core/redirects.ts'
+
 /** A body, whole or a part. */
 export interface RangeAnswer {
   readonly body: Uint8Array
@@ -42,17 +45,15 @@ export async function httpRequest(request: HttpRequest): Promise<RangeAnswer | '
     if (!REDIRECTS.has(response.status) || location === null) return failure(response)
     const next = new URL(location, url)
     if (redirects === MAX_REDIRECTS) return final(`it was redirected more than ${MAX_REDIRECTS} times`)
-    if (!mayFollow(url, next)) {
+    if (!(await mayFollow(url, next, addressesOf))) {
       return final(`it is redirected to ${next.origin}, another server; use the address there, if you trust it`)
     }
     url = next
   }
 }
 
-/** A server may send a request elsewhere on itself, or from one https server to another; never to a server that only this machine sees. */
-const mayFollow = (from: URL, to: URL): boolean =>
-  to.origin === from.origin ||
-  (to.protocol === 'https:' && (from.protocol === 'https:' || from.hostname === to.hostname))
+const addressesOf = async (hostname: string): Promise<string[]> =>
+  (await lookup(hostname, { all: true }).catch(() => [])).map(({ address }) => address)
 
 const final = (why: string): FailedRequest => ({ failed: new Error(why), isFinal: true })
 

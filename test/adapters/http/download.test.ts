@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { type DownloadOptions, download } from '../../../src/adapters/http/download.ts'
@@ -106,6 +109,23 @@ describe('a download', () => {
     })
     assert.match(String(wrong.error), /not what was wanted/)
     for (const { left, asked } of [missing, unsized, wrong]) assert.deepEqual([left, asked.length], [[], 2])
+  })
+
+  it('follows redirects on the same server, and none to another', async () => {
+    using folder = temporaryFolder()
+    await using other = await serveFile(() => ({ body }))
+    const server = createServer((request, response) => {
+      if (request.url === '/file') return response.end(body)
+      response.writeHead(302, { location: request.url === '/here' ? '/file' : other.address }).end()
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const file = join(folder.path, 'out.hdf')
+    assert.equal(await download(`${address}/here`, file), body.length)
+    assert.deepEqual(new Uint8Array(readFileSync(file)), new Uint8Array(body))
+    await assert.rejects(download(`${address}/there`, file), { code: 'NO_SUCH_FILE', message: /another server/ })
+    assert.deepEqual(other.asked, [])
+    server.close()
   })
 
   it('reports a missing target folder', async () => {

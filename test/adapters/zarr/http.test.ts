@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createServer as createSecureServer } from 'node:https'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
+import { testTls } from '../../support/links.ts'
 import { noise, temporaryFolder } from '../../support/zarr.ts'
 
 const http = { retries: 2, retryDelayMs: 1 }
@@ -380,6 +382,26 @@ describe('a container behind http', () => {
     await assert.rejects(format.open(`${address}/there/a.zarr`, 'raw'), { code: 'IO_ERROR', message: /another server/ })
     await assert.rejects(format.open(`${address}/loop/a.zarr`, 'raw'), { code: 'IO_ERROR', message: /redirected more/ })
     assert.deepEqual(other.requests, [])
+  })
+
+  it('follows no redirect from https to http, also on the same host', async (t) => {
+    const folder = await temporaryFolder(t)
+    await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
+    const plain = await serve(t, folder)
+    // The certificate is not what is tested.
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+    t.after(() => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED)
+    const secure = createSecureServer(testTls, (request, response) => {
+      response.writeHead(302, { location: `${plain.address}${request.url}` }).end()
+    })
+    await once(secure.listen(0, '127.0.0.1'), 'listening')
+    t.after(() => secure.close())
+    const { port } = secure.address() as AddressInfo
+    await assert.rejects(format.open(`https://127.0.0.1:${port}/a.zarr`, 'raw'), {
+      code: 'IO_ERROR',
+      message: /redirected to http:\/\/127\.0\.0\.1:\d+, another server/,
+    })
+    assert.deepEqual(plain.requests, [])
   })
 
   it('reads no more metadata than it can have, however well they are compressed', async (t) => {
