@@ -31,7 +31,12 @@ const isNumeric = (host: string): boolean => /^[\d.]+$/.test(host) || host.inclu
 /** Private, shared, link-local, reserved and multicast ranges of IPv4 (RFC 6890): the first bytes, and the bits of the last one that count. */
 const INSIDE_V4: readonly (readonly [bytes: readonly number[], bits: number])[] = [
   ...([[0], [10], [127]] as const).map((bytes) => [bytes, 8] as const),
-  ...([[169, 254], [192, 168]] as const).map((bytes) => [bytes, 8] as const),
+  ...(
+    [
+      [169, 254],
+      [192, 168],
+    ] as const
+  ).map((bytes) => [bytes, 8] as const),
   [[100, 64], 2],
   [[172, 16], 4],
   [[192, 0, 0], 8],

@@ -80,11 +80,7 @@ export class LargeChunks {
     return held
   }
 
-  async #load(
-    chunk: Roi<'voxel'>,
-    signal: AbortSignal,
-    takeShare: (share: MemoryShare) => void,
-  ): Promise<TypedArray> {
+  async #load(chunk: Roi<'voxel'>, signal: AbortSignal, takeShare: (share: MemoryShare) => void): Promise<TypedArray> {
     const { dtype, chunkShape } = this.#array
     // The file's bytes and the decoded ones.
     const bytes = 2 * BYTES_PER_ELEMENT[dtype] * Number(countElements(chunkShape))
@@ -104,9 +100,11 @@ export class LargeChunks {
   /** Nobody uses the chunk at the moment. */
   #leave(key: string, held: Held): void {
     const drop = () => this.#forget(key, held)
-    if (held.share === undefined || this.#keepMs === 0) return drop()
-    held.timer = setTimeout(drop, this.#keepMs).unref()
-    held.share.offer(drop)
+    if (held.share === undefined || this.#keepMs === 0) drop()
+    else {
+      held.timer = setTimeout(drop, this.#keepMs).unref()
+      held.share.offer(drop)
+    }
   }
 
   #forget(key: string, held: Held): void {

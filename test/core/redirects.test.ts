@@ -10,8 +10,7 @@ const HOSTS: Readonly<Record<string, readonly string[]>> = {
   'store.lab': ['10.0.0.4'],
 }
 
-const follows = (from: string, to: string) =>
-  mayFollow(new URL(from), new URL(to), async (host) => HOSTS[host] ?? [])
+const follows = (from: string, to: string) => mayFollow(new URL(from), new URL(to), async (host) => HOSTS[host] ?? [])
 
 describe('a redirect', () => {
   it('is followed on the same server, between https servers, and from http to https on the same host', async () => {
@@ -53,9 +52,18 @@ describe('a redirect', () => {
 
 describe('a private address', () => {
   it('is told from a public one at the ends of its range', () => {
-    const inside = ['100.64.0.0', '100.127.255.255', '172.16.0.0', '172.31.0.1', '198.18.0.1', '198.19.0.1', '192.0.0.1']
+    const inside = [
+      '100.64.0.0',
+      '100.127.255.255',
+      '172.16.0.0',
+      '172.31.0.1',
+      '198.18.0.1',
+      '198.19.0.1',
+      '192.0.0.1',
+    ]
     const outside = ['100.63.0.1', '100.128.0.1', '172.15.0.1', '172.32.0.1', '198.17.0.1', '198.20.0.1', '192.0.1.1']
-    for (const address of [...inside, '224.0.0.1', '255.255.255.255']) assert.equal(isPrivateAddress(address), true, address)
+    for (const address of [...inside, '224.0.0.1', '255.255.255.255'])
+      assert.equal(isPrivateAddress(address), true, address)
     for (const address of [...outside, '223.255.255.255', '8.8.8.8', '2001:db8::1', '::ffff:8.8.8.8', '::1234']) {
       assert.equal(isPrivateAddress(address), false, address)
     }

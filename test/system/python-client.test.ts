@@ -215,7 +215,10 @@ except bellis.Refused as error:
     )
     assert.deepEqual(arrivals, [])
     await using unprotected = await listenTcp({ joinMs: 300 })
-    const plain = code.replace(/bellis:\/\/\w+@127\.0\.0\.1:\d+/, `bellis://${unprotected.token}@127.0.0.1:${unprotected.port}`)
+    const plain = code.replace(
+      /bellis:\/\/\w+@127\.0\.0\.1:\d+/,
+      `bellis://${unprotected.token}@127.0.0.1:${unprotected.port}`,
+    )
     const spoken = await promisify(execFile)(python, ['-c', plain], { env: { ...process.env, PYTHONPATH: client } })
     assert.match(spoken.stdout, /^PROTOCOL_ERROR .*: it does not speak TLS, which the context requires/)
     const without = code.replace(`?tls=${'0'.repeat(64)}`, '')

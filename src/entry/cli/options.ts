@@ -183,7 +183,10 @@ export const runOptionsOf = (flags: RunFlags): RunOptions => {
 function tlsOf({ tlsCert, tlsKey, plain }: RunFlags): Pick<RunOptions, 'tls'> {
   if (tlsCert === undefined && tlsKey === undefined) return {}
   if (plain) {
-    throw new ConfigError('INVALID_CONFIG', '--plain: expected without --tls-cert and --tls-key; leave out one of them.')
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      '--plain: expected without --tls-cert and --tls-key; leave out one of them.',
+    )
   }
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new ConfigError('INVALID_CONFIG', 'TLS needs both a certificate and its key: give --tls-cert and --tls-key.')

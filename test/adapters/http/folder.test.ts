@@ -32,7 +32,9 @@ describeResourceTree('a folder', async (t) => {
 })
 
 describe('a folder', () => {
-  it('says that too many files are open, instead of that there is nothing', { skip: process.platform === 'win32' }, async (t) => {
+  it('says that too many files are open, instead of that there is nothing', {
+    skip: process.platform === 'win32',
+  }, async (t) => {
     const folder = await temporaryFolder(t)
     writeFileSync(join(folder, '0'), 'a chunk')
     const source = new URL('../../../src/adapters/http/folder.ts', import.meta.url).href
@@ -47,6 +49,10 @@ describe('a folder', () => {
       console.log(answer, (await tree.open(['0'])).size, await tree.open(['1']))`
     const call = `ulimit -n 128 && exec "${process.execPath}" --input-type=module -e "$0"`
     const { stdout, stderr } = spawnSync('bash', ['-c', call, script], { encoding: 'utf8' })
-    assert.match(stdout, /^Unavailable This file can't be opened at the moment \(EMFILE\); try again soon\. 7 undefined\n$/, stderr)
+    assert.match(
+      stdout,
+      /^Unavailable This file can't be opened at the moment \(EMFILE\); try again soon\. 7 undefined\n$/,
+      stderr,
+    )
   })
 })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -111,7 +111,13 @@ describe('a container behind http', () => {
 
   it('requests a shard once for all reads of its chunks from a server without ranges, one after the other or at once', async (t) => {
     const folder = await temporaryFolder(t)
-    const options = { shape: [8, 16, 48], dtype: 'uint16', chunkShape: [4, 4, 4], shardShape: shape, codec: 'raw' } as const
+    const options = {
+      shape: [8, 16, 48],
+      dtype: 'uint16',
+      chunkShape: [4, 4, 4],
+      shardShape: shape,
+      codec: 'raw',
+    } as const
     const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', options)
     const all = noise('uint16', 3 * 2048, 5)
     await array.writeVoxels({ offset: [0, 0, 0], shape: options.shape }, all)
@@ -132,7 +138,13 @@ describe('a container behind http', () => {
 
   it('asks again for a shard if the read that asked for it gave up or failed', async (t) => {
     const folder = await temporaryFolder(t)
-    const options = { shape: [8, 16, 32], dtype: 'uint16', chunkShape: [4, 4, 4], shardShape: shape, codec: 'raw' } as const
+    const options = {
+      shape: [8, 16, 32],
+      dtype: 'uint16',
+      chunkShape: [4, 4, 4],
+      shardShape: shape,
+      codec: 'raw',
+    } as const
     const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', options)
     const all = noise('uint16', 2 * 2048, 5)
     await array.writeVoxels({ offset: [0, 0, 0], shape: options.shape }, all)
