@@ -730,7 +730,7 @@ class _Worker:
             task = message.get("task")
             if not isinstance(task, dict):
                 raise ProtocolError("Invalid message: a task must be an object.")
-            self._tasks.setdefault(_text(task.get("id"), "id"), task)
+            self._tasks[_text(task.get("id"), "id")] = task
         elif kind == "lease":
             lease = _lease(message)
             if lease.task_id not in self._tasks:

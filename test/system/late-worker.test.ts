@@ -4,11 +4,15 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openArray } from '../../src/entry/arrays.ts'
-import { bellis, temporaryFolder } from '../support/command-line.ts'
+import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { chunksIn } from '../support/folders.ts'
 import { until } from '../support/processes.ts'
 import { runsIn } from '../support/recorded-runs.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
 const task = fileURLToPath(new URL('../support/tasks/late-fill.ts', import.meta.url))
+
+const raw = sampleForAll()
 
 describe('a worker that outlived its run', () => {
   it('R5: cannot write into what another run has made of the output since', async () => {
@@ -42,5 +46,39 @@ describe('a worker that outlived its run', () => {
     assert.match(readFileSync(join(cwd, 'late'), 'utf8'), /was replaced, or taken by another run/)
     await using array = await openArray(output)
     assert.deepEqual([...((await array.read(array.roi)).data as Uint8Array)], [2, 2])
+  })
+
+  it('does blocks of the next start of its run, which replaces everything', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const smooth = (...more: string[]) => [
+      'smooth',
+      raw,
+      'out.zarr/s',
+      '--sigma',
+      '2',
+      '--block-write',
+      '4,24,24',
+      ...more,
+    ]
+    const output = join(cwd, 'out.zarr/s')
+    let worker: ReturnType<typeof bellis> | undefined
+    const killed = await bellis(smooth('--pool', 'none'), {
+      cwd,
+      async meanwhile({ pid }) {
+        const run = await until('the run has a folder', () => existsSync(join(cwd, '.bellis')) && runsIn(cwd)[0])
+        await until('workers may join', () => existsSync(join(cwd, '.bellis', run, 'context')))
+        worker = bellis(['worker', run], { cwd })
+        await until('blocks are done', () => chunksIn(output) > 5)
+        process.kill(pid, 'SIGKILL')
+      },
+    })
+    assert.equal(killed.code, 'SIGKILL')
+    const again = await bellis(smooth('--pool', 'none', '--overwrite', '--yes', '--max-retries', '0'), { cwd })
+    assert.equal(again.code, 0, again.stderr)
+    assert.equal(await hashVoxels(output), SMOOTHED)
+    const { code, stderr } = (await worker) ?? {}
+    assert.equal(code, 0, stderr)
+    assert.match(stderr ?? '', /Reconnected as w/)
   })
 })

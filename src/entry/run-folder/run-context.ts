@@ -7,10 +7,8 @@ import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
 import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { ownCommand } from '../own-command.ts'
+import { CONTEXT_FILE } from './run-folder.ts'
 import { listRuns } from './run-state.ts'
-
-/** The file in the folder of a running run with the address and credentials for workers. */
-const FILE = 'context'
 
 /** How workers reach a running run. */
 export interface RunAddress {
@@ -45,7 +43,7 @@ async function publicName(): Promise<string> {
 /** Writes the context file, readable by this user only. Disposing removes it, unless another start of the run has replaced it. */
 export function writeContextFile(folder: string, context: string): Disposable {
   mkdirSync(folder, { recursive: true })
-  const path = join(folder, FILE)
+  const path = join(folder, CONTEXT_FILE)
   const temporary = `${path}.${process.pid}`
   rmSync(temporary, { force: true })
   writeFileSync(temporary, `${context}\n`, { mode: 0o600, flag: 'wx' })
@@ -108,7 +106,9 @@ export function contextReader(run: string | undefined, context: string | undefin
  */
 export function assertOwnRun(folder: string): void {
   const uid = process.getuid?.()
-  const owners = [folder, join(folder, FILE)].map((path) => statSync(path, { throwIfNoEntry: false })?.uid ?? uid)
+  const owners = [folder, join(folder, CONTEXT_FILE)].map(
+    (path) => statSync(path, { throwIfNoEntry: false })?.uid ?? uid,
+  )
   const other = owners.find((owner) => owner !== uid)
   if (other === undefined) return
   throw new ConfigError(
@@ -119,7 +119,7 @@ export function assertOwnRun(folder: string): void {
 
 /** @throws ConfigError `NO_SUCH_FILE` unless the run is running */
 function readContextFile(folder: string): RunContext {
-  const path = join(folder, FILE)
+  const path = join(folder, CONTEXT_FILE)
   let text: string
   try {
     text = readFileSync(path, 'utf8')

@@ -46,6 +46,8 @@ const LOCK = 'lock'
 /** Shared by the run's workers on this machine. */
 const WORKERS = 'workers.lock'
 const HOLDER = 'holder.json'
+/** How workers reach the coordinator while the run is running. */
+export const CONTEXT_FILE = 'context'
 /** How often a run looks whether its folder is still there. */
 const WATCH_MS = 1000
 /** Workers end by themselves within this time after their coordinator has ended. */
@@ -194,6 +196,8 @@ function takeLock(path: string): () => void {
     if (!isHeld) return
     isHeld = false
     rmSync(file, { force: true })
+    // One that a killed start has left behind, if this one had nothing to do.
+    rmSync(join(path, CONTEXT_FILE), { force: true })
     lock[Symbol.dispose]()
   }
 }

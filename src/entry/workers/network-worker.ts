@@ -4,6 +4,7 @@ import type { RunContext } from '../../adapters/links/context.ts'
 import { ConfigError } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import { OWN_MODULES, ownModule } from '../../runtime/package-place.ts'
+import type { Traffic } from '../../runtime/volumes/volume-array.ts'
 import { importTask, setUpTask } from '../../runtime/worker/load-task.ts'
 import { OpenedArrays } from '../../runtime/worker/setup-arrays.ts'
 import { runWorker } from '../../runtime/worker/worker-loop.ts'
@@ -39,11 +40,11 @@ export async function runNetworkWorker(
   options: Partial<NetworkWorkerOptions> & Pick<NetworkWorkerOptions, 'readContext'>,
 ): Promise<WorkerEnd> {
   const { readContext, name, reconnectMs = RECONNECT_MS, signal = new AbortController().signal } = options
-  await using arrays = new OpenedArrays(arrayStore)
+  await using arrays = new ArraysOfRecord()
   const { onConnection, watch } = options
-  const load = (task: WireTask, workerId: string): Promise<LoadedTask> => {
+  const load = async (task: WireTask, workerId: string): Promise<LoadedTask> => {
     enterFolder(task)
-    return loadTask(task, workerId, arrays, watch)
+    return loadTask(task, workerId, await arrays.of(task), watch)
   }
   const leaving = [options.drain, watch?.signal].filter((each) => each !== undefined)
   return await runWorker({
@@ -61,6 +62,30 @@ export async function runNetworkWorker(
     loadTask: options.loadTask ?? load,
     usage: () => ({ ...arrays.traffic, peakMemory: ownPeakMemory() + programsPeakMemory() }),
   })
+}
+
+/**
+ * The arrays that this worker has opened for one record of the run. If the run is started from scratch, its outputs are made again, so
+ * all arrays are opened again, and what the earlier set-ups hold ends.
+ */
+class ArraysOfRecord implements AsyncDisposable {
+  readonly traffic: Traffic = { readBytes: 0, writtenBytes: 0 }
+  #opened: OpenedArrays | undefined
+  #record: string | undefined
+
+  /** Called between two blocks, when none uses the arrays. */
+  async of({ owns }: WireTask): Promise<OpenedArrays> {
+    if (this.#record !== owns?.id) await this.#opened?.[Symbol.asyncDispose]()
+    if (this.#opened === undefined || this.#record !== owns?.id) {
+      this.#opened = new OpenedArrays(arrayStore, () => this.traffic)
+    }
+    this.#record = owns?.id
+    return this.#opened
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened?.[Symbol.asyncDispose]()
+  }
 }
 
 /** Imports a task's module and sets the task up. Programs that it starts see only the GPUs of this worker. */

@@ -20,10 +20,14 @@ export class WorkerTasks {
     this.#load = load
   }
 
-  /** A task that is described again is ignored. */
+  /**
+   * A task that is described again in the same way stays as it is. In another way, it is set up again: the worker has outlived a
+   * coordinator, and the next one has started the run from scratch.
+   */
   add(wire: WireTask): void {
     const { id, grid } = wire
-    if (this.#tasks.has(id)) return
+    const known = this.#tasks.get(id)
+    if (known !== undefined && JSON.stringify(known.wire) === JSON.stringify(wire)) return
     this.#tasks.set(id, { wire, ...(grid === undefined ? {} : { grid: createBlockGrid({ ...grid, taskId: id }) }) })
   }
 

@@ -215,4 +215,47 @@ describe('a worker', () => {
     await settle()
     assert.equal((await ended).blocks, 3)
   })
+
+  it('sets a task up again if it is described in another way, and not if it is only described again', async () => {
+    const clock = new ManualClock()
+    const leave = new AbortController()
+    const box = { offset: [0], shape: [1] }
+    const rois = [{ read: box, write: box }]
+    const [server, channel] = channelPair<ServerMessage, WorkerMessage>()
+    const loaded: unknown[] = []
+    const did: unknown[] = []
+    const give = (lease: number, id: string) => {
+      const owns = { id, outputs: ['a.zarr'] }
+      server.send({ type: 'task', task: { id: 'a', module: '', name: 'a', config: {}, unit: 'nm', owns } })
+      server.send({ type: 'lease', lease, taskId: 'a', blocks: [lease], rois })
+    }
+    server.onMessage((message) => {
+      if ((message as WorkerMessage).type !== 'join') return
+      const welcome = { protocol: PROTOCOL_VERSION, workerId: 'w1', session: 's', heartbeatMs: 0, leases: [] }
+      server.send({ type: 'welcome', ...welcome })
+      give(1, 'first')
+      give(2, 'first')
+    })
+    const ended = runWorker({
+      connect: async () => channel,
+      clock,
+      pid: 1,
+      host: 'test',
+      breathe: async () => {},
+      signal: new AbortController().signal,
+      drain: leave.signal,
+      loadTask: async ({ owns }) => {
+        loaded.push(owns?.id)
+        return { process: () => void did.push(owns?.id) as never }
+      },
+    })
+    await clock.pass(1000)
+    give(3, 'second')
+    await clock.pass(1000)
+    assert.deepEqual(loaded, ['first', 'second'])
+    assert.deepEqual(did, ['first', 'first', 'second'])
+    leave.abort()
+    await settle()
+    await ended
+  })
 })

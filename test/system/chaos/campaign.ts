@@ -9,7 +9,7 @@ import { WORKLOADS, type Workload } from './workloads.ts'
 /** Rounds that share their inputs and the undisturbed results. */
 export class Campaign implements Disposable {
   readonly #folder = temporaryFolder()
-  readonly #undisturbed = new Map<Workload, { readonly result: Result; readonly blocks: number }>()
+  readonly #undisturbed = new Map<Workload, Result>()
   #inputs: Inputs | undefined
 
   /**
@@ -24,18 +24,22 @@ export class Campaign implements Disposable {
   ): Promise<{ readonly work: string; readonly report: RoundReport }> {
     const chance = chanceOf(`${seed}#${number}`)
     const workload = pick(chance.pick(WORKLOADS), WORKLOADS, only.workload)
-    const pool = pick(chance.pick(POOLS), POOLS, only.pool)
+    const pools = POOLS.filter((each) => each.workload === undefined || each.workload === workload)
+    const pool = pick(chance.pick(pools), pools, only.pool)
+    const [isDisturbed, isSynced] = [chance.happens(0.5), chance.happens(0.4)]
     const inputs = (this.#inputs ??= await makeInputs(this.#folder.path))
     const undisturbed = await this.#resultOf(workload, inputs)
-    const report = await playRound({ workload, pool, chance, inputs }, undisturbed)
+    const setting = { workload, pool, chance, inputs, isDisturbed, isSynced }
+    const report = await playRound(setting, undisturbed).catch(brokenRound)
     return { work: `${workload.name}, ${pool.name}`, report }
   }
 
-  async #resultOf(workload: Workload, inputs: Inputs) {
+  async #resultOf(workload: Workload, inputs: Inputs): Promise<Result> {
     const known = this.#undisturbed.get(workload)
     if (known !== undefined) return known
     const [pool] = POOLS as readonly [Pool]
-    const made = await playUndisturbed({ workload, pool, chance: chanceOf('undisturbed'), inputs })
+    const plain = { chance: chanceOf('undisturbed'), isDisturbed: false, isSynced: false }
+    const made = await playUndisturbed({ workload, pool, inputs, ...plain })
     this.#undisturbed.set(workload, made)
     return made
   }
@@ -44,6 +48,17 @@ export class Campaign implements Disposable {
     this.#folder[Symbol.dispose]()
   }
 }
+
+/** An error of this program must not end the other rounds. */
+const brokenRound = (error: unknown): RoundReport => ({
+  faults: [],
+  starts: 0,
+  blocks: 0,
+  voxels: 0,
+  temporaryFiles: 0,
+  size: { memoryBytes: 0, handles: 0 },
+  complaints: [`the round broke off: ${(error as Error).stack}`],
+})
 
 function pick<T extends { readonly name: string }>(drawn: T, from: readonly T[], name: string | undefined): T {
   if (name === undefined) return drawn

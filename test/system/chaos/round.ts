@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { bellis } from '../../support/command-line.ts'
 import { groupOf, until } from '../../support/processes.ts'
 import { FAULTS } from './faults/all.ts'
 import type { Fault, FaultBetween, FaultDuring } from './faults/fault.ts'
@@ -24,55 +25,49 @@ export interface RoundReport {
 const HANG_MS = 240_000
 /** How long workers may outlive a run that is over. */
 const LINGER_MS = 60_000
-const MOST_FAULTS = 5
+const MOST_FAULTS = 8
+/** A fault may find that the command has ended, so starts are bounded, too. */
+const MOST_STARTS = 16
 
 /** Does a workload without any fault. */
-export async function playUndisturbed(setting: Setting): Promise<{ result: Result; blocks: number }> {
-  await using site = new Site(setting)
-  startJoined(site)
-  const start = site.start()
-  const ending = await start.ended
-  if (ending.code !== 0) throw new Error(`the undisturbed start ended with ${ending.code}: ${ending.stderr}`)
-  return { result: await readResult(site), blocks: start.blocksDone() }
+export async function playUndisturbed(setting: Setting): Promise<Result> {
+  await using site = await Site.open(setting)
+  await startJoined(site)
+  const { code, stderr } = await site.start().ended
+  if (code !== 0) throw new Error(`the undisturbed start ended with ${code}: ${stderr}`)
+  return await readResult(site)
 }
 
 /** Does a workload while faults strike, until it is complete, and compares every voxel with an undisturbed result. */
-export async function playRound(
-  setting: Setting,
-  undisturbed: { readonly result: Result; readonly blocks: number },
-): Promise<RoundReport> {
-  await using site = new Site(setting)
-  return await new Round(site, undisturbed.result, undisturbed.blocks).play()
+export async function playRound(setting: Setting, undisturbed: Result): Promise<RoundReport> {
+  await using site = await Site.open(setting)
+  return await new Round(site, undisturbed).play()
 }
 
 class Round {
   readonly #site: Site
   readonly #expected: Result
-  readonly #blocks: number
   readonly #faults: string[] = []
-  readonly #complaints: string[] = []
   #voxels = 0
 
-  constructor(site: Site, expected: Result, blocks: number) {
+  constructor(site: Site, expected: Result) {
     this.#site = site
     this.#expected = expected
-    this.#blocks = blocks
   }
 
   async play(): Promise<RoundReport> {
     const { chance } = this.#site.setting
-    const strikes = chance.between(1, MOST_FAULTS)
-    startJoined(this.#site)
-    // A fault may find that the command has ended, so starts are bounded, too.
-    for (let starts = 0; this.#complaints.length === 0; starts++) {
-      const isQuiet = this.#faults.length >= strikes || starts >= 3 * MOST_FAULTS
+    const { complaints, starts } = this.#site
+    const strikes = chance.between(2, MOST_FAULTS)
+    await startJoined(this.#site)
+    while (complaints.length === 0) {
+      const isQuiet = this.#faults.length >= strikes || starts.length >= MOST_STARTS
       const isDone = await this.#start(isQuiet ? [] : this.#draw(chance.between(1, 3)))
       if (isDone && isQuiet) break
       if (isDone) this.#startAgain()
-      else if (!isQuiet && chance.happens(0.4)) await this.#strikeBetween()
+      else if (!isQuiet && chance.happens(0.6)) await this.#strikeBetween()
     }
-    await this.#assertAllEnd()
-    const { starts } = this.#site
+    if (complaints.length === 0) await this.#assertAllEnd()
     return {
       faults: this.#faults,
       starts: starts.length,
@@ -83,7 +78,7 @@ class Round {
         memoryBytes: Math.max(...starts.map(({ size }) => size.memoryBytes)),
         handles: Math.max(...starts.map(({ size }) => size.handles)),
       },
-      complaints: this.#complaints,
+      complaints,
     }
   }
 
@@ -104,7 +99,6 @@ class Round {
 
   async #strikeBetween(): Promise<void> {
     const fitting = this.#fitting().filter((fault): fault is FaultBetween => fault.when === 'between')
-    if (fitting.length === 0) return
     const fault = this.#site.setting.chance.pick(fitting)
     if (await fault.strike(this.#site)) this.#faults.push(fault.kind)
   }
@@ -116,15 +110,18 @@ class Round {
     const striking = this.#strikeAll(start, faults, struck)
     const ending = await Promise.race([start.ended, wait(HANG_MS, undefined, { ref: false })])
     if (ending === undefined) {
-      this.#complain(`it hangs: ${start.blocksDone()} blocks are done`, start.output.stderr)
+      this.#site.complain(`it hangs: ${start.blocksDone()} blocks are done`, start.output.stderr)
       start.signal('SIGCONT', 'all')
       start.signal('SIGKILL', 'all')
       await striking
       return false
     }
     await striking
-    await this.#judge(ending, struck)
-    return ending.code === 0
+    const isDone = await this.#judge(ending, struck)
+    // These workers know the context of one start.
+    if (this.#site.setting.pool.hasProxy) this.#site.joined?.replaceAll()
+    this.#site.keepRecord()
+    return isDone
   }
 
   async #strikeAll(start: Start, faults: readonly FaultDuring[], struck: FaultDuring[]): Promise<void> {
@@ -140,39 +137,52 @@ class Round {
   /** Waits for a random moment of a start: in its first second, or after some of the blocks that are left. */
   async #moment(start: Start): Promise<void> {
     const { chance } = this.#site.setting
-    if (chance.happens(0.2)) return wait(chance.between(0, 1000))
-    const done = this.#site.starts.reduce((sum, each) => sum + each.blocksDone(), 0)
-    const target = start.blocksDone() + chance.next() * Math.max(4, this.#blocks - done)
+    if (chance.happens(0.15)) return wait(chance.between(0, 1000))
+    const part = chance.next()
+    const isReached = () => start.isOver || start.blocksLeft() !== undefined
+    await until('the run has started', isReached, HANG_MS).catch(() => {})
+    const target = start.blocksDone() + part * (start.blocksLeft() ?? 0)
     await until('the moment of a fault', () => start.isOver || start.blocksDone() >= target, HANG_MS).catch(() => {})
     await wait(chance.between(0, 60))
   }
 
-  async #judge(ending: Ending, struck: readonly FaultDuring[]): Promise<void> {
+  /** @returns whether it has done everything */
+  async #judge(ending: Ending, struck: readonly FaultDuring[]): Promise<boolean> {
+    const site = this.#site
     const { code, stderr } = ending
-    if (/internal error|\n {4}at /.test(stderr)) this.#complain('it printed a stack trace', stderr)
-    if (code !== 0) {
-      if (!struck.some(({ mayEnd }) => mayEnd?.(ending))) this.#complain(`it ended with ${code}`, stderr)
-      return
+    if (/internal error|\n {4}at /.test(stderr)) site.complain('it printed a stack trace', stderr)
+    if (code !== 0 && !struck.some(({ mayEnd }) => mayEnd?.(ending))) site.complain(`it ended with ${code}`, stderr)
+    if (site.isDamaged) {
+      await this.#repair()
+      return false
     }
-    const result = await readResult(this.#site)
+    if (code !== 0) return false
+    const result = await readResult(site)
     this.#voxels += result.voxels
-    for (const difference of differences(result, this.#expected)) this.#complain(difference)
-    for (const leftover of leftovers(this.#site)) this.#complain(leftover)
+    for (const difference of differences(result, this.#expected)) site.complain(difference)
+    for (const leftover of leftovers(site)) site.complain(leftover)
+    return true
   }
 
-  /** No worker stays when a run is over. */
+  /** A record can't know what happened to chunks behind its back. */
+  async #repair(): Promise<void> {
+    const site = this.#site
+    const folder = site.runFolder()
+    site.isDamaged = false
+    if (folder === undefined) return
+    const { code, stderr } = await bellis(['reset', folder, '--yes', '--quiet'], { cwd: site.path })
+    if (code !== 0) site.complain(`bellis reset ended with ${code}`, stderr)
+  }
+
+  /** No process stays when a run is over. */
   async #assertAllEnd(): Promise<void> {
     const { joined, starts } = this.#site
     const left = joined?.pids ?? []
     const ended = joined?.over() ?? Promise.resolve()
     const inTime = await Promise.race([ended.then(() => true), wait(LINGER_MS, false, { ref: false })])
-    if (!inTime) this.#complain(`workers ${left.join(', ')} are still running after the end of the run`)
-    const inGroups = starts.flatMap(({ pid }) => groupOf(pid))
-    if (inGroups.length > 0)
-      this.#complain(`processes ${inGroups.join(', ')} are still running after the end of the run`)
-  }
-
-  #complain(what: string, details = ''): void {
-    this.#complaints.push(details === '' ? what : `${what}\n${details}`)
+    const inGroups = () => starts.flatMap(({ pid }) => groupOf(pid))
+    await until('the processes have ended', () => inGroups().length === 0, LINGER_MS).catch(() => {})
+    const stay = [...(inTime ? [] : left), ...inGroups()]
+    if (stay.length > 0) this.#site.complain(`processes ${stay.join(', ')} are still running after the end of the run`)
   }
 }

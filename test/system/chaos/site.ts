@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Chance } from './chance.ts'
+import { disturbedEnvironment } from './disturbed.ts'
+import { FileHost } from './file-host.ts'
 import type { Inputs } from './inputs.ts'
 import type { JoinedWorkers } from './joined-workers.ts'
+import type { LinkProxy } from './link-proxy.ts'
 import type { Pool } from './pools.ts'
+import { RECORD_FILES } from './preload/control.ts'
 import { Start } from './start.ts'
 import type { Workload } from './workloads.ts'
 
@@ -14,6 +18,10 @@ export interface Setting {
   readonly pool: Pool
   readonly chance: Chance
   readonly inputs: Inputs
+  /** Whether commands and workers are started with the modules of `preload/`. */
+  readonly isDisturbed: boolean
+  /** Whether commands are started with --fsync. */
+  readonly isSynced: boolean
 }
 
 const DISK_SIZE = '96m'
@@ -29,43 +37,72 @@ export class Site implements AsyncDisposable {
   readonly runs: string
   /** Whether the two folders are disks of their own, which can be filled and made read-only. */
   readonly hasDisks: boolean
+  /** The file that disturbed processes obey. */
+  readonly control: string
+  /** The folder in which disturbed processes note what they have not synced. */
+  readonly journal: string | undefined
+  readonly inputs: Inputs
   readonly starts: Start[] = []
-  /** Workers that were started by hand. */
+  /** Copies of the record, from after earlier starts. */
+  readonly records: string[] = []
+  readonly complaints: string[] = []
+  /** Serves the inputs, if the workload reads them over http. */
+  readonly host: FileHost | undefined
+  /** Workers that were started by hand, and what is between them and the coordinator. */
   joined: JoinedWorkers | undefined
+  proxy: LinkProxy | undefined
   /** Flags for the next start alone. */
   nextFlags: readonly string[] = []
+  /** Whether a fault has damaged outputs behind the back of the run, which has to be reset. */
+  isDamaged = false
 
-  constructor(setting: Setting) {
+  private constructor(setting: Setting, host: FileHost | undefined) {
+    const { inputs, workload, isDisturbed } = setting
     this.setting = setting
+    this.host = host
+    this.inputs = host === undefined ? inputs : addressesOf(inputs, host.address)
     this.path = mkdtempSync(join(tmpdir(), 'bellis-chaos-'))
     this.results = join(this.path, 'results')
     this.runs = join(this.path, 'runs')
+    this.control = join(this.path, 'control.json')
+    this.journal = isDisturbed ? join(this.path, 'journal') : undefined
     for (const folder of [this.results, this.runs]) mkdirSync(folder)
-    this.hasDisks = mountDisk(this.results) && mountDisk(this.runs)
-    setting.workload.prepare?.(this.results, setting.inputs)
+    // The journal keeps files by linking them, so it lies on the disk of the outputs; without a disk of their own, for all of them.
+    this.hasDisks = !isDisturbed && mountDisk(this.results) && mountDisk(this.runs)
+    if (this.journal !== undefined) mkdirSync(this.journal)
+    workload.prepare?.(this.results, inputs)
+  }
+
+  static async open(setting: Setting): Promise<Site> {
+    const { inputs, workload } = setting
+    return new Site(setting, workload.reads === 'http' ? await FileHost.open(dirname(inputs.raw)) : undefined)
+  }
+
+  /** What is added to the environment of commands and workers. */
+  get environment(): NodeJS.ProcessEnv {
+    return this.setting.isDisturbed ? disturbedEnvironment(this.control, this.journal) : {}
   }
 
   /** The arguments of the command. */
   get command(): readonly string[] {
-    const { workload, pool, inputs } = this.setting
-    return [...workload.command(this.results, inputs), '--run-dir', this.runs, '--max-retries', '20', ...pool.flags]
+    const { workload, pool, isSynced } = this.setting
+    const flags = ['--run-dir', this.runs, '--max-retries', '20', ...(isSynced ? ['--fsync'] : [])]
+    return [...workload.command(this.results, this.inputs), ...flags, ...pool.flags]
   }
 
   start(): Start {
     const events = join(this.path, `events-${this.starts.length}.jsonl`)
     const args = [...this.command, '--json', '--events', events, ...this.nextFlags]
     this.nextFlags = []
-    const start = new Start(args, events, { cwd: this.path })
+    const start = new Start(args, events, { cwd: this.path, env: this.environment })
     this.starts.push(start)
     return start
   }
 
   /** The folder of the run; undefined before the first start has made it. */
   runFolder(): string | undefined {
-    if (!existsSync(this.runs)) return undefined
-    const [name] = readdirSync(this.runs).filter(
-      (each) => !each.startsWith('.') && existsSync(join(this.runs, each, 'run.json')),
-    )
+    const isRun = (name: string) => !name.startsWith('.') && existsSync(join(this.runs, name, 'run.json'))
+    const name = readdirSync(this.runs).find(isRun)
     return name === undefined ? undefined : join(this.runs, name)
   }
 
@@ -78,6 +115,21 @@ export class Site implements AsyncDisposable {
     }
   }
 
+  complain(what: string, details = ''): void {
+    this.complaints.push(details === '' ? what : `${what}\n${details}`)
+  }
+
+  /** Copies the record as it is now, after a start. */
+  keepRecord(): void {
+    const folder = this.runFolder()
+    if (folder === undefined || !existsSync(join(folder, RECORD_FILES[0]))) return
+    const kept = join(this.path, `record-${this.starts.length}`)
+    mkdirSync(kept, { recursive: true })
+    for (const part of RECORD_FILES)
+      if (existsSync(join(folder, part))) copyFileSync(join(folder, part), join(kept, part))
+    this.records.push(kept)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const start of this.starts) {
       start.signal('SIGCONT', 'all')
@@ -85,10 +137,18 @@ export class Site implements AsyncDisposable {
       await start.ended
     }
     await this.joined?.[Symbol.asyncDispose]()
+    await this.proxy?.[Symbol.asyncDispose]()
+    await this.host?.[Symbol.asyncDispose]()
     if (this.hasDisks) for (const disk of [this.results, this.runs]) execFileSync('umount', ['-l', disk])
     rmSync(this.path, { recursive: true, force: true })
   }
 }
+
+const addressesOf = (inputs: Inputs, address: string): Inputs => ({
+  raw: `${address}/${basename(inputs.raw)}`,
+  mask: `${address}/${basename(inputs.mask)}`,
+  large: `${address}/${basename(inputs.large)}`,
+})
 
 /** Mounts a small disk in memory over a folder. @returns whether this user may */
 function mountDisk(folder: string): boolean {

@@ -28,12 +28,12 @@ export class Start {
   readonly ended: Promise<Ending>
   readonly size: Size = { memoryBytes: 0, handles: 0 }
   readonly output = { stdout: '', stderr: '' }
-  readonly #events: EventCounter
+  readonly #events: EventReader
   #isOver = false
 
   /** @param eventFile where the command writes its events */
   constructor(args: readonly string[], eventFile: string, { cwd, env = {} }: StartOptions) {
-    this.#events = new EventCounter(eventFile)
+    this.#events = new EventReader(eventFile)
     const child = spawn(process.execPath, [program, ...args], {
       cwd,
       env: { ...process.env, PATH: pathWithCommand(), ...env },
@@ -60,7 +60,13 @@ export class Start {
 
   /** The number of blocks that it has reported as done so far. */
   blocksDone(): number {
-    return this.#events.count()
+    return this.#events.read().done
+  }
+
+  /** The number of blocks that it still has to do; undefined before it has begun. */
+  blocksLeft(): number | undefined {
+    const { planned, done } = this.#events.read()
+    return planned === undefined ? undefined : planned - done
   }
 
   /** The processes that it has started and that are running. */
@@ -94,25 +100,33 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Counts finished blocks in a file of events that is growing. */
-class EventCounter {
+/** The part of the events that is needed here. */
+type BlockEvent =
+  | { readonly type: 'run-started'; readonly tasks: readonly { readonly total: number; readonly completed: number }[] }
+  | { readonly type: 'blocks-done'; readonly indices: readonly number[] }
+
+/** Reads a file of events that is growing. */
+class EventReader {
   readonly #file: string
   #position = 0
   #rest = ''
-  #count = 0
+  #planned: number | undefined
+  #done = 0
 
   constructor(file: string) {
     this.#file = file
   }
 
-  count(): number {
+  read(): { readonly planned: number | undefined; readonly done: number } {
     const lines = (this.#rest + this.#readNew()).split('\n')
     this.#rest = lines.pop() ?? ''
     for (const line of lines) {
-      if (!line.includes('"blocks-done"')) continue
-      this.#count += (JSON.parse(line) as { indices: number[] }).indices.length
+      if (!/"(run-started|blocks-done)"/.test(line)) continue
+      const event = JSON.parse(line) as BlockEvent
+      if (event.type === 'blocks-done') this.#done += event.indices.length
+      else this.#planned = event.tasks.reduce((sum, { total, completed }) => sum + total - completed, 0)
     }
-    return this.#count
+    return { planned: this.#planned, done: this.#done }
   }
 
   #readNew(): string {

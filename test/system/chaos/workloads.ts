@@ -1,6 +1,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { pythonOrSkip } from '../../support/python.ts'
 import type { Inputs } from './inputs.ts'
 
 /** A command whose result is known. */
@@ -14,6 +15,8 @@ export interface Workload {
   readonly outputs: readonly string[]
   /** Transient arrays, which have no chunks at the end. */
   readonly transient?: readonly string[]
+  /** How it reads the inputs. @default files */
+  readonly reads?: 'http'
 }
 
 const task = (name: string) => fileURLToPath(new URL(`tasks/${name}`, import.meta.url))
@@ -56,4 +59,42 @@ const PYRAMID: Workload = {
   outputs: ['out.zarr/large_s1', 'out.zarr/large_s2', 'out.zarr/large_s3'],
 }
 
-export const WORKLOADS: readonly Workload[] = [CHAIN, LABEL, SMOOTH, SHARDS, PYRAMID]
+/** Reads over http; its blocks are those of the smoothing. */
+const OVER_HTTP: Workload = {
+  name: 'smooth over http',
+  reads: 'http',
+  command: (results, { raw }) => {
+    const how = ['--sigma', '1', '--block-write', '8,24,24']
+    return ['smooth', raw, join(results, 'out.zarr/soft'), ...how]
+  },
+  outputs: ['out.zarr/soft'],
+}
+
+const python = pythonOrSkip({ skip: (reason) => console.error(`No workload in Python: ${reason}`) })
+
+/** The Python that does its blocks; undefined if there is none. */
+export const PYTHON: { readonly path: string; readonly program: string; readonly workload: Workload } | undefined =
+  python === undefined
+    ? undefined
+    : {
+        path: python,
+        program: task('add.py'),
+        workload: {
+          name: 'Python',
+          command: (results, { raw }) => {
+            const where = ['--input', raw, '--output', join(results, 'out.zarr/sum'), '--python', python]
+            return ['run', task('add.ts'), ...where]
+          },
+          outputs: ['out.zarr/sum'],
+        },
+      }
+
+export const WORKLOADS: readonly Workload[] = [
+  CHAIN,
+  LABEL,
+  SMOOTH,
+  SHARDS,
+  PYRAMID,
+  OVER_HTTP,
+  ...(PYTHON === undefined ? [] : [PYTHON.workload]),
+]
