@@ -6,6 +6,15 @@ import { playRound, playUndisturbed, type RoundReport } from './round.ts'
 import type { Result } from './verdict.ts'
 import { WORKLOADS, type Workload } from './workloads.ts'
 
+export interface RoundOptions {
+  /** @default drawn by the seed */
+  readonly workload?: string | undefined
+  /** @default drawn by the seed */
+  readonly pool?: string | undefined
+  /** The folder to which the files of a round with complaints are copied. @default they are removed */
+  readonly keep?: string | undefined
+}
+
 /** Rounds that share their inputs and the undisturbed results. */
 export class Campaign implements Disposable {
   readonly #folder = temporaryFolder()
@@ -15,12 +24,11 @@ export class Campaign implements Disposable {
   /**
    * Plays one round.
    * @param seed and `number` decide which workload, workers and faults
-   * @param only the parts that are fixed
    */
   async play(
     seed: string,
     number: number,
-    only: { readonly workload?: string | undefined; readonly pool?: string | undefined } = {},
+    { keep, ...only }: RoundOptions = {},
   ): Promise<{ readonly work: string; readonly report: RoundReport }> {
     const chance = chanceOf(`${seed}#${number}`)
     const workload = pick(chance.pick(WORKLOADS), WORKLOADS, only.workload)
@@ -29,7 +37,7 @@ export class Campaign implements Disposable {
     const [isDisturbed, isSynced] = [chance.happens(0.5), chance.happens(0.4)]
     const inputs = (this.#inputs ??= await makeInputs(this.#folder.path))
     const undisturbed = await this.#resultOf(workload, inputs)
-    const setting = { workload, pool, chance, inputs, isDisturbed, isSynced }
+    const setting = { workload, pool, chance, inputs, isDisturbed, isSynced, keep }
     const report = await playRound(setting, undisturbed).catch(brokenRound)
     return { work: `${workload.name}, ${pool.name}`, report }
   }

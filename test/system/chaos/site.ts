@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { Chance } from './chance.ts'
@@ -22,9 +22,12 @@ export interface Setting {
   readonly isDisturbed: boolean
   /** Whether commands are started with --fsync. */
   readonly isSynced: boolean
+  /** The folder to which the files of a round with complaints are copied. @default they are removed */
+  readonly keep?: string | undefined
 }
 
 const DISK_SIZE = '96m'
+const MOST_DETAILS = 2000
 
 /** The place of one round: its folders, its command, and how the command is started. */
 export class Site implements AsyncDisposable {
@@ -115,8 +118,9 @@ export class Site implements AsyncDisposable {
     }
   }
 
+  /** @param details what the command printed, of which the end is kept */
   complain(what: string, details = ''): void {
-    this.complaints.push(details === '' ? what : `${what}\n${details}`)
+    this.complaints.push(details === '' ? what : `${what}\n${details.slice(-MOST_DETAILS)}`)
   }
 
   /** Copies the record as it is now, after a start. */
@@ -139,6 +143,9 @@ export class Site implements AsyncDisposable {
     await this.joined?.[Symbol.asyncDispose]()
     await this.proxy?.[Symbol.asyncDispose]()
     await this.host?.[Symbol.asyncDispose]()
+    const { keep } = this.setting
+    if (keep !== undefined && this.complaints.length > 0)
+      cpSync(this.path, join(keep, basename(this.path)), { recursive: true })
     if (this.hasDisks) for (const disk of [this.results, this.runs]) execFileSync('umount', ['-l', disk])
     rmSync(this.path, { recursive: true, force: true })
   }

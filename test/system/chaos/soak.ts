@@ -1,4 +1,5 @@
-// Plays rounds with faults for hours: npm run soak -- [--hours H] [--seed S] [--table FILE]
+// Plays rounds with faults for hours: npm run soak -- [--hours H] [--seed S] [--table FILE] [--keep FOLDER]
+// --keep copies the files of each round with a complaint to a folder.
 // One round again, as the complaint names it: npm run soak -- --seed S --round N
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -15,12 +16,13 @@ const { values } = parseArgs({
     table: { type: 'string' },
     workload: { type: 'string' },
     workers: { type: 'string' },
+    keep: { type: 'string' },
   },
 })
 const hours = Number(values.hours)
 if (!(hours > 0)) throw new Error(`--hours ${values.hours}: expected a number above 0.`)
 const seed = values.seed ?? randomBytes(6).toString('hex')
-const only = { workload: values.workload, pool: values.workers }
+const only = { workload: values.workload, pool: values.workers, keep: values.keep }
 const rounds = values.round === undefined ? undefined : Number(values.round)
 
 console.log(`seed ${seed}`)
