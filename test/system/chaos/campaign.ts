@@ -11,6 +11,8 @@ export interface RoundOptions {
   readonly workload?: string | undefined
   /** @default drawn by the seed */
   readonly pool?: string | undefined
+  /** A part of the kinds of faults that may strike. @default '', all */
+  readonly kinds?: string | undefined
   /** The folder to which the files of a round with complaints are copied. @default they are removed */
   readonly keep?: string | undefined
 }
@@ -28,7 +30,7 @@ export class Campaign implements Disposable {
   async play(
     seed: string,
     number: number,
-    { keep, ...only }: RoundOptions = {},
+    { keep, kinds, ...only }: RoundOptions = {},
   ): Promise<{ readonly work: string; readonly report: RoundReport }> {
     const chance = chanceOf(`${seed}#${number}`)
     const workload = pick(chance.pick(WORKLOADS), WORKLOADS, only.workload)
@@ -37,7 +39,7 @@ export class Campaign implements Disposable {
     const [isDisturbed, isSynced] = [chance.happens(0.5), chance.happens(0.4)]
     const inputs = (this.#inputs ??= await makeInputs(this.#folder.path))
     const undisturbed = await this.#resultOf(workload, inputs)
-    const setting = { workload, pool, chance, inputs, isDisturbed, isSynced, keep }
+    const setting = { workload, pool, chance, inputs, isDisturbed, isSynced, keep, kinds }
     const report = await playRound(setting, undisturbed).catch(brokenRound)
     return { work: `${workload.name}, ${pool.name}`, report }
   }

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, linkSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { copyFileSync, existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Chance } from './chance.ts'
 import { RECORD_FILES } from './preload/control.ts'
@@ -30,9 +30,10 @@ export function losePower(journal: string, chance: Chance): number {
   for (const entry of entries.toReversed()) {
     if (entry.type === 'renamed') {
       const isNamed = isSyncedAfter(dirname(entry.path), entry.at)
-      const isStored = lastSync.has(entry.from)
-      if (isNamed && isStored) continue
-      if (!existsSync(entry.path) || chance.happens(0.3)) continue
+      const found = statSync(entry.path, { throwIfNoEntry: false })
+      // What lies in a folder has entries of its own.
+      const isStored = lastSync.has(entry.from) || found?.isDirectory()
+      if (found === undefined || (isNamed && isStored) || chance.happens(0.3)) continue
       lost++
       if (isNamed) truncateSync(entry.path, 0)
       else restore(entry.path, entry.old)
@@ -46,7 +47,7 @@ export function losePower(journal: string, chance: Chance): number {
 }
 
 function restore(path: string, old: string | undefined): void {
-  rmSync(path, { force: true })
+  rmSync(path, { recursive: true, force: true })
   if (old !== undefined && existsSync(old)) linkSync(old, path)
 }
 

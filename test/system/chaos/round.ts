@@ -75,8 +75,8 @@ class Round {
       voxels: this.#voxels,
       temporaryFiles: temporaryFiles(this.#site),
       size: {
-        memoryBytes: Math.max(...starts.map(({ size }) => size.memoryBytes)),
-        handles: Math.max(...starts.map(({ size }) => size.handles)),
+        memoryBytes: Math.max(...starts.map(({ largest }) => largest.memoryBytes)),
+        handles: Math.max(...starts.map(({ largest }) => largest.handles)),
       },
       complaints,
     }
@@ -90,15 +90,17 @@ class Round {
 
   #draw(count: number): FaultDuring[] {
     const fitting = this.#fitting().filter((fault): fault is FaultDuring => fault.when === 'during')
-    return Array.from({ length: count }, () => this.#site.setting.chance.pick(fitting))
+    return fitting.length === 0 ? [] : Array.from({ length: count }, () => this.#site.setting.chance.pick(fitting))
   }
 
   #fitting(): Fault[] {
-    return FAULTS.filter((fault) => fault.suits?.(this.#site) ?? true)
+    const { kinds = '' } = this.#site.setting
+    return FAULTS.filter((fault) => fault.kind.includes(kinds) && (fault.suits?.(this.#site) ?? true))
   }
 
   async #strikeBetween(): Promise<void> {
     const fitting = this.#fitting().filter((fault): fault is FaultBetween => fault.when === 'between')
+    if (fitting.length === 0) return
     const fault = this.#site.setting.chance.pick(fitting)
     if (await fault.strike(this.#site)) this.#faults.push(fault.kind)
   }

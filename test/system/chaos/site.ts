@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { groupOf, stillRunning, until } from '../../support/processes.ts'
 import type { Chance } from './chance.ts'
 import { disturbedEnvironment } from './disturbed.ts'
 import { FileHost } from './file-host.ts'
@@ -10,7 +11,7 @@ import type { JoinedWorkers } from './joined-workers.ts'
 import type { LinkProxy } from './link-proxy.ts'
 import type { Pool } from './pools.ts'
 import { RECORD_FILES } from './preload/control.ts'
-import { Start } from './start.ts'
+import { Start, signalProcess } from './start.ts'
 import type { Workload } from './workloads.ts'
 
 export interface Setting {
@@ -22,6 +23,8 @@ export interface Setting {
   readonly isDisturbed: boolean
   /** Whether commands are started with --fsync. */
   readonly isSynced: boolean
+  /** A part of the kinds of faults that may strike. @default '', all */
+  readonly kinds?: string | undefined
   /** The folder to which the files of a round with complaints are copied. @default they are removed */
   readonly keep?: string | undefined
 }
@@ -118,6 +121,15 @@ export class Site implements AsyncDisposable {
     }
   }
 
+  /** Ends all workers of the last start, which has ended, and waits for them. Those that were started by hand are started again. */
+  async endWorkers(): Promise<void> {
+    const leader = this.starts.at(-1)?.pid ?? 0
+    const joined = this.joined?.pids ?? []
+    signalProcess(-leader, 'SIGKILL')
+    this.joined?.replaceAll()
+    await until('all workers have ended', () => groupOf(leader).length === 0 && stillRunning(joined).length === 0)
+  }
+
   /** @param details what the command printed, of which the end is kept */
   complain(what: string, details = ''): void {
     this.complaints.push(details === '' ? what : `${what}\n${details.slice(-MOST_DETAILS)}`)
@@ -160,7 +172,9 @@ const addressesOf = (inputs: Inputs, address: string): Inputs => ({
 /** Mounts a small disk in memory over a folder. @returns whether this user may */
 function mountDisk(folder: string): boolean {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_SIZE}`, 'bellis-chaos', folder], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_SIZE},mode=755`, 'bellis-chaos', folder], {
+      stdio: 'ignore',
+    })
     return true
   } catch {
     return false

@@ -1,11 +1,13 @@
 // Plays rounds with faults for hours: npm run soak -- [--hours H] [--seed S] [--table FILE] [--keep FOLDER]
 // --keep copies the files of each round with a complaint to a folder.
+// --workload, --workers and --faults leave less to the seed.
 // One round again, as the complaint names it: npm run soak -- --seed S --round N
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Campaign } from './campaign.ts'
+import { playLongRun } from './long-run.ts'
 import { Tally } from './tally.ts'
 
 const { values } = parseArgs({
@@ -17,12 +19,13 @@ const { values } = parseArgs({
     workload: { type: 'string' },
     workers: { type: 'string' },
     keep: { type: 'string' },
+    faults: { type: 'string' },
   },
 })
 const hours = Number(values.hours)
 if (!(hours > 0)) throw new Error(`--hours ${values.hours}: expected a number above 0.`)
 const seed = values.seed ?? randomBytes(6).toString('hex')
-const only = { workload: values.workload, pool: values.workers, keep: values.keep }
+const only = { workload: values.workload, pool: values.workers, keep: values.keep, kinds: values.faults }
 const rounds = values.round === undefined ? undefined : Number(values.round)
 
 console.log(`seed ${seed}`)
@@ -30,6 +33,11 @@ using campaign = new Campaign()
 const tally = new Tally()
 const writeTable = () => {
   if (values.table !== undefined) writeFileSync(values.table, tally.table(about()))
+}
+if (rounds === undefined) {
+  const { stages, complaint } = await playLongRun(Math.min(1_000_000, Math.ceil(300_000 * hours)))
+  tally.addStages(stages)
+  if (complaint !== undefined) tally.complaints.push(complaint)
 }
 for (let number = rounds ?? 0; tally.seconds < 3600 * hours; number++) {
   const { work, report } = await campaign.play(seed, number, only)

@@ -16,20 +16,20 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv
 }
 
-/** The largest that a process was seen. */
+/** How large a process is. */
 export interface Size {
-  memoryBytes: number
-  handles: number
+  readonly memoryBytes: number
+  readonly handles: number
 }
 
 /** One start of a command, in a process group of its own. */
 export class Start {
   readonly pid: number
   readonly ended: Promise<Ending>
-  readonly size: Size = { memoryBytes: 0, handles: 0 }
   readonly output = { stdout: '', stderr: '' }
   readonly #events: EventReader
   #isOver = false
+  #largest: Size = { memoryBytes: 0, handles: 0 }
 
   /** @param eventFile where the command writes its events */
   constructor(args: readonly string[], eventFile: string, { cwd, env = {} }: StartOptions) {
@@ -44,7 +44,7 @@ export class Start {
     this.pid = child.pid
     for (const name of ['stdout', 'stderr'] as const)
       child[name].setEncoding('utf8').on('data', (text: string) => (this.output[name] += text))
-    const watch = setInterval(() => this.#measure(), 500)
+    const watch = setInterval(() => this.#grow(), 500)
     this.ended = new Promise((resolve) =>
       child.on('close', (code, signal) => {
         clearInterval(watch)
@@ -52,6 +52,11 @@ export class Start {
         resolve({ code: code ?? signal ?? 0, ...this.output })
       }),
     )
+  }
+
+  /** The largest that it was seen, in memory and in handles. */
+  get largest(): Size {
+    return this.#largest
   }
 
   get isOver(): boolean {
@@ -79,14 +84,22 @@ export class Start {
     if (!this.#isOver || who === 'all') signalProcess(who === 'all' ? -this.pid : this.pid, signal)
   }
 
-  #measure(): void {
+  /** How large it is now; undefined if it has ended, or if the system does not say. */
+  measure(): Size | undefined {
     try {
       const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
       const kilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0)
-      this.size.memoryBytes = Math.max(this.size.memoryBytes, 1024 * kilobytes)
-      this.size.handles = Math.max(this.size.handles, readdirSync(`/proc/${this.pid}/fd`).length)
+      return { memoryBytes: 1024 * kilobytes, handles: readdirSync(`/proc/${this.pid}/fd`).length }
     } catch {
-      // It has just ended, or this system has no /proc.
+      return undefined
+    }
+  }
+
+  #grow(): void {
+    const { memoryBytes = 0, handles = 0 } = this.measure() ?? {}
+    this.#largest = {
+      memoryBytes: Math.max(this.#largest.memoryBytes, memoryBytes),
+      handles: Math.max(this.#largest.handles, handles),
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Stage } from './long-run.ts'
 import type { RoundReport } from './round.ts'
 
 /** The largest figures of some rounds. */
@@ -15,6 +16,7 @@ export class Tally {
   readonly #works = new Map<string, number>()
   readonly #rounds: { readonly report: RoundReport; readonly seconds: number }[] = []
   readonly #started = performance.now()
+  #stages: readonly Stage[] = []
 
   /** @param name of the round, with which it can be repeated */
   add(name: string, work: string, report: RoundReport): void {
@@ -22,6 +24,11 @@ export class Tally {
     this.#works.set(work, (this.#works.get(work) ?? 0) + 1)
     for (const kind of report.faults) this.#faults.set(kind, (this.#faults.get(kind) ?? 0) + 1)
     for (const complaint of report.complaints) this.complaints.push(`${name}: ${work}, ${complaint}`)
+  }
+
+  /** The coordinator of a run of many blocks, after each part of them. */
+  addStages(stages: readonly Stage[]): void {
+    this.#stages = stages
   }
 
   get seconds(): number {
@@ -55,6 +62,7 @@ export class Tally {
       rows('faults by kind', sorted(this.#faults)),
       rows('rounds by workload and workers', sorted(this.#works)),
       this.#quarters(),
+      ...(this.#stages.length === 0 ? [] : [this.#stageTable()]),
       '',
     ].join('\n\n')
   }
@@ -81,6 +89,14 @@ export class Tally {
     )
     const title = '| quarter | rounds | largest coordinator | most handles | most temporary files left in a round |'
     return [title, '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+  }
+
+  #stageTable(): string {
+    const title = '| blocks of one long run, whose workers are killed | coordinator | handles |'
+    const rows = this.#stages.map(
+      ({ blocks, memoryBytes, handles }) => `| ${blocks} | ${(memoryBytes / 2 ** 20).toFixed(0)} MiB | ${handles} |`,
+    )
+    return [title, '| --- | --- | --- |', ...rows].join('\n')
   }
 
   #sums() {

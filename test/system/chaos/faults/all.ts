@@ -2,6 +2,7 @@ import { DISKS } from './disks.ts'
 import type { Fault } from './fault.ts'
 import { FOLDERS } from './folders.ts'
 import { LINKS } from './links.ts'
+import { OTHER_USER } from './other-user.ts'
 import { POWER_CUTS } from './power.ts'
 import { RIVALS } from './rivals.ts'
 import { SERVERS } from './servers.ts'
@@ -15,6 +16,7 @@ export const FAULTS: readonly Fault[] = [
   ...LINKS,
   ...STRANGERS,
   ...RIVALS,
+  OTHER_USER,
   ...FOLDERS,
   ...SERVERS,
 ]

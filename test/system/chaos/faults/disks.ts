@@ -45,7 +45,7 @@ const full = (place: Place): FaultDuring => ({
     rmSync(file)
     return true
   },
-  mayEnd: says(/disk is full|no space left/),
+  mayEnd: says(/disk is full|no space left/i),
 })
 
 function remount(disk: string, how: 'ro' | 'rw'): boolean {
@@ -73,7 +73,7 @@ const readOnly: FaultDuring = {
     remount(site.results, 'rw')
     return true
   },
-  mayEnd: says(/read-only/),
+  mayEnd: says(/read-only/i),
 }
 
 const told = (kind: string, control: (site: Site) => Control, mayEnd?: RegExp): FaultDuring => ({

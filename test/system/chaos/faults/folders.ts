@@ -63,6 +63,9 @@ export const FOLDERS: readonly Fault[] = [
       // Even if the run has just ended with success, its result is gone.
       site.isDamaged = true
       await start.ended
+      // Programs that write by themselves, and writes that had begun, make some of its folders again.
+      await site.endWorkers()
+      if (!existsSync(join(output, 'zarr.json'))) rmSync(output, { recursive: true, force: true })
       return true
     },
     mayEnd: ({ code, stderr, stdout }) =>

@@ -1,15 +1,12 @@
-import { groupOf, stillRunning, until } from '../../../support/processes.ts'
 import { clearJournal, losePower, loseRecord } from '../power-cut.ts'
 import type { Site } from '../site.ts'
 import type { Start } from '../start.ts'
 import type { FaultDuring } from './fault.ts'
 
 async function endAll(site: Site, start: Start): Promise<void> {
-  const joined = site.joined?.pids ?? []
   start.signal('SIGKILL', 'all')
-  site.joined?.replaceAll()
   await start.ended
-  await until('all processes have ended', () => groupOf(start.pid).length === 0 && stillRunning(joined).length === 0)
+  await site.endWorkers()
 }
 
 const wasKilled: FaultDuring['mayEnd'] = ({ code }) => code === 'SIGKILL'
