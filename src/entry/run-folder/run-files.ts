@@ -1,15 +1,23 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { z } from 'zod'
 import type { TaskCounts } from '../../core/events.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/saved-sessions.ts'
 
 // Small files that are always replaced as a whole: live.json and sessions.json of a run's folder. Marks in outputs: output-mark.ts.
 
-/** Reads a JSON document; undefined if it is missing or unreadable. */
-export function readJson<Document>(file: string): Document | undefined {
+/**
+ * Reads a JSON document; undefined if it is missing, unreadable or damaged.
+ * @param isWhole whether an object has what the document needs @default any object has
+ */
+export function readJson<Document extends object>(
+  file: string,
+  isWhole: (found: { readonly [Key in keyof Document]?: unknown }) => boolean = () => true,
+): Document | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Document
+    const found: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    return typeof found === 'object' && found !== null && isWhole(found) ? (found as Document) : undefined
   } catch {
     return undefined
   }
@@ -78,14 +86,39 @@ export function keepLiveState(folder: string, events: EventStream): void {
   })
 }
 
-export const readLiveState = (folder: string): LiveState | undefined => readJson(join(folder, LIVE_FILE))
+export const readLiveState = (folder: string): LiveState | undefined =>
+  readJson<LiveState>(join(folder, LIVE_FILE), (found) => liveState.safeParse(found).success)
+
+const count = z.number().int().nonnegative()
+const names = ['total', 'pending', 'ready', 'processing', 'completed', 'skipped', 'failed', 'orphaned'] as const
+const liveState = z.object({
+  time: z.string(),
+  seconds: z.number(),
+  busyWorkers: count,
+  tasks: z.array(z.object({ id: z.string(), ...Object.fromEntries(names.map((name) => [name, count])) })),
+  ok: z.boolean().optional(),
+})
 
 const SESSIONS_FILE = 'sessions.json'
+
+const savedSessions = z.object({
+  nextWorker: count,
+  nextLease: count,
+  sessions: z.array(
+    z.object({
+      number: count,
+      key: z.string(),
+      host: z.string(),
+      wasLaunched: z.boolean(),
+      leases: z.array(z.object({ id: count, taskId: z.string(), blocks: z.array(count), reported: count })),
+    }),
+  ),
+})
 
 /** Keeps which workers hold which blocks. Readable by this user only: it contains the keys by which workers are recognized. */
 export function sessionFile(folder: string): SessionKeeper {
   const file = join(folder, SESSIONS_FILE)
-  const saved = readJson<SavedSessions>(file)
+  const saved = readJson<SavedSessions>(file, (found) => savedSessions.safeParse(found).success)
   return {
     ...(saved === undefined || saved.sessions.length === 0 ? {} : { saved }),
     save(sessions) {

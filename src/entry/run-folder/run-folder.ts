@@ -251,7 +251,8 @@ function mayRun({ pid, host }: RunHolder): boolean {
 }
 
 /** @returns undefined if the folder is missing or not that of a run */
-export const readRunDocument = (path: string): RunDocument | undefined => readJson(join(path, DOCUMENT))
+export const readRunDocument = (path: string): RunDocument | undefined =>
+  readJson<RunDocument>(join(path, DOCUMENT), ({ tasks }) => Array.isArray(tasks))
 const readRunHolder = (path: string): RunHolder | undefined => readJson(join(path, HOLDER))
 
 /** Removes folders that are still empty. @param folders outermost first */

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { readLiveState, sessionFile } from '../../../src/entry/run-folder/run-files.ts'
+import { readRunDocument, runHolderOf } from '../../../src/entry/run-folder/run-folder.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
+
+/** What a full disk, a power cut or a person may leave of a file. */
+const DAMAGED = [
+  '',
+  '{',
+  'null',
+  '7',
+  '[]',
+  '{}',
+  '{"a":1}',
+  '{"sessions":7,"tasks":7}',
+  '{"tasks":[{}],"sessions":[{}]}',
+  '\0\0\0',
+]
+
+const SESSIONS = {
+  nextWorker: 3,
+  nextLease: 9,
+  sessions: [
+    {
+      number: 2,
+      key: 'k',
+      host: 'h',
+      wasLaunched: false,
+      leases: [{ id: 8, taskId: 'a', blocks: [1, 2], reported: 1 }],
+    },
+  ],
+}
+const counts = { pending: 1, ready: 0, processing: 0, completed: 2, skipped: 0, failed: 0, orphaned: 0 }
+const LIVE = {
+  time: '2026-11-29T00:00:00Z',
+  seconds: 2,
+  busyWorkers: 1,
+  tasks: [{ id: 'a', total: 3, ...counts }],
+  ok: true,
+}
+
+describe('a damaged file of a run folder', () => {
+  for (const text of DAMAGED) {
+    it(`counts as missing if it contains ${JSON.stringify(text)}`, () => {
+      using folder = temporaryFolder()
+      for (const name of ['sessions.json', 'live.json', 'holder.json']) writeFileSync(join(folder.path, name), text)
+      assert.equal(sessionFile(folder.path).saved, undefined)
+      assert.equal(readLiveState(folder.path), undefined)
+      assert.equal(runHolderOf(folder.path), undefined)
+    })
+  }
+
+  it('is damaged as run.json if it names no tasks', () => {
+    using folder = temporaryFolder()
+    for (const text of DAMAGED.filter((each) => !each.includes('"tasks":['))) {
+      writeFileSync(join(folder.path, 'run.json'), text)
+      assert.equal(readRunDocument(folder.path), undefined, text)
+    }
+  })
+
+  it('is read if it is whole', () => {
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, 'sessions.json'), JSON.stringify(SESSIONS))
+    writeFileSync(join(folder.path, 'live.json'), JSON.stringify(LIVE))
+    assert.deepEqual(sessionFile(folder.path).saved, SESSIONS)
+    assert.deepEqual(readLiveState(folder.path), LIVE)
+  })
+})
