@@ -29,6 +29,14 @@ const only = { workload: values.workload, pool: values.workers, keep: values.kee
 const rounds = values.round === undefined ? undefined : Number(values.round)
 
 console.log(`seed ${seed}`)
+let isOver = false
+// The round under way ends first, so that nothing of it stays behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    console.log('Stopping after this round.')
+    isOver = true
+  })
+}
 using campaign = new Campaign()
 const tally = new Tally()
 const writeTable = () => {
@@ -39,7 +47,7 @@ if (rounds === undefined) {
   tally.addStages(stages)
   if (complaint !== undefined) tally.complaints.push(complaint)
 }
-for (let number = rounds ?? 0; tally.seconds < 3600 * hours; number++) {
+for (let number = rounds ?? 0; !isOver && tally.seconds < 3600 * hours; number++) {
   const { work, report } = await campaign.play(seed, number, only)
   tally.add(`--seed ${seed} --round ${number}`, work, report)
   console.log(`${number}: ${work}: ${report.faults.join(', ') || 'no fault'}; ${report.starts} starts`)
