@@ -140,6 +140,13 @@ export type RunEvent =
       readonly taskId?: string
       readonly restartMs?: number
     }
+  /** A worker gets no blocks for a while, since it finished none of the blocks of its last `leases` leases. The pauses grow. */
+  | {
+      readonly type: 'worker-paused'
+      readonly workerId: string
+      readonly leases: number
+      readonly pauseMs: number
+    }
   /** A worker left or died; `worker-died` comes first if it died. Emitted once for every worker that started. */
   | ({ readonly type: 'worker-ended' } & WorkerUse)
   | ({ readonly type: 'jobs' } & JobsReport)

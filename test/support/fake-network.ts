@@ -1,5 +1,6 @@
 import {
   type Join,
+  type Outcome,
   PROTOCOL_VERSION,
   type ServerMessage,
   type WorkerMessage,
@@ -66,8 +67,19 @@ export class ManualWorker {
 
   /** Reports all blocks of a lease as done. */
   finish(lease: { readonly lease: number; readonly blocks: readonly number[] }, ms = 1): void {
-    this.#finished.add(lease.lease)
-    this.send({ type: 'outcomes', lease: lease.lease, outcomes: lease.blocks.map(() => ({ status: 'done', ms })) })
+    const outcomes = lease.blocks.map(() => ({ status: 'done', ms }) as const)
+    this.report(lease.lease, outcomes)
+  }
+
+  /** Reports outcomes of a lease, its last ones. */
+  report(lease: number, outcomes: readonly Outcome[]): void {
+    this.#finished.add(lease)
+    this.send({ type: 'outcomes', lease, outcomes })
+  }
+
+  /** Whether all blocks of a lease were reported. */
+  isDone(lease: number): boolean {
+    return this.#finished.has(lease)
   }
 
   /** Finishes every lease that it gets, then leaves. */

@@ -24,7 +24,14 @@ export type PictureEvent =
   | Extract<
       RunEvent,
       {
-        type: 'worker-started' | 'worker-died' | 'worker-ended' | 'task-abandoned' | 'store' | 'warning'
+        type:
+          | 'worker-started'
+          | 'worker-died'
+          | 'worker-paused'
+          | 'worker-ended'
+          | 'task-abandoned'
+          | 'store'
+          | 'warning'
       }
     >
   | (Extract<RunEvent, { type: 'block-retried' }> & {
@@ -168,6 +175,9 @@ export class RunPicture {
         this.#workers.end(event.workerId, time, { reason: event.reason })
         this.#addNote(time, `Worker ${event.workerId} ended: ${event.reason}`)
         return
+      case 'worker-paused':
+        this.#addNote(time, pauseText(event))
+        return
       case 'worker-ended':
         this.#workers.end(event.workerId, time, { use: event })
         return
@@ -310,5 +320,8 @@ export class RunPicture {
     if (this.#notes.length > MAX_NOTES) this.#notes.shift()
   }
 }
+
+const pauseText = ({ workerId, leases, pauseMs }: Extract<PictureEvent, { type: 'worker-paused' }>): string =>
+  `Worker ${workerId} finished none of the blocks of its last ${leases} leases, and gets none for ${pauseMs / 1000} s`
 
 const shortened = (text: string): string => (text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)} …` : text)

@@ -5,6 +5,7 @@ import type { Crew } from './control/crew.ts'
 import type { LeaseBook } from './lease-book.ts'
 import type { Leases } from './leases.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
+import type { WorkerRests } from './worker-rests.ts'
 import { IdleWorkers } from './workers/idle-workers.ts'
 import type { RunningTask, Worker } from './workers/pool.ts'
 import type { WorkerConnections } from './workers/worker-connections.ts'
@@ -29,6 +30,7 @@ export interface DispatcherParts {
   readonly connections: WorkerConnections
   readonly resources: WorkerResources
   readonly crew: Crew
+  readonly rests: WorkerRests
 }
 
 /** Decides which worker gets which blocks next. */
@@ -174,8 +176,8 @@ export class Dispatcher {
 
   #canWork(worker: Worker): boolean {
     if (this.#run.phase !== 'running' || this.#run.isPaused) return false
-    const { lives, book } = this.#parts
-    return lives.isReady(worker) && !book.hasRevoked(worker) && !this.isSentAway(worker)
+    const { lives, book, rests } = this.#parts
+    return lives.isReady(worker) && !book.hasRevoked(worker) && !rests.isResting(worker) && !this.isSentAway(worker)
   }
 
   #hasRoomFor({ origin }: Worker): boolean {

@@ -8,6 +8,8 @@ export interface Lease {
   readonly blocks: readonly number[]
   /** How many of them have been reported. */
   reported: number
+  /** Whether its worker has finished a block of it, or an attempt at one. */
+  isFruitful?: boolean
   /** Blocks that are not held for it: an earlier start of the run has recorded them as done. */
   readonly finished?: ReadonlySet<number>
   /** When it was given, by the run's clock. */

@@ -5,6 +5,7 @@ import { type Lease, type LeaseBook, restOf } from './lease-book.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import { describeRois, describeTask } from './task-description.ts'
+import type { WorkerRests } from './worker-rests.ts'
 import type { Worker } from './workers/pool.ts'
 import type { SessionSaver } from './workers/session-saver.ts'
 import type { TaskSetups } from './workers/task-setups.ts'
@@ -21,6 +22,7 @@ export interface LeasesParts {
   readonly resources: WorkerResources
   readonly saver: SessionSaver
   readonly timeLimits: TimeLimits
+  readonly rests: WorkerRests
 }
 
 /** How a worker loses its leases. */
@@ -74,15 +76,16 @@ export class Leases {
   }
 
   #remove(worker: Worker, lease: Lease): void {
-    const { book, resources, saver } = this.#parts
+    const { book, resources, rests, saver } = this.#parts
     saver.noteChange()
     book.remove(worker, lease)
+    if (!lease.isFruitful) rests.noteFutile(worker)
     if (book.leasesOf(worker).length === 0) resources.rest(worker)
   }
 
   /** A worker reports the next blocks of a lease. @throws InfrastructureError `PROTOCOL_ERROR` */
   takeOutcomes(worker: Worker, leaseId: number, outcomes: readonly Outcome[]): void {
-    const { book, connections, ledger, timeLimits } = this.#parts
+    const { book, connections, ledger, rests, timeLimits } = this.#parts
     if (book.isRevoked(worker, leaseId)) return
     const leases = book.leasesOf(worker)
     const [lease] = leases
@@ -100,6 +103,10 @@ export class Leases {
     if (outcomes.length === 0) return
     const first = lease.reported
     lease.reported += outcomes.length
+    if (outcomes.some(({ status }) => status !== 'returned')) {
+      lease.isFruitful = true
+      rests.noteFinished(worker)
+    }
     if (lease.reported === lease.blocks.length) this.#remove(worker, lease)
     ledger.take(worker, lease, first, outcomes)
     timeLimits.watch(worker)

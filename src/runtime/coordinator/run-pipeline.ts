@@ -15,6 +15,7 @@ import type { RunResult } from './run-result.ts'
 import { RunTally } from './run-tally.ts'
 import { type RunControl, RunningPipeline } from './running-pipeline.ts'
 import { TransientArrays } from './transient-arrays.ts'
+import { WorkerRests } from './worker-rests.ts'
 import { Heartbeats } from './workers/heartbeats.ts'
 import { LaunchedWorkers } from './workers/launched-workers.ts'
 import type { Pool, Worker } from './workers/pool.ts'
@@ -49,12 +50,25 @@ function createParts(run: RunningPipeline) {
   const tally = new RunTally(run, book)
   const lives = new WorkerLives(run, book, connections)
   const timeLimits = new TimeLimits(run, book, setups)
+  const rests = new WorkerRests(run, connections)
   const saver = new SessionSaver(run, book, connections, launched)
   const ledger = new BlockLedger(run, { tally, transients, connections, launched })
-  const leases = new Leases(run, { book, ledger, tally, connections, setups, resources, saver, timeLimits })
-  const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources, crew })
+  const leases = new Leases(run, { book, ledger, tally, connections, setups, resources, saver, timeLimits, rests })
+  const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources, crew, rests })
   const restarts = new WorkerRestarts(run, { book, setups, tally, crew })
-  const shared = { lives, book, leases, dispatcher, connections, heartbeats, setups, launched, timeLimits, tally }
+  const shared = {
+    lives,
+    book,
+    leases,
+    dispatcher,
+    connections,
+    heartbeats,
+    setups,
+    launched,
+    timeLimits,
+    tally,
+    rests,
+  }
   const departures = new WorkerDepartures(run, { ...shared, restarts, crew })
   const links = new WorkerLinks(run, shared)
   const steering = new RunSteering(run, { departures, crew, book, lives, dispatcher, resources, setups, tally })
@@ -65,6 +79,7 @@ function createParts(run: RunningPipeline) {
     transients,
     tally,
     lives,
+    rests,
     saver,
     leases,
     dispatcher,
@@ -91,7 +106,7 @@ class Coordinator implements RunControl {
 
   async run(): Promise<RunResult> {
     const { signal, listener } = this.#run.options
-    const { tally, transients, dispatcher, departures, links, heartbeats, lives, saver, restarts } = this.#parts
+    const { tally, transients, dispatcher, departures, links, heartbeats, lives, rests, saver, restarts } = this.#parts
     tally.reportStart()
     const stop = () => this.turn(() => this.stop())
     if (signal?.aborted) this.stop()
@@ -108,7 +123,7 @@ class Coordinator implements RunControl {
       return await this.#ended.promise
     } finally {
       signal?.removeEventListener('abort', stop)
-      for (const part of [tally, transients, dispatcher, departures, heartbeats, lives, saver, restarts])
+      for (const part of [tally, transients, dispatcher, departures, heartbeats, lives, rests, saver, restarts])
         part[Symbol.dispose]()
     }
   }
@@ -169,6 +184,13 @@ class Coordinator implements RunControl {
     }
     this.turn(() => {
       this.#parts.leases.revoke(worker, took)
+      this.#parts.dispatcher.handOut()
+    })
+  }
+
+  feed(worker: Worker): void {
+    this.turn(() => {
+      this.#parts.dispatcher.feed(worker)
       this.#parts.dispatcher.handOut()
     })
   }

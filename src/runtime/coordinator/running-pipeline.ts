@@ -20,6 +20,8 @@ export interface RunControl {
   handle(worker: Worker, event: WorkerEvent): void
   /** A worker takes too long. @param took what took how long, for users */
   takeOverdue(worker: Worker, took: string): void
+  /** A worker may be given blocks again. */
+  feed(worker: Worker): void
   /** Starts a worker. */
   start(pool: Pool): void
   /** Hands out no more blocks, and lets the running ones finish. */

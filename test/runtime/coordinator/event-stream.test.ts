@@ -16,6 +16,7 @@ const TYPES = Object.keys({
   'block-failed': 1,
   'worker-started': 1,
   'worker-died': 1,
+  'worker-paused': 1,
   'worker-ended': 1,
   jobs: 1,
   store: 1,

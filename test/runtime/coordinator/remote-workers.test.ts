@@ -80,13 +80,13 @@ describe('workers that join', () => {
   it('are refused with the reason if they send an invalid message, and the others continue', async () => {
     const { join, finishAll, seen } = await startRemote(4)
     const good = await join()
-    for (const wrong of [
+    for (const [number, wrong] of [
       { type: 'nonsense' },
       { type: 'outcomes', lease: 99, outcomes: [] },
       { type: 'outcomes', lease: 'x', outcomes: [] },
       { type: 'join', protocol: 2, pid: 1, host: 'again' },
-    ]) {
-      const bad = await join()
+    ].entries()) {
+      const bad = await join({ host: `node${number}` })
       bad.send(wrong as never)
       await bad.closed
       assert.equal(bad.last('refused').code, 'PROTOCOL_ERROR', JSON.stringify(wrong))

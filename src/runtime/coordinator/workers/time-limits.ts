@@ -1,4 +1,4 @@
-import type { LeaseBook } from '../lease-book.ts'
+import type { Lease, LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { Worker } from './pool.ts'
 import type { TaskSetups } from './task-setups.ts'
@@ -6,12 +6,19 @@ import type { TaskSetups } from './task-setups.ts'
 /** If blocks have a time limit, set-ups have one too, long enough to load a large model. */
 const SETUP_TIMEOUT_MS = 600_000
 
+interface Timer {
+  readonly lease: Lease
+  /** How many blocks of the lease were reported when it was started. */
+  readonly reported: number
+  readonly cancel: () => void
+}
+
 /** Limits how long workers take over a block, or over setting up its task. */
 export class TimeLimits {
   readonly #run: RunningPipeline
   readonly #book: LeaseBook
   readonly #setups: TaskSetups
-  readonly #cancels = new Map<Worker, () => void>()
+  readonly #timers = new Map<Worker, Timer>()
 
   constructor(run: RunningPipeline, book: LeaseBook, setups: TaskSetups) {
     this.#run = run
@@ -35,14 +42,19 @@ export class TimeLimits {
     const cancel = clock.after(limitMs, () => {
       this.#run.control.takeOverdue(worker, `${what} took longer than ${limitMs / 1000} s`)
     })
-    this.#cancels.set(worker, cancel)
+    this.#timers.set(worker, { lease, reported: lease.reported, cancel })
+  }
+
+  /** The worker has connected again: a timer that runs for its current activity continues, however often it does that. */
+  resume(worker: Worker): void {
+    const timer = this.#timers.get(worker)
+    const [lease] = this.#book.leasesOf(worker)
+    if (timer === undefined || timer.lease !== lease || timer.reported !== lease.reported) this.watch(worker)
   }
 
   stop(worker: Worker): void {
-    const cancel = this.#cancels.get(worker)
-    if (cancel === undefined) return
-    cancel()
-    this.#cancels.delete(worker)
+    this.#timers.get(worker)?.cancel()
+    this.#timers.delete(worker)
   }
 
   #setupTimeoutMs(): number | undefined {

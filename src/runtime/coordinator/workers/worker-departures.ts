@@ -52,7 +52,8 @@ export class WorkerDepartures {
   }
 
   #bury(worker: Worker, { exit, fate, mayStillRun }: Extract<WorkerDecision, { type: 'bury' }>): void {
-    const { book, connections, dispatcher, heartbeats, launched, leases, lives, restarts, setups, tally } = this.#parts
+    const { book, connections, dispatcher, heartbeats, launched, leases, lives, restarts, rests, setups, tally } =
+      this.#parts
     connections.close(worker)
     this.#run.remove(worker)
     dispatcher.forgetIdle(worker)
@@ -61,7 +62,8 @@ export class WorkerDepartures {
     const blame = this.#blameOf(worker, exit, fate)
     leases.lose(worker, { error: blame, mayStillRun })
     dispatcher.release(worker)
-    restarts.replace({ worker, task, exit, fate, isBlamed: blame !== undefined, isSentAway })
+    const isUseless = rests.end(worker)
+    restarts.replace({ worker, task, exit, fate, isBlamed: blame !== undefined, isSentAway, isUseless })
     tally.endWorker(worker, connections.hostOf(worker))
     for (const part of [book, connections, heartbeats, setups, launched, lives]) part.forget(worker)
     dispatcher.handOut()
@@ -93,6 +95,7 @@ export class WorkerDepartures {
 
   /** Lets all workers leave as soon as their running blocks are done. Workers that take too long are ended. */
   drain(): void {
+    this.#parts.rests.endAll()
     for (const worker of [...this.#run.workers.values()]) this.handle(worker, { type: 'drain' })
     const { clock, stopGraceMs = 5000 } = this.#run.options
     this.#cancelGrace = clock.after(stopGraceMs, () => this.endAll())

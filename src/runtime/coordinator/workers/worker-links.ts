@@ -9,6 +9,7 @@ import type { LeaseBook } from '../lease-book.ts'
 import type { Leases } from '../leases.ts'
 import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
+import type { WorkerRests } from '../worker-rests.ts'
 import { HEARTBEAT_MS, type Heartbeats } from './heartbeats.ts'
 import type { LaunchedWorkers } from './launched-workers.ts'
 import { createWorker, type Pool, type Worker } from './pool.ts'
@@ -28,6 +29,7 @@ export interface LinksParts {
   readonly launched: LaunchedWorkers
   readonly timeLimits: TimeLimits
   readonly tally: RunTally
+  readonly rests: WorkerRests
 }
 
 /** Starts the workers of a run, accepts their connections, and receives their messages. */
@@ -69,6 +71,18 @@ export class WorkerLinks {
       this.#guard(known, () => this.#attach(known, channel, join, true))
       return
     }
+    let isOpen = true
+    void channel.closed.then(() => {
+      isOpen = false
+    })
+    // Until it is welcomed, a worker has nothing to say.
+    channel.onMessage(() => channel.close())
+    this.#parts.rests.hold(join.host, () => {
+      if (isOpen) this.#admit(channel, join)
+    })
+  }
+
+  #admit(channel: Channel<ServerMessage>, join: Join): void {
     const pool = this.#run.networkPool()
     if (this.#run.phase !== 'running' || pool === undefined) {
       channel.send({ type: 'refused', code: 'RUN_OVER', message: 'This run has nothing left to do.' })
@@ -102,7 +116,7 @@ export class WorkerLinks {
     this.#welcome(worker, isRemote)
     if (isRemote) heartbeats.expect(worker)
     launched.noteConnection(worker, 'in')
-    timeLimits.watch(worker)
+    timeLimits.resume(worker)
     if (answer.isFirst) this.#reportStart(worker, join)
     dispatcher.feed(worker)
     dispatcher.handOut()

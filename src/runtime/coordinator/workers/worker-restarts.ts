@@ -21,6 +21,8 @@ export interface EndedWorker {
   readonly isBlamed: boolean
   /** Whether it was sent away. */
   readonly isSentAway: boolean
+  /** Whether it had joined, and nothing is gained by waiting for another one like it. */
+  readonly isUseless: boolean
 }
 
 export interface RestartsParts {
@@ -51,6 +53,16 @@ export class WorkerRestarts {
       const didNothing = this.#parts.book.hasHadLease(worker) && this.#parts.tally.completedBy(worker) === 0
       this.#restartAfter(worker, didNothing && !hasReason ? (this.#restartDelay(ended) ?? 0) : 0)
     }
+    if (ended.isUseless) this.#abandonWithout(ended)
+  }
+
+  /** A run that waits for workers to join goes on waiting, unless those that come are of no use. */
+  #abandonWithout({ worker, exit, fate }: EndedWorker): void {
+    const { pool } = worker
+    if (this.#run.phase !== 'running' || pool.launcher !== undefined) return
+    if (pool.requested.size + pool.joined.size > 0) return
+    const why = `the workers that joined finished none of the blocks that they were given; the last one: ${lastWordsOf(exit, fate)}`
+    for (const task of pool.tasks) if (!this.#run.isOver(task)) this.#run.abandon(task, why)
   }
 
   #reportDeath(ended: EndedWorker): void {

@@ -45,6 +45,11 @@ export class ProgressDisplay {
           `worker ${event.workerId} ended (${firstLine(event.reason)})${event.restartMs === undefined ? '' : '; replacing it'}`,
         )
         break
+      case 'worker-paused':
+        this.note(
+          `worker ${event.workerId} finished none of the blocks of its last ${event.leases} leases; it gets none for ${event.pauseMs / 1000} s`,
+        )
+        break
       case 'block-retried':
         this.note(
           `block ${event.taskId}/${event.index} failed (attempt ${event.attempt}), retrying: ${firstLine(event.error.message)}`,
