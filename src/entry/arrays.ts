@@ -1,4 +1,4 @@
-import { realpathSync, type Stats, statSync } from 'node:fs'
+import { readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
@@ -9,6 +9,7 @@ import type { ArrayStore } from '../ports/array-store.ts'
 import type { ArrayFormat } from '../ports/chunked-array.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
 import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
+import { describeOtherFile, describeOtherFolder, describeOtherName } from './other-formats.ts'
 
 /** Whether links may lead out of datasets. Read at each opening: the command line sets it, and workers that it starts inherit it. */
 export const allowExternal = () => process.env.BELLIS_ALLOW_EXTERNAL === '1'
@@ -31,7 +32,7 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
 /**
  * Parses a path such as `sample.hdf/volumes/raw`. The container is the first part with a known suffix. If there is none, the
  * format is detected from the file or folder itself.
- * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5), `INVALID_CONFIG` for a path with a NUL character
+ * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5, TIFF and other formats that are known but not read), `INVALID_CONFIG` for a path with a NUL character
  */
 export function parseDatasetPath(path: string): DatasetPath {
   if (path.includes('\0')) {
@@ -47,11 +48,15 @@ export function parseDatasetPath(path: string): DatasetPath {
     const found = split(parts, index + 1, format)
     return { ...found, container: found.container + query }
   }
-  if (/^https?:/.test(path)) return { format: zarr, container: path.replace(/\/+$/, ''), inner: '' }
+  if (/^https?:/.test(path)) {
+    refuse(describeOtherName(address as string))
+    return { format: zarr, container: path.replace(/\/+$/, ''), inner: '' }
+  }
   for (let length = parts.length; length > 0; length--) {
     const found = formatOf(parts.slice(0, length).join('/') || '/')
     if (found !== undefined) return split(parts, length, found)
   }
+  if (statOf(path)?.isDirectory()) refuse(describeOtherFolder(path, readdirSync(path)))
   throw new ConfigError(
     'UNKNOWN_FORMAT',
     `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw.`,
@@ -63,9 +68,17 @@ function split(parts: readonly string[], length: number, format: ArrayFormat): D
 }
 
 function formatOf(path: string): ArrayFormat | undefined {
-  if (statOf(path)?.isFile()) return hdf5
+  if (statOf(path)?.isFile()) {
+    refuse(describeOtherFile(path))
+    return hdf5
+  }
   const isZarr = ['zarr.json', '.zarray', '.zgroup'].some((name) => statOf(join(path, name))?.isFile())
   return isZarr ? zarr : undefined
+}
+
+/** @throws ConfigError `UNSUPPORTED` for a description of what can't be read */
+function refuse(what: string | undefined): void {
+  if (what !== undefined) throw new ConfigError('UNSUPPORTED', what)
 }
 
 /** @returns undefined if nothing can be there */
