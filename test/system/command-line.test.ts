@@ -97,7 +97,8 @@ describe('the command', () => {
     assert.equal(workers.writtenBytes, 18 * 8 * 32 * 32)
     assert.ok(workers.readBytes > workers.writtenBytes && workers.peakMemory > 2 ** 20, stdout)
     assert.ok(workers.workingSeconds > 0 && workers.workingSeconds < workers.seconds, stdout)
-    const { blocksPerSecond, voxelsPerSecond, blockMs, ...counts } = tasks[0]
+    const { blocksPerSecond, voxelsPerSecond, blockMs, seconds: taskSeconds, ...counts } = tasks[0]
+    assert.ok(taskSeconds > 0 && taskSeconds <= seconds, stdout)
     assert.equal(blockMs.count, 18)
     assert.ok(blockMs.p50 > 0 && blockMs.p50 <= blockMs.p95 && blockMs.p95 <= blockMs.max, stdout)
     assert.deepEqual(counts, {
@@ -174,10 +175,7 @@ export default defineTask({
     using folder = temporaryFolder()
     const { stdout, stderr } = await ok(smoothTo('out.zarr/s'), folder.path)
     // On a slow machine it may take longer than the 10 s.
-    const [, progress = ''] =
-      /^To add a worker[^\n]*:\n {2}bellis worker \/[^\n]*\/\.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n([\s\S]*)$/.exec(
-        stderr,
-      ) ?? []
+    const progress = stderr
     const lines = [
       ...progress.matchAll(
         /^(\d+\.\d|\d+) s: smooth \d+\/18(?:, [\d.]+ blocks\/s, [\d.]+ (?:min \d\d )?s left)?(?:, \d running)?\n/gm,
@@ -187,7 +185,7 @@ export default defineTask({
     assert.ok(lines.length >= 1 && lines.length <= 1 + Number(lines.at(-1)?.[1]) / 10, stderr)
     const [counts = '', blocks = '', workers = '', ...others] = stdout.split('\n')
     assert.match(counts, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s$/)
-    assert.match(blocks, /^ {2}a block takes \d[\d.]* ms on average: median .+, 95th percentile .+, maximum .+$/)
+    assert.match(blocks, /^ {2}a block takes \d[\d.]* m?s on average: median .+, 95th percentile .+, maximum .+$/)
     assert.match(
       workers,
       /^workers: \d+ % of their time running blocks; read \d+ kB, wrote 147 kB; peak memory \d+ MB( to \d+ MB)? each$/,
@@ -198,6 +196,16 @@ export default defineTask({
       '',
     ])
     assertPlain(stdout)
+  })
+
+  it('says how to add workers where they can come, and with --verbose', async () => {
+    using folder = temporaryFolder()
+    const lines =
+      /^To add a worker[^\n]*:\n {2}bellis worker \/[^\n]*\/\.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n/
+    const asked = await ok([...smoothTo('out.zarr/s'), '--verbose'], folder.path)
+    assert.match(asked.stderr, lines)
+    const open = await ok([...smoothTo('out.zarr/t'), '--host', '0.0.0.0'], folder.path)
+    assert.match(open.stderr, lines)
   })
 })
 

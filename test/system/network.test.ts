@@ -24,6 +24,7 @@ const smoothTo = (output: string, ...more: string[]) => [
   '2',
   '--block-write',
   '4,16,16',
+  '--verbose',
   ...more,
 ]
 

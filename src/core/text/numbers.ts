@@ -9,8 +9,12 @@ export function showCount(value: number): string {
   return value >= 99.5 || Number.isInteger(value) ? String(Math.round(value)) : value.toPrecision(2)
 }
 
+/** `1,234,567`; below 10,000 without commas. */
+export const showWhole = (value: number): string =>
+  value < 10_000 ? String(value) : String(value).replace(/\B(?=(\d{3})+$)/g, ',')
+
 /**
- * `8.0 s`, `45 s`, `3 min 20 s`, `2 h 05 min`, `4 d 3 h`.
+ * `8.0 s`, `45 s`, `3 min 20 s`, `12 min`, `2 h 05 min`, `4 d 3 h`.
  * @param decimals of durations below 10 s @default 1
  */
 export function showDuration(seconds: number, decimals = 1): string {
@@ -23,7 +27,8 @@ export function showDuration(seconds: number, decimals = 1): string {
     number,
     number,
   ]
-  if (rounded < 3600) return `${minutes} min ${twoDigits(rounded % 60)} s`
+  if (rounded < 600) return `${minutes} min ${twoDigits(rounded % 60)} s`
+  if (rounded < 3600) return `${Math.round(rounded / 60)} min`
   return rounded < 86_400 ? `${hours} h ${twoDigits(minutes % 60)} min` : `${days} d ${hours % 24} h`
 }
 

@@ -47,6 +47,7 @@ export interface RunFlags extends CommonOptions {
   readonly overwrite?: boolean
   readonly yes?: boolean
   readonly dryRun?: boolean
+  readonly verbose?: boolean
   readonly runDir?: string
   readonly dashboard?: boolean
   readonly dashboardHost?: string
@@ -119,6 +120,7 @@ const ownRunOptions = (command: Command): Command =>
     )
     .option('--fsync', 'flush every block to disk, so that finished work survives a power failure')
     .option('--events <file>', 'write every event to a file, one JSON object per line')
+    .option('--verbose', 'also print how to add workers')
     .option('--metrics <[host:]port>', 'serve metrics for Prometheus (host: 127.0.0.1, this machine only)', hostAndPort)
 
 /** The help shows groups in the order of their first options, whichever of them a command has itself. */

@@ -73,6 +73,7 @@ export class BlockLedger {
       ended.push(index)
     }
     if (ended.length > 0) this.#run.scheduler.releaseMany(task.number, ended, ended.length, codes)
+    this.#noteSpan(task, workingMs)
     this.#parts.tally.countBlocks(worker, done.length, workingMs)
     if (done.length > 0) {
       task.restartsInARow = task.pool.restartsInARow = 0
@@ -83,6 +84,12 @@ export class BlockLedger {
     this.#reportReturned(task, returned, worker)
     this.#parts.transients.collect()
     this.#parts.tally.reportProgress()
+  }
+
+  /** @param workingMs what the blocks that have just been reported took, one after the other */
+  #noteSpan(task: RunningTask, workingMs: number): void {
+    const end = this.#run.options.clock.now()
+    task.span = { start: Math.min(task.span?.start ?? end, end - workingMs), end }
   }
 
   /** Returns blocks without a completed attempt. @param from the worker that they were leased to, if any */

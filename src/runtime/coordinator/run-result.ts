@@ -4,6 +4,8 @@ import type { DurationSummary } from '../../core/workers/durations.ts'
 
 /** How a task ended. */
 export interface TaskResult extends TaskCounts {
+  /** From the start of its first block to the end of its last, in this start of the run; the rates are those of this time. */
+  readonly seconds: number
   readonly blocksPerSecond: number
   readonly voxelsPerSecond: number
   /** How long the blocks took in this start of the run, ms. */

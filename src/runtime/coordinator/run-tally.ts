@@ -142,9 +142,13 @@ export class RunTally {
     const counts = this.#counts()
     const tasks = this.#run.tasks.map((task, index): TaskResult => {
       const count = counts[index] as TaskCounts
-      const blocksPerSecond = (count.completed - count.skipped) / Math.max(seconds, 1e-3)
+      const { start, end } = task.span ?? { start: 0, end: 0 }
+      // Workers report how long their blocks took.
+      const ownSeconds = Math.min((end - start) / 1000, seconds)
+      const blocksPerSecond = (count.completed - count.skipped) / Math.max(ownSeconds, 1e-3)
       return {
         ...count,
+        seconds: ownSeconds,
         blocksPerSecond,
         blockMs: task.durations.summary(),
         voxelsPerSecond: blocksPerSecond * task.planned.voxelsPerBlock,

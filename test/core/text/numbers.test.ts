@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { showCount, showDuration } from '../../../src/core/text/numbers.ts'
+import { showCount, showDuration, showWhole } from '../../../src/core/text/numbers.ts'
 
 describe('numbers for people', () => {
   it('have three digits and a unit', () => {
@@ -9,10 +9,14 @@ describe('numbers for people', () => {
     ])
   })
 
+  it('give counts exactly, with commas once they are long', () => {
+    assert.deepEqual([0, 9999, 10_000, 1_234_567].map(showWhole), ['0', '9999', '10,000', '1,234,567'])
+  })
+
   it('give durations in the two largest units', () => {
     assert.deepEqual(
-      [8, 45.4, 200, 7500, 356_400, Number.NaN].map((seconds) => showDuration(seconds)),
-      [...['8.0 s', '45 s', '3 min 20 s', '2 h 05 min', '4 d 3 h', '?']],
+      [8, 45.4, 200, 599, 745, 3590, 7500, 356_400, Number.NaN].map((seconds) => showDuration(seconds)),
+      [...['8.0 s', '45 s', '3 min 20 s', '9 min 59 s', '12 min', '60 min', '2 h 05 min', '4 d 3 h', '?']],
     )
     assert.equal(showDuration(8.4, 0), '8 s')
   })

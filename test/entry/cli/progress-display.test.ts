@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import { describe, it } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
 import type { TaskCounts } from '../../../src/core/events.ts'
 import { ProgressDisplay } from '../../../src/entry/cli/tasks/report/progress.ts'
 
 /** The output for events at these seconds of the run. */
 function show(
-  { isTTY = false, columns = 100 },
+  { isTTY = false, columns = 100, terminalType = 'xterm' },
   ...events: readonly (readonly [seconds: number, ...tasks: TaskCounts[]])[]
 ): string {
   let written = ''
@@ -18,7 +19,7 @@ function show(
     },
   })
   const stream = Object.assign(writable, { isTTY, columns }) as unknown as NodeJS.WriteStream
-  const display = new ProgressDisplay({ stream, now: () => 1 + seconds * 1000 })
+  const display = new ProgressDisplay({ stream, terminalType, now: () => 1 + seconds * 1000 })
   for (const [at, ...tasks] of events) {
     seconds = at
     display.receive({ type: 'progress', seconds, tasks, busyWorkers: 1 })
@@ -68,8 +69,35 @@ describe('progress on a terminal', () => {
     assert.match(after ?? '', /15\/30, 3 blocks\/s, 4\.7 s left, 1 running\S*, 1 failed/)
   })
 
-  it('omits the rate if the terminal is narrow', () => {
-    const drawn = show({ isTTY: true, columns: 60 }, [5, task('a', 30, { completed: 15, processing: 1 })])
-    assert.doesNotMatch(drawn, /blocks|running/)
+  /** The last line drawn for a task, without colours. */
+  const lineAt = (columns: number, { id = 'smooth', ...counts }: Partial<TaskCounts> = {}): string => {
+    const drawn = show({ isTTY: true, columns }, [60, task(id, 256, { completed: 64, processing: 8, ...counts })])
+    return stripVTControlCharacters(drawn).trim()
+  }
+
+  it('shortens the bar of a narrow terminal, then leaves out details, the time left last, then the bar', () => {
+    const rest = '64/256, 1.1 blocks/s, 3 min 00 s left, 8 running'
+    assert.equal(lineAt(100), `smooth ${'━'.repeat(6)}${'─'.repeat(18)} ${rest}`)
+    assert.equal(lineAt(70), `smooth ${'━'.repeat(3)}${'─'.repeat(10)} ${rest}`)
+    assert.equal(lineAt(60), `smooth ${'━'.repeat(3)}${'─'.repeat(11)} 64/256, 1.1 blocks/s, 3 min 00 s left`)
+    assert.equal(lineAt(40), `smooth ${'━'.repeat(2)}${'─'.repeat(6)} 64/256, 3 min 00 s left`)
+    assert.equal(lineAt(32), 'smooth 64/256, 3 min 00 s left')
+    assert.equal(lineAt(25), `smooth ${'━'.repeat(2)}${'─'.repeat(8)} 64/256`)
+  })
+
+  it('never draws a line that would wrap, whatever the name and the failures', () => {
+    for (let columns = 20; columns <= 120; columns++) {
+      for (const id of ['a', 'label-blocks', 'a-task-with-quite-a-long-name']) {
+        const line = lineAt(columns, { id })
+        assert.ok(line.length < columns, `${columns}: ${line}`)
+        assert.match(line, / 64\/256/)
+      }
+    }
+    assert.match(lineAt(60, { failed: 12, orphaned: 3 }), / 64\/256.*, 12 failed, 3 orphaned$/)
+  })
+
+  it('is plain lines on a terminal that cannot move its cursor', () => {
+    const drawn = show({ isTTY: true, terminalType: 'dumb' }, [5, task('a', 30, { completed: 15, processing: 1 })])
+    assert.equal(drawn, '5.0 s: a 15/30, 3 blocks/s, 5.0 s left, 1 running\n')
   })
 })

@@ -27,6 +27,8 @@ export interface RunningTask extends Deaths {
   averageMs?: number
   readonly failures: BlockFailure[]
   readonly durations: Durations
+  /** When its first block started and its last one ended, ms by the run's clock; undefined before the first has ended. */
+  span?: { readonly start: number; readonly end: number }
   /** Blocks of which one killed a worker; they are leased one by one. */
   readonly suspects: Set<number>
   /** Its failed attempts since a block of it was last completed. */

@@ -6,11 +6,11 @@ import { openPage, pageText } from '../../open-page.ts'
 import type { RunFlags } from '../../options.ts'
 
 /**
- * Prints how to add workers. The context with the token is printed only on a terminal: standard error in a file is a log that
- * others may read.
+ * Prints how to add workers, if some may come from elsewhere, or if it was asked for with --verbose. The context with the token
+ * is printed only on a terminal: standard error in a file is a log that others may read.
  */
 export function printInvitation({ folder, context, submit, isLoopback }: Invitation, flags: RunFlags): void {
-  if (flags.quiet) return
+  if (flags.quiet || (isLoopback && flags.pool !== 'none' && !flags.verbose)) return
   // Quoted for another terminal.
   const lines = [ownCommand('worker', folder)]
   if (process.stderr.isTTY && (flags.pool === 'none' || !isLoopback)) {

@@ -1,17 +1,19 @@
 import { describeControl } from '../../../../core/control/control-text.ts'
 import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
-import { showCount, showDuration } from '../../../../core/text/numbers.ts'
+import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
 import { paint } from '../../output.ts'
 import { control, guardStream } from '../../terminal.ts'
+import { barLine, DETAILS, type TaskDetails } from './bar-line.ts'
 
-const BAR_WIDTH = 24
+/** For a terminal that does not know its size: it reports 0. */
+const UNKNOWN_COLUMNS = 100
 const PLAIN_EVERY_MS = 10_000
 const JOBS_EVERY_MS = 30_000
 
 /**
- * Shows a run's progress on standard error: on a terminal a bar per task, redrawn in place; otherwise a plain line at most
- * every 10 s. Both show each task's rate, remaining time, and running, failed and orphaned blocks.
+ * Shows a run's progress on standard error: on a terminal a bar per task, redrawn in place; otherwise, and on one that cannot
+ * move its cursor (TERM=dumb), a plain line at most every 10 s. Both show each task's rate, remaining time, and running, failed and orphaned blocks.
  */
 export class ProgressDisplay {
   readonly #stream: NodeJS.WriteStream
@@ -26,11 +28,15 @@ export class ProgressDisplay {
   #jobTrouble: string | undefined
   #absentJobs = 0
 
-  constructor({ stream = process.stderr as NodeJS.WriteStream, now = () => performance.now() } = {}) {
+  constructor({
+    stream = process.stderr as NodeJS.WriteStream,
+    now = () => performance.now(),
+    terminalType = process.env.TERM,
+  } = {}) {
     guardStream(stream)
     this.#stream = stream
     this.#now = now
-    this.#terminal = Boolean(stream.isTTY)
+    this.#terminal = Boolean(stream.isTTY) && terminalType !== 'dumb'
   }
 
   readonly receive = (event: RunEvent): void => {
@@ -118,21 +124,22 @@ export class ProgressDisplay {
     this.#lastSeconds = seconds
   }
 
-  /** `, 12 blocks/s, 3 min 20 s left, 8 running`; nothing once the task is over. */
-  #describe(task: TaskCounts, seconds: number): string {
+  /** The rate and the time left count from the first block of the task. */
+  #describe(task: TaskCounts, seconds: number): TaskDetails {
     const left = task.total - task.completed - task.failed - task.orphaned
+    const trouble = describeTrouble(task)
+    if (left === 0) return { trouble }
     const computed = task.completed - task.skipped
     const rate = computed / Math.max(seconds - (this.#startedAt.get(task.id) ?? 0), 1e-3)
-    const speed = computed > 0 ? [`${showCount(rate)} blocks/s`, `${showDuration(left / rate)} left`] : []
-    const parts = left === 0 ? [] : [...speed, `${task.processing} running`]
-    return parts.map((part) => `, ${part}`).join('')
+    const speed = computed > 0 ? { rate: `${showCount(rate)} blocks/s`, left: `${showDuration(left / rate)} left` } : {}
+    return { ...speed, running: `${showWhole(task.processing)} running`, trouble }
   }
 
   #draw(tasks: readonly TaskCounts[], seconds: number): void {
     this.#erase()
-    const width = Math.max(...tasks.map((task) => task.id.length))
-    const columns = this.#stream.columns ?? 100
-    const lines = tasks.map((task) => barLine(task, this.#describe(task, seconds), width, this.#stream, columns))
+    const nameWidth = Math.max(...tasks.map((task) => task.id.length))
+    const setting = { nameWidth, columns: this.#stream.columns || UNKNOWN_COLUMNS, stream: this.#stream }
+    const lines = tasks.map((task) => barLine(task, this.#describe(task, seconds), setting))
     this.#stream.write(`${lines.join('\n')}\n`)
     this.#linesDrawn = lines.length
   }
@@ -148,29 +155,19 @@ export class ProgressDisplay {
     const now = this.#now()
     if (now - this.#lastPlain < PLAIN_EVERY_MS && this.#lastPlain > 0) return
     this.#lastPlain = now
-    const parts = tasks.map((task) =>
-      [`${task.id} ${task.completed}/${task.total}`, this.#describe(task, seconds), describeTrouble(task)].join(''),
-    )
+    const parts = tasks.map((task) => {
+      const details = this.#describe(task, seconds)
+      const shown = [...DETAILS.map((name) => details[name]), details.trouble].filter(Boolean)
+      return [`${task.id} ${showWhole(task.completed)}/${showWhole(task.total)}`, ...shown].join(', ')
+    })
     this.#stream.write(`${showDuration(seconds)}: ${parts.join('; ')}\n`)
   }
 }
 
-function barLine(
-  task: TaskCounts,
-  details: string,
-  width: number,
-  stream: NodeJS.WriteStream,
-  columns: number,
-): string {
-  const share = task.total === 0 ? 1 : task.completed / task.total
-  const full = Math.round(share * BAR_WIDTH)
-  const bar = `${paint('green', '━'.repeat(full), stream)}${paint('gray', '─'.repeat(BAR_WIDTH - full), stream)}`
-  const counts = `${task.completed}/${task.total}`
-  const shown = columns < 80 ? '' : details
-  return `${task.id.padEnd(width)} ${bar} ${counts}${shown}${paint('red', describeTrouble(task), stream)}`
-}
-
-const describeTrouble = (task: TaskCounts): string =>
-  `${task.failed > 0 ? `, ${task.failed} failed` : ''}${task.orphaned > 0 ? `, ${task.orphaned} orphaned` : ''}`
+const describeTrouble = ({ failed, orphaned }: TaskCounts): string =>
+  [
+    ...(failed > 0 ? [`${showWhole(failed)} failed`] : []),
+    ...(orphaned > 0 ? [`${showWhole(orphaned)} orphaned`] : []),
+  ].join(', ')
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''

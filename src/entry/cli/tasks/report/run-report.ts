@@ -1,5 +1,5 @@
 import type { TaskCounts } from '../../../../core/events.ts'
-import { showCount, showDuration } from '../../../../core/text/numbers.ts'
+import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printable, printableLine } from '../../../../core/text/printable.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
 import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
@@ -48,7 +48,7 @@ export const printContinuation = (): void =>
 
 /** How far a run was when it was stopped without waiting for its blocks. @param counts none if it had not started */
 export function describeStop(counts: readonly TaskCounts[]): string {
-  const done = counts.map(({ id, completed, total }) => `${id} ${completed} of ${total} blocks`)
+  const done = counts.map(({ id, completed, total }) => `${id} ${showWhole(completed)} of ${showWhole(total)} blocks`)
   return `Stopped at once${done.length > 0 ? `; done: ${done.join(', ')}` : ''}.`
 }
 
@@ -72,35 +72,47 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
   pending: pending + ready + processing,
 })
 
-function describeRun({ tasks, workers, seconds }: RunResult): string[] {
+function describeRun({ interrupted, tasks, workers }: RunResult): string[] {
   const total = tasks.reduce((sum, task) => sum + task.total, 0)
   if (total > 0 && tasks.every((task) => task.skipped === task.total)) {
-    const blocks = total === 1 ? 'the only block was' : `all ${total} blocks were`
+    const blocks = total === 1 ? 'the only block was' : `all ${showWhole(total)} blocks were`
     const again = total === 1 ? 'it' : 'them'
     return [`${paint('green', '✔')} Nothing left to do: ${blocks} done before; --overwrite does ${again} again.`]
   }
+  // Blocks that a stop left over have not failed.
+  const isStopped = interrupted && tasks.every((task) => task.failed + task.orphaned === 0)
   return [
     ...tasks.flatMap((task) => [
-      describeTask(task, seconds),
+      describeTask(task, isStopped),
       ...(task.blockMs.count > 1 ? [`  ${describeBlocks(task)}`] : []),
     ]),
     ...(workers.workingSeconds > 0 ? [describeWorkers(workers)] : []),
   ]
 }
 
-function describeTask(task: TaskResult, seconds: number): string {
+function describeTask(task: TaskResult, isStopped: boolean): string {
   const isDone = task.completed === task.total
+  const left = task.pending + task.ready + task.processing
+  const [style, sign] = isDone
+    ? (['green', '✔'] as const)
+    : isStopped
+      ? (['yellow', '■'] as const)
+      : (['red', '✘'] as const)
   const parts = [
-    `${task.completed} of ${task.total} blocks`,
-    ...(task.skipped > 0 ? [`${task.skipped} of them already done`] : []),
-    ...(task.failed > 0 ? [paint('red', `${task.failed} failed`)] : []),
-    ...(task.orphaned > 0 ? [paint('red', `${task.orphaned} orphaned`)] : []),
-    ...(task.pending + task.ready > 0 ? [`${task.pending + task.ready} not started`] : []),
-    `${showDuration(seconds)}`,
-    `${showCount(task.blocksPerSecond)} blocks/s`,
-    `${showCount(task.voxelsPerSecond)} voxels/s`,
+    `${isStopped && !isDone ? 'stopped after ' : ''}${showWhole(task.completed)} of ${showWhole(task.total)} blocks`,
+    ...(task.skipped > 0 ? [`${showWhole(task.skipped)} of them already done`] : []),
+    ...(task.failed > 0 ? [paint('red', `${showWhole(task.failed)} failed`)] : []),
+    ...(task.orphaned > 0 ? [paint('red', `${showWhole(task.orphaned)} orphaned`)] : []),
+    ...(left > 0 ? [`${showWhole(left)} left`] : []),
+    ...(task.blockMs.count > 0
+      ? [
+          showDuration(task.seconds),
+          `${showCount(task.blocksPerSecond)} blocks/s`,
+          `${showCount(task.voxelsPerSecond)} voxels/s`,
+        ]
+      : []),
   ]
-  return `${paint(isDone ? 'green' : 'red', isDone ? '✔' : '✘')} ${task.id}: ${parts.join(', ')}`
+  return `${paint(style, sign)} ${task.id}: ${parts.join(', ')}`
 }
 
 const describeBlocks = ({ blockMs: { mean, p50, p95, max } }: TaskResult): string =>
@@ -119,7 +131,7 @@ function describeWorkers(workers: WorkersResult): string {
   return `workers: ${parts.join('; ')}`
 }
 
-const showMs = (ms: number): string => (ms < 10_000 ? `${Number(ms.toPrecision(2))} ms` : showDuration(ms / 1000))
+const showMs = (ms: number): string => (ms < 1000 ? `${Number(ms.toPrecision(2))} ms` : showDuration(ms / 1000))
 
 function reportFailures(task: TaskResult, flags: RunFlags): void {
   const write = (text: string) => process.stderr.write(`${text}\n`)

@@ -1,0 +1,62 @@
+import type { TaskCounts } from '../../../../core/events.ts'
+import { showWhole } from '../../../../core/text/numbers.ts'
+import { paint } from '../../output.ts'
+
+const MAX_BAR = 24
+const MIN_BAR = 6
+const MIN_NAME = 8
+
+/** What a line says of a task besides its counts. */
+export interface TaskDetails {
+  /** `12 blocks/s`; undefined before the first block and once the task is over, as are the others. */
+  readonly rate?: string
+  /** `3 min 20 s left` */
+  readonly left?: string
+  /** `8 running` */
+  readonly running?: string
+  /** `2 failed, 5 orphaned`; '' if there are none */
+  readonly trouble: string
+}
+
+/** In the order in which they are shown. */
+export const DETAILS = ['rate', 'left', 'running'] as const
+/** In the order in which they are left out of a line that would be too long. */
+const DISPENSABLE: readonly (keyof TaskDetails)[] = ['running', 'rate', 'left']
+
+/** How a line is drawn. */
+export interface LineSetting {
+  /** Room for the name of every task. */
+  readonly nameWidth: number
+  readonly columns: number
+  readonly stream: NodeJS.WriteStream
+}
+
+/**
+ * The line of a task: its name, a bar, its counts and details. A terminal that is too narrow gets a shorter bar, then fewer
+ * details (the time left goes last), then no bar, then a shorter name: a line that wraps could not be redrawn in place.
+ */
+export function barLine(task: TaskCounts, details: TaskDetails, { nameWidth, columns, stream }: LineSetting): string {
+  const counts = `${showWhole(task.completed)}/${showWhole(task.total)}`
+  const trouble = details.trouble === '' ? '' : `, ${details.trouble}`
+  // The last column stays empty: some terminals wrap once it is filled.
+  const rest = columns - 1 - nameWidth - 1 - counts.length - trouble.length
+  const shown: (keyof TaskDetails)[] = [...DETAILS]
+  const text = () => shown.flatMap((name) => (details[name] === undefined ? [] : [`, ${details[name]}`])).join('')
+  for (const name of DISPENSABLE) {
+    const barLength = name === 'left' ? 0 : MIN_BAR + 1
+    if (text().length + barLength <= rest) break
+    shown.splice(shown.indexOf(name), 1)
+  }
+  const room = rest - text().length - 1
+  const bar = room < MIN_BAR ? '' : `${drawBar(task, Math.min(MAX_BAR, room), stream)} `
+  const name = shorten(task.id, Math.min(nameWidth, Math.max(MIN_NAME, nameWidth + Math.min(0, rest - text().length))))
+  return `${name} ${bar}${counts}${text()}${trouble === '' ? '' : paint('red', trouble, stream)}`
+}
+
+function drawBar({ completed, total }: TaskCounts, width: number, stream: NodeJS.WriteStream): string {
+  const full = Math.floor((total === 0 ? 1 : completed / total) * width)
+  return `${paint('green', '━'.repeat(full), stream)}${paint('gray', '─'.repeat(width - full), stream)}`
+}
+
+const shorten = (name: string, width: number): string =>
+  name.length > width ? `${name.slice(0, Math.max(0, width - 1))}…` : name.padEnd(width)
