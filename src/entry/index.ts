@@ -9,7 +9,16 @@ export {
   InfrastructureError,
   type WireError,
 } from '../core/errors.ts'
-export type { BlockFailure, JobsReport, RunEvent, TaskCounts, TaskCounts as TaskState } from '../core/events.ts'
+export type {
+  BlockFailure,
+  ControlEvent,
+  JobsReport,
+  RetriedTask,
+  RunEvent,
+  TaskCounts,
+  TaskCounts as TaskState,
+  UsedResources,
+} from '../core/events.ts'
 export {
   addCoordinates,
   type Coordinate,
