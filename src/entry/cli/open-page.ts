@@ -32,6 +32,12 @@ export async function openPage(
 export const pageText = (address: string, file: string, { isTTY }: { readonly isTTY?: boolean }): string =>
   isTTY ? address : `its address is in ${resolve(file)}, which only you can read`
 
+/** Whether a command that prints on this stream has to name a file instead of the address. */
+export const hidesAddress = (
+  { json, quiet }: { readonly json?: boolean; readonly quiet?: boolean },
+  { isTTY }: { readonly isTTY?: boolean },
+): boolean => !isTTY && !json && !quiet
+
 /** @param host the loopback address at which the server listens; a tunnel to another address would reach nothing */
 function tunnel(host: string, port: number): string {
   const user = process.env.USER ?? process.env.LOGNAME ?? userName()

@@ -6,7 +6,7 @@ import { printableLine } from '../../core/text/printable.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
 import { addressFile } from '../pages/address-file.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
-import { openPage, pageText, untilEnded } from './open-page.ts'
+import { hidesAddress, openPage, pageText, untilEnded } from './open-page.ts'
 import { numberOrList, portNumber } from './option-values.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'
@@ -72,8 +72,8 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
   if (host !== undefined && !isLoopback(host)) {
     warn(flags, `anyone with the address can read these datasets over ${host}, and the connection is not encrypted.`)
   }
-  using file = addressFile(viewer.address)
-  await announce(viewer, file.path, flags)
+  using file = hidesAddress(flags, process.stdout) ? addressFile(viewer.address) : undefined
+  await announce(viewer, file?.path ?? '', flags)
   await ended
 }
 

@@ -12,7 +12,7 @@ import { exportStates } from '../../run-folder/export-states.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
-import { openPage, pageText, untilEnded } from '../open-page.ts'
+import { hidesAddress, openPage, pageText, untilEnded } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
@@ -83,8 +83,8 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
   await using dashboard = await startDashboard(folder, given({ place, host, port, control, onError }))
   const ended = untilEnded()
   const { address } = dashboard
-  using file = addressFile(address)
-  const text = pageText(address, file.path, process.stdout)
+  using file = hidesAddress(flags, process.stdout) ? addressFile(address) : undefined
+  const text = pageText(address, file?.path ?? '', process.stdout)
   if (flags.json) printJson({ address, port: dashboard.port })
   else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', text)}\n\n`)
   await openPage(flags, dashboard, (text) => say(flags, text))
