@@ -29,20 +29,20 @@ export function stateVolume({ grid, unit, axisNames, codes }: StateVolumeOptions
   const shape: readonly number[] = grid.shape
   const chunkShape = stateChunkShape(grid)
   const metadata = jsonResource({
-    zarr_format: 2,
+    zarr_format: 3,
+    node_type: 'array',
     shape,
-    chunks: chunkShape,
-    dtype: '|u1',
-    compressor: null,
+    data_type: 'uint8',
+    chunk_grid: { name: 'regular', configuration: { chunk_shape: chunkShape } },
+    chunk_key_encoding: { name: 'v2', configuration: { separator: '.' } },
     fill_value: 0,
-    order: 'C',
-    filters: null,
-    dimension_separator: '.',
+    codecs: [{ name: 'bytes', configuration: { endian: 'little' } }],
+    attributes: {},
   })
   const files: ResourceTree = {
     async open([name = '', ...rest]) {
       if (rest.length > 0) return undefined
-      if (name === '.zarray') return metadata
+      if (name === 'zarr.json') return metadata
       const index = name.split('.').map((part) => (/^(0|[1-9]\d{0,8})$/.test(part) ? Number(part) : Number.NaN))
       const isThere = index.length === shape.length && index.every((i, axis) => i * chunkShape[axis]! < shape[axis]!)
       if (!isThere) return undefined
@@ -53,7 +53,7 @@ export function stateVolume({ grid, unit, axisNames, codes }: StateVolumeOptions
   }
   const array = {
     path: 'states',
-    format: 'zarr2',
+    format: 'zarr3',
     shape,
     dtype: 'uint8',
     chunkShape,
@@ -69,5 +69,5 @@ export function stateVolume({ grid, unit, axisNames, codes }: StateVolumeOptions
       translation: grid.totalWriteRoi.offset[axis] as number,
     })),
   } as const
-  return placedGroup([{ array, files }], 2)
+  return placedGroup([{ array, files }], 3)
 }

@@ -54,9 +54,8 @@ describeResourceTree('a volume of the states of blocks', () => {
     content: [
       { path: '0/0.0', contentType: BYTES_TYPE },
       { path: '0/1.1', contentType: BYTES_TYPE },
-      { path: '0/.zarray', contentType: JSON_TYPE },
-      { path: '.zgroup', contentType: JSON_TYPE },
-      { path: '.zattrs', contentType: JSON_TYPE },
+      { path: '0/zarr.json', contentType: JSON_TYPE },
+      { path: 'zarr.json', contentType: JSON_TYPE },
     ],
     nothing: ['0', '0/2.0', '0/0', '0/0.0.0', '0/0/0', '0/00.0', '1/0.0'],
     change: () => codes.fill(3),

@@ -7,11 +7,13 @@ import { initialTheme, type Theme, toggleTheme } from '../shared/theme.ts'
 import { fillAbout } from './about.ts'
 import { BlockTip } from './blocks/block-tip.ts'
 import { MapControls } from './blocks/map-controls.ts'
+import { bindHelp } from './help.ts'
 import { RunLists } from './lists/run-lists.ts'
 import { showHeading, showLegend, showOverview } from './overview.ts'
 import { PACE } from './pace.ts'
 import { RateChart } from './rate-chart.ts'
 import { showMessage, showState } from './run-condition.ts'
+import { RunControl } from './run-control.ts'
 import { RunModel } from './run-model.ts'
 import { TaskCard } from './task-card.ts'
 import { Volumes } from './volumes/volumes.ts'
@@ -65,6 +67,8 @@ async function start(): Promise<void> {
     inVolume: (task) => volumes.flightTo(task),
     outputOf: (task) => volumes.outputOf(task),
   })
+  const control = new RunControl()
+  bindHelp()
   let shown: RunCondition | undefined
   let updatedAt = Number.NEGATIVE_INFINITY
 
@@ -75,6 +79,7 @@ async function start(): Promise<void> {
     showOverview(summary)
     chart.update(summary)
     lists.update(summary)
+    control.update(summary)
     tip.refresh()
     void volumes.update(summary.volumes)
     volumes.setRunning(summary.condition === 'running')

@@ -91,6 +91,7 @@ async function untilStates(
 
 interface PageViewer {
   position: { value: Float32Array }
+  layout: { toJSON(): unknown }
 }
 
 /** Keeps the volume at a section while blocks are written elsewhere. @param z in voxels */
@@ -341,6 +342,29 @@ describe('the page of a run, in a browser', () => {
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), join(run.cwd, 'out.zarr/once'))
   })
 
+  it('sets the number of workers and stops the run, if that was asked for', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', 2)
+    run.open('Gaussian2', 0)
+    await run.start(['--dashboard', '--dashboard-control'], async ({ output }) => {
+      const page = await open(t, await shownAddress(output, 'stderr'))
+      const control = page.getByRole('group', { name: 'Control of the run' })
+      await page.getByRole('row', { name: 'w2' }).waitFor()
+      await control.getByRole('spinbutton', { name: 'Workers' }).fill('3')
+      await control.getByRole('button', { name: 'Set' }).click()
+      await page.getByRole('row', { name: 'w3' }).waitFor()
+      await control.getByRole('button', { name: 'Stop' }).click()
+      await page.getByRole('dialog', { name: 'Stop the run?' }).getByRole('button', { name: 'Cancel' }).click()
+      await control.getByRole('button', { name: 'Stop' }).click()
+      await page.getByRole('dialog', { name: 'Stop the run?' }).getByRole('button', { name: 'Stop' }).click()
+      await control.getByText(/stop/i, { exact: false }).and(page.getByRole('status')).waitFor()
+      run.open('Gaussian1', BLOCKS)
+      await page.getByRole('status').getByText('stopped').waitFor()
+      await control.waitFor({ state: 'hidden' })
+    })
+  })
+
   it('keeps its header above the volume when it is scrolled', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
@@ -377,6 +401,21 @@ describe('the page of a run, in a browser', () => {
       const page = await open(t, dashboard.address, { viewport: { width, height } })
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
       assert.ok(overflow <= 0, `${overflow} px wider than the screen`)
+      assert.equal(await page.getByRole('group', { name: 'Control of the run' }).isVisible(), false)
+      await page.getByRole('button', { name: 'Keys' }).click()
+      await page.getByRole('dialog', { name: 'Keys' }).getByRole('button', { name: 'Close' }).click()
+      await page.keyboard.press('?')
+      await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+      await page.keyboard.press('Escape')
+      await page.locator('#volume[data-ready]').waitFor()
+      const layers = () =>
+        page.evaluate(() => JSON.stringify((window as unknown as { viewer: PageViewer }).viewer.layout.toJSON()))
+      if (width < 500) {
+        // One volume at a time.
+        assert.match(await layers(), /"once"/)
+        await page.getByRole('radio', { name: 'twice' }).check({ force: true })
+        assert.match(await layers(), /^(?!.*"once").*"twice".*"Gaussian2 blocks"/)
+      } else assert.match(await layers(), /"once".*"twice"/)
       for (let theme = 0; theme < 2; theme++) {
         const states = await shownStates(page, 'Gaussian1', 4, 4)
         assert.equal(count(states, 'completed'), 16, states.join(' '))

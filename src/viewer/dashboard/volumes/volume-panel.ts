@@ -7,7 +7,9 @@ import { createViewer, setBackground } from '../../shared/neuroglancer-viewer.ts
 import type { Theme } from '../../shared/theme.ts'
 import { drawAtMost, PACE, WITH_CARD } from '../pace.ts'
 import { CHANGED_CHUNKS_RPC, fewBoxes, type VoxelBox } from './changed-chunks.ts'
-import { panelState } from './panel-state.ts'
+import { type Panels, panelLayout, panelState, panelsOf } from './panel-state.ts'
+import { statesShader } from './states-shader.ts'
+import { VolumeTabs } from './volume-tabs.ts'
 
 /** The parts of a Neuroglancer source that are used here. */
 interface VolumeSource {
@@ -41,6 +43,10 @@ export class VolumePanel {
   readonly #outputs = new Map<number, Output>()
   readonly #base: string
   #view: DashboardView
+  readonly #tabs = new VolumeTabs((layer) => this.#choose(layer, true))
+  /** The image that is shown where there is no room for all. */
+  #chosen: number | undefined
+  #shown = ''
   #ranges = ''
   #isFollowing = true
   #isRunning = true
@@ -67,11 +73,15 @@ export class VolumePanel {
     const { display } = this.#viewer
     drawAtMost(display as Parameters<typeof drawAtMost>[0], () => (this.#isRunning ? PACE : WITH_CARD).draw)
     setInterval(() => this.renew(), PACE.renew)
+    new ResizeObserver(() => this.#arrange()).observe(container)
   }
 
   get viewer(): Viewer {
     return this.#viewer
   }
+
+  /** The user has gone elsewhere than where blocks are running. */
+  onLook = (): void => {}
 
   /** Blocks of a task are done. */
   written(task: number, start: number, end: number): void {
@@ -107,6 +117,38 @@ export class VolumePanel {
   setTheme(theme: Theme): void {
     this.#theme = theme
     setBackground(this.#viewer, theme)
+    for (const { name } of this.#view.states) {
+      const layer = this.#viewer.layerManager.getLayerByName(name)?.layer as
+        | { readonly fragmentMain?: { value: string } }
+        | undefined
+      if (layer?.fragmentMain !== undefined) layer.fragmentMain.value = statesShader()
+    }
+  }
+
+  get #panels(): Panels {
+    return panelsOf(this.#view, this.#container.getBoundingClientRect(), this.#chosen)
+  }
+
+  /** @param isUser whether the user has chosen it, who then does not want to be taken to another one */
+  #choose(layer: number, isUser: boolean): void {
+    if (isUser) this.onLook()
+    this.#chosen = layer
+    this.#arrange()
+  }
+
+  /** Shows the panels for which there is room. */
+  #arrange(): void {
+    const panels = this.#panels
+    const key = JSON.stringify(panels)
+    if (key === this.#shown) return
+    const before = (JSON.parse(this.#shown) as Panels).shown.length
+    this.#shown = key
+    this.#tabs.show(this.#view, panels.tabs, panels.shown[0])
+    this.#viewer.layout.restoreState(panelLayout(this.#view, panels))
+    if (panels.shown.length === before) return
+    const area = this.#container.getBoundingClientRect()
+    const state = panelState(this.#view, this.#base, area, panels, true) as { readonly crossSectionScale: number }
+    this.#viewer.crossSectionScale.value = state.crossSectionScale
   }
 
   #addOutputs(tasks: readonly DescribedBoardTask[]): void {
@@ -120,7 +162,10 @@ export class VolumePanel {
   #restore(): void {
     const area = this.#container.getBoundingClientRect()
     this.#viewer.state.reset()
-    this.#viewer.state.restoreState(panelState(this.#view, this.#base, area, this.#hasOverlay))
+    const panels = this.#panels
+    this.#shown = JSON.stringify(panels)
+    this.#tabs.show(this.#view, panels.tabs, panels.shown[0])
+    this.#viewer.state.restoreState(panelState(this.#view, this.#base, area, panels, this.#hasOverlay))
     this.setTheme(this.#theme)
     this.#ranges = JSON.stringify(this.#view.layers.map(({ range }) => range))
   }
@@ -179,6 +224,7 @@ export class VolumePanel {
       value[at] = Math.floor(((offset + shape / 2) * metre) / scale) + 0.5
       if (axis >= axes.length - 2) widest = Math.max(widest, (shape * metre) / Math.min(...scales))
     }
+    this.#choose(output.layer, false)
     position.value = value
     const { width, height } = this.#container.getBoundingClientRect()
     crossSectionScale.value = (3 * widest) / Math.max(1, Math.min(width, height))
@@ -191,6 +237,7 @@ export class VolumePanel {
     if (!this.#isFollowing || first !== output || now - this.#followedAt < PACE.follow || output.offset.length < 3)
       return
     this.#followedAt = now
+    this.#choose(output.layer, false)
     const { lower, upper } = boxOf(output, index)
     const { position, coordinateSpace } = this.#viewer
     const space = coordinateSpace.value.names.map((name, i) => ({ name, i })).filter((_, i) => i < 3)

@@ -45,12 +45,15 @@ export class Volumes {
   flightTo(task: number): ((index: number) => void) | undefined {
     if (this.#panel === undefined || this.outputOf(task) === undefined) return undefined
     return (index) => {
-      const follow = element<HTMLInputElement>('follow')
-      follow.checked = false
-      this.#panel?.setFollowing(false)
+      this.#stopFollowing()
       this.#panel?.flyTo(task, index)
       element('volume').scrollIntoView({ block: 'nearest' })
     }
+  }
+
+  #stopFollowing(): void {
+    element<HTMLInputElement>('follow').checked = false
+    this.#panel?.setFollowing(false)
   }
 
   /** @param version changes if there is more to show */
@@ -82,6 +85,7 @@ export class Volumes {
     const { VolumePanel } = await import('./volume-panel.ts')
     element('volume').hidden = false
     this.#panel = new VolumePanel(element('neuroglancer-container'), view, description.tasks, codes, theme())
+    this.#panel.onLook = () => this.#stopFollowing()
     this.#panel.setRunning(this.#isRunning)
     element('volume').dataset.ready = 'true'
   }

@@ -1,0 +1,70 @@
+import type { RunSummary } from '../../core/board/summary.ts'
+import { element, setText } from '../shared/elements.ts'
+
+type Action = 'stop' | 'workers' | 'retry'
+
+/** What the page can have the run do, if the user has started it with that. */
+export class RunControl {
+  readonly #bar = element('control')
+  readonly #workers = element<HTMLInputElement>('control-workers')
+  readonly #retry = element('control-retry')
+  readonly #answer = element('control-answer')
+  readonly #confirm = element<HTMLDialogElement>('confirm')
+  #running = 0
+
+  constructor() {
+    element('control-scale').addEventListener('click', () => this.#scale())
+    this.#workers.addEventListener('keydown', ({ key }) => {
+      if (key === 'Enter') this.#scale()
+    })
+    this.#retry.addEventListener('click', () => void this.#send('retry', {}))
+    element('control-stop').addEventListener('click', () => this.#askToStop())
+    element('confirm-no').addEventListener('click', () => this.#confirm.close())
+    element('confirm-yes').addEventListener('click', () => {
+      this.#confirm.close()
+      void this.#send('stop', {})
+    })
+  }
+
+  update({ control = false, condition, workerCounts: { busy, idle }, tasks }: RunSummary): void {
+    this.#bar.hidden = !control || condition !== 'running'
+    this.#running = tasks.reduce((sum, { processing }) => sum + processing, 0)
+    this.#retry.hidden = tasks.every(({ failed }) => failed === 0)
+    // What the user is typing stays.
+    if (document.activeElement !== this.#workers) this.#workers.value = String(busy + idle)
+  }
+
+  #scale(): void {
+    if (!this.#workers.reportValidity() || this.#workers.value === '') return
+    void this.#send('workers', { workers: Number(this.#workers.value) })
+  }
+
+  #askToStop(): void {
+    const blocks = this.#running === 1 ? 'The block that is running' : `The ${this.#running} blocks that are running`
+    const then = this.#running === 0 ? '' : `${blocks} may finish. `
+    setText(element('confirm-then'), `${then}The same command continues the run later. A second time ends it at once.`)
+    this.#confirm.showModal()
+  }
+
+  async #send(action: Action, body: object): Promise<void> {
+    setText(this.#answer, '…')
+    this.#answer.dataset.kind = ''
+    try {
+      const response = await fetch(`control/${action}`, {
+        method: 'POST',
+        // The address of the page contains it; a page of another origin can't read it.
+        headers: { 'Content-Type': 'application/json', 'x-bellis-token': location.pathname.split('/')[1] ?? '' },
+        body: JSON.stringify(body),
+      })
+      const { text, error } = (await response.json()) as { readonly text?: string; readonly error?: string }
+      this.#show(response.ok ? 'good' : 'alert', text ?? error ?? `bellis answered ${response.status}.`)
+    } catch {
+      this.#show('alert', 'bellis does not respond.')
+    }
+  }
+
+  #show(kind: 'good' | 'alert', text: string): void {
+    this.#answer.dataset.kind = kind
+    setText(this.#answer, text)
+  }
+}
