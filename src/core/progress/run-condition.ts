@@ -17,6 +17,8 @@ export interface RunFacts {
     readonly failed: number
     /** @default 0 */
     readonly orphaned?: number
+    /** Blocks that the last start left and that could be done, as far as it reported them. @default 0 */
+    readonly waiting?: number
   }[]
 }
 
@@ -26,6 +28,7 @@ export function conditionOf({ isHeld, lastEnd, isRecorded, tasks }: RunFacts): R
   if (tasks.every(({ completed, total }) => completed === total)) return 'done'
   if (lastEnd === 'ok' && !isRecorded) return 'done'
   if (lastEnd === 'unreported') return 'interrupted'
+  if (tasks.some(({ waiting = 0 }) => waiting > 0)) return 'stopped'
   if (tasks.some(({ failed, orphaned = 0 }) => failed + orphaned > 0)) return 'failed'
   return lastEnd === 'unknown' && tasks.every(({ completed }) => completed === 0) ? 'waiting' : 'stopped'
 }

@@ -43,7 +43,9 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, LoadCommand>>>> 
     stop: async () => (await import('./runs/stop.ts')).stopCommand(),
     scale: async () => (await import('./runs/scale.ts')).scaleCommand(),
     retry: async () => (await import('./runs/retry.ts')).retryCommand(),
+    resume: async () => (await import('./runs/resume.ts')).resumeCommand(main),
     reset: async () => (await import('./runs/reset.ts')).resetCommand(),
+    clean: async () => (await import('./runs/clean.ts')).cleanCommand(),
   },
   'Set up the shell:': {
     completion: async () => (await import('./completion/completion.ts')).completionCommand(),

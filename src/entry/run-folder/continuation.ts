@@ -18,13 +18,17 @@ export function commandOfProcess(): readonly string[] {
   return isOwnProgram(program) ? ['bellis', ...safe] : ['node', program, ...safe]
 }
 
+/** The words of a command that are run again to continue it. */
+export const repeatedWords = (command: readonly string[]): string[] =>
+  command.filter((word) => !NOT_REPEATED.includes(word))
+
 /**
  * A line for a shell that continues a run.
  * @param command as in `run.json`
  * @param directory where the command was started @default the working directory
  */
 export function continuationOf(command: readonly string[], directory = process.cwd()): string {
-  const call = commandLineOf(command.filter((word) => !NOT_REPEATED.includes(word)))
+  const call = commandLineOf(repeatedWords(command))
   const hint = HIDDEN.test(call) ? '  # write the query of the address, which is not kept, in place of …' : ''
   return `${directory === process.cwd() ? '' : `cd ${quoteShell(directory)} && `}${call}${hint}`
 }

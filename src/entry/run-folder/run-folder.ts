@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { errnoOf, systemFailure } from '../../core/system-errors.ts'
+import { showTime } from '../local-time.ts'
 import { ownCommand } from '../own-command.ts'
 import { readJson, replaceFile, syncFolder } from './run-files.ts'
 import type { DescribedTask } from './run-place.ts'
@@ -172,7 +173,7 @@ function takeLock(path: string): () => void {
     const who =
       holder === undefined
         ? ''
-        : `, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`
+        : `, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${showTime(holder.since)}`
     throw new ConfigError(
       'RUN_LOCKED',
       `This run is already running${who}; to add workers: ${ownCommand('worker', path)}; to see its progress: ${ownCommand('status', path)}.`,

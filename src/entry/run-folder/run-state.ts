@@ -64,7 +64,7 @@ export async function readRunState(
       isHeld: holder !== undefined,
       lastEnd: lastEndOf(live),
       isRecorded: recorded !== undefined,
-      tasks: recorded === undefined ? (live?.tasks ?? document.tasks.map(uncounted)) : withOrphans(recorded, live),
+      tasks: recorded === undefined ? (live?.tasks ?? document.tasks.map(uncounted)) : withLive(recorded, live),
     }),
     ...(holder === undefined ? {} : { holder }),
     ...(live === undefined ? {} : { live }),
@@ -82,14 +82,17 @@ function lastEndOf(live: LiveState | undefined): RunFacts['lastEnd'] {
 const uncounted = ({ blocks }: { readonly blocks: number }) => ({ total: blocks, completed: 0, failed: 0 })
 
 /**
- * The counts of a record, with the blocks that were orphaned because their task was abandoned: a record has no other trace of that. Orphans
- * of failed blocks do not matter here; the live state may still count them after the record was reset.
+ * The counts of a record, with what only the live state of the last start tells: blocks that could still be done, and those that were orphaned
+ * because their task was abandoned. Orphans of failed blocks do not matter here; the live state may still count them after the record was
+ * reset.
  */
-function withOrphans(recorded: readonly RecordedTaskState[], live: LiveState | undefined): RunFacts['tasks'] {
-  if (live?.ok !== false || live.tasks.some(({ failed }) => failed > 0)) return recorded
+function withLive(recorded: readonly RecordedTaskState[], live: LiveState | undefined): RunFacts['tasks'] {
+  if (live?.ok !== false) return recorded
+  const hasFailed = live.tasks.some(({ failed }) => failed > 0)
   return recorded.map((task) => {
-    const { orphaned = 0 } = live.tasks.find(({ id }) => id === task.id) ?? {}
-    return { ...task, orphaned: Math.min(orphaned, task.left) }
+    const { orphaned = 0, pending = 0, ready = 0, processing = 0 } = live.tasks.find(({ id }) => id === task.id) ?? {}
+    const waiting = Math.min(pending + ready + processing, task.left)
+    return { ...task, waiting, ...(hasFailed ? {} : { orphaned: Math.min(orphaned, task.left) }) }
   })
 }
 

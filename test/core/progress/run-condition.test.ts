@@ -32,6 +32,11 @@ describe('the condition of a run', () => {
     assert.equal(conditionOf(facts({})), 'stopped')
   })
 
+  it('is stopped if blocks failed, but others could still be done', () => {
+    assert.equal(conditionOf(facts({}, { failed: 1, waiting: 2 })), 'stopped')
+    assert.equal(conditionOf(facts({}, { failed: 1, waiting: 0 })), 'failed')
+  })
+
   it('is failed if blocks failed, or were orphaned since their task was abandoned', () => {
     assert.equal(conditionOf(facts({}, { failed: 1 })), 'failed')
     assert.equal(conditionOf(facts({}, { orphaned: 5 })), 'failed')

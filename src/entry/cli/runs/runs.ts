@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { messageOf } from '../../../core/errors.ts'
+import type { RunCondition } from '../../../core/events.ts'
 import { showTime } from '../../local-time.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { listRuns, type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
@@ -12,14 +13,45 @@ const MAX_VALUE_LENGTH = 40
 
 interface RunsFlags extends CommonOptions {
   readonly runDir?: string
+  readonly sort?: keyof typeof ORDERS
+  readonly state?: readonly string[]
+}
+
+const CONDITIONS: readonly RunCondition[] = ['waiting', 'running', 'done', 'failed', 'stopped', 'interrupted']
+
+const shareDone = ({ tasks }: RunState): number =>
+  tasks.reduce((sum, { completed }) => sum + completed, 0) /
+  Math.max(
+    1,
+    tasks.reduce((sum, { total }) => sum + total, 0),
+  )
+
+/** How runs can be sorted. They are found with the most recently active first. */
+const ORDERS = {
+  active: () => 0,
+  created: (a: RunState, b: RunState) => (a.document.created < b.document.created ? 1 : -1),
+  name: (a: RunState, b: RunState) => (a.run < b.run ? -1 : 1),
+  state: (a: RunState, b: RunState) => CONDITIONS.indexOf(a.condition) - CONDITIONS.indexOf(b.condition),
+  done: (a: RunState, b: RunState) => shareDone(a) - shareDone(b),
+} as const
+
+function conditions(text: string): readonly string[] {
+  const wanted = text.split(',').map((word) => word.trim())
+  const unknown = wanted.find((word) => !CONDITIONS.some((known) => known === word))
+  if (unknown === undefined) return wanted
+  throw new InvalidArgumentError(`"${unknown}" is not a condition; expected some of ${CONDITIONS.join(', ')}.`)
 }
 
 /** `bellis runs` */
 export function runsCommand(): Command {
   const command = new Command('runs')
     .description('Lists the runs recorded here, the most recently active first.')
+    .option('--state <list>', `only runs in these conditions: ${CONDITIONS.join(', ')}`, conditions)
+    .addOption(new Option('--sort <by>', 'order of the runs').choices(Object.keys(ORDERS)).default('active'))
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
-  return commonOptions(command).addHelpText('after', '\nExample:\n  $ bellis runs').action(showRuns)
+  return commonOptions(command)
+    .addHelpText('after', '\nExample:\n  $ bellis runs --state stopped,interrupted,failed')
+    .action(showRuns)
 }
 
 async function showRuns(flags: RunsFlags): Promise<void> {
@@ -28,17 +60,24 @@ async function showRuns(flags: RunsFlags): Promise<void> {
   for (const name of listRuns(home)) {
     try {
       const state = await readRunState(join(home, name), { limit: 0 })
-      if (state !== undefined) states.push(state)
+      if (state !== undefined && (flags.state?.includes(state.condition) ?? true)) states.push(state)
     } catch (error) {
       warn(flags, `${name}: ${messageOf(error)}`)
     }
   }
+  states.sort(ORDERS[flags.sort ?? 'active'])
   const overviews = overviewsOf(states)
   if (flags.json) {
     printJson(states.map((state, i) => ({ ...runDocument(state), ...overviews[i] })))
     return
   }
-  if (states.length === 0) say(flags, `No runs are recorded in ${home}.`)
+  if (states.length === 0)
+    say(
+      flags,
+      flags.state === undefined
+        ? `No runs are recorded in ${home}.`
+        : `No run in ${home} is ${flags.state.join(' or ')}.`,
+    )
   else for (const line of describeRuns(states, overviews)) say(flags, line)
 }
 

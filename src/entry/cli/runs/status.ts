@@ -5,6 +5,7 @@ import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { showCount, showDuration } from '../../../core/text/numbers.ts'
 import { printableLine } from '../../../core/text/printable.ts'
+import { showTime } from '../../local-time.ts'
 import { ownCommand } from '../../own-command.ts'
 import { addressFile } from '../../pages/address-file.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
@@ -17,6 +18,7 @@ import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
 import { control } from '../terminal.ts'
+import { describeFacts, factsOf } from './run-facts.ts'
 import { overviewsOf } from './run-overview.ts'
 import { runDocument } from './runs.ts'
 
@@ -118,10 +120,11 @@ function describeState(state: RunState, exported: readonly string[]): string {
   const who =
     holder === undefined
       ? ''
-      : printableLine(`, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${holder.since}`)
+      : printableLine(`, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${showTime(holder.since)}`)
   const [overview] = overviewsOf([state])
   return [
     `${paint('bold', run)}: ${state.condition}${who}`,
+    ...describeFacts(state),
     ...state.tasks.map((task) => `  ${describeTask(task, state)}`),
     ...state.tasks.flatMap((task) => describeFailures(task)),
     ...exported.map((path) => `  block states: ${path}`),
@@ -157,6 +160,7 @@ function describeFailures({ id, failures, failed }: RecordedTaskState): string[]
 const statusDocument = (state: RunState) => ({
   ...runDocument(state),
   ...overviewsOf([state])[0],
+  ...factsOf(state),
   ...(state.live === undefined ? {} : { live: state.live }),
   failures: state.tasks.flatMap(({ id, failures }, number) => {
     const described = state.document.tasks[number]

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { dirname, resolve } from 'node:path'
+import { Command } from 'commander'
+import { ConfigError } from '../../../core/errors.ts'
+import { OWN_PROGRAM } from '../../own-command.ts'
+import { continuationOf, repeatedWords } from '../../run-folder/continuation.ts'
+import { findRunFolder } from '../../run-folder/run-context.ts'
+import { readRunDocument } from '../../run-folder/run-folder.ts'
+import { runsHome } from '../../run-folder/run-place.ts'
+
+/** `bellis resume` @param main runs a command line of Bellis in this process */
+export function resumeCommand(main: (args: readonly string[]) => Promise<void>): Command {
+  return new Command('resume')
+    .description('Continues a run: runs its command again, in the folder where it was started.')
+    .usage('<run> [-- flags...]')
+    .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
+    .argument('[flags...]', 'after --, flags to add to the command, such as --workers 8')
+    .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
+    .addHelpText('after', '\nExample:\n  $ bellis resume smooth-1a2b3c4d\n  $ bellis resume last -- --workers 8')
+    .action((run: string, added: readonly string[], flags: { readonly runDir?: string }) =>
+      resume(findRunFolder(run, runsHome(flags.runDir)), added, main),
+    )
+}
+
+async function resume(
+  folder: string,
+  added: readonly string[],
+  main: (args: readonly string[]) => Promise<void>,
+): Promise<void> {
+  const { program, words, directory } = commandOf(folder)
+  // The command finds its run in the same place even if BELLIS_HOME named it then.
+  if (!words.some((word) => word.startsWith('--run-dir'))) process.env.BELLIS_HOME = dirname(resolve(folder))
+  enter(directory)
+  process.stderr.write(`${continuationOf([program, ...words, ...added])}\n`)
+  if (program !== 'bellis') return runProgram([...words, ...added])
+  process.argv.splice(1, process.argv.length, OWN_PROGRAM, ...words, ...added)
+  await main([...words, ...added])
+}
+
+/** The recorded command. @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` if it can't be run again */
+function commandOf(folder: string) {
+  const document = readRunDocument(folder)
+  if (document === undefined) throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run.`)
+  const { command, directory } = document
+  if (command === undefined) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `${folder} was started by an earlier version of Bellis, which did not keep its command; start it again as before.`,
+    )
+  }
+  const [program = '', ...words] = repeatedWords(command)
+  if (words.some((word) => word.includes('?…'))) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `The command of the run contains a signed address, and its query is not kept; start it with the address: ${continuationOf(command, directory)}`,
+    )
+  }
+  return { program, words, directory }
+}
+
+/** @throws ConfigError `NO_SUCH_FILE` */
+function enter(directory: string): void {
+  try {
+    process.chdir(directory)
+  } catch (error) {
+    throw new ConfigError(
+      'NO_SUCH_FILE',
+      `The run was started in ${directory}, which can't be entered: ${(error as Error).message}; mount it at the same path.`,
+      { cause: error },
+    )
+  }
+}
+
+/** Runs a program of the user's that started the run; the signals of the terminal reach it directly. */
+async function runProgram(words: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, words, { stdio: 'inherit' })
+  process.on('SIGINT', () => {}).on('SIGTERM', () => child.kill('SIGTERM'))
+  const [code, signal] = await once(child, 'close')
+  process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1)
+}

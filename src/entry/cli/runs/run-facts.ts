@@ -1,0 +1,43 @@
+import { resolve } from 'node:path'
+import { quoteShell } from '../../../core/shell-words.ts'
+import { printableLine } from '../../../core/text/printable.ts'
+import { showTime } from '../../local-time.ts'
+import type { RunState } from '../../run-folder/run-state.ts'
+
+const MAX_SHOWN_OUTPUTS = 4
+
+/** What is known of a run besides its counts. */
+export interface RunFacts {
+  /** Its command, for a shell, without secrets; undefined for runs of version 0.1.0. */
+  readonly command?: string
+  /** Where it was started; relative paths start there. */
+  readonly directory: string
+  /** The arrays that it writes and keeps. */
+  readonly outputs: readonly string[]
+}
+
+export function factsOf({ document: { command, directory, tasks } }: RunState): RunFacts {
+  const kept = tasks.filter(({ transient }) => !transient)
+  return {
+    ...(command === undefined ? {} : { command: command.map(quoteShell).join(' ') }),
+    directory,
+    outputs: [...new Set(kept.flatMap(({ writes = [] }) => writes))],
+  }
+}
+
+/** The same for people, a line each. */
+export function describeFacts(state: RunState): string[] {
+  const { command, directory, outputs } = factsOf(state)
+  const { document, live, folder } = state
+  const others = outputs.length - MAX_SHOWN_OUTPUTS
+  const shown = [...outputs.slice(0, MAX_SHOWN_OUTPUTS), ...(others > 0 ? [`${others} more`] : [])]
+  const [first, last] = [showTime(document.created), showTime(live?.time ?? '')]
+  const rows: (readonly [string, string])[] = [
+    ...(command === undefined ? [] : [['command', command] as const]),
+    ['started in', directory],
+    ...(shown.length === 0 ? [] : [['outputs', shown.join(', ')] as const]),
+    ['folder', resolve(folder)],
+    ['started', last === '' || last === first ? first : `${first}, last active ${last}`],
+  ]
+  return rows.map(([name, text]) => `  ${name.padEnd(10)}  ${printableLine(text)}`)
+}
