@@ -79,11 +79,27 @@ export class ZarrArray implements ChunkedArray {
       inside.offset.map((position, axis) => position - (box.offset[axis] as number)),
       target.strides,
     )
-    await this.#forEachPart(inside, signal, (part) => {
+    await this.#readParts(inside, signal, (part) => {
       const start = base + offsetOf(part.inBox, target.strides)
       return this.#access.read(part, { ...target, start }, signal)
     })
-    await this.#missing?.confirm(signal)
+  }
+
+  /** Reads the parts of a box; those that are missing over http a second time, after the array was found to be there. */
+  async #readParts(
+    inside: Roi<'voxel'>,
+    signal: AbortSignal | undefined,
+    read: (part: ChunkPart) => Promise<void>,
+  ): Promise<void> {
+    const missing = this.#missing
+    if (missing === undefined) return this.#forEachPart(inside, signal, read)
+    const lost: ChunkPart[] = []
+    await this.#forEachPart(inside, signal, async (part) => {
+      if (await missing.watch(() => read(part))) lost.push(part)
+    })
+    await missing.confirm(signal)
+    await forEachInFlight(lost, this.#access.limit, signal, read)
+    await missing.confirm(signal)
   }
 
   async writeVoxels(box: Roi<'voxel'>, data: TypedArray, { signal }: TransferOptions = {}): Promise<void> {

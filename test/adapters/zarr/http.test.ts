@@ -320,15 +320,41 @@ describe('a container behind http', () => {
     await assert.rejects(remote.readVoxels(box, new Uint16Array(2048)), { code: 'INVALID_METADATA' })
   })
 
-  it('asks once whether the array is still there, however many chunks are missing', async (t) => {
+  for (const options of [{ zarrFormat: 2 }, { zarrFormat: 3 }, { shardShape: shape }] as const) {
+    it(`makes no voxels of chunks that were forbidden for a moment (${JSON.stringify(options)})`, async (t) => {
+      const folder = await temporaryFolder(t)
+      const how = { shape, dtype: 'uint16', chunkShape: [4, 8, 8], ...options } as const
+      const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', how)
+      await array.writeVoxels(box, data)
+      let forbidden = 0
+      const { address } = await serve(t, folder, (request, response) => {
+        if (forbidden === 0) return false
+        // The address is valid again as soon as the array itself is asked for.
+        if (/\.z|zarr\.json/.test(request.url?.split('/').at(-1) ?? '')) forbidden = 0
+        if (forbidden-- <= 0) return false
+        response.writeHead(403).end()
+        return true
+      })
+      const remote = await format.open(`${address}/a.zarr`, 'raw')
+      const into = new Uint16Array(2048)
+      for (const chunks of [1, 2, 100]) {
+        forbidden = chunks
+        await remote.readVoxels(box, into.fill(0))
+        forbidden = 0
+        assert.deepEqual(into, data)
+      }
+    })
+  }
+
+  it('asks twice whether the array is still there, however many chunks are missing', async (t) => {
     const folder = await temporaryFolder(t)
     await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16', chunkShape: [1, 4, 4] })
     const { address, requests } = await serve(t, folder)
     const remote = await format.open(`${address}/a.zarr`, 'raw')
     requests.length = 0
     await remote.readVoxels(box, new Uint16Array(2048))
-    assert.equal(requests.filter((url) => !url.includes('/c/')).length, 1)
-    assert.equal(requests.length, 8 * 4 * 4 + 1)
+    assert.equal(requests.filter((url) => !url.includes('/c/')).length, 2)
+    assert.equal(requests.length, 2 * (8 * 4 * 4) + 2)
   })
 
   for (const [what, headers, body, message] of [

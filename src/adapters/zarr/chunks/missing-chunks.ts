@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { InfrastructureError } from '../../../core/errors.ts'
 import { MissingObject } from '../http-store.ts'
 import { parseJsonObject } from '../metadata/metadata.ts'
@@ -6,7 +7,8 @@ import type { PartReader, Store } from '../store.ts'
 /**
  * Decides whether chunks that a server says are missing really are. An expired address looks the same: everything is forbidden, and
  * every chunk would be the fill value. So chunks count as missing only if the array's metadata is read again *after* the last of the
- * answers that said so. One check serves all reads that wait for it.
+ * answers that said so. One check serves all reads that wait for it. The address may have been valid again by then, so the chunks are
+ * asked for once more after it.
  */
 export class MissingChunks {
   /** The array's chunks, counting those that are missing. */
@@ -16,6 +18,8 @@ export class MissingChunks {
   #missing = 0
   #confirmed = 0
   #check: Promise<void> | undefined
+  /** The read in which a chunk is asked for. */
+  readonly #reading = new AsyncLocalStorage<{ isMissing: boolean }>()
 
   /** @param metadataKey of the file that makes the array one: `zarr.json` or `.zarray` */
   constructor(store: Store, metadataKey: string) {
@@ -29,6 +33,13 @@ export class MissingChunks {
         return reader && this.#counting(reader)
       },
     }
+  }
+
+  /** @param read of one chunk or shard @returns whether it is missing, as far as the server says */
+  async watch(read: () => Promise<void>): Promise<boolean> {
+    const found = { isMissing: false }
+    await this.#reading.run(found, read)
+    return found.isMissing
   }
 
   /**
@@ -47,8 +58,14 @@ export class MissingChunks {
   }
 
   #count<T>(found: T | undefined): T | undefined {
-    if (found === undefined) this.#missing++
+    if (found === undefined) this.#note()
     return found
+  }
+
+  #note(): void {
+    this.#missing++
+    const reading = this.#reading.getStore()
+    if (reading !== undefined) reading.isMissing = true
   }
 
   #counting(reader: PartReader): PartReader {
@@ -56,7 +73,7 @@ export class MissingChunks {
       try {
         return await part
       } catch (error) {
-        if (error instanceof MissingObject) this.#missing++
+        if (error instanceof MissingObject) this.#note()
         throw error
       }
     }
