@@ -162,7 +162,7 @@ class Round {
     const result = await readResult(site)
     this.#voxels += result.voxels
     for (const difference of differences(result, this.#expected)) site.complain(difference)
-    for (const leftover of leftovers(site)) site.complain(leftover)
+    for (const leftover of leftovers(site, stderr)) site.complain(leftover)
     return true
   }
 
