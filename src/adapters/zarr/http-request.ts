@@ -1,11 +1,20 @@
 import { lookup } from 'node:dns/promises'
+import { given } from '../../core/given.ts'
 import { mayFollow } from '../../core/redirects.ts'
+
+/** What tells versions of an object apart: its entity tag, or else when it was last changed. */
+export interface ObjectVersion {
+  readonly header: 'etag' | 'last-modified'
+  readonly value: string
+}
 
 /** A body, whole or a part. */
 export interface RangeAnswer {
   readonly body: Uint8Array
   /** Whether `body` is only the requested range, not the whole object. */
   readonly isPart: boolean
+  /** Absent if the server does not say. */
+  readonly version?: ObjectVersion
 }
 
 export interface HttpRequest {
@@ -14,7 +23,11 @@ export interface HttpRequest {
   readonly range: string | undefined
   /** Most bytes of the body, after decoding a content encoding. */
   readonly atMost: number
+  /** The version that is wanted. @default any */
+  readonly of?: ObjectVersion | undefined
   readonly signal: AbortSignal
+  /** Called whenever something was received. */
+  readonly received: () => void
 }
 
 /** An answer that can't be used. */
@@ -30,16 +43,18 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const MAX_REDIRECTS = 10
 
 /** One GET, with its redirects. @throws whatever fetch throws for a lost connection */
-export async function httpRequest(request: HttpRequest): Promise<RangeAnswer | 'missing' | FailedRequest> {
+export async function httpRequest(request: HttpRequest): Promise<RangeAnswer | 'missing' | 'changed' | FailedRequest> {
   const { range, signal } = request
-  const headers: Record<string, string> = { 'accept-encoding': 'identity', ...(range === undefined ? {} : { range }) }
+  const headers = headersOf(request)
   let url = new URL(request.url)
   for (let redirects = 0; ; redirects++) {
     const response = await fetch(url, { headers, signal, redirect: 'manual' })
+    request.received()
     if (response.ok) return readAnswer(response, request)
     const location = response.headers.get('location')
     await response.body?.cancel()
     if (MISSING.has(response.status)) return 'missing'
+    if (response.status === 412 && request.of !== undefined) return 'changed'
     // The range starts beyond the end of the object.
     if (response.status === 416 && range !== undefined) return { body: new Uint8Array(0), isPart: true }
     if (!REDIRECTS.has(response.status) || location === null) return failure(response)
@@ -55,6 +70,24 @@ export async function httpRequest(request: HttpRequest): Promise<RangeAnswer | '
 const addressesOf = async (hostname: string): Promise<string[]> =>
   (await lookup(hostname, { all: true }).catch(() => [])).map(({ address }) => address)
 
+function headersOf({ range, of }: HttpRequest): Record<string, string> {
+  // A weak tag never matches a part; the answers are compared, too, since not all servers know conditions.
+  const isStrong = of !== undefined && !of.value.startsWith('W/')
+  return {
+    'accept-encoding': 'identity',
+    ...(range === undefined ? {} : { range }),
+    ...(isStrong ? { [of.header === 'etag' ? 'if-match' : 'if-unmodified-since']: of.value } : {}),
+  }
+}
+
+function versionOf(headers: Headers): ObjectVersion | undefined {
+  for (const header of ['etag', 'last-modified'] as const) {
+    const value = headers.get(header)
+    if (value !== null) return { header, value }
+  }
+  return undefined
+}
+
 const final = (why: string): FailedRequest => ({ failed: new Error(why), isFinal: true })
 
 const failure = ({ status, statusText }: Response): FailedRequest => ({
@@ -62,17 +95,20 @@ const failure = ({ status, statusText }: Response): FailedRequest => ({
   isFinal: status < 500 && status !== 429,
 })
 
-async function readAnswer(response: Response, { range, atMost }: HttpRequest): Promise<RangeAnswer | FailedRequest> {
+async function readAnswer(
+  response: Response,
+  { range, atMost, received }: HttpRequest,
+): Promise<RangeAnswer | FailedRequest> {
   const isPart = response.status === 206
   const wrong = isPart ? wrongPart(response.headers, range) : undefined
-  const body = wrong === undefined ? await readBounded(response, atMost) : undefined
+  const body = wrong === undefined ? await readBounded(response, atMost, received) : undefined
   if (body === undefined) {
     await response.body?.cancel()
     return final(wrong ?? `it has more than ${atMost} bytes, the most that such an object can have`)
   }
   return isPart && body.length > lengthOf(range as string)
     ? final(`the server sent ${body.length} bytes for the range ${range}`)
-    : { body, isPart }
+    : { body, isPart, ...given({ version: versionOf(response.headers) }) }
 }
 
 /** Why a part is not the requested one; a server that doesn't say which part it sends is believed. */
@@ -99,10 +135,11 @@ function lengthOf(range: string): number {
 }
 
 /** @returns undefined for a body that is too long */
-async function readBounded(response: Response, atMost: number): Promise<Uint8Array | undefined> {
+async function readBounded(response: Response, atMost: number, received: () => void): Promise<Uint8Array | undefined> {
   const pieces: Uint8Array[] = []
   let length = 0
   for await (const piece of response.body ?? []) {
+    received()
     length += piece.length
     if (length > atMost) return undefined
     pieces.push(piece)

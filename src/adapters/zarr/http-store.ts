@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { httpRequest, type RangeAnswer } from './http-request.ts'
-import { type GetOptions, MAX_METADATA_BYTES, type PartReader, type Store } from './store.ts'
+import { ChangedObject, partReader } from './http-parts.ts'
+import { httpRequest, type ObjectVersion } from './http-request.ts'
+import { type GetOptions, MAX_METADATA_BYTES, type Store } from './store.ts'
 import { WholeObjects } from './whole-objects.ts'
 
 export interface HttpStoreOptions {
@@ -9,7 +10,7 @@ export interface HttpStoreOptions {
   readonly retries?: number
   /** Wait before the first retry; doubled for each further one. @default 200 */
   readonly retryDelayMs?: number
-  /** Longest time for one attempt. @default 60000 */
+  /** Longest time in which nothing is received. @default 60000 */
   readonly timeoutMs?: number
 }
 
@@ -28,9 +29,14 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
   }
   const root = origin + pathname.replace(/\/+$/, '')
   const where = (key: string) => (key === '' ? root : `${root}/${key.split('/').map(encodeURIComponent).join('/')}`)
-  const get = (key: string, range: string | undefined, { atMost = MAX_METADATA_BYTES, signal }: GetOptions) =>
-    withRetries(where(key), options, signal, (limit) =>
-      httpRequest({ url: where(key) + search, range, atMost, signal: limit }),
+  const get = (
+    key: string,
+    range: string | undefined,
+    { atMost = MAX_METADATA_BYTES, signal }: GetOptions,
+    of?: ObjectVersion,
+  ) =>
+    withRetries(where(key), options, signal, (limit, received) =>
+      httpRequest({ url: where(key) + search, range, of, atMost, signal: limit, received }),
     )
   const wholes = new WholeObjects()
   const readOnly = async (key: string): Promise<never> => {
@@ -41,14 +47,22 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
     where,
     async get(key, options = {}) {
       const { into } = options
-      const body = (await get(key, undefined, options))?.body
+      const answer = await get(key, undefined, options)
+      const body = typeof answer === 'object' ? answer.body : undefined
       if (body === undefined || into?.length !== body.length) return body
       into.set(body)
       return into
     },
     async open(key, options = {}) {
-      const request = (range: string | undefined) => get(key, range, options)
-      return partReader((range) => wholes.get(key, range, request, options.signal), where(key))
+      const request = async (range: string | undefined, of: ObjectVersion | undefined) => {
+        const answer = await get(key, range, options, of)
+        if (answer === 'changed') throw new ChangedObject(where(key))
+        return answer
+      }
+      return partReader(
+        (range, of) => wholes.get(key, range, (asked) => request(asked, of), options.signal),
+        where(key),
+      )
     },
     put: readOnly,
     remove: readOnly,
@@ -56,52 +70,24 @@ export function httpStore(address: string, options: HttpStoreOptions = {}): Stor
   }
 }
 
-/** A server that knows no ranges sends the whole object, which is kept: one object is read once, not once for each part. */
-function partReader(get: (range: string) => Promise<RangeAnswer | undefined>, where: string): PartReader {
-  let whole: Uint8Array | undefined
-  const part = async (range: string, cut: (whole: Uint8Array) => Uint8Array) => {
-    if (whole !== undefined) return cut(whole)
-    const answer = await get(range)
-    if (answer === undefined) throw new MissingObject(where)
-    if (answer.isPart) return answer.body
-    whole = answer.body
-    return cut(whole)
-  }
-  return {
-    read: async (offset, length) =>
-      length === 0
-        ? new Uint8Array(0)
-        : part(`bytes=${offset}-${offset + length - 1}`, (bytes) => bytes.subarray(offset, offset + length)),
-    readEnd: (length) => part(`bytes=-${length}`, (bytes) => bytes.subarray(Math.max(0, bytes.length - length))),
-    async [Symbol.asyncDispose]() {},
-  }
-}
+type Answer = Awaited<ReturnType<typeof httpRequest>>
+type Received = Exclude<Answer, 'missing' | { readonly failed: Error }>
 
-/** Thrown by the first read of a part: checking first whether the shard exists would cost a round trip. */
-export class MissingObject extends InfrastructureError {
-  constructor(where: string) {
-    super(
-      'IO_ERROR',
-      `Can't read ${where}: it was removed, or its address has expired, while it was being read; run again.`,
-    )
-  }
-}
-
+/** @param attemptOnce has to call `received` whenever something arrives: an attempt may take any time, but not wait for long */
 async function withRetries(
   where: string,
   { retries = 4, retryDelayMs = 200, timeoutMs = 60_000 }: HttpStoreOptions,
   signal: AbortSignal | undefined,
-  attemptOnce: (
-    signal: AbortSignal,
-  ) => Promise<RangeAnswer | 'missing' | { readonly failed: Error; readonly isFinal: boolean }>,
-): Promise<RangeAnswer | undefined> {
+  attemptOnce: (signal: AbortSignal, received: () => void) => Promise<Answer>,
+): Promise<Received | undefined> {
   for (let attempt = 0; ; attempt++) {
-    const timeout = AbortSignal.timeout(timeoutMs)
+    using idle = new IdleLimit(timeoutMs)
     let cause: unknown
     try {
-      const answer = await attemptOnce(signal ? AbortSignal.any([signal, timeout]) : timeout)
+      const limit = signal === undefined ? idle.signal : AbortSignal.any([signal, idle.signal])
+      const answer = await attemptOnce(limit, idle.restart)
       if (answer === 'missing') return undefined
-      if ('body' in answer) return answer
+      if (typeof answer === 'string' || 'body' in answer) return answer
       cause = answer.failed
       if (answer.isFinal) attempt = retries
     } catch (error) {
@@ -112,6 +98,27 @@ async function withRetries(
       throw new InfrastructureError('IO_ERROR', `Can't read ${where}: ${describe(cause)}.`, { cause })
     }
     await delay(retryDelayMs * 2 ** attempt, undefined, signal ? { signal } : {})
+  }
+}
+
+/** Aborts its signal after a time in which nothing happened. */
+class IdleLimit implements Disposable {
+  readonly #controller = new AbortController()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(ms: number) {
+    const reason = new Error(`nothing was received for ${ms / 1000} s`)
+    this.#timer = setTimeout(() => this.#controller.abort(reason), ms)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  readonly restart = (): void => void this.#timer.refresh();
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer)
   }
 }
 

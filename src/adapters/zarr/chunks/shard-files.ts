@@ -1,6 +1,6 @@
 import { type BytesCodec, CodecError } from '../codecs/codec.ts'
 import { makeCodec } from '../codecs/registry.ts'
-import { MissingObject } from '../http-store.ts'
+import { ChangedObject, MissingObject } from '../http-parts.ts'
 import type { ShardSettings } from '../metadata/metadata.ts'
 import { encodedLimit, type PartReader, type Store } from '../store.ts'
 import { decodeOrThrow } from './chunk-access.ts'
@@ -70,7 +70,7 @@ export class ShardFiles {
 
   /**
    * Opens a shard and reads its index; each chunk is then one read.
-   * @param use must not keep `fetchChunk`; receives undefined if the shard is missing
+   * @param use must not keep `fetchChunk`; receives undefined if the shard is missing; called again if the shard was replaced meanwhile
    * @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
   async readParts(
@@ -78,8 +78,17 @@ export class ShardFiles {
     signal: AbortSignal | undefined,
     use: (fetchChunk: FetchChunk | undefined) => Promise<void>,
   ): Promise<void> {
-    await using reader = await this.#store.open(this.#keyOf(index), { signal, atMost: this.#atMost })
-    await use(reader && (await unlessMissing(this.#fetchFrom(reader, index))))
+    const useOnce = async (): Promise<void> => {
+      await using reader = await this.#store.open(this.#keyOf(index), { signal, atMost: this.#atMost })
+      await use(reader && (await unlessMissing(this.#fetchFrom(reader, index))))
+    }
+    try {
+      await useOnce()
+    } catch (error) {
+      // Its index and its chunks are of different versions: all of it is read again, once.
+      if (!(error instanceof ChangedObject)) throw error
+      await useOnce()
+    }
   }
 
   /** Replaces a shard. @param chunks encoded, undefined for missing ones; one for each chunk of the shard */

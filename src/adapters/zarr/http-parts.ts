@@ -1,0 +1,53 @@
+import { InfrastructureError } from '../../core/errors.ts'
+import type { ObjectVersion, RangeAnswer } from './http-request.ts'
+import type { PartReader } from './store.ts'
+
+/** Requests a range of an object. @param of the version that it must be of, if one is known @throws ChangedObject */
+type GetPart = (range: string, of: ObjectVersion | undefined) => Promise<RangeAnswer | undefined>
+
+/** Thrown by the first read of a part: checking first whether the shard exists would cost a round trip. */
+export class MissingObject extends InfrastructureError {
+  constructor(where: string) {
+    super(
+      'IO_ERROR',
+      `Can't read ${where}: it was removed, or its address has expired, while it was being read; run again.`,
+    )
+  }
+}
+
+/** An object was replaced between two reads of its parts, which therefore don't belong together. */
+export class ChangedObject extends InfrastructureError {
+  constructor(where: string) {
+    super('IO_ERROR', `Can't read ${where}: it was replaced while it was being read; run again once nobody writes it.`)
+  }
+}
+
+/**
+ * Reads parts of one version of an object. A server that knows no ranges sends the whole object, which is kept: one object is read
+ * once, not once for each part.
+ */
+export function partReader(get: GetPart, where: string): PartReader {
+  let whole: Uint8Array | undefined
+  let version: ObjectVersion | undefined
+  const part = async (range: string, cut: (whole: Uint8Array) => Uint8Array): Promise<Uint8Array> => {
+    if (whole !== undefined) return cut(whole)
+    const answer = await get(range, version)
+    if (answer === undefined) throw new MissingObject(where)
+    // Not all servers know conditions.
+    if (version !== undefined && answer.version !== undefined && answer.version.value !== version.value) {
+      throw new ChangedObject(where)
+    }
+    version ??= answer.version
+    if (answer.isPart) return answer.body
+    whole = answer.body
+    return cut(whole)
+  }
+  return {
+    read: async (offset, length) =>
+      length === 0
+        ? new Uint8Array(0)
+        : part(`bytes=${offset}-${offset + length - 1}`, (bytes) => bytes.subarray(offset, offset + length)),
+    readEnd: (length) => part(`bytes=-${length}`, (bytes) => bytes.subarray(Math.max(0, bytes.length - length))),
+    async [Symbol.asyncDispose]() {},
+  }
+}
