@@ -36,7 +36,7 @@ describe('what users write', () => {
     isRefusal: (error) => error instanceof InvalidArgumentError,
     async load() {
       const { parseDatasetPath } = await import('../../src/entry/arrays.ts')
-      const { httpStore } = await import('../../src/adapters/zarr/http-store.ts')
+      const { httpStore } = await import('../../src/adapters/zarr/http/http-store.ts')
       const { parseContext, showContext } = await import('../../src/adapters/links/context.ts')
       const { hostAndPort } = await import('../../src/entry/cli/option-values.ts')
       const { parsePath } = await import('../../src/adapters/http/request-path.ts')

@@ -1,6 +1,6 @@
 import { type BytesCodec, CodecError } from '../codecs/codec.ts'
 import { makeCodec } from '../codecs/registry.ts'
-import { ChangedObject, MissingObject } from '../http-parts.ts'
+import { ChangedObject, MissingObject } from '../http/http-parts.ts'
 import type { ShardSettings } from '../metadata/metadata.ts'
 import { encodedLimit, type PartReader, type Store } from '../store.ts'
 import { decodeOrThrow } from './chunk-access.ts'

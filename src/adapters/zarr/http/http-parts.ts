@@ -1,6 +1,6 @@
-import { InfrastructureError } from '../../core/errors.ts'
+import { InfrastructureError } from '../../../core/errors.ts'
+import type { PartReader } from '../store.ts'
 import type { ObjectVersion, RangeAnswer } from './http-request.ts'
-import type { PartReader } from './store.ts'
 
 /** Requests a range of an object. @param of the version that it must be of, if one is known @throws ChangedObject */
 type GetPart = (range: string, of: ObjectVersion | undefined) => Promise<RangeAnswer | undefined>

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import { given } from '../../core/given.ts'
-import { mayFollow } from '../../core/redirects.ts'
+import { given } from '../../../core/given.ts'
+import { mayFollow } from '../../../core/redirects.ts'
 
 /** What tells versions of an object apart: its entity tag, or else when it was last changed. */
 export interface ObjectVersion {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { ConfigError, InfrastructureError } from '../../../core/errors.ts'
+import { type GetOptions, MAX_METADATA_BYTES, type Store } from '../store.ts'
 import { ChangedObject, partReader } from './http-parts.ts'
 import { httpRequest, type ObjectVersion } from './http-request.ts'
-import { type GetOptions, MAX_METADATA_BYTES, type Store } from './store.ts'
 import { WholeObjects } from './whole-objects.ts'
 
 export interface HttpStoreOptions {
