@@ -23,6 +23,7 @@ export async function buildViewer(root) {
     // Neuroglancer starts the one worker beside its own file and the other a folder above.
     entryPoints: {
       'js/main': join(root, 'src', 'viewer', 'show', 'main.ts'),
+      'js/runs': join(root, 'src', 'viewer', 'runs', 'runs.ts'),
       'js/dashboard': join(root, 'src', 'viewer', 'dashboard', 'dashboard.ts'),
       'js/chunk_worker.bundle': join(root, 'src', 'viewer', 'dashboard', 'volumes', 'chunk-worker.ts'),
       'async_computation.bundle': join(neuroglancer, 'async_computation.bundle.js'),
@@ -49,6 +50,7 @@ export async function buildViewer(root) {
   for (const [document, folder, page] of [
     ['index.html', 'show', 'main'],
     ['dashboard.html', 'dashboard', 'dashboard'],
+    ['runs.html', 'runs', 'runs'],
   ]) {
     const whole = source(join(folder, document)).replace('{{head}}', source('shared/head.html').trim())
     writeFileSync(join(out, document), whole.replaceAll('{{assets}}', `/assets/${name}`).replaceAll('{{page}}', page))

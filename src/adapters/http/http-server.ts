@@ -27,6 +27,8 @@ export interface HttpServerOptions {
   readonly content: LiveTree
   /** What the server's own page may do by POST, under `/<token>/`. @default nothing */
   readonly actions?: ActionTree
+  /** Whether a path of the content is that of a folder with a page of its own, whose address ends in a slash. @default none is */
+  readonly isFolder?: (names: readonly string[]) => boolean
   /** Origins whose pages may read the content, besides the server's own. @default none */
   readonly cors?: readonly string[]
   /** Called with errors of opening or reading content. */
@@ -153,12 +155,16 @@ async function answer(
     const isToken = (text: string) => isSame(text, options.token)
     return answerPost(request, response, isAsset ? [] : path, { actions, isToken, onError })
   }
-  if (!isAsset && !isFolder && path.length === 0) {
+  const isPage = !isAsset && (path.length === 0 || options.isFolder?.(path) === true)
+  if (isPage && !isFolder) {
     // The page's own requests are relative to its folder.
-    response.setHeader('Location', `/${options.token}/`)
+    response.setHeader(
+      'Location',
+      `${[options.token, ...path.map(encodeURIComponent)].map((name) => `/${name}`).join('')}/`,
+    )
     return refuse(response, 308, 'The address ends in a slash.')
   }
-  if (isFolder && path.length > 0) return refuse(response, 404, 'There is nothing here.')
+  if (isFolder && !isPage) return refuse(response, 404, 'There is nothing here.')
   const cancel = new AbortController()
   response.once('close', () => cancel.abort())
   const tree = isAsset ? options.assets : options.content

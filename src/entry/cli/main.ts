@@ -39,6 +39,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, LoadCommand>>>> 
   'Work with runs:': {
     worker: async () => (await import('./runs/worker.ts')).workerCommand(),
     runs: async () => (await import('./runs/runs.ts')).runsCommand(),
+    dashboard: async () => (await import('./runs/dashboard.ts')).dashboardCommand(),
     status: async () => (await import('./runs/status.ts')).statusCommand(),
     stop: async () => (await import('./runs/stop.ts')).stopCommand(),
     scale: async () => (await import('./runs/scale.ts')).scaleCommand(),

@@ -50,17 +50,10 @@ interface SavedAddress {
  */
 export async function startDashboard(folder: string, options: DashboardOptions = {}): Promise<Dashboard> {
   await using opened = new ResourceStack()
-  const follower = opened.use(new RunFollower(folder, options))
-  const { control = false, onError = () => {} } = options
-  const volumes = opened.use(new DashboardVolumes(follower, onError))
-  const feed = new DashboardFeed(follower, {
-    volumes: () => volumes.version(),
-    untilQuiet: () => volumes.untilQuiet(),
-    control,
-    onError,
-  })
-  const server = opened.use(await listen(folder, options, contentOf(follower, feed, volumes, options)))
-  opened.use(feed)
+  const page = opened.use(openRunPage(folder, options))
+  const server = opened.use(await listen(folder, options, page.content))
+  // It is disposed before the server, which sends the final state.
+  opened.use({ [Symbol.asyncDispose]: () => page.end() })
   const file = opened.use(saveAddress(folder, server, options.isOwn ?? false)).path
   const all = opened.move()
   return {
@@ -68,6 +61,38 @@ export async function startDashboard(folder: string, options: DashboardOptions =
     port: server.port,
     ...(file === undefined ? {} : { file }),
     [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
+  }
+}
+
+/** What the page of a run consists of, for a server. */
+export interface RunPage extends AsyncDisposable {
+  readonly content: LiveTree
+  /** Sends the final state to browsers. */
+  end(): Promise<void>
+}
+
+/**
+ * Opens the page of a run, which reads from the run's folder.
+ * @throws ConfigError `NO_SUCH_FILE` if the folder is not that of a run
+ */
+export function openRunPage(folder: string, options: Omit<DashboardOptions, 'host' | 'port'> = {}): RunPage {
+  const follower = new RunFollower(folder, options)
+  const { control = false, onError = () => {} } = options
+  const volumes = new DashboardVolumes(follower, onError)
+  const feed = new DashboardFeed(follower, {
+    volumes: () => volumes.version(),
+    untilQuiet: () => volumes.untilQuiet(),
+    control,
+    onError,
+  })
+  return {
+    content: contentOf(follower, feed, volumes, options),
+    end: () => feed[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await feed[Symbol.asyncDispose]()
+      await volumes[Symbol.asyncDispose]()
+      follower[Symbol.dispose]()
+    },
   }
 }
 

@@ -24,7 +24,7 @@ export function pageFiles(): ResourceTree {
 }
 
 /** The HTML of a page. */
-export const pageDocument = (name: 'index.html' | 'dashboard.html'): Resource =>
+export const pageDocument = (name: 'index.html' | 'dashboard.html' | 'runs.html'): Resource =>
   memoryResource(readFileSync(join(page, name)), 'text/html; charset=utf-8')
 
 function pageType(name: string): string {
