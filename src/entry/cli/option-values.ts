@@ -35,6 +35,14 @@ export function hostAndPort(text: string): { host: string; port: number } {
   throw new InvalidArgumentError('expected a port, or an address and a port, such as 9464 or 0.0.0.0:9464.')
 }
 
+export const isWebAddress = (text: string): boolean => /^https?:$/.test(URL.parse(text)?.protocol ?? '')
+
+/** An http(s) address to which notices are posted. The message does not repeat it: it is often a secret. */
+export function webAddress(text: string): string {
+  if (isWebAddress(text)) return text
+  throw new InvalidArgumentError('expected an address that starts with https:// or http://.')
+}
+
 /** Amounts by name, `cpu=32,gpu=8`. */
 export function amounts(text: string): Resources {
   const pairs = text.split(',').map((pair) => /^\s*([A-Za-z][\w-]*)=(\d+(?:\.\d+)?)\s*$/.exec(pair))

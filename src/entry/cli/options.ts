@@ -5,7 +5,7 @@ import { given } from '../../core/given.ts'
 import type { Resources } from '../../core/workers/resources.ts'
 import type { RunOptions } from '../run-options.ts'
 import { POOLS, type PoolKind } from '../workers/pools.ts'
-import { amounts, hostAndPort, portNumber, seconds, wholeNumber } from './option-values.ts'
+import { amounts, hostAndPort, portNumber, seconds, webAddress, wholeNumber } from './option-values.ts'
 
 /** Groups of flags in the help of a command that runs blocks, in this order. */
 export const GROUPS = {
@@ -41,6 +41,8 @@ export interface RunFlags extends CommonOptions {
   readonly maxFailures?: number
   readonly timeout?: number
   readonly events?: string
+  readonly notify?: string
+  readonly notifyStall?: number
   readonly metrics?: { readonly host: string; readonly port: number }
   readonly db?: string
   readonly fsync?: boolean
@@ -122,6 +124,12 @@ const ownRunOptions = (command: Command): Command =>
     .option('--events <file>', 'write every event to a file, one JSON object per line')
     .option('--verbose', 'also print how to add workers')
     .option('--metrics <[host:]port>', 'serve metrics for Prometheus (host: 127.0.0.1, this machine only)', hostAndPort)
+    .option('--notify <url>', 'post a notice when the run ends, fails or stalls (default: BELLIS_NOTIFY if set)', webAddress)
+    .option(
+      '--notify-stall <seconds>',
+      'time without a finished block that counts as a stall (default: 10 times the usual, at least 600)',
+      seconds,
+    )
 
 /** The help shows groups in the order of their first options, whichever of them a command has itself. */
 function sortGroups(command: Command): Command {

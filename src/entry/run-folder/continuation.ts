@@ -3,6 +3,7 @@ import { quoteShell } from '../../core/shell-words.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import { OWN_PROGRAM, ownCommand } from '../own-command.ts'
 import { withoutCredentials } from './progress-place.ts'
+import { withoutNotify } from './run-command.ts'
 
 /** They would start again from nothing. */
 const NOT_REPEATED = ['--overwrite', '--yes']
@@ -13,8 +14,8 @@ const HIDDEN = /https?:\/\/[^\n?]*\?…/i
 /** The command line of this process as it is kept in `run.json`: "bellis", or "node" and a script, then the arguments. */
 export function commandOfProcess(): readonly string[] {
   const [, program = '', ...words] = process.argv
-  // It may be read by others: BELLIS_DB has the credentials.
-  const safe = words.map((word) => hideQueries(withoutCredentials(word)))
+  // It may be read by others: BELLIS_DB has the credentials, BELLIS_NOTIFY the address of notices.
+  const safe = withoutNotify(words).map((word) => hideQueries(withoutCredentials(word)))
   return isOwnProgram(program) ? ['bellis', ...safe] : ['node', program, ...safe]
 }
 

@@ -10,9 +10,14 @@ export function ownVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version
 }
 
+/** Words of a command without `--notify URL`: whoever knows the address can post to it. */
+export const withoutNotify = (words: readonly string[]): string[] =>
+  words.filter((word, i) => !/^--notify(=|$)/.test(word) && words[i - 1] !== '--notify')
+
 /** The command that started this process, for a shell. Credentials of databases and queries of web addresses are left out. */
 export function ownCommand(argv: readonly string[] = process.argv): string {
-  const [, script, ...rest] = argv
+  const [, script, ...all] = argv
+  const rest = withoutNotify(all)
   const isBellis = /(^|[\\/])(bellis(\.js)?|entry[\\/]cli[\\/]main\.[jt]s)$/.test(script ?? '')
   const words = isBellis ? ['bellis', ...rest] : ['node', ...(script === undefined ? [] : [script]), ...rest]
   return words.map((word) => quoteShell(hideSecrets(word))).join(' ')

@@ -1,4 +1,4 @@
-import { toWireError } from '../../../core/errors.ts'
+import { ConfigError, toWireError } from '../../../core/errors.ts'
 import type { TaskCounts } from '../../../core/events.ts'
 import { given } from '../../../core/given.ts'
 import { EventStream } from '../../../runtime/coordinator/event-stream.ts'
@@ -14,9 +14,11 @@ import { readRunState } from '../../run-folder/run-state.ts'
 import type { RunOptions } from '../../run-options.ts'
 import type { UserCodeWatch } from '../../workers/user-code.ts'
 import { confirm } from '../confirm.ts'
+import { isWebAddress } from '../option-values.ts'
 import { type RunFlags, runOptionsOf } from '../options.ts'
 import { printJson, warn } from '../output.ts'
 import { announcePage, printInvitation } from './report/announcements.ts'
+import { startNotifier } from './report/notifier.ts'
 import { describePlan, planDocument } from './report/plan-report.ts'
 import { ProgressDisplay } from './report/progress.ts'
 import { type Conclusion, describeStop, printContinuation, reportRun } from './report/run-report.ts'
@@ -124,7 +126,8 @@ async function runInTerminal(
     if (event.now) display.note('Stopping at once.')
     else stopping.begin()
   })
-  const result = await execute(
+  await using notifier = notifierOf(pipeline, options, flags, events)
+  const running = execute(
     pipeline,
     {
       ...options,
@@ -134,8 +137,28 @@ async function runInTerminal(
     },
     events,
   )
-  if (!watch?.signal.aborted) return result
-  return { ...result, ok: false, interrupted: false, error: toWireError(watch.signal.reason) }
+  const ended = await running.catch((error) => {
+    notifier?.failed(error)
+    throw error
+  })
+  const result = watch?.signal.aborted
+    ? { ...ended, ok: false, interrupted: false, error: toWireError(watch.signal.reason) }
+    : ended
+  notifier?.ended(result)
+  return result
+}
+
+/** What tells a web address of the end of the run, if that was asked for. */
+function notifierOf(pipeline: PlannedPipeline, options: RunOptions, flags: RunFlags, events: EventStream) {
+  const { BELLIS_NOTIFY = '' } = process.env
+  const address = flags.notify ?? BELLIS_NOTIFY
+  if (address === '') return undefined
+  if (!isWebAddress(address)) {
+    throw new ConfigError('INVALID_CONFIG', 'BELLIS_NOTIFY: expected an address that starts with https:// or http://.')
+  }
+  const stallMs = flags.notifyStall === undefined ? undefined : flags.notifyStall * 1000
+  const folder = runFolder(pipeline, options)
+  return startNotifier(events, { address, stallMs, folder, warn: (message) => warn(flags, message) })
 }
 
 /** What is called at the first Ctrl-C or SIGTERM, and at the second. */
