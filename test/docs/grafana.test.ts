@@ -35,7 +35,9 @@ it('the Grafana board asks only for metrics and labels that a run exports, and f
     // Prometheus adds the address that it reads.
     assert.ok(label === 'instance' || labels.has(label), label)
   }
-  const states = expressions.flatMap((expr) => [...expr.matchAll(/state=~?"([\w|]+)"/g)].flatMap(([, list = '']) => list.split('|')))
+  const states = expressions.flatMap((expr) =>
+    [...expr.matchAll(/state=~?"([\w|]+)"/g)].flatMap(([, list = '']) => list.split('|')),
+  )
   assert.ok(states.length > 0)
   for (const state of states) assert.match(text, new RegExp(`state="${state}"`))
 })

@@ -55,7 +55,10 @@ async function receiver(...statuses: readonly number[]) {
 /** Runs the task in a folder of its own. */
 async function run(
   args: readonly string[],
-  { env = {}, meanwhile }: { env?: NodeJS.ProcessEnv; meanwhile?: (child: RunningCommand, cwd: string) => Promise<void> } = {},
+  {
+    env = {},
+    meanwhile,
+  }: { env?: NodeJS.ProcessEnv; meanwhile?: (child: RunningCommand, cwd: string) => Promise<void> } = {},
 ): Promise<CommandResult & { readonly recorded: string }> {
   using folder = temporaryFolder()
   const { path: cwd } = folder
@@ -104,7 +107,10 @@ describe('--notify', () => {
     })
     assert.equal(code, 130)
     const [stall, stop] = hook.notices
-    assert.match(stall?.text ?? '', /^⚠ .* has stalled: no block has finished for .*; 2 of 4 blocks, 1 worker is busy\.$/)
+    assert.match(
+      stall?.text ?? '',
+      /^⚠ .* has stalled: no block has finished for .*; 2 of 4 blocks, 1 worker is busy\.$/,
+    )
     assert.deepEqual([stall?.event, stop?.event], ['stalled', 'stopped'])
     assert.match(stop?.text ?? '', /was stopped after .*: \d of 4 blocks\.$/)
   })
@@ -132,7 +138,10 @@ describe('--notify', () => {
     assert.equal(wrong.code, 2)
     assert.match(wrong.stderr, /--notify me@host: expected an address that starts with https:\/\/ or http:\/\//)
     const env = { BELLIS_NOTIFY: 'ftp://host' }
-    assert.match((await bellis(['run', 'count.ts'], { cwd: folder.path, env })).stderr, /BELLIS_NOTIFY: expected an address/)
+    assert.match(
+      (await bellis(['run', 'count.ts'], { cwd: folder.path, env })).stderr,
+      /BELLIS_NOTIFY: expected an address/,
+    )
   })
 })
 

@@ -124,7 +124,11 @@ const ownRunOptions = (command: Command): Command =>
     .option('--events <file>', 'write every event to a file, one JSON object per line')
     .option('--verbose', 'also print how to add workers')
     .option('--metrics <[host:]port>', 'serve metrics for Prometheus (host: 127.0.0.1, this machine only)', hostAndPort)
-    .option('--notify <url>', 'post a notice when the run ends, fails or stalls (default: BELLIS_NOTIFY if set)', webAddress)
+    .option(
+      '--notify <url>',
+      'post a notice when the run ends, fails or stalls (default: BELLIS_NOTIFY if set)',
+      webAddress,
+    )
     .option(
       '--notify-stall <seconds>',
       'time without a finished block that counts as a stall (default: 10 times the usual, at least 600)',

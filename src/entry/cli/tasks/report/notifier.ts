@@ -59,18 +59,20 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
       ...(kind === 'stopped' || kind === 'failed' ? { continueWith: continuationOf(command) } : {}),
       ...more,
     }
-    sending.push(
-      postJson(address, document).catch((error) => warn(`A notice was not delivered: ${messageOf(error)}`)),
-    )
+    sending.push(postJson(address, document).catch((error) => warn(`A notice was not delivered: ${messageOf(error)}`)))
   }
   const timer = setInterval(
     () => {
       const ms = stall.check(performance.now())
       if (ms === undefined) return
       const workers = busyWorkers === 1 ? '1 worker is' : `${busyWorkers} workers are`
-      send('stalled', `has stalled: no block has finished for ${showDuration(ms / 1000)}; ${counted(tasks)}, ${workers} busy.`, {
-        seconds: ms / 1000,
-      })
+      send(
+        'stalled',
+        `has stalled: no block has finished for ${showDuration(ms / 1000)}; ${counted(tasks)}, ${workers} busy.`,
+        {
+          seconds: ms / 1000,
+        },
+      )
     },
     Math.min(CHECK_MS, stall.limitMs / 4),
   ).unref()
@@ -79,7 +81,10 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
       clearInterval(timer)
       const { kind, what } = describeEnd(result, firstFailure)
       tasks = result.tasks
-      send(kind, what, { seconds: result.seconds, ...(result.error === undefined ? {} : { error: result.error.message }) })
+      send(kind, what, {
+        seconds: result.seconds,
+        ...(result.error === undefined ? {} : { error: result.error.message }),
+      })
     },
     failed(error) {
       clearInterval(timer)
