@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { complete } from '../../../src/entry/cli/completion/complete.ts'
 import { bellisProgram } from '../../../src/entry/cli/main.ts'
 import { writeSampleFile } from '../../../src/sample/write-sample.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
+import { reportRun } from '../../support/reported-run.ts'
 
 /** What can stand at the end of a line; "files" stands for the names of files. */
 async function after(line: string): Promise<string[]> {
@@ -59,9 +59,7 @@ describe('completion', () => {
     const previous = process.cwd()
     process.chdir(folder.path)
     try {
-      const run = join('.bellis', 'smooth-1a2b3c4d')
-      mkdirSync(run, { recursive: true })
-      writeFileSync(join(run, 'run.json'), '{}')
+      using _ = reportRun(join('.bellis', 'smooth-1a2b3c4d'), [{ shape: [1] }])
       await writeSampleFile('sample.hdf', { size: [4, 32, 32], seed: 1 })
       assert.deepEqual(await after('status '), ['last', 'smooth-1a2b3c4d', 'files'])
       assert.deepEqual(await after('reset --failed smo'), ['smooth-1a2b3c4d', 'files'])
