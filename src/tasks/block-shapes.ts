@@ -48,7 +48,7 @@ export function blockOfChunks(shape: readonly number[], step: readonly number[],
 }
 
 /** Checks that a setting has one number per axis of a volume. @throws ConfigError `RANK_MISMATCH` */
-export function assertRank(name: string, given: readonly number[], volume: VolumeDescription): void {
+export function assertRank(name: string, given: readonly (number | string)[], volume: VolumeDescription): void {
   const shape = tiledShape(volume)
   if (given.length === shape.length) return
   throw new ConfigError(

@@ -19,7 +19,10 @@ export const convert = defineTask({
       .union([z.literal(2), z.literal(3)])
       .default(3)
       .describe('version of the Zarr format'),
-    roi: z.string().optional().describe('copy only this region: offset:shape in nm'),
+    roi: z
+      .string()
+      .optional()
+      .describe('copy only this region: offset:shape in nm, or a slice in voxels such as 0:20,100:200,100:200'),
   }),
   async plan(config, { arrays }) {
     const input = await arrays.open(config.input)

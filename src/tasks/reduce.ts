@@ -31,7 +31,10 @@ const reduceConfig = z.object({
     .describe(
       'range of the histogram: low,high (default: the range of the type, for bool and integers of 8 and 16 bits)',
     ),
-  roi: z.string().optional().describe('only this region: offset:shape in nm'),
+  roi: z
+    .string()
+    .optional()
+    .describe('only this region: offset:shape in nm, or a slice in voxels such as 0:20,100:200,100:200'),
   block: z
     .array(z.number().int().positive())
     .min(1)
@@ -49,7 +52,7 @@ export interface ReduceConfig {
   readonly bins?: number | undefined
   /** Range of the histogram. @default the range of the type, for bool and integers of 8 and 16 bits */
   readonly range?: [low: number, high: number] | undefined
-  /** Only this region: `offset:shape` in nm. @default the complete dataset */
+  /** Only this region: `offset:shape` in nm, or a slice in voxels. @default the complete dataset */
   readonly roi?: string | undefined
   /** Block shape, voxels. @default about 128 per axis */
   readonly block?: number[] | undefined

@@ -11,6 +11,7 @@ import {
   roiEnd,
   shiftRoi,
   type TypedArray,
+  toNanometers,
   type VolumeArray,
   type VolumeDescription,
   type Voxels,
@@ -21,15 +22,18 @@ import { assertRank, blockOfChunks, chunkWithin, defaultChunk, inVoxels, inWorld
 import { Scratch } from './scratch.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
-const sigma = z.number('expected a number above 0').positive('expected a number above 0')
+const EXPECTED_SIGMA = 'expected a number above 0'
+const inNm = z.string().regex(/^(?!0*\.?0*\s*nm$)\d+(?:\.\d+)?\s*nm$/, `${EXPECTED_SIGMA}, in nm with its unit: 20nm`)
+const sigma = z.union([z.number(EXPECTED_SIGMA).positive(EXPECTED_SIGMA), inNm])
 
 const smoothConfig = z.object({
   input: z.string().describe('dataset to smooth'),
   output: z.string().describe('Zarr array to write'),
   sigma: z
     .union([sigma, z.array(sigma).min(1)])
+    .refine(hasOneUnit, 'expected all of them in voxels, such as 0.5,2,2, or all in nm, such as 20nm,8nm,8nm')
     .default(2)
-    .describe('standard deviation in voxels, one number or one per axis'),
+    .describe('standard deviation, one or one per axis: voxels, or nm as 20nm'),
   mode: z
     .enum(['constant', 'reflect', 'nearest', 'mirror', 'wrap'])
     .default('constant')
@@ -78,6 +82,7 @@ export const smooth = defineTask({
     const output = await arrays.open(config.output, { mode: 'r+' })
     const { lower, upper } = blockVoxels(config, input)
     const [below, above] = [inWorld(input, lower), inWorld(input, upper)]
+    const sigma = sigmaInVoxels(config.sigma, input)
     const scratch = new Scratch()
     return async (block, { signal }) => {
       // Not `block.readRoi` in mode wrap: there the plan's read Roi covers the complete volume, only to order the blocks.
@@ -88,13 +93,34 @@ export const smooth = defineTask({
       using after = scratch.take(input.dtype, before.data.length)
       const read = config.mode === 'wrap' ? readWrapped : readPlain
       const voxels = await read(input, wanted, before.data, signal)
-      const smoothed = gaussianFilter(voxels, { sigma: config.sigma, mode: config.mode, into: after.data })
+      const smoothed = gaussianFilter(voxels, { sigma, mode: config.mode, into: after.data })
       await output.write(block.writeRoi, cropTo(smoothed, block.writeRoi), { signal })
     }
   },
 })
 
 export default smooth
+
+function hasOneUnit(value: number | string | readonly (number | string)[]): boolean {
+  return new Set([value].flat().map((each) => typeof each)).size === 1
+}
+
+const femtometres = (nm: number): number => Math.round(nm * 1e6)
+
+/** The standard deviation on each axis, voxels. @throws ConfigError `RANK_MISMATCH` */
+export function sigmaInVoxels(
+  given: number | string | readonly (number | string)[],
+  volume: Pick<VolumeDescription, 'voxelSize' | 'unit'>,
+): number[] {
+  const values = Array.isArray(given) ? given : volume.voxelSize.map(() => given)
+  return values.map((value: number | string, axis) => {
+    if (typeof value === 'number') return value
+    // As whole numbers of fm, so that 13.8 nm are exactly 3 voxels of 4.6 nm.
+    return (
+      femtometres(Number.parseFloat(value)) / femtometres(toNanometers(volume.voxelSize[axis] as number, volume.unit))
+    )
+  })
+}
 
 /** The shape that a block writes, and the context around it, in voxels. */
 function blockVoxels(
@@ -141,9 +167,8 @@ function defaultWrite(shape: readonly number[]): number[] {
 }
 
 function radiusPerAxis(sigma: SmoothConfig['sigma'], input: VolumeDescription): number[] {
-  if (typeof sigma === 'number') return tiledShape(input).map(() => gaussianRadius(sigma))
-  assertRank('sigma', sigma, input)
-  return sigma.map((value) => gaussianRadius(value))
+  if (Array.isArray(sigma)) assertRank('sigma', sigma, input)
+  return sigmaInVoxels(sigma, input).map((value) => gaussianRadius(value))
 }
 
 function warnOfContext(
@@ -159,7 +184,7 @@ function warnOfContext(
     return given < radius ? [`${radius} on ${name} (given: ${given})`] : []
   })
   if (missing.length === 0) return
-  const sigma = typeof config.sigma === 'number' ? config.sigma : config.sigma.join(',')
+  const sigma = [config.sigma].flat().join(',')
   warn(
     `the context of the blocks is too small for sigma ${sigma}, so their borders will show: it needs ${missing.join(', ')} voxels on each side.`,
   )

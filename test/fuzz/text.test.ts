@@ -7,13 +7,14 @@ const textOf = (input: Uint8Array): string => new TextDecoder().decode(input)
 describe('what users write', () => {
   fuzzTarget('roi-text', {
     kind: 'text',
-    seeds: ['0,0,0:1000,471.04,471.04', '-1e3,.5,+4.6e-1:1,2,3', '1:2'],
+    seeds: ['0,0,0:1000,471.04,471.04', '0:20,5:,-7:', '-1e3,.5,+4.6e-1:1,2,3', '1:2'],
     dictionary: ['1e308', '1e999999999', 'e-400', ',', ':', '-', '.', '9007199254740993', '٣'],
     maxLength: 300,
     codes: ['INVALID_ROI', 'NOT_VOXEL_ALIGNED', 'INVALID_COORDINATE'],
     async load() {
+      const { roi } = await import('../../src/core/geometry/roi.ts')
       const { parseRoi, showRoiInNm } = await import('../../src/core/geometry/roi-text.ts')
-      const grid = { voxelSize: [40, 4600, 1], offset: [-40, 0, 7] }
+      const grid = { voxelSize: [40, 4600, 1], offset: [-40, 0, 7], roi: roi([-40, 0, 7], [4000, 46_000, 100]) }
       return (input) => showRoiInNm(parseRoi(textOf(input), 'pm', grid), 'pm')
     },
   })

@@ -90,7 +90,8 @@ describe('the command', () => {
     const { stdout, stderr } = await ok([...smoothTo('out.zarr/s'), '--json'], folder.path)
     assertPlain(stderr)
     const { ok: done, seconds, tasks, workers, ...rest } = JSON.parse(stdout)
-    assert.deepEqual([done, rest], [true, { interrupted: false }])
+    const filter = { sigmaVoxels: [2, 2, 2], sigmaNm: [80, 8, 8], mode: 'constant' }
+    assert.deepEqual([done, rest], [true, { interrupted: false, filter }])
     assert.ok(seconds > 0)
     assert.equal(tasks.length, 1)
     // Each block of 8 × 32 × 32 uint8 voxels is written once and read with the context around it.
@@ -193,6 +194,8 @@ export default defineTask({
     assert.deepEqual(others, [
       'Written: out.zarr/s',
       'To see it: bellis show out.zarr/s; to describe it: bellis info out.zarr/s',
+      'Sigma 2 × 2 × 2 voxels, 80 × 8 × 8 nm; mode constant: voxels beyond the volume count as 0, so bright borders get darker.',
+      'A voxel is 40 × 4 × 4 nm; --sigma 8nm smooths equally far on every axis.',
       '',
     ])
     assertPlain(stdout)
@@ -290,7 +293,7 @@ describe('info', () => {
     const { stdout } = await ok(['info', raw], shared.path)
     assert.match(stdout, /volumes\/raw\n {2}format +Zarr 3\n {2}shape +16 × 96 × 96 \(z, y, x\), uint8, 147 kB\n/)
     assert.match(stdout, /chunks +16 × 48 × 48, 4 of 4 stored\n/)
-    assert.match(stdout, /voxel size +40 × 4 × 4 nm\n {2}offset +0, 0, 0 nm\n {2}roi +0,0,0:640,384,384 nm\n$/)
+    assert.match(stdout, /voxel size +40 × 4 × 4 nm\n {2}offset +0, 0, 0 nm\n {2}roi +0,0,0:640,384,384 nm\n/)
     assertPlain(stdout)
   })
 
@@ -299,6 +302,15 @@ describe('info', () => {
     const all = await info(container)
     assert.deepEqual(paths(all), [`${container}/volumes/labels/neuron_ids`, raw])
     assert.deepEqual(all.map(part), [expected.ids, expected.raw])
+    const { stdout } = await ok(['info', container], shared.path)
+    const lines = stdout.split('\n')
+    assert.match(lines[0] ?? '', /^DATASET +SHAPE +TYPE +SIZE +CHUNKS +STORED +VOXEL \(nm\)$/)
+    assert.match(
+      lines[2] ?? '',
+      /volumes\/raw {2,}16 × 96 × 96 {2,}uint8 {2,}147 kB {2,}16 × 48 × 48 {2,}all {2,}40 × 4 × 4$/,
+    )
+    assert.deepEqual(lines.slice(3), [`Details of one: bellis info ${container}/volumes/labels/neuron_ids`, ''])
+    assert.equal(lines[1]?.indexOf('uint64'), lines[0]?.indexOf('TYPE'), 'columns are aligned')
     // A group with one pyramid stands for its finest array.
     assert.deepEqual((await info(`${container}/volumes/labels/`)).path, `${container}/volumes/labels/neuron_ids`)
   })
@@ -311,6 +323,51 @@ describe('info', () => {
     const all = (await info(sample)) as { path: string }[]
     const paths = all.map(({ path }) => path)
     for (const name of ['volumes/raw', 'volumes/labels/neuron_ids']) assert.ok(paths.includes(`${sample}/${name}`))
+  })
+})
+
+describe('lengths in nm and in voxels', () => {
+  it('--sigma takes both, equal results for equal lengths, but no mix of them', async () => {
+    using folder = temporaryFolder()
+    const smoothed = async (name: string, sigma: string) => {
+      await ok([...smoothTo(`out.zarr/${name}`), '--sigma', sigma, '--pool', 'inline'], folder.path)
+      return hashVoxels(join(folder.path, 'out.zarr', name))
+    }
+    const even = await smoothed('voxels', '0.25,2,2')
+    assert.equal(await smoothed('each', '10nm,8nm,8nm'), await smoothed('other', '0.25,2,2'))
+    assert.notEqual(even, await smoothed('one', '2'))
+    const { stdout } = await ok([...smoothTo('out.zarr/nm'), '--sigma', '8nm'], folder.path)
+    assert.match(stdout, /^Sigma 0\.2 × 2 × 2 voxels, 8 × 8 × 8 nm; mode constant: [^\n]+\n$/m)
+    assert.doesNotMatch(stdout, /on every axis/)
+    for (const [sigma, reason] of [
+      ['8nm,2,2', 'expected all of them in voxels, such as 0.5,2,2, or all in nm, such as 20nm,8nm,8nm.'],
+      ['8nm,8nm', '"sigma" is 8nm,8nm, but '],
+      ['0nm', 'expected a number above 0'],
+    ] as const) {
+      const { code, stderr } = await bellis([...smoothTo('out.zarr/none'), '--sigma', sigma], { cwd: folder.path })
+      assert.equal(code, 2)
+      assert.ok(stderr.includes(reason), stderr)
+    }
+  })
+
+  it('--roi takes both, for convert, reduce and reset', async () => {
+    using folder = temporaryFolder()
+    await ok(['convert', raw, 'part.zarr/nm', '--roi', '160,0,40:320,384,80', '--pool', 'inline'], folder.path)
+    await ok(['convert', raw, 'part.zarr/voxels', '--roi', '4:12,:,10:-66', '--pool', 'inline'], folder.path)
+    assert.equal(
+      await hashVoxels(join(folder.path, 'part.zarr/nm')),
+      await hashVoxels(join(folder.path, 'part.zarr/voxels')),
+    )
+    const outside = await bellis(['convert', raw, 'part.zarr/no', '--roi', '0:20,:,:'], { cwd: folder.path })
+    assert.match(
+      outside.stderr,
+      /^bellis: The roi 0:20,:,: is not inside .*; the part inside is 0,0,0:640,384,384\.\n$/,
+    )
+    const counts = await ok(['reduce', raw, '--roi', '0:1,0:10,0:10', '--pool', 'inline'], folder.path)
+    assert.match(counts.stdout, /100 values/)
+    await ok([...smoothTo('out.zarr/s'), '--pool', 'inline'], folder.path)
+    const reset = ['reset', 'smooth-', '--yes', '--roi', '0:8,0:33,0:1']
+    assert.match((await ok(reset, folder.path)).stdout, /^smooth: forgot 2 completed blocks$/m)
   })
 })
 

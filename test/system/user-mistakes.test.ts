@@ -102,7 +102,7 @@ describe("a mistake in a task's module", {
     [
       'a flag has the wrong type',
       task({ config: 'z.object({ sigma: z.number() })' }),
-      /--sigma "wide": .*expected number/,
+      /--sigma "wide": .*expected a number/,
       ['--sigma', 'wide'],
     ],
     ['a flag is missing', task({ config: 'z.object({ sigma: z.number() })' }), /--sigma is missing\./],

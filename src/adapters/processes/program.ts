@@ -107,10 +107,11 @@ class RunningProgram implements Program, ProgramListener {
 
   #died(reason: string): InfrastructureError {
     const output = this.#process.lastOutput
-    return new InfrastructureError(
-      'WORKER_DIED',
-      `${this.#name} ended (${reason})${output === '' ? '' : `; its last output:\n${output}`}`,
-    )
+    // Python, like most programs, ends its output with the reason; callers that have room for one line show the first.
+    const lines = output.split('\n')
+    const before = lines.length > 1 ? `\nIts last output:\n${output}` : ''
+    const why = output === '' ? '' : `: ${lines.at(-1)?.trim()}`
+    return new InfrastructureError('WORKER_DIED', `${this.#name} ended (${reason})${why}${before}`)
   }
 
   #send(message: ServerMessage): void {

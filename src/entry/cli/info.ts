@@ -8,6 +8,7 @@ import { printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
+import { ownCommand } from '../own-command.ts'
 import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, showBytes } from './output.ts'
@@ -25,7 +26,7 @@ export function infoCommand(): Command {
       const documents: InfoDocument[] = []
       for (const path of paths) for (const dataset of await datasetsAt(path)) documents.push(await inspect(dataset))
       if (options.json) printJson(documents.length === 1 && paths.length === 1 ? documents[0] : documents)
-      else process.stdout.write(`${documents.map(describe).join('\n\n')}\n`)
+      else process.stdout.write(`${documents.length > 1 ? describeAll(documents) : documents.map(describe).join('')}\n`)
     })
 }
 
@@ -84,6 +85,41 @@ async function inspect(path: string) {
     chunksTotal: chunks?.total ?? null,
     attributes: array.attributes,
   }
+}
+
+const HEADER = ['DATASET', 'SHAPE', 'TYPE', 'SIZE', 'CHUNKS', 'STORED', 'VOXEL (nm)'] as const
+
+/** A table with a line per dataset, and how to see the details of one. */
+function describeAll(documents: readonly InfoDocument[]): string {
+  const rows = documents.map((info) => ('error' in info ? [info.path, info.error.message] : cellsOf(info)))
+  // An error fills the rest of its line.
+  const cells = [HEADER, ...rows.filter(({ length }) => length === HEADER.length)]
+  const width = (column: number) =>
+    Math.max(...(column === 0 ? [HEADER, ...rows] : cells).map((row) => row[column]?.length ?? 0))
+  const align = (row: readonly string[]) =>
+    row
+      .map((cell, column) => printableLine(cell).padEnd(column + 1 < row.length ? width(column) : 0))
+      .join('  ')
+      .trimEnd()
+  const [first] = documents
+  return [
+    paint('bold', align(HEADER)),
+    ...rows.map(align),
+    `Details of one: ${ownCommand('info', first?.path ?? '')}`,
+  ].join('\n')
+}
+
+function cellsOf(info: Exclude<InfoDocument, { readonly error: object }>): string[] {
+  const { chunksStored, chunksTotal, shardShape, chunkShape } = info
+  return [
+    info.path,
+    info.shape.join(' × '),
+    info.dtype,
+    showBytes(info.bytes),
+    (shardShape ?? chunkShape).join(' × '),
+    chunksTotal === null ? '' : chunksStored === chunksTotal ? 'all' : `${chunksStored} of ${chunksTotal}`,
+    info.voxelSize.join(' × '),
+  ]
 }
 
 function describe(info: InfoDocument): string {

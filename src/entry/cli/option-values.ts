@@ -68,6 +68,15 @@ export function numberOrList(text: string): number | number[] {
   return values.length === 1 ? (values[0] as number) : values
 }
 
+/** One standard deviation, or one per axis separated by commas: numbers of voxels, or of nm with their unit, not both. */
+export function standardDeviation(text: string): number | string | (number | string)[] {
+  const parts = text.split(',').map((part) => part.trim())
+  const withUnit = parts.filter((part) => /^\d*\.?\d+\s*nm$/.test(part))
+  if (withUnit.length === 0) return numberOrList(text)
+  if (withUnit.length === parts.length) return parts.length === 1 ? (parts[0] as string) : parts
+  throw new InvalidArgumentError('expected all of them in voxels, such as 0.5,2,2, or all in nm, such as 20nm,8nm,8nm.')
+}
+
 /** A number of any size and sign. */
 export function anyNumber(text: string): number {
   const value = Number(text)

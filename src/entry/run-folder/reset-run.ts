@@ -1,12 +1,14 @@
+import { resolve } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
 import { growRoi, intersectRoi, type Roi, roi } from '../../core/geometry/roi.ts'
-import { parseRoi } from '../../core/geometry/roi-text.ts'
+import { isSlice, parseRoi, showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
 import { type IndexBox, isEmptyBox } from '../../core/grid/index-box.ts'
 import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import type { ProgressStore, RunRecord } from '../../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
+import { openArray } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { hasEnded, identityOfProcess } from '../process-identity.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
@@ -51,7 +53,8 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   if (store === undefined || identity === undefined) return []
   await using _lock = await store.lock?.(name, { ...identityOfProcess(), since: Date.now() }, hasEnded)
   await using record = await store.open(identity)
-  const boxes = options.failed ? [] : boxesIn(document.tasks, options)
+  const region = options.roi === undefined ? undefined : await inNanometers(options.roi, document)
+  const boxes = options.failed ? [] : boxesIn(document.tasks, { ...options, roi: region })
   const chosen: ChosenBlocks[] = []
   for (const [number, task] of document.tasks.entries()) {
     const isLeft = options.failed && options.tasks !== undefined && !options.tasks.includes(task.id)
@@ -123,6 +126,17 @@ const countBlocks = ({ start, end }: IndexBox): number =>
 
 function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<number> {
   for (const box of boxes) yield* grid.indicesOf(box)
+}
+
+/** A region that is written in voxels refers to those of the first dataset that the run reads, or else writes. */
+async function inNanometers(
+  text: string,
+  { directory, tasks }: NonNullable<ReturnType<typeof readRunDocument>>,
+): Promise<string> {
+  const [path] = [...tasks.flatMap(({ reads = [] }) => reads), ...tasks.flatMap(({ writes = [] }) => writes)]
+  if (!isSlice(text) || path === undefined) return text
+  await using array = await openArray(/^https?:/.test(path) ? path : resolve(directory, path))
+  return showRoiInNm(parseRoi(text, array.unit, array), array.unit)
 }
 
 /** The blocks of every task to forget. */

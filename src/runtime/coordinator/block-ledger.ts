@@ -77,6 +77,7 @@ export class BlockLedger {
     this.#parts.tally.countBlocks(worker, done.length, workingMs)
     if (done.length > 0) {
       task.restartsInARow = task.pool.restartsInARow = 0
+      task.deathsInARow = task.pool.deathsInARow = 0
       if (task.suspects.size > 0) for (const index of done) task.suspects.delete(index)
       this.#run.options.progress?.recorder.recordCompleted(task.number, done)
       this.#run.events.emit({ type: 'blocks-done', taskId: task.id, indices: done, ms: times, workerId: worker.id })

@@ -88,6 +88,7 @@ export class RunningPipeline {
       pool,
       requires: planned.requires,
       restartsInARow: 0,
+      deathsInARow: 0,
       countsFrom: 0,
       failures: [],
       durations: new Durations(),

@@ -47,8 +47,9 @@ type Issue = z.core.$ZodIssue
 
 /** `"sigma[1]" 0: expected a number above 0`. */
 function showIssue(issue: Issue, config: unknown, nameOf: NameOf): string {
-  const { path, message: text, code } = innermost(issue)
-  const message = text.replace(/^(?:Invalid input|Invalid option|Too small|Too big): (?=expected )/, '')
+  const closest = innermost(issue)
+  const { path, code } = closest
+  const message = plainMessage(closest)
   const [field, ...below] = path
   if (field === undefined) return message
   const keys = below.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
@@ -57,6 +58,43 @@ function showIssue(issue: Issue, config: unknown, nameOf: NameOf): string {
   for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key]
   if (value === undefined) return code === 'custom' ? `${name}: ${message}` : `${name} is missing`
   return `${name} ${showValue(value)}: ${message}`
+}
+
+/** Zod's own messages as plain English; those that a schema gives itself stay. */
+function plainMessage(issue: Issue): string {
+  const [, own = issue.message] =
+    /^(?:Invalid input|Invalid option|Too small|Too big): (expected .*)$/s.exec(issue.message) ?? []
+  if (own === issue.message) return own
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${NOUNS[issue.expected] ?? issue.expected}`
+    case 'too_small':
+      return `expected ${amount(issue.origin, issue.inclusive ? 'at least' : 'more than', issue.minimum)}`
+    case 'too_big':
+      return `expected ${amount(issue.origin, issue.inclusive ? 'at most' : 'less than', issue.maximum)}`
+    default:
+      return own
+  }
+}
+
+const NOUNS: Readonly<Record<string, string>> = {
+  number: 'a number',
+  int: 'a whole number',
+  string: 'a text',
+  boolean: 'true or false',
+  array: 'a list',
+  tuple: 'a list',
+  object: 'an object',
+  record: 'an object',
+}
+const UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'values', set: 'values', map: 'entries' }
+
+/** `a number of at least 1`, `at most 3 values` */
+function amount(origin: string, comparison: string, limit: number | bigint): string {
+  const unit = UNITS[origin]
+  if (unit !== undefined)
+    return `${comparison} ${limit} ${limit === 1 ? unit.replace(/ies$/, 'y').replace(/s$/, '') : unit}`
+  return `${NOUNS[origin] ?? 'a number'} ${comparison.replace('more than', 'above').replace('less than', 'below').replace(/^at/, 'of at')} ${limit}`
 }
 
 /** The issue of a value that fits none of several alternatives: that of the alternative that comes closest. */

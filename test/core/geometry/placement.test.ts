@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { axesOfPlacement, placeAxes } from '../../../src/core/geometry/placement.ts'
+import { roi } from '../../../src/core/geometry/roi.ts'
 import { parseRoi, showRoiInNm } from '../../../src/core/geometry/roi-text.ts'
 import { toNanometers, unitFactor } from '../../../src/core/geometry/world-unit.ts'
 
@@ -114,6 +115,40 @@ describe('a Roi as people write it', () => {
   it('is converted to voxels relative to the offset of the array', () => {
     const read = parseRoi('100,2.3,2.3:50,4.6,4.6', 'pm', { voxelSize: [50000, 4600, 4600], offset: [0, 2300, 2300] })
     assert.deepEqual(read.offset, [100000, 2300, 2300])
+  })
+
+  it('is read in voxels of the array as a slice of NumPy', () => {
+    const volume = {
+      ...grid,
+      offset: [100_000, 0, -4600],
+      roi: roi([100_000, 0, -4600], [20 * 50_000, 460_000, 460_000]),
+    }
+    const voxels = (text: string) => {
+      const { offset, shape } = parseRoi(text, 'pm', volume)
+      const at = offset.map(
+        (value, axis) => (value - (volume.offset[axis] as number)) / (grid.voxelSize[axis] as number),
+      )
+      return at.map((first, axis) => [first, first + (shape[axis] as number) / (grid.voxelSize[axis] as number)])
+    }
+    assert.deepEqual(voxels('0:20,10:30,5:6'), [
+      [0, 20],
+      [10, 30],
+      [5, 6],
+    ])
+    assert.deepEqual(voxels(':, 10:, -30:-10'), [
+      [0, 20],
+      [10, 100],
+      [70, 90],
+    ])
+    // An end beyond the array is not cut, so that it can be refused.
+    assert.deepEqual(voxels('0:25,:,:')[0], [0, 25])
+    for (const text of ['5:5,:,:', '7:3,:,:', '0:20,0:20', '0:20,0:20,0:20,0:20', '0:20:2,:,:', ':,:,1']) {
+      assert.throws(() => parseRoi(text, 'pm', volume), { code: 'INVALID_ROI' }, text)
+    }
+    assert.throws(() => parseRoi(':,:,:', 'pm', grid), { code: 'INVALID_ROI' })
+    // With one axis it is an offset and a shape, as it has always been.
+    const line = { voxelSize: [10], offset: [0], roi: roi([0], [1000]) }
+    assert.deepEqual(parseRoi('100:200', 'nm', line), { offset: [100], shape: [200] })
   })
 
   it('is refused if it has another rank or is not made of numbers', () => {

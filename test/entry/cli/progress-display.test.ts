@@ -5,11 +5,8 @@ import { stripVTControlCharacters } from 'node:util'
 import type { TaskCounts } from '../../../src/core/events.ts'
 import { ProgressDisplay } from '../../../src/entry/cli/tasks/report/progress.ts'
 
-/** The output for events at these seconds of the run. */
-function show(
-  { isTTY = false, columns = 100, terminalType = 'xterm' },
-  ...events: readonly (readonly [seconds: number, ...tasks: TaskCounts[]])[]
-): string {
+/** A display whose time and output a test has in its hands. */
+function displayOn({ isTTY = false, columns = 100, terminalType = 'xterm' }) {
   let written = ''
   let seconds = 0
   const writable = new Writable({
@@ -20,11 +17,23 @@ function show(
   })
   const stream = Object.assign(writable, { isTTY, columns }) as unknown as NodeJS.WriteStream
   const display = new ProgressDisplay({ stream, terminalType, now: () => 1 + seconds * 1000 })
-  for (const [at, ...tasks] of events) {
+  const setTime = (at: number) => {
     seconds = at
-    display.receive({ type: 'progress', seconds, tasks, busyWorkers: 1 })
   }
-  return written
+  return { display, setTime, written: () => written }
+}
+
+/** The output for events at these seconds of the run. */
+function show(
+  terminal: Parameters<typeof displayOn>[0],
+  ...events: readonly (readonly [seconds: number, ...tasks: TaskCounts[]])[]
+): string {
+  const { display, setTime, written } = displayOn(terminal)
+  for (const [at, ...tasks] of events) {
+    setTime(at)
+    display.receive({ type: 'progress', seconds: at, tasks, busyWorkers: 1 })
+  }
+  return written()
 }
 
 function task(id: string, total: number, counts: Partial<TaskCounts> = {}): TaskCounts {
@@ -32,6 +41,28 @@ function task(id: string, total: number, counts: Partial<TaskCounts> = {}): Task
   const pending = total - completed - processing - failed - orphaned
   return { id, total, pending, ready: 0, processing, completed, skipped, failed, orphaned }
 }
+
+/** The lines for attempts that failed at these seconds of the run. */
+function notesOf(...failures: readonly (readonly [seconds: number, index: number, message: string])[]): string[] {
+  const { display, setTime, written } = displayOn({})
+  for (const [at, index, message] of failures) {
+    setTime(at)
+    const error = { code: 'BLOCK_FAILED', message } as const
+    display.receive({ type: 'block-retried', taskId: 'mask', index, workerId: 'w1', attempt: 1, error })
+  }
+  return written().trimEnd().split('\n')
+}
+
+describe('notes', () => {
+  it('are printed once for attempts that fail with the same error, then at most every 30 s with their number', () => {
+    const same = Array.from({ length: 20 }, (_, index) => [index, index, `chunk ${index} is corrupt`] as const)
+    assert.deepEqual(notesOf(...same, [21, 3, 'no such neuron'], [31, 40, 'chunk 40 is corrupt']), [
+      'block mask/0 failed (attempt 1), retrying: chunk 0 is corrupt',
+      'block mask/3 failed (attempt 1), retrying: no such neuron',
+      'block mask/40 failed (attempt 1), retrying: chunk 40 is corrupt (and 19 more like this)',
+    ])
+  })
+})
 
 describe('progress without a terminal', () => {
   it('is a line at most every 10 s, with the rate and the time left of each task, and what is running, failed or orphaned', () => {

@@ -25,7 +25,7 @@ export function resetCommand(): Command {
     .option('--failed', 'forget failed attempts only; completed blocks stay completed')
     .option(
       '--roi <offset:shape>',
-      'forget the blocks that write in this region, in nm, and all blocks that depend on them',
+      'forget the blocks that write in this region, in nm or voxels, and all blocks that depend on them',
     )
     .option(
       '--task <id>',

@@ -13,7 +13,10 @@ export function convertCommand(always: RunFlags = {}): Command {
     .argument('<src>', 'dataset to copy: sample.hdf/volumes/raw')
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/raw')
     .optionsGroup(GROUPS.task)
-    .option('--roi <offset:shape>', 'convert only this region, in nm: 0,0,0:1000,400,400')
+    .option(
+      '--roi <offset:shape>',
+      'convert only this region, in nm 0,0,0:1000,400,400 or in voxels 0:20,100:200,100:200',
+    )
     .optionsGroup(GROUPS.output)
     .option('--chunk <z,y,x>', 'chunk shape in voxels (default: about 64 per axis)', voxelShape)
     .option('--shard <z,y,x>', 'shard shape in voxels, a multiple of the chunk shape (default: no shards)', voxelShape)

@@ -91,7 +91,12 @@ async function run(tasks: Parameters<typeof runTasks>[0], flags: RunFlags): Prom
 }
 
 function finish(results: readonly RunResult[], files: readonly string[], flags: RunFlags): void {
-  if (flags.json) printJson({ ok: results.every((result) => result.ok), runs: results.map(resultDocument), files })
+  if (flags.json)
+    printJson({
+      ok: results.every((result) => result.ok),
+      runs: results.map((result) => resultDocument(result)),
+      files,
+    })
 }
 
 /** The middle sections of volumes side by side, as a PNG. */

@@ -22,7 +22,10 @@ export function reduceCommand(always: RunFlags = {}): Command {
     .optionsGroup(GROUPS.task)
     .option('--bins <n>', 'number of histogram bins (default: no histogram)', wholeNumber(1))
     .option('--range <low,high>', 'range of the histogram (default: the full range of 8- and 16-bit integers)', rangeOf)
-    .option('--roi <offset:shape>', 'reduce only this region, in nm: 0,0,0:1000,400,400')
+    .option(
+      '--roi <offset:shape>',
+      'reduce only this region, in nm 0,0,0:1000,400,400 or in voxels 0:20,100:200,100:200',
+    )
     .optionsGroup(GROUPS.blocks)
     .option('--block <z,y,x>', 'block shape in voxels (default: about 128 per axis)', voxelShape)
     .optionsGroup(GROUPS.output)

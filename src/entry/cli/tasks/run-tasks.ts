@@ -56,6 +56,7 @@ export async function runTasks(
   const result = await runInTerminal(pipeline, options, flags, watch)
   reportRun(result, flags, {
     written: keptOutputs(pipeline),
+    planned: pipeline.tasks,
     ...given({ shown, conclusion: result.ok ? await conclude?.() : undefined }),
   })
   if (result.interrupted) process.exitCode = 130

@@ -1,8 +1,12 @@
 import { Command, Option } from 'commander'
+import { toNanometers } from '../../../core/geometry/world-unit.ts'
+import { sigmaInVoxels } from '../../../tasks/smooth.ts'
+import { openArray } from '../../arrays.ts'
 import { smooth } from '../../tasks.ts'
-import { numberOrList, voxelShape } from '../option-values.ts'
+import { standardDeviation, voxelShape } from '../option-values.ts'
 import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
+import type { Conclusion } from './report/run-report.ts'
 import { runTasks } from './run-tasks.ts'
 
 /** `bellis smooth` @param always flags that override the user's */
@@ -12,7 +16,11 @@ export function smoothCommand(always: RunFlags = {}): Command {
     .argument('<src>', 'dataset to smooth: out.zarr/volumes/raw')
     .argument('<dst>', 'Zarr array to write: out.zarr/volumes/smoothed')
     .optionsGroup(GROUPS.task)
-    .option('--sigma <voxels>', 'standard deviation, one number or one per axis (default: 2)', numberOrList)
+    .option(
+      '--sigma <voxels|nm>',
+      'standard deviation, one or one per axis, in voxels (0.5,2,2) or in nm (20nm) (default: 2)',
+      standardDeviation,
+    )
     .addOption(
       new Option('--mode <mode>', 'values outside the volume (default: constant, 0)').choices([
         'constant',
@@ -35,6 +43,39 @@ export function smoothCommand(always: RunFlags = {}): Command {
       '\nExample:\n  $ bellis smooth out.zarr/volumes/raw out.zarr/volumes/smoothed --sigma 2 --workers 4',
     )
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
-      await runTasks([smooth(builtInConfig(smooth.options, command, { input, output }))], { ...flags, ...always })
+      const config = builtInConfig(smooth.options, command, { input, output })
+      const conclude = () => describeFilter(config)
+      await runTasks([smooth(config)], { ...flags, ...always }, { conclude })
     })
 }
+
+const BORDERS = {
+  constant: 'voxels beyond the volume count as 0, so bright borders get darker',
+  reflect: 'beyond its border the volume is mirrored, the border voxel included',
+  nearest: 'beyond its border the volume repeats the border voxel',
+  mirror: 'beyond its border the volume is mirrored at the border voxel',
+  wrap: 'beyond its border the volume starts again at the other end',
+} as const
+
+/** What the filter did: its size on each axis, and what it took the volume to be beyond its borders. */
+async function describeFilter({
+  input,
+  sigma = 2,
+  mode = 'constant',
+}: Parameters<typeof smooth>[0]): Promise<Conclusion> {
+  await using volume = await openArray(input)
+  const nm = volume.voxelSize.map((size) => toNanometers(size, volume.unit))
+  const voxels = sigmaInVoxels(sigma, volume)
+  const widths = voxels.map((value, axis) => round(value * (nm[axis] as number)))
+  const lines = [
+    `Sigma ${voxels.map(round).join(' × ')} voxels, ${widths.join(' × ')} nm; mode ${mode}: ${BORDERS[mode]}.`,
+  ]
+  if (typeof sigma === 'number' && Math.max(...nm) > ANISOTROPIC * Math.min(...nm)) {
+    lines.push(`A voxel is ${nm.join(' × ')} nm; --sigma ${Math.min(...widths)}nm smooths equally far on every axis.`)
+  }
+  return { document: { filter: { sigmaVoxels: voxels, sigmaNm: widths, mode } }, text: lines.join('\n') }
+}
+
+/** From this ratio of their sides, voxels are far from cubes. */
+const ANISOTROPIC = 1.5
+const round = (value: number): number => Number(value.toPrecision(6))

@@ -9,7 +9,10 @@ import type { PlannedTask } from '../../tasks/planned-task.ts'
 
 /** How often in a row workers have died. */
 export interface Deaths {
+  /** Deaths that count: those of workers that die together count once. */
   restartsInARow: number
+  /** All of them. */
+  deathsInARow: number
   /** The number of the first worker that was started after the last counted death. */
   countsFrom: number
 }
@@ -56,7 +59,15 @@ export interface Pool extends Deaths {
 }
 
 export function createPool(launcher: WorkerLauncher | undefined): Pool {
-  return { launcher, tasks: [], requested: new Set(), joined: new Set(), restartsInARow: 0, countsFrom: 0 }
+  return {
+    launcher,
+    tasks: [],
+    requested: new Set(),
+    joined: new Set(),
+    restartsInARow: 0,
+    deathsInARow: 0,
+    countsFrom: 0,
+  }
 }
 
 /** The identity of a worker. Its state is in `WorkerLives`; every other fact about it belongs to the class that writes it. */

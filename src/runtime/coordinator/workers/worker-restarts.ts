@@ -89,6 +89,7 @@ export class WorkerRestarts {
     // The death of a worker without blocks counts for its pool; a completed block of any task resets that count.
     const deaths = task ?? worker.pool
     const restarts = deaths.restartsInARow
+    deaths.deathsInARow++
     // Workers that die together, for example when the machine runs out of memory, count once; only one started later counts
     // again.
     const counts = worker.number >= deaths.countsFrom
@@ -101,7 +102,7 @@ export class WorkerRestarts {
     }
     if (this.#isFineElsewhere(worker, task)) return MAX_RESTART_MS
     const blamed = task === undefined ? worker.pool.tasks.filter((each) => !this.#run.isOver(each)) : [task]
-    this.#abandon(blamed, restarts + 1, lastWordsOf(exit, fate))
+    this.#abandon(blamed, deaths.deathsInARow, lastWordsOf(exit, fate))
     return worker.pool.tasks.every((each) => this.#run.isOver(each)) ? undefined : 0
   }
 

@@ -1,5 +1,6 @@
 import { describeControl } from '../../../../core/control/control-text.ts'
 import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
+import { kindOfMessage } from '../../../../core/text/error-groups.ts'
 import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
 import { paint } from '../../output.ts'
@@ -10,6 +11,7 @@ import { barLine, DETAILS, type TaskDetails } from './bar-line.ts'
 const UNKNOWN_COLUMNS = 100
 const PLAIN_EVERY_MS = 10_000
 const JOBS_EVERY_MS = 30_000
+const REPEATED_EVERY_MS = 30_000
 
 /**
  * Shows a run's progress on standard error: on a terminal a bar per task, redrawn in place; otherwise, and on one that cannot
@@ -27,6 +29,8 @@ export class ProgressDisplay {
   #lastJobs = 0
   #jobTrouble: string | undefined
   #absentJobs = 0
+  /** When a kind of message was printed, and how many have not been since. */
+  readonly #often = new Map<string, { readonly at: number; readonly unsaid: number }>()
 
   constructor({
     stream = process.stderr as NodeJS.WriteStream,
@@ -47,7 +51,8 @@ export class ProgressDisplay {
         else this.#plain(event.tasks, event.seconds)
         break
       case 'worker-died':
-        this.note(
+        this.#noteOften(
+          `died ${event.reason}`,
           `worker ${event.workerId} ended (${firstLine(event.reason)})${event.restartMs === undefined ? '' : '; replacing it'}`,
         )
         break
@@ -57,7 +62,8 @@ export class ProgressDisplay {
         )
         break
       case 'block-retried':
-        this.note(
+        this.#noteOften(
+          `retried ${event.taskId} ${event.error.message}`,
           `block ${event.taskId}/${event.index} failed (attempt ${event.attempt}), retrying: ${firstLine(event.error.message)}`,
         )
         break
@@ -104,6 +110,19 @@ export class ProgressDisplay {
     this.#lastJobs = now
     const why = reasons.map(({ reason, count }) => (reasons.length > 1 ? `${count}× ${reason}` : reason)).join(', ')
     this.note(`${queue}: ${running} of ${running + pending} jobs run; the others wait: ${why}`)
+  }
+
+  /** Prints what may happen to many blocks or workers: immediately, then at most every 30 s, with how many more there were. */
+  #noteOften(kind: string, text: string): void {
+    const now = this.#now()
+    const key = kindOfMessage(kind)
+    const { at, unsaid } = this.#often.get(key) ?? { at: Number.NEGATIVE_INFINITY, unsaid: 0 }
+    if (now - at < REPEATED_EVERY_MS) {
+      this.#often.set(key, { at, unsaid: unsaid + 1 })
+      return
+    }
+    this.#often.set(key, { at: now, unsaid: 0 })
+    this.note(unsaid === 0 ? text : `${text} (and ${unsaid} more like this)`)
   }
 
   /** Prints a line above the bars. */

@@ -1,14 +1,14 @@
 import type { TaskCounts } from '../../../../core/events.ts'
 import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
-import { printable, printableLine } from '../../../../core/text/printable.ts'
+import { printableLine } from '../../../../core/text/printable.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
-import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
+import type { PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { ownCommand } from '../../../own-command.ts'
 import { commandOfProcess, continuationOf } from '../../../run-folder/continuation.ts'
 import type { RunFlags } from '../../options.ts'
 import { paint, printJson, say, showBytes } from '../../output.ts'
+import { failureDocument, reportFailures } from './failure-report.ts'
 
-const MAX_SHOWN_FAILURES = 100
 const MAX_SHOWN_OUTPUTS = 4
 
 /** What a command adds to the report of a successful run: fields of the `--json` document, and a text for users. */
@@ -24,15 +24,17 @@ export interface RunSetting {
   /** The dataset to look at; false if there is none. @default the last output */
   readonly shown?: string | false
   readonly conclusion?: Conclusion
+  /** The plans of the tasks, in the order of the result; regions in voxels need them. */
+  readonly planned: readonly PlannedTask[]
 }
 
 /** Prints a run's result: a summary or a JSON document, where the outputs are, its failures, and how to continue. */
-export function reportRun(result: RunResult, flags: RunFlags, { conclusion, ...outputs }: RunSetting): void {
-  if (flags.json) printJson({ ...resultDocument(result), ...conclusion?.document })
+export function reportRun(result: RunResult, flags: RunFlags, { conclusion, planned, ...outputs }: RunSetting): void {
+  if (flags.json) printJson({ ...resultDocument(result, planned), ...conclusion?.document })
   for (const line of describeRun(result)) say(flags, line)
   if (result.ok) for (const line of describeOutputs(outputs)) say(flags, line)
   if (conclusion !== undefined) say(flags, conclusion.text)
-  if (!flags.json) for (const task of result.tasks) reportFailures(task, flags)
+  if (!flags.json) for (const [i, task] of result.tasks.entries()) reportFailures(task, planned[i], flags)
   if (result.error !== undefined) {
     process.stderr.write(
       `${paint('red', 'bellis:', process.stderr)} the run was stopped: ${printableLine(result.error.message)}\n`,
@@ -53,7 +55,7 @@ export function describeStop(counts: readonly TaskCounts[]): string {
 }
 
 /** Where the outputs are, and how to look at them. */
-function describeOutputs({ written, shown = written.at(-1) }: RunSetting): string[] {
+function describeOutputs({ written, shown = written.at(-1) }: Pick<RunSetting, 'written' | 'shown'>): string[] {
   if (shown === undefined || shown === false) return []
   const others = written.length - MAX_SHOWN_OUTPUTS
   const paths = [...written.slice(0, MAX_SHOWN_OUTPUTS), ...(others > 0 ? [`${others} more`] : [])]
@@ -63,13 +65,17 @@ function describeOutputs({ written, shown = written.at(-1) }: RunSetting): strin
   ]
 }
 
-/** A result for programs: the contract of `--json`. */
-export const resultDocument = ({ tasks, ...run }: RunResult) => ({ ...run, tasks: tasks.map(taskDocument) })
+/** A result for programs: the contract of `--json`. @param planned the plans of its tasks */
+export const resultDocument = ({ tasks, ...run }: RunResult, planned: readonly PlannedTask[] = []) => ({
+  ...run,
+  tasks: tasks.map((task, i) => taskDocument(task, planned[i])),
+})
 
 /** Merges the counts of blocks without an outcome into one. */
-const taskDocument = ({ pending, ready, processing, ...task }: TaskResult) => ({
+const taskDocument = ({ pending, ready, processing, ...task }: TaskResult, planned: PlannedTask | undefined) => ({
   ...task,
   pending: pending + ready + processing,
+  ...failureDocument({ pending, ready, processing, ...task }, planned),
 })
 
 function describeRun({ interrupted, tasks, workers }: RunResult): string[] {
@@ -132,19 +138,3 @@ function describeWorkers(workers: WorkersResult): string {
 }
 
 const showMs = (ms: number): string => (ms < 1000 ? `${Number(ms.toPrecision(2))} ms` : showDuration(ms / 1000))
-
-function reportFailures(task: TaskResult, flags: RunFlags): void {
-  const write = (text: string) => process.stderr.write(`${text}\n`)
-  if (task.error !== undefined)
-    write(`${paint('red', 'abandoned', process.stderr)} ${printableLine(task.error.message)}`)
-  for (const { block, attempts, error, logFile } of task.failures.slice(0, MAX_SHOWN_FAILURES)) {
-    const { code, message, stack } = error
-    const what = code === 'BLOCK_FAILED' ? messageAndPlace(message, stack) : message
-    const after = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`
-    const log = logFile === undefined ? '' : ` (log: ${logFile})`
-    write(`${paint('red', 'failed', process.stderr)} ${block} after ${after}: ${printableLine(what)}${log}`)
-    if (flags.logLevel === 'debug' && stack !== undefined) write(printable(stack))
-  }
-  if (task.failed > MAX_SHOWN_FAILURES)
-    write(`… and ${task.failed - MAX_SHOWN_FAILURES} more failed blocks of ${task.id}`)
-}
