@@ -162,7 +162,8 @@ class Round {
     const result = await readResult(site)
     this.#voxels += result.voxels
     for (const difference of differences(result, this.#expected)) site.complain(difference)
-    for (const leftover of leftovers(site, stderr)) site.complain(leftover)
+    const isDiskHit = struck.some(({ kind }) => kind.includes('disk'))
+    for (const leftover of leftovers(site, stderr, isDiskHit)) site.complain(leftover)
     return true
   }
 

@@ -61,12 +61,13 @@ export function differences(actual: Result, expected: Result): string[] {
   ]
 }
 
-/** Files that a run removes at its end, and that are still there. @param printed what it has said of them */
-export function leftovers(site: Site, printed: string): string[] {
+/** Files that a run removes at its end, and that are still there. @param isDiskHit whether its disk may have refused to remove them */
+export function leftovers(site: Site, printed: string, isDiskHit: boolean): string[] {
   const found: string[] = []
   const folder = site.runFolder()
   for (const name of ['context', 'holder.json'])
     if (folder !== undefined && existsSync(join(folder, name))) found.push(`${name} is left in the run's folder`)
+  if (isDiskHit) return found
   for (const name of namesIn(site.results)) if (name.endsWith('.bellis-lock')) found.push(`${name} is left`)
   const isExcused = printed.includes('transient chunks could not be removed')
   for (const name of isExcused ? [] : (site.setting.workload.transient ?? [])) {
