@@ -73,6 +73,8 @@ function createParts(run: RunningPipeline) {
   const links = new WorkerLinks(run, shared)
   const steering = new RunSteering(run, { departures, crew, book, lives, dispatcher, resources, setups, tally })
   return {
+    book,
+    setups,
     connections,
     heartbeats,
     crew,
@@ -91,34 +93,35 @@ function createParts(run: RunningPipeline) {
 }
 
 /** Runs a pipeline from its start to its end. */
-class Coordinator implements RunControl {
-  readonly #run: RunningPipeline
-  readonly #parts: ReturnType<typeof createParts>
+export class Coordinator implements RunControl {
+  /** What its parts share. */
+  readonly shared: RunningPipeline
+  readonly parts: ReturnType<typeof createParts>
   readonly #ended = Promise.withResolvers<RunResult>()
   /** Aborted when the run is to stop, for whatever reason. */
   readonly #stopping = new AbortController()
   #isEnding = false
 
   constructor(pipeline: PlannedPipeline, options: RunPipelineOptions) {
-    this.#run = new RunningPipeline(pipeline, options, this)
-    this.#parts = createParts(this.#run)
+    this.shared = new RunningPipeline(pipeline, options, this)
+    this.parts = createParts(this.shared)
   }
 
   async run(): Promise<RunResult> {
-    const { signal, listener } = this.#run.options
-    const { tally, transients, dispatcher, departures, links, heartbeats, lives, rests, saver, restarts } = this.#parts
+    const { signal, listener } = this.shared.options
+    const { tally, transients, dispatcher, departures, links, heartbeats, lives, rests, saver, restarts } = this.parts
     tally.reportStart()
     const stop = () => this.turn(() => this.stop())
     if (signal?.aborted) this.stop()
     signal?.addEventListener('abort', stop, { once: true })
-    this.#stopIfFailed(this.#run.options.failed)
+    this.#stopIfFailed(this.shared.options.failed)
     this.#followRecord()
     this.turn(() => {
       this.#restoreWorkers()
       listener?.onArrival((channel, join) => links.arrive(channel, join))
-      for (const pool of this.#run.pools) this.#parts.crew.fill(pool)
+      for (const pool of this.shared.pools) this.parts.crew.fill(pool)
     })
-    this.#run.options.commands?.onCommand((command) => this.#carryOut(command))
+    this.shared.options.commands?.onCommand((command) => this.#carryOut(command))
     try {
       return await this.#ended.promise
     } finally {
@@ -130,7 +133,7 @@ class Coordinator implements RunControl {
 
   /** Expects the workers of an earlier start to reconnect; they keep their blocks meanwhile. */
   #restoreWorkers(): void {
-    const { connections, leases, lives, saver } = this.#parts
+    const { connections, leases, lives, saver } = this.parts
     for (const { worker, host, leases: held } of saver.restore()) {
       connections.restore(worker, host)
       lives.expect(worker)
@@ -140,27 +143,27 @@ class Coordinator implements RunControl {
 
   /** While the record can't be written, no blocks are handed out; if the record fails permanently, the run stops. */
   #followRecord(): void {
-    const { progress } = this.#run.options
+    const { progress } = this.shared.options
     if (progress === undefined) return
     this.#stopIfFailed(progress.failed)
     let wasLost = false
     progress.onRecordStatus((status: StoreStatus) => {
-      this.#run.isPaused = status.status !== 'back'
+      this.shared.isPaused = status.status !== 'back'
       if (status.status === 'lost' || (status.status === 'back' && wasLost)) {
         wasLost = status.status === 'lost'
-        this.#run.events.emit({ type: 'store', ...status })
+        this.shared.events.emit({ type: 'store', ...status })
       }
       this.turn(() => {
         // Includes workers that became idle meanwhile.
-        for (const worker of this.#run.workers.values()) this.#parts.dispatcher.feed(worker)
-        this.#parts.dispatcher.handOut()
+        for (const worker of this.shared.workers.values()) this.parts.dispatcher.feed(worker)
+        this.parts.dispatcher.handOut()
       })
     })
   }
 
   #stopIfFailed(failed: AbortSignal | undefined): void {
     const fail = () => {
-      this.#run.fatal ??= toWireError(failed?.reason, 'IO_ERROR')
+      this.shared.fatal ??= toWireError(failed?.reason, 'IO_ERROR')
       this.turn(() => this.stop())
     }
     if (failed?.aborted) fail()
@@ -173,7 +176,7 @@ class Coordinator implements RunControl {
   }
 
   handle(worker: Worker, event: WorkerEvent): void {
-    this.turn(() => this.#parts.departures.handle(worker, event))
+    this.turn(() => this.parts.departures.handle(worker, event))
   }
 
   takeOverdue(worker: Worker, took: string): void {
@@ -183,47 +186,47 @@ class Coordinator implements RunControl {
       return
     }
     this.turn(() => {
-      this.#parts.leases.revoke(worker, took)
-      this.#parts.dispatcher.handOut()
+      this.parts.leases.revoke(worker, took)
+      this.parts.dispatcher.handOut()
     })
   }
 
   feed(worker: Worker): void {
     this.turn(() => {
-      this.#parts.dispatcher.feed(worker)
-      this.#parts.dispatcher.handOut()
+      this.parts.dispatcher.feed(worker)
+      this.parts.dispatcher.handOut()
     })
   }
 
   start(pool: Pool): void {
-    this.#parts.links.start(pool)
+    this.parts.links.start(pool)
   }
 
   stop(): void {
     this.#stopping.abort()
-    if (this.#run.phase !== 'running') return
-    this.#run.phase = 'stopping'
-    if (this.#run.fatal === undefined) this.#run.events.emit({ type: 'stopping', now: false })
-    this.#parts.departures.drain()
+    if (this.shared.phase !== 'running') return
+    this.shared.phase = 'stopping'
+    if (this.shared.fatal === undefined) this.shared.events.emit({ type: 'stopping', now: false })
+    this.parts.departures.drain()
   }
 
   async #carryOut(command: ControlCommand): Promise<ControlEvent> {
     if (this.#isEnding) throw new ConfigError('NOT_RUNNING', 'The run has just ended.')
     let event: ControlEvent | undefined
     this.turn(() => {
-      event = this.#parts.steering.carryOut(command)
+      event = this.parts.steering.carryOut(command)
     })
     return event as ControlEvent
   }
 
   #finishIfDone(): void {
-    if (this.#run.phase === 'running' && this.#run.scheduler.isFinished()) {
-      this.#run.phase = 'finishing'
-      this.#parts.departures.drain()
+    if (this.shared.phase === 'running' && this.shared.scheduler.isFinished()) {
+      this.shared.phase = 'finishing'
+      this.parts.departures.drain()
     }
-    if (this.#run.phase === 'running' || this.#run.workers.size > 0 || this.#isEnding) return
+    if (this.shared.phase === 'running' || this.shared.workers.size > 0 || this.#isEnding) return
     this.#isEnding = true
-    void this.#flushAndEnd(this.#run.options.progress?.recorder)
+    void this.#flushAndEnd(this.shared.options.progress?.recorder)
   }
 
   /** Flushes the record first, so that it contains all blocks that the result counts as done. */
@@ -231,24 +234,24 @@ class Coordinator implements RunControl {
     using patience = this.#patience()
     try {
       await recorder?.flush({ signal: patience.signal })
-      await this.#parts.transients.finish()
+      await this.parts.transients.finish()
     } catch (error) {
-      this.#run.fatal ??= toWireError(error, 'IO_ERROR')
+      this.shared.fatal ??= toWireError(error, 'IO_ERROR')
     }
-    this.#parts.saver.clear()
-    this.#ended.resolve(this.#parts.tally.end())
+    this.parts.saver.clear()
+    this.#ended.resolve(this.parts.tally.end())
   }
 
   /** A run that has reached its end waits for its record as long as necessary; a stopped one waits only briefly. */
   #patience(): Disposable & { readonly signal: AbortSignal } {
-    const { clock } = this.#run.options
+    const { clock } = this.shared.options
     const stopped = this.#stopping.signal
     const out = new AbortController()
     let cancel = () => {}
     const limit = () => {
       cancel = clock.after(LAST_FLUSH_MS, () => out.abort())
     }
-    if (this.#run.phase === 'stopping') limit()
+    if (this.shared.phase === 'stopping') limit()
     else stopped.addEventListener('abort', limit, { once: true })
     return {
       signal: out.signal,

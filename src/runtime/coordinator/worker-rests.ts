@@ -57,6 +57,20 @@ export class WorkerRests {
     this.#run.events.emit({ type: 'worker-paused', workerId: worker.id, leases: page.futile, pauseMs })
   }
 
+  /** How many futile leases in a row a worker has had. */
+  futileLeases(worker: Worker): number {
+    return this.#pages.get(worker)?.futile ?? 0
+  }
+
+  hasFinished(worker: Worker): boolean {
+    return this.#pages.get(worker)?.hasFinished === true
+  }
+
+  /** How many workers of a host have come and gone without having finished a block, in a row. */
+  leftWithout(host: string): number {
+    return this.#hosts.get(host) ?? 0
+  }
+
   #dismiss(worker: Worker): void {
     const message = `Worker ${worker.id} was given blocks ${MAX_FUTILE} times in a row and finished none of them; it was ended.`
     this.#connections.send(worker, { type: 'refused', code: 'PROTOCOL_ERROR', message })
