@@ -36,7 +36,7 @@ export interface RunResult {
   /** Whether every block of every task is completed. */
   readonly ok: boolean
   /** Whether it was stopped on request before its end. */
-  readonly interrupted: boolean
+  readonly stopped: boolean
   readonly seconds: number
   readonly tasks: readonly TaskResult[]
   readonly workers: WorkersResult

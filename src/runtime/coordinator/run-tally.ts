@@ -160,10 +160,10 @@ export class RunTally {
     this.#run.events.emit({ type: 'progress', tasks: counts, seconds, busyWorkers: 0, used: { ...this.#usedSoFar } })
     this.#run.events.emit({ type: 'run-finished', ok, seconds, tasks: counts })
     const error = this.#run.fatal
-    const interrupted = this.#run.phase === 'stopping' && !ok && error === undefined
+    const stopped = this.#run.phase === 'stopping' && !ok && error === undefined
     return {
       ok,
-      interrupted,
+      stopped,
       seconds,
       tasks,
       workers: { ...this.#used, each: this.#each },

@@ -170,7 +170,7 @@ describe('HDF5: the voxels', () => {
     assert.deepEqual(array.attributes['attribute-05'], [0, 1, 2, 3, 4])
   })
 
-  it('reads a virtual dataset, and refuses one whose file is missing instead of making up fill values', async () => {
+  it('V8: reads a virtual dataset, and refuses one whose file is missing instead of making up fill values', async () => {
     const { data } = await readAll(fixture('layouts.h5'), 'virtual')
     assert.deepEqual(data, [...ramp, ...ramp])
     await assert.rejects(
@@ -190,7 +190,7 @@ describe('HDF5: the voxels', () => {
     ['virtual-of-group', 'NO_SUCH_DATASET', /virtual dataset.*deep/],
     ['raw-gone', 'UNSUPPORTED', /no-such-file\.raw/],
   ] as const) {
-    it(`refuses ${inner}: nothing outside the folder is read, and nothing is made up`, async () => {
+    it(`V7: refuses ${inner}: nothing outside the folder is read, and nothing is made up`, async () => {
       await assert.rejects(format.open(fixture('outside.h5'), inner), failsWith(code, ConfigError, text))
     })
   }

@@ -55,7 +55,7 @@ const kinds: readonly {
 describe('Zarr arrays of which parts were never written', () => {
   for (const { name, options, codecs } of kinds) {
     for (const codec of codecs) {
-      it(`${name}, ${codec}: have the fill value there, whatever was in memory before`, async (t) => {
+      it(`V11: ${name}, ${codec}: have the fill value there, whatever was in memory before`, async (t) => {
         const folder = await temporaryFolder(t)
         for (const dtype of ['uint8', 'uint16', 'float32', 'int64', 'bool'] as const satisfies DType[]) {
           const path = join(folder, `${dtype}.zarr`)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -41,7 +42,7 @@ describe('a writer that is killed', () => {
     ['compressed chunks', { codec: 'zstd:1' }],
     ['shards', { codec: 'raw', shardShape: [16, 32, 32] }],
   ] as const) {
-    it(`leaves old or new ${name}, complete, whenever it dies, and a reader never sees anything else`, async (t) => {
+    it(`D1: leaves old or new ${name}, complete, whenever it dies, and a reader never sees anything else`, async (t) => {
       const container = join(await temporaryFolder(t), 'a.zarr')
       const array = await format.create(container, 'raw', {
         shape,
@@ -75,7 +76,31 @@ describe('a writer that is killed', () => {
     })
   }
 
-  it('leaves temporary files that are never taken for chunks or arrays, and go when the array is replaced', async (t) => {
+  it('D2: makes an array appear only when all of its groups are there', async (t) => {
+    const folder = await temporaryFolder(t)
+    let sawGroupsAlone = false
+    for (let round = 0; round < 20; round++) {
+      const container = join(folder, `${round}.zarr`)
+      const options = { shape: [8], dtype: 'uint8', chunkShape: [8] } as const
+      let isDone = false
+      const made = format.create(container, 'volumes/em/raw', options).finally(() => {
+        isDone = true
+      })
+      while (!isDone) {
+        const has = (group: string) => existsSync(join(container, group, 'zarr.json'))
+        const groups = ['', 'volumes', 'volumes/em']
+        const isThere = has('volumes/em/raw')
+        if (isThere)
+          for (const group of groups) assert.ok(has(group), `the array is there, but not the group "${group}"`)
+        sawGroupsAlone ||= !isThere && groups.every(has)
+        await new Promise(setImmediate)
+      }
+      await made
+    }
+    assert.ok(sawGroupsAlone, 'nothing was seen in between')
+  })
+
+  it('D1: leaves temporary files that are never taken for chunks or arrays, and go when the array is replaced', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const array = await format.create(container, 'raw', { shape: [4], dtype: 'uint8', chunkShape: [4], codec: 'raw' })
     await array.writeVoxels({ offset: [0], shape: [4] }, new Uint8Array([1, 2, 3, 4]))
@@ -103,7 +128,7 @@ async function smallDisk(t: TestContext): Promise<string | undefined> {
 }
 
 describe('a full disk', () => {
-  it('is named in the error, keeps the old chunk and leaves no temporary file', async (t) => {
+  it('D5: is named in the error, keeps the old chunk and leaves no temporary file', async (t) => {
     const folder = await smallDisk(t)
     if (folder === undefined) return
     try {
@@ -164,7 +189,7 @@ describe('a corrupt chunk', () => {
 
   for (const [kind, names] of Object.entries(codecs)) {
     for (const codec of names) {
-      it(`causes an error that names its file, and is never read as zeros: ${kind === 'shard' ? 'shards' : `Zarr ${kind}`}, ${codec}`, async (t) => {
+      it(`D4: causes an error that names its file, and is never read as zeros: ${kind === 'shard' ? 'shards' : `Zarr ${kind}`}, ${codec}`, async (t) => {
         const container = join(await temporaryFolder(t), 'a.zarr')
         const options: CreateArrayOptions =
           kind === 'shard'
@@ -206,7 +231,7 @@ describe('a corrupt chunk', () => {
     }
   }
 
-  it('can be replaced by a write of the complete chunk, but not by one that would keep a part of it', async (t) => {
+  it('D4: can be replaced by a write of the complete chunk, but not by one that would keep a part of it', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const array = await format.create(container, 'raw', { shape: [6], dtype: 'uint8', chunkShape: [4], codec: 'raw' })
     await array.writeVoxels({ offset: [0], shape: [6] }, new Uint8Array(6))

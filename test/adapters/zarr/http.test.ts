@@ -50,7 +50,7 @@ const box = { offset: [0, 0, 0], shape }
 const data = noise('uint16', 2048, 1)
 
 describe('a container behind http', () => {
-  it('reads like the folder, and takes missing chunks for the fill value', async (t) => {
+  it('V1: reads like the folder, and takes missing chunks for the fill value', async (t) => {
     const folder = await temporaryFolder(t)
     const { address } = await serve(t, folder)
     for (const [inner, options] of [
@@ -83,7 +83,7 @@ describe('a container behind http', () => {
     }
   })
 
-  it('requests only the index and the wanted chunks of a shard, and all of it once from a server without ranges', async (t) => {
+  it('V3: requests only the index and the wanted chunks of a shard, and all of it once from a server without ranges', async (t) => {
     const folder = await temporaryFolder(t)
     const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', {
       shape,
@@ -271,7 +271,7 @@ describe('a container behind http', () => {
 
   for (const status of [403, 404, 410]) {
     for (const options of [{ zarrFormat: 2 }, { zarrFormat: 3 }, { shardShape: shape }] as const) {
-      it(`makes no voxels of chunks that expired with status ${status} (${JSON.stringify(options)})`, async (t) => {
+      it(`V2: makes no voxels of chunks that expired with status ${status} (${JSON.stringify(options)})`, async (t) => {
         const folder = await temporaryFolder(t)
         const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', {
           shape,
@@ -305,7 +305,7 @@ describe('a container behind http', () => {
     }
   }
 
-  it('makes no voxels of missing chunks once the server answers everything with a page', async (t) => {
+  it('V2: makes no voxels of missing chunks once the server answers everything with a page', async (t) => {
     const folder = await temporaryFolder(t)
     await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
     let isPage = false
@@ -346,7 +346,7 @@ describe('a container behind http', () => {
     })
   }
 
-  it('asks twice whether the array is still there, however many chunks are missing', async (t) => {
+  it('V2: asks twice whether the array is still there, however many chunks are missing', async (t) => {
     const folder = await temporaryFolder(t)
     await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16', chunkShape: [1, 4, 4] })
     const { address, requests } = await serve(t, folder)
@@ -364,7 +364,7 @@ describe('a container behind http', () => {
     ['an encoded part', { 'content-encoding': 'gzip' }, 0, /encoded/],
     ['an empty part', {}, 0, /has 0 bytes/],
   ] as const) {
-    it(`refuses ${what} of a shard`, async (t) => {
+    it(`V3: refuses ${what} of a shard`, async (t) => {
       const folder = await temporaryFolder(t)
       const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', {
         shape,
@@ -402,7 +402,7 @@ describe('a container behind http', () => {
     }
   })
 
-  it('follows redirects on the same server, and none to another', async (t) => {
+  it('V4: follows redirects on the same server, and none to another', async (t) => {
     const folder = await temporaryFolder(t)
     const array = await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
     await array.writeVoxels(box, data)
@@ -422,7 +422,7 @@ describe('a container behind http', () => {
     assert.deepEqual(other.requests, [])
   })
 
-  it('follows no redirect from https to http, also on the same host', async (t) => {
+  it('V5: follows no redirect from https to http, also on the same host', async (t) => {
     const folder = await temporaryFolder(t)
     await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
     const plain = await serve(t, folder)

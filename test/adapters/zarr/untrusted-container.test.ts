@@ -30,7 +30,7 @@ async function read(root: string, inner: string, options = {}): Promise<Uint8Arr
 
 describe('a container from somebody else', () => {
   for (const part of ['c/0/0/0', 'c/0', 'c', 'zarr.json']) {
-    it(`is not read through a symbolic link in place of ${part} that leads out of it`, async (t) => {
+    it(`V7: is not read through a symbolic link in place of ${part} that leads out of it`, async (t) => {
       const { folder, root } = await container(t)
       await rename(join(root, 'raw', part), join(folder, 'secret'))
       await symlink(join(folder, 'secret'), join(root, 'raw', part))
@@ -54,7 +54,7 @@ describe('a container from somebody else', () => {
     assert.deepEqual(await read(join(folder, 'name.zarr'), 'raw'), data)
   })
 
-  it('opens no array outside it that its attributes name', async (t) => {
+  it('V7: opens no array outside it that its attributes name', async (t) => {
     const { folder, root } = await container(t)
     const other = join(folder, 'b.zarr')
     await format.create(other, '', { shape, dtype: 'uint8' })
@@ -79,7 +79,7 @@ describe('a container from somebody else', () => {
     assert.deepEqual(await format.list(root, ''), [{ path: 'raw', kind: 'array' }])
   })
 
-  it('does not wait for the writer of a pipe in place of a file', async (t) => {
+  it('V9: does not wait for the writer of a pipe in place of a file', async (t) => {
     const { root, chunk } = await container(t)
     await rm(chunk)
     execFileSync('mkfifo', [chunk])
@@ -90,7 +90,7 @@ describe('a container from somebody else', () => {
     await assert.rejects(read(root, 'raw'), { code: 'IO_ERROR', message: /pipe/ })
   })
 
-  it('makes no memory of more than was declared: metadata, chunks, and codecs in codecs', async (t) => {
+  it('V5: makes no memory of more than was declared: metadata, chunks, and codecs in codecs', async (t) => {
     const { root, chunk } = await container(t)
     await writeFile(chunk, Buffer.alloc(2 ** 26 + 1))
     await assert.rejects(read(root, 'raw'), { code: 'CORRUPT_DATA', message: /has 67108865 bytes/ })

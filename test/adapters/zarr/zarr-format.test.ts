@@ -88,7 +88,7 @@ describe('creating a Zarr array', () => {
     }
   })
 
-  it('plans without writing anything, and describes the future array', async (t) => {
+  it('D3: plans without writing anything, and describes the future array', async (t) => {
     const folder = await temporaryFolder(t)
     const container = join(folder, 'a.zarr')
     const plan = await format.planCreate(container, 'v/raw', { ...small, codec: 'blosc' })
@@ -110,7 +110,7 @@ describe('creating a Zarr array', () => {
     assert.deepEqual(await readdir(folder), [])
   })
 
-  it('refuses what cannot be stored before anything is written', async (t) => {
+  it('D3: refuses what cannot be stored before anything is written', async (t) => {
     const folder = await temporaryFolder(t)
     const container = join(folder, 'a.zarr')
     const wrong: readonly (readonly [Partial<CreateArrayOptions>, string, RegExp])[] = [
@@ -171,7 +171,7 @@ describe('creating a Zarr array', () => {
 })
 
 describe('creating a Zarr array that exists already', () => {
-  it('is refused by default, with the remedies', async (t) => {
+  it('D6: is refused by default, with the remedies', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     await format.create(container, 'raw', small)
     await assert.rejects(format.create(container, 'raw', small), { code: 'DATASET_EXISTS', message: /--overwrite/ })
@@ -192,7 +192,7 @@ describe('creating a Zarr array that exists already', () => {
     assert.equal((await format.create(container, 'v/new', { ...options, ifExists: 'reuse' })).shape.length, 3)
   })
 
-  it('refuses to reuse an array that differs, and names both values', async (t) => {
+  it('D3: refuses to reuse an array that differs, and names both values', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const options = { ...small, shape: [4, 4, 4], chunkShape: [2, 2, 2], axes: zyx([50, 4.6, 4.6], [0, 0, 0]) }
     await format.create(container, 'raw', options)

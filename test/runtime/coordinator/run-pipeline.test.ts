@@ -24,7 +24,7 @@ describe('a run', () => {
       ],
       { workers: 3 },
     )
-    assert.ok(result.ok && !result.interrupted)
+    assert.ok(result.ok && !result.stopped)
     assert.deepEqual(times, new Array(50).fill(1))
     assert.ok(most > 1 && most <= 3, `${most} at a time`)
     assert.deepEqual(
@@ -120,7 +120,7 @@ describe('a run', () => {
       ],
       { signal: stopping.signal, workers: 1 },
     )
-    assert.ok(result.interrupted && !result.ok)
+    assert.ok(result.stopped && !result.ok)
     const [task] = result.tasks
     assert.equal(task?.completed, finished)
     assert.ok(finished < 100)
@@ -180,7 +180,7 @@ describe('a run', () => {
     ])
     assert.equal(result.error?.code, 'DISK_FULL')
     assert.equal(result.ok, false)
-    assert.equal(result.interrupted, false)
+    assert.equal(result.stopped, false)
     assert.equal(result.tasks[0]?.failed, 0)
   })
 
@@ -214,7 +214,7 @@ describe('a run', () => {
       if (event.type === 'worker-died' && event.restartMs !== undefined && event.restartMs > 100) stopping.abort()
     }
     const result = await runInline([broken({})], { clock, signal: stopping.signal, onEvent, workers: 1 })
-    assert.ok(result.interrupted)
+    assert.ok(result.stopped)
     assert.equal(waiting.size, 0)
   })
 

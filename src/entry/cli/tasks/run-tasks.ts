@@ -59,7 +59,7 @@ export async function runTasks(
     planned: pipeline.tasks,
     ...given({ shown, conclusion: result.ok ? await conclude?.() : undefined }),
   })
-  if (result.interrupted) process.exitCode = 130
+  if (result.stopped) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
   return result
 }
@@ -143,7 +143,7 @@ async function runInTerminal(
     throw error
   })
   const result = watch?.signal.aborted
-    ? { ...ended, ok: false, interrupted: false, error: toWireError(watch.signal.reason) }
+    ? { ...ended, ok: false, stopped: false, error: toWireError(watch.signal.reason) }
     : ended
   notifier?.ended(result)
   return result

@@ -127,8 +127,8 @@ export function noteRunStart(setting: ProvenanceSetting): (ended: string, result
   if (older.length > 0) setting.warn(describeOlder(older, folder))
   write(start)
   const { started, ...rest } = start
-  return (ended, { ok, interrupted }) =>
-    write({ started, ended, outcome: ok ? 'done' : interrupted ? 'stopped' : 'failed', ...rest })
+  return (ended, { ok, stopped }) =>
+    write({ started, ended, outcome: ok ? 'done' : stopped ? 'stopped' : 'failed', ...rest })
 }
 
 function describeOlder(tasks: readonly OlderBlocks[], folder: string): string {

@@ -18,7 +18,7 @@ const without = (json: JsonObject, name: string): JsonObject => {
 }
 
 describe('metadata of others beside a new array', () => {
-  it('stays as it is to the last digit in Zarr 2, consolidated or not', async (t) => {
+  it('V6: stays as it is to the last digit in Zarr 2, consolidated or not', async (t) => {
     const root = join(await temporaryFolder(t), 'g.zarr')
     await mkdir(root)
     const files = { '.zgroup': '{"zarr_format": 2}', '.zattrs': `{${numbers}}` }
@@ -35,7 +35,7 @@ describe('metadata of others beside a new array', () => {
     assert.equal(stringifyJson(without(metadata['.zattrs'] as JsonObject, 'multiscales')), own)
   })
 
-  it('stays as it is to the last digit in Zarr 3', async (t) => {
+  it('V6: stays as it is to the last digit in Zarr 3', async (t) => {
     const root = join(await temporaryFolder(t), 'g.zarr')
     await mkdir(root)
     const inline = `{"kind": "inline", "must_understand": false, "metadata": {"other": {"node_type": "array", ${numbers}}}}`

@@ -15,8 +15,8 @@ describe('the command to stop a run', () => {
     worker.finish(worker.last('lease'))
     await worker.leave()
     started[0]!.exit('exit code 0')
-    const { ok, interrupted, tasks } = await result
-    assert.deepEqual([ok, interrupted, tasks[0]?.completed], [false, true, 1])
+    const { ok, stopped, tasks } = await result
+    assert.deepEqual([ok, stopped, tasks[0]?.completed], [false, true, 1])
     assert.deepEqual(
       eventsOf(seen, 'stopping').map(({ now }) => now),
       [false],
@@ -36,8 +36,8 @@ describe('the command to stop a run', () => {
       assert.equal(started[0]!.isKilled, true)
       worker.channel.close()
       started[0]!.exit('killed by SIGKILL')
-      const { interrupted, tasks } = await result
-      assert.deepEqual([interrupted, tasks[0]?.ready, tasks[0]?.failed], [true, 3, 0])
+      const { stopped: isStopped, tasks } = await result
+      assert.deepEqual([isStopped, tasks[0]?.ready, tasks[0]?.failed], [true, 3, 0])
       assert.deepEqual(eventsOf(seen, 'worker-died'), [])
     })
   }
@@ -48,7 +48,7 @@ describe('the command to stop a run', () => {
     const { result, started } = await startLaunched([line({ blocks: 1 })], { commands })
     assert.equal((await stopping).type, 'stopping')
     for (const { exit } of started) exit('killed by SIGKILL')
-    assert.equal((await result).interrupted, true)
+    assert.equal((await result).stopped, true)
     await assert.rejects(commands.carryOut({ type: 'stop', now: false }), { code: 'NOT_RUNNING' })
   })
 })

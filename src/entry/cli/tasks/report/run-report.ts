@@ -40,7 +40,7 @@ export function reportRun(result: RunResult, flags: RunFlags, { conclusion, plan
       `${paint('red', 'bellis:', process.stderr)} the run was stopped: ${printableLine(result.error.message)}\n`,
     )
   }
-  if (result.interrupted || result.error !== undefined) {
+  if (result.stopped || result.error !== undefined) {
     printContinuation()
   }
 }
