@@ -3,8 +3,8 @@ import type { WorkerExit } from '../../src/core/workers/worker-state.ts'
 import type { Channel } from '../../src/ports/channel.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../src/ports/worker-launcher.ts'
-import type { RunResult } from '../../src/runtime/coordinator/run-result.ts'
 import { Coordinator } from '../../src/runtime/coordinator/run-pipeline.ts'
+import type { RunResult } from '../../src/runtime/coordinator/run-result.ts'
 import { channelPair } from '../../src/runtime/launchers/memory-channel.ts'
 import type { PlannedPipeline } from '../../src/runtime/tasks/planned-task.ts'
 import { FakeNetwork } from './fake-network.ts'
@@ -121,7 +121,9 @@ export class Simulation {
       listener: this.#network,
       signal: this.#stopping.signal,
       ...{ maxRetries: 0, timeoutMs: 60_000, setupTimeoutMs: 60_000, maxWorkerRestarts: 1 },
-      ...(wasThere ? { sessions: { saved: { nextWorker: 2, nextLease: 2, sessions: [earlier] }, save: () => {} } } : {}),
+      ...(wasThere
+        ? { sessions: { saved: { nextWorker: 2, nextLease: 2, sessions: [earlier] }, save: () => {} } }
+        : {}),
     })
     // Its timer, which merges reports, decides nothing; it would only multiply the states.
     this.coordinator.parts.tally.reportProgress = () => {}
@@ -160,7 +162,9 @@ export class Simulation {
       case 'exit':
         return this.#process?.state === 'running'
       case 'connect':
-        return !isUp && (this.#origin === 'joined' || this.#origin.endsWith('earlier') || this.#process?.state === 'running')
+        return (
+          !isUp && (this.#origin === 'joined' || this.#origin.endsWith('earlier') || this.#process?.state === 'running')
+        )
       case 'connect without leases':
         return !isUp && this.#identity !== undefined && this.#held.length > 0
       case 'connect from scratch':
@@ -369,7 +373,9 @@ export class Simulation {
       shared.nextWorker - worker.number,
       worker.origin,
       JSON.stringify(parts.lives.stateOf(worker)).replaceAll(worker.id, 'w'),
-      parts.book.leasesOf(worker).map(({ id, blocks, reported, isFruitful }) => [last - id, blocks, reported, isFruitful]),
+      parts.book
+        .leasesOf(worker)
+        .map(({ id, blocks, reported, isFruitful }) => [last - id, blocks, reported, isFruitful]),
       parts.book.hasHadLease(worker),
       parts.book.hasRevoked(worker),
       parts.setups.isSetUp(worker, task),

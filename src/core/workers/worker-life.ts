@@ -18,6 +18,9 @@ const FAREWELL_MS = 2000
 /** How long a worker may take to exit after it was killed or said goodbye. */
 const EXIT_MS = 5000
 
+/** How long a worker may stay connected after its goodbye, for example to free what its tasks have set up. */
+const LEAVE_MS = 30_000
+
 export interface WorkerStep {
   readonly state: WorkerState
   readonly decisions: readonly WorkerDecision[]
@@ -133,7 +136,10 @@ function disconnected(state: Alive, facts: WorkerFacts): WorkerStep {
       return to(state)
     case 'ready':
       if (!isKillable(origin) && !isRunActive && !holdsBlocks) return to(farewell(state), note(false))
-      return to({ status: 'away', isMissed: false, ...(isRemote ? { wait: reconnectWait(facts) } : {}) }, note(false))
+      return to(
+        { status: 'away', isMissed: false, wait: isRemote ? reconnectWait(facts) : deafWait(facts) },
+        note(false),
+      )
     case 'leaving':
       if (!state.isConnected) return to(state)
       if (!isKillable(origin)) return first(note(true), over(state, LEFT))
@@ -152,11 +158,18 @@ function disconnected(state: Alive, facts: WorkerFacts): WorkerStep {
   }
 }
 
+const LEAVE_WAIT: Wait = { ms: LEAVE_MS, event: { type: 'exit-overdue' } }
 const EXIT_WAIT: Wait = { ms: EXIT_MS, event: { type: 'exit-overdue' } }
 
 const reconnectWait = ({ id, host, reconnectMs }: WorkerFacts): Wait => {
   const message = `Worker ${id} on ${host} was lost: its connection ended and it did not reconnect within ${reconnectMs / 1000} s.`
   return { ms: reconnectMs, event: { type: 'end', reason: { code: 'WORKER_DIED', message } } }
+}
+
+/** A channel in memory can't be made again: its worker should be about to exit. */
+const deafWait = ({ id }: WorkerFacts): Wait => {
+  const message = `Worker ${id} closed its connection, but did not exit within ${EXIT_MS / 1000} s.`
+  return { ms: EXIT_MS, event: { type: 'end', reason: { code: 'WORKER_DIED', message } } }
 }
 
 /**
@@ -172,7 +185,7 @@ const farewell = (state: Alive): Alive => {
 function saidGoodbye(state: Alive): WorkerStep {
   switch (state.status) {
     case 'ready':
-      return to({ status: 'leaving', isConnected: true }, { type: 'take-blocks' })
+      return to({ status: 'leaving', isConnected: true, wait: LEAVE_WAIT }, { type: 'take-blocks' })
     case 'ending':
       return to({ ...state, hasSaidGoodbye: true }, { type: 'take-blocks' })
     case 'exited':
