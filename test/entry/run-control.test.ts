@@ -29,7 +29,7 @@ describe('the handle of a run', () => {
     const task = line('a', 2, () => new Promise(() => {}))
     await using run = startRun(task, { workers: 1 })
     for await (const event of run.events) if (event.type === 'blocks-leased') break
-    const { interrupted, tasks } = await run.stop({ now: true })
-    assert.deepEqual([interrupted, tasks[0]?.completed, tasks[0]?.failed], [true, 0, 0])
+    const { stopped, tasks } = await run.stop({ now: true })
+    assert.deepEqual([stopped, tasks[0]?.completed, tasks[0]?.failed], [true, 0, 0])
   })
 })

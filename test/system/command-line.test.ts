@@ -91,7 +91,7 @@ describe('the command', () => {
     assertPlain(stderr)
     const { ok: done, seconds, tasks, workers, ...rest } = JSON.parse(stdout)
     const filter = { sigmaVoxels: [2, 2, 2], sigmaNm: [80, 8, 8], mode: 'constant' }
-    assert.deepEqual([done, rest], [true, { interrupted: false, filter }])
+    assert.deepEqual([done, rest], [true, { stopped: false, filter }])
     assert.ok(seconds > 0)
     assert.equal(tasks.length, 1)
     // Each block of 8 × 32 × 32 uint8 voxels is written once and read with the context around it.

@@ -262,8 +262,8 @@ describe('bellis stop', () => {
         },
       })
       assert.equal(code, 130, stderr)
-      const { interrupted, tasks } = JSON.parse(stdout)
-      assert.deepEqual([interrupted, tasks[0].completed, tasks[0].failed], [true, 2, 0])
+      const { stopped, tasks } = JSON.parse(stdout)
+      assert.deepEqual([stopped, tasks[0].completed, tasks[0].failed], [true, 2, 0])
     }
   })
 

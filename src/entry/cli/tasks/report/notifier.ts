@@ -98,11 +98,11 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
 }
 
 function describeEnd(result: RunResult, failure: string | undefined): { readonly kind: Kind; readonly what: string } {
-  const { ok, interrupted, error, seconds, tasks } = result
+  const { ok, stopped, error, seconds, tasks } = result
   const done = counted(tasks)
   const time = showDuration(seconds)
   if (ok) return { kind: 'done', what: `is done: ${done} in ${time}.` }
-  if (interrupted) return { kind: 'stopped', what: `was stopped after ${time}: ${done}.` }
+  if (stopped) return { kind: 'stopped', what: `was stopped after ${time}: ${done}.` }
   const failed = tasks.reduce((sum, task) => sum + task.failed, 0)
   const reason = error?.message ?? failure ?? ''
   const count = failed === 0 ? '' : `, ${failed} failed`

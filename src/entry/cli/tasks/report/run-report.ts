@@ -78,7 +78,7 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult, plann
   ...failureDocument({ pending, ready, processing, ...task }, planned),
 })
 
-function describeRun({ interrupted, tasks, workers }: RunResult): string[] {
+function describeRun({ stopped, tasks, workers }: RunResult): string[] {
   const total = tasks.reduce((sum, task) => sum + task.total, 0)
   if (total > 0 && tasks.every((task) => task.skipped === task.total)) {
     const blocks = total === 1 ? 'the only block was' : `all ${showWhole(total)} blocks were`
@@ -86,7 +86,7 @@ function describeRun({ interrupted, tasks, workers }: RunResult): string[] {
     return [`${paint('green', '✔')} Nothing left to do: ${blocks} done before; --overwrite does ${again} again.`]
   }
   // Blocks that a stop left over have not failed.
-  const isStopped = interrupted && tasks.every((task) => task.failed + task.orphaned === 0)
+  const isStopped = stopped && tasks.every((task) => task.failed + task.orphaned === 0)
   return [
     ...tasks.flatMap((task) => [
       describeTask(task, isStopped),
