@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cpSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { type Invitation, runBlockwise } from '../../src/entry/index.ts'
@@ -25,6 +29,8 @@ const folder = temporaryFolder()
 after(() => folder[Symbol.dispose]())
 const cwd = folder.path
 const SMOOTH = ['smooth', 'out.zarr/volumes/raw', 'out.zarr/volumes/smoothed', '--workers', '1']
+/** A chunk of its input is damaged. */
+const FAILING = [...SMOOTH, '--block-write', '16,32,32', '--sigma', '0.5']
 let runName: string
 /** The output of the commands whose output the documents show. */
 let printed = ''
@@ -40,10 +46,15 @@ before(async () => {
   await call(0, 'convert', 'sample.hdf/volumes/raw', 'out.zarr/volumes/raw', '--chunk', '8,32,32')
   result = JSON.parse(await call(0, ...SMOOTH, '--host', '0.0.0.0', '--json'))
   runName = readdirSync(join(cwd, '.bellis')).find((name) => name.startsWith('smooth-')) as string
+  const resumes = blocksWith({ language: 'text', mark: 'resume' })
+  assert.ok(resumes.length >= 2)
+  for (const { text: line } of resumes) {
+    await call(0, ...parseCommand(line.replaceAll(RUN.name, runName)).words.slice(1))
+  }
   await call(2, 'info', 'out.zarr/volumes/rw')
   cpSync(join(cwd, 'out.zarr'), join(cwd, 'whole.zarr'), { recursive: true })
   truncateSync(join(cwd, 'out.zarr/volumes/raw/c/0/1/2'), 9)
-  await call(1, ...SMOOTH, '--block-write', '16,32,32', '--sigma', '0.5', '--overwrite', '--yes')
+  await call(1, ...FAILING, '--overwrite', '--yes')
 })
 
 describe('snippets of the documents', () => {
@@ -66,6 +77,45 @@ describe('snippets of the documents', () => {
       )
     }
     assert.ok(blocks.length >= 1)
+  })
+
+  it('show the provenance of an output with its actual fields', () => {
+    const blocks = blocksWith({ language: 'json', mark: 'provenance' })
+    const metadata = readFileSync(join(cwd, 'whole.zarr/volumes/smoothed/zarr.json'), 'utf8')
+    const written = JSON.parse(metadata).attributes.bellis
+    const withoutConfig = (fields: readonly string[]) => fields.filter((field) => !field.startsWith('.config.'))
+    for (const { text: shown, where } of blocks) {
+      assert.deepEqual(withoutConfig(fieldsOf(JSON.parse(shown))), withoutConfig(fieldsOf(written)), where)
+    }
+    assert.ok(blocks.length >= 1)
+  })
+
+  it('show a notice with its actual fields', async () => {
+    const blocks = blocksWith({ language: 'json', mark: 'notice' })
+    const posted: unknown[] = []
+    const server = createServer((request, response) => {
+      void text(request).then((body) => posted.push(JSON.parse(body)))
+      response.end()
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const { code } = await bellis([...FAILING, '--overwrite', '--yes', '--notify', `http://127.0.0.1:${port}/`], {
+      cwd,
+    })
+    server.close()
+    assert.equal(code, 1)
+    for (const block of blocks) assert.deepEqual(fieldsOf(JSON.parse(block.text)), fieldsOf(posted[0]), block.where)
+    assert.ok(blocks.length >= 1)
+  })
+
+  it('show commands for a running run, which say that a run has ended', async () => {
+    const commands = blocksWith({ language: 'text', mark: 'live' })
+    for (const { text: line, where } of commands) {
+      const { code, stderr } = await bellis(parseCommand(line).words.slice(1), { cwd })
+      assert.equal(code, 2, where)
+      assert.match(stderr, /not running/, where)
+    }
+    assert.ok(commands.length >= 3)
   })
 
   it('show commands for a run, and Python that reads their output, which work', async (t) => {

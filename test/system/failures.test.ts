@@ -56,10 +56,16 @@ describe('a worker', () => {
       for (const all of [false, false, false, true]) await killWhenBusy(pid, all)
       assert.ok(chunksIn(output) < 2048, 'the run was over before all were killed')
     }
-    const { code, stdout, stderr } = await bellis(args, { cwd: folder.path, meanwhile })
+    const { code, stdout, stderr } = await bellis([...args, '--events', 'events.jsonl'], {
+      cwd: folder.path,
+      meanwhile,
+    })
     assert.equal(code, 0, stderr)
     assert.match(stdout, /smooth: 2048 of 2048 blocks/)
-    assert.equal(stderr.match(/worker w\d+ ended \(killed by SIGKILL\); replacing it/g)?.length, killed)
+    // Notes of what repeats are rare.
+    assert.match(stderr, /worker w\d+ ended \(killed by SIGKILL\); replacing it/)
+    const events = readFileSync(join(folder.path, 'events.jsonl'), 'utf8')
+    assert.equal(events.match(/"type":"worker-died"/g)?.length, killed)
     assert.equal(await hashVoxels(output), SMOOTHED)
   })
 
@@ -199,7 +205,7 @@ describe('a task that no worker can set up', { concurrency: 2 }, () => {
   it('a task that no worker can set up ends the run in seconds, with the error of the task: its setup throws, with all restarts', async () => {
     using folder = temporaryFolder()
     const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 1000, how: 'setup-throws' }, {})
-    assertAbandoned(driven, /ended 6 times in a row .*the model has 3 layers, not 4/)
+    assertAbandoned(driven, /ended 1[0-2] times in a row .*the model has 3 layers, not 4/)
   })
 
   it('a task that no worker can set up ends the run in seconds, with the error of the task: its setup hangs, with a time limit', async () => {
@@ -254,7 +260,8 @@ describe('a coordinator', () => {
     assert.equal(await hashVoxels(output), SMOOTHED)
     const whole = new Set(contentsOf(output))
     assert.deepEqual(
-      interrupted.filter((entry) => !whole.has(entry)),
+      // The metadata say when the run has ended.
+      interrupted.filter((entry) => !whole.has(entry) && !entry.startsWith('zarr.json ')),
       [],
       'no chunk was torn, no file was left over',
     )
