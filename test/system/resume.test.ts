@@ -454,7 +454,7 @@ describe('what is kept of a run', () => {
     )
     assert.match(
       printed,
-      /: running, in process \d+ of \S+ on \S+, since .*\n {2}count: 7 of 8 blocks \(87.5 %\), 1 running/,
+      /: running, in process \d+ of \S+ on \S+, since .*\n(?: {2}\S.*\n)* {2}count: 7 of 8 blocks \(87.5 %\), 1 running/,
     )
     assert.match(reset, /This run is already running, in process/)
   })
@@ -484,7 +484,7 @@ describe('what is kept of a run', () => {
     assert.equal(code, 0)
     assert.match(
       stdout,
-      /^count-\w+: running, in .*\n {2}count: 7 of 8 .*\ncount-\w+: done\n {2}count: 8 of 8 blocks \(100 %\)\n$/,
+      /^count-\w+: running, in .*\n(?: {2}\S.*\n)* {2}count: 7 of 8 .*\ncount-\w+: done\n(?: {2}\S.*\n)* {2}count: 8 of 8 blocks \(100 %\)\n$/,
     )
   })
 
