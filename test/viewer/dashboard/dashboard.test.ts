@@ -415,6 +415,12 @@ describe('the page of a run, in a browser', () => {
         assert.match(await layers(), /"once"/)
         await page.getByRole('radio', { name: 'twice' }).check({ force: true })
         assert.match(await layers(), /^(?!.*"once").*"twice".*"Gaussian2 blocks"/)
+        // Also layers that Neuroglancer has removed, since no panel showed them.
+        for (const name of ['once', 'twice', 'once', 'twice']) {
+          await page.getByRole('radio', { name }).check({ force: true })
+          await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
+          assert.match(await layers(), new RegExp(`"${name}"`))
+        }
       } else assert.match(await layers(), /"once".*"twice"/)
       for (let theme = 0; theme < 2; theme++) {
         const states = await shownStates(page, 'Gaussian1', 4, 4)

@@ -144,11 +144,28 @@ export class VolumePanel {
     const before = (JSON.parse(this.#shown) as Panels).shown.length
     this.#shown = key
     this.#tabs.show(this.#view, panels.tabs, panels.shown[0])
-    this.#viewer.layout.restoreState(panelLayout(this.#view, panels))
+    const layout = panelLayout(this.#view, panels)
+    // Neuroglancer forgets layers that no panel shows.
+    if (
+      [...this.#view.layers, ...this.#view.states].every(
+        ({ name }) => this.#viewer.layerManager.getLayerByName(name) !== undefined,
+      )
+    ) {
+      this.#viewer.layout.restoreState(layout)
+    } else this.#restoreLayers()
     if (panels.shown.length === before) return
     const area = this.#container.getBoundingClientRect()
     const state = panelState(this.#view, this.#base, area, panels, true) as { readonly crossSectionScale: number }
     this.#viewer.crossSectionScale.value = state.crossSectionScale
+  }
+
+  /** Adds the layers that are missing, where the user is looking. */
+  #restoreLayers(): void {
+    const position = Float32Array.from(this.#viewer.position.value)
+    const scale = this.#viewer.crossSectionScale.value
+    this.#restore()
+    this.#viewer.position.value = position
+    this.#viewer.crossSectionScale.value = scale
   }
 
   #addOutputs(tasks: readonly DescribedBoardTask[]): void {
