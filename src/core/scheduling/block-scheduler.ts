@@ -229,7 +229,10 @@ export class BlockScheduler {
   /** If only tasks that are too far ahead have ready blocks, lets them do what the next block of the others needs. */
   #avoidDeadlock(): void {
     if (!this.#hasLimits) return
-    if (this.#tasks.some((task) => task.processing > 0 || task.hasReady)) return
+    if (this.#tasks.some((task) => task.processing > 0)) return
+    // What was wanted before is not if others can continue by now.
+    for (const { retention } of this.#tasks) retention?.dropAllWanted()
+    if (this.#tasks.some((task) => task.hasReady)) return
     for (const task of this.#byPriority) {
       const next = task.firstOpen()
       if (next >= 0 && findWanted(task, next)) return

@@ -70,6 +70,11 @@ export class Retention {
     if (place >= 0) this.wanted.splice(place, 1)
   }
 
+  /** No block is wanted any more. */
+  dropAllWanted(): void {
+    this.wanted.length = 0
+  }
+
   /** A block that was handed out is ready again, without having been done. */
   giveBack(index: number): void {
     if (this.#isAwaited(index)) this.held--
