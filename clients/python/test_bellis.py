@@ -117,6 +117,8 @@ class Handshake(unittest.TestCase):
         impostor = Impostor(busy, busy, self.challenge("0" * 64))
         with self.assertRaises(bellis.Refused):
             list(bellis.blocks(impostor.context))
+        # The last connection is noted once it is closed.
+        impostor.thread.join(10)
         self.assertEqual(len(impostor.got), 3)
         impostor = Impostor(self.challenge("0" * 64), self.challenge("0" * 64))
         with tempfile.TemporaryDirectory() as folder:
