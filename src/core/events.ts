@@ -167,8 +167,8 @@ export type ControlEvent =
   /** No more blocks are handed out; with `now`, running blocks are ended, too. */
   | { readonly type: 'stopping'; readonly now: boolean }
   /**
-   * The run starts workers, or lets some leave. `most`: how many can be at work at the same time, if the resources of the run are not enough
-   * for all of them.
+   * The run starts workers, or lets some leave. `most` is how many of them can run blocks at the same time; it is absent if the resources
+   * of the run are enough for all.
    */
   | { readonly type: 'scaled'; readonly workers: number; readonly before: number; readonly most?: number }
   /** Failed blocks are attempted again: those of the task `taskId`, or of all tasks. `tasks` are those of which there are any. */

@@ -5,6 +5,11 @@ export interface WebPlace {
   readonly origin: string
 }
 
+/** Statuses of HTTP that name another address. */
+export const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+/** One after the other; more are a circle. */
+export const MAX_REDIRECTS = 10
+
 /** The numeric addresses of a host; none if it is unknown. */
 export type Lookup = (hostname: string) => Promise<readonly string[]>
 

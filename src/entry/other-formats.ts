@@ -124,7 +124,7 @@ export function describeOtherFile(path: string): string | undefined {
   return found === undefined ? undefined : remedy(path, found)
 }
 
-/** The same, from the names of what is in a folder, or from an address alone. */
+/** The same, from its name or address alone. */
 export function describeOtherName(path: string): string | undefined {
   const found = FORMATS.find(({ suffix }) => suffix.test(path))
   return found === undefined ? undefined : remedy(path, found)

@@ -35,11 +35,22 @@ export function hasEnded({ machine, pid, processStart }: Partial<ProcessIdentity
   }
 }
 
+/** Names this machine since it was started; undefined if the system does not say, as outside of Linux. */
+export function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
 /** Containers share a boot and may share a name, but not their process ids. */
 function thisMachine(): string {
   const parts = [hostname()]
   try {
-    parts.push(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), readlinkSync('/proc/self/ns/pid'))
+    const namespace = readlinkSync('/proc/self/ns/pid')
+    const boot = bootId()
+    if (boot !== undefined) parts.push(boot, namespace)
   } catch {
     // Not Linux.
   }

@@ -43,7 +43,7 @@ export const MESSAGE = {
 const SIGNATURE = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a])
 const SHARED_FLAG = 0b10
 
-/** A header of more parts than this is damaged: its parts lead in a circle. */
+/** A header with more parts than this is damaged: its continuations form a cycle. */
 const MAX_PARTS = 4096
 
 /** @returns undefined if this is not an HDF5 file. @param size the file's length in bytes @throws DamagedHeader */

@@ -4,7 +4,7 @@ import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
-import { mayFollow } from '../../core/redirects.ts'
+import { MAX_REDIRECTS, mayFollow, REDIRECTS } from '../../core/redirects.ts'
 import { systemFailure } from '../../core/system-errors.ts'
 import { markQueries } from '../../core/text/shown-address.ts'
 
@@ -107,9 +107,6 @@ async function fetchRest(address: string, part: string, options: DownloadOptions
     silence.abort()
   }
 }
-
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-const MAX_REDIRECTS = 10
 
 /** A GET that follows redirects, but not to servers that only this machine or its network sees. */
 async function follow(address: string, init: RequestInit): Promise<Response> {

@@ -21,11 +21,8 @@ export interface AttemptDocument extends Attempt, KeyedDocument {
   readonly stack?: string
 }
 
-/** A failed attempt of version 1, with its texts; the key has its place in their order. */
-export interface OldAttemptDocument extends Attempt, KeyedDocument {
-  readonly message: string
-  readonly stack?: string
-}
+/** A failed attempt of version 1, with its texts in place of references; the key has its place in their order. */
+export type OldAttemptDocument = AttemptDocument
 
 /** The message of an error, or a stack without its message. */
 export interface TextDocument extends KeyedDocument {

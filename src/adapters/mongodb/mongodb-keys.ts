@@ -19,6 +19,18 @@ export function within(run: string, ...numbers: readonly number[]): { readonly $
   return { $gt: `${prefix}/`, $lt: `${prefix}0` }
 }
 
+/** The items in lists of at most `size`. */
+export async function* batchesOf<Item>(items: AsyncIterable<Item>, size: number): AsyncGenerator<Item[]> {
+  let batch: Item[] = []
+  for await (const item of items) {
+    batch.push(item)
+    if (batch.length < size) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}
+
 const DUPLICATE_KEY = 11_000
 
 /** Whether all documents that were not inserted have an existing key. @param error the driver's, or one with it as cause */

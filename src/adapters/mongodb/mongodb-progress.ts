@@ -2,7 +2,6 @@ import type { Collection, UpdateOptions } from 'mongodb'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { checkSameTasks, type RecordedTask, type RunIdentity } from '../../core/progress/run-identity.ts'
 import type {
-  FailedAttempt,
   LockOwner,
   OpenRecordOptions,
   ProgressStore,
@@ -12,7 +11,7 @@ import type {
 } from '../../ports/progress-store.ts'
 import { type AttemptDocument, AttemptStore, type OldAttemptDocument, type TextDocument } from './mongodb-attempts.ts'
 import { MongodbConnection } from './mongodb-connection.ts'
-import { isDuplicateKey, within } from './mongodb-keys.ts'
+import { batchesOf, isDuplicateKey, within } from './mongodb-keys.ts'
 import { type HeldLock, lockRun } from './mongodb-lock.ts'
 import {
   copyPages,
@@ -156,17 +155,11 @@ class MongodbProgress implements ProgressStore {
   async #copyAttempts(before: RecordHead): Promise<void> {
     const reader = new MongodbReader(this.#place, before)
     const store = new AttemptStore(before.identity.run, this.#place.attempts, this.#place.texts)
-    let batch: FailedAttempt[] = []
-    const put = () => this.#connection.attempt(() => store.put(batch))
     for (const task of before.identity.tasks.keys()) {
-      for await (const failed of reader.failedAttempts(task)) {
-        batch.push(failed)
-        if (batch.length < CONVERTED_AT_ONCE) continue
-        await put()
-        batch = []
+      for await (const batch of batchesOf(reader.failedAttempts(task), CONVERTED_AT_ONCE)) {
+        await this.#connection.attempt(() => store.put(batch))
       }
     }
-    await put()
   }
 
   /** Changes the document of a run. @throws InfrastructureError `RUN_LOCKED` if it has a newer holder */

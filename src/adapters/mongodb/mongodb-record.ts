@@ -12,7 +12,7 @@ import type {
 } from '../../ports/progress-store.ts'
 import { type AttemptDocument, AttemptStore, type OldAttemptDocument, type TextDocument } from './mongodb-attempts.ts'
 import type { MongodbConnection } from './mongodb-connection.ts'
-import { type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
+import { batchesOf, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
 import type { HeldLock } from './mongodb-lock.ts'
 
 /**
@@ -92,14 +92,9 @@ export class MongodbReader implements RunReader {
       for await (const document of this.#inOrder(oldAttempts, filter, '_id')) yield AttemptStore.fromOld(task, document)
       return
     }
-    let batch: AttemptDocument[] = []
-    const take = () => connection.attempt(() => store.withTexts(task, batch.splice(0)))
-    for await (const document of this.#inOrder(attempts, filter, 'number')) {
-      batch.push(document)
-      if (batch.length === BATCH) yield* await take()
+    for await (const batch of batchesOf(this.#inOrder(attempts, filter, 'number'), BATCH)) {
+      yield* await connection.attempt(() => store.withTexts(task, batch))
     }
-    yield* await take()
-    batch = []
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -148,17 +143,11 @@ export async function openRecord(
 export async function copyPages(place: RecordPlace, from: RecordHead, holder: number): Promise<void> {
   const { run, tasks } = from.identity
   const before = new MongodbReader(place, from)
-  let batch: BitmapPage[] = []
-  const put = () => place.connection.attempt(() => putPages(place, run, holder, batch))
   for (const task of tasks.keys()) {
-    for await (const page of before.completedPages(task)) {
-      batch.push(page)
-      if (batch.length < PAGES_AT_ONCE) continue
-      await put()
-      batch = []
+    for await (const batch of batchesOf(before.completedPages(task), PAGES_AT_ONCE)) {
+      await place.connection.attempt(() => putPages(place, run, holder, batch))
     }
   }
-  await put()
 }
 
 /** Removes the pages of the holders before one. */

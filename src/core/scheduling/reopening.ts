@@ -1,7 +1,6 @@
-import { isEmptyBox, splitIndex } from '../grid/index-box.ts'
 import { COMPLETED, FAILED, ORPHANED, PAGE_SIZE, PENDING, PROCESSING, UNTOUCHED } from './block-states.ts'
 import type { ReadySurface } from './ready-surface.ts'
-import { everyBlock, everyNeighbour, hasEnded } from './retention.ts'
+import { everyAwaited, everyWaiting, hasEnded } from './retention.ts'
 import type { TaskRun } from './task-run.ts'
 
 /** What was opened again of a task. */
@@ -126,57 +125,31 @@ function openBlock(task: TaskRun, index: number, open: OpenBlocks): void {
 /** Opens the orphans that wait for opened blocks, directly or not. @param spread the opened blocks; emptied */
 function openOrphans(spread: [TaskRun, number][], open: OpenBlocks): void {
   for (let next = spread.pop(); next !== undefined; next = spread.pop()) {
-    everyDependent(next[0], next[1], (task, index) => {
-      if (task.abandoned || task.states.peek(index) !== ORPHANED) return
-      openBlock(task, index, open)
-      task.orphaned--
-      spread.push([task, index])
+    const [opened, at] = next
+    everyWaiting(opened, opened.downstream, at, (task, index) => {
+      if (!task.abandoned && task.states.peek(index) === ORPHANED) {
+        openBlock(task, index, open)
+        task.orphaned--
+        spread.push([task, index])
+      }
+      return true
     })
   }
 }
 
 const isLost = (task: TaskRun, index: number): boolean =>
-  !everyAwaited(task, index, (up, other) => up.states.peek(other) === COMPLETED || !hasEnded(up, other))
+  !everyAwaited(task, task.upstream, index, (up, other) => up.states.peek(other) === COMPLETED || !hasEnded(up, other))
 
 /** Gives an opened block the state that follows from those that it waits for. */
 function settleBlock(task: TaskRun, index: number): void {
   if (task.states.peek(index) <= PENDING) return
   let waits = 0
-  everyAwaited(task, index, (up, other) => {
+  everyAwaited(task, task.upstream, index, (up, other) => {
     if (up.states.peek(other) !== COMPLETED) waits++
     return true
   })
   if (waits === 0) task.makeReady(index)
   else task.states.set(index, PENDING + waits)
-}
-
-/** Visits the blocks that a block waits for while `visit` returns true. @returns whether it always did */
-function everyAwaited(task: TaskRun, index: number, visit: (task: TaskRun, index: number) => boolean): boolean {
-  const at: number[] = []
-  splitIndex(index, task.shape, at)
-  return (
-    everyNeighbour(task, index, at, 'earlier', (_, other) => visit(task, other)) &&
-    task.upstream.every(({ task: up, link }) => everyBlock(up, link.awaitedBox(at, at), (_, other) => visit(up, other)))
-  )
-}
-
-/** Visits the blocks that wait for a block. */
-function everyDependent(task: TaskRun, index: number, visit: (task: TaskRun, index: number) => void): void {
-  const at: number[] = []
-  splitIndex(index, task.shape, at)
-  everyNeighbour(task, index, at, 'later', (_, other) => {
-    visit(task, other)
-    return true
-  })
-  for (const { task: down, link } of task.downstream) {
-    const start = at.map((k, axis) => link.firstWaiting(axis, k))
-    const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
-    if (isEmptyBox({ start, end })) continue
-    everyBlock(down, { start, end }, (_, other) => {
-      visit(down, other)
-      return true
-    })
-  }
 }
 
 /** The blocks of a task with this cell, ascending. */

@@ -20,13 +20,13 @@ export interface RetainedTask {
   isReady(index: number): boolean
 }
 
-interface Linked {
+interface Linked<Task = RetainedTask> {
   readonly link: TaskLink
-  readonly task: RetainedTask
+  readonly task: Task
 }
 
 /** Visits blocks while it returns true. */
-type Visit = (task: RetainedTask, index: number) => boolean
+type Visit<Task = RetainedTask> = (task: Task, index: number) => boolean
 
 /**
  * The blocks of a task that others still wait for. A block is *held* from when it is handed out until all blocks that wait
@@ -124,16 +124,7 @@ export class Retention {
 
   /** Whether all blocks that wait for a block, of other tasks and of the same one, pass a test. */
   #everyReader(index: number, test: Visit): boolean {
-    const at: number[] = []
-    splitIndex(index, this.#task.shape, at)
-    return (
-      this.#readers.every(({ task, link }) => {
-        const start = at.map((k, axis) => link.firstWaiting(axis, k))
-        const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
-        // `everyBlock` starts with the last block, because it usually ends last.
-        return isEmptyBox({ start, end }) || everyBlock(task, { start, end }, test)
-      }) && everyNeighbour(this.#task, index, at, 'later', test)
-    )
+    return everyWaiting(this.#task, this.#readers, index, test)
   }
 }
 
@@ -172,16 +163,52 @@ export function findWanted(task: RetainedTask, index: number): boolean {
       found ||= run.retention !== undefined
       continue
     }
-    const at: number[] = []
-    splitIndex(block, run.shape, at)
-    const push: Visit = (before, other) => {
+    everyAwaited(run, run.upstream, block, (before, other) => {
       stack.push([before, other])
       return true
-    }
-    for (const { task: before, link } of run.upstream) everyBlock(before, link.awaitedBox(at, at), push)
-    everyNeighbour(run, block, at, 'earlier', push)
+    })
   }
   return found
+}
+
+/**
+ * Visits the blocks that a block waits for while `visit` returns true: those of `upstream`, and of its own task.
+ * @returns whether it always did
+ */
+export function everyAwaited<Task extends RetainedTask>(
+  task: Task,
+  upstream: readonly Linked<Task>[],
+  index: number,
+  visit: Visit<Task>,
+): boolean {
+  const at: number[] = []
+  splitIndex(index, task.shape, at)
+  return (
+    upstream.every(({ task: before, link }) => everyBlock(before, link.awaitedBox(at, at), visit)) &&
+    everyNeighbour(task, index, at, 'earlier', visit)
+  )
+}
+
+/**
+ * Visits the blocks that wait for a block while `visit` returns true: those of `readers`, and of its own task.
+ * @returns whether it always did
+ */
+export function everyWaiting<Task extends RetainedTask>(
+  task: Task,
+  readers: readonly Linked<Task>[],
+  index: number,
+  visit: Visit<Task>,
+): boolean {
+  const at: number[] = []
+  splitIndex(index, task.shape, at)
+  return (
+    readers.every(({ task: reader, link }) => {
+      const start = at.map((k, axis) => link.firstWaiting(axis, k))
+      const end = at.map((k, axis) => link.lastWaiting(axis, k) + 1)
+      // `everyBlock` starts with the last block, because it usually ends last.
+      return isEmptyBox({ start, end }) || everyBlock(reader, { start, end }, visit)
+    }) && everyNeighbour(task, index, at, 'later', visit)
+  )
 }
 
 /** Whether a block is completed, or will never be. */
@@ -192,10 +219,10 @@ export const hasEnded: Visit = (task, index) => {
 }
 
 /** Visits the blocks of a box while `visit` returns true, the last one first. @returns whether it always did */
-export function everyBlock(
-  task: RetainedTask,
+function everyBlock<Task extends RetainedTask>(
+  task: Task,
   { start, end }: { readonly start: readonly number[]; readonly end: readonly number[] },
-  visit: Visit,
+  visit: Visit<Task>,
 ): boolean {
   let isContinuing = true
   everyRow({ start, end }, task.strides, (first, beyond) => {
@@ -206,12 +233,12 @@ export function everyBlock(
 }
 
 /** Visits the blocks of the same task that conflict with a block and whose level comes earlier, or later. */
-export function everyNeighbour(
-  task: RetainedTask,
+function everyNeighbour<Task extends RetainedTask>(
+  task: Task,
   index: number,
   at: readonly number[],
   which: 'earlier' | 'later',
-  visit: Visit,
+  visit: Visit<Task>,
 ): boolean {
   const { order, shape } = task
   if (order.levelCount === 1) return true

@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { download } from '../../adapters/http/download.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { showDuration } from '../../core/text/numbers.ts'
+import { showBytes, showDuration } from '../../core/text/numbers.ts'
 import type { CommonOptions } from './options.ts'
-import { printJson, say, showBytes } from './output.ts'
+import { printJson, say } from './output.ts'
 import { control } from './terminal.ts'
 
 export const SAMPLES = ['A', 'B', 'C'] as const

@@ -4,6 +4,7 @@ import { BlockwiseError } from '../../core/errors.ts'
 import { countElements } from '../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
+import { showBytes } from '../../core/text/numbers.ts'
 import { printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
@@ -11,7 +12,7 @@ import { openArray, parseDatasetPath } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
-import { paint, printJson, showBytes } from './output.ts'
+import { paint, printJson } from './output.ts'
 
 const MAX_LISTED = 1000
 

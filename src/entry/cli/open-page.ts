@@ -2,6 +2,7 @@ import { hostname, userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
 import { hostInUrl, isLoopback, LOCAL_HOST } from '../../core/addresses.ts'
+import { addressFile } from '../pages/address-file.ts'
 
 /** How a served page is opened. */
 export interface OpenFlags {
@@ -32,11 +33,18 @@ export async function openPage(
 export const pageText = (address: string, file: string, { isTTY }: { readonly isTTY?: boolean }): string =>
   isTTY ? address : `its address is in ${resolve(file)}, which only you can read`
 
-/** Whether a command that prints on this stream has to name a file instead of the address. */
-export const hidesAddress = (
+/**
+ * What a command prints on standard output for the address of its page: the address on a terminal, and for programs (--json, --quiet);
+ * otherwise the name of a file with it. Disposing removes that file.
+ */
+export function printedAddress(
+  address: string,
   { json, quiet }: { readonly json?: boolean; readonly quiet?: boolean },
-  { isTTY }: { readonly isTTY?: boolean },
-): boolean => !isTTY && !json && !quiet
+): Disposable & { readonly text: string } {
+  if (process.stdout.isTTY || json || quiet) return { text: address, [Symbol.dispose]() {} }
+  const file = addressFile(address)
+  return { text: pageText(address, file.path, process.stdout), [Symbol.dispose]: () => file[Symbol.dispose]() }
+}
 
 /** @param host the loopback address at which the server listens; a tunnel to another address would reach nothing */
 function tunnel(host: string, port: number): string {

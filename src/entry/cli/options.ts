@@ -154,7 +154,10 @@ export const dashboardOptions = (command: Command): Command =>
       'port where browsers connect (default: the previous one, or a free one)',
       portNumber,
     )
-    .option('--dashboard-control', 'serve the page, and let it stop the run and change its workers')
+    .option(
+      '--dashboard-control',
+      'serve the page, and let it stop the run, change its workers and retry failed blocks',
+    )
     .option('--no-open', "print the page's address without opening a browser")
 
 /** Adds the options of a run and `--config`, for the commands of built-in tasks: see `builtInConfig`. */

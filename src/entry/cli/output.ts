@@ -90,5 +90,3 @@ function describeCallError(text: string): string {
   if (value === undefined) return text.replace(/^error: /, '')
   return `${flag ?? argument} ${value}: ${reason.replace(/^Allowed choices are /, 'expected one of ')}`
 }
-
-export { showBytes } from '../../core/text/numbers.ts'

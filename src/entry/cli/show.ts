@@ -4,9 +4,8 @@ import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import { printableLine } from '../../core/text/printable.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
-import { addressFile } from '../pages/address-file.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
-import { hidesAddress, openPage, pageText, untilEnded } from './open-page.ts'
+import { openPage, printedAddress, untilEnded } from './open-page.ts'
 import { numberOrList, portNumber } from './option-values.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'
@@ -72,8 +71,8 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
   if (host !== undefined && !isLoopback(host)) {
     warn(flags, `anyone with the address can read these datasets over ${host}, and the connection is not encrypted.`)
   }
-  using file = hidesAddress(flags, process.stdout) ? addressFile(viewer.address) : undefined
-  await announce(viewer, file?.path ?? '', flags)
+  using printed = printedAddress(viewer.address, flags)
+  await announce(viewer, printed.text, flags)
   await ended
 }
 
@@ -111,13 +110,13 @@ function warnOnce(error: unknown, reported: Set<string>, flags: ShowFlags): void
   warn(flags, text)
 }
 
-async function announce(viewer: ViewerServer, file: string, flags: ShowFlags): Promise<void> {
+/** @param text stands for its address */
+async function announce(viewer: ViewerServer, text: string, flags: ShowFlags): Promise<void> {
   const { address, port, view } = viewer
-  const text = pageText(address, file, process.stdout)
   if (flags.json) printJson({ address, port, layers: view.layers })
   else if (flags.quiet) process.stdout.write(`${address}\n`)
   else process.stdout.write(`${layerTable(view.layers)}\n\n  ${paint('bold', text)}\n\n`)
-  if (await openPage(flags, viewer, (text) => say(flags, text)))
+  if (await openPage(flags, viewer, (line) => say(flags, line)))
     return say(flags, 'Opened in the browser. Press Ctrl-C to stop.')
   say(flags, 'Press Ctrl-C to stop.')
 }

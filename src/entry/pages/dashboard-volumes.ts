@@ -1,4 +1,3 @@
-import { isAbsolute, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { mapGridOf } from '../../core/board/cell-map.ts'
 import type { DashboardView, OutputLayer, StatesLayer } from '../../core/board/summary.ts'
@@ -13,7 +12,7 @@ import { type ViewedDataset, viewDataset } from '../../serving/view-dataset.ts'
 import { jsonResource } from '../../serving/virtual-zarr.ts'
 import type { RunFollower } from '../run-folder/history/run-follower.ts'
 import type { RunDocument } from '../run-folder/run-folder.ts'
-import type { DescribedTask } from '../run-folder/run-place.ts'
+import { absolutePath, type DescribedTask } from '../run-folder/run-place.ts'
 import { openLevels, viewOf } from './viewer-server.ts'
 
 /** Further volumes are not shown. */
@@ -191,7 +190,3 @@ export class DashboardVolumes implements AsyncDisposable {
     })
   }
 }
-
-/** @param directory the working directory of the run */
-export const absolutePath = (path: string, directory: string): string =>
-  isAbsolute(path) || /^https?:/.test(path) ? path : join(directory, path)

@@ -5,7 +5,7 @@ import { ownCommand } from '../own-command.ts'
 import { commandLineOf } from '../run-folder/continuation.ts'
 import type { RunFollower } from '../run-folder/history/run-follower.ts'
 import type { RunDocument } from '../run-folder/run-folder.ts'
-import { absolutePath } from './dashboard-volumes.ts'
+import { absolutePath, keptOutputs } from '../run-folder/run-place.ts'
 
 /** What the page of a run shows that stays the same. */
 export function describeRun({ run, folder, document, version }: RunFollower): RunDescription {
@@ -46,6 +46,5 @@ export function datasetsOf({ directory, tasks }: Pick<RunDocument, 'directory' |
   const place = (name: string): DatasetPath => ({ name, path: absolutePath(name, directory) })
   const written = new Set(tasks.flatMap(({ writes = [] }) => writes))
   const read = tasks.flatMap(({ reads = [] }) => reads).filter((path) => !written.has(path))
-  const kept = tasks.filter(({ transient }) => transient !== true).flatMap(({ writes = [] }) => writes)
-  return { inputs: [...new Set(read)].map(place), outputs: [...new Set(kept)].map(place) }
+  return { inputs: [...new Set(read)].map(place), outputs: keptOutputs(tasks).map(place) }
 }

@@ -7,8 +7,8 @@ import { ResourceStack } from '../../core/resource-stack.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { LiveTree } from '../../ports/resource.ts'
 import { jsonResource } from '../../serving/virtual-zarr.ts'
-import { overviewsOf } from '../cli/runs/run-overview.ts'
-import { listRuns, type RunState, readRunState } from '../run-folder/run-state.ts'
+import { overviewsOf } from '../run-folder/run-overview.ts'
+import { listRuns, readRuns } from '../run-folder/run-state.ts'
 import { openRunPage } from './dashboard-server.ts'
 import { titleOf } from './run-description.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
@@ -86,16 +86,8 @@ function listOf(home: string): () => Promise<RunsList> {
 }
 
 async function readList(home: string): Promise<RunsList> {
-  const states: RunState[] = []
   const unreadable: { run: string; message: string }[] = []
-  for (const run of listRuns(home)) {
-    try {
-      const state = await readRunState(join(home, run), { limit: 0 })
-      if (state !== undefined) states.push(state)
-    } catch (error) {
-      unreadable.push({ run, message: messageOf(error) })
-    }
-  }
+  const states = await readRuns(home, (run, error) => unreadable.push({ run, message: messageOf(error) }))
   const overviews = overviewsOf(states)
   const runs = states.map((state, i): ListedRun => {
     const { active = '', from, to, parameters = {} } = overviews[i] ?? {}

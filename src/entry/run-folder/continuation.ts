@@ -1,9 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { quoteShell } from '../../core/shell-words.ts'
-import { hideQueries } from '../../core/text/shown-address.ts'
 import { OWN_PROGRAM, ownCommand } from '../own-command.ts'
-import { withoutCredentials } from './progress-place.ts'
-import { withoutNotify } from './run-command.ts'
+import { hideSecrets, withoutNotify } from './run-command.ts'
 
 /** They would start again from nothing. */
 const NOT_REPEATED = ['--overwrite', '--yes']
@@ -15,7 +13,7 @@ const HIDDEN = /https?:\/\/[^\n?]*\?…/i
 export function commandOfProcess(): readonly string[] {
   const [, program = '', ...words] = process.argv
   // It may be read by others: BELLIS_DB has the credentials, BELLIS_NOTIFY the address of notices.
-  const safe = withoutNotify(words).map((word) => hideQueries(withoutCredentials(word)))
+  const safe = withoutNotify(words).map(hideSecrets)
   return isOwnProgram(program) ? ['bellis', ...safe] : ['node', program, ...safe]
 }
 

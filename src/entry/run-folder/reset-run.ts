@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
 import { growRoi, intersectRoi, type Roi, roi } from '../../core/geometry/roi.ts'
 import { isSlice, parseRoi, showRoiInNm } from '../../core/geometry/roi-text.ts'
@@ -13,7 +12,7 @@ import { ownCommand } from '../own-command.ts'
 import { hasEnded, identityOfProcess } from '../process-identity.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { holdRunFolder, readRunDocument } from './run-folder.ts'
-import type { DescribedTask } from './run-place.ts'
+import { absolutePath, type DescribedTask } from './run-place.ts'
 
 export interface ResetOptions {
   readonly place?: ProgressPlace | undefined
@@ -135,7 +134,7 @@ async function inNanometers(
 ): Promise<string> {
   const [path] = [...tasks.flatMap(({ reads = [] }) => reads), ...tasks.flatMap(({ writes = [] }) => writes)]
   if (!isSlice(text) || path === undefined) return text
-  await using array = await openArray(/^https?:/.test(path) ? path : resolve(directory, path))
+  await using array = await openArray(absolutePath(path, directory))
   return showRoiInNm(parseRoi(text, array.unit, array), array.unit)
 }
 

@@ -1,5 +1,6 @@
-import { continuationOf } from '../../run-folder/continuation.ts'
-import type { RunState } from '../../run-folder/run-state.ts'
+import { continuationOf } from './continuation.ts'
+import { keptOutputs } from './run-place.ts'
+import type { RunState } from './run-state.ts'
 
 /** What tells a run from others. */
 export interface RunOverview {
@@ -20,10 +21,7 @@ export function overviewsOf(states: readonly RunState[]): RunOverview[] {
   return states.map((state) => {
     const { document, live } = state
     const from = document.tasks.flatMap(({ reads = [] }) => reads)[0]
-    const to = document.tasks
-      .filter(({ transient }) => !transient)
-      .flatMap(({ writes = [] }) => writes)
-      .at(-1)
+    const to = keptOutputs(document.tasks).at(-1)
     const alike = states.filter((other) => kindOf(other) === kindOf(state)).map(configOf)
     const parameters = Object.entries(configOf(state)).filter(
       ([name, value]) =>

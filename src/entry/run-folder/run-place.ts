@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative } from 'node:path'
 import type { WorldUnit } from '../../core/geometry/world-unit.ts'
 import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
@@ -52,6 +52,15 @@ export interface DescribedTask {
   readonly reads?: readonly string[]
   readonly writes?: readonly string[]
 }
+
+/** The arrays that tasks write and keep, as the user gave them. */
+export const keptOutputs = (tasks: readonly Pick<DescribedTask, 'transient' | 'writes'>[]): string[] => [
+  ...new Set(tasks.filter(({ transient }) => !transient).flatMap(({ writes = [] }) => writes)),
+]
+
+/** A dataset as the user gave it, wherever the working directory is now. @param directory where the run was started */
+export const absolutePath = (path: string, directory: string): string =>
+  isAbsolute(path) || /^https?:/.test(path) ? path : join(directory, path)
 
 export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
   pipeline.tasks.map(({ id, after, grid, unit, source, reads, writes, isTransient }) => ({

@@ -122,6 +122,26 @@ async function readTasks(
   return states
 }
 
+/**
+ * The states of the runs in a home, the most recently active first, without their failures.
+ * @param onUnreadable called for a run whose record can't be read
+ */
+export async function readRuns(
+  home: string,
+  onUnreadable: (run: string, error: unknown) => void = () => {},
+): Promise<RunState[]> {
+  const states: RunState[] = []
+  for (const name of listRuns(home)) {
+    try {
+      const state = await readRunState(join(home, name), { limit: 0 })
+      if (state !== undefined) states.push(state)
+    } catch (error) {
+      onUnreadable(name, error)
+    }
+  }
+  return states
+}
+
 /** The names of the runs in a home, the most recently active first. */
 export function listRuns(home: string): string[] {
   const timeOf = (name: string, file: string) => statSync(join(home, name, file), { throwIfNoEntry: false })?.mtimeMs

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { given } from '../../../core/given.ts'
-import { mayFollow } from '../../../core/redirects.ts'
+import { MAX_REDIRECTS, mayFollow, REDIRECTS } from '../../../core/redirects.ts'
 
 /** What tells versions of an object apart: its entity tag, or else when it was last changed. */
 export interface ObjectVersion {
@@ -39,8 +39,6 @@ export interface FailedRequest {
 
 // Object stores return 403 for a missing object if listing is not allowed.
 const MISSING = new Set([403, 404, 410])
-const REDIRECTS = new Set([301, 302, 303, 307, 308])
-const MAX_REDIRECTS = 10
 
 /** One GET, with its redirects. @throws whatever fetch throws for a lost connection */
 export async function httpRequest(request: HttpRequest): Promise<RangeAnswer | 'missing' | 'changed' | FailedRequest> {

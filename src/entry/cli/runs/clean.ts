@@ -1,14 +1,15 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
+import { showBytes } from '../../../core/text/numbers.ts'
 import { showTime } from '../../local-time.ts'
 import { keptBytes, removeRun } from '../../run-folder/remove-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
+import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
-import { listRuns, type RunState, readRunState } from '../../run-folder/run-state.ts'
+import { type RunState, readRunState, readRuns } from '../../run-folder/run-state.ts'
 import { confirm } from '../confirm.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
-import { printJson, say, showBytes } from '../output.ts'
-import { overviewsOf } from './run-overview.ts'
+import { printJson, say } from '../output.ts'
 
 interface CleanFlags extends CommonOptions {
   readonly runDir?: string
@@ -99,13 +100,11 @@ async function namedRuns(names: readonly string[], home: string): Promise<RunSta
 
 async function oldRuns(home: string, { olderThan, done = false }: CleanFlags): Promise<RunState[]> {
   const least = olderThan ?? (done ? 0 : age(OLD))
-  const states: RunState[] = []
-  for (const name of listRuns(home)) {
-    const state = await readRunState(`${home}/${name}`, { limit: 0 }).catch(() => undefined)
-    if (state === undefined || state.condition === 'running' || (done && state.condition !== 'done')) continue
-    if (Date.now() - Date.parse(activeOf(state)) >= least) states.push(state)
-  }
-  return states
+  return (await readRuns(home)).filter(
+    (state) =>
+      (done ? state.condition === 'done' : state.condition !== 'running') &&
+      Date.now() - Date.parse(activeOf(state)) >= least,
+  )
 }
 
 const activeOf = (state: RunState): string => overviewsOf([state])[0]?.active ?? state.document.created

@@ -1,11 +1,10 @@
 import { Command } from 'commander'
 import { ConfigError, messageOf } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
-import { addressFile } from '../../pages/address-file.ts'
 import { startRunsServer } from '../../pages/runs-server.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { listRuns } from '../../run-folder/run-state.ts'
-import { openPage, pageText, untilEnded } from '../open-page.ts'
+import { openPage, printedAddress, untilEnded } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
@@ -38,10 +37,9 @@ async function serveRuns(folder: string | undefined, flags: DashboardFlags): Pro
   await using server = await startRunsServer(home, given({ host, port, onError }))
   const ended = untilEnded()
   const { address } = server
-  using file = addressFile(address)
-  const text = pageText(address, file.path, process.stdout)
+  using printed = printedAddress(address, flags)
   if (flags.json) printJson({ address, port: server.port })
-  else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', text)}\n\n`)
+  else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', printed.text)}\n\n`)
   await openPage(flags, server, (line) => say(flags, line))
   say(flags, 'Press Ctrl-C to close the page; the runs continue.')
   await ended

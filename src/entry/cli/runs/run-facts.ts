@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { quoteShell } from '../../../core/shell-words.ts'
 import { printableLine } from '../../../core/text/printable.ts'
 import { showTime } from '../../local-time.ts'
+import { keptOutputs } from '../../run-folder/run-place.ts'
 import type { RunState } from '../../run-folder/run-state.ts'
 
 const MAX_SHOWN_OUTPUTS = 4
@@ -17,11 +18,10 @@ export interface RunFacts {
 }
 
 export function factsOf({ document: { command, directory, tasks } }: RunState): RunFacts {
-  const kept = tasks.filter(({ transient }) => !transient)
   return {
     ...(command === undefined ? {} : { command: command.map(quoteShell).join(' ') }),
     directory,
-    outputs: [...new Set(kept.flatMap(({ writes = [] }) => writes))],
+    outputs: keptOutputs(tasks),
   }
 }
 

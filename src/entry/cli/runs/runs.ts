@@ -1,13 +1,13 @@
-import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { messageOf } from '../../../core/errors.ts'
 import type { RunCondition } from '../../../core/events.ts'
+import { shorten } from '../../../core/text/shorten.ts'
 import { showTime } from '../../local-time.ts'
+import { overviewsOf, type RunOverview } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
-import { listRuns, type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
+import { type RecordedTaskState, type RunState, readRuns } from '../../run-folder/run-state.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
-import { overviewsOf, type RunOverview } from './run-overview.ts'
 
 const MAX_VALUE_LENGTH = 40
 
@@ -56,15 +56,8 @@ export function runsCommand(): Command {
 
 async function showRuns(flags: RunsFlags): Promise<void> {
   const home = runsHome(flags.runDir)
-  const states: RunState[] = []
-  for (const name of listRuns(home)) {
-    try {
-      const state = await readRunState(join(home, name), { limit: 0 })
-      if (state !== undefined && (flags.state?.includes(state.condition) ?? true)) states.push(state)
-    } catch (error) {
-      warn(flags, `${name}: ${messageOf(error)}`)
-    }
-  }
+  const all = await readRuns(home, (name, error) => warn(flags, `${name}: ${messageOf(error)}`))
+  const states = all.filter(({ condition }) => flags.state?.includes(condition) ?? true)
   states.sort(ORDERS[flags.sort ?? 'active'])
   const overviews = overviewsOf(states)
   if (flags.json) {
@@ -108,12 +101,11 @@ function cellsOf({ run, condition, tasks }: RunState, { active, from, to, parame
   const failed = sum((task) => task.failed)
   const done = `${sum((task) => task.completed)}/${sum(({ total }) => total)}${failed > 0 ? `, ${failed} failed` : ''}`
   const data = [from, ...(to === undefined ? [] : ['→', to])].filter((part) => part !== undefined)
-  const fields = Object.entries(parameters).map(([name, value]) => `${name}=${shorten(JSON.stringify(value))}`)
+  const fields = Object.entries(parameters).map(
+    ([name, value]) => `${name}=${shorten(JSON.stringify(value), MAX_VALUE_LENGTH)}`,
+  )
   return [run, showTime(active), condition, done, data.join(' '), fields.join(' ')]
 }
-
-const shorten = (text: string): string =>
-  text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 1)}…` : text
 
 /** A run as JSON. */
 export const runDocument = (state: RunState) => ({

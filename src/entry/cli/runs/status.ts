@@ -7,19 +7,18 @@ import { showCount, showDuration } from '../../../core/text/numbers.ts'
 import { printableLine } from '../../../core/text/printable.ts'
 import { showTime } from '../../local-time.ts'
 import { ownCommand } from '../../own-command.ts'
-import { addressFile } from '../../pages/address-file.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
+import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
-import { hidesAddress, openPage, pageText, untilEnded } from '../open-page.ts'
+import { openPage, printedAddress, untilEnded } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
 import { control } from '../terminal.ts'
 import { describeFacts, factsOf } from './run-facts.ts'
-import { overviewsOf } from './run-overview.ts'
 import { runDocument } from './runs.ts'
 
 interface StatusFlags extends CommonOptions {
@@ -46,7 +45,10 @@ export function statusCommand(): Command {
     .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
     .option('--watch', 'repeat until the run has ended')
     .option('--dashboard', 'serve a web page that shows the run and follows it, until Ctrl-C')
-    .option('--dashboard-control', 'serve the page, and let it stop the run and change its workers')
+    .option(
+      '--dashboard-control',
+      'serve the page, and let it stop the run, change its workers and retry failed blocks',
+    )
     .option('--host <address>', 'address for browsers to connect to (default: 127.0.0.1, this machine only)')
     .option('--port <n>', 'port of the page (default: the same as before, or a free one)', portNumber)
     .option('--no-open', "print the page's address without opening a browser")
@@ -85,10 +87,9 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
   await using dashboard = await startDashboard(folder, given({ place, host, port, control, onError }))
   const ended = untilEnded()
   const { address } = dashboard
-  using file = hidesAddress(flags, process.stdout) ? addressFile(address) : undefined
-  const text = pageText(address, file?.path ?? '', process.stdout)
+  using printed = printedAddress(address, flags)
   if (flags.json) printJson({ address, port: dashboard.port })
-  else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', text)}\n\n`)
+  else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', printed.text)}\n\n`)
   await openPage(flags, dashboard, (text) => say(flags, text))
   say(flags, 'Press Ctrl-C to close the page; the run continues.')
   await ended

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { bootId } from '../../process-identity.ts'
 
 /** The steady clock of a machine, which goes on when somebody sets the time. */
 export interface SteadyTime {
@@ -23,10 +23,4 @@ export function timeOfRun(start: number, steady: SteadyTime | undefined): () => 
   return () => start + elapsed + steadyTime().ms - ms
 }
 
-function thisMachine(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  } catch {
-    return hostname()
-  }
-}
+const thisMachine = (): string => bootId() ?? hostname()

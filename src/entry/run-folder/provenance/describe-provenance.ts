@@ -1,4 +1,5 @@
 import { type ArrayProvenance, provenanceIn } from '../../../core/progress/array-provenance.ts'
+import { shorten } from '../../../core/text/shorten.ts'
 import { showTime } from '../../local-time.ts'
 
 const MAX_SHOWN_INPUTS = 3
@@ -32,8 +33,5 @@ function timesOf({ started, ended }: ArrayProvenance): string {
 const parametersOf = ({ config, inputs }: ArrayProvenance): string =>
   Object.entries(typeof config === 'object' && config !== null ? config : {})
     .filter(([name, value]) => name !== 'output' && name !== 'input' && !inputs.includes(value as string))
-    .map(([name, value]) => `${name}=${shorten(JSON.stringify(value))}`)
+    .map(([name, value]) => `${name}=${shorten(JSON.stringify(value), MAX_VALUE_LENGTH)}`)
     .join(' ')
-
-const shorten = (text: string): string =>
-  text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 1)}…` : text

@@ -17,17 +17,19 @@ export function provenanceOf(task: PlannedTask, { version, run, record, started 
     task: name,
     ...(name === id ? {} : { id }),
     config: withoutSecrets(isTaskNode(source) ? source.config : {}),
-    inputs: inputsOf(task).map(({ path }) => fullPath(path)),
+    inputs: inputsOf([task]).map(({ path }) => fullPath(path)),
     run,
     record,
     started,
   }
 }
 
-/** The arrays that a task reads and does not write. */
-export function inputsOf({ reads, outputs }: PlannedTask): PlannedTask['reads'] {
-  const own = new Set(outputs.map(({ path }) => arrayStore.canonicalPath(path)))
-  const found = new Map(reads.map((array) => [arrayStore.canonicalPath(array.path), array] as const))
+/** The arrays that tasks read and none of them writes. */
+export function inputsOf(tasks: readonly PlannedTask[]): PlannedTask['reads'] {
+  const placed = <Item extends { readonly path: string }>(items: readonly Item[]) =>
+    items.map((item) => [arrayStore.canonicalPath(item.path), item] as const)
+  const own = new Map(placed(tasks.flatMap(({ outputs }) => outputs)))
+  const found = new Map(placed(tasks.flatMap(({ reads }) => reads)))
   return [...found].flatMap(([path, array]) => (own.has(path) ? [] : [array]))
 }
 

@@ -6,7 +6,7 @@ import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../../runtime/tasks/task-node.ts'
 import type { VolumeDescription } from '../../../runtime/volumes/volume-array.ts'
-import { arrayStore, parseDatasetPath } from '../../arrays.ts'
+import { parseDatasetPath } from '../../arrays.ts'
 import { showTime } from '../../local-time.ts'
 import { ownCommand as commandToPrint } from '../../own-command.ts'
 import { moduleName } from '../../workers/module-name.ts'
@@ -157,7 +157,7 @@ function startOf({ pipeline: { tasks }, started, completed }: ProvenanceSetting)
     user: userName(),
     pid: process.pid,
     tasks: tasks.map((task) => atStart(task, completed(task))),
-    inputs: externalInputs(tasks).map(describeInput),
+    inputs: inputsOf(tasks).map(describeInput),
   }
 }
 
@@ -182,12 +182,6 @@ const describeTask = ({ id, after, source, grid, outputs }: PlannedTask): TaskPr
   blocks: grid.blockCount,
   outputs: outputs.map(({ path }) => fullPath(path)),
 })
-
-function externalInputs(tasks: readonly PlannedTask[]): VolumeDescription[] {
-  const own = new Set(tasks.flatMap(({ outputs }) => outputs.map(({ path }) => arrayStore.canonicalPath(path))))
-  const found = new Map(tasks.flatMap(inputsOf).map((array) => [arrayStore.canonicalPath(array.path), array] as const))
-  return [...found].flatMap(([path, array]) => (own.has(path) ? [] : [array]))
-}
 
 function describeInput({ path, format, shape, dtype }: VolumeDescription): InputProvenance {
   const mark = /^https?:/i.test(path) ? undefined : readMark(path)

@@ -1,5 +1,6 @@
 import type { TaskCounts } from '../../../../core/events.ts'
 import { showWhole } from '../../../../core/text/numbers.ts'
+import { shorten } from '../../../../core/text/shorten.ts'
 import { paint } from '../../output.ts'
 
 const MAX_BAR = 24
@@ -49,7 +50,8 @@ export function barLine(task: TaskCounts, details: TaskDetails, { nameWidth, col
   }
   const room = rest - text().length - 1
   const bar = room < MIN_BAR ? '' : `${drawBar(task, Math.min(MAX_BAR, room), stream)} `
-  const name = shorten(task.id, Math.min(nameWidth, Math.max(MIN_NAME, nameWidth + Math.min(0, rest - text().length))))
+  const width = Math.min(nameWidth, Math.max(MIN_NAME, nameWidth + Math.min(0, rest - text().length)))
+  const name = shorten(task.id, width).padEnd(width)
   return `${name} ${bar}${counts}${text()}${trouble === '' ? '' : paint('red', trouble, stream)}`
 }
 
@@ -57,6 +59,3 @@ function drawBar({ completed, total }: TaskCounts, width: number, stream: NodeJS
   const full = Math.floor((total === 0 ? 1 : completed / total) * width)
   return `${paint('green', '━'.repeat(full), stream)}${paint('gray', '─'.repeat(width - full), stream)}`
 }
-
-const shorten = (name: string, width: number): string =>
-  name.length > width ? `${name.slice(0, Math.max(0, width - 1))}…` : name.padEnd(width)

@@ -1,12 +1,13 @@
 import { countElements } from '../../../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../../../core/geometry/roi-text.ts'
 import { given } from '../../../../core/given.ts'
+import { showBytes } from '../../../../core/text/numbers.ts'
 import type { Resources } from '../../../../core/workers/resources.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { type VolumeDescription, voxelsAcross } from '../../../../runtime/volumes/volume-array.ts'
 import type { RunOptions } from '../../../run-options.ts'
 import { defaultWorkers, WORKER_BYTES } from '../../../workers/run-resources.ts'
-import { paint, showBytes } from '../../output.ts'
+import { paint } from '../../output.ts'
 
 /** The plan as a text for users. @param done blocks of each task that are already done */
 export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {

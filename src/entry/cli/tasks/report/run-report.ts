@@ -1,12 +1,12 @@
 import type { TaskCounts } from '../../../../core/events.ts'
-import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
+import { showBytes, showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
 import type { PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { ownCommand } from '../../../own-command.ts'
 import { commandOfProcess, continuationOf } from '../../../run-folder/continuation.ts'
 import type { RunFlags } from '../../options.ts'
-import { paint, printJson, say, showBytes } from '../../output.ts'
+import { paint, printJson, say } from '../../output.ts'
 import { failureDocument, reportFailures } from './failure-report.ts'
 
 const MAX_SHOWN_OUTPUTS = 4
