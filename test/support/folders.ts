@@ -17,6 +17,22 @@ export function contentsOf(folder: string): string[] {
     .sort()
 }
 
+/** All files below a folder with their bytes. A file that a running program removes in the meantime is passed over. */
+export function* filesBelow(folder: string): Generator<{ path: string; bytes: Buffer }> {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const path = join(entry.parentPath, entry.name)
+    let bytes: Buffer
+    try {
+      bytes = readFileSync(path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
+      throw error
+    }
+    yield { path, bytes }
+  }
+}
+
 /** A separate disk. */
 export interface SmallDisk extends Disposable {
   readonly path: string

@@ -189,7 +189,7 @@ export default defineTask({
     assert.match(blocks, /^ {2}a block takes \d[\d.]* m?s on average: median .+, 95th percentile .+, maximum .+$/)
     assert.match(
       workers,
-      /^workers: \d+ % of their time running blocks; read \d+ kB, wrote 147 kB; peak memory \d+ MB( to \d+ MB)? each$/,
+      /^workers: \d+ % of their time running blocks; read [\d.]+ kB, wrote 147 kB; peak memory [\d.]+ MB( to [\d.]+ MB)? each$/,
     )
     assert.deepEqual(others, [
       'Written: out.zarr/s',

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createArray } from '../../src/entry/arrays.ts'
 import { bellis, shownAddress, temporaryFolder } from '../support/command-line.ts'
+import { filesBelow } from '../support/folders.ts'
 
 const SECRET = '8badf00d8badf00d'
 
@@ -69,10 +70,7 @@ describe('a signed address', () => {
     }
     const { stdout } = await bellis(['runs'], { cwd })
     assert.match(stdout, /to continue: .*smooth 'http:\/\/\S+\/in\.zarr\/raw\?…' .* {2}# write the query/)
-    for (const entry of readdirSync(cwd, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name)
-      if (entry.isFile()) assertHidden(path, readFileSync(path, 'latin1'))
-    }
+    for (const { path, bytes } of filesBelow(cwd)) assertHidden(path, bytes.toString('latin1'))
     isBroken = false
     const done = await bellis(call, { cwd })
     assert.equal(done.code, 0, done.stderr)

@@ -314,7 +314,7 @@ describe('the page of a run, in a browser', () => {
     await tip.getByText('writes 160, 64, 64').waitFor()
     await page.getByRole('tab', { name: 'Workers' }).click()
     const worker = page.getByRole('row', { name: 'w1' })
-    assert.match(await worker.innerText(), /\d+ %\s+\d+ MB/)
+    assert.match(await worker.innerText(), /\d+ %\s+[\d.]+ MB/)
     await worker.getByRole('button', { name: 'Log' }).click()
     await page.getByRole('dialog', { name: 'Log of w1' }).waitFor()
     // Neuroglancer is there now, and has not taken over the title.
