@@ -13,7 +13,7 @@ interface Skippable {
 }
 
 /**
- * The path of a Python that has the pinned libraries (numpy, scipy, h5py, zarr, tensorstore) and mypy, made by
+ * The path of a Python that has the pinned libraries (`requirements.txt`), made by
  * `scripts/python-env.mjs`. If there is none, the test is skipped with a message, or fails if the variable `CI` is set:
  *
  *     it('agrees with SciPy', async (t) => {
