@@ -18,6 +18,9 @@ export const ownCommand = (...words: readonly string[]): string => [programName(
 
 function programName(): string {
   const folders = (process.env.PATH ?? '').split(delimiter)
+  // The command that pip has installed, which sets this.
+  const launcher = process.env.BELLIS_LAUNCHER
+  if (launcher) return folders.includes(dirname(launcher)) ? 'bellis' : quoteShell(launcher)
   // npx and npm scripts put these on the PATH of what they start; in the user's shell they are not.
   const isOfNpm = (folder: string) => folder.endsWith(join('node_modules', '.bin'))
   if (folders.some((folder) => !isOfNpm(folder) && hasOwnProgram(folder))) return 'bellis'

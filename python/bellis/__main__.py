@@ -1,0 +1,5 @@
+"""`python -m bellis`: the command."""
+
+from ._command import main
+
+main()

