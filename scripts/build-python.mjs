@@ -12,7 +12,8 @@ import { wheelFile } from './wheel-file.mjs'
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 const ENGINE = 'bellis/_engine'
 /** What runs nothing: types, maps, sources, documents. */
-const UNUSED = /\.(map|[cm]?ts|md|txt|tsbuildinfo)$|(^|\/)(src|test|tests|\.github|\.vscode)\/|(^|\/)(Makefile|\.[^/]*)$/
+const UNUSED =
+  /\.(map|[cm]?ts|md|txt|tsbuildinfo)$|(^|\/)(src|test|tests|\.github|\.vscode)\/|(^|\/)(Makefile|\.[^/]*)$/
 /** Of packages that have themselves in several forms, the one that is loaded. */
 const LOADED = { h5wasm: /^dist\/node\//, zod: /\.js$/ }
 /** Part of the bundles in dist/. */
@@ -58,8 +59,7 @@ function engine({ name, version, type, license, engines, bin, exports, imports }
     for (const path of filesBelow(`node_modules/${name}`)) {
       const isKept = path === 'package.json' || /^(licen[cs]e|notice)/i.test(path)
       const isLoaded = !UNUSED.test(path) && (LOADED[name] ?? /./).test(path)
-      if (isKept || isLoaded)
-        files.set(`${ENGINE}/node_modules/${name}/${path}`, read(`node_modules/${name}/${path}`))
+      if (isKept || isLoaded) files.set(`${ENGINE}/node_modules/${name}/${path}`, read(`node_modules/${name}/${path}`))
     }
   }
   return files
@@ -117,4 +117,6 @@ const wheel = join(folder, `${name}-py3-none-any.whl`)
 const bytes = wheelFile(name, files)
 writeFileSync(wheel, bytes)
 const unpacked = [...files.values()].reduce((sum, { length }) => sum + length, 0)
-console.log(`${wheel}: ${files.size} files, ${(bytes.length / 1e6).toFixed(2)} MB, ${(unpacked / 1e6).toFixed(2)} MB unpacked.`)
+console.log(
+  `${wheel}: ${files.size} files, ${(bytes.length / 1e6).toFixed(2)} MB, ${(unpacked / 1e6).toFixed(2)} MB unpacked.`,
+)
