@@ -175,13 +175,17 @@ describe('joinRun in a program that a worker has started', () => {
     assert.ok(workers.peakMemory > 10e6, `${workers.peakMemory}`)
   })
 
-  it('a program started by a worker ends with that worker, whatever it is doing', async () => {
-    using folder = temporaryFolder()
-    const options = { pool: 'process', workers: 1, maxRetries: 1, timeoutMs: 1000 } as const
-    const { run, of } = startJoined(folder.path, { blocks: 12, how: 'hang' }, options)
-    assert.ok((await run.result).ok)
-    assert.equal(of('worker-died').length, 1)
-    const pid = Number(readFileSync(join(folder.path, 'begun'), 'utf8'))
-    await until('it is gone', () => stillRunning([pid]).length === 0)
-  })
+  for (const how of ['hang', 'suspend']) {
+    // Only Linux can end a program that is suspended.
+    const skip = how === 'suspend' && process.platform !== 'linux'
+    it(`a program started by a worker ends with that worker, whatever it is doing (${how})`, { skip }, async () => {
+      using folder = temporaryFolder()
+      const options = { pool: 'process', workers: 1, maxRetries: 1, timeoutMs: 1000 } as const
+      const { run, of } = startJoined(folder.path, { blocks: 12, how }, options)
+      assert.ok((await run.result).ok)
+      assert.equal(of('worker-died').length, 1)
+      const pid = Number(readFileSync(join(folder.path, 'begun'), 'utf8'))
+      await until('it is gone', () => stillRunning([pid]).length === 0, 20_000)
+    })
+  }
 })

@@ -3,6 +3,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { inheritedEnvironment } from '../../core/inherited-environment.ts'
 import { LineSplitter } from '../../core/protocol/lines.ts'
 import { MAX_LINE_BYTES, STDIO_CONTEXT } from '../../core/protocol/messages.ts'
+import { endingWithParent } from './end-with-parent.ts'
 
 /** How much of a program's standard error is kept, to be shown when it ends unexpectedly. */
 const LAST_OUTPUT_CHARACTERS = 2000
@@ -17,7 +18,10 @@ export interface ProgramListener {
   ended(reason: string): void
 }
 
-/** The process of a program that exchanges lines on its standard input and output. Its standard error is passed on. */
+/**
+ * The process of a program that exchanges lines on its standard input and output. Its standard error is passed on. Where the system can do
+ * that, the program is killed when this process ends: it must not write when others do its block.
+ */
 export class ProgramProcess {
   readonly #child: ChildProcess
   #lastOutput = ''
@@ -36,10 +40,9 @@ export class ProgramProcess {
       )
     }
     const { BELLIS_WORKER: _, ...inherited } = inheritedEnvironment(process.env)
-    this.#child = spawn(file, args, {
-      stdio: 'pipe',
-      env: { ...inherited, ...env, BELLIS_CONTEXT: STDIO_CONTEXT },
-    })
+    const environment = { ...inherited, ...env, BELLIS_CONTEXT: STDIO_CONTEXT }
+    const [starter, ...words] = endingWithParent([file, ...args], env?.PATH ?? inherited.PATH)
+    this.#child = spawn(starter, words, { stdio: 'pipe', env: environment })
     this.#listen(listener)
   }
 

@@ -26,8 +26,9 @@ try {
         writeFileSync(join(folder, 'begun'), '')
         while (!existsSync(join(folder, 'go'))) await delay(5)
       }
-      if (how === 'hang') {
+      if (how === 'hang' || how === 'suspend') {
         writeFileSync(join(folder, 'begun'), String(process.pid))
+        if (how === 'suspend') process.kill(process.pid, 'SIGSTOP')
         await new Promise(() => setInterval(() => {}, 1000))
       }
     }
