@@ -25,6 +25,8 @@ export interface ArrayDescription {
   readonly axes: readonly ArrayAxis[]
   /** The user's attributes as JSON, without those that define the placement. */
   readonly attributes: Readonly<Record<string, unknown>>
+  /** What was found wrong in the file and put right: sentences for users, without their full stop. @default none */
+  readonly warnings?: readonly string[]
 }
 
 export interface TransferOptions {

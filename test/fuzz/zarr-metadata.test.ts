@@ -182,9 +182,10 @@ async function arrayDescriber() {
   const { makeChunkCodec } = await import('../../src/adapters/zarr/chunks/chunk-codec.ts')
   const { chunkKey } = await import('../../src/adapters/zarr/metadata/metadata.ts')
   const { placeAxes } = await import('../../src/core/geometry/placement.ts')
+  const { soundAxes } = await import('../../src/core/geometry/sound-axes.ts')
   type Metadata = Parameters<typeof readAxes>[0]
   return (metadata: Metadata, group: Parameters<typeof readOmeAxes>[0]): void => {
-    const found = readOmeAxes(group, 'a', metadata.shape.length) ?? readAxes(metadata)
+    const { axes } = readOmeAxes(group, 'a', metadata.shape.length) ?? soundAxes(readAxes(metadata))
     makeChunkCodec(metadata.chunk)
     chunkKey(
       metadata,
@@ -192,9 +193,9 @@ async function arrayDescriber() {
     )
     withoutPlacement(metadata.attributes)
     try {
-      placeAxes(found)
+      placeAxes(axes)
     } catch (error) {
-      // Axes whose units can't be read together are refused as such.
+      // Axes that are too long to be counted are refused as such.
       if (!(error instanceof ConfigError)) throw error
     }
   }

@@ -39,6 +39,7 @@ export class Hdf5Array implements ChunkedArray {
   readonly fillValue: Scalar
   readonly axes: readonly ArrayAxis[]
   readonly attributes: Readonly<Record<string, unknown>>
+  readonly warnings: readonly string[]
   readonly writable = false
   readonly #dataset: Hdf5Dataset
   readonly #cache: ChunkCache
@@ -54,6 +55,7 @@ export class Hdf5Array implements ChunkedArray {
     this.fillValue = description.fillValue
     this.axes = description.axes
     this.attributes = description.attributes
+    this.warnings = description.warnings ?? []
     this.#dataset = dataset
     this.#cache = new ChunkCache(dataset.cacheBytes)
   }

@@ -1,6 +1,7 @@
 import { BYTES_PER_ELEMENT, type DType, type Scalar } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { type Coordinate, coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
+import { soundAxes } from '../../core/geometry/sound-axes.ts'
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
 import { readAttributes } from './attributes.ts'
 import { assertSources } from './dataset-sources.ts'
@@ -101,7 +102,8 @@ function describeDataset(container: string, inner: string, location: Location, c
   assertReadableFilters(path, filters)
   const chunkShape = coordinate<'voxel'>(metadata.chunks ?? slabShape(shape, BYTES_PER_ELEMENT[dtype]))
   if (filters.length > 0) assertChunkFits(path, chunkShape, dtype)
-  const { axes, attributes } = axesOf(path, shape.length, readAttributes(file, real))
+  const placed = axesOf(path, shape.length, readAttributes(file, real))
+  const { axes, warnings } = soundAxes(placed.axes)
   return {
     description: {
       path,
@@ -113,7 +115,8 @@ function describeDataset(container: string, inner: string, location: Location, c
       codecs: showFilters(filters),
       fillValue,
       axes,
-      attributes,
+      attributes: placed.attributes,
+      warnings,
     },
     file,
     inner: real,

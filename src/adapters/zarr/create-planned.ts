@@ -1,4 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
+import { soundAxes } from '../../core/geometry/sound-axes.ts'
 import { refreshConsolidated } from './metadata/consolidated.ts'
 import { type JsonObject, stringifyJson } from './metadata/exact-json.ts'
 import { readNode } from './metadata/hierarchy.ts'
@@ -96,7 +97,7 @@ async function placeInParent(
 /** The array whose pyramid the new array joins, with its placement. @throws ConfigError `NO_SUCH_DATASET` */
 async function finestLevel(store: Store, parent: string, path: string): Promise<OmeLevel> {
   const node = await readNode(store, joinKey(parent, path))
-  if (node?.kind === 'array') return { path, axes: inNanometers(readAxes(node.metadata)) }
+  if (node?.kind === 'array') return { path, axes: inNanometers(soundAxes(readAxes(node.metadata)).axes) }
   throw new ConfigError(
     'NO_SUCH_DATASET',
     `${store.where(joinKey(parent, path))} is not an array; only an array can get a coarser level.`,

@@ -31,6 +31,7 @@ export class ZarrArray implements ChunkedArray {
   readonly fillValue: Scalar
   readonly axes: readonly ArrayAxis[]
   readonly attributes: Readonly<Record<string, unknown>>
+  readonly warnings: readonly string[]
   readonly writable: boolean
   readonly #metadata: ZarrMetadata
   readonly #store: Store
@@ -51,6 +52,7 @@ export class ZarrArray implements ChunkedArray {
     this.fillValue = description.fillValue
     this.axes = description.axes
     this.attributes = description.attributes
+    this.warnings = description.warnings ?? []
     this.writable = writable
     this.#metadata = metadata
     this.#store = store

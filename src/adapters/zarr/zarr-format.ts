@@ -1,4 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
+import { type SoundAxes, soundAxes } from '../../core/geometry/sound-axes.ts'
 import { given } from '../../core/given.ts'
 import type {
   ArrayAxis,
@@ -109,11 +110,12 @@ async function openGroup(store: Store, key: string, group: GroupNode) {
 
 /** The description of an array, with the placement that groups above it may define. */
 async function describe(store: Store, key: string, metadata: ZarrMetadata): Promise<ArrayDescription> {
-  const axes = (await omeAxes(store, key, metadata.shape.length)) ?? readAxes(metadata)
-  return descriptionOf(store.where(key), metadata, axes)
+  const { axes, warnings } = (await omeAxes(store, key, metadata.shape.length)) ?? soundAxes(readAxes(metadata))
+  const description = descriptionOf(store.where(key), metadata, axes)
+  return warnings.length === 0 ? description : { ...description, warnings }
 }
 
-async function omeAxes(store: Store, key: string, rank: number): Promise<ArrayAxis[] | undefined> {
+async function omeAxes(store: Store, key: string, rank: number): Promise<SoundAxes | undefined> {
   for (let group = key; group !== ''; ) {
     group = parentKey(group)
     const node = await readNode(store, group)

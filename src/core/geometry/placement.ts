@@ -5,14 +5,20 @@ import { METRE_EXPONENT, toNanometers, WORLD_UNITS, type WorldUnit } from './wor
 
 /** Names of length units in files, with their power of ten of a metre. */
 const LENGTHS: Readonly<Record<string, number>> = {
-  meter: 0, metre: 0, m: 0, decimeter: -1, centimeter: -2, cm: -2, millimeter: -3, mm: -3, micrometer: -6, micron: -6,
-  um: -6, µm: -6, μm: -6, nanometer: -9, nm: -9, angstrom: -10, Å: -10, picometer: -12, pm: -12, femtometer: -15, fm: -15,
+  gigameter: 9, megameter: 6, kilometer: 3, km: 3, hectometer: 2, meter: 0, metre: 0, m: 0, decimeter: -1, centimeter: -2, cm: -2,
+  millimeter: -3, mm: -3, micrometer: -6, micron: -6, um: -6, µm: -6, μm: -6, nanometer: -9, nm: -9, angstrom: -10, Å: -10,
+  picometer: -12, pm: -12, femtometer: -15, fm: -15, attometer: -18,
 } // biome-ignore format: a table
 
-/** Names of time units in files, with their power of ten of a second. */
-const TIMES: Readonly<Record<string, number>> = {
-  second: 0, s: 0, millisecond: -3, ms: -3, microsecond: -6, us: -6, µs: -6, nanosecond: -9, ns: -9, picosecond: -12, ps: -12,
-} // biome-ignore format: a table
+/** Names of time units in files. Times are never converted. */
+const TIMES = new Set([
+  ...['day', 'd', 'hour', 'hr', 'h', 'minute', 'min', 'kilosecond', 'second', 'sec', 's', 'decisecond', 'centisecond'],
+  ...['millisecond', 'msec', 'ms', 'microsecond', 'us', 'µs', 'μs', 'nanosecond', 'ns', 'picosecond', 'ps'],
+  ...['femtosecond', 'fs', 'attosecond'],
+])
+
+export const isLengthUnit = (unit: string): boolean => Object.hasOwn(LENGTHS, unit)
+export const isTimeUnit = (unit: string): boolean => TIMES.has(unit)
 
 /**
  * The placement of one axis of an array in the world, as its file gives it: decimal numbers in the file's own unit. `placeAxes`
@@ -122,7 +128,7 @@ function lengthShift(axis: PlacedAxis, unit: WorldUnit): number {
 
 /** Time keeps its own unit, divided as finely as lengths: nm ↔ 1, pm ↔ 1/1000, fm ↔ 1/1 000 000 of it. */
 function timeShift(axis: PlacedAxis, unit: WorldUnit): number {
-  if (axis.unit !== undefined && TIMES[axis.unit] === undefined) {
+  if (axis.unit !== undefined && !isTimeUnit(axis.unit)) {
     throw new ConfigError(
       'INVALID_UNIT',
       `Axis "${axis.name}" has the unit "${axis.unit}", which is not a known unit of time; use second or millisecond.`,

@@ -85,6 +85,7 @@ async function inspect(path: string) {
     chunksStored: chunks?.stored ?? null,
     chunksTotal: chunks?.total ?? null,
     attributes: array.attributes,
+    warnings: array.warnings ?? [],
   }
 }
 
@@ -140,6 +141,7 @@ function describe(info: InfoDocument): string {
     ['offset', `${info.offset.join(', ')} nm`],
     ['roi', `${info.roiText} nm`],
     ...describeProvenance(info.attributes),
+    ...info.warnings.map((warning) => ['warning', `${warning}.`] as const),
   ]
   return [
     paint('bold', printableLine(info.path)),

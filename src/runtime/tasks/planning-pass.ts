@@ -49,6 +49,10 @@ export class PlanningPass implements AsyncDisposable {
         open: async (path) => {
           const array = await this.#open(path)
           planning.reads.push(array)
+          for (const warning of array.warnings ?? []) {
+            const text = `${array.path}: ${warning}.`
+            if (!planning.warnings.includes(text)) planning.warnings.push(text)
+          }
           return array
         },
         create: (path, options) => this.#create(taskId, planning, path, options),

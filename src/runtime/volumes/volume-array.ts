@@ -100,6 +100,7 @@ export function describeVolume(array: ArrayDescription, atLeast: WorldUnit = 'nm
     fillValue: array.fillValue,
     axes: array.axes,
     attributes: array.attributes,
+    ...((array.warnings ?? []).length === 0 ? {} : { warnings: array.warnings as readonly string[] }),
     ...placement,
     roi: shiftRoi(extent, placement.offset),
   }

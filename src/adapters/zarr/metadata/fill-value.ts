@@ -48,22 +48,38 @@ function fromJson(dtype: DType, json: Json | undefined): FillValue | undefined {
   if (json === null || json === undefined) return fillFrom(dtype, 0)
   if (typeof json === 'boolean') return dtype === 'bool' ? fillFrom(dtype, json ? 1 : 0) : undefined
   if (typeof json === 'number' || typeof json === 'bigint') return fillFrom(dtype, json)
-  if (typeof json !== 'string' || !isFloatDType(dtype)) return undefined
-  if (/^0x[0-9a-f]+$/i.test(json)) return fromHex(dtype, json.slice(2))
-  if (['NaN', 'Infinity', '-Infinity'].includes(json)) return fillFrom(dtype, Number(json))
-  return fromBase64(dtype, json)
+  return typeof json === 'string' ? fromText(dtype, json.trim()) : undefined
 }
 
-/** A float from its bit pattern, most significant digit first. */
+/** Only NaN, ±Infinity and bit patterns of floats are texts by the specification; writers put all others into quotes, too. */
+function fromText(dtype: DType, text: string): FillValue | undefined {
+  if (/^0x[0-9a-f]+$/i.test(text)) return fromHex(dtype, text.slice(2))
+  if (isFloatDType(dtype)) {
+    const named = NAMED_FLOATS[text.toLowerCase()]
+    if (named !== undefined) return fillFrom(dtype, named)
+  }
+  if (dtype === 'bool' && /^(true|false)$/i.test(text)) return fillFrom(dtype, text.toLowerCase() === 'true' ? 1 : 0)
+  if (/^[+-]?\d+$/.test(text)) return fillFrom(dtype, BigInt(text.replace('+', '')))
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return fillFrom(dtype, Number(text))
+  return fromBase64(dtype, text)
+}
+
+const NAMED_FLOATS: Readonly<Record<string, number>> = {
+  nan: Number.NaN, infinity: Infinity, '+infinity': Infinity, '-infinity': -Infinity, inf: Infinity, '+inf': Infinity, '-inf': -Infinity,
+} // biome-ignore format: a table
+
+/** An element from its bit pattern, most significant digit first. */
 function fromHex(dtype: DType, digits: string): FillValue | undefined {
   const size = BYTES_PER_ELEMENT[dtype]
   return digits.length === 2 * size ? fromBytes(dtype, new Uint8Array(Buffer.from(digits, 'hex').reverse())) : undefined
 }
 
-/** Zarr-python 3 sometimes writes the fill value of a v2 float in this form. */
+/** Zarr-python 3 sometimes writes the fill value of a v2 array in this form. */
 function fromBase64(dtype: DType, text: string): FillValue | undefined {
   const bytes = new Uint8Array(Buffer.from(text, 'base64'))
-  return bytes.length === BYTES_PER_ELEMENT[dtype] ? fromBytes(dtype, bytes) : undefined
+  const isBase64 = bytes.length === BYTES_PER_ELEMENT[dtype] && Buffer.from(bytes).toString('base64') === text
+  if (!isBase64 || (dtype === 'bool' && (bytes[0] as number) > 1)) return undefined
+  return fromBytes(dtype, bytes)
 }
 
 const fromBytes = (dtype: DType, bytes: Uint8Array): FillValue => ({

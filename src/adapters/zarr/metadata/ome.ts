@@ -1,8 +1,9 @@
 import { addExactly, multiplyExactly } from '../../../core/geometry/decimal.ts'
 import { type OmeAxis, omeAxes, omeTransformations } from '../../../core/geometry/ome.ts'
 import { axesOfPlacement, placeAxes } from '../../../core/geometry/placement.ts'
+import { type SoundAxes, soundAxes } from '../../../core/geometry/sound-axes.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
-import { isJsonObject, type Json, type JsonObject, showName } from './exact-json.ts'
+import { isJsonObject, type Json, type JsonObject, show, showName } from './exact-json.ts'
 import { edgeOfAxis, typeOfName, unitName } from './placement-attributes.ts'
 
 // OME-NGFF: a group's `multiscales` name arrays below it by path, finest first, and place them; in Zarr 2 (version 0.4) among the
@@ -28,64 +29,112 @@ export const datasetPaths = (multiscale: JsonObject): string[] =>
  * @param rank axes of the array
  * @returns undefined if they do not name it or describe another number of axes
  */
-export function readOmeAxes(attributes: JsonObject, path: string, rank: number): ArrayAxis[] | undefined {
+export function readOmeAxes(attributes: JsonObject, path: string, rank: number): SoundAxes | undefined {
   for (const multiscale of multiscalesOf(attributes)) {
     const datasets = objects(multiscale.datasets)
-    const dataset = datasets.find((candidate) => candidate.path === path)
-    const axes = multiscale.axes
+    const dataset = datasets.find((candidate) => samePath(candidate.path, path))
+    const axes = multiscale.axes ?? (rank === OLD_AXES.length ? OLD_AXES : undefined)
     if (dataset === undefined || !Array.isArray(axes) || axes.length !== rank) continue
-    const outer = combine(multiscale.coordinateTransformations, rank)
-    const own = combine(dataset.coordinateTransformations, rank)
+    const lists = [dataset.coordinateTransformations, multiscale.coordinateTransformations]
+    const transforms = new Transforms(rank, lists)
     // If other levels have a translation, a level without one has the centre of its voxel 0 at the origin.
     const isCentered = datasets.some((level) => hasTranslation(level.coordinateTransformations))
-    return axes.map((axis, i) => readAxis(axis, own, outer, i, isCentered))
+    const sound = soundAxes(
+      axes.map((axis: Json, i) => readAxis(axis, transforms, i, isCentered)),
+      { expectsUnits: true },
+    )
+    return { axes: sound.axes, warnings: [...transforms.warnings, ...sound.warnings] }
   }
   return undefined
 }
 
-interface Transform {
-  readonly scale: readonly number[] | undefined
-  readonly translation: readonly number[] | undefined
-}
+/** The axes of OME-NGFF 0.1 and 0.2, which had always these. */
+const OLD_AXES: readonly Json[] = ['t', 'c', 'z', 'y', 'x']
+
+const samePath = (named: Json | undefined, path: string): boolean =>
+  typeof named === 'string' && named.replace(/^(\.?\/)+|\/+$/g, '') === path
 
 const hasAxes = ({ axes }: JsonObject, rank: number): boolean => Array.isArray(axes) && axes.length === rank
 
 const hasTranslation = (transformations: Json | undefined): boolean =>
   objects(transformations).some(({ type }) => type === 'translation')
 
-function combine(transformations: Json | undefined, rank: number): Transform {
-  const find = (type: 'scale' | 'translation') => {
-    const found = objects(transformations).find((candidate) => candidate.type === type)?.[type]
-    const numbers = Array.isArray(found) && found.length === rank ? found.map(numberOf) : []
-    return numbers.length > 0 && numbers.every(Number.isFinite) ? numbers : undefined
+/** Scales and translations, composed in the order in which they are given: first those of a level, then those of the image. */
+class Transforms {
+  readonly warnings: string[] = []
+  readonly #scale: (number | undefined)[]
+  readonly #translation: (number | undefined)[]
+
+  constructor(rank: number, lists: readonly (Json | undefined)[]) {
+    this.#scale = Array(rank).fill(undefined)
+    this.#translation = Array(rank).fill(undefined)
+    for (const list of lists) {
+      const all = objects(list)
+      if (all.findIndex(({ type }) => type === 'translation') < all.findLastIndex(({ type }) => type === 'scale')) {
+        if (hasTranslation(list)) this.warnings.push('a translation is given before a scale, so it is scaled, too')
+      }
+      for (const transform of all) this.#add(transform, rank)
+    }
   }
-  return { scale: find('scale'), translation: find('translation') }
+
+  scaleOf = (axis: number): number | undefined => this.#scale[axis]
+  translationOf = (axis: number): number | undefined => this.#translation[axis]
+
+  #add(transform: JsonObject, rank: number): void {
+    const { type } = transform
+    if (type === 'identity') return
+    if (type !== 'scale' && type !== 'translation') {
+      this.warnings.push(`a transformation of the kind ${show(type)} is not applied`)
+      return
+    }
+    const numbers = transform[type]
+    if (!Array.isArray(numbers) || numbers.length !== rank) {
+      this.warnings.push(`a ${type} is not a list of ${rank} numbers, so it is not applied`)
+      return
+    }
+    for (const [axis, json] of numbers.entries()) {
+      const value = numberOf(json)
+      const [scale, translation] = [this.#scale[axis], this.#translation[axis]]
+      if (type === 'translation') {
+        this.#translation[axis] = exactly(addExactly, translation ?? 0, value)
+        continue
+      }
+      this.#scale[axis] = exactly(multiplyExactly, scale ?? 1, value)
+      if (translation !== undefined) this.#translation[axis] = exactly(multiplyExactly, translation, value)
+    }
+  }
 }
+
+const exactly = (operation: (a: number, b: number) => number, a: number, b: number): number =>
+  Number.isFinite(a) && Number.isFinite(b) ? operation(a, b) : Number.NaN
 
 /** NaN for what is neither a number nor the text of one. */
 const numberOf = (value: Json): number =>
-  ['number', 'bigint', 'string'].includes(typeof value) ? Number(value) : Number.NaN
+  ['number', 'bigint', 'string'].includes(typeof value) && value !== '' ? Number(value) : Number.NaN
 
-function readAxis(axis: Json, own: Transform, outer: Transform, i: number, isCentered: boolean): ArrayAxis {
-  const { name = `d${i}`, type: given, unit } = isJsonObject(axis) ? axis : { name: axis }
-  const type =
-    given === 'space' || given === 'time' || given === 'channel'
-      ? given
-      : given === undefined
-        ? typeOfName(showName(name))
-        : 'channel'
+function readAxis(axis: Json, transforms: Transforms, i: number, isCentered: boolean): ArrayAxis {
+  const { name = `d${i}`, type: given, unit, units } = isJsonObject(axis) ? axis : ({ name: axis } as JsonObject)
+  const type = typeOfAxis(given, showName(name))
   if (type === 'channel') return { name: showName(name), type }
-  const outerScale = outer.scale?.[i] ?? 1
-  const scale = own.scale === undefined ? outer.scale?.[i] : multiplyExactly(own.scale[i] as number, outerScale)
-  const isTranslated = isCentered || own.translation !== undefined || outer.translation !== undefined
-  const translation = addExactly(multiplyExactly(own.translation?.[i] ?? 0, outerScale), outer.translation?.[i] ?? 0)
+  const [scale, translation] = [transforms.scaleOf(i), transforms.translationOf(i)]
+  const isTranslated = isCentered || translation !== undefined
+  // Some writers say "units".
+  const written = [unit, units].find((text) => typeof text === 'string' && text.trim() !== '') as string | undefined
   return {
     name: showName(name),
     type,
-    ...(typeof unit === 'string' ? { unit: unitName(unit) } : {}),
+    ...(written === undefined ? {} : { unit: unitName(written) }),
     ...(scale === undefined ? {} : { scale }),
-    ...(isTranslated ? { translation, translationOf: type === 'time' ? ('edge' as const) : ('center' as const) } : {}),
+    ...(isTranslated
+      ? { translation: translation ?? 0, translationOf: type === 'time' ? ('edge' as const) : ('center' as const) }
+      : {}),
   }
+}
+
+function typeOfAxis(given: Json | undefined, name: string): ArrayAxis['type'] {
+  const type = typeof given === 'string' ? given.trim().toLowerCase() : ''
+  if (type === 'space' || type === 'time' || type === 'channel') return type
+  return type === '' ? typeOfName(name) : 'channel'
 }
 
 /** Whether OME-NGFF can describe these axes: 2 to 5 of them, time first, then at most one channel, then 2 or 3 in space. */
@@ -172,8 +221,8 @@ function withLevel(multiscale: JsonObject, level: OmeLevel): JsonObject {
   const { coordinateTransformations: _, ...kept } = multiscale
   const rank = level.axes.length
   const others = objects(multiscale.datasets).flatMap((dataset) => {
-    const axes = readOmeAxes({ multiscales: [multiscale] }, showName(dataset.path), rank)
-    return axes === undefined || dataset.path === level.path ? [] : [{ dataset, axes: inNanometers(axes) }]
+    const read = readOmeAxes({ multiscales: [multiscale] }, showName(dataset.path), rank)
+    return read === undefined || dataset.path === level.path ? [] : [{ dataset, axes: inNanometers(read.axes) }]
   })
   const mine = objects(multiscale.datasets).find(({ path }) => path === level.path) ?? { path: level.path }
   const volume = (axes: readonly ArrayAxis[]) => axes.reduce((product, { scale = 1 }) => product * scale, 1)
