@@ -1,7 +1,7 @@
-// Creates .cache/python: a virtual environment with the libraries that tests compare Bellis with
-// (test/support/requirements.txt). Building and running Bellis does not need it.
+// Creates a virtual environment with the libraries that tests compare Bellis with (.cache/python, test/support/requirements.txt)
+// or that benchmarks do (.cache/peers, bench/peers/requirements.txt). Building and running Bellis needs neither.
 //
-//   node scripts/python-env.mjs
+//   node scripts/python-env.mjs [--peers]
 //
 // Runs on Node 18 or newer. Does nothing if the environment exists and has the same requirements.
 // Without a suitable Python, prints why and exits with 0, or with 1 if the variable CI is set.
@@ -13,15 +13,18 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const cache = join(root, '.cache')
-const home = join(cache, 'python')
-const requirements = join(root, 'test', 'support', 'requirements.txt')
+const isForPeers = process.argv.includes('--peers')
+const name = isForPeers ? 'peers' : 'python'
+const home = join(cache, name)
+const requirements = join(root, ...(isForPeers ? ['bench', 'peers'] : ['test', 'support']), 'requirements.txt')
+const skipped = isForPeers ? 'benchmarks run without other libraries' : "tests that compare with Python's libraries are skipped"
 const stamp = createHash('sha256').update(readFileSync(requirements)).digest('hex')
 const pythonIn = (folder) =>
   process.platform === 'win32' ? join(folder, 'Scripts', 'python.exe') : join(folder, 'bin', 'python')
 
 /** Ends the script: a developer's tests are skipped without Python, but CI must not pass without it. */
 function giveUp(reason) {
-  console.log(`python-env: ${reason}; tests that compare with Python's libraries are skipped.`)
+  console.log(`python-env: ${reason}; ${skipped}.`)
   process.exit(process.env.CI ? 1 : 0)
 }
 
@@ -55,9 +58,9 @@ function attempt(action) {
 
 /** Removes what killed runs have left; no build takes an hour. */
 function removeLeftovers() {
-  for (const name of readdirSync(cache)) {
-    const path = join(cache, name)
-    if (!name.startsWith('python-') || Date.now() - statSync(path).mtimeMs < 3_600_000) continue
+  for (const entry of readdirSync(cache)) {
+    const path = join(cache, entry)
+    if (!entry.startsWith(`${name}-`) || Date.now() - statSync(path).mtimeMs < 3_600_000) continue
     rmSync(path, { recursive: true, force: true })
   }
 }
@@ -69,7 +72,7 @@ if (python === undefined) giveUp('found no python3 of version 3.11 or newer with
 mkdirSync(cache, { recursive: true })
 removeLeftovers()
 // Built under another name and renamed: concurrent or killed runs never leave an incomplete environment.
-const building = join(cache, `python-${process.pid}`)
+const building = join(cache, `${name}-${process.pid}`)
 const failure = attempt(() => {
   run(python, ['-m', 'venv', building])
   run(pythonIn(building), [
