@@ -144,7 +144,9 @@ const rows = tableRows(inputs, programs)
   .map((row) => (hasPeers ? row : { ...row, peers: [] }))
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`
 const source = options.input === undefined ? 'synthetic tissue' : basename(options.input)
-console.log(`${shape.join(' × ')} ${options.dtype}, ${source}; ${programs.workers} workers; medians of ${rounds}; ${machine}`)
+console.log(
+  `${shape.join(' × ')} ${options.dtype}, ${source}; ${programs.workers} workers; medians of ${rounds}; ${machine}`,
+)
 console.log(`seconds of processors / elapsed; the CPU ratio to the strongest peer\n\n${TABLE_HEAD}`)
 const measured: RowFigures[] = []
 for (const row of rows) {

@@ -17,7 +17,9 @@ const isForPeers = process.argv.includes('--peers')
 const name = isForPeers ? 'peers' : 'python'
 const home = join(cache, name)
 const requirements = join(root, ...(isForPeers ? ['bench', 'peers'] : ['test', 'support']), 'requirements.txt')
-const skipped = isForPeers ? 'benchmarks run without other libraries' : "tests that compare with Python's libraries are skipped"
+const skipped = isForPeers
+  ? 'benchmarks run without other libraries'
+  : "tests that compare with Python's libraries are skipped"
 const stamp = createHash('sha256').update(readFileSync(requirements)).digest('hex')
 const pythonIn = (folder) =>
   process.platform === 'win32' ? join(folder, 'Scripts', 'python.exe') : join(folder, 'bin', 'python')

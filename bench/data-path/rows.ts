@@ -44,7 +44,12 @@ const FLAT_BLOCKS = '32,256,256'
 
 /** All rows of the table. */
 export function tableRows(inputs: Inputs, programs: Programs): Row[] {
-  return [...smoothRows(inputs, programs), ...copyRows(inputs, programs), ...kernelRows(inputs, programs), ...starts(programs)]
+  return [
+    ...smoothRows(inputs, programs),
+    ...copyRows(inputs, programs),
+    ...kernelRows(inputs, programs),
+    ...starts(programs),
+  ]
 }
 
 type Peer = (name: string, args: readonly string[], arrays?: readonly string[]) => Side
@@ -102,7 +107,8 @@ function smoothRows({ raw }: Inputs, programs: Programs): Row[] {
 function copyRows({ hdf, raw, copies }: Inputs, programs: Programs): Row[] {
   const { ours, peer } = sidesOf(programs)
   const out = ['ours.zarr/out']
-  const copy = (from: string, codec: string, ...flags: string[]) => ours(['convert', from, ...out, '--codec', codec, ...flags], out)
+  const copy = (from: string, codec: string, ...flags: string[]) =>
+    ours(['convert', from, ...out, '--codec', codec, ...flags], out)
   const hdf5 = `${hdf.file}:${hdf.dataset}`
   const chunks = ['--chunk', '64,64,64']
   const shards = ['--chunk', '32,32,32', '--shard', '128,128,128']
