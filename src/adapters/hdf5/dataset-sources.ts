@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { showCoordinate } from '../../core/geometry/coordinate.ts'
-import { type ExternalFiles, numberedFiles, rawFile, sourceFile } from './external-files.ts'
+import { type ExternalFiles, namedFile, numberedFiles, rawFile } from './external-files.ts'
 import { assertReadableFilters } from './filters.ts'
 import type { Hdf5File } from './hdf5-file.ts'
 import type { Hdf5Metadata } from './library.ts'
@@ -97,11 +97,10 @@ async function assertSource(
     return
   }
   // "." is the file itself.
-  const container = name === '.' ? file.path : sourceFile(file.path, name)
+  const container = name === '.' ? file.path : namedFile(file.path, name, external, what)
   if (container === undefined) {
     throw new ConfigError('NO_SUCH_FILE', `${what} file "${name}" is missing; restore it.`)
   }
-  if (name !== '.') external.assertAllowed(container, what)
   if (dataset.includes('%b')) return
   const source = await locateSource(what, container, dataset, external)
   try {

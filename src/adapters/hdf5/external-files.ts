@@ -39,12 +39,24 @@ function realPath(path: string): string {
   return parent === absolute ? absolute : join(realPath(parent), absolute.slice(parent.length))
 }
 
-/** Where HDF5 looks for the file of a virtual dataset's source: beside the file, then where this process runs. */
-export function sourceFile(file: string, name: string): string | undefined {
-  const beside = isAbsolute(name)
-    ? [name, join(dirname(file), name.slice(name.lastIndexOf('/') + 1))]
-    : [resolve(dirname(file), name)]
-  return [...beside, resolve(name)].find((path) => existsSync(path))
+/**
+ * The file that an external link or a source of a virtual dataset means, as HDF5 looks for it: an absolute name first as it is, then
+ * only by its last part; then beside the file that names it, where this process runs, and beside the file that a symbolic link leads to.
+ * The first that is there counts, even if it is no HDF5 file.
+ * @param file that names the other one, as it was opened
+ * @param what for the message
+ * @returns undefined if there is none
+ * @throws ConfigError `UNSUPPORTED` for a file that lies elsewhere
+ */
+export function namedFile(file: string, name: string, external: ExternalFiles, what: string): string | undefined {
+  const path = resolve(file)
+  const part = isAbsolute(name) ? basename(name) : name
+  const beside = [dirname(path), process.cwd(), dirname(realPath(path))].map((folder) => join(folder, part))
+  const places = [...(isAbsolute(name) ? [name] : []), ...beside]
+  const found = places.find((place) => existsSync(place))
+  // A file that is missing elsewhere is not told from one that is there: that is nobody's business.
+  external.assertAllowed(found ?? (places[0] as string), what)
+  return found
 }
 
 /** Where HDF5 looks for external raw data: where this process runs. */

@@ -1,6 +1,5 @@
-import { isAbsolute, join } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
-import type { ExternalFiles } from './external-files.ts'
+import { type ExternalFiles, namedFile } from './external-files.ts'
 import { showDatasets } from './hdf5-entries.ts'
 import { Hdf5File, type Hdf5Kind } from './hdf5-file.ts'
 
@@ -46,8 +45,7 @@ export async function locateObject(
       }
       const link = file.externalLinkOf(path)
       if (link !== undefined) {
-        const target = isAbsolute(link.file) ? link.file : join(file.path, '..', link.file)
-        external.assertAllowed(target, `"${container}/${path}"`)
+        const target = linkedFile(file.path, link.file, path, external)
         return await follow(
           `the external link "${path}"`,
           target,
@@ -61,6 +59,16 @@ export async function locateObject(
   } finally {
     file.release()
   }
+}
+
+/** @throws ConfigError `NO_SUCH_FILE` */
+function linkedFile(file: string, name: string, path: string, external: ExternalFiles): string {
+  const found = namedFile(file, name, external, `"${file}/${path}"`)
+  if (found !== undefined) return found
+  throw new ConfigError(
+    'NO_SUCH_FILE',
+    `"${path}" in "${file}" is an external link to the HDF5 file "${name}", which is neither there nor beside "${file}"; restore it.`,
+  )
 }
 
 async function follow(
