@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import type { BytesCodec } from '../../src/adapters/zarr/codecs/codec.ts'
-import { CodecError } from '../../src/adapters/zarr/codecs/codec.ts'
+import type { BytesCodec } from '../../src/adapters/codecs/codec.ts'
+import { CodecError } from '../../src/adapters/codecs/codec.ts'
 import type { Compressor } from '../../src/adapters/zarr/codecs/registry.ts'
 import { makeCodec } from '../../src/adapters/zarr/codecs/registry.ts'
 import { fuzzTarget } from '../support/fuzz/fuzz-target.ts'
@@ -55,7 +55,7 @@ describe('codecs', () => {
     codes: [],
     isRefusal,
     async load() {
-      const { blosclzDecompress } = await import('../../src/adapters/zarr/codecs/blosclz.ts')
+      const { blosclzDecompress } = await import('../../src/adapters/codecs/blosclz.ts')
       return (input) => {
         const [first, second] = [0x5a, 0xa5].map((pattern) => {
           const output = new Uint8Array(SIZE).fill(pattern)

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { bloscCodec } from '../../../src/adapters/zarr/codecs/blosc.ts'
-import { BLOSC_COMPRESSORS } from '../../../src/adapters/zarr/codecs/blosc-format.ts'
-import { CodecError } from '../../../src/adapters/zarr/codecs/codec.ts'
-import { crc32c, crc32cCodec } from '../../../src/adapters/zarr/codecs/crc32c.ts'
-import { lz4Bound, lz4Compress } from '../../../src/adapters/zarr/codecs/lz4-compress.ts'
-import { lz4Decompress } from '../../../src/adapters/zarr/codecs/lz4-decompress.ts'
+import { bloscCodec } from '../../../src/adapters/codecs/blosc.ts'
+import { BLOSC_COMPRESSORS } from '../../../src/adapters/codecs/blosc-format.ts'
+import { CodecError } from '../../../src/adapters/codecs/codec.ts'
+import { crc32c, crc32cCodec } from '../../../src/adapters/codecs/crc32c.ts'
+import { lz4Bound, lz4Compress } from '../../../src/adapters/codecs/lz4-compress.ts'
+import { lz4Decompress } from '../../../src/adapters/codecs/lz4-decompress.ts'
 import { makeCodec, parseCodecName } from '../../../src/adapters/zarr/codecs/registry.ts'
 
 /** Bytes with runs, near and far repeats, and noise: input for each branch of the compressors. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { sortedScratch } from '../../../src/adapters/zarr/codecs/blosc-format.ts'
+import { sortedScratch } from '../../../src/adapters/codecs/blosc-format.ts'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf, type DType, typedArray } from '../../../src/core/array/dtype.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'

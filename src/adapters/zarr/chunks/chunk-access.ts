@@ -2,7 +2,7 @@ import { fillBox, type StridedBytes } from '../../../core/array/box-copy.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { BlockwiseError, InfrastructureError } from '../../../core/errors.ts'
 import { showCoordinate } from '../../../core/geometry/coordinate.ts'
-import { CodecError } from '../codecs/codec.ts'
+import { CodecError } from '../../codecs/codec.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
 

@@ -1,6 +1,6 @@
 import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
-import { type BytesCodec, checkSize } from '../codecs/codec.ts'
+import { type BytesCodec, checkSize } from '../../codecs/codec.ts'
 import { type Compressor, makeCodec } from '../codecs/registry.ts'
 import { encodedLimit } from '../store.ts'
 

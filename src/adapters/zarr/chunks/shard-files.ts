@@ -1,4 +1,4 @@
-import { type BytesCodec, CodecError } from '../codecs/codec.ts'
+import { type BytesCodec, CodecError } from '../../codecs/codec.ts'
 import { makeCodec } from '../codecs/registry.ts'
 import { ChangedObject, MissingObject } from '../http/http-parts.ts'
 import type { ShardSettings } from '../metadata/metadata.ts'

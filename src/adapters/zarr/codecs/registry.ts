@@ -1,13 +1,18 @@
 import type { DType } from '../../../core/array/dtype.ts'
 import { BYTES_PER_ELEMENT } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
+import { bloscCodec } from '../../codecs/blosc.ts'
+import {
+  BLOSC_COMPRESSORS,
+  type BloscCompressor,
+  type BloscSettings,
+  type BloscShuffle,
+} from '../../codecs/blosc-format.ts'
+import type { BytesCodec } from '../../codecs/codec.ts'
+import { crc32cCodec } from '../../codecs/crc32c.ts'
+import { lz4Codec } from '../../codecs/lz4.ts'
+import { gzipCodec, zlibCodec, zstdCodec } from '../../codecs/zlib.ts'
 import { isJsonObject, type Json, type JsonObject, show } from '../metadata/exact-json.ts'
-import { bloscCodec } from './blosc.ts'
-import { BLOSC_COMPRESSORS, type BloscCompressor, type BloscSettings, type BloscShuffle } from './blosc-format.ts'
-import type { BytesCodec } from './codec.ts'
-import { crc32cCodec } from './crc32c.ts'
-import { lz4Codec } from './lz4.ts'
-import { gzipCodec, zlibCodec, zstdCodec } from './zlib.ts'
 
 /** A compressor of chunks as it is named in metadata and on the command line; undefined is raw. */
 export type Compressor =
