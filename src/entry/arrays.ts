@@ -1,5 +1,6 @@
 import { readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { FLAT_KINDS, flatFormat, TELLING_BYTES } from '../adapters/flat/flat-format.ts'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
 import { ConfigError } from '../core/errors.ts'
@@ -9,12 +10,13 @@ import type { ArrayStore } from '../ports/array-store.ts'
 import type { ArrayFormat } from '../ports/chunked-array.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
 import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
-import { describeOtherFile, describeOtherFolder, describeOtherName } from './other-formats.ts'
+import { describeOtherFile, describeOtherFolder, describeOtherName, startOf } from './other-formats.ts'
 
 /** Whether links may lead out of datasets. Read at each opening: the command line sets it, and workers that it starts inherit it. */
 export const allowExternal = () => process.env.BELLIS_ALLOW_EXTERNAL === '1'
 const zarr = zarrFormat({ allowExternal })
 const hdf5 = hdf5Format({ allowExternal })
+const flat = flatFormat({ allowExternal })
 
 /** The parts of a dataset's path. */
 export interface DatasetPath {
@@ -27,6 +29,7 @@ export interface DatasetPath {
 const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
   [/\.zarr$/i, zarr],
   [/\.(hdf|hdf5|h5)$/i, hdf5],
+  ...FLAT_KINDS.map(({ suffix }) => [suffix, flat] as const),
 ]
 
 /**
@@ -59,7 +62,7 @@ export function parseDatasetPath(path: string): DatasetPath {
   if (statOf(path)?.isDirectory()) refuse(describeOtherFolder(path, readdirSync(path)))
   throw new ConfigError(
     'UNKNOWN_FORMAT',
-    `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw.`,
+    `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; or a file that ends in .nii, .mrc, .nrrd, .mhd or .npy.`,
   )
 }
 
@@ -69,7 +72,9 @@ function split(parts: readonly string[], length: number, format: ArrayFormat): D
 
 function formatOf(path: string): ArrayFormat | undefined {
   if (statOf(path)?.isFile()) {
-    refuse(describeOtherFile(path))
+    const start = startOf(path, TELLING_BYTES)
+    if (FLAT_KINDS.some(({ matches }) => matches(start))) return flat
+    refuse(describeOtherFile(path, start))
     return hdf5
   }
   const isZarr = ['zarr.json', '.zarray', '.zgroup'].some((name) => statOf(join(path, name))?.isFile())

@@ -33,7 +33,7 @@ const viaPython =
 const bioformats: OtherFormat['convert'] = (from, to) => `bioformats2raw ${quoteShell(from)} ${quoteShell(to)}`
 
 /** Bytes at the start of a file that are looked at. */
-const LOOKED_AT = 352
+const LOOKED_AT = 132
 
 const FORMATS: readonly OtherFormat[] = [
   {
@@ -41,30 +41,6 @@ const FORMATS: readonly OtherFormat[] = [
     suffix: /\.tiff?$/i,
     matches: startsWith('II*\0', 'MM\0*', 'II+\0', 'MM\0+'),
     convert: viaPython('tifffile', 'tifffile.imread(a)'),
-  },
-  {
-    name: 'a NumPy file',
-    suffix: /\.npy$/i,
-    matches: startsWith('\u0093NUMPY'),
-    convert: viaPython('numpy', 'numpy.load(a)'),
-  },
-  {
-    name: 'a NIfTI file',
-    suffix: /\.nii(\.gz)?$/i,
-    matches: (start) => hasAt(344, 'n+1\0', 'ni1\0')(start) || hasAt(4, 'n+2\0', 'ni2\0')(start),
-    convert: viaPython('numpy, nibabel', 'numpy.asarray(nibabel.load(a).dataobj).T'),
-  },
-  {
-    name: 'an MRC file',
-    suffix: /\.(mrc|map|rec|st)$/i,
-    matches: hasAt(208, 'MAP '),
-    convert: viaPython('mrcfile', 'mrcfile.read(a)'),
-  },
-  {
-    name: 'an NRRD file',
-    suffix: /\.n(rrd|hdr)$/i,
-    matches: startsWith('NRRD000'),
-    convert: viaPython('nrrd', "nrrd.read(a, index_order='C')[0]"),
   },
   {
     name: 'a PNG image',
@@ -88,12 +64,6 @@ const FORMATS: readonly OtherFormat[] = [
   { name: 'a Nikon ND2 file', suffix: /\.nd2$/i, matches: startsWith([0xda, 0xce, 0xbe, 0x0a]), convert: bioformats },
   { name: 'a Leica LIF file', suffix: /\.lif$/i, convert: bioformats },
   {
-    name: 'a MetaImage file',
-    suffix: /\.mh[ad]$/i,
-    matches: startsWith('ObjectType = ', 'NDims = '),
-    convert: viaPython('SimpleITK as s', 's.GetArrayFromImage(s.ReadImage(a))'),
-  },
-  {
     name: 'a NumPy archive',
     suffix: /\.npz$/i,
     convert: viaPython('numpy', 'next(iter(numpy.load(a).values()))'),
@@ -115,12 +85,9 @@ const remedy = (path: string, { name, convert }: OtherFormat): string => {
  * What a file is and how it becomes Zarr, if it is of a format that is known but not read.
  * @param path of a file that can be read
  */
-export function describeOtherFile(path: string): string | undefined {
-  const start = startOf(path)
+export function describeOtherFile(path: string, start = startOf(path, LOOKED_AT)): string | undefined {
   const bySuffix = FORMATS.find(({ suffix, matches }) => matches === undefined && suffix.test(path))
-  // A compressed NIfTI file starts as every file of gzip does.
-  const packed = startsWith([0x1f, 0x8b])(start) ? FORMATS.find(({ suffix }) => suffix.test(path)) : undefined
-  const found = bySuffix ?? packed ?? FORMATS.find(({ matches }) => matches?.(start) === true)
+  const found = bySuffix ?? FORMATS.find(({ matches }) => matches?.(start) === true)
   return found === undefined ? undefined : remedy(path, found)
 }
 
@@ -150,11 +117,12 @@ export function describeOtherFolder(path: string, names: readonly string[]): str
     : undefined
 }
 
-function startOf(path: string): Buffer {
-  const start = Buffer.alloc(LOOKED_AT)
+/** The first bytes of a file, or all of a shorter one. */
+export function startOf(path: string, byteLength: number): Buffer {
+  const start = Buffer.alloc(byteLength)
   const file = openSync(path, 'r')
   try {
-    return start.subarray(0, readSync(file, start, 0, LOOKED_AT, 0))
+    return start.subarray(0, readSync(file, start, 0, byteLength, 0))
   } finally {
     closeSync(file)
   }

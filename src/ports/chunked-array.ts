@@ -6,11 +6,14 @@ import type { Roi } from '../core/geometry/roi.ts'
 /** The placement of one axis of an array in the world, as its file gives it. */
 export type ArrayAxis = PlacedAxis
 
+/** The formats of arrays. */
+export type StoredFormat = 'zarr2' | 'zarr3' | 'hdf5' | 'mrc' | 'nifti' | 'nrrd' | 'npy' | 'metaimage' | 'memory'
+
 /** The description of a stored array, in any format. All shapes have one entry per stored axis, slowest first. */
 export interface ArrayDescription {
   /** The path as users write it: `out.zarr/volumes/raw`. */
   readonly path: string
-  readonly format: 'zarr2' | 'zarr3' | 'hdf5' | 'memory'
+  readonly format: StoredFormat
   readonly shape: Coordinate<'voxel'>
   readonly dtype: DType
   /** The unit that is read and decoded at once: the inner chunk of a sharded array. */

@@ -73,8 +73,8 @@ export function regionOf(volume: VolumeDescription, text: string | undefined): R
   )
 }
 
-/** The chunk shape of an output as large as a volume: that of the volume or, if it is HDF5, that of new volumes. */
+/** The chunk shape of an output as large as a volume: that of the volume if it is a Zarr array, otherwise that of new volumes. */
 export function chunkLike(volume: VolumeDescription): number[] {
-  if (volume.format !== 'hdf5') return [...volume.chunkShape]
+  if (/^(zarr|memory)/.test(volume.format)) return [...volume.chunkShape]
   return [...volume.shape.slice(0, volume.channelAxes).map(() => 1), ...defaultChunk(tiledShape(volume))]
 }

@@ -134,10 +134,10 @@ function nameBeside({ path, format }: VolumeDescription): string {
   const name = path.slice(path.lastIndexOf('/') + 1)
   const copy = (source: string, to: string) =>
     `convert it first: bellis convert ${source} ${to}/s0, then bellis downsample ${to}`
-  if (format === 'hdf5') {
+  if (!format.startsWith('zarr')) {
     throw new ConfigError(
       'UNSUPPORTED',
-      `${path} is HDF5, which Bellis does not write; ${copy(path, `out.zarr/${name}`)}.`,
+      `${path} is no Zarr array, and Bellis writes Zarr only; ${copy(path, `out.zarr/${name}`)}.`,
     )
   }
   if (/^https?:/.test(path)) {

@@ -37,6 +37,8 @@ export interface ArrayKind {
   make(t: TestContext, wanted: WantedArray, voxels?: TypedArray): Promise<ChunkedArray>
   /** The chunk lengths that this kind allows for this many voxels along an axis. @default any from 1 to 8 */
   readonly chunkLengths?: (length: number) => fc.Arbitrary<number>
+  /** Whether the format has no chunks: an array as small as those of the tests is offered as one. @default no */
+  readonly hasNoChunks?: boolean
 }
 
 const fillOf = (dtype: DType): fc.Arbitrary<Scalar> => {
@@ -143,7 +145,8 @@ export function describeChunkedArray(name: string, kind: ArrayKind): void {
         const wanted = small(dtype)
         await using array = await make(t, wanted, noise(dtype, ramp.length, 1))
         const { shape, chunkShape, fillValue, axes, writable } = array
-        assert.deepEqual({ shape, dtype: array.dtype, chunkShape, fillValue }, wanted)
+        const chunks = kind.hasNoChunks ? { chunkShape: wanted.shape } : {}
+        assert.deepEqual({ shape, dtype: array.dtype, chunkShape, fillValue }, { ...wanted, ...chunks })
         assert.deepEqual([axes.length, writable], [3, isWritable])
       }
     })

@@ -20,18 +20,12 @@ const bytes = (text: string, offset = 0): Buffer => {
 const FILES: readonly (readonly [string, Buffer, RegExp])[] = [
   ['a.tif', bytes('II*\0'), /a\.tif is a TIFF file, which Bellis does not read; convert it once: python -c .*tifffile/],
   ['big.tiff', bytes('MM\0+'), /big\.tiff is a TIFF file/],
-  ['a.npy', bytes('\u0093NUMPY'), /a NumPy file/],
-  ['a.nii', bytes('n+1\0', 344), /a NIfTI file.*nibabel/],
-  ['b.nii', bytes('n+2\0', 4), /a NIfTI file/],
-  ['a.nii.gz', bytes('\u001f\u008b'), /a\.nii\.gz is a NIfTI file.* a\.zarr$/],
-  ['a.mrc', bytes('MAP ', 208), /an MRC file.*mrcfile/],
-  ['a.nrrd', bytes('NRRD0005'), /an NRRD file/],
   ['a.png', bytes('\u0089PNG\r\n\u001a\n'), /a PNG image/],
   ['a.jpg', bytes('\u00ff\u00d8\u00ff'), /a JPEG image/],
   ['a.czi', bytes('ZISRAWFILE'), /a Zeiss CZI file.*bioformats2raw .*a\.czi'? a\.zarr$/],
   ['a.dcm', bytes('DICM', 128), /a DICOM file/],
   ['a.zarr.zip', bytes('PK\u0003\u0004'), /a zip file.*unzip/],
-  ['without-suffix', bytes('NRRD0004'), /without-suffix is an NRRD file/],
+  ['without-suffix', bytes('ZISRAWFILE'), /without-suffix is a Zeiss CZI file/],
 ]
 
 describe('a file of another format', () => {
@@ -69,10 +63,10 @@ describe('a file of another format', () => {
     const env = { ...process.env, PATH: `${dirname(python)}${delimiter}${process.env.PATH}` }
     execFileSync(
       python,
-      ['-c', "import numpy; numpy.save('real.npy', numpy.arange(24, dtype='u2').reshape(2, 3, 4))"],
+      ['-c', "import numpy, tifffile; tifffile.imwrite('real.tif', numpy.arange(24, dtype='u2').reshape(2, 3, 4))"],
       { cwd: folder },
     )
-    const refused = await openArray(join(folder, 'real.npy')).catch((error: Error) => error.message)
+    const refused = await openArray(join(folder, 'real.tif')).catch((error: Error) => error.message)
     execFileSync('bash', ['-c', String(refused).replace(/^.*?convert it once: /, '')], { cwd: folder, env })
     const array = await openArray(join(folder, 'real.zarr'))
     const { data } = await array.read(array.roi)

@@ -7,6 +7,7 @@ import { toNanometers } from '../../core/geometry/world-unit.ts'
 import { showBytes } from '../../core/text/numbers.ts'
 import { printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
+import type { StoredFormat } from '../../ports/chunked-array.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
@@ -15,6 +16,11 @@ import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson } from './output.ts'
 
 const MAX_LISTED = 1000
+
+const FORMAT_NAMES: Readonly<Record<StoredFormat, string>> = {
+  zarr2: 'Zarr 2', zarr3: 'Zarr 3', hdf5: 'HDF5', mrc: 'MRC', nifti: 'NIfTI', nrrd: 'NRRD', npy: 'NumPy',
+  metaimage: 'MetaImage', memory: 'memory',
+} // biome-ignore format: a table
 
 /** `bellis info` */
 export function infoCommand(): Command {
@@ -128,7 +134,7 @@ function describe(info: InfoDocument): string {
   if ('error' in info) return `${paint('bold', printableLine(info.path))}\n  ${printableLine(info.error.message)}`
   const { chunksStored, chunksTotal, shardShape } = info
   const rows: (readonly [string, string])[] = [
-    ['format', { zarr2: 'Zarr 2', zarr3: 'Zarr 3', hdf5: 'HDF5', memory: 'memory' }[info.format]],
+    ['format', FORMAT_NAMES[info.format]],
     ['shape', `${info.shape.join(' × ')} (${info.axes.join(', ')}), ${info.dtype}, ${showBytes(info.bytes)}`],
     [
       'chunks',
