@@ -9,6 +9,7 @@ import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
 import { runPipeline } from '../runtime/coordinator/run-pipeline.ts'
 import type { RunResult } from '../runtime/coordinator/run-result.ts'
 import { inlineLauncher } from '../runtime/launchers/inline-launcher.ts'
+import { nameOfTasks } from '../runtime/tasks/pipeline-name.ts'
 import { planPipeline } from '../runtime/tasks/plan-pipeline.ts'
 import type { PlannedPipeline, PlannedTask } from '../runtime/tasks/planned-task.ts'
 import { asTasks } from '../runtime/tasks/task-like.ts'
@@ -148,6 +149,7 @@ export async function planTasks(
   const pipeline = await planPipeline(asTasks(list, 'A task to run'), {
     arrays: arrayStore,
     overwrite: options.overwrite ?? false,
+    name: nameOfTasks(tasks),
   })
   assertFits(pipeline.tasks, resourcesOf(options).budget)
   return pipeline

@@ -68,7 +68,7 @@ describe('the guide to debugging', () => {
     const running = run(waiting)
     const name = await untilThere(() => readdirSync(join(project, '.bellis')).find((each) => /^my-task-/.test(each)))
     await untilThere(() => readFileSync(join(project, '.bellis', name, 'context')))
-    await using session = await debug(worker.map((word) => word.replace('my-task-1a2b3c4d', name)))
+    await using session = await debug(worker.map((word) => word.replace('my-task-out-edges-1a2b3c4d', name)))
     await lookAtVoxels(session)
     assert.equal(await session.end(), 0)
     assert.equal((await running).code, 0)

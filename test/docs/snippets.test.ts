@@ -23,7 +23,7 @@ const blocksWith = (is: { readonly language: string; readonly mark?: string }) =
   )
 
 /** The documents' name for a run, which has another name on every machine, and its folder. */
-const RUN = { name: 'smooth-1a2b3c4d', home: '/home/me' }
+const RUN = { name: 'smooth-out-smoothed-1a2b3c4d', home: '/home/me' }
 
 const folder = temporaryFolder()
 after(() => folder[Symbol.dispose]())

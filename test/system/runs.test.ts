@@ -58,7 +58,7 @@ describe('bellis runs', () => {
       [first, 1],
     ] as const) {
       const data = `sample\\.hdf/volumes/raw → out\\.zarr/by-${sigma}`
-      assert.match(row, new RegExp(`^smooth-\\w{8} +${time} +done +1/1 +${data} +sigma=${sigma}$`))
+      assert.match(row, new RegExp(`^smooth-\\S+-\\w{8} +${time} +done +1/1 +${data} +sigma=${sigma}$`))
     }
     const at = header.indexOf('DATA')
     assert.equal(first.slice(at, at + 6), 'sample', 'columns are aligned')
@@ -77,16 +77,17 @@ describe('bellis runs', () => {
     assert.deepEqual(command.slice(0, 3), ['bellis', 'run', 'has-bug.ts'])
   })
 
-  it('names runs that others find by the start of the name, or as the last one', async () => {
+  it('names runs that others find by the start of the name, another part of it, or as the last one', async () => {
     const names: string[] = (await json('runs')).map(({ run }: { run: string }) => run)
     assert.equal((await json('status', 'last')).run, names[0])
     assert.equal((await json('status', 'has')).run, names[0])
     assert.equal((await json('status', names[1]!.slice(0, -1))).run, names[1])
+    assert.equal((await json('status', names[1]!.slice(-8))).run, names[1])
     const several = await call('status', 'smooth')
     assert.equal(several.code, 2)
     assert.match(
       several.stderr,
-      /^bellis: smooth: expected one run, but smooth-\w{8}, smooth-\w{8} start like this; write more of the name\.\n$/,
+      /^bellis: smooth: expected one run, but smooth-\S+-\w{8}, smooth-\S+-\w{8} start like this; write more of the name\.\n$/,
     )
     const none = await call('status', 'nothing')
     assert.equal(none.code, 2)

@@ -70,7 +70,7 @@ export function confirmsRecord(mark: FoundMark | undefined, run: MarkedRun): boo
   return mark.id === undefined ? mark.run === run.run : isSameRun(mark, run)
 }
 
-/** Who wrote an output, for people: `bellis smooth raw out.zarr/raw (run smooth-1a2b3c4d, 2026-11-29 01:40)`. */
+/** Who wrote an output, for people: `bellis smooth raw out.zarr/raw (run smooth-out-smoothed-1a2b3c4d, 2026-11-29 01:40)`. */
 export function describeMark({ run, command, started, folder }: FoundMark): string {
   const when = started === undefined ? '' : `, started ${started.slice(0, 16).replace('T', ' ')} UTC`
   const where = folder === undefined ? '' : ` in ${folder}`

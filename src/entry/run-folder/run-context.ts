@@ -61,18 +61,19 @@ export function writeContextFile(folder: string, context: string): Disposable {
 
 /**
  * Finds the folder of a run.
- * @param run the folder's path or name, the start of one name only, or `last` for the run that was active last
- * @throws ConfigError `NO_SUCH_FILE`; `INVALID_CONFIG` if several names start like this
+ * @param run the folder's path or name, a start or another part that only one name has, or `last` for the run that was active last
+ * @throws ConfigError `NO_SUCH_FILE`; `INVALID_CONFIG` if several names have this start, or this part
  */
 export function findRunFolder(run: string, home: string): string {
   const folder = [run, join(home, run)].find((path) => existsSync(path) && statSync(path).isDirectory())
   if (folder !== undefined) return folder
   const names = listRuns(home)
-  const found = run === 'last' ? names.slice(0, 1) : names.filter((name) => run !== '' && name.startsWith(run))
+  const found = run === 'last' ? names.slice(0, 1) : namesLike(run, names)
   if (found.length > 1) {
+    const how = found[0]?.startsWith(run) ? 'start like this' : 'contain this'
     throw new ConfigError(
       'INVALID_CONFIG',
-      `${run}: expected one run, but ${found.join(', ')} start like this; write more of the name.`,
+      `${run}: expected one run, but ${found.join(', ')} ${how}; write more of the name.`,
     )
   }
   if (found[0] !== undefined) return join(home, found[0])
@@ -80,6 +81,13 @@ export function findRunFolder(run: string, home: string): string {
     'NO_SUCH_FILE',
     `There is no run "${run}": no folder has that path, and none in ${home} has that name; ${ownCommand('runs')} lists the runs.`,
   )
+}
+
+/** The names that start like this, or else those that contain it. */
+function namesLike(part: string, names: readonly string[]): string[] {
+  if (part === '') return []
+  const starting = names.filter((name) => name.startsWith(part))
+  return starting.length > 0 ? starting : names.filter((name) => name.includes(part))
 }
 
 /**

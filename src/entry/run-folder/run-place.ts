@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { realpathSync } from 'node:fs'
+import { readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative } from 'node:path'
 import type { WorldUnit } from '../../core/geometry/world-unit.ts'
 import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
+import { MAX_PART, runName } from '../../core/text/run-name.ts'
 import { mapTexts, markQueries } from '../../core/text/shown-address.ts'
 import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../runtime/tasks/task-node.ts'
@@ -11,11 +12,9 @@ import { isTaskNode } from '../../runtime/tasks/task-node.ts'
 /** The folder that contains the folders of runs. */
 export const runsHome = (runDir?: string): string => runDir ?? process.env.BELLIS_HOME ?? '.bellis'
 
-/** Longest part of a run's name that is made of task names, characters. */
-const MAX_NAMES = 60
-
 /**
- * `.bellis/<task>-<first 8 digits of a hash>`: the same for the same tasks and configurations. Grids are not part of the
+ * `.bellis/<pipeline>-<output>-<first 8 digits of a hash>`; the hash is the same for the same tasks and configurations. A folder that
+ * ends in it is the run's, whatever its name begins with. Grids are not part of the
  * hash: if a run is found with another grid, its data or code has changed, and the user has to decide. Paths in
  * configurations are relative to the working directory, so the hash includes the path from the home to it.
  */
@@ -31,8 +30,28 @@ export function runFolder(pipeline: PlannedPipeline, options: { readonly runDir?
   const hash = createHash('sha256')
     .update(canonicalJson({ from: relative(home, '.'), tasks }))
     .digest('hex')
-  const names = pipeline.tasks.map((task) => task.id).join('+')
-  return join(home, `${names.slice(0, MAX_NAMES)}-${hash.slice(0, 8)}`)
+  const suffix = `-${hash.slice(0, 8)}`
+  const output = keptOutputs(describeTasks(pipeline)).at(-1)
+  const name = runName(pipeline.name ?? namesOf(pipeline), output) + suffix
+  const existing = namesIn(home).filter((other) => other.endsWith(suffix) && !other.startsWith('.'))
+  return join(home, existing.includes(name) ? name : (existing[0] ?? name))
+}
+
+/** All tasks, or those that no other one waits for if all would be too many. */
+function namesOf({ tasks }: PlannedPipeline): string {
+  const all = tasks.map(({ id }) => id)
+  const awaited = new Set(tasks.flatMap(({ after }) => after))
+  const together = all.join('+')
+  return together.length <= MAX_PART ? together : all.filter((id) => !awaited.has(id)).join('+')
+}
+
+function namesIn(home: string): string[] {
+  try {
+    return readdirSync(home).sort()
+  } catch {
+    // There is no run yet, or none that this user may see: creating the folder reports it.
+    return []
+  }
 }
 
 /** A task as recorded in `run.json`. */

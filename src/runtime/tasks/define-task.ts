@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { checkResources } from '../../core/workers/resources.ts'
 import { assertFunction, assertKnownOptions, assertName, assertSchema, checkMaxFailures } from './option-checks.ts'
+import { nameTasks } from './pipeline-name.ts'
 import { parseConfig } from './task-config.ts'
 import { type AnyTask, definitionBrand, type NodeOptions, type TaskLike, type TaskNode } from './task-node.ts'
 import type { ConfigSchema, TaskOptions } from './task-options.ts'
@@ -17,7 +18,7 @@ export interface TaskDefinition<Schema extends ConfigSchema = ConfigSchema> {
 
 /** Options of {@link definePipeline}. */
 export interface PipelineOptions<Schema extends ConfigSchema> {
-  /** @default 'pipeline' */
+  /** Names the pipeline in reports, and its runs. @default 'pipeline'; its runs are named by their tasks */
   readonly name?: string
   readonly config: Schema
   /** The nodes, in any order. The tasks that they come after are part of the run, whether they are listed or not. */
@@ -103,7 +104,7 @@ export function definePipeline<Schema extends ConfigSchema>(
   const definition = (config: z.input<Schema>): readonly TaskLike[] => {
     const parsed = parseConfig(options.config, config, name) as z.output<Schema>
     const nodes = callUserCode(`Pipeline "${name}" can't be built`, () => options.tasks(parsed))
-    return Array.isArray(nodes) ? nodes.flat() : [nodes as TaskLike]
+    return nameTasks(Array.isArray(nodes) ? nodes.flat() : [nodes as TaskLike], options.name)
   }
   return Object.assign(definition, { [definitionBrand]: 'pipeline' as const, options }) as PipelineDefinition<Schema>
 }

@@ -3,6 +3,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { countElements, productOf, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { type Roi, snapRoi } from '../../core/geometry/roi.ts'
 import { finerUnit, type WorldUnit } from '../../core/geometry/world-unit.ts'
+import { given } from '../../core/given.ts'
 import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
 import { gridOptions } from '../../core/grid/grid-options.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
@@ -36,7 +37,7 @@ export async function planPipeline(tasks: readonly TaskLike[], options: PlanOpti
       const result = withMaxAhead(planned.map((task) => ({ ...task, unit })))
       assertOutputsApart(result, options.arrays)
       assertTransient(result, options.arrays)
-      return { tasks: result, unit }
+      return { ...given({ name: options.name }), tasks: result, unit }
     }
     unit = finest
   }

@@ -42,6 +42,8 @@ export interface PlannedTask {
 
 /** The plan of a run: the result of all checks before its first block. */
 export interface PlannedPipeline {
+  /** The name of its pipeline, if it has one. */
+  readonly name?: string
   /** Topologically ordered: each task comes after those it waits for. */
   readonly tasks: readonly PlannedTask[]
   readonly unit: WorldUnit

@@ -8,6 +8,8 @@ import type { PlanArrays } from './task-options.ts'
 
 export interface PlanOptions {
   readonly arrays: ArrayStore
+  /** The name of the pipeline. */
+  readonly name?: string | undefined
   /** Replace outputs that exist. @default false */
   readonly overwrite?: boolean
 }

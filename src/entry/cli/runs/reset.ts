@@ -21,7 +21,7 @@ interface ResetFlags extends CommonOptions {
 export function resetCommand(): Command {
   const command = new Command('reset')
     .description('Forgets completed blocks of a run, so that its command does them again. Its outputs are not changed.')
-    .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
+    .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
     .option('--failed', 'forget failed attempts only; completed blocks stay completed')
     .option(
       '--roi <offset:shape>',
@@ -39,7 +39,7 @@ export function resetCommand(): Command {
       'progress database URL, including credentials (default: the URL recorded with the run, with credentials from BELLIS_DB)',
     )
   return commonOptions(command)
-    .addHelpText('after', '\nExample:\n  $ bellis reset smooth-1a2b3c4d --roi 0,0,0:1000,400,400')
+    .addHelpText('after', '\nExample:\n  $ bellis reset smooth-out-smoothed-1a2b3c4d --roi 0,0,0:1000,400,400')
     .action(reset)
 }
 

@@ -14,10 +14,13 @@ export function resumeCommand(main: (args: readonly string[]) => Promise<void>):
   return new Command('resume')
     .description('Continues a run: runs its command again, in the folder where it was started.')
     .usage('<run> [-- flags...]')
-    .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
+    .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
     .argument('[flags...]', 'after --, flags to add to the command, such as --workers 8')
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
-    .addHelpText('after', '\nExample:\n  $ bellis resume smooth-1a2b3c4d\n  $ bellis resume last -- --workers 8')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ bellis resume smooth-out-smoothed-1a2b3c4d\n  $ bellis resume last -- --workers 8',
+    )
     .action((run: string, added: readonly string[], flags: { readonly runDir?: string }) =>
       resume(findRunFolder(run, runsHome(flags.runDir)), added, main),
     )

@@ -42,7 +42,7 @@ const MAX_SHOWN_FAILURES = 100
 export function statusCommand(): Command {
   const command = new Command('status')
     .description('Shows the progress of a run: its block counts, its rate, and its failed blocks with their errors.')
-    .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
+    .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
     .option('--watch', 'repeat until the run has ended')
     .option('--dashboard', 'serve a web page that shows the run and follows it, until Ctrl-C')
     .option(
@@ -59,7 +59,7 @@ export function statusCommand(): Command {
       'progress database URL, including credentials (default: the URL recorded with the run, with credentials from BELLIS_DB)',
     )
   return commonOptions(command)
-    .addHelpText('after', '\nExample:\n  $ bellis status smooth-1a2b3c4d --watch')
+    .addHelpText('after', '\nExample:\n  $ bellis status smooth-out-smoothed-1a2b3c4d --watch')
     .action(showStatus)
 }
 

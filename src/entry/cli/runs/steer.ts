@@ -17,7 +17,7 @@ export const steeringCommand = (name: string, description: string): Command =>
   commonOptions(
     new Command(name)
       .description(description)
-      .argument('<run>', "the run's folder, its name as listed by bellis runs, the start of that name, or last")
+      .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
       .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)'),
   )
 

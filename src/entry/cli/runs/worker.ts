@@ -18,7 +18,7 @@ interface WorkerFlags extends CommonOptions {
 export function workerCommand(): Command {
   const command = new Command('worker')
     .description('Joins a run as one worker, from any machine that can reach its coordinator.')
-    .argument('[run]', "the run's folder or name, the start of its name, or last (default: the run in BELLIS_CONTEXT)")
+    .argument('[run]', "the run's folder or name, part of its name, or last (default: the run in BELLIS_CONTEXT)")
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
     .option('--trust-owner', 'join a run of another user, whose code then runs with your rights')
   return dataOptions(command)
@@ -30,7 +30,7 @@ Exit codes: 0 the run has ended, 1 a task could not be set up or the coordinator
 2 the coordinator refused it, 130 stopped by Ctrl-C.
 
 Example:
-  $ bellis worker .bellis/smooth-1a2b3c4d
+  $ bellis worker .bellis/smooth-out-smoothed-1a2b3c4d
   $ BELLIS_CONTEXT='bellis://…' bellis worker`,
     )
     .action(work)

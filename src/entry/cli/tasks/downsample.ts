@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { nameTasks } from '../../../runtime/tasks/pipeline-name.ts'
 import { pyramidConfig } from '../../../tasks/downsample.ts'
 import { pyramid } from '../../tasks.ts'
 import { voxelShape, wholeNumber } from '../option-values.ts'
@@ -29,6 +30,6 @@ export function downsampleCommand(always: RunFlags = {}): Command {
     .addHelpText('after', '\nExample:\n  $ bellis downsample out.zarr/volumes/raw --levels 2')
     .action(async (dataset: string, flags: RunFlags, command: Command) => {
       const config = builtInConfig({ name: 'downsample', config: pyramidConfig }, command, { dataset })
-      await runTasks(await pyramid(config), { ...flags, ...always }, { shown: dataset })
+      await runTasks(nameTasks(await pyramid(config), 'downsample'), { ...flags, ...always }, { shown: dataset })
     })
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
 import { isPipelineDefinition } from '../../../runtime/tasks/define-task.ts'
+import { nameTasks } from '../../../runtime/tasks/pipeline-name.ts'
 import { parseConfig } from '../../../runtime/tasks/task-config.ts'
 import { asTasks } from '../../../runtime/tasks/task-like.ts'
 import { isTaskNode, type TaskLike } from '../../../runtime/tasks/task-node.ts'
@@ -85,7 +86,8 @@ A field without a flag is taken from the environment (${fields[0]?.variable ?? '
   const { values, nameOf } = givenConfig(fields, command, flags.config, process.env)
   parseConfig(schema, values, what, nameOf)
   const made = definition(values)
-  const nodes = asTasks('kind' in made ? [made] : made, `The result of pipeline "${what}"`)
+  const listed = asTasks('kind' in made ? [made] : made, `The result of pipeline "${what}"`)
+  const nodes = nameTasks(listed, isPipelineDefinition(definition) ? definition.options.name : undefined)
   await checkExports(nodes)
   await runTasks(nodes, flags, { watch })
 }

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { createArray } from '../../../src/entry/arrays.ts'
+import { planTasks, runBlockwise } from '../../../src/entry/run.ts'
+import { findRunFolder } from '../../../src/entry/run-folder/run-context.ts'
+import { runFolder } from '../../../src/entry/run-folder/run-place.ts'
+import { convert } from '../../../src/entry/tasks.ts'
+import { nameTasks } from '../../../src/runtime/tasks/pipeline-name.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
+
+describe('the folder of a run', () => {
+  it('is named by what runs and what it writes, and found by its last digits whatever its name begins with', async () => {
+    using folder = temporaryFolder()
+    const input = join(folder.path, 'in.zarr')
+    await (await createArray(input, { shape: [8, 8, 8], dtype: 'uint8' })).close()
+    const runDir = join(folder.path, 'runs')
+    const tasks = [convert({ input, output: join(folder.path, 'out.zarr/raw') })]
+    const run = () => runBlockwise(tasks, { pool: 'thread', workers: 1, runDir })
+    assert.equal((await run()).tasks[0]?.skipped, 0)
+    const [name = ''] = readdirSync(runDir)
+    assert.match(name, /^convert-out-raw-[0-9a-f]{8}$/)
+
+    // As version 0.1.0 named it.
+    const suffix = name.slice(-9)
+    renameSync(join(runDir, name), join(runDir, `convert${suffix}`))
+    mkdirSync(join(runDir, `.tmp-1${suffix}`))
+    const again = await run()
+    assert.deepEqual([again.ok, again.tasks[0]?.skipped], [true, 1])
+    assert.deepEqual(readdirSync(runDir).sort(), [`.tmp-1${suffix}`, `convert${suffix}`])
+
+    assert.equal(findRunFolder(suffix.slice(1), runDir), join(runDir, `convert${suffix}`))
+  })
+
+  it('has the name of the pipeline, or else of its tasks: the last ones only, if it has many', async () => {
+    using folder = temporaryFolder()
+    const at = (name: string) => join(folder.path, name)
+    await (await createArray(at('in.zarr'), { shape: [8, 8, 8], dtype: 'uint8' })).close()
+    const first = convert({ input: at('in.zarr'), output: at('a.zarr') }, { id: 'first' })
+    const second = convert({ input: at('a.zarr'), output: at('b.zarr/x') }, { id: 'second', after: [first] })
+    const nameOf = async (tasks: Parameters<typeof planTasks>[0]) =>
+      runFolder(await planTasks(tasks), { runDir: folder.path }).slice(folder.path.length + 1, -9)
+    assert.equal(await nameOf([first, second]), 'first+second-b-x')
+    const third = convert(
+      { input: at('b.zarr/x'), output: at('c.zarr') },
+      { id: 'a-third-task-as-well', after: [second] },
+    )
+    assert.equal(await nameOf([first, second, third]), 'a-third-task-as-well-c')
+    assert.equal(await nameOf(nameTasks([first, second], 'both ways')), 'both-ways-b-x')
+  })
+})
