@@ -28,6 +28,11 @@ async function start() {
   try {
     if (args.length === 1 && /^(--version|-V)$/.test(args[0])) return await printVersion()
     await keepCompiledCode()
+    // For programs in other languages that start runs: docs/PROTOCOL.md.
+    if (args.length === 1 && args[0] === 'engine') {
+      const { serveParent } = await import('../dist/entry/parent/parent-program.js')
+      return await serveParent()
+    }
     const { main } = await import('../dist/entry/cli/main.js')
     await main(args)
   } catch (error) {

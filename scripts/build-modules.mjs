@@ -9,6 +9,7 @@ import { licenses } from './licenses.mjs'
 const PROGRAMS = [
   ...['entry/index', 'entry/kernels', 'entry/tasks', 'entry/worker', 'entry/cli/main'],
   ...['entry/workers/worker-process', 'entry/workers/worker-thread', 'entry/pages/dashboard-program'],
+  'entry/parent/parent-program',
 ]
 /** Loaded only by those who use them, so they are installed, not bundled. */
 const INSTALLED = ['h5wasm', 'mongodb', 'prom-client']

@@ -6,8 +6,8 @@
         with block:                      # an exception in here is a failed attempt at this block
             work(block.read_roi, block.write_roi, block.config)
 
-A block is reported as done when the loop asks for the next one. `block.fail("why")` and an exception inside `with block`
-report a failed attempt instead. `bellis.run(function)` is this loop around a function.
+A block is reported as done when the loop asks for the next one, or at once by `block.done()`. `block.fail("why")` and an
+exception inside `with block` report a failed attempt instead, `block.skip()` that there was nothing to do. `bellis.run(function)` is this loop around a function.
 
 The run is found by the environment variable BELLIS_CONTEXT, or by `run=` with the path of the run's folder. A program
 that is started by a command task of Bellis uses its standard input and output; the same loop handles that.
@@ -16,6 +16,7 @@ The protocol is described in docs/PROTOCOL.md.
 
 from __future__ import annotations
 
+import atexit
 import collections
 import dataclasses
 import hashlib
@@ -224,7 +225,9 @@ class Block:
         self.resources: Dict[str, List[int]] = task.get("resources") or {}
         self._lease = lease
         self._error: Optional[Dict[str, str]] = None
-        self._returned = False
+        self._is_skipped = False
+        self._is_settled = False
+        self._started = time.monotonic()
 
     def __repr__(self) -> str:
         return f"<Block {self.task_id}/{self.index}>"
@@ -242,6 +245,14 @@ class Block:
         """Reports a failed attempt at this block, instead of done, when the loop continues."""
         self._set_error(str(why))
 
+    def skip(self) -> None:
+        """Reports that this block was done before, instead of done, when the loop continues."""
+        self._is_skipped = True
+
+    def done(self) -> None:
+        """Reports this block now, as done (or as failed or skipped), and not when the loop asks for the next one."""
+        self._lease.settle_block(self)
+
     def _set_error(self, message: str, stack: Optional[str] = None) -> None:
         self._error = {"code": "BLOCK_FAILED", "message": message[:MAX_ERROR_TEXT]}
         if stack is not None:
@@ -251,7 +262,10 @@ class Block:
     def _take(self, error: BaseException) -> None:
         kind = type(error).__name__
         text = f"{kind}: {error}" if str(error) else kind
-        self._set_error(text, "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._set_error(text, stack)
+        # The log of the worker, which the failure names.
+        print(f"block {self.task_id}/{self.index} failed:\n{stack}", end="", file=sys.stderr, flush=True)
         # Every other block would fail, too: this code stops the run, which can continue later.
         if isinstance(error, OSError) and error.errno in _DISK_FULL and self._error is not None:
             self._error["code"] = "DISK_FULL"
@@ -284,9 +298,10 @@ def _peak_memory() -> Optional[int]:
     """The peak memory of this process, in bytes; None if the system does not report it."""
     # On Linux, getrusage starts with the memory of the process that started this one.
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        # Bytes: at the end of the interpreter there are no codecs any more.
+        with open("/proc/self/status", "rb") as file:
             for line in file:
-                if line.startswith("VmHWM:"):
+                if line.startswith(b"VmHWM:"):
                     return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):
         pass
@@ -308,6 +323,8 @@ class _Lease:
         #: How many outcomes have been sent over the current connection.
         self.sent = 0
         self.is_revoked = False
+        #: Reports one of its blocks, once it is being done.
+        self.settle_block: Callable[[Block], None] = lambda block: None
 
 
 class _Lines:
@@ -545,15 +562,19 @@ class _StdioConnection:
 class _Worker:
     """A worker: one thread keeps the connection, the user's loop does the blocks."""
 
-    def __init__(self, context: Optional[str], run: Optional[str]) -> None:
+    def __init__(
+        self, context: Optional[str], run: Optional[str], name: Optional[str] = None, task: Optional[str] = None
+    ) -> None:
         self._run = run
+        self._task = task
         self._context = context if context is not None or run is not None else os.environ.get("BELLIS_CONTEXT")
         if self._context is None and run is None:
             raise BellisError('No run is given: set BELLIS_CONTEXT, or pass run="path of its folder".')
         self._is_stdio = self._context == STDIO
         self._identity: Dict[str, str] = {}
-        name = os.environ.get("BELLIS_WORKER")
-        if name is not None and context is None and run is None and not self._is_stdio:
+        if name is None and context is None and run is None and not self._is_stdio:
+            name = os.environ.get("BELLIS_WORKER")
+        if name is not None:
             worker, _, session = name.partition(":")
             self._identity = {"worker": worker, "session": session}
         # Reentrant: a signal handler can interrupt the main thread anywhere.
@@ -659,6 +680,8 @@ class _Worker:
             "host": socket.gethostname()[:1024],
             "rois": True,
         }
+        if self._task is not None:
+            join["task"] = self._task
         with self._changed:
             self._connection = connection
             self._unanswered = 0
@@ -845,6 +868,8 @@ class _Worker:
     def blocks(self) -> Iterator[Block]:
         self._thread.start()
         undo = self._watch_process()
+        # A program may end without having left the loop.
+        atexit.register(self._end_at_exit)
         try:
             while True:
                 lease = self._next_lease()
@@ -855,6 +880,7 @@ class _Worker:
             self._return_blocks()
             raise
         finally:
+            atexit.unregister(self._end_at_exit)
             undo()
             self._leave()
         if self._failure is not None:
@@ -875,6 +901,7 @@ class _Worker:
             if lease.task_id not in self._reported_ready and not self._draining:
                 self._reported_ready.add(lease.task_id)
                 self._send({"type": "task-ready", "taskId": lease.task_id})
+        lease.settle_block = self._settle_block
         for index, (read_roi, write_roi) in zip(lease.indices, lease.rois):
             now = time.monotonic()
             if now - reported > REPORT_SECONDS:
@@ -890,15 +917,26 @@ class _Worker:
             self._block = block
             yield block
             self._block = None
-            self._finish(block, (time.monotonic() - now) * 1000)
+            self._finish(block)
         self._settle(lease)
 
     @staticmethod
-    def _finish(block: Block, ms: float) -> None:
-        outcome: Dict[str, Any] = {"status": "done", "ms": round(ms, 3)}
+    def _finish(block: Block) -> None:
+        if block._is_settled:
+            return
+        block._is_settled = True
+        outcome: Dict[str, Any] = {"status": "done", "ms": round((time.monotonic() - block._started) * 1000, 3)}
         if block._error is not None:
             outcome.update(status="failed", error=block._error)
+        elif block._is_skipped:
+            outcome = {"status": "skipped"}
         block._lease.outcomes.append(outcome)
+
+    def _settle_block(self, block: Block) -> None:
+        with self._changed:
+            if block is self._block:
+                self._finish(block)
+                self._report(block._lease)
 
     def _settle(self, lease: _Lease) -> None:
         with self._changed:
@@ -916,7 +954,7 @@ class _Worker:
                 return
             block, self._block = self._block, None
             if block is not None and block._error is not None:
-                self._finish(block, 0)
+                self._finish(block)
             missing = len(lease.indices) - len(lease.outcomes)
             lease.outcomes.extend({"status": "returned"} for _ in range(missing))
             self._settle(lease)
@@ -937,6 +975,10 @@ class _Worker:
                 connection.close()
         else:
             self._thread.join(5)
+
+    def _end_at_exit(self) -> None:
+        self._return_blocks()
+        self._leave()
 
     def _watch_process(self) -> Callable[[], None]:
         """Handles SIGTERM and the first Ctrl-C; reports an exception that ends the program as a failure of its block."""
@@ -981,16 +1023,19 @@ def _encode(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode("utf-8") + b"\n"
 
 
-def blocks(context: Optional[str] = None, *, run: Optional[str] = None) -> Iterator[Block]:
+def blocks(
+    context: Optional[str] = None, *, run: Optional[str] = None, task: Optional[str] = None
+) -> Iterator[Block]:
     """Yields the blocks of a run for this worker, until nothing is left to do or the worker is asked to leave.
 
     context: `bellis://TOKEN@HOST:PORT`; by default the environment variable BELLIS_CONTEXT.
     run: the path of the run's folder, whose file `context` is read instead.
+    task: the id of the only task that this worker does, if the run has workers of their own for each of its tasks.
     On SIGTERM or the first Ctrl-C, the running block may finish and the others are returned. Leaving the loop with `break`
     returns the running block, too.
     Raises Refused, ConnectionLost or ProtocolError.
     """
-    return _Worker(context, run).blocks()
+    return _Worker(context, run, task=task).blocks()
 
 
 def run(function: Callable[[Block], Any], context: Optional[str] = None, *, run: Optional[str] = None) -> int:

@@ -1,9 +1,12 @@
 import hashlib
 import hmac
+import io
 import json
 import os
 import resource
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -317,6 +320,68 @@ class Link(unittest.TestCase):
                     pass
         coordinator.thread.join(10)
         self.assertEqual(coordinator.got[2], {"type": "dropped", "lease": 9})
+
+    def test_reports_a_block_at_once_when_told_so_and_skipped_blocks_as_such(self):
+        def scene(_, link, read):
+            read()
+            send(link, welcome(), TASK, lease(9, 3))
+            for _ in range(3):
+                read()
+
+        coordinator = Coordinator(scene)
+        for block in bellis.blocks(coordinator.context):
+            if block.index == 0:
+                block.done()
+                block.done()
+            elif block.index == 1:
+                block.skip()
+                block.done()
+            else:
+                break
+        coordinator.thread.join(10)
+        first, second = coordinator.got[2:4]
+        self.assertEqual([outcome["status"] for outcome in first["outcomes"]], ["done"])
+        self.assertEqual(second["outcomes"], [{"status": "skipped"}])
+
+    def test_prints_the_traceback_of_a_failed_block_for_the_log(self):
+        def scene(_, link, read):
+            read()
+            send(link, welcome(), TASK, lease(9, 1))
+            for _ in range(2):
+                read()
+            send(link, {"type": "drain"})
+
+        coordinator = Coordinator(scene)
+        with unittest.mock.patch("sys.stderr", io.StringIO()) as log:
+            for block in bellis.blocks(coordinator.context):
+                with block:
+                    1 // 0
+        coordinator.thread.join(10)
+        self.assertIn("block t/0 failed:\nTraceback", log.getvalue())
+        self.assertIn("    1 // 0\n", log.getvalue())
+
+    def test_returns_its_block_at_the_end_of_a_program_that_has_not_left_the_loop(self):
+        def scene(_, link, read):
+            read()
+            send(link, welcome(), TASK, lease(9, 2))
+            while read()["type"] != "goodbye":
+                pass
+
+        coordinator = Coordinator(scene)
+        program = "import bellis, sys; loop = bellis.blocks(sys.argv[1]); next(loop); block = next(loop)"
+        ended = subprocess.run(
+            [sys.executable, "-c", program, coordinator.context], capture_output=True, text=True, timeout=30
+        )
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        coordinator.thread.join(10)
+        outcomes = [outcome for message in coordinator.got for outcome in message.get("outcomes", [])]
+        self.assertEqual([outcome["status"] for outcome in outcomes], ["done", "returned"])
+
+    def test_names_the_only_task_that_it_does(self):
+        coordinator = Coordinator(lambda _, link, read: (read(), send(link, welcome(), {"type": "drain"})))
+        self.assertEqual(list(bellis.blocks(coordinator.context, task="t")), [])
+        coordinator.thread.join(10)
+        self.assertEqual(coordinator.got[0]["task"], "t")
 
     def test_says_that_a_run_is_not_running(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaises(bellis.BellisError):

@@ -181,7 +181,8 @@ export async function execute(
     ...limitsOf(options),
     workers: options.workers ?? defaultWorkers(options),
     resources: resourcesOf(options),
-    launcherOf: (task) => (isClosure(task) || workers === undefined ? inline : workers.launcher),
+    launcherOf: (task) =>
+      isClosure(task) || workers === undefined ? inline : (workers.launcher?.forTask?.(task.id) ?? workers.launcher),
     ...(workers === undefined ? {} : { listener: workers.listener }),
     ...(recorded === undefined ? {} : { progress: recorded.progress }),
     ...(keepsSessions(options, recorded, workers) ? { sessions: sessionFile(folder?.path ?? '') } : {}),

@@ -1,6 +1,7 @@
 import type { ServerMessage } from '../core/protocol/messages.ts'
 import type { WorkerExit } from '../core/workers/worker-state.ts'
 import type { Channel } from './channel.ts'
+import type { Listener } from './listener.ts'
 
 /** One started worker. */
 export interface LaunchedWorker {
@@ -28,4 +29,11 @@ export interface WorkerLauncher extends AsyncDisposable {
    * @throws InfrastructureError `WORKER_DIED` if it cannot be started at all
    */
   launch(workerId: string, session: string): Promise<LaunchedWorker>
+  /**
+   * The launcher of the workers of one task, which do no other one; asked once per task. Tasks with the same launcher share workers. It is
+   * disposed by this one. undefined, or absent: this one.
+   */
+  forTask?(taskId: string): WorkerLauncher | undefined
+  /** Stands between the run and the workers that connect to its listener. @default the listener itself */
+  intercept?(listener: Listener): Listener
 }

@@ -36,6 +36,7 @@ export const TESTED: readonly (readonly [language: string, mark: RegExp, by: str
   ['python', /^worker$/, 'a worker of a run: snippets.test.ts'],
   ['json', /^$/, 'taken as it stands, protocol.test.ts, or compared with what is printed, snippets.test.ts'],
   ['text', /^debug$/, 'a command to debug, run: debugging.test.ts'],
+  ['json', /^engine$/, 'taken as it stands: entry/parent/parent-messages.test.ts'],
   ['json', /^notice$/, 'compared with what is posted: snippets.test.ts'],
   ['json', /^provenance$/, 'compared with what is written: snippets.test.ts'],
   ['json', /^launch$/, 'a configuration for VS Code, run: debugging.test.ts'],

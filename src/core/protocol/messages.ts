@@ -148,6 +148,8 @@ export interface Join {
   readonly host: string
   /** Asks for the Rois of the blocks in every lease. @default false */
   readonly rois?: boolean
+  /** The only task that the worker does, if the tasks of the run have workers of their own. @default the first such task */
+  readonly task?: string
 }
 
 export type WorkerMessage =

@@ -85,6 +85,7 @@ function asJoin(message: Fields): Join {
     pid: asInteger(message, 'pid'),
     host: asName(message, 'host'),
     ...(rois === undefined ? {} : { rois }),
+    ...(message.task === undefined ? {} : { task: asName(message, 'task') }),
   }
 }
 

@@ -41,6 +41,11 @@ export interface NetworkOptions {
   readonly slurm?: string
   /** Options of qsub for the pool `sge`: `-q short.q -l h_rt=4:00:00,mem_free=4G`. @default '' */
   readonly sge?: string
+  /**
+   * The program that a job of a batch system runs as its worker, and its arguments; the run's folder is added as the last one.
+   * @default `bellis worker`, with this Node
+   */
+  readonly workerCommand?: readonly string[]
 }
 
 /** How further workers can join a running run. */
@@ -72,10 +77,10 @@ export interface WorkerPool extends AsyncDisposable {
 export async function openWorkerPool(
   pool: PoolKind | WorkerLauncher,
   folder: string,
-  { host = isBatch(pool) ? '0.0.0.0' : '127.0.0.1', port, tls, plain = false, slurm, sge }: NetworkOptions,
+  { host = isBatch(pool) ? '0.0.0.0' : '127.0.0.1', port, tls, plain = false, slurm, sge, workerCommand }: NetworkOptions,
   onJobs?: (report: JobsReport) => void,
 ): Promise<WorkerPool> {
-  const queue = pool === 'sge' ? queueOf(sgeQueue, folder, sge) : queueOf(slurmQueue, folder, slurm)
+  const queue = pool === 'sge' ? queueOf(sgeQueue, folder, workerCommand, sge) : queueOf(slurmQueue, folder, workerCommand, slurm)
   if (isBatch(pool)) await queue.check()
   const listener = await listenTcp({
     host,
@@ -92,7 +97,7 @@ export async function openWorkerPool(
     process.on('exit', cancelJobs)
     return {
       launcher,
-      listener,
+      listener: launcher?.intercept?.(listener) ?? listener,
       invitation: {
         folder: resolve(folder),
         context: remote,
@@ -118,12 +123,17 @@ export async function openWorkerPool(
 
 const isBatch = (pool: PoolKind | WorkerLauncher): pool is 'slurm' | 'sge' => pool === 'slurm' || pool === 'sge'
 
-/** Does not call the batch system yet. Its jobs run `bellis worker`, with this Node and this Bellis. */
-function queueOf(open: typeof slurmQueue, folder: string, options = ''): BatchQueue {
+/** Does not call the batch system yet. Unless there is another command, its jobs run `bellis worker`, with this Node and this Bellis. */
+function queueOf(
+  open: typeof slurmQueue,
+  folder: string,
+  command: readonly string[] = [process.execPath, OWN_PROGRAM, 'worker'],
+  options = '',
+): BatchQueue {
   return open({
     folder,
     jobName: `bellis-${basename(folder).replace(/[^\w.+-]/g, '_')}-${randomBytes(3).toString('hex')}`,
-    command: [process.execPath, OWN_PROGRAM, 'worker', resolve(folder)],
+    command: [...command, resolve(folder)],
     options,
     readLog: readLogEnd,
   })

@@ -1,5 +1,6 @@
 import type { WireError } from '../../core/errors.ts'
 import type { Roi } from '../../core/geometry/roi.ts'
+import { given } from '../../core/given.ts'
 import { gridOptions } from '../../core/grid/grid-options.ts'
 import { BlockScheduler } from '../../core/scheduling/block-scheduler.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
@@ -63,7 +64,7 @@ export class RunningPipeline {
           after: task.after,
           ...gridOptions(task.grid),
           ...(done === undefined ? {} : { done }),
-          ...(task.maxAhead === undefined ? {} : { maxAhead: task.maxAhead }),
+          ...given({ maxAhead: task.maxAhead, maxRetries: task.maxRetries }),
           transient: task.isTransient,
         }
       }),
@@ -94,7 +95,7 @@ export class RunningPipeline {
       durations: new Durations(),
       suspects: new Set(),
       streak: new FailureStreak(),
-      maxFailures: Math.max(planned.maxFailures ?? maxFailures, maxRetries + 1),
+      maxFailures: Math.max(planned.maxFailures ?? maxFailures, (planned.maxRetries ?? maxRetries) + 1),
       hasWarnedAhead: false,
     }
     pool.tasks.push(task)
@@ -126,9 +127,11 @@ export class RunningPipeline {
     return (this.options.clock.now() - this.#startedAt) / 1000
   }
 
-  /** The pool of workers that join. */
-  networkPool(): Pool | undefined {
-    return this.pools.find(({ tasks }) => tasks.some(({ planned }) => isTaskNode(planned.source)))
+  /** The pool of workers that join. @param taskId the task that the worker names */
+  networkPool(taskId?: string): Pool | undefined {
+    const isOfNetwork = ({ planned, id }: RunningTask) =>
+      isTaskNode(planned.source) && (taskId === undefined || id === taskId)
+    return this.pools.find(({ tasks }) => tasks.some(isOfNetwork))
   }
 
   isOver(task: RunningTask): boolean {

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { checkResources } from '../../core/workers/resources.ts'
-import { assertFunction, assertKnownOptions, assertName, assertSchema, checkMaxFailures } from './option-checks.ts'
+import { assertFunction, assertKnownOptions, assertName, assertSchema, checkLimits, checkMaxFailures } from './option-checks.ts'
 import { nameTasks } from './pipeline-name.ts'
 import { parseConfig } from './task-config.ts'
 import { type AnyTask, definitionBrand, type NodeOptions, type TaskLike, type TaskNode } from './task-node.ts'
@@ -65,7 +65,7 @@ export function taskDefinition<Schema extends ConfigSchema>(
   assertTaskOptions(options, `defineTask in ${caller.place}`)
   const definition = (
     config: z.input<Schema>,
-    { id = options.name, after = [], requires = {}, maxAhead, maxFailures, transient }: NodeOptions = {},
+    { id = options.name, after = [], requires = {}, maxAhead, maxFailures, transient, ...limits }: NodeOptions = {},
   ): TaskNode => ({
     kind: 'task',
     id,
@@ -75,6 +75,7 @@ export function taskDefinition<Schema extends ConfigSchema>(
     requires: checkResources(requires, `Task "${id}": "requires"`),
     ...(maxAhead === undefined ? {} : { maxAhead }),
     ...(maxFailures === undefined ? {} : { maxFailures: checkMaxFailures(maxFailures, `Task "${id}": "maxFailures"`) }),
+    ...checkLimits(limits, `Task "${id}"`),
     ...(transient === undefined ? {} : { transient }),
   })
   const module = options.module ?? caller.module

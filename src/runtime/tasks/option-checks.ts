@@ -1,4 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
 
 /** @param what start of the message: `defineTask in /home/me/task.ts:12` @throws ConfigError `INVALID_TASK` */
 export function assertKnownOptions(options: object, known: readonly string[], name: string, what: string): void {
@@ -48,6 +49,27 @@ export const isMaxFailures = (value: number): boolean =>
 export function checkMaxFailures(value: number, what: string): number {
   if (isMaxFailures(value)) return value
   throw new ConfigError('INVALID_TASK', `${what} is ${showValue(value)}; expected a whole number from 1, or Infinity.`)
+}
+
+/** The limits of one task, which take the place of those of the run. */
+export interface TaskLimits {
+  readonly maxRetries?: number | undefined
+  readonly timeoutMs?: number | undefined
+}
+
+type GivenLimits = { readonly maxRetries?: number; readonly timeoutMs?: number }
+
+/** @returns those that are given @throws ConfigError `INVALID_TASK` */
+export function checkLimits({ maxRetries, timeoutMs }: TaskLimits, what: string): GivenLimits {
+  if (maxRetries !== undefined && !(Number.isSafeInteger(maxRetries) && maxRetries >= 0)) {
+    const found = `${what}: "maxRetries" is ${showValue(maxRetries)}`
+    throw new ConfigError('INVALID_TASK', `${found}; expected a whole number from 0.`)
+  }
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
+    const found = `${what}: "timeoutMs" is ${showValue(timeoutMs)}`
+    throw new ConfigError('INVALID_TASK', `${found}; expected a number of milliseconds above 0.`)
+  }
+  return given({ maxRetries, timeoutMs })
 }
 
 /** The kind of a value, without its content. */

@@ -9,7 +9,7 @@ import { gridOptions } from '../../core/grid/grid-options.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { checkResources, type Resources } from '../../core/workers/resources.ts'
 import { type VolumeDescription, voxelsAcross } from '../volumes/volume-array.ts'
-import { checkMaxFailures } from './option-checks.ts'
+import { checkLimits, checkMaxFailures } from './option-checks.ts'
 import { assertOutputsApart, assertWritable } from './output-checks.ts'
 import type { PlannedPipeline, PlannedTask } from './planned-task.ts'
 import { PlanningPass, type PlanOptions, type TaskPlanning } from './planning-pass.ts'
@@ -84,6 +84,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     warnings,
     requires: requiresOf(task, plan),
     ...maxFailuresOf(task),
+    ...checkLimits(task, `Task "${task.id}"`),
     isTransient: task.transient ?? false,
     bytesWritten,
     bytesPerBlock: bytesIn(reads, grid.readRoi) + bytesWritten,

@@ -30,6 +30,9 @@ export interface PlannedTask {
   readonly maxAhead?: number
   /** The limit that the task itself sets to its failed attempts in a row. */
   readonly maxFailures?: number
+  /** The limits that the task itself sets. */
+  readonly maxRetries?: number
+  readonly timeoutMs?: number
   /** Its output is removed when no block needs it any more. */
   readonly isTransient: boolean
   /** Bytes of voxels that one block writes. */

@@ -32,6 +32,10 @@ export interface NodeOptions {
   readonly maxAhead?: MaxAhead
   /** As in `RunOptions`, for this task; overrides the task. @default that of the task, or of the run */
   readonly maxFailures?: number
+  /** As in `RunOptions`, for this task. @default that of the run */
+  readonly maxRetries?: number
+  /** As in `RunOptions`, for this task. @default that of the run */
+  readonly timeoutMs?: number
   /**
    * The output is only for the tasks after this one: a chunk is removed when no block needs it any more, and the rest at the end
    * of the run. @default false
@@ -50,6 +54,8 @@ export interface TaskNode {
   readonly requires: Resources
   readonly maxAhead?: MaxAhead
   readonly maxFailures?: number
+  readonly maxRetries?: number
+  readonly timeoutMs?: number
   readonly transient?: boolean
 }
 
@@ -66,6 +72,10 @@ export interface ClosureTask extends BlockGridOptions {
   readonly maxAhead?: MaxAhead
   /** As in {@link NodeOptions}. @default that of the run */
   readonly maxFailures?: number
+  /** As in {@link NodeOptions}. @default that of the run */
+  readonly maxRetries?: number
+  /** As in {@link NodeOptions}. @default that of the run */
+  readonly timeoutMs?: number
   /** As in {@link NodeOptions}. @default false */
   readonly transient?: boolean
 }

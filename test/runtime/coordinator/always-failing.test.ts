@@ -56,6 +56,20 @@ describe('a task that always fails', () => {
     assert.deepEqual([task?.completed, task?.failed, task?.error], [300, 2700, undefined])
   })
 
+  it('tries a block as often as its task says, or as the run does', async () => {
+    const failures = async (task: { maxRetries?: number }) => {
+      const { tasks } = await runInline([line('a', 1, fails, task)], { maxRetries: 3 })
+      return tasks[0]?.failures[0]?.attempts
+    }
+    assert.equal(await failures({}), 4)
+    assert.equal(await failures({ maxRetries: 0 }), 1)
+    assert.equal(await failures({ maxRetries: 5 }), 6)
+    await assert.rejects(failures({ maxRetries: -1 }), {
+      code: 'INVALID_TASK',
+      message: 'Task "a": "maxRetries" is -1; expected a whole number from 0.',
+    })
+  })
+
   it('has its own limit, or that of the run, or none, and a block always gets all of its attempts', async () => {
     const failedOf = async (task: { maxFailures?: number }, options: { maxFailures?: number; maxRetries?: number }) => {
       const { tasks } = await runInline([line('a', 900, fails, task)], { workers: 1, maxRetries: 0, ...options })

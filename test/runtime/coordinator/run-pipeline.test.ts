@@ -107,6 +107,13 @@ describe('a run', () => {
     assert.equal(task?.failures[0]?.attempts, 2)
   })
 
+  it('ends a block that exceeds the time limit of its task, which takes the place of that of the run', async () => {
+    const { promise: never } = Promise.withResolvers<void>()
+    const short = line('a', 2, (block) => (block.index === 1 ? never : undefined), { timeoutMs: 50 })
+    const result = await runInline([short], { maxRetries: 0, timeoutMs: 3_600_000 })
+    assert.equal(result.tasks[0]?.failures[0]?.error.code, 'BLOCK_TIMEOUT')
+  })
+
   it('stops at its signal: the running blocks finish, and no other block starts', async () => {
     const stopping = new AbortController()
     let finished = 0

@@ -28,12 +28,13 @@ export class TimeLimits {
 
   /** Restarts the timer for the worker's current activity. */
   watch(worker: Worker): void {
-    const { timeoutMs, clock } = this.#run.options
+    const { clock } = this.#run.options
     this.stop(worker)
     const [lease] = this.#book.leasesOf(worker)
     if (lease === undefined) return
+    const timeoutMs = lease.task.planned.timeoutMs ?? this.#run.options.timeoutMs
     const isSetUp = this.#setups.isSetUp(worker, lease.task)
-    const limitMs = isSetUp ? timeoutMs : this.#setupTimeoutMs()
+    const limitMs = isSetUp ? timeoutMs : this.#setupTimeoutMs(timeoutMs)
     if (limitMs === undefined) return
     const { id } = lease.task
     const isLast = lease.reported + 1 === lease.blocks.length
@@ -57,8 +58,8 @@ export class TimeLimits {
     this.#timers.delete(worker)
   }
 
-  #setupTimeoutMs(): number | undefined {
-    const { timeoutMs, setupTimeoutMs } = this.#run.options
+  #setupTimeoutMs(timeoutMs: number | undefined): number | undefined {
+    const { setupTimeoutMs } = this.#run.options
     return setupTimeoutMs ?? (timeoutMs === undefined ? undefined : Math.max(timeoutMs, SETUP_TIMEOUT_MS))
   }
 }

@@ -83,7 +83,7 @@ export class WorkerLinks {
   }
 
   #admit(channel: Channel<ServerMessage>, join: Join): void {
-    const pool = this.#run.networkPool()
+    const pool = this.#run.networkPool(join.task)
     if (this.#run.phase !== 'running' || pool === undefined) {
       channel.send({ type: 'refused', code: 'RUN_OVER', message: 'This run has nothing left to do.' })
       channel.close()

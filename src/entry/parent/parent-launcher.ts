@@ -1,0 +1,80 @@
+import type { WorkerExit } from '../../core/workers/worker-state.ts'
+import type { Listener } from '../../ports/listener.ts'
+import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
+import { checkingListener } from './checking-listener.ts'
+import type { AskDone } from './lease-checks.ts'
+import type { EngineMessage, TaskSpec } from './parent-messages.ts'
+
+/** How long the parent may take to end its workers when the run is over. */
+const END_MS = 10_000
+
+/** Has the parent start workers, which connect by themselves. */
+export class ParentLauncher implements WorkerLauncher {
+  readonly #send: (message: EngineMessage) => void
+  readonly #tasks: ReadonlyMap<string, TaskSpec>
+  readonly #running = new Map<string, { readonly exited: Promise<void>; readonly end: (exit: WorkerExit) => void }>()
+  readonly #questions = new Map<number, (done: readonly boolean[]) => void>()
+  #nextQuestion = 1
+
+  constructor(tasks: readonly TaskSpec[], send: (message: EngineMessage) => void) {
+    this.#send = send
+    this.#tasks = new Map(tasks.map((task) => [task.id, task]))
+  }
+
+  launch(worker: string, session: string): Promise<LaunchedWorker> {
+    return this.#launch(worker, session)
+  }
+
+  async #launch(worker: string, session: string, taskId?: string): Promise<LaunchedWorker> {
+    const { promise: exited, resolve } = Promise.withResolvers<WorkerExit>()
+    this.#running.set(worker, { exited: exited.then(() => {}), end: resolve })
+    this.#send({ type: 'launch', worker, session, ...(taskId === undefined ? {} : { taskId }) })
+    return { exited, kill: () => this.#kill(worker) }
+  }
+
+  #kill(worker: string): void {
+    if (this.#running.has(worker)) this.#send({ type: 'kill', worker })
+  }
+
+  forTask(taskId: string): WorkerLauncher | undefined {
+    if (!this.#tasks.get(taskId)?.ownWorkers) return undefined
+    return {
+      launch: (worker, session) => this.#launch(worker, session, taskId),
+      async [Symbol.asyncDispose]() {},
+    }
+  }
+
+  intercept(listener: Listener): Listener {
+    const isAsked = [...this.#tasks.values()].some(({ asks }) => asks)
+    return isAsked ? checkingListener(listener, this.#ask) : listener
+  }
+
+  readonly #ask: AskDone = ({ taskId, blocks, rois = [] }) => {
+    if (!this.#tasks.get(taskId)?.asks) return undefined
+    const question = this.#nextQuestion++
+    return new Promise((resolve) => {
+      this.#questions.set(question, resolve)
+      this.#send({ type: 'check', question, taskId, blocks, rois })
+    })
+  }
+
+  /** The parent's answer to a question. */
+  answer(question: number, done: readonly boolean[]): void {
+    this.#questions.get(question)?.(done)
+    this.#questions.delete(question)
+  }
+
+  /** A worker has ended. */
+  noteExit(worker: string, exit: WorkerExit): void {
+    this.#running.get(worker)?.end(exit)
+    this.#running.delete(worker)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const worker of this.#running.keys()) this.#kill(worker)
+    const { promise: overdue, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, END_MS)
+    await Promise.race([Promise.all([...this.#running.values()].map(({ exited }) => exited)), overdue])
+    clearTimeout(timer)
+  }
+}

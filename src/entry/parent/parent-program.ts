@@ -1,0 +1,107 @@
+// `bellis engine`: runs for a program in another language, which starts this one, and ends it by ending its input.
+import { resolve } from 'node:path'
+import { toWireError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
+import type { Run } from '../run.ts'
+import { startRun } from '../run.ts'
+import type { RunOptions } from '../run-options.ts'
+import { ParentLauncher } from './parent-launcher.ts'
+import { type ParentLink, stdioLink } from './parent-link.ts'
+import { parseParentMessage, parseRunRequest, type RunRequest } from './parent-messages.ts'
+import { roiTasks } from './roi-task.ts'
+
+/** How long workers get to hand back their blocks when the parent has gone. */
+const ABANDONED_MS = 3000
+
+/** Serves one run after the other, until the input ends. */
+export async function serveParent(link: ParentLink = stdioLink()): Promise<void> {
+  // Ctrl-C in a terminal reaches the parent, too, which decides what it means.
+  process.on('SIGINT', () => {})
+  for (;;) {
+    const { value, done } = await link.next()
+    if (done) return
+    link.take()
+    // What was said of the last run when it had just ended.
+    if ((value as { readonly type?: unknown }).type !== 'run') continue
+    if (!(await serveRun(link, value))) process.exit(0)
+  }
+}
+
+/** @returns whether the parent is still there */
+async function serveRun(link: ParentLink, message: unknown): Promise<boolean> {
+  let run: Run
+  let launcher: ParentLauncher
+  let folder: string | null = null
+  try {
+    const request = parseRunRequest(message)
+    process.chdir(request.directory)
+    launcher = new ParentLauncher(request.tasks, link.send)
+    run = startRun(roiTasks(request.tasks), {
+      ...optionsOf(request, launcher, link),
+      onListening: (invitation) => {
+        folder = resolve(invitation.folder)
+        const submit = request.pool === 'parent' ? {} : { submit: invitation.submit }
+        link.send({ type: 'listening', context: invitation.context, folder, ...submit })
+      },
+    })
+  } catch (error) {
+    link.send({ type: 'error', error: toWireError(error, 'INTERNAL') })
+    return true
+  }
+  const isOver = run.result.then(
+    (result) => link.send({ type: 'result', result, folder }),
+    (error) => link.send({ type: 'error', error: toWireError(error, 'INTERNAL') }),
+  )
+  return await follow(link, run, launcher, isOver)
+}
+
+/** Passes on what the parent says until the run is over. @returns whether the parent is still there */
+async function follow(link: ParentLink, run: Run, launcher: ParentLauncher, isOver: Promise<void>): Promise<boolean> {
+  const over = isOver.then(() => 'over' as const)
+  for (;;) {
+    const next = await Promise.race([link.next(), over])
+    if (next === 'over') return true
+    if (next.done) break
+    link.take()
+    take(parseParentMessage(next.value), run, launcher)
+  }
+  // The parent has gone, and its workers go with it.
+  void run.stop({ now: true })
+  const timer = setTimeout(() => process.exit(1), ABANDONED_MS)
+  await over
+  clearTimeout(timer)
+  return false
+}
+
+function take(message: ReturnType<typeof parseParentMessage>, run: Run, launcher: ParentLauncher): void {
+  switch (message.type) {
+    case 'exited':
+      launcher.noteExit(message.worker, message)
+      return
+    case 'checked':
+      launcher.answer(message.question, message.done)
+      return
+    case 'stop':
+      void run.stop({ now: message.now })
+      return
+    default:
+      message satisfies never
+  }
+}
+
+function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLink): RunOptions {
+  const { pool, overwrite, progress, dashboard, events, host, slurm, sge, workerCommand } = request
+  const { workers, resources, maxRetries, maxFailures, timeoutMs, maxWorkerRestarts, runDir } = request
+  const wanted = new Set(events)
+  return {
+    pool: pool === 'parent' ? launcher : pool,
+    progress: progress as NonNullable<RunOptions['progress']>,
+    overwrite,
+    ...given({ workers, resources, maxRetries, maxFailures, timeoutMs, maxWorkerRestarts, runDir }),
+    ...given({ host, slurm, sge, workerCommand }),
+    ...(dashboard ? { dashboard: { onAddress: (address) => link.send({ type: 'dashboard', address }) } } : {}),
+    onEvent: (event) => {
+      if (wanted.has(event.type)) link.send({ type: 'event', event })
+    },
+  }
+}

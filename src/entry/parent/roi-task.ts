@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { ConfigError } from '../../core/errors.ts'
+import { defineTask } from '../../runtime/tasks/define-task.ts'
+import type { TaskNode } from '../../runtime/tasks/task-node.ts'
+import type { TaskSpec } from './parent-messages.ts'
+
+/** A task of Rois alone: its blocks are done by programs that the parent knows. @param upstream the tasks that it comes after */
+export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode {
+  const { id, totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes, requires } = spec
+  const define = defineTask({
+    name: id,
+    config: z.looseObject({}),
+    module: import.meta.url,
+    async plan(_, { arrays }) {
+      const opened = []
+      for (const path of writes) opened.push(await arrays.open(path))
+      for (const { path, unit } of opened) {
+        if (unit === 'nm') continue
+        throw new ConfigError(
+          'UNSUPPORTED',
+          `Task "${id}": the voxel size of ${path} is not a whole number of nm, in which its Rois are; leave it out of writes.`,
+        )
+      }
+      return { totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes: opened }
+    },
+    setup: () => {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `The blocks of task "${id}" are done by the program that started the run; this worker does not have its function.`,
+      )
+    },
+    // Never called here: the run's record is not used for a task that has one.
+    ...(spec.checks || spec.asks ? { isDone: () => false } : {}),
+  })
+  const { maxRetries, maxFailures, timeoutMs, maxAhead } = spec
+  return define(spec.config, {
+    id,
+    after: upstream,
+    requires,
+    ...(maxRetries === undefined ? {} : { maxRetries }),
+    ...(maxFailures === undefined ? {} : { maxFailures }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(maxAhead === undefined ? {} : { maxAhead }),
+  })
+}
+
+/** The nodes of a run, in the order of its tasks. @throws ConfigError `UNKNOWN_TASK`, `TASK_CYCLE` */
+export function roiTasks(specs: readonly TaskSpec[]): TaskNode[] {
+  const byId = new Map(specs.map((spec) => [spec.id, spec]))
+  const made = new Map<string, TaskNode>()
+  const making = new Set<string>()
+  const make = (id: string, of: string): TaskNode => {
+    const spec = byId.get(id)
+    if (spec === undefined) throw new ConfigError('UNKNOWN_TASK', `Task "${of}" comes after "${id}", which is not there.`)
+    if (making.has(id)) throw new ConfigError('TASK_CYCLE', `Task "${id}" comes after itself.`)
+    const known = made.get(id)
+    if (known !== undefined) return known
+    making.add(id)
+    const node = roiTask(
+      spec,
+      spec.after.map((upstream) => make(upstream, id)),
+    )
+    making.delete(id)
+    made.set(id, node)
+    return node
+  }
+  if (byId.size < specs.length) throw new ConfigError('DUPLICATE_TASK_ID', 'Two tasks of the run have the same id.')
+  return specs.map(({ id }) => make(id, id))
+}

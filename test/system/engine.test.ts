@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { describe, it } from 'node:test'
+import { joinRun } from 'bellis/worker'
+import { program, temporaryFolder } from '../support/command-line.ts'
+
+type Message = Readonly<Record<string, never>> & { readonly type: string }
+
+/** `bellis engine`, as a program in another language uses it. */
+class Engine implements AsyncDisposable {
+  readonly child: ChildProcess
+  readonly #lines: AsyncIterator<string>
+  readonly #ended: Promise<unknown>
+
+  constructor() {
+    this.child = spawn(process.execPath, [program, 'engine'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#ended = once(this.child, 'exit')
+    this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]()
+  }
+
+  send(message: object): void {
+    this.child.stdin?.write(`${JSON.stringify(message)}\n`)
+  }
+
+  /** The next message of that type. */
+  async next(type: string): Promise<Message> {
+    for (;;) {
+      const { value, done } = await this.#lines.next()
+      assert.ok(!done, `the engine ended before it sent "${type}"`)
+      const message = JSON.parse(value)
+      if (message.type === type) return message
+      assert.notEqual(message.type, 'error', value)
+    }
+  }
+
+  /** @returns its exit code */
+  async end(): Promise<number | null> {
+    this.child.stdin?.end()
+    await this.#ended
+    return this.child.exitCode
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill('SIGKILL')
+    await this.#ended
+  }
+}
+
+const box = (offset: number, length: number) => ({ offset: [offset], shape: [length] })
+const task = (id: string, blocks: number, more: object = {}) => ({
+  id,
+  totalRoi: box(0, 10 * blocks),
+  readRoi: box(0, 10),
+  writeRoi: box(0, 10),
+  readWriteConflict: false,
+  ...more,
+})
+const request = (directory: string, tasks: object[], more: object = {}) => ({
+  type: 'run',
+  directory,
+  pool: 'none',
+  workers: 1,
+  tasks,
+  ...more,
+})
+
+describe('the engine for other programs', () => {
+  it('does one run after the other, with workers that the parent names', async () => {
+    using folder = temporaryFolder()
+    await using engine = new Engine()
+    for (const id of ['first', 'second']) {
+      engine.send(request(folder.path, [task(id, 5)], { events: ['run-started'] }))
+      const { context } = await engine.next('listening')
+      const done = []
+      for await (const block of joinRun(context)) done.push(`${block.taskId}/${block.index}`)
+      assert.deepEqual(done.sort(), [0, 1, 2, 3, 4].map((index) => `${id}/${index}`))
+      const { result } = (await engine.next('result')) as unknown as { result: { ok: boolean } }
+      assert.equal(result.ok, true)
+    }
+    assert.equal(await engine.end(), 0)
+  })
+
+  it('has the parent start a worker for each task that has its own, and hears how it ended', async () => {
+    using folder = temporaryFolder()
+    await using engine = new Engine()
+    const tasks = ['a', 'b'].map((id) => task(id, 1, { ownWorkers: true, maxRetries: 0 }))
+    engine.send(request(folder.path, tasks, { pool: 'parent', maxWorkerRestarts: 0 }))
+    const asked: string[] = []
+    for (const _ of tasks) {
+      const { worker, taskId } = (await engine.next('launch')) as unknown as { worker: string; taskId: string }
+      asked.push(taskId)
+      engine.send({ type: 'exited', worker, reason: 'exit code 3', lastOutput: `${taskId} is broken` })
+    }
+    assert.deepEqual(asked.sort(), ['a', 'b'])
+    const { result } = (await engine.next('result')) as unknown as {
+      result: { ok: boolean; tasks: { error: { message: string } }[] }
+    }
+    assert.equal(result.ok, false)
+    for (const [at, id] of ['a', 'b'].entries()) {
+      assert.match(result.tasks[at]?.error.message ?? '', new RegExp(`exit code 3.*${id} is broken`, 's'))
+    }
+  })
+
+  it('asks the parent which blocks are done, many at a time, and gives workers only the others', async (t) => {
+    using folder = temporaryFolder()
+    await using engine = new Engine()
+    engine.send(request(folder.path, [task('t', 200, { asks: true })], { pool: 'parent' }))
+    const { context } = await engine.next('listening')
+    const { worker, session } = await engine.next('launch')
+    const done: number[] = []
+    Object.assign(process.env, { BELLIS_CONTEXT: context, BELLIS_WORKER: `${worker}:${session}` })
+    t.after(() => {
+      delete process.env.BELLIS_CONTEXT
+      delete process.env.BELLIS_WORKER
+    })
+    const working = (async () => {
+      for await (const block of joinRun()) done.push(block.index)
+    })()
+    const questions: number[] = []
+    for (let count = 0; count < 200; ) {
+      const { question, blocks } = (await engine.next('check')) as unknown as { question: number; blocks: number[] }
+      questions.push(blocks.length)
+      count += blocks.length
+      engine.send({ type: 'checked', question, done: blocks.map((index) => index % 3 === 0) })
+    }
+    await working
+    engine.send({ type: 'exited', worker, reason: 'exit code 0' })
+    const { result } = (await engine.next('result')) as unknown as {
+      result: { tasks: { completed: number; skipped: number }[] }
+    }
+    assert.deepEqual([result.tasks[0]?.completed, result.tasks[0]?.skipped], [200, 67])
+    assert.deepEqual(
+      done.toSorted((a, b) => a - b),
+      Array.from({ length: 200 }, (_, index) => index).filter((index) => index % 3 !== 0),
+    )
+    assert.ok(questions.length < 100, `${questions.length} questions`)
+  })
+
+  it('refuses an invalid run by naming the field, and stays', async () => {
+    using folder = temporaryFolder()
+    await using engine = new Engine()
+    engine.send(request(folder.path, [{ ...task('t', 1), fit: 'tight' }]))
+    await assert.rejects(engine.next('result'), /INVALID_CONFIG.*fit/s)
+    engine.send(request(folder.path, [task('t', 1)]))
+    await engine.next('listening')
+  })
+
+  it('ends when its parent has gone', async () => {
+    using folder = temporaryFolder()
+    await using engine = new Engine()
+    engine.send(request(folder.path, [task('t', 3)]))
+    await engine.next('listening')
+    assert.equal(await engine.end(), 0)
+  })
+})
