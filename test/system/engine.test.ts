@@ -75,7 +75,10 @@ describe('the engine for other programs', () => {
       const { context } = await engine.next('listening')
       const done = []
       for await (const block of joinRun(context)) done.push(`${block.taskId}/${block.index}`)
-      assert.deepEqual(done.sort(), [0, 1, 2, 3, 4].map((index) => `${id}/${index}`))
+      assert.deepEqual(
+        done.sort(),
+        [0, 1, 2, 3, 4].map((index) => `${id}/${index}`),
+      )
       const { result } = (await engine.next('result')) as unknown as { result: { ok: boolean } }
       assert.equal(result.ok, true)
     }

@@ -50,7 +50,10 @@ export class LeaseChecks {
           ...message,
           leases: message.leases.map(({ lease, reported }) => ({
             lease,
-            reported: this.#find(lease)?.done?.slice(0, reported).filter((isDone) => !isDone).length ?? reported,
+            reported:
+              this.#find(lease)
+                ?.done?.slice(0, reported)
+                .filter((isDone) => !isDone).length ?? reported,
           })),
         })
         return

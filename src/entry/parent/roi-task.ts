@@ -51,7 +51,8 @@ export function roiTasks(specs: readonly TaskSpec[]): TaskNode[] {
   const making = new Set<string>()
   const make = (id: string, of: string): TaskNode => {
     const spec = byId.get(id)
-    if (spec === undefined) throw new ConfigError('UNKNOWN_TASK', `Task "${of}" comes after "${id}", which is not there.`)
+    if (spec === undefined)
+      throw new ConfigError('UNKNOWN_TASK', `Task "${of}" comes after "${id}", which is not there.`)
     if (making.has(id)) throw new ConfigError('TASK_CYCLE', `Task "${id}" comes after itself.`)
     const known = made.get(id)
     if (known !== undefined) return known

@@ -77,10 +77,19 @@ export interface WorkerPool extends AsyncDisposable {
 export async function openWorkerPool(
   pool: PoolKind | WorkerLauncher,
   folder: string,
-  { host = isBatch(pool) ? '0.0.0.0' : '127.0.0.1', port, tls, plain = false, slurm, sge, workerCommand }: NetworkOptions,
+  {
+    host = isBatch(pool) ? '0.0.0.0' : '127.0.0.1',
+    port,
+    tls,
+    plain = false,
+    slurm,
+    sge,
+    workerCommand,
+  }: NetworkOptions,
   onJobs?: (report: JobsReport) => void,
 ): Promise<WorkerPool> {
-  const queue = pool === 'sge' ? queueOf(sgeQueue, folder, workerCommand, sge) : queueOf(slurmQueue, folder, workerCommand, slurm)
+  const queue =
+    pool === 'sge' ? queueOf(sgeQueue, folder, workerCommand, sge) : queueOf(slurmQueue, folder, workerCommand, slurm)
   if (isBatch(pool)) await queue.check()
   const listener = await listenTcp({
     host,
