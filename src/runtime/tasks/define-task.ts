@@ -1,9 +1,5 @@
 import type { z } from 'zod'
 import { checkResources } from '../../core/workers/resources.ts'
-<<<<<<< HEAD
-import { assertFunction, assertKnownOptions, assertName, assertSchema, checkLimits, checkMaxFailures } from './option-checks.ts'
-import { nameTasks } from './pipeline-name.ts'
-=======
 import {
   assertFunction,
   assertKnownOptions,
@@ -12,7 +8,7 @@ import {
   checkLimits,
   checkMaxFailures,
 } from './option-checks.ts'
->>>>>>> 0a6aae5 (format)
+import { nameTasks } from './pipeline-name.ts'
 import { parseConfig } from './task-config.ts'
 import { type AnyTask, definitionBrand, type NodeOptions, type TaskLike, type TaskNode } from './task-node.ts'
 import type { ConfigSchema, TaskOptions } from './task-options.ts'
