@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import bellis
 
 arrays = {}
+FEMTOMETRES = {"nm": 1_000_000, "pm": 1_000, "fm": 1}
 
 
 def open_array(block, name, mode):
@@ -20,10 +21,16 @@ def open_array(block, name, mode):
     return arrays[path]
 
 
+def placement(block, array):
+    """Voxel size and offset of an array that Bellis has written, in the unit of the block's Rois: zarr itself does not know them."""
+    scales = [FEMTOMETRES[unit] / FEMTOMETRES[block.unit] for unit in array.attrs["units"]]
+    return [[round(v * scale) for v, scale in zip(array.attrs[name], scales)] for name in ("voxel_size", "offset")]
+
+
 for block in bellis.blocks():
     with block:
-        voxel_size, offset = block.config["voxelSize"], block.config["offset"]
         source, target = open_array(block, "input", "r"), open_array(block, "output", "r+")
+        voxel_size, offset = placement(block, target)
         read = block.read_roi.to_slices(voxel_size, offset)
         write = block.write_roi.to_slices(voxel_size, offset)
         # Slices are cut at the end of the volume, where the filter assumes 0, as it would for the complete volume.

@@ -12,18 +12,15 @@ export default commandTask({
     sigma: z.number().positive().default(2).describe('standard deviation in voxels'),
     block: z.number().int().positive().default(64).describe('voxels that a block writes, per axis'),
     python: z.string().default('python3').describe('a Python with numpy, SciPy and zarr'),
-    // The placement of the voxels, which zarr itself does not provide.
-    voxelSize: z.array(z.number()).describe('world units per voxel'),
-    offset: z.array(z.number()).describe('position of the first voxel, world units'),
   }),
-  async plan({ input, output, sigma, block, voxelSize }, { arrays }) {
+  async plan({ input, output, sigma, block }, { arrays }) {
     const raw = await arrays.open(input)
     const smoothed = await arrays.create(output, { like: raw, chunkShape: raw.shape.map(() => block) })
     const radius = Math.floor(4 * sigma + 0.5)
-    const context = voxelSize.map((size) => size * radius)
+    const context = raw.voxelSize.map((size) => size * radius)
     const writeRoi = roi(
       raw.offset,
-      voxelSize.map((size) => size * block),
+      raw.voxelSize.map((size) => size * block),
     )
     return {
       totalRoi: growRoi(raw.roi, context, context),

@@ -6,9 +6,18 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type Invitation, type NodeOptions, openArray, type RunEvent, type RunOptions, runBlockwise } from 'bellis'
+import {
+  createArray,
+  type Invitation,
+  type NodeOptions,
+  openArray,
+  type RunEvent,
+  type RunOptions,
+  runBlockwise,
+} from 'bellis'
 import pythonSmooth from '../../examples/python-smooth/task.ts'
 import { listenTcp } from '../../src/adapters/links/tcp-listener.ts'
+import { commandsOf, pathOf, readDocument } from '../docs/markdown.ts'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { testTls } from '../support/links.ts'
 import { stillRunning, until } from '../support/processes.ts'
@@ -42,14 +51,48 @@ describe('a program as a task', () => {
     await call('convert', 'sample.hdf/volumes/raw', 'raw.zarr/raw')
     await call('smooth', 'raw.zarr/raw', 'out.zarr/built-in', '--sigma', '2')
     const [input, output] = [join(cwd, 'raw.zarr/raw'), join(cwd, 'out.zarr/python')]
-    await using raw = await openArray(input)
-    const config = { input, output, python, block: 48, voxelSize: [...raw.voxelSize], offset: [...raw.offset] }
+    const config = { input, output, python, block: 48 }
     const result = await runBlockwise(pythonSmooth(config), { workers: 2, runDir: join(cwd, '.bellis') })
     assert.equal(result.ok, true, JSON.stringify(result.tasks))
     assert.equal(await hashVoxels(output), await hashVoxels(join(cwd, 'out.zarr/built-in')))
     await using smoothed = await openArray(output)
     const made = smoothed.attributes.bellis as { task: string; ended?: string }
     assert.deepEqual([made.task, typeof made.ended], ['python-smooth', 'string'])
+  })
+
+  it('the commands of the example run as they stand, also with voxels of a fraction of a nm and an offset', async (t) => {
+    const python = pythonOrSkip(t)
+    if (python === undefined) return
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    await using raw = await createArray(join(cwd, 'out.zarr/volumes/raw'), {
+      ...{
+        shape: [20, 70, 70],
+        dtype: 'uint8',
+        voxelSize: [50_000, 4_600, 4_600],
+        offset: [100_000, 9_200, 0],
+        unit: 'pm',
+      },
+    })
+    await raw.write(
+      raw.roi,
+      Uint8Array.from({ length: 20 * 70 * 70 }, (_, i) => (i * 7919) % 251),
+    )
+    const readme = readDocument('examples/python-smooth/README.md')
+    const commands = commandsOf(readme)
+    assert.ok(commands.length > 0)
+    for (const { words } of commands) {
+      const args = words.slice(1).map((word) => (word.startsWith('examples/') ? pathOf(word) : word))
+      const { code, stderr } = await bellis(
+        args.map((word) => (word.endsWith('bin/python') ? python : word)),
+        { cwd },
+      )
+      assert.equal(code, 0, stderr)
+    }
+    const built = await bellis(['smooth', 'out.zarr/volumes/raw', 'out.zarr/volumes/built-in'], { cwd })
+    assert.equal(built.code, 0, built.stderr)
+    const volumes = join(cwd, 'out.zarr/volumes')
+    assert.equal(await hashVoxels(join(volumes, 'in-python')), await hashVoxels(join(volumes, 'built-in')))
   })
 
   it('a Python program reports an exception of a block, and continues with the others', async (t) => {

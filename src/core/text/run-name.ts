@@ -15,7 +15,7 @@ function outputWords(path: string): string[] {
   const start = parts.findIndex((part) => CONTAINER.test(part))
   const [first = '', last = ''] = start === -1 ? [parts.at(-1)] : [parts[start], parts.slice(start + 1).at(-1)]
   const words = [first.replace(CONTAINER, ''), last].map(plain).filter((part) => part !== '')
-  return words.length === 0 ? [] : [trimmed(words.join('-').slice(0, MAX_PART))]
+  return words.length === 0 ? [] : [trimmed([...new Set(words)].join('-').slice(0, MAX_PART))]
 }
 
 const CONTAINER = /\.(zarr|n5|hdf5?|h5)$/i

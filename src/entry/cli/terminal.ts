@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { StringDecoder } from 'node:string_decoder'
+import { stripVTControlCharacters } from 'node:util'
 import { printable } from '../../core/text/printable.ts'
 
 /** Stands for our own control characters. It is new in each process, so no text from outside can contain it. */
@@ -9,6 +10,16 @@ const RETURN = `${MARK}r`
 
 /** A control sequence of our own, for a stream that is guarded: a colour, or a movement of the cursor. */
 export const control = (sequence: string): string => sequence.replaceAll('\u001b', ESCAPE).replaceAll('\r', RETURN)
+
+/** Characters that are two columns wide. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/gu
+
+/** How many columns of a terminal a line takes. */
+export function columnsOf(line: string): number {
+  const shown = stripVTControlCharacters(forTerminal(line))
+  return [...shown.replaceAll(/\p{Mark}/gu, '')].length + (shown.match(WIDE)?.length ?? 0)
+}
 
 const forTerminal = (text: string): string => printable(text).replaceAll(ESCAPE, '\u001b').replaceAll(RETURN, '\r')
 

@@ -8,6 +8,7 @@ describe('runName', () => {
     assert.equal(runName('smooth', 'out.zarr/s'), 'smooth-out-s')
     assert.equal(runName('smooth', '/data/2026/out.zarr/volumes/smoothed'), 'smooth-out-smoothed')
     assert.equal(runName('convert', 'out.zarr'), 'convert-out')
+    assert.equal(runName('convert', 'raw.zarr/raw'), 'convert-raw')
     assert.equal(runName('convert', 'plain/folder'), 'convert-folder')
     assert.equal(runName('reduce', undefined), 'reduce')
     assert.equal(runName('first+second', undefined), 'first+second')

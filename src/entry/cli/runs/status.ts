@@ -17,9 +17,9 @@ import { openPage, printedAddress, untilEnded } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
-import { control } from '../terminal.ts'
 import { describeFacts, factsOf } from './run-facts.ts'
 import { runDocument } from './runs.ts'
+import { StatusDisplay, type StatusText } from './status-display.ts'
 
 interface StatusFlags extends CommonOptions {
   readonly runDir?: string
@@ -43,7 +43,7 @@ export function statusCommand(): Command {
   const command = new Command('status')
     .description('Shows the progress of a run: its block counts, its rate, and its failed blocks with their errors.')
     .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
-    .option('--watch', 'repeat until the run has ended')
+    .option('--watch', 'follow the run until it has ended')
     .option('--dashboard', 'serve a web page that shows the run and follows it, until Ctrl-C')
     .option(
       '--dashboard-control',
@@ -66,14 +66,15 @@ export function statusCommand(): Command {
 async function showStatus(run: string, flags: StatusFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
   if (flags.dashboard || flags.dashboardControl) return serveDashboard(folder, flags)
-  let drawnLines = 0
+  const display = new StatusDisplay()
   let shownAt = Number.NEGATIVE_INFINITY
   for (;;) {
     const state = await readState(folder, flags)
     const isLast = !flags.watch || state.holder === undefined
     if (isLast || process.stdout.isTTY || performance.now() - shownAt >= PLAIN_WATCH_MS) {
-      const text = await printStatus(state, flags, drawnLines)
-      drawnLines = text.split('\n').length
+      const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
+      if (flags.json) printJson(statusDocument(state))
+      else if (!flags.quiet) display.show(describeState(state, exported), { isLast })
       shownAt = performance.now()
     }
     if (isLast) return
@@ -95,18 +96,6 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
   await ended
 }
 
-/** @param drawnLines lines of the previous output, to overwrite on a terminal */
-async function printStatus(state: RunState, flags: StatusFlags, drawnLines: number): Promise<string> {
-  const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
-  const text = describeState(state, exported)
-  if (flags.json) printJson(statusDocument(state))
-  else {
-    if (drawnLines > 0 && process.stdout.isTTY) process.stdout.write(control(`\u001b[${drawnLines}A\u001b[0J`))
-    say(flags, text)
-  }
-  return text
-}
-
 async function readState(folder: string, flags: StatusFlags): Promise<RunState> {
   const state = await readRunState(folder, { place: flags.db, limit: MAX_SHOWN_FAILURES })
   if (state !== undefined) return state
@@ -116,21 +105,23 @@ async function readState(folder: string, flags: StatusFlags): Promise<RunState> 
   )
 }
 
-function describeState(state: RunState, exported: readonly string[]): string {
+function describeState(state: RunState, exported: readonly string[]): StatusText {
   const { holder, run } = state
   const who =
     holder === undefined
       ? ''
       : printableLine(`, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${showTime(holder.since)}`)
   const [overview] = overviewsOf([state])
-  return [
-    `${paint('bold', run)}: ${state.condition}${who}`,
-    ...describeFacts(state),
-    ...state.tasks.map((task) => `  ${describeTask(task, state)}`),
-    ...state.tasks.flatMap((task) => describeFailures(task)),
-    ...exported.map((path) => `  block states: ${path}`),
-    ...(overview?.continueWith === undefined ? [] : [`To continue: ${overview.continueWith}`]),
-  ].join('\n')
+  return {
+    condition: `${paint('bold', run)}: ${state.condition}${who}`,
+    facts: describeFacts(state),
+    tasks: state.tasks.map((task) => `  ${describeTask(task, state)}`),
+    rest: [
+      ...state.tasks.flatMap((task) => describeFailures(task)),
+      ...exported.map((path) => `  block states: ${path}`),
+      ...(overview?.continueWith === undefined ? [] : [`To continue: ${overview.continueWith}`]),
+    ],
+  }
 }
 
 function describeTask({ id, total, completed, failed, left }: RecordedTaskState, { holder, live }: RunState): string {
@@ -143,8 +134,9 @@ function describeTask({ id, total, completed, failed, left }: RecordedTaskState,
     return `${id}: ${parts.join(', ')}`
   }
   if (now.orphaned > 0) parts.push(paint('red', `${now.orphaned} orphaned`))
+  parts.push(`${now.processing} running`)
   const rate = (now.completed - now.skipped) / Math.max(live.seconds, 1e-3)
-  parts.push(`${now.processing} running`, `${showCount(rate)} blocks/s`)
+  if (rate > 0) parts.push(`${showCount(rate)} blocks/s`)
   const rest = now.pending + now.ready + now.processing
   if (rest > 0 && rate > 0) parts.push(`${showDuration(rest / rate)} left`)
   return `${id}: ${parts.join(', ')}`
