@@ -5,7 +5,10 @@ export type DecodedSize = number | { readonly atMost: number }
 export interface BytesCodec {
   /** The name that users see, such as `zstd:3`. */
   readonly label: string
-  encode(data: Uint8Array): Uint8Array
+  /** @param room memory that may be used for the result if it suffices */
+  encode(data: Uint8Array, room?: Uint8Array): Uint8Array
+  /** How much memory suffices to encode so many bytes; absent for a codec that takes its own. */
+  room?(bytes: number): number
   /**
    * @param size number of decoded bytes
    * @param into target for the decoded bytes, `size` long; a codec that can't write there returns a new array

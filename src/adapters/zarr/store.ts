@@ -36,16 +36,18 @@ export interface Store {
    */
   get(key: string, options?: GetOptions): Promise<Uint8Array | undefined>
   /**
-   * A complete object and the name of its version, unless that version is `known`; missing if a store can't tell versions
-   * apart.
-   * @returns undefined if there is none, 'same' if the version is still `known`
-   * @throws InfrastructureError `IO_ERROR`
+   * Lends the bytes of a complete object, unless its version is `known`; absent if a store can't tell versions apart.
+   * @param use is called at once, with bytes that are gone when it returns
+   * @returns what `use` returns; undefined if there is none, 'same' if the version is still `known`
+   * @throws InfrastructureError `IO_ERROR`, and what `use` throws
    */
-  getUnless?(
+  lend?<T>(
     key: string,
-    known: string | undefined,
-    options?: Pick<GetOptions, 'atMost'>,
-  ): Promise<{ bytes: Uint8Array; version: string } | 'same' | undefined>
+    options: Pick<GetOptions, 'atMost'> & { readonly known?: string | undefined },
+    use: (bytes: Uint8Array, version: string) => T,
+  ): Promise<{ readonly used: T } | 'same' | undefined>
+  /** Whether a call takes no time but that of the processor, so that several at once are no faster than one. @default false */
+  isFast?(): boolean
   /** Opens an object for partial reads; undefined if there is none. */
   open(key: string, options?: Pick<GetOptions, 'signal' | 'atMost'>): Promise<PartReader | undefined>
   /**

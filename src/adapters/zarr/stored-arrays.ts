@@ -1,5 +1,5 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
-import { fileStore } from './file-store.ts'
+import { fileStore } from './files/file-store.ts'
 import { httpStore } from './http/http-store.ts'
 import { isJsonObject, type Json, type JsonObject } from './metadata/exact-json.ts'
 import { readNode } from './metadata/hierarchy.ts'

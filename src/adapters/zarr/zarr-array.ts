@@ -81,9 +81,11 @@ export class ZarrArray implements ChunkedArray {
       inside.offset.map((position, axis) => position - (box.offset[axis] as number)),
       target.strides,
     )
+    // Whoever reads parts of chunks will want the other parts, too.
+    const keep = !this.#isAligned(inside)
     await this.#readParts(inside, signal, (part) => {
       const start = base + offsetOf(part.inBox, target.strides)
-      return this.#access.read(part, { ...target, start }, signal)
+      return this.#access.read(part, { ...target, start }, keep, signal)
     })
   }
 
@@ -207,6 +209,15 @@ export class ZarrArray implements ChunkedArray {
   async #forEachPart(box: Roi<'voxel'>, signal: AbortSignal | undefined, work: (part: ChunkPart) => Promise<void>) {
     const parts = chunkParts(box.offset, box.shape, storedShape(this.#metadata))
     await forEachInFlight(parts, this.#access.limit, signal, work)
+  }
+
+  /** Whether a box consists of whole chunks (or shards). */
+  #isAligned({ offset, shape }: Roi<'voxel'>): boolean {
+    return storedShape(this.#metadata).every((length, axis) => {
+      const start = offset[axis] as number
+      const end = start + (shape[axis] as number)
+      return start % length === 0 && (end % length === 0 || end === this.shape[axis])
+    })
   }
 
   /** Whether a part covers all of its chunk that is inside the array. */

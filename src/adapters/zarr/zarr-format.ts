@@ -12,7 +12,7 @@ import type {
 import { checkReusable } from './check-reusable.ts'
 import { makeCodec } from './codecs/registry.ts'
 import { createPlanned, outermostMissing } from './create-planned.ts'
-import { fileStore } from './file-store.ts'
+import { fileStore } from './files/file-store.ts'
 import { type HttpStoreOptions, httpStore } from './http/http-store.ts'
 import { finestDataset, listNodes, readNode, type ZarrNode } from './metadata/hierarchy.ts'
 import type { ZarrMetadata } from './metadata/metadata.ts'

@@ -6,6 +6,7 @@ export class ChunkCache {
   readonly budget: number
   readonly #chunks = new Map<string, { readonly bytes: Uint8Array; readonly version: string }>()
   #bytes = 0
+  #spare: Uint8Array | undefined
 
   /** @param budget the most bytes to keep */
   constructor(budget: number) {
@@ -40,7 +41,16 @@ export class ChunkCache {
       if (this.#bytes <= this.budget) break
       this.#chunks.delete(oldest)
       this.#bytes -= dropped.length
+      this.#spare = dropped
     }
+  }
+
+  /** The memory of the chunk that was dropped last, for a new one. @param length bytes @returns undefined without one of that size */
+  spare(length: number): Uint8Array | undefined {
+    const spare = this.#spare
+    if (spare?.length !== length) return undefined
+    this.#spare = undefined
+    return spare
   }
 
   clear(): void {

@@ -12,14 +12,21 @@ export interface ChunkAccess {
   readonly byteLength: number
   /** How many files may be in flight at once. */
   readonly limit: number
-  /** @param target starts at the part's first voxel; gets the fill value if the chunk is missing */
-  read(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void>
+  /**
+   * @param target starts at the part's first voxel; gets the fill value if the chunk is missing
+   * @param keep whether decoded chunks are kept, since other parts of them will be read soon
+   */
+  read(part: ChunkPart, target: StridedBytes, keep: boolean, signal?: AbortSignal): Promise<void>
   /**
    * @param source starts at the part's first voxel
    * @param covers whether the part covers all of the file that is inside the array
    */
   write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void>
 }
+
+/** Whether a part is as large as a chunk. */
+export const isWholeShape = (part: ChunkPart, chunk: ChunkCodec): boolean =>
+  part.shape.every((length, axis) => length === chunk.shape[axis])
 
 /** Whether a part is a complete chunk whose layout in `memory` is that of the decoded chunk. */
 export const isWholeInPlace = (part: ChunkPart, chunk: ChunkCodec, memory: StridedBytes): boolean =>

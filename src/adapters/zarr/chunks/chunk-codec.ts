@@ -25,8 +25,10 @@ export interface ChunkCodec {
   /** Whether the file's bytes are the decoded ones, so that they can be read in place. */
   readonly isRaw: boolean
   readonly labels: readonly string[]
-  /** Does not change `decoded`; may return it. */
-  encode(decoded: Uint8Array): Uint8Array
+  /** Bytes of the memory in which a chunk is encoded. */
+  readonly encodedRoom: number
+  /** Does not change `decoded`; may return it. @param room memory of `encodedRoom` bytes that may be used for the result */
+  encode(decoded: Uint8Array, room?: Uint8Array): Uint8Array
   /** @returns `byteLength` bytes, in `into` if possible. @throws CodecError */
   decode(encoded: Uint8Array, into?: Uint8Array): Uint8Array
 }
@@ -44,9 +46,10 @@ export function makeChunkCodec(encoding: ChunkEncoding): ChunkCodec {
     isRowMajor: axisOrder.every((axis, position) => axis === position),
     isRaw: codecs.length === 0 && !swaps,
     labels: codecs.map((codec) => codec.label),
-    encode(decoded) {
+    encodedRoom: codecs.at(-1)?.room?.(byteLength) ?? byteLength,
+    encode(decoded, room) {
       const bytes = swaps ? swapBytes(decoded.slice(), bytesPerElement) : decoded
-      return codecs.reduce((data, codec) => codec.encode(data), bytes)
+      return codecs.reduce((data, codec, step) => codec.encode(data, step === codecs.length - 1 ? room : undefined), bytes)
     },
     decode(encoded, into) {
       const decoded = decodeBytes(codecs, encoded, byteLength, into)

@@ -39,7 +39,8 @@ export async function forEachInFlight<T>(
   if (failed) throw failure
 }
 
-function allocate(bytes: number): Uint8Array {
+/** Memory for a chunk. @throws ConfigError `UNSUPPORTED` if there is none */
+export function allocate(bytes: number): Uint8Array {
   try {
     return new Uint8Array(bytes)
   } catch (error) {

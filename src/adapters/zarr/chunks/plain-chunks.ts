@@ -1,10 +1,10 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
 import { ChunkCache } from '../../../core/array/chunk-cache.ts'
 import { encodedLimit, type Store } from '../store.ts'
-import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, viewOf } from './chunk-access.ts'
+import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, isWholeShape, viewOf } from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
-import { BufferPool, inFlight } from './in-flight.ts'
+import { allocate, BufferPool, inFlight } from './in-flight.ts'
 
 /** Bytes of decoded chunks kept for the next blocks that need other parts of them. */
 const CACHE_BYTES = 64 * 2 ** 20
@@ -20,77 +20,155 @@ export function plainChunks(
   codec: ChunkCodec,
   fill: Uint8Array,
 ): ChunkAccess {
-  const { byteLength, strides } = codec
-  const limit = inFlight(byteLength)
-  const atMost = encodedLimit(byteLength)
-  const pool = new BufferPool(byteLength, limit)
-  const cache = new ChunkCache(CACHE_BYTES)
-  const inChunk = (bytes: Uint8Array, part: ChunkPart): StridedBytes => ({
-    bytes,
-    start: offsetOf(part.inChunk, strides),
-    strides,
-  })
+  return new PlainChunks(store, keyOf, codec, fill)
+}
 
-  /** The decoded chunk, in `buffer` if the codec supports that; undefined if the chunk is missing. */
-  async function load(index: readonly number[], buffer: Uint8Array, signal?: AbortSignal) {
-    const key = keyOf(index)
-    const encoded = await store.get(key, { into: codec.isRaw ? buffer : undefined, signal, atMost })
-    return encoded && decodeOrThrow(store.where(key), index, () => codec.decode(encoded, buffer))
+class PlainChunks implements ChunkAccess {
+  readonly byteLength: number
+  readonly #store: Store
+  readonly #keyOf: (index: readonly number[]) => string
+  readonly #codec: ChunkCodec
+  readonly #fill: Uint8Array
+  readonly #atMost: number
+  readonly #cache: ChunkCache | undefined
+  /** For encoded chunks until they are written. */
+  readonly #encoded: BufferPool
+  #decoded: Uint8Array | undefined
+
+  constructor(store: Store, keyOf: (index: readonly number[]) => string, codec: ChunkCodec, fill: Uint8Array) {
+    const { byteLength, isRaw } = codec
+    this.byteLength = byteLength
+    this.#store = store
+    this.#keyOf = keyOf
+    this.#codec = codec
+    this.#fill = fill
+    this.#atMost = encodedLimit(byteLength)
+    // Decoding again must cost more than checking the file for changes.
+    const isCached = !isRaw && byteLength <= CACHE_BYTES / 4 && store.lend !== undefined
+    this.#cache = isCached ? new ChunkCache(CACHE_BYTES) : undefined
+    this.#encoded = new BufferPool(codec.encodedRoom, inFlight(byteLength))
   }
 
-  /** The decoded chunk for a partial read; cached if decoding it again would cost more than checking its file for changes. */
-  async function loadPart(index: readonly number[], buffer: Uint8Array, signal?: AbortSignal) {
-    if (codec.isRaw || byteLength > CACHE_BYTES / 4 || store.getUnless === undefined) return load(index, buffer, signal)
-    const key = keyOf(index)
-    const found = await store.getUnless(key, cache.versionOf(index), { atMost })
-    if (found === undefined) return undefined
-    // Looked up after the wait: the chunk may have been evicted meanwhile.
-    const held = found === 'same' ? cache.get(index) : undefined
-    if (held !== undefined) return held
-    if (found === 'same') return load(index, buffer, signal)
-    const decoded = decodeOrThrow(store.where(key), index, () => codec.decode(found.bytes, new Uint8Array(byteLength)))
-    cache.set(index, decoded, found.version)
-    return decoded
+  get limit(): number {
+    return this.#store.isFast?.() ? 1 : inFlight(this.byteLength)
   }
 
-  async function readInto(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void> {
-    const place = viewOf(target, byteLength)
-    const decoded = await load(part.index, place, signal)
-    if (decoded === undefined) fillChunk(place, fill)
-    else if (decoded !== place) place.set(decoded)
+  async read(part: ChunkPart, target: StridedBytes, keep: boolean, signal?: AbortSignal): Promise<void> {
+    if (keep && this.#cache !== undefined) return this.#readThroughCache(this.#cache, part, target)
+    if (isWholeInPlace(part, this.#codec, target)) return this.#readInPlace(part, target, signal)
+    const found = await this.#withEncoded(part.index, signal, (encoded) => {
+      this.#copyTo(target, part, this.#decode(part.index, encoded, this.#scratch()))
+    })
+    if (found === undefined) fillBox(part.shape, this.#fill, target)
   }
 
-  /** The content of the file with the part replaced, in `buffer`. */
-  async function merge(part: ChunkPart, source: StridedBytes, covers: boolean, buffer: Uint8Array) {
-    const old = covers ? undefined : await load(part.index, buffer)
-    if (old === undefined) fillChunk(buffer, fill)
-    else if (old !== buffer) buffer.set(old)
-    copyBox(part.shape, fill.length, source, inChunk(buffer, part))
+  async write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void> {
+    const codec = this.#codec
+    const key = this.#keyOf(part.index)
+    const isInPlace = isWholeInPlace(part, codec, source)
+    if (isInPlace && codec.isRaw) {
+      await this.#store.put(key, [viewOf(source, this.byteLength)])
+      return
+    }
+    await this.#encoded.use(async (room) => {
+      const encoded = isInPlace
+        ? codec.encode(viewOf(source, this.byteLength), room)
+        : await this.#encodeMerged(part, source, covers, room)
+      await this.#store.put(key, [encoded])
+    })
   }
 
-  return {
-    byteLength,
-    limit,
-    async read(part, target, signal) {
-      if (isWholeInPlace(part, codec, target)) return readInto(part, target, signal)
-      await pool.use(async (buffer) => {
-        const decoded = await loadPart(part.index, buffer, signal)
-        if (decoded === undefined) fillBox(part.shape, fill, target)
-        else copyBox(part.shape, fill.length, inChunk(decoded, part), target)
+  /** Memory for a decoded chunk that is not needed after the current call. */
+  #scratch(): Uint8Array {
+    this.#decoded ??= allocate(this.byteLength)
+    return this.#decoded
+  }
+
+  /** @returns the decoded chunk, in `into` if possible */
+  #decode(index: readonly number[], encoded: Uint8Array, into: Uint8Array): Uint8Array {
+    return decodeOrThrow(this.#store.where(this.#keyOf(index)), index, () => this.#codec.decode(encoded, into))
+  }
+
+  #decodeInto(index: readonly number[], encoded: Uint8Array, place: Uint8Array): void {
+    const decoded = this.#decode(index, encoded, place)
+    if (decoded !== place) place.set(decoded)
+  }
+
+  #inChunk(bytes: Uint8Array, { inChunk }: ChunkPart): StridedBytes {
+    const { strides } = this.#codec
+    return { bytes, start: offsetOf(inChunk, strides), strides }
+  }
+
+  #copyTo(target: StridedBytes, part: ChunkPart, decoded: Uint8Array): void {
+    copyBox(part.shape, this.#fill.length, this.#inChunk(decoded, part), target)
+  }
+
+  /** Calls `use` with a chunk's bytes, which are gone when it returns. @returns undefined if the chunk is missing */
+  async #withEncoded(
+    index: readonly number[],
+    signal: AbortSignal | undefined,
+    use: (encoded: Uint8Array) => void,
+  ): Promise<true | undefined> {
+    const key = this.#keyOf(index)
+    const atMost = this.#atMost
+    if (this.#store.lend !== undefined) {
+      return (await this.#store.lend(key, { atMost }, use)) === undefined ? undefined : true
+    }
+    const encoded = await this.#store.get(key, { signal, atMost })
+    if (encoded === undefined) return undefined
+    use(encoded)
+    return true
+  }
+
+  async #readInPlace({ index }: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void> {
+    const place = viewOf(target, this.byteLength)
+    const take = (encoded: Uint8Array) => this.#decodeInto(index, encoded, place)
+    let found: true | undefined
+    if (this.#codec.isRaw) {
+      const bytes = await this.#store.get(this.#keyOf(index), { into: place, signal, atMost: this.#atMost })
+      if (bytes !== undefined) take(bytes)
+      found = bytes && true
+    } else found = await this.#withEncoded(index, signal, take)
+    if (found === undefined) fillChunk(place, this.#fill)
+  }
+
+  async #readThroughCache(cache: ChunkCache, part: ChunkPart, target: StridedBytes): Promise<void> {
+    const { index } = part
+    const options = { known: cache.versionOf(index), atMost: this.#atMost }
+    const found = await this.#store.lend?.(this.#keyOf(index), options, (encoded, version) => {
+      const decoded = cache.spare(this.byteLength) ?? allocate(this.byteLength)
+      this.#decodeInto(index, encoded, decoded)
+      this.#copyTo(target, part, decoded)
+      cache.set(index, decoded, version)
+    })
+    if (found === undefined) return fillBox(part.shape, this.#fill, target)
+    if (found !== 'same') return
+    // Looked up after the wait: the chunk may have been dropped meanwhile.
+    const held = cache.get(index)
+    if (held === undefined) return this.#readThroughCache(cache, part, target)
+    this.#copyTo(target, part, held)
+  }
+
+  /** The encoded content of the file with the part replaced, in `room` if possible. */
+  async #encodeMerged(part: ChunkPart, source: StridedBytes, covers: boolean, room: Uint8Array): Promise<Uint8Array> {
+    const codec = this.#codec
+    const chunk = () => (codec.isRaw ? room : this.#scratch())
+    const encode = (merged: Uint8Array) => {
+      copyBox(part.shape, this.#fill.length, source, this.#inChunk(merged, part))
+      return codec.isRaw ? merged : codec.encode(merged, room)
+    }
+    if (isWholeShape(part, codec)) return encode(chunk())
+    let encoded: Uint8Array | undefined
+    if (!covers) {
+      await this.#withEncoded(part.index, undefined, (old) => {
+        const merged = chunk()
+        this.#decodeInto(part.index, old, merged)
+        encoded = encode(merged)
       })
-    },
-    async write(part, source, covers) {
-      const key = keyOf(part.index)
-      if (isWholeInPlace(part, codec, source)) {
-        await store.put(key, [codec.encode(viewOf(source, byteLength))])
-        return
-      }
-      await pool.use(async (buffer) => {
-        const isWhole = part.shape.every((length, axis) => length === codec.shape[axis])
-        if (isWhole) copyBox(part.shape, fill.length, source, inChunk(buffer, part))
-        else await merge(part, source, covers, buffer)
-        await store.put(key, [codec.encode(buffer)])
-      })
-    },
+    }
+    if (encoded !== undefined) return encoded
+    const merged = chunk()
+    fillChunk(merged, this.#fill)
+    return encode(merged)
   }
 }

@@ -14,7 +14,7 @@ const MAX_SHARDS_IN_FLIGHT = 4
 /** Chunks stored in shards, one file per shard. */
 export class ShardedChunks implements ChunkAccess {
   readonly byteLength: number
-  readonly limit: number
+  readonly #store: Store
   readonly #codec: ChunkCodec
   readonly #fill: Uint8Array
   readonly #arrayShape: readonly number[]
@@ -37,6 +37,7 @@ export class ShardedChunks implements ChunkAccess {
     fill: Uint8Array,
     arrayShape: readonly number[],
   ) {
+    this.#store = store
     this.#codec = codec
     this.#fill = fill
     this.#arrayShape = arrayShape
@@ -44,10 +45,13 @@ export class ShardedChunks implements ChunkAccess {
     this.#count = this.#perShard.reduce((product, length) => product * length, 1)
     this.#files = new ShardFiles(store, keyOf, shard, this.#count, codec.byteLength)
     this.byteLength = codec.byteLength * this.#count
-    this.limit = Math.min(MAX_SHARDS_IN_FLIGHT, inFlight(this.byteLength))
   }
 
-  async read(part: ChunkPart, target: StridedBytes, signal?: AbortSignal): Promise<void> {
+  get limit(): number {
+    return this.#store.isFast?.() ? 1 : Math.min(MAX_SHARDS_IN_FLIGHT, inFlight(this.byteLength))
+  }
+
+  async read(part: ChunkPart, target: StridedBytes, _keep: boolean, signal?: AbortSignal): Promise<void> {
     const inners = [...this.#innerParts(part)]
     const use = async (fetchChunk: FetchChunk | undefined) => {
       if (fetchChunk === undefined) fillBox(part.shape, this.#fill, target)
@@ -94,7 +98,8 @@ export class ShardedChunks implements ChunkAccess {
     signal?: AbortSignal,
   ): Promise<void> {
     const file = this.#files.where(part.index)
-    await forEachInFlight(inners, inFlight(this.#codec.byteLength), signal, async (inner) => {
+    const limit = this.#store.isFast?.() ? 1 : inFlight(this.#codec.byteLength)
+    await forEachInFlight(inners, limit, signal, async (inner) => {
       const index = this.#globalIndex(part, inner)
       const encoded = await fetchChunk(this.#numberOf(inner), index)
       this.#decodeInto(encoded, index, file, inner, at(target, inner))

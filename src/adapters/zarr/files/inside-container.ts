@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { promisify } from 'node:util'
-import { InfrastructureError } from '../../core/errors.ts'
+import { InfrastructureError } from '../../../core/errors.ts'
 
 const realpath = promisify(fs.realpath.native)
 
@@ -34,9 +34,14 @@ export class InsideContainer {
     return true
   }
 
-  /** @throws InfrastructureError `IO_ERROR` for a file in a folder that leads out */
-  async assertFolderOf(path: string): Promise<void> {
-    if (!(await this.hasFolder(dirname(path)))) throw outside(path)
+  /** Whether `hasFolder` has found the folder of a file to be inside; then it answers without a look at the file system. */
+  knowsFolderOf(path: string): boolean {
+    return this.#known.has(dirname(path))
+  }
+
+  /** @param file in the folder, for messages @throws InfrastructureError `IO_ERROR` for a folder that leads out */
+  async assertFolder(folder: string, file: string): Promise<void> {
+    if (!(await this.hasFolder(folder))) throw outside(file)
   }
 
   /** The file behind a symbolic link. @throws InfrastructureError `IO_ERROR` if it lies elsewhere */

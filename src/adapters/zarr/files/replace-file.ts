@@ -1,0 +1,119 @@
+import fs from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { threadId } from 'node:worker_threads'
+import { BlockwiseError } from '../../../core/errors.ts'
+import { errnoOf } from '../../../core/system-errors.ts'
+import { TEMPORARY_PREFIX } from '../store.ts'
+import { close, open, rename, sync, writeFully, writeFullySync } from './file-calls.ts'
+import { ioError } from './file-errors.ts'
+import { type FilePace, letLoopTurn } from './file-pace.ts'
+
+let writes = 0
+// Processes on several machines share a folder, and their ids may be equal.
+const writer = `${process.pid}-${threadId}-${Math.floor(Math.random() * 2 ** 32).toString(36)}`
+
+/** A name that no reader mistakes for a chunk and no other write uses. */
+export const temporaryName = (): string => `${TEMPORARY_PREFIX}${writer}-${writes++}`
+
+/** How the files of a folder are written. */
+export interface FileWriting {
+  /** A write ends only when the file and its name are on the disk itself. */
+  readonly fsync: boolean
+  /** Called before a folder is made, and before a file gets its name; if it throws, the old file stays. */
+  readonly guard: () => void
+  readonly pace: FilePace
+}
+
+/**
+ * Writes a file under a temporary name and renames it, so that a reader at any moment, and a writer that is killed, leave the old file or
+ * the new one.
+ * @throws what `guard` throws; InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
+ */
+export async function replaceFile(path: string, parts: readonly Uint8Array[], writing: FileWriting): Promise<void> {
+  const { fsync, guard, pace } = writing
+  const folder = dirname(path)
+  const temporary = join(folder, temporaryName())
+  try {
+    // A disk that has to confirm what it has written is slow.
+    if (!fsync && pace.callsHere()) {
+      await letLoopTurn()
+      const start = performance.now()
+      if (replaceHere(path, temporary, parts, guard)) {
+        pace.note(performance.now() - start, byteCount(parts))
+        return
+      }
+    }
+    const file = await openNew(folder, temporary, writing)
+    try {
+      let position = 0
+      for (const part of parts) position = await writeFully(file, part, position)
+      if (fsync) await sync(file)
+    } finally {
+      await close(file)
+    }
+    guard()
+    await rename(temporary, path)
+    if (fsync) await syncFolder(folder)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {})
+    throw error instanceof BlockwiseError ? error : ioError('write', path, error)
+  }
+}
+
+/** @returns false if there is no such folder yet */
+function replaceHere(path: string, temporary: string, parts: readonly Uint8Array[], guard: () => void): boolean {
+  let file: number
+  try {
+    file = fs.openSync(temporary, 'wx')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw error
+  }
+  try {
+    for (const part of parts) writeFullySync(file, part)
+  } finally {
+    fs.closeSync(file)
+  }
+  guard()
+  fs.renameSync(temporary, path)
+  return true
+}
+
+const byteCount = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0)
+
+async function openNew(folder: string, path: string, { guard, fsync }: FileWriting): Promise<number> {
+  try {
+    return await open(path, 'wx')
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    // The array may be gone, and then its folder is not made again.
+    guard()
+    await makeFolder(folder, fsync)
+    return open(path, 'wx')
+  }
+}
+
+/** Node's own `recursive` reports every failure as ENOENT, even a read-only file system. */
+export async function makeFolder(folder: string, fsync: boolean): Promise<void> {
+  try {
+    await mkdir(folder)
+    if (fsync) await syncFolder(dirname(folder))
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error
+    await makeFolder(dirname(folder), fsync)
+    await makeFolder(folder, fsync)
+  }
+}
+
+/** A file's name is on the disk only when its folder has been synced. */
+async function syncFolder(folder: string): Promise<void> {
+  const file = await open(folder, 'r')
+  try {
+    await sync(file)
+  } finally {
+    await close(file)
+  }
+}
