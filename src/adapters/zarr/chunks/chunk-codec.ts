@@ -49,7 +49,10 @@ export function makeChunkCodec(encoding: ChunkEncoding): ChunkCodec {
     encodedRoom: codecs.at(-1)?.room?.(byteLength) ?? byteLength,
     encode(decoded, room) {
       const bytes = swaps ? swapBytes(decoded.slice(), bytesPerElement) : decoded
-      return codecs.reduce((data, codec, step) => codec.encode(data, step === codecs.length - 1 ? room : undefined), bytes)
+      return codecs.reduce(
+        (data, codec, step) => codec.encode(data, step === codecs.length - 1 ? room : undefined),
+        bytes,
+      )
     },
     decode(encoded, into) {
       const decoded = decodeBytes(codecs, encoded, byteLength, into)
