@@ -2,6 +2,7 @@ import { readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FLAT_KINDS, flatFormat, TELLING_BYTES } from '../adapters/flat/flat-format.ts'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
+import { isTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/world-unit.ts'
@@ -17,6 +18,7 @@ export const allowExternal = () => process.env.BELLIS_ALLOW_EXTERNAL === '1'
 const zarr = zarrFormat({ allowExternal })
 const hdf5 = hdf5Format({ allowExternal })
 const flat = flatFormat({ allowExternal })
+const tiff = tiffFormat()
 
 /** The parts of a dataset's path. */
 export interface DatasetPath {
@@ -29,13 +31,14 @@ export interface DatasetPath {
 const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
   [/\.zarr$/i, zarr],
   [/\.(hdf|hdf5|h5)$/i, hdf5],
+  [TIFF_SUFFIX, tiff],
   ...FLAT_KINDS.map(({ suffix }) => [suffix, flat] as const),
 ]
 
 /**
  * Parses a path such as `sample.hdf/volumes/raw`. The container is the first part with a known suffix. If there is none, the
  * format is detected from the file or folder itself.
- * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5, TIFF and other formats that are known but not read), `INVALID_CONFIG` for a path with a NUL character
+ * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5, DICOM and other formats that are known but not read), `INVALID_CONFIG` for a path with a NUL character
  */
 export function parseDatasetPath(path: string): DatasetPath {
   if (path.includes('\0')) {
@@ -62,7 +65,7 @@ export function parseDatasetPath(path: string): DatasetPath {
   if (statOf(path)?.isDirectory()) refuse(describeOtherFolder(path, readdirSync(path)))
   throw new ConfigError(
     'UNKNOWN_FORMAT',
-    `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; or a file that ends in .nii, .mrc, .nrrd, .mhd or .npy.`,
+    `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; or a file that ends in .tif, .nii, .mrc, .nrrd, .mhd or .npy.`,
   )
 }
 
@@ -74,6 +77,7 @@ function formatOf(path: string): ArrayFormat | undefined {
   if (statOf(path)?.isFile()) {
     const start = startOf(path, TELLING_BYTES)
     if (FLAT_KINDS.some(({ matches }) => matches(start))) return flat
+    if (isTiff(start)) return tiff
     refuse(describeOtherFile(path, start))
     return hdf5
   }

@@ -37,12 +37,6 @@ const LOOKED_AT = 132
 
 const FORMATS: readonly OtherFormat[] = [
   {
-    name: 'a TIFF file',
-    suffix: /\.tiff?$/i,
-    matches: startsWith('II*\0', 'MM\0*', 'II+\0', 'MM\0+'),
-    convert: viaPython('tifffile', 'tifffile.imread(a)'),
-  },
-  {
     name: 'a PNG image',
     suffix: /\.png$/i,
     matches: startsWith('\u0089PNG\r\n'),

@@ -37,8 +37,10 @@ export interface ArrayKind {
   make(t: TestContext, wanted: WantedArray, voxels?: TypedArray): Promise<ChunkedArray>
   /** The chunk lengths that this kind allows for this many voxels along an axis. @default any from 1 to 8 */
   readonly chunkLengths?: (length: number) => fc.Arbitrary<number>
-  /** Whether the format has no chunks: an array as small as those of the tests is offered as one. @default no */
-  readonly hasNoChunks?: boolean
+  /** The shapes that it supports. @default any of 1 to 5 axes */
+  readonly shapes?: fc.Arbitrary<readonly number[]>
+  /** The chunk shape of a new array, where a test can't choose it. */
+  readonly chunksOf?: (shape: readonly number[]) => readonly number[]
 }
 
 const fillOf = (dtype: DType): fc.Arbitrary<Scalar> => {
@@ -102,11 +104,12 @@ export function describeChunkedArray(name: string, kind: ArrayKind): void {
   const anyArray = fc
     .tuple(
       fc.constantFrom(...dtypes),
-      fc
-        .integer({ min: 1, max: 5 })
-        .chain((rank) =>
-          fc.array(fc.integer({ min: 1, max: [40, 14, 9, 6, 5][rank - 1]! }), { minLength: rank, maxLength: rank }),
-        ),
+      kind.shapes ??
+        fc
+          .integer({ min: 1, max: 5 })
+          .chain((rank) =>
+            fc.array(fc.integer({ min: 1, max: [40, 14, 9, 6, 5][rank - 1]! }), { minLength: rank, maxLength: rank }),
+          ),
     )
     .chain(([dtype, shape]) =>
       fc.record({
@@ -145,8 +148,8 @@ export function describeChunkedArray(name: string, kind: ArrayKind): void {
         const wanted = small(dtype)
         await using array = await make(t, wanted, noise(dtype, ramp.length, 1))
         const { shape, chunkShape, fillValue, axes, writable } = array
-        const chunks = kind.hasNoChunks ? { chunkShape: wanted.shape } : {}
-        assert.deepEqual({ shape, dtype: array.dtype, chunkShape, fillValue }, { ...wanted, ...chunks })
+        const chunks = kind.chunksOf?.(wanted.shape) ?? wanted.chunkShape
+        assert.deepEqual({ shape, dtype: array.dtype, chunkShape, fillValue }, { ...wanted, chunkShape: chunks })
         assert.deepEqual([axes.length, writable], [3, isWritable])
       }
     })

@@ -7,7 +7,7 @@ import { describeChunkedArray } from '../../contracts/chunked-array.contract.ts'
 import { inFortranOrder, inOrder, npyBytes } from '../../support/flat-files.ts'
 import { temporaryFolder } from '../../support/zarr.ts'
 
-const ALL_AXES = { isWritable: false, hasNoChunks: true } as const
+const ALL_AXES = { isWritable: false, chunksOf: (shape: readonly number[]) => shape } as const
 
 for (const [name, order, bigEndian] of [
   ['NumPy files', 'C', false],

@@ -1,0 +1,72 @@
+import type { ArrayAxis } from '../../ports/chunked-array.ts'
+import { type Directory, TAG } from './directories.ts'
+import { type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
+import { imageJSeries } from './imagej.ts'
+import { omeSeries } from './ome-tiff.ts'
+import { damaged, type TiffFile } from './tiff-file.ts'
+
+/** How the images of a file make one array. */
+export interface Series {
+  readonly layout: ImageLayout
+  /** The lengths of the axes that count images, slowest first: some of channel, time and z. */
+  readonly planes: readonly { readonly axis: ArrayAxis; readonly length: number }[]
+  /** y and x. */
+  readonly plane: readonly [ArrayAxis, ArrayAxis]
+  /** The image at a place along these axes. */
+  readonly imageAt: (place: readonly number[]) => number
+  /** The voxels of all images lie one after the other behind the first, as ImageJ writes large stacks. */
+  readonly inOnePiece: boolean
+}
+
+export type Planes = Omit<Series, 'layout' | 'inOnePiece'>
+
+/**
+ * What the images of a file are: as its metadata of OME or ImageJ say, otherwise a stack along z of the images that are like the first.
+ * @throws ConfigError `UNSUPPORTED`, `INVALID_METADATA`
+ */
+export function seriesOf(
+  file: TiffFile,
+  directories: readonly Directory[],
+): { series: Series; images: readonly Directory[] } {
+  const [first] = directories as [Directory]
+  const layout = layoutOf(file, first)
+  const description = first.text(TAG.description)
+  if (/<(\w+:)?OME[\s>]/.test(description.slice(0, 4096))) {
+    return {
+      series: { layout, ...omeSeries(file.path, description, directories.length), inOnePiece: false },
+      images: directories,
+    }
+  }
+  const images = directories.filter((each) => each === first || isPlane(file, each, layout))
+  const imageJ = imageJSeries(description, first)
+  const inOnePiece = imageJ !== undefined && images.length === 1 && imageJ.count > 1 && layout.compression === 1
+  if (imageJ !== undefined && !inOnePiece && images.length < imageJ.count) {
+    throw damaged(file.path, `contains ${images.length} of the ${imageJ.count} images that its description names`)
+  }
+  if (inOnePiece) assertWhole(file, first, layout, imageJ.count)
+  return { series: { layout, ...(imageJ?.planes ?? stack(images.length)), inOnePiece }, images }
+}
+
+/** Thumbnails, labels and coarser levels are other images. */
+function isPlane(file: TiffFile, directory: Directory, like: ImageLayout): boolean {
+  if (directory.number(TAG.width) !== like.width || directory.number(TAG.height) !== like.height) return false
+  return isAlike(layoutOf(file, directory), like)
+}
+
+const stack = (count: number): Planes => ({
+  planes: count === 1 ? [] : [{ axis: { name: 'z', type: 'space' }, length: count }],
+  plane: [
+    { name: 'y', type: 'space' },
+    { name: 'x', type: 'space' },
+  ],
+  imageAt: ([z = 0]) => z,
+})
+
+function assertWhole(file: TiffFile, first: Directory, layout: ImageLayout, count: number): void {
+  const [start = 0] = first.numbers(TAG.stripOffsets, 1)
+  const bytes = first.numbers(TAG.stripByteCounts).reduce((sum, part) => sum + part, 0)
+  if (layout.isTiled) throw unsupported(file.path, 'is an ImageJ stack of tiles', 'save it again with ImageJ')
+  if (start + bytes * count > file.byteLength) {
+    throw damaged(file.path, `has ${file.byteLength} bytes, but its ${count} images need ${start + bytes * count}`)
+  }
+}

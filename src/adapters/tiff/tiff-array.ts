@@ -1,0 +1,261 @@
+import { setImmediate } from 'node:timers/promises'
+import { assertVoxels } from '../../core/array/assert-voxels.ts'
+import { copyBox, offsetOf } from '../../core/array/box-copy.ts'
+import { ChunkCache } from '../../core/array/chunk-cache.ts'
+import { BYTES_PER_ELEMENT, bytesOf, type DType, isBigDType, type TypedArray } from '../../core/array/dtype.ts'
+import { rowMajorStrides } from '../../core/array/strides.ts'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { assertSameRank, type Coordinate, coordinate } from '../../core/geometry/coordinate.ts'
+import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi } from '../../core/geometry/roi.ts'
+import type { ArrayAxis, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
+import { CodecError } from '../codecs/codec.ts'
+import { COMPRESSIONS, decodePart, swapBytes } from './decode-part.ts'
+import { type Directory, TAG } from './directories.ts'
+import type { Series } from './series.ts'
+import { damaged, type TiffFile } from './tiff-file.ts'
+
+const CACHE_BYTES = 64 * 2 ** 20
+
+/** The lists of parts of the images that were read last. */
+const KEPT_LISTS = 64
+
+/** A TIFF file as one array, for reading: channel, time, z, y, x, as far as it has them. */
+export class TiffArray implements ChunkedArray {
+  readonly path: string
+  readonly format = 'tiff'
+  readonly shape: Coordinate<'voxel'>
+  readonly dtype: DType
+  readonly chunkShape: Coordinate<'voxel'>
+  readonly order = 'C'
+  readonly codecs: readonly string[]
+  readonly fillValue: number | bigint
+  readonly axes: readonly ArrayAxis[]
+  readonly attributes = {}
+  readonly writable = false
+  readonly #file: TiffFile
+  readonly #images: readonly Directory[]
+  readonly #series: Series
+  readonly #cache = new ChunkCache(CACHE_BYTES)
+  readonly #lists = new Map<number, readonly [readonly number[], readonly number[]]>()
+  /** Whether samples of a pixel are an axis, before all others. */
+  readonly #hasSamples: boolean
+
+  constructor(path: string, file: TiffFile, images: readonly Directory[], series: Series) {
+    const { layout, planes, plane } = series
+    const { samples, height, width, dtype, partHeight, partWidth, compression, predictor, together } = layout
+    this.path = path
+    this.#file = file
+    this.#images = images
+    this.#series = series
+    this.#hasSamples = samples > 1
+    const isPerSample = this.#hasSamples && !together
+    this.shape = coordinate<'voxel'>([
+      ...(this.#hasSamples ? [samples] : []),
+      ...planes.map(({ length }) => length),
+      height,
+      width,
+    ])
+    this.chunkShape = coordinate<'voxel'>([
+      ...(this.#hasSamples ? [isPerSample ? 1 : samples] : []),
+      ...planes.map(() => 1),
+      Math.min(partHeight, height),
+      Math.min(partWidth, width),
+    ])
+    this.dtype = dtype
+    this.fillValue = isBigDType(dtype) ? 0n : 0
+    this.codecs = compression === 1 ? [] : [`${COMPRESSIONS[compression]?.name}${predictor > 1 ? '+predictor' : ''}`]
+    const samplesAxis: ArrayAxis = { name: planes.some(({ axis }) => axis.name === 'c') ? 's' : 'c', type: 'channel' }
+    this.axes = [...(this.#hasSamples ? [samplesAxis] : []), ...planes.map(({ axis }) => axis), ...plane]
+  }
+
+  async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    assertSameRank(this.shape, box.shape, 'shapes of an array and a box in it')
+    assertVoxels(this.path, this.dtype, box.shape, into)
+    const inside = intersectRoi(
+      box,
+      roi<'voxel'>(
+        this.shape.map(() => 0),
+        this.shape,
+      ),
+    )
+    if (!equalRois(inside, box)) bytesOf(into).fill(0)
+    if (isEmptyRoi(inside)) return
+    let isFirst = true
+    for (const place of placesIn(inside.offset.slice(this.#planesFrom, -2), inside.shape.slice(this.#planesFrom, -2))) {
+      if (!isFirst) await setImmediate()
+      isFirst = false
+      signal?.throwIfAborted()
+      this.#readPlane(place, inside, box, bytesOf(into))
+    }
+  }
+
+  async writeVoxels(): Promise<void> {
+    throw new ConfigError('READ_ONLY', `${this.path} can only be read; Bellis writes Zarr.`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cache.clear()
+    this.#file[Symbol.dispose]()
+  }
+
+  get #planesFrom(): number {
+    return this.#hasSamples ? 1 : 0
+  }
+
+  /** Copies the parts of one image that meet `inside` into the memory of `box`. */
+  #readPlane(place: readonly number[], inside: Roi<'voxel'>, box: Roi<'voxel'>, target: Uint8Array): void {
+    const { layout, imageAt } = this.#series
+    const { partHeight, partWidth, samples, together, width } = layout
+    const image = imageAt(place)
+    const [y0, x0] = inside.offset.slice(-2) as [number, number]
+    const [height, columns] = inside.shape.slice(-2) as [number, number]
+    const across = Math.ceil(width / partWidth)
+    const [firstSample, lastSample] = this.#hasSamples
+      ? [inside.offset[0] as number, (inside.offset[0] as number) + (inside.shape[0] as number) - 1]
+      : [0, 0]
+    const groups = together ? [0] : range(firstSample, lastSample)
+    for (const row of range(Math.floor(y0 / partHeight), Math.floor((y0 + height - 1) / partHeight))) {
+      for (const column of range(Math.floor(x0 / partWidth), Math.floor((x0 + columns - 1) / partWidth))) {
+        for (const group of groups) {
+          const [y, x] = [Math.max(y0, row * partHeight), Math.max(x0, column * partWidth)]
+          const shape = [
+            Math.min(y0 + height, (row + 1) * partHeight, layout.height) - y,
+            Math.min(x0 + columns, (column + 1) * partWidth) - x,
+          ] as const
+          const part = this.#part(image, row * across + column, group, [y - row * partHeight, shape[0]])
+          const inPart: Roi<'voxel'> = {
+            offset: [
+              together && samples > 1 ? firstSample : 0,
+              y - row * partHeight - part.firstRow,
+              x - column * partWidth,
+            ],
+            shape: [together && samples > 1 ? lastSample - firstSample + 1 : 1, ...shape],
+          }
+          const at = [...(this.#hasSamples ? [together ? firstSample : group] : []), ...place, y, x]
+          this.#copy(part.bytes, inPart, at, box, target)
+        }
+      }
+    }
+  }
+
+  /** Copies samples, rows and columns of a decoded part to the place `at` of the array, in the memory of `box`. */
+  #copy(bytes: Uint8Array, inPart: Roi<'voxel'>, at: readonly number[], box: Roi<'voxel'>, target: Uint8Array): void {
+    const { partWidth, samples, together } = this.#series.layout
+    const size = BYTES_PER_ELEMENT[this.dtype]
+    const perPixel = size * (together ? samples : 1)
+    const strides = [size, partWidth * perPixel, perPixel]
+    const all = rowMajorStrides(box.shape, size)
+    const start = offsetOf(
+      at.map((position, axis) => position - (box.offset[axis] as number)),
+      all,
+    )
+    const targetStrides = [this.#hasSamples ? (all[0] as number) : 0, ...all.slice(-2)]
+    copyBox(
+      inPart.shape,
+      size,
+      { bytes, start: offsetOf(inPart.offset, strides), strides },
+      { bytes: target, start, strides: targetStrides },
+    )
+  }
+
+  /**
+   * A tile or strip, decoded; of an uncompressed one, maybe only the rows that are asked for.
+   * @param group the sample that it has, if samples are stored apart
+   * @param rows in the part: the first and how many
+   */
+  #part(
+    image: number,
+    index: number,
+    group: number,
+    rows: readonly [number, number],
+  ): { bytes: Uint8Array; firstRow: number } {
+    const { layout } = this.#series
+    if (layout.compression === 1 && layout.predictor === 1)
+      return { bytes: this.#rows(image, index, group, rows), firstRow: rows[0] }
+    const key = [image, group, index]
+    const kept = this.#cache.get(key)
+    if (kept !== undefined) return { bytes: kept, firstRow: 0 }
+    const [start, length] = this.#place(image, index, group)
+    const count = this.#rowsOf(index)
+    let bytes: Uint8Array
+    try {
+      bytes = decodePart(this.#file.bytes(start, length), layout, count, this.#file.bigEndian)
+    } catch (error) {
+      if (!(error instanceof CodecError)) throw error
+      throw new InfrastructureError(
+        'CORRUPT_DATA',
+        `${this.path} is corrupt (image ${image}, ${layout.isTiled ? 'tile' : 'strip'} ${index}): ${error.message}; restore it from a copy.`,
+        { cause: error },
+      )
+    }
+    this.#cache.set(key, bytes)
+    return { bytes, firstRow: 0 }
+  }
+
+  #rows(image: number, index: number, group: number, [first, count]: readonly [number, number]): Uint8Array {
+    const { partWidth, samples, together } = this.#series.layout
+    const size = BYTES_PER_ELEMENT[this.dtype]
+    const rowBytes = partWidth * size * (together ? samples : 1)
+    const [start] = this.#place(image, index, group)
+    const bytes = this.#file.bytes(start + first * rowBytes, count * rowBytes)
+    // A view of a typed array needs an aligned start, which `bytes` has; the rows are ours to change.
+    if (this.#file.bigEndian) swapBytes(bytes, size)
+    return bytes
+  }
+
+  /** How many rows a part has: tiles are complete, and the last strip ends with the image. */
+  #rowsOf(index: number): number {
+    const { isTiled, partHeight, height } = this.#series.layout
+    return isTiled ? partHeight : Math.min(partHeight, height - index * partHeight)
+  }
+
+  /** The first byte of a part and its length. */
+  #place(image: number, index: number, group: number): readonly [number, number] {
+    const { layout, inOnePiece } = this.#series
+    const [offsets, lengths] = this.#partsOf(inOnePiece ? 0 : image)
+    const perSample = Math.ceil(layout.width / layout.partWidth) * Math.ceil(layout.height / layout.partHeight)
+    const position = layout.together ? index : group * perSample + index
+    const [start, length] = [offsets[position], lengths[position]]
+    if (start === undefined || length === undefined) {
+      throw new InfrastructureError(
+        'CORRUPT_DATA',
+        `${this.path} is corrupt: image ${image} has no part ${position}; restore it from a copy.`,
+      )
+    }
+    if (!inOnePiece) return [start, length]
+    const whole = lengths.reduce((sum, part) => sum + part, 0)
+    return [start + image * whole, length]
+  }
+
+  #partsOf(image: number): readonly [readonly number[], readonly number[]] {
+    const kept = this.#lists.get(image)
+    if (kept !== undefined) return kept
+    const directory = this.#images[image] as Directory
+    const { width, height } = this.#series.layout
+    if (directory.number(TAG.width) !== width || directory.number(TAG.height) !== height) {
+      throw damaged(this.path, `has an image ${image} of another size than the first`)
+    }
+    const { isTiled } = this.#series.layout
+    const lists = [
+      directory.numbers(isTiled ? TAG.tileOffsets : TAG.stripOffsets),
+      directory.numbers(isTiled ? TAG.tileByteCounts : TAG.stripByteCounts),
+    ] as const
+    if (this.#lists.size >= KEPT_LISTS) this.#lists.delete(this.#lists.keys().next().value as number)
+    this.#lists.set(image, lists)
+    return lists
+  }
+}
+
+const range = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i)
+
+/** Every place in a box, the last axis fastest. */
+function* placesIn(offset: readonly number[], shape: readonly number[]): Generator<readonly number[]> {
+  const [first, ...rest] = offset
+  const [length, ...others] = shape
+  if (first === undefined || length === undefined) {
+    yield []
+    return
+  }
+  for (let i = first; i < first + length; i++) for (const place of placesIn(rest, others)) yield [i, ...place]
+}

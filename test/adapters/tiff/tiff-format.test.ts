@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { deflateSync } from 'node:zlib'
+import { decodeLzw } from '../../../src/adapters/tiff/lzw.ts'
+import { openArray } from '../../../src/entry/arrays.ts'
+import { type TiffFields, tiffBytes } from '../../support/tiff-files.ts'
+import { temporaryFolder } from '../../support/zarr.ts'
+
+async function fileWith(t: TestContext, content: Uint8Array, name = 'a.tif'): Promise<string> {
+  const path = join(await temporaryFolder(t), name)
+  writeFileSync(path, content)
+  return path
+}
+
+const ramp = Uint8Array.from({ length: 12 }, (_, i) => i)
+const image = (fields: TiffFields = {}, data: Uint8Array = ramp): Buffer => tiffBytes([{ fields, data }])
+
+const refused = (path: string, code: string, message: RegExp) =>
+  assert.rejects(
+    openArray(path).then((array) => array.close()),
+    { code, message },
+  )
+
+describe('a TIFF file', () => {
+  it('is recognised by its content, whatever its name', async (t) => {
+    await using array = await openArray(await fileWith(t, image(), 'scan'))
+    assert.deepEqual([array.format, array.dtype, array.shape], ['tiff', 'uint8', [3, 4]])
+    assert.deepEqual((await array.read(array.roi)).data, ramp)
+  })
+
+  it('has no inner path, is read from disks only, and is not written', async (t) => {
+    const path = await fileWith(t, image())
+    await refused(`${path}/raw`, 'NO_SUCH_DATASET', /contains a single array/)
+    await refused('https://localhost/a.tif', 'UNSUPPORTED', /download the file first/)
+    await assert.rejects(openArray(path, { mode: 'r+' }), { code: 'UNSUPPORTED', message: /can only be read/ })
+    await refused(`${path}f`, 'NO_SUCH_FILE', /There is no file/)
+  })
+
+  it('that Bellis can not read is refused by name', async (t) => {
+    for (const [fields, message] of [
+      [{ 259: 7 }, /is compressed with JPEG/],
+      [{ 259: 4321 }, /the unknown scheme 4321/],
+      [{ 258: 1 }, /pixels of the type uint1/],
+      [{ 258: 64, 339: 6 }, /pixels of the type complex64/],
+      [{ 317: 7 }, /the predictor 7/],
+      [{ 259: 8, 278: 2 ** 31 - 1, 257: 2 ** 31 - 1 }, /strips of 4 × 2147483647 pixels/],
+    ] as const) {
+      await refused(await fileWith(t, image(fields)), 'UNSUPPORTED', message)
+    }
+  })
+
+  it('that is damaged is refused when it is opened, or where it is damaged', async (t) => {
+    await refused(await fileWith(t, Buffer.from('II*\0')), 'INVALID_METADATA', /does not start as a TIFF file does/)
+    await refused(await fileWith(t, Buffer.from('II*\0\0\0\0\0')), 'INVALID_METADATA', /contains no image/)
+    const circle = image()
+    circle.writeUInt32LE(8, circle.length - ramp.length - 4)
+    await refused(await fileWith(t, circle), 'INVALID_METADATA', /lead in a circle/)
+    await refused(await fileWith(t, image().subarray(0, 30)), 'INVALID_METADATA', /names \d+ bytes at byte/)
+    for (const [data, message] of [
+      [deflateSync(ramp).subarray(0, 12), /image 0, strip 0\): unexpected end of file/],
+      [deflateSync(ramp.subarray(1)), /decoded to 11 bytes, expected 12/],
+    ] as const) {
+      await using array = await openArray(await fileWith(t, image({ 259: 8 }, data)))
+      await assert.rejects(array.read(array.roi), { code: 'CORRUPT_DATA', message })
+    }
+    await using short = await openArray(await fileWith(t, image({ 279: 5 })))
+    assert.deepEqual((await short.read(short.roi)).data, ramp)
+    await using cut = await openArray(await fileWith(t, image().subarray(0, -2)))
+    await assert.rejects(cut.read(cut.roi), { code: 'INVALID_METADATA', message: /was cut short/ })
+  })
+
+  it('of several images has those that are like the first', async (t) => {
+    const planes = [0, 1, 2].map((n) => ({ fields: {}, data: ramp.map((value) => value + 100 * (n % 2)) }))
+    const thumbnail = { fields: { 256: 2, 257: 2, 278: 2 }, data: Uint8Array.of(9, 9, 9, 9) }
+    const path = await fileWith(t, tiffBytes([planes[0]!, thumbnail, planes[1]!, thumbnail]))
+    await using array = await openArray(path)
+    assert.deepEqual(array.shape, [2, 3, 4])
+    assert.deepEqual([...(await array.read(array.roi)).data].slice(10, 14), [10, 11, 100, 101])
+  })
+
+  it('of ImageJ or OME that has fewer images than its metadata say is refused', async (t) => {
+    const ij = tiffBytes([{ fields: {}, data: ramp, description: 'ImageJ=1.53\nimages=3\nslices=3\n' }])
+    await refused(await fileWith(t, ij), 'INVALID_METADATA', /its 3 images need/)
+    const xml = (more: string) =>
+      tiffBytes([
+        {
+          fields: {},
+          data: ramp,
+          description: `<OME><Image><Pixels DimensionOrder="XYZCT" SizeX="4" SizeY="3" ${more}</Pixels></OME>`,
+        },
+      ])
+    await refused(await fileWith(t, xml('SizeZ="2">')), 'INVALID_METADATA', /contains 1 images, but .* describe 2/)
+    await refused(await fileWith(t, xml('SizeZ="-2">')), 'INVALID_METADATA', /SizeZ="-2"/)
+    const files = ['a', 'b'].map(
+      (name, z) => `<TiffData FirstZ="${z}" IFD="0"><UUID FileName="${name}.tif">u</UUID></TiffData>`,
+    )
+    await refused(
+      await fileWith(t, xml(`SizeZ="2">${files.join('')}`)),
+      'UNSUPPORTED',
+      /one of 2 files of an OME-TIFF; .*bioformats2raw/,
+    )
+    await using turned = await openArray(
+      await fileWith(t, xml('PhysicalSizeX="4" PhysicalSizeXUnit="pixel" PhysicalSizeY="2" PhysicalSizeYUnit="nm">')),
+    )
+    assert.deepEqual(
+      turned.axes.map(({ scale }) => scale),
+      [2, undefined],
+    )
+  })
+
+  it('of LZW refuses codes that were never defined', () => {
+    assert.throws(() => decodeLzw(Uint8Array.of(0x80, 0x7f, 0xff, 0xff), new Uint8Array(8)), /before it is defined/)
+    assert.equal(decodeLzw(new Uint8Array(), new Uint8Array(8)), 0)
+  })
+})
