@@ -7,7 +7,17 @@ import type { Roi } from '../core/geometry/roi.ts'
 export type ArrayAxis = PlacedAxis
 
 /** The formats of arrays. */
-export type StoredFormat = 'zarr2' | 'zarr3' | 'hdf5' | 'mrc' | 'nifti' | 'nrrd' | 'npy' | 'metaimage' | 'tiff' | 'memory'
+export type StoredFormat =
+  | 'zarr2'
+  | 'zarr3'
+  | 'hdf5'
+  | 'mrc'
+  | 'nifti'
+  | 'nrrd'
+  | 'npy'
+  | 'metaimage'
+  | 'tiff'
+  | 'memory'
 
 /** The description of a stored array, in any format. All shapes have one entry per stored axis, slowest first. */
 export interface ArrayDescription {

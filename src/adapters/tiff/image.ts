@@ -1,6 +1,6 @@
 import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
-import { COMPRESSIONS } from './decode-part.ts'
+import { COMPRESSIONS } from './compressions.ts'
 import { type Directory, TAG } from './directories.ts'
 import { damaged, type TiffFile } from './tiff-file.ts'
 

@@ -1,6 +1,6 @@
 import type { ArrayAxis } from '../../ports/chunked-array.ts'
 import { type Directory, TAG } from './directories.ts'
-import type { Planes } from './series.ts'
+import type { Planes } from './planes.ts'
 
 /** Units as ImageJ writes them, to the names of OME-NGFF. */
 const UNITS: Readonly<Record<string, string>> = {

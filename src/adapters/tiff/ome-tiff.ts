@@ -1,7 +1,7 @@
 import type { ArrayAxis } from '../../ports/chunked-array.ts'
 import { unsupported } from './image.ts'
 import { imageUnit } from './imagej.ts'
-import type { Planes } from './series.ts'
+import type { Planes } from './planes.ts'
 import { damaged } from './tiff-file.ts'
 
 /** Attributes of an element that are read; XML quotes each in one of two ways. */

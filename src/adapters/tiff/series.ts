@@ -1,24 +1,16 @@
-import type { ArrayAxis } from '../../ports/chunked-array.ts'
 import { type Directory, TAG } from './directories.ts'
 import { type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
 import { imageJSeries } from './imagej.ts'
 import { omeSeries } from './ome-tiff.ts'
+import type { Planes } from './planes.ts'
 import { damaged, type TiffFile } from './tiff-file.ts'
 
 /** How the images of a file make one array. */
-export interface Series {
+export interface Series extends Planes {
   readonly layout: ImageLayout
-  /** The lengths of the axes that count images, slowest first: some of channel, time and z. */
-  readonly planes: readonly { readonly axis: ArrayAxis; readonly length: number }[]
-  /** y and x. */
-  readonly plane: readonly [ArrayAxis, ArrayAxis]
-  /** The image at a place along these axes. */
-  readonly imageAt: (place: readonly number[]) => number
   /** The voxels of all images lie one after the other behind the first, as ImageJ writes large stacks. */
   readonly inOnePiece: boolean
 }
-
-export type Planes = Omit<Series, 'layout' | 'inOnePiece'>
 
 /**
  * What the images of a file are: as its metadata of OME or ImageJ say, otherwise a stack along z of the images that are like the first.

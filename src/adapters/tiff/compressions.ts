@@ -1,0 +1,58 @@
+import zlib from 'node:zlib'
+import { CodecError } from '../codecs/codec.ts'
+import { zstdCodec } from '../codecs/zlib.ts'
+import { decodeLzw } from './lzw.ts'
+
+/** Fills `into` with as many bytes as the data has. @returns how many. @throws CodecError */
+export type Decode = (data: Uint8Array, into: Uint8Array) => number
+
+/** The schemes that are read, by their number. */
+export const COMPRESSIONS: Readonly<Record<number, { readonly name: string; readonly decode: Decode }>> = {
+  1: { name: 'raw', decode: copyInto },
+  5: { name: 'lzw', decode: decodeLzw },
+  8: { name: 'deflate', decode: inflate },
+  32773: { name: 'packbits', decode: unpackBits },
+  32946: { name: 'deflate', decode: inflate },
+  50000: { name: 'zstd', decode: unpackZstd },
+}
+
+function copyInto(data: Uint8Array, into: Uint8Array): number {
+  const part = data.subarray(0, into.length)
+  into.set(part)
+  return part.length
+}
+
+// Writers may pad a strip beyond its rows, so what follows is left out.
+function inflate(data: Uint8Array, into: Uint8Array): number {
+  try {
+    return copyInto(
+      zlib.inflateSync(data, { chunkSize: into.length + 64, maxOutputLength: 2 * into.length + 65_536 }),
+      into,
+    )
+  } catch (error) {
+    throw new CodecError((error as Error).message, { cause: error })
+  }
+}
+
+function unpackZstd(data: Uint8Array, into: Uint8Array): number {
+  return copyInto(zstdCodec(0).decode(data, { atMost: 2 * into.length + 65_536 }), into)
+}
+
+function unpackBits(data: Uint8Array, into: Uint8Array): number {
+  let written = 0
+  for (let at = 0; at < data.length && written < into.length; ) {
+    const header = data[at++] as number
+    if (header === 128) continue
+    if (header < 128) {
+      const part = data.subarray(at, Math.min(at + header + 1, at + into.length - written))
+      into.set(part, written)
+      at += header + 1
+      written += part.length
+    } else {
+      const end = Math.min(written + 257 - header, into.length)
+      into.fill(data[at++] ?? 0, written, end)
+      written = end
+    }
+  }
+  return written
+}
