@@ -9,6 +9,7 @@ import { assertSameRank, type Coordinate, countElements, subtractCoordinates } f
 import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
 import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './chunk-boxes.ts'
+import type { RawChunks } from './chunks/raw-chunks.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
 import { Hdf5Failure, scratchMemory } from './library.ts'
 
@@ -23,6 +24,8 @@ export interface Hdf5Dataset {
   readonly inner: string
   /** Whether reading any part of a chunk requires decoding all of it. */
   readonly encoded: boolean
+  /** Its chunks past the library, which reads all that they don't; undefined if it has none of that kind. */
+  readonly raw: RawChunks | undefined
   /** Upper limit of decoded chunks to keep, in bytes. */
   readonly cacheBytes: number
 }
@@ -70,11 +73,13 @@ export class Hdf5Array implements ChunkedArray {
     const region = this.#dataset.encoded ? this.#growToChunks(wanted) : wanted
     const keep = !equalRois(region, wanted) && this.#bytesIn(region) <= this.#cache.budget
     let first = true
+    const { raw } = this.#dataset
     for (const piece of splitBox(region, this.chunkShape, PIECE_BYTES / BYTES_PER_ELEMENT[this.dtype])) {
       if (!first) await setImmediate()
       options.signal?.throwIfAborted()
       this.#assertOpen()
-      this.#readPiece(piece, wanted, target, keep)
+      if (raw === undefined) this.#readPiece(piece, wanted, target, keep)
+      else this.#readRawPiece(raw, piece, wanted, target, keep)
       first = false
     }
   }
@@ -102,6 +107,40 @@ export class Hdf5Array implements ChunkedArray {
       this.#copy({ bytes, box: missing }, chunk, { bytes: copy, box: chunk })
       this.#cache.set(index, copy)
     }
+  }
+
+  /** Reads chunk by chunk past the library, and with it what is left. */
+  #readRawPiece(raw: RawChunks, piece: Roi<'voxel'>, wanted: Roi<'voxel'>, target: Target, keep: boolean): void {
+    const left: number[][] = []
+    const chunks = [...indicesOf(chunksMeeting(piece, this.chunkShape))]
+    for (const index of chunks) {
+      if (this.#cache.has(index)) {
+        this.#copyCached(index, wanted, target)
+        continue
+      }
+      const bytes = raw.read(index)
+      if (bytes === 'unwritten' || bytes === 'unknown') {
+        left.push(index)
+        continue
+      }
+      const whole = { offset: index.map((at, axis) => at * this.chunkShape[axis]!), shape: this.chunkShape }
+      const chunk = this.#chunkBox(index)
+      const part = intersectRoi(chunk, wanted)
+      this.#copy({ bytes, box: whole }, part, target)
+      if (keep && !equalRois(part, chunk)) this.#keep(index, bytes, whole, chunk)
+    }
+    if (left.length === chunks.length) this.#readPiece(piece, wanted, target, keep)
+    else for (const index of left) this.#readPiece(this.#chunkBox(index), wanted, target, keep)
+  }
+
+  #keep(index: readonly number[], bytes: Uint8Array, whole: Roi<'voxel'>, chunk: Roi<'voxel'>): void {
+    if (equalRois(whole, chunk)) {
+      this.#cache.set(index, bytes)
+      return
+    }
+    const copy = new Uint8Array(this.#bytesIn(chunk))
+    this.#copy({ bytes, box: whole }, chunk, { bytes: copy, box: chunk })
+    this.#cache.set(index, copy)
   }
 
   /** Copies cached chunks at the faces of a box of chunks. @returns the remaining box, still to be read */

@@ -25,12 +25,15 @@ export class Hdf5File {
   readonly #id: bigint
   readonly #key: string
   readonly #superblock: Superblock
+  /** The file, apart from the library: still the same one if another takes its name. */
+  readonly #fd: number
   #users = 1
 
-  private constructor(library: Hdf5Library, path: string, key: string, superblock: Superblock) {
+  private constructor(library: Hdf5Library, path: string, key: string, fd: number, superblock: Superblock) {
     this.library = library
     this.path = path
     this.#key = key
+    this.#fd = fd
     this.#superblock = superblock
     this.#id = callHdf5(library, (hdf5) => hdf5.open(path, 0, false, -1, -1))
   }
@@ -49,21 +52,15 @@ export class Hdf5File {
       known.#users++
       return known
     }
-    const superblock = withDescriptor(path, (fd) => readSuperblock(fd, size))
-    if (superblock === undefined) {
-      throw new ConfigError('INVALID_METADATA', `"${path}" is not an HDF5 file: it has no HDF5 signature.`)
-    }
-    if (superblock.endOfFile > size) {
-      throw new InfrastructureError(
-        'CORRUPT_DATA',
-        `"${path}" is truncated: expected ${superblock.endOfFile} bytes, got ${size}; copy it again.`,
-      )
-    }
+    const fd = openDescriptor(path)
     try {
-      const file = new Hdf5File(library, path, key, superblock)
+      const superblock = guardHeader(path, () => readSuperblock(fd, size))
+      assertComplete(path, size, superblock)
+      const file = new Hdf5File(library, path, key, fd, superblock)
       openFiles.set(key, file)
       return file
     } catch (error) {
+      closeSync(fd)
       throw failed(path, 'opened', error)
     }
   }
@@ -79,6 +76,7 @@ export class Hdf5File {
     this.#users--
     if (this.#users > 0) return
     openFiles.delete(this.#key)
+    closeSync(this.#fd)
     askHdf5(this.library, (hdf5) => hdf5.close_file(this.#id))
   }
 
@@ -120,11 +118,26 @@ export class Hdf5File {
     return Number(new DataView(bytes.buffer).getBigUint64(0, true))
   }
 
-  /** Reads the messages of an object's header from the file itself, bypassing HDF5. */
+  /**
+   * Reads the messages of an object's header from the file itself, bypassing HDF5.
+   * @param use the descriptor is valid until the last user releases the file
+   */
   inspectHeader<T>(path: string, use: (fd: number, block: Superblock, messages: readonly HeaderMessage[]) => T): T {
     const address = this.addressOf(path)
-    return withDescriptor(this.path, (fd) => use(fd, this.#superblock, readObjectHeader(fd, this.#superblock, address)))
+    const [fd, superblock] = [this.#fd, this.#superblock]
+    return guardHeader(this.path, () => use(fd, superblock, readObjectHeader(fd, superblock, address)))
   }
+}
+
+function assertComplete(path: string, size: number, superblock: Superblock | undefined): asserts superblock {
+  if (superblock === undefined) {
+    throw new ConfigError('INVALID_METADATA', `"${path}" is not an HDF5 file: it has no HDF5 signature.`)
+  }
+  if (superblock.endOfFile <= size) return
+  throw new InfrastructureError(
+    'CORRUPT_DATA',
+    `"${path}" is truncated: expected ${superblock.endOfFile} bytes, got ${size}; copy it again.`,
+  )
 }
 
 /** Turns a failed call into a Bellis error with HDF5's reason. @param what 'opened', 'read', … */
@@ -149,22 +162,22 @@ function identifyFile(path: string): { readonly key: string; readonly size: numb
   }
 }
 
-function withDescriptor<T>(path: string, use: (fd: number) => T): T {
-  let fd: number
+function openDescriptor(path: string): number {
   try {
-    fd = openSync(path, 'r')
+    return openSync(path, 'r')
   } catch (error) {
     throw systemError(path, error)
   }
+}
+
+function guardHeader<T>(path: string, use: () => T): T {
   try {
-    return use(fd)
+    return use()
   } catch (error) {
     if (!(error instanceof DamagedHeader)) throw error
     throw new InfrastructureError('CORRUPT_DATA', `"${path}" is damaged: ${error.message}; copy it again.`, {
       cause: error,
     })
-  } finally {
-    closeSync(fd)
   }
 }
 

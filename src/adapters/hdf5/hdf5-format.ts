@@ -4,6 +4,7 @@ import { type Coordinate, coordinate, countElements, showCoordinate } from '../.
 import { soundAxes } from '../../core/geometry/sound-axes.ts'
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
 import { readAttributes } from './attributes.ts'
+import { RawChunks } from './chunks/raw-chunks.ts'
 import { assertSources } from './dataset-sources.ts'
 import { ExternalFiles } from './external-files.ts'
 import { assertReadableFilters, showFilters } from './filters.ts'
@@ -97,12 +98,16 @@ function describeDataset(container: string, inner: string, location: Location, c
   if (kind !== 'array') throw notADataset(path, location)
   const metadata = file.call((hdf5, id) => hdf5.get_dataset_metadata(id, `/${real}`))
   const shape = shapeOf(path, metadata)
-  const { dtype, fillValue } = elementsOf(path, file, real, metadata)
+  const { dtype, fillValue, bigEndian } = elementsOf(path, file, real, metadata)
   const filters = file.call((hdf5, id) => hdf5.get_dataset_filters(id, `/${real}`))
   assertReadableFilters(path, filters)
   const chunkShape = coordinate<'voxel'>(metadata.chunks ?? slabShape(shape, BYTES_PER_ELEMENT[dtype]))
   if (filters.length > 0) assertChunkFits(path, chunkShape, dtype)
   const placed = axesOf(path, shape.length, readAttributes(file, real))
+  const elementBytes = BYTES_PER_ELEMENT[dtype]
+  const raw = file.inspectHeader(real, (fd, superblock, messages) =>
+    RawChunks.of({ fd, superblock, messages, shape, chunkShape, elementBytes, bigEndian, filters }),
+  )
   const { axes, warnings } = soundAxes(placed.axes)
   return {
     description: {
@@ -121,6 +126,7 @@ function describeDataset(container: string, inner: string, location: Location, c
     file,
     inner: real,
     encoded: filters.length > 0,
+    raw,
     cacheBytes,
   }
 }
@@ -167,7 +173,7 @@ function elementsOf(
   file: Hdf5File,
   real: string,
   metadata: Hdf5Metadata,
-): { dtype: DType; fillValue: Scalar } {
+): { dtype: DType; fillValue: Scalar; bigEndian: boolean } {
   return file.inspectHeader(real, (fd, block, messages) => {
     const type = findMessage(fd, block, messages, MESSAGE.datatype)
     if (type === undefined) {
@@ -185,7 +191,8 @@ function elementsOf(
       )
     }
     const fill = fillValueBytes(fd, block, messages)
-    return { dtype: known.dtype, fillValue: scalarOf(fill, known.dtype, stored.bigEndian) }
+    const { bigEndian } = stored
+    return { dtype: known.dtype, fillValue: scalarOf(fill, known.dtype, bigEndian), bigEndian }
   })
 }
 

@@ -31,6 +31,7 @@ export interface HeaderMessage {
 }
 
 export const MESSAGE = {
+  dataspace: 0x01,
   datatype: 0x03,
   oldFill: 0x04,
   fill: 0x05,

@@ -448,10 +448,11 @@ describe('HDF5: paths', () => {
     copyFileSync(fixture('layouts.h5'), path)
     const count = () => openFiles().filter((name) => name === path).length
     const [a, b] = await Promise.all([format.open(path, 'gzip'), format.open(path, 'chunked')])
-    assert.equal(count(), 1)
+    // By the library and for headers and chunks that are read past it.
+    assert.equal(count(), 2)
     await a[Symbol.asyncDispose]()
     await a[Symbol.asyncDispose]()
-    assert.equal(count(), 1)
+    assert.equal(count(), 2)
     assert.deepEqual([...((await readBox(b, [0, 0, 0], [5, 7, 9])) as Uint16Array)], ramp)
     await assert.rejects(readBox(a, [0, 0, 0], [1, 1, 1]), failsWith('IO_ERROR', InfrastructureError, /closed/))
     await b[Symbol.asyncDispose]()

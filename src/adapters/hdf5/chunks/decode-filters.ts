@@ -1,0 +1,109 @@
+import { inflateSync } from 'node:zlib'
+import type { Hdf5Filter } from '../library.ts'
+import { fletcher32 } from './fletcher32.ts'
+
+/** A chunk that can't be decoded. The HDF5 library, asked for the same chunk, says why. */
+export class UndecodedChunk extends Error {}
+
+/**
+ * Undoes one filter.
+ * @param size the bytes of the result, if they are known
+ * @param most the most bytes of any result
+ * @throws UndecodedChunk, or any error of a decoder
+ */
+type Decode = (bytes: Uint8Array, filter: Hdf5Filter, size: number | undefined, most: number) => Uint8Array
+
+interface Decoder {
+  readonly decode: Decode
+  /** Bytes after encoding, if they depend on nothing but those before. */
+  readonly encodedSize?: (size: number) => number
+}
+
+/** Filters that are decoded here, by HDF5's numbers. */
+const DECODERS: Readonly<Record<number, Decoder>> = {
+  1: { decode: inflate },
+  2: { decode: unshuffle, encodedSize: (size) => size },
+  3: { decode: checkFletcher32, encodedSize: (size) => size + CHECKSUM_BYTES },
+}
+
+const CHECKSUM_BYTES = 4
+
+/** Whether all filters of a dataset are decoded here. */
+export const canDecode = (filters: readonly Hdf5Filter[]): boolean => filters.every(({ id }) => id in DECODERS)
+
+/**
+ * Decodes a chunk.
+ * @param filters in the order in which they were applied
+ * @param filterMask a bit for each filter that was not applied to this chunk
+ * @param size of the decoded chunk, bytes
+ * @returns memory of its own, or, if no filter was applied, a view of `bytes`
+ * @throws UndecodedChunk, or any error of a decoder
+ */
+export function decodeFilters(
+  bytes: Uint8Array,
+  filters: readonly Hdf5Filter[],
+  filterMask: number,
+  size: number,
+): Uint8Array {
+  const applied = filters.filter((_, number) => (filterMask & (1 << number)) === 0)
+  const sizes: (number | undefined)[] = [size]
+  for (const { id } of applied) {
+    const before = sizes.at(-1)
+    sizes.push(before === undefined ? undefined : DECODERS[id]!.encodedSize?.(before))
+  }
+  // A filter in the middle may have made more bytes of it.
+  const most = 2 * size + 65_536
+  let decoded = bytes
+  for (let number = applied.length - 1; number >= 0; number--) {
+    const filter = applied[number]!
+    decoded = DECODERS[filter.id]!.decode(decoded, filter, sizes[number], most)
+  }
+  if (decoded.length !== size) throw new UndecodedChunk(`a chunk has ${decoded.length} bytes, expected ${size}`)
+  return decoded
+}
+
+function inflate(bytes: Uint8Array, _: Hdf5Filter, size: number | undefined, most: number): Uint8Array {
+  // A little more room than needed keeps Node from allocating a second buffer, and shows a stream that is too long.
+  if (size !== undefined) return inflateSync(bytes, { chunkSize: size + 64, maxOutputLength: size + 64 })
+  return inflateSync(bytes, { maxOutputLength: most })
+}
+
+function checkFletcher32(bytes: Uint8Array): Uint8Array {
+  const end = bytes.length - CHECKSUM_BYTES
+  if (end < 0) throw new UndecodedChunk('a chunk has no checksum')
+  const data = bytes.subarray(0, end)
+  const stored = new DataView(bytes.buffer, bytes.byteOffset + end).getUint32(0, true)
+  // Another value, of an old version of HDF5, is left to the library.
+  if (fletcher32(data) !== stored) throw new UndecodedChunk('a chunk has a wrong checksum')
+  return data
+}
+
+function unshuffle(bytes: Uint8Array, { cd_values: [width = 1] }: Hdf5Filter): Uint8Array {
+  const count = Math.floor(bytes.length / width)
+  if (width <= 1 || count <= 1) return bytes
+  const out = new Uint8Array(bytes.length)
+  if (width === 2) unshuffleWords(bytes, new Uint16Array(out.buffer, 0, count))
+  else if (width === 4) unshuffleDoubleWords(bytes, new Uint32Array(out.buffer, 0, count))
+  else {
+    for (let place = 0, from = 0; place < width; place++) {
+      for (let to = place; to < count * width; to += width) out[to] = bytes[from++]!
+    }
+  }
+  // What is left of an element is not shuffled.
+  out.set(bytes.subarray(count * width), count * width)
+  return out
+}
+
+// Machines that Node runs on are little-endian.
+function unshuffleWords(bytes: Uint8Array, out: Uint16Array): void {
+  const count = out.length
+  for (let i = 0; i < count; i++) out[i] = bytes[i]! | (bytes[count + i]! << 8)
+}
+
+function unshuffleDoubleWords(bytes: Uint8Array, out: Uint32Array): void {
+  const count = out.length
+  const [second, third, fourth] = [count, 2 * count, 3 * count]
+  for (let i = 0; i < count; i++) {
+    out[i] = bytes[i]! | (bytes[second + i]! << 8) | (bytes[third + i]! << 16) | (bytes[fourth + i]! << 24)
+  }
+}

@@ -1,0 +1,107 @@
+import { readSync } from 'node:fs'
+import type { Hdf5Filter } from '../library.ts'
+import { DamagedHeader, type HeaderMessage, type Superblock } from '../object-header.ts'
+import { chunkIndex } from './chunk-index.ts'
+import { type ChunkLayout, chunkLayoutOf } from './chunk-layout.ts'
+import { canDecode, decodeFilters } from './decode-filters.ts'
+import { IndexBlocks } from './index-blocks.ts'
+import type { FindChunk } from './stored-chunk.ts'
+
+/** A chunk, decoded; or why there is none: it was never written, or the library has to read it. */
+export type RawChunk = Uint8Array | 'unwritten' | 'unknown'
+
+/** An encoded chunk may be somewhat larger than a decoded one. */
+const mostEncoded = (size: number): number => 2 * size + 65_536
+
+/** What is known of a dataset when its chunks are to be read. */
+export interface RawChunksOptions {
+  readonly fd: number
+  readonly superblock: Superblock
+  readonly messages: readonly HeaderMessage[]
+  readonly shape: readonly number[]
+  readonly chunkShape: readonly number[]
+  readonly elementBytes: number
+  readonly bigEndian: boolean
+  readonly filters: readonly Hdf5Filter[]
+}
+
+/**
+ * Reads chunks from the file itself and decodes them with Node's zlib, which is several times as fast as the library in
+ * WebAssembly. What is not as expected is `unknown`, so that the library reads it, or says what is wrong.
+ */
+export class RawChunks {
+  readonly #options: RawChunksOptions
+  readonly #layout: ChunkLayout
+  readonly #find: FindChunk
+  readonly #size: number
+  #encoded = Buffer.alloc(0)
+  #isUsable = true
+
+  private constructor(options: RawChunksOptions, layout: ChunkLayout, find: FindChunk) {
+    this.#options = options
+    this.#layout = layout
+    this.#find = find
+    this.#size = layout.chunkShape.reduce((product, length) => product * length, layout.elementBytes)
+  }
+
+  /** @returns undefined if the chunks of this dataset can't be read in this way */
+  static of(options: RawChunksOptions): RawChunks | undefined {
+    const { fd, superblock, messages, chunkShape, elementBytes, filters } = options
+    if (filters.length === 0 || filters.length > 32 || !canDecode(filters)) return undefined
+    try {
+      const layout = chunkLayoutOf(fd, superblock, messages)
+      if (layout === undefined || layout.elementBytes !== elementBytes) return undefined
+      if (layout.chunkShape.join() !== chunkShape.join()) return undefined
+      return new RawChunks(options, layout, chunkIndex(layout, new IndexBlocks(fd, superblock)))
+    } catch (error) {
+      if (error instanceof DamagedHeader || error instanceof RangeError) return undefined
+      throw error
+    }
+  }
+
+  /** Decodes one chunk: all of its elements, also those beyond the end of the dataset, in memory of its own. */
+  read(index: readonly number[]): RawChunk {
+    if (!this.#isUsable) return 'unknown'
+    try {
+      const stored = this.#find(index)
+      if (stored === undefined) return 'unwritten'
+      const { address, size, filterMask } = stored
+      if (size === 0 || size > mostEncoded(this.#size)) return 'unknown'
+      const encoded = this.#readEncoded(address, size)
+      if (encoded === undefined) return 'unknown'
+      return this.#decode(encoded, this.#isPlain(index) ? -1 : filterMask)
+    } catch (error) {
+      // An index that is damaged has no chunks that can be trusted; a damaged chunk says nothing about others.
+      if (error instanceof DamagedHeader) this.#isUsable = false
+      return 'unknown'
+    }
+  }
+
+  #readEncoded(address: number, size: number): Buffer | undefined {
+    const { fd, superblock } = this.#options
+    if (this.#encoded.length < size) this.#encoded = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25))
+    const read = readSync(fd, this.#encoded, 0, size, superblock.base + address)
+    return read === size ? this.#encoded.subarray(0, size) : undefined
+  }
+
+  #decode(encoded: Buffer, filterMask: number): Uint8Array {
+    const { filters, bigEndian, elementBytes } = this.#options
+    let decoded = decodeFilters(encoded, filters, filterMask, this.#size)
+    // Not `slice`, which for a Buffer is a view.
+    if (decoded.buffer === encoded.buffer) decoded = new Uint8Array(decoded)
+    if (bigEndian && elementBytes > 1) swapBytes(decoded, elementBytes)
+    return decoded
+  }
+
+  #isPlain(index: readonly number[]): boolean {
+    const { shape, chunkShape } = this.#options
+    return this.#layout.hasPlainEdges && index.some((at, axis) => (at + 1) * chunkShape[axis]! > shape[axis]!)
+  }
+}
+
+function swapBytes(bytes: Uint8Array, elementBytes: number): void {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (elementBytes === 2) buffer.swap16()
+  else if (elementBytes === 4) buffer.swap32()
+  else buffer.swap64()
+}
