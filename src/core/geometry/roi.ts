@@ -15,7 +15,10 @@ import {
   type Unit,
 } from './coordinate.ts'
 
-/** A half-open box: from `offset` up to `offset + shape`, exclusive. Plain data, never changed. */
+/**
+ * A half-open box: from `offset` up to `offset + shape`, exclusive. Plain data, never changed. In a text it is `0,0,0:20,256,384`, unless it
+ * was written as a literal.
+ */
 export interface Roi<U extends Unit = 'world'> {
   readonly offset: Coordinate<U>
   readonly shape: Coordinate<U>
@@ -27,6 +30,17 @@ export interface Context<U extends Unit = 'world'> {
   readonly upper: Coordinate<U>
 }
 
+/** Not enumerable, so that a Roi stays plain data where it is compared, copied, sent or printed as JSON. */
+const TEXT: PropertyDescriptor = {
+  value(this: Roi<Unit>) {
+    return showRoi(this)
+  },
+}
+
+/** A Roi from parts that need no check. */
+export const makeRoi = <U extends Unit>(offset: Coordinate<U>, shape: Coordinate<U>): Roi<U> =>
+  Object.defineProperty({ offset, shape }, 'toString', TEXT)
+
 /**
  * A Roi from its offset and shape.
  * @throws ConfigError `RANK_MISMATCH`, `INVALID_COORDINATE`, `INVALID_ROI` (a negative shape)
@@ -36,12 +50,15 @@ export function roi<U extends Unit = 'world'>(offset: readonly number[], shape: 
   if (shape.some((length) => length < 0)) {
     throw new ConfigError('INVALID_ROI', `The shape of a Roi is ${showCoordinate(shape)}; expected lengths from 0.`)
   }
-  return { offset: coordinate<U>(offset), shape: coordinate<U>(shape) }
+  return makeRoi(coordinate<U>(offset), coordinate<U>(shape))
 }
 
 /** A Roi from its low corner and its high corner, exclusive; empty if `end` lies before `start` on some axis. */
 export function roiBetween<U extends Unit>(start: Coordinate<U>, end: Coordinate<U>): Roi<U> {
-  return { offset: start, shape: combine<U>(end, start, (e, b) => Math.max(0, e - b)) }
+  return makeRoi(
+    start,
+    combine<U>(end, start, (e, b) => Math.max(0, e - b)),
+  )
 }
 
 /** The high corner, exclusive: `offset + shape`. */
@@ -73,16 +90,12 @@ export const containsRoi = <U extends Unit>(outer: Roi<U>, inner: Roi<U>): boole
   isEmptyRoi(inner) || equalRois(intersectRoi(outer, inner), inner)
 
 /** A Roi moved by `by`. @throws ConfigError `RANK_MISMATCH` */
-export const shiftRoi = <U extends Unit>(r: Roi<U>, by: Coordinate<U>): Roi<U> => ({
-  offset: addCoordinates(r.offset, by),
-  shape: r.shape,
-})
+export const shiftRoi = <U extends Unit>(r: Roi<U>, by: Coordinate<U>): Roi<U> =>
+  makeRoi(addCoordinates(r.offset, by), r.shape)
 
 /** A Roi relative to `origin`. */
-export const roiFrom = <U extends Unit>(r: Roi<U>, origin: Coordinate<U>): Roi<U> => ({
-  offset: subtractCoordinates(r.offset, origin),
-  shape: r.shape,
-})
+export const roiFrom = <U extends Unit>(r: Roi<U>, origin: Coordinate<U>): Roi<U> =>
+  makeRoi(subtractCoordinates(r.offset, origin), r.shape)
 
 /**
  * A Roi grown by `lower` at the low end and by `upper` at the high end of each axis; negative amounts shrink it, until it is
@@ -137,10 +150,7 @@ export function toVoxels(region: Roi<'world'>, voxelSize: Coordinate<'world'>): 
 /** The world region of a voxel region. @param voxelSize world units per voxel, one per axis */
 export function fromVoxels(region: Roi<'voxel'>, voxelSize: Coordinate<'world'>): Roi<'world'> {
   const scale = (value: number, size: number) => value * size
-  return {
-    offset: combine<'world'>(region.offset, voxelSize, scale),
-    shape: combine<'world'>(region.shape, voxelSize, scale),
-  }
+  return makeRoi(combine<'world'>(region.offset, voxelSize, scale), combine<'world'>(region.shape, voxelSize, scale))
 }
 
 /** The context of a block: how far `read` exceeds `write`; negative if `write` is not inside `read`. */

@@ -9,7 +9,7 @@ import {
   minCoordinates,
   showCoordinate,
 } from '../geometry/coordinate.ts'
-import { type Context, contextOf, isEmptyRoi, type Roi, roiEnd, showRoi } from '../geometry/roi.ts'
+import { type Context, contextOf, isEmptyRoi, makeRoi, type Roi, roiEnd, showRoi } from '../geometry/roi.ts'
 import { ConflictOrder } from './conflicts.ts'
 import { type BlockGridOptions, checkGridOptions, type Fit } from './grid-options.ts'
 import { boxIndices, type IndexBox } from './index-box.ts'
@@ -140,8 +140,8 @@ class RegularGrid implements BlockGrid {
     }
     return {
       index,
-      readRoi: { offset: readOffset, shape: cutRead ?? readShape },
-      writeRoi: { offset: writeOffset, shape: cutWrite ?? step },
+      readRoi: makeRoi(readOffset, cutRead ?? readShape),
+      writeRoi: makeRoi(writeOffset, cutWrite ?? step),
     }
   }
 

@@ -1,4 +1,5 @@
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { makeRoi, type Roi } from '../../core/geometry/roi.ts'
 import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import type { TaskBlock } from '../tasks/task-options.ts'
@@ -58,7 +59,13 @@ export class WorkerTasks {
   blockAt({ blocks, rois, taskId }: HeldLease, at: number): TaskBlock {
     const index = blocks[at] as number
     const given = rois?.[at]
-    if (given !== undefined) return { index, readRoi: given.read, writeRoi: given.write, taskId }
+    if (given !== undefined) {
+      const [readRoi, writeRoi] = [given.read, given.write].map(({ offset, shape }) => makeRoi(offset, shape)) as [
+        Roi,
+        Roi,
+      ]
+      return { index, readRoi, writeRoi, taskId }
+    }
     const { grid } = this.#tasks.get(taskId) as WorkerTask
     return { ...(grid as BlockGrid).block(index), taskId }
   }

@@ -160,3 +160,20 @@ describe('Rois', () => {
     toVoxels(voxels, [4])
   })
 })
+
+describe('a Roi in a text', () => {
+  it('is written as users write it, and stays plain data', () => {
+    const made = roi([0, 0, 0], [20, 256, 384])
+    for (const each of [
+      made,
+      growRoi(made, [0, 0, 0]),
+      shiftRoi(made, [0, 0, 0]),
+      fromVoxels(made as never, [1, 1, 1]),
+    ]) {
+      assert.equal(`${each}`, '0,0,0:20,256,384')
+      assert.deepEqual(each, { offset: [0, 0, 0], shape: [20, 256, 384] })
+      assert.equal(JSON.stringify(each), '{"offset":[0,0,0],"shape":[20,256,384]}')
+      assert.deepEqual(structuredClone(each), { offset: [0, 0, 0], shape: [20, 256, 384] })
+    }
+  })
+})
