@@ -260,8 +260,7 @@ class Block:
             self._error["stack"] = stack[-MAX_ERROR_TEXT:]
 
     def _take(self, error: BaseException) -> None:
-        kind = type(error).__name__
-        text = f"{kind}: {error}" if str(error) else kind
+        text = _describe(error)
         stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self._set_error(text, stack)
         # The log of the worker, which the failure names.
@@ -283,6 +282,11 @@ class Block:
             return False
         self._take(error)
         return True
+
+
+def _describe(error: BaseException) -> str:
+    kind = type(error).__name__
+    return f"{kind}: {error}" if str(error) else kind
 
 
 def _disk_full() -> Tuple[int, ...]:
@@ -567,6 +571,12 @@ class _Worker:
     ) -> None:
         self._run = run
         self._task = task
+        #: What the loop yields.
+        self.block_type: Type[Block] = Block
+        #: Called before the first block of a task, each time its description has arrived; an exception means that it can't be set up.
+        self.set_up: Callable[[Mapping[str, Any]], None] = lambda task: None
+        #: Whether Ctrl-C in a terminal is for this process.
+        self.takes_interrupts = True
         self._context = context if context is not None or run is not None else os.environ.get("BELLIS_CONTEXT")
         if self._context is None and run is None:
             raise BellisError('No run is given: set BELLIS_CONTEXT, or pass run="path of its folder".')
@@ -897,6 +907,12 @@ class _Worker:
     def _do(self, lease: _Lease) -> Iterator[Block]:
         start = reported = time.monotonic()
         task = self._tasks[lease.task_id]
+        if lease.task_id not in self._reported_ready and not self._draining:
+            try:
+                self.set_up(task)
+            except Exception as error:
+                self._fail_setup(task, error)
+                return
         with self._changed:
             if lease.task_id not in self._reported_ready and not self._draining:
                 self._reported_ready.add(lease.task_id)
@@ -913,7 +929,7 @@ class _Worker:
             if self._draining or now - start > GIVE_BACK_SECONDS:
                 lease.outcomes.append({"status": "returned"})
                 continue
-            block = Block(index, task, read_roi, write_roi, lease)
+            block = self.block_type(index, task, read_roi, write_roi, lease)
             self._block = block
             yield block
             self._block = None
@@ -937,6 +953,15 @@ class _Worker:
             if block is self._block:
                 self._finish(block)
                 self._report(block._lease)
+
+    def _fail_setup(self, task: Mapping[str, Any], error: Exception) -> None:
+        """This worker can't do the task, so it leaves, and returns its blocks."""
+        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        print(f"setup of {task['id']} failed:\n{stack}", end="", file=sys.stderr, flush=True)
+        why = {"code": "SETUP_FAILED", "message": _describe(error)[:MAX_ERROR_TEXT], "stack": stack[-MAX_ERROR_TEXT:]}
+        with self._changed:
+            self._send({"type": "setup-failed", "taskId": task["id"], "error": why})
+        self._return_blocks()
 
     def _settle(self, lease: _Lease) -> None:
         with self._changed:
@@ -1003,7 +1028,7 @@ class _Worker:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 # The worker that started this program gets the terminal's Ctrl-C, too, and decides what it means.
-                ignored = self._is_stdio and number == signal.SIGINT
+                ignored = number == signal.SIGINT and (self._is_stdio or not self.takes_interrupts)
                 old[number] = signal.signal(number, signal.SIG_IGN if ignored else leave)
 
         def undo() -> None:

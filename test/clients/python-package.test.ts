@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { openArray } from 'bellis'
 import description from '../../package.json' with { type: 'json' }
+import { readDocument } from '../docs/markdown.ts'
 import { temporaryFolder } from '../support/command-line.ts'
 import { type InstalledPackage, installPackageOrSkip } from '../support/python-package.ts'
 
@@ -73,6 +74,16 @@ describe('the Python package', { timeout: 600_000 }, () => {
       assert.match(stderr, /^bellis: BELLIS_NODE \/missing\/node: expected Node 22\.18 or newer, found nothing/)
       return code === 2
     })
+  })
+
+  it('does what docs/PYTHON.md shows', async (t) => {
+    if (skipped(t)) return
+    const shown = readDocument('docs/PYTHON.md').blocks.filter(({ mark }) => mark === 'package')
+    assert.ok(shown.length > 5)
+    await inPackage('bellis', ['sample', 'shown.hdf', '--size', '40,80,80', '--quiet'])
+    await inPackage('bellis', ['convert', 'shown.hdf/volumes/raw', 'raw.zarr/raw', '--workers', '1', '--quiet'])
+    writeFileSync(join(folder.path, 'shown.py'), shown.map(({ text }) => text).join('\n'))
+    await inPackage('python', ['shown.py'])
   })
 
   it('passes its own tests', async (t) => {

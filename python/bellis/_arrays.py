@@ -1,0 +1,71 @@
+"""What Bellis knows of a stored array; its voxels are read with zarr-python, tensorstore, h5py or any other library."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+from typing import Any
+
+from ._client import Roi
+from ._node import engine_call, engine_environment
+from ._run import CannotRun
+from ._task import AnyRoi, as_roi
+
+
+@dataclasses.dataclass(frozen=True)
+class Array:
+    """The metadata of an array, as Bellis reads it: Zarr of both versions, OME-Zarr, HDF5 and others."""
+
+    path: str
+    #: Voxels per axis, slowest axis first; leading axes that `axes` names as channels are not in Rois.
+    shape: tuple[int, ...]
+    #: A name of NumPy: "uint8", "float32", …
+    dtype: str
+    #: Voxels per chunk.
+    chunk_shape: tuple[int, ...]
+    axes: tuple[str, ...]
+    #: World units (`unit`) per voxel.
+    voxel_size: tuple[int, ...]
+    #: The region that the array fills, world units.
+    roi: Roi
+    #: "nm", or a finer unit if the voxel size is not a whole number of nm.
+    unit: str
+    #: Everything that `bellis info --json` says.
+    info: dict[str, Any]
+
+    @property
+    def offset(self) -> tuple[int, ...]:
+        """The low edge of the first voxel, world units."""
+        return self.roi.offset
+
+    def to_slices(self, roi: AnyRoi) -> tuple[slice, ...]:
+        """The part of the array that a Roi covers: an index for the array as another library has opened it."""
+        channels = (slice(None),) * (len(self.shape) - len(self.voxel_size))
+        return (*channels, *as_roi(roi, "roi").to_slices(self.voxel_size, self.offset))
+
+
+def open_array(path: str | os.PathLike[str]) -> Array:
+    """Reads the metadata of an array: `raw.zarr/raw`, `sample.hdf/volumes/raw`, an address of the web.
+
+    Raises CannotRun if there is no such array, or it can't be read.
+    """
+    call = [*engine_call(), "info", os.fspath(path), "--json", "--log-level", "error"]
+    done = subprocess.run(call, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=engine_environment())
+    if done.returncode != 0:
+        raise CannotRun("NO_SUCH_DATASET", done.stderr.strip().removeprefix("bellis: ") or f"{path} can't be read.")
+    info = json.loads(done.stdout)
+    if "shape" not in info:
+        raise CannotRun("NOT_A_DATASET", f"{os.fspath(path)} is a group or a container; name one of its arrays.")
+    return Array(
+        path=os.fspath(path),
+        shape=tuple(info["shape"]),
+        dtype=info["dtype"],
+        chunk_shape=tuple(info["chunkShape"]),
+        axes=tuple(info["axes"]),
+        voxel_size=tuple(info["voxelSize"]),
+        roi=Roi(tuple(info["roi"]["offset"]), tuple(info["roi"]["shape"])),
+        unit=info["worldUnit"],
+        info=info,
+    )

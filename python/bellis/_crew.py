@@ -1,0 +1,241 @@
+"""The processes of the workers that a run has started on this machine."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Mapping, Protocol, Sequence
+
+from ._client import BellisError
+from ._task import Function, Task
+from ._worker import serve
+
+#: How much of a log is shown for a worker that died.
+LAST_OUTPUT_BYTES = 2000
+
+
+class CannotPickle(BellisError):
+    """A function can't be passed to another process; the message names what it is that can't."""
+
+
+class Child(Protocol):
+    """One process."""
+
+    @property
+    def sentinel(self) -> Any: ...
+
+    def kill(self) -> None: ...
+
+    def reason(self) -> str | None:
+        """How it ended; None if it has not ended."""
+        ...
+
+
+class ForkedChild:
+    def __init__(self, tasks: Mapping[str, Task], context: str, name: str, log: Path) -> None:
+        self._process = multiprocessing.get_context("fork").Process(
+            target=_serve_forked, args=(tasks, context, name, log), name=f"bellis-{name.partition(':')[0]}"
+        )
+        self._process.start()
+
+    @property
+    def sentinel(self) -> Any:
+        return self._process.sentinel
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def reason(self) -> str | None:
+        code = self._process.exitcode
+        return None if code is None else describe_end(code)
+
+
+def _serve_forked(tasks: Mapping[str, Task], context: str, name: str, log: Path) -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+    serve(tasks, context, name, log, lambda: multiprocessing.connection.wait([sentinel]))
+
+
+class StartedChild:
+    """A new interpreter, which gets the tasks from a file. It ends when the write end of its standard input is closed."""
+
+    def __init__(self, tasks_file: Path, context: str, name: str, log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bellis._worker_main", str(tasks_file)],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "BELLIS_CONTEXT": context, "BELLIS_WORKER": name, "BELLIS_LOG": str(log)},
+            )
+        self._ended = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+
+    @property
+    def sentinel(self) -> Any:
+        return self._ended
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def reason(self) -> str | None:
+        code = self._process.poll()
+        if code is None:
+            return None
+        if self._ended is not None:
+            os.close(self._ended)
+            self._ended = None
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        return describe_end(code)
+
+
+def describe_end(code: int) -> str:
+    """How a process ended, for users."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
+
+
+class Crew:
+    """Starts workers as they are asked for, and sees when they end."""
+
+    def __init__(self, tasks: Mapping[str, Task], start_method: str | None) -> None:
+        self._tasks = tasks
+        method = start_method or multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_context().get_start_method()
+        if method not in ("fork", "spawn", "forkserver"):
+            raise ValueError(f"start_method {method!r}: expected 'fork', 'spawn' or 'forkserver'.")
+        self._is_forking = method == "fork"
+        self._children: dict[str, tuple[Child, Path]] = {}
+        self._file: Path | None = None
+        # Now, and not when the first worker starts: what can't be pickled can't be run.
+        self._pickled = None if self._is_forking else pickle_tasks(tasks)
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def start(self, worker: str, session: str, context: str, logs: Path, task_id: str | None = None) -> None:
+        log = logs / f"{worker}.log"
+        name = f"{worker}:{session}"
+        child: Child
+        if self._is_forking:
+            child = ForkedChild(self._tasks, context, name, log)
+        else:
+            child = StartedChild(self._tasks_file(), context, name, log)
+        self._children[worker] = (child, log)
+
+    def _tasks_file(self) -> Path:
+        if self._file is None:
+            handle, name = tempfile.mkstemp(prefix="bellis-tasks-")
+            with open(handle, "wb") as file:
+                file.write(self._pickled or b"")
+            self._file = Path(name)
+        return self._file
+
+    def kill(self, worker: str) -> None:
+        if worker in self._children:
+            self._children[worker][0].kill()
+
+    def kill_all(self) -> None:
+        for worker in self._children:
+            self.kill(worker)
+
+    def sentinels(self) -> list[Any]:
+        return [child.sentinel for child, _ in self._children.values() if child.sentinel is not None]
+
+    def ended(self) -> list[tuple[str, str, str]]:
+        """The workers that have ended since the last call: each with the reason and its last output."""
+        found = []
+        for worker, (child, log) in list(self._children.items()):
+            reason = child.reason()
+            if reason is not None:
+                del self._children[worker]
+                found.append((worker, reason, last_output(log)))
+        return found
+
+    def close(self) -> None:
+        """Ends all workers."""
+        for child, _ in self._children.values():
+            child.kill()
+        for child, _ in self._children.values():
+            while child.reason() is None:
+                multiprocessing.connection.wait([child.sentinel] if child.sentinel is not None else [], 0.02)
+        self._children.clear()
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+            self._file = None
+
+
+def last_output(log: Path) -> str:
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_OUTPUT_BYTES))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def pickle_tasks(tasks: Mapping[str, Task]) -> bytes:
+    """The tasks for another interpreter, with functions by value where they can't be imported there. Raises CannotPickle."""
+    cloudpickle = importlib.import_module("cloudpickle")
+    try:
+        pickled = cloudpickle.dumps(dict(tasks))
+    except Exception as error:
+        for task in tasks.values():
+            for what in ("function", "setup", "is_done"):
+                function = getattr(task, what)
+                if function is not None:
+                    _assert_pickles(task, what, function)
+        raise CannotPickle(f"The tasks can't be passed to other processes: {error}") from error
+    return pickle.dumps(list(sys.path)) + bytes(pickled)
+
+
+def _assert_pickles(task: Task, what: str, function: Function) -> None:
+    cloudpickle = importlib.import_module("cloudpickle")
+    try:
+        cloudpickle.dumps(function)
+        return
+    except Exception as error:
+        reason = error
+    code = getattr(function, "__code__", None)
+    place = "" if code is None else f" at {code.co_filename}:{code.co_firstlineno}"
+    names = _used_by(function)
+    for name, value in names.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception:
+            kind = type(value)
+            raise CannotPickle(
+                f'Task "{task.id}": its {what}{place} can\'t be passed to other processes, since its variable `{name}` is a '
+                f"{kind.__module__}.{kind.__qualname__}; open it inside the function or in setup=."
+            ) from reason
+    raise CannotPickle(f'Task "{task.id}": its {what}{place} can\'t be passed to other processes: {reason}') from reason
+
+
+def _used_by(function: Function) -> dict[str, Any]:
+    """The variables from outside that a function uses."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return {}
+    used: dict[str, Any] = {}
+    for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or ()):
+        try:
+            used[name] = cell.cell_contents
+        except ValueError:
+            pass
+    all_globals: Mapping[str, Any] = getattr(function, "__globals__", {})
+    names: Sequence[str] = code.co_names
+    used.update({name: all_globals[name] for name in names if name in all_globals})
+    return used

@@ -1,0 +1,438 @@
+"""Running tasks."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing.connection
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Callable, Literal, Mapping, Sequence
+
+from ._client import BellisError, Roi, _Worker
+from ._crew import Crew, pickle_tasks
+from ._engine_process import EngineEnded, EngineProcess, Message, give_back, take_engine
+from ._progress import Progress, listener_for
+from ._result import Result, parse_result
+from ._task import Block, Task, with_upstream
+from ._worker import TaskRunner
+
+StartMethod = Literal["fork", "spawn", "forkserver"]
+Pool = Literal["process", "none", "slurm", "sge"]
+#: The events that the engine sends.
+EVENTS = ("run-started", "progress", "warning", "block-retried", "block-failed", "worker-died", "task-abandoned")
+#: Seconds between two looks at processes that no file descriptor tells of.
+LOOK_SECONDS = 0.1
+#: Seconds that the engine has to end a run after the second Ctrl-C.
+LAST_SECONDS = 5.0
+
+#: Answers which of the blocks are done already: called with the task's id, the numbers and the (read, write) Rois.
+Checker = Callable[[str, Sequence[int], Sequence[tuple[Roi, Roi]]], list[bool]]
+#: Starts the worker of this name (`worker:session`) and task. Replaces the workers of Bellis.
+Launcher = Callable[[str, str, "str | None"], None]
+
+
+class CannotRun(BellisError):
+    """A run could not start; nothing was done. `code` says why, for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def describe_task(task: Task, name: str | None) -> Message:
+    """A task as the engine takes it."""
+    spec: Message = {
+        "id": task.id,
+        "after": [upstream.id for upstream in task.upstream],
+        "totalRoi": _wire(task.total_roi),
+        "readRoi": _wire(task.read_roi),
+        "writeRoi": _wire(task.write_roi),
+        "fit": task.fit,
+        "readWriteConflict": task.read_write_conflict,
+        # The name is part of the identity of the run.
+        "config": {**task.config, **({"run": name} if name is not None else {})},
+        "requires": {**task.requires, **({_own_limit(task): 1} if task.workers is not None else {})},
+        "checks": task.is_done is not None,
+        "writes": list(task.writes),
+    }
+    if task.max_retries is not None:
+        spec["maxRetries"] = task.max_retries
+    if task.timeout is not None:
+        spec["timeoutMs"] = task.timeout * 1000
+    if task.max_ahead is not None:
+        spec["maxAhead"] = {"blocks": task.max_ahead}
+    return spec
+
+
+def _wire(roi: Roi) -> Message:
+    return {"offset": list(roi.offset), "shape": list(roi.shape)}
+
+
+def _own_limit(task: Task) -> str:
+    """A resource that only this task uses, so that only so many workers do it at a time."""
+    return f"workers_{hashlib.sha256(task.id.encode()).hexdigest()[:12]}"
+
+
+class Run:
+    """A run that was started. Use it as a context manager: it is stopped at the end of the block, unless it is over."""
+
+    def __init__(self, tasks: Mapping[str, Task], request: Message, options: _Options) -> None:
+        self._tasks = tasks
+        self._options = options
+        self._show, self._end_show = listener_for(options.progress)
+        self._crew = options.crew
+        self._scratch: Path | None = None
+        self._result: Result | None = None
+        self._failure: BaseException | None = None
+        self._is_listening = threading.Event()
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
+        #: What a worker needs to join: `bellis://TOKEN@HOST:PORT`. A secret.
+        self.context: str = ""
+        #: The folder of the run, with the logs of its workers.
+        self.folder: Path | None = None
+        #: The command that adds workers, on machines that see the folder.
+        self.command: str = ""
+        #: The address of the page of the run, if it was asked for. A secret.
+        self.dashboard: str | None = None
+        if "runDir" not in request:
+            self._scratch = Path(tempfile.mkdtemp(prefix="bellis-"))
+            request = {**request, "runDir": str(self._scratch)}
+        self._engine: EngineProcess = take_engine()
+        self._engine.send(request)
+
+    # --- what users call
+
+    def stop(self, now: bool = False) -> None:
+        """Hands out no more blocks, and ends when the running ones have ended, or at once."""
+        self._engine.send({"type": "stop", "now": now})
+
+    def result(self) -> Result:
+        """Waits for the end of the run. Raises CannotRun if it could not start."""
+        self._is_over.wait()
+        return self._outcome()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_over.is_set():
+            self.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    # --- the run
+
+    def follow_in_thread(self) -> None:
+        """Follows the run in another thread. Returns when workers can join, or the run is over."""
+        self._thread = threading.Thread(target=self._follow_to_end, name="bellis-run", daemon=True)
+        self._thread.start()
+        self._is_listening.wait()
+
+    def follow(self) -> Result:
+        """Follows the run in this thread, with Ctrl-C once (running blocks end) and twice (at once)."""
+        interrupts = 0
+        while not self._is_over.is_set():
+            try:
+                self._follow_to_end(None if interrupts < 2 else LAST_SECONDS)
+            except KeyboardInterrupt:
+                interrupts += 1
+                if interrupts == 1:
+                    print("Stopping when the running blocks have ended; Ctrl-C again ends them, too.", file=sys.stderr)
+                self.stop(now=interrupts > 1)
+                if interrupts > 1 and self._crew is not None:
+                    self._crew.kill_all()
+                if interrupts > 2:
+                    self._end(KeyboardInterrupt())
+        if interrupts > 1:
+            raise KeyboardInterrupt
+        return self._outcome()
+
+    def do_blocks_here(self) -> Result:
+        """Does all blocks in this thread, so that a debugger, globals and closures work as in any loop."""
+        self.follow_in_thread()
+        if not self._is_over.is_set():
+            self._work()
+        return self.result()
+
+    def _work(self) -> None:
+        runner = TaskRunner(self._tasks)
+        worker = _Worker(self.context, None)
+        check = self._options.check
+        try:
+            for block in runner.blocks(worker):
+                if check is not None and check(block.task_id, [block.index], [(block.read_roi, block.write_roi)])[0]:
+                    block.skip()
+                else:
+                    self._options.do(runner, block)
+        except BaseException:
+            self.stop(now=True)
+            self._is_over.wait()
+            raise
+
+    def _outcome(self) -> Result:
+        if self._failure is not None:
+            raise self._failure
+        assert self._result is not None
+        return self._result
+
+    def _follow_to_end(self, seconds: float | None = None) -> None:
+        try:
+            end = None if seconds is None else time.monotonic() + seconds
+            while not self._is_over.is_set():
+                self._step(None if end is None else LOOK_SECONDS)
+                if end is not None and time.monotonic() > end:
+                    raise EngineEnded("The engine did not end in time.")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._end(error)
+
+    def _step(self, seconds: float | None = None) -> None:
+        """Waits for something to happen, at most so long, and acts on it."""
+        ended = self._crew.sentinels() if self._crew is not None else []
+        needs_look = self._crew is not None and len(ended) < len(self._crew)
+        ready = multiprocessing.connection.wait([self._engine.fileno, *ended], LOOK_SECONDS if needs_look else seconds)
+        if self._crew is not None and (needs_look or len(ready) > (self._engine.fileno in ready)):
+            for worker, reason, output in self._crew.ended():
+                self.note_exit(worker, reason, output)
+        if self._engine.fileno in ready:
+            for message in self._engine.receive():
+                self._take(message)
+
+    def note_exit(self, worker: str, reason: str, output: str) -> None:
+        """A worker has ended."""
+        self._engine.send({"type": "exited", "worker": worker, "reason": reason, "lastOutput": output})
+
+    def _take(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "listening":
+            self.context = message["context"]
+            self.folder = Path(message["folder"])
+            self.command = message.get("submit") or f"BELLIS_CONTEXT=$(cat {shlex.quote(str(self.folder / 'context'))}) python …"
+            self._is_listening.set()
+            if self._options.on_listening is not None:
+                self._options.on_listening(self)
+        elif kind == "launch":
+            assert self._crew is not None and self.folder is not None
+            self._crew.start(message["worker"], message["session"], self.context, self.folder / "logs", message.get("taskId"))
+        elif kind == "kill":
+            if self._crew is not None:
+                self._crew.kill(message["worker"])
+        elif kind == "check":
+            rois = [(_roi(pair["read"]), _roi(pair["write"])) for pair in message["rois"]]
+            assert self._options.check is not None
+            done = self._options.check(message["taskId"], message["blocks"], rois)
+            self._engine.send({"type": "checked", "question": message["question"], "done": done})
+        elif kind == "dashboard":
+            self.dashboard = message["address"]
+            print(f"page: {self.dashboard}", file=sys.stderr)
+        elif kind == "event":
+            self._show(message["event"])
+        elif kind == "result":
+            self._finish(message)
+        elif kind == "error":
+            self._end(CannotRun(message["error"]["code"], message["error"]["message"]))
+
+    def _finish(self, message: Message) -> None:
+        folder = None if message["folder"] is None else Path(message["folder"])
+        result = message["result"]
+        if self._scratch is not None and result["ok"]:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            folder = None
+        self._result = parse_result(result, folder, None if folder is None else folder / "logs")
+        self._end(None)
+
+    def _end(self, failure: BaseException | None) -> None:
+        if self._is_over.is_set():
+            return
+        self._failure = failure
+        self._end_show()
+        if self._crew is not None:
+            self._crew.close()
+        if failure is None or isinstance(failure, CannotRun):
+            give_back(self._engine)
+        else:
+            self._engine.close()
+        if failure is not None and self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        self._is_over.set()
+        self._is_listening.set()
+
+
+def _roi(roi: Mapping[str, Any]) -> Roi:
+    return Roi(tuple(roi["offset"]), tuple(roi["shape"]))
+
+
+class _Options:
+    """What a run needs to know besides its request."""
+
+    def __init__(
+        self,
+        progress: Progress = "auto",
+        crew: Crew | None = None,
+        check: Checker | None = None,
+        do: Callable[[TaskRunner, Block], None] = TaskRunner.do,
+        on_listening: Callable[[Run], None] | None = None,
+    ) -> None:
+        self.progress = progress
+        self.crew = crew
+        self.check = check
+        self.do = do
+        self.on_listening = on_listening
+
+
+def run(
+    *tasks: Task,
+    workers: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    start_method: StartMethod | None = None,
+    max_retries: int | None = None,
+    timeout: float | None = None,
+    progress: Progress = "auto",
+    name: str | None = None,
+    record: str | None = None,
+    overwrite: bool = False,
+    run_dir: str | os.PathLike[str] | None = None,
+    dashboard: bool = False,
+    host: str | None = None,
+    pool: Pool = "process",
+    slurm: str | None = None,
+    sge: str | None = None,
+    raise_on_failure: bool = False,
+) -> Result:
+    """Runs tasks, and those that they come after, to their end.
+
+    workers: how many processes. Default: as many as there are processors. 0: all blocks are done in this thread, so that
+        a debugger, globals and closures work as in any loop.
+    resources: what all workers have together, for `requires` of tasks: `{"gpu": 2}`.
+    start_method: "fork" (functions need not be pickled), "spawn" or "forkserver" (functions are pickled by value).
+        Default: that of multiprocessing.
+    max_retries, timeout: of tasks that set none: how often a failed block is tried again (2), seconds per block (no limit).
+    progress: "auto" (bars of tqdm in a terminal or a notebook), "bar", "lines", "none", or a function that gets every event.
+    name: names the run; then what is done is recorded, and the same call continues it after any interruption.
+    record: where: "sqlite" (in the folder of the run), the URL of a MongoDB, or "none". Default: "sqlite" with a name.
+    overwrite: do all blocks again.
+    run_dir: the folder of the folders of runs. Default: `.bellis`; without a name a temporary one, kept if the run failed.
+    dashboard: serve the page of the run and print its address.
+    pool: "process" (on this machine), "slurm" or "sge" (jobs, which need Python and this package), or "none": workers join
+        by `bellis.blocks(run.context)`. host: the address on which they can. slurm, sge: options of sbatch or qsub.
+    raise_on_failure: raise RunFailed, with the first traceback, unless every block is completed.
+
+    The first Ctrl-C lets the running blocks end, and returns a result that is `interrupted`; the second one ends them.
+    Raises CannotRun or CannotPickle if the run can't start; nothing was done then.
+    """
+    started = _start(
+        tasks,
+        workers=workers,
+        resources=resources,
+        start_method=start_method,
+        max_retries=max_retries,
+        timeout=timeout,
+        progress=progress,
+        name=name,
+        record=record,
+        overwrite=overwrite,
+        run_dir=run_dir,
+        dashboard=dashboard,
+        host=host,
+        pool=pool,
+        slurm=slurm,
+        sge=sge,
+    )
+    result = started.do_blocks_here() if workers == 0 and pool == "process" else started.follow()
+    if raise_on_failure:
+        result.raise_for_failures()
+    return result
+
+
+def start(*tasks: Task, **options: Any) -> Run:
+    """Starts a run, with the options of `run`, and returns when workers can join it.
+
+        with bellis.start(task, workers=4) as run:
+            ...
+            result = run.result()
+    """
+    raise_on_failure = options.pop("raise_on_failure", False)
+    if raise_on_failure:
+        raise TypeError("start() has no raise_on_failure; call result().raise_for_failures().")
+    if options.get("workers") == 0:
+        raise ValueError("workers=0 does the blocks in the calling thread: use run().")
+    started = _start(tasks, **options)
+    started.follow_in_thread()
+    if started._failure is not None:
+        raise started._failure
+    return started
+
+
+def _start(
+    tasks: Sequence[Task],
+    *,
+    workers: int | None = None,
+    resources: Mapping[str, float] | None = None,
+    start_method: StartMethod | None = None,
+    max_retries: int | None = None,
+    timeout: float | None = None,
+    progress: Progress = "auto",
+    name: str | None = None,
+    record: str | None = None,
+    overwrite: bool = False,
+    run_dir: str | os.PathLike[str] | None = None,
+    dashboard: bool = False,
+    host: str | None = None,
+    pool: Pool = "process",
+    slurm: str | None = None,
+    sge: str | None = None,
+) -> Run:
+    for each in tasks:
+        if not isinstance(each, Task):
+            raise TypeError(f"{each!r} is not a task: use @bellis.task or bellis.Task. (For a worker: bellis.run_blocks.)")
+    all_tasks = with_upstream(tasks)
+    by_id = {task.id: task for task in all_tasks}
+    own = {_own_limit(task): task.workers for task in all_tasks if task.workers is not None}
+    request: Message = {
+        "type": "run",
+        "directory": os.getcwd(),
+        "tasks": [describe_task(task, name) for task in all_tasks],
+        "pool": "none" if workers == 0 and pool == "process" else "parent" if pool == "process" else pool,
+        "progress": record or ("none" if name is None else "sqlite"),
+        "overwrite": overwrite,
+        "dashboard": dashboard,
+        "events": list(EVENTS),
+    }
+    given = {
+        "workers": workers or None,
+        "resources": {**own, **(resources or {})} or None,
+        "maxRetries": max_retries,
+        "timeoutMs": None if timeout is None else timeout * 1000,
+        "host": host,
+        "slurm": slurm,
+        "sge": sge,
+    }
+    request.update({key: value for key, value in given.items() if value is not None})
+    is_kept = name is not None or run_dir is not None or pool in ("slurm", "sge") or dashboard
+    if is_kept:
+        request["runDir"] = str(run_dir or os.environ.get("BELLIS_HOME") or ".bellis")
+    if pool in ("slurm", "sge"):
+        request["workerCommand"] = _worker_command(by_id, Path(request["runDir"]))
+    crew = Crew(by_id, start_method) if request["pool"] == "parent" else None
+    return Run(by_id, request, _Options(progress, crew))
+
+
+def _worker_command(tasks: Mapping[str, Task], run_dir: Path) -> list[str]:
+    """What a job of a batch system runs: the tasks are in a file beside the folders of runs."""
+    folder = run_dir.absolute() / "python"
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix="tasks-", dir=folder)
+    with open(handle, "wb") as file:
+        file.write(pickle_tasks(tasks))
+    return [sys.executable, "-m", "bellis._worker_main", name]

@@ -1,0 +1,230 @@
+"""Tasks: what is to be done with every block."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any, Callable, Iterable, Literal, Mapping, Protocol, Sequence, Union, runtime_checkable
+
+from ._client import Block as ClientBlock
+from ._client import Roi
+
+Fit = Literal["valid", "shrink", "overhang"]
+Function = Callable[..., Any]
+
+
+@runtime_checkable
+class RoiLike(Protocol):
+    """A box with an offset and a shape, such as `bellis.Roi` or `funlib.geometry.Roi`."""
+
+    @property
+    def offset(self) -> Iterable[int]: ...
+
+    @property
+    def shape(self) -> Iterable[int]: ...
+
+
+#: A box in world units (nm), one number per axis, zyx: a Roi of Bellis or of funlib.geometry, or `(offset, shape)`.
+AnyRoi = Union[RoiLike, tuple[Sequence[int], Sequence[int]]]
+
+
+def as_roi(value: AnyRoi, what: str) -> Roi:
+    """Converts a Roi of any library. Raises TypeError or ValueError, with the name of what it is."""
+    offset, shape = (value.offset, value.shape) if isinstance(value, RoiLike) else value
+    numbers = [[_whole(number, what) for number in part] for part in (offset, shape)]
+    if len(numbers[0]) != len(numbers[1]):
+        raise ValueError(f"{what}: the offset has {len(numbers[0])} axes, but the shape has {len(numbers[1])}.")
+    return Roi(tuple(numbers[0]), tuple(numbers[1]))
+
+
+def _whole(number: Any, what: str) -> int:
+    whole = int(number)
+    if whole != number:
+        raise ValueError(f"{what}: {number!r} is not a whole number of world units (nm).")
+    return whole
+
+
+class Block(ClientBlock):
+    """One block to do. Rois are in world units (nm)."""
+
+    #: World units per voxel, as its task says; 1 per axis by default.
+    voxel_size: tuple[int, ...] = ()
+    #: The position of the first voxel of the arrays, as its task says; 0 by default.
+    array_offset: tuple[int, ...] = ()
+
+    def to_slices(self, roi: AnyRoi | None = None) -> tuple[slice, ...]:
+        """The part of an array that a Roi covers, the write Roi by default, without what lies before its first voxel.
+
+        Uses the `voxel_size` and the `offset` of the task.
+        """
+        box = self.write_roi if roi is None else as_roi(roi, "roi")
+        size = self.voxel_size or (1,) * len(box.shape)
+        return box.to_slices(size, self.array_offset or None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A function, and the blocks to do.
+
+    id: names the task in results and logs.
+    function: called with each block, and with what `setup` returned if there is one. An exception is a failed attempt.
+    total_roi, read_roi, write_roi: world units (nm); the read and write Roi of the first block, relative to the total.
+    fit: what happens to blocks at the high ends: "valid" leaves out those that are not complete, "shrink" cuts them,
+        "overhang" lets their write Roi start inside and end outside.
+    read_write_conflict: whether a block must not run together with those that write what it reads.
+    workers: how many workers may do this task at a time. Default: as many as the run has.
+    max_retries: how often a failed block is tried again. timeout: seconds that a block may take.
+    setup: called once in each worker, with the config and the units of its resources; both may be left out.
+    is_done: called with a block before it: true skips it; and after it: false is a failed attempt.
+    requires: what one worker needs of the resources of the run: `{"gpu": 1}`.
+    max_ahead: how many blocks may be done ahead of the tasks after this one.
+    writes: arrays that blocks write; refused if two blocks that may run together share a chunk.
+    voxel_size, offset: of the arrays, for `block.to_slices()`: world units per voxel, and the position of the first voxel.
+    config: passed on as `block.config`; plain values that JSON has.
+    upstream: tasks whose blocks must be done before those that read what they write. See `after`.
+    """
+
+    id: str
+    function: Function
+    total_roi: Roi
+    read_roi: Roi
+    write_roi: Roi
+    fit: Fit = "valid"
+    read_write_conflict: bool = True
+    workers: int | None = None
+    max_retries: int | None = None
+    timeout: float | None = None
+    setup: Function | None = None
+    is_done: Callable[[Block], bool] | None = None
+    requires: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    max_ahead: int | None = None
+    writes: tuple[str, ...] = ()
+    voxel_size: tuple[int, ...] | None = None
+    offset: tuple[int, ...] | None = None
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    upstream: tuple[Task, ...] = ()
+
+    def __init__(
+        self,
+        id: str,
+        function: Function,
+        total_roi: AnyRoi,
+        read_roi: AnyRoi,
+        write_roi: AnyRoi | None = None,
+        *,
+        fit: Fit = "valid",
+        read_write_conflict: bool = True,
+        workers: int | None = None,
+        max_retries: int | None = None,
+        timeout: float | None = None,
+        setup: Function | None = None,
+        is_done: Callable[[Block], bool] | None = None,
+        requires: Mapping[str, float] | None = None,
+        max_ahead: int | None = None,
+        writes: Iterable[str] = (),
+        voxel_size: Iterable[int] | None = None,
+        offset: Iterable[int] | None = None,
+        config: Mapping[str, Any] | None = None,
+        upstream: Iterable[Task] = (),
+    ) -> None:
+        if not callable(function):
+            raise TypeError(f'Task "{id}": function is {function!r}; expected something that can be called.')
+        if workers is not None and workers < 1:
+            raise ValueError(f'Task "{id}": workers is {workers}; expected a whole number from 1.')
+        what = f'Task "{id}":'
+        values: dict[str, Any] = {
+            "id": id,
+            "function": function,
+            "total_roi": as_roi(total_roi, f"{what} total_roi"),
+            "read_roi": as_roi(read_roi, f"{what} read_roi"),
+            "write_roi": as_roi(read_roi if write_roi is None else write_roi, f"{what} write_roi"),
+            "fit": fit,
+            "read_write_conflict": read_write_conflict,
+            "workers": workers,
+            "max_retries": max_retries,
+            "timeout": timeout,
+            "setup": setup,
+            "is_done": is_done,
+            "requires": dict(requires or {}),
+            "max_ahead": max_ahead,
+            "writes": tuple(map(str, writes)),
+            "voxel_size": None if voxel_size is None else tuple(map(int, voxel_size)),
+            "offset": None if offset is None else tuple(map(int, offset)),
+            "config": dict(config or {}),
+            "upstream": tuple(upstream),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __call__(self, block: Block, *state: Any) -> Any:
+        """Calls the function, for instance in a test."""
+        return self.function(block, *state)
+
+    def after(self, *tasks: Task) -> Task:
+        """The same task, whose blocks wait for blocks of these tasks that write what they read."""
+        return self.replace(upstream=(*self.upstream, *tasks))
+
+    def __rshift__(self, downstream: Task) -> Task:
+        """`first >> second`: the second task after the first."""
+        return downstream.after(self)
+
+    def replace(self, **values: Any) -> Task:
+        """The same task with other values of these fields."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Task(**{**fields, **values})
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def task(
+    *,
+    total_roi: AnyRoi,
+    read_roi: AnyRoi,
+    write_roi: AnyRoi | None = None,
+    id: str | None = None,
+    **options: Any,
+) -> Callable[[Function], Task]:
+    """Makes a function a task, with the options of `Task`.
+
+        @bellis.task(total_roi=total, read_roi=read, write_roi=write, fit="shrink")
+        def smooth(block): ...
+    """
+
+    def make(function: Function) -> Task:
+        return Task(id or function.__name__, function, total_roi, read_roi, write_roi, **options)
+
+    return make
+
+
+def with_upstream(tasks: Iterable[Task]) -> list[Task]:
+    """The tasks and all that they come after, each once and in order. Raises ValueError for two tasks of one name."""
+    found: dict[str, Task] = {}
+
+    def visit(one: Task) -> None:
+        known = found.get(one.id)
+        if known is one:
+            return
+        for upstream in one.upstream:
+            visit(upstream)
+        if found.get(one.id, one) is not one:
+            raise ValueError(f'Two tasks are called "{one.id}"; give one of them another id.')
+        found[one.id] = one
+
+    for each in tasks:
+        visit(each)
+    return list(found.values())
+
+
+def positional_count(function: Function) -> int:
+    """How many positional arguments a function takes, at most; a function that can't be inspected takes one."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return 99
+    return sum(parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD) for parameter in parameters)

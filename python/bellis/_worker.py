@@ -1,0 +1,98 @@
+"""What a worker does: the blocks of tasks whose functions are here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping
+
+from ._client import ORPHAN_GRACE_SECONDS, _Worker
+from ._task import Block, Task, positional_count
+
+
+class TaskRunner:
+    """Does blocks of tasks in this process."""
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        self._tasks = tasks
+        #: The arguments of a task's function after the block, once it is set up.
+        self._states: dict[str, tuple[Any, ...]] = {}
+
+    def set_up(self, wire_task: Mapping[str, Any]) -> None:
+        """Sets up a task with the units of resources that are this worker's alone."""
+        task = self._tasks[wire_task["id"]]
+        resources = wire_task.get("resources") or {}
+        if "gpu" in resources:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, resources["gpu"]))
+        if task.setup is not None:
+            given = (task.config, resources)[: positional_count(task.setup)]
+            self._states[task.id] = (task.setup(*given),)
+
+    def do(self, block: Block) -> None:
+        """Does a block; an exception is a failed attempt."""
+        task = self._tasks[block.task_id]
+        block.config = task.config
+        block.voxel_size = task.voxel_size or ()
+        block.array_offset = task.offset or ()
+        with block:
+            if task.is_done is not None and task.is_done(block):
+                block.skip()
+                return
+            task.function(block, *self._states.get(task.id, ()))
+            if task.is_done is not None and block._error is None and not block._is_skipped and not task.is_done(block):
+                block.fail("is_done says that the block is not done, although its function has returned.")
+
+    def blocks(self, worker: _Worker) -> Iterator[Block]:
+        """The blocks of a worker, whose tasks are set up here."""
+        worker.block_type = Block
+        worker.set_up = self.set_up
+        for block in worker.blocks():
+            assert isinstance(block, Block)
+            yield block
+
+
+def do_blocks(tasks: Mapping[str, Task], context: str | None, name: str | None, run: str | None = None) -> None:
+    """Does blocks until the run is over. name: `worker:session`, for a worker that the run has asked for."""
+    worker = _Worker(context, run, name)
+    worker.takes_interrupts = name is None
+    runner = TaskRunner(tasks)
+    for block in runner.blocks(worker):
+        runner.do(block)
+
+
+def redirect_output(path: Path) -> None:
+    """From now on, what this process prints is in a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    # In a notebook, these are not the standard output and error of the process.
+    sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")
+
+
+def end_with(wait: Callable[[], object]) -> None:
+    """Ends this process soon after `wait` returns: when the process that it belongs to has ended."""
+
+    def watch() -> None:
+        wait()
+        time.sleep(ORPHAN_GRACE_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="bellis-parent", daemon=True).start()
+
+
+def serve(tasks: Mapping[str, Task], context: str, name: str, log: Path | None, wait: Callable[[], object]) -> None:
+    """The life of a worker that a run has started on this machine."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if log is not None:
+        redirect_output(log)
+    end_with(wait)
+    do_blocks(tasks, context, name)

@@ -1,0 +1,29 @@
+"""`python -m bellis._worker_main TASKS …`: a worker that gets its tasks from a file, pickled by value.
+
+With a run's folder as the last argument, it joins that run, for instance as a job of a batch system. Otherwise a run has
+started it, and says in the environment where it is and how the worker is called.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from pathlib import Path
+
+from ._worker import do_blocks, serve
+
+
+def main() -> None:
+    with open(sys.argv[1], "rb") as file:
+        sys.path[:0] = [path for path in pickle.load(file) if path not in sys.path]
+        tasks = pickle.load(file)
+    if len(sys.argv) > 2:
+        do_blocks(tasks, None, os.environ.get("BELLIS_WORKER"), run=sys.argv[2])
+        return
+    context, name, log = (os.environ.pop(f"BELLIS_{key}") for key in ("CONTEXT", "WORKER", "LOG"))
+    # Whoever has started this process holds the other end of its standard input.
+    serve(tasks, context, name, Path(log), lambda: os.read(0, 1))
+
+
+main()

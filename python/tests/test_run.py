@@ -1,0 +1,351 @@
+"""Runs from Python: functions, workers, failures, records, ends."""
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+import unittest
+from pathlib import Path
+
+import bellis
+from bellis import Roi
+
+TOTAL, BLOCK = ((0,), (8,)), ((0,), (1,))
+
+
+class InFolder(unittest.TestCase):
+    """Each test has an empty folder as its working directory."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+
+    def task(self, function, id="t", **options):
+        options = {"read_write_conflict": False, "max_retries": 0, **options}
+        return bellis.Task(id, function, TOTAL, BLOCK, **options)
+
+    def note(self, name: object) -> None:
+        """For functions in other processes: leaves a file."""
+        (self.folder / str(name)).touch()
+
+    def noted(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.is_file())
+
+
+class Workers(InFolder):
+    def test_0_do_blocks_in_the_calling_thread_so_that_closures_see_what_changes(self) -> None:
+        seen = []
+        thread = threading.current_thread()
+
+        def note(block: bellis.Block) -> None:
+            self.assertIs(threading.current_thread(), thread)
+            seen.append((block.index, block.write_roi))
+
+        result = bellis.run(self.task(note), workers=0)
+        self.assertTrue(result)
+        self.assertEqual(sorted(seen), [(index, Roi((index,), (1,))) for index in range(8)])
+
+    def test_are_forked_with_closures_and_lambdas_as_they_are(self) -> None:
+        lock = threading.Lock()  # can't be pickled
+        task = self.task(lambda block: self.note(block.index) if not lock.locked() else None)
+        result = bellis.run(task, workers=2, start_method="fork")
+        self.assertTrue(result, result)
+        self.assertEqual(self.noted(), [str(index) for index in range(8)])
+
+    def test_are_new_interpreters_that_get_functions_by_value(self) -> None:
+        for method in ("spawn", "forkserver"):
+            folder = self.folder / method
+            folder.mkdir()
+
+            def note(block: bellis.Block) -> None:
+                (folder / f"{block.index}-{block.config['suffix']}").touch()
+
+            result = bellis.run(self.task(note, config={"suffix": "x"}), workers=2, start_method=method)
+            self.assertTrue(result, result)
+            self.assertEqual(sorted(os.listdir(folder)), [f"{index}-x" for index in range(8)])
+
+    def test_refuse_what_can_not_be_pickled_by_name_and_line(self) -> None:
+        lock = threading.Lock()
+        task = self.task(lambda block: lock.locked())
+        line = task.function.__code__.co_firstlineno
+        text = rf'Task "t": its function at .*test_run\.py:{line} can\'t be .*variable `lock` is a _thread\.lock; open it'
+        with self.assertRaisesRegex(bellis.CannotPickle, text):
+            bellis.run(task, workers=1, start_method="spawn")
+
+    def test_are_set_up_once_each(self) -> None:
+        def set_up(config, resources):
+            self.note(f"setup-{os.getpid()}")
+            return config["value"]
+
+        def do(block, state):
+            self.note(f"block-{block.index}-{state}")
+
+        result = bellis.run(self.task(do, setup=set_up, config={"value": 7}), workers=1)
+        self.assertTrue(result, result)
+        self.assertEqual(len([name for name in self.noted() if name.startswith("setup")]), 1)
+        self.assertIn("block-7-7", self.noted())
+
+    def test_that_can_not_be_set_up_count_no_attempts(self) -> None:
+        result = bellis.run(self.task(lambda block, state: None, setup=lambda: 1 // 0), workers=1)
+        self.assertFalse(result)
+        self.assertEqual(result["t"].failed, 0)
+        self.assertIn("ZeroDivisionError", result["t"].error or "")
+
+    def test_that_die_are_replaced(self) -> None:
+        def die_once(block: bellis.Block) -> None:
+            if block.index == 3 and not (self.folder / "died").exists():
+                self.note("died")
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        self.assertTrue(bellis.run(self.task(die_once, max_retries=1), workers=2))
+
+    def test_have_the_resources_that_a_task_requires_alone(self) -> None:
+        def do(block: bellis.Block) -> None:
+            self.note(f"gpu-{block.resources['gpu'][0]}-{os.environ['CUDA_VISIBLE_DEVICES']}")
+
+        result = bellis.run(self.task(do, requires={"gpu": 1}), workers=2, resources={"gpu": 2})
+        self.assertTrue(result, result)
+        self.assertTrue(set(self.noted()) <= {"gpu-0-0", "gpu-1-1"}, self.noted())
+
+    def test_of_one_task_are_limited(self) -> None:
+        def do(block: bellis.Block) -> None:
+            (self.folder / f"at-work-{os.getpid()}").touch()
+            if len(list(self.folder.glob("at-work-*"))) > 1:
+                self.note("two")
+            time.sleep(0.01)
+            (self.folder / f"at-work-{os.getpid()}").unlink()
+
+        self.assertTrue(bellis.run(self.task(do, workers=1), workers=4))
+        self.assertEqual(self.noted(), [])
+
+
+class Blocks(InFolder):
+    def test_that_fail_have_their_traceback_and_log(self) -> None:
+        def fail(block: bellis.Block) -> None:
+            print("about to fail")
+            if block.index == 2:
+                raise ValueError("no such neuron")
+
+        result = bellis.run(self.task(fail, max_retries=1), workers=1)
+        self.assertFalse(result)
+        self.assertEqual((result["t"].completed, result["t"].failed), (7, 1))
+        [failure] = result["t"].failures
+        self.assertEqual((failure.block, failure.error, failure.attempts), (2, "ValueError: no such neuron", 2))
+        self.assertEqual(failure.write_roi, Roi((2,), (1,)))
+        self.assertIn('raise ValueError("no such neuron")', failure.traceback)
+        assert failure.log is not None
+        self.assertIn("about to fail", failure.log.read_text())
+        self.assertIn("Traceback", failure.log.read_text())
+        with self.assertRaisesRegex(bellis.RunFailed, "7 of 8 blocks completed, 1 failed(.|\n)*raise ValueError"):
+            result.raise_for_failures()
+        self.assertIn("no such neuron", result._repr_html_())
+
+    def test_may_say_themselves_how_they_ended(self) -> None:
+        def do(block: bellis.Block) -> None:
+            if block.index == 0:
+                block.fail("not good")
+            elif block.index == 1:
+                block.skip()
+
+        for workers in (0, 1):
+            result = bellis.run(self.task(do), workers=workers)
+            self.assertEqual((result["t"].completed, result["t"].skipped, result["t"].failed), (7, 1, 1))
+
+    def test_are_checked_before_and_after(self) -> None:
+        done = {0, 1}
+
+        def do(block: bellis.Block) -> None:
+            if block.index != 5:
+                done.add(block.index)
+
+        result = bellis.run(self.task(do, is_done=lambda block: block.index in done), workers=0)
+        self.assertEqual((result["t"].completed, result["t"].skipped, result["t"].failed), (7, 2, 1))
+        self.assertIn("is_done", result["t"].failures[0].error)
+
+    def test_that_take_too_long_are_ended(self) -> None:
+        def hang(block: bellis.Block) -> None:
+            if block.index == 1:
+                time.sleep(600)
+
+        result = bellis.run(self.task(hang, timeout=0.3), workers=2)
+        self.assertEqual(result["t"].failed, 1)
+        self.assertEqual(result["t"].failures[0].code, "BLOCK_TIMEOUT")
+
+    def test_of_a_later_task_wait_for_what_they_read(self) -> None:
+        order: list[tuple[str, int]] = []
+
+        @bellis.task(total_roi=TOTAL, read_roi=BLOCK, read_write_conflict=False)
+        def first(block: bellis.Block) -> None:
+            order.append(("first", block.index))
+
+        @bellis.task(total_roi=TOTAL, read_roi=BLOCK, read_write_conflict=False)
+        def second(block: bellis.Block) -> None:
+            order.append(("second", block.index))
+
+        self.assertTrue(bellis.run(first >> second, workers=0))
+        self.assertEqual(len(order), 16)
+        for index in range(8):
+            self.assertLess(order.index(("first", index)), order.index(("second", index)))
+
+    def test_know_the_part_of_an_array_that_they_cover(self) -> None:
+        slices = []
+        task = bellis.Task(
+            "t",
+            lambda block: slices.append((block.to_slices(), block.to_slices(block.read_roi))),
+            total_roi=((100, 0), (40, 8)),
+            read_roi=((100, 0), (40, 8)),
+            write_roi=((120, 0), (20, 8)),
+            voxel_size=(10, 2),
+            offset=(100, 0),
+        )
+        self.assertTrue(bellis.run(task, workers=0))
+        self.assertEqual(slices, [((slice(2, 4), slice(0, 4)), (slice(0, 4), slice(0, 4)))])
+
+
+class Runs(InFolder):
+    def test_with_a_name_continue_where_they_were(self) -> None:
+        def fail(block: bellis.Block) -> None:
+            if block.index > 4:
+                raise ValueError("later")
+
+        def note(block: bellis.Block) -> None:
+            self.note(block.index)
+
+        first = bellis.run(self.task(fail), workers=1, name="mine")
+        self.assertEqual(first["t"].completed, 5)
+        second = bellis.run(self.task(note), workers=1, name="mine")
+        self.assertTrue(second)
+        self.assertEqual(self.noted(), ["5", "6", "7"])
+        self.assertTrue(bellis.run(self.task(note), workers=1, name="other"))
+        self.assertEqual(len(self.noted()), 8)
+
+    def test_without_a_name_leave_nothing_behind_if_they_succeed(self) -> None:
+        before = set(Path(tempfile.gettempdir()).glob("bellis-*"))
+        result = bellis.run(self.task(lambda block: None), workers=1)
+        self.assertIsNone(result.folder)
+        self.assertEqual(set(Path(tempfile.gettempdir()).glob("bellis-*")) - before, set())
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_that_can_not_start_say_why(self) -> None:
+        with self.assertRaisesRegex(bellis.CannotRun, "write") as raised:
+            bellis.run(bellis.Task("t", print, TOTAL, ((0,), (1,)), ((0,), (2,))), workers=1)
+        self.assertEqual(raised.exception.code, "WRITE_ROI_OUTSIDE_READ_ROI")
+        with self.assertRaisesRegex(TypeError, "is not a task"):
+            bellis.run(print)  # type: ignore[arg-type]
+
+    def test_are_started_and_joined_by_other_programs(self) -> None:
+        with bellis.start(self.task(self.fail), pool="none", progress="none") as run:
+            done = [block.index for block in bellis.blocks(run.context)]
+            self.assertTrue(run.result())
+        self.assertEqual(sorted(done), list(range(8)))
+
+    def test_pass_events_to_a_function(self) -> None:
+        events = []
+        self.assertTrue(bellis.run(self.task(lambda block: None), workers=0, progress=events.append))
+        self.assertEqual(events[0]["type"], "run-started")
+        self.assertEqual(events[-1]["tasks"][0]["completed"], 8)
+
+    def test_show_bars(self) -> None:
+        with contextlib.redirect_stderr(io.StringIO()) as shown:
+            bellis.run(self.task(lambda block: None), workers=0, progress="bar")
+        self.assertIn("t: 100%", shown.getvalue())
+
+
+PROGRAM = """
+import bellis, os, sys, time
+def slow(block):
+    open(f"pid-{os.getpid()}", "w").close()
+    if block.index in (0, 1):
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+task = bellis.Task("t", slow, ((0,), (50,)), ((0,), (1,)), read_write_conflict=False)
+from bellis import _run
+taken = _run.take_engine
+def take():
+    engine = taken()
+    with open("engine", "w") as file:
+        file.write(str(engine._process.pid))
+    open(f"pid-{engine._process.pid}", "w").close()
+    return engine
+_run.take_engine = take
+result = bellis.run(task, workers=2, start_method=sys.argv[1])
+print(result.ok, result.interrupted, flush=True)
+"""
+
+
+class Ends(InFolder):
+    def start(self, method: str = "fork") -> subprocess.Popen:
+        program = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(PROGRAM), method], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.addCleanup(lambda: (program.kill(), program.communicate()))
+        until(lambda: len(self.pids()) == 3)
+        return program
+
+    def pids(self) -> list[int]:
+        return [int(path.name.removeprefix("pid-")) for path in self.folder.glob("pid-*")]
+
+    def test_ctrl_c_lets_running_blocks_end(self) -> None:
+        program = self.start()
+        program.send_signal(signal.SIGINT)
+        line = program.stderr.readline()
+        self.assertIn("Stopping when the running blocks have ended", line)
+        (self.folder / "go").touch()
+        out, err = program.communicate(timeout=60)
+        self.assertEqual((out, program.returncode), ("False True\n", 0), err)
+        until(lambda: not any(map(is_running, self.pids())))
+
+    def test_ctrl_c_twice_ends_running_blocks(self) -> None:
+        program = self.start()
+        program.send_signal(signal.SIGINT)
+        program.stderr.readline()
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate(timeout=60)
+        self.assertIn("KeyboardInterrupt", err)
+        until(lambda: not any(map(is_running, self.pids())))
+
+    def test_nothing_is_left_running_after_the_program_was_killed(self) -> None:
+        for method in ("fork", "spawn"):
+            for path in self.folder.glob("pid-*"):
+                path.unlink()
+            program = self.start(method)
+            program.kill()
+            program.communicate()
+            until(lambda: not any(map(is_running, self.pids())))
+
+    def test_the_program_is_told_when_the_engine_was_killed(self) -> None:
+        program = self.start()
+        os.kill(int((self.folder / "engine").read_text()), signal.SIGKILL)
+        _, err = program.communicate(timeout=60)
+        self.assertIn("EngineEnded: The engine ended unexpectedly (killed by signal 9)", err)
+        until(lambda: not any(map(is_running, self.pids())))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] != b"Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def until(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not happen in time")
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    unittest.main()
