@@ -46,7 +46,18 @@ export async function installPackageOrSkip(
   const bin = join(venv, 'bin')
   const own = join(bin, 'python')
   const quietly = ['--quiet', '--disable-pip-version-check', '--no-input', '--no-compile']
-  await run(python, ['-m', 'pip', '--python', own, 'install', ...quietly, '--no-index', '--find-links', wheels, `${wheel}[progress]`])
+  await run(python, [
+    '-m',
+    'pip',
+    '--python',
+    own,
+    'install',
+    ...quietly,
+    '--no-index',
+    '--find-links',
+    wheels,
+    `${wheel}[progress]`,
+  ])
   offerLibraries(venv, dirname(dirname(python)))
   const { PYTHONPATH: _, BELLIS_CONTEXT: __, BELLIS_NODE: ___, ...env } = process.env
   const path = (process.env.PATH ?? '').split(delimiter).filter((each) => !existsSync(join(each, 'node')))
