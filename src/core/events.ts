@@ -1,5 +1,6 @@
 import type { WireError } from './errors.ts'
 import type { Roi } from './geometry/roi.ts'
+import type { IndexBox } from './grid/index-box.ts'
 
 // What happens during a run, in one vocabulary for the library, --events, --json, the page and the run's history.
 
@@ -173,6 +174,19 @@ export type ControlEvent =
   | { readonly type: 'scaled'; readonly workers: number; readonly before: number; readonly most?: number }
   /** Failed blocks are attempted again: those of the task `taskId`, or of all tasks. `tasks` are those of which there are any. */
   | { readonly type: 'retried'; readonly taskId?: string; readonly tasks: readonly RetriedTask[] }
+  /** Blocks of a region (`offset:shape` in nm), or all blocks, are done again, with those that depend on them. `tasks` are those of which there are any. */
+  | { readonly type: 'reset'; readonly roi?: string; readonly tasks: readonly ResetTask[] }
+
+/** What was forgotten of a task, and is done again. */
+export interface ResetTask {
+  readonly id: string
+  readonly completed: number
+  readonly failed: number
+  /** Blocks that were running: their workers give them back. */
+  readonly running: number
+  /** The forgotten blocks, as boxes of the task's grid, which may overlap. */
+  readonly boxes: readonly IndexBox[]
+}
 
 /** What is done again of a task. */
 export interface RetriedTask {

@@ -22,6 +22,12 @@ export class ModelScheduler {
   readonly #tasks: readonly SchedulerTask[]
   readonly #retries: number
   readonly #abandoned = new Set<number>()
+  /** Forgotten while they were processing. */
+  readonly doomed = new Set<number>()
+  /** Forgotten blocks that had started: they wait until nothing is processing that was forgotten, or that waits for such a block. */
+  readonly withheld = new Set<number>()
+  /** Processing blocks for which the withheld ones wait. */
+  readonly awaited = new Set<number>()
   readonly #first: number[] = []
 
   constructor(tasks: readonly SchedulerTask[], retries: number) {
@@ -60,7 +66,11 @@ export class ModelScheduler {
 
   end(number: number, outcome: 'done' | 'skipped' | 'failed' | 'returned'): void {
     const { task } = this.blocks[number]!
-    if (outcome === 'done' || outcome === 'skipped') {
+    this.awaited.delete(number)
+    if (this.doomed.delete(number)) {
+      this.tries[number] = 0
+      this.states[number] = this.#abandoned.has(task) ? 'orphaned' : 'pending'
+    } else if (outcome === 'done' || outcome === 'skipped') {
       this.states[number] = 'completed'
       if (outcome === 'skipped') this.skipped[number] = true
     } else if (this.#abandoned.has(task)) {
@@ -68,7 +78,7 @@ export class ModelScheduler {
       this.tries[number] = 0
     } else if (outcome === 'failed' && ++this.tries[number]! > (this.#tasks[task]!.maxRetries ?? this.#retries)) {
       this.states[number] = 'failed'
-    } else this.states[number] = 'ready'
+    } else this.states[number] = 'pending'
     this.#settle()
   }
 
@@ -98,6 +108,39 @@ export class ModelScheduler {
     }
     this.#settle()
     return failed
+  }
+
+  /** @returns how many blocks were completed, failed or processing */
+  forget(numbers: readonly number[]): number {
+    const started = numbers.filter((number) => ['completed', 'failed', 'processing'].includes(this.states[number]!))
+    const wasCompleted = new Set(started.filter((number) => this.states[number] === 'completed'))
+    for (const number of numbers) if (this.states[number] !== 'processing') this.tries[number] = 0
+    for (const number of started) {
+      this.withheld.add(number)
+      if (this.states[number] === 'processing') {
+        this.doomed.add(number)
+        this.awaited.add(number)
+      } else {
+        this.skipped[number] = false
+        this.states[number] = this.#abandoned.has(this.blocks[number]!.task) ? 'orphaned' : 'pending'
+      }
+    }
+    for (const [number, state] of this.states.entries()) {
+      const waits = this.waits[number]!
+      if (state === 'processing' && waits.some((other) => wasCompleted.has(other))) this.awaited.add(number)
+      const isOrphaned = state === 'orphaned' && !this.#abandoned.has(this.blocks[number]!.task)
+      if (state === 'ready' || isOrphaned) this.states[number] = 'pending'
+    }
+    this.#settle()
+    return started.length
+  }
+
+  /** @returns whether the withheld blocks may start */
+  releaseForgotten(): boolean {
+    if (this.awaited.size > 0) return false
+    this.withheld.clear()
+    this.#settle()
+    return true
   }
 
   counts(task: number) {
@@ -132,7 +175,8 @@ export class ModelScheduler {
         if (this.states[number] !== 'pending') continue
         const lost = waits.some((other) => this.states[other] === 'failed' || this.states[other] === 'orphaned')
         if (lost) this.states[number] = 'orphaned'
-        else if (waits.every((other) => this.states[other] === 'completed')) this.states[number] = 'ready'
+        else if (!this.withheld.has(number) && waits.every((other) => this.states[other] === 'completed'))
+          this.states[number] = 'ready'
         else continue
         changed = true
       }

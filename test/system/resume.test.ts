@@ -448,7 +448,7 @@ describe('what is kept of a run', () => {
             // The counts of what is running come a second later than the record.
             if (/7 of 8 blocks .*, 1 running/.test(stdout)) break
           }
-          reset = (await bellis(['reset', name, '--yes'], { cwd })).stderr
+          reset = (await bellis(['reset', name, '--failed'], { cwd })).stderr
           writeFileSync(join(cwd, 'go'), '')
         },
       },
@@ -457,7 +457,7 @@ describe('what is kept of a run', () => {
       printed,
       /: running, in process \d+ of \S+ on \S+, since .*\n(?: {2}\S.*\n)* {2}count: 7 of 8 blocks \(87.5 %\), 1 running/,
     )
-    assert.match(reset, /This run is already running, in process/)
+    assert.match(reset, /The run is running; to have its failed blocks tried again: .*retry/)
   })
 
   it('status --watch prints what has changed until the run is over', async () => {

@@ -279,3 +279,69 @@ describe('bellis stop', () => {
     )
   })
 })
+
+/** A chain of two tasks without a bug; the last block of the first waits at the gate. */
+const CHAIN = WITH_BUG.replace("if (index === 1) throw new Error('the bug')", '')
+
+describe('bellis reset of a running run', () => {
+  const countsOf = (lines: readonly string[]) => {
+    const counts: Record<string, number> = {}
+    for (const text of lines) counts[text] = (counts[text] ?? 0) + 1
+    return counts
+  }
+  const blocksOf = (twice: readonly string[]) =>
+    Object.fromEntries(
+      ['first', 'second'].flatMap((task) =>
+        [0, 1, 2, 3, 4, 5].map((index) => [`${task}/${index}`, twice.includes(`${task}/${index}`) ? 2 : 1]),
+      ),
+    )
+
+  for (const pool of ['process', 'thread']) {
+    it(`does the blocks of a region again, those that follow, and the one that is running, in a pool of kind ${pool}`, async () => {
+      using at = prepare()
+      writeFileSync(join(at.path, 'chain.ts'), CHAIN)
+      const { code, stderr } = await bellis(['run', 'chain.ts', '--workers', '2', '--pool', pool], {
+        cwd: at.path,
+        meanwhile: async () => {
+          await until('only the last block is left', () => at.ran().length === 10)
+          const unsure = await at.call('reset', 'last', '--roi', '1:2')
+          assert.match(unsure.stderr, /will forget blocks: 2 completed of first, 2 completed of second/)
+          const { stdout } = await at.call('reset', 'last', '--roi', '1:2', '--yes')
+          assert.match(stdout, /^first\+second-\w{8}: 2 blocks of first and 2 blocks of second will be done again\.\n$/)
+          await until('they are done again', () => at.ran().length === 14)
+          const running = await at.call('reset', 'last', '--roi', '5:1', '--yes', '--json')
+          const { type, roi, tasks } = JSON.parse(running.stdout)
+          assert.deepEqual([type, roi, tasks[0]?.running], ['reset', '5:1', 1])
+          writeFileSync(join(at.path, 'gate'), '')
+        },
+      })
+      assert.equal(code, 0, stderr)
+      assert.deepEqual(countsOf(at.ran()), blocksOf(['first/1', 'first/2', 'first/5', 'second/1', 'second/2']))
+      assert.match(stderr, /1 block of first will be done again; 1 is running and is interrupted/)
+    })
+  }
+
+  it('is kept by a run that is killed as soon as it has answered', async () => {
+    using at = prepare()
+    writeFileSync(join(at.path, 'chain.ts'), CHAIN)
+    const args = ['run', 'chain.ts', '--workers', '2']
+    let workers: readonly number[] = []
+    await bellis(args, {
+      cwd: at.path,
+      meanwhile: async ({ pid }) => {
+        await until('only the last block is left', () => at.ran().length === 10)
+        workers = childrenOf(pid)
+        const { code, stderr } = await at.call('reset', 'last', '--roi', '3:1', '--yes')
+        process.kill(pid, 'SIGKILL')
+        assert.equal(code, 0, stderr)
+      },
+    })
+    writeFileSync(join(at.path, 'gate'), '')
+    await until('its workers have ended', () => stillRunning(workers).length === 0)
+    const { code, stderr } = await at.call(...args)
+    assert.equal(code, 0, stderr)
+    const counts = countsOf(at.ran())
+    for (const name of ['first/3', 'second/3']) assert.ok((counts[name] ?? 0) >= 2, `${name} is done again`)
+    for (const name of ['first/0', 'second/4']) assert.equal(counts[name], 1, `${name} is not`)
+  })
+})

@@ -4,6 +4,7 @@ import { createBlockGrid } from '../grid/block-grid.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
 import { nextSetBit } from '../scheduling/bitmap.ts'
 import { STATE_CODE } from '../scheduling/state-map.ts'
+import type { BlockState } from '../scheduling/task-run.ts'
 
 /** Tasks with more blocks than this have a map of cells of several blocks: a screen can't show more, and each block costs a byte. */
 export const MAX_MAPPED_BLOCKS = 2 ** 22
@@ -138,6 +139,15 @@ export class CellMap {
     this.#failed[this.#at(index)]!--
   }
 
+  /** A block is done again. @param state its state until now */
+  forget(index: number, state: BlockState): void {
+    const at = this.#at(index)
+    if (state === 'failed') this.#failed[at]!--
+    if (state !== 'completed') return
+    this.#done[at]!--
+    this.#skipped[at] = Math.min(this.#skipped[at]!, this.#done[at]!)
+  }
+
   markSkipped(index: number): void {
     this.#skipped[this.#at(index)]!++
   }
@@ -146,7 +156,8 @@ export class CellMap {
   update(onChange: (cell: number, code: number) => void): void {
     for (let at = 0; at < this.codes.length; at++) {
       const before = this.codes[at]!
-      if (before === STATE_CODE.completed || before === STATE_CODE.skipped) continue
+      const wasDone = before === STATE_CODE.completed || before === STATE_CODE.skipped
+      if (wasDone && this.#done[at] === this.#totals[at]) continue
       const code = this.#codeOf(at)
       if (code === before) continue
       this.codes[at] = code

@@ -1,5 +1,6 @@
 import type { TaskCounts } from '../events.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
+import { type IndexBox, isInBox, splitIndex } from '../grid/index-box.ts'
 import { BlockScheduler } from '../scheduling/block-scheduler.ts'
 import { orderTasks } from '../scheduling/pipeline.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
@@ -70,7 +71,8 @@ export class RunBoard {
       for (let index = 0; index < map.codes.length; index++) {
         if (map.codes[index] !== STATE_CODE.skipped) continue
         if (known?.[index] === STATE_CODE.skipped) skipped++
-        else map.codes[index] = STATE_CODE.completed
+        else if (map instanceof CellMap) map.codes[index] = STATE_CODE.completed
+        else map.markDone(index)
       }
       if (map instanceof CellMap) return Math.min(counted[number]?.skipped ?? 0, now[number]?.completed ?? 0)
       return skipped
@@ -108,6 +110,29 @@ export class RunBoard {
       const cells = this.#cells(number)
       if (cells !== undefined) for (const index of failed) cells.retry(index)
     }
+  }
+
+  /** Blocks are done again. @param boxes by task */
+  forget(boxes: readonly (readonly IndexBox[])[]): void {
+    const known = this.#tasks.map((_, task) => {
+      const { shape } = this.#scheduler.task(task).grid
+      return (boxes[task] ?? []).map((box) => clipped(box, shape))
+    })
+    for (const [task, mine] of known.entries()) {
+      const { grid } = this.#scheduler.task(task)
+      const map = this.#maps[task]
+      for (const index of new Set(mine.flatMap((box) => [...grid.indicesOf(box)]))) {
+        if (map instanceof CellMap) map.forget(index, this.#scheduler.task(task).blockState(index))
+        else map?.markDone(index)
+      }
+    }
+    this.#scheduler.forgetting.forget(known, false)
+  }
+
+  isInBox(task: number, index: number, box: IndexBox): boolean {
+    const at: number[] = []
+    splitIndex(index, this.#scheduler.task(task).grid.shape, at)
+    return isInBox(at, box)
   }
 
   abandon(task: number): void {
@@ -154,3 +179,9 @@ export class RunBoard {
     return true
   }
 }
+
+/** A box without what lies outside of a grid. */
+const clipped = ({ start, end }: IndexBox, shape: readonly number[]): IndexBox => ({
+  start: shape.map((count, axis) => Math.min(count, Math.max(0, start[axis] ?? 0))),
+  end: shape.map((count, axis) => Math.min(count, Math.max(0, end[axis] ?? 0))),
+})

@@ -1,5 +1,5 @@
 import { describeControl } from '../control/control-text.ts'
-import type { BlockFailure, ControlEvent, RunCondition, RunEvent } from '../events.ts'
+import type { BlockFailure, ControlEvent, ResetTask, RunCondition, RunEvent } from '../events.ts'
 import { createBlockGrid } from '../grid/block-grid.ts'
 import { conditionOf, type RunFacts } from '../progress/run-condition.ts'
 import { BlockHistory } from './block-history.ts'
@@ -217,6 +217,10 @@ export class RunPicture {
         this.#retry(event.taskId === undefined ? undefined : this.#ids.indexOf(event.taskId))
         this.#addNote(time, `On request: ${describeControl(event)}.`)
         return
+      case 'reset':
+        this.#forget(event.tasks)
+        this.#addNote(time, `On request: ${describeControl(event)}.`)
+        return
       case 'run-finished':
         this.#isRunning = false
         this.#lastEnd = event.ok ? 'ok' : 'incomplete'
@@ -313,6 +317,14 @@ export class RunPicture {
     const isChosen = (number: number) => task === undefined || number === task
     for (const [key, failure] of this.#failures) if (isChosen(failure.task)) this.#failures.delete(key)
     for (const number of this.#errors.keys()) if (isChosen(number)) this.#errors.delete(number)
+  }
+
+  #forget(tasks: readonly ResetTask[]): void {
+    const boxes = this.#ids.map((id) => tasks.find((task) => task.id === id)?.boxes ?? [])
+    this.board.forget(boxes)
+    for (const [key, { task, index }] of this.#failures) {
+      if (boxes[task]?.some((box) => this.board.isInBox(task, index, box))) this.#failures.delete(key)
+    }
   }
 
   #addNote(time: number, text: string): void {

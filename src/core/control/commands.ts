@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.ts'
+import { given } from '../given.ts'
 
 /** What a running run can be asked to do from outside of its process. */
 export type ControlCommand =
@@ -8,6 +9,11 @@ export type ControlCommand =
   | { readonly type: 'scale'; readonly workers: number }
   /** Attempt failed blocks again, of one task or of all. Workers that may have loaded old code are replaced, unless `keepWorkers`. */
   | { readonly type: 'retry'; readonly taskId?: string; readonly keepWorkers: boolean }
+  /**
+   * Do blocks again that write in a region (`offset:shape` in nm), or all blocks, of some tasks or of all, and the blocks that depend on
+   * them. Workers are replaced as for `retry`.
+   */
+  | { readonly type: 'reset'; readonly roi?: string; readonly tasks?: readonly string[]; readonly keepWorkers: boolean }
 
 /** More are a mistake: each is a process. */
 const MAX_WORKERS = 100_000
@@ -30,10 +36,19 @@ export function parseCommand(value: unknown): ControlCommand {
       if (taskId !== undefined && typeof taskId !== 'string') throw invalid('task', taskId, 'the id of a task')
       return { type: 'retry', ...(taskId === undefined ? {} : { taskId }), keepWorkers: keepWorkers === true }
     }
+    case 'reset': {
+      const { roi, tasks, keepWorkers } = fields
+      if (roi !== undefined && typeof roi !== 'string') throw invalid('roi', roi, 'offset:shape in nm')
+      if (tasks !== undefined && !isTexts(tasks)) throw invalid('tasks', tasks, 'a list of ids of tasks')
+      return { type: 'reset', ...given({ roi, tasks }), keepWorkers: keepWorkers === true }
+    }
     default:
-      throw invalid('type', fields.type, 'stop, scale or retry')
+      throw invalid('type', fields.type, 'stop, scale, retry or reset')
   }
 }
+
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string')
 
 const invalid = (name: string, value: unknown, expected: string): ConfigError =>
   new ConfigError('INVALID_CONFIG', `${name} ${JSON.stringify(value)}: expected ${expected}.`)

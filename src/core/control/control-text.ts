@@ -17,6 +17,8 @@ export function describeControl(event: ControlEvent): string {
     }
     case 'retried':
       return describeRetried(event)
+    case 'reset':
+      return describeReset(event)
     default:
       return event satisfies never
   }
@@ -30,6 +32,18 @@ function describeRetried({ taskId, tasks }: Extract<ControlEvent, { type: 'retri
   const again = failed.length === 0 ? [] : [`${failed.join(' and ')} will be tried again`]
   const free = released === 0 ? [] : [`${blocks(released)} ${released === 1 ? 'is' : 'are'} no longer orphaned`]
   return [...again, ...free].join(', and ')
+}
+
+function describeReset({ tasks }: Extract<ControlEvent, { type: 'reset' }>): string {
+  const parts = tasks.flatMap(({ id, completed, failed, running }) => {
+    const count = completed + failed + running
+    return count === 0 ? [] : [`${blocks(count)} of ${id}`]
+  })
+  if (parts.length === 0) return 'no block has been started there'
+  const running = tasks.reduce((sum, task) => sum + task.running, 0)
+  const interrupted =
+    running === 0 ? '' : `; ${running === 1 ? '1 is running and is' : `${running} are running and are`} interrupted`
+  return `${parts.join(' and ')} will be done again${interrupted}`
 }
 
 const blocks = (count: number): string => `${count} ${count === 1 ? 'block' : 'blocks'}`

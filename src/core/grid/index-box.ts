@@ -46,6 +46,9 @@ export function everyRow(
 
 export const isEmptyBox = ({ start, end }: IndexBox): boolean => start.some((low, axis) => low >= end[axis]!)
 
+export const isInBox = (at: readonly number[], { start, end }: IndexBox): boolean =>
+  at.every((k, axis) => k >= start[axis]! && k < end[axis]!)
+
 /** The row-major indices of a box of blocks in a grid of this shape, ascending. */
 export function* boxIndices(box: IndexBox, shape: readonly number[]): Generator<number> {
   const last = shape.length - 1

@@ -2,9 +2,10 @@ import { ConfigError } from '../errors.ts'
 import type { TaskCounts } from '../events.ts'
 import type { BlockGrid } from '../grid/block-grid.ts'
 import { FAILED, ORPHANED, PROCESSING } from './block-states.ts'
+import { Forgetting } from './forgetting.ts'
 import { orderTasks } from './pipeline.ts'
 import { ReadySurface } from './ready-surface.ts'
-import { Reopening } from './reopening.ts'
+import { isLost, OPENING, Reopening, settleBlock } from './reopening.ts'
 import { findWanted, notifyEnd } from './retention.ts'
 import { checkRetries, type SchedulerTask } from './scheduler-task.ts'
 import { StateMap } from './state-map.ts'
@@ -71,6 +72,8 @@ export class BlockScheduler {
   readonly #surface: ReadySurface
   /** Opens blocks again that have ended. */
   readonly reopening: Reopening
+  /** Forgets blocks, so that they are done again. */
+  readonly forgetting: Forgetting
   /** whether some task has a limit to how far it may be ahead */
   readonly #hasLimits: boolean
 
@@ -102,6 +105,7 @@ export class BlockScheduler {
     this.#surface = new ReadySurface(Math.max(...runs.map(({ shape }) => shape.length)))
     const upstreamFirst = order.topological.map((number) => runs[number]!)
     this.reopening = new Reopening(upstreamFirst, this.#surface, () => this.#avoidDeadlock())
+    this.forgetting = new Forgetting(upstreamFirst, this.#surface, () => this.#avoidDeadlock())
     for (const { retention, doneAtStart } of runs) if (doneAtStart > 0) retention?.recount()
     this.#avoidDeadlock()
   }
@@ -248,8 +252,13 @@ export class BlockScheduler {
   /** A held block ends. @returns how many blocks were orphaned by it, not counting itself */
   #end(task: TaskRun, index: number, code: number): number {
     task.processing--
-    if (code === OUTCOME_CODE.done || code === OUTCOME_CODE.skipped) {
-      if (code === OUTCOME_CODE.skipped) task.skipped++
+    const change = task.redone.noteEnd(index)
+    if (change === 'redo') task.failures.delete(index)
+    else if (code === OUTCOME_CODE.done || code === OUTCOME_CODE.skipped) {
+      if (code === OUTCOME_CODE.skipped) {
+        task.skipped++
+        task.redone.noteSkipped(index)
+      }
       this.#complete(task, index)
       return 0
     }
@@ -258,7 +267,7 @@ export class BlockScheduler {
       task.orphaned++
       return this.#close(task, index, ORPHANED)
     }
-    if (code === OUTCOME_CODE.failed) {
+    if (code === OUTCOME_CODE.failed && change !== 'redo') {
       const failures = task.failedAttempts(index) + 1
       if (failures > task.maxRetries) {
         task.failed++
@@ -267,7 +276,19 @@ export class BlockScheduler {
       task.failures.set(index, failures)
     }
     task.retention?.giveBack(index)
+    if (change !== undefined) return this.#waitAgain(task, index)
     task.makeReady(index)
+    return 0
+  }
+
+  /** A block has ended without being completed, and blocks that it had waited for may have been forgotten meanwhile. */
+  #waitAgain(task: TaskRun, index: number): number {
+    if (isLost(task, index)) {
+      task.orphaned++
+      return this.#close(task, index, ORPHANED)
+    }
+    task.states.set(index, OPENING)
+    settleBlock(task, index)
     return 0
   }
 

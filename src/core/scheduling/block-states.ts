@@ -44,7 +44,8 @@ export class BlockStates {
    * @param done a bitmap of the blocks that are done at the start
    */
   constructor(blockCount: number, mostWaitedFor: number, done: Uint8Array | undefined) {
-    const highest = PENDING + mostWaitedFor
+    // A block that is withheld waits for one more.
+    const highest = PENDING + mostWaitedFor + 1
     this.#width = highest < 2 ** 8 ? 1 : highest < 2 ** 16 ? 2 : highest < 2 ** 32 ? 4 : 8
     this.#blockCount = blockCount
     this.#done = done
@@ -101,6 +102,27 @@ export class BlockStates {
     const page = this.page(number)
     page[low] = COMPLETED
     if (--this.#open[number]! === 0) this.#finish(number, page)
+  }
+
+  /** A completed block is open again. */
+  reopen(index: number, cell: number): void {
+    const low = index & PAGE_MASK
+    const number = (index / PAGE_SIZE) | 0
+    let page = this.page(number)
+    if (page === this.#finished) {
+      const length = Math.min(PAGE_SIZE, this.#blockCount - number * PAGE_SIZE)
+      page = (length === PAGE_SIZE ? this.#spare.pop() : undefined) ?? this.#allocate(length)
+      page.fill(COMPLETED)
+      this.pages[number] = page
+      this.#livePages++
+    }
+    this.#open[number]!++
+    page[low] = cell
+  }
+
+  /** Whether all blocks of a page are completed. */
+  isFinished(number: number): boolean {
+    return this.pages[number] !== undefined && this.pages[number] === this.#finished
   }
 
   #touch(number: number): Cells {

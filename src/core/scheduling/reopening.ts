@@ -14,10 +14,10 @@ export interface Reopened {
 }
 
 /** A block that is being opened again waits for at least one block: that is its cell until it is known for how many. */
-const OPENING = PENDING + 1
+export const OPENING = PENDING + 1
 
 /** The blocks of one call that are opened again, by task. */
-type OpenBlocks = Map<TaskRun, number[]>
+export type OpenBlocks = Map<TaskRun, number[]>
 
 /** Opens blocks again that have ended without being completed. */
 export class Reopening {
@@ -114,7 +114,7 @@ function openAll(task: TaskRun, open: OpenBlocks, spread: [TaskRun, number][]): 
   return roots
 }
 
-function openBlock(task: TaskRun, index: number, open: OpenBlocks): void {
+export function openBlock(task: TaskRun, index: number, open: OpenBlocks): void {
   task.states.set(index, OPENING)
   task.openFrom = Math.min(task.openFrom, index)
   const mine = open.get(task)
@@ -123,7 +123,7 @@ function openBlock(task: TaskRun, index: number, open: OpenBlocks): void {
 }
 
 /** Opens the orphans that wait for opened blocks, directly or not. @param spread the opened blocks; emptied */
-function openOrphans(spread: [TaskRun, number][], open: OpenBlocks): void {
+export function openOrphans(spread: [TaskRun, number][], open: OpenBlocks): void {
   for (let next = spread.pop(); next !== undefined; next = spread.pop()) {
     const [opened, at] = next
     everyWaiting(opened, opened.downstream, at, (task, index) => {
@@ -137,13 +137,14 @@ function openOrphans(spread: [TaskRun, number][], open: OpenBlocks): void {
   }
 }
 
-const isLost = (task: TaskRun, index: number): boolean =>
+/** Whether a block waits for one that will never be completed. */
+export const isLost = (task: TaskRun, index: number): boolean =>
   !everyAwaited(task, task.upstream, index, (up, other) => up.states.peek(other) === COMPLETED || !hasEnded(up, other))
 
 /** Gives an opened block the state that follows from those that it waits for. */
-function settleBlock(task: TaskRun, index: number): void {
+export function settleBlock(task: TaskRun, index: number): void {
   if (task.states.peek(index) <= PENDING) return
-  let waits = 0
+  let waits = task.redone.withheld.has(index) ? 1 : 0
   everyAwaited(task, task.upstream, index, (up, other) => {
     if (up.states.peek(other) !== COMPLETED) waits++
     return true

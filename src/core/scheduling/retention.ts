@@ -107,8 +107,9 @@ export class Retention {
     return unneeded
   }
 
-  /** Recounts the held blocks, one by one. */
+  /** Recounts the held blocks, one by one, and looks at the unneeded ones again. */
   recount(): void {
+    this.#unneeded = this.#unneeded.filter((index) => this.isUnneeded(index))
     this.held = 0
     const { states, total } = this.#task
     for (let index = 0; index < total; index++) {

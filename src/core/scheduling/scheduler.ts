@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.ts'
 import type { TaskCounts } from '../events.ts'
 import type { Block, BlockGrid } from '../grid/block-grid.ts'
+import type { IndexBox } from '../grid/index-box.ts'
 import {
   assertBlockCount,
   type BlockOutcome,
@@ -61,6 +62,18 @@ export interface Scheduler {
    * @returns how many failed blocks there were
    */
   retry(taskId?: string): number
+  /**
+   * Forgets blocks, so that they are done again; running ones as soon as they are released, with whatever outcome. Blocks that wait for
+   * them wait again, unless they are completed.
+   * @param boxes by the tasks' ids
+   * @returns how many blocks were completed, failed or running
+   */
+  forget(boxes: Readonly<Record<string, readonly IndexBox[]>>): number
+  /**
+   * Lets forgotten blocks start that had started before, if no block is running that was forgotten, or that waits for one that was.
+   * @returns whether that is so
+   */
+  releaseForgotten(): boolean
   /** The counts of every task, in the order given. */
   states(): TaskCounts[]
   /** The counts of one task. */
@@ -105,6 +118,15 @@ export function createScheduler(tasks: readonly SchedulerTask[], options: Schedu
       blocks.reopening
         .retry(taskId === undefined ? undefined : names.numberOf(taskId))
         .reduce((sum, { failed }) => sum + failed.length, 0),
+    forget: (boxes) =>
+      blocks.forgetting
+        .forget(names.ids.map((id) => boxes[id] ?? []))
+        .reduce((sum, { completed, failed, running }) => sum + completed + failed + running.length, 0),
+    releaseForgotten: () => {
+      const { isClear } = blocks.forgetting
+      if (isClear) blocks.forgetting.release()
+      return isClear
+    },
     states: () => blocks.counts(),
     taskState: (taskId) => names.task(taskId).counts(),
     isFinished: (taskId) => (taskId === undefined ? blocks.isFinished() : names.task(taskId).isFinished),

@@ -23,7 +23,7 @@ export class StateMap {
   readonly #task: TaskRun
   /** Blocks that were done without work. */
   readonly #skipped: Uint8Array
-  /** Pages in which every block is completed: they do not change any more. */
+  /** Pages in which every block is completed: they change only if a block of them is forgotten. */
   readonly #isFinished: Uint8Array
   #isAbandoned = false
 
@@ -36,8 +36,10 @@ export class StateMap {
     this.#isFinished = new Uint8Array(states.pages.length)
     for (let index = 0; index < total; index++) {
       const cell = states.peek(index)
-      if (cell === COMPLETED) this.codes[index] = STATE_CODE.skipped
-      else if (cell === UNTOUCHED && task.awaited.count(index, 1) === 0) this.codes[index] = STATE_CODE.ready
+      if (cell === COMPLETED) {
+        this.codes[index] = STATE_CODE.skipped
+        this.markSkipped(index)
+      } else if (cell === UNTOUCHED && task.awaited.count(index, 1) === 0) this.codes[index] = STATE_CODE.ready
     }
     this.update(() => {})
   }
@@ -47,13 +49,19 @@ export class StateMap {
     this.#skipped[Math.floor(index / 8)]! |= 1 << (index & 7)
   }
 
+  /** The block counts as completed now, or is no longer completed. */
+  markDone(index: number): void {
+    this.#skipped[Math.floor(index / 8)]! &= ~(1 << (index & 7))
+    if (this.codes[index] === STATE_CODE.skipped) this.codes[index] = STATE_CODE.completed
+  }
+
   /** Brings `codes` up to date. @param onChange called for every block whose state has changed, ascending */
   update(onChange: (index: number, code: number) => void): void {
     const { states, abandoned } = this.#task
     const hasChanged = abandoned !== this.#isAbandoned
     this.#isAbandoned = abandoned
     for (let number = 0; number < states.pages.length; number++) {
-      if (this.#isFinished[number] === 1) continue
+      if (this.#isFinished[number] === 1 && states.isFinished(number)) continue
       const page = states.pages[number]
       if (page === undefined && !hasChanged) continue
       const start = number * PAGE_SIZE
@@ -68,7 +76,7 @@ export class StateMap {
         this.codes[index] = code
         onChange(index, code)
       }
-      if (completed === end - start) this.#isFinished[number] = 1
+      this.#isFinished[number] = completed === end - start ? 1 : 0
     }
   }
 
@@ -79,7 +87,6 @@ export class StateMap {
   #codeOf(cell: number, before: number, index: number): number {
     switch (cell) {
       case COMPLETED:
-        if (before === STATE_CODE.skipped) return before
         return isBitSet(this.#skipped, index) ? STATE_CODE.skipped : STATE_CODE.completed
       case PROCESSING:
         return STATE_CODE.processing

@@ -8,6 +8,7 @@ import { BlockStates, COMPLETED, FAILED, MAX_BLOCKS, ORPHANED, PROCESSING, READY
 import { AwaitedBlocks, asUpstream } from './ready/awaited-blocks.ts'
 import { ReadyBlocks } from './ready/ready-blocks.ts'
 import { RootCursor } from './ready/root-cursor.ts'
+import { RedoneBlocks } from './redone-blocks.ts'
 import { Retention } from './retention.ts'
 import { checkMaxAhead, copyDone, type SchedulerTask } from './scheduler-task.ts'
 import { TaskLink } from './task-link.ts'
@@ -35,7 +36,7 @@ export class TaskRun {
   readonly states: BlockStates
   /** how many blocks each of its blocks waits for */
   readonly awaited: AwaitedBlocks
-  /** the upstream tasks, except those that were completely done at the start */
+  /** the upstream tasks */
   readonly upstream: readonly LinkedTask[]
   readonly downstream: LinkedTask[] = []
   /** its blocks that others still wait for, if the task is transient or has a limit */
@@ -60,7 +61,9 @@ export class TaskRun {
   isGivenUp = false
   /** no block before this one is open */
   openFrom = 0
-  readonly #ready: ReadyBlocks
+  /** what was forgotten of it during the run */
+  readonly redone: RedoneBlocks
+  readonly ready: ReadyBlocks
 
   /** @param number its place among the scheduler's tasks @param upstream the tasks directly before this one */
   constructor(number: number, description: SchedulerTask, maxRetries: number, upstream: readonly TaskRun[]) {
@@ -74,7 +77,7 @@ export class TaskRun {
     this.order = new ConflictOrder(grid.shape, grid.writeRoi.shape, grid.context, grid.readWriteConflict)
     const links = upstream.map((task) => ({ task, link: new TaskLink(task.grid, grid, [task.id, this.id]) }))
     const mostAwaited = links.reduce((sum, { link }) => sum + link.mostAwaited, this.order.mostEarlier)
-    this.upstream = links.filter(({ task }) => task.doneAtStart < task.total)
+    this.upstream = links
     this.retained = links.filter(({ task }) => task.retention !== undefined)
     for (const { task, link } of this.retained) task.retention?.addReader({ task: this, link })
     const { maxAhead, transient = false } = description
@@ -88,10 +91,13 @@ export class TaskRun {
     this.skipped = this.doneAtStart
     this.done = this.doneAtStart === 0 ? undefined : done
     this.states = new BlockStates(grid.blockCount, mostAwaited, this.done)
-    const before = this.upstream.map(({ task, link }) => asUpstream(link, task.grid, task.done))
+    this.redone = new RedoneBlocks(this.done)
+    const before = links
+      .filter(({ task }) => task.doneAtStart < task.total)
+      .map(({ task, link }) => asUpstream(link, task.grid, task.done))
     this.awaited = new AwaitedBlocks(grid, this.order, before, this.done)
     const waiting = before.flatMap(({ link, done: known }) => (known === undefined ? [link.waiting] : []))
-    this.#ready = new ReadyBlocks(this.states, new RootCursor(grid, waiting, this.awaited.doneAtStart()))
+    this.ready = new ReadyBlocks(this.states, new RootCursor(grid, waiting, this.awaited.doneAtStart()))
   }
 
   get total(): number {
@@ -103,7 +109,7 @@ export class TaskRun {
   }
 
   get #readyInAll(): number {
-    return this.abandoned ? 0 : this.#ready.count
+    return this.abandoned ? 0 : this.ready.count
   }
 
   /** How many blocks are ready and not held back by `maxAhead`. May take one pass over the blocks not done at the start. */
@@ -117,7 +123,7 @@ export class TaskRun {
   get hasReady(): boolean {
     if (this.abandoned) return false
     if (this.retention?.isHeldBack) return this.retention.wanted.length > 0
-    return !this.#ready.isEmpty
+    return !this.ready.isEmpty
   }
 
   counts(): TaskCounts {
@@ -155,11 +161,11 @@ export class TaskRun {
   take(): number {
     if (this.abandoned) return -1
     const { retention } = this
-    if (retention === undefined) return this.#start(this.#ready.take())
+    if (retention === undefined) return this.#start(this.ready.take())
     const [wanted] = retention.wanted
     if (wanted !== undefined) return this.takeBlock(wanted) ? wanted : this.take()
     if (retention.isHeldBack) return -1
-    const index = this.#start(this.#ready.take())
+    const index = this.#start(this.ready.take())
     if (index >= 0) retention.begin(index)
     return index
   }
@@ -169,7 +175,7 @@ export class TaskRun {
     if (this.abandoned) return false
     this.retention?.dropWanted(index)
     if (!this.isReady(index)) return false
-    this.#ready.takeBlock(index, this.states.peek(index) === READY)
+    this.ready.takeBlock(index, this.states.peek(index) === READY)
     this.#start(index)
     this.retention?.begin(index)
     return true
@@ -195,19 +201,19 @@ export class TaskRun {
   /** Makes a block ready that was held or pending. */
   makeReady(index: number): void {
     this.states.set(index, READY)
-    this.#ready.enqueue(index)
+    this.ready.enqueue(index)
   }
 
   /** Adds a block whose cell is READY already. */
   enqueue(index: number): void {
-    this.#ready.enqueue(index)
+    this.ready.enqueue(index)
   }
 
   /** Orphans all blocks that have not ended and are not processing. */
   abandon(): void {
     this.orphaned += this.total - this.completed - this.failed - this.orphaned - this.processing
     this.abandoned = true
-    this.#ready.clear()
+    this.ready.clear()
   }
 
   #start(index: number): number {

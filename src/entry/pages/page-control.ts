@@ -1,16 +1,16 @@
-import { resolve } from 'node:path'
 import { type ControlCommand, parseCommand } from '../../core/control/commands.ts'
 import { describeControl } from '../../core/control/control-text.ts'
 import { BlockwiseError } from '../../core/errors.ts'
 import type { ActionAnswer, ActionTree } from '../../ports/resource.ts'
-import { ownCommand } from '../own-command.ts'
 import { sendCommand } from '../run-folder/control/send-command.ts'
+import { inNanometers } from '../run-folder/reset-run.ts'
+import { readRunDocument } from '../run-folder/run-folder.ts'
 
 const DISABLED = 'This page only shows the run; to control it here, start the run with --dashboard-control.'
 
 /**
  * What the page of a run may have it do: `control/stop` with `{}`, `control/workers` with `{ "workers": 4 }`,
- * `control/retry` with `{ "task": "smooth" }` or `{}`. `control/reset` with a region says how that is done.
+ * `control/retry` with `{ "task": "smooth" }` or `{}`, `control/reset` with `{ "roi": "0,0,0:400,400,400" }` or `{ "tasks": ["smooth"] }`.
  * @param isAllowed whether the user has asked for it; otherwise everything is refused
  */
 export const pageControl = (runFolder: string, isAllowed: boolean): ActionTree => ({
@@ -28,23 +28,28 @@ export const pageControl = (runFolder: string, isAllowed: boolean): ActionTree =
         return carryOut(runFolder, { type: 'retry', taskId })
       }
       case 'reset':
-        return { status: 409, body: { error: howToReset(runFolder, fields) } }
+        return reset(runFolder, fields)
       default:
         return undefined
     }
   },
 })
 
-/** Blocks that are done may be read by running ones at any moment, so they can be forgotten only while the run does not run. */
-function howToReset(
+/** Nothing is reset unless the request says what: an empty one would have all done again. */
+async function reset(
   runFolder: string,
-  { offset, shape }: { readonly offset?: unknown; readonly shape?: unknown },
-): string {
-  const region = [offset, shape].every((numbers) => Array.isArray(numbers) && numbers.every(Number.isSafeInteger))
-    ? [`${offset}:${shape}`]
-    : ['OFFSET:SHAPE']
-  const command = ownCommand('reset', resolve(runFolder), '--roi', ...region)
-  return `Blocks that are done can't be done again while the run is running. Stop it, then forget them: ${command}; its command does them again.`
+  { roi, tasks }: { readonly roi?: unknown; readonly tasks?: unknown },
+): Promise<ActionAnswer> {
+  const document = readRunDocument(runFolder)
+  if (document === undefined || (roi === undefined && tasks === undefined)) {
+    return { status: 400, body: { error: 'Name a region (roi) or tasks to do again.' } }
+  }
+  try {
+    const region = typeof roi === 'string' ? await inNanometers(roi, document) : roi
+    return await carryOut(runFolder, { type: 'reset', roi: region, tasks, keepWorkers: false })
+  } catch (error) {
+    return refusal(400, error)
+  }
 }
 
 async function carryOut(runFolder: string, request: object): Promise<ActionAnswer> {

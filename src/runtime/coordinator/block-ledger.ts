@@ -44,9 +44,10 @@ export class BlockLedger {
     const ended: number[] = []
     let workingMs = 0
     for (let at = 0; at < outcomes.length; at++) {
-      const outcome = outcomes[at] as Outcome
       const index = blocks[from + at] as number
       if (finished?.has(index)) continue
+      const isDoomed = this.#run.scheduler.forgetting.isDoomed(task.number, index)
+      const outcome: Outcome = isDoomed ? { status: 'returned' } : (outcomes[at] as Outcome)
       if ('ms' in outcome) workingMs += outcome.ms
       switch (outcome.status) {
         case 'done':
@@ -116,6 +117,10 @@ export class BlockLedger {
     }
     // What is left of a lease fails in the same way; it is not an attempt that anyone waits for.
     if (task.error !== undefined) {
+      this.giveBack(task, [index], worker)
+      return
+    }
+    if (this.#run.scheduler.forgetting.isDoomed(task.number, index)) {
       this.giveBack(task, [index], worker)
       return
     }

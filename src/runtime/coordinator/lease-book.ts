@@ -10,6 +10,8 @@ export interface Lease {
   reported: number
   /** Whether its worker has finished a block of it, or an attempt at one. */
   isFruitful?: boolean
+  /** Whether its worker was asked to give it back, and has not. */
+  isRecalled?: boolean
   /** Blocks that are not held for it: an earlier start of the run has recorded them as done. */
   readonly finished?: ReadonlySet<number>
   /** When it was given, by the run's clock. */

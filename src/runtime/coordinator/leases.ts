@@ -125,6 +125,18 @@ export class Leases {
     book.revokeOthers(worker, named)
   }
 
+  /** A worker has dropped a lease: if it was asked to, its blocks go to others. */
+  takeDropped(worker: Worker, leaseId: number): void {
+    const { book, ledger, timeLimits } = this.#parts
+    book.drop(worker, leaseId)
+    const lease = book.leasesOf(worker).find(({ id, isRecalled }) => id === leaseId && isRecalled)
+    if (lease === undefined) return
+    lease.isFruitful = true
+    this.#remove(worker, lease)
+    ledger.giveBack(lease.task, restOf(lease), worker)
+    timeLimits.watch(worker)
+  }
+
   /** Takes all leases from a worker that has stopped. */
   lose(worker: Worker, { error, mayStillRun }: Loss): void {
     const { book, ledger, setups, timeLimits } = this.#parts

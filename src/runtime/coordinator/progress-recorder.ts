@@ -117,13 +117,20 @@ export class ProgressRecorder implements AsyncDisposable {
     this.#expectCommit()
   }
 
-  /** Blocks are done again: forgets that they were done, and their failed attempts, before anything else is recorded of them. */
-  forget(task: number, blocks: readonly number[]): void {
+  /**
+   * Blocks are done again: forgets that they were done, and their failed attempts, before anything else is recorded of them.
+   * @param blocks undefined: all blocks of the task
+   * @returns resolves when they are forgotten, in the order of the calls; a failure is reported in any case
+   */
+  forget(task: number, blocks: ReadonlySet<number> | undefined): Promise<void> {
     const bitmap = this.#bitmaps[task] as Uint8Array
-    for (const block of blocks) bitmap[Math.floor(block / 8)]! &= ~(1 << (block & 7))
-    const forgotten = new Set(blocks)
-    this.#failedAttempts = this.#failedAttempts.filter((failed) => failed.task !== task || !forgotten.has(failed.block))
-    this.#guard(this.#enqueue(() => this.#record.clear(task, blocks)))
+    if (blocks === undefined) bitmap.fill(0)
+    else for (const block of blocks) bitmap[Math.floor(block / 8)]! &= ~(1 << (block & 7))
+    const isKept = (failed: FailedAttempt) => failed.task !== task || blocks?.has(failed.block) === false
+    this.#failedAttempts = this.#failedAttempts.filter(isKept)
+    const forgotten = this.#enqueue(() => this.#record.clear(task, blocks))
+    this.#guard(forgotten)
+    return forgotten
   }
 
   /**

@@ -4,6 +4,7 @@ import type { ControlEvent, StoreStatus } from '../../core/events.ts'
 import { isKillable, type WorkerEvent } from '../../core/workers/worker-state.ts'
 import type { PlannedPipeline } from '../tasks/planned-task.ts'
 import { BlockLedger } from './block-ledger.ts'
+import { BlockReset } from './control/block-reset.ts'
 import { Crew } from './control/crew.ts'
 import { RunSteering } from './control/run-steering.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -71,7 +72,8 @@ function createParts(run: RunningPipeline) {
   }
   const departures = new WorkerDepartures(run, { ...shared, restarts, crew })
   const links = new WorkerLinks(run, shared)
-  const steering = new RunSteering(run, { departures, crew, book, lives, dispatcher, resources, setups, tally })
+  const resets = new BlockReset(run, { book, connections, crew, dispatcher, saver, setups, tally, transients })
+  const steering = new RunSteering(run, { departures, crew, book, lives, dispatcher, resources, setups, tally, resets })
   return {
     book,
     setups,
@@ -88,6 +90,7 @@ function createParts(run: RunningPipeline) {
     restarts,
     departures,
     links,
+    resets,
     steering,
   }
 }
@@ -172,6 +175,7 @@ export class Coordinator implements RunControl {
 
   turn(act: () => void): void {
     act()
+    this.parts.resets.releaseIfClear()
     this.#finishIfDone()
   }
 
@@ -216,6 +220,8 @@ export class Coordinator implements RunControl {
     this.turn(() => {
       event = this.parts.steering.carryOut(command)
     })
+    // What the user is told stays true if the run is killed now.
+    if (command.type === 'reset') await this.parts.resets.recorded
     return event as ControlEvent
   }
 

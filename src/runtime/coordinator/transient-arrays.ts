@@ -53,6 +53,20 @@ export class TransientArrays {
     else if (this.#count > 0) this.#cancelTimer ??= this.#run.options.clock.after(REMOVE_MS, () => this.#removeSoon())
   }
 
+  /**
+   * Blocks were forgotten, so that their chunks are needed again.
+   * @returns resolves when no chunk is being removed that was not needed before; never rejects
+   */
+  forget(): Promise<void> {
+    for (const [task, indices] of this.#unneeded) {
+      const { retention } = this.#run.scheduler.task(task.number)
+      const left = indices.filter((index) => retention?.isUnneeded(index))
+      this.#count -= indices.length - left.length
+      this.#unneeded.set(task, left)
+    }
+    return this.#removing
+  }
+
   /** Removes the remaining chunks and, if all blocks are done, those that an earlier start left behind. Never rejects. */
   async finish(): Promise<void> {
     this.#removeSoon()

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { boxesBehind } from '../../../src/core/control/forgotten-region.ts'
+import { type Roi, roi } from '../../../src/core/geometry/roi.ts'
 import type { BlockOutcome } from '../../../src/core/scheduling/block-scheduler.ts'
 import { orderTasks } from '../../../src/core/scheduling/pipeline.ts'
 import { createScheduler, type ScheduledBlock, type Scheduler } from '../../../src/core/scheduling/scheduler.ts'
@@ -89,6 +91,19 @@ class Watched {
     return blocks.length
   }
 
+  /** Blocks of a region are done again, and those that depend on them. */
+  forget(region: Roi): void {
+    const chain = this.tasks.map(({ id, after = [] }) => ({
+      grid: this.real.taskGrid(id),
+      after: after.map((before) => this.tasks.findIndex((task) => task.id === before || task === before)),
+      region,
+      isTransient: true,
+    }))
+    const boxes = boxesBehind(chain)
+    this.real.forget(Object.fromEntries(this.tasks.map(({ id }, number) => [id, boxes[number] ?? []])))
+    for (const number of this.unneeded) if (!this.isUnneeded(number)) this.unneeded.delete(number)
+  }
+
   release(at: number, outcome: BlockOutcome): void {
     this.real.release(this.held.splice(at, 1)[0]!, outcome)
   }
@@ -100,8 +115,12 @@ function runAll(
   decisions: readonly number[],
   outcomes: readonly BlockOutcome[],
   abandonAt = -1,
+  resets: readonly { readonly at: number; readonly region: Roi }[] = [],
 ): void {
   for (let step = 0; ; step++) {
+    for (const { at, region } of resets) if (at === step) watched.forget(region)
+    const isClear = watched.real.releaseForgotten()
+    assert.ok(isClear || watched.held.length > 0, 'forgotten blocks wait for nothing')
     const decision = Math.imul(decisions[step % decisions.length]! + step, 0x9e3779b1) >>> 0
     if (step === abandonAt) watched.real.abandon(watched.tasks[decision % watched.tasks.length]!.id)
     else if (watched.held.length === 0 || (decision & 3) !== 0) {
@@ -257,6 +276,44 @@ describe('a transient task', () => {
         }
       }),
       { numRuns: 200, examples: [WANTED_BEFORE] },
+    )
+  })
+
+  it('has exactly those as unneeded also after blocks were forgotten, and done again', () => {
+    const anyReset = fc.record({
+      at: fc.nat(60),
+      region: fc
+        .tuple(
+          fc.array(fc.integer({ min: -10, max: 20 }), { minLength: 6, maxLength: 6 }),
+          fc.integer({ min: 1, max: 12 }),
+        )
+        .map(([offset, size]) => ({ offset, size })),
+    })
+    fc.assert(
+      fc.property(
+        anyPipeline({ done: false }),
+        anyLimits,
+        anyDecisions,
+        fc.array(anyReset, { minLength: 1, maxLength: 3 }),
+        (tasks, limits, decisions, resets) => {
+          const transient = withLimits(
+            tasks.map((task) => ({ ...task, transient: true })),
+            limits,
+          )
+          const rank = tasks[0]!.totalRoi.shape.length
+          const watched = new Watched(transient, 1)
+          const outcomes: BlockOutcome[] = ['done', 'done', 'done', 'done', 'skipped', 'returned', 'failed']
+          const regions = resets.map(({ at, region: { offset, size } }) => ({
+            at,
+            region: roi(offset.slice(0, rank), new Array<number>(rank).fill(size)),
+          }))
+          runAll(watched, decisions, outcomes, -1, regions)
+          for (const number of watched.readers.keys()) {
+            assert.equal(watched.unneeded.has(number), watched.isUnneeded(number), 'what is not needed was not said')
+          }
+        },
+      ),
+      { numRuns: 300 },
     )
   })
 

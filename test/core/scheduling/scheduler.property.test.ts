@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import type { IndexBox } from '../../../src/core/grid/index-box.ts'
 import type { BlockOutcome } from '../../../src/core/scheduling/block-scheduler.ts'
 import { createScheduler, type ScheduledBlock, type Scheduler } from '../../../src/core/scheduling/scheduler.ts'
 import type { SchedulerTask } from '../../../src/core/scheduling/scheduler-task.ts'
@@ -98,7 +99,7 @@ class Twins {
     for (const [n, number] of numbers.entries()) {
       this.model.end(number, outcomes[n]!)
       if (this.model.states[number] === 'orphaned') itself++
-      if (outcomes[n] === 'done' || outcomes[n] === 'skipped') this.done[number]!++
+      if (this.model.states[number] === 'completed') this.done[number]!++
     }
     const names = numbers.map((number) => {
       const { task, index } = this.model.blocks[number]!
@@ -113,6 +114,19 @@ class Twins {
     assert.equal(this.real.retry(id), this.model.retry(task))
   }
 
+  forget(task: number, box: IndexBox): void {
+    const numbers = [...this.real.taskGrid(this.#tasks[task]!.id).indicesOf(box)].map((index) =>
+      this.model.number(task, index),
+    )
+    assert.equal(this.real.forget({ [this.#tasks[task]!.id]: [box, box] }), this.model.forget(numbers))
+  }
+
+  releaseForgotten(): boolean {
+    const isReleased = this.real.releaseForgotten()
+    assert.equal(isReleased, this.model.releaseForgotten())
+    return isReleased
+  }
+
   abandon(task: number): void {
     this.real.abandon(this.#tasks[task]!.id)
     this.model.abandon(task)
@@ -125,7 +139,7 @@ function run(
   decide: Decisions,
   failing: number,
   abandons: boolean,
-  retries = 0,
+  { retries = 0, resets = 0 } = {},
 ): Twins {
   const twins = new Twins(tasks, decide.below(3))
   const outcome = (): BlockOutcome => {
@@ -134,7 +148,9 @@ function run(
     return draw % 10 === 9 ? 'returned' : draw % 10 === 8 ? 'skipped' : 'done'
   }
   let retriesLeft = retries
-  for (let step = 0; !twins.real.isFinished() || retriesLeft > 0; step++) {
+  let resetsLeft = resets
+  let hasForgotten = false
+  for (let step = 0; !twins.real.isFinished() || retriesLeft + resetsLeft > 0; step++) {
     assert.ok(step < 4000, 'the run does not end')
     const action = decide.below(10)
     if (action < 4)
@@ -142,6 +158,15 @@ function run(
     else if (action === 4) {
       const task = decide.below(tasks.length)
       twins.acquireAt(task, decide.below(twins.real.taskGrid(tasks[task]!.id).blockCount))
+    } else if (hasForgotten && (twins.held.length === 0 || decide.below(3) === 0)) {
+      hasForgotten = !twins.releaseForgotten()
+    } else if (resetsLeft > 0 && (twins.real.isFinished() || decide.below(8) === 0)) {
+      resetsLeft--
+      hasForgotten = true
+      const task = decide.below(tasks.length)
+      const { shape } = twins.real.taskGrid(tasks[task]!.id)
+      const start = shape.map((count) => decide.below(count))
+      twins.forget(task, { start, end: start.map((low, axis) => low + 1 + decide.below(shape[axis]! - low)) })
     } else if (retriesLeft > 0 && (twins.real.isFinished() || decide.below(12) === 0)) {
       retriesLeft--
       twins.retry(decide.below(2) === 0 ? undefined : decide.below(tasks.length))
@@ -219,7 +244,25 @@ describe('failed blocks that are attempted again during the run', () => {
         fc.integer({ min: 10, max: 80 }),
         fc.nat(6),
         (tasks, numbers, failing, retries) => {
-          run(tasks, new Decisions(numbers), failing, true, retries)
+          run(tasks, new Decisions(numbers), failing, true, { retries })
+        },
+      ),
+      { numRuns: NUM_RUNS },
+    )
+  })
+})
+
+describe('blocks that are forgotten during the run', () => {
+  it('are done again, as the model says after every step, whether they were done, running, failed or skipped, while attempts fail and tasks are abandoned and retried', () => {
+    fc.assert(
+      fc.property(
+        anyPipeline(),
+        anyDecisions,
+        fc.integer({ min: 0, max: 50 }),
+        fc.nat(3),
+        fc.integer({ min: 1, max: 6 }),
+        (tasks, numbers, failing, retries, resets) => {
+          run(tasks, new Decisions(numbers), failing, retries > 0, { retries, resets })
         },
       ),
       { numRuns: NUM_RUNS },

@@ -91,11 +91,15 @@ describe('the page of a run with --dashboard-control', () => {
     assert.deepEqual(await page.post('stop', {}), { status: 200, text: 'Stopping: running blocks may finish.' })
     await page.post('retry', { task: 'a' })
     await page.post('retry', {})
+    await page.post('reset', { roi: '4:2' })
+    await page.post('reset', { roi: '4:2', tasks: ['a'] })
     assert.deepEqual(page.seen, [
       { type: 'scale', workers: 4 },
       { type: 'stop', now: false },
       { type: 'retry', taskId: 'a', keepWorkers: false },
       { type: 'retry', keepWorkers: false },
+      { type: 'reset', roi: '4:2', keepWorkers: false },
+      { type: 'reset', roi: '4:2', tasks: ['a'], keepWorkers: false },
     ])
   })
 
@@ -105,13 +109,10 @@ describe('the page of a run with --dashboard-control', () => {
     const wrong = await page.post('workers', { workers: 'many' })
     assert.deepEqual([wrong.status, wrong.error], [400, 'workers "many": expected a whole number from 1 to 100000.'])
     assert.equal((await page.post('workers', [])).status, 400)
-    const reset = await page.post('reset', { task: 'a', offset: [0, 4], shape: [2, 3] })
-    assert.equal(reset.status, 409)
-    assert.match(
-      reset.error ?? '',
-      /Stop it, then forget them: .* reset \/.*run-1 --roi 0,4:2,3; its command does them again/,
-    )
-    assert.match((await page.post('reset', { offset: 'rm -rf' })).error ?? '', /--roi OFFSET:SHAPE;/)
+    const nothing = { status: 400, error: 'Name a region (roi) or tasks to do again.' }
+    assert.deepEqual(await page.post('reset', {}), nothing)
+    assert.deepEqual((await page.post('reset', { roi: 4 })).error, 'roi 4: expected offset:shape in nm.')
+    assert.deepEqual((await page.post('reset', { tasks: 'a' })).error, 'tasks "a": expected a list of ids of tasks.')
     assert.equal((await page.post('explode', {})).status, 404)
     assert.equal((await page.post('stop/now', {})).status, 404)
     assert.equal((await page.post('stop', {}, { 'X-Bellis-Token': 'wrong' })).status, 403)

@@ -25,6 +25,7 @@ const TYPES = Object.keys({
   stopping: 1,
   scaled: 1,
   retried: 1,
+  reset: 1,
   'run-finished': 1,
 } satisfies Record<RunEvent['type'], 1>)
 

@@ -38,7 +38,7 @@ describe('the recorder of a run', () => {
     const { record, recorder } = await openRecorder()
     recorder.recordCompleted(0, [1, 2, 70_000])
     recorder.recordFailure({ ...failedAttempt(), task: 0, block: 5 })
-    recorder.forget(0, [2, 5, 70_000])
+    recorder.forget(0, new Set([2, 5, 70_000]))
     recorder.recordCompleted(0, [70_000])
     assert.ok(!isBitSet(recorder.completed(0), 2))
     await recorder.flush()

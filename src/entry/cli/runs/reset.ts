@@ -1,12 +1,14 @@
 import { basename } from 'node:path'
 import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
-import { type Forgotten, resetRun } from '../../run-folder/reset-run.ts'
+import { type Forgotten, resetRun, resetRunning } from '../../run-folder/reset-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
+import { runHolderOf } from '../../run-folder/run-folder.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { confirm as askToConfirm } from '../confirm.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { printJson, say } from '../output.ts'
+import { printSteered } from './steer.ts'
 
 interface ResetFlags extends CommonOptions {
   readonly runDir?: string
@@ -15,12 +17,15 @@ interface ResetFlags extends CommonOptions {
   readonly roi?: string
   readonly task?: readonly string[]
   readonly yes?: boolean
+  readonly keepWorkers?: boolean
 }
 
 /** `bellis reset` */
 export function resetCommand(): Command {
   const command = new Command('reset')
-    .description('Forgets completed blocks of a run, so that its command does them again. Its outputs are not changed.')
+    .description(
+      'Forgets completed blocks of a run, so that its command does them again, or the run itself if it is running. Its outputs are not changed.',
+    )
     .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
     .option('--failed', 'forget failed attempts only; completed blocks stay completed')
     .option(
@@ -33,13 +38,21 @@ export function resetCommand(): Command {
       (id: string, others: readonly string[] = []) => [...others, id],
     )
     .option('--yes', 'do not ask for confirmation')
+    .option('--keep-workers', 'of a running run: do not start workers again: they keep the code that they have loaded')
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
     .option(
       '--db <url>',
       'progress database URL, including credentials (default: the URL recorded with the run, with credentials from BELLIS_DB)',
     )
   return commonOptions(command)
-    .addHelpText('after', '\nExample:\n  $ bellis reset smooth-out-smoothed-1a2b3c4d --roi 0,0,0:1000,400,400')
+    .addHelpText(
+      'after',
+      `
+Blocks that are running in the region are given back by their workers, and done again.
+
+Example:
+  $ bellis reset smooth-out-smoothed-1a2b3c4d --roi 0,0,0:1000,400,400`,
+    )
     .action(reset)
 }
 
@@ -50,6 +63,12 @@ async function reset(run: string, flags: ResetFlags): Promise<void> {
     throw new ConfigError('INVALID_CONFIG', '--failed and --roi exclude each other; give one of them.')
   const confirm = (forgotten: readonly Forgotten[]) => confirmReset(basename(folder), forgotten)
   const mayAsk = !failed && !flags.yes
+  if (runHolderOf(folder) !== undefined) {
+    const asking = flags.yes ? {} : { confirm }
+    const options = { place: db, failed, roi, tasks, keepWorkers: flags.keepWorkers ?? false, ...asking }
+    printSteered(folder, await resetRunning(folder, options), flags)
+    return
+  }
   const forgotten = await resetRun(folder, { place: db, failed, roi, tasks, ...(mayAsk ? { confirm } : {}) })
   if (flags.json) printJson(forgotten)
   for (const { id, blocks, failedAttempts } of forgotten)

@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { Command } from 'commander'
 import type { ControlCommand } from '../../../core/control/commands.ts'
 import { describeControl } from '../../../core/control/control-text.ts'
+import type { ControlEvent } from '../../../core/events.ts'
 import { sendCommand } from '../../run-folder/control/send-command.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
@@ -24,7 +25,11 @@ export const steeringCommand = (name: string, description: string): Command =>
 /** Has a running run carry out a command, and prints what happened. */
 export async function steer(run: string, command: ControlCommand, flags: SteerFlags): Promise<void> {
   const folder = findRunFolder(run, runsHome(flags.runDir))
-  const event = await sendCommand(folder, command)
+  printSteered(folder, await sendCommand(folder, command), flags)
+}
+
+/** Prints what a command did to a running run. */
+export function printSteered(folder: string, event: ControlEvent, flags: SteerFlags): void {
   const name = basename(folder)
   if (flags.json) printJson({ run: name, folder, ...event })
   say(flags, `${name}: ${describeControl(event)}.`)

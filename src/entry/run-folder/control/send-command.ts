@@ -144,6 +144,8 @@ function remedyOf(command: ControlCommand, again: string): string {
       return `to continue it, add --workers ${command.workers} to: ${again}`
     case 'retry':
       return `the same command tries its failed blocks again: ${again}`
+    case 'reset':
+      return `${ownCommand('reset', '--help')} says how its blocks are forgotten; to continue it: ${again}`
     default:
       return command satisfies never
   }

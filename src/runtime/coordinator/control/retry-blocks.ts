@@ -31,7 +31,7 @@ export function retryBlocks(
     const { failed = [] } = reopened.find((each) => each.task === task.number) ?? {}
     if (failed.length > 0 || task.error !== undefined) mended.add(task)
     forgetFailures(task)
-    if (failed.length > 0) run.options.progress?.recorder.forget(task.number, failed)
+    if (failed.length > 0) void run.options.progress?.recorder.forget(task.number, new Set(failed))
   }
   if (!keepWorkers) {
     for (const worker of run.workers.values()) {

@@ -9,6 +9,7 @@ import type { Worker } from '../workers/pool.ts'
 import type { WorkerDepartures } from '../workers/worker-departures.ts'
 import type { WorkerLives } from '../workers/worker-lives.ts'
 import type { WorkerResources } from '../workers/worker-resources.ts'
+import type { BlockReset } from './block-reset.ts'
 import { type RetryParts, retryBlocks } from './retry-blocks.ts'
 
 export interface SteeringParts extends RetryParts {
@@ -17,6 +18,7 @@ export interface SteeringParts extends RetryParts {
   readonly dispatcher: Dispatcher
   readonly resources: WorkerResources
   readonly departures: WorkerDepartures
+  readonly resets: BlockReset
 }
 
 /** Carries out the commands of users for a running run. */
@@ -41,6 +43,12 @@ export class RunSteering {
         const retried = retryBlocks(this.#run, this.#parts, command)
         this.#parts.dispatcher.handOut()
         return retried
+      }
+      case 'reset': {
+        this.#assertRunning()
+        const reset = this.#parts.resets.reset(command)
+        this.#parts.dispatcher.handOut()
+        return reset
       }
       default:
         return command satisfies never

@@ -68,17 +68,24 @@ export class SessionSaver {
     if (sessions === undefined || this.#cancelSave !== undefined) return
     this.#cancelSave = clock.after(SAVE_SESSIONS_MS, () => {
       this.#cancelSave = undefined
-      const old = clock.now() - SAVE_SESSIONS_MS
-      const saved: SavedSession[] = []
-      for (const worker of this.#book.busy) {
-        if (!this.#connections.isRemote(worker) || !this.#canReconnect(worker)) continue
-        const held = this.#book.leasesOf(worker)
-        const leases = held.filter(({ since }) => since <= old)
-        if (leases.length > 0) saved.push(this.#sessionOf(worker, leases))
-        if (leases.length < held.length) this.noteChange()
-      }
-      if (saved.length > 0 || this.#hasSaved) this.#save(saved)
+      this.saveNow()
     })
+  }
+
+  /** Saves the sessions without leases that are new, or were recalled: a later start must not take their blocks for done. */
+  saveNow(): void {
+    const { sessions, clock } = this.#run.options
+    if (sessions === undefined) return
+    const old = clock.now() - SAVE_SESSIONS_MS
+    const saved: SavedSession[] = []
+    for (const worker of this.#book.busy) {
+      if (!this.#connections.isRemote(worker) || !this.#canReconnect(worker)) continue
+      const held = this.#book.leasesOf(worker).filter(({ isRecalled }) => isRecalled !== true)
+      const leases = held.filter(({ since }) => since <= old)
+      if (leases.length > 0) saved.push(this.#sessionOf(worker, leases))
+      if (leases.length < held.length) this.noteChange()
+    }
+    if (saved.length > 0 || this.#hasSaved) this.#save(saved)
   }
 
   #canReconnect(worker: Worker): boolean {

@@ -166,7 +166,7 @@ export class WorkerLinks {
   }
 
   #receive(worker: Worker, raw: unknown): void {
-    const { connections, book, dispatcher, heartbeats, leases, setups, tally, timeLimits } = this.#parts
+    const { connections, dispatcher, heartbeats, leases, setups, tally, timeLimits } = this.#parts
     const message = parseWorkerMessage(raw)
     heartbeats.noteHeard(worker)
     switch (message.type) {
@@ -186,7 +186,7 @@ export class WorkerLinks {
         leases.takeOutcomes(worker, message.lease, message.outcomes)
         break
       case 'dropped':
-        book.drop(worker, message.lease)
+        leases.takeDropped(worker, message.lease)
         break
       case 'setup-failed':
         setups.noteFailed(worker, message.taskId)

@@ -78,6 +78,7 @@ export class ProgressDisplay {
         break
       case 'scaled':
       case 'retried':
+      case 'reset':
         this.note(describeControl(event))
         break
       case 'run-finished':

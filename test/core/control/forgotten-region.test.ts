@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { boxesBehind, type ChainedGrid } from '../../../src/core/control/forgotten-region.ts'
 import { meetsRoi, roi } from '../../../src/core/geometry/roi.ts'
 import { type Block, createBlockGrid } from '../../../src/core/grid/block-grid.ts'
-import { boxesBehind, type ChainedGrid } from '../../../src/entry/run-folder/reset-run.ts'
 import { anyGridOptions } from '../../support/grid-model.ts'
 
 const anyRegion = (rank: number) =>
