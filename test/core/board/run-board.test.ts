@@ -71,6 +71,7 @@ describe('the board of a run', () => {
           }
           assertSame(scheduler, follower, skipped)
           const held: { taskId: string; index: number }[] = []
+          const doomed = new Set<string>()
           for (const [what, count] of steps) {
             if (what < 4) {
               for (const { taskId, index } of scheduler.acquire(undefined, count + 1)) {
@@ -87,11 +88,25 @@ describe('the board of a run', () => {
               const id = scheduler.taskIds[0] as string
               scheduler.abandon(id)
               board.abandon(0)
+            } else if (what === 9 && count === 1) {
+              const [id] = scheduler.taskIds as [string]
+              const { shape } = scheduler.taskGrid(id)
+              const box = { start: shape.map(() => 0), end: shape.map((length) => Math.ceil(length / 2)) }
+              const forgotten = new Set([...scheduler.taskGrid(id).indicesOf(box)].map((index) => `${id}/${index}`))
+              for (const name of forgotten) skipped.delete(name)
+              for (const { taskId, index } of held)
+                if (forgotten.has(`${taskId}/${index}`)) doomed.add(`${taskId}/${index}`)
+              scheduler.forget({ [id]: [box] })
+              board.forget([[box]])
             } else if (what >= 4 && block !== undefined) {
               held.splice(held.indexOf(block), 1)
-              end(scheduler, board, block, what, skipped)
+              // The run reports a forgotten block as returned, whatever its outcome was.
+              const isDoomed = doomed.delete(`${block.taskId}/${block.index}`)
+              end(scheduler, board, block, isDoomed ? 9 : what, skipped)
             }
             follower.update()
+            // The run itself withholds blocks meanwhile.
+            if (!scheduler.releaseForgotten()) continue
             assertSame(scheduler, follower, skipped)
             assert.deepEqual(board.counts, scheduler.states())
           }
@@ -146,6 +161,18 @@ describe('the board of a run', () => {
     board.giveBack(0, 4096 * 4095)
     applyStates(codes, board.collect(0))
     assert.equal(codes[codes.length - columns], STATE_CODE.ready)
+    // What lies outside of the grid does not matter.
+    board.forget([
+      [
+        { start: [2, 0], end: [3, 1] },
+        { start: [4095, 4000], end: [5000, 5000] },
+      ],
+    ])
+    applyStates(codes, board.collect(0))
+    assert.deepEqual([codes[0], codes.at(-1)], [PARTLY_DONE, STATE_CODE.ready])
+    board.complete(0, 2 * 4096, false)
+    applyStates(codes, board.collect(0))
+    assert.equal(codes[0], STATE_CODE.completed)
     board.settle([done])
     assert.deepEqual([board.counts[0]?.completed, board.counts[0]?.skipped], [2 * 4096, 2 * 4096])
     assert.equal(board.codes(0)?.[0], PARTLY_DONE)

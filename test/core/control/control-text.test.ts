@@ -27,5 +27,19 @@ describe('what a command did', () => {
     assert.equal(scaled(4, 4), '4 workers, as before')
     assert.equal(scaled(4, 1, 2), '4 workers instead of 1; its resources are enough for 2 at the same time')
     assert.equal(scaled(1, 2), '1 worker instead of 2; the others leave when their running block has ended')
+    const reset = (tasks: readonly (readonly [string, number, number, number])[]) =>
+      describeControl({
+        type: 'reset',
+        tasks: tasks.map(([id, completed, failed, running]) => ({ id, completed, failed, running, boxes: [] })),
+      })
+    assert.equal(reset([]), 'no block has been started there')
+    assert.equal(
+      reset([
+        ['smooth', 3, 1, 1],
+        ['label', 1, 0, 0],
+      ]),
+      '5 blocks of smooth and 1 block of label will be done again; 1 is running and is interrupted',
+    )
+    assert.match(reset([['smooth', 0, 0, 2]]), /; 2 are running and are interrupted$/)
   })
 })

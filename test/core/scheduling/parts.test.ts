@@ -99,10 +99,10 @@ describe('the states of blocks', () => {
 
   it('count up to the requested number of dependencies per block, in as few bytes as possible', () => {
     for (const [most, bytes] of [
-      [249, 1],
-      [250, 2],
-      [65_529, 2],
-      [65_530, 4],
+      [248, 1],
+      [249, 2],
+      [65_528, 2],
+      [65_529, 4],
       [2 ** 33, 8],
     ] as const) {
       const states = new BlockStates(8, most, undefined)
@@ -110,6 +110,25 @@ describe('the states of blocks', () => {
       assert.equal(states.get(3), PENDING + most)
       assert.equal(states.bytesPerBlock, bytes)
     }
+  })
+
+  it('opens completed blocks again, in the page of this block alone', () => {
+    const states = new BlockStates(3 * PAGE_SIZE, 26, undefined)
+    for (let index = 0; index < 2 * PAGE_SIZE; index++) {
+      states.page(Math.floor(index / PAGE_SIZE))
+      states.complete(index)
+    }
+    assert.deepEqual([states.isFinished(0), states.isFinished(1), states.isFinished(2)], [true, true, false])
+    states.reopen(PAGE_SIZE + 7, PENDING + 1)
+    assert.deepEqual([states.isFinished(0), states.isFinished(1)], [true, false])
+    assert.deepEqual(
+      [7, PAGE_SIZE + 6, PAGE_SIZE + 7].map((index) => states.peek(index)),
+      [COMPLETED, COMPLETED, PENDING + 1],
+    )
+    assert.equal(states.bytesInUse, PAGE_SIZE)
+    states.complete(PAGE_SIZE + 7)
+    assert.ok(states.isFinished(1))
+    assert.equal(states.bytesInUse, 0)
   })
 })
 
