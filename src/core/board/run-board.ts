@@ -1,6 +1,6 @@
 import type { TaskCounts } from '../events.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
-import { type IndexBox, isInBox, splitIndex } from '../grid/index-box.ts'
+import type { IndexBox } from '../grid/index-box.ts'
 import { BlockScheduler } from '../scheduling/block-scheduler.ts'
 import { orderTasks } from '../scheduling/pipeline.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
@@ -103,36 +103,10 @@ export class RunBoard {
     this.#cells(task)?.fail(index)
   }
 
-  /** Failed blocks of a task, or of all, are attempted again. */
-  retry(task?: number): void {
-    if (task !== undefined && this.#tasks[task] === undefined) return
-    for (const { task: number, failed } of this.#scheduler.reopening.retry(task)) {
-      const cells = this.#cells(number)
-      if (cells !== undefined) for (const index of failed) cells.retry(index)
-    }
-  }
-
-  /** Blocks are done again. @param boxes by task */
-  forget(boxes: readonly (readonly IndexBox[])[]): void {
-    const known = this.#tasks.map((_, task) => {
-      const { shape } = this.#scheduler.task(task).grid
-      return (boxes[task] ?? []).map((box) => clipped(box, shape))
-    })
-    for (const [task, mine] of known.entries()) {
-      const { grid } = this.#scheduler.task(task)
-      const map = this.#maps[task]
-      for (const index of new Set(mine.flatMap((box) => [...grid.indicesOf(box)]))) {
-        if (map instanceof CellMap) map.forget(index, this.#scheduler.task(task).blockState(index))
-        else map?.markDone(index)
-      }
-    }
-    this.#scheduler.forgetting.forget(known, false)
-  }
-
-  isInBox(task: number, index: number, box: IndexBox): boolean {
-    const at: number[] = []
-    splitIndex(index, this.#scheduler.task(task).grid.shape, at)
-    return isInBox(at, box)
+  /** Blocks are done again: those that failed, of one task or of all, or those of boxes, by task. */
+  reopen(what: { readonly failedOf: number | undefined } | { readonly boxes: readonly (readonly IndexBox[])[] }): void {
+    if ('boxes' in what) this.#forget(what.boxes)
+    else this.#retry(what.failedOf)
   }
 
   abandon(task: number): void {
@@ -156,6 +130,30 @@ export class RunBoard {
     const runs = this.#runs[task] as StateRuns
     this.#maps[task]?.update((index, code) => runs.add(index, code))
     return runs.take()
+  }
+
+  #retry(task: number | undefined): void {
+    if (task !== undefined && this.#tasks[task] === undefined) return
+    for (const { task: number, failed } of this.#scheduler.reopening.retry(task)) {
+      const cells = this.#cells(number)
+      if (cells !== undefined) for (const index of failed) cells.retry(index)
+    }
+  }
+
+  #forget(boxes: readonly (readonly IndexBox[])[]): void {
+    const known = this.#tasks.map((_, task) => {
+      const { shape } = this.#scheduler.task(task).grid
+      return (boxes[task] ?? []).map((box) => clipped(box, shape))
+    })
+    for (const [task, mine] of known.entries()) {
+      const { grid } = this.#scheduler.task(task)
+      const map = this.#maps[task]
+      for (const index of new Set(mine.flatMap((box) => [...grid.indicesOf(box)]))) {
+        if (map instanceof CellMap) map.forget(index, this.#scheduler.task(task).blockState(index))
+        else map?.markDone(index)
+      }
+    }
+    this.#scheduler.forgetting.forget(known, false)
   }
 
   #cells(task: number): CellMap | undefined {

@@ -1,6 +1,7 @@
 import { describeControl } from '../control/control-text.ts'
 import type { BlockFailure, ControlEvent, ResetTask, RunCondition, RunEvent } from '../events.ts'
 import { createBlockGrid } from '../grid/block-grid.ts'
+import { isInBox, splitIndex } from '../grid/index-box.ts'
 import { conditionOf, type RunFacts } from '../progress/run-condition.ts'
 import { BlockHistory } from './block-history.ts'
 import { MAX_MAPPED_BLOCKS } from './cell-map.ts'
@@ -59,6 +60,8 @@ const MAX_KEPT_FAILURES = 10_000
 export class RunPicture {
   readonly board: RunBoard
   readonly #ids: readonly string[]
+  /** How many blocks each task has along each axis. */
+  readonly #shapes: readonly (readonly number[])[]
   /** How long blocks took and which worker did them, over all starts. */
   readonly history: BlockHistory
   #paces: TaskPace[] = []
@@ -79,12 +82,9 @@ export class RunPicture {
   constructor(tasks: readonly BoardTask[]) {
     this.board = new RunBoard(tasks)
     this.#ids = tasks.map(({ id }) => id)
-    this.history = new BlockHistory(
-      tasks.map((task) => {
-        const { blockCount } = createBlockGrid(task)
-        return blockCount <= MAX_MAPPED_BLOCKS ? blockCount : 0
-      }),
-    )
+    const grids = tasks.map(createBlockGrid)
+    this.#shapes = grids.map(({ shape }) => shape)
+    this.history = new BlockHistory(grids.map(({ blockCount }) => (blockCount <= MAX_MAPPED_BLOCKS ? blockCount : 0)))
     this.#clear()
   }
 
@@ -313,7 +313,7 @@ export class RunPicture {
   }
 
   #retry(task: number | undefined): void {
-    this.board.retry(task)
+    this.board.reopen({ failedOf: task })
     const isChosen = (number: number) => task === undefined || number === task
     for (const [key, failure] of this.#failures) if (isChosen(failure.task)) this.#failures.delete(key)
     for (const number of this.#errors.keys()) if (isChosen(number)) this.#errors.delete(number)
@@ -321,9 +321,11 @@ export class RunPicture {
 
   #forget(tasks: readonly ResetTask[]): void {
     const boxes = this.#ids.map((id) => tasks.find((task) => task.id === id)?.boxes ?? [])
-    this.board.forget(boxes)
+    this.board.reopen({ boxes })
+    const at: number[] = []
     for (const [key, { task, index }] of this.#failures) {
-      if (boxes[task]?.some((box) => this.board.isInBox(task, index, box))) this.#failures.delete(key)
+      splitIndex(index, this.#shapes[task] ?? [], at)
+      if (boxes[task]?.some((box) => isInBox(at, box))) this.#failures.delete(key)
     }
   }
 

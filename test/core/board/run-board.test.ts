@@ -83,7 +83,7 @@ describe('the board of a run', () => {
             if (what === 9 && count > 2) {
               const task = count === 3 ? undefined : tasks.length - 1
               scheduler.retry(task === undefined ? undefined : scheduler.taskIds[task])
-              board.retry(task)
+              board.reopen({ failedOf: task })
             } else if (what === 9 && count === 0) {
               const id = scheduler.taskIds[0] as string
               scheduler.abandon(id)
@@ -97,7 +97,7 @@ describe('the board of a run', () => {
               for (const { taskId, index } of held)
                 if (forgotten.has(`${taskId}/${index}`)) doomed.add(`${taskId}/${index}`)
               scheduler.forget({ [id]: [box] })
-              board.forget([[box]])
+              board.reopen({ boxes: [[box]] })
             } else if (what >= 4 && block !== undefined) {
               held.splice(held.indexOf(block), 1)
               // The run reports a forgotten block as returned, whatever its outcome was.
@@ -162,12 +162,14 @@ describe('the board of a run', () => {
     applyStates(codes, board.collect(0))
     assert.equal(codes[codes.length - columns], STATE_CODE.ready)
     // What lies outside of the grid does not matter.
-    board.forget([
-      [
-        { start: [2, 0], end: [3, 1] },
-        { start: [4095, 4000], end: [5000, 5000] },
+    board.reopen({
+      boxes: [
+        [
+          { start: [2, 0], end: [3, 1] },
+          { start: [4095, 4000], end: [5000, 5000] },
+        ],
       ],
-    ])
+    })
     applyStates(codes, board.collect(0))
     assert.deepEqual([codes[0], codes.at(-1)], [PARTLY_DONE, STATE_CODE.ready])
     board.complete(0, 2 * 4096, false)
