@@ -45,7 +45,7 @@ function parseHeader(data: Uint8Array, size: DecodedSize): Header {
 /** @throws CodecError */
 export function decodeBlosc(data: Uint8Array, size: DecodedSize, into?: Uint8Array): Uint8Array {
   const header = parseHeader(data, size)
-  const output = into ?? new Uint8Array(header.size)
+  const output = into?.subarray(0, header.size) ?? new Uint8Array(header.size)
   if (header.flags & FLAG_RAW) {
     checkSize(data.length - HEADER_BYTES, header.size)
     output.set(data.subarray(HEADER_BYTES))

@@ -11,11 +11,15 @@ export interface BytesCodec {
   room?(bytes: number): number
   /**
    * @param size number of decoded bytes
-   * @param into target for the decoded bytes, `size` long; a codec that can't write there returns a new array
+   * @param into target for the decoded bytes, `size` long, or {@link SPARE_BYTES} longer, which is faster; a codec that can't write there
+   * returns a new array
    * @throws CodecError for anything but a complete, valid stream of that size
    */
   decode(data: Uint8Array, size: DecodedSize, into?: Uint8Array): Uint8Array
 }
+
+/** A decoder with so much more memory than it should need sees whether its stream is too long. */
+export const SPARE_BYTES = 64
 
 /** Bytes that a codec can't decode; the caller, who knows the file, turns it into `CORRUPT_DATA`. */
 export class CodecError extends Error {}

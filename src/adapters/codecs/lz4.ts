@@ -15,7 +15,7 @@ export function lz4Codec(acceleration: number): BytesCodec {
       if (data.length < 4) throw truncated()
       const stored = new DataView(data.buffer, data.byteOffset).getUint32(0, true)
       checkSize(stored, size)
-      const output = into ?? new Uint8Array(stored)
+      const output = into?.subarray(0, stored) ?? new Uint8Array(stored)
       lz4Decompress(data.subarray(4), output)
       return output
     },

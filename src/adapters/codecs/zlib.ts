@@ -1,9 +1,12 @@
 import zlib from 'node:zlib'
-import { type BytesCodec, CodecError, checkSize, type DecodedSize, showSize } from './codec.ts'
+import { type BytesCodec, CodecError, checkSize, type DecodedSize, SPARE_BYTES, showSize } from './codec.ts'
+import { ReusedStream } from './reused-stream.ts'
 
 /** One spare byte reveals a stream that is too long; the others keep Node from allocating a second buffer. */
 const roomFor = (size: DecodedSize) =>
-  typeof size === 'number' ? { chunkSize: size + 64, maxOutputLength: size + 64 } : { maxOutputLength: size.atMost }
+  typeof size === 'number'
+    ? { chunkSize: size + SPARE_BYTES, maxOutputLength: size + SPARE_BYTES }
+    : { maxOutputLength: size.atMost }
 
 // With `info`, Node's result also contains how much of the input was used; its types lack that.
 interface WithEngine {
@@ -36,24 +39,68 @@ function inflateStart(decode: Decode, data: Uint8Array, size: DecodedSize): With
 }
 
 // Room for the result of incompressible data, so that Node needs only one buffer.
-const outputFor = (data: Uint8Array) => Math.max(64, data.length + (data.length >> 8) + 256)
+const roomForEncoded = (bytes: number) => Math.max(64, bytes + (bytes >> 8) + 256)
+
+/** A codec of node:zlib whose streams are made once. */
+function reusing(
+  label: string,
+  encoder: ReusedStream,
+  decoder: ReusedStream,
+  once: { encode(data: Uint8Array): Uint8Array; decode(data: Uint8Array, size: DecodedSize): Uint8Array },
+): BytesCodec {
+  return {
+    label,
+    room: roomForEncoded,
+    encode(data, room) {
+      const length = room === undefined ? undefined : encoder.run(data, room)
+      return length === undefined ? once.encode(data) : (room as Uint8Array).subarray(0, length)
+    },
+    decode(data, size, into) {
+      if (into === undefined || typeof size !== 'number') return once.decode(data, size)
+      const isRoomy = into.length >= size + SPARE_BYTES
+      const output = isRoomy ? into : roomyScratch(size)
+      if (decoder.run(data, output) !== size) return once.decode(data, size)
+      if (isRoomy) return into.subarray(0, size)
+      into.set(output.subarray(0, size))
+      return into
+    },
+  }
+}
+
+let scratch = new Uint8Array(0)
+
+/** Memory that is free again when the current call returns. */
+function roomyScratch(size: number): Uint8Array {
+  if (scratch.length !== size + SPARE_BYTES) scratch = new Uint8Array(size + SPARE_BYTES)
+  return scratch
+}
+
+const { Z_FINISH, ZSTD_e_end } = zlib.constants
 
 /** @param level 0 to 9 */
 export function gzipCodec(level: number): BytesCodec {
-  return {
-    label: `gzip:${level}`,
-    encode: (data) => zlib.gzipSync(data, { level, chunkSize: outputFor(data) }),
-    decode: (data, size) => inflate(zlib.gunzipSync, data, size),
-  }
+  return reusing(
+    `gzip:${level}`,
+    new ReusedStream(() => zlib.createGzip({ level }), Z_FINISH, true),
+    new ReusedStream(() => zlib.createGunzip(), Z_FINISH, true),
+    {
+      encode: (data) => zlib.gzipSync(data, { level, chunkSize: roomForEncoded(data.length) }),
+      decode: (data, size) => inflate(zlib.gunzipSync, data, size),
+    },
+  )
 }
 
 /** @param level 0 to 9 */
 export function zlibCodec(level: number): BytesCodec {
-  return {
-    label: `zlib:${level}`,
-    encode: (data) => zlib.deflateSync(data, { level, chunkSize: outputFor(data) }),
-    decode: (data, size) => inflate(zlib.inflateSync, data, size),
-  }
+  return reusing(
+    `zlib:${level}`,
+    new ReusedStream(() => zlib.createDeflate({ level }), Z_FINISH, true),
+    new ReusedStream(() => zlib.createInflate(), Z_FINISH, true),
+    {
+      encode: (data) => zlib.deflateSync(data, { level, chunkSize: roomForEncoded(data.length) }),
+      decode: (data, size) => inflate(zlib.inflateSync, data, size),
+    },
+  )
 }
 
 /** @param level −131072 to 22; 0 is zstd's own default of 3 */
@@ -62,16 +109,20 @@ export function zstdCodec(level: number, checksum = false): BytesCodec {
     [zlib.constants.ZSTD_c_compressionLevel]: level,
     [zlib.constants.ZSTD_c_checksumFlag]: checksum ? 1 : 0,
   }
-  return {
-    label: `zstd:${level}`,
-    encode: (data) =>
-      zlib.zstdCompressSync(data, {
-        params,
-        pledgedSrcSize: data.length,
-        chunkSize: outputFor(data),
-      } as zlib.ZstdOptions),
-    decode: decodeZstd,
-  }
+  return reusing(
+    `zstd:${level}`,
+    new ReusedStream(() => zlib.createZstdCompress({ params }), ZSTD_e_end, false),
+    new ReusedStream(() => zlib.createZstdDecompress(), ZSTD_e_end, false),
+    {
+      encode: (data) =>
+        zlib.zstdCompressSync(data, {
+          params,
+          pledgedSrcSize: data.length,
+          chunkSize: roomForEncoded(data.length),
+        } as zlib.ZstdOptions),
+      decode: decodeZstd,
+    },
+  )
 }
 
 const SKIPPABLE = 0x184d2a50

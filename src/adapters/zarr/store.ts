@@ -37,14 +37,14 @@ export interface Store {
   get(key: string, options?: GetOptions): Promise<Uint8Array | undefined>
   /**
    * Lends the bytes of a complete object, unless its version is `known`; absent if a store can't tell versions apart.
-   * @param use is called at once, with bytes that are gone when it returns
+   * @param use is called at once, with bytes that are gone when it has ended
    * @returns what `use` returns; undefined if there is none, 'same' if the version is still `known`
    * @throws InfrastructureError `IO_ERROR`, and what `use` throws
    */
   lend?<T>(
     key: string,
     options: Pick<GetOptions, 'atMost'> & { readonly known?: string | undefined },
-    use: (bytes: Uint8Array, version: string) => T,
+    use: (bytes: Uint8Array, version: string) => T | Promise<T>,
   ): Promise<{ readonly used: T } | 'same' | undefined>
   /** Whether a call takes no time but that of the processor, so that several at once are no faster than one. @default false */
   isFast?(): boolean

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { bloscCodec } from '../../../src/adapters/codecs/blosc.ts'
 import { BLOSC_COMPRESSORS } from '../../../src/adapters/codecs/blosc-format.ts'
-import { CodecError } from '../../../src/adapters/codecs/codec.ts'
+import { CodecError, SPARE_BYTES } from '../../../src/adapters/codecs/codec.ts'
 import { crc32c, crc32cCodec } from '../../../src/adapters/codecs/crc32c.ts'
 import { lz4Bound, lz4Compress } from '../../../src/adapters/codecs/lz4-compress.ts'
 import { lz4Decompress } from '../../../src/adapters/codecs/lz4-decompress.ts'
@@ -75,6 +75,37 @@ describe('the codecs', () => {
       ),
       { numRuns: 400 },
     )
+  })
+
+  it('give the same for each piece of data, whatever memory they get and whatever was damaged before', () => {
+    for (const name of [...names, 'zstd:9', 'gzip:9']) {
+      const compressor = parseCodecName(name, 'uint8')
+      assert.ok(compressor !== undefined)
+      const codec = makeCodec(compressor)
+      const piece = fc.record({ data: anyBytes, isDamaged: fc.boolean(), where: fc.nat() })
+      fc.assert(
+        fc.property(fc.array(piece, { maxLength: 5 }), (pieces) => {
+          for (const { data, isDamaged, where } of pieces) {
+            const room = new Uint8Array(codec.room?.(data.length) ?? 0).fill(0xa5)
+            const encoded = codec.encode(data, room)
+            assert.deepEqual(Buffer.from(encoded), Buffer.from(makeCodec(compressor).encode(data)), name)
+            const memory = new Uint8Array(data.length + SPARE_BYTES).fill(0x5a)
+            if (isDamaged && data.length > 0) {
+              const short = encoded.subarray(0, 1 + (where % (encoded.length - 1)))
+              assert.throws(() => codec.decode(short, data.length, memory), CodecError, name)
+              assert.throws(
+                () => codec.decode(encoded, data.length + 1, memory.subarray(0, data.length + 1)),
+                CodecError,
+              )
+            }
+            assert.deepEqual(Buffer.from(codec.decode(encoded, data.length, memory)), Buffer.from(data), name)
+            const exact = new Uint8Array(data.length)
+            assert.deepEqual(Buffer.from(codec.decode(encoded, data.length, exact)), Buffer.from(data), name)
+          }
+        }),
+        { numRuns: 12 },
+      )
+    }
   })
 
   it('shuffle bytes and bits in blocks of any size, with a remainder smaller than an element', () => {

@@ -1,5 +1,6 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
 import { ChunkCache } from '../../../core/array/chunk-cache.ts'
+import { SPARE_BYTES } from '../../codecs/codec.ts'
 import { encodedLimit, type Store } from '../store.ts'
 import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, isWholeShape, viewOf } from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
@@ -78,9 +79,9 @@ class PlainChunks implements ChunkAccess {
     })
   }
 
-  /** Memory for a decoded chunk that is not needed after the current call. */
+  /** Memory for a decoded chunk, and a little more, that is not needed after the current call. */
   #scratch(): Uint8Array {
-    this.#decoded ??= allocate(this.byteLength)
+    this.#decoded ??= allocate(this.byteLength + SPARE_BYTES)
     return this.#decoded
   }
 
@@ -91,7 +92,7 @@ class PlainChunks implements ChunkAccess {
 
   #decodeInto(index: readonly number[], encoded: Uint8Array, place: Uint8Array): void {
     const decoded = this.#decode(index, encoded, place)
-    if (decoded !== place) place.set(decoded)
+    if (decoded.buffer !== place.buffer) place.set(decoded)
   }
 
   #inChunk(bytes: Uint8Array, { inChunk }: ChunkPart): StridedBytes {
@@ -136,10 +137,11 @@ class PlainChunks implements ChunkAccess {
     const { index } = part
     const options = { known: cache.versionOf(index), atMost: this.#atMost }
     const found = await this.#store.lend?.(this.#keyOf(index), options, (encoded, version) => {
-      const decoded = cache.spare(this.byteLength) ?? allocate(this.byteLength)
-      this.#decodeInto(index, encoded, decoded)
-      this.#copyTo(target, part, decoded)
-      cache.set(index, decoded, version)
+      const size = this.byteLength + SPARE_BYTES
+      const memory = cache.spare(size) ?? allocate(size)
+      this.#decodeInto(index, encoded, memory)
+      this.#copyTo(target, part, memory)
+      cache.set(index, memory, version)
     })
     if (found === undefined) return fillBox(part.shape, this.#fill, target)
     if (found !== 'same') return
@@ -152,7 +154,7 @@ class PlainChunks implements ChunkAccess {
   /** The encoded content of the file with the part replaced, in `room` if possible. */
   async #encodeMerged(part: ChunkPart, source: StridedBytes, covers: boolean, room: Uint8Array): Promise<Uint8Array> {
     const codec = this.#codec
-    const chunk = () => (codec.isRaw ? room : this.#scratch())
+    const chunk = () => (codec.isRaw ? room : this.#scratch().subarray(0, this.byteLength))
     const encode = (merged: Uint8Array) => {
       copyBox(part.shape, this.#fill.length, source, this.#inChunk(merged, part))
       return codec.isRaw ? merged : codec.encode(merged, room)

@@ -53,19 +53,23 @@ export class ShardFiles {
 
   /**
    * Reads a complete shard.
-   * @returns undefined if the shard is missing
+   * @param use must not keep `fetchChunk`; receives undefined if the shard is missing
    * @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
-  async readWhole(index: readonly number[], signal?: AbortSignal): Promise<FetchChunk | undefined> {
-    const file = this.where(index)
-    const encoded = await this.#store.get(this.#keyOf(index), { signal, atMost: this.#atMost })
-    if (encoded === undefined) return undefined
-    const bytes = this.#unwrap(file, index, encoded)
-    const places = decodeOrThrow(file, index, () => indexOfShard(bytes, this.#format))
-    return async (chunk, chunkIndex) => {
-      const place = decodeOrThrow(file, chunkIndex, () => places.placeOf(chunk, bytes.length))
-      return place && bytes.subarray(place.offset, place.offset + place.length)
+  async readWhole(
+    index: readonly number[],
+    signal: AbortSignal | undefined,
+    use: (fetchChunk: FetchChunk | undefined) => Promise<void>,
+  ): Promise<void> {
+    const key = this.#keyOf(index)
+    const useEncoded = (encoded: Uint8Array) => use(this.#fetchFromBytes(index, encoded))
+    if (this.#store.lend !== undefined) {
+      const found = await this.#store.lend(key, { atMost: this.#atMost }, useEncoded)
+      if (found === undefined) await use(undefined)
+      return
     }
+    const encoded = await this.#store.get(key, { signal, atMost: this.#atMost })
+    await (encoded === undefined ? use(undefined) : useEncoded(encoded))
   }
 
   /**
@@ -95,6 +99,16 @@ export class ShardFiles {
   async write(index: readonly number[], chunks: readonly (Uint8Array | undefined)[]): Promise<void> {
     const parts = assembleShard(chunks, this.#format)
     await this.#store.put(this.#keyOf(index), this.isWrapped ? [this.#wrap(parts)] : parts)
+  }
+
+  #fetchFromBytes(index: readonly number[], encoded: Uint8Array): FetchChunk {
+    const file = this.where(index)
+    const bytes = this.#unwrap(file, index, encoded)
+    const places = decodeOrThrow(file, index, () => indexOfShard(bytes, this.#format))
+    return async (chunk, chunkIndex) => {
+      const place = decodeOrThrow(file, chunkIndex, () => places.placeOf(chunk, bytes.length))
+      return place && bytes.subarray(place.offset, place.offset + place.length)
+    }
   }
 
   async #fetchFrom(reader: PartReader, index: readonly number[]): Promise<FetchChunk> {

@@ -1,10 +1,11 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
+import { SPARE_BYTES } from '../../codecs/codec.ts'
 import type { ShardSettings } from '../metadata/metadata.ts'
 import type { Store } from '../store.ts'
 import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, viewOf } from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import { type ChunkPart, chunkParts } from './chunk-grid.ts'
-import { forEachInFlight, inFlight } from './in-flight.ts'
+import { allocate, BufferPool, forEachInFlight, inFlight } from './in-flight.ts'
 import { type FetchChunk, ShardFiles } from './shard-files.ts'
 
 /** A shard of at most this many decoded bytes is read in one piece if at least half of its chunks are wanted. */
@@ -22,6 +23,9 @@ export class ShardedChunks implements ChunkAccess {
   readonly #perShard: readonly number[]
   readonly #count: number
   readonly #files: ShardFiles
+  /** For the encoded chunks of a shard until they are written; those of a large one each get memory of their own. */
+  readonly #encoded: BufferPool | undefined
+  #decoded: Uint8Array | undefined
 
   /**
    * @param keyOf the key of a shard's file in the store
@@ -45,6 +49,8 @@ export class ShardedChunks implements ChunkAccess {
     this.#count = this.#perShard.reduce((product, length) => product * length, 1)
     this.#files = new ShardFiles(store, keyOf, shard, this.#count, codec.byteLength)
     this.byteLength = codec.byteLength * this.#count
+    const room = codec.encodedRoom * this.#count
+    this.#encoded = room <= MAX_WHOLE_BYTES ? new BufferPool(room, 1) : undefined
   }
 
   get limit(): number {
@@ -58,20 +64,31 @@ export class ShardedChunks implements ChunkAccess {
       else await this.#readChunks(part, inners, target, fetchChunk, signal)
     }
     const isMostOfIt = 2 * inners.length >= this.#count && this.byteLength <= MAX_WHOLE_BYTES
-    if (this.#files.isWrapped || isMostOfIt) await use(await this.#files.readWhole(part.index, signal))
+    if (this.#files.isWrapped || isMostOfIt) await this.#files.readWhole(part.index, signal, use)
     else await this.#files.readParts(part.index, signal, use)
   }
 
   async write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void> {
-    const old = covers ? undefined : await this.#files.readWhole(part.index)
+    if (covers) await this.#replace(part, source, undefined)
+    else await this.#files.readWhole(part.index, undefined, (old) => this.#replace(part, source, old))
+  }
+
+  async #replace(part: ChunkPart, source: StridedBytes, old: FetchChunk | undefined): Promise<void> {
     const chunks: (Uint8Array | undefined)[] = Array.from({ length: this.#count }, () => undefined)
     if (old !== undefined) {
       for (let chunk = 0; chunk < this.#count; chunk++) chunks[chunk] = await old(chunk, part.index)
     }
-    for (const inner of this.#innerParts(part)) {
-      chunks[this.#numberOf(inner)] = await this.#encodeChunk(part, inner, at(source, inner), old)
+    const encodeInto = async (room: Uint8Array | undefined) => {
+      let used = 0
+      for (const inner of this.#innerParts(part)) {
+        const own = room?.subarray(used, used + this.#codec.encodedRoom) ?? new Uint8Array(this.#codec.encodedRoom)
+        const encoded = await this.#encodeChunk(part, inner, at(source, inner), old, own)
+        chunks[this.#numberOf(inner)] = encoded
+        used += encoded.length
+      }
+      await this.#files.write(part.index, chunks)
     }
-    await this.#files.write(part.index, chunks)
+    await (this.#encoded === undefined ? encodeInto(undefined) : this.#encoded.use(encodeInto))
   }
 
   #innerParts(part: ChunkPart): Generator<ChunkPart> {
@@ -118,23 +135,30 @@ export class ShardedChunks implements ChunkAccess {
       return
     }
     const place = isWholeInPlace(inner, this.#codec, target) ? viewOf(target, this.#codec.byteLength) : undefined
-    const decoded = decodeOrThrow(file, index, () => this.#codec.decode(encoded, place))
+    const decoded = decodeOrThrow(file, index, () => this.#codec.decode(encoded, place ?? this.#scratch()))
     if (decoded !== place) copyBox(inner.shape, this.#fill.length, this.#inChunk(decoded, inner), target)
   }
 
-  /** The encoded inner chunk after a write of `inner`. @param old returns the stored chunk */
+  /** Memory for a decoded chunk, and a little more, that is not needed after the current call. */
+  #scratch(): Uint8Array {
+    this.#decoded ??= allocate(this.#codec.byteLength + SPARE_BYTES)
+    return this.#decoded
+  }
+
+  /** The encoded inner chunk after a write of `inner`. @param old returns the stored chunk @param room for the result */
   async #encodeChunk(
     part: ChunkPart,
     inner: ChunkPart,
     source: StridedBytes,
     old: FetchChunk | undefined,
+    room: Uint8Array,
   ): Promise<Uint8Array> {
     const codec = this.#codec
     // Raw bytes are a view of the caller's array, which must not change until the write has ended.
-    if (isWholeInPlace(inner, codec, source)) return codec.encode(viewOf(source, codec.byteLength))
+    if (isWholeInPlace(inner, codec, source)) return codec.encode(viewOf(source, codec.byteLength), room)
     const index = this.#globalIndex(part, inner)
-    const buffer = new Uint8Array(codec.byteLength)
     const encoded = this.#isCovered(inner, index) ? undefined : await old?.(this.#numberOf(inner), index)
+    const buffer = codec.isRaw ? room : this.#scratch().subarray(0, codec.byteLength)
     if (encoded === undefined) {
       fillChunk(buffer, this.#fill)
     } else {
@@ -142,7 +166,7 @@ export class ShardedChunks implements ChunkAccess {
       if (decoded !== buffer) buffer.set(decoded)
     }
     copyBox(inner.shape, this.#fill.length, source, this.#inChunk(buffer, inner))
-    return codec.encode(buffer)
+    return codec.isRaw ? buffer : codec.encode(buffer, room)
   }
 
   /** Whether a part covers all of an inner chunk that is inside the array. */

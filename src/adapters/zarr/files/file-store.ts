@@ -48,7 +48,7 @@ export function fileStore(root: string, { fsync = false, insideOf, guard = () =>
     lend: (key, { known, atMost = MAX_METADATA_BYTES }, use) =>
       memory.lend(async (take) => {
         const found = await readFile(where(key), reading, { known, atMost, memory: take })
-        return typeof found === 'object' ? { used: use(found.bytes, found.version) } : found
+        return typeof found === 'object' ? { used: await use(found.bytes, found.version) } : found
       }),
     open: (key) => openParts(where(key), reading),
     put: (key, parts) => replaceFile(where(key), parts, writing),
