@@ -69,6 +69,12 @@ ORPHAN_GRACE_SECONDS = 2.0
 # How long the other side may take to close its end of a connection that this side has closed.
 LINGER_SECONDS = 2.0
 STDIO = "stdio:"
+# How often a process looks, during a block, whether another run has taken the arrays that it writes.
+WATCH_SECONDS = 0.5
+# How long its files stay beside them after a block, since another one may follow at once.
+IDLE_SECONDS = 1.0
+# How often it touches these files.
+BEAT_SECONDS = 10.0
 
 
 class BellisError(Exception):
@@ -238,8 +244,8 @@ class Block:
 
     @property
     def is_cancelled(self) -> bool:
-        """True if the block was given to others, for instance because of its time limit: stop working on it."""
-        return self._lease.is_revoked
+        """True if the block was given to others, or another run has taken the output: stop working on it."""
+        return self._lease.is_revoked or self._lease.taken is not None
 
     def fail(self, why: str) -> None:
         """Reports a failed attempt at this block, instead of done, when the loop continues."""
@@ -329,6 +335,8 @@ class _Lease:
         self.is_revoked = False
         #: Reports one of its blocks, once it is being done.
         self.settle_block: Callable[[Block], None] = lambda block: None
+        #: Why nothing may be written for it any more, if another run has taken an array.
+        self.taken: Optional[str] = None
 
 
 class _Lines:
@@ -563,6 +571,164 @@ class _StdioConnection:
             take(data)
 
 
+class _Writer:
+    """Says in the folders of a run's arrays, while a block is being done, that this process may write them.
+
+    A run that replaces them waits for it. The files are described in docs/PROTOCOL.md.
+    """
+
+    def __init__(self, record: str, folders: List[str], on_taken: Callable[[str], None]) -> None:
+        self.record = record
+        self._folders = folders
+        self._on_taken = on_taken
+        self._token = secrets.token_hex(16)
+        self._files: List[str] = []
+        self._touched = 0.0
+        self._busy = False
+        self._idle_since = 0.0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread: Optional[threading.Thread] = None
+
+    def begin(self) -> Optional[str]:
+        """A block begins. Returns why it must not, if another run has taken an array."""
+        with self._changed:
+            self._busy = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="bellis-writer", daemon=True)
+                self._thread.start()
+            # The other run takes the array and then looks for writers, so one of the two sees the other.
+            self._announce()
+            self._changed.notify_all()
+            return self._taken()
+
+    def end(self) -> None:
+        with self._changed:
+            self._busy = False
+            self._idle_since = time.monotonic()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._withdraw()
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait(WATCH_SECONDS if self._files else None)
+                if self._closed:
+                    return
+                taken = self._taken() if self._busy else None
+                if self._busy and time.monotonic() - self._touched > BEAT_SECONDS:
+                    self._touch()
+                elif not self._busy and time.monotonic() - self._idle_since > IDLE_SECONDS:
+                    self._withdraw()
+            if taken is not None:
+                self._on_taken(taken)
+
+    def _taken(self) -> Optional[str]:
+        for folder in self._folders:
+            lock = _read_json(os.path.join(folder, ".bellis-lock")).get("about")
+            replaces = lock.get("replaces") if isinstance(lock, dict) else None
+            mark = _read_json(os.path.join(folder, ".bellis-run")).get("id")
+            if replaces == self.record or (mark != self.record and os.path.isdir(folder)):
+                return (
+                    f"{folder} was replaced, or taken by another run, so nothing may be written to it; "
+                    "the run that this block belongs to is over."
+                )
+        return None
+
+    def _announce(self) -> None:
+        if self._files:
+            return
+        text = json.dumps(
+            {
+                "token": self._token,
+                "host": socket.gethostname(),
+                "machine": _machine(),
+                "pid": os.getpid(),
+                "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "about": {"record": self.record},
+                **_process_start(),
+            }
+        )
+        for folder in self._folders:
+            path = os.path.join(folder, ".bellis-writers", self._token)
+            # Where nothing can be written, no array can be written either.
+            if _create_in(path, text + "\n"):
+                self._files.append(path)
+        self._touched = time.monotonic()
+
+    def _touch(self) -> None:
+        self._touched = time.monotonic()
+        for path in self._files:
+            try:
+                # The file system sets the time: its clock may differ from that of this machine.
+                with open(path, "r+b") as file:
+                    file.write(b"{")
+            except OSError:
+                pass
+
+    def _withdraw(self) -> None:
+        for path in self._files:
+            try:
+                os.remove(path)
+                os.rmdir(os.path.dirname(path))
+            except OSError:
+                # Others are writing, too, or the array is gone.
+                pass
+        self._files = []
+
+
+def _create_in(path: str, text: str) -> bool:
+    for _ in range(10):
+        try:
+            os.mkdir(os.path.dirname(path))
+        except FileExistsError:
+            pass
+        except OSError:
+            return False
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            return True
+        except FileNotFoundError:
+            # The last other writer has just removed the folder.
+            continue
+        except OSError:
+            return False
+    return False
+
+
+def _read_json(path: str) -> Dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _machine() -> str:
+    """This machine since it was started, and its process ids: containers may share a name, but not these."""
+    name = socket.gethostname()
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{name} {file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return name
+
+
+def _process_start() -> Dict[str, str]:
+    try:
+        with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+            # The name of the program, in parentheses, may contain anything; the start is the 20th field after it.
+            return {"processStart": file.read().rpartition(")")[2].split()[19]}
+    except (OSError, IndexError):
+        return {}
+
+
 class _Worker:
     """A worker: one thread keeps the connection, the user's loop does the blocks."""
 
@@ -597,6 +763,7 @@ class _Worker:
         self._kept: List[_Lease] = []
         self._current: Optional[_Lease] = None
         self._block: Optional[Block] = None
+        self._writer: Optional[_Writer] = None
         self._reported_ready: Set[str] = set()
         self._draining = False
         self._ended = False
@@ -892,6 +1059,8 @@ class _Worker:
         finally:
             atexit.unregister(self._end_at_exit)
             undo()
+            if self._writer is not None:
+                self._writer.close()
             self._leave()
         if self._failure is not None:
             raise self._failure
@@ -930,17 +1099,43 @@ class _Worker:
                 lease.outcomes.append({"status": "returned"})
                 continue
             block = self.block_type(index, task, read_roi, write_roi, lease)
-            self._block = block
-            yield block
-            self._block = None
+            writer = self._writer_of(task)
+            lease.taken = writer.begin() if writer is not None else None
+            if lease.taken is None:
+                self._block = block
+                yield block
+                self._block = None
+            if writer is not None:
+                writer.end()
             self._finish(block)
         self._settle(lease)
+
+    def _writer_of(self, task: Mapping[str, Any]) -> Optional[_Writer]:
+        owns = task.get("owns")
+        # The worker that has started this program says itself that the program may write.
+        if self._is_stdio or not isinstance(owns, dict):
+            return None
+        record = str(owns.get("id"))
+        if self._writer is None or self._writer.record != record:
+            if self._writer is not None:
+                self._writer.close()
+            folder = task.get("folder") or os.getcwd()
+            paths = [os.path.realpath(os.path.join(folder, str(path))) for path in owns.get("outputs") or []]
+            self._writer = _Writer(record, paths, self._take_arrays)
+        return self._writer
+
+    def _take_arrays(self, why: str) -> None:
+        with self._changed:
+            if self._current is not None and self._block is not None:
+                self._current.taken = why
 
     @staticmethod
     def _finish(block: Block) -> None:
         if block._is_settled:
             return
         block._is_settled = True
+        if block._lease.taken is not None:
+            block._set_error(block._lease.taken)
         outcome: Dict[str, Any] = {"status": "done", "ms": round((time.monotonic() - block._started) * 1000, 3)}
         if block._error is not None:
             outcome.update(status="failed", error=block._error)

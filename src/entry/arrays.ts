@@ -130,6 +130,23 @@ function realPath(path: string): string {
   }
 }
 
+/** The ids in the marks of arrays that this process may write only for a run. */
+const owners = new Map<string, string>()
+
+/**
+ * From now on, this process writes these arrays only while they are marked as those of the run for which it does blocks, however it opens
+ * them.
+ */
+export function writeFor({ id, outputs }: { readonly id: string; readonly outputs: readonly string[] }): void {
+  for (const path of outputs) owners.set(arrayStore.canonicalPath(path), id)
+}
+
+function ownerOf(path: string): { readonly owner?: () => string } {
+  if (owners.size === 0) return {}
+  const key = arrayStore.canonicalPath(path)
+  return owners.has(key) ? { owner: () => owners.get(key) ?? '' } : {}
+}
+
 /**
  * Opens a dataset: `openArray('sample.hdf/volumes/raw')`.
  * @param options.mode 'r' reads, 'r+' also writes. @default 'r'
@@ -143,7 +160,8 @@ export async function openArray(
   options: { readonly mode?: 'r' | 'r+'; readonly unit?: WorldUnit; readonly allowExternal?: boolean } = {},
 ): Promise<VolumeArray> {
   const { unit = 'nm', ...others } = options
-  return volumeArray(await arrayStore.open(path, others), unit)
+  const owner = options.mode === 'r+' ? ownerOf(path) : {}
+  return volumeArray(await arrayStore.open(path, { ...others, ...owner }), unit)
 }
 
 /**

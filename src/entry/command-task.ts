@@ -1,9 +1,11 @@
 import type { z } from 'zod'
 import { type Program, startProgram } from '../adapters/processes/program.ts'
+import { OutputWriter, WRITER_VARIABLE } from '../adapters/zarr/output-writers.ts'
 import { BlockError } from '../core/errors.ts'
 import { type TaskDefinition, taskDefinition } from '../runtime/tasks/define-task.ts'
-import type { ConfigSchema, ProcessBlock, SetupContext, TaskOptions } from '../runtime/tasks/task-options.ts'
+import type { ConfigSchema, ProcessBlock, SetupContext, TaskBlock, TaskOptions } from '../runtime/tasks/task-options.ts'
 import { callerOf } from '../runtime/tasks/user-calls.ts'
+import { arraysOfRun } from '../runtime/worker/setup-arrays.ts'
 import { forgetProgramMemory, noteProgramMemory } from './workers/peak-memory.ts'
 import { visibleDevices } from './workers/visible-devices.ts'
 
@@ -32,16 +34,29 @@ async function setUpProgram(
   command: readonly string[],
   env: Readonly<Record<string, string>> | undefined,
   config: unknown,
-  { taskId, workerId, unit, resources, signal: over }: SetupContext,
+  { taskId, workerId, unit, resources, signal: over, arrays }: SetupContext,
 ): Promise<ProcessBlock> {
-  const task = { id: taskId, config, unit, resources, folder: process.cwd() }
+  const owned = arraysOfRun(arrays)
+  const task = {
+    id: taskId,
+    config,
+    unit,
+    resources,
+    folder: process.cwd(),
+    ...(owned === undefined ? {} : { owns: { id: owned.id, outputs: owned.folders } }),
+  }
+  const writer = owned === undefined ? undefined : new OutputWriter(owned)
   const programs = new Set<Program>()
   const start = async () => {
     const program: Program = startProgram({
       command,
       task,
       workerId,
-      env: { ...visibleDevices(resources), ...env },
+      env: {
+        ...visibleDevices(resources),
+        ...env,
+        ...(writer === undefined ? {} : { [WRITER_VARIABLE]: writer.token }),
+      },
       onUsage: ({ peakMemory }) => noteProgramMemory(program, peakMemory),
     })
     programs.add(program)
@@ -50,15 +65,16 @@ async function setUpProgram(
   }
   over.addEventListener('abort', () => {
     for (const program of programs) program.end()
+    writer?.[Symbol.dispose]()
   })
   // A program does one block at a time, but workers of the same process share a set-up.
   const idle = [await start()]
-  return async ({ taskId, index, readRoi, writeRoi }, { signal }) => {
+  const doBlock = async ({ index, readRoi, writeRoi }: TaskBlock, signal: AbortSignal) => {
     let program = idle.pop()
     // It may have ended while it was idle.
     while (program?.isOver) program = idle.pop()
     const doing = program ?? (await start())
-    const outcome = await doing.doBlock(index, { read: readRoi, write: writeRoi }, signal).finally(() => {
+    return doing.doBlock(index, { read: readRoi, write: writeRoi }, signal).finally(() => {
       if (!doing.isOver) {
         idle.push(doing)
         return
@@ -66,6 +82,12 @@ async function setUpProgram(
       programs.delete(doing)
       forgetProgramMemory(doing)
     })
+  }
+  return async (block, { signal }) => {
+    const { taskId, index } = block
+    const outcome = await (writer === undefined
+      ? doBlock(block, signal)
+      : writer.during((taken) => doBlock(block, AbortSignal.any([signal, taken]))))
     switch (outcome.status) {
       case 'done':
       case 'skipped':

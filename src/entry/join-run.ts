@@ -1,11 +1,14 @@
 import { hostname } from 'node:os'
+import { resolve } from 'node:path'
 import { stdioChannel } from '../adapters/links/stdio-channel.ts'
+import { OutputWriter } from '../adapters/zarr/output-writers.ts'
 import { BlockError } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/world-unit.ts'
 import { STDIO_CONTEXT, type WireTask } from '../core/protocol/messages.ts'
 import type { SetupContext, TaskBlock } from '../runtime/tasks/task-options.ts'
 import { runWorker } from '../runtime/worker/worker-loop.ts'
 import { type LoadedTask, RETURNED, type WorkerEnd } from '../runtime/worker/worker-options.ts'
+import { arrayStore, writeFor } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { contextReader } from './run-folder/run-context.ts'
 import { runsHome } from './run-folder/run-place.ts'
@@ -58,9 +61,10 @@ export async function* joinRun<Config = Readonly<Record<string, unknown>>>(
 ): AsyncGenerator<JoinedBlock<Config>, void, undefined> {
   const leaving = new AbortController()
   const { signal } = options
-  const loop = new BlockLoop<Config>()
   const drain = signal === undefined ? leaving.signal : AbortSignal.any([leaving.signal, signal])
   const known = context ?? (options.run === undefined ? process.env.BELLIS_CONTEXT : undefined)
+  // The worker that has started a program says itself that the program may write.
+  using loop = new BlockLoop<Config>({ saysThatItWrites: known !== STDIO_CONTEXT })
   const worker =
     known === STDIO_CONTEXT ? serveStdio(loop, drain) : serveNetwork(loop, drain, known, context === undefined, options)
   const ended = worker.then(
@@ -139,38 +143,67 @@ interface Offer<Config> {
 }
 
 /** Passes the blocks of a worker to a loop, one at a time, and their outcomes back to the worker. */
-class BlockLoop<Config> {
+class BlockLoop<Config> implements Disposable {
+  readonly #saysThatItWrites: boolean
+  #writer: OutputWriter | undefined
   #offer: Offer<Config> | undefined
   #running: Offer<Config> | undefined
   #end: { readonly error?: unknown } | undefined
   #wake = () => {}
 
+  constructor({ saysThatItWrites }: { readonly saysThatItWrites: boolean }) {
+    this.#saysThatItWrites = saysThatItWrites
+  }
+
   get isBusy(): boolean {
     return this.#running !== undefined
   }
 
-  readonly loadTask = async ({
-    config,
-    unit,
-    folder = process.cwd(),
-    resources = {},
-  }: WireTask): Promise<LoadedTask> => ({
-    process: (block, { signal }) => {
-      const { promise, resolve, reject } = Promise.withResolvers<typeof RETURNED | undefined>()
-      let failure: Error | undefined
-      const fail = (why: unknown) => {
-        failure = why instanceof Error ? why : new BlockError('BLOCK_FAILED', String(why))
-      }
-      this.#offer = {
-        block: { ...block, config: config as Config, unit, folder, resources, signal, fail },
-        failure: () => failure,
-        resolve,
-        reject,
-      }
-      this.#wake()
-      return promise
-    },
-  })
+  [Symbol.dispose](): void {
+    this.#writer?.[Symbol.dispose]()
+  }
+
+  readonly loadTask = async (task: WireTask): Promise<LoadedTask> => {
+    const { folder = process.cwd(), owns } = task
+    const outputs = owns?.outputs.map((path) => resolve(folder, path)) ?? []
+    if (owns !== undefined) writeFor({ id: owns.id, outputs })
+    const writer = owns !== undefined && this.#saysThatItWrites ? this.#writerOf(owns.id, outputs) : undefined
+    return {
+      process: (block, { signal }) =>
+        writer === undefined
+          ? this.#pass(task, block, signal)
+          : writer.during((taken) => this.#pass(task, block, AbortSignal.any([signal, taken]))),
+    }
+  }
+
+  /** All tasks of a run have the same arrays. */
+  #writerOf(id: string, outputs: readonly string[]): OutputWriter {
+    if (this.#writer?.record !== id) {
+      this.#writer?.[Symbol.dispose]()
+      this.#writer = new OutputWriter({ id, folders: outputs.map((path) => arrayStore.canonicalPath(path)) })
+    }
+    return this.#writer
+  }
+
+  #pass(
+    { config, unit, folder = process.cwd(), resources = {} }: WireTask,
+    block: TaskBlock,
+    signal: AbortSignal,
+  ): Promise<typeof RETURNED | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<typeof RETURNED | undefined>()
+    let failure: Error | undefined
+    const fail = (why: unknown) => {
+      failure = why instanceof Error ? why : new BlockError('BLOCK_FAILED', String(why))
+    }
+    this.#offer = {
+      block: { ...block, config: config as Config, unit, folder, resources, signal, fail },
+      failure: () => failure,
+      resolve,
+      reject,
+    }
+    this.#wake()
+    return promise
+  }
 
   /** The worker has ended, so the loop ends after its block. */
   end(how: { readonly error?: unknown } = {}): void {

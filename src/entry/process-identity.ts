@@ -57,12 +57,14 @@ function thisMachine(): string {
   return parts.join(' ')
 }
 
-/** When a process of this machine was started, in ticks since the boot; undefined if there is none, or if the system does not say. */
+/** When a process of this machine was started, in ticks since the boot; undefined if it has ended, or if the system does not say. */
 function startOf(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name of the program, in parentheses, may contain anything; the start is the 20th field after it.
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+    // The name of the program, in parentheses, may contain anything. After it come the state and, as the 20th field, the start.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    // A process that has ended stays in the table until its parent asks for it, which some never do.
+    return /[ZX]/.test(fields[0] ?? '') ? undefined : fields[19]
   } catch {
     return undefined
   }

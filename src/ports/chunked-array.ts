@@ -123,8 +123,11 @@ export interface OpenArrayOptions {
   readonly mode?: 'r' | 'r+'
   /** Whether a write waits until the data is on the disk. @default false */
   readonly fsync?: boolean
-  /** The id of the run that writes: a chunk is not written once the array is marked as that of another run. @default not checked */
-  readonly owner?: string
+  /**
+   * The id of the run that writes, or what returns it: a chunk is not written once the array is marked as that of another run.
+   * @default not checked
+   */
+  readonly owner?: string | (() => string)
 }
 
 /** One storage format: opens arrays, and creates them if it can. */

@@ -1,31 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
-import { link, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
-import { dirname, join } from 'node:path'
+import { link, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { InfrastructureError } from '../../core/errors.ts'
 import { errnoOf } from '../../core/system-errors.ts'
-import { TEMPORARY_PREFIX } from './store.ts'
-
-/** How often the holder of a lock touches its file. */
-const BEAT_MS = 10_000
-/** A holder on another machine that has not touched its file for this long counts as dead. */
-export const STALE_MS = 120_000
-
-/** Who holds a lock: the content of its file. */
-export interface LockHolder {
-  readonly token: string
-  readonly host: string
-  /** What tells process ids apart: the machine since it was started, and the namespace of its process ids. */
-  readonly machine: string
-  readonly pid: number
-  /** When the process was started, as the system counts; absent if the system does not say. */
-  readonly processStart?: string
-  /** When the lock was taken, ISO. */
-  readonly since: string
-  /** What the holder says of itself. */
-  readonly about: Readonly<Record<string, string>>
-}
+import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, temporaryBeside, touch } from './lock-holder.ts'
 
 /** A lock that this process holds. Disposing releases it. */
 export interface LockFile extends AsyncDisposable {
@@ -116,48 +93,7 @@ class TakenLock implements LockFile {
       this.#losing.abort(new InfrastructureError('RUN_LOCKED', message))
       return
     }
-    // Writing lets the file system set the time; setting the time would use the clock of this machine.
-    const file = await open(this.#path, 'r+')
-    try {
-      await file.write('{', 0)
-    } finally {
-      await file.close()
-    }
-  }
-}
-
-function newHolder(about: Readonly<Record<string, string>>): LockHolder {
-  const processStart = startOf(process.pid)
-  return {
-    token: randomUUID(),
-    host: hostname(),
-    machine: thisMachine(),
-    pid: process.pid,
-    ...(processStart === undefined ? {} : { processStart }),
-    since: new Date().toISOString(),
-    about,
-  }
-}
-
-/** Containers share a boot and may share a name, but not their process ids. */
-function thisMachine(): string {
-  const parts = [hostname()]
-  try {
-    parts.push(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), readlinkSync('/proc/self/ns/pid'))
-  } catch {
-    // Not Linux.
-  }
-  return parts.join(' ')
-}
-
-/** When a process of this machine was started, in ticks since the boot; undefined if there is none, or if the system does not say. */
-function startOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name of the program, in parentheses, may contain anything; the start is the 20th field after it.
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
-  } catch {
-    return undefined
+    await touch(this.#path)
   }
 }
 
@@ -196,56 +132,8 @@ async function createInPlace(path: string, text: string): Promise<boolean> {
   }
 }
 
-const temporaryBeside = (path: string): string => join(dirname(path), `${TEMPORARY_PREFIX}lock-${randomUUID()}`)
-
-/** @returns undefined if the file can't be understood */
-async function readHolder(path: string): Promise<LockHolder | 'missing' | undefined> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return 'missing'
-    throw error
-  }
-  try {
-    const holder = JSON.parse(text) as Partial<LockHolder>
-    return typeof holder.token === 'string' && typeof holder.pid === 'number' ? (holder as LockHolder) : undefined
-  } catch {
-    return undefined
-  }
-}
-
 const isSame = (found: LockHolder | 'missing' | undefined, holder: LockHolder | undefined): boolean =>
   typeof found === 'object' ? found.token === holder?.token : found === holder
-
-async function isDead(path: string, holder: LockHolder | undefined): Promise<boolean> {
-  if (holder?.machine === thisMachine()) return !isRunning(holder)
-  return (await ageOf(path)) > STALE_MS
-}
-
-function isRunning({ pid, processStart }: LockHolder): boolean {
-  if (processStart !== undefined) return startOf(pid) === processStart
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errnoOf(error) !== 'ESRCH'
-  }
-}
-
-/** How long ago a file was written, by the clock of its file system. */
-async function ageOf(path: string): Promise<number> {
-  const temporary = temporaryBeside(path)
-  try {
-    const { mtimeMs } = await stat(path)
-    await writeFile(temporary, '', { flag: 'wx' })
-    return (await stat(temporary)).mtimeMs - mtimeMs
-  } catch {
-    return 0
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
 
 /** Removes the lock of a dead holder, and puts back what another process has put in its place meanwhile. */
 async function removeStale(path: string, holder: LockHolder | undefined): Promise<void> {

@@ -52,7 +52,8 @@ export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
     name: 'zarr',
     open: async (container, inner, open = {}) => {
       const { mode = 'r', owner } = open
-      const guarded = (folder: string) => storeOf(container, inner, { ...open, guard: writeGuard(folder, owner ?? '') })
+      const ownerNow = typeof owner === 'function' ? owner : () => owner ?? ''
+      const guarded = (folder: string) => storeOf(container, inner, { ...open, guard: writeGuard(folder, ownerNow) })
       const store = storeOf(container, inner, open)
       return openArray(store, parseInner(inner), mode, owner === undefined ? undefined : guarded)
     },

@@ -115,7 +115,11 @@ export function parseServerMessage(value: unknown): ServerMessage {
       asText(task, 'unit')
       for (const field of ['module', 'name', 'folder']) if (task[field] !== undefined) asText(task, field)
       if (task.grid !== undefined) asFields(task.grid, 'grid')
-      if (task.owns !== undefined) asText(asFields(task.owns, 'owns'), 'id')
+      if (task.owns !== undefined) {
+        const owns = asFields(task.owns, 'owns')
+        asText(owns, 'id')
+        for (const output of asList(owns, 'outputs')) asText({ output }, 'output')
+      }
       if (task.resources !== undefined) {
         const units = asFields(task.resources, 'resources')
         for (const name of Object.keys(units)) asIntegers(units, name)

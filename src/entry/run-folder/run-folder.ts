@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
@@ -49,6 +49,10 @@ const WORKERS = 'workers.lock'
 const HOLDER = 'holder.json'
 /** How workers reach the coordinator while the run is running. */
 export const CONTEXT_FILE = 'context'
+const LEFT_BEHIND = new Set([
+  ...[LOCK, WORKERS, HOLDER, CONTEXT_FILE, 'logs', 'slurm', 'sge', 'history', 'control'],
+  ...['live.json', 'provenance.json', 'sessions.json', 'dashboard.json'],
+])
 /** How often a run looks whether its folder is still there. */
 const WATCH_MS = 1000
 /** Workers end by themselves within this time after their coordinator has ended. */
@@ -143,6 +147,10 @@ function createWhole(path: string, document: RunDocument, fsync: boolean): boole
     // Another start of the run was faster, or the folder was created by hand.
     if (readRunDocument(path) === undefined) {
       if (existsSync(join(path, DOCUMENT))) throw damaged(path)
+      if (isLeftBehind(path)) {
+        replaceFile(join(path, DOCUMENT), textOf(document), { fsync })
+        return true
+      }
       throw new ConfigError(
         'READ_ONLY',
         `${path} is not the folder of a run; remove it, or choose another place with --run-dir.`,
@@ -151,6 +159,12 @@ function createWhole(path: string, document: RunDocument, fsync: boolean): boole
     return false
   }
 }
+
+/**
+ * Whether a folder contains only what a run writes besides its document and its record: its folder was removed while it was running, and
+ * it made some of it again before it noticed.
+ */
+const isLeftBehind = (path: string): boolean => readdirSync(path).every((name) => LEFT_BEHIND.has(name))
 
 const damaged = (path: string): Error =>
   new InfrastructureError(

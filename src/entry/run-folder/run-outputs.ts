@@ -1,5 +1,9 @@
 import { basename, join } from 'node:path'
-import { type LockFile, type LockHolder, takeLockFile } from '../../adapters/zarr/lock-file.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type LockFile, takeLockFile } from '../../adapters/zarr/lock-file.ts'
+import type { LockHolder } from '../../adapters/zarr/lock-holder.ts'
+import { type LateWriter, lateWriters } from '../../adapters/zarr/output-writers.ts'
+import { LOCK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
@@ -40,8 +44,15 @@ export interface OutputClaim {
   isResumed(task: PlannedTask): boolean
 }
 
-/** In the folder of an output while a run is writing it: who does. */
-const LOCK_FILE = '.bellis-lock'
+/** How long a start waits for processes of runs that are over. Workers notice within a second that an array is taken. */
+const LATE_WRITERS_MS = 6_000
+const LOOK_AGAIN_MS = 200
+
+/** How a run starts. */
+export interface OutputOptions {
+  readonly fsync?: boolean | undefined
+  readonly overwrite?: boolean | undefined
+}
 
 /**
  * The arrays that a run creates, or continues to write. While they are open, no other run can write them. Disposing releases them.
@@ -50,30 +61,36 @@ export class RunOutputs implements AsyncDisposable {
   readonly #tasks: readonly PlannedTask[]
   readonly #author: OutputAuthor
   readonly #fsync: boolean
+  readonly #overwrite: boolean
   readonly #locks = new Map<string, LockFile>()
   readonly #losing = new AbortController()
 
-  private constructor({ tasks }: PlannedPipeline, author: OutputAuthor, fsync = false) {
+  private constructor(
+    { tasks }: PlannedPipeline,
+    author: OutputAuthor,
+    { fsync = false, overwrite = false }: OutputOptions,
+  ) {
     this.#tasks = tasks
     this.#author = author
     this.#fsync = fsync
+    this.#overwrite = overwrite
   }
 
   /**
-   * Locks the outputs that exist already.
-   * @throws ConfigError `RUN_LOCKED`, naming the run that is writing one of them
+   * Locks the outputs that exist already, and waits until nothing writes them on behalf of a run that is over.
+   * @throws ConfigError `RUN_LOCKED`, naming the run that is writing one of them, or the processes that may still be
    */
-  static async open(
-    pipeline: PlannedPipeline,
-    author: OutputAuthor,
-    options: { readonly fsync?: boolean | undefined },
-  ): Promise<RunOutputs> {
+  static async open(pipeline: PlannedPipeline, author: OutputAuthor, options: OutputOptions): Promise<RunOutputs> {
     await using open = new ResourceStack()
-    const outputs = open.use(new RunOutputs(pipeline, author, options.fsync))
+    const outputs = open.use(new RunOutputs(pipeline, author, options))
+    const replaced = new Map<string, string | undefined>()
     for (const output of outputs.#all()) {
       await using array = await openOutput(output)
-      if (array !== undefined) await outputs.#lock(array)
+      if (array === undefined) continue
+      replaced.set(array.path, outputs.#replacedIn(array))
+      await outputs.#lock(array, { replaces: replaced.get(array.path) })
     }
+    await awaitLateWriters(replaced)
     open.move()
     return outputs
   }
@@ -133,7 +150,7 @@ export class RunOutputs implements AsyncDisposable {
       for (const { path, options } of task.outputs) {
         const isReplaced = options.ifExists === 'replace'
         await using array = await arrayStore.create(path, { ...options, fsync: this.#fsync })
-        await this.#lock(array, isReplaced)
+        await this.#lock(array, { isReplaced })
         const isMarked = !isReplaced && readMark(array.path)?.id === id
         if (!isMarked) writeMark(array.path, { id, ...this.#author }, this.#fsync)
         await noteStart(array, made, isMarked && isDone(task))
@@ -144,7 +161,7 @@ export class RunOutputs implements AsyncDisposable {
   /** Says in the outputs of tasks that they are complete. @param id of the run's record @param ended ISO */
   async noteEnd(id: string, isDone: (task: PlannedTask) => boolean, ended: string): Promise<void> {
     for (const task of this.#tasks.filter(isDone)) {
-      for (const { path } of task.outputs) await noteEnd(path, id, ended)
+      for (const { path } of task.outputs) await noteEnd(path, { record: id, ended, fsync: this.#fsync })
     }
   }
 
@@ -157,13 +174,25 @@ export class RunOutputs implements AsyncDisposable {
     return this.#tasks.flatMap(({ outputs }) => outputs)
   }
 
-  /** @param isReplaced whether the folder that was locked is gone, and its lock with it */
-  async #lock({ path }: ChunkedArray, isReplaced = false): Promise<void> {
+  /** The id of the record in the mark of an array, if this run begins another one. */
+  #replacedIn({ path }: ChunkedArray): string | undefined {
+    const mark = readMark(path)
+    const isContinued = !this.#overwrite && mark !== undefined && isMarkOf(mark, this.#markedRun(undefined))
+    return isContinued ? undefined : mark?.id
+  }
+
+  /**
+   * @param options `isReplaced`: whether the folder that was locked is gone, and its lock with it; `replaces`: the id of the record that is
+   * over, for the workers that it has left behind
+   */
+  async #lock({ path }: ChunkedArray, options: { isReplaced?: boolean; replaces?: string | undefined }): Promise<void> {
+    const { isReplaced = false, replaces } = options
     const key = arrayStore.canonicalPath(path)
     if (isReplaced) this.#locks.get(key)?.abandon()
     else if (this.#locks.has(key)) return
     const { run, folder, command, started } = this.#author
-    const lock = await takeLockFile(join(path, LOCK_FILE), { run, folder, command, started }).catch((error) => {
+    const about = { run, folder, command, started, ...(replaces === undefined ? {} : { replaces }) }
+    const lock = await takeLockFile(join(path, LOCK_FILE), about).catch((error) => {
       throw lockError(path, error)
     })
     if (lock.status === 'held') throw new ConfigError('RUN_LOCKED', lockedBy(path, lock.holder))
@@ -183,6 +212,29 @@ const needsOwner = ({ isTransient }: PlannedTask, { options, isChosen = false }:
 
 const openOutput = ({ path }: PlannedOutput): Promise<ChunkedArray | undefined> =>
   arrayStore.open(path).catch(() => undefined)
+
+/**
+ * Programs write arrays themselves, so their workers can't refuse a single write: they end them, which takes a moment.
+ * @param replaced the record that is over in each array, if any
+ * @throws ConfigError `RUN_LOCKED`
+ */
+async function awaitLateWriters(replaced: ReadonlyMap<string, string | undefined>): Promise<void> {
+  for (const end = performance.now() + LATE_WRITERS_MS; ; await delay(LOOK_AGAIN_MS)) {
+    const late: [string, LateWriter[]][] = []
+    for (const [path, id] of replaced) {
+      const writers = await lateWriters(path, (record) => record === id)
+      if (writers.length > 0) late.push([path, writers])
+    }
+    const [first] = late
+    if (first === undefined) return
+    if (performance.now() > end) throw new ConfigError('RUN_LOCKED', stillWritten(...first))
+  }
+}
+
+function stillWritten(path: string, writers: readonly LateWriter[]): string {
+  const who = writers.map(({ host, pids }) => `process ${pids.join(', ')} on ${host}`).join('; ')
+  return `${path} may still be written by programs of a run that is over (${who}); end them, or wait for them, then start again.`
+}
 
 function lockedBy(path: string, holder: LockHolder | undefined): string {
   if (holder === undefined) return `${path} is being written by another run; wait for it, or stop it.`

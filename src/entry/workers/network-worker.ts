@@ -9,7 +9,7 @@ import { importTask, setUpTask } from '../../runtime/worker/load-task.ts'
 import { OpenedArrays } from '../../runtime/worker/setup-arrays.ts'
 import { runWorker } from '../../runtime/worker/worker-loop.ts'
 import type { LoadedTask, WorkerEnd, WorkerOptions } from '../../runtime/worker/worker-options.ts'
-import { arrayStore } from '../arrays.ts'
+import { arrayStore, writeFor } from '../arrays.ts'
 import { breathe, systemClock } from '../clock.ts'
 import { OWN_SCHEME } from './module-name.ts'
 import { offerOwnPackage } from './own-package.ts'
@@ -44,6 +44,7 @@ export async function runNetworkWorker(
   const { onConnection, watch } = options
   const load = async (task: WireTask, workerId: string): Promise<LoadedTask> => {
     enterFolder(task)
+    if (task.owns !== undefined) writeFor(task.owns)
     return loadTask(task, workerId, await arrays.of(task), watch)
   }
   const leaving = [options.drain, watch?.signal].filter((each) => each !== undefined)

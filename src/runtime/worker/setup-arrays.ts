@@ -4,6 +4,19 @@ import type { ArrayStore } from '../../ports/array-store.ts'
 import type { SetupArrays } from '../tasks/task-options.ts'
 import { type Traffic, type VolumeArray, volumeArray } from '../volumes/volume-array.ts'
 
+const ofRuns = new WeakMap<SetupArrays, RunArrays>()
+
+/** The arrays that a run has created. */
+export interface RunArrays {
+  /** The id in their marks. */
+  readonly id: string
+  /** Their folders. */
+  readonly folders: readonly string[]
+}
+
+/** The arrays that the run of a set-up has created; undefined if the worker was not told. @param arrays as given to `setup` */
+export const arraysOfRun = (arrays: SetupArrays): RunArrays | undefined => ofRuns.get(arrays)
+
 /** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing ends the set-ups and closes all arrays. */
 export class OpenedArrays implements AsyncDisposable {
   readonly #store: ArrayStore
@@ -27,7 +40,7 @@ export class OpenedArrays implements AsyncDisposable {
   /** @param options `fsync`: a write ends only when the data is on the disk; `owns`: the outputs that only this run may write */
   forUnit(unit: WorldUnit, { fsync = false, owns }: Partial<Pick<WireTask, 'fsync' | 'owns'>> = {}): SetupArrays {
     const own = new Set(owns?.outputs.map((path) => this.#store.canonicalPath(path)))
-    return {
+    const arrays: SetupArrays = {
       open: (path, { mode = 'r' } = {}) => {
         const key = `${mode} ${unit} ${this.#store.canonicalPath(path)}`
         const known = this.#opened.get(key)
@@ -39,6 +52,8 @@ export class OpenedArrays implements AsyncDisposable {
         return opening
       },
     }
+    if (owns !== undefined) ofRuns.set(arrays, { id: owns.id, folders: [...own] })
+    return arrays
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { readLiveState, sessionFile } from '../../../src/entry/run-folder/run-files.ts'
-import { readRunDocument, runHolderOf } from '../../../src/entry/run-folder/run-folder.ts'
+import { holdRunFolder, readRunDocument, runHolderOf } from '../../../src/entry/run-folder/run-folder.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 
 /** What a full disk, a power cut or a person may leave of a file. */
@@ -68,4 +68,28 @@ describe('a damaged file of a run folder', () => {
     assert.deepEqual(sessionFile(folder.path).saved, SESSIONS)
     assert.deepEqual(readLiveState(folder.path), LIVE)
   })
+})
+
+describe('a folder in place of that of a run', () => {
+  const document = { created: '', directory: '', progress: 'sqlite', tasks: [] }
+
+  it('is used if it contains only what a run wrote after its folder was removed', () => {
+    using folder = temporaryFolder()
+    const run = join(folder.path, 'run')
+    mkdirSync(join(run, 'logs'), { recursive: true })
+    writeFileSync(join(run, 'live.json'), '{}')
+    using held = holdRunFolder(run, document)
+    assert.equal(held.isNew, true)
+    assert.deepEqual(readRunDocument(run), document)
+  })
+
+  for (const name of ['notes.txt', 'progress.sqlite']) {
+    it(`is refused if it contains ${name}`, () => {
+      using folder = temporaryFolder()
+      const run = join(folder.path, 'run')
+      mkdirSync(run)
+      writeFileSync(join(run, name), '')
+      assert.throws(() => holdRunFolder(run, document), /is not the folder of a run; remove it/)
+    })
+  }
 })

@@ -1,20 +1,25 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { defineTask, z } from 'bellis'
+import { defineTask, openArray, z } from 'bellis'
 
 /** Fills a volume of two chunks with a value. With 1, a block waits for the file `go`, and leaves what its write threw in `late`. */
 export default defineTask({
   name: 'late-fill',
   module: import.meta.url,
-  config: z.object({ folder: z.string(), output: z.string(), value: z.coerce.number() }),
+  config: z.object({
+    folder: z.string(),
+    output: z.string(),
+    value: z.coerce.number(),
+    opens: z.enum(['worker', 'task']).default('worker'),
+  }),
   async plan({ output }, { arrays }) {
     const array = await arrays.create(output, { shape: [2], dtype: 'uint8', chunkShape: [1] })
     const block = { offset: [0], shape: [1] }
     return { totalRoi: array.roi, readRoi: block, writeRoi: block, readWriteConflict: false, writes: [array] }
   },
-  async setup({ folder, output, value }, { arrays }) {
-    const array = await arrays.open(output, { mode: 'r+' })
+  async setup({ folder, output, value, opens }, { arrays }) {
+    const array = await (opens === 'worker' ? arrays : { open: openArray }).open(output, { mode: 'r+' })
     const file = (name: string) => join(folder, name)
     return async ({ writeRoi }) => {
       if (value === 1) {

@@ -26,6 +26,8 @@ export function losePower(journal: string, chance: Chance): number {
   for (const entry of entries) if (entry.type === 'synced') lastSync.set(entry.path, entry.at)
   const isSyncedAfter = (path: string, at: number) => (lastSync.get(path) ?? Number.NEGATIVE_INFINITY) >= at
   let lost = 0
+  /** Names that have got a file that is on the disk: what they named before is of no concern. */
+  const safe = new Set<string>()
   // The latest first, so that a name gets back the oldest content.
   for (const entry of entries.toReversed()) {
     if (entry.type === 'renamed') {
@@ -33,7 +35,8 @@ export function losePower(journal: string, chance: Chance): number {
       const found = statSync(entry.path, { throwIfNoEntry: false })
       // What lies in a folder has entries of its own.
       const isStored = lastSync.has(entry.from) || found?.isDirectory()
-      if (found === undefined || (isNamed && isStored) || chance.happens(0.3)) continue
+      if (isNamed && isStored) safe.add(entry.path)
+      if (found === undefined || safe.has(entry.path) || chance.happens(0.3)) continue
       lost++
       if (isNamed) truncateSync(entry.path, 0)
       else restore(entry.path, entry.old)

@@ -48,9 +48,12 @@ export async function noteStart(array: ChunkedArray, made: ArrayProvenance, isDo
   await array.setAttributes?.({ [PROVENANCE]: { ...made, started } })
 }
 
-/** Says in an output that it is complete. @param record id of the record of the run, with which the output is marked */
-export async function noteEnd(path: string, record: string, ended: string): Promise<void> {
-  await using array = await arrayStore.open(path, { mode: 'r+', owner: record })
+/** Says in an output that it is complete. @param options `record`: id of the record of the run, with which the output is marked */
+export async function noteEnd(
+  path: string,
+  { record, ended, fsync }: { readonly record: string; readonly ended: string; readonly fsync: boolean },
+): Promise<void> {
+  await using array = await arrayStore.open(path, { mode: 'r+', owner: record, fsync })
   const found = provenanceIn(array.attributes)
   if (found?.record !== record || found.ended !== undefined) return
   await array.setAttributes?.({ [PROVENANCE]: { ...found, ended } })

@@ -69,7 +69,7 @@ export const FOLDERS: readonly Fault[] = [
       return true
     },
     mayEnd: ({ code, stderr, stdout }) =>
-      (code === 1 || code === 2) && /removed|replaced|no longer|another run|There is no/.test(stderr + stdout),
+      (code === 1 || code === 2) && /removed|replaced|no longer|another run|There is no|No array found/.test(stderr + stdout),
   },
   {
     kind: 'output removed',
@@ -157,7 +157,8 @@ export const FOLDERS: readonly Fault[] = [
       const { chance } = site.setting
       rmSync(join(folder, 'history'), { recursive: true, force: true })
       for (const name of ['live.json', 'sessions.json', 'dashboard.json', 'holder.json'])
-        if (chance.happens(0.7)) writeFileSync(join(folder, name), chance.pick(['', '{', 'null', '{"a":1}', '\0\0\0']))
+        if (chance.happens(0.7))
+          writeFileSync(join(folder, name), chance.pick(['', '{', 'null', '{"a":1}', '\0\0\0']), { mode: 0o600 })
       return true
     },
   },

@@ -1,0 +1,192 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir, rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { errnoOf } from '../../core/system-errors.ts'
+import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, thisMachine, touch } from './lock-holder.ts'
+import { isTaken, runIsOver } from './write-guard.ts'
+
+/** In the folder of an array: one file for each process that is writing it, for a run, other than through Bellis. */
+export const WRITERS_FOLDER = '.bellis-writers'
+/** In the environment of a program that writes on behalf of a writer, and of all programs that it starts: the writer's token. */
+export const WRITER_VARIABLE = 'BELLIS_WRITER'
+/** How often a writer looks whether its arrays were taken by another run. */
+const WATCH_MS = 500
+/** How long the files of a writer stay after a block: another one may follow at once. */
+const IDLE_MS = 1000
+
+/** The arrays of a run that something writes other than through Bellis. */
+export interface WrittenArrays {
+  /** The id in the marks of the run. */
+  readonly id: string
+  /** The folders of the arrays. */
+  readonly folders: readonly string[]
+}
+
+/**
+ * Says in the folders of arrays, while a block is being done, that this process, or a program of it, may write them. A run that replaces
+ * what is there waits for it.
+ */
+export class OutputWriter implements Disposable {
+  readonly #arrays: WrittenArrays
+  readonly #holder: LockHolder
+  readonly #running = new Set<AbortController>()
+  #files: readonly string[] = []
+  #timer: NodeJS.Timeout | undefined
+  #touched = 0
+  #idleSince = 0
+
+  constructor(arrays: WrittenArrays) {
+    this.#arrays = arrays
+    this.#holder = newHolder({ record: arrays.id })
+  }
+
+  /** Identifies this writer: the value of {@link WRITER_VARIABLE} for a program that writes on its behalf. */
+  get token(): string {
+    return this.#holder.token
+  }
+
+  /** The id in the marks of the run. */
+  get record(): string {
+    return this.#arrays.id
+  }
+
+  /**
+   * Writes during a block.
+   * @param write gets a signal that is aborted when another run takes one of the arrays: the writing must stop then
+   * @throws ConfigError `RUN_LOCKED` if another run has taken one of them; what `write` throws
+   */
+  async during<Result>(write: (taken: AbortSignal) => Promise<Result>): Promise<Result> {
+    const taking = new AbortController()
+    this.#running.add(taking)
+    try {
+      this.#timer ??= setInterval(() => this.#watch(), WATCH_MS).unref()
+      // The other run takes the array and then looks for writers, so one of the two sees the other.
+      this.#announce()
+      const taken = this.#taken()
+      if (taken !== undefined) throw runIsOver(taken)
+      return await write(taking.signal)
+    } catch (error) {
+      throw taking.signal.aborted ? taking.signal.reason : error
+    } finally {
+      this.#running.delete(taking)
+      this.#idleSince = performance.now()
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#withdraw()
+  }
+
+  #watch(): void {
+    if (this.#running.size > 0) {
+      const taken = this.#taken()
+      if (taken !== undefined) for (const running of this.#running) running.abort(runIsOver(taken))
+      if (performance.now() - this.#touched > BEAT_MS) this.#touch()
+    } else if (performance.now() - this.#idleSince > IDLE_MS) {
+      this[Symbol.dispose]()
+    }
+  }
+
+  #taken(): string | undefined {
+    return this.#arrays.folders.find((folder) => isTaken(folder, this.#arrays.id))
+  }
+
+  #announce(): void {
+    if (this.#files.length > 0) return
+    const text = `${JSON.stringify(this.#holder)}\n`
+    const files = this.#arrays.folders.map((folder) => join(folder, WRITERS_FOLDER, this.token))
+    this.#files = files.filter((file) => createIn(file, text))
+    this.#touched = performance.now()
+  }
+
+  #touch(): void {
+    this.#touched = performance.now()
+    for (const file of this.#files) void touch(file).catch(() => {})
+  }
+
+  #withdraw(): void {
+    for (const file of this.#files) {
+      try {
+        rmSync(file, { force: true })
+        rmdirSync(dirname(file))
+      } catch {
+        // Others are writing, too, or the array is gone.
+      }
+    }
+    this.#files = []
+  }
+}
+
+/** @returns false if nothing can be written there, and so no array either */
+function createIn(file: string, text: string): boolean {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    try {
+      mkdirSync(dirname(file))
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') return false
+    }
+    try {
+      writeFileSync(file, text)
+      return true
+    } catch (error) {
+      // The last other writer has just removed the folder.
+      if (errnoOf(error) !== 'ENOENT') return false
+    }
+  }
+  return false
+}
+
+/** A process that may still write an array. */
+export interface LateWriter {
+  readonly host: string
+  /** Of the writer, or of the programs that it has left behind. */
+  readonly pids: readonly number[]
+}
+
+/**
+ * The processes that may still write an array on behalf of a run that is over. Files of those that have ended are removed.
+ * @param folder of the array
+ * @param isReplaced whether a record is over although its workers are alive
+ */
+export async function lateWriters(folder: string, isReplaced: (record: string) => boolean): Promise<LateWriter[]> {
+  const writers = join(folder, WRITERS_FOLDER)
+  const late: LateWriter[] = []
+  for (const name of await readdir(writers).catch(() => [])) {
+    const file = join(writers, name)
+    const holder = await readHolder(file).catch(() => undefined)
+    if (holder === 'missing') continue
+    if (!(await isDead(file, holder))) {
+      if (holder === undefined || isReplaced(holder.about?.record ?? ''))
+        late.push({ host: holder?.host ?? 'an unknown machine', pids: holder === undefined ? [] : [holder.pid] })
+      continue
+    }
+    const left = holder?.machine === thisMachine() ? processesOf(holder.token) : []
+    if (left.length > 0) late.push({ host: holder?.host ?? '', pids: left })
+    else await rm(file, { force: true }).catch(() => {})
+  }
+  if (late.length === 0) await rmdir(writers).catch(() => {})
+  return late
+}
+
+/** The processes of this machine that a writer has started, and those that they have started. Only Linux says so. */
+function processesOf(token: string): number[] {
+  const wanted = Buffer.from(`${WRITER_VARIABLE}=${token}\0`)
+  try {
+    return readdirSync('/proc').flatMap((name) =>
+      /^\d+$/.test(name) && environmentOf(name).includes(wanted) ? [Number(name)] : [],
+    )
+  } catch {
+    return []
+  }
+}
+
+/** That with which a process was started; nothing for those of other users. */
+function environmentOf(pid: string): Buffer {
+  try {
+    return readFileSync(`/proc/${pid}/environ`)
+  } catch {
+    return Buffer.alloc(0)
+  }
+}
