@@ -69,7 +69,8 @@ export const FOLDERS: readonly Fault[] = [
       return true
     },
     mayEnd: ({ code, stderr, stdout }) =>
-      (code === 1 || code === 2) && /removed|replaced|no longer|another run|There is no|No array found/.test(stderr + stdout),
+      (code === 1 || code === 2) &&
+      /removed|replaced|no longer|another run|There is no|No array found/.test(stderr + stdout),
   },
   {
     kind: 'output removed',
