@@ -1,6 +1,7 @@
 import type { TypedArray } from '../voxels.ts'
 import type { ByteWeights } from './byte-weights.ts'
 import { MODULE_BASE64 } from './gaussian.generated.ts'
+import type { WordWeights } from './word-weights.ts'
 
 /** The types that the module filters, by their numbers in gaussian.as. */
 const TYPES = [
@@ -35,6 +36,8 @@ export interface AxisPass {
   readonly wide: boolean
   /** For bytes, if `cval` is one: how sums of integers decide them. */
   readonly bytes?: ByteWeights | undefined
+  /** For 16-bit integers and int8, if `cval` is one: how sums of float32 decide them. */
+  readonly words?: WordWeights | undefined
 }
 
 interface Exports {
@@ -72,6 +75,23 @@ interface Exports {
     low: number,
     high: number,
   ): void
+  filterWords(
+    type: number,
+    data: number,
+    outer: number,
+    length: number,
+    inner: number,
+    radius: number,
+    width: number,
+    weights: number,
+    sources: number,
+    tile: number,
+    scratch: number,
+    cval: number,
+    floats: number,
+    slope: number,
+    floor: number,
+  ): void
 }
 
 // TypeScript has these types in its DOM library only.
@@ -101,8 +121,9 @@ const typeNumber = (data: TypedArray): number => TYPES.findIndex((type) => type.
 export const isFilterable = (data: TypedArray): data is FilterableArray => typeNumber(data) >= 0
 
 /** Columns of a tile: as many as fit, a multiple of sixteen, since sixteen are filtered at a time. */
-function tileWidth({ length, inner, radius, bytes }: AxisPass): number {
-  const fitting = Math.floor(TILE_BYTES / (bytes === undefined ? 8 : 2) / (length + 2 * radius))
+function tileWidth({ length, inner, radius, bytes, words }: AxisPass): number {
+  const size = bytes !== undefined ? 2 : words !== undefined ? 4 : 8
+  const fitting = Math.floor(TILE_BYTES / size / (length + 2 * radius))
   return Math.min(inner, fitting >= 16 ? Math.min(fitting - (fitting % 16), 128) : Math.max(fitting, 1))
 }
 
@@ -136,7 +157,8 @@ export function withStage(
   const sources = weights + aligned((reach + 1) * 8)
   const flat = sources + aligned(reach * 8)
   const pairs = flat + FLAT_BYTES
-  const tile = pairs + aligned((reach + 2) * 2)
+  // Pairs of bytes' weights, or weights as float32.
+  const tile = pairs + aligned((reach + 2) * 4)
   const part = tile + aligned(tileBytes)
   const end = part + count * type.BYTES_PER_ELEMENT
   if (end > MOST_BYTES) {
@@ -146,7 +168,7 @@ export function withStage(
   }
 
   shared ??= instantiate()
-  const { memory, filter, filterBytes } = shared
+  const { memory, filter, filterBytes, filterWords } = shared
   const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE)
   if (missing > 0) memory.grow(missing)
   try {
@@ -155,17 +177,23 @@ export function withStage(
       filter: (pass, outer) => {
         new Float64Array(memory.buffer, weights, pass.radius + 1).set(pass.weights)
         new Int32Array(memory.buffer, sources, 2 * pass.radius).set(pass.sources)
-        const { length, inner, radius, cval, wide, bytes } = pass
+        const { length, inner, radius, cval, wide, bytes, words } = pass
         const width = tileWidth(pass)
+        const places = [weights, sources, tile, scratch] as const
         if (bytes !== undefined) {
           const { shift, low, high } = bytes
           new Uint8Array(memory.buffer, flat, FLAT_BYTES).set(bytes.flat)
           new Int32Array(memory.buffer, pairs, bytes.pairs.length).set(bytes.pairs)
-          const places = [weights, sources, tile, scratch] as const
           filterBytes(part, outer, length, inner, radius, width, ...places, cval, pairs, flat, shift, low, high)
           return
         }
-        filter(number, part, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide ? 1 : 0)
+        if (words !== undefined) {
+          new Float32Array(memory.buffer, pairs, radius + 1).set(words.floats)
+          const { slope, floor } = words
+          filterWords(number, part, outer, length, inner, radius, width, ...places, cval, pairs, slope, floor)
+          return
+        }
+        filter(number, part, outer, length, inner, radius, width, ...places, cval, wide ? 1 : 0)
       },
     })
   } finally {

@@ -484,3 +484,293 @@ export function filterBytes(
     }
   }
 }
+
+// 16-bit integers and int8: sums of float32 decide almost every voxel. The values are taken relative to the middle of their range in
+// a tile, which makes them exact and the sums small; if a sum less its bound and a sum plus its bound have the same floor, so has
+// SciPy's float64 sum. See word-weights.ts for the bound. Others are summed in float64, and those of equal taps once for each value.
+
+let least: i32 = 0
+let most: i32 = 0
+let flatValue: f32 = 0
+let flatResult: i32 = 0
+let isFlatKnown: bool = false
+
+/** Widens `least` and `most` to some elements. */
+function addExtent<T>(from: usize, count: i32): void {
+  let i: i32 = 0
+  if (sizeof<T>() == 2 && count >= 8) {
+    let low = v128.load(from)
+    let high = low
+    for (i = 8; i + 8 <= count; i += 8) {
+      const eight = v128.load(from + (i << 1))
+      low = isSigned<T>() ? i16x8.min_s(low, eight) : i16x8.min_u(low, eight)
+      high = isSigned<T>() ? i16x8.max_s(high, eight) : i16x8.max_u(high, eight)
+    }
+    const pairLow = v128.shuffle<i16>(low, low, 4, 5, 6, 7, 4, 5, 6, 7)
+    const pairHigh = v128.shuffle<i16>(high, high, 4, 5, 6, 7, 4, 5, 6, 7)
+    low = isSigned<T>() ? i16x8.min_s(low, pairLow) : i16x8.min_u(low, pairLow)
+    high = isSigned<T>() ? i16x8.max_s(high, pairHigh) : i16x8.max_u(high, pairHigh)
+    least = min(least, min(min(lane<T>(low, 0), lane<T>(low, 1)), min(lane<T>(low, 2), lane<T>(low, 3))))
+    most = max(most, max(max(lane<T>(high, 0), lane<T>(high, 1)), max(lane<T>(high, 2), lane<T>(high, 3))))
+  }
+  for (; i < count; i++) {
+    const value = <i32>load<T>(from + i * sizeof<T>())
+    least = min(least, value)
+    most = max(most, value)
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function lane<T>(words: v128, index: u8): i32 {
+  const value = index == 0 ? i16x8.extract_lane_u(words, 0) : index == 1 ? i16x8.extract_lane_u(words, 1) : index == 2 ? i16x8.extract_lane_u(words, 2) : i16x8.extract_lane_u(words, 3)
+  return isSigned<T>() ? <i32><i16>value : <i32>value
+}
+
+/** Converts `count` elements less `middle` to float32. */
+function toFloats<T>(from: usize, to: usize, count: i32, middle: i32): void {
+  const offset = i32x4.splat(middle)
+  let i: i32 = 0
+  for (; i + 8 <= count; i += 8, from += 8 * sizeof<T>(), to += 32) {
+    const words = sizeof<T>() == 2 ? v128.load(from) : i16x8.extend_low_i8x16_s(v128.load64_zero(from))
+    const low = isSigned<T>() ? i32x4.extend_low_i16x8_s(words) : i32x4.extend_low_i16x8_u(words)
+    const high = isSigned<T>() ? i32x4.extend_high_i16x8_s(words) : i32x4.extend_high_i16x8_u(words)
+    v128.store(to, f32x4.convert_i32x4_s(i32x4.sub(low, offset)))
+    v128.store(to, f32x4.convert_i32x4_s(i32x4.sub(high, offset)), 16)
+  }
+  for (; i < count; i++, from += sizeof<T>(), to += 4) store<f32>(to, <f32>(<i32>load<T>(from) - middle))
+}
+
+/** SciPy's sum of one output. */
+function exactWord(center: usize, stride: usize, radius: i32, weights: usize, middle: i32): i32 {
+  const offset = <f64>middle
+  let sum = (<f64>load<f32>(center) + offset) * load<f64>(weights)
+  let low = center - radius * stride
+  let high = center + radius * stride
+  for (let tap = weights + (<usize>radius << 3); tap > weights; tap -= 8, low += stride, high -= stride) {
+    sum += (<f64>(load<f32>(low) + load<f32>(high)) + (offset + offset)) * load<f64>(tap)
+  }
+  return <i32>sum
+}
+
+/** SciPy's sum of equal taps. */
+function flatWord(value: f32, radius: i32, weights: usize, middle: i32): i32 {
+  if (isFlatKnown && flatValue == value) return flatResult
+  const voxel = <f64>value + <f64>middle
+  let sum = voxel * load<f64>(weights)
+  for (let tap = weights + (<usize>radius << 3); tap > weights; tap -= 8) sum += (voxel + voxel) * load<f64>(tap)
+  isFlatKnown = true
+  flatValue = value
+  flatResult = <i32>sum
+  return flatResult
+}
+
+// @ts-ignore: decorator
+@inline
+function storeFlat16<T>(to: usize, value: i32): void {
+  if (sizeof<T>() == 1) v128.store(to, i8x16.splat(<i8>value))
+  else {
+    v128.store(to, i16x8.splat(<i16>value))
+    v128.store(to, i16x8.splat(<i16>value), 16)
+  }
+}
+
+/** Decides the outputs whose bits are set. */
+function decideWords<T>(center: usize, stride: usize, radius: i32, weights: usize, middle: i32, to: usize, open: i32): void {
+  let exact = open
+  if (popcnt(open) > 3) {
+    const none = i64x2.splat(0)
+    const low = i16x8.narrow_i32x4_s(
+      i32x4.ne(differences(center, stride, radius), none),
+      i32x4.ne(differences(center + 16, stride, radius), none),
+    )
+    const high = i16x8.narrow_i32x4_s(
+      i32x4.ne(differences(center + 32, stride, radius), none),
+      i32x4.ne(differences(center + 48, stride, radius), none),
+    )
+    exact = i8x16.bitmask(i8x16.narrow_i16x8_s(low, high))
+    const value = v128.load32_splat(center)
+    const others = v128.or(
+      v128.or(v128.xor(v128.load(center), value), v128.xor(v128.load(center, 16), value)),
+      v128.or(v128.xor(v128.load(center, 32), value), v128.xor(v128.load(center, 48), value)),
+    )
+    if (exact == 0 && !v128.any_true(others)) {
+      storeFlat16<T>(to, flatWord(load<f32>(center), radius, weights, middle))
+      return
+    }
+  }
+  for (; open != 0; open &= open - 1) {
+    const i = ctz(open)
+    const at = center + (i << 2)
+    const value = (exact >> i) & 1 ? exactWord(at, stride, radius, weights, middle) : flatWord(load<f32>(at), radius, weights, middle)
+    store<T>(to + i * sizeof<T>(), <T>value)
+  }
+}
+
+/** The floor of four centred sums, as integers of the type; those below 0 are truncated. */
+// @ts-ignore: decorator
+@inline
+function truncated<T>(floor: v128, middle: v128): v128 {
+  const value = i32x4.add(i32x4.trunc_sat_f32x4_s(floor), middle)
+  return isSigned<T>() ? i32x4.sub(value, i32x4.shr_s(value, 31)) : value
+}
+
+/** Computes sixteen neighbouring outputs. `floats` are the weights as float32, `taps` the bytes of all but the first. */
+// @ts-ignore: decorator
+@inline
+function filterWords16<T>(
+  center: usize, stride: usize, radius: i32, weights: usize, floats: usize, to: usize, middle: i32, bound: f32,
+): void {
+  let low = center - radius * stride
+  let high = center + radius * stride
+  let a = i64x2.splat(0)
+  let b = a
+  let c = a
+  let d = a
+  for (let tap = floats + (<usize>radius << 2); tap > floats; tap -= 4, low += stride, high -= stride) {
+    const weight = v128.load32_splat(tap)
+    a = f32x4.add(a, f32x4.mul(f32x4.add(v128.load(low), v128.load(high)), weight))
+    b = f32x4.add(b, f32x4.mul(f32x4.add(v128.load(low, 16), v128.load(high, 16)), weight))
+    c = f32x4.add(c, f32x4.mul(f32x4.add(v128.load(low, 32), v128.load(high, 32)), weight))
+    d = f32x4.add(d, f32x4.mul(f32x4.add(v128.load(low, 48), v128.load(high, 48)), weight))
+  }
+  const weight = v128.load32_splat(floats)
+  a = f32x4.add(a, f32x4.mul(v128.load(center), weight))
+  b = f32x4.add(b, f32x4.mul(v128.load(center, 16), weight))
+  c = f32x4.add(c, f32x4.mul(v128.load(center, 32), weight))
+  d = f32x4.add(d, f32x4.mul(v128.load(center, 48), weight))
+  const spread = f32x4.splat(bound)
+  const la = f32x4.floor(f32x4.sub(a, spread))
+  const lb = f32x4.floor(f32x4.sub(b, spread))
+  const lc = f32x4.floor(f32x4.sub(c, spread))
+  const ld = f32x4.floor(f32x4.sub(d, spread))
+  const differ = i8x16.narrow_i16x8_s(
+    i16x8.narrow_i32x4_s(f32x4.ne(la, f32x4.floor(f32x4.add(a, spread))), f32x4.ne(lb, f32x4.floor(f32x4.add(b, spread)))),
+    i16x8.narrow_i32x4_s(f32x4.ne(lc, f32x4.floor(f32x4.add(c, spread))), f32x4.ne(ld, f32x4.floor(f32x4.add(d, spread)))),
+  )
+  const offset = i32x4.splat(middle)
+  const first = truncated<T>(la, offset)
+  const second = truncated<T>(lb, offset)
+  const third = truncated<T>(lc, offset)
+  const fourth = truncated<T>(ld, offset)
+  if (sizeof<T>() == 1) {
+    v128.store(to, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(first, second), i16x8.narrow_i32x4_s(third, fourth)))
+  } else if (isSigned<T>()) {
+    v128.store(to, i16x8.narrow_i32x4_s(first, second))
+    v128.store(to, i16x8.narrow_i32x4_s(third, fourth), 16)
+  } else {
+    v128.store(to, i16x8.narrow_i32x4_u(first, second))
+    v128.store(to, i16x8.narrow_i32x4_u(third, fourth), 16)
+  }
+  const open = i8x16.bitmask(differ)
+  if (open != 0) decideWords<T>(center, stride, radius, weights, middle, to, open)
+}
+
+function filterWordRow<T>(
+  center: usize, stride: usize, radius: i32, weights: usize, floats: usize, to: usize, count: i32, scratch: usize,
+  middle: i32, bound: f32,
+): void {
+  for (; count >= 16; count -= 16, center += 64, to += 16 * sizeof<T>()) {
+    filterWords16<T>(center, stride, radius, weights, floats, to, middle, bound)
+  }
+  if (count > 0) {
+    filterWords16<T>(center, stride, radius, weights, floats, scratch, middle, bound)
+    memory.copy(to, scratch, count * sizeof<T>())
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function copyFloats(from: usize, to: usize, count: i32): void {
+  if (count >= 16) memory.copy(to, from, <usize>count << 2)
+  else for (let i: i32 = 0; i < count; i++) store<f32>(to + (i << 2), load<f32>(from + (i << 2)))
+}
+
+function fillFlat<T>(to: usize, rows: i32, columns: i32, step: i32, value: i32): void {
+  for (let row: i32 = 0; row < rows; row++, to += step) {
+    let i: i32 = 0
+    for (; i + 16 <= columns; i += 16) storeFlat16<T>(to + i * sizeof<T>(), value)
+    for (; i < columns; i++) store<T>(to + i * sizeof<T>(), <T>value)
+  }
+}
+
+function filterWordAxis<T>(
+  data: usize, outer: i32, length: i32, inner: i32, radius: i32, width: i32, weights: usize, sources: usize, tile: usize,
+  scratch: usize, cval: i32, floats: usize, slope: f64, floor: f64,
+): void {
+  let hasConstant = false
+  for (let i: i32 = 0; i < 2 * radius; i++) hasConstant = hasConstant || load<i32>(sources + (i << 2)) < 0
+  const step = inner * sizeof<T>()
+  for (let o: i32 = 0; o < outer; o++, data += length * step) {
+    for (let start: i32 = 0; start < inner; start += width) {
+      const columns = min(width, inner - start)
+      const stride = <usize>columns << 2
+      const first = tile + radius * stride
+      const whole = columns == inner
+      let at = data + start * sizeof<T>()
+
+      least = hasConstant ? cval : i32.MAX_VALUE
+      most = hasConstant ? cval : i32.MIN_VALUE
+      if (sizeof<T>() == 1) {
+        least = i8.MIN_VALUE
+        most = i8.MAX_VALUE
+      } else if (whole) addExtent<T>(at, length * inner)
+      else for (let l: i32 = 0; l < length; l++) addExtent<T>(at + l * step, columns)
+      const middle = (least + most) >> 1
+      const bound = <f32>(slope * <f64>(most - middle + 1) + floor)
+      isFlatKnown = false
+      if (least == most) {
+        fillFlat<T>(at, whole ? 1 : length, whole ? length * inner : columns, step, flatWord(0, radius, weights, middle))
+        continue
+      }
+
+      if (whole) toFloats<T>(at, first, length * inner, middle)
+      else for (let l: i32 = 0; l < length; l++) toFloats<T>(at + l * step, first + l * stride, columns, middle)
+      for (let i: i32 = 0; i < 2 * radius; i++) {
+        const to = i < radius ? tile + i * stride : first + (length + i - radius) * stride
+        const source = load<i32>(sources + (i << 2))
+        if (source >= 0) copyFloats(first + source * stride, to, columns)
+        else for (let x: i32 = 0; x < columns; x++) store<f32>(to + (x << 2), <f32>(cval - middle))
+      }
+
+      if (whole) {
+        filterWordRow<T>(first, stride, radius, weights, floats, at, length * inner, scratch, middle, bound)
+      } else {
+        for (let l: i32 = 0; l < length; l++) {
+          filterWordRow<T>(first + l * stride, stride, radius, weights, floats, at + l * step, columns, scratch, middle, bound)
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Filters int8, int16 or uint16 along the middle axis of an array of shape (outer, length, inner), in place. `cval` must be one.
+ * @param tile address of ((length + 2 · radius) · width + 16) float32
+ * @param floats address of radius + 1 weights as float32
+ * @param slope bound of the error of a sum of values of at most 1, and @param floor what is added to it
+ * All else is as for `filter`.
+ */
+export function filterWords(
+  type: i32,
+  data: usize,
+  outer: i32,
+  length: i32,
+  inner: i32,
+  radius: i32,
+  width: i32,
+  weights: usize,
+  sources: usize,
+  tile: usize,
+  scratch: usize,
+  cval: i32,
+  floats: usize,
+  slope: f64,
+  floor: f64,
+): void {
+  switch (type) {
+    case 0: return filterWordAxis<i8>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
+    case 2: return filterWordAxis<i16>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
+    default: return filterWordAxis<u16>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
+  }
+}

@@ -3,6 +3,7 @@ import { assertShape, emptyLike, type ShapedVoxels, type TypedArray } from '../v
 import { byteWeights } from './byte-weights.ts'
 import { type AxisPass, type FilterableArray, isFilterable, type Stage, withStage } from './gaussian-module.ts'
 import { gaussianRadius, gaussianWeights, SMALLEST_SIGMA } from './gaussian-weights.ts'
+import { wordWeights } from './word-weights.ts'
 
 /** Options of {@link gaussianFilter}. */
 export interface GaussianOptions {
@@ -71,7 +72,7 @@ function planPasses({ data, shape, roi }: ShapedVoxels, options: GaussianOptions
     if (axisSigma <= SMALLEST_SIGMA || length === 0) return []
     const weights = gaussianWeights(axisSigma, truncate).slice(radius)
     const isConstant = isConstantMode(axisMode)
-    const areBytes = data instanceof Uint8Array && (!isConstant || (Number.isInteger(cval) && holdsValue(data, cval)))
+    const isPlain = !isConstant || (Number.isInteger(cval) && holdsValue(data, cval))
     return {
       length,
       inner: shape.slice(axis + 1).reduce((product, n) => product * n, 1),
@@ -82,10 +83,13 @@ function planPasses({ data, shape, roi }: ShapedVoxels, options: GaussianOptions
       ),
       cval,
       wide: isConstant && !holdsValue(data, cval),
-      bytes: areBytes ? byteWeights(weights) : undefined,
+      bytes: isPlain && data instanceof Uint8Array ? byteWeights(weights) : undefined,
+      words: isPlain && areWords(data) ? wordWeights(weights) : undefined,
     }
   })
 }
+
+const areWords = (data: TypedArray): boolean => /^(Int8|Int16|Uint16)Array$/.test(data[Symbol.toStringTag])
 
 function perAxis<T>(name: string, value: T | readonly T[], axes: number): readonly T[] {
   if (!Array.isArray(value)) return new Array<T>(axes).fill(value as T)
