@@ -88,8 +88,8 @@ const INPUTS: readonly Case[] = [
   ['a Zarr group', from(() => at('two.zarr')), /two\.zarr is a group, not an array; open one of its arrays: a\/first/],
   [
     'an HDF5 filter that is not built in',
-    from(() => fixture('layouts.h5/lzf')),
-    /layouts\.h5\/lzf" is stored with "lzf" \(HDF5 filter 32000\); expected gzip, .*h5repack/,
+    from(() => fixture('other-filters.h5/zfp')),
+    /other-filters\.h5\/zfp" is stored with "zfp" \(HDF5 filter 32013\); expected gzip, .*h5repack/,
   ],
   ['an HDF5 file cut short', from(() => at('cut.hdf/volumes/raw')), /cut\.hdf" is truncated: .* bytes, got \d+/],
   ['an empty file', from(() => at('empty.hdf/volumes/raw')), /empty\.hdf" is not an HDF5 file/],

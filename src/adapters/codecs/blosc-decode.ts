@@ -14,6 +14,7 @@ import { blosclzDecompress } from './blosclz.ts'
 import { CodecError, checkSize, type DecodedSize } from './codec.ts'
 import { lz4Decompress } from './lz4-decompress.ts'
 import { unshuffleBits, unshuffleBytes } from './shuffle.ts'
+import { snappyDecompress } from './snappy.ts'
 import { zlibCodec, zstdCodec } from './zlib.ts'
 
 interface Header {
@@ -34,8 +35,8 @@ function parseHeader(data: Uint8Array, size: DecodedSize): Header {
   const decoded = view.getUint32(4, true)
   checkSize(decoded, size)
   const format = BLOSC_FORMATS[flags >> 5]
-  if (format === undefined || format === 'snappy') {
-    throw new CodecError(`its Blosc compressor is ${format ?? `number ${flags >> 5}`}, which Bellis can't read`)
+  if (format === undefined) {
+    throw new CodecError(`its Blosc compressor is number ${flags >> 5}, which Bellis can't read`)
   }
   const blockSize = view.getUint32(8, true)
   if (decoded > 0 && (blockSize === 0 || typeSize === 0)) throw new CodecError('its Blosc header has a block size of 0')
@@ -90,7 +91,7 @@ function decodeBlock(data: Uint8Array, view: DataView, start: number, header: He
   }
 }
 
-function decodeStream(part: Uint8Array, target: Uint8Array, format: BloscFormat): void {
+export function decodeStream(part: Uint8Array, target: Uint8Array, format: BloscFormat): void {
   switch (format) {
     case 'lz4':
       lz4Decompress(part, target)
@@ -103,7 +104,8 @@ function decodeStream(part: Uint8Array, target: Uint8Array, format: BloscFormat)
       target.set(decoders[format].decode(part, target.length))
       return
     case 'snappy':
-      throw new CodecError("its Blosc compressor is snappy, which Bellis can't read")
+      snappyDecompress(part, target)
+      return
     default:
       format satisfies never
   }

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { showCoordinate } from '../../core/geometry/coordinate.ts'
 import { type ExternalFiles, namedFile, numberedFiles, rawFile } from './external-files.ts'
-import { assertReadableFilters } from './filters.ts'
+import { assertLibraryFilters } from './filters.ts'
 import type { Hdf5File } from './hdf5-file.ts'
 import type { Hdf5Metadata } from './library.ts'
 import { type Location, locateObject, MAX_HOPS } from './locate-object.ts'
@@ -108,7 +108,7 @@ async function assertSource(
       throw new ConfigError('NO_SUCH_DATASET', `${what} "${dataset}" in "${container}" is not a dataset.`)
     const inner = `${container}/${source.path}`
     assertLargeEnough(`${what} "${inner}"`, metadataOf(source.file, source.path), mappings)
-    assertReadableFilters(
+    assertLibraryFilters(
       inner,
       source.file.call((hdf5, id) => hdf5.get_dataset_filters(id, `/${source.path}`)),
       `"${path}" is a virtual dataset; its source`,

@@ -1,4 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
+import { canDecode } from './chunks/decode-filters.ts'
 import type { Hdf5Filter } from './library.ts'
 
 /** Filters of this build of HDF5, by their usual names. */
@@ -6,7 +7,7 @@ const READABLE: Readonly<Record<number, string>> = {
   1: 'gzip', 2: 'shuffle', 3: 'fletcher32', 4: 'szip', 5: 'nbit', 6: 'scaleoffset',
 } // biome-ignore format: a table
 
-/** Filters that occur in files but that this build lacks, by registered number, for messages. */
+/** Other filters that occur in files, by registered number. */
 const KNOWN: Readonly<Record<number, string>> = {
   305: 'lzo', 307: 'bzip2', 32000: 'lzf', 32001: 'blosc', 32004: 'lz4', 32008: 'bitshuffle', 32013: 'zfp',
   32015: 'zstd', 32017: 'sz', 32018: 'fcidecomp', 32019: 'jpeg', 32024: 'sz3', 32026: 'blosc2',
@@ -20,18 +21,36 @@ export const showFilters = (filters: readonly Hdf5Filter[]): readonly string[] =
 
 const nameOf = (id: number, name: string): string => READABLE[id] ?? KNOWN[id] ?? (name || `filter ${id}`)
 
+/** How the chunks of a dataset with these filters are decoded; undefined if they can't be. */
+export function decoderOf(filters: readonly Hdf5Filter[]): 'library' | 'bellis' | undefined {
+  if (filters.every(({ id }) => READABLE[id] !== undefined)) return 'library'
+  return canDecode(filters) ? 'bellis' : undefined
+}
+
+/** Refuses filters that HDF5 itself lacks, for datasets behind others. @throws ConfigError `UNSUPPORTED_CODEC` */
+export function assertLibraryFilters(path: string, filters: readonly Hdf5Filter[], prefix: string): void {
+  if (decoderOf(filters) !== 'library') throw unreadable(path, filters, prefix)
+}
+
 /**
- * Refuses filters that are not compiled in: HDF5 would fail at the first chunk.
+ * Refuses filters that can't be decoded: HDF5 would fail at the first chunk.
  * @param prefix what the dataset is to the one that is opened @default nothing: it is that one
  * @throws ConfigError `UNSUPPORTED_CODEC`
  */
 export function assertReadableFilters(path: string, filters: readonly Hdf5Filter[], prefix = ''): void {
-  const unknown = filters.filter(({ id }) => READABLE[id] === undefined)
-  if (unknown.length === 0) return
+  if (decoderOf(filters) === undefined) throw unreadable(path, filters, prefix)
+}
+
+function unreadable(path: string, filters: readonly Hdf5Filter[], prefix: string): ConfigError {
+  const foreign = filters.filter((filter) => READABLE[filter.id] === undefined && !canDecode([filter]))
+  // Each can be decoded, but not together: one needs HDF5's own code, the other Bellis's.
+  const unknown =
+    foreign.length > 0 ? foreign : filters.filter((filter) => READABLE[filter.id] === undefined || !canDecode([filter]))
   const names = unknown.map(({ id, name }) => `"${nameOf(id, name)}" (HDF5 filter ${id})`).join(' and ')
-  throw new ConfigError(
+  return new ConfigError(
     'UNSUPPORTED_CODEC',
-    `${prefix}${prefix === '' ? '' : ' '}"${path}" is stored with ${names}; expected gzip, shuffle, fletcher32, szip, nbit or scaleoffset. Rewrite it once, ` +
+    `${prefix}${prefix === '' ? '' : ' '}"${path}" is stored with ${names}; expected gzip, shuffle, fletcher32, szip, nbit or scaleoffset, or ` +
+      'lzf, blosc, blosc2, bitshuffle, lz4, zstd or bzip2 without the last three of those. Rewrite it once, ' +
       'where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5',
   )
 }

@@ -4,12 +4,18 @@ import { copyBox, offsetOf, type StridedBytes } from '../../core/array/box-copy.
 import { ChunkCache } from '../../core/array/chunk-cache.ts'
 import { BYTES_PER_ELEMENT, bytesOf, type DType, type Scalar, type TypedArray } from '../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../core/array/strides.ts'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { assertSameRank, type Coordinate, countElements, subtractCoordinates } from '../../core/geometry/coordinate.ts'
+import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import {
+  assertSameRank,
+  type Coordinate,
+  countElements,
+  showCoordinate,
+  subtractCoordinates,
+} from '../../core/geometry/coordinate.ts'
 import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
 import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './chunk-boxes.ts'
-import type { RawChunks } from './chunks/raw-chunks.ts'
+import type { RawChunk, RawChunks } from './chunks/raw-chunks.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
 import { Hdf5Failure, scratchMemory } from './library.ts'
 
@@ -118,7 +124,7 @@ export class Hdf5Array implements ChunkedArray {
         this.#copyCached(index, wanted, target)
         continue
       }
-      const bytes = raw.read(index)
+      const bytes = this.#readRaw(raw, index)
       if (bytes === 'unwritten' || bytes === 'unknown') {
         left.push(index)
         continue
@@ -131,6 +137,20 @@ export class Hdf5Array implements ChunkedArray {
     }
     if (left.length === chunks.length) this.#readPiece(piece, wanted, target, keep)
     else for (const index of left) this.#readPiece(this.#chunkBox(index), wanted, target, keep)
+  }
+
+  /** @throws InfrastructureError `CORRUPT_DATA` where the library could not say what is wrong */
+  #readRaw(raw: RawChunks, index: readonly number[]): RawChunk {
+    try {
+      return raw.read(index)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).syscall !== undefined) throw failedRead(this.path, error)
+      throw new InfrastructureError(
+        'CORRUPT_DATA',
+        `"${this.path}" is corrupt (chunk ${showCoordinate(index)}): ${messageOf(error)}; copy the file again.`,
+        { cause: error },
+      )
+    }
   }
 
   #keep(index: readonly number[], bytes: Uint8Array, whole: Roi<'voxel'>, chunk: Roi<'voxel'>): void {
@@ -235,6 +255,9 @@ export class Hdf5Array implements ChunkedArray {
     assertVoxels(this.path, this.dtype, box.shape, into)
   }
 }
+
+const failedRead = (path: string, cause: unknown): Error =>
+  new InfrastructureError('IO_ERROR', `"${path}" can't be read: ${messageOf(cause)}.`, { cause })
 
 /** Memory for a box of the array, C order. */
 interface Target {

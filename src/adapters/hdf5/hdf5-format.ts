@@ -7,7 +7,7 @@ import { readAttributes } from './attributes.ts'
 import { RawChunks } from './chunks/raw-chunks.ts'
 import { assertSources } from './dataset-sources.ts'
 import { ExternalFiles } from './external-files.ts'
-import { assertReadableFilters, showFilters } from './filters.ts'
+import { assertReadableFilters, decoderOf, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
 import { entriesBelow, showDatasets } from './hdf5-entries.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
@@ -105,9 +105,11 @@ function describeDataset(container: string, inner: string, location: Location, c
   if (filters.length > 0) assertChunkFits(path, chunkShape, dtype)
   const placed = axesOf(path, shape.length, readAttributes(file, real))
   const elementBytes = BYTES_PER_ELEMENT[dtype]
+  const isOnlyReader = decoderOf(filters) === 'bellis'
   const raw = file.inspectHeader(real, (fd, superblock, messages) =>
-    RawChunks.of({ fd, superblock, messages, shape, chunkShape, elementBytes, bigEndian, filters }),
+    RawChunks.of({ fd, superblock, messages, shape, chunkShape, elementBytes, bigEndian, filters, isOnlyReader }),
   )
+  if (isOnlyReader && raw === undefined) throw unreadableIndex(path)
   const { axes, warnings } = soundAxes(placed.axes)
   return {
     description: {
@@ -130,6 +132,12 @@ function describeDataset(container: string, inner: string, location: Location, c
     cacheBytes,
   }
 }
+
+const unreadableIndex = (path: string): ConfigError =>
+  new ConfigError(
+    'UNSUPPORTED',
+    `"${path}" has an index of its chunks that Bellis can't read; rewrite it once: h5repack old.h5 new.h5`,
+  )
 
 /**
  * HDF5 refuses to read a dataset that has no fill value if nothing was ever written to it.

@@ -458,7 +458,7 @@ describe('HDF5: paths', () => {
     await b[Symbol.asyncDispose]()
     assert.equal(count(), 0)
     await assert.rejects(format.open(path, 'nope'), ConfigError)
-    await assert.rejects(format.open(path, 'lzf'), ConfigError)
+    await assert.rejects(format.open(path, 'contiguous/nope'), ConfigError)
     assert.equal(count(), 0, 'a failed open leaves nothing open')
   })
 
@@ -493,8 +493,12 @@ describe('HDF5: refusals', () => {
 
   it('refuses an unsupported filter by name and number, with a remedy', async () => {
     await assert.rejects(
-      format.open(fixture('layouts.h5'), 'lzf'),
-      failsWith('UNSUPPORTED_CODEC', ConfigError, /"lzf" \(HDF5 filter 32000\)/, /h5repack -f GZIP=4/),
+      format.open(fixture('other-filters.h5'), 'zfp'),
+      failsWith('UNSUPPORTED_CODEC', ConfigError, /"zfp" \(HDF5 filter 32013\)/, /h5repack -f GZIP=4/),
+    )
+    await assert.rejects(
+      format.open(fixture('other-filters.h5'), 'unknown'),
+      failsWith('UNSUPPORTED_CODEC', ConfigError, /\(HDF5 filter 40000\)/),
     )
   })
 

@@ -1,8 +1,15 @@
 import { inflateSync } from 'node:zlib'
+import { decodeBlosc } from '../../codecs/blosc-decode.ts'
+import { decodeBlosc2 } from '../../codecs/blosc2.ts'
+import { decodeBzip2 } from '../../codecs/bzip2.ts'
+import type { DecodedSize } from '../../codecs/codec.ts'
+import { decodeLzf } from '../../codecs/lzf.ts'
+import { zstdCodec } from '../../codecs/zlib.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { fletcher32 } from './fletcher32.ts'
+import { decodeBitshuffle, decodeFramedLz4 } from './framed-blocks.ts'
 
-/** A chunk that can't be decoded. The HDF5 library, asked for the same chunk, says why. */
+/** A chunk that can't be decoded. If the HDF5 library has its filters, it says why when it is asked for the same chunk. */
 export class UndecodedChunk extends Error {}
 
 /**
@@ -19,11 +26,25 @@ interface Decoder {
   readonly encodedSize?: (size: number) => number
 }
 
+const zstd = zstdCodec(3)
+
 /** Filters that are decoded here, by HDF5's numbers. */
 const DECODERS: Readonly<Record<number, Decoder>> = {
   1: { decode: inflate },
   2: { decode: unshuffle, encodedSize: (size) => size },
   3: { decode: checkFletcher32, encodedSize: (size) => size + CHECKSUM_BYTES },
+  307: { decode: by(decodeBzip2) },
+  32000: { decode: by(decodeLzf) },
+  32001: { decode: by((bytes, size) => decodeBlosc(bytes, size)) },
+  32004: { decode: by(decodeFramedLz4) },
+  32008: { decode: by(decodeBitshuffle) },
+  32015: { decode: by((bytes, size) => zstd.decode(bytes, size)) },
+  32026: { decode: by(decodeBlosc2) },
+}
+
+/** A codec of Bellis as a filter. @param decode gets the filter's settings, too */
+function by(decode: (bytes: Uint8Array, size: DecodedSize, settings: readonly number[]) => Uint8Array): Decode {
+  return (bytes, { cd_values: settings }, size, most) => decode(bytes, size ?? { atMost: most }, settings)
 }
 
 const CHECKSUM_BYTES = 4

@@ -3,7 +3,7 @@ import type { Hdf5Filter } from '../library.ts'
 import { DamagedHeader, type HeaderMessage, type Superblock } from '../object-header.ts'
 import { chunkIndex } from './chunk-index.ts'
 import { type ChunkLayout, chunkLayoutOf } from './chunk-layout.ts'
-import { canDecode, decodeFilters } from './decode-filters.ts'
+import { canDecode, decodeFilters, UndecodedChunk } from './decode-filters.ts'
 import { IndexBlocks } from './index-blocks.ts'
 import type { FindChunk } from './stored-chunk.ts'
 
@@ -23,6 +23,8 @@ export interface RawChunksOptions {
   readonly elementBytes: number
   readonly bigEndian: boolean
   readonly filters: readonly Hdf5Filter[]
+  /** Whether the library lacks a filter, so that nothing can be left to it but chunks that were never written. */
+  readonly isOnlyReader: boolean
 }
 
 /**
@@ -54,23 +56,27 @@ export class RawChunks {
       if (layout.chunkShape.join() !== chunkShape.join()) return undefined
       return new RawChunks(options, layout, chunkIndex(layout, new IndexBlocks(fd, superblock)))
     } catch (error) {
-      if (error instanceof DamagedHeader || error instanceof RangeError) return undefined
+      if (!options.isOnlyReader && (error instanceof DamagedHeader || error instanceof RangeError)) return undefined
       throw error
     }
   }
 
-  /** Decodes one chunk: all of its elements, also those beyond the end of the dataset, in memory of its own. */
+  /**
+   * Decodes one chunk: all of its elements, also those beyond the end of the dataset, in memory of its own.
+   * @throws any error of a decoder, if this is the only reader
+   */
   read(index: readonly number[]): RawChunk {
     if (!this.#isUsable) return 'unknown'
     try {
       const stored = this.#find(index)
       if (stored === undefined) return 'unwritten'
       const { address, size, filterMask } = stored
-      if (size === 0 || size > mostEncoded(this.#size)) return 'unknown'
+      if (size === 0 || size > mostEncoded(this.#size)) throw new UndecodedChunk(`it has ${size} bytes`)
       const encoded = this.#readEncoded(address, size)
-      if (encoded === undefined) return 'unknown'
+      if (encoded === undefined) throw new UndecodedChunk('it lies beyond the end of the file')
       return this.#decode(encoded, this.#isPlain(index) ? -1 : filterMask)
     } catch (error) {
+      if (this.#options.isOnlyReader) throw error
       // An index that is damaged has no chunks that can be trusted; a damaged chunk says nothing about others.
       if (error instanceof DamagedHeader) this.#isUsable = false
       return 'unknown'
