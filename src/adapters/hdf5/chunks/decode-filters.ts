@@ -1,11 +1,11 @@
 import { inflateSync } from 'node:zlib'
 import { decodeBlosc } from '../../codecs/blosc-decode.ts'
-import { decodeBlosc2 } from '../../codecs/blosc2.ts'
 import { decodeBzip2 } from '../../codecs/bzip2.ts'
 import type { DecodedSize } from '../../codecs/codec.ts'
 import { decodeLzf } from '../../codecs/lzf.ts'
 import { zstdCodec } from '../../codecs/zlib.ts'
 import type { Hdf5Filter } from '../library.ts'
+import { decodeBlosc2 } from './blosc2.ts'
 import { fletcher32 } from './fletcher32.ts'
 import { decodeBitshuffle, decodeFramedLz4 } from './framed-blocks.ts'
 

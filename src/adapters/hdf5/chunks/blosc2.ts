@@ -1,9 +1,9 @@
-import { copyBox } from '../../core/array/box-copy.ts'
-import { rowMajorStrides } from '../../core/array/strides.ts'
-import { decodeStream } from './blosc-decode.ts'
-import { BLOSC_FORMATS } from './blosc-format.ts'
-import { CodecError, checkSize, type DecodedSize } from './codec.ts'
-import { unshuffleBits, unshuffleBytes } from './shuffle.ts'
+import { copyBox } from '../../../core/array/box-copy.ts'
+import { rowMajorStrides } from '../../../core/array/strides.ts'
+import { decodeStream } from '../../codecs/blosc-decode.ts'
+import { BLOSC_FORMATS } from '../../codecs/blosc-format.ts'
+import { CodecError, checkSize, type DecodedSize } from '../../codecs/codec.ts'
+import { unshuffleBits, unshuffleBytes } from '../../codecs/shuffle.ts'
 
 // Blosc 2: a frame is a header, chunks, a chunk with their offsets, and a trailer. The header may describe an array of several axes
 // ("b2nd"), whose blocks are boxes. A chunk is Blosc 1 with a longer header, a list of filters, and streams that are runs of one byte.
