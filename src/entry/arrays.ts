@@ -2,6 +2,8 @@ import { readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FLAT_KINDS, flatFormat, TELLING_BYTES } from '../adapters/flat/flat-format.ts'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
+import { isPng, PNG_SUFFIX, pngFormat } from '../adapters/png/png-format.ts'
+import { isPattern, SLICE_SUFFIX, stackFormat } from '../adapters/stack/stack-format.ts'
 import { isTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
 import { ConfigError } from '../core/errors.ts'
@@ -19,6 +21,8 @@ const zarr = zarrFormat({ allowExternal })
 const hdf5 = hdf5Format({ allowExternal })
 const flat = flatFormat({ allowExternal })
 const tiff = tiffFormat()
+const png = pngFormat()
+const stack = stackFormat((path) => (PNG_SUFFIX.test(path) ? png : tiff).open(path, ''))
 
 /** The parts of a dataset's path. */
 export interface DatasetPath {
@@ -32,6 +36,7 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
   [/\.zarr$/i, zarr],
   [/\.(hdf|hdf5|h5)$/i, hdf5],
   [TIFF_SUFFIX, tiff],
+  [PNG_SUFFIX, png],
   ...FLAT_KINDS.map(({ suffix }) => [suffix, flat] as const),
 ]
 
@@ -43,6 +48,9 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
 export function parseDatasetPath(path: string): DatasetPath {
   if (path.includes('\0')) {
     throw new ConfigError('INVALID_CONFIG', `${path}: expected a path without NUL characters.`)
+  }
+  if (SLICE_SUFFIX.test(path) && isPattern(path) && !/^https?:/i.test(path) && statOf(path) === undefined) {
+    return { format: stack, container: path, inner: '' }
   }
   const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(path) ?? [undefined, path]
   const parts = (address as string).replace(/\/+$/, '').split('/')
@@ -62,10 +70,14 @@ export function parseDatasetPath(path: string): DatasetPath {
     const found = formatOf(parts.slice(0, length).join('/') || '/')
     if (found !== undefined) return split(parts, length, found)
   }
-  if (statOf(path)?.isDirectory()) refuse(describeOtherFolder(path, readdirSync(path)))
+  if (statOf(path)?.isDirectory()) {
+    const names = readdirSync(path)
+    if (names.some((name) => SLICE_SUFFIX.test(name))) return { format: stack, container: path, inner: '' }
+    refuse(describeOtherFolder(path, names))
+  }
   throw new ConfigError(
     'UNKNOWN_FORMAT',
-    `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; or a file that ends in .tif, .nii, .mrc, .nrrd, .mhd or .npy.`,
+    `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; a file that ends in .tif, .png, .nii, .mrc, .nrrd, .mhd or .npy; or a folder of slices.`,
   )
 }
 
@@ -78,6 +90,7 @@ function formatOf(path: string): ArrayFormat | undefined {
     const start = startOf(path, TELLING_BYTES)
     if (FLAT_KINDS.some(({ matches }) => matches(start))) return flat
     if (isTiff(start)) return tiff
+    if (isPng(start)) return png
     refuse(describeOtherFile(path, start))
     return hdf5
   }

@@ -37,12 +37,6 @@ const LOOKED_AT = 132
 
 const FORMATS: readonly OtherFormat[] = [
   {
-    name: 'a PNG image',
-    suffix: /\.png$/i,
-    matches: startsWith('\u0089PNG\r\n'),
-    convert: viaPython('imageio.v3', 'imageio.v3.imread(a)'),
-  },
-  {
     name: 'a JPEG image',
     suffix: /\.jpe?g$/i,
     matches: startsWith([0xff, 0xd8, 0xff]),
@@ -93,15 +87,12 @@ export function describeOtherName(path: string): string | undefined {
 
 /** What a folder is that has no Zarr metadata. @param names of its entries */
 export function describeOtherFolder(path: string, names: readonly string[]): string | undefined {
-  const slices = names.find((name) => /\.(tiff?|png|jpe?g)$/i.test(name))
+  const slices = names.find((name) => /\.jpe?g$/i.test(name))
   if (slices !== undefined) {
     const [, suffix] = /(\.\w+)$/.exec(slices) as unknown as [string, string]
-    const modules = /^\.tif/i.test(suffix) ? 'tifffile' : 'numpy, imageio.v3'
-    const read = /^\.tif/i.test(suffix)
-      ? `tifffile.imread(sorted(glob.glob(a + '/*${suffix}')))`
-      : `numpy.stack([imageio.v3.imread(s) for s in sorted(glob.glob(a + '/*${suffix}'))])`
+    const read = `numpy.stack([imageio.v3.imread(s) for s in sorted(glob.glob(a + '/*${suffix}'))])`
     const name = `a folder of ${suffix.slice(1)} images`
-    return remedy(path, { name, suffix: /$/, convert: viaPython(`glob, ${modules}`, read) })
+    return remedy(path, { name, suffix: /$/, convert: viaPython('glob, numpy, imageio.v3', read) })
   }
   if (names.includes('info') && !names.includes('attributes.json')) {
     return `${path} is most likely Neuroglancer's precomputed format, which Bellis does not read; convert it once, with the driver "neuroglancer_precomputed" of tensorstore.`

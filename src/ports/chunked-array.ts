@@ -17,6 +17,8 @@ export type StoredFormat =
   | 'npy'
   | 'metaimage'
   | 'tiff'
+  | 'png'
+  | 'stack'
   | 'memory'
 
 /** The description of a stored array, in any format. All shapes have one entry per stored axis, slowest first. */

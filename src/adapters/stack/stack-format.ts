@@ -1,0 +1,105 @@
+import { readdirSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { ConfigError } from '../../core/errors.ts'
+import { equalCoordinates, showCoordinate } from '../../core/geometry/coordinate.ts'
+import type { ArrayFormat, ChunkedArray } from '../../ports/chunked-array.ts'
+import { StackArray } from './stack-array.ts'
+
+/** Names of images that can be slices. */
+export const SLICE_SUFFIX = /\.(tiff?|png)$/i
+
+/** A path whose last part stands for several files. */
+export const isPattern = (path: string): boolean => /[*?]/.test(basename(path))
+
+/** Stacks of images, one file for each slice along z: a folder of them, or a pattern such as `scan/slice_*.tif`. */
+export function stackFormat(openImage: (path: string) => Promise<ChunkedArray>): ArrayFormat {
+  return {
+    name: 'stack',
+    async open(container, inner, { mode = 'r' } = {}) {
+      if (mode !== 'r') throw readOnly(container)
+      if (inner !== '') {
+        throw new ConfigError(
+          'NO_SUCH_DATASET',
+          `${container} contains a single array, and nothing named "${inner}"; leave the name out.`,
+        )
+      }
+      const files = slicesIn(container)
+      const open = async (index: number) => {
+        const image = await openImage(files[index] as string)
+        if (index > 0) assertAlike(files[0] as string, first, image)
+        return image
+      }
+      const first = await open(0)
+      assertImage(first)
+      if (files.length > 1) await (await open(files.length - 1))[Symbol.asyncDispose]()
+      return new StackArray(container, files.length, first, open)
+    },
+    async create(container) {
+      throw readOnly(container)
+    },
+    async planCreate(container) {
+      throw readOnly(container)
+    },
+    async list() {
+      return []
+    },
+  }
+}
+
+/**
+ * The files of the slices, by the numbers in their names: 2 before 10.
+ * @throws ConfigError `NO_SUCH_FILE`, `UNSUPPORTED` for a folder with images of several kinds
+ */
+export function slicesIn(path: string): string[] {
+  const [folder, fits] = isPattern(path)
+    ? [dirname(path), matcher(basename(path))]
+    : [path, (name: string) => SLICE_SUFFIX.test(name)]
+  const names = namesIn(folder).filter((name) => !name.startsWith('.') && fits(name))
+  if (names.length === 0) throw new ConfigError('NO_SUCH_FILE', `There is no image ${path}; check the path.`)
+  const kinds = new Set(names.map((name) => name.replace(/^.*\./, '').toLowerCase().replace('tiff', 'tif')))
+  if (kinds.size > 1) {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${path} contains images of several kinds (${[...kinds].join(', ')}); name those that are slices, as in "${join(folder, `*.${[...kinds][0]}`)}".`,
+    )
+  }
+  const { compare } = new Intl.Collator('en', { numeric: true })
+  return names.toSorted((a, b) => compare(a, b) || (a < b ? -1 : 1)).map((name) => join(folder, name))
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return statSync(folder).isDirectory() ? readdirSync(folder) : []
+  } catch {
+    return []
+  }
+}
+
+/** `*` stands for any characters, and `?` for one. */
+function matcher(pattern: string): (name: string) => boolean {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*+/g, '.*')
+    .replace(/\?/g, '.')
+  const expression = new RegExp(`^${source}$`)
+  return (name) => expression.test(name)
+}
+
+/** @throws ConfigError `UNSUPPORTED` */
+function assertImage({ path, axes }: ChunkedArray): void {
+  if (axes.filter(({ type }) => type !== 'channel').length === 2) return
+  throw new ConfigError('UNSUPPORTED', `${path} contains a stack of its own, not one slice; open it by itself.`)
+}
+
+/** @throws ConfigError `INVALID_METADATA` */
+function assertAlike(path: string, first: ChunkedArray, image: ChunkedArray): void {
+  if (equalCoordinates(first.shape, image.shape) && first.dtype === image.dtype) return
+  const show = ({ shape, dtype }: ChunkedArray) => `${showCoordinate(shape)} pixels of ${dtype}`
+  throw new ConfigError(
+    'INVALID_METADATA',
+    `${image.path} has ${show(image)}, but ${path} has ${show(first)}; slices of one stack have to be alike.`,
+  )
+}
+
+const readOnly = (path: string): ConfigError =>
+  new ConfigError('UNSUPPORTED', `Bellis writes Zarr; "${path}" can only be read. Use a path such as out.zarr/name.`)
