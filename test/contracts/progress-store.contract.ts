@@ -304,8 +304,11 @@ export function describeProgressStore(
         const record = await store.open({ ...identity, id: 'first' })
         assert.equal(record.identity.id, 'first')
         assert.equal((await store.read(identity.run))?.identity.id, 'first')
+        await record[Symbol.asyncDispose]()
         await using other = place.open()
-        assert.equal((await other.open({ ...identity, id: 'second' })).identity.id, 'first')
+        const again = await other.open({ ...identity, id: 'second' })
+        assert.equal(again.identity.id, 'first')
+        await again[Symbol.asyncDispose]()
         await store.remove(identity.run)
         assert.equal((await store.open({ ...identity, id: 'second' })).identity.id, 'second')
       }),

@@ -1,9 +1,12 @@
 import { existsSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { InfrastructureError } from '../../core/errors.ts'
 import { checkSameTasks, type RunIdentity } from '../../core/progress/run-identity.ts'
-import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
+import type { BitmapPage, FailedAttempt, ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
+import { copyDatabase } from './database-copy.ts'
+import { isOnNetwork } from './network-file-system.ts'
 import { guarded, inTransaction, openDatabase, openUnchangingDatabase } from './sqlite-database.ts'
 import { AttemptWriter, type OpenDatabase, removeUnusedTexts, SqliteReader, SqliteRecord } from './sqlite-record.ts'
 import {
@@ -20,6 +23,11 @@ import {
 export interface SqliteProgressOptions {
   /** Syncs every commit to the disk: it then survives a power cut, not only the end of the process. @default false */
   readonly fsync?: boolean
+  /**
+   * Whether other machines may read the file while it is written. It is then written without memory that processes share, so all readers
+   * read a copy. @default whether it lies on a network file system
+   */
+  readonly isShared?: boolean
 }
 
 /**
@@ -27,23 +35,28 @@ export interface SqliteProgressOptions {
  * @param file in a folder that exists; SQLite keeps two more files beside it while it is open
  */
 export const sqliteProgress = (file: string, options: SqliteProgressOptions = {}): ProgressStore =>
-  new SqliteProgress(file, options.fsync ?? false)
+  new SqliteProgress(file, options.fsync ?? false, options.isShared ?? isOnNetwork(dirname(file)))
 
 class SqliteProgress implements ProgressStore {
   readonly name: string
   readonly #fsync: boolean
-  readonly #opened = new Set<DatabaseSync>()
+  readonly #isShared: boolean
+  /** With what is to be done when they are closed. */
+  readonly #opened = new Map<DatabaseSync, Disposable | undefined>()
   #isOpen = true
 
-  constructor(file: string, fsync: boolean) {
+  constructor(file: string, fsync: boolean, isShared: boolean) {
     this.name = file
     this.#fsync = fsync
+    this.#isShared = isShared
   }
 
   async open(identity: RunIdentity): Promise<RunRecord> {
     this.#checkOpen()
     return this.#use(openDatabase(this.name, { readOnly: false }), (open) => {
       const { database, file } = open
+      // Before anything is read: SQLite then needs no file beside the log that other processes would map into memory, too.
+      if (this.#isShared) database.exec('PRAGMA locking_mode = EXCLUSIVE')
       const isNew = isEmpty(database)
       const isOld = !isNew && checkSchema(database, file) < SCHEMA_VERSION
       if (isNew) database.exec('PRAGMA journal_mode = WAL')
@@ -64,21 +77,29 @@ class SqliteProgress implements ProgressStore {
   }
 
   async read(): Promise<RunReader | undefined> {
+    if (!this.#isShared) return this.#read()
+    await using first = this.#read()
+    return first && new CopiesReader(first.identity, () => this.#read())
+  }
+
+  #read(): SqliteReader | undefined {
     this.#checkOpen()
     if (!existsSync(this.name)) return undefined
-    return this.#use(openForReading(this.name), (open) => {
-      const { database, file } = open
+    const copy = this.#isShared ? guarded(this.name, () => copyDatabase(this.name)) : undefined
+    const database = copy === undefined ? openForReading(this.name) : openCopy(copy)
+    const read = (open: OpenDatabase) => {
       // Its writer has only just started, and nothing is recorded yet.
       if (isEmpty(database)) {
         open.release()
         return undefined
       }
-      const version = checkSchema(database, file)
+      const version = checkSchema(database, open.file)
       return new SqliteReader(
         { ...open, version },
         { run: readName(database), ...readId(database), tasks: readTasks(database) },
       )
-    })
+    }
+    return this.#use(database, read, copy)
   }
 
   async remove(): Promise<void> {
@@ -88,17 +109,17 @@ class SqliteProgress implements ProgressStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOpen = false
-    for (const database of this.#opened) this.#release(database)
+    for (const database of this.#opened.keys()) this.#release(database)
   }
 
   #checkOpen(): void {
     if (!this.#isOpen) throw new InfrastructureError('IO_ERROR', `The progress in ${this.name} was closed.`)
   }
 
-  /** Hands a database over to `use`, and closes it if that fails. */
-  #use<T>(database: DatabaseSync, use: (open: OpenDatabase) => T): T {
+  /** Hands a database over to `use`, and closes it if that fails. @param copy the file that was made for it */
+  #use<T>(database: DatabaseSync, use: (open: OpenDatabase) => T, copy?: Disposable): T {
     const release = () => this.#release(database)
-    this.#opened.add(database)
+    this.#opened.set(database, copy)
     try {
       return guarded(this.name, () => use({ file: this.name, database, version: SCHEMA_VERSION, release }))
     } catch (error) {
@@ -108,9 +129,35 @@ class SqliteProgress implements ProgressStore {
   }
 
   #release(database: DatabaseSync): void {
+    const copy = this.#opened.get(database)
     this.#opened.delete(database)
     if (database.isOpen) database.close()
+    copy?.[Symbol.dispose]()
   }
+}
+
+/** Reads a record that another machine may be writing: whoever reads on sees what has been recorded since, so each list is of a new copy. */
+class CopiesReader implements RunReader {
+  readonly identity: RunIdentity
+  readonly #copy: () => RunReader | undefined
+
+  /** @param copy returns a reader of what is recorded now; undefined if the record was removed */
+  constructor(identity: RunIdentity, copy: () => RunReader | undefined) {
+    this.identity = identity
+    this.#copy = copy
+  }
+
+  async *completedPages(task: number): AsyncIterable<BitmapPage> {
+    await using reader = this.#copy()
+    if (reader !== undefined) yield* reader.completedPages(task)
+  }
+
+  async *failedAttempts(task: number): AsyncIterable<FailedAttempt> {
+    await using reader = this.#copy()
+    if (reader !== undefined) yield* reader.failedAttempts(task)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 function migrate(database: DatabaseSync): void {
@@ -119,6 +166,15 @@ function migrate(database: DatabaseSync): void {
     attempts ??= new AttemptWriter(database)
     attempts.put(row)
   })
+}
+
+function openCopy(copy: Disposable & { readonly file: string }): DatabaseSync {
+  try {
+    return openDatabase(copy.file, { readOnly: false })
+  } catch (error) {
+    copy[Symbol.dispose]()
+    throw error
+  }
 }
 
 /**
