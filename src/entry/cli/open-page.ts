@@ -3,6 +3,8 @@ import { resolve } from 'node:path'
 import { hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
 import { hostInUrl, isLoopback, LOCAL_HOST } from '../../core/addresses.ts'
 import { addressFile } from '../pages/address-file.ts'
+import type { CommonOptions } from './options.ts'
+import { warn } from './output.ts'
 
 /** How a served page is opened. */
 export interface OpenFlags {
@@ -28,6 +30,22 @@ export async function openPage(
   }
   return false
 }
+
+/**
+ * Says what a page means that is served to other machines.
+ * @param what whoever has its address can do: `see the state of the run`
+ */
+export function warnOfExposure(flags: CommonOptions, host: string | undefined, what: string): void {
+  if (host === undefined || isLoopback(host)) return
+  warn(
+    flags,
+    `the page at ${host} is not encrypted: whoever can read the network can read its address, and ${what}. An ssh tunnel to 127.0.0.1 avoids that.`,
+  )
+}
+
+/** What whoever has the address of a run's page can do. @param control whether the page can change the run */
+export const whatPagesAllow = (control = false): string =>
+  control ? 'see, stop and change the run' : 'see the state of the run and its volumes'
 
 /** The address of a page for a stream that others may read unless it is a terminal: then, where the address is. */
 export const pageText = (address: string, file: string, { isTTY }: { readonly isTTY?: boolean }): string =>

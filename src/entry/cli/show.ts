@@ -1,11 +1,10 @@
 import { type Command, InvalidArgumentError, Command as NewCommand, Option } from 'commander'
-import { isLoopback } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import { printableLine } from '../../core/text/printable.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
-import { openPage, printedAddress, untilEnded } from './open-page.ts'
+import { openPage, printedAddress, untilEnded, warnOfExposure } from './open-page.ts'
 import { numberOrList, portNumber } from './option-values.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'
@@ -68,9 +67,7 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
     given({ position, layout, host, port, cors, onError: (error: unknown) => warnOnce(error, reported, flags) }),
   )
   const ended = untilEnded()
-  if (host !== undefined && !isLoopback(host)) {
-    warn(flags, `anyone with the address can read these datasets over ${host}, and the connection is not encrypted.`)
-  }
+  warnOfExposure(flags, host, 'read these datasets')
   using printed = printedAddress(viewer.address, flags)
   await announce(viewer, printed.text, flags)
   await ended

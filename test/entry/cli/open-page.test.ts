@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { openPage } from '../../../src/entry/cli/open-page.ts'
+import { openPage, warnOfExposure } from '../../../src/entry/cli/open-page.ts'
 
 const linesFor = async (host: string | undefined): Promise<string> => {
   const lines: string[] = []
@@ -9,7 +9,30 @@ const linesFor = async (host: string | undefined): Promise<string> => {
   return lines.join('\n')
 }
 
+function warningsFor(host: string | undefined): string {
+  const written: string[] = []
+  const { write } = process.stderr
+  process.stderr.write = ((text: string) => written.push(text)) as never
+  try {
+    warnOfExposure({}, host, 'stop the run')
+  } finally {
+    process.stderr.write = write
+  }
+  return written.join('')
+}
+
 describe('the address of a page', () => {
+  it('is said to be readable on the network if other machines can reach the page', () => {
+    for (const host of [undefined, '127.0.0.1', 'localhost', '::1']) assert.equal(warningsFor(host), '')
+    for (const host of ['0.0.0.0', 'node17'])
+      assert.match(
+        warningsFor(host),
+        new RegExp(
+          `the page at ${host} is not encrypted: whoever can read the network can .* and stop the run\\. An ssh`,
+        ),
+      )
+  })
+
   it('is printed with a tunnel command if only this machine can reach it, also over IPv6', async () => {
     assert.match(await linesFor(undefined), /ssh -N -L 8080:127\.0\.0\.1:8080 /)
     assert.match(await linesFor('localhost'), /ssh -N -L 8080:localhost:8080 /)

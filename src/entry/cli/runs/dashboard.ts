@@ -4,7 +4,7 @@ import { given } from '../../../core/given.ts'
 import { startRunsServer } from '../../pages/runs-server.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { listRuns } from '../../run-folder/run-state.ts'
-import { openPage, printedAddress, untilEnded } from '../open-page.ts'
+import { openPage, printedAddress, untilEnded, warnOfExposure } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
@@ -37,6 +37,7 @@ async function serveRuns(folder: string | undefined, flags: DashboardFlags): Pro
   await using server = await startRunsServer(home, given({ host, port, onError }))
   const ended = untilEnded()
   const { address } = server
+  warnOfExposure(flags, host, 'see the state of the runs and their volumes')
   using printed = printedAddress(address, flags)
   if (flags.json) printJson({ address, port: server.port })
   else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', printed.text)}\n\n`)

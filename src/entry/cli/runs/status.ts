@@ -13,7 +13,7 @@ import { findRunFolder } from '../../run-folder/run-context.ts'
 import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
-import { openPage, printedAddress, untilEnded } from '../open-page.ts'
+import { openPage, printedAddress, untilEnded, warnOfExposure, whatPagesAllow } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
@@ -88,6 +88,7 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
   await using dashboard = await startDashboard(folder, given({ place, host, port, control, onError }))
   const ended = untilEnded()
   const { address } = dashboard
+  warnOfExposure(flags, host, whatPagesAllow(control))
   using printed = printedAddress(address, flags)
   if (flags.json) printJson({ address, port: dashboard.port })
   else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', printed.text)}\n\n`)

@@ -2,7 +2,7 @@ import { given } from '../../../../core/given.ts'
 import { ownCommand } from '../../../own-command.ts'
 import type { DashboardRequest } from '../../../pages/dashboard-thread.ts'
 import type { Invitation } from '../../../workers/worker-pool.ts'
-import { openPage, pageText } from '../../open-page.ts'
+import { openPage, pageText, warnOfExposure, whatPagesAllow } from '../../open-page.ts'
 import type { RunFlags } from '../../options.ts'
 
 /**
@@ -26,6 +26,8 @@ export function printInvitation({ folder, context, submit, isLoopback }: Invitat
 export const announcePage = (flags: RunFlags): DashboardRequest => ({
   ...given({ host: flags.dashboardHost, port: flags.dashboardPort, control: flags.dashboardControl }),
   onAddress: (address, port, file) => {
+    const { dashboardHost: host, dashboardControl: control } = flags
+    warnOfExposure(flags, host, whatPagesAllow(control))
     const text = pageText(address, file, process.stderr)
     process.stderr.write(flags.quiet && process.stderr.isTTY ? `${text}\n` : `The run's page: ${text}\n`)
     void openPage({ open: flags.open ?? true, host: flags.dashboardHost }, { address, port }, (text) => {
