@@ -89,12 +89,12 @@ export const smooth = defineTask({
       // In the other modes it is cut at the volume's edge, where the filter then extends the block as it would the volume.
       const wanted =
         config.mode === 'wrap' ? growRoi(block.writeRoi, below, above) : intersectRoi(block.readRoi, input.roi)
-      using before = scratch.take(input.dtype, Number(countElements(voxelShape(input, wanted))))
-      using after = scratch.take(input.dtype, before.data.length)
+      using memory = scratch.take(input.dtype, Number(countElements(voxelShape(input, wanted))))
+      using part = scratch.take(input.dtype, Number(countElements(voxelShape(input, block.writeRoi))))
       const read = config.mode === 'wrap' ? readWrapped : readPlain
-      const voxels = await read(input, wanted, before.data, signal)
-      const smoothed = gaussianFilter(voxels, { sigma, mode: config.mode, into: after.data })
-      await output.write(block.writeRoi, cropTo(smoothed, block.writeRoi), { signal })
+      const voxels = await read(input, wanted, memory.data, signal)
+      const smoothed = gaussianFilter(voxels, { sigma, mode: config.mode, into: memory.data })
+      await output.write(block.writeRoi, cropTo(smoothed, block.writeRoi, part.data), { signal })
     }
   },
 })

@@ -4,6 +4,9 @@ export const MAX_LEASE_BLOCKS = 1024
 const LEASE_MS = 30
 /** The approximate cost of a lease to the coordinator, with the report of its blocks. */
 const LEASE_COST_MS = 0.03
+/** Blocks that read the same chunks as their neighbours are leased in rows of so many, as long as these do not take longer than that. */
+const ROW_BLOCKS = 4
+const ROW_MS = 400
 /** Blocks are assumed to take at least this long: clocks are not finer. */
 const LEAST_BLOCK_MS = 1e-3
 
@@ -15,10 +18,18 @@ const LEAST_BLOCK_MS = 1e-3
  * @param ready how many blocks could be leased
  * @param workers how many workers do this task
  * @param blockMs how long a block takes; unknown at first, so that a single block is leased to find out
+ * @param sharesReads whether neighbours read the same chunks, so that the worker of one has them decoded for the next
  */
-export function leaseSize(ready: number, workers: number, blockMs = Number.POSITIVE_INFINITY): number {
+export function leaseSize(
+  ready: number,
+  workers: number,
+  blockMs = Number.POSITIVE_INFINITY,
+  sharesReads = false,
+): number {
   const ms = Math.max(blockMs, LEAST_BLOCK_MS)
   const fair = Math.ceil(ready / (2 * workers))
   const least = Math.min(Math.sqrt((ready * LEASE_COST_MS) / ms), ready / 8)
-  return Math.max(1, Math.floor(Math.min(Math.max(fair, least), LEASE_MS / ms, MAX_LEASE_BLOCKS)))
+  const size = Math.min(Math.max(fair, least), LEASE_MS / ms, MAX_LEASE_BLOCKS)
+  const row = sharesReads ? Math.min(ready / (4 * workers), ROW_MS / ms, ROW_BLOCKS) : 1
+  return Math.max(1, Math.floor(Math.max(size, row)))
 }

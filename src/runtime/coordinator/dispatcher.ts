@@ -1,3 +1,4 @@
+import type { BlockGrid } from '../../core/grid/block-grid.ts'
 import { leaseSize, MAX_LEASE_BLOCKS } from '../../core/workers/lease-size.ts'
 import { isRequested } from '../../core/workers/worker-state.ts'
 import type { BlockLedger } from './block-ledger.ts'
@@ -142,7 +143,7 @@ export class Dispatcher {
   /** @param ready how many blocks of the task are ready */
   #lease(worker: Worker, task: RunningTask, ready: number): void {
     const { requested, joined } = worker.pool
-    const count = leaseSize(ready, requested.size + joined.size, task.averageMs)
+    const count = leaseSize(ready, requested.size + joined.size, task.averageMs, sharesReads(task.planned.grid))
     const taken = this.#run.scheduler.acquireInto(task.number, count, this.#acquired)
     this.#warnAhead(task)
     const acquired = Array.from(this.#acquired.subarray(0, taken))
@@ -205,3 +206,7 @@ export class Dispatcher {
     this.#moves[Symbol.dispose]()
   }
 }
+
+/** Whether neighbouring blocks read the same voxels and may be done in any order. */
+const sharesReads = ({ context, levelCount }: BlockGrid): boolean =>
+  levelCount === 1 && [...context.lower, ...context.upper].some((length) => length > 0)

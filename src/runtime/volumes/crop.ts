@@ -1,3 +1,4 @@
+import { assertVoxels } from '../../core/array/assert-voxels.ts'
 import { copyBox, offsetOf, type StridedBytes } from '../../core/array/box-copy.ts'
 import { bytesOf, dtypeOf, type TypedArray, typedArray } from '../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../core/array/strides.ts'
@@ -9,11 +10,14 @@ import { elementBox, type Voxels } from './volume-array.ts'
 /**
  * Copies the part of some voxels that fills a smaller region.
  * @param region world units, inside `voxels.roi`, a whole number of voxels; every channel is kept
- * @throws ConfigError `OUTSIDE_ARRAY`, `NOT_VOXEL_ALIGNED`
+ * @param into memory for the copy, apart from `voxels.data`: of its type, as many elements as are copied @default a new typed array
+ * @throws ConfigError `OUTSIDE_ARRAY`, `NOT_VOXEL_ALIGNED`, `DTYPE_MISMATCH`, `SHAPE_MISMATCH`
  */
-export function cropTo<Data extends TypedArray>(voxels: Voxels<Data>, region: Roi): Voxels<Data> {
+export function cropTo<Data extends TypedArray>(voxels: Voxels<Data>, region: Roi, into?: Data): Voxels<Data> {
   const { offset, shape } = placeIn(voxels, region)
-  const data = typedArray(dtypeOf(voxels.data), productOf(shape)) as Data
+  const dtype = dtypeOf(voxels.data)
+  if (into !== undefined) assertVoxels('The memory to crop into', dtype, shape, into)
+  const data = into ?? (typedArray(dtype, productOf(shape)) as Data)
   const part = { data, shape, roi: region, voxelSize: voxels.voxelSize }
   copyBox(shape, data.BYTES_PER_ELEMENT, strided(voxels, offset), strided(part))
   return part

@@ -41,6 +41,16 @@ describe('the size of a lease', () => {
     }
   })
 
+  it('is a row of four blocks if neighbours read the same, unless these take long or are too few for all workers', () => {
+    assert.equal(leaseSize(64, 2, 100, true), 4)
+    assert.equal(leaseSize(64, 2, 150, true), 2)
+    assert.equal(leaseSize(64, 2, 1000, true), 1)
+    assert.equal(leaseSize(64, 2, undefined, true), 1)
+    assert.equal(leaseSize(16, 2, 100, true), 2)
+    assert.equal(leaseSize(2000, 2000, 100, true), 1)
+    assert.equal(leaseSize(1e6, 2, 0.3, true), 100)
+  })
+
   it('distributes long blocks over all workers', () => {
     assert.equal(leaseSize(2000, 2000, 100), 1)
     assert.ok(leaseSize(10_000, 2000, 5) <= 8)

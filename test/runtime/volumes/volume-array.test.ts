@@ -134,6 +134,17 @@ describe('voxels in memory', () => {
     )
   })
 
+  it('are cropped into given memory of the right type and size', async () => {
+    const volume = volumeArray(stored())
+    const all = await volume.read(volume.roi)
+    const region = roi([15000, 50600], [10000, 4600])
+    const into = new Uint16Array(4)
+    assert.equal(cropTo(all, region, into).data, into)
+    assert.deepEqual([...into], [105, 109, 117, 121])
+    assert.throws(() => cropTo(all, region, new Uint16Array(5)), { code: 'SHAPE_MISMATCH' })
+    assert.throws(() => cropTo(all, region, new Int16Array(4)), { code: 'DTYPE_MISMATCH' })
+  })
+
   it('cannot be cropped beyond their bounds or within a voxel', async () => {
     const volume = volumeArray(stored())
     const all = await volume.read(volume.roi)

@@ -8,7 +8,9 @@ import type { ChunkPart } from './chunk-grid.ts'
 import { allocate, BufferPool, inFlight } from './in-flight.ts'
 
 /** Bytes of decoded chunks kept for the next blocks that need other parts of them. */
-const CACHE_BYTES = 64 * 2 ** 20
+const CACHE_BYTES = 40 * 2 ** 20
+/** Larger chunks are not kept: few of them would fit. */
+const MAX_KEPT_BYTES = 16 * 2 ** 20
 
 /**
  * Chunks stored as one file each.
@@ -45,7 +47,7 @@ class PlainChunks implements ChunkAccess {
     this.#fill = fill
     this.#atMost = encodedLimit(byteLength)
     // Decoding again must cost more than checking the file for changes.
-    const isCached = !isRaw && byteLength <= CACHE_BYTES / 4 && store.lend !== undefined
+    const isCached = !isRaw && byteLength <= MAX_KEPT_BYTES && store.lend !== undefined
     this.#cache = isCached ? new ChunkCache(CACHE_BYTES) : undefined
     this.#encoded = new BufferPool(codec.encodedRoom, inFlight(byteLength))
   }
