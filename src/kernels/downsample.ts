@@ -1,3 +1,4 @@
+import { areLargeIntegers, areSmallIntegers, largeModesOfRow, MOST_COMPARED, modesOfRow } from './modes.ts'
 import { assertShape, elementCount, emptyLike, type ShapedVoxels, type TypedArray } from './voxels.ts'
 
 /** How a cell of voxels becomes one voxel: their mean, their most frequent value, or the first one. */
@@ -31,7 +32,9 @@ export function downsampleVoxels<Data extends TypedArray>(
   const out = emptyLike(data, elementCount(outShape))
   if (out.length > 0) {
     if (method === 'mean') fillMeans(data, shape, cell, out, outShape)
-    else fillFromCells(data, shape, cell, out, outShape, method === 'mode' ? voteOf(data, cell) : undefined)
+    else if (method === 'mode' && shape.length > 0 && elementCount(cell) <= MOST_COMPARED && !isFloat(data)) {
+      fillModes(data, shape, cell, out, outShape)
+    } else fillFromCells(data, shape, cell, out, outShape, method === 'mode' ? voteOf(data, cell) : undefined)
   }
   return { data: out, shape: outShape }
 }
@@ -217,6 +220,34 @@ function roundedBig(sum: bigint, count: number): bigint {
   const below = sum / whole - (sum % whole < 0n ? 1n : 0n)
   const rest = 2n * (sum - below * whole)
   return rest > whole || (rest === whole && below % 2n !== 0n) ? below + 1n : below
+}
+
+/** The most frequent values of cells of few integers. */
+function fillModes(
+  data: TypedArray,
+  shape: readonly number[],
+  cell: readonly number[],
+  out: TypedArray,
+  outShape: readonly number[],
+): void {
+  const strides = stridesOf(shape)
+  const placesOf = cachedPlaces(strides)
+  const [width, across, outWidth] = [shape.at(-1)!, cell.at(-1)!, outShape.at(-1)!]
+  const whole = Math.floor(width / across)
+  const fill = (row: Parameters<typeof modesOfRow>[2]): void => {
+    if (areLargeIntegers(data) && areLargeIntegers(out)) largeModesOfRow(data, out, row)
+    else if (areSmallIntegers(data) && areSmallIntegers(out)) modesOfRow(data, out, row)
+  }
+  let to = 0
+  for (const index of rowsOf(outShape)) {
+    const from = index.reduce((place, at, axis) => place + at * cell[axis]! * strides[axis]!, 0)
+    const rows = placesOf(index.map((at, axis) => extent(shape[axis]!, cell[axis]!, at)))
+    fill({ from, rows, across, count: whole, to })
+    if (whole < outWidth) {
+      fill({ from: from + whole * across, rows, across: width - whole * across, count: 1, to: to + whole })
+    }
+    to += outWidth
+  }
 }
 
 /** Picks the place of the value that represents a cell. @param places of its voxels, relative to `base` */
