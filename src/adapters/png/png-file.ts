@@ -8,6 +8,9 @@ const SIGNATURE = Buffer.from('\u0089PNG\r\n\u001a\n', 'latin1')
 /** Pixels of the largest image: its voxels fit into memory, and are decoded at once. */
 const MOST_BYTES = 2 ** 30
 
+/** The most that deflate can compress by. */
+const HIGHEST_RATIO = 1032
+
 /** Samples of a pixel by colour type: grey; red, green, blue; index into a palette; grey and alpha; colours and alpha. */
 const SAMPLES: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }
 
@@ -103,6 +106,8 @@ function compressedOf(path: string, bytes: Buffer): Buffer {
 }
 
 function inflateRows(path: string, data: Buffer, byteLength: number): Buffer {
+  // No stream decodes to more than this, so a header that claims it is wrong.
+  if (byteLength > data.length * HIGHEST_RATIO) throw corrupt(path, `its pixels can't be ${byteLength} bytes`)
   let rows: Buffer
   try {
     rows = zlib.inflateSync(data, { chunkSize: Math.max(64, byteLength + 64), maxOutputLength: byteLength + 64 })

@@ -22,7 +22,7 @@ export interface ImageLayout {
 }
 
 /** Bytes that a tile or strip may have, decoded. */
-const LARGEST_PART = 2 ** 30
+const LARGEST_PART = 2 ** 28
 
 const FORMATS: Readonly<Record<number, string>> = { 1: 'uint', 2: 'int', 3: 'float', 4: 'uint' }
 
