@@ -49,6 +49,30 @@ export interface Placement {
   readonly unit: WorldUnit
 }
 
+/** Whether no Roi has an axis, and every block contains all of it: a channel, or time without a step. */
+const isChannelAxis = ({ type, scale }: PlacedAxis): boolean =>
+  type === 'channel' || (type === 'time' && scale === undefined)
+
+/**
+ * The order in which a volume has the axes of a stored array: channels first, wherever they are stored.
+ * @returns for each axis of the volume, its number in the array
+ */
+export function volumeOrder(axes: readonly PlacedAxis[]): number[] {
+  const numbers = axes.map((_, axis) => axis)
+  const isChannel = (axis: number) => isChannelAxis(axes[axis] as PlacedAxis)
+  return [...numbers.filter(isChannel), ...numbers.filter((axis) => !isChannel(axis))]
+}
+
+/**
+ * The order in which a new array stores the axes of a volume: time before the channels, as OME-NGFF wants it.
+ * @returns for each axis of the array, its number in the volume
+ */
+export function storedOrder(axes: readonly PlacedAxis[]): number[] {
+  const numbers = axes.map((_, axis) => axis)
+  const isTime = (axis: number) => axes[axis]?.type === 'time' && axes[axis]?.scale !== undefined
+  return [...numbers.filter(isTime), ...numbers.filter((axis) => !isTime(axis))]
+}
+
 /** How many of the leading axes are channels: those before the first axis that has a voxel size or lies in space. */
 export function countChannelAxes(axes: readonly PlacedAxis[]): number {
   const first = axes.findIndex((axis) => axis.type === 'space' || (axis.type === 'time' && axis.scale !== undefined))

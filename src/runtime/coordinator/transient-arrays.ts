@@ -13,6 +13,7 @@ import {
 import { boxIndices } from '../../core/grid/index-box.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
+import { storedBox } from '../volumes/channels-first.ts'
 import { elementBox, storageShape, type VolumeDescription } from '../volumes/volume-array.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { RunningTask } from './workers/pool.ts'
@@ -125,7 +126,9 @@ export class TransientArrays {
         // A lost worker may still be reading it, and write output that depends on it.
         if (this.#run.strayReads.some((region) => meetsRoi(region, piece))) continue
         const box = elementBox(piece, array.offset, array.voxelSize, array.shape.slice(0, array.channelAxes))
-        if (box !== undefined) await (await this.#open(array)).removeChunks?.(box)
+        if (box === undefined) continue
+        const stored = await this.#open(array)
+        await stored.removeChunks?.(storedBox(stored, box))
       }
     }
   }

@@ -1,7 +1,7 @@
 import { type DType, isBigDType, parseDType, type Scalar } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { type Coordinate, coordinate, showCoordinate } from '../../core/geometry/coordinate.ts'
-import { axesOfPlacement, type Placement } from '../../core/geometry/placement.ts'
+import { axesOfPlacement, type Placement, storedOrder } from '../../core/geometry/placement.ts'
 import { roi } from '../../core/geometry/roi.ts'
 import { unitFactor, type WorldUnit } from '../../core/geometry/world-unit.ts'
 import { withoutProvenance } from '../../core/progress/array-provenance.ts'
@@ -41,15 +41,23 @@ export function createOptionsOf(path: string, options: CreateVolumeOptions): Cre
   const likeAxes = like?.axes.length === shape.length ? like.axes : undefined
   const names = axisNames ?? likeAxes?.map((axis) => axis.name) ?? defaultNames(shape.length, placement.channelAxes)
   const fillValue = storage.fillValue ?? (like !== undefined && like.dtype === dtype ? like.fillValue : zeroOf(dtype))
+  const axes = axesOfPlacement(placement, names, likeAxes)
+  const order = storedOrder(axes)
+  const inOrder = <T>(list: readonly T[]): T[] =>
+    // A list of another length is refused with the shape that the user gave.
+    list.length === order.length ? order.map((axis) => list[axis] as T) : [...list]
+  const { chunkShape, shardShape } = storage
   return {
     ...storage,
     shape: roi<'voxel'>(
       shape.map(() => 0),
-      shape,
+      inOrder(shape),
     ).shape,
+    ...(chunkShape === undefined ? {} : { chunkShape: inOrder(chunkShape) as Coordinate<'voxel'> }),
+    ...(shardShape === undefined ? {} : { shardShape: inOrder(shardShape) as Coordinate<'voxel'> }),
     dtype,
     fillValue,
-    axes: axesOfPlacement(placement, names, likeAxes),
+    axes: inOrder(axes),
     ...(storage.attributes !== undefined || like === undefined
       ? {}
       : { attributes: withoutProvenance(like.attributes) }),

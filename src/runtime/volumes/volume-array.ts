@@ -1,7 +1,7 @@
 import { type TypedArray, typedArray } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { type Coordinate, countElements, equalCoordinates, showCoordinate } from '../../core/geometry/coordinate.ts'
-import { placeAxes } from '../../core/geometry/placement.ts'
+import { placeAxes, volumeOrder } from '../../core/geometry/placement.ts'
 import {
   fromVoxels,
   isAlignedRoi,
@@ -15,6 +15,7 @@ import {
 import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers, type WorldUnit } from '../../core/geometry/world-unit.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray } from '../../ports/chunked-array.ts'
+import { channelsFirst } from './channels-first.ts'
 
 // Terms for arrays:
 //   ArrayFormat         one storage format (Zarr, HDF5): opens, creates and lists arrays        ports/chunked-array.ts
@@ -83,22 +84,26 @@ export interface VolumeArray extends VolumeDescription, AsyncDisposable {
   close(): Promise<void>
 }
 
-/** The description of an array in world units of a unit at least as fine as `atLeast`. */
+/** The description of an array, its channels first, in world units of a unit at least as fine as `atLeast`. */
 export function describeVolume(array: ArrayDescription, atLeast: WorldUnit = 'nm'): VolumeDescription {
-  const placement = placeAxes(array.axes, atLeast)
-  const tiledShape = array.shape.slice(placement.channelAxes) as Coordinate<'voxel'>
+  const order = volumeOrder(array.axes)
+  const inOrder = <T>(list: readonly T[]): T[] => order.map((axis) => list[axis] as T)
+  const axes = inOrder(array.axes)
+  const shape = inOrder(array.shape) as Coordinate<'voxel'>
+  const placement = placeAxes(axes, atLeast)
+  const tiledShape = shape.slice(placement.channelAxes) as Coordinate<'voxel'>
   const extent = fromVoxels({ offset: tiledShape.map(() => 0), shape: tiledShape }, placement.voxelSize)
   return {
     path: array.path,
     format: array.format,
-    shape: array.shape,
+    shape,
     dtype: array.dtype,
-    chunkShape: array.chunkShape,
-    ...(array.shardShape === undefined ? {} : { shardShape: array.shardShape }),
+    chunkShape: inOrder(array.chunkShape) as Coordinate<'voxel'>,
+    ...(array.shardShape === undefined ? {} : { shardShape: inOrder(array.shardShape) as Coordinate<'voxel'> }),
     order: array.order,
     codecs: array.codecs,
     fillValue: array.fillValue,
-    axes: array.axes,
+    axes,
     attributes: array.attributes,
     ...((array.warnings ?? []).length === 0 ? {} : { warnings: array.warnings as readonly string[] }),
     ...placement,
@@ -122,6 +127,7 @@ export function volumeArray(
   trafficOf?: () => Traffic | undefined,
 ): VolumeArray {
   const description = describeVolume(array, atLeast)
+  const { readVoxels, writeVoxels } = channelsFirst(array)
   const count = array.countStoredChunks?.bind(array)
   return {
     ...description,
@@ -129,7 +135,7 @@ export function volumeArray(
     async read(region, { into, signal } = {}) {
       const box = voxelBox(description, region)
       const data = into ?? typedArray(array.dtype, elementCount(description, box.shape))
-      await array.readVoxels(box, data, signal === undefined ? {} : { signal })
+      await readVoxels(box, data, signal === undefined ? {} : { signal })
       const traffic = trafficOf?.()
       if (traffic !== undefined) traffic.readBytes += data.byteLength
       return { data, shape: box.shape, roi: region, voxelSize: description.voxelSize }
@@ -143,7 +149,7 @@ export function volumeArray(
           `${description.path}: the region ${showRoi(region)} is ${showCoordinate(box.shape)} voxels, but the data has the shape ${showCoordinate(data.shape)}; crop it with cropTo(voxels, region).`,
         )
       }
-      await array.writeVoxels(box, values, signal === undefined ? {} : { signal })
+      await writeVoxels(box, values, signal === undefined ? {} : { signal })
       const traffic = trafficOf?.()
       if (traffic !== undefined) traffic.writtenBytes += values.byteLength
     },
