@@ -743,6 +743,8 @@ class _Worker:
         self.set_up: Callable[[Mapping[str, Any]], None] = lambda task: None
         #: Whether Ctrl-C in a terminal is for this process.
         self.takes_interrupts = True
+        #: Whether it left although the run had not asked it to: because of a signal, or since it could not set up a task.
+        self.left_early = False
         self._context = context if context is not None or run is not None else os.environ.get("BELLIS_CONTEXT")
         if self._context is None and run is None:
             raise BellisError('No run is given: set BELLIS_CONTEXT, or pass run="path of its folder".')
@@ -1155,6 +1157,7 @@ class _Worker:
         print(f"setup of {task['id']} failed:\n{stack}", end="", file=sys.stderr, flush=True)
         why = {"code": "SETUP_FAILED", "message": _describe(error)[:MAX_ERROR_TEXT], "stack": stack[-MAX_ERROR_TEXT:]}
         with self._changed:
+            self.left_early = True
             self._send({"type": "setup-failed", "taskId": task["id"], "error": why})
         self._return_blocks()
 
@@ -1218,6 +1221,7 @@ class _Worker:
         def leave(number: int, _frame: Optional[types.FrameType]) -> None:
             if self._draining and number == signal.SIGINT:
                 raise KeyboardInterrupt
+            self.left_early = True
             self.drain()
 
         if threading.current_thread() is threading.main_thread():

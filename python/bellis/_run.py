@@ -7,12 +7,14 @@ import multiprocessing.connection
 import os
 import shlex
 import shutil
+import signal
+import socket
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Callable, Literal, Mapping, Sequence
 
 from ._client import BellisError, Roi, _Worker
@@ -94,6 +96,7 @@ class Run:
         self._is_listening = threading.Event()
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._interrupts: _Interrupts | None = None
         #: What a worker needs to join: `bellis://TOKEN@HOST:PORT`. A secret.
         self.context: str = ""
         #: The folder of the run, with the logs of its workers.
@@ -140,20 +143,9 @@ class Run:
 
     def follow(self) -> Result:
         """Follows the run in this thread, with Ctrl-C once (running blocks end) and twice (at once)."""
-        interrupts = 0
-        while not self._is_over.is_set():
-            try:
-                self._follow_to_end(None if interrupts < 2 else LAST_SECONDS)
-            except KeyboardInterrupt:
-                interrupts += 1
-                if interrupts == 1:
-                    print("Stopping when the running blocks have ended; Ctrl-C again ends them, too.", file=sys.stderr)
-                self.stop(now=interrupts > 1)
-                if interrupts > 1 and self._crew is not None:
-                    self._crew.kill_all()
-                if interrupts > 2:
-                    self._end(KeyboardInterrupt())
-        if interrupts > 1:
+        with _Interrupts() as self._interrupts:
+            self._follow_to_end()
+        if self._interrupts.count > 1:
             raise KeyboardInterrupt
         return self._outcome()
 
@@ -178,6 +170,8 @@ class Run:
             self.stop(now=True)
             self._is_over.wait()
             raise
+        if worker.left_early:
+            self.stop()
 
     def _outcome(self) -> Result:
         if self._failure is not None:
@@ -185,22 +179,33 @@ class Run:
         assert self._result is not None
         return self._result
 
-    def _follow_to_end(self, seconds: float | None = None) -> None:
+    def _follow_to_end(self) -> None:
+        end = float("inf")
         try:
-            end = None if seconds is None else time.monotonic() + seconds
             while not self._is_over.is_set():
-                self._step(None if end is None else LOOK_SECONDS)
-                if end is not None and time.monotonic() > end:
+                self._step(None if end == float("inf") else LOOK_SECONDS)
+                if self._interrupts is not None and self._interrupts.is_new():
+                    self._interrupt(self._interrupts.count)
+                    end = time.monotonic() + LAST_SECONDS if self._interrupts.count > 1 else end
+                if time.monotonic() > end:
                     raise EngineEnded("The engine did not end in time.")
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
             self._end(error)
+
+    def _interrupt(self, count: int) -> None:
+        """Ctrl-C was pressed for this time."""
+        if count == 1:
+            print("Stopping when the running blocks have ended; Ctrl-C again ends them, too.", file=sys.stderr, flush=True)
+        self.stop(now=count > 1)
+        if count > 1 and self._crew is not None:
+            self._crew.kill_all()
 
     def _step(self, seconds: float | None = None) -> None:
         """Waits for something to happen, at most so long, and acts on it."""
         ended = self._crew.sentinels() if self._crew is not None else []
         needs_look = self._crew is not None and len(ended) < len(self._crew)
+        if self._interrupts is not None:
+            ended.append(self._interrupts)
         ready = multiprocessing.connection.wait([self._engine.fileno, *ended], LOOK_SECONDS if needs_look else seconds)
         if self._crew is not None and (needs_look or len(ready) > (self._engine.fileno in ready)):
             for worker, reason, output in self._crew.ended():
@@ -267,6 +272,45 @@ class Run:
             shutil.rmtree(self._scratch, ignore_errors=True)
         self._is_over.set()
         self._is_listening.set()
+
+
+class _Interrupts:
+    """Counts Ctrl-C instead of raising KeyboardInterrupt, which could come while something is half done. The third one raises it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._seen = 0
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_out.setblocking(False)
+        self._before: Any = None
+
+    def fileno(self) -> int:
+        """Readable when Ctrl-C was pressed."""
+        return self._wake_in.fileno()
+
+    def is_new(self) -> bool:
+        if self._seen == self.count:
+            return False
+        self._seen = self.count
+        self._wake_in.recv(64)
+        return True
+
+    def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count > 2:
+            raise KeyboardInterrupt
+        self._wake_out.send(b"x")
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        self._wake_in.close()
+        self._wake_out.close()
 
 
 def _roi(roi: Mapping[str, Any]) -> Roi:

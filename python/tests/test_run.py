@@ -288,7 +288,8 @@ class Ends(InFolder):
             [sys.executable, "-c", textwrap.dedent(PROGRAM), method], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.addCleanup(lambda: (program.kill(), program.communicate()))
-        until(lambda: len(self.pids()) == 3)
+        until(lambda: len(self.pids()) == 3 or program.poll() is not None)
+        self.assertIsNone(program.poll(), program.poll() is not None and program.communicate())
         return program
 
     def pids(self) -> list[int]:
@@ -303,6 +304,16 @@ class Ends(InFolder):
         out, err = program.communicate(timeout=60)
         self.assertEqual((out, program.returncode), ("False True\n", 0), err)
         until(lambda: not any(map(is_running, self.pids())))
+
+    def test_ctrl_c_ends_a_run_in_the_calling_thread_after_its_block(self) -> None:
+        def interrupt(block: bellis.Block) -> None:
+            if block.index == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        result = bellis.run(self.task(interrupt), workers=0)
+        self.assertTrue(result.interrupted)
+        self.assertEqual(result["t"].failed, 0)
+        self.assertLess(result["t"].completed, 8)
 
     def test_ctrl_c_twice_ends_running_blocks(self) -> None:
         program = self.start()
