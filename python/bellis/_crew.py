@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Mapping, Protocol, Sequence
+from typing import Any, Callable, Mapping, Protocol, Sequence
 
 from ._client import BellisError
 from ._task import Function, Task
@@ -41,9 +41,17 @@ class Child(Protocol):
 
 class ForkedChild:
     def __init__(self, tasks: Mapping[str, Task], context: str, name: str, log: Path) -> None:
-        self._process = multiprocessing.get_context("fork").Process(
-            target=_serve_forked, args=(tasks, context, name, log), name=f"bellis-{name.partition(':')[0]}"
-        )
+        self._start(lambda: _serve_forked(tasks, context, name, log), name.partition(":")[0])
+
+    @classmethod
+    def of(cls, serve: Callable[[], object], name: str) -> ForkedChild:
+        """A child that calls a function."""
+        child = cls.__new__(cls)
+        child._start(serve, name)
+        return child
+
+    def _start(self, serve: Callable[[], object], name: str) -> None:
+        self._process = multiprocessing.get_context("fork").Process(target=serve, name=f"bellis-{name}")
         self._process.start()
 
     @property

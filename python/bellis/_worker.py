@@ -32,6 +32,10 @@ class TaskRunner:
             given = (task.config, resources)[: positional_count(task.setup)]
             self._states[task.id] = (task.setup(*given),)
 
+    def function_of(self, block: Block) -> Callable[..., Any]:
+        """The function of the task of a block."""
+        return self._tasks[block.task_id].function
+
     def do(self, block: Block) -> None:
         """Does a block; an exception is a failed attempt."""
         task = self._tasks[block.task_id]

@@ -86,6 +86,38 @@ describe('the Python package', { timeout: 600_000 }, () => {
     await inPackage('python', ['shown.py'])
   })
 
+  it('does what the README shows', async (t) => {
+    if (skipped(t)) return
+    const [shown] = readDocument('README.md').blocks.filter(({ mark }) => mark === 'package')
+    await inPackage('bellis', ['sample', 'mine.hdf', '--size', '16,64,64', '--quiet'])
+    await inPackage('bellis', ['convert', 'mine.hdf/volumes/raw', 'my.zarr/volumes/raw', '--workers', '1', '--quiet'])
+    writeFileSync(join(folder.path, 'invert.py'), shown?.text ?? '')
+    await inPackage('python', ['invert.py'])
+    const [raw, inverted] = await Promise.all(
+      ['raw', 'inverted'].map(async (name) => {
+        await using array = await openArray(join(folder.path, 'my.zarr/volumes', name))
+        return (await array.read(array.roi)).data
+      }),
+    )
+    assert.deepEqual(inverted, raw?.map((value) => 255 - Number(value)) as unknown)
+  })
+
+  it('runs the script of docs/COMING-FROM-DAISY.md', async (t) => {
+    if (skipped(t)) return
+    const shown = readDocument('docs/COMING-FROM-DAISY.md').blocks.filter(({ mark }) => mark === 'daisy')
+    assert.ok(shown.length > 1)
+    await inPackage('bellis', ['sample', 'theirs.hdf', '--size', '40,80,80', '--quiet'])
+    const call = ['convert', 'theirs.hdf/volumes/raw', 'sample.zarr/volumes/raw', '--zarr-format', '2', '--workers', '1']
+    await inPackage('bellis', [...call, '--quiet'])
+    writeFileSync(join(folder.path, 'theirs.py'), shown.map(({ text }) => text).join('\n'))
+    await inPackage('python', ['theirs.py'])
+    await using smoothed = await openArray(join(folder.path, 'sample.zarr/volumes/smoothed'))
+    await using raw = await openArray(join(folder.path, 'sample.zarr/volumes/raw'))
+    assert.deepEqual([...smoothed.roi.shape], [...raw.roi.shape])
+    const { data } = await smoothed.read(smoothed.roi)
+    assert.ok(data.some((value) => value > 0))
+  })
+
   it('passes its own tests', async (t) => {
     if (skipped(t)) return
     const { stderr } = await inPackage('python', ['-B', '-m', 'unittest', 'discover', '--start-directory', tests])

@@ -58,6 +58,9 @@ export async function installPackageOrSkip(
     wheels,
     `${wheel}[progress]`,
   ])
+  // It needs NumPy, which is among the libraries.
+  const alone = ['--no-deps', '--no-index', '--find-links', wheels, 'funlib.geometry']
+  await run(python, ['-m', 'pip', '--python', own, 'install', ...quietly, ...alone])
   offerLibraries(venv, dirname(dirname(python)))
   const { PYTHONPATH: _, BELLIS_CONTEXT: __, BELLIS_NODE: ___, ...env } = process.env
   const path = (process.env.PATH ?? '').split(delimiter).filter((each) => !existsSync(join(each, 'node')))
