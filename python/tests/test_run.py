@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 import unittest
+import unittest.mock
 from pathlib import Path
 
 import bellis
@@ -229,11 +230,12 @@ class Runs(InFolder):
         self.assertEqual(len(self.noted()), 8)
 
     def test_without_a_name_leave_nothing_behind_if_they_succeed(self) -> None:
-        before = set(Path(tempfile.gettempdir()).glob("bellis-*"))
-        result = bellis.run(self.task(lambda block: None), workers=1)
-        self.assertIsNone(result.folder)
-        self.assertEqual(set(Path(tempfile.gettempdir()).glob("bellis-*")) - before, set())
-        self.assertEqual(list(self.folder.iterdir()), [])
+        with unittest.mock.patch.object(tempfile, "tempdir", str(self.folder)):
+            for method in ("fork", "spawn"):
+                result = bellis.run(self.task(lambda block: None), workers=1, start_method=method)
+                self.assertTrue(result, result)
+                self.assertIsNone(result.folder)
+                self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_that_can_not_start_say_why(self) -> None:
         with self.assertRaisesRegex(bellis.CannotRun, "write") as raised:
