@@ -1114,8 +1114,8 @@ class _Worker:
 
     def _writer_of(self, task: Mapping[str, Any]) -> Optional[_Writer]:
         owns = task.get("owns")
-        # The worker that has started this program says itself that the program may write.
-        if self._is_stdio or not isinstance(owns, dict):
+        # The worker that has started this program says itself that the program may write. Without arrays there is nothing to say.
+        if self._is_stdio or not isinstance(owns, dict) or not owns.get("outputs"):
             return None
         record = str(owns.get("id"))
         if self._writer is None or self._writer.record != record:

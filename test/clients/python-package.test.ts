@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import description from '../../package.json' with { type: 'json' }
 import { readDocument } from '../docs/markdown.ts'
 import { temporaryFolder } from '../support/command-line.ts'
 import { type InstalledPackage, installPackageOrSkip } from '../support/python-package.ts'
+import { slurmOrSkip } from '../support/slurm.ts'
 
 const run = promisify(execFile)
 const tests = fileURLToPath(new URL('../../python/tests/', import.meta.url))
@@ -107,7 +108,15 @@ describe('the Python package', { timeout: 600_000 }, () => {
     const shown = readDocument('docs/COMING-FROM-DAISY.md').blocks.filter(({ mark }) => mark === 'daisy')
     assert.ok(shown.length > 1)
     await inPackage('bellis', ['sample', 'theirs.hdf', '--size', '40,80,80', '--quiet'])
-    const call = ['convert', 'theirs.hdf/volumes/raw', 'sample.zarr/volumes/raw', '--zarr-format', '2', '--workers', '1']
+    const call = [
+      'convert',
+      'theirs.hdf/volumes/raw',
+      'sample.zarr/volumes/raw',
+      '--zarr-format',
+      '2',
+      '--workers',
+      '1',
+    ]
     await inPackage('bellis', [...call, '--quiet'])
     writeFileSync(join(folder.path, 'theirs.py'), shown.map(({ text }) => text).join('\n'))
     await inPackage('python', ['theirs.py'])
@@ -116,6 +125,25 @@ describe('the Python package', { timeout: 600_000 }, () => {
     assert.deepEqual([...smoothed.roi.shape], [...raw.roi.shape])
     const { data } = await smoothed.read(smoothed.roi)
     assert.ok(data.some((value) => value > 0))
+  })
+
+  it('starts workers as jobs of SLURM, which have the functions of the program', async (t) => {
+    if (skipped(t)) return
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    const script = `import bellis, os
+def note(block):
+    with open(f"job-{os.environ['SLURM_JOB_ID']}-{block.index}", "w"):
+        pass
+task = bellis.Task("note", note, ((0,), (6,)), ((0,), (1,)), read_write_conflict=False)
+result = bellis.run(task, pool="slurm", workers=2)
+assert result, result
+`
+    writeFileSync(join(folder.path, 'jobs.py'), script)
+    const { env } = installed as InstalledPackage
+    await inPackage('python', ['jobs.py'], { ...slurm.env, PATH: `${env.PATH}${delimiter}${slurm.env.PATH}` })
+    const done = readdirSync(folder.path).filter((name) => name.startsWith('job-'))
+    assert.deepEqual(done.map((name) => Number(name.split('-')[2])).sort(), [0, 1, 2, 3, 4, 5])
   })
 
   it('passes its own tests', async (t) => {
