@@ -27,7 +27,16 @@ try {
   const { status, stderr } = spawnSync(
     python,
     [
-      ...['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-input', '--only-binary=:all:', '--no-deps'],
+      ...[
+        '-m',
+        'pip',
+        'download',
+        '--quiet',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--only-binary=:all:',
+        '--no-deps',
+      ],
       ...['--dest', building, '-r', requirements],
     ],
     { encoding: 'utf8' },
