@@ -175,7 +175,8 @@ export function axesOfPlacement(
     const { type, unit }: Pick<PlacedAxis, 'type' | 'unit'> = like?.[index] ?? {
       type: axis < 0 ? 'channel' : 'space',
     }
-    if (axis < 0) return { name, type }
+    // Time without a step, too: written as time, it would have a step when it is read again.
+    if (axis < 0) return { name, type: 'channel' }
     return {
       name,
       type,
