@@ -261,13 +261,16 @@ describe('a plan', () => {
       assert.equal(stderr, '')
       assert.match(stdout, /blocks +18 \(2 × 3 × 3\), 1 level: all independent/)
       assert.match(stdout, /a block reads 24 × 48 × 48 voxels, writes 8 × 32 × 32 voxels/)
+      // Per axis, voxels of context on both sides, cut at the ends of the volume: 32/16, 128/96 and 128/96.
+      assert.match(stdout, /work +3\.56 voxels read for each one written, [\d.]+ decoded/)
       assert.match(stdout, /memory +about [\d.]+ MB per worker/)
       assert.match(stdout, /out\.zarr\/s: 16 × 96 × 96 uint8, 18 chunks of 8 × 32 × 32/)
       assert.match(stdout, /2 workers; nothing was written/)
       const json = JSON.parse((await ok([...args(), '--json'], folder.path)).stdout)
-      const [{ id, blocks, levels, done, memoryPerWorker, writes }] = json.tasks
+      const [{ id, blocks, levels, done, memoryPerWorker, perVoxelWritten, writes }] = json.tasks
       assert.deepEqual([json.workers, id, blocks, levels, done], [2, 'smooth', 18, 1, 0])
       assert.deepEqual([writes[0].chunks, writes[0].chunkShape], [18, [8, 32, 32]])
+      assert.ok(perVoxelWritten.decoded >= perVoxelWritten.read && perVoxelWritten.read === (2 * 4 * 4) / 9)
       assert.ok(memoryPerWorker > 24 * 48 * 48 + 8 * 32 * 32)
       assert.deepEqual(readdirSync(folder.path), [])
     })

@@ -8,6 +8,7 @@ import { type VolumeDescription, voxelsAcross } from '../../../../runtime/volume
 import type { RunOptions } from '../../../run-options.ts'
 import { defaultWorkers, WORKER_BYTES } from '../../../workers/run-resources.ts'
 import { paint } from '../../output.ts'
+import { type PlannedWork, workOf } from './plan-work.ts'
 
 /** The plan as a text for users. @param done blocks of each task that are already done */
 export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {
@@ -20,6 +21,7 @@ export function describePlan(pipeline: PlannedPipeline, options: RunOptions, don
 
 function describeTask(task: PlannedTask, done: number): string {
   const { grid } = task
+  const work = workOf(task)
   const rows: (readonly [string, string])[] = [
     ...(task.after.length > 0 ? [['after', task.after.join(', ')] as const] : []),
     [
@@ -28,6 +30,7 @@ function describeTask(task: PlannedTask, done: number): string {
     ],
     ...(done > 0 ? [['already done', `${done} of them`] as const] : []),
     ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
+    ...(work === undefined ? [] : [['work', showWork(work)] as const]),
     ['region', `${showRoiInNm(grid.totalWriteRoi, task.unit)} nm, fit ${grid.fit}`],
     ...(isPlain(task.requires) ? [] : [['requires', showResources(task.requires)] as const]),
     ...(task.maxAhead === undefined
@@ -45,6 +48,11 @@ function sizeOf(task: PlannedTask, shape: readonly number[]): string {
   if (array === undefined || array.voxelSize.length !== shape.length) return `${shape.join(' × ')} ${task.unit}`
   return `${voxelsAcross(array, shape).join(' × ')} voxels`
 }
+
+const showWork = ({ read, decoded }: PlannedWork): string =>
+  `${showRatio(read)} voxels read for each one written, ${showRatio(decoded)} decoded if no chunk is kept for the next block`
+
+const showRatio = (ratio: number): string => String(Number(ratio.toPrecision(3)))
 
 const isPlain = ({ cpu, ...others }: Resources): boolean => cpu === 1 && Object.keys(others).length === 0
 const showResources = (resources: Resources): string =>
@@ -80,6 +88,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     totalRoi: task.grid.totalRoi,
     readRoi: task.grid.readRoi,
     writeRoi: task.grid.writeRoi,
+    ...given({ perVoxelWritten: workOf(task) }),
     memoryPerWorker: Number(memoryPerWorker(task)),
     warnings: task.warnings,
     writes: task.writes.map((array) => ({
