@@ -2,12 +2,14 @@ import {
   ConfigError,
   type Coordinate,
   containsRoi,
+  countElements,
   intersectRoi,
   isEmptyRoi,
   largestDivisor,
   parseRoi,
   type Roi,
   showRoiInNm,
+  typedArray,
   type VolumeDescription,
 } from '../entry/index.ts'
 
@@ -78,3 +80,8 @@ export function chunkLike(volume: VolumeDescription): number[] {
   if (/^(zarr|memory)/.test(volume.format)) return [...volume.chunkShape]
   return [...volume.shape.slice(0, volume.channelAxes).map(() => 1), ...defaultChunk(tiledShape(volume))]
 }
+
+/** Bytes of the voxels of a block, all channels. @param voxels per axis, without channels */
+export const bytesOf = (volume: VolumeDescription, voxels: readonly number[]): number =>
+  Number(countElements([...volume.shape.slice(0, volume.channelAxes), ...voxels])) *
+  typedArray(volume.dtype, 0).BYTES_PER_ELEMENT

@@ -1,5 +1,5 @@
 import { defineTask, roi, z } from '../entry/index.ts'
-import { assertRank, blockOfChunks, defaultChunk, inVoxels, inWorld, regionOf } from './block-shapes.ts'
+import { assertRank, blockOfChunks, bytesOf, defaultChunk, inVoxels, inWorld, regionOf } from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
@@ -58,6 +58,7 @@ export const convert = defineTask({
       fit: 'shrink',
       readWriteConflict: false,
       writes: [output],
+      memory: bytesOf(input, inVoxels(input, block.shape)),
     }
   },
   async setup(config, { arrays }) {

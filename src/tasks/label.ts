@@ -16,7 +16,7 @@ import {
   labelComponents,
   visitTouching,
 } from '../entry/kernels.ts'
-import { chunkWithin, defaultChunk, tiledShape } from './block-shapes.ts'
+import { bytesOf, chunkWithin, defaultChunk, tiledShape } from './block-shapes.ts'
 import { blockBox, type LabelConfig, labelConfig, layoutOf, partsOf } from './label-layout.ts'
 import { Forest, type Neighbour, neighboursIn, readPairs } from './label-pairs.ts'
 import { readRow, rowsArray, writeRow } from './rows.ts'
@@ -31,6 +31,9 @@ import { Scratch } from './scratch.ts'
 // Labelling a block twice takes no longer than writing its labels and reading them again, and needs no second volume. Every task can
 // be interrupted and repeated: none changes its input.
 
+/** Bytes for each voxel of a block while its components are found: its label, and what tells which labels belong together. */
+const SETS_PER_VOXEL = 24
+
 const ENDS = ['lower', 'upper'] as const
 type End = (typeof ENDS)[number]
 
@@ -39,10 +42,10 @@ export const labelBlocks = defineTask({
   config: labelConfig,
   async plan(config, { arrays }) {
     const input = await arrays.open(config.input)
-    const { options, rank, faceLength } = layoutOf(config, input)
+    const { options, voxels, rank, faceLength, maxComponents } = layoutOf(config, input)
     const { blockCount } = createBlockGrid(options)
     await arrays.create(partsOf(config).faces, rowsArray('uint32', blockCount, 2 * rank * faceLength, 65_536))
-    return options
+    return { ...options, memory: bytesOf(input, voxels) + SETS_PER_VOXEL * maxComponents }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)
@@ -81,7 +84,7 @@ export const labelPairs = defineTask({
     // A block reads the faces of its neighbours, so it waits for them.
     const { voxelSize } = input
     const readRoi = growRoi(options.readRoi, voxelSize, voxelSize)
-    return { ...options, readRoi, totalRoi: growRoi(options.totalRoi, voxelSize, voxelSize) }
+    return { ...options, readRoi, totalRoi: growRoi(options.totalRoi, voxelSize, voxelSize), memory: 12 * maxPairs }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)
@@ -131,7 +134,8 @@ export const labelMerge = defineTask({
     const { blockCount } = createBlockGrid(options)
     // The last row contains the total number of components.
     await arrays.create(partsOf(config).numbers, rowsArray('uint64', blockCount + 1, maxComponents, 16_384))
-    return { ...options, readRoi: input.roi, writeRoi: input.roi }
+    // Its memory depends on the number of components, which nobody knows yet.
+    return { ...options, readRoi: input.roi, writeRoi: input.roi, memory: 0 }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)
@@ -168,7 +172,7 @@ export const labelWrite = defineTask({
   config: labelConfig,
   async plan(config, { arrays }) {
     const input = await arrays.open(config.input)
-    const { options, voxels } = layoutOf(config, input)
+    const { options, voxels, maxComponents } = layoutOf(config, input)
     const wanted = defaultChunk(tiledShape(input))
     const channels = input.shape.slice(0, input.channelAxes)
     const chunkShape = [
@@ -176,7 +180,8 @@ export const labelWrite = defineTask({
       ...voxels.map((side, axis) => chunkWithin(side, wanted[axis] as number)),
     ]
     const output = await arrays.create(config.output, { like: input, dtype: 'uint64', fillValue: 0n, chunkShape })
-    return { ...options, writes: [output] }
+    // The result is a uint64.
+    return { ...options, writes: [output], memory: bytesOf(input, voxels) + (SETS_PER_VOXEL + 8) * maxComponents }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)

@@ -11,7 +11,7 @@ import {
   z,
 } from '../entry/index.ts'
 import { type Bins, binEdges, mergeStatistics, type VoxelStatistics, voxelStatistics } from '../entry/kernels.ts'
-import { assertRank, blockOfChunks, inVoxels, inWorld, regionOf } from './block-shapes.ts'
+import { assertRank, blockOfChunks, bytesOf, inVoxels, inWorld, regionOf } from './block-shapes.ts'
 import { rowsArray, writeRow } from './rows.ts'
 import { Scratch } from './scratch.ts'
 
@@ -103,6 +103,8 @@ export const reduce = defineTask({
       writeRoi: block,
       fit: 'shrink',
       readWriteConflict: false,
+      // Integers of 64 bits are converted to float64.
+      memory: bytesOf(input, inVoxels(input, block.shape)) * (/int64$/.test(input.dtype) ? 2 : 1),
     } as const
     const { blockCount } = createBlockGrid(blocks)
     const length = MOMENTS + (binsOf(config, input)?.count ?? 0)

@@ -18,7 +18,16 @@ import {
   z,
 } from '../entry/index.ts'
 import { gaussianFilter, gaussianRadius } from '../entry/kernels.ts'
-import { assertRank, blockOfChunks, chunkWithin, defaultChunk, inVoxels, inWorld, tiledShape } from './block-shapes.ts'
+import {
+  assertRank,
+  blockOfChunks,
+  bytesOf,
+  chunkWithin,
+  defaultChunk,
+  inVoxels,
+  inWorld,
+  tiledShape,
+} from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
@@ -75,6 +84,14 @@ export const smooth = defineTask({
       fit: 'shrink',
       readWriteConflict: false,
       writes: [output],
+      // What is read, the same once more for the result, and the part of it that is written.
+      memory:
+        bytesOf(
+          input,
+          write.map((length, axis) => length + (lower[axis] as number) + (upper[axis] as number)),
+        ) *
+          2 +
+        bytesOf(input, write),
     }
   },
   async setup(config, { arrays }) {

@@ -266,6 +266,8 @@ describe('a plan', () => {
       assert.match(stdout, /memory +about [\d.]+ MB per worker/)
       assert.match(stdout, /out\.zarr\/s: 16 × 96 × 96 uint8, 18 chunks of 8 × 32 × 32/)
       assert.match(stdout, /2 workers; nothing was written/)
+      const threads = (await ok([...args(), '--pool', 'thread'], folder.path)).stdout
+      assert.match(threads, /2 workers in one process of about \d+ MB; nothing was written/)
       const json = JSON.parse((await ok([...args(), '--json'], folder.path)).stdout)
       const [{ id, blocks, levels, done, memoryPerWorker, perVoxelWritten, writes }] = json.tasks
       assert.deepEqual([json.workers, id, blocks, levels, done], [2, 'smooth', 18, 1, 0])

@@ -3,12 +3,6 @@ import type { Resources } from '../../core/workers/resources.ts'
 import type { RunResources } from '../../runtime/coordinator/run-options.ts'
 import { machineMemory } from './machine-memory.ts'
 
-/**
- * Peak memory of a worker process without its blocks, bytes: Node and the libraries. Measured with tiny blocks: 113 MB for a
- * task that opens no array, 145 to 158 MB for one that converts or smooths.
- */
-export const WORKER_BYTES = 160_000_000
-
 /** The options of a run that determine its resources. */
 interface ResourceOptions {
   readonly workers?: number

@@ -72,6 +72,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
   if (grid.leftOutVolume() > 0n) warnings.push(leftOutWarning(grid, writes[0]))
   for (const array of writes) assertWritable(task.id, grid, array)
   const bytesWritten = bytesIn(writes, grid.writeRoi)
+  const bytesPerBlock = bytesIn(reads, grid.readRoi) + bytesWritten
   return {
     id: task.id,
     after: (task.after ?? []).map((upstream) => upstream.id),
@@ -87,7 +88,8 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     ...checkLimits(task, `Task "${task.id}"`),
     isTransient: task.transient ?? false,
     bytesWritten,
-    bytesPerBlock: bytesIn(reads, grid.readRoi) + bytesWritten,
+    bytesPerBlock,
+    memoryPerBlock: memoryOf(task, plan) ?? Number(bytesPerBlock),
     voxelsPerBlock: meanVoxels(grid, writes[0] ?? reads.find((array) => array.voxelSize.length === grid.shape.length)),
   }
 }
@@ -126,6 +128,14 @@ function requiresOf(task: TaskLike, plan: TaskPlan): Resources {
   )
   const all = isTaskNode(task) ? { ...task.definition.options.requires, ...ofPlan, ...task.requires } : ofPlan
   return Object.fromEntries(Object.entries({ cpu: 1, ...all }).filter(([name, amount]) => name === 'cpu' || amount > 0))
+}
+
+function memoryOf(task: TaskLike, { memory }: TaskPlan): number | undefined {
+  if (memory === undefined || (Number.isFinite(memory) && memory >= 0)) return memory
+  throw new ConfigError(
+    'INVALID_TASK',
+    `Task "${task.id}": "memory" of its plan is ${memory}; expected the bytes that a block needs.`,
+  )
 }
 
 function maxFailuresOf(task: TaskLike): Pick<PlannedTask, 'maxFailures'> {
@@ -173,4 +183,5 @@ const PLAN_FIELDS = Object.keys({
   readWriteConflict: 1,
   requires: 1,
   writes: 1,
+  memory: 1,
 } satisfies Record<keyof TaskPlan, 1>)

@@ -39,6 +39,8 @@ export interface PlannedTask {
   readonly bytesWritten: bigint
   /** Bytes that one block needs at least: what it reads and what it writes. */
   readonly bytesPerBlock: bigint
+  /** Bytes that the function needs for one block, besides what reading and writing needs. */
+  readonly memoryPerBlock: number
   /** Voxels of a block's write Roi, in the first output (or input): their mean if the last blocks are cut. */
   readonly voxelsPerBlock: number
 }

@@ -55,6 +55,11 @@ export interface TaskPlan extends BlockGridOptions {
   readonly requires?: Resources
   /** The arrays that the blocks write: checked so that no two blocks that run together share a chunk. */
   readonly writes?: readonly VolumeDescription[]
+  /**
+   * Bytes that the function needs for one block, for the estimate of `bellis plan`. @default the voxels that it reads, and those that it
+   * writes
+   */
+  readonly memory?: number
 }
 
 /** Opens arrays in the worker that processes the blocks; they are closed when the worker ends. */

@@ -49,6 +49,18 @@ describe('planning', () => {
     assert.equal(tasks[0]?.bytesPerBlock, 16n)
   })
 
+  it('takes the memory of a block from the plan, or else counts the voxels that it reads and writes', async () => {
+    const plan = (more: Partial<TaskPlan>) => planPipeline([copy(8, more)({})], { arrays: memoryStore({ raw: raw() }) })
+    assert.equal((await plan({})).tasks[0]?.memoryPerBlock, 16)
+    assert.equal((await plan({ memory: 5e9 })).tasks[0]?.memoryPerBlock, 5e9)
+    for (const memory of [-1, Number.NaN]) {
+      await assert.rejects(plan({ memory }), {
+        code: 'INVALID_TASK',
+        message: /^Task "copy": "memory" of its plan is /,
+      })
+    }
+  })
+
   it('counts the actual voxels of cropped blocks', async () => {
     const voxels = async (more: Partial<TaskPlan>) => {
       const { tasks } = await planPipeline([copy(12, more)({})], { arrays: memoryStore({ raw: raw() }) })

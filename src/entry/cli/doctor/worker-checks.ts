@@ -7,7 +7,7 @@ import { createArray } from '../../arrays.ts'
 import { runBlockwise } from '../../run.ts'
 import { convert } from '../../tasks.ts'
 import { machineMemory } from '../../workers/machine-memory.ts'
-import { WORKER_BYTES } from '../../workers/run-resources.ts'
+import { TYPICAL_WORKER_BYTES } from '../../workers/worker-memory.ts'
 import { type Finding, gigabytes, type MachineOptions, ok, problem, REINSTALL, warning } from './finding.ts'
 import { inScratch } from './scratch.ts'
 
@@ -16,8 +16,8 @@ export function checkProcessorsAndMemory(): Finding {
   const { total, free } = machineMemory()
   const workers = availableParallelism()
   const found = `${workers} ${workers === 1 ? 'processor' : 'processors'}, ${gigabytes(total)} of memory`
-  if (total >= workers * WORKER_BYTES) return ok('machine', `${found}, ${gigabytes(free)} of it free`)
-  const fitting = Math.max(1, Math.floor(total / WORKER_BYTES))
+  if (total >= workers * TYPICAL_WORKER_BYTES) return ok('machine', `${found}, ${gigabytes(free)} of it free`)
+  const fitting = Math.max(1, Math.floor(total / TYPICAL_WORKER_BYTES))
   return warning('machine', `${found}: too little for a worker per processor`, `run with --workers ${fitting}`)
 }
 

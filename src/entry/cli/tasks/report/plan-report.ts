@@ -6,20 +6,29 @@ import type { Resources } from '../../../../core/workers/resources.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { type VolumeDescription, voxelsAcross } from '../../../../runtime/volumes/volume-array.ts'
 import type { RunOptions } from '../../../run-options.ts'
-import { defaultWorkers, WORKER_BYTES } from '../../../workers/run-resources.ts'
+import { defaultWorkers } from '../../../workers/run-resources.ts'
+import { sharedMemory, type WorkerSetting, workerMemory } from '../../../workers/worker-memory.ts'
 import { paint } from '../../output.ts'
 import { type PlannedWork, workOf } from './plan-work.ts'
 
 /** The plan as a text for users. @param done blocks of each task that are already done */
 export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {
-  const workers = options.workers ?? defaultWorkers(options)
+  const setting = settingOf(options)
+  const { workers, sharesProcess } = setting
+  const most = Math.max(...pipeline.tasks.map((task) => workerMemory(task, setting)))
+  const together = sharesProcess ? ` in one process of about ${showBytes(sharedMemory(most, setting))}` : ''
   return [
-    ...pipeline.tasks.map((task, number) => describeTask(task, done[number] ?? 0)),
-    `${workers} ${workers === 1 ? 'worker' : 'workers'}; nothing was written.`,
+    ...pipeline.tasks.map((task, number) => describeTask(task, done[number] ?? 0, setting)),
+    `${workers} ${workers === 1 ? 'worker' : 'workers'}${together}; nothing was written.`,
   ].join('\n')
 }
 
-function describeTask(task: PlannedTask, done: number): string {
+const settingOf = (options: RunOptions): WorkerSetting => ({
+  workers: options.workers ?? defaultWorkers(options),
+  sharesProcess: options.pool === 'thread' || options.pool === 'inline',
+})
+
+function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): string {
   const { grid } = task
   const work = workOf(task)
   const rows: (readonly [string, string])[] = [
@@ -37,7 +46,7 @@ function describeTask(task: PlannedTask, done: number): string {
       ? []
       : [['at most', `${task.maxAhead} blocks ahead of the tasks after it`] as const]),
     ...(task.isTransient ? [['transient', 'chunks are removed when no block needs them any more'] as const] : []),
-    ['memory', `about ${showBytes(memoryPerWorker(task))} per worker`],
+    ['memory', `about ${showBytes(workerMemory(task, setting))} per worker`],
     ...task.writes.map((array) => ['writes', describeOutput(array)] as const),
   ]
   return [paint('bold', task.id), ...rows.map(([name, value]) => `  ${name.padEnd(14)}${value}`)].join('\n')
@@ -68,8 +77,6 @@ const chunkCount = (array: VolumeDescription): bigint =>
     array.shape.map((length, axis) => Math.ceil(length / ((array.shardShape ?? array.chunkShape)[axis] as number))),
   )
 
-const memoryPerWorker = (task: PlannedTask): bigint => BigInt(WORKER_BYTES) + 2n * task.bytesPerBlock
-
 /** The plan as JSON for programs. */
 export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]) => ({
   workers: options.workers ?? defaultWorkers(options),
@@ -89,7 +96,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     readRoi: task.grid.readRoi,
     writeRoi: task.grid.writeRoi,
     ...given({ perVoxelWritten: workOf(task) }),
-    memoryPerWorker: Number(memoryPerWorker(task)),
+    memoryPerWorker: workerMemory(task, settingOf(options)),
     warnings: task.warnings,
     writes: task.writes.map((array) => ({
       path: array.path,

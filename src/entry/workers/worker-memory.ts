@@ -1,0 +1,74 @@
+import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
+import { countElements } from '../../core/geometry/coordinate.ts'
+import { roiFrom, toVoxels } from '../../core/geometry/roi.ts'
+import type { PlannedTask } from '../../runtime/tasks/planned-task.ts'
+import type { VolumeDescription } from '../../runtime/volumes/volume-array.ts'
+
+// What a worker needs at its peak, as the system counts it: the memory of its process, not only what is in use. Measured with smooth,
+// convert, map, reduce, downsample and label, voxels of 1 to 4 bytes, blocks of 32 to 256 voxels and chunks of 32 to 128. A change
+// of the data path may need other numbers; worker-memory.test.ts compares them with runs.
+
+/** A process before its first block: Node, the libraries, the connection. */
+const PROCESS_BYTES = 101_000_000
+/** A thread before its first block, in the process of the run. */
+const THREAD_BYTES = 30_000_000
+/** A worker of which no task is known: with blocks and chunks of common sizes. */
+export const TYPICAL_WORKER_BYTES = 160_000_000
+/** Buffers of blocks and chunks that are no longer used and not yet returned to the system. */
+const LEFT_OVER_BYTES = 18_000_000
+/** The most decoded chunks that are kept of an array for the next blocks; larger chunks than a quarter of it are not kept. */
+const MAX_CACHE_BYTES = 64 * 2 ** 20
+/** The HDF5 library, whose memory never shrinks. */
+const HDF5_BYTES = 40_000_000
+
+/** How the workers of a run are started. */
+export interface WorkerSetting {
+  readonly workers: number
+  /** Workers in threads, or in the process of the run, share the memory of a process. */
+  readonly sharesProcess: boolean
+}
+
+/** The memory of one worker of a task, in bytes; that of a thread without the process that it shares. */
+export function workerMemory(task: PlannedTask, { workers, sharesProcess }: WorkerSetting): number {
+  const transferred = (Number(task.bytesPerBlock) * task.grid.blockCount) / workers
+  const parts = [
+    sharesProcess ? THREAD_BYTES : PROCESS_BYTES,
+    task.reads.some(({ format }) => format === 'hdf5') ? HDF5_BYTES : 0,
+    task.memoryPerBlock,
+    // A short run does not leave as much.
+    Math.min(LEFT_OVER_BYTES, transferred),
+    ...task.reads.map((array) => (isCached(task, array) ? cacheBytes(array) : 0)),
+    // A shard is compressed as a whole before it is written.
+    ...task.writes.map((array) => (array.shardShape === undefined ? 0 : bytesOf(array, array.shardShape) / 2)),
+  ]
+  return Math.round(parts.reduce((sum, bytes) => sum + bytes, 0))
+}
+
+/** The memory of the process that workers share. @param perWorker as `workerMemory` returns it */
+export const sharedMemory = (perWorker: number, { workers }: WorkerSetting): number =>
+  PROCESS_BYTES + workers * perWorker
+
+/** Kept chunks, and up to half as many that were dropped for others and wait for the garbage collector. */
+function cacheBytes(array: VolumeDescription): number {
+  const all = bytesOf(array, array.shape)
+  const kept = Math.min(MAX_CACHE_BYTES, all)
+  return kept + Math.min(kept / 2, all - kept)
+}
+
+const bytesOf = ({ dtype }: VolumeDescription, shape: readonly number[]): number =>
+  Number(countElements(shape)) * BYTES_PER_ELEMENT[dtype]
+
+/** Whether blocks read parts of compressed chunks, which are then kept. */
+function isCached({ grid }: PlannedTask, array: VolumeDescription): boolean {
+  const { codecs, chunkShape, channelAxes, shardShape, voxelSize, offset } = array
+  const chunk = chunkShape.slice(channelAxes)
+  if (codecs.length === 0 || shardShape !== undefined || bytesOf(array, chunkShape) > MAX_CACHE_BYTES / 4) return false
+  if (grid.readRoi.shape.length !== chunk.length) return false
+  const read = toVoxels(roiFrom(grid.readRoi, offset), voxelSize)
+  const step = toVoxels(grid.writeRoi, voxelSize).shape
+  return chunk.some((length, axis) =>
+    [read.offset, read.shape, step].some(
+      (part) => (part[axis] ?? 0) % length !== 0 && length < (read.shape[axis] ?? 0),
+    ),
+  )
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createArray, type DType, planTasks, runBlockwise, type TaskNode } from 'bellis'
+import { convert, downsample, label, map, reduce, smooth } from 'bellis/tasks'
+import { workerMemory } from '../../src/entry/workers/worker-memory.ts'
+import { temporaryFolder } from '../support/command-line.ts'
+
+/** How far the peak of a worker may be from the plan: what the garbage collector keeps varies by some 10 %. */
+const TOLERANCE = 0.25
+const LENGTH = 256
+
+const folder = temporaryFolder()
+const inputs = new Map<DType, string>()
+const at = (name: string) => join(folder.path, name)
+
+before(async () => {
+  for (const dtype of ['uint8', 'float32'] as const) {
+    const shape = [LENGTH, LENGTH, LENGTH]
+    await using array = await createArray(at(`${dtype}.zarr`), { shape, dtype, chunkShape: [64, 64, 64] })
+    const voxels = dtype === 'uint8' ? new Uint8Array(LENGTH ** 3) : new Float32Array(LENGTH ** 3)
+    for (let i = 0; i < voxels.length; i++) voxels[i] = Math.imul(i, 0x9e3779b1) >>> 25
+    await array.write(array.roi, voxels)
+    inputs.set(dtype, array.path)
+  }
+})
+after(() => folder[Symbol.dispose]())
+
+const cube = (length: number) => [length, length, length]
+
+/** Tasks with small and large blocks, with and without context, that read, write, or both. */
+const CASES: readonly (readonly [
+  name: string,
+  dtype: DType,
+  make: (input: string, output: string) => TaskNode | TaskNode[],
+])[] = [
+  ['convert to chunks of 64', 'float32', (input, output) => convert({ input, output, chunk: cube(64) })],
+  ['convert to chunks of 128', 'float32', (input, output) => convert({ input, output, chunk: cube(128) })],
+  ['convert to a shard', 'float32', (input, output) => convert({ input, output, chunk: cube(64), shard: cube(256) })],
+  ['smooth blocks of 64', 'uint8', (input, output) => smooth({ input, output, sigma: 2, blockWrite: cube(64) })],
+  ['smooth blocks of 64', 'float32', (input, output) => smooth({ input, output, sigma: 2, blockWrite: cube(64) })],
+  ['smooth blocks of 128', 'float32', (input, output) => smooth({ input, output, sigma: 2, blockWrite: cube(128) })],
+  ['map', 'uint8', (input, output) => map({ input, output, expr: 'x + 1' })],
+  ['map', 'float32', (input, output) => map({ input, output, expr: 'x + 1' })],
+  ['reduce blocks of 64', 'float32', (input, output) => reduce({ input, output, block: cube(64) })],
+  ['reduce blocks of 256', 'float32', (input, output) => reduce({ input, output, block: cube(256) })],
+  ['downsample', 'float32', (input, output) => downsample({ input, output, factor: cube(2) })],
+  ['label', 'uint8', (input, output) => label({ input, output })],
+]
+
+describe('the memory of a worker', {
+  skip: process.platform === 'linux' ? false : 'other systems count memory in other ways',
+}, () => {
+  for (const [name, dtype, make] of CASES) {
+    it(`is what the plan says: ${name}, ${dtype}`, async () => {
+      const tasks = [make(inputs.get(dtype) as string, at(`out.zarr/${name.replaceAll(' ', '-')}-${dtype}`))].flat()
+      const planned = await planTasks(tasks)
+      const setting = { workers: 1, sharesProcess: false }
+      const expected = Math.max(...planned.tasks.map((task) => workerMemory(task, setting)))
+      const { ok, workers } = await runBlockwise(tasks, { workers: 1, pool: 'process', runDir: at('runs') })
+      assert.ok(ok)
+      const ratio = workers.peakMemory / expected
+      const said = `planned ${(expected / 1e6).toFixed(0)} MB, took ${(workers.peakMemory / 1e6).toFixed(0)} MB (${ratio.toFixed(2)})`
+      if (process.env.SHOW_MEMORY) console.log(`${name} ${dtype}: ${said}`)
+      assert.ok(Math.abs(ratio - 1) <= TOLERANCE, said)
+    })
+  }
+})
