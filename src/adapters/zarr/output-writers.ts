@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
@@ -152,19 +152,21 @@ export interface LateWriter {
  */
 export async function lateWriters(folder: string, isReplaced: (record: string) => boolean): Promise<LateWriter[]> {
   const writers = join(folder, WRITERS_FOLDER)
+  // The array may come from others: a link in place of the folder would lead to files that are no concern of it.
+  if (!lstatSync(writers, { throwIfNoEntry: false })?.isDirectory()) return []
   const late: LateWriter[] = []
   for (const name of await readdir(writers).catch(() => [])) {
     const file = join(writers, name)
     const holder = await readHolder(file).catch(() => undefined)
-    if (holder === 'missing') continue
-    if (!(await isDead(file, holder))) {
-      if (holder === undefined || isReplaced(holder.about?.record ?? ''))
-        late.push({ host: holder?.host ?? 'an unknown machine', pids: holder === undefined ? [] : [holder.pid] })
-      continue
+    // A writer that was killed while it wrote its file has done nothing else.
+    if (typeof holder !== 'object' || holder.token !== name) continue
+    if (await isDead(file, holder)) {
+      const left = holder.machine === thisMachine() ? processesOf(holder.token) : []
+      if (left.length > 0) late.push({ host: String(holder.host), pids: left })
+      else await rm(file, { force: true }).catch(() => {})
+    } else if (isReplaced(String(holder.about?.record))) {
+      late.push({ host: String(holder.host), pids: [holder.pid] })
     }
-    const left = holder?.machine === thisMachine() ? processesOf(holder.token) : []
-    if (left.length > 0) late.push({ host: holder?.host ?? '', pids: left })
-    else await rm(file, { force: true }).catch(() => {})
   }
   if (late.length === 0) await rmdir(writers).catch(() => {})
   return late

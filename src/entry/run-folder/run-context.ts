@@ -7,7 +7,7 @@ import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
 import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { ownCommand } from '../own-command.ts'
-import { CONTEXT_FILE } from './run-folder.ts'
+import { CONTEXT_FILE, DOCUMENT } from './run-folder.ts'
 import { listRuns } from './run-state.ts'
 
 /** How workers reach a running run. */
@@ -109,21 +109,27 @@ export function contextReader(run: string | undefined, context: string | undefin
 }
 
 /**
- * Checks that a run is this user's: a worker runs the modules that it names.
+ * Checks that a run is this user's, before code that it names is run.
+ * @param use `reason`: why that matters; `action`: what the flag `--trust-owner` allows
  * @throws ConfigError `INVALID_CONFIG`
  */
-export function assertOwnRun(folder: string): void {
+export function assertOwnRun(
+  folder: string,
+  use: { readonly reason: string; readonly action: string } = JOINING,
+): void {
   const uid = process.getuid?.()
-  const owners = [folder, join(folder, CONTEXT_FILE)].map(
+  const owners = [folder, join(folder, DOCUMENT), join(folder, CONTEXT_FILE)].map(
     (path) => statSync(path, { throwIfNoEntry: false })?.uid ?? uid,
   )
   const other = owners.find((owner) => owner !== uid)
   if (other === undefined) return
   throw new ConfigError(
     'INVALID_CONFIG',
-    `The run in ${folder} belongs to the user with the id ${other}; expected one of your own, since a worker runs the code of its run with your rights. To join it nevertheless, add --trust-owner.`,
+    `The run in ${folder} belongs to the user with the id ${other}; expected one of your own, since ${use.reason} with your rights. To ${use.action} it nevertheless, add --trust-owner.`,
   )
 }
+
+const JOINING = { reason: 'a worker runs the code of its run', action: 'join' }
 
 /** @throws ConfigError `NO_SUCH_FILE` unless the run is running */
 function readContextFile(folder: string): RunContext {

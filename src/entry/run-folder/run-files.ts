@@ -26,9 +26,9 @@ export function readJson<Document extends object>(
 /** Replaces a file in one step: readers see either the old text or the new one. */
 export function replaceFile(file: string, text: string, { mode, fsync = false }: ReplaceOptions = {}): void {
   const temporary = `${file}.${process.pid}`
-  // A file that is there already would keep its permissions.
-  if (mode !== undefined) rmSync(temporary, { force: true })
-  writeFileSync(temporary, text, { flush: fsync, ...(mode === undefined ? {} : { mode, flag: 'wx' }) })
+  // A file that is there already would keep its permissions, and a link would lead to another file.
+  rmSync(temporary, { force: true })
+  writeFileSync(temporary, text, { flush: fsync, flag: 'wx', ...(mode === undefined ? {} : { mode }) })
   renameSync(temporary, file)
   if (fsync) syncFolder(dirname(file))
 }

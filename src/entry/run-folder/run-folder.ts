@@ -42,7 +42,8 @@ export interface HeldRunFolder extends Disposable {
   removeIfNew(): void
 }
 
-const DOCUMENT = 'run.json'
+/** What the run is, and the command that started it. */
+export const DOCUMENT = 'run.json'
 const LOCK = 'lock'
 /** Shared by the run's workers on this machine. */
 const WORKERS = 'workers.lock'

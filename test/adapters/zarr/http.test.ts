@@ -422,7 +422,7 @@ describe('a container behind http', () => {
     assert.deepEqual(other.requests, [])
   })
 
-  it('V5: follows no redirect from https to http, also on the same host', async (t) => {
+  it('V4: follows no redirect from https to http, also on the same host', async (t) => {
     const folder = await temporaryFolder(t)
     await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
     const plain = await serve(t, folder)

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { takeExclusiveLock } from '../../../src/adapters/sqlite/file-lock.ts'
 import { assertOwnRun } from '../../../src/entry/run-folder/run-context.ts'
 import { runHolderOf } from '../../../src/entry/run-folder/run-folder.ts'
+import { bellis } from '../../support/command-line.ts'
 
 const OTHER = 65_534
 
@@ -71,7 +72,32 @@ describe('other users', () => {
     assert.throws(() => assertOwnRun(run), { code: 'INVALID_CONFIG', message: /id 65534; expected .*--trust-owner/ })
     chownSync(join(run, 'context'), 0, 0)
     assertOwnRun(run)
+    writeFileSync(join(run, 'run.json'), '{}')
+    chownSync(join(run, 'run.json'), OTHER, OTHER)
+    assert.throws(() => assertOwnRun(run), { code: 'INVALID_CONFIG' })
+    chownSync(join(run, 'run.json'), 0, 0)
+    assertOwnRun(run)
     chownSync(run, OTHER, OTHER)
     assert.throws(() => assertOwnRun(run), { code: 'INVALID_CONFIG' })
+  })
+
+  it('have runs whose command is not resumed unasked', async (t) => {
+    const folder = sharedFolderOrSkip(t)
+    if (folder === undefined) return
+    const run = join(folder, 'run')
+    mkdirSync(run)
+    const planted = join(folder, 'planted')
+    const document = { tasks: [], directory: folder, command: ['touch', planted], created: '', progress: 'none' }
+    writeFileSync(join(run, 'run.json'), JSON.stringify(document))
+    chownSync(run, OTHER, OTHER)
+    const refused = await bellis(['resume', run], { cwd: folder })
+    assert.equal(refused.code, 2)
+    assert.match(
+      refused.stderr,
+      /since its command runs with your rights\. To resume it nevertheless, add --trust-owner/,
+    )
+    assert.equal(existsSync(planted), false)
+    const trusted = await bellis(['resume', run, '--trust-owner'], { cwd: folder })
+    assert.doesNotMatch(trusted.stderr, /--trust-owner/)
   })
 })

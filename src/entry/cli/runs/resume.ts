@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
 import { OWN_PROGRAM } from '../../own-command.ts'
 import { continuationOf, repeatedWords } from '../../run-folder/continuation.ts'
-import { findRunFolder } from '../../run-folder/run-context.ts'
+import { assertOwnRun, findRunFolder } from '../../run-folder/run-context.ts'
 import { readRunDocument } from '../../run-folder/run-folder.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 
@@ -17,12 +17,17 @@ export function resumeCommand(main: (args: readonly string[]) => Promise<void>):
     .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
     .argument('[flags...]', 'after --, flags to add to the command, such as --workers 8')
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
+    .option('--trust-owner', 'resume a run of another user, whose command then runs with your rights')
     .addHelpText(
       'after',
       '\nExample:\n  $ bellis resume smooth-out-smoothed-1a2b3c4d\n  $ bellis resume last -- --workers 8',
     )
-    .action((run: string, added: readonly string[], flags: { readonly runDir?: string }) =>
-      resume(findRunFolder(run, runsHome(flags.runDir)), added, main),
+    .action(
+      (run: string, added: readonly string[], flags: { readonly runDir?: string; readonly trustOwner?: boolean }) => {
+        const folder = findRunFolder(run, runsHome(flags.runDir))
+        if (flags.trustOwner !== true) assertOwnRun(folder, { reason: 'its command runs', action: 'resume' })
+        return resume(folder, added, main)
+      },
     )
 }
 
