@@ -7,6 +7,7 @@ import { isPattern, SLICE_SUFFIX, stackFormat } from '../adapters/stack/stack-fo
 import { isTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
 import { ConfigError } from '../core/errors.ts'
+import { splitOverride } from '../core/geometry/placement-override.ts'
 import type { WorldUnit } from '../core/geometry/world-unit.ts'
 import { errnoOf } from '../core/system-errors.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
@@ -14,6 +15,7 @@ import type { ArrayFormat } from '../ports/chunked-array.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
 import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
 import { describeOtherFile, describeOtherFolder, describeOtherName, startOf } from './other-formats.ts'
+import { placedArray } from './placed-array.ts'
 
 /** Whether links may lead out of datasets. Read at each opening: the command line sets it, and workers that it starts inherit it. */
 export const allowExternal = () => process.env.BELLIS_ALLOW_EXTERNAL === '1'
@@ -116,8 +118,16 @@ function statOf(path: string): Stats | undefined {
 /** Opens and creates arrays by path, in all formats that Bellis supports. */
 export const arrayStore: ArrayStore = {
   async open(path, options) {
-    const { format, container, inner } = parseDatasetPath(path)
-    return format.open(container, inner, options)
+    const { path: bare, override } = splitOverride(path)
+    const { format, container, inner } = parseDatasetPath(bare)
+    const array = await format.open(container, inner, options)
+    if (override === undefined) return array
+    try {
+      return placedArray(array, override)
+    } catch (error) {
+      await array[Symbol.asyncDispose]()
+      throw error
+    }
   },
   async create(path, options) {
     const { format, container, inner } = parseDatasetPath(path)

@@ -12,7 +12,7 @@ import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
-import { type CommonOptions, dataOptions } from './options.ts'
+import { type CommonOptions, dataOptions, type PlacementFlags, placedPath, placementOptions } from './options.ts'
 import { paint, printJson } from './output.ts'
 
 const MAX_LISTED = 1000
@@ -27,11 +27,12 @@ export function infoCommand(): Command {
   const command = new Command('info')
     .description('Describes a dataset, or every dataset in a group or container.')
     .argument('<dataset...>', 'dataset, group or container: sample.hdf/volumes/raw, out.zarr')
-  return dataOptions(command)
+  return placementOptions(dataOptions(command))
     .addHelpText('after', '\nExample:\n  $ bellis info sample.hdf/volumes/raw out.zarr')
-    .action(async (paths: string[], options: CommonOptions) => {
+    .action(async (paths: string[], options: CommonOptions & PlacementFlags) => {
       const documents: InfoDocument[] = []
-      for (const path of paths) for (const dataset of await datasetsAt(path)) documents.push(await inspect(dataset))
+      for (const path of paths)
+        for (const dataset of await datasetsAt(path)) documents.push(await inspect(dataset, options))
       if (options.json) printJson(documents.length === 1 && paths.length === 1 ? documents[0] : documents)
       else process.stdout.write(`${documents.length > 1 ? describeAll(documents) : documents.map(describe).join('')}\n`)
     })
@@ -56,10 +57,10 @@ async function datasetsAt(path: string): Promise<string[]> {
 
 type InfoDocument = Awaited<ReturnType<typeof inspect>>
 
-async function inspect(path: string) {
+async function inspect(path: string, flags: PlacementFlags) {
   let array: VolumeArray
   try {
-    array = await openArray(path)
+    array = await openArray(placedPath(path, flags))
   } catch (error) {
     if (error instanceof BlockwiseError)
       return { path: hideQueries(path), error: { code: error.code, message: error.message } }

@@ -83,3 +83,17 @@ export function anyNumber(text: string): number {
   if (text.trim() !== '' && Number.isFinite(value)) return value
   throw new InvalidArgumentError('expected a number.')
 }
+
+/** Numbers, one or one per axis, `40,4,4`. */
+export function numberList(text: string): number[] {
+  const values = text.split(',').map(Number)
+  if (values.every(Number.isFinite) && !text.split(',').some((part) => part.trim() === '')) return values
+  throw new InvalidArgumentError('expected comma-separated numbers, slowest axis first, such as 40,4,4.')
+}
+
+/** Names of axes, `z,y,x,c` or `zyxc`. */
+export function axisNames(text: string): string[] {
+  const names = text.includes(',') ? text.split(',').map((name) => name.trim()) : [...text]
+  if (names.every((name) => /^\w+$/.test(name)) && new Set(names).size === names.length) return names
+  throw new InvalidArgumentError('expected different names of axes, slowest first, such as z,y,x,c.')
+}

@@ -1,11 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
+import { withOverride } from '../../core/geometry/placement-override.ts'
 import { given } from '../../core/given.ts'
 import type { Resources } from '../../core/workers/resources.ts'
 import type { RunOptions } from '../run-options.ts'
 import { POOLS, type PoolKind } from '../workers/pools.ts'
-import { amounts, hostAndPort, portNumber, seconds, webAddress, wholeNumber } from './option-values.ts'
+import {
+  amounts,
+  axisNames,
+  hostAndPort,
+  numberList,
+  portNumber,
+  seconds,
+  webAddress,
+  wholeNumber,
+} from './option-values.ts'
 
 /** Groups of flags in the help of a command that runs blocks, in this order. */
 export const GROUPS = {
@@ -75,6 +85,26 @@ export const dataOptions = (command: Command): Command =>
     .on('option:allow-external', () => {
       process.env.BELLIS_ALLOW_EXTERNAL = '1'
     })
+
+/** Flags that give a dataset another placement than its file does. */
+export interface PlacementFlags {
+  readonly voxelSize?: readonly number[]
+  readonly offset?: readonly number[]
+  readonly unit?: string
+  readonly axes?: readonly string[]
+}
+
+/** Options of commands that read one dataset, or several of one kind. */
+export const placementOptions = (command: Command): Command =>
+  command
+    .option('--voxel-size <z,y,x>', "voxel size instead of the file's, in nm or in --unit", numberList)
+    .option('--offset <z,y,x>', "start of the first voxel instead of the file's, in nm or in --unit", numberList)
+    .option('--unit <unit>', "unit of lengths instead of the file's: nm, um, mm")
+    .option('--axes <names>', "names of the stored axes instead of the file's: z,y,x,c; c is the channel", axisNames)
+
+/** A path with the placement that flags give. */
+export const placedPath = (path: string, { voxelSize, offset, unit, axes }: PlacementFlags): string =>
+  withOverride(path, given({ voxelSize, offset, unit, axes }))
 
 /** The options of a command that has workers. */
 export const workerOptions = (command: Command): Command => commonRunOptions(ownWorkerOptions(command))

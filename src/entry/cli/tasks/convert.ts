@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { convert } from '../../tasks.ts'
 import { voxelShape } from '../option-values.ts'
-import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
+import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -22,7 +22,7 @@ export function convertCommand(always: RunFlags = {}): Command {
     .option('--shard <z,y,x>', 'shard shape in voxels, a multiple of the chunk shape (default: no shards)', voxelShape)
     .option('--codec <name>', 'compression, NAME[:level]: raw, gzip, zstd, blosc, blosc-zstd, … (default: zstd:3)')
     .addOption(new Option('--zarr-format <version>', 'version of the Zarr format (default: 3)').choices(['2', '3']))
-  return builtInOptions(command)
+  return builtInOptions(placementOptions(command.optionsGroup(GROUPS.task)))
     .addHelpText('after', '\nExample:\n  $ bellis convert sample.hdf/volumes/raw out.zarr/volumes/raw --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
       await runTasks([convert(builtInConfig(convert.options, command, { input, output }))], { ...flags, ...always })

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { labelConfig } from '../../../tasks/label-layout.ts'
 import { countLabels, label } from '../../tasks.ts'
 import { voxelShape, wholeNumber } from '../option-values.ts'
-import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
+import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -20,7 +20,7 @@ export function labelCommand(always: RunFlags = {}): Command {
     )
     .optionsGroup(GROUPS.blocks)
     .option('--block <z,y,x>', 'block shape in voxels (default: about 128 per axis)', voxelShape)
-  return builtInOptions(command)
+  return builtInOptions(placementOptions(command.optionsGroup(GROUPS.task)))
     .addHelpText('after', '\nExample:\n  $ bellis label out.zarr/volumes/raw out.zarr/volumes/components --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
       const config = builtInConfig({ name: 'label', config: labelConfig }, command, { input, output })

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DTYPES } from '../../../core/array/dtype.ts'
 import { map } from '../../tasks.ts'
-import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
+import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -20,7 +20,7 @@ export function mapCommand(always: RunFlags = {}): Command {
         "element type of the output (default: bool for comparisons, otherwise src's)",
       ).choices(DTYPES),
     )
-  return builtInOptions(command)
+  return builtInOptions(placementOptions(command.optionsGroup(GROUPS.task)))
     .addHelpText(
       'after',
       `

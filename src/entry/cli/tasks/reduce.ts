@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type ReduceConfig, type Reduction, readReduction, reduce } from '../../tasks.ts'
 import { anyNumber, voxelShape, wholeNumber } from '../option-values.ts'
-import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
+import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import type { Conclusion } from './report/run-report.ts'
 import { runTasks } from './run-tasks.ts'
@@ -30,7 +30,7 @@ export function reduceCommand(always: RunFlags = {}): Command {
     .option('--block <z,y,x>', 'block shape in voxels (default: about 128 per axis)', voxelShape)
     .optionsGroup(GROUPS.output)
     .option('--parts <group>', 'Zarr group for intermediate results of blocks (default: in .bellis, removed when done)')
-  return builtInOptions(command)
+  return builtInOptions(placementOptions(command.optionsGroup(GROUPS.task)))
     .addHelpText('after', '\nExample:\n  $ bellis reduce out.zarr/volumes/raw --bins 16')
     .action(async (input: string, flags: ReduceFlags, command: Command) => {
       const { parts, ...given } = flags

@@ -4,7 +4,7 @@ import { sigmaInVoxels } from '../../../tasks/smooth.ts'
 import { openArray } from '../../arrays.ts'
 import { smooth } from '../../tasks.ts'
 import { standardDeviation, voxelShape } from '../option-values.ts'
-import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
+import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import type { Conclusion } from './report/run-report.ts'
 import { runTasks } from './run-tasks.ts'
@@ -37,7 +37,7 @@ export function smoothCommand(always: RunFlags = {}): Command {
       'write shape of a block in voxels (default: about 128 per axis, 64 in small volumes)',
       voxelShape,
     )
-  return builtInOptions(command)
+  return builtInOptions(placementOptions(command.optionsGroup(GROUPS.task)))
     .addHelpText(
       'after',
       '\nExample:\n  $ bellis smooth out.zarr/volumes/raw out.zarr/volumes/smoothed --sigma 2 --workers 4',

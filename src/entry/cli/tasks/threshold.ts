@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { thresholdConfig } from '../../../tasks/map.ts'
 import { threshold } from '../../tasks.ts'
 import { anyNumber } from '../option-values.ts'
-import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
+import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -15,7 +15,7 @@ export function thresholdCommand(always: RunFlags = {}): Command {
     .optionsGroup(GROUPS.task)
     .option('--above <value>', 'keep voxels larger than this', anyNumber)
     .option('--below <value>', 'keep voxels smaller than this', anyNumber)
-  return builtInOptions(command)
+  return builtInOptions(placementOptions(command.optionsGroup(GROUPS.task)))
     .addHelpText('after', '\nExample:\n  $ bellis threshold out.zarr/volumes/raw out.zarr/volumes/mask --above 128')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
       const config = builtInConfig({ name: 'threshold', config: thresholdConfig }, command, { input, output })

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { z } from 'zod'
 import { parseConfig } from '../../../../runtime/tasks/task-config.ts'
 import type { ConfigSchema } from '../../../../runtime/tasks/task-options.ts'
-import type { RunFlags } from '../../options.ts'
+import { type PlacementFlags, placedPath, type RunFlags } from '../../options.ts'
 import { warn } from '../../output.ts'
 import { configFields, givenConfig, strayVariables } from './config-flags.ts'
 
@@ -24,14 +24,15 @@ export function builtInConfig<Schema extends ConfigSchema>(
   command: Command,
   words: Readonly<Record<string, string>>,
 ): z.input<Schema> {
-  const flags = command.opts<RunFlags & { readonly config?: string }>()
+  const flags = command.opts<RunFlags & PlacementFlags & { readonly config?: string }>()
   const fields = configFields(config, new Command(), name)
   for (const variable of strayVariables(fields, process.env)) {
     warn(flags, `${variable} is set, but "${name}" has no such field.`)
   }
   const others = fields.filter((field) => !(field.name in words))
   const { values, nameOf } = givenConfig(others, command, flags.config, process.env)
-  const all = { ...values, ...words }
+  const { input } = words
+  const all = { ...values, ...words, ...(input === undefined ? {} : { input: placedPath(input, flags) }) }
   parseConfig(config, all, name, nameOf)
   return all as z.input<Schema>
 }
