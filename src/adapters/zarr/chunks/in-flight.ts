@@ -39,10 +39,14 @@ export async function forEachInFlight<T>(
   if (failed) throw failure
 }
 
-/** Memory for a chunk. @throws ConfigError `UNSUPPORTED` if there is none */
-export function allocate(bytes: number): Uint8Array {
+/**
+ * Memory for a chunk.
+ * @param spare bytes that are needed beside it
+ * @throws ConfigError `UNSUPPORTED` if there is none
+ */
+export function allocate(bytes: number, spare = 0): Uint8Array {
   try {
-    return new Uint8Array(bytes)
+    return new Uint8Array(bytes + spare)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     throw new ConfigError(

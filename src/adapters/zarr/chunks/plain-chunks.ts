@@ -83,7 +83,7 @@ class PlainChunks implements ChunkAccess {
 
   /** Memory for a decoded chunk, and a little more, that is not needed after the current call. */
   #scratch(): Uint8Array {
-    this.#decoded ??= allocate(this.byteLength + SPARE_BYTES)
+    this.#decoded ??= allocate(this.byteLength, SPARE_BYTES)
     return this.#decoded
   }
 
