@@ -150,6 +150,8 @@ export type RunEvent =
     }
   /** A worker left or died; `worker-died` comes first if it died. Emitted once for every worker that started. */
   | ({ readonly type: 'worker-ended' } & WorkerUse)
+  /** What a worker has used so far, by its own report: the first one, and when its peak memory has grown since. */
+  | ({ readonly type: 'worker-usage'; readonly workerId: string } & UsedResources)
   | ({ readonly type: 'jobs' } & JobsReport)
   /** The progress store became unreachable, so no block is leased, or it is reachable again. */
   | ({ readonly type: 'store' } & Exclude<StoreStatus, { readonly status: 'slow' }>)

@@ -29,6 +29,7 @@ export type PictureEvent =
           | 'worker-started'
           | 'worker-died'
           | 'worker-paused'
+          | 'worker-usage'
           | 'worker-ended'
           | 'task-abandoned'
           | 'store'
@@ -177,6 +178,9 @@ export class RunPicture {
         return
       case 'worker-paused':
         this.#addNote(time, pauseText(event))
+        return
+      case 'worker-usage':
+        this.#workers.use(event, time)
         return
       case 'worker-ended':
         this.#workers.end(event.workerId, time, { use: event })

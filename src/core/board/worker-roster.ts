@@ -60,6 +60,11 @@ export class WorkerRoster {
     worker.peakMemory = use.peakMemory
   }
 
+  /** A worker says what it has used so far. */
+  use({ workerId, peakMemory }: Extract<RunEvent, { type: 'worker-usage' }>, time: number): void {
+    this.#get(workerId, time).peakMemory = peakMemory
+  }
+
   lease(id: string, task: number, indices: readonly number[], time: number): void {
     const worker = this.#get(id, time)
     if (worker.leases.length === 0) worker.since = time

@@ -20,11 +20,15 @@ interface Work {
   workingMs: number
   /** The resources that it used, according to its last report. */
   usage: WorkerUsage | undefined
+  /** Its peak memory when its usage was reported last. */
+  shownMemory: number
 }
 
 // What a worker reports of itself is believed up to these limits, far above any machine, so that one number can't spoil the sums.
 const MAX_MEMORY = 2 ** 46
 const MAX_BYTES_PER_SECOND = 1e11
+/** The usage of a worker is reported when its peak memory has grown by this factor: a few times, however long it lives. */
+const MEMORY_STEP = 1.02
 /** It may have read before this start of the run. */
 const SURPLUS_BYTES = 1e12
 
@@ -76,7 +80,7 @@ export class RunTally {
   noteConnected(worker: Worker): void {
     if (this.#works.has(worker)) return
     const since = this.#run.options.clock.now()
-    this.#works.set(worker, { since, completed: 0, workingMs: 0, usage: undefined })
+    this.#works.set(worker, { since, completed: 0, workingMs: 0, usage: undefined, shownMemory: 0 })
   }
 
   noteUsage(worker: Worker, usage: WorkerUsage): void {
@@ -95,6 +99,10 @@ export class RunTally {
     used.readBytes += now.readBytes - (before?.readBytes ?? 0)
     used.writtenBytes += now.writtenBytes - (before?.writtenBytes ?? 0)
     used.peakMemory = Math.max(used.peakMemory, now.peakMemory)
+    if (now.peakMemory > work.shownMemory * MEMORY_STEP) {
+      work.shownMemory = now.peakMemory
+      this.#run.events.emit({ type: 'worker-usage', workerId: worker.id, ...now })
+    }
     this.reportProgress()
   }
 

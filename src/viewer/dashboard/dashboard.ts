@@ -1,6 +1,7 @@
 import { PARTLY_DONE } from '../../core/board/cell-map.ts'
 import type { RunDescription, RunSummary } from '../../core/board/summary.ts'
 import type { RunCondition } from '../../core/events.ts'
+import { createBlockGrid } from '../../core/grid/block-grid.ts'
 import { STATE_CODE } from '../../core/scheduling/state-map.ts'
 import { element } from '../shared/elements.ts'
 import { initialTheme, type Theme, toggleTheme } from '../shared/theme.ts'
@@ -8,6 +9,7 @@ import { fillAbout } from './about.ts'
 import { BlockTip } from './blocks/block-tip.ts'
 import { MapControls } from './blocks/map-controls.ts'
 import { bindHelp } from './help.ts'
+import { inNanometers, showRegion } from './lists/region-text.ts'
 import { RunLists } from './lists/run-lists.ts'
 import { showHeading, showLegend, showOverview } from './overview.ts'
 import { PACE } from './pace.ts'
@@ -29,6 +31,7 @@ async function start(): Promise<void> {
   showHeading(description)
   fillAbout(element('facts'), description)
   showLegend(description.tasks.some(({ map }) => map.cell.some((count) => count > 1)))
+  const control = new RunControl()
   const cards: TaskCard[] = []
   const model = new RunModel(description, {
     states: (task, start, end, code) => {
@@ -54,7 +57,11 @@ async function start(): Promise<void> {
   for (const [number, task] of description.tasks.entries()) {
     const codes = model.codes[number] as Uint8Array
     const onOpen = (isWanted: (index: number) => boolean) => lists.openFailure(number, isWanted)
-    const onPoint = (task: number, index: number | undefined, x: number, y: number) => tip.show(task, index, x, y)
+    const onPoint = (number: number, index: number | undefined, x: number, y: number) => {
+      tip.show(number, index, x, y)
+      if (index === undefined) return
+      control.point(showRegion(inNanometers(createBlockGrid(task.map.grid).block(index).writeRoi, task)))
+    }
     const card = new TaskCard({ task, number, count, codes, controls, onPoint, onOpen })
     cards.push(card)
     element('tasks').append(card.element)
@@ -66,8 +73,8 @@ async function start(): Promise<void> {
     onMap: (task, index) => cards[task]?.pointAt(index),
     inVolume: (task) => volumes.flightTo(task),
     outputOf: (task) => volumes.outputOf(task),
+    again: () => (control.isAllowed ? (region) => control.askToRedo(region) : undefined),
   })
-  const control = new RunControl()
   bindHelp()
   let shown: RunCondition | undefined
   let updatedAt = Number.NEGATIVE_INFINITY

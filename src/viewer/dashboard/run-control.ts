@@ -1,7 +1,7 @@
 import type { RunSummary } from '../../core/board/summary.ts'
 import { element, setText } from '../shared/elements.ts'
 
-type Action = 'stop' | 'workers' | 'retry'
+type Action = 'stop' | 'workers' | 'retry' | 'reset'
 
 /** What the page can have the run do, if the user has started it with that. */
 export class RunControl {
@@ -10,7 +10,11 @@ export class RunControl {
   readonly #retry = element('control-retry')
   readonly #answer = element('control-answer')
   readonly #confirm = element<HTMLDialogElement>('confirm')
+  readonly #redo = element<HTMLDialogElement>('redo')
+  readonly #region = element<HTMLInputElement>('redo-region')
   #running = 0
+  /** The region of the block that the user has pointed at last. */
+  #pointed = ''
 
   constructor() {
     element('control-scale').addEventListener('click', () => this.#scale())
@@ -19,6 +23,12 @@ export class RunControl {
     })
     this.#retry.addEventListener('click', () => void this.#send('retry', {}))
     element('control-stop').addEventListener('click', () => this.#askToStop())
+    element('control-redo').addEventListener('click', () => this.askToRedo(this.#pointed))
+    element('redo-no').addEventListener('click', () => this.#redo.close())
+    element('redo-yes').addEventListener('click', () => this.#redoRegion())
+    this.#region.addEventListener('keydown', ({ key }) => {
+      if (key === 'Enter') this.#redoRegion()
+    })
     element('confirm-no').addEventListener('click', () => this.#confirm.close())
     element('confirm-yes').addEventListener('click', () => {
       this.#confirm.close()
@@ -32,6 +42,29 @@ export class RunControl {
     this.#retry.hidden = tasks.every(({ failed }) => failed === 0)
     // What the user is typing stays.
     if (document.activeElement !== this.#workers) this.#workers.value = String(busy + idle)
+  }
+
+  /** Whether the page may control the run now. */
+  get isAllowed(): boolean {
+    return !this.#bar.hidden
+  }
+
+  /** The user points at a block. @param region what it writes, in nm */
+  point(region: string): void {
+    this.#pointed = region
+  }
+
+  /** Asks whether a region is to be done again. @param region in nm, which the user may change */
+  askToRedo(region: string): void {
+    this.#region.value = region
+    this.#redo.showModal()
+    this.#region.select()
+  }
+
+  #redoRegion(): void {
+    if (!this.#region.reportValidity()) return
+    this.#redo.close()
+    void this.#send('reset', { roi: this.#region.value.trim() })
   }
 
   #scale(): void {

@@ -22,6 +22,8 @@ export interface BlockActions {
   /** Undefined while there is no volume of what the task writes. */
   inVolume(task: number): ((index: number) => void) | undefined
   outputOf(task: number): OutputLayer | undefined
+  /** Asks whether to do a region again, in nm; undefined if the page may not do that. */
+  again(): ((region: string) => void) | undefined
   openLog(workerId: string, mark?: LogMark): void
   attempts(task: number, index: number): Promise<readonly AttemptDetails[]>
 }
@@ -42,6 +44,12 @@ export function blockDetails(
   if (fly !== undefined) {
     const button = make('button', { type: 'button' }, 'Show in the volume')
     button.addEventListener('click', () => fly(index))
+    buttons.append(button)
+  }
+  const again = actions.again()
+  if (again !== undefined) {
+    const button = make('button', { type: 'button' }, 'Do again…')
+    button.addEventListener('click', () => again(showRegion(inNanometers(writeRoi, task))))
     buttons.append(button)
   }
   const regions = [...regionLines('writes', writeRoi, task, actions.outputOf(number))]
