@@ -3,7 +3,7 @@ import { ConfigError } from '../core/errors.ts'
 import { toNanometers } from '../core/geometry/world-unit.ts'
 import { hideQueries } from '../core/text/shown-address.ts'
 import { contrastRange, guessKind, onlyValue } from '../core/view/appearance.ts'
-import type { LayerKind, ViewAxis, ViewLayer } from '../core/view/view.ts'
+import { BLOCK_STATES_ATTRIBUTE, type LayerKind, type ViewAxis, type ViewLayer } from '../core/view/view.ts'
 import type { ChunkedArray } from '../ports/chunked-array.ts'
 import type { ResourceTree } from '../ports/resource.ts'
 import { describeVolume } from '../runtime/volumes/volume-array.ts'
@@ -51,7 +51,8 @@ export async function viewDataset(
   const { array } = levels[0] as SourceLevel
   assertVisible(path, array)
   const samples = await sampleVoxels(array, onError)
-  const shownAs = kind ?? guessKind(array.dtype, samples)
+  const hasStates = kind === undefined && array.dtype === 'uint8' && BLOCK_STATES_ATTRIBUTE in array.attributes
+  const shownAs = kind ?? (hasStates ? 'image' : guessKind(array.dtype, samples))
   assertKind(path, array.dtype, shownAs)
   const zarrFormat = commonFormat(levels)
   const dtype = servedDType(array.dtype, shownAs)
@@ -74,8 +75,9 @@ export async function viewDataset(
       dtype: array.dtype,
       shape: array.shape,
       voxelSize: `${volume.voxelSize.map((size) => toNanometers(size, volume.unit)).join(' × ')} nm`,
+      ...(hasStates ? { hasStates } : {}),
       ...(shownAs === 'image' ? { range: contrastRange(array.dtype, samples) } : {}),
-      ...(only === undefined ? {} : { only: String(only) }),
+      ...(only === undefined || hasStates ? {} : { only: String(only) }),
     },
     axes: sharedAxes(levels.map((level) => level.array)),
     coarsest: Math.max(1, ...spans),

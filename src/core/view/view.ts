@@ -5,6 +5,11 @@ export type Layout = (typeof LAYOUTS)[number]
 
 export type LayerKind = 'image' | 'segmentation'
 
+/** The attribute of an array of block states, as `bellis status --zarr` writes it. */
+export const BLOCK_STATES_ATTRIBUTE = 'block_states'
+/** The meaning of its elements. */
+export const BLOCK_STATES = { 0: 'not done', 1: 'done', 2: 'failed' } as const
+
 /** One dataset on the page. */
 export interface ViewLayer {
   /** Short and unique among the layers. */
@@ -20,6 +25,8 @@ export interface ViewLayer {
   readonly shape: readonly number[]
   /** For people: `50 × 4.6 × 4.6 nm`. */
   readonly voxelSize: string
+  /** Whether it is an image of {@link BLOCK_STATES}, shown in their colours over the others. */
+  readonly hasStates?: boolean
   /** The values drawn as black and white; for images only. */
   readonly range?: readonly [number, number]
   /** The value of all sampled voxels, if they are equal. */

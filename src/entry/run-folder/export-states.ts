@@ -1,15 +1,12 @@
 import { ConfigError } from '../../core/errors.ts'
 import { createBlockGrid } from '../../core/grid/block-grid.ts'
 import { isBitSet } from '../../core/scheduling/bitmap.ts'
+import { BLOCK_STATES, BLOCK_STATES_ATTRIBUTE } from '../../core/view/view.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { createArray, openArray, parseDatasetPath } from '../arrays.ts'
 import type { DescribedTask } from './run-place.ts'
 import type { RecordedTaskState, RunState } from './run-state.ts'
 
-/** The meaning of the elements of an exported array. */
-const BLOCK_STATES = { 0: 'not done', 1: 'done', 2: 'failed' } as const
-/** The attribute by which an exported array is recognized. */
-const ATTRIBUTE = 'block_states'
 /** About how many elements are written at once. */
 const SLAB_ELEMENTS = 4_194_304
 
@@ -46,12 +43,12 @@ async function stateArray(path: string, run: string, { id, grid, unit }: Describ
     voxelSize: writeRoi.shape,
     offset: totalWriteRoi.offset,
     unit,
-    attributes: { [ATTRIBUTE]: { run, task: id, values: BLOCK_STATES } },
+    attributes: { [BLOCK_STATES_ATTRIBUTE]: { run, task: id, values: BLOCK_STATES } },
   } as const
   const before = await openArray(path).catch(() => undefined)
   await before?.[Symbol.asyncDispose]()
   // An earlier export is replaced; anything else is not.
-  if (before !== undefined && !(ATTRIBUTE in before.attributes)) {
+  if (before !== undefined && !(BLOCK_STATES_ATTRIBUTE in before.attributes)) {
     throw new ConfigError('DATASET_EXISTS', `${path} exists and does not contain block states; choose another name.`)
   }
   return await createArray(path, { ...options, ifExists: 'replace' })

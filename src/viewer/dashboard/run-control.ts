@@ -26,8 +26,11 @@ export class RunControl {
     element('control-redo').addEventListener('click', () => this.askToRedo(this.#pointed))
     element('redo-no').addEventListener('click', () => this.#redo.close())
     element('redo-yes').addEventListener('click', () => this.#redoRegion())
-    this.#region.addEventListener('keydown', ({ key }) => {
-      if (key === 'Enter') this.#redoRegion()
+    this.#region.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter') return
+      // Otherwise the button that gets the focus back would be pressed by it.
+      event.preventDefault()
+      this.#redoRegion()
     })
     element('confirm-no').addEventListener('click', () => this.#confirm.close())
     element('confirm-yes').addEventListener('click', () => {

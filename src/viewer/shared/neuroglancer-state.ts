@@ -1,4 +1,11 @@
-import { LAYOUTS, type Layout, type View, type ViewAxis, type ViewLayer } from '../../core/view/view.ts'
+import {
+  type BLOCK_STATES,
+  LAYOUTS,
+  type Layout,
+  type View,
+  type ViewAxis,
+  type ViewLayer,
+} from '../../core/view/view.ts'
 
 /** The size of Neuroglancer's element, CSS pixels. */
 export interface Area {
@@ -36,7 +43,14 @@ export interface Arrangement {
 
 const NARROW = 700
 
-const imagesOf = ({ layers }: View): ViewLayer[] => layers.filter((layer) => layer.kind === 'image')
+/** States lie over images, unless there is nothing else. */
+const imagesOf = ({ layers }: View): ViewLayer[] => {
+  const images = layers.filter((layer) => layer.kind === 'image')
+  const others = images.filter((layer) => layer.hasStates !== true)
+  return others.length > 0 ? others : images
+}
+
+const overlaysOf = (view: View): ViewLayer[] => view.layers.filter((layer) => !imagesOf(view).includes(layer))
 
 /** The initial arrangement: several images side by side; a single section if there is no room for four panels or no third axis. */
 function firstArrangement(view: View, { width }: Area): Arrangement {
@@ -92,7 +106,7 @@ export const OBLIQUE = [0.18, 0.3, 0.06, 0.93]
 export function layoutState(view: View, { layout, sideBySide }: Arrangement, area: Area): unknown {
   const one = singleLayout(view, layout)
   if (!sideBySide) return one
-  const labels = view.layers.filter((layer) => layer.kind === 'segmentation').map((layer) => layer.name)
+  const labels = overlaysOf(view).map((layer) => layer.name)
   const children = imagesOf(view).map(({ name }) => ({ type: 'viewer', layers: [name, ...labels], layout: one }))
   return { type: isColumn(area) ? 'column' : 'row', children }
 }
@@ -119,7 +133,7 @@ export function neuroglancerState(view: View, base: string, area: Area): Record<
   const order = [...seen, ...view.axes.filter((axis) => !seen.includes(axis)).reverse()]
   const arrangement = firstArrangement(view, area)
   // Labels lie over images, regardless of the given order.
-  const layers = [...imagesOf(view), ...view.layers.filter((layer) => layer.kind === 'segmentation')]
+  const layers = [...imagesOf(view), ...overlaysOf(view)]
   return {
     dimensions: Object.fromEntries(order.map(({ name, scale, unit }) => [name, [scale, unit]])),
     position: order.map((axis) => view.position[view.axes.indexOf(axis)]),
@@ -132,13 +146,35 @@ export function neuroglancerState(view: View, base: string, area: Area): Record<
   }
 }
 
+/** The states of a record over the data: what is done hides nothing, the rest lies over it, transparent. */
+function recordedStatesShader(): string {
+  const cases = Object.entries(RECORDED_STATE_COLORS).map(
+    ([value, color]) => `if (state == ${value}u) emitRGBA(vec4(${color}));`,
+  )
+  return `void main() {
+  uint state = uint(getDataValue().value);
+  ${cases.join('\n  else ')}
+}`
+}
+
+/** Red, green, blue and opacity by value; the colours of the page of a run on a dark ground. */
+const RECORDED_STATE_COLORS: Readonly<Record<keyof typeof BLOCK_STATES, string>> = {
+  0: '0.36, 0.42, 0.47, 0.60',
+  1: '0.24, 0.68, 0.40, 0.22',
+  2: '0.90, 0.28, 0.18, 0.70',
+}
+
 const layerState = (layer: ViewLayer, base: string): Record<string, unknown> => ({
   type: layer.kind,
   source: `${new URL(layer.source, base).href}|zarr${layer.zarrFormat}:`,
   tab: layer.kind === 'image' ? 'rendering' : 'segments',
   name: layer.name,
   // The topmost image hides those below; its number key toggles it for comparison.
-  ...(layer.range === undefined ? {} : { opacity: 1, shaderControls: { normalized: { range: layer.range } } }),
+  ...(layer.hasStates
+    ? { opacity: 1, shader: recordedStatesShader() }
+    : layer.range === undefined
+      ? {}
+      : { opacity: 1, shaderControls: { normalized: { range: layer.range } } }),
 })
 
 /** Replaces the server's address in a state from an earlier start of the server. */

@@ -1,5 +1,5 @@
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
-import type { Layout, View } from '../../core/view/view.ts'
+import { BLOCK_STATES, type Layout, type View } from '../../core/view/view.ts'
 import { element } from '../shared/elements.ts'
 import {
   type Arrangement,
@@ -71,10 +71,22 @@ function describe({ layers }: View): void {
       const facts = document.createElement('span')
       facts.textContent = `${layer.shape.join(' × ')} ${layer.dtype}, ${layer.voxelSize}`
       item.title = `${layer.path}\n${layer.kind}, ${facts.textContent}`
-      item.append(name, ' ', facts)
+      item.append(name, ' ', layer.hasStates ? statesLegend() : facts)
       return item
     }),
   )
+}
+
+/** What the colours of block states mean. */
+function statesLegend(): HTMLElement {
+  const legend = document.createElement('span')
+  legend.className = 'states'
+  for (const [value, meaning] of Object.entries(BLOCK_STATES)) {
+    const color = document.createElement('i')
+    color.className = `state-${value}`
+    legend.append(color, ` ${meaning} `)
+  }
+  return legend
 }
 
 /** Explains a picture of a single colour. */

@@ -368,12 +368,12 @@ describe('the page of a run, in a browser', () => {
   it('has the region of a block done again, after asking, if that was asked for', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
-    run.open('Gaussian1', 4)
-    run.open('Gaussian2', 0)
+    run.open('Gaussian1', 6)
+    run.open('Gaussian2', BLOCKS)
     const { code, stderr } = await run.start(['--dashboard', '--dashboard-control'], async ({ output }) => {
       const page = await open(t, await shownAddress(output, 'stderr'))
       await holdFirstSlice(page, 'Gaussian1')
-      await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 4)
+      await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 6)
       // Block 0; the region of the block at which the user points is proposed.
       await card(page, 'Gaussian1')
         .locator('.map canvas')
@@ -398,7 +398,6 @@ describe('the page of a run, in a browser', () => {
       await page.getByRole('tab', { name: 'Events' }).click()
       await page.getByText(/On request: 1 block of Gaussian1 /).waitFor()
       run.open('Gaussian1', BLOCKS)
-      run.open('Gaussian2', BLOCKS)
       await page.getByRole('alert').getByText('All blocks are done').waitFor()
     })
     assert.equal(code, 0, stderr)

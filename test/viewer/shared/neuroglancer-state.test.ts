@@ -26,6 +26,35 @@ const view: View = {
 }
 
 describe('the state of Neuroglancer', () => {
+  it('lays block states over images, in colours of their own, and shows them alone like an image', () => {
+    const layer = (name: string, hasStates: boolean) => ({
+      ...{ name, path: name, kind: 'image' as const, source: `data/${name}`, zarrFormat: 3 as const, dtype: 'uint8' },
+      ...{ shape: [1], voxelSize: '', range: [0, 2] as const, hasStates },
+    })
+    const states = (names: readonly string[]) =>
+      neuroglancerState(
+        { ...view, layers: names.map((name) => layer(name, name === 'states')) },
+        'http://h/',
+        area,
+      ) as { layers: { name: string; shader?: string }[]; layout: unknown }
+    const both = states(['states', 'raw'])
+    assert.deepEqual(
+      both.layers.map(({ name, shader }) => [name, shader !== undefined]),
+      [
+        ['raw', false],
+        ['states', true],
+      ],
+    )
+    assert.equal(both.layout, 'xy')
+    for (const value of [0, 1, 2]) assert.match(both.layers[1]?.shader ?? '', new RegExp(`state == ${value}u`))
+    const three = states(['raw', 'states', 'smooth'])
+    assert.match(JSON.stringify(three.layout), /\["raw","states"\].*\["smooth","states"\]/)
+    assert.deepEqual(
+      states(['states']).layers.map(({ name }) => name),
+      ['states'],
+    )
+  })
+
   it('shows all data at first, with a small margin', () => {
     const scaleOf = (layout: Layout) =>
       Number(fitScales(view, { layout, sideBySide: false }, area).crossSectionScale.toPrecision(6))
