@@ -170,7 +170,8 @@ export class RunPicture {
     this.#latest = Math.max(this.#latest, time)
     switch (event.type) {
       case 'worker-started':
-        this.#workers.start(event, time)
+      case 'worker-usage':
+        this.#workers.note(event, time)
         return
       case 'worker-died':
         this.#workers.end(event.workerId, time, { reason: event.reason })
@@ -178,9 +179,6 @@ export class RunPicture {
         return
       case 'worker-paused':
         this.#addNote(time, pauseText(event))
-        return
-      case 'worker-usage':
-        this.#workers.use(event, time)
         return
       case 'worker-ended':
         this.#workers.end(event.workerId, time, { use: event })

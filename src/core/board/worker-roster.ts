@@ -45,8 +45,15 @@ export interface WorkerReport {
 export class WorkerRoster {
   readonly #workers = new Map<string, Worker>()
 
-  start({ workerId, host, pid, logFile }: Extract<RunEvent, { type: 'worker-started' }>, time: number): void {
-    Object.assign(this.#get(workerId, time), { host, pid, isConnected: true }, logFile ? { logFile } : {})
+  /** A worker has started, or says what it has used so far. */
+  note(event: Extract<RunEvent, { type: 'worker-started' | 'worker-usage' }>, time: number): void {
+    const worker = this.#get(event.workerId, time)
+    if (event.type === 'worker-usage') {
+      worker.peakMemory = event.peakMemory
+      return
+    }
+    const { host, pid, logFile } = event
+    Object.assign(worker, { host, pid, isConnected: true }, logFile ? { logFile } : {})
   }
 
   /** A worker has left, or died. */
@@ -58,11 +65,6 @@ export class WorkerRoster {
     if (use === undefined) return
     worker.workingMs = use.workingSeconds * 1000
     worker.peakMemory = use.peakMemory
-  }
-
-  /** A worker says what it has used so far. */
-  use({ workerId, peakMemory }: Extract<RunEvent, { type: 'worker-usage' }>, time: number): void {
-    this.#get(workerId, time).peakMemory = peakMemory
   }
 
   lease(id: string, task: number, indices: readonly number[], time: number): void {

@@ -7,7 +7,7 @@ const started = { type: 'worker-started', workerId: 'w1', pid: 7, host: 'here' }
 describe('the workers of a run', () => {
   it('are busy for the time that their blocks took, including the current one', () => {
     const roster = new WorkerRoster()
-    roster.start(started, 1000)
+    roster.note(started, 1000)
     roster.lease('w1', 0, [4, 5], 1000)
     roster.report('w1', { count: 1, completed: 1, ms: 3000 }, 4500)
     const [busy] = roster.summary(6000).workers
@@ -20,9 +20,18 @@ describe('the workers of a run', () => {
     assert.deepEqual([idle?.status, idle?.seconds, idle?.workingSeconds], ['idle', 10, 4.5])
   })
 
+  it('have the peak memory that they have reported, while they are running', () => {
+    const roster = new WorkerRoster()
+    roster.note(started, 1000)
+    assert.equal(roster.summary(1500).workers[0]?.peakMemory, undefined)
+    const used = { type: 'worker-usage', workerId: 'w1', readBytes: 0, writtenBytes: 0, peakMemory: 96e6 } as const
+    roster.note(used, 2000)
+    assert.equal(roster.summary(3000).workers[0]?.peakMemory, 96e6)
+  })
+
   it('keep their numbers when they have ended, with what they used', () => {
     const roster = new WorkerRoster()
-    roster.start(started, 1000)
+    roster.note(started, 1000)
     const use = {
       workerId: 'w1',
       host: 'here',
@@ -39,7 +48,7 @@ describe('the workers of a run', () => {
 
   it('are never busy for longer than they have been there', () => {
     const roster = new WorkerRoster()
-    roster.start(started, 1000)
+    roster.note(started, 1000)
     roster.lease('w1', 0, [0], 1000)
     roster.report('w1', { count: 1, completed: 1, ms: 9000 }, 2000)
     assert.equal(roster.summary(2000).workers[0]?.workingSeconds, 1)
