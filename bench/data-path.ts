@@ -2,7 +2,10 @@
 // whole process tree and elapsed seconds, their ratios, and whether the outputs are equal to the bit.
 //
 //   node bench/data-path.ts [--size z,y,x] [--rounds n] [--dtype uint8|uint16|float32] [--input FILE/DATASET] [--only row,…]
-//                           [--memory] [--report FILE]
+//                           [--strongest] [--memory] [--report FILE]
+//
+// --strongest leaves out the other peers; --report writes the figures as JSON, of which bench/data-path/document.ts makes the table
+// and the chart of docs/PERFORMANCE.md.
 //
 // Needs a build, and Python 3 for measuring. The peers run if `npm run bench -- --peers` has made their environment. The inputs are
 // made once and kept in .cache/bench. Compare ratios: machines and their load differ.
@@ -24,6 +27,7 @@ const { values: options } = parseArgs({
     workers: { type: 'string', default: '2' },
     input: { type: 'string' },
     only: { type: 'string' },
+    strongest: { type: 'boolean', default: false },
     memory: { type: 'boolean', default: false },
     report: { type: 'string' },
   },
@@ -141,7 +145,7 @@ const rows = tableRows(inputs, programs)
   .filter(({ id }) => only?.includes(id) ?? true)
   // Counts of bytes.
   .filter(({ id }) => options.dtype === 'uint8' || !['convert', 'map', 'reduce', 'label'].includes(id))
-  .map((row) => (hasPeers ? row : { ...row, peers: [] }))
+  .map((row) => ({ ...row, peers: hasPeers ? row.peers.slice(0, options.strongest ? 1 : undefined) : [] }))
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`
 const source = options.input === undefined ? 'synthetic tissue' : basename(options.input)
 console.log(
@@ -154,9 +158,19 @@ for (const row of rows) {
   measured.push(figures)
   console.log(tableLine(figures))
   if (figures.differing !== undefined && figures.differing > 0) process.exitCode = 1
+  if (options.report !== undefined) writeReport(options.report)
 }
 for (const path of ['ours.zarr', 'theirs', '.bellis']) rmSync(join(folder, path), { recursive: true, force: true })
-if (options.report !== undefined) {
-  const report: Report = { shape, dtype: options.dtype, workers: programs.workers, rounds, machine, rows: measured }
-  writeFileSync(options.report, `${JSON.stringify(report, undefined, 2)}\n`)
+
+function writeReport(path: string): void {
+  const report: Report = {
+    date: new Date().toISOString().slice(0, 10),
+    shape,
+    dtype: options.dtype,
+    workers: programs.workers,
+    rounds,
+    machine,
+    rows: measured,
+  }
+  writeFileSync(path, `${JSON.stringify(report, undefined, 2)}\n`)
 }

@@ -19,6 +19,7 @@ export interface RowFigures {
 
 /** All that was measured in one run. */
 export interface Report {
+  readonly date: string
   readonly shape: readonly number[]
   readonly dtype: string
   readonly workers: number
