@@ -32,7 +32,7 @@ export const TESTED: readonly (readonly [language: string, mark: RegExp, by: str
   ['text', /^resume$/, 'a command that continues a run, tried on one that is done: snippets.test.ts'],
   ['text', /^live$/, 'a command for a running run, tried on one that has ended: snippets.test.ts'],
   ['text', /^numpy$/, 'a setting for NumPy, which knows it: snippets.test.ts'],
-  ['sh', /^pip$/, 'what users install: clients/python-package.test.ts installs the same from the wheel'],
+  ['text', /^pip$/, 'what users install: clients/python-package.test.ts installs the same from the wheel'],
   ['python', /^package$/, 'run in order, in one program: clients/python-package.test.ts'],
   ['python', /^daisy$/, 'the same with a sample in an older Zarr: clients/python-package.test.ts'],
   ['python', /^record$/, 'run where that command has written: snippets.test.ts'],
