@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { StoreStatus } from '../../core/events.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
+import { countSetBits } from '../../core/scheduling/bitmap.ts'
 import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
-import { ProgressRecorder } from '../../runtime/coordinator/progress-recorder.ts'
+import { ProgressRecorder, readCompleted } from '../../runtime/coordinator/progress-recorder.ts'
 import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
@@ -142,13 +143,48 @@ async function forgetLostOutputs(
     if (task.isTransient) continue
     warn(`${task.id}: its output ${what} after its blocks were done; all of them are done again.`)
   }
-  // Their transient inputs may have been removed, and the transient inputs of those.
-  for (const task of pipeline.tasks.toReversed()) {
-    const isRead = pipeline.tasks.some(({ id, after }) => lost.has(id) && after.includes(task.id))
-    if (task.isTransient && isRead) lost.add(task.id)
+  const followers = new Set<string>()
+  for (let known = -1; known < lost.size; ) {
+    known = lost.size
+    // Their transient inputs may have been removed, and the transient inputs of those.
+    for (const task of pipeline.tasks.toReversed()) {
+      const isRead = pipeline.tasks.some(({ id, after }) => lost.has(id) && after.includes(task.id))
+      if (task.isTransient && isRead) lost.add(task.id)
+    }
+    for (const { id } of await openFollowers(pipeline, record, lost)) {
+      lost.add(id)
+      followers.add(id)
+    }
+  }
+  if (followers.size > 0) {
+    const ids = [...followers].map((id) => `"${id}"`).join(', ')
+    warn(`The blocks of ${ids} are done again, too: they follow from what was lost, and not all of them were done.`)
   }
   // Upstream tasks first: if this is interrupted, no task is recorded as not done while its missing input is recorded as done.
   for (const [number, { id }] of pipeline.tasks.entries()) if (lost.has(id)) await record.clear(number)
+}
+
+/**
+ * The tasks that follow from lost ones, unless all of them are complete. A task waits only for those that it names, but may read what comes
+ * before these: blocks in between that seem done would let it read an output that is only being made again.
+ */
+async function openFollowers(
+  { tasks }: PlannedPipeline,
+  record: RunRecord,
+  lost: ReadonlySet<string>,
+): Promise<readonly PlannedTask[]> {
+  const following = new Set(lost)
+  const followers = tasks.filter(({ id, after }) => {
+    if (!after.some((upstream) => following.has(upstream))) return false
+    following.add(id)
+    return !lost.has(id)
+  })
+  for (const task of followers) {
+    const number = tasks.indexOf(task)
+    const completed = countSetBits(await readCompleted(record, number), task.grid.blockCount)
+    if (completed < task.grid.blockCount) return followers
+  }
+  return []
 }
 
 /** Passes on the status of a store's connection, including the last one from before there was a listener. */

@@ -241,3 +241,68 @@ describe('a run with --overwrite that can not begin', () => {
     assert.match(readFileSync(join(at.runIn('x'), 'run.json'), 'utf8'), /"fill"/)
   })
 })
+
+/** Writes ten times its input, and waits only for another task, which comes after the one that makes the input. */
+const tenfold = defineTask({
+  name: 'tenfold',
+  config: z.object({ input: z.string(), output: z.string() }),
+  async plan({ input, output }, { arrays }) {
+    const raw = await arrays.open(input)
+    const array = await arrays.create(output, { like: raw, chunkShape: [1] })
+    const block = { offset: [0], shape: [1] }
+    return { totalRoi: array.roi, readRoi: block, writeRoi: block, readWriteConflict: false, writes: [array] }
+  },
+  async setup({ input, output }, { arrays }) {
+    const raw = await arrays.open(input)
+    const array = await arrays.open(output, { mode: 'r+' })
+    return async ({ readRoi, writeRoi }) => {
+      if (isTenfoldBroken) throw new Error('broken')
+      const { data } = await raw.read(readRoi)
+      await array.write(writeRoi, Uint8Array.of(10 * Number(data[0])))
+    }
+  },
+})
+let isTenfoldBroken = false
+
+describe('an output that was removed', () => {
+  it('R1: is made again before anything reads it, also what waits for it by way of tasks that are done', async () => {
+    using folder = temporaryFolder()
+    const place = (name: string) => join(folder.path, 'out.zarr', name)
+    const warnings: string[] = []
+    const start = () => {
+      const first = fill({ output: place('first'), value: 7 }, { id: 'first' })
+      const between = fill({ output: place('between'), value: 1 }, { id: 'between', after: [first] })
+      const config = { input: place('first'), output: place('last') }
+      return runBlockwise(tenfold(config, { id: 'last', after: [between] }), {
+        pool: 'inline',
+        workers: 1,
+        maxRetries: 0,
+        progress: 'sqlite',
+        runDir: join(folder.path, 'runs'),
+        onEvent: (event) => event.type === 'warning' && warnings.push(event.message),
+      })
+    }
+    isTenfoldBroken = true
+    assert.equal((await start()).ok, false)
+    isTenfoldBroken = false
+    rmSync(place('first'), { recursive: true })
+    const { ok } = await start()
+    assert.ok(ok)
+    await using array = await openArray(place('last'))
+    assert.deepEqual([...((await array.read(array.roi)).data as Uint8Array)], all(70))
+    assert.match(warnings.join('\n'), /The blocks of "between", "last" are done again, too/)
+    // Nothing is done again that is complete.
+    warnings.length = 0
+    rmSync(place('first'), { recursive: true })
+    const again = await start()
+    assert.deepEqual(
+      again.tasks.map(({ id, skipped }) => [id, skipped]),
+      [
+        ['first', 0],
+        ['between', 8],
+        ['last', 8],
+      ],
+    )
+    assert.doesNotMatch(warnings.join('\n'), /done again, too/)
+  })
+})
