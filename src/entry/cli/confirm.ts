@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { ConfigError, type ErrorCode } from '../../core/errors.ts'
+import { printableLine } from '../../core/text/printable.ts'
 
 interface Confirmation {
   /** The consequence, as a sentence without a full stop. */
@@ -16,7 +17,7 @@ export async function confirm({ consequence, flag, code }: Confirmation): Promis
     throw new ConfigError(code, `${consequence}; add ${flag} to confirm.`)
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
-  const answer = await terminal.question(`${consequence}. Continue? [y/N] `)
+  const answer = await terminal.question(`${printableLine(consequence)}. Continue? [y/N] `)
   terminal.close()
   if (!/^y(es)?$/i.test(answer.trim())) throw new ConfigError(code, 'Cancelled; nothing was changed.')
 }

@@ -3,6 +3,7 @@ import { given } from '../../../core/given.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, type Style } from '../output.ts'
+import { wrapped } from '../terminal.ts'
 import { checkMachine } from './check-machine.ts'
 import type { Finding, MachineOptions } from './finding.ts'
 
@@ -49,5 +50,5 @@ const SIGNS: Readonly<Record<Finding['status'], readonly [Style, string]>> = {
 function describe({ name, status, found, advice }: Finding): string {
   const [style, sign] = SIGNS[status]
   const what = advice === undefined ? found : `${found.replace(/\.$/, '')}: ${advice}`
-  return `${paint(style, sign)} ${name.padEnd(12)}${what.replaceAll('\n', ' ')}`
+  return wrapped(`${paint(style, sign)} ${name.padEnd(12)}${what.replaceAll('\n', ' ')}`, 14)
 }

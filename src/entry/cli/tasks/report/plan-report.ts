@@ -9,6 +9,7 @@ import type { RunOptions } from '../../../run-options.ts'
 import { defaultWorkers } from '../../../workers/run-resources.ts'
 import { sharedMemory, type WorkerSetting, workerMemory } from '../../../workers/worker-memory.ts'
 import { paint } from '../../output.ts'
+import { wrapped } from '../../terminal.ts'
 import { type PlannedWork, workOf } from './plan-work.ts'
 
 /** The plan as a text for users. @param done blocks of each task that are already done */
@@ -49,7 +50,9 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
     ['memory', `about ${showBytes(workerMemory(task, setting))} per worker`],
     ...task.writes.map((array) => ['writes', describeOutput(array)] as const),
   ]
-  return [paint('bold', task.id), ...rows.map(([name, value]) => `  ${name.padEnd(14)}${value}`)].join('\n')
+  return [paint('bold', task.id), ...rows.map(([name, value]) => wrapped(`  ${name.padEnd(14)}${value}`, 16))].join(
+    '\n',
+  )
 }
 
 function sizeOf(task: PlannedTask, shape: readonly number[]): string {

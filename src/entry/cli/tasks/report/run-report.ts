@@ -7,6 +7,7 @@ import { ownCommand } from '../../../own-command.ts'
 import { commandOfProcess, continuationOf } from '../../../run-folder/continuation.ts'
 import type { RunFlags } from '../../options.ts'
 import { paint, printJson, say } from '../../output.ts'
+import { wrapped } from '../../terminal.ts'
 import { failureDocument, reportFailures } from './failure-report.ts'
 
 const MAX_SHOWN_OUTPUTS = 4
@@ -31,9 +32,9 @@ export interface RunSetting {
 /** Prints a run's result: a summary or a JSON document, where the outputs are, its failures, and how to continue. */
 export function reportRun(result: RunResult, flags: RunFlags, { conclusion, planned, ...outputs }: RunSetting): void {
   if (flags.json) printJson({ ...resultDocument(result, planned), ...conclusion?.document })
-  for (const line of describeRun(result)) say(flags, line)
+  for (const line of describeRun(result)) say(flags, wrapped(line, 4))
   if (result.ok) for (const line of describeOutputs(outputs)) say(flags, line)
-  if (conclusion !== undefined) say(flags, conclusion.text)
+  for (const line of conclusion?.text.split('\n') ?? []) say(flags, wrapped(line, 2))
   if (!flags.json) for (const [i, task] of result.tasks.entries()) reportFailures(task, planned[i], flags)
   if (result.error !== undefined) {
     process.stderr.write(
