@@ -16,8 +16,9 @@ const THREAD_BYTES = 30_000_000
 export const TYPICAL_WORKER_BYTES = 160_000_000
 /** Buffers of blocks and chunks that are no longer used and not yet returned to the system. */
 const LEFT_OVER_BYTES = 18_000_000
-/** The most decoded chunks that are kept of an array for the next blocks; larger chunks than a quarter of it are not kept. */
-const MAX_CACHE_BYTES = 64 * 2 ** 20
+/** The most decoded chunks that are kept of an array for the next blocks, and the largest chunk that is kept. */
+const MAX_CACHE_BYTES = { zarr: 40 * 2 ** 20, hdf5: 64 * 2 ** 20 } as const
+const MAX_KEPT_CHUNK_BYTES = 16 * 2 ** 20
 /** The HDF5 library, whose memory never shrinks. */
 const HDF5_BYTES = 40_000_000
 
@@ -48,10 +49,11 @@ export function workerMemory(task: PlannedTask, { workers, sharesProcess }: Work
 export const sharedMemory = (perWorker: number, { workers }: WorkerSetting): number =>
   PROCESS_BYTES + workers * perWorker
 
-/** Kept chunks, and up to half as many that were dropped for others and wait for the garbage collector. */
+/** Kept chunks. Of HDF5, up to half as many that were dropped for others wait for the garbage collector; Zarr uses their memory again. */
 function cacheBytes(array: VolumeDescription): number {
   const all = bytesOf(array, array.shape)
-  const kept = Math.min(MAX_CACHE_BYTES, all)
+  if (array.format !== 'hdf5') return Math.min(MAX_CACHE_BYTES.zarr, all)
+  const kept = Math.min(MAX_CACHE_BYTES.hdf5, all)
   return kept + Math.min(kept / 2, all - kept)
 }
 
@@ -62,7 +64,7 @@ const bytesOf = ({ dtype }: VolumeDescription, shape: readonly number[]): number
 function isCached({ grid }: PlannedTask, array: VolumeDescription): boolean {
   const { codecs, chunkShape, channelAxes, shardShape, voxelSize, offset } = array
   const chunk = chunkShape.slice(channelAxes)
-  if (codecs.length === 0 || shardShape !== undefined || bytesOf(array, chunkShape) > MAX_CACHE_BYTES / 4) return false
+  if (codecs.length === 0 || shardShape !== undefined || bytesOf(array, chunkShape) > MAX_KEPT_CHUNK_BYTES) return false
   if (grid.readRoi.shape.length !== chunk.length) return false
   const read = toVoxels(roiFrom(grid.readRoi, offset), voxelSize)
   const step = toVoxels(grid.writeRoi, voxelSize).shape

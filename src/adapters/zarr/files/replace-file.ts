@@ -43,6 +43,9 @@ export async function replaceFile(path: string, parts: readonly Uint8Array[], wr
         pace.note(performance.now() - start, byteCount(parts))
         return
       }
+      // The array may be gone, and then its folder is not made again.
+      guard()
+      await makeFolder(folder, fsync)
     }
     const file = await openNew(folder, temporary, writing)
     try {
