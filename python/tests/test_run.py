@@ -177,7 +177,7 @@ class Blocks(InFolder):
             if block.index == 1:
                 time.sleep(600)
 
-        result = bellis.run(self.task(hang, timeout=0.3), workers=2)
+        result = bellis.run(self.task(hang, timeout=5), workers=2)
         self.assertEqual(result["t"].failed, 1)
         self.assertEqual(result["t"].failures[0].code, "BLOCK_TIMEOUT")
 
