@@ -47,10 +47,12 @@ function unreadable(path: string, filters: readonly Hdf5Filter[], prefix: string
   const unknown =
     foreign.length > 0 ? foreign : filters.filter((filter) => READABLE[filter.id] === undefined || !canDecode([filter]))
   const names = unknown.map(({ id, name }) => `"${nameOf(id, name)}" (HDF5 filter ${id})`).join(' and ')
+  const own = 'lzf, blosc, blosc2, bitshuffle, lz4, zstd or bzip2 without the last three of those'
+  // The library itself reads what lies behind other datasets.
+  const more = prefix === '' ? `, or ${own}` : ' behind it'
   return new ConfigError(
     'UNSUPPORTED_CODEC',
-    `${prefix}${prefix === '' ? '' : ' '}"${path}" is stored with ${names}; expected gzip, shuffle, fletcher32, szip, nbit or scaleoffset, or ` +
-      'lzf, blosc, blosc2, bitshuffle, lz4, zstd or bzip2 without the last three of those. Rewrite it once, ' +
-      'where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5',
+    `${prefix}${prefix === '' ? '' : ' '}"${path}" is stored with ${names}; expected gzip, shuffle, fletcher32, szip, nbit or scaleoffset${more}. ` +
+      'Rewrite it once, where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5',
   )
 }
