@@ -204,7 +204,7 @@ export default defineTask({
   it('says how to add workers where they can come, and with --verbose', async () => {
     using folder = temporaryFolder()
     const lines =
-      /^To add a worker[^\n]*:\n {2}bellis worker \/[^\n]*\/\.bellis\/smooth-\w{8}\n {2}sbatch --array=1-4 [^\n]+\n/
+      /^To add a worker[^\n]*:\n {2}bellis worker \/[^\n]*\/\.bellis\/smooth-[\w-]+\n {2}sbatch --array=1-4 [^\n]+\n/
     const asked = await ok([...smoothTo('out.zarr/s'), '--verbose'], folder.path)
     assert.match(asked.stderr, lines)
     const open = await ok([...smoothTo('out.zarr/t'), '--host', '0.0.0.0'], folder.path)

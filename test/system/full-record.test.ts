@@ -61,7 +61,7 @@ describe('a run whose record can no longer be written', () => {
     const errors = stopped.stderr.split('\n').filter((line) => line.startsWith('bellis:'))
     assert.equal(errors.length, 1, stopped.stderr)
     const reason =
-      /the run was stopped: The progress in disk\/step-\w{8}\/progress\.sqlite can't be written: the disk is full/
+      /the run was stopped: The progress in disk\/step-[\w-]+\/progress\.sqlite can't be written: the disk is full/
     assert.match(errors[0] ?? '', reason)
     assert.match(stopped.stderr, /To continue: bellis run .*gated-chain\.ts /)
     assert.doesNotMatch(stopped.stderr, /\n {4}at |internal/)
@@ -73,12 +73,12 @@ describe('a run whose record can no longer be written', () => {
       assert.equal(await recorded(), FIRST)
     }
     await refused(
-      /^bellis: The .*disk\/step-\w{8}.* can't be written: the disk is full; free some space: what was recorded is safe/,
+      /^bellis: The .*disk\/step-[\w-]+.* can't be written: the disk is full; free some space: what was recorded is safe/,
     )
     rmSync(filler)
     disk.remount('ro')
     await refused(
-      /^bellis: The run's folder disk\/step-\w{8} can't be written: the file system is read-only; make it writable:/,
+      /^bellis: The run's folder disk\/step-[\w-]+ can't be written: the file system is read-only; make it writable:/,
     )
     disk.remount('rw')
 
