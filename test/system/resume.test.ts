@@ -167,7 +167,10 @@ describe('a record that does not match the outputs', () => {
     assert.equal((await bellis(smoothArguments('out.zarr/once'), { cwd })).code, 0)
     const refused = await bellis(other, { cwd })
     assert.equal(refused.code, 2)
-    assert.match(refused.stderr, /written by "bellis smooth .*--sigma 2.*" \(the run smooth-[\w-]+, started [\d: -]+ UTC/)
+    assert.match(
+      refused.stderr,
+      /written by "bellis smooth .*--sigma 2.*" \(the run smooth-[\w-]+, started [\d: -]+ UTC/,
+    )
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
     assert.equal((await bellis([...other, '--overwrite', '--yes'], { cwd })).code, 0)
     assert.notEqual(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
