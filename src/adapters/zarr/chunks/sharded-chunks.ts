@@ -141,7 +141,7 @@ export class ShardedChunks implements ChunkAccess {
 
   /** Memory for a decoded chunk, and a little more, that is not needed after the current call. */
   #scratch(): Uint8Array {
-    this.#decoded ??= allocate(this.#codec.byteLength + SPARE_BYTES)
+    this.#decoded ??= allocate(this.#codec.byteLength, SPARE_BYTES)
     return this.#decoded
   }
 
