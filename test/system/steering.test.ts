@@ -41,6 +41,16 @@ function prepare() {
   }
 }
 
+/** Waits until the status shows something: a block's outcome is recorded a moment after its function has ended. */
+async function statusOf(at: { call: (...args: string[]) => Promise<CommandResult> }, wanted: RegExp): Promise<void> {
+  const deadline = performance.now() + 120_000
+  for (;;) {
+    const { stdout } = await at.call('status', 'last')
+    if (wanted.test(stdout)) return
+    assert.ok(performance.now() < deadline, `${wanted} is not shown, but: ${stdout}`)
+  }
+}
+
 const run = (blocks: number, ...more: string[]) => ['run', 'gated.ts', '--blocks', String(blocks), ...more]
 
 const workersOf = (lines: readonly string[]) => new Set(lines.map((text) => text.split(' ')[1]))
@@ -139,8 +149,7 @@ describe('bellis retry', () => {
         cwd: at.path,
         meanwhile: async () => {
           await until('only the last block is left', () => at.ran().length === 8)
-          const before = await at.call('status', 'last')
-          assert.match(before.stdout, /first: 4 of 6 blocks \(66\.6 %\), 1 failed/)
+          await statusOf(at, /first: 4 of 6 blocks \(66\.6 %\), 1 failed/)
           writeFileSync(file, WITH_BUG.replace("throw new Error('the bug')", 'await wait(1)'))
           const other = await at.call('retry', 'last', '--task', 'second')
           assert.match(other.stdout, /: no block of second has failed\.\n$/)
@@ -150,8 +159,7 @@ describe('bellis retry', () => {
             /^first\+second-\w{8}: 1 block of first will be tried again, and 1 block is no longer orphaned\.\n$/,
           )
           await until('the block and what waited for it are done', () => at.ran().includes('second/1'))
-          const after = await at.call('status', 'last')
-          assert.match(after.stdout, /first: 5 of 6 blocks \(83\.3 %\), 1 running/)
+          await statusOf(at, /first: 5 of 6 blocks \(83\.3 %\), 1 running/)
           writeFileSync(join(at.path, 'gate'), '')
         },
       })
