@@ -76,7 +76,9 @@ export class TransientArrays {
       const { completed, total } = this.#run.scheduler.task(task.number).counts()
       return completed === total
     })
-    if (isDone && !this.#hasFailed && this.#run.strayReads.length === 0) {
+    const mayBeRead = this.#run.strayReads.length > 0
+    if (mayBeRead && this.#tasks.length > 0) this.#warn('a worker whose connection was lost may still read them')
+    if (isDone && !this.#hasFailed && !mayBeRead) {
       await this.#guard(async () => {
         await this.#run.options.progress?.recorder.sync()
         for (const array of this.#tasks.flatMap(({ planned }) => planned.writes)) {
@@ -111,9 +113,13 @@ export class TransientArrays {
       await remove()
     } catch (error) {
       this.#hasFailed = true
-      const message = `transient chunks could not be removed and stay on disk: ${messageOf(error)}`
-      this.#run.events.emit({ type: 'warning', message })
+      this.#warn(messageOf(error))
     }
+  }
+
+  #warn(reason: string): void {
+    const message = `transient chunks could not be removed and stay on disk: ${reason}`
+    this.#run.events.emit({ type: 'warning', message })
   }
 
   /** Removes the chunks (shards) that only this block, or other unneeded blocks, have written. */

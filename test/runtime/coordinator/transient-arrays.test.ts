@@ -8,6 +8,7 @@ import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import { systemClock } from '../../../src/entry/clock.ts'
 import type { ChunkedArray } from '../../../src/ports/chunked-array.ts'
 import type { RunRecord } from '../../../src/ports/progress-store.ts'
+import { EventStream } from '../../../src/runtime/coordinator/event-stream.ts'
 import { ProgressRecorder, readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
 import { runPipeline } from '../../../src/runtime/coordinator/run-pipeline.ts'
 import { defineTask } from '../../../src/runtime/tasks/define-task.ts'
@@ -215,7 +216,11 @@ describe('the array of a transient task', () => {
     const pipeline = await planPipeline([down({}, { after: [up({}, { transient: true })] })], { arrays: noArrays })
     const [network, clock] = [new FakeNetwork(), new ManualClock()]
     const arrays = memoryStore({ between })
-    const result = runPipeline(pipeline, { workers: 1, clock, launcherOf: () => undefined, listener: network, arrays })
+    const warnings: string[] = []
+    const events = new EventStream()
+    events.listen((event) => void (event.type === 'warning' && warnings.push(event.message)))
+    const options = { workers: 1, clock, launcherOf: () => undefined, listener: network, arrays, events }
+    const result = runPipeline(pipeline, options)
     const lost = new ManualWorker(network)
     await settle()
     while (lost.unfinished?.taskId === 'up') {
@@ -238,6 +243,10 @@ describe('the array of a transient task', () => {
     assert.deepEqual(
       Array.from(data),
       [0, 1, 2, 3].map((index) => Number(index === stray)),
+    )
+    assert.match(
+      warnings.join(),
+      /transient chunks could not be removed .* a worker whose connection was lost may still read them/,
     )
   })
 
