@@ -11,6 +11,8 @@ import { supportedNodes } from './node-env.mjs'
 
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 const folder = mkdtempSync(join(tmpdir(), 'bellis-smoke-'))
+/** How long a command may take to print what is waited for. */
+const PATIENCE_MS = 120_000
 const BELLIS = join('node_modules', '.bin', 'bellis')
 /** A test run inside a test run would report to the outer one. */
 const { NODE_TEST_CONTEXT: _, ...environment } = process.env
@@ -52,6 +54,9 @@ class Place {
         })
       child.on('error', fail)
       child.on('close', () => fail(new Error(`${parameters.join(' ')} ended: ${output.stdout}${output.stderr}`)))
+      const inVain = () =>
+        fail(new Error(`${parameters.join(' ')} printed no ${pattern}: ${output.stdout}${output.stderr}`))
+      setTimeout(inVain, PATIENCE_MS).unref()
     })
     try {
       await use(await found)
@@ -164,7 +169,7 @@ async function runOwnTask(place) {
 async function joinRun(place) {
   const call = ['smooth', 'out.zarr/raw', 'out.zarr/joined', '--pool', 'none', '--dashboard', '--no-open']
   const pattern =
-    /worker (\/\S+\/\.bellis\/smooth-\w{8})\n[\s\S]*page: its address|page: its address[\s\S]*worker (\/\S+\/\.bellis\/smooth-\w{8})\n/
+    /worker (\/\S+\/\.bellis\/smooth-[\w-]+)\n[\s\S]*page: its address|page: its address[\s\S]*worker (\/\S+\/\.bellis\/smooth-[\w-]+)\n/
   await place.during(call, { stream: 'stderr', pattern, ends: true }, async ([, first, run = first]) => {
     await fetchPage(JSON.parse(readFileSync(join(run, 'dashboard.json'), 'utf8')).address)
     await place.bellis('worker', run)
