@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConfigError } from '../../core/errors.ts'
+import { ownModule } from '../../runtime/package-place.ts'
 import { defineTask } from '../../runtime/tasks/define-task.ts'
 import type { TaskNode } from '../../runtime/tasks/task-node.ts'
 import type { TaskSpec } from './parent-messages.ts'
@@ -10,7 +11,7 @@ export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode
   const define = defineTask({
     name: id,
     config: z.looseObject({}),
-    module: import.meta.url,
+    module: ownModule('entry/parent/roi-task'),
     async plan(_, { arrays }) {
       const opened = []
       for (const path of writes) opened.push(await arrays.open(path))
