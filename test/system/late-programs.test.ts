@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openArray } from '../../src/entry/arrays.ts'
 import { bellis, type RunningCommand, runNode, runProgram, temporaryFolder } from '../support/command-line.ts'
-import { stillRunning, until } from '../support/processes.ts'
+import { childrenOf, stillRunning, until } from '../support/processes.ts'
 import { pythonOrSkip } from '../support/python.ts'
 import { runsIn } from '../support/recorded-runs.ts'
 
@@ -109,6 +109,18 @@ describe('a program that writes arrays itself and outlived its run', () => {
     assert.deepEqual(await at.voxels(), [2, 2])
   })
 
+  it('R5: is ended with all that it has started, when its worker has lost the run', async () => {
+    using at = place()
+    await at.start(1, ['--workers', '1', '--by', 'shell'], async ({ pid }) => {
+      const late = await at.busy()
+      process.kill(pid, 'SIGKILL')
+      const next = await at.replace()
+      assert.equal(next.code, 0, next.stderr)
+      assert.deepEqual(stillRunning([late]), [])
+    })
+    assert.deepEqual(await at.voxels(), [2, 2])
+  })
+
   // Only Linux tells which processes a program has started.
   it('R5: keeps the output from being replaced when its worker is dead', {
     skip: process.platform !== 'linux',
@@ -116,7 +128,8 @@ describe('a program that writes arrays itself and outlived its run', () => {
     using at = place()
     await at.start(1, ['--workers', '1', '--by', 'shell'], async ({ pid }) => {
       const late = await at.busy()
-      process.kill(pid, 'SIGKILL')
+      // The worker first: it would end the program.
+      for (const each of [...childrenOf(pid), pid]) process.kill(each, 'SIGKILL')
       isRefused(await at.replace(), late)
       // The same run does not continue beside it either.
       isRefused(await at.start(1, ['--workers', '1', '--by', 'shell']), late)

@@ -8,6 +8,9 @@ import { endingWithParent } from './end-with-parent.ts'
 /** How much of a program's standard error is kept, to be shown when it ends unexpectedly. */
 const LAST_OUTPUT_CHARACTERS = 2000
 
+/** Whether a process and those that it starts can be killed together. */
+const HAS_GROUPS = process.platform !== 'win32'
+
 /** What a {@link ProgramProcess} reports. */
 export interface ProgramListener {
   /** A complete line of its standard output. */
@@ -42,7 +45,7 @@ export class ProgramProcess {
     const { BELLIS_WORKER: _, ...inherited } = inheritedEnvironment(process.env)
     const environment = { ...inherited, ...env, BELLIS_CONTEXT: STDIO_CONTEXT }
     const [starter, ...words] = endingWithParent([file, ...args], env?.PATH ?? inherited.PATH)
-    this.#child = spawn(starter, words, { stdio: 'pipe', env: environment })
+    this.#child = spawn(starter, words, { stdio: 'pipe', env: environment, detached: HAS_GROUPS })
     this.#listen(listener)
   }
 
@@ -89,7 +92,14 @@ export class ProgramProcess {
     this.#child.stdin?.end()
   }
 
+  /** Kills it with all that it has started, such as the program of a shell: none of them may write any more. */
   kill(): void {
+    const { pid } = this.#child
+    try {
+      if (HAS_GROUPS && pid !== undefined) process.kill(-pid, 'SIGKILL')
+    } catch {
+      // All of them have ended.
+    }
     this.#child.kill('SIGKILL')
   }
 }

@@ -37,7 +37,7 @@ export interface Program {
    * @throws InfrastructureError `WORKER_DIED` with its last output if it ends during the block, `PROTOCOL_ERROR`
    */
   doBlock(index: number, rois: WireRois, signal: AbortSignal): Promise<Outcome>
-  /** Closes its input; it exits when it has no block to do. */
+  /** Closes its input, so that it exits; kills it if it is doing a block. */
   end(): void
 }
 
@@ -87,7 +87,8 @@ class RunningProgram implements Program, ProgramListener {
   }
 
   end(): void {
-    this.#process.endInput()
+    if (this.#block === undefined) this.#process.endInput()
+    else this.#end(new InfrastructureError('INTERRUPTED', `${this.#name} was killed while it was doing a block.`))
   }
 
   // --- its process reports
