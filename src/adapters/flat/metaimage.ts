@@ -33,9 +33,9 @@ async function readHeader(source: HeaderSource): Promise<FlatLayout> {
   const { path } = source
   const bytes = await source.start(LONGEST_HEADER)
   const text = bytes.toString('latin1')
-  const last = /^ElementDataFile *= *(.*?) *\r?(\n|$)/m.exec(text)
+  const last = /^ElementDataFile *=([^\n]*)(\n|$)/m.exec(text)
   if (last === null) invalid(path, 'no "ElementDataFile"')
-  const field = (name: string) => new RegExp(`^${name} *= *(.*?) *\\r?$`, 'm').exec(text.slice(0, last.index))?.[1]
+  const field = (name: string) => new RegExp(`^${name} *=(.*)$`, 'm').exec(text.slice(0, last.index))?.[1]?.trim()
   const dtype = TYPES[field('ElementType') ?? '']
   if (dtype === undefined)
     unsupported(
@@ -79,7 +79,7 @@ function stretchesOf(
   headerSize: string | undefined,
   total: number,
 ): Stretch[] {
-  const name = found[1] as string
+  const name = (found[1] as string).trim()
   if (/^local$/i.test(name)) return [{ path, start: found.index + found[0].length, byteLength: total }]
   if (/^LIST\b|%/.test(name)) unsupported(path, `has its voxels in several files ("${name}")`, 'save it as one file')
   const file = beside(name)

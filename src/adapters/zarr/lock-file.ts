@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { link, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { InfrastructureError } from '../../core/errors.ts'
 import { errnoOf } from '../../core/system-errors.ts'
 import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, temporaryBeside, touch } from './lock-holder.ts'
+import { TEMPORARY_PREFIX } from './store.ts'
 
 /** A lock that this process holds. Disposing releases it. */
 export interface LockFile extends AsyncDisposable {
@@ -32,13 +34,40 @@ export async function takeLockFile(
 ): Promise<LockFile | HeldLockFile> {
   const mine = newHolder(about)
   for (;;) {
-    if (await createWhole(path, mine)) return new TakenLock(path, mine)
+    if (await createWhole(path, mine, linkOrCreate)) return new TakenLock(path, mine)
     const found = await readHolder(path)
     if (found === 'missing') continue
-    if (!(await isDead(path, found)))
-      return found === undefined ? { status: 'held' } : { status: 'held', holder: found }
-    await removeStale(path, found)
+    if (!(await isFree(path, found))) return heldBy(found)
+    // Whoever replaces this very holder does so alone: the file names a holder at every moment, so no third process can come between.
+    const claim = await takeLockFile(claimOn(path, found), about)
+    if (claim.status === 'held') return claim
+    try {
+      // Another one may have replaced it before.
+      const now = await readHolder(path)
+      if (now === 'missing' || !isSame(now, found) || !(await isFree(path, now))) continue
+      if (await createWhole(path, mine, replace)) return new TakenLock(path, mine)
+    } finally {
+      await claim[Symbol.asyncDispose]()
+    }
   }
+}
+
+type Found = Awaited<ReturnType<typeof readHolder>>
+
+const isFree = async (path: string, found: Exclude<Found, 'missing'>): Promise<boolean> =>
+  found === 'foreign' || (await isDead(path, found))
+
+const heldBy = (holder: Found): HeldLockFile =>
+  typeof holder === 'object' ? { status: 'held', holder } : { status: 'held' }
+
+/** The lock that whoever takes another one over from a dead holder has to hold meanwhile. */
+function claimOn(path: string, holder: Found): string {
+  const token = typeof holder === 'object' ? holder.token : ''
+  const name = createHash('sha256')
+    .update(`${basename(path)} ${token}`)
+    .digest('hex')
+    .slice(0, 32)
+  return join(dirname(path), `${TEMPORARY_PREFIX}lock-${name}`)
 }
 
 /** Takes a lock, and waits for it if somebody else holds it. @param everyMs how often to try, on average */
@@ -85,10 +114,7 @@ class TakenLock implements LockFile {
     if (!this.#isHeld) return
     if (!isSame(found, this.#holder)) {
       this.abandon()
-      const what =
-        found === 'missing' || found === undefined
-          ? 'was removed'
-          : `was taken over by process ${found.pid} on ${found.host}`
+      const what = typeof found !== 'object' ? 'was removed' : `was taken over by process ${found.pid} on ${found.host}`
       const message = `${this.#path} ${what}, so ${dirname(this.#path)} no longer belongs to this process, which stops here.`
       this.#losing.abort(new InfrastructureError('RUN_LOCKED', message))
       return
@@ -97,13 +123,15 @@ class TakenLock implements LockFile {
   }
 }
 
-/** @returns false if the file exists */
-async function createWhole(path: string, holder: LockHolder): Promise<boolean> {
+type Place = (temporary: string, path: string, text: string) => Promise<boolean>
+
+/** @returns what `place` does, which gives the file its name: false if that exists */
+async function createWhole(path: string, holder: LockHolder, place: Place): Promise<boolean> {
   const text = `${JSON.stringify(holder)}\n`
   const temporary = temporaryBeside(path)
   try {
     await writeFile(temporary, text, { flag: 'wx' })
-    return await linkOrCreate(temporary, path, text)
+    return await place(temporary, path, text)
   } finally {
     // A full disk leaves an empty one.
     await rm(temporary, { force: true })
@@ -132,18 +160,10 @@ async function createInPlace(path: string, text: string): Promise<boolean> {
   }
 }
 
-const isSame = (found: LockHolder | 'missing' | undefined, holder: LockHolder | undefined): boolean =>
-  typeof found === 'object' ? found.token === holder?.token : found === holder
-
-/** Removes the lock of a dead holder, and puts back what another process has put in its place meanwhile. */
-async function removeStale(path: string, holder: LockHolder | undefined): Promise<void> {
-  const aside = temporaryBeside(path)
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return
-    throw error
-  }
-  if (!isSame(await readHolder(aside), holder)) await link(aside, path).catch(() => {})
-  await rm(aside, { force: true })
+async function replace(temporary: string, path: string): Promise<boolean> {
+  await rename(temporary, path)
+  return true
 }
+
+const isSame = (found: Found, holder: Found): boolean =>
+  typeof found === 'object' && typeof holder === 'object' ? found.token === holder.token : found === holder

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
-import { open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { lstat, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
@@ -78,10 +78,15 @@ export async function touch(path: string): Promise<void> {
 /** A new name beside a file, which no reader of Zarr looks at. */
 export const temporaryBeside = (path: string): string => join(dirname(path), `${TEMPORARY_PREFIX}lock-${randomUUID()}`)
 
-/** The holder that a file names; undefined if it can't be understood. */
-export async function readHolder(path: string): Promise<LockHolder | 'missing' | undefined> {
+/**
+ * The holder that a file names; undefined if it can't be understood. A link or a pipe in its place, which no process of Bellis makes, is
+ * `foreign`, and not followed or read: it may lead nowhere, or never end.
+ */
+export async function readHolder(path: string): Promise<LockHolder | 'missing' | 'foreign' | undefined> {
   let text: string
   try {
+    const found = await lstat(path)
+    if (!found.isFile() && !found.isDirectory()) return 'foreign'
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return 'missing'

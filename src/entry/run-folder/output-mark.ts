@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { replaceFile } from './run-files.ts'
@@ -24,8 +24,10 @@ export type FoundMark = Pick<OutputMark, 'run'> & Partial<OutputMark>
 
 /** The run that last wrote an array; undefined if none did or the array is missing. @param path folder of the array */
 export function readMark(path: string): FoundMark | undefined {
+  const file = join(path, MARK_FILE)
   try {
-    return parseMark(readFileSync(join(path, MARK_FILE), 'utf8'))
+    // An array from others may have a pipe in its place, which reading would wait for.
+    return lstatSync(file).isFile() ? parseMark(readFileSync(file, 'utf8')) : undefined
   } catch {
     return undefined
   }

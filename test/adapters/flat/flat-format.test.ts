@@ -159,6 +159,12 @@ describe('a file with a header', () => {
     }
   })
 
+  it('of a MetaImage with a line of many blanks is refused at once', { timeout: 10_000 }, async (t) => {
+    const line = `ElementType = a${' '.repeat(500_000)}b`
+    const header = Buffer.from(`ObjectType = Image\r\n${line}\r\nElementDataFile = LOCAL\r\n`)
+    await assert.rejects(openArray(await fileWith(t, 'a.mha', header)), { code: 'UNSUPPORTED' })
+  })
+
   it('of bytes that IMOD marked as unsigned has uint8 voxels', async (t) => {
     const stamped = Buffer.concat([mrcHeader({ 152: 1146047817, 156: 0 }), ramp(24)])
     await using array = await openArray(await fileWith(t, 'a.mrc', stamped))

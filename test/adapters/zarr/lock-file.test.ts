@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { type LockFile, takeLockFile } from '../../../src/adapters/zarr/lock-file.ts'
@@ -54,6 +55,26 @@ describe('the lock of a file', () => {
     assert.deepEqual(readdirSync(folder.path), [])
   })
 
+  it('R3: is taken where a link or a pipe lies in its place, and nothing is written or read through that', {
+    skip: process.platform === 'win32' && 'no links and pipes',
+  }, async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'lock')
+    const elsewhere = join(folder.path, 'elsewhere')
+    writeFileSync(elsewhere, 'theirs')
+    for (const place of [
+      () => symlinkSync(join(folder.path, 'nowhere'), path),
+      () => symlinkSync(elsewhere, path),
+      () => symlinkSync('/dev/zero', path),
+      () => execFileSync('mkfifo', [path]),
+    ]) {
+      place()
+      await release(await takeLockFile(path))
+      assert.deepEqual(readdirSync(folder.path), ['elsewhere'])
+    }
+    assert.equal(readFileSync(elsewhere, 'utf8'), 'theirs')
+  })
+
   it('R3: is taken by one of many at a time', async () => {
     using folder = temporaryFolder()
     const path = join(folder.path, 'lock')
@@ -61,6 +82,18 @@ describe('the lock of a file', () => {
     const all = await Promise.all(Array.from({ length: 20 }, () => takeLockFile(path)))
     assert.equal(all.filter(({ status }) => status === 'taken').length, 1)
     for (const lock of all) if (lock.status === 'taken') await release(lock)
+    assert.deepEqual(readdirSync(folder.path), [])
+  })
+
+  it('R3: is taken over after another process was killed while it took it over', async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'lock')
+    lockFromAfar(path, STALE_MS + 5000)
+    const claim = join(folder.path, `.tmp-lock-${createHash('sha256').update('lock t').digest('hex').slice(0, 32)}`)
+    const other = await holderElsewhere(claim)
+    assert.equal((await takeLockFile(path)).status, 'held')
+    await other.kill()
+    await release(await takeLockFile(path))
     assert.deepEqual(readdirSync(folder.path), [])
   })
 
