@@ -78,6 +78,20 @@ function dtypeOf(path: string, directory: Directory): DType {
 export const unsupported = (path: string, what: string, remedy: string): ConfigError =>
   new ConfigError('UNSUPPORTED', `${path} ${what}; ${remedy}.`)
 
+/**
+ * Checks that an image is stored as the first one of its stack, whose layout its voxels are read by.
+ * @throws ConfigError `UNSUPPORTED`
+ */
+export function assertStoredAlike(path: string, first: ImageLayout, image: ImageLayout): void {
+  const differing = (Object.keys(first) as (keyof ImageLayout)[]).find((key) => first[key] !== image[key])
+  if (differing === undefined) return
+  throw unsupported(
+    path,
+    `has images that are stored in different ways (${differing}: ${first[differing]} and ${image[differing]})`,
+    'save all images of a stack alike',
+  )
+}
+
 /** Whether two images can be planes of one stack. */
 export const isAlike = (a: ImageLayout, b: ImageLayout): boolean =>
   a.width === b.width && a.height === b.height && a.samples === b.samples && a.dtype === b.dtype

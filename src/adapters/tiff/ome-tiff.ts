@@ -43,6 +43,8 @@ export function omeSeries(path: string, xml: string, count: number): Planes {
   }
   const samples = Number(/<(?:\w+:)?Channel[^>]*\bSamplesPerPixel\s*=\s*["'](\d+)/.exec(body)?.[1] ?? 1)
   const lengths = { C: Math.max(1, lengthOf('SizeC') / samples), T: lengthOf('SizeT'), Z: lengthOf('SizeZ') }
+  if (!Number.isSafeInteger(lengths.C))
+    throw damaged(path, `has OME metadata with ${lengthOf('SizeC')} channels of ${samples} samples`)
   const order = pixels.get('DimensionOrder') ?? 'XYZCT'
   const steps = stepsOf(path, order, lengths)
   const images = imagesOf(path, body, lengths, steps)
@@ -104,6 +106,11 @@ function imagesOf(path: string, body: string, lengths: Lengths, steps: Lengths):
     const value = (name: string, otherwise: number) => Number(each.get(name) ?? otherwise)
     const ifd = value('IFD', 0)
     const first = steps.Z * value('FirstZ', 0) + steps.C * value('FirstC', 0) + steps.T * value('FirstT', 0)
+    if (![ifd, first].every((number) => Number.isSafeInteger(number) && number >= 0))
+      throw damaged(
+        path,
+        `has OME metadata with the element "TiffData ${[...each].map((pair) => pair.join('=')).join(' ')}"`,
+      )
     const count = value('PlaneCount', each.has('IFD') ? 1 : total)
     for (let i = 0; i < count && first + i < total; i++) images[first + i] = ifd + i
   }

@@ -1,5 +1,5 @@
 import { type Directory, TAG } from './directories.ts'
-import { type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
+import { assertStoredAlike, type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
 import { imageJSeries } from './imagej.ts'
 import { omeSeries } from './ome-tiff.ts'
 import type { Planes } from './planes.ts'
@@ -42,7 +42,10 @@ export function seriesOf(
 /** Thumbnails, labels and coarser levels are other images. */
 function isPlane(file: TiffFile, directory: Directory, like: ImageLayout): boolean {
   if (directory.number(TAG.width) !== like.width || directory.number(TAG.height) !== like.height) return false
-  return isAlike(layoutOf(file, directory), like)
+  const layout = layoutOf(file, directory)
+  if (!isAlike(layout, like)) return false
+  assertStoredAlike(file.path, like, layout)
+  return true
 }
 
 const stack = (count: number): Planes => ({

@@ -12,6 +12,7 @@ import { CodecError } from '../codecs/codec.ts'
 import { COMPRESSIONS } from './compressions.ts'
 import { decodePart, swapBytes } from './decode-part.ts'
 import { type Directory, TAG } from './directories.ts'
+import { assertStoredAlike, layoutOf } from './image.ts'
 import type { Series } from './series.ts'
 import { damaged, type TiffFile } from './tiff-file.ts'
 
@@ -218,7 +219,8 @@ export class TiffArray implements ChunkedArray {
     const perSample = Math.ceil(layout.width / layout.partWidth) * Math.ceil(layout.height / layout.partHeight)
     const position = layout.together ? index : group * perSample + index
     const [start, length] = [offsets[position], lengths[position]]
-    if (start === undefined || length === undefined) {
+    // Byte 0 is that of the header: writers of sparse files name it for a part that was never written.
+    if (start === undefined || length === undefined || start === 0) {
       throw new InfrastructureError(
         'CORRUPT_DATA',
         `${this.path} is corrupt: image ${image} has no part ${position}; restore it from a copy.`,
@@ -233,11 +235,11 @@ export class TiffArray implements ChunkedArray {
     const kept = this.#lists.get(image)
     if (kept !== undefined) return kept
     const directory = this.#images[image] as Directory
-    const { width, height } = this.#series.layout
+    const { width, height, isTiled } = this.#series.layout
     if (directory.number(TAG.width) !== width || directory.number(TAG.height) !== height) {
       throw damaged(this.path, `has an image ${image} of another size than the first`)
     }
-    const { isTiled } = this.#series.layout
+    assertStoredAlike(this.path, this.#series.layout, layoutOf(this.#file, directory))
     const lists = [
       directory.numbers(isTiled ? TAG.tileOffsets : TAG.stripOffsets),
       directory.numbers(isTiled ? TAG.tileByteCounts : TAG.stripByteCounts),

@@ -80,6 +80,30 @@ describe('a TIFF file', () => {
     assert.deepEqual([...(await array.read(array.roi)).data].slice(10, 14), [10, 11, 100, 101])
   })
 
+  it('whose images are stored in different ways is refused, and no other bytes are taken for voxels', async (t) => {
+    const mixed = [
+      { fields: {}, data: ramp },
+      { fields: { 259: 8 }, data: Buffer.concat([deflateSync(ramp), ramp]) },
+    ]
+    await refused(await fileWith(t, tiffBytes(mixed)), 'UNSUPPORTED', /different ways \(compression: 1 and 8\)/)
+    const ome = (more: string) => [
+      { ...mixed[0]!, description: `<OME><Image><Pixels ${more}</Pixels></Image></OME>` },
+      mixed[1]!,
+    ]
+    await using array = await openArray(await fileWith(t, tiffBytes(ome('SizeZ="2">'))))
+    await assert.rejects(array.read(array.roi), { code: 'UNSUPPORTED', message: /different ways/ })
+    for (const ifd of ['-5', 'abc', '0.5']) {
+      const path = await fileWith(t, tiffBytes(ome(`SizeZ="1"><TiffData IFD="${ifd}"/>`)))
+      await refused(path, 'INVALID_METADATA', /TiffData IFD=/)
+    }
+    const half = ome('SizeC="3"><Channel SamplesPerPixel="2"/>')
+    await refused(await fileWith(t, tiffBytes(half)), 'INVALID_METADATA', /3 channels of 2 samples/)
+    const sparse = image()
+    sparse.writeUInt32LE(0, sparse.indexOf(Buffer.of(0x11, 1, 4, 0)) + 8)
+    await using unwritten = await openArray(await fileWith(t, sparse))
+    await assert.rejects(unwritten.read(unwritten.roi), { code: 'CORRUPT_DATA', message: /has no part 0/ })
+  })
+
   it('of ImageJ or OME that has fewer images than its metadata say is refused', async (t) => {
     const ij = tiffBytes([{ fields: {}, data: ramp, description: 'ImageJ=1.53\nimages=3\nslices=3\n' }])
     await refused(await fileWith(t, ij), 'INVALID_METADATA', /its 3 images need/)
