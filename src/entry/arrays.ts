@@ -130,10 +130,12 @@ export const arrayStore: ArrayStore = {
     }
   },
   async create(path, options) {
+    assertNoOverride(path)
     const { format, container, inner } = parseDatasetPath(path)
     return format.create(container, inner, options)
   },
   async planCreate(path, options) {
+    assertNoOverride(path)
     const { format, container, inner } = parseDatasetPath(path)
     return format.planCreate(container, inner, options)
   },
@@ -141,6 +143,16 @@ export const arrayStore: ArrayStore = {
     if (/^https?:/.test(path)) return path.replace(/\/+$/, '')
     return realPath(resolve(path))
   },
+}
+
+/** @throws ConfigError `INVALID_CONFIG` for a new array: whoever opens it would look for another one, by the path before the `#` */
+function assertNoOverride(path: string): void {
+  const { path: bare, override } = splitOverride(path)
+  if (override === undefined) return
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `${path}: an output has the placement of what it is made from; write to ${bare}, and give the placement to the input.`,
+  )
 }
 
 /** Resolves symbolic links, as far as the path exists. */

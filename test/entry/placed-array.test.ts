@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { createArray, openArray } from '../../src/entry/arrays.ts'
+import { arrayStore, createArray, openArray } from '../../src/entry/arrays.ts'
 import { temporaryFolder } from '../support/zarr.ts'
 
 describe('a dataset opened with another placement', () => {
@@ -27,6 +27,10 @@ describe('a dataset opened with another placement', () => {
     const path = join(await temporaryFolder(t), 'a.zarr/raw')
     await using _ = await createArray(path, { shape: [2, 3, 4], dtype: 'uint8', voxelSize: [10, 10, 10] })
     await assert.rejects(openArray(`${path}#unit=furlong`), { code: 'INVALID_UNIT' })
+    await assert.rejects(openArray(`${path}#unit=__proto__`), { code: 'INVALID_UNIT' })
+    const output = { shape: [2], chunkShape: [2], dtype: 'uint8', axes: [] } as never
+    for (const make of [arrayStore.create, arrayStore.planCreate])
+      await assert.rejects(make(`${path}#voxel-size=4`, output), { code: 'INVALID_CONFIG', message: /an output has/ })
     await assert.rejects(openArray(`${path}#voxel-size=0,1,1`), { code: 'INVALID_CONFIG' })
     await assert.rejects(openArray(`${path}#voxel-size=1,1`), { code: 'RANK_MISMATCH' })
   })

@@ -16,10 +16,10 @@ import { numbersIn, spaceNames } from './text-header.ts'
 
 const LONGEST_HEADER = 2 ** 20
 
-const TYPES: Readonly<Record<string, DType>> = {
+const TYPES: ReadonlyMap<string, DType> = new Map(Object.entries({
   MET_CHAR: 'int8', MET_UCHAR: 'uint8', MET_SHORT: 'int16', MET_USHORT: 'uint16', MET_INT: 'int32', MET_UINT: 'uint32',
   MET_LONG_LONG: 'int64', MET_ULONG_LONG: 'uint64', MET_FLOAT: 'float32', MET_DOUBLE: 'float64',
-} // biome-ignore format: a table
+} as const)) // biome-ignore format: a table
 
 /** MetaImage of ITK, `.mha` or `.mhd` with its voxels beside it: https://itk.org/Wiki/ITK/MetaIO/Documentation */
 export const metaImage: FlatKind = {
@@ -36,7 +36,7 @@ async function readHeader(source: HeaderSource): Promise<FlatLayout> {
   const last = /^ElementDataFile *=([^\n]*)(\n|$)/m.exec(text)
   if (last === null) invalid(path, 'no "ElementDataFile"')
   const field = (name: string) => new RegExp(`^${name} *=(.*)$`, 'm').exec(text.slice(0, last.index))?.[1]?.trim()
-  const dtype = TYPES[field('ElementType') ?? '']
+  const dtype = TYPES.get(field('ElementType') ?? '')
   if (dtype === undefined)
     unsupported(
       path,

@@ -20,7 +20,7 @@ const LONGEST_HEADER = 2 ** 20
 /** The longest field that has a structure. */
 const LONGEST_FIELD = 4096
 
-const TYPES: Readonly<Record<string, DType>> = {
+const TYPES: ReadonlyMap<string, DType> = new Map(Object.entries({
   'signed char': 'int8', int8: 'int8', int8_t: 'int8',
   uchar: 'uint8', 'unsigned char': 'uint8', uint8: 'uint8', uint8_t: 'uint8',
   short: 'int16', 'short int': 'int16', 'signed short': 'int16', 'signed short int': 'int16', int16: 'int16', int16_t: 'int16',
@@ -31,7 +31,7 @@ const TYPES: Readonly<Record<string, DType>> = {
   int64: 'int64', int64_t: 'int64',
   ulonglong: 'uint64', 'unsigned long long': 'uint64', 'unsigned long long int': 'uint64', uint64: 'uint64', uint64_t: 'uint64',
   float: 'float32', double: 'float64',
-} // biome-ignore format: a table
+} as const)) // biome-ignore format: a table
 
 /** NRRD, versions 1 to 5, with its voxels in the same file or beside it: https://teem.sourceforge.net/nrrd/format.html */
 export const nrrd: FlatKind = {
@@ -93,7 +93,7 @@ async function readHeader(source: HeaderSource): Promise<FlatLayout> {
   const { path } = source
   const header = await readText(source)
   const field = (name: string) => header.fields.get(name)
-  const dtype = TYPES[field('type')?.toLowerCase() ?? '']
+  const dtype = TYPES.get(field('type')?.toLowerCase() ?? '')
   if (dtype === undefined)
     unsupported(
       path,

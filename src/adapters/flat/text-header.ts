@@ -28,7 +28,7 @@ const NAMED = new Set(Object.values(UNITS))
 export function unitNamed(text: string | undefined): string | undefined {
   const word = text?.trim() ?? ''
   const full = word.toLowerCase().replace(/metre/, 'meter').replace(/s$/, '')
-  return UNITS[word] ?? (NAMED.has(full) ? full : undefined)
+  return Object.hasOwn(UNITS, word) ? UNITS[word] : NAMED.has(full) ? full : undefined
 }
 
 /** Names for the axes of space of an image, the fastest first. */

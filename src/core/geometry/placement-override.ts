@@ -27,9 +27,17 @@ export function withOverride(path: string, override: PlacementOverride): string 
 
 /** The parts of what `withOverride` made; a path without a placement has none. @throws ConfigError `INVALID_CONFIG` */
 export function splitOverride(path: string): { readonly path: string; readonly override?: PlacementOverride } {
-  const [bare = '', text] = path.split(START)
+  const [bare = '', text, ...more] = path.split(START)
   if (text === undefined) return { path }
-  const fields = new Map(text.split('&').map((field) => field.split('=', 2) as [string, string]))
+  const pairs = text.split('&').map((field) => field.split('=', 2) as [string, string])
+  const fields = new Map(pairs)
+  const names: readonly string[] = Object.values(FIELDS)
+  if (more.length > 0 || fields.size < pairs.length || pairs.some(([name]) => !names.includes(name))) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `${path}: expected each of ${names.join(', ')} at most once after #, divided by &, such as #voxel-size=40,4,4&unit=nm.`,
+    )
+  }
   const numbers = (name: string) => {
     const values = fields.get(name)?.split(',').map(Number)
     if (values?.every(Number.isFinite) !== false) return values

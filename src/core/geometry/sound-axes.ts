@@ -67,7 +67,9 @@ function soundUnit(axis: PlacedAxis, note: Note, expectsUnits: boolean): PlacedA
   }
   const known = spellings(unit).find(isLengthUnit)
   if (known !== undefined) return { ...axis, unit: known }
-  const imperial = spellings(unit).flatMap((spelling) => CENTIMETRES[spelling] ?? [])[0]
+  const imperial = spellings(unit).flatMap((spelling) =>
+    Object.hasOwn(CENTIMETRES, spelling) ? (CENTIMETRES[spelling] as number) : [],
+  )[0]
   if (imperial !== undefined) return inCentimetres(axis, imperial)
   note(axis, `${JSON.stringify(unit)} is not a unit of length, so the voxel size is taken as nm; ${REMEDY}`)
   return others

@@ -165,6 +165,22 @@ describe('a file with a header', () => {
     await assert.rejects(openArray(await fileWith(t, 'a.mha', header)), { code: 'UNSUPPORTED' })
   })
 
+  it('may have fields named like what every object has', async (t) => {
+    const nrrd = (type: string) =>
+      `NRRD0004\ntype: ${type}\ndimension: 1\nsizes: 4\nencoding: raw\nspacings: 2\nunits: "constructor"\n\n1234`
+    await assert.rejects(openArray(await fileWith(t, 'a.nrrd', Buffer.from(nrrd('constructor')))), {
+      code: 'UNSUPPORTED',
+    })
+    await using array = await openArray(await fileWith(t, 'b.nrrd', Buffer.from(nrrd('uint8'))))
+    assert.deepEqual(array.voxelSize, [2])
+    await assert.rejects(
+      openArray(
+        await fileWith(t, 'c.mha', Buffer.from('NDims = 1\nElementType = toString\nElementDataFile = LOCAL\n')),
+      ),
+      { code: 'UNSUPPORTED' },
+    )
+  })
+
   it('of bytes that IMOD marked as unsigned has uint8 voxels', async (t) => {
     const stamped = Buffer.concat([mrcHeader({ 152: 1146047817, 156: 0 }), ramp(24)])
     await using array = await openArray(await fileWith(t, 'a.mrc', stamped))

@@ -18,7 +18,8 @@ describe('a placement that the user gives', () => {
       override: { unit: 'um' },
     })
     assert.equal(withOverride('a.h5/raw', {}), 'a.h5/raw')
-    assert.throws(() => splitOverride('a.h5/raw#voxel-size=40,x'), { code: 'INVALID_CONFIG' })
+    for (const wrong of ['voxel-size=40,x', 'unit=mm#voxel-size=9', 'unit=mm&ofset=1', 'unit=mm&unit=nm'])
+      assert.throws(() => splitOverride(`a.h5/raw#${wrong}`), { code: 'INVALID_CONFIG' }, wrong)
   })
 
   it('replaces what it gives, and keeps the rest', () => {
