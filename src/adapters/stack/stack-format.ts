@@ -25,6 +25,7 @@ export function stackFormat(openImage: (path: string) => Promise<ChunkedArray>):
       }
       const files = slicesIn(container)
       const open = async (index: number) => {
+        assertFile(files[index] as string)
         const image = await openImage(files[index] as string)
         if (index > 0) assertAlike(files[0] as string, first, image)
         return image
@@ -83,6 +84,16 @@ function matcher(pattern: string): (name: string) => boolean {
     .replace(/\?/g, '.')
   const expression = new RegExp(`^${source}$`)
   return (name) => expression.test(name)
+}
+
+/** A pipe or a device would be waited for, or never end. @throws ConfigError `UNSUPPORTED` */
+function assertFile(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined || found.isFile()) return
+  throw new ConfigError(
+    'UNSUPPORTED',
+    `${path} is not a file, and so no slice; remove it, or name those that are slices.`,
+  )
 }
 
 /** @throws ConfigError `UNSUPPORTED` */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -59,6 +60,20 @@ describe('a stack of images', () => {
       openArray(path).then((array) => array.close()),
       { code, message },
     )
+
+  it('with a device or a pipe in place of a slice is refused, and not waited for', {
+    skip: process.platform === 'win32' && 'no devices',
+    timeout: 10_000,
+  }, async (t) => {
+    const folder = await temporaryFolder(t)
+    symlinkSync('/dev/zero', join(folder, 'a.png'))
+    await refused(folder, 'UNSUPPORTED', /a\.png is not a file/)
+    for (const name of ['0.png', '2.png']) writeFileSync(join(folder, name), png(2, 2))
+    execFileSync('mkfifo', [join(folder, '1.png')])
+    rmSync(join(folder, 'a.png'))
+    await using files = await openArray(folder)
+    await assert.rejects(files.read(files.roi), { code: 'UNSUPPORTED', message: /1\.png is not a file/ })
+  })
 
   it('of slices that are not alike is refused, when it is opened or where it is read', async (t) => {
     const folder = await temporaryFolder(t)
