@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import type { TaskCounts } from '../../core/events.ts'
+import type { RunEvent, TaskCounts } from '../../core/events.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/saved-sessions.ts'
 
@@ -65,14 +65,17 @@ export interface LiveState {
 const LIVE_FILE = 'live.json'
 const LIVE_MS = 1000
 
+type LiveEvent = Extract<RunEvent, { type: 'run-started' | 'progress' | 'run-finished' }>
+
 /** Keeps the live state in the folder of a running run. Failures are ignored: nothing depends on it. */
 export function keepLiveState(folder: string, events: EventStream): void {
   let last = Number.NEGATIVE_INFINITY
-  events.listen((event) => {
-    if (event.type !== 'run-started' && event.type !== 'progress' && event.type !== 'run-finished') return
-    const now = performance.now()
-    if (event.type === 'progress' && now - last < LIVE_MS) return
-    if (event.type === 'progress') last = now
+  let timer: NodeJS.Timeout | undefined
+  let latest: LiveEvent
+  const write = (event: LiveEvent): void => {
+    clearTimeout(timer)
+    timer = undefined
+    last = performance.now()
     const { tasks } = event
     const seconds = event.type === 'run-started' ? 0 : event.seconds
     const busyWorkers = event.type === 'progress' ? event.busyWorkers : 0
@@ -83,6 +86,14 @@ export function keepLiveState(folder: string, events: EventStream): void {
     } catch {
       // Other writes report a full disk.
     }
+  }
+  events.listen((event) => {
+    if (event.type !== 'run-started' && event.type !== 'progress' && event.type !== 'run-finished') return
+    latest = event
+    const wait = event.type === 'progress' ? last + LIVE_MS - performance.now() : 0
+    // Nothing may happen for long after this event: its state is written, too, once it is time.
+    if (wait > 0) timer ??= setTimeout(() => write(latest), wait).unref()
+    else write(event)
   })
 }
 
