@@ -133,7 +133,10 @@ describe('bellis show', () => {
       },
     })
     assert.equal(code, 0)
-    assert.match(stderr, /^warning: the page at 0\.0\.0\.0 is not encrypted: .* read these datasets\. An ssh tunnel .*\n$/)
+    assert.match(
+      stderr,
+      /^warning: the page at 0\.0\.0\.0 is not encrypted: .* read these datasets\. An ssh tunnel .*\n$/,
+    )
     assert.doesNotMatch(stdout, /ssh/)
     assert.equal((await show([RAW, '--host', '127.0.0.1'], () => {})).stderr, '')
   })
