@@ -95,7 +95,7 @@ export function readDirectories(file: TiffFile): Directory[] {
   const directories: Directory[] = []
   const seen = new Set<number>()
   for (let at = file.first; at !== 0; ) {
-    if (seen.has(at) || seen.size >= MOST_DIRECTORIES) throw damaged(file.path, 'has directories that lead in a circle')
+    if (seen.has(at) || seen.size >= MOST_DIRECTORIES) throw damaged(file.path, 'has a chain of images without an end')
     seen.add(at)
     const { directory, next } = readDirectory(file, at)
     directories.push(directory)

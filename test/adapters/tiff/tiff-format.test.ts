@@ -56,7 +56,7 @@ describe('a TIFF file', () => {
     await refused(await fileWith(t, Buffer.from('II*\0\0\0\0\0')), 'INVALID_METADATA', /contains no image/)
     const circle = image()
     circle.writeUInt32LE(8, circle.length - ramp.length - 4)
-    await refused(await fileWith(t, circle), 'INVALID_METADATA', /lead in a circle/)
+    await refused(await fileWith(t, circle), 'INVALID_METADATA', /a chain of images without an end/)
     await refused(await fileWith(t, image().subarray(0, 30)), 'INVALID_METADATA', /names \d+ bytes at byte/)
     for (const [data, message] of [
       [deflateSync(ramp).subarray(0, 12), /image 0, strip 0\): unexpected end of file/],
