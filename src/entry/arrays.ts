@@ -1,5 +1,6 @@
-import { readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { readdirSync, type Stats, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { realPath } from '../adapters/files/real-path.ts'
 import { FLAT_KINDS, flatFormat, TELLING_BYTES } from '../adapters/flat/flat-format.ts'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { isPng, PNG_SUFFIX, pngFormat } from '../adapters/png/png-format.ts'
@@ -141,7 +142,7 @@ export const arrayStore: ArrayStore = {
   },
   canonicalPath(path) {
     if (/^https?:/.test(path)) return path.replace(/\/+$/, '')
-    return realPath(resolve(path))
+    return realPath(path)
   },
 }
 
@@ -153,16 +154,6 @@ function assertNoOverride(path: string): void {
     'INVALID_CONFIG',
     `${path}: an output has the placement of what it is made from; write to ${bare}, and give the placement to the input.`,
   )
-}
-
-/** Resolves symbolic links, as far as the path exists. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    const parent = dirname(path)
-    return parent === path ? path : join(realPath(parent), basename(path))
-  }
 }
 
 /** The ids in the marks of arrays that this process may write only for a run. */

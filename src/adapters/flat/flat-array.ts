@@ -1,18 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
-import { assertVoxels } from '../../core/array/assert-voxels.ts'
 import { copyBox, offsetOf } from '../../core/array/box-copy.ts'
 import { BYTES_PER_ELEMENT, bytesOf, type DType, type TypedArray, typedArray } from '../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../core/array/strides.ts'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import {
-  assertSameRank,
-  type Coordinate,
-  coordinate,
-  productOf,
-  subtractCoordinates,
-} from '../../core/geometry/coordinate.ts'
-import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi } from '../../core/geometry/roi.ts'
+import { InfrastructureError } from '../../core/errors.ts'
+import { type Coordinate, coordinate, productOf, subtractCoordinates } from '../../core/geometry/coordinate.ts'
+import { isEmptyRoi, type Roi, roi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
+import { onlyRead, partInside } from '../files/reading.ts'
+import { swapBytes } from '../files/swap-bytes.ts'
 import type { FlatKind, FlatLayout } from './flat-layout.ts'
 import { VoxelBytes } from './voxel-bytes.ts'
 
@@ -63,16 +58,7 @@ export class FlatArray implements ChunkedArray {
   async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
     signal?.throwIfAborted()
     this.#assertOpen()
-    assertSameRank(this.shape, box.shape, 'shapes of an array and a box in it')
-    assertVoxels(this.path, this.dtype, box.shape, into)
-    const inside = intersectRoi(
-      box,
-      roi<'voxel'>(
-        this.shape.map(() => 0),
-        this.shape,
-      ),
-    )
-    if (!equalRois(inside, box)) bytesOf(into).fill(0)
+    const inside = partInside(this, box, into)
     if (isEmptyRoi(inside)) return
     const { rescale, dtype, strides } = this.#layout
     const first = offsetOf(inside.offset, strides)
@@ -86,7 +72,7 @@ export class FlatArray implements ChunkedArray {
   }
 
   async writeVoxels(): Promise<void> {
-    throw new ConfigError('READ_ONLY', `${this.path} can only be read; Bellis writes Zarr.`)
+    throw onlyRead(this.path)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -172,13 +158,6 @@ function place(values: Float64Array, part: Roi<'voxel'>, into: TypedArray, box: 
   const start = offsetOf(subtractCoordinates(part.offset, box.offset), strides)
   const source = { bytes: bytesOf(values), start: 0, strides: rowMajorStrides(part.shape, 8) }
   copyBox(part.shape, 8, source, { bytes: bytesOf(into), start, strides })
-}
-
-function swapBytes(bytes: Uint8Array, size: number): void {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (size === 2) buffer.swap16()
-  else if (size === 4) buffer.swap32()
-  else if (size === 8) buffer.swap64()
 }
 
 /** Any byte but 0 is true, as in NumPy. */

@@ -1,5 +1,6 @@
 import { ConfigError } from '../../core/errors.ts'
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
+import { singleArrayFormat } from '../files/single-array-format.ts'
 import { FlatArray } from './flat-array.ts'
 import type { FlatKind, FlatLayout } from './flat-layout.ts'
 import { headerSource } from './header-source.ts'
@@ -24,36 +25,15 @@ export interface FlatFormatOptions {
 /** MRC, NIfTI, NRRD, MetaImage and NumPy files, for reading. */
 export function flatFormat(options: FlatFormatOptions = {}): ArrayFormat {
   const { allowExternal = () => false } = options
-  return {
-    name: 'flat',
-    async open(container, inner, { mode = 'r', allowExternal: isAllowed = allowExternal() } = {}) {
-      if (mode !== 'r') throw readOnly(container)
-      if (/^https?:/i.test(container)) {
-        throw new ConfigError(
-          'UNSUPPORTED',
-          `${container} is an address, and files of its format can only be read from disks; download the file first.`,
-        )
-      }
-      if (inner !== '') {
-        throw new ConfigError(
-          'NO_SUCH_DATASET',
-          `${container} contains a single array, and nothing named "${inner}"; leave the name out.`,
-        )
-      }
-      const { kind, layout } = await readLayout(container, isAllowed)
-      assertComplete(container, layout.stretches, layout.packing)
-      return new FlatArray(container, kind.format, layout)
+  return singleArrayFormat(
+    'flat',
+    'files of its format',
+    async (path, { allowExternal: isAllowed = allowExternal() }) => {
+      const { kind, layout } = await readLayout(path, isAllowed)
+      assertComplete(path, layout.stretches, layout.packing)
+      return new FlatArray(path, kind.format, layout)
     },
-    async create(container) {
-      throw readOnly(container)
-    },
-    async planCreate(container) {
-      throw readOnly(container)
-    },
-    async list() {
-      return []
-    },
-  }
+  )
 }
 
 async function readLayout(path: string, allowExternal: boolean): Promise<{ kind: FlatKind; layout: FlatLayout }> {
@@ -67,6 +47,3 @@ async function readLayout(path: string, allowExternal: boolean): Promise<{ kind:
     `${path} does not start as a file of the format ${expected?.format ?? 'that its name says'} does; check that it is one, and complete.`,
   )
 }
-
-const readOnly = (path: string): ConfigError =>
-  new ConfigError('UNSUPPORTED', `Bellis writes Zarr; "${path}" can only be read. Use a path such as out.zarr/name.`)

@@ -1,18 +1,27 @@
-import { closeSync, createReadStream, openSync, readSync, realpathSync } from 'node:fs'
-import { dirname, join, resolve, sep } from 'node:path'
+import { closeSync, createReadStream, openSync, readSync } from 'node:fs'
+import { dirname, isAbsolute, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { ExternalFiles } from '../files/external-files.ts'
+import { openingFailed } from '../files/opening-failed.ts'
 import type { HeaderSource } from './flat-layout.ts'
-import { openingFailed } from './opening-failed.ts'
 
 /** @throws ConfigError `NO_SUCH_FILE`; InfrastructureError `IO_ERROR` */
 export function headerSource(path: string, allowExternal: boolean): HeaderSource {
+  const external = new ExternalFiles(allowExternal ? undefined : path)
   const compressed = isGzip(firstBytes(path, 2))
   return {
     path,
     compressed,
     start: async (byteLength) => (compressed ? firstUnpacked(path, byteLength) : firstBytes(path, byteLength)),
-    beside: (name) => (allowExternal ? resolve(dirname(path), name) : inFolderOf(path, name)),
+    beside: (name) => {
+      const file = isAbsolute(name) ? name : join(dirname(path), name)
+      if (external.allows(file)) return file
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `${path} has its voxels in "${name}", outside its own folder; if you trust the file, allow that with --allow-external.`,
+      )
+    },
   }
 }
 
@@ -63,27 +72,4 @@ async function firstUnpacked(path: string, byteLength: number): Promise<Buffer> 
     source.destroy()
   }
   return Buffer.concat(parts).subarray(0, byteLength)
-}
-
-/** A file that a header names must lie in the header's folder or below: a file from somebody else must not read others of this machine. */
-function inFolderOf(header: string, name: string): string {
-  const path = resolve(dirname(header), name)
-  const folders = [realPath(dirname(resolve(header))), dirname(realPath(resolve(header)))]
-  const real = realPath(path)
-  if (folders.some((folder) => real.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
-    return join(dirname(header), name)
-  throw new ConfigError(
-    'UNSUPPORTED',
-    `${header} has its voxels in "${name}", outside its own folder; if you trust the file, allow that with --allow-external.`,
-  )
-}
-
-/** As far as the path exists. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    const parent = dirname(path)
-    return parent === path ? path : join(realPath(parent), path.slice(parent.length))
-  }
 }

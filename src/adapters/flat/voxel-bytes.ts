@@ -15,8 +15,8 @@ import { pipeline } from 'node:stream/promises'
 import { createUnzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
+import { openingFailed } from '../files/opening-failed.ts'
 import type { Packing, Stretch } from './flat-layout.ts'
-import { openingFailed } from './opening-failed.ts'
 
 /** The most that gzip can compress by. */
 const HIGHEST_RATIO = 1032

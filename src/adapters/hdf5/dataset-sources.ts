@@ -1,11 +1,12 @@
 import { existsSync, statSync } from 'node:fs'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { showCoordinate } from '../../core/geometry/coordinate.ts'
-import { type ExternalFiles, namedFile, numberedFiles, rawFile } from './external-files.ts'
+import type { ExternalFiles } from '../files/external-files.ts'
 import { assertLibraryFilters } from './filters.ts'
 import type { Hdf5File } from './hdf5-file.ts'
 import type { Hdf5Metadata } from './library.ts'
 import { type Location, locateObject, MAX_HOPS } from './locate-object.ts'
+import { namedFile, numberedFiles, rawFile } from './named-files.ts'
 import { externalParts } from './object-header.ts'
 import { type Selection, type VirtualMapping, virtualMappings } from './virtual-mappings.ts'
 

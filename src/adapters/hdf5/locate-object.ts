@@ -1,7 +1,8 @@
 import { ConfigError } from '../../core/errors.ts'
-import { type ExternalFiles, namedFile } from './external-files.ts'
+import type { ExternalFiles } from '../files/external-files.ts'
 import { showDatasets } from './hdf5-entries.ts'
 import { Hdf5File, type Hdf5Kind } from './hdf5-file.ts'
+import { namedFile } from './named-files.ts'
 
 /** How many links are followed in succession; the same limit as HDF5's. */
 export const MAX_HOPS = 16

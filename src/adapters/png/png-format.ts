@@ -1,11 +1,11 @@
-import { assertVoxels } from '../../core/array/assert-voxels.ts'
 import { copyBox, offsetOf } from '../../core/array/box-copy.ts'
 import { BYTES_PER_ELEMENT, bytesOf, type TypedArray } from '../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../core/array/strides.ts'
-import { ConfigError } from '../../core/errors.ts'
-import { assertSameRank, coordinate, subtractCoordinates } from '../../core/geometry/coordinate.ts'
-import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi } from '../../core/geometry/roi.ts'
+import { coordinate, subtractCoordinates } from '../../core/geometry/coordinate.ts'
+import { isEmptyRoi, type Roi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayFormat, ChunkedArray } from '../../ports/chunked-array.ts'
+import { onlyRead, partInside } from '../files/reading.ts'
+import { singleArrayFormat } from '../files/single-array-format.ts'
 import { decodePng, type PngHeader, pngHeader, readPng } from './png-file.ts'
 
 export { isPng } from './png-file.ts'
@@ -14,39 +14,8 @@ export { isPng } from './png-file.ts'
 export const PNG_SUFFIX = /\.png$/i
 
 /** PNG images of 8 or 16 bits, for reading: y and x, after the samples of a pixel if it has several. */
-export function pngFormat(): ArrayFormat {
-  return {
-    name: 'png',
-    async open(container, inner, { mode = 'r' } = {}) {
-      if (mode !== 'r') throw readOnly(container)
-      if (/^https?:/i.test(container)) {
-        throw new ConfigError(
-          'UNSUPPORTED',
-          `${container} is an address, and images can only be read from disks; download the file first.`,
-        )
-      }
-      if (inner !== '') {
-        throw new ConfigError(
-          'NO_SUCH_DATASET',
-          `${container} contains a single array, and nothing named "${inner}"; leave the name out.`,
-        )
-      }
-      return new PngArray(container, pngHeader(container, readPng(container)))
-    },
-    async create(container) {
-      throw readOnly(container)
-    },
-    async planCreate(container) {
-      throw readOnly(container)
-    },
-    async list() {
-      return []
-    },
-  }
-}
-
-const readOnly = (path: string): ConfigError =>
-  new ConfigError('UNSUPPORTED', `Bellis writes Zarr; "${path}" can only be read. Use a path such as out.zarr/name.`)
+export const pngFormat = (): ArrayFormat =>
+  singleArrayFormat('png', 'images', async (path) => new PngArray(path, pngHeader(path, readPng(path))))
 
 /** An image, which is decoded as a whole the first time that it is read. */
 class PngArray implements ChunkedArray {
@@ -85,16 +54,7 @@ class PngArray implements ChunkedArray {
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
     signal?.throwIfAborted()
-    assertSameRank(this.shape, box.shape, 'shapes of an array and a box in it')
-    assertVoxels(this.path, this.dtype, box.shape, into)
-    const inside = intersectRoi(
-      box,
-      roi<'voxel'>(
-        this.shape.map(() => 0),
-        this.shape,
-      ),
-    )
-    if (!equalRois(inside, box)) bytesOf(into).fill(0)
+    const inside = partInside(this, box, into)
     if (isEmptyRoi(inside)) return
     this.#pixels ??= decodePng(this.path, readPng(this.path), this.#header)
     const size = BYTES_PER_ELEMENT[this.dtype]
@@ -110,7 +70,7 @@ class PngArray implements ChunkedArray {
   }
 
   async writeVoxels(): Promise<void> {
-    throw new ConfigError('READ_ONLY', `${this.path} can only be read; Bellis writes Zarr.`)
+    throw onlyRead(this.path)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,3 @@
-import { assertVoxels } from '../../core/array/assert-voxels.ts'
 import { copyBox, offsetOf } from '../../core/array/box-copy.ts'
 import {
   BYTES_PER_ELEMENT,
@@ -9,16 +8,11 @@ import {
   typedArray,
 } from '../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../core/array/strides.ts'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import {
-  assertSameRank,
-  type Coordinate,
-  coordinate,
-  productOf,
-  subtractCoordinates,
-} from '../../core/geometry/coordinate.ts'
-import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi } from '../../core/geometry/roi.ts'
+import { InfrastructureError } from '../../core/errors.ts'
+import { type Coordinate, coordinate, productOf, subtractCoordinates } from '../../core/geometry/coordinate.ts'
+import { isEmptyRoi, type Roi, roi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
+import { onlyRead, partInside } from '../files/reading.ts'
 
 /** Images that stay open, for the next block: a slice is often decoded as a whole. */
 const MOST_OPEN = 96
@@ -66,16 +60,7 @@ export class StackArray implements ChunkedArray {
 
   async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
     signal?.throwIfAborted()
-    assertSameRank(this.shape, box.shape, 'shapes of an array and a box in it')
-    assertVoxels(this.path, this.dtype, box.shape, into)
-    const inside = intersectRoi(
-      box,
-      roi<'voxel'>(
-        this.shape.map(() => 0),
-        this.shape,
-      ),
-    )
-    if (!equalRois(inside, box)) bytesOf(into).fill(0)
+    const inside = partInside(this, box, into)
     if (isEmptyRoi(inside)) return
     const z = this.#leading
     const first = inside.offset[z] as number
@@ -93,7 +78,7 @@ export class StackArray implements ChunkedArray {
   }
 
   async writeVoxels(): Promise<void> {
-    throw new ConfigError('READ_ONLY', `${this.path} can only be read; Bellis writes Zarr.`)
+    throw onlyRead(this.path)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
 import { equalCoordinates, showCoordinate } from '../../core/geometry/coordinate.ts'
 import type { ArrayFormat, ChunkedArray } from '../../ports/chunked-array.ts'
+import { singleArrayFormat } from '../files/single-array-format.ts'
 import { StackArray } from './stack-array.ts'
 
 /** Names of images that can be slices. */
@@ -12,40 +13,20 @@ export const SLICE_SUFFIX = /\.(tiff?|png)$/i
 export const isPattern = (path: string): boolean => /[*?]/.test(basename(path))
 
 /** Stacks of images, one file for each slice along z: a folder of them, or a pattern such as `scan/slice_*.tif`. */
-export function stackFormat(openImage: (path: string) => Promise<ChunkedArray>): ArrayFormat {
-  return {
-    name: 'stack',
-    async open(container, inner, { mode = 'r' } = {}) {
-      if (mode !== 'r') throw readOnly(container)
-      if (inner !== '') {
-        throw new ConfigError(
-          'NO_SUCH_DATASET',
-          `${container} contains a single array, and nothing named "${inner}"; leave the name out.`,
-        )
-      }
-      const files = slicesIn(container)
-      const open = async (index: number) => {
-        assertFile(files[index] as string)
-        const image = await openImage(files[index] as string)
-        if (index > 0) assertAlike(files[0] as string, first, image)
-        return image
-      }
-      const first = await open(0)
-      assertImage(first)
-      if (files.length > 1) await (await open(files.length - 1))[Symbol.asyncDispose]()
-      return new StackArray(container, files.length, first, open)
-    },
-    async create(container) {
-      throw readOnly(container)
-    },
-    async planCreate(container) {
-      throw readOnly(container)
-    },
-    async list() {
-      return []
-    },
-  }
-}
+export const stackFormat = (openImage: (path: string) => Promise<ChunkedArray>): ArrayFormat =>
+  singleArrayFormat('stack', 'stacks of images', async (path) => {
+    const files = slicesIn(path)
+    const open = async (index: number) => {
+      assertFile(files[index] as string)
+      const image = await openImage(files[index] as string)
+      if (index > 0) assertAlike(files[0] as string, first, image)
+      return image
+    }
+    const first = await open(0)
+    assertImage(first)
+    if (files.length > 1) await (await open(files.length - 1))[Symbol.asyncDispose]()
+    return new StackArray(path, files.length, first, open)
+  })
 
 /**
  * The files of the slices, by the numbers in their names: 2 before 10.
@@ -111,6 +92,3 @@ function assertAlike(path: string, first: ChunkedArray, image: ChunkedArray): vo
     `${image.path} has ${show(image)}, but ${path} has ${show(first)}; slices of one stack have to be alike.`,
   )
 }
-
-const readOnly = (path: string): ConfigError =>
-  new ConfigError('UNSUPPORTED', `Bellis writes Zarr; "${path}" can only be read. Use a path such as out.zarr/name.`)

@@ -1,5 +1,6 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { CodecError } from '../codecs/codec.ts'
+import { swapBytes } from '../files/swap-bytes.ts'
 import { COMPRESSIONS, type Decode } from './compressions.ts'
 import type { ImageLayout } from './image.ts'
 
@@ -57,11 +58,4 @@ function addFloats(row: Uint8Array, perPixel: number, size: number): void {
   for (let i = 0; i < count; i++) {
     for (let byte = 0; byte < size; byte++) row[i * size + byte] = planes[(size - 1 - byte) * count + i] as number
   }
-}
-
-export function swapBytes(bytes: Uint8Array, size: number): void {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (size === 2) buffer.swap16()
-  else if (size === 4) buffer.swap32()
-  else if (size === 8) buffer.swap64()
 }

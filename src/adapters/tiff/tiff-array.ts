@@ -1,16 +1,17 @@
 import { setImmediate } from 'node:timers/promises'
-import { assertVoxels } from '../../core/array/assert-voxels.ts'
 import { copyBox, offsetOf } from '../../core/array/box-copy.ts'
 import { ChunkCache } from '../../core/array/chunk-cache.ts'
 import { BYTES_PER_ELEMENT, bytesOf, type DType, isBigDType, type TypedArray } from '../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../core/array/strides.ts'
-import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { assertSameRank, type Coordinate, coordinate } from '../../core/geometry/coordinate.ts'
-import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi } from '../../core/geometry/roi.ts'
+import { InfrastructureError } from '../../core/errors.ts'
+import { type Coordinate, coordinate } from '../../core/geometry/coordinate.ts'
+import { isEmptyRoi, type Roi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
 import { CodecError } from '../codecs/codec.ts'
+import { onlyRead, partInside } from '../files/reading.ts'
+import { swapBytes } from '../files/swap-bytes.ts'
 import { COMPRESSIONS } from './compressions.ts'
-import { decodePart, swapBytes } from './decode-part.ts'
+import { decodePart } from './decode-part.ts'
 import { type Directory, TAG } from './directories.ts'
 import { assertStoredAlike, layoutOf } from './image.ts'
 import type { Series } from './series.ts'
@@ -72,16 +73,7 @@ export class TiffArray implements ChunkedArray {
 
   async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
     signal?.throwIfAborted()
-    assertSameRank(this.shape, box.shape, 'shapes of an array and a box in it')
-    assertVoxels(this.path, this.dtype, box.shape, into)
-    const inside = intersectRoi(
-      box,
-      roi<'voxel'>(
-        this.shape.map(() => 0),
-        this.shape,
-      ),
-    )
-    if (!equalRois(inside, box)) bytesOf(into).fill(0)
+    const inside = partInside(this, box, into)
     if (isEmptyRoi(inside)) return
     let isFirst = true
     for (const place of placesIn(inside.offset.slice(this.#planesFrom, -2), inside.shape.slice(this.#planesFrom, -2))) {
@@ -93,7 +85,7 @@ export class TiffArray implements ChunkedArray {
   }
 
   async writeVoxels(): Promise<void> {
-    throw new ConfigError('READ_ONLY', `${this.path} can only be read; Bellis writes Zarr.`)
+    throw onlyRead(this.path)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

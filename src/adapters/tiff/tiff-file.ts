@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { isMissingFile } from '../../core/system-errors.ts'
+import { openingFailed } from '../files/opening-failed.ts'
 
 /** An open TIFF file: bytes at any place, and the numbers in its byte order. */
 export class TiffFile implements Disposable {
@@ -21,10 +21,7 @@ export class TiffFile implements Disposable {
     try {
       this.#fd = openSync(path, 'r')
     } catch (error) {
-      if (isMissingFile(error)) {
-        throw new ConfigError('NO_SUCH_FILE', `There is no file ${path}; check the path.`, { cause: error })
-      }
-      throw new InfrastructureError('IO_ERROR', `Can't open ${path}: ${(error as Error).message}.`, { cause: error })
+      throw openingFailed(path, error)
     }
     try {
       this.byteLength = fstatSync(this.#fd).size

@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs'
+import { swapBytes } from '../../files/swap-bytes.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { DamagedHeader, type HeaderMessage, type Superblock } from '../object-header.ts'
 import { chunkIndex } from './chunk-index.ts'
@@ -103,11 +104,4 @@ export class RawChunks {
     const { shape, chunkShape } = this.#options
     return this.#layout.hasPlainEdges && index.some((at, axis) => (at + 1) * chunkShape[axis]! > shape[axis]!)
   }
-}
-
-function swapBytes(bytes: Uint8Array, elementBytes: number): void {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (elementBytes === 2) buffer.swap16()
-  else if (elementBytes === 4) buffer.swap32()
-  else buffer.swap64()
 }

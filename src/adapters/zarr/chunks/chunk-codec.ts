@@ -1,6 +1,7 @@
 import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { type BytesCodec, checkSize } from '../../codecs/codec.ts'
+import { swapBytes } from '../../files/swap-bytes.ts'
 import { type Compressor, makeCodec } from '../codecs/registry.ts'
 import { encodedLimit } from '../store.ts'
 
@@ -88,13 +89,4 @@ function stridesInOrder(shape: readonly number[], order: readonly number[], byte
     strides[axis] = stored[position] as number
   })
   return strides
-}
-
-/** Reverses the bytes of each element, in place. */
-function swapBytes(bytes: Uint8Array, bytesPerElement: number): Uint8Array {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (bytesPerElement === 2) buffer.swap16()
-  else if (bytesPerElement === 4) buffer.swap32()
-  else if (bytesPerElement === 8) buffer.swap64()
-  return bytes
 }

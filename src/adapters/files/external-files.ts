@@ -1,0 +1,36 @@
+import { dirname, resolve, sep } from 'node:path'
+import { ConfigError } from '../../core/errors.ts'
+import { realPath } from './real-path.ts'
+
+/**
+ * Other files that a file may name, such as those behind links, and those that have its voxels. They have to lie in the folder of the
+ * file that the user named, or below it: a file from somebody else must not read anything else of this machine.
+ */
+export class ExternalFiles {
+  readonly #folders: readonly string[] | undefined
+
+  /** @param container the file that the user named; undefined allows all files */
+  constructor(container: string | undefined) {
+    // The folder of the name and that of the file behind it, if the name is a symbolic link.
+    this.#folders =
+      container === undefined ? undefined : [realPath(dirname(resolve(container))), dirname(realPath(container))]
+  }
+
+  allows(path: string): boolean {
+    if (this.#folders === undefined) return true
+    const real = realPath(path)
+    return this.#folders.some((folder) => real.startsWith(folder.endsWith(sep) ? folder : folder + sep))
+  }
+
+  /**
+   * @param what for the message: 'the external link "x"'
+   * @throws ConfigError `UNSUPPORTED` for a file that lies elsewhere
+   */
+  assertAllowed(path: string, what: string): void {
+    if (this.allows(path)) return
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${what} leads to "${path}", outside the folder of the file; if you trust the file, allow that with --allow-external.`,
+    )
+  }
+}

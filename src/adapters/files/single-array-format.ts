@@ -1,0 +1,44 @@
+import { ConfigError } from '../../core/errors.ts'
+import type { ArrayFormat, ChunkedArray, OpenArrayOptions } from '../../ports/chunked-array.ts'
+
+/**
+ * A format whose containers have one array each, for reading.
+ * @param what its containers are called in messages: `TIFF files`
+ */
+export function singleArrayFormat(
+  name: string,
+  what: string,
+  open: (path: string, options: OpenArrayOptions) => Promise<ChunkedArray>,
+): ArrayFormat {
+  return {
+    name,
+    async open(container, inner, options = {}) {
+      if ((options.mode ?? 'r') !== 'r') throw notWritten(container)
+      if (/^https?:/i.test(container)) {
+        throw new ConfigError(
+          'UNSUPPORTED',
+          `${container} is an address, and ${what} can only be read from disks; download the file first.`,
+        )
+      }
+      if (inner !== '') {
+        throw new ConfigError(
+          'NO_SUCH_DATASET',
+          `${container} contains a single array, and nothing named "${inner}"; leave the name out.`,
+        )
+      }
+      return open(container, options)
+    },
+    async create(container) {
+      throw notWritten(container)
+    },
+    async planCreate(container) {
+      throw notWritten(container)
+    },
+    async list() {
+      return []
+    },
+  }
+}
+
+const notWritten = (path: string): ConfigError =>
+  new ConfigError('UNSUPPORTED', `Bellis writes Zarr; "${path}" can only be read. Use a path such as out.zarr/name.`)
