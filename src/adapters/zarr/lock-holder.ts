@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
 import { lstat, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
+import { hasEnded, identityOfProcess, type ProcessIdentity, thisMachine } from '../files/process-identity.ts'
 import { TEMPORARY_PREFIX } from './store.ts'
 
 /** How often a holder touches its file. */
@@ -12,14 +11,8 @@ export const BEAT_MS = 10_000
 export const STALE_MS = 120_000
 
 /** The process that holds something: the content of the file that says so. */
-export interface LockHolder {
+export interface LockHolder extends ProcessIdentity {
   readonly token: string
-  readonly host: string
-  /** What tells process ids apart: the machine since it was started, and the namespace of its process ids. */
-  readonly machine: string
-  readonly pid: number
-  /** When the process was started, as the system counts; absent if the system does not say. */
-  readonly processStart?: string
   /** When the file was written, ISO. */
   readonly since: string
   /** What the holder says of itself. */
@@ -27,42 +20,12 @@ export interface LockHolder {
 }
 
 /** This process, as a holder. */
-export function newHolder(about: Readonly<Record<string, string>>): LockHolder {
-  const processStart = startOf(process.pid)
-  return {
-    token: randomUUID(),
-    host: hostname(),
-    machine: thisMachine(),
-    pid: process.pid,
-    ...(processStart === undefined ? {} : { processStart }),
-    since: new Date().toISOString(),
-    about,
-  }
-}
-
-/** This machine, as holders name it. Containers share a boot and may share a name, but not their process ids. */
-export function thisMachine(): string {
-  const parts = [hostname()]
-  try {
-    parts.push(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), readlinkSync('/proc/self/ns/pid'))
-  } catch {
-    // Not Linux.
-  }
-  return parts.join(' ')
-}
-
-/** When a process of this machine was started, in ticks since the boot; undefined if it has ended, or if the system does not say. */
-function startOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name of the program, in parentheses, may contain anything. After it come the state and, as the 20th field, the start.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    // A process that has ended stays in the table until its parent asks for it, which some never do.
-    return /[ZX]/.test(fields[0] ?? '') ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
-}
+export const newHolder = (about: Readonly<Record<string, string>>): LockHolder => ({
+  token: randomUUID(),
+  ...identityOfProcess(),
+  since: new Date().toISOString(),
+  about,
+})
 
 /** Shows that the holder is alive. */
 export async function touch(path: string): Promise<void> {
@@ -102,18 +65,8 @@ export async function readHolder(path: string): Promise<LockHolder | 'missing' |
 
 /** Whether a holder has ended: a process of this machine, or one of another that has not touched its file for {@link STALE_MS}. */
 export async function isDead(path: string, holder: LockHolder | undefined): Promise<boolean> {
-  if (holder?.machine === thisMachine()) return !isRunning(holder)
+  if (holder?.machine === thisMachine()) return hasEnded(holder)
   return (await ageOf(path)) > STALE_MS
-}
-
-function isRunning({ pid, processStart }: LockHolder): boolean {
-  if (processStart !== undefined) return startOf(pid) === processStart
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errnoOf(error) !== 'ESRCH'
-  }
 }
 
 /** How long ago a file was written, by the clock of its file system. */

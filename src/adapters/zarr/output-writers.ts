@@ -2,7 +2,8 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, wri
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
-import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, thisMachine, touch } from './lock-holder.ts'
+import { thisMachine } from '../files/process-identity.ts'
+import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, touch } from './lock-holder.ts'
 import { isTaken, runIsOver } from './write-guard.ts'
 
 /** In the folder of an array: one file for each process that is writing it, for a run, other than through Bellis. */

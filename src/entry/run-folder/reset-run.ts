@@ -1,3 +1,4 @@
+import { hasEnded, identityOfProcess } from '../../adapters/files/process-identity.ts'
 import {
   countBlocks,
   type ForgetOptions,
@@ -16,7 +17,6 @@ import type { ProgressStore, RunReader } from '../../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
 import { openArray } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
-import { hasEnded, identityOfProcess } from '../process-identity.ts'
 import { sendCommand } from './control/send-command.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { holdRunFolder, type RunDocument, readRunDocument } from './run-folder.ts'

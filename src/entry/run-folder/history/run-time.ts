@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { bootId } from '../../process-identity.ts'
+import { bootId } from '../../../adapters/files/process-identity.ts'
 
 /** The steady clock of a machine, which goes on when somebody sets the time. */
 export interface SteadyTime {

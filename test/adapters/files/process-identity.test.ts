@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, it } from 'node:test'
-import { hasEnded, identityOfProcess } from '../../src/entry/process-identity.ts'
+import { hasEnded, identityOfProcess } from '../../../src/adapters/files/process-identity.ts'
 
 describe('the identity of a process', () => {
   const here = identityOfProcess()
 
   it('is the same for every part of it, and that of no other process', () => {
     assert.deepEqual(identityOfProcess(), here)
-    const url = new URL('../../src/entry/process-identity.ts', import.meta.url)
+    const url = new URL('../../../src/adapters/files/process-identity.ts', import.meta.url)
     const script = `import { identityOfProcess } from '${url}'; console.log(JSON.stringify(identityOfProcess()))`
     const child = JSON.parse(
       execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }),

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { errnoOf } from '../core/system-errors.ts'
+import { errnoOf } from '../../core/system-errors.ts'
 
 /** What tells a process apart from every other one, on this machine and on others, now and later. */
 export interface ProcessIdentity {
@@ -44,8 +44,8 @@ export function bootId(): string | undefined {
   }
 }
 
-/** Containers share a boot and may share a name, but not their process ids. */
-function thisMachine(): string {
+/** This machine, as identities name it. Containers share a boot and may share a name, but not their process ids. */
+export function thisMachine(): string {
   const parts = [hostname()]
   try {
     const namespace = readlinkSync('/proc/self/ns/pid')
