@@ -24,7 +24,10 @@ module.exports = {
     rule(
       'adapters-stand-alone',
       { path: '^src/adapters/([^/]+)/' },
-      { path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)', pathNot: '^src/adapters/($1|codecs|files)/' },
+      {
+        path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
+        pathNot: '^src/adapters/($1|codecs|files)/',
+      },
     ),
     rule(
       'sample-writes-hdf5',
