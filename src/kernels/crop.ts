@@ -59,7 +59,8 @@ function stridesOf(shape: readonly number[]): number[] {
   return strides
 }
 
-function assertInside(shape: readonly number[], offset: readonly number[], outShape: readonly number[]): void {
+/** @throws RangeError unless a box is inside an array */
+export function assertInside(shape: readonly number[], offset: readonly number[], outShape: readonly number[]): void {
   const inside =
     offset.length === shape.length &&
     outShape.length === shape.length &&

@@ -1,7 +1,6 @@
 import {
   ConfigError,
   countElements,
-  cropTo,
   defineTask,
   growRoi,
   intersectRoi,
@@ -17,7 +16,7 @@ import {
   type Voxels,
   z,
 } from '../entry/index.ts'
-import { gaussianFilter, gaussianRadius } from '../entry/kernels.ts'
+import { gaussianFilterBox, gaussianRadius } from '../entry/kernels.ts'
 import {
   assertRank,
   blockOfChunks,
@@ -84,7 +83,7 @@ export const smooth = defineTask({
       fit: 'shrink',
       readWriteConflict: false,
       writes: [output],
-      // What is read, the same once more for the result, and the part of it that is written.
+      // What is read, the same once more while it is filtered, and the part of it that is written.
       memory:
         bytesOf(
           input,
@@ -110,8 +109,9 @@ export const smooth = defineTask({
       using part = scratch.take(input.dtype, Number(countElements(voxelShape(input, block.writeRoi))))
       const read = config.mode === 'wrap' ? readWrapped : readPlain
       const voxels = await read(input, wanted, memory.data, signal)
-      const smoothed = gaussianFilter(voxels, { sigma, mode: config.mode, into: memory.data })
-      await output.write(block.writeRoi, cropTo(smoothed, block.writeRoi, part.data), { signal })
+      const box = { offset: voxelOffset(input, wanted, block.writeRoi), shape: voxelShape(input, block.writeRoi) }
+      const smoothed = gaussianFilterBox(voxels, box, { sigma, mode: config.mode, into: part.data })
+      await output.write(block.writeRoi, smoothed.data, { signal })
     }
   },
 })
@@ -211,6 +211,15 @@ function warnOfContext(
 const voxelShape = (input: VolumeDescription, region: Roi): number[] => [
   ...input.shape.slice(0, input.channelAxes),
   ...inVoxels(input, region.shape),
+]
+
+/** Where a region starts in another one that contains it, in voxels, including channels. */
+const voxelOffset = (input: VolumeDescription, outer: Roi, region: Roi): number[] => [
+  ...input.shape.slice(0, input.channelAxes).map(() => 0),
+  ...inVoxels(
+    input,
+    region.offset.map((at, axis) => at - (outer.offset[axis] as number)),
+  ),
 ]
 
 const readPlain = (input: VolumeArray, region: Roi, into: TypedArray, signal: AbortSignal): Promise<Voxels> =>

@@ -84,6 +84,7 @@ const KERNELS = [
   'faceOf',
   'forwardSteps',
   'gaussianFilter',
+  'gaussianFilterBox',
   'gaussianRadius',
   'gaussianWeights',
   'isLogical',

@@ -1,3 +1,4 @@
+import { type KernelModule, kernelModule } from '../kernel-module.ts'
 import type { TypedArray } from '../voxels.ts'
 import type { ByteWeights } from './byte-weights.ts'
 import { MODULE_BASE64 } from './gaussian.generated.ts'
@@ -23,6 +24,9 @@ export type FilterableArray = InstanceType<(typeof TYPES)[number]>
 export interface AxisPass {
   readonly length: number
   readonly inner: number
+  /** The rows that are wanted, from the first to behind the last one. */
+  readonly begin: number
+  readonly end: number
   readonly radius: number
   /** radius + 1 weights, that of the centre first. */
   readonly weights: Float64Array
@@ -40,14 +44,15 @@ export interface AxisPass {
   readonly words?: WordWeights | undefined
 }
 
-interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number }
+interface Exports extends KernelModule {
   filter(
     type: number,
     data: number,
     outer: number,
     length: number,
     inner: number,
+    begin: number,
+    end: number,
     radius: number,
     width: number,
     weights: number,
@@ -62,6 +67,8 @@ interface Exports {
     outer: number,
     length: number,
     inner: number,
+    begin: number,
+    end: number,
     radius: number,
     width: number,
     weights: number,
@@ -81,6 +88,8 @@ interface Exports {
     outer: number,
     length: number,
     inner: number,
+    begin: number,
+    end: number,
     radius: number,
     width: number,
     weights: number,
@@ -94,27 +103,11 @@ interface Exports {
   ): void
 }
 
-// TypeScript has these types in its DOM library only.
-interface WebAssemblyNamespace {
-  readonly Module: new (bytes: Uint8Array) => object
-  readonly Instance: new (module: object) => { readonly exports: object }
-}
-
-const PAGE = 65536
 /** A tile stays in the second-level cache. */
 const TILE_BYTES = 256 * 1024
-/** WebAssembly memory never shrinks: if it exceeds this, the instance is dropped after use. */
-const KEPT_BYTES = 64 * 2 ** 20
 const MOST_BYTES = 2 ** 30
 
-/** One per thread, created at the first use. */
-let shared: Exports | undefined
-
-function instantiate(): Exports {
-  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyNamespace }).WebAssembly
-  const bytes = Uint8Array.from(atob(MODULE_BASE64), (character) => character.charCodeAt(0))
-  return new Instance(new Module(bytes)).exports as Exports
-}
+const module = kernelModule<Exports>(MODULE_BASE64)
 
 const typeNumber = (data: TypedArray): number => TYPES.findIndex((type) => type.name === data[Symbol.toStringTag])
 
@@ -151,7 +144,7 @@ export function withStage(
   const number = typeNumber(data)
   const type = TYPES[number]!
   const reach = Math.max(...passes.map((pass) => pass.radius))
-  const tileBytes = Math.max(...passes.map((pass) => ((pass.length + 2 * pass.radius) * tileWidth(pass) + 16) * 8))
+  const tileBytes = Math.max(TILE_BYTES, ...passes.map((pass) => (pass.length + 2 * pass.radius) * 8)) + 16 * 8
   const scratch = 1024
   const weights = scratch + 128
   const sources = weights + aligned((reach + 1) * 8)
@@ -160,43 +153,38 @@ export function withStage(
   // Pairs of bytes' weights, or weights as float32.
   const tile = pairs + aligned((reach + 2) * 4)
   const part = tile + aligned(tileBytes)
-  const end = part + count * type.BYTES_PER_ELEMENT
-  if (end > MOST_BYTES) {
+  const total = part + count * type.BYTES_PER_ELEMENT
+  if (total > MOST_BYTES) {
     throw new RangeError(
-      `Filtering an axis of ${Math.max(...passes.map((pass) => pass.length))} elements with a radius of ${reach} needs ${end} bytes at a time, more than ${MOST_BYTES}; cut the volume into blocks with the radius as context.`,
+      `Filtering an axis of ${Math.max(...passes.map((pass) => pass.length))} elements with a radius of ${reach} needs ${total} bytes at a time, more than ${MOST_BYTES}; cut the volume into blocks with the radius as context.`,
     )
   }
 
-  shared ??= instantiate()
-  const { memory, filter, filterBytes, filterWords } = shared
-  const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE)
-  if (missing > 0) memory.grow(missing)
-  try {
+  module.lend(total, ({ memory, filter, filterBytes, filterWords }) => {
     work({
       part: new type(memory.buffer, part, count),
       filter: (pass, outer) => {
         new Float64Array(memory.buffer, weights, pass.radius + 1).set(pass.weights)
         new Int32Array(memory.buffer, sources, 2 * pass.radius).set(pass.sources)
-        const { length, inner, radius, cval, wide, bytes, words } = pass
+        const { length, inner, begin, end, radius, cval, wide, bytes, words } = pass
+        const rows = [outer, length, inner, begin, end, radius] as const
         const width = tileWidth(pass)
         const places = [weights, sources, tile, scratch] as const
         if (bytes !== undefined) {
           const { shift, low, high } = bytes
           new Uint8Array(memory.buffer, flat, FLAT_BYTES).set(bytes.flat)
           new Int32Array(memory.buffer, pairs, bytes.pairs.length).set(bytes.pairs)
-          filterBytes(part, outer, length, inner, radius, width, ...places, cval, pairs, flat, shift, low, high)
+          filterBytes(part, ...rows, width, ...places, cval, pairs, flat, shift, low, high)
           return
         }
         if (words !== undefined) {
           new Float32Array(memory.buffer, pairs, radius + 1).set(words.floats)
           const { slope, floor } = words
-          filterWords(number, part, outer, length, inner, radius, width, ...places, cval, pairs, slope, floor)
+          filterWords(number, part, ...rows, width, ...places, cval, pairs, slope, floor)
           return
         }
-        filter(number, part, outer, length, inner, radius, width, ...places, cval, wide ? 1 : 0)
+        filter(number, part, ...rows, width, ...places, cval, wide ? 1 : 0)
       },
     })
-  } finally {
-    if (memory.buffer.byteLength > KEPT_BYTES) shared = undefined
-  }
+  })
 }

@@ -196,6 +196,8 @@ function filterAxis<T>(
   outer: i32,
   length: i32,
   inner: i32,
+  begin: i32,
+  end: i32,
   radius: i32,
   width: i32,
   weights: usize,
@@ -206,28 +208,31 @@ function filterAxis<T>(
   wide: bool,
 ): void {
   const step = <usize>inner * sizeof<T>()
-  for (let o: i32 = 0; o < outer; o++, data += length * step) {
+  let result = data
+  for (let o: i32 = 0; o < outer; o++, data += length * step, result += (end - begin) * step) {
     for (let start: i32 = 0; start < inner; start += width) {
       const columns = min(width, inner - start)
       const stride = <usize>columns << 3
       const first = tile + radius * stride
       const whole = columns == inner // then the rows are contiguous in the array, too
-      let at = data + start * sizeof<T>()
+      const at = data + start * sizeof<T>()
+      // Never after the row that it is made of, so no row is overwritten before its tile has it.
+      const to = result + start * sizeof<T>()
 
       if (whole) toDoubles<T>(at, first, length * inner)
       else for (let l: i32 = 0; l < length; l++) toDoubles<T>(at + l * step, first + l * stride, columns)
 
       for (let i: i32 = 0; i < 2 * radius; i++) {
-        const to = i < radius ? tile + i * stride : first + (length + i - radius) * stride
+        const row = i < radius ? tile + i * stride : first + (length + i - radius) * stride
         const source = load<i32>(sources + (i << 2))
-        if (source < 0) fillRow(to, columns, cval)
-        else copyRow(first + source * stride, to, columns)
+        if (source < 0) fillRow(row, columns, cval)
+        else copyRow(first + source * stride, row, columns)
       }
 
-      if (whole) filterRow<T>(first, stride, radius, weights, at, length * inner, scratch, wide)
+      if (whole) filterRow<T>(first + begin * stride, stride, radius, weights, to, (end - begin) * inner, scratch, wide)
       else {
-        for (let l: i32 = 0; l < length; l++) {
-          filterRow<T>(first + l * stride, stride, radius, weights, at + l * step, columns, scratch, wide)
+        for (let l = begin; l < end; l++) {
+          filterRow<T>(first + l * stride, stride, radius, weights, to + (l - begin) * step, columns, scratch, wide)
         }
       }
     }
@@ -235,7 +240,9 @@ function filterAxis<T>(
 }
 
 /**
- * Filters along the middle axis of an array of shape (outer, length, inner), in place.
+ * Filters along the middle axis of an array of shape (outer, length, inner), in place: what is left has the shape
+ * (outer, end - begin, inner).
+ * @param begin the first row whose result is wanted, and @param end behind the last one
  * @param type index into TYPES of gaussian-module.ts
  * @param width columns of a tile
  * @param weights address of radius + 1 float64, the centre's first
@@ -251,6 +258,8 @@ export function filter(
   outer: i32,
   length: i32,
   inner: i32,
+  begin: i32,
+  end: i32,
   radius: i32,
   width: i32,
   weights: usize,
@@ -261,16 +270,16 @@ export function filter(
   wide: bool,
 ): void {
   switch (type) {
-    case 0: return filterAxis<i8>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    case 1: return filterAxis<u8>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    case 2: return filterAxis<i16>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    case 3: return filterAxis<u16>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    case 4: return filterAxis<i32>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    case 5: return filterAxis<u32>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    case 6: return filterAxis<i64>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    case 7: return filterAxis<u64>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    case 8: return filterAxis<f32>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
-    default: return filterAxis<f64>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 0: return filterAxis<i8>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 1: return filterAxis<u8>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 2: return filterAxis<i16>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 3: return filterAxis<u16>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 4: return filterAxis<i32>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 5: return filterAxis<u32>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 6: return filterAxis<i64>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 7: return filterAxis<u64>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    case 8: return filterAxis<f32>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
+    default: return filterAxis<f64>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, wide)
   }
 }
 
@@ -439,6 +448,8 @@ export function filterBytes(
   outer: i32,
   length: i32,
   inner: i32,
+  begin: i32,
+  end: i32,
   radius: i32,
   width: i32,
   weights: usize,
@@ -454,31 +465,34 @@ export function filterBytes(
 ): void {
   const lowest = i32x4.splat(low)
   const spread = i32x4.splat(high - low)
-  for (let o: i32 = 0; o < outer; o++, data += length * inner) {
+  let result = data
+  for (let o: i32 = 0; o < outer; o++, data += length * inner, result += (end - begin) * inner) {
     for (let start: i32 = 0; start < inner; start += width) {
       const columns = min(width, inner - start)
       const stride = <usize>columns << 1
       const first = tile + radius * stride
       const whole = columns == inner
-      let at = data + start
+      const at = data + start
+      const to = result + start
 
       if (whole) toShorts(at, first, length * inner)
       else for (let l: i32 = 0; l < length; l++) toShorts(at + l * inner, first + l * stride, columns)
 
       for (let i: i32 = 0; i < 2 * radius; i++) {
-        const to = i < radius ? tile + i * stride : first + (length + i - radius) * stride
+        const row = i < radius ? tile + i * stride : first + (length + i - radius) * stride
         const source = load<i32>(sources + (i << 2))
-        if (source >= 0) copyShorts(first + source * stride, to, columns)
-        else for (let c: i32 = 0; c < columns; c++) store<i16>(to + (c << 1), <i16>cval)
+        if (source >= 0) copyShorts(first + source * stride, row, columns)
+        else for (let c: i32 = 0; c < columns; c++) store<i16>(row + (c << 1), <i16>cval)
       }
 
       if (whole) {
-        filterByteRow(first, stride, radius, weights, pairs, flat, at, length * inner, scratch, shift, lowest, spread)
+        const center = first + begin * stride
+        const count = (end - begin) * inner
+        filterByteRow(center, stride, radius, weights, pairs, flat, to, count, scratch, shift, lowest, spread)
       } else {
-        for (let l: i32 = 0; l < length; l++) {
-          filterByteRow(
-            first + l * stride, stride, radius, weights, pairs, flat, at + l * inner, columns, scratch, shift, lowest, spread,
-          )
+        for (let l = begin; l < end; l++) {
+          const row = to + (l - begin) * inner
+          filterByteRow(first + l * stride, stride, radius, weights, pairs, flat, row, columns, scratch, shift, lowest, spread)
         }
       }
     }
@@ -695,19 +709,21 @@ function fillFlat<T>(to: usize, rows: i32, columns: i32, step: i32, value: i32):
 }
 
 function filterWordAxis<T>(
-  data: usize, outer: i32, length: i32, inner: i32, radius: i32, width: i32, weights: usize, sources: usize, tile: usize,
+  data: usize, outer: i32, length: i32, inner: i32, begin: i32, end: i32, radius: i32, width: i32, weights: usize, sources: usize, tile: usize,
   scratch: usize, cval: i32, floats: usize, slope: f64, floor: f64,
 ): void {
   let hasConstant = false
   for (let i: i32 = 0; i < 2 * radius; i++) hasConstant = hasConstant || load<i32>(sources + (i << 2)) < 0
   const step = inner * sizeof<T>()
-  for (let o: i32 = 0; o < outer; o++, data += length * step) {
+  let result = data
+  for (let o: i32 = 0; o < outer; o++, data += length * step, result += (end - begin) * step) {
     for (let start: i32 = 0; start < inner; start += width) {
       const columns = min(width, inner - start)
       const stride = <usize>columns << 2
       const first = tile + radius * stride
       const whole = columns == inner
-      let at = data + start * sizeof<T>()
+      const at = data + start * sizeof<T>()
+      const to = result + start * sizeof<T>()
 
       least = hasConstant ? cval : i32.MAX_VALUE
       most = hasConstant ? cval : i32.MIN_VALUE
@@ -720,24 +736,26 @@ function filterWordAxis<T>(
       const bound = <f32>(slope * <f64>(most - middle + 1) + floor)
       isFlatKnown = false
       if (least == most) {
-        fillFlat<T>(at, whole ? 1 : length, whole ? length * inner : columns, step, flatWord(0, radius, weights, middle))
+        fillFlat<T>(to, whole ? 1 : end - begin, whole ? (end - begin) * inner : columns, step, flatWord(0, radius, weights, middle))
         continue
       }
 
       if (whole) toFloats<T>(at, first, length * inner, middle)
       else for (let l: i32 = 0; l < length; l++) toFloats<T>(at + l * step, first + l * stride, columns, middle)
       for (let i: i32 = 0; i < 2 * radius; i++) {
-        const to = i < radius ? tile + i * stride : first + (length + i - radius) * stride
+        const row = i < radius ? tile + i * stride : first + (length + i - radius) * stride
         const source = load<i32>(sources + (i << 2))
-        if (source >= 0) copyFloats(first + source * stride, to, columns)
-        else for (let x: i32 = 0; x < columns; x++) store<f32>(to + (x << 2), <f32>(cval - middle))
+        if (source >= 0) copyFloats(first + source * stride, row, columns)
+        else for (let x: i32 = 0; x < columns; x++) store<f32>(row + (x << 2), <f32>(cval - middle))
       }
 
       if (whole) {
-        filterWordRow<T>(first, stride, radius, weights, floats, at, length * inner, scratch, middle, bound)
+        const count = (end - begin) * inner
+        filterWordRow<T>(first + begin * stride, stride, radius, weights, floats, to, count, scratch, middle, bound)
       } else {
-        for (let l: i32 = 0; l < length; l++) {
-          filterWordRow<T>(first + l * stride, stride, radius, weights, floats, at + l * step, columns, scratch, middle, bound)
+        for (let l = begin; l < end; l++) {
+          const row = to + (l - begin) * step
+          filterWordRow<T>(first + l * stride, stride, radius, weights, floats, row, columns, scratch, middle, bound)
         }
       }
     }
@@ -757,6 +775,8 @@ export function filterWords(
   outer: i32,
   length: i32,
   inner: i32,
+  begin: i32,
+  end: i32,
   radius: i32,
   width: i32,
   weights: usize,
@@ -769,8 +789,8 @@ export function filterWords(
   floor: f64,
 ): void {
   switch (type) {
-    case 0: return filterWordAxis<i8>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
-    case 2: return filterWordAxis<i16>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
-    default: return filterWordAxis<u16>(data, outer, length, inner, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
+    case 0: return filterWordAxis<i8>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
+    case 2: return filterWordAxis<i16>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
+    default: return filterWordAxis<u16>(data, outer, length, inner, begin, end, radius, width, weights, sources, tile, scratch, cval, floats, slope, floor)
   }
 }
