@@ -4,6 +4,28 @@ import { ConfigError } from './errors.ts'
 export const quoteShell = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 
+/** A line of shell in its words and the spaces between them: word, gap, word, gap, word. Spaces at its start belong to the first word. */
+export function wordsAndGaps(line: string): string[] {
+  const parts: string[] = []
+  let word = /^ */.exec(line)?.[0] ?? ''
+  let quote = ''
+  for (let at = word.length; at < line.length; at++) {
+    const character = line[at] as string
+    const gap = quote === '' ? /^ +(?=\S)/.exec(line.slice(at))?.[0] : undefined
+    if (gap !== undefined) {
+      parts.push(word, gap)
+      word = ''
+      at += gap.length - 1
+      continue
+    }
+    word += character
+    if (character === '\\' && quote !== "'" && at + 1 < line.length) word += line[++at]
+    else if (character === quote) quote = ''
+    else if (quote === '' && (character === '"' || character === "'")) quote = character
+  }
+  return [...parts, word]
+}
+
 /**
  * Splits the text of an option as a shell would.
  * @param flag for messages: `--slurm`

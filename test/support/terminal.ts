@@ -11,12 +11,19 @@ export interface Typed {
   readonly text: string
 }
 
+export interface TerminalSetting {
+  readonly env?: NodeJS.ProcessEnv
+  readonly typed?: readonly Typed[]
+  /** @default as wide as `script` makes it, which is not known */
+  readonly columns?: number
+}
+
 /** Runs a command on a terminal of its own, and gives all that it drew there. Skips the test if that is impossible here. */
 export async function onTerminal(
   t: TestContext,
   args: readonly string[],
   cwd: string,
-  { env = {}, typed = [] }: { readonly env?: NodeJS.ProcessEnv; readonly typed?: readonly Typed[] } = {},
+  { env = {}, typed = [], columns }: TerminalSetting = {},
 ): Promise<{ code: number | null; drawn: string } | undefined> {
   const { stdout } = spawnSync('script', ['--version'], { encoding: 'utf8' })
   if (!stdout?.includes('util-linux')) {
@@ -24,7 +31,8 @@ export async function onTerminal(
     t.skip('no "script" of util-linux')
     return undefined
   }
-  const command = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ')
+  const words = [process.execPath, program, ...args].map((word) => `'${word}'`).join(' ')
+  const command = columns === undefined ? words : `stty cols ${columns} && exec ${words}`
   // Node draws no colours where CI is set, whatever the terminal.
   const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env
   const child = spawn('script', ['-qec', command, '/dev/null'], {

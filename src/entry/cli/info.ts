@@ -12,6 +12,7 @@ import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { openArray, parseDatasetPath } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
+import { labelled, table, withCommand } from './layout.ts'
 import { type CommonOptions, dataOptions, type PlacementFlags, placedPath, placementOptions } from './options.ts'
 import { paint, printJson } from './output.ts'
 
@@ -101,21 +102,9 @@ const HEADER = ['DATASET', 'SHAPE', 'TYPE', 'SIZE', 'CHUNKS', 'STORED', 'VOXEL (
 /** A table with a line per dataset, and how to see the details of one. */
 function describeAll(documents: readonly InfoDocument[]): string {
   const rows = documents.map((info) => ('error' in info ? [info.path, info.error.message] : cellsOf(info)))
-  // An error fills the rest of its line.
-  const cells = [HEADER, ...rows.filter(({ length }) => length === HEADER.length)]
-  const width = (column: number) =>
-    Math.max(...(column === 0 ? [HEADER, ...rows] : cells).map((row) => row[column]?.length ?? 0))
-  const align = (row: readonly string[]) =>
-    row
-      .map((cell, column) => printableLine(cell).padEnd(column + 1 < row.length ? width(column) : 0))
-      .join('  ')
-      .trimEnd()
-  const [first] = documents
-  return [
-    paint('bold', align(HEADER)),
-    ...rows.map(align),
-    `Details of one: ${ownCommand('info', first?.path ?? '')}`,
-  ].join('\n')
+  const { header, rows: lines } = table(HEADER, rows)
+  const details = withCommand('Details of one', ownCommand('info', documents[0]?.path ?? ''))
+  return [...(header === undefined ? [] : [header]), ...lines, details].join('\n')
 }
 
 function cellsOf(info: Exclude<InfoDocument, { readonly error: object }>): string[] {
@@ -150,8 +139,5 @@ function describe(info: InfoDocument): string {
     ...describeProvenance(info.attributes),
     ...info.warnings.map((warning) => ['warning', `${warning}.`] as const),
   ]
-  return [
-    paint('bold', printableLine(info.path)),
-    ...rows.map(([name, value]) => `  ${name.padEnd(12)}${printableLine(value)}`),
-  ].join('\n')
+  return [paint('bold', printableLine(info.path)), ...labelled(rows)].join('\n')
 }

@@ -4,6 +4,7 @@ import { given } from '../../core/given.ts'
 import { printableLine } from '../../core/text/printable.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
+import { wrapped } from './layout.ts'
 import { openPage, printedAddress, untilEnded, warnOfExposure } from './open-page.ts'
 import { numberOrList, portNumber } from './option-values.ts'
 import { type CommonOptions, dataOptions } from './options.ts'
@@ -122,6 +123,6 @@ const layerTable = (layers: ViewerServer['view']['layers']): string =>
   layers
     .map(({ name, kind, shape, dtype, voxelSize, only }) => {
       const note = only === undefined ? '' : `; every sampled voxel is ${only}`
-      return `  ${printableLine(name)}  ${kind}, ${shape.join(' × ')} ${dtype}, ${voxelSize}${note}`
+      return wrapped(`  ${printableLine(name)}  ${kind}, ${shape.join(' × ')} ${dtype}, ${voxelSize}${note}`, 4)
     })
     .join('\n')

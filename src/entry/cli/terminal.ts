@@ -21,36 +21,6 @@ export function columnsOf(line: string): number {
   return [...shown.replaceAll(/\p{Mark}/gu, '')].length + (shown.match(WIDE)?.length ?? 0)
 }
 
-/**
- * A line, broken between words where it would not fit into a terminal; as it is for any other stream, and where a word is longer.
- * @param indent of the further lines, columns
- */
-export function wrapped(line: string, indent: number, stream: Size = process.stdout): string {
-  const { isTTY, columns = 0 } = stream
-  if (!isTTY || columns <= 2 * indent) return line
-  const [start = '', ...words] = line.split(/(?<=\S) +(?=\S)/)
-  let [text, width] = [start, columnsOf(start)]
-  for (const [gap, word] of gapsAndWords(line, start, words)) {
-    const length = columnsOf(word)
-    const fits = width + gap.length + length < columns
-    text += fits ? `${gap}${word}` : `\n${' '.repeat(indent)}${word}`
-    width = fits ? width + gap.length + length : indent + length
-  }
-  return text
-}
-
-type Size = Pick<NodeJS.WriteStream, 'isTTY'> & { readonly columns?: number }
-
-/** Each word with the spaces before it: columns of a table are apart by several. */
-function* gapsAndWords(line: string, start: string, words: readonly string[]): Generator<[gap: string, word: string]> {
-  let at = start.length
-  for (const word of words) {
-    const from = line.indexOf(word, at)
-    yield [line.slice(at, from), word]
-    at = from + word.length
-  }
-}
-
 const forTerminal = (text: string): string => printable(text).replaceAll(ESCAPE, '\u001b').replaceAll(RETURN, '\r')
 
 type Write = (text: string, ...rest: readonly unknown[]) => boolean

@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { given } from '../../../core/given.ts'
+import { wrapped } from '../layout.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, type Style } from '../output.ts'
-import { wrapped } from '../terminal.ts'
 import { checkMachine } from './check-machine.ts'
 import type { Finding, MachineOptions } from './finding.ts'
 

@@ -8,6 +8,7 @@ import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RunState, readRunState, readRuns } from '../../run-folder/run-state.ts'
 import { confirm } from '../confirm.ts'
+import { wrapped } from '../layout.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { printJson, say } from '../output.ts'
 
@@ -59,7 +60,7 @@ async function clean(names: readonly string[], flags: CleanFlags): Promise<void>
       `history ${showBytes(bytes.history)}`,
       `logs ${showBytes(bytes.logs)}`,
     ]
-    say(flags, `${run}  ${condition}  ${showTime(active)}  ${showBytes(bytes.total)} (${parts.join(', ')})`)
+    say(flags, wrapped(`${run}  ${condition}  ${showTime(active)}  ${showBytes(bytes.total)} (${parts.join(', ')})`, 2))
   }
   const what = `${states.length} ${states.length === 1 ? 'run' : 'runs'}, ${showBytes(total)}`
   if (!flags.dryRun && states.length > 0) {

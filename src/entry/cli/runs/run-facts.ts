@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import { quoteShell } from '../../../core/shell-words.ts'
-import { printableLine } from '../../../core/text/printable.ts'
 import { showTime } from '../../local-time.ts'
 import { keptOutputs } from '../../run-folder/run-place.ts'
 import type { RunState } from '../../run-folder/run-state.ts'
+import { type LabelledText, labelled } from '../layout.ts'
 
 const MAX_SHOWN_OUTPUTS = 4
 
@@ -25,19 +25,18 @@ export function factsOf({ document: { command, directory, tasks } }: RunState): 
   }
 }
 
-/** The same for people, a line each. */
+/** The same for people. */
 export function describeFacts(state: RunState): string[] {
   const { command, directory, outputs } = factsOf(state)
   const { document, live, folder } = state
   const others = outputs.length - MAX_SHOWN_OUTPUTS
   const shown = [...outputs.slice(0, MAX_SHOWN_OUTPUTS), ...(others > 0 ? [`${others} more`] : [])]
   const [first, last] = [showTime(document.created), showTime(live?.time ?? '')]
-  const rows: (readonly [string, string])[] = [
-    ...(command === undefined ? [] : [['command', command] as const]),
+  return labelled([
+    ...(command === undefined ? [] : [['command', command, 'command'] satisfies LabelledText]),
     ['started in', directory],
     ...(shown.length === 0 ? [] : [['outputs', shown.join(', ')] as const]),
     ['folder', resolve(folder)],
     ['started', last === '' || last === first ? first : `${first}, last active ${last}`],
-  ]
-  return rows.map(([name, text]) => `  ${name.padEnd(10)}  ${printableLine(text)}`)
+  ])
 }

@@ -6,8 +6,9 @@ import { showTime } from '../../local-time.ts'
 import { overviewsOf, type RunOverview } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRuns } from '../../run-folder/run-state.ts'
+import { table, withCommand } from '../layout.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
-import { paint, printJson, say, warn } from '../output.ts'
+import { printJson, say, warn } from '../output.ts'
 
 const MAX_VALUE_LENGTH = 40
 
@@ -76,22 +77,15 @@ async function showRuns(flags: RunsFlags): Promise<void> {
 
 const HEADER = ['RUN', 'ACTIVE', 'CONDITION', 'DONE', 'DATA', 'PARAMETERS'] as const
 
-/** A table, with a line below each run that can be continued. */
+/** A table, with the command below each run that can be continued. */
 function describeRuns(states: readonly RunState[], overviews: readonly RunOverview[]): string[] {
   const rows = states.map((state, i) => cellsOf(state, overviews[i] as RunOverview))
-  const widths = HEADER.map((title, column) =>
-    Math.max(...[HEADER, ...rows].map((row) => (row[column] ?? title).length)),
-  )
-  const align = (row: readonly string[]) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd()
+  const { header, rows: lines } = table(HEADER, rows)
   return [
-    paint('bold', align(HEADER)),
-    ...rows.flatMap((row, i) => {
+    ...(header === undefined ? [] : [header]),
+    ...lines.flatMap((line, i) => {
       const { continueWith } = overviews[i] as RunOverview
-      return [align(row), ...(continueWith === undefined ? [] : [`  to continue: ${continueWith}`])]
+      return [line, ...(continueWith === undefined ? [] : [withCommand('  to continue', continueWith)])]
     }),
   ]
 }

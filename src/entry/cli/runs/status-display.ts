@@ -1,6 +1,6 @@
 import { columnsOf, control, guardStream } from '../terminal.ts'
 
-/** The status of a run in lines. */
+/** The status of a run: texts of a line, or of several in a narrow terminal. */
 export interface StatusText {
   readonly condition: string
   /** What stays the same while the run is running. */
@@ -30,7 +30,7 @@ export class StatusDisplay {
   }
 
   show({ condition, facts, tasks, rest }: StatusText, { isLast = true } = {}): void {
-    const lines = [condition, ...facts, ...tasks, ...rest]
+    const lines = [condition, ...facts, ...tasks, ...rest].flatMap((text) => text.split('\n'))
     if (this.#stream.isTTY) {
       const erase = this.#rowsDrawn > 0 ? control(`\u001b[${this.#rowsDrawn}A\u001b[0J`) : ''
       const drawn = isLast ? lines : this.#cut(lines)

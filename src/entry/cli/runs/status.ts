@@ -13,6 +13,7 @@ import { findRunFolder } from '../../run-folder/run-context.ts'
 import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
+import { withCommand, wrapped } from '../layout.ts'
 import { openPage, printedAddress, untilEnded, warnOfExposure, whatPagesAllow } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
@@ -114,13 +115,13 @@ function describeState(state: RunState, exported: readonly string[]): StatusText
       : printableLine(`, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${showTime(holder.since)}`)
   const [overview] = overviewsOf([state])
   return {
-    condition: `${paint('bold', run)}: ${state.condition}${who}`,
+    condition: wrapped(`${paint('bold', run)}: ${state.condition}${who}`, 2),
     facts: describeFacts(state),
-    tasks: state.tasks.map((task) => `  ${describeTask(task, state)}`),
+    tasks: state.tasks.map((task) => wrapped(`  ${describeTask(task, state)}`, 4)),
     rest: [
-      ...state.tasks.flatMap((task) => describeFailures(task)),
-      ...exported.map((path) => `  block states: ${path}`),
-      ...(overview?.continueWith === undefined ? [] : [`To continue: ${overview.continueWith}`]),
+      ...state.tasks.flatMap((task) => describeFailures(task)).map((line) => wrapped(line, 4)),
+      ...exported.map((path) => wrapped(`  block states: ${path}`, 4)),
+      ...(overview?.continueWith === undefined ? [] : [withCommand('To continue', overview.continueWith)]),
     ],
   }
 }

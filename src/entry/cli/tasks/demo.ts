@@ -6,6 +6,7 @@ import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import { openArray } from '../../arrays.ts'
 import { ownCommand } from '../../own-command.ts'
 import { convert, smooth } from '../../tasks.ts'
+import { labelled, wrapped, wrappedCommand } from '../layout.ts'
 import { dashboardOptions, type RunFlags, workerOptions } from '../options.ts'
 import { printJson, say } from '../output.ts'
 import { encodePng } from '../png.ts'
@@ -31,10 +32,10 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
   const volumes = ['raw', 'smoothed', 'smoothed_twice'].map((name) => `${zarr}/volumes/${name}`)
   const [raw, once, twice] = volumes as [string, string, string]
   mkdirSync(dir, { recursive: true })
-  say(flags, `1. Synthetic neural tissue, ${SIZE.join(' × ')} voxels of 40 × 4 × 4 nm: ${sample}`)
+  say(flags, wrapped(`1. Synthetic neural tissue, ${SIZE.join(' × ')} voxels of 40 × 4 × 4 nm: ${sample}`, 3))
   if (!existsSync(sample)) await writeSample(sample, SIZE, 1, flags)
 
-  say(flags, `\n2. HDF5 → Zarr, block by block: ${zarr}`)
+  say(flags, `\n${wrapped(`2. HDF5 → Zarr, block by block: ${zarr}`, 3)}`)
   const labels = `${zarr}/volumes/labels/neuron_ids`
   const copies = [
     convert({ input: `${sample}/volumes/raw`, output: raw }, { id: 'convert-raw' }),
@@ -44,7 +45,8 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
   const copied = await run(copies, { ...flags, dashboard: false, dashboardControl: false })
   if (!copied.ok) return finish([copied], [], flags)
 
-  say(flags, '\n3. Two Gaussians in a chain: a block of Gaussian2 starts as soon as the blocks that it needs are done')
+  const chain = '3. Two Gaussians in a chain: a block of Gaussian2 starts as soon as the blocks that it needs are done'
+  say(flags, `\n${wrapped(chain, 3)}`)
   const gaussian1 = smooth({ input: raw, output: once, sigma: [0.5, 2, 2] }, { id: 'Gaussian1' })
   const gaussian2 = smooth({ input: once, output: twice, sigma: [0.5, 2, 2] }, { id: 'Gaussian2', after: [gaussian1] })
   const smoothed = await run([gaussian1, gaussian2], flags)
@@ -60,28 +62,30 @@ type Place = 'zarr' | 'sample' | 'raw' | 'labels' | 'once' | 'twice' | 'picture'
 
 function closingText({ zarr, sample, raw, labels, once, twice, picture }: Readonly<Record<Place, string>>): string {
   const command = ownCommand()
-  const wide = Math.max(...[sample, labels, twice, picture].map(({ length }) => length))
-  return `
-Made:
-  ${sample.padEnd(wide)}  the sample, in the layout of CREMI
-  ${raw.padEnd(wide)}  the same voxels in Zarr
-  ${labels.padEnd(wide)}  the same labels in Zarr
-  ${once.padEnd(wide)}  smoothed once
-  ${twice.padEnd(wide)}  smoothed twice
-  ${picture.padEnd(wide)}  one section of each, side by side
-
-Look at it:
-  In the browser, with Neuroglancer:
-    ${command} show ${raw} ${labels}
-    ${command} show ${raw} ${once} ${twice}
-  Shapes, chunks and voxel sizes:
-    ${command} info ${zarr}
-  The picture:
-    open ${picture}
-  In napari, with the plugin napari-ome-zarr:
-    napari ${zarr}/volumes
-  In Python, with zarr:
-    python -c "import zarr; print(zarr.open('${once}').shape)"`
+  const made = labelled([
+    [sample, 'the sample, in the layout of CREMI'],
+    [raw, 'the same voxels in Zarr'],
+    [labels, 'the same labels in Zarr'],
+    [once, 'smoothed once'],
+    [twice, 'smoothed twice'],
+    [picture, 'one section of each, side by side'],
+  ])
+  const ways: readonly (readonly [string, ...commands: string[]])[] = [
+    [
+      'In the browser, with Neuroglancer',
+      `${command} show ${raw} ${labels}`,
+      `${command} show ${raw} ${once} ${twice}`,
+    ],
+    ['Shapes, chunks and voxel sizes', `${command} info ${zarr}`],
+    ['The picture', `open ${picture}`],
+    ['In napari, with the plugin napari-ome-zarr', `napari ${zarr}/volumes`],
+    ['In Python, with zarr', `python -c "import zarr; print(zarr.open('${once}').shape)"`],
+  ]
+  const look = ways.flatMap(([how, ...lines]) => [
+    `  ${how}:`,
+    ...lines.map((line) => wrappedCommand(`    ${line}`, 6)),
+  ])
+  return ['', 'Made:', ...made, '', 'Look at it:', ...look].join('\n')
 }
 
 /** Runs tasks as their own command would. With --json, one document for all of them is printed at the end. */

@@ -2,6 +2,7 @@ import { given } from '../../../../core/given.ts'
 import { ownCommand } from '../../../own-command.ts'
 import type { DashboardRequest } from '../../../pages/dashboard-thread.ts'
 import type { Invitation } from '../../../workers/worker-pool.ts'
+import { wrapped, wrappedCommand } from '../../layout.ts'
 import { openPage, pageText, warnOfExposure, whatPagesAllow } from '../../open-page.ts'
 import type { RunFlags } from '../../options.ts'
 
@@ -19,7 +20,8 @@ export function printInvitation({ folder, context, submit, isLoopback }: Invitat
   lines.push(submit)
   const where = isLoopback ? ' (on this machine; --host 0.0.0.0 admits others)' : ''
   const title = flags.pool === 'none' ? 'Waiting for workers. To start one' : 'To add a worker'
-  process.stderr.write(`${title}${where}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
+  const shown = lines.map((line) => wrappedCommand(`  ${line}`, 4, process.stderr))
+  process.stderr.write(`${[wrapped(`${title}${where}:`, 2, process.stderr), ...shown].join('\n')}\n`)
 }
 
 /** The request for a run's page. Its address, or where that is, is printed even with --quiet, since it was asked for. */

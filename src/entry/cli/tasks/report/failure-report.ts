@@ -8,6 +8,7 @@ import type { TaskResult } from '../../../../runtime/coordinator/run-result.ts'
 import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
 import type { PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { voxelsAcross } from '../../../../runtime/volumes/volume-array.ts'
+import { wrapped } from '../../layout.ts'
 import type { RunFlags } from '../../options.ts'
 import { paint } from '../../output.ts'
 
@@ -25,7 +26,7 @@ export interface ShownRegion {
 
 /** Prints the failed blocks of a task, grouped by error, with the regions that they did not write. */
 export function reportFailures(task: TaskResult, planned: PlannedTask | undefined, flags: RunFlags): void {
-  const write = (text: string) => process.stderr.write(`${text}\n`)
+  const write = (text: string) => process.stderr.write(`${wrapped(text, 4, process.stderr)}\n`)
   if (task.error !== undefined)
     write(`${paint('red', 'abandoned', process.stderr)} ${printableLine(task.error.message)}`)
   const groups = groupFailures(task.failures)
@@ -37,7 +38,8 @@ export function reportFailures(task: TaskResult, planned: PlannedTask | undefine
       write(`  ${failure.block}: ${nm} nm${voxels === undefined ? '' : `, voxels ${voxels}`}`)
     }
     if (failures.length > MAX_SHOWN_REGIONS) write(`  … and ${failures.length - MAX_SHOWN_REGIONS} more`)
-    if (flags.logLevel === 'debug' && first.error.stack !== undefined) write(printable(first.error.stack))
+    if (flags.logLevel === 'debug' && first.error.stack !== undefined)
+      process.stderr.write(`${printable(first.error.stack)}\n`)
   }
   if (groups.length > MAX_SHOWN_GROUPS) write(`… and ${groups.length - MAX_SHOWN_GROUPS} more errors of ${task.id}`)
 }

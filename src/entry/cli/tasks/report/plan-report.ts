@@ -8,8 +8,8 @@ import { type VolumeDescription, voxelsAcross } from '../../../../runtime/volume
 import type { RunOptions } from '../../../run-options.ts'
 import { defaultWorkers } from '../../../workers/run-resources.ts'
 import { sharedMemory, type WorkerSetting, workerMemory } from '../../../workers/worker-memory.ts'
+import { labelled, wrapped } from '../../layout.ts'
 import { paint } from '../../output.ts'
-import { wrapped } from '../../terminal.ts'
 import { type PlannedWork, workOf } from './plan-work.ts'
 
 /** The plan as a text for users. @param done blocks of each task that are already done */
@@ -20,7 +20,7 @@ export function describePlan(pipeline: PlannedPipeline, options: RunOptions, don
   const together = sharesProcess ? ` in one process of about ${showBytes(sharedMemory(most, setting))}` : ''
   return [
     ...pipeline.tasks.map((task, number) => describeTask(task, done[number] ?? 0, setting)),
-    `${workers} ${workers === 1 ? 'worker' : 'workers'}${together}; nothing was written.`,
+    wrapped(`${workers} ${workers === 1 ? 'worker' : 'workers'}${together}; nothing was written.`, 2),
   ].join('\n')
 }
 
@@ -50,9 +50,7 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
     ['memory', `about ${showBytes(workerMemory(task, setting))} per worker`],
     ...task.writes.map((array) => ['writes', describeOutput(array)] as const),
   ]
-  return [paint('bold', task.id), ...rows.map(([name, value]) => wrapped(`  ${name.padEnd(14)}${value}`, 16))].join(
-    '\n',
-  )
+  return [paint('bold', task.id), ...labelled(rows)].join('\n')
 }
 
 function sizeOf(task: PlannedTask, shape: readonly number[]): string {

@@ -3,6 +3,7 @@ import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.t
 import { kindOfMessage } from '../../../../core/text/error-groups.ts'
 import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
+import { wrapped } from '../../layout.ts'
 import { paint } from '../../output.ts'
 import { control, guardStream } from '../../terminal.ts'
 import { barLine, DETAILS, type TaskDetails } from './bar-line.ts'
@@ -71,7 +72,7 @@ export class ProgressDisplay {
         this.#noteJobs(event)
         break
       case 'warning':
-        this.note(`warning: ${event.message}`)
+        this.#print(`warning: ${printableLine(event.message)}`)
         break
       case 'store':
         this.note(event.message)
@@ -128,8 +129,13 @@ export class ProgressDisplay {
 
   /** Prints a line above the bars. */
   note(text: string): void {
+    this.#print(wrapped(printableLine(text), 2, this.#stream))
+  }
+
+  /** @param text as it is: a warning may contain a command to be copied */
+  #print(text: string): void {
     this.#erase()
-    this.#stream.write(`${paint('yellow', printableLine(text), this.#stream)}\n`)
+    this.#stream.write(`${paint('yellow', text, this.#stream)}\n`)
   }
 
   end(): void {

@@ -5,9 +5,9 @@ import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/c
 import type { PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { ownCommand } from '../../../own-command.ts'
 import { commandOfProcess, continuationOf } from '../../../run-folder/continuation.ts'
+import { fits, withCommand, wrapped } from '../../layout.ts'
 import type { RunFlags } from '../../options.ts'
 import { paint, printJson, say } from '../../output.ts'
-import { wrapped } from '../../terminal.ts'
 import { failureDocument, reportFailures } from './failure-report.ts'
 
 const MAX_SHOWN_OUTPUTS = 4
@@ -47,7 +47,7 @@ export function reportRun(result: RunResult, flags: RunFlags, { conclusion, plan
 }
 
 export const printContinuation = (): void =>
-  void process.stderr.write(`To continue: ${continuationOf(commandOfProcess())}\n`)
+  void process.stderr.write(`${withCommand('To continue', continuationOf(commandOfProcess()), process.stderr)}\n`)
 
 /** How far a run was when it was stopped without waiting for its blocks. @param counts none if it had not started */
 export function describeStop(counts: readonly TaskCounts[]): string {
@@ -60,9 +60,11 @@ function describeOutputs({ written, shown = written.at(-1) }: Pick<RunSetting, '
   if (shown === undefined || shown === false) return []
   const others = written.length - MAX_SHOWN_OUTPUTS
   const paths = [...written.slice(0, MAX_SHOWN_OUTPUTS), ...(others > 0 ? [`${others} more`] : [])]
+  const [see, describe] = [ownCommand('show', shown), ownCommand('info', shown)]
+  const both = `To see it: ${see}; to describe it: ${describe}`
   return [
-    `Written: ${paths.join(', ')}`,
-    `To see it: ${ownCommand('show', shown)}; to describe it: ${ownCommand('info', shown)}`,
+    wrapped(`Written: ${paths.join(', ')}`, 2),
+    ...(fits(both) ? [both] : [withCommand('To see it', see), withCommand('To describe it', describe)]),
   ]
 }
 
