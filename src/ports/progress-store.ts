@@ -105,6 +105,8 @@ export interface ProgressStore extends AsyncDisposable {
   open(identity: RunIdentity, options?: OpenRecordOptions): Promise<RunRecord>
   /** Opens the record of a run for reading, even while it is being written. @returns undefined if there is none */
   read(run: string): Promise<RunReader | undefined>
+  /** The names of the runs that have a record here and whose names end in a text, sorted. A store of one run does not need it. */
+  find?(ending: string): Promise<string[]>
   /** Removes a run's record; a missing one is no error. */
   remove(run: string): Promise<void>
   /**

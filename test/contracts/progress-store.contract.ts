@@ -390,6 +390,11 @@ export function describeProgressStore(
           failedAttempts: [failedAttempt({ block: 1 })],
         })
         assert.deepEqual(await runsIn(store, 'a-1', 'b-2'), ['a-1', 'b-2'])
+        if (store.find !== undefined) {
+          assert.deepEqual(await store.find('-1'), ['a-1'])
+          assert.deepEqual(await store.find(''), ['a-1', 'b-2'])
+          for (const ending of ['a', '.', '.-1', '(']) assert.deepEqual(await store.find(ending), [], ending)
+        }
         assert.deepEqual(await completedBlocks(second, 0), [8])
         await second.clear(0)
         assert.deepEqual(await completedBlocks(first, 0), [1])

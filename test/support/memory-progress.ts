@@ -93,6 +93,10 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
       const found = stored.get(run)
       return found === undefined ? undefined : openRun(found)
     },
+    async find(ending) {
+      checkOpen()
+      return [...stored.keys()].filter((run) => run.endsWith(ending)).sort()
+    },
     async remove(run) {
       checkOpen()
       stored.delete(run)

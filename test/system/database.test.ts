@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, type CommandResult, runLine, temporaryFolder } from '../support/command-line.ts'
@@ -62,5 +62,49 @@ describe('a run with its record in a database', () => {
     for (const text of [...said.map((each) => JSON.stringify(each)), ...textsIn(cwd)]) {
       assert.doesNotMatch(text, /sesame|jane/)
     }
+  })
+
+  it('is found by its command after its folder was removed, also if the pipeline has another name by then', async (t) => {
+    await using server = await ownMongodbOrSkip(t)
+    if (server === undefined) return
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    writeFileSync(
+      join(cwd, 'edges.ts'),
+      `import { definePipeline, z } from 'bellis'
+import { smooth } from 'bellis/tasks'
+export default definePipeline({
+  name: process.env.PIPELINE, config: z.object({}),
+  tasks: () => smooth({ input: 'sample.hdf/volumes/raw', output: 'out.zarr/soft', blockWrite: [8, 24, 24] }),
+})`,
+    )
+    const call = async (args: readonly string[], PIPELINE: string) => {
+      const db = `mongodb://127.0.0.1:${server.port}/bellis`
+      const result = await bellis(args, { cwd, env: { PIPELINE, BELLIS_DB: db } })
+      assert.equal(result.code, 0, result.stderr)
+      return result.stdout
+    }
+    await call(['sample', 'sample.hdf', '--size', '8,48,48', '--quiet'], '')
+    await call(['run', 'edges.ts', '--pool', 'inline'], 'edges')
+    const [before] = runsIn(cwd) as [string]
+    rmSync(join(cwd, '.bellis'), { recursive: true })
+    const again = await call(['run', 'edges.ts', '--pool', 'inline'], 'borders')
+    assert.match(again, /Nothing left to do: all 4 blocks were done before/)
+    const [after] = runsIn(cwd) as [string]
+    assert.deepEqual(
+      [before, after].map((name) => name.slice(0, -8)),
+      ['edges-out-soft-', 'borders-out-soft-'],
+    )
+    assert.match(await call(['status', after], ''), /smooth: 4 of 4 blocks \(100 %\)/)
+    // Removing what is kept of it removes that record: then the output is no longer its own.
+    await call(['clean', after, '--yes'], '')
+    const refused = await bellis(['run', 'edges.ts'], {
+      cwd,
+      env: { PIPELINE: 'borders', BELLIS_DB: `mongodb://127.0.0.1:${server.port}/bellis` },
+    })
+    assert.match(
+      refused.stderr,
+      /out\.zarr\/soft contains data that this run did not write, written by .*the run edges-/,
+    )
   })
 })

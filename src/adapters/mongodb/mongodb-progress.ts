@@ -100,6 +100,12 @@ class MongodbProgress implements ProgressStore {
     return head === undefined ? undefined : new MongodbReader(this.#place, head)
   }
 
+  async find(ending: string): Promise<string[]> {
+    const _id = { $regex: `${ending.replaceAll(/[^\w@]/g, '\\$&')}$` }
+    const found = () => this.#runs.find({ _id }, { projection: { _id: 1 } }).toArray()
+    return (await this.#connection.attempt(found)).map(({ _id }) => _id).sort()
+  }
+
   async remove(run: string): Promise<void> {
     const { pages, attempts, oldPages, oldAttempts, texts } = this.#place
     const lock = this.#locks.get(run)

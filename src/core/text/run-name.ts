@@ -9,6 +9,13 @@ export const MAX_PART = 28
 export const runName = (name: string, output: string | undefined): string =>
   [plain(name) || 'run', ...(output === undefined ? [] : outputWords(output))].filter((part) => part !== '').join('-')
 
+/** The digits at the end of a run's name, which tell it from all others: its name may begin otherwise later. */
+export const digitsOfRun = (name: string): string | undefined => /-[0-9a-f]{8}$/.exec(name)?.[0]
+
+/** Whether two names are those of one run. */
+export const isSameRunName = (a: string, b: string): boolean =>
+  a === b || (digitsOfRun(a) !== undefined && digitsOfRun(a) === digitsOfRun(b))
+
 /** The container and the array in it; what lies between them rarely tells runs apart. */
 function outputWords(path: string): string[] {
   const parts = path.split(/[\\/]+/).filter((part) => part !== '' && part !== '.' && part !== '..')

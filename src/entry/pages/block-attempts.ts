@@ -15,7 +15,7 @@ export async function readAttempts(
   index: number,
 ): Promise<AttemptDetails[]> {
   await using store = await openProgressStore(place, folder)
-  await using reader = await store?.read(recordName(store, folder))
+  await using reader = await store?.read(await recordName(store, folder))
   if (reader === undefined) return []
   const attempts: AttemptDetails[] = []
   for await (const { block, attempt, workerId, host, time, durationMs, error } of reader.failedAttempts(task)) {

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
+import { isSameRunName } from '../../core/text/run-name.ts'
 import { replaceFile } from './run-files.ts'
 
 /** Who wrote an output: what the file `.bellis-run` in its folder contains. */
@@ -56,7 +57,7 @@ export interface MarkedRun extends Pick<OutputMark, 'run' | 'folder'> {
 
 /** Whether a mark is that of a run, or of one that the same command has since replaced in the same folder. */
 export function isMarkOf(mark: FoundMark, run: MarkedRun): boolean {
-  if (mark.id === undefined) return mark.run === run.run
+  if (mark.id === undefined) return isSameRunName(mark.run, run.run)
   return mark.id === run.id || isSameRun(mark, run)
 }
 
@@ -69,7 +70,7 @@ const isSameRun = (mark: FoundMark, { run, folder }: MarkedRun): boolean => mark
 export function confirmsRecord(mark: FoundMark | undefined, run: MarkedRun): boolean {
   if (mark === undefined) return false
   if (run.id !== undefined) return mark.id === run.id
-  return mark.id === undefined ? mark.run === run.run : isSameRun(mark, run)
+  return mark.id === undefined ? isSameRunName(mark.run, run.run) : isSameRun(mark, run)
 }
 
 /** Who wrote an output, for people: `bellis smooth raw out.zarr/raw (run smooth-out-smoothed-1a2b3c4d, 2026-11-29 01:40)`. */

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path'
 import { sqliteProgress } from '../../adapters/sqlite/sqlite-progress.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { digitsOfRun } from '../../core/text/run-name.ts'
 import type { ProgressStore } from '../../ports/progress-store.ts'
 import { nameInDatabase } from './run-place.ts'
 
@@ -57,6 +58,20 @@ export function withoutCredentials(text: string): string {
   })
 }
 
-/** The name of a run's record in its store. */
-export const recordName = (store: ProgressStore, folder: string): string =>
-  store.lock === undefined ? basename(folder) : nameInDatabase(folder)
+/**
+ * The name of a run's record in its store. In a database it may be that of an earlier folder of the same run, which was removed: a folder
+ * is also named after the pipeline, and that may have another name by now.
+ */
+export async function recordName(store: ProgressStore, folder: string): Promise<string> {
+  if (store.lock === undefined) return basename(folder)
+  const name = nameInDatabase(folder)
+  const digits = digitsOfRun(basename(folder))
+  if (store.find === undefined || digits === undefined || (await isRecorded(store, name))) return name
+  const [earlier = name] = await store.find(`${digits}${name.slice(basename(folder).length)}`)
+  return earlier
+}
+
+async function isRecorded(store: ProgressStore, run: string): Promise<boolean> {
+  await using reader = await store.read(run)
+  return reader !== undefined
+}

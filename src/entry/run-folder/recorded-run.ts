@@ -59,7 +59,7 @@ export async function openRecordPlace(
   }
   await using open = new ResourceStack()
   if (typeof place !== 'object') open.use(store)
-  const run = recordName(store, folder)
+  const run = await recordName(store, folder)
   const lock = await store.lock?.(run, { ...identityOfProcess(), since: Date.now() }, hasEnded)
   if (lock !== undefined) open.use(lock)
   if (!overwrite) await outputs.assertOwn(await claimOf(pipeline, store, run))

@@ -50,7 +50,7 @@ export async function removeRun(folder: string, document: RunDocument): Promise<
   using _held = holdRunFolder(folder, document)
   if (document.progress !== 'sqlite') {
     await using store = await openProgressStore(document.progress, folder)
-    await store?.remove(recordName(store, folder))
+    await store?.remove(await recordName(store, folder))
   }
   // In one step, so that no start finds a folder without half of its files.
   const hidden = join(dirname(folder), `${INCOMPLETE_PREFIX}removed-${process.pid}-${Date.now()}`)

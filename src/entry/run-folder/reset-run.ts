@@ -48,7 +48,7 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   forgottenBoxes(tasks, { tasks: options.tasks })
   using _held = holdRunFolder(folder, document)
   await using store = await openProgressStore(options.place ?? document.progress, folder)
-  const name = store === undefined ? '' : recordName(store, folder)
+  const name = store === undefined ? '' : await recordName(store, folder)
   const identity = await identityIn(store, name)
   if (store === undefined || identity === undefined) return []
   await using _lock = await store.lock?.(name, { ...identityOfProcess(), since: Date.now() }, hasEnded)
@@ -83,7 +83,7 @@ export async function resetRunning(
   forgottenBoxes(document.tasks.map(forgettable), chosen)
   if (options.confirm !== undefined) {
     await using store = await openProgressStore(options.place ?? document.progress, folder)
-    await using reader = await store?.read(store === undefined ? '' : recordName(store, folder))
+    await using reader = await store?.read(await recordName(store, folder))
     if (reader !== undefined) {
       const blocks = await chooseAll(reader, document, { ...options, roi })
       await options.confirm(blocks.map(({ forgotten }) => forgotten))

@@ -108,7 +108,7 @@ async function readTasks(
   limit: number,
 ): Promise<RecordedTaskState[] | undefined> {
   await using store = await openProgressStore(place, folder)
-  await using reader = await store?.read(recordName(store, folder))
+  await using reader = await store?.read(await recordName(store, folder))
   if (reader === undefined) return undefined
   const states: RecordedTaskState[] = []
   for (const [number, { id, blockCount: total }] of reader.identity.tasks.entries()) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { runName } from '../../../src/core/text/run-name.ts'
+import { isSameRunName, runName } from '../../../src/core/text/run-name.ts'
 
 describe('runName', () => {
   it('says what runs, the container that it writes, and the array in it', () => {
@@ -28,5 +28,12 @@ describe('runName', () => {
         },
       ),
     )
+  })
+
+  it('is that of one run if it ends in the same digits, whatever it begins with', () => {
+    assert.ok(isSameRunName('smooth-1a2b3c4d', 'smooth-out-soft-1a2b3c4d'))
+    assert.ok(!isSameRunName('smooth-1a2b3c4d', 'smooth-1a2b3c4e'))
+    assert.ok(isSameRunName('nightly', 'nightly'))
+    assert.ok(!isSameRunName('nightly', 'hourly'))
   })
 })
