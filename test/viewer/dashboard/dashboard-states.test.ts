@@ -268,6 +268,27 @@ describe('the page of a run, of any shape and in any state', () => {
     await tip(page).waitFor({ state: 'hidden' })
   })
 
+  for (const width of [1920, 1280, 390]) {
+    it(`shows the whole block that a worker is running, and since when, on ${width} px`, async (t) => {
+      if (browser === undefined) return void (await browserOrSkip(t))
+      using folder = temporaryFolder()
+      using run = reportRun(folder.path, [{ id: 'smooth-membranes', shape: [200, 200] }])
+      const [taskId, workerId] = ['smooth-membranes', 'w12']
+      run.report(
+        { type: 'worker-started', workerId, pid: 1, host: 'here' },
+        { type: 'blocks-leased', taskId, indices: [38_123], workerId },
+      )
+      await using dashboard = await startDashboard(run.folder, { isOwn: true })
+      const page = await open(t, dashboard.address, { viewport: { width, height: 800 } })
+      const doing = page.getByRole('row', { name: workerId }).locator('.doing')
+      await doing.getByText('smooth-membranes/38123 for').waitFor()
+      const isCut = await doing.evaluate(
+        (cell) => cell.scrollWidth > cell.clientWidth || cell.scrollHeight > cell.clientHeight,
+      )
+      assert.equal(isCut, false)
+    })
+  }
+
   for (const width of [1280, 390]) {
     it(`has room for hundreds of workers, failures and long names on ${width} px`, async (t) => {
       if (browser === undefined) return void (await browserOrSkip(t))
