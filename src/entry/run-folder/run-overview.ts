@@ -10,7 +10,10 @@ export interface RunOverview {
   readonly from?: string
   /** The last array that it writes and keeps; undefined if none is declared. */
   readonly to?: string
-  /** Fields of its configuration that differ between runs of the same tasks: `sigma`, or `task.sigma` if there are several tasks. */
+  /**
+   * Fields of its configuration that differ between runs of the same tasks, except for what these read and write: `sigma`, or
+   * `task.sigma` if there are several tasks.
+   */
   readonly parameters: Readonly<Record<string, unknown>>
   /** A line for a shell; undefined while it is running, once it is done, and if its command line is not known. */
   readonly continueWith?: string
@@ -22,11 +25,11 @@ export function overviewsOf(states: readonly RunState[]): RunOverview[] {
     const { document, live } = state
     const from = document.tasks.flatMap(({ reads = [] }) => reads)[0]
     const to = keptOutputs(document.tasks).at(-1)
+    const paths: readonly unknown[] = document.tasks.flatMap(({ reads = [], writes = [] }) => [...reads, ...writes])
     const alike = states.filter((other) => kindOf(other) === kindOf(state)).map(configOf)
     const parameters = Object.entries(configOf(state)).filter(
       ([name, value]) =>
-        value !== from &&
-        value !== to &&
+        !paths.includes(value) &&
         alike.some((config) => JSON.stringify(config[name]) !== JSON.stringify(value)),
     )
     const mayContinue = state.condition !== 'running' && state.condition !== 'done' && document.command !== undefined
