@@ -268,7 +268,8 @@ export class RunPicture {
       }
     })
     const { workers, workerCounts } = this.#workers.summary(Math.max(now, this.#latest))
-    const etaSeconds = isRunning ? remainingSeconds(tasks, workerCounts.busy) : undefined
+    const running = workers.flatMap(({ task, since = now }) => (task === undefined ? [] : [{ task, ms: now - since }]))
+    const etaSeconds = isRunning ? remainingSeconds(tasks, workerCounts.busy, running) : undefined
     return {
       condition: this.condition,
       isRemoved: this.#isRemoved,

@@ -45,20 +45,36 @@ export class TaskPace {
   }
 }
 
+/** A block that is running. */
+export interface RunningBlock {
+  /** Number of its task. */
+  readonly task: number
+  /** How long it has been running. */
+  readonly ms: number
+}
+
 /**
  * The remaining time of a run: the open blocks times the mean duration of their task, shared by the busy workers.
  * @returns seconds; undefined while too little is known
  */
-export function remainingSeconds(tasks: readonly TaskSummary[], busyWorkers: number): number | undefined {
+export function remainingSeconds(
+  tasks: readonly TaskSummary[],
+  busyWorkers: number,
+  running: readonly RunningBlock[] = [],
+): number | undefined {
   let left = 0
   let known = 0
   let ms = 0
-  for (const task of tasks) {
+  for (const [number, task] of tasks.entries()) {
     const open = task.total - task.completed - task.failed - task.orphaned
     left += open
-    if (open > 0 && task.meanMs === undefined) continue
+    const mean = expectedMs(
+      task,
+      running.filter((block) => block.task === number),
+    )
+    if (open > 0 && mean === undefined) continue
     known += open
-    ms += open * (task.meanMs ?? 0)
+    ms += open * (mean ?? 0)
   }
   if (left === 0) return 0
   if (known === 0 || busyWorkers === 0) return undefined
@@ -66,4 +82,12 @@ export function remainingSeconds(tasks: readonly TaskSummary[], busyWorkers: num
   if (done < 2 && done / (left + done) < SMALLEST_SHARE_FOR_ETA) return undefined
   // A task without a completed block is assumed to be as fast as the others are on average.
   return (ms * (left / known)) / busyWorkers / 1000
+}
+
+/** The mean duration of a task's blocks. Blocks that are running for longer already belong to it, so that a run that hangs does not seem to end soon. */
+function expectedMs({ meanMs, completed, skipped }: TaskSummary, running: readonly RunningBlock[]): number | undefined {
+  if (meanMs === undefined) return undefined
+  const count = Math.max(1, completed - skipped)
+  const long = running.filter(({ ms }) => ms > meanMs)
+  return (count * meanMs + long.reduce((sum, { ms }) => sum + ms, 0)) / (count + long.length)
 }
