@@ -29,8 +29,7 @@ export function overviewsOf(states: readonly RunState[]): RunOverview[] {
     const alike = states.filter((other) => kindOf(other) === kindOf(state)).map(configOf)
     const parameters = Object.entries(configOf(state)).filter(
       ([name, value]) =>
-        !paths.includes(value) &&
-        alike.some((config) => JSON.stringify(config[name]) !== JSON.stringify(value)),
+        !paths.includes(value) && alike.some((config) => JSON.stringify(config[name]) !== JSON.stringify(value)),
     )
     const mayContinue = state.condition !== 'running' && state.condition !== 'done' && document.command !== undefined
     return {
