@@ -20,7 +20,9 @@ import { placedArray } from './placed-array.ts'
 
 /** Whether links may lead out of datasets. Read at each opening: the command line sets it, and workers that it starts inherit it. */
 export const allowExternal = () => process.env.BELLIS_ALLOW_EXTERNAL === '1'
-const zarr = zarrFormat({ allowExternal })
+/** Whether chunks of the fill value alone are written. Read at each opening, like `allowExternal`. */
+const writesEmpty = () => process.env.BELLIS_WRITE_EMPTY_CHUNKS === '1'
+const zarr = zarrFormat({ allowExternal, writesEmpty })
 const hdf5 = hdf5Format({ allowExternal })
 const flat = flatFormat({ allowExternal })
 const tiff = tiffFormat()

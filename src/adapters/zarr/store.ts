@@ -56,7 +56,10 @@ export interface Store {
    * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
    */
   put(key: string, parts: readonly Uint8Array[]): Promise<void>
-  /** Removes an object, or a folder with its contents; no error if there is none. */
+  /**
+   * Removes an object, or a folder with its contents; no error if there is none.
+   * @throws InfrastructureError `IO_ERROR`, and what the guard of the store throws
+   */
   remove(key: string): Promise<void>
   /**
    * Keeps all other processes from changing the groups of the container until it is disposed; absent where nothing can be locked.

@@ -96,7 +96,8 @@ async function readJson(store: Store, key: string): Promise<JsonObject> {
 async function isPlainV2(store: Store, key: string, { shape, dtype }: ZarrMetadata): Promise<boolean> {
   const json = await readJson(store, joinKey(key, '.zarray'))
   const attributes = await readJson(store, joinKey(key, '.zattrs'))
-  const { compressor, fill_value: fill } = json
+  const { compressor, fill_value: fill, filters } = json
+  if (filters !== null && filters !== undefined && (!Array.isArray(filters) || filters.length > 0)) return false
   if (fill === null && dtype === 'uint64') return false
   if (typeof fill === 'string' && !/^(NaN|-?Infinity)$/.test(fill)) return false
   const isKnown =

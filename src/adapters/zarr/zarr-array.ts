@@ -40,7 +40,13 @@ export class ZarrArray implements ChunkedArray {
   readonly #missing: MissingChunks | undefined
 
   /** @param key of the array's folder in the store */
-  constructor(store: Store, key: string, metadata: ZarrMetadata, description: ArrayDescription, writable: boolean) {
+  constructor(
+    store: Store,
+    key: string,
+    metadata: ZarrMetadata,
+    description: ArrayDescription,
+    { writable, writesEmpty }: { readonly writable: boolean; readonly writesEmpty: boolean },
+  ) {
     this.path = description.path
     this.format = metadata.zarrFormat === 2 ? 'zarr2' : 'zarr3'
     this.shape = description.shape
@@ -64,8 +70,11 @@ export class ZarrArray implements ChunkedArray {
     const codec = makeChunkCodec(metadata.chunk)
     this.#access =
       metadata.shard === undefined
-        ? plainChunks(chunks, keyOf, codec, metadata.fill.bytes)
-        : new ShardedChunks(chunks, keyOf, codec, metadata.shard, metadata.fill.bytes, metadata.shape)
+        ? plainChunks(chunks, keyOf, codec, metadata.fill.bytes, writesEmpty)
+        : new ShardedChunks(chunks, keyOf, codec, metadata.shard, metadata.fill.bytes, {
+            shape: metadata.shape,
+            writesEmpty,
+          })
   }
 
   async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {

@@ -10,7 +10,7 @@ import type {
   OpenArrayOptions,
 } from '../../ports/chunked-array.ts'
 import { checkReusable } from './check-reusable.ts'
-import { makeCodec } from './codecs/registry.ts'
+import { isOnlyRead, makeCodec } from './codecs/registry.ts'
 import { createPlanned, outermostMissing } from './create-planned.ts'
 import { fileStore } from './files/file-store.ts'
 import { type HttpStoreOptions, httpStore } from './http/http-store.ts'
@@ -29,6 +29,8 @@ export interface ZarrFormatOptions {
   readonly http?: HttpStoreOptions
   /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
   readonly allowExternal?: () => boolean
+  /** Whether chunks are written that have the fill value alone. @default no: a missing chunk reads the same */
+  readonly writesEmpty?: () => boolean
 }
 
 /** @param options `guard` is called before a file is written, and throws if it must not be */
@@ -40,7 +42,7 @@ type StoreOf = (
 
 /** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses for reading. */
 export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
-  const { allowExternal = () => false } = options
+  const { allowExternal = () => false, writesEmpty = () => false } = options
   const storeOf: StoreOf = (container, inner, { fsync, allowExternal: isAllowed, guard } = {}) =>
     /^https?:\/\//i.test(container)
       ? httpStore(container, options.http)
@@ -55,10 +57,11 @@ export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
       const ownerNow = typeof owner === 'function' ? owner : () => owner ?? ''
       const guarded = (folder: string) => storeOf(container, inner, { ...open, guard: writeGuard(folder, ownerNow) })
       const store = storeOf(container, inner, open)
-      return openArray(store, parseInner(inner), mode, owner === undefined ? undefined : guarded)
+      const writing = { mode, writesEmpty: writesEmpty(), ...(owner === undefined ? {} : { guarded }) }
+      return openArray(store, parseInner(inner), writing)
     },
     create: async (container, inner, create) =>
-      createArray(storeOf(container, inner, given({ fsync: create.fsync })), parseInner(inner), create),
+      createArray(storeOf(container, inner, given({ fsync: create.fsync })), parseInner(inner), create, writesEmpty()),
     planCreate: async (container, inner, create) => planCreate(storeOf(container, inner), parseInner(inner), create),
     async list(container, inner, { limit = 1000 } = {}) {
       const store = storeOf(container, inner)
@@ -79,12 +82,17 @@ function parseInner(inner: string): string {
   )
 }
 
-/** @param guarded the store for an array in a folder that another run may take @default `store` */
+interface Opening {
+  readonly mode: 'r' | 'r+'
+  readonly writesEmpty?: boolean
+  /** The store for an array in a folder that another run may take. @default the store that is given */
+  readonly guarded?: (folder: string) => Store
+}
+
 async function openArray(
   store: Store,
   key: string,
-  mode: 'r' | 'r+',
-  guarded: (folder: string) => Store = () => store,
+  { mode, writesEmpty = false, guarded = () => store }: Opening,
 ): Promise<ZarrArray> {
   if (mode === 'r+' && !store.writable) {
     throw new ConfigError('READ_ONLY', `${store.where(key)} can't be opened for writing: http addresses are read-only.`)
@@ -92,8 +100,22 @@ async function openArray(
   const node = await readNode(store, key)
   if (node === undefined) throw await nothingThere(store, key)
   const found = node.kind === 'array' ? { key, metadata: node.metadata } : await openGroup(store, key, node)
+  if (mode === 'r+') assertWritten(store.where(found.key), found.metadata)
   const description = await describe(store, found.key, found.metadata)
-  return new ZarrArray(guarded(store.where(found.key)), found.key, found.metadata, description, mode === 'r+')
+  return new ZarrArray(guarded(store.where(found.key)), found.key, found.metadata, description, {
+    writable: mode === 'r+',
+    writesEmpty,
+  })
+}
+
+/** @throws ConfigError `UNSUPPORTED_CODEC` for an array with a codec that can only be read */
+function assertWritten(path: string, { chunk, shard }: ZarrMetadata): void {
+  const step = [...chunk.compressors, ...(shard?.compressors ?? [])].find(isOnlyRead)
+  if (step === undefined) return
+  throw new ConfigError(
+    'UNSUPPORTED_CODEC',
+    `${path} is stored with ${step.name}, which Bellis reads but does not write; write to another array.`,
+  )
 }
 
 type GroupNode = Extract<ZarrNode, { kind: 'group' }>
@@ -111,9 +133,34 @@ async function openGroup(store: Store, key: string, group: GroupNode) {
 
 /** The description of an array, with the placement that groups above it may define. */
 async function describe(store: Store, key: string, metadata: ZarrMetadata): Promise<ArrayDescription> {
-  const { axes, warnings } = (await omeAxes(store, key, metadata.shape.length)) ?? soundAxes(readAxes(metadata))
+  const { axes, warnings: found } = (await omeAxes(store, key, metadata.shape.length)) ?? soundAxes(readAxes(metadata))
   const description = descriptionOf(store.where(key), metadata, axes)
+  const warnings = [...found, ...(await strayChunks(store, key, metadata))]
   return warnings.length === 0 ? description : { ...description, warnings }
+}
+
+/** A warning about chunks with names of the other kind than the metadata say: they are not read. */
+async function strayChunks(
+  store: Store,
+  key: string,
+  { shape, keyPrefix, separator }: ZarrMetadata,
+): Promise<string[]> {
+  if (!store.writable || keyPrefix !== '' || shape.length < 2) return []
+  const other = separator === '.' ? '/' : '.'
+  const first = shape.map(() => 0).join(other)
+  const folder = joinKey(key, '0')
+  const isThere =
+    separator === '.' ? ((await store.list(folder))?.length ?? 0) > 0 : await isStored(store, joinKey(key, first))
+  if (!isThere) return []
+  const names = `chunks with names such as ${first} lie in it, which are not read`
+  return [
+    `${names}: its metadata have "${separator}" between the indices; if that is wrong, set "dimension_separator": "${other}" in ${store.where(joinKey(key, '.zarray'))}`,
+  ]
+}
+
+async function isStored(store: Store, key: string): Promise<boolean> {
+  await using reader = await store.open(key)
+  return reader !== undefined
 }
 
 async function omeAxes(store: Store, key: string, rank: number): Promise<SoundAxes | undefined> {
@@ -146,27 +193,37 @@ function descriptionOf(path: string, metadata: ZarrMetadata, axes: readonly Arra
 }
 
 /** The existing array, if `reuse` allows it and the array fits the options. */
-async function reusable(store: Store, key: string, options: CreateArrayOptions): Promise<ZarrArray | undefined> {
+async function reusable(
+  store: Store,
+  key: string,
+  options: CreateArrayOptions,
+  writesEmpty = false,
+): Promise<ZarrArray | undefined> {
   if (!store.writable || options.ifExists !== 'reuse') return undefined
   if ((await readNode(store, key))?.kind !== 'array') return undefined
-  const array = await openArray(store, key, 'r+')
+  const array = await openArray(store, key, { mode: 'r+', writesEmpty })
   checkReusable(array, options)
   return array
 }
 
-async function createArray(store: Store, key: string, options: CreateArrayOptions): Promise<ChunkedArray> {
-  const there = await reusable(store, key, options)
+async function createArray(
+  store: Store,
+  key: string,
+  options: CreateArrayOptions,
+  writesEmpty: boolean,
+): Promise<ChunkedArray> {
+  const there = await reusable(store, key, options, writesEmpty)
   if (there !== undefined) return there
   const plan = await planNewArray(store, key, store.where(key), options)
   const outermost = await outermostMissing(store, [...plan.newGroups, key])
   // An array that is the container has no group.
   await using _groups = key === '' ? undefined : await store.lockGroups?.()
   // Another process may have made the array, or its groups, before this one got the lock.
-  const madeMeanwhile = key === '' ? undefined : await reusable(store, key, options)
+  const madeMeanwhile = key === '' ? undefined : await reusable(store, key, options, writesEmpty)
   if (madeMeanwhile !== undefined) return madeMeanwhile
   const settled = key === '' ? plan : await planNewArray(store, key, store.where(key), options)
   await createPlanned(store, key, settled, outermost)
-  return openArray(store, key, 'r+')
+  return openArray(store, key, { mode: 'r+', writesEmpty })
 }
 
 async function planCreate(store: Store, key: string, options: CreateArrayOptions): Promise<ArrayDescription> {

@@ -143,6 +143,10 @@ const ownRunOptions = (command: Command): Command =>
     .optionsGroup(GROUPS.output)
     .option('--overwrite', 'start again: replace the outputs and discard recorded progress')
     .option('--yes', 'do not ask for confirmation')
+    .option('--write-empty-chunks', 'write chunks of the fill value alone, too; without them, such chunks are left out')
+    .on('option:write-empty-chunks', () => {
+      process.env.BELLIS_WRITE_EMPTY_CHUNKS = '1'
+    })
     .optionsGroup(GROUPS.run)
     .option('--dry-run', 'print the plan and write nothing')
     .option('--run-dir <folder>', 'parent folder of run folders (default: .bellis)')

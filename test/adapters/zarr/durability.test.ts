@@ -170,7 +170,7 @@ describe('a full disk', () => {
       const container = join(folder, 'a.zarr')
       const array = await format.create(container, 'raw', { shape: [4], dtype: 'uint8', chunkShape: [4] })
       execFileSync('mount', ['-o', 'remount,ro', folder], { stdio: 'ignore' })
-      const writing = array.writeVoxels({ offset: [0], shape: [4] }, new Uint8Array(4))
+      const writing = array.writeVoxels({ offset: [0], shape: [4] }, new Uint8Array(4).fill(1))
       await assert.rejects(writing, { code: 'READ_ONLY', message: /a\.zarr.*read-only/ })
     } finally {
       execFileSync('umount', [folder])
@@ -234,7 +234,7 @@ describe('a corrupt chunk', () => {
   it('D4: can be replaced by a write of the complete chunk, but not by one that would keep a part of it', async (t) => {
     const container = join(await temporaryFolder(t), 'a.zarr')
     const array = await format.create(container, 'raw', { shape: [6], dtype: 'uint8', chunkShape: [4], codec: 'raw' })
-    await array.writeVoxels({ offset: [0], shape: [6] }, new Uint8Array(6))
+    await array.writeVoxels({ offset: [0], shape: [6] }, new Uint8Array(6).fill(1))
     const chunk = join(container, 'raw', 'c', '1')
     await truncate(chunk, 3)
     await assert.rejects(array.writeVoxels({ offset: [5], shape: [1] }, new Uint8Array(1)), { code: 'CORRUPT_DATA' })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
@@ -135,7 +136,7 @@ describe('a Zarr array', () => {
     }
   })
 
-  it('stores and counts every written chunk, even one that has only fill values', async (t) => {
+  it('stores and counts every written chunk', async (t) => {
     const folder = await temporaryFolder(t)
     for (const options of [{ zarrFormat: 2 }, { zarrFormat: 3 }, { zarrFormat: 3, shardShape: [4, 8] }] as const) {
       const inner = `a${options.zarrFormat}${'shardShape' in options ? 's' : ''}`
@@ -147,10 +148,62 @@ describe('a Zarr array', () => {
         ...options,
       })
       assert.equal((await array.countStoredChunks?.())?.stored, 0)
-      await array.writeVoxels({ offset: [4, 0], shape: [4, 9] }, new Uint8Array(36))
+      await array.writeVoxels({ offset: [4, 0], shape: [4, 9] }, new Uint8Array(36).fill(1))
       const expected = 'shardShape' in options ? { stored: 2, total: 4 } : { stored: 3, total: 6 }
       assert.deepEqual(await array.countStoredChunks?.(), expected)
     }
+  })
+
+  it('leaves out chunks of the fill value alone, and removes those that become such', async (t) => {
+    const folder = await temporaryFolder(t)
+    const written = zarrFormat({ writesEmpty: () => true })
+    const layouts = [{ zarrFormat: 2 }, { zarrFormat: 3 }, { zarrFormat: 3, shardShape: [4, 8] }] as const
+    for (const dtype of ['uint8', 'float32', 'int64'] as const) {
+      for (const [n, options] of layouts.entries()) {
+        for (const codec of ['raw', 'gzip']) {
+          const name = `${dtype}-${n}-${codec}`
+          const fillValue = dtype === 'int64' ? -5n : dtype === 'float32' ? Number.NaN : 7
+          const settings = { shape: [8, 9], dtype, chunkShape: [4, 4], fillValue, codec, ...options } as const
+          const total = 'shardShape' in options ? 4 : 6
+          const filled = () => (typedArray(dtype, 72) as Uint8Array).fill(fillValue as number)
+          const whole = { offset: [0, 0], shape: [8, 9] }
+          const stored = async (array: { countStoredChunks?(): Promise<{ stored: number }> }) =>
+            (await array.countStoredChunks?.())?.stored
+
+          await using array = await format.create(join(folder, `${n}.zarr`), name, settings)
+          await array.writeVoxels(whole, filled())
+          assert.equal(await stored(array), 0, name)
+          // A single other voxel keeps its chunk, and its shard; -0 is another value than 0, and so is a NaN of other bits.
+          const one = filled()
+          bytesOf(one)[8 * one.BYTES_PER_ELEMENT] = (bytesOf(one)[0] as number) ^ 1
+          await array.writeVoxels(whole, one)
+          assert.equal(await stored(array), 1, name)
+          const found = typedArray(dtype, 72)
+          await array.readVoxels(whole, found)
+          assert.deepEqual(bytesOf(found), bytesOf(one), name)
+          // Also by a write of a part of the chunk.
+          await array.writeVoxels({ offset: [0, 8], shape: [2, 1] }, filled().subarray(0, 2))
+          assert.equal(await stored(array), 0, name)
+          await array.readVoxels(whole, found)
+          assert.deepEqual(bytesOf(found), bytesOf(filled()), name)
+
+          await using all = await written.create(join(folder, `all-${n}.zarr`), name, settings)
+          await all.writeVoxels(whole, filled())
+          assert.equal(await stored(all), total, name)
+        }
+      }
+    }
+  })
+
+  it('does not remove a chunk for a run that the array no longer belongs to', async (t) => {
+    const container = join(await temporaryFolder(t), 'a.zarr')
+    const whole = { offset: [0], shape: [4] }
+    await using array = await format.create(container, 'raw', { shape: [4], dtype: 'uint8', chunkShape: [4] })
+    await array.writeVoxels(whole, new Uint8Array(4).fill(1))
+    await writeFile(join(container, 'raw', '.bellis-run'), JSON.stringify({ id: 'another' }))
+    await using late = await format.open(container, 'raw', { mode: 'r+', owner: 'mine' })
+    await assert.rejects(late.writeVoxels(whole, new Uint8Array(4)), { code: 'RUN_LOCKED' })
+    assert.deepEqual(await array.countStoredChunks?.(), { stored: 1, total: 1 })
   })
 
   it('removes the chunks or shards that lie completely in a box, and no others', async (t) => {
@@ -207,7 +260,7 @@ describe('a Zarr array', () => {
     const shape = [64, 8, 8]
     const array = await format.create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint8', chunkShape: [1, 8, 8] })
     const box = { offset: [0, 0, 0], shape }
-    const data = typedArray('uint8', 4096)
+    const data = new Uint8Array(4096).fill(1)
     await assert.rejects(array.writeVoxels(box, data, { signal: AbortSignal.abort() }), { name: 'AbortError' })
     assert.equal((await array.countStoredChunks?.())?.stored, 0)
     const controller = new AbortController()

@@ -2,11 +2,11 @@ import { inflateSync } from 'node:zlib'
 import { decodeBlosc } from '../../codecs/blosc-decode.ts'
 import { decodeBzip2 } from '../../codecs/bzip2.ts'
 import type { DecodedSize } from '../../codecs/codec.ts'
+import { fletcher32 } from '../../codecs/fletcher32.ts'
 import { decodeLzf } from '../../codecs/lzf.ts'
 import { zstdCodec } from '../../codecs/zlib.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { decodeBlosc2 } from './blosc2.ts'
-import { fletcher32 } from './fletcher32.ts'
 import { decodeBitshuffle, decodeFramedLz4 } from './framed-blocks.ts'
 
 /** A chunk that can't be decoded. If the HDF5 library has its filters, it says why when it is asked for the same chunk. */

@@ -44,6 +44,14 @@ export function fillChunk(bytes: Uint8Array, fill: Uint8Array): void {
   fillBox([elements], fill, { bytes, start: 0, strides: rowMajorStrides([elements], fill.length) })
 }
 
+/** Whether a decoded chunk consists of the fill value alone, to the last bit: then it need not be stored. */
+export function isOnlyFill(bytes: Uint8Array, fill: Uint8Array): boolean {
+  const size = fill.length
+  if (Buffer.compare(bytes.subarray(0, size), fill) !== 0) return false
+  // Each element equals the one before it.
+  return Buffer.compare(bytes.subarray(size), bytes.subarray(0, bytes.length - size)) === 0
+}
+
 /**
  * Runs a decoder and turns its failure into an error that names the file and the chunk.
  * @throws InfrastructureError `CORRUPT_DATA`

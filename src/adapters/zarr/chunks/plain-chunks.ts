@@ -2,7 +2,15 @@ import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/arr
 import { ChunkCache } from '../../../core/array/chunk-cache.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
 import { encodedLimit, type Store } from '../store.ts'
-import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, isWholeShape, viewOf } from './chunk-access.ts'
+import {
+  type ChunkAccess,
+  decodeOrThrow,
+  fillChunk,
+  isOnlyFill,
+  isWholeInPlace,
+  isWholeShape,
+  viewOf,
+} from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
 import { allocate, BufferPool, inFlight } from './in-flight.ts'
@@ -16,14 +24,16 @@ const MAX_KEPT_BYTES = 16 * 2 ** 20
  * Chunks stored as one file each.
  * @param keyOf the key of a chunk's file in the store
  * @param fill the bytes of the fill value
+ * @param writesEmpty whether chunks are written that have the fill value alone
  */
 export function plainChunks(
   store: Store,
   keyOf: (index: readonly number[]) => string,
   codec: ChunkCodec,
   fill: Uint8Array,
+  writesEmpty: boolean,
 ): ChunkAccess {
-  return new PlainChunks(store, keyOf, codec, fill)
+  return new PlainChunks(store, keyOf, codec, fill, writesEmpty)
 }
 
 class PlainChunks implements ChunkAccess {
@@ -32,19 +42,27 @@ class PlainChunks implements ChunkAccess {
   readonly #keyOf: (index: readonly number[]) => string
   readonly #codec: ChunkCodec
   readonly #fill: Uint8Array
+  readonly #writesEmpty: boolean
   readonly #atMost: number
   readonly #cache: ChunkCache | undefined
   /** For encoded chunks until they are written. */
   readonly #encoded: BufferPool
   #decoded: Uint8Array | undefined
 
-  constructor(store: Store, keyOf: (index: readonly number[]) => string, codec: ChunkCodec, fill: Uint8Array) {
+  constructor(
+    store: Store,
+    keyOf: (index: readonly number[]) => string,
+    codec: ChunkCodec,
+    fill: Uint8Array,
+    writesEmpty: boolean,
+  ) {
     const { byteLength, isRaw } = codec
     this.byteLength = byteLength
     this.#store = store
     this.#keyOf = keyOf
     this.#codec = codec
     this.#fill = fill
+    this.#writesEmpty = writesEmpty
     this.#atMost = encodedLimit(byteLength)
     // Decoding again must cost more than checking the file for changes.
     const isCached = !isRaw && byteLength <= MAX_KEPT_BYTES && store.lend !== undefined
@@ -69,6 +87,10 @@ class PlainChunks implements ChunkAccess {
     const codec = this.#codec
     const key = this.#keyOf(part.index)
     const isInPlace = isWholeInPlace(part, codec, source)
+    if (isInPlace && this.#isLeftOut(viewOf(source, this.byteLength))) {
+      await this.#store.remove(key)
+      return
+    }
     if (isInPlace && codec.isRaw) {
       await this.#store.put(key, [viewOf(source, this.byteLength)])
       return
@@ -77,8 +99,13 @@ class PlainChunks implements ChunkAccess {
       const encoded = isInPlace
         ? codec.encode(viewOf(source, this.byteLength), room)
         : await this.#encodeMerged(part, source, covers, room)
-      await this.#store.put(key, [encoded])
+      await (encoded === undefined ? this.#store.remove(key) : this.#store.put(key, [encoded]))
     })
+  }
+
+  /** Whether a decoded chunk is not stored: a missing one reads the same. */
+  #isLeftOut(decoded: Uint8Array): boolean {
+    return !this.#writesEmpty && isOnlyFill(decoded, this.#fill)
   }
 
   /** Memory for a decoded chunk, and a little more, that is not needed after the current call. */
@@ -153,24 +180,30 @@ class PlainChunks implements ChunkAccess {
     this.#copyTo(target, part, held)
   }
 
-  /** The encoded content of the file with the part replaced, in `room` if possible. */
-  async #encodeMerged(part: ChunkPart, source: StridedBytes, covers: boolean, room: Uint8Array): Promise<Uint8Array> {
+  /** The encoded content of the file with the part replaced, in `room` if possible; undefined if it is left out. */
+  async #encodeMerged(
+    part: ChunkPart,
+    source: StridedBytes,
+    covers: boolean,
+    room: Uint8Array,
+  ): Promise<Uint8Array | undefined> {
     const codec = this.#codec
     const chunk = () => (codec.isRaw ? room : this.#scratch().subarray(0, this.byteLength))
     const encode = (merged: Uint8Array) => {
       copyBox(part.shape, this.#fill.length, source, this.#inChunk(merged, part))
+      if (this.#isLeftOut(merged)) return undefined
       return codec.isRaw ? merged : codec.encode(merged, room)
     }
     if (isWholeShape(part, codec)) return encode(chunk())
     let encoded: Uint8Array | undefined
     if (!covers) {
-      await this.#withEncoded(part.index, undefined, (old) => {
+      const found = await this.#withEncoded(part.index, undefined, (old) => {
         const merged = chunk()
         this.#decodeInto(part.index, old, merged)
         encoded = encode(merged)
       })
+      if (found) return encoded
     }
-    if (encoded !== undefined) return encoded
     const merged = chunk()
     fillChunk(merged, this.#fill)
     return encode(merged)

@@ -95,8 +95,9 @@ export class ShardFiles {
     }
   }
 
-  /** Replaces a shard. @param chunks encoded, undefined for missing ones; one for each chunk of the shard */
+  /** Replaces a shard; one without chunks is removed. @param chunks encoded, undefined for missing ones; one for each chunk of the shard */
   async write(index: readonly number[], chunks: readonly (Uint8Array | undefined)[]): Promise<void> {
+    if (chunks.every((chunk) => chunk === undefined)) return this.#store.remove(this.#keyOf(index))
     const parts = assembleShard(chunks, this.#format)
     await this.#store.put(this.#keyOf(index), this.isWrapped ? [this.#wrap(parts)] : parts)
   }

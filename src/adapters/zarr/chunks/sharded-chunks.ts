@@ -2,7 +2,7 @@ import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/arr
 import { SPARE_BYTES } from '../../codecs/codec.ts'
 import type { ShardSettings } from '../metadata/metadata.ts'
 import type { Store } from '../store.ts'
-import { type ChunkAccess, decodeOrThrow, fillChunk, isWholeInPlace, viewOf } from './chunk-access.ts'
+import { type ChunkAccess, decodeOrThrow, fillChunk, isOnlyFill, isWholeInPlace, viewOf } from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
 import { type ChunkPart, chunkParts } from './chunk-grid.ts'
 import { allocate, BufferPool, forEachInFlight, inFlight } from './in-flight.ts'
@@ -19,6 +19,7 @@ export class ShardedChunks implements ChunkAccess {
   readonly #codec: ChunkCodec
   readonly #fill: Uint8Array
   readonly #arrayShape: readonly number[]
+  readonly #writesEmpty: boolean
   /** Chunks of a shard: along each axis, and in total. */
   readonly #perShard: readonly number[]
   readonly #count: number
@@ -31,7 +32,8 @@ export class ShardedChunks implements ChunkAccess {
    * @param keyOf the key of a shard's file in the store
    * @param codec of the inner chunks
    * @param fill the bytes of the fill value
-   * @param arrayShape shape of the array: chunks of a shard that lie outside it are never stored
+   * @param array its shape: chunks of a shard that lie outside it are never stored; and whether chunks are written that have the fill
+   * value alone
    */
   constructor(
     store: Store,
@@ -39,12 +41,13 @@ export class ShardedChunks implements ChunkAccess {
     codec: ChunkCodec,
     shard: ShardSettings,
     fill: Uint8Array,
-    arrayShape: readonly number[],
+    array: { readonly shape: readonly number[]; readonly writesEmpty: boolean },
   ) {
     this.#store = store
     this.#codec = codec
     this.#fill = fill
-    this.#arrayShape = arrayShape
+    this.#arrayShape = array.shape
+    this.#writesEmpty = array.writesEmpty
     this.#perShard = shard.shape.map((length, axis) => length / (codec.shape[axis] as number))
     this.#count = this.#perShard.reduce((product, length) => product * length, 1)
     this.#files = new ShardFiles(store, keyOf, shard, this.#count, codec.byteLength)
@@ -84,7 +87,7 @@ export class ShardedChunks implements ChunkAccess {
         const own = room?.subarray(used, used + this.#codec.encodedRoom) ?? new Uint8Array(this.#codec.encodedRoom)
         const encoded = await this.#encodeChunk(part, inner, at(source, inner), old, own)
         chunks[this.#numberOf(inner)] = encoded
-        used += encoded.length
+        used += encoded?.length ?? 0
       }
       await this.#files.write(part.index, chunks)
     }
@@ -145,17 +148,20 @@ export class ShardedChunks implements ChunkAccess {
     return this.#decoded
   }
 
-  /** The encoded inner chunk after a write of `inner`. @param old returns the stored chunk @param room for the result */
+  /** The encoded inner chunk after a write of `inner`; undefined if it is left out. @param old returns the stored chunk @param room for the result */
   async #encodeChunk(
     part: ChunkPart,
     inner: ChunkPart,
     source: StridedBytes,
     old: FetchChunk | undefined,
     room: Uint8Array,
-  ): Promise<Uint8Array> {
+  ): Promise<Uint8Array | undefined> {
     const codec = this.#codec
     // Raw bytes are a view of the caller's array, which must not change until the write has ended.
-    if (isWholeInPlace(inner, codec, source)) return codec.encode(viewOf(source, codec.byteLength), room)
+    if (isWholeInPlace(inner, codec, source)) {
+      const whole = viewOf(source, codec.byteLength)
+      return this.#isLeftOut(whole) ? undefined : codec.encode(whole, room)
+    }
     const index = this.#globalIndex(part, inner)
     const encoded = this.#isCovered(inner, index) ? undefined : await old?.(this.#numberOf(inner), index)
     const buffer = codec.isRaw ? room : this.#scratch().subarray(0, codec.byteLength)
@@ -166,7 +172,13 @@ export class ShardedChunks implements ChunkAccess {
       if (decoded !== buffer) buffer.set(decoded)
     }
     copyBox(inner.shape, this.#fill.length, source, this.#inChunk(buffer, inner))
+    if (this.#isLeftOut(buffer)) return undefined
     return codec.isRaw ? buffer : codec.encode(buffer, room)
+  }
+
+  /** Whether a decoded chunk is not stored: a missing one reads the same. */
+  #isLeftOut(decoded: Uint8Array): boolean {
+    return !this.#writesEmpty && isOnlyFill(decoded, this.#fill)
   }
 
   /** Whether a part covers all of an inner chunk that is inside the array. */

@@ -8,20 +8,35 @@ import {
   type BloscSettings,
   type BloscShuffle,
 } from '../../codecs/blosc-format.ts'
+import { decodeBzip2 } from '../../codecs/bzip2.ts'
 import type { BytesCodec } from '../../codecs/codec.ts'
 import { crc32cCodec } from '../../codecs/crc32c.ts'
 import { lz4Codec } from '../../codecs/lz4.ts'
 import { gzipCodec, zlibCodec, zstdCodec } from '../../codecs/zlib.ts'
 import { isJsonObject, type Json, type JsonObject, show } from '../metadata/exact-json.ts'
+import { FILTER_NAMES, type Filter, filterCodec, isFilter, parseFilter } from './filters.ts'
 
-/** A compressor of chunks as it is named in metadata and on the command line; undefined is raw. */
+/** A compressor or filter of chunks as it is named in metadata and on the command line; undefined is raw. */
 export type Compressor =
   | { readonly name: 'gzip' | 'zlib' | 'zstd'; readonly level: number; readonly checksum?: boolean }
   | { readonly name: 'lz4'; readonly acceleration: number }
-  | { readonly name: 'crc32c' }
+  | { readonly name: 'crc32c' | 'bz2' }
+  | Filter
   | ({ readonly name: 'blosc' } & BloscSettings)
 
+/** The compressors and filters that are read, never written. */
+export const isOnlyRead = (compressor: Compressor): boolean => compressor.name === 'bz2' || isFilter(compressor)
+
+const bz2Codec: BytesCodec = {
+  label: 'bz2',
+  encode() {
+    throw new ConfigError('UNSUPPORTED_CODEC', 'The codec "bz2" can only be read.')
+  },
+  decode: decodeBzip2,
+}
+
 export function makeCodec(compressor: Compressor): BytesCodec {
+  if (isFilter(compressor)) return filterCodec(compressor)
   switch (compressor.name) {
     case 'gzip':
       return gzipCodec(compressor.level)
@@ -33,6 +48,8 @@ export function makeCodec(compressor: Compressor): BytesCodec {
       return lz4Codec(compressor.acceleration)
     case 'crc32c':
       return crc32cCodec
+    case 'bz2':
+      return bz2Codec
     case 'blosc':
       return bloscCodec(compressor)
     default:
@@ -41,10 +58,11 @@ export function makeCodec(compressor: Compressor): BytesCodec {
 }
 
 const SHUFFLES: readonly BloscShuffle[] = ['noshuffle', 'shuffle', 'bitshuffle']
-const READABLE = 'raw, gzip, zlib, zstd, blosc, lz4 and crc32c'
+const READABLE = 'raw, gzip, zlib, zstd, blosc, lz4, bz2 and crc32c'
 
 /**
- * A codec from v2's `compressor`, or from the configuration of v3's `numcodecs.*`, which is the same.
+ * A codec from v2's `compressor` or `filters`, or from the configuration of v3's `numcodecs.*`, which is the same.
+ * @param dtype of the elements that it gets
  * @throws ConfigError `UNSUPPORTED_CODEC`, `INVALID_METADATA`
  */
 export function parseV2Codec(id: string, config: JsonObject, dtype: DType, where: string): Compressor {
@@ -57,6 +75,7 @@ export function parseV2Codec(id: string, config: JsonObject, dtype: DType, where
     case 'lz4':
       return { name: id, acceleration: integer(config.acceleration, 1, where, id) }
     case 'crc32c':
+    case 'bz2':
       return { name: id }
     case 'blosc': {
       const typeSize = BYTES_PER_ELEMENT[dtype]
@@ -65,8 +84,11 @@ export function parseV2Codec(id: string, config: JsonObject, dtype: DType, where
       const shuffle = SHUFFLES[number === -1 ? (typeSize === 1 ? 2 : 1) : number]
       return bloscOf(config, shuffle, typeSize, where)
     }
-    default:
+    default: {
+      const filter = parseFilter(id, config, dtype, where)
+      if (filter !== undefined) return filter
       throw unsupported(id, where)
+    }
   }
 }
 
@@ -114,10 +136,17 @@ function integer(value: Json | undefined, otherwise: number, where: string, code
 }
 
 const unsupported = (name: string, where: string) =>
-  new ConfigError('UNSUPPORTED_CODEC', `${where}: the codec "${name}" is not supported; Bellis reads ${READABLE}.`)
+  new ConfigError(
+    'UNSUPPORTED_CODEC',
+    `${where}: the codec "${name}" is not supported; Bellis reads ${READABLE}, and the filters ${FILTER_NAMES.join(', ')}.`,
+  )
 
-/** v2's `compressor`. */
+const onlyRead = ({ name }: Compressor) =>
+  new ConfigError('UNSUPPORTED_CODEC', `The codec "${name}" can only be read; use zstd, or another one.`)
+
+/** v2's `compressor`. @throws ConfigError `UNSUPPORTED_CODEC` for what can only be read */
 export function toV2Config(compressor: Compressor): JsonObject {
+  if (isFilter(compressor)) throw onlyRead(compressor)
   switch (compressor.name) {
     case 'gzip':
     case 'zlib':
@@ -127,6 +156,8 @@ export function toV2Config(compressor: Compressor): JsonObject {
       return { id: 'lz4', acceleration: compressor.acceleration }
     case 'crc32c':
       return { id: 'crc32c' }
+    case 'bz2':
+      throw onlyRead(compressor)
     case 'blosc':
       return {
         id: 'blosc',
@@ -142,6 +173,7 @@ export function toV2Config(compressor: Compressor): JsonObject {
 
 /** An entry of v3's `codecs`. @throws ConfigError `UNSUPPORTED_CODEC` if v3 has no such standard codec */
 export function toV3Config(compressor: Compressor): JsonObject {
+  if (isFilter(compressor)) throw onlyRead(compressor)
   switch (compressor.name) {
     case 'gzip':
       return { name: 'gzip', configuration: { level: compressor.level } }
@@ -160,6 +192,8 @@ export function toV3Config(compressor: Compressor): JsonObject {
           blocksize: compressor.blockSize,
         },
       }
+    case 'bz2':
+      throw onlyRead(compressor)
     case 'zlib':
     case 'lz4':
       throw new ConfigError(

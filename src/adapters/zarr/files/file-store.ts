@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { readdir, rename, rm, rmdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { errnoOf, isMissingFile } from '../../../core/system-errors.ts'
 import { awaitLockFile } from '../lock-file.ts'
 import { MAX_METADATA_BYTES, type Store, TEMPORARY_PREFIX } from '../store.ts'
@@ -9,7 +9,7 @@ import { FilePace } from './file-pace.ts'
 import { InsideContainer } from './inside-container.ts'
 import { LentMemory } from './lent-memory.ts'
 import { openParts, readFile } from './read-file.ts'
-import { makeFolder, replaceFile, temporaryName } from './replace-file.ts'
+import { type FileWriting, makeFolder, replaceFile, syncFolder, temporaryName } from './replace-file.ts'
 
 export interface FileStoreOptions {
   /** A write ends only when the file and its name are on the disk itself, to survive a power cut. @default false */
@@ -19,7 +19,7 @@ export interface FileStoreOptions {
    * in it, or in a folder on that path.
    */
   readonly insideOf?: string
-  /** Called before a new file gets its name; if it throws, the old file stays. */
+  /** Called before a new file gets its name, and before a file is removed; if it throws, the old file stays. */
   readonly guard?: (() => void) | undefined
 }
 
@@ -52,7 +52,7 @@ export function fileStore(root: string, { fsync = false, insideOf, guard = () =>
       }),
     open: (key) => openParts(where(key), reading),
     put: (key, parts) => replaceFile(where(key), parts, writing),
-    remove: (key) => removeTree(where(key)),
+    remove: (key) => removeTree(where(key), writing),
     lockGroups: () => lockGroups(root, fsync),
     async list(key) {
       const path = where(key)
@@ -96,10 +96,12 @@ async function lockGroups(root: string, fsync: boolean): Promise<AsyncDisposable
 }
 
 /** Renames the tree before removing it, so that nobody sees a half-removed one. */
-async function removeTree(path: string): Promise<void> {
+async function removeTree(path: string, { guard, fsync }: FileWriting): Promise<void> {
   const hidden = join(path, '..', temporaryName())
+  guard()
   try {
     await rename(path, hidden)
+    if (fsync) await syncFolder(dirname(path))
     await rm(hidden, { recursive: true, force: true })
   } catch (error) {
     if (!isMissingFile(error)) throw ioError('remove', path, error)

@@ -112,7 +112,7 @@ export async function makeFolder(folder: string, fsync: boolean): Promise<void> 
 }
 
 /** A file's name is on the disk only when its folder has been synced. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const file = await open(folder, 'r')
   try {
     await sync(file)

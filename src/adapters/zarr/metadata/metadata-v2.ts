@@ -1,6 +1,7 @@
 import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
-import { parseV2Codec, toV2Config } from '../codecs/registry.ts'
+import { isFilter, storedType } from '../codecs/filters.ts'
+import { type Compressor, parseV2Codec, toV2Config } from '../codecs/registry.ts'
 import { isJsonObject, type Json, type JsonObject, show, showName } from './exact-json.ts'
 import { fillValueToJson, parseFillValue } from './fill-value.ts'
 import { parseShape, range, type ZarrMetadata } from './metadata.ts'
@@ -46,7 +47,6 @@ export function parseV2Metadata(json: JsonObject, attributes: JsonObject, where:
   if (separator !== '.' && separator !== '/') {
     throw new ConfigError('INVALID_METADATA', `${where}: dimension_separator is ${show(separator)}, not "." or "/".`)
   }
-  refuseFilters(filters, where)
   const axes = range(shape.length)
   return {
     zarrFormat: 2,
@@ -57,7 +57,7 @@ export function parseV2Metadata(json: JsonObject, attributes: JsonObject, where:
       shape: chunkShape,
       axisOrder: order === 'C' ? axes : axes.reverse(),
       bigEndian,
-      compressors: isJsonObject(compressor) ? [parseV2Codec(showName(compressor.id), compressor, dtype, where)] : [],
+      compressors: parseSteps(filters, compressor, dtype, where),
     },
     fill: parseFillValue(dtype, json.fill_value, where),
     keyPrefix: '',
@@ -66,22 +66,31 @@ export function parseV2Metadata(json: JsonObject, attributes: JsonObject, where:
   }
 }
 
-function refuseFilters(filters: Json | undefined, where: string): void {
-  if (filters === null || filters === undefined) return
-  const names = (Array.isArray(filters) ? filters : [filters]).map((filter: Json) =>
-    isJsonObject(filter) ? showName(filter.id) : show(filter),
-  )
-  if (names.length === 0) return
-  throw new ConfigError(
-    'UNSUPPORTED_CODEC',
-    `${where}: the filter${names.length > 1 ? 's' : ''} ${names.join(', ')} can't be read; store the array without filters.`,
-  )
+/** The filters and the compressor, in the order of encoding. */
+function parseSteps(
+  filters: Json | undefined,
+  compressor: Json | undefined,
+  dtype: DType,
+  where: string,
+): Compressor[] {
+  const list: readonly Json[] =
+    filters === null || filters === undefined ? [] : Array.isArray(filters) ? filters : [filters]
+  const steps: Compressor[] = []
+  let current = dtype
+  for (const step of isJsonObject(compressor) ? [...list, compressor] : list) {
+    const config = isJsonObject(step) ? step : {}
+    const parsed = parseV2Codec(showName(config.id), config, current, where)
+    steps.push(parsed)
+    if (isFilter(parsed)) current = storedType(parsed, current)
+  }
+  return steps
 }
 
 /** The `.zarray` of a new array. */
 export function toV2Json(metadata: ZarrMetadata): JsonObject {
   const { chunk, dtype, fill, separator, shape } = metadata
-  const [compressor] = chunk.compressors
+  const [compressor, ...others] = chunk.compressors
+  if (others.length > 0) throw new ConfigError('UNSUPPORTED_CODEC', 'Zarr 2 arrays are written with one compressor.')
   return {
     zarr_format: 2,
     shape,

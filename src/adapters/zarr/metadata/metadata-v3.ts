@@ -1,5 +1,6 @@
 import { BYTES_PER_ELEMENT, DTYPES, type DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
+import { ELEMENT_FILTERS, type Filter, parseFilter, storedType } from '../codecs/filters.ts'
 import { type Compressor, namedConfig, parseV3Codec, toV3Config } from '../codecs/registry.ts'
 import type { Json, JsonObject } from './exact-json.ts'
 import { isJsonObject, show } from './exact-json.ts'
@@ -99,9 +100,24 @@ function parseCodecs(value: Json | undefined, dtype: DType, shape: readonly numb
     axisOrder = transposed(axisOrder, next.config.order, where)
     isTransposed = true
   }
-  const rest = () => chain.map(({ name, config }) => parseV3Codec(name, config, dtype, where))
+  const filters: Filter[] = []
+  let stored = dtype
+  for (
+    let filter = elementFilter(next, stored, where);
+    filter !== undefined;
+    filter = elementFilter(next, stored, where)
+  ) {
+    filters.push(filter)
+    stored = storedType(filter, stored)
+    next = chain.shift()
+  }
+  // numcodecs flattens a transposed chunk in another order than it gives it back.
+  if (filters.length > 0 && isTransposed)
+    throw new ConfigError('UNSUPPORTED_CODEC', `${where}: filters of transposed chunks are not supported.`)
+  const rest = () => chain.map(({ name, config }) => parseV3Codec(name, config, stored, where))
   if (next?.name === 'sharding_indexed') {
-    if (isTransposed) throw new ConfigError('UNSUPPORTED_CODEC', `${where}: a transposed shard is not supported.`)
+    if (isTransposed || filters.length > 0)
+      throw new ConfigError('UNSUPPORTED_CODEC', `${where}: a transposed or filtered shard is not supported.`)
     return parseSharding(next.config, dtype, shape, rest(), where)
   }
   if (next?.name !== 'bytes') {
@@ -111,8 +127,22 @@ function parseCodecs(value: Json | undefined, dtype: DType, shape: readonly numb
       `${where}: the codec from array to bytes is ${name}; Bellis reads bytes and sharding_indexed.`,
     )
   }
-  const bigEndian = parseEndian(next.config, BYTES_PER_ELEMENT[dtype], where)
-  return { chunk: { dtype, shape, axisOrder, bigEndian, compressors: rest() } }
+  const size = BYTES_PER_ELEMENT[stored]
+  const bigEndian = parseEndian(next.config, size, where)
+  const swap: readonly Filter[] = bigEndian && filters.length > 0 ? [{ name: 'byteswap', size }] : []
+  const compressors = [...filters, ...swap, ...rest()]
+  return { chunk: { dtype, shape, axisOrder, bigEndian: bigEndian && filters.length === 0, compressors } }
+}
+
+/** A filter of numcodecs, if an entry of `codecs` is one that comes before the bytes. */
+function elementFilter(
+  entry: { readonly name: string; readonly config: JsonObject } | undefined,
+  dtype: DType,
+  where: string,
+): Filter | undefined {
+  const [, id] = /^numcodecs\.(.*)$/.exec(entry?.name ?? '') ?? []
+  if (entry === undefined || id === undefined || !ELEMENT_FILTERS.includes(id)) return undefined
+  return parseFilter(id, entry.config, dtype, where)
 }
 
 function parseEndian(config: JsonObject, bytesPerElement: number, where: string): boolean {

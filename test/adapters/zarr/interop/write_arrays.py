@@ -14,6 +14,7 @@ import numcodecs
 import numpy as np
 import tensorstore as ts
 import zarr
+import zarr.codecs.numcodecs as zarr_numcodecs
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
 
 folder = sys.argv[1]
@@ -125,6 +126,57 @@ for encoding, separator in [("default", "/"), ("default", "."), ("v2", "/"), ("v
     make("codecs3.zarr", name, values("u2"), chunks=CHUNKS, zarr_format=3, chunk_key_encoding={"name": encoding, "separator": separator})
 make("codecs3.zarr", "point", values("u2", ()), chunks=(), zarr_format=3)
 make("codecs2.zarr", "point", values("u2", ()), chunks=(), zarr_format=2)
+
+# Filters of numcodecs, in both versions. Some lose digits, so that what zarr-python reads is what is right.
+def filtered(container, inner, data, **options):
+    array = zarr.create_array(os.path.join(folder, container), name=inner, shape=data.shape, dtype=data.dtype, fill_value=0, chunks=CHUNKS, **options)
+    array[:4] = data[:4]
+    note(container, inner, array[...], 0)
+
+
+finite = np.round(np.random.default_rng(7).normal(0, 50, SHAPE), 3)
+small = np.round(finite).astype("i4")
+for name, data, config in [
+    ("delta", values("u2"), {"id": "delta", "dtype": "<u2"}),
+    ("delta-narrow", np.arange(910, dtype="i8").reshape(SHAPE), {"id": "delta", "dtype": "<i8", "astype": "<i4"}),
+    ("delta-big", values(">i4"), {"id": "delta", "dtype": ">i4", "astype": ">i8"}),
+    ("delta-float", finite.astype("f4"), {"id": "delta", "dtype": "<f4", "astype": "<f8"}),
+    ("delta-half", np.round(finite).astype("f2"), {"id": "delta", "dtype": "<f2"}),
+    ("scale", finite, {"id": "fixedscaleoffset", "offset": 1000, "scale": 10, "dtype": "<f8", "astype": "<i2"}),
+    ("scale-float", finite.astype("f4"), {"id": "fixedscaleoffset", "offset": 0.1, "scale": 3.7, "dtype": "<f4", "astype": "<f4"}),
+    ("scale-int", small, {"id": "fixedscaleoffset", "offset": -200, "scale": 1, "dtype": "<i4", "astype": "|u1"}),
+    ("scale-long", small.astype("i8"), {"id": "fixedscaleoffset", "offset": 7, "scale": 0.5, "dtype": "<i8", "astype": ">i8"}),
+    ("astype", small.astype("f4"), {"id": "astype", "encode_dtype": "<i2", "decode_dtype": "<f4"}),
+    ("astype-long", values("u4").astype("u8"), {"id": "astype", "encode_dtype": "<u4", "decode_dtype": "<u8"}),
+    ("astype-int", small, {"id": "astype", "encode_dtype": "<f8", "decode_dtype": "<i4"}),
+    ("astype-wrap", small, {"id": "astype", "encode_dtype": "<i8", "decode_dtype": "<i4"}),
+    ("packbits", values("bool"), {"id": "packbits"}),
+    ("shuffle", values("f4"), {"id": "shuffle", "elementsize": 4}),
+    ("shuffle-odd", values("u2"), {"id": "shuffle", "elementsize": 2}),
+    ("quantize", finite, {"id": "quantize", "digits": 1, "dtype": "<f8", "astype": "<f4"}),
+    ("bitround", finite.astype("f4"), {"id": "bitround", "keepbits": 7}),
+    ("crc32", values("u2"), {"id": "crc32"}),
+    ("adler32", np.tile(values("f8").ravel(), 40)[:910].reshape(SHAPE), {"id": "adler32", "location": "end"}),
+    ("fletcher32", values("u2"), {"id": "fletcher32"}),
+]:
+    codec = numcodecs.get_codec(dict(config))
+    for compressor, options in [("raw", None), ("zstd", numcodecs.Zstd(1)), ("bz2", numcodecs.BZ2(9))]:
+        filtered("filters2.zarr", f"{name}-{compressor}", data, filters=[codec], compressors=options, zarr_format=2)
+    stored = np.dtype(config.get("astype") or config.get("encode_dtype") or data.dtype)
+    if stored.itemsize != data.dtype.itemsize or ">" in (data.dtype.byteorder, stored.byteorder) or name == "packbits":
+        continue  # zarr-python 3.1 can't read them itself.
+    three = dict(config)
+    cls = {"id": None, "delta": "Delta", "fixedscaleoffset": "FixedScaleOffset", "astype": "AsType", "shuffle": "Shuffle", "quantize": "Quantize",
+           "bitround": "BitRound", "crc32": "CRC32", "adler32": "Adler32", "fletcher32": "Fletcher32"}[three.pop("id")]
+    made = getattr(zarr_numcodecs, cls)(**three)
+    place = "filters" if cls in ("Delta", "FixedScaleOffset", "AsType", "Quantize", "BitRound") else "compressors"
+    filtered("filters3.zarr", name, data, zarr_format=3, **{"compressors": None, place: [made]})
+    if place == "filters":
+        filtered("filters3.zarr", f"{name}-bz2", data, zarr_format=3, filters=[made], compressors=[zarr_numcodecs.BZ2(level=1)])
+# Of big-endian bytes, zarr-python 3.1 decodes something else than it has encoded.
+make("filters3.zarr", "big", values("u2"), chunks=CHUNKS, zarr_format=3, filters=[zarr_numcodecs.Delta(dtype="<u2")], serializer=BytesCodec(endian="big"))
+filtered("filters2.zarr", "two", values("u2"), filters=[numcodecs.get_codec({"id": "delta", "dtype": "<u2"}), numcodecs.Shuffle(2)], compressors=numcodecs.BZ2(1), zarr_format=2)
+filtered("filters2.zarr", "f-order", values("i4"), filters=[numcodecs.get_codec({"id": "delta", "dtype": "<i4"})], compressors=numcodecs.Zstd(1), order="F", zarr_format=2)
 
 # Shards.
 for location in ("start", "end"):
