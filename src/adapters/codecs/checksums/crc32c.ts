@@ -1,4 +1,4 @@
-import { type BytesCodec, CodecError, checkSize } from './codec.ts'
+import { type BytesCodec, CodecError, checkSize } from '../codec.ts'
 
 /** CRC-32C (Castagnoli), reflected. */
 const POLYNOMIAL = 0x82f63b78
