@@ -23,10 +23,19 @@ module.exports = {
     ),
     rule(
       'adapters-stand-alone',
-      { path: '^src/adapters/([^/]+)/' },
+      { path: '^src/adapters/([^/]+)/', pathNot: '^src/adapters/n5/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
         pathNot: '^src/adapters/($1|codecs|files)/',
+      },
+    ),
+    // Their chunks are files as those of Zarr are.
+    rule(
+      'chunk-formats-build-on-zarr',
+      { path: '^src/adapters/(n5)/' },
+      {
+        path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
+        pathNot: '^src/adapters/($1|codecs|files|zarr)/',
       },
     ),
     rule(

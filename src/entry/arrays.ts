@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { realPath } from '../adapters/files/real-path.ts'
 import { FLAT_KINDS, flatFormat, TELLING_BYTES } from '../adapters/flat/flat-format.ts'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
+import { n5Format } from '../adapters/n5/n5-format.ts'
 import { isPng, PNG_SUFFIX, pngFormat } from '../adapters/png/png-format.ts'
 import { isPattern, SLICE_SUFFIX, stackFormat } from '../adapters/stack/stack-format.ts'
 import { isTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
@@ -23,6 +24,7 @@ export const allowExternal = () => process.env.BELLIS_ALLOW_EXTERNAL === '1'
 /** Whether chunks of the fill value alone are written. Read at each opening, like `allowExternal`. */
 const writesEmpty = () => process.env.BELLIS_WRITE_EMPTY_CHUNKS === '1'
 const zarr = zarrFormat({ allowExternal, writesEmpty })
+const n5 = n5Format({ allowExternal, writesEmpty })
 const hdf5 = hdf5Format({ allowExternal })
 const flat = flatFormat({ allowExternal })
 const tiff = tiffFormat()
@@ -39,6 +41,7 @@ export interface DatasetPath {
 
 const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
   [/\.zarr$/i, zarr],
+  [/\.n5$/i, n5],
   [/\.(hdf|hdf5|h5)$/i, hdf5],
   [TIFF_SUFFIX, tiff],
   [PNG_SUFFIX, png],
@@ -48,7 +51,7 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
 /**
  * Parses a path such as `sample.hdf/volumes/raw`. The container is the first part with a known suffix. If there is none, the
  * format is detected from the file or folder itself.
- * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (N5, DICOM and other formats that are known but not read), `INVALID_CONFIG` for a path with a NUL character
+ * @throws ConfigError `UNKNOWN_FORMAT`, `UNSUPPORTED` (DICOM and other formats that are known but not read), `INVALID_CONFIG` for a path with a NUL character
  */
 export function parseDatasetPath(path: string): DatasetPath {
   if (path.includes('\0')) {
@@ -60,8 +63,6 @@ export function parseDatasetPath(path: string): DatasetPath {
   const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(path) ?? [undefined, path]
   const parts = (address as string).replace(/\/+$/, '').split('/')
   for (const [index, part] of parts.entries()) {
-    if (/\.n5$/i.test(part))
-      throw new ConfigError('UNSUPPORTED', `${path}: N5 is not supported; convert it to Zarr first.`)
     const format = SUFFIXES.find(([suffix]) => suffix.test(part))?.[1]
     if (format === undefined) continue
     const found = split(parts, index + 1, format)
@@ -82,7 +83,7 @@ export function parseDatasetPath(path: string): DatasetPath {
   }
   throw new ConfigError(
     'UNKNOWN_FORMAT',
-    `${path}: expected a file or folder that ends in .zarr, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; a file that ends in .tif, .png, .nii, .mrc, .nrrd, .mhd or .npy; or a folder of slices.`,
+    `${path}: expected a file or folder that ends in .zarr, .n5, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; a file that ends in .tif, .png, .nii, .mrc, .nrrd, .mhd or .npy; or a folder of slices.`,
   )
 }
 
@@ -100,7 +101,8 @@ function formatOf(path: string): ArrayFormat | undefined {
     return hdf5
   }
   const isZarr = ['zarr.json', '.zarray', '.zgroup'].some((name) => statOf(join(path, name))?.isFile())
-  return isZarr ? zarr : undefined
+  if (isZarr) return zarr
+  return statOf(join(path, 'attributes.json'))?.isFile() ? n5 : undefined
 }
 
 /** @throws ConfigError `UNSUPPORTED` for a description of what can't be read */

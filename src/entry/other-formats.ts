@@ -94,12 +94,10 @@ export function describeOtherFolder(path: string, names: readonly string[]): str
     const name = `a folder of ${suffix.slice(1)} images`
     return remedy(path, { name, suffix: /$/, convert: viaPython('glob, numpy, imageio.v3', read) })
   }
-  if (names.includes('info') && !names.includes('attributes.json')) {
+  if (names.includes('info')) {
     return `${path} is most likely Neuroglancer's precomputed format, which Bellis does not read; convert it once, with the driver "neuroglancer_precomputed" of tensorstore.`
   }
-  return names.includes('attributes.json')
-    ? `${path} is most likely N5, which Bellis does not read; convert it to Zarr first, with the driver "n5" of tensorstore.`
-    : undefined
+  return undefined
 }
 
 /** The first bytes of a file, or all of a shorter one. */

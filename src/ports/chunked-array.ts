@@ -11,6 +11,7 @@ export type StoredFormat =
   | 'zarr2'
   | 'zarr3'
   | 'hdf5'
+  | 'n5'
   | 'mrc'
   | 'nifti'
   | 'nrrd'
@@ -104,6 +105,8 @@ export interface CreateArrayOptions {
   readonly codec?: string
   /** @default 0 */
   readonly fillValue?: Scalar
+  /** The fill value if none is given and the format can have it. @default 0 */
+  readonly likeFill?: Scalar
   /** One per axis of `shape`. @default names d0…, no scale */
   readonly axes?: readonly ArrayAxis[]
   readonly attributes?: Readonly<Record<string, unknown>>

@@ -37,6 +37,8 @@ export interface ArrayKind {
   make(t: TestContext, wanted: WantedArray, voxels?: TypedArray): Promise<ChunkedArray>
   /** The chunk lengths that this kind allows for this many voxels along an axis. @default any from 1 to 8 */
   readonly chunkLengths?: (length: number) => fc.Arbitrary<number>
+  /** The fill values that it supports. @default zero, and others if it can be written */
+  readonly fills?: (dtype: DType) => fc.Arbitrary<Scalar>
   /** The shapes that it supports. @default any of 1 to 5 axes */
   readonly shapes?: fc.Arbitrary<readonly number[]>
   /** The chunk shape of a new array, where a test can't choose it. */
@@ -116,7 +118,7 @@ export function describeChunkedArray(name: string, kind: ArrayKind): void {
         dtype: fc.constant(dtype),
         shape: fc.constant(shape),
         chunkShape: fc.tuple(...shape.map(chunkLengths)),
-        fillValue: isWritable ? fillOf(dtype) : fc.constant(zeroOf(dtype)),
+        fillValue: kind.fills?.(dtype) ?? (isWritable ? fillOf(dtype) : fc.constant(zeroOf(dtype))),
         boxes: fc.array(anyBox(shape), { minLength: 1, maxLength: 3 }),
         writes: fc.array(anyBoxInside(shape), { maxLength: 4 }),
       }),

@@ -62,7 +62,20 @@ describe('the metadata of Zarr', () => {
         zarray: { ...zarray, dtype: '|b1', fill_value: true, compressor: { id: 'gzip', level: 1 } },
         zattrs: { voxel_size: [1] },
       },
-      { zarray: { ...zarray, dtype: '<i8', compressor: null, filters: [{ id: 'delta' }] }, zattrs: {} },
+      {
+        zarray: { ...zarray, dtype: '<i8', compressor: null, filters: [{ id: 'delta', dtype: '<i8', astype: '<i4' }] },
+        zattrs: {},
+      },
+      {
+        zarray: {
+          ...{ ...zarray, dtype: '<f4', compressor: { id: 'bz2', level: 1 } },
+          filters: [
+            { id: 'fixedscaleoffset', scale: 10, offset: 0.5, dtype: '<f4', astype: '|u1' },
+            { id: 'shuffle', elementsize: 4 },
+          ],
+        },
+        zattrs: {},
+      },
       { zarray: { ...zarray, compressor: { id: 'lz4', acceleration: 1 } }, group: {} },
     ].map((each) => JSON.stringify(each)),
     dictionary: WORDS,
@@ -180,17 +193,12 @@ async function arrayDescriber() {
   const { readAxes, withoutPlacement } = await import('../../src/adapters/zarr/metadata/placement-attributes.ts')
   const { readOmeAxes } = await import('../../src/adapters/zarr/metadata/ome.ts')
   const { makeChunkCodec } = await import('../../src/adapters/zarr/chunks/chunk-codec.ts')
-  const { chunkKey } = await import('../../src/adapters/zarr/metadata/metadata.ts')
   const { placeAxes } = await import('../../src/core/geometry/placement.ts')
   const { soundAxes } = await import('../../src/core/geometry/sound-axes.ts')
-  type Metadata = Parameters<typeof readAxes>[0]
+  type Metadata = import('../../src/adapters/zarr/metadata/metadata.ts').ZarrMetadata
   return (metadata: Metadata, group: Parameters<typeof readOmeAxes>[0]): void => {
     const { axes } = readOmeAxes(group, 'a', metadata.shape.length) ?? soundAxes(readAxes(metadata))
     makeChunkCodec(metadata.chunk)
-    chunkKey(
-      metadata,
-      metadata.shape.map(() => 0),
-    )
     withoutPlacement(metadata.attributes)
     try {
       placeAxes(axes)

@@ -72,7 +72,7 @@ const INPUTS: readonly Case[] = [
   [
     'a path without a container',
     from(() => 'nope/raw'),
-    /nope\/raw: expected a file or folder that ends in \.zarr, \.hdf, \.h5 or \.hdf5/,
+    /nope\/raw: expected a file or folder that ends in \.zarr, \.n5, \.hdf, \.h5 or \.hdf5/,
   ],
   [
     'a dataset that is not in the HDF5 file, with the existing ones',
@@ -94,7 +94,7 @@ const INPUTS: readonly Case[] = [
   ['an HDF5 file cut short', from(() => at('cut.hdf/volumes/raw')), /cut\.hdf" is truncated: .* bytes, got \d+/],
   ['an empty file', from(() => at('empty.hdf/volumes/raw')), /empty\.hdf" is not an HDF5 file/],
   ['a file of another kind', from(() => at('folder/notes.txt')), /notes\.txt" is not an HDF5 file/],
-  ['N5', from(() => at('old.n5/raw')), /old\.n5\/raw: N5 is not supported; convert it to Zarr first/],
+  ['a missing N5 container', from(() => at('old.n5/raw')), /old\.n5 does not exist; check the path/],
   [
     'float16 to smooth',
     () => ['smooth', at('half.zarr/raw'), 'out.zarr/smoothed'],
@@ -144,7 +144,7 @@ const OUTPUTS: readonly Case[] = [
   ['an output in HDF5', to('out.h5/raw'), /writes Zarr; "out\.h5" is HDF5.* such as out\.zarr\/name/],
   ['an output in the input file', to(at('sample.hdf/volumes/more')), /sample\.hdf" is HDF5, which is read-only/],
   ['an output without a suffix', to('out/raw'), /out\/raw: expected a file or folder that ends in \.zarr/],
-  ['an output in N5', to('out.n5/raw'), /out\.n5\/raw: N5/],
+  ['an output in N5 with shards', to('out.n5/raw', '--shard', '64,64,64'), /out\.n5\/raw: N5 has no shards/],
   [
     'an output behind http',
     to('http://127.0.0.1:9/a.zarr/raw'),

@@ -22,7 +22,7 @@ import { assertContainer, nothingThere, showNames } from './missing-array.ts'
 import { planNewArray } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
 import { writeGuard } from './write-guard.ts'
-import { ZarrArray } from './zarr-array.ts'
+import { zarrArray } from './zarr-array.ts'
 
 export interface ZarrFormatOptions {
   /** For containers at http(s) addresses. */
@@ -61,8 +61,14 @@ export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
       return openArray(store, parseInner(inner), writing)
     },
     create: async (container, inner, create) =>
-      createArray(storeOf(container, inner, given({ fsync: create.fsync })), parseInner(inner), create, writesEmpty()),
-    planCreate: async (container, inner, create) => planCreate(storeOf(container, inner), parseInner(inner), create),
+      createArray(
+        storeOf(container, inner, given({ fsync: create.fsync })),
+        parseInner(inner),
+        withFill(create),
+        writesEmpty(),
+      ),
+    planCreate: async (container, inner, create) =>
+      planCreate(storeOf(container, inner), parseInner(inner), withFill(create)),
     async list(container, inner, { limit = 1000 } = {}) {
       const store = storeOf(container, inner)
       await assertContainer(store)
@@ -70,6 +76,11 @@ export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
     },
   }
 }
+
+const withFill = ({ likeFill, ...options }: CreateArrayOptions): CreateArrayOptions => ({
+  ...options,
+  ...given({ fillValue: options.fillValue ?? likeFill }),
+})
 
 /** The key of a path inside a container. @throws ConfigError `INVALID_CONFIG` for names that can't belong to an array */
 function parseInner(inner: string): string {
@@ -93,7 +104,7 @@ async function openArray(
   store: Store,
   key: string,
   { mode, writesEmpty = false, guarded = () => store }: Opening,
-): Promise<ZarrArray> {
+): Promise<ChunkedArray> {
   if (mode === 'r+' && !store.writable) {
     throw new ConfigError('READ_ONLY', `${store.where(key)} can't be opened for writing: http addresses are read-only.`)
   }
@@ -102,7 +113,7 @@ async function openArray(
   const found = node.kind === 'array' ? { key, metadata: node.metadata } : await openGroup(store, key, node)
   if (mode === 'r+') assertWritten(store.where(found.key), found.metadata)
   const description = await describe(store, found.key, found.metadata)
-  return new ZarrArray(guarded(store.where(found.key)), found.key, found.metadata, description, {
+  return zarrArray(guarded(store.where(found.key)), found.key, found.metadata, description, {
     writable: mode === 'r+',
     writesEmpty,
   })
@@ -198,7 +209,7 @@ async function reusable(
   key: string,
   options: CreateArrayOptions,
   writesEmpty = false,
-): Promise<ZarrArray | undefined> {
+): Promise<ChunkedArray | undefined> {
   if (!store.writable || options.ifExists !== 'reuse') return undefined
   if ((await readNode(store, key))?.kind !== 'array') return undefined
   const array = await openArray(store, key, { mode: 'r+', writesEmpty })

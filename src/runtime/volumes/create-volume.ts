@@ -9,7 +9,7 @@ import type { CreateArrayOptions } from '../../ports/chunked-array.ts'
 import type { VolumeDescription } from './volume-array.ts'
 
 /** Options of a new volume, which may be like another one with differences. Lengths are world units of `unit`. */
-export interface CreateVolumeOptions extends Omit<CreateArrayOptions, 'shape' | 'dtype' | 'axes'> {
+export interface CreateVolumeOptions extends Omit<CreateArrayOptions, 'shape' | 'dtype' | 'axes' | 'likeFill'> {
   /** A volume from which shape, dtype, placement, axes and fill value are taken unless they are given here. */
   readonly like?: VolumeDescription
   /** Voxels per axis, channels first. */
@@ -40,7 +40,7 @@ export function createOptionsOf(path: string, options: CreateVolumeOptions): Cre
   const placement = placementOf(path, shape, options)
   const likeAxes = like?.axes.length === shape.length ? like.axes : undefined
   const names = axisNames ?? likeAxes?.map((axis) => axis.name) ?? defaultNames(shape.length, placement.channelAxes)
-  const fillValue = storage.fillValue ?? (like !== undefined && like.dtype === dtype ? like.fillValue : zeroOf(dtype))
+  const likeFill = like !== undefined && like.dtype === dtype ? like.fillValue : zeroOf(dtype)
   const axes = axesOfPlacement(placement, names, likeAxes)
   const order = storedOrder(axes)
   const inOrder = <T>(list: readonly T[]): T[] =>
@@ -56,7 +56,7 @@ export function createOptionsOf(path: string, options: CreateVolumeOptions): Cre
     ...(chunkShape === undefined ? {} : { chunkShape: inOrder(chunkShape) as Coordinate<'voxel'> }),
     ...(shardShape === undefined ? {} : { shardShape: inOrder(shardShape) as Coordinate<'voxel'> }),
     dtype,
-    fillValue,
+    likeFill,
     axes: inOrder(axes),
     ...(storage.attributes !== undefined || like === undefined
       ? {}

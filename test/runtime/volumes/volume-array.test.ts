@@ -93,7 +93,7 @@ describe('a volume', () => {
         ['x', 4.6, 46],
       ],
     )
-    assert.deepEqual([options.shape, options.dtype, options.fillValue], [[2, 3, 4], 'float32', 0])
+    assert.deepEqual([options.shape, options.dtype, options.likeFill], [[2, 3, 4], 'float32', 0])
   })
 
   it('created like another volume does not say that the same run made it', () => {

@@ -28,10 +28,14 @@ export interface ChunkCodec {
   readonly labels: readonly string[]
   /** Bytes of the memory in which a chunk is encoded. */
   readonly encodedRoom: number
-  /** Does not change `decoded`; may return it. @param room memory of `encodedRoom` bytes that may be used for the result */
-  encode(decoded: Uint8Array, room?: Uint8Array): Uint8Array
+  /**
+   * Does not change `decoded`; may return it.
+   * @param room memory of `encodedRoom` bytes that may be used for the result
+   * @param index of the chunk: in some formats, those at the end of the array are smaller
+   */
+  encode(decoded: Uint8Array, room: Uint8Array | undefined, index: readonly number[]): Uint8Array
   /** @returns `byteLength` bytes, in `into` if possible. @throws CodecError */
-  decode(encoded: Uint8Array, into?: Uint8Array): Uint8Array
+  decode(encoded: Uint8Array, into: Uint8Array | undefined, index: readonly number[]): Uint8Array
 }
 
 export function makeChunkCodec(encoding: ChunkEncoding): ChunkCodec {

@@ -97,7 +97,7 @@ class PlainChunks implements ChunkAccess {
     }
     await this.#encoded.use(async (room) => {
       const encoded = isInPlace
-        ? codec.encode(viewOf(source, this.byteLength), room)
+        ? codec.encode(viewOf(source, this.byteLength), room, part.index)
         : await this.#encodeMerged(part, source, covers, room)
       await (encoded === undefined ? this.#store.remove(key) : this.#store.put(key, [encoded]))
     })
@@ -116,7 +116,7 @@ class PlainChunks implements ChunkAccess {
 
   /** @returns the decoded chunk, in `into` if possible */
   #decode(index: readonly number[], encoded: Uint8Array, into: Uint8Array): Uint8Array {
-    return decodeOrThrow(this.#store.where(this.#keyOf(index)), index, () => this.#codec.decode(encoded, into))
+    return decodeOrThrow(this.#store.where(this.#keyOf(index)), index, () => this.#codec.decode(encoded, into, index))
   }
 
   #decodeInto(index: readonly number[], encoded: Uint8Array, place: Uint8Array): void {
@@ -192,7 +192,7 @@ class PlainChunks implements ChunkAccess {
     const encode = (merged: Uint8Array) => {
       copyBox(part.shape, this.#fill.length, source, this.#inChunk(merged, part))
       if (this.#isLeftOut(merged)) return undefined
-      return codec.isRaw ? merged : codec.encode(merged, room)
+      return codec.isRaw ? merged : codec.encode(merged, room, part.index)
     }
     if (isWholeShape(part, codec)) return encode(chunk())
     let encoded: Uint8Array | undefined

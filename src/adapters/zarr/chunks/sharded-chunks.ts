@@ -138,7 +138,7 @@ export class ShardedChunks implements ChunkAccess {
       return
     }
     const place = isWholeInPlace(inner, this.#codec, target) ? viewOf(target, this.#codec.byteLength) : undefined
-    const decoded = decodeOrThrow(file, index, () => this.#codec.decode(encoded, place ?? this.#scratch()))
+    const decoded = decodeOrThrow(file, index, () => this.#codec.decode(encoded, place ?? this.#scratch(), index))
     if (decoded !== place) copyBox(inner.shape, this.#fill.length, this.#inChunk(decoded, inner), target)
   }
 
@@ -160,7 +160,7 @@ export class ShardedChunks implements ChunkAccess {
     // Raw bytes are a view of the caller's array, which must not change until the write has ended.
     if (isWholeInPlace(inner, codec, source)) {
       const whole = viewOf(source, codec.byteLength)
-      return this.#isLeftOut(whole) ? undefined : codec.encode(whole, room)
+      return this.#isLeftOut(whole) ? undefined : codec.encode(whole, room, this.#globalIndex(part, inner))
     }
     const index = this.#globalIndex(part, inner)
     const encoded = this.#isCovered(inner, index) ? undefined : await old?.(this.#numberOf(inner), index)
@@ -168,12 +168,12 @@ export class ShardedChunks implements ChunkAccess {
     if (encoded === undefined) {
       fillChunk(buffer, this.#fill)
     } else {
-      const decoded = decodeOrThrow(this.#files.where(part.index), index, () => codec.decode(encoded, buffer))
+      const decoded = decodeOrThrow(this.#files.where(part.index), index, () => codec.decode(encoded, buffer, index))
       if (decoded !== buffer) buffer.set(decoded)
     }
     copyBox(inner.shape, this.#fill.length, source, this.#inChunk(buffer, inner))
     if (this.#isLeftOut(buffer)) return undefined
-    return codec.isRaw ? buffer : codec.encode(buffer, room)
+    return codec.isRaw ? buffer : codec.encode(buffer, room, index)
   }
 
   /** Whether a decoded chunk is not stored: a missing one reads the same. */

@@ -33,12 +33,6 @@ export interface ZarrMetadata {
 /** The shape of one file: the shard's if the array has shards. */
 export const storedShape = ({ chunk, shard }: ZarrMetadata): readonly number[] => shard?.shape ?? chunk.shape
 
-/** The name of a chunk's file below the array, as defined by its metadata. */
-export function chunkKey({ keyPrefix, separator }: ZarrMetadata, index: readonly number[]): string {
-  if (keyPrefix === 'c') return index.length === 0 ? 'c' : `c${separator}${index.join(separator)}`
-  return index.length === 0 ? '0' : index.join(separator)
-}
-
 /** @throws ConfigError `INVALID_METADATA` for what is not a JSON object */
 export function parseJsonObject(bytes: Uint8Array, where: string): JsonObject {
   let value: Json

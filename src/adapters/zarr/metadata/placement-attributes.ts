@@ -44,7 +44,7 @@ const strings = (value: Json | undefined): (string | null)[] | undefined =>
     : undefined
 
 /** The axes that an array's own metadata describes. */
-export function readAxes(metadata: ZarrMetadata): ArrayAxis[] {
+export function readAxes(metadata: Pick<ZarrMetadata, 'attributes' | 'shape' | 'dimensionNames'>): ArrayAxis[] {
   const { attributes, shape, dimensionNames } = metadata
   const rank = shape.length
   const perAxis = <T>(list: readonly T[] | undefined) => (list?.length === rank ? list : undefined)

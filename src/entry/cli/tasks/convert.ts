@@ -9,9 +9,9 @@ import { runTasks } from './run-tasks.ts'
 export function convertCommand(always: RunFlags = {}): Command {
   const command = new Command('convert')
     .alias('copy')
-    .description('Copies any readable dataset into Zarr, block by block.')
+    .description('Copies any readable dataset into Zarr or N5, block by block.')
     .argument('<src>', 'dataset to copy: sample.hdf/volumes/raw')
-    .argument('<dst>', 'Zarr array to write: out.zarr/volumes/raw')
+    .argument('<dst>', 'array to write: out.zarr/volumes/raw, out.n5/raw')
     .optionsGroup(GROUPS.task)
     .option(
       '--roi <offset:shape>',

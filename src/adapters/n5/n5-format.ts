@@ -1,0 +1,186 @@
+import { BYTES_PER_ELEMENT, isBigDType } from '../../core/array/dtype.ts'
+import { ConfigError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
+import type {
+  ArrayDescription,
+  ArrayFormat,
+  ChunkedArray,
+  CreateArrayOptions,
+  OpenArrayOptions,
+} from '../../ports/chunked-array.ts'
+import { checkReusable } from '../zarr/check-reusable.ts'
+import { ChunkFileArray } from '../zarr/chunks/chunk-file-array.ts'
+import { gridShape } from '../zarr/chunks/chunk-grid.ts'
+import { indexNames } from '../zarr/chunks/chunk-names.ts'
+import { plainChunks } from '../zarr/chunks/plain-chunks.ts'
+import { isOnlyRead } from '../zarr/codecs/registry.ts'
+import { fileStore } from '../zarr/files/file-store.ts'
+import { type HttpStoreOptions, httpStore } from '../zarr/http/http-store.ts'
+import type { JsonObject } from '../zarr/metadata/exact-json.ts'
+import { assertContainer, showNames } from '../zarr/missing-array.ts'
+import { joinKey, parentKey, type Store } from '../zarr/store.ts'
+import { writeGuard } from '../zarr/write-guard.ts'
+import { createN5, planN5, setN5Attributes } from './create-n5.ts'
+import { n5Blocks, n5Codec } from './n5-blocks.ts'
+import { isN5Dataset, type N5Metadata, parseN5 } from './n5-metadata.ts'
+import { n5Axes, ownAttributes } from './n5-placement.ts'
+import { finestChild, listN5, parseKey, readAttributes } from './n5-tree.ts'
+
+export interface N5FormatOptions {
+  readonly http?: HttpStoreOptions
+  /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
+  readonly allowExternal?: () => boolean
+  /** Whether blocks are written that are all 0. @default no: a missing block reads the same */
+  readonly writesEmpty?: () => boolean
+}
+
+/** N5: folders for reading and writing, http(s) addresses for reading. https://github.com/saalfeldlab/n5 */
+export function n5Format(options: N5FormatOptions = {}): ArrayFormat {
+  const { allowExternal = () => false, writesEmpty = () => false } = options
+  type StoreSettings = Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void }
+  const storeOf = (container: string, inner: string, { fsync, allowExternal: isAllowed, guard }: StoreSettings = {}) =>
+    /^https?:\/\//i.test(container)
+      ? httpStore(container, options.http)
+      : fileStore(container, {
+          ...given({ fsync, guard }),
+          ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }),
+        })
+
+  async function open(container: string, inner: string, opening: OpenArrayOptions = {}): Promise<ChunkedArray> {
+    const { mode = 'r', owner } = opening
+    const store = storeOf(container, inner, opening)
+    if (mode === 'r+' && !store.writable) {
+      throw new ConfigError(
+        'READ_ONLY',
+        `${store.where(inner)} can't be opened for writing: http addresses are read-only.`,
+      )
+    }
+    const { key, metadata } = await findArray(store, parseKey(inner))
+    const ownerNow = typeof owner === 'function' ? owner : () => owner ?? ''
+    const guarded =
+      owner === undefined
+        ? store
+        : storeOf(container, inner, { ...opening, guard: writeGuard(store.where(key), ownerNow) })
+    if (mode === 'r+') assertWritten(store.where(key), metadata)
+    return n5Array(guarded, key, metadata, await describe(store, key, metadata), mode === 'r+', writesEmpty())
+  }
+
+  async function reusable(
+    container: string,
+    inner: string,
+    create: CreateArrayOptions,
+  ): Promise<ChunkedArray | undefined> {
+    const store = storeOf(container, inner)
+    if (create.ifExists !== 'reuse' || !store.writable) return undefined
+    const attributes = await readAttributes(store, parseKey(inner))
+    if (attributes === undefined || !isN5Dataset(attributes)) return undefined
+    const array = await open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) })
+    checkReusable(array, create)
+    return array
+  }
+
+  return {
+    name: 'n5',
+    open,
+    async create(container, inner, create) {
+      const there = await reusable(container, inner, create)
+      if (there !== undefined) return there
+      const store = storeOf(container, inner, given({ fsync: create.fsync }))
+      await planN5(store, parseKey(inner), create)
+      await using _groups = await store.lockGroups?.()
+      // Another process may have made the array before this one got the lock.
+      const madeMeanwhile = await reusable(container, inner, create)
+      if (madeMeanwhile !== undefined) return madeMeanwhile
+      await createN5(store, parseKey(inner), await planN5(store, parseKey(inner), create))
+      return open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) })
+    },
+    async planCreate(container, inner, create) {
+      const there = await reusable(container, inner, create)
+      if (there !== undefined) return there
+      const store = storeOf(container, inner)
+      const { metadata, axes } = await planN5(store, parseKey(inner), create)
+      return { ...descriptionOf(store.where(parseKey(inner)), metadata), axes }
+    },
+    async list(container, inner, { limit = 1000 } = {}) {
+      const store = storeOf(container, inner)
+      await assertContainer(store)
+      return listN5(store, parseKey(inner), limit)
+    },
+  }
+}
+
+/** @throws ConfigError `UNSUPPORTED_CODEC` for a compression that can only be read */
+function assertWritten(path: string, { compressor }: N5Metadata): void {
+  if (compressor === undefined || (compressor.name !== 'lz4-blocks' && !isOnlyRead(compressor))) return
+  throw new ConfigError(
+    'UNSUPPORTED_CODEC',
+    `${path} is stored with ${n5Codec({ compressor }).label}, which Bellis reads but does not write; write to another array.`,
+  )
+}
+
+/** The dataset at a key; for a group with one pyramid, its finest one. */
+async function findArray(store: Store, key: string): Promise<{ readonly key: string; readonly metadata: N5Metadata }> {
+  const attributes = await readAttributes(store, key)
+  const metadataAt = (at: string, json: JsonObject) => parseN5(json, store.where(joinKey(at, 'attributes.json')))
+  if (attributes !== undefined && isN5Dataset(attributes)) return { key, metadata: metadataAt(key, attributes) }
+  const finest = await finestChild(store, key, attributes ?? {})
+  if (finest !== undefined) {
+    const json = await readAttributes(store, finest)
+    if (json !== undefined) return { key: finest, metadata: metadataAt(finest, json) }
+  }
+  await assertContainer(store)
+  const listed = await listN5(store, '', 200)
+  const arrays = listed.filter(({ kind }) => kind === 'array').map(({ path }) => path)
+  const isGroup = attributes !== undefined || listed.some(({ path }) => path === key || path.startsWith(`${key}/`))
+  const names = arrays.length === 0 ? 'the container has no datasets' : `it has ${showNames(arrays)}`
+  if (key === '' || isGroup) {
+    const below = arrays.filter((path) => key === '' || path.startsWith(`${key}/`))
+    const open = below.length === 0 ? names : `open one of its datasets: ${showNames(below)}`
+    throw new ConfigError('NOT_A_DATASET', `${store.where(key)} is a group, not a dataset; ${open}.`)
+  }
+  throw new ConfigError('NO_SUCH_DATASET', `There is no "${key}" in ${store.where('')}; ${names}.`)
+}
+
+async function describe(store: Store, key: string, metadata: N5Metadata): Promise<ArrayDescription> {
+  const groups: JsonObject[] = []
+  for (let group = key; group !== ''; ) groups.push((await readAttributes(store, (group = parentKey(group)))) ?? {})
+  const { axes, warnings } = n5Axes(metadata.attributes, groups, metadata.shape.length)
+  return { ...descriptionOf(store.where(key), metadata), axes, ...(warnings.length === 0 ? {} : { warnings }) }
+}
+
+const descriptionOf = (path: string, metadata: N5Metadata): Omit<ArrayDescription, 'axes'> => ({
+  path,
+  format: 'n5',
+  shape: metadata.shape,
+  dtype: metadata.dtype,
+  chunkShape: metadata.blockShape,
+  order: 'C',
+  codecs: metadata.compressor === undefined ? [] : [n5Codec(metadata).label],
+  fillValue: isBigDType(metadata.dtype) ? 0n : 0,
+  attributes: ownAttributes(metadata.attributes),
+})
+
+function n5Array(
+  store: Store,
+  key: string,
+  metadata: N5Metadata,
+  description: ArrayDescription,
+  writable: boolean,
+  writesEmpty: boolean,
+): ChunkedArray {
+  const { shape, blockShape, dtype } = metadata
+  const grid = gridShape(shape, blockShape).reverse()
+  const reversed = indexNames(key, { prefix: '', separator: '/', grid })
+  const names = { ...reversed, keyOf: (index: readonly number[]) => reversed.keyOf([...index].reverse()) }
+  const fill = new Uint8Array(BYTES_PER_ELEMENT[dtype])
+  const layout = {
+    storedShape: blockShape,
+    fill,
+    names,
+    metadataKey: joinKey(key, 'attributes.json'),
+    access: (blocks: Store) => plainChunks(blocks, names.keyOf, n5Blocks(metadata), fill, writesEmpty),
+    setAttributes: (attributes: Readonly<Record<string, unknown>>) =>
+      setN5Attributes(store, key, attributes as JsonObject),
+  }
+  return new ChunkFileArray(store, layout, description, writable)
+}

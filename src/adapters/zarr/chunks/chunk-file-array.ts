@@ -1,0 +1,223 @@
+import { assertVoxels } from '../../../core/array/assert-voxels.ts'
+import { fillBox, offsetOf } from '../../../core/array/box-copy.ts'
+import { BYTES_PER_ELEMENT, bytesOf, type DType, type Scalar, type TypedArray } from '../../../core/array/dtype.ts'
+import { rowMajorStrides } from '../../../core/array/strides.ts'
+import { ConfigError } from '../../../core/errors.ts'
+import { assertSameRank, type Coordinate, countElements, showCoordinate } from '../../../core/geometry/coordinate.ts'
+import { containsRoi, intersectRoi, isEmptyRoi, type Roi, showRoi } from '../../../core/geometry/roi.ts'
+import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../../ports/chunked-array.ts'
+import { joinKey, type Store } from '../store.ts'
+import type { ChunkAccess } from './chunk-access.ts'
+import { type ChunkPart, chunkParts, gridShape } from './chunk-grid.ts'
+import type { ChunkNames } from './chunk-names.ts'
+import { forEachInFlight } from './in-flight.ts'
+import { MissingChunks } from './missing-chunks.ts'
+
+/** Where the chunks of an array lie, and how they are read and written. */
+export interface ChunkLayout {
+  /** The shape of what a file has: of a chunk, or of a shard. */
+  readonly storedShape: readonly number[]
+  /** The bytes of the fill value. */
+  readonly fill: Uint8Array
+  readonly names: ChunkNames
+  /** The key of the file that makes the array one. */
+  readonly metadataKey: string
+  /** @param store in which chunks that are missing are counted */
+  readonly access: (store: Store) => ChunkAccess
+  /** Sets attributes of the array. */
+  readonly setAttributes: (attributes: Readonly<Record<string, unknown>>) => Promise<void>
+}
+
+/** An array whose chunks, or shards, are files of a store. */
+export class ChunkFileArray implements ChunkedArray {
+  readonly path: string
+  readonly format: ArrayDescription['format']
+  readonly shape: Coordinate<'voxel'>
+  readonly dtype: DType
+  readonly chunkShape: Coordinate<'voxel'>
+  readonly shardShape?: Coordinate<'voxel'>
+  readonly order: 'C' | 'F'
+  readonly codecs: readonly string[]
+  readonly fillValue: Scalar
+  readonly axes: readonly ArrayAxis[]
+  readonly attributes: Readonly<Record<string, unknown>>
+  readonly warnings: readonly string[]
+  readonly writable: boolean
+  readonly #layout: ChunkLayout
+  readonly #store: Store
+  readonly #access: ChunkAccess
+  readonly #missing: MissingChunks | undefined
+
+  constructor(store: Store, layout: ChunkLayout, description: ArrayDescription, writable: boolean) {
+    this.path = description.path
+    this.format = description.format
+    this.shape = description.shape
+    this.dtype = description.dtype
+    this.chunkShape = description.chunkShape
+    if (description.shardShape !== undefined) this.shardShape = description.shardShape
+    this.order = description.order
+    this.codecs = description.codecs
+    this.fillValue = description.fillValue
+    this.axes = description.axes
+    this.attributes = description.attributes
+    this.warnings = description.warnings ?? []
+    this.writable = writable
+    this.#layout = layout
+    this.#store = store
+    this.#missing = store.writable ? undefined : new MissingChunks(store, layout.metadataKey)
+    this.#access = layout.access(this.#missing?.store ?? store)
+  }
+
+  async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    this.#check(box, into)
+    if (isEmptyRoi(box)) return
+    const size = BYTES_PER_ELEMENT[this.dtype]
+    const target = { bytes: bytesOf(into), start: 0, strides: rowMajorStrides(box.shape, size) }
+    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    const inside = intersectRoi(box, whole)
+    if (!containsRoi(whole, box)) fillBox(box.shape, this.#layout.fill, target)
+    const base = offsetOf(
+      inside.offset.map((position, axis) => position - (box.offset[axis] as number)),
+      target.strides,
+    )
+    // Whoever reads parts of chunks will want the other parts, too.
+    const keep = !this.#isAligned(inside)
+    await this.#readParts(inside, signal, (part) => {
+      const start = base + offsetOf(part.inBox, target.strides)
+      return this.#access.read(part, { ...target, start }, keep, signal)
+    })
+  }
+
+  /** Reads the parts of a box; those that are missing over http a second time, after the array was found to be there. */
+  async #readParts(
+    inside: Roi<'voxel'>,
+    signal: AbortSignal | undefined,
+    read: (part: ChunkPart) => Promise<void>,
+  ): Promise<void> {
+    const missing = this.#missing
+    if (missing === undefined) return this.#forEachPart(inside, signal, read)
+    const lost: ChunkPart[] = []
+    await this.#forEachPart(inside, signal, async (part) => {
+      if (await missing.watch(() => read(part))) lost.push(part)
+    })
+    await missing.confirm(signal)
+    await forEachInFlight(lost, this.#access.limit, signal, read)
+    await missing.confirm(signal)
+  }
+
+  async writeVoxels(box: Roi<'voxel'>, data: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    if (!this.writable) {
+      throw new ConfigError('READ_ONLY', `${this.path} was opened for reading; open it with mode 'r+' to write.`)
+    }
+    this.#check(box, data)
+    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    if (!containsRoi(whole, box)) {
+      throw new ConfigError(
+        'OUTSIDE_ARRAY',
+        `${this.path}: the box ${showRoi(box)} to write is not inside the array of shape ${showCoordinate(this.shape)}; cut it to the array.`,
+      )
+    }
+    if (isEmptyRoi(box)) return
+    const source = {
+      bytes: bytesOf(data),
+      start: 0,
+      strides: rowMajorStrides(box.shape, BYTES_PER_ELEMENT[this.dtype]),
+    }
+    await this.#forEachPart(box, signal, (part) => {
+      const start = offsetOf(part.inBox, source.strides)
+      return this.#access.write(part, { ...source, start }, this.#covers(part))
+    })
+  }
+
+  async removeChunks(box: Roi<'voxel'>): Promise<void> {
+    if (!this.writable) {
+      throw new ConfigError(
+        'READ_ONLY',
+        `${this.path} was opened for reading; open it with mode 'r+' to remove chunks.`,
+      )
+    }
+    assertSameRank(box.offset, this.shape, `offset of the box and shape of ${this.path}`)
+    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    if (containsRoi(box, whole)) return this.#removeAll()
+    const inside = intersectRoi(box, whole)
+    const parts = chunkParts(inside.offset, inside.shape, this.#layout.storedShape)
+    await forEachInFlight(parts, this.#access.limit, undefined, async (part) => {
+      if (this.#covers(part)) await this.#store.remove(this.#layout.names.keyOf(part.index))
+    })
+  }
+
+  async setAttributes(attributes: Readonly<Record<string, unknown>>): Promise<void> {
+    if (!this.writable) {
+      throw new ConfigError(
+        'READ_ONLY',
+        `${this.path} was opened for reading; open it with mode 'r+' to set its attributes.`,
+      )
+    }
+    await this.#layout.setAttributes(attributes)
+  }
+
+  /** Removes all chunks: their folders, or everything with the name of a chunk. */
+  async #removeAll(): Promise<void> {
+    const { folder, matches } = this.#layout.names
+    for (const { name } of (await this.#store.list(folder)) ?? []) {
+      if (matches([name])) await this.#store.remove(joinKey(folder, name))
+    }
+  }
+
+  /** Counts files by their names, in one pass over the folders of the array. */
+  async countStoredChunks({ limit = Number.POSITIVE_INFINITY } = {}): Promise<{
+    readonly stored: number
+    readonly total: number
+  }> {
+    const total = Number(countElements(gridShape(this.shape, this.#layout.storedShape)))
+    return { stored: await this.#count([], limit), total }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** Chunks below a folder. @param above its name below that of all chunks */
+  async #count(above: readonly string[], limit: number): Promise<number> {
+    const { folder, depth, matches } = this.#layout.names
+    let count = 0
+    for (const { name, isFolder } of (await this.#store.list(joinKey(folder, ...above))) ?? []) {
+      if (count >= limit) break
+      const names = [...above, name]
+      if (!matches(names)) continue
+      if (names.length === depth) count += isFolder ? 0 : 1
+      else if (isFolder) count += await this.#count(names, limit - count)
+    }
+    return count
+  }
+
+  async #forEachPart(box: Roi<'voxel'>, signal: AbortSignal | undefined, work: (part: ChunkPart) => Promise<void>) {
+    const parts = chunkParts(box.offset, box.shape, this.#layout.storedShape)
+    await forEachInFlight(parts, this.#access.limit, signal, work)
+  }
+
+  /** Whether a box consists of whole chunks (or shards). */
+  #isAligned({ offset, shape }: Roi<'voxel'>): boolean {
+    return this.#layout.storedShape.every((length, axis) => {
+      const start = offset[axis] as number
+      const end = start + (shape[axis] as number)
+      return start % length === 0 && (end % length === 0 || end === this.shape[axis])
+    })
+  }
+
+  /** Whether a part covers all of its chunk that is inside the array. */
+  #covers(part: ChunkPart): boolean {
+    const stored = this.#layout.storedShape
+    return part.shape.every((length, axis) => {
+      const start = (part.index[axis] as number) * (stored[axis] as number)
+      const end = Math.min(start + (stored[axis] as number), this.shape[axis] as number)
+      return part.inChunk[axis] === 0 && length === end - start
+    })
+  }
+
+  #check(box: Roi<'voxel'>, data: TypedArray): void {
+    assertSameRank(box.offset, this.shape, `offset of the box and shape of ${this.path}`)
+    assertSameRank(box.shape, this.shape, `shape of the box and shape of ${this.path}`)
+    assertVoxels(this.path, this.dtype, box.shape, data)
+  }
+}
