@@ -1,5 +1,5 @@
-import { type BytesCodec, CodecError } from '../../codecs/codec.ts'
 import { crc32cCodec } from '../../codecs/checksums/crc32c.ts'
+import { type BytesCodec, CodecError } from '../../codecs/codec.ts'
 
 const MISSING = 2n ** 64n - 1n
 

@@ -9,8 +9,8 @@ import {
   type BloscShuffle,
 } from '../../codecs/blosc-format.ts'
 import { decodeBzip2 } from '../../codecs/bzip2.ts'
-import type { BytesCodec } from '../../codecs/codec.ts'
 import { crc32cCodec } from '../../codecs/checksums/crc32c.ts'
+import type { BytesCodec } from '../../codecs/codec.ts'
 import { lz4Codec } from '../../codecs/lz4.ts'
 import { gzipCodec, zlibCodec, zstdCodec } from '../../codecs/zlib.ts'
 import { isJsonObject, type Json, type JsonObject, show } from '../metadata/exact-json.ts'
