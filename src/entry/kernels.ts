@@ -1,13 +1,21 @@
 // The kernels, `import … from 'bellis/kernels'`: numerics on typed arrays, without files, blocks or workers.
 export type { BorderMode } from '../kernels/border.ts'
-export { type ComponentOptions, forwardSteps, labelComponents, type Step } from '../kernels/components.ts'
 export { cropBox } from '../kernels/crop.ts'
-export { DisjointSets } from '../kernels/disjoint-sets.ts'
 export { type DownsampleMethod, type DownsampleOptions, downsampleVoxels } from '../kernels/downsample.ts'
 export { evaluateExpression, isLogical, mayGiveFractions } from '../kernels/expression.ts'
 export { type ExpressionNode, isReservedName, parseExpression, variablesOf } from '../kernels/expression-syntax.ts'
 export { type GaussianOptions, gaussianFilter, gaussianFilterBox } from '../kernels/gaussian/gaussian.ts'
 export { gaussianRadius, gaussianWeights } from '../kernels/gaussian/gaussian-weights.ts'
+export {
+  type ComponentOptions,
+  type Components,
+  findComponents,
+  labelComponents,
+  numberComponents,
+} from '../kernels/labels/components.ts'
+export { DisjointSets } from '../kernels/labels/disjoint-sets.ts'
+export type { NumberedRuns } from '../kernels/labels/plain-runs.ts'
+export { forwardSteps, type Step } from '../kernels/labels/steps.ts'
+export { faceBox, faceOf, type LabelBox, visitTouching } from '../kernels/labels/touching.ts'
 export { type Bins, binEdges, mergeStatistics, type VoxelStatistics, voxelStatistics } from '../kernels/statistics.ts'
-export { faceBox, faceOf, type LabelBox, visitTouching } from '../kernels/touching.ts'
 export type { ShapedVoxels } from '../kernels/voxels.ts'

@@ -11,9 +11,11 @@ import {
   DisjointSets,
   faceBox,
   faceOf,
+  findComponents,
   forwardSteps,
   type LabelBox,
   labelComponents,
+  numberComponents,
   visitTouching,
 } from '../entry/kernels.ts'
 import { bytesOf, chunkWithin, defaultChunk, tiledShape } from './block-shapes.ts'
@@ -31,8 +33,8 @@ import { Scratch } from './scratch.ts'
 // Labelling a block twice takes no longer than writing its labels and reading them again, and needs no second volume. Every task can
 // be interrupted and repeated: none changes its input.
 
-/** Bytes for each voxel of a block while its components are found: its label, and what tells which labels belong together. */
-const SETS_PER_VOXEL = 24
+/** Bytes for each voxel of a block while its components are found: at worst every other voxel is a run of three numbers. */
+const RUNS_PER_VOXEL = 6
 
 const ENDS = ['lower', 'upper'] as const
 type End = (typeof ENDS)[number]
@@ -45,7 +47,7 @@ export const labelBlocks = defineTask({
     const { options, voxels, rank, faceLength, maxComponents } = layoutOf(config, input)
     const { blockCount } = createBlockGrid(options)
     await arrays.create(partsOf(config).faces, rowsArray('uint32', blockCount, 2 * rank * faceLength, 65_536))
-    return { ...options, memory: bytesOf(input, voxels) + SETS_PER_VOXEL * maxComponents }
+    return { ...options, memory: bytesOf(input, voxels) + (RUNS_PER_VOXEL + 4) * maxComponents }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)
@@ -180,8 +182,8 @@ export const labelWrite = defineTask({
       ...voxels.map((side, axis) => chunkWithin(side, wanted[axis] as number)),
     ]
     const output = await arrays.create(config.output, { like: input, dtype: 'uint64', fillValue: 0n, chunkShape })
-    // The result is a uint64.
-    return { ...options, writes: [output], memory: bytesOf(input, voxels) + (SETS_PER_VOXEL + 8) * maxComponents }
+    // Twice the runs: a copy of them waits for the numbers. The result is a uint64.
+    return { ...options, writes: [output], memory: bytesOf(input, voxels) + (2 * RUNS_PER_VOXEL + 8) * maxComponents }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)
@@ -190,27 +192,15 @@ export const labelWrite = defineTask({
     const scratch = new Scratch()
     return async (block, { signal }) => {
       using voxels = await scratch.read(input, block.readRoi, signal)
-      using into = scratch.take('uint32', voxels.data.length)
-      const { labels, count } = labelComponents(voxels, { ...config, into: into.data as Uint32Array })
-      using written = scratch.take('uint64', labels.length)
-      const table = count > 0 ? await readRow(numbers, block.index, 0, count, signal) : new BigUint64Array(0)
-      lookUp(labels, table as BigUint64Array, written.data as BigUint64Array)
+      const found = findComponents(voxels, config)
+      using written = scratch.take('uint64', voxels.data.length)
+      const table =
+        found.count > 0 ? await readRow(numbers, block.index, 0, found.count, signal) : new BigUint64Array(0)
+      numberComponents(found, table as BigUint64Array, written.data as BigUint64Array)
       await output.write(block.writeRoi, written.data, { signal })
     }
   },
 })
-
-/** Replaces the labels of a block by those of the volume. By halves of 32 bits: a `bigint` per voxel would be slow. */
-function lookUp(labels: Uint32Array, table: BigUint64Array, into: BigUint64Array): void {
-  const from = new Uint32Array(table.buffer, table.byteOffset, 2 * table.length)
-  const to = new Uint32Array(into.buffer, into.byteOffset, 2 * into.length).fill(0)
-  for (let i = 0; i < labels.length; i++) {
-    const label = labels[i] as number
-    if (label === 0) continue
-    to[2 * i] = from[2 * label - 2] as number
-    to[2 * i + 1] = from[2 * label - 1] as number
-  }
-}
 
 /**
  * Labels the connected components of the nonzero voxels of a volume: 1, 2, … over the complete volume, independent of the order

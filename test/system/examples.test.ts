@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { RunEvent } from '../../src/core/events.ts'
 import { openArray } from '../../src/entry/arrays.ts'
-import { labelComponents } from '../../src/kernels/components.ts'
+import { labelComponents } from '../../src/kernels/labels/components.ts'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 

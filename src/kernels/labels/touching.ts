@@ -1,5 +1,5 @@
-import type { Step } from './components.ts'
-import { cropBox } from './crop.ts'
+import { cropBox } from '../crop.ts'
+import type { Step } from './steps.ts'
 
 /** A box of labelled voxels at a place in a volume. */
 export interface LabelBox {
