@@ -103,8 +103,7 @@ export const reduce = defineTask({
       writeRoi: block,
       fit: 'shrink',
       readWriteConflict: false,
-      // Integers of 64 bits are converted to float64.
-      memory: bytesOf(input, inVoxels(input, block.shape)) * (/int64$/.test(input.dtype) ? 2 : 1),
+      memory: bytesOf(input, inVoxels(input, block.shape)),
     } as const
     const { blockCount } = createBlockGrid(blocks)
     const length = MOMENTS + (binsOf(config, input)?.count ?? 0)

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type DownsampleMethod, downsampleVoxels } from '../../src/kernels/downsample.ts'
-import type { TypedArray } from '../../src/kernels/voxels.ts'
-import { assertSameVoxels, DTYPES, makeArray, seededVoxels } from '../support/seeded-voxels.ts'
+import { type DownsampleMethod, downsampleVoxels } from '../../../src/kernels/downsample/downsample.ts'
+import { SOURCE_SHA256 } from '../../../src/kernels/downsample/means.generated.ts'
+import { areCellsOfTwo, fillMeansOfTwo } from '../../../src/kernels/downsample/means-module.ts'
+import { fillMeans } from '../../../src/kernels/downsample/plain-means.ts'
+import type { TypedArray } from '../../../src/kernels/voxels.ts'
+import { assertSameVoxels, DTYPES, hash32, makeArray, seededVoxels } from '../../support/seeded-voxels.ts'
 
 const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)
 const METHODS: readonly DownsampleMethod[] = ['mean', 'mode', 'stride']
@@ -82,6 +87,50 @@ describe('downsampleVoxels', () => {
     )
   })
 
+  it('computes the same means in WebAssembly as in plain TypeScript, for rows of any length and in parts', () => {
+    const anyShape = fc.oneof(
+      fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 150 })),
+      fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5 }), fc.constant(3), fc.constant(37)),
+      fc.constantFrom([70_001], [5, 33_001], [3, 523, 257]),
+    )
+    fc.assert(
+      fc.property(
+        anyShape,
+        fc.tuple(fc.constantFrom(1, 2), fc.constantFrom(1, 2)),
+        fc.constantFrom(...DTYPES),
+        fc.constantFrom('noise', 'low', 'high'),
+        fc.nat(),
+        (shape, factors, dtype, kind, seed) => {
+          const data = seededVoxels(dtype, count(shape), seed)
+          // Next to the ends of the type and to halves.
+          const base = data[0]! < 0 || kind === 'low' ? 'low' : 'high'
+          if (kind !== 'noise' && !dtype.startsWith('float')) {
+            const bits = BigInt(8 * data.BYTES_PER_ELEMENT)
+            const signed = !dtype.startsWith('u')
+            const least = signed ? -(2n ** (bits - 1n)) : 0n
+            const end = base === 'low' ? least : least + 2n ** bits - 4n
+            for (let i = 0; i < data.length; i++) {
+              const value = end + BigInt(hash32(i, seed) % 4)
+              data[i] = (bits === 64n ? value : Number(value)) as never
+            }
+          } else if (kind === 'low' && dtype.startsWith('float')) {
+            const special = [-0, 0, Number.NaN, Number.POSITIVE_INFINITY, 1e-45, -3e38, 1e300, 0.1]
+            for (let i = 0; i < data.length; i++)
+              if (hash32(i, seed) % 3 === 0) data[i] = special[hash32(i, 1) % 8] as never
+          }
+          const cell = [...shape.map(() => 1), ...factors, 2].slice(-shape.length)
+          assert.ok(areCellsOfTwo(data, shape, cell))
+          const outShape = shape.map((length, axis) => Math.ceil(length / cell[axis]!))
+          const [actual, expected] = [makeArray(dtype, count(outShape)), makeArray(dtype, count(outShape))]
+          fillMeansOfTwo(data, shape, cell, actual)
+          fillMeans(data, shape, cell, expected, outShape)
+          assertSameVoxels(actual, expected, `${dtype} (${shape}) by (${cell}), ${kind}`)
+        },
+      ),
+      { numRuns: 80 },
+    )
+  })
+
   it('rounds means to the nearest integer, halves to the even one, also below 0', () => {
     const mean = (data: TypedArray) => [
       ...downsampleVoxels({ data, shape: [data.length] }, { factor: [2], method: 'mean' }).data,
@@ -119,5 +168,12 @@ describe('downsampleVoxels', () => {
         /The factor is \(.*\); expected whole numbers from 1/,
       )
     }
+  })
+})
+
+describe('the compiled means', () => {
+  it('were built from their current source (run scripts/build-kernels.mjs after a change)', () => {
+    const source = readFileSync(new URL('../../../src/kernels/downsample/means.as', import.meta.url))
+    assert.equal(SOURCE_SHA256, createHash('sha256').update(source).digest('hex'))
   })
 })

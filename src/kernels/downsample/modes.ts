@@ -1,4 +1,4 @@
-import type { TypedArray } from './voxels.ts'
+import type { TypedArray } from '../voxels.ts'
 
 /** Integers of at most 32 bits. */
 export type SmallIntegers = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array
