@@ -116,5 +116,5 @@ export interface ProgressStore extends AsyncDisposable {
    * @param hasEnded whether a holder is known to have ended, so that its lock is taken over at once
    * @throws ConfigError `RUN_LOCKED`, naming who holds it
    */
-  lock?(run: string, owner: LockOwner, hasEnded: (holder: LockOwner) => boolean): Promise<RunLock>
+  lock?(run: string, owner: LockOwner, hasEnded: (holder: LockOwner) => Promise<boolean>): Promise<RunLock>
 }

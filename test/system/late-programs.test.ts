@@ -22,8 +22,10 @@ async function both(
   let acting: Promise<void> | undefined
   const ended = await run((command) => {
     acting = act(command)
-    // If it fails, the command ends, too.
-    acting.catch(() => process.kill(command.pid, 'SIGKILL'))
+    // If it fails, the command ends, too, unless the test has killed it.
+    acting.catch(() => {
+      for (const pid of stillRunning([command.pid])) process.kill(pid, 'SIGKILL')
+    })
   })
   await acting
   return ended

@@ -1,6 +1,14 @@
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf } from '../../core/system-errors.ts'
+
+/** How long a process that was killed may take to end: it completes its calls to the system first, and a busy disk is slow. */
+export const ENDING_MS = 15_000
+/** In the flags of a process in Linux: it is ending. */
+const PF_EXITING = 0x4
+/** The bit of SIGKILL in a mask of signals in Linux. */
+const SIGKILL_BIT = 0x100n
 
 /** What tells a process apart from every other one, on this machine and on others, now and later. */
 export interface ProcessIdentity {
@@ -23,15 +31,36 @@ export function identityOfProcess(): ProcessIdentity {
   }
 }
 
-/** Whether a process is known to have ended. False for processes of other machines, of which nothing is known here. */
-export function hasEnded({ machine, pid, processStart }: Partial<ProcessIdentity> & { readonly pid: number }): boolean {
-  if (machine !== thisMachine()) return false
+/**
+ * Whether a process is known to have ended. False for processes of other machines, of which nothing is known here. Waits for one that was
+ * killed, but is still ending, for at most {@link ENDING_MS}.
+ */
+export async function hasEnded(process_: Partial<ProcessIdentity> & { readonly pid: number }): Promise<boolean> {
+  if (process_.machine !== thisMachine()) return false
+  for (const end = performance.now() + ENDING_MS; ; await delay(20)) {
+    if (isOver(process_)) return true
+    if (!isEnding(process_.pid) || performance.now() > end) return false
+  }
+}
+
+function isOver({ pid, processStart }: Pick<ProcessIdentity, 'pid' | 'processStart'>): boolean {
   if (processStart !== undefined) return startOf(pid) !== processStart
   try {
     process.kill(pid, 0)
     return false
   } catch (error) {
     return errnoOf(error) === 'ESRCH'
+  }
+}
+
+/** Whether a process of this machine was killed, or is ending for another reason. False if the system does not say, as outside of Linux. */
+export function isEnding(pid: number): boolean {
+  try {
+    if ((Number(statOf(pid)[6]) & PF_EXITING) !== 0) return true
+    const masks = readFileSync(`/proc/${pid}/status`, 'utf8').matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)
+    return [...masks].some(([, pending]) => (BigInt(`0x${pending}`) & SIGKILL_BIT) !== 0n)
+  } catch {
+    return false
   }
 }
 
@@ -60,12 +89,22 @@ export function thisMachine(): string {
 /** When a process of this machine was started, in ticks since the boot; undefined if it has ended, or if the system does not say. */
 function startOf(pid: number): string | undefined {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name of the program, in parentheses, may contain anything. After it come the state and, as the 20th field, the start.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    // A process that has ended stays in the table until its parent asks for it, which some never do.
-    return /[ZX]/.test(fields[0] ?? '') ? undefined : fields[19]
+    const fields = statOf(pid)
+    // A process that has ended stays in the table until its parent asks for it, which some never do. While others of its threads have not
+    // ended, it looks the same, but they can still write.
+    const isLeft = /[ZX]/.test(fields[0] ?? '') && readdirSync(`/proc/${pid}/task`).length < 2
+    return isLeft ? undefined : fields[19]
   } catch {
     return undefined
   }
+}
+
+/**
+ * What Linux says of a process, from its state on.
+ * @throws the system's error if there is no such process
+ */
+function statOf(pid: number): string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The name of the program, in parentheses, may contain anything.
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')
 }

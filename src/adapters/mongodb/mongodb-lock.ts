@@ -36,14 +36,14 @@ export async function lockRun(
   connection: MongodbConnection,
   run: string,
   owner: LockOwner,
-  hasEnded: (holder: LockOwner) => boolean,
+  hasEnded: (holder: LockOwner) => Promise<boolean>,
 ): Promise<HeldLock> {
   const { name, database } = connection
   const attempt = <T>(action: () => Promise<T>) => connection.attempt(action)
   const locks = database.collection<LockDocument>('locks')
   const before = await attempt(() => latestLock(locks, run))
   const now = await attempt(async () => (await database.command({ hello: 1 })).localTime as Date)
-  if (before !== undefined && !isStale(before, now) && !hasEnded(before)) throw refusal(before, name)
+  if (before !== undefined && !isStale(before, now) && !(await hasEnded(before))) throw refusal(before, name)
   const number = (before?.number ?? 0) + 1
   const _id = keyOf(run, number)
   try {

@@ -122,7 +122,7 @@ class MongodbProgress implements ProgressStore {
     })
   }
 
-  async lock(run: string, owner: LockOwner, hasEnded: (holder: LockOwner) => boolean): Promise<RunLock> {
+  async lock(run: string, owner: LockOwner, hasEnded: (holder: LockOwner) => Promise<boolean>): Promise<RunLock> {
     const lock = await lockRun(this.#connection, run, owner, hasEnded)
     this.#locks.set(run, lock)
     return {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
+import { ENDING_MS, isEnding } from '../../adapters/files/process-identity.ts'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { errnoOf, systemFailure } from '../../core/system-errors.ts'
@@ -179,7 +180,7 @@ function takeLock(path: string): () => void {
   let lock: Disposable | undefined
   try {
     // Commands that check whether the run is running hold it for a moment.
-    lock = takeExclusiveLock(join(path, LOCK), 300)
+    lock = takeExclusiveLock(join(path, LOCK), 300) ?? takeFromEnding(path)
   } catch (error) {
     throw folderError(path, 'written', error)
   }
@@ -216,6 +217,13 @@ function takeLock(path: string): () => void {
     rmSync(join(path, CONTEXT_FILE), { force: true })
     lock[Symbol.dispose]()
   }
+}
+
+/** The lock of a start that was killed and is still ending. */
+function takeFromEnding(path: string): Disposable | undefined {
+  const holder = readRunHolder(path)
+  const isOurs = holder?.host === hostname() && isEnding(holder.pid)
+  return isOurs ? takeExclusiveLock(join(path, LOCK), ENDING_MS) : undefined
 }
 
 /** Workers of a killed start may still be processing their last block. Until they have ended, no other worker may write it. */

@@ -45,7 +45,7 @@ export interface OutputClaim {
 }
 
 /** How long a start waits for processes of runs that are over. Workers notice within a second that an array is taken. */
-const LATE_WRITERS_MS = 6_000
+const LATE_WRITERS_MS = 15_000
 const LOOK_AGAIN_MS = 200
 
 /** How a run starts. */

@@ -27,10 +27,10 @@ describe('a process that holds something', { skip: process.platform !== 'linux' 
       writeFileSync(file, '')
       const holder = { ...newHolder({}), pid, processStart }
       const process_ = { ...identityOfProcess(), pid, processStart }
-      assert.deepEqual([await isDead(file, holder), hasEnded(process_)], [false, false])
+      assert.deepEqual([await isDead(file, holder), await hasEnded(process_)], [false, false])
       process.kill(pid, 'SIGKILL')
       await until('it is dead', () => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')))
-      assert.deepEqual([await isDead(file, holder), hasEnded(process_)], [true, true])
+      assert.deepEqual([await isDead(file, holder), await hasEnded(process_)], [true, true])
       // Another process that was given its number is not it.
       assert.equal(await isDead(file, { ...newHolder({}), processStart: '1' }), true)
     } finally {
