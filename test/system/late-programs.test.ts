@@ -123,6 +123,32 @@ describe('a program that writes arrays itself and outlived its run', () => {
     assert.deepEqual(await at.voxels(), [2, 2])
   })
 
+  it('R5: is ended with all that it has started when its run is killed, although no other run takes the output', async () => {
+    using at = place()
+    await at.start(1, ['--workers', '1', '--by', 'shell'], async ({ pid }) => {
+      const late = await at.busy()
+      process.kill(pid, 'SIGKILL')
+      await until('it is gone', () => stillRunning([late]).length === 0)
+    })
+  })
+
+  for (const pool of ['process', 'thread']) {
+    it(`R5: is ended with all that it has started, when its worker is killed or takes too long (${pool})`, {
+      skip: process.platform !== 'linux',
+    }, async () => {
+      using at = place()
+      const late: number[] = []
+      const flags = ['--pool', pool, '--workers', '1', '--by', 'shell', '--timeout', '3', '--max-retries', '0']
+      await at.start(1, flags, async () => {
+        late.push(await at.busy())
+      })
+      // The run has ended, with a failed block.
+      late.push(Number(readFileSync(at.file('begun'), 'utf8')))
+      assert.deepEqual(stillRunning(late), [])
+      assert.equal(existsSync(at.file('late')), false)
+    })
+  }
+
   // Only Linux tells which processes a program has started.
   it('R5: keeps the output from being replaced when its worker is dead', {
     skip: process.platform !== 'linux',
@@ -130,7 +156,8 @@ describe('a program that writes arrays itself and outlived its run', () => {
     using at = place()
     await at.start(1, ['--workers', '1', '--by', 'shell'], async ({ pid }) => {
       const late = await at.busy()
-      // The worker first: it would end the program.
+      // The worker first: it would end the program. The coordinator would do so for it.
+      process.kill(pid, 'SIGSTOP')
       for (const each of [...childrenOf(pid), pid]) process.kill(each, 'SIGKILL')
       isRefused(await at.replace(), late)
       // The same run does not continue beside it either.

@@ -10,6 +10,7 @@ import { lastOutput } from '../../core/workers/last-output.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
+import { killProgramsLeftBy, killProgramsOf, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
 import { describeEnd, oomKills } from './process-end.ts'
 
 const OUT_OF_MEMORY =
@@ -42,16 +43,21 @@ export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher
 
 class ProcessLauncher implements WorkerLauncher {
   readonly #options: ProcessLauncherOptions
-  readonly #children = new Map<ChildProcess, Promise<unknown>>()
+  readonly #children = new Map<ChildProcess, { readonly key: string; readonly exited: Promise<unknown> }>()
   #isClosed = false
   /** When this process exits (after a second Ctrl-C or an error), its workers end with it. */
   readonly #killAll = () => {
     for (const child of this.#children.keys()) child.kill('SIGKILL')
   }
+  /** Nothing waits for what happens afterwards. */
+  readonly #killAllAtExit = () => {
+    this.#killAll()
+    killProgramsOf(new Set([...this.#children.values()].map(({ key }) => key)))
+  }
 
   constructor(options: ProcessLauncherOptions) {
     this.#options = options
-    process.on('exit', this.#killAll)
+    process.on('exit', this.#killAllAtExit)
   }
 
   /** While this machine is short of open files or processes, a worker waits to be started: that is no failure of the worker. */
@@ -72,27 +78,30 @@ class ProcessLauncher implements WorkerLauncher {
     mkdirSync(dirname(logFile), { recursive: true })
     // The worker writes to the file itself, so that its last output is there however it ends.
     const log = openSync(logFile, 'a')
+    const key = newWorkerKey()
     let start: number
     let child: ChildProcess
     try {
       start = fstatSync(log).size
-      child = this.#start(workerId, session, log)
+      child = this.#start(`${workerId}:${session}`, key, log)
     } finally {
       closeSync(log)
     }
     const exited = watchExit(child).then(async (end): Promise<WorkerExit> => {
+      // A worker that ends by itself has ended its programs. After another end they may still write, and its block goes to another worker.
+      if (child.exitCode !== 0) await killProgramsLeftBy(key)
       this.#children.delete(child)
       const output = await readLog(logFile, start).catch(() => '')
       return HEAP_IS_FULL.test(output)
         ? { reason: OUT_OF_MEMORY, lastOutput: '' }
         : { reason: end, lastOutput: lastOutput(output) }
     })
-    this.#children.set(child, exited)
+    this.#children.set(child, { key, exited })
     await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => Promise.reject(error))])
     return { logFile, exited, kill: () => void child.kill('SIGKILL') }
   }
 
-  #start(workerId: string, session: string, log: number): ChildProcess {
+  #start(name: string, key: string, log: number): ChildProcess {
     const { program, context, lockFile, cwd } = this.#options
     // A worker has a processor of its own at most: collecting garbage in several threads takes longer in all.
     const call = [...process.execArgv, '--single-threaded-gc', fileURLToPath(program)]
@@ -101,7 +110,8 @@ class ProcessLauncher implements WorkerLauncher {
       env: {
         ...inheritedEnvironment(process.env),
         BELLIS_CONTEXT: context,
-        BELLIS_WORKER: `${workerId}:${session}`,
+        BELLIS_WORKER: name,
+        [WORKER_KEY_VARIABLE]: key,
         BELLIS_LOCK: lockFile,
         BELLIS_PARENT: String(process.pid),
       },
@@ -112,8 +122,8 @@ class ProcessLauncher implements WorkerLauncher {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true
     this.#killAll()
-    await Promise.all(this.#children.values())
-    process.off('exit', this.#killAll)
+    await Promise.all([...this.#children.values()].map(({ exited }) => exited))
+    process.off('exit', this.#killAllAtExit)
   }
 }
 

@@ -3,7 +3,9 @@ import { ConfigError } from '../../core/errors.ts'
 import { inheritedEnvironment } from '../../core/inherited-environment.ts'
 import { LineSplitter } from '../../core/protocol/lines.ts'
 import { MAX_LINE_BYTES, STDIO_CONTEXT } from '../../core/protocol/messages.ts'
+import { programEnvironment } from '../files/left-programs.ts'
 import { endingWithParent } from './end-with-parent.ts'
+import { noteGroup } from './program-groups.ts'
 
 /** How much of a program's standard error is kept, to be shown when it ends unexpectedly. */
 const LAST_OUTPUT_CHARACTERS = 2000
@@ -27,6 +29,7 @@ export interface ProgramListener {
  */
 export class ProgramProcess {
   readonly #child: ChildProcess
+  readonly #forget: () => void
   #lastOutput = ''
 
   /** @throws ConfigError `INVALID_TASK` when `command` is no program with its arguments */
@@ -42,10 +45,11 @@ export class ProgramProcess {
         `The command of a task is ${JSON.stringify(command)}; expected a list of texts: a program and its arguments.`,
       )
     }
-    const { BELLIS_WORKER: _, ...inherited } = inheritedEnvironment(process.env)
+    const { BELLIS_WORKER: _, ...inherited } = programEnvironment(inheritedEnvironment(process.env))
     const environment = { ...inherited, ...env, BELLIS_CONTEXT: STDIO_CONTEXT }
     const [starter, ...words] = endingWithParent([file, ...args], env?.PATH ?? inherited.PATH)
     this.#child = spawn(starter, words, { stdio: 'pipe', env: environment, detached: HAS_GROUPS })
+    this.#forget = HAS_GROUPS && this.#child.pid !== undefined ? noteGroup(this.#child.pid) : () => {}
     this.#listen(listener)
   }
 
@@ -66,6 +70,7 @@ export class ProgramProcess {
       this.#lastOutput = (this.#lastOutput + text).slice(-LAST_OUTPUT_CHARACTERS)
     })
     this.#child.on('error', (error) => listener.ended(error.message))
+    this.#child.on('exit', this.#forget)
     this.#child.on('close', (code, signal) =>
       listener.ended(signal === null ? `exit code ${code}` : `killed by ${signal}`),
     )

@@ -10,6 +10,7 @@ import { lastOutput } from '../../core/workers/last-output.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
+import { killProgramsLeftBy, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
 import { portChannel } from './port-channel.ts'
 
 export interface ThreadLauncherOptions {
@@ -35,16 +36,18 @@ export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
       mkdirSync(dirname(logFile), { recursive: true })
       const log = openSync(logFile, 'a')
       const start = fstatSync(log).size
+      const key = newWorkerKey()
       const thread = new Worker(options.program, {
         stdout: true,
         stderr: true,
         resourceLimits: LIMITS,
-        env: inheritedEnvironment(process.env),
+        env: { ...inheritedEnvironment(process.env), [WORKER_KEY_VARIABLE]: key },
       })
       threads.add(thread)
       const { ended, written, kill } = followThread(thread, log)
       const exited = Promise.all([ended, written]).then(async ([reason]): Promise<WorkerExit> => {
         threads.delete(thread)
+        await killProgramsLeftBy(key)
         closeSync(log)
         return { reason, lastOutput: lastOutput(await options.readLog(logFile, start).catch(() => '')) }
       })

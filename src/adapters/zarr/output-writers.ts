@@ -144,6 +144,8 @@ export interface LateWriter {
   readonly host: string
   /** Of the writer, or of the programs that it has left behind. */
   readonly pids: readonly number[]
+  /** Whether the writer itself has ended: nobody ends its programs any more. */
+  readonly isLeft: boolean
 }
 
 /**
@@ -163,10 +165,10 @@ export async function lateWriters(folder: string, isReplaced: (record: string) =
     if (typeof holder !== 'object' || holder.token !== name) continue
     if (await isDead(file, holder)) {
       const left = holder.machine === thisMachine() ? processesOf(holder.token) : []
-      if (left.length > 0) late.push({ host: String(holder.host), pids: left })
+      if (left.length > 0) late.push({ host: String(holder.host), pids: left, isLeft: true })
       else await rm(file, { force: true }).catch(() => {})
     } else if (isReplaced(String(holder.about?.record))) {
-      late.push({ host: String(holder.host), pids: [holder.pid] })
+      late.push({ host: String(holder.host), pids: [holder.pid], isLeft: false })
     }
   }
   if (late.length === 0) await rmdir(writers).catch(() => {})

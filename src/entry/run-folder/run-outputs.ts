@@ -46,6 +46,8 @@ export interface OutputClaim {
 
 /** How long a start waits for processes of runs that are over. Workers notice within a second that an array is taken. */
 const LATE_WRITERS_MS = 15_000
+/** How long it waits for programs that a worker has left behind: the system may be ending them. */
+const LEFT_PROGRAMS_MS = 3_000
 const LOOK_AGAIN_MS = 200
 
 /** How a run starts. */
@@ -219,7 +221,7 @@ const openOutput = ({ path }: PlannedOutput): Promise<ChunkedArray | undefined> 
  * @throws ConfigError `RUN_LOCKED`
  */
 async function awaitLateWriters(replaced: ReadonlyMap<string, string | undefined>): Promise<void> {
-  for (const end = performance.now() + LATE_WRITERS_MS; ; await delay(LOOK_AGAIN_MS)) {
+  for (const start = performance.now(); ; await delay(LOOK_AGAIN_MS)) {
     const late: [string, LateWriter[]][] = []
     for (const [path, id] of replaced) {
       const writers = await lateWriters(path, (record) => record === id)
@@ -227,7 +229,8 @@ async function awaitLateWriters(replaced: ReadonlyMap<string, string | undefined
     }
     const [first] = late
     if (first === undefined) return
-    if (performance.now() > end) throw new ConfigError('RUN_LOCKED', stillWritten(...first))
+    const limit = late.some(([, writers]) => writers.some(({ isLeft }) => !isLeft)) ? LATE_WRITERS_MS : LEFT_PROGRAMS_MS
+    if (performance.now() - start > limit) throw new ConfigError('RUN_LOCKED', stillWritten(...first))
   }
 }
 
