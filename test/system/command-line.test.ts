@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { createArray } from '../../src/entry/arrays.ts'
 import {
   bellis,
   type CommandResult,
@@ -318,6 +319,25 @@ describe('info', () => {
     assert.equal(lines[1]?.indexOf('uint64'), lines[0]?.indexOf('TYPE'), 'columns are aligned')
     // A group with one pyramid stands for its finest array.
     assert.deepEqual((await info(`${container}/volumes/labels/`)).path, `${container}/volumes/labels/neuron_ids`)
+  })
+
+  it('info of a container names the command for the details of its largest array, and why others cannot be read', async () => {
+    using folder = temporaryFolder()
+    for (const [name, side] of [
+      ['a_mask', 4],
+      ['b_raw', 16],
+      ['c_strings', 8],
+    ] as const) {
+      const array = await createArray(join(folder.path, 'out.zarr', name), {
+        ...{ shape: [side, side, side], dtype: 'uint8', voxelSize: [1, 1, 1] },
+      })
+      await array.close()
+    }
+    const strings = join(folder.path, 'out.zarr', 'c_strings', 'zarr.json')
+    writeFileSync(strings, readFileSync(strings, 'utf8').replace('"uint8"', '"string"'))
+    const { stdout } = await ok(['info', 'out.zarr'], folder.path)
+    assert.match(stdout, /\nDetails of one: bellis info out\.zarr\/b_raw\n$/)
+    assert.match(stdout, /\nout\.zarr\/c_strings {2}zarr\.json: the data type "string" is not supported/)
   })
 
   it('info lists the contents of an HDF5 file', async () => {

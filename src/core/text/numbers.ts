@@ -14,11 +14,12 @@ export const showWhole = (value: number): string =>
   value < 10_000 ? String(value) : String(value).replace(/\B(?=(\d{3})+$)/g, ',')
 
 /**
- * `8.0 s`, `45 s`, `3 min 20 s`, `12 min`, `2 h 05 min`, `4 d 3 h`.
- * @param decimals of durations below 10 s @default 1
+ * `37 ms`, `8.0 s`, `45 s`, `3 min 20 s`, `12 min`, `2 h 05 min`, `4 d 3 h`.
+ * @param decimals of durations below 10 s; with 0, none is given in ms @default 1
  */
 export function showDuration(seconds: number, decimals = 1): string {
   if (!Number.isFinite(seconds)) return '?'
+  if (decimals > 0 && seconds > 0 && seconds < 0.1) return `${Number((1000 * seconds).toPrecision(2))} ms`
   if (seconds < 10) return `${seconds.toFixed(decimals)} s`
   const rounded = Math.round(seconds)
   if (rounded < 60) return `${rounded} s`

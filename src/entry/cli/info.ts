@@ -101,10 +101,18 @@ const HEADER = ['DATASET', 'SHAPE', 'TYPE', 'SIZE', 'CHUNKS', 'STORED', 'VOXEL (
 
 /** A table with a line per dataset, and how to see the details of one. */
 function describeAll(documents: readonly InfoDocument[]): string {
-  const rows = documents.map((info) => ('error' in info ? [info.path, info.error.message] : cellsOf(info)))
+  const rows = documents.map((info) => (info.error === undefined ? cellsOf(info) : [info.path, reasonOf(info)]))
   const { header, rows: lines } = table(HEADER, rows)
-  const details = withCommand('Details of one', ownCommand('info', documents[0]?.path ?? ''))
+  let [largest] = documents
+  for (const info of documents) if ((info.bytes ?? -1n) > (largest?.bytes ?? -1n)) largest = info
+  const details = withCommand('Details of one', ownCommand('info', largest?.path ?? ''))
   return [...(header === undefined ? [] : [header]), ...lines, details].join('\n')
+}
+
+/** Why a dataset can't be read; its path is beside it already. */
+function reasonOf({ path, error: { message } }: { path: string; error: { message: string } }): string {
+  const name = [`"${path}" `, `${path} `, `${path}/`].find((start) => message.startsWith(start)) ?? ''
+  return message.slice(name.length)
 }
 
 function cellsOf(info: Exclude<InfoDocument, { readonly error: object }>): string[] {

@@ -48,7 +48,7 @@ function show(): void {
   setText(element('home'), list.home)
   const running = live.length === 0 ? '' : `, ${live.length} running`
   const hidden = list.runs.length === runs.length ? '' : ` of ${list.runs.length}`
-  const none = 'No run is recorded here.'
+  const none = 'No run is recorded here yet. Each run that is started in this folder appears by itself.'
   setText(element('count'), list.runs.length === 0 ? none : `${runs.length}${hidden} runs${running}`)
   document.title = `${running === '' ? '' : `${live.length} running · `}Runs · Bellis`
   const key = JSON.stringify([live, past, list.unreadable])

@@ -19,5 +19,10 @@ describe('numbers for people', () => {
       [...['8.0 s', '45 s', '3 min 20 s', '9 min 59 s', '12 min', '60 min', '2 h 05 min', '4 d 3 h', '?']],
     )
     assert.equal(showDuration(8.4, 0), '8 s')
+    assert.deepEqual(
+      [0, 0.0374, 0.099, 0.12].map((seconds) => showDuration(seconds)),
+      ['0.0 s', '37 ms', '99 ms', '0.1 s'],
+    )
+    assert.equal(showDuration(0.04, 0), '0 s')
   })
 })
