@@ -184,6 +184,24 @@ describe('the page of a run, in a browser', () => {
     assert.equal(JSON.parse(stdout).ok, true)
   })
 
+  it('opens at the section that is being written, not at the empty one in the middle', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', 6)
+    run.open('Gaussian2', BLOCKS)
+    await run.start(['--dashboard'], async ({ output }) => {
+      const address = await shownAddress(output, 'stderr')
+      // Nothing more is done from now on that the volume could follow.
+      const first = await open(t, address)
+      await holdFirstSlice(first, 'Gaussian1')
+      await untilStates(first, 'Gaussian1', (states) => count(states, 'completed') === 6)
+      const page = await open(t, address)
+      await page.locator('#volume[data-ready]').waitFor()
+      await page.waitForFunction(() => (window as unknown as { viewer: PageViewer }).viewer.position.value[2] === 2.5)
+      run.open('Gaussian1', BLOCKS)
+    })
+  })
+
   it('shows that a coordinator was killed, and then that the next start has another address, and where to find it', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()

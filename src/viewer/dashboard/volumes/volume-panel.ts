@@ -3,6 +3,7 @@ import { fillStateChunk } from '../../../core/board/state-chunk.ts'
 import type { DashboardView, DescribedBoardTask, OutputLayer } from '../../../core/board/summary.ts'
 import { METRE_EXPONENT } from '../../../core/geometry/world-unit.ts'
 import { type BlockGrid, createBlockGrid } from '../../../core/grid/block-grid.ts'
+import { STATE_CODE } from '../../../core/scheduling/state-map.ts'
 import { createViewer, setBackground } from '../../shared/neuroglancer-viewer.ts'
 import type { Theme } from '../../shared/theme.ts'
 import { drawAtMost, PACE, WITH_CARD } from '../pace.ts'
@@ -70,6 +71,7 @@ export class VolumePanel {
     this.#addOutputs(tasks)
     this.#theme = theme
     this.#restore()
+    this.#onceValid(() => this.#lookAtWork())
     const { display } = this.#viewer
     drawAtMost(display as Parameters<typeof drawAtMost>[0], () => (this.#isRunning ? PACE : WITH_CARD).draw)
     setInterval(() => this.renew(), PACE.renew)
@@ -247,11 +249,44 @@ export class VolumePanel {
     crossSectionScale.value = (3 * widest) / Math.max(1, Math.min(width, height))
   }
 
+  /** Neuroglancer takes no position before it knows the axes of a layer. */
+  #onceValid(action: () => void): void {
+    const { coordinateSpace } = this.#viewer
+    if (coordinateSpace.value.valid) {
+      action()
+      return
+    }
+    const forget = coordinateSpace.changed.add(() => {
+      if (!coordinateSpace.value.valid) return
+      forget()
+      action()
+    })
+  }
+
+  /** Goes to where the first task that is not finished is at work, since the section in the middle may have nothing written in it yet. */
+  #lookAtWork(): void {
+    const output = this.#firstUnfinished
+    const codes = output === undefined ? undefined : this.#codes[output.task]
+    if (output === undefined || codes === undefined) return
+    const running = codes.indexOf(STATE_CODE.processing)
+    const index = running >= 0 ? running : codes.findLastIndex((code) => code > STATE_CODE.processing)
+    if (index >= 0) this.#follow(output, index)
+  }
+
+  get #firstUnfinished(): Output | undefined {
+    const isOpen = ({ task }: Output) => (this.#codes[task] ?? []).some((code) => code <= STATE_CODE.processing)
+    return [...this.#outputs.values()].find(isOpen)
+  }
+
   /** Goes to the section with the latest block of the first task that is not finished. */
   #follow(output: Output, index: number): void {
     const now = performance.now()
-    const first = [...this.#outputs.values()].find(({ task }) => (this.#codes[task] ?? []).some((code) => code <= 2))
-    if (!this.#isFollowing || first !== output || now - this.#followedAt < PACE.follow || output.offset.length < 3)
+    if (
+      !this.#isFollowing ||
+      this.#firstUnfinished !== output ||
+      now - this.#followedAt < PACE.follow ||
+      output.offset.length < 3
+    )
       return
     this.#followedAt = now
     this.#choose(output.layer, false)
