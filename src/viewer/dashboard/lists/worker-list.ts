@@ -70,7 +70,8 @@ export class WorkerList {
     row.element.dataset.status = status
     const id = task === undefined ? '' : (this.#tasks[task]?.id ?? '')
     const blockSeconds = since === undefined ? 0 : (now - since) / 1000
-    const duration = blockSeconds < 1 ? '' : ` for ${showDuration(blockSeconds, 0)}`
+    // It goes to the next line as a whole.
+    const duration = blockSeconds < 1 ? '' : ` ${`for ${showDuration(blockSeconds, 0)}`.replaceAll(' ', '\u00a0')}`
     const isKnown = seconds >= SOON
     setText(row.doing, status === 'busy' ? `${id}/${block}${duration}` : (reason ?? status))
     setText(row.done, showNumber(done))
