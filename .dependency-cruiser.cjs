@@ -23,7 +23,7 @@ module.exports = {
     ),
     rule(
       'adapters-stand-alone',
-      { path: '^src/adapters/([^/]+)/', pathNot: '^src/adapters/n5/' },
+      { path: '^src/adapters/([^/]+)/', pathNot: '^src/adapters/(n5|precomputed)/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
         pathNot: '^src/adapters/($1|codecs|files)/',
@@ -32,10 +32,10 @@ module.exports = {
     // Their chunks are files as those of Zarr are.
     rule(
       'chunk-formats-build-on-zarr',
-      { path: '^src/adapters/(n5)/' },
+      { path: '^src/adapters/(n5|precomputed)/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
-        pathNot: '^src/adapters/($1|codecs|files|zarr)/',
+        pathNot: '^src/adapters/($1|codecs|files|zarr|png)/',
       },
     ),
     rule(

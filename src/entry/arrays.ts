@@ -5,6 +5,7 @@ import { FLAT_KINDS, flatFormat, TELLING_BYTES } from '../adapters/flat/flat-for
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { n5Format } from '../adapters/n5/n5-format.ts'
 import { isPng, PNG_SUFFIX, pngFormat } from '../adapters/png/png-format.ts'
+import { precomputedFormat } from '../adapters/precomputed/precomputed-format.ts'
 import { isPattern, SLICE_SUFFIX, stackFormat } from '../adapters/stack/stack-format.ts'
 import { isTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
@@ -25,6 +26,7 @@ export const allowExternal = () => process.env.BELLIS_ALLOW_EXTERNAL === '1'
 const writesEmpty = () => process.env.BELLIS_WRITE_EMPTY_CHUNKS === '1'
 const zarr = zarrFormat({ allowExternal, writesEmpty })
 const n5 = n5Format({ allowExternal, writesEmpty })
+const precomputed = precomputedFormat({ allowExternal, writesEmpty })
 const hdf5 = hdf5Format({ allowExternal })
 const flat = flatFormat({ allowExternal })
 const tiff = tiffFormat()
@@ -42,6 +44,7 @@ export interface DatasetPath {
 const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
   [/\.zarr$/i, zarr],
   [/\.n5$/i, n5],
+  [/\.precomputed$/i, precomputed],
   [/\.(hdf|hdf5|h5)$/i, hdf5],
   [TIFF_SUFFIX, tiff],
   [PNG_SUFFIX, png],
@@ -83,7 +86,7 @@ export function parseDatasetPath(path: string): DatasetPath {
   }
   throw new ConfigError(
     'UNKNOWN_FORMAT',
-    `${path}: expected a file or folder that ends in .zarr, .n5, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; a file that ends in .tif, .png, .nii, .mrc, .nrrd, .mhd or .npy; or a folder of slices.`,
+    `${path}: expected a file or folder that ends in .zarr, .n5, .precomputed, .hdf, .h5 or .hdf5, followed by the path inside it, such as data.zarr/volumes/raw; a file that ends in .tif, .png, .nii, .mrc, .nrrd, .mhd or .npy; or a folder of slices.`,
   )
 }
 
@@ -102,7 +105,8 @@ function formatOf(path: string): ArrayFormat | undefined {
   }
   const isZarr = ['zarr.json', '.zarray', '.zgroup'].some((name) => statOf(join(path, name))?.isFile())
   if (isZarr) return zarr
-  return statOf(join(path, 'attributes.json'))?.isFile() ? n5 : undefined
+  if (statOf(join(path, 'attributes.json'))?.isFile()) return n5
+  return statOf(join(path, 'info'))?.isFile() ? precomputed : undefined
 }
 
 /** @throws ConfigError `UNSUPPORTED` for a description of what can't be read */

@@ -94,9 +94,6 @@ export function describeOtherFolder(path: string, names: readonly string[]): str
     const name = `a folder of ${suffix.slice(1)} images`
     return remedy(path, { name, suffix: /$/, convert: viaPython('glob, numpy, imageio.v3', read) })
   }
-  if (names.includes('info')) {
-    return `${path} is most likely Neuroglancer's precomputed format, which Bellis does not read; convert it once, with the driver "neuroglancer_precomputed" of tensorstore.`
-  }
   return undefined
 }
 

@@ -12,6 +12,7 @@ export type StoredFormat =
   | 'zarr3'
   | 'hdf5'
   | 'n5'
+  | 'precomputed'
   | 'mrc'
   | 'nifti'
   | 'nrrd'

@@ -38,10 +38,9 @@ describe('a file of another format', () => {
     })
   })
 
-  it('is recognised in a folder of slices and of precomputed volumes', async () => {
+  it('is recognised in a folder of slices', async () => {
     const folders: Record<string, readonly [string, RegExp]> = {
       images: ['0001.jpg', /a folder of jpg images.*sorted\(glob/],
-      layer: ['info', /precomputed/],
     }
     for (const [name, [entry, text]] of Object.entries(folders)) {
       mkdirSync(join(folder, name))

@@ -72,7 +72,7 @@ const INPUTS: readonly Case[] = [
   [
     'a path without a container',
     from(() => 'nope/raw'),
-    /nope\/raw: expected a file or folder that ends in \.zarr, \.n5, \.hdf, \.h5 or \.hdf5/,
+    /nope\/raw: expected a file or folder that ends in \.zarr, \.n5, \.precomputed, \.hdf, \.h5 or \.hdf5/,
   ],
   [
     'a dataset that is not in the HDF5 file, with the existing ones',

@@ -19,7 +19,7 @@ import { paint, printJson } from './output.ts'
 const MAX_LISTED = 1000
 
 const FORMAT_NAMES: Readonly<Record<StoredFormat, string>> = {
-  zarr2: 'Zarr 2', zarr3: 'Zarr 3', hdf5: 'HDF5', n5: 'N5', mrc: 'MRC', nifti: 'NIfTI', nrrd: 'NRRD', npy: 'NumPy',
+  zarr2: 'Zarr 2', zarr3: 'Zarr 3', hdf5: 'HDF5', n5: 'N5', precomputed: 'Neuroglancer precomputed', mrc: 'MRC', nifti: 'NIfTI', nrrd: 'NRRD', npy: 'NumPy',
   metaimage: 'MetaImage', tiff: 'TIFF', png: 'PNG', stack: 'a stack of images', memory: 'memory',
 } // biome-ignore format: a table
 

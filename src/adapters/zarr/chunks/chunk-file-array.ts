@@ -22,6 +22,8 @@ export interface ChunkLayout {
   readonly names: ChunkNames
   /** The key of the file that makes the array one. */
   readonly metadataKey: string
+  /** Whether the files that are there tell which chunks are. @default true */
+  readonly isListed?: boolean
   /** @param store in which chunks that are missing are counted */
   readonly access: (store: Store) => ChunkAccess
   /** Sets attributes of the array. */
@@ -43,6 +45,7 @@ export class ChunkFileArray implements ChunkedArray {
   readonly attributes: Readonly<Record<string, unknown>>
   readonly warnings: readonly string[]
   readonly writable: boolean
+  readonly countStoredChunks?: NonNullable<ChunkedArray['countStoredChunks']>
   readonly #layout: ChunkLayout
   readonly #store: Store
   readonly #access: ChunkAccess
@@ -66,6 +69,7 @@ export class ChunkFileArray implements ChunkedArray {
     this.#store = store
     this.#missing = store.writable ? undefined : new MissingChunks(store, layout.metadataKey)
     this.#access = layout.access(this.#missing?.store ?? store)
+    if (layout.isListed ?? true) this.countStoredChunks = (options) => this.#countStored(options)
   }
 
   async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
@@ -167,7 +171,7 @@ export class ChunkFileArray implements ChunkedArray {
   }
 
   /** Counts files by their names, in one pass over the folders of the array. */
-  async countStoredChunks({ limit = Number.POSITIVE_INFINITY } = {}): Promise<{
+  async #countStored({ limit = Number.POSITIVE_INFINITY } = {}): Promise<{
     readonly stored: number
     readonly total: number
   }> {

@@ -9,9 +9,9 @@ import { runTasks } from './run-tasks.ts'
 export function convertCommand(always: RunFlags = {}): Command {
   const command = new Command('convert')
     .alias('copy')
-    .description('Copies any readable dataset into Zarr or N5, block by block.')
+    .description('Copies any readable dataset into Zarr, N5 or precomputed, block by block.')
     .argument('<src>', 'dataset to copy: sample.hdf/volumes/raw')
-    .argument('<dst>', 'array to write: out.zarr/volumes/raw, out.n5/raw')
+    .argument('<dst>', 'array to write: out.zarr/volumes/raw, out.n5/raw, out.precomputed')
     .optionsGroup(GROUPS.task)
     .option(
       '--roi <offset:shape>',

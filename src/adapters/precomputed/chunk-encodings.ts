@@ -1,0 +1,117 @@
+import { copyBox } from '../../core/array/box-copy.ts'
+import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
+import { rowMajorStrides } from '../../core/array/strides.ts'
+import { BlockwiseError } from '../../core/errors.ts'
+import { CodecError } from '../codecs/codec.ts'
+import { decodePng, pngHeader } from '../png/png-file.ts'
+import type { ChunkCodec } from '../zarr/chunks/chunk-codec.ts'
+import { decodeCompressedSegmentation } from './compressed-segmentation.ts'
+import type { Scale, VolumeInfo } from './volume-info.ts'
+
+/** Chunks of a scale: (channel,) z, y, x. Those at its end are smaller, without saying so. */
+export function precomputedChunks({ dtype, channels }: VolumeInfo, scale: Scale): ChunkCodec {
+  const bytesPerElement = BYTES_PER_ELEMENT[dtype]
+  const shape = [...(channels > 1 ? [channels] : []), ...scale.chunkSize]
+  const strides = rowMajorStrides(shape, bytesPerElement)
+  const byteLength = shape.reduce((product, length) => product * length, bytesPerElement)
+  /** The shape of a chunk: of its channels, z, y, x. */
+  const partAt = (index: readonly number[]): number[] => [
+    ...(channels > 1 ? [channels] : []),
+    ...scale.chunkSize.map((length, axis) =>
+      Math.min(length, (scale.size[axis] as number) - (index.at(axis - 3) as number) * length),
+    ),
+  ]
+  return {
+    ...{ shape, strides, byteLength },
+    isRowMajor: true,
+    isRaw: false,
+    labels: scale.encoding === 'raw' ? [] : [scale.encoding],
+    encodedRoom: 0,
+    encode(decoded, _room, index) {
+      const part = partAt(index)
+      const bytes = new Uint8Array(part.reduce((product, length) => product * length, bytesPerElement))
+      const target = { bytes, start: 0, strides: rowMajorStrides(part, bytesPerElement) }
+      copyBox(part, bytesPerElement, { bytes: decoded, start: 0, strides }, target)
+      return bytes
+    },
+    decode(encoded, into, index) {
+      const part = partAt(index)
+      const count = part.reduce((product, length) => product * length, 1)
+      const bytes = decodePart(encoded, scale, { dtype, channels, part })
+      if (bytes.length !== count * bytesPerElement) {
+        throw new CodecError(`it has ${bytes.length} bytes, expected ${count * bytesPerElement}`)
+      }
+      const whole = into?.subarray(0, byteLength) ?? new Uint8Array(byteLength)
+      if (bytes.length === byteLength) whole.set(bytes)
+      else {
+        whole.fill(0)
+        const source = { bytes, start: 0, strides: rowMajorStrides(part, bytesPerElement) }
+        copyBox(part, bytesPerElement, source, { bytes: whole, start: 0, strides })
+      }
+      return whole
+    },
+  }
+}
+
+interface Part {
+  readonly dtype: DType
+  readonly channels: number
+  readonly part: readonly number[]
+}
+
+function decodePart(encoded: Uint8Array, { encoding, blockSize }: Scale, { dtype, channels, part }: Part): Uint8Array {
+  switch (encoding) {
+    case 'raw':
+      return encoded
+    case 'compressed_segmentation': {
+      const reversed = (list: readonly number[]) =>
+        [...list].reverse().slice(0, 3) as unknown as [number, number, number]
+      return decodeCompressedSegmentation(
+        encoded,
+        reversed(part),
+        channels,
+        reversed(blockSize),
+        dtype === 'uint64' ? 2 : 1,
+      )
+    }
+    case 'png':
+      return decodeImage(encoded, dtype, channels, part)
+    default:
+      return encoding satisfies never
+  }
+}
+
+/** A PNG image with as many pixels as the chunk has voxels, in their order. */
+function decodeImage(encoded: Uint8Array, dtype: DType, channels: number, part: readonly number[]): Uint8Array {
+  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength)
+  const pixels = imageOf(bytes, dtype, channels, part)
+  if (channels === 1) return pixels
+  // Samples of a pixel lie together in the image, and apart in the chunk.
+  const size = BYTES_PER_ELEMENT[dtype]
+  const count = pixels.length / channels / size
+  const apart = new Uint8Array(pixels.length)
+  copyBox(
+    [channels, count],
+    size,
+    { bytes: pixels, start: 0, strides: [size, channels * size] },
+    { bytes: apart, start: 0, strides: [count * size, size] },
+  )
+  return apart
+}
+
+function imageOf(bytes: Buffer, dtype: DType, channels: number, part: readonly number[]): Uint8Array {
+  try {
+    const header = pngHeader('its image', bytes)
+    const count = part.slice(-3).reduce((product, length) => product * length, 1)
+    if (header.width * header.height !== count || header.samples !== channels || header.dtype !== dtype) {
+      const { width, height, samples } = header
+      throw new CodecError(
+        `its image has ${width} × ${height} pixels of ${samples} samples of ${header.dtype}, expected ${count} of ${channels} of ${dtype}`,
+      )
+    }
+    return decodePng('its image', bytes, header)
+  } catch (error) {
+    if (!(error instanceof BlockwiseError)) throw error
+    throw new CodecError(error.message.replace(/[.;].*$/, ''), { cause: error })
+  }
+}

@@ -1,0 +1,155 @@
+import { mkdirSync } from 'node:fs'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { placeAxes } from '../../core/geometry/placement.ts'
+import { toNanometers } from '../../core/geometry/world-unit.ts'
+import type { CreateArrayOptions } from '../../ports/chunked-array.ts'
+import { type Json, type JsonObject, stringifyJson } from '../zarr/metadata/exact-json.ts'
+import { parseJsonObject } from '../zarr/metadata/metadata.ts'
+import { axesFor, newMetadata } from '../zarr/metadata/new-metadata.ts'
+import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
+import type { Store } from '../zarr/store.ts'
+import { PRECOMPUTED_DTYPES, parseInfo, scaleKeys, type VolumeInfo } from './volume-info.ts'
+
+/** The default of `convert`, which means none here: what is stored is what a browser gets. */
+const DEFAULT_CODEC = 'zstd:3'
+
+export interface ScalePlan {
+  readonly key: string
+  /** The new content of the `info` file. */
+  readonly json: JsonObject
+  readonly replaces: boolean
+}
+
+/** The `info` file of a volume; undefined if there is none. */
+export async function readInfo(store: Store): Promise<VolumeInfo | undefined> {
+  const bytes = await store.get('info')
+  return bytes === undefined ? undefined : parseInfo(parseJsonObject(bytes, store.where('info')), store.where('info'))
+}
+
+/**
+ * Checks a new scale; writes nothing.
+ * @param key '' for one made of the voxel size, as is usual: `8_8_40`
+ * @throws ConfigError `UNSUPPORTED`, `UNSUPPORTED_CODEC`, `INVALID_CONFIG`, `RANK_MISMATCH`, `DATASET_EXISTS`
+ */
+export async function planScale(store: Store, key: string, options: CreateArrayOptions): Promise<ScalePlan> {
+  const path = store.where(key)
+  if (!store.writable) {
+    throw new ConfigError('UNSUPPORTED', `${path} can't be written: http addresses are read-only; write to a folder.`)
+  }
+  const { scale, channels } = newScale(path, key, options)
+  const info = await readInfo(store)
+  if (info === undefined) {
+    await assertEmpty(store)
+    const volume = {
+      '@type': 'neuroglancer_multiscale_volume',
+      type: ['uint32', 'uint64'].includes(options.dtype) && channels === 1 ? 'segmentation' : 'image',
+      data_type: options.dtype,
+      num_channels: channels,
+      scales: [scale],
+    }
+    return { key: scale.key, json: volume, replaces: false }
+  }
+  const exists = scaleKeys(info).includes(scale.key)
+  const others = (info.json.scales as readonly Json[]).filter((other: Json) => asJsonObject(other).key !== scale.key)
+  if (exists && options.ifExists !== 'replace') {
+    throw new ConfigError(
+      'DATASET_EXISTS',
+      `${store.where(scale.key)} already exists; resume the run that writes it, overwrite it (--overwrite), or choose another name.`,
+    )
+  }
+  if (others.length > 0 && (info.dtype !== options.dtype || info.channels !== channels)) {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${path}: its volume has ${info.channels} channels of ${info.dtype}, and all scales have the same; write to another folder.`,
+    )
+  }
+  const scales = [...others, scale].sort((a, b) => volumeOf(asJsonObject(a)) - volumeOf(asJsonObject(b)))
+  return {
+    key: scale.key,
+    json: { ...info.json, data_type: options.dtype, num_channels: channels, scales },
+    replaces: exists,
+  }
+}
+
+/** Of one voxel: the finest scale comes first. */
+const volumeOf = ({ resolution }: JsonObject): number =>
+  Array.isArray(resolution) ? (resolution as number[]).reduce((product, size) => product * size, 1) : 1
+
+function newScale(path: string, key: string, options: CreateArrayOptions) {
+  const { dtype, shape, codec = DEFAULT_CODEC, shardShape, zarrFormat, fillValue = 0 } = options
+  const refuse = (why: string) => new ConfigError('UNSUPPORTED', `${path}: ${why}.`)
+  if (!PRECOMPUTED_DTYPES.includes(dtype)) {
+    throw refuse(`precomputed volumes have no ${dtype}; use one of ${PRECOMPUTED_DTYPES.join(', ')}`)
+  }
+  if (shardShape !== undefined) throw refuse('shards of precomputed volumes are only read; omit the shard shape')
+  if (Number(fillValue) !== 0) throw refuse(`missing chunks of precomputed volumes are 0, not ${fillValue}; use 0`)
+  if (zarrFormat === 2) throw refuse('it is a precomputed volume, not Zarr; omit the version of Zarr')
+  if (codec !== 'raw' && codec !== DEFAULT_CODEC) {
+    throw new ConfigError(
+      'UNSUPPORTED_CODEC',
+      `${path}: precomputed volumes are written raw, not with ${codec}; omit the codec.`,
+    )
+  }
+  const axes = axesFor(options, path)
+  const inSpace = axes.filter(({ type }) => type === 'space')
+  const channels = axes.length === 4 && axes[0]?.type === 'channel' ? (shape[0] as number) : 1
+  if (inSpace.length !== 3 || (axes.length !== 3 && channels === 1 && !(axes.length === 4 && shape[0] === 1))) {
+    throw refuse(
+      `a precomputed volume has three axes in space, and one of channels at most, not ${axes.map(({ name }) => name).join(', ')}`,
+    )
+  }
+  if (shape.includes(0)) throw refuse('a precomputed volume has at least one voxel')
+  const { voxelSize, offset, unit } = placeAxes(axes)
+  const starts = offset.map((start, axis) => start / (voxelSize[axis] as number))
+  if (!starts.every(Number.isSafeInteger)) {
+    throw refuse(
+      `its offset is ${starts.join(', ')} voxels, and a precomputed volume starts at whole voxels; write Zarr`,
+    )
+  }
+  const resolution = voxelSize.map((size) => toNanometers(size, unit)).reverse()
+  const { chunk, attributes } = newMetadata(path, 2, axes, { ...options, codec: 'raw' })
+  const own = Object.fromEntries(Object.entries(attributes).filter(([name]) => name in (options.attributes ?? {})))
+  const scale = {
+    key: key === '' ? resolution.join('_') : key,
+    size: shape.slice(-3).reverse(),
+    resolution,
+    voxel_offset: starts.reverse(),
+    chunk_sizes: [chunk.shape.slice(-3).reverse()],
+    encoding: 'raw',
+    ...(Object.keys(own).length === 0 ? {} : { attributes: own }),
+  }
+  return { scale, channels }
+}
+
+async function assertEmpty(store: Store): Promise<void> {
+  const entries = (await store.list('')) ?? []
+  if (entries.length === 0) return
+  throw new ConfigError(
+    'UNKNOWN_FORMAT',
+    `${store.where('')} exists and is not a precomputed volume (it contains ${entries[0]?.name}); choose another name.`,
+  )
+}
+
+/** Carries out a plan. The `info` file is written last: until then there is no scale. */
+export async function createScale(store: Store, { key, json, replaces }: ScalePlan): Promise<void> {
+  if (replaces) await store.remove(key)
+  mkdirSync(store.where(key), { recursive: true })
+  await putInfo(store, json)
+}
+
+/** Sets attributes of a scale; all others keep their values. */
+export async function setScaleAttributes(store: Store, key: string, changes: JsonObject): Promise<void> {
+  await using _groups = await store.lockGroups?.()
+  const info = await readInfo(store)
+  if (info === undefined || !scaleKeys(info).includes(key)) {
+    throw new InfrastructureError('IO_ERROR', `${store.where(key)} was removed, so its attributes can't be set.`)
+  }
+  const scales = (info.json.scales as readonly Json[]).map((scale: Json) => {
+    const json = asJsonObject(scale)
+    return json.key === key ? { ...json, attributes: { ...asJsonObject(json.attributes), ...changes } } : scale
+  })
+  await putInfo(store, { ...info.json, scales })
+}
+
+const putInfo = (store: Store, json: JsonObject): Promise<void> =>
+  store.put('info', [new TextEncoder().encode(stringifyJson(json))])

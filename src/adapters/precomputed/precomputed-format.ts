@@ -1,0 +1,216 @@
+import { BYTES_PER_ELEMENT, isBigDType } from '../../core/array/dtype.ts'
+import { ConfigError } from '../../core/errors.ts'
+import { multiplyExactly } from '../../core/geometry/decimal.ts'
+import { given } from '../../core/given.ts'
+import type {
+  ArrayAxis,
+  ArrayDescription,
+  ArrayFormat,
+  ChunkedArray,
+  CreateArrayOptions,
+  OpenArrayOptions,
+} from '../../ports/chunked-array.ts'
+import { checkReusable } from '../zarr/check-reusable.ts'
+import { ChunkFileArray } from '../zarr/chunks/chunk-file-array.ts'
+import { gridShape } from '../zarr/chunks/chunk-grid.ts'
+import type { ChunkNames } from '../zarr/chunks/chunk-names.ts'
+import { plainChunks } from '../zarr/chunks/plain-chunks.ts'
+import { fileStore } from '../zarr/files/file-store.ts'
+import { type HttpStoreOptions, httpStore } from '../zarr/http/http-store.ts'
+import { type JsonObject, plainCopy } from '../zarr/metadata/exact-json.ts'
+import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
+import { assertContainer, showNames } from '../zarr/missing-array.ts'
+import { joinKey, type Store } from '../zarr/store.ts'
+import { writeGuard } from '../zarr/write-guard.ts'
+import { precomputedChunks } from './chunk-encodings.ts'
+import { COMPRESSED_SUFFIX, withCompressedFiles } from './compressed-files.ts'
+import { createScale, planScale, readInfo, setScaleAttributes } from './create-scale.ts'
+import { ShardedReading } from './sharded-reading.ts'
+import { parseScale, type Scale, scaleKeys, type VolumeInfo } from './volume-info.ts'
+
+export interface PrecomputedFormatOptions {
+  readonly http?: HttpStoreOptions
+  /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
+  readonly allowExternal?: () => boolean
+  /** Whether chunks are written that are all 0. @default no: a missing chunk reads the same */
+  readonly writesEmpty?: () => boolean
+}
+
+/**
+ * Neuroglancer's precomputed volumes: folders for reading and writing, http(s) addresses for reading. The path inside a volume is the key
+ * of a scale; the finest one if there is none. https://github.com/google/neuroglancer/tree/master/src/datasource/precomputed
+ */
+export function precomputedFormat(options: PrecomputedFormatOptions = {}): ArrayFormat {
+  const { allowExternal = () => false, writesEmpty = () => false } = options
+  type StoreSettings = Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void }
+  const storeOf = (container: string, inner: string, { fsync, allowExternal: isAllowed, guard }: StoreSettings = {}) =>
+    /^https?:\/\//i.test(container)
+      ? httpStore(container, options.http)
+      : fileStore(container, {
+          ...given({ fsync, guard }),
+          ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }),
+        })
+
+  async function open(container: string, inner: string, opening: OpenArrayOptions = {}): Promise<ChunkedArray> {
+    const { mode = 'r', owner } = opening
+    const store = storeOf(container, inner, opening)
+    const { info, scale } = await findScale(store, inner)
+    const path = store.where(scale.key)
+    if (mode === 'r+') assertWritable(store, path, scale)
+    const ownerNow = typeof owner === 'function' ? owner : () => owner ?? ''
+    const guarded =
+      owner === undefined ? store : storeOf(container, inner, { ...opening, guard: writeGuard(path, ownerNow) })
+    return scaleArray(guarded, info, scale, mode === 'r+', writesEmpty())
+  }
+
+  async function reusable(container: string, inner: string, create: CreateArrayOptions) {
+    const store = storeOf(container, inner)
+    if (create.ifExists !== 'reuse' || !store.writable) return undefined
+    const info = await readInfo(store)
+    const { key } = await planScale(store, inner, { ...create, ifExists: 'replace' })
+    if (info === undefined || !scaleKeys(info).includes(key)) return undefined
+    const array = await open(container, key, { mode: 'r+', ...given({ fsync: create.fsync }) })
+    checkReusable(array, create)
+    return array
+  }
+
+  return {
+    name: 'precomputed',
+    open,
+    async create(container, inner, create) {
+      const there = await reusable(container, inner, create)
+      if (there !== undefined) return there
+      const store = storeOf(container, inner, given({ fsync: create.fsync }))
+      await planScale(store, inner, create)
+      await using _groups = await store.lockGroups?.()
+      // Another process may have made the scale before this one got the lock.
+      const madeMeanwhile = await reusable(container, inner, create)
+      if (madeMeanwhile !== undefined) return madeMeanwhile
+      const plan = await planScale(store, inner, create)
+      await createScale(store, plan)
+      return open(container, plan.key, { mode: 'r+', ...given({ fsync: create.fsync }) })
+    },
+    async planCreate(container, inner, create) {
+      const there = await reusable(container, inner, create)
+      if (there !== undefined) return there
+      const store = storeOf(container, inner)
+      const { key, json } = await planScale(store, inner, create)
+      const info = { dtype: create.dtype, channels: json.num_channels as number, json }
+      return describeScale(store, info, parseScale(info, key, store.where('info')))
+    },
+    async list(container, inner, { limit = 1000 } = {}) {
+      const store = storeOf(container, inner)
+      await assertContainer(store)
+      const info = await readInfo(store)
+      if (info === undefined || inner !== '') return []
+      return scaleKeys(info)
+        .slice(0, limit)
+        .map((path) => ({ path, kind: 'array' as const }))
+    },
+  }
+}
+
+async function findScale(store: Store, inner: string): Promise<{ readonly info: VolumeInfo; readonly scale: Scale }> {
+  const info = await readInfo(store)
+  if (info === undefined) {
+    await assertContainer(store)
+    throw new ConfigError('NOT_A_DATASET', `${store.where('')} has no file "info", so it is no precomputed volume.`)
+  }
+  const keys = scaleKeys(info)
+  const key = inner === '' ? keys[0] : inner
+  if (key === undefined || !keys.includes(key)) {
+    const names = keys.length === 0 ? 'it has no scales' : `it has ${showNames(keys)}`
+    throw new ConfigError('NO_SUCH_DATASET', `There is no scale "${key ?? ''}" in ${store.where('')}; ${names}.`)
+  }
+  return { info, scale: parseScale(info, key, store.where('info')) }
+}
+
+function assertWritable(store: Store, path: string, { encoding, sharding }: Scale): void {
+  if (!store.writable) {
+    throw new ConfigError('READ_ONLY', `${path} can't be opened for writing: http addresses are read-only.`)
+  }
+  if (encoding === 'raw' && sharding === undefined) return
+  const what = sharding === undefined ? encoding : 'shards'
+  throw new ConfigError(
+    'UNSUPPORTED_CODEC',
+    `${path} is stored with ${what}, which Bellis reads but does not write; write to another volume.`,
+  )
+}
+
+function describeScale(store: Store, info: VolumeInfo, scale: Scale): ArrayDescription {
+  const isMany = info.channels > 1
+  const axes = ['z', 'y', 'x'].map((name, axis): ArrayAxis => {
+    const size = scale.resolution[axis] as number
+    const translation = multiplyExactly(scale.offset[axis] as number, size)
+    return { name, type: 'space', unit: 'nanometer', scale: size, translation, translationOf: 'edge' }
+  })
+  return {
+    path: store.where(scale.key),
+    format: 'precomputed',
+    shape: [...(isMany ? [info.channels] : []), ...scale.size],
+    dtype: info.dtype,
+    chunkShape: [...(isMany ? [info.channels] : []), ...scale.chunkSize],
+    order: 'C',
+    codecs: scale.encoding === 'raw' ? [] : [scale.encoding],
+    fillValue: isBigDType(info.dtype) ? 0n : 0,
+    axes: [...(isMany ? [{ name: 'c', type: 'channel' } as const] : []), ...axes],
+    attributes: plainCopy(asJsonObject(scale.json.attributes)) as JsonObject,
+  }
+}
+
+function scaleArray(
+  store: Store,
+  info: VolumeInfo,
+  scale: Scale,
+  writable: boolean,
+  writesEmpty: boolean,
+): ChunkedArray {
+  const description = describeScale(store, info, scale)
+  const codec = precomputedChunks(info, scale)
+  const fill = new Uint8Array(BYTES_PER_ELEMENT[info.dtype])
+  const names = chunkNames(scale)
+  const { sharding } = scale
+  const layout = {
+    storedShape: description.chunkShape,
+    ...{ fill, names },
+    metadataKey: 'info',
+    isListed: sharding === undefined,
+    access: (chunks: Store) =>
+      sharding === undefined
+        ? plainChunks(withCompressedFiles(chunks), names.keyOf, codec, fill, writesEmpty)
+        : new ShardedReading(chunks, scale.key, codec, sharding, gridShape(scale.size, scale.chunkSize), fill),
+    setAttributes: (attributes: Readonly<Record<string, unknown>>) =>
+      setScaleAttributes(store, scale.key, attributes as JsonObject),
+  }
+  return new ChunkFileArray(withCompressedFiles(store), layout, description, writable)
+}
+
+/** Names such as `64-128_0-64_0-20`: the places of a chunk in the world of voxels, x first. */
+function chunkNames({ key, offset, size, chunkSize }: Scale): ChunkNames {
+  const rangeOf = (position: number, axis: number) => {
+    const [start, length] = [offset[axis] as number, chunkSize[axis] as number]
+    const end = Math.min((position + 1) * length, size[axis] as number)
+    return `${start + position * length}-${start + end}`
+  }
+  const nameOf = (index: readonly number[]) => index.slice(-3).map(rangeOf).reverse().join('_')
+  return {
+    folder: key,
+    depth: 1,
+    matches([name = '']) {
+      const plain = name.replace(COMPRESSED_SUFFIX, '')
+      const starts = /^(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)$/.exec(plain)
+      if (starts === null) return false
+      const index = [starts[5], starts[3], starts[1]].map(
+        (start, axis) => (Number(start) - (offset[axis] as number)) / (chunkSize[axis] as number),
+      )
+      const isInside = index.every(
+        (position, axis) =>
+          Number.isInteger(position) &&
+          position >= 0 &&
+          position * (chunkSize[axis] as number) < (size[axis] as number),
+      )
+      return isInside && nameOf(index) === plain
+    },
+    keyOf: (index) => joinKey(key, nameOf(index)),
+  }
+}

@@ -1,0 +1,32 @@
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { precomputedFormat } from '../../../src/adapters/precomputed/precomputed-format.ts'
+import { PRECOMPUTED_DTYPES } from '../../../src/adapters/precomputed/volume-info.ts'
+import { isBigDType } from '../../../src/core/array/dtype.ts'
+import { roi } from '../../../src/core/geometry/roi.ts'
+import { describeChunkedArray } from '../../contracts/chunked-array.contract.ts'
+import { temporaryFolder } from '../../support/zarr.ts'
+
+const format = precomputedFormat()
+let made = 0
+
+describeChunkedArray('a precomputed volume', {
+  dtypes: PRECOMPUTED_DTYPES,
+  isWritable: true,
+  fills: (dtype) => fc.constant(isBigDType(dtype) ? 0n : 0),
+  shapes: fc.tuple(...[9, 10, 11].map((max) => fc.integer({ min: 1, max }))),
+  /** Has a new folder, and is closed and opened again before it is tested. */
+  async make(t, { shape, dtype, chunkShape, axes }, voxels) {
+    const container = join(await temporaryFolder(t), `${made++}.precomputed`)
+    const array = await format.create(container, '', {
+      shape,
+      dtype,
+      chunkShape,
+      ...(axes === undefined ? {} : { axes }),
+    })
+    const origin = shape.map(() => 0)
+    if (voxels !== undefined) await array.writeVoxels(roi(origin, shape), voxels)
+    await array[Symbol.asyncDispose]()
+    return await format.open(container, '', { mode: 'r+' })
+  },
+})

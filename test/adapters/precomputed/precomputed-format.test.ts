@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { precomputedFormat } from '../../../src/adapters/precomputed/precomputed-format.ts'
+import { parseMinishard } from '../../../src/adapters/precomputed/sharded-reading.ts'
+import { mortonCode } from '../../../src/adapters/precomputed/sharding.ts'
+import { createArray, openArray } from '../../../src/entry/arrays.ts'
+import { runBlockwise } from '../../../src/entry/run.ts'
+import { convert } from '../../../src/tasks/convert.ts'
+import { temporaryFolder } from '../../support/zarr.ts'
+
+const format = precomputedFormat()
+const scale = {
+  key: '4_4_40',
+  size: [6, 5, 4],
+  resolution: [4, 4, 40],
+  voxel_offset: [1, 2, 3],
+  chunk_sizes: [[4, 3, 2]],
+  encoding: 'raw',
+}
+const info = (more: object = {}, ...scales: object[]) => ({
+  ...{ '@type': 'neuroglancer_multiscale_volume', type: 'image', data_type: 'uint8', num_channels: 1, ...more },
+  scales: scales.length === 0 ? [scale] : scales,
+})
+
+async function volume(folder: string, json: object | string): Promise<string> {
+  const container = join(folder, 'layer')
+  await mkdir(container, { recursive: true })
+  await writeFile(join(container, 'info'), typeof json === 'string' ? json : JSON.stringify(json))
+  return container
+}
+
+describe('a precomputed volume', () => {
+  it('opens its finest scale, or the one that is named, and lists them', async (t) => {
+    const coarse = { ...scale, key: 'coarse', size: [3, 3, 2], resolution: [8, 8, 80] }
+    const container = await volume(await temporaryFolder(t), info({}, scale, coarse))
+    assert.deepEqual((await format.open(container, '')).shape, [4, 5, 6])
+    assert.deepEqual((await format.open(container, 'coarse')).shape, [2, 3, 3])
+    assert.deepEqual(
+      (await format.list(container, '')).map(({ path }) => path),
+      ['4_4_40', 'coarse'],
+    )
+    await assert.rejects(format.open(container, 'x'), { code: 'NO_SUCH_DATASET', message: /"x".*4_4_40, coarse/ })
+    // Without a suffix, its file says what it is.
+    await using array = await openArray(container)
+    assert.deepEqual([array.format, array.voxelSize, array.offset], ['precomputed', [40, 4, 4], [120, 8, 4]])
+  })
+
+  it('refuses what it can not read, naming the file and the value', async (t) => {
+    const folder = await temporaryFolder(t)
+    const sharding = {
+      '@type': 'neuroglancer_uint64_sharded_v1',
+      hash: 'identity',
+      preshift_bits: 0,
+      minishard_bits: 0,
+      shard_bits: 0,
+    }
+    for (const [json, code, message] of [
+      ['{"scales": [', 'INVALID_METADATA', /layer\/info is not JSON/],
+      [
+        { ...info(), '@type': 'neuroglancer_skeletons' },
+        'UNSUPPORTED',
+        /info is "neuroglancer_skeletons", not a volume/,
+      ],
+      [info({ data_type: 'float64' }), 'UNSUPPORTED', /"float64"/],
+      [info({ num_channels: 0 }), 'INVALID_METADATA', /num_channels/],
+      [
+        info({}, { ...scale, encoding: 'jpeg' }),
+        'UNSUPPORTED_CODEC',
+        /scale "4_4_40" has the encoding "jpeg".*tensorstore/,
+      ],
+      [info({}, { ...scale, size: [1, 2] }), 'INVALID_METADATA', /size is \[1,2\]/],
+      [info({}, { ...scale, resolution: [0, 4, 4] }), 'INVALID_METADATA', /resolution/],
+      [info({}, { ...scale, key: '../other' }), 'UNSUPPORTED', /outside/],
+      [info({}, { ...scale, chunk_sizes: [[2 ** 20, 2 ** 20, 1]] }), 'UNSUPPORTED', /does not fit/],
+      [info({}, { ...scale, encoding: 'compressed_segmentation' }), 'INVALID_METADATA', /uint32 or uint64/],
+      [info({}, { ...scale, sharding: { ...sharding, hash: 'md5' } }), 'UNSUPPORTED', /"md5"/],
+      [info({}, { ...scale, sharding: { ...sharding, minishard_bits: 40 } }), 'UNSUPPORTED', /minishard_bits is 40/],
+    ] as const) {
+      const container = await volume(folder, json)
+      await assert.rejects(format.open(container, ''), { code, message })
+    }
+    await assert.rejects(format.open(join(folder, 'nothing'), ''), { code: 'NO_SUCH_FILE' })
+  })
+
+  it('reports chunks of another size, and never reads them as zeros', async (t) => {
+    const container = await volume(await temporaryFolder(t), info())
+    await mkdir(join(container, '4_4_40'))
+    const chunk = join(container, '4_4_40', '1-5_2-5_3-5')
+    const read = async () => {
+      const into = new Uint8Array(24)
+      await (await format.open(container, '')).readVoxels({ offset: [0, 0, 0], shape: [2, 3, 4] }, into)
+      return [...into]
+    }
+    assert.deepEqual(await read(), Array(24).fill(0))
+    const voxels = Uint8Array.from({ length: 24 }, (_, i) => i + 1)
+    await writeFile(chunk, voxels)
+    assert.deepEqual(await read(), [...voxels])
+    await writeFile(chunk, voxels.subarray(1))
+    await assert.rejects(read(), { code: 'CORRUPT_DATA', message: /1-5_2-5_3-5 is corrupt.*23 bytes, expected 24/ })
+  })
+
+  it('counts its chunks by their names, also compressed ones, and those of shards not at all', async (t) => {
+    const folder = await temporaryFolder(t)
+    const container = await volume(folder, info())
+    await mkdir(join(container, '4_4_40'))
+    for (const name of ['1-5_2-5_3-5', '5-7_5-7_5-7.gz', '1-5_2-5_3-6', '0-4_2-5_3-5', 'notes', '9-13_2-5_3-5']) {
+      await writeFile(join(container, '4_4_40', name), '')
+    }
+    assert.deepEqual(await (await format.open(container, '')).countStoredChunks?.(), { stored: 2, total: 8 })
+    const sharding = {
+      '@type': 'neuroglancer_uint64_sharded_v1',
+      hash: 'identity',
+      preshift_bits: 0,
+      minishard_bits: 0,
+      shard_bits: 0,
+    }
+    await volume(folder, info({}, { ...scale, sharding }))
+    assert.equal((await format.open(container, '')).countStoredChunks, undefined)
+  })
+
+  it('gets further scales of the same kind, and refuses others', async (t) => {
+    const container = join(await temporaryFolder(t), 'a.precomputed')
+    const space = (size: number) =>
+      ['z', 'y', 'x'].map((name) => ({ name, type: 'space' as const, unit: 'nanometer', scale: size }))
+    const fine = { shape: [4, 4, 4], dtype: 'uint16', axes: space(4) } as const
+    await using made = await format.create(container, '', { ...fine, attributes: { note: 'x' } })
+    await made.setAttributes?.({ more: [1] })
+    assert.deepEqual((await format.open(container, '4_4_4')).attributes, { note: 'x', more: [1] })
+    await format.create(container, 'coarse', { ...fine, shape: [2, 2, 2], axes: space(8) })
+    const json = JSON.parse(await readFile(join(container, 'info'), 'utf8'))
+    assert.deepEqual(
+      json.scales.map(({ key }: { key: string }) => key),
+      ['4_4_4', 'coarse'],
+    )
+    const refused = (options: object, code: string, message: RegExp) =>
+      assert.rejects(format.planCreate(container, '', { ...fine, ...options }), { code, message })
+    await refused({}, 'DATASET_EXISTS', /4_4_4 already exists.*--overwrite/)
+    await refused({ dtype: 'uint8', axes: space(2) }, 'UNSUPPORTED', /uint16, and all scales have the same/)
+    await refused({ dtype: 'float64' }, 'UNSUPPORTED', /no float64/)
+    await refused({ fillValue: 1 }, 'UNSUPPORTED', /0, not 1/)
+    await refused({ codec: 'gzip' }, 'UNSUPPORTED_CODEC', /raw, not with gzip/)
+    await refused({ shape: [4, 4], axes: space(4).slice(1) }, 'UNSUPPORTED', /three axes in space.*not y, x/)
+    await refused({ axes: space(4).map((axis) => ({ ...axis, translation: 2 })) }, 'UNSUPPORTED', /whole voxels/)
+  })
+
+  it('is what convert makes of a Zarr array and back, with its voxels and placement', async (t) => {
+    const folder = await temporaryFolder(t)
+    const [zarr, layer, back] = ['a.zarr/raw', 'b.precomputed', 'c.zarr/raw'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    const voxels = Uint16Array.from({ length: 2 * 9 * 10 * 11 }, (_, i) => i)
+    const placed = { voxelSize: [40, 4, 4], offset: [80, 8, -4] }
+    await using made = await createArray(zarr, {
+      shape: [2, 9, 10, 11],
+      dtype: 'uint16',
+      ...placed,
+      fillValue: 7,
+      chunkShape: [1, 4, 4, 4],
+    })
+    await made.write(made.roi, voxels)
+    for (const [input, output] of [
+      [zarr, layer],
+      [layer, back],
+    ] as const) {
+      const result = await runBlockwise([convert({ input, output })], { pool: 'inline', runDir: join(folder, 'runs') })
+      assert.equal(result.ok, true)
+    }
+    for (const path of [layer, back]) {
+      await using array = await openArray(path)
+      assert.deepEqual([array.voxelSize, array.offset], [placed.voxelSize, placed.offset])
+      assert.deepEqual((await array.read(array.roi)).data, voxels)
+    }
+  })
+})
+
+describe('the shards of a precomputed volume', () => {
+  it('number chunks by the bits of their indices, x first, as many bits as each axis needs', () => {
+    assert.equal(mortonCode([0, 0, 5], [1, 1, 8]), 5n)
+    assert.equal(mortonCode([1, 1, 1], [2, 2, 2]), 7n)
+    assert.equal(mortonCode([1, 0, 2], [2, 1, 4]), 0b110n)
+    assert.equal(mortonCode([2 ** 20, 0, 0], [2 ** 21, 1, 1]), 2n ** 20n)
+  })
+
+  it('refuse an index that is cut short or points nowhere', () => {
+    const list = (...values: bigint[]) => new Uint8Array(BigUint64Array.from(values).buffer)
+    assert.deepEqual(
+      [...parseMinishard(list(3n, 2n, 0n, 10n, 4n, 5n), 100)],
+      [
+        [3n, [100, 4]],
+        [5n, [114, 5]],
+      ],
+    )
+    assert.throws(() => parseMinishard(list(1n, 2n), 0), /16 bytes, no multiple of 24/)
+    assert.throws(() => parseMinishard(list(1n, 2n ** 62n, 1n), 0), /beyond any file/)
+  })
+})
