@@ -56,6 +56,23 @@ describe('a dataset that is served', () => {
     }
   })
 
+  it('has the placement that the user gives it', async () => {
+    const data = await make('placed.zarr/raw', { dtype: 'uint16', voxelSize: [2, 2, 2] })
+    await using viewer = await startViewer([{ path: `${path('placed.zarr/raw')}#voxel-size=40,5,4&offset=80,0,8` }])
+    assert.equal(viewer.view.layers[0]?.path, path('placed.zarr/raw'))
+    await using array = await openArray(`${viewer.address}data/0`)
+    assert.deepEqual(
+      [array.voxelSize, array.offset],
+      [
+        [40, 5, 4],
+        [80, 0, 8],
+      ],
+    )
+    assert.deepEqual((await array.read(array.roi)).data, data)
+    const status = (await (await fetch(`${viewer.address}status.json`)).json()) as { readonly missing: unknown }
+    assert.deepEqual(status.missing, [])
+  })
+
   it('keeps the bits of 64-bit labels, including signed ones', async () => {
     const data = await make('signed.zarr', { dtype: 'int64' })
     await using viewer = await startViewer([{ path: path('signed.zarr') }])

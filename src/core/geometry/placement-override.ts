@@ -45,6 +45,12 @@ export function splitOverride(path: string): { readonly path: string; readonly o
   }
   const [voxelSize, offset] = [numbers(FIELDS.voxelSize), numbers(FIELDS.offset)]
   const [axes, unit] = [fields.get(FIELDS.axes)?.split(','), fields.get(FIELDS.unit)]
+  if (axes !== undefined && (new Set(axes).size < axes.length || !axes.every((name) => /^\w+$/.test(name)))) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `${path}: expected different names of axes, in the order of storage, such as axes=z,y,x,c.`,
+    )
+  }
   const override = {
     ...(axes === undefined ? {} : { axes }),
     ...(voxelSize === undefined ? {} : { voxelSize }),

@@ -7,10 +7,10 @@ import { type ShownDataset, startViewer, type ViewerServer } from '../pages/view
 import { wrapped } from './layout.ts'
 import { openPage, printedAddress, untilEnded, warnOfExposure } from './open-page.ts'
 import { numberOrList, portNumber } from './option-values.ts'
-import { type CommonOptions, dataOptions } from './options.ts'
+import { type CommonOptions, dataOptions, type PlacementFlags, placedPath, placementOptions } from './options.ts'
 import { paint, printJson, say, warn } from './output.ts'
 
-interface ShowFlags extends CommonOptions {
+interface ShowFlags extends CommonOptions, PlacementFlags {
   readonly segmentation?: Named
   readonly image?: Named
   readonly position?: number | number[]
@@ -38,7 +38,7 @@ export function showCommand(): Command {
       collectOrigin,
     )
     .option('--no-open', 'print the address without opening a browser')
-  return dataOptions(command)
+  return placementOptions(dataOptions(command))
     .addHelpText(
       'after',
       '\nServes the datasets until Ctrl-C.\n\nExample:\n  $ bellis show sample.hdf/volumes/raw --segmentation sample.hdf/volumes/labels/neuron_ids',
@@ -75,7 +75,8 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
 }
 
 /** Every dataset once, with the kind that the user gave. */
-function datasetsOf(paths: readonly string[], { segmentation = [], image = [] }: ShowFlags): ShownDataset[] {
+function datasetsOf(paths: readonly string[], flags: ShowFlags): ShownDataset[] {
+  const { segmentation = [], image = [] } = flags
   const kinds = new Map<string, LayerKind | undefined>(paths.map((path) => [path, undefined]))
   const isAll = { segmentation: segmentation === true, image: image === true }
   if (isAll.segmentation && isAll.image) {
@@ -98,7 +99,7 @@ function datasetsOf(paths: readonly string[], { segmentation = [], image = [] }:
   const all = isAll.segmentation ? 'segmentation' : isAll.image ? 'image' : undefined
   if (kinds.size === 0)
     throw new ConfigError('INVALID_CONFIG', 'No dataset is given; name at least one, such as sample.hdf/volumes/raw.')
-  return [...kinds].map(([path, kind]) => given({ path, kind: kind ?? all }) as ShownDataset)
+  return [...kinds].map(([path, kind]) => given({ path: placedPath(path, flags), kind: kind ?? all }) as ShownDataset)
 }
 
 function warnOnce(error: unknown, reported: Set<string>, flags: ShowFlags): void {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { folderTree } from '../../adapters/http/folder.ts'
 import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
 import { pyramidKeys, storedArray } from '../../adapters/zarr/stored-arrays.ts'
+import { splitOverride } from '../../core/geometry/placement-override.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import type { LayerKind, Layout, View, ViewStatus } from '../../core/view/view.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
@@ -13,6 +14,7 @@ import { servedMemory } from '../../serving/served-memory.ts'
 import { type SourceLevel, type ViewedDataset, viewDataset } from '../../serving/view-dataset.ts'
 import { jsonResource } from '../../serving/virtual-zarr.ts'
 import { allowExternal, parseDatasetPath } from '../arrays.ts'
+import { placedArray } from '../placed-array.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
 
 export interface ShownDataset {
@@ -57,7 +59,7 @@ export async function startViewer(
   const viewed: ViewedDataset[] = []
   for (const { path, kind } of datasets) {
     const levels = await openLevels(path, (array) => opened.use(array))
-    viewed.push(await viewDataset(path, levels, { kind, onError, memory }))
+    viewed.push(await viewDataset(splitOverride(path).path, levels, { kind, onError, memory }))
   }
   const view = viewOf(viewed, options)
   const server = opened.use(await serve(view, viewed, options))
@@ -68,7 +70,10 @@ export async function startViewer(
 
 /** The arrays of a dataset, finest first: all levels if it is a pyramid, otherwise one. */
 export async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
-  const { format, container, inner } = parseDatasetPath(path)
+  const { path: bare, override } = splitOverride(path)
+  const { format, container, inner } = parseDatasetPath(bare)
+  // A placement that was given is that of one array; levels and the files themselves have their own.
+  if (override !== undefined) return [{ array: placedArray(own(await format.open(container, inner)), override) }]
   const isZarr = format.name === 'zarr'
   const pyramid = isZarr ? await pyramidKeys(container, inner, allowExternal()) : undefined
   const levels: SourceLevel[] = []

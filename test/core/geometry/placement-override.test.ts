@@ -18,7 +18,14 @@ describe('a placement that the user gives', () => {
       override: { unit: 'um' },
     })
     assert.equal(withOverride('a.h5/raw', {}), 'a.h5/raw')
-    for (const wrong of ['voxel-size=40,x', 'unit=mm#voxel-size=9', 'unit=mm&ofset=1', 'unit=mm&unit=nm'])
+    for (const wrong of [
+      'voxel-size=40,x',
+      'unit=mm#voxel-size=9',
+      'unit=mm&ofset=1',
+      'unit=mm&unit=nm',
+      'axes=z,z,z',
+      'axes=z,,x',
+    ])
       assert.throws(() => splitOverride(`a.h5/raw#${wrong}`), { code: 'INVALID_CONFIG' }, wrong)
   })
 
