@@ -42,7 +42,7 @@ export interface DatasetPath {
 }
 
 const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
-  [/\.zarr$/i, zarr],
+  [/\.zarr$|\.(zip|ozx)$/i, zarr],
   [/\.n5$/i, n5],
   [/\.precomputed$/i, precomputed],
   [/\.(hdf|hdf5|h5)$/i, hdf5],

@@ -19,7 +19,7 @@ const FILES: readonly (readonly [string, Buffer, RegExp])[] = [
   ['a.jpg', bytes('\u00ff\u00d8\u00ff'), /a JPEG image/],
   ['a.czi', bytes('ZISRAWFILE'), /a Zeiss CZI file.*bioformats2raw .*a\.czi'? a\.zarr$/],
   ['a.dcm', bytes('DICM', 128), /a DICOM file/],
-  ['a.zarr.zip', bytes('PK\u0003\u0004'), /a zip file.*unzip/],
+  ['a.docx', bytes('PK\u0003\u0004'), /a zip file.*unzip/],
   ['without-suffix', bytes('ZISRAWFILE'), /without-suffix is a Zeiss CZI file/],
 ]
 

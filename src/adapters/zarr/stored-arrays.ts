@@ -1,6 +1,6 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
+import { containerStore, isAddress, isZip } from './container-store.ts'
 import { fileStore } from './files/file-store.ts'
-import { httpStore } from './http/http-store.ts'
 import { isJsonObject, type Json, type JsonObject } from './metadata/exact-json.ts'
 import { readNode } from './metadata/hierarchy.ts'
 import { parseJsonObject, type ZarrMetadata } from './metadata/metadata.ts'
@@ -32,7 +32,7 @@ export async function storedArray(
   inner: string,
   allowExternal = false,
 ): Promise<StoredArray | undefined> {
-  if (/^https?:\/\//i.test(container)) return undefined
+  if (isAddress(container) || isZip(container)) return undefined
   const store = fileStore(container, allowExternal ? {} : { insideOf: inner })
   const node = await readNode(store, inner)
   if (node?.kind !== 'array') return undefined
@@ -57,9 +57,7 @@ export async function pyramidKeys(
   inner: string,
   allowExternal = false,
 ): Promise<readonly string[] | undefined> {
-  const store = /^https?:\/\//i.test(container)
-    ? httpStore(container)
-    : fileStore(container, allowExternal ? {} : { insideOf: inner })
+  const store = containerStore(container, allowExternal ? {} : { insideOf: inner })
   const keys = await levelsOf(store, inner)
   // Reading their metadata fails for levels that links put outside the container.
   for (const key of keys ?? []) await readNode(store, key)

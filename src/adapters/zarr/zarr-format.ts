@@ -11,9 +11,9 @@ import type {
 } from '../../ports/chunked-array.ts'
 import { checkReusable } from './check-reusable.ts'
 import { isOnlyRead, makeCodec } from './codecs/registry.ts'
+import { containerStore, isZip } from './container-store.ts'
 import { createPlanned, outermostMissing } from './create-planned.ts'
-import { fileStore } from './files/file-store.ts'
-import { type HttpStoreOptions, httpStore } from './http/http-store.ts'
+import type { HttpStoreOptions } from './http/http-store.ts'
 import { finestDataset, listNodes, readNode, type ZarrNode } from './metadata/hierarchy.ts'
 import type { ZarrMetadata } from './metadata/metadata.ts'
 import { readOmeAxes } from './metadata/ome.ts'
@@ -23,6 +23,7 @@ import { planNewArray } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
 import { writeGuard } from './write-guard.ts'
 import { zarrArray } from './zarr-array.ts'
+import { zipIsRead } from './zip/zip-store.ts'
 
 export interface ZarrFormatOptions {
   /** For containers at http(s) addresses. */
@@ -40,35 +41,35 @@ type StoreOf = (
   options?: Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void },
 ) => Store
 
-/** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses for reading. */
+/** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses and zip files for reading. */
 export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
   const { allowExternal = () => false, writesEmpty = () => false } = options
   const storeOf: StoreOf = (container, inner, { fsync, allowExternal: isAllowed, guard } = {}) =>
-    /^https?:\/\//i.test(container)
-      ? httpStore(container, options.http)
-      : fileStore(container, {
-          ...given({ fsync, guard }),
-          ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }),
-        })
+    containerStore(
+      container,
+      { ...given({ fsync, guard }), ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }) },
+      options.http,
+    )
   return {
     name: 'zarr',
     open: async (container, inner, open = {}) => {
       const { mode = 'r', owner } = open
+      if (mode === 'r+' && isZip(container)) throw zipIsRead(container)
       const ownerNow = typeof owner === 'function' ? owner : () => owner ?? ''
       const guarded = (folder: string) => storeOf(container, inner, { ...open, guard: writeGuard(folder, ownerNow) })
       const store = storeOf(container, inner, open)
       const writing = { mode, writesEmpty: writesEmpty(), ...(owner === undefined ? {} : { guarded }) }
       return openArray(store, parseInner(inner), writing)
     },
-    create: async (container, inner, create) =>
-      createArray(
-        storeOf(container, inner, given({ fsync: create.fsync })),
-        parseInner(inner),
-        withFill(create),
-        writesEmpty(),
-      ),
-    planCreate: async (container, inner, create) =>
-      planCreate(storeOf(container, inner), parseInner(inner), withFill(create)),
+    async create(container, inner, create) {
+      if (isZip(container)) throw zipIsRead(container)
+      const store = storeOf(container, inner, given({ fsync: create.fsync }))
+      return createArray(store, parseInner(inner), withFill(create), writesEmpty())
+    },
+    async planCreate(container, inner, create) {
+      if (isZip(container)) throw zipIsRead(container)
+      return planCreate(storeOf(container, inner), parseInner(inner), withFill(create))
+    },
     async list(container, inner, { limit = 1000 } = {}) {
       const store = storeOf(container, inner)
       await assertContainer(store)
