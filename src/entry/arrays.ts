@@ -45,7 +45,7 @@ const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
   [/\.zarr$|\.(zip|ozx)$/i, zarr],
   [/\.n5$/i, n5],
   [/\.precomputed$/i, precomputed],
-  [/\.(hdf|hdf5|h5)$/i, hdf5],
+  [/\.(hdf|hdf5|h5|ims)$/i, hdf5],
   [TIFF_SUFFIX, tiff],
   [PNG_SUFFIX, png],
   ...FLAT_KINDS.map(({ suffix }) => [suffix, flat] as const),

@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT, type DType, type Scalar } from '../../core/array/dtype.ts'
+import { BYTES_PER_ELEMENT, type DType, type Scalar, typedArray } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { type Coordinate, coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { soundAxes } from '../../core/geometry/sound-axes.ts'
@@ -11,6 +11,9 @@ import { assertReadableFilters, decoderOf, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
 import { entriesBelow, showDatasets } from './hdf5-entries.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
+import { croppedArray } from './layouts/cropped-array.ts'
+import { knownLayout } from './layouts/known-layout.ts'
+import type { ProgramLayout } from './layouts/program-layout.ts'
 import { type Hdf5Metadata, scratchMemory } from './library.ts'
 import { type Location, locateObject } from './locate-object.ts'
 import { fillValueBytes, findMessage, lacksFillValue, MESSAGE, parseStoredType } from './object-header.ts'
@@ -32,7 +35,7 @@ const SLAB_BYTES = 2 ** 20
 
 /**
  * HDF5 files, for reading: contiguous, compact, chunked and virtual datasets of integers, IEEE floats and h5py's bool.
- * Placement is CREMI's and funlib's: see `axesOf`.
+ * Placement is CREMI's and funlib's (see `axesOf`), or that of Imaris and BigDataViewer (see `knownLayout`).
  */
 export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
   const { cacheBytes = 64 * 2 ** 20, allowExternal = () => false } = options
@@ -47,9 +50,11 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
       const location = await locateObject(container, inner, external)
       try {
         if (location.kind === 'array') await assertSources(showPath(container, inner), location, external)
-        const dataset = describeDataset(container, inner, location, cacheBytes)
+        const { layout, ...dataset } = describeDataset(container, inner, location, cacheBytes)
         assertHasVoxels(dataset)
-        return new Hdf5Array(dataset)
+        const array = new Hdf5Array(dataset)
+        const isCropped = layout?.shape?.some((length, axis) => length < (array.shape[axis] as number)) ?? false
+        return isCropped ? croppedArray(array, layout?.shape as readonly number[]) : array
       } catch (error) {
         location.file.release()
         throw failed(showPath(container, inner), 'opened', error)
@@ -92,13 +97,23 @@ function assertLocal(container: string): void {
 const showPath = (container: string, inner: string): string => (inner === '' ? container : `${container}/${inner}`)
 
 /** Checks and describes a dataset before it is read. */
-function describeDataset(container: string, inner: string, location: Location, cacheBytes: number): Hdf5Dataset {
+function describeDataset(
+  container: string,
+  inner: string,
+  location: Location,
+  cacheBytes: number,
+): Hdf5Dataset & { readonly layout: ProgramLayout | undefined } {
   const { file, path: real, kind } = location
   const path = showPath(container, inner)
   if (kind !== 'array') throw notADataset(path, location)
   const metadata = file.call((hdf5, id) => hdf5.get_dataset_metadata(id, `/${real}`))
   const shape = shapeOf(path, metadata)
-  const { dtype, fillValue, bigEndian } = elementsOf(path, file, real, metadata)
+  const stored = elementsOf(path, file, real, metadata)
+  const layout = knownLayout(file, real, { dtype: stored.dtype, shape })
+  const { dtype, fillValue, bigEndian } = {
+    ...stored,
+    ...(layout?.dtype === undefined ? {} : retyped(stored, layout.dtype)),
+  }
   const filters = file.call((hdf5, id) => hdf5.get_dataset_filters(id, `/${real}`))
   assertReadableFilters(path, filters)
   const chunkShape = coordinate<'voxel'>(metadata.chunks ?? slabShape(shape, BYTES_PER_ELEMENT[dtype]))
@@ -110,7 +125,8 @@ function describeDataset(container: string, inner: string, location: Location, c
     RawChunks.of({ fd, superblock, messages, shape, chunkShape, elementBytes, bigEndian, filters, isOnlyReader }),
   )
   if (isOnlyReader && raw === undefined) throw unreadableIndex(path)
-  const { axes, warnings } = soundAxes(placed.axes)
+  const { axes, warnings } =
+    layout === undefined ? soundAxes(placed.axes) : soundAxes(layout.axes, { expectsUnits: true })
   return {
     description: {
       path,
@@ -130,7 +146,15 @@ function describeDataset(container: string, inner: string, location: Location, c
     encoded: filters.length > 0,
     raw,
     cacheBytes,
+    layout,
   }
+}
+
+/** The same bits as an element of another type of that size. */
+function retyped({ dtype, fillValue }: { readonly dtype: DType; readonly fillValue: Scalar }, as: DType) {
+  const one = typedArray(dtype, 1)
+  one[0] = fillValue as never
+  return { dtype: as, fillValue: typedArray(as, 1, one.buffer)[0] as Scalar }
 }
 
 const unreadableIndex = (path: string): ConfigError =>
