@@ -324,10 +324,13 @@ def _peak_memory() -> Optional[int]:
 
 
 class _Lease:
-    def __init__(self, number: int, task_id: str, indices: List[int], rois: List[Tuple[Roi, Roi]]) -> None:
+    def __init__(
+        self, number: int, task_id: str, indices: List[int], rois: Optional[List[Tuple[Roi, Roi]]] = None
+    ) -> None:
         self.id = number
         self.task_id = task_id
         self.indices = indices
+        #: One pair per block; None if the grid of the task has them.
         self.rois = rois
         self.outcomes: List[Dict[str, Any]] = []
         #: How many outcomes have been sent over the current connection.
@@ -399,14 +402,71 @@ def _roi(value: Any) -> Roi:
 
 def _lease(message: Mapping[str, Any]) -> _Lease:
     indices = [_whole(index, "A block") for index in _list(message.get("blocks"), "blocks")]
-    rois = []
-    for pair in _list(message.get("rois"), "rois"):
-        if not isinstance(pair, dict):
-            raise ProtocolError("Invalid message: rois must be objects with read and write.")
-        rois.append((_roi(pair.get("read")), _roi(pair.get("write"))))
-    if len(rois) != len(indices):
-        raise ProtocolError(f"Invalid message: a lease has {len(indices)} blocks, but {len(rois)} Rois.")
+    rois: Optional[List[Tuple[Roi, Roi]]] = None
+    if "rois" in message:
+        rois = []
+        for pair in _list(message.get("rois"), "rois"):
+            if not isinstance(pair, dict):
+                raise ProtocolError("Invalid message: rois must be objects with read and write.")
+            rois.append((_roi(pair.get("read")), _roi(pair.get("write"))))
+        if len(rois) != len(indices):
+            raise ProtocolError(f"Invalid message: a lease has {len(indices)} blocks, but {len(rois)} Rois.")
     return _Lease(_whole(message.get("lease"), "lease"), _text(message.get("taskId"), "taskId"), indices, rois)
+
+
+class _Grid:
+    """The blocks of a task: their Rois, computed from their numbers, last axis fastest."""
+
+    def __init__(self, total: Roi, read: Roi, write: Roi, fit: str) -> None:
+        axes = range(len(write.shape))
+        if not axes or any(len(part) != len(axes) for roi in (total, read) for part in (roi.offset, roi.shape)):
+            raise ProtocolError("Invalid message: the Rois of a grid must have the same number of axes, at least 1.")
+        if any(length < 1 for length in write.shape) or fit not in ("valid", "shrink", "overhang"):
+            raise ProtocolError("Invalid message: the grid has a write Roi without voxels, or an unknown fit.")
+        self._step = write.shape
+        self._read_shape = read.shape
+        self._lower = tuple(write.offset[axis] - read.offset[axis] for axis in axes)
+        self._start = tuple(total.offset[axis] + self._lower[axis] for axis in axes)
+        ends = [total.end[axis] - (read.end[axis] - write.end[axis]) for axis in axes]
+        lengths = [ends[axis] - self._start[axis] for axis in axes]
+        #: Blocks per axis.
+        self.shape = tuple(
+            max(0, length // step if fit == "valid" else -(-length // step)) for length, step in zip(lengths, self._step)
+        )
+        self.count = 1
+        for count in self.shape:
+            self.count *= count
+        #: Where blocks are cut at the high ends of the axes.
+        self._ends: Optional[List[int]] = ends if fit == "shrink" else None
+
+    def rois(self, index: int) -> Tuple[Roi, Roi]:
+        """The read and the write Roi of a block."""
+        rest = index
+        read, write = [], []
+        for axis in range(len(self.shape) - 1, -1, -1):
+            rest, at = divmod(rest, self.shape[axis])
+            start = self._start[axis] + at * self._step[axis]
+            write.append(start)
+            read.append(start - self._lower[axis])
+        read_offset, write_offset = tuple(reversed(read)), tuple(reversed(write))
+        read_shape, write_shape = self._read_shape, self._step
+        if self._ends is not None:
+            beyond = [max(0, a + length - end) for a, length, end in zip(write_offset, self._step, self._ends)]
+            if any(beyond):
+                read_shape = tuple(length - cut for length, cut in zip(read_shape, beyond))
+                write_shape = tuple(length - cut for length, cut in zip(write_shape, beyond))
+        return Roi(read_offset, read_shape), Roi(write_offset, write_shape)
+
+
+def _grid(task: Mapping[str, Any]) -> Optional[_Grid]:
+    """The grid of a task; None if its leases have the Rois."""
+    grid = task.get("grid")
+    if grid is None:
+        return None
+    if not isinstance(grid, dict):
+        raise ProtocolError("Invalid message: grid must be an object.")
+    total, read, write = (_roi(grid.get(name)) for name in ("totalRoi", "readRoi", "writeRoi"))
+    return _Grid(total, read, write, _text(grid.get("fit", "valid"), "fit"))
 
 
 class _SocketConnection:
@@ -761,6 +821,7 @@ class _Worker:
         self._is_welcome = False
         self._was_ever_welcome = False
         self._tasks: Dict[str, Dict[str, Any]] = {}
+        self._grids: Dict[str, Optional[_Grid]] = {}
         self._queue: Deque[_Lease] = collections.deque()
         self._kept: List[_Lease] = []
         self._current: Optional[_Lease] = None
@@ -857,7 +918,6 @@ class _Worker:
             "protocol": PROTOCOL_VERSION,
             "pid": os.getpid(),
             "host": socket.gethostname()[:1024],
-            "rois": True,
         }
         if self._task is not None:
             join["task"] = self._task
@@ -932,11 +992,19 @@ class _Worker:
             task = message.get("task")
             if not isinstance(task, dict):
                 raise ProtocolError("Invalid message: a task must be an object.")
-            self._tasks[_text(task.get("id"), "id")] = task
+            task_id = _text(task.get("id"), "id")
+            self._grids[task_id] = _grid(task)
+            self._tasks[task_id] = task
         elif kind == "lease":
             lease = _lease(message)
             if lease.task_id not in self._tasks:
                 raise ProtocolError(f'The coordinator leased blocks of "{lease.task_id}" before it described the task.')
+            grid = self._grids[lease.task_id]
+            if lease.rois is None:
+                if grid is None:
+                    raise ProtocolError(f'A lease of "{lease.task_id}" has no Rois, and the task has no grid.')
+                if any(index >= grid.count for index in lease.indices):
+                    raise ProtocolError(f'A lease of "{lease.task_id}" has blocks beyond the {grid.count} of its grid.')
             self._queue.append(lease)
             self._kept.append(lease)
             # A worker holds at most two leases, so all but this one and the one before are settled.
@@ -1089,7 +1157,8 @@ class _Worker:
                 self._reported_ready.add(lease.task_id)
                 self._send({"type": "task-ready", "taskId": lease.task_id})
         lease.settle_block = self._settle_block
-        for index, (read_roi, write_roi) in zip(lease.indices, lease.rois):
+        grid = self._grids[task["id"]]
+        for at, index in enumerate(lease.indices):
             now = time.monotonic()
             if now - reported > REPORT_SECONDS:
                 with self._changed:
@@ -1100,6 +1169,11 @@ class _Worker:
             if self._draining or now - start > GIVE_BACK_SECONDS:
                 lease.outcomes.append({"status": "returned"})
                 continue
+            if lease.rois is not None:
+                read_roi, write_roi = lease.rois[at]
+            else:
+                assert grid is not None
+                read_roi, write_roi = grid.rois(index)
             block = self.block_type(index, task, read_roi, write_roi, lease)
             writer = self._writer_of(task)
             lease.taken = writer.begin() if writer is not None else None

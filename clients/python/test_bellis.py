@@ -158,6 +158,16 @@ class Parser(unittest.TestCase):
                 bellis._lease({**good, **wrong})
         self.assertEqual(bellis._lease(good).rois[0][0].end, (4, 0))
 
+    def test_refuses_invalid_grids_and_blocks_that_they_do_not_have(self):
+        good = {"totalRoi": {"offset": [0], "shape": [9]}, "readRoi": {"offset": [0], "shape": [4]}, "writeRoi": {"offset": [1], "shape": [2]}}
+        self.assertIsNone(bellis._grid({"id": "t"}))
+        self.assertEqual(bellis._grid({"grid": good}).count, 3)
+        for wrong in ({"writeRoi": {"offset": [0], "shape": [0]}}, {"readRoi": ROI}, {"fit": "x"}, {"totalRoi": None}):
+            with self.assertRaises(bellis.ProtocolError):
+                bellis._grid({"grid": {**good, **wrong}})
+        with self.assertRaises(bellis.ProtocolError):
+            bellis._grid({"grid": []})
+
     def test_cuts_rois_at_the_start_of_the_array(self):
         self.assertEqual(bellis.Roi((-8, 40), (24, 40)).to_slices((8, 4), (0, 20)), (slice(0, 2), slice(5, 15)))
 
@@ -187,11 +197,38 @@ class Link(unittest.TestCase):
                     raise KeyError("x")
         coordinator.thread.join(10)
         join, ready, outcomes, goodbye = coordinator.got
-        self.assertEqual((join["type"], join["rois"], "token" in join), ("join", True, False))
+        self.assertEqual((join["type"], "token" in join), ("join", False))
         self.assertEqual([message["type"] for message in (ready, goodbye)], ["task-ready", "goodbye"])
         self.assertEqual([outcome["status"] for outcome in outcomes["outcomes"]], ["done", "failed", "failed"])
         self.assertEqual(outcomes["outcomes"][1]["error"]["message"], "no such neuron")
         self.assertEqual(seen[0], (0, (0, -8), {"sigma": 2}))
+
+    def test_computes_the_rois_of_leases_that_have_none(self):
+        grid = {"totalRoi": {"offset": [-4, 0], "shape": [10, 9]}, "fit": "shrink", "readWriteConflict": False}
+        grid.update(readRoi={"offset": [0, 0], "shape": [4, 5]}, writeRoi={"offset": [0, 1], "shape": [4, 3]})
+
+        def scene(_, link, read):
+            read()
+            task = {**TASK["task"], "grid": grid}
+            send(link, welcome(), {"type": "task", "task": task}, {"type": "lease", "lease": 1, "taskId": "t", "blocks": [0, 8]})
+            read(), read()
+            send(link, {"type": "drain"})
+            read()
+
+        coordinator = Coordinator(scene)
+        seen = [(block.read_roi, block.write_roi) for block in bellis.blocks(coordinator.context)]
+        coordinator.thread.join(10)
+        first = (bellis.Roi((-4, 0), (4, 5)), bellis.Roi((-4, 1), (4, 3)))
+        last = (bellis.Roi((4, 6), (2, 3)), bellis.Roi((4, 7), (2, 1)))
+        self.assertEqual(seen, [first, last])
+
+    def test_refuses_leases_whose_rois_it_cannot_know(self):
+        grid = {"totalRoi": {"offset": [0], "shape": [4]}, "readRoi": {"offset": [0], "shape": [2]}, "writeRoi": {"offset": [0], "shape": [2]}}
+        for task, text in ((TASK["task"], "no grid"), ({**TASK["task"], "grid": grid}, "beyond the 2")):
+            wrong = {"type": "lease", "lease": 1, "taskId": "t", "blocks": [2]}
+            coordinator = Coordinator(lambda _, link, read: (read(), send(link, welcome(), {"type": "task", "task": task}, wrong), read))
+            with self.assertRaisesRegex(bellis.ProtocolError, text):
+                list(bellis.blocks(coordinator.context))
 
     def test_reconnects_and_reports_what_it_finished_meanwhile(self):
         cut = threading.Event()

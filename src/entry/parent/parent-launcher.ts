@@ -1,3 +1,5 @@
+import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
+import type { WireRois } from '../../core/protocol/messages.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { Listener } from '../../ports/listener.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
@@ -14,6 +16,8 @@ export class ParentLauncher implements WorkerLauncher {
   readonly #tasks: ReadonlyMap<string, TaskSpec>
   readonly #running = new Map<string, { readonly exited: Promise<void>; readonly end: (exit: WorkerExit) => void }>()
   readonly #questions = new Map<number, (done: readonly boolean[]) => void>()
+  /** Of tasks whose blocks are asked about. */
+  readonly #grids = new Map<string, BlockGrid>()
   #nextQuestion = 1
 
   constructor(tasks: readonly TaskSpec[], send: (message: EngineMessage) => void) {
@@ -49,13 +53,21 @@ export class ParentLauncher implements WorkerLauncher {
     return isAsked ? checkingListener(listener, this.#ask) : listener
   }
 
-  readonly #ask: AskDone = ({ taskId, blocks, rois = [] }) => {
-    if (!this.#tasks.get(taskId)?.asks) return undefined
+  readonly #ask: AskDone = ({ taskId, blocks }) => {
+    const task = this.#tasks.get(taskId)
+    if (!task?.asks) return undefined
+    const rois = blocks.map((index) => roisOf(this.#gridOf(task), index))
     const question = this.#nextQuestion++
     return new Promise((resolve) => {
       this.#questions.set(question, resolve)
       this.#send({ type: 'check', question, taskId, blocks, rois })
     })
+  }
+
+  #gridOf(task: TaskSpec): BlockGrid {
+    const grid = this.#grids.get(task.id) ?? createBlockGrid({ ...task, taskId: task.id })
+    this.#grids.set(task.id, grid)
+    return grid
   }
 
   /** The parent's answer to a question. */
@@ -77,4 +89,9 @@ export class ParentLauncher implements WorkerLauncher {
     await Promise.race([Promise.all([...this.#running.values()].map(({ exited }) => exited)), overdue])
     clearTimeout(timer)
   }
+}
+
+function roisOf(grid: BlockGrid, index: number): WireRois {
+  const { readRoi, writeRoi } = grid.block(index)
+  return { read: readRoi, write: writeRoi }
 }
