@@ -127,6 +127,7 @@ class Crew:
             raise ValueError(f"start_method {method!r}: expected 'fork', 'spawn' or 'forkserver'.")
         self._is_forking = method == "fork"
         self._children: dict[str, tuple[Child, Path]] = {}
+        self._never_started: list[str] = []
         self._file: Path | None = None
         # Now, and not when the first worker starts: what can't be pickled can't be run.
         self._pickled = None if self._is_forking else pickle_tasks(tasks)
@@ -156,8 +157,12 @@ class Crew:
         if worker in self._children:
             self._children[worker][0].kill()
 
+    def note_never_started(self, worker: str) -> None:
+        """A worker that was asked for will not start."""
+        self._never_started.append(worker)
+
     def kill_all(self) -> None:
-        for worker in self._children:
+        for worker in list(self._children):
             self.kill(worker)
 
     def sentinels(self) -> list[Any]:
@@ -165,7 +170,8 @@ class Crew:
 
     def ended(self) -> list[tuple[str, str, str]]:
         """The workers that have ended since the last call: each with the reason and its last output."""
-        found = []
+        found = [(worker, "it was not started", "") for worker in self._never_started]
+        self._never_started.clear()
         for worker, (child, log) in list(self._children.items()):
             reason = child.reason()
             if reason is not None:

@@ -208,15 +208,16 @@ class Run:
             ended.append(self._interrupts)
         ready = multiprocessing.connection.wait([self._engine.fileno, *ended], LOOK_SECONDS if needs_look else seconds)
         if self._crew is not None and (needs_look or len(ready) > (self._engine.fileno in ready)):
-            for worker, reason, output in self._crew.ended():
-                self.note_exit(worker, reason, output)
+            self._note_ended()
         if self._engine.fileno in ready:
             for message in self._engine.receive():
                 self._take(message)
 
-    def note_exit(self, worker: str, reason: str, output: str) -> None:
-        """A worker has ended."""
-        self._engine.send({"type": "exited", "worker": worker, "reason": reason, "lastOutput": output})
+    def _note_ended(self) -> None:
+        """Tells the engine which workers have ended."""
+        assert self._crew is not None
+        for worker, reason, output in self._crew.ended():
+            self._engine.send({"type": "exited", "worker": worker, "reason": reason, "lastOutput": output})
 
     def _take(self, message: Message) -> None:
         kind = message["type"]
@@ -233,6 +234,7 @@ class Run:
         elif kind == "kill":
             if self._crew is not None:
                 self._crew.kill(message["worker"])
+                self._note_ended()
         elif kind == "check":
             rois = [(_roi(pair["read"]), _roi(pair["write"])) for pair in message["rois"]]
             assert self._options.check is not None

@@ -150,6 +150,30 @@ describe('the engine for other programs', () => {
     await engine.next('listening')
   })
 
+  it('hands out blocks to a parent that does them itself, one call at a time', async () => {
+    using folder = temporaryFolder()
+    await using engine = new Engine()
+    const wide = { ...task('t', 2), readRoi: box(0, 20), totalRoi: box(0, 30), readWriteConflict: true, maxRetries: 0 }
+    engine.send({ type: 'schedule', tasks: [wide] })
+    type Scheduled = { states: { ready: number; failed: number; orphaned: number }[]; block: { index: number } | null }
+    const scheduled = async () => (await engine.next('scheduled')) as unknown as Scheduled
+    const started = await scheduled()
+    assert.deepEqual([started.block, started.states[0]?.ready], [null, 1])
+    const acquire = async () => {
+      engine.send({ type: 'acquire', taskId: 't' })
+      return (await scheduled()).block?.index
+    }
+    assert.deepEqual([await acquire(), await acquire()], [1, undefined])
+    engine.send({ type: 'release', taskId: 't', block: 0, outcome: 'done' })
+    await assert.rejects(scheduled(), /BLOCK_NOT_HELD/)
+    engine.send({ type: 'release', taskId: 't', block: 1, outcome: 'failed' })
+    const [state] = (await scheduled()).states
+    assert.deepEqual([state?.failed, state?.orphaned], [1, 1])
+    engine.send({ type: 'close' })
+    engine.send(request(folder.path, [task('t', 1)]))
+    await engine.next('listening')
+  })
+
   it('ends when its parent has gone', async () => {
     using folder = temporaryFolder()
     await using engine = new Engine()

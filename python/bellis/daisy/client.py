@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging as python_logging
 import os
+from pathlib import Path
 from typing import Any, Iterator, Mapping
 
 from .. import _client
 from .block import Block, BlockStatus
 from .context import Context
 from .geometry import to_funlib
+from .tracking import Tracking
 
 logger = python_logging.getLogger(__name__)
 #: The variable with a file whose creator may be the worker that the run has started.
@@ -63,10 +65,17 @@ class Client:
             block_shape=shape,
         )
         block.status = BlockStatus.PROCESSING
-        with given:
-            yield block
-            if block.status == BlockStatus.FAILED:
-                given.fail("block.status was set to FAILED")
+        is_done = False
+        try:
+            with given:
+                yield block
+                is_done = block.status != BlockStatus.FAILED
+                if not is_done:
+                    given.fail("block.status was set to FAILED")
+        finally:
+            path = given.config.get("tracking")
+            if path is not None:
+                Tracking(Path(path)).note(given.index, is_done)
         given.done()
 
     def _connect(self) -> Iterator[_client.Block]:

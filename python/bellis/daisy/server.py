@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 from pathlib import Path
-from typing import Any, Iterable, Mapping, Sequence, Union
+from typing import Any, Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from .. import _task
 from .._client import Roi
-from .._crew import Crew, ForkedChild
-from .._result import Result, TaskResult
-from .._run import EVENTS, Run, _Options, describe_task
+from .._crew import Crew, ForkedChild, describe_end
+from .._result import Result
+from .._run import EVENTS, Checker, Run, _Options, _own_limit, describe_task
 from .._worker import TaskRunner, do_blocks, end_with
 from .client import CLAIM
 from .context import Context
 from .logging import get_worker_log_basename, redirect_stdouterr
-from .task import Task, with_upstream
-
-Tasks = Union[Task, Iterable[Task]]
+from .states import RunStates, TaskState
+from .task import BaseTask, Pipeline, Tasks, pipeline_of
 
 
 @dataclasses.dataclass
@@ -36,50 +36,53 @@ class Options:
 options = Options()
 
 
-class TaskState:
-    """How a task ended."""
-
-    def __init__(self, result: TaskResult) -> None:
-        self.started = True
-        self.total_block_count = result.total
-        self.completed_count = result.completed
-        self.skipped_count = result.skipped
-        self.failed_count = result.failed
-        self.orphaned_count = result.orphaned
-        self.pending_count = result.pending
-        self.processing_count = 0
-        self.ready_count = 0
-        #: The blocks that failed, with their errors and tracebacks.
-        self.failures = result.failures
-
-    def is_done(self) -> bool:
-        """Whether every block has ended, in whatever way."""
-        return self.completed_count + self.failed_count + self.orphaned_count == self.total_block_count
-
-    def __repr__(self) -> str:
-        return (
-            f"completed {self.completed_count} of {self.total_block_count} (skipped {self.skipped_count}), "
-            f"failed {self.failed_count}, orphaned {self.orphaned_count}, pending {self.pending_count}"
-        )
-
-
-class RunStates(dict[str, TaskState]):
-    """The states by task id. True if and only if every block of every task is completed."""
-
-    def __bool__(self) -> bool:
-        return all(state.completed_count == state.total_block_count for state in self.values())
-
-
 class _DaisyCrew(Crew):
-    """The workers of tasks: each task has its own, whose output is in its own folder."""
+    """The workers of tasks: each task has its own, whose output is in its own folder.
 
-    def __init__(self, tasks: Mapping[str, Task], native: Mapping[str, _task.Task]) -> None:
+    A worker function that returns before all blocks are done has had enough: it is replaced only when no other worker of
+    its task is left.
+    """
+
+    def __init__(self, tasks: Mapping[str, BaseTask], native: Mapping[str, _task.Task]) -> None:
         super().__init__(native, "fork")
         self._daisy_tasks = tasks
         self._numbers: dict[str, int] = {}
+        #: The task of each worker that is running, and of each that is to start when no other one of its task is left.
+        self._task_of: dict[str, str] = {}
+        self._waiting: dict[str, tuple[str, Callable[[], None]]] = {}
+        #: Tasks of which a worker function has returned.
+        self._left: set[str] = set()
 
     def start(self, worker: str, session: str, context: str, logs: Path, task_id: str | None = None) -> None:
         assert task_id is not None
+        if task_id in self._left and task_id in self._task_of.values():
+            self._waiting[worker] = (task_id, lambda: self._start(worker, session, context, logs, task_id))
+        else:
+            self._start(worker, session, context, logs, task_id)
+
+    def ended(self) -> list[tuple[str, str, str]]:
+        found = super().ended()
+        for worker, reason, _ in found:
+            task_id = self._task_of.pop(worker, None)
+            if task_id is not None and self._daisy_tasks[task_id].is_worker and reason == describe_end(0):
+                self._left.add(task_id)
+        for worker, (task_id, start) in list(self._waiting.items()):
+            if task_id not in self._task_of.values():
+                del self._waiting[worker]
+                start()
+        return found
+
+    def kill(self, worker: str) -> None:
+        if self._waiting.pop(worker, None) is not None:
+            self.note_never_started(worker)
+        super().kill(worker)
+
+    def close(self) -> None:
+        self._waiting.clear()
+        super().close()
+
+    def _start(self, worker: str, session: str, context: str, logs: Path, task_id: str) -> None:
+        self._task_of[worker] = task_id
         task = self._daisy_tasks[task_id]
         number = self._numbers.get(task_id, 0)
         self._numbers[task_id] = number + 1
@@ -101,10 +104,20 @@ class _DaisyCrew(Crew):
                 hostname=address.hostname, port=address.port, task_id=task_id, worker_id=number, bellis=context.encode().hex()
             )
             os.environ.update({Context.ENV_VARIABLE: own.to_env(), "BELLIS_WORKER": name, CLAIM: str(claim)})
-            task.process_function()
+            if "context" in _keyword_only(task.process_function):
+                task.process_function(context=own)
+            else:
+                task.process_function()
 
         child = ForkedChild.of(serve, f"{task_id}-{number}")
         self._children[worker] = (child, Path(f"{base}.err") if base is not None else Path(os.devnull))
+
+
+def _keyword_only(function: Any) -> list[str]:
+    try:
+        return inspect.getfullargspec(function).kwonlyargs
+    except TypeError:
+        return []
 
 
 def _end_with_parent() -> None:
@@ -118,64 +131,98 @@ def run_blockwise(
     tasks: Tasks,
     multiprocessing: bool = True,
     *,
+    return_states: bool | None = None,
+    resources: Mapping[str, float] | None = None,
+    progress: Any = True,
+    host: str | None = None,
+    summary: bool = True,
+) -> Any:
+    """Runs tasks, and those that they come after, to their end.
+
+    tasks: a task, a pipeline, or tasks with `upstream_tasks`.
+    multiprocessing: False does all blocks in this thread; an exception of a function then ends the run, as in Daisy
+        (`bellis.daisy.options.serial_raises`). Tasks whose functions are workers get one process then.
+    return_states: False returns a bool instead.
+    resources, host: as in `bellis.run`. progress: as there; True and False are "auto" and "none".
+    summary: print a table at the end.
+
+    Returns `RunStates`: the state of each task by id, true if and only if every block of every task is completed.
+    """
+    states = run_pipeline(pipeline_of(tasks), multiprocessing, resources=resources, progress=progress, host=host)
+    if summary:
+        print(states.summary(), flush=True)
+    return bool(states) if return_states is False else states
+
+
+def run_pipeline(
+    pipeline: Pipeline,
+    multiprocessing: bool,
+    *,
     resources: Mapping[str, float] | None = None,
     progress: Any = True,
     host: str | None = None,
 ) -> RunStates:
-    """Runs tasks, and those that they come after, to their end.
-
-    multiprocessing: False does all blocks in this thread; an exception of a function then ends the run, as in Daisy
-        (`bellis.daisy.options.serial_raises`). Tasks whose functions are workers get one process then.
-    resources, host: as in `bellis.run`.
-
-    The result has the state of each task, and is true if and only if every block of every task is completed.
-    """
-    ordered = with_upstream([tasks] if isinstance(tasks, Task) else list(tasks))
+    """Runs a pipeline to its end. See `run_blockwise`."""
+    ordered = pipeline.ordered()
     by_id = {task.task_id: task for task in ordered}
+    for tracking in (task.tracking() for task in ordered):
+        if tracking is not None:
+            tracking.open()
     native: dict[str, _task.Task] = {}
     for task in ordered:
-        native[task.task_id] = task.native([native[upstream.task_id] for upstream in task.upstream_tasks])
+        native[task.task_id] = task.native([native[before.task_id] for before in pipeline.upstream(task)])
     is_serial = not multiprocessing and not any(task.is_worker for task in ordered)
     request: dict[str, Any] = {
         "type": "run",
         "directory": os.getcwd(),
         "tasks": [_describe(by_id[one.id], one, is_serial) for one in native.values()],
         "pool": "none" if is_serial else "parent",
-        "workers": 1 if not multiprocessing else max(task.num_workers for task in ordered),
+        "workers": 1 if not multiprocessing else max(task.max_workers for task in ordered),
         "resources": {**_limits(native), "cpu": 1_000_000, **(resources or {})},
         "events": list(EVENTS),
     }
-    if host is not None:
-        request["host"] = host
+    restarts = [task.max_worker_restarts for task in ordered if task.max_worker_restarts is not None]
+    request.update({"maxWorkerRestarts": max(restarts)} if restarts else {})
+    request.update({"host": host} if host is not None else {})
+    crew = None if is_serial else _DaisyCrew(by_id, native)
+    show: Any = "auto" if progress is True else progress or "none"
+    run = Run(native, request, _Options(show, crew, _checker(by_id), _do, lambda run: _begin(run, ordered)))
+    result: Result = run.do_blocks_here() if is_serial else run.follow()
+    return RunStates({task_id: TaskState.of_result(task) for task_id, task in result.tasks.items()})
+
+
+def _checker(by_id: Mapping[str, BaseTask]) -> Checker:
+    trackings = {task_id: task.tracking() for task_id, task in by_id.items()}
 
     def check(task_id: str, blocks: Sequence[int], rois: Sequence[tuple[Roi, Roi]]) -> list[bool]:
-        task = by_id[task_id]
-        return [task.is_done(task.block(read, write)) for read, write in rois]
+        task, tracking = by_id[task_id], trackings[task_id]
+        return [
+            (task.skip_mask is not None and bool(task.skip_mask[index]))
+            or (tracking is not None and tracking.is_done(index))
+            or (task.check_function is not None and task.check(task.block(read, write)))
+            for index, (read, write) in zip(blocks, rois)
+        ]
 
-    def begin(run: Run) -> None:
-        address = urlsplit(run.context)
-        for task in ordered:
-            if task.init_callback_fn is not None:
-                bellis = run.context.encode().hex()
-                task.init_callback_fn(
-                    Context(hostname=address.hostname, port=address.port, task_id=task.task_id, worker_id=0, bellis=bellis)
-                )
-
-    crew = None if is_serial else _DaisyCrew(by_id, native)
-    run = Run(native, request, _Options("auto" if progress is True else progress or "none", crew, check, _do, begin))
-    result: Result = run.do_blocks_here() if is_serial else run.follow()
-    return RunStates({task_id: TaskState(task) for task_id, task in result.tasks.items()})
+    return check
 
 
-def _describe(task: Task, native: _task.Task, is_serial: bool) -> dict[str, Any]:
-    is_checked = task.check_function is not None
-    own = {} if is_serial else {"ownWorkers": True, "asks": is_checked}
-    return {**describe_task(native, None), "checks": is_checked, **own}
+def _begin(run: Run, tasks: Sequence[BaseTask]) -> None:
+    """Workers can connect."""
+    address = urlsplit(run.context)
+    for task in tasks:
+        if task.init_callback_fn is not None:
+            bellis = run.context.encode().hex()
+            task.init_callback_fn(
+                Context(hostname=address.hostname, port=address.port, task_id=task.task_id, worker_id=0, bellis=bellis)
+            )
+
+
+def _describe(task: BaseTask, native: _task.Task, is_serial: bool) -> dict[str, Any]:
+    own = {} if is_serial else {"ownWorkers": True, "asks": task.is_checked}
+    return {**describe_task(native, None), "checks": task.is_checked, **own}
 
 
 def _limits(native: Mapping[str, _task.Task]) -> dict[str, float]:
-    from .._run import _own_limit
-
     return {_own_limit(task): task.workers for task in native.values() if task.workers is not None}
 
 
@@ -200,7 +247,7 @@ class Server:
         self.progress = True
 
     def run_blockwise(self, tasks: Tasks, scheduler: Any = None) -> RunStates:
-        return run_blockwise(tasks, True, progress=self.progress, host=self.host)
+        return run_pipeline(pipeline_of(tasks), True, progress=self.progress, host=self.host)
 
 
 class SerialServer:
@@ -210,4 +257,11 @@ class SerialServer:
         self.progress = True
 
     def run_blockwise(self, tasks: Tasks, scheduler: Any = None) -> RunStates:
-        return run_blockwise(tasks, False, progress=self.progress)
+        return run_pipeline(pipeline_of(tasks), False, progress=self.progress)
+
+
+class WorkerPool:
+    """Daisy's pool of processes; here the engine has workers started and replaced, so there is none to be made."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise TypeError("bellis.daisy has no WorkerPool: run_blockwise starts and replaces the workers of a task.")

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ConfigError, type WireError } from '../../core/errors.ts'
-import type { RunEvent } from '../../core/events.ts'
+import type { RunEvent, TaskCounts } from '../../core/events.ts'
 import type { WireRois } from '../../core/protocol/messages.ts'
 import type { RunResult } from '../../runtime/coordinator/run-result.ts'
 
@@ -65,6 +65,22 @@ const runRequest = z.object({
 /** A run that the parent wants. */
 export type RunRequest = z.output<typeof runRequest>
 
+/** A scheduler without workers. */
+const scheduleRequest = z.object({ type: z.literal('schedule'), tasks: z.array(taskSpec).min(1) })
+
+const scheduleMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('acquire'), taskId: z.string() }),
+  z.object({
+    type: z.literal('release'),
+    taskId: z.string(),
+    block: z.int().min(0),
+    outcome: z.enum(['done', 'skipped', 'failed', 'returned']),
+  }),
+])
+
+/** What the parent says to a scheduler. */
+export type ScheduleMessage = z.output<typeof scheduleMessage>
+
 const parentMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('exited'),
@@ -99,11 +115,23 @@ export type EngineMessage =
   /** The address of the run's page. */
   | { readonly type: 'dashboard'; readonly address: string }
   | { readonly type: 'result'; readonly result: RunResult; readonly folder: string | null }
-  /** The run could not start. */
+  /** What a scheduler knows after a message to it; the block that was asked for, if one is ready. */
+  | {
+      readonly type: 'scheduled'
+      readonly states: readonly TaskCounts[]
+      readonly block: (WireRois & { readonly index: number }) | null
+    }
+  /** The run could not start, or a scheduler refuses what was asked of it. */
   | { readonly type: 'error'; readonly error: WireError }
 
 /** @throws ConfigError `INVALID_CONFIG` naming the field */
 export const parseRunRequest = (value: unknown): RunRequest => parse(runRequest, value)
+
+/** @throws ConfigError `INVALID_CONFIG` naming the field */
+export const parseScheduleRequest = (value: unknown): z.output<typeof scheduleRequest> => parse(scheduleRequest, value)
+
+/** @throws ConfigError `INVALID_CONFIG` naming the field */
+export const parseScheduleMessage = (value: unknown): ScheduleMessage => parse(scheduleMessage, value)
 
 /** @throws ConfigError `INVALID_CONFIG` naming the field */
 export const parseParentMessage = (value: unknown): ParentMessage => parse(parentMessage, value)

@@ -9,11 +9,12 @@ import { ParentLauncher } from './parent-launcher.ts'
 import { type ParentLink, stdioLink } from './parent-link.ts'
 import { parseParentMessage, parseRunRequest, type RunRequest } from './parent-messages.ts'
 import { roiTasks } from './roi-task.ts'
+import { serveSchedule } from './schedule-session.ts'
 
 /** How long workers get to hand back their blocks when the parent has gone. */
 const ABANDONED_MS = 3000
 
-/** Serves one run after the other, until the input ends. */
+/** Serves one run or scheduler after the other, until the input ends. */
 export async function serveParent(link: ParentLink = stdioLink()): Promise<void> {
   // Ctrl-C in a terminal reaches the parent, too, which decides what it means.
   process.on('SIGINT', () => {})
@@ -21,9 +22,10 @@ export async function serveParent(link: ParentLink = stdioLink()): Promise<void>
     const { value, done } = await link.next()
     if (done) return
     link.take()
-    // What was said of the last run when it had just ended.
-    if ((value as { readonly type?: unknown }).type !== 'run') continue
-    if (!(await serveRun(link, value))) process.exit(0)
+    const { type } = value as { readonly type?: unknown }
+    if (type === 'schedule') await serveSchedule(link, value)
+    // Anything else was said of the last run when it had just ended.
+    if (type === 'run' && !(await serveRun(link, value))) process.exit(0)
   }
 }
 

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type EngineMessage, parseParentMessage, parseRunRequest } from '../../../src/entry/parent/parent-messages.ts'
+import {
+  type EngineMessage,
+  parseParentMessage,
+  parseRunRequest,
+  parseScheduleMessage,
+  parseScheduleRequest,
+} from '../../../src/entry/parent/parent-messages.ts'
 import { readDocument } from '../../docs/markdown.ts'
 
 const SENT = {
@@ -11,19 +17,27 @@ const SENT = {
   event: 1,
   dashboard: 1,
   result: 1,
+  scheduled: 1,
   error: 1,
 } satisfies Record<EngineMessage['type'], 1>
+
+const PARSERS: Readonly<Record<string, (message: unknown) => object>> = {
+  run: parseRunRequest,
+  schedule: parseScheduleRequest,
+  acquire: parseScheduleMessage,
+  release: parseScheduleMessage,
+  close: (message) => message as object,
+}
 
 describe('the messages between a parent and the engine', () => {
   const examples = readDocument('docs/ENGINE.md').blocks.map(({ text }) => JSON.parse(text))
 
   it('are documented as they are taken', () => {
-    const parse = (message: { type: string }) =>
-      message.type === 'run' ? parseRunRequest(message) : parseParentMessage(message)
     const received = examples.filter(({ type }) => !Object.hasOwn(SENT, type))
-    assert.deepEqual(received.map(({ type }) => type).sort(), ['checked', 'exited', 'run', 'stop'])
+    const types = ['acquire', 'checked', 'close', 'exited', 'release', 'run', 'schedule', 'stop']
+    assert.deepEqual(received.map(({ type }) => type).sort(), types)
     for (const example of received) {
-      const parsed: Record<string, unknown> = { ...parse(example) }
+      const parsed: Record<string, unknown> = { ...(PARSERS[example.type] ?? parseParentMessage)(example) }
       for (const key of Object.keys(example)) assert.ok(parsed[key] !== undefined, key)
     }
   })
