@@ -1,7 +1,8 @@
-// Creates a virtual environment with the libraries that tests compare Bellis with (.cache/python, test/support/requirements.txt)
-// or that benchmarks do (.cache/peers, bench/peers/requirements.txt). Building and running Bellis needs neither.
+// Creates a virtual environment with the libraries that tests compare Bellis with (.cache/python, test/support/requirements.txt),
+// that benchmarks do (.cache/peers, bench/peers/requirements.txt), or that run on the Python package (.cache/guests,
+// python/requirements-guests.txt; with the source distributions whose tests are run). Building and running Bellis needs none.
 //
-//   node scripts/python-env.mjs [--peers]
+//   node scripts/python-env.mjs [--peers | --guests]
 //
 // Runs on Node 18 or newer. Does nothing if the environment exists and has the same requirements.
 // Without a suitable Python, prints why and exits with 0, or with 1 if the variable CI is set.
@@ -13,13 +14,24 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const cache = join(root, '.cache')
-const isForPeers = process.argv.includes('--peers')
-const name = isForPeers ? 'peers' : 'python'
+const KINDS = {
+  python: {
+    list: ['test', 'support', 'requirements.txt'],
+    skipped: "tests that compare with Python's libraries are skipped",
+  },
+  peers: { list: ['bench', 'peers', 'requirements.txt'], skipped: 'benchmarks run without other libraries' },
+  guests: {
+    list: ['python', 'requirements-guests.txt'],
+    skipped: 'tests that run other packages on the Python package are skipped',
+    // All are listed, except for those that are replaced.
+    flags: ['--no-deps'],
+    sources: ['daisy==1.2.3', 'volara==1.0.5'],
+  },
+}
+const name = Object.keys(KINDS).find((kind) => process.argv.includes(`--${kind}`)) ?? 'python'
+const { list, skipped, flags = [], sources = [] } = KINDS[name]
 const home = join(cache, name)
-const requirements = join(root, ...(isForPeers ? ['bench', 'peers'] : ['test', 'support']), 'requirements.txt')
-const skipped = isForPeers
-  ? 'benchmarks run without other libraries'
-  : "tests that compare with Python's libraries are skipped"
+const requirements = join(root, ...list)
 const stamp = createHash('sha256').update(readFileSync(requirements)).digest('hex')
 const pythonIn = (folder) =>
   process.platform === 'win32' ? join(folder, 'Scripts', 'python.exe') : join(folder, 'bin', 'python')
@@ -77,10 +89,17 @@ removeLeftovers()
 const building = join(cache, `${name}-${process.pid}`)
 const failure = attempt(() => {
   run(python, ['-m', 'venv', building])
+  const quietly = ['--quiet', '--disable-pip-version-check', '--no-input']
   run(pythonIn(building), [
-    ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--only-binary=:all:'],
+    ...['-m', 'pip', 'install', ...quietly, '--only-binary=:all:', '--no-compile', ...flags],
     ...['-r', requirements],
   ])
+  if (sources.length > 0) {
+    run(pythonIn(building), [
+      ...['-m', 'pip', 'download', ...quietly, '--no-deps', '--no-binary=:all:', '--no-build-isolation'],
+      ...['--dest', join(building, 'sources'), ...sources],
+    ])
+  }
   writeFileSync(join(building, '.stamp'), stamp)
   if (isCurrent()) return
   // The old one is renamed before it is removed: another run may do the same at this moment.

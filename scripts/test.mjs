@@ -13,6 +13,7 @@ const steps = [
   ['Import rules', join(bin, 'depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
   ['Shape of the tree', process.execPath, ['scripts/tree-shape.mjs', '--check']],
   ['Python for comparisons', process.execPath, ['scripts/python-env.mjs']],
+  ['Packages that run on the Python package', process.execPath, ['scripts/python-env.mjs', '--guests']],
   ['Wheels for the Python package', process.execPath, ['scripts/python-wheels-env.mjs']],
   ['MongoDB for tests', process.execPath, ['scripts/mongodb-env.mjs']],
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, Callable, Mapping, Protocol, Sequence
 
@@ -20,6 +21,10 @@ from ._worker import serve
 
 #: How much of a log is shown for a worker that died.
 LAST_OUTPUT_BYTES = 2000
+
+
+#: The parts of a task that are functions.
+_FUNCTIONS = ("function", "setup", "is_done")
 
 
 class CannotPickle(BellisError):
@@ -51,7 +56,11 @@ class ForkedChild:
         return child
 
     def _start(self, serve: Callable[[], object], name: str) -> None:
-        self._process = multiprocessing.get_context("fork").Process(target=serve, name=f"bellis-{name}")
+        def begin() -> None:
+            _forget_threads()
+            serve()
+
+        self._process = multiprocessing.get_context("fork").Process(target=begin, name=f"bellis-{name}")
         self._process.start()
 
     @property
@@ -64,6 +73,15 @@ class ForkedChild:
     def reason(self) -> str | None:
         code = self._process.exitcode
         return None if code is None else describe_end(code)
+
+
+def _forget_threads() -> None:
+    """In a forked process: dask would wait forever for the threads of its pool, which were not forked."""
+    dask = sys.modules.get("dask.threaded")
+    if dask is not None:
+        setattr(dask, "default_pool", None)
+        setattr(dask, "pools_lock", threading.Lock())
+        getattr(dask, "pools", {}).clear()
 
 
 def _serve_forked(tasks: Mapping[str, Task], context: str, name: str, log: Path) -> None:
@@ -204,16 +222,36 @@ def last_output(log: Path) -> str:
 def pickle_tasks(tasks: Mapping[str, Task]) -> bytes:
     """The tasks for another interpreter, with functions by value where they can't be imported there. Raises CannotPickle."""
     cloudpickle = importlib.import_module("cloudpickle")
+    for task in tasks.values():
+        for what in _FUNCTIONS:
+            _refuse_memory_maps(task, what)
     try:
         pickled = cloudpickle.dumps(dict(tasks))
     except Exception as error:
         for task in tasks.values():
-            for what in ("function", "setup", "is_done"):
+            for what in _FUNCTIONS:
                 function = getattr(task, what)
                 if function is not None:
                     _assert_pickles(task, what, function)
         raise CannotPickle(f"The tasks can't be passed to other processes: {error}") from error
     return pickle.dumps(list(sys.path)) + bytes(pickled)
+
+
+def _refuse_memory_maps(task: Task, what: str) -> None:
+    """A writable memory map would be copied: what other processes write to the copy would be lost."""
+    function = getattr(task, what)
+    for name, value in _used_by(function).items() if function is not None else ():
+        is_map = any(f"{kind.__module__}.{kind.__qualname__}" == "numpy.memmap" for kind in type(value).__mro__)
+        if is_map and value.flags.writeable:
+            raise CannotPickle(
+                f'Task "{task.id}": its {what}{_place_of(function)} can\'t be passed to other processes, since its variable '
+                f"`{name}` is a writable numpy.memmap, of which they would get copies; open it inside the function or in setup=."
+            )
+
+
+def _place_of(function: Function) -> str:
+    code = getattr(function, "__code__", None)
+    return "" if code is None else f" at {code.co_filename}:{code.co_firstlineno}"
 
 
 def _assert_pickles(task: Task, what: str, function: Function) -> None:
@@ -223,8 +261,7 @@ def _assert_pickles(task: Task, what: str, function: Function) -> None:
         return
     except Exception as error:
         reason = error
-    code = getattr(function, "__code__", None)
-    place = "" if code is None else f" at {code.co_filename}:{code.co_firstlineno}"
+    place = _place_of(function)
     names = _used_by(function)
     for name, value in names.items():
         try:

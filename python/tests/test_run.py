@@ -82,6 +82,19 @@ class Workers(InFolder):
         with self.assertRaisesRegex(bellis.CannotPickle, text):
             bellis.run(task, workers=1, start_method="spawn")
 
+    def test_refuse_to_get_copies_of_an_array_that_they_would_write(self) -> None:
+        import numpy
+
+        voxels = numpy.lib.format.open_memmap("voxels.npy", mode="w+", shape=(8,))
+
+        def write(block):
+            voxels[block.index] = 1
+
+        with self.assertRaisesRegex(bellis.CannotPickle, "variable `voxels` is a writable numpy.memmap.*open it inside"):
+            bellis.run(self.task(write), workers=1, start_method="spawn")
+        self.assertTrue(bellis.run(self.task(write), workers=1, start_method="fork"))
+        self.assertEqual(voxels.sum(), 8)
+
     def test_are_set_up_once_each(self) -> None:
         def set_up(config, resources):
             self.note(f"setup-{os.getpid()}")

@@ -35,6 +35,7 @@ export const TESTED: readonly (readonly [language: string, mark: RegExp, by: str
   ['text', /^pip$/, 'what users install: clients/python-package.test.ts installs the same from the wheel'],
   ['python', /^package$/, 'run in order, in one program: clients/python-package.test.ts'],
   ['python', /^daisy$/, 'the same with a sample in an older Zarr: clients/python-package.test.ts'],
+  ['python', /^dask$/, 'run in order, and both results compared: clients/python-guests.test.ts'],
   ['python', /^record$/, 'run where that command has written: snippets.test.ts'],
   ['python', /^worker$/, 'a worker of a run: snippets.test.ts'],
   ['json', /^$/, 'taken as it stands, protocol.test.ts, or compared with what is printed, snippets.test.ts'],

@@ -21,11 +21,13 @@ export interface InstalledPackage {
 
 /**
  * Builds the wheel from the built dist/ and installs it in a new virtual environment, without a network.
+ * @param guests a Python whose packages it can import, too
  * @returns undefined, after skipping the test, if the packages that it needs are not in .cache/wheels
  */
 export async function installPackageOrSkip(
   t: { skip(message?: string): void },
   folder: string,
+  guests?: string,
 ): Promise<InstalledPackage | undefined> {
   const python = pythonOrSkip(t)
   if (python === undefined) return undefined
@@ -61,17 +63,20 @@ export async function installPackageOrSkip(
   // It needs NumPy, which is among the libraries.
   const alone = ['--no-deps', '--no-index', '--find-links', wheels, 'funlib.geometry']
   await run(python, ['-m', 'pip', '--python', own, 'install', ...quietly, ...alone])
-  offerLibraries(venv, dirname(dirname(python)))
+  offerLibraries(
+    venv,
+    [python, ...(guests === undefined ? [] : [guests])].map((each) => dirname(dirname(each))),
+  )
   const { PYTHONPATH: _, BELLIS_CONTEXT: __, BELLIS_NODE: ___, ...env } = process.env
   const path = (process.env.PATH ?? '').split(delimiter).filter((each) => !existsSync(join(each, 'node')))
   return { python: own, bin, env: { ...env, PATH: [bin, ...path].join(delimiter) } }
 }
 
-/** Lets the new environment import the libraries for comparisons, which are installed once. */
-function offerLibraries(venv: string, other: string): void {
+/** Lets the new environment import libraries that are installed once. */
+function offerLibraries(venv: string, others: readonly string[]): void {
   const packages = (home: string) => {
     const version = readdirSync(join(home, 'lib')).find((name) => name.startsWith('python3')) as string
     return join(home, 'lib', version, 'site-packages')
   }
-  writeFileSync(join(packages(venv), 'libraries.pth'), `${packages(other)}\n`)
+  writeFileSync(join(packages(venv), 'libraries.pth'), others.map((other) => `${packages(other)}\n`).join(''))
 }

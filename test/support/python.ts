@@ -4,8 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = new URL('../../', import.meta.url)
-const home = new URL('.cache/python/', root)
-const python = fileURLToPath(new URL(process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python', home))
+const program = process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python'
 
 /** The part of a test's (or suite's) context that skipping needs. */
 interface Skippable {
@@ -22,15 +21,23 @@ interface Skippable {
  *       const answer = await runPython(python, script, [folder])
  *     })
  */
-export function pythonOrSkip(t: Skippable): string | undefined {
+export const pythonOrSkip = (t: Skippable): string | undefined =>
+  environmentOrSkip(t, 'python', 'test/support/requirements.txt', '')
+
+/** As {@link pythonOrSkip}, with the packages that run on the Python package (`python/requirements-guests.txt`). */
+export const guestsOrSkip = (t: Skippable): string | undefined =>
+  environmentOrSkip(t, 'guests', 'python/requirements-guests.txt', ' --guests')
+
+function environmentOrSkip(t: Skippable, name: string, requirements: string, flag: string): string | undefined {
+  const home = new URL(`.cache/${name}/`, root)
+  const python = fileURLToPath(new URL(program, home))
   const stamp = new URL('.stamp', home)
   const wanted = createHash('sha256')
-    .update(readFileSync(new URL('requirements.txt', import.meta.url)))
+    .update(readFileSync(new URL(requirements, root)))
     .digest('hex')
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(python)
   if (current) return python
-  const message =
-    'no Python environment with these requirements in .cache/python; make it with: node scripts/python-env.mjs'
+  const message = `no Python environment with these requirements in .cache/${name}; make it with: node scripts/python-env.mjs${flag}`
   if (process.env.CI) throw new Error(message)
   t.skip(message)
   return undefined
