@@ -36,7 +36,7 @@ import time
 import traceback
 import types
 import urllib.parse
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Type
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Type
 
 __version__ = "0.1.0"
 __all__ = ["BellisError", "Block", "ConnectionLost", "ProtocolError", "Refused", "Roi", "blocks", "run"]
@@ -107,6 +107,17 @@ class Roi:
     @property
     def end(self) -> Tuple[int, ...]:
         return tuple(start + length for start, length in zip(self.offset, self.shape))
+
+    def grow(self, lower: Iterable[int], upper: Optional[Iterable[int]] = None) -> "Roi":
+        """This box with a context: so much more at the low end of each axis and at the high end, as at the low end by default."""
+        before = tuple(lower)
+        after = before if upper is None else tuple(upper)
+        if not len(before) == len(after) == len(self.offset):
+            raise ValueError(f"Roi.grow: expected {len(self.offset)} numbers, one per axis, got {len(before)} and {len(after)}.")
+        return Roi(
+            tuple(start - more for start, more in zip(self.offset, before)),
+            tuple(length + low + high for length, low, high in zip(self.shape, before, after)),
+        )
 
     def to_slices(self, voxel_size: Tuple[int, ...], offset: Optional[Tuple[int, ...]] = None) -> Tuple[slice, ...]:
         """The part of an array that this box covers, without what lies before the start of the array.
@@ -195,14 +206,19 @@ def _is_hex(value: Any) -> bool:
 
 
 def _parse_context(text: str) -> _Context:
+    url: Optional[urllib.parse.SplitResult]
+    host: Optional[str] = None
+    port: Optional[int] = None
+    fingerprint: Optional[str] = None
     try:
         url = urllib.parse.urlsplit(text.strip())
         host, port = url.hostname, url.port
         fingerprint = dict(urllib.parse.parse_qsl(url.query)).get("tls")
     except ValueError:
-        host, port = None, None
+        url = None
     if (
-        not host
+        url is None
+        or not host
         or not port
         or url.scheme != "bellis"
         or not re.fullmatch("[0-9a-f]{32}", url.username or "")

@@ -171,6 +171,13 @@ class Parser(unittest.TestCase):
     def test_cuts_rois_at_the_start_of_the_array(self):
         self.assertEqual(bellis.Roi((-8, 40), (24, 40)).to_slices((8, 4), (0, 20)), (slice(0, 2), slice(5, 15)))
 
+    def test_grows_rois_by_a_context(self):
+        roi = bellis.Roi((0, 10), (4, 8))
+        self.assertEqual(roi.grow((1, 2)), bellis.Roi((-1, 8), (6, 12)))
+        self.assertEqual(roi.grow((1, 2), (0, 5)), bellis.Roi((-1, 8), (5, 15)))
+        with self.assertRaisesRegex(ValueError, "expected 2 numbers"):
+            roi.grow((1,))
+
     def test_does_not_show_an_invalid_context(self):
         with self.assertRaises(bellis.BellisError) as raised:
             bellis.blocks("bellis://secret@host:1")

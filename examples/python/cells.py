@@ -76,17 +76,17 @@ def join(block, number_of):
 
 
 def to_nm(voxels):
-    return [count * size for count, size in zip(voxels, raw.voxel_size)]
+    return tuple(count * size for count, size in zip(voxels, raw.voxel_size))
 
 
 def task(name, function, context=(0, 0, 0), **options):
-    around, block_shape = to_nm(context), to_nm(BLOCK)
+    around, block_roi = to_nm(context), bellis.Roi((0, 0, 0), to_nm(BLOCK))
     return bellis.Task(
         name,
         function,
-        total_roi=([o - c for o, c in zip(raw.offset, around)], [n + 2 * c for n, c in zip(raw.roi.shape, around)]),
-        read_roi=([-c for c in around], [n + 2 * c for n, c in zip(block_shape, around)]),
-        write_roi=([0, 0, 0], block_shape),
+        total_roi=raw.roi.grow(around),
+        read_roi=block_roi.grow(around),
+        write_roi=block_roi,
         fit="shrink",
         read_write_conflict=False,
         voxel_size=raw.voxel_size,

@@ -25,11 +25,10 @@ def smoothing(name, source, target):
         inner = tuple(slice(w.start - r.start, w.stop - r.start) for r, w in zip(read, write))
         target[write] = gaussian_filter(source[read], sigma=1, mode="nearest")[inner]
 
-    context, block_shape = ([n * s for n, s in zip(voxels, size)] for voxels in (CONTEXT, BLOCK))
-    total = [o - c for o, c in zip(raw.offset, context)], [n + 2 * c for n, c in zip(raw.roi.shape, context)]
-    read_roi = [-c for c in context], [n + 2 * c for n, c in zip(block_shape, context)]
+    context, block_shape = (tuple(n * s for n, s in zip(voxels, size)) for voxels in (CONTEXT, BLOCK))
+    block_roi = bellis.Roi((0, 0, 0), block_shape)
     return bellis.Task(
-        *(name, smooth, total, read_roi, ([0, 0, 0], block_shape)),
+        *(name, smooth, raw.roi.grow(context), block_roi.grow(context), block_roi),
         fit="shrink",
         read_write_conflict=False,
         voxel_size=size,

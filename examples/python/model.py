@@ -22,7 +22,7 @@ target.attrs.update(resolution=raw.voxel_size, offset=raw.offset)
 
 def features_of(voxels):
     """One row of features per voxel: intensity, edges and texture at two scales."""
-    features = multiscale_basic_features(voxels.astype("float32") / 255, sigma_min=1, sigma_max=2, num_workers=1)
+    features = multiscale_basic_features(voxels.astype("float32") / 255, sigma_min=1, sigma_max=2)
     return features.reshape(-1, features.shape[-1])
 
 
@@ -41,16 +41,16 @@ def predict(block, weights):
 
 
 def to_nm(voxels):
-    return [count * size for count, size in zip(voxels, raw.voxel_size)]
+    return tuple(count * size for count, size in zip(voxels, raw.voxel_size))
 
 
-context, block_shape = to_nm(CONTEXT), to_nm(BLOCK)
+context, block_roi = to_nm(CONTEXT), bellis.Roi((0, 0, 0), to_nm(BLOCK))
 task = bellis.Task(
     "predict",
     predict,
-    total_roi=([o - c for o, c in zip(raw.offset, context)], [n + 2 * c for n, c in zip(raw.roi.shape, context)]),
-    read_roi=([-c for c in context], [n + 2 * c for n, c in zip(block_shape, context)]),
-    write_roi=([0, 0, 0], block_shape),
+    total_roi=raw.roi.grow(context),
+    read_roi=block_roi.grow(context),
+    write_roi=block_roi,
     fit="shrink",
     read_write_conflict=False,
     setup=load_model,

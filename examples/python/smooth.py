@@ -25,15 +25,14 @@ def to_nm(voxels):
     return tuple(count * size for count, size in zip(voxels, raw.voxel_size))
 
 
-context, block_shape = to_nm(CONTEXT), to_nm(BLOCK)
+context, block_roi = to_nm(CONTEXT), bellis.Roi((0, 0, 0), to_nm(BLOCK))
 
 
 @bellis.task(
     # Blocks write all of the input, and read beyond it: what is not there is left out by `to_slices`.
-    total_roi=([start - more for start, more in zip(raw.offset, context)],
-               [length + 2 * more for length, more in zip(raw.roi.shape, context)]),
-    read_roi=([-more for more in context], [length + 2 * more for length, more in zip(block_shape, context)]),
-    write_roi=([0, 0, 0], block_shape),
+    total_roi=raw.roi.grow(context),
+    read_roi=block_roi.grow(context),
+    write_roi=block_roi,
     fit="shrink",
     read_write_conflict=False,
     voxel_size=raw.voxel_size,

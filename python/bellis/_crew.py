@@ -50,15 +50,19 @@ class ForkedChild:
 
     @classmethod
     def of(cls, serve: Callable[[], object], name: str) -> ForkedChild:
-        """A child that calls a function."""
+        """A child that calls a function, which may start programs: these end with it."""
         child = cls.__new__(cls)
-        child._start(serve, name)
+        child._start(serve, name, leads_group=True)
         return child
 
-    def _start(self, serve: Callable[[], object], name: str) -> None:
+    def _start(self, serve: Callable[[], object], name: str, leads_group: bool = False) -> None:
         def begin() -> None:
+            if leads_group:
+                os.setpgid(0, 0)
             _forget_threads()
             serve()
+
+        self._leads_group = leads_group
 
         self._process = multiprocessing.get_context("fork").Process(target=begin, name=f"bellis-{name}")
         self._process.start()
@@ -69,10 +73,23 @@ class ForkedChild:
 
     def kill(self) -> None:
         self._process.kill()
+        self._kill_group()
+
+    def _kill_group(self) -> None:
+        pid = self._process.pid
+        if self._leads_group and pid is not None:
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
 
     def reason(self) -> str | None:
         code = self._process.exitcode
-        return None if code is None else describe_end(code)
+        if code is None:
+            return None
+        self._kill_group()
+        self._leads_group = False
+        return describe_end(code)
 
 
 def _forget_threads() -> None:
@@ -239,8 +256,10 @@ def pickle_tasks(tasks: Mapping[str, Task]) -> bytes:
 
 def _refuse_memory_maps(task: Task, what: str) -> None:
     """A writable memory map would be copied: what other processes write to the copy would be lost."""
-    function = getattr(task, what)
-    for name, value in _used_by(function).items() if function is not None else ():
+    function: Function | None = getattr(task, what)
+    if function is None:
+        return
+    for name, value in _used_by(function).items():
         is_map = any(f"{kind.__module__}.{kind.__qualname__}" == "numpy.memmap" for kind in type(value).__mro__)
         if is_map and value.flags.writeable:
             raise CannotPickle(

@@ -39,7 +39,8 @@ def find_node() -> str:
             raise NodeMissing(f"BELLIS_NODE {named}: expected Node {lowest} or newer, found {found}.")
         return path
     path = shutil.which("node")
-    if path is not None and (_version(path) or (0, 0)) >= LOWEST:
+    version = None if path is None else _version(path)
+    if path is not None and version is not None and version >= LOWEST:
         return path
     package = _packaged()
     if package is not None:

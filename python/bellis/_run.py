@@ -330,7 +330,7 @@ class _Options:
         do: Callable[[TaskRunner, Block], None] = TaskRunner.do,
         on_listening: Callable[[Run], None] | None = None,
     ) -> None:
-        self.progress = progress
+        self.progress: Progress = progress
         self.crew = crew
         self.check = check
         self.do = do

@@ -82,12 +82,17 @@ def redirect_output(path: Path) -> None:
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")
 
 
-def end_with(wait: Callable[[], object]) -> None:
-    """Ends this process soon after `wait` returns: when the process that it belongs to has ended."""
+def end_with(wait: Callable[[], object], with_group: bool = False) -> None:
+    """Ends this process soon after `wait` returns: when the process that it belongs to has ended.
+
+    with_group: and with it all that it has started, of whose group it is the leader.
+    """
 
     def watch() -> None:
         wait()
         time.sleep(ORPHAN_GRACE_SECONDS)
+        if with_group:
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=watch, name="bellis-parent", daemon=True).start()

@@ -31,7 +31,7 @@ assert np.array_equal(stored("twice.zarr"), ndimage.gaussian_filter(once, 1, mod
 
 # Trained on one part of the volume: bright after smoothing or not, as the features have it.
 part = raw[:24, :40, :40]
-features = multiscale_basic_features(part.astype("float32") / 255, sigma_min=1, sigma_max=2, num_workers=1)
+features = multiscale_basic_features(part.astype("float32") / 255, sigma_min=1, sigma_max=2)
 wanted = np.where(ndimage.gaussian_filter(part.astype("float32"), 2) > 128, 1.0, -1.0).ravel()
 rows = np.column_stack([features.reshape(-1, features.shape[-1]), np.ones(part.size)])
 solution = np.linalg.lstsq(rows, wanted, rcond=None)[0]

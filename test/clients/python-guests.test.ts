@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -79,9 +79,14 @@ describe('packages on the Python package', { timeout: 880_000 }, () => {
 
   it("passes volara's own tests of 1.0.5 as they are", async (t) => {
     if (skipped(t)) return
-    const { inside } = await testsOf('volara-1.0.5', 'volara-tests', 'python/guests/volara')
-    const { stdout } = await inside('python', [...PYTEST, '-k', `not (${LEFT_OUT})`, 'tests'])
-    assert.match(stdout, /^\d{2,} passed(, \d+ (skipped|deselected|warnings?))*/m)
+    const { path, inside } = await testsOf('volara-1.0.5', 'volara-tests', 'python/guests/volara')
+    const { bin, env, python } = installed as InstalledPackage
+    // Its workers are started as a command, which pip would have written.
+    const command = join(path, 'volara-cli')
+    writeFileSync(command, `#!${python}\nfrom volara.cli import cli\ncli()\n`, { mode: 0o755 })
+    const call = [...PYTEST, '-k', `not (${LEFT_OUT})`, 'tests']
+    const { stdout } = await inside('python', call, { PATH: [path, bin, env.PATH].join(delimiter) })
+    assert.match(stdout, /^1\d\d passed, \d+ skipped, \d+ deselected/m)
   })
 
   it('runs a pipeline of volara as it is, which is killed and continues', async (t) => {
@@ -155,7 +160,7 @@ assert (theirs == ours).all() and theirs.any()`
     const { path, inside } = placeOf('types')
     const { python } = installed as InstalledPackage
     const { stdout: found } = await inside('python', ['-c', 'import bellis; print(bellis.__path__[0])'])
-    const settings = { include: [found.trim()], exclude: ['**/_engine'], typeCheckingMode: 'strict' }
+    const settings = { include: [found.trim()], exclude: ['**/_engine'], typeCheckingMode: 'standard' }
     writeFileSync(join(path, 'pyrightconfig.json'), JSON.stringify(settings))
     const { stdout } = await inside('python', [
       '-m',

@@ -33,8 +33,8 @@ def labels_2d(tmp_path):
 
 @pytest.fixture
 def frags_2d(tmp_path):
-    """Two fragments, one above the other."""
-    return stored(tmp_path / "given.zarr" / "frags", np.repeat([1, 2], 50).reshape(10, 10).astype(np.uint64))
+    """One fragment per row: 1 to 10."""
+    return stored(tmp_path / "given.zarr" / "frags", np.repeat(np.arange(1, 11), 10).reshape(10, 10).astype(np.uint64))
 
 
 @pytest.fixture
@@ -45,10 +45,16 @@ def affs_2d(tmp_path, labels_2d):
     affinities[0, :-1] = labels[1:] == labels[:-1]
     affinities[1, :, :-1] = labels[:, 1:] == labels[:, :-1]
     path = tmp_path / "given.zarr" / "affs"
-    prepare_ds(path, shape=affinities.shape, voxel_size=Coordinate(1, 1), dtype=np.float32, mode="w")[:] = affinities
+    array = prepare_ds(path, shape=affinities.shape, voxel_size=Coordinate(1, 1), dtype=np.float32, mode="w")
+    array[:] = affinities
+    array._source_data.attrs["neighborhood"] = [[1, 0], [0, 1]]
     return path, affinities
 
 
 @pytest.fixture
 def sqlite_db_2d(tmp_path):
-    return SQLite(path=tmp_path / "given.zarr" / "db.sqlite", ndim=2, edge_attrs={"y_aff": "float", "x_aff": "float"})
+    (tmp_path / "graphs").mkdir()
+    attributes = {"node_attrs": {"raw_intensity": 1}, "edge_attrs": {"y_aff": "float"}}
+    database = SQLite(path=tmp_path / "graphs" / "db.sqlite", ndim=2, **attributes)
+    database.init()
+    return database

@@ -7,7 +7,8 @@ import { checkingListener } from './checking-listener.ts'
 import type { AskDone } from './lease-checks.ts'
 import type { EngineMessage, TaskSpec } from './parent-messages.ts'
 
-/** How long the parent may take to end its workers when the run is over. */
+/** How long workers get to end by themselves when the run is over, and then the parent to end them. */
+const LEAVE_MS = 3000
 const END_MS = 10_000
 
 /** Has the parent start workers, which connect by themselves. */
@@ -83,9 +84,15 @@ export class ParentLauncher implements WorkerLauncher {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ended(LEAVE_MS)
     for (const worker of this.#running.keys()) this.#kill(worker)
+    await this.#ended(END_MS)
+  }
+
+  /** Waits for all workers to end, at most so long. */
+  async #ended(ms: number): Promise<void> {
     const { promise: overdue, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, END_MS)
+    const timer = setTimeout(resolve, ms)
     await Promise.race([Promise.all([...this.#running.values()].map(({ exited }) => exited)), overdue])
     clearTimeout(timer)
   }
