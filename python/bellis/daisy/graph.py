@@ -39,7 +39,8 @@ class BlockwiseDependencyGraph:
         total_write_roi: AnyRoi | None = None,
     ) -> None:
         self.task_id = task_id
-        self.read_write_conflict, self.fit = read_write_conflict, fit
+        self.read_write_conflict = read_write_conflict
+        self.fit: Fit = fit
         self.block_read_roi, self.block_write_roi = block_read_roi, block_write_roi
         read, write = as_roi(block_read_roi, "block_read_roi"), as_roi(block_write_roi, "block_write_roi")
         self._lower = [w - r for r, w in zip(read.offset, write.offset)]

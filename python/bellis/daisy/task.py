@@ -50,7 +50,8 @@ class BaseTask:
         self.init_callback_fn: Callable[[Context], Any] | None = None
         self.read_write_conflict = read_write_conflict
         self.num_workers = self.max_workers = max_workers
-        self.max_retries, self.timeout, self.fit = max_retries, timeout, fit
+        self.max_retries, self.timeout = max_retries, timeout
+        self.fit: Fit = fit
         self.upstream_tasks: list[Any] = []
         self.resources = dict(requires or {})
         self.max_worker_restarts = max_worker_restarts
