@@ -935,6 +935,8 @@ class _Worker:
             "pid": os.getpid(),
             "host": socket.gethostname()[:1024],
         }
+        if self._is_stdio:
+            join["batches"] = True
         if self._task is not None:
             join["task"] = self._task
         with self._changed:

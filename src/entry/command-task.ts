@@ -1,11 +1,12 @@
 import type { z } from 'zod'
-import { type Program, startProgram } from '../adapters/processes/program.ts'
+import { type Program, type ProgramBlock, startProgram } from '../adapters/processes/program.ts'
 import { OutputWriter, WRITER_VARIABLE } from '../adapters/zarr/output-writers.ts'
 import { BlockError } from '../core/errors.ts'
 import { type TaskDefinition, taskDefinition } from '../runtime/tasks/define-task.ts'
 import type { ConfigSchema, ProcessBlock, SetupContext, TaskBlock, TaskOptions } from '../runtime/tasks/task-options.ts'
 import { callerOf } from '../runtime/tasks/user-calls.ts'
 import { arraysOfRun } from '../runtime/worker/setup-arrays.ts'
+import { AHEAD, type Ahead, RETURNED } from '../runtime/worker/worker-options.ts'
 import { forgetProgramMemory, noteProgramMemory } from './workers/peak-memory.ts'
 import { visibleDevices } from './workers/visible-devices.ts'
 
@@ -67,24 +68,39 @@ async function setUpProgram(
     for (const program of programs) program.end()
     writer?.[Symbol.dispose]()
   })
-  // A program does one block at a time, but workers of the same process share a set-up.
-  const idle = [await start()]
-  const doBlock = async ({ index, readRoi, writeRoi }: TaskBlock, signal: AbortSignal) => {
-    let program = idle.pop()
-    // It may have ended while it was idle.
-    while (program?.isOver) program = idle.pop()
-    const doing = program ?? (await start())
-    return doing.doBlock(index, { read: readRoi, write: writeRoi }, signal).finally(() => {
-      if (!doing.isOver) {
-        idle.push(doing)
-        return
-      }
-      programs.delete(doing)
-      forgetProgramMemory(doing)
-    })
+  // A program does one block after the other, but workers of the same process share a set-up.
+  const idle = new Set([await start()])
+  const offered = new Map<number, () => Iterable<TaskBlock>>()
+  const forget = (program: Program) => {
+    idle.delete(program)
+    programs.delete(program)
+    forgetProgramMemory(program)
   }
-  return async (block, { signal }) => {
+  const take = async (index: number): Promise<Program> => {
+    // Some may have ended while they were idle.
+    for (const program of idle) if (program.isOver && !program.has()) forget(program)
+    const doing = [...programs].find((program) => program.has(index)) ?? [...idle].find((program) => !program.has())
+    if (doing === undefined) return await start()
+    idle.delete(doing)
+    return doing
+  }
+  const doBlock = async (block: TaskBlock, signal: AbortSignal) => {
+    const doing = await take(block.index)
+    const following = offered.get(block.index)
+    offered.delete(block.index)
+    return doing
+      .doBlock(programBlock(block), signal, () => programBlocks(following?.() ?? []))
+      .finally(() => {
+        if (!doing.isOver || doing.has()) {
+          idle.add(doing)
+          return
+        }
+        forget(doing)
+      })
+  }
+  const doOne: ProcessBlock & { [AHEAD]?: Ahead } = async (block, { signal }) => {
     const { taskId, index } = block
+    const isFirst = ![...programs].some((program) => program.has(index))
     const outcome = await (writer === undefined
       ? doBlock(block, signal)
       : writer.during((taken) => doBlock(block, AbortSignal.any([signal, taken]))))
@@ -97,9 +113,25 @@ async function setUpProgram(
         throw Object.assign(new BlockError(code, message), stack === undefined ? {} : { stack })
       }
       case 'returned':
+        // It was given with others, of which one took long: no attempt was made.
+        if (!isFirst) return RETURNED as never
         throw new BlockError('BLOCK_FAILED', `The program returned block ${taskId}/${index} without doing it.`)
       default:
         outcome satisfies never
     }
   }
+  doOne[AHEAD] = {
+    offer: (index, following) => offered.set(index, following),
+    has: (index) => [...programs].some((program) => program.has(index)),
+  }
+  return doOne
+}
+
+const programBlock = ({ index, readRoi, writeRoi }: TaskBlock): ProgramBlock => ({
+  index,
+  rois: { read: readRoi, write: writeRoi },
+})
+
+function* programBlocks(blocks: Iterable<TaskBlock>): Generator<ProgramBlock> {
+  for (const block of blocks) yield programBlock(block)
 }

@@ -26,17 +26,26 @@ export interface ProgramOptions {
   readonly onUsage?: (usage: WorkerUsage) => void
 }
 
-/** A program that does blocks, one at a time. */
+/** A block as a program is given it. */
+export interface ProgramBlock {
+  readonly index: number
+  readonly rois: WireRois
+}
+
+/** A program that does blocks, one after the other. */
 export interface Program {
   /** Resolves when it has joined. @throws InfrastructureError `WORKER_DIED`, `PROTOCOL_ERROR` */
   readonly ready: Promise<void>
   /** Whether it takes no more blocks. */
   readonly isOver: boolean
+  /** Whether it was given a block that nobody has asked for yet; without an index: any. */
+  has(index?: number): boolean
   /**
-   * @param signal kills the program if it is aborted before the block is done
+   * @param signal kills the program if it is aborted before the block is done, or one that it was given with it
+   * @param following what it may be given together with this block: it will be asked for next, in this order
    * @throws InfrastructureError `WORKER_DIED` with its last output if it ends during the block, `PROTOCOL_ERROR`
    */
-  doBlock(index: number, rois: WireRois, signal: AbortSignal): Promise<Outcome>
+  doBlock(block: ProgramBlock, signal: AbortSignal, following?: () => Iterable<ProgramBlock>): Promise<Outcome>
   /** Closes its input, so that it exits; kills it if it is doing a block. */
   end(): void
 }
@@ -49,6 +58,16 @@ export function startProgram(options: ProgramOptions): Program {
   return new RunningProgram(options)
 }
 
+/** Blocks are given together for about this long, and at most so many. */
+const BATCH_MS = 10
+const MAX_BATCH = 64
+
+/** A block that the program has not reported. */
+interface Given {
+  readonly resolve: (outcome: Outcome) => void
+  readonly reject: (error: Error) => void
+}
+
 const STDOUT_ADVICE = 'standard output is for messages only; print to standard error instead'
 
 class RunningProgram implements Program, ProgramListener {
@@ -58,7 +77,14 @@ class RunningProgram implements Program, ProgramListener {
   readonly #options: ProgramOptions
   readonly #process: ProgramProcess
   #lease = 0
-  #block: { readonly resolve: (outcome: Outcome) => void; readonly reject: (error: Error) => void } | undefined
+  /** What it was given and nobody has asked for, by index. */
+  readonly #given = new Map<number, Promise<Outcome>>()
+  /** What it has not reported, in the order of its lease. */
+  #hand: Given[] = []
+  #settled = () => {}
+  #takesBatches = false
+  /** Of its last blocks; at first, so that one block is given to find out. */
+  #averageMs = BATCH_MS
 
   constructor(options: ProgramOptions) {
     this.#options = options
@@ -71,24 +97,54 @@ class RunningProgram implements Program, ProgramListener {
     return this.#ready.promise
   }
 
-  doBlock(index: number, rois: WireRois, signal: AbortSignal): Promise<Outcome> {
-    const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
-    this.#block = { resolve, reject }
-    const stop = () =>
-      this.#end(new InfrastructureError('INTERRUPTED', `${this.#name} was killed while it was doing a block.`))
+  has(index?: number): boolean {
+    return index === undefined ? this.#given.size > 0 : this.#given.has(index)
+  }
+
+  async doBlock(
+    block: ProgramBlock,
+    signal: AbortSignal,
+    following: () => Iterable<ProgramBlock> = () => [],
+  ): Promise<Outcome> {
+    if (!this.#given.has(block.index)) this.#give(block, following, signal)
+    const outcome = this.#given.get(block.index) as Promise<Outcome>
+    this.#given.delete(block.index)
+    const stop = this.#stopper()
     if (signal.aborted) stop()
     signal.addEventListener('abort', stop)
+    return outcome.finally(() => signal.removeEventListener('abort', stop))
+  }
+
+  #stopper(): () => void {
+    return () =>
+      this.#end(new InfrastructureError('INTERRUPTED', `${this.#name} was killed while it was doing a block.`))
+  }
+
+  /** Sends a lease: the block, and as many of the next ones as are short enough. */
+  #give(block: ProgramBlock, following: () => Iterable<ProgramBlock>, signal: AbortSignal): void {
+    const blocks = [block]
+    const count = this.#takesBatches ? Math.min(MAX_BATCH, Math.floor(BATCH_MS / this.#averageMs)) : 1
+    if (count > 1) {
+      for (const next of following()) if (blocks.push(next) >= count) break
+    }
+    for (const { index } of blocks) {
+      const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
+      promise.catch(() => {})
+      this.#given.set(index, promise)
+      this.#hand.push({ resolve, reject })
+    }
+    // Until all of them are done, whoever may have asked for them by then.
+    const stop = this.#stopper()
+    signal.addEventListener('abort', stop)
+    this.#settled = () => signal.removeEventListener('abort', stop)
     this.#process.keepsAwake = true
-    this.#send({ type: 'lease', lease: ++this.#lease, taskId: this.#options.task.id, blocks: [index], rois: [rois] })
-    return promise.finally(() => {
-      signal.removeEventListener('abort', stop)
-      this.#process.keepsAwake = false
-    })
+    const [indices, rois] = [blocks.map(({ index }) => index), blocks.map((each) => each.rois)]
+    this.#send({ type: 'lease', lease: ++this.#lease, taskId: this.#options.task.id, blocks: indices, rois })
   }
 
   end(): void {
-    if (this.#block === undefined) this.#process.endInput()
-    else this.#end(new InfrastructureError('INTERRUPTED', `${this.#name} was killed while it was doing a block.`))
+    if (this.#hand.length === 0) this.#process.endInput()
+    else this.#stopper()()
   }
 
   // --- its process reports
@@ -134,7 +190,7 @@ class RunningProgram implements Program, ProgramListener {
         this.#send({ type: 'heartbeat' })
         break
       case 'goodbye':
-        if (this.#block === undefined) this.#letGo()
+        if (this.#hand.length === 0) this.#letGo()
         else this.#end(this.#died('it left before its block was done'))
         break
       case 'usage':
@@ -148,8 +204,9 @@ class RunningProgram implements Program, ProgramListener {
     }
   }
 
-  #welcome({ protocol }: Join): void {
+  #welcome({ protocol, batches = false }: Join): void {
     assertSameProtocol(protocol)
+    this.#takesBatches = batches
     this.#send({
       type: 'welcome',
       protocol: PROTOCOL_VERSION,
@@ -165,16 +222,21 @@ class RunningProgram implements Program, ProgramListener {
   }
 
   #takeOutcomes(lease: number, outcomes: readonly Outcome[]): void {
-    const [outcome] = outcomes
-    if (lease !== this.#lease || outcome === undefined || outcomes.length !== 1 || this.#block === undefined) {
+    if (lease !== this.#lease || outcomes.length === 0 || outcomes.length > this.#hand.length) {
       throw new Error(
-        `it reported ${outcomes.length} outcomes for lease ${lease}; expected one, for the block that it was given`,
+        `it reported ${outcomes.length} outcomes for lease ${lease}; expected at most ${this.#hand.length}, for the blocks that it was given`,
       )
     }
-    this.#block.resolve(outcome)
-    this.#block = undefined
-    // It returns its block because it is about to leave: the next one goes to another program.
-    if (outcome.status === 'returned') this.#letGo()
+    for (const outcome of outcomes) {
+      this.#hand.shift()?.resolve(outcome)
+      if (outcome.status === 'done') this.#averageMs = Math.max(0.01, 0.8 * this.#averageMs + 0.2 * outcome.ms)
+    }
+    if (this.#hand.length === 0) {
+      this.#settled()
+      this.#process.keepsAwake = false
+    }
+    // It returns blocks because it is about to leave: the next ones go to another program.
+    if (outcomes.some(({ status }) => status === 'returned') && this.#hand.length === 0) this.#letGo()
   }
 
   /** It is about to exit by itself. */
@@ -188,7 +250,11 @@ class RunningProgram implements Program, ProgramListener {
     this.isOver = true
     this.#process.kill()
     this.#ready.reject(error)
-    this.#block?.reject(error)
-    this.#block = undefined
+    this.#settled()
+    this.#process.keepsAwake = false
+    for (const { reject } of this.#hand) reject(error)
+    this.#hand = []
+    // Those that nobody has asked for are given to another program: only the first one has failed.
+    this.#given.clear()
   }
 }

@@ -148,6 +148,8 @@ export interface Join {
   readonly host: string
   /** Asks for the Rois of the blocks in every lease. @default false */
   readonly rois?: boolean
+  /** Of a program over standard input and output: it takes leases of several blocks. @default false: one block per lease */
+  readonly batches?: boolean
   /** The only task that the worker does, if the tasks of the run have workers of their own. @default the first such task */
   readonly task?: string
 }

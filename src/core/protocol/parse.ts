@@ -74,8 +74,9 @@ export function parseJoin(value: unknown): Join {
 }
 
 function asJoin(message: Fields): Join {
-  const { leases, rois } = message
+  const { leases, rois, batches } = message
   if (rois !== undefined && typeof rois !== 'boolean') throw invalid('rois', rois, 'true or false')
+  if (batches !== undefined && typeof batches !== 'boolean') throw invalid('batches', batches, 'true or false')
   return {
     type: 'join',
     protocol: asInteger(message, 'protocol'),
@@ -85,6 +86,7 @@ function asJoin(message: Fields): Join {
     pid: asInteger(message, 'pid'),
     host: asName(message, 'host'),
     ...(rois === undefined ? {} : { rois }),
+    ...(batches === undefined ? {} : { batches }),
     ...(message.task === undefined ? {} : { task: asName(message, 'task') }),
   }
 }

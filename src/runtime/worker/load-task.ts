@@ -10,7 +10,7 @@ import { messageAndPlace, placeOf, showModule } from '../tasks/error-place.ts'
 import { parseConfig } from '../tasks/task-config.ts'
 import type { AnyTask } from '../tasks/task-node.ts'
 import type { OpenedArrays } from './setup-arrays.ts'
-import type { LoadedTask } from './worker-options.ts'
+import { AHEAD, type Ahead, type LoadedTask } from './worker-options.ts'
 
 /**
  * Finds an exported task of a module by its name.
@@ -139,5 +139,8 @@ export async function setUpTask(
     )
   }
   const { isDone } = options
-  return isDone === undefined ? { process } : { process, isDone: (block) => isDone(block, config) }
+  // A block is begun only when its check has said that it is not done.
+  if (isDone !== undefined) return { process, isDone: (block) => isDone(block, config) }
+  const { [AHEAD]: ahead } = process as { readonly [AHEAD]?: Ahead }
+  return ahead === undefined ? { process } : { process, ahead }
 }

@@ -1,4 +1,5 @@
 import { toWireError, type WireError } from '../../core/errors.ts'
+import type { TaskBlock } from '../tasks/task-options.ts'
 import { attemptBlock, cutError } from './block-attempt.ts'
 import {
   type ConnectionOwner,
@@ -192,7 +193,8 @@ class Worker implements ConnectionOwner {
         await breathe()
       }
       if (this.#ended || lease.isRevoked) return
-      if (this.#draining || now - start > GIVE_BACK_MS) {
+      const index = lease.blocks[at] as number
+      if ((this.#draining || now - start > GIVE_BACK_MS) && !task.ahead?.has(index)) {
         lease.outcomes.push({ status: 'returned' })
         continue
       }
@@ -203,11 +205,17 @@ class Worker implements ConnectionOwner {
           this.#report(lease)
         })
       }
+      task.ahead?.offer(index, () => this.#following(lease, at))
       const outcome = await attemptBlock(task, this.#tasks.blockAt(lease, at), { clock, signal })
       if (outcome.status === 'done' || outcome.status === 'skipped') this.#blocks++
       lease.outcomes.push(outcome)
     }
     this.#report(lease)
+  }
+
+  /** The blocks of a lease after one of them. */
+  *#following(lease: HeldLease, at: number): Generator<TaskBlock> {
+    for (let next = at + 1; next < lease.blocks.length; next++) yield this.#tasks.blockAt(lease, next)
   }
 
   #report(lease: HeldLease): void {

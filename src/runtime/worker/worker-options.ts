@@ -7,10 +7,23 @@ import type { ProcessBlock, TaskBlock } from '../tasks/task-options.ts'
 /** Returned by a block's function when the worker leaves without doing the block: it is returned, and no attempt is counted. */
 export const RETURNED = Symbol('returned')
 
+/** How a function takes blocks that come later in a lease together with the one before. */
+export interface Ahead {
+  /** Called before a block: it may begin those that follow in the lease, too. */
+  offer(index: number, following: () => Iterable<TaskBlock>): void
+  /** Whether it has begun a block, which therefore can't be returned. */
+  has(index: number): boolean
+}
+
+/** The property of a block's function that has its {@link Ahead}. */
+export const AHEAD = Symbol('ahead')
+
 /** A task's function, ready to be called in this worker. */
 export interface LoadedTask {
   process(...args: Parameters<ProcessBlock>): ReturnType<ProcessBlock> | Promise<undefined | typeof RETURNED>
   readonly isDone?: (block: TaskBlock) => boolean | Promise<boolean>
+  /** Absent if it does one block at a time. */
+  readonly ahead?: Ahead
 }
 
 /** The name of a worker, and the session that proves it. */
