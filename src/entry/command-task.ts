@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { type Program, type ProgramBlock, startProgram } from '../adapters/processes/program.ts'
+import { ProgramPool } from '../adapters/processes/program-pool.ts'
 import { OutputWriter, WRITER_VARIABLE } from '../adapters/zarr/output-writers.ts'
 import { BlockError } from '../core/errors.ts'
 import { type TaskDefinition, taskDefinition } from '../runtime/tasks/define-task.ts'
@@ -47,8 +48,7 @@ async function setUpProgram(
     ...(owned === undefined ? {} : { owns: { id: owned.id, outputs: owned.folders } }),
   }
   const writer = owned === undefined ? undefined : new OutputWriter(owned)
-  const programs = new Set<Program>()
-  const start = async () => {
+  const start = () => {
     const program: Program = startProgram({
       command,
       task,
@@ -60,50 +60,21 @@ async function setUpProgram(
       },
       onUsage: ({ peakMemory }) => noteProgramMemory(program, peakMemory),
     })
-    programs.add(program)
-    await program.ready
     return program
   }
+  const programs = new ProgramPool({ start, onOver: forgetProgramMemory })
   over.addEventListener('abort', () => {
-    for (const program of programs) program.end()
+    programs.end()
     writer?.[Symbol.dispose]()
   })
-  // A program does one block after the other, but workers of the same process share a set-up.
-  const idle = new Set([await start()])
-  const offered = new Map<number, () => Iterable<TaskBlock>>()
-  const forget = (program: Program) => {
-    idle.delete(program)
-    programs.delete(program)
-    forgetProgramMemory(program)
-  }
-  const take = async (index: number): Promise<Program> => {
-    // Some may have ended while they were idle.
-    for (const program of idle) if (program.isOver && !program.has()) forget(program)
-    const doing = [...programs].find((program) => program.has(index)) ?? [...idle].find((program) => !program.has())
-    if (doing === undefined) return await start()
-    idle.delete(doing)
-    return doing
-  }
-  const doBlock = async (block: TaskBlock, signal: AbortSignal) => {
-    const doing = await take(block.index)
-    const following = offered.get(block.index)
-    offered.delete(block.index)
-    return doing
-      .doBlock(programBlock(block), signal, () => programBlocks(following?.() ?? []))
-      .finally(() => {
-        if (!doing.isOver || doing.has()) {
-          idle.add(doing)
-          return
-        }
-        forget(doing)
-      })
-  }
+  await programs.warm()
   const doOne: ProcessBlock & { [AHEAD]?: Ahead } = async (block, { signal }) => {
     const { taskId, index } = block
-    const isFirst = ![...programs].some((program) => program.has(index))
+    const isFirst = !programs.has(index)
+    const given = programBlock(block)
     const outcome = await (writer === undefined
-      ? doBlock(block, signal)
-      : writer.during((taken) => doBlock(block, AbortSignal.any([signal, taken]))))
+      ? programs.doBlock(given, signal)
+      : writer.during((taken) => programs.doBlock(given, AbortSignal.any([signal, taken]))))
     switch (outcome.status) {
       case 'done':
       case 'skipped':
@@ -121,8 +92,8 @@ async function setUpProgram(
     }
   }
   doOne[AHEAD] = {
-    offer: (index, following) => offered.set(index, following),
-    has: (index) => [...programs].some((program) => program.has(index)),
+    offer: (index, following) => programs.offer(index, () => programBlocks(following())),
+    has: (index) => programs.has(index),
   }
   return doOne
 }
