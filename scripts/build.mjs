@@ -16,4 +16,4 @@ const { status } = spawnSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', '
 chmodSync(join(root, 'bin', 'bellis.js'), 0o755)
 if (status !== 0) process.exit(status ?? 1)
 await Promise.all([buildModules(root), buildViewer(root)])
-if (!reportPackageSize(root)) process.exit(1)
+if (!reportPackageSize(root, process.argv.includes('--quiet'))) process.exit(1)

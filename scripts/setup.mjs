@@ -29,7 +29,8 @@ if (!existsSync(node) || !existsSync(stampFile) || readFileSync(stampFile, 'utf8
   linkCommand()
   writeFileSync(stampFile, stamp)
 }
-if (flags.includes('--build')) run(node, ['scripts/build.mjs'])
+// Who tries Bellis does not ask for the size of the package.
+if (flags.includes('--build')) run(node, ['scripts/build.mjs', ...(flags.includes('--test') ? [] : ['--quiet'])])
 if (flags.includes('--test')) run(node, ['scripts/test.mjs', ...flags.filter((flag) => flag.startsWith('--only'))])
 if (then.length > 0) run(node, then)
 

@@ -75,6 +75,16 @@ describe('on a terminal of 60 or 80 columns', () => {
         await linesOf(t, columns, ...args)
     })
 
+    it(`shows help without breaking a word, ${columns} columns`, async (t) => {
+      for (const args of [
+        ['--help'],
+        ['smooth', '--help'],
+        ['retry', '--help'],
+        ['run', 'count-vesicles.ts', '--help'],
+      ])
+        await linesOf(t, columns, ...args)
+    })
+
     it(`plans and reports runs without breaking a word, ${columns} columns`, async (t) => {
       const target = `results.zarr/volumes/again_${columns}`
       const again = [...smooth.slice(0, 2), target, ...smooth.slice(3)]

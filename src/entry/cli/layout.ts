@@ -37,6 +37,17 @@ export function wrappedCommand(line: string, indent: number, screen: Screen = pr
   return broken(withValues(wordsAndGaps(line), columns - indent - 2), separator, columns)
 }
 
+/** Lines of a help text, each broken where it would not fit into a terminal: below its second column, if it has two. */
+export const wrappedHelp = (text: string, screen: Screen = process.stdout): string =>
+  text
+    .split('\n')
+    .map((line) => {
+      if (/^ *\$ /.test(line)) return wrappedCommand(line, 6, screen)
+      const [first = ''] = /^ *(?:\S.*?\S {2,}(?=\S))?/.exec(line) ?? []
+      return wrapped(line, 2 * first.length < (screen.columns ?? 0) ? first.length : 6, screen)
+    })
+    .join('\n')
+
 /** Words and gaps as given, with a flag and its value, such as `--sigma 3`, as one word. @param room for both together, columns */
 function withValues(parts: readonly string[], room: number): string[] {
   const joined: string[] = []

@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander'
 import { ownVersion } from '../run-folder/run-command.ts'
 import { COMPLETE } from './completion/shell-scripts.ts'
-import { reportError, strict } from './output.ts'
+import { reportError } from './output.ts'
+import { strict } from './strict.ts'
 import { guardStream } from './terminal.ts'
 
 type LoadCommand = () => Promise<Command>

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
 import { PACKAGE_ROOT } from '../../runtime/package-place.ts'
+import { wrapped } from './layout.ts'
 import { type CommonOptions, commonOptions } from './options.ts'
 import { printJson, say } from './output.ts'
 
@@ -22,7 +23,7 @@ export function newCommand(): Command {
       if (flags.json) printJson({ folder, files })
       say(
         flags,
-        `${folder}: ${files.join(', ')}\n\nNext:\n  cd ${folder}\n  npm install\n  npm test\n  npm run typecheck`,
+        `${wrapped(`${folder}: ${files.join(', ')}`, 2)}\n\nNext:\n  cd ${folder}\n  npm install\n  npm test\n  npm run typecheck`,
       )
     })
 }

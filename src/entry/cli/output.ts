@@ -1,5 +1,4 @@
 import { styleText } from 'node:util'
-import type { Command } from 'commander'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
 import { printable, printableJson, printableLine } from '../../core/text/printable.ts'
@@ -68,25 +67,4 @@ function describeRefusal(error: unknown): string | undefined {
   if (failure === undefined || error instanceof BlockwiseError) return undefined
   const { path = 'A file', dest = path } = error as NodeJS.ErrnoException & { readonly dest?: string }
   return `${dest}: ${failure.reason}; ${failure.remedy}.`
-}
-
-/** Makes a command and its subcommands throw on a wrong call instead of exiting, and print the reason on one line. */
-export function strict(command: Command): Command {
-  command.exitOverride().configureOutput({ outputError })
-  for (const below of command.commands) strict(below)
-  return command
-}
-
-/** Commander's message for an invalid value of a flag or an argument. */
-const INVALID_VALUE =
-  /^error: (?:option '(?<flag>--[\w-]+)[^']*'|command-argument) (?:argument |value )?'(?<value>.*)' is invalid(?: for argument '(?<argument>.*?)')?\. (?<reason>.*)$/s
-
-function outputError(text: string, write: (text: string) => void): void {
-  write(`bellis: ${hideQueries(describeCallError(text.trim())).replaceAll(/\s*\n\s*/g, ' ')}\n`)
-}
-
-function describeCallError(text: string): string {
-  const { flag, argument, value, reason = '' } = INVALID_VALUE.exec(text)?.groups ?? {}
-  if (value === undefined) return text.replace(/^error: /, '')
-  return `${flag ?? argument} ${value}: ${reason.replace(/^Allowed choices are /, 'expected one of ')}`
 }

@@ -10,7 +10,8 @@ import { findDefinition, importTask } from '../../../runtime/worker/load-task.ts
 import { findModule, offerOwnPackage } from '../../workers/own-package.ts'
 import { watchUserCode } from '../../workers/user-code.ts'
 import { GROUPS, type RunFlags, runOptions } from '../options.ts'
-import { strict, warn } from '../output.ts'
+import { warn } from '../output.ts'
+import { strict } from '../strict.ts'
 import { addConfigOptions, configFields, givenConfig, strayVariables } from './config/config-flags.ts'
 import { runTasks } from './run-tasks.ts'
 
@@ -75,8 +76,8 @@ Example:
     .addHelpText(
       'after',
       `
-A field without a flag is taken from the environment (${fields[0]?.variable ?? 'BELLIS_CONFIG_<FIELD>'}), then from the file of
---config, then from its default. Lists are separated by commas; nested values are JSON.`,
+A field without a flag is taken from the environment (${fields[0]?.variable ?? 'BELLIS_CONFIG_<FIELD>'}), then from the file of --config, then from its default.
+Lists are separated by commas; nested values are JSON.`,
     )
     .parse(rest, { from: 'user' })
   const flags: ModuleFlags = { ...before.opts(), ...givenFlags(command), ...always }
