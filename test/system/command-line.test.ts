@@ -323,14 +323,14 @@ describe('info', () => {
 
   it('info of a container names the command for the details of its largest array, and why others cannot be read', async () => {
     using folder = temporaryFolder()
-    for (const [name, side] of [
-      ['a_mask', 4],
-      ['b_raw', 16],
-      ['c_strings', 8],
+    for (const [name, shape] of [
+      ['a_mask', [4, 4, 4]],
+      ['b_raw', [16, 16, 16]],
+      ['c_strings', [8, 8, 8]],
+      ['d_table', [9, 9999]],
     ] as const) {
-      const array = await createArray(join(folder.path, 'out.zarr', name), {
-        ...{ shape: [side, side, side], dtype: 'uint8', voxelSize: [1, 1, 1] },
-      })
+      const voxelSize = shape.map(() => 1)
+      const array = await createArray(join(folder.path, 'out.zarr', name), { shape, dtype: 'uint8', voxelSize })
       await array.close()
     }
     const strings = join(folder.path, 'out.zarr', 'c_strings', 'zarr.json')

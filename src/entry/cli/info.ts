@@ -103,10 +103,16 @@ const HEADER = ['DATASET', 'SHAPE', 'TYPE', 'SIZE', 'CHUNKS', 'STORED', 'VOXEL (
 function describeAll(documents: readonly InfoDocument[]): string {
   const rows = documents.map((info) => (info.error === undefined ? cellsOf(info) : [info.path, reasonOf(info)]))
   const { header, rows: lines } = table(HEADER, rows)
-  let [largest] = documents
-  for (const info of documents) if ((info.bytes ?? -1n) > (largest?.bytes ?? -1n)) largest = info
-  const details = withCommand('Details of one', ownCommand('info', largest?.path ?? ''))
+  const [first, ...others] = documents
+  const shown = others.reduce((best, info) => (isMore(info, best) ? info : best), first)
+  const details = withCommand('Details of one', ownCommand('info', shown?.path ?? ''))
   return [...(header === undefined ? [] : [header]), ...lines, details].join('\n')
+}
+
+/** Whether a dataset can be read and has more axes, or is larger, than another: it is not one of the tables beside a volume. */
+function isMore({ shape, bytes = -1n }: InfoDocument, other: InfoDocument | undefined): boolean {
+  const axes = (shape?.length ?? 0) - (other?.shape?.length ?? 0)
+  return axes > 0 || (axes === 0 && bytes > (other?.bytes ?? -1n))
 }
 
 /** Why a dataset can't be read; its path is beside it already. */

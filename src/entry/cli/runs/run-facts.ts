@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { quoteShell } from '../../../core/shell-words.ts'
 import { showTime } from '../../local-time.ts'
+import { commandLineOf } from '../../run-folder/continuation.ts'
 import { keptOutputs } from '../../run-folder/run-place.ts'
 import type { RunState } from '../../run-folder/run-state.ts'
 import { type LabelledText, labelled } from '../layout.ts'
@@ -19,7 +19,7 @@ export interface RunFacts {
 
 export function factsOf({ document: { command, directory, tasks } }: RunState): RunFacts {
   return {
-    ...(command === undefined ? {} : { command: command.map(quoteShell).join(' ') }),
+    ...(command === undefined ? {} : { command: commandLineOf(command) }),
     directory,
     outputs: keptOutputs(tasks),
   }
