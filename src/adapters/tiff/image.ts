@@ -4,7 +4,7 @@ import { COMPRESSIONS } from './compressions.ts'
 import { type Directory, TAG } from './directories.ts'
 import { damaged, type TiffFile } from './tiff-file.ts'
 
-/** How the pixels of an image are stored; equal for all images of a stack. */
+/** How the pixels of an image are stored. */
 export interface ImageLayout {
   readonly width: number
   readonly height: number
@@ -79,17 +79,13 @@ export const unsupported = (path: string, what: string, remedy: string): ConfigE
   new ConfigError('UNSUPPORTED', `${path} ${what}; ${remedy}.`)
 
 /**
- * Checks that an image is stored as the first one of its stack, whose layout its voxels are read by.
+ * Checks that the pixels of an image are like those of the first one of its stack; it may be stored in another way.
  * @throws ConfigError `UNSUPPORTED`
  */
-export function assertStoredAlike(path: string, first: ImageLayout, image: ImageLayout): void {
-  const differing = (Object.keys(first) as (keyof ImageLayout)[]).find((key) => first[key] !== image[key])
-  if (differing === undefined) return
-  throw unsupported(
-    path,
-    `has images that are stored in different ways (${differing}: ${first[differing]} and ${image[differing]})`,
-    'save all images of a stack alike',
-  )
+export function assertAlike(path: string, first: ImageLayout, image: ImageLayout): void {
+  if (isAlike(first, image)) return
+  const show = ({ width, height, samples, dtype }: ImageLayout) => `${width} × ${height} pixels of ${samples} ${dtype}`
+  throw unsupported(path, `has images of ${show(first)} and of ${show(image)}`, 'save all images of a stack alike')
 }
 
 /** Whether two images can be planes of one stack. */

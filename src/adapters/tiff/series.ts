@@ -1,5 +1,5 @@
 import { type Directory, TAG } from './directories.ts'
-import { assertStoredAlike, type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
+import { type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
 import { imageJSeries } from './imagej.ts'
 import { omeSeries } from './ome-tiff.ts'
 import type { Planes } from './planes.ts'
@@ -7,6 +7,7 @@ import { damaged, type TiffFile } from './tiff-file.ts'
 
 /** How the images of a file make one array. */
 export interface Series extends Planes {
+  /** Of the first image: all have its size, samples and element type, but may be stored in other ways. */
   readonly layout: ImageLayout
   /** The voxels of all images lie one after the other behind the first, as ImageJ writes large stacks. */
   readonly inOnePiece: boolean
@@ -42,10 +43,7 @@ export function seriesOf(
 /** Thumbnails, labels and coarser levels are other images. */
 function isPlane(file: TiffFile, directory: Directory, like: ImageLayout): boolean {
   if (directory.number(TAG.width) !== like.width || directory.number(TAG.height) !== like.height) return false
-  const layout = layoutOf(file, directory)
-  if (!isAlike(layout, like)) return false
-  assertStoredAlike(file.path, like, layout)
-  return true
+  return isAlike(layoutOf(file, directory), like)
 }
 
 const stack = (count: number): Planes => ({

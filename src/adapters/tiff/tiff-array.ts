@@ -13,14 +13,21 @@ import { swapBytes } from '../files/swap-bytes.ts'
 import { COMPRESSIONS } from './compressions.ts'
 import { decodePart } from './decode-part.ts'
 import { type Directory, TAG } from './directories.ts'
-import { assertStoredAlike, layoutOf } from './image.ts'
+import { assertAlike, type ImageLayout, layoutOf } from './image.ts'
 import type { Series } from './series.ts'
 import { damaged, type TiffFile } from './tiff-file.ts'
 
 const CACHE_BYTES = 64 * 2 ** 20
 
-/** The lists of parts of the images that were read last. */
-const KEPT_LISTS = 64
+/** How the images that were read last are stored. */
+const KEPT_IMAGES = 64
+
+/** How an image is stored, and where its parts are. */
+interface StoredImage {
+  readonly layout: ImageLayout
+  readonly offsets: readonly number[]
+  readonly lengths: readonly number[]
+}
 
 /** A TIFF file as one array, for reading: channel, time, z, y, x, as far as it has them. */
 export class TiffArray implements ChunkedArray {
@@ -39,7 +46,7 @@ export class TiffArray implements ChunkedArray {
   readonly #images: readonly Directory[]
   readonly #series: Series
   readonly #cache = new ChunkCache(CACHE_BYTES)
-  readonly #lists = new Map<number, readonly [readonly number[], readonly number[]]>()
+  readonly #stored = new Map<number, StoredImage>()
   /** Whether samples of a pixel are an axis, before all others. */
   readonly #hasSamples: boolean
 
@@ -99,9 +106,9 @@ export class TiffArray implements ChunkedArray {
 
   /** Copies the parts of one image that meet `inside` into the memory of `box`. */
   #readPlane(place: readonly number[], inside: Roi<'voxel'>, box: Roi<'voxel'>, target: Uint8Array): void {
-    const { layout, imageAt } = this.#series
+    const image = this.#series.imageAt(place)
+    const { layout } = this.#storedImage(image)
     const { partHeight, partWidth, samples, together, width } = layout
-    const image = imageAt(place)
     const [y0, x0] = inside.offset.slice(-2) as [number, number]
     const [height, columns] = inside.shape.slice(-2) as [number, number]
     const across = Math.ceil(width / partWidth)
@@ -127,15 +134,21 @@ export class TiffArray implements ChunkedArray {
             shape: [together && samples > 1 ? lastSample - firstSample + 1 : 1, ...shape],
           }
           const at = [...(this.#hasSamples ? [together ? firstSample : group] : []), ...place, y, x]
-          this.#copy(part.bytes, inPart, at, box, target)
+          this.#copy(part.bytes, layout, inPart, at, box, target)
         }
       }
     }
   }
 
   /** Copies samples, rows and columns of a decoded part to the place `at` of the array, in the memory of `box`. */
-  #copy(bytes: Uint8Array, inPart: Roi<'voxel'>, at: readonly number[], box: Roi<'voxel'>, target: Uint8Array): void {
-    const { partWidth, samples, together } = this.#series.layout
+  #copy(
+    bytes: Uint8Array,
+    { partWidth, samples, together }: ImageLayout,
+    inPart: Roi<'voxel'>,
+    at: readonly number[],
+    box: Roi<'voxel'>,
+    target: Uint8Array,
+  ): void {
     const size = BYTES_PER_ELEMENT[this.dtype]
     const perPixel = size * (together ? samples : 1)
     const strides = [size, partWidth * perPixel, perPixel]
@@ -164,14 +177,14 @@ export class TiffArray implements ChunkedArray {
     group: number,
     rows: readonly [number, number],
   ): { bytes: Uint8Array; firstRow: number } {
-    const { layout } = this.#series
+    const { layout } = this.#storedImage(image)
     if (layout.compression === 1 && layout.predictor === 1)
       return { bytes: this.#rows(image, index, group, rows), firstRow: rows[0] }
     const key = [image, group, index]
     const kept = this.#cache.get(key)
     if (kept !== undefined) return { bytes: kept, firstRow: 0 }
     const [start, length] = this.#place(image, index, group)
-    const count = this.#rowsOf(index)
+    const count = rowsOf(layout, index)
     let bytes: Uint8Array
     try {
       bytes = decodePart(this.#file.bytes(start, length), layout, count, this.#file.bigEndian)
@@ -188,7 +201,7 @@ export class TiffArray implements ChunkedArray {
   }
 
   #rows(image: number, index: number, group: number, [first, count]: readonly [number, number]): Uint8Array {
-    const { partWidth, samples, together } = this.#series.layout
+    const { partWidth, samples, together } = this.#storedImage(image).layout
     const size = BYTES_PER_ELEMENT[this.dtype]
     const rowBytes = partWidth * size * (together ? samples : 1)
     const [start] = this.#place(image, index, group)
@@ -198,16 +211,10 @@ export class TiffArray implements ChunkedArray {
     return bytes
   }
 
-  /** How many rows a part has: tiles are complete, and the last strip ends with the image. */
-  #rowsOf(index: number): number {
-    const { isTiled, partHeight, height } = this.#series.layout
-    return isTiled ? partHeight : Math.min(partHeight, height - index * partHeight)
-  }
-
   /** The first byte of a part and its length. */
   #place(image: number, index: number, group: number): readonly [number, number] {
-    const { layout, inOnePiece } = this.#series
-    const [offsets, lengths] = this.#partsOf(inOnePiece ? 0 : image)
+    const { inOnePiece } = this.#series
+    const { layout, offsets, lengths } = this.#storedImage(image)
     const perSample = Math.ceil(layout.width / layout.partWidth) * Math.ceil(layout.height / layout.partHeight)
     const position = layout.together ? index : group * perSample + index
     const [start, length] = [offsets[position], lengths[position]]
@@ -223,24 +230,32 @@ export class TiffArray implements ChunkedArray {
     return [start + image * whole, length]
   }
 
-  #partsOf(image: number): readonly [readonly number[], readonly number[]] {
-    const kept = this.#lists.get(image)
+  /** Images of one stack may be stored in different ways, as long as their pixels are alike. */
+  #storedImage(number: number): StoredImage {
+    const image = this.#series.inOnePiece ? 0 : number
+    const kept = this.#stored.get(image)
     if (kept !== undefined) return kept
     const directory = this.#images[image] as Directory
-    const { width, height, isTiled } = this.#series.layout
+    const { width, height } = this.#series.layout
     if (directory.number(TAG.width) !== width || directory.number(TAG.height) !== height) {
       throw damaged(this.path, `has an image ${image} of another size than the first`)
     }
-    assertStoredAlike(this.path, this.#series.layout, layoutOf(this.#file, directory))
-    const lists = [
-      directory.numbers(isTiled ? TAG.tileOffsets : TAG.stripOffsets),
-      directory.numbers(isTiled ? TAG.tileByteCounts : TAG.stripByteCounts),
-    ] as const
-    if (this.#lists.size >= KEPT_LISTS) this.#lists.delete(this.#lists.keys().next().value as number)
-    this.#lists.set(image, lists)
-    return lists
+    const layout = layoutOf(this.#file, directory)
+    assertAlike(this.path, this.#series.layout, layout)
+    const stored = {
+      layout,
+      offsets: directory.numbers(layout.isTiled ? TAG.tileOffsets : TAG.stripOffsets),
+      lengths: directory.numbers(layout.isTiled ? TAG.tileByteCounts : TAG.stripByteCounts),
+    }
+    if (this.#stored.size >= KEPT_IMAGES) this.#stored.delete(this.#stored.keys().next().value as number)
+    this.#stored.set(image, stored)
+    return stored
   }
 }
+
+/** How many rows a part has: tiles are complete, and the last strip ends with the image. */
+const rowsOf = ({ isTiled, partHeight, height }: ImageLayout, index: number): number =>
+  isTiled ? partHeight : Math.min(partHeight, height - index * partHeight)
 
 const range = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i)
 

@@ -77,4 +77,20 @@ with tifffile.TiffWriter(folder / "thumbnails.tif") as tif:
 np.save(folder / "thumbnails.tif.npy", stack)
 expected["thumbnails.tif"] = {}
 
+WAYS = [
+    {}, {"rowsperstrip": 7}, {"compression": "zlib"}, {"compression": "lzw", "predictor": 2}, {"tile": (32, 16)}, {"tile": (16, 48), "compression": "zstd"},
+    {"compression": "packbits", "rowsperstrip": 5},
+]
+for name, samples in (("mixed.tif", ()), ("mixed-rgb.tif", (3,))):
+    stack = noise("u2", (len(WAYS), 40, 50, *samples))
+    kind = {"photometric": "rgb" if samples else "minisblack", "metadata": None}
+    with tifffile.TiffWriter(folder / name) as tif:
+        for plane, way in zip(stack, WAYS):
+            tif.write(plane, **kind, **way)
+        if samples:
+            tif.write(stack[0].transpose(2, 0, 1), planarconfig="separate", **kind)
+    read = np.concatenate([stack, stack[:1]]).transpose(3, 0, 1, 2) if samples else stack
+    np.save(folder / f"{name}.npy", np.ascontiguousarray(read))
+    expected[name] = {}
+
 (folder / "expected.json").write_text(json.dumps(expected))

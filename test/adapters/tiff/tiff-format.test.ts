@@ -80,18 +80,32 @@ describe('a TIFF file', () => {
     assert.deepEqual([...(await array.read(array.roi)).data].slice(10, 14), [10, 11, 100, 101])
   })
 
-  it('whose images are stored in different ways is refused, and no other bytes are taken for voxels', async (t) => {
+  it('whose images are stored in different ways is read, each image as it is stored', async (t) => {
     const mixed = [
       { fields: {}, data: ramp },
-      { fields: { 259: 8 }, data: Buffer.concat([deflateSync(ramp), ramp]) },
+      { fields: { 259: 8 }, data: deflateSync(ramp) },
     ]
-    await refused(await fileWith(t, tiffBytes(mixed)), 'UNSUPPORTED', /different ways \(compression: 1 and 8\)/)
+    await using stack = await openArray(await fileWith(t, tiffBytes([...mixed, mixed[0]!])))
+    assert.deepEqual([...(await stack.read(stack.roi)).data], [...ramp, ...ramp, ...ramp])
     const ome = (more: string) => [
       { ...mixed[0]!, description: `<OME><Image><Pixels ${more}</Pixels></Image></OME>` },
       mixed[1]!,
     ]
     await using array = await openArray(await fileWith(t, tiffBytes(ome('SizeZ="2">'))))
-    await assert.rejects(array.read(array.roi), { code: 'UNSUPPORTED', message: /different ways/ })
+    assert.deepEqual([...(await array.read(array.roi)).data], [...ramp, ...ramp])
+    const other = tiffBytes([ome('SizeZ="2">')[0]!, { fields: { 258: 16 }, data: Buffer.concat([ramp, ramp]) }])
+    await using unlike = await openArray(await fileWith(t, other))
+    await assert.rejects(unlike.read(unlike.roi), {
+      code: 'UNSUPPORTED',
+      message: /uint8 and of .*uint16; save all images/,
+    })
+  })
+
+  it('whose metadata contradict its images is refused, and no other bytes are taken for voxels', async (t) => {
+    const ome = (more: string) => [
+      { fields: {}, data: ramp, description: `<OME><Image><Pixels ${more}</Pixels></Image></OME>` },
+      { fields: {}, data: ramp },
+    ]
     for (const ifd of ['-5', 'abc', '0.5']) {
       const path = await fileWith(t, tiffBytes(ome(`SizeZ="1"><TiffData IFD="${ifd}"/>`)))
       await refused(path, 'INVALID_METADATA', /TiffData IFD=/)
