@@ -4,12 +4,22 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as esbuild from 'esbuild'
+import { builtinsOnDemand } from './builtin-modules.mjs'
 import { licenses } from './licenses.mjs'
+import { mergeChunks } from './merge-chunks.mjs'
 
 const PROGRAMS = [
   ...['entry/index', 'entry/kernels', 'entry/tasks', 'entry/worker', 'entry/cli/main'],
   ...['entry/workers/worker-process', 'entry/workers/worker-thread', 'entry/pages/dashboard-program'],
   'entry/parent/parent-program',
+]
+/** What people start most: the modules that one of these loads are in few files. */
+const USUAL = [
+  ['entry/cli/main'],
+  ['entry/cli/main', 'entry/cli/info'],
+  ['entry/cli/main', 'entry/cli/tasks/convert', 'entry/execute-run', 'tasks/convert'],
+  ['entry/workers/worker-process', 'tasks/convert'],
+  ['entry/workers/worker-process', 'entry/index'],
 ]
 /** Loaded only by those who use them, so they are installed, not bundled. */
 const INSTALLED = ['h5wasm', 'mongodb', 'prom-client']
@@ -17,26 +27,31 @@ const INSTALLED = ['h5wasm', 'mongodb', 'prom-client']
 export async function buildModules(root) {
   const source = (name) => join(root, 'src', `${name}.ts`)
   const tasks = readdirSync(join(root, 'src', 'tasks')).map((file) => `tasks/${file.replace(/\.ts$/, '')}`)
-  const { metafile } = await esbuild.build({
+  const common = {
     absWorkingDir: root,
-    entryPoints: Object.fromEntries([...PROGRAMS, ...tasks].map((name) => [name, source(name)])),
     outdir: join(root, 'dist'),
-    chunkNames: 'chunks/[name]-[hash]',
-    bundle: true,
-    splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'node22.18',
-    external: INSTALLED.flatMap((name) => [name, `${name}/*`]),
-    plugins: [tasksApart(root)],
-    // Commander is CommonJS and requires modules of Node.
-    banner: { js: 'const require = process.getBuiltinModule;' },
-    sourcemap: 'linked',
-    metafile: true,
     legalComments: 'none',
     logLevel: 'warning',
+  }
+  const built = await esbuild.build({
+    ...common,
+    entryPoints: Object.fromEntries([...PROGRAMS, ...tasks].map((name) => [name, source(name)])),
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    write: false,
+    external: INSTALLED.flatMap((name) => [name, `${name}/*`]),
+    plugins: [tasksApart(root), builtinsOnDemand(join(root, 'src'))],
+    // Commander is CommonJS and requires modules of Node.
+    banner: { js: 'const require = process.getBuiltinModule;' },
+    sourcemap: 'inline',
+    metafile: true,
   })
-  writeFileSync(join(root, 'dist', 'LICENSES.txt'), licenses(root, metafile))
+  await mergeChunks(root, built, USUAL, { ...common, sourcemap: 'linked' })
+  writeFileSync(join(root, 'dist', 'LICENSES.txt'), licenses(root, built.metafile))
 }
 
 /** Imports of a module of src/tasks become imports of "#tasks/…". */

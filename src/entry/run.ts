@@ -1,38 +1,13 @@
-import { randomUUID } from 'node:crypto'
 import { parseCommand } from '../core/control/commands.ts'
-import { ConfigError, messageOf } from '../core/errors.ts'
+import { ConfigError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
-import { ResourceStack } from '../core/resource-stack.ts'
-import { assertFits } from '../core/workers/resources.ts'
 import { EventStream } from '../runtime/coordinator/event-stream.ts'
-import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
-import { runPipeline } from '../runtime/coordinator/run-pipeline.ts'
 import type { RunResult } from '../runtime/coordinator/run-result.ts'
-import { inlineLauncher } from '../runtime/launchers/inline-launcher.ts'
-import { nameOfTasks } from '../runtime/tasks/pipeline-name.ts'
-import { planPipeline } from '../runtime/tasks/plan-pipeline.ts'
-import type { PlannedPipeline, PlannedTask } from '../runtime/tasks/planned-task.ts'
-import { asTasks } from '../runtime/tasks/task-like.ts'
-import { hasOwnCheck, isTaskNode, type TaskLike } from '../runtime/tasks/task-node.ts'
+import type { PlannedPipeline } from '../runtime/tasks/planned-task.ts'
+import type { Tasks } from '../runtime/tasks/task-node.ts'
 import { moduleBeingImported } from '../runtime/worker/load-task.ts'
-import { arrayStore } from './arrays.ts'
-import { breathe, systemClock } from './clock.ts'
 import { CommandRelay } from './command-relay.ts'
-import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
-import { commandOfProcess } from './run-folder/continuation.ts'
-import { receiveCommands } from './run-folder/control/command-receiver.ts'
-import { keepHistory } from './run-folder/history/history-writer.ts'
-import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
-import { noteRunStart } from './run-folder/provenance/provenance-file.ts'
-import { openRecordPlace, type RecordedRun, type RecordPlace } from './run-folder/recorded-run.ts'
-import { keepLiveState, sessionFile } from './run-folder/run-files.ts'
-import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
-import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
-import { describeTasks, runFolder } from './run-folder/run-place.ts'
-import { checkOptions, type RunOptions } from './run-options.ts'
-import { moduleName } from './workers/module-name.ts'
-import { defaultWorkers, resourcesOf } from './workers/run-resources.ts'
-import { openWorkerPool, type WorkerPool } from './workers/worker-pool.ts'
+import type { RunOptions } from './run-options.ts'
 
 /** A run that was started. */
 export interface Run extends AsyncDisposable {
@@ -59,8 +34,6 @@ export interface Run extends AsyncDisposable {
    */
   retry(options?: { readonly task?: string; readonly keepWorkers?: boolean }): Promise<number>
 }
-
-type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
 
 /**
  * Runs one task or several to their end.
@@ -93,7 +66,8 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
   const signal = options.signal === undefined ? stopping.signal : AbortSignal.any([options.signal, stopping.signal])
   const run = async (): Promise<RunResult> => {
     try {
-      const ended = await execute(await planTasks(tasks, options), { ...options, signal }, events, commands)
+      const { execute, planRun } = await loadExecution()
+      const ended = await execute(await planRun(tasks, options), { ...options, signal }, events, commands)
       if (thrown !== undefined) throw thrown.error
       return ended
     } finally {
@@ -144,238 +118,9 @@ export async function planTasks(
   tasks: Tasks,
   options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'resources'> = {},
 ): Promise<PlannedPipeline> {
-  checkOptions(options)
-  const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
-  const pipeline = await planPipeline(asTasks(list, 'A task to run'), {
-    arrays: arrayStore,
-    overwrite: options.overwrite ?? false,
-    name: nameOfTasks(tasks),
-  })
-  assertFits(pipeline.tasks, resourcesOf(options).budget)
-  return pipeline
+  const { planRun } = await loadExecution()
+  return planRun(tasks, options)
 }
 
-/**
- * Runs a planned pipeline: opens its folder, its record and its workers, creates its outputs, and does its blocks.
- * @param events receives what happens; the caller closes it
- * @param commands passes on commands to the run, besides those that come through its folder
- * @throws ConfigError if the run can't start; nothing was written then
- */
-export async function execute(
-  pipeline: PlannedPipeline,
-  options: RunOptions,
-  events: EventStream,
-  commands = new CommandRelay(),
-): Promise<RunResult> {
-  using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
-  await using open = new ResourceStack()
-  const { recorded, workers, outputs, id, noteEnd } = await openParts({ pipeline, options, events, folder, open })
-  const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
-  if (folder !== undefined) {
-    const warn = (message: string) => events.emit({ type: 'warning', message })
-    open.use(receiveCommands(folder.path, (command) => commands.carryOut(command), warn))
-  }
-  if (workers !== undefined) options.onListening?.(workers.invitation)
-  // Awaited here, since the launchers end with this function.
-  const result = await runPipeline(pipeline, {
-    ...limitsOf(options),
-    workers: options.workers ?? defaultWorkers(options),
-    resources: resourcesOf(options),
-    launcherOf: (task) =>
-      isClosure(task) || workers === undefined ? inline : (workers.launcher?.forTask?.(task.id) ?? workers.launcher),
-    ...(workers === undefined ? {} : { listener: workers.listener }),
-    ...(recorded === undefined ? {} : { progress: recorded.progress }),
-    ...(keepsSessions(options, recorded, workers) ? { sessions: sessionFile(folder?.path ?? '') } : {}),
-    failed: folder === undefined ? outputs.lost : AbortSignal.any([outputs.lost, folder.lost]),
-    owns: outputs.owned(id),
-    folder: process.cwd(),
-    moduleName,
-    arrays: arrayStore,
-    clock: systemClock,
-    commands,
-    events,
-  })
-  await noteEnd(result)
-  return result
-}
-
-/** What the parts of a run are made from. */
-interface Setting {
-  readonly pipeline: PlannedPipeline
-  readonly options: RunOptions
-  readonly events: EventStream
-  readonly folder: HeldRunFolder | undefined
-  /** Closes the parts, the last one first. */
-  readonly open: ResourceStack
-}
-
-/** The parts of a run that it may go without. */
-interface RunParts {
-  /** undefined if no progress is recorded. */
-  readonly recorded: RecordedRun | undefined
-  /** undefined if all blocks are done inline, or were done before. */
-  readonly workers: WorkerPool | undefined
-  readonly outputs: RunOutputs
-  /** The id in the marks of its outputs. */
-  readonly id: string
-  /** Completes what its folder and its outputs say of it. */
-  noteEnd(result: RunResult): Promise<void>
-}
-
-/** Opens the parts of a run. If one of them fails, all are closed, and no new folder is left behind. */
-async function openParts(setting: Setting): Promise<RunParts> {
-  const { pipeline, options, events, folder, open } = setting
-  try {
-    if (folder !== undefined) keepLiveState(folder.path, events)
-    const author = authorOf(runFolder(pipeline, options))
-    const outputs = open.use(await RunOutputs.open(pipeline, author, options))
-    const place = await openPlace(setting, outputs)
-    const before = options.overwrite ? undefined : await openRecord(setting, place)
-    const workers = before?.isDone ? undefined : await openWorkers(setting)
-    if (options.dashboard !== undefined) await assertCanServe(options.dashboard)
-    // From here on the run can begin, so now it may forget what --overwrite replaces.
-    if (options.overwrite) folder?.renew()
-    const recorded = before ?? (await openRecord(setting, place))
-    if (folder !== undefined) await showRun(setting, folder.path, recorded)
-    const id = recorded?.id ?? randomUUID()
-    await (recorded?.createOutputs() ?? outputs.create(id))
-    return {
-      recorded,
-      workers,
-      outputs,
-      id,
-      noteEnd: noteProvenance(setting, { outputs, id, recorded, started: author.started }),
-    }
-  } catch (error) {
-    await open[Symbol.asyncDispose]()
-    folder?.removeIfNew()
-    throw error
-  }
-}
-
-/** Says in the run's folder where its outputs come from. @returns a function that completes this, in the outputs, too */
-function noteProvenance(
-  { pipeline, folder, events }: Setting,
-  { outputs, id, recorded, started }: Pick<RunParts, 'outputs' | 'id' | 'recorded'> & { readonly started: string },
-): RunParts['noteEnd'] {
-  const warn = (message: string) => events.emit({ type: 'warning', message })
-  const noteFolder =
-    folder === undefined
-      ? undefined
-      : noteRunStart({
-          pipeline,
-          folder: folder.path,
-          record: id,
-          started,
-          warn,
-          completed: completedIn(pipeline, recorded),
-        })
-  return async (result) => {
-    const ended = new Date().toISOString()
-    const done = new Set(result.tasks.filter(({ completed, total }) => completed === total).map((task) => task.id))
-    noteFolder?.(ended, result)
-    await outputs
-      .noteEnd(id, (task) => done.has(task.id), ended)
-      .catch((error) => warn(`An output doesn't say that it is complete: ${messageOf(error)}`))
-  }
-}
-
-async function openPlace(
-  { pipeline, options, events, folder, open }: Setting,
-  outputs: RunOutputs,
-): Promise<RecordPlace | undefined> {
-  const { overwrite = false, fsync = false } = options
-  const place = await openRecordPlace(pipeline, {
-    outputs,
-    folder: folder?.path ?? '',
-    place: progressPlace(pipeline, options),
-    overwrite,
-    fsync,
-    warn: (message) => events.emit({ type: 'warning', message }),
-  })
-  if (place !== undefined) open.use(place)
-  return place
-}
-
-async function openRecord({ open }: Setting, place: RecordPlace | undefined): Promise<RecordedRun | undefined> {
-  const recorded = await place?.open()
-  if (recorded !== undefined) open.use(recorded)
-  return recorded
-}
-
-/** Keeps the history that the run's page is drawn from, and serves the page if asked for. */
-async function showRun(
-  { pipeline, options, events, open }: Setting,
-  path: string,
-  recorded: RecordedRun | undefined,
-): Promise<void> {
-  const { overwrite = false, dashboard } = options
-  open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite }))
-  if (dashboard === undefined) return
-  open.use(await startDashboardThread(path, dashboard, progressPlace(pipeline, options)))
-}
-
-async function openWorkers({ pipeline, options, events, folder, open }: Setting): Promise<WorkerPool | undefined> {
-  const { pool = 'process' } = options
-  if (folder === undefined || pool === 'inline' || pipeline.tasks.every(isClosure)) return undefined
-  return open.use(
-    await openWorkerPool(pool, folder.path, options, (report) => events.emit({ type: 'jobs', ...report })),
-  )
-}
-
-const limitsOf = (options: RunOptions): RunLimits => {
-  const { maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
-  const { reconnectMs, stopGraceMs, fsync, signal } = options
-  return {
-    maxRetries,
-    maxFailures,
-    timeoutMs,
-    setupTimeoutMs,
-    maxWorkerRestarts,
-    reconnectMs,
-    stopGraceMs,
-    fsync,
-    signal,
-  }
-}
-
-/** Whether a coordinator that is started again can find the workers of this one and the blocks that they hold. */
-const keepsSessions = (
-  { overwrite = false }: RunOptions,
-  recorded: RecordedRun | undefined,
-  workers: WorkerPool | undefined,
-): boolean => recorded !== undefined && workers !== undefined && !overwrite
-
-const completedIn =
-  ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined) =>
-  (task: PlannedTask) =>
-    hasOwnCheck(task.source) ? undefined : recorded?.progress.recorder.completedCount(tasks.indexOf(task))
-
-/** The start of a run's history: blocks that were done before, of tasks that have no check of their own. */
-const historyOf = ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined) => ({
-  tasks: tasks.map(({ id, grid }) => ({ id, blocks: grid.blockCount })),
-  doneOf: (number: number) =>
-    hasOwnCheck((tasks[number] as PlannedTask).source) ? undefined : recorded?.progress.recorder.completed(number),
-})
-
-const isClosure = (task: PlannedTask): boolean => !isTaskNode(task.source)
-
-/** A closure may differ at the next start, which cannot be detected: its blocks are recorded only on request. */
-const progressPlace = (pipeline: PlannedPipeline, { progress }: RunOptions): ProgressPlace =>
-  progress ?? (pipeline.tasks.some(isClosure) ? 'none' : 'sqlite')
-
-const needsFolder = (pipeline: PlannedPipeline, options: RunOptions): boolean =>
-  (options.pool !== 'inline' && !pipeline.tasks.every(isClosure)) ||
-  progressPlace(pipeline, options) !== 'none' ||
-  options.dashboard !== undefined
-
-function holdFolder(pipeline: PlannedPipeline, options: RunOptions): HeldRunFolder {
-  const document = {
-    created: new Date().toISOString(),
-    directory: process.cwd(),
-    command: commandOfProcess(),
-    progress: describePlace(progressPlace(pipeline, options)),
-    tasks: describeTasks(pipeline),
-  }
-  return holdRunFolder(runFolder(pipeline, options), document, { fsync: options.fsync ?? false })
-}
+/** What carries out a run is loaded when there is one: workers and commands load this library, too. */
+const loadExecution = () => import('./execute-run.ts')

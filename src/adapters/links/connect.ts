@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { ConfigError } from '../../core/errors.ts'
 import { MAX_LINE_BYTES, MAX_UNPROVED_BYTES, type WorkerMessage } from '../../core/protocol/messages.ts'
 import type { Channel } from '../../ports/channel.ts'
@@ -49,6 +49,8 @@ export async function connectTo(context: RunContext, signal?: AbortSignal): Prom
 
 async function openTls(context: RunContext, signal?: AbortSignal): Promise<TLSSocket> {
   const { host, port, fingerprint } = context
+  // Loaded only here: most workers are on the machine of their run.
+  const { connect: connectTls } = process.getBuiltinModule('node:tls')
   // The fingerprint identifies the certificate exactly, so no chain of signatures is needed. Nothing is sent before the check.
   const socket = await open(connectTls({ host, port, rejectUnauthorized: false }), 'secureConnect', signal).catch(
     (error: NodeJS.ErrnoException) => {

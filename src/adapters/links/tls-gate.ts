@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { createServer, type Server } from 'node:tls'
+import type { Server } from 'node:tls'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import type { Certificate } from './own-certificate.ts'
 
@@ -28,6 +28,8 @@ export class TlsGate {
   constructor(options: TlsGateOptions) {
     const { certificate, handshakeMs } = options
     this.#options = options
+    // Loaded only here: most runs have workers on their own machine.
+    const { createServer } = process.getBuiltinModule('node:tls')
     try {
       this.fingerprint = new X509Certificate(certificate.cert).fingerprint256.replaceAll(':', '').toLowerCase()
       this.#server = createServer({ ...certificate, handshakeTimeout: handshakeMs })

@@ -1,5 +1,4 @@
 import { Worker } from 'node:worker_threads'
-import { serveHttp } from '../../adapters/http/http-server.ts'
 import { ConfigError, type ErrorCode } from '../../core/errors.ts'
 import { ownModule } from '../../runtime/package-place.ts'
 import type { ProgressPlace } from '../run-folder/progress-place.ts'
@@ -41,6 +40,7 @@ const END_MS = 6000
  * @throws ConfigError `INVALID_CONFIG` if it can't listen there
  */
 export async function assertCanServe({ host, port }: DashboardRequest): Promise<void> {
+  const { serveHttp } = await import('../../adapters/http/http-server.ts')
   const nothing = { open: async () => undefined }
   const address = { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) }
   const server = await serveHttp({ token: '', assets: nothing, content: nothing, onError() {}, ...address })

@@ -83,6 +83,9 @@ export interface ClosureTask extends BlockGridOptions {
 /** A task that can be run: a node of a defined task, or a closure. */
 export type TaskLike = TaskNode | ClosureTask
 
+/** What can be run: one task, or several, some of them in lists such as a pipeline returns. */
+export type Tasks = TaskLike | readonly (TaskLike | readonly TaskLike[])[]
+
 /** Whether a task was defined by `defineTask`, so that workers can load it; otherwise it is a closure. */
 export const isTaskNode = (task: TaskLike): task is TaskNode => 'kind' in task && task.kind === 'task'
 
