@@ -72,6 +72,21 @@ export interface ChunkedArray extends ArrayDescription, AsyncDisposable {
   writeVoxels(box: Roi<'voxel'>, data: TypedArray, options?: TransferOptions): Promise<void>
 
   /**
+   * Writes a box with voxels of another array of the same dtype, chunk by chunk. Where both arrays store chunks in the same way, the bytes of
+   * a chunk are taken over once it was decoded without an error. Absent if the format can't do that.
+   * @param box inside both arrays
+   * @param shift added to a position in this array, gives that in `from`
+   * @returns false, and has written nothing, if chunks of the two arrays do not lie on each other: then read and write the voxels
+   * @throws what `readVoxels` and `writeVoxels` throw
+   */
+  copyChunks?(
+    box: Roi<'voxel'>,
+    from: ChunkedArray,
+    shift: readonly number[],
+    options?: TransferOptions,
+  ): Promise<boolean>
+
+  /**
    * Removes the chunks (or shards) whose part in the array lies completely in a box: afterwards they read as the fill
    * value. Absent if the format can't remove chunks.
    * @throws ConfigError `READ_ONLY`; InfrastructureError `IO_ERROR`

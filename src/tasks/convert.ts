@@ -66,6 +66,7 @@ export const convert = defineTask({
     const output = await arrays.open(config.output, { mode: 'r+' })
     const scratch = new Scratch()
     return async (block, { signal }) => {
+      if (await output.copyChunks?.(block.writeRoi, input, { signal })) return
       using voxels = await scratch.read(input, block.readRoi, signal)
       await output.write(block.writeRoi, voxels, { signal })
     }

@@ -28,6 +28,7 @@ export function zarrArray(
   const codec = makeChunkCodec(metadata.chunk)
   const layout = {
     storedShape: storedShape(metadata),
+    ...(shard === undefined ? { encoding: metadata.chunk } : {}),
     fill: fill.bytes,
     names,
     metadataKey: joinKey(key, zarrFormat === 2 ? '.zarray' : 'zarr.json'),

@@ -1,4 +1,4 @@
-import { type TypedArray, typedArray } from '../../core/array/dtype.ts'
+import { BYTES_PER_ELEMENT, type TypedArray, typedArray } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { type Coordinate, countElements, equalCoordinates, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { placeAxes, volumeOrder } from '../../core/geometry/placement.ts'
@@ -79,6 +79,15 @@ export interface VolumeArray extends VolumeDescription, AsyncDisposable {
     data: TypedArray | Pick<Voxels, 'data' | 'shape'>,
     options?: { readonly signal?: AbortSignal },
   ): Promise<void>
+  /**
+   * Writes a region with the voxels of another volume, chunk by chunk, in little memory. Where both store chunks in the same way, these are
+   * taken over as they are, once each was decoded as a check. Absent if the format can't do that.
+   * @param region world units, a whole number of voxels, inside both
+   * @param from a volume that a task has opened for the same unit, of the same voxel size
+   * @returns false, and has written nothing, if their chunks do not lie on each other: then read the region, and write it
+   * @throws as `read` and `write`
+   */
+  copyChunks?(region: Roi, from: VolumeArray, options?: { readonly signal?: AbortSignal }): Promise<boolean>
   /** How many chunks (or shards) are stored; absent if the format can't tell. */
   countStoredChunks?(): Promise<{ readonly stored: number; readonly total: number }>
   close(): Promise<void>
@@ -129,7 +138,7 @@ export function volumeArray(
   const description = describeVolume(array, atLeast)
   const { readVoxels, writeVoxels } = channelsFirst(array)
   const count = array.countStoredChunks?.bind(array)
-  return {
+  const volume: VolumeArray = {
     ...description,
     writable: array.writable,
     async read(region, { into, signal } = {}) {
@@ -153,10 +162,50 @@ export function volumeArray(
       const traffic = trafficOf?.()
       if (traffic !== undefined) traffic.writtenBytes += values.byteLength
     },
+    ...(array.copyChunks === undefined
+      ? {}
+      : { copyChunks: (...args) => copyChunks(volume, array, trafficOf, ...args) }),
     ...(count === undefined ? {} : { countStoredChunks: count }),
     close: () => array[Symbol.asyncDispose]() as Promise<void>,
     [Symbol.asyncDispose]: () => array[Symbol.asyncDispose](),
   }
+  storedArrays.set(volume, array)
+  return volume
+}
+
+/** The stored arrays behind volumes. */
+const storedArrays = new WeakMap<VolumeArray, ChunkedArray>()
+
+async function copyChunks(
+  volume: VolumeArray,
+  array: ChunkedArray,
+  trafficOf: (() => Traffic | undefined) | undefined,
+  region: Roi,
+  from: VolumeArray,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<boolean> {
+  const source = storedArrays.get(from)
+  const isInOrder = (axes: readonly ArrayAxis[]) => volumeOrder(axes).every((axis, position) => axis === position)
+  const isSameGrid =
+    source !== undefined &&
+    volume.unit === from.unit &&
+    volume.channelAxes === from.channelAxes &&
+    equalCoordinates(volume.voxelSize, from.voxelSize) &&
+    isInOrder(array.axes) &&
+    isInOrder(source.axes)
+  if (!isSameGrid) return false
+  const box = voxelBox(volume, region)
+  const there = voxelBox(from, region)
+  const shift = there.offset.map((position, axis) => position - (box.offset[axis] as number))
+  if (!equalCoordinates(box.shape, there.shape)) return false
+  if (!(await array.copyChunks?.(box, source, shift, signal === undefined ? {} : { signal }))) return false
+  const traffic = trafficOf?.()
+  if (traffic !== undefined) {
+    const bytes = Number(countElements(box.shape)) * BYTES_PER_ELEMENT[volume.dtype]
+    traffic.readBytes += bytes
+    traffic.writtenBytes += bytes
+  }
+  return true
 }
 
 function elementCount(array: VolumeDescription, shape: readonly number[]): number {

@@ -22,6 +22,29 @@ export interface ChunkAccess {
    * @param covers whether the part covers all of the file that is inside the array
    */
   write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void>
+  /**
+   * Replaces a chunk by one of another array, of the same shape and dtype. Absent if files have several chunks.
+   * @param isSame whether that array encodes chunks in the same way
+   */
+  copy?(index: readonly number[], from: ChunkOfArray, isSame: boolean, signal?: AbortSignal): Promise<void>
+  /**
+   * Calls `use` with a chunk, encoded and decoded; both are gone when it has ended. Absent if files have several chunks.
+   * @returns false if the chunk is missing
+   * @throws InfrastructureError `CORRUPT_DATA`
+   */
+  lend?(
+    index: readonly number[],
+    use: (encoded: Uint8Array, decoded: Uint8Array) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<boolean>
+}
+
+/** A chunk of another array. */
+export interface ChunkOfArray {
+  readonly index: readonly number[]
+  readonly access: ChunkAccess
+  /** The bytes of that array's fill value. */
+  readonly fill: Uint8Array
 }
 
 /** Whether a part is as large as a chunk. */

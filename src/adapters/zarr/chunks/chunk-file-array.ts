@@ -1,13 +1,28 @@
+import { isDeepStrictEqual } from 'node:util'
 import { assertVoxels } from '../../../core/array/assert-voxels.ts'
 import { fillBox, offsetOf } from '../../../core/array/box-copy.ts'
-import { BYTES_PER_ELEMENT, bytesOf, type DType, type Scalar, type TypedArray } from '../../../core/array/dtype.ts'
+import {
+  BYTES_PER_ELEMENT,
+  bytesOf,
+  type DType,
+  type Scalar,
+  type TypedArray,
+  typedArray,
+} from '../../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { ConfigError } from '../../../core/errors.ts'
-import { assertSameRank, type Coordinate, countElements, showCoordinate } from '../../../core/geometry/coordinate.ts'
-import { containsRoi, intersectRoi, isEmptyRoi, type Roi, showRoi } from '../../../core/geometry/roi.ts'
+import {
+  assertSameRank,
+  type Coordinate,
+  countElements,
+  equalCoordinates,
+  showCoordinate,
+} from '../../../core/geometry/coordinate.ts'
+import { containsRoi, intersectRoi, isEmptyRoi, type Roi, roi, shiftRoi, showRoi } from '../../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../../ports/chunked-array.ts'
 import { joinKey, type Store } from '../store.ts'
 import type { ChunkAccess } from './chunk-access.ts'
+import type { ChunkEncoding } from './chunk-codec.ts'
 import { type ChunkPart, chunkParts, gridShape } from './chunk-grid.ts'
 import type { ChunkNames } from './chunk-names.ts'
 import { forEachInFlight } from './in-flight.ts'
@@ -19,6 +34,8 @@ export interface ChunkLayout {
   readonly storedShape: readonly number[]
   /** The bytes of the fill value. */
   readonly fill: Uint8Array
+  /** How each chunk is encoded, if files are chunks that could be those of another array. */
+  readonly encoding?: ChunkEncoding
   readonly names: ChunkNames
   /** The key of the file that makes the array one. */
   readonly metadataKey: string
@@ -133,6 +150,51 @@ export class ChunkFileArray implements ChunkedArray {
       const start = offsetOf(part.inBox, source.strides)
       return this.#access.write(part, { ...source, start }, this.#covers(part))
     })
+  }
+
+  async copyChunks(
+    box: Roi<'voxel'>,
+    from: ChunkedArray,
+    shift: readonly number[],
+    options: TransferOptions = {},
+  ): Promise<boolean> {
+    if (!(from instanceof ChunkFileArray) || !this.#liesOn(from, box, shift)) return false
+    const { signal } = options
+    signal?.throwIfAborted()
+    const { storedShape: chunkShape, encoding } = this.#layout
+    const isSame = isDeepStrictEqual(encoding, from.#layout.encoding)
+    await this.#forEachPart(box, signal, async (part) => {
+      if (!equalCoordinates(part.shape, chunkShape)) {
+        const own = shiftRoi(roi<'voxel'>(part.inBox, part.shape), box.offset)
+        const data = typedArray(this.dtype, Number(countElements(part.shape)))
+        await from.readVoxels(shiftRoi(own, shift), data, options)
+        return this.writeVoxels(own, data, options)
+      }
+      const index = part.index.map((at, axis) => at + (shift[axis] as number) / (chunkShape[axis] as number))
+      const chunk = { index, access: from.#access, fill: from.#layout.fill }
+      await this.#access.copy?.(part.index, chunk, isSame, signal)
+    })
+    return true
+  }
+
+  /** Whether each chunk of a box is a chunk of another array, if it is complete. */
+  #liesOn(from: ChunkFileArray, box: Roi<'voxel'>, shift: readonly number[]): boolean {
+    const [own, theirs] = [this.#layout.encoding, from.#layout.encoding]
+    if (own === undefined || theirs === undefined || !this.writable || isEmptyRoi(box)) return false
+    const isWithin = (array: ChunkFileArray, part: Roi<'voxel'>) =>
+      containsRoi({ offset: array.shape.map(() => 0), shape: array.shape }, part)
+    return (
+      this.#access.copy !== undefined &&
+      from.#access.lend !== undefined &&
+      // What is missing over http is asked for again.
+      from.#missing === undefined &&
+      own.dtype === theirs.dtype &&
+      equalCoordinates(own.shape, theirs.shape) &&
+      equalCoordinates(own.axisOrder, theirs.axisOrder) &&
+      shift.every((by, axis) => by % (own.shape[axis] as number) === 0) &&
+      isWithin(this, box) &&
+      isWithin(from, shiftRoi(box, shift))
+    )
   }
 
   async removeChunks(box: Roi<'voxel'>): Promise<void> {

@@ -4,6 +4,7 @@ import { SPARE_BYTES } from '../../codecs/codec.ts'
 import { encodedLimit, type Store } from '../store.ts'
 import {
   type ChunkAccess,
+  type ChunkOfArray,
   decodeOrThrow,
   fillChunk,
   isOnlyFill,
@@ -108,6 +109,36 @@ class PlainChunks implements ChunkAccess {
     return !this.#writesEmpty && isOnlyFill(decoded, this.#fill)
   }
 
+  async lend(
+    index: readonly number[],
+    use: (encoded: Uint8Array, decoded: Uint8Array) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const found = await this.#withEncoded(index, signal, (encoded) =>
+      use(encoded, this.#decode(index, encoded, this.#scratch())),
+    )
+    return found !== undefined
+  }
+
+  async copy(index: readonly number[], from: ChunkOfArray, isSame: boolean, signal?: AbortSignal): Promise<void> {
+    const key = this.#keyOf(index)
+    // Encoded before the first wait: after it, another chunk may be decoded to the same memory.
+    const encode = (decoded: Uint8Array) =>
+      this.#encoded.use((room) => {
+        if (this.#codec.isRaw) room.set(decoded)
+        return this.#store.put(key, [this.#codec.isRaw ? room : this.#codec.encode(decoded, room, index)])
+      })
+    const use = (encoded: Uint8Array | undefined, decoded: Uint8Array) => {
+      if (this.#isLeftOut(decoded)) return this.#store.remove(key)
+      return encoded === undefined ? encode(decoded) : this.#store.put(key, [encoded])
+    }
+    const take = (encoded: Uint8Array, decoded: Uint8Array) => use(isSame ? encoded : undefined, decoded)
+    if ((await from.access.lend?.(from.index, take, signal)) === true) return
+    const decoded = this.#scratch().subarray(0, this.byteLength)
+    fillChunk(decoded, from.fill)
+    await use(undefined, decoded)
+  }
+
   /** Memory for a decoded chunk, and a little more, that is not needed after the current call. */
   #scratch(): Uint8Array {
     this.#decoded ??= allocate(this.byteLength, SPARE_BYTES)
@@ -133,11 +164,11 @@ class PlainChunks implements ChunkAccess {
     copyBox(part.shape, this.#fill.length, this.#inChunk(decoded, part), target)
   }
 
-  /** Calls `use` with a chunk's bytes, which are gone when it returns. @returns undefined if the chunk is missing */
+  /** Calls `use` with a chunk's bytes, which are gone when it has ended. @returns undefined if the chunk is missing */
   async #withEncoded(
     index: readonly number[],
     signal: AbortSignal | undefined,
-    use: (encoded: Uint8Array) => void,
+    use: (encoded: Uint8Array) => void | Promise<void>,
   ): Promise<true | undefined> {
     const key = this.#keyOf(index)
     const atMost = this.#atMost
@@ -146,7 +177,7 @@ class PlainChunks implements ChunkAccess {
     }
     const encoded = await this.#store.get(key, { signal, atMost })
     if (encoded === undefined) return undefined
-    use(encoded)
+    await use(encoded)
     return true
   }
 

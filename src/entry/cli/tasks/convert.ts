@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { convert } from '../../tasks.ts'
+import { convert } from '../../../tasks/convert.ts'
 import { voxelShape } from '../option-values.ts'
 import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'

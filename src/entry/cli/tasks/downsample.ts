@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander'
 import { nameTasks } from '../../../runtime/tasks/pipeline-name.ts'
-import { pyramidConfig } from '../../../tasks/downsample.ts'
-import { pyramid } from '../../tasks.ts'
+import { pyramid, pyramidConfig } from '../../../tasks/downsample.ts'
 import { voxelShape, wholeNumber } from '../option-values.ts'
 import { builtInOptions, GROUPS, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
+import { countLabels, label } from '../../../tasks/label.ts'
 import { labelConfig } from '../../../tasks/label-layout.ts'
-import { countLabels, label } from '../../tasks.ts'
 import { voxelShape, wholeNumber } from '../option-values.ts'
 import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'

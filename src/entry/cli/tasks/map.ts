@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DTYPES } from '../../../core/array/dtype.ts'
-import { map } from '../../tasks.ts'
+import { map } from '../../../tasks/map.ts'
 import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
 import { runTasks } from './run-tasks.ts'

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
-import { thresholdConfig } from '../../../tasks/map.ts'
-import { threshold } from '../../tasks.ts'
+import { threshold, thresholdConfig } from '../../../tasks/map.ts'
 import { anyNumber } from '../option-values.ts'
 import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
