@@ -1,4 +1,4 @@
-import { defineTask, roi, z } from '../entry/index.ts'
+import { defineTask, equalCoordinates, roi, type VolumeDescription, z } from '../entry/index.ts'
 import { assertRank, blockOfChunks, bytesOf, defaultChunk, inVoxels, inWorld, regionOf } from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
@@ -58,7 +58,7 @@ export const convert = defineTask({
       fit: 'shrink',
       readWriteConflict: false,
       writes: [output],
-      memory: bytesOf(input, inVoxels(input, block.shape)),
+      memory: copiesChunks(input, output) ? 2 * bytesOf(input, step) : bytesOf(input, inVoxels(input, block.shape)),
     }
   },
   async setup(config, { arrays }) {
@@ -72,5 +72,13 @@ export const convert = defineTask({
     }
   },
 })
+
+/** Whether blocks are copied chunk by chunk, in memory for one of them. */
+const copiesChunks = (input: VolumeDescription, output: VolumeDescription): boolean =>
+  input.format.startsWith('zarr') &&
+  !/^https?:/.test(input.path) &&
+  input.shardShape === undefined &&
+  output.shardShape === undefined &&
+  equalCoordinates(input.chunkShape, output.chunkShape)
 
 export default convert

@@ -9,7 +9,7 @@ import type { VolumeDescription } from '../../runtime/volumes/volume-array.ts'
 // of the data path may need other numbers; worker-memory.test.ts compares them with runs.
 
 /** A process before its first block: Node, the libraries, the connection. */
-const PROCESS_BYTES = 101_000_000
+const PROCESS_BYTES = 92_000_000
 /** A thread before its first block, in the process of the run. */
 const THREAD_BYTES = 30_000_000
 /** A worker of which no task is known: with blocks and chunks of common sizes. */
