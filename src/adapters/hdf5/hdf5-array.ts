@@ -124,25 +124,26 @@ export class Hdf5Array implements ChunkedArray {
         this.#copyCached(index, wanted, target)
         continue
       }
-      const bytes = this.#readRaw(raw, index)
+      const chunk = this.#chunkBox(index)
+      const part = intersectRoi(chunk, wanted)
+      const isKept = keep && !equalRois(part, chunk)
+      const bytes = this.#readRaw(raw, index, isKept)
       if (bytes === 'unwritten' || bytes === 'unknown') {
         left.push(index)
         continue
       }
       const whole = { offset: index.map((at, axis) => at * this.chunkShape[axis]!), shape: this.chunkShape }
-      const chunk = this.#chunkBox(index)
-      const part = intersectRoi(chunk, wanted)
       this.#copy({ bytes, box: whole }, part, target)
-      if (keep && !equalRois(part, chunk)) this.#keep(index, bytes, whole, chunk)
+      if (isKept) this.#keep(index, bytes, whole, chunk)
     }
     if (left.length === chunks.length) this.#readPiece(piece, wanted, target, keep)
     else for (const index of left) this.#readPiece(this.#chunkBox(index), wanted, target, keep)
   }
 
   /** @throws InfrastructureError `CORRUPT_DATA` where the library could not say what is wrong */
-  #readRaw(raw: RawChunks, index: readonly number[]): RawChunk {
+  #readRaw(raw: RawChunks, index: readonly number[], isKept: boolean): RawChunk {
     try {
-      return raw.read(index)
+      return raw.read(index, isKept)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).syscall !== undefined) throw failedRead(this.path, error)
       throw new InfrastructureError(

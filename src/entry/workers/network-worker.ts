@@ -26,6 +26,8 @@ export interface NetworkWorkerOptions
   readContext(): RunContext
   /** `<worker>:<session>`, if the worker was started with a name. */
   readonly name?: string
+  /** Called before a task's module is loaded. */
+  beforeLoad?(task: WireTask): void
   /** Watches the user's code, if the process belongs to the worker. */
   readonly watch?: UserCodeWatch
   /** How long to try to reach the coordinator, in milliseconds. @default 300000 */
@@ -43,6 +45,7 @@ export async function runNetworkWorker(
   await using arrays = new ArraysOfRecord()
   const { onConnection, watch } = options
   const load = async (task: WireTask, workerId: string): Promise<LoadedTask> => {
+    options.beforeLoad?.(task)
     enterFolder(task)
     if (task.owns !== undefined) writeFor(task.owns)
     return loadTask(task, workerId, await arrays.of(task), watch)

@@ -3,6 +3,7 @@
 import { parseContext } from '../../adapters/links/context.ts'
 import { endWithParent } from '../../adapters/processes/parent-watch.ts'
 import { takeSharedLock } from '../../adapters/sqlite/file-lock.ts'
+import { OWN_SCHEME } from './module-name.ts'
 import { runNetworkWorker } from './network-worker.ts'
 import { watchUserCode } from './user-code.ts'
 
@@ -19,7 +20,7 @@ if (context === undefined || name === undefined || parent === undefined) {
 }
 // Held until this process ends.
 const lock = lockFile === undefined ? undefined : takeSharedLock(lockFile, LOCK_WAIT_MS)
-endWithParent(Number(parent), ORPHAN_GRACE_MS)
+const parentWatch = endWithParent(Number(parent), ORPHAN_GRACE_MS)
 // Ctrl-C reaches all processes of the group; the coordinator handles it.
 process.on('SIGINT', () => {})
 const drain = new AbortController()
@@ -33,6 +34,10 @@ try {
     reconnectMs: 60_000,
     drain: drain.signal,
     watch,
+    // The functions of Bellis end.
+    beforeLoad: ({ module }) => {
+      if (!module.startsWith(OWN_SCHEME)) parentWatch.watchFromThread()
+    },
   })
   if (setupError !== undefined) throw new Error(setupError.stack ?? setupError.message)
 } catch (error) {

@@ -1,9 +1,10 @@
-import { inflateSync } from 'node:zlib'
+import { constants, createInflate, inflateSync } from 'node:zlib'
 import { decodeBlosc } from '../../codecs/blosc-decode.ts'
 import { decodeBzip2 } from '../../codecs/bzip2.ts'
 import { fletcher32 } from '../../codecs/checksums/fletcher32.ts'
-import type { DecodedSize } from '../../codecs/codec.ts'
+import { type DecodedSize, SPARE_BYTES } from '../../codecs/codec.ts'
 import { decodeLzf } from '../../codecs/lzf.ts'
+import { ReusedStream } from '../../codecs/reused-stream.ts'
 import { zstdCodec } from '../../codecs/zlib.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { decodeBlosc2 } from './blosc2.ts'
@@ -16,9 +17,16 @@ export class UndecodedChunk extends Error {}
  * Undoes one filter.
  * @param size the bytes of the result, if they are known
  * @param most the most bytes of any result
+ * @param room memory that may be used for the result if it suffices
  * @throws UndecodedChunk, or any error of a decoder
  */
-type Decode = (bytes: Uint8Array, filter: Hdf5Filter, size: number | undefined, most: number) => Uint8Array
+type Decode = (
+  bytes: Uint8Array,
+  filter: Hdf5Filter,
+  size: number | undefined,
+  most: number,
+  room: Uint8Array | undefined,
+) => Uint8Array
 
 interface Decoder {
   readonly decode: Decode
@@ -57,7 +65,8 @@ export const canDecode = (filters: readonly Hdf5Filter[]): boolean => filters.ev
  * @param filters in the order in which they were applied
  * @param filterMask a bit for each filter that was not applied to this chunk
  * @param size of the decoded chunk, bytes
- * @returns memory of its own, or, if no filter was applied, a view of `bytes`
+ * @param room memory that may be used for the result if it suffices: {@link SPARE_BYTES} more than `size`
+ * @returns a view of `room`, memory of its own, or, if no filter was applied, a view of `bytes`
  * @throws UndecodedChunk, or any error of a decoder
  */
 export function decodeFilters(
@@ -65,6 +74,7 @@ export function decodeFilters(
   filters: readonly Hdf5Filter[],
   filterMask: number,
   size: number,
+  room?: Uint8Array,
 ): Uint8Array {
   const applied = filters.filter((_, number) => (filterMask & (1 << number)) === 0)
   const sizes: (number | undefined)[] = [size]
@@ -77,17 +87,33 @@ export function decodeFilters(
   let decoded = bytes
   for (let number = applied.length - 1; number >= 0; number--) {
     const filter = applied[number]!
-    decoded = DECODERS[filter.id]!.decode(decoded, filter, sizes[number], most)
+    decoded = DECODERS[filter.id]!.decode(decoded, filter, sizes[number], most, number === 0 ? room : undefined)
   }
   if (decoded.length !== size) throw new UndecodedChunk(`a chunk has ${decoded.length} bytes, expected ${size}`)
   return decoded
 }
 
-function inflate(bytes: Uint8Array, _: Hdf5Filter, size: number | undefined, most: number): Uint8Array {
+const inflater = new ReusedStream(() => createInflate(), constants.Z_FINISH, true)
+
+function inflate(
+  bytes: Uint8Array,
+  _: Hdf5Filter,
+  size: number | undefined,
+  most: number,
+  room: Uint8Array | undefined,
+): Uint8Array {
+  if (size !== undefined) {
+    const output = roomFor(size, room)
+    if (inflater.run(bytes, output) === size) return output.subarray(0, size)
+  }
   // A little more room than needed keeps Node from allocating a second buffer, and shows a stream that is too long.
-  if (size !== undefined) return inflateSync(bytes, { chunkSize: size + 64, maxOutputLength: size + 64 })
+  const length = (size ?? 0) + SPARE_BYTES
+  if (size !== undefined) return inflateSync(bytes, { chunkSize: length, maxOutputLength: length })
   return inflateSync(bytes, { maxOutputLength: most })
 }
+
+const roomFor = (size: number, room: Uint8Array | undefined): Uint8Array =>
+  room !== undefined && room.length >= size + SPARE_BYTES ? room : new Uint8Array(size + SPARE_BYTES)
 
 function checkFletcher32(bytes: Uint8Array): Uint8Array {
   const end = bytes.length - CHECKSUM_BYTES
@@ -99,12 +125,18 @@ function checkFletcher32(bytes: Uint8Array): Uint8Array {
   return data
 }
 
-function unshuffle(bytes: Uint8Array, { cd_values: [width = 1] }: Hdf5Filter): Uint8Array {
+function unshuffle(
+  bytes: Uint8Array,
+  { cd_values: [width = 1] }: Hdf5Filter,
+  _size: number | undefined,
+  _most: number,
+  room: Uint8Array | undefined,
+): Uint8Array {
   const count = Math.floor(bytes.length / width)
   if (width <= 1 || count <= 1) return bytes
-  const out = new Uint8Array(bytes.length)
-  if (width === 2) unshuffleWords(bytes, new Uint16Array(out.buffer, 0, count))
-  else if (width === 4) unshuffleDoubleWords(bytes, new Uint32Array(out.buffer, 0, count))
+  const out = roomFor(bytes.length, room).subarray(0, bytes.length)
+  if (width === 2) unshuffleWords(bytes, new Uint16Array(out.buffer, out.byteOffset, count))
+  else if (width === 4) unshuffleDoubleWords(bytes, new Uint32Array(out.buffer, out.byteOffset, count))
   else {
     for (let place = 0, from = 0; place < width; place++) {
       for (let to = place; to < count * width; to += width) out[to] = bytes[from++]!

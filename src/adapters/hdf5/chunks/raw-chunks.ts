@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs'
+import { SPARE_BYTES } from '../../codecs/codec.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { DamagedHeader, type HeaderMessage, type Superblock } from '../object-header.ts'
@@ -38,6 +39,8 @@ export class RawChunks {
   readonly #find: FindChunk
   readonly #size: number
   #encoded = Buffer.alloc(0)
+  /** For a decoded chunk that is not kept. */
+  #room: Uint8Array | undefined
   #isUsable = true
 
   private constructor(options: RawChunksOptions, layout: ChunkLayout, find: FindChunk) {
@@ -63,10 +66,11 @@ export class RawChunks {
   }
 
   /**
-   * Decodes one chunk: all of its elements, also those beyond the end of the dataset, in memory of its own.
+   * Decodes one chunk: all of its elements, also those beyond the end of the dataset.
+   * @param isKept whether it gets memory of its own; otherwise that of the next chunk may be the same
    * @throws any error of a decoder, if this is the only reader
    */
-  read(index: readonly number[]): RawChunk {
+  read(index: readonly number[], isKept: boolean): RawChunk {
     if (!this.#isUsable) return 'unknown'
     try {
       const stored = this.#find(index)
@@ -75,7 +79,7 @@ export class RawChunks {
       if (size === 0 || size > mostEncoded(this.#size)) throw new UndecodedChunk(`it has ${size} bytes`)
       const encoded = this.#readEncoded(address, size)
       if (encoded === undefined) throw new UndecodedChunk('it lies beyond the end of the file')
-      return this.#decode(encoded, this.#isPlain(index) ? -1 : filterMask)
+      return this.#decode(encoded, this.#isPlain(index) ? -1 : filterMask, isKept)
     } catch (error) {
       if (this.#options.isOnlyReader) throw error
       // An index that is damaged has no chunks that can be trusted; a damaged chunk says nothing about others.
@@ -91,9 +95,10 @@ export class RawChunks {
     return read === size ? this.#encoded.subarray(0, size) : undefined
   }
 
-  #decode(encoded: Buffer, filterMask: number): Uint8Array {
+  #decode(encoded: Buffer, filterMask: number, isKept: boolean): Uint8Array {
     const { filters, bigEndian, elementBytes } = this.#options
-    let decoded = decodeFilters(encoded, filters, filterMask, this.#size)
+    if (!isKept) this.#room ??= new Uint8Array(this.#size + SPARE_BYTES)
+    let decoded = decodeFilters(encoded, filters, filterMask, this.#size, isKept ? undefined : this.#room)
     // Not `slice`, which for a Buffer is a view.
     if (decoded.buffer === encoded.buffer) decoded = new Uint8Array(decoded)
     if (bigEndian && elementBytes > 1) swapBytes(decoded, elementBytes)

@@ -57,8 +57,8 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 /** What reading chunks past the library has answered since the last call. */
 const answered = { bytes: 0, unwritten: 0, unknown: 0 }
 const { read } = RawChunks.prototype
-RawChunks.prototype.read = function (this: RawChunks, index): RawChunk {
-  const chunk = read.call(this, index)
+RawChunks.prototype.read = function (this: RawChunks, index, isKept): RawChunk {
+  const chunk = read.call(this, index, isKept)
   answered[typeof chunk === 'string' ? chunk : 'bytes']++
   return chunk
 }
