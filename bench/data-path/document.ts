@@ -13,11 +13,18 @@ export function withTable(document: string, report: Report): string {
   const [before, rest = ''] = document.split(START)
   const [, after] = rest.split(END)
   if (after === undefined) throw new Error(`the document has no "${START}" … "${END}"`)
-  const { date, shape, dtype, workers, rounds, machine, rows } = report
-  const how = `${shape.join(' × ')} ${dtype}, ${workers} workers, medians of ${rounds}; ${machine}; ${date}.`
+  const { date, shape, dtype, workers, machine, rows } = report
+  const how = `${shape.join(' × ')} ${dtype}, ${workers} workers, medians of ${roundsOf(rows)}; ${machine}; ${date}.`
   return [before, START, `\n\n${how}\n\n`, TABLE_HEAD, '\n', rows.map(tableLine).join('\n'), '\n\n', END, after].join(
     '',
   )
+}
+
+/** Rows that take long may be measured less often: `1 to 3`. */
+function roundsOf(rows: Report['rows']): string {
+  const counts = rows.map(({ ours }) => ours.cpu.length)
+  const [least, most] = [Math.min(...counts), Math.max(...counts)]
+  return least === most ? `${most}` : `${least} to ${most}`
 }
 
 const WIDTH = 760
