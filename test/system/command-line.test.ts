@@ -180,13 +180,13 @@ export default defineTask({
     const progress = stderr
     const lines = [
       ...progress.matchAll(
-        /^(\d+\.\d|\d+) s: smooth \d+\/18(?:, [\d.]+ blocks\/s, [\d.]+ (?:min \d\d )?s left)?(?:, \d running)?\n/gm,
+        /^(\d+\.\d|\d+) m?s: smooth \d+\/18(?:, [\d.]+ blocks\/s, [\d.]+ (?:min \d\d )?m?s left)?(?:, \d running)?\n/gm,
       ),
     ]
     assert.equal(lines.map(([line]) => line).join(''), progress, stderr)
     assert.ok(lines.length >= 1 && lines.length <= 1 + Number(lines.at(-1)?.[1]) / 10, stderr)
     const [counts = '', blocks = '', workers = '', ...others] = stdout.split('\n')
-    assert.match(counts, /^✔ smooth: 18 of 18 blocks, \d+\.\d s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s$/)
+    assert.match(counts, /^✔ smooth: 18 of 18 blocks, [\d.]+ m?s, [\d.]+ blocks\/s, [\d.]+ [kM] voxels\/s$/)
     assert.match(blocks, /^ {2}a block takes \d[\d.]* m?s on average: median .+, 95th percentile .+, maximum .+$/)
     assert.match(
       workers,

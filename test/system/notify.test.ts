@@ -80,7 +80,7 @@ describe('--notify', () => {
     const [{ text, event, ...notice } = assert.fail('no notice'), ...others] = hook.notices
     assert.deepEqual(others, [])
     assert.deepEqual(hook.requests, [{ path: 'POST /hook/swordfish?key=swordfish', type: 'application/json' }])
-    assert.match(text, /^✔ count-\w+ on \S+ is done: 4 of 4 blocks in \d+\.\d s\.$/)
+    assert.match(text, /^✔ count-\w+ on \S+ is done: 4 of 4 blocks in [\d.]+ m?s\.$/)
     assert.deepEqual([event, notice.tasks], ['done', [{ id: 'count', total: 4, completed: 4, failed: 0, orphaned: 0 }]])
     assert.match(String(notice.command), /^bellis run count\.ts .*--quiet$/)
     assert.doesNotMatch(JSON.stringify(notice) + stderr + stdout + recorded, /swordfish|--notify/)
