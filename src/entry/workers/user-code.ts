@@ -71,7 +71,8 @@ export function watchUserCode({ print = console.error, isQuiet = false }: WatchO
 }
 
 /** A task whose functions are watched. */
-export const watchedTask = ({ process, isDone }: LoadedTask, watch: UserCodeWatch): LoadedTask => ({
+export const watchedTask = ({ process, isDone, ahead }: LoadedTask, watch: UserCodeWatch): LoadedTask => ({
+  ...(ahead === undefined ? {} : { ahead }),
   process: (block, context) => watch.guard(() => process(block, context) as Promise<undefined>),
   ...(isDone === undefined ? {} : { isDone: (block) => watch.guard(() => isDone(block)) }),
 })
