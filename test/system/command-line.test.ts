@@ -261,7 +261,7 @@ describe('a plan', () => {
       const { stdout, stderr } = await ok(args(), folder.path)
       assert.equal(stderr, '')
       assert.match(stdout, /blocks +18 \(2 × 3 × 3\), 1 level: all independent/)
-      assert.match(stdout, /a block reads 24 × 48 × 48 voxels, writes 8 × 32 × 32 voxels/)
+      assert.match(stdout, /a block reads +24 × 48 × 48 voxels, writes 8 × 32 × 32 voxels/)
       // Per axis, voxels of context on both sides, cut at the ends of the volume: 32/16, 128/96 and 128/96.
       assert.match(stdout, /work +3\.56 voxels read for each one written, [\d.]+ decoded/)
       assert.match(stdout, /memory +about [\d.]+ MB per worker/)
