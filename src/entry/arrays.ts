@@ -31,7 +31,9 @@ const hdf5 = hdf5Format({ allowExternal })
 const flat = flatFormat({ allowExternal })
 const tiff = tiffFormat()
 const png = pngFormat()
-const stack = stackFormat((path) => (PNG_SUFFIX.test(path) ? png : tiff).open(path, ''))
+const stack = stackFormat((path) => (PNG_SUFFIX.test(path) ? png : tiff).open(path, ''), {
+  allowExternal,
+})
 
 /** The parts of a dataset's path. */
 export interface DatasetPath {

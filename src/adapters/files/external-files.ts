@@ -9,11 +9,16 @@ import { realPath } from './real-path.ts'
 export class ExternalFiles {
   readonly #folders: readonly string[] | undefined
 
-  /** @param container the file that the user named; undefined allows all files */
-  constructor(container: string | undefined) {
+  /**
+   * @param container the file, or the folder of files, that the user named; undefined allows all files
+   * @param options.isFolder @default false
+   */
+  constructor(container: string | undefined, { isFolder = false }: { readonly isFolder?: boolean } = {}) {
+    if (container === undefined) return
     // The folder of the name and that of the file behind it, if the name is a symbolic link.
-    this.#folders =
-      container === undefined ? undefined : [realPath(dirname(resolve(container))), dirname(realPath(container))]
+    this.#folders = isFolder
+      ? [realPath(container)]
+      : [realPath(dirname(resolve(container))), dirname(realPath(container))]
   }
 
   allows(path: string): boolean {

@@ -73,6 +73,9 @@ export function unsupported(path: string, what: string, remedy: string): never {
 /** The largest array: its bytes can be counted. */
 const MOST_BYTES = Number.MAX_SAFE_INTEGER / 8
 
+/** As many as NumPy has. */
+const MOST_AXES = 64
+
 /**
  * Lengths of axes from a header.
  * @throws ConfigError `INVALID_METADATA` unless each is an integer of at least 1, and all voxels can be counted
@@ -80,6 +83,7 @@ const MOST_BYTES = Number.MAX_SAFE_INTEGER / 8
 export function checkedShape(path: string, lengths: readonly number[], dtype: DType): readonly number[] {
   const bytes = lengths.reduce((product, length) => product * length, BYTES_PER_ELEMENT[dtype])
   const isGood = lengths.length > 0 && lengths.every((length) => Number.isSafeInteger(length) && length > 0)
+  if (lengths.length > MOST_AXES) invalid(path, `${lengths.length} axes`)
   if (!isGood || bytes > MOST_BYTES) invalid(path, `axes of ${lengths.join(' × ') || 'no'} voxels`)
   return lengths
 }

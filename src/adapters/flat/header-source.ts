@@ -1,8 +1,9 @@
-import { closeSync, createReadStream, openSync, readSync } from 'node:fs'
+import { closeSync, createReadStream, readSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { ExternalFiles } from '../files/external-files.ts'
+import { openFile } from '../files/open-file.ts'
 import { openingFailed } from '../files/opening-failed.ts'
 import type { HeaderSource } from './flat-layout.ts'
 
@@ -28,12 +29,7 @@ export function headerSource(path: string, allowExternal: boolean): HeaderSource
 const isGzip = (start: Buffer): boolean => start[0] === 0x1f && start[1] === 0x8b
 
 function firstBytes(path: string, byteLength: number): Buffer {
-  let file: number
-  try {
-    file = openSync(path, 'r')
-  } catch (error) {
-    throw openingFailed(path, error)
-  }
+  const file = openFile(path)
   try {
     const start = Buffer.alloc(byteLength)
     let done = 0

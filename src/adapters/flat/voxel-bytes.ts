@@ -15,6 +15,7 @@ import { pipeline } from 'node:stream/promises'
 import { createUnzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
+import { openFile } from '../files/open-file.ts'
 import { openingFailed } from '../files/opening-failed.ts'
 import type { Packing, Stretch } from './flat-layout.ts'
 
@@ -50,7 +51,9 @@ function leastSize({ start, byteLength }: Stretch, packing: Packing): number {
 
 function sizeOf(path: string, stretch: Stretch): number {
   try {
-    return statSync(stretch.path).size
+    const found = statSync(stretch.path)
+    // A pipe has no size, and would be waited for.
+    return found.isFile() ? found.size : 0
   } catch (error) {
     throw openingFailed(stretch.path, error, stretch.path === path ? undefined : path)
   }
@@ -148,12 +151,7 @@ export class VoxelBytes implements Disposable {
       this.#open.delete(oldest)
       closeSync(file)
     }
-    let file: number
-    try {
-      file = openSync(path, 'r')
-    } catch (error) {
-      throw new InfrastructureError('IO_ERROR', `Can't read ${path}: ${(error as Error).message}.`, { cause: error })
-    }
+    const file = openFile(path)
     this.#open.set(index, file)
     return file
   }

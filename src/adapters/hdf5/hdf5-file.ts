@@ -155,6 +155,9 @@ function identifyFile(path: string): { readonly key: string; readonly size: numb
     if (stat.isDirectory()) {
       throw new ConfigError('INVALID_METADATA', `"${path}" is a folder, not an HDF5 file.`)
     }
+    if (!stat.isFile()) {
+      throw new ConfigError('UNSUPPORTED', `"${path}" is a pipe or a device, not a file; check the path.`)
+    }
     // The inode distinguishes a file that was replaced from the one still open under the same name.
     return { key: `${stat.dev}/${stat.ino}/${path}`, size: Number(stat.size) }
   } catch (error) {

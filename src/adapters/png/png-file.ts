@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import zlib from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { isMissingFile } from '../../core/system-errors.ts'
+import { encodedLimit } from '../files/encoded-limit.ts'
+import { openFile } from '../files/open-file.ts'
 
 const SIGNATURE = Buffer.from('\u0089PNG\r\n\u001a\n', 'latin1')
+
+/** The signature and the first chunk. */
+const HEADER_BYTES = 33
 
 /** Pixels of the largest image: its voxels fit into memory, and are decoded at once. */
 const MOST_BYTES = 2 ** 30
@@ -25,20 +29,14 @@ export interface PngHeader {
 /** Whether a file starts as a PNG image does. */
 export const isPng = (start: Buffer): boolean => start.subarray(0, SIGNATURE.length).equals(SIGNATURE)
 
-/** @throws ConfigError `NO_SUCH_FILE`; InfrastructureError `IO_ERROR` */
-export function readPng(path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (error) {
-    if (isMissingFile(error))
-      throw new ConfigError('NO_SUCH_FILE', `There is no file ${path}; check the path.`, { cause: error })
-    throw new InfrastructureError('IO_ERROR', `Can't read ${path}: ${(error as Error).message}.`, { cause: error })
-  }
+/** @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`, `UNSUPPORTED`; InfrastructureError `IO_ERROR` */
+export function readHeader(path: string): PngHeader {
+  using file = new OpenPng(path)
+  return headerOf(path, file.bytes(0, HEADER_BYTES))
 }
 
-/** @throws ConfigError `INVALID_METADATA`, `UNSUPPORTED` */
-export function pngHeader(path: string, bytes: Buffer): PngHeader {
-  if (!isPng(bytes) || bytes.length < 33 || bytes.toString('latin1', 12, 16) !== 'IHDR') {
+function headerOf(path: string, bytes: Buffer): PngHeader {
+  if (!isPng(bytes) || bytes.length < HEADER_BYTES || bytes.toString('latin1', 12, 16) !== 'IHDR') {
     throw new ConfigError(
       'INVALID_METADATA',
       `${path} does not start as a PNG image does; it is damaged, or was cut short when it was copied.`,
@@ -65,45 +63,63 @@ export function pngHeader(path: string, bytes: Buffer): PngHeader {
 
 /**
  * The pixels of an image, samples of a pixel together, in the machine's byte order.
- * @throws InfrastructureError `CORRUPT_DATA`
+ * @param header what the file said before
+ * @throws ConfigError `NO_SUCH_FILE`; InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
  */
-export function decodePng(path: string, bytes: Buffer, header: PngHeader): Uint8Array {
+export function readPixels(path: string, header: PngHeader): Uint8Array {
   const { width, height, samples, dtype } = header
   const perPixel = samples * (dtype === 'uint8' ? 1 : 2)
   const rowBytes = width * perPixel
-  const filtered = inflateRows(path, compressedOf(path, bytes), (rowBytes + 1) * height)
-  const pixels = new Uint8Array(rowBytes * height)
+  const rows = inflateRows(path, compressedOf(path, (rowBytes + 1) * height), (rowBytes + 1) * height)
+  // In place: each row moves to the front, by the filters of those before it.
   for (let row = 0; row < height; row++) {
     const from = row * (rowBytes + 1)
-    const above = row === 0 ? undefined : pixels.subarray((row - 1) * rowBytes, row * rowBytes)
-    const target = pixels.subarray(row * rowBytes, (row + 1) * rowBytes)
-    target.set(filtered.subarray(from + 1, from + 1 + rowBytes))
-    if (!unfilter(filtered[from] as number, target, above, perPixel))
+    const filter = rows[from] as number
+    rows.copyWithin(row * rowBytes, from + 1, from + 1 + rowBytes)
+    const above = row === 0 ? undefined : rows.subarray((row - 1) * rowBytes, row * rowBytes)
+    if (!unfilter(filter, rows.subarray(row * rowBytes, (row + 1) * rowBytes), above, perPixel))
       throw corrupt(path, `row ${row} uses an unknown filter`)
   }
-  if (dtype === 'uint16') Buffer.from(pixels.buffer).swap16()
+  const pixels = rows.subarray(0, rowBytes * height)
+  if (dtype === 'uint16') pixels.swap16()
   return pixels
 }
 
-/** The data of all IDAT chunks. */
-function compressedOf(path: string, bytes: Buffer): Buffer {
-  const parts: Buffer[] = []
-  for (let at = SIGNATURE.length; at + 12 <= bytes.length; ) {
-    const length = bytes.readUInt32BE(at)
-    const kind = bytes.toString('latin1', at + 4, at + 8)
-    if (at + 12 + length > bytes.length) throw corrupt(path, `its part ${JSON.stringify(kind)} is cut short`)
+/** The data of all IDAT chunks; other chunks are left out, whatever their size. @param decoded bytes that they decode to */
+function compressedOf(path: string, decoded: number): Buffer {
+  using file = new OpenPng(path)
+  const found: { readonly start: number; readonly length: number }[] = []
+  let total = 0
+  for (let at = SIGNATURE.length; ; ) {
+    const head = file.bytes(at, 8)
+    if (head.length < 8) throw corrupt(path, 'it has no end')
+    const [length, kind] = [head.readUInt32BE(0), head.toString('latin1', 4)]
+    if (kind === 'IEND') break
+    if (at + 12 + length > file.byteLength) throw corrupt(path, `its part ${JSON.stringify(kind)} is cut short`)
     if (kind === 'IDAT') {
-      const part = bytes.subarray(at + 8, at + 8 + length)
-      if (zlib.crc32(bytes.subarray(at + 4, at + 8 + length)) !== bytes.readUInt32BE(at + 8 + length)) {
-        throw corrupt(path, 'a checksum of its pixels does not match')
-      }
-      parts.push(part)
+      found.push({ start: at + 8, length })
+      total += length
     }
-    if (kind === 'IEND') return Buffer.concat(parts)
     at += 12 + length
   }
-  throw corrupt(path, 'it has no end')
+  if (total > encodedLimit(decoded)) {
+    throw corrupt(path, `its pixels take ${total} bytes, and at most ${encodedLimit(decoded)} are expected`)
+  }
+  const all = Buffer.allocUnsafe(total)
+  let end = 0
+  for (const { start, length } of found) {
+    const part = all.subarray(end, (end += length))
+    const isWhole = file.read(part, start) === length
+    const checksum = file.bytes(start + length, 4)
+    if (!isWhole || checksum.length < 4 || zlib.crc32(part, CRC_OF_IDAT) !== checksum.readUInt32BE(0)) {
+      throw corrupt(path, 'a checksum of its pixels does not match')
+    }
+  }
+  return all
 }
+
+/** The checksum of a chunk starts with its name. */
+const CRC_OF_IDAT = zlib.crc32('IDAT')
 
 function inflateRows(path: string, data: Buffer, byteLength: number): Buffer {
   // No stream decodes to more than this, so a header that claims it is wrong.
@@ -116,6 +132,44 @@ function inflateRows(path: string, data: Buffer, byteLength: number): Buffer {
   }
   if (rows.length < byteLength) throw corrupt(path, `its pixels decode to ${rows.length} bytes, expected ${byteLength}`)
   return rows
+}
+
+/** An open file. */
+class OpenPng implements Disposable {
+  readonly byteLength: number
+  readonly #path: string
+  readonly #file: number
+
+  /** @throws ConfigError `NO_SUCH_FILE`, `UNSUPPORTED`; InfrastructureError `IO_ERROR` */
+  constructor(path: string) {
+    this.#path = path
+    this.#file = openFile(path)
+    this.byteLength = fstatSync(this.#file).size
+  }
+
+  /** Fewer at the end of the file. @throws InfrastructureError `IO_ERROR` */
+  bytes(start: number, length: number): Buffer {
+    const into = Buffer.alloc(length)
+    return into.subarray(0, this.read(into, start))
+  }
+
+  /** @returns how many bytes there were @throws InfrastructureError `IO_ERROR` */
+  read(into: Buffer, start: number): number {
+    let done = 0
+    try {
+      for (let count = 1; count > 0 && done < into.length; done += count) {
+        count = readSync(this.#file, into, done, into.length - done, start + done)
+      }
+    } catch (error) {
+      const { message } = error as Error
+      throw new InfrastructureError('IO_ERROR', `Can't read ${this.#path}: ${message}.`, { cause: error })
+    }
+    return done
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file)
+  }
 }
 
 const corrupt = (path: string, what: string): InfrastructureError =>

@@ -6,7 +6,7 @@ import { isEmptyRoi, type Roi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayFormat, ChunkedArray } from '../../ports/chunked-array.ts'
 import { onlyRead, partInside } from '../files/reading.ts'
 import { singleArrayFormat } from '../files/single-array-format.ts'
-import { decodePng, type PngHeader, pngHeader, readPng } from './png-file.ts'
+import { type PngHeader, readHeader, readPixels } from './png-file.ts'
 
 export { isPng } from './png-file.ts'
 
@@ -15,7 +15,7 @@ export const PNG_SUFFIX = /\.png$/i
 
 /** PNG images of 8 or 16 bits, for reading: y and x, after the samples of a pixel if it has several. */
 export const pngFormat = (): ArrayFormat =>
-  singleArrayFormat('png', 'images', async (path) => new PngArray(path, pngHeader(path, readPng(path))))
+  singleArrayFormat('png', 'images', async (path) => new PngArray(path, readHeader(path)))
 
 /** An image, which is decoded as a whole the first time that it is read. */
 class PngArray implements ChunkedArray {
@@ -56,7 +56,7 @@ class PngArray implements ChunkedArray {
     signal?.throwIfAborted()
     const inside = partInside(this, box, into)
     if (isEmptyRoi(inside)) return
-    this.#pixels ??= decodePng(this.path, readPng(this.path), this.#header)
+    this.#pixels ??= readPixels(this.path, this.#header)
     const size = BYTES_PER_ELEMENT[this.dtype]
     const { width, samples } = this.#header
     const stored = [...(samples > 1 ? [size] : []), width * samples * size, samples * size]

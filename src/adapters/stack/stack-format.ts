@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
 import { equalCoordinates, showCoordinate } from '../../core/geometry/coordinate.ts'
 import type { ArrayFormat, ChunkedArray } from '../../ports/chunked-array.ts'
+import { ExternalFiles } from '../files/external-files.ts'
 import { singleArrayFormat } from '../files/single-array-format.ts'
 import { StackArray } from './stack-array.ts'
 
@@ -12,12 +13,22 @@ export const SLICE_SUFFIX = /\.(tiff?|png)$/i
 /** A path whose last part stands for several files. */
 export const isPattern = (path: string): boolean => /[*?]/.test(basename(path))
 
+export interface StackFormatOptions {
+  /** Whether slices may be symbolic links to files outside their folder. @default no */
+  readonly allowExternal?: () => boolean
+}
+
 /** Stacks of images, one file for each slice along z: a folder of them, or a pattern such as `scan/slice_*.tif`. */
-export const stackFormat = (openImage: (path: string) => Promise<ChunkedArray>): ArrayFormat =>
-  singleArrayFormat('stack', 'stacks of images', async (path) => {
+export const stackFormat = (
+  openImage: (path: string) => Promise<ChunkedArray>,
+  { allowExternal = () => false }: StackFormatOptions = {},
+): ArrayFormat =>
+  singleArrayFormat('stack', 'stacks of images', async (path, { allowExternal: isAllowed = allowExternal() }) => {
     const files = slicesIn(path)
+    const external = new ExternalFiles(isAllowed ? undefined : dirname(files[0] as string), { isFolder: true })
     const open = async (index: number) => {
       assertFile(files[index] as string)
+      assertInside(files[index] as string, external)
       const image = await openImage(files[index] as string)
       if (index > 0) assertAlike(files[0] as string, first, image)
       return image
@@ -74,6 +85,15 @@ function assertFile(path: string): void {
   throw new ConfigError(
     'UNSUPPORTED',
     `${path} is not a file, and so no slice; remove it, or name those that are slices.`,
+  )
+}
+
+/** @throws ConfigError `UNSUPPORTED` */
+function assertInside(path: string, external: ExternalFiles): void {
+  if (external.allows(path)) return
+  throw new ConfigError(
+    'UNSUPPORTED',
+    `${path} is a symbolic link that leads out of its folder; if you trust what it leads to, allow that with --allow-external.`,
   )
 }
 

@@ -6,14 +6,23 @@ import { decodeLzw } from './lzw.ts'
 /** Fills `into` with as many bytes as the data has. @returns how many. @throws CodecError */
 export type Decode = (data: Uint8Array, into: Uint8Array) => number
 
+export interface Compression {
+  readonly name: string
+  readonly decode: Decode
+  /** No stream decodes to more than this times its bytes. */
+  readonly highestRatio: number
+}
+
+const deflate: Compression = { name: 'deflate', decode: inflate, highestRatio: 1032 }
+
 /** The schemes that are read, by their number. */
-export const COMPRESSIONS: Readonly<Record<number, { readonly name: string; readonly decode: Decode }>> = {
-  1: { name: 'raw', decode: copyInto },
-  5: { name: 'lzw', decode: decodeLzw },
-  8: { name: 'deflate', decode: inflate },
-  32773: { name: 'packbits', decode: unpackBits },
-  32946: { name: 'deflate', decode: inflate },
-  50000: { name: 'zstd', decode: unpackZstd },
+export const COMPRESSIONS: Readonly<Record<number, Compression>> = {
+  1: { name: 'raw', decode: copyInto, highestRatio: 1 },
+  5: { name: 'lzw', decode: decodeLzw, highestRatio: 4096 },
+  8: deflate,
+  32773: { name: 'packbits', decode: unpackBits, highestRatio: 64 },
+  32946: deflate,
+  50000: { name: 'zstd', decode: unpackZstd, highestRatio: 2 ** 17 },
 }
 
 function copyInto(data: Uint8Array, into: Uint8Array): number {

@@ -1,8 +1,26 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { CodecError } from '../codecs/codec.ts'
+import { encodedLimit } from '../files/encoded-limit.ts'
 import { swapBytes } from '../files/swap-bytes.ts'
-import { COMPRESSIONS, type Decode } from './compressions.ts'
+import { COMPRESSIONS, type Compression } from './compressions.ts'
 import type { ImageLayout } from './image.ts'
+
+const rowBytesOf = ({ partWidth, samples, together, dtype }: ImageLayout): number =>
+  partWidth * (together ? samples : 1) * BYTES_PER_ELEMENT[dtype]
+
+/**
+ * Checks the size of an encoded tile or strip before memory is allocated for it, or for what it decodes to.
+ * @throws CodecError
+ */
+export function assertDecodable(byteLength: number, layout: ImageLayout, rows: number): void {
+  const decoded = rowBytesOf(layout) * rows
+  if (byteLength > encodedLimit(decoded)) {
+    throw new CodecError(`it has ${byteLength} bytes, and at most ${encodedLimit(decoded)} are expected`)
+  }
+  const { highestRatio } = COMPRESSIONS[layout.compression] as Compression
+  if (decoded > byteLength * highestRatio)
+    throw new CodecError(`its ${byteLength} bytes can't be ${decoded} bytes of pixels`)
+}
 
 /**
  * Decodes a tile or strip into the machine's byte order.
@@ -13,9 +31,9 @@ export function decodePart(data: Uint8Array, layout: ImageLayout, rows: number, 
   const { partWidth, samples, together, dtype, compression, predictor } = layout
   const size = BYTES_PER_ELEMENT[dtype]
   const perPixel = together ? samples : 1
-  const rowBytes = partWidth * perPixel * size
+  const rowBytes = rowBytesOf(layout)
   const decoded = new Uint8Array(rowBytes * rows)
-  const found = (COMPRESSIONS[compression] as { decode: Decode }).decode(data, decoded)
+  const found = (COMPRESSIONS[compression] as Compression).decode(data, decoded)
   if (found < decoded.length) throw new CodecError(`it decoded to ${found} bytes, expected ${decoded.length}`)
   if (predictor === 3) {
     for (let row = 0; row < rows; row++)

@@ -94,10 +94,14 @@ export class Directory {
 export function readDirectories(file: TiffFile): Directory[] {
   const directories: Directory[] = []
   const seen = new Set<number>()
+  let bytes = 0
   for (let at = file.first; at !== 0; ) {
     if (seen.has(at) || seen.size >= MOST_DIRECTORIES) throw damaged(file.path, 'has a chain of images without an end')
     seen.add(at)
-    const { directory, next } = readDirectory(file, at)
+    const { directory, next, byteLength } = readDirectory(file, at)
+    // Those that overlap could be read again and again.
+    bytes += byteLength
+    if (bytes > file.byteLength) throw damaged(file.path, 'has descriptions of images that overlap')
     directories.push(directory)
     at = next
   }
@@ -105,7 +109,7 @@ export function readDirectories(file: TiffFile): Directory[] {
   return directories
 }
 
-function readDirectory(file: TiffFile, at: number): { directory: Directory; next: number } {
+function readDirectory(file: TiffFile, at: number): { directory: Directory; next: number; byteLength: number } {
   const { isBig } = file
   const head = file.bytes(at, isBig ? 8 : 2)
   const count = isBig ? file.long8(head, 0) : file.short(head, 0)
@@ -125,5 +129,5 @@ function readDirectory(file: TiffFile, at: number): { directory: Directory; next
     fields.set(tag, { type, count: values, at: fits ? inline : place })
   }
   const next = isBig ? file.long8(entries, count * size) : file.long(entries, count * size)
-  return { directory: new Directory(file, fields), next }
+  return { directory: new Directory(file, fields), next, byteLength: head.length + entries.length }
 }

@@ -3,12 +3,12 @@ import { type Directory, TAG } from './directories.ts'
 import type { Planes } from './planes.ts'
 
 /** Units as ImageJ writes them, to the names of OME-NGFF. */
-const UNITS: Readonly<Record<string, string>> = {
+const UNITS: ReadonlyMap<string, string> = new Map(Object.entries({
   m: 'meter', meter: 'meter', cm: 'centimeter', mm: 'millimeter', micron: 'micrometer', microns: 'micrometer', um: 'micrometer',
   µm: 'micrometer', μm: 'micrometer', micrometer: 'micrometer', nm: 'nanometer', nanometer: 'nanometer', pm: 'picometer', angstrom: 'angstrom', Å: 'angstrom',
-} // biome-ignore format: a table
+})) // biome-ignore format: a table
 
-export const imageUnit = (text: string | undefined): string | undefined => UNITS[text?.trim() ?? '']
+export const imageUnit = (text: string | undefined): string | undefined => UNITS.get(text?.trim() ?? '')
 
 /** ImageJ's description of a stack: https://imagej.net/ij/docs/guide/; undefined for other descriptions. */
 export function imageJSeries(

@@ -3,25 +3,52 @@ import { unsupported } from './image.ts'
 import { imageUnit } from './imagej.ts'
 import type { Planes } from './planes.ts'
 import { damaged } from './tiff-file.ts'
-
-/** Attributes of an element that are read; XML quotes each in one of two ways. */
-function attributesOf(element: string): ReadonlyMap<string, string> {
-  return new Map(
-    [...element.matchAll(/([A-Za-z]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g)].map(([, name, a, b]) => [
-      name as string,
-      a ?? b ?? '',
-    ]),
-  )
-}
+import { xmlTags } from './xml-tags.ts'
 
 const ENTITIES: Readonly<Record<string, string>> = { '&#181;': 'µ', '&#xB5;': 'µ', '&#xb5;': 'µ', '&micro;': 'µ' }
 
-const TIMES: Readonly<Record<string, string>> = {
-  s: 'second',
-  ms: 'millisecond',
-  µs: 'microsecond',
-  min: 'minute',
-  h: 'hour',
+const TIMES: ReadonlyMap<string, string> = new Map([
+  ['s', 'second'],
+  ['ms', 'millisecond'],
+  ['µs', 'microsecond'],
+  ['min', 'minute'],
+  ['h', 'hour'],
+])
+
+/** What is read of OME-XML about its first image. */
+interface OmeImage {
+  readonly pixels: ReadonlyMap<string, string>
+  /** Samples of a pixel of the first channel. */
+  readonly samples: number
+  /** Of elements that say which images the planes are. */
+  readonly placed: readonly ReadonlyMap<string, string>[]
+  /** Names of the files in which the planes lie. */
+  readonly files: ReadonlySet<string>
+}
+
+/** @returns undefined if there is no image */
+function firstImage(xml: string): OmeImage | undefined {
+  let pixels: ReadonlyMap<string, string> | undefined
+  let samples: number | undefined
+  const placed: ReadonlyMap<string, string>[] = []
+  const files = new Set<string>()
+  for (const { name, isEnd, attributes } of xmlTags(xml)) {
+    if (pixels === undefined) {
+      if (name === 'Pixels' && !isEnd) pixels = attributes()
+      continue
+    }
+    if (isEnd && name === 'Pixels') break
+    if (isEnd) continue
+    if (name === 'Channel') samples ??= Number(attributes().get('SamplesPerPixel') ?? 1)
+    if (name === 'UUID') {
+      const file = attributes().get('FileName')
+      if (file !== undefined) files.add(file)
+    }
+    if (name !== 'TiffData') continue
+    const found = attributes()
+    if (found.has('IFD') || found.has('FirstZ')) placed.push(found)
+  }
+  return pixels === undefined ? undefined : { pixels, samples: samples ?? 1, placed, files }
 }
 
 /**
@@ -30,24 +57,21 @@ const TIMES: Readonly<Record<string, string>> = {
  * @throws ConfigError `UNSUPPORTED`, `INVALID_METADATA`
  */
 export function omeSeries(path: string, xml: string, count: number): Planes {
-  const start = xml.search(/<(\w+:)?Pixels[\s>]/)
-  if (start < 0) throw damaged(path, 'has OME metadata without an image')
-  const end = xml.slice(start).search(/<\/(\w+:)?Pixels>/)
-  const body = end < 0 ? xml.slice(start) : xml.slice(start, start + end)
-  const pixels = attributesOf(body.slice(0, body.indexOf('>') + 1))
+  const image = firstImage(xml)
+  if (image === undefined) throw damaged(path, 'has OME metadata without an image')
+  const { pixels, samples } = image
   const lengthOf = (name: string): number => {
     const length = Number(pixels.get(name) ?? 1)
     if (!Number.isSafeInteger(length) || length < 1)
       throw damaged(path, `has OME metadata with ${name}="${pixels.get(name)}"`)
     return length
   }
-  const samples = Number(/<(?:\w+:)?Channel[^>]*\bSamplesPerPixel\s*=\s*["'](\d+)/.exec(body)?.[1] ?? 1)
   const lengths = { C: Math.max(1, lengthOf('SizeC') / samples), T: lengthOf('SizeT'), Z: lengthOf('SizeZ') }
   if (!Number.isSafeInteger(lengths.C))
     throw damaged(path, `has OME metadata with ${lengthOf('SizeC')} channels of ${samples} samples`)
   const order = pixels.get('DimensionOrder') ?? 'XYZCT'
   const steps = stepsOf(path, order, lengths)
-  const images = imagesOf(path, body, lengths, steps)
+  const images = imagesOf(path, image, lengths, steps)
   const total = lengths.C * lengths.T * lengths.Z
   if (images.some((image) => image >= count)) {
     throw damaged(path, `contains ${count} images, but its OME metadata describe ${total}`)
@@ -84,12 +108,13 @@ function stepsOf(path: string, order: string, lengths: Lengths): Lengths {
   return steps
 }
 
+/** Planes that are named altogether, by all elements: each once, but for damaged files. */
+const MOST_NAMED = 2 ** 26
+
 /** The image of each plane, in the order of planes. */
-function imagesOf(path: string, body: string, lengths: Lengths, steps: Lengths): Int32Array {
+function imagesOf(path: string, { placed, files }: OmeImage, lengths: Lengths, steps: Lengths): Int32Array {
   const total = lengths.C * lengths.T * lengths.Z
   const images = Int32Array.from({ length: total }, (_, plane) => plane)
-  const elements = [...body.matchAll(/<(?:\w+:)?TiffData([^>]*?)(\/>|>)([^<]*<(?:\w+:)?UUID[^>]*>)?/g)]
-  const files = new Set(elements.flatMap(([, , , uuid = '']) => attributesOf(uuid).get('FileName') ?? []))
   if (files.size > 1) {
     throw unsupported(
       path,
@@ -97,11 +122,9 @@ function imagesOf(path: string, body: string, lengths: Lengths, steps: Lengths):
       'convert all of them once: bioformats2raw FILE OUT.zarr',
     )
   }
-  const placed = elements
-    .map(([, text = '']) => attributesOf(text))
-    .filter((each) => each.has('IFD') || each.has('FirstZ'))
   if (placed.length === 0) return images
   images.fill(-1)
+  let left = MOST_NAMED
   for (const each of placed) {
     const value = (name: string, otherwise: number) => Number(each.get(name) ?? otherwise)
     const ifd = value('IFD', 0)
@@ -111,8 +134,10 @@ function imagesOf(path: string, body: string, lengths: Lengths, steps: Lengths):
         path,
         `has OME metadata with the element "TiffData ${[...each].map((pair) => pair.join('=')).join(' ')}"`,
       )
-    const count = value('PlaneCount', each.has('IFD') ? 1 : total)
-    for (let i = 0; i < count && first + i < total; i++) images[first + i] = ifd + i
+    const named = Math.min(value('PlaneCount', each.has('IFD') ? 1 : total), total - first)
+    left -= Math.max(0, named)
+    if (left < 0) throw damaged(path, 'has OME metadata that name images again and again for the same planes')
+    for (let i = 0; i < named; i++) images[first + i] = ifd + i
   }
   const missing = images.indexOf(-1)
   if (missing >= 0) throw damaged(path, `has OME metadata that name no image for plane ${missing}`)
@@ -129,6 +154,6 @@ function lengthIn(pixels: ReadonlyMap<string, string>, axis: string): Pick<Array
 
 function timeIn(pixels: ReadonlyMap<string, string>): Pick<ArrayAxis, 'scale' | 'unit'> {
   const scale = Number(pixels.get('TimeIncrement'))
-  const unit = TIMES[readable(pixels.get('TimeIncrementUnit') ?? 's')]
+  const unit = TIMES.get(readable(pixels.get('TimeIncrementUnit') ?? 's'))
   return scale > 0 && Number.isFinite(scale) && unit !== undefined ? { scale, unit } : {}
 }

@@ -11,6 +11,8 @@ export interface Series extends Planes {
   readonly layout: ImageLayout
   /** The voxels of all images lie one after the other behind the first, as ImageJ writes large stacks. */
   readonly inOnePiece: boolean
+  /** How far apart those images are. */
+  readonly bytesPerImage: number
 }
 
 /**
@@ -26,7 +28,7 @@ export function seriesOf(
   const description = first.text(TAG.description)
   if (/<(\w+:)?OME[\s>]/.test(description.slice(0, 4096))) {
     return {
-      series: { layout, ...omeSeries(file.path, description, directories.length), inOnePiece: false },
+      series: { layout, ...omeSeries(file.path, description, directories.length), inOnePiece: false, bytesPerImage: 0 },
       images: directories,
     }
   }
@@ -36,8 +38,8 @@ export function seriesOf(
   if (imageJ !== undefined && !inOnePiece && images.length < imageJ.count) {
     throw damaged(file.path, `contains ${images.length} of the ${imageJ.count} images that its description names`)
   }
-  if (inOnePiece) assertWhole(file, first, layout, imageJ.count)
-  return { series: { layout, ...(imageJ?.planes ?? stack(images.length)), inOnePiece }, images }
+  const bytesPerImage = inOnePiece ? assertWhole(file, first, layout, imageJ.count) : 0
+  return { series: { layout, ...(imageJ?.planes ?? stack(images.length)), inOnePiece, bytesPerImage }, images }
 }
 
 /** Thumbnails, labels and coarser levels are other images. */
@@ -55,11 +57,13 @@ const stack = (count: number): Planes => ({
   imageAt: ([z = 0]) => z,
 })
 
-function assertWhole(file: TiffFile, first: Directory, layout: ImageLayout, count: number): void {
+/** @returns the bytes of one image @throws ConfigError `UNSUPPORTED`, `INVALID_METADATA` */
+function assertWhole(file: TiffFile, first: Directory, layout: ImageLayout, count: number): number {
   const [start = 0] = first.numbers(TAG.stripOffsets, 1)
   const bytes = first.numbers(TAG.stripByteCounts).reduce((sum, part) => sum + part, 0)
   if (layout.isTiled) throw unsupported(file.path, 'is an ImageJ stack of tiles', 'save it again with ImageJ')
   if (start + bytes * count > file.byteLength) {
     throw damaged(file.path, `has ${file.byteLength} bytes, but its ${count} images need ${start + bytes * count}`)
   }
+  return bytes
 }

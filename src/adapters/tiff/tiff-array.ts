@@ -11,7 +11,7 @@ import { CodecError } from '../codecs/codec.ts'
 import { onlyRead, partInside } from '../files/reading.ts'
 import { swapBytes } from '../files/swap-bytes.ts'
 import { COMPRESSIONS } from './compressions.ts'
-import { decodePart } from './decode-part.ts'
+import { assertDecodable, decodePart } from './decode-part.ts'
 import { type Directory, TAG } from './directories.ts'
 import { assertAlike, type ImageLayout, layoutOf } from './image.ts'
 import type { Series } from './series.ts'
@@ -187,6 +187,7 @@ export class TiffArray implements ChunkedArray {
     const count = rowsOf(layout, index)
     let bytes: Uint8Array
     try {
+      assertDecodable(length, layout, count)
       bytes = decodePart(this.#file.bytes(start, length), layout, count, this.#file.bigEndian)
     } catch (error) {
       if (!(error instanceof CodecError)) throw error
@@ -213,7 +214,7 @@ export class TiffArray implements ChunkedArray {
 
   /** The first byte of a part and its length. */
   #place(image: number, index: number, group: number): readonly [number, number] {
-    const { inOnePiece } = this.#series
+    const { inOnePiece, bytesPerImage } = this.#series
     const { layout, offsets, lengths } = this.#storedImage(image)
     const perSample = Math.ceil(layout.width / layout.partWidth) * Math.ceil(layout.height / layout.partHeight)
     const position = layout.together ? index : group * perSample + index
@@ -226,8 +227,7 @@ export class TiffArray implements ChunkedArray {
       )
     }
     if (!inOnePiece) return [start, length]
-    const whole = lengths.reduce((sum, part) => sum + part, 0)
-    return [start + image * whole, length]
+    return [start + image * bytesPerImage, length]
   }
 
   /** Images of one stack may be stored in different ways, as long as their pixels are alike. */

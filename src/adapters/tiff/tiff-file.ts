@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { openingFailed } from '../files/opening-failed.ts'
+import { openFile } from '../files/open-file.ts'
 
 /** An open TIFF file: bytes at any place, and the numbers in its byte order. */
 export class TiffFile implements Disposable {
@@ -15,14 +15,10 @@ export class TiffFile implements Disposable {
   readonly #fd: number
   #closed = false
 
-  /** @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`; InfrastructureError `IO_ERROR` */
+  /** @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`, `UNSUPPORTED`; InfrastructureError `IO_ERROR` */
   constructor(path: string) {
     this.path = path
-    try {
-      this.#fd = openSync(path, 'r')
-    } catch (error) {
-      throw openingFailed(path, error)
-    }
+    this.#fd = openFile(path)
     try {
       this.byteLength = fstatSync(this.#fd).size
       const header = this.bytes(0, Math.min(16, this.byteLength))

@@ -10,6 +10,9 @@ export const BEAT_MS = 10_000
 /** A holder on another machine that has not touched its file for this long counts as dead. */
 export const STALE_MS = 120_000
 
+/** A file that says who holds something has no more than this; arrays come from others. */
+const MOST_BYTES = 65_536
+
 /** The process that holds something: the content of the file that says so. */
 export interface LockHolder extends ProcessIdentity {
   readonly token: string
@@ -50,6 +53,7 @@ export async function readHolder(path: string): Promise<LockHolder | 'missing' |
   try {
     const found = await lstat(path)
     if (!found.isFile() && !found.isDirectory()) return 'foreign'
+    if (found.size > MOST_BYTES) return undefined
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return 'missing'

@@ -14,9 +14,6 @@ export interface StoreEntry {
 /** Most bytes of a metadata file. */
 export const MAX_METADATA_BYTES = 100_000_000
 
-/** Most bytes of a file that decodes to `decodedBytes`: no codec needs more for data that were declared. */
-export const encodedLimit = (decodedBytes: number): number => Math.max(64 * 2 ** 20, 4 * decodedBytes)
-
 export interface GetOptions {
   /** Used if the object has exactly this many bytes. */
   readonly into?: Uint8Array | undefined

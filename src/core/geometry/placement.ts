@@ -140,7 +140,8 @@ function shiftOf(axis: PlacedAxis, unit: WorldUnit): number {
 }
 
 function lengthShift(axis: PlacedAxis, unit: WorldUnit): number {
-  const exponent = LENGTHS[axis.unit ?? 'nanometer']
+  const { unit: own = 'nanometer' } = axis
+  const exponent = isLengthUnit(own) ? LENGTHS[own] : undefined
   if (exponent === undefined) {
     throw new ConfigError(
       'INVALID_UNIT',

@@ -165,6 +165,15 @@ describe('a file with a header', () => {
     await assert.rejects(openArray(await fileWith(t, 'a.mha', header)), { code: 'UNSUPPORTED' })
   })
 
+  it('of more axes than any array has is refused, however many', { timeout: 20_000 }, async (t) => {
+    const count = 300_000
+    const ones = '1 '.repeat(count)
+    const header = ['type: uchar', `dimension: ${count}`, `sizes: ${ones}`]
+    await refused(await fileWith(t, 'a.nrrd', nrrd(header, ramp(1))), 'INVALID_METADATA', /has 300000 axes/)
+    const lines = `ObjectType = Image\nNDims = ${count}\nDimSize = ${ones}\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n`
+    await refused(await fileWith(t, 'a.mha', `${lines}\0`), 'INVALID_METADATA', /has 300000 axes/)
+  })
+
   it('may have fields named like what every object has', async (t) => {
     const nrrd = (type: string) =>
       `NRRD0004\ntype: ${type}\ndimension: 1\nsizes: 4\nencoding: raw\nspacings: 2\nunits: "constructor"\n\n1234`

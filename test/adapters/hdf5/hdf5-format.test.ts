@@ -503,7 +503,7 @@ describe('HDF5: refusals', () => {
   })
 
   for (const name of ['gzip', 'fletcher32']) {
-    it(`throws at a damaged ${name} chunk, prints nothing, and can read the other chunks`, async () => {
+    it(`D4: throws at a damaged ${name} chunk, prints nothing, and can read the other chunks`, async () => {
       await using array = await format.open(fixture('damaged.h5'), name)
       const into = new Uint16Array(315)
       await assert.rejects(array.readVoxels(roi([0, 0, 0], [5, 7, 9]), into), (error: Error) => {

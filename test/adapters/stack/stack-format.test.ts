@@ -75,6 +75,36 @@ describe('a stack of images', () => {
     await assert.rejects(files.read(files.roi), { code: 'UNSUPPORTED', message: /1\.png is not a file/ })
   })
 
+  it('V7: is not read through links that lead out of its folder, unless that is allowed', {
+    skip: process.platform === 'win32' && 'links need rights',
+  }, async (t) => {
+    const folder = await temporaryFolder(t)
+    mkdirSync(join(folder, 'scan/raw'), { recursive: true })
+    writeFileSync(join(folder, 'secret'), png(2, 2))
+    for (const name of ['0.png', '2.png']) writeFileSync(join(folder, 'scan', name), png(2, 2))
+    writeFileSync(join(folder, 'scan/raw/1.png'), png(2, 2))
+    symlinkSync('raw/1.png', join(folder, 'scan/1.png'))
+    await using inside = await openArray(join(folder, 'scan'))
+    assert.equal((await inside.read(inside.roi)).data.length, 12)
+    // The folder itself may be a link: its name is the user's choice.
+    symlinkSync('scan', join(folder, 'linked'))
+    await using linked = await openArray(join(folder, 'linked'))
+    await linked.read(linked.roi)
+    for (const name of ['0.png', '1.png']) {
+      rmSync(join(folder, 'scan', name))
+      symlinkSync('../secret', join(folder, 'scan', name))
+      const reading = async () => {
+        await using array = await openArray(join(folder, 'scan/*.png'))
+        await array.read(array.roi)
+      }
+      await assert.rejects(reading, { code: 'UNSUPPORTED', message: /link that leads out.*--allow-external/ })
+      await using allowed = await openArray(join(folder, 'scan'), { allowExternal: true })
+      assert.equal((await allowed.read(allowed.roi)).data.length, 12)
+      rmSync(join(folder, 'scan', name))
+      writeFileSync(join(folder, 'scan', name), png(2, 2))
+    }
+  })
+
   it('of slices that are not alike is refused, when it is opened or where it is read', async (t) => {
     const folder = await temporaryFolder(t)
     for (const [name, width] of [

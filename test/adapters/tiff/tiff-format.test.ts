@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { deflateSync } from 'node:zlib'
@@ -146,6 +146,72 @@ describe('a TIFF file', () => {
       turned.axes.map(({ scale }) => scale),
       [2, undefined],
     )
+  })
+
+  it('whose metadata of OME or ImageJ are of megabytes, and damaged, is refused or read in one pass', {
+    timeout: 120_000,
+  }, async (t) => {
+    const long = (text: string) => text.repeat(Math.ceil(4e6 / text.length))
+    const withText = (description: string) => fileWith(t, tiffBytes([{ fields: {}, data: ramp, description }]))
+    for (const text of [long('a'), long(' '), long('<Channel '), long('<TiffData '), long('<UUID ')]) {
+      await refused(await withText(`<OME><Pixels ${text}`), 'INVALID_METADATA', /without an image/)
+      await using array = await openArray(await withText(`<OME><Pixels SizeZ="1">${text}`))
+      assert.deepEqual(array.shape, [3, 4])
+    }
+    await using imageJ = await openArray(await withText(`ImageJ=1\nimages=1\n${long('\\u00')}\nunit=um${long(' ')}\n`))
+    assert.deepEqual(imageJ.shape, [3, 4])
+  })
+
+  it('whose metadata of OME name the same planes again and again is refused', async (t) => {
+    const planes = 2 ** 24
+    const again = `<TiffData FirstZ="0" IFD="0" PlaneCount="${planes}"/>`.repeat(5)
+    const description = `<OME><Image><Pixels SizeZ="${planes}">${again}</Pixels></Image></OME>`
+    await refused(
+      await fileWith(t, tiffBytes([{ fields: {}, data: ramp, description }])),
+      'INVALID_METADATA',
+      /again and again for the same planes/,
+    )
+  })
+
+  it('whose descriptions of images overlap is refused: they could be read without end', async (t) => {
+    // A directory of 40 fields, in each field of which another directory of as many fields starts.
+    const bytes = Buffer.alloc(8 + 2 + 60 * 12 + 4)
+    bytes.write('II*\0\u0008\0\0\0', 'latin1')
+    const starts = Array.from({ length: 20 }, (_, i) => 8 + 12 * i)
+    for (const at of starts) bytes.writeUInt16LE(40, at)
+    for (const [i, at] of starts.entries()) bytes.writeUInt32LE(starts[i + 1] ?? 0, at + 2 + 40 * 12)
+    await refused(await fileWith(t, bytes), 'INVALID_METADATA', /descriptions of images that overlap/)
+  })
+
+  it('V5: of parts that take far more bytes than they have, or far fewer, is corrupt before memory is allocated', async (t) => {
+    // Nothing of it is on the disk.
+    const path = await fileWith(t, image({ 259: 8, 279: 3_000_000_000 }, deflateSync(ramp)))
+    truncateSync(path, 4_000_000_000)
+    await using large = await openArray(path)
+    await assert.rejects(large.read(large.roi), {
+      code: 'CORRUPT_DATA',
+      message: /strip 0\): it has 3000000000 bytes, and at most 67108864 are expected/,
+    })
+    for (const compression of [5, 8, 32773]) {
+      const fields = { 256: 15_000, 257: 15_000, 278: 15_000, 259: compression }
+      await using small = await openArray(await fileWith(t, image(fields, deflateSync(ramp))))
+      const corner = small.roi.offset.map((offset) => offset)
+      await assert.rejects(small.read({ offset: corner, shape: [1, 1] }), {
+        code: 'CORRUPT_DATA',
+        message: /its \d+ bytes can't be 225000000 bytes of pixels/,
+      })
+    }
+  })
+
+  it('may have units named like what every object has', async (t) => {
+    for (const description of [
+      'ImageJ=1.5\nimages=1\nunit=constructor\nspacing=2\n',
+      '<OME><Pixels PhysicalSizeX="2" PhysicalSizeXUnit="toString" SizeT="1" TimeIncrementUnit="valueOf" TimeIncrement="1"/></OME>',
+    ]) {
+      const path = await fileWith(t, tiffBytes([{ fields: { 282: 1 }, data: ramp, description }]))
+      await using array = await openArray(path)
+      assert.ok(array.axes.every(({ unit }) => unit === undefined))
+    }
   })
 
   it('of LZW refuses codes that were never defined', () => {

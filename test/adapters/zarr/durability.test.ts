@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { crc32c } from '../../../src/adapters/codecs/crc32c.ts'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
 import type { ChunkedArray, CreateArrayOptions } from '../../../src/ports/chunked-array.ts'
@@ -240,5 +241,79 @@ describe('a corrupt chunk', () => {
     await assert.rejects(array.writeVoxels({ offset: [5], shape: [1] }, new Uint8Array(1)), { code: 'CORRUPT_DATA' })
     await array.writeVoxels({ offset: [4], shape: [2] }, new Uint8Array([8, 9]))
     assert.deepEqual([...(await readFile(chunk))], [8, 9, 0, 0])
+  })
+})
+
+describe('a shard whose index is wrong', () => {
+  const shape = [4, 4]
+  const box = { offset: [0, 0], shape }
+  const data = noise('uint8', 16, 8)
+
+  /** Changes the index at the end of a shard of four raw chunks: offset and length of each, and a checksum. */
+  async function withIndex(t: TestContext, change: (index: Buffer) => void) {
+    const container = join(await temporaryFolder(t), 'a.zarr')
+    const options = { shape, dtype: 'uint8', shardShape: shape, chunkShape: [2, 2], codec: 'raw' } as const
+    const array = await format.create(container, 'raw', options)
+    await array.writeVoxels(box, data)
+    const file = join(container, 'raw', 'c', '0', '0')
+    const shard = await readFile(file)
+    change(shard.subarray(shard.length - 68))
+    await writeFile(file, shard)
+    return { array, file }
+  }
+
+  const refused = (file: string, why: RegExp) => (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'CORRUPT_DATA', error.message)
+    assert.ok(error.message.includes(file) && why.test(error.message), error.message)
+    return true
+  }
+
+  it('D4: is corrupt if its checksum does not match, although it names places in the file', async (t) => {
+    const { array, file } = await withIndex(t, (index) => {
+      const first = Buffer.from(index.subarray(0, 16))
+      index.copy(index, 0, 16, 32)
+      first.copy(index, 16)
+    })
+    const one = { offset: [0, 0], shape: [1, 1] }
+    for (const part of [box, one]) {
+      const into = new Uint8Array(part.shape[0]! * part.shape[1]!)
+      await assert.rejects(array.readVoxels(part, into), refused(file, /index is damaged: its checksum/))
+    }
+  })
+
+  it('D4: is corrupt if it names a place beyond the end of the file', async (t) => {
+    const { array, file } = await withIndex(t, (index) => {
+      index.writeBigUInt64LE(83n, 0)
+      index.writeUInt32LE(crc32c(index.subarray(0, 64)), 64)
+    })
+    for (const part of [box, { offset: [0, 0], shape: [1, 1] }]) {
+      const into = new Uint8Array(part.shape[0]! * part.shape[1]!)
+      await assert.rejects(
+        array.readVoxels(part, into),
+        refused(file, /places a chunk at 83 to 87, beyond its end at 84|ends inside a chunk/),
+      )
+    }
+  })
+})
+
+describe('a chunk with a checksum', () => {
+  it('D4: is corrupt if one bit of it was changed, although it decodes', async (t) => {
+    const container = join(await temporaryFolder(t), 'a.zarr')
+    await format.create(container, 'raw', { shape: [8], dtype: 'uint8', chunkShape: [8], codec: 'raw' })
+    const file = join(container, 'raw', 'zarr.json')
+    const json = JSON.parse(await readFile(file, 'utf8'))
+    await writeFile(file, JSON.stringify({ ...json, codecs: [...json.codecs, { name: 'crc32c' }] }))
+    const array = await format.open(container, 'raw', { mode: 'r+' })
+    const data = noise('uint8', 8, 2)
+    await array.writeVoxels({ offset: [0], shape: [8] }, data)
+    const chunk = join(container, 'raw', 'c', '0')
+    const bytes = await readFile(chunk)
+    assert.equal(bytes.length, 12)
+    bytes[3] = bytes[3]! ^ 4
+    await writeFile(chunk, bytes)
+    await assert.rejects(array.readVoxels({ offset: [0], shape: [8] }, new Uint8Array(8)), {
+      code: 'CORRUPT_DATA',
+      message: /checksum is/,
+    })
   })
 })

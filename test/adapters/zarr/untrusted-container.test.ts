@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -14,10 +14,10 @@ const box = { offset: [0, 0, 0], shape }
 const data = noise('uint8', 256, 1)
 
 /** `a.zarr/raw`, of one raw chunk, in a folder. */
-async function container(t: TestContext, codec = 'raw') {
+async function container(t: TestContext, chunkShape = shape) {
   const folder = await temporaryFolder(t)
   const root = join(folder, 'a.zarr')
-  const array = await format.create(root, 'raw', { shape, dtype: 'uint8', chunkShape: shape, codec })
+  const array = await format.create(root, 'raw', { shape, dtype: 'uint8', chunkShape, codec: 'raw' })
   await array.writeVoxels(box, data)
   return { folder, root, chunk: join(root, 'raw', 'c', '0', '0', '0') }
 }
@@ -78,6 +78,29 @@ describe('a container from somebody else', () => {
     await symlink(folder, join(root, 'outside'))
     assert.deepEqual(await format.list(root, ''), [{ path: 'raw', kind: 'array' }])
   })
+
+  for (const part of ['c', 'c/0', 'c/0/0']) {
+    it(`V7: is not written, nor are chunks of it removed, through a symbolic link in place of ${part} that leads out of it`, async (t) => {
+      const { folder, root } = await container(t, [2, 8, 8])
+      const other = join(folder, 'other')
+      await rename(join(root, 'raw', part), other)
+      await symlink(other, join(root, 'raw', part))
+      const before = await readdir(other, { recursive: true })
+      const array = await format.open(root, 'raw', { mode: 'r+' })
+      await assert.rejects(array.writeVoxels(box, data), { code: 'IO_ERROR', message: /Can't write.*--allow-external/ })
+      const first = { offset: [0, 0, 0], shape: [2, 8, 8] }
+      await assert.rejects(async () => array.removeChunks?.(first), { message: /Can't remove.*link leads out/ })
+      assert.deepEqual(await readdir(other, { recursive: true }), before)
+      await rm(other, { recursive: true })
+      await mkdir(other)
+      // The folders of the chunk are missing behind the link, and are not made there.
+      await assert.rejects(array.writeVoxels(box, data), { code: 'IO_ERROR', message: /link leads out/ })
+      assert.deepEqual(await readdir(other), [])
+      const allowed = await format.open(root, 'raw', { mode: 'r+', allowExternal: true })
+      await allowed.writeVoxels(box, data)
+      assert.deepEqual((await readdir(other, { recursive: true })).sort(), before.sort())
+    })
+  }
 
   it('V9: does not wait for the writer of a pipe in place of a file', async (t) => {
     const { root, chunk } = await container(t)

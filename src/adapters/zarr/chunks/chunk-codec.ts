@@ -1,9 +1,9 @@
 import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { type BytesCodec, checkSize } from '../../codecs/codec.ts'
+import { encodedLimit } from '../../files/encoded-limit.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
 import { type Compressor, makeCodec } from '../codecs/registry.ts'
-import { encodedLimit } from '../store.ts'
 
 /** How one chunk becomes bytes. */
 export interface ChunkEncoding {

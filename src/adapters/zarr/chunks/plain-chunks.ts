@@ -1,7 +1,8 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
 import { ChunkCache } from '../../../core/array/chunk-cache.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
-import { encodedLimit, type Store } from '../store.ts'
+import { encodedLimit } from '../../files/encoded-limit.ts'
+import type { Store } from '../store.ts'
 import {
   type ChunkAccess,
   type ChunkOfArray,

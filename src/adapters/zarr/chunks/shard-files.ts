@@ -1,8 +1,9 @@
 import { type BytesCodec, CodecError } from '../../codecs/codec.ts'
+import { encodedLimit } from '../../files/encoded-limit.ts'
 import { makeCodec } from '../codecs/registry.ts'
 import { ChangedObject, MissingObject } from '../http/http-parts.ts'
 import type { ShardSettings } from '../metadata/metadata.ts'
-import { encodedLimit, type PartReader, type Store } from '../store.ts'
+import type { PartReader, Store } from '../store.ts'
 import { decodeOrThrow } from './chunk-access.ts'
 import { assembleShard, indexByteLength, indexOfShard, parseShardIndex, type ShardFormat } from './shard-index.ts'
 

@@ -15,8 +15,8 @@ export interface FileStoreOptions {
   /** A write ends only when the file and its name are on the disk itself, to survive a power cut. @default false */
   readonly fsync?: boolean
   /**
-   * The path in the folder as the user wrote it. If given, files to which symbolic links of the folder lead are not read unless they lie
-   * in it, or in a folder on that path.
+   * The path in the folder as the user wrote it. If given, files to which symbolic links of the folder lead are neither read, written nor
+   * removed unless they lie in it, or in a folder on that path.
    */
   readonly insideOf?: string
   /** Called before a new file gets its name, and before a file is removed; if it throws, the old file stays. */
@@ -51,8 +51,14 @@ export function fileStore(root: string, { fsync = false, insideOf, guard = () =>
         return typeof found === 'object' ? { used: await use(found.bytes, found.version) } : found
       }),
     open: (key) => openParts(where(key), reading),
-    put: (key, parts) => replaceFile(where(key), parts, writing),
-    remove: (key) => removeTree(where(key), writing),
+    async put(key, parts) {
+      await inside?.assertPlace(where(key), 'write')
+      return replaceFile(where(key), parts, writing)
+    },
+    async remove(key) {
+      if (key !== '') await inside?.assertPlace(where(key), 'remove')
+      return removeTree(where(key), writing)
+    },
     lockGroups: () => lockGroups(root, fsync),
     async list(key) {
       const path = where(key)

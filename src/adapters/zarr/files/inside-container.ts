@@ -13,12 +13,15 @@ const MAX_FOLDERS = 10_000
  * wrote may be links: those are the user's own choice. What a container from somebody else links to is not.
  */
 export class InsideContainer {
+  /** As `join` writes it, so that the folders of its files end there. */
+  readonly #container: string
   readonly #written: readonly string[]
   readonly #known = new Set<string>()
   #roots: readonly string[] = []
 
   /** @param inner the path in the container as the user wrote it */
   constructor(container: string, inner: string) {
+    this.#container = dirname(join(container, 'x'))
     const names = inner.split('/').filter((name) => name !== '')
     this.#written = [container, ...names.map((_, count) => join(container, ...names.slice(0, count + 1)))]
   }
@@ -41,13 +44,25 @@ export class InsideContainer {
 
   /** @param file in the folder, for messages @throws InfrastructureError `IO_ERROR` for a folder that leads out */
   async assertFolder(folder: string, file: string): Promise<void> {
-    if (!(await this.hasFolder(folder))) throw outside(file)
+    if (!(await this.hasFolder(folder))) throw outside('read', file)
+  }
+
+  /**
+   * Checks the place of a file that is written or removed: its folder, or the innermost one above it that exists, in which its folder is made.
+   * @throws InfrastructureError `IO_ERROR` if that leads out
+   */
+  async assertPlace(path: string, action: 'write' | 'remove'): Promise<void> {
+    if (this.knowsFolderOf(path)) return
+    let folder = dirname(path)
+    while (folder !== this.#container && (await realpath(folder).catch(() => undefined)) === undefined)
+      folder = dirname(folder)
+    if (!(await this.hasFolder(folder))) throw outside(action, path)
   }
 
   /** The file behind a symbolic link. @throws InfrastructureError `IO_ERROR` if it lies elsewhere */
   async resolveLink(path: string): Promise<string> {
     const real = await realpath(path)
-    if (!(await this.#contains(real))) throw outside(path)
+    if (!(await this.#contains(real))) throw outside('read', path)
     return real
   }
 
@@ -61,8 +76,8 @@ export class InsideContainer {
   }
 }
 
-const outside = (path: string): InfrastructureError =>
+const outside = (action: 'read' | 'write' | 'remove', path: string): InfrastructureError =>
   new InfrastructureError(
     'IO_ERROR',
-    `Can't read ${path}: a symbolic link leads out of its container; if you trust the container, allow that with --allow-external.`,
+    `Can't ${action} ${path}: a symbolic link leads out of its container; if you trust the container, allow that with --allow-external.`,
   )

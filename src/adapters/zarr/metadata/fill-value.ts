@@ -51,22 +51,26 @@ function fromJson(dtype: DType, json: Json | undefined): FillValue | undefined {
   return typeof json === 'string' ? fromText(dtype, json.trim()) : undefined
 }
 
+/** Far more characters than a number of any type has: longer ones take time without bound. */
+const LONGEST_NUMBER = 2000
+
 /** Only NaN, ±Infinity and bit patterns of floats are texts by the specification; writers put all others into quotes, too. */
 function fromText(dtype: DType, text: string): FillValue | undefined {
   if (/^0x[0-9a-f]+$/i.test(text)) return fromHex(dtype, text.slice(2))
   if (isFloatDType(dtype)) {
-    const named = NAMED_FLOATS[text.toLowerCase()]
+    const named = NAMED_FLOATS.get(text.slice(0, 16).toLowerCase())
     if (named !== undefined) return fillFrom(dtype, named)
   }
   if (dtype === 'bool' && /^(true|false)$/i.test(text)) return fillFrom(dtype, text.toLowerCase() === 'true' ? 1 : 0)
+  if (text.length > LONGEST_NUMBER) return fromBase64(dtype, text)
   if (/^[+-]?\d+$/.test(text)) return fillFrom(dtype, BigInt(text.replace('+', '')))
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return fillFrom(dtype, Number(text))
+  if (/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text)) return fillFrom(dtype, Number(text))
   return fromBase64(dtype, text)
 }
 
-const NAMED_FLOATS: Readonly<Record<string, number>> = {
+const NAMED_FLOATS: ReadonlyMap<string, number> = new Map(Object.entries({
   nan: Number.NaN, infinity: Infinity, '+infinity': Infinity, '-infinity': -Infinity, inf: Infinity, '+inf': Infinity, '-inf': -Infinity,
-} // biome-ignore format: a table
+})) // biome-ignore format: a table
 
 /** An element from its bit pattern, most significant digit first. */
 function fromHex(dtype: DType, digits: string): FillValue | undefined {

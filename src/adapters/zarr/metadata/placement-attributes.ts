@@ -20,16 +20,16 @@ export function withoutPlacement(attributes: JsonObject): JsonObject {
   return plainCopy(own) as JsonObject
 }
 
-const UNIT_NAMES: Readonly<Record<string, string>> = {
+const UNIT_NAMES: ReadonlyMap<string, string> = new Map(Object.entries({
   m: 'meter', cm: 'centimeter', mm: 'millimeter', um: 'micrometer', µm: 'micrometer', μm: 'micrometer', micron: 'micrometer',
   nm: 'nanometer', Å: 'angstrom', pm: 'picometer', fm: 'femtometer', s: 'second', ms: 'millisecond', us: 'microsecond',
   µs: 'microsecond', ns: 'nanosecond', ps: 'picosecond',
-} // biome-ignore format: a table
+})) // biome-ignore format: a table
 
 /** A unit's full name in OME-NGFF; an unknown unit is returned unchanged, for the reader to interpret. */
 export const unitName = (unit: string): string => {
   const singular = /^[a-z]+meters$|^[a-z]*seconds$/.test(unit) ? unit.slice(0, -1) : unit
-  return UNIT_NAMES[singular] ?? singular
+  return UNIT_NAMES.get(singular) ?? singular
 }
 
 const numbers = (value: Json | undefined): number[] | undefined => {
@@ -133,18 +133,22 @@ function defaultNames(rank: number, types: readonly AxisType[] | undefined): str
   return names
 }
 
+const LENGTH = /^\s*([+\d.eE-]*?)\s*([a-zA-Zµμ]*)\s*$/
+const LONGEST_LENGTH = 64
+
 /** A length such as `4.6 nm`, as in `dimension_units`. */
 function parseLength(text: string | null | undefined): Pick<ArrayAxis, 'scale' | 'unit'> {
-  const match = /^\s*([+\d.eE-]*?)\s*([a-zA-Zµμ]*)\s*$/.exec(text ?? '')
+  // Blanks and letters can be divided in many ways, which takes long for long texts.
+  const match = (text ?? '').length > LONGEST_LENGTH ? null : LENGTH.exec(text ?? '')
   const unit = match?.[2] ?? ''
   const scale = match?.[1] === '' ? 1 : Number(match?.[1])
   return match === null || unit === '' || !(scale > 0) ? {} : { scale, unit: unitName(unit) }
 }
 
-const SHORT_UNITS: Readonly<Record<string, string>> = {
+const SHORT_UNITS: ReadonlyMap<string, string> = new Map(Object.entries({
   nanometer: 'nm', micrometer: 'um', millimeter: 'mm', picometer: 'pm', femtometer: 'fm', meter: 'm', second: 's',
   millisecond: 'ms', microsecond: 'us', nanosecond: 'ns',
-} // biome-ignore format: a table
+})) // biome-ignore format: a table
 
 /** The start of an axis, in its unit. */
 export const edgeOfAxis = ({ scale = 1, translation = 0, translationOf }: ArrayAxis): number =>
@@ -162,7 +166,7 @@ export function placementAttributes(axes: readonly ArrayAxis[], zarrFormat: 2 | 
     resolution: voxelSize,
     voxel_size: voxelSize,
     offset: placed.map(edgeOfAxis),
-    units: placed.map((axis) => SHORT_UNITS[axis.unit ?? ''] ?? axis.unit ?? ''),
+    units: placed.map((axis) => SHORT_UNITS.get(axis.unit ?? '') ?? axis.unit ?? ''),
     axis_names: axes.map((axis) => (axis.type === 'channel' ? `${axis.name}^` : axis.name)),
     types: axes.map((axis) => axis.type),
     dimension_units: axes.map(dimensionUnit),
@@ -170,7 +174,7 @@ export function placementAttributes(axes: readonly ArrayAxis[], zarrFormat: 2 | 
 }
 
 function dimensionUnit(axis: ArrayAxis): string | null {
-  const unit = SHORT_UNITS[axis.unit ?? '']
+  const unit = SHORT_UNITS.get(axis.unit ?? '')
   return axis.type === 'channel' || axis.scale === undefined || unit === undefined ? null : `${axis.scale} ${unit}`
 }
 

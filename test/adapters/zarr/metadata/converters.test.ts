@@ -178,6 +178,16 @@ describe('a fill value as text', () => {
   const V3: Readonly<Record<string, string>> = { b1: 'bool', u: 'uint', i: 'int', f: 'float' }
   const nameOf = (dtype: string) => V3[dtype.slice(1)] ?? `${V3[dtype[1] as string]}${8 * Number(dtype[2])}`
 
+  it('of megabytes that is no number is refused at once', { timeout: 20_000 }, async (t) => {
+    const container = await temporaryFolder(t)
+    for (const text of [`${'1'.repeat(3e6)}x`, '1'.repeat(3e6), `${'1'.repeat(3e6)}.5e`]) {
+      const common = { shape: [2], chunks: [2], compressor: null, filters: null, order: 'C' }
+      const metadata = { zarr_format: 2, dtype: '<f8', fill_value: text, ...common }
+      await writeFile(join(container, '.zarray'), JSON.stringify(metadata))
+      await assert.rejects(format.open(container, ''), { code: 'INVALID_METADATA' })
+    }
+  })
+
   it('is the value that the writer meant, in both versions', async (t) => {
     const folder = await temporaryFolder(t)
     for (const [n, [dtype, text, value]] of cases.entries()) {

@@ -241,6 +241,22 @@ describe('the placement of a new array', () => {
 })
 
 describe('the placement of arrays of other tools', () => {
+  it('ignores lengths of megabytes, and units named like what every object has', { timeout: 20_000 }, async (t) => {
+    const folder = await temporaryFolder(t)
+    const long = [`${' '.repeat(1e6)}!`, `${'e'.repeat(1e6)}!`, `4 ${'n'.repeat(1e6)}`]
+    const container = await foreign(folder, 'a', [4, 4, 4], { dimension_units: long })
+    await using array = await format.open(container, 'a')
+    assert.deepEqual(
+      array.axes.map(({ scale }) => scale),
+      [undefined, undefined, undefined],
+    )
+    const units = ['constructor', 'toString', 'valueOf']
+    await foreign(folder, 'a', [4, 4, 4], { resolution: [1, 2, 3], units })
+    await using odd = await format.open(container, 'a')
+    assert.ok(odd.axes.every(({ unit }) => unit === undefined || typeof unit === 'string'))
+    placeAxes(odd.axes)
+  })
+
   it('is given by resolution and offset in nm for the last axes, with the leading axes as channels', async (t) => {
     const folder = await temporaryFolder(t)
     const container = await foreign(folder, 'raw', [4, 4, 4], { resolution: [40, 4, 4], offset: [400, 0, 8] })
