@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { joinRun } from 'bellis/worker'
 import { program, temporaryFolder } from '../support/command-line.ts'
@@ -14,8 +16,9 @@ class Engine implements AsyncDisposable {
   readonly #lines: AsyncIterator<string>
   readonly #ended: Promise<unknown>
 
-  constructor() {
-    this.child = spawn(process.execPath, [program, 'engine'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  /** @param stderr where its errors go */
+  constructor(stderr: 'inherit' | 'pipe' = 'inherit') {
+    this.child = spawn(process.execPath, [program, 'engine'], { stdio: ['pipe', 'pipe', stderr] })
     this.#ended = once(this.child, 'exit')
     this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]()
   }
@@ -83,6 +86,43 @@ describe('the engine for other programs', () => {
       assert.equal(result.ok, true)
     }
     assert.equal(await engine.end(), 0)
+  })
+
+  for (const [line, shown] of [
+    ['hello \u001b[31m', '"hello \\\\u001b\\[31m"'],
+    ['null', '"null"'],
+    ['[1]', '"\\[1\\]"'],
+    ['x'.repeat(100_000), '"x{80}…"'],
+  ] as const) {
+    it(`says in one line that ${line.slice(0, 8)} is no message, and ends`, async () => {
+      await using engine = new Engine('pipe')
+      const printed = text(engine.child.stderr as Readable)
+      const sent = text(engine.child.stdout as Readable)
+      engine.child.stdin?.write(`${line}\n`)
+      const message = new RegExp(
+        `^bellis: The engine got ${shown} on its standard input: expected one JSON object .*\\n$`,
+      )
+      assert.match(await printed, message)
+      assert.equal(JSON.parse(await sent).error.code, 'INVALID_CONFIG')
+      assert.equal(await engine.end(), 2)
+    })
+  }
+
+  it('stops the run during which it gets what is no message, as if the parent had gone', async () => {
+    for (const line of ['hello', '{"type":"dance"}']) {
+      using folder = temporaryFolder()
+      await using engine = new Engine('pipe')
+      const printed = text(engine.child.stderr as Readable)
+      engine.send(request(folder.path, [task('first', 5)]))
+      await engine.next('listening')
+      engine.child.stdin?.write(`${line}\n`)
+      const { result } = (await engine.next('result')) as unknown as { result: { ok: boolean } }
+      assert.equal(result.ok, false)
+      const said = await printed
+      assert.match(said, /^bellis: The engine (got|was sent)/)
+      assert.doesNotMatch(said, /\n +at \S+ \(/)
+      assert.equal(await engine.end(), 2)
+    }
   })
 
   it('has the parent start a worker for each task that has its own, and hears how it ended', async () => {

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { toWireError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
+import { printable } from '../../core/text/printable.ts'
 import type { Run } from '../run.ts'
 import { startRun } from '../run.ts'
 import type { RunOptions } from '../run-options.ts'
@@ -14,8 +15,21 @@ import { serveSchedule } from './schedule-session.ts'
 /** How long workers get to hand back their blocks when the parent has gone. */
 const ABANDONED_MS = 3000
 
-/** Serves one run or scheduler after the other, until the input ends. */
+/** Serves the parent until its input ends, or until it sends what is no message: then the error is the last message, and the exit code is 2. */
 export async function serveParent(link: ParentLink = stdioLink()): Promise<void> {
+  try {
+    await serveRuns(link)
+  } catch (error) {
+    const wired = toWireError(error, 'INTERNAL')
+    link.send({ type: 'error', error: wired })
+    process.stderr.write(`bellis: ${printable(wired.message)}\n`)
+    process.exitCode = 2
+    process.stdin.destroy()
+  }
+}
+
+/** Serves one run or scheduler after the other, until the input ends. */
+async function serveRuns(link: ParentLink): Promise<void> {
   // Ctrl-C in a terminal reaches the parent, too, which decides what it means.
   process.on('SIGINT', () => {})
   for (;;) {
@@ -57,21 +71,28 @@ async function serveRun(link: ParentLink, message: unknown): Promise<boolean> {
   return await follow(link, run, launcher, isOver)
 }
 
-/** Passes on what the parent says until the run is over. @returns whether the parent is still there */
+/** Passes on what the parent says until the run is over. @returns whether the parent is still there @throws ConfigError `INVALID_CONFIG` */
 async function follow(link: ParentLink, run: Run, launcher: ParentLauncher, isOver: Promise<void>): Promise<boolean> {
   const over = isOver.then(() => 'over' as const)
-  for (;;) {
-    const next = await Promise.race([link.next(), over])
-    if (next === 'over') return true
-    if (next.done) break
-    link.take()
-    take(parseParentMessage(next.value), run, launcher)
+  let failure: unknown
+  try {
+    for (;;) {
+      const next = await Promise.race([link.next(), over])
+      if (next === 'over') return true
+      if (next.done) break
+      link.take()
+      take(parseParentMessage(next.value), run, launcher)
+    }
+  } catch (error) {
+    // What is no message says nothing, so the parent is taken for gone.
+    failure = error
   }
   // The parent has gone, and its workers go with it.
   void run.stop({ now: true })
   const timer = setTimeout(() => process.exit(1), ABANDONED_MS)
   await over
   clearTimeout(timer)
+  if (failure !== undefined) throw failure
   return false
 }
 
