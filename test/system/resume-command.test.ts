@@ -151,7 +151,13 @@ describe('bellis clean', () => {
     assert.ok(document.runs[0].bytes.record > 0 && document.runs[0].bytes.total > document.runs[0].bytes.record)
     assert.ok(!existsSync(join(home, run)))
     assert.ok(existsSync(join(cwd, 'out.zarr/a/zarr.json')))
+    // What a removal that was killed has left, under the name that it had given to the run's folder.
+    const left = join(home, '.tmp-removed-1-2')
+    mkdirSync(join(left, 'history'), { recursive: true })
+    await call(['clean', '--dry-run'])
+    assert.ok(existsSync(left))
     assert.match((await call(['clean', '--older-than', '1h'])).stdout, /There is nothing to remove\./)
+    assert.ok(!existsSync(left))
     assert.match(
       (await call(['clean', '--older-than', 'long'], 2)).stderr,
       /--older-than long: expected a number of hours/,

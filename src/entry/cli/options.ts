@@ -81,7 +81,10 @@ export const commonOptions = (command: Command): Command =>
 /** Options of commands that read datasets. The variable reaches the workers that are started, too. */
 export const dataOptions = (command: Command): Command =>
   commonOptions(command)
-    .option('--allow-external', 'read and write files outside the folder of a dataset, if its links or attributes lead there')
+    .option(
+      '--allow-external',
+      'read and write files outside the folder of a dataset, if its links or attributes lead there',
+    )
     .on('option:allow-external', () => {
       process.env.BELLIS_ALLOW_EXTERNAL = '1'
     })

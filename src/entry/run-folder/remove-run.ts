@@ -4,6 +4,9 @@ import { errnoOf } from '../../core/system-errors.ts'
 import { openProgressStore, recordName } from './progress-place.ts'
 import { holdRunFolder, INCOMPLETE_PREFIX, type RunDocument } from './run-folder.ts'
 
+/** Names of folders that are being removed. */
+const REMOVED_PREFIX = `${INCOMPLETE_PREFIX}removed-`
+
 /** Bytes that are kept of a run. */
 export interface KeptBytes {
   readonly record: number
@@ -53,7 +56,14 @@ export async function removeRun(folder: string, document: RunDocument): Promise<
     await store?.remove(await recordName(store, folder))
   }
   // In one step, so that no start finds a folder without half of its files.
-  const hidden = join(dirname(folder), `${INCOMPLETE_PREFIX}removed-${process.pid}-${Date.now()}`)
+  const hidden = join(dirname(folder), `${REMOVED_PREFIX}${process.pid}-${Date.now()}`)
   renameSync(folder, hidden)
   rmSync(hidden, { recursive: true, force: true })
+}
+
+/** Removes what a removal that was killed has left. @param home the parent folder of run folders */
+export function removeLeftovers(home: string): void {
+  for (const name of list(home)) {
+    if (name.startsWith(REMOVED_PREFIX)) rmSync(join(home, name), { recursive: true, force: true })
+  }
 }

@@ -96,6 +96,29 @@ describe('progress in SQLite', () => {
     }
   })
 
+  it('R7: has the disk confirm what is synced, and, without --fsync, no other commit', async (t) => {
+    using folder = temporaryFolder()
+    const { exec } = DatabaseSync.prototype
+    /** What SQLite was told to wait for when each transaction ended: 2 is the disk. */
+    const levels: unknown[] = []
+    t.mock.method(DatabaseSync.prototype, 'exec', function (this: DatabaseSync, sql: string) {
+      if (sql === 'COMMIT') levels.push(this.prepare('PRAGMA synchronous').get()?.synchronous)
+      return exec.call(this, sql)
+    })
+    await using store = sqliteProgress(join(folder.path, 'progress.sqlite'))
+    const record = await store.open(identityOf(recordedTask('one', 8)))
+    levels.length = 0
+    await record.commit({ pages: [page(1)], failedAttempts: [] })
+    await record.sync()
+    await record.commit({ pages: [page(2)], failedAttempts: [] })
+    assert.deepEqual(levels, [1, 2, 1])
+    await using safe = sqliteProgress(join(folder.path, 'safe.sqlite'), { fsync: true })
+    const synced = await safe.open(identityOf(recordedTask('one', 8)))
+    levels.length = 0
+    await synced.commit({ pages: [page(1)], failedAttempts: [] })
+    assert.deepEqual(levels, [2])
+  })
+
   it('reports a full disk, keeps what was recorded, and continues when there is space', async (t) => {
     using folder = scratchFolder()
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', folder.path])

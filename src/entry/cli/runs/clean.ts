@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
 import { showBytes } from '../../../core/text/numbers.ts'
 import { showTime } from '../../local-time.ts'
-import { keptBytes, removeRun } from '../../run-folder/remove-run.ts'
+import { keptBytes, removeLeftovers, removeRun } from '../../run-folder/remove-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
@@ -67,6 +67,7 @@ async function clean(names: readonly string[], flags: CleanFlags): Promise<void>
     if (!flags.yes) await askFor(what, states)
     for (const { folder, document } of states) await removeRun(folder, document)
   }
+  if (!flags.dryRun) removeLeftovers(home)
   if (flags.json) printJson({ removed: flags.dryRun !== true, runs: described })
   if (states.length === 0) say(flags, 'There is nothing to remove.')
   else say(flags, flags.dryRun ? `${what}; nothing was removed.` : `Removed ${what}; the outputs are unchanged.`)
