@@ -91,6 +91,7 @@ export function n5Format(options: N5FormatOptions = {}): ArrayFormat {
       // Another process may have made the array before this one got the lock.
       const madeMeanwhile = await reusable(container, inner, create)
       if (madeMeanwhile !== undefined) return madeMeanwhile
+      await store.sweep?.(parseKey(inner))
       await createN5(store, parseKey(inner), await planN5(store, parseKey(inner), create))
       return open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) })
     },

@@ -50,6 +50,8 @@ export function inTransaction<T>(database: DatabaseSync, action: () => T): T {
 
 // The primary result codes of SQLite (sqlite.org/rescode.html): the low byte of what node:sqlite calls errcode.
 const [BUSY, READ_ONLY, CORRUPT, FULL, CANT_OPEN, NOT_A_DATABASE] = [5, 8, 11, 13, 14, 26]
+/** The file of the shared memory beside the database can't grow, which SQLite counts as an error of the disk. */
+const NO_SHARED_MEMORY = 4874
 
 function sqliteError(file: string, error: unknown): InfrastructureError {
   const { errcode = 0, code } = error as { errcode?: number; code?: string }
@@ -57,7 +59,7 @@ function sqliteError(file: string, error: unknown): InfrastructureError {
     new InfrastructureError(ours, `The progress in ${file} ${what}`, { cause: error })
   const continues = 'what was recorded is safe, and the same command continues'
   if (code === 'ERR_INVALID_STATE') return make('IO_ERROR', 'was closed.')
-  switch (errcode & 255) {
+  switch (errcode === NO_SHARED_MEMORY ? FULL : errcode & 255) {
     case FULL:
       return make('DISK_FULL', `can't be written: the disk is full; free some space: ${continues}.`)
     case READ_ONLY:

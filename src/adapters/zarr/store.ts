@@ -59,6 +59,10 @@ export interface Store {
    */
   remove(key: string): Promise<void>
   /**
+   * Removes what removals that were killed have left beside an object: they have moved it away before. Whatever can't be removed stays.
+   */
+  sweep?(key: string): Promise<void>
+  /**
    * Keeps all other processes from changing the groups of the container until it is disposed; absent where nothing can be locked.
    * Readers are not held up. A container that is new gets its folder, which is removed again if it is still empty then.
    * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`

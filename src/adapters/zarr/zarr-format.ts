@@ -234,6 +234,7 @@ async function createArray(
   const madeMeanwhile = key === '' ? undefined : await reusable(store, key, options, writesEmpty)
   if (madeMeanwhile !== undefined) return madeMeanwhile
   const settled = key === '' ? plan : await planNewArray(store, key, store.where(key), options)
+  await store.sweep?.(key)
   await createPlanned(store, key, settled, outermost)
   return openArray(store, key, { mode: 'r+', writesEmpty })
 }

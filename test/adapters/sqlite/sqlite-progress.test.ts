@@ -119,6 +119,24 @@ describe('progress in SQLite', () => {
     assert.deepEqual(levels, [2])
   })
 
+  it('reports a full disk whichever of its files cannot grow', async (t) => {
+    for (const kilobytes of [8, 16, 20, 24, 28, 32, 36]) {
+      using folder = scratchFolder()
+      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', folder.path])
+      if (mounted.status !== 0) {
+        t.skip('only root can mount a small disk')
+        return
+      }
+      try {
+        const store = sqliteProgress(join(folder.path, 'progress.sqlite'))
+        await assert.rejects(store.open(identity), { code: 'DISK_FULL' }, `${kilobytes} kB`)
+        await store[Symbol.asyncDispose]()
+      } finally {
+        spawnSync('umount', [folder.path])
+      }
+    }
+  })
+
   it('reports a full disk, keeps what was recorded, and continues when there is space', async (t) => {
     using folder = scratchFolder()
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', folder.path])

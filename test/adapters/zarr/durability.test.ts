@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { crc32c } from '../../../src/adapters/codecs/checksums/crc32c.ts'
+import { n5Format } from '../../../src/adapters/n5/n5-format.ts'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
 import type { ChunkedArray, CreateArrayOptions } from '../../../src/ports/chunked-array.ts'
@@ -99,6 +100,29 @@ describe('a writer that is killed', () => {
       await made
     }
     assert.ok(sawGroupsAlone, 'nothing was seen in between')
+  })
+
+  it('leaves no removed array behind for good, and nothing else is taken for one', async (t) => {
+    const folder = await temporaryFolder(t)
+    const options = { shape: [4], dtype: 'uint8', chunkShape: [4] } as const
+    for (const [container, inner] of [
+      [join(folder, 'a.zarr'), 'g/raw'],
+      [join(folder, 'b.zarr'), ''],
+      [join(folder, 'c.n5'), 'raw'],
+    ] as const) {
+      const own = container.endsWith('.n5') ? n5Format() : format
+      await using _first = await own.create(container, inner, options)
+      // As a removal that was killed has left it.
+      const beside = join(container, inner, '..')
+      const left = join(beside, '.tmp-12-0-1kn5w2-3')
+      await mkdir(join(left, 'c'), { recursive: true })
+      await writeFile(join(left, 'c', '0'), 'x')
+      const others = [join(beside, '.tmp-mine'), join(beside, '.tmp-12-0-1kn5w2-4')]
+      await mkdir(others[0] as string)
+      await writeFile(others[1] as string, 'a chunk that is being written')
+      await using _again = await own.create(container, inner, { ...options, ifExists: 'replace' })
+      assert.deepEqual([left, ...others].map(existsSync), [false, true, true])
+    }
   })
 
   it('D1: leaves temporary files that are never taken for chunks or arrays, and go when the array is replaced', async (t) => {

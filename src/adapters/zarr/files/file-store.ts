@@ -9,7 +9,14 @@ import { FilePace } from './file-pace.ts'
 import { InsideContainer } from './inside-container.ts'
 import { LentMemory } from './lent-memory.ts'
 import { openParts, readFile } from './read-file.ts'
-import { type FileWriting, makeFolder, replaceFile, syncFolder, temporaryName } from './replace-file.ts'
+import {
+  type FileWriting,
+  isTemporaryName,
+  makeFolder,
+  replaceFile,
+  syncFolder,
+  temporaryName,
+} from './replace-file.ts'
 
 export interface FileStoreOptions {
   /** A write ends only when the file and its name are on the disk itself, to survive a power cut. @default false */
@@ -59,6 +66,7 @@ export function fileStore(root: string, { fsync = false, insideOf, guard = () =>
       if (key !== '') await inside?.assertPlace(where(key), 'remove')
       return removeTree(where(key), writing)
     },
+    sweep: (key) => sweep(dirname(where(key))),
     lockGroups: () => lockGroups(root, fsync),
     async list(key) {
       const path = where(key)
@@ -98,6 +106,16 @@ async function lockGroups(root: string, fsync: boolean): Promise<AsyncDisposable
   } catch (error) {
     await removeIfEmpty()
     throw ioError('write', root, error)
+  }
+}
+
+/** Trees that a removal has moved away are folders; all other temporary names are those of files. */
+async function sweep(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+  for (const entry of entries) {
+    if (!entry.isDirectory() || !isTemporaryName(entry.name)) continue
+    // Another process may be removing it, too, or it may belong to another user.
+    await rm(join(folder, entry.name), { recursive: true, force: true }).catch(() => {})
   }
 }
 

@@ -16,6 +16,9 @@ const writer = `${process.pid}-${threadId}-${Math.floor(Math.random() * 2 ** 32)
 /** A name that no reader mistakes for a chunk and no other write uses. */
 export const temporaryName = (): string => `${TEMPORARY_PREFIX}${writer}-${writes++}`
 
+/** Whether a name is one that {@link temporaryName} has made, in any process. */
+export const isTemporaryName = (name: string): boolean => /^\.tmp-\d+-\d+-[\da-z]+-\d+$/.test(name)
+
 /** How the files of a folder are written. */
 export interface FileWriting {
   /** A write ends only when the file and its name are on the disk itself. */
