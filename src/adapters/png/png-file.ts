@@ -32,10 +32,11 @@ export const isPng = (start: Buffer): boolean => start.subarray(0, SIGNATURE.len
 /** @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`, `UNSUPPORTED`; InfrastructureError `IO_ERROR` */
 export function readHeader(path: string): PngHeader {
   using file = new OpenPng(path)
-  return headerOf(path, file.bytes(0, HEADER_BYTES))
+  return pngHeader(path, file.bytes(0, HEADER_BYTES))
 }
 
-function headerOf(path: string, bytes: Buffer): PngHeader {
+/** @param bytes the first ones of an image @throws ConfigError `INVALID_METADATA`, `UNSUPPORTED` */
+export function pngHeader(path: string, bytes: Buffer): PngHeader {
   if (!isPng(bytes) || bytes.length < HEADER_BYTES || bytes.toString('latin1', 12, 16) !== 'IHDR') {
     throw new ConfigError(
       'INVALID_METADATA',
@@ -67,10 +68,35 @@ function headerOf(path: string, bytes: Buffer): PngHeader {
  * @throws ConfigError `NO_SUCH_FILE`; InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
  */
 export function readPixels(path: string, header: PngHeader): Uint8Array {
-  const { width, height, samples, dtype } = header
+  using file = new OpenPng(path)
+  return pixelsOf(path, file, header)
+}
+
+/** The same, of an image in memory. @param path for messages @throws InfrastructureError `CORRUPT_DATA` */
+export const decodePng = (path: string, bytes: Buffer, header: PngHeader): Uint8Array =>
+  pixelsOf(
+    path,
+    {
+      byteLength: bytes.length,
+      bytes: (start, length) => bytes.subarray(start, start + length),
+      read: (into, start) => bytes.copy(into, 0, start),
+    },
+    header,
+  )
+
+/** The bytes of an image. */
+interface PngBytes {
+  readonly byteLength: number
+  /** Fewer at the end. */
+  bytes(start: number, length: number): Buffer
+  /** Fills `into`. @returns how many bytes there were */
+  read(into: Buffer, start: number): number
+}
+
+function pixelsOf(path: string, file: PngBytes, { width, height, samples, dtype }: PngHeader): Uint8Array {
   const perPixel = samples * (dtype === 'uint8' ? 1 : 2)
   const rowBytes = width * perPixel
-  const rows = inflateRows(path, compressedOf(path, (rowBytes + 1) * height), (rowBytes + 1) * height)
+  const rows = inflateRows(path, compressedOf(path, file, (rowBytes + 1) * height), (rowBytes + 1) * height)
   // In place: each row moves to the front, by the filters of those before it.
   for (let row = 0; row < height; row++) {
     const from = row * (rowBytes + 1)
@@ -86,8 +112,7 @@ export function readPixels(path: string, header: PngHeader): Uint8Array {
 }
 
 /** The data of all IDAT chunks; other chunks are left out, whatever their size. @param decoded bytes that they decode to */
-function compressedOf(path: string, decoded: number): Buffer {
-  using file = new OpenPng(path)
+function compressedOf(path: string, file: PngBytes, decoded: number): Buffer {
   const found: { readonly start: number; readonly length: number }[] = []
   let total = 0
   for (let at = SIGNATURE.length; ; ) {
@@ -135,7 +160,7 @@ function inflateRows(path: string, data: Buffer, byteLength: number): Buffer {
 }
 
 /** An open file. */
-class OpenPng implements Disposable {
+class OpenPng implements PngBytes, Disposable {
   readonly byteLength: number
   readonly #path: string
   readonly #file: number

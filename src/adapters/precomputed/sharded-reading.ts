@@ -2,11 +2,12 @@ import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../core/array/
 import { ConfigError } from '../../core/errors.ts'
 import { CodecError, SPARE_BYTES } from '../codecs/codec.ts'
 import { gzipCodec } from '../codecs/zlib.ts'
+import { encodedLimit } from '../files/encoded-limit.ts'
 import { type ChunkAccess, decodeOrThrow } from '../zarr/chunks/chunk-access.ts'
 import type { ChunkCodec } from '../zarr/chunks/chunk-codec.ts'
 import type { ChunkPart } from '../zarr/chunks/chunk-grid.ts'
 import { inFlight } from '../zarr/chunks/in-flight.ts'
-import { encodedLimit, joinKey, type PartReader, type Store } from '../zarr/store.ts'
+import { joinKey, type PartReader, type Store } from '../zarr/store.ts'
 import { mortonCode, placeOfChunk, type Sharding } from './sharding.ts'
 
 /** Bytes of the index of a minishard, decoded: 24 for each chunk. */
