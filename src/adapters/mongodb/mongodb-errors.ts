@@ -49,3 +49,7 @@ function isPassing(error: unknown): boolean {
     error instanceof MongoOperationTimeoutError
   return isNetwork || error.hasErrorLabel('RetryableWriteError') || PASSING_CODES.has(error.code)
 }
+
+/** Others may have changed what is recorded. @param which record, for people */
+export const damagedRecord = (which: string, what: string): InfrastructureError =>
+  new InfrastructureError('CORRUPT_DATA', `${which} is damaged: ${what}; restore it, or start again with --overwrite.`)

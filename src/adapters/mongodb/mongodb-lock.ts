@@ -2,6 +2,7 @@ import type { Collection } from 'mongodb'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import type { LockOwner, RunLock } from '../../ports/progress-store.ts'
 import type { MongodbConnection } from './mongodb-connection.ts'
+import { damagedRecord } from './mongodb-errors.ts'
 import { isDuplicateKey, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
 
 /** How often the holder of a lock sends a heartbeat. */
@@ -44,7 +45,7 @@ export async function lockRun(
   const before = await attempt(() => latestLock(locks, run))
   const now = await attempt(async () => (await database.command({ hello: 1 })).localTime as Date)
   if (before !== undefined && !isStale(before, now) && !(await hasEnded(before))) throw refusal(before, name)
-  const number = (before?.number ?? 0) + 1
+  const number = numberOf(before, name) + 1
   const _id = keyOf(run, number)
   try {
     await attempt(() => locks.insertOne({ _id, run, number, beat: now, ...owner }))
@@ -86,10 +87,19 @@ export async function lockRun(
   }
 }
 
+/** @throws InfrastructureError `CORRUPT_DATA` for a number that others have changed */
+function numberOf(lock: LockDocument | undefined, name: string): number {
+  const { run, number = 0 } = lock ?? {}
+  if (Number.isSafeInteger(number) && number >= 0) return number
+  throw damagedRecord(`The lock of ${run} in ${name}`, 'its field "number" was changed')
+}
+
 const latestLock = async (locks: Collection<LockDocument>, run: string): Promise<LockDocument | undefined> =>
   (await locks.findOne({ _id: within(run) }, { sort: { _id: -1 } })) ?? undefined
 
-const isStale = ({ beat }: LockDocument, now: Date): boolean => now.getTime() - beat.getTime() > STALE_MS
+/** A document that others have changed is nobody's sign of life. */
+const isStale = ({ beat }: LockDocument, now: Date): boolean =>
+  !(beat instanceof Date) || now.getTime() - beat.getTime() > STALE_MS
 
 const isOf = (lock: LockDocument, owner: LockOwner): boolean =>
   lock.host === owner.host && lock.machine === owner.machine && lock.pid === owner.pid && lock.since === owner.since

@@ -11,6 +11,7 @@ import type {
 } from '../../ports/progress-store.ts'
 import { type AttemptDocument, AttemptStore, type OldAttemptDocument, type TextDocument } from './mongodb-attempts.ts'
 import { MongodbConnection } from './mongodb-connection.ts'
+import { damagedRecord } from './mongodb-errors.ts'
 import { batchesOf, isDuplicateKey, within } from './mongodb-keys.ts'
 import { type HeldLock, lockRun } from './mongodb-lock.ts'
 import {
@@ -186,6 +187,7 @@ class MongodbProgress implements ProgressStore {
   async #find(run: string): Promise<RecordHead | undefined> {
     const found = await this.#connection.attempt(() => this.#runs.findOne({ _id: run }))
     if (found === null) return undefined
+    assertRecord(found, `${run} in ${this.name}`)
     const { version, id, tasks, holder = 0 } = found
     if (version >= 1 && version <= SCHEMA_VERSION) {
       return { identity: { run, ...(id === undefined ? {} : { id }), tasks }, version, holder }
@@ -206,4 +208,19 @@ class MongodbProgress implements ProgressStore {
       if (!isDuplicateKey(error)) throw error
     }
   }
+}
+
+/** Others may have changed a document. @param which record, for people @throws InfrastructureError `CORRUPT_DATA` */
+function assertRecord({ version, id, holder, tasks }: RunDocument, which: string): void {
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
+  const isText = (value: unknown) => typeof value === 'string'
+  const isTask = (task: Partial<RecordedTask> | null) =>
+    isText(task?.id) && isCount(task?.blockCount) && isText(task?.grid) && isText(task?.config)
+  const wrong = [
+    ...(isCount(version) ? [] : ['version']),
+    ...(id === undefined || isText(id) ? [] : ['id']),
+    ...(holder === undefined || isCount(holder) ? [] : ['holder']),
+    ...(Array.isArray(tasks) && tasks.every(isTask) ? [] : ['tasks']),
+  ]
+  if (wrong.length > 0) throw damagedRecord(`The record of ${which}`, `its field "${wrong[0]}" was changed`)
 }

@@ -12,6 +12,7 @@ import type {
 } from '../../ports/progress-store.ts'
 import { type AttemptDocument, AttemptStore, type OldAttemptDocument, type TextDocument } from './mongodb-attempts.ts'
 import type { MongodbConnection } from './mongodb-connection.ts'
+import { damagedRecord } from './mongodb-errors.ts'
 import { batchesOf, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
 import type { HeldLock } from './mongodb-lock.ts'
 
@@ -80,6 +81,12 @@ export class MongodbReader implements RunReader {
     const [collection, _id] =
       version === 1 ? [this.#place.oldPages, within(run, task)] : [this.#place.pages, within(run, holder, task)]
     for await (const { page, bits } of this.#inOrder(collection, { _id }, '_id')) {
+      if (!Number.isSafeInteger(page) || !(bits instanceof Binary)) {
+        throw damagedRecord(
+          `The record of ${run} in ${this.#place.connection.name}`,
+          `a page of task ${task} was changed`,
+        )
+      }
       yield { task, page, bits: Uint8Array.from(bits.buffer) }
     }
   }

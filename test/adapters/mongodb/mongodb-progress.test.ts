@@ -443,3 +443,41 @@ describe('the lock of a run in MongoDB', () => {
     }
   })
 })
+
+describe('a record in MongoDB that others have changed', () => {
+  it('is reported as damaged, with the field, and can be started again', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    await using client = new MongoClient(url)
+    const runs = client.db().collection('runs')
+    const pages = client.db().collection('held_pages')
+    const readAll = async () => {
+      await using store = mongodbProgress(url)
+      await using record = await store.open(identity)
+      return await readCompleted(record, 0)
+    }
+    const startAgain = async () => {
+      await using store = mongodbProgress(url)
+      await store.remove(identity.run)
+      await using record = await store.open(identity)
+      await record.commit({ pages: [page(1)], failedAttempts: [] })
+    }
+    for (const [field, value] of [
+      ...[null, 'x', [1, null], [{ id: 'one' }]].map((tasks) => ['tasks', tasks] as const),
+      ...(['x', -1, 0.5, 1e300] as const).map((holder) => ['holder', holder] as const),
+      ...[['id', 5] as const, ['version', 'two'] as const],
+    ]) {
+      await startAgain()
+      await runs.updateMany({}, { $set: { [field]: value } })
+      const message = new RegExp(`is damaged: its field "${field}" was changed; restore it, or start again`)
+      await assert.rejects(readAll(), { code: 'CORRUPT_DATA', message })
+    }
+    for (const change of [{ bits: 'x' }, { bits: null }, { page: 'x' }, { page: 1.5 }]) {
+      await startAgain()
+      await pages.updateMany({}, { $set: change })
+      await assert.rejects(readAll(), { code: 'CORRUPT_DATA', message: /is damaged: a page of task 0 was changed/ })
+    }
+    await startAgain()
+    assert.ok(isBitSet(await readAll(), 1))
+  })
+})
