@@ -2,8 +2,13 @@
 export type { BorderMode } from '../kernels/border.ts'
 export { cropBox } from '../kernels/crop.ts'
 export { type DownsampleMethod, type DownsampleOptions, downsampleVoxels } from '../kernels/downsample/downsample.ts'
-export { evaluateExpression, isLogical, mayGiveFractions } from '../kernels/expression.ts'
-export { type ExpressionNode, isReservedName, parseExpression, variablesOf } from '../kernels/expression-syntax.ts'
+export { evaluateExpression, isLogical, mayGiveFractions } from '../kernels/expression/expression.ts'
+export {
+  type ExpressionNode,
+  isReservedName,
+  parseExpression,
+  variablesOf,
+} from '../kernels/expression/expression-syntax.ts'
 export { type GaussianOptions, gaussianFilter, gaussianFilterBox } from '../kernels/gaussian/gaussian.ts'
 export { gaussianRadius, gaussianWeights } from '../kernels/gaussian/gaussian-weights.ts'
 export {

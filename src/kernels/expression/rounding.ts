@@ -1,4 +1,4 @@
-import type { TypedArray } from './voxels.ts'
+import type { TypedArray } from '../voxels.ts'
 
 /** The nearest integer, halves to the even one. @see numpy `rint` */
 export function roundHalfToEven(value: number): number {

@@ -1,4 +1,4 @@
-import type { TypedArray } from './voxels.ts'
+import type { TypedArray } from '../voxels.ts'
 
 /**
  * Voxels that are evaluated at a time: every node of the tree processes a batch of voxels in one loop. That is as fast as a loop

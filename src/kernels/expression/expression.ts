@@ -1,3 +1,5 @@
+import type { TypedArray } from '../voxels.ts'
+import { evaluateCompiled } from './compiled-expression.ts'
 import {
   asReal,
   BATCH,
@@ -11,7 +13,6 @@ import {
 import { arithmetic, call, choice, comparison } from './expression-operations.ts'
 import { childrenOf, type ExpressionNode, variablesOf } from './expression-syntax.ts'
 import { storeWhole } from './rounding.ts'
-import type { TypedArray } from './voxels.ts'
 
 /**
  * Whether an expression is true or false for each voxel: a comparison, a logical operation, `isnan`, or a choice of these.
@@ -77,9 +78,25 @@ export function evaluateExpression<Out extends TypedArray>(
     if (length !== out.length)
       fail(`"${name}" has ${length} voxels, but the result has ${out.length}; pass arrays of one length.`)
   }
-  if (!fillFromTable(expression, variables, out, isBool)) evaluateAll(expression, variables, out, isBool)
+  const ways = [evaluateCompiled, fillFromTable, interpret]
+  // Looking up bytes is as fast as the simplest code, and some functions take longer than looking up any result.
+  if (areBytes(expression, variables, out) || callsFunctions(expression)) ways.unshift(fillFromTable)
+  ways.some((way) => way(expression, variables, out, isBool))
   return out
 }
+
+const areBytes = (
+  expression: ExpressionNode,
+  variables: Readonly<Record<string, TypedArray>>,
+  out: TypedArray,
+): boolean =>
+  out instanceof Uint8Array && [...variablesOf(expression)].every((name) => variables[name]?.BYTES_PER_ELEMENT === 1)
+
+/** Whether an expression has an operation that is no instruction of WebAssembly. */
+const callsFunctions = (node: ExpressionNode): boolean =>
+  (node.kind === 'call' && (node.name === 'exp' || node.name === 'log')) ||
+  (node.kind === 'arithmetic' && (node.operator === '**' || node.operator === '%')) ||
+  childrenOf(node).some(callsFunctions)
 
 /** Up to this many values of a type, each is evaluated once. */
 const TABLE_BITS = 16
@@ -99,7 +116,7 @@ function fillFromTable(
   const unsigned = Array.from({ length: 2 ** bits }, (_, value) => value)
   const values = new (data.constructor as new (values: readonly number[]) => TypedArray)(unsigned)
   const table = new (out.constructor as new (length: number) => TypedArray)(values.length)
-  evaluateAll(expression, { [name]: values }, table, isBool)
+  interpret(expression, { [name]: values }, table, isBool)
   const places = bits === 8 ? asUnsigned(Uint8Array, data) : asUnsigned(Uint16Array, data)
   if (places instanceof Uint8Array && out instanceof Uint8Array) lookUpBytes(places, table as Uint8Array, out)
   else for (let i = 0; i < places.length; i++) out[i] = table[places[i]!] as never
@@ -116,18 +133,20 @@ function lookUpBytes(places: Uint8Array, table: Uint8Array, out: Uint8Array): vo
   for (let i = 0; i < places.length; i++) out[i] = table[places[i]!]!
 }
 
-function evaluateAll(
+/** Evaluates an expression in plain TypeScript: what compiled expressions are compared with. @returns true */
+export function interpret(
   expression: ExpressionNode,
   variables: Readonly<Record<string, TypedArray>>,
   out: TypedArray,
   isBool: boolean,
-): void {
+): true {
   const root = evaluatorOf(expression, variables)
   for (let at = 0; at < out.length; at += BATCH) {
     const count = Math.min(BATCH, out.length - at)
     if (root.type === 'big') storeBig(root.run(at, count), out, at, count, isBool)
     else storeReal(root.run(at, count), out, at, count, isBool)
   }
+  return true
 }
 
 function fail(message: string): never {

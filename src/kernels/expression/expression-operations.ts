@@ -72,7 +72,7 @@ function realArithmetic(operator: string, a: Float64Array, b: Float64Array, into
   }
 }
 
-function bigArithmetic(operator: string, a: bigint, b: bigint): bigint {
+export function bigArithmetic(operator: string, a: bigint, b: bigint): bigint {
   if (operator === '+') return a + b
   if (operator === '-') return a - b
   if (operator === '*') return a * b
@@ -139,7 +139,7 @@ export function call(name: FunctionName, args: readonly Evaluator[]): Evaluator 
   })
 }
 
-function bigFunction(name: FunctionName, values: readonly bigint[]): bigint {
+export function bigFunction(name: FunctionName, values: readonly bigint[]): bigint {
   const [value, low, high] = values as [bigint, bigint, bigint]
   if (name === 'abs') return value < 0n ? -value : value
   if (name === 'sign') return value > 0n ? 1n : value < 0n ? -1n : 0n

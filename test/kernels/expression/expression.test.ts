@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { evaluateExpression } from '../../src/kernels/expression.ts'
-import { parseExpression } from '../../src/kernels/expression-syntax.ts'
-import { roundHalfToEven } from '../../src/kernels/rounding.ts'
+import { evaluateExpression } from '../../../src/kernels/expression/expression.ts'
+import { parseExpression } from '../../../src/kernels/expression/expression-syntax.ts'
+import { roundHalfToEven } from '../../../src/kernels/expression/rounding.ts'
 
 const resultOf = (text: string, x = 0): number =>
   evaluateExpression(parseExpression(text), { x: Float64Array.of(x) }, new Float64Array(1))[0]!
