@@ -27,7 +27,7 @@ describe('the writers of an array', () => {
     await writer.during(async () => {
       assert.deepEqual(await lateWriters(array.path, () => false), [])
       const late = await lateWriters(array.path, (record) => record === 'mine')
-      assert.deepEqual(late, [{ host: newHolder({}).host, pids: [process.pid] }])
+      assert.deepEqual(late, [{ host: newHolder({}).host, pids: [process.pid], isLeft: false }])
     })
     writer[Symbol.dispose]()
     assert.equal(existsSync(array.writers), false)
@@ -64,7 +64,7 @@ describe('the writers of an array', () => {
     const far = { ...newHolder({ record: 'mine' }), machine: 'far', host: 'far' }
     for (const holder of [ended, far]) writeFileSync(join(array.writers, holder.token), JSON.stringify(holder))
     const late = await lateWriters(array.path, () => true)
-    assert.deepEqual(late, [{ host: 'far', pids: [process.pid] }])
+    assert.deepEqual(late, [{ host: 'far', pids: [process.pid], isLeft: false }])
     utimesSync(join(array.writers, far.token), old, old)
     assert.deepEqual(await lateWriters(array.path, () => true), [])
     assert.equal(existsSync(array.writers), false)
