@@ -40,7 +40,9 @@ describe('the text of an expression', () => {
     isRefusal: (error) => error instanceof SyntaxError,
     async load() {
       const { parseExpression, variablesOf } = await import('../../src/kernels/expression/expression-syntax.ts')
-      const { evaluateExpression, isLogical, mayGiveFractions } = await import('../../src/kernels/expression/expression.ts')
+      const { evaluateExpression, isLogical, mayGiveFractions } = await import(
+        '../../src/kernels/expression/expression.ts'
+      )
       const sources = [Float32Array.of(1.5, -2, NaN), BigInt64Array.of(1n, -2n, 2n ** 62n), Uint8Array.of(0, 1, 255)]
       return (input) => {
         const parsed = parseExpression(new TextDecoder().decode(input))
