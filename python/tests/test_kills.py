@@ -11,6 +11,8 @@ import time
 import unittest
 from pathlib import Path
 
+import bellis
+
 #: Each block adds its number to its voxel, once, and leaves a note of each attempt.
 PROGRAM = textwrap.dedent(
     """
@@ -128,6 +130,26 @@ class Kills(unittest.TestCase):
             with self.subTest(seed=seed, method=method):
                 self.setUp()
                 self.try_kills(seed, method, rounds=5 if method == "fork" else 2)
+
+
+@unittest.skipUnless(sys.platform == "linux", "forks")
+class Many(unittest.TestCase):
+    def test_workers_of_one_program_work_at_the_same_time(self) -> None:
+        count = 500
+        with tempfile.TemporaryDirectory() as folder:
+
+            def meet(block):
+                Path(folder, str(os.getpid())).touch()
+                deadline = time.monotonic() + PATIENCE
+                while len(os.listdir(folder)) < count:
+                    if time.monotonic() > deadline:
+                        raise TimeoutError("the others did not come")
+                    time.sleep(0.1)
+
+            task = bellis.Task("meet", meet, ((0,), (count,)), ((0,), (1,)), read_write_conflict=False)
+            result = bellis.run(task, workers=count, start_method="fork", progress="none")
+            self.assertTrue(result, result)
+            self.assertEqual(len(os.listdir(folder)), count)
 
 
 if __name__ == "__main__":
