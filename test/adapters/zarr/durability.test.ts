@@ -41,6 +41,8 @@ describe('a writer that is killed', () => {
 
   for (const [name, options] of [
     ['chunks', { codec: 'raw' }],
+    // Files that are flushed are written by another path.
+    ['flushed chunks', { codec: 'raw', fsync: true }],
     ['compressed chunks', { codec: 'zstd:1' }],
     ['shards', { codec: 'raw', shardShape: [16, 32, 32] }],
   ] as const) {
@@ -55,7 +57,7 @@ describe('a writer that is killed', () => {
       await array.writeVoxels(whole, new Uint16Array(16 * 32 * 32))
       const into = new Uint16Array(16 * 32 * 32)
       for (let round = 0; round < 10; round++) {
-        const child = fork(rewriter, [container], { stdio: 'ignore' })
+        const child = fork(rewriter, [container, 'fsync' in options ? 'fsync' : ''], { stdio: 'ignore' })
         const gone = once(child, 'exit')
         await Promise.race([
           once(child, 'message'),
