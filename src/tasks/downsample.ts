@@ -137,7 +137,7 @@ function nameBeside({ path, format }: VolumeDescription): string {
   if (!format.startsWith('zarr')) {
     throw new ConfigError(
       'UNSUPPORTED',
-      `${path} is no Zarr array, and Bellis writes Zarr only; ${copy(path, `out.zarr/${name.replace(/\.\w+(\.gz)?$/, '')}`)}.`,
+      `${path} is no Zarr array, and pyramids are written in Zarr only; ${copy(path, `out.zarr/${name.replace(/\.\w+(\.gz)?$/, '')}`)}.`,
     )
   }
   if (/^https?:/.test(path)) {

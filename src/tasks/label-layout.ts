@@ -11,7 +11,7 @@ import { assertRank, blockOfChunks, defaultChunk, inVoxels, inWorld, tiledShape 
 
 export const labelConfig = z.object({
   input: z.string().describe('dataset whose nonzero voxels are labelled'),
-  output: z.string().describe('Zarr array to write, uint64'),
+  output: z.string().describe('array to write, uint64: Zarr, N5 or precomputed, as its name says'),
   connectivity: z
     .number()
     .int()
@@ -29,7 +29,7 @@ export const labelConfig = z.object({
 export interface LabelConfig {
   /** Dataset whose nonzero voxels are labelled. */
   readonly input: string
-  /** Zarr array to write, uint64. The tasks' intermediate results are stored beside it, in a group of its name with `_parts`. */
+  /** Array to write, uint64. The tasks' intermediate results are stored beside it, in a group of its name with `_parts`. */
   readonly output: string
   /** Along how many axes at once neighbours may differ: 1 faces, 2 edges, 3 corners. @default 1 */
   readonly connectivity?: number | undefined
@@ -40,7 +40,9 @@ export type Config = z.output<typeof labelConfig>
 
 /** The arrays of intermediate results, beside the output. */
 export const partsOf = ({ output }: Pick<Config, 'output'>) => {
-  const group = /\.zarr\/*$/i.test(output) ? output.replace(/\.zarr\/*$/i, '_parts.zarr') : `${output}_parts`
+  // Nothing else is stored in a container that is one volume.
+  const container = /\.(zarr|n5)\/*$|\.precomputed(\/.*)?$/i
+  const group = container.test(output) ? output.replace(container, '_parts.zarr') : `${output}_parts`
   return { faces: `${group}/faces`, pairs: `${group}/pairs`, numbers: `${group}/numbers` }
 }
 

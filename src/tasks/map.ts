@@ -33,7 +33,7 @@ const expression = z.string().superRefine((text, context) => {
 
 const mapConfig = z.object({
   input: z.string().describe('dataset whose voxels are x'),
-  output: z.string().describe('Zarr array to write'),
+  output: z.string().describe('array to write: Zarr, N5 or precomputed, as its name says'),
   expr: expression.describe('expression for each voxel x: "x > 128", "255 - x", "mask ? x : 0"'),
   with: z
     .record(z.string(), z.string())
@@ -102,7 +102,7 @@ export default map
 
 export const thresholdConfig = z.object({
   input: z.string().describe('dataset'),
-  output: z.string().describe('Zarr array to write, bool'),
+  output: z.string().describe('array to write, bool: Zarr'),
   above: z.number().optional().describe('keep voxels above this value'),
   below: z.number().optional().describe('keep voxels below this value'),
 })
@@ -111,7 +111,7 @@ export const thresholdConfig = z.object({
 export interface ThresholdConfig {
   /** Dataset. */
   readonly input: string
-  /** Zarr array to write. */
+  /** Array to write. */
   readonly output: string
   /** Keep voxels above this value. */
   readonly above?: number | undefined

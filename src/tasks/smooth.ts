@@ -36,7 +36,7 @@ const sigma = z.union([z.number(EXPECTED_SIGMA).positive(EXPECTED_SIGMA), inNm])
 
 const smoothConfig = z.object({
   input: z.string().describe('dataset to smooth'),
-  output: z.string().describe('Zarr array to write'),
+  output: z.string().describe('array to write: Zarr, N5 or precomputed, as its name says'),
   sigma: z
     .union([sigma, z.array(sigma).min(1)])
     .refine(hasOneUnit, 'expected all of them in voxels, such as 0.5,2,2, or all in nm, such as 20nm,8nm,8nm')

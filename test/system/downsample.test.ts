@@ -178,7 +178,7 @@ describe('bellis downsample', () => {
     assert.equal(made.code, 0)
     await refused(
       ['s.hdf/volumes/raw'],
-      /is no Zarr array, and Bellis writes Zarr only; convert it first: bellis convert s\.hdf\/volumes\/raw out\.zarr\/raw\/s0/,
+      /is no Zarr array, and pyramids are written in Zarr only; convert it first: bellis convert s\.hdf\/volumes\/raw out\.zarr\/raw\/s0/,
     )
     await noise(join(folder.path, 'root.zarr'), 'uint8', { shape: [4, 4], chunkShape: [4, 4] })
     await refused(['root.zarr'], /is an array outside of any group, so its levels have no place; convert it first/)

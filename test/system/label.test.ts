@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { createArray, type DType, openArray, runBlockwise } from '../../src/entry/index.ts'
@@ -146,6 +147,21 @@ describe('label', () => {
     )
     const text = await bellis(['label', input, 'text.zarr', '--pool', 'inline'], { cwd: shared.path })
     assert.match(text.stdout, /\n\d+ components\n$/)
+  })
+
+  it('label writes containers that are one volume, with its intermediate results beside them', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const input = await random(join(cwd, 'in.zarr/raw'), { shape: [8, 8, 8], density: 4 })
+    for (const output of ['a.zarr', 'b.n5', 'c.precomputed', 'd.zarr/labels', 'e.n5/labels']) {
+      const { code, stderr } = await bellis(['label', input, output, '--pool', 'inline'], { cwd })
+      assert.equal(code, 0, stderr)
+      assert.equal(await countLabels(join(cwd, output)), await countLabels(join(cwd, 'a.zarr')))
+    }
+    assert.deepEqual(
+      readdirSync(cwd).filter((name) => name.includes('_parts')),
+      ['a_parts.zarr', 'b_parts.zarr', 'c_parts.zarr'],
+    )
   })
 
   it('label refuses invalid arguments before it writes', async () => {

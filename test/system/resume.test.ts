@@ -41,6 +41,26 @@ describe('a run that is started again', () => {
     assert.equal(runsIn(cwd).length, 1)
   })
 
+  for (const output of ['out.n5/once', 'out.precomputed']) {
+    it(`an output in another format is continued, too, and found complete (${output})`, async () => {
+      using folder = temporaryFolder()
+      const { path: cwd } = folder
+      const start = async (env = {}) => {
+        const { code, stdout, stderr } = await bellis(smoothArguments(output), { cwd, env })
+        return { code, stderr, task: stdout === '' ? undefined : JSON.parse(stdout).tasks[0] }
+      }
+      assert.equal((await start(dyingAt(0, 3))).code, 'SIGKILL')
+      const continued = await start()
+      assert.equal(continued.code, 0, continued.stderr)
+      assert.equal(continued.task.completed, 512)
+      assert.ok(continued.task.skipped > 0)
+      const again = await start()
+      assert.equal(again.code, 0, again.stderr)
+      assert.equal(again.task.skipped, 512)
+      assert.equal(await hashVoxels(join(cwd, output)), SMOOTHED)
+    })
+  }
+
   it('a finished run that is started again does nothing, and starts no worker', async () => {
     using folder = temporaryFolder()
     await drive({ folder: folder.path, blocks: 20 })

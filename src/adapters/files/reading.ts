@@ -28,4 +28,4 @@ export function partInside(
 
 /** The error of a write. */
 export const onlyRead = (path: string): ConfigError =>
-  new ConfigError('READ_ONLY', `${path} can only be read; Bellis writes Zarr.`)
+  new ConfigError('READ_ONLY', `${path} can only be read; Bellis writes Zarr, N5 and precomputed.`)

@@ -41,4 +41,7 @@ export function singleArrayFormat(
 }
 
 const notWritten = (path: string): ConfigError =>
-  new ConfigError('UNSUPPORTED', `Bellis writes Zarr; "${path}" can only be read. Use a path such as out.zarr/name.`)
+  new ConfigError(
+    'UNSUPPORTED',
+    `Bellis writes Zarr, N5 and precomputed; "${path}" can only be read. Use a path such as out.zarr/name.`,
+  )

@@ -91,7 +91,10 @@ export class Hdf5Array implements ChunkedArray {
   }
 
   async writeVoxels(): Promise<void> {
-    throw new ConfigError('READ_ONLY', `"${this.path}" is HDF5, which is read-only; Bellis writes Zarr.`)
+    throw new ConfigError(
+      'READ_ONLY',
+      `"${this.path}" is HDF5, which is read-only; Bellis writes Zarr, N5 and precomputed.`,
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

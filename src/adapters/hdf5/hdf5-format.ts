@@ -83,7 +83,7 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
 const readOnly = (container: string): ConfigError =>
   new ConfigError(
     'UNSUPPORTED',
-    `Bellis writes Zarr; "${container}" is HDF5, which is read-only. Use a path such as out.zarr/name.`,
+    `Bellis writes Zarr, N5 and precomputed; "${container}" is HDF5, which is read-only. Use a path such as out.zarr/name.`,
   )
 
 function assertLocal(container: string): void {

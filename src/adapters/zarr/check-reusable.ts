@@ -29,7 +29,9 @@ export function checkReusable(existing: ArrayDescription, options: CreateArrayOp
   // Fill values of two dtypes can't be compared: 0 and 0n.
   if (existing.dtype === options.dtype && fill !== undefined && !Object.is(fill, existing.fillValue))
     differ('fill value', `${existing.fillValue}`, `${fill}`)
-  const format = options.zarrFormat === undefined ? existing.format : `zarr${options.zarrFormat}`
+  // Other formats have no versions to choose from.
+  const isVersioned = options.zarrFormat !== undefined && existing.format.startsWith('zarr')
+  const format = isVersioned ? `zarr${options.zarrFormat}` : existing.format
   if (format !== existing.format) differ('format', existing.format, format)
   if (options.axes?.length === existing.shape.length) {
     const [is, wanted] = [existing.axes, options.axes].map(showPlacement) as [string, string]

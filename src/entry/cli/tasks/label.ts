@@ -11,7 +11,7 @@ export function labelCommand(always: RunFlags = {}): Command {
   const command = new Command('label')
     .description('Labels the connected components of nonzero voxels across the complete volume.')
     .argument('<src>', 'dataset to label: out.zarr/volumes/mask')
-    .argument('<dst>', 'Zarr array to write, uint64: out.zarr/volumes/components')
+    .argument('<dst>', 'array to write, uint64: out.zarr/volumes/components')
     .optionsGroup(GROUPS.task)
     .option(
       '--connectivity <n>',

@@ -10,7 +10,7 @@ export function mapCommand(always: RunFlags = {}): Command {
   const command = new Command('map')
     .description('Evaluates an expression for every voxel: 255 - x, x > 128, mask ? x : 0.')
     .argument('<src>', 'dataset whose voxels are x: out.zarr/volumes/raw')
-    .argument('<dst>', 'Zarr array to write: out.zarr/volumes/inverted')
+    .argument('<dst>', 'array to write: out.zarr/volumes/inverted')
     .optionsGroup(GROUPS.task)
     .option('--expr <expression>', 'new value of a voxel x')
     .option('--with <name=dataset>', 'another dataset and its name in the expression; repeatable', namedPath)

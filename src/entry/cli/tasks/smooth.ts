@@ -13,7 +13,7 @@ export function smoothCommand(always: RunFlags = {}): Command {
   const command = new Command('smooth')
     .description('Smooths a volume with a Gaussian, equal to scipy.ndimage.gaussian_filter.')
     .argument('<src>', 'dataset to smooth: out.zarr/volumes/raw')
-    .argument('<dst>', 'Zarr array to write: out.zarr/volumes/smoothed')
+    .argument('<dst>', 'array to write: out.zarr/volumes/smoothed')
     .optionsGroup(GROUPS.task)
     .option(
       '--sigma <voxels|nm>',

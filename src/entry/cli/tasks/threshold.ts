@@ -10,7 +10,7 @@ export function thresholdCommand(always: RunFlags = {}): Command {
   const command = new Command('threshold')
     .description('Creates a mask of the voxels above a value, below one, or between two.')
     .argument('<src>', 'dataset to threshold: out.zarr/volumes/raw')
-    .argument('<dst>', 'Zarr array to write, bool: out.zarr/volumes/mask')
+    .argument('<dst>', 'array to write, bool: out.zarr/volumes/mask')
     .optionsGroup(GROUPS.task)
     .option('--above <value>', 'keep voxels larger than this', anyNumber)
     .option('--below <value>', 'keep voxels smaller than this', anyNumber)
