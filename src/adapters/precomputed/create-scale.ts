@@ -18,6 +18,8 @@ export interface ScalePlan {
   /** The new content of the `info` file. */
   readonly json: JsonObject
   readonly replaces: boolean
+  /** Whether its folder contains files of no scale, as a killed replacement leaves them: they would be taken for its chunks. */
+  readonly isLeft: boolean
 }
 
 /** The `info` file of a volume; undefined if there is none. */
@@ -47,7 +49,7 @@ export async function planScale(store: Store, key: string, options: CreateArrayO
       num_channels: channels,
       scales: [scale],
     }
-    return { key: scale.key, json: volume, replaces: false }
+    return { key: scale.key, json: volume, replaces: false, isLeft: false }
   }
   const exists = scaleKeys(info).includes(scale.key)
   const others = (info.json.scales as readonly Json[]).filter((other: Json) => asJsonObject(other).key !== scale.key)
@@ -55,6 +57,13 @@ export async function planScale(store: Store, key: string, options: CreateArrayO
     throw new ConfigError(
       'DATASET_EXISTS',
       `${store.where(scale.key)} already exists; resume the run that writes it, overwrite it (--overwrite), or choose another name.`,
+    )
+  }
+  const isLeft = !exists && ((await store.list(scale.key)) ?? []).some(({ name }) => !name.startsWith('.'))
+  if (isLeft && options.ifExists !== 'replace') {
+    throw new ConfigError(
+      'DATASET_EXISTS',
+      `${store.where(scale.key)} contains files, but ${store.where('info')} names no such scale; replace them (--overwrite), or choose another name.`,
     )
   }
   if (others.length > 0 && (info.dtype !== options.dtype || info.channels !== channels)) {
@@ -68,6 +77,7 @@ export async function planScale(store: Store, key: string, options: CreateArrayO
     key: scale.key,
     json: { ...info.json, data_type: options.dtype, num_channels: channels, scales },
     replaces: exists,
+    isLeft,
   }
 }
 
@@ -130,9 +140,13 @@ async function assertEmpty(store: Store): Promise<void> {
   )
 }
 
-/** Carries out a plan. The `info` file is written last: until then there is no scale. */
-export async function createScale(store: Store, { key, json, replaces }: ScalePlan): Promise<void> {
-  if (replaces) await store.remove(key)
+/** Carries out a plan. While files of the scale are missing, the `info` file does not name it. */
+export async function createScale(store: Store, { key, json, replaces, isLeft }: ScalePlan): Promise<void> {
+  if (replaces) {
+    const scales = (json.scales as readonly Json[]).filter((scale: Json) => asJsonObject(scale).key !== key)
+    await putInfo(store, { ...json, scales })
+  }
+  if (replaces || isLeft) await store.remove(key)
   mkdirSync(store.where(key), { recursive: true })
   await putInfo(store, json)
 }

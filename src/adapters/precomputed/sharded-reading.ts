@@ -10,12 +10,20 @@ import { inFlight } from '../zarr/chunks/in-flight.ts'
 import { joinKey, type PartReader, type Store } from '../zarr/store.ts'
 import { mortonCode, placeOfChunk, type Sharding } from './sharding.ts'
 
-/** Bytes of the index of a minishard, decoded: 24 for each chunk. */
-const MOST_INDEX_BYTES = 2 ** 28
-/** Indices that are kept. */
-const KEPT_INDICES = 64
+/** Bytes of the index of a minishard for each chunk, decoded. */
+const INDEX_BYTES = 24
+/** Chunks in a minishard: writers put some hundreds there. */
+const MOST_CHUNKS = 2 ** 20
+/** Chunks in all indices that are kept. */
+const MOST_KEPT_CHUNKS = 2 ** 20
 
 type Place = readonly [start: number, length: number]
+
+/** An index as it is stored, and what it says. */
+interface KeptIndex {
+  readonly stored: Uint8Array
+  readonly places: ReadonlyMap<bigint, Place>
+}
 
 const gzip = gzipCodec(6)
 
@@ -29,7 +37,9 @@ export class ShardedReading implements ChunkAccess {
   /** Chunks along z, y, x. */
   readonly #grid: readonly number[]
   readonly #fill: Uint8Array
-  readonly #indices = new Map<string, Promise<ReadonlyMap<bigint, Place>>>()
+  readonly #indices = new Map<string, KeptIndex>()
+  readonly #mostIndexBytes: number
+  #keptChunks = 0
 
   /** @param folder the key of the scale */
   constructor(
@@ -47,6 +57,8 @@ export class ShardedReading implements ChunkAccess {
     this.#grid = grid
     this.#fill = fill
     this.byteLength = codec.byteLength
+    const chunks = grid.reduce((product, length) => product * length, 1)
+    this.#mostIndexBytes = INDEX_BYTES * Math.min(chunks, MOST_CHUNKS)
   }
 
   get limit(): number {
@@ -58,7 +70,7 @@ export class ShardedReading implements ChunkAccess {
     const { shard, minishard } = placeOfChunk(code, this.#sharding)
     const key = joinKey(this.#folder, shard)
     await using reader = await this.#store.open(key, { signal })
-    const place = reader && (await this.#indexOf(reader, key, minishard)).get(code)
+    const place = reader && (await this.#readIndex(reader, key, minishard)).get(code)
     if (reader === undefined || place === undefined) {
       fillBox(part.shape, this.#fill, target)
       return
@@ -85,17 +97,6 @@ export class ShardedReading implements ChunkAccess {
     throw new ConfigError('UNSUPPORTED', 'Shards of precomputed volumes can only be read.')
   }
 
-  async #indexOf(reader: PartReader, key: string, minishard: number): Promise<ReadonlyMap<bigint, Place>> {
-    const name = `${key} ${minishard}`
-    const kept = this.#indices.get(name)
-    if (kept !== undefined) return kept
-    const reading = this.#readIndex(reader, key, minishard)
-    this.#indices.set(name, reading)
-    reading.catch(() => this.#indices.delete(name))
-    if (this.#indices.size > KEPT_INDICES) this.#indices.delete(this.#indices.keys().next().value as string)
-    return reading
-  }
-
   async #readIndex(reader: PartReader, key: string, minishard: number): Promise<ReadonlyMap<bigint, Place>> {
     const file = this.#store.where(key)
     const { minishardBits, indexIsGzip } = this.#sharding
@@ -105,17 +106,40 @@ export class ShardedReading implements ChunkAccess {
       if (bounds.length !== 16) throw new CodecError('it ends inside its index')
       const view = new DataView(bounds.buffer, bounds.byteOffset, 16)
       const [from, to] = [view.getBigUint64(0, true), view.getBigUint64(8, true)]
-      if (from > to || to - from > BigInt(MOST_INDEX_BYTES) || to > BigInt(Number.MAX_SAFE_INTEGER - base))
+      if (
+        from > to ||
+        to - from > BigInt(encodedLimit(this.#mostIndexBytes)) ||
+        to > BigInt(Number.MAX_SAFE_INTEGER - base)
+      )
         throw new CodecError(`its index places a minishard at ${from} to ${to}`)
       return [Number(from), Number(to)] as const
     })
     if (start === end) return new Map()
+    // Read each time, from the very file that the chunk is read from: the shard may have been replaced since.
     const stored = await reader.read(base + start, end - start)
-    return decodeOrThrow(file, [minishard], () => {
+    const name = `${key} ${minishard}`
+    const kept = this.#indices.get(name)
+    if (kept !== undefined && Buffer.compare(kept.stored, stored) === 0) return kept.places
+    const places = decodeOrThrow(file, [minishard], () => {
       if (stored.length !== end - start) throw new CodecError('it ends inside the index of a minishard')
-      const bytes = indexIsGzip ? gzip.decode(stored, { atMost: MOST_INDEX_BYTES }) : stored
+      const atMost = this.#mostIndexBytes
+      const bytes = indexIsGzip ? gzip.decode(stored, { atMost }) : stored
+      if (bytes.length > atMost)
+        throw new CodecError(`the index of a minishard has ${bytes.length} bytes, and at most ${atMost} are expected`)
       return parseMinishard(bytes, base)
     })
+    this.#keep(name, { stored, places })
+    return places
+  }
+
+  #keep(name: string, index: KeptIndex): void {
+    this.#keptChunks += index.places.size - (this.#indices.get(name)?.places.size ?? 0)
+    this.#indices.set(name, index)
+    for (const [other, { places }] of this.#indices) {
+      if (this.#keptChunks <= MOST_KEPT_CHUNKS) break
+      this.#indices.delete(other)
+      this.#keptChunks -= places.size
+    }
   }
 }
 
@@ -131,10 +155,10 @@ function checkLength(length: number, atMost: number): number {
  * @throws CodecError
  */
 export function parseMinishard(bytes: Uint8Array, base: number): ReadonlyMap<bigint, Place> {
-  if (bytes.length % 24 !== 0)
-    throw new CodecError(`the index of a minishard has ${bytes.length} bytes, no multiple of 24`)
+  if (bytes.length % INDEX_BYTES !== 0)
+    throw new CodecError(`the index of a minishard has ${bytes.length} bytes, no multiple of ${INDEX_BYTES}`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const count = bytes.length / 24
+  const count = bytes.length / INDEX_BYTES
   const places = new Map<bigint, Place>()
   let code = 0n
   let end = BigInt(base)

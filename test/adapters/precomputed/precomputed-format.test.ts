@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { precomputedFormat } from '../../../src/adapters/precomputed/precomputed-format.ts'
 import { parseMinishard } from '../../../src/adapters/precomputed/sharded-reading.ts'
 import { mortonCode } from '../../../src/adapters/precomputed/sharding.ts'
 import { createArray, openArray } from '../../../src/entry/arrays.ts'
 import { runBlockwise } from '../../../src/entry/run.ts'
+import type { ChunkedArray } from '../../../src/ports/chunked-array.ts'
 import { convert } from '../../../src/tasks/convert.ts'
 import { temporaryFolder } from '../../support/zarr.ts'
 
@@ -29,6 +31,47 @@ async function volume(folder: string, json: object | string): Promise<string> {
   await mkdir(container, { recursive: true })
   await writeFile(join(container, 'info'), typeof json === 'string' ? json : JSON.stringify(json))
   return container
+}
+
+/** The metadata of two chunks of 4³ bytes in one shard. */
+const sharded = (encoding: 'raw' | 'gzip' = 'raw') =>
+  info(
+    {},
+    {
+      ...{ key: 's', size: [8, 4, 4], resolution: [4, 4, 4], voxel_offset: [0, 0, 0] },
+      ...{ chunk_sizes: [[4, 4, 4]], encoding: 'raw' },
+      sharding: {
+        ...{ '@type': 'neuroglancer_uint64_sharded_v1', hash: 'identity', preshift_bits: 0, minishard_bits: 0 },
+        ...{ shard_bits: 0, minishard_index_encoding: encoding, data_encoding: 'raw' },
+      },
+    },
+  )
+
+/** The index of chunks 0, 1, … of these lengths, one behind the other. @param gap before the first one */
+function minishard(lengths: readonly number[], gap = 0): Buffer {
+  const index = Buffer.alloc(24 * lengths.length)
+  for (const [i, length] of lengths.entries()) {
+    index.writeBigUInt64LE(i === 0 ? 0n : 1n, 8 * i)
+    index.writeBigUInt64LE(i === 0 ? BigInt(gap) : 0n, 8 * (lengths.length + i))
+    index.writeBigUInt64LE(BigInt(length), 8 * (2 * lengths.length + i))
+  }
+  return index
+}
+
+async function valuesIn(array: ChunkedArray, region: { offset: number[]; shape: number[] }): Promise<Set<number>> {
+  const voxels = new Uint8Array(64)
+  await array.readVoxels(region, voxels)
+  return new Set(voxels)
+}
+
+/** Puts a shard in place, as writers do: under another name first. */
+async function putShard(container: string, index: Uint8Array, data: Uint8Array): Promise<void> {
+  const bounds = Buffer.alloc(16)
+  bounds.writeBigUInt64LE(BigInt(data.length), 0)
+  bounds.writeBigUInt64LE(BigInt(data.length + index.length), 8)
+  await mkdir(join(container, 's'), { recursive: true })
+  await writeFile(join(container, 's/new'), Buffer.concat([bounds, data, index]))
+  await rename(join(container, 's/new'), join(container, 's/0.shard'))
 }
 
 describe('a precomputed volume', () => {
@@ -118,6 +161,48 @@ describe('a precomputed volume', () => {
     }
     await volume(folder, info({}, { ...scale, sharding }))
     assert.equal((await format.open(container, '')).countStoredChunks, undefined)
+  })
+
+  it('V3: reads each chunk of a shard by the index of the very file that it reads, also after that was replaced', async (t) => {
+    const container = await volume(await temporaryFolder(t), sharded())
+    await putShard(container, minishard([64, 64]), Buffer.concat([Buffer.alloc(64, 1), Buffer.alloc(64, 2)]))
+    await using array = await format.open(container, '')
+    const read = (x: number) => valuesIn(array, { offset: [0, 0, x], shape: [4, 4, 4] })
+    assert.deepEqual(await read(0), new Set([1]))
+    const longer = [Buffer.alloc(32, 99), Buffer.alloc(64, 3), Buffer.alloc(64, 4)]
+    await putShard(container, minishard([64, 64], 32), Buffer.concat(longer))
+    assert.deepEqual([await read(0), await read(4)], [new Set([3]), new Set([4])])
+  })
+
+  it('V5: refuses an index of more chunks than the volume has', async (t) => {
+    const container = await volume(await temporaryFolder(t), sharded('gzip'))
+    const index = gzipSync(Buffer.alloc(24 * 10_000))
+    await putShard(container, index, Buffer.alloc(128))
+    await using array = await format.open(container, '')
+    await assert.rejects(valuesIn(array, { offset: [0, 0, 0], shape: [4, 4, 4] }), {
+      code: 'CORRUPT_DATA',
+      message: /0\.shard is corrupt.*at most 48/,
+    })
+  })
+
+  it('D2: takes files that a killed replacement has left for no chunks of a new scale', async (t) => {
+    const container = join(await temporaryFolder(t), 'layer.precomputed')
+    const create = { shape: [4, 4, 4], dtype: 'uint8', chunkShape: [4, 4, 4], codec: 'raw' } as const
+    const whole = { offset: [0, 0, 0], shape: [4, 4, 4] }
+    await using array = await format.create(container, 's', create)
+    await array.writeVoxels(whole, new Uint8Array(64).fill(7))
+    // Killed after the scale was taken out of it.
+    const file = join(container, 'info')
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), scales: [] }))
+    await assert.rejects(format.open(container, 's'), { code: 'NO_SUCH_DATASET', message: /it has no scales/ })
+    for (const ifExists of ['refuse', 'reuse'] as const) {
+      await assert.rejects(format.create(container, 's', { ...create, ifExists }), {
+        code: 'DATASET_EXISTS',
+        message: /names no such scale.*--overwrite/,
+      })
+    }
+    await using anew = await format.create(container, 's', { ...create, ifExists: 'replace' })
+    assert.deepEqual(await valuesIn(anew, whole), new Set([0]))
   })
 
   it('gets further scales of the same kind, and refuses others', async (t) => {

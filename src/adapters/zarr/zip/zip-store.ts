@@ -1,12 +1,15 @@
 import fs from 'node:fs'
 import zlib from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../../core/errors.ts'
-import { openingFailed } from '../../files/opening-failed.ts'
+import { openFile } from '../../files/open-file.ts'
 import { type GetOptions, joinKey, MAX_METADATA_BYTES, type PartReader, type Store, type StoreEntry } from '../store.ts'
 import { readZipDirectory, type ZipEntry } from './zip-directory.ts'
 
 /** Names of containers in one file. */
 export const ZIP_SUFFIX = /\.(zip|ozx)$/i
+
+/** Folders in each other of a file that is listed: none of an array lies as deep, and time and memory are its square. */
+const MAX_DEPTH = 256
 
 const LOCAL_MAGIC = 0x04034b50
 const LOCAL_BYTES = 30
@@ -69,9 +72,13 @@ function loadDirectory(path: string): Directory {
   )
   const folders = new Map<string, Map<string, StoreEntry>>([['', new Map()]])
   for (const name of files.keys()) {
-    const names = name.split('/')
+    const names = name.split('/', MAX_DEPTH + 1)
+    if (names.length > MAX_DEPTH) continue
+    let end = 0
     for (const [depth, entry] of names.entries()) {
-      const folder = names.slice(0, depth).join('/')
+      // A slice shares the memory of the name.
+      const folder = name.slice(0, Math.max(0, end - 1))
+      end += entry.length + 1
       const entries = folders.get(folder) ?? new Map<string, StoreEntry>()
       folders.set(folder, entries)
       if (depth < names.length - 1 || !entries.has(entry))
@@ -83,12 +90,7 @@ function loadDirectory(path: string): Directory {
 }
 
 function withFile<T>(path: string, use: (file: number, size: number) => T): T {
-  let file: number
-  try {
-    file = fs.openSync(path, 'r')
-  } catch (error) {
-    throw openingFailed(path, error)
-  }
+  const file = openFile(path)
   try {
     return use(file, fs.fstatSync(file).size)
   } finally {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -54,6 +55,23 @@ describe('a Zarr container in a zip file', () => {
     assert.deepEqual(await read(join(folder, 'b.zip/raw')), [...voxels.subarray(0, 12), ...Array(12).fill(0)])
     await assert.rejects(openArray(join(folder, 'b.zip/rw')), { code: 'NO_SUCH_DATASET', message: /"rw".*it has raw/ })
     await assert.rejects(openArray(join(folder, 'c.zip/raw')), { code: 'NO_SUCH_FILE', message: /c\.zip/ })
+  })
+
+  it('V5: lists what lies in folders, however deep the names of other files are', async (t) => {
+    const folder = await temporaryFolder(t)
+    const path = await container(folder)
+    const metadata = readFileSync(join(path, 'raw/zarr.json'))
+    const deep = Object.fromEntries([1, 2, 3].map((i) => [`${i}/${'a/'.repeat(30_000)}b`, metadata]))
+    writeFileSync(join(folder, 'b.zip'), zipBytes({ 'raw/zarr.json': metadata, ...deep }))
+    assert.deepEqual(await format.list(join(folder, 'b.zip'), ''), [{ path: 'raw', kind: 'array' }])
+  })
+
+  it('V9: is no pipe or device', { skip: process.platform === 'win32' }, async (t) => {
+    const folder = await temporaryFolder(t)
+    for (const name of ['b.zip', 'b.zarr.zip', 'b.ozx']) {
+      execFileSync('mkfifo', [join(folder, name)])
+      await assert.rejects(openArray(join(folder, name, 'raw')), { code: 'UNSUPPORTED', message: /pipe or a device/ })
+    }
   })
 
   it('can only be read, and only from disks', async (t) => {
