@@ -286,6 +286,28 @@ describe('a task that cannot be set up', { concurrency: 2 }, () => {
   }
 })
 
+describe('a program that dies', () => {
+  it('is reported with its last line first, and then line by line', async () => {
+    using folder = temporaryFolder()
+    const dying = "console.error('Traceback:\\n  line 7\\nTypeError: no model'); process.exit(3)"
+    const source = `import { commandTask, z } from 'bellis'
+const block = { offset: [0], shape: [1] }
+export default commandTask({
+  name: 'dies',
+  config: z.object({}),
+  plan: () => ({ totalRoi: { offset: [0], shape: [2] }, readRoi: block, writeRoi: block, readWriteConflict: false }),
+  command: () => [process.execPath, '-e', ${JSON.stringify(dying)}],
+})
+`
+    writeFileSync(join(folder.path, 'dies.ts'), source)
+    const { code, stderr } = await bellis(['run', 'dies.ts', '--workers', '1'], { cwd: folder.path })
+    assert.equal(code, 1)
+    assert.match(stderr, /^abandoned .*ended \(exit code 3\): TypeError: no model/m)
+    assert.match(stderr, /^ {4}Its last output:\n {4}Traceback:\n {4} {2}line 7\n {4}TypeError: no model$/m)
+    assert.doesNotMatch(stderr, /\\x0a/)
+  })
+})
+
 describe('in the process of the command, with --pool inline,', { concurrency: 2 }, () => {
   it('an uncaught error with --pool inline stops the run with a message', async () => {
     using folder = temporaryFolder()

@@ -28,5 +28,7 @@ export const showModule = (url: string): string => (url.startsWith('file:') ? fi
 /** An error's message, and the place in the user's code at which it was thrown. */
 export function messageAndPlace(message: string, stack: string | undefined): string {
   const place = placeOf(stack)
-  return place === undefined || message.includes(place) ? message : `${message} (${place})`
+  if (place === undefined || message.includes(place)) return message
+  const [first, ...others] = message.split('\n')
+  return [`${first} (${place})`, ...others].join('\n')
 }

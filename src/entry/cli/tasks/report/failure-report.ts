@@ -27,12 +27,16 @@ export interface ShownRegion {
 /** Prints the failed blocks of a task, grouped by error, with the regions that they did not write. */
 export function reportFailures(task: TaskResult, planned: PlannedTask | undefined, flags: RunFlags): void {
   const write = (text: string) => process.stderr.write(`${wrapped(text, 4, process.stderr)}\n`)
-  if (task.error !== undefined)
-    write(`${paint('red', 'abandoned', process.stderr)} ${printableLine(task.error.message)}`)
+  /** The first line is the reason; what follows, such as the last output of a program, is shown below it. */
+  const writeAll = (verb: string, [first, ...others]: readonly string[]) => {
+    write(`${paint('red', verb, process.stderr)} ${printableLine(first ?? '')}`)
+    for (const line of others) process.stderr.write(`    ${printableLine(line)}\n`)
+  }
+  if (task.error !== undefined) writeAll('abandoned', task.error.message.split('\n'))
   const groups = groupFailures(task.failures)
   for (const { failures, isSame } of groups.slice(0, MAX_SHOWN_GROUPS)) {
     const [first, ...others] = failures
-    write(`${paint('red', 'failed', process.stderr)} ${printableLine(describeFailure(first, others.length, isSame))}`)
+    writeAll('failed', describeFailure(first, others.length, isSame))
     for (const failure of failures.slice(0, MAX_SHOWN_REGIONS)) {
       const { nm, voxels } = regionOf(failure, planned)
       write(`  ${failure.block}: ${nm} nm${voxels === undefined ? '' : `, voxels ${voxels}`}`)
@@ -44,15 +48,16 @@ export function reportFailures(task: TaskResult, planned: PlannedTask | undefine
   if (groups.length > MAX_SHOWN_GROUPS) write(`… and ${groups.length - MAX_SHOWN_GROUPS} more errors of ${task.id}`)
 }
 
-/** `smooth/3 after 3 attempts, and 6 more blocks with the same error: … (log: …)` */
-function describeFailure({ block, attempts, error, logFile }: BlockFailure, others: number, isSame: boolean): string {
+/** `smooth/3 after 3 attempts, and 6 more blocks with the same error: … (log: …)`, and the other lines of the error */
+function describeFailure({ block, attempts, error, logFile }: BlockFailure, others: number, isSame: boolean): string[] {
   const what = error.code === 'BLOCK_FAILED' ? messageAndPlace(error.message, error.stack) : error.message
   const more =
     others === 0
       ? ''
       : `, and ${others} more ${others === 1 ? 'block' : 'blocks'} with ${isSame ? 'the same' : 'a similar'} error`
   const log = logFile === undefined ? '' : ` (log: ${logFile})`
-  return `${block} after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}${more}: ${what}${log}`
+  const [reason = '', ...rest] = what.split('\n')
+  return [`${block} after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}${more}: ${reason}${log}`, ...rest]
 }
 
 /** The failures of a task for programs: each with its region, and the errors with their blocks. */
