@@ -141,7 +141,11 @@ const OUTPUTS: readonly Case[] = [
   ],
   ['an output that is a group', to(at('two.zarr/a')), /two\.zarr\/a is a group that contains other arrays/],
   ['an output below a file', to(at('folder/notes.txt/out.zarr/raw')), /Can't write .*notes\.txt\/out\.zarr/],
-  ['an output in HDF5', to('out.h5/raw'), /writes Zarr; "out\.h5" is HDF5.* such as out\.zarr\/name/],
+  [
+    'an output in HDF5',
+    to('out.h5/raw'),
+    /writes Zarr, N5 and precomputed; "out\.h5" is HDF5.* such as out\.zarr\/name/,
+  ],
   ['an output in the input file', to(at('sample.hdf/volumes/more')), /sample\.hdf" is HDF5, which is read-only/],
   ['an output without a suffix', to('out/raw'), /out\/raw: expected a file or folder that ends in \.zarr/],
   ['an output in N5 with shards', to('out.n5/raw', '--shard', '64,64,64'), /out\.n5\/raw: N5 has no shards/],

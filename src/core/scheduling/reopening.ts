@@ -7,7 +7,7 @@ import type { TaskRun } from './task-run.ts'
 export interface Reopened {
   /** The number of the task. */
   readonly task: number
-  /** The blocks that had failed, ascending. Their attempts count from the start. */
+  /** The blocks that had failed, ascending. Their attempts count from the start. Some may be orphaned now. */
   readonly failed: readonly number[]
   /** How many other blocks are no longer orphaned. */
   readonly released: number
@@ -57,8 +57,12 @@ export class Reopening {
     this.#onChange()
     return this.#tasks.flatMap((task) => {
       const mine = failed.get(task) ?? []
-      const others = (open.get(task) ?? []).filter((index) => task.states.peek(index) !== ORPHANED)
-      const released = others.length - mine.length + (roots.get(task) ?? 0)
+      // One that had failed may be orphaned now: what it waits for was forgotten since, and failed itself.
+      const isMine = new Set(mine)
+      const others = (open.get(task) ?? []).filter(
+        (index) => !isMine.has(index) && task.states.peek(index) !== ORPHANED,
+      )
+      const released = others.length + (roots.get(task) ?? 0)
       return mine.length + released > 0 ? [{ task: task.number, failed: mine, released }] : []
     })
   }
