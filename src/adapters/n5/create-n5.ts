@@ -1,6 +1,7 @@
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import type { ArrayAxis, CreateArrayOptions } from '../../ports/chunked-array.ts'
 import { parseCodecName } from '../zarr/codecs/registry.ts'
+import { addressWritten, alreadyExists } from '../zarr/container-errors.ts'
 import { type JsonObject, stringifyJson } from '../zarr/metadata/exact-json.ts'
 import { axesFor, newMetadata } from '../zarr/metadata/new-metadata.ts'
 import { joinKey, parentKey, type Store } from '../zarr/store.ts'
@@ -23,9 +24,7 @@ export interface N5Plan {
  */
 export async function planN5(store: Store, key: string, options: CreateArrayOptions): Promise<N5Plan> {
   const path = store.where(key)
-  if (!store.writable) {
-    throw new ConfigError('UNSUPPORTED', `${path} can't be written: http addresses are read-only; write to a folder.`)
-  }
+  if (!store.writable) throw addressWritten(path)
   await checkContainer(store)
   for (let group = key; group !== ''; ) {
     group = parentKey(group)
@@ -40,10 +39,7 @@ export async function planN5(store: Store, key: string, options: CreateArrayOpti
   const existing = await readAttributes(store, key)
   if (existing !== undefined && isN5Dataset(existing)) {
     if (options.ifExists === 'replace') return { ...planned, replaces: true }
-    throw new ConfigError(
-      'DATASET_EXISTS',
-      `${path} already exists; resume the run that writes it, overwrite it (--overwrite), or choose another name.`,
-    )
+    throw alreadyExists(path)
   }
   if (key !== '' && ((await store.list(key)) ?? []).length > 0) {
     throw new ConfigError(

@@ -14,53 +14,28 @@ import { gridShape } from '../zarr/chunks/chunk-grid.ts'
 import { indexNames } from '../zarr/chunks/chunk-names.ts'
 import { plainChunks } from '../zarr/chunks/plain-chunks.ts'
 import { isOnlyRead } from '../zarr/codecs/registry.ts'
-import { fileStore } from '../zarr/files/file-store.ts'
-import { type HttpStoreOptions, httpStore } from '../zarr/http/http-store.ts'
+import { addressOpenedForWriting, onlyRead } from '../zarr/container-errors.ts'
+import { type ContainerOptions, ContainerStores, createOnce } from '../zarr/container-store.ts'
 import type { JsonObject } from '../zarr/metadata/exact-json.ts'
 import { assertContainer, showNames } from '../zarr/missing-array.ts'
 import { joinKey, parentKey, type Store } from '../zarr/store.ts'
-import { writeGuard } from '../zarr/write-guard.ts'
 import { createN5, planN5, setN5Attributes } from './create-n5.ts'
 import { n5Blocks, n5Codec } from './n5-blocks.ts'
 import { isN5Dataset, type N5Metadata, parseN5 } from './n5-metadata.ts'
 import { n5Axes, ownAttributes } from './n5-placement.ts'
 import { finestChild, listN5, parseKey, readAttributes } from './n5-tree.ts'
 
-export interface N5FormatOptions {
-  readonly http?: HttpStoreOptions
-  /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
-  readonly allowExternal?: () => boolean
-  /** Whether blocks are written that are all 0. @default no: a missing block reads the same */
-  readonly writesEmpty?: () => boolean
-}
-
 /** N5: folders for reading and writing, http(s) addresses for reading. https://github.com/saalfeldlab/n5 */
-export function n5Format(options: N5FormatOptions = {}): ArrayFormat {
-  const { allowExternal = () => false, writesEmpty = () => false } = options
-  type StoreSettings = Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void }
-  const storeOf = (container: string, inner: string, { fsync, allowExternal: isAllowed, guard }: StoreSettings = {}) =>
-    /^https?:\/\//i.test(container)
-      ? httpStore(container, options.http)
-      : fileStore(container, {
-          ...given({ fsync, guard }),
-          ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }),
-        })
+export function n5Format(options: ContainerOptions = {}): ArrayFormat {
+  const { writesEmpty = () => false } = options
+  const stores = new ContainerStores(options)
 
   async function open(container: string, inner: string, opening: OpenArrayOptions = {}): Promise<ChunkedArray> {
-    const { mode = 'r', owner } = opening
-    const store = storeOf(container, inner, opening)
-    if (mode === 'r+' && !store.writable) {
-      throw new ConfigError(
-        'READ_ONLY',
-        `${store.where(inner)} can't be opened for writing: http addresses are read-only.`,
-      )
-    }
+    const { mode = 'r' } = opening
+    const store = stores.open(container, inner, opening)
+    if (mode === 'r+' && !store.writable) throw addressOpenedForWriting(store.where(inner))
     const { key, metadata } = await findArray(store, parseKey(inner))
-    const ownerNow = typeof owner === 'function' ? owner : () => owner ?? ''
-    const guarded =
-      owner === undefined
-        ? store
-        : storeOf(container, inner, { ...opening, guard: writeGuard(store.where(key), ownerNow) })
+    const guarded = stores.guarded(container, inner, opening, store.where(key)) ?? store
     if (mode === 'r+') assertWritten(store.where(key), metadata)
     return n5Array(guarded, key, metadata, await describe(store, key, metadata), mode === 'r+', writesEmpty())
   }
@@ -70,7 +45,7 @@ export function n5Format(options: N5FormatOptions = {}): ArrayFormat {
     inner: string,
     create: CreateArrayOptions,
   ): Promise<ChunkedArray | undefined> {
-    const store = storeOf(container, inner)
+    const store = stores.open(container, inner)
     if (create.ifExists !== 'reuse' || !store.writable) return undefined
     const attributes = await readAttributes(store, parseKey(inner))
     if (attributes === undefined || !isN5Dataset(attributes)) return undefined
@@ -83,27 +58,27 @@ export function n5Format(options: N5FormatOptions = {}): ArrayFormat {
     name: 'n5',
     open,
     async create(container, inner, create) {
-      const there = await reusable(container, inner, create)
-      if (there !== undefined) return there
-      const store = storeOf(container, inner, given({ fsync: create.fsync }))
-      await planN5(store, parseKey(inner), create)
-      await using _groups = await store.lockGroups?.()
-      // Another process may have made the array before this one got the lock.
-      const madeMeanwhile = await reusable(container, inner, create)
-      if (madeMeanwhile !== undefined) return madeMeanwhile
-      await store.sweep?.(parseKey(inner))
-      await createN5(store, parseKey(inner), await planN5(store, parseKey(inner), create))
-      return open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) })
+      const store = stores.open(container, inner, given({ fsync: create.fsync }))
+      const key = parseKey(inner)
+      return createOnce(store, {
+        existing: () => reusable(container, inner, create),
+        plan: () => planN5(store, key, create),
+        async make(plan) {
+          await store.sweep?.(key)
+          await createN5(store, key, plan)
+          return open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) })
+        },
+      })
     },
     async planCreate(container, inner, create) {
       const there = await reusable(container, inner, create)
       if (there !== undefined) return there
-      const store = storeOf(container, inner)
+      const store = stores.open(container, inner)
       const { metadata, axes } = await planN5(store, parseKey(inner), create)
       return { ...descriptionOf(store.where(parseKey(inner)), metadata), axes }
     },
     async list(container, inner, { limit = 1000 } = {}) {
-      const store = storeOf(container, inner)
+      const store = stores.open(container, inner)
       await assertContainer(store)
       return listN5(store, parseKey(inner), limit)
     },
@@ -113,10 +88,7 @@ export function n5Format(options: N5FormatOptions = {}): ArrayFormat {
 /** @throws ConfigError `UNSUPPORTED_CODEC` for a compression that can only be read */
 function assertWritten(path: string, { compressor }: N5Metadata): void {
   if (compressor === undefined || (compressor.name !== 'lz4-blocks' && !isOnlyRead(compressor))) return
-  throw new ConfigError(
-    'UNSUPPORTED_CODEC',
-    `${path} is stored with ${n5Codec({ compressor }).label}, which Bellis reads but does not write; write to another array.`,
-  )
+  throw onlyRead(path, n5Codec({ compressor }).label)
 }
 
 /** The dataset at a key; for a group with one pyramid, its finest one. */

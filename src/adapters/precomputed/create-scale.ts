@@ -3,6 +3,7 @@ import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { placeAxes } from '../../core/geometry/placement.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
 import type { CreateArrayOptions } from '../../ports/chunked-array.ts'
+import { addressWritten, alreadyExists } from '../zarr/container-errors.ts'
 import { type Json, type JsonObject, stringifyJson } from '../zarr/metadata/exact-json.ts'
 import { parseJsonObject } from '../zarr/metadata/metadata.ts'
 import { axesFor, newMetadata } from '../zarr/metadata/new-metadata.ts'
@@ -35,9 +36,7 @@ export async function readInfo(store: Store): Promise<VolumeInfo | undefined> {
  */
 export async function planScale(store: Store, key: string, options: CreateArrayOptions): Promise<ScalePlan> {
   const path = store.where(key)
-  if (!store.writable) {
-    throw new ConfigError('UNSUPPORTED', `${path} can't be written: http addresses are read-only; write to a folder.`)
-  }
+  if (!store.writable) throw addressWritten(path)
   const { scale, channels } = newScale(path, key, options)
   const info = await readInfo(store)
   if (info === undefined) {
@@ -53,12 +52,7 @@ export async function planScale(store: Store, key: string, options: CreateArrayO
   }
   const exists = scaleKeys(info).includes(scale.key)
   const others = (info.json.scales as readonly Json[]).filter((other: Json) => asJsonObject(other).key !== scale.key)
-  if (exists && options.ifExists !== 'replace') {
-    throw new ConfigError(
-      'DATASET_EXISTS',
-      `${store.where(scale.key)} already exists; resume the run that writes it, overwrite it (--overwrite), or choose another name.`,
-    )
-  }
+  if (exists && options.ifExists !== 'replace') throw alreadyExists(store.where(scale.key))
   const isLeft = !exists && ((await store.list(scale.key)) ?? []).some(({ name }) => !name.startsWith('.'))
   if (isLeft && options.ifExists !== 'replace') {
     throw new ConfigError(

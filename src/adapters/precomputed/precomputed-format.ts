@@ -15,56 +15,38 @@ import { ChunkFileArray } from '../zarr/chunks/chunk-file-array.ts'
 import { gridShape } from '../zarr/chunks/chunk-grid.ts'
 import type { ChunkNames } from '../zarr/chunks/chunk-names.ts'
 import { plainChunks } from '../zarr/chunks/plain-chunks.ts'
-import { fileStore } from '../zarr/files/file-store.ts'
-import { type HttpStoreOptions, httpStore } from '../zarr/http/http-store.ts'
+import { addressOpenedForWriting, onlyRead } from '../zarr/container-errors.ts'
+import { type ContainerOptions, ContainerStores, createOnce } from '../zarr/container-store.ts'
 import { type JsonObject, plainCopy } from '../zarr/metadata/exact-json.ts'
 import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
 import { assertContainer, showNames } from '../zarr/missing-array.ts'
 import { joinKey, type Store } from '../zarr/store.ts'
-import { writeGuard } from '../zarr/write-guard.ts'
 import { precomputedChunks } from './chunk-encodings.ts'
 import { COMPRESSED_SUFFIX, withCompressedFiles } from './compressed-files.ts'
 import { createScale, planScale, readInfo, setScaleAttributes } from './create-scale.ts'
 import { ShardedReading } from './sharded-reading.ts'
 import { parseScale, type Scale, scaleKeys, type VolumeInfo } from './volume-info.ts'
 
-export interface PrecomputedFormatOptions {
-  readonly http?: HttpStoreOptions
-  /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
-  readonly allowExternal?: () => boolean
-  /** Whether chunks are written that are all 0. @default no: a missing chunk reads the same */
-  readonly writesEmpty?: () => boolean
-}
-
 /**
  * Neuroglancer's precomputed volumes: folders for reading and writing, http(s) addresses for reading. The path inside a volume is the key
  * of a scale; the finest one if there is none. https://github.com/google/neuroglancer/tree/master/src/datasource/precomputed
  */
-export function precomputedFormat(options: PrecomputedFormatOptions = {}): ArrayFormat {
-  const { allowExternal = () => false, writesEmpty = () => false } = options
-  type StoreSettings = Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void }
-  const storeOf = (container: string, inner: string, { fsync, allowExternal: isAllowed, guard }: StoreSettings = {}) =>
-    /^https?:\/\//i.test(container)
-      ? httpStore(container, options.http)
-      : fileStore(container, {
-          ...given({ fsync, guard }),
-          ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }),
-        })
+export function precomputedFormat(options: ContainerOptions = {}): ArrayFormat {
+  const { writesEmpty = () => false } = options
+  const stores = new ContainerStores(options)
 
   async function open(container: string, inner: string, opening: OpenArrayOptions = {}): Promise<ChunkedArray> {
-    const { mode = 'r', owner } = opening
-    const store = storeOf(container, inner, opening)
+    const { mode = 'r' } = opening
+    const store = stores.open(container, inner, opening)
     const { info, scale } = await findScale(store, inner)
     const path = store.where(scale.key)
     if (mode === 'r+') assertWritable(store, path, scale)
-    const ownerNow = typeof owner === 'function' ? owner : () => owner ?? ''
-    const guarded =
-      owner === undefined ? store : storeOf(container, inner, { ...opening, guard: writeGuard(path, ownerNow) })
+    const guarded = stores.guarded(container, inner, opening, path) ?? store
     return scaleArray(guarded, info, scale, mode === 'r+', writesEmpty())
   }
 
   async function reusable(container: string, inner: string, create: CreateArrayOptions) {
-    const store = storeOf(container, inner)
+    const store = stores.open(container, inner)
     if (create.ifExists !== 'reuse' || !store.writable) return undefined
     const info = await readInfo(store)
     const { key } = await planScale(store, inner, { ...create, ifExists: 'replace' })
@@ -78,28 +60,26 @@ export function precomputedFormat(options: PrecomputedFormatOptions = {}): Array
     name: 'precomputed',
     open,
     async create(container, inner, create) {
-      const there = await reusable(container, inner, create)
-      if (there !== undefined) return there
-      const store = storeOf(container, inner, given({ fsync: create.fsync }))
-      await planScale(store, inner, create)
-      await using _groups = await store.lockGroups?.()
-      // Another process may have made the scale before this one got the lock.
-      const madeMeanwhile = await reusable(container, inner, create)
-      if (madeMeanwhile !== undefined) return madeMeanwhile
-      const plan = await planScale(store, inner, create)
-      await createScale(store, plan)
-      return open(container, plan.key, { mode: 'r+', ...given({ fsync: create.fsync }) })
+      const store = stores.open(container, inner, given({ fsync: create.fsync }))
+      return createOnce(store, {
+        existing: () => reusable(container, inner, create),
+        plan: () => planScale(store, inner, create),
+        async make(plan) {
+          await createScale(store, plan)
+          return open(container, plan.key, { mode: 'r+', ...given({ fsync: create.fsync }) })
+        },
+      })
     },
     async planCreate(container, inner, create) {
       const there = await reusable(container, inner, create)
       if (there !== undefined) return there
-      const store = storeOf(container, inner)
+      const store = stores.open(container, inner)
       const { key, json } = await planScale(store, inner, create)
       const info = { dtype: create.dtype, channels: json.num_channels as number, json }
       return describeScale(store, info, parseScale(info, key, store.where('info')))
     },
     async list(container, inner, { limit = 1000 } = {}) {
-      const store = storeOf(container, inner)
+      const store = stores.open(container, inner)
       await assertContainer(store)
       const info = await readInfo(store)
       if (info === undefined || inner !== '') return []
@@ -126,15 +106,9 @@ async function findScale(store: Store, inner: string): Promise<{ readonly info: 
 }
 
 function assertWritable(store: Store, path: string, { encoding, sharding }: Scale): void {
-  if (!store.writable) {
-    throw new ConfigError('READ_ONLY', `${path} can't be opened for writing: http addresses are read-only.`)
-  }
+  if (!store.writable) throw addressOpenedForWriting(path)
   if (encoding === 'raw' && sharding === undefined) return
-  const what = sharding === undefined ? encoding : 'shards'
-  throw new ConfigError(
-    'UNSUPPORTED_CODEC',
-    `${path} is stored with ${what}, which Bellis reads but does not write; write to another volume.`,
-  )
+  throw onlyRead(path, sharding === undefined ? encoding : 'shards', 'volume')
 }
 
 function describeScale(store: Store, info: VolumeInfo, scale: Scale): ArrayDescription {

@@ -1,9 +1,22 @@
 import { statSync } from 'node:fs'
 import { ConfigError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
+import type { ChunkedArray, OpenArrayOptions } from '../../ports/chunked-array.ts'
 import { type FileStoreOptions, fileStore } from './files/file-store.ts'
 import { type HttpStoreOptions, httpStore } from './http/http-store.ts'
 import type { Store } from './store.ts'
+import { writeGuard } from './write-guard.ts'
 import { ZIP_SUFFIX, zipStore } from './zip/zip-store.ts'
+
+/** The options of formats whose arrays are files in a container. */
+export interface ContainerOptions {
+  /** For containers at http(s) addresses. */
+  readonly http?: HttpStoreOptions
+  /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
+  readonly allowExternal?: () => boolean
+  /** Whether chunks are written that have the fill value alone. @default no: a missing chunk reads the same */
+  readonly writesEmpty?: () => boolean
+}
 
 export const isAddress = (container: string): boolean => /^https?:\/\//i.test(container)
 
@@ -20,4 +33,51 @@ export function containerStore(container: string, files: FileStoreOptions, http?
     'UNSUPPORTED',
     `${container.replace(/\?.*$/, '')} is a zip file behind an address, and zip files can only be read from disks; download it first.`,
   )
+}
+
+/** Makes the stores of containers. @param inner the path in the container as the user wrote it */
+export class ContainerStores {
+  readonly #options: ContainerOptions
+
+  constructor(options: ContainerOptions) {
+    this.#options = options
+  }
+
+  /** @param options `guard` is called before a file is written, and throws if it must not be */
+  open(
+    container: string,
+    inner: string,
+    options: Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void } = {},
+  ): Store {
+    const { http, allowExternal } = this.#options
+    const { fsync, guard, allowExternal: isAllowed = allowExternal?.() ?? false } = options
+    return containerStore(container, { ...given({ fsync, guard }), ...(isAllowed ? {} : { insideOf: inner }) }, http)
+  }
+
+  /** The store for an array in a folder that another run may take: nothing is written from then on. @returns undefined without an owner */
+  guarded(container: string, inner: string, options: OpenArrayOptions, folder: string): Store | undefined {
+    const { owner } = options
+    if (owner === undefined) return undefined
+    const guard = writeGuard(folder, typeof owner === 'function' ? owner : () => owner)
+    return this.open(container, inner, { ...options, guard })
+  }
+}
+
+/**
+ * Makes an array, or takes one that is there already. Another process may make it before this one gets the lock of the container.
+ * @param steps `existing` opens the array that may be taken; `plan` checks the place of a new one, and writes nothing
+ */
+export async function createOnce<Plan>(
+  store: Store,
+  steps: {
+    existing(): Promise<ChunkedArray | undefined>
+    plan(): Promise<Plan>
+    make(plan: Plan): Promise<ChunkedArray>
+  },
+): Promise<ChunkedArray> {
+  const there = await steps.existing()
+  if (there !== undefined) return there
+  await steps.plan()
+  await using _groups = await store.lockGroups?.()
+  return (await steps.existing()) ?? (await steps.make(await steps.plan()))
 }

@@ -1,5 +1,6 @@
 import { ConfigError } from '../../core/errors.ts'
 import type { ArrayAxis, CreateArrayOptions } from '../../ports/chunked-array.ts'
+import { addressWritten, alreadyExists } from './container-errors.ts'
 import { listNodes, readNode } from './metadata/hierarchy.ts'
 import type { ZarrMetadata } from './metadata/metadata.ts'
 import { axesFor, newMetadata } from './metadata/new-metadata.ts'
@@ -49,20 +50,12 @@ export async function planNewArray(
     )
   }
   if (options.ifExists === 'replace') return { ...planned, existing: 'replace' }
-  throw new ConfigError(
-    'DATASET_EXISTS',
-    `${path} already exists; resume the run that writes it, overwrite it (--overwrite), or choose another name.`,
-  )
+  throw alreadyExists(path)
 }
 
 /** @returns whether the container is new */
 async function checkContainer(store: Store): Promise<boolean> {
-  if (!store.writable) {
-    throw new ConfigError(
-      'UNSUPPORTED',
-      `${store.where('')} can't be written: http addresses are read-only; write to a folder.`,
-    )
-  }
+  if (!store.writable) throw addressWritten(store.where(''))
   const entries = await store.list('')
   if (entries === undefined || entries.length === 0) return true
   const isZarr = entries.some(({ name }) => ['zarr.json', '.zgroup', '.zarray'].includes(name))

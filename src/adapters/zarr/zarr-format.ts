@@ -7,13 +7,12 @@ import type {
   ArrayFormat,
   ChunkedArray,
   CreateArrayOptions,
-  OpenArrayOptions,
 } from '../../ports/chunked-array.ts'
 import { checkReusable } from './check-reusable.ts'
 import { isOnlyRead, makeCodec } from './codecs/registry.ts'
-import { containerStore, isZip } from './container-store.ts'
+import { addressOpenedForWriting, onlyRead } from './container-errors.ts'
+import { type ContainerOptions, ContainerStores, isZip } from './container-store.ts'
 import { createPlanned, outermostMissing } from './create-planned.ts'
-import type { HttpStoreOptions } from './http/http-store.ts'
 import { finestDataset, listNodes, readNode, type ZarrNode } from './metadata/hierarchy.ts'
 import type { ZarrMetadata } from './metadata/metadata.ts'
 import { readOmeAxes } from './metadata/ome.ts'
@@ -21,57 +20,33 @@ import { readAxes, withoutPlacement } from './metadata/placement-attributes.ts'
 import { assertContainer, nothingThere, showNames } from './missing-array.ts'
 import { planNewArray } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
-import { writeGuard } from './write-guard.ts'
 import { zarrArray } from './zarr-array.ts'
 import { zipIsRead } from './zip/zip-store.ts'
 
-export interface ZarrFormatOptions {
-  /** For containers at http(s) addresses. */
-  readonly http?: HttpStoreOptions
-  /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
-  readonly allowExternal?: () => boolean
-  /** Whether chunks are written that have the fill value alone. @default no: a missing chunk reads the same */
-  readonly writesEmpty?: () => boolean
-}
-
-/** @param options `guard` is called before a file is written, and throws if it must not be */
-type StoreOf = (
-  container: string,
-  inner: string,
-  options?: Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void },
-) => Store
-
 /** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses and zip files for reading. */
-export function zarrFormat(options: ZarrFormatOptions = {}): ArrayFormat {
-  const { allowExternal = () => false, writesEmpty = () => false } = options
-  const storeOf: StoreOf = (container, inner, { fsync, allowExternal: isAllowed, guard } = {}) =>
-    containerStore(
-      container,
-      { ...given({ fsync, guard }), ...((isAllowed ?? allowExternal()) ? {} : { insideOf: inner }) },
-      options.http,
-    )
+export function zarrFormat(options: ContainerOptions = {}): ArrayFormat {
+  const { writesEmpty = () => false } = options
+  const stores = new ContainerStores(options)
   return {
     name: 'zarr',
     open: async (container, inner, open = {}) => {
-      const { mode = 'r', owner } = open
+      const { mode = 'r' } = open
       if (mode === 'r+' && isZip(container)) throw zipIsRead(container)
-      const ownerNow = typeof owner === 'function' ? owner : () => owner ?? ''
-      const guarded = (folder: string) => storeOf(container, inner, { ...open, guard: writeGuard(folder, ownerNow) })
-      const store = storeOf(container, inner, open)
-      const writing = { mode, writesEmpty: writesEmpty(), ...(owner === undefined ? {} : { guarded }) }
-      return openArray(store, parseInner(inner), writing)
+      const store = stores.open(container, inner, open)
+      const guarded = (folder: string) => stores.guarded(container, inner, open, folder) ?? store
+      return openArray(store, parseInner(inner), { mode, writesEmpty: writesEmpty(), guarded })
     },
     async create(container, inner, create) {
       if (isZip(container)) throw zipIsRead(container)
-      const store = storeOf(container, inner, given({ fsync: create.fsync }))
+      const store = stores.open(container, inner, given({ fsync: create.fsync }))
       return createArray(store, parseInner(inner), withFill(create), writesEmpty())
     },
     async planCreate(container, inner, create) {
       if (isZip(container)) throw zipIsRead(container)
-      return planCreate(storeOf(container, inner), parseInner(inner), withFill(create))
+      return planCreate(stores.open(container, inner), parseInner(inner), withFill(create))
     },
     async list(container, inner, { limit = 1000 } = {}) {
-      const store = storeOf(container, inner)
+      const store = stores.open(container, inner)
       await assertContainer(store)
       return listNodes(store, parseInner(inner), limit)
     },
@@ -106,9 +81,7 @@ async function openArray(
   key: string,
   { mode, writesEmpty = false, guarded = () => store }: Opening,
 ): Promise<ChunkedArray> {
-  if (mode === 'r+' && !store.writable) {
-    throw new ConfigError('READ_ONLY', `${store.where(key)} can't be opened for writing: http addresses are read-only.`)
-  }
+  if (mode === 'r+' && !store.writable) throw addressOpenedForWriting(store.where(key))
   const node = await readNode(store, key)
   if (node === undefined) throw await nothingThere(store, key)
   const found = node.kind === 'array' ? { key, metadata: node.metadata } : await openGroup(store, key, node)
@@ -123,11 +96,7 @@ async function openArray(
 /** @throws ConfigError `UNSUPPORTED_CODEC` for an array with a codec that can only be read */
 function assertWritten(path: string, { chunk, shard }: ZarrMetadata): void {
   const step = [...chunk.compressors, ...(shard?.compressors ?? [])].find(isOnlyRead)
-  if (step === undefined) return
-  throw new ConfigError(
-    'UNSUPPORTED_CODEC',
-    `${path} is stored with ${step.name}, which Bellis reads but does not write; write to another array.`,
-  )
+  if (step !== undefined) throw onlyRead(path, step.name)
 }
 
 type GroupNode = Extract<ZarrNode, { kind: 'group' }>
