@@ -1,4 +1,4 @@
-import { assertShape, elementCount, emptyLike, type TypedArray } from './voxels.ts'
+import { assertShape, elementCount, emptyLike, stridesOf, type TypedArray } from './voxels.ts'
 
 /** Below this many elements a loop is faster than a `subarray` and a `set`. */
 const SHORT_ROW = 24
@@ -47,16 +47,6 @@ export function cropBox<Data extends TypedArray>(
 function copyRow(data: TypedArray, from: number, out: TypedArray, to: number, count: number): void {
   if (count < SHORT_ROW) for (let i = 0; i < count; i++) out[to + i] = data[from + i] as never
   else out.set(data.subarray(from, from + count) as never, to)
-}
-
-function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length)
-  let stride = 1
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    strides[axis] = stride
-    stride *= shape[axis]!
-  }
-  return strides
 }
 
 /** @throws RangeError unless a box is inside an array */

@@ -9,7 +9,8 @@ interface WebAssemblyNamespace {
   readonly Instance: new (module: object, imports?: object) => { readonly exports: object }
 }
 
-const PAGE = 65536
+/** Bytes of a page of memory. */
+export const PAGE = 65536
 /** WebAssembly memory never shrinks: if it exceeds this, the instance is dropped after use. */
 const KEPT_BYTES = 64 * 2 ** 20
 
@@ -18,6 +19,9 @@ export function instantiate<Exports extends object>(bytes: Uint8Array, imports?:
   const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyNamespace }).WebAssembly
   return new Instance(new Module(bytes), imports).exports as Exports
 }
+
+/** Bytes up to the next place at which vectors may start. */
+export const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16
 
 /** Grows the memory of an instance to at least so many bytes. Arrays over it are then detached. */
 export function ensureBytes({ memory }: KernelModule, bytes: number): void {

@@ -41,6 +41,18 @@ export function assertShape(data: TypedArray, shape: readonly number[]): void {
   }
 }
 
+export const isFloat = (data: TypedArray): boolean => /^Float/.test(data[Symbol.toStringTag])
+
+/** Integers of 64 bits. */
+export type LargeIntegers = BigInt64Array | BigUint64Array
+
+export const areLargeIntegers = (data: TypedArray): data is LargeIntegers =>
+  data instanceof BigInt64Array || data instanceof BigUint64Array
+
+/** How many elements apart neighbours along each axis are, in C order. */
+export const stridesOf = (shape: readonly number[]): number[] =>
+  shape.map((_, axis) => shape.slice(axis + 1).reduce((product, length) => product * length, 1))
+
 /** A new array of the type of `data`, all zeros; for a Buffer it is a Uint8Array. */
 export function emptyLike<Data extends TypedArray>(data: Data, length: number): Data {
   const types = globalThis as unknown as Record<string, new (length: number) => Data>

@@ -34,7 +34,7 @@ import { Scratch } from './scratch.ts'
 // be interrupted and repeated: none changes its input.
 
 /** Bytes for each voxel of a block while its components are found: at worst every other voxel is a run of three numbers. */
-const RUNS_PER_VOXEL = 6
+const RUN_BYTES_PER_VOXEL = 6
 
 const ENDS = ['lower', 'upper'] as const
 type End = (typeof ENDS)[number]
@@ -47,7 +47,7 @@ export const labelBlocks = defineTask({
     const { options, voxels, rank, faceLength, maxComponents } = layoutOf(config, input)
     const { blockCount } = createBlockGrid(options)
     await arrays.create(partsOf(config).faces, rowsArray('uint32', blockCount, 2 * rank * faceLength, 65_536))
-    return { ...options, memory: bytesOf(input, voxels) + (RUNS_PER_VOXEL + 4) * maxComponents }
+    return { ...options, memory: bytesOf(input, voxels) + (RUN_BYTES_PER_VOXEL + 4) * maxComponents }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)
@@ -183,7 +183,11 @@ export const labelWrite = defineTask({
     ]
     const output = await arrays.create(config.output, { like: input, dtype: 'uint64', fillValue: 0n, chunkShape })
     // Twice the runs: a copy of them waits for the numbers. The result is a uint64.
-    return { ...options, writes: [output], memory: bytesOf(input, voxels) + (2 * RUNS_PER_VOXEL + 8) * maxComponents }
+    return {
+      ...options,
+      writes: [output],
+      memory: bytesOf(input, voxels) + (2 * RUN_BYTES_PER_VOXEL + 8) * maxComponents,
+    }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)

@@ -9,6 +9,7 @@ import {
   roi,
   roiEnd,
   shiftRoi,
+  subtractCoordinates,
   type TypedArray,
   toNanometers,
   type VolumeArray,
@@ -105,11 +106,11 @@ export const smooth = defineTask({
       // In the other modes it is cut at the volume's edge, where the filter then extends the block as it would the volume.
       const wanted =
         config.mode === 'wrap' ? growRoi(block.writeRoi, below, above) : intersectRoi(block.readRoi, input.roi)
+      const box = { offset: voxelOffset(input, wanted, block.writeRoi), shape: voxelShape(input, block.writeRoi) }
       using memory = scratch.take(input.dtype, Number(countElements(voxelShape(input, wanted))))
-      using part = scratch.take(input.dtype, Number(countElements(voxelShape(input, block.writeRoi))))
+      using part = scratch.take(input.dtype, Number(countElements(box.shape)))
       const read = config.mode === 'wrap' ? readWrapped : readPlain
       const voxels = await read(input, wanted, memory.data, signal)
-      const box = { offset: voxelOffset(input, wanted, block.writeRoi), shape: voxelShape(input, block.writeRoi) }
       const smoothed = gaussianFilterBox(voxels, box, { sigma, mode: config.mode, into: part.data })
       await output.write(block.writeRoi, smoothed.data, { signal })
     }
@@ -216,10 +217,7 @@ const voxelShape = (input: VolumeDescription, region: Roi): number[] => [
 /** Where a region starts in another one that contains it, in voxels, including channels. */
 const voxelOffset = (input: VolumeDescription, outer: Roi, region: Roi): number[] => [
   ...input.shape.slice(0, input.channelAxes).map(() => 0),
-  ...inVoxels(
-    input,
-    region.offset.map((at, axis) => at - (outer.offset[axis] as number)),
-  ),
+  ...inVoxels(input, subtractCoordinates(region.offset, outer.offset)),
 ]
 
 const readPlain = (input: VolumeArray, region: Roi, into: TypedArray, signal: AbortSignal): Promise<Voxels> =>

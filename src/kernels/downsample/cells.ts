@@ -1,5 +1,3 @@
-import type { TypedArray } from '../voxels.ts'
-
 /** How many of a cell's voxels there are along an axis: fewer at the end. */
 export const extent = (length: number, cell: number, index: number): number => Math.min(cell, length - index * cell)
 
@@ -13,11 +11,6 @@ export function* rowsOf(shape: readonly number[]): Generator<readonly number[]> 
     if (axis < 0) return
   }
 }
-
-export const stridesOf = (shape: readonly number[]): number[] =>
-  shape.map((_, axis) => shape.slice(axis + 1).reduce((product, length) => product * length, 1))
-
-export const isFloat = (data: TypedArray): boolean => /^Float/.test(data[Symbol.toStringTag])
 
 /** The places of a cell's voxels, C order; computed again only if the shape of the cell differs from the last one. */
 export function cachedPlaces(strides: readonly number[]): (extents: readonly number[]) => Int32Array {

@@ -1,7 +1,16 @@
-import { assertShape, elementCount, emptyLike, type ShapedVoxels, type TypedArray } from '../voxels.ts'
-import { cachedPlaces, extent, isFloat, rowsOf, stridesOf } from './cells.ts'
+import {
+  areLargeIntegers,
+  assertShape,
+  elementCount,
+  emptyLike,
+  isFloat,
+  type ShapedVoxels,
+  stridesOf,
+  type TypedArray,
+} from '../voxels.ts'
+import { cachedPlaces, extent, rowsOf } from './cells.ts'
 import { areCellsOfTwo, fillMeansOfTwo } from './means-module.ts'
-import { areLargeIntegers, areSmallIntegers, largeModesOfRow, MOST_COMPARED, modesOfRow } from './modes.ts'
+import { areSmallIntegers, largeModesOfRow, MOST_COMPARED, modesOfRow } from './modes.ts'
 import { fillMeans } from './plain-means.ts'
 
 /** How a cell of voxels becomes one voxel: their mean, their most frequent value, or the first one. */
@@ -124,7 +133,7 @@ function voteOf(data: TypedArray, cell: readonly number[]): Vote {
  * `bigint` is slow.
  */
 function uniformity(data: TypedArray): (base: number, places: Int32Array) => boolean {
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+  if (areLargeIntegers(data)) {
     const halves = new Uint32Array(data.buffer, data.byteOffset, 2 * data.length)
     return (base, places) => {
       const [low, high] = [halves[2 * base]!, halves[2 * base + 1]!]

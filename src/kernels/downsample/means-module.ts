@@ -1,4 +1,4 @@
-import { type KernelModule, kernelModule } from '../kernel-module.ts'
+import { aligned, type KernelModule, kernelModule } from '../kernel-module.ts'
 import type { TypedArray } from '../voxels.ts'
 import { MODULE_BASE64 } from './means.generated.ts'
 
@@ -54,8 +54,9 @@ export function fillMeansOfTwo(
   const line = width * data.BYTES_PER_ELEMENT
   const rows = Math.max(1, Math.floor(PART_BYTES / (line * deep * high)))
   const plane = rows * high * line
-  const to = START + Math.ceil((plane * deep + BEYOND) / 16) * 16
+  const to = START + aligned(plane * deep + BEYOND)
   const [from, into] = [bytesOf(data), bytesOf(out)]
+  const type = typeNumber(data)
   module.lend(to + plane + BEYOND, ({ memory, means }) => {
     const bytes = new Uint8Array(memory.buffer)
     let at = 0
@@ -64,7 +65,7 @@ export function fillMeansOfTwo(
         const start = (first + z * height) * line
         bytes.set(from.subarray(start, start + count * lines * line), START + z * plane)
       }
-      means(typeNumber(data), START, planes, plane, lines, to, count, width)
+      means(type, START, planes, plane, lines, to, count, width)
       const length = count * Math.ceil(width / 2) * data.BYTES_PER_ELEMENT
       into.set(bytes.subarray(to, to + length), at)
       at += length

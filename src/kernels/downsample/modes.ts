@@ -1,9 +1,7 @@
-import type { TypedArray } from '../voxels.ts'
+import type { LargeIntegers, TypedArray } from '../voxels.ts'
 
 /** Integers of at most 32 bits. */
 export type SmallIntegers = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array
-/** Integers of 64 bits. */
-export type LargeIntegers = BigInt64Array | BigUint64Array
 
 /** A row of cells: the voxels of cell x in one of its rows start at `from + row + x · across`. */
 export interface CellRow {
@@ -21,9 +19,6 @@ export const MOST_COMPARED = 32
 
 export const areSmallIntegers = (data: TypedArray): data is SmallIntegers =>
   /^U?[Ii]nt(8|16|32)(Clamped)?Array$/.test(data[Symbol.toStringTag])
-
-export const areLargeIntegers = (data: TypedArray): data is LargeIntegers =>
-  data instanceof BigInt64Array || data instanceof BigUint64Array
 
 /** The most frequent value of each cell of a row, the smallest one in a tie. Cells have at most 32 voxels. */
 export function modesOfRow(data: SmallIntegers, out: SmallIntegers, { from, rows, across, count, to }: CellRow): void {

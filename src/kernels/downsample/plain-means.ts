@@ -1,5 +1,5 @@
-import { elementCount, type TypedArray } from '../voxels.ts'
-import { cachedPlaces, extent, isFloat, rowsOf, stridesOf } from './cells.ts'
+import { areLargeIntegers, elementCount, isFloat, stridesOf, type TypedArray } from '../voxels.ts'
+import { cachedPlaces, extent, rowsOf } from './cells.ts'
 
 /**
  * The means of cells of any shape, in plain TypeScript: for cells that the module does not compute, and what its results are
@@ -12,7 +12,7 @@ export function fillMeans(
   out: TypedArray,
   outShape: readonly number[],
 ): void {
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) fillBigMeans(data, shape, cell, out, outShape)
+  if (areLargeIntegers(data)) fillBigMeans(data, shape, cell, out, outShape)
   else fillNumberMeans(data as Float64Array, shape, cell, out as Float64Array, outShape)
 }
 

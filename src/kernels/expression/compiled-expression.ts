@@ -1,4 +1,4 @@
-import { instantiate, type KernelModule } from '../kernel-module.ts'
+import { instantiate, type KernelModule, PAGE } from '../kernel-module.ts'
 import type { TypedArray } from '../voxels.ts'
 import { type ExpressionNode, variablesOf } from './expression-syntax.ts'
 import { VectorCode } from './vector-code.ts'
@@ -13,18 +13,17 @@ interface CompiledExpression {
   /** Where each array starts, by name. */
   readonly bases: ReadonlyMap<string, number>
   readonly outBase: number
-  /** Whether all integers of 64 bits stay within 64 bits. */
+  /** Whether all intermediate integers fit into 64 bits, with their signs. */
   fits(ranges: Ranges): boolean
 }
 
 /** Voxels that are in the module's memory at a time. */
 const BATCH = 4096
-/** Compiling takes longer than to evaluate fewer voxels. */
+/** For fewer voxels, compiling takes longer than evaluating. */
 const FEWEST = 2 * BATCH
-/** A long expression would be long code, four times. */
+/** The code of every node is written four times, once for each pair of voxels. */
 const LONGEST_CODE = 2 ** 16
 const START = 1024
-const PAGE = 65536
 
 /** Functions that have no instruction. */
 const UNARY = { exp: Math.exp, log: Math.log }
@@ -42,7 +41,8 @@ const compiled = new WeakMap<ExpressionNode, Map<string, CompiledExpression | un
 
 /**
  * Evaluates an expression in WebAssembly, two voxels at a time, as `evaluateExpression` describes.
- * @returns false if this expression can't be compiled for these arrays, or has numbers of more than 64 bits
+ * @returns false if there are fewer than `fewest` voxels, this expression can't be compiled for these arrays, or may have numbers of
+ * more than 64 bits
  */
 export function evaluateCompiled(
   expression: ExpressionNode,
@@ -110,7 +110,7 @@ function compile(
   const nodes = new VectorNodes(code, variables, (name) => FUNCTIONS.indexOf(name))
   try {
     const root = nodes.of(expression)
-    storeEight(code, root, (node) => nodes.asReal(node), { kind: outKind, base: outBase, isBool })
+    storeEight(code, nodes, root, { kind: outKind, base: outBase, isBool })
   } catch (error) {
     if (error instanceof NotCompiled) return undefined
     throw error

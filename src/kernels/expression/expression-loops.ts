@@ -1,8 +1,7 @@
-import type { TypedArray } from '../voxels.ts'
+import { areLargeIntegers, type TypedArray } from '../voxels.ts'
 
 /**
- * Voxels that are evaluated at a time: every node of the tree processes a batch of voxels in one loop. That is as fast as a loop
- * written for the expression, and no code has to be generated.
+ * Voxels that are evaluated at a time: every node of the tree processes a batch of voxels in one loop.
  */
 export const BATCH = 4096
 
@@ -24,15 +23,18 @@ export function constant(value: number, whole?: bigint): Real {
 /** A whole-number literal. */
 export const wholeConstant = (value: bigint): Real => constant(Number(value), value)
 
+/** What a node may be a literal of: see {@link wholesOf}. */
+export type Literal = { readonly type: 'real'; readonly whole?: bigint } | { readonly type: 'truth' | 'big' }
+
 /** The values if all nodes are whole-number literals, otherwise undefined. */
-export function wholesOf(values: readonly Evaluator[]): bigint[] | undefined {
+export function wholesOf(values: readonly Literal[]): bigint[] | undefined {
   const wholes = values.flatMap((value) => (value.type === 'real' && value.whole !== undefined ? [value.whole] : []))
   return wholes.length === values.length ? wholes : undefined
 }
 
 /** A node that reads an array. */
 export function variable(data: TypedArray): Evaluator {
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+  if (areLargeIntegers(data)) {
     return { type: 'big', run: (at, count) => Array.from(data.subarray(at, at + count)) }
   }
   const values = new Float64Array(BATCH)

@@ -5,6 +5,7 @@ import {
   type Big,
   bigLoop,
   type Evaluator,
+  type Literal,
   type Real,
   realLoop,
   wholeConstant,
@@ -43,10 +44,17 @@ export function comparison(operator: string, left: Evaluator, right: Evaluator):
   }
 }
 
-export function arithmetic(operator: string, left: Evaluator, right: Evaluator): Evaluator {
-  // A quotient is a fraction, and so is a power with a negative exponent; a large exponent would exhaust the memory.
+/**
+ * Whether whole numbers give whole ones. A quotient is a fraction, and so is a power with a negative exponent; a large exponent would
+ * exhaust the memory.
+ */
+export function givesWhole(operator: string, right: Literal): boolean {
   const exponent = right.type === 'real' ? (right.whole ?? -1n) : -1n
-  const isWhole = operator === '**' ? exponent >= 0n && exponent <= 64n : operator !== '/'
+  return operator === '**' ? exponent >= 0n && exponent <= 64n : operator !== '/'
+}
+
+export function arithmetic(operator: string, left: Evaluator, right: Evaluator): Evaluator {
+  const isWhole = givesWhole(operator, right)
   const literals = isWhole ? wholesOf([left, right]) : undefined
   if (literals !== undefined) {
     const [a, b] = literals as [bigint, bigint]
@@ -115,11 +123,14 @@ const UNARY: Partial<Record<FunctionName, (value: number) => number>> = {
   sqrt: Math.sqrt,
 }
 
+/** Whether a function of whole numbers is a whole number. */
+export const keepsWhole = (name: FunctionName): boolean => !['exp', 'log', 'sqrt', 'isnan'].includes(name)
+
 export function call(name: FunctionName, args: readonly Evaluator[]): Evaluator {
-  const keepsWhole = !['exp', 'log', 'sqrt', 'isnan'].includes(name)
-  const literals = keepsWhole ? wholesOf(args) : undefined
+  const isWhole = keepsWhole(name)
+  const literals = isWhole ? wholesOf(args) : undefined
   if (literals !== undefined) return wholeConstant(bigFunction(name, literals))
-  const bigs = keepsWhole ? allBig(args) : undefined
+  const bigs = isWhole ? allBig(args) : undefined
   if (bigs !== undefined) return bigLoop(bigs, (values) => bigFunction(name, values))
   const unary = UNARY[name]
   if (unary !== undefined) {

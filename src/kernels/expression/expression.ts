@@ -1,4 +1,4 @@
-import type { TypedArray } from '../voxels.ts'
+import { isFloat, type TypedArray } from '../voxels.ts'
 import { evaluateCompiled } from './compiled-expression.ts'
 import {
   asReal,
@@ -78,9 +78,11 @@ export function evaluateExpression<Out extends TypedArray>(
     if (length !== out.length)
       fail(`"${name}" has ${length} voxels, but the result has ${out.length}; pass arrays of one length.`)
   }
-  const ways = [evaluateCompiled, fillFromTable, interpret]
   // Looking up bytes is as fast as the simplest code, and some functions take longer than looking up any result.
-  if (areBytes(expression, variables, out) || callsFunctions(expression)) ways.unshift(fillFromTable)
+  const isTableFirst = areBytes(expression, variables, out) || callsFunctions(expression)
+  const ways = isTableFirst
+    ? [fillFromTable, evaluateCompiled, interpret]
+    : [evaluateCompiled, fillFromTable, interpret]
   ways.some((way) => way(expression, variables, out, isBool))
   return out
 }
@@ -196,13 +198,13 @@ function evaluatorOf(node: ExpressionNode, variables: Readonly<Record<string, Ty
 
 function storeReal(values: Float64Array, out: TypedArray, at: number, count: number, isBool: boolean): void {
   if (isBool) for (let i = 0; i < count; i++) out[at + i] = values[i] !== 0 ? 1 : 0
-  else if (/^Float/.test(out[Symbol.toStringTag])) {
+  else if (isFloat(out)) {
     ;(out as Float64Array).set(values.subarray(0, count), at)
   } else storeWhole(values, out, at, count)
 }
 
 function storeBig(values: readonly bigint[], out: TypedArray, at: number, count: number, isBool: boolean): void {
   if (isBool) for (let i = 0; i < count; i++) out[at + i] = values[i] !== 0n ? 1 : 0
-  else if (/^Float/.test(out[Symbol.toStringTag])) for (let i = 0; i < count; i++) out[at + i] = Number(values[i])
+  else if (isFloat(out)) for (let i = 0; i < count; i++) out[at + i] = Number(values[i])
   else storeWhole(values, out, at, count)
 }

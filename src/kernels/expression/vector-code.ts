@@ -1,5 +1,5 @@
 /** Instructions on vectors that expressions are compiled to, by their numbers after the prefix. @see the WebAssembly specification, 5.4.8 */
-export const VECTOR = {
+const VECTOR = {
   load: 0x00,
   store: 0x0b,
   constant: 0x0c,

@@ -1,6 +1,6 @@
 import type { TypedArray } from '../voxels.ts'
 import { SCALAR, unsigned, type VectorCode } from './vector-code.ts'
-import type { VectorNode } from './vector-nodes.ts'
+import type { VectorNode, VectorNodes } from './vector-nodes.ts'
 
 /** Types that vector code reads and writes. */
 const KINDS = [
@@ -72,27 +72,20 @@ export function loadEight(code: VectorCode, kind: Kind, base: number): number[] 
   return locals
 }
 
-/** Stores eight results. @param asReal a node as float64 */
+/** Stores eight results. */
 export function storeEight(
   code: VectorCode,
+  nodes: VectorNodes,
   node: VectorNode,
-  asReal: (node: VectorNode) => VectorNode,
   out: { readonly kind: Kind; readonly base: number; readonly isBool: boolean },
 ): void {
-  if (out.isBool) storeTruth(code, node, out.base)
+  if (out.isBool) storeTruth(code, nodes.test(node), out.base)
   else if (node.type === 'big') storeLanes(code, node, out.kind, out.base)
-  else if (/64$/.test(out.kind) && out.kind !== 'Float64') storeLanes(code, asReal(node), out.kind, out.base)
-  else storeReals(code, asReal(node), out.kind, out.base)
+  else if (out.kind.startsWith('Big')) storeLanes(code, nodes.asReal(node), out.kind, out.base)
+  else storeReals(code, nodes.asReal(node), out.kind, out.base)
 }
 
-function storeTruth(code: VectorCode, node: VectorNode, base: number): void {
-  const mask = (pair: number) => {
-    node.emit(pair)
-    if (node.type === 'truth') return
-    if (node.type === 'big') code.constant(0n)
-    else code.constant(0)
-    code.vector(node.type === 'big' ? 'i64Ne' : 'f64Ne')
-  }
+function storeTruth(code: VectorCode, mask: (pair: number) => void, base: number): void {
   code.address(1)
   for (const half of [0, 1]) {
     mask(2 * half)

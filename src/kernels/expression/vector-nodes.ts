@@ -1,6 +1,7 @@
-import { bigArithmetic, bigFunction } from './expression-operations.ts'
+import { wholesOf } from './expression-loops.ts'
+import { bigArithmetic, bigFunction, givesWhole, keepsWhole } from './expression-operations.ts'
 import type { ExpressionNode, FunctionName } from './expression-syntax.ts'
-import type { VectorCode } from './vector-code.ts'
+import { SCALAR, type VectorCode } from './vector-code.ts'
 import { type Ranges, rangeOfAll, rangeOfArithmetic, rangeOfBothSigns, type WholeRange } from './whole-ranges.ts'
 
 /**
@@ -67,7 +68,7 @@ export class VectorNodes {
       case 'negative':
         return this.#negative(this.of(node.of))
       case 'not': {
-        const test = this.#test(this.of(node.of))
+        const test = this.test(this.of(node.of))
         // NaN counts as true.
         return this.#truth((pair) => {
           test(pair)
@@ -75,7 +76,7 @@ export class VectorNodes {
         })
       }
       case 'logic': {
-        const [left, right] = [this.#test(this.of(node.left)), this.#test(this.of(node.right))]
+        const [left, right] = [this.test(this.of(node.left)), this.test(this.of(node.right))]
         return this.#truth((pair) => {
           left(pair)
           right(pair)
@@ -137,17 +138,17 @@ export class VectorNodes {
       code.set(value)
       code.get(value)
       code.vector('i64Extract', 0)
-      code.raw([0xb9])
+      code.raw(SCALAR.f64FromI64)
       code.vector('f64Splat')
       code.get(value)
       code.vector('i64Extract', 1)
-      code.raw([0xb9])
+      code.raw(SCALAR.f64FromI64)
       code.vector('f64Replace', 1)
     })
   }
 
   /** Emits a mask: whether a node is not 0. */
-  #test(node: VectorNode): (pair: number) => void {
+  test(node: VectorNode): (pair: number) => void {
     if (node.type === 'truth') return (pair) => node.emit(pair)
     return (pair) => {
       node.emit(pair)
@@ -155,11 +156,6 @@ export class VectorNodes {
       else this.#code.constant(0n)
       this.#code.vector(node.type === 'real' ? 'f64Ne' : 'i64Ne')
     }
-  }
-
-  #wholesOf(nodes: readonly VectorNode[]): bigint[] | undefined {
-    const wholes = nodes.flatMap((node) => (node.type === 'real' && node.whole !== undefined ? [node.whole] : []))
-    return wholes.length === nodes.length ? wholes : undefined
   }
 
   /** All nodes as integers, if at least one of them is one and none may be a fraction. */
@@ -203,10 +199,8 @@ export class VectorNodes {
   }
 
   #arithmetic(operator: string, left: VectorNode, right: VectorNode): VectorNode {
-    // As `arithmetic` decides.
-    const exponent = right.type === 'real' ? (right.whole ?? -1n) : -1n
-    const isWhole = operator === '**' ? exponent >= 0n && exponent <= 64n : operator !== '/'
-    const literals = isWhole ? this.#wholesOf([left, right]) : undefined
+    const isWhole = givesWhole(operator, right)
+    const literals = isWhole ? wholesOf([left, right]) : undefined
     if (literals !== undefined) {
       const [a, b] = literals as [bigint, bigint]
       if (b !== 0n || !['//', '%'].includes(operator)) return this.#whole(bigArithmetic(operator, a, b))
@@ -243,7 +237,7 @@ export class VectorNodes {
           code.get(local)
           code.vector('f64Extract', lane)
         }
-        code.raw([0x10, index])
+        code.raw(SCALAR.call, index)
         if (lane === 0) code.vector('f64Splat')
         else code.vector('f64Replace', 1)
       }
@@ -251,7 +245,7 @@ export class VectorNodes {
   }
 
   #choice(condition: VectorNode, then: VectorNode, otherwise: VectorNode): VectorNode {
-    const test = { emit: this.#test(condition) }
+    const test = { emit: this.test(condition) }
     const bigs = this.#allBig([then, otherwise])
     if (bigs !== undefined) {
       return this.#big(this.#apply('select', ...bigs, test), (ranges) =>
@@ -265,10 +259,10 @@ export class VectorNodes {
   }
 
   #call(name: FunctionName, args: readonly VectorNode[]): VectorNode {
-    const keepsWhole = !['exp', 'log', 'sqrt', 'isnan'].includes(name)
-    const literals = keepsWhole ? this.#wholesOf(args) : undefined
+    const isWhole = keepsWhole(name)
+    const literals = isWhole ? wholesOf(args) : undefined
     if (literals !== undefined) return this.#whole(bigFunction(name, literals))
-    const bigs = keepsWhole ? this.#allBig(args) : undefined
+    const bigs = isWhole ? this.#allBig(args) : undefined
     if (bigs !== undefined) return this.#bigCall(name, bigs)
     const reals = args.map((arg) => this.asReal(arg))
     const [first, low, high] = reals as [RealNode, RealNode, RealNode]

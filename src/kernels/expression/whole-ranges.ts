@@ -1,4 +1,4 @@
-import type { TypedArray } from '../voxels.ts'
+import { areLargeIntegers, type TypedArray } from '../voxels.ts'
 
 /** The least and the largest value that there may be. */
 export type WholeRange = readonly [least: bigint, most: bigint]
@@ -6,11 +6,11 @@ export type WholeRange = readonly [least: bigint, most: bigint]
 const LEAST = -(2n ** 63n)
 const MOST = 2n ** 63n - 1n
 
-/** Whether all values can be computed with in signed integers of 64 bits. */
+/** Whether all values fit into signed integers of 64 bits. */
 export const fitsInto64 = ([least, most]: WholeRange): boolean => least >= LEAST && most <= MOST
 
 /** A range that has all values of an array of 64-bit integers: that of their upper halves. */
-export function rangeOf(data: BigInt64Array | BigUint64Array): WholeRange {
+function rangeOf(data: BigInt64Array | BigUint64Array): WholeRange {
   const { buffer, byteOffset, length } = data
   const isSigned = data instanceof BigInt64Array
   const halves = isSigned
@@ -49,6 +49,6 @@ export type Ranges = ReadonlyMap<string, WholeRange>
 export const rangesOf = (variables: Readonly<Record<string, TypedArray>>): Ranges =>
   new Map(
     Object.entries(variables).flatMap(([name, data]) =>
-      data instanceof BigInt64Array || data instanceof BigUint64Array ? [[name, rangeOf(data)] as const] : [],
+      areLargeIntegers(data) ? [[name, rangeOf(data)] as const] : [],
     ),
   )

@@ -1,4 +1,4 @@
-import { type KernelModule, kernelModule } from '../kernel-module.ts'
+import { aligned, type KernelModule, kernelModule } from '../kernel-module.ts'
 import type { TypedArray } from '../voxels.ts'
 import type { ByteWeights } from './byte-weights.ts'
 import { MODULE_BASE64 } from './gaussian.generated.ts'
@@ -122,8 +122,6 @@ function tileWidth({ length, inner, radius, bytes, words }: AxisPass): number {
 
 /** The values for equal taps, one for each byte. */
 const FLAT_BYTES = 256
-
-const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16
 
 /** A part of an array in the module's memory, and the filter that works on it in place. */
 export interface Stage {

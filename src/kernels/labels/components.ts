@@ -29,12 +29,13 @@ export function labelComponents(
   voxels: ShapedVoxels,
   options: ComponentOptions = {},
 ): { labels: Uint32Array; count: number } {
-  const length = assertOptions(voxels, options)
+  const settled = settleOptions(voxels, options)
+  const { length } = voxels.data
   const labels = options.into ?? new Uint32Array(length)
   if (labels.length !== length) {
     throw new RangeError(`"into" has ${labels.length} elements; expected ${length}, one per voxel.`)
   }
-  const count = withNumberedRuns(voxels, options, ({ runs, count: found }) => {
+  const count = withNumberedRuns(voxels, settled, ({ runs, count: found }) => {
     let at = 0
     for (let run = 0; run < runs.length; run += 3) {
       const [start, end] = [runs[run]!, runs[run + 1]!]
@@ -60,9 +61,11 @@ export interface Components extends NumberedRuns {
  * @throws what `labelComponents` throws
  */
 export function findComponents(voxels: ShapedVoxels, options: Omit<ComponentOptions, 'into'> = {}): Components {
-  const length = assertOptions(voxels, options)
+  const settled = settleOptions(voxels, options)
   // A copy: the runs are in memory that the next call uses.
-  return withNumberedRuns(voxels, options, ({ runs, count }) => ({ runs: runs.slice(), count, voxels: length }))
+  return withNumberedRuns(voxels, settled, ({ runs, count }) => {
+    return { runs: runs.slice(), count, voxels: voxels.data.length }
+  })
 }
 
 /**
@@ -113,24 +116,22 @@ function fill(to: Uint32Array, value: number, start: number, end: number): void 
 
 /** @param use gets runs that are valid until it returns */
 function withNumberedRuns<Result>(
-  { data, shape, roi }: ShapedVoxels,
-  { connectivity = 1, separateAxes }: ComponentOptions,
+  { data, shape }: ShapedVoxels,
+  { connectivity, separateAxes }: SettledOptions,
   use: (runs: NumberedRuns) => Result,
 ): Result {
   if (data.length === 0) return use({ runs: new Int32Array(0), count: 0 })
-  const earlier = earlierRows(shape.slice(0, -1), connectivity, separateAxes ?? channelsOf({ shape, roi }))
+  const earlier = earlierRows(shape.slice(0, -1), connectivity, separateAxes)
   if (fitsModule(data.length, shape)) return withRuns(data, shape, earlier, use)
   return use(plainRuns(foregroundOf(data), shape, earlier))
 }
 
-const channelsOf = ({ shape, roi }: Pick<ShapedVoxels, 'shape'> & { roi?: ShapedVoxels['roi'] | undefined }): number =>
-  roi === undefined ? 0 : shape.length - roi.shape.length
+type SettledOptions = Required<Pick<ComponentOptions, 'connectivity' | 'separateAxes'>>
 
-/** @returns how many voxels there are @throws RangeError */
-function assertOptions(
-  { data, shape, roi }: ShapedVoxels,
-  { connectivity = 1, separateAxes = channelsOf({ shape, roi }) }: ComponentOptions,
-): number {
+/** The options with their defaults. @throws RangeError */
+function settleOptions({ data, shape, roi }: ShapedVoxels, options: ComponentOptions): SettledOptions {
+  const channels = roi === undefined ? 0 : shape.length - roi.shape.length
+  const { connectivity = 1, separateAxes = channels } = options
   assertShape(data, shape)
   assertConnectivity(connectivity, shape.length - separateAxes)
   if (separateAxes < 0 || separateAxes > Math.max(0, shape.length - 1)) {
@@ -138,7 +139,7 @@ function assertOptions(
       `separateAxes is ${separateAxes}; expected 0 to ${Math.max(0, shape.length - 1)} for the shape (${shape.join(', ')}).`,
     )
   }
-  return data.length
+  return { connectivity, separateAxes }
 }
 
 /** @param rank axes along which voxels can be connected @throws RangeError */

@@ -10,14 +10,15 @@ export interface NumberedRuns {
 }
 
 /**
- * The runs of foreground along the last axis, numbered by components: in plain TypeScript, for rows that are too long for
+ * The runs of foreground along the last axis, numbered by components: in plain TypeScript, for arrays that are too large for
  * WebAssembly, and what its results are compared with.
  * @param mask one byte per voxel, 0 for the background
  * @param earlier the rows that a row may touch
  */
 export function plainRuns(mask: Uint8Array, shape: readonly number[], earlier: readonly EarlierRow[]): NumberedRuns {
-  const { starts, ends, rows, count } = findRuns(mask, shape.at(-1) ?? 1)
-  const { numbers, count: components } = uniteRuns({ starts, ends, rows, count }, shape, earlier).numberSets()
+  const found = findRuns(mask, shape.at(-1) ?? 1)
+  const { starts, ends, count } = found
+  const { numbers, count: components } = uniteRuns(found, shape, earlier).numberSets()
   const runs = new Int32Array(3 * count)
   for (let run = 0; run < count; run++) {
     runs[3 * run] = starts[run]!

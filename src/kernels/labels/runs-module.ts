@@ -1,5 +1,5 @@
-import { ensureBytes, type KernelModule, kernelModule } from '../kernel-module.ts'
-import type { TypedArray } from '../voxels.ts'
+import { aligned, ensureBytes, type KernelModule, kernelModule } from '../kernel-module.ts'
+import { isFloat, type TypedArray } from '../voxels.ts'
 import { foregroundOf } from './foreground.ts'
 import type { NumberedRuns } from './plain-runs.ts'
 import { MODULE_BASE64 } from './runs.generated.ts'
@@ -34,8 +34,6 @@ const LONGEST_ROW = 2 ** 24
 /** Whether an array is small enough for {@link withRuns}. */
 export const fitsModule = (voxels: number, shape: readonly number[]): boolean =>
   voxels <= MOST_VOXELS && (shape.at(-1) ?? 1) <= LONGEST_ROW
-
-const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16
 
 /** What `plainRuns` computes. @param use gets runs that are valid until it returns */
 export function withRuns<Result>(
@@ -79,12 +77,12 @@ export function withRuns<Result>(
 
 function writeMask({ memory, toMask }: Exports, part: TypedArray, mask: number, raw: number): void {
   const bytes = part.BYTES_PER_ELEMENT
-  const isFloat = /^Float/.test(part[Symbol.toStringTag])
-  if (bytes === 1 || (isFloat && bytes === 2)) {
+  const hasFractions = isFloat(part)
+  if (bytes === 1 || (hasFractions && bytes === 2)) {
     new Uint8Array(memory.buffer, mask, part.length).set(foregroundOf(part))
     return
   }
   const source = new Uint8Array(part.buffer, part.byteOffset, part.byteLength)
   new Uint8Array(memory.buffer, raw, source.length).set(source)
-  toMask(bytes, isFloat ? 1 : 0, raw, mask, part.length)
+  toMask(bytes, hasFractions ? 1 : 0, raw, mask, part.length)
 }

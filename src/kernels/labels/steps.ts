@@ -1,3 +1,5 @@
+import { stridesOf } from '../voxels.ts'
+
 /** A step to a neighbouring voxel: -1, 0 or 1 per axis, slowest axis first. */
 export type Step = readonly number[]
 
@@ -29,7 +31,7 @@ export interface EarlierRow {
 
 /** @param outer the lengths of the axes before the last one @param separateAxes how many of them connect nothing */
 export function earlierRows(outer: readonly number[], connectivity: number, separateAxes: number): EarlierRow[] {
-  const strides = outer.map((_, axis) => outer.slice(axis + 1).reduce((product, length) => product * length, 1))
+  const strides = stridesOf(outer)
   const rank = outer.length - separateAxes
   return forwardSteps(Math.max(0, rank), connectivity).map((forward) => {
     const step = [...outer.slice(0, separateAxes).map(() => 0), ...forward.map((by) => -by)]

@@ -2,7 +2,7 @@ import type { TypedArray } from '../voxels.ts'
 import { type Bins, binEdges, binOf } from './bins.ts'
 import type { VoxelStatistics } from './voxel-statistics.ts'
 
-export type Countable = Uint8Array | Int8Array | Uint16Array | Int16Array
+type Countable = Uint8Array | Int8Array | Uint16Array | Int16Array
 
 /** Whether it is faster to count each value of the type first. */
 export const isCountable = (data: TypedArray): data is Countable =>

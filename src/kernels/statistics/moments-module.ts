@@ -1,4 +1,4 @@
-import { type KernelModule, kernelModule } from '../kernel-module.ts'
+import { aligned, type KernelModule, kernelModule } from '../kernel-module.ts'
 import type { TypedArray } from '../voxels.ts'
 import { type Bins, binEdges } from './bins.ts'
 import { MODULE_BASE64 } from './moments.generated.ts'
@@ -40,7 +40,7 @@ export function momentsOf(data: TypedArray, bins: Bins | undefined): VoxelStatis
   const { count: binCount, low, high } = bins ?? NO_BINS
   const edges = STATE + 64
   const histogram = edges + 8 * (binCount + 1)
-  const part = Math.ceil((histogram + 8 * binCount) / 16) * 16
+  const part = aligned(histogram + 8 * binCount)
   return module.lend(part + 8 * PART, ({ memory, addValues, addDeviations }) => {
     const state = new Float64Array(memory.buffer, STATE, 6)
     state.set([0, 0, 0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0])

@@ -1,10 +1,10 @@
-import type { TypedArray } from '../voxels.ts'
+import { areLargeIntegers, type TypedArray } from '../voxels.ts'
 import { type Bins, binEdges, binOf } from './bins.ts'
 import type { VoxelStatistics } from './voxel-statistics.ts'
 
 /** Statistics in plain TypeScript: for types that WebAssembly does not know, and what its results are compared with. */
 export function plainStatistics(data: TypedArray, bins?: Bins): VoxelStatistics {
-  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array
+  const isBig = areLargeIntegers(data)
   const values = isBig ? asFloat64(data) : data
   let [nan, nonzero, sum] = [0, 0, 0]
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
