@@ -1,7 +1,7 @@
 """Daisy's names, run by the engine of Bellis: `import bellis.daisy as daisy` (docs/COMING-FROM-DAISY.md).
 
-What works in Daisy 1.x works here, and the names of 2.x are in `bellis.daisy.v2`, with these exceptions: the result of a run is true only if every block is completed, and
-its wire protocol (`daisy.messages`, `daisy.tcp`) is not there. Needs funlib.geometry: `pip install bellis[daisy]`.
+What works in Daisy 1.x works here, and the names of 2.x are in `bellis.daisy.v2`. The exceptions: the result of a run is
+true only if every block is completed, and its wire protocol (`daisy.messages`, `daisy.tcp`) is not there. Needs funlib.geometry: `pip install bellis[daisy]`.
 """
 
 from __future__ import annotations

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging as python_logging
 import os
-from pathlib import Path
 from typing import Any, Iterator, Mapping
 
 from .. import _client
 from .block import Block, BlockStatus
 from .context import Context
 from .geometry import to_funlib
-from .tracking import Tracking
+from .tracking import tracking_of
 
 logger = python_logging.getLogger(__name__)
 #: The variable with a file whose creator may be the worker that the run has started.
@@ -73,9 +72,9 @@ class Client:
                 if not is_done:
                     given.fail("block.status was set to FAILED")
         finally:
-            path = given.config.get("tracking")
-            if path is not None:
-                Tracking(Path(path)).note(given.index, is_done)
+            tracking = tracking_of(given.config)
+            if tracking is not None:
+                tracking.note(given.index, is_done)
         given.done()
 
     def _connect(self) -> Iterator[_client.Block]:

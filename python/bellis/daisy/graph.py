@@ -5,20 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Any, Iterable, Iterator, Sequence
 
-from .._client import Roi, _Grid
+from .._client import Roi
 from .._task import Fit, as_roi
 from .block import Block
-from .geometry import AnyRoi, to_funlib
+from .geometry import AnyRoi, grid_of, to_funlib
 from .task import BaseTask, Tasks, pipeline_of
-
-
-def grid_of(total_roi: AnyRoi, read_roi: AnyRoi, write_roi: AnyRoi, fit: str) -> _Grid:
-    """The grid of blocks of a task. Raises ValueError if its Rois do not fit together."""
-    total, read, write = (as_roi(roi, name) for roi, name in ((total_roi, "total_roi"), (read_roi, "read_roi"), (write_roi, "write_roi")))
-    inside = all(r <= w and we <= re for r, w, we, re in zip(read.offset, write.offset, write.end, read.end))
-    if not inside or len(read.offset) != len(write.offset):
-        raise ValueError(f"write_roi {write} is not inside read_roi {read}.")
-    return _Grid(total, read, write, fit)
 
 
 class BlockwiseDependencyGraph:
@@ -48,9 +39,9 @@ class BlockwiseDependencyGraph:
         self.total_read_roi = self._total_read_roi(total_read_roi, total_write_roi)
         self._grid = grid_of(self.total_read_roi, block_read_roi, block_write_roi, fit)
         total = as_roi(self.total_read_roi, "total_read_roi")
-        self._start = [start + low for start, low in zip(total.offset, self._lower)]
-        self._end = [end - high for end, high in zip(total.end, self._upper)]
-        self.total_write_roi = to_funlib(Roi(tuple(self._start), tuple(e - s for s, e in zip(self._start, self._end))))
+        written = total.grow([-low for low in self._lower], [-high for high in self._upper])
+        self._start = written.offset
+        self.total_write_roi = to_funlib(written)
         self._step = write.shape
         reach = [
             [min(-(-amount // step), count - 1) if read_write_conflict else 0 for amount, step, count in zip(context, write.shape, self._grid.shape)]
@@ -64,10 +55,7 @@ class BlockwiseDependencyGraph:
             if read is None:
                 raise ValueError("Either total_read_roi or total_write_roi is needed.")
             return read
-        inner = as_roi(write, "total_write_roi")
-        begin = tuple(start - low for start, low in zip(inner.offset, self._lower))
-        shape = tuple(length + low + high for length, low, high in zip(inner.shape, self._lower, self._upper))
-        grown = Roi(begin, shape)
+        grown = as_roi(write, "total_write_roi").grow(self._lower, self._upper)
         if read is not None and as_roi(read, "total_read_roi") != grown:
             raise ValueError(f"total_read_roi {read} and total_write_roi {write} do not differ by the context of a block.")
         return to_funlib(grown)

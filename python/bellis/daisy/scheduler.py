@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import Any
 
-from .._client import BellisError, Roi
+from .._client import BellisError
 from .._engine_process import EngineProcess, Message, give_back, take_engine
-from .._run import describe_task
+from .._run import _roi, describe_task
 from .block import Block, BlockStatus
 from .graph import DependencyGraph
 from .states import TaskState
@@ -33,10 +32,7 @@ class Scheduler:
         self._held: dict[tuple[str | None, int], int] = {}
         self._engine = take_engine()
         self._end = weakref.finalize(self, _end, self._engine)
-        native: dict[str, Any] = {}
-        for task in self.task_map.values():
-            native[task.task_id] = task.native([native[before.task_id] for before in pipeline.upstream(task)])
-        self._ask({"type": "schedule", "tasks": [describe_task(task, None) for task in native.values()]})
+        self._ask({"type": "schedule", "tasks": [describe_task(task, None) for task in pipeline.native().values()]})
 
     def _ask(self, message: Message) -> Message | None:
         """Returns the block that the engine answers with. Raises BellisError."""
@@ -60,8 +56,7 @@ class Scheduler:
             given = self._ask({"type": "acquire", "taskId": task_id})
             if given is None:
                 return None
-            read, write = (Roi(tuple(given[name]["offset"]), tuple(given[name]["shape"])) for name in ("read", "write"))
-            block = task.block(read, write)
+            block = task.block(_roi(given["read"]), _roi(given["write"]))
             self._held[block.block_id] = given["index"]
             if not task.check(block):
                 block.status = BlockStatus.PROCESSING

@@ -168,9 +168,7 @@ def run_pipeline(
     for tracking in (task.tracking() for task in ordered):
         if tracking is not None:
             tracking.open()
-    native: dict[str, _task.Task] = {}
-    for task in ordered:
-        native[task.task_id] = task.native([native[before.task_id] for before in pipeline.upstream(task)])
+    native = pipeline.native()
     is_serial = not multiprocessing and not any(task.is_worker for task in ordered)
     request: dict[str, Any] = {
         "type": "run",
@@ -182,8 +180,10 @@ def run_pipeline(
         "events": list(EVENTS),
     }
     restarts = [task.max_worker_restarts for task in ordered if task.max_worker_restarts is not None]
-    request.update({"maxWorkerRestarts": max(restarts)} if restarts else {})
-    request.update({"host": host} if host is not None else {})
+    if restarts:
+        request["maxWorkerRestarts"] = max(restarts)
+    if host is not None:
+        request["host"] = host
     crew = None if is_serial else _DaisyCrew(by_id, native)
     show: Any = "auto" if progress is True else progress or "none"
     run = Run(native, request, _Options(show, crew, _checker(by_id), _do, lambda run: _begin(run, ordered)))

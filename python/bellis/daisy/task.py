@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping, Union
 
 from .. import _task
-from .._client import Roi
+from .._client import Roi, _Grid
 from .._task import Fit, as_roi, positional_count
 from .block import Block, BlockStatus
 from .context import Context
-from .geometry import AnyRoi, to_funlib
-from .tracking import Tracking, tracking_path_of
+from .geometry import AnyRoi, grid_of, to_funlib
+from .tracking import Tracking, tracking_of, tracking_path_of
 
 logger = python_logging.getLogger(__name__)
 
@@ -74,9 +74,10 @@ class BaseTask:
     @property
     def block_grid_shape(self) -> list[int]:
         """How many blocks there are along each axis."""
-        from .graph import grid_of
+        return list(self._grid().shape)
 
-        return list(grid_of(self.total_roi, self.read_roi, self.write_roi, self.fit).shape)
+    def _grid(self) -> _Grid:
+        return grid_of(self.total_roi, self.read_roi, self.write_roi, self.fit)
 
     def tracking(self) -> Tracking | None:
         """Which of its blocks are done, if that is kept."""
@@ -96,10 +97,8 @@ class BaseTask:
 
     def failed_blocks(self) -> list[Block]:
         """The blocks that failed and are not done, if that is kept."""
-        from .graph import grid_of
-
         tracking = self.tracking()
-        grid = grid_of(self.total_roi, self.read_roi, self.write_roi, self.fit)
+        grid = self._grid()
         return [] if tracking is None else [self.block(*grid.rois(index)) for index in tracking.failed(grid.count)]
 
     def block(self, read_roi: Roi, write_roi: Roi) -> Block:
@@ -214,7 +213,7 @@ class BlockFunction:
     def __call__(self, given: _task.Block) -> None:
         block = self.task.block(given.read_roi, given.write_roi)
         block.status = BlockStatus.PROCESSING
-        tracking = self.task.tracking()
+        tracking = tracking_of(given.config)
         try:
             self.task.process_function(block)
         except BaseException:
@@ -269,6 +268,13 @@ class Pipeline:
     def upstream(self, task: BaseTask) -> list[BaseTask]:
         """The tasks that a task comes after."""
         return [before for before, after in self.edges if after is task]
+
+    def native(self) -> dict[str, _task.Task]:
+        """The tasks as Bellis has them, by id, each after those that it comes after."""
+        found: dict[str, _task.Task] = {}
+        for task in self.ordered():
+            found[task.task_id] = task.native([found[before.task_id] for before in self.upstream(task)])
+        return found
 
     def ordered(self) -> list[BaseTask]:
         """The tasks, each after those that it comes after. Raises ValueError for a cycle, or two tasks of one name."""

@@ -80,3 +80,9 @@ class Tracking:
     def __del__(self) -> None:
         if self._file >= 0:
             os.close(self._file)
+
+
+def tracking_of(config: Mapping[str, Any]) -> Tracking | None:
+    """In a worker: that of the task with this configuration, whose blocks its run has compared."""
+    path = config.get("tracking")
+    return None if path is None else Tracking(Path(path))

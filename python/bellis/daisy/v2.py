@@ -121,7 +121,7 @@ def run_blockwise(
     summary: print a table at the end.
 
     Returns True if and only if every block of every task is completed. Raises RuntimeError if a task was abandoned: its
-    workers died again and again, or its attempts failed without an end.
+    workers died again and again, or its attempts kept failing.
     """
     states = Server().run_blockwise(pipeline, resources, progress, block_tracking, host, summary, multiprocessing)
     abandoned = [f"task {task_id!r} was abandoned: {state.abandon_reason}" for task_id, state in states.items() if state.abandoned]
