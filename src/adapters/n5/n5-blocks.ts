@@ -1,6 +1,7 @@
 import { copyBox } from '../../core/array/box-copy.ts'
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../core/array/strides.ts'
+import { productOf } from '../../core/geometry/coordinate.ts'
 import { type BytesCodec, CodecError } from '../codecs/codec.ts'
 import { swapBytes } from '../files/swap-bytes.ts'
 import type { ChunkCodec } from '../zarr/chunks/chunk-codec.ts'
@@ -22,7 +23,7 @@ export function n5Blocks(metadata: N5Metadata): ChunkCodec {
   const { shape, blockShape, dtype } = metadata
   const size = BYTES_PER_ELEMENT[dtype]
   const strides = rowMajorStrides(blockShape, size)
-  const byteLength = blockShape.reduce((product, length) => product * length, size)
+  const byteLength = size * productOf(blockShape)
   const codec = n5Codec(metadata)
   const inside = (index: readonly number[]) =>
     blockShape.map((length, axis) => Math.min(length, (shape[axis] as number) - (index[axis] as number) * length))
@@ -36,7 +37,7 @@ export function n5Blocks(metadata: N5Metadata): ChunkCodec {
     encodedRoom: 0,
     encode(decoded, _room, index) {
       const part = inside(index)
-      const bytes = new Uint8Array(part.reduce((product, length) => product * length, size))
+      const bytes = new Uint8Array(size * productOf(part))
       copyBox(
         part,
         size,
@@ -47,14 +48,14 @@ export function n5Blocks(metadata: N5Metadata): ChunkCodec {
     },
     decode(encoded, into) {
       const { part, payload } = parseHeader(encoded, blockShape)
-      const partBytes = part.reduce((product, length) => product * length, size)
+      const partBytes = size * productOf(part)
       const isWhole = partBytes === byteLength
       const decoded = codec.decode(payload, partBytes, isWhole ? into : undefined)
       if (decoded.length !== partBytes) {
         throw new CodecError(`it decoded to ${decoded.length} bytes, expected ${partBytes}`)
       }
       // Only our own bytes may be swapped in place.
-      const own = decoded.buffer === encoded.buffer ? decoded.slice() : decoded
+      const own = decoded.buffer === encoded.buffer ? new Uint8Array(decoded) : decoded
       swapBytes(own, size)
       if (isWhole) return own
       const bytes = into?.subarray(0, byteLength) ?? new Uint8Array(byteLength)
@@ -91,7 +92,7 @@ function parseHeader(encoded: Uint8Array, blockShape: readonly number[]) {
   }
   let start = 4 + 4 * rank
   if (mode === 1) {
-    const count = part.reduce((product, length) => product * length, 1)
+    const count = productOf(part)
     if (encoded.length < start + 4 || view.getUint32(start) !== count) {
       throw new CodecError(`its header has another number of elements than ${count}`)
     }

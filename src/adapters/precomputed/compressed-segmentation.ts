@@ -23,7 +23,7 @@ export function decodeCompressedSegmentation(
 ): Uint8Array {
   if (data.length % 4 !== 0)
     throw new CodecError(`its compressed segmentation has ${data.length} bytes, no multiple of 4`)
-  const words = new Uint32Array(data.slice().buffer)
+  const words = new Uint32Array(new Uint8Array(data).buffer)
   const perChannel = shape[0] * shape[1] * shape[2]
   const output = new Uint32Array(channels * perChannel * labelWords)
   for (let channel = 0; channel < channels; channel++) {

@@ -101,7 +101,7 @@ function decodeFilter(filter: Filter, data: Uint8Array): Uint8Array {
     case 'bitround':
       return data
     case 'byteswap':
-      return swapBytes(data.slice(), filter.size)
+      return swapBytes(new Uint8Array(data), filter.size)
     case 'shuffle': {
       if (data.length % filter.size !== 0)
         throw new CodecError(`it has ${data.length} bytes, no multiple of ${filter.size}`)
