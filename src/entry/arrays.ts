@@ -44,7 +44,7 @@ export interface DatasetPath {
 }
 
 const SUFFIXES: readonly (readonly [RegExp, ArrayFormat])[] = [
-  [/\.zarr$|\.(zip|ozx)$/i, zarr],
+  [/\.(zarr|zip|ozx)$/i, zarr],
   [/\.n5$/i, n5],
   [/\.precomputed$/i, precomputed],
   [/\.(hdf|hdf5|h5|ims)$/i, hdf5],

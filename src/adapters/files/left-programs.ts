@@ -24,9 +24,9 @@ export function programEnvironment<Value>({
 export function killProgramsOf(workerKeys: ReadonlySet<string>): void {
   if (process.platform !== 'linux' || workerKeys.size === 0) return
   for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const left = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isProgramOf(name, workerKeys))
+    const left = processesWith(PROGRAM_VARIABLE, workerKeys)
     if (left.length === 0) return
-    for (const pid of left) kill(Number(pid))
+    for (const pid of left) kill(pid)
   }
 }
 
@@ -46,17 +46,31 @@ export function killProgramsLeftBy(workerKey: string): Promise<void> {
   return waiting.done
 }
 
-/** A process that is ending has no environment any more: it can't write either. */
-function isProgramOf(pid: string, workerKeys: ReadonlySet<string>): boolean {
+/**
+ * The processes of this machine that were started with one of these values of a variable, and those that they have started with it. Only
+ * Linux tells. A process that is ending has no environment any more: it can't write either.
+ */
+export function processesWith(variable: string, values: ReadonlySet<string>): number[] {
   try {
-    const environment = `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`
-    const start = environment.indexOf(`\0${PROGRAM_VARIABLE}=`)
-    if (start === -1) return false
-    const value = start + PROGRAM_VARIABLE.length + 2
-    return workerKeys.has(environment.slice(value, environment.indexOf('\0', value)))
+    return readdirSync('/proc').flatMap((name) => {
+      const value = /^\d+$/.test(name) ? valueIn(`/proc/${name}/environ`, variable) : undefined
+      return value !== undefined && values.has(value) ? [Number(name)] : []
+    })
   } catch {
-    // It has ended, or is another user's.
-    return false
+    return []
+  }
+}
+
+function valueIn(file: string, variable: string): string | undefined {
+  try {
+    const environment = `\0${readFileSync(file, 'latin1')}`
+    const at = environment.indexOf(`\0${variable}=`)
+    if (at === -1) return undefined
+    const start = at + variable.length + 2
+    return environment.slice(start, environment.indexOf('\0', start))
+  } catch {
+    // The process has ended, or is another user's.
+    return undefined
   }
 }
 

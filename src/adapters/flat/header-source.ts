@@ -1,10 +1,11 @@
-import { closeSync, createReadStream, readSync } from 'node:fs'
+import { closeSync, createReadStream } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { ExternalFiles } from '../files/external-files.ts'
 import { openFile } from '../files/open-file.ts'
 import { openingFailed } from '../files/opening-failed.ts'
+import { readFullySync } from '../files/read-fully.ts'
 import type { HeaderSource } from './flat-layout.ts'
 
 /** @throws ConfigError `NO_SUCH_FILE`; InfrastructureError `IO_ERROR` */
@@ -32,11 +33,7 @@ function firstBytes(path: string, byteLength: number): Buffer {
   const file = openFile(path)
   try {
     const start = Buffer.alloc(byteLength)
-    let done = 0
-    for (let count = 1; count > 0 && done < byteLength; done += count) {
-      count = readSync(file, start, done, byteLength - done, done)
-    }
-    return start.subarray(0, done)
+    return start.subarray(0, readFullySync(file, start, 0))
   } catch (error) {
     throw openingFailed(path, error)
   } finally {

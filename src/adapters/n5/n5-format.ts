@@ -97,10 +97,7 @@ async function findArray(store: Store, key: string): Promise<{ readonly key: str
   const metadataAt = (at: string, json: JsonObject) => parseN5(json, store.where(joinKey(at, 'attributes.json')))
   if (attributes !== undefined && isN5Dataset(attributes)) return { key, metadata: metadataAt(key, attributes) }
   const finest = await finestChild(store, key, attributes ?? {})
-  if (finest !== undefined) {
-    const json = await readAttributes(store, finest)
-    if (json !== undefined) return { key: finest, metadata: metadataAt(finest, json) }
-  }
+  if (finest !== undefined) return { key: finest.key, metadata: metadataAt(finest.key, finest.attributes) }
   await assertContainer(store)
   const listed = await listN5(store, '', 200)
   const arrays = listed.filter(({ kind }) => kind === 'array').map(({ path }) => path)

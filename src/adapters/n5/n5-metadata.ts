@@ -1,5 +1,6 @@
 import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { productOf } from '../../core/geometry/coordinate.ts'
 import { type Compressor, parseV2Codec } from '../zarr/codecs/registry.ts'
 import { isJsonObject, type Json, type JsonObject, show, showName } from '../zarr/metadata/exact-json.ts'
 import { parseShape } from '../zarr/metadata/metadata.ts'
@@ -22,7 +23,7 @@ export const N5_DTYPES: readonly DType[] = [
   ...(['uint8', 'uint16', 'uint32', 'uint64', 'int8', 'int16', 'int32', 'int64', 'float32', 'float64'] as const),
 ]
 
-/** Keys of `attributes.json` that make a dataset one. */
+/** Keys of `attributes.json` that belong to N5 itself. */
 export const DATASET_KEYS = ['dimensions', 'blockSize', 'dataType', 'compression', 'compressionType', 'n5'] as const
 
 export const isN5Dataset = (attributes: JsonObject): boolean => Array.isArray(attributes.dimensions)
@@ -42,7 +43,7 @@ export function parseN5(attributes: JsonObject, where: string): N5Metadata {
     const what = dtype === undefined ? `the dataType ${show(attributes.dataType)}` : 'a label multiset'
     throw new ConfigError('UNSUPPORTED', `${where}: ${what} is not supported; Bellis reads ${N5_DTYPES.join(', ')}.`)
   }
-  const bytes = blockSize.reduce((product, length) => product * length, BYTES_PER_ELEMENT[dtype])
+  const bytes = BYTES_PER_ELEMENT[dtype] * productOf(blockSize)
   if (!Number.isSafeInteger(bytes) || bytes > 2 ** 32) {
     throw new ConfigError('UNSUPPORTED', `${where}: a block of ${bytes} bytes does not fit into memory.`)
   }

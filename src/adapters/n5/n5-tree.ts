@@ -42,12 +42,16 @@ export async function listN5(
 }
 
 /** The finest dataset of a pyramid, as N5 Viewer, BigStitcher and Paintera lay it out: `s0`, or `data/s0` of a group for Paintera. */
-export async function finestChild(store: Store, key: string, attributes: JsonObject): Promise<string | undefined> {
+export async function finestChild(
+  store: Store,
+  key: string,
+  attributes: JsonObject,
+): Promise<{ readonly key: string; readonly attributes: JsonObject } | undefined> {
   const places = attributes.painteraData === undefined ? ['s0'] : ['data/s0', 's0', 'data']
   for (const place of places) {
     const child = joinKey(key, place)
     const json = await readAttributes(store, child)
-    if (json !== undefined && isN5Dataset(json)) return child
+    if (json !== undefined && isN5Dataset(json)) return { key: child, attributes: json }
   }
   return undefined
 }

@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, readSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import zlib from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { encodedLimit } from '../files/encoded-limit.ts'
 import { openFile } from '../files/open-file.ts'
+import { readFullySync } from '../files/read-fully.ts'
 
 const SIGNATURE = Buffer.from('\u0089PNG\r\n\u001a\n', 'latin1')
 
@@ -180,16 +181,12 @@ class OpenPng implements PngBytes, Disposable {
 
   /** @returns how many bytes there were @throws InfrastructureError `IO_ERROR` */
   read(into: Buffer, start: number): number {
-    let done = 0
     try {
-      for (let count = 1; count > 0 && done < into.length; done += count) {
-        count = readSync(this.#file, into, done, into.length - done, start + done)
-      }
+      return readFullySync(this.#file, into, start)
     } catch (error) {
       const { message } = error as Error
       throw new InfrastructureError('IO_ERROR', `Can't read ${this.#path}: ${message}.`, { cause: error })
     }
-    return done
   }
 
   [Symbol.dispose](): void {

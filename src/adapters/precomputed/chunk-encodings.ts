@@ -2,6 +2,7 @@ import { copyBox } from '../../core/array/box-copy.ts'
 import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../core/array/strides.ts'
 import { BlockwiseError } from '../../core/errors.ts'
+import { productOf } from '../../core/geometry/coordinate.ts'
 import { CodecError } from '../codecs/codec.ts'
 import { decodePng, pngHeader } from '../png/png-file.ts'
 import type { ChunkCodec } from '../zarr/chunks/chunk-codec.ts'
@@ -13,7 +14,7 @@ export function precomputedChunks({ dtype, channels }: VolumeInfo, scale: Scale)
   const bytesPerElement = BYTES_PER_ELEMENT[dtype]
   const shape = [...(channels > 1 ? [channels] : []), ...scale.chunkSize]
   const strides = rowMajorStrides(shape, bytesPerElement)
-  const byteLength = shape.reduce((product, length) => product * length, bytesPerElement)
+  const byteLength = bytesPerElement * productOf(shape)
   /** The shape of a chunk: of its channels, z, y, x. */
   const partAt = (index: readonly number[]): number[] => [
     ...(channels > 1 ? [channels] : []),
@@ -29,14 +30,14 @@ export function precomputedChunks({ dtype, channels }: VolumeInfo, scale: Scale)
     encodedRoom: 0,
     encode(decoded, _room, index) {
       const part = partAt(index)
-      const bytes = new Uint8Array(part.reduce((product, length) => product * length, bytesPerElement))
+      const bytes = new Uint8Array(bytesPerElement * productOf(part))
       const target = { bytes, start: 0, strides: rowMajorStrides(part, bytesPerElement) }
       copyBox(part, bytesPerElement, { bytes: decoded, start: 0, strides }, target)
       return bytes
     },
     decode(encoded, into, index) {
       const part = partAt(index)
-      const count = part.reduce((product, length) => product * length, 1)
+      const count = productOf(part)
       const bytes = decodePart(encoded, scale, { dtype, channels, part })
       if (bytes.length !== count * bytesPerElement) {
         throw new CodecError(`it has ${bytes.length} bytes, expected ${count * bytesPerElement}`)
@@ -102,7 +103,7 @@ function decodeImage(encoded: Uint8Array, dtype: DType, channels: number, part: 
 function imageOf(bytes: Buffer, dtype: DType, channels: number, part: readonly number[]): Uint8Array {
   try {
     const header = pngHeader('its image', bytes)
-    const count = part.slice(-3).reduce((product, length) => product * length, 1)
+    const count = productOf(part.slice(-3))
     if (header.width * header.height !== count || header.samples !== channels || header.dtype !== dtype) {
       const { width, height, samples } = header
       throw new CodecError(

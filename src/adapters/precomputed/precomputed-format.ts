@@ -151,7 +151,7 @@ function scaleArray(
     isListed: sharding === undefined,
     access: (chunks: Store) =>
       sharding === undefined
-        ? plainChunks(withCompressedFiles(chunks), names.keyOf, codec, fill, writesEmpty)
+        ? plainChunks(chunks, names.keyOf, codec, fill, writesEmpty)
         : new ShardedReading(chunks, scale.key, codec, sharding, gridShape(scale.size, scale.chunkSize), fill),
     setAttributes: (attributes: Readonly<Record<string, unknown>>) =>
       setScaleAttributes(store, scale.key, attributes as JsonObject),

@@ -1,5 +1,6 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../core/array/box-copy.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { productOf } from '../../core/geometry/coordinate.ts'
 import { CodecError, SPARE_BYTES } from '../codecs/codec.ts'
 import { gzipCodec } from '../codecs/zlib.ts'
 import { encodedLimit } from '../files/encoded-limit.ts'
@@ -57,7 +58,7 @@ export class ShardedReading implements ChunkAccess {
     this.#grid = grid
     this.#fill = fill
     this.byteLength = codec.byteLength
-    const chunks = grid.reduce((product, length) => product * length, 1)
+    const chunks = productOf(grid)
     this.#mostIndexBytes = INDEX_BYTES * Math.min(chunks, MOST_CHUNKS)
   }
 

@@ -1,5 +1,6 @@
 import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { productOf } from '../../core/geometry/coordinate.ts'
 import { isJsonObject, type Json, type JsonObject, show } from '../zarr/metadata/exact-json.ts'
 import { parseShape } from '../zarr/metadata/metadata.ts'
 import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
@@ -87,7 +88,7 @@ export function parseScale(info: VolumeInfo, key: string, where: string): Scale 
   const size = triple(json.size, 0, `${what}: size`)
   const [first] = Array.isArray(json.chunk_sizes) ? (json.chunk_sizes as readonly Json[]) : [undefined]
   const chunkSize = triple(first, 1, `${what}: chunk_sizes`)
-  const bytes = chunkSize.reduce((product, length) => product * length, BYTES_PER_ELEMENT[info.dtype] * info.channels)
+  const bytes = BYTES_PER_ELEMENT[info.dtype] * info.channels * productOf(chunkSize)
   if (!(bytes <= MOST_CHUNK_BYTES)) {
     throw new ConfigError('UNSUPPORTED', `${what}: a chunk of ${bytes} bytes does not fit into memory.`)
   }
@@ -116,7 +117,7 @@ function blockSizeOf({ dtype }: VolumeInfo, json: JsonObject, what: string): num
     throw new ConfigError('INVALID_METADATA', `${what}: compressed_segmentation has uint32 or uint64, not ${dtype}.`)
   }
   const blockSize = triple(json.compressed_segmentation_block_size, 1, `${what}: compressed_segmentation_block_size`)
-  if (blockSize.reduce((product, length) => product * length, 1) <= 2 ** 24) return blockSize
+  if (productOf(blockSize) <= 2 ** 24) return blockSize
   throw new ConfigError('UNSUPPORTED', `${what}: blocks of ${blockSize.join(' × ')} voxels are too large.`)
 }
 

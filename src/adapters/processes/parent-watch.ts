@@ -28,7 +28,7 @@ export interface ParentWatch {
 
 /**
  * Kills this process, with its programs, when the process that started it has ended for any reason; otherwise a worker that hangs would
- * remain. Until `watchFromThread` is called, it has no programs, and notices that whenever the main thread is not busy.
+ * remain. Until `watchFromThread` is called, it has no programs, and notices that only while its main thread is free.
  * @param parent the id of that process; it passes its id on, because it may have ended before this process can query it
  * @param graceMs how long the running block may continue
  */

@@ -108,7 +108,7 @@ function stepsOf(path: string, order: string, lengths: Lengths): Lengths {
   return steps
 }
 
-/** Planes that are named altogether, by all elements: each once, but for damaged files. */
+/** The most planes that all elements together may name; in sound files, each plane is named once. */
 const MOST_NAMED = 2 ** 26
 
 /** The image of each plane, in the order of planes. */

@@ -1,4 +1,4 @@
-/** A start tag, or an empty element. */
+/** A start tag, an end tag, or an empty element. */
 export interface XmlTag {
   /** Without the prefix of its namespace: `Pixels` for `OME:Pixels`. */
   readonly name: string

@@ -1,7 +1,8 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
+import { processesWith } from '../files/left-programs.ts'
 import { thisMachine } from '../files/process-identity.ts'
 import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, touch } from './lock-holder.ts'
 import { isTaken, runIsOver } from './write-guard.ts'
@@ -164,7 +165,7 @@ export async function lateWriters(folder: string, isReplaced: (record: string) =
     // A writer that was killed while it wrote its file has done nothing else.
     if (typeof holder !== 'object' || holder.token !== name) continue
     if (await isDead(file, holder)) {
-      const left = holder.machine === thisMachine() ? processesOf(holder.token) : []
+      const left = holder.machine === thisMachine() ? processesWith(WRITER_VARIABLE, new Set([holder.token])) : []
       if (left.length > 0) late.push({ host: String(holder.host), pids: left, isLeft: true })
       else await rm(file, { force: true }).catch(() => {})
     } else if (isReplaced(String(holder.about?.record))) {
@@ -173,25 +174,4 @@ export async function lateWriters(folder: string, isReplaced: (record: string) =
   }
   if (late.length === 0) await rmdir(writers).catch(() => {})
   return late
-}
-
-/** The processes of this machine that a writer has started, and those that they have started. Only Linux says so. */
-function processesOf(token: string): number[] {
-  const wanted = Buffer.from(`${WRITER_VARIABLE}=${token}\0`)
-  try {
-    return readdirSync('/proc').flatMap((name) =>
-      /^\d+$/.test(name) && environmentOf(name).includes(wanted) ? [Number(name)] : [],
-    )
-  } catch {
-    return []
-  }
-}
-
-/** That with which a process was started; nothing for those of other users. */
-function environmentOf(pid: string): Buffer {
-  try {
-    return readFileSync(`/proc/${pid}/environ`)
-  } catch {
-    return Buffer.alloc(0)
-  }
 }

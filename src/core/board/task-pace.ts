@@ -55,6 +55,7 @@ export interface RunningBlock {
 
 /**
  * The remaining time of a run: the open blocks times the mean duration of their task, shared by the busy workers.
+ * @param running blocks that are running; those that take longer than the mean of their task raise it
  * @returns seconds; undefined while too little is known
  */
 export function remainingSeconds(

@@ -1,8 +1,8 @@
 import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
-import type { WireRois } from '../../core/protocol/messages.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { Listener } from '../../ports/listener.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
+import { describeRois } from '../../runtime/coordinator/task-description.ts'
 import { checkingListener } from './checking-listener.ts'
 import type { AskDone } from './lease-checks.ts'
 import type { EngineMessage, TaskSpec } from './parent-messages.ts'
@@ -57,7 +57,8 @@ export class ParentLauncher implements WorkerLauncher {
   readonly #ask: AskDone = ({ taskId, blocks }) => {
     const task = this.#tasks.get(taskId)
     if (!task?.asks) return undefined
-    const rois = blocks.map((index) => roisOf(this.#gridOf(task), index))
+    const grid = this.#gridOf(task)
+    const rois = blocks.map((index) => describeRois({ grid }, index))
     const question = this.#nextQuestion++
     return new Promise((resolve) => {
       this.#questions.set(question, resolve)
@@ -96,9 +97,4 @@ export class ParentLauncher implements WorkerLauncher {
     await Promise.race([Promise.all([...this.#running.values()].map(({ exited }) => exited)), overdue])
     clearTimeout(timer)
   }
-}
-
-function roisOf(grid: BlockGrid, index: number): WireRois {
-  const { readRoi, writeRoi } = grid.block(index)
-  return { read: readRoi, write: writeRoi }
 }

@@ -15,7 +15,7 @@ import { serveSchedule } from './schedule-session.ts'
 /** How long workers get to hand back their blocks when the parent has gone. */
 const ABANDONED_MS = 3000
 
-/** Serves the parent until its input ends, or until it sends what is no message: then the error is the last message, and the exit code is 2. */
+/** Serves the parent until its input ends, or until it sends an invalid message: then the error is the last message, and the exit code is 2. */
 export async function serveParent(link: ParentLink = stdioLink()): Promise<void> {
   try {
     await serveRuns(link)
@@ -84,7 +84,7 @@ async function follow(link: ParentLink, run: Run, launcher: ParentLauncher, isOv
       take(parseParentMessage(next.value), run, launcher)
     }
   } catch (error) {
-    // What is no message says nothing, so the parent is taken for gone.
+    // A parent that sends an invalid message is treated as gone.
     failure = error
   }
   // The parent has gone, and its workers go with it.

@@ -34,7 +34,7 @@ try {
     reconnectMs: 60_000,
     drain: drain.signal,
     watch,
-    // The functions of Bellis end.
+    // Bellis's own functions always return; only the user's may keep the main thread busy for good.
     beforeLoad: ({ module }) => {
       if (!module.startsWith(OWN_SCHEME)) parentWatch.watchFromThread()
     },

@@ -25,7 +25,7 @@ export function describeTask(planned: PlannedTask, units: Units, options: RunPip
 }
 
 /** For workers that do not compute the Rois of a block themselves. */
-export function describeRois({ grid }: PlannedTask, index: number): WireRois {
+export function describeRois({ grid }: Pick<PlannedTask, 'grid'>, index: number): WireRois {
   const { readRoi, writeRoi } = grid.block(index)
   return { read: readRoi, write: writeRoi }
 }

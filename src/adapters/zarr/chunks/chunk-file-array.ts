@@ -95,7 +95,7 @@ export class ChunkFileArray implements ChunkedArray {
     if (isEmptyRoi(box)) return
     const size = BYTES_PER_ELEMENT[this.dtype]
     const target = { bytes: bytesOf(into), start: 0, strides: rowMajorStrides(box.shape, size) }
-    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    const whole = wholeOf(this)
     const inside = intersectRoi(box, whole)
     if (!containsRoi(whole, box)) fillBox(box.shape, this.#layout.fill, target)
     const base = offsetOf(
@@ -129,11 +129,9 @@ export class ChunkFileArray implements ChunkedArray {
 
   async writeVoxels(box: Roi<'voxel'>, data: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
     signal?.throwIfAborted()
-    if (!this.writable) {
-      throw new ConfigError('READ_ONLY', `${this.path} was opened for reading; open it with mode 'r+' to write.`)
-    }
+    this.#assertWritable('write')
     this.#check(box, data)
-    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    const whole = wholeOf(this)
     if (!containsRoi(whole, box)) {
       throw new ConfigError(
         'OUTSIDE_ARRAY',
@@ -181,8 +179,7 @@ export class ChunkFileArray implements ChunkedArray {
   #liesOn(from: ChunkFileArray, box: Roi<'voxel'>, shift: readonly number[]): boolean {
     const [own, theirs] = [this.#layout.encoding, from.#layout.encoding]
     if (own === undefined || theirs === undefined || !this.writable || isEmptyRoi(box)) return false
-    const isWithin = (array: ChunkFileArray, part: Roi<'voxel'>) =>
-      containsRoi({ offset: array.shape.map(() => 0), shape: array.shape }, part)
+    const isWithin = (array: ChunkFileArray, part: Roi<'voxel'>) => containsRoi(wholeOf(array), part)
     return (
       this.#access.copy !== undefined &&
       from.#access.lend !== undefined &&
@@ -198,14 +195,9 @@ export class ChunkFileArray implements ChunkedArray {
   }
 
   async removeChunks(box: Roi<'voxel'>): Promise<void> {
-    if (!this.writable) {
-      throw new ConfigError(
-        'READ_ONLY',
-        `${this.path} was opened for reading; open it with mode 'r+' to remove chunks.`,
-      )
-    }
+    this.#assertWritable('remove chunks')
     assertSameRank(box.offset, this.shape, `offset of the box and shape of ${this.path}`)
-    const whole: Roi<'voxel'> = { offset: this.shape.map(() => 0), shape: this.shape }
+    const whole = wholeOf(this)
     if (containsRoi(box, whole)) return this.#removeAll()
     const inside = intersectRoi(box, whole)
     const parts = chunkParts(inside.offset, inside.shape, this.#layout.storedShape)
@@ -215,13 +207,14 @@ export class ChunkFileArray implements ChunkedArray {
   }
 
   async setAttributes(attributes: Readonly<Record<string, unknown>>): Promise<void> {
-    if (!this.writable) {
-      throw new ConfigError(
-        'READ_ONLY',
-        `${this.path} was opened for reading; open it with mode 'r+' to set its attributes.`,
-      )
-    }
+    this.#assertWritable('set its attributes')
     await this.#layout.setAttributes(attributes)
+  }
+
+  /** @param action for the message: what would need it */
+  #assertWritable(action: string): void {
+    if (this.writable) return
+    throw new ConfigError('READ_ONLY', `${this.path} was opened for reading; open it with mode 'r+' to ${action}.`)
   }
 
   /** Removes all chunks: their folders, or everything with the name of a chunk. */
@@ -287,3 +280,5 @@ export class ChunkFileArray implements ChunkedArray {
     assertVoxels(this.path, this.dtype, box.shape, data)
   }
 }
+
+const wholeOf = ({ shape }: ArrayDescription): Roi<'voxel'> => ({ offset: shape.map(() => 0), shape })

@@ -157,12 +157,12 @@ export class ShardedChunks implements ChunkAccess {
     room: Uint8Array,
   ): Promise<Uint8Array | undefined> {
     const codec = this.#codec
+    const index = this.#globalIndex(part, inner)
     // Raw bytes are a view of the caller's array, which must not change until the write has ended.
     if (isWholeInPlace(inner, codec, source)) {
       const whole = viewOf(source, codec.byteLength)
-      return this.#isLeftOut(whole) ? undefined : codec.encode(whole, room, this.#globalIndex(part, inner))
+      return this.#isLeftOut(whole) ? undefined : codec.encode(whole, room, index)
     }
-    const index = this.#globalIndex(part, inner)
     const encoded = this.#isCovered(inner, index) ? undefined : await old?.(this.#numberOf(inner), index)
     const buffer = codec.isRaw ? room : this.#scratch().subarray(0, codec.byteLength)
     if (encoded === undefined) {

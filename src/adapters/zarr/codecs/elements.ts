@@ -1,7 +1,9 @@
 import {
   BYTES_PER_ELEMENT,
+  bytesOf,
   DTYPES,
   type DType,
+  isBigDType,
   isFloatDType,
   type TypedArray,
   typedArray,
@@ -44,7 +46,7 @@ export function elementsOf(bytes: Uint8Array, { dtype, bigEndian }: Elements): T
 
 /** Elements as bytes; swaps them in place. */
 export function bytesOfElements(data: TypedArray, { dtype, bigEndian }: Elements): Uint8Array {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  const bytes = bytesOf(data)
   return bigEndian ? swapBytes(bytes, BYTES_PER_ELEMENT[dtype]) : bytes
 }
 
@@ -52,8 +54,7 @@ export function bytesOfElements(data: TypedArray, { dtype, bigEndian }: Elements
 export function castElements(data: TypedArray, from: DType, to: DType): TypedArray {
   if (from === to) return data
   const result = typedArray(to, data.length)
-  const isBig = result instanceof BigInt64Array || result instanceof BigUint64Array
-  const convert = isBig
+  const convert = isBigDType(to)
     ? bigOf
     : to === 'bool'
       ? (value: number | bigint) => Number(Number(value) !== 0)
@@ -78,7 +79,7 @@ function bigOf(value: number | bigint): bigint {
 }
 
 const numberFor = (dtype: DType): ((value: number | bigint) => number) =>
-  dtype.startsWith('float')
+  isFloatDType(dtype)
     ? Number
     : (value) => (typeof value === 'bigint' ? Number(BigInt.asIntN(32, value)) : integerOf(value))
 

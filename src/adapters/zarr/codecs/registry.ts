@@ -20,12 +20,15 @@ import { FILTER_NAMES, type Filter, filterCodec, isFilter, parseFilter } from '.
 export type Compressor =
   | { readonly name: 'gzip' | 'zlib' | 'zstd'; readonly level: number; readonly checksum?: boolean }
   | { readonly name: 'lz4'; readonly acceleration: number }
-  | { readonly name: 'crc32c' | 'bz2' }
-  | Filter
+  | { readonly name: 'crc32c' }
+  | OnlyRead
   | ({ readonly name: 'blosc' } & BloscSettings)
 
 /** The compressors and filters that are read, never written. */
-export const isOnlyRead = (compressor: Compressor): boolean => compressor.name === 'bz2' || isFilter(compressor)
+type OnlyRead = { readonly name: 'bz2' } | Filter
+
+export const isOnlyRead = (compressor: Compressor): compressor is OnlyRead =>
+  compressor.name === 'bz2' || isFilter(compressor)
 
 const bz2Codec: BytesCodec = {
   label: 'bz2',
@@ -146,7 +149,7 @@ const onlyRead = ({ name }: Compressor) =>
 
 /** v2's `compressor`. @throws ConfigError `UNSUPPORTED_CODEC` for what can only be read */
 export function toV2Config(compressor: Compressor): JsonObject {
-  if (isFilter(compressor)) throw onlyRead(compressor)
+  if (isOnlyRead(compressor)) throw onlyRead(compressor)
   switch (compressor.name) {
     case 'gzip':
     case 'zlib':
@@ -156,8 +159,6 @@ export function toV2Config(compressor: Compressor): JsonObject {
       return { id: 'lz4', acceleration: compressor.acceleration }
     case 'crc32c':
       return { id: 'crc32c' }
-    case 'bz2':
-      throw onlyRead(compressor)
     case 'blosc':
       return {
         id: 'blosc',
@@ -173,7 +174,7 @@ export function toV2Config(compressor: Compressor): JsonObject {
 
 /** An entry of v3's `codecs`. @throws ConfigError `UNSUPPORTED_CODEC` if v3 has no such standard codec */
 export function toV3Config(compressor: Compressor): JsonObject {
-  if (isFilter(compressor)) throw onlyRead(compressor)
+  if (isOnlyRead(compressor)) throw onlyRead(compressor)
   switch (compressor.name) {
     case 'gzip':
       return { name: 'gzip', configuration: { level: compressor.level } }
@@ -192,8 +193,6 @@ export function toV3Config(compressor: Compressor): JsonObject {
           blocksize: compressor.blockSize,
         },
       }
-    case 'bz2':
-      throw onlyRead(compressor)
     case 'zlib':
     case 'lz4':
       throw new ConfigError(

@@ -33,17 +33,6 @@ export async function writeFully(file: number, part: Uint8Array, position: numbe
   return position + done
 }
 
-/** As `readFully`, at once. */
-export function readFullySync(file: number, target: Uint8Array, position: number): number {
-  let done = 0
-  while (done < target.length) {
-    const count = fs.readSync(file, target, done, target.length - done, position + done)
-    if (count === 0) break
-    done += count
-  }
-  return done
-}
-
 /** Writes behind what was written before, at once. */
 export function writeFullySync(file: number, part: Uint8Array): void {
   for (let done = 0; done < part.length; ) done += fs.writeSync(file, part, done, part.length - done)

@@ -102,16 +102,14 @@ function parseCodecs(value: Json | undefined, dtype: DType, shape: readonly numb
   }
   const filters: Filter[] = []
   let stored = dtype
-  for (
-    let filter = elementFilter(next, stored, where);
-    filter !== undefined;
-    filter = elementFilter(next, stored, where)
-  ) {
+  for (;;) {
+    const filter = elementFilter(next, stored, where)
+    if (filter === undefined) break
     filters.push(filter)
     stored = storedType(filter, stored)
     next = chain.shift()
   }
-  // numcodecs flattens a transposed chunk in another order than it gives it back.
+  // numcodecs flattens a transposed chunk in one order, and restores it in another.
   if (filters.length > 0 && isTransposed)
     throw new ConfigError('UNSUPPORTED_CODEC', `${where}: filters of transposed chunks are not supported.`)
   const rest = () => chain.map(({ name, config }) => parseV3Codec(name, config, stored, where))

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import zlib from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../../core/errors.ts'
 import { openFile } from '../../files/open-file.ts'
+import { readFullySync } from '../../files/read-fully.ts'
 import { type GetOptions, joinKey, MAX_METADATA_BYTES, type PartReader, type Store, type StoreEntry } from '../store.ts'
 import { readZipDirectory, type ZipEntry } from './zip-directory.ts'
 
@@ -67,8 +68,8 @@ interface Directory {
 
 /** @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`, `UNSUPPORTED`; InfrastructureError `IO_ERROR` */
 function loadDirectory(path: string): Directory {
-  const files = withFile(path, (file, size) =>
-    readZipDirectory(path, size, (offset, length) => readAt(file, offset, length)),
+  const files = withFile(path, (file) =>
+    readZipDirectory(path, fs.fstatSync(file).size, (offset, length) => readAt(file, offset, length)),
   )
   const folders = new Map<string, Map<string, StoreEntry>>([['', new Map()]])
   for (const name of files.keys()) {
@@ -89,10 +90,10 @@ function loadDirectory(path: string): Directory {
   return { files, folders: new Map([...folders].map(([key, entries]) => [joinKey(key), sorted(entries)])) }
 }
 
-function withFile<T>(path: string, use: (file: number, size: number) => T): T {
+function withFile<T>(path: string, use: (file: number) => T): T {
   const file = openFile(path)
   try {
-    return use(file, fs.fstatSync(file).size)
+    return use(file)
   } finally {
     fs.closeSync(file)
   }
@@ -102,13 +103,7 @@ function withFile<T>(path: string, use: (file: number, size: number) => T): T {
 function readAt(file: number, offset: number, length: number): Buffer {
   if (offset < 0 || length <= 0) return Buffer.alloc(0)
   const buffer = Buffer.allocUnsafe(length)
-  let done = 0
-  while (done < length) {
-    const count = fs.readSync(file, buffer, done, length - done, offset + done)
-    if (count === 0) break
-    done += count
-  }
-  return buffer.subarray(0, done)
+  return buffer.subarray(0, readFullySync(file, buffer, offset))
 }
 
 const corrupt = (file: string, why: string, cause?: unknown): InfrastructureError =>

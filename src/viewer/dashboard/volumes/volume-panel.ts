@@ -263,7 +263,10 @@ export class VolumePanel {
     })
   }
 
-  /** Goes to where the first task that is not finished is at work, since the section in the middle may have nothing written in it yet. */
+  /**
+   * Goes to a running block of the first unfinished task, or to the last of its blocks that has ended: nothing may have been written yet to
+   * the section in the middle.
+   */
   #lookAtWork(): void {
     const output = this.#firstUnfinished
     const codes = output === undefined ? undefined : this.#codes[output.task]
@@ -283,9 +286,9 @@ export class VolumePanel {
     const now = performance.now()
     if (
       !this.#isFollowing ||
-      this.#firstUnfinished !== output ||
       now - this.#followedAt < PACE.follow ||
-      output.offset.length < 3
+      output.offset.length < 3 ||
+      this.#firstUnfinished !== output
     )
       return
     this.#followedAt = now
