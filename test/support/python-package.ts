@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -9,6 +9,7 @@ import { pythonOrSkip } from './python.ts'
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const wheels = join(root, '.cache', 'wheels')
+const NODE_PROGRAMS: ReadonlySet<string> = new Set(['node', 'nodejs', 'npm', 'npx', 'bellis'])
 
 /** A virtual environment with the Python package. */
 export interface InstalledPackage {
@@ -68,8 +69,21 @@ export async function installPackageOrSkip(
     [python, ...(guests === undefined ? [] : [guests])].map((each) => dirname(dirname(each))),
   )
   const { PYTHONPATH: _, BELLIS_CONTEXT: __, BELLIS_NODE: ___, ...env } = process.env
-  const path = (process.env.PATH ?? '').split(delimiter).filter((each) => !existsSync(join(each, 'node')))
-  return { python: own, bin, env: { ...env, PATH: [bin, ...path].join(delimiter) } }
+  const programs = withoutNode((process.env.PATH ?? '').split(delimiter), join(folder, 'programs'))
+  return { python: own, bin, env: { ...env, PATH: [bin, ...programs].join(delimiter) } }
+}
+
+/** A PATH without Node: a folder that has it, which may be the shell's, too, is replaced by one of links to all others. */
+function withoutNode(path: readonly string[], links: string): string[] {
+  return path.map((each, index) => {
+    if (!existsSync(join(each, 'node'))) return each
+    const others = join(links, String(index))
+    mkdirSync(others, { recursive: true })
+    for (const name of readdirSync(each)) {
+      if (!NODE_PROGRAMS.has(name)) symlinkSync(join(each, name), join(others, name))
+    }
+    return others
+  })
 }
 
 /** Lets the new environment import libraries that are installed once. */
