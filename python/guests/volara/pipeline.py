@@ -66,6 +66,7 @@ class Components(BlockwiseTask):
             (done / f"{block.block_id[1]}-{program}").touch()
             if kill_at is not None and len(list(done.iterdir())) >= kill_at:
                 os.kill(program, signal.SIGKILL)
+                signal.pause()  # Until the engine, whose program is gone, ends this worker.
 
         yield label
 
