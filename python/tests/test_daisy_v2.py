@@ -72,6 +72,21 @@ class Pipelines(InFolder):
         states = bellis.daisy.run_blockwise(a + b, False, progress=False, summary=False)
         self.assertEqual({name: state.completed_count for name, state in states.items()}, {"a": 6, "b": 6})
 
+    def test_keep_what_is_done_for_a_scheduler_too(self) -> None:
+        def given(*outcomes, **options):
+            scheduler = daisy.Scheduler(self.task(tracking_path="kept", **options))
+            blocks = iter(lambda: scheduler.acquire_block("t"), None)
+            for block, outcome in zip(blocks, outcomes):
+                block.status = outcome
+                scheduler.release_block(block)
+                yield block.write_roi.offset[0]
+
+        done, failed = daisy.BlockStatus.SUCCESS, daisy.BlockStatus.FAILED
+        self.assertEqual(list(given(done, failed)), [0, 1])
+        self.assertEqual([block.write_roi.offset[0] for block in self.task(tracking_path="kept").failed_blocks()], [1])
+        self.assertEqual(list(given(*[done] * 6, skip_mask=array([0, 0, 0, 1, 0, 0]))), [1, 2, 4, 5])
+        self.assertEqual(list(given(*[done] * 6)), [3])
+
 
 class Runs(InFolder):
     def test_are_true_or_false(self) -> None:

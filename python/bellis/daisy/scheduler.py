@@ -30,6 +30,10 @@ class Scheduler:
         self.task_states: dict[str, TaskState] = {task_id: TaskState() for task_id in self.task_map}
         self.dependency_graph = DependencyGraph(pipeline)
         self._held: dict[tuple[str | None, int], int] = {}
+        self._trackings = {task_id: task.tracking() for task_id, task in self.task_map.items()}
+        for tracking in self._trackings.values():
+            if tracking is not None:
+                tracking.open()
         self._engine = take_engine()
         self._end = weakref.finalize(self, _end, self._engine)
         self._ask({"type": "schedule", "tasks": [describe_task(task, None) for task in pipeline.native().values()]})
@@ -50,15 +54,16 @@ class Scheduler:
         return [task for task_id, task in self.task_map.items() if self.task_states[task_id].ready_count > 0]
 
     def acquire_block(self, task_id: str) -> Block | None:
-        """A block of a task, if one is ready. Those that its check function finds done are skipped."""
+        """A block of a task, if one is ready. Those that its mask, its tracking or its check function says are done are skipped."""
         task = self.task_map[task_id]
         while True:
             given = self._ask({"type": "acquire", "taskId": task_id})
             if given is None:
                 return None
-            block = task.block(_roi(given["read"]), _roi(given["write"]))
+            read, write = _roi(given["read"]), _roi(given["write"])
+            block = task.block(read, write)
             self._held[block.block_id] = given["index"]
-            if not task.check(block):
+            if not task.is_done(given["index"], read, write, self._trackings[task_id]):
                 block.status = BlockStatus.PROCESSING
                 self.task_states[task_id].started = True
                 return block
@@ -69,14 +74,18 @@ class Scheduler:
         if block.status not in _OUTCOMES:
             raise RuntimeError(f"Block {block}: its status is {block.status.name}; expected SUCCESS or FAILED.")
         before = {task_id: state.ready_count for task_id, state in self.task_states.items()}
-        self._release(block, _OUTCOMES[block.status])
+        index = self._release(block, _OUTCOMES[block.status])
+        tracking = self._trackings[str(block.task_id)]
+        if tracking is not None:
+            tracking.note(index, is_done=block.status == BlockStatus.SUCCESS)
         return {task_id: state for task_id, state in self.task_states.items() if state.ready_count > before[task_id]}
 
-    def _release(self, block: Block, outcome: str) -> None:
+    def _release(self, block: Block, outcome: str) -> int:
         if block.block_id not in self._held:
             raise RuntimeError(f"Block {block} is not handed out.")
         index = self._held.pop(block.block_id)
         self._ask({"type": "release", "taskId": block.task_id, "block": index, "outcome": outcome})
+        return index
 
 
 def _end(engine: EngineProcess) -> None:

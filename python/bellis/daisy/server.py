@@ -196,12 +196,7 @@ def _checker(by_id: Mapping[str, BaseTask]) -> Checker:
 
     def check(task_id: str, blocks: Sequence[int], rois: Sequence[tuple[Roi, Roi]]) -> list[bool]:
         task, tracking = by_id[task_id], trackings[task_id]
-        return [
-            (task.skip_mask is not None and bool(task.skip_mask[index]))
-            or (tracking is not None and tracking.is_done(index))
-            or (task.check_function is not None and task.check(task.block(read, write)))
-            for index, (read, write) in zip(blocks, rois)
-        ]
+        return [task.is_done(index, read, write, tracking) for index, (read, write) in zip(blocks, rois)]
 
     return check
 

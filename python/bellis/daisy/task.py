@@ -115,10 +115,19 @@ class BaseTask:
         """Whether blocks may be done before they are handed out."""
         return self.check_function is not None or self.skip_mask is not None or self.tracking() is not None
 
-    def check(self, block: Block) -> bool:
+    def is_done(self, index: int, read_roi: Roi, write_roi: Roi, tracking: Tracking | None) -> bool:
+        """Whether nothing is to be done for a block: by the mask, by what earlier runs kept, or by the check function."""
+        return (
+            (self.skip_mask is not None and bool(self.skip_mask[index]))
+            or (tracking is not None and tracking.is_done(index))
+            or self._check(read_roi, write_roi)
+        )
+
+    def _check(self, read_roi: Roi, write_roi: Roi) -> bool:
         """What the check function says; an error is logged and means no."""
         if self.check_function is None:
             return False
+        block = self.block(read_roi, write_roi)
         try:
             return bool(self.check_function(block))
         except Exception:
