@@ -118,7 +118,7 @@ interface RunParts {
 async function openParts(setting: Setting): Promise<RunParts> {
   const { pipeline, options, events, folder, open } = setting
   try {
-    if (folder !== undefined) keepLiveState(folder.path, events)
+    if (folder !== undefined) keepLiveState(folder.path, events, { overwrite: options.overwrite ?? false })
     const author = authorOf(runFolder(pipeline, options))
     const outputs = open.use(await RunOutputs.open(pipeline, author, options))
     const place = await openPlace(setting, outputs)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { bellis, type CommandResult, runLine, temporaryFolder } from '../support/command-line.ts'
@@ -42,12 +42,12 @@ before(async () => {
 })
 
 describe('bellis runs', () => {
-  it('tells runs apart: when, condition, blocks, data, and the parameters that differ; the last active first', async () => {
+  it('tells runs apart: when, how long, condition, blocks, data, and the parameters that differ; the last active first', async () => {
     const { stdout } = await call('runs')
     const [header = '', bug = '', continuation = '', second = '', first = '', ...others] = stdout.split('\n')
     assert.deepEqual(others, [''])
-    assert.match(header, /^RUN +ACTIVE +CONDITION +DONE +DATA +PARAMETERS$/)
-    const time = '\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d'
+    assert.match(header, /^RUN +ACTIVE +TOOK +CONDITION +DONE +DATA +PARAMETERS$/)
+    const time = '\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d +[\\d.]+ m?s'
     assert.match(bug, new RegExp(`^has-bug-\\w{8} +${time} +failed +3/4, 1 failed$`))
     assert.equal(
       continuation,
@@ -72,6 +72,8 @@ describe('bellis runs', () => {
     assert.deepEqual(of(second), { from, to: 'out.zarr/by-2', parameters: { sigma: 2 } })
     assert.ok(Date.parse(second.active) > Date.parse(first.active))
     assert.equal(first.continueWith, undefined)
+    assert.equal(first.ended, first.active)
+    assert.ok(first.seconds > 0 && first.seconds < 600, first.seconds)
     assert.match(bug.continueWith, /^bellis run has-bug\.ts /)
     const { command } = JSON.parse(readFileSync(join(folder.path, bug.folder, 'run.json'), 'utf8'))
     assert.deepEqual(command.slice(0, 3), ['bellis', 'run', 'has-bug.ts'])
@@ -92,6 +94,66 @@ describe('bellis runs', () => {
     const none = await call('status', 'nothing')
     assert.equal(none.code, 2)
     assert.match(none.stderr, /There is no run "nothing": .*; bellis runs lists the runs\.\n$/)
+  })
+
+  it('says when a run ended and how long it took, also with its earlier starts', async () => {
+    const started = /^ {2}started +\S+ \S+, ended \S+ \S+, took [\d.]+ m?s$/m
+    assert.match((await call('status', 'has-bug')).stdout, started)
+    const before = await json('status', 'has-bug')
+    assert.equal(before.live.earlierSeconds, undefined)
+    const again = await call('resume', 'has-bug')
+    assert.equal(again.code, 1, again.stderr)
+    assert.match((await call('status', 'has-bug')).stdout, /, took [\d.]+ m?s, [\d.]+ m?s with its earlier starts$/m)
+    const after = await json('status', 'has-bug')
+    assert.equal(after.live.earlierSeconds, before.seconds)
+    assert.ok(after.seconds > before.seconds)
+    assert.ok(Date.parse(after.ended) > Date.parse(before.ended))
+  })
+
+  it('shows failures grouped by error, with their regions and how to continue, as the run itself does', async () => {
+    const command = ['smooth', 'sample.hdf/volumes/raw', 'damaged.zarr/s', '--pool', 'inline', '--max-retries', '0']
+    const first = await call(...command, '--block-write', '4,24,24', '--quiet')
+    assert.equal(first.code, 0, first.stderr)
+    for (const name of ['0', '1']) {
+      writeFileSync(join(folder.path, `damaged.zarr/s/c/${name}/0/0`), 'no chunk')
+    }
+    const again = ['smooth', 'damaged.zarr/s', 'damaged.zarr/t', ...command.slice(3), '--sigma', '0.1']
+    const failed = await call(...again, '--block-write', '4,24,24')
+    assert.equal(failed.code, 1, failed.stderr)
+    const regions = ['0: 0,0,0:160,96,96 nm, voxels 0:4,0:24,0:24', '4: 160,0,0:160,96,96 nm, voxels 4:8,0:24,0:24']
+    const { stdout } = await call('status', 'last')
+    for (const text of [failed.stderr, stdout]) {
+      assert.match(
+        text,
+        /^failed smooth\/\d after 1 attempt, and 1 more block with a similar error: .*damaged\.zarr\/s/m,
+      )
+      for (const region of regions) assert.ok(text.includes(`\n  smooth/${region}\n`), text)
+      assert.match(text, /\nTo continue: bellis smooth damaged\.zarr\/s damaged\.zarr\/t .*\n$/)
+    }
+    const { failures, errors } = await json('status', 'last')
+    assert.deepEqual(
+      failures.map(({ block, region }: { block: string; region: object }) => [block, region]),
+      [
+        ['smooth/0', { nm: '0,0,0:160,96,96', voxels: '0:4,0:24,0:24' }],
+        ['smooth/4', { nm: '160,0,0:160,96,96', voxels: '4:8,0:24,0:24' }],
+      ],
+    )
+    assert.deepEqual(errors.length, 1)
+    assert.deepEqual([errors[0].count, errors[0].blocks], [2, ['smooth/0', 'smooth/4']])
+  })
+
+  it('says why a task was abandoned', async () => {
+    const source = WITH_BUG.replace("name: 'has-bug'", "name: 'no-model'").replace(
+      'setup: () =>',
+      "setup: () => { throw new Error('there is no model') },\n  ignored: () =>",
+    )
+    writeFileSync(join(folder.path, 'no-model.ts'), source.replace(/\n {2}ignored.*/, ''))
+    const { code, stderr } = await call('run', 'no-model.ts', '--word', 'x', '--workers', '1')
+    assert.equal(code, 1, stderr)
+    const { stdout } = await call('status', 'last')
+    assert.match(stdout, /^abandoned Task "no-model" was abandoned: .*: there is no model \(/m)
+    assert.equal((await json('status', 'last')).live.tasks[0].error.code, 'TASK_ABANDONED')
+    rmSync(join(folder.path, '.bellis', (await json('status', 'last')).run), { recursive: true })
   })
 
   it('gives a command that continues a run, from another folder, too', async () => {

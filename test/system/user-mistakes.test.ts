@@ -221,7 +221,7 @@ describe('a block that misbehaves', {
     [
       'it ends its process',
       'if (at) process.exit(0)',
-      /Worker w\d+ died \(exit code 1\); its last output: process\.exit\(0\) was called \(\/.*task\.ts:10\); throw an error instead\./,
+      /Worker w\d+ died \(exit code 1\): process\.exit\(0\) was called \(\/.*task\.ts:10\); throw an error instead\./,
       ['process', 'thread'],
     ],
     [

@@ -12,6 +12,7 @@ import {
 } from '../../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../../core/protocol/parse.ts'
 import { assertSameProtocol } from '../../core/protocol/version.ts'
+import { withLastOutput } from '../../core/text/error-reason.ts'
 import { type ProgramListener, ProgramProcess } from './program-process.ts'
 
 export interface ProgramOptions {
@@ -163,12 +164,8 @@ class RunningProgram implements Program, ProgramListener {
   }
 
   #died(reason: string): InfrastructureError {
-    const output = this.#process.lastOutput
-    // Python, like most programs, ends its output with the reason; callers that have room for one line show the first.
-    const lines = output.split('\n')
-    const before = lines.length > 1 ? `\nIts last output:\n${output}` : ''
-    const why = output === '' ? '' : `: ${lines.at(-1)?.trim()}`
-    return new InfrastructureError('WORKER_DIED', `${this.#name} ended (${reason})${why}${before}`)
+    const message = withLastOutput(`${this.#name} ended (${reason})`, this.#process.lastOutput)
+    return new InfrastructureError('WORKER_DIED', message)
   }
 
   #send(message: ServerMessage): void {

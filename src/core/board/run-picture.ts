@@ -3,6 +3,7 @@ import type { BlockFailure, ControlEvent, ResetTask, RunCondition, RunEvent } fr
 import { createBlockGrid } from '../grid/block-grid.ts'
 import { isInBox, splitIndex } from '../grid/index-box.ts'
 import { conditionOf, type RunFacts } from '../progress/run-condition.ts'
+import { reasonOf } from '../text/error-reason.ts'
 import { BlockHistory } from './block-history.ts'
 import { MAX_MAPPED_BLOCKS } from './cell-map.ts'
 import type { BlocksFrame } from './history-frames.ts'
@@ -188,7 +189,7 @@ export class RunPicture {
         this.#keepLogPlace(this.#ids.indexOf(taskId), index, attempt, logBytes)
         this.#workers.report(workerId, FAILED_BLOCK, time)
         this.board.giveBack(this.#ids.indexOf(taskId), index)
-        this.#addNote(time, `${taskId}/${index}: attempt ${attempt} failed: ${error.message}`)
+        this.#addNote(time, `${taskId}/${index}: attempt ${attempt} failed: ${reasonOf(error.message)}`)
         return
       }
       case 'block-failed': {

@@ -1,3 +1,5 @@
+import { reasonOf } from './error-reason.ts'
+
 interface Failure {
   readonly error: { readonly code: string; readonly message: string }
 }
@@ -10,8 +12,8 @@ export interface FailureGroup<F extends Failure> {
   readonly isSame: boolean
 }
 
-/** What messages of the same kind have in common: their first line without its numbers. */
-export const kindOfMessage = (message: string): string => (message.split('\n', 1)[0] ?? '').replaceAll(/\d+/g, '#')
+/** What messages of the same kind have in common: their reason without its numbers. */
+export const kindOfMessage = (message: string): string => reasonOf(message).replaceAll(/\d+/g, '#')
 
 /** Groups failures by their error, the largest group first. */
 export function groupFailures<F extends Failure>(failures: readonly F[]): FailureGroup<F>[] {

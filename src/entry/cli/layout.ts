@@ -4,7 +4,7 @@ import { paint } from './output.ts'
 import { columnsOf } from './terminal.ts'
 
 /** Where a text is to be printed. Only terminals have columns: everywhere else, lines are as long as they need to be. */
-type Screen = Pick<NodeJS.WriteStream, 'isTTY'> & { readonly columns?: number }
+export type Screen = Pick<NodeJS.WriteStream, 'isTTY'> & { readonly columns?: number }
 
 /** Between the columns of a table. */
 const GAP = 2

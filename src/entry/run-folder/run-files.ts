@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import type { WireError } from '../../core/errors.ts'
 import type { RunEvent, TaskCounts } from '../../core/events.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/saved-sessions.ts'
@@ -56,10 +57,17 @@ export interface LiveState {
   readonly time: string
   /** Since the last start of the run. */
   readonly seconds: number
+  /** How long the starts before the last one took together; absent if there were none, and in files of version 0.1.0. */
+  readonly earlierSeconds?: number
   readonly busyWorkers: number
-  readonly tasks: readonly TaskCounts[]
+  readonly tasks: readonly LiveTask[]
   /** Present once that start has ended: whether every block is completed. */
   readonly ok?: boolean
+}
+
+export interface LiveTask extends TaskCounts {
+  /** Why it was abandoned. */
+  readonly error?: WireError
 }
 
 const LIVE_FILE = 'live.json'
@@ -67,8 +75,14 @@ const LIVE_MS = 1000
 
 type LiveEvent = Extract<RunEvent, { type: 'run-started' | 'progress' | 'run-finished' }>
 
-/** Keeps the live state in the folder of a running run. Failures are ignored: nothing depends on it. */
-export function keepLiveState(folder: string, events: EventStream): void {
+/**
+ * Keeps the live state in the folder of a running run. Failures are ignored: nothing depends on it.
+ * @param options `overwrite`: the run starts from nothing, so earlier starts do not count. @default false
+ */
+export function keepLiveState(folder: string, events: EventStream, { overwrite = false } = {}): void {
+  const before = overwrite ? undefined : readLiveState(folder)
+  const earlierSeconds = before === undefined ? 0 : before.seconds + (before.earlierSeconds ?? 0)
+  const errors = new Map<string, WireError>()
   let last = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
   let latest: LiveEvent
@@ -76,11 +90,15 @@ export function keepLiveState(folder: string, events: EventStream): void {
     clearTimeout(timer)
     timer = undefined
     last = performance.now()
-    const { tasks } = event
+    const tasks = event.tasks.map((task) => {
+      const error = errors.get(task.id)
+      return error === undefined ? task : { ...task, error }
+    })
     const seconds = event.type === 'run-started' ? 0 : event.seconds
     const busyWorkers = event.type === 'progress' ? event.busyWorkers : 0
     const end = event.type === 'run-finished' ? { ok: event.ok } : {}
-    const state: LiveState = { time: new Date().toISOString(), seconds, tasks, busyWorkers, ...end }
+    const earlier = earlierSeconds > 0 ? { earlierSeconds } : {}
+    const state: LiveState = { time: new Date().toISOString(), seconds, ...earlier, tasks, busyWorkers, ...end }
     try {
       replaceFile(join(folder, LIVE_FILE), JSON.stringify(state))
     } catch {
@@ -88,6 +106,10 @@ export function keepLiveState(folder: string, events: EventStream): void {
     }
   }
   events.listen((event) => {
+    if (event.type === 'task-abandoned') {
+      const { code, message } = event.error
+      errors.set(event.taskId, { code, message })
+    }
     if (event.type !== 'run-started' && event.type !== 'progress' && event.type !== 'run-finished') return
     latest = event
     const wait = event.type === 'progress' ? last + LIVE_MS - performance.now() : 0
@@ -105,8 +127,15 @@ const names = ['total', 'pending', 'ready', 'processing', 'completed', 'skipped'
 const liveState = z.object({
   time: z.string(),
   seconds: z.number(),
+  earlierSeconds: z.number().optional(),
   busyWorkers: count,
-  tasks: z.array(z.object({ id: z.string(), ...Object.fromEntries(names.map((name) => [name, count])) })),
+  tasks: z.array(
+    z.object({
+      id: z.string(),
+      ...Object.fromEntries(names.map((name) => [name, count])),
+      error: z.object({ code: z.string(), message: z.string() }).optional(),
+    }),
+  ),
   ok: z.boolean().optional(),
 })
 

@@ -6,6 +6,10 @@ import type { RunState } from './run-state.ts'
 export interface RunOverview {
   /** ISO time of its last activity. */
   readonly active: string
+  /** ISO time at which its last start ended; undefined while it is running, and if it ended unexpectedly. */
+  readonly ended?: string
+  /** How long its starts took together, as far as they are known, until now or until its end; undefined if none was seen. */
+  readonly seconds?: number
   /** The first array that it reads; undefined if none is declared. */
   readonly from?: string
   /** The last array that it writes and keeps; undefined if none is declared. */
@@ -34,6 +38,8 @@ export function overviewsOf(states: readonly RunState[]): RunOverview[] {
     const mayContinue = state.condition !== 'running' && state.condition !== 'done' && document.command !== undefined
     return {
       active: live?.time ?? document.created,
+      ...(live?.ok === undefined || state.condition === 'running' ? {} : { ended: live.time }),
+      ...(live === undefined ? {} : { seconds: live.seconds + (live.earlierSeconds ?? 0) }),
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
       parameters: Object.fromEntries(parameters),

@@ -6,7 +6,7 @@ import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import { MAX_PART, runName } from '../../core/text/run-name.ts'
 import { mapTexts, markQueries } from '../../core/text/shown-address.ts'
-import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
+import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../runtime/tasks/task-node.ts'
 
 /** The folder that contains the folders of runs. */
@@ -54,6 +54,20 @@ function namesIn(home: string): string[] {
   }
 }
 
+/** Where voxel 0 of an array starts, and the size of a voxel. */
+export interface VoxelPlacement {
+  readonly offset: readonly number[]
+  readonly voxelSize: readonly number[]
+}
+
+/** The voxels in which users know the regions of a task's blocks; undefined if it declares no array with the axes of its blocks. */
+export function voxelsOf({ grid, reads, writes }: PlannedTask): VoxelPlacement | undefined {
+  const [array] = [...writes, ...reads]
+  if (array === undefined || array.voxelSize.length !== grid.shape.length) return undefined
+  const { offset, voxelSize } = array
+  return { offset, voxelSize }
+}
+
 /** A task as recorded in `run.json`. */
 export interface DescribedTask {
   readonly id: string
@@ -67,6 +81,8 @@ export interface DescribedTask {
   readonly name?: string
   readonly module?: string
   readonly config?: Readonly<Record<string, unknown>>
+  /** The voxels of its output, or of its input if it has none, in `unit`; absent in runs of earlier versions. */
+  readonly voxels?: VoxelPlacement
   /** The arrays that its blocks read and write, if declared. */
   readonly reads?: readonly string[]
   readonly writes?: readonly string[]
@@ -82,19 +98,24 @@ export const absolutePath = (path: string, directory: string): string =>
   isAbsolute(path) || /^https?:/.test(path) ? path : join(directory, path)
 
 export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
-  pipeline.tasks.map(({ id, after, grid, unit, source, reads, writes, isTransient }) => ({
-    id,
-    after,
-    ...(isTransient ? { transient: true } : {}),
-    blocks: grid.blockCount,
-    unit,
-    grid: gridOptions(grid),
-    reads: reads.map(({ path }) => path),
-    writes: writes.map(({ path }) => path),
-    ...(isTaskNode(source)
-      ? { name: source.definition.options.name, module: source.definition.module, config: keptConfig(source.config) }
-      : {}),
-  }))
+  pipeline.tasks.map((task) => {
+    const { id, after, grid, unit, source, reads, writes, isTransient } = task
+    const voxels = voxelsOf(task)
+    return {
+      id,
+      after,
+      ...(isTransient ? { transient: true } : {}),
+      blocks: grid.blockCount,
+      unit,
+      grid: gridOptions(grid),
+      ...(voxels === undefined ? {} : { voxels }),
+      reads: reads.map(({ path }) => path),
+      writes: writes.map(({ path }) => path),
+      ...(isTaskNode(source)
+        ? { name: source.definition.options.name, module: source.definition.module, config: keptConfig(source.config) }
+        : {}),
+    }
+  })
 
 /** A configuration as it is kept: others may read it, so addresses have no queries, but different addresses remain different. */
 const keptConfig = (config: object): Record<string, unknown> => mapTexts(config, markQueries) as Record<string, unknown>

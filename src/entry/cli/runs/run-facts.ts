@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { showDuration } from '../../../core/text/numbers.ts'
 import { showTime } from '../../local-time.ts'
 import { commandLineOf } from '../../run-folder/continuation.ts'
 import { keptOutputs } from '../../run-folder/run-place.ts'
@@ -28,15 +29,24 @@ export function factsOf({ document: { command, directory, tasks } }: RunState): 
 /** The same for people. */
 export function describeFacts(state: RunState): string[] {
   const { command, directory, outputs } = factsOf(state)
-  const { document, live, folder } = state
+  const { folder } = state
   const others = outputs.length - MAX_SHOWN_OUTPUTS
   const shown = [...outputs.slice(0, MAX_SHOWN_OUTPUTS), ...(others > 0 ? [`${others} more`] : [])]
-  const [first, last] = [showTime(document.created), showTime(live?.time ?? '')]
   return labelled([
     ...(command === undefined ? [] : [['command', command, 'command'] satisfies LabelledText]),
     ['started in', directory],
     ...(shown.length === 0 ? [] : [['outputs', shown.join(', ')] as const]),
     ['folder', resolve(folder)],
-    ['started', last === '' || last === first ? first : `${first}, last active ${last}`],
+    ['started', timesOf(state)],
   ])
+}
+
+/** When it was started first, and how and when it ended. What changes while it is running is not said. */
+function timesOf({ document, live, holder }: RunState): string {
+  const first = showTime(document.created)
+  if (live === undefined || holder !== undefined) return first
+  const last = showTime(live.time)
+  const { seconds, earlierSeconds = 0, ok } = live
+  const took = `${showDuration(seconds)}${earlierSeconds > 0 ? `, ${showDuration(seconds + earlierSeconds)} with its earlier starts` : ''}`
+  return `${first}, ${ok === undefined ? 'last active' : 'ended'} ${last}, took ${took}`
 }

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { messageOf } from '../../../core/errors.ts'
 import type { RunCondition } from '../../../core/events.ts'
+import { showDuration } from '../../../core/text/numbers.ts'
 import { shorten } from '../../../core/text/shorten.ts'
 import { showTime } from '../../local-time.ts'
 import { overviewsOf, type RunOverview } from '../../run-folder/run-overview.ts'
@@ -75,7 +76,7 @@ async function showRuns(flags: RunsFlags): Promise<void> {
   else for (const line of describeRuns(states, overviews)) say(flags, line)
 }
 
-const HEADER = ['RUN', 'ACTIVE', 'CONDITION', 'DONE', 'DATA', 'PARAMETERS'] as const
+const HEADER = ['RUN', 'ACTIVE', 'TOOK', 'CONDITION', 'DONE', 'DATA', 'PARAMETERS'] as const
 
 /** A table, with the command below each run that can be continued. */
 function describeRuns(states: readonly RunState[], overviews: readonly RunOverview[]): string[] {
@@ -90,7 +91,8 @@ function describeRuns(states: readonly RunState[], overviews: readonly RunOvervi
   ]
 }
 
-function cellsOf({ run, condition, tasks }: RunState, { active, from, to, parameters }: RunOverview): string[] {
+function cellsOf({ run, condition, tasks }: RunState, overview: RunOverview): string[] {
+  const { active, seconds, from, to, parameters } = overview
   const sum = (of: (task: RecordedTaskState) => number) => tasks.reduce((total, task) => total + of(task), 0)
   const failed = sum((task) => task.failed)
   const done = `${sum((task) => task.completed)}/${sum(({ total }) => total)}${failed > 0 ? `, ${failed} failed` : ''}`
@@ -98,7 +100,8 @@ function cellsOf({ run, condition, tasks }: RunState, { active, from, to, parame
   const fields = Object.entries(parameters).map(
     ([name, value]) => `${name}=${shorten(JSON.stringify(value), MAX_VALUE_LENGTH)}`,
   )
-  return [run, showTime(active), condition, done, data.join(' '), fields.join(' ')]
+  const took = seconds === undefined ? '' : showDuration(seconds)
+  return [run, showTime(active), took, condition, done, data.join(' '), fields.join(' ')]
 }
 
 /** A run as JSON. */

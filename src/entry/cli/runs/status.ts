@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Command } from 'commander'
 import { ConfigError, messageOf } from '../../../core/errors.ts'
+import type { Roi } from '../../../core/geometry/roi.ts'
 import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { showCount, showDuration } from '../../../core/text/numbers.ts'
@@ -11,13 +12,14 @@ import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { overviewsOf } from '../../run-folder/run-overview.ts'
-import { runsHome } from '../../run-folder/run-place.ts'
+import { type DescribedTask, runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
 import { withCommand, wrapped } from '../layout.ts'
 import { openPage, printedAddress, untilEnded, warnOfExposure, whatPagesAllow } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
+import { describeFailures, errorsOf, regionOf, type ShownFailures } from '../tasks/report/failure-report.ts'
 import { describeFacts, factsOf } from './run-facts.ts'
 import { runDocument } from './runs.ts'
 import { StatusDisplay, type StatusText } from './status-display.ts'
@@ -119,7 +121,7 @@ function describeState(state: RunState, exported: readonly string[]): StatusText
     facts: describeFacts(state),
     tasks: state.tasks.map((task) => wrapped(`  ${describeTask(task, state)}`, 4)),
     rest: [
-      ...state.tasks.flatMap((task) => describeFailures(task)).map((line) => wrapped(line, 4)),
+      ...failuresOf(state).flatMap((task) => describeFailures(task, { screen: process.stdout })),
       ...exported.map((path) => wrapped(`  block states: ${path}`, 4)),
       ...(overview?.continueWith === undefined ? [] : [withCommand('To continue', overview.continueWith)]),
     ],
@@ -144,25 +146,46 @@ function describeTask({ id, total, completed, failed, left }: RecordedTaskState,
   return `${id}: ${parts.join(', ')}`
 }
 
-function describeFailures({ id, failures, failed }: RecordedTaskState): string[] {
-  const lines = failures.map(
-    ({ block, attempt, error, workerId, host }) =>
-      `${paint('red', 'failed')} ${id}/${block} after ${attempt} ${attempt === 1 ? 'attempt' : 'attempts'}, by ${printableLine(`${workerId}${host === '' ? '' : ` on ${host}`}: ${error.message}`)}`,
-  )
-  return failed > failures.length ? [...lines, `… and ${failed - failures.length} more blocks of ${id} failed`] : lines
-}
+/** The failures of all tasks, and why tasks were abandoned. */
+const failuresOf = ({ tasks, document, live }: RunState): ShownFailures[] =>
+  tasks.map(({ id, failures, failed, left }, number) => {
+    const described = document.tasks[number]
+    const grid = described === undefined ? undefined : createBlockGrid(described.grid)
+    return {
+      id,
+      failed,
+      // A task that has nothing left was completed since.
+      error: left + failed > 0 ? live?.tasks.find((task) => task.id === id)?.error : undefined,
+      failures: failures.map(({ block, attempt, error, workerId, host }) => ({
+        block: `${id}/${block}`,
+        attempts: attempt,
+        error,
+        region:
+          grid === undefined || described === undefined
+            ? { nm: '?' }
+            : regionOf(grid.block(block).writeRoi, described.unit, described.voxels),
+        worker: host === '' ? workerId : `${workerId} on ${host}`,
+      })),
+    }
+  })
+
+const placeOf = (writeRoi: Roi, { unit, voxels }: DescribedTask) => ({
+  writeRoi,
+  region: regionOf(writeRoi, unit, voxels),
+})
 
 const statusDocument = (state: RunState) => ({
   ...runDocument(state),
   ...overviewsOf([state])[0],
   ...factsOf(state),
   ...(state.live === undefined ? {} : { live: state.live }),
+  errors: errorsOf(failuresOf(state).flatMap(({ failures }) => failures)),
   failures: state.tasks.flatMap(({ id, failures }, number) => {
     const described = state.document.tasks[number]
     const grid = described === undefined ? undefined : createBlockGrid(described.grid)
     return failures.map(({ block, attempt, error, workerId, host, durationMs, time }) => ({
       block: `${id}/${block}`,
-      ...(grid === undefined ? {} : { writeRoi: grid.block(block).writeRoi }),
+      ...(grid === undefined || described === undefined ? {} : placeOf(grid.block(block).writeRoi, described)),
       attempts: attempt,
       error,
       workerId,

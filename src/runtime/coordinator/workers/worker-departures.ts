@@ -1,4 +1,5 @@
 import type { WireError } from '../../../core/errors.ts'
+import { withLastOutput } from '../../../core/text/error-reason.ts'
 import type { WorkerDecision, WorkerEvent, WorkerExit, WorkerFate } from '../../../core/workers/worker-state.ts'
 import type { Crew } from '../control/crew.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
@@ -84,10 +85,8 @@ export class WorkerDepartures {
         return undefined
       case 'ended':
         return fate.reason
-      case 'died': {
-        const output = exit.lastOutput === '' ? '' : `; its last output: ${exit.lastOutput}`
-        return { code: 'WORKER_DIED', message: `Worker ${id} died (${exit.reason})${output}` }
-      }
+      case 'died':
+        return { code: 'WORKER_DIED', message: withLastOutput(`Worker ${id} died (${exit.reason})`, exit.lastOutput) }
       default:
         return fate satisfies never
     }

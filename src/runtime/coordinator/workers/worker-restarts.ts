@@ -1,3 +1,4 @@
+import { withLastOutput } from '../../../core/text/error-reason.ts'
 import { isRequested, type WorkerExit, type WorkerFate } from '../../../core/workers/worker-state.ts'
 import { messageAndPlace } from '../../tasks/error-place.ts'
 import type { Crew } from '../control/crew.ts'
@@ -142,5 +143,5 @@ export class WorkerRestarts {
 function lastWordsOf(exit: WorkerExit, fate: WorkerFate): string {
   // Its output would only repeat the error, with its stack.
   if (fate.how === 'ended') return messageAndPlace(fate.reason.message, fate.reason.stack)
-  return exit.lastOutput === '' ? exit.reason : `${exit.reason}\n${exit.lastOutput}`
+  return withLastOutput(exit.reason, exit.lastOutput)
 }

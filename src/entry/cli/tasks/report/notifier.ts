@@ -4,6 +4,7 @@ import { postJson } from '../../../../adapters/http/post-json.ts'
 import { messageOf } from '../../../../core/errors.ts'
 import type { TaskCounts } from '../../../../core/events.ts'
 import { StallWatch } from '../../../../core/progress/stall.ts'
+import { reasonOf } from '../../../../core/text/error-reason.ts'
 import { showDuration } from '../../../../core/text/numbers.ts'
 import type { EventStream } from '../../../../runtime/coordinator/event-stream.ts'
 import type { RunResult } from '../../../../runtime/coordinator/run-result.ts'
@@ -45,8 +46,9 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
     stall.receive(event, performance.now())
     if (event.type === 'run-started' || event.type === 'progress' || event.type === 'run-finished') tasks = event.tasks
     if (event.type === 'progress') busyWorkers = event.busyWorkers
-    if (event.type === 'block-failed') firstFailure ??= `${event.failure.block}: ${event.failure.error.message}`
-    if (event.type === 'task-abandoned') firstFailure ??= `${event.taskId}: ${event.error.message}`
+    if (event.type === 'block-failed')
+      firstFailure ??= `${event.failure.block}: ${reasonOf(event.failure.error.message)}`
+    if (event.type === 'task-abandoned') firstFailure ??= `${event.taskId}: ${reasonOf(event.error.message)}`
   })
   const send = (kind: Kind, what: string, more: object = {}) => {
     const command = commandOfProcess()

@@ -1,6 +1,7 @@
 import { describeControl } from '../../../../core/control/control-text.ts'
 import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
 import { kindOfMessage } from '../../../../core/text/error-groups.ts'
+import { reasonOf } from '../../../../core/text/error-reason.ts'
 import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
 import { wrapped } from '../../layout.ts'
@@ -54,7 +55,7 @@ export class ProgressDisplay {
       case 'worker-died':
         this.#noteOften(
           `died ${event.reason}`,
-          `worker ${event.workerId} ended (${firstLine(event.reason)})${event.restartMs === undefined ? '' : '; replacing it'}`,
+          `worker ${event.workerId} ended (${reasonOf(event.reason)})${event.restartMs === undefined ? '' : '; replacing it'}`,
         )
         break
       case 'worker-paused':
@@ -65,7 +66,7 @@ export class ProgressDisplay {
       case 'block-retried':
         this.#noteOften(
           `retried ${event.taskId} ${event.error.message}`,
-          `block ${event.taskId}/${event.index} failed (attempt ${event.attempt}), retrying: ${firstLine(event.error.message)}`,
+          `block ${event.taskId}/${event.index} failed (attempt ${event.attempt}), retrying: ${reasonOf(event.error.message)}`,
         )
         break
       case 'jobs':
@@ -97,7 +98,7 @@ export class ProgressDisplay {
     const { queue, trouble, reasons, pending, running, absent } = report
     if (trouble !== this.#jobTrouble) {
       this.#jobTrouble = trouble
-      this.note(trouble === undefined ? `${queue} responds again` : firstLine(trouble))
+      this.note(trouble === undefined ? `${queue} responds again` : reasonOf(trouble))
     }
     if ((absent?.count ?? 0) > this.#absentJobs && absent !== undefined) {
       const what =
@@ -195,5 +196,3 @@ const describeTrouble = ({ failed, orphaned }: TaskCounts): string =>
     ...(failed > 0 ? [`${showWhole(failed)} failed`] : []),
     ...(orphaned > 0 ? [`${showWhole(orphaned)} orphaned`] : []),
   ].join(', ')
-
-const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''

@@ -41,9 +41,7 @@ export function reportRun(result: RunResult, flags: RunFlags, { conclusion, plan
       `${paint('red', 'bellis:', process.stderr)} the run was stopped: ${printableLine(result.error.message)}\n`,
     )
   }
-  if (result.stopped || result.error !== undefined) {
-    printContinuation()
-  }
+  if (!result.ok) printContinuation()
 }
 
 export const printContinuation = (): void =>
