@@ -7,6 +7,10 @@
 //   node scripts/slurm-env.mjs serve           starts one in a temporary folder, prints it as JSON, and stops it when
 //                                              standard input ends, so that it never outlives its parent
 //
+// `start FOLDER` and `serve` take further lines for slurm.conf, one per argument: `MaxArraySize=3`. A line replaces the one that
+// sets the same option, or the same partition. `speed=10` lets the cluster's time pass ten times as fast, so that its limits, which
+// are whole minutes, are short.
+//
 // Runs on Node 18 or newer. If SLURM can't be installed, prints why and exits with 0, or with 1 if the variable CI is set.
 // Everything except the Debian packages is in the one folder: key, socket, configuration, state, logs.
 // `start` prints { folder, env: { SLURM_CONF, PATH }, nodes, partitions, logs }.
@@ -29,7 +33,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { aptGet, findProgram, freePorts, isRoot, path, serve } from './batch-env.mjs'
 
-const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge']
+const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge', 'libfaketime']
 const PROGRAMS = ['slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo']
 const NODES = ['n1', 'n2']
 const CPUS_PER_NODE = 4
@@ -37,7 +41,16 @@ const START_ATTEMPTS = 3
 const UP_WITHIN_MS = 20_000
 const JOBS_END_WITHIN_MS = 8000
 
-const missingPrograms = () => PROGRAMS.filter((name) => findProgram(name) === undefined)
+/** Lets a program see the time pass faster. */
+const fakeTime = () =>
+  readdirSync('/usr/lib')
+    .map((name) => join('/usr/lib', name, 'faketime/libfaketimeMT.so.1'))
+    .find((file) => existsSync(file))
+
+const missingPrograms = () => [
+  ...PROGRAMS.filter((name) => findProgram(name) === undefined),
+  ...(fakeTime() === undefined ? ['libfaketime'] : []),
+]
 
 /** Ends the script: a developer's tests are skipped without SLURM, but CI must not pass without it. */
 function giveUp(reason) {
@@ -89,7 +102,7 @@ const describe = (folder) => ({
   logs: logsOf(folder),
 })
 
-async function start(wanted) {
+async function start(wanted, lines = []) {
   mkdirSync(wanted, { recursive: true })
   const folder = realpathSync(wanted)
   if (isUp(folder)) return describe(folder)
@@ -97,7 +110,7 @@ async function start(wanted) {
   for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
     await stopDaemons(folder)
     try {
-      await startDaemons(folder)
+      await startDaemons(folder, lines)
       return describe(folder)
     } catch (error) {
       // Another program may have taken a port that was free; the next attempt uses other ports.
@@ -108,7 +121,7 @@ async function start(wanted) {
   throw failure
 }
 
-async function startDaemons(folder) {
+async function startDaemons(folder, lines) {
   // Munge requires that others can read the socket's folder, and that only the owner can read the key.
   chmodSync(folder, 0o755)
   for (const name of ['logs', 'munge', 'state', ...NODES])
@@ -116,7 +129,9 @@ async function startDaemons(folder) {
   const key = join(folder, 'munge.key')
   rmSync(key, { force: true })
   writeFileSync(key, randomBytes(128), { mode: 0o400 })
-  writeFileSync(confOf(folder), configuration(folder, await freePorts(1 + NODES.length)), { mode: 0o644 })
+  writeFileSync(confOf(folder), siteOf(configuration(folder, await freePorts(1 + NODES.length)), lines), {
+    mode: 0o644,
+  })
 
   const socket = join(folder, 'munge', 'socket')
   const files = ['pid', 'log', 'seed'].map((name) => `--${name}-file=${join(folder, 'munge', name)}`)
@@ -175,13 +190,25 @@ function configuration(folder, [controller, ...nodePorts]) {
   ].join('\n')}\n`
 }
 
+/** The configuration with the lines of a site. */
+function siteOf(text, lines) {
+  const optionOf = (line) => /^((NodeName|PartitionName)=\S+|[^=]+)/.exec(line)[0]
+  const own = text.split('\n').filter((line) => line === '' || !lines.some((each) => optionOf(each) === optionOf(line)))
+  return [...own.filter(Boolean), ...lines.map((line) => line.replace(/^speed=/, '# speed=')), ''].join('\n')
+}
+
+const timeOf = (speed) => (speed === '1' ? {} : { LD_PRELOAD: fakeTime(), FAKETIME: `+0 x${speed}` })
+
+/** The factor by which the cluster's time is faster. */
+const speedOf = (folder) => /^# speed=(\d+)$/m.exec(readFileSync(confOf(folder), 'utf8'))?.[1] ?? '1'
+
 async function daemon(folder, program, args, name = program) {
   const log = openSync(join(logsOf(folder), `${name}.out`), 'a')
   const child = spawn(findProgram(program), args, {
     cwd: folder,
     detached: true,
     stdio: ['ignore', log, log],
-    env: { PATH: path, LC_ALL: 'C', SLURM_CONF: confOf(folder) },
+    env: { PATH: path, LC_ALL: 'C', SLURM_CONF: confOf(folder), ...timeOf(speedOf(folder)) },
   })
   closeSync(log)
   await new Promise((done, failed) => child.once('spawn', done).once('error', failed))
@@ -272,14 +299,15 @@ function daemonsOf(folder) {
   })
 }
 
-const [action = 'install', folder] = process.argv.slice(2)
-const usage = 'usage: slurm-env.mjs [install | start FOLDER | stop FOLDER | serve]'
+const [action = 'install', ...more] = process.argv.slice(2)
+const [folder] = more
+const usage = 'usage: slurm-env.mjs [install | start FOLDER [LINE…] | stop FOLDER | serve [LINE…]]'
 try {
   if (action !== 'stop') install()
   if (!isRoot() && action !== 'install') giveUp('only root can start munged and slurmctld as the tests need them')
-  if (action === 'start' && folder) console.log(JSON.stringify(await start(resolve(folder))))
+  if (action === 'start' && folder) console.log(JSON.stringify(await start(resolve(folder), more.slice(1))))
   else if (action === 'stop' && folder) await stop(resolve(folder))
-  else if (action === 'serve') await serve('bellis-slurm-', start, stop)
+  else if (action === 'serve') await serve('bellis-slurm-', (path) => start(path, more), stop)
   else if (action !== 'install') throw new Error(usage)
   if (action === 'start') process.exit(0)
 } catch (error) {

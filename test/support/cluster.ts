@@ -23,12 +23,14 @@ const starting = new Map<string, Promise<Answer>>()
  * A real batch system, shared by all tests of a file, started by a script in `scripts/`. It ends with this process, however that
  * ends, and takes its jobs and files along. If the system can't be installed here, the script prints the reason and exits with 0,
  * and the test is skipped with that message. If the script fails, the test fails.
+ * @param site further lines of its configuration
  */
 export async function clusterOrSkip<Described extends Cluster>(
   t: Skippable,
   script: string,
+  site: readonly string[] = [],
 ): Promise<Described | undefined> {
-  const answer = await (starting.get(script) ?? start(script))
+  const answer = await (starting.get([script, ...site].join('\n')) ?? start(script, site))
   if ('missing' in answer) {
     t.skip(answer.missing as string)
     return undefined
@@ -42,16 +44,16 @@ export async function clusterOrSkip<Described extends Cluster>(
   } as unknown as Described
 }
 
-function start(script: string): Promise<Answer> {
-  const answer = serve(script)
-  starting.set(script, answer)
+function start(script: string, site: readonly string[]): Promise<Answer> {
+  const answer = serve(script, site)
+  starting.set([script, ...site].join('\n'), answer)
   return answer
 }
 
-async function serve(script: string): Promise<Answer> {
+async function serve(script: string, site: readonly string[]): Promise<Answer> {
   const path = fileURLToPath(new URL(`../../scripts/${script}`, import.meta.url))
   // In its own process group: Ctrl-C must not end the cluster before the tests that use it.
-  const child = spawn(process.execPath, [path, 'serve'], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [path, 'serve', ...site], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
   const { output, errors, exitCode } = await firstLine(child)
   child.unref()
   // The pipes stay open as long as this process runs, but don't keep it running.

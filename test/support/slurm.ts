@@ -18,5 +18,8 @@ export interface SlurmCluster extends Cluster {
  *       if (slurm === undefined) return
  *       await slurm.run('sbatch', '--wrap', 'true')
  *     })
+ *
+ * @param site lines of slurm.conf that replace those of the same option or partition: `MaxArraySize=3`
  */
-export const slurmOrSkip = (t: Skippable): Promise<SlurmCluster | undefined> => clusterOrSkip(t, 'slurm-env.mjs')
+export const slurmOrSkip = (t: Skippable, site: readonly string[] = []): Promise<SlurmCluster | undefined> =>
+  clusterOrSkip(t, 'slurm-env.mjs', site)

@@ -126,18 +126,6 @@ describe('a run on SLURM', () => {
     assert.equal(eventsOf(driven, 'worker-started').length, 2)
   })
 
-  it('a run on SLURM continues in a new job when one reaches its time limit, without counting an attempt', async (t) => {
-    const slurm = await slurmOrSkip(t)
-    if (slurm === undefined) return
-    using folder = temporaryFolder()
-    // SLURM checks limits every 30 s. The shortest limit is a minute, and the warning is sent a minute before it.
-    const config = { folder: folder.path, blocks: 360, ms: 100 }
-    const driven = await driveSlurm(slurm, 'steady.ts', config, { workers: 1, maxRetries: 0, slurm: '--time=1' })
-    assert.equal(driven.result.ok, true, driven.stderr)
-    assert.deepEqual(eventsOf(driven, 'block-retried'), [])
-    assert.ok(eventsOf(driven, 'worker-started').length >= 2)
-  })
-
   it('a run on SLURM ends the job of a block that exceeds its time limit, even in a busy loop, and continues in a new one', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return

@@ -11,8 +11,14 @@ export interface BatchWords {
   readonly system: string
   /** Matches errors that mean that the system can't answer at the moment. */
   readonly temporary: RegExp
+  /** Matches errors that are never temporary, whatever else they contain: a partition may be called `backup`. */
+  readonly permanent?: RegExp
+  /** Matches the message with which a submission waits for room in the system, instead of failing. */
+  readonly full?: RegExp
   /** Matches useless prefixes of error lines. */
   readonly noise: RegExp
+  /** Whether its programs may have a variable of this process. @default all */
+  readonly passesOn?: (variable: string) => boolean
   /** Environment variables of its programs, in addition to those of this process. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -35,14 +41,21 @@ export class BatchCalls {
 
   /** @throws InfrastructureError `QUEUE_UNAVAILABLE` if the program does not run to its end */
   run([program, ...args]: Command, timeoutMs = this.timeoutMs): Promise<ProgramResult> {
-    const { system, env } = this.#words
+    const { system, env, full } = this.#words
     const options = {
       timeoutMs,
       signal: this.#ending.signal,
       system,
-      env: { ...inheritedEnvironment(process.env), ...env },
+      env: { ...this.environment(), ...env },
+      giveUpOn: full,
     }
     return runProgram(program, args, options)
+  }
+
+  /** The variables of this process that the system's programs have. */
+  environment(): Record<string, string | undefined> {
+    const { passesOn = () => true } = this.#words
+    return Object.fromEntries(Object.entries(inheritedEnvironment(process.env)).filter(([name]) => passesOn(name)))
   }
 
   /** Runs a program that ends jobs. Its errors about jobs that have already ended are ignored. */
@@ -64,7 +77,9 @@ export class BatchCalls {
 
   /** Whether a program failed because the system temporarily can't answer. */
   isTemporary(result: ProgramResult): boolean {
-    return this.#words.temporary.test(this.lastWords(result))
+    const said = this.lastWords(result)
+    const { temporary, permanent, full } = this.#words
+    return temporary.test(said) && !permanent?.test(said) && !full?.test(said)
   }
 
   unavailable([program]: Command, result: ProgramResult): InfrastructureError {

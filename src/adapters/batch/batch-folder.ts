@@ -46,9 +46,9 @@ export class BatchFolder {
     return { path, remove: () => rmSync(path, { force: true }) }
   }
 
-  /** The file for a job's output. */
+  /** The file for a job's output. An id may end in `;` and the name of a cluster. */
   logFileOf(jobId: string): string {
-    return join(this.logs, `${this.#name}-${jobId}.log`)
+    return join(this.logs, `${this.#name}-${jobId.replace(/;.*$/, '')}.log`)
   }
 }
 

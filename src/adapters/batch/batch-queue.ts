@@ -49,6 +49,8 @@ class ProgramQueue implements BatchQueue {
   readonly #system: BatchSystem
   readonly #folder: BatchFolder
   readonly #readLog: LogReader
+  /** The files of names of submissions without an answer: their jobs may still appear. */
+  readonly #unclear = new Set<string>()
 
   constructor(system: BatchSystem, { folder, readLog }: BatchQueueOptions) {
     this.name = system.calls.system
@@ -83,21 +85,42 @@ class ProgramQueue implements BatchQueue {
   async submit(workerIds: readonly string[]): Promise<readonly string[]> {
     const { calls } = this.#system
     this.#writeScript()
+    await this.#cancelStrays()
     const names = this.#folder.writeNames(workerIds)
-    const [program, ...args] = this.#system.submission(workerIds.length)
+    const [program, ...args] = this.#system.submission(workerIds.length, this.#folder.logs)
     const command = [program, ...args, this.#folder.script, names.path] as const
-    const result = await calls.run(command, calls.submitTimeoutMs).catch((error: unknown) => {
-      // The system may have accepted the jobs anyway. Without the file of names they exit as soon as they start.
-      names.remove()
-      throw error
-    })
-    const ids = result.exitCode === 0 ? this.#system.jobIdsIn(result.stdout, workerIds.length) : undefined
-    if (ids !== undefined) return ids
+    const result = await calls.run(command, calls.submitTimeoutMs).catch((error: unknown) => error as Error)
+    const hasAnswer = !(result instanceof Error)
+    const ids = hasAnswer && result.exitCode === 0 ? this.#system.jobIdsIn(result.stdout, workerIds.length) : undefined
+    const found = ids ?? (await this.#foundAnyway(names.path, workerIds.length))
+    if (found !== undefined) return found
+    // If the system accepts the jobs even later, they exit as soon as they start, without the file of names.
     names.remove()
+    const isRefused = hasAnswer && result.exitCode !== 0 && !calls.isTemporary(result)
+    if (!isRefused) this.#unclear.add(names.path)
+    if (!hasAnswer) throw result
     throw new InfrastructureError(
-      calls.isTemporary(result) ? 'QUEUE_UNAVAILABLE' : 'JOB_REFUSED',
+      isRefused ? 'JOB_REFUSED' : 'QUEUE_UNAVAILABLE',
       `${program} did not accept ${workerIds.length} jobs: ${calls.lastWords(result)}`,
     )
+  }
+
+  /** The jobs of a submission without an answer that could be understood; undefined if there are none. Never leaves some of them. */
+  async #foundAnyway(names: string, workers: number): Promise<readonly string[] | undefined> {
+    if (this.#system.calls.isEnded) return undefined
+    try {
+      const found = await this.#system.submittedWith(names)
+      if (found.length === workers) return found
+      await this.cancel(found)
+    } catch {
+      this.#unclear.add(names)
+    }
+    return undefined
+  }
+
+  /** Ends jobs of earlier submissions that the system has accepted late. */
+  async #cancelStrays(): Promise<void> {
+    for (const names of this.#unclear) await this.cancel(await this.#system.submittedWith(names))
   }
 
   async status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>> {
@@ -125,7 +148,7 @@ class ProgramQueue implements BatchQueue {
   /** Cancels in a process that outlives this one. */
   #cancelDetached(): void {
     const [program, ...args] = this.#system.cancelAll
-    spawn(program, args, { detached: true, stdio: 'ignore' })
+    spawn(program, args, { detached: true, stdio: 'ignore', env: this.#system.calls.environment() })
       .on('error', () => {})
       .unref()
   }

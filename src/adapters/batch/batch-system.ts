@@ -13,9 +13,14 @@ export interface BatchSystem {
   /** Submits workers by hand. The script is appended. */
   byHand(workers: number): Command
   /** Submits workers. The script and the file of names are appended. */
-  submission(workers: number): Command
-  /** The job ids that a submission printed, in the order of the names; undefined if there are none. */
+  submission(workers: number, logFolder: string): Command
+  /** The job ids that a submission printed, in the order of the names; undefined if they can't be told from other numbers. */
   jobIdsIn(printed: string, workers: number): readonly string[] | undefined
+  /**
+   * The ids of all jobs that were submitted with this file of names, in the order of the names, even if the system's answer was lost;
+   * empty if there are none. @throws InfrastructureError `QUEUE_UNAVAILABLE`
+   */
+  submittedWith(names: string): Promise<readonly string[]>
   /** The state of at least one job; every id has an entry. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>>
   /** Ends these jobs; there are no more than fit into one call. @throws InfrastructureError `QUEUE_UNAVAILABLE` */

@@ -3,7 +3,7 @@ import { InfrastructureError } from '../../core/errors.ts'
 
 /** How a program ended. */
 export interface ProgramResult {
-  /** 0 for success; -1 if a signal ended the program. */
+  /** 0 for success; -1 if a signal ended the program, or `giveUpOn` did. */
   readonly exitCode: number
   readonly stdout: string
   readonly stderr: string
@@ -15,6 +15,8 @@ export interface RunProgramOptions {
   /** Kills the program when aborted. */
   readonly signal?: AbortSignal
   readonly env?: NodeJS.ProcessEnv
+  /** Kills the program as soon as its error output matches: it would only try the same again and again. */
+  readonly giveUpOn?: RegExp | undefined
   /** Whose program it is, for messages: `SLURM`. */
   readonly system: string
 }
@@ -29,7 +31,7 @@ const MAX_OUTPUT_BYTES = 256 * 2 ** 20
 export function runProgram(
   program: string,
   args: readonly string[],
-  { timeoutMs, signal, env = process.env, system }: RunProgramOptions,
+  { timeoutMs, signal, env = process.env, giveUpOn, system }: RunProgramOptions,
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
     const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
@@ -57,6 +59,11 @@ export function runProgram(
         bytes += part.length
         if (bytes > MAX_OUTPUT_BYTES) fail(`printed more than ${MAX_OUTPUT_BYTES} bytes`)
         else output[name].push(part)
+        if (name === 'stderr' && giveUpOn?.test(textOf(output.stderr))) {
+          settle()
+          endGroup(child)
+          resolve({ exitCode: -1, stdout: textOf(output.stdout), stderr: textOf(output.stderr) })
+        }
       })
     }
     child.once('error', (error: NodeJS.ErrnoException) =>
@@ -64,12 +71,13 @@ export function runProgram(
     )
     child.once('close', (code) => {
       settle()
-      const [stdout, stderr] = [output.stdout, output.stderr].map((parts) => Buffer.concat(parts).toString('utf8'))
-      resolve({ exitCode: code ?? -1, stdout: stdout as string, stderr: stderr as string })
+      resolve({ exitCode: code ?? -1, stdout: textOf(output.stdout), stderr: textOf(output.stderr) })
     })
     if (signal?.aborted) onAbort()
   })
 }
+
+const textOf = (parts: readonly Buffer[]): string => Buffer.concat(parts).toString('utf8')
 
 const notFound = (system: string) => `was not found; is ${system} installed here, and on the PATH?`
 

@@ -18,6 +18,8 @@ export interface WorkerExit {
   readonly reason: string
   /** The last lines of its own output. */
   readonly lastOutput: string
+  /** It never started, and no other one like it would: it is not replaced. */
+  readonly isRefused?: true
 }
 
 /** Why a worker ended. */

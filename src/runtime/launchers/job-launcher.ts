@@ -95,8 +95,8 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
     this.#pollSoon()
   }
 
-  failed(slot: JobSlot, reason: string): void {
-    this.#end(slot, reason)
+  failed(slot: JobSlot, reason: string, isRefused: boolean): void {
+    this.#end(slot, reason, isRefused)
   }
 
   reportSubmission(trouble?: string): void {
@@ -190,14 +190,14 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
     cancel()
   }
 
-  #end(slot: JobSlot, reason: string): void {
+  #end(slot: JobSlot, reason: string, isRefused = false): void {
     if (slot.isOver) return
     slot.isOver = true
     this.#submitter.remove(slot)
     const { jobId } = slot
     // If it is being submitted, `submitted` cancels it.
     if (jobId === undefined) {
-      slot.exit.resolve({ reason, lastOutput: '' })
+      slot.exit.resolve({ reason, lastOutput: '', ...(isRefused ? { isRefused } : {}) })
       return
     }
     this.#jobs.delete(jobId)

@@ -9,14 +9,16 @@ const FIRST_RETRY_MS = 1000
 const MAX_RETRY_MS = 60_000
 /** After this many unanswered submissions in a row, about four minutes, the workers that wait for them fail. */
 const MAX_UNANSWERED = 8
+/** After this many refusals in a row, about an hour, a run that has had jobs, but has none left, gives up. */
+const MAX_REFUSED = 60
 
 /** The owner of a {@link JobSubmitter}. */
 export interface SubmitterOwner {
   /** Whether any submitted job is not known to be over. */
   hasJobs(): boolean
   submitted(slot: JobSlot, jobId: string): void
-  /** The batch system won't accept the job of this worker. */
-  failed(slot: JobSlot, reason: string): void
+  /** The job of this worker can't be submitted. @param isRefused the batch system refuses it, instead of not answering */
+  failed(slot: JobSlot, reason: string, isRefused: boolean): void
   /** A submission succeeded or failed. @param trouble why it failed */
   reportSubmission(trouble?: string): void
 }
@@ -31,6 +33,8 @@ export class JobSubmitter {
   #submitting: Promise<void> | undefined
   #cancelTimer: (() => void) | undefined
   #unanswered = 0
+  #refused = 0
+  #hasHadJobs = false
   #isClosed = false
 
   constructor(queue: JobQueue, clock: Clock, owner: SubmitterOwner) {
@@ -80,6 +84,8 @@ export class JobSubmitter {
       try {
         const ids = await this.#queue.submit(slots.map(({ name }) => name))
         this.#unanswered = 0
+        this.#refused = 0
+        this.#hasHadJobs = true
         for (const [index, slot] of slots.entries()) {
           this.remove(slot)
           this.#owner.submitted(slot, ids[index] as string)
@@ -103,11 +109,11 @@ export class JobSubmitter {
   #retryAfter(error: unknown, isRefused: boolean): number | undefined {
     const reason = messageOf(error)
     this.#owner.reportSubmission(reason)
-    // A place may become free when one of the accepted jobs ends.
-    if (isRefused && this.#owner.hasJobs()) return MAX_RETRY_MS
+    // A place may become free when one of the accepted jobs ends, or another job of the user.
+    if (isRefused && (this.#owner.hasJobs() || (this.#hasHadJobs && ++this.#refused < MAX_REFUSED))) return MAX_RETRY_MS
     if (!isRefused && ++this.#unanswered < MAX_UNANSWERED) return backoff(this.#unanswered)
     this.#unanswered = 0
-    for (const slot of [...this.#waiting]) this.#owner.failed(slot, reason)
+    for (const slot of [...this.#waiting]) this.#owner.failed(slot, reason, isRefused)
     return undefined
   }
 }

@@ -149,8 +149,31 @@ describe('workers that are jobs', () => {
     await launch(100)
     await clock.pass(100)
     assert.equal(exits.length, 100)
-    assert.equal(exits[0]?.reason, 'submit failed')
+    assert.deepEqual([exits[0]?.reason, exits[0]?.isRefused], ['submit failed', true])
     assert.ok(queue.submissions.length < 10, `${queue.submissions.length} submissions`)
+  })
+
+  it('are submitted again for an hour, once a minute, if they are refused after others were accepted', async () => {
+    const { clock, queue, launch, exits } = setUp()
+    await launch(1)
+    await clock.pass(100)
+    queue.states.set('1_0', { status: 'ended', reason: 'its job ended' })
+    await clock.pass(60_000)
+    assert.equal(exits.length, 1)
+    queue.failing.submit = 'JOB_REFUSED'
+    await launch(1, 2)
+    await clock.pass(50 * 60_000)
+    assert.equal(exits.length, 1)
+    assert.ok(queue.submissions.length >= 50)
+    delete queue.failing.submit
+    await clock.pass(61_000)
+    assert.equal(queue.states.size, 2)
+    for (const id of queue.states.keys()) queue.states.set(id, { status: 'ended', reason: 'its job ended' })
+    queue.failing.submit = 'JOB_REFUSED'
+    await clock.pass(60_000)
+    await launch(1, 3)
+    await clock.pass(61 * 60_000)
+    assert.equal(exits.at(-1)?.isRefused, true)
   })
 
   it('are killed together in one call, even if that call hangs or fails', async () => {

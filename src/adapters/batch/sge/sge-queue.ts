@@ -70,6 +70,18 @@ class Sge implements BatchSystem {
     return id === undefined ? undefined : Array.from({ length: workers }, (_, task) => `${id}.${task + 1}`)
   }
 
+  async submittedWith(names: string): Promise<string[]> {
+    const ours = (await this.#list()).filter(({ name }) => name === this.#options.jobName)
+    const found: string[] = []
+    for (const number of new Set(ours.map(({ id }) => arrayOf(id)))) {
+      const asked: Command = ['qstat', '-j', number]
+      const { stdout } = await this.calls.run(asked)
+      const submittedWith = /^job_args:(.*)$/m.exec(stdout)?.[1]?.trim()
+      if (submittedWith === names) found.push(...ours.map(({ id }) => id).filter((id) => arrayOf(id) === number))
+    }
+    return found.sort((a, b) => Number(a.split('.')[1]) - Number(b.split('.')[1]))
+  }
+
   async status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>> {
     const listed = new Map((await this.#list()).map((job) => [job.id, job]))
     const waiting = jobIds.find((id) => listed.get(id)?.state === 'qw')

@@ -3,15 +3,29 @@ import { BatchCalls, type BatchWords, type Command } from '../batch-calls.ts'
 import { type BatchQueue, type BatchQueueOptions, batchQueue } from '../batch-queue.ts'
 import type { BatchSystem } from '../batch-system.ts'
 import type { ProgramResult } from '../run-program.ts'
+import { arrayOf, byCluster, numberIn, onCluster, plainId, taskId, taskOf } from './job-ids.ts'
+import { parseSacct, SACCT_FORMAT } from './sacct-output.ts'
 import { parseSbatchOptions } from './sbatch-options.ts'
-import { type ListedJobs, parseSqueueJson, parseSqueueText, SQUEUE_FORMAT } from './squeue-output.ts'
-import { workerScript } from './worker-script.ts'
+import { chosenClusters, reachesSlurm } from './slurm-environment.ts'
+import {
+  type ListedJobs,
+  parseSqueueJson,
+  parseSqueueText,
+  parseSubmitted,
+  SQUEUE_FORMAT,
+  SUBMITTED_FORMAT,
+} from './squeue-output.ts'
+import { workerOptions, workerScript } from './worker-script.ts'
 
 const WORDS: BatchWords = {
   system: 'SLURM',
   temporary:
-    /Socket timed out|Unable to contact|Connection refused|Communication connection|temporarily|Zero Bytes|try again|slurm_persist_conn|backup|in standby|timeout/i,
+    /Socket timed out|Unable to contact|Connection refused|Communication connection|temporarily|Zero Bytes|try again|slurm_persist_conn|backup|in standby|timeout|not available (now|\(down)/i,
+  permanent: /invalid|not permitted|denied|violates/i,
+  // sbatch waits for other jobs to end, and tries again.
+  full: /unable to accept job/,
   noise: /^\w+: (error: )?/,
+  passesOn: reachesSlurm,
   // Without this, squeue cuts long lists of array tasks.
   env: { SLURM_BITSTR_LEN: '0' },
 }
@@ -32,46 +46,84 @@ class Slurm implements BatchSystem {
   readonly #options: BatchQueueOptions
   readonly #sbatchOptions: readonly string[]
   readonly #byName: readonly string[]
+  readonly #clusters: string | undefined
   #listing: 'json' | 'text' = 'json'
+  #hasAccounting = true
 
   constructor(options: BatchQueueOptions) {
     this.#options = options
     this.#sbatchOptions = parseSbatchOptions(options.options ?? '')
-    this.#byName = [`--name=${options.jobName}`, `--user=${process.getuid?.()}`]
+    this.#clusters = chosenClusters(this.#sbatchOptions, process.env)
+    this.#byName = [`--name=${options.jobName}`, `--user=${process.getuid?.()}`, ...onClusters(this.#clusters)]
     this.calls = new BatchCalls(WORDS, options.callTimeoutMs)
     this.check = ['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true']
     this.cancelAll = ['scancel', '--quiet', ...this.#byName]
   }
 
   scriptText(logFolder: string): string {
-    const { jobName, command, workFolder = process.cwd(), noticeSeconds = 60 } = this.#options
-    return workerScript({ jobName, command, workFolder, noticeSeconds, logFolder, options: this.#sbatchOptions })
+    return workerScript({ ...this.#job(logFolder), command: this.#options.command })
+  }
+
+  #job(logFolder: string) {
+    const { jobName, workFolder = process.cwd(), noticeSeconds = 60 } = this.#options
+    return { jobName, workFolder, noticeSeconds, logFolder, options: this.#sbatchOptions }
   }
 
   byHand(workers: number): Command {
     return ['sbatch', `--array=1-${workers}`]
   }
 
-  submission(workers: number): Command {
-    return ['sbatch', '--parsable', `--array=0-${workers - 1}`]
+  submission(workers: number, logFolder: string): Command {
+    return ['sbatch', '--parsable', `--array=0-${workers - 1}`, ...workerOptions(this.#job(logFolder))]
   }
 
   jobIdsIn(printed: string, workers: number): string[] | undefined {
-    const [line = ''] = printed.trim().split('\n').slice(-1)
-    // In a federation the id is `id;cluster`.
-    const id = /^(\d+)(;.*)?$/.exec(line)?.[1]
-    return id === undefined ? undefined : Array.from({ length: workers }, (_, task) => `${id}_${task}`)
+    const number = numberIn(printed)
+    return number === undefined ? undefined : Array.from({ length: workers }, (_, task) => taskId(number, task))
+  }
+
+  async submittedWith(names: string): Promise<string[]> {
+    const found: string[] = []
+    for (const cluster of this.#clusters?.split(',') ?? [undefined]) {
+      const asked: Command = [
+        ...(['squeue', '--noheader', '--array', '--states=all', `--format=${SUBMITTED_FORMAT}`] as const),
+        ...[`--name=${this.#options.jobName}`, `--user=${process.getuid?.()}`, ...onClusters(cluster)],
+      ]
+      const result = await this.calls.run(asked)
+      if (result.exitCode !== 0) throw this.calls.unavailable(asked, result)
+      found.push(...parseSubmitted(result.stdout, names).map((id) => onCluster(id, cluster)))
+    }
+    return found.sort((a, b) => taskOf(a) - taskOf(b))
   }
 
   async status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>> {
-    const listed = await this.#list(jobIds)
-    return new Map(jobIds.map((id) => [id, listed.get(id) ?? FORGOTTEN]))
+    const states = new Map<string, JobState>()
+    for (const [cluster, ids] of byCluster(jobIds)) {
+      const listed = await this.#list(ids, cluster)
+      const forgotten = ids.filter((id) => !listed.has(plainId(id)))
+      const ended = await this.#accountOf(forgotten, cluster)
+      for (const id of ids) states.set(id, listed.get(plainId(id)) ?? ended.get(plainId(id)) ?? FORGOTTEN)
+    }
+    return states
   }
 
-  async #list(jobIds: readonly string[]): Promise<ListedJobs> {
+  /** How jobs ended that squeue no longer lists, on a cluster that keeps accounts. */
+  async #accountOf(jobIds: readonly string[], cluster: string | undefined): Promise<ReadonlyMap<string, JobState>> {
+    if (jobIds.length === 0 || !this.#hasAccounting) return new Map()
+    const form = ['--noheader', '--parsable2', '--allocations', `--format=${SACCT_FORMAT}`, ...onClusters(cluster)]
+    const ids = jobIds.slice(0, MAX_ACCOUNTS).map(plainId)
+    const result = await this.calls.run(['sacct', ...form, `--jobs=${ids.join(',')}`]).catch(() => undefined)
+    if (result?.exitCode === 0) return parseSacct(result.stdout)
+    // Most small clusters keep none; this does not change during a run.
+    this.#hasAccounting = false
+    return new Map()
+  }
+
+  /** @returns jobs by their ids without a cluster */
+  async #list(jobIds: readonly string[], cluster: string | undefined): Promise<ListedJobs> {
     const arrays = [...new Set(jobIds.map(arrayOf))]
-    const all = ['--states=all', `--jobs=${arrays.join(',')}`]
-    if (this.#listing === 'json') {
+    const all = ['--states=all', `--jobs=${arrays.join(',')}`, ...onClusters(cluster)]
+    if (this.#listing === 'json' && cluster === undefined) {
       const asked: Command = ['squeue', '--json', ...all]
       const result = await this.calls.run(asked)
       if (isUnknownJob(result)) return new Map()
@@ -96,8 +148,11 @@ class Slurm implements BatchSystem {
    * removes the jobs that have not started.
    */
   async cancel(jobIds: readonly string[]): Promise<void> {
-    await this.calls.runToEnd(['scancel', '--quiet', '--signal=KILL', '--batch', '--state=RUNNING', ...jobIds])
-    await this.calls.runToEnd(['scancel', '--quiet', ...jobIds])
+    for (const [cluster, jobs] of byCluster(jobIds)) {
+      const ids = [...onClusters(cluster), ...jobs.map(plainId)]
+      await this.calls.runToEnd(['scancel', '--quiet', '--signal=KILL', '--batch', '--state=RUNNING', ...ids])
+      await this.calls.runToEnd(['scancel', '--quiet', ...ids])
+    }
   }
 
   cancelWaiting(timeoutMs: number): Promise<void> {
@@ -107,7 +162,11 @@ class Slurm implements BatchSystem {
 
 const FORGOTTEN: JobState = { status: 'ended', reason: 'its job is no longer in the queue' }
 
-const arrayOf = (jobId: string): string => jobId.replace(/_.*$/, '')
+/** The most jobs that accounts are asked for at once: the others are only known to have ended. */
+const MAX_ACCOUNTS = 500
+
+const onClusters = (clusters: string | undefined): string[] =>
+  clusters === undefined ? [] : [`--clusters=${clusters}`]
 
 const isUnknownJob = ({ exitCode, stderr }: ProgramResult): boolean =>
   exitCode !== 0 && /Invalid job id specified/.test(stderr)

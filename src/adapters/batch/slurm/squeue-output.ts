@@ -11,6 +11,17 @@ const MAX_ARRAY = 4_000_000
 /** The most jobs that one answer may list. */
 const MAX_JOBS = 200_000
 
+/** The fields of `squeue --format` that {@link parseSubmitted} reads. */
+export const SUBMITTED_FORMAT = '%i|%o'
+
+/** The jobs in the output of `squeue --noheader --array --format=SUBMITTED_FORMAT` whose command ends with this argument. */
+export function parseSubmitted(text: string, argument: string): string[] {
+  return text.split('\n').flatMap((line) => {
+    const [, id, command] = /^(\d[\w[\],%:-]*)\|(.*)$/.exec(line) ?? []
+    return id !== undefined && command?.endsWith(` ${argument}`) ? expandId(id) : []
+  })
+}
+
 /**
  * Reads the output of `squeue --noheader --array --format=SQUEUE_FORMAT`.
  * @throws Error naming a line that can't be read
@@ -18,7 +29,8 @@ const MAX_JOBS = 200_000
 export function parseSqueueText(text: string): ListedJobs {
   const jobs = new Map<string, JobState>()
   for (const line of text.split('\n')) {
-    if (line.trim() === '') continue
+    // With --clusters, squeue prints a heading in spite of --noheader.
+    if (line.trim() === '' || line.startsWith('CLUSTER: ')) continue
     const [id, state, reason, nodes] = line.split('|').map((field) => field.trim())
     if (id === undefined || state === undefined || reason === undefined || nodes === undefined || !/^\d/.test(id)) {
       throw new Error(`squeue printed a line that can't be read: ${line.slice(0, 200)}`)
@@ -94,7 +106,7 @@ export function expandTasks(text: string): number[] {
 }
 
 /** @param states the state, in new versions with flags such as COMPLETING beside it */
-function toJobState(states: readonly string[], reason: string, nodes: string): JobState {
+export function toJobState(states: readonly string[], reason: string, nodes: string): JobState {
   const running: JobState = { status: 'running', host: nodes }
   // It has ended or is ending, but its processes may still be writing output.
   if (states.includes('COMPLETING')) return running
@@ -114,7 +126,7 @@ const ENDED: Readonly<Record<string, string>> = {
   COMPLETED: 'its job ended',
   FAILED: 'its job failed',
   CANCELLED: 'its job was cancelled',
-  TIMEOUT: 'its job reached its time limit',
+  TIMEOUT: 'its job reached its time limit (--time)',
   PREEMPTED: 'its job was pre-empted',
   NODE_FAIL: "its job's node failed",
   BOOT_FAIL: "its job's node did not start",

@@ -21,8 +21,24 @@ export interface WorkerScript {
  * The token is not in the script: the worker reads it from the run's folder.
  */
 export function workerScript(script: WorkerScript): string {
-  const { jobName, options, workFolder, logFolder, command, noticeSeconds } = script
-  const directives = [
+  return [
+    '#!/bin/sh',
+    ...workerOptions(script).map((option) => `#SBATCH ${quoteDirective(option)}`),
+    '# Written by Bellis. While the run is running, this adds four workers to it: sbatch --array=1-4 and this file.',
+    "# Each worker reads the token of the run from the run's folder, so that it is in no script.",
+    ...workerLines('$((SLURM_ARRAY_TASK_ID + 1))', script.command),
+  ].join('\n')
+}
+
+/** The options of a worker's job: for the script, and for the command line, which takes precedence over `SBATCH_*` variables. */
+export function workerOptions({
+  jobName,
+  options,
+  workFolder,
+  logFolder,
+  noticeSeconds,
+}: Omit<WorkerScript, 'command'>): string[] {
+  return [
     `--job-name=${jobName}`,
     `--chdir=${workFolder}`,
     // SLURM inserts the job's id. A % in the folder's own name is doubled.
@@ -31,15 +47,10 @@ export function workerScript(script: WorkerScript): string {
     // Bellis replaces workers itself, so a job that SLURM restarts under its old id would be one too many.
     '--no-requeue',
     `--signal=B:TERM@${noticeSeconds}`,
+    // Some sites set SBATCH_EXPORT=NONE. Users can still choose it.
+    '--export=ALL',
     ...options,
   ]
-  return [
-    '#!/bin/sh',
-    ...directives.map((option) => `#SBATCH ${quoteDirective(option)}`),
-    '# Written by Bellis. While the run is running, this adds four workers to it: sbatch --array=1-4 and this file.',
-    "# Each worker reads the token of the run from the run's folder, so that it is in no script.",
-    ...workerLines('$((SLURM_ARRAY_TASK_ID + 1))', command),
-  ].join('\n')
 }
 
 /** A word as sbatch reads it from a line of the script. */

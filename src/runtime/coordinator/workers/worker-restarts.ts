@@ -47,7 +47,8 @@ export class WorkerRestarts {
 
   replace(ended: EndedWorker): void {
     const { worker, fate, isBlamed, isSentAway } = ended
-    if (isBlamed) this.#reportDeath(ended)
+    if (ended.exit.isRefused) this.#abandonRefused(ended)
+    else if (isBlamed) this.#reportDeath(ended)
     else if (this.#run.phase === 'running' && isRequested(worker.origin)) {
       // Even an orderly end counts: if workers keep leaving without having done a block, the run does not advance.
       const hasReason = fate.how === 'missed' || isSentAway
@@ -64,6 +65,12 @@ export class WorkerRestarts {
     if (pool.requested.size + pool.joined.size > 0) return
     const why = `the workers that joined finished none of the blocks that they were given; the last one: ${lastWordsOf(exit, fate)}`
     for (const task of pool.tasks) if (!this.#run.isOver(task)) this.#run.abandon(task, why)
+  }
+
+  /** A worker like this one can't be started. With others, the run goes on. */
+  #abandonRefused({ worker: { pool }, exit }: EndedWorker): void {
+    if (this.#run.phase !== 'running' || pool.requested.size + pool.joined.size > 0) return
+    for (const task of pool.tasks) if (!this.#run.isOver(task)) this.#run.abandon(task, exit.reason)
   }
 
   #reportDeath(ended: EndedWorker): void {

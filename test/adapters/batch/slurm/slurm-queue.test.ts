@@ -114,12 +114,13 @@ describe('the queue of SLURM', () => {
     assert.equal(ids.length, 2)
   })
 
-  it('keeps jobs from working if their submission was accepted but not answered in time', async (t) => {
+  it('keeps jobs from working if their submission was accepted but not answered in time, nor is the question for them', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
     const real = (await slurm.run('/bin/sh', '-c', 'command -v sbatch')).trim()
     writeProgram(join(folder.path, 'programs'), 'sbatch', `${real} "$@" > ${folder.path}/id; sleep 600`)
+    writeProgram(join(folder.path, 'programs'), 'squeue', 'exit 1')
     use(slurm, join(folder.path, 'programs'))
     await using queue = queueIn(folder.path, { callTimeoutMs: 700, options: '--begin=now+3' })
     await assert.rejects(queue.submit(['w1:a']), { code: 'QUEUE_UNAVAILABLE' })

@@ -59,7 +59,7 @@ describe('what squeue prints', () => {
     const alone = { ...base, job_id: 32, array_job_id: number(0), array_task_id: number(), job_state: ['TIMEOUT'] }
     assert.deepEqual(
       [...parseSqueueJson(newer(alone))],
-      [['32', { status: 'ended', reason: 'its job reached its time limit' }]],
+      [['32', { status: 'ended', reason: 'its job reached its time limit (--time)' }]],
     )
     // Not set, whatever the number; and plain zeros, as the first versions wrote them.
     assert.deepEqual([...parseSqueueJson(newer({ ...alone, array_job_id: number(32) })).keys()], ['32'])

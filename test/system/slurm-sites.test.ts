@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { drive, eventsOf } from '../support/drive.ts'
+import { until } from '../support/processes.ts'
+import { slurmOrSkip } from '../support/slurm.ts'
+import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
+
+const raw = sampleForAll()
+const PROGRAM = new URL('../../bin/bellis.js', import.meta.url).pathname
+
+/** SLURM's time limits are whole minutes, which are short where its time passes fast. */
+const FAST = ['speed=10', 'KillWait=5']
+const MINUTE_MS = 6000
+
+describe('a run on a SLURM with short jobs', { concurrency: true }, () => {
+  it('is completed by jobs of a minute with blocks of half a minute, without a failed attempt', async (t) => {
+    const slurm = await slurmOrSkip(t, FAST)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 6, ms: MINUTE_MS / 2 }
+    const options = { pool: 'slurm', workers: 2, maxRetries: 0, slurm: '--time=1' }
+    const driven = await drive('steady.ts', config, options, { env: slurm.env })
+    assert.equal(driven.result.ok, true, driven.stderr)
+    assert.deepEqual([driven.result.tasks[0]?.completed, eventsOf(driven, 'block-retried')], [6, []])
+    assert.ok(eventsOf(driven, 'worker-started').length > 2)
+  })
+
+  it('ends with the reason if a block takes longer than a job may', async (t) => {
+    const slurm = await slurmOrSkip(t, FAST)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: 1, ms: 100 * MINUTE_MS }
+    const options = { pool: 'slurm', workers: 1, maxRetries: 1, slurm: '--time=1' }
+    const driven = await drive('steady.ts', config, options, { env: slurm.env })
+    const [task] = driven.result.tasks
+    assert.deepEqual([driven.result.ok, task?.failed, eventsOf(driven, 'block-retried').length], [false, 1, 1])
+    assert.match(task?.failures[0]?.error.message ?? '', /its job reached its time limit \(--time\)/)
+  })
+})
+
+describe('a run on a site that is not plain', () => {
+  it('is refused once, with the words of SLURM, if its jobs are refused only when they are submitted', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const real = (await slurm.run('/bin/sh', '-c', 'command -v sbatch')).trim()
+    const words =
+      'sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified'
+    const script = `#!/bin/sh\nfor a; do [ "$a" = --test-only ] && exec ${real} "$@"; done\necho "${words}" >&2; exit 1\n`
+    writeFileSync(join(folder.path, 'sbatch'), script)
+    chmodSync(join(folder.path, 'sbatch'), 0o755)
+    const env = { ...slurm.env, PATH: `${folder.path}:${slurm.env.PATH}` }
+    const config = { folder: folder.path, blocks: 6, ms: 1 }
+    const driven = await drive('steady.ts', config, { pool: 'slurm', workers: 3 }, { env })
+    assert.match(driven.result.tasks[0]?.error?.message ?? '', /abandoned: .*Invalid account or account\/partition/)
+    assert.deepEqual([eventsOf(driven, 'worker-died').length, eventsOf(driven, 'task-abandoned').length], [0, 1])
+  })
+
+  it('may be started inside a job, whose own limits do not become those of its workers', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const args = ['smooth', raw, 'out.zarr/s', '--sigma', '2', '--block-write', '8,24,24', '--pool', 'slurm']
+    const command = [process.execPath, PROGRAM, ...args, '--workers', '2', '--slurm', '--mem=1G']
+    const script = `${command.map((word) => `'${word}'`).join(' ')} > said 2>&1; echo $? > code.new; mv code.new code\n`
+    const outer = ['--mem-per-cpu=100M', '--ntasks=2', '--array=5', '--output=/dev/null', `--chdir=${folder.path}`]
+    await slurm.run('sbatch', ...outer, `--wrap=${script}`)
+    await until('the run has ended', () => existsSync(join(folder.path, 'code')))
+    assert.equal(
+      readFileSync(join(folder.path, 'code'), 'utf8'),
+      '0\n',
+      readFileSync(join(folder.path, 'said'), 'utf8'),
+    )
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
+  })
+
+  it('does not start if SLURM refuses its options in whatever way the environment gives them', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const args = ['smooth', raw, 'out.zarr/s', '--sigma', '2', '--pool', 'slurm']
+    const env = { ...slurm.env, SBATCH_PARTITION: 'backup-timeout' }
+    const { code, stderr } = await bellis(args, { cwd: folder.path, env })
+    assert.equal(code, 2)
+    assert.match(
+      stderr,
+      /^bellis: SLURM rejects workers with these options: invalid partition specified: backup-timeout/m,
+    )
+  })
+})
