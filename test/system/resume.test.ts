@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { createArray } from '../../src/entry/arrays.ts'
 import { bellis, type CommandResult, dyingAt, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import type { Driven } from '../support/drive.ts'
 import { smallDiskOrSkip } from '../support/folders.ts'
@@ -59,7 +60,39 @@ describe('a run that is started again', () => {
       assert.equal(again.task.skipped, 512)
       assert.equal(await hashVoxels(join(cwd, output)), SMOOTHED)
     })
+
+    it(`R1: a record is not believed once the folder of its output is gone (${output})`, async () => {
+      using folder = temporaryFolder()
+      const { path: cwd } = folder
+      const start = async (env = {}) => bellis(smoothArguments(output), { cwd, env })
+      assert.equal((await start(dyingAt(0, 3))).code, 'SIGKILL')
+      // A precomputed volume goes on to name a scale whose folder is gone.
+      rmSync(join(cwd, output === 'out.precomputed' ? 'out.precomputed/4_4_40' : output), { recursive: true })
+      const { code, stdout, stderr } = await start()
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /its output was removed after its blocks were done; all of them are done again/)
+      assert.equal(JSON.parse(stdout).tasks[0].skipped, 0)
+      assert.equal(await hashVoxels(join(cwd, output)), SMOOTHED)
+    })
   }
+
+  it('V7: no lock is written where a link in a precomputed volume leads out of it', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const [target, input] = [join(cwd, 'target'), join(cwd, 'in.zarr/raw')]
+    await (await createArray(input, { shape: [4, 4, 4], dtype: 'uint8' }))[Symbol.asyncDispose]()
+    await (await createArray(join(cwd, 'a.precomputed'), { shape: [4, 4, 4], dtype: 'uint8' }))[Symbol.asyncDispose]()
+    rmSync(join(cwd, 'a.precomputed/1_1_1'), { recursive: true })
+    mkdirSync(target)
+    symlinkSync(target, join(cwd, 'a.precomputed/1_1_1'))
+    const convert = (...flags: string[]) => bellis(['convert', input, 'a.precomputed', '--quiet', ...flags], { cwd })
+    const { code, stderr } = await convert()
+    assert.equal(code, 2)
+    assert.match(stderr, /Can't .*a\.precomputed\/1_1_1: a symbolic link leads out of its container.*--allow-external/)
+    // The link is removed, and what it leads to is not touched.
+    assert.equal((await convert('--overwrite', '--yes')).code, 0)
+    assert.deepEqual(readdirSync(target), [])
+  })
 
   it('a finished run that is started again does nothing, and starts no worker', async () => {
     using folder = temporaryFolder()

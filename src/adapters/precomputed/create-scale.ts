@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { placeAxes } from '../../core/geometry/placement.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
@@ -8,6 +7,7 @@ import { type Json, type JsonObject, stringifyJson } from '../zarr/metadata/exac
 import { parseJsonObject } from '../zarr/metadata/metadata.ts'
 import { axesFor, newMetadata } from '../zarr/metadata/new-metadata.ts'
 import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
+import { showNames } from '../zarr/missing-array.ts'
 import type { Store } from '../zarr/store.ts'
 import { PRECOMPUTED_DTYPES, parseInfo, scaleKeys, type VolumeInfo } from './volume-info.ts'
 
@@ -31,7 +31,7 @@ export async function readInfo(store: Store): Promise<VolumeInfo | undefined> {
 
 /**
  * Checks a new scale; writes nothing.
- * @param key '' for one made of the voxel size, as is usual: `8_8_40`
+ * @param key '' for one made of the voxel size, as is usual: `8_8_40`; only where that is what the volume alone stands for
  * @throws ConfigError `UNSUPPORTED`, `UNSUPPORTED_CODEC`, `INVALID_CONFIG`, `RANK_MISMATCH`, `DATASET_EXISTS`
  */
 export async function planScale(store: Store, key: string, options: CreateArrayOptions): Promise<ScalePlan> {
@@ -52,6 +52,13 @@ export async function planScale(store: Store, key: string, options: CreateArrayO
   }
   const exists = scaleKeys(info).includes(scale.key)
   const others = (info.json.scales as readonly Json[]).filter((other: Json) => asJsonObject(other).key !== scale.key)
+  if (key === '' && others.length > 0 && scaleKeys(info)[0] !== scale.key) {
+    // Whoever opens the volume without a name gets its finest scale, which is another one.
+    throw new ConfigError(
+      'DATASET_EXISTS',
+      `${path} has the scales ${showNames(scaleKeys(info))}; name the one to write: ${store.where(scale.key)}.`,
+    )
+  }
   if (exists && options.ifExists !== 'replace') throw alreadyExists(store.where(scale.key))
   const isLeft = !exists && ((await store.list(scale.key)) ?? []).some(({ name }) => !name.startsWith('.'))
   if (isLeft && options.ifExists !== 'replace') {
@@ -141,7 +148,7 @@ export async function createScale(store: Store, { key, json, replaces, isLeft }:
     await putInfo(store, { ...json, scales })
   }
   if (replaces || isLeft) await store.remove(key)
-  mkdirSync(store.where(key), { recursive: true })
+  await store.makeFolder?.(key)
   await putInfo(store, json)
 }
 

@@ -35,11 +35,14 @@ export function precomputedFormat(options: ContainerOptions = {}): ArrayFormat {
   const { writesEmpty = () => false } = options
   const stores = new ContainerStores(options)
 
-  async function open(container: string, inner: string, opening: OpenArrayOptions = {}): Promise<ChunkedArray> {
+  /** @param key of the scale, if `inner`, which is as the user wrote it, does not name it */
+  async function open(container: string, inner: string, opening: OpenArrayOptions = {}, key = inner) {
     const { mode = 'r' } = opening
     const store = stores.open(container, inner, opening)
-    const { info, scale } = await findScale(store, inner)
+    const { info, scale } = await findScale(store, key)
     const path = store.where(scale.key)
+    // No file of its folder is read before its chunks are.
+    await store.assertInside?.(scale.key)
     if (mode === 'r+') assertWritable(store, path, scale)
     const guarded = stores.guarded(container, inner, opening, path) ?? store
     return scaleArray(guarded, info, scale, mode === 'r+', writesEmpty())
@@ -51,28 +54,33 @@ export function precomputedFormat(options: ContainerOptions = {}): ArrayFormat {
     const info = await readInfo(store)
     const { key } = await planScale(store, inner, { ...create, ifExists: 'replace' })
     if (info === undefined || !scaleKeys(info).includes(key)) return undefined
-    const array = await open(container, key, { mode: 'r+', ...given({ fsync: create.fsync }) })
+    const array = await open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) }, key)
     checkReusable(array, create)
-    return array
+    return { array, key }
   }
 
   return {
     name: 'precomputed',
-    open,
+    open: (container, inner, opening) => open(container, inner, opening),
     async create(container, inner, create) {
       const store = stores.open(container, inner, given({ fsync: create.fsync }))
       return createOnce(store, {
-        existing: () => reusable(container, inner, create),
+        async existing() {
+          const there = await reusable(container, inner, create)
+          // What writes an array finds a folder, which its volume does not need.
+          if (there !== undefined) await store.makeFolder?.(there.key)
+          return there?.array
+        },
         plan: () => planScale(store, inner, create),
         async make(plan) {
           await createScale(store, plan)
-          return open(container, plan.key, { mode: 'r+', ...given({ fsync: create.fsync }) })
+          return open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) }, plan.key)
         },
       })
     },
     async planCreate(container, inner, create) {
       const there = await reusable(container, inner, create)
-      if (there !== undefined) return there
+      if (there !== undefined) return there.array
       const store = stores.open(container, inner)
       const { key, json } = await planScale(store, inner, create)
       const info = { dtype: create.dtype, channels: json.num_channels as number, json }

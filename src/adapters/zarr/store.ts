@@ -59,6 +59,13 @@ export interface Store {
    */
   remove(key: string): Promise<void>
   /**
+   * Makes a folder that has no object of its own yet; no error if it is there. Absent where there are no folders.
+   * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
+   */
+  makeFolder?(key: string): Promise<void>
+  /** @throws InfrastructureError `IO_ERROR` for a folder that leads out of the container; absent where none can */
+  assertInside?(key: string): Promise<void>
+  /**
    * Removes what removals that were killed have left beside an object: they have moved it away before. Whatever can't be removed stays.
    */
   sweep?(key: string): Promise<void>

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LockFile, takeLockFile } from '../../adapters/zarr/lock-file.ts'
@@ -7,7 +8,7 @@ import { LOCK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
-import { systemFailure } from '../../core/system-errors.ts'
+import { isMissingFile, systemFailure } from '../../core/system-errors.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { PlannedOutput, PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { arrayStore } from '../arrays.ts'
@@ -212,8 +213,13 @@ export class RunOutputs implements AsyncDisposable {
 const needsOwner = ({ isTransient }: PlannedTask, { options, isChosen = false }: PlannedOutput): boolean =>
   options.ifExists !== 'replace' && (isTransient || !isChosen)
 
-const openOutput = ({ path }: PlannedOutput): Promise<ChunkedArray | undefined> =>
-  arrayStore.open(path).catch(() => undefined)
+/** @returns undefined if it is missing: a precomputed volume may name a scale whose folder is gone, and with it all that was written */
+async function openOutput({ path }: PlannedOutput): Promise<ChunkedArray | undefined> {
+  const array = await arrayStore.open(path).catch(() => undefined)
+  if (array === undefined || existsSync(array.path)) return array
+  await array[Symbol.asyncDispose]?.()
+  return undefined
+}
 
 /**
  * Programs write arrays themselves, so their workers can't refuse a single write: they end them, which takes a moment.
@@ -247,6 +253,10 @@ function lockedBy(path: string, holder: LockHolder | undefined): string {
 
 function lockError(path: string, error: unknown): Error {
   const failure = systemFailure(error)
+  if (isMissingFile(error)) {
+    const message = `Can't lock ${path} for writing: it was removed while the run was starting; start it again.`
+    return new InfrastructureError('IO_ERROR', message, { cause: error })
+  }
   if (failure === undefined) return error as Error
   const { code, reason, remedy } = failure
   const message = `Can't lock ${path} for writing: ${reason}; ${remedy}.`

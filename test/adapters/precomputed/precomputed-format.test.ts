@@ -222,7 +222,19 @@ describe('a precomputed volume', () => {
     const refused = (options: object, code: string, message: RegExp) =>
       assert.rejects(format.planCreate(container, '', { ...fine, ...options }), { code, message })
     await refused({}, 'DATASET_EXISTS', /4_4_4 already exists.*--overwrite/)
-    await refused({ dtype: 'uint8', axes: space(2) }, 'UNSUPPORTED', /uint16, and all scales have the same/)
+    // Whoever opens the volume would get another scale.
+    const finer = { axes: space(2) }
+    await refused(
+      finer,
+      'DATASET_EXISTS',
+      /has the scales 4_4_4, coarse; name the one to write: .*a\.precomputed\/2_2_2/,
+    )
+    await assert.rejects(format.planCreate(container, 'fine', { ...fine, ...finer, dtype: 'uint8' }), {
+      code: 'UNSUPPORTED',
+      message: /uint16, and all scales have the same/,
+    })
+    await format.planCreate(container, 'fine', { ...fine, ...finer })
+    await format.planCreate(container, '', { ...fine, ifExists: 'replace' })
     await refused({ dtype: 'float64' }, 'UNSUPPORTED', /no float64/)
     await refused({ fillValue: 1 }, 'UNSUPPORTED', /0, not 1/)
     await refused({ codec: 'gzip' }, 'UNSUPPORTED_CODEC', /raw, not with gzip/)

@@ -65,8 +65,10 @@ const brokenRound = (error: unknown): RoundReport => ({
   starts: 0,
   blocks: 0,
   voxels: 0,
+  differences: 0,
   temporaryFiles: 0,
-  size: { memoryBytes: 0, handles: 0 },
+  coordinator: { memoryBytes: 0, handles: 0 },
+  worker: { memoryBytes: 0, handles: 0 },
   complaints: [`the round broke off: ${(error as Error).stack}`],
 })
 

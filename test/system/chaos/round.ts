@@ -5,7 +5,7 @@ import { FAULTS } from './faults/all.ts'
 import type { Fault, FaultBetween, FaultDuring } from './faults/fault.ts'
 import { startJoined } from './pools.ts'
 import { type Setting, Site } from './site.ts'
-import type { Ending, Size, Start } from './start.ts'
+import { type Ending, largest, type Size, type Start } from './start.ts'
 import { differences, leftovers, type Result, readResult, temporaryFiles } from './verdict.ts'
 
 /** What happened in a round. */
@@ -15,8 +15,11 @@ export interface RoundReport {
   readonly starts: number
   readonly blocks: number
   readonly voxels: number
+  /** The outputs and metadata files that were not as those of an undisturbed start. */
+  readonly differences: number
   readonly temporaryFiles: number
-  readonly size: Size
+  readonly coordinator: Size
+  readonly worker: Size
   /** What should not have happened. */
   readonly complaints: readonly string[]
 }
@@ -49,6 +52,7 @@ class Round {
   readonly #expected: Result
   readonly #faults: string[] = []
   #voxels = 0
+  #differences = 0
 
   constructor(site: Site, expected: Result) {
     this.#site = site
@@ -73,11 +77,10 @@ class Round {
       starts: starts.length,
       blocks: starts.reduce((sum, start) => sum + start.blocksDone(), 0),
       voxels: this.#voxels,
+      differences: this.#differences,
       temporaryFiles: temporaryFiles(this.#site),
-      size: {
-        memoryBytes: Math.max(...starts.map(({ largest }) => largest.memoryBytes)),
-        handles: Math.max(...starts.map(({ largest }) => largest.handles)),
-      },
+      coordinator: largest(starts.map((start) => start.largest)),
+      worker: largest(starts.map((start) => start.largestWorker)),
       complaints,
     }
   }
@@ -161,7 +164,9 @@ class Round {
     if (code !== 0) return false
     const result = await readResult(site)
     this.#voxels += result.voxels
-    for (const difference of differences(result, this.#expected)) site.complain(difference)
+    const different = differences(result, this.#expected)
+    this.#differences += different.length
+    for (const difference of different) site.complain(difference)
     const isDiskHit = struck.some(({ kind }) => kind.includes('disk'))
     for (const leftover of leftovers(site, stderr, isDiskHit)) site.complain(leftover)
     return true

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { groupOf, stillRunning, until } from '../../support/processes.ts'
 import type { Chance } from './chance.ts'
 import { disturbedEnvironment } from './disturbed.ts'
 import { FileHost } from './file-host.ts'
-import type { Inputs } from './inputs.ts'
+import { type Inputs, inputsAt } from './inputs.ts'
 import type { JoinedWorkers } from './joined-workers.ts'
 import type { LinkProxy } from './link-proxy.ts'
 import type { Pool } from './pools.ts'
@@ -66,7 +66,7 @@ export class Site implements AsyncDisposable {
     const { inputs, workload, isDisturbed } = setting
     this.setting = setting
     this.host = host
-    this.inputs = host === undefined ? inputs : addressesOf(inputs, host.address)
+    this.inputs = host === undefined ? inputs : inputsAt(inputs, host.address)
     this.path = mkdtempSync(join(tmpdir(), 'bellis-chaos-'))
     this.results = join(this.path, 'results')
     this.runs = join(this.path, 'runs')
@@ -81,7 +81,7 @@ export class Site implements AsyncDisposable {
 
   static async open(setting: Setting): Promise<Site> {
     const { inputs, workload } = setting
-    return new Site(setting, workload.reads === 'http' ? await FileHost.open(dirname(inputs.raw)) : undefined)
+    return new Site(setting, workload.reads === 'http' ? await FileHost.open(inputs.place) : undefined)
   }
 
   /** What is added to the environment of commands and workers. */
@@ -100,7 +100,8 @@ export class Site implements AsyncDisposable {
     const events = join(this.path, `events-${this.starts.length}.jsonl`)
     const args = [...this.command, '--json', '--events', events, ...this.nextFlags]
     this.nextFlags = []
-    const start = new Start(args, events, { cwd: this.path, env: this.environment })
+    const joined = () => this.joined?.pids ?? []
+    const start = new Start(args, events, { cwd: this.path, env: this.environment, joined })
     this.starts.push(start)
     return start
   }
@@ -162,12 +163,6 @@ export class Site implements AsyncDisposable {
     rmSync(this.path, { recursive: true, force: true })
   }
 }
-
-const addressesOf = (inputs: Inputs, address: string): Inputs => ({
-  raw: `${address}/${basename(inputs.raw)}`,
-  mask: `${address}/${basename(inputs.mask)}`,
-  large: `${address}/${basename(inputs.large)}`,
-})
 
 /** Mounts a small disk in memory over a folder. @returns whether this user may */
 function mountDisk(folder: string): boolean {

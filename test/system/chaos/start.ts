@@ -14,6 +14,8 @@ export interface Ending {
 export interface StartOptions {
   readonly cwd: string
   readonly env?: NodeJS.ProcessEnv
+  /** The workers that it has not started itself. @default none */
+  readonly joined?: () => readonly number[]
 }
 
 /** How large a process is. */
@@ -28,11 +30,14 @@ export class Start {
   readonly ended: Promise<Ending>
   readonly output = { stdout: '', stderr: '' }
   readonly #events: EventReader
+  readonly #joined: () => readonly number[]
   #isOver = false
-  #largest: Size = { memoryBytes: 0, handles: 0 }
+  #largest: Size = NOTHING
+  #largestWorker: Size = NOTHING
 
   /** @param eventFile where the command writes its events */
-  constructor(args: readonly string[], eventFile: string, { cwd, env = {} }: StartOptions) {
+  constructor(args: readonly string[], eventFile: string, { cwd, env = {}, joined = () => [] }: StartOptions) {
+    this.#joined = joined
     this.#events = new EventReader(eventFile)
     const child = spawn(process.execPath, [program, ...args], {
       cwd,
@@ -57,6 +62,11 @@ export class Start {
   /** The largest that it was seen, in memory and in handles. */
   get largest(): Size {
     return this.#largest
+  }
+
+  /** The largest that one of its workers was seen, in memory and in handles. */
+  get largestWorker(): Size {
+    return this.#largestWorker
   }
 
   get isOver(): boolean {
@@ -86,21 +96,42 @@ export class Start {
 
   /** How large it is now; undefined if it has ended, or if the system does not say. */
   measure(): Size | undefined {
-    try {
-      const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
-      const kilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0)
-      return { memoryBytes: 1024 * kilobytes, handles: readdirSync(`/proc/${this.pid}/fd`).length }
-    } catch {
-      return undefined
-    }
+    return sizeOf(this.pid)
   }
 
   #grow(): void {
-    const { memoryBytes = 0, handles = 0 } = this.measure() ?? {}
-    this.#largest = {
-      memoryBytes: Math.max(this.#largest.memoryBytes, memoryBytes),
-      handles: Math.max(this.#largest.handles, handles),
-    }
+    this.#largest = largest([this.#largest, this.measure() ?? NOTHING])
+    const workers = [...childrenNow(this.pid), ...this.#joined()]
+    this.#largestWorker = largest([this.#largestWorker, ...workers.map((pid) => sizeOf(pid) ?? NOTHING)])
+  }
+}
+
+const NOTHING: Size = { memoryBytes: 0, handles: 0 }
+
+/** @returns the most of each figure */
+export const largest = (sizes: readonly Size[]): Size => ({
+  memoryBytes: Math.max(0, ...sizes.map(({ memoryBytes }) => memoryBytes)),
+  handles: Math.max(0, ...sizes.map(({ handles }) => handles)),
+})
+
+/** How large a process is; undefined if it has ended, or if the system does not say. */
+export function sizeOf(pid: number | 'self'): Size | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const kilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0)
+    return { memoryBytes: 1024 * kilobytes, handles: readdirSync(`/proc/${pid}/fd`).length }
+  } catch {
+    return undefined
+  }
+}
+
+/** Cheaper than a table of all processes. */
+function childrenNow(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    return children.split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
 import { openArray } from '../../../src/entry/arrays.ts'
 import type { Site } from './site.ts'
@@ -28,14 +28,25 @@ export async function readResult(site: Site): Promise<Result> {
   return { voxels, hashes, metadata: metadataIn(site.results) }
 }
 
-/** Chunks are in folders named c; they are not entered. */
+const METADATA = ['zarr.json', 'attributes.json', 'info']
+/** Chunks of Zarr are in folders named c, blocks of N5 in folders named by their index. */
+const IS_OF_CHUNKS = /^(c|\d+)$/
+
+/** The files of the chunks of an array. */
+export const chunksOf = (array: string): string[] =>
+  namesIn(array)
+    .filter((name) => !/(^|\/)\./.test(name) && !METADATA.includes(basename(name)))
+    .map((name) => join(array, name))
+    .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile() ?? false)
+
+/** The metadata, in whatever format the array is. Folders of chunks are not entered. */
 function metadataIn(folder: string): Record<string, string> {
   const found: Record<string, string> = {}
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
-    if (entry.isDirectory() && entry.name !== 'c') {
+    if (entry.isDirectory() && !IS_OF_CHUNKS.test(entry.name)) {
       for (const [name, text] of Object.entries(metadataIn(path))) found[join(entry.name, name)] = text
-    } else if (entry.name === 'zarr.json') found[entry.name] = withoutTimes(readFileSync(path, 'utf8'))
+    } else if (METADATA.includes(entry.name)) found[entry.name] = withoutTimes(readFileSync(path, 'utf8'))
   }
   return found
 }
@@ -71,7 +82,7 @@ export function leftovers(site: Site, printed: string, isDiskHit: boolean): stri
   for (const name of namesIn(site.results)) if (name.endsWith('.bellis-lock')) found.push(`${name} is left`)
   const isExcused = printed.includes('transient chunks could not be removed')
   for (const name of isExcused ? [] : (site.setting.workload.transient ?? [])) {
-    const chunks = namesIn(join(site.results, name, 'c')).filter((each) => /^\d+\/\d+\/\d+$/.test(each))
+    const chunks = chunksOf(join(site.results, name))
     if (chunks.length > 0) found.push(`${chunks.length} chunks of the transient ${name} are left`)
   }
   return found

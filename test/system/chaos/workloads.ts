@@ -28,6 +28,36 @@ const CHAIN: Workload = {
   transient: ['out.zarr/once'],
 }
 
+/** Reads a zip file and writes N5. */
+const CHAIN_N5: Workload = {
+  name: 'chain from zip to N5',
+  command: (results, { zip }) => {
+    const where = ['--input', join(zip, 'raw'), '--output', join(results, 'out.n5')]
+    return ['run', task('chain.ts'), ...where]
+  },
+  outputs: ['out.n5/twice', 'out.n5/mask', 'out.n5/labels', 'out.n5/labels_s1'],
+  transient: ['out.n5/once'],
+}
+
+/** Two scales of one volume are written at the same time, and the chunks of one are removed. */
+const SMOOTH_PRECOMPUTED: Workload = {
+  name: 'smooth twice to precomputed',
+  command: (results, { rawN5 }) => {
+    const where = ['--input', rawN5, '--output', join(results, 'out.precomputed'), '--smooth-only', 'true']
+    return ['run', task('chain.ts'), ...where]
+  },
+  outputs: ['out.precomputed/twice'],
+  transient: ['out.precomputed/once'],
+}
+
+const LABEL_PRECOMPUTED: Workload = {
+  name: 'label from zip to precomputed',
+  command: (results, { zip }) => {
+    return ['label', join(zip, 'mask'), join(results, 'out.precomputed/labels'), '--block', '8,24,24']
+  },
+  outputs: ['out.precomputed/labels'],
+}
+
 const LABEL: Workload = {
   name: 'label',
   command: (results, { mask }) => ['label', mask, join(results, 'out.zarr/labels'), '--block', '8,24,24'],
@@ -70,6 +100,16 @@ const OVER_HTTP: Workload = {
   outputs: ['out.zarr/soft'],
 }
 
+const elsewhere = (format: string, input: 'rawN5' | 'rawPrecomputed'): Workload => ({
+  name: `smooth ${format} over http`,
+  reads: 'http',
+  command: (results, inputs) => {
+    const how = ['--sigma', '1', '--block-write', '8,24,24']
+    return ['smooth', inputs[input], join(results, 'out.n5/soft'), ...how]
+  },
+  outputs: ['out.n5/soft'],
+})
+
 const python = pythonOrSkip({ skip: (reason) => console.error(`No workload in Python: ${reason}`) })
 
 /** The Python that does its blocks; undefined if there is none. */
@@ -96,5 +136,10 @@ export const WORKLOADS: readonly Workload[] = [
   SHARDS,
   PYRAMID,
   OVER_HTTP,
+  CHAIN_N5,
+  SMOOTH_PRECOMPUTED,
+  LABEL_PRECOMPUTED,
+  elsewhere('N5', 'rawN5'),
+  elsewhere('precomputed', 'rawPrecomputed'),
   ...(PYTHON === undefined ? [] : [PYTHON.workload]),
 ]

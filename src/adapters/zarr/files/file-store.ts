@@ -66,6 +66,15 @@ export function fileStore(root: string, { fsync = false, insideOf, guard = () =>
       if (key !== '') await inside?.assertPlace(where(key), 'remove')
       return removeTree(where(key), writing)
     },
+    async makeFolder(key) {
+      const path = where(key)
+      await inside?.assertPlace(join(path, 'x'), 'write')
+      guard()
+      await makeFolder(path, fsync).catch((error) => {
+        throw ioError('write', path, error)
+      })
+    },
+    assertInside: async (key) => inside?.assertFolder(where(key), where(key)),
     sweep: (key) => sweep(dirname(where(key))),
     lockGroups: () => lockGroups(root, fsync),
     async list(key) {

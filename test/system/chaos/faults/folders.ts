@@ -14,16 +14,13 @@ import { bellis } from '../../../support/command-line.ts'
 import { RECORD_FILES } from '../preload/control.ts'
 import type { Site } from '../site.ts'
 import { Start } from '../start.ts'
+import { chunksOf } from '../verdict.ts'
 import type { Fault } from './fault.ts'
 
 const anyOutput = (site: Site) => join(site.results, site.setting.chance.pick(site.setting.workload.outputs))
 
-const chunksOf = (array: string): string[] =>
-  existsSync(join(array, 'c'))
-    ? readdirSync(join(array, 'c'), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
-        .map((entry) => join(entry.parentPath, entry.name))
-    : []
+/** What a folder of an array has while the array is there; a precomputed scale is named by its volume alone. */
+const isArray = (folder: string) => ['zarr.json', 'attributes.json'].some((name) => existsSync(join(folder, name)))
 
 /** Renames it and removes it afterwards: files may still be added to it. */
 function vanish(site: Site, folder: string): void {
@@ -65,7 +62,7 @@ export const FOLDERS: readonly Fault[] = [
       await start.ended
       // Programs that write by themselves, and writes that had begun, make some of its folders again.
       await site.endWorkers()
-      if (!existsSync(join(output, 'zarr.json'))) rmSync(output, { recursive: true, force: true })
+      if (!isArray(output)) rmSync(output, { recursive: true, force: true })
       return true
     },
     mayEnd: ({ code, stderr, stdout }) =>
