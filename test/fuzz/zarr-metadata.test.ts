@@ -35,6 +35,13 @@ const sharding = {
     index_location: 'start',
   },
 }
+const nested = {
+  name: 'sharding_indexed',
+  configuration: {
+    ...sharding.configuration,
+    codecs: [{ ...sharding, configuration: { ...sharding.configuration, chunk_shape: [5, 1] } }],
+  },
+}
 const v3 = (codecs: unknown, attributes: object = {}) => ({
   ...{ zarr_format: 3, node_type: 'array', shape: [20, 30], data_type: 'float32', fill_value: 'NaN', attributes },
   chunk_grid: { name: 'regular', configuration: { chunk_shape: [10, 10] } },
@@ -99,6 +106,7 @@ describe('the metadata of Zarr', () => {
     seeds: [
       { array: v3([bytes, blosc], placement), group: { ome: { version: '0.5', multiscales } } },
       { array: v3([sharding, { name: 'gzip', configuration: { level: 1 } }]), group: {} },
+      { array: v3([nested]), group: {} },
       { array: { ...v3([transpose, bytes, 'crc32c']), chunk_key_encoding: 'v2' }, group: {} },
       {
         array: {
@@ -192,13 +200,13 @@ describe('the metadata of Zarr', () => {
 async function arrayDescriber() {
   const { readAxes, withoutPlacement } = await import('../../src/adapters/zarr/metadata/placement-attributes.ts')
   const { readOmeAxes } = await import('../../src/adapters/zarr/metadata/ome.ts')
-  const { makeChunkCodec } = await import('../../src/adapters/zarr/chunks/chunk-codec.ts')
+  const { makeChunkCodec } = await import('../../src/adapters/zarr/chunks/make-chunk-codec.ts')
   const { placeAxes } = await import('../../src/core/geometry/placement.ts')
   const { soundAxes } = await import('../../src/core/geometry/sound-axes.ts')
   type Metadata = import('../../src/adapters/zarr/metadata/metadata.ts').ZarrMetadata
   return (metadata: Metadata, group: Parameters<typeof readOmeAxes>[0]): void => {
     const { axes } = readOmeAxes(group, 'a', metadata.shape.length) ?? soundAxes(readAxes(metadata))
-    makeChunkCodec(metadata.chunk)
+    makeChunkCodec(metadata.chunk, metadata.fill.bytes)
     withoutPlacement(metadata.attributes)
     try {
       placeAxes(axes)

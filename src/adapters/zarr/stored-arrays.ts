@@ -37,10 +37,11 @@ export async function storedArray(
   const node = await readNode(store, inner)
   if (node?.kind !== 'array') return undefined
   const { metadata } = node
-  const { zarrFormat } = metadata
+  const { zarrFormat, chunk } = metadata
   const isPlain = zarrFormat === 2 ? await isPlainV2(store, inner, metadata) : await isPlainV3(store, inner)
-  const chunkBytes = metadata.chunk.shape.reduce((bytes, length) => bytes * length, BYTES_PER_ELEMENT[metadata.dtype])
-  const isDrawable = DTYPES.includes(metadata.dtype) && !metadata.chunk.bigEndian && chunkBytes <= LARGEST_CHUNK_BYTES
+  const chunkBytes = chunk.shape.reduce((bytes, length) => bytes * length, BYTES_PER_ELEMENT[metadata.dtype])
+  const isPlainChunk = !chunk.bigEndian && chunk.nested === undefined
+  const isDrawable = DTYPES.includes(metadata.dtype) && isPlainChunk && chunkBytes <= LARGEST_CHUNK_BYTES
   // Neuroglancer converts fill values to JavaScript numbers.
   const isExact = typeof metadata.fill.value === 'number' || metadata.fill.value <= Number.MAX_SAFE_INTEGER
   if (!isPlain || !isDrawable || !isExact) return undefined

@@ -1,8 +1,8 @@
 import type { ArrayDescription } from '../../ports/chunked-array.ts'
-import { makeChunkCodec } from './chunks/chunk-codec.ts'
 import { ChunkFileArray } from './chunks/chunk-file-array.ts'
 import { gridShape } from './chunks/chunk-grid.ts'
 import { indexNames } from './chunks/chunk-names.ts'
+import { makeChunkCodec } from './chunks/make-chunk-codec.ts'
 import { plainChunks } from './chunks/plain-chunks.ts'
 import { ShardedChunks } from './chunks/sharded-chunks.ts'
 import type { JsonObject } from './metadata/exact-json.ts'
@@ -25,7 +25,7 @@ export function zarrArray(
   const { shape, keyPrefix, separator, shard, fill, zarrFormat } = metadata
   const grid = gridShape(shape, storedShape(metadata))
   const names = indexNames(key, { prefix: keyPrefix, separator, grid })
-  const codec = makeChunkCodec(metadata.chunk)
+  const codec = makeChunkCodec(metadata.chunk, fill.bytes)
   const layout = {
     storedShape: storedShape(metadata),
     ...(shard === undefined ? { encoding: metadata.chunk } : {}),

@@ -14,7 +14,7 @@ import { addressOpenedForWriting, onlyRead } from './container-errors.ts'
 import { type ContainerOptions, ContainerStores, isZip } from './container-store.ts'
 import { createPlanned, outermostMissing } from './create-planned.ts'
 import { finestDataset, listNodes, readNode, type ZarrNode } from './metadata/hierarchy.ts'
-import type { ZarrMetadata } from './metadata/metadata.ts'
+import { compressorsOf, type ZarrMetadata } from './metadata/metadata.ts'
 import { readOmeAxes } from './metadata/ome.ts'
 import { readAxes, withoutPlacement } from './metadata/placement-attributes.ts'
 import { assertContainer, nothingThere, showNames } from './missing-array.ts'
@@ -94,8 +94,8 @@ async function openArray(
 }
 
 /** @throws ConfigError `UNSUPPORTED_CODEC` for an array with a codec that can only be read */
-function assertWritten(path: string, { chunk, shard }: ZarrMetadata): void {
-  const step = [...chunk.compressors, ...(shard?.compressors ?? [])].find(isOnlyRead)
+function assertWritten(path: string, metadata: ZarrMetadata): void {
+  const step = compressorsOf(metadata).find(isOnlyRead)
   if (step !== undefined) throw onlyRead(path, step.name)
 }
 
@@ -166,7 +166,7 @@ function descriptionOf(path: string, metadata: ZarrMetadata, axes: readonly Arra
     chunkShape: chunk.shape,
     ...(shard === undefined ? {} : { shardShape: shard.shape }),
     order: isRowMajor ? 'C' : 'F',
-    codecs: [...chunk.compressors, ...(shard?.compressors ?? [])].map((compressor) => makeCodec(compressor).label),
+    codecs: compressorsOf(metadata).map((compressor) => makeCodec(compressor).label),
     fillValue: fill.value,
     axes,
     attributes: withoutPlacement(metadata.attributes),

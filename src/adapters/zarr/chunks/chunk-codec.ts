@@ -1,20 +1,10 @@
-import { BYTES_PER_ELEMENT, type DType } from '../../../core/array/dtype.ts'
+import { BYTES_PER_ELEMENT } from '../../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { type BytesCodec, checkSize } from '../../codecs/codec.ts'
 import { encodedLimit } from '../../files/encoded-limit.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
-import { type Compressor, makeCodec } from '../codecs/registry.ts'
-
-/** How one chunk becomes bytes. */
-export interface ChunkEncoding {
-  readonly dtype: DType
-  readonly shape: readonly number[]
-  /** Stored axes, slowest first: [0, 1, 2] is C order, [2, 1, 0] is F order. */
-  readonly axisOrder: readonly number[]
-  readonly bigEndian: boolean
-  /** In the order of encoding. */
-  readonly compressors: readonly Compressor[]
-}
+import { makeCodec } from '../codecs/registry.ts'
+import type { ChunkEncoding } from './chunk-encoding.ts'
 
 /** Bytes of a decoded chunk and back. Decoded bytes are in the machine's own byte order (little-endian). */
 export interface ChunkCodec {
@@ -38,7 +28,8 @@ export interface ChunkCodec {
   decode(encoded: Uint8Array, into: Uint8Array | undefined, index: readonly number[]): Uint8Array
 }
 
-export function makeChunkCodec(encoding: ChunkEncoding): ChunkCodec {
+/** For a chunk that is not a shard itself. */
+export function plainChunkCodec(encoding: ChunkEncoding): ChunkCodec {
   const { dtype, shape, axisOrder, bigEndian } = encoding
   const bytesPerElement = BYTES_PER_ELEMENT[dtype]
   const codecs = encoding.compressors.map(makeCodec)

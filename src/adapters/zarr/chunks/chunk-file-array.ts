@@ -22,7 +22,7 @@ import { containsRoi, intersectRoi, isEmptyRoi, type Roi, roi, shiftRoi, showRoi
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../../ports/chunked-array.ts'
 import { joinKey, type Store } from '../store.ts'
 import type { ChunkAccess } from './chunk-access.ts'
-import type { ChunkEncoding } from './chunk-codec.ts'
+import type { ChunkEncoding } from './chunk-encoding.ts'
 import { type ChunkPart, chunkParts, gridShape } from './chunk-grid.ts'
 import type { ChunkNames } from './chunk-names.ts'
 import { forEachInFlight } from './in-flight.ts'

@@ -2,9 +2,9 @@ import { type BytesCodec, CodecError } from '../../codecs/codec.ts'
 import { encodedLimit } from '../../files/encoded-limit.ts'
 import { makeCodec } from '../codecs/registry.ts'
 import { ChangedObject, MissingObject } from '../http/http-parts.ts'
-import type { ShardSettings } from '../metadata/metadata.ts'
 import type { PartReader, Store } from '../store.ts'
 import { decodeOrThrow } from './chunk-access.ts'
+import type { ShardSettings } from './chunk-encoding.ts'
 import { assembleShard, indexByteLength, indexOfShard, parseShardIndex, type ShardFormat } from './shard-index.ts'
 
 /**
@@ -29,7 +29,7 @@ export class ShardFiles {
   /**
    * @param keyOf the key of a shard's file in the store
    * @param count chunks per shard
-   * @param chunkBytes of a decoded chunk
+   * @param chunkBytes of a chunk, decoded or encoded, whichever may be more
    */
   constructor(
     store: Store,

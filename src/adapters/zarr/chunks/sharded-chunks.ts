@@ -1,9 +1,9 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
-import type { ShardSettings } from '../metadata/metadata.ts'
 import type { Store } from '../store.ts'
 import { type ChunkAccess, decodeOrThrow, fillChunk, isOnlyFill, isWholeInPlace, viewOf } from './chunk-access.ts'
 import type { ChunkCodec } from './chunk-codec.ts'
+import type { ShardSettings } from './chunk-encoding.ts'
 import { type ChunkPart, chunkParts } from './chunk-grid.ts'
 import { allocate, BufferPool, forEachInFlight, inFlight } from './in-flight.ts'
 import { type FetchChunk, ShardFiles } from './shard-files.ts'
@@ -50,7 +50,7 @@ export class ShardedChunks implements ChunkAccess {
     this.#writesEmpty = array.writesEmpty
     this.#perShard = shard.shape.map((length, axis) => length / (codec.shape[axis] as number))
     this.#count = this.#perShard.reduce((product, length) => product * length, 1)
-    this.#files = new ShardFiles(store, keyOf, shard, this.#count, codec.byteLength)
+    this.#files = new ShardFiles(store, keyOf, shard, this.#count, Math.max(codec.byteLength, codec.encodedRoom))
     this.byteLength = codec.byteLength * this.#count
     const room = codec.encodedRoom * this.#count
     this.#encoded = room <= MAX_WHOLE_BYTES ? new BufferPool(room, 1) : undefined

@@ -1,11 +1,12 @@
 import { BYTES_PER_ELEMENT, DTYPES, type DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
+import type { ShardSettings } from '../chunks/chunk-encoding.ts'
 import { ELEMENT_FILTERS, type Filter, parseFilter, storedType } from '../codecs/filters.ts'
 import { type Compressor, namedConfig, parseV3Codec, toV3Config } from '../codecs/registry.ts'
 import type { Json, JsonObject } from './exact-json.ts'
 import { isJsonObject, show } from './exact-json.ts'
 import { fillValueToJson, parseFillValue } from './fill-value.ts'
-import { parseShape, range, type ShardSettings, type ZarrMetadata } from './metadata.ts'
+import { parseShape, range, type ZarrMetadata } from './metadata.ts'
 
 const invalid = (where: string, what: string) => new ConfigError('INVALID_METADATA', `${where}: ${what}.`)
 
@@ -172,9 +173,9 @@ function parseSharding(
   if (inner.some((length, axis) => (shape[axis] as number) % length !== 0)) {
     throw invalid(where, `the shard (${shape.join(', ')}) is not a multiple of its chunk (${inner.join(', ')})`)
   }
-  const { chunk, shard: nested } = parseCodecs(config.codecs, dtype, inner, where)
-  if (nested !== undefined)
-    throw new ConfigError('UNSUPPORTED_CODEC', `${where}: shards inside shards are not supported.`)
+  const { chunk: innermost, shard: nested } = parseCodecs(config.codecs, dtype, inner, where)
+  const asShard = { dtype, shape: inner, axisOrder: range(inner.length), bigEndian: false, compressors: [] }
+  const chunk = nested === undefined ? innermost : { ...asShard, nested: { shard: nested, chunk: innermost } }
   const location = config.index_location ?? 'end'
   if (location !== 'start' && location !== 'end') throw invalid(where, `index_location is ${show(location)}`)
   const shard: ShardSettings = {

@@ -1,18 +1,9 @@
 import type { DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
-import type { ChunkEncoding } from '../chunks/chunk-codec.ts'
+import type { ChunkEncoding, ShardSettings } from '../chunks/chunk-encoding.ts'
 import type { Compressor } from '../codecs/registry.ts'
 import { isJsonObject, type Json, type JsonObject, parseJson, show } from './exact-json.ts'
 import type { FillValue } from './fill-value.ts'
-
-/** How the inner chunks of a shard are found. */
-export interface ShardSettings {
-  readonly shape: readonly number[]
-  readonly indexLocation: 'start' | 'end'
-  readonly indexHasChecksum: boolean
-  /** Applied to the complete, assembled shard. */
-  readonly compressors: readonly Compressor[]
-}
 
 /** The metadata of an array of either version. */
 export interface ZarrMetadata {
@@ -32,6 +23,12 @@ export interface ZarrMetadata {
 
 /** The shape of one file: the shard's if the array has shards. */
 export const storedShape = ({ chunk, shard }: ZarrMetadata): readonly number[] => shard?.shape ?? chunk.shape
+
+/** All compressors and filters of an array, those of the innermost chunk first. */
+export const compressorsOf = ({ chunk, shard }: Pick<ZarrMetadata, 'chunk' | 'shard'>): readonly Compressor[] => [
+  ...(chunk.nested === undefined ? chunk.compressors : compressorsOf(chunk.nested)),
+  ...(shard?.compressors ?? []),
+]
 
 /** @throws ConfigError `INVALID_METADATA` for what is not a JSON object */
 export function parseJsonObject(bytes: Uint8Array, where: string): JsonObject {

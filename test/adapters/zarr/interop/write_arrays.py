@@ -191,6 +191,16 @@ for location in ("start", "end"):
 sharding = ShardingCodec(chunk_shape=(2, 4, 4), codecs=[BytesCodec()], index_codecs=[BytesCodec()])
 make("shards.zarr", "wrapped", values("u2"), chunks=(4, 8, 8), zarr_format=3, serializer=sharding, compressors=[GzipCodec()])
 
+# Shards inside shards, some of whose chunks are missing on each level.
+for location, middle, index_codecs in [("start", [], [BytesCodec(), Crc32cCodec()]), ("end", [GzipCodec()], [BytesCodec()])]:
+    innermost = ShardingCodec(chunk_shape=(1, 2, 4), codecs=[BytesCodec(), ZstdCodec(level=1)], index_codecs=index_codecs, index_location=location)
+    sharding = ShardingCodec(chunk_shape=(2, 4, 4), codecs=[innermost, *middle], index_location=location)
+    data = values("u2", seed=6)
+    data[:, 2:4] = 9
+    make("shards.zarr", f"nested-{location}", data, fill=9, chunks=(4, 8, 8), zarr_format=3, serializer=sharding, compressors=None, write=slice(0, 5))
+    twice = ShardingCodec(chunk_shape=(4, 4, 4), codecs=[sharding], index_location=location)
+    make("shards.zarr", f"thrice-{location}", data, fill=9, chunks=(4, 8, 8), zarr_format=3, serializer=twice, compressors=None, write=slice(0, 5))
+
 
 def make_ts(container, inner, data, driver, metadata):
     store = ts.open(
