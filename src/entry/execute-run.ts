@@ -21,6 +21,7 @@ import { receiveCommands } from './run-folder/control/command-receiver.ts'
 import { keepHistory } from './run-folder/history/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
 import { noteRunStart } from './run-folder/provenance/provenance-file.ts'
+import { namingAuthors } from './run-folder/provenance/refused-output.ts'
 import { openRecordPlace, type RecordedRun, type RecordPlace } from './run-folder/recorded-run.ts'
 import { keepLiveState, sessionFile } from './run-folder/run-files.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
@@ -39,7 +40,7 @@ export async function planRun(
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
   const pipeline = await planPipeline(asTasks(list, 'A task to run'), {
-    arrays: arrayStore,
+    arrays: namingAuthors(arrayStore),
     overwrite: options.overwrite ?? false,
     name: nameOfTasks(tasks),
   })

@@ -156,7 +156,7 @@ function nameBeside({ path, format }: VolumeDescription): string {
 }
 
 /** s0 → s1, 0 → 1, scale0 → scale1; raw → raw_s1. */
-const levelName = (name: string, level: number): string =>
+export const levelName = (name: string, level: number): string =>
   /(^|\D)0$/.test(name) ? `${name.slice(0, -1)}${level}` : `${name}_s${level}`
 
 function methodFor({ dtype, path }: VolumeDescription): Method {

@@ -42,8 +42,14 @@ export type Config = z.output<typeof labelConfig>
 export const partsOf = ({ output }: Pick<Config, 'output'>) => {
   // Nothing else is stored in a container that is one volume.
   const container = /\.(zarr|n5)\/*$|\.precomputed(\/.*)?$/i
-  const group = container.test(output) ? output.replace(container, '_parts.zarr') : `${output}_parts`
+  const group = container.test(output) ? output.replace(container, '_parts.zarr') : withParts(output)
   return { faces: `${group}/faces`, pairs: `${group}/pairs`, numbers: `${group}/numbers` }
+}
+
+/** In a file that only holds what it was made with, nothing can be stored beside the output: the output itself is refused. */
+const withParts = (output: string): string => {
+  const file = /\.(hdf5?|h5|ims|tiff?|png|nii|mrc|nrrd|mhd|npy)(\.gz)?(\/.*)?$/i
+  return file.test(output) ? output.replace(file, '_parts.zarr') : `${output}_parts`
 }
 
 /** How a volume is cut into blocks, and the lengths of the rows that are stored for each block. */

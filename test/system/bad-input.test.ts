@@ -26,6 +26,7 @@ before(async () => {
   const file = readFileSync(at('sample.hdf'))
   writeFileSync(at('cut.hdf'), file.subarray(0, file.length >> 1))
   writeFileSync(at('empty.hdf'), '')
+  for (const suffix of ['zarr', 'n5', 'precomputed']) writeFileSync(at(`file.${suffix}`), 'not a folder')
   mkdirSync(at('folder'))
   writeFileSync(at('folder/notes.txt'), 'not an array')
   mkdirSync(at('notes.zarr'))
@@ -94,6 +95,22 @@ const INPUTS: readonly Case[] = [
   ['an HDF5 file cut short', from(() => at('cut.hdf/volumes/raw')), /cut\.hdf" is truncated: .* bytes, got \d+/],
   ['an empty file', from(() => at('empty.hdf/volumes/raw')), /empty\.hdf" is not an HDF5 file/],
   ['a file of another kind', from(() => at('folder/notes.txt')), /notes\.txt" is not an HDF5 file/],
+  [
+    'a file as a Zarr container',
+    from(() => at('file.zarr/raw')),
+    /file\.zarr is a file, and a Zarr container is a folder/,
+  ],
+  ['a file as an N5 container', from(() => at('file.n5/raw')), /file\.n5 is a file, and an N5 container is a folder/],
+  [
+    'a file as a precomputed volume',
+    from(() => at('file.precomputed')),
+    /file\.precomputed is a file, and a precomputed volume is a folder/,
+  ],
+  [
+    'an output of label in a file that is only read',
+    () => ['label', at('sample.hdf/volumes/raw'), at('labels.tif')],
+    /\/labels\.tif" can only be read/,
+  ],
   ['a missing N5 container', from(() => at('old.n5/raw')), /old\.n5 does not exist; check the path/],
   [
     'float16 to smooth',
@@ -184,6 +201,7 @@ const OPTIONS: readonly Case[] = [
   ['sigma 0 on one axis', smoothing('--sigma', '1,0,2'), /--sigma\[1\] 0: expected a number above 0/],
   ['a sigma that is not a number', smoothing('--sigma', 'NaN'), /--sigma NaN: expected a number, or one per axis/],
   ['a sigma of text', smoothing('--sigma', 'two'), /--sigma two: expected a number/],
+  ['a sigma in another unit', smoothing('--sigma', '10um'), /--sigma 10um: expected .* of nm with this unit, such as 20nm\.\n$/],
   ['a sigma with a gap', smoothing('--sigma', '1,,2'), /--sigma 1,,2: expected/],
   ['a sigma that is probably in nm', smoothing('--sigma', '1e9'), /sigma 1000000000, .*in voxels, not in nm/],
   ['too few sigmas', smoothing('--sigma', '1,2'), /"sigma" is 1,2, but .* has 3 axes .*; expected 3 numbers/],

@@ -364,6 +364,10 @@ describe('lengths in nm and in voxels', () => {
     const { stdout } = await ok([...smoothTo('out.zarr/nm'), '--sigma', '8nm'], folder.path)
     assert.match(stdout, /^Sigma 0\.2 × 2 × 2 voxels, 8 × 8 × 8 nm; mode constant: [^\n]+\n$/m)
     assert.doesNotMatch(stdout, /on every axis/)
+    const third = await ok([...smoothTo('out.zarr/third'), '--sigma', '13nm'], folder.path)
+    assert.match(third.stdout, /^Sigma 0\.325 × 3\.25 × 3\.25 voxels, 13 × 13 × 13 nm;/m)
+    const long = await ok([...smoothTo('out.zarr/long'), '--sigma', '1.23456'], folder.path)
+    assert.match(long.stdout, /^Sigma 1\.23 × 1\.23 × 1\.23 voxels, 49\.4 × 4\.94 × 4\.94 nm;/m)
     for (const [sigma, reason] of [
       ['8nm,2,2', 'expected all of them in voxels, such as 0.5,2,2, or all in nm, such as 20nm,8nm,8nm.'],
       ['8nm,8nm', '"sigma" is 8nm,8nm, but '],

@@ -189,4 +189,34 @@ describe('bellis downsample', () => {
     await refused(['a.zarr/no'], /There is no "no" in a\.zarr/)
     assert.deepEqual(readdirSync(join(folder.path, 'a.zarr')).sort(), ['raw', 'zarr.json'])
   })
+
+  it('says at the end of a run which coarser levels are stale, with the command that makes them again', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    await noise(join(cwd, 'in.zarr/raw'), 'uint8', { shape: [32, 64, 64], chunkShape: [32, 32, 32] })
+    const call = async (...args: string[]) => {
+      const result = await bellis([...args, '--pool', 'inline'], { cwd })
+      assert.equal(result.code, 0, result.stderr)
+      return result.stderr
+    }
+    const copy = ['convert', 'in.zarr/raw', 'out.zarr/raw', '--chunk', '16,16,16']
+    assert.doesNotMatch(await call(...copy), /warning/)
+    const levels = ['downsample', 'out.zarr/raw', '--levels', '2', '--factor', '1,2,2', '--method', 'stride']
+    assert.doesNotMatch(await call(...levels), /warning/)
+    assert.doesNotMatch(await call(...copy), /warning/, 'it has written nothing')
+    const stale = await call(...copy, '--overwrite', '--yes')
+    const again = 'bellis downsample out.zarr/raw --levels 2 --factor 1,2,2 --method stride --overwrite'
+    assert.ok(
+      stale.endsWith(
+        `warning: raw_s1 and raw_s2, coarser levels of out.zarr/raw, still show what was there before this run; to make them again: ${again}\n`,
+      ),
+      stale,
+    )
+    assert.doesNotMatch(await call(...again.split(' ').slice(1), '--yes'), /warning/)
+    const one = await call('downsample', 'out.zarr/raw', '--levels', '1', '--overwrite', '--yes')
+    assert.match(
+      one,
+      /warning: raw_s2, a coarser level of out\.zarr\/raw_s1, still shows .*: bellis downsample out\.zarr\/raw --levels 2 /,
+    )
+  })
 })

@@ -107,7 +107,7 @@ describe('bellis status and bellis runs', () => {
     const line = smooth('a').join(' ')
     const time = '\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d'
     assert.match(stdout, new RegExp(`\n  command     bellis ${line}\n  started in  .*\n  outputs     out\\.zarr/a\n`))
-    assert.match(stdout, new RegExp(`\n  folder      /.*${run}\n  started     ${time}(, last active ${time})?\n`))
+    assert.match(stdout, new RegExp(`\n  folder      /.*${run}\n  started     ${time}, ended ${time}, took \\d.*\n`))
     const status = await json('status', run)
     assert.deepEqual([status.command, status.outputs], [`bellis ${line}`, ['out.zarr/a']])
   })

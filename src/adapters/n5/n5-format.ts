@@ -79,7 +79,7 @@ export function n5Format(options: ContainerOptions = {}): ArrayFormat {
     },
     async list(container, inner, { limit = 1000 } = {}) {
       const store = stores.open(container, inner)
-      await assertContainer(store)
+      await assertContainer(store, 'an N5 container')
       return listN5(store, parseKey(inner), limit)
     },
   }
@@ -98,7 +98,7 @@ async function findArray(store: Store, key: string): Promise<{ readonly key: str
   if (attributes !== undefined && isN5Dataset(attributes)) return { key, metadata: metadataAt(key, attributes) }
   const finest = await finestChild(store, key, attributes ?? {})
   if (finest !== undefined) return { key: finest.key, metadata: metadataAt(finest.key, finest.attributes) }
-  await assertContainer(store)
+  await assertContainer(store, 'an N5 container')
   const listed = await listN5(store, '', 200)
   const arrays = listed.filter(({ kind }) => kind === 'array').map(({ path }) => path)
   const isGroup = attributes !== undefined || listed.some(({ path }) => path === key || path.startsWith(`${key}/`))

@@ -88,7 +88,7 @@ export function precomputedFormat(options: ContainerOptions = {}): ArrayFormat {
     },
     async list(container, inner, { limit = 1000 } = {}) {
       const store = stores.open(container, inner)
-      await assertContainer(store)
+      await assertContainer(store, 'a precomputed volume')
       const info = await readInfo(store)
       if (info === undefined || inner !== '') return []
       return scaleKeys(info)
@@ -101,7 +101,7 @@ export function precomputedFormat(options: ContainerOptions = {}): ArrayFormat {
 async function findScale(store: Store, inner: string): Promise<{ readonly info: VolumeInfo; readonly scale: Scale }> {
   const info = await readInfo(store)
   if (info === undefined) {
-    await assertContainer(store)
+    await assertContainer(store, 'a precomputed volume')
     throw new ConfigError('NOT_A_DATASET', `${store.where('')} has no file "info", so it is no precomputed volume.`)
   }
   const keys = scaleKeys(info)

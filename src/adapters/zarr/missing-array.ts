@@ -8,11 +8,14 @@ const MAX_NAMES = 8
 export const showNames = (names: readonly string[]): string =>
   names.slice(0, MAX_NAMES).join(', ') + (names.length > MAX_NAMES ? ', …' : '')
 
-/** @throws ConfigError `NO_SUCH_FILE` */
-export async function assertContainer(store: Store): Promise<void> {
+/**
+ * @param kind what was looked for: `an N5 container`
+ * @throws ConfigError `NO_SUCH_FILE`
+ */
+export async function assertContainer(store: Store, kind = 'a Zarr container'): Promise<void> {
   if (!store.writable || (await store.list('')) !== undefined) return
   const isFile = statSync(store.where(''), { throwIfNoEntry: false })?.isFile()
-  const what = isFile ? 'is a file, not a Zarr container (a folder)' : 'does not exist; check the path'
+  const what = isFile ? `is a file, and ${kind} is a folder; check the path` : 'does not exist; check the path'
   throw new ConfigError('NO_SUCH_FILE', `${store.where('')} ${what}.`)
 }
 

@@ -18,14 +18,16 @@ export const isSameRunName = (a: string, b: string): boolean =>
 
 /** The container and the array in it; what lies between them rarely tells runs apart. */
 function outputWords(path: string): string[] {
-  const parts = path.split(/[\\/]+/).filter((part) => part !== '' && part !== '.' && part !== '..')
+  const parts = path.split(/[\\/]+/).filter((part) => !['', '.', '..'].includes(part) && !SCALE.test(part))
   const start = parts.findIndex((part) => CONTAINER.test(part))
   const [first = '', last = ''] = start === -1 ? [parts.at(-1)] : [parts[start], parts.slice(start + 1).at(-1)]
   const words = [first.replace(CONTAINER, ''), last].map(plain).filter((part) => part !== '')
   return words.length === 0 ? [] : [trimmed([...new Set(words)].join('-').slice(0, MAX_PART))]
 }
 
-const CONTAINER = /\.(zarr|n5|hdf5?|h5)$/i
+const CONTAINER = /\.(zarr|n5|precomputed|hdf5?|h5)$/i
+/** A scale of a precomputed volume, which is named after its voxel size: `4_4_40`. */
+const SCALE = /^\d+(\.\d+)?(_\d+(\.\d+)?){2}$/
 
 const plain = (text: string): string =>
   trimmed(

@@ -72,9 +72,15 @@ export function numberOrList(text: string): number | number[] {
 export function standardDeviation(text: string): number | string | (number | string)[] {
   const parts = text.split(',').map((part) => part.trim())
   const withUnit = parts.filter((part) => /^\d*\.?\d+\s*nm$/.test(part))
-  if (withUnit.length === 0) return numberOrList(text)
+  if (withUnit.length === 0 && parts.every((part) => part !== '' && Number.isFinite(Number(part)))) {
+    return numberOrList(text)
+  }
   if (withUnit.length === parts.length) return parts.length === 1 ? (parts[0] as string) : parts
-  throw new InvalidArgumentError('expected all of them in voxels, such as 0.5,2,2, or all in nm, such as 20nm,8nm,8nm.')
+  throw new InvalidArgumentError(
+    parts.every((part) => withUnit.includes(part) || Number.isFinite(Number(part || 'none')))
+      ? 'expected all of them in voxels, such as 0.5,2,2, or all in nm, such as 20nm,8nm,8nm.'
+      : 'expected a number, or one per axis separated by commas: of voxels, such as 2 or 0.5,2,2, or of nm with this unit, such as 20nm.',
+  )
 }
 
 /** A number of any size and sign. */

@@ -245,7 +245,7 @@ function stillWritten(path: string, writers: readonly LateWriter[]): string {
   return `${path} may still be written by programs of a run that is over (${who}); end them, or wait for them, then start again.`
 }
 
-function lockedBy(path: string, holder: LockHolder | undefined): string {
+export function lockedBy(path: string, holder: LockHolder | undefined): string {
   if (holder === undefined) return `${path} is being written by another run; wait for it, or stop it.`
   const who = describeMark({ run: '', ...holder.about })
   return `${path} is being written by ${who}, process ${holder.pid} on ${holder.host}; wait for it, or stop it.`

@@ -10,6 +10,8 @@ describe('runName', () => {
     assert.equal(runName('convert', 'out.zarr'), 'convert-out')
     assert.equal(runName('convert', 'raw.zarr/raw'), 'convert-raw')
     assert.equal(runName('convert', 'plain/folder'), 'convert-folder')
+    assert.equal(runName('convert', '/data/out.precomputed/4_4_40'), 'convert-out')
+    assert.equal(runName('convert', 'plain/volume/4.6_4.6_50'), 'convert-volume')
     assert.equal(runName('reduce', undefined), 'reduce')
     assert.equal(runName('first+second', undefined), 'first+second')
     assert.equal(runName('glätten', 'Übersicht.zarr/größe 1'), 'glatten-Ubersicht-gro-e-1')

@@ -19,12 +19,13 @@ const fill = defineTask({
   config: z.object({
     output: z.string(),
     value: z.number(),
+    length: z.number().default(8),
     stopAt: z.number().default(8),
     ifExists: z.enum(['reuse', 'replace']).optional(),
   }),
-  async plan({ output, ifExists }, { arrays }) {
+  async plan({ output, length, ifExists }, { arrays }) {
     const chosen = ifExists === undefined ? {} : { ifExists }
-    const array = await arrays.create(output, { shape: [8], dtype: 'uint8', chunkShape: [1], ...chosen })
+    const array = await arrays.create(output, { shape: [length], dtype: 'uint8', chunkShape: [1], ...chosen })
     const block = { offset: [0], shape: [1] }
     return { totalRoi: array.roi, readRoi: block, writeRoi: block, readWriteConflict: false, writes: [array] }
   },
@@ -44,7 +45,7 @@ function places() {
   const output = join(folder.path, 'out.zarr', 'filled')
   const warnings: string[] = []
   const start = (
-    config: { value: number; stopAt?: number; ifExists?: 'reuse' },
+    config: { value: number; length?: number; stopAt?: number; ifExists?: 'reuse' },
     more: RunOptions & { home?: string } = {},
   ) => {
     const { home = 'x', ...options } = more
@@ -156,6 +157,23 @@ describe('an output that another run has written', () => {
     assert.deepEqual(await at.voxels(), all(2))
   })
 
+  it('R2: is refused with the same if it has another shape', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    const { run, command, started } = at.mark()
+    await assert.rejects(at.start({ value: 2, length: 9 }), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'DATASET_EXISTS')
+      for (const part of ['its shape is (8), not (9)', run, command, started.slice(0, 10), '--overwrite', at.output]) {
+        assert.ok(error.message.includes(part), `${part} is not in: ${error.message}`)
+      }
+      return true
+    })
+    rmSync(join(at.output, '.bellis-run'))
+    await assert.rejects(at.start({ value: 2, length: 9 }), {
+      message: /not \(9\); overwrite it .* choose another name\.$/,
+    })
+  })
+
   it('R2: is refused if that run has only begun, and if it keeps no record', async () => {
     using at = places()
     assert.equal((await at.start({ value: 1, stopAt: 3 })).ok, false)
@@ -206,6 +224,7 @@ describe('an output that a run is writing', () => {
     await assert.rejects(at.start({ value: 2 }, { home: 'y' }), refused)
     await assert.rejects(at.start({ value: 2 }, { home: 'y', overwrite: true }), refused)
     await assert.rejects(at.start({ value: 1 }, { home: 'y', progress: 'none' }), refused)
+    await assert.rejects(at.start({ value: 1, length: 9 }, { home: 'y' }), refused)
     assert.equal(existsSync(join(at.path, 'y')), false)
     // Readers are not held up.
     assert.deepEqual(await at.voxels(), all(0))

@@ -21,7 +21,7 @@ export function labelCommand(always: RunFlags = {}): Command {
     .optionsGroup(GROUPS.blocks)
     .option('--block <z,y,x>', 'block shape in voxels (default: about 128 per axis)', voxelShape)
   return builtInOptions(placementOptions(command.optionsGroup(GROUPS.task)))
-    .addHelpText('after', '\nExample:\n  $ bellis label out.zarr/volumes/raw out.zarr/volumes/components --workers 4')
+    .addHelpText('after', '\nExample:\n  $ bellis label out.zarr/volumes/mask out.zarr/volumes/components --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
       const config = builtInConfig({ name: 'label', config: labelConfig }, command, { input, output })
       const conclude = async () => {

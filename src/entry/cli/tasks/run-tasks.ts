@@ -23,6 +23,7 @@ import { startNotifier } from './report/notifier.ts'
 import { describePlan, planDocument } from './report/plan-report.ts'
 import { ProgressDisplay } from './report/progress.ts'
 import { type Conclusion, describeStop, printContinuation, reportRun } from './report/run-report.ts'
+import { staleLevels } from './report/stale-levels.ts'
 
 interface TaskRunning {
   /** Watches a user's code in this process. */
@@ -60,6 +61,7 @@ export async function runTasks(
     planned: pipeline.tasks,
     ...given({ shown, conclusion: result.ok ? await conclude?.() : undefined }),
   })
+  if (result.ok) for (const text of await staleLevels(pipeline, result)) warn(flags, text)
   if (result.stopped) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
   return result

@@ -67,7 +67,7 @@ async function describeFilter({
   const voxels = sigmaInVoxels(sigma, volume)
   const widths = voxels.map((value, axis) => round(value * (nm[axis] as number)))
   const lines = [
-    `Sigma ${voxels.map(round).join(' × ')} voxels, ${widths.join(' × ')} nm; mode ${mode}: ${BORDERS[mode]}.`,
+    `Sigma ${voxels.map(shown).join(' × ')} voxels, ${widths.map(shown).join(' × ')} nm; mode ${mode}: ${BORDERS[mode]}.`,
   ]
   if (typeof sigma === 'number' && Math.max(...nm) > ANISOTROPIC * Math.min(...nm)) {
     lines.push(`A voxel is ${nm.join(' × ')} nm; --sigma ${Math.min(...widths)}nm smooths equally far on every axis.`)
@@ -78,3 +78,5 @@ async function describeFilter({
 /** From this ratio of their sides, voxels are far from cubes. */
 const ANISOTROPIC = 1.5
 const round = (value: number): number => Number(value.toPrecision(6))
+/** As many digits as anyone reads. */
+const shown = (value: number): number => Number(value.toPrecision(3))
