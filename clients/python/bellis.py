@@ -7,7 +7,8 @@
             work(block.read_roi, block.write_roi, block.config)
 
 A block is reported as done when the loop asks for the next one, or at once by `block.done()`. `block.fail("why")` and an
-exception inside `with block` report a failed attempt instead, `block.skip()` that there was nothing to do. `bellis.run(function)` is this loop around a function.
+exception inside `with block` report a failed attempt instead, `block.skip()` that there was nothing to do. `block.progress()` says
+that a long block advances. `bellis.run(function)` is this loop around a function.
 
 The run is found by the environment variable BELLIS_CONTEXT, or by `run=` with the path of the run's folder. A program
 that is started by a command task of Bellis uses its standard input and output; the same loop handles that.
@@ -55,6 +56,8 @@ REPORT_SECONDS = 0.02
 GIVE_BACK_SECONDS = 0.5
 # Usage is reported at most this often, unless the peak memory has grown by a tenth.
 USAGE_SECONDS = 1.0
+# Progress of a block is reported at most this often.
+PROGRESS_SECONDS = 1.0
 # The most characters of errors in one message: the length of a line is limited.
 MAX_REPORT_TEXT = 262_144
 CONNECT_SECONDS = 15.0
@@ -271,6 +274,10 @@ class Block:
         """Reports that this block was done before, instead of done, when the loop continues."""
         self._is_skipped = True
 
+    def progress(self) -> None:
+        """Says that a long block advances, so that this worker does not count as stalled. May be called as often as you like."""
+        self._lease.beat()
+
     def done(self) -> None:
         """Reports this block now, as done (or as failed or skipped), and not when the loop asks for the next one."""
         self._lease.settle_block(self)
@@ -354,6 +361,8 @@ class _Lease:
         self.is_revoked = False
         #: Reports one of its blocks, once it is being done.
         self.settle_block: Callable[[Block], None] = lambda block: None
+        #: Says that its running block advances.
+        self.beat: Callable[[], None] = lambda: None
         #: Why nothing may be written for it any more, if another run has taken an array.
         self.taken: Optional[str] = None
 
@@ -853,6 +862,7 @@ class _Worker:
         self._unanswered = 0
         self._usage_reported = float("-inf")
         self._memory_reported = 0
+        self._progress_reported = float("-inf")
         if run is not None or not self._is_stdio:
             self._read_context()
         self._thread = threading.Thread(target=self._connection_thread, name="bellis", daemon=True)
@@ -1175,6 +1185,7 @@ class _Worker:
                 self._reported_ready.add(lease.task_id)
                 self._send({"type": "task-ready", "taskId": lease.task_id})
         lease.settle_block = self._settle_block
+        lease.beat = self._say_progress
         grid = self._grids[task["id"]]
         for at, index in enumerate(lease.indices):
             now = time.monotonic()
@@ -1242,6 +1253,13 @@ class _Worker:
             if block is self._block:
                 self._finish(block)
                 self._report(block._lease)
+
+    def _say_progress(self) -> None:
+        now = time.monotonic()
+        if now - self._progress_reported >= PROGRESS_SECONDS:
+            self._progress_reported = now
+            with self._changed:
+                self._send({"type": "progress"})
 
     def _fail_setup(self, task: Mapping[str, Any], error: Exception) -> None:
         """This worker can't do the task, so it leaves, and returns its blocks."""

@@ -387,6 +387,21 @@ class Link(unittest.TestCase):
         self.assertEqual([outcome["status"] for outcome in first["outcomes"]], ["done"])
         self.assertEqual(second["outcomes"], [{"status": "skipped"}])
 
+    def test_says_that_a_block_advances_but_not_more_than_once_a_second(self):
+        def scene(_, link, read):
+            read()
+            send(link, welcome(), TASK, lease(9, 1))
+            while read()["type"] != "goodbye":
+                pass
+
+        coordinator = Coordinator(scene)
+        for block in bellis.blocks(coordinator.context):
+            block.progress()
+            block.progress()
+            break
+        coordinator.thread.join(10)
+        self.assertEqual([message["type"] for message in coordinator.got].count("progress"), 1)
+
     def test_prints_the_traceback_of_a_failed_block_for_the_log(self):
         def scene(_, link, read):
             read()

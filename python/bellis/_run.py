@@ -27,6 +27,7 @@ from ._worker import TaskRunner
 
 StartMethod = Literal["fork", "spawn", "forkserver"]
 Pool = Literal["process", "none", "slurm", "sge"]
+OnStall = Literal["end", "move", "report"]
 #: The events that the engine sends.
 EVENTS = ("run-started", "progress", "warning", "block-retried", "block-failed", "worker-died", "task-abandoned")
 #: Seconds between two looks at processes that no file descriptor tells of.
@@ -344,6 +345,8 @@ def run(
     start_method: StartMethod | None = None,
     max_retries: int | None = None,
     timeout: float | None = None,
+    stall: float | None = None,
+    on_stall: OnStall | None = None,
     progress: Progress = "auto",
     name: str | None = None,
     record: str | None = None,
@@ -364,6 +367,8 @@ def run(
     start_method: "fork" (functions need not be pickled), "spawn" or "forkserver" (functions are pickled by value).
         Default: that of multiprocessing.
     max_retries, timeout: of tasks that set none: how often a failed block is tried again (2), seconds per block (no limit).
+    stall: seconds without progress after which a worker has stalled (default: 20 times what blocks usually take, at least 600); a
+        function that takes long calls `block.progress()`. on_stall: "end" the worker, "move" its blocks to others, or "report" it.
     progress: "auto" (bars of tqdm in a terminal or a notebook), "bar", "lines", "none", or a function that gets every event.
     name: names the run; then what is done is recorded, and the same call continues it after any interruption.
     record: where: "sqlite" (in the folder of the run), the URL of a MongoDB, or "none". Default: "sqlite" with a name.
@@ -384,6 +389,8 @@ def run(
         start_method=start_method,
         max_retries=max_retries,
         timeout=timeout,
+        stall=stall,
+        on_stall=on_stall,
         progress=progress,
         name=name,
         record=record,
@@ -428,6 +435,8 @@ def _start(
     start_method: StartMethod | None = None,
     max_retries: int | None = None,
     timeout: float | None = None,
+    stall: float | None = None,
+    on_stall: OnStall | None = None,
     progress: Progress = "auto",
     name: str | None = None,
     record: str | None = None,
@@ -460,6 +469,8 @@ def _start(
         "resources": {**own, **(resources or {})} or None,
         "maxRetries": max_retries,
         "timeoutMs": None if timeout is None else timeout * 1000,
+        "stallMs": None if stall is None else stall * 1000,
+        "onStall": on_stall,
         "host": host,
         "slurm": slurm,
         "sge": sge,

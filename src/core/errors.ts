@@ -40,6 +40,7 @@ export type ErrorCode =
   // the user's function
   | 'BLOCK_FAILED'
   | 'BLOCK_TIMEOUT'
+  | 'BLOCK_STALLED'
   | 'BLOCK_CHECK_FAILED'
   | 'SETUP_FAILED'
   // worker, connection, file system or store

@@ -1,6 +1,7 @@
 import type { WireError } from './errors.ts'
 import type { Roi } from './geometry/roi.ts'
 import type { IndexBox } from './grid/index-box.ts'
+import type { Stall, StallAction } from './workers/stall.ts'
 
 // What happens during a run, in one vocabulary for the library, --events, --json, the page and the run's history.
 
@@ -148,6 +149,8 @@ export type RunEvent =
       readonly leases: number
       readonly pauseMs: number
     }
+  /** A worker holds blocks and does not advance; what is done about it. */
+  | ({ readonly type: 'worker-stalled'; readonly action: StallAction } & Stall)
   /** A worker left or died; `worker-died` comes first if it died. Emitted once for every worker that started. */
   | ({ readonly type: 'worker-ended' } & WorkerUse)
   /** What a worker has used so far, by its own report: the first one, and when its peak memory has grown since. */

@@ -73,8 +73,8 @@ async function setUpProgram(
     const isFirst = !programs.has(index)
     const given = programBlock(block)
     const outcome = await (writer === undefined
-      ? programs.doBlock(given, signal)
-      : writer.during((taken) => programs.doBlock(given, AbortSignal.any([signal, taken]))))
+      ? programs.doBlock(given, signal, block.progress)
+      : writer.during((taken) => programs.doBlock(given, AbortSignal.any([signal, taken]), block.progress)))
     switch (outcome.status) {
       case 'done':
       case 'skipped':

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { noteStuckThreads } from '../adapters/threads/stuck-threads.ts'
 import { messageOf } from '../core/errors.ts'
 import { ResourceStack } from '../core/resource-stack.ts'
 import { assertFits } from '../core/workers/resources.ts'
@@ -63,7 +64,15 @@ export async function execute(
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
   await using open = new ResourceStack()
   const { recorded, workers, outputs, id, noteEnd } = await openParts({ pipeline, options, events, folder, open })
-  const inline = open.use(inlineLauncher({ tasks: pipeline.tasks, arrays: arrayStore, clock: systemClock, breathe }))
+  const inline = open.use(
+    inlineLauncher({
+      tasks: pipeline.tasks,
+      arrays: arrayStore,
+      clock: systemClock,
+      breathe,
+      onStuck: noteStuckThreads,
+    }),
+  )
   if (folder !== undefined) {
     const warn = (message: string) => events.emit({ type: 'warning', message })
     open.use(receiveCommands(folder.path, (command) => commands.carryOut(command), warn))
@@ -218,7 +227,7 @@ async function openWorkers({ pipeline, options, events, folder, open }: Setting)
 
 const limitsOf = (options: RunOptions): RunLimits => {
   const { maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
-  const { reconnectMs, stopGraceMs, fsync, signal } = options
+  const { reconnectMs, stopGraceMs, stallMs, onStall, fsync, signal } = options
   return {
     maxRetries,
     maxFailures,
@@ -227,6 +236,8 @@ const limitsOf = (options: RunOptions): RunLimits => {
     maxWorkerRestarts,
     reconnectMs,
     stopGraceMs,
+    stallMs,
+    onStall,
     fsync,
     signal,
   }

@@ -5,7 +5,7 @@ import { OutputWriter } from '../adapters/zarr/output-writers.ts'
 import { BlockError } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/world-unit.ts'
 import { STDIO_CONTEXT, type WireTask } from '../core/protocol/messages.ts'
-import type { SetupContext, TaskBlock } from '../runtime/tasks/task-options.ts'
+import type { RunningBlock, SetupContext } from '../runtime/tasks/task-options.ts'
 import { runWorker } from '../runtime/worker/worker-loop.ts'
 import { type LoadedTask, RETURNED, type WorkerEnd } from '../runtime/worker/worker-options.ts'
 import { arrayStore, writeFor } from './arrays.ts'
@@ -19,7 +19,7 @@ import { ownPeakMemory } from './workers/peak-memory.ts'
 const ORPHAN_GRACE_MS = 2000
 
 /** A block of a run that this program has joined. */
-export interface JoinedBlock<Config = Readonly<Record<string, unknown>>> extends TaskBlock {
+export interface JoinedBlock<Config = Readonly<Record<string, unknown>>> extends RunningBlock {
   /** The task's configuration, as its schema returned it. */
   readonly config: Config
   /** The unit of the Rois. */
@@ -187,7 +187,7 @@ class BlockLoop<Config> implements Disposable {
 
   #pass(
     { config, unit, folder = process.cwd(), resources = {} }: WireTask,
-    block: TaskBlock,
+    block: RunningBlock,
     signal: AbortSignal,
   ): Promise<typeof RETURNED | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<typeof RETURNED | undefined>()
@@ -196,7 +196,7 @@ class BlockLoop<Config> implements Disposable {
       failure = why instanceof Error ? why : new BlockError('BLOCK_FAILED', String(why))
     }
     this.#offer = {
-      block: { ...block, config: config as Config, unit, folder, resources, signal, fail },
+      block: { ...block, progress: block.progress, config: config as Config, unit, folder, resources, signal, fail },
       failure: () => failure,
       resolve,
       reject,

@@ -1,6 +1,7 @@
 import { ConfigError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 import { checkResources, type Resources } from '../core/workers/resources.ts'
+import { STALL_ACTIONS } from '../core/workers/stall.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
 import { isMaxFailures } from '../runtime/tasks/option-checks.ts'
@@ -50,15 +51,17 @@ export interface RunOptions extends NetworkOptions, RunLimits {
  */
 export function checkOptions(options: RunOptions): void {
   const { workers, pool, maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
-  const { stopGraceMs, reconnectMs, port, tls, plain = false, slurm, sge } = options
+  const { stopGraceMs, reconnectMs, port, tls, plain = false, slurm, sge, stallMs, onStall } = options
   check(isWhole(workers ?? 1, 1), 'workers', workers, 'a whole number, 1 or more')
-  check(isPool(pool), 'pool', pool, `${POOLS.map((name) => `"${name}"`).join(', ')} or a launcher`)
+  check(isPool(pool), 'pool', pool, `${POOLS.map(quoted).join(', ')} or a launcher`)
   checkResources(options.resources ?? {}, 'The run: "resources"')
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number, 0 or more')
   check(isMaxFailures(maxFailures ?? 1), 'maxFailures', maxFailures, 'a whole number, 1 or more, or Infinity')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number, 0 or more')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
   check((setupTimeoutMs ?? 1) > 0, 'setupTimeoutMs', setupTimeoutMs, 'a number of milliseconds above 0')
+  check((stallMs ?? 1) > 0, 'stallMs', stallMs, 'a number of milliseconds above 0, or Infinity')
+  check(STALL_ACTIONS.includes(onStall ?? 'end'), 'onStall', onStall, STALL_ACTIONS.map(quoted).join(', '))
   check((reconnectMs ?? 0) >= 0, 'reconnectMs', reconnectMs, 'a number of milliseconds, 0 or more')
   check(isWhole(port ?? 0, 0) && (port ?? 0) < 65_536, 'port', port, 'a port number from 0 to 65535')
   check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch as one string')
@@ -66,6 +69,8 @@ export function checkOptions(options: RunOptions): void {
   check(tls === undefined || !plain, 'plain', plain, 'false, or no certificate in tls')
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds, 0 or more')
 }
+
+const quoted = (name: string): string => `"${name}"`
 
 function check(isValid: boolean, name: string, value: unknown, expected: string): void {
   if (isValid) return

@@ -7,6 +7,8 @@ import type { Listener } from './listener.ts'
 export interface LaunchedWorker {
   /** The connection to it. Absent: it connects by itself, to the run's listener, with the id that it was given. */
   readonly channel?: Channel<ServerMessage>
+  /** Whether a worker with a channel runs apart from this thread, so that it may fall silent. @default false */
+  readonly runsApart?: boolean
   /** The file of its output, if there is one and it is known by now. */
   readonly logFile?: string | undefined
   /** Resolves when it has ended and everything it sent has been received. Never rejects. */

@@ -15,6 +15,7 @@ const FROM_WORKERS = [
   { type: 'join', protocol: 2, worker: 'w1', session: 's', leases: [1], pid: 7, host: 'h', rois: true },
   { type: 'task-ready', taskId: 'a' },
   { type: 'outcomes', lease: 3, outcomes },
+  { type: 'progress' },
   { type: 'usage', readBytes: 7, writtenBytes: 0, peakMemory: 2 ** 40 },
   { type: 'setup-failed', taskId: 'a', error },
   { type: 'dropped', lease: 9 },

@@ -123,6 +123,11 @@ export class ManualClock implements Clock {
     return () => this.#calls.delete(entry)
   }
 
+  /** Advances the time without a call, as if this process had been suspended. */
+  jump(ms: number): void {
+    this.#now += ms
+  }
+
   /** Advances the time, and makes each call that falls due at its time. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms

@@ -59,6 +59,10 @@ export class LineChannel<Out> implements Channel<Out> {
     this.#unsent.push(JSON.stringify(message))
   }
 
+  flush(): void {
+    this.#flush()
+  }
+
   onMessage(receive: (message: unknown) => void): void {
     this.#receive = receive
     if (this.#waiting.length > 0) queueMicrotask(() => this.#deliver())

@@ -35,14 +35,16 @@ export class ProgramPool {
     this.#following.set(index, following)
   }
 
-  /** @throws InfrastructureError as `Program.doBlock` */
-  async doBlock(block: ProgramBlock, signal: AbortSignal): Promise<Outcome> {
+  /** @param onProgress called when the program says that the block advances @throws InfrastructureError as `Program.doBlock` */
+  async doBlock(block: ProgramBlock, signal: AbortSignal, onProgress?: () => void): Promise<Outcome> {
     const program = await this.#take(block.index)
+    program.onProgress = onProgress
     const following = this.#following.get(block.index)
     this.#following.delete(block.index)
     try {
       return await program.doBlock(block, signal, following)
     } finally {
+      program.onProgress = undefined
       if (program.isOver && !program.has()) this.#forget(program)
       else this.#idle.add(program)
     }

@@ -37,6 +37,8 @@ export interface ProgramBlock {
 export interface Program {
   /** Resolves when it has joined. @throws InfrastructureError `WORKER_DIED`, `PROTOCOL_ERROR` */
   readonly ready: Promise<void>
+  /** Called when it says that its block advances. */
+  onProgress: (() => void) | undefined
   /** Whether it takes no more blocks. */
   readonly isOver: boolean
   /** Whether it was given a block that nobody has asked for yet; without an index: any. */
@@ -73,6 +75,7 @@ const STDOUT_ADVICE = 'standard output is for messages only; print to standard e
 
 class RunningProgram implements Program, ProgramListener {
   isOver = false
+  onProgress: (() => void) | undefined
   readonly #ready = Promise.withResolvers<void>()
   readonly #name: string
   readonly #options: ProgramOptions
@@ -192,6 +195,9 @@ class RunningProgram implements Program, ProgramListener {
         break
       case 'usage':
         this.#options.onUsage?.(message)
+        break
+      case 'progress':
+        this.onProgress?.()
         break
       case 'task-ready':
       case 'dropped':

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { closeSync, fstatSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { finished } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { InfrastructureError } from '../../core/errors.ts'
 import { inheritedEnvironment } from '../../core/inherited-environment.ts'
@@ -12,6 +13,7 @@ import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { killProgramsLeftBy, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
 import { portChannel } from './port-channel.ts'
+import { noteStuckThreads } from './stuck-threads.ts'
 
 export interface ThreadLauncherOptions {
   /** The program of a worker. */
@@ -26,6 +28,9 @@ export interface ThreadLauncherOptions {
  * objects can exhaust them; V8 then ends the process, and the run with it.
  */
 const LIMITS = { maxYoungGenerationSizeMb: 16 }
+
+/** How long threads may take to end. One that waits for a file that does not answer never ends. */
+const LAST_MS = 2000
 
 /** Starts workers as threads of this process, connected by their message ports. */
 export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
@@ -58,10 +63,13 @@ export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
           throw new InfrastructureError('WORKER_DIED', `Worker ${workerId} could not be started: ${reason}`)
         }),
       ])
-      return { channel, logFile, exited, kill }
+      return { channel, runsApart: true, logFile, exited, kill }
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([...threads].map((thread) => thread.terminate()))
+      const stuck = new Set(threads)
+      const end = (thread: Worker) => thread.terminate().then(() => stuck.delete(thread))
+      await Promise.race([Promise.all([...threads].map(end)), delay(LAST_MS, undefined, { ref: false })])
+      noteStuckThreads(stuck.size)
     },
   }
 }

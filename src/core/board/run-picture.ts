@@ -4,6 +4,7 @@ import { createBlockGrid } from '../grid/block-grid.ts'
 import { isInBox, splitIndex } from '../grid/index-box.ts'
 import { conditionOf, type RunFacts } from '../progress/run-condition.ts'
 import { reasonOf } from '../text/error-reason.ts'
+import { describeStall } from '../workers/stall.ts'
 import { BlockHistory } from './block-history.ts'
 import { MAX_MAPPED_BLOCKS } from './cell-map.ts'
 import type { BlocksFrame } from './history-frames.ts'
@@ -30,6 +31,7 @@ export type PictureEvent =
           | 'worker-started'
           | 'worker-died'
           | 'worker-paused'
+          | 'worker-stalled'
           | 'worker-usage'
           | 'worker-ended'
           | 'task-abandoned'
@@ -180,6 +182,10 @@ export class RunPicture {
         return
       case 'worker-paused':
         this.#addNote(time, pauseText(event))
+        return
+      case 'worker-stalled':
+        // Otherwise the attempt fails for this reason, and the note says so.
+        if (event.action === 'report') this.#addNote(time, `${describeStall(event)}, at worker ${event.workerId}`)
         return
       case 'worker-ended':
         this.#workers.end(event.workerId, time, { use: event })

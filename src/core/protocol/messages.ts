@@ -164,6 +164,8 @@ export type WorkerMessage =
   | ({ readonly type: 'usage' } & WorkerUsage)
   /** The task can't be set up here: its module can't be loaded, or its `setup` threw. The worker leaves. */
   | { readonly type: 'setup-failed'; readonly taskId: string; readonly error: WireError }
+  /** The running block advances, though it has not ended. */
+  | { readonly type: 'progress' }
   /** Work on a revoked lease has stopped. */
   | { readonly type: 'dropped'; readonly lease: number }
   | { readonly type: 'heartbeat' }

@@ -49,6 +49,7 @@ export function parseWorkerMessage(value: unknown): WorkerMessage {
       return { type: 'setup-failed', taskId: asName(message, 'taskId'), error: asError(message.error) }
     case 'dropped':
       return { type: 'dropped', lease: asInteger(message, 'lease') }
+    case 'progress':
     case 'heartbeat':
     case 'goodbye':
       return { type: message.type }
@@ -58,7 +59,7 @@ export function parseWorkerMessage(value: unknown): WorkerMessage {
       throw invalid(
         'type',
         message.type,
-        'join, task-ready, outcomes, usage, setup-failed, dropped, heartbeat or goodbye',
+        'join, task-ready, outcomes, usage, progress, setup-failed, dropped, heartbeat or goodbye',
       )
   }
 }

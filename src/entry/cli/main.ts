@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { endWithStuckThreads } from '../../adapters/threads/stuck-threads.ts'
 import { ownVersion } from '../run-folder/run-command.ts'
 import { COMPLETE } from './completion/shell-scripts.ts'
 import { reportError } from './output.ts'
@@ -90,4 +91,5 @@ export async function main(args: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error, args)
   }
+  await endWithStuckThreads(Number(process.exitCode ?? 0))
 }

@@ -4,6 +4,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { withOverride } from '../../core/geometry/placement-override.ts'
 import { given } from '../../core/given.ts'
 import type { Resources } from '../../core/workers/resources.ts'
+import { STALL_ACTIONS, type StallAction } from '../../core/workers/stall.ts'
 import type { RunOptions } from '../run-options.ts'
 import { POOLS, type PoolKind } from '../workers/pools.ts'
 import {
@@ -50,6 +51,8 @@ export interface RunFlags extends CommonOptions {
   readonly maxRetries?: number
   readonly maxFailures?: number
   readonly timeout?: number
+  readonly stall?: number
+  readonly onStall?: StallAction
   readonly events?: string
   readonly notify?: string
   readonly notifyStall?: number
@@ -143,6 +146,19 @@ const ownRunOptions = (command: Command): Command =>
       wholeNumber(1),
     )
     .option('--timeout <seconds>', 'time limit of a block (default: none)', seconds)
+    .option(
+      '--stall <seconds>',
+      'time without progress after which a worker has stalled (default: 20 times what blocks usually take, at least 600)',
+      seconds,
+    )
+    .addOption(
+      new Option(
+        '--on-stall <action>',
+        'what is done then: report it, give its blocks to others, or end the worker, too',
+      )
+        .choices(STALL_ACTIONS)
+        .default('end'),
+    )
     .optionsGroup(GROUPS.output)
     .option('--overwrite', 'start again: replace the outputs and discard recorded progress')
     .option('--yes', 'do not ask for confirmation')
@@ -211,7 +227,7 @@ export const builtInOptions = (command: Command): Command =>
 /** The options of a run that these flags set. */
 export const runOptionsOf = (flags: RunFlags): RunOptions => {
   const { workers, pool, slurm, sge, host, port, plain, resources, overwrite, runDir, fsync } = flags
-  const { maxRetries, maxFailures, timeout } = flags
+  const { maxRetries, maxFailures, timeout, stall, onStall } = flags
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
   return given({
     workers,
@@ -226,6 +242,8 @@ export const runOptionsOf = (flags: RunFlags): RunOptions => {
     maxRetries,
     maxFailures,
     timeoutMs,
+    stallMs: stall === undefined ? undefined : stall * 1000,
+    onStall,
     progress: flags.db ?? (process.env.BELLIS_DB || undefined),
     fsync,
     overwrite,

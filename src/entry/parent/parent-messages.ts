@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ConfigError, type WireError } from '../../core/errors.ts'
 import type { RunEvent, TaskCounts } from '../../core/events.ts'
 import type { WireRois } from '../../core/protocol/messages.ts'
+import { STALL_ACTIONS } from '../../core/workers/stall.ts'
 import type { RunResult } from '../../runtime/coordinator/run-result.ts'
 
 // What a program that starts runs from another language says to the engine, and what it is answered: docs/PROTOCOL.md.
@@ -49,6 +50,8 @@ const runRequest = z.object({
   maxRetries: z.int().min(0).optional(),
   maxFailures: z.number().optional(),
   timeoutMs: z.number().optional(),
+  stallMs: z.number().positive().optional(),
+  onStall: z.enum(STALL_ACTIONS).optional(),
   maxWorkerRestarts: z.int().min(0).optional(),
   progress: z.string().default('none'),
   runDir: z.string().optional(),

@@ -114,13 +114,14 @@ function take(message: ReturnType<typeof parseParentMessage>, run: Run, launcher
 
 function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLink): RunOptions {
   const { pool, overwrite, progress, dashboard, events, host, slurm, sge, workerCommand } = request
-  const { workers, resources, maxRetries, maxFailures, timeoutMs, maxWorkerRestarts, runDir } = request
+  const { workers, resources, maxRetries, maxFailures, timeoutMs, stallMs, onStall, maxWorkerRestarts, runDir } =
+    request
   const wanted = new Set(events)
   return {
     pool: pool === 'parent' ? launcher : pool,
     progress: progress as NonNullable<RunOptions['progress']>,
     overwrite,
-    ...given({ workers, resources, maxRetries, maxFailures, timeoutMs, maxWorkerRestarts, runDir }),
+    ...given({ workers, resources, maxRetries, maxFailures, timeoutMs, stallMs, onStall, maxWorkerRestarts, runDir }),
     ...given({ host, slurm, sge, workerCommand }),
     ...(dashboard ? { dashboard: { onAddress: (address) => link.send({ type: 'dashboard', address }) } } : {}),
     onEvent: (event) => {

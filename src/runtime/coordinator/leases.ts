@@ -6,10 +6,11 @@ import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import { describeRois, describeTask } from './task-description.ts'
 import type { WorkerRests } from './worker-rests.ts'
+import type { StallWatch } from './workers/health/stall-watch.ts'
+import type { TimeLimits } from './workers/health/time-limits.ts'
 import type { Worker } from './workers/pool.ts'
 import type { SessionSaver } from './workers/session-saver.ts'
 import type { TaskSetups } from './workers/task-setups.ts'
-import type { TimeLimits } from './workers/time-limits.ts'
 import type { WorkerConnections } from './workers/worker-connections.ts'
 import type { WorkerResources } from './workers/worker-resources.ts'
 
@@ -22,6 +23,7 @@ export interface LeasesParts {
   readonly resources: WorkerResources
   readonly saver: SessionSaver
   readonly timeLimits: TimeLimits
+  readonly stalls: StallWatch
   readonly rests: WorkerRests
 }
 
@@ -69,8 +71,9 @@ export class Leases {
   }
 
   #add(worker: Worker, lease: Lease): void {
-    const { book, resources, saver } = this.#parts
+    const { book, resources, saver, stalls } = this.#parts
     book.add(worker, lease)
+    stalls.start()
     resources.take(worker, lease.task)
     saver.noteChange()
   }
@@ -160,14 +163,14 @@ export class Leases {
     if (readsTransient) for (const index of blocks) this.#run.strayReads.push(planned.grid.block(index).readRoi)
   }
 
-  /** Revokes the leases of a worker that takes too long and can't be killed. @param took what took how long, for users */
-  revoke(worker: Worker, took: string): void {
+  /** Revokes the leases of a worker that takes too long and isn't killed. @param took what took how long, for users */
+  revoke(worker: Worker, code: 'BLOCK_TIMEOUT' | 'BLOCK_STALLED', took: string): void {
     const { book, connections } = this.#parts
     for (const { id } of book.leasesOf(worker)) {
       book.revoke(worker, id)
       connections.send(worker, { type: 'revoked', lease: id })
     }
     const message = `${took}; it was taken from its worker ${worker.id} on ${connections.hostOf(worker)}.`
-    this.lose(worker, { error: { code: 'BLOCK_TIMEOUT', message }, mayStillRun: true })
+    this.lose(worker, { error: { code, message }, mayStillRun: true })
   }
 }

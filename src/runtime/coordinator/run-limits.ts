@@ -1,3 +1,5 @@
+import type { StallAction } from '../../core/workers/stall.ts'
+
 /** How long a run waits, and how often it retries. These options are passed to the coordinator as the user gives them. */
 export interface RunLimits {
   /** How often a failed block is attempted again. @default 2 */
@@ -14,6 +16,18 @@ export interface RunLimits {
    * @default no limit without `timeoutMs`; with it ten minutes, or `timeoutMs` if that is longer
    */
   readonly setupTimeoutMs?: number | undefined
+  /**
+   * A worker that has not advanced for this long, in milliseconds, has stalled: it has reported neither a block nor `block.progress()`, and has
+   * read and written nothing. `Infinity`: no worker counts as stalled.
+   * @default 20 times what blocks of the task usually take, and at least ten minutes; four times as long at each further attempt at a block.
+   * Before a block of the task is done, no worker counts as stalled
+   */
+  readonly stallMs?: number | undefined
+  /**
+   * What is done about a stalled worker. `end`: it is ended and replaced if the run has started it, otherwise as `move`. `move`: its blocks go to
+   * others. Both count as a failed attempt at its block. `report`: nothing but the event `worker-stalled`. @default 'end'
+   */
+  readonly onStall?: StallAction | undefined
   /** How often in a row a dead worker is replaced before its task is abandoned; each completed block starts the count again. @default 5 */
   readonly maxWorkerRestarts?: number | undefined
   /** How long a worker may take to reconnect before its blocks go to others, in milliseconds. @default 10000 */

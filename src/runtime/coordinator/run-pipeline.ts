@@ -1,6 +1,7 @@
 import type { ControlCommand } from '../../core/control/commands.ts'
 import { ConfigError, toWireError } from '../../core/errors.ts'
 import type { ControlEvent, StoreStatus } from '../../core/events.ts'
+import { describeStall, type Stall } from '../../core/workers/stall.ts'
 import { isKillable, type WorkerEvent } from '../../core/workers/worker-state.ts'
 import type { PlannedPipeline } from '../tasks/planned-task.ts'
 import { BlockLedger } from './block-ledger.ts'
@@ -17,12 +18,13 @@ import { RunTally } from './run-tally.ts'
 import { type RunControl, RunningPipeline } from './running-pipeline.ts'
 import { TransientArrays } from './transient-arrays.ts'
 import { WorkerRests } from './worker-rests.ts'
-import { Heartbeats } from './workers/heartbeats.ts'
+import { Heartbeats } from './workers/health/heartbeats.ts'
+import { StallWatch } from './workers/health/stall-watch.ts'
+import { TimeLimits } from './workers/health/time-limits.ts'
 import { LaunchedWorkers } from './workers/launched-workers.ts'
 import type { Pool, Worker } from './workers/pool.ts'
 import { SessionSaver } from './workers/session-saver.ts'
 import { TaskSetups } from './workers/task-setups.ts'
-import { TimeLimits } from './workers/time-limits.ts'
 import { WorkerConnections } from './workers/worker-connections.ts'
 import { WorkerDepartures } from './workers/worker-departures.ts'
 import { WorkerLinks } from './workers/worker-links.ts'
@@ -51,10 +53,22 @@ function createParts(run: RunningPipeline) {
   const tally = new RunTally(run, book)
   const lives = new WorkerLives(run, book, connections)
   const timeLimits = new TimeLimits(run, book, setups)
+  const stalls = new StallWatch(run, book, setups, heartbeats)
   const rests = new WorkerRests(run, connections)
   const saver = new SessionSaver(run, book, connections, launched)
   const ledger = new BlockLedger(run, { tally, transients, connections, launched })
-  const leases = new Leases(run, { book, ledger, tally, connections, setups, resources, saver, timeLimits, rests })
+  const leases = new Leases(run, {
+    book,
+    ledger,
+    tally,
+    connections,
+    setups,
+    resources,
+    saver,
+    timeLimits,
+    stalls,
+    rests,
+  })
   const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources, crew, rests })
   const restarts = new WorkerRestarts(run, { book, setups, tally, crew })
   const shared = {
@@ -64,6 +78,7 @@ function createParts(run: RunningPipeline) {
     dispatcher,
     connections,
     heartbeats,
+    stalls,
     setups,
     launched,
     timeLimits,
@@ -79,6 +94,7 @@ function createParts(run: RunningPipeline) {
     setups,
     connections,
     heartbeats,
+    stalls,
     crew,
     transients,
     tally,
@@ -112,7 +128,8 @@ export class Coordinator implements RunControl {
 
   async run(): Promise<RunResult> {
     const { signal, listener } = this.shared.options
-    const { tally, transients, dispatcher, departures, links, heartbeats, lives, rests, saver, restarts } = this.parts
+    const { tally, transients, dispatcher, departures, links, heartbeats, stalls, lives, rests, saver, restarts } =
+      this.parts
     tally.reportStart()
     const stop = () => this.turn(() => this.stop())
     if (signal?.aborted) this.stop()
@@ -129,7 +146,7 @@ export class Coordinator implements RunControl {
       return await this.#ended.promise
     } finally {
       signal?.removeEventListener('abort', stop)
-      for (const part of [tally, transients, dispatcher, departures, heartbeats, lives, rests, saver, restarts])
+      for (const part of [tally, transients, dispatcher, departures, heartbeats, stalls, lives, rests, saver, restarts])
         part[Symbol.dispose]()
     }
   }
@@ -184,13 +201,24 @@ export class Coordinator implements RunControl {
   }
 
   takeOverdue(worker: Worker, took: string): void {
-    if (isKillable(worker.origin)) {
-      const message = `${took}; its worker ${worker.id} was ended.`
-      this.handle(worker, { type: 'end', reason: { code: 'BLOCK_TIMEOUT', message } })
+    this.#takeFrom(worker, 'BLOCK_TIMEOUT', took, isKillable(worker.origin))
+  }
+
+  takeStalled(worker: Worker, stall: Stall): void {
+    const { onStall = 'end' } = this.shared.options
+    const action = onStall === 'end' && !isKillable(worker.origin) ? 'move' : onStall
+    this.shared.events.emit({ type: 'worker-stalled', ...stall, action })
+    if (action !== 'report') this.#takeFrom(worker, 'BLOCK_STALLED', describeStall(stall), action === 'end')
+  }
+
+  /** @param why for users @param isEnding whether the worker is ended, rather than asked to drop its leases */
+  #takeFrom(worker: Worker, code: 'BLOCK_TIMEOUT' | 'BLOCK_STALLED', why: string, isEnding: boolean): void {
+    if (isEnding) {
+      this.handle(worker, { type: 'end', reason: { code, message: `${why}; its worker ${worker.id} was ended.` } })
       return
     }
     this.turn(() => {
-      this.parts.leases.revoke(worker, took)
+      this.parts.leases.revoke(worker, code, why)
       this.parts.dispatcher.handOut()
     })
   }

@@ -83,9 +83,10 @@ export class RunTally {
     this.#works.set(worker, { since, completed: 0, workingMs: 0, usage: undefined, shownMemory: 0 })
   }
 
-  noteUsage(worker: Worker, usage: WorkerUsage): void {
+  /** @returns whether the worker has read or written anything since its last report */
+  noteUsage(worker: Worker, usage: WorkerUsage): boolean {
     const work = this.#works.get(worker)
-    if (work === undefined) return
+    if (work === undefined) return false
     const seconds = (this.#run.options.clock.now() - work.since) / 1000
     const most = SURPLUS_BYTES + seconds * MAX_BYTES_PER_SECOND
     const before = work.usage
@@ -104,6 +105,7 @@ export class RunTally {
       this.#run.events.emit({ type: 'worker-usage', workerId: worker.id, ...now })
     }
     this.reportProgress()
+    return now.readBytes > (before?.readBytes ?? 0) || now.writtenBytes > (before?.writtenBytes ?? 0)
   }
 
   /** @param completed further blocks that the worker has done or skipped @param workingMs what its further blocks took */

@@ -6,6 +6,7 @@ import { BlockScheduler } from '../../core/scheduling/block-scheduler.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { Durations } from '../../core/workers/durations.ts'
 import { FailureStreak } from '../../core/workers/failure-streak.ts'
+import type { Stall } from '../../core/workers/stall.ts'
 import { isRequested, type WorkerEvent } from '../../core/workers/worker-state.ts'
 import type { PlannedPipeline, PlannedTask } from '../tasks/planned-task.ts'
 import { hasOwnCheck, isTaskNode } from '../tasks/task-node.ts'
@@ -21,6 +22,8 @@ export interface RunControl {
   handle(worker: Worker, event: WorkerEvent): void
   /** A worker takes too long. @param took what took how long, for users */
   takeOverdue(worker: Worker, took: string): void
+  /** A worker holds blocks and does not advance. */
+  takeStalled(worker: Worker, stall: Stall): void
   /** A worker may be given blocks again. */
   feed(worker: Worker): void
   /** Starts a worker. */

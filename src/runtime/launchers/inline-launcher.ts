@@ -21,6 +21,8 @@ export interface InlineLauncherOptions {
   readonly arrays: ArrayStore
   readonly clock: Clock
   readonly breathe: () => Promise<void>
+  /** Called at the end with how many killed workers are still in a function that has not returned, if there are any. */
+  readonly onStuck?: (count: number) => void
 }
 
 /**
@@ -37,6 +39,7 @@ class InlineLauncher implements WorkerLauncher {
   readonly #trafficOfWorker = new AsyncLocalStorage<Traffic>()
   readonly #arrays: OpenedArrays
   readonly #setUps = new Map<string, Promise<LoadedTask>>()
+  #working = 0
 
   constructor(options: InlineLauncherOptions) {
     this.#options = options
@@ -47,10 +50,13 @@ class InlineLauncher implements WorkerLauncher {
     const [channel, workerChannel] = channelPair<ServerMessage, WorkerMessage>()
     const ending = new AbortController()
     let reason = 'ended'
-    const working = this.#runWorker(workerId, workerChannel, ending.signal).catch((error: unknown) => {
-      reason = messageOf(error)
-      workerChannel.close()
-    })
+    this.#working++
+    const working = this.#runWorker(workerId, workerChannel, ending.signal)
+      .catch((error: unknown) => {
+        reason = messageOf(error)
+        workerChannel.close()
+      })
+      .finally(() => this.#working--)
     const killed = new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()))
     const exited = Promise.race([Promise.all([working, channel.closed]), killed]).then(
       (): WorkerExit => ({ reason, lastOutput: '' }),
@@ -101,7 +107,9 @@ class InlineLauncher implements WorkerLauncher {
     return isTaskNode(source) ? setUpTask(source.definition, task, this.#arrays, workerId) : source
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#arrays[Symbol.asyncDispose]()
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#working > 0) await this.#options.breathe()
+    if (this.#working > 0) this.#options.onStuck?.(this.#working)
+    await this.#arrays[Symbol.asyncDispose]()
   }
 }

@@ -14,6 +14,12 @@ export interface TaskBlock extends Block {
   readonly taskId: string
 }
 
+/** A block while it is being done. */
+export interface RunningBlock extends TaskBlock {
+  /** Says that a long block advances, so that its worker does not count as stalled. May be called as often as you like. */
+  progress(): void
+}
+
 /** What a user's function receives besides the block. */
 export interface BlockContext {
   /** Aborted when the block times out or the run stops immediately; the function should then stop. */
@@ -21,7 +27,7 @@ export interface BlockContext {
 }
 
 /** Processes one block. If it throws, the attempt has failed. */
-export type ProcessBlock = (block: TaskBlock, context: BlockContext) => void | Promise<void>
+export type ProcessBlock = (block: RunningBlock, context: BlockContext) => void | Promise<void>
 
 /**
  * Whether a block is done; called before it is processed, and again afterwards. An error is reported, and never counts as

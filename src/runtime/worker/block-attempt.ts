@@ -1,7 +1,7 @@
 import { ConfigError, toWireError, type WireError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { TaskBlock } from '../tasks/task-options.ts'
+import type { RunningBlock, TaskBlock } from '../tasks/task-options.ts'
 import { type LoadedTask, RETURNED } from './worker-options.ts'
 
 /** The most characters that are sent of an error's message, and of its stack. */
@@ -10,7 +10,7 @@ const MAX_ERROR_TEXT = 8192
 /** Runs a task's function on a block, with the task's own check before and after. Whatever is thrown becomes the outcome. */
 export async function attemptBlock(
   task: LoadedTask,
-  block: TaskBlock,
+  block: RunningBlock,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<Outcome> {
   const start = clock.now()

@@ -78,6 +78,12 @@ export class CoordinatorConnection {
     if (this.#isUp) this.#channel?.send(message)
   }
 
+  /** Sends a message at once, even from a function that never awaits. */
+  sendNow(message: WorkerMessage): void {
+    this.send(message)
+    this.#channel?.flush?.()
+  }
+
   /** Closes the connection for good. */
   end(): void {
     this.#ending.abort()
@@ -186,7 +192,8 @@ export class CoordinatorConnection {
         this.#owner.beforeHeartbeat()
         channel.send({ type: 'heartbeat' })
       },
-      () => channel.close(),
+      // A channel in memory breaks only with the process.
+      (this.#options.reconnectMs ?? 0) > 0 ? () => channel.close() : undefined,
     )
     this.#options.onConnection?.('welcome', workerId)
     this.#owner.takeWelcome(welcome, isRenamed)

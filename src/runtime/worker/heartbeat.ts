@@ -18,13 +18,13 @@ export class Heartbeat {
    * Starts again, for a new connection.
    * @param ms between two heartbeats; 0 for none
    * @param send sends a heartbeat
-   * @param giveUp called when the other side has not answered for too long
+   * @param giveUp called when the other side has not answered for too long; without it, the worker goes on
    */
-  start(ms: number, send: () => void, giveUp: () => void): void {
+  start(ms: number, send: () => void, giveUp?: () => void): void {
     this.stop()
     if (ms === 0) return
     this.#cancel = this.#clock.after(ms, () => {
-      if (this.#unanswered >= MAX_UNANSWERED) {
+      if (giveUp !== undefined && this.#unanswered >= MAX_UNANSWERED) {
         giveUp()
         return
       }

@@ -8,6 +8,7 @@ import {
   type WorkMessage,
 } from './coordinator-connection.ts'
 import { type HeldLease, HeldLeases } from './held-leases.ts'
+import { ProgressBeat } from './progress-beat.ts'
 import { UsageReport } from './usage-report.ts'
 import type { LoadedTask, WorkerEnd, WorkerOptions } from './worker-options.ts'
 import { WorkerTasks } from './worker-tasks.ts'
@@ -33,6 +34,7 @@ class Worker implements ConnectionOwner {
   readonly #leases: HeldLeases
   readonly #tasks: WorkerTasks
   readonly #usage: UsageReport
+  readonly #beat: ProgressBeat
   /** Tasks whose set-up was reported over this connection. */
   readonly #reportedReady = new Set<string>()
   #draining = false
@@ -47,6 +49,7 @@ class Worker implements ConnectionOwner {
     this.#leases = new HeldLeases(this.#connection)
     this.#tasks = new WorkerTasks((task, workerId) => options.loadTask(task, workerId))
     this.#usage = new UsageReport(options, this.#connection)
+    this.#beat = new ProgressBeat(options.clock, this.#connection)
   }
 
   async live(): Promise<WorkerEnd> {
@@ -206,7 +209,8 @@ class Worker implements ConnectionOwner {
         })
       }
       task.ahead?.offer(index, () => this.#following(lease, at))
-      const outcome = await attemptBlock(task, this.#tasks.blockAt(lease, at), { clock, signal })
+      const block = this.#beat.addTo(this.#tasks.blockAt(lease, at), lease)
+      const outcome = await attemptBlock(task, block, { clock, signal })
       if (outcome.status === 'done' || outcome.status === 'skipped') this.#blocks++
       lease.outcomes.push(outcome)
     }

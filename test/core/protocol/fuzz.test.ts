@@ -34,6 +34,7 @@ const GOOD: readonly (ServerMessage | WorkerMessage)[] = [
   { type: 'join', protocol: 1, worker: 'w1', session: 's', leases: [1], pid: 7, host: 'h', rois: true },
   { type: 'task-ready', taskId: 'a' },
   { type: 'outcomes', lease: 3, outcomes: outcomes as [] },
+  { type: 'progress' },
   { type: 'usage', readBytes: 7, writtenBytes: 0, peakMemory: 2 ** 40 },
   { type: 'setup-failed', taskId: 'a', error: error as { code: 'BLOCK_FAILED'; message: string } },
   { type: 'dropped', lease: 9 },
@@ -206,6 +207,7 @@ function isWorkers(message: WorkerMessage): boolean {
       return isName(message.taskId) && isError(message.error)
     case 'dropped':
       return isWhole(message.lease)
+    case 'progress':
     case 'heartbeat':
     case 'goodbye':
       return Object.keys(message).length === 1

@@ -16,7 +16,8 @@ describe('a watched task', () => {
       ahead: { offer: () => calls.push('offer'), has: () => calls.push('has') > 0 },
     }
     const watched = watchedTask(task, watch) as Required<LoadedTask>
-    const block = { index: 0, taskId: 't', readRoi: { offset: [0], shape: [1] }, writeRoi: { offset: [0], shape: [1] } }
+    const roi = { offset: [0], shape: [1] }
+    const block = { index: 0, taskId: 't', readRoi: roi, writeRoi: roi, progress() {} }
     await watched.process(block, { signal: new AbortController().signal })
     await watched.isDone(block)
     watched.ahead.offer(0, () => [])

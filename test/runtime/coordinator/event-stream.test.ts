@@ -17,6 +17,7 @@ const TYPES = Object.keys({
   'worker-started': 1,
   'worker-died': 1,
   'worker-paused': 1,
+  'worker-stalled': 1,
   'worker-usage': 1,
   'worker-ended': 1,
   jobs: 1,

@@ -21,6 +21,7 @@ try {
       if (how === 'throw') throw new Error('out of neurons')
       if (how === 'break') break
       if (how === 'die') process.kill(process.pid, 'SIGKILL')
+      if (how === 'stop') process.kill(process.pid, 'SIGSTOP')
       if (how === 'wait') {
         process.once('SIGINT', () => writeFileSync(join(folder, 'heard'), ''))
         writeFileSync(join(folder, 'begun'), '')

@@ -26,6 +26,11 @@ export class LaunchedWorkers {
     return this.#launched.get(worker)?.noteConnection !== undefined
   }
 
+  /** Whether the worker, which is in this process, runs apart from the coordinator. */
+  runsApart(worker: Worker): boolean {
+    return this.#launched.get(worker)?.runsApart === true
+  }
+
   noteConnection(worker: Worker, event: 'in' | 'out' | 'left'): void {
     this.#launched.get(worker)?.noteConnection?.(event)
   }

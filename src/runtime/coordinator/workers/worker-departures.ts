@@ -53,8 +53,20 @@ export class WorkerDepartures {
   }
 
   #bury(worker: Worker, { exit, fate, mayStillRun }: Extract<WorkerDecision, { type: 'bury' }>): void {
-    const { book, connections, dispatcher, heartbeats, launched, leases, lives, restarts, rests, setups, tally } =
-      this.#parts
+    const {
+      book,
+      connections,
+      dispatcher,
+      heartbeats,
+      launched,
+      leases,
+      lives,
+      restarts,
+      rests,
+      setups,
+      stalls,
+      tally,
+    } = this.#parts
     connections.close(worker)
     this.#run.remove(worker)
     dispatcher.forgetIdle(worker)
@@ -66,7 +78,7 @@ export class WorkerDepartures {
     const isUseless = rests.end(worker)
     restarts.replace({ worker, task, exit, fate, isBlamed: blame !== undefined, isSentAway, isUseless })
     tally.endWorker(worker, connections.hostOf(worker))
-    for (const part of [book, connections, heartbeats, setups, launched, lives]) part.forget(worker)
+    for (const part of [book, connections, heartbeats, stalls, setups, launched, lives]) part.forget(worker)
     dispatcher.handOut()
   }
 

@@ -10,11 +10,12 @@ import type { Leases } from '../leases.ts'
 import type { RunTally } from '../run-tally.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { WorkerRests } from '../worker-rests.ts'
-import { HEARTBEAT_MS, type Heartbeats } from './heartbeats.ts'
+import { HEARTBEAT_MS, type Heartbeats } from './health/heartbeats.ts'
+import type { StallWatch } from './health/stall-watch.ts'
+import type { TimeLimits } from './health/time-limits.ts'
 import type { LaunchedWorkers } from './launched-workers.ts'
 import { createWorker, type Pool, type Worker } from './pool.ts'
 import type { TaskSetups } from './task-setups.ts'
-import type { TimeLimits } from './time-limits.ts'
 import type { WorkerConnections } from './worker-connections.ts'
 import type { WorkerLives } from './worker-lives.ts'
 
@@ -25,6 +26,7 @@ export interface LinksParts {
   readonly dispatcher: Dispatcher
   readonly connections: WorkerConnections
   readonly heartbeats: Heartbeats
+  readonly stalls: StallWatch
   readonly setups: TaskSetups
   readonly launched: LaunchedWorkers
   readonly timeLimits: TimeLimits
@@ -113,8 +115,9 @@ export class WorkerLinks {
     setups.reconnect(worker)
     this.#reconcileLeases(worker, join)
     this.#listen(worker, channel)
-    this.#welcome(worker, isRemote)
-    if (isRemote) heartbeats.expect(worker)
+    const beats = isRemote || launched.runsApart(worker)
+    this.#welcome(worker, beats)
+    if (beats) heartbeats.expect(worker)
     launched.noteConnection(worker, 'in')
     timeLimits.resume(worker)
     if (answer.isFirst) this.#reportStart(worker, join)
@@ -146,14 +149,14 @@ export class WorkerLinks {
     })
   }
 
-  #welcome(worker: Worker, isRemote: boolean): void {
+  #welcome(worker: Worker, beats: boolean): void {
     const { connections, book, dispatcher } = this.#parts
     connections.send(worker, {
       type: 'welcome',
       protocol: PROTOCOL_VERSION,
       workerId: worker.id,
       session: worker.key,
-      heartbeatMs: isRemote ? HEARTBEAT_MS : 0,
+      heartbeatMs: beats ? HEARTBEAT_MS : 0,
       leases: book.leasesOf(worker).map(({ id, reported }) => ({ lease: id, reported })),
     })
     if (this.#run.phase !== 'running' || dispatcher.isSentAway(worker)) connections.send(worker, { type: 'drain' })
@@ -166,7 +169,7 @@ export class WorkerLinks {
   }
 
   #receive(worker: Worker, raw: unknown): void {
-    const { connections, dispatcher, heartbeats, leases, setups, tally, timeLimits } = this.#parts
+    const { connections, dispatcher, heartbeats, leases, setups, stalls, tally, timeLimits } = this.#parts
     const message = parseWorkerMessage(raw)
     heartbeats.noteHeard(worker)
     switch (message.type) {
@@ -177,7 +180,11 @@ export class WorkerLinks {
         if (setups.noteSetUp(worker, message.taskId)) timeLimits.watch(worker)
         return
       case 'usage':
-        tally.noteUsage(worker, message)
+        // A block that goes on reading or writing advances.
+        if (tally.noteUsage(worker, message)) stalls.noteProgress(worker)
+        return
+      case 'progress':
+        stalls.noteProgress(worker)
         return
       case 'heartbeat':
         connections.send(worker, { type: 'heartbeat' })

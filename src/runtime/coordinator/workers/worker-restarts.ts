@@ -83,9 +83,9 @@ export class WorkerRestarts {
       lastOutput: exit.lastOutput,
       ...(task === undefined ? {} : { taskId: task.id }),
     } as const
-    // A block that timed out has used up an attempt, so this ends eventually; set-ups could time out forever.
-    const isBlockTimeout =
-      reason?.code === 'BLOCK_TIMEOUT' && task !== undefined && this.#parts.setups.isSetUp(worker, task)
+    // A block that took too long has used up an attempt, so this ends eventually; set-ups could take too long forever.
+    const isOverdue = reason?.code === 'BLOCK_TIMEOUT' || reason?.code === 'BLOCK_STALLED'
+    const isBlockTimeout = isOverdue && task !== undefined && this.#parts.setups.isSetUp(worker, task)
     const restartMs = !isRequested(worker.origin) ? undefined : isBlockTimeout ? 0 : this.#restartDelay(ended)
     this.#run.events.emit(restartMs === undefined ? dead : { ...dead, restartMs })
     if (restartMs !== undefined) this.#restartAfter(worker, restartMs)

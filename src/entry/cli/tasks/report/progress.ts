@@ -4,6 +4,7 @@ import { kindOfMessage } from '../../../../core/text/error-groups.ts'
 import { reasonOf } from '../../../../core/text/error-reason.ts'
 import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
+import { describeStall } from '../../../../core/workers/stall.ts'
 import { wrapped } from '../../layout.ts'
 import { paint } from '../../output.ts'
 import { control, guardStream } from '../../terminal.ts'
@@ -62,6 +63,12 @@ export class ProgressDisplay {
         this.note(
           `worker ${event.workerId} finished none of the blocks of its last ${event.leases} leases; it gets none for ${event.pauseMs / 1000} s`,
         )
+        break
+      case 'worker-stalled':
+        // Otherwise the attempt fails for this reason, and that is printed.
+        if (event.action === 'report') {
+          this.#noteOften(`stalled ${event.taskId}`, `${describeStall(event)}, at worker ${event.workerId}`)
+        }
         break
       case 'block-retried':
         this.#noteOften(

@@ -1,7 +1,7 @@
-import type { Lease, LeaseBook } from '../lease-book.ts'
-import type { RunningPipeline } from '../running-pipeline.ts'
-import type { Worker } from './pool.ts'
-import type { TaskSetups } from './task-setups.ts'
+import type { Lease, LeaseBook } from '../../lease-book.ts'
+import type { RunningPipeline } from '../../running-pipeline.ts'
+import type { Worker } from '../pool.ts'
+import type { TaskSetups } from '../task-setups.ts'
 
 /** If blocks have a time limit, set-ups have one too, long enough to load a large model. */
 const SETUP_TIMEOUT_MS = 600_000

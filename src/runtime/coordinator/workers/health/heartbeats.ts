@@ -1,19 +1,21 @@
-import type { LeaseBook } from '../lease-book.ts'
-import type { RunningPipeline } from '../running-pipeline.ts'
-import type { Worker } from './pool.ts'
-import type { WorkerConnections } from './worker-connections.ts'
+import type { LeaseBook } from '../../lease-book.ts'
+import type { RunningPipeline } from '../../running-pipeline.ts'
+import type { Worker } from '../pool.ts'
+import type { WorkerConnections } from '../worker-connections.ts'
 
-/** How often a remote worker has to send something while it is idle. */
+/** How often a worker has to send something while it is idle. */
 export const HEARTBEAT_MS = 10_000
 /** How many heartbeats in a row a worker may miss. */
 const MAX_MISSED = 3
+/** Without a heartbeat in this time, a worker does not send them. */
+const SILENT_MS = 2.5 * HEARTBEAT_MS
 
-/** Finds idle workers whose machine or network has failed silently; for a busy one there is the time limit of its block. */
+/** Finds idle workers whose machine or network has failed silently; busy ones are watched by `StallWatch`. */
 export class Heartbeats {
   readonly #run: RunningPipeline
   readonly #book: LeaseBook
   readonly #connections: WorkerConnections
-  /** How many heartbeats in a row each connected remote worker has missed. */
+  /** How many heartbeats in a row each connected worker has missed. */
   readonly #missed = new Map<Worker, number>()
   #cancelSweep: (() => void) | undefined
 
@@ -23,7 +25,7 @@ export class Heartbeats {
     this.#connections = connections
   }
 
-  /** A remote worker has connected. */
+  /** A worker has connected. */
   expect(worker: Worker): void {
     this.#missed.set(worker, 0)
     this.#startSweep()
@@ -32,6 +34,12 @@ export class Heartbeats {
   /** The worker has sent something. */
   noteHeard(worker: Worker): void {
     if (this.#missed.has(worker)) this.#missed.set(worker, 0)
+  }
+
+  /** Whether a worker that should have sent heartbeats for some time has done so; undefined if the time is too short to know. */
+  isHeard(worker: Worker, sinceMs: number): boolean | undefined {
+    const missed = this.#missed.get(worker)
+    return missed === undefined || sinceMs < SILENT_MS ? undefined : missed < 2
   }
 
   /** The worker has disconnected or ended. */
