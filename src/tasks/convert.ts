@@ -75,7 +75,8 @@ export const convert = defineTask({
 
 /** Whether blocks are copied chunk by chunk, in memory for one of them. */
 const copiesChunks = (input: VolumeDescription, output: VolumeDescription): boolean =>
-  input.format.startsWith('zarr') &&
+  [input, output].every(({ format }) => format.startsWith('zarr')) &&
+  input.order === output.order &&
   !/^https?:/.test(input.path) &&
   input.shardShape === undefined &&
   output.shardShape === undefined &&

@@ -1,4 +1,5 @@
 import {
+  type BlockGridOptions,
   countElements,
   createBlockGrid,
   defineTask,
@@ -6,6 +7,7 @@ import {
   type NodeOptions,
   openArray,
   type TaskNode,
+  type VolumeDescription,
 } from '../entry/index.ts'
 import {
   DisjointSets,
@@ -35,6 +37,14 @@ import { Scratch } from './scratch.ts'
 
 /** Bytes for each voxel of a block while its components are found: at worst every other voxel is a run of three numbers. */
 const RUN_BYTES_PER_VOXEL = 6
+
+/** The most that the tasks before the last one have left in a worker when it starts, and how much that is for each voxel. */
+const LEFT = { most: 26_000_000, perVoxel: 4 }
+
+const leftByEarlier = ({ shape }: VolumeDescription, options: BlockGridOptions): number => {
+  const { blockCount } = createBlockGrid(options)
+  return (Math.min(LEFT.most, LEFT.perVoxel * Number(countElements(shape))) * (blockCount - 1)) / blockCount
+}
 
 const ENDS = ['lower', 'upper'] as const
 type End = (typeof ENDS)[number]
@@ -182,11 +192,11 @@ export const labelWrite = defineTask({
       ...voxels.map((side, axis) => chunkWithin(side, wanted[axis] as number)),
     ]
     const output = await arrays.create(config.output, { like: input, dtype: 'uint64', fillValue: 0n, chunkShape })
-    // Twice the runs: a copy of them waits for the numbers. The result is a uint64.
+    // The runs, a copy of them that waits for the numbers, and the result, a uint64. Few masks have as many runs as there can be.
     return {
       ...options,
       writes: [output],
-      memory: bytesOf(input, voxels) + (2 * RUN_BYTES_PER_VOXEL + 8) * maxComponents,
+      memory: bytesOf(input, voxels) + (RUN_BYTES_PER_VOXEL + 10) * maxComponents + leftByEarlier(input, options),
     }
   },
   async setup(config, { arrays }) {

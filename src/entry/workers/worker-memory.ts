@@ -9,13 +9,15 @@ import type { VolumeDescription } from '../../runtime/volumes/volume-array.ts'
 // of the data path may need other numbers; worker-memory.test.ts compares them with runs.
 
 /** A process before its first block: Node, the libraries, the connection. */
-const PROCESS_BYTES = 92_000_000
+const PROCESS_BYTES = 78_000_000
 /** A thread before its first block, in the process of the run. */
 const THREAD_BYTES = 30_000_000
 /** A worker of which no task is known: with blocks and chunks of common sizes. */
 export const TYPICAL_WORKER_BYTES = 160_000_000
 /** Buffers of blocks and chunks that are no longer used and not yet returned to the system. */
-const LEFT_OVER_BYTES = 18_000_000
+const LEFT_OVER_BYTES = 13_000_000
+/** The most that writing N5 leaves before it is collected, in which every chunk has a header and another byte order, and its share of what is written. */
+const N5_LEFT = { most: 85_000_000, share: 1.05 } as const
 /** The most decoded chunks that are kept of an array for the next blocks, and the largest chunk that is kept. */
 const MAX_CACHE_BYTES = { zarr: 40 * 2 ** 20, hdf5: 64 * 2 ** 20 } as const
 const MAX_KEPT_CHUNK_BYTES = 16 * 2 ** 20
@@ -39,6 +41,7 @@ export function workerMemory(task: PlannedTask, { workers, sharesProcess }: Work
     // A short run does not leave as much.
     Math.min(LEFT_OVER_BYTES, transferred),
     ...task.reads.map((array) => (isCached(task, array) ? cacheBytes(array) : 0)),
+    ...task.writes.map((array) => (array.format === 'n5' ? leftByN5(array, task.grid.blockCount, workers) : 0)),
     // A shard is compressed as a whole before it is written.
     ...task.writes.map((array) => (array.shardShape === undefined ? 0 : bytesOf(array, array.shardShape) / 2)),
   ]
@@ -48,6 +51,9 @@ export function workerMemory(task: PlannedTask, { workers, sharesProcess }: Work
 /** The memory of the process that workers share. @param perWorker as `workerMemory` returns it */
 export const sharedMemory = (perWorker: number, { workers }: WorkerSetting): number =>
   PROCESS_BYTES + workers * perWorker
+
+const leftByN5 = (array: VolumeDescription, blocks: number, workers: number): number =>
+  Math.min(N5_LEFT.most, (N5_LEFT.share * bytesOf(array, array.shape) * (blocks - 1)) / blocks / workers)
 
 /** Kept chunks. Of HDF5, up to half as many that were dropped for others wait for the garbage collector; Zarr uses their memory again. */
 function cacheBytes(array: VolumeDescription): number {
