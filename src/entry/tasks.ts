@@ -1,5 +1,6 @@
 // The built-in tasks, `import … from 'bellis/tasks'`.
 export { convert } from '../tasks/convert.ts'
+export { type ConvertGroupConfig, convertGroup } from '../tasks/convert-group.ts'
 export { downsample, type PyramidConfig, pyramid } from '../tasks/downsample.ts'
 export { countLabels, label } from '../tasks/label.ts'
 export type { LabelConfig } from '../tasks/label-layout.ts'

@@ -128,6 +128,11 @@ export interface CreateArrayOptions {
   readonly attributes?: Readonly<Record<string, unknown>>
   /** Name of a finer array in the same group: for readers of OME-Zarr, the new array becomes a coarser level of its pyramid. */
   readonly levelOf?: string
+  /**
+   * A group of a Zarr container of which the groups around the new array get all metadata that they do not have: channels, labels,
+   * plates, wells. `below` is the path of the array below that group.
+   */
+  readonly groupsLike?: { readonly container: string; readonly inner: string; readonly below: string }
   /** @default 3 */
   readonly zarrFormat?: 2 | 3
   /** What to do if the array exists. `reuse` opens it if shape, dtype, chunk shape and placement are the same. @default 'refuse' */

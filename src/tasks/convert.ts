@@ -23,6 +23,10 @@ export const convert = defineTask({
       .string()
       .optional()
       .describe('copy only this region: offset:shape in nm, or a slice in voxels such as 0:20,100:200,100:200'),
+    groupsLike: z
+      .object({ container: z.string(), inner: z.string(), below: z.string() })
+      .optional()
+      .describe("Zarr group whose metadata the output's groups get; below: the path of the array in it"),
   }),
   async plan(config, { arrays }) {
     const input = await arrays.open(config.input)
@@ -43,6 +47,7 @@ export const convert = defineTask({
       offset: region.offset,
       chunkShape: [...ones, ...chunk.map((length, axis) => Math.min(length, Math.max(1, voxels[axis] as number)))],
       ...(config.shard === undefined ? {} : { shardShape: [...ones, ...config.shard] }),
+      ...(config.groupsLike === undefined ? {} : { groupsLike: config.groupsLike }),
       codec: config.codec,
       zarrFormat: config.zarrFormat,
     })

@@ -101,6 +101,7 @@ const KERNELS = [
 ]
 const TASKS = [
   'convert',
+  'convertGroup',
   'countLabels',
   'downsample',
   'label',

@@ -2,6 +2,7 @@ import { ConfigError } from '../../core/errors.ts'
 import { soundAxes } from '../../core/geometry/sound-axes.ts'
 import { refreshConsolidated } from './metadata/consolidated.ts'
 import { type JsonObject, stringifyJson } from './metadata/exact-json.ts'
+import { attributesAs, mergedAttributes } from './metadata/group-metadata.ts'
 import { readNode } from './metadata/hierarchy.ts'
 import { toV2Json } from './metadata/metadata-v2.ts'
 import { toV3Json } from './metadata/metadata-v3.ts'
@@ -65,6 +66,7 @@ async function writePlanned(
     if (zarrFormat === 2) await put(joinKey(group, '.zgroup'), { zarr_format: 2 })
     else await put(joinKey(group, 'zarr.json'), { zarr_format: 3, node_type: 'group', attributes: {} })
   }
+  await putGroups(store, plan, put)
   if (key !== '') await placeInParent(store, key, plan, put)
   if (zarrFormat === 3) {
     await put(joinKey(key, 'zarr.json'), toV3Json(metadata))
@@ -73,6 +75,27 @@ async function writePlanned(
     await put(joinKey(key, '.zarray'), toV2Json(metadata))
   }
   await refreshConsolidated(store, key, written)
+}
+
+async function putGroups(
+  store: Store,
+  { groups, metadata: { zarrFormat } }: CreatePlan,
+  put: (file: string, json: JsonObject) => Promise<void>,
+): Promise<void> {
+  for (const { path, attributes, files } of groups?.metadata ?? []) {
+    const key = joinKey((groups as NonNullable<typeof groups>).key, path)
+    const node = await readNode(store, key)
+    if (node?.kind === 'array') continue
+    const merged = mergedAttributes(node?.attributes ?? {}, attributesAs(attributes, zarrFormat))
+    if (zarrFormat === 2) {
+      if (node === undefined) await put(joinKey(key, '.zgroup'), { zarr_format: 2 })
+      await put(joinKey(key, '.zattrs'), merged)
+    } else {
+      const json = node?.json ?? { zarr_format: 3, node_type: 'group' }
+      await put(joinKey(key, 'zarr.json'), { ...json, attributes: merged })
+    }
+    for (const [name, bytes] of files) await store.put(joinKey(key, name), [bytes])
+  }
 }
 
 async function placeInParent(

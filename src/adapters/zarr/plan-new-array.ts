@@ -1,6 +1,7 @@
 import { ConfigError } from '../../core/errors.ts'
 import type { ArrayAxis, CreateArrayOptions } from '../../ports/chunked-array.ts'
 import { addressWritten, alreadyExists } from './container-errors.ts'
+import type { GroupMetadata } from './metadata/group-metadata.ts'
 import { listNodes, readNode } from './metadata/hierarchy.ts'
 import type { ZarrMetadata } from './metadata/metadata.ts'
 import { axesFor, newMetadata } from './metadata/new-metadata.ts'
@@ -12,6 +13,8 @@ export interface CreatePlan {
   readonly axes: readonly ArrayAxis[]
   /** Name of the array in the same group whose pyramid it joins. */
   readonly levelOf?: string | undefined
+  /** What the groups in and below one of the container get, those that exist only what they lack. */
+  readonly groups?: { readonly key: string; readonly metadata: readonly GroupMetadata[] } | undefined
   /** Keys of groups to create, outermost first. */
   readonly newGroups: readonly string[]
   readonly existing: 'none' | 'replace'

@@ -13,12 +13,13 @@ import { isOnlyRead, makeCodec } from './codecs/registry.ts'
 import { addressOpenedForWriting, onlyRead } from './container-errors.ts'
 import { type ContainerOptions, ContainerStores, isZip } from './container-store.ts'
 import { createPlanned, outermostMissing } from './create-planned.ts'
+import { readGroups } from './metadata/group-metadata.ts'
 import { finestDataset, listNodes, readNode, type ZarrNode } from './metadata/hierarchy.ts'
 import { compressorsOf, type ZarrMetadata } from './metadata/metadata.ts'
 import { readOmeAxes } from './metadata/ome.ts'
 import { readAxes, withoutPlacement } from './metadata/placement-attributes.ts'
 import { assertContainer, nothingThere, showNames } from './missing-array.ts'
-import { planNewArray } from './plan-new-array.ts'
+import { type CreatePlan, planNewArray } from './plan-new-array.ts'
 import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
 import { zarrArray } from './zarr-array.ts'
 import { zipIsRead } from './zip/zip-store.ts'
@@ -39,7 +40,9 @@ export function zarrFormat(options: ContainerOptions = {}): ArrayFormat {
     async create(container, inner, create) {
       if (isZip(container)) throw zipIsRead(container)
       const store = stores.open(container, inner, given({ fsync: create.fsync }))
-      return createArray(store, parseInner(inner), withFill(create), writesEmpty())
+      const key = parseInner(inner)
+      const groups = await groupsFor(stores, key, create)
+      return createArray(store, key, withFill(create), { writesEmpty: writesEmpty(), groups })
     },
     async planCreate(container, inner, create) {
       if (isZip(container)) throw zipIsRead(container)
@@ -51,6 +54,17 @@ export function zarrFormat(options: ContainerOptions = {}): ArrayFormat {
       return listNodes(store, parseInner(inner), limit)
     },
   }
+}
+
+/** The metadata of the groups that those around a new array are to be like. */
+async function groupsFor(
+  stores: ContainerStores,
+  key: string,
+  { groupsLike: like }: CreateArrayOptions,
+): Promise<CreatePlan['groups']> {
+  if (like === undefined) return undefined
+  const metadata = await readGroups(stores.open(like.container, like.inner), parseInner(like.inner))
+  return { key: key.slice(0, key.length - like.below.length).replace(/\/$/, ''), metadata }
 }
 
 const withFill = ({ likeFill, ...options }: CreateArrayOptions): CreateArrayOptions => ({
@@ -191,7 +205,7 @@ async function createArray(
   store: Store,
   key: string,
   options: CreateArrayOptions,
-  writesEmpty: boolean,
+  { writesEmpty, groups }: { readonly writesEmpty: boolean; readonly groups: CreatePlan['groups'] },
 ): Promise<ChunkedArray> {
   const there = await reusable(store, key, options, writesEmpty)
   if (there !== undefined) return there
@@ -204,7 +218,7 @@ async function createArray(
   if (madeMeanwhile !== undefined) return madeMeanwhile
   const settled = key === '' ? plan : await planNewArray(store, key, store.where(key), options)
   await store.sweep?.(key)
-  await createPlanned(store, key, settled, outermost)
+  await createPlanned(store, key, { ...settled, groups }, outermost)
   return openArray(store, key, { mode: 'r+', writesEmpty })
 }
 

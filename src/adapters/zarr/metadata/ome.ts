@@ -177,7 +177,7 @@ export function placeInOme(
   const isPyramid = finest !== undefined || (mine !== undefined && datasetPaths(mine).length > 1)
   const entry = isPyramid
     ? withLevel(mine ?? newMultiscale(finest as OmeLevel, zarrFormat), level)
-    : newMultiscale(level, zarrFormat)
+    : { ...newMultiscale(level, zarrFormat), ...describedBy(mine) }
   const after = mine === undefined ? [...before, entry] : before.map((other) => (other === mine ? entry : other))
   if (zarrFormat === 2) return { ...attributes, multiscales: after }
   return { ...attributes, ome: { ...ome, version: '0.5', multiscales: after } }
@@ -211,6 +211,12 @@ const newMultiscale = ({ path, axes }: OmeLevel, zarrFormat: 2 | 3): JsonObject 
   axes: omeAxes(axes),
   datasets: [{ path, coordinateTransformations: transformations(axes) }],
 })
+
+/** What an entry says about its image besides its arrays. */
+const describedBy = (multiscale: JsonObject = {}): JsonObject =>
+  Object.fromEntries(
+    ['name', 'type', 'metadata'].flatMap((key) => (multiscale[key] === undefined ? [] : [[key, multiscale[key]]])),
+  )
 
 /**
  * A pyramid with one level added or moved; finest first. The positions of the other levels stay, converted to nm like the new

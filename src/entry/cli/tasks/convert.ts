@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander'
+import { nameTasks } from '../../../runtime/tasks/pipeline-name.ts'
 import { convert } from '../../../tasks/convert.ts'
+import { convertGroup } from '../../../tasks/convert-group.ts'
 import { voxelShape } from '../option-values.ts'
 import { builtInOptions, GROUPS, placementOptions, type RunFlags } from '../options.ts'
 import { builtInConfig } from './config/built-in-config.ts'
@@ -10,7 +12,7 @@ export function convertCommand(always: RunFlags = {}): Command {
   const command = new Command('convert')
     .alias('copy')
     .description('Copies any readable dataset into Zarr, N5 or precomputed, block by block.')
-    .argument('<src>', 'dataset to copy: sample.hdf/volumes/raw')
+    .argument('<src>', 'dataset to copy: sample.hdf/volumes/raw; or a Zarr group, with all that is in it: image.zarr')
     .argument('<dst>', 'array to write: out.zarr/volumes/raw, out.n5/raw, out.precomputed')
     .optionsGroup(GROUPS.task)
     .option(
@@ -25,6 +27,8 @@ export function convertCommand(always: RunFlags = {}): Command {
   return builtInOptions(placementOptions(command.optionsGroup(GROUPS.task)))
     .addHelpText('after', '\nExample:\n  $ bellis convert sample.hdf/volumes/raw out.zarr/volumes/raw --workers 4')
     .action(async (input: string, output: string, flags: RunFlags, command: Command) => {
-      await runTasks([convert(builtInConfig(convert.options, command, { input, output }))], { ...flags, ...always })
+      const config = builtInConfig(convert.options, command, { input, output })
+      const tasks = nameTasks(await convertGroup(config), 'convert')
+      await runTasks(tasks, { ...flags, ...always }, tasks.length > 1 ? { shown: output } : {})
     })
 }
