@@ -88,7 +88,9 @@ describe('the codecs', () => {
           for (const { data, isDamaged, where } of pieces) {
             const room = new Uint8Array(codec.room?.(data.length) ?? 0).fill(0xa5)
             const encoded = codec.encode(data, room)
-            assert.deepEqual(Buffer.from(encoded), Buffer.from(makeCodec(compressor).encode(data)), name)
+            // A stream of zlib that was used before may choose other matches, of the same data.
+            if (!/^(gzip|zlib)/.test(name))
+              assert.deepEqual(Buffer.from(encoded), Buffer.from(makeCodec(compressor).encode(data)), name)
             const memory = new Uint8Array(data.length + SPARE_BYTES).fill(0x5a)
             if (isDamaged && data.length > 0) {
               const short = encoded.subarray(0, 1 + (where % (encoded.length - 1)))
