@@ -16,6 +16,7 @@ const steps = [
   ['Packages that run on the Python package', process.execPath, ['scripts/python-env.mjs', '--guests']],
   ['Wheels for the Python package', process.execPath, ['scripts/python-wheels-env.mjs']],
   ['MongoDB for tests', process.execPath, ['scripts/mongodb-env.mjs']],
+  ['S3 server for tests', process.execPath, ['scripts/s3-env.mjs']],
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],
   ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
   ['Chromium for tests', process.execPath, ['scripts/chromium-env.mjs']],

@@ -6,6 +6,7 @@ import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { n5Format } from '../adapters/n5/n5-format.ts'
 import { isPng, PNG_SUFFIX, pngFormat } from '../adapters/png/png-format.ts'
 import { precomputedFormat } from '../adapters/precomputed/precomputed-format.ts'
+import { isS3Address as isObjectAddress, parseS3Address, showS3Address } from '../adapters/s3/s3-address.ts'
 import { isPattern, SLICE_SUFFIX, stackFormat } from '../adapters/stack/stack-format.ts'
 import { isTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
@@ -13,6 +14,7 @@ import { ConfigError } from '../core/errors.ts'
 import { splitOverride } from '../core/geometry/placement-override.ts'
 import type { WorldUnit } from '../core/geometry/world-unit.ts'
 import { errnoOf } from '../core/system-errors.ts'
+import { isAddress } from '../core/text/address.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
 import type { ArrayFormat } from '../ports/chunked-array.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
@@ -62,7 +64,7 @@ export function parseDatasetPath(path: string): DatasetPath {
   if (path.includes('\0')) {
     throw new ConfigError('INVALID_CONFIG', `${path}: expected a path without NUL characters.`)
   }
-  if (SLICE_SUFFIX.test(path) && isPattern(path) && !/^https?:/i.test(path) && statOf(path) === undefined) {
+  if (SLICE_SUFFIX.test(path) && isPattern(path) && !isAddress(path) && statOf(path) === undefined) {
     return { format: stack, container: path, inner: '' }
   }
   const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(path) ?? [undefined, path]
@@ -73,7 +75,7 @@ export function parseDatasetPath(path: string): DatasetPath {
     const found = split(parts, index + 1, format)
     return { ...found, container: found.container + query }
   }
-  if (/^https?:/.test(path)) {
+  if (isAddress(path)) {
     refuse(describeOtherName(address as string))
     return { format: zarr, container: path.replace(/\/+$/, ''), inner: '' }
   }
@@ -151,10 +153,14 @@ export const arrayStore: ArrayStore = {
     return format.planCreate(container, inner, options)
   },
   canonicalPath(path) {
-    if (/^https?:/.test(path)) return path.replace(/\/+$/, '')
+    if (isAddress(path)) return canonicalAddress(path)
     return realPath(path)
   },
 }
+
+/** Keys of object stores have no empty names. */
+const canonicalAddress = (path: string): string =>
+  isObjectAddress(path) ? showS3Address(parseS3Address(path)) : path.replace(/\/+$/, '')
 
 /** @throws ConfigError `INVALID_CONFIG` for a new array: whoever opens it would look for another one, by the path before the `#` */
 function assertNoOverride(path: string): void {

@@ -146,7 +146,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
       workers,
       outputs,
       id,
-      noteEnd: noteProvenance(setting, { outputs, id, recorded, started: author.started }),
+      noteEnd: await noteProvenance(setting, { outputs, id, recorded, started: author.started }),
     }
   } catch (error) {
     await open[Symbol.asyncDispose]()
@@ -156,15 +156,15 @@ async function openParts(setting: Setting): Promise<RunParts> {
 }
 
 /** Says in the run's folder where its outputs come from. @returns a function that completes this, in the outputs, too */
-function noteProvenance(
+async function noteProvenance(
   { pipeline, folder, events }: Setting,
   { outputs, id, recorded, started }: Pick<RunParts, 'outputs' | 'id' | 'recorded'> & { readonly started: string },
-): RunParts['noteEnd'] {
+): Promise<RunParts['noteEnd']> {
   const warn = (message: string) => events.emit({ type: 'warning', message })
   const noteFolder =
     folder === undefined
       ? undefined
-      : noteRunStart({
+      : await noteRunStart({
           pipeline,
           folder: folder.path,
           record: id,

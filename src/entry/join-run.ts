@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import { resolve } from 'node:path'
 import { stdioChannel } from '../adapters/links/stdio-channel.ts'
 import { OutputWriter } from '../adapters/zarr/output-writers.ts'
 import { BlockError } from '../core/errors.ts'
@@ -11,7 +10,7 @@ import { type LoadedTask, RETURNED, type WorkerEnd } from '../runtime/worker/wor
 import { arrayStore, writeFor } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { contextReader } from './run-folder/run-context.ts'
-import { runsHome } from './run-folder/run-place.ts'
+import { absolutePath, runsHome } from './run-folder/run-place.ts'
 import { runNetworkWorker } from './workers/network-worker.ts'
 import { ownPeakMemory } from './workers/peak-memory.ts'
 
@@ -165,7 +164,7 @@ class BlockLoop<Config> implements Disposable {
 
   readonly loadTask = async (task: WireTask): Promise<LoadedTask> => {
     const { folder = process.cwd(), owns } = task
-    const outputs = owns?.outputs.map((path) => resolve(folder, path)) ?? []
+    const outputs = owns?.outputs.map((path) => absolutePath(path, folder)) ?? []
     if (owns !== undefined) writeFor({ id: owns.id, outputs })
     const writer = owns !== undefined && this.#saysThatItWrites ? this.#writerOf(owns.id, outputs) : undefined
     return {

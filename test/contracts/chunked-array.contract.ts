@@ -41,6 +41,8 @@ export interface ArrayKind {
   readonly fills?: (dtype: DType) => fc.Arbitrary<Scalar>
   /** The shapes that it supports. @default any of 1 to 5 axes */
   readonly shapes?: fc.Arbitrary<readonly number[]>
+  /** How many arrays a property is tried with. @default 60 */
+  readonly runs?: number
   /** The chunk shape of a new array, where a test can't choose it. */
   readonly chunksOf?: (shape: readonly number[]) => readonly number[]
 }
@@ -100,7 +102,7 @@ async function read(array: ChunkedArray, box: Roi<'voxel'>): Promise<Uint8Array>
 
 /** The contract of every array, whatever its format. */
 export function describeChunkedArray(name: string, kind: ArrayKind): void {
-  const { dtypes, isWritable, make } = kind
+  const { dtypes, isWritable, make, runs = 60 } = kind
   const chunkLengths = kind.chunkLengths ?? (() => fc.integer({ min: 1, max: 8 }))
 
   const anyArray = fc
@@ -141,7 +143,7 @@ export function describeChunkedArray(name: string, kind: ArrayKind): void {
             assert.deepEqual(await read(array, box), bytesOf(model.read(box)))
           }
         }),
-        { numRuns: 60 },
+        { numRuns: runs },
       )
     })
 
@@ -213,7 +215,7 @@ export function describeChunkedArray(name: string, kind: ArrayKind): void {
             assert.deepEqual(await read(array, box), bytesOf(model.read(box)))
           }
         }),
-        { numRuns: 60 },
+        { numRuns: runs },
       )
     })
 

@@ -4,6 +4,8 @@ import { given } from '../../core/given.ts'
 import type { ChunkedArray, OpenArrayOptions } from '../../ports/chunked-array.ts'
 import { type FileStoreOptions, fileStore } from './files/file-store.ts'
 import { type HttpStoreOptions, httpStore } from './http/http-store.ts'
+import { objectGuard } from './objects/object-marks.ts'
+import { isObjectAddress, type ObjectStoreOptions, objectStore } from './objects/object-store.ts'
 import type { Store } from './store.ts'
 import { writeGuard } from './write-guard.ts'
 import { ZIP_SUFFIX, zipStore } from './zip/zip-store.ts'
@@ -12,27 +14,46 @@ import { ZIP_SUFFIX, zipStore } from './zip/zip-store.ts'
 export interface ContainerOptions {
   /** For containers at http(s) addresses. */
   readonly http?: HttpStoreOptions
+  /** For containers in object stores. */
+  readonly objects?: Omit<ObjectStoreOptions, 'guard'>
   /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */
   readonly allowExternal?: () => boolean
   /** Whether chunks are written that have the fill value alone. @default no: a missing chunk reads the same */
   readonly writesEmpty?: () => boolean
 }
 
-export const isAddress = (container: string): boolean => /^https?:\/\//i.test(container)
+export const isWebAddress = (container: string): boolean => /^https?:\/\//i.test(container)
+
+/** Whether a container is behind a network, not a file or folder. */
+export const isAddress = (container: string): boolean => isWebAddress(container) || isObjectAddress(container)
 
 /** Whether a container is one file: a folder may have any name. */
 export const isZip = (container: string): boolean =>
   ZIP_SUFFIX.test(container.replace(/\?.*$/, '')) &&
   (isAddress(container) || statSync(container, { throwIfNoEntry: false })?.isDirectory() !== true)
 
-/** The store of a container: a folder, a zip file, or an http(s) address. @throws ConfigError `UNSUPPORTED` for a zip file at an address */
-export function containerStore(container: string, files: FileStoreOptions, http?: HttpStoreOptions): Store {
-  if (!isZip(container)) return isAddress(container) ? httpStore(container, http) : fileStore(container, files)
-  if (!isAddress(container)) return zipStore(container)
-  throw new ConfigError(
-    'UNSUPPORTED',
-    `${container.replace(/\?.*$/, '')} is a zip file behind an address, and zip files can only be read from disks; download it first.`,
-  )
+/** How the store of a container is made. */
+export interface StoreOptions extends Omit<FileStoreOptions, 'guard'>, Pick<ContainerOptions, 'http' | 'objects'> {
+  /** Called before something is written or removed; throws if it must not be. */
+  readonly guard?: (() => void) | (() => Promise<void>)
+}
+
+/**
+ * The store of a container: a folder, a zip file, an http(s) address, or a place in an object store.
+ * @throws ConfigError `UNSUPPORTED` for a zip file at an address
+ */
+export function containerStore(container: string, { http, objects, guard, ...files }: StoreOptions = {}): Store {
+  if (isZip(container)) {
+    if (!isAddress(container)) return zipStore(container)
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${container.replace(/\?.*$/, '')} is a zip file behind an address, and zip files can only be read from disks; download it first.`,
+    )
+  }
+  if (isWebAddress(container)) return httpStore(container, http)
+  if (isObjectAddress(container))
+    return objectStore(container, { ...objects, ...given({ guard: guard as (() => Promise<void>) | undefined }) })
+  return fileStore(container, { ...files, ...given({ guard: guard as (() => void) | undefined }) })
 }
 
 /** Makes the stores of containers. @param inner the path in the container as the user wrote it */
@@ -43,22 +64,25 @@ export class ContainerStores {
     this.#options = options
   }
 
-  /** @param options `guard` is called before a file is written, and throws if it must not be */
   open(
     container: string,
     inner: string,
-    options: Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & { readonly guard?: () => void } = {},
+    options: Pick<OpenArrayOptions, 'fsync' | 'allowExternal'> & Pick<StoreOptions, 'guard'> = {},
   ): Store {
-    const { http, allowExternal } = this.#options
+    const { http, objects, allowExternal } = this.#options
     const { fsync, guard, allowExternal: isAllowed = allowExternal?.() ?? false } = options
-    return containerStore(container, { ...given({ fsync, guard }), ...(isAllowed ? {} : { insideOf: inner }) }, http)
+    return containerStore(container, {
+      ...given({ http, objects, fsync, guard }),
+      ...(isAllowed ? {} : { insideOf: inner }),
+    })
   }
 
   /** The store for an array in a folder that another run may take: nothing is written from then on. @returns undefined without an owner */
   guarded(container: string, inner: string, options: OpenArrayOptions, folder: string): Store | undefined {
     const { owner } = options
     if (owner === undefined) return undefined
-    const guard = writeGuard(folder, typeof owner === 'function' ? owner : () => owner)
+    const nameOwner = typeof owner === 'function' ? owner : () => owner
+    const guard = isObjectAddress(container) ? objectGuard(folder, nameOwner) : writeGuard(folder, nameOwner)
     return this.open(container, inner, { ...options, guard })
   }
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
 import { processesWith } from '../files/left-programs.ts'
 import { thisMachine } from '../files/process-identity.ts'
+import { isS3Address } from '../s3/s3-address.ts'
 import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, touch } from './lock-holder.ts'
 import { isTaken, runIsOver } from './write-guard.ts'
 
@@ -38,7 +39,8 @@ export class OutputWriter implements Disposable {
   #idleSince = 0
 
   constructor(arrays: WrittenArrays) {
-    this.#arrays = arrays
+    // Programs leave no files in an object store: what they write there themselves is not watched.
+    this.#arrays = { ...arrays, folders: arrays.folders.filter((folder) => !isS3Address(folder)) }
     this.#holder = newHolder({ record: arrays.id })
   }
 

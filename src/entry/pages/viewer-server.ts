@@ -6,6 +6,7 @@ import { type HttpServer, serveHttp } from '../../adapters/http/http-server.ts'
 import { pyramidKeys, storedArray } from '../../adapters/zarr/stored-arrays.ts'
 import { splitOverride } from '../../core/geometry/placement-override.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
+import { isAddress } from '../../core/text/address.ts'
 import type { LayerKind, Layout, View, ViewStatus } from '../../core/view/view.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { ResourceTree } from '../../ports/resource.ts'
@@ -136,9 +137,9 @@ const status = ({ layers }: View): ViewStatus => ({
   missing: layers.filter(({ path }) => !exists(path)).map(({ name }) => name),
 })
 
-/** Whether the file of a dataset exists; those behind HTTP are not checked repeatedly. */
+/** Whether the file of a dataset exists; those behind a network are not checked repeatedly. */
 function exists(path: string): boolean {
-  if (/^https?:/i.test(path)) return true
+  if (isAddress(path)) return true
   try {
     const { format, container, inner } = parseDatasetPath(path)
     if (format.name !== 'zarr') return existsSync(container)

@@ -1,5 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readObjectMark, writeObjectMark } from '../../adapters/zarr/objects/object-marks.ts'
+import { isObjectAddress } from '../../adapters/zarr/objects/object-store.ts'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { isSameRunName } from '../../core/text/run-name.ts'
 import { replaceFile } from './run-files.ts'
@@ -23,8 +25,16 @@ export interface OutputMark {
 /** A mark as it was found: version 0.1.0 wrote the name of the run alone. */
 export type FoundMark = Pick<OutputMark, 'run'> & Partial<OutputMark>
 
-/** The run that last wrote an array; undefined if none did or the array is missing. @param path folder of the array */
-export function readMark(path: string): FoundMark | undefined {
+/**
+ * The run that last wrote an array; undefined if none did or the array is missing.
+ * @param path of the array: a folder, or a place in an object store
+ * @throws InfrastructureError `UNAUTHORIZED`, `IO_ERROR` if the store does not answer
+ */
+export async function readMark(path: string): Promise<FoundMark | undefined> {
+  if (isObjectAddress(path)) {
+    const text = await readObjectMark(path)
+    return text === undefined ? undefined : parseMark(text)
+  }
   const file = join(path, MARK_FILE)
   try {
     // An array from others may have a pipe in its place, which reading would wait for.
@@ -46,9 +56,12 @@ export function parseMark(text: string): FoundMark {
   }
 }
 
-/** Marks an array as written by a run. @param path folder of the array */
-export const writeMark = (path: string, mark: OutputMark, fsync = false): void =>
-  replaceFile(join(path, MARK_FILE), `${JSON.stringify(mark, null, 2)}\n`, { fsync })
+/** Marks an array as written by a run. @param path of the array: a folder, or a place in an object store */
+export async function writeMark(path: string, mark: OutputMark, fsync = false): Promise<void> {
+  const text = `${JSON.stringify(mark, null, 2)}\n`
+  if (isObjectAddress(path)) await writeObjectMark(path, text)
+  else replaceFile(join(path, MARK_FILE), text, { fsync })
+}
 
 /** A run, compared with marks. `id` is that of its record: undefined if it has none, or one without an id. */
 export interface MarkedRun extends Pick<OutputMark, 'run' | 'folder'> {

@@ -3,6 +3,8 @@ import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type LockFile, takeLockFile } from '../../adapters/zarr/lock-file.ts'
 import type { LockHolder } from '../../adapters/zarr/lock-holder.ts'
+import { KNOWN_MS, takeArrayLock } from '../../adapters/zarr/objects/object-marks.ts'
+import { isObjectAddress } from '../../adapters/zarr/objects/object-store.ts'
 import { type LateWriter, lateWriters } from '../../adapters/zarr/output-writers.ts'
 import { LOCK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
@@ -90,7 +92,7 @@ export class RunOutputs implements AsyncDisposable {
     for (const output of outputs.#all()) {
       await using array = await openOutput(output)
       if (array === undefined) continue
-      replaced.set(array.path, outputs.#replacedIn(array))
+      replaced.set(array.path, await outputs.#replacedIn(array))
       await outputs.#lock(array, { replaces: replaced.get(array.path) })
     }
     await awaitLateWriters(replaced)
@@ -114,7 +116,7 @@ export class RunOutputs implements AsyncDisposable {
       for (const output of task.outputs) {
         await using array = await openOutput(output)
         if (array === undefined || !needsOwner(task, output)) continue
-        const mark = readMark(array.path)
+        const mark = await readMark(array.path)
         if (mark !== undefined && isMarkOf(mark, run)) continue
         // Its mark was lost: the blocks are done again.
         if (mark === undefined && !task.isTransient && isResumed(task)) continue
@@ -130,7 +132,8 @@ export class RunOutputs implements AsyncDisposable {
     for (const output of task.outputs) {
       await using array = await openOutput(output)
       if (array === undefined) return 'was removed'
-      if (!confirmsRecord(readMark(array.path), run)) return `${array.path} was written by another run, or replaced,`
+      if (!confirmsRecord(await readMark(array.path), run))
+        return `${array.path} was written by another run, or replaced,`
     }
     return undefined
   }
@@ -154,8 +157,8 @@ export class RunOutputs implements AsyncDisposable {
         const isReplaced = options.ifExists === 'replace'
         await using array = await arrayStore.create(path, { ...options, fsync: this.#fsync })
         await this.#lock(array, { isReplaced })
-        const isMarked = !isReplaced && readMark(array.path)?.id === id
-        if (!isMarked) writeMark(array.path, { id, ...this.#author }, this.#fsync)
+        const isMarked = !isReplaced && (await readMark(array.path))?.id === id
+        if (!isMarked) await writeMark(array.path, { id, ...this.#author }, this.#fsync)
         await noteStart(array, made, isMarked && isDone(task))
       }
     }
@@ -178,8 +181,8 @@ export class RunOutputs implements AsyncDisposable {
   }
 
   /** The id of the record in the mark of an array, if this run begins another one. */
-  #replacedIn({ path }: ChunkedArray): string | undefined {
-    const mark = readMark(path)
+  async #replacedIn({ path }: ChunkedArray): Promise<string | undefined> {
+    const mark = await readMark(path)
     const isContinued = !this.#overwrite && mark !== undefined && isMarkOf(mark, this.#markedRun(undefined))
     return isContinued ? undefined : mark?.id
   }
@@ -195,7 +198,7 @@ export class RunOutputs implements AsyncDisposable {
     else if (this.#locks.has(key)) return
     const { run, folder, command, started } = this.#author
     const about = { run, folder, command, started, ...(replaces === undefined ? {} : { replaces }) }
-    const lock = await takeLockFile(join(path, LOCK_FILE), about).catch((error) => {
+    const lock = await takeLock(path, about).catch((error) => {
       throw lockError(path, error)
     })
     if (lock.status === 'held') throw new ConfigError('RUN_LOCKED', lockedBy(path, lock.holder))
@@ -209,14 +212,21 @@ export class RunOutputs implements AsyncDisposable {
   }
 }
 
+const takeLock = (path: string, about: Readonly<Record<string, string>>) =>
+  isObjectAddress(path) ? takeArrayLock(path, about) : takeLockFile(join(path, LOCK_FILE), about)
+
 /** Chunks of a transient array are removed, so they must be the run's own in any case. */
 const needsOwner = ({ isTransient }: PlannedTask, { options, isChosen = false }: PlannedOutput): boolean =>
   options.ifExists !== 'replace' && (isTransient || !isChosen)
 
 /** @returns undefined if it is missing: a precomputed volume may name a scale whose folder is gone, and with it all that was written */
 async function openOutput({ path }: PlannedOutput): Promise<ChunkedArray | undefined> {
-  const array = await arrayStore.open(path).catch(() => undefined)
-  if (array === undefined || existsSync(array.path)) return array
+  const array = await arrayStore.open(path).catch((error) => {
+    // A store that does not answer says nothing about what is there.
+    if (isObjectAddress(path) && error instanceof InfrastructureError) throw error
+    return undefined
+  })
+  if (array === undefined || isObjectAddress(path) || existsSync(array.path)) return array
   await array[Symbol.asyncDispose]?.()
   return undefined
 }
@@ -227,9 +237,13 @@ async function openOutput({ path }: PlannedOutput): Promise<ChunkedArray | undef
  * @throws ConfigError `RUN_LOCKED`
  */
 async function awaitLateWriters(replaced: ReadonlyMap<string, string | undefined>): Promise<void> {
+  // In an object store, workers find within a second that their run is over, and nobody leaves files there.
+  const isTaken = [...replaced].some(([path, id]) => id !== undefined && isObjectAddress(path))
+  if (isTaken) await delay(2 * KNOWN_MS)
   for (const start = performance.now(); ; await delay(LOOK_AGAIN_MS)) {
     const late: [string, LateWriter[]][] = []
     for (const [path, id] of replaced) {
+      if (isObjectAddress(path)) continue
       const writers = await lateWriters(path, (record) => record === id)
       if (writers.length > 0) late.push([path, writers])
     }

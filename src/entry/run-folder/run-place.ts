@@ -4,6 +4,7 @@ import { basename, dirname, isAbsolute, join, relative } from 'node:path'
 import type { WorldUnit } from '../../core/geometry/world-unit.ts'
 import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
+import { isAddress } from '../../core/text/address.ts'
 import { MAX_PART, runName } from '../../core/text/run-name.ts'
 import { mapTexts, markQueries } from '../../core/text/shown-address.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
@@ -95,7 +96,7 @@ export const keptOutputs = (tasks: readonly Pick<DescribedTask, 'transient' | 'w
 
 /** A dataset as the user gave it, wherever the working directory is now. @param directory where the run was started */
 export const absolutePath = (path: string, directory: string): string =>
-  isAbsolute(path) || /^https?:/.test(path) ? path : join(directory, path)
+  isAbsolute(path) || isAddress(path) ? path : join(directory, path)
 
 export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
   pipeline.tasks.map((task) => {

@@ -13,7 +13,7 @@ import type { RunningTask, Worker } from './workers/pool.ts'
 import type { WorkerConnections } from './workers/worker-connections.ts'
 
 /** Errors that end the run, since every other block would fail in the same way. */
-const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL'])
+const FATAL: ReadonlySet<ErrorCode> = new Set(['DISK_FULL', 'UNAUTHORIZED'])
 
 /** At most this many failures of a task are kept with their errors; further ones are only counted. */
 const MAX_FAILURES = 10_000

@@ -2,6 +2,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
 import { messageOf } from '../../../core/errors.ts'
+import { isAddress } from '../../../core/text/address.ts'
 import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../../runtime/tasks/task-node.ts'
@@ -105,11 +106,11 @@ export interface ProvenanceSetting {
  * Adds a start to the provenance of a run.
  * @returns a function that notes its end
  */
-export function noteRunStart(setting: ProvenanceSetting): (ended: string, result: RunResult) => void {
+export async function noteRunStart(setting: ProvenanceSetting): Promise<(ended: string, result: RunResult) => void> {
   const { pipeline, folder, record } = setting
   const before = readProvenance(folder)
   const earlier = before?.record === record ? before.starts.slice(1 - MAX_STARTS) : []
-  const start = startOf(setting)
+  const start = await startOf(setting)
   const write = (last: StartProvenance) => {
     const document: Provenance = {
       run: basename(folder),
@@ -141,7 +142,7 @@ function describeOlder(tasks: readonly OlderBlocks[], folder: string): string {
   return `The code has changed. ${each.join('; ')}. To do them again with this code: ${again}, then this command.`
 }
 
-function startOf({ pipeline: { tasks }, started, completed }: ProvenanceSetting): StartProvenance {
+async function startOf({ pipeline: { tasks }, started, completed }: ProvenanceSetting): Promise<StartProvenance> {
   const program = process.argv[1] ?? ''
   return {
     started,
@@ -157,7 +158,7 @@ function startOf({ pipeline: { tasks }, started, completed }: ProvenanceSetting)
     user: userName(),
     pid: process.pid,
     tasks: tasks.map((task) => atStart(task, completed(task))),
-    inputs: inputsOf(tasks).map(describeInput),
+    inputs: await Promise.all(inputsOf(tasks).map(describeInput)),
   }
 }
 
@@ -183,8 +184,8 @@ const describeTask = ({ id, after, source, grid, outputs }: PlannedTask): TaskPr
   outputs: outputs.map(({ path }) => fullPath(path)),
 })
 
-function describeInput({ path, format, shape, dtype }: VolumeDescription): InputProvenance {
-  const mark = /^https?:/i.test(path) ? undefined : readMark(path)
+async function describeInput({ path, format, shape, dtype }: VolumeDescription): Promise<InputProvenance> {
+  const mark = /^https?:/i.test(path) ? undefined : await readMark(path).catch(() => undefined)
   return {
     path: fullPath(path),
     format,
@@ -196,7 +197,7 @@ function describeInput({ path, format, shape, dtype }: VolumeDescription): Input
 }
 
 function fileOf(path: string, format: string): Pick<InputProvenance, 'bytes' | 'modified'> {
-  if (/^https?:/i.test(path)) return {}
+  if (isAddress(path)) return {}
   const metadata = { zarr2: '.zarray', zarr3: 'zarr.json' }[format]
   try {
     const file = metadata === undefined ? parseDatasetPath(path).container : join(path, metadata)

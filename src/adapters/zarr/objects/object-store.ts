@@ -1,0 +1,107 @@
+import { InfrastructureError } from '../../../core/errors.ts'
+import { isS3Address, parseS3Address, type S3Address, showS3Address } from '../../s3/s3-address.ts'
+import { type FoundObject, type GetObject, S3Bucket } from '../../s3/s3-bucket.ts'
+import type { S3Options } from '../../s3/s3-requests.ts'
+import { s3Settings } from '../../s3/s3-settings.ts'
+import { ChangedObject, MissingObject } from '../http/http-parts.ts'
+import { joinKey, MAX_METADATA_BYTES, type PartReader, type Store, TEMPORARY_PREFIX } from '../store.ts'
+import { awaitObjectLock } from './object-lock.ts'
+
+export { isS3Address as isObjectAddress }
+
+export interface ObjectStoreOptions extends S3Options {
+  /** Called before an object is written or removed; if it throws, nothing is. */
+  readonly guard?: (() => Promise<void>) | undefined
+}
+
+/** Of a container, while a process changes its groups: the metadata of a group name its arrays. */
+const GROUPS_LOCK = `${TEMPORARY_PREFIX}groups-lock`
+
+/** What makes an array one: removed before its chunks, so that nobody sees a half-removed array. */
+const METADATA = ['zarr.json', '.zarray', 'attributes.json', 'info']
+
+/** The place of a path in a bucket. */
+export interface ObjectPlace {
+  readonly bucket: S3Bucket
+  readonly address: S3Address
+}
+
+/** @throws ConfigError `INVALID_CONFIG` */
+export function objectPlace(path: string, options: S3Options = {}): ObjectPlace {
+  const address = parseS3Address(path)
+  return { address, bucket: new S3Bucket(address.bucket, s3Settings(), options) }
+}
+
+/** A container in an object store. Objects are written as a whole, so a reader sees the old one or the new one. */
+export function objectStore(container: string, { guard, ...options }: ObjectStoreOptions = {}): Store {
+  const { bucket, address } = objectPlace(container, options)
+  const keyOf = (key: string) => joinKey(address.key, key)
+  const where = (key: string) => showS3Address({ bucket: address.bucket, key: keyOf(key) })
+  const before = guard === undefined ? {} : { before: guard }
+  return {
+    writable: true,
+    where,
+    async get(key, { into, signal, atMost = MAX_METADATA_BYTES } = {}) {
+      const found = await bucket.get(keyOf(key), { into, signal, atMost })
+      return typeof found === 'object' ? found.body : undefined
+    },
+    async lend(key, { known, atMost = MAX_METADATA_BYTES }, use) {
+      const found = await bucket.get(keyOf(key), { unless: known, atMost })
+      if (found === 'same') return 'same'
+      // Without a tag, it is another version each time.
+      return typeof found === 'object' ? { used: await use(found.body, found.version ?? '') } : undefined
+    },
+    open: async (key, { signal, atMost = MAX_METADATA_BYTES } = {}) =>
+      partsOf(where(key), (part) => bucket.get(keyOf(key), { ...part, signal, atMost })),
+    async put(key, parts) {
+      await bucket.put(keyOf(key), parts, before)
+    },
+    async remove(key) {
+      await guard?.()
+      await removeTree(bucket, keyOf(key), guard)
+    },
+    lockGroups: () => awaitObjectLock(bucket, keyOf(GROUPS_LOCK), where(GROUPS_LOCK)),
+    async list(key) {
+      const prefix = keyOf(key) === '' ? '' : `${keyOf(key)}/`
+      const { objects, folders } = await bucket.list(prefix)
+      const entries = [
+        ...folders.map((name) => ({ name: name.slice(prefix.length, -1), isFolder: true })),
+        ...objects.map((name) => ({ name: name.slice(prefix.length), isFolder: false })),
+      ]
+      const shown = entries.filter(({ name }) => name !== '' && !name.startsWith(TEMPORARY_PREFIX))
+      return shown.length === 0 ? undefined : shown.sort((a, b) => (a.name < b.name ? -1 : 1))
+    },
+  }
+}
+
+type GetPart = (part: Pick<GetObject, 'range' | 'of'>) => Promise<FoundObject | 'missing' | 'changed' | 'same'>
+
+/** Parts of one version of an object. The first read tells whether it is there: asking before would cost a round trip. */
+function partsOf(where: string, get: GetPart): PartReader {
+  let version: string | undefined
+  const read = async (range: string): Promise<Uint8Array> => {
+    const found = await get({ range, of: version })
+    if (found === 'missing') throw new MissingObject(where)
+    if (typeof found === 'string') throw new ChangedObject(where)
+    // Not all services know conditions.
+    if (version !== undefined && found.version !== undefined && found.version !== version)
+      throw new ChangedObject(where)
+    version ??= found.version
+    return found.body
+  }
+  return {
+    read: async (offset, length) => (length === 0 ? new Uint8Array(0) : read(`bytes=${offset}-${offset + length - 1}`)),
+    readEnd: (length) => read(`bytes=-${length}`),
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** Removes an object and all below it: what makes arrays first, outermost first. */
+async function removeTree(bucket: S3Bucket, key: string, guard: (() => Promise<void>) | undefined): Promise<void> {
+  if (key === '') throw new InfrastructureError('IO_ERROR', 'A whole bucket is never removed.')
+  const { objects } = await bucket.list(`${key}/`, { isDeep: true })
+  const isMetadata = (name: string) => METADATA.includes(name.slice(name.lastIndexOf('/') + 1))
+  await bucket.remove(key, guard)
+  for (const name of objects.filter(isMetadata)) await bucket.remove(name, guard)
+  await bucket.removeAll(objects.filter((name) => !isMetadata(name)))
+}
