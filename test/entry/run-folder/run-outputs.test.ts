@@ -160,7 +160,7 @@ describe('an output that another run has written', () => {
   it('R2: is refused with the same if it has another shape', async () => {
     using at = places()
     await at.start({ value: 1 })
-    const { run, command, started } = at.mark()
+    const { run, command, started } = await at.mark()
     await assert.rejects(at.start({ value: 2, length: 9 }), (error: Error & { code: string }) => {
       assert.equal(error.code, 'DATASET_EXISTS')
       for (const part of ['its shape is (8), not (9)', run, command, started.slice(0, 10), '--overwrite', at.output]) {

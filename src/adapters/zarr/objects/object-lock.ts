@@ -34,6 +34,14 @@ export async function takeObjectLock(
   }
 }
 
+/** Who holds a lock now; undefined if nobody does, or it can't be understood. */
+export async function liveHolder(bucket: S3Bucket, key: string): Promise<LockHolder | undefined> {
+  const found = await bucket.get(key, { atMost: MOST_BYTES })
+  if (typeof found !== 'object') return undefined
+  const holder = holderIn(found)
+  return (await isDead(found, holder)) ? undefined : holder
+}
+
 /** Takes a lock, and waits for it if somebody else holds it. */
 export async function awaitObjectLock(bucket: S3Bucket, key: string, where: string, everyMs = 100): Promise<LockFile> {
   for (;;) {
@@ -44,7 +52,7 @@ export async function awaitObjectLock(bucket: S3Bucket, key: string, where: stri
 }
 
 /** @returns undefined if it can't be understood */
-export function holderIn({ body }: FoundObject): LockHolder | undefined {
+function holderIn({ body }: FoundObject): LockHolder | undefined {
   try {
     const holder = JSON.parse(new TextDecoder().decode(body)) as Partial<LockHolder>
     return typeof holder.token === 'string' && typeof holder.pid === 'number' ? (holder as LockHolder) : undefined

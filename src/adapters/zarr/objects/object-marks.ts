@@ -1,5 +1,5 @@
 import { LOCK_FILE, MARK_FILE, runIsOver } from '../write-guard.ts'
-import { takeObjectLock } from './object-lock.ts'
+import { liveHolder, takeObjectLock } from './object-lock.ts'
 import { objectPlace } from './object-store.ts'
 
 const MOST_BYTES = 65_536
@@ -28,6 +28,12 @@ export async function writeObjectMark(path: string, text: string): Promise<void>
 export function takeArrayLock(path: string, about: Readonly<Record<string, string>>) {
   const { bucket, key, where } = placeBeside(path, LOCK_FILE)
   return takeObjectLock(bucket, key, where, about)
+}
+
+/** The process that is writing an array now, for a run. */
+export function arrayHolder(path: string) {
+  const { bucket, key } = placeBeside(path, LOCK_FILE)
+  return liveHolder(bucket, key)
 }
 
 /**

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
-import { isDead, readHolder } from '../../../adapters/zarr/lock-holder.ts'
+import { isDead, type LockHolder, readHolder } from '../../../adapters/zarr/lock-holder.ts'
+import { arrayHolder } from '../../../adapters/zarr/objects/object-marks.ts'
+import { isObjectAddress } from '../../../adapters/zarr/objects/object-store.ts'
 import { LOCK_FILE } from '../../../adapters/zarr/write-guard.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import type { ArrayStore } from '../../../ports/array-store.ts'
@@ -25,14 +27,22 @@ export const namingAuthors = (store: ArrayStore): ArrayStore => ({
 async function withAuthor(store: ArrayStore, path: string, refusal: ConfigError): Promise<ConfigError> {
   await using array = await store.open(path).catch(() => undefined)
   if (array === undefined) return refusal
-  const lock = join(array.path, LOCK_FILE)
-  const holder = await readHolder(lock).catch(() => undefined)
-  if (typeof holder === 'object' && !(await isDead(lock, holder))) {
+  const holder = await (isObjectAddress(array.path) ? arrayHolder(array.path) : holderOf(array.path)).catch(
+    () => undefined,
+  )
+  if (holder !== undefined) {
     return new ConfigError('RUN_LOCKED', lockedBy(array.path, holder), { cause: refusal })
   }
-  const mark = readMark(array.path)
+  const mark = await readMark(array.path).catch(() => undefined)
   if (mark === undefined) return refusal
   return new ConfigError(refusal.code, `${refusal.message} It was written by ${describeMark(mark)}.`, {
     cause: refusal,
   })
+}
+
+/** Who is writing an array in a folder now. */
+async function holderOf(folder: string): Promise<LockHolder | undefined> {
+  const lock = join(folder, LOCK_FILE)
+  const holder = await readHolder(lock)
+  return typeof holder === 'object' && !(await isDead(lock, holder)) ? holder : undefined
 }
