@@ -142,7 +142,7 @@ if (server !== undefined) {
     it('says in one error what is wrong with an address', async () => {
       for (const [path, message] of [
         ['s3://nowhere/a.zarr/raw', /there is no bucket nowhere; check its name/],
-        ['s3://source/b.zarr/raw', /s3:\/\/source\/b\.zarr does not exist; check the path/],
+        ['s3://source/none.zarr/raw', /s3:\/\/source\/none\.zarr does not exist; check the path/],
         ['s3://source/a.zarr/rav', /There is no "rav" in s3:\/\/source\/a\.zarr; it has .*raw/],
         ['s3:///a.zarr/raw', /expected the name of a bucket/],
       ] as const) {
