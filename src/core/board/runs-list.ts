@@ -12,6 +12,8 @@ export interface ListedRun {
   /** ISO times of its creation and of its last activity. */
   readonly created: string
   readonly active: string
+  /** How long its starts took together, as far as they are known. */
+  readonly seconds?: number
   readonly from?: string
   readonly to?: string
   readonly parameters: Readonly<Record<string, unknown>>

@@ -90,11 +90,12 @@ async function readList(home: string): Promise<RunsList> {
   const states = await readRuns(home, (run, error) => unreadable.push({ run, message: messageOf(error) }))
   const overviews = overviewsOf(states)
   const runs = states.map((state, i): ListedRun => {
-    const { active = '', from, to, parameters = {} } = overviews[i] ?? {}
+    const { active = '', seconds, from, to, parameters = {} } = overviews[i] ?? {}
     const sum = (of: 'total' | 'completed' | 'failed') => state.tasks.reduce((all, task) => all + task[of], 0)
     return {
       ...{ run: state.run, title: titleOf(state.document), condition: state.condition },
       ...{ created: state.document.created, active, parameters },
+      ...(seconds === undefined ? {} : { seconds }),
       ...(from === undefined ? {} : { from: hideQueries(from) }),
       ...(to === undefined ? {} : { to: hideQueries(to) }),
       ...{ total: sum('total'), completed: sum('completed'), failed: sum('failed') },

@@ -37,6 +37,7 @@ export class TaskCard {
   readonly #cellOf: (index: number) => number
   readonly #shape: readonly number[]
   readonly #controls: TaskCardOptions['controls']
+  readonly #hasOthers: boolean
   readonly #bar = make('div', { class: 'bar' })
   readonly #share = make('span', { class: 'share' })
   readonly #facts = make('p', { class: 'facts' })
@@ -59,6 +60,7 @@ export class TaskCard {
     this.#shape = grid.shape
     this.#controls = controls
     const rank = grid.shape.length
+    this.#hasOthers = count > 1
     const heading = make('h2', count === 1 ? {} : { style: `--key: var(--task-${number % 6})`, class: 'key' }, task.id)
     const after = task.after.length === 0 ? '' : `after ${task.after.join(', ')}`
     const text = make(
@@ -154,7 +156,8 @@ export class TaskCard {
       ...(orphaned > 0 ? [`${showNumber(orphaned)} orphaned`] : []),
       ...(rate > 0 && left > 0 ? [`${showCount(rate)}/s`] : []),
       ...(meanMs === undefined ? [] : [`${showMs(meanMs)} each`]),
-      ...(rate > 0 && left > 0 ? [`${showDuration(left / rate, 0)} left`] : []),
+      // Of a single task, the head of the page says how long the run takes.
+      ...(rate > 0 && left > 0 && this.#hasOthers ? [`${showDuration(left / rate, 0)} left`] : []),
     ]
     setText(this.#facts, parts.join(' · '))
     this.#error.hidden = error === undefined

@@ -1,4 +1,5 @@
 import type { ListedRun, RunsList } from '../../core/board/runs-list.ts'
+import { showDuration } from '../../core/text/numbers.ts'
 import { element, make, setText } from '../shared/elements.ts'
 import { initialTheme, toggleTheme } from '../shared/theme.ts'
 import '../shared/style.css'
@@ -67,6 +68,7 @@ function row({
   title,
   condition,
   active,
+  seconds,
   created,
   from,
   to,
@@ -88,7 +90,12 @@ function row({
     make('span', { class: 'parameters', title: fields.join('\n') }, fields.join('  ')),
     make('span', { class: 'done' }, make('i', { style: `width: ${Math.floor(share * 100)}%` })),
     make('span', { class: 'counts' }, `${share === 1 ? 100 : Math.floor(share * 100)} % · ${counts}`),
-    make('time', { datetime: active, title: `started first ${localTime(created)}` }, localTime(active)),
+    make(
+      'span',
+      { class: 'times', title: `started first ${localTime(created)}` },
+      make('time', { datetime: active }, localTime(active)),
+      seconds === undefined ? '' : ` · ${showDuration(seconds, 0)}`,
+    ),
   )
 }
 

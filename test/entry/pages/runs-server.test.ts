@@ -1,6 +1,7 @@
 // Needs a build: it serves the built pages.
 
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { RunsList } from '../../../src/core/board/runs-list.ts'
@@ -13,6 +14,10 @@ describe('the server of the page of all runs', () => {
     using folder = temporaryFolder()
     using first = reportRun(join(folder.path, 'first+second-1a2b3c4d'), [{ shape: [10] }])
     first.done([0, 1])
+    const counts = { total: 10, pending: 8, ready: 0, processing: 0, completed: 2, skipped: 0, failed: 0, orphaned: 0 }
+    const live = { time: new Date().toISOString(), seconds: 75, earlierSeconds: 60, busyWorkers: 0, ok: false }
+    const file = join(folder.path, 'first+second-1a2b3c4d', 'live.json')
+    writeFileSync(file, JSON.stringify({ ...live, tasks: [{ id: 'a', ...counts }] }))
     using _ = reportRun(join(folder.path, 'other-1a2b3c4d'), [{ id: 'b', shape: [4, 4] }])
     await using server = await startRunsServer(folder.path, { onError: assert.ifError })
     const { address } = server
@@ -21,6 +26,7 @@ describe('the server of the page of all runs', () => {
       ['first+second-1a2b3c4d', 'a', 10],
       ['other-1a2b3c4d', 'b', 16],
     ])
+    assert.deepEqual(runs.map(({ seconds }) => seconds).sort(), [135, undefined])
     const page = `${address}runs/${encodeURIComponent('first+second-1a2b3c4d')}`
     const moved = await fetch(page, { redirect: 'manual' })
     assert.deepEqual([moved.status, moved.headers.get('location')], [308, `${new URL(page).pathname}/`])
