@@ -304,7 +304,7 @@ describe('the page of a run, in a browser', () => {
     await failures.getByRole('button', { name: 'Gaussian1/20' }).click()
     assert.match(await card(page, 'Gaussian1').getByRole('status').innerText(), /z 2 \/ 2/)
     await failures.getByText('160,64,0:160,64,64 nm').waitFor()
-    await failures.getByText('4,16,0:4,16,16 voxels').waitFor()
+    await failures.getByText('4:8,16:32,0:16 voxels').waitFor()
     await failures.getByText(/Error: no such neuron in 20\s+at .*gated-chain\.ts:\d+/).waitFor()
     await failures.getByRole('button', { name: 'Show in the volume' }).click()
     const position = await page.evaluate(() => [...(window as unknown as { viewer: PageViewer }).viewer.position.value])

@@ -11,7 +11,7 @@ import { copyButton } from '../../shared/copy-button.ts'
 import { make } from '../../shared/elements.ts'
 import { showMs, showTime } from '../text.ts'
 import type { LogMark } from './log-dialog.ts'
-import { inNanometers, inVoxels, showRegion } from './region-text.ts'
+import { inNanometers, inVoxels, showRegion, showSlice } from './region-text.ts'
 
 /** What the details of a block lead to. */
 export interface BlockActions {
@@ -96,7 +96,7 @@ function* regionLines(
   yield make('dt', {}, name)
   yield line('nm', showRegion(inNanometers(roi, task)))
   const voxels = inVoxels(roi, output)
-  if (voxels !== undefined) yield line('voxels', showRegion(voxels))
+  if (voxels !== undefined) yield line('voxels', showSlice(voxels))
 }
 
 /** What is known without a record. */
