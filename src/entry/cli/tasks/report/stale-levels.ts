@@ -37,13 +37,17 @@ async function coarserLevels({ path }: PlannedOutput): Promise<string[]> {
 async function describe({ path, options }: PlannedOutput, levels: readonly string[]): Promise<string> {
   const finest = options.levelOf === undefined ? path : `${path.slice(0, path.lastIndexOf('/') + 1)}${options.levelOf}`
   const [are, them] = levels.length === 1 ? ['shows', 'it'] : ['show', 'them']
-  const stale = `${levels.map(nameOf).join(' and ')}, ${levels.length === 1 ? 'a coarser level' : 'coarser levels'} of ${path}, still ${are} what was there before this run`
+  const stale = `${listed(levels.map(nameOf))}, ${levels.length === 1 ? 'a coarser level' : 'coarser levels'} of ${path}, still ${are} what was there before this run`
   const last = Number(/\d+$/.exec(levels.at(-1) as string)?.[0])
   const isOurs = levels.every((level, i) => nameOf(level) === levelName(nameOf(finest), last - levels.length + 1 + i))
   if (!isOurs) return `${stale}; make ${them} again.`
   const again = ownCommand('downsample', finest, '--levels', String(last), ...(await flagsOf(levels)), '--overwrite')
   return `${stale}; to make ${them} again: ${again}`
 }
+
+/** `a`, `a and b`, `a, b and c` */
+const listed = (names: readonly string[]): string =>
+  [names.slice(0, -1).join(', '), ...names.slice(-1)].filter(Boolean).join(' and ')
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
