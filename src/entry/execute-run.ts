@@ -28,7 +28,7 @@ import { keepLiveState, sessionFile } from './run-folder/run-files.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
 import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
 import { describeTasks, runFolder } from './run-folder/run-place.ts'
-import { checkOptions, type RunOptions } from './run-options.ts'
+import { checkOptions, checkTaskPools, type RunOptions } from './run-options.ts'
 import { moduleName } from './workers/module-name.ts'
 import { defaultWorkers, resourcesOf } from './workers/run-resources.ts'
 import { openWorkerPool, type WorkerPool } from './workers/worker-pool.ts'
@@ -36,7 +36,7 @@ import { openWorkerPool, type WorkerPool } from './workers/worker-pool.ts'
 /** Plans a run. @see planTasks */
 export async function planRun(
   tasks: Tasks,
-  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'resources'>,
+  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources'>,
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
@@ -46,6 +46,7 @@ export async function planRun(
     name: nameOfTasks(tasks),
   })
   assertFits(pipeline.tasks, resourcesOf(options).budget)
+  checkTaskPools(pipeline.tasks, options)
   return pipeline
 }
 
@@ -83,8 +84,7 @@ export async function execute(
     ...limitsOf(options),
     workers: options.workers ?? defaultWorkers(options),
     resources: resourcesOf(options),
-    launcherOf: (task) =>
-      isClosure(task) || workers === undefined ? inline : (workers.launcher?.forTask?.(task.id) ?? workers.launcher),
+    launcherOf: (task) => (isClosure(task) || workers === undefined ? inline : workers.launcherOf(task.id)),
     ...(workers === undefined ? {} : { listener: workers.listener }),
     ...(recorded === undefined ? {} : { progress: recorded.progress }),
     ...(keepsSessions(options, recorded, workers) ? { sessions: sessionFile(folder?.path ?? '') } : {}),

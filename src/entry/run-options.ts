@@ -5,9 +5,10 @@ import { STALL_ACTIONS } from '../core/workers/stall.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
 import { isMaxFailures } from '../runtime/tasks/option-checks.ts'
+import type { PlannedTask } from '../runtime/tasks/planned-task.ts'
 import type { DashboardRequest } from './pages/dashboard-thread.ts'
 import type { ProgressPlace } from './run-folder/progress-place.ts'
-import { POOLS, type PoolKind } from './workers/pools.ts'
+import { BATCH_KINDS, POOLS, type PoolKind, SUBMITS_WITH, TASK_POOLS } from './workers/pools.ts'
 import type { Invitation, NetworkOptions } from './workers/worker-pool.ts'
 
 /** Options of a run. */
@@ -51,7 +52,7 @@ export interface RunOptions extends NetworkOptions, RunLimits {
  */
 export function checkOptions(options: RunOptions): void {
   const { workers, pool, maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
-  const { stopGraceMs, reconnectMs, port, tls, plain = false, slurm, sge, stallMs, onStall } = options
+  const { stopGraceMs, reconnectMs, port, tls, plain = false, stallMs, onStall } = options
   check(isWhole(workers ?? 1, 1), 'workers', workers, 'a whole number, 1 or more')
   check(isPool(pool), 'pool', pool, `${POOLS.map(quoted).join(', ')} or a launcher`)
   checkResources(options.resources ?? {}, 'The run: "resources"')
@@ -64,18 +65,42 @@ export function checkOptions(options: RunOptions): void {
   check(STALL_ACTIONS.includes(onStall ?? 'end'), 'onStall', onStall, STALL_ACTIONS.map(quoted).join(', '))
   check((reconnectMs ?? 0) >= 0, 'reconnectMs', reconnectMs, 'a number of milliseconds, 0 or more')
   check(isWhole(port ?? 0, 0) && (port ?? 0) < 65_536, 'port', port, 'a port number from 0 to 65535')
-  check(typeof (slurm ?? '') === 'string', 'slurm', slurm, 'the options of sbatch as one string')
-  check(typeof (sge ?? '') === 'string', 'sge', sge, 'the options of qsub as one string')
+  for (const each of [options, ...Object.values(options.taskPools ?? {})]) {
+    for (const kind of BATCH_KINDS) {
+      check(isText(each[kind]), kind, each[kind], `the options of ${SUBMITS_WITH[kind]} as one string`)
+    }
+  }
   check(tls === undefined || !plain, 'plain', plain, 'false, or no certificate in tls')
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds, 0 or more')
 }
 
 const quoted = (name: string): string => `"${name}"`
 
+/**
+ * Checks the pools of single tasks against the tasks that there are.
+ * @throws ConfigError `INVALID_CONFIG` naming the task
+ */
+export function checkTaskPools(tasks: readonly PlannedTask[], { taskPools = {}, pool }: Partial<RunOptions>): void {
+  for (const [id, own] of Object.entries(taskPools)) {
+    const ids = tasks.map(({ id: each }) => quoted(each)).join(', ')
+    check(
+      tasks.some((task) => task.id === id),
+      'The task of a pool',
+      id,
+      `one of the tasks of the run: ${ids}`,
+    )
+    const kinds = TASK_POOLS.map(quoted).join(', ')
+    check([undefined, ...TASK_POOLS].includes(own.pool), `The pool of task "${id}"`, own.pool, kinds)
+    check(pool !== 'inline', `The pool of task "${id}"`, own.pool, 'none, since the pool of the run is "inline"')
+  }
+}
+
 function check(isValid: boolean, name: string, value: unknown, expected: string): void {
   if (isValid) return
   throw new ConfigError('INVALID_CONFIG', `${name} ${String(value)}: expected ${expected}.`)
 }
+
+const isText = (value: unknown): boolean => value === undefined || typeof value === 'string'
 
 const isWhole = (value: number, least: number): boolean => Number.isSafeInteger(value) && value >= least
 

@@ -116,7 +116,7 @@ function assertNotImported(): void {
  */
 export async function planTasks(
   tasks: Tasks,
-  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'resources'> = {},
+  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources'> = {},
 ): Promise<PlannedPipeline> {
   const { planRun } = await loadExecution()
   return planRun(tasks, options)

@@ -43,6 +43,7 @@ export const TESTED: readonly (readonly [language: string, mark: RegExp, by: str
   ['json', /^engine$/, 'taken as it stands: entry/parent/parent-messages.test.ts'],
   ['json', /^notice$/, 'compared with what is posted: snippets.test.ts'],
   ['json', /^provenance$/, 'compared with what is written: snippets.test.ts'],
+  ['json', /^site$/, 'read as a profile: entry/cli/sites.test.ts'],
   ['json', /^launch$/, 'a configuration for VS Code, run: debugging.test.ts'],
   ['text', /^drawing$/, 'nothing: there is nothing to run'],
 ]

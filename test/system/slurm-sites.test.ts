@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
-import { drive, eventsOf } from '../support/drive.ts'
+import { drive, eventsOf, untilAsync } from '../support/drive.ts'
 import { until } from '../support/processes.ts'
 import { slurmOrSkip } from '../support/slurm.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
@@ -89,5 +89,52 @@ describe('a run on a site that is not plain', () => {
       stderr,
       /^bellis: SLURM rejects workers with these options: invalid partition specified: backup-timeout/m,
     )
+  })
+})
+
+describe('a run whose tasks have pools of their own', () => {
+  const places = (folder: string) =>
+    Object.fromEntries(
+      ['prepare', 'predict', 'finish'].map((task) => {
+        const seen = readdirSync(folder).filter((name) => name.startsWith(`at-${task}-`))
+        return [task, [...new Set(seen.map((name) => readFileSync(join(folder, name), 'utf8')))].join()]
+      }),
+    )
+
+  it('has one task in processes here and others in jobs with other options, from code', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const taskPools = {
+      predict: { slurm: '--partition=urgent' },
+      finish: { pool: 'slurm', slurm: '--partition=short' },
+    }
+    const config = { folder: folder.path, blocks: 3 }
+    const driven = await drive('places.ts', config, { workers: 1, taskPools }, { env: slurm.env })
+    assert.equal(driven.result.ok, true, driven.stderr)
+    assert.deepEqual(places(folder.path), { prepare: 'here', predict: 'urgent', finish: 'short' })
+    await untilAsync('no job is left', async () => (await slurm.run('squeue', '--noheader')).trim() === '')
+  })
+
+  it('takes them from the profile of a site and from flags', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const profile = join(folder.path, 'lab.json')
+    const tasks = { predict: { slurm: '--partition=urgent' } }
+    writeFileSync(profile, JSON.stringify({ pool: 'slurm', slurm: '--partition=short', workers: 1, tasks }))
+    const program = new URL('../support/tasks/places.ts', import.meta.url).pathname
+    const args = ['run', program, '--folder', folder.path, '--blocks', '3', '--site', profile]
+    const { code, stderr } = await bellis([...args, '--pool', 'finish:process'], { cwd: folder.path, env: slurm.env })
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(places(folder.path), { prepare: 'short', predict: 'urgent', finish: 'here' })
+  })
+
+  it('is refused if it has no such task', async () => {
+    using folder = temporaryFolder()
+    const { code, stderr } = await bellis(['smooth', raw, 'out.zarr/s', '--pool', 'smoth:thread'], { cwd: folder.path })
+    assert.equal(code, 2)
+    assert.match(stderr, /task of a pool smoth: expected one of the tasks of the run: "smooth"/)
+    assert.deepEqual(readdirSync(folder.path), [])
   })
 })

@@ -11,10 +11,10 @@ export class BatchFolder {
   #isWritten = false
   #submissions = 0
 
-  /** @param folder the run's @param name of the subfolder, and prefix of the logs */
-  constructor(folder: string, name: string) {
+  /** @param folder the run's @param name of the subfolder, and prefix of the logs @param part a folder below the subfolder; none if empty */
+  constructor(folder: string, name: string, part = '') {
     this.#name = name
-    this.#folder = resolve(folder, name)
+    this.#folder = resolve(folder, name, part)
     this.logs = resolve(folder, 'logs')
     this.script = join(this.#folder, 'worker.sh')
   }

@@ -13,6 +13,8 @@ import type { ProgramResult } from './run-program.ts'
 export interface BatchQueueOptions {
   /** The run's folder, on a file system that the nodes see. The script, the workers' names and their logs are written there. */
   readonly folder: string
+  /** The part of the run that the jobs are for, a file name: its script is kept apart. @default all of it */
+  readonly part?: string
   /** The name of all jobs of this start of the run, and of no others. Jobs that are left at the end are cancelled by it. */
   readonly jobName: string
   /** Program and arguments of a worker that finds the run by its folder; the same on every node. */
@@ -52,10 +54,10 @@ class ProgramQueue implements BatchQueue {
   /** The files of names of submissions without an answer: their jobs may still appear. */
   readonly #unclear = new Set<string>()
 
-  constructor(system: BatchSystem, { folder, readLog }: BatchQueueOptions) {
+  constructor(system: BatchSystem, { folder, part = '', readLog }: BatchQueueOptions) {
     this.name = system.calls.system
     this.#system = system
-    this.#folder = new BatchFolder(folder, system.folderName)
+    this.#folder = new BatchFolder(folder, system.folderName, part)
     this.#readLog = readLog
   }
 

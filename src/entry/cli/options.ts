@@ -5,8 +5,9 @@ import { withOverride } from '../../core/geometry/placement-override.ts'
 import { given } from '../../core/given.ts'
 import type { Resources } from '../../core/workers/resources.ts'
 import { STALL_ACTIONS, type StallAction } from '../../core/workers/stall.ts'
+import type { TaskLike } from '../../runtime/tasks/task-node.ts'
 import type { RunOptions } from '../run-options.ts'
-import { POOLS, type PoolKind } from '../workers/pools.ts'
+import { BATCH_KINDS, POOLS } from '../workers/pools.ts'
 import {
   amounts,
   axisNames,
@@ -17,6 +18,8 @@ import {
   webAddress,
   wholeNumber,
 } from './option-values.ts'
+import { anyText, type PerTaskFlags, perTask, poolName, taskPoolsOf } from './sites/per-task.ts'
+import { readSite } from './sites/site.ts'
 
 /** Groups of flags in the help of a command that runs blocks, in this order. */
 export const GROUPS = {
@@ -37,11 +40,9 @@ export interface CommonOptions {
 }
 
 /** Options of every command that runs blocks. */
-export interface RunFlags extends CommonOptions {
+export interface RunFlags extends CommonOptions, PerTaskFlags {
   readonly workers?: number
-  readonly pool?: PoolKind | 'inline'
-  readonly slurm?: string
-  readonly sge?: string
+  readonly site?: string
   readonly host?: string
   readonly port?: number
   readonly plain?: boolean
@@ -119,14 +120,21 @@ const ownWorkerOptions = (command: Command): Command =>
   command
     .optionsGroup(GROUPS.workers)
     .option('--workers <n>', 'number of workers (default: processors here, or cpu of --resources)', wholeNumber(1))
-    .addOption(new Option('--pool <kind>', 'where blocks run').choices(POOLS).default('process'))
-    .option('--slurm <options>', 'sbatch options for each worker, as one quoted text')
-    .option('--sge <options>', 'qsub options for each worker, as one quoted text')
+    .addOption(poolOption())
+    .option('--slurm <options>', 'sbatch options for each worker, as one quoted text', perTask(anyText))
+    .option('--sge <options>', 'qsub options for each worker, as one quoted text', perTask(anyText))
+    .option('--site <name>', 'profile of a cluster with defaults for these options: ~/.config/bellis/sites/NAME.json')
     .option('--host <address>', 'address where workers connect (default: 127.0.0.1, this machine only)')
     .option('--port <n>', 'port where workers connect (default: a free one)', portNumber)
     .option('--tls-cert <file>', 'PEM certificate for workers (default with --host: one made for this run)')
     .option('--tls-key <file>', 'PEM private key of the certificate')
     .option('--plain', 'let workers connect without TLS, unencrypted, also with --host')
+
+/** The last parser counts; the choices are for the help. */
+const poolOption = (): Option =>
+  new Option('--pool <kind>', 'where blocks run; TASK:KIND for one task (default: process)')
+    .choices(POOLS)
+    .argParser(perTask(poolName))
 
 const commonRunOptions = (command: Command): Command =>
   dataOptions(command.optionsGroup(GROUPS.run)).helpOption('-h, --help', 'show this help')
@@ -225,15 +233,17 @@ export const builtInOptions = (command: Command): Command =>
   )
 
 /** The options of a run that these flags set. */
-export const runOptionsOf = (flags: RunFlags): RunOptions => {
-  const { workers, pool, slurm, sge, host, port, plain, resources, overwrite, runDir, fsync } = flags
-  const { maxRetries, maxFailures, timeout, stall, onStall } = flags
+export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOptions => {
+  const site = flags.site === undefined ? {} : readSite(flags.site)
+  const { overwrite, fsync, maxRetries, maxFailures, timeout, stall, onStall } = flags
+  const { workers, host, port, plain, resources, runDir } = { ...site, ...given(flags) }
+  const taskPools = taskPoolsOf(flags, site, idsOf(tasks))
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
   return given({
     workers,
-    pool,
-    slurm,
-    sge,
+    pool: flags.pool?.all ?? site.pool,
+    ...Object.fromEntries(BATCH_KINDS.map((kind) => [kind, flags[kind]?.all ?? site[kind]])),
+    taskPools: Object.keys(taskPools).length === 0 ? undefined : taskPools,
     host,
     port,
     plain,
@@ -250,6 +260,10 @@ export const runOptionsOf = (flags: RunFlags): RunOptions => {
     runDir,
   })
 }
+
+/** The ids of tasks, and of those that they come after. */
+const idsOf = (tasks: readonly TaskLike[]): ReadonlySet<string> =>
+  new Set(tasks.flatMap(({ id, after = [] }) => [id, ...idsOf(after)]))
 
 /** The certificate and its key. @throws ConfigError `INVALID_CONFIG` if only one is given, `NO_SUCH_FILE` */
 function tlsOf({ tlsCert, tlsKey, plain }: RunFlags): Pick<RunOptions, 'tls'> {

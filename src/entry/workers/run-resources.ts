@@ -2,11 +2,13 @@ import { availableParallelism } from 'node:os'
 import type { Resources } from '../../core/workers/resources.ts'
 import type { RunResources } from '../../runtime/coordinator/run-options.ts'
 import { machineMemory } from './machine-memory.ts'
+import { isBatch, poolOfTask, type TaskPool } from './pools.ts'
 
 /** The options of a run that determine its resources. */
 interface ResourceOptions {
   readonly workers?: number
   readonly pool?: unknown
+  readonly taskPools?: Readonly<Record<string, TaskPool>>
   readonly resources?: Resources
 }
 
@@ -16,12 +18,13 @@ export const defaultWorkers = ({ resources }: ResourceOptions): number =>
 
 /**
  * The resources shared by the workers of a run. Unless `resources` defines others, workers on this machine share its
- * processors (or have one each, if there are more workers) and its memory. Workers on other machines are limited only by
- * `resources`.
+ * processors (or have one each, if there are more workers) and its memory. Once workers are on other machines, all are limited
+ * only by `resources`.
  */
 export function resourcesOf(options: ResourceOptions): RunResources {
-  const { pool = 'process', resources = {}, workers = defaultWorkers(options) } = options
-  const isElsewhere = pool === 'slurm' || pool === 'sge' || pool === 'none'
+  const { pool = 'process', resources = {}, workers = defaultWorkers(options), taskPools = {} } = options
+  const isElsewhere =
+    pool === 'none' || [pool, ...Object.values(taskPools).map((each) => poolOfTask(each, pool))].some(isBatch)
   const own = { cpu: Math.max(workers, availableParallelism()), memoryGb: machineMemory().total / 1e9 }
   return {
     budget: { amounts: isElsewhere ? resources : { ...own, ...resources }, isOpen: isElsewhere },

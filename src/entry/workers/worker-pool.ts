@@ -1,8 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { basename, join, resolve } from 'node:path'
-import type { BatchQueue } from '../../adapters/batch/batch-queue.ts'
-import { sgeQueue } from '../../adapters/batch/sge/sge-queue.ts'
-import { slurmQueue } from '../../adapters/batch/slurm/slurm-queue.ts'
+import { join, resolve } from 'node:path'
 import { ownCertificate } from '../../adapters/links/own-certificate.ts'
 import { listenTcp } from '../../adapters/links/tcp-listener.ts'
 import { processLauncher } from '../../adapters/processes/process-launcher.ts'
@@ -15,18 +11,19 @@ import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { jobLauncher } from '../../runtime/launchers/job-launcher.ts'
 import { ownModule } from '../../runtime/package-place.ts'
 import { systemClock } from '../clock.ts'
-import { OWN_PROGRAM } from '../own-command.ts'
 import { addressOf, writeContextFile } from '../run-folder/run-context.ts'
 import { workersLock } from '../run-folder/run-folder.ts'
+import { mergedReports, queueOf } from './batch-queues.ts'
 import { readLogEnd } from './log-end.ts'
-import type { PoolKind } from './pools.ts'
+import { type PoolGroup, poolGroups } from './pool-groups.ts'
+import type { BatchOptions, PoolKind, TaskPool } from './pools.ts'
 
 /** How many workers the suggested command for a batch system adds. */
 const SUGGESTED_JOBS = 4
 
 /** Network options for the workers of a run. */
-export interface NetworkOptions {
-  /** The address to listen on for workers. @default '127.0.0.1', this machine only; '0.0.0.0' with SLURM and SGE */
+export interface NetworkOptions extends BatchOptions {
+  /** The address to listen on for workers. @default '127.0.0.1', this machine only; '0.0.0.0' with a batch system */
   readonly host?: string
   /** The port to listen on. @default a free one */
   readonly port?: number
@@ -37,10 +34,12 @@ export interface NetworkOptions {
   readonly tls?: { readonly cert: string; readonly key: string }
   /** Workers connect without TLS: others can read what they send, and can take over their connections. @default false */
   readonly plain?: boolean
-  /** Options of sbatch for the pool `slurm`: `--partition=short --time=4:00:00 --mem=4G`. @default '' */
-  readonly slurm?: string
-  /** Options of qsub for the pool `sge`: `-q short.q -l h_rt=4:00:00,mem_free=4G`. @default '' */
-  readonly sge?: string
+  /**
+   * Where the blocks of single tasks are processed, by the ids of the tasks, instead of the run's pool:
+   * `{ predict: { pool: 'slurm', slurm: '--partition=gpu --gres=gpu:1' } }`. A task with an entry has workers of its own, up to the
+   * run's number of workers. @default none
+   */
+  readonly taskPools?: Readonly<Record<string, TaskPool>>
   /**
    * The program that a job of a batch system runs as its worker, and its arguments; the run's folder is added as the last one.
    * @default `bellis worker`, with this Node
@@ -54,7 +53,7 @@ export interface Invitation {
   readonly folder: string
   /** The value of BELLIS_CONTEXT for workers that can't see that folder. A secret. */
   readonly context: string
-  /** The command that adds workers as jobs, on any machine that sees the folder: sbatch, or qsub with the pool `sge`. */
+  /** The command that adds workers as jobs, on any machine that sees the folder: sbatch, or qsub with the pool `sge`, and so on. */
   readonly submit: string
   /** Whether only workers of this machine can connect. */
   readonly isLoopback: boolean
@@ -62,13 +61,14 @@ export interface Invitation {
 
 /** The workers of a run, and the invitation for others. Disposing ends all of them. */
 export interface WorkerPool extends AsyncDisposable {
-  readonly launcher: WorkerLauncher | undefined
+  /** The launcher of a task's workers; undefined if the run starts none. */
+  launcherOf(taskId: string): WorkerLauncher | undefined
   readonly listener: Listener
   readonly invitation: Invitation
 }
 
 /**
- * Listens for workers, writes the run's context file, and makes the launcher.
+ * Listens for workers, writes the run's context file, and makes the launchers.
  * @param folder the run's
  * @param onJobs called when the state of the workers' jobs in a batch system has changed
  * @throws ConfigError `INVALID_CONFIG` when the address, the certificate or an option of a batch system can't be used,
@@ -77,20 +77,15 @@ export interface WorkerPool extends AsyncDisposable {
 export async function openWorkerPool(
   pool: PoolKind | WorkerLauncher,
   folder: string,
-  {
-    host = isBatch(pool) ? '0.0.0.0' : '127.0.0.1',
-    port,
-    tls,
-    plain = false,
-    slurm,
-    sge,
-    workerCommand,
-  }: NetworkOptions,
-  onJobs?: (report: JobsReport) => void,
+  options: NetworkOptions,
+  onJobs: (report: JobsReport) => void = () => {},
 ): Promise<WorkerPool> {
-  const queue =
-    pool === 'sge' ? queueOf(sgeQueue, folder, workerCommand, sge) : queueOf(slurmQueue, folder, workerCommand, slurm)
-  if (isBatch(pool)) await queue.check()
+  const groups = poolGroups(pool, folder, options)
+  const queues = groups.flatMap(({ queue }) => queue ?? [])
+  const { host = queues.length > 0 ? '0.0.0.0' : '127.0.0.1', port, tls, plain = false } = options
+  const { workerCommand, slurm } = options
+  const byHand = groups[0]?.queue ?? queueOf('slurm', { folder, workerCommand, options: slurm })
+  for (const queue of queues) await queue.check()
   const listener = await listenTcp({
     host,
     ...(port === undefined ? {} : { port }),
@@ -100,24 +95,25 @@ export async function openWorkerPool(
   try {
     const { local, remote, ...address } = await addressOf(listener, host)
     contextFile = writeContextFile(folder, remote)
-    const jobs = () => jobLauncher({ queue, clock: systemClock, ...(onJobs === undefined ? {} : { onReport: onJobs }) })
-    const launcher = typeof pool === 'object' ? pool : isBatch(pool) ? jobs() : launcherOf(pool, folder, local)
-    const cancelJobs = () => queue.cancelOnExit()
+    const launchers = launchersOf(groups, folder, local, onJobs)
+    const cancelJobs = () => {
+      for (const queue of new Set([...queues, byHand])) queue.cancelOnExit()
+    }
     process.on('exit', cancelJobs)
     return {
-      launcher,
-      listener: launcher?.intercept?.(listener) ?? listener,
+      launcherOf: launchers.of,
+      listener: launchers.main?.intercept?.(listener) ?? listener,
       invitation: {
         folder: resolve(folder),
         context: remote,
         ...address,
         // Evaluated on request only, because it writes the script, and the run may still be refused.
         get submit() {
-          return queue.commandFor(SUGGESTED_JOBS)
+          return byHand.commandFor(SUGGESTED_JOBS)
         },
       },
       async [Symbol.asyncDispose]() {
-        await launcher?.[Symbol.asyncDispose]()
+        await Promise.all(launchers.all.map((launcher) => launcher[Symbol.asyncDispose]()))
         process.off('exit', cancelJobs)
         contextFile?.[Symbol.dispose]()
         await listener[Symbol.asyncDispose]()
@@ -130,29 +126,36 @@ export async function openWorkerPool(
   }
 }
 
-const isBatch = (pool: PoolKind | WorkerLauncher): pool is 'slurm' | 'sge' => pool === 'slurm' || pool === 'sge'
-
-/** Does not call the batch system yet. Unless there is another command, its jobs run `bellis worker`, with this Node and this Bellis. */
-function queueOf(
-  open: typeof slurmQueue,
-  folder: string,
-  command: readonly string[] = [process.execPath, OWN_PROGRAM, 'worker'],
-  options = '',
-): BatchQueue {
-  return open({
-    folder,
-    jobName: `bellis-${basename(folder).replace(/[^\w.+-]/g, '_')}-${randomBytes(3).toString('hex')}`,
-    command: [...command, resolve(folder)],
-    options,
-    readLog: readLogEnd,
-  })
+/** The launchers of a run, one for each group of workers. */
+interface Launchers {
+  readonly main: WorkerLauncher | undefined
+  readonly all: readonly WorkerLauncher[]
+  readonly of: (taskId: string) => WorkerLauncher | undefined
 }
 
-function launcherOf(
-  pool: Exclude<PoolKind, 'slurm' | 'sge'>,
+function launchersOf(
+  groups: readonly PoolGroup[],
   folder: string,
   context: string,
-): WorkerLauncher | undefined {
+  onJobs: (report: JobsReport) => void,
+): Launchers {
+  const reportOf = mergedReports(onJobs)
+  const started = groups.map(({ pool, queue }) => {
+    if (queue !== undefined) return jobLauncher({ queue, clock: systemClock, onReport: reportOf(queue) })
+    return typeof pool === 'object' ? pool : launcherOf(pool, folder, context)
+  })
+  const [main] = started
+  return {
+    main,
+    all: started.flatMap((launcher) => launcher ?? []),
+    of(taskId) {
+      const own = groups.findIndex(({ tasks }) => tasks?.includes(taskId))
+      return own < 0 ? (main?.forTask?.(taskId) ?? main) : started[own]
+    },
+  }
+}
+
+function launcherOf(pool: PoolKind, folder: string, context: string): WorkerLauncher | undefined {
   const logFileOf = (workerId: string) => join(folder, 'logs', `${workerId}.log`)
   const program = (name: string) => new URL(ownModule(`entry/workers/${name}`))
   switch (pool) {
@@ -166,7 +169,10 @@ function launcherOf(
       })
     case 'thread':
       return threadLauncher({ program: program('worker-thread'), logFileOf, readLog: readLogEnd })
+    // The jobs of a batch system have launchers of their own.
     case 'none':
+    case 'slurm':
+    case 'sge':
       return undefined
     default:
       return pool satisfies never

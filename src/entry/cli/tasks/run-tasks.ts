@@ -44,7 +44,7 @@ export async function runTasks(
   flags: RunFlags,
   { watch, conclude, shown }: TaskRunning = {},
 ): Promise<RunResult | undefined> {
-  const options = runOptionsOf(flags)
+  const options = runOptionsOf(flags, tasks)
   const plan = () => planTasks(tasks, options)
   const pipeline = await (watch === undefined ? plan() : watch.guard(plan))
   for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
@@ -136,7 +136,7 @@ async function runInTerminal(
     {
       ...options,
       signal: stopping.signal,
-      onListening: (invitation) => printInvitation(invitation, flags),
+      onListening: (invitation) => printInvitation(invitation, flags, options),
       ...(flags.dashboard || flags.dashboardControl ? { dashboard: announcePage(flags) } : {}),
     },
     events,
