@@ -149,7 +149,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       const programs = join(folder.path, 'bin')
       const calls = join(folder.path, 'calls')
       mkdirSync(programs)
-      for (const program of ['squeue', 'qstat', 'scancel', 'qdel']) {
+      for (const program of ['squeue', 'qstat', 'bjobs', 'scancel', 'qdel', 'bkill']) {
         const script = `#!/bin/sh\necho "${program} $*" >> ${calls}\nexec sleep 30\n`
         writeFileSync(join(programs, program), script, { mode: 0o755 })
       }
@@ -163,9 +163,9 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       const jobName = `bellis-contract-${lastName}`
       await assert.rejects(async () => await queue[Symbol.asyncDispose](), {
         code: 'QUEUE_UNAVAILABLE',
-        message: new RegExp(`jobs of this run may remain. Cancel them with: (scancel|qdel) .*${jobName}`),
+        message: new RegExp(`jobs of this run may remain. Cancel them with: .*(scancel|qdel|bkill) .*${jobName}`),
       })
-      const isLast = (line: string) => /^(scancel|qdel) /.test(line) && !line.includes('PENDING')
+      const isLast = (line: string) => /^(scancel|qdel|bkill) ?/.test(line) && !line.includes('PENDING')
       const called = () => (existsSync(calls) ? readFileSync(calls, 'utf8').split('\n') : [])
       await until('another process cancels the jobs', () => called().some(isLast))
     })

@@ -40,7 +40,7 @@ export class BatchCalls {
   }
 
   /** @throws InfrastructureError `QUEUE_UNAVAILABLE` if the program does not run to its end */
-  run([program, ...args]: Command, timeoutMs = this.timeoutMs): Promise<ProgramResult> {
+  run([program, ...args]: Command, timeoutMs = this.timeoutMs, cwd?: string): Promise<ProgramResult> {
     const { system, env, full } = this.#words
     const options = {
       timeoutMs,
@@ -48,6 +48,7 @@ export class BatchCalls {
       system,
       env: { ...this.environment(), ...env },
       giveUpOn: full,
+      cwd,
     }
     return runProgram(program, args, options)
   }
@@ -66,13 +67,16 @@ export class BatchCalls {
 
   /** A program's own explanation of its failure, in one line. */
   lastWords({ stdout, stderr, exitCode }: ProgramResult): string {
-    const lines = (stderr.trim() || stdout.trim()).split('\n').map((line) => line.replace(this.#words.noise, '').trim())
-    const text = lines
+    return this.#wordsIn(stderr) || this.#wordsIn(stdout) || `exit code ${exitCode}`
+  }
+
+  #wordsIn(output: string): string {
+    const lines = output.split('\n').map((line) => line.replace(this.#words.noise, '').trim())
+    return lines
       .filter((line) => line !== '')
       .slice(-3)
       .join('; ')
       .slice(0, 1000)
-    return text === '' ? `exit code ${exitCode}` : text
   }
 
   /** Whether a program failed because the system temporarily can't answer. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { dirname } from 'node:path'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { quoteShell } from '../../core/shell-words.ts'
 import { lastOutput } from '../../core/workers/last-output.ts'
@@ -63,7 +64,7 @@ class ProgramQueue implements BatchQueue {
 
   commandFor(workers: number): string {
     this.#writeScript()
-    return [...this.#system.byHand(workers), this.#folder.script].map(quoteShell).join(' ')
+    return this.#system.byHand(workers, this.#folder.script)
   }
 
   #writeScript(): void {
@@ -71,10 +72,10 @@ class ProgramQueue implements BatchQueue {
   }
 
   async check(): Promise<void> {
-    const { calls, check } = this.#system
+    const { calls } = this.#system
     let result: ProgramResult
     try {
-      result = await calls.run(check, calls.submitTimeoutMs)
+      result = await this.#system.check()
     } catch (error) {
       if (!(error instanceof Error) || !/was not found/.test(error.message)) return
       throw new ConfigError('JOB_REFUSED', error.message, { cause: error })
@@ -85,13 +86,30 @@ class ProgramQueue implements BatchQueue {
   }
 
   async submit(workerIds: readonly string[]): Promise<readonly string[]> {
-    const { calls } = this.#system
     this.#writeScript()
     await this.#cancelStrays()
+    const { workersPerSubmission: most = workerIds.length } = this.#system
+    const accepted: string[] = []
+    for (let from = 0; from < workerIds.length; from += most) {
+      try {
+        accepted.push(...(await this.#submitTogether(workerIds.slice(from, from + most))))
+      } catch (error) {
+        await this.cancel(accepted).catch(() => {})
+        throw error
+      }
+    }
+    return accepted
+  }
+
+  async #submitTogether(workerIds: readonly string[]): Promise<readonly string[]> {
+    const { calls } = this.#system
     const names = this.#folder.writeNames(workerIds)
-    const [program, ...args] = this.#system.submission(workerIds.length, this.#folder.logs)
-    const command = [program, ...args, this.#folder.script, names.path] as const
-    const result = await calls.run(command, calls.submitTimeoutMs).catch((error: unknown) => error as Error)
+    const { script, logs } = this.#folder
+    const command = this.#system.submission({ workers: workerIds.length, script, names: names.path, logFolder: logs })
+    const [program] = command
+    const result = await calls
+      .run(command, calls.submitTimeoutMs, dirname(script))
+      .catch((error: unknown) => error as Error)
     const hasAnswer = !(result instanceof Error)
     const ids = hasAnswer && result.exitCode === 0 ? this.#system.jobIdsIn(result.stdout, workerIds.length) : undefined
     const found = ids ?? (await this.#foundAnyway(names.path, workerIds.length))

@@ -1,5 +1,15 @@
 import type { JobState } from '../../ports/job-queue.ts'
 import type { BatchCalls, Command } from './batch-calls.ts'
+import type { ProgramResult } from './run-program.ts'
+
+/** Workers to submit. */
+export interface Submission {
+  readonly workers: number
+  readonly script: string
+  /** The file of their names. */
+  readonly names: string
+  readonly logFolder: string
+}
 
 /** The parts that differ between batch systems. {@link batchQueue} implements what they share. */
 export interface BatchSystem {
@@ -8,12 +18,14 @@ export interface BatchSystem {
   readonly folderName: string
   /** The script of a worker's job. Its only argument is optional: a file with one worker's name per line. */
   scriptText(logFolder: string): string
-  /** Checks whether it would accept a worker, without submitting one. */
-  readonly check: Command
-  /** Submits workers by hand. The script is appended. */
-  byHand(workers: number): Command
-  /** Submits workers. The script and the file of names are appended. */
-  submission(workers: number, logFolder: string): Command
+  /** Checks whether it would accept a worker, without leaving one. */
+  check(): Promise<ProgramResult>
+  /** Submits workers by hand: a line for a shell. */
+  byHand(workers: number, script: string): string
+  /** How many workers one submission may have. @default any number */
+  readonly workersPerSubmission?: number
+  /** Submits workers. It runs in the folder of the script and of the file of names. */
+  submission(submission: Submission): Command
   /** The job ids that a submission printed, in the order of the names; undefined if they can't be told from other numbers. */
   jobIdsIn(printed: string, workers: number): readonly string[] | undefined
   /**

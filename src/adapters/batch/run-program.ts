@@ -15,6 +15,8 @@ export interface RunProgramOptions {
   /** Kills the program when aborted. */
   readonly signal?: AbortSignal
   readonly env?: NodeJS.ProcessEnv
+  /** The folder in which it runs. @default the current one */
+  readonly cwd?: string | undefined
   /** Kills the program as soon as its error output matches: it would only try the same again and again. */
   readonly giveUpOn?: RegExp | undefined
   /** Whose program it is, for messages: `SLURM`. */
@@ -31,7 +33,7 @@ const MAX_OUTPUT_BYTES = 256 * 2 ** 20
 export function runProgram(
   program: string,
   args: readonly string[],
-  { timeoutMs, signal, env = process.env, giveUpOn, system }: RunProgramOptions,
+  { timeoutMs, signal, env = process.env, cwd, giveUpOn, system }: RunProgramOptions,
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
     const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
@@ -41,6 +43,7 @@ export function runProgram(
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...env, LC_ALL: 'C' },
+      ...(cwd === undefined ? {} : { cwd }),
     })
     const settle = () => {
       clearTimeout(timer)

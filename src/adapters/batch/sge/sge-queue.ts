@@ -5,7 +5,8 @@ import type { JobState } from '../../../ports/job-queue.ts'
 import { BatchCalls, type BatchWords, type Command, perCall } from '../batch-calls.ts'
 import { workerLines } from '../batch-folder.ts'
 import { type BatchQueue, type BatchQueueOptions, batchQueue } from '../batch-queue.ts'
-import type { BatchSystem } from '../batch-system.ts'
+import type { BatchSystem, Submission } from '../batch-system.ts'
+import type { ProgramResult } from '../run-program.ts'
 import { arrayOf, type ListedJob, parseQstatXml, toJobState } from './qstat-output.ts'
 import { parseQsubOptions, softLimitOf } from './qsub-options.ts'
 
@@ -27,7 +28,6 @@ export function sgeQueue(options: BatchQueueOptions): BatchQueue {
 class Sge implements BatchSystem {
   readonly folderName = 'sge'
   readonly calls: BatchCalls
-  readonly check: Command
   readonly cancelAll: Command
   readonly #options: BatchQueueOptions
   readonly #qsubOptions: readonly string[]
@@ -37,7 +37,6 @@ class Sge implements BatchSystem {
     this.#options = options
     this.#qsubOptions = [...words, ...softLimitOf(words, options.noticeSeconds ?? 60)]
     this.calls = new BatchCalls(WORDS, options.callTimeoutMs)
-    this.check = ['qsub', '-w', 'v', ...this.#qsubOptions, '-b', 'y', 'true']
     this.cancelAll = ['qdel', options.jobName]
   }
 
@@ -56,12 +55,16 @@ class Sge implements BatchSystem {
     ].join('\n')
   }
 
-  byHand(workers: number): Command {
-    return ['qsub', '-t', `1-${workers}`, ...this.#qsubOptions]
+  check(): Promise<ProgramResult> {
+    return this.calls.run(['qsub', '-w', 'v', ...this.#qsubOptions, '-b', 'y', 'true'], this.calls.submitTimeoutMs)
   }
 
-  submission(workers: number): Command {
-    return ['qsub', '-terse', '-t', `1-${workers}`, ...this.#qsubOptions]
+  byHand(workers: number, script: string): string {
+    return ['qsub', '-t', `1-${workers}`, ...this.#qsubOptions, script].map(quoteShell).join(' ')
+  }
+
+  submission({ workers, script, names }: Submission): Command {
+    return ['qsub', '-terse', '-t', `1-${workers}`, ...this.#qsubOptions, script, names]
   }
 
   jobIdsIn(printed: string, workers: number): string[] | undefined {

@@ -1,7 +1,8 @@
+import { quoteShell } from '../../../core/shell-words.ts'
 import type { JobState } from '../../../ports/job-queue.ts'
 import { BatchCalls, type BatchWords, type Command } from '../batch-calls.ts'
 import { type BatchQueue, type BatchQueueOptions, batchQueue } from '../batch-queue.ts'
-import type { BatchSystem } from '../batch-system.ts'
+import type { BatchSystem, Submission } from '../batch-system.ts'
 import type { ProgramResult } from '../run-program.ts'
 import { arrayOf, byCluster, numberIn, onCluster, plainId, taskId, taskOf } from './job-ids.ts'
 import { parseSacct, SACCT_FORMAT } from './sacct-output.ts'
@@ -41,7 +42,6 @@ export function slurmQueue(options: BatchQueueOptions): BatchQueue {
 class Slurm implements BatchSystem {
   readonly folderName = 'slurm'
   readonly calls: BatchCalls
-  readonly check: Command
   readonly cancelAll: Command
   readonly #options: BatchQueueOptions
   readonly #sbatchOptions: readonly string[]
@@ -56,7 +56,6 @@ class Slurm implements BatchSystem {
     this.#clusters = chosenClusters(this.#sbatchOptions, process.env)
     this.#byName = [`--name=${options.jobName}`, `--user=${process.getuid?.()}`, ...onClusters(this.#clusters)]
     this.calls = new BatchCalls(WORDS, options.callTimeoutMs)
-    this.check = ['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true']
     this.cancelAll = ['scancel', '--quiet', ...this.#byName]
   }
 
@@ -69,12 +68,20 @@ class Slurm implements BatchSystem {
     return { jobName, workFolder, noticeSeconds, logFolder, options: this.#sbatchOptions }
   }
 
-  byHand(workers: number): Command {
-    return ['sbatch', `--array=1-${workers}`]
+  check(): Promise<ProgramResult> {
+    return this.calls.run(
+      ['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true'],
+      this.calls.submitTimeoutMs,
+    )
   }
 
-  submission(workers: number, logFolder: string): Command {
-    return ['sbatch', '--parsable', `--array=0-${workers - 1}`, ...workerOptions(this.#job(logFolder))]
+  byHand(workers: number, script: string): string {
+    return ['sbatch', `--array=1-${workers}`, script].map(quoteShell).join(' ')
+  }
+
+  submission({ workers, script, names, logFolder }: Submission): Command {
+    const array = `--array=0-${workers - 1}`
+    return ['sbatch', '--parsable', array, ...workerOptions(this.#job(logFolder)), script, names]
   }
 
   jobIdsIn(printed: string, workers: number): string[] | undefined {

@@ -1,0 +1,93 @@
+// Torque's qsub, qstat and qdel for the tests, as Debian has them: over the SLURM of slurm-env.mjs, without installing them, since
+// Grid Engine has programs of the same names.
+//
+//   node scripts/torque-env.mjs         downloads what is missing, as root on Debian: 1 MB into .cache/torque
+//   node scripts/torque-env.mjs serve   starts a cluster in a temporary folder, prints it as JSON, stops it when standard input ends
+//
+// Runs on Node 18 or newer. If they are not available, prints why and exits with 0: tests are skipped.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { aptGet, findProgram, isRoot, serve } from './batch-env.mjs'
+
+const PACKAGES = ['slurm-wlm-torque', 'libslurm-perl', 'libslurmdb-perl', 'libswitch-perl', 'libslurm38']
+
+const here = dirname(fileURLToPath(import.meta.url))
+const cache = join(here, '..', '.cache')
+const home = join(cache, 'torque')
+const programs = join(home, 'usr', 'bin')
+
+/** Ends the script: tests that need PBS are skipped. */
+function giveUp(reason) {
+  console.error(`torque-env: ${reason}; tests that need Torque's programs are skipped.`)
+  process.exit(0)
+}
+
+function install() {
+  if (!isRoot()) giveUp('only root can start the SLURM below them')
+  if (process.platform !== 'linux' || findProgram('apt-get') === undefined) giveUp('this is not Debian')
+  if (process.arch !== 'x64') giveUp('it is tested only on amd64')
+  if (!existsSync(home)) fetch()
+}
+
+function fetch() {
+  console.error(`torque-env: downloading ${PACKAGES.join(' ')}`)
+  // Unpacked under another name and renamed: concurrent or killed runs never leave an incomplete copy.
+  const making = join(cache, `torque-${process.pid}`)
+  mkdirSync(making, { recursive: true })
+  try {
+    const download = () => aptGet(['download', ...PACKAGES], { cwd: making })
+    let { status, output } = download()
+    if (status !== 0) {
+      aptGet(['update'])
+      ;({ status, output } = download())
+    }
+    if (status !== 0)
+      giveUp(`Debian's packages can't be downloaded: ${output.trim().split('\n').slice(-3).join(' | ')}`)
+    for (const name of readdirSync(making).filter((name) => name.endsWith('.deb'))) {
+      const unpacked = spawnSync('dpkg-deb', ['-x', join(making, name), making], { encoding: 'utf8' })
+      if (unpacked.status !== 0) throw new Error(`torque-env: dpkg-deb: ${unpacked.stderr}`)
+      rmSync(join(making, name))
+    }
+    // qsub looks for sbatch beside itself.
+    for (const name of ['sbatch', 'salloc', 'srun']) {
+      const found = findProgram(name)
+      if (found !== undefined) symlinkSync(found, join(making, 'usr', 'bin', name))
+    }
+    if (!existsSync(home)) renameSync(making, home)
+  } finally {
+    rmSync(making, { recursive: true, force: true })
+  }
+}
+
+function slurm(...args) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(here, 'slurm-env.mjs'), ...args], {
+    encoding: 'utf8',
+  })
+  if (status !== 0 || (args[0] === 'start' && stdout === '')) throw new Error(`torque-env: ${stderr}`)
+  return stdout
+}
+
+function start(folder) {
+  const described = JSON.parse(slurm('start', folder))
+  const library = join(home, 'usr', 'lib', 'x86_64-linux-gnu')
+  const perl = readdirSync(join(library, 'perl5')).map((version) => join(library, 'perl5', version))
+  const env = {
+    ...described.env,
+    PATH: `${programs}${delimiter}${described.env.PATH}`,
+    PERL5LIB: [...perl, join(home, 'usr', 'share', 'perl5')].join(delimiter),
+    LD_LIBRARY_PATH: [library, join(library, 'slurm-wlm')].join(delimiter),
+  }
+  return { ...described, env }
+}
+
+const [action = 'install'] = process.argv.slice(2)
+try {
+  install()
+  if (action === 'serve') await serve('bellis-torque-', start, (folder) => slurm('stop', folder))
+  else if (action !== 'install') throw new Error('usage: torque-env.mjs [install | serve]')
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
+}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { pbsQueue } from '../../../../src/adapters/batch/pbs/pbs-queue.ts'
+import { parseQstat, toJobState } from '../../../../src/adapters/batch/pbs/qstat-output.ts'
+import { parsePbsOptions } from '../../../../src/adapters/batch/pbs/qsub-options.ts'
+import { systemClock } from '../../../../src/entry/clock.ts'
+import { readLogEnd } from '../../../../src/entry/workers/log-end.ts'
+import { jobLauncher } from '../../../../src/runtime/launchers/job-launcher.ts'
+import { describeBatchQueue } from '../../../contracts/batch-queue.contract.ts'
+import { describeWorkerLauncher } from '../../../contracts/worker-launcher.contract.ts'
+import { until } from '../../../support/processes.ts'
+import { torqueOrSkip } from '../../../support/torque.ts'
+import { temporaryFolder } from '../../../support/zarr.ts'
+
+describeBatchQueue({
+  name: 'PBS',
+  open: pbsQueue,
+  clusterOrSkip: torqueOrSkip,
+  waiting: '-h',
+  refused: ['-q nope', /^PBS rejects workers with these options: .*invalid partition specified: nope/],
+  unknownId: '999999',
+})
+
+const WORKER =
+  'name=$(echo "$BELLIS_WORKER" | cut -d: -f1); echo "said by $name"; until [ -e "end-$name" ]; do sleep 0.1; done'
+let opened = 0
+
+describeWorkerLauncher('jobs of PBS', {
+  lastOutput: /^said by w1$/m,
+  ownEnd: /; PBS job /,
+  async open(t) {
+    const cluster = await torqueOrSkip(t)
+    if (cluster === undefined) return undefined
+    Object.assign(process.env, cluster.env)
+    const folder = await temporaryFolder(t)
+    const jobName = `bellis-launcher-${++opened}`
+    const queue = pbsQueue({
+      folder,
+      jobName,
+      command: ['/bin/sh', '-c', WORKER],
+      workFolder: folder,
+      readLog: readLogEnd,
+    })
+    return {
+      launcher: jobLauncher({ queue, clock: systemClock }),
+      async started(worker) {
+        const hasPrinted = (file: string) => existsSync(file) && readFileSync(file).length > 0
+        await until('its job has printed its name', () => worker.logFile !== undefined && hasPrinted(worker.logFile))
+      },
+      askToEnd: (_, id) => writeFileSync(join(folder, `end-${id}`), ''),
+      count: async () =>
+        parseQstat(await cluster.run('/bin/sh', '-c', 'qstat -f || true')).filter(
+          (job) => job.name.startsWith(`${jobName}.`) && toJobState(job).status !== 'ended',
+        ).length,
+    }
+  },
+})
+
+describe('what qstat prints', () => {
+  it('is read as Torque, OpenPBS and PBS Professional print it', () => {
+    // The forms of the manuals: Torque 6.1 (qstat -f), PBS Professional 2021 (Reference Guide, qstat -f and -x).
+    const torque = [
+      'Job Id: 4807.head.cluster.org',
+      '    Job_Name = bellis-run.1',
+      '    job_state = R',
+      '    exec_host = n07/0+n07/1',
+      '    Variable_List = PBS_O_HOME=/home/me,PBS_O_PATH=/usr/bin,',
+      '\tBELLIS_NAMES=workers-1',
+      '',
+    ].join('\n')
+    const pro = [
+      'Job Id: 12.pbs',
+      '    Job_Name = bellis-run.2',
+      '    job_state = Q',
+      '    comment = Not Running: Insufficient amount of resource: ngpus (R: 1 A: ',
+      '\t0 T: 0)',
+      '',
+      'Job Id: 13.pbs',
+      '    Job_Name = bellis-run.3',
+      '    job_state = F',
+      '    Exit_status = 271',
+      '',
+    ].join('\n')
+    assert.deepEqual(parseQstat(torque + pro).map((job) => [job.id, job.name, toJobState(job)]), [
+      ['4807.head.cluster.org', 'bellis-run.1', { status: 'running', host: 'n07' }],
+      [
+        '12.pbs',
+        'bellis-run.2',
+        { status: 'pending', reason: 'Not Running: Insufficient amount of resource: ngpus (R: 1 A: 0 T: 0)' },
+      ],
+      [
+        '13.pbs',
+        'bellis-run.3',
+        { status: 'ended', reason: 'its job was ended by signal 15, as at its -l walltime or mem limit' },
+      ],
+    ])
+  })
+})
+
+describe('the options for qsub of PBS', () => {
+  it('are words with their values; those that Bellis sets are refused with what to do', () => {
+    assert.deepEqual(parsePbsOptions('-q short -l walltime=1:00:00,nodes=1:ppn=4 -W group_list=bio'), [
+      ...['-q', 'short', '-l', 'walltime=1:00:00,nodes=1:ppn=4', '-W', 'group_list=bio'],
+    ])
+    assert.throws(() => parsePbsOptions('-t 1-4'), /"-t" is not allowed: use --workers/)
+    assert.throws(() => parsePbsOptions('short'), { code: 'INVALID_CONFIG', message: /"short" is not an option/ })
+  })
+})
