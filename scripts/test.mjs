@@ -19,6 +19,7 @@ const steps = [
   ['S3 server for tests', process.execPath, ['scripts/s3-env.mjs']],
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],
   ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
+  ["Torque's programs for tests", process.execPath, ['scripts/torque-env.mjs']],
   ['Chromium for tests', process.execPath, ['scripts/chromium-env.mjs']],
   ['Shells for tests', process.execPath, ['scripts/shells-env.mjs']],
   ['Versions of Node', process.execPath, ['scripts/node-env.mjs']],

@@ -49,7 +49,13 @@ function bsub() {
   if (!['normal', 'short'].includes(queue)) fail(`${queue}: No such queue. Job not submitted.`)
   const [, name = '', count = '1'] = /^(.*?)(?:\[1-(\d+)\])?$/.exec(options['-J'] ?? '') ?? []
   const id = newId()
-  const job = { name, command: rest.join(' '), count: Number(count), isHeld: options['-H'] === true, cwd: process.cwd() }
+  const job = {
+    name,
+    command: rest.join(' '),
+    count: Number(count),
+    isHeld: options['-H'] === true,
+    cwd: process.cwd(),
+  }
   write(join(home, `${id}`, 'job.json'), JSON.stringify(job))
   for (let index = 1; index <= job.count && !job.isHeld; index++) {
     spawn(process.execPath, [process.argv[1], 'run', `${id}`, `${index}`], { detached: true, stdio: 'ignore' }).unref()
@@ -82,7 +88,15 @@ const jobs = () =>
         const exit = read(fileOf(id, index, 'exit'))
         const pid = read(fileOf(id, index, 'pid'))
         const stat =
-          exit !== undefined ? (exit === '0' ? 'DONE' : 'EXIT') : job.isHeld ? 'PSUSP' : pid === undefined ? 'PEND' : 'RUN'
+          exit !== undefined
+            ? exit === '0'
+              ? 'DONE'
+              : 'EXIT'
+            : job.isHeld
+              ? 'PSUSP'
+              : pid === undefined
+                ? 'PEND'
+                : 'RUN'
         return {
           ...{ jobid: id, jobindex: `${index}`, stat, job_name: job.name, command: job.command, pid },
           exec_host: stat === 'RUN' ? hostname() : '-',
@@ -105,7 +119,13 @@ function bjobs() {
   const { '-o': format = '', '-J': name } = options
   const [, fields = '', delimiter = ' '] = /^(.*?)(?: delimiter='(.)')?$/.exec(format) ?? []
   const shown = meant(rest, name)
-  for (const job of shown) console.log(fields.split(' ').map((field) => job[field] ?? '-').join(delimiter))
+  for (const job of shown)
+    console.log(
+      fields
+        .split(' ')
+        .map((field) => job[field] ?? '-')
+        .join(delimiter),
+    )
   const unknown = rest.filter((id) => meant([id]).length === 0)
   for (const id of unknown) process.stderr.write(`Job <${id}> is not found\n`)
   if (name !== undefined && shown.length === 0) process.stderr.write(`Job <${name}> is not found\n`)

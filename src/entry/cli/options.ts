@@ -123,6 +123,8 @@ const ownWorkerOptions = (command: Command): Command =>
     .addOption(poolOption())
     .option('--slurm <options>', 'sbatch options for each worker, as one quoted text', perTask(anyText))
     .option('--sge <options>', 'qsub options for each worker, as one quoted text', perTask(anyText))
+    .option('--pbs <options>', 'PBS qsub options for each worker, as one quoted text', perTask(anyText))
+    .option('--lsf <options>', 'bsub options for each worker, as one quoted text', perTask(anyText))
     .option('--site <name>', 'profile of a cluster with defaults for these options: ~/.config/bellis/sites/NAME.json')
     .option('--host <address>', 'address where workers connect (default: 127.0.0.1, this machine only)')
     .option('--port <n>', 'port where workers connect (default: a free one)', portNumber)

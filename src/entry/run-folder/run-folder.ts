@@ -52,7 +52,7 @@ const HOLDER = 'holder.json'
 /** How workers reach the coordinator while the run is running. */
 export const CONTEXT_FILE = 'context'
 const LEFT_BEHIND = new Set([
-  ...[LOCK, WORKERS, HOLDER, CONTEXT_FILE, 'logs', 'slurm', 'sge', 'history', 'control'],
+  ...[LOCK, WORKERS, HOLDER, CONTEXT_FILE, 'logs', 'slurm', 'sge', 'pbs', 'lsf', 'history', 'control'],
   ...['live.json', 'provenance.json', 'sessions.json', 'dashboard.json'],
 ])
 /** How often a run looks whether its folder is still there. */

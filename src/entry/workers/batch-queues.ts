@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { basename, resolve } from 'node:path'
 import type { BatchQueue, BatchQueueOptions } from '../../adapters/batch/batch-queue.ts'
+import { lsfQueue } from '../../adapters/batch/lsf/lsf-queue.ts'
+import { pbsQueue } from '../../adapters/batch/pbs/pbs-queue.ts'
 import { sgeQueue } from '../../adapters/batch/sge/sge-queue.ts'
 import { slurmQueue } from '../../adapters/batch/slurm/slurm-queue.ts'
 import type { JobsReport } from '../../core/events.ts'
@@ -11,6 +13,8 @@ import type { BatchKind } from './pools.ts'
 const QUEUES: Readonly<Record<BatchKind, (options: BatchQueueOptions) => BatchQueue>> = {
   slurm: slurmQueue,
   sge: sgeQueue,
+  pbs: pbsQueue,
+  lsf: lsfQueue,
 }
 
 /** What the jobs of a run need. */

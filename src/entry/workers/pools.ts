@@ -1,10 +1,15 @@
 /** The batch systems, whose options have the same names. */
-export const BATCH_KINDS = ['slurm', 'sge'] as const
+export const BATCH_KINDS = ['slurm', 'sge', 'pbs', 'lsf'] as const
 
 export type BatchKind = (typeof BATCH_KINDS)[number]
 
 /** The program that submits jobs. */
-export const SUBMITS_WITH: Readonly<Record<BatchKind, string>> = { slurm: 'sbatch', sge: 'qsub' }
+export const SUBMITS_WITH: Readonly<Record<BatchKind, string>> = {
+  slurm: 'sbatch',
+  sge: 'qsub',
+  pbs: 'qsub',
+  lsf: 'bsub',
+}
 
 /** The kinds of pools whose workers connect to the run; it starts them or, for `none`, the user does. */
 export type PoolKind = 'process' | 'thread' | BatchKind | 'none'
@@ -23,6 +28,10 @@ export interface BatchOptions {
   readonly slurm?: string
   /** Options of qsub for the pool `sge`: `-q short.q -l h_rt=4:00:00,mem_free=4G`. @default '' */
   readonly sge?: string
+  /** Options of qsub for the pool `pbs`: `-q short -l walltime=4:00:00,mem=4gb`. @default '' */
+  readonly pbs?: string
+  /** Options of bsub for the pool `lsf`: `-q short -W 4:00 -M 4G`. @default '' */
+  readonly lsf?: string
 }
 
 /** Where the blocks of one task are processed, if it is not where those of the others are. */

@@ -173,6 +173,8 @@ function launcherOf(pool: PoolKind, folder: string, context: string): WorkerLaun
     case 'none':
     case 'slurm':
     case 'sge':
+    case 'pbs':
+    case 'lsf':
       return undefined
     default:
       return pool satisfies never

@@ -41,7 +41,7 @@ describe('flags for single tasks', () => {
     assert.equal(options.slurm, '--time=5')
     assert.deepEqual(options.taskPools, { predict: { pool: 'slurm', slurm: '--partition=gpu --comment=a:b' } })
     assert.equal(optionsOf('--slurm', '--comment=a:b').slurm, '--comment=a:b')
-    assert.deepEqual(Object.keys(optionsOf()), [])
+    assert.deepEqual([optionsOf().pool, optionsOf().taskPools], [undefined, undefined])
   })
 
   it("refuse a pool that a single task or the run can't have", () => {
@@ -67,6 +67,7 @@ describe('the profile of a site', () => {
       slurm: '--partition=cpu',
       workers: 3,
       host: '10.0.0.1',
+      onStall: 'end',
       taskPools: { predict: { pool: 'sge', slurm: '--partition=gpu' } },
     })
     assert.equal(optionsOf('--site', 'lab', '--slurm', '--partition=long').slurm, '--partition=long')

@@ -11,7 +11,8 @@ import { parseBsubOptions, warningOf } from './bsub-options.ts'
 
 const WORDS: BatchWords = {
   system: 'LSF',
-  temporary: /LSF is down|please wait|not responding|Cannot (connect|open connection)|timed? ?out|try (again|later)|busy/i,
+  temporary:
+    /LSF is down|please wait|not responding|Cannot (connect|open connection)|timed? ?out|try (again|later)|busy/i,
   permanent: /no such queue|bad |illegal|cannot use|not a member/i,
   noise: /^(Job not submitted\.$)/,
 }

@@ -13,7 +13,8 @@ import { parsePbsOptions } from './qsub-options.ts'
 
 const WORDS: BatchWords = {
   system: 'PBS',
-  temporary: /cannot connect|connection (refused|timed out)|timeout|try again|Invalid credential|No Permission.*server/i,
+  temporary:
+    /cannot connect|connection (refused|timed out)|timeout|try again|Invalid credential|No Permission.*server/i,
   permanent: /unknown queue|illegal|invalid partition/i,
   noise: /^(qsub: |qstat: |qdel: |option -S is ignored.*)/,
 }
@@ -94,7 +95,13 @@ class Pbs implements BatchSystem {
   }
 
   submission({ script, names }: Submission): Command {
-    return [...this.#submit(this.#nameOf(names)), '-V', '-v', `BELLIS_NAMES=${basename(names)}`, basename(script)] as unknown as Command
+    return [
+      ...this.#submit(this.#nameOf(names)),
+      '-V',
+      '-v',
+      `BELLIS_NAMES=${basename(names)}`,
+      basename(script),
+    ] as unknown as Command
   }
 
   /** `bellis-…-a1b2c3.7` for the file `workers-7`: the name tells submissions apart. */

@@ -69,10 +69,7 @@ class Slurm implements BatchSystem {
   }
 
   check(): Promise<ProgramResult> {
-    return this.calls.run(
-      ['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true'],
-      this.calls.submitTimeoutMs,
-    )
+    return this.calls.run(['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true'], this.calls.submitTimeoutMs)
   }
 
   byHand(workers: number, script: string): string {

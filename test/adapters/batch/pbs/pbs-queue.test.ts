@@ -83,19 +83,22 @@ describe('what qstat prints', () => {
       '    Exit_status = 271',
       '',
     ].join('\n')
-    assert.deepEqual(parseQstat(torque + pro).map((job) => [job.id, job.name, toJobState(job)]), [
-      ['4807.head.cluster.org', 'bellis-run.1', { status: 'running', host: 'n07' }],
+    assert.deepEqual(
+      parseQstat(torque + pro).map((job) => [job.id, job.name, toJobState(job)]),
       [
-        '12.pbs',
-        'bellis-run.2',
-        { status: 'pending', reason: 'Not Running: Insufficient amount of resource: ngpus (R: 1 A: 0 T: 0)' },
+        ['4807.head.cluster.org', 'bellis-run.1', { status: 'running', host: 'n07' }],
+        [
+          '12.pbs',
+          'bellis-run.2',
+          { status: 'pending', reason: 'Not Running: Insufficient amount of resource: ngpus (R: 1 A: 0 T: 0)' },
+        ],
+        [
+          '13.pbs',
+          'bellis-run.3',
+          { status: 'ended', reason: 'its job was ended by signal 15, as at its -l walltime or mem limit' },
+        ],
       ],
-      [
-        '13.pbs',
-        'bellis-run.3',
-        { status: 'ended', reason: 'its job was ended by signal 15, as at its -l walltime or mem limit' },
-      ],
-    ])
+    )
   })
 })
 
