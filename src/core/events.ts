@@ -15,6 +15,8 @@ export interface TaskCounts {
   readonly completed: number
   /** counted inside `completed` */
   readonly skipped: number
+  /** outside the mask, so that nothing was to be done; counted inside `skipped`; absent for a task without a mask */
+  readonly masked?: number
   readonly failed: number
   readonly orphaned: number
 }

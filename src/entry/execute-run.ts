@@ -24,7 +24,7 @@ import { describePlace, type ProgressPlace } from './run-folder/progress-place.t
 import { noteRunStart } from './run-folder/provenance/provenance-file.ts'
 import { namingAuthors } from './run-folder/provenance/refused-output.ts'
 import { openRecordPlace, type RecordedRun, type RecordPlace } from './run-folder/recorded-run.ts'
-import { keepLiveState, sessionFile } from './run-folder/run-files.ts'
+import { keepLiveState, sessionFile, writeMasks } from './run-folder/run-files.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
 import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
 import { describeTasks, runFolder } from './run-folder/run-place.ts'
@@ -36,13 +36,14 @@ import { openWorkerPool, type WorkerPool } from './workers/worker-pool.ts'
 /** Plans a run. @see planTasks */
 export async function planRun(
   tasks: Tasks,
-  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources'>,
+  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask'>,
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
   const pipeline = await planPipeline(asTasks(list, 'A task to run'), {
     arrays: namingAuthors(arrayStore),
     overwrite: options.overwrite ?? false,
+    mask: options.mask,
     name: nameOfTasks(tasks),
   })
   assertFits(pipeline.tasks, resourcesOf(options).budget)
@@ -212,6 +213,8 @@ async function showRun(
   recorded: RecordedRun | undefined,
 ): Promise<void> {
   const { overwrite = false, dashboard } = options
+  const masked = pipeline.tasks.map((task) => task.masked)
+  writeMasks(path, masked)
   open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite }))
   if (dashboard === undefined) return
   open.use(await startDashboardThread(path, dashboard, progressPlace(pipeline, options)))

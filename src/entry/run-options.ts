@@ -29,6 +29,11 @@ export interface RunOptions extends NetworkOptions, RunLimits {
    * system, or if the run starts none
    */
   readonly resources?: Resources
+  /**
+   * The path of a volume, of any resolution: blocks that write nothing where it is not 0 are not run, they count as done, and their output stays
+   * as it is. For every task whose plan has no `mask` of its own. @default all blocks are run
+   */
+  readonly mask?: string
   /** Replaces outputs that exist. @default false */
   readonly overwrite?: boolean
   /**

@@ -1,8 +1,10 @@
 import type { TaskCounts } from '../events.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
 import type { IndexBox } from '../grid/index-box.ts'
+import { withoutBits } from '../scheduling/bitmap.ts'
 import { BlockScheduler } from '../scheduling/block-scheduler.ts'
 import { orderTasks } from '../scheduling/pipeline.ts'
+import { withMasked } from '../scheduling/scheduler-task.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
 import { doneOrUnneeded } from '../scheduling/unneeded.ts'
 import { CellMap, MAX_MAPPED_BLOCKS, mapGridOf } from './cell-map.ts'
@@ -14,6 +16,8 @@ export interface BoardTask extends BlockGridOptions {
   /** Its output is removed once all tasks that read it are done. @default false */
   readonly transient?: boolean
 }
+
+const maskOf = (masked: Uint8Array | undefined) => (masked === undefined ? {} : { masked })
 
 const withDone = <Task>(task: Task, done: Uint8Array | undefined) => (done === undefined ? task : { ...task, done })
 
@@ -30,6 +34,7 @@ export class RunBoard {
   #maps: readonly (StateMap | CellMap)[] = []
   /** Skipped blocks by task, if the states come from a record. */
   #skipped: readonly number[] | undefined
+  #masked: readonly (Uint8Array | undefined)[] = []
 
   constructor(tasks: readonly BoardTask[]) {
     this.#tasks = tasks
@@ -37,12 +42,18 @@ export class RunBoard {
     this.begin([])
   }
 
-  /** The run was started. @param done bitmaps of the blocks that are already done, by task */
-  begin(done: readonly (Uint8Array | undefined)[]): void {
-    const described = this.#tasks.map((task, number) => withDone(task, done[number]))
+  /** The run was started. @param done bitmaps of the blocks that are already done, by task @param masked of those outside a mask */
+  begin(done: readonly (Uint8Array | undefined)[], masked: readonly (Uint8Array | undefined)[] = []): void {
+    this.#masked = masked
+    const given = this.#tasks.map((task, number) => ({ ...withDone(task, done[number]), ...maskOf(masked[number]) }))
+    const described = given.map(withMasked)
     // The run itself does the same at its start.
     const doneOrGone = doneOrUnneeded(described, orderTasks(described))
-    const tasks = this.#tasks.map(({ transient: _, ...task }, number) => withDone(task, doneOrGone[number]))
+    const tasks = this.#tasks.map(({ transient: _, ...task }, number) => {
+      const outside = described[number]?.masked
+      if (outside === undefined) return withDone(task, doneOrGone[number])
+      return { ...task, done: withoutBits(doneOrGone[number] ?? outside, outside), masked: outside }
+    })
     // Retries are separate events, so every failure is final here.
     this.#scheduler = new BlockScheduler(tasks, { maxRetries: 0 })
     this.#maps = tasks.map((task, number) => {
@@ -63,7 +74,7 @@ export class RunBoard {
     const before = this.#maps
     const counted = this.counts
     for (const number of before.keys()) this.collect(number)
-    this.begin(done)
+    this.begin(done, this.#masked)
     const now = this.#scheduler.counts()
     this.#skipped = this.#maps.map((map, number) => {
       const known = before[number]?.codes

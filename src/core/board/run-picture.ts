@@ -106,9 +106,13 @@ export class RunPicture {
     return this.#isRemoved
   }
 
-  /** The run was started. @param done bitmaps of the blocks that were done before, by task */
-  begin(time: number, done: readonly (Uint8Array | undefined)[]): void {
-    this.board.begin(done)
+  /** The run was started. @param done bitmaps of the blocks that were done before, by task @param masked of those outside a mask */
+  begin(
+    time: number,
+    done: readonly (Uint8Array | undefined)[],
+    masked: readonly (Uint8Array | undefined)[] = [],
+  ): void {
+    this.board.begin(done, masked)
     this.#clear()
     this.#started = time
     this.#latest = time

@@ -48,3 +48,11 @@ export function countSetBits(bitmap: Uint8Array, length: number): number {
   for (let at = wordCount * 32; at < length; at++) if (isBitSet(bitmap, at)) count++
   return count
 }
+
+/** The bits of a bitmap that are not set in another one. */
+export const withoutBits = (bits: Uint8Array, others: Uint8Array | undefined): Uint8Array =>
+  bits.map((byte, at) => byte & ~(others?.[at] ?? 0))
+
+/** The bits that are set in one of two bitmaps, as many as the first one has. */
+export const unitedBits = (bits: Uint8Array, others: Uint8Array | undefined): Uint8Array =>
+  bits.map((byte, at) => byte | (others?.[at] ?? 0))

@@ -7,7 +7,7 @@ import { orderTasks } from './pipeline.ts'
 import { ReadySurface } from './ready-surface.ts'
 import { isLost, OPENING, Reopening, settleBlock } from './reopening.ts'
 import { findWanted, notifyEnd } from './retention.ts'
-import { checkRetries, type SchedulerTask } from './scheduler-task.ts'
+import { checkRetries, type SchedulerTask, withMasked } from './scheduler-task.ts'
 import { StateMap } from './state-map.ts'
 import { type BlockState, TaskRun } from './task-run.ts'
 import { doneOrUnneeded } from './unneeded.ts'
@@ -82,15 +82,16 @@ export class BlockScheduler {
    * `TOO_MANY_BLOCKS` above 2^39 blocks in a task; `INVALID_TASK` for a bitmap that is none or too short; `INVALID_CONFIG` for a
    * `maxRetries` or `maxAhead` that is invalid
    */
-  constructor(tasks: readonly SchedulerTask[], { maxRetries = 2 }: SchedulerOptions = {}) {
+  constructor(given: readonly SchedulerTask[], { maxRetries = 2 }: SchedulerOptions = {}) {
+    const tasks = given.map(withMasked)
     const order = orderTasks(tasks)
     const hasRetention = tasks.some((task) => task.transient || task.maxAhead !== undefined)
     const done = hasRetention ? doneOrUnneeded(tasks, order) : []
     const runs: TaskRun[] = []
     for (const number of order.topological) {
-      const given = tasks[number]!
+      const described = tasks[number]!
       const known = done[number]
-      const task = known === undefined ? given : { ...given, done: known }
+      const task = known === undefined ? described : { ...described, done: known }
       const retries = checkRetries(task.maxRetries ?? maxRetries, task.id)
       const upstream = order.upstream[number]!.map((before) => runs[before]!)
       runs[number] = new TaskRun(number, task, retries, upstream)

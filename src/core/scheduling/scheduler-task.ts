@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
+import { unitedBits, withoutBits } from './bitmap.ts'
 import type { OrderedTask } from './pipeline.ts'
 
 /** A task to schedule: how it is cut into blocks, which tasks come before it, and which blocks are done already. */
@@ -8,6 +9,8 @@ export interface SchedulerTask extends BlockGridOptions, OrderedTask {
   readonly maxRetries?: number
   /** bit i % 8 (lowest first) of byte floor(i / 8): block i is done; copied @default no block is */
   readonly done?: Uint8Array
+  /** the blocks that need not run, as a bitmap like `done`: they count as done, and are never done again */
+  readonly masked?: Uint8Array
   /**
    * how many of its blocks may be processing or done while blocks of other tasks still wait for them; exceeded only to avoid a
    * deadlock, by what the next of these blocks needs @default no limit
@@ -15,6 +18,13 @@ export interface SchedulerTask extends BlockGridOptions, OrderedTask {
   readonly maxAhead?: number
   /** its output is removed when no block needs it any more: see `takeUnneeded` @default false */
   readonly transient?: boolean
+}
+
+/** A task whose masked blocks are done. */
+export function withMasked<Task extends SchedulerTask>(task: Task): Task {
+  const { done, masked } = task
+  if (masked === undefined) return task
+  return { ...task, done: unitedBits(masked, done), masked: withoutBits(masked, done) }
 }
 
 /** @throws ConfigError `INVALID_CONFIG` */

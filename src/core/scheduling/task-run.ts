@@ -50,6 +50,8 @@ export class TaskRun {
   /** bitmap of the blocks that were done at the start; undefined if none was */
   readonly done: Uint8Array | undefined
   readonly doneAtStart: number
+  /** bitmap of the blocks that need not run, and were not done before */
+  readonly masked: Uint8Array | undefined
   processing = 0
   completed: number
   /** completed at the start, or found done when they were taken; counted inside `completed` */
@@ -87,6 +89,7 @@ export class TaskRun {
 
     const done = copyDone(description, grid.blockCount)
     this.doneAtStart = done === undefined ? 0 : countSetBits(done, grid.blockCount)
+    this.masked = description.masked
     this.completed = this.doneAtStart
     this.skipped = this.doneAtStart
     this.done = this.doneAtStart === 0 ? undefined : done
@@ -130,7 +133,8 @@ export class TaskRun {
     const { id, total, processing, completed, skipped, failed, orphaned } = this
     const ready = this.#readyInAll
     const pending = total - ready - processing - completed - failed - orphaned
-    return { id, total, pending, ready, processing, completed, skipped, failed, orphaned }
+    const counts = { id, total, pending, ready, processing, completed, skipped, failed, orphaned }
+    return this.masked === undefined ? counts : { ...counts, masked: countSetBits(this.masked, total) }
   }
 
   /** @throws ConfigError `NO_SUCH_BLOCK` */

@@ -49,6 +49,7 @@ export interface RunFlags extends CommonOptions, PerTaskFlags {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly resources?: Resources
+  readonly mask?: string
   readonly maxRetries?: number
   readonly maxFailures?: number
   readonly timeout?: number
@@ -149,6 +150,7 @@ const ownRunOptions = (command: Command): Command =>
   command
     .option('--resources <list>', "total shared by all workers: cpu=32,gpu=8 (default: this machine's)", amounts)
     .optionsGroup(GROUPS.blocks)
+    .option('--mask <dataset>', 'run only blocks that write where this volume, of any resolution, is not 0')
     .option('--max-retries <n>', 'retries of a failed block (default: 2)', wholeNumber(0))
     .option(
       '--max-failures <n>',
@@ -237,7 +239,7 @@ export const builtInOptions = (command: Command): Command =>
 /** The options of a run that these flags set. */
 export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOptions => {
   const site = flags.site === undefined ? {} : readSite(flags.site)
-  const { overwrite, fsync, maxRetries, maxFailures, timeout, stall, onStall } = flags
+  const { overwrite, fsync, mask, maxRetries, maxFailures, timeout, stall, onStall } = flags
   const { workers, host, port, plain, resources, runDir } = { ...site, ...given(flags) }
   const taskPools = taskPoolsOf(flags, site, idsOf(tasks))
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
@@ -251,6 +253,7 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
     plain,
     ...tlsOf(flags),
     resources,
+    mask,
     maxRetries,
     maxFailures,
     timeoutMs,

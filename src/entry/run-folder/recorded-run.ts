@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hasEnded, identityOfProcess } from '../../adapters/files/process-identity.ts'
 import type { StoreStatus } from '../../core/events.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
-import { countSetBits } from '../../core/scheduling/bitmap.ts'
+import { countSetBits, unitedBits } from '../../core/scheduling/bitmap.ts'
 import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { ProgressRecorder, readCompleted } from '../../runtime/coordinator/progress-recorder.ts'
 import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
@@ -104,7 +104,7 @@ async function openRecord(
     await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
   )
   const isTaskDone = (task: PlannedTask) =>
-    !hasOwnCheck(task.source) && recorder.completedCount(pipeline.tasks.indexOf(task)) === task.grid.blockCount
+    !hasOwnCheck(task.source) && leftOf(task, recorder.completed(pipeline.tasks.indexOf(task))) === 0
   const held = open.move()
   return {
     progress: {
@@ -122,6 +122,10 @@ async function openRecord(
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
 }
+
+/** How many blocks of a task are to be done. @param completed those that are recorded as done */
+const leftOf = ({ grid: { blockCount }, masked }: PlannedTask, completed: Uint8Array): number =>
+  blockCount - countSetBits(masked === undefined ? completed : unitedBits(completed, masked), blockCount)
 
 /**
  * Forgets the recorded blocks of every task with an output that was removed, or written by another run, since they were done. This comes
@@ -181,8 +185,7 @@ async function openFollowers(
   })
   for (const task of followers) {
     const number = tasks.indexOf(task)
-    const completed = countSetBits(await readCompleted(record, number), task.grid.blockCount)
-    if (completed < task.grid.blockCount) return followers
+    if (leftOf(task, await readCompleted(record, number)) > 0) return followers
   }
   return []
 }

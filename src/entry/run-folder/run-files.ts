@@ -1,12 +1,13 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { z } from 'zod'
 import type { WireError } from '../../core/errors.ts'
 import type { RunEvent, TaskCounts } from '../../core/events.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/saved-sessions.ts'
 
-// Small files that are always replaced as a whole: live.json and sessions.json of a run's folder. Marks in outputs: output-mark.ts.
+// Small files that are always replaced as a whole: live.json, masks.json and sessions.json of a run's folder. Marks in outputs: output-mark.ts.
 
 /**
  * Reads a JSON document; undefined if it is missing, unreadable or damaged.
@@ -138,6 +139,36 @@ const liveState = z.object({
   ),
   ok: z.boolean().optional(),
 })
+
+const MASKS_FILE = 'masks.json'
+
+const masks = z.object({ masked: z.array(z.string().nullable()) })
+
+/** Writes which blocks of each task are outside its mask, or removes what an earlier start has written. */
+export function writeMasks(folder: string, masked: readonly (Uint8Array | undefined)[]): void {
+  const file = join(folder, MASKS_FILE)
+  if (masked.every((bits) => bits === undefined)) {
+    rmSync(file, { force: true })
+    return
+  }
+  const packed = masked.map((bits) =>
+    bits === undefined ? null : deflateRawSync(bits, { level: 1 }).toString('base64'),
+  )
+  replaceFile(file, `${JSON.stringify({ masked: packed })}\n`)
+}
+
+/** @returns the bitmap of the blocks of a task that are outside its mask, in the last start of the run; undefined without a mask */
+export function readMasks(folder: string): (task: number) => Uint8Array | undefined {
+  const found = readJson<z.output<typeof masks>>(join(folder, MASKS_FILE), (value) => masks.safeParse(value).success)
+  return (task) => {
+    const packed = found?.masked[task]
+    try {
+      return packed == null ? undefined : inflateRawSync(Buffer.from(packed, 'base64'))
+    } catch {
+      return undefined
+    }
+  }
+}
 
 const SESSIONS_FILE = 'sessions.json'
 

@@ -2,12 +2,12 @@ import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { RunCondition } from '../../core/events.ts'
 import { conditionOf, type RunFacts } from '../../core/progress/run-condition.ts'
-import { countSetBits } from '../../core/scheduling/bitmap.ts'
+import { countSetBits, withoutBits } from '../../core/scheduling/bitmap.ts'
 import { errnoOf } from '../../core/system-errors.ts'
 import type { FailedAttempt } from '../../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
-import { type LiveState, readLiveState } from './run-files.ts'
+import { type LiveState, readLiveState, readMasks } from './run-files.ts'
 import { INCOMPLETE_PREFIX, type RunDocument, type RunHolder, readRunDocument, runHolderOf } from './run-folder.ts'
 
 /** What is known of a run, while it is running and afterwards. */
@@ -33,6 +33,8 @@ export interface RecordedTaskState {
   readonly completed: number
   readonly failed: number
   readonly left: number
+  /** Blocks outside the mask of the last start that were not done before; counted inside `completed`; absent without a mask. */
+  readonly masked?: number
   /** The last attempt of failed blocks, at most as many as requested. */
   readonly failures: readonly FailedAttempt[]
   /** Bit i % 8 (lowest first) of byte floor(i / 8): block i is done. */
@@ -111,13 +113,17 @@ async function readTasks(
   await using reader = await store?.read(await recordName(store, folder))
   if (reader === undefined) return undefined
   const states: RecordedTaskState[] = []
+  const maskOf = readMasks(folder)
   for (const [number, { id, blockCount: total }] of reader.identity.tasks.entries()) {
     const done = await readCompleted(reader, number)
+    const mask = maskOf(number)
+    const masked = mask === undefined ? 0 : countSetBits(withoutBits(mask, done), total)
     const { blocks, lastAttempts } = await readFailedBlocks(reader, number, done, limit)
-    const completed = countSetBits(done, total)
+    const completed = countSetBits(done, total) + masked
     const failed = blocks.length
     const left = total - completed - failed
-    states.push({ id, total, completed, failed, left, failures: lastAttempts, done, failedBlocks: blocks })
+    const counts = { id, total, completed, failed, left, ...(mask === undefined ? {} : { masked }) }
+    states.push({ ...counts, failures: lastAttempts, done, failedBlocks: blocks })
   }
   return states
 }

@@ -9,6 +9,7 @@ import { gridOptions } from '../../core/grid/grid-options.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { checkResources, type Resources } from '../../core/workers/resources.ts'
 import { type VolumeDescription, voxelsAcross } from '../volumes/volume-array.ts'
+import { findMaskedBlocks } from './block-mask.ts'
 import { checkLimits, checkMaxFailures } from './option-checks.ts'
 import { assertOutputsApart, assertWritable } from './output-checks.ts'
 import type { PlannedPipeline, PlannedTask } from './planned-task.ts'
@@ -69,6 +70,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
   const plan: TaskPlan = isTaskNode(task) ? await callPlan(task, arrays, warnings) : task
   const grid = createBlockGrid({ ...gridOptions(plan), taskId: task.id })
   const writes = plan.writes ?? []
+  const mask = plan.mask ?? (await pass.mask())
   if (grid.leftOutVolume() > 0n) warnings.push(leftOutWarning(grid, writes[0]))
   for (const array of writes) assertWritable(task.id, grid, array)
   const bytesWritten = bytesIn(writes, grid.writeRoi)
@@ -86,6 +88,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     requires: requiresOf(task, plan),
     ...maxFailuresOf(task),
     ...checkLimits(task, `Task "${task.id}"`),
+    ...(mask === undefined ? {} : { masked: await findMaskedBlocks(task.id, grid, mask) }),
     isTransient: task.transient ?? false,
     bytesWritten,
     bytesPerBlock,
@@ -183,5 +186,6 @@ const PLAN_FIELDS = Object.keys({
   readWriteConflict: 1,
   requires: 1,
   writes: 1,
+  mask: 1,
   memory: 1,
 } satisfies Record<keyof TaskPlan, 1>)

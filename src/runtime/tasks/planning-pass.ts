@@ -3,6 +3,7 @@ import { finerUnit, type WorldUnit } from '../../core/geometry/world-unit.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../volumes/create-volume.ts'
 import { describeVolume, type VolumeDescription, volumeArray } from '../volumes/volume-array.ts'
+import type { MaskVolume } from './block-mask.ts'
 import type { PlannedOutput } from './planned-task.ts'
 import type { PlanArrays } from './task-options.ts'
 
@@ -12,6 +13,8 @@ export interface PlanOptions {
   readonly name?: string | undefined
   /** Replace outputs that exist. @default false */
   readonly overwrite?: boolean
+  /** The path of a mask for every task whose plan has none. */
+  readonly mask?: string | undefined
 }
 
 /** What one task opened, planned to create, and warned about while it was planned. */
@@ -30,6 +33,7 @@ export class PlanningPass implements AsyncDisposable {
   readonly #unit: WorldUnit
   readonly #store: ArrayStore
   readonly #overwrite: boolean
+  readonly #mask: string | undefined
   readonly #created = new Map<string, VolumeDescription>()
   readonly #opened = new Map<string, ReturnType<typeof volumeArray>>()
   /** The finest unit that any array needed. */
@@ -40,6 +44,12 @@ export class PlanningPass implements AsyncDisposable {
     this.finest = unit
     this.#store = options.arrays
     this.#overwrite = options.overwrite ?? false
+    this.#mask = options.mask
+  }
+
+  /** The mask of the run. */
+  async mask(): Promise<MaskVolume | undefined> {
+    return this.#mask === undefined ? undefined : await this.#open(this.#mask)
   }
 
   startTask(taskId: string): TaskPlanning {

@@ -62,6 +62,11 @@ export interface TaskPlan extends BlockGridOptions {
   /** The arrays that the blocks write: checked so that no two blocks that run together share a chunk. */
   readonly writes?: readonly VolumeDescription[]
   /**
+   * Where there is something to do: an array that was opened with `arrays.open`, of any resolution. Blocks that write nothing where it is not 0
+   * are not run: they count as done, and their output stays as it is. @default that of the run; everywhere
+   */
+  readonly mask?: VolumeDescription & Pick<VolumeArray, 'read'>
+  /**
    * Bytes that the function needs for one block, for the estimate of `bellis plan`. @default the voxels that it reads, and those that it
    * writes
    */

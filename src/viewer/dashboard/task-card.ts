@@ -140,6 +140,7 @@ export class TaskCard {
     this.#drawStrip()
     this.map.update()
     const { total, completed, skipped, processing, failed, orphaned, pending, ready, rate, meanMs, error } = summary
+    const { masked = 0 } = summary
     const widths = { ...summary, completed: completed - skipped }
     for (const [i, name] of STATE_ORDER.entries()) {
       const part = this.#bar.children[i] as HTMLElement
@@ -150,7 +151,8 @@ export class TaskCard {
     const left = pending + ready + processing
     const parts = [
       `${showNumber(completed)} of ${plural(total, 'block')}`,
-      ...(skipped > 0 ? [`${showNumber(skipped)} done before`] : []),
+      ...(skipped > masked ? [`${showNumber(skipped - masked)} done before`] : []),
+      ...(masked > 0 ? [`${showNumber(masked)} outside the mask`] : []),
       ...(processing > 0 ? [`${showNumber(processing)} running`] : []),
       ...(failed > 0 ? [`${showNumber(failed)} failed`] : []),
       ...(orphaned > 0 ? [`${showNumber(orphaned)} orphaned`] : []),

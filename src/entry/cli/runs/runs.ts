@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { messageOf } from '../../../core/errors.ts'
 import type { RunCondition } from '../../../core/events.ts'
+import { given } from '../../../core/given.ts'
 import { showDuration } from '../../../core/text/numbers.ts'
 import { shorten } from '../../../core/text/shorten.ts'
 import { showTime } from '../../local-time.ts'
@@ -111,5 +112,8 @@ export const runDocument = (state: RunState) => ({
   condition: state.condition,
   created: state.document.created,
   ...(state.holder === undefined ? {} : { holder: state.holder }),
-  tasks: state.tasks.map(({ id, total, completed, failed, left }) => ({ id, total, completed, failed, left })),
+  tasks: state.tasks.map(({ id, total, completed, failed, left, masked }) => ({
+    ...{ id, total, completed, failed, left },
+    ...given({ masked }),
+  })),
 })

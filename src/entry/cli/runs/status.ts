@@ -128,9 +128,13 @@ function describeState(state: RunState, exported: readonly string[]): StatusText
   }
 }
 
-function describeTask({ id, total, completed, failed, left }: RecordedTaskState, { holder, live }: RunState): string {
+function describeTask(
+  { id, total, completed, failed, left, masked }: RecordedTaskState,
+  { holder, live }: RunState,
+): string {
   const share = total === 0 ? 100 : Math.floor((completed / total) * 1000) / 10
   const parts = [`${completed} of ${total} blocks (${share} %)`]
+  if (masked !== undefined) parts.push(`${masked} of them outside the mask`)
   if (failed > 0) parts.push(paint('red', `${failed} failed`))
   const now = live?.tasks.find((task) => task.id === id)
   if (holder === undefined || live === undefined || now === undefined) {

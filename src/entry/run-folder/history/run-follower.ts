@@ -5,6 +5,7 @@ import type { FailureSummary } from '../../../core/board/summary.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import { ownCommand } from '../../own-command.ts'
 import type { ProgressPlace } from '../progress-place.ts'
+import { readMasks } from '../run-files.ts'
 import { type RunDocument, readRunDocument, runHolderOf } from '../run-folder.ts'
 import { type RunState, readRunState } from '../run-state.ts'
 import { HistoryReader } from './history-reader.ts'
@@ -159,9 +160,15 @@ export class RunFollower implements Disposable {
   #readerOf(picture: RunPicture): HistoryReader {
     return new HistoryReader(this.folder, {
       begin: (time, done, now) => {
+        // Of the last start, which is the one that is shown.
+        const masks = readMasks(this.folder)
         this.#starts++
         this.#now = now
-        picture.begin(time, done)
+        picture.begin(
+          time,
+          done,
+          done.map((_, task) => masks(task)),
+        )
       },
       blocks: (frame, time, worker) => picture.blocks(frame, time, worker),
       event: (event, time) => picture.event(event, time),

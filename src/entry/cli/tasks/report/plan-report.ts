@@ -1,6 +1,7 @@
 import { countElements } from '../../../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../../../core/geometry/roi-text.ts'
 import { given } from '../../../../core/given.ts'
+import { countSetBits } from '../../../../core/scheduling/bitmap.ts'
 import { showBytes } from '../../../../core/text/numbers.ts'
 import type { Resources } from '../../../../core/workers/resources.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
@@ -39,6 +40,7 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
       `${grid.blockCount} (${grid.shape.join(' × ')}), ${grid.levelCount} ${grid.levelCount === 1 ? 'level: all independent' : 'levels; blocks within a level are independent'}`,
     ],
     ...(done > 0 ? [['already done', `${done} of them`] as const] : []),
+    ...(task.masked === undefined ? [] : [['outside the mask', `${maskedOf(task)} of them`] as const]),
     ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
     ...(work === undefined ? [] : [['work', showWork(work)] as const]),
     ['region', `${showRoiInNm(grid.totalWriteRoi, task.unit)} nm, fit ${grid.fit}`],
@@ -52,6 +54,8 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
   ]
   return [paint('bold', task.id), ...labelled(rows)].join('\n')
 }
+
+const maskedOf = ({ masked = new Uint8Array(), grid }: PlannedTask): number => countSetBits(masked, grid.blockCount)
 
 function sizeOf(task: PlannedTask, shape: readonly number[]): string {
   const [array] = [...task.writes, ...task.reads]
@@ -92,6 +96,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     ...given({ maxAhead: task.maxAhead }),
     transient: task.isTransient,
     done: done[number] ?? 0,
+    ...(task.masked === undefined ? {} : { masked: maskedOf(task) }),
     fit: task.grid.fit,
     totalRoi: task.grid.totalRoi,
     readRoi: task.grid.readRoi,

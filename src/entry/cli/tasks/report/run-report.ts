@@ -84,7 +84,11 @@ function describeRun({ stopped, tasks, workers }: RunResult): string[] {
   if (total > 0 && tasks.every((task) => task.skipped === task.total)) {
     const blocks = total === 1 ? 'the only block was' : `all ${showWhole(total)} blocks were`
     const again = total === 1 ? 'it' : 'them'
-    return [`${paint('green', '✔')} Nothing left to do: ${blocks} done before; --overwrite does ${again} again.`]
+    const masked = tasks.reduce((sum, task) => sum + (task.masked ?? 0), 0)
+    const outside = masked > 0 ? `, or outside the mask (${showWhole(masked)})` : ''
+    return [
+      `${paint('green', '✔')} Nothing left to do: ${blocks} done before${outside}; --overwrite does ${again} again.`,
+    ]
   }
   // Blocks that a stop left over have not failed.
   const isStopped = stopped && tasks.every((task) => task.failed + task.orphaned === 0)
@@ -107,7 +111,10 @@ function describeTask(task: TaskResult, isStopped: boolean): string {
       : (['red', '✘'] as const)
   const parts = [
     `${isStopped && !isDone ? 'stopped after ' : ''}${showWhole(task.completed)} of ${showWhole(task.total)} blocks`,
-    ...(task.skipped > 0 ? [`${showWhole(task.skipped)} of them already done`] : []),
+    ...(task.skipped > (task.masked ?? 0)
+      ? [`${showWhole(task.skipped - (task.masked ?? 0))} of them already done`]
+      : []),
+    ...(task.masked === undefined ? [] : [`${showWhole(task.masked)} outside the mask`]),
     ...(task.failed > 0 ? [paint('red', `${showWhole(task.failed)} failed`)] : []),
     ...(task.orphaned > 0 ? [paint('red', `${showWhole(task.orphaned)} orphaned`)] : []),
     ...(left > 0 ? [`${showWhole(left)} left`] : []),
