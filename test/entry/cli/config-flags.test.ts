@@ -80,9 +80,9 @@ describe('a field of a configuration', () => {
   })
 
   it('can be null or one of several choices', () => {
-    const shape = { mask: z.string().nullable(), mode: z.enum(['wrap', 'mirror']), limit: z.number().nullable() }
-    const values = valuesOf(shape, '--mask', 'null', '--mode', 'wrap', '--limit', 'null')
-    assert.deepEqual(values, { mask: 'null', mode: 'wrap', limit: null })
+    const shape = { cover: z.string().nullable(), mode: z.enum(['wrap', 'mirror']), limit: z.number().nullable() }
+    const values = valuesOf(shape, '--cover', 'null', '--mode', 'wrap', '--limit', 'null')
+    assert.deepEqual(values, { cover: 'null', mode: 'wrap', limit: null })
   })
 
   it('is a flag and its opposite if it is a boolean', () => {
