@@ -129,6 +129,7 @@ async function startServer(folder: string, socket: string): Promise<ChildProcess
     if (child.exitCode !== null) throw new Error(`The S3 server did not start: ${errors.trim()}`)
     await delay(20)
   }
+  process.once('exit', () => child.kill('SIGKILL'))
   child.unref()
   ;(child.stderr as unknown as { unref(): void }).unref()
   return child

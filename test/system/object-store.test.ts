@@ -105,13 +105,12 @@ if (server !== undefined) {
       let refused = 0
       let isDown = false
       server.fault = (request) => {
-        if (isDown) refused++
+        // Several requests have failed by then, of both workers.
+        if (isDown && ++refused === 6) void server.restart().then(() => (isDown = false))
         else if (isChunk(request, 'killed.zarr') && ++chunks === 10) {
           isDown = true
           void server.kill()
         }
-        // Several requests have failed by then, of both workers.
-        if (refused === 6) void server.restart().then(() => (isDown = false))
         return undefined
       }
       const copied = await convert('s3://source/a.zarr/raw', 's3://target/killed.zarr/raw')

@@ -134,7 +134,7 @@ if (server !== undefined) {
     }
     for (const [title, fault] of Object.entries(passing)) {
       it(`is sent again after ${title}`, async () => {
-        const patient = open({}, { timeoutMs: 300 })
+        const patient = open({}, 'stallAfter' in fault ? { timeoutMs: 1000 } : {})
         const key = `again/${title}`
         const isPut = ({ method }: SeenRequest) => method === 'PUT'
         disturb(2, fault, isPut)
@@ -145,7 +145,8 @@ if (server !== undefined) {
         const found = await patient.get(key, { atMost: 10 })
         assert.ok(typeof found === 'object')
         assert.equal(Buffer.from(found.body).toString(), '0123456789')
-        assert.equal(server.seen.length, 3)
+        // A slow machine may be waited for less than it takes.
+        assert.ok('stallAfter' in fault ? server.seen.length >= 3 : server.seen.length === 3)
       })
     }
 

@@ -43,7 +43,11 @@ export function arrayHolder(path: string) {
  * @param owner the id in the mark of the run that writes, now
  * @throws ConfigError `RUN_LOCKED`
  */
-export function objectGuard(folder: string, owner: () => string): () => Promise<void> {
+export function objectGuard(
+  folder: string,
+  owner: () => string,
+  now: () => number = () => performance.now(),
+): () => Promise<void> {
   const mark = placeBeside(folder, MARK_FILE)
   const lock = placeBeside(folder, LOCK_FILE)
   let asking:
@@ -57,8 +61,8 @@ export function objectGuard(folder: string, owner: () => string): () => Promise<
     return { id, replaced: jsonOf<{ about?: { replaces?: unknown } }>(locked).about?.replaces }
   }
   return async () => {
-    if (asking === undefined || performance.now() - asking.since > KNOWN_MS) {
-      asking = { since: performance.now(), answer: ask() }
+    if (asking === undefined || now() - asking.since > KNOWN_MS) {
+      asking = { since: now(), answer: ask() }
       asking.answer.catch(() => {
         asking = undefined
       })
