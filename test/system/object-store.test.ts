@@ -143,6 +143,10 @@ if (server !== undefined) {
         ['s3://nowhere/a.zarr/raw', /there is no bucket nowhere; check its name/],
         ['s3://source/none.zarr/raw', /s3:\/\/source\/none\.zarr does not exist; check the path/],
         ['s3://source/a.zarr/rav', /There is no "rav" in s3:\/\/source\/a\.zarr; it has .*raw/],
+        ['s3://source/a.h5/raw', /"s3:\/\/source\/a\.h5" is an address, and HDF5 can only be read from local files/],
+        ['s3://source/a.tif', /s3:\/\/source\/a\.tif is an address/],
+        ['s3://source/*.tif', /s3:\/\/source\/\*\.tif is an address/],
+        ['s3://source/a.zarr.zip/raw', /zip files can only be read from disks/],
         ['s3:///a.zarr/raw', /expected the name of a bucket/],
       ] as const) {
         const { code, stderr } = await run('convert', path, 'out.zarr/raw')

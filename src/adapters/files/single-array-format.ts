@@ -1,4 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
+import { isAddress } from '../../core/text/address.ts'
 import type { ArrayFormat, ChunkedArray, OpenArrayOptions } from '../../ports/chunked-array.ts'
 
 /**
@@ -14,7 +15,7 @@ export function singleArrayFormat(
     name,
     async open(container, inner, options = {}) {
       if ((options.mode ?? 'r') !== 'r') throw notWritten(container)
-      if (/^https?:/i.test(container)) {
+      if (isAddress(container)) {
         throw new ConfigError(
           'UNSUPPORTED',
           `${container} is an address, and ${what} can only be read from disks; download the file first.`,

@@ -2,6 +2,7 @@ import { BYTES_PER_ELEMENT, type DType, type Scalar, typedArray } from '../../co
 import { ConfigError } from '../../core/errors.ts'
 import { type Coordinate, coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { soundAxes } from '../../core/geometry/sound-axes.ts'
+import { isAddress } from '../../core/text/address.ts'
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
 import { ExternalFiles } from '../files/external-files.ts'
 import { readAttributes } from './attributes.ts'
@@ -87,7 +88,7 @@ const readOnly = (container: string): ConfigError =>
   )
 
 function assertLocal(container: string): void {
-  if (!/^https?:/i.test(container)) return
+  if (!isAddress(container)) return
   throw new ConfigError(
     'UNSUPPORTED',
     `"${container}" is an address, and HDF5 can only be read from local files; download the file first.`,
