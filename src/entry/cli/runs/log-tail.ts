@@ -1,0 +1,73 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { StringDecoder } from 'node:string_decoder'
+
+const PART_BYTES = 64 * 1024
+/** The last lines are looked for in this much of a log's end. */
+const END_BYTES = 4 * 2 ** 20
+
+/** The lines of a log that may still grow, each once. */
+export class LogTail {
+  readonly #path: string
+  #decoder = new StringDecoder('utf8')
+  #at = 0
+  /** The begin of a line whose end is not written yet. */
+  #rest = ''
+
+  /** @param last how many lines are read of what is there already. @default all of them */
+  constructor(path: string, last = Number.POSITIVE_INFINITY) {
+    this.#path = path
+    if (last !== Number.POSITIVE_INFINITY) this.#skipTo(last)
+  }
+
+  #skipTo(last: number): void {
+    const file = openSync(this.#path, 'r')
+    try {
+      const { size } = fstatSync(file)
+      const end = Buffer.alloc(Math.min(size, END_BYTES))
+      const length = readSync(file, end, 0, end.length, size - end.length)
+      this.#at = size - length + startOfLast(end.subarray(0, length), last)
+    } finally {
+      closeSync(file)
+    }
+  }
+
+  /** The complete lines that were written since. @param isOver whether an incomplete one is the last */
+  read(isOver = false): string[] {
+    const lines = (this.#rest + this.#appended()).split('\n')
+    this.#rest = lines.pop() ?? ''
+    if (!isOver || this.#rest === '') return lines
+    const last = this.#rest
+    this.#rest = ''
+    return [...lines, last]
+  }
+
+  #appended(): string {
+    const file = openSync(this.#path, 'r')
+    try {
+      const part = Buffer.alloc(PART_BYTES)
+      let text = ''
+      for (;;) {
+        const length = readSync(file, part, 0, part.length, this.#at)
+        if (length === 0) return text
+        this.#at += length
+        text += this.#decoder.write(part.subarray(0, length))
+      }
+    } finally {
+      closeSync(file)
+    }
+  }
+}
+
+/** Where the last lines begin. */
+function startOfLast(text: Buffer, lines: number): number {
+  if (lines === 0) return text.length
+  const BREAK = 10
+  // The break at the end belongs to the last line.
+  let from = text.at(-1) === BREAK ? text.length - 1 : text.length
+  for (let count = 0; count < lines; count++) {
+    if (from === 0) return 0
+    from = text.lastIndexOf(BREAK, from - 1)
+    if (from < 0) return 0
+  }
+  return from + 1
+}
