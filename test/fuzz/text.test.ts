@@ -161,3 +161,39 @@ describe('what batch systems print', () => {
     },
   })
 })
+
+describe('what programs for microscopes write', () => {
+  fuzzTarget('bdv-xml', {
+    kind: 'text',
+    seeds: [
+      '<?xml version="1.0"?><SpimData><ViewSetup><id>0</id><voxelSize><unit>um</unit><size>1 2 3</size></voxelSize></ViewSetup></SpimData>',
+    ],
+    dictionary: ['<ViewSetup>', '</ViewSetup>', '<voxelSize>', '<size>1 2 3</size>', '<!--', '-->', '<![CDATA[', '"'],
+    maxLength: 20_000,
+    codes: [],
+    async load() {
+      const { voxelSizeIn } = await import('../../src/adapters/hdf5/layouts/big-data-viewer-xml.ts')
+      return (input) => voxelSizeIn(textOf(input), 0)
+    },
+  })
+
+  fuzzTarget('ome-xml', {
+    kind: 'text',
+    seeds: [
+      '<OME><Image><Pixels SizeX="3" SizeY="2" SizeZ="2" SizeC="1" SizeT="1" DimensionOrder="XYZCT" PhysicalSizeX="0.1" PhysicalSizeXUnit="µm"><Channel SamplesPerPixel="1"/><TiffData IFD="0" FirstZ="1" PlaneCount="1"/><TiffData IFD="1"/></Pixels></Image></OME>',
+    ],
+    dictionary: [
+      '<TiffData FirstZ="1" IFD="0"/>',
+      'SizeT="70000"',
+      'PlaneCount="9"',
+      'DimensionOrder="XYCZT"',
+      '<UUID FileName="a"/>',
+    ],
+    maxLength: 20_000,
+    codes: ['INVALID_METADATA', 'UNSUPPORTED'],
+    async load() {
+      const { omeSeries } = await import('../../src/adapters/tiff/ome-tiff.ts')
+      return (input) => void omeSeries('a.tif', textOf(input), 2)
+    },
+  })
+})

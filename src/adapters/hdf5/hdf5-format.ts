@@ -51,7 +51,7 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
       const location = await locateObject(container, inner, external)
       try {
         if (location.kind === 'array') await assertSources(showPath(container, inner), location, external)
-        const { layout, ...dataset } = describeDataset(container, inner, location, cacheBytes)
+        const { layout, ...dataset } = describeDataset(container, inner, location, { cacheBytes, external })
         assertHasVoxels(dataset)
         const array = new Hdf5Array(dataset)
         const isCropped = layout?.shape?.some((length, axis) => length < (array.shape[axis] as number)) ?? false
@@ -102,7 +102,7 @@ function describeDataset(
   container: string,
   inner: string,
   location: Location,
-  cacheBytes: number,
+  { cacheBytes, external }: { readonly cacheBytes: number; readonly external: ExternalFiles },
 ): Hdf5Dataset & { readonly layout: ProgramLayout | undefined } {
   const { file, path: real, kind } = location
   const path = showPath(container, inner)
@@ -110,7 +110,7 @@ function describeDataset(
   const metadata = file.call((hdf5, id) => hdf5.get_dataset_metadata(id, `/${real}`))
   const shape = shapeOf(path, metadata)
   const stored = elementsOf(path, file, real, metadata)
-  const layout = knownLayout(file, real, { dtype: stored.dtype, shape })
+  const layout = knownLayout(file, real, { dtype: stored.dtype, shape }, external)
   const { dtype, fillValue, bigEndian } = {
     ...stored,
     ...(layout?.dtype === undefined ? {} : retyped(stored, layout.dtype)),

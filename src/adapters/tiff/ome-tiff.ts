@@ -1,9 +1,9 @@
 import type { ArrayAxis } from '../../ports/chunked-array.ts'
+import { xmlTags } from '../files/xml-tags.ts'
 import { unsupported } from './image.ts'
 import { imageUnit } from './imagej.ts'
 import type { Planes } from './planes.ts'
 import { damaged } from './tiff-file.ts'
-import { xmlTags } from './xml-tags.ts'
 
 const ENTITIES: Readonly<Record<string, string>> = { '&#181;': 'µ', '&#xB5;': 'µ', '&#xb5;': 'µ', '&micro;': 'µ' }
 

@@ -2,8 +2,10 @@ import { readFileSync, statSync } from 'node:fs'
 import type { DType } from '../../../core/array/dtype.ts'
 import { multiplyExactly } from '../../../core/geometry/decimal.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
+import type { ExternalFiles } from '../../files/external-files.ts'
 import type { Hdf5File } from '../hdf5-file.ts'
 import { HDF5_CLASS, scratchMemory } from '../library.ts'
+import { voxelSizeIn } from './big-data-viewer-xml.ts'
 import type { ProgramLayout } from './program-layout.ts'
 
 const CELLS = /^t\d{5,}\/s(\d{2,})\/(\d+)\/cells$/
@@ -12,13 +14,19 @@ const MOST_XML_BYTES = 64 * 2 ** 20
 /**
  * BigDataViewer's HDF5: `t00000/s00/0/cells`. Voxels of 16 bits are stored as int16 and meant as uint16. The factors of a level are in the
  * file, and the voxel size in the XML file beside it. https://imagej.net/plugins/bdv/#file-format
+ * @throws ConfigError `UNSUPPORTED` for an XML file that a link puts elsewhere
  */
-export function bigDataViewerLayout(file: Hdf5File, inner: string, stored: DType): ProgramLayout | undefined {
+export function bigDataViewerLayout(
+  file: Hdf5File,
+  inner: string,
+  stored: DType,
+  external: ExternalFiles,
+): ProgramLayout | undefined {
   const [, setup, level] = CELLS.exec(inner) ?? []
   if (setup === undefined || level === undefined) return undefined
   const factors = resolutionsOf(file, `s${setup}/resolutions`)[Number(level)]
   if (factors === undefined) return undefined
-  const voxel = voxelSizeOf(xmlBeside(file.path), Number(setup))
+  const voxel = voxelSizeIn(xmlBeside(file.path, external), Number(setup))
   const axes = ['z', 'y', 'x'].map((name, i): ArrayAxis => {
     const scale = multiplyExactly(voxel?.size[2 - i] ?? 1, factors[2 - i] as number)
     return { name, type: 'space', scale, ...(voxel === undefined ? {} : { unit: voxel.unit }) }
@@ -46,29 +54,18 @@ function resolutionsOf(file: Hdf5File, path: string): number[][] {
   return rows.every((row) => row.every((factor) => Number.isFinite(factor) && factor > 0)) ? rows : []
 }
 
-/** The text of `data.xml` beside `data.h5`; '' if there is none that could be one. */
-function xmlBeside(path: string): string {
+/**
+ * The text of `data.xml` beside `data.h5`; '' if there is none that could be one.
+ * @throws ConfigError `UNSUPPORTED` for a link that leads elsewhere
+ */
+function xmlBeside(path: string, external: ExternalFiles): string {
   const xml = path.replace(/\.[^./]*$/, '.xml')
+  const found = statSync(xml, { throwIfNoEntry: false })
+  if (!found?.isFile() || found.size > MOST_XML_BYTES) return ''
+  external.assertAllowed(xml, `The file beside ${path} that has its voxel size`)
   try {
-    const found = statSync(xml, { throwIfNoEntry: false })
-    return found?.isFile() && found.size <= MOST_XML_BYTES ? readFileSync(xml, 'utf8') : ''
+    return readFileSync(xml, 'utf8')
   } catch {
     return ''
   }
-}
-
-function voxelSizeOf(
-  xml: string,
-  setup: number,
-): { readonly size: readonly number[]; readonly unit: string } | undefined {
-  for (const [, body = ''] of xml.matchAll(/<ViewSetup>(.*?)<\/ViewSetup>/gs)) {
-    if (Number(/<id>\s*(\d+)\s*<\/id>/.exec(body)?.[1]) !== setup) continue
-    const [, voxel = ''] = /<voxelSize>(.*?)<\/voxelSize>/s.exec(body) ?? []
-    const size = (/<size>\s*(.*?)\s*<\/size>/s.exec(voxel)?.[1] ?? '').split(/\s+/).map(Number)
-    const unit = /<unit>\s*(.*?)\s*<\/unit>/s.exec(voxel)?.[1] ?? ''
-    return size.length === 3 && size.every((length) => Number.isFinite(length) && length > 0)
-      ? { size, unit }
-      : undefined
-  }
-  return undefined
 }

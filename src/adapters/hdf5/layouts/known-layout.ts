@@ -1,4 +1,5 @@
 import type { DType } from '../../../core/array/dtype.ts'
+import type { ExternalFiles } from '../../files/external-files.ts'
 import type { Hdf5File } from '../hdf5-file.ts'
 import { bigDataViewerLayout } from './big-data-viewer.ts'
 import { imarisLayout } from './imaris.ts'
@@ -9,8 +10,9 @@ export function knownLayout(
   file: Hdf5File,
   inner: string,
   stored: { readonly dtype: DType; readonly shape: readonly number[] },
+  external: ExternalFiles,
 ): ProgramLayout | undefined {
   return stored.shape.length === 3
-    ? (imarisLayout(file, inner, stored.shape) ?? bigDataViewerLayout(file, inner, stored.dtype))
+    ? (imarisLayout(file, inner, stored.shape) ?? bigDataViewerLayout(file, inner, stored.dtype, external))
     : undefined
 }

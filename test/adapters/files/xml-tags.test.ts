@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { xmlTags } from '../../../src/adapters/tiff/xml-tags.ts'
+import { xmlTags } from '../../../src/adapters/files/xml-tags.ts'
 
 const namesIn = (xml: string) => [...xmlTags(xml)].map(({ name, isEnd }) => (isEnd ? `/${name}` : name))
 

@@ -4,7 +4,11 @@ export interface XmlTag {
   readonly name: string
   readonly isEnd: boolean
   readonly attributes: () => ReadonlyMap<string, string>
+  /** What follows up to the next tag or comment, at most 1000 characters of it, without blanks around it; entities stay as they are. */
+  readonly text: () => string
 }
+
+const MOST_TEXT = 1000
 
 /**
  * The tags of an XML text, in their order; comments and CDATA are left out. Each character is looked at once, however the text is damaged:
@@ -22,6 +26,7 @@ export function* xmlTags(xml: string): Generator<XmlTag> {
         name: name[1] as string,
         isEnd: text.startsWith('/'),
         attributes: () => attributesOf(text, name[0].length),
+        text: () => textAt(xml, end),
       }
     }
     at = xml.indexOf('<', end)
@@ -47,6 +52,12 @@ function endOfTag(xml: string, from: number): number {
     if (at < 0) return -1
   }
   return -1
+}
+
+function textAt(xml: string, from: number): string {
+  const text = xml.slice(from, from + MOST_TEXT)
+  const end = text.indexOf('<')
+  return (end < 0 ? text : text.slice(0, end)).trim()
 }
 
 /** Attributes from a place in a tag on, up to what is none. */
