@@ -19,6 +19,7 @@ import type { ArrayStore } from '../ports/array-store.ts'
 import type { ArrayFormat } from '../ports/chunked-array.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
 import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
+import { assertHeld } from '../runtime/worker/running-block.ts'
 import { describeOtherFile, describeOtherFolder, describeOtherName, startOf } from './other-formats.ts'
 import { placedArray } from './placed-array.ts'
 
@@ -186,7 +187,12 @@ export function writeFor({ id, outputs }: { readonly id: string; readonly output
 function ownerOf(path: string): { readonly owner?: () => string } {
   if (owners.size === 0) return {}
   const key = arrayStore.canonicalPath(path)
-  return owners.has(key) ? { owner: () => owners.get(key) ?? '' } : {}
+  if (!owners.has(key)) return {}
+  const owner = () => {
+    assertHeld()
+    return owners.get(key) ?? ''
+  }
+  return { owner }
 }
 
 /**

@@ -2,6 +2,7 @@ import { ConfigError, toWireError, type WireError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { RunningBlock, TaskBlock } from '../tasks/task-options.ts'
+import { withinBlock } from './running-block.ts'
 import { type LoadedTask, RETURNED } from './worker-options.ts'
 
 /** The most characters that are sent of an error's message, and of its stack. */
@@ -17,7 +18,7 @@ export async function attemptBlock(
   const failed = (error: WireError): Outcome => ({ status: 'failed', ms: clock.now() - start, error: cutError(error) })
   try {
     if (task.isDone !== undefined && (await check(task.isDone, block))) return { status: 'skipped' }
-    if ((await task.process(block, { signal })) === RETURNED) return { status: 'returned' }
+    if ((await withinBlock(signal, () => task.process(block, { signal }))) === RETURNED) return { status: 'returned' }
     if (task.isDone !== undefined && !(await check(task.isDone, block))) {
       return failed({
         code: 'BLOCK_CHECK_FAILED',

@@ -3,6 +3,7 @@ import type { WireTask } from '../../core/protocol/messages.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { SetupArrays } from '../tasks/task-options.ts'
 import { type Traffic, type VolumeArray, volumeArray } from '../volumes/volume-array.ts'
+import { assertHeld } from './running-block.ts'
 
 const ofRuns = new WeakMap<SetupArrays, RunArrays>()
 
@@ -16,6 +17,12 @@ export interface RunArrays {
 
 /** The arrays that the run of a set-up has created; undefined if the worker was not told. @param arrays as given to `setup` */
 export const arraysOfRun = (arrays: SetupArrays): RunArrays | undefined => ofRuns.get(arrays)
+
+/** Blocks that were taken from this worker own nothing. */
+const ownerOf = (id: string) => () => {
+  assertHeld()
+  return id
+}
 
 /** The arrays that a worker's tasks open, each once, in the run's world unit. Disposing ends the set-ups and closes all arrays. */
 export class OpenedArrays implements AsyncDisposable {
@@ -46,7 +53,7 @@ export class OpenedArrays implements AsyncDisposable {
         const known = this.#opened.get(key)
         if (known !== undefined) return known
         const isOwn = owns !== undefined && mode === 'r+' && own.has(this.#store.canonicalPath(path))
-        const opened = this.#store.open(path, { mode, fsync, ...(isOwn ? { owner: owns.id } : {}) })
+        const opened = this.#store.open(path, { mode, fsync, ...(isOwn ? { owner: ownerOf(owns.id) } : {}) })
         const opening = opened.then((array) => volumeArray(array, unit, this.#trafficOf))
         this.#opened.set(key, opening)
         return opening
