@@ -219,7 +219,8 @@ async function createArray(
   const settled = key === '' ? plan : await planNewArray(store, key, store.where(key), options)
   await store.sweep?.(key)
   await createPlanned(store, key, { ...settled, groups }, outermost)
-  return openArray(store, key, { mode: 'r+', writesEmpty })
+  // Not without awaiting: it may fail while the groups are being unlocked, and nobody would be told then.
+  return await openArray(store, key, { mode: 'r+', writesEmpty })
 }
 
 async function planCreate(store: Store, key: string, options: CreateArrayOptions): Promise<ArrayDescription> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import fs, { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -407,6 +408,25 @@ describe('opening a Zarr array', () => {
       }),
     )
     assert.deepEqual((await format.open(container, 'raw')).codecs, ['zlib:2'])
+  })
+
+  it('reports to its caller alone that a new array can not be read', async (t) => {
+    const container = join(await temporaryFolder(t), 'a.zarr')
+    const metadata = join(container, 'raw', 'zarr.json')
+    const failing = (path: unknown) => path === metadata && existsSync(metadata)
+    const error = Object.assign(new Error('EIO: i/o error, open'), { code: 'EIO' })
+    const { open, openSync } = fs
+    t.mock.method(fs, 'openSync', (...args: Parameters<typeof openSync>) => {
+      if (failing(args[0])) throw error
+      return openSync(...args)
+    })
+    t.mock.method(fs, 'open', (path: string, flags: string, done: (error: Error | null, file?: number) => void) => {
+      if (failing(path)) setImmediate(() => done(error))
+      else open(path, flags, done)
+    })
+    // A rejection of which nobody is told fails the test, too.
+    const options = { shape: [4], dtype: 'uint8' } as const
+    await assert.rejects(format.create(container, 'raw', options), { code: 'IO_ERROR', message: /zarr\.json: EIO/ })
   })
 })
 const circular = () => {
