@@ -194,19 +194,6 @@ class Blocks(InFolder):
         self.assertEqual(result["t"].failed, 1)
         self.assertEqual(result["t"].failures[0].code, "BLOCK_TIMEOUT")
 
-    def test_that_do_not_advance_are_done_by_another_worker(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            taken = Path(folder, "taken")
-
-            def stop(block: bellis.Block) -> None:
-                if block.index == 1 and not taken.exists():
-                    taken.touch()
-                    os.kill(os.getpid(), signal.SIGSTOP)
-
-            result = bellis.run(self.task(stop), workers=2, stall=3, max_retries=5)
-            self.assertTrue(taken.exists())
-        self.assertTrue(result.ok)
-
     def test_of_a_later_task_wait_for_what_they_read(self) -> None:
         order: list[tuple[str, int]] = []
 
