@@ -154,7 +154,7 @@ export class S3Requests {
       headers: { 'accept-encoding': 'identity', ...signed },
       redirect: 'manual',
       signal: signal === undefined ? idle.signal : AbortSignal.any([signal, idle.signal]),
-      ...(method === 'PUT' || method === 'POST' ? { body } : {}),
+      ...(method === 'PUT' || method === 'POST' ? { body: body as Uint8Array<ArrayBuffer> } : {}),
     })
     idle.restart()
     // Waited for here: the limit ends with this function.

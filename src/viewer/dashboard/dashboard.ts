@@ -69,7 +69,10 @@ async function start(): Promise<void> {
   }
   const chart = new RateChart(element('speed'))
   const lists = new RunLists(model, {
-    mark: (task, index) => cards[task]?.mark(index),
+    mark: (task, index) => {
+      cards[task]?.mark(index)
+      volumes.flyTo(task, index)
+    },
     onMap: (task, index) => cards[task]?.pointAt(index),
     inVolume: (task) => volumes.flightTo(task),
     outputOf: (task) => volumes.outputOf(task),

@@ -58,7 +58,7 @@ class Pbs implements BatchSystem {
       'number="$' + '{PBS_JOBID:-$SLURM_JOB_ID}"',
       log,
       `cd ${quoteShell(workFolder)} || exit 1`,
-      '[ -z "$BELLIS_NAMES" ] || set -- ' + `${quoteShell(join(dirname(logFolder), this.#folder))}/"$BELLIS_NAMES"`,
+      `[ -z "$BELLIS_NAMES" ] || set -- ${quoteShell(join(dirname(logFolder), this.#folder))}/"$BELLIS_NAMES"`,
       ...workerLines('1', command),
     ].join('\n')
   }

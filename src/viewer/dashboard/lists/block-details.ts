@@ -15,7 +15,7 @@ import { inNanometers, inVoxels, showRegion, showSlice } from './region-text.ts'
 
 /** What the details of a block lead to. */
 export interface BlockActions {
-  /** Marks it on the map. */
+  /** Marks it on the map, and goes to it in the volume. */
   mark(task: number, index: number): void
   /** Goes to it on the map. */
   onMap(task: number, index: number): void

@@ -43,12 +43,22 @@ export class Volumes {
 
   /** Goes to a block of a task in its volume; undefined while that is not shown. */
   flightTo(task: number): ((index: number) => void) | undefined {
-    if (this.#panel === undefined || this.outputOf(task) === undefined) return undefined
+    if (!this.#shows(task)) return undefined
     return (index) => {
-      this.#stopFollowing()
-      this.#panel?.flyTo(task, index)
+      this.flyTo(task, index)
       element('volume').scrollIntoView({ block: 'nearest' })
     }
+  }
+
+  /** Goes to a block of a task in its volume, if that is shown, and leaves the page where it is. */
+  flyTo(task: number, index: number): void {
+    if (!this.#shows(task)) return
+    this.#stopFollowing()
+    this.#panel?.flyTo(task, index)
+  }
+
+  #shows(task: number): boolean {
+    return this.#panel !== undefined && this.outputOf(task) !== undefined
   }
 
   #stopFollowing(): void {
