@@ -81,6 +81,20 @@ export class BlockError extends BlockwiseError {}
 /** A worker, a connection, a file system or a store failed. */
 export class InfrastructureError extends BlockwiseError {}
 
+/** Whether a store refused an answer to this user. */
+export const isForbidden = (error: unknown): boolean =>
+  error instanceof InfrastructureError && error.code === 'UNAUTHORIZED'
+
+/** What a store answers; undefined if it refuses an answer to this user. */
+export async function unlessForbidden<T>(answer: Promise<T> | undefined): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (isForbidden(error)) return undefined
+    throw error
+  }
+}
+
 /** An error as it crosses a process boundary: structured clone keeps neither class nor fields. */
 export interface WireError {
   readonly code: ErrorCode

@@ -52,6 +52,8 @@ const MOST_REMOVED = 1000
 export class S3Bucket {
   readonly #requests: S3Requests
   #isListable: Promise<boolean> | undefined
+  /** The key of an object that was read. */
+  #readable: string | undefined
 
   constructor(bucket: string, settings: S3Settings = s3Settings(), options: S3Options = {}) {
     this.#requests = new S3Requests(bucket, settings, options)
@@ -81,13 +83,27 @@ export class S3Bucket {
     })
     if (answer.status === 403) {
       // Whoever may not list a bucket is not told which of its objects are missing.
-      if (await this.#mayList(key)) throw this.#requests.errorOf(answer, { action: 'read', key })
+      if ((await this.#mayList(key)) || !(await this.#mayStillRead()))
+        throw this.#requests.errorOf(answer, { action: 'read', key })
       return 'missing'
     }
     if (answer.status === 404) return 'missing'
     if (answer.status === 412) return 'changed'
     if (answer.status === 304) return 'same'
+    this.#readable ??= key
     return foundIn(answer)
+  }
+
+  /** Whether an object that could be read can still be read: if not, forbidden objects say nothing about what is missing. */
+  async #mayStillRead(): Promise<boolean> {
+    const key = this.#readable
+    if (key === undefined) return true
+    const headers = { range: 'bytes=0-0' }
+    const { status } = await this.#requests.send({
+      ...{ method: 'GET', action: 'read', key, headers, atMost: LIST_BYTES },
+      expected: [403, 404, 416],
+    })
+    return status !== 403
   }
 
   #mayList(key: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, unlessForbidden } from '../../core/errors.ts'
 import { type SoundAxes, soundAxes } from '../../core/geometry/sound-axes.ts'
 import { given } from '../../core/given.ts'
 import type {
@@ -130,7 +130,8 @@ async function openGroup(store: Store, key: string, group: GroupNode) {
 async function describe(store: Store, key: string, metadata: ZarrMetadata): Promise<ArrayDescription> {
   const { axes, warnings: found } = (await omeAxes(store, key, metadata.shape.length)) ?? soundAxes(readAxes(metadata))
   const description = descriptionOf(store.where(key), metadata, axes)
-  const warnings = [...found, ...(await strayChunks(store, key, metadata))]
+  const stray = await unlessForbidden(strayChunks(store, key, metadata))
+  const warnings = [...found, ...(stray ?? [])]
   return warnings.length === 0 ? description : { ...description, warnings }
 }
 

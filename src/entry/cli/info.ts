@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
-import { BlockwiseError } from '../../core/errors.ts'
+import { BlockwiseError, unlessForbidden } from '../../core/errors.ts'
 import { countElements } from '../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
@@ -68,7 +68,8 @@ async function inspect(path: string, flags: PlacementFlags) {
     throw error
   }
   const nm = (values: readonly number[]) => values.map((value) => toNanometers(value, array.unit))
-  const chunks = await array.countStoredChunks?.()
+  // Some buckets can be read, but not listed.
+  const chunks = await unlessForbidden(array.countStoredChunks?.())
   await array.close()
   // The path of a pyramid's group opens its finest array.
   const isBelow = array.path.startsWith(`${path.replace(/\/+$/, '')}/`)

@@ -255,6 +255,17 @@ if (server !== undefined) {
       await assert.rejects(open().get('nothing', { atMost: 10 }), { code: 'UNAUTHORIZED' })
     })
 
+    it('W5: that may read no more find nothing missing', async () => {
+      const bucket = open()
+      await bucket.put('there', bytes('a'))
+      const forbidden = { status: 403, code: 'AccessDenied' }
+      server.fault = ({ path }) => (/list-type|nothing/.test(path) ? forbidden : undefined)
+      await bucket.get('there', { atMost: 10 })
+      assert.equal(await bucket.get('nothing', { atMost: 10 }), 'missing')
+      server.fault = () => forbidden
+      await assert.rejects(bucket.get('nothing', { atMost: 10 }), { code: 'UNAUTHORIZED' })
+    })
+
     it('are signed for the region and by the clock that the service names', async () => {
       const away = {
         status: 400,

@@ -47,6 +47,30 @@ if (server !== undefined) {
       assert.equal(await store.list('b/c'), undefined)
     })
 
+    it('is read where objects may be read, but not listed, so that those that it lacks are forbidden', async () => {
+      for (const zarrFormat of [2, 3] as const) {
+        const path = await makeArray({ zarrFormat })
+        // As if the groups above it had no metadata.
+        const own = zarrFormat === 3 ? /raw\/zarr\.json$/ : /raw\/\.z(array|attrs)$/
+        const isMissing = (path: string) => /zarr\.json$|\.z(array|group|attrs)$/.test(path) && !own.test(path)
+        server.fault = ({ path }) =>
+          isMissing(path) || /list-type/.test(path) ? { status: 403, code: 'AccessDenied' } : undefined
+        const into = new Uint8Array(1024)
+        await using array = await format.open(path, 'raw')
+        await array.readVoxels(whole, into)
+        assert.deepEqual(into, voxels)
+        await assert.rejects(async () => array.countStoredChunks?.(), { code: 'UNAUTHORIZED' })
+        await assert.rejects(format.open(path, 'other'), { code: 'UNAUTHORIZED' })
+        server.fault = undefined
+      }
+    })
+
+    it('V3: is not read without a permission for what it has', async () => {
+      const path = await makeArray()
+      server.fault = ({ path }) => (/zarr\.json$/.test(path) ? { status: 403, code: 'AccessDenied' } : undefined)
+      await assert.rejects(format.open(path, 'raw'), { code: 'UNAUTHORIZED' })
+    })
+
     it('W4: removes what makes an array one before its chunks, and nothing beside it', async () => {
       const path = await makeArray()
       const store = objectStore(path)
