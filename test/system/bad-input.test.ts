@@ -86,7 +86,11 @@ const INPUTS: readonly Case[] = [
     /no "rw" in .*there\.zarr; it has raw/,
   ],
   ['an HDF5 group', from(() => at('sample.hdf/volumes')), /volumes" is a group; it has .*volumes\/raw/],
-  ['a Zarr group', from(() => at('two.zarr')), /two\.zarr is a group, not an array; open one of its arrays: a\/first/],
+  [
+    'a Zarr group',
+    () => ['smooth', at('two.zarr'), 'out.zarr/raw', '--sigma', '2'],
+    /two\.zarr is a group, not an array; open one of its arrays: a\/first/,
+  ],
   [
     'an HDF5 filter that is not built in',
     from(() => fixture('other-filters.h5/zfp')),
@@ -233,7 +237,7 @@ const OPTIONS: readonly Case[] = [
   ['an empty roi', converting('--roi', '0,0,0:40,0,4'), /expected a length of at least 1 on every axis/],
   ['a roi that extends beyond the volume, with the volume', converting('--roi', '-40,0,0:400,64,64'), /-40,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm; the part inside is 0,0,0:360,64,64/],
   ['a roi outside the volume', converting('--roi', '4000,0,0:400,64,64'), /4000,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm\./],
-  ['an unknown kind of pool', converting('--pool', 'threads'), /--pool threads: expected one of/],
+  ['an unknown kind of pool', converting('--pool', 'threads'), /--pool threads: expected process, thread, inline, slurm, sge, pbs, lsf or none/],
 ] // biome-ignore format: a table
 
 describe('an invalid input', { concurrency: 2 }, () => {
