@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Literal, Sequence, Union
 
@@ -83,20 +84,29 @@ def _call(command: str, paths: Sequence[Path_], options: dict[str, Any]) -> Resu
     shown: list[str] = []
     output: list[str] = []
 
+    def read_output() -> None:
+        assert process.stdout is not None
+        output.append(process.stdout.read())
+
     def follow() -> None:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stderr is not None
         # In a notebook, what a process prints is seen only if it is printed here.
         for line in process.stderr:
             shown.append(line)
             sys.stderr.write(line)
             sys.stderr.flush()
-        output.append(process.stdout.read())
+        reader.join()
         process.wait()
 
+    # Beside the messages: a pipe that nobody reads holds only so much, and then the command waits.
+    reader = threading.Thread(target=read_output, name="bellis-output", daemon=True)
+    reader.start()
     interrupts = 0
-    while not output and process.poll() is None:
+    is_over = False
+    while not is_over:
         try:
             follow()
+            is_over = True
         except KeyboardInterrupt:
             # The command has got it, too: the first lets running blocks end, the second ends them.
             interrupts += 1

@@ -43,6 +43,11 @@ class Arrays(unittest.TestCase):
         with self.assertRaisesRegex(bellis.CannotRun, "sigma"), contextlib.redirect_stderr(io.StringIO()):
             bellis.smooth(self.raw, self.folder / "d.zarr", sigma=-1)
 
+    def test_are_reduced_with_more_numbers_than_a_pipe_holds(self) -> None:
+        with contextlib.redirect_stderr(io.StringIO()):
+            result = bellis.reduce(self.raw, bins=40_000, workers=1, run_dir=self.folder / "runs")
+        self.assertTrue(result)
+
     def test_refuse_blocks_that_share_chunks(self) -> None:
         task = bellis.Task("t", print, ((80, 0), (160, 24)), ((80, 0), (40, 24)), read_write_conflict=False, writes=[str(self.raw)])
         with self.assertRaisesRegex(bellis.CannotRun, "chunk") as raised:
