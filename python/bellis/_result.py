@@ -68,6 +68,8 @@ class Result:
     folder: Path | None
     #: Why the run could not go on, if it could not.
     error: str | None = None
+    #: With `workers=0`: the exception of the block that failed first, with its traceback.
+    exception: BaseException | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> bool:
         return self.ok
@@ -76,7 +78,11 @@ class Result:
         return self.tasks[task_id]
 
     def raise_for_failures(self) -> None:
-        """Raises RunFailed, with the first traceback, unless every block is completed."""
+        """Raises RunFailed, with the first traceback, unless every block is completed.
+
+        With `workers=0`, its cause is the exception of the block, and its traceback ends in the block's function: `pdb.pm()`
+        and `%debug` start there.
+        """
         if self.ok:
             return
         lines = [self._summary()]
@@ -85,8 +91,13 @@ class Result:
             lines.append(self.error)
         for task in self.tasks.values():
             for failure in task.failures[:1]:
-                lines.append(f"{task.id}/{failure.block}, {failure.write_roi}: {failure.traceback or failure.error}")
-        raise RunFailed("\n".join(lines))
+                # The cause is shown with its traceback, too.
+                why = failure.error if self.exception is not None else failure.traceback or failure.error
+                lines.append(f"{task.id}/{failure.block}, {failure.write_roi}: {why}")
+        failed = RunFailed("\n".join(lines))
+        if self.exception is None:
+            raise failed
+        raise failed.with_traceback(self.exception.__traceback__) from self.exception
 
     def _summary(self) -> str:
         tasks = ", ".join(

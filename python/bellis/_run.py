@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import multiprocessing.connection
 import os
@@ -94,6 +95,7 @@ class Run:
         self._scratch: Path | None = None
         self._result: Result | None = None
         self._failure: BaseException | None = None
+        self._exceptions = _Exceptions()
         self._is_listening = threading.Event()
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -158,7 +160,7 @@ class Run:
         return self.result()
 
     def _work(self) -> None:
-        runner = TaskRunner(self._tasks)
+        runner = TaskRunner(self._tasks, self._exceptions.note)
         worker = _Worker(self.context, None)
         check = self._options.check
         try:
@@ -245,7 +247,12 @@ class Run:
             self.dashboard = message["address"]
             print(f"page: {self.dashboard}", file=sys.stderr)
         elif kind == "event":
-            self._show(message["event"])
+            event = message["event"]
+            if event["type"] == "block-failed":
+                self._exceptions.note_failed(event["taskId"], event["failure"]["index"])
+                if self._options.stops_at_failure:
+                    self.stop()
+            self._show(event)
         elif kind == "result":
             self._finish(message)
         elif kind == "error":
@@ -257,7 +264,8 @@ class Run:
         if self._scratch is not None and result["ok"]:
             shutil.rmtree(self._scratch, ignore_errors=True)
             folder = None
-        self._result = parse_result(result, folder, None if folder is None else folder / "logs")
+        parsed = parse_result(result, folder, None if folder is None else folder / "logs")
+        self._result = dataclasses.replace(parsed, exception=self._exceptions.first)
         self._end(None)
 
     def _end(self, failure: BaseException | None) -> None:
@@ -275,6 +283,31 @@ class Run:
             shutil.rmtree(self._scratch, ignore_errors=True)
         self._is_over.set()
         self._is_listening.set()
+
+
+class _Exceptions:
+    """What blocks in the calling thread have raised, as far as it may be the reason of the first failure."""
+
+    def __init__(self) -> None:
+        #: Of the block that failed first, after its retries.
+        self.first: BaseException | None = None
+        self._is_known = False
+        self._last: dict[tuple[str, int], BaseException] = {}
+
+    def note(self, task_id: str, index: int, error: BaseException | None) -> None:
+        """An attempt at a block ended."""
+        if error is None or self._is_known:
+            self._last.pop((task_id, index), None)
+        else:
+            self._last[task_id, index] = error
+
+    def note_failed(self, task_id: str, index: int) -> None:
+        """A block failed for good."""
+        if not self._is_known:
+            self._is_known = True
+            self.first = self._last.get((task_id, index))
+        # Tracebacks keep the arrays of their frames.
+        self._last.clear()
 
 
 class _Interrupts:
@@ -330,12 +363,15 @@ class _Options:
         check: Checker | None = None,
         do: Callable[[TaskRunner, Block], None] = TaskRunner.do,
         on_listening: Callable[[Run], None] | None = None,
+        stops_at_failure: bool = False,
     ) -> None:
         self.progress: Progress = progress
         self.crew = crew
         self.check = check
         self.do = do
         self.on_listening = on_listening
+        #: Whether the first block that fails for good ends the run.
+        self.stops_at_failure = stops_at_failure
 
 
 def run(
@@ -377,11 +413,13 @@ def run(
     dashboard: serve the page of the run and print its address.
     pool: "process" (on this machine), "slurm" or "sge" (jobs, which need Python and this package), or "none": workers join
         by `bellis.blocks(run.context)`. host: the address on which they can. slurm, sge: options of sbatch or qsub.
-    raise_on_failure: raise RunFailed, with the first traceback, unless every block is completed.
+    raise_on_failure: raise RunFailed, with the first traceback, unless every block is completed. With workers=0, the first block that
+        fails after its retries ends the run; the exception is the cause, and `pdb.pm()` and `%debug` start in its function.
 
     The first Ctrl-C lets the running blocks end, and returns a result that is `interrupted`; the second one ends them.
     Raises CannotRun or CannotPickle if the run can't start; nothing was done then.
     """
+    is_here = workers == 0 and pool == "process"
     started = _start(
         tasks,
         workers=workers,
@@ -401,8 +439,9 @@ def run(
         pool=pool,
         slurm=slurm,
         sge=sge,
+        stops_at_failure=is_here and raise_on_failure,
     )
-    result = started.do_blocks_here() if workers == 0 and pool == "process" else started.follow()
+    result = started.do_blocks_here() if is_here else started.follow()
     if raise_on_failure:
         result.raise_for_failures()
     return result
@@ -447,6 +486,7 @@ def _start(
     pool: Pool = "process",
     slurm: str | None = None,
     sge: str | None = None,
+    stops_at_failure: bool = False,
 ) -> Run:
     for each in tasks:
         if not isinstance(each, Task):
@@ -482,7 +522,7 @@ def _start(
     if pool in ("slurm", "sge"):
         request["workerCommand"] = _worker_command(by_id, Path(request["runDir"]))
     crew = Crew(by_id, start_method) if request["pool"] == "parent" else None
-    return Run(by_id, request, _Options(progress, crew))
+    return Run(by_id, request, _Options(progress, crew, stops_at_failure=stops_at_failure))
 
 
 def _worker_command(tasks: Mapping[str, Task], run_dir: Path) -> list[str]:

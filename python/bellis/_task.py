@@ -51,6 +51,12 @@ class Block(ClientBlock):
     voxel_size: tuple[int, ...] = ()
     #: The position of the first voxel of the arrays, as its task says; 0 by default.
     array_offset: tuple[int, ...] = ()
+    #: What its function raised.
+    exception: BaseException | None = None
+
+    def _take(self, error: BaseException) -> None:
+        super()._take(error)
+        self.exception = error
 
     def to_slices(self, roi: AnyRoi | None = None) -> tuple[slice, ...]:
         """The part of an array that a Roi covers, the write Roi by default, without what lies before its first voxel.

@@ -17,8 +17,10 @@ from ._task import Block, Task, positional_count
 class TaskRunner:
     """Does blocks of tasks in this process."""
 
-    def __init__(self, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, tasks: Mapping[str, Task], note: Callable[[str, int, BaseException | None], None] | None = None) -> None:
+        """note: called after each attempt in the thread of the user, with what was raised."""
         self._tasks = tasks
+        self._note = note
         #: The arguments of a task's function after the block, once it is set up.
         self._states: dict[str, tuple[Any, ...]] = {}
 
@@ -49,6 +51,8 @@ class TaskRunner:
             task.function(block, *self._states.get(task.id, ()))
             if task.is_done is not None and block._error is None and not block._is_skipped and not task.is_done(block):
                 block.fail("is_done says that the block is not done, although its function has returned.")
+        if self._note is not None:
+            self._note(block.task_id, block.index, block.exception)
 
     def blocks(self, worker: _Worker) -> Iterator[Block]:
         """The blocks of a worker, whose tasks are set up here."""

@@ -10,6 +10,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import traceback
 import unittest
 import unittest.mock
 from pathlib import Path
@@ -162,6 +163,31 @@ class Blocks(InFolder):
         with self.assertRaisesRegex(bellis.RunFailed, "7 of 8 blocks completed, 1 failed(.|\n)*raise ValueError"):
             result.raise_for_failures()
         self.assertIn("no such neuron", result._repr_html_())
+
+    def test_in_the_calling_thread_can_be_examined_after_they_have_failed(self) -> None:
+        tried = []
+
+        def fail(block: bellis.Block) -> None:
+            tried.append(block.index)
+            neuron = f"neuron {block.index}"
+            raise ValueError(neuron)
+
+        try:
+            bellis.run(self.task(fail, max_retries=1), workers=0, raise_on_failure=True)
+            self.fail("nothing was raised")
+        except bellis.RunFailed as failed:
+            # assertRaises would clear the frames.
+            self.assertIn("ValueError: neuron", str(failed))
+            self.assertIsInstance(failed.__cause__, ValueError)
+            for error in (failed, failed.__cause__):
+                innermost = list(traceback.walk_tb(error.__traceback__))[-1][0]
+                self.assertEqual(innermost.f_locals["neuron"], str(failed.__cause__))
+        self.assertLess(len(tried), 16, "blocks were tried after the first failure")
+
+        result = bellis.run(self.task(fail), workers=0)
+        self.assertEqual(result["t"].failed, 8)
+        self.assertEqual(result.exception.args[0], "neuron 0")
+        self.assertIsNone(bellis.run(self.task(lambda block: None), workers=0).exception)
 
     def test_may_say_themselves_how_they_ended(self) -> None:
         def do(block: bellis.Block) -> None:
