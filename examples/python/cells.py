@@ -23,7 +23,7 @@ parts, cells = (
     zarr.create_array(f"{output_path}/{name}", shape=raw.shape, chunks=BLOCK, dtype="uint64", overwrite=True)
     for name in ("parts", "cells")
 )
-cells.attrs.update(resolution=raw.voxel_size, offset=raw.offset)
+cells.attrs.update(raw.placement)
 touching = Path(output_path) / "touching"
 touching.mkdir(exist_ok=True)
 

@@ -14,7 +14,7 @@ size = raw.voxel_size
 arrays = [zarr.open_array(paths[0], mode="r")]
 for path in paths[1:]:
     arrays.append(zarr.create_array(path, shape=raw.shape, chunks=BLOCK, dtype=raw.dtype, overwrite=True))
-    arrays[-1].attrs.update(resolution=size, offset=raw.offset)
+    arrays[-1].attrs.update(raw.placement)
 
 
 def smoothing(name, source, target):

@@ -17,7 +17,7 @@ input_path, weights_path, output_path, *rest = sys.argv[1:]
 raw = bellis.open(input_path)
 source = zarr.open_array(input_path, mode="r")
 target = zarr.create_array(output_path, shape=raw.shape, chunks=BLOCK, dtype="uint8", overwrite=True)
-target.attrs.update(resolution=raw.voxel_size, offset=raw.offset)
+target.attrs.update(raw.placement)
 
 
 def features_of(voxels):

@@ -18,7 +18,7 @@ raw = bellis.open(input_path)
 source = zarr.open_array(input_path, mode="r")
 # Mode "a": what is done stays, if this run continues an earlier one.
 target = zarr.open_array(output_path, mode="a", shape=raw.shape, chunks=BLOCK, dtype=raw.dtype)
-target.attrs.update(resolution=raw.voxel_size, offset=raw.offset)
+target.attrs.update(raw.placement)
 
 
 def to_nm(voxels):

@@ -6,12 +6,16 @@ import dataclasses
 import json
 import os
 import subprocess
-from typing import Any
+from decimal import Decimal
+from typing import Any, Iterable
 
 from ._client import Roi
 from ._node import engine_call, engine_environment
 from ._run import CannotRun
 from ._task import AnyRoi, as_roi
+
+#: Decimal digits of a world unit behind the point of nm.
+_DIGITS = {"nm": 0, "pm": 3, "fm": 6}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,15 +34,21 @@ class Array:
     voxel_size: tuple[int, ...]
     #: The region that the array fills, world units.
     roi: Roi
-    #: "nm", or a finer unit if the voxel size is not a whole number of nm.
+    #: "nm", or "pm" or "fm" if the voxel size or the offset is not a whole number of nm.
     unit: str
-    #: Everything that `bellis info --json` says.
+    #: Everything that `bellis info --json` says; its lengths are in nm.
     info: dict[str, Any]
 
     @property
     def offset(self) -> tuple[int, ...]:
         """The low edge of the first voxel, world units."""
         return self.roi.offset
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """The attributes of a Zarr array in the same place, with the same voxel size: `target.attrs.update(raw.placement)`."""
+        units = {} if self.unit == "nm" else {"units": [self.unit] * len(self.voxel_size)}
+        return {"resolution": list(self.voxel_size), "offset": list(self.offset), **units}
 
     def to_slices(self, roi: AnyRoi) -> tuple[slice, ...]:
         """The part of the array that a Roi covers: an index for the array as another library has opened it."""
@@ -58,14 +68,20 @@ def open_array(path: str | os.PathLike[str]) -> Array:
     info = json.loads(done.stdout)
     if "shape" not in info:
         raise CannotRun("NOT_A_DATASET", f"{os.fspath(path)} is a group or a container; name one of its arrays.")
+    unit = info["worldUnit"]
+
+    def whole(numbers: Iterable[float]) -> tuple[int, ...]:
+        # The document has nm: 4.5 are 4500 pm. A float's shortest text is exact, its product may not be.
+        return tuple(int(Decimal(repr(number)).scaleb(_DIGITS[unit])) for number in numbers)
+
     return Array(
         path=os.fspath(path),
         shape=tuple(info["shape"]),
         dtype=info["dtype"],
         chunk_shape=tuple(info["chunkShape"]),
         axes=tuple(info["axes"]),
-        voxel_size=tuple(info["voxelSize"]),
-        roi=Roi(tuple(info["roi"]["offset"]), tuple(info["roi"]["shape"])),
-        unit=info["worldUnit"],
+        voxel_size=whole(info["voxelSize"]),
+        roi=Roi(whole(info["roi"]["offset"]), whole(info["roi"]["shape"])),
+        unit=unit,
         info=info,
     )

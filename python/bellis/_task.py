@@ -24,7 +24,7 @@ class RoiLike(Protocol):
     def shape(self) -> Iterable[int]: ...
 
 
-#: A box in world units (nm), one number per axis, zyx: a Roi of Bellis or of funlib.geometry, or `(offset, shape)`.
+#: A box in world units (nm, or a finer unit in all of a task), whole numbers, one per axis, zyx: a Roi of Bellis or of funlib.geometry, or `(offset, shape)`.
 AnyRoi = Union[RoiLike, tuple[Sequence[int], Sequence[int]]]
 
 
@@ -38,10 +38,45 @@ def as_roi(value: AnyRoi, what: str) -> Roi:
 
 
 def _whole(number: Any, what: str) -> int:
-    whole = int(number)
-    if whole != number:
-        raise ValueError(f"{what}: {number!r} is not a whole number of world units (nm).")
+    try:
+        whole = int(number)
+    except (TypeError, ValueError, OverflowError):
+        whole = None
+    if whole is None or whole != number:
+        raise ValueError(
+            f"{what}: expected whole numbers of world units, got {number!r}; give all numbers of a task in a finer unit, such as pm "
+            "instead of nm, as bellis.open does."
+        )
     return whole
+
+
+def whole_numbers(values: Iterable[Any], what: str) -> tuple[int, ...]:
+    """World units, one number per axis. Raises ValueError for fractions, which are never cut off."""
+    return tuple(_whole(value, what) for value in values)
+
+
+def _check_voxels(task: Task) -> None:
+    """Refuses blocks that would write parts of voxels: the voxels between two blocks would be written by both."""
+    total, read, write = task.total_roi, task.read_roi, task.write_roi
+    if task.voxel_size is None:
+        return
+    origin = task.offset if task.offset is not None else (0,) * len(write.shape)
+    rank = len(write.shape)
+    if not len(task.voxel_size) == len(origin) == len(total.shape) == len(read.shape) == rank:
+        raise ValueError(
+            f'Task "{task.id}": its Rois, voxel_size and offset have {len(total.shape)}, {len(read.shape)}, {rank}, '
+            f"{len(task.voxel_size)} and {len(origin)} axes; expected the same number."
+        )
+    for axis, size in enumerate(task.voxel_size):
+        if size < 1:
+            raise ValueError(f'Task "{task.id}": voxel_size {task.voxel_size}: expected numbers above 0.')
+        start = total.offset[axis] + write.offset[axis] - read.offset[axis] - origin[axis]
+        if start % size or write.shape[axis] % size:
+            raise ValueError(
+                f'Task "{task.id}": write_roi {write.offset} {write.shape} does not cover whole voxels on axis {axis}: blocks write '
+                f"{write.shape[axis]} world units from {start} on, counted from the offset of the array, and a voxel has {size}; "
+                "use multiples of voxel_size."
+            )
 
 
 class Block(ClientBlock):
@@ -86,6 +121,7 @@ class Task:
     max_ahead: how many blocks may be done ahead of the tasks after this one.
     writes: arrays that blocks write; refused if two blocks that may run together share a chunk.
     voxel_size, offset: of the arrays, for `block.to_slices()`: world units per voxel, and the position of the first voxel.
+        What blocks write must be whole voxels.
     config: passed on as `block.config`; plain values that JSON has.
     upstream: tasks whose blocks must be done before those that read what they write. See `after`.
     """
@@ -154,13 +190,14 @@ class Task:
             "requires": dict(requires or {}),
             "max_ahead": max_ahead,
             "writes": tuple(map(str, writes)),
-            "voxel_size": None if voxel_size is None else tuple(map(int, voxel_size)),
-            "offset": None if offset is None else tuple(map(int, offset)),
+            "voxel_size": None if voxel_size is None else whole_numbers(voxel_size, f"{what} voxel_size"),
+            "offset": None if offset is None else whole_numbers(offset, f"{what} offset"),
             "config": dict(config or {}),
             "upstream": tuple(upstream),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        _check_voxels(self)
 
     def __call__(self, block: Block, *state: Any) -> Any:
         """Calls the function, for instance in a test."""

@@ -68,6 +68,45 @@ class Arrays(unittest.TestCase):
         self.assertTrue(bellis.run(task, workers=2))
         self.assertTrue((target[:] == 2 * voxels[:]).all())
 
+    def test_with_voxels_of_fractions_of_nm_are_done_block_by_block(self) -> None:
+        for size in ([4.5, 1.5, 1.5], [4.6, 4.6, 4.6], [0.5, 0.5, 0.5]):
+            path = self.folder / f"fractions-{size[0]}.zarr"
+            array = zarr.create_array(path, shape=(8, 8, 8), chunks=(4, 4, 4), dtype="uint8", zarr_format=2)
+            array.attrs.update({"resolution": size, "offset": [size[0] * 2, 0, 0]})
+            source = bellis.open(path)
+            picometres = tuple(round(each * 1000) for each in size)
+            self.assertEqual((source.voxel_size, source.unit), (picometres, "pm"))
+            self.assertEqual(source.roi, Roi((2 * picometres[0], 0, 0), tuple(8 * each for each in picometres)))
+            copy = zarr.create_array(self.folder / f"copy-{size[0]}.zarr", shape=(8, 8, 8), chunks=(4, 4, 4), dtype="uint8", zarr_format=2)
+            copy.attrs.update(source.placement)
+            opened = bellis.open(self.folder / f"copy-{size[0]}.zarr")
+            self.assertEqual((opened.voxel_size, opened.roi, opened.unit), (source.voxel_size, source.roi, source.unit))
+            seen = numpy.zeros((8, 8, 8), int)
+
+            def count(block: bellis.Block) -> None:
+                seen[block.to_slices()] += 1
+
+            write = Roi((0, 0, 0), tuple(4 * each for each in source.voxel_size))
+            task = bellis.Task("count", count, source.roi, write, voxel_size=source.voxel_size, offset=source.offset)
+            self.assertTrue(bellis.run(task, workers=0, progress="none"))
+            self.assertTrue((seen == 1).all(), seen)
+
+    def test_are_never_written_by_parts_of_voxels(self) -> None:
+        total, write = ((0, 0), (80, 8)), ((0, 0), (40, 4))
+        for options, text in (
+            ({"voxel_size": (4.5, 1)}, "voxel_size: expected whole numbers of world units, got 4.5; give .* in a finer unit"),
+            ({"voxel_size": (10, 1), "offset": (0.5, 0)}, "offset: expected whole numbers of world units, got 0.5"),
+            ({"voxel_size": (0.5, 1)}, "got 0.5"),
+            ({"voxel_size": (30, 1)}, "does not cover whole voxels on axis 0: .* 40 world units from 0 on.*a voxel has 30"),
+            ({"voxel_size": (10, 4), "offset": (0, 2)}, "does not cover whole voxels on axis 1: .* 4 world units from -2 on"),
+            ({"voxel_size": (0, 4)}, "expected numbers above 0"),
+            ({"voxel_size": (10,)}, "1 and 2 axes; expected the same number"),
+        ):
+            with self.assertRaisesRegex(ValueError, text):
+                bellis.Task("t", print, total, write, **options)
+        with self.assertRaisesRegex(ValueError, "total_roi: expected whole numbers of world units, got 36.8"):
+            bellis.Task("t", print, ((0,), (36.8,)), ((0,), (4,)))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, Sequence
 
+from .._task import whole_numbers
 from .geometry import AnyRoi
 
 _geometry: Any = importlib.import_module("funlib.geometry")
@@ -18,7 +19,7 @@ class Array:
     def __init__(self, data: Any, roi: AnyRoi, voxel_size: Sequence[int], data_roi: AnyRoi = None) -> None:
         self.data = data
         self.roi = roi
-        self.voxel_size = _geometry.Coordinate(voxel_size)
+        self.voxel_size = _geometry.Coordinate(whole_numbers(voxel_size, "voxel_size"))
         self.data_roi = roi if data_roi is None else data_roi
         self.dtype = data.dtype
 
@@ -39,8 +40,9 @@ class Array:
 def open_ds(filename: str, ds_name: str, mode: str = "r") -> Array:
     """Opens a dataset of a Zarr container, with its attributes `resolution` and `offset`."""
     data = _zarr.open(filename, mode=mode)[ds_name]
-    voxel_size = _geometry.Coordinate(data.attrs.get("resolution", (1,) * data.ndim))
-    offset = data.attrs.get("offset", (0,) * data.ndim)
+    what = f"{filename}/{ds_name}"
+    voxel_size = _geometry.Coordinate(whole_numbers(data.attrs.get("resolution", (1,) * data.ndim), f"resolution of {what}"))
+    offset = whole_numbers(data.attrs.get("offset", (0,) * data.ndim), f"offset of {what}")
     return Array(data, _geometry.Roi(offset, _geometry.Coordinate(data.shape) * voxel_size), voxel_size)
 
 
@@ -54,7 +56,7 @@ def prepare_ds(
     **_: Any,
 ) -> Array:
     """Creates a dataset in a Zarr container, with a chunk per block, unless it is there."""
-    size = _geometry.Coordinate(voxel_size)
+    size = _geometry.Coordinate(whole_numbers(voxel_size, "voxel_size"))
     group = _zarr.open_group(filename, mode="a", zarr_format=2)
     if ds_name not in group:
         shape = tuple(int(length) for length in total_roi.shape / size)
