@@ -131,6 +131,16 @@ class Kills(unittest.TestCase):
                 self.setUp()
                 self.try_kills(seed, method, rounds=5 if method == "fork" else 2)
 
+    def test_of_the_parent_need_no_pause_before_the_same_call(self) -> None:
+        before = self.start("fork")
+        self.wait_until(lambda: self.attempts() or before.poll() is not None, "no block was done")
+        before.kill()
+        before.wait()
+        after = self.start("fork")
+        _, errors = after.communicate(timeout=PATIENCE)
+        self.assertEqual(after.returncode, 0, errors.decode())
+        self.check(1)
+
 
 @unittest.skipUnless(sys.platform == "linux", "forks")
 class Many(unittest.TestCase):

@@ -18,28 +18,41 @@ export interface ProcessIdentity {
   readonly pid: number
   /** When the process was started, as the system counts; absent if the system does not say. */
   readonly processStart?: string
+  /** The process that it ends with, soon after it. */
+  readonly parent?: { readonly pid: number; readonly processStart?: string }
+}
+
+let parent: ProcessIdentity['parent']
+
+/** Declares that this process ends soon after its parent, however that ends: from now on its identity says so. */
+export function endsWithParent(): void {
+  parent = withStart(process.ppid)
 }
 
 /** The identity of this process. */
 export function identityOfProcess(): ProcessIdentity {
-  const processStart = startOf(process.pid)
   return {
     host: hostname(),
     machine: thisMachine(),
-    pid: process.pid,
-    ...(processStart === undefined ? {} : { processStart }),
+    ...withStart(process.pid),
+    ...(parent === undefined ? {} : { parent }),
   }
+}
+
+function withStart(pid: number): { readonly pid: number; readonly processStart?: string } {
+  const processStart = startOf(pid)
+  return { pid, ...(processStart === undefined ? {} : { processStart }) }
 }
 
 /**
  * Whether a process is known to have ended. False for processes of other machines, of which nothing is known here. Waits for one that was
- * killed, but is still ending, for at most {@link ENDING_MS}.
+ * killed, or whose parent has ended, but is still ending, for at most {@link ENDING_MS}.
  */
 export async function hasEnded(process_: Partial<ProcessIdentity> & { readonly pid: number }): Promise<boolean> {
   if (process_.machine !== thisMachine()) return false
   for (const end = performance.now() + ENDING_MS; ; await delay(20)) {
     if (isOver(process_)) return true
-    if (!isEnding(process_.pid) || performance.now() > end) return false
+    if (!isEnding(process_) || performance.now() > end) return false
   }
 }
 
@@ -53,8 +66,13 @@ function isOver({ pid, processStart }: Pick<ProcessIdentity, 'pid' | 'processSta
   }
 }
 
-/** Whether a process of this machine was killed, or is ending for another reason. False if the system does not say, as outside of Linux. */
-export function isEnding(pid: number): boolean {
+/** Whether a process of this machine was killed, or is ending for another reason, such as the end of its parent. */
+export function isEnding({ pid, parent }: Pick<ProcessIdentity, 'pid' | 'parent'>): boolean {
+  return wasKilled(pid) || (parent?.pid !== undefined && isOver(parent))
+}
+
+/** False if the system does not say, as outside of Linux. */
+function wasKilled(pid: number): boolean {
   try {
     if ((Number(statOf(pid)[6]) & PF_EXITING) !== 0) return true
     const masks = readFileSync(`/proc/${pid}/status`, 'utf8').matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)

@@ -1,5 +1,6 @@
 // `bellis engine`: runs for a program in another language, which starts this one, and ends it by ending its input.
 import { resolve } from 'node:path'
+import { endsWithParent } from '../../adapters/files/process-identity.ts'
 import { toWireError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import { printable } from '../../core/text/printable.ts'
@@ -17,6 +18,7 @@ const ABANDONED_MS = 3000
 
 /** Serves the parent until its input ends, or until it sends an invalid message: then the error is the last message, and the exit code is 2. */
 export async function serveParent(link: ParentLink = stdioLink()): Promise<void> {
+  endsWithParent()
   try {
     await serveRuns(link)
   } catch (error) {

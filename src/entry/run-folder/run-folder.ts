@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { ENDING_MS, isEnding } from '../../adapters/files/process-identity.ts'
+import { ENDING_MS, identityOfProcess, isEnding, type ProcessIdentity } from '../../adapters/files/process-identity.ts'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
 import { errnoOf, systemFailure } from '../../core/system-errors.ts'
 import { showTime } from '../local-time.ts'
 import { ownCommand } from '../own-command.ts'
@@ -28,6 +29,8 @@ export interface RunHolder {
   readonly host: string
   readonly user: string
   readonly since: string
+  /** The process that it ends with. */
+  readonly parent?: NonNullable<ProcessIdentity['parent']>
 }
 
 /** A run's folder, locked by this process until it is disposed. */
@@ -200,6 +203,7 @@ function takeLock(path: string): () => void {
     host: hostname(),
     user: userName(),
     since: new Date().toISOString(),
+    ...given({ parent: identityOfProcess().parent }),
   }
   const file = join(path, HOLDER)
   try {
@@ -219,10 +223,10 @@ function takeLock(path: string): () => void {
   }
 }
 
-/** The lock of a start that was killed and is still ending. */
+/** The lock of a start that was killed, or whose parent was, and that is still ending. */
 function takeFromEnding(path: string): Disposable | undefined {
   const holder = readRunHolder(path)
-  const isOurs = holder?.host === hostname() && isEnding(holder.pid)
+  const isOurs = holder?.host === hostname() && isEnding(holder)
   return isOurs ? takeExclusiveLock(join(path, LOCK), ENDING_MS) : undefined
 }
 

@@ -37,6 +37,19 @@ describe('the identity of a process', () => {
     assert.ok(!(await hasEnded({ ...here, ...dead, machine: 'another boot' })))
     assert.ok(!(await hasEnded({ host: here.host, ...dead })))
   })
+
+  it('shows that a process is ending if it ends with a parent that has ended, and waits until it has ended', async () => {
+    const orphan = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'] })
+    const pid = orphan.pid as number
+    assert.ok(!isEnding({ pid, parent: here }))
+    const parent = { pid: process.pid, processStart: '1' }
+    assert.ok(isEnding({ pid, parent }))
+    const ended = hasEnded({ machine: here.machine, pid, parent })
+    assert.equal(await Promise.race([ended, delay(100, 'waits')]), 'waits')
+    orphan.stdin.end()
+    assert.equal(await ended, true)
+  })
+
   it('shows that a process whose first thread has ended is still running, and waits until it has ended', {
     skip: process.platform !== 'linux',
   }, async (t) => {
@@ -51,8 +64,8 @@ ctypes.CDLL(None).syscall(ctypes.c_long(${SYS_EXIT}), ctypes.c_long(0))`
     const [processStart] = await once(child.stdout, 'data')
     const pid = child.pid as number
     await until('its first thread has ended', () => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')))
-    assert.ok(isEnding(pid))
-    assert.ok(!isEnding(process.pid))
+    assert.ok(isEnding({ pid }))
+    assert.ok(!isEnding(here))
     const ended = hasEnded({ ...here, pid, processStart: String(processStart) })
     assert.equal(await Promise.race([ended, delay(100, 'waits')]), 'waits')
     process.kill(pid, 'SIGKILL')
