@@ -68,7 +68,7 @@ class Result:
     folder: Path | None
     #: Why the run could not go on, if it could not.
     error: str | None = None
-    #: With `workers=0`: the exception of the block that failed first, with its traceback.
+    #: With `workers=0`: the exception of the block that failed first, or of a setup, with its traceback.
     exception: BaseException | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> bool:
@@ -98,6 +98,12 @@ class Result:
         if self.exception is None:
             raise failed
         raise failed.with_traceback(self.exception.__traceback__) from self.exception
+
+    def with_setup_failure(self, task_id: str, error: Exception) -> Result:
+        """This result of a run in the calling thread, which was stopped since a task could not be set up there."""
+        text = f"setup failed: {type(error).__name__}: {error}"
+        task = dataclasses.replace(self.tasks[task_id], error=text)
+        return dataclasses.replace(self, interrupted=False, tasks={**self.tasks, task_id: task}, exception=error)
 
     def _summary(self) -> str:
         tasks = ", ".join(

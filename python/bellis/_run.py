@@ -96,6 +96,7 @@ class Run:
         self._result: Result | None = None
         self._failure: BaseException | None = None
         self._exceptions = _Exceptions()
+        self._setup_failure: tuple[str, Exception] | None = None
         self._is_listening = threading.Event()
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -173,6 +174,7 @@ class Run:
             self.stop(now=True)
             self._is_over.wait()
             raise
+        self._setup_failure = runner.setup_failure
         if worker.left_early:
             self.stop()
 
@@ -265,7 +267,10 @@ class Run:
             shutil.rmtree(self._scratch, ignore_errors=True)
             folder = None
         parsed = parse_result(result, folder, None if folder is None else folder / "logs")
-        self._result = dataclasses.replace(parsed, exception=self._exceptions.first)
+        if self._setup_failure is None:
+            self._result = dataclasses.replace(parsed, exception=self._exceptions.first)
+        else:
+            self._result = parsed.with_setup_failure(*self._setup_failure)
         self._end(None)
 
     def _end(self, failure: BaseException | None) -> None:

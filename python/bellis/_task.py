@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
+import sys
+import types
 from typing import Any, Callable, Iterable, Literal, Mapping, Protocol, Sequence, Union, runtime_checkable
 
 from ._client import Block as ClientBlock
@@ -89,9 +92,22 @@ class Block(ClientBlock):
     #: What its function raised.
     exception: BaseException | None = None
 
+    #: Whether it is done in the calling thread: what ends a program, or leaves a debugger, ends the run there.
+    is_here = False
+
     def _take(self, error: BaseException) -> None:
         super()._take(error)
         self.exception = error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> bool:
+        if self.is_here and isinstance(error, _debugger_quit()):
+            return False
+        if not self.is_here and isinstance(error, SystemExit):
+            self._take(error)
+            return True
+        return super().__exit__(kind, error, trace)
 
     def to_slices(self, roi: AnyRoi | None = None) -> tuple[slice, ...]:
         """The part of an array that a Roi covers, the write Roi by default, without what lies before its first voxel.
@@ -101,6 +117,34 @@ class Block(ClientBlock):
         box = self.write_roi if roi is None else as_roi(roi, "roi")
         size = self.voxel_size or (1,) * len(box.shape)
         return box.to_slices(size, self.array_offset or None)
+
+
+def _debugger_quit() -> tuple[type[BaseException], ...]:
+    """What pdb raises when its user quits; nothing if there is no debugger."""
+    bdb = sys.modules.get("bdb")
+    return () if bdb is None else (bdb.BdbQuit,)
+
+
+def refuse_deferred(result: object, what: str) -> None:
+    """Refuses what a call returns that has not run its function yet. Raises TypeError."""
+    # Not everything that can be awaited: a future of tensorstore runs by itself.
+    if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise TypeError(f"{what} returned a {type(result).__name__}, which nobody runs; {_DEFERRED_REMEDY}.")
+
+
+_DEFERRED_REMEDY = "call asyncio.run() or loop over the generator inside the function"
+
+
+def _refuse_deferred_function(function: Function, what: str, may_generate: bool = False) -> None:
+    """Refuses functions whose calls only make something that would have to be run. Raises TypeError."""
+    call = function if inspect.isroutine(function) or isinstance(function, functools.partial) else getattr(function, "__call__", function)
+    is_async = inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
+    if is_async or (inspect.isgeneratorfunction(call) and not may_generate):
+        kind = "an async function" if is_async else "a generator function"
+        name = getattr(function, "__qualname__", repr(function))
+        raise TypeError(f"{what} {name} is {kind}, whose calls do nothing by themselves; {_DEFERRED_REMEDY}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +215,12 @@ class Task:
     ) -> None:
         if not callable(function):
             raise TypeError(f'Task "{id}": function is {function!r}; expected something that can be called.')
+        _refuse_deferred_function(function, f'Task "{id}": its function')
+        if is_done is not None:
+            _refuse_deferred_function(is_done, f'Task "{id}": its is_done')
+        if setup is not None:
+            # Its state may be a generator.
+            _refuse_deferred_function(setup, f'Task "{id}": its setup', may_generate=True)
         if workers is not None and workers < 1:
             raise ValueError(f'Task "{id}": workers is {workers}; expected a whole number from 1.')
         what = f'Task "{id}":'

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
 from ._client import ORPHAN_GRACE_SECONDS, _Worker
-from ._task import Block, Task, positional_count
+from ._task import Block, Task, positional_count, refuse_deferred
 
 
 class TaskRunner:
@@ -21,6 +21,8 @@ class TaskRunner:
         """note: called after each attempt in the thread of the user, with what was raised."""
         self._tasks = tasks
         self._note = note
+        #: The task whose setup failed, and what it raised.
+        self.setup_failure: tuple[str, Exception] | None = None
         #: The arguments of a task's function after the block, once it is set up.
         self._states: dict[str, tuple[Any, ...]] = {}
 
@@ -32,7 +34,11 @@ class TaskRunner:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, resources["gpu"]))
         if task.setup is not None:
             given = (task.config, resources)[: positional_count(task.setup)]
-            self._states[task.id] = (task.setup(*given),)
+            try:
+                self._states[task.id] = (task.setup(*given),)
+            except Exception as error:
+                self.setup_failure = task.id, error
+                raise
 
     def function_of(self, block: Block) -> Callable[..., Any]:
         """The function of the task of a block."""
@@ -44,11 +50,13 @@ class TaskRunner:
         block.config = task.config
         block.voxel_size = task.voxel_size or ()
         block.array_offset = task.offset or ()
+        block.is_here = self._note is not None
         with block:
             if task.is_done is not None and task.is_done(block):
                 block.skip()
                 return
-            task.function(block, *self._states.get(task.id, ()))
+            returned = task.function(block, *self._states.get(task.id, ()))
+            refuse_deferred(returned, f'The function of task "{task.id}"')
             if task.is_done is not None and block._error is None and not block._is_skipped and not task.is_done(block):
                 block.fail("is_done says that the block is not done, although its function has returned.")
         if self._note is not None:

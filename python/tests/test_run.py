@@ -1,6 +1,8 @@
 """Runs from Python: functions, workers, failures, records, ends."""
 
+import bdb
 import contextlib
+import functools
 import io
 import os
 import signal
@@ -115,6 +117,16 @@ class Workers(InFolder):
         self.assertEqual(result["t"].failed, 0)
         self.assertIn("ZeroDivisionError", result["t"].error or "")
 
+    def test_0_that_can_not_be_set_up_say_why(self) -> None:
+        result = bellis.run(self.task(lambda block, state: None, setup=lambda: 1 // 0), workers=0)
+        self.assertFalse(result)
+        self.assertFalse(result.interrupted)
+        self.assertEqual((result["t"].failed, result["t"].pending), (0, 8))
+        self.assertIn("ZeroDivisionError", result["t"].error or "")
+        self.assertIsInstance(result.exception, ZeroDivisionError)
+        with self.assertRaisesRegex(bellis.RunFailed, "t: setup failed: ZeroDivisionError"):
+            result.raise_for_failures()
+
     def test_that_die_are_replaced(self) -> None:
         def die_once(block: bellis.Block) -> None:
             if block.index == 3 and not (self.folder / "died").exists():
@@ -188,6 +200,60 @@ class Blocks(InFolder):
         self.assertEqual(result["t"].failed, 8)
         self.assertEqual(result.exception.args[0], "neuron 0")
         self.assertIsNone(bellis.run(self.task(lambda block: None), workers=0).exception)
+
+    def test_in_the_calling_thread_end_the_run_when_their_debugger_or_program_is_left(self) -> None:
+        tried = []
+        for error in (bdb.BdbQuit(), SystemExit(3), KeyboardInterrupt()):
+
+            def leave(block: bellis.Block) -> None:
+                tried.append(block.index)
+                raise error
+
+            tried.clear()
+            with self.assertRaises(type(error)):
+                bellis.run(self.task(leave, max_retries=2), workers=0)
+            self.assertEqual(tried, [0])
+
+    def test_that_end_their_program_have_failed(self) -> None:
+        def leave(block: bellis.Block) -> None:
+            if block.index == 2:
+                sys.exit(3)
+
+        for method in ("fork", "spawn"):
+            result = bellis.run(self.task(leave), workers=1, start_method=method)
+            self.assertEqual((result["t"].completed, result["t"].failed), (7, 1))
+            [failure] = result["t"].failures
+            self.assertEqual((failure.error, failure.code, failure.attempts), ("SystemExit: 3", "BLOCK_FAILED", 1))
+            self.assertIn("in leave", failure.traceback)
+
+    def test_are_not_done_by_functions_that_only_promise_to_run(self) -> None:
+        async def promise(block):
+            self.note("ran")
+
+        def generate(block):
+            yield self.note("ran")
+
+        class Promise:
+            async def __call__(self, block):
+                pass
+
+        for function, text in (
+            (promise, 'Task "t": its function .*promise is an async function.*asyncio.run'),
+            (functools.partial(promise), "is an async function"),
+            (Promise(), "is an async function"),
+            (generate, "its function .*generate is a generator function"),
+        ):
+            with self.assertRaisesRegex(TypeError, text):
+                self.task(function)
+        with self.assertRaisesRegex(TypeError, "its is_done .*promise is an async function"):
+            self.task(print, is_done=promise)
+        with self.assertRaisesRegex(TypeError, "its setup .*promise is an async function"):
+            self.task(print, setup=promise)
+        for hidden in (lambda block: promise(block), lambda block: generate(block)):
+            result = bellis.run(self.task(hidden), workers=0)
+            self.assertEqual(result["t"].failed, 8)
+            self.assertRegex(result["t"].failures[0].error, "returned a (coroutine|generator), which nobody runs")
+        self.assertEqual(self.noted(), [])
 
     def test_may_say_themselves_how_they_ended(self) -> None:
         def do(block: bellis.Block) -> None:
