@@ -17,7 +17,7 @@ from typing import Any, Callable, Mapping, Protocol, Sequence
 
 from ._client import BellisError
 from ._task import Function, Task
-from ._worker import serve
+from ._worker import lead_group, serve
 
 #: How much of a log is shown for a worker that died.
 LAST_OUTPUT_BYTES = 2000
@@ -46,24 +46,24 @@ class Child(Protocol):
 
 class ForkedChild:
     def __init__(self, tasks: Mapping[str, Task], context: str, name: str, log: Path) -> None:
-        self._start(lambda: _serve_forked(tasks, context, name, log), name.partition(":")[0])
+        self._start(lambda: _serve_forked(tasks, context, name, log), name.partition(":")[0], spares_group=True)
 
     @classmethod
     def of(cls, serve: Callable[[], object], name: str) -> ForkedChild:
         """A child that calls a function, which may start programs: these end with it."""
         child = cls.__new__(cls)
-        child._start(serve, name, leads_group=True)
+        child._start(serve, name, spares_group=False)
         return child
 
-    def _start(self, serve: Callable[[], object], name: str, leads_group: bool = False) -> None:
+    def _start(self, serve: Callable[[], object], name: str, spares_group: bool) -> None:
+        """spares_group: the programs that it has started may go on if it ends well."""
+
         def begin() -> None:
-            if leads_group:
-                os.setpgid(0, 0)
+            lead_group()
             _forget_threads()
             serve()
 
-        self._leads_group = leads_group
-
+        self._spares_group = spares_group
         self._process = multiprocessing.get_context("fork").Process(target=begin, name=f"bellis-{name}")
         self._process.start()
 
@@ -73,23 +73,25 @@ class ForkedChild:
 
     def kill(self) -> None:
         self._process.kill()
-        self._kill_group()
-
-    def _kill_group(self) -> None:
-        pid = self._process.pid
-        if self._leads_group and pid is not None:
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+        kill_group(self._process.pid)
 
     def reason(self) -> str | None:
         code = self._process.exitcode
         if code is None:
             return None
-        self._kill_group()
-        self._leads_group = False
+        if code != 0 or not self._spares_group:
+            kill_group(self._process.pid)
         return describe_end(code)
+
+
+def kill_group(leader: int | None) -> None:
+    """Ends the programs that a process has started, of whose group it is, or was, the leader."""
+    if leader is None or not hasattr(os, "killpg"):
+        return
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
 
 
 def _forget_threads() -> None:
@@ -129,11 +131,14 @@ class StartedChild:
 
     def kill(self) -> None:
         self._process.kill()
+        kill_group(self._process.pid)
 
     def reason(self) -> str | None:
         code = self._process.poll()
         if code is None:
             return None
+        if code != 0:
+            kill_group(self._process.pid)
         if self._ended is not None:
             os.close(self._ended)
             self._ended = None

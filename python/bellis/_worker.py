@@ -94,16 +94,20 @@ def redirect_output(path: Path) -> None:
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")
 
 
-def end_with(wait: Callable[[], object], with_group: bool = False) -> None:
-    """Ends this process soon after `wait` returns: when the process that it belongs to has ended.
+def lead_group() -> None:
+    """Makes this process the leader of a group of its own, so that all that it starts can be ended with it."""
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
 
-    with_group: and with it all that it has started, of whose group it is the leader.
-    """
+
+def end_with(wait: Callable[[], object]) -> None:
+    """Ends this process, and what it has started if it leads a group, soon after `wait` returns: when the process that it belongs to
+    has ended."""
 
     def watch() -> None:
         wait()
         time.sleep(ORPHAN_GRACE_SECONDS)
-        if with_group:
+        if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
 

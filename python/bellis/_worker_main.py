@@ -11,7 +11,7 @@ import pickle
 import sys
 from pathlib import Path
 
-from ._worker import do_blocks, serve
+from ._worker import do_blocks, lead_group, serve
 
 
 def main() -> None:
@@ -21,6 +21,7 @@ def main() -> None:
     if len(sys.argv) > 2:
         do_blocks(tasks, None, os.environ.get("BELLIS_WORKER"), run=sys.argv[2])
         return
+    lead_group()
     context, name, log = (os.environ.pop(f"BELLIS_{key}") for key in ("CONTEXT", "WORKER", "LOG"))
     # Whoever has started this process holds the other end of its standard input.
     serve(tasks, context, name, Path(log), lambda: os.read(0, 1))

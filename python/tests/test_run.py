@@ -135,6 +135,18 @@ class Workers(InFolder):
 
         self.assertTrue(bellis.run(self.task(die_once, max_retries=1), workers=2))
 
+    def test_that_die_take_the_programs_with_them_that_they_have_started(self) -> None:
+        def die_once(block: bellis.Block) -> None:
+            if block.index == 3 and not (self.folder / "pid").exists():
+                program = subprocess.Popen(["sleep", "600"])
+                (self.folder / "pid").write_text(str(program.pid))
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        for method in ("fork", "spawn"):
+            (self.folder / "pid").unlink(missing_ok=True)
+            self.assertTrue(bellis.run(self.task(die_once, max_retries=1), workers=1, start_method=method))
+            until(lambda: not is_running(int((self.folder / "pid").read_text())))
+
     def test_have_the_resources_that_a_task_requires_alone(self) -> None:
         def do(block: bellis.Block) -> None:
             self.note(f"gpu-{block.resources['gpu'][0]}-{os.environ['CUDA_VISIBLE_DEVICES']}")
@@ -368,8 +380,12 @@ class Runs(InFolder):
 
 
 PROGRAM = """
-import bellis, os, sys, time
+import bellis, os, subprocess, sys, time
+has_programs = "programs" in sys.argv
 def slow(block):
+    if block.index in (0, 1) and has_programs:
+        program = subprocess.Popen(["sleep", "600"])
+        open(f"pid-{program.pid}", "w").close()
     open(f"pid-{os.getpid()}", "w").close()
     if block.index in (0, 1):
         while not os.path.exists("go"):
@@ -390,12 +406,12 @@ print(result.ok, result.interrupted, flush=True)
 
 
 class Ends(InFolder):
-    def start(self, method: str = "fork") -> subprocess.Popen:
+    def start(self, method: str = "fork", *more: str) -> subprocess.Popen:
         program = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(PROGRAM), method], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", textwrap.dedent(PROGRAM), method, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self.addCleanup(lambda: (program.kill(), program.communicate()))
-        until(lambda: len(self.pids()) == 3 or program.poll() is not None)
+        until(lambda: len(self.pids()) == (5 if more else 3) or program.poll() is not None)
         self.assertIsNone(program.poll(), program.poll() is not None and program.communicate())
         return program
 
@@ -435,7 +451,7 @@ class Ends(InFolder):
         for method in ("fork", "spawn"):
             for path in self.folder.glob("pid-*"):
                 path.unlink()
-            program = self.start(method)
+            program = self.start(method, "programs")
             program.kill()
             program.communicate()
             until(lambda: not any(map(is_running, self.pids())))

@@ -124,7 +124,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     sentinel = parent.sentinel
-    end_with(lambda: multiprocessing.connection.wait([sentinel]), with_group=True)
+    end_with(lambda: multiprocessing.connection.wait([sentinel]))
 
 
 def run_blockwise(
