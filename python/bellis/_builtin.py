@@ -51,7 +51,7 @@ def map(src: Path_, dst: Path_, expr: str, **options: Any) -> Result:
 
 
 def reduce(src: Path_, **options: Any) -> Result:
-    """Computes count, minimum, maximum, mean, standard deviation and histogram; the command prints them."""
+    """Computes count, minimum, maximum, mean, standard deviation and histogram, which `result.reduction` has."""
     return _call("reduce", [src], options)
 
 

@@ -70,6 +70,8 @@ class Result:
     error: str | None = None
     #: With `workers=0`: the exception of the block that failed first, or of a setup, with its traceback.
     exception: BaseException | None = dataclasses.field(default=None, repr=False, compare=False)
+    #: What `bellis.reduce` has computed: count, nan, nonzero, min, max, mean, std and histogram (edges and counts); None for other runs.
+    reduction: Mapping[str, Any] | None = dataclasses.field(default=None, repr=False)
 
     def __bool__(self) -> bool:
         return self.ok
@@ -178,4 +180,5 @@ def parse_result(result: Mapping[str, Any], folder: Path | None, logs: Path | No
         tasks=tasks,
         folder=folder,
         error=result["error"]["message"] if "error" in result else None,
+        reduction=result.get("reduction"),
     )

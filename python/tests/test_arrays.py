@@ -38,6 +38,7 @@ class Arrays(unittest.TestCase):
             result = bellis.smooth(self.raw, self.folder / "b.zarr", sigma=1, workers=1, run_dir=self.folder / "runs")
             inverted = bellis.map(self.raw, self.folder / "c.zarr", "255 - x", workers=1, run_dir=self.folder / "runs")
         self.assertTrue(result and inverted)
+        self.assertIsNone(result.reduction)
         self.assertEqual(result["smooth"].completed, 1)
         self.assertTrue((zarr.open_array(self.folder / "c.zarr", mode="r")[:] == 255 - numpy.arange(24).reshape(4, 6)).all())
         with self.assertRaisesRegex(bellis.CannotRun, "sigma"), contextlib.redirect_stderr(io.StringIO()):
@@ -47,6 +48,10 @@ class Arrays(unittest.TestCase):
         with contextlib.redirect_stderr(io.StringIO()):
             result = bellis.reduce(self.raw, bins=40_000, workers=1, run_dir=self.folder / "runs")
         self.assertTrue(result)
+        numbers = result.reduction
+        self.assertEqual([numbers[name] for name in ("count", "nonzero", "min", "max", "mean")], [24, 23, 0, 23, 11.5])
+        self.assertEqual(len(numbers["histogram"]["counts"]), 40_000)
+        self.assertEqual(sum(numbers["histogram"]["counts"]), 24)
 
     def test_refuse_blocks_that_share_chunks(self) -> None:
         task = bellis.Task("t", print, ((80, 0), (160, 24)), ((80, 0), (40, 24)), read_write_conflict=False, writes=[str(self.raw)])
