@@ -150,7 +150,10 @@ describe('a run that is started again', () => {
     assert.equal(firstTask(failing).failed, 2)
     const failedRun = await bellis(['status', runsIn(path)[0] as string], { cwd: path })
     assert.match(failedRun.stdout, /failed\n/)
-    assert.match(failedRun.stdout, /has-bug\/[38] after 1 attempt, and 1 more block with a similar error: block [38] meets the bug .*\(by w\d+ on \S+\)/)
+    assert.match(
+      failedRun.stdout,
+      /has-bug\/[38] after 1 attempt, and 1 more block with a similar error: block [38] meets the bug .*\(by w\d+ on \S+\)/,
+    )
     rmSync(join(path, 'bug'))
     const fixed = await drive(config, { maxRetries: 0 }, { task: 'has-bug.ts' })
     assert.equal(fixed.code, 0, fixed.stderr)
