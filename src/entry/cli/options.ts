@@ -5,7 +5,7 @@ import { withOverride } from '../../core/geometry/placement-override.ts'
 import { given } from '../../core/given.ts'
 import type { Resources } from '../../core/workers/resources.ts'
 import { STALL_ACTIONS, type StallAction } from '../../core/workers/stall.ts'
-import type { TaskLike } from '../../runtime/tasks/task-node.ts'
+import { type TaskLike, withUpstream } from '../../runtime/tasks/task-node.ts'
 import type { RunOptions } from '../run-options.ts'
 import { BATCH_KINDS, POOLS } from '../workers/pools.ts'
 import {
@@ -241,7 +241,7 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
   const site = flags.site === undefined ? {} : readSite(flags.site)
   const { overwrite, fsync, mask, maxRetries, maxFailures, timeout, stall, onStall } = flags
   const { workers, host, port, plain, resources, runDir } = { ...site, ...given(flags) }
-  const taskPools = taskPoolsOf(flags, site, idsOf(tasks))
+  const taskPools = taskPoolsOf(flags, site, new Set(withUpstream(tasks).map(({ id }) => id)))
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
   return given({
     workers,
@@ -265,10 +265,6 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
     runDir,
   })
 }
-
-/** The ids of tasks, and of those that they come after. */
-const idsOf = (tasks: readonly TaskLike[]): ReadonlySet<string> =>
-  new Set(tasks.flatMap(({ id, after = [] }) => [id, ...idsOf(after)]))
 
 /** The certificate and its key. @throws ConfigError `INVALID_CONFIG` if only one is given, `NO_SUCH_FILE` */
 function tlsOf({ tlsCert, tlsKey, plain }: RunFlags): Pick<RunOptions, 'tls'> {

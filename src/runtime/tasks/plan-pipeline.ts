@@ -15,7 +15,7 @@ import { assertOutputsApart, assertWritable } from './output-checks.ts'
 import type { PlannedPipeline, PlannedTask } from './planned-task.ts'
 import { PlanningPass, type PlanOptions, type TaskPlanning } from './planning-pass.ts'
 import { assertTransient, withMaxAhead } from './retained-outputs.ts'
-import { isTaskNode, type TaskLike, type TaskNode } from './task-node.ts'
+import { isTaskNode, type TaskLike, type TaskNode, withUpstream } from './task-node.ts'
 import type { TaskPlan } from './task-options.ts'
 import { callUserCode } from './user-calls.ts'
 
@@ -27,6 +27,7 @@ import { callUserCode } from './user-calls.ts'
  */
 export async function planPipeline(tasks: readonly TaskLike[], options: PlanOptions): Promise<PlannedPipeline> {
   const all = withUpstream(tasks)
+  if (all.length === 0) throw new ConfigError('INVALID_TASK', 'There is no task to run; pass at least one.')
   const order = orderTasks(
     all.map((task) => ({ id: task.id, after: (task.after ?? []).map((upstream) => upstream.id) })),
   )
@@ -42,19 +43,6 @@ export async function planPipeline(tasks: readonly TaskLike[], options: PlanOpti
     }
     unit = finest
   }
-}
-
-/** The tasks and all tasks upstream of them, each once. */
-function withUpstream(tasks: readonly TaskLike[]): TaskLike[] {
-  const found = new Set<TaskLike>()
-  const visit = (task: TaskLike): void => {
-    if (found.has(task)) return
-    found.add(task)
-    for (const upstream of task.after ?? []) visit(upstream)
-  }
-  for (const task of tasks) visit(task)
-  if (found.size === 0) throw new ConfigError('INVALID_TASK', 'There is no task to run; pass at least one.')
-  return [...found]
 }
 
 /** Plans all tasks in world units of `unit`. If an array needs a finer unit, `PlannedTask.unit` is that one. */

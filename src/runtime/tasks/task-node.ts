@@ -92,3 +92,15 @@ export const isTaskNode = (task: TaskLike): task is TaskNode => 'kind' in task &
 /** Whether a task itself checks which blocks are done; the run's record is then not used for it. */
 export const hasOwnCheck = (task: TaskLike): boolean =>
   (isTaskNode(task) ? task.definition.options.isDone : task.isDone) !== undefined
+
+/** The tasks and all tasks upstream of them, each once. */
+export function withUpstream(tasks: readonly TaskLike[]): TaskLike[] {
+  const found = new Set<TaskLike>()
+  const visit = (task: TaskLike): void => {
+    if (found.has(task)) return
+    found.add(task)
+    for (const upstream of task.after ?? []) visit(upstream)
+  }
+  for (const task of tasks) visit(task)
+  return [...found]
+}
