@@ -134,7 +134,15 @@ describe('the command', () => {
     })
     assert.equal(code, 2)
     assert.match(stderr, /^bellis: The events can't be written to no\/such\/folder\/e: ENOENT/)
+    // What is no file of events is not lost to a wrong name.
+    const mine = join(folder.path, 'mine.json')
+    writeFileSync(mine, '{"mine": 1}\n')
+    const wrong = await bellis([...smoothTo('out.zarr/t'), '--events', 'mine.json'], { cwd: folder.path })
+    assert.deepEqual([wrong.code, readFileSync(mine, 'utf8')], [2, '{"mine": 1}\n'])
+    assert.match(wrong.stderr, /^bellis: mine\.json exists and has no events of a run in it.*name another file/)
     assert.equal(existsSync(join(folder.path, 'out.zarr/t')), false)
+    await ok([...smoothTo('out.zarr/s'), '--events', file], folder.path)
+    assert.match(readFileSync(file, 'utf8'), /"type":"run-started"/)
   })
 
   it('prints nothing but errors with --quiet, not even warnings', async () => {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 
@@ -7,10 +7,10 @@ const EVERY_MS = 100
 
 /**
  * Writes every event of a run as a line of JSON with its time. Unlike a slow reader of the stream, the file misses none.
- * @param path replaced if it exists
+ * @param path a file of events is replaced; no other file is
  * @param warn called once if writing fails later
  * @returns disposing writes what is buffered
- * @throws ConfigError `READ_ONLY`
+ * @throws ConfigError `READ_ONLY`; `INVALID_CONFIG` if the file has other content
  */
 export function writeEvents(path: string, events: EventStream, warn: (message: string) => void): Disposable {
   const file = open(path)
@@ -42,10 +42,34 @@ export function writeEvents(path: string, events: EventStream, warn: (message: s
   }
 }
 
+/** The start of every line. */
+const START = '{"time":"'
+
 function open(path: string): number {
   try {
+    if (hasOtherContent(path)) {
+      throw new ConfigError(
+        'INVALID_CONFIG',
+        `${path} exists and has no events of a run in it, so they are not written there; name another file.`,
+      )
+    }
     return openSync(path, 'w')
   } catch (error) {
+    if (error instanceof ConfigError) throw error
     throw new ConfigError('READ_ONLY', `The events can't be written to ${path}: ${messageOf(error)}.`, { cause: error })
+  }
+}
+
+/** Whether a file would lose something that is no event; pipes and devices lose nothing. */
+function hasOtherContent(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined || !found.isFile() || found.size === 0) return false
+  const file = openSync(path, 'r')
+  try {
+    const start = Buffer.alloc(START.length)
+    readSync(file, start, 0, start.length, 0)
+    return start.toString() !== START
+  } finally {
+    closeSync(file)
   }
 }
