@@ -1,25 +1,10 @@
 import { createHash } from 'node:crypto'
 import { link, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { InfrastructureError } from '../../core/errors.ts'
 import { errnoOf } from '../../core/system-errors.ts'
-import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, temporaryBeside, touch } from './lock-holder.ts'
+import { isDead, type LockHolder, newHolder, readHolder, temporaryBeside, touch } from './lock-holder.ts'
 import { TEMPORARY_PREFIX } from './store.ts'
-
-/** A lock that this process holds. Disposing releases it. */
-export interface LockFile extends AsyncDisposable {
-  readonly status: 'taken'
-  /** Aborted, with an InfrastructureError as reason, when the file was removed, or another process has taken the lock over. */
-  readonly lost: AbortSignal
-  /** Ends the lock without removing its file, for one that was removed with its folder. */
-  abandon(): void
-}
-
-/** A lock that somebody else holds. `holder` is absent if the file can't be read. */
-export interface HeldLockFile {
-  readonly status: 'held'
-  readonly holder?: LockHolder
-}
+import { awaitLock, type HeldLockFile, type LockFile, type LockPlace, TakenLock } from './taken-lock.ts'
 
 /**
  * Takes the lock of a file, which exists while it is held. The file names its holder. If that has ended without removing it, the lock is
@@ -34,7 +19,7 @@ export async function takeLockFile(
 ): Promise<LockFile | HeldLockFile> {
   const mine = newHolder(about)
   for (;;) {
-    if (await createWhole(path, mine, linkOrCreate)) return new TakenLock(path, mine)
+    if (await createWhole(path, mine, linkOrCreate)) return new TakenLock(placeOf(path), mine)
     const found = await readHolder(path)
     if (found === 'missing') continue
     if (!(await isFree(path, found))) return heldBy(found)
@@ -45,7 +30,7 @@ export async function takeLockFile(
       // Another one may have replaced it before.
       const now = await readHolder(path)
       if (now === 'missing' || !isSame(now, found) || !(await isFree(path, now))) continue
-      if (await createWhole(path, mine, replace)) return new TakenLock(path, mine)
+      if (await createWhole(path, mine, replace)) return new TakenLock(placeOf(path), mine)
     } finally {
       await claim[Symbol.asyncDispose]()
     }
@@ -71,57 +56,18 @@ function claimOn(path: string, holder: Found): string {
 }
 
 /** Takes a lock, and waits for it if somebody else holds it. @param everyMs how often to try, on average */
-export async function awaitLockFile(path: string, everyMs = 20): Promise<LockFile> {
-  for (;;) {
-    const lock = await takeLockFile(path)
-    if (lock.status === 'taken') return lock
-    await new Promise((resolve) => setTimeout(resolve, everyMs * (0.5 + Math.random())))
-  }
-}
+export const awaitLockFile = (path: string, everyMs = 20): Promise<LockFile> =>
+  awaitLock(() => takeLockFile(path), everyMs)
 
-class TakenLock implements LockFile {
-  readonly status = 'taken'
-  readonly #path: string
-  readonly #holder: LockHolder
-  readonly #losing = new AbortController()
-  readonly #timer: NodeJS.Timeout
-  #isHeld = true
-
-  constructor(path: string, holder: LockHolder) {
-    this.#path = path
-    this.#holder = holder
-    this.#timer = setInterval(() => void this.#beat().catch(() => {}), BEAT_MS).unref()
-  }
-
-  get lost(): AbortSignal {
-    return this.#losing.signal
-  }
-
-  abandon(): void {
-    this.#isHeld = false
-    clearInterval(this.#timer)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isHeld) return
-    this.abandon()
-    const found = await readHolder(this.#path)
-    if (isSame(found, this.#holder)) await rm(this.#path, { force: true }).catch(() => {})
-  }
-
-  async #beat(): Promise<void> {
-    const found = await readHolder(this.#path)
-    if (!this.#isHeld) return
-    if (!isSame(found, this.#holder)) {
-      this.abandon()
-      const what = typeof found !== 'object' ? 'was removed' : `was taken over by process ${found.pid} on ${found.host}`
-      const message = `${this.#path} ${what}, so ${dirname(this.#path)} no longer belongs to this process, which stops here.`
-      this.#losing.abort(new InfrastructureError('RUN_LOCKED', message))
-      return
-    }
-    await touch(this.#path)
-  }
-}
+const placeOf = (path: string): LockPlace => ({
+  where: path,
+  what: dirname(path),
+  async look() {
+    const found = await readHolder(path)
+    return { holder: typeof found === 'object' ? found : undefined, touch: () => touch(path) }
+  },
+  remove: () => rm(path, { force: true }).catch(() => {}),
+})
 
 type Place = (temporary: string, path: string, text: string) => Promise<boolean>
 

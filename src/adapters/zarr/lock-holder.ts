@@ -10,8 +10,8 @@ export const BEAT_MS = 10_000
 /** A holder on another machine that has not touched its file for this long counts as dead. */
 export const STALE_MS = 120_000
 
-/** A file that says who holds something has no more than this; arrays come from others. */
-const MOST_BYTES = 65_536
+/** What says who holds something has no more than this; arrays come from others. */
+export const MOST_HOLDER_BYTES = 65_536
 
 /** The process that holds something: the content of the file that says so. */
 export interface LockHolder extends ProcessIdentity {
@@ -53,12 +53,17 @@ export async function readHolder(path: string): Promise<LockHolder | 'missing' |
   try {
     const found = await lstat(path)
     if (!found.isFile() && !found.isDirectory()) return 'foreign'
-    if (found.size > MOST_BYTES) return undefined
+    if (found.size > MOST_HOLDER_BYTES) return undefined
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return 'missing'
     throw error
   }
+  return parseHolder(text)
+}
+
+/** @returns undefined if it can't be understood */
+export function parseHolder(text: string): LockHolder | undefined {
   try {
     const holder = JSON.parse(text) as Partial<LockHolder>
     return typeof holder.token === 'string' && typeof holder.pid === 'number' ? (holder as LockHolder) : undefined

@@ -5,8 +5,9 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { type LockFile, takeLockFile } from '../../../src/adapters/zarr/lock-file.ts'
+import { takeLockFile } from '../../../src/adapters/zarr/lock-file.ts'
 import { type LockHolder, STALE_MS } from '../../../src/adapters/zarr/lock-holder.ts'
+import type { LockFile } from '../../../src/adapters/zarr/taken-lock.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 
 const module = new URL('../../../src/adapters/zarr/lock-file.ts', import.meta.url).href

@@ -1,8 +1,8 @@
+import { MOST_HOLDER_BYTES } from '../lock-holder.ts'
 import { LOCK_FILE, MARK_FILE, runIsOver } from '../write-guard.ts'
 import { liveHolder, takeObjectLock } from './object-lock.ts'
 import { objectPlace } from './object-store.ts'
 
-const MOST_BYTES = 65_536
 /** How long what was found of an owner holds: asking before each write would double the requests. */
 export const KNOWN_MS = 1000
 
@@ -15,7 +15,7 @@ function placeBeside(path: string, name: string) {
 /** The text of the mark of an array; undefined if it has none. */
 export async function readObjectMark(path: string): Promise<string | undefined> {
   const { bucket, key } = placeBeside(path, MARK_FILE)
-  const found = await bucket.get(key, { atMost: MOST_BYTES })
+  const found = await bucket.get(key, { atMost: MOST_HOLDER_BYTES })
   return typeof found === 'object' ? new TextDecoder().decode(found.body) : undefined
 }
 
@@ -55,7 +55,7 @@ export function objectGuard(
     | undefined
   const ask = async () => {
     const [marked, locked] = await Promise.all(
-      [mark, lock].map(({ bucket, key }) => bucket.get(key, { atMost: MOST_BYTES })),
+      [mark, lock].map(({ bucket, key }) => bucket.get(key, { atMost: MOST_HOLDER_BYTES })),
     )
     const { id } = jsonOf<{ id?: unknown }>(marked)
     return { id, replaced: jsonOf<{ about?: { replaces?: unknown } }>(locked).about?.replaces }
