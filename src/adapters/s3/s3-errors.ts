@@ -100,11 +100,11 @@ export function connectionError(
   isUnknown: boolean,
 ): InfrastructureError {
   const hint = isUnknown ? `; ${host} has not answered at all: check AWS_ENDPOINT_URL and AWS_REGION` : ''
-  return new InfrastructureError('IO_ERROR', `Can't ${action} ${where}: ${describe(cause)}${hint}.`, { cause })
+  return new InfrastructureError('IO_ERROR', `Can't ${action} ${where}: ${describeFailure(cause)}${hint}.`, { cause })
 }
 
-/** fetch only says "fetch failed"; the reason is the cause. */
-function describe(error: unknown): string {
+/** What a request failed of: fetch only says "fetch failed"; the reason is the cause. */
+export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { cause } = error
   if (!(cause instanceof Error)) return error.message

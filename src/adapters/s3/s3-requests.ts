@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BlockwiseError } from '../../core/errors.ts'
 import type { Credentials } from './credentials/credentials.ts'
+import { IdleLimit } from './idle-limit.ts'
 import { RequestLimit } from './request-limit.ts'
 import { type S3Address, showS3Address, webAddressOf } from './s3-address.ts'
 import { readAnswer, type S3Answer, TooLong } from './s3-answer.ts'
@@ -153,7 +154,7 @@ export class S3Requests {
       method,
       headers: { 'accept-encoding': 'identity', ...signed },
       redirect: 'manual',
-      signal: signal === undefined ? idle.signal : AbortSignal.any([signal, idle.signal]),
+      signal: idle.with(signal),
       ...(method === 'PUT' || method === 'POST' ? { body: body as Uint8Array<ArrayBuffer> } : {}),
     })
     idle.restart()
@@ -176,24 +177,3 @@ export class S3Requests {
 const isGood = ({ status, code }: S3Answer, { expected = [] }: S3Request): boolean =>
   (status >= 200 && status < 300) ||
   (expected.includes(status) && code !== 'NoSuchBucket' && (status !== 403 || code === 'AccessDenied'))
-
-/** Aborts its signal after a time in which nothing happened. */
-class IdleLimit implements Disposable {
-  readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
-
-  constructor(ms: number) {
-    const reason = new Error(`nothing was received for ${Math.round(ms / 1000)} s`)
-    this.#timer = setTimeout(() => this.#controller.abort(reason), ms)
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  readonly restart = (): void => void this.#timer.refresh();
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
-  }
-}

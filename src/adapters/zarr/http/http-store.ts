@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigError, InfrastructureError } from '../../../core/errors.ts'
+import { IdleLimit } from '../../s3/idle-limit.ts'
+import { describeFailure } from '../../s3/s3-errors.ts'
 import { type GetOptions, MAX_METADATA_BYTES, type Store } from '../store.ts'
 import { ChangedObject, partReader } from './http-parts.ts'
 import { httpRequest, type ObjectVersion } from './http-request.ts'
@@ -84,8 +86,7 @@ async function withRetries(
     using idle = new IdleLimit(timeoutMs)
     let cause: unknown
     try {
-      const limit = signal === undefined ? idle.signal : AbortSignal.any([signal, idle.signal])
-      const answer = await attemptOnce(limit, idle.restart)
+      const answer = await attemptOnce(idle.with(signal), idle.restart)
       if (answer === 'missing') return undefined
       if (typeof answer === 'string' || 'body' in answer) return answer
       cause = answer.failed
@@ -95,35 +96,8 @@ async function withRetries(
       cause = error
     }
     if (attempt >= retries) {
-      throw new InfrastructureError('IO_ERROR', `Can't read ${where}: ${describe(cause)}.`, { cause })
+      throw new InfrastructureError('IO_ERROR', `Can't read ${where}: ${describeFailure(cause)}.`, { cause })
     }
     await delay(retryDelayMs * 2 ** attempt, undefined, signal ? { signal } : {})
   }
-}
-
-/** Aborts its signal after a time in which nothing happened. */
-class IdleLimit implements Disposable {
-  readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
-
-  constructor(ms: number) {
-    const reason = new Error(`nothing was received for ${ms / 1000} s`)
-    this.#timer = setTimeout(() => this.#controller.abort(reason), ms)
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  readonly restart = (): void => void this.#timer.refresh();
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
-  }
-}
-
-/** fetch only says "fetch failed"; the reason is the cause. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
 }
