@@ -3,7 +3,7 @@ import { isS3Address, parseS3Address, type S3Address, showS3Address } from '../.
 import { type FoundObject, type GetObject, S3Bucket } from '../../s3/s3-bucket.ts'
 import type { S3Options } from '../../s3/s3-requests.ts'
 import { s3Settings } from '../../s3/s3-settings.ts'
-import { ChangedObject, MissingObject } from '../http/http-parts.ts'
+import { ChangedObject, partReader } from '../http/http-parts.ts'
 import { joinKey, MAX_METADATA_BYTES, type PartReader, type Store, TEMPORARY_PREFIX } from '../store.ts'
 import { awaitObjectLock } from './object-lock.ts'
 
@@ -76,25 +76,15 @@ export function objectStore(container: string, { guard, ...options }: ObjectStor
 
 type GetPart = (part: Pick<GetObject, 'range' | 'of'>) => Promise<FoundObject | 'missing' | 'changed' | 'same'>
 
-/** Parts of one version of an object. The first read tells whether it is there: asking before would cost a round trip. */
-function partsOf(where: string, get: GetPart): PartReader {
-  let version: string | undefined
-  const read = async (range: string): Promise<Uint8Array> => {
-    const found = await get({ range, of: version })
-    if (found === 'missing') throw new MissingObject(where)
+/** Parts of one version of an object. */
+const partsOf = (where: string, get: GetPart): PartReader =>
+  partReader(async (range, of) => {
+    const found = await get({ range, of: of?.value })
+    if (found === 'missing') return undefined
     if (typeof found === 'string') throw new ChangedObject(where)
-    // Not all services know conditions.
-    if (version !== undefined && found.version !== undefined && found.version !== version)
-      throw new ChangedObject(where)
-    version ??= found.version
-    return found.body
-  }
-  return {
-    read: async (offset, length) => (length === 0 ? new Uint8Array(0) : read(`bytes=${offset}-${offset + length - 1}`)),
-    readEnd: (length) => read(`bytes=-${length}`),
-    async [Symbol.asyncDispose]() {},
-  }
-}
+    const { body, version } = found
+    return { body, isPart: true, ...(version === undefined ? {} : { version: { header: 'etag', value: version } }) }
+  }, where)
 
 /** Removes an object and all below it: what makes arrays first, outermost first. */
 async function removeTree(bucket: S3Bucket, key: string, guard: (() => Promise<void>) | undefined): Promise<void> {
