@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
+import { isAddress } from '../../core/text/address.ts'
 import type { ChunkedArray, OpenArrayOptions } from '../../ports/chunked-array.ts'
 import { type FileStoreOptions, fileStore } from './files/file-store.ts'
 import { type HttpStoreOptions, httpStore } from './http/http-store.ts'
@@ -21,11 +22,6 @@ export interface ContainerOptions {
   /** Whether chunks are written that have the fill value alone. @default no: a missing chunk reads the same */
   readonly writesEmpty?: () => boolean
 }
-
-export const isWebAddress = (container: string): boolean => /^https?:\/\//i.test(container)
-
-/** Whether a container is behind a network, not a file or folder. */
-export const isAddress = (container: string): boolean => isWebAddress(container) || isObjectAddress(container)
 
 /** Whether a container is one file: a folder may have any name. */
 export const isZip = (container: string): boolean =>
@@ -50,9 +46,9 @@ export function containerStore(container: string, { http, objects, guard, ...fil
       `${container.replace(/\?.*$/, '')} is a zip file behind an address, and zip files can only be read from disks; download it first.`,
     )
   }
-  if (isWebAddress(container)) return httpStore(container, http)
   if (isObjectAddress(container))
     return objectStore(container, { ...objects, ...given({ guard: guard as (() => Promise<void>) | undefined }) })
+  if (isAddress(container)) return httpStore(container, http)
   return fileStore(container, { ...files, ...given({ guard: guard as (() => void) | undefined }) })
 }
 

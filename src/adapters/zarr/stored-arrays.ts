@@ -1,5 +1,6 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
-import { containerStore, isAddress, isZip } from './container-store.ts'
+import { isAddress } from '../../core/text/address.ts'
+import { containerStore, isZip } from './container-store.ts'
 import { fileStore } from './files/file-store.ts'
 import { isJsonObject, type Json, type JsonObject } from './metadata/exact-json.ts'
 import { readNode } from './metadata/hierarchy.ts'
