@@ -41,6 +41,9 @@ export interface S3Endpoint {
   readonly isPathStyle: boolean
 }
 
+/** Of Amazon's own services in a region. */
+export const domainOf = (region: string): string => (region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com')
+
 /** The web address of an object, or of a bucket. @throws ConfigError `INVALID_CONFIG` */
 export function webAddressOf(
   { endpoint, region, isPathStyle }: S3Endpoint,
@@ -48,8 +51,7 @@ export function webAddressOf(
   query: readonly (readonly [string, string])[] = [],
 ): URL {
   assertKey(showS3Address({ bucket, key }), key)
-  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
-  const base = endpoint ?? `https://s3.${region}.${domain}`
+  const base = endpoint ?? `https://s3.${region}.${domainOf(region)}`
   const parsed = URL.parse(base)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
     throw new ConfigError(

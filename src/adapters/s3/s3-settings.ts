@@ -1,5 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
-import type { CredentialChain } from './credentials/credentials.ts'
+import type { CredentialChain, Environment } from './credentials/credentials.ts'
 import { findCredentials } from './credentials/find-credentials.ts'
 import { profileName, readProfile } from './credentials/profile-files.ts'
 import type { S3Endpoint } from './s3-address.ts'
@@ -9,8 +9,6 @@ export interface S3Settings extends S3Endpoint {
   /** undefined: requests are not signed, because the user said so. */
   readonly credentials: CredentialChain | undefined
 }
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** The variables that decide. */
 const VARIABLES = /^(AWS_|HOME$)/

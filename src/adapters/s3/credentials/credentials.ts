@@ -1,3 +1,6 @@
+/** The variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
 /** What signs requests. */
 export interface Credentials {
   readonly accessKeyId: string

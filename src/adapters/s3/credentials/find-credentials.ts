@@ -1,9 +1,7 @@
-import { CredentialChain, type CredentialSource } from './credentials.ts'
+import { CredentialChain, type CredentialSource, type Environment } from './credentials.ts'
 import { containerSource, instanceSource } from './machine-sources.ts'
 import { profileSource } from './profile-source.ts'
 import { webIdentitySource } from './web-identity.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Credentials in the variables of the process. */
 const environmentSource = (env: Environment): CredentialSource => ({

@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { CredentialSource, Credentials } from './credentials.ts'
+import type { CredentialSource, Credentials, Environment } from './credentials.ts'
 import { fetchText, sourceFailed } from './fetch-text.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Most of the machines that ask have no such service, and wait for nothing. */
 const INSTANCE_TIMEOUT_MS = 1000

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import type { Environment } from './credentials.ts'
 
 /** The settings of one profile; those of a nested group are `group.name`, such as `s3.addressing_style`. */
 export type Profile = Readonly<Record<string, string>>
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 export const profileName = (env: Environment): string => env.AWS_PROFILE ?? env.AWS_DEFAULT_PROFILE ?? 'default'
 

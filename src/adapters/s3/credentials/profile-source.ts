@@ -2,13 +2,11 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { InfrastructureError } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
-import type { CredentialSource, Credentials } from './credentials.ts'
+import type { CredentialSource, Credentials, Environment } from './credentials.ts'
 import { sourceFailed } from './fetch-text.ts'
 import { parseHandedOut } from './machine-sources.ts'
 import { type Profile, profileName, readProfile } from './profile-files.ts'
 import { assumeRole, roleOfWebIdentity } from './web-identity.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** Roles that are taken one by another; more are a cycle. */
 const MOST_ROLES = 5

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { domainOf } from '../s3-address.ts'
 import { signedHeaders } from '../signature.ts'
 import { textOf } from '../xml.ts'
-import type { CredentialSource, Credentials } from './credentials.ts'
+import type { CredentialSource, Credentials, Environment } from './credentials.ts'
 import { fetchText, sourceFailed } from './fetch-text.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 const TIMEOUT_MS = 10_000
 
@@ -78,8 +77,7 @@ function askForRole(
   region: string,
   by?: Credentials,
 ): Promise<string> {
-  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
-  const url = new URL(env.AWS_ENDPOINT_URL_STS ?? `https://sts.${region}.${domain}/`)
+  const url = new URL(env.AWS_ENDPOINT_URL_STS ?? `https://sts.${region}.${domainOf(region)}/`)
   const body = new URLSearchParams({ ...asked, Version: '2011-06-15' }).toString()
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const request = { method: 'POST', url, headers, body: Buffer.from(body) } as const
