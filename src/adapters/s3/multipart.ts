@@ -12,7 +12,7 @@ const ANSWER_BYTES = 1_000_000
 export interface PutParts {
   readonly bytes: number
   readonly partBytes: number
-  readonly before?: () => Promise<void>
+  readonly before?: (() => Promise<void>) | undefined
 }
 
 /** Writes an object in parts, which become visible together at the end. If that fails, the parts are removed. */
@@ -22,7 +22,7 @@ export async function putParts(
   pieces: readonly Uint8Array[],
   { bytes, partBytes, before }: PutParts,
 ): Promise<{ readonly version?: string }> {
-  const common = { action: 'write', key, atMost: ANSWER_BYTES, ...(before ? { before } : {}) }
+  const common = { action: 'write', key, atMost: ANSWER_BYTES, before }
   const started = await requests.send({ ...common, method: 'POST', query: [['uploads', '']] })
   const upload = textOf(new TextDecoder().decode(started.body), 'UploadId')
   if (upload === undefined) throw failed(requests, key, 'the service gave no id for its parts')

@@ -32,7 +32,7 @@ export interface PutObject {
   /** Only if there is none, or only in place of this version. @default in any case */
   readonly only?: 'new' | { readonly of: string }
   /** Called before each attempt; if it throws, nothing is written. */
-  readonly before?: () => Promise<void>
+  readonly before?: (() => Promise<void>) | undefined
 }
 
 export interface ListedKeys {
@@ -130,7 +130,7 @@ export class S3Bucket {
   ): Promise<{ readonly version?: string } | 'refused'> {
     const bytes = parts.reduce((sum, part) => sum + part.length, 0)
     if (bytes > PART_BYTES && only === undefined) {
-      return putParts(this.#requests, key, parts, { bytes, partBytes: PART_BYTES, ...(before ? { before } : {}) })
+      return putParts(this.#requests, key, parts, { bytes, partBytes: PART_BYTES, before })
     }
     const answer = await this.#requests.send({
       method: 'PUT',
@@ -140,10 +140,10 @@ export class S3Bucket {
       headers: only === 'new' ? { 'if-none-match': '*' } : only === undefined ? {} : { 'if-match': only.of },
       expected: only === undefined ? [] : [404, 412, 501],
       atMost: LIST_BYTES,
-      ...(before ? { before } : {}),
+      before,
     })
     // A service that knows no conditions: whoever needs one has to read what was written.
-    if (answer.status === 501) return this.put(key, parts, before ? { before } : {})
+    if (answer.status === 501) return this.put(key, parts, { before })
     return answer.status < 300 ? versionIn(answer) : 'refused'
   }
 
@@ -155,7 +155,7 @@ export class S3Bucket {
       key,
       expected: [404],
       atMost: LIST_BYTES,
-      ...(before ? { before } : {}),
+      before,
     })
   }
 

@@ -35,7 +35,7 @@ export interface S3Request {
   readonly expected?: readonly number[]
   readonly signal?: AbortSignal | undefined
   /** Called before each attempt; if it throws, nothing is sent. */
-  readonly before?: () => Promise<void>
+  readonly before?: (() => Promise<void>) | undefined
   /** Why an answer can't be right; then the request is sent again. */
   readonly wrong?: (answer: S3Answer) => string | undefined
 }

@@ -37,7 +37,6 @@ export function objectStore(container: string, { guard, ...options }: ObjectStor
   const { bucket, address } = objectPlace(container, options)
   const keyOf = (key: string) => joinKey(address.key, key)
   const where = (key: string) => showS3Address({ bucket: address.bucket, key: keyOf(key) })
-  const before = guard === undefined ? {} : { before: guard }
   return {
     writable: true,
     where,
@@ -54,7 +53,7 @@ export function objectStore(container: string, { guard, ...options }: ObjectStor
     open: async (key, { signal, atMost = MAX_METADATA_BYTES } = {}) =>
       partsOf(where(key), (part) => bucket.get(keyOf(key), { ...part, signal, atMost })),
     async put(key, parts) {
-      await bucket.put(keyOf(key), parts, before)
+      await bucket.put(keyOf(key), parts, { before: guard })
     },
     async remove(key) {
       await guard?.()
