@@ -1,4 +1,5 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
+import { productOf } from '../../core/geometry/coordinate.ts'
 import { isAddress } from '../../core/text/address.ts'
 import { containerStore, isZip } from './container-store.ts'
 import { fileStore } from './files/file-store.ts'
@@ -40,7 +41,7 @@ export async function storedArray(
   const { metadata } = node
   const { zarrFormat, chunk } = metadata
   const isPlain = zarrFormat === 2 ? await isPlainV2(store, inner, metadata) : await isPlainV3(store, inner)
-  const chunkBytes = chunk.shape.reduce((bytes, length) => bytes * length, BYTES_PER_ELEMENT[metadata.dtype])
+  const chunkBytes = BYTES_PER_ELEMENT[metadata.dtype] * productOf(chunk.shape)
   const isPlainChunk = !chunk.bigEndian && chunk.nested === undefined
   const isDrawable = DTYPES.includes(metadata.dtype) && isPlainChunk && chunkBytes <= LARGEST_CHUNK_BYTES
   // Neuroglancer converts fill values to JavaScript numbers.

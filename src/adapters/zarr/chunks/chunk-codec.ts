@@ -1,5 +1,6 @@
 import { BYTES_PER_ELEMENT } from '../../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
+import { productOf } from '../../../core/geometry/coordinate.ts'
 import { type BytesCodec, checkSize } from '../../codecs/codec.ts'
 import { encodedLimit } from '../../files/encoded-limit.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
@@ -33,7 +34,7 @@ export function plainChunkCodec(encoding: ChunkEncoding): ChunkCodec {
   const { dtype, shape, axisOrder, bigEndian } = encoding
   const bytesPerElement = BYTES_PER_ELEMENT[dtype]
   const codecs = encoding.compressors.map(makeCodec)
-  const byteLength = shape.reduce((product, length) => product * length, bytesPerElement)
+  const byteLength = bytesPerElement * productOf(shape)
   const swaps = bigEndian && bytesPerElement > 1
   return {
     shape,

@@ -1,5 +1,6 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
+import { productOf } from '../../../core/geometry/coordinate.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
 import { makeCodec } from '../codecs/registry.ts'
 import { isOnlyFill } from './chunk-access.ts'
@@ -18,7 +19,7 @@ export function nestedShardCodec(shard: ShardSettings, inner: ChunkCodec, fill: 
   const { shape } = shard
   const size = fill.length
   const strides = rowMajorStrides(shape, size)
-  const byteLength = shape.reduce((product, length) => product * length, size)
+  const byteLength = size * productOf(shape)
   const count = shape.reduce((product, length, axis) => product * (length / (inner.shape[axis] as number)), 1)
   const format = { ...shard, count }
   const outer = shard.compressors.map(makeCodec)

@@ -1,4 +1,5 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
+import { productOf } from '../../../core/geometry/coordinate.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
 import type { Store } from '../store.ts'
 import { type ChunkAccess, decodeOrThrow, fillChunk, isOnlyFill, isWholeInPlace, viewOf } from './chunk-access.ts'
@@ -49,7 +50,7 @@ export class ShardedChunks implements ChunkAccess {
     this.#arrayShape = array.shape
     this.#writesEmpty = array.writesEmpty
     this.#perShard = shard.shape.map((length, axis) => length / (codec.shape[axis] as number))
-    this.#count = this.#perShard.reduce((product, length) => product * length, 1)
+    this.#count = productOf(this.#perShard)
     this.#files = new ShardFiles(store, keyOf, shard, this.#count, Math.max(codec.byteLength, codec.encodedRoom))
     this.byteLength = codec.byteLength * this.#count
     const room = codec.encodedRoom * this.#count
