@@ -16,7 +16,6 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -25,7 +24,7 @@ import { hostname } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { aptGet, findProgram, freePorts, isRoot, path, serve } from './batch-env.mjs'
+import { findProgram, freePorts, isRoot, path, serve, unpackPackages } from './batch-env.mjs'
 
 const PACKAGES = ['gridengine-master', 'gridengine-exec', 'gridengine-client', 'gridengine-common', 'libjemalloc2']
 const SLOTS = 8
@@ -34,8 +33,7 @@ const JOBS_END_WITHIN_MS = 8000
 // The programs look for it only here.
 const SPOOL_LIBRARY = '/usr/lib/gridengine/libspoolc.so'
 
-const cache = join(dirname(fileURLToPath(import.meta.url)), '..', '.cache')
-const home = join(cache, 'sge')
+const home = join(dirname(fileURLToPath(import.meta.url)), '..', '.cache', 'sge')
 const programs = join(home, 'usr', 'lib', 'gridengine')
 const shared = join(home, 'usr', 'share', 'gridengine')
 
@@ -59,26 +57,8 @@ function install() {
 
 function fetch() {
   console.error(`sge-env: downloading ${PACKAGES.join(' ')}`)
-  // Unpacked under another name and renamed: concurrent or killed runs never leave an incomplete copy.
-  const making = join(cache, `sge-${process.pid}`)
-  mkdirSync(making, { recursive: true })
-  try {
-    const download = () => aptGet(['download', ...PACKAGES], { cwd: making })
-    let { status, output } = download()
-    if (status !== 0) {
-      aptGet(['update'])
-      ;({ status, output } = download())
-    }
-    if (status !== 0)
-      giveUp(`Debian's packages can't be downloaded: ${output.trim().split('\n').slice(-3).join(' | ')}`)
-    for (const name of readdirSync(making).filter((name) => name.endsWith('.deb'))) {
-      run('dpkg-deb', ['-x', join(making, name), making])
-      rmSync(join(making, name))
-    }
-    if (!existsSync(home)) renameSync(making, home)
-  } finally {
-    rmSync(making, { recursive: true, force: true })
-  }
+  const trouble = unpackPackages(PACKAGES, home)
+  if (trouble !== undefined) giveUp(trouble)
 }
 
 function run(program, args, env = process.env) {

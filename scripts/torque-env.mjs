@@ -6,16 +6,15 @@
 //
 // Runs on Node 18 or newer. If they are not available, prints why and exits with 0: tests are skipped.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, symlinkSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { aptGet, findProgram, isRoot, serve } from './batch-env.mjs'
+import { findProgram, isRoot, serve, unpackPackages } from './batch-env.mjs'
 
 const PACKAGES = ['slurm-wlm-torque', 'libslurm-perl', 'libslurmdb-perl', 'libswitch-perl', 'libslurm38']
 
 const here = dirname(fileURLToPath(import.meta.url))
-const cache = join(here, '..', '.cache')
-const home = join(cache, 'torque')
+const home = join(here, '..', '.cache', 'torque')
 const programs = join(home, 'usr', 'bin')
 
 /** Ends the script: tests that need PBS are skipped. */
@@ -33,32 +32,14 @@ function install() {
 
 function fetch() {
   console.error(`torque-env: downloading ${PACKAGES.join(' ')}`)
-  // Unpacked under another name and renamed: concurrent or killed runs never leave an incomplete copy.
-  const making = join(cache, `torque-${process.pid}`)
-  mkdirSync(making, { recursive: true })
-  try {
-    const download = () => aptGet(['download', ...PACKAGES], { cwd: making })
-    let { status, output } = download()
-    if (status !== 0) {
-      aptGet(['update'])
-      ;({ status, output } = download())
-    }
-    if (status !== 0)
-      giveUp(`Debian's packages can't be downloaded: ${output.trim().split('\n').slice(-3).join(' | ')}`)
-    for (const name of readdirSync(making).filter((name) => name.endsWith('.deb'))) {
-      const unpacked = spawnSync('dpkg-deb', ['-x', join(making, name), making], { encoding: 'utf8' })
-      if (unpacked.status !== 0) throw new Error(`torque-env: dpkg-deb: ${unpacked.stderr}`)
-      rmSync(join(making, name))
-    }
+  const trouble = unpackPackages(PACKAGES, home, (unpacked) => {
     // qsub looks for sbatch beside itself.
     for (const name of ['sbatch', 'salloc', 'srun']) {
       const found = findProgram(name)
-      if (found !== undefined) symlinkSync(found, join(making, 'usr', 'bin', name))
+      if (found !== undefined) symlinkSync(found, join(unpacked, 'usr', 'bin', name))
     }
-    if (!existsSync(home)) renameSync(making, home)
-  } finally {
-    rmSync(making, { recursive: true, force: true })
-  }
+  })
+  if (trouble !== undefined) giveUp(trouble)
 }
 
 function slurm(...args) {
