@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { parseBjobs } from '../../../../src/adapters/batch/lsf/bjobs-output.ts'
 import { parseBsubOptions, warningOf } from '../../../../src/adapters/batch/lsf/bsub-options.ts'
 import { lsfQueue } from '../../../../src/adapters/batch/lsf/lsf-queue.ts'
-import { systemClock } from '../../../../src/entry/clock.ts'
-import { readLogEnd } from '../../../../src/entry/workers/log-end.ts'
-import { jobLauncher } from '../../../../src/runtime/launchers/job-launcher.ts'
 import { describeBatchQueue } from '../../../contracts/batch-queue.contract.ts'
-import { describeWorkerLauncher } from '../../../contracts/worker-launcher.contract.ts'
+import { describeJobLauncher } from '../../../support/job-launcher-contract.ts'
 import { lsf } from '../../../support/lsf.ts'
-import { until } from '../../../support/processes.ts'
-import { temporaryFolder } from '../../../support/zarr.ts'
 
 describeBatchQueue({
   name: 'LSF',
@@ -23,38 +16,13 @@ describeBatchQueue({
   unknownId: '999999[1]',
 })
 
-const WORKER =
-  'name=$(echo "$BELLIS_WORKER" | cut -d: -f1); echo "said by $name"; until [ -e "end-$name" ]; do sleep 0.1; done'
-let opened = 0
-
-describeWorkerLauncher('jobs of LSF', {
-  lastOutput: /^said by w1$/m,
-  ownEnd: /; LSF job /,
-  async open(t) {
-    const cluster = await lsf()
-    if (cluster === undefined) return undefined
-    Object.assign(process.env, cluster.env)
-    const folder = await temporaryFolder(t)
-    const jobName = `bellis-launcher-${++opened}`
-    const queue = lsfQueue({
-      folder,
-      jobName,
-      command: ['/bin/sh', '-c', WORKER],
-      workFolder: folder,
-      readLog: readLogEnd,
-    })
-    return {
-      launcher: jobLauncher({ queue, clock: systemClock }),
-      async started(worker) {
-        const hasPrinted = (file: string) => existsSync(file) && readFileSync(file).length > 0
-        await until('its job has printed its name', () => worker.logFile !== undefined && hasPrinted(worker.logFile))
-      },
-      askToEnd: (_, id) => writeFileSync(join(folder, `end-${id}`), ''),
-      count: async () => {
-        const text = await cluster.run('/bin/sh', '-c', `bjobs -noheader -o "stat delimiter='|'" -J ${jobName} || true`)
-        return text.split('\n').filter((state) => /^(RUN|PEND|PSUSP)$/.test(state)).length
-      },
-    }
+describeJobLauncher({
+  name: 'LSF',
+  open: lsfQueue,
+  clusterOrSkip: lsf,
+  async count(cluster, jobName) {
+    const text = await cluster.run('/bin/sh', '-c', `bjobs -noheader -o "stat delimiter='|'" -J ${jobName} || true`)
+    return text.split('\n').filter((state) => /^(RUN|PEND|PSUSP)$/.test(state)).length
   },
 })
 

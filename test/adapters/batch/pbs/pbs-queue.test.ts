@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { pbsQueue } from '../../../../src/adapters/batch/pbs/pbs-queue.ts'
 import { parseQstat, toJobState } from '../../../../src/adapters/batch/pbs/qstat-output.ts'
 import { parsePbsOptions } from '../../../../src/adapters/batch/pbs/qsub-options.ts'
-import { systemClock } from '../../../../src/entry/clock.ts'
-import { readLogEnd } from '../../../../src/entry/workers/log-end.ts'
-import { jobLauncher } from '../../../../src/runtime/launchers/job-launcher.ts'
 import { describeBatchQueue } from '../../../contracts/batch-queue.contract.ts'
-import { describeWorkerLauncher } from '../../../contracts/worker-launcher.contract.ts'
-import { until } from '../../../support/processes.ts'
+import { describeJobLauncher } from '../../../support/job-launcher-contract.ts'
 import { torqueOrSkip } from '../../../support/torque.ts'
-import { temporaryFolder } from '../../../support/zarr.ts'
 
 describeBatchQueue({
   name: 'PBS',
@@ -23,39 +16,14 @@ describeBatchQueue({
   unknownId: '999999',
 })
 
-const WORKER =
-  'name=$(echo "$BELLIS_WORKER" | cut -d: -f1); echo "said by $name"; until [ -e "end-$name" ]; do sleep 0.1; done'
-let opened = 0
-
-describeWorkerLauncher('jobs of PBS', {
-  lastOutput: /^said by w1$/m,
-  ownEnd: /; PBS job /,
-  async open(t) {
-    const cluster = await torqueOrSkip(t)
-    if (cluster === undefined) return undefined
-    Object.assign(process.env, cluster.env)
-    const folder = await temporaryFolder(t)
-    const jobName = `bellis-launcher-${++opened}`
-    const queue = pbsQueue({
-      folder,
-      jobName,
-      command: ['/bin/sh', '-c', WORKER],
-      workFolder: folder,
-      readLog: readLogEnd,
-    })
-    return {
-      launcher: jobLauncher({ queue, clock: systemClock }),
-      async started(worker) {
-        const hasPrinted = (file: string) => existsSync(file) && readFileSync(file).length > 0
-        await until('its job has printed its name', () => worker.logFile !== undefined && hasPrinted(worker.logFile))
-      },
-      askToEnd: (_, id) => writeFileSync(join(folder, `end-${id}`), ''),
-      count: async () =>
-        parseQstat(await cluster.run('/bin/sh', '-c', 'qstat -f || true')).filter(
-          (job) => job.name.startsWith(`${jobName}.`) && toJobState(job).status !== 'ended',
-        ).length,
-    }
-  },
+describeJobLauncher({
+  name: 'PBS',
+  open: pbsQueue,
+  clusterOrSkip: torqueOrSkip,
+  count: async (cluster, jobName) =>
+    parseQstat(await cluster.run('/bin/sh', '-c', 'qstat -f || true')).filter(
+      (job) => job.name.startsWith(`${jobName}.`) && toJobState(job).status !== 'ended',
+    ).length,
 })
 
 describe('what qstat prints', () => {
