@@ -1,5 +1,4 @@
-import { ConfigError } from '../../../core/errors.ts'
-import { splitWords } from '../../../core/shell-words.ts'
+import { parseOptionWords } from '../option-words.ts'
 
 /** Options of bsub that Bellis sets itself, or with which no worker would start; and what to do instead. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
@@ -18,26 +17,13 @@ const WITHOUT_VALUE: ReadonlySet<string> = new Set(['-x', '-H', '-B', '-N', '-pt
  * @throws ConfigError `INVALID_CONFIG` for a word that is neither an option nor its value, or an option that Bellis sets itself
  */
 export function parseBsubOptions(text: string): string[] {
-  const words = splitWords(text, '--lsf')
-  let takesValue = false
-  for (const word of words) {
-    if (takesValue && !word.startsWith('-')) {
-      takesValue = false
-      continue
-    }
-    const refused = REFUSED.get(word)
-    if (refused !== undefined) {
-      throw new ConfigError('INVALID_CONFIG', `--lsf: the option "${word}" is not allowed: ${refused}.`)
-    }
-    if (!word.startsWith('-')) {
-      throw new ConfigError(
-        'INVALID_CONFIG',
-        `--lsf: "${word}" is not an option of bsub; expected only options, such as --lsf "-q short -W 4:00 -M 4G".`,
-      )
-    }
-    takesValue = !WITHOUT_VALUE.has(word)
-  }
-  return words
+  return parseOptionWords(text, {
+    flag: '--lsf',
+    program: 'bsub',
+    example: '-q short -W 4:00 -M 4G',
+    refused: (word) => REFUSED.get(word),
+    valuesOf: (option) => (WITHOUT_VALUE.has(option) ? 0 : 1),
+  })
 }
 
 /** Has LSF send SIGTERM before the run limit, if there is one; nothing if the user decides what happens then. */

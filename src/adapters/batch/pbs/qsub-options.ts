@@ -1,5 +1,4 @@
-import { ConfigError } from '../../../core/errors.ts'
-import { splitWords } from '../../../core/shell-words.ts'
+import { parseOptionWords } from '../option-words.ts'
 
 /** Options of qsub that Bellis sets itself, or with which no worker would start; and what to do instead. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
@@ -17,24 +16,12 @@ const WITHOUT_VALUE: ReadonlySet<string> = new Set(['-V', '-h', '-f', '-n', '-x'
  * @throws ConfigError `INVALID_CONFIG` for a word that is neither an option nor its value, or an option that Bellis sets itself
  */
 export function parsePbsOptions(text: string): string[] {
-  const words = splitWords(text, '--pbs')
-  let takesValue = false
-  for (const word of words) {
-    if (takesValue && !word.startsWith('-')) {
-      takesValue = false
-      continue
-    }
-    const refused = REFUSED.get(word.slice(0, 2))
-    if (refused !== undefined) {
-      throw new ConfigError('INVALID_CONFIG', `--pbs: the option "${word}" is not allowed: ${refused}.`)
-    }
-    if (!word.startsWith('-')) {
-      throw new ConfigError(
-        'INVALID_CONFIG',
-        `--pbs: "${word}" is not an option of qsub; expected only options, such as --pbs "-q short -l walltime=4:00:00".`,
-      )
-    }
-    takesValue = !WITHOUT_VALUE.has(word)
-  }
-  return words
+  return parseOptionWords(text, {
+    flag: '--pbs',
+    program: 'qsub',
+    example: '-q short -l walltime=4:00:00',
+    // A value may be attached: -N5.
+    refused: (word) => REFUSED.get(word.slice(0, 2)),
+    valuesOf: (option) => (WITHOUT_VALUE.has(option) ? 0 : 1),
+  })
 }

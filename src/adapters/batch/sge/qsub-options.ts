@@ -1,5 +1,4 @@
-import { ConfigError } from '../../../core/errors.ts'
-import { splitWords } from '../../../core/shell-words.ts'
+import { parseOptionWords } from '../option-words.ts'
 
 /** Options of qsub that Bellis sets itself, or with which no worker would start; and what to do instead. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
@@ -20,26 +19,13 @@ const WITH_TWO_VALUES: ReadonlySet<string> = new Set(['-pe'])
  * @throws ConfigError `INVALID_CONFIG` for a word that is neither an option nor its value, or an option that Bellis sets itself
  */
 export function parseQsubOptions(text: string): string[] {
-  const words = splitWords(text, '--sge')
-  let values = 0
-  for (const word of words) {
-    if (values > 0 && !(word.startsWith('-') && !/^-\d/.test(word))) {
-      values--
-      continue
-    }
-    const refused = REFUSED.get(word)
-    if (refused !== undefined) {
-      throw new ConfigError('INVALID_CONFIG', `--sge: the option "${word}" is not allowed: ${refused}.`)
-    }
-    if (!word.startsWith('-')) {
-      throw new ConfigError(
-        'INVALID_CONFIG',
-        `--sge: "${word}" is not an option of qsub; expected only options, such as --sge "-q short.q -l h_rt=4:00:00".`,
-      )
-    }
-    values = WITHOUT_VALUE.has(word) ? 0 : WITH_TWO_VALUES.has(word) ? 2 : 1
-  }
-  return words
+  return parseOptionWords(text, {
+    flag: '--sge',
+    program: 'qsub',
+    example: '-q short.q -l h_rt=4:00:00',
+    refused: (word) => REFUSED.get(word),
+    valuesOf: (option) => (WITHOUT_VALUE.has(option) ? 0 : WITH_TWO_VALUES.has(option) ? 2 : 1),
+  })
 }
 
 /** The soft time limit, at which SGE warns a job with SIGUSR1 before the hard limit kills it; none if the user set one. */
