@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Skippable } from './cluster.ts'
 
 const script = fileURLToPath(new URL('../../scripts/s3-env.mjs', import.meta.url))
 const versitygw = spawnSync(process.execPath, [script, 'path'], { encoding: 'utf8' }).stdout.trim()
@@ -51,10 +52,6 @@ export interface S3Server extends AsyncDisposable {
   restart(): Promise<void>
   /** Makes a bucket. */
   makeBucket(name: string): void
-}
-
-interface Skippable {
-  skip(message?: string): void
 }
 
 const KEYS = { AWS_ACCESS_KEY_ID: 'bellis-tests', AWS_SECRET_ACCESS_KEY: 'not a secret/at+all' }
