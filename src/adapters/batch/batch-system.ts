@@ -11,6 +11,9 @@ export interface Submission {
   readonly logFolder: string
 }
 
+/** The state of a job that its system no longer lists. */
+export const FORGOTTEN: JobState = { status: 'ended', reason: 'its job is no longer in the queue' }
+
 /** The parts that differ between batch systems. {@link batchQueue} implements what they share. */
 export interface BatchSystem {
   readonly calls: BatchCalls
@@ -35,7 +38,7 @@ export interface BatchSystem {
   submittedWith(names: string): Promise<readonly string[]>
   /** The state of at least one job; every id has an entry. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>>
-  /** Ends these jobs; there are no more than fit into one call. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
+  /** Ends these jobs; there is at least one, and there are no more than fit into one call. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   cancel(jobIds: readonly string[]): Promise<void>
   /** Cancels all jobs of the run that have not started. @param timeoutMs of each call @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   cancelWaiting(timeoutMs: number): Promise<void>

@@ -4,7 +4,7 @@ import type { JobState } from '../../../ports/job-queue.ts'
 import { BatchCalls, type BatchWords, type Command, perCall } from '../batch-calls.ts'
 import { workerLines } from '../batch-folder.ts'
 import { type BatchQueue, type BatchQueueOptions, batchQueue } from '../batch-queue.ts'
-import type { BatchSystem, Submission } from '../batch-system.ts'
+import { type BatchSystem, FORGOTTEN, type Submission } from '../batch-system.ts'
 import type { ProgramResult } from '../run-program.ts'
 import { BJOBS_FORMAT, COMMAND_FORMAT, parseBjobs, parseCommands, type SubmittedJob } from './bjobs-output.ts'
 import { parseBsubOptions, warningOf } from './bsub-options.ts'
@@ -112,7 +112,6 @@ class Lsf implements BatchSystem {
 
   /** Kills running workers at once: without a signal, LSF lets them time to end. Then removes the jobs that have not started. */
   async cancel(jobIds: readonly string[]): Promise<void> {
-    if (jobIds.length === 0) return
     await this.calls.runToEnd(['bkill', '-s', 'KILL', ...jobIds])
     await this.calls.runToEnd(['bkill', ...jobIds])
   }
@@ -122,5 +121,3 @@ class Lsf implements BatchSystem {
     for (const ids of perCall(waiting.map(({ id }) => id))) await this.calls.runToEnd(['bkill', ...ids], timeoutMs)
   }
 }
-
-const FORGOTTEN: JobState = { status: 'ended', reason: 'its job is no longer in the queue' }

@@ -142,7 +142,7 @@ class Pbs implements BatchSystem {
   }
 
   cancel(jobIds: readonly string[]): Promise<void> {
-    return jobIds.length === 0 ? Promise.resolve() : this.calls.runToEnd(['qdel', ...jobIds])
+    return this.calls.runToEnd(['qdel', ...jobIds])
   }
 
   async cancelWaiting(timeoutMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { JobState } from '../../../ports/job-queue.ts'
+import { FORGOTTEN } from '../batch-system.ts'
 
 export interface ListedJob {
   /** `12.server`, or `12` where the server is left out. */
@@ -39,7 +40,7 @@ export function parseQstat(text: string): ListedJob[] {
 export const numberOf = (jobId: string): string => jobId.replace(/\..*$/, '')
 
 export function toJobState(job: ListedJob | undefined): JobState {
-  if (job === undefined) return { status: 'ended', reason: 'its job is no longer in the queue' }
+  if (job === undefined) return FORGOTTEN
   const { state, host, comment, exitStatus } = job
   if (state === 'H') return { status: 'pending', reason: 'it is held; release it with qrls' }
   if (/^[QWT]$/.test(state)) return { status: 'pending', reason: comment === '' ? 'PBS gives no reason' : comment }

@@ -1,4 +1,5 @@
 import type { JobState } from '../../../ports/job-queue.ts'
+import { FORGOTTEN } from '../batch-system.ts'
 
 export interface ListedJob {
   /** `7.1`: one task of an array. */
@@ -21,7 +22,7 @@ export function parseQstatXml(text: string): ListedJob[] {
 }
 
 export function toJobState(job: ListedJob | undefined, reason: string): JobState {
-  if (job === undefined) return { status: 'ended', reason: 'its job is no longer in the queue' }
+  if (job === undefined) return FORGOTTEN
   const { id, state, queue } = job
   if (state.includes('E')) return { status: 'ended', reason: `its start failed; see qstat -j ${arrayOf(id)}` }
   if (state.includes('h')) return { status: 'pending', reason: 'it is held; release it with qrls' }

@@ -2,7 +2,7 @@ import { quoteShell } from '../../../core/shell-words.ts'
 import type { JobState } from '../../../ports/job-queue.ts'
 import { BatchCalls, type BatchWords, type Command } from '../batch-calls.ts'
 import { type BatchQueue, type BatchQueueOptions, batchQueue } from '../batch-queue.ts'
-import type { BatchSystem, Submission } from '../batch-system.ts'
+import { type BatchSystem, FORGOTTEN, type Submission } from '../batch-system.ts'
 import type { ProgramResult } from '../run-program.ts'
 import { arrayOf, byCluster, numberIn, onCluster, plainId, taskId, taskOf } from './job-ids.ts'
 import { parseSacct, SACCT_FORMAT } from './sacct-output.ts'
@@ -163,8 +163,6 @@ class Slurm implements BatchSystem {
     return this.calls.runToEnd(['scancel', '--quiet', '--state=PENDING', ...this.#byName], timeoutMs)
   }
 }
-
-const FORGOTTEN: JobState = { status: 'ended', reason: 'its job is no longer in the queue' }
 
 /** The most jobs that accounts are asked for at once: the others are only known to have ended. */
 const MAX_ACCOUNTS = 500
