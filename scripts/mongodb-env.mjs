@@ -5,42 +5,16 @@
 //   node scripts/mongodb-env.mjs path    prints its path, or nothing if it is not built
 //
 // Runs on Node 18 or newer. If it can't be built, prints why and exits with 0, or with 1 if the variable CI is set.
-import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { buildWithGo } from './go-env.mjs'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const sources = join(root, 'scripts', 'ferretdb')
-const hash = createHash('sha256')
-for (const name of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(join(sources, name)))
-const program = join(root, '.cache', `ferretdb-${hash.digest('hex').slice(0, 12)}`, 'ferretdb')
-
-if (process.argv[2] === 'path') {
-  if (existsSync(program)) console.log(program)
-  process.exit(0)
-}
-if (process.env.BELLIS_TEST_MONGODB_URL || existsSync(program)) process.exit(0)
-
-/** Ends the script: a developer's tests are skipped without a server, but CI must not pass without it. */
-function giveUp(reason) {
-  console.error(`mongodb-env: ${reason}; tests that need a MongoDB server are skipped.`)
-  process.exit(process.env.CI ? 1 : 0)
-}
-
-if (spawnSync('go', ['version'], { stdio: 'ignore' }).status !== 0) {
-  giveUp('found no Go (1.24 or newer) to build FerretDB, and BELLIS_TEST_MONGODB_URL is not set')
-}
-console.error('mongodb-env: building FerretDB (a minute or two, once)')
-mkdirSync(dirname(program), { recursive: true })
-// Built under another name and renamed: concurrent or killed builds never leave an incomplete program.
-const building = `${program}-${process.pid}`
-const { status, stdout, stderr } = spawnSync(
-  'go',
-  ['build', '-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', building, '.'],
-  { cwd: sources, encoding: 'utf8' },
-)
-if (status === 0) renameSync(building, program)
-rmSync(building, { force: true })
-if (status !== 0) giveUp(`go build failed: ${`${stdout}${stderr}`.trim().split('\n').slice(-5).join(' | ')}`)
+buildWithGo({
+  script: 'mongodb-env',
+  name: 'ferretdb',
+  files: ['main.go', 'go.mod', 'go.sum'],
+  main: '.',
+  title: 'FerretDB',
+  duration: 'a minute or two',
+  server: 'a MongoDB server',
+  missing: 'found no Go (1.24 or newer) to build FerretDB, and BELLIS_TEST_MONGODB_URL is not set',
+  isNeeded: !process.env.BELLIS_TEST_MONGODB_URL,
+})
