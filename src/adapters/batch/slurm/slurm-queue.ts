@@ -54,9 +54,9 @@ class Slurm implements BatchSystem {
     this.#options = options
     this.#sbatchOptions = parseSbatchOptions(options.options ?? '')
     this.#clusters = chosenClusters(this.#sbatchOptions, process.env)
-    this.#byName = [`--name=${options.jobName}`, `--user=${process.getuid?.()}`, ...onClusters(this.#clusters)]
+    this.#byName = [`--name=${options.jobName}`, `--user=${process.getuid?.()}`]
     this.calls = new BatchCalls(WORDS, options.callTimeoutMs)
-    this.cancelAll = ['scancel', '--quiet', ...this.#byName]
+    this.cancelAll = ['scancel', '--quiet', ...this.#byName, ...onClusters(this.#clusters)]
   }
 
   scriptText(logFolder: string): string {
@@ -91,7 +91,8 @@ class Slurm implements BatchSystem {
     for (const cluster of this.#clusters?.split(',') ?? [undefined]) {
       const asked: Command = [
         ...(['squeue', '--noheader', '--array', '--states=all', `--format=${SUBMITTED_FORMAT}`] as const),
-        ...[`--name=${this.#options.jobName}`, `--user=${process.getuid?.()}`, ...onClusters(cluster)],
+        ...this.#byName,
+        ...onClusters(cluster),
       ]
       const result = await this.calls.run(asked)
       if (result.exitCode !== 0) throw this.calls.unavailable(asked, result)
@@ -160,7 +161,8 @@ class Slurm implements BatchSystem {
   }
 
   cancelWaiting(timeoutMs: number): Promise<void> {
-    return this.calls.runToEnd(['scancel', '--quiet', '--state=PENDING', ...this.#byName], timeoutMs)
+    const [program, ...args] = this.cancelAll
+    return this.calls.runToEnd([program, '--state=PENDING', ...args], timeoutMs)
   }
 }
 
