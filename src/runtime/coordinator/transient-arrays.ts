@@ -1,16 +1,6 @@
 import { messageOf } from '../../core/errors.ts'
-import {
-  containsRoi,
-  intersectRoi,
-  isEmptyRoi,
-  meetsRoi,
-  type Roi,
-  roi,
-  roiFrom,
-  shiftRoi,
-  snapRoi,
-} from '../../core/geometry/roi.ts'
-import { boxIndices } from '../../core/grid/index-box.ts'
+import { containsRoi, intersectRoi, meetsRoi, type Roi } from '../../core/geometry/roi.ts'
+import { cellsOf } from '../../core/grid/grid-cells.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import { storedBox } from '../volumes/channels-first.ts'
@@ -161,20 +151,5 @@ export class TransientArrays {
 /** The chunks (shards) of an array that intersect a region, clipped to the array, in world units. */
 function* piecesOf(array: VolumeDescription, region: Roi): Generator<Roi> {
   const inside = intersectRoi(region, array.roi)
-  if (isEmptyRoi(inside)) return
-  const shape = storageShape(array)
-  const { offset, shape: extent } = snapRoi(roiFrom(inside, array.offset), shape, 'grow')
-  const first = offset.map((start, axis) => start / (shape[axis] as number))
-  const counts = extent.map((length, axis) => length / (shape[axis] as number))
-  const strides = counts.map((_, axis) => counts.slice(axis + 1).reduce((product, count) => product * count, 1))
-  for (const number of boxIndices({ start: counts.map(() => 0), end: counts }, counts)) {
-    const piece = roi(
-      first.map((start, axis) => {
-        const k = Math.floor(number / (strides[axis] as number)) % (counts[axis] as number)
-        return (start + k) * (shape[axis] as number)
-      }),
-      shape,
-    )
-    yield intersectRoi(shiftRoi(piece, array.offset), array.roi)
-  }
+  for (const chunk of cellsOf(inside, array.offset, storageShape(array))) yield intersectRoi(chunk, array.roi)
 }
