@@ -1,9 +1,10 @@
 import { ConfigError } from '../../core/errors.ts'
-import { productOf } from '../../core/geometry/coordinate.ts'
-import { fromVoxels, intersectRoi, isEmptyRoi, type Roi, shiftRoi, snapRoi, toVoxels } from '../../core/geometry/roi.ts'
+import { type Coordinate, multiplyCoordinates, productOf } from '../../core/geometry/coordinate.ts'
+import { intersectRoi, isEmptyRoi, roiFrom, shiftRoi, snapRoi } from '../../core/geometry/roi.ts'
 import type { BlockGrid } from '../../core/grid/block-grid.ts'
+import { cellsOf } from '../../core/grid/grid-cells.ts'
 import { MaskedBlocks } from '../../core/grid/masked-blocks.ts'
-import type { VolumeArray, VolumeDescription } from '../volumes/volume-array.ts'
+import { storageVoxels, type VolumeArray, type VolumeDescription } from '../volumes/volume-array.ts'
 
 /** A volume whose voxels that are not 0 say where a task has something to do. */
 export type MaskVolume = VolumeDescription & Pick<VolumeArray, 'read'>
@@ -26,38 +27,23 @@ export async function findMaskedBlocks(taskId: string, grid: BlockGrid, mask: Ma
     )
   }
   const blocks = new MaskedBlocks(grid)
-  const region = intersectRoi(snapRoi(intersectRoi(blocks.written, mask.roi), mask.voxelSize, 'grow'), mask.roi)
-  if (isEmptyRoi(region)) return blocks.bits
-  for (const tile of tilesOf(region, mask)) {
+  const inside = intersectRoi(blocks.written, mask.roi)
+  if (isEmptyRoi(inside)) return blocks.bits
+  const region = shiftRoi(snapRoi(roiFrom(inside, mask.offset), mask.voxelSize, 'grow'), mask.offset)
+  for (const cell of cellsOf(region, mask.offset, tileShape(mask))) {
+    const tile = intersectRoi(cell, region)
     if (blocks.isOpen(tile)) blocks.add(await mask.read(tile))
   }
   return blocks.bits
 }
 
-/** The parts of a region of a volume that are read one by one: whole chunks, as many as are not too large together. */
-function* tilesOf(region: Roi, { offset, voxelSize, shardShape, chunkShape }: MaskVolume): Generator<Roi> {
-  const stored = shardShape ?? chunkShape
-  const step = [...stored]
+/** What is read at once of a volume, in world units: whole chunks, as many as are not too large together. */
+function tileShape(mask: MaskVolume): Coordinate {
+  const voxels = [...storageVoxels(mask)]
   // Rows of chunks along the last axes first.
-  for (let axis = step.length - 1; axis >= 0; axis--) {
-    const most = Math.max(1, Math.floor(TILE_VOXELS / productOf(step)))
-    step[axis] = (step[axis] as number) * most
+  for (let axis = voxels.length - 1; axis >= 0; axis--) {
+    const most = Math.max(1, Math.floor(TILE_VOXELS / productOf(voxels)))
+    voxels[axis] = (voxels[axis] as number) * most
   }
-  const minus = offset.map((value) => -value)
-  const { offset: first, shape } = toVoxels(shiftRoi(region, minus), voxelSize)
-  const starts = first.map((from, axis) => {
-    const by = step[axis] as number
-    const end = from + (shape[axis] as number)
-    const places: number[] = []
-    for (let at = Math.floor(from / by) * by; at < end; at += by) places.push(at)
-    return places
-  })
-  const places = starts.reduce<number[][]>(
-    (all, along) => all.flatMap((before) => along.map((at) => [...before, at])),
-    [[]],
-  )
-  for (const place of places) {
-    const tile = shiftRoi(fromVoxels({ offset: place, shape: step }, voxelSize), offset)
-    yield intersectRoi(tile, region)
-  }
+  return multiplyCoordinates(mask.voxelSize, voxels)
 }
