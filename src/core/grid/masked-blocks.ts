@@ -1,5 +1,6 @@
 import type { Coordinate } from '../geometry/coordinate.ts'
 import { type Roi, roiEnd } from '../geometry/roi.ts'
+import { isBitSet } from '../scheduling/bitmap.ts'
 import type { BlockGrid } from './block-grid.ts'
 import { boxIndices } from './index-box.ts'
 
@@ -40,7 +41,7 @@ export class MaskedBlocks {
   isOpen(region: Roi): boolean {
     const reaches = region.shape.map((length, axis) => this.#reach(axis, region.offset[axis] as number, length, 1))
     const box = { start: reaches.map(({ first }) => first[0]!), end: reaches.map(({ last }) => last[0]! + 1) }
-    for (const index of boxIndices(box, this.#grid.shape)) if (this.#isMasked(index)) return true
+    for (const index of boxIndices(box, this.#grid.shape)) if (isBitSet(this.bits, index)) return true
     return false
   }
 
@@ -80,10 +81,6 @@ export class MaskedBlocks {
         this.bits[(index - (index & 7)) / 8]! &= ~(1 << (index & 7))
       }
     }
-  }
-
-  #isMasked(index: number): boolean {
-    return (this.bits[(index - (index & 7)) / 8]! & (1 << (index & 7))) !== 0
   }
 
   #reach(axis: number, offset: number, size: number, count: number): Reach {
