@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import { closeSync, openSync, statSync, writeSync } from 'node:fs'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
+import { startOf } from '../other-formats.ts'
 
 /** Lines that come within this time are written together. */
 const EVERY_MS = 100
@@ -64,12 +65,5 @@ function open(path: string): number {
 function hasOtherContent(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined || !found.isFile() || found.size === 0) return false
-  const file = openSync(path, 'r')
-  try {
-    const start = Buffer.alloc(START.length)
-    readSync(file, start, 0, start.length, 0)
-    return start.toString() !== START
-  } finally {
-    closeSync(file)
-  }
+  return startOf(path, START.length).toString() !== START
 }
