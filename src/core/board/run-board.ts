@@ -1,4 +1,5 @@
 import type { TaskCounts } from '../events.ts'
+import { given } from '../given.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
 import type { IndexBox } from '../grid/index-box.ts'
 import { withoutBits } from '../scheduling/bitmap.ts'
@@ -16,8 +17,6 @@ export interface BoardTask extends BlockGridOptions {
   /** Its output is removed once all tasks that read it are done. @default false */
   readonly transient?: boolean
 }
-
-const maskOf = (masked: Uint8Array | undefined) => (masked === undefined ? {} : { masked })
 
 const withDone = <Task>(task: Task, done: Uint8Array | undefined) => (done === undefined ? task : { ...task, done })
 
@@ -45,8 +44,9 @@ export class RunBoard {
   /** The run was started. @param done bitmaps of the blocks that are already done, by task @param masked of those outside a mask */
   begin(done: readonly (Uint8Array | undefined)[], masked: readonly (Uint8Array | undefined)[] = []): void {
     this.#masked = masked
-    const given = this.#tasks.map((task, number) => ({ ...withDone(task, done[number]), ...maskOf(masked[number]) }))
-    const described = given.map(withMasked)
+    const described = this.#tasks.map((task, number) =>
+      withMasked({ ...task, ...given({ done: done[number], masked: masked[number] }) }),
+    )
     // The run itself does the same at its start.
     const doneOrGone = doneOrUnneeded(described, orderTasks(described))
     const tasks = this.#tasks.map(({ transient: _, ...task }, number) => {
