@@ -55,7 +55,8 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
   return [paint('bold', task.id), ...labelled(rows)].join('\n')
 }
 
-const maskedOf = ({ masked = new Uint8Array(), grid }: PlannedTask): number => countSetBits(masked, grid.blockCount)
+const maskedOf = ({ masked, grid }: PlannedTask): number | undefined =>
+  masked === undefined ? undefined : countSetBits(masked, grid.blockCount)
 
 function sizeOf(task: PlannedTask, shape: readonly number[]): string {
   const [array] = [...task.writes, ...task.reads]
@@ -96,7 +97,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     ...given({ maxAhead: task.maxAhead }),
     transient: task.isTransient,
     done: done[number] ?? 0,
-    ...(task.masked === undefined ? {} : { masked: maskedOf(task) }),
+    ...given({ masked: maskedOf(task) }),
     fit: task.grid.fit,
     totalRoi: task.grid.totalRoi,
     readRoi: task.grid.readRoi,
