@@ -178,13 +178,20 @@ const placeOf = (writeRoi: Roi, { unit, voxels }: DescribedTask) => ({
   region: regionOf(writeRoi, unit, voxels),
 })
 
-const statusDocument = (state: RunState) => ({
-  ...runDocument(state),
-  ...overviewsOf([state])[0],
-  ...factsOf(state),
-  ...(state.live === undefined ? {} : { live: state.live }),
-  errors: errorsOf(failuresOf(state).flatMap(({ failures }) => failures)),
-  failures: state.tasks.flatMap(({ id, failures }, number) => {
+function statusDocument(state: RunState) {
+  const failures = failureDocuments(state)
+  return {
+    ...runDocument(state),
+    ...overviewsOf([state])[0],
+    ...factsOf(state),
+    ...given({ live: state.live }),
+    errors: errorsOf(failures),
+    failures,
+  }
+}
+
+const failureDocuments = (state: RunState) =>
+  state.tasks.flatMap(({ id, failures }, number) => {
     const described = state.document.tasks[number]
     const grid = described === undefined ? undefined : createBlockGrid(described.grid)
     return failures.map(({ block, attempt, error, workerId, host, durationMs, time }) => ({
@@ -197,5 +204,4 @@ const statusDocument = (state: RunState) => ({
       durationMs,
       time: new Date(time).toISOString(),
     }))
-  }),
-})
+  })
