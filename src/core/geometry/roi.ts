@@ -161,3 +161,7 @@ export const contextOf = <U extends Unit>(read: Roi<U>, write: Roi<U>): Context<
 
 /** A Roi as users read and write it: `0,0,0:20,256,384`. */
 export const showRoi = (r: Roi<Unit>): string => `${r.offset.join(',')}:${r.shape.join(',')}`
+
+/** A Roi in voxels as users read and write it, a slice of NumPy: `0:20,100:200,100:200`. */
+export const showSlice = ({ offset, shape }: Roi<Unit>): string =>
+  offset.map((start, axis) => `${start}:${start + (shape[axis] as number)}`).join(',')

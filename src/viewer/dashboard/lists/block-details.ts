@@ -5,13 +5,13 @@ import type {
   OutputLayer,
   RunSummary,
 } from '../../../core/board/summary.ts'
-import type { Roi } from '../../../core/geometry/roi.ts'
+import { type Roi, showSlice } from '../../../core/geometry/roi.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { copyButton } from '../../shared/copy-button.ts'
 import { make } from '../../shared/elements.ts'
 import { showMs, showTime } from '../text.ts'
 import type { LogMark } from './log-dialog.ts'
-import { inNanometers, inVoxels, showRegion, showSlice } from './region-text.ts'
+import { inNanometers, inVoxels, showRegion } from './region-text.ts'
 
 /** What the details of a block lead to. */
 export interface BlockActions {

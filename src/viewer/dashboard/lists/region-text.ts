@@ -5,10 +5,6 @@ import { toNanometers } from '../../../core/geometry/world-unit.ts'
 /** A region as options of the command line take it: `0,0,0:50,294.4,294.4`. */
 export const showRegion = ({ offset, shape }: Roi): string => `${offset.join(',')}:${shape.join(',')}`
 
-/** A region in voxels as options of the command line take it, a slice of NumPy: `0:20,100:200,100:200`. */
-export const showSlice = ({ offset, shape }: Roi): string =>
-  offset.map((start, axis) => `${start}:${start + (shape[axis] as number)}`).join(',')
-
 /** In nm, whatever the unit of the task. */
 export function inNanometers({ offset, shape }: Roi, { unit }: Pick<DescribedBoardTask, 'unit'>): Roi {
   const convert = (values: readonly number[]) => values.map((value) => toNanometers(value, unit))

@@ -1,7 +1,7 @@
 import type { WireError } from '../../../../core/errors.ts'
 import type { BlockFailure } from '../../../../core/events.ts'
 import { subtractCoordinates } from '../../../../core/geometry/coordinate.ts'
-import type { Roi } from '../../../../core/geometry/roi.ts'
+import { type Roi, showSlice } from '../../../../core/geometry/roi.ts'
 import { showRoiInNm } from '../../../../core/geometry/roi-text.ts'
 import type { WorldUnit } from '../../../../core/geometry/world-unit.ts'
 import { groupFailures } from '../../../../core/text/error-groups.ts'
@@ -139,6 +139,5 @@ export function regionOf(region: Roi, unit: WorldUnit, voxels: VoxelPlacement | 
 /** `0:20,100:200,100:200` */
 function sliceOf(array: VoxelPlacement, { offset, shape }: Roi): string {
   const start = voxelsAcross(array, subtractCoordinates(offset, array.offset))
-  const length = voxelsAcross(array, shape)
-  return start.map((first, axis) => `${first}:${first + (length[axis] as number)}`).join(',')
+  return showSlice({ offset: start, shape: voxelsAcross(array, shape) })
 }
