@@ -4,11 +4,10 @@ import type { RunningPipeline } from '../../running-pipeline.ts'
 import type { RunningTask, Worker } from '../pool.ts'
 import type { TaskSetups } from '../task-setups.ts'
 import type { Heartbeats } from './heartbeats.ts'
+import { LEAST_SETUP_MS } from './time-limits.ts'
 
 const LONGEST_SWEEP_MS = 10_000
 const SHORTEST_SWEEP_MS = 20
-/** With a limit by the user, set-ups may take this long, to load a large model. */
-const LEAST_SETUP_MS = 600_000
 
 /** How far a worker was when it was last looked at. */
 interface Sight {

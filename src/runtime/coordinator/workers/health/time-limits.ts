@@ -3,8 +3,8 @@ import type { RunningPipeline } from '../../running-pipeline.ts'
 import type { Worker } from '../pool.ts'
 import type { TaskSetups } from '../task-setups.ts'
 
-/** If blocks have a time limit, set-ups have one too, long enough to load a large model. */
-const SETUP_TIMEOUT_MS = 600_000
+/** If the user limits how long blocks take, set-ups have a limit, too, of this at least: long enough to load a large model. */
+export const LEAST_SETUP_MS = 600_000
 
 interface Timer {
   readonly lease: Lease
@@ -60,6 +60,6 @@ export class TimeLimits {
 
   #setupTimeoutMs(timeoutMs: number | undefined): number | undefined {
     const { setupTimeoutMs } = this.#run.options
-    return setupTimeoutMs ?? (timeoutMs === undefined ? undefined : Math.max(timeoutMs, SETUP_TIMEOUT_MS))
+    return setupTimeoutMs ?? (timeoutMs === undefined ? undefined : Math.max(timeoutMs, LEAST_SETUP_MS))
   }
 }
