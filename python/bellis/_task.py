@@ -34,10 +34,10 @@ AnyRoi = Union[RoiLike, tuple[Sequence[int], Sequence[int]]]
 def as_roi(value: AnyRoi, what: str) -> Roi:
     """Converts a Roi of any library. Raises TypeError or ValueError, with the name of what it is."""
     offset, shape = (value.offset, value.shape) if isinstance(value, RoiLike) else value
-    numbers = [[_whole(number, what) for number in part] for part in (offset, shape)]
-    if len(numbers[0]) != len(numbers[1]):
-        raise ValueError(f"{what}: the offset has {len(numbers[0])} axes, but the shape has {len(numbers[1])}.")
-    return Roi(tuple(numbers[0]), tuple(numbers[1]))
+    starts, lengths = whole_numbers(offset, what), whole_numbers(shape, what)
+    if len(starts) != len(lengths):
+        raise ValueError(f"{what}: the offset has {len(starts)} axes, but the shape has {len(lengths)}.")
+    return Roi(starts, lengths)
 
 
 def _whole(number: Any, what: str) -> int:
