@@ -30,10 +30,7 @@ class Scheduler:
         self.task_states: dict[str, TaskState] = {task_id: TaskState() for task_id in self.task_map}
         self.dependency_graph = DependencyGraph(pipeline)
         self._held: dict[tuple[str | None, int], int] = {}
-        self._trackings = {task_id: task.tracking() for task_id, task in self.task_map.items()}
-        for tracking in self._trackings.values():
-            if tracking is not None:
-                tracking.open()
+        self._trackings = pipeline.open_trackings()
         self._engine = take_engine()
         self._end = weakref.finalize(self, _end, self._engine)
         self._ask({"type": "schedule", "tasks": [describe_task(task, None) for task in pipeline.native().values()]})

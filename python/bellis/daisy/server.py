@@ -23,6 +23,7 @@ from .context import Context
 from .logging import get_worker_log_basename, redirect_stdouterr
 from .states import RunStates, TaskState
 from .task import BaseTask, Pipeline, Tasks, pipeline_of
+from .tracking import Tracking
 
 
 @dataclasses.dataclass
@@ -165,9 +166,7 @@ def run_pipeline(
     """Runs a pipeline to its end. See `run_blockwise`."""
     ordered = pipeline.ordered()
     by_id = {task.task_id: task for task in ordered}
-    for tracking in (task.tracking() for task in ordered):
-        if tracking is not None:
-            tracking.open()
+    trackings = pipeline.open_trackings()
     native = pipeline.native()
     is_serial = not multiprocessing and not any(task.is_worker for task in ordered)
     request: dict[str, Any] = {
@@ -186,14 +185,12 @@ def run_pipeline(
         request["host"] = host
     crew = None if is_serial else _DaisyCrew(by_id, native)
     show: Any = "auto" if progress is True else progress or "none"
-    run = Run(native, request, _Options(show, crew, _checker(by_id), _do, lambda run: _begin(run, ordered)))
+    run = Run(native, request, _Options(show, crew, _checker(by_id, trackings), _do, lambda run: _begin(run, ordered)))
     result: Result = run.do_blocks_here() if is_serial else run.follow()
     return RunStates({task_id: TaskState.of_result(task) for task_id, task in result.tasks.items()})
 
 
-def _checker(by_id: Mapping[str, BaseTask]) -> Checker:
-    trackings = {task_id: task.tracking() for task_id, task in by_id.items()}
-
+def _checker(by_id: Mapping[str, BaseTask], trackings: Mapping[str, Tracking | None]) -> Checker:
     def check(task_id: str, blocks: Sequence[int], rois: Sequence[tuple[Roi, Roi]]) -> list[bool]:
         task, tracking = by_id[task_id], trackings[task_id]
         return [task.is_done(index, read, write, tracking) for index, (read, write) in zip(blocks, rois)]

@@ -285,6 +285,14 @@ class Pipeline:
             found[task.task_id] = task.native([found[before.task_id] for before in self.upstream(task)])
         return found
 
+    def open_trackings(self) -> dict[str, Tracking | None]:
+        """Which blocks are done, by the id of the task; None for tasks that do not keep it. Raises ValueError."""
+        trackings = {task.task_id: task.tracking() for task in self.ordered()}
+        for tracking in trackings.values():
+            if tracking is not None:
+                tracking.open()
+        return trackings
+
     def ordered(self) -> list[BaseTask]:
         """The tasks, each after those that it comes after. Raises ValueError for a cycle, or two tasks of one name."""
         found: dict[str, BaseTask] = {}
