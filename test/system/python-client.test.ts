@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import {
-  createArray,
-  type Invitation,
-  type NodeOptions,
-  openArray,
-  type RunEvent,
-  type RunOptions,
-  runBlockwise,
-} from 'bellis'
+import { createArray, type Invitation, openArray, type RunEvent, type RunOptions, runBlockwise } from 'bellis'
 import pythonSmooth from '../../examples/python-smooth/task.ts'
 import { listenTcp } from '../../src/adapters/links/tcp-listener.ts'
 import { commandsOf, pathOf, readDocument } from '../docs/markdown.ts'
@@ -22,20 +13,7 @@ import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { testTls } from '../support/links.ts'
 import { stillRunning, until } from '../support/processes.ts'
 import { pythonOrSkip } from '../support/python.ts'
-import programTask from '../support/tasks/program.ts'
-
-const client = fileURLToPath(new URL('../../clients/python/', import.meta.url))
-
-/** Runs `body` as Python in a loop over eight blocks, started by the run. */
-async function runProgram(python: string, folder: string, body: string, options: RunOptions = {}, node?: NodeOptions) {
-  const program = join(folder, 'program.py')
-  writeFileSync(
-    program,
-    `import os, sys, signal\nsys.path.insert(0, ${JSON.stringify(client)})\nimport bellis\n${body}`,
-  )
-  const runDir = join(folder, '.bellis')
-  return await runBlockwise(programTask({ python, program, folder }, node), { workers: 1, runDir, ...options })
-}
+import { pythonClient as client, runProgram } from '../support/python-program.ts'
 
 describe('a program as a task', () => {
   it('a Python program with SciPy and zarr gives the same voxels as the task smooth', async (t) => {

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type Invitation, type RunEvent, runBlockwise, startRun } from 'bellis'
+import { type Invitation, type RunEvent, startRun } from 'bellis'
 import { bellis, runNode, temporaryFolder } from '../support/command-line.ts'
 import { drive, eventsOf } from '../support/drive.ts'
 import { endedRun } from '../support/ended-runs.ts'
 import { stillRunning, until } from '../support/processes.ts'
 import { pythonOrSkip } from '../support/python.ts'
+import { runProgram } from '../support/python-program.ts'
 import joined from '../support/tasks/joined.ts'
-import programTask from '../support/tasks/program.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 const BLOCKS = 6
@@ -123,14 +123,10 @@ describe('a worker that has joined', () => {
 })
 
 describe('a program in Python', { concurrency: 2 }, () => {
-  const clients = path('../../clients/python/')
-  const header = `import os, signal, sys, time\nsys.path.insert(0, ${JSON.stringify(clients)})\nimport bellis\n`
-
   it('that was stopped is ended with its worker, and another one does its block', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
-    const program = join(folder.path, 'program.py')
     const body = `
 for block in bellis.blocks():
     taken = os.path.join(block.config["folder"], "taken")
@@ -138,13 +134,9 @@ for block in bellis.blocks():
         open(taken, "w").close()
         os.kill(os.getpid(), signal.SIGSTOP)
 `
-    writeFileSync(program, header + body)
-    const runDir = join(folder.path, '.bellis')
     const events: RunEvent[] = []
-    const result = await runBlockwise(programTask({ python, program, folder: folder.path }), {
-      ...{ workers: 1, runDir, stallMs },
-      onEvent: (event) => events.push(event),
-    })
+    const options = { stallMs, onEvent: (event: RunEvent) => events.push(event) }
+    const result = await runProgram(python, folder.path, body, options)
     assert.ok(result.ok, JSON.stringify(result.tasks))
     assert.ok(events.some((event) => event.type === 'worker-stalled' && event.index === AT))
     assert.ok(existsSync(join(folder.path, 'taken')))
@@ -154,7 +146,6 @@ for block in bellis.blocks():
     const python = pythonOrSkip(t)
     if (python === undefined) return
     using folder = temporaryFolder()
-    const program = join(folder.path, 'program.py')
     const body = `
 for block in bellis.blocks():
     end = time.monotonic() + (${(2.5 * stallMs) / 1000} if block.index == 3 else 0)
@@ -162,13 +153,9 @@ for block in bellis.blocks():
         block.progress()
         time.sleep(0.01)
 `
-    writeFileSync(program, header + body)
-    const runDir = join(folder.path, '.bellis')
     const events: RunEvent[] = []
-    const result = await runBlockwise(programTask({ python, program, folder: folder.path }), {
-      ...{ workers: 1, runDir, stallMs, maxRetries: 0 },
-      onEvent: (event) => events.push(event),
-    })
+    const options = { stallMs, maxRetries: 0, onEvent: (event: RunEvent) => events.push(event) }
+    const result = await runProgram(python, folder.path, body, options)
     assert.ok(result.ok, JSON.stringify(result.tasks))
     assert.ok(!events.some((event) => event.type === 'worker-stalled'))
   })
