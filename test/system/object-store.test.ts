@@ -6,7 +6,7 @@ import { startViewer } from '../../src/entry/pages/viewer-server.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 import { filesBelow } from '../support/folders.ts'
 import { type SeenRequest, s3OrSkip } from '../support/s3.ts'
-import { noise } from '../support/zarr.ts'
+import { countOf, noise } from '../support/zarr.ts'
 
 const skipped: string[] = []
 const server = await s3OrSkip({ skip: (reason = '') => void skipped.push(reason) })
@@ -31,11 +31,7 @@ async function voxelsOf(path: string): Promise<Uint8Array> {
 let seed = 0
 
 async function makeSource(path: string): Promise<Uint8Array> {
-  const voxels = noise(
-    'uint8',
-    SHAPE.reduce((a, b) => a * b),
-    ++seed,
-  ) as Uint8Array
+  const voxels = noise('uint8', countOf(SHAPE), ++seed) as Uint8Array
   await using array = await createArray(path, { shape: SHAPE, chunkShape: CHUNK, dtype: 'uint8' })
   await array.write(array.roi, voxels)
   return voxels

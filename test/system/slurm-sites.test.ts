@@ -2,14 +2,13 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { bellis, hashVoxels, program, temporaryFolder } from '../support/command-line.ts'
 import { drive, eventsOf, untilAsync } from '../support/drive.ts'
 import { until } from '../support/processes.ts'
 import { slurmOrSkip } from '../support/slurm.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
 const raw = sampleForAll()
-const PROGRAM = new URL('../../bin/bellis.js', import.meta.url).pathname
 
 /** SLURM's time limits are whole minutes, which are short where its time passes fast. */
 const FAST = ['speed=10', 'KillWait=5']
@@ -64,7 +63,7 @@ describe('a run on a site that is not plain', () => {
     if (slurm === undefined) return
     using folder = temporaryFolder()
     const args = ['smooth', raw, 'out.zarr/s', '--sigma', '2', '--block-write', '8,24,24', '--pool', 'slurm']
-    const command = [process.execPath, PROGRAM, ...args, '--workers', '2', '--slurm', '--mem=1G']
+    const command = [process.execPath, program, ...args, '--workers', '2', '--slurm', '--mem=1G']
     const script = `${command.map((word) => `'${word}'`).join(' ')} > said 2>&1; echo $? > code.new; mv code.new code\n`
     const outer = ['--mem-per-cpu=100M', '--ntasks=2', '--array=5', '--output=/dev/null', `--chdir=${folder.path}`]
     await slurm.run('sbatch', ...outer, `--wrap=${script}`)
@@ -123,8 +122,8 @@ describe('a run whose tasks have pools of their own', () => {
     const profile = join(folder.path, 'lab.json')
     const tasks = { predict: { slurm: '--partition=urgent' } }
     writeFileSync(profile, JSON.stringify({ pool: 'slurm', slurm: '--partition=short', workers: 1, tasks }))
-    const program = new URL('../support/tasks/places.ts', import.meta.url).pathname
-    const args = ['run', program, '--folder', folder.path, '--blocks', '3', '--site', profile]
+    const task = new URL('../support/tasks/places.ts', import.meta.url).pathname
+    const args = ['run', task, '--folder', folder.path, '--blocks', '3', '--site', profile]
     const { code, stderr } = await bellis([...args, '--pool', 'finish:process'], { cwd: folder.path, env: slurm.env })
     assert.equal(code, 0, stderr)
     assert.deepEqual(places(folder.path), { prepare: 'short', predict: 'urgent', finish: 'here' })
