@@ -89,25 +89,15 @@ const PYRAMID: Workload = {
   outputs: ['out.zarr/large_s1', 'out.zarr/large_s2', 'out.zarr/large_s3'],
 }
 
-/** Reads over http; its blocks are those of the smoothing. */
-const OVER_HTTP: Workload = {
-  name: 'smooth over http',
-  reads: 'http',
-  command: (results, { raw }) => {
-    const how = ['--sigma', '1', '--block-write', '8,24,24']
-    return ['smooth', raw, join(results, 'out.zarr/soft'), ...how]
-  },
-  outputs: ['out.zarr/soft'],
-}
-
-const elsewhere = (format: string, input: 'rawN5' | 'rawPrecomputed'): Workload => ({
-  name: `smooth ${format} over http`,
+/** Smooths the voxels of `raw`, in some format, over http. */
+const overHttp = (name: string, input: 'raw' | 'rawN5' | 'rawPrecomputed', output: string): Workload => ({
+  name,
   reads: 'http',
   command: (results, inputs) => {
     const how = ['--sigma', '1', '--block-write', '8,24,24']
-    return ['smooth', inputs[input], join(results, 'out.n5/soft'), ...how]
+    return ['smooth', inputs[input], join(results, output), ...how]
   },
-  outputs: ['out.n5/soft'],
+  outputs: [output],
 })
 
 const python = pythonOrSkip({ skip: (reason) => console.error(`No workload in Python: ${reason}`) })
@@ -135,11 +125,11 @@ export const WORKLOADS: readonly Workload[] = [
   SMOOTH,
   SHARDS,
   PYRAMID,
-  OVER_HTTP,
+  overHttp('smooth over http', 'raw', 'out.zarr/soft'),
   CHAIN_N5,
   SMOOTH_PRECOMPUTED,
   LABEL_PRECOMPUTED,
-  elsewhere('N5', 'rawN5'),
-  elsewhere('precomputed', 'rawPrecomputed'),
+  overHttp('smooth N5 over http', 'rawN5', 'out.n5/soft'),
+  overHttp('smooth precomputed over http', 'rawPrecomputed', 'out.n5/soft'),
   ...(PYTHON === undefined ? [] : [PYTHON.workload]),
 ]
