@@ -1,4 +1,4 @@
-import { parseDatasetPath } from '../entry/arrays.ts'
+import { arrayStore, parseDatasetPath } from '../entry/arrays.ts'
 import { ConfigError, openArray, type TaskNode } from '../entry/index.ts'
 import { convert } from './convert.ts'
 
@@ -42,7 +42,7 @@ async function arraysOf({ input, output, roi }: ConvertGroupConfig): Promise<str
       `${input} has more than ${MAX_ARRAYS} arrays, and each would be a task; convert its groups one after the other, the first array is ${joined(input, paths[0] as string)}.`,
     )
   }
-  if (`${trimmed(output)}/`.startsWith(`${trimmed(input)}/`)) {
+  if (`${arrayStore.canonicalPath(output)}/`.startsWith(`${arrayStore.canonicalPath(input)}/`)) {
     throw new ConfigError(
       'OUTPUT_CONFLICT',
       `${output} lies in ${input}, which would be copied; write to another container.`,
@@ -61,8 +61,6 @@ async function isGroup(input: string, inner: string): Promise<boolean> {
     throw error
   }
 }
-
-const trimmed = (path: string): string => path.replace(/^(\.\/)+/, '').replace(/\/+$/, '')
 
 const joined = (path: string, below: string): string => `${path.replace(/\/+$/, '')}/${below}`
 
