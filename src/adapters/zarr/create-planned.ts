@@ -82,8 +82,9 @@ async function putGroups(
   { groups, metadata: { zarrFormat } }: CreatePlan,
   put: (file: string, json: JsonObject) => Promise<void>,
 ): Promise<void> {
-  for (const { path, attributes, files } of groups?.metadata ?? []) {
-    const key = joinKey((groups as NonNullable<typeof groups>).key, path)
+  if (groups === undefined) return
+  for (const { path, attributes, files } of groups.metadata) {
+    const key = joinKey(groups.key, path)
     const node = await readNode(store, key)
     if (node?.kind === 'array') continue
     const merged = mergedAttributes(node?.attributes ?? {}, attributesAs(attributes, zarrFormat))

@@ -24,7 +24,7 @@ import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from './store.ts'
 import { zarrArray } from './zarr-array.ts'
 import { zipIsRead } from './zip/zip-store.ts'
 
-/** Zarr, versions 2 and 3: folders for reading and writing, http(s) addresses and zip files for reading. */
+/** Zarr, versions 2 and 3: folders and object stores for reading and writing, http(s) addresses and zip files for reading. */
 export function zarrFormat(options: ContainerOptions = {}): ArrayFormat {
   const { writesEmpty = () => false } = options
   const stores = new ContainerStores(options)
