@@ -160,7 +160,8 @@ export type RunEvent =
   | ({ readonly type: 'jobs' } & JobsReport)
   /** The progress store became unreachable, so no block is leased, or it is reachable again. */
   | ({ readonly type: 'store' } & Exclude<StoreStatus, { readonly status: 'slow' }>)
-  | { readonly type: 'warning'; readonly message: string }
+  /** About `changed-inputs`: an input has changed since blocks were done that are recorded as done. */
+  | { readonly type: 'warning'; readonly message: string; readonly about?: 'changed-inputs' }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
   | ControlEvent
   | {

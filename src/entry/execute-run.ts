@@ -158,7 +158,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
 
 /** Says in the run's folder where its outputs come from. @returns a function that completes this, in the outputs, too */
 async function noteProvenance(
-  { pipeline, folder, events }: Setting,
+  { pipeline, options, folder, events }: Setting,
   { outputs, id, recorded, started }: Pick<RunParts, 'outputs' | 'id' | 'recorded'> & { readonly started: string },
 ): Promise<RunParts['noteEnd']> {
   const warn = (message: string) => events.emit({ type: 'warning', message })
@@ -170,7 +170,9 @@ async function noteProvenance(
           folder: folder.path,
           record: id,
           started,
+          checkInputs: options.checkInputs ?? false,
           warn,
+          onChangedInputs: (message) => events.emit({ type: 'warning', message, about: 'changed-inputs' }),
           completed: completedIn(pipeline, recorded),
         })
   return async (result) => {

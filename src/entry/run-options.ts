@@ -34,6 +34,11 @@ export interface RunOptions extends NetworkOptions, RunLimits {
    * as it is. For every task whose plan has no `mask` of its own. @default all blocks are run
    */
   readonly mask?: string
+  /**
+   * Compares the times of the chunks of inputs with those of blocks that are done, too: this asks the file system about every chunk of Zarr, N5
+   * and precomputed inputs. @default false, only the metadata of inputs, and the files of other formats
+   */
+  readonly checkInputs?: boolean
   /** Replaces outputs that exist. @default false */
   readonly overwrite?: boolean
   /**

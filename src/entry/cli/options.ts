@@ -50,6 +50,7 @@ export interface RunFlags extends CommonOptions, PerTaskFlags {
   readonly tlsKey?: string
   readonly resources?: Resources
   readonly mask?: string
+  readonly checkInputs?: boolean
   readonly maxRetries?: number
   readonly maxFailures?: number
   readonly timeout?: number
@@ -151,6 +152,7 @@ const ownRunOptions = (command: Command): Command =>
     .option('--resources <list>', "total shared by all workers: cpu=32,gpu=8 (default: this machine's)", amounts)
     .optionsGroup(GROUPS.blocks)
     .option('--mask <dataset>', 'run only blocks that write where this volume, of any resolution, is not 0')
+    .option('--check-inputs', 'compare the times of all chunks of inputs with those of blocks already done')
     .option('--max-retries <n>', 'retries of a failed block (default: 2)', wholeNumber(0))
     .option(
       '--max-failures <n>',
@@ -239,7 +241,7 @@ export const builtInOptions = (command: Command): Command =>
 /** The options of a run that these flags set. */
 export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOptions => {
   const site = flags.site === undefined ? {} : readSite(flags.site)
-  const { overwrite, fsync, mask, maxRetries, maxFailures, timeout, stall, onStall } = flags
+  const { overwrite, fsync, mask, checkInputs, maxRetries, maxFailures, timeout, stall, onStall } = flags
   const { workers, host, port, plain, resources, runDir } = { ...site, ...given(flags) }
   const taskPools = taskPoolsOf(flags, site, new Set(withUpstream(tasks).map(({ id }) => id)))
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
@@ -254,6 +256,7 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
     ...tlsOf(flags),
     resources,
     mask,
+    checkInputs,
     maxRetries,
     maxFailures,
     timeoutMs,

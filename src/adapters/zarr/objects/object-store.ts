@@ -94,3 +94,10 @@ async function removeTree(bucket: S3Bucket, key: string, guard: (() => Promise<v
   for (const name of objects.filter(isMetadata)) await bucket.remove(name, guard)
   await bucket.removeAll(objects.filter((name) => !isMetadata(name)))
 }
+
+/** The version of an object. @returns undefined if there is none @throws InfrastructureError `UNAUTHORIZED`, `IO_ERROR` */
+export async function objectVersion(path: string, signal: AbortSignal): Promise<string | undefined> {
+  const { bucket, address } = objectPlace(path, { retries: 0 })
+  const found = await bucket.get(address.key, { range: 'bytes=0-0', signal, atMost: MAX_METADATA_BYTES })
+  return typeof found === 'object' ? found.version : undefined
+}

@@ -5,6 +5,9 @@ import { given } from '../../../core/given.ts'
 import { showDuration } from '../../../core/text/numbers.ts'
 import { shorten } from '../../../core/text/shorten.ts'
 import { showTime } from '../../local-time.ts'
+import { ownCommand } from '../../own-command.ts'
+import type { ChangedInput } from '../../run-folder/provenance/changed-inputs.ts'
+import { changedInputsOf } from '../../run-folder/provenance/inputs-of-run.ts'
 import { overviewsOf, type RunOverview } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRuns } from '../../run-folder/run-state.ts'
@@ -63,8 +66,9 @@ async function showRuns(flags: RunsFlags): Promise<void> {
   const states = all.filter(({ condition }) => flags.state?.includes(condition) ?? true)
   states.sort(ORDERS[flags.sort ?? 'active'])
   const overviews = overviewsOf(states)
+  const changed = await Promise.all(states.map(changedInputsOf))
   if (flags.json) {
-    printJson(states.map((state, i) => ({ ...runDocument(state), ...overviews[i] })))
+    printJson(states.map((state, i) => ({ ...runDocument(state), ...overviews[i], changedInputs: changed[i] })))
     return
   }
   if (states.length === 0)
@@ -74,20 +78,29 @@ async function showRuns(flags: RunsFlags): Promise<void> {
         ? `No runs are recorded in ${home}.`
         : `No run in ${home} is ${flags.state.join(' or ')}.`,
     )
-  else for (const line of describeRuns(states, overviews)) say(flags, line)
+  else for (const line of describeRuns(states, overviews, changed)) say(flags, line)
 }
 
 const HEADER = ['RUN', 'ACTIVE', 'TOOK', 'CONDITION', 'DONE', 'DATA', 'PARAMETERS'] as const
 
-/** A table, with the command below each run that can be continued. */
-function describeRuns(states: readonly RunState[], overviews: readonly RunOverview[]): string[] {
+/** A table, with a command below each run that can be continued, and below those whose inputs have changed. */
+function describeRuns(
+  states: readonly RunState[],
+  overviews: readonly RunOverview[],
+  changed: readonly (readonly ChangedInput[])[],
+): string[] {
   const rows = states.map((state, i) => cellsOf(state, overviews[i] as RunOverview))
   const { header, rows: lines } = table(HEADER, rows)
   return [
     ...(header === undefined ? [] : [header]),
     ...lines.flatMap((line, i) => {
       const { continueWith } = overviews[i] as RunOverview
-      return [line, ...(continueWith === undefined ? [] : [withCommand('  to continue', continueWith)])]
+      const { folder } = states[i] as RunState
+      return [
+        line,
+        ...(changed[i]?.length ? [withCommand('  inputs have changed since', ownCommand('status', folder))] : []),
+        ...(continueWith === undefined ? [] : [withCommand('  to continue', continueWith)]),
+      ]
     }),
   ]
 }

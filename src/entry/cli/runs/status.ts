@@ -10,6 +10,8 @@ import { showTime } from '../../local-time.ts'
 import { ownCommand } from '../../own-command.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
+import { type ChangedInput, describeChangedInputs } from '../../run-folder/provenance/changed-inputs.ts'
+import { changedInputsOf } from '../../run-folder/provenance/inputs-of-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { type DescribedTask, runsHome } from '../../run-folder/run-place.ts'
@@ -76,8 +78,9 @@ async function showStatus(run: string, flags: StatusFlags): Promise<void> {
     const isLast = !flags.watch || state.holder === undefined
     if (isLast || process.stdout.isTTY || performance.now() - shownAt >= PLAIN_WATCH_MS) {
       const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
-      if (flags.json) printJson(statusDocument(state))
-      else if (!flags.quiet) display.show(describeState(state, exported), { isLast })
+      const changed = await changedInputsOf(state)
+      if (flags.json) printJson({ ...statusDocument(state), changedInputs: changed })
+      else if (!flags.quiet) display.show(describeState(state, changed, exported), { isLast })
       shownAt = performance.now()
     }
     if (isLast) return
@@ -109,7 +112,7 @@ async function readState(folder: string, flags: StatusFlags): Promise<RunState> 
   )
 }
 
-function describeState(state: RunState, exported: readonly string[]): StatusText {
+function describeState(state: RunState, changed: readonly ChangedInput[], exported: readonly string[]): StatusText {
   const { holder, run } = state
   const who =
     holder === undefined
@@ -122,10 +125,17 @@ function describeState(state: RunState, exported: readonly string[]): StatusText
     tasks: state.tasks.map((task) => wrapped(`  ${describeTask(task, state)}`, 4)),
     rest: [
       ...failuresOf(state).flatMap((task) => describeFailures(task, { screen: process.stdout })),
+      ...describeChanged(changed, state.folder),
       ...exported.map((path) => wrapped(`  block states: ${path}`, 4)),
       ...(overview?.continueWith === undefined ? [] : [withCommand('To continue', overview.continueWith)]),
     ],
   }
+}
+
+function describeChanged(changed: readonly ChangedInput[], folder: string): string[] {
+  if (changed.length === 0) return []
+  const how = { next: ownCommand('resume', folder), all: ownCommand('resume', folder, '--', '--overwrite') }
+  return [wrapped(`${paint('yellow', '!')} ${describeChangedInputs(changed, folder, how)}`, 2)]
 }
 
 function describeTask(

@@ -55,10 +55,11 @@ export async function runTasks(
   if (flags.overwrite && !flags.yes) await confirmOverwrite(pipeline)
   // The run goes on if the reader of its output leaves; without this listener, bin/bellis.js exits then.
   process.stdout.on('error', () => {})
-  const result = await runInTerminal(pipeline, options, flags, watch)
+  const { result, hasChangedInputs } = await runInTerminal(pipeline, options, flags, watch)
   reportRun(result, flags, {
     written: keptOutputs(pipeline),
     planned: pipeline.tasks,
+    hasChangedInputs,
     ...given({ shown, conclusion: result.ok ? await conclude?.() : undefined }),
   })
   if (result.ok) for (const text of await staleLevels(pipeline, result)) warn(flags, text)
@@ -103,7 +104,7 @@ async function runInTerminal(
   options: RunOptions,
   flags: RunFlags,
   watch: UserCodeWatch | undefined,
-): Promise<RunResult> {
+): Promise<{ readonly result: RunResult; readonly hasChangedInputs: boolean }> {
   const events = new EventStream()
   const display = new ProgressDisplay()
   if (!flags.quiet) events.listen(display.receive)
@@ -112,8 +113,10 @@ async function runInTerminal(
   await using metrics = flags.metrics === undefined ? undefined : await serveMetrics(flags.metrics, events)
   if (metrics !== undefined && !flags.quiet) process.stderr.write(`Metrics: ${metrics.address}\n`)
   let counts: readonly TaskCounts[] = []
+  let hasChangedInputs = false
   events.listen((event) => {
     if (event.type === 'run-started' || event.type === 'progress') counts = event.tasks
+    if (event.type === 'warning' && event.about === 'changed-inputs') hasChangedInputs = true
   })
   using stopping = stopOnSignals(
     {
@@ -149,7 +152,7 @@ async function runInTerminal(
     ? { ...ended, ok: false, stopped: false, error: toWireError(watch.signal.reason) }
     : ended
   notifier?.ended(result)
-  return result
+  return { result, hasChangedInputs }
 }
 
 /** What tells a web address of the end of the run, if that was asked for. */

@@ -1,23 +1,22 @@
-import { realpathSync, statSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
 import { messageOf } from '../../../core/errors.ts'
-import { isAddress } from '../../../core/text/address.ts'
 import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../../runtime/tasks/task-node.ts'
-import type { VolumeDescription } from '../../../runtime/volumes/volume-array.ts'
-import { parseDatasetPath } from '../../arrays.ts'
 import { showTime } from '../../local-time.ts'
 import { ownCommand as commandToPrint } from '../../own-command.ts'
 import { moduleName } from '../../workers/module-name.ts'
 import { commandOfProcess } from '../continuation.ts'
-import { readMark } from '../output-mark.ts'
 import { ownCommand, ownVersion } from '../run-command.ts'
 import { readJson, replaceFile } from '../run-files.ts'
 import { userName } from '../run-folder.ts'
 import { type OlderBlocks, olderBlocks, type TaskAtStart } from './changed-code.ts'
+import { changedInputs, describeChangedInputs } from './changed-inputs.ts'
 import { codeOf } from './code-hash.ts'
+import { type IdentifiedArray, type InputAtStart, identityOfInput } from './input-identity.ts'
+import { newestChunk } from './newest-chunk.ts'
 import { fullPath, inputsOf } from './output-provenance.ts'
 import { withoutSecrets } from './without-secrets.ts'
 
@@ -66,26 +65,12 @@ export interface StartProvenance {
   /** For each task: its code, and how many of its blocks were done before. */
   readonly tasks: readonly TaskAtStart[]
   /** What the tasks read that no task of the run writes. */
-  readonly inputs: readonly InputProvenance[]
-}
-
-/** An array that a run read, and what tells whether it has been replaced since. */
-interface InputProvenance {
-  /** Absolute, or an address without its query. */
-  readonly path: string
-  readonly format: string
-  readonly shape: readonly number[]
-  readonly dtype: string
-  /** Of the file; for a Zarr array, of its metadata. */
-  readonly bytes?: number
-  readonly modified?: string
-  /** The run that made it, and the id of its record. */
-  readonly run?: string
-  readonly record?: string
+  readonly inputs: readonly InputAtStart[]
 }
 
 const FILE = 'provenance.json'
 const MAX_STARTS = 1000
+const THIS_COMMAND = { next: 'this command', all: 'add --overwrite' }
 
 /** The provenance of a run; undefined for runs of earlier versions. */
 export const readProvenance = (folder: string): Provenance | undefined => readJson(join(folder, FILE))
@@ -98,8 +83,12 @@ export interface ProvenanceSetting {
   readonly started: string
   /** How many blocks of a task are recorded as done; undefined if the task checks that itself, or if nothing is recorded. */
   completed(task: PlannedTask): number | undefined
+  /** Whether the times of the chunks of inputs count, too. */
+  readonly checkInputs: boolean
   /** Called if the file can't be written, and if the code has changed since blocks were done. */
   warn(message: string): void
+  /** Called if inputs have changed since blocks were done. */
+  onChangedInputs(message: string): void
 }
 
 /**
@@ -126,6 +115,8 @@ export async function noteRunStart(setting: ProvenanceSetting): Promise<(ended: 
   }
   const older = olderBlocks(earlier, start.tasks)
   if (older.length > 0) setting.warn(describeOlder(older, folder))
+  const changed = changedInputs(earlier, start)
+  if (changed.length > 0) setting.onChangedInputs(describeChangedInputs(changed, folder, THIS_COMMAND))
   write(start)
   const { started, ...rest } = start
   return (ended, { ok, stopped }) =>
@@ -142,7 +133,9 @@ function describeOlder(tasks: readonly OlderBlocks[], folder: string): string {
   return `The code has changed. ${each.join('; ')}. To do them again with this code: ${again}, then this command.`
 }
 
-async function startOf({ pipeline: { tasks }, started, completed }: ProvenanceSetting): Promise<StartProvenance> {
+async function startOf(setting: ProvenanceSetting): Promise<StartProvenance> {
+  const { started, completed } = setting
+  const { tasks } = setting.pipeline
   const program = process.argv[1] ?? ''
   return {
     started,
@@ -158,13 +151,33 @@ async function startOf({ pipeline: { tasks }, started, completed }: ProvenanceSe
     user: userName(),
     pid: process.pid,
     tasks: tasks.map((task) => atStart(task, completed(task))),
-    inputs: await Promise.all(inputsOf(tasks).map(describeInput)),
+    inputs: await Promise.all(inputsOf(tasks).map((input) => inputAtStart(input, setting))),
   }
 }
 
-function atStart({ id, source }: PlannedTask, before: number | undefined): TaskAtStart {
+function atStart(task: PlannedTask, before: number | undefined): TaskAtStart {
+  const { id, source, reads } = task
   const code = isTaskNode(source) ? codeOf(source.definition.module) : undefined
-  return { id, ...(code === undefined ? {} : { code: code.hash }), ...(before === undefined ? {} : { before }) }
+  return {
+    ...{ id, reads: [...new Set(reads.map(({ path }) => fullPath(path)))] },
+    ...(code === undefined ? {} : { code: code.hash }),
+    ...(before === undefined ? {} : { before }),
+  }
+}
+
+/** Formats with a file for each chunk. */
+const CHUNK_FILES = ['zarr2', 'zarr3', 'n5', 'precomputed']
+
+async function inputAtStart(input: IdentifiedArray, { checkInputs, warn }: ProvenanceSetting): Promise<InputAtStart> {
+  const identity = await identityOfInput(input)
+  if (!checkInputs || !CHUNK_FILES.includes(input.format)) return identity
+  try {
+    const newest = await newestChunk(input.path)
+    return newest === undefined ? identity : { ...identity, newestChunk: newest }
+  } catch (error) {
+    warn(`The times of the chunks of ${input.path} can't be read: ${messageOf(error)}.`)
+    return identity
+  }
 }
 
 const resolved = (path: string): string => {
@@ -183,27 +196,3 @@ const describeTask = ({ id, after, source, grid, outputs }: PlannedTask): TaskPr
   blocks: grid.blockCount,
   outputs: outputs.map(({ path }) => fullPath(path)),
 })
-
-async function describeInput({ path, format, shape, dtype }: VolumeDescription): Promise<InputProvenance> {
-  const mark = /^https?:/i.test(path) ? undefined : await readMark(path).catch(() => undefined)
-  return {
-    path: fullPath(path),
-    format,
-    shape,
-    dtype,
-    ...fileOf(path, format),
-    ...(mark === undefined ? {} : { run: mark.run, ...(mark.id === undefined ? {} : { record: mark.id }) }),
-  }
-}
-
-function fileOf(path: string, format: string): Pick<InputProvenance, 'bytes' | 'modified'> {
-  if (isAddress(path)) return {}
-  const metadata = { zarr2: '.zarray', zarr3: 'zarr.json' }[format]
-  try {
-    const file = metadata === undefined ? parseDatasetPath(path).container : join(path, metadata)
-    const { size, mtime } = statSync(file)
-    return { bytes: size, modified: mtime.toISOString() }
-  } catch {
-    return {}
-  }
-}

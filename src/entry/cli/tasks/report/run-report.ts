@@ -25,14 +25,17 @@ export interface RunSetting {
   /** The dataset to look at; false if there is none. @default the last output */
   readonly shown?: string | false
   readonly conclusion?: Conclusion
+  /** Whether an input has changed since blocks were done that are recorded as done. @default false */
+  readonly hasChangedInputs?: boolean
   /** The plans of the tasks, in the order of the result; regions in voxels need them. */
   readonly planned: readonly PlannedTask[]
 }
 
 /** Prints a run's result: a summary or a JSON document, where the outputs are, its failures, and how to continue. */
-export function reportRun(result: RunResult, flags: RunFlags, { conclusion, planned, ...outputs }: RunSetting): void {
+export function reportRun(result: RunResult, flags: RunFlags, setting: RunSetting): void {
+  const { conclusion, planned, hasChangedInputs = false, ...outputs } = setting
   if (flags.json) printJson({ ...resultDocument(result, planned), ...conclusion?.document })
-  for (const line of describeRun(result)) say(flags, wrapped(line, 4))
+  for (const line of describeRun(result, hasChangedInputs)) say(flags, wrapped(line, 4))
   if (result.ok) for (const line of describeOutputs(outputs)) say(flags, line)
   for (const line of conclusion?.text.split('\n') ?? []) say(flags, wrapped(line, 2))
   if (!flags.json) for (const [i, task] of result.tasks.entries()) reportFailures(task, planned[i], flags)
@@ -79,13 +82,18 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult, plann
   ...failureDocument({ pending, ready, processing, ...task }, planned),
 })
 
-function describeRun({ stopped, tasks, workers }: RunResult): string[] {
+function describeRun({ stopped, tasks, workers }: RunResult, hasChangedInputs: boolean): string[] {
   const total = tasks.reduce((sum, task) => sum + task.total, 0)
   if (total > 0 && tasks.every((task) => task.skipped === task.total)) {
     const blocks = total === 1 ? 'the only block was' : `all ${showWhole(total)} blocks were`
     const again = total === 1 ? 'it' : 'them'
     const masked = tasks.reduce((sum, task) => sum + (task.masked ?? 0), 0)
     const outside = masked > 0 ? `, or outside the mask (${showWhole(masked)})` : ''
+    if (hasChangedInputs) {
+      return [
+        `${paint('yellow', '■')} Nothing was done: ${blocks} done before${outside}, but an input has changed since (see above).`,
+      ]
+    }
     return [
       `${paint('green', '✔')} Nothing left to do: ${blocks} done before${outside}; --overwrite does ${again} again.`,
     ]
