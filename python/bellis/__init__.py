@@ -13,7 +13,7 @@ engine of Bellis with its command `bellis`, and `bellis.blocks()` for programs t
 """
 
 from ._arrays import Array, open_array as open
-from ._builtin import convert, downsample, label, map, reduce, smooth
+from ._builtin import convert, downsample, label, map, reduce, smooth, threshold
 from ._client import BellisError, ConnectionLost, ProtocolError, Refused, Roi, __version__, blocks
 from ._client import run as run_blocks
 from ._crew import CannotPickle
@@ -54,4 +54,5 @@ __all__ = [
     "smooth",
     "start",
     "task",
+    "threshold",
 ]

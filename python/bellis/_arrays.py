@@ -22,6 +22,7 @@ _DIGITS = {"nm": 0, "pm": 3, "fm": 6}
 class Array:
     """The metadata of an array, as Bellis reads it: Zarr of both versions, OME-Zarr, HDF5 and others."""
 
+    #: Of the array itself; of its largest one, if a group with a pyramid was named.
     path: str
     #: Voxels per axis, slowest axis first; leading axes that `axes` names as channels are not in Rois.
     shape: tuple[int, ...]
@@ -75,7 +76,7 @@ def open_array(path: str | os.PathLike[str]) -> Array:
         return tuple(int(Decimal(repr(number)).scaleb(_DIGITS[unit])) for number in numbers)
 
     return Array(
-        path=os.fspath(path),
+        path=info["path"],
         shape=tuple(info["shape"]),
         dtype=info["dtype"],
         chunk_shape=tuple(info["chunkShape"]),

@@ -3,59 +3,102 @@
 from __future__ import annotations
 
 import json
+import multiprocessing.connection
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Literal, Sequence, Union
+from typing import TYPE_CHECKING, Any, Literal, Mapping, Sequence
 
 from ._node import engine_call, engine_environment
+from ._options import (
+    AnyPath,
+    CommandOptions,
+    ConvertOptions,
+    DownsampleOptions,
+    LabelOptions,
+    MapOptions,
+    PerAxis,
+    PlacedOptions,
+    ReduceOptions,
+    SmoothOptions,
+    refuse_unknown,
+)
 from ._result import Result, parse_result
-from ._run import CannotRun
+from ._run import CannotRun, _Interrupts
+from ._task import as_roi
+from ._words import in_python
 
-Path_ = Union[str, "os.PathLike[str]"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 Mode = Literal["constant", "reflect", "nearest", "mirror", "wrap"]
-PerAxis = Union[float, str, Sequence[float]]
+#: A command for a shell.
+_CONTINUATION = re.compile(r"^To continue: .*")
+#: Options that are repeated for each of their texts, such as "TASK:OPTIONS".
+_REPEATED = frozenset({"pool", "slurm", "sge", "pbs", "lsf"})
 
 
-def convert(src: Path_, dst: Path_, **options: Any) -> Result:
+def convert(src: AnyPath, dst: AnyPath, **options: Unpack[ConvertOptions]) -> Result:
     """Copies a dataset into a new Zarr array, with other chunks, codecs or types if wanted.
 
     options: the flags of `bellis convert` with underscores: `chunk=(64, 64, 64)`, `codec="zstd:3"`, `workers=8`, `overwrite=True`.
+        roi: only this region: a Roi in nm, or a text as the command takes it.
     """
-    return _call("convert", [src, dst], options)
+    return _call("convert", [src, dst], options, ConvertOptions)
 
 
-def smooth(src: Path_, dst: Path_, sigma: PerAxis = 2, mode: Mode | None = None, **options: Any) -> Result:
+def smooth(src: AnyPath, dst: AnyPath, sigma: PerAxis = 2, mode: Mode | None = None, **options: Unpack[SmoothOptions]) -> Result:
     """Smooths a volume with a Gaussian, equal to scipy.ndimage.gaussian_filter.
 
     sigma: standard deviation in voxels, one or one per axis, or in nm as a text: "20nm".
     """
-    return _call("smooth", [src, dst], {"sigma": sigma, "mode": mode, **options})
+    return _call("smooth", [src, dst], options, SmoothOptions, {"sigma": sigma, "mode": mode})
 
 
-def downsample(src: Path_, dst: Path_, **options: Any) -> Result:
-    """Makes the scale pyramid of a volume, with the flags of `bellis downsample` as options."""
-    return _call("downsample", [src, dst], options)
+def downsample(dataset: AnyPath, **options: Unpack[DownsampleOptions]) -> Result:
+    """Makes the scale pyramid of a volume, beside it, with the flags of `bellis downsample` as options: `levels=2`, `method="mode"`."""
+    return _call("downsample", [dataset], options, DownsampleOptions)
 
 
-def label(src: Path_, dst: Path_, **options: Any) -> Result:
-    """Labels connected components, with the flags of `bellis label` as options."""
-    return _call("label", [src, dst], options)
+def label(src: AnyPath, dst: AnyPath, **options: Unpack[LabelOptions]) -> Result:
+    """Labels connected components, with the flags of `bellis label` as options: `connectivity=3`."""
+    return _call("label", [src, dst], options, LabelOptions)
 
 
-def map(src: Path_, dst: Path_, expr: str, **options: Any) -> Result:
-    """Evaluates an expression for every voxel `x`: "255 - x", "x > 128"."""
-    return _call("map", [src, dst], {"expr": expr, **options})
+def map(
+    src: AnyPath, dst: AnyPath, expr: str, *, inputs: Mapping[str, AnyPath] | None = None, **options: Unpack[MapOptions]
+) -> Result:
+    """Evaluates an expression for every voxel `x`: "255 - x", "x > 128".
+
+    inputs: other datasets, by their names in the expression: `bellis.map(a, b, "mask ? x : 0", inputs={"mask": m})`.
+    """
+    named = [f"{name}={os.fspath(path)}" for name, path in (inputs or {}).items()]
+    return _call("map", [src, dst], options, MapOptions, {"expr": expr}, [word for each in named for word in ("--with", each)])
 
 
-def reduce(src: Path_, **options: Any) -> Result:
+def threshold(
+    src: AnyPath, dst: AnyPath, *, above: float | None = None, below: float | None = None, **options: Unpack[PlacedOptions]
+) -> Result:
+    """Makes a mask: true where voxels are above a value, below one, or both."""
+    return _call("threshold", [src, dst], options, PlacedOptions, {"above": above, "below": below})
+
+
+def reduce(src: AnyPath, **options: Unpack[ReduceOptions]) -> Result:
     """Computes count, minimum, maximum, mean, standard deviation and histogram, which `result.reduction` has."""
-    return _call("reduce", [src], options)
+    return _call("reduce", [src], options, ReduceOptions)
 
 
-def _flags(options: dict[str, Any]) -> list[str]:
+def _path(path: AnyPath) -> str:
+    text = os.fspath(path)
+    # Not a flag.
+    return f"./{text}" if text.startswith("-") else text
+
+
+def _flags(options: Mapping[str, Any]) -> list[str]:
     flags = []
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
@@ -63,63 +106,106 @@ def _flags(options: dict[str, Any]) -> list[str]:
             continue
         if value is True:
             flags.append(flag)
-        elif isinstance(value, (list, tuple)):
-            flags += [flag, ",".join(_text(part) for part in value)]
+        elif name in _REPEATED and not isinstance(value, str):
+            flags += [word for each in value for word in (flag, str(each))]
         else:
-            flags += [flag, _text(value)]
+            text = _text(name, value)
+            flags += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
     # Nobody is there to answer.
     return flags + (["--yes"] if options.get("overwrite") else [])
 
 
-def _text(value: Any) -> str:
-    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, (str, os.PathLike)):
+        return os.fspath(value)
+    if name == "roi":
+        roi = as_roi(value, "roi")
+        return ":".join(",".join(str(number) for number in part) for part in (roi.offset, roi.shape))
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={amount}" for key, amount in value.items())
+    if hasattr(value, "__iter__"):
+        return ",".join(str(part) for part in value)
+    return str(value)
 
 
-def _call(command: str, paths: Sequence[Path_], options: dict[str, Any]) -> Result:
-    call = [*engine_call(), command, *[os.fspath(path) for path in paths], *_flags(options), "--json"]
-    process = subprocess.Popen(
-        call, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=engine_environment()
-    )
-    assert process.stdout is not None and process.stderr is not None
-    shown: list[str] = []
-    output: list[str] = []
-
-    def read_output() -> None:
-        assert process.stdout is not None
-        output.append(process.stdout.read())
-
-    def follow() -> None:
-        assert process.stderr is not None
-        # In a notebook, what a process prints is seen only if it is printed here.
-        for line in process.stderr:
-            shown.append(line)
-            sys.stderr.write(line)
-            sys.stderr.flush()
-        reader.join()
-        process.wait()
-
-    # Beside the messages: a pipe that nobody reads holds only so much, and then the command waits.
-    reader = threading.Thread(target=read_output, name="bellis-output", daemon=True)
-    reader.start()
-    interrupts = 0
-    is_over = False
-    while not is_over:
-        try:
-            follow()
-            is_over = True
-        except KeyboardInterrupt:
-            # The command has got it, too: the first lets running blocks end, the second ends them.
-            interrupts += 1
-            if interrupts > 2:
-                process.kill()
-    process.stdout.close()
-    process.stderr.close()
-    if interrupts > 1:
-        raise KeyboardInterrupt
+def _call(
+    command: str,
+    paths: Sequence[AnyPath],
+    options: Mapping[str, Any],
+    known: type[CommandOptions],
+    more: Mapping[str, Any] | None = None,
+    words: Sequence[str] = (),
+) -> Result:
+    refuse_unknown(command, options, known)
+    flags = _flags({**(more or {}), **options})
+    code, output, errors = _follow([*engine_call(), command, *[_path(path) for path in paths], *flags, *words, "--json"])
     try:
-        result = json.loads("".join(output))
+        result = json.loads(output)
     except ValueError:
-        message = "".join(line.removeprefix("bellis: ") for line in shown[-20:]).strip()
-        raise CannotRun("INVALID_CONFIG", message or f"bellis {command} ended with {process.returncode}.") from None
+        message = in_python("\n".join(errors[-20:]).strip())
+        raise CannotRun("INVALID_CONFIG", message or f"bellis.{command}() ended with {code}.") from None
+    for error in errors:
+        print(error, file=sys.stderr, flush=True)
     run = result.get("run")
     return parse_result(result, Path(run) if isinstance(run, str) else None)
+
+
+def _follow(call: Sequence[str]) -> tuple[int, str, list[str]]:
+    """Runs a command and shows its messages. Returns its exit code, its output and why it could not run, if it says so.
+
+    The first Ctrl-C has it end when the running blocks have ended; the second one ends it, and raises KeyboardInterrupt.
+    """
+    # In a session of its own: Ctrl-C in a terminal is for this process, and reaches the command once, as it does from a notebook.
+    process = subprocess.Popen(
+        call,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**engine_environment(), "BELLIS_ENDS_WITH_INPUT": "1"},
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    output: list[bytes] = []
+    # Beside the messages: a pipe that nobody reads holds only so much, and then the command waits.
+    reader = threading.Thread(target=lambda stream: output.append(stream.read()), args=[process.stdout], name="bellis-output", daemon=True)
+    reader.start()
+    try:
+        with _Interrupts() as interrupts:
+            errors = _show_messages(process, interrupts)
+        if interrupts.count > 1:
+            raise KeyboardInterrupt
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.wait()
+        reader.join()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+    return process.returncode, b"".join(output).decode(errors="replace"), errors
+
+
+def _show_messages(process: subprocess.Popen[bytes], interrupts: _Interrupts) -> list[str]:
+    """Prints what a command prints, and passes on Ctrl-C, until it ends. Returns its errors, which are not printed."""
+    assert process.stderr is not None
+    descriptor = process.stderr.fileno()
+    errors: list[str] = []
+    rest = b""
+    while True:
+        ready = multiprocessing.connection.wait([descriptor, interrupts.fileno()])
+        if interrupts.is_new():
+            process.send_signal(signal.SIGINT)
+        if descriptor not in ready:
+            continue
+        data = os.read(descriptor, 65_536)
+        *lines, rest = (rest + data).split(b"\n")
+        # In a notebook, what a process prints is seen only if it is printed here.
+        for line in lines if data else [rest]:
+            text = line.decode(errors="replace")
+            if text.startswith("bellis: "):
+                errors.append(text.removeprefix("bellis: "))
+            elif text:
+                print(_CONTINUATION.sub("The same call continues it, without overwrite=True.", text), file=sys.stderr, flush=True)
+        if not data:
+            return errors

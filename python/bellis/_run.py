@@ -16,19 +16,22 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Callable, Literal, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from ._client import BellisError, Roi, _Worker
 from ._crew import Crew, pickle_tasks
 from ._engine_process import EngineEnded, EngineProcess, Message, give_back, take_engine
+from ._options import OnStall, Pool, RunOptions, StartMethod, refuse_unknown
 from ._progress import Progress, listener_for
 from ._result import Result, parse_result
 from ._task import Block, Task, with_upstream
+from ._values import amounts, one_of, positive_number, whole_number
+from ._words import in_python
 from ._worker import TaskRunner
 
-StartMethod = Literal["fork", "spawn", "forkserver"]
-Pool = Literal["process", "none", "slurm", "sge"]
-OnStall = Literal["end", "move", "report"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 #: The events that the engine sends.
 EVENTS = ("run-started", "progress", "warning", "block-retried", "block-failed", "worker-died", "task-abandoned")
 #: Seconds between two looks at processes that no file descriptor tells of.
@@ -258,7 +261,7 @@ class Run:
         elif kind == "result":
             self._finish(message)
         elif kind == "error":
-            self._end(CannotRun(message["error"]["code"], message["error"]["message"]))
+            self._end(CannotRun(message["error"]["code"], in_python(message["error"]["message"])))
 
     def _finish(self, message: Message) -> None:
         folder = None if message["folder"] is None else Path(message["folder"])
@@ -452,18 +455,18 @@ def run(
     return result
 
 
-def start(*tasks: Task, **options: Any) -> Run:
+def start(*tasks: Task, **options: Unpack[RunOptions]) -> Run:
     """Starts a run, with the options of `run`, and returns when workers can join it.
 
         with bellis.start(task, workers=4) as run:
             ...
             result = run.result()
     """
-    raise_on_failure = options.pop("raise_on_failure", False)
-    if raise_on_failure:
-        raise TypeError("start() has no raise_on_failure; call result().raise_for_failures().")
+    if "raise_on_failure" in options:
+        raise TypeError("bellis.start() has no raise_on_failure; call result().raise_for_failures().")
+    refuse_unknown("start", options, RunOptions)
     if options.get("workers") == 0:
-        raise ValueError("workers=0 does the blocks in the calling thread: use run().")
+        raise ValueError("workers=0 does the blocks in the calling thread: use bellis.run().")
     started = _start(tasks, **options)
     started.follow_in_thread()
     if started._failure is not None:
@@ -496,6 +499,14 @@ def _start(
     for each in tasks:
         if not isinstance(each, Task):
             raise TypeError(f"{each!r} is not a task: use @bellis.task or bellis.Task. (For a worker: bellis.run_blocks.)")
+    if not tasks:
+        raise TypeError("There is no task to run: pass tasks of @bellis.task or bellis.Task.")
+    one_of(pool, "pool", ("process", "none", "slurm", "sge"))
+    for what, text in (("name", name), ("record", record), ("host", host), ("slurm", slurm), ("sge", sge)):
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"{what} is {text!r}; expected a text.")
+    if record is not None and record not in ("sqlite", "none") and not record.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError(f"record is {record!r}; expected 'sqlite', 'none', or an address that starts with mongodb://.")
     all_tasks = with_upstream(tasks)
     by_id = {task.id: task for task in all_tasks}
     own = {_own_limit(task): task.workers for task in all_tasks if task.workers is not None}
@@ -510,12 +521,12 @@ def _start(
         "events": list(EVENTS),
     }
     given = {
-        "workers": workers or None,
-        "resources": {**own, **(resources or {})} or None,
-        "maxRetries": max_retries,
-        "timeoutMs": None if timeout is None else timeout * 1000,
-        "stallMs": None if stall is None else stall * 1000,
-        "onStall": on_stall,
+        "workers": None if workers is None else whole_number(workers, "workers", 0) or None,
+        "resources": {**own, **amounts(resources, "resources")} or None,
+        "maxRetries": None if max_retries is None else whole_number(max_retries, "max_retries", 0),
+        "timeoutMs": None if timeout is None else positive_number(timeout, "timeout") * 1000,
+        "stallMs": None if stall is None else positive_number(stall, "stall") * 1000,
+        "onStall": None if on_stall is None else one_of(on_stall, "on_stall", ("end", "move", "report")),
         "host": host,
         "slurm": slurm,
         "sge": sge,

@@ -7,13 +7,33 @@ import functools
 import inspect
 import sys
 import types
-from typing import Any, Callable, Iterable, Literal, Mapping, Protocol, Sequence, Union, runtime_checkable
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Protocol, Sequence, TypeVar, Union, cast, overload, runtime_checkable
 
 from ._client import Block as ClientBlock
 from ._client import Roi
+from ._options import Fit, TaskFields, TaskOptions
+from ._values import (
+    EXACT,
+    Writable,
+    amounts,
+    checked_id,
+    one_of,
+    plain_config,
+    positive_number,
+    whole_number,
+    written_paths,
+)
 
-Fit = Literal["valid", "shrink", "overhang"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+FITS = ("valid", "shrink", "overhang")
 Function = Callable[..., Any]
+State = TypeVar("State")
+#: Called in each worker with the config and the units of its resources; both may be left out.
+Setup = Union[
+    Callable[[], State], Callable[[Mapping[str, Any]], State], Callable[[Mapping[str, Any], Mapping[str, Any]], State]
+]
 
 
 @runtime_checkable
@@ -33,7 +53,10 @@ AnyRoi = Union[RoiLike, tuple[Sequence[int], Sequence[int]]]
 
 def as_roi(value: AnyRoi, what: str) -> Roi:
     """Converts a Roi of any library. Raises TypeError or ValueError, with the name of what it is."""
-    offset, shape = (value.offset, value.shape) if isinstance(value, RoiLike) else value
+    try:
+        offset, shape = (value.offset, value.shape) if isinstance(value, RoiLike) else value
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} is {value!r}; expected a Roi, or its offset and its shape.") from None
     starts, lengths = whole_numbers(offset, what), whole_numbers(shape, what)
     if len(starts) != len(lengths):
         raise ValueError(f"{what}: the offset has {len(starts)} axes, but the shape has {len(lengths)}.")
@@ -50,6 +73,8 @@ def _whole(number: Any, what: str) -> int:
             f"{what}: expected whole numbers of world units, got {number!r}; give all numbers of a task in a finer unit, such as pm "
             "instead of nm, as bellis.open does."
         )
+    if abs(whole) > EXACT:
+        raise ValueError(f"{what}: expected numbers between -2^53 and 2^53, got {whole}.")
     return whole
 
 
@@ -190,6 +215,32 @@ class Task:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     upstream: tuple[Task, ...] = ()
 
+    @overload
+    def __init__(
+        self,
+        id: str,
+        function: Callable[[Block], object],
+        total_roi: AnyRoi,
+        read_roi: AnyRoi,
+        write_roi: AnyRoi | None = None,
+        *,
+        setup: None = None,
+        **options: Unpack[TaskOptions],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        id: str,
+        function: Callable[[Block, State], object],
+        total_roi: AnyRoi,
+        read_roi: AnyRoi,
+        write_roi: AnyRoi | None = None,
+        *,
+        setup: Setup[State],
+        **options: Unpack[TaskOptions],
+    ) -> None: ...
+
     def __init__(
         self,
         id: str,
@@ -207,12 +258,13 @@ class Task:
         is_done: Callable[[Block], bool] | None = None,
         requires: Mapping[str, float] | None = None,
         max_ahead: int | None = None,
-        writes: Iterable[str] = (),
+        writes: Writable | Iterable[Writable] = (),
         voxel_size: Iterable[int] | None = None,
         offset: Iterable[int] | None = None,
         config: Mapping[str, Any] | None = None,
         upstream: Iterable[Task] = (),
     ) -> None:
+        checked_id(id)
         if not callable(function):
             raise TypeError(f'Task "{id}": function is {function!r}; expected something that can be called.')
         _refuse_deferred_function(function, f'Task "{id}": its function')
@@ -221,8 +273,6 @@ class Task:
         if setup is not None:
             # Its state may be a generator.
             _refuse_deferred_function(setup, f'Task "{id}": its setup', may_generate=True)
-        if workers is not None and workers < 1:
-            raise ValueError(f'Task "{id}": workers is {workers}; expected a whole number from 1.')
         what = f'Task "{id}":'
         values: dict[str, Any] = {
             "id": id,
@@ -230,26 +280,26 @@ class Task:
             "total_roi": as_roi(total_roi, f"{what} total_roi"),
             "read_roi": as_roi(read_roi, f"{what} read_roi"),
             "write_roi": as_roi(read_roi if write_roi is None else write_roi, f"{what} write_roi"),
-            "fit": fit,
+            "fit": one_of(fit, f"{what} fit", FITS),
             "read_write_conflict": read_write_conflict,
-            "workers": workers,
-            "max_retries": max_retries,
-            "timeout": timeout,
+            "workers": None if workers is None else whole_number(workers, f"{what} workers", 1),
+            "max_retries": None if max_retries is None else whole_number(max_retries, f"{what} max_retries", 0),
+            "timeout": None if timeout is None else positive_number(timeout, f"{what} timeout"),
             "setup": setup,
             "is_done": is_done,
-            "requires": dict(requires or {}),
-            "max_ahead": max_ahead,
-            "writes": tuple(map(str, writes)),
+            "requires": amounts(requires, f"{what} requires"),
+            "max_ahead": None if max_ahead is None else whole_number(max_ahead, f"{what} max_ahead", 1),
+            "writes": written_paths(writes, f"{what} writes"),
             "voxel_size": None if voxel_size is None else whole_numbers(voxel_size, f"{what} voxel_size"),
             "offset": None if offset is None else whole_numbers(offset, f"{what} offset"),
-            "config": dict(config or {}),
+            "config": plain_config(config, f"{what} config"),
             "upstream": tuple(upstream),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
         _check_voxels(self)
 
-    def __call__(self, block: Block, *state: Any) -> Any:
+    def __call__(self, block: Block, *state: Any) -> object:
         """Calls the function, for instance in a test."""
         return self.function(block, *state)
 
@@ -261,10 +311,11 @@ class Task:
         """`first >> second`: the second task after the first."""
         return downstream.after(self)
 
-    def replace(self, **values: Any) -> Task:
+    def replace(self, **values: Unpack[TaskFields]) -> Task:
         """The same task with other values of these fields."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return Task(**{**fields, **values})
+        fields: dict[str, Any] = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields.update(cast("dict[str, Any]", values))
+        return Task(**fields)
 
     def __hash__(self) -> int:
         return id(self)
@@ -273,13 +324,38 @@ class Task:
         return self is other
 
 
+@overload
 def task(
     *,
     total_roi: AnyRoi,
     read_roi: AnyRoi,
     write_roi: AnyRoi | None = None,
     id: str | None = None,
-    **options: Any,
+    setup: None = None,
+    **options: Unpack[TaskOptions],
+) -> Callable[[Callable[[Block], object]], Task]: ...
+
+
+@overload
+def task(
+    *,
+    total_roi: AnyRoi,
+    read_roi: AnyRoi,
+    write_roi: AnyRoi | None = None,
+    id: str | None = None,
+    setup: Setup[State],
+    **options: Unpack[TaskOptions],
+) -> Callable[[Callable[[Block, State], object]], Task]: ...
+
+
+def task(
+    *,
+    total_roi: AnyRoi,
+    read_roi: AnyRoi,
+    write_roi: AnyRoi | None = None,
+    id: str | None = None,
+    setup: Function | None = None,
+    **options: Unpack[TaskOptions],
 ) -> Callable[[Function], Task]:
     """Makes a function a task, with the options of `Task`.
 
@@ -288,7 +364,8 @@ def task(
     """
 
     def make(function: Function) -> Task:
-        return Task(id or function.__name__, function, total_roi, read_roi, write_roi, **options)
+        every: dict[str, Any] = {**options, "setup": setup}
+        return Task(id or function.__name__, function, total_roi, read_roi, write_roi, **every)
 
     return make
 

@@ -33,6 +33,15 @@ class Arrays(unittest.TestCase):
         with self.assertRaisesRegex(bellis.CannotRun, "nothing.zarr does not exist"):
             bellis.open(self.folder / "nothing.zarr")
 
+    def test_of_a_pyramid_are_named_themselves(self) -> None:
+        pyramid = self.folder / "p.zarr"
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertTrue(bellis.convert(self.raw, pyramid / "s0", workers=1, run_dir=self.folder / "runs"))
+            self.assertTrue(bellis.downsample(pyramid / "s0", levels=1, workers=1, run_dir=self.folder / "runs"))
+        array = bellis.open(pyramid)
+        self.assertEqual(array.path, str(pyramid / "s0"))
+        self.assertEqual(zarr.open_array(array.path, mode="r").shape, array.shape)
+
     def test_are_smoothed_as_by_the_command(self) -> None:
         with contextlib.redirect_stderr(io.StringIO()):
             result = bellis.smooth(self.raw, self.folder / "b.zarr", sigma=1, workers=1, run_dir=self.folder / "runs")

@@ -227,7 +227,49 @@ class Programs(InFolder):
             done = subprocess.run([sys.executable, "-m", "bellis.daisy", *call], capture_output=True, text=True, check=True)
             self.assertEqual(done.stdout, "bellis.daisy.task __main__\n")
 
-    def test_have_the_arrays_of_version_1_0(self) -> None:
+    def test_have_arrays_that_are_read_outside_only_with_a_fill_value(self) -> None:
+        total = Roi((0, 0), (40, 8))
+        array = daisy.prepare_ds("a.zarr", "raw", total, Coordinate(10, 2), "uint8", write_size=Coordinate(20, 4))
+        array[total] = 7
+        outside = Roi((-10, -2), (20, 6))
+        self.assertEqual(array.to_ndarray(outside, fill_value=9).tolist(), [[9, 9, 9], [9, 7, 7]])
+        self.assertEqual(array.intersect(outside).shape, (1, 2))
+        self.assertEqual(array[Coordinate(10, 2)], 7)
+        for read in (lambda: array.to_ndarray(outside), lambda: array[outside], lambda: array[Coordinate(40, 0)]):
+            with self.assertRaisesRegex(IndexError, "is not inside this array"):
+                read()
+        with self.assertRaisesRegex(IndexError, "is not inside this array"):
+            array[outside] = 1
+        with self.assertRaisesRegex(ValueError, r"offset \(5, 0\) is not a multiple of the voxel size"):
+            array[Roi((5, 0), (10, 2))] = 1
+        with self.assertRaisesRegex(ValueError, "is not inside the data"):
+            daisy.Array(array.data, outside, Coordinate(10, 2), Coordinate(0, 0))
+        self.assertTrue((array.to_ndarray() == 7).all())
+        view = array[Roi((10, 2), (20, 4))]
+        view.materialize()
+        array[total] = 1
+        self.assertEqual(view.to_ndarray().tolist(), [[7, 7], [7, 7]])
+
+    def test_have_prepared_datasets_that_are_kept_or_replaced(self) -> None:
+        total = Roi((0, 0), (40, 8))
+        made = daisy.prepare_ds("a.zarr", "v/raw", total, (10, 2), "uint8", write_size=(20, 4), num_channels=3, compressor={"id": "zlib"})
+        self.assertEqual((made.shape, made.data.chunks), ((3, 4, 4), (3, 2, 2)))
+        made[total] = 7
+        same = daisy.prepare_ds("a.zarr", "v/raw", total, (10, 2), "uint8", write_size=(20, 4), num_channels=3, delete=True)
+        self.assertTrue((same.to_ndarray() == 7).all())
+        with self.assertRaisesRegex(RuntimeError, r"a.zarr/v/raw is there, but its shape is \(3, 4, 4\), not \(4, 4\); its dtype .*pass delete=True"):
+            daisy.prepare_ds("a.zarr", "v/raw", total, (10, 2), "uint16")
+        self.assertTrue((daisy.open_ds("a.zarr", "v/raw").to_ndarray() == 7).all())
+        other = daisy.prepare_ds("a.zarr", "v/raw", total, (10, 2), "uint16", delete=True)
+        self.assertEqual((other.dtype, other.to_ndarray().tolist()), ("uint16", [[0] * 4] * 4))
+        large = Roi((0,), (600,))
+        self.assertEqual(daisy.prepare_ds("a.zarr", "b", large, (1,), "uint8", write_size=(600,)).data.chunks, (300,))
+        exact = daisy.prepare_ds("a.zarr", "c", large, (1,), "uint8", write_size=(600,), force_exact_write_size=True)
+        self.assertEqual(exact.data.chunks, (600,))
+        with self.assertRaisesRegex(ValueError, r"write_size \(15, 4\) is not a multiple"):
+            daisy.prepare_ds("a.zarr", "d", total, (10, 2), "uint8", write_size=(15, 4))
+
+    def test_have_the_arrays_of_early_versions(self) -> None:
         total = Roi((0, 0), (40, 8))
         made = daisy.prepare_ds("a.zarr", "raw", total, Coordinate(10, 2), "uint8", write_size=Coordinate(20, 4))
         made[total] = 7

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,21 @@ import { type InstalledPackage, installPackageOrSkip } from '../support/python-p
 
 const run = promisify(execFile)
 const pathOf = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
+
+interface Diagnostic {
+  readonly severity: string
+  readonly message: string
+  readonly range: { readonly start: { readonly line: number } }
+}
+
+/** The comments at the ends of lines, by line from 1. */
+const commentsOf = (script: string): ReadonlyMap<number, string> =>
+  new Map(
+    script.split('\n').flatMap((line, at) => {
+      const comment = /\S {2}# (.*)$/.exec(line)?.[1]
+      return comment === undefined ? [] : [[at + 1, comment]]
+    }),
+  )
 
 // What Daisy's tests of 1.2.3 ask of its own wire and processes, which is not part of its interface.
 const WIRE = [
@@ -153,6 +168,42 @@ theirs, ours = (zarr.open_array(name, mode="r")[:] for name in ("theirs.zarr", "
 assert (theirs == ours).all() and theirs.any()`
     writeFileSync(join(path, 'shown.py'), [...shown, check].join('\n'))
     await inside('python', ['shown.py'])
+  })
+
+  it('has types with which two checkers report wrong options in a script, and nothing else', async (t) => {
+    if (skipped(t)) return
+    const { path, inside } = placeOf('typed')
+    const script = readFileSync(pathOf('python/guests/typed_script.py'), 'utf8')
+    writeFileSync(join(path, 'script.py'), script)
+    const marked = commentsOf(script)
+    const wrong = [...marked].filter(([, comment]) => comment === 'wrong').map(([line]) => line)
+    const revealed = [...marked].filter(([, comment]) => comment !== 'wrong')
+    assert.ok(wrong.length > 20 && revealed.length > 20)
+
+    const mypy = await inside('python', ['-m', 'mypy', '--strict', '--cache-dir', '.mypy', 'script.py']).catch(
+      ({ cause }) => cause as { stdout: string },
+    )
+    const found = [...mypy.stdout.matchAll(/^script\.py:(\d+): (error|note): (.*)$/gm)]
+    assert.deepEqual([...new Set(found.flatMap(([, line, kind]) => (kind === 'error' ? [Number(line)] : [])))], wrong)
+    const types = found.flatMap(([, line, , text = '']) => {
+      const type = /^Revealed type is "(.*)"$/.exec(text)?.[1]
+      return type === undefined ? [] : [[Number(line), type.replace(/^[\w.]+\.(?=\w+$)/, '')]]
+    })
+    assert.deepEqual(types, revealed)
+
+    writeFileSync(
+      join(path, 'pyrightconfig.json'),
+      JSON.stringify({ include: ['script.py'], typeCheckingMode: 'strict' }),
+    )
+    const { python } = installed as InstalledPackage
+    const call = ['-m', 'basedpyright', '--outputjson', '-p', 'pyrightconfig.json', '--pythonpath', python]
+    const pyright = await inside('python', call).catch(({ cause }) => cause as { stdout: string })
+    const { generalDiagnostics } = JSON.parse(pyright.stdout) as { generalDiagnostics: readonly Diagnostic[] }
+    const of = (severity: string) => generalDiagnostics.filter((each) => each.severity === severity)
+    const lineOf = ({ range }: Diagnostic) => range.start.line + 1
+    assert.deepEqual([...new Set(of('error').map(lineOf))], wrong)
+    const shown = of('information').map((each) => [lineOf(each), /" is "(.*)"$/s.exec(each.message)?.[1]])
+    assert.deepEqual(shown, revealed)
   })
 
   it('is completely typed for a second checker, too', async (t) => {

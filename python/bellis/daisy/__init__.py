@@ -11,12 +11,13 @@ import os
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import block, cl_monitor, client, context, graph, logging, scheduler, server, states, task, tracking
 from .block import Block, BlockStatus
 from .client import Client
 from .context import Context
+from .geometry import Coordinate, Roi
 from .graph import BlockwiseDependencyGraph, DependencyGraph, expand_roi_to_grid, expand_write_roi_to_grid
 from .logging import get_worker_log_basename, redirect_stdouterr
 from .scheduler import Scheduler
@@ -24,6 +25,12 @@ from .server import SerialServer, Server, options, run_blockwise
 from .states import RunStates, TaskState
 from .task import Pipeline, Task
 from .tracking import get_tracking_basedir, set_tracking_basedir
+
+if TYPE_CHECKING:
+    # They need zarr, so they are loaded when they are used.
+    from .arrays import Array as Array
+    from .arrays import open_ds as open_ds
+    from .arrays import prepare_ds as prepare_ds
 
 __all__ = [
     "Block",
@@ -52,13 +59,6 @@ __all__ = [
     "run_blockwise",
     "set_tracking_basedir",
 ]
-
-try:
-    _geometry: Any = importlib.import_module("funlib.geometry")
-except ImportError as error:
-    raise ImportError("bellis.daisy needs funlib.geometry: pip install bellis[daisy]") from error
-Coordinate = _geometry.Coordinate
-Roi = _geometry.Roi
 
 #: The modules of Daisy that programs import by name.
 _MODULES: dict[str, types.ModuleType] = {
@@ -96,7 +96,7 @@ def install() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    # Daisy 1.0 had arrays of its own; they need zarr.
+    # Daisy had arrays of its own once.
     if name in ("Array", "open_ds", "prepare_ds"):
         from . import arrays
 

@@ -6,7 +6,7 @@ from enum import Enum
 from math import comb
 from typing import Any, Sequence
 
-from .geometry import AnyRoi
+from .geometry import Roi
 
 
 class BlockStatus(Enum):
@@ -33,9 +33,9 @@ class Block:
 
     def __init__(
         self,
-        total_roi: AnyRoi,
-        read_roi: AnyRoi,
-        write_roi: AnyRoi,
+        total_roi: Roi,
+        read_roi: Roi,
+        write_roi: Roi,
         block_id: int | None = None,
         task_id: str | None = None,
         *,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Any, Iterable, Iterator, Sequence
 
-from .._client import Roi
-from .._task import Fit, as_roi
+from .._client import Roi as OwnRoi
+from .._options import Fit
+from .._task import as_roi
 from .block import Block
-from .geometry import AnyRoi, grid_of, to_funlib
+from .geometry import Coordinate, Roi, grid_of, to_funlib
 from .task import BaseTask, Tasks, pipeline_of
 
 
@@ -22,12 +23,12 @@ class BlockwiseDependencyGraph:
     def __init__(
         self,
         task_id: str,
-        block_read_roi: AnyRoi,
-        block_write_roi: AnyRoi,
+        block_read_roi: Roi,
+        block_write_roi: Roi,
         read_write_conflict: bool,
         fit: Fit,
-        total_read_roi: AnyRoi | None = None,
-        total_write_roi: AnyRoi | None = None,
+        total_read_roi: Roi | None = None,
+        total_write_roi: Roi | None = None,
     ) -> None:
         self.task_id = task_id
         self.read_write_conflict = read_write_conflict
@@ -50,7 +51,7 @@ class BlockwiseDependencyGraph:
         self._below, self._above = reach
         self._stride = [max(below, above) + 1 for below, above in zip(*reach)]
 
-    def _total_read_roi(self, read: AnyRoi | None, write: AnyRoi | None) -> AnyRoi:
+    def _total_read_roi(self, read: Roi | None, write: Roi | None) -> Roi:
         if write is None:
             if read is None:
                 raise ValueError("Either total_read_roi or total_write_roi is needed.")
@@ -143,7 +144,7 @@ class BlockwiseDependencyGraph:
             for block in self.level_blocks(level):
                 yield block, self.upstream(block)
 
-    def get_subgraph_blocks(self, sub_roi: AnyRoi, read_roi: bool = False) -> list[Block]:
+    def get_subgraph_blocks(self, sub_roi: Roi, read_roi: bool = False) -> list[Block]:
         """The blocks that write in a Roi; with `read_roi`, those that read there."""
         region = as_roi(sub_roi, "sub_roi")
         begin, end = list(region.offset), list(region.end)
@@ -219,20 +220,20 @@ def _graph_of(task: BaseTask) -> BlockwiseDependencyGraph:
     )
 
 
-def expand_roi_to_grid(sub_roi: AnyRoi, total_roi: AnyRoi, read_roi: AnyRoi, write_roi: AnyRoi) -> Any:
+def expand_roi_to_grid(sub_roi: Roi, total_roi: Roi, read_roi: Roi, write_roi: Roi) -> Roi:
     """A Roi, grown until it consists of whole write Rois of the grid of a task."""
     total, read, write = (as_roi(roi, "roi") for roi in (total_roi, read_roi, write_roi))
     start = [t + w - r for t, r, w in zip(total.offset, read.offset, write.offset)]
     return _aligned(as_roi(sub_roi, "sub_roi"), start, write.shape)
 
 
-def expand_write_roi_to_grid(roi: AnyRoi, write_roi: AnyRoi) -> Any:
+def expand_write_roi_to_grid(roi: Roi, write_roi: Roi) -> Roi:
     """A Roi, grown until it consists of whole write Rois, counted from 0."""
     write = as_roi(write_roi, "write_roi")
     return _aligned(as_roi(roi, "roi"), [0] * len(write.shape), write.shape)
 
 
-def _aligned(roi: Roi, start: Sequence[int], step: Sequence[int]) -> Any:
+def _aligned(roi: OwnRoi, start: Sequence[int], step: Sequence[int]) -> Roi:
     begin = [first + (low - first) // length * length for low, first, length in zip(roi.offset, start, step)]
     end = [first - (first - high) // length * length for high, first, length in zip(roi.end, start, step)]
-    return to_funlib(Roi(tuple(begin), tuple(high - low for low, high in zip(begin, end))))
+    return to_funlib(OwnRoi(tuple(begin), tuple(high - low for low, high in zip(begin, end))))

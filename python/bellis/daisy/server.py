@@ -9,12 +9,13 @@ import multiprocessing.connection
 import os
 import signal
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Literal, Mapping, Sequence, overload
 from urllib.parse import urlsplit
 
 from .. import _task
 from .._client import Roi
 from .._crew import Crew, ForkedChild, describe_end
+from .._progress import Progress
 from .._result import Result
 from .._run import EVENTS, Checker, Run, _Options, _own_limit, describe_task
 from .._worker import TaskRunner, do_blocks, end_with
@@ -128,16 +129,42 @@ def _end_with_parent() -> None:
     end_with(lambda: multiprocessing.connection.wait([sentinel]))
 
 
+@overload
+def run_blockwise(
+    tasks: Tasks,
+    multiprocessing: bool = True,
+    *,
+    return_states: Literal[True] | None = None,
+    resources: Mapping[str, float] | None = None,
+    progress: Progress = True,
+    host: str | None = None,
+    summary: bool = True,
+) -> RunStates: ...
+
+
+@overload
+def run_blockwise(
+    tasks: Tasks,
+    multiprocessing: bool = True,
+    *,
+    return_states: Literal[False],
+    resources: Mapping[str, float] | None = None,
+    progress: Progress = True,
+    host: str | None = None,
+    summary: bool = True,
+) -> bool: ...
+
+
 def run_blockwise(
     tasks: Tasks,
     multiprocessing: bool = True,
     *,
     return_states: bool | None = None,
     resources: Mapping[str, float] | None = None,
-    progress: Any = True,
+    progress: Progress = True,
     host: str | None = None,
     summary: bool = True,
-) -> Any:
+) -> RunStates | bool:
     """Runs tasks, and those that they come after, to their end.
 
     tasks: a task, a pipeline, or tasks with `upstream_tasks`.
@@ -160,7 +187,7 @@ def run_pipeline(
     multiprocessing: bool,
     *,
     resources: Mapping[str, float] | None = None,
-    progress: Any = True,
+    progress: Progress = True,
     host: str | None = None,
 ) -> RunStates:
     """Runs a pipeline to its end. See `run_blockwise`."""
@@ -184,7 +211,7 @@ def run_pipeline(
     if host is not None:
         request["host"] = host
     crew = None if is_serial else _DaisyCrew(by_id, native)
-    show: Any = "auto" if progress is True else progress or "none"
+    show: Progress = "auto" if progress is True else progress or "none"
     run = Run(native, request, _Options(show, crew, _checker(by_id, trackings), _do, lambda run: _begin(run, ordered)))
     result: Result = run.do_blocks_here() if is_serial else run.follow()
     return RunStates({task_id: TaskState.of_result(task) for task_id, task in result.tasks.items()})

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import logging as python_logging
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping, Union
+from typing import Any, Callable, Iterable, Mapping, Protocol, Union
 
 from .. import _task
-from .._client import Roi, _Grid
-from .._task import Fit, as_roi, positional_count
+from .._client import Roi as OwnRoi
+from .._client import _Grid
+from .._options import Fit
+from .._task import as_roi, positional_count
 from .block import Block, BlockStatus
 from .context import Context
-from .geometry import AnyRoi, grid_of, to_funlib
+from .geometry import Roi, grid_of, to_funlib
 from .tracking import Tracking, tracking_of, tracking_path_of
+
+
+class _TakesContext(Protocol):
+    def __call__(self, *, context: Context) -> object: ...
+
+
+#: Called with each block; or in each worker, without an argument or with its context.
+ProcessFunction = Union[Callable[[Block], object], Callable[[], object], _TakesContext]
 
 logger = python_logging.getLogger(__name__)
 
@@ -28,10 +38,10 @@ class BaseTask:
     def __init__(
         self,
         task_id: str,
-        total_roi: AnyRoi,
-        read_roi: AnyRoi,
-        write_roi: AnyRoi,
-        process_function: Callable[..., Any],
+        total_roi: Roi,
+        read_roi: Roi,
+        write_roi: Roi,
+        process_function: ProcessFunction,
         check_function: Callable[[Block], bool] | None,
         read_write_conflict: bool,
         fit: Fit,
@@ -46,7 +56,8 @@ class BaseTask:
     ) -> None:
         self.task_id = task_id
         self.total_roi, self.read_roi, self.write_roi = total_roi, read_roi, write_roi
-        self.process_function, self.check_function = process_function, check_function
+        self.process_function: Callable[..., Any] = process_function
+        self.check_function = check_function
         self.init_callback_fn: Callable[[Context], Any] | None = None
         self.read_write_conflict = read_write_conflict
         self.num_workers = self.max_workers = max_workers
@@ -101,7 +112,7 @@ class BaseTask:
         grid = self._grid()
         return [] if tracking is None else [self.block(*grid.rois(index)) for index in tracking.failed(grid.count)]
 
-    def block(self, read_roi: Roi, write_roi: Roi) -> Block:
+    def block(self, read_roi: OwnRoi, write_roi: OwnRoi) -> Block:
         return Block(
             self.total_roi,
             to_funlib(read_roi),
@@ -115,7 +126,7 @@ class BaseTask:
         """Whether blocks may be done before they are handed out."""
         return self.check_function is not None or self.skip_mask is not None or self.tracking() is not None
 
-    def is_done(self, index: int, read_roi: Roi, write_roi: Roi, tracking: Tracking | None) -> bool:
+    def is_done(self, index: int, read_roi: OwnRoi, write_roi: OwnRoi, tracking: Tracking | None) -> bool:
         """Whether nothing is to be done for a block: by the mask, by what earlier runs kept, or by the check function."""
         return (
             (self.skip_mask is not None and bool(self.skip_mask[index]))
@@ -123,7 +134,7 @@ class BaseTask:
             or self._check(read_roi, write_roi)
         )
 
-    def _check(self, read_roi: Roi, write_roi: Roi) -> bool:
+    def _check(self, read_roi: OwnRoi, write_roi: OwnRoi) -> bool:
         """What the check function says; an error is logged and means no."""
         if self.check_function is None:
             return False
@@ -178,10 +189,10 @@ class Task(BaseTask):
     def __init__(
         self,
         task_id: str,
-        total_roi: AnyRoi,
-        read_roi: AnyRoi,
-        write_roi: AnyRoi,
-        process_function: Callable[..., Any],
+        total_roi: Roi,
+        read_roi: Roi,
+        write_roi: Roi,
+        process_function: ProcessFunction,
         check_function: Callable[[Block], bool] | None = None,
         init_callback_fn: Callable[[Context], Any] | None = None,
         read_write_conflict: bool = True,

@@ -6,22 +6,22 @@ Tasks don't know each other: `first + second` and `first | second` are pipelines
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Literal, Mapping, overload
 
 from .._client import __version__
-from . import Coordinate, Roi
+from .._options import Fit
+from .._progress import Progress
 from .block import Block, BlockStatus
 from .client import Client
 from .context import Context
-from .geometry import AnyRoi
+from .geometry import Coordinate, Roi
 from .graph import BlockwiseDependencyGraph, DependencyGraph
 from .logging import get_worker_log_basename
 from .scheduler import Scheduler
 from .server import run_pipeline
 from .states import RunStates, TaskState
-from .task import BaseTask, Pipeline, Tasks, pipeline_of
+from .task import BaseTask, Pipeline, ProcessFunction, Tasks, pipeline_of
 from .tracking import get_tracking_basedir, set_tracking_basedir
-from .._task import Fit
 
 __all__ = [
     "Block",
@@ -67,10 +67,10 @@ class Task(BaseTask):
     def __init__(
         self,
         task_id: str,
-        total_roi: AnyRoi,
-        read_roi: AnyRoi,
-        write_roi: AnyRoi,
-        process_function: Callable[..., Any],
+        total_roi: Roi,
+        read_roi: Roi,
+        write_roi: Roi,
+        process_function: ProcessFunction,
         check_function: Callable[[Block], bool] | None = None,
         read_write_conflict: bool = True,
         fit: Fit = "valid",
@@ -102,16 +102,43 @@ class Task(BaseTask):
         return self.timeout
 
 
+@overload
 def run_blockwise(
     pipeline: Tasks,
     multiprocessing: bool = True,
     resources: Mapping[str, float] | None = None,
-    progress: Any = True,
+    progress: Progress = True,
+    block_tracking: bool = True,
+    return_states: Literal[False] = False,
+    host: str | None = None,
+    summary: bool = True,
+) -> bool: ...
+
+
+@overload
+def run_blockwise(
+    pipeline: Tasks,
+    multiprocessing: bool = True,
+    resources: Mapping[str, float] | None = None,
+    progress: Progress = True,
+    block_tracking: bool = True,
+    *,
+    return_states: Literal[True],
+    host: str | None = None,
+    summary: bool = True,
+) -> RunStates: ...
+
+
+def run_blockwise(
+    pipeline: Tasks,
+    multiprocessing: bool = True,
+    resources: Mapping[str, float] | None = None,
+    progress: Progress = True,
     block_tracking: bool = True,
     return_states: bool = False,
     host: str | None = None,
     summary: bool = True,
-) -> Any:
+) -> bool | RunStates:
     """Runs a pipeline, or a task, to its end.
 
     multiprocessing: False does all blocks in this thread; an exception of a function then ends the run.
@@ -140,7 +167,7 @@ class Server:
         self,
         pipeline: Tasks,
         resources: Mapping[str, float] | None = None,
-        progress: Any = True,
+        progress: Progress = True,
         block_tracking: bool = True,
         host: str | None = None,
         summary: bool = True,

@@ -1,4 +1,6 @@
+import { Socket } from 'node:net'
 import { Command, CommanderError } from 'commander'
+import { endsWithParent } from '../../adapters/files/process-identity.ts'
 import { endWithStuckThreads } from '../../adapters/threads/stuck-threads.ts'
 import { ownVersion } from '../run-folder/run-command.ts'
 import { COMPLETE } from './completion/shell-scripts.ts'
@@ -77,8 +79,19 @@ export async function bellisProgram(name = ''): Promise<Command> {
   return strict(program)
 }
 
+/** For programs that run commands and pass on Ctrl-C: with BELLIS_ENDS_WITH_INPUT, the end of its input, as when they are killed, ends this one. */
+function endWithInput(): void {
+  if (process.env.BELLIS_ENDS_WITH_INPUT === undefined) return
+  // It is not for the programs that this one starts.
+  delete process.env.BELLIS_ENDS_WITH_INPUT
+  endsWithParent()
+  process.stdin.on('end', () => process.exit(130)).resume()
+  if (process.stdin instanceof Socket) process.stdin.unref()
+}
+
 /** Runs the command line. Sets the process's exit code and never throws. @param args without the program's name */
 export async function main(args: readonly string[]): Promise<void> {
+  endWithInput()
   for (const stream of [process.stdout, process.stderr]) guardStream(stream)
   try {
     const [first, ...words] = args
