@@ -5,7 +5,7 @@ import type { Stall, StallAction } from './workers/stall.ts'
 
 // What happens during a run, in one vocabulary for the library, --events, --json, the page and the run's history.
 
-/** A task's blocks by state: total = pending + ready + processing + completed + failed + orphaned, at every moment. */
+/** A task's blocks by state: total = pending + ready + processing + completed + failed + orphaned + leftOut, at every moment. */
 export interface TaskCounts {
   readonly id: string
   readonly total: number
@@ -17,6 +17,8 @@ export interface TaskCounts {
   readonly skipped: number
   /** outside the mask, so that nothing was to be done; counted inside `skipped`; absent for a task without a mask */
   readonly masked?: number
+  /** not to be done by this start of the run, because of `--only`; not part of `completed`; absent without it */
+  readonly leftOut?: number
   readonly failed: number
   readonly orphaned: number
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { noteStuckThreads } from '../adapters/threads/stuck-threads.ts'
-import { messageOf } from '../core/errors.ts'
+import { ConfigError, messageOf } from '../core/errors.ts'
 import { ResourceStack } from '../core/resource-stack.ts'
 import { assertFits } from '../core/workers/resources.ts'
 import type { EventStream } from '../runtime/coordinator/event-stream.ts'
@@ -28,6 +28,7 @@ import { keepLiveState, sessionFile, writeMasks } from './run-folder/run-files.t
 import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
 import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
 import { describeTasks, runFolder } from './run-folder/run-place.ts'
+import { isFailed, onlyBlocks } from './run-folder/selection/only-blocks.ts'
 import { checkOptions, checkTaskPools, type RunOptions } from './run-options.ts'
 import { moduleName } from './workers/module-name.ts'
 import { defaultWorkers, resourcesOf } from './workers/run-resources.ts'
@@ -36,7 +37,7 @@ import { openWorkerPool, type WorkerPool } from './workers/worker-pool.ts'
 /** Plans a run. @see planTasks */
 export async function planRun(
   tasks: Tasks,
-  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask'>,
+  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask' | 'only' | 'progress'>,
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
@@ -48,7 +49,21 @@ export async function planRun(
   })
   assertFits(pipeline.tasks, resourcesOf(options).budget)
   checkTaskPools(pipeline.tasks, options)
+  checkOnly(pipeline, options)
   return pipeline
+}
+
+/** @throws ConfigError `INVALID_CONFIG`, and as `onlyBlocks` */
+function checkOnly(pipeline: PlannedPipeline, options: Pick<RunOptions, 'only' | 'overwrite' | 'progress'>): void {
+  const { only, overwrite } = options
+  if (only === undefined) return
+  if (overwrite) {
+    throw new ConfigError('INVALID_CONFIG', `Only ${only}: expected without overwrite, which forgets all blocks; leave out one.`)
+  }
+  if (isFailed(only) && progressPlace(pipeline, options) === 'none') {
+    throw new ConfigError('INVALID_CONFIG', `Only ${only}: expected a run whose progress is recorded; name blocks or a region.`)
+  }
+  onlyBlocks(pipeline, only)
 }
 
 /**
@@ -65,10 +80,10 @@ export async function execute(
 ): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
   await using open = new ResourceStack()
-  const { recorded, workers, outputs, id, noteEnd } = await openParts({ pipeline, options, events, folder, open })
+  const { chosen, recorded, workers, outputs, id, noteEnd } = await openParts({ pipeline, options, events, folder, open })
   const inline = open.use(
     inlineLauncher({
-      tasks: pipeline.tasks,
+      tasks: chosen.tasks,
       arrays: arrayStore,
       clock: systemClock,
       breathe,
@@ -81,7 +96,7 @@ export async function execute(
   }
   if (workers !== undefined) options.onListening?.(workers.invitation)
   // Awaited here, since the launchers end with this function.
-  const result = await runPipeline(pipeline, {
+  const result = await runPipeline(chosen, {
     ...limitsOf(options),
     workers: options.workers ?? defaultWorkers(options),
     resources: resourcesOf(options),
@@ -114,6 +129,8 @@ interface Setting {
 
 /** The parts of a run that it may go without. */
 interface RunParts {
+  /** The pipeline, with the blocks that this start leaves out. */
+  readonly chosen: PlannedPipeline
   /** undefined if no progress is recorded. */
   readonly recorded: RecordedRun | undefined
   /** undefined if all blocks are done inline, or were done before. */
@@ -139,10 +156,12 @@ async function openParts(setting: Setting): Promise<RunParts> {
     // From here on the run can begin, so now it may forget what --overwrite replaces.
     if (options.overwrite) folder?.renew()
     const recorded = before ?? (await openRecord(setting, place))
-    if (folder !== undefined) await showRun(setting, folder.path, recorded)
+    const chosen = recorded?.pipeline ?? onlyBlocks(pipeline, options.only)
+    if (folder !== undefined) await showRun({ ...setting, pipeline: chosen }, folder.path, recorded)
     const id = recorded?.id ?? randomUUID()
     await (recorded?.createOutputs() ?? outputs.create(id))
     return {
+      chosen,
       recorded,
       workers,
       outputs,
@@ -196,6 +215,7 @@ async function openPlace(
     place: progressPlace(pipeline, options),
     overwrite,
     fsync,
+    only: options.only,
     warn: (message) => events.emit({ type: 'warning', message }),
   })
   if (place !== undefined) open.use(place)
@@ -215,8 +235,7 @@ async function showRun(
   recorded: RecordedRun | undefined,
 ): Promise<void> {
   const { overwrite = false, dashboard } = options
-  const masked = pipeline.tasks.map((task) => task.masked)
-  writeMasks(path, masked)
+  writeMasks(path, pipeline.tasks)
   open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite }))
   if (dashboard === undefined) return
   open.use(await startDashboardThread(path, dashboard, progressPlace(pipeline, options)))
@@ -270,7 +289,7 @@ const historyOf = ({ tasks }: PlannedPipeline, recorded: RecordedRun | undefined
 const isClosure = (task: PlannedTask): boolean => !isTaskNode(task.source)
 
 /** A closure may differ at the next start, which cannot be detected: its blocks are recorded only on request. */
-const progressPlace = (pipeline: PlannedPipeline, { progress }: RunOptions): ProgressPlace =>
+const progressPlace = (pipeline: PlannedPipeline, { progress }: Pick<RunOptions, 'progress'>): ProgressPlace =>
   progress ?? (pipeline.tasks.some(isClosure) ? 'none' : 'sqlite')
 
 const needsFolder = (pipeline: PlannedPipeline, options: RunOptions): boolean =>

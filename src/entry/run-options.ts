@@ -39,6 +39,12 @@ export interface RunOptions extends NetworkOptions, RunLimits {
    * and precomputed inputs. @default false, only the metadata of inputs, and the files of other formats
    */
   readonly checkInputs?: boolean
+  /**
+   * The only blocks that this start does, besides those that they wait for: `failed`, those that the record calls failed; a region that they
+   * write in, `offset:shape` in nm or in voxels of the first input; or the path of a file that lists blocks or regions. The record keeps what
+   * it says of the others. @default all blocks
+   */
+  readonly only?: string
   /** Replaces outputs that exist. @default false */
   readonly overwrite?: boolean
   /**

@@ -12,7 +12,7 @@ export const MAX_MAPPED_BLOCKS = 2 ** 22
 const MAX_CELLS = 2 ** 17
 
 /** The state of a cell with some blocks done and none running, in addition to those of {@link STATE_CODE}. */
-export const PARTLY_DONE = 7
+export const PARTLY_DONE = 9
 
 /** What a task's map shows: its blocks, or cells of several blocks. */
 export interface MapGrid {
@@ -57,6 +57,13 @@ export function cellAt(index: number, shape: readonly number[], cell: readonly n
   return at
 }
 
+/** Bitmaps of blocks whose state is known at the start. */
+export interface KnownBlocks {
+  readonly done?: Uint8Array | undefined
+  readonly masked?: Uint8Array | undefined
+  readonly leftOut?: Uint8Array | undefined
+}
+
 /** The states of cells of several blocks, for a task with too many blocks to show each. */
 export class CellMap {
   /** By the cell's index. */
@@ -69,16 +76,19 @@ export class CellMap {
   readonly #skipped: Uint32Array
   readonly #held: Uint32Array
   readonly #failed: Uint32Array
+  /** Blocks outside a mask, which count as done, and blocks that are left out, which do not. */
+  readonly #masked: Uint32Array
+  readonly #leftOut: Uint32Array
   readonly #stateCodeOf: (index: number) => number
 
   /**
-   * @param done a bitmap of the blocks that are already done
+   * @param known bitmaps of the blocks that are already done, of those outside a mask, and of those that are left out
    * @param stateCodeOf the state code of a block
    */
   constructor(
     options: BlockGridOptions,
     { grid, cell }: MapGrid,
-    done: Uint8Array | undefined,
+    { done, masked, leftOut }: KnownBlocks,
     stateCodeOf: (index: number) => number,
   ) {
     const { shape, blockCount } = createBlockGrid(options)
@@ -94,6 +104,8 @@ export class CellMap {
     this.#skipped = new Uint32Array(count)
     this.#held = new Uint32Array(count)
     this.#failed = new Uint32Array(count)
+    this.#masked = new Uint32Array(count)
+    this.#leftOut = new Uint32Array(count)
     const strides = rowMajorStrides(shape)
     const cellStrides = rowMajorStrides(cells.shape)
     for (let at = 0; at < count; at++) {
@@ -105,13 +117,17 @@ export class CellMap {
       }
       this.#totals[at] = total
     }
-    if (done !== undefined) {
-      for (let index = -1; (index = nextSetBit(done, index + 1, blockCount)) < blockCount; ) {
-        this.#done[this.#at(index)]!++
-      }
-      this.#skipped.set(this.#done)
-    }
+    this.#countInto(this.#done, done, blockCount)
+    this.#countInto(this.#masked, masked, blockCount)
+    this.#countInto(this.#leftOut, leftOut, blockCount)
+    for (let at = 0; at < count; at++) this.#done[at]! += this.#masked[at]!
+    this.#skipped.set(this.#done)
     this.update(() => {})
+  }
+
+  #countInto(counts: Uint32Array, bits: Uint8Array | undefined, blockCount: number): void {
+    if (bits === undefined) return
+    for (let index = -1; (index = nextSetBit(bits, index + 1, blockCount)) < blockCount; ) counts[this.#at(index)]!++
   }
 
   hold(index: number): void {
@@ -172,8 +188,14 @@ export class CellMap {
   #codeOf(at: number): number {
     if (this.#failed[at]! > 0) return STATE_CODE.failed
     const done = this.#done[at]!
-    if (done === this.#totals[at]) return this.#skipped[at] === done ? STATE_CODE.skipped : STATE_CODE.completed
+    if (done === this.#totals[at]) {
+      if (this.#masked[at] === done) return STATE_CODE.masked
+      return this.#skipped[at] === done ? STATE_CODE.skipped : STATE_CODE.completed
+    }
     if (this.#held[at]! > 0) return STATE_CODE.processing
-    return done > 0 ? PARTLY_DONE : this.#stateCodeOf(this.#firsts[at]!)
+    if (done > this.#masked[at]!) return PARTLY_DONE
+    if (this.#masked[at]! + this.#leftOut[at]! === this.#totals[at]) return STATE_CODE.leftOut
+    const code = this.#stateCodeOf(this.#firsts[at]!)
+    return code === STATE_CODE.completed ? STATE_CODE.pending : code
   }
 }

@@ -8,7 +8,7 @@ import { orderTasks } from '../scheduling/pipeline.ts'
 import { withMasked } from '../scheduling/scheduler-task.ts'
 import { STATE_CODE, type StateMap } from '../scheduling/state-map.ts'
 import { doneOrUnneeded } from '../scheduling/unneeded.ts'
-import { CellMap, MAX_MAPPED_BLOCKS, mapGridOf } from './cell-map.ts'
+import { CellMap, type KnownBlocks, MAX_MAPPED_BLOCKS, mapGridOf } from './cell-map.ts'
 import { StateRuns } from './state-runs.ts'
 
 export interface BoardTask extends BlockGridOptions {
@@ -18,7 +18,13 @@ export interface BoardTask extends BlockGridOptions {
   readonly transient?: boolean
 }
 
-const withDone = <Task>(task: Task, done: Uint8Array | undefined) => (done === undefined ? task : { ...task, done })
+/** Bitmaps of a task's blocks that need not run. */
+export interface IdleBlocks {
+  /** Those outside a mask. */
+  readonly masked?: Uint8Array | undefined
+  /** Those that the start leaves as they are. */
+  readonly leftOut?: Uint8Array | undefined
+}
 
 /**
  * The state of every block of a run, reconstructed from its events. They drive a scheduler like the run's own, which determines
@@ -33,7 +39,7 @@ export class RunBoard {
   #maps: readonly (StateMap | CellMap)[] = []
   /** Skipped blocks by task, if the states come from a record. */
   #skipped: readonly number[] | undefined
-  #masked: readonly (Uint8Array | undefined)[] = []
+  #idle: readonly IdleBlocks[] = []
 
   constructor(tasks: readonly BoardTask[]) {
     this.#tasks = tasks
@@ -41,19 +47,25 @@ export class RunBoard {
     this.begin([])
   }
 
-  /** The run was started. @param done bitmaps of the blocks that are already done, by task @param masked of those outside a mask */
-  begin(done: readonly (Uint8Array | undefined)[], masked: readonly (Uint8Array | undefined)[] = []): void {
-    this.#masked = masked
+  /** The run was started. @param done bitmaps of the blocks that are already done, by task @param idle of those that need not run */
+  begin(done: readonly (Uint8Array | undefined)[], idle: readonly IdleBlocks[] = []): void {
+    this.#idle = idle
     const described = this.#tasks.map((task, number) =>
-      withMasked({ ...task, ...given({ done: done[number], masked: masked[number] }) }),
+      withMasked({ ...task, ...given({ done: done[number], masked: idle[number]?.masked }) }),
     )
     // The run itself does the same at its start.
     const doneOrGone = doneOrUnneeded(described, orderTasks(described))
-    const tasks = this.#tasks.map(({ transient: _, ...task }, number) => {
-      const outside = described[number]?.masked
-      if (outside === undefined) return withDone(task, doneOrGone[number])
-      return { ...task, done: withoutBits(doneOrGone[number] ?? outside, outside), masked: outside }
+    const known = this.#tasks.map((_, number): KnownBlocks => {
+      const { masked } = described[number] ?? {}
+      const doneNow = doneOrGone[number]
+      const leftOut = idle[number]?.leftOut
+      return given({
+        done: doneNow === undefined ? undefined : withoutBits(doneNow, masked),
+        masked,
+        leftOut: leftOut === undefined ? undefined : withoutBits(leftOut, doneNow),
+      })
     })
+    const tasks = this.#tasks.map(({ transient: _, ...task }, number) => ({ ...task, ...given(known[number] ?? {}) }))
     // Retries are separate events, so every failure is final here.
     this.#scheduler = new BlockScheduler(tasks, { maxRetries: 0 })
     this.#maps = tasks.map((task, number) => {
@@ -61,7 +73,7 @@ export class RunBoard {
       return new CellMap(
         task,
         mapGridOf(task),
-        doneOrGone[number],
+        known[number] ?? {},
         (index) => STATE_CODE[this.#scheduler.task(number).blockState(index)],
       )
     })
@@ -74,7 +86,7 @@ export class RunBoard {
     const before = this.#maps
     const counted = this.counts
     for (const number of before.keys()) this.collect(number)
-    this.begin(done, this.#masked)
+    this.begin(done, this.#idle)
     const now = this.#scheduler.counts()
     this.#skipped = this.#maps.map((map, number) => {
       const known = before[number]?.codes

@@ -8,7 +8,7 @@ import { describeStall } from '../workers/stall.ts'
 import { BlockHistory } from './block-history.ts'
 import { MAX_MAPPED_BLOCKS } from './cell-map.ts'
 import type { BlocksFrame } from './history-frames.ts'
-import { type BoardTask, RunBoard } from './run-board.ts'
+import { type BoardTask, type IdleBlocks, RunBoard } from './run-board.ts'
 import {
   type BlockDetails,
   type FailureSummary,
@@ -106,13 +106,9 @@ export class RunPicture {
     return this.#isRemoved
   }
 
-  /** The run was started. @param done bitmaps of the blocks that were done before, by task @param masked of those outside a mask */
-  begin(
-    time: number,
-    done: readonly (Uint8Array | undefined)[],
-    masked: readonly (Uint8Array | undefined)[] = [],
-  ): void {
-    this.board.begin(done, masked)
+  /** The run was started. @param done bitmaps of the blocks that were done before, by task @param idle of those that need not run */
+  begin(time: number, done: readonly (Uint8Array | undefined)[], idle: readonly IdleBlocks[] = []): void {
+    this.board.begin(done, idle)
     this.#clear()
     this.#started = time
     this.#latest = time

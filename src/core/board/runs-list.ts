@@ -21,6 +21,8 @@ export interface ListedRun {
   readonly total: number
   readonly completed: number
   readonly failed: number
+  /** Counted inside `completed`. */
+  readonly masked: number
 }
 
 /** The runs of a folder, the most recently active first. */

@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from './varint.ts'
 
 /**
  * Block states in few bytes, as runs of consecutive blocks with the same state. A run is two varints: the gap to the previous run, in
- * blocks, and (length - 1) * 8 + state.
+ * blocks, and (length - 1) * 16 + state.
  */
 export class StateRuns {
   readonly #writer = new ByteWriter()
@@ -36,7 +36,7 @@ export class StateRuns {
   #flush(): void {
     if (this.#end === this.#start) return
     this.#writer.varint(this.#start - this.#before)
-    this.#writer.varint((this.#end - this.#start - 1) * 8 + this.#code)
+    this.#writer.varint((this.#end - this.#start - 1) * 16 + this.#code)
     this.#before = this.#end
   }
 }
@@ -58,10 +58,10 @@ export function applyStates(
   for (let at = 0; !reader.isAtEnd; ) {
     const start = at + reader.varint()
     const word = reader.varint()
-    const end = Math.min(codes.length, start + Math.floor(word / 8) + 1)
+    const end = Math.min(codes.length, start + Math.floor(word / 16) + 1)
     if (reader.isCut || start >= end) return
-    codes.fill(word & 7, start, end)
-    onRun(start, end, word & 7)
+    codes.fill(word & 15, start, end)
+    onRun(start, end, word & 15)
     at = end
   }
 }

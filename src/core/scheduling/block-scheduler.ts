@@ -7,7 +7,7 @@ import { orderTasks } from './pipeline.ts'
 import { ReadySurface } from './ready-surface.ts'
 import { isLost, OPENING, Reopening, settleBlock } from './reopening.ts'
 import { findWanted, notifyEnd } from './retention.ts'
-import { checkRetries, type SchedulerTask, withMasked } from './scheduler-task.ts'
+import { checkRetries, type SchedulerTask, withLeftOut, withMasked } from './scheduler-task.ts'
 import { StateMap } from './state-map.ts'
 import { type BlockState, TaskRun } from './task-run.ts'
 import { doneOrUnneeded } from './unneeded.ts'
@@ -90,8 +90,7 @@ export class BlockScheduler {
     const runs: TaskRun[] = []
     for (const number of order.topological) {
       const described = tasks[number]!
-      const known = done[number]
-      const task = known === undefined ? described : { ...described, done: known }
+      const task = withLeftOut(described, done[number] ?? described.done)
       const retries = checkRetries(task.maxRetries ?? maxRetries, task.id)
       const upstream = order.upstream[number]!.map((before) => runs[before]!)
       runs[number] = new TaskRun(number, task, retries, upstream)

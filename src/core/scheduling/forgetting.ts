@@ -1,5 +1,4 @@
 import type { IndexBox } from '../grid/index-box.ts'
-import { isBitSet } from './bitmap.ts'
 import { COMPLETED, FAILED, PENDING, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import type { ReadySurface } from './ready-surface.ts'
 import type { RedoneBlocks } from './redone-blocks.ts'
@@ -126,7 +125,7 @@ function forgetBlocks(
         redone.unsettled.delete(index)
         redone.doomed.add(index)
       } else if (cell === COMPLETED) {
-        if (task.masked !== undefined && isBitSet(task.masked, index)) continue
+        if (task.isIdle(index)) continue
         completed++
         if (redone.forget(index)) task.skipped--
         states.reopen(index, OPENING)

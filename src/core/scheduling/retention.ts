@@ -18,6 +18,9 @@ export interface RetainedTask {
   readonly retained: readonly Linked[]
   readonly retention: Retention | undefined
   isReady(index: number): boolean
+  /** Whether a block that counts as completed was not done, so that a later start may do it. */
+  isIdle(index: number): boolean
+  isLeftOut(index: number): boolean
 }
 
 interface Linked<Task = RetainedTask> {
@@ -94,10 +97,11 @@ export class Retention {
     if (this.isTransient && this.isUnneeded(index)) this.#unneeded.push(index)
   }
 
-  /** Whether a block is completed, and so are all blocks that wait for it. */
+  /** Whether a block is completed, and all blocks that wait for it are done: those outside a mask may yet be, by a later start. */
   isUnneeded(index: number): boolean {
-    const isCompleted: Visit = (task, other) => task.states.peek(other) === COMPLETED
-    return isCompleted(this.#task, index) && this.#everyReader(index, isCompleted)
+    const isDone: Visit = (task, other) => task.states.peek(other) === COMPLETED && !task.isIdle(other)
+    const isCompleted = this.#task.states.peek(index) === COMPLETED && !this.#task.isLeftOut(index)
+    return isCompleted && this.#everyReader(index, isDone)
   }
 
   /** The blocks that have become unneeded since the last call. */

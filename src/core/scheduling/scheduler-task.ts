@@ -11,6 +11,8 @@ export interface SchedulerTask extends BlockGridOptions, OrderedTask {
   readonly done?: Uint8Array
   /** the blocks that need not run, as a bitmap like `done`: they count as done, and are never done again */
   readonly masked?: Uint8Array
+  /** the blocks that this start leaves as they are, as a bitmap like `done`: nothing waits for them, and they do not count as done */
+  readonly leftOut?: Uint8Array
   /**
    * how many of its blocks may be processing or done while blocks of other tasks still wait for them; exceeded only to avoid a
    * deadlock, by what the next of these blocks needs @default no limit
@@ -25,6 +27,13 @@ export function withMasked<Task extends SchedulerTask>(task: Task): Task {
   const { done, masked } = task
   if (masked === undefined) return task
   return { ...task, done: unitedBits(masked, done), masked: withoutBits(masked, done) }
+}
+
+/** A task whose blocks that are left out do not hold up others. @param done those that count as done */
+export function withLeftOut<Task extends SchedulerTask>(task: Task, done: Uint8Array | undefined): Task {
+  const { leftOut } = task
+  if (leftOut === undefined) return done === task.done || done === undefined ? task : { ...task, done }
+  return { ...task, done: unitedBits(leftOut, done), leftOut: withoutBits(leftOut, done) }
 }
 
 /** @throws ConfigError `INVALID_CONFIG` */

@@ -2,7 +2,10 @@ import { isBitSet } from './bitmap.ts'
 import { COMPLETED, FAILED, ORPHANED, PAGE_SIZE, PENDING, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import type { TaskRun } from './task-run.ts'
 
-/** The states of blocks as bytes, for maps. `skipped` blocks are completed, and there was nothing to do for them. */
+/**
+ * The states of blocks as bytes, for maps. `skipped` blocks are completed, and there was nothing to do for them. `masked` blocks count as
+ * completed, and are outside a mask; `leftOut` blocks are not to be done by this start.
+ */
 export const STATE_CODE = {
   pending: 0,
   ready: 1,
@@ -11,6 +14,8 @@ export const STATE_CODE = {
   failed: 4,
   orphaned: 5,
   skipped: 6,
+  masked: 7,
+  leftOut: 8,
 } as const
 export const STATE_NAMES = Object.keys(STATE_CODE) as readonly (keyof typeof STATE_CODE)[]
 
@@ -37,8 +42,8 @@ export class StateMap {
     for (let index = 0; index < total; index++) {
       const cell = states.peek(index)
       if (cell === COMPLETED) {
-        this.codes[index] = STATE_CODE.skipped
         this.markSkipped(index)
+        this.codes[index] = this.#codeOf(cell, STATE_CODE.pending, index)
       } else if (cell === UNTOUCHED && task.awaited.count(index, 1) === 0) this.codes[index] = STATE_CODE.ready
     }
     this.update(() => {})
@@ -87,6 +92,7 @@ export class StateMap {
   #codeOf(cell: number, before: number, index: number): number {
     switch (cell) {
       case COMPLETED:
+        if (this.#task.isIdle(index)) return this.#task.isLeftOut(index) ? STATE_CODE.leftOut : STATE_CODE.masked
         return isBitSet(this.#skipped, index) ? STATE_CODE.skipped : STATE_CODE.completed
       case PROCESSING:
         return STATE_CODE.processing

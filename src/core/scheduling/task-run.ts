@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.ts'
 import type { TaskCounts } from '../events.ts'
 import { type BlockGrid, createBlockGrid } from '../grid/block-grid.ts'
 import { ConflictOrder } from '../grid/conflicts.ts'
-import { countSetBits } from './bitmap.ts'
+import { countSetBits, isBitSet } from './bitmap.ts'
 import { BlockStates, COMPLETED, FAILED, MAX_BLOCKS, ORPHANED, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import { AwaitedBlocks, asUpstream } from './ready/awaited-blocks.ts'
 import { ReadyBlocks } from './ready/ready-blocks.ts'
@@ -52,7 +52,11 @@ export class TaskRun {
   readonly doneAtStart: number
   /** bitmap of the blocks that need not run, and were not done before */
   readonly masked: Uint8Array | undefined
+  /** bitmap of the blocks that this start leaves as they are */
+  readonly leftOut: Uint8Array | undefined
+  readonly #leftOutCount: number
   processing = 0
+  /** including the blocks that are left out, for which nothing waits either */
   completed: number
   /** completed at the start, or found done when they were taken; counted inside `completed` */
   skipped: number
@@ -90,6 +94,8 @@ export class TaskRun {
     const done = copyDone(description, grid.blockCount)
     this.doneAtStart = done === undefined ? 0 : countSetBits(done, grid.blockCount)
     this.masked = description.masked
+    this.leftOut = description.leftOut
+    this.#leftOutCount = this.leftOut === undefined ? 0 : countSetBits(this.leftOut, grid.blockCount)
     this.completed = this.doneAtStart
     this.skipped = this.doneAtStart
     this.done = this.doneAtStart === 0 ? undefined : done
@@ -130,11 +136,26 @@ export class TaskRun {
   }
 
   counts(): TaskCounts {
-    const { id, total, processing, completed, skipped, failed, orphaned } = this
+    const { id, total, processing, failed, orphaned } = this
+    const leftOut = this.#leftOutCount
+    const completed = this.completed - leftOut
     const ready = this.#readyInAll
-    const pending = total - ready - processing - completed - failed - orphaned
-    const counts = { id, total, pending, ready, processing, completed, skipped, failed, orphaned }
-    return this.masked === undefined ? counts : { ...counts, masked: countSetBits(this.masked, total) }
+    const pending = total - ready - processing - this.completed - failed - orphaned
+    const counts = { id, total, pending, ready, processing, completed, skipped: this.skipped - leftOut, failed, orphaned }
+    return {
+      ...counts,
+      ...(this.masked === undefined ? {} : { masked: countSetBits(this.masked, total) }),
+      ...(this.leftOut === undefined ? {} : { leftOut }),
+    }
+  }
+
+  /** Whether a block that counts as completed was not done: it is outside a mask, or left out. */
+  isIdle(index: number): boolean {
+    return this.isLeftOut(index) || (this.masked !== undefined && isBitSet(this.masked, index))
+  }
+
+  isLeftOut(index: number): boolean {
+    return this.leftOut !== undefined && isBitSet(this.leftOut, index)
   }
 
   /** @throws ConfigError `NO_SUCH_BLOCK` */

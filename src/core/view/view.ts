@@ -8,7 +8,7 @@ export type LayerKind = 'image' | 'segmentation'
 /** The attribute of an array of block states, as `bellis status --zarr` writes it. */
 export const BLOCK_STATES_ATTRIBUTE = 'block_states'
 /** The meaning of its elements. */
-export const BLOCK_STATES = { 0: 'not done', 1: 'done', 2: 'failed' } as const
+export const BLOCK_STATES = { 0: 'not done', 1: 'done', 2: 'failed', 3: 'outside the mask' } as const
 
 /** One dataset on the page. */
 export interface ViewLayer {

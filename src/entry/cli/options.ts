@@ -51,6 +51,7 @@ export interface RunFlags extends CommonOptions, PerTaskFlags {
   readonly resources?: Resources
   readonly mask?: string
   readonly checkInputs?: boolean
+  readonly only?: string
   readonly maxRetries?: number
   readonly maxFailures?: number
   readonly timeout?: number
@@ -153,6 +154,7 @@ const ownRunOptions = (command: Command): Command =>
     .optionsGroup(GROUPS.blocks)
     .option('--mask <dataset>', 'run only blocks that write where this volume, of any resolution, is not 0')
     .option('--check-inputs', 'compare the times of all chunks of inputs with those of blocks already done')
+    .option('--only <blocks>', 'do only these blocks, and what they wait for: failed, a region, or a file that lists blocks')
     .option('--max-retries <n>', 'retries of a failed block (default: 2)', wholeNumber(0))
     .option(
       '--max-failures <n>',
@@ -241,7 +243,7 @@ export const builtInOptions = (command: Command): Command =>
 /** The options of a run that these flags set. */
 export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOptions => {
   const site = flags.site === undefined ? {} : readSite(flags.site)
-  const { overwrite, fsync, mask, checkInputs, maxRetries, maxFailures, timeout, stall, onStall } = flags
+  const { overwrite, fsync, mask, checkInputs, only, maxRetries, maxFailures, timeout, stall, onStall } = flags
   const { workers, host, port, plain, resources, runDir } = { ...site, ...given(flags) }
   const taskPools = taskPoolsOf(flags, site, new Set(withUpstream(tasks).map(({ id }) => id)))
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
@@ -257,6 +259,7 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
     resources,
     mask,
     checkInputs,
+    only,
     maxRetries,
     maxFailures,
     timeoutMs,

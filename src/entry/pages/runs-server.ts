@@ -91,14 +91,15 @@ async function readList(home: string): Promise<RunsList> {
   const overviews = overviewsOf(states)
   const runs = states.map((state, i): ListedRun => {
     const { active = '', seconds, from, to, parameters = {} } = overviews[i] ?? {}
-    const sum = (of: 'total' | 'completed' | 'failed') => state.tasks.reduce((all, task) => all + task[of], 0)
+    const sum = (of: 'total' | 'completed' | 'failed' | 'masked') =>
+      state.tasks.reduce((all, task) => all + (task[of] ?? 0), 0)
     return {
       ...{ run: state.run, title: titleOf(state.document), condition: state.condition },
       ...{ created: state.document.created, active, parameters },
       ...(seconds === undefined ? {} : { seconds }),
       ...(from === undefined ? {} : { from: hideQueries(from) }),
       ...(to === undefined ? {} : { to: hideQueries(to) }),
-      ...{ total: sum('total'), completed: sum('completed'), failed: sum('failed') },
+      ...{ total: sum('total'), completed: sum('completed'), failed: sum('failed'), masked: sum('masked') },
     }
   })
   return { home: resolve(home), runs, unreadable }

@@ -22,6 +22,15 @@ export const repeatedWords = (command: readonly string[]): string[] =>
   command.filter((word) => !NOT_REPEATED.includes(word))
 
 /**
+ * The command of a run without `--only`, if its last start has done the blocks that were chosen: what continues it are the others.
+ * @param wasOk whether the last start did all that was asked of it
+ */
+export function withoutOnly(command: readonly string[], wasOk: boolean | undefined): readonly string[] {
+  if (!wasOk || command[0] !== 'bellis') return command
+  return command.filter((word, i) => !/^--only(=|$)/.test(word) && command[i - 1] !== '--only')
+}
+
+/**
  * A line for a shell that continues a run.
  * @param command as in `run.json`
  * @param directory where the command was started @default the working directory

@@ -54,7 +54,7 @@ async function stateArray(path: string, run: string, { id, grid, unit }: Describ
   return await createArray(path, { ...options, ifExists: 'replace' })
 }
 
-async function writeStates(array: VolumeArray, { done, failedBlocks }: RecordedTaskState): Promise<void> {
+async function writeStates(array: VolumeArray, { done, failedBlocks, mask }: RecordedTaskState): Promise<void> {
   const { shape, chunkShape, roi } = array
   const rowElements = shape.slice(1).reduce((product, length) => product * length, 1)
   const chunkRows = chunkShape[0] as number
@@ -67,7 +67,10 @@ async function writeStates(array: VolumeArray, { done, failedBlocks }: RecordedT
     const count = Math.min(rows, (shape[0] as number) - row)
     const first = row * rowElements
     const states = new Uint8Array(count * rowElements)
-    for (let at = 0; at < states.length; at++) if (isBitSet(done, first + at)) states[at] = 1
+    for (let at = 0; at < states.length; at++) {
+      if (isBitSet(done, first + at)) states[at] = 1
+      else if (mask !== undefined && isBitSet(mask, first + at)) states[at] = 3
+    }
     for (; nextFailed < failed.length; nextFailed++) {
       const block = failed[nextFailed] as number
       if (block >= first + states.length) break

@@ -4,7 +4,7 @@ import type { StoreStatus } from '../../core/events.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import { countSetBits, unitedBits } from '../../core/scheduling/bitmap.ts'
 import type { ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
-import { ProgressRecorder, readCompleted } from '../../runtime/coordinator/progress-recorder.ts'
+import { ProgressRecorder, readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
 import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
@@ -12,13 +12,16 @@ import { systemClock } from '../clock.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import type { OutputClaim, RunOutputs } from './run-outputs.ts'
 import { identityOf } from './run-place.ts'
+import { onlyBlocks } from './selection/only-blocks.ts'
 
 /** A run whose progress is recorded. Disposing writes what is buffered. */
 export interface RecordedRun extends AsyncDisposable {
   readonly progress: RunProgress
   /** The id of its record, which its outputs are marked with. */
   readonly id: string
-  /** Whether earlier starts completed every block, so that no worker is needed. */
+  /** The pipeline, with the blocks that this start leaves out. */
+  readonly pipeline: PlannedPipeline
+  /** Whether no block is to be done, so that no worker is needed. */
   readonly isDone: boolean
   /** Creates the output arrays that are missing, and marks all of them as written by this run. */
   createOutputs(): Promise<void>
@@ -30,6 +33,8 @@ export interface RecordRunOptions {
   readonly place: ProgressPlace
   readonly overwrite: boolean
   readonly fsync: boolean
+  /** The blocks that this start does. @default all */
+  readonly only?: string | undefined
   warn(message: string): void
 }
 
@@ -90,7 +95,7 @@ async function hasCompleted(reader: RunReader, task: number): Promise<boolean> {
 async function openRecord(
   pipeline: PlannedPipeline,
   store: ProgressStore,
-  { run, lost, outputs, warn }: RecordRunOptions & { readonly run: string; readonly lost: AbortSignal | undefined },
+  { run, lost, outputs, warn, only }: RecordRunOptions & { readonly run: string; readonly lost: AbortSignal | undefined },
 ): Promise<RecordedRun> {
   await using open = new ResourceStack()
   const failing = new AbortController()
@@ -103,8 +108,14 @@ async function openRecord(
   const recorder = open.use(
     await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
   )
+  const chosen = await onlyRecorded(pipeline, only, record)
   const isTaskDone = (task: PlannedTask) =>
     !hasOwnCheck(task.source) && leftOf(task, recorder.completed(pipeline.tasks.indexOf(task))) === 0
+  const hasNothingLeft = ({ source, grid, leftOut }: PlannedTask, number: number) => {
+    if (hasOwnCheck(source)) return false
+    const settled = unitedBits(recorder.completed(number), chosen.tasks[number]?.masked)
+    return countSetBits(unitedBits(settled, leftOut), grid.blockCount) === grid.blockCount
+  }
   const held = open.move()
   return {
     progress: {
@@ -113,7 +124,8 @@ async function openRecord(
       onRecordStatus: link.listen,
     },
     id: id ?? newId,
-    isDone: pipeline.tasks.every(isTaskDone),
+    pipeline: chosen,
+    isDone: chosen.tasks.every(hasNothingLeft),
     async createOutputs() {
       await outputs.create(id ?? newId, isTaskDone)
       // Only now, since until then the outputs of a record of version 0.1.0 have no id either.
@@ -121,6 +133,28 @@ async function openRecord(
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
+}
+
+/** Chooses blocks with what a record says. @param only as for `onlyBlocks` */
+export async function onlyRecorded(
+  pipeline: PlannedPipeline,
+  only: string | undefined,
+  reader: RunReader | undefined,
+): Promise<PlannedPipeline> {
+  if (only === undefined) return pipeline
+  const completed: Uint8Array[] = []
+  const failed: (readonly number[])[] = []
+  if (reader !== undefined) {
+    for (const number of pipeline.tasks.keys()) {
+      const done = await readCompleted(reader, number)
+      completed.push(done)
+      failed.push((await readFailedBlocks(reader, number, done, 0)).blocks)
+    }
+  }
+  return onlyBlocks(pipeline, only, {
+    completed: (number) => completed[number],
+    failed: (number) => failed[number] ?? [],
+  })
 }
 
 /** How many blocks of a task are to be done. @param completed those that are recorded as done */

@@ -2,8 +2,10 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { dirname, join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { z } from 'zod'
+import type { IdleBlocks } from '../../core/board/run-board.ts'
 import type { WireError } from '../../core/errors.ts'
 import type { RunEvent, TaskCounts } from '../../core/events.ts'
+import { given } from '../../core/given.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/workers/saved-sessions.ts'
 
@@ -142,31 +144,33 @@ const liveState = z.object({
 
 const MASKS_FILE = 'masks.json'
 
-const masks = z.object({ masked: z.array(z.string().nullable()) })
+const bitmaps = z.array(z.string().nullable())
+const masks = z.object({ masked: bitmaps, leftOut: bitmaps.optional() })
 
-/** Writes which blocks of each task are outside its mask, or removes what an earlier start has written. */
-export function writeMasks(folder: string, masked: readonly (Uint8Array | undefined)[]): void {
+/** Writes which blocks of each task need not run, or removes what an earlier start has written. */
+export function writeMasks(folder: string, idle: readonly IdleBlocks[]): void {
   const file = join(folder, MASKS_FILE)
-  if (masked.every((bits) => bits === undefined)) {
+  if (idle.every(({ masked, leftOut }) => masked === undefined && leftOut === undefined)) {
     rmSync(file, { force: true })
     return
   }
-  const packed = masked.map((bits) =>
-    bits === undefined ? null : deflateRawSync(bits, { level: 1 }).toString('base64'),
-  )
-  replaceFile(file, `${JSON.stringify({ masked: packed })}\n`)
+  const packed = (bits: Uint8Array | undefined) =>
+    bits === undefined ? null : deflateRawSync(bits, { level: 1 }).toString('base64')
+  const [masked, leftOut] = (['masked', 'leftOut'] as const).map((name) => idle.map((task) => packed(task[name])))
+  replaceFile(file, `${JSON.stringify({ masked, leftOut })}\n`)
 }
 
-/** @returns the bitmap of the blocks of a task that are outside its mask, in the last start of the run; undefined without a mask */
-export function readMasks(folder: string): (task: number) => Uint8Array | undefined {
+/** @returns the bitmaps of the blocks of a task that needed not run in the last start of the run: none if there are no such blocks */
+export function readMasks(folder: string): (task: number) => IdleBlocks {
   const found = readJson<z.output<typeof masks>>(join(folder, MASKS_FILE), (value) => masks.safeParse(value).success)
-  return (task) => {
-    const packed = found?.masked[task]
-    try {
-      return packed == null ? undefined : inflateRawSync(Buffer.from(packed, 'base64'))
-    } catch {
-      return undefined
-    }
+  return (task) => given({ masked: unpacked(found?.masked[task]), leftOut: unpacked(found?.leftOut?.[task]) })
+}
+
+function unpacked(packed: string | null | undefined): Uint8Array | undefined {
+  try {
+    return packed == null ? undefined : inflateRawSync(Buffer.from(packed, 'base64'))
+  } catch {
+    return undefined
   }
 }
 

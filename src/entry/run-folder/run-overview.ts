@@ -1,4 +1,4 @@
-import { continuationOf } from './continuation.ts'
+import { continuationOf, withoutOnly } from './continuation.ts'
 import { keptOutputs } from './run-place.ts'
 import type { RunState } from './run-state.ts'
 
@@ -43,7 +43,7 @@ export function overviewsOf(states: readonly RunState[]): RunOverview[] {
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
       parameters: Object.fromEntries(parameters),
-      ...(mayContinue ? { continueWith: continuationOf(document.command ?? [], document.directory) } : {}),
+      ...(mayContinue ? { continueWith: continuationOf(withoutOnly(document.command ?? [], live?.ok), document.directory) } : {}),
     }
   })
 }

@@ -2,6 +2,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { RunCondition } from '../../core/events.ts'
 import { conditionOf, type RunFacts } from '../../core/progress/run-condition.ts'
+import { given } from '../../core/given.ts'
 import { countSetBits, withoutBits } from '../../core/scheduling/bitmap.ts'
 import { errnoOf } from '../../core/system-errors.ts'
 import type { FailedAttempt } from '../../ports/progress-store.ts'
@@ -35,6 +36,10 @@ export interface RecordedTaskState {
   readonly left: number
   /** Blocks outside the mask of the last start that were not done before; counted inside `completed`; absent without a mask. */
   readonly masked?: number
+  /** Blocks that the last start left as they were, because of `--only`; counted inside `failed` or `left`; absent without it. */
+  readonly leftOut?: number
+  /** Bit i % 8 (lowest first) of byte floor(i / 8): block i is outside the mask of the last start. */
+  readonly mask?: Uint8Array
   /** The last attempt of failed blocks, at most as many as requested. */
   readonly failures: readonly FailedAttempt[]
   /** Bit i % 8 (lowest first) of byte floor(i / 8): block i is done. */
@@ -113,17 +118,18 @@ async function readTasks(
   await using reader = await store?.read(await recordName(store, folder))
   if (reader === undefined) return undefined
   const states: RecordedTaskState[] = []
-  const maskOf = readMasks(folder)
+  const idleOf = readMasks(folder)
   for (const [number, { id, blockCount: total }] of reader.identity.tasks.entries()) {
     const done = await readCompleted(reader, number)
-    const mask = maskOf(number)
+    const { masked: mask, leftOut: out } = idleOf(number)
     const masked = mask === undefined ? 0 : countSetBits(withoutBits(mask, done), total)
+    const leftOut = out === undefined ? undefined : countSetBits(withoutBits(out, done), total)
     const { blocks, lastAttempts } = await readFailedBlocks(reader, number, done, limit)
     const completed = countSetBits(done, total) + masked
     const failed = blocks.length
     const left = total - completed - failed
-    const counts = { id, total, completed, failed, left, ...(mask === undefined ? {} : { masked }) }
-    states.push({ ...counts, failures: lastAttempts, done, failedBlocks: blocks })
+    const counts = { id, total, completed, failed, left, ...(mask === undefined ? {} : { masked }), ...given({ leftOut }) }
+    states.push({ ...counts, ...given({ mask }), failures: lastAttempts, done, failedBlocks: blocks })
   }
   return states
 }

@@ -63,8 +63,8 @@ export class TransientArrays {
     this.#removeSoon()
     await this.#removing
     const isDone = this.#run.tasks.every((task) => {
-      const { completed, total } = this.#run.scheduler.task(task.number).counts()
-      return completed === total
+      const { completed, total, masked = 0 } = this.#run.scheduler.task(task.number).counts()
+      return completed - masked === total
     })
     const mayBeRead = this.#run.strayReads.length > 0
     if (mayBeRead && this.#tasks.length > 0) this.#warn('a worker whose connection was lost may still read them')

@@ -35,6 +35,8 @@ export interface PlannedTask {
   readonly timeoutMs?: number
   /** Its blocks that write nothing inside its mask, as a bitmap: bit i % 8 (lowest first) of byte floor(i / 8) is block i. */
   readonly masked?: Uint8Array
+  /** Its blocks that a start of the run leaves as they are, as a bitmap. */
+  readonly leftOut?: Uint8Array
   /** Its output is removed when no block needs it any more. */
   readonly isTransient: boolean
   /** Bytes of voxels that one block writes. */

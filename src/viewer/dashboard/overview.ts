@@ -17,18 +17,27 @@ export function showLegend(hasCells: boolean): void {
   const states = [...STATE_ORDER, ...(hasCells ? (['partly'] as const) : [])]
   element('legend').append(
     ...states.map((name) =>
-      make('li', { style: `--key: var(--state-${name})`, title: STATE_TEXT[name] }, LEGEND[name]),
+      make('li', { style: `--key: var(--state-${name})`, title: STATE_TEXT[name], 'data-state': name }, LEGEND[name]),
     ),
   )
 }
 
-const LEGEND = { ...STATE_TEXT, orphaned: 'orphaned' }
+const LEGEND = { ...STATE_TEXT, orphaned: 'orphaned', leftOut: 'left out' }
+
+/** States that most runs do not have are in the legend only if there are such blocks. */
+function showRareStates(tasks: RunSummary['tasks']): void {
+  for (const name of ['masked', 'leftOut'] as const) {
+    const key = element('legend').querySelector<HTMLElement>(`[data-state="${name}"]`)
+    if (key !== null) key.hidden = tasks.every((task) => !task[name])
+  }
+}
 
 export function showOverview({ tasks, seconds, etaSeconds, condition, started, ended }: RunSummary): void {
   const sum = (of: (task: RunSummary['tasks'][number]) => number) => tasks.reduce((all, task) => all + of(task), 0)
   const total = sum((task) => task.total)
   const completed = sum((task) => task.completed)
   const rate = sum((task) => task.rate)
+  showRareStates(tasks)
   setText(element('share'), showShare(completed, total))
   const parts = [
     `${showNumber(completed)} of ${plural(total, 'block')}`,

@@ -140,8 +140,8 @@ export class TaskCard {
     this.#drawStrip()
     this.map.update()
     const { total, completed, skipped, processing, failed, orphaned, pending, ready, rate, meanMs, error } = summary
-    const { masked = 0 } = summary
-    const widths = { ...summary, completed: completed - skipped }
+    const { masked = 0, leftOut = 0 } = summary
+    const widths = { ...summary, completed: completed - skipped, skipped: skipped - masked, masked, leftOut }
     for (const [i, name] of STATE_ORDER.entries()) {
       const part = this.#bar.children[i] as HTMLElement
       part.style.flexGrow = String(widths[name] / Math.max(1, total))
@@ -153,6 +153,7 @@ export class TaskCard {
       `${showNumber(completed)} of ${plural(total, 'block')}`,
       ...(skipped > masked ? [`${showNumber(skipped - masked)} done before`] : []),
       ...(masked > 0 ? [`${showNumber(masked)} outside the mask`] : []),
+      ...(leftOut > 0 ? [`${showNumber(leftOut)} left out`] : []),
       ...(processing > 0 ? [`${showNumber(processing)} running`] : []),
       ...(failed > 0 ? [`${showNumber(failed)} failed`] : []),
       ...(orphaned > 0 ? [`${showNumber(orphaned)} orphaned`] : []),

@@ -76,10 +76,12 @@ function row({
   total,
   completed,
   failed,
+  masked,
 }: ListedRun): HTMLElement {
   const share = total === 0 ? 1 : completed / total
   const fields = Object.entries(parameters).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
-  const counts = `${completed} of ${total} blocks${failed > 0 ? `, ${failed} failed` : ''}`
+  const outside = masked > 0 ? `, ${masked} of them outside the mask` : ''
+  const counts = `${completed} of ${total} blocks${outside}${failed > 0 ? `, ${failed} failed` : ''}`
   const link = make('a', { href: `runs/${encodeURIComponent(run)}/`, title: run }, title)
   return make(
     'li',

@@ -162,6 +162,7 @@ const RECORDED_STATE_COLORS: Readonly<Record<keyof typeof BLOCK_STATES, string>>
   0: '0.36, 0.42, 0.47, 0.60',
   1: '0.24, 0.68, 0.40, 0.22',
   2: '0.90, 0.28, 0.18, 0.70',
+  3: '0.45, 0.38, 0.58, 0.45',
 }
 
 const layerState = (layer: ViewLayer, base: string): Record<string, unknown> => ({

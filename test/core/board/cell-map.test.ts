@@ -53,7 +53,7 @@ describe('a map of cells', () => {
           const states: string[] = Array.from({ length: blockCount }, (_, i) => {
             return ((done[i >> 3] as number) >> (i & 7)) & 1 ? 'skipped' : 'ready'
           })
-          const cells = new CellMap(options, map, done, (index) => STATE_CODE[states[index] as 'ready'])
+          const cells = new CellMap(options, map, { done }, (index) => STATE_CODE[states[index] as 'ready'])
           const followed = Uint8Array.from(cells.codes)
           for (const [at, kind] of steps) {
             const index = at % blockCount

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { CellMap, type KnownBlocks, mapGridOf } from '../../../src/core/board/cell-map.ts'
 import { RunBoard } from '../../../src/core/board/run-board.ts'
 import { BlockScheduler } from '../../../src/core/scheduling/block-scheduler.ts'
+import { STATE_CODE } from '../../../src/core/scheduling/state-map.ts'
 
 const row = (id: string, after: readonly string[] = []) => ({
   id,
@@ -26,6 +28,61 @@ function doAll(scheduler: BlockScheduler): number[][] {
   }
   return order
 }
+
+/** What was unneeded, in order, when blocks of b ended. */
+function unneededOf(scheduler: BlockScheduler): number[] {
+  doAll(scheduler)
+  return scheduler.task(0).retention?.takeUnneeded() ?? []
+}
+
+describe('blocks that are left out', () => {
+  const LEFT_OUT = MASKED
+
+  it('are never handed out, hold up no others, and count neither as completed nor as pending', () => {
+    const scheduler = new BlockScheduler([{ ...row('a'), done: Uint8Array.of(...DONE, 0), leftOut: LEFT_OUT }])
+    const [before] = scheduler.counts()
+    assert.deepEqual([before?.completed, before?.skipped, before?.leftOut, before?.ready], [2, 2, 7, 1])
+    assert.deepEqual(doAll(scheduler), [[0, 1]])
+    const [after] = scheduler.counts()
+    assert.deepEqual([after?.completed, after?.pending, after?.leftOut, after?.total], [3, 0, 7, 10])
+    assert.equal(scheduler.isFinished(), true)
+  })
+
+  it('are not forgotten with others, since they are not done', () => {
+    const scheduler = new BlockScheduler([{ ...row('a'), leftOut: LEFT_OUT }])
+    doAll(scheduler)
+    const forgotten = scheduler.forgetting.forget([[{ start: [0], end: [10] }]])
+    assert.deepEqual(forgotten, [{ task: 0, completed: 2, failed: 0, running: [] }])
+  })
+
+  it('keep what they will read of a transient task, as blocks outside a mask do', () => {
+    for (const idle of [{ leftOut: LEFT_OUT }, { masked: MASKED }]) {
+      const scheduler = new BlockScheduler([
+        { ...row('a'), transient: true },
+        { ...row('b', ['a']), ...idle },
+      ])
+      assert.deepEqual(unneededOf(scheduler).sort(), [0, 1])
+    }
+    const all = new BlockScheduler([{ ...row('a'), transient: true }, row('b', ['a'])])
+    assert.equal(unneededOf(all).length, 10)
+  })
+
+  it('are shown apart on the page of a run, whose single blocks or cells they are', () => {
+    const board = new RunBoard([row('a')])
+    board.begin([Uint8Array.of(...DONE, 0)], [{ leftOut: LEFT_OUT }])
+    assert.deepEqual([board.counts[0]?.completed, board.counts[0]?.leftOut], [2, 7])
+    const { skipped, ready, leftOut, masked, pending } = STATE_CODE
+    assert.deepEqual([...(board.codes(0) ?? [])], [skipped, ready, skipped, ...Array(7).fill(leftOut)])
+    const cellsOf = (known: KnownBlocks) =>
+      new CellMap(row('a'), mapGridOf(row('a'), 0, 5), known, (index) =>
+        index < 2 ? ready : STATE_CODE.completed,
+      ).codes
+    assert.deepEqual([...cellsOf({ leftOut: LEFT_OUT })], [ready, ...Array(4).fill(leftOut)])
+    assert.deepEqual([...cellsOf({ masked: MASKED })], [ready, ...Array(4).fill(masked)])
+    // Of the second cell, the first block is left out, and the other is not done.
+    assert.equal(cellsOf({ leftOut: Uint8Array.of(0b100, 0) })[1], pending)
+  })
+})
 
 describe('masked blocks', () => {
   it('are never handed out, count as completed, and apart from those that were done before', () => {
@@ -61,11 +118,13 @@ describe('masked blocks', () => {
 
   it('have the same counts on the page of a run, also once its record decides', () => {
     const board = new RunBoard([row('a')])
-    board.begin([Uint8Array.of(...DONE, 0)], [MASKED])
+    board.begin([Uint8Array.of(...DONE, 0)], [{ masked: MASKED }])
     assert.deepEqual([board.counts[0]?.completed, board.counts[0]?.masked], [9, 7])
     board.lease(0, 1)
     board.complete(0, 1, false)
     board.settle([Uint8Array.of(0b111, 0)])
     assert.deepEqual([board.counts[0]?.completed, board.counts[0]?.masked], [10, 7])
+    const { skipped, completed, masked } = STATE_CODE
+    assert.deepEqual([...(board.codes(0) ?? [])], [skipped, completed, skipped, ...Array(7).fill(masked)])
   })
 })

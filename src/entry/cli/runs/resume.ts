@@ -4,8 +4,9 @@ import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
 import { OWN_PROGRAM } from '../../own-command.ts'
-import { continuationOf, repeatedWords } from '../../run-folder/continuation.ts'
+import { continuationOf, repeatedWords, withoutOnly } from '../../run-folder/continuation.ts'
 import { assertOwnRun, findRunFolder } from '../../run-folder/run-context.ts'
+import { readLiveState } from '../../run-folder/run-files.ts'
 import { readRunDocument } from '../../run-folder/run-folder.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 
@@ -57,7 +58,7 @@ function commandOf(folder: string) {
       `${folder} was started by an earlier version of Bellis, which did not keep its command; start it again as before.`,
     )
   }
-  const [program = '', ...words] = repeatedWords(command)
+  const [program = '', ...words] = repeatedWords(withoutOnly(command, readLiveState(folder)?.ok))
   if (words.some((word) => word.includes('?…'))) {
     throw new ConfigError(
       'INVALID_CONFIG',

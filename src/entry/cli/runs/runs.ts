@@ -109,7 +109,9 @@ function cellsOf({ run, condition, tasks }: RunState, overview: RunOverview): st
   const { active, seconds, from, to, parameters } = overview
   const sum = (of: (task: RecordedTaskState) => number) => tasks.reduce((total, task) => total + of(task), 0)
   const failed = sum((task) => task.failed)
-  const done = `${sum((task) => task.completed)}/${sum(({ total }) => total)}${failed > 0 ? `, ${failed} failed` : ''}`
+  const masked = sum((task) => task.masked ?? 0)
+  const outside = masked > 0 ? `, ${masked} masked` : ''
+  const done = `${sum((task) => task.completed)}/${sum(({ total }) => total)}${outside}${failed > 0 ? `, ${failed} failed` : ''}`
   const data = [from, ...(to === undefined ? [] : ['→', to])].filter((part) => part !== undefined)
   const fields = Object.entries(parameters).map(
     ([name, value]) => `${name}=${shorten(JSON.stringify(value), MAX_VALUE_LENGTH)}`,
@@ -125,8 +127,8 @@ export const runDocument = (state: RunState) => ({
   condition: state.condition,
   created: state.document.created,
   ...(state.holder === undefined ? {} : { holder: state.holder }),
-  tasks: state.tasks.map(({ id, total, completed, failed, left, masked }) => ({
+  tasks: state.tasks.map(({ id, total, completed, failed, left, masked, leftOut }) => ({
     ...{ id, total, completed, failed, left },
-    ...given({ masked }),
+    ...given({ masked, leftOut }),
   })),
 })

@@ -139,7 +139,7 @@ function describeChanged(changed: readonly ChangedInput[], folder: string): stri
 }
 
 function describeTask(
-  { id, total, completed, failed, left, masked }: RecordedTaskState,
+  { id, total, completed, failed, left, masked, leftOut }: RecordedTaskState,
   { holder, live }: RunState,
 ): string {
   const share = total === 0 ? 100 : Math.floor((completed / total) * 1000) / 10
@@ -149,6 +149,7 @@ function describeTask(
   const now = live?.tasks.find((task) => task.id === id)
   if (holder === undefined || live === undefined || now === undefined) {
     if (left > 0) parts.push(`${left} left`)
+    if (leftOut !== undefined && leftOut > 0) parts.push(`${leftOut} left out by the last start`)
     return `${id}: ${parts.join(', ')}`
   }
   if (now.orphaned > 0) parts.push(paint('red', `${now.orphaned} orphaned`))

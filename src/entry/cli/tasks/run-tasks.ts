@@ -11,7 +11,8 @@ import { serveMetrics } from '../../pages/serve-metrics.ts'
 import { planTasks } from '../../run.ts'
 import { writeEvents } from '../../run-folder/event-file.ts'
 import { runFolder } from '../../run-folder/run-place.ts'
-import { readRunState } from '../../run-folder/run-state.ts'
+import { type RunState, readRunState } from '../../run-folder/run-state.ts'
+import { onlyBlocks } from '../../run-folder/selection/only-blocks.ts'
 import type { RunOptions } from '../../run-options.ts'
 import type { UserCodeWatch } from '../../workers/user-code.ts'
 import { confirm } from '../confirm.ts'
@@ -60,13 +61,16 @@ export async function runTasks(
     written: keptOutputs(pipeline),
     planned: pipeline.tasks,
     hasChangedInputs,
-    ...given({ shown, conclusion: result.ok ? await conclude?.() : undefined }),
+    ...given({ shown, conclusion: isComplete(result) ? await conclude?.() : undefined }),
   })
-  if (result.ok) for (const text of await staleLevels(pipeline, result)) warn(flags, text)
+  if (isComplete(result)) for (const text of await staleLevels(pipeline, result)) warn(flags, text)
   if (result.stopped) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
   return result
 }
+
+/** Whether all blocks are done, and none was left out. */
+const isComplete = ({ ok, tasks }: RunResult): boolean => ok && tasks.every(({ completed, total }) => completed === total)
 
 /** The outputs that are there when the run is done, in the order of their tasks. */
 const keptOutputs = ({ tasks }: PlannedPipeline): string[] => [
@@ -74,16 +78,19 @@ const keptOutputs = ({ tasks }: PlannedPipeline): string[] => [
 ]
 
 async function printPlan(pipeline: PlannedPipeline, options: RunOptions, flags: RunFlags): Promise<void> {
-  const done = flags.overwrite ? [] : await countDone(pipeline, options)
-  if (flags.json) printJson(planDocument(pipeline, options, done))
-  else process.stdout.write(`${describePlan(pipeline, options, done)}\n`)
+  const state = flags.overwrite ? undefined : await recordedState(pipeline, options)
+  const done = state?.tasks.map(({ completed }) => completed) ?? []
+  const chosen = onlyBlocks(pipeline, options.only, {
+    completed: (number) => (state?.isRecorded ? state.tasks[number]?.done : undefined),
+    failed: (number) => state?.tasks[number]?.failedBlocks ?? [],
+  })
+  if (flags.json) printJson(planDocument(chosen, options, done))
+  else process.stdout.write(`${describePlan(chosen, options, done)}\n`)
 }
 
-/** How many blocks of each task are recorded as done by an earlier start of the same run. */
-async function countDone(pipeline: PlannedPipeline, options: RunOptions): Promise<number[]> {
-  const state = await readRunState(runFolder(pipeline, options), { place: options.progress, limit: 0 })
-  return state?.tasks.map(({ completed }) => completed) ?? []
-}
+/** What is recorded by earlier starts of the same run. */
+const recordedState = (pipeline: PlannedPipeline, options: RunOptions): Promise<RunState | undefined> =>
+  readRunState(runFolder(pipeline, options), { place: options.progress, limit: 0 })
 
 /** Asks before existing outputs are deleted. @throws ConfigError `DATASET_EXISTS` unless the answer is yes */
 async function confirmOverwrite(pipeline: PlannedPipeline): Promise<void> {

@@ -43,8 +43,8 @@ export class Crew {
   fill(pool: Pool): void {
     if (pool.launcher === undefined) return
     const blocks = pool.tasks.reduce((sum, { number }) => {
-      const { total, completed } = this.#run.scheduler.task(number).counts()
-      return sum + total - completed
+      const { total, completed, leftOut = 0 } = this.#run.scheduler.task(number).counts()
+      return sum + total - completed - leftOut
     }, 0)
     const most = Math.min(this.#limit, blocks, this.#resources.mostAtWork(pool.tasks))
     for (let count = this.staff(pool).length; count < most; count++) this.#run.control.start(pool)

@@ -84,7 +84,7 @@ export class SliceStrip {
       const slice = Math.floor(start / stride) % length
       for (let index = start; index < start + stride; index++) {
         const code = codes[index]
-        if (code === STATE_CODE.completed || code === STATE_CODE.skipped) done[slice]!++
+        if (code === STATE_CODE.completed || code === STATE_CODE.skipped || code === STATE_CODE.masked) done[slice]!++
         else if (code === STATE_CODE.processing) {
           if (working[slice] === 0) open[slice] = index
           if (working[slice]! < 255) working[slice]!++

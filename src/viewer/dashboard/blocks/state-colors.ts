@@ -13,11 +13,15 @@ export const STATE_TEXT: Readonly<Record<(typeof SHOWN_STATES)[number], string>>
   failed: 'failed',
   orphaned: 'orphaned: a block it depends on failed',
   skipped: 'done before',
+  masked: 'outside the mask',
+  leftOut: 'left out of this start',
   partly: 'partly done',
 }
 
 /** Their order in the legend and in bars. */
-export const STATE_ORDER = ['completed', 'skipped', 'processing', 'ready', 'pending', 'failed', 'orphaned'] as const
+export const STATE_ORDER = [
+  ...(['completed', 'skipped', 'masked', 'processing', 'ready', 'pending', 'leftOut', 'failed', 'orphaned'] as const),
+] as const
 
 /** The colours of the style sheet: `--state-<name>`. */
 export function statePalette(): Palette {

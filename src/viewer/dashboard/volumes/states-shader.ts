@@ -4,6 +4,7 @@ import { SHOWN_STATES, statePalette } from '../blocks/state-colors.ts'
 const OPACITY: Readonly<Partial<Record<(typeof SHOWN_STATES)[number], number>>> = {
   completed: 0,
   skipped: 0,
+  masked: 0.5,
   partly: 0.3,
 }
 

@@ -272,7 +272,7 @@ export class VolumePanel {
     const codes = output === undefined ? undefined : this.#codes[output.task]
     if (output === undefined || codes === undefined) return
     const running = codes.indexOf(STATE_CODE.processing)
-    const index = running >= 0 ? running : codes.findLastIndex((code) => code > STATE_CODE.processing)
+    const index = running >= 0 ? running : codes.findLastIndex(hasEnded)
     if (index >= 0) this.#follow(output, index)
   }
 
@@ -353,3 +353,7 @@ function boxOf({ grid, offset, voxelSize }: Output, index: number): VoxelBox {
   const upper = lower.map((at, axis) => at + Math.ceil((writeRoi.shape[axis] as number) / (voxelSize[axis] ?? 1)))
   return { lower: lower.reverse(), upper: upper.reverse() }
 }
+
+/** Whether a block has ended: those outside a mask, and those that are left out, have never started. */
+const hasEnded = (code: number): boolean =>
+  code > STATE_CODE.processing && code !== STATE_CODE.masked && code !== STATE_CODE.leftOut

@@ -37,7 +37,7 @@ export interface LineSetting {
  * details (the time left goes last), then no bar, then a shorter name: a line that wraps could not be redrawn in place.
  */
 export function barLine(task: TaskCounts, details: TaskDetails, { nameWidth, columns, stream }: LineSetting): string {
-  const counts = `${showWhole(task.completed)}/${showWhole(task.total)}`
+  const counts = `${showWhole(task.completed)}/${showWhole(chosenOf(task))}`
   const trouble = details.trouble === '' ? '' : `, ${details.trouble}`
   // The last column stays empty: some terminals wrap once it is filled.
   const rest = columns - 1 - nameWidth - 1 - counts.length - trouble.length
@@ -55,7 +55,11 @@ export function barLine(task: TaskCounts, details: TaskDetails, { nameWidth, col
   return `${name} ${bar}${counts}${text()}${trouble === '' ? '' : paint('red', trouble, stream)}`
 }
 
-function drawBar({ completed, total }: TaskCounts, width: number, stream: NodeJS.WriteStream): string {
+/** The blocks of a task that are not left out. */
+export const chosenOf = ({ total, leftOut = 0 }: TaskCounts): number => total - leftOut
+
+function drawBar(task: TaskCounts, width: number, stream: NodeJS.WriteStream): string {
+  const [completed, total] = [task.completed, chosenOf(task)]
   const full = Math.floor((total === 0 ? 1 : completed / total) * width)
   return `${paint('green', '━'.repeat(full), stream)}${paint('gray', '─'.repeat(width - full), stream)}`
 }

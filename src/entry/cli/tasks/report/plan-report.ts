@@ -41,6 +41,7 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
     ],
     ...(done > 0 ? [['already done', `${done} of them`] as const] : []),
     ...(task.masked === undefined ? [] : [['outside the mask', `${maskedOf(task)} of them`] as const]),
+    ...(task.leftOut === undefined ? [] : [['left out', `${leftOutOf(task)} of them`] as const]),
     ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
     ...(work === undefined ? [] : [['work', showWork(work)] as const]),
     ['region', `${showRoiInNm(grid.totalWriteRoi, task.unit)} nm, fit ${grid.fit}`],
@@ -54,6 +55,9 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
   ]
   return [paint('bold', task.id), ...labelled(rows)].join('\n')
 }
+
+const leftOutOf = ({ leftOut, grid }: PlannedTask): number | undefined =>
+  leftOut === undefined ? undefined : countSetBits(leftOut, grid.blockCount)
 
 const maskedOf = ({ masked, grid }: PlannedTask): number | undefined =>
   masked === undefined ? undefined : countSetBits(masked, grid.blockCount)
@@ -97,7 +101,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     ...given({ maxAhead: task.maxAhead }),
     transient: task.isTransient,
     done: done[number] ?? 0,
-    ...given({ masked: maskedOf(task) }),
+    ...given({ masked: maskedOf(task), leftOut: leftOutOf(task) }),
     fit: task.grid.fit,
     totalRoi: task.grid.totalRoi,
     readRoi: task.grid.readRoi,

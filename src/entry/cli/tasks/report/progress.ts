@@ -8,7 +8,7 @@ import { describeStall } from '../../../../core/workers/stall.ts'
 import { wrapped } from '../../layout.ts'
 import { paint } from '../../output.ts'
 import { control, guardStream } from '../../terminal.ts'
-import { barLine, DETAILS, type TaskDetails } from './bar-line.ts'
+import { barLine, chosenOf, DETAILS, type TaskDetails } from './bar-line.ts'
 
 /** For a terminal that does not know its size: it reports 0. */
 const UNKNOWN_COLUMNS = 100
@@ -160,7 +160,7 @@ export class ProgressDisplay {
 
   /** The rate and the time left count from the first block of the task. */
   #describe(task: TaskCounts, seconds: number): TaskDetails {
-    const left = task.total - task.completed - task.failed - task.orphaned
+    const left = chosenOf(task) - task.completed - task.failed - task.orphaned
     const trouble = describeTrouble(task)
     if (left === 0) return { trouble }
     const computed = task.completed - task.skipped
@@ -192,7 +192,7 @@ export class ProgressDisplay {
     const parts = tasks.map((task) => {
       const details = this.#describe(task, seconds)
       const shown = [...DETAILS.map((name) => details[name]), details.trouble].filter(Boolean)
-      return [`${task.id} ${showWhole(task.completed)}/${showWhole(task.total)}`, ...shown].join(', ')
+      return [`${task.id} ${showWhole(task.completed)}/${showWhole(chosenOf(task))}`, ...shown].join(', ')
     })
     this.#stream.write(`${showDuration(seconds)}: ${parts.join('; ')}\n`)
   }

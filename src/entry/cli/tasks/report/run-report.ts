@@ -8,6 +8,7 @@ import { commandOfProcess, continuationOf } from '../../../run-folder/continuati
 import { fits, withCommand, wrapped } from '../../layout.ts'
 import type { RunFlags } from '../../options.ts'
 import { paint, printJson, say } from '../../output.ts'
+import { chosenOf } from './bar-line.ts'
 import { failureDocument, reportFailures } from './failure-report.ts'
 
 const MAX_SHOWN_OUTPUTS = 4
@@ -84,6 +85,10 @@ const taskDocument = ({ pending, ready, processing, ...task }: TaskResult, plann
 
 function describeRun({ stopped, tasks, workers }: RunResult, hasChangedInputs: boolean): string[] {
   const total = tasks.reduce((sum, task) => sum + task.total, 0)
+  const leftOut = tasks.reduce((sum, task) => sum + (task.leftOut ?? 0), 0)
+  if (leftOut > 0 && tasks.every((task) => task.skipped === chosenOf(task))) {
+    return [`${paint('green', '✔')} Nothing to do: no block that was chosen is left; ${showWhole(leftOut)} others were left out.`]
+  }
   if (total > 0 && tasks.every((task) => task.skipped === task.total)) {
     const blocks = total === 1 ? 'the only block was' : `all ${showWhole(total)} blocks were`
     const again = total === 1 ? 'it' : 'them'
@@ -110,7 +115,7 @@ function describeRun({ stopped, tasks, workers }: RunResult, hasChangedInputs: b
 }
 
 function describeTask(task: TaskResult, isStopped: boolean): string {
-  const isDone = task.completed === task.total
+  const isDone = task.completed === chosenOf(task)
   const left = task.pending + task.ready + task.processing
   const [style, sign] = isDone
     ? (['green', '✔'] as const)
@@ -123,6 +128,7 @@ function describeTask(task: TaskResult, isStopped: boolean): string {
       ? [`${showWhole(task.skipped - (task.masked ?? 0))} of them already done`]
       : []),
     ...(task.masked === undefined ? [] : [`${showWhole(task.masked)} outside the mask`]),
+    ...(task.leftOut === undefined ? [] : [`${showWhole(task.leftOut)} left out`]),
     ...(task.failed > 0 ? [paint('red', `${showWhole(task.failed)} failed`)] : []),
     ...(task.orphaned > 0 ? [paint('red', `${showWhole(task.orphaned)} orphaned`)] : []),
     ...(left > 0 ? [`${showWhole(left)} left`] : []),
