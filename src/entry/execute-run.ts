@@ -37,7 +37,10 @@ import { openWorkerPool, type WorkerPool } from './workers/worker-pool.ts'
 /** Plans a run. @see planTasks */
 export async function planRun(
   tasks: Tasks,
-  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask' | 'only' | 'progress'>,
+  options: Pick<
+    RunOptions,
+    'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask' | 'only' | 'progress'
+  >,
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
@@ -58,10 +61,16 @@ function checkOnly(pipeline: PlannedPipeline, options: Pick<RunOptions, 'only' |
   const { only, overwrite } = options
   if (only === undefined) return
   if (overwrite) {
-    throw new ConfigError('INVALID_CONFIG', `Only ${only}: expected without overwrite, which forgets all blocks; leave out one.`)
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `Only ${only}: expected without overwrite, which forgets all blocks; leave out one.`,
+    )
   }
   if (isFailed(only) && progressPlace(pipeline, options) === 'none') {
-    throw new ConfigError('INVALID_CONFIG', `Only ${only}: expected a run whose progress is recorded; name blocks or a region.`)
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `Only ${only}: expected a run whose progress is recorded; name blocks or a region.`,
+    )
   }
   onlyBlocks(pipeline, only)
 }
@@ -80,7 +89,13 @@ export async function execute(
 ): Promise<RunResult> {
   using folder = needsFolder(pipeline, options) ? holdFolder(pipeline, options) : undefined
   await using open = new ResourceStack()
-  const { chosen, recorded, workers, outputs, id, noteEnd } = await openParts({ pipeline, options, events, folder, open })
+  const { chosen, recorded, workers, outputs, id, noteEnd } = await openParts({
+    pipeline,
+    options,
+    events,
+    folder,
+    open,
+  })
   const inline = open.use(
     inlineLauncher({
       tasks: chosen.tasks,

@@ -61,8 +61,14 @@ describe('a run of only some blocks', () => {
     assert.deepEqual(await counts('--only', 'blocks.txt'), {
       ...{ ok: true, completed: 4, skipped: 2, pending: 0, leftOut: 60 },
     })
-    assert.match(await call(...SMOOTH, '--only', 'failed'), /Nothing to do: no block that was chosen is left; 60 others/)
-    assert.match(await call('status', 'last'), /stopped[\s\S]*4 of 64 blocks \(6.2 %\), 60 left, 60 left out by the last/)
+    assert.match(
+      await call(...SMOOTH, '--only', 'failed'),
+      /Nothing to do: no block that was chosen is left; 60 others/,
+    )
+    assert.match(
+      await call('status', 'last'),
+      /stopped[\s\S]*4 of 64 blocks \(6.2 %\), 60 left, 60 left out by the last/,
+    )
     const [state] = JSON.parse(await call('runs', '--json'))
     assert.deepEqual([state.condition, state.tasks[0].leftOut, state.tasks[0].left], ['stopped', 60, 60])
     assert.doesNotMatch(state.continueWith, /--only/)
@@ -94,11 +100,20 @@ describe('a run of only some blocks', () => {
   it('keeps the failures of blocks that it leaves out', async () => {
     using folder = temporaryFolder()
     const setting = { pool: 'inline', workers: 1, progress: 'sqlite', runDir: folder.path, maxRetries: 0 } as const
-    await runBlockwise(chain([], (block) => block === 'first/0' || block === 'first/6'), setting)
-    await runBlockwise(chain([], () => false), { ...setting, only: '6:1' })
+    await runBlockwise(
+      chain([], (block) => block === 'first/0' || block === 'first/6'),
+      setting,
+    )
+    await runBlockwise(
+      chain([], () => false),
+      { ...setting, only: '6:1' },
+    )
     const { stdout } = await bellis(['status', 'last', '--run-dir', folder.path, '--json'], { cwd: folder.path })
     const { failures, tasks } = JSON.parse(stdout)
-    assert.deepEqual(failures.map(({ block }: { block: string }) => block), ['first/0'])
+    assert.deepEqual(
+      failures.map(({ block }: { block: string }) => block),
+      ['first/0'],
+    )
     assert.deepEqual(tasks[0].failed, 1)
   })
 
@@ -108,7 +123,10 @@ describe('a run of only some blocks', () => {
     const tasks = () => {
       const how = { sigma: 2, blockWrite: [8, 48, 48] }
       const once = smooth({ input: raw, output: join(cwd, 'out.zarr/once'), ...how }, { id: 'once', transient: true })
-      return smooth({ input: join(cwd, 'out.zarr/once'), output: join(cwd, 'out.zarr/twice'), ...how }, { after: [once] })
+      return smooth(
+        { input: join(cwd, 'out.zarr/once'), output: join(cwd, 'out.zarr/twice'), ...how },
+        { after: [once] },
+      )
     }
     const run = (options: RunOptions) => runBlockwise(tasks(), { pool: 'inline', runDir: folder.path, ...options })
     assert.equal((await run({ only: '0:8,0:48,0:48' })).ok, true)
@@ -127,7 +145,10 @@ describe('a run of only some blocks', () => {
     const cases: [string[], RegExp][] = [
       [['--only', 'faild'], /Only faild: expected "failed", a region .* or a file that lists blocks/],
       [['--only', 'blocks.txt'], /blocks\.txt, line 2: task "smooth" has no block 64; its blocks are 0 to 63/],
-      [['--only', 'tasks.txt'], /tasks\.txt, line 1: the run has no task "blur"; write task\/index, with one of smooth/],
+      [
+        ['--only', 'tasks.txt'],
+        /tasks\.txt, line 1: the run has no task "blur"; write task\/index, with one of smooth/,
+      ],
       [['--only', '9000,0,0:40,4,4'], /no block of the run writes in the region 9000,0,0:40,4,4; see bellis plan/],
       [['--only', 'failed', '--overwrite', '--yes'], /expected without overwrite, which forgets all blocks/],
     ]

@@ -43,7 +43,8 @@ function fromJson(text: string, name: string): ListedBlocks[] {
   }
   if (Array.isArray(found)) return found.map((entry, number) => parseEntry(entry, `${name}, entry ${number + 1}`))
   return Object.entries(found as object).flatMap(([task, entries]) => {
-    if (!Array.isArray(entries)) throw new ConfigError('INVALID_CONFIG', `${name}: "${task}" is not a list of blocks; ${EXPECTED}.`)
+    if (!Array.isArray(entries))
+      throw new ConfigError('INVALID_CONFIG', `${name}: "${task}" is not a list of blocks; ${EXPECTED}.`)
     return entries.map((entry, number) => {
       const parsed = parseEntry(entry, `${name}, entry ${number + 1} of "${task}"`)
       return 'index' in parsed ? { task, ...parsed } : parsed

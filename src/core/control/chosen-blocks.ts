@@ -49,7 +49,8 @@ function wantAwaited(tasks: readonly ChoosableTask[], number: number, wanted: re
     splitIndex(index, grid.shape, at)
     for (const { link, strides, known, bits } of links) {
       everyRow(link.awaitedBox(at, at), strides, (first, beyond) => {
-        for (let each = first; each < beyond; each++) if (known === undefined || !isBitSet(known, each)) setBit(bits, each)
+        for (let each = first; each < beyond; each++)
+          if (known === undefined || !isBitSet(known, each)) setBit(bits, each)
         return true
       })
     }

@@ -141,7 +141,17 @@ export class TaskRun {
     const completed = this.completed - leftOut
     const ready = this.#readyInAll
     const pending = total - ready - processing - this.completed - failed - orphaned
-    const counts = { id, total, pending, ready, processing, completed, skipped: this.skipped - leftOut, failed, orphaned }
+    const counts = {
+      id,
+      total,
+      pending,
+      ready,
+      processing,
+      completed,
+      skipped: this.skipped - leftOut,
+      failed,
+      orphaned,
+    }
     return {
       ...counts,
       ...(this.masked === undefined ? {} : { masked: countSetBits(this.masked, total) }),

@@ -154,7 +154,10 @@ const ownRunOptions = (command: Command): Command =>
     .optionsGroup(GROUPS.blocks)
     .option('--mask <dataset>', 'run only blocks that write where this volume, of any resolution, is not 0')
     .option('--check-inputs', 'compare the times of all chunks of inputs with those of blocks already done')
-    .option('--only <blocks>', 'do only these blocks, and what they wait for: failed, a region, or a file that lists blocks')
+    .option(
+      '--only <blocks>',
+      'do only these blocks, and what they wait for: failed, a region, or a file that lists blocks',
+    )
     .option('--max-retries <n>', 'retries of a failed block (default: 2)', wholeNumber(0))
     .option(
       '--max-failures <n>',

@@ -95,7 +95,13 @@ async function hasCompleted(reader: RunReader, task: number): Promise<boolean> {
 async function openRecord(
   pipeline: PlannedPipeline,
   store: ProgressStore,
-  { run, lost, outputs, warn, only }: RecordRunOptions & { readonly run: string; readonly lost: AbortSignal | undefined },
+  {
+    run,
+    lost,
+    outputs,
+    warn,
+    only,
+  }: RecordRunOptions & { readonly run: string; readonly lost: AbortSignal | undefined },
 ): Promise<RecordedRun> {
   await using open = new ResourceStack()
   const failing = new AbortController()

@@ -43,7 +43,9 @@ export function overviewsOf(states: readonly RunState[]): RunOverview[] {
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
       parameters: Object.fromEntries(parameters),
-      ...(mayContinue ? { continueWith: continuationOf(withoutOnly(document.command ?? [], live?.ok), document.directory) } : {}),
+      ...(mayContinue
+        ? { continueWith: continuationOf(withoutOnly(document.command ?? [], live?.ok), document.directory) }
+        : {}),
     }
   })
 }

@@ -1,8 +1,8 @@
 import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { RunCondition } from '../../core/events.ts'
-import { conditionOf, type RunFacts } from '../../core/progress/run-condition.ts'
 import { given } from '../../core/given.ts'
+import { conditionOf, type RunFacts } from '../../core/progress/run-condition.ts'
 import { countSetBits, withoutBits } from '../../core/scheduling/bitmap.ts'
 import { errnoOf } from '../../core/system-errors.ts'
 import type { FailedAttempt } from '../../ports/progress-store.ts'
@@ -128,7 +128,15 @@ async function readTasks(
     const completed = countSetBits(done, total) + masked
     const failed = blocks.length
     const left = total - completed - failed
-    const counts = { id, total, completed, failed, left, ...(mask === undefined ? {} : { masked }), ...given({ leftOut }) }
+    const counts = {
+      id,
+      total,
+      completed,
+      failed,
+      left,
+      ...(mask === undefined ? {} : { masked }),
+      ...given({ leftOut }),
+    }
     states.push({ ...counts, ...given({ mask }), failures: lastAttempts, done, failedBlocks: blocks })
   }
   return states

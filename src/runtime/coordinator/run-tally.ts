@@ -166,7 +166,9 @@ export class RunTally {
         ...(task.error === undefined ? {} : { error: task.error }),
       }
     })
-    const ok = this.#run.fatal === undefined && counts.every(({ completed, leftOut = 0, total }) => completed + leftOut === total)
+    const ok =
+      this.#run.fatal === undefined &&
+      counts.every(({ completed, leftOut = 0, total }) => completed + leftOut === total)
     this.#run.events.emit({ type: 'progress', tasks: counts, seconds, busyWorkers: 0, used: { ...this.#usedSoFar } })
     this.#run.events.emit({ type: 'run-finished', ok, seconds, tasks: counts })
     const error = this.#run.fatal

@@ -67,7 +67,12 @@ export class RunningPipeline {
           after: task.after,
           ...gridOptions(task.grid),
           ...(done === undefined ? {} : { done }),
-          ...given({ masked: task.masked, leftOut: task.leftOut, maxAhead: task.maxAhead, maxRetries: task.maxRetries }),
+          ...given({
+            masked: task.masked,
+            leftOut: task.leftOut,
+            maxAhead: task.maxAhead,
+            maxRetries: task.maxRetries,
+          }),
           transient: task.isTransient,
         }
       }),

@@ -29,21 +29,27 @@ describe('a list of blocks', () => {
   })
 
   it('is refused with the line or entry that is wrong', () => {
-    const expected = 'expected one block (task/index, or its index) or one region (offset:shape in nm, or voxels) per line'
+    const expected =
+      'expected one block (task/index, or its index) or one region (offset:shape in nm, or voxels) per line'
     const cases: [string, string][] = [
       ['1\n-2\n', `list, line 2: "-2": ${expected}.`],
       ['[1, null]', `list, entry 2: null: ${expected}.`],
       ['{ "a": 3 }', `list: "a" is not a list of blocks; ${expected}.`],
       ['# nothing\n', `list lists no block; ${expected}.`],
     ]
-    for (const [text, message] of cases) assert.throws(() => parseBlockList(text, 'list'), { code: 'INVALID_CONFIG', message })
+    for (const [text, message] of cases)
+      assert.throws(() => parseBlockList(text, 'list'), { code: 'INVALID_CONFIG', message })
     assert.throws(() => parseBlockList('[1', 'list'), /^ConfigError: list is not JSON: /)
   })
 
   it('tells regions from paths', () => {
-    assert.deepEqual(
-      ['0,0,0:8,8,8', '0:8, 1:2', 'failed', 'C:/blocks.txt', 'blocks.json', '12'].map(isRegion),
-      [true, true, false, false, false, false],
-    )
+    assert.deepEqual(['0,0,0:8,8,8', '0:8, 1:2', 'failed', 'C:/blocks.txt', 'blocks.json', '12'].map(isRegion), [
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ])
   })
 })

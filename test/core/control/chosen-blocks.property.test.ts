@@ -7,7 +7,14 @@ import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import { BlockScheduler } from '../../../src/core/scheduling/block-scheduler.ts'
 
 /** A row of blocks that read `context` more on both sides. */
-const rowOf = (id: string, count: number, size: number, context: number, readWriteConflict: boolean, after: string[]) => ({
+const rowOf = (
+  id: string,
+  count: number,
+  size: number,
+  context: number,
+  readWriteConflict: boolean,
+  after: string[],
+) => ({
   id,
   after,
   totalRoi: { offset: [-context], shape: [count * size + 2 * context] },
@@ -60,12 +67,17 @@ describe('blocks that are left out of a start', () => {
             for (const before of grid.dependencies(index)) assert.equal(isOut(task, before), false)
             if (task === 0) continue
             const up = grids[task - 1] as (typeof grids)[number]
-            for (const before of up.blocksMeeting(grid.block(index).readRoi)) assert.equal(isOut(task - 1, before), false)
+            for (const before of up.blocksMeeting(grid.block(index).readRoi))
+              assert.equal(isOut(task - 1, before), false)
           }
         }
         // The scheduler does exactly the open ones.
         const scheduler = new BlockScheduler(
-          tasks.map((task, number) => ({ ...task, done: settled[number] as Uint8Array, leftOut: leftOut[number] as Uint8Array })),
+          tasks.map((task, number) => ({
+            ...task,
+            done: settled[number] as Uint8Array,
+            leftOut: leftOut[number] as Uint8Array,
+          })),
         )
         const out = new Float64Array(1)
         let count = 0
@@ -75,7 +87,9 @@ describe('blocks that are left out of a start', () => {
           scheduler.releaseMany(task, out, 1, 'done')
           count++
         }
-        const open = grids.flatMap((grid, task) => Array.from({ length: grid.blockCount }, (_, index) => isOpen(task, index)))
+        const open = grids.flatMap((grid, task) =>
+          Array.from({ length: grid.blockCount }, (_, index) => isOpen(task, index)),
+        )
         assert.equal(count, open.filter(Boolean).length)
         assert.equal(scheduler.isFinished(), true)
       }),
@@ -83,7 +97,11 @@ describe('blocks that are left out of a start', () => {
   })
 
   it('are all but what chosen blocks wait for, directly or not', () => {
-    const tasks = [rowOf('a', 12, 1, 0, false, []), rowOf('b', 12, 1, 1, false, ['a']), rowOf('c', 12, 1, 1, false, ['b'])]
+    const tasks = [
+      rowOf('a', 12, 1, 0, false, []),
+      rowOf('b', 12, 1, 1, false, ['a']),
+      rowOf('c', 12, 1, 1, false, ['b']),
+    ]
     const chosen = tasks.map(() => new Uint8Array(2))
     setBit(chosen[2] as Uint8Array, 5)
     const leftOut = leftOutBlocks(
@@ -95,7 +113,9 @@ describe('blocks that are left out of a start', () => {
         settled: undefined,
       })),
     )
-    const open = leftOut.map((bits) => Array.from({ length: 12 }, (_, index) => index).filter((index) => !isBitSet(bits, index)))
+    const open = leftOut.map((bits) =>
+      Array.from({ length: 12 }, (_, index) => index).filter((index) => !isBitSet(bits, index)),
+    )
     assert.deepEqual(open, [[3, 4, 5, 6, 7], [4, 5, 6], [5]])
   })
 })

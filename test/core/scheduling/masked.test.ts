@@ -74,9 +74,8 @@ describe('blocks that are left out', () => {
     const { skipped, ready, leftOut, masked, pending } = STATE_CODE
     assert.deepEqual([...(board.codes(0) ?? [])], [skipped, ready, skipped, ...Array(7).fill(leftOut)])
     const cellsOf = (known: KnownBlocks) =>
-      new CellMap(row('a'), mapGridOf(row('a'), 0, 5), known, (index) =>
-        index < 2 ? ready : STATE_CODE.completed,
-      ).codes
+      new CellMap(row('a'), mapGridOf(row('a'), 0, 5), known, (index) => (index < 2 ? ready : STATE_CODE.completed))
+        .codes
     assert.deepEqual([...cellsOf({ leftOut: LEFT_OUT })], [ready, ...Array(4).fill(leftOut)])
     assert.deepEqual([...cellsOf({ masked: MASKED })], [ready, ...Array(4).fill(masked)])
     // Of the second cell, the first block is left out, and the other is not done.

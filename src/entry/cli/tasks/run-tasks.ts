@@ -70,7 +70,8 @@ export async function runTasks(
 }
 
 /** Whether all blocks are done, and none was left out. */
-const isComplete = ({ ok, tasks }: RunResult): boolean => ok && tasks.every(({ completed, total }) => completed === total)
+const isComplete = ({ ok, tasks }: RunResult): boolean =>
+  ok && tasks.every(({ completed, total }) => completed === total)
 
 /** The outputs that are there when the run is done, in the order of their tasks. */
 const keptOutputs = ({ tasks }: PlannedPipeline): string[] => [

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { isRegion, type ListedBlocks, parseBlockList } from '../../../core/control/block-list.ts'
 import { leftOutBlocks, setBit } from '../../../core/control/chosen-blocks.ts'
 import { ConfigError, messageOf } from '../../../core/errors.ts'
@@ -6,7 +7,6 @@ import type { Roi } from '../../../core/geometry/roi.ts'
 import { isSlice, parseRoi } from '../../../core/geometry/roi-text.ts'
 import { given } from '../../../core/given.ts'
 import { everyRow } from '../../../core/grid/index-box.ts'
-import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { unitedBits } from '../../../core/scheduling/bitmap.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
 import { hasOwnCheck } from '../../../runtime/tasks/task-node.ts'
@@ -43,7 +43,13 @@ export function onlyBlocks(
     tasks.map(({ id, grid, after, masked, source }, number) => {
       const done = hasOwnCheck(source) ? undefined : recorded.completed(number)
       const settled = done === undefined ? masked : unitedBits(done, masked)
-      return { id, grid, after: after.map((before) => ids.indexOf(before)), chosen: chosen[number] as Uint8Array, settled }
+      return {
+        id,
+        grid,
+        after: after.map((before) => ids.indexOf(before)),
+        chosen: chosen[number] as Uint8Array,
+        settled,
+      }
     }),
   )
   return { ...pipeline, tasks: tasks.map((task, number) => ({ ...task, ...given({ leftOut: leftOut[number] }) })) }
@@ -106,7 +112,10 @@ function addRegion(
     })
   }
   if (count > 0) return
-  throw new ConfigError('INVALID_ROI', `${at}: no block of the run writes in the region ${roi}; see bellis plan for what it writes.`)
+  throw new ConfigError(
+    'INVALID_ROI',
+    `${at}: no block of the run writes in the region ${roi}; see bellis plan for what it writes.`,
+  )
 }
 
 /** A region in nm, or in voxels of the first dataset that the run reads, or else writes. */

@@ -87,7 +87,9 @@ function describeRun({ stopped, tasks, workers }: RunResult, hasChangedInputs: b
   const total = tasks.reduce((sum, task) => sum + task.total, 0)
   const leftOut = tasks.reduce((sum, task) => sum + (task.leftOut ?? 0), 0)
   if (leftOut > 0 && tasks.every((task) => task.skipped === chosenOf(task))) {
-    return [`${paint('green', '✔')} Nothing to do: no block that was chosen is left; ${showWhole(leftOut)} others were left out.`]
+    return [
+      `${paint('green', '✔')} Nothing to do: no block that was chosen is left; ${showWhole(leftOut)} others were left out.`,
+    ]
   }
   if (total > 0 && tasks.every((task) => task.skipped === task.total)) {
     const blocks = total === 1 ? 'the only block was' : `all ${showWhole(total)} blocks were`
