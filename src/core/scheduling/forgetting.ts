@@ -4,6 +4,7 @@ import type { ReadySurface } from './ready-surface.ts'
 import type { RedoneBlocks } from './redone-blocks.ts'
 import { isLost, OPENING, type OpenBlocks, openBlock, openOrphans, settleBlock } from './reopening.ts'
 import { everyWaiting } from './retention.ts'
+import { isIdle } from './scheduler-task.ts'
 import type { TaskRun } from './task-run.ts'
 
 /** What was forgotten of a task. */
@@ -125,7 +126,7 @@ function forgetBlocks(
         redone.unsettled.delete(index)
         redone.doomed.add(index)
       } else if (cell === COMPLETED) {
-        if (task.isIdle(index)) continue
+        if (isIdle(task, index)) continue
         completed++
         if (redone.forget(index)) task.skipped--
         states.reopen(index, OPENING)

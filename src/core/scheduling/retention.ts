@@ -1,6 +1,7 @@
 import { type ConflictOrder, isRowInside } from '../grid/conflicts.ts'
 import { everyRow, isEmptyBox, splitIndex } from '../grid/index-box.ts'
 import { type BlockStates, COMPLETED, FAILED, ORPHANED, PROCESSING, RELEASING } from './block-states.ts'
+import { isIdle, isLeftOut } from './scheduler-task.ts'
 import type { TaskLink } from './task-link.ts'
 
 /** The parts of a task that a retention needs: which blocks wait for which. */
@@ -18,9 +19,8 @@ export interface RetainedTask {
   readonly retained: readonly Linked[]
   readonly retention: Retention | undefined
   isReady(index: number): boolean
-  /** Whether a block that counts as completed was not done, so that a later start may do it. */
-  isIdle(index: number): boolean
-  isLeftOut(index: number): boolean
+  readonly masked: Uint8Array | undefined
+  readonly leftOut: Uint8Array | undefined
 }
 
 interface Linked<Task = RetainedTask> {
@@ -99,8 +99,8 @@ export class Retention {
 
   /** Whether a block is completed, and all blocks that wait for it are done: those outside a mask may yet be, by a later start. */
   isUnneeded(index: number): boolean {
-    const isDone: Visit = (task, other) => task.states.peek(other) === COMPLETED && !task.isIdle(other)
-    const isCompleted = this.#task.states.peek(index) === COMPLETED && !this.#task.isLeftOut(index)
+    const isDone: Visit = (task, other) => task.states.peek(other) === COMPLETED && !isIdle(task, other)
+    const isCompleted = this.#task.states.peek(index) === COMPLETED && !isLeftOut(this.#task, index)
     return isCompleted && this.#everyReader(index, isDone)
   }
 

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
-import { unitedBits, withoutBits } from './bitmap.ts'
+import { isBitSet, unitedBits, withoutBits } from './bitmap.ts'
 import type { OrderedTask } from './pipeline.ts'
 
 /** A task to schedule: how it is cut into blocks, which tasks come before it, and which blocks are done already. */
@@ -35,6 +35,16 @@ export function withLeftOut<Task extends SchedulerTask>(task: Task, done: Uint8A
   if (leftOut === undefined) return done === task.done || done === undefined ? task : { ...task, done }
   return { ...task, done: unitedBits(leftOut, done), leftOut: withoutBits(leftOut, done) }
 }
+
+/** The blocks of a running task that count as completed without having been done. */
+export type IdleBits = Pick<SchedulerTask, 'masked' | 'leftOut'> | { readonly [Name in 'masked' | 'leftOut']: Uint8Array | undefined }
+
+/** Whether a start leaves a block as it is. */
+export const isLeftOut = ({ leftOut }: IdleBits, index: number): boolean => leftOut !== undefined && isBitSet(leftOut, index)
+
+/** Whether a block that counts as completed was not done, so that a later start may do it: it is outside a mask, or left out. */
+export const isIdle = (task: IdleBits, index: number): boolean =>
+  isLeftOut(task, index) || (task.masked !== undefined && isBitSet(task.masked, index))
 
 /** @throws ConfigError `INVALID_CONFIG` */
 export function checkRetries(maxRetries: number, taskId: string): number {

@@ -1,5 +1,6 @@
 import { isBitSet } from './bitmap.ts'
 import { COMPLETED, FAILED, ORPHANED, PAGE_SIZE, PENDING, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
+import { isIdle, isLeftOut } from './scheduler-task.ts'
 import type { TaskRun } from './task-run.ts'
 
 /**
@@ -92,7 +93,7 @@ export class StateMap {
   #codeOf(cell: number, before: number, index: number): number {
     switch (cell) {
       case COMPLETED:
-        if (this.#task.isIdle(index)) return this.#task.isLeftOut(index) ? STATE_CODE.leftOut : STATE_CODE.masked
+        if (isIdle(this.#task, index)) return isLeftOut(this.#task, index) ? STATE_CODE.leftOut : STATE_CODE.masked
         return isBitSet(this.#skipped, index) ? STATE_CODE.skipped : STATE_CODE.completed
       case PROCESSING:
         return STATE_CODE.processing

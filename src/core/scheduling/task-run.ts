@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.ts'
 import type { TaskCounts } from '../events.ts'
 import { type BlockGrid, createBlockGrid } from '../grid/block-grid.ts'
 import { ConflictOrder } from '../grid/conflicts.ts'
-import { countSetBits, isBitSet } from './bitmap.ts'
+import { countSetBits } from './bitmap.ts'
 import { BlockStates, COMPLETED, FAILED, MAX_BLOCKS, ORPHANED, PROCESSING, READY, UNTOUCHED } from './block-states.ts'
 import { AwaitedBlocks, asUpstream } from './ready/awaited-blocks.ts'
 import { ReadyBlocks } from './ready/ready-blocks.ts'
@@ -157,15 +157,6 @@ export class TaskRun {
       ...(this.masked === undefined ? {} : { masked: countSetBits(this.masked, total) }),
       ...(this.leftOut === undefined ? {} : { leftOut }),
     }
-  }
-
-  /** Whether a block that counts as completed was not done: it is outside a mask, or left out. */
-  isIdle(index: number): boolean {
-    return this.isLeftOut(index) || (this.masked !== undefined && isBitSet(this.masked, index))
-  }
-
-  isLeftOut(index: number): boolean {
-    return this.leftOut !== undefined && isBitSet(this.leftOut, index)
   }
 
   /** @throws ConfigError `NO_SUCH_BLOCK` */
