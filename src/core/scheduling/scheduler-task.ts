@@ -37,10 +37,13 @@ export function withLeftOut<Task extends SchedulerTask>(task: Task, done: Uint8A
 }
 
 /** The blocks of a running task that count as completed without having been done. */
-export type IdleBits = Pick<SchedulerTask, 'masked' | 'leftOut'> | { readonly [Name in 'masked' | 'leftOut']: Uint8Array | undefined }
+export type IdleBits =
+  | Pick<SchedulerTask, 'masked' | 'leftOut'>
+  | { readonly [Name in 'masked' | 'leftOut']: Uint8Array | undefined }
 
 /** Whether a start leaves a block as it is. */
-export const isLeftOut = ({ leftOut }: IdleBits, index: number): boolean => leftOut !== undefined && isBitSet(leftOut, index)
+export const isLeftOut = ({ leftOut }: IdleBits, index: number): boolean =>
+  leftOut !== undefined && isBitSet(leftOut, index)
 
 /** Whether a block that counts as completed was not done, so that a later start may do it: it is outside a mask, or left out. */
 export const isIdle = (task: IdleBits, index: number): boolean =>
