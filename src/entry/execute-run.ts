@@ -163,7 +163,8 @@ async function openParts(setting: Setting): Promise<RunParts> {
   try {
     if (folder !== undefined) keepLiveState(folder.path, events, { overwrite: options.overwrite ?? false })
     const author = authorOf(runFolder(pipeline, options))
-    const outputs = open.use(await RunOutputs.open(pipeline, author, options))
+    const warn = (message: string) => events.emit({ type: 'warning', message })
+    const outputs = open.use(await RunOutputs.open(pipeline, author, { ...options, warn }))
     const place = await openPlace(setting, outputs)
     const before = options.overwrite ? undefined : await openRecord(setting, place)
     const workers = before?.isDone ? undefined : await openWorkers(setting)

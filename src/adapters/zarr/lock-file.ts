@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { link, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
-import { isDead, type LockHolder, newHolder, readHolder, temporaryBeside, touch } from './lock-holder.ts'
+import { type LockHolder, newHolder, readHolder, STALE_MS, silenceOf, temporaryBeside, touch } from './lock-holder.ts'
 import { TEMPORARY_PREFIX } from './store.ts'
 import { awaitLock, type HeldLockFile, type LockFile, type LockPlace, TakenLock } from './taken-lock.ts'
 
@@ -22,14 +22,15 @@ export async function takeLockFile(
     if (await createWhole(path, mine, linkOrCreate)) return new TakenLock(placeOf(path), mine)
     const found = await readHolder(path)
     if (found === 'missing') continue
-    if (!(await isFree(path, found))) return heldBy(found)
+    const silentMs = await silenceOfFound(path, found)
+    if (silentMs <= STALE_MS) return heldBy(found, silentMs)
     // Whoever replaces this very holder does so alone: the file names a holder at every moment, so no third process can come between.
     const claim = await takeLockFile(claimOn(path, found), about)
     if (claim.status === 'held') return claim
     try {
       // Another one may have replaced it before.
       const now = await readHolder(path)
-      if (now === 'missing' || !isSame(now, found) || !(await isFree(path, now))) continue
+      if (now === 'missing' || !isSame(now, found) || (await silenceOfFound(path, now)) <= STALE_MS) continue
       if (await createWhole(path, mine, replace)) return new TakenLock(placeOf(path), mine)
     } finally {
       await claim[Symbol.asyncDispose]()
@@ -39,11 +40,11 @@ export async function takeLockFile(
 
 type Found = Awaited<ReturnType<typeof readHolder>>
 
-const isFree = async (path: string, found: Exclude<Found, 'missing'>): Promise<boolean> =>
-  found === 'foreign' || (await isDead(path, found))
+const silenceOfFound = async (path: string, found: Exclude<Found, 'missing'>): Promise<number> =>
+  found === 'foreign' ? Number.POSITIVE_INFINITY : silenceOf(path, found)
 
-const heldBy = (holder: Found): HeldLockFile =>
-  typeof holder === 'object' ? { status: 'held', holder } : { status: 'held' }
+const heldBy = (holder: Found, silentMs: number): HeldLockFile =>
+  typeof holder === 'object' ? { status: 'held', silentMs, holder } : { status: 'held', silentMs }
 
 /** The lock that whoever takes another one over from a dead holder has to hold meanwhile. */
 function claimOn(path: string, holder: Found): string {

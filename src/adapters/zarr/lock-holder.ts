@@ -7,7 +7,7 @@ import { TEMPORARY_PREFIX } from './store.ts'
 
 /** How often a holder touches its file. */
 export const BEAT_MS = 10_000
-/** A holder on another machine that has not touched its file for this long counts as dead. */
+/** A holder that has given no sign of life for this long counts as dead. */
 export const STALE_MS = 120_000
 
 /** What says who holds something has no more than this; arrays come from others. */
@@ -72,11 +72,20 @@ export function parseHolder(text: string): LockHolder | undefined {
   }
 }
 
-/** Whether a holder has ended: a process of this machine, or one of another that has not touched its file for {@link STALE_MS}. */
-export async function isDead(path: string, holder: LockHolder | undefined): Promise<boolean> {
-  if (holder?.machine === thisMachine()) return hasEnded(holder)
-  return (await ageOf(path)) > STALE_MS
+/** How long a holder has given no sign of life, ms: without end if it was a process of this machine and has ended, 0 if it has not. */
+export async function silenceOf(path: string, holder: LockHolder | undefined): Promise<number> {
+  return (await ownSilence(holder)) ?? (await ageOf(path))
 }
+
+/** @see silenceOf; undefined if the holder isn't a process of this machine */
+export async function ownSilence(holder: LockHolder | undefined): Promise<number | undefined> {
+  if (holder?.machine !== thisMachine()) return undefined
+  return (await hasEnded(holder)) ? Number.POSITIVE_INFINITY : 0
+}
+
+/** Whether a holder has ended: a process of this machine, or one of another that has given no sign of life for {@link STALE_MS}. */
+export const isDead = async (path: string, holder: LockHolder | undefined): Promise<boolean> =>
+  (await silenceOf(path, holder)) > STALE_MS
 
 /** How long ago a file was written, by the clock of its file system. */
 async function ageOf(path: string): Promise<number> {

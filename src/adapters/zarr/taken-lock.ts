@@ -14,6 +14,8 @@ export interface LockFile extends AsyncDisposable {
 export interface HeldLockFile {
   readonly status: 'held'
   readonly holder?: LockHolder
+  /** How long it has given no sign of life, ms; 0 for a process of this machine. */
+  readonly silentMs: number
 }
 
 /** Where a lock is kept: a file, or an object. */

@@ -2,16 +2,17 @@ import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { takeLockFile } from '../../adapters/zarr/lock-file.ts'
-import type { LockHolder } from '../../adapters/zarr/lock-holder.ts'
+import { BEAT_MS, STALE_MS } from '../../adapters/zarr/lock-holder.ts'
 import { KNOWN_MS, takeArrayLock } from '../../adapters/zarr/objects/object-marks.ts'
 import { isObjectAddress } from '../../adapters/zarr/objects/object-store.ts'
 import { type LateWriter, lateWriters } from '../../adapters/zarr/output-writers.ts'
-import type { LockFile } from '../../adapters/zarr/taken-lock.ts'
+import type { HeldLockFile, LockFile } from '../../adapters/zarr/taken-lock.ts'
 import { LOCK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import { isMissingFile, systemFailure } from '../../core/system-errors.ts'
+import { showDuration } from '../../core/text/numbers.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { PlannedOutput, PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { arrayStore } from '../arrays.ts'
@@ -58,6 +59,8 @@ const LOOK_AGAIN_MS = 200
 export interface OutputOptions {
   readonly fsync?: boolean | undefined
   readonly overwrite?: boolean | undefined
+  /** Says why the start waits. */
+  readonly warn: (message: string) => void
 }
 
 /**
@@ -68,18 +71,20 @@ export class RunOutputs implements AsyncDisposable {
   readonly #author: OutputAuthor
   readonly #fsync: boolean
   readonly #overwrite: boolean
+  readonly #warn: OutputOptions['warn']
   readonly #locks = new Map<string, LockFile>()
   readonly #losing = new AbortController()
 
   private constructor(
     { tasks }: PlannedPipeline,
     author: OutputAuthor,
-    { fsync = false, overwrite = false }: OutputOptions,
+    { fsync = false, overwrite = false, warn }: OutputOptions,
   ) {
     this.#tasks = tasks
     this.#author = author
     this.#fsync = fsync
     this.#overwrite = overwrite
+    this.#warn = warn
   }
 
   /**
@@ -199,12 +204,24 @@ export class RunOutputs implements AsyncDisposable {
     else if (this.#locks.has(key)) return
     const { run, folder, command, started } = this.#author
     const about = { run, folder, command, started, ...(replaces === undefined ? {} : { replaces }) }
-    const lock = await takeLock(path, about).catch((error) => {
+    const lock = await this.#takeLock(path, about).catch((error) => {
       throw lockError(path, error)
     })
-    if (lock.status === 'held') throw new ConfigError('RUN_LOCKED', lockedBy(path, lock.holder))
+    if (lock.status === 'held') throw new ConfigError('RUN_LOCKED', lockedBy(path, lock))
     this.#locks.set(key, lock)
     lock.lost.addEventListener('abort', () => this.#losing.abort(lock.lost.reason), { once: true })
+  }
+
+  /** Takes the lock of an output; one of an earlier start of this run, on a machine that shows no sign of life, after waiting for it. */
+  async #takeLock(path: string, about: Readonly<Record<string, string>>): Promise<LockFile | HeldLockFile> {
+    let lock = await takeLock(path, about)
+    if (lock.status === 'taken' || !isEarlierStart(lock, this.#author)) return lock
+    this.#warn(waitsFor(path, lock))
+    for (let silentMs = 0; lock.status === 'held' && lock.silentMs >= silentMs; lock = await takeLock(path, about)) {
+      silentMs = lock.silentMs
+      await delay(LOOK_AGAIN_MS)
+    }
+    return lock
   }
 
   #markedRun(id: string | undefined): MarkedRun {
@@ -260,11 +277,21 @@ function stillWritten(path: string, writers: readonly LateWriter[]): string {
   return `${path} may still be written by programs of a run that is over (${who}); end them, or wait for them, then start again.`
 }
 
-export function lockedBy(path: string, holder: LockHolder | undefined): string {
-  if (holder === undefined) return `${path} is being written by another run; wait for it, or stop it.`
+export function lockedBy(path: string, { holder, silentMs = 0 }: Partial<HeldLockFile>): string {
+  const wait = 'wait for it, or stop it.'
+  if (holder === undefined) return `${path} is being written by another run; ${wait}`
   const who = describeMark({ run: '', ...holder.about })
-  return `${path} is being written by ${who}, process ${holder.pid} on ${holder.host}; wait for it, or stop it.`
+  const message = `${path} is being written by ${who}, process ${holder.pid} on ${holder.host}; ${wait}`
+  if (silentMs < 2 * BEAT_MS) return message
+  return `${message} It gave its last sign of life ${showDuration(silentMs / 1000)} ago; if it was killed, start again in ${showDuration((STALE_MS - silentMs) / 1000)}.`
 }
+
+/** The run's own lock is held already, so an earlier start of it is over, unless locks do not reach from one machine to the other. */
+const isEarlierStart = ({ holder, silentMs }: HeldLockFile, { run, folder }: OutputAuthor): boolean =>
+  silentMs > 0 && holder?.about.run === run && holder.about.folder === folder
+
+const waitsFor = (path: string, { holder, silentMs }: HeldLockFile): string =>
+  `${path} is still locked by an earlier start of this run, process ${holder?.pid} on ${holder?.host}, which seems to have been killed: waiting up to ${showDuration((STALE_MS - silentMs) / 1000)} for a sign of life.`
 
 function lockError(path: string, error: unknown): Error {
   const failure = systemFailure(error)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { STALE_MS } from '../../../src/adapters/zarr/lock-holder.ts'
 import { createArray, openArray } from '../../../src/entry/arrays.ts'
 import { defineTask, z } from '../../../src/entry/index.ts'
 import { runBlockwise } from '../../../src/entry/run.ts'
@@ -63,8 +64,15 @@ function places() {
     await using array = await openArray(output)
     return [...((await array.read(array.roi)).data as Uint8Array)]
   }
+  const lockFromAfar = (about: Record<string, string>, ageMs: number) => {
+    const path = join(output, '.bellis-lock')
+    writeFileSync(path, JSON.stringify({ token: 't', host: 'far', machine: 'far', pid: 1, since: '', about }))
+    const time = new Date(Date.now() - ageMs)
+    utimesSync(path, time, time)
+  }
   const runIn = (home: string) => join(folder.path, home, readdirSync(join(folder.path, home))[0] as string)
-  return { ...folder, output, start, voxels, warnings, runIn, mark: async () => (await readMark(output)) as OutputMark }
+  const mark = async () => (await readMark(output)) as OutputMark
+  return { ...folder, output, start, voxels, warnings, runIn, lockFromAfar, mark }
 }
 
 /** Without what readers of a record leave beside it. */
@@ -213,6 +221,41 @@ describe('an output that another run has written', () => {
 })
 
 describe('an output that a run is writing', () => {
+  it('R3: of an earlier start that was killed on another machine is waited for, with a word', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    at.lockFromAfar({ ...(await at.mark()) }, STALE_MS - 1500)
+    assert.ok((await at.start({ value: 1 })).ok)
+    assert.match(
+      at.warnings.join(),
+      /filled is still locked by an earlier start of this run, process 1 on far, .* up to 1\.\d s/,
+    )
+    assert.deepEqual(await at.voxels(), all(1))
+    assert.equal(existsSync(join(at.output, '.bellis-lock')), false)
+  })
+
+  it('R3: of an earlier start on another machine that gives a sign of life is refused', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    const lock = { ...(await at.mark()) }
+    at.lockFromAfar(lock, STALE_MS - 30_000)
+    const onEvent: RunOptions['onEvent'] = (event) => {
+      if (event.type === 'warning' && event.message.includes('sign of life')) at.lockFromAfar(lock, 0)
+    }
+    await assert.rejects(at.start({ value: 1 }, { onEvent }), {
+      code: 'RUN_LOCKED',
+      message: /process 1 on far; wait for it, or stop it\.$/,
+    })
+  })
+
+  it('R3: of another run on another machine is refused, with its last sign of life', async () => {
+    using at = places()
+    await at.start({ value: 1 })
+    at.lockFromAfar({ run: 'other', folder: '/far/other', command: 'bellis other', started: '2026-01-01' }, 90_500)
+    const message = /It gave its last sign of life 1 min 3\d s ago; if it was killed, start again in \d\d s\.$/
+    await assert.rejects(at.start({ value: 1 }), { code: 'RUN_LOCKED', message })
+  })
+
   it('R3: is refused to every other run, with who writes it, until that run has ended', async () => {
     using at = places()
     const opened = Promise.withResolvers<void>()

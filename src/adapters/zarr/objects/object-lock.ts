@@ -1,6 +1,5 @@
-import { hasEnded, thisMachine } from '../../files/process-identity.ts'
 import type { FoundObject, S3Bucket } from '../../s3/s3-bucket.ts'
-import { type LockHolder, MOST_HOLDER_BYTES, newHolder, parseHolder, STALE_MS } from '../lock-holder.ts'
+import { type LockHolder, MOST_HOLDER_BYTES, newHolder, ownSilence, parseHolder, STALE_MS } from '../lock-holder.ts'
 import { awaitLock, type HeldLockFile, type LockFile, type LockPlace, TakenLock } from '../taken-lock.ts'
 
 /**
@@ -26,7 +25,9 @@ export async function takeObjectLock(
     }
     const holder = holderIn(found)
     if (holder?.token === mine.token) return new TakenLock(placeOf(bucket, key, where, content), mine)
-    if (!(await isDead(found, holder))) return holder === undefined ? { status: 'held' } : { status: 'held', holder }
+    const silentMs = await silenceOf(found, holder)
+    if (silentMs <= STALE_MS)
+      return holder === undefined ? { status: 'held', silentMs } : { status: 'held', silentMs, holder }
     await replace(bucket, key, content, found)
   }
 }
@@ -40,7 +41,7 @@ export async function liveHolder(bucket: S3Bucket, key: string): Promise<LockHol
   const found = await bucket.get(key, { atMost: MOST_HOLDER_BYTES })
   if (typeof found !== 'object') return undefined
   const holder = holderIn(found)
-  return (await isDead(found, holder)) ? undefined : holder
+  return (await silenceOf(found, holder)) > STALE_MS ? undefined : holder
 }
 
 /** Takes a lock, and waits for it if somebody else holds it. */
@@ -60,5 +61,5 @@ const placeOf = (bucket: S3Bucket, key: string, where: string, content: readonly
 
 const holderIn = ({ body }: FoundObject): LockHolder | undefined => parseHolder(new TextDecoder().decode(body))
 
-const isDead = async ({ writtenMs, nowMs }: FoundObject, holder: LockHolder | undefined): Promise<boolean> =>
-  holder?.machine === thisMachine() ? hasEnded(holder) : nowMs - writtenMs > STALE_MS
+const silenceOf = async ({ writtenMs, nowMs }: FoundObject, holder: LockHolder | undefined): Promise<number> =>
+  (await ownSilence(holder)) ?? nowMs - writtenMs

@@ -31,7 +31,7 @@ async function withAuthor(store: ArrayStore, path: string, refusal: ConfigError)
     () => undefined,
   )
   if (holder !== undefined) {
-    return new ConfigError('RUN_LOCKED', lockedBy(array.path, holder), { cause: refusal })
+    return new ConfigError('RUN_LOCKED', lockedBy(array.path, { holder }), { cause: refusal })
   }
   const mark = await readMark(array.path).catch(() => undefined)
   if (mark === undefined) return refusal
