@@ -20,6 +20,7 @@ const steps = [
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],
   ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
   ["Torque's programs for tests", process.execPath, ['scripts/torque-env.mjs']],
+  ['Hosts with a network file system for tests', process.execPath, ['scripts/hosts-env.mjs']],
   ['Chromium for tests', process.execPath, ['scripts/chromium-env.mjs']],
   ['Shells for tests', process.execPath, ['scripts/shells-env.mjs']],
   ['Versions of Node', process.execPath, ['scripts/node-env.mjs']],

@@ -43,3 +43,10 @@ export class ResourceStack implements AsyncDisposable {
     if (this.#isDisposed) throw new ReferenceError('This stack of resources is disposed.')
   }
 }
+
+/** What went wrong first, if closing what was open has failed, too: the reason that a user has to know. */
+export function originOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  if (error.name === 'SuppressedError') return originOf((error as SuppressedError).suppressed)
+  return error instanceof AggregateError && error.errors.length > 0 ? originOf(error.errors[0]) : error
+}

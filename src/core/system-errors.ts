@@ -1,3 +1,5 @@
+import { messageOf } from './errors.ts'
+
 /** Why the operating system refused an operation on a file, with Bellis's wording. */
 export interface SystemFailure {
   /** For a write. A read that fails with `READ_ONLY` lacks permission: report it as `IO_ERROR`. */
@@ -33,6 +35,20 @@ export function systemFailure(error: unknown): SystemFailure | undefined {
   const errno = errnoOf(error) ?? ''
   return Object.hasOwn(FAILURES, errno) ? FAILURES[errno] : undefined
 }
+
+/** Numbers and names with which a network file system says that it lost a file, or its server; Node has no names for some of them. */
+const LOST: ReadonlySet<string> = new Set([
+  ...['ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH', 'ESTALE', 'EREMOTEIO'],
+  // EBADFD, ESTALE
+  ...['Unknown system error -77', 'Unknown system error -116'],
+])
+
+/** Whether a network file system has lost a file, or its server. */
+export const isConnectionLost = (error: unknown): boolean => LOST.has(errnoOf(error) ?? '')
+
+/** What a system error says, for the end of a sentence. */
+export const systemReason = (error: unknown): string =>
+  isConnectionLost(error) ? `the connection to the file system was lost (${errnoOf(error)})` : messageOf(error)
 
 /** Whether a file is missing. A folder in place of a file, or the reverse, counts too: no such file exists either way. */
 export function isMissingFile(error: unknown): boolean {

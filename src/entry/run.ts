@@ -1,6 +1,7 @@
 import { parseCommand } from '../core/control/commands.ts'
 import { ConfigError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
+import { originOf } from '../core/resource-stack.ts'
 import { EventStream } from '../runtime/coordinator/event-stream.ts'
 import type { RunResult } from '../runtime/coordinator/run-result.ts'
 import type { PlannedPipeline } from '../runtime/tasks/planned-task.ts'
@@ -70,6 +71,8 @@ export function startRun(tasks: Tasks, options: RunOptions = {}): Run {
       const ended = await execute(await planRun(tasks, options), { ...options, signal }, events, commands)
       if (thrown !== undefined) throw thrown.error
       return ended
+    } catch (error) {
+      throw originOf(error)
     } finally {
       commands.close()
       events.close()

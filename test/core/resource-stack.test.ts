@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ResourceStack } from '../../src/core/resource-stack.ts'
+import { originOf, ResourceStack } from '../../src/core/resource-stack.ts'
 
 /** Resources that note their names when they are disposed; a name with "!" fails. */
 function recorder() {
@@ -81,5 +81,40 @@ describe('a stack of resources', () => {
     await disposed[Symbol.asyncDispose]()
     assert.throws(() => disposed.use(atOnce('late')), ReferenceError)
     assert.throws(() => disposed.move(), ReferenceError)
+  })
+})
+
+describe('the origin of an error', () => {
+  const fail = (name: string): never => {
+    throw new Error(name)
+  }
+  const thrownBy = async (run: () => Promise<void>): Promise<unknown> => {
+    try {
+      await run()
+    } catch (error) {
+      return originOf(error)
+    }
+    return undefined
+  }
+
+  it('is what went wrong first, whatever could not be closed after it', async () => {
+    const origin = await thrownBy(async () => {
+      using _outer = { [Symbol.dispose]: () => fail('outer') }
+      await using inner = new ResourceStack()
+      for (const name of ['second', 'first']) inner.use({ [Symbol.dispose]: () => fail(name) })
+      fail('origin')
+    })
+    assert.equal((origin as Error).message, 'origin')
+  })
+
+  it('is the first failure of closing, if nothing went wrong before, and any other error itself', async () => {
+    const origin = await thrownBy(async () => {
+      using _outer = { [Symbol.dispose]: () => fail('outer') }
+      await using inner = new ResourceStack()
+      for (const name of ['second', 'first']) inner.use({ [Symbol.dispose]: () => fail(name) })
+    })
+    assert.equal((origin as Error).message, 'first')
+    for (const other of [new Error('other'), new AggregateError([]), 'text', undefined])
+      assert.equal(originOf(other), other)
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { errnoOf, isMissingFile, systemFailure } from '../../src/core/system-errors.ts'
+import { errnoOf, isConnectionLost, isMissingFile, systemFailure, systemReason } from '../../src/core/system-errors.ts'
 
 const systemError = (code: string) => Object.assign(new Error(`${code}: something failed`), { code })
 
@@ -17,6 +17,15 @@ describe('system errors', () => {
       assert.equal(systemFailure(error), undefined)
     }
     assert.equal(errnoOf({ code: 5 }), undefined)
+  })
+
+  it('show whether the server of a file can not be reached, also by numbers that Node has no names for', () => {
+    for (const code of ['ENOTCONN', 'ESTALE', 'Unknown system error -77']) {
+      assert.ok(isConnectionLost(systemError(code)))
+      assert.equal(systemReason(systemError(code)), `the connection to the file system was lost (${code})`)
+    }
+    assert.equal(isConnectionLost(new Error('x')), false)
+    assert.equal(systemReason(systemError('EIO')), 'EIO: something failed')
   })
 
   it('show whether a file is missing', () => {

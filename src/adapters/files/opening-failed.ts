@@ -1,5 +1,5 @@
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { isMissingFile } from '../../core/system-errors.ts'
+import { isMissingFile, systemReason } from '../../core/system-errors.ts'
 
 /** The error for a file that can't be opened. @param namedBy the header that names it */
 export function openingFailed(path: string, error: unknown, namedBy?: string): Error {
@@ -7,5 +7,5 @@ export function openingFailed(path: string, error: unknown, namedBy?: string): E
     const who = namedBy === undefined ? 'check the path' : `${namedBy} names it: put it back beside that file`
     return new ConfigError('NO_SUCH_FILE', `There is no file ${path}; ${who}.`, { cause: error })
   }
-  return new InfrastructureError('IO_ERROR', `Can't open ${path}: ${(error as Error).message}.`, { cause: error })
+  return new InfrastructureError('IO_ERROR', `Can't open ${path}: ${systemReason(error)}.`, { cause: error })
 }

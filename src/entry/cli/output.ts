@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
-import { systemFailure } from '../../core/system-errors.ts'
+import { originOf } from '../../core/resource-stack.ts'
+import { isConnectionLost, systemFailure, systemReason } from '../../core/system-errors.ts'
 import { printable, printableJson, printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { CommonOptions } from './options.ts'
@@ -43,7 +44,8 @@ export function printJson(value: unknown): void {
  * Prints an error on one line, and its stack and causes with `--log-level debug`.
  * @returns the exit code for it
  */
-export function reportError(error: unknown, args: readonly string[]): number {
+export function reportError(thrown: unknown, args: readonly string[]): number {
+  const error = originOf(thrown)
   const refused = describeRefusal(error)
   const known = error instanceof BlockwiseError || refused !== undefined
   const text = refused ?? messageOf(error)
@@ -63,8 +65,10 @@ export function reportError(error: unknown, args: readonly string[]): number {
 
 /** The error of a file operation that the operating system refused; undefined for any other error. */
 function describeRefusal(error: unknown): string | undefined {
-  const failure = systemFailure(error)
-  if (failure === undefined || error instanceof BlockwiseError) return undefined
+  if (error instanceof BlockwiseError) return undefined
   const { path = 'A file', dest = path } = error as NodeJS.ErrnoException & { readonly dest?: string }
+  if (isConnectionLost(error)) return `${dest}: ${systemReason(error)}; start again when it is back.`
+  const failure = systemFailure(error)
+  if (failure === undefined) return undefined
   return `${dest}: ${failure.reason}; ${failure.remedy}.`
 }

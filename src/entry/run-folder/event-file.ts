@@ -1,4 +1,5 @@
-import { closeSync, openSync, statSync, writeSync } from 'node:fs'
+import { openSync, statSync, writeSync } from 'node:fs'
+import { closeQuietly } from '../../adapters/files/close-quietly.ts'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import { startOf } from '../other-formats.ts'
@@ -38,7 +39,7 @@ export function writeEvents(path: string, events: EventStream, warn: (message: s
     [Symbol.dispose]() {
       clearTimeout(timer)
       write()
-      closeSync(file)
+      closeQuietly(file)
     },
   }
 }

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
+import { closeQuietly } from '../../../adapters/files/close-quietly.ts'
 import { type BlocksFrame, readFrames } from '../../../core/board/history-frames.ts'
 import type { PictureEvent } from '../../../core/board/run-picture.ts'
 import type { WireError } from '../../../core/errors.ts'
@@ -60,7 +61,7 @@ export class HistoryReader implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#file !== undefined) closeSync(this.#file)
+    if (this.#file !== undefined) closeQuietly(this.#file)
     this.#file = undefined
   }
 

@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
+import { closeQuietly } from '../../../adapters/files/close-quietly.ts'
 import { type BlocksFrame, FrameWriter } from '../../../core/board/history-frames.ts'
 import type { WireError } from '../../../core/errors.ts'
 import type { RunEvent } from '../../../core/events.ts'
@@ -159,8 +160,12 @@ class HistoryWriter implements Disposable {
   /** How long the log of a worker is now, if it writes to a file. */
   #logEnd(workerId: string): { readonly logBytes?: number } {
     const file = this.#logs.get(workerId)
-    const size = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false })?.size
-    return size === undefined ? {} : { logBytes: size }
+    try {
+      return file === undefined ? {} : { logBytes: statSync(file).size }
+    } catch {
+      // It was removed, or can't be reached.
+      return {}
+    }
   }
 
   /** An error without its stack, which the record has; its message is written the first time only. */
@@ -202,6 +207,6 @@ class HistoryWriter implements Disposable {
   #end(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    closeSync(this.#file)
+    closeQuietly(this.#file)
   }
 }
