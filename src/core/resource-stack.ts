@@ -47,6 +47,6 @@ export class ResourceStack implements AsyncDisposable {
 /** What went wrong first, if closing what was open has failed, too: the reason that a user has to know. */
 export function originOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error
-  if (error.name === 'SuppressedError') return originOf((error as SuppressedError).suppressed)
+  if (error.name === 'SuppressedError') return originOf((error as Error & { suppressed?: unknown }).suppressed)
   return error instanceof AggregateError && error.errors.length > 0 ? originOf(error.errors[0]) : error
 }
