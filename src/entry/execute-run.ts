@@ -17,7 +17,7 @@ import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { CommandRelay } from './command-relay.ts'
 import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
-import { commandOfProcess } from './run-folder/continuation.ts'
+import { commandOfProcess, variablesOfProcess } from './run-folder/continuation.ts'
 import { receiveCommands } from './run-folder/control/command-receiver.ts'
 import { keepHistory } from './run-folder/history/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
@@ -161,7 +161,7 @@ interface RunParts {
 async function openParts(setting: Setting): Promise<RunParts> {
   const { pipeline, options, events, folder, open } = setting
   try {
-    if (folder !== undefined) keepLiveState(folder.path, events, { overwrite: options.overwrite ?? false })
+    if (folder !== undefined) open.use(keepLiveState(folder.path, events, { overwrite: options.overwrite ?? false }))
     const author = authorOf(runFolder(pipeline, options))
     const warn = (message: string) => events.emit({ type: 'warning', message })
     const outputs = open.use(await RunOutputs.open(pipeline, author, { ...options, warn }))
@@ -318,6 +318,7 @@ function holdFolder(pipeline: PlannedPipeline, options: RunOptions): HeldRunFold
     created: new Date().toISOString(),
     directory: process.cwd(),
     command: commandOfProcess(),
+    variables: variablesOfProcess(),
     progress: describePlace(progressPlace(pipeline, options)),
     tasks: describeTasks(pipeline),
   }

@@ -115,6 +115,36 @@ describe('--notify', () => {
     assert.match(stop?.text ?? '', /was stopped after .*: \d of 4 blocks\.$/)
   })
 
+  it('tells of a stop at once, too, and the time of the run goes on until then', async () => {
+    await using hook = await receiver()
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const { code, stderr, before } = await stoppedAtOnce(cwd, ['--notify', hook.address])
+    assert.equal(code, 130, stderr)
+    const [{ text = '', event, ...notice } = assert.fail('no notice'), ...more] = hook.notices
+    assert.match(text, /^■ count-\w+ on \S+ was stopped at once after .*: 2 of 4 blocks\.$/)
+    assert.deepEqual([event, more], ['stopped', []])
+    assert.match(
+      String(notice.continueWith),
+      /^bellis run count\.ts .* {2}# set BELLIS_NOTIFY again, which is not kept$/,
+    )
+    const live = readLive(cwd)
+    const passed = (Date.parse(live.time) - Date.parse(before.time)) / 1000
+    assert.ok(passed > 0, `${before.time} to ${live.time}`)
+    assert.ok(Math.abs(live.seconds - before.seconds - passed) < 0.1, `${before.seconds} + ${passed}: ${live.seconds}`)
+    assert.equal(live.ok, undefined)
+  })
+
+  it('does not wait for a server that does not answer', async () => {
+    const silent = createServer(() => {})
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    using folder = temporaryFolder()
+    const address = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/hook`
+    const done = await stoppedAtOnce(folder.path, ['--notify', address])
+    silent.close().closeAllConnections()
+    assert.equal(done.code, 130, done.stderr)
+  })
+
   it('tries three times if the server has a problem, and a run is done without a server, too', async () => {
     await using hook = await receiver(503, 429, 200)
     assert.equal((await run(['--notify', hook.address])).code, 0)
@@ -144,6 +174,31 @@ describe('--notify', () => {
     )
   })
 })
+
+const readLive = (cwd: string) => {
+  try {
+    return JSON.parse(readFileSync(join(cwd, '.bellis', runsIn(cwd)[0] as string, 'live.json'), 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** Runs the task, and stops it by two signals while its third block waits. @returns its live state before them, too */
+async function stoppedAtOnce(cwd: string, args: readonly string[]) {
+  writeFileSync(join(cwd, 'count.ts'), MODULE)
+  let before = { time: '', seconds: 0 }
+  const done = await bellis(['run', 'count.ts', '--does', 'wait', '--workers', '1', '--quiet', ...args], {
+    cwd,
+    async meanwhile({ pid }) {
+      await until('two blocks are done', () => readLive(cwd)?.tasks[0].completed === 2)
+      before = readLive(cwd)
+      // Two of a kind would be one if the process is slow.
+      process.kill(pid, 'SIGINT')
+      process.kill(pid, 'SIGTERM')
+    },
+  })
+  return { ...done, before }
+}
 
 /** With warnings. */
 async function bellisWith(address: string): Promise<CommandResult> {

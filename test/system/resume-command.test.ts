@@ -78,6 +78,23 @@ export default defineTask({ name: 'own', config: z.object({}), plan: () => ({ to
     assert.match(resumed.stdout, /^3 word\n$/)
   })
 
+  it('refuses to start another run for want of a variable, and names what is not repeated', async () => {
+    const env = { BELLIS_CONFIG_SIGMA: '2', BELLIS_NOTIFY: 'http://127.0.0.1:9/swordfish' }
+    await call([...smooth('v'), '--run-dir', 'others'], 'SIGKILL', { env: { ...env, ...dyingAt(0, 3) } })
+    const run = join(cwd, 'others', runOf('v'))
+    const hint = /# set BELLIS_CONFIG_SIGMA, BELLIS_NOTIFY again, which are not kept/
+    assert.match((await call(['runs', '--run-dir', 'others'])).stdout.replaceAll(/\s+/g, ' '), hint)
+    assert.ok(!readFileSync(join(run, 'run.json'), 'utf8').includes('swordfish'))
+    const refused = await call(['resume', run], 2)
+    assert.match(
+      refused.stderr,
+      /The run was started with BELLIS_CONFIG_SIGMA, whose value is not kept; set it again: BELLIS_CONFIG_SIGMA=… bellis resume/,
+    )
+    const resumed = await call(['resume', run], 0, { env: { BELLIS_CONFIG_SIGMA: '2' } })
+    assert.match(resumed.stderr, /^bellis smooth .*# set BELLIS_NOTIFY again, which is not kept\n/)
+    assert.ok(JSON.parse(resumed.stdout).tasks[0].skipped > 0)
+  })
+
   it('says why a run can not be resumed', async () => {
     const none = await call(['resume', 'nothing'], 2)
     assert.match(none.stderr, /There is no run "nothing"/)

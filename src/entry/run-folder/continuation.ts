@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { quoteShell } from '../../core/shell-words.ts'
 import { OWN_PROGRAM, ownCommand } from '../own-command.ts'
+import { withoutCredentials } from './progress-place.ts'
 import { hideSecrets, withoutNotify } from './run-command.ts'
 
 /** They would start again from nothing. */
@@ -16,6 +17,32 @@ export function commandOfProcess(): readonly string[] {
   const safe = withoutNotify(words).map(hideSecrets)
   return isOwnProgram(program) ? ['bellis', ...safe] : ['node', program, ...safe]
 }
+
+/** Variables of the environment that decide what a run is and where it is recorded, and those with which it is asked for notices. */
+const VARIABLE = /^BELLIS_(CONFIG_\w+|DB|HOME|NOTIFY|ALLOW_EXTERNAL|WRITE_EMPTY_CHUNKS)$/
+/** Flags that set such variables themselves, or whose secrets belong there. */
+const FLAGS = { '--allow-external': 'BELLIS_ALLOW_EXTERNAL', '--write-empty-chunks': 'BELLIS_WRITE_EMPTY_CHUNKS' }
+
+/**
+ * The names of the variables that this command needs to be run again as it was: those that are set, and those for what is left out of its
+ * words, such as the address of notices. Their values may be secrets.
+ */
+export function variablesOfProcess(
+  [, , ...words]: readonly string[] = process.argv,
+  environment: NodeJS.ProcessEnv = process.env,
+): readonly string[] {
+  const byFlags = Object.entries(FLAGS).flatMap(([flag, name]) => (words.includes(flag) ? [name] : []))
+  const set = Object.keys(environment).filter(
+    (name) => VARIABLE.test(name) && environment[name] !== '' && !byFlags.includes(name),
+  )
+  const hasNotify = withoutNotify(words).length < words.length
+  const hasPassword = words.some((word) => withoutCredentials(word) !== word)
+  return [...new Set([...set, ...(hasNotify ? ['BELLIS_NOTIFY'] : []), ...(hasPassword ? ['BELLIS_DB'] : [])])].sort()
+}
+
+/** Those that are not set now. @param names as a file of a run has them */
+export const missingVariables = (names: readonly string[]): string[] =>
+  names.filter((name) => VARIABLE.test(name) && !process.env[name])
 
 /** The words of a command that are run again to continue it. */
 export const repeatedWords = (command: readonly string[]): string[] =>
@@ -34,10 +61,22 @@ export function withoutOnly(command: readonly string[], wasOk: boolean | undefin
  * A line for a shell that continues a run.
  * @param command as in `run.json`
  * @param directory where the command was started @default the working directory
+ * @param variables what it needs of the environment: a comment names those that are not set here @default none
  */
-export function continuationOf(command: readonly string[], directory = process.cwd()): string {
+export function continuationOf(
+  command: readonly string[],
+  directory = process.cwd(),
+  variables: readonly string[] = [],
+): string {
   const call = commandLineOf(repeatedWords(command))
-  const hint = HIDDEN.test(call) ? '  # write the query of the address, which is not kept, in place of …' : ''
+  const missing = missingVariables(variables)
+  const hints = [
+    ...(HIDDEN.test(call) ? ['write the query of the address, which is not kept, in place of …'] : []),
+    ...(missing.length > 0
+      ? [`set ${missing.join(', ')} again, which ${missing.length === 1 ? 'is' : 'are'} not kept`]
+      : []),
+  ]
+  const hint = hints.length === 0 ? '' : `  # ${hints.join('; ')}`
   return `${directory === process.cwd() ? '' : `cd ${quoteShell(directory)} && `}${call}${hint}`
 }
 

@@ -75,21 +75,26 @@ export interface LiveTask extends TaskCounts {
 
 const LIVE_FILE = 'live.json'
 const LIVE_MS = 1000
+/** A run that is killed seems to have ended this long before at most. */
+const REFRESH_MS = 10_000
 
 type LiveEvent = Extract<RunEvent, { type: 'run-started' | 'progress' | 'run-finished' }>
 
 /**
- * Keeps the live state in the folder of a running run. Failures are ignored: nothing depends on it.
+ * Keeps the live state in the folder of a running run, until it is disposed. Failures are ignored: nothing depends on it. If nothing happens
+ * for long, its time goes on, also when the process exits without an end of the run.
  * @param options `overwrite`: the run starts from nothing, so earlier starts do not count. @default false
  */
-export function keepLiveState(folder: string, events: EventStream, { overwrite = false } = {}): void {
+export function keepLiveState(folder: string, events: EventStream, { overwrite = false } = {}): Disposable {
   const before = overwrite ? undefined : readLiveState(folder)
   const earlierSeconds = before === undefined ? 0 : before.seconds + (before.earlierSeconds ?? 0)
   const errors = new Map<string, WireError>()
   let last = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
-  let latest: LiveEvent
-  const write = (event: LiveEvent): void => {
+  let latest: { readonly event: LiveEvent; readonly at: number } | undefined
+  const write = (): void => {
+    if (latest === undefined) return
+    const { event, at } = latest
     clearTimeout(timer)
     timer = undefined
     last = performance.now()
@@ -97,7 +102,8 @@ export function keepLiveState(folder: string, events: EventStream, { overwrite =
       const error = errors.get(task.id)
       return error === undefined ? task : { ...task, error }
     })
-    const seconds = event.type === 'run-started' ? 0 : event.seconds
+    const since = event.type === 'run-finished' ? 0 : (last - at) / 1000
+    const seconds = (event.type === 'run-started' ? 0 : event.seconds) + since
     const busyWorkers = event.type === 'progress' ? event.busyWorkers : 0
     const end = event.type === 'run-finished' ? { ok: event.ok } : {}
     const earlier = earlierSeconds > 0 ? { earlierSeconds } : {}
@@ -108,18 +114,28 @@ export function keepLiveState(folder: string, events: EventStream, { overwrite =
       // Other writes report a full disk.
     }
   }
+  const refresh = setInterval(write, REFRESH_MS).unref()
+  process.on('exit', write)
+  const stop = () => {
+    clearTimeout(timer)
+    timer = undefined
+    clearInterval(refresh)
+    process.off('exit', write)
+  }
   events.listen((event) => {
     if (event.type === 'task-abandoned') {
       const { code, message } = event.error
       errors.set(event.taskId, { code, message })
     }
     if (event.type !== 'run-started' && event.type !== 'progress' && event.type !== 'run-finished') return
-    latest = event
+    latest = { event, at: performance.now() }
+    if (event.type === 'run-finished') stop()
     const wait = event.type === 'progress' ? last + LIVE_MS - performance.now() : 0
     // Nothing may happen for long after this event: its state is written, too, once it is time.
-    if (wait > 0) timer ??= setTimeout(() => write(latest), wait).unref()
-    else write(event)
+    if (wait > 0) timer ??= setTimeout(write, wait).unref()
+    else write()
   })
+  return { [Symbol.dispose]: stop }
 }
 
 export const readLiveState = (folder: string): LiveState | undefined =>

@@ -18,6 +18,8 @@ export interface RunDocument {
   readonly directory: string
   /** The command line of its first start, without credentials: see `continuation.ts`. Runs of earlier versions have none. */
   readonly command?: readonly string[]
+  /** The names of variables that this command needs, without their values: see `continuation.ts`. */
+  readonly variables?: readonly string[]
   /** Where its progress is kept: `sqlite`, `none`, `custom`, or a database's URL without its credentials. */
   readonly progress: string
   readonly tasks: readonly DescribedTask[]

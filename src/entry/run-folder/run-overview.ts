@@ -44,7 +44,13 @@ export function overviewsOf(states: readonly RunState[]): RunOverview[] {
       ...(to === undefined ? {} : { to }),
       parameters: Object.fromEntries(parameters),
       ...(mayContinue
-        ? { continueWith: continuationOf(withoutOnly(document.command ?? [], live?.ok), document.directory) }
+        ? {
+            continueWith: continuationOf(
+              withoutOnly(document.command ?? [], live?.ok),
+              document.directory,
+              document.variables,
+            ),
+          }
         : {}),
     }
   })

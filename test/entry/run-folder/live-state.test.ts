@@ -17,7 +17,7 @@ describe('the live state of a run', () => {
   it('is the last one, even if nothing happens after it for long', async (t) => {
     const folder = await temporaryFolder(t)
     const events = new EventStream()
-    keepLiveState(folder, events)
+    using _kept = keepLiveState(folder, events)
     for (const done of [0, 1, 2]) events.emit(progress(4 - done, done))
     // It would be written at once only if the file had not been written just before.
     assert.equal(readLiveState(folder)?.tasks[0]?.completed, 0)

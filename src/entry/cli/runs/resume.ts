@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
-import { OWN_PROGRAM } from '../../own-command.ts'
-import { continuationOf, repeatedWords, withoutOnly } from '../../run-folder/continuation.ts'
+import { OWN_PROGRAM, ownCommand } from '../../own-command.ts'
+import { continuationOf, missingVariables, repeatedWords, withoutOnly } from '../../run-folder/continuation.ts'
 import { assertOwnRun, findRunFolder } from '../../run-folder/run-context.ts'
 import { readLiveState } from '../../run-folder/run-files.ts'
 import { readRunDocument } from '../../run-folder/run-folder.ts'
@@ -37,18 +37,18 @@ async function resume(
   added: readonly string[],
   main: (args: readonly string[]) => Promise<void>,
 ): Promise<void> {
-  const { program, words, directory } = commandOf(folder)
+  const { program, words, directory, variables } = commandOf(folder, added)
   // The command finds its run in the same place even if BELLIS_HOME named it then.
   if (!words.some((word) => word.startsWith('--run-dir'))) process.env.BELLIS_HOME = dirname(resolve(folder))
   enter(directory)
-  process.stderr.write(`${continuationOf([program, ...words, ...added])}\n`)
+  process.stderr.write(`${continuationOf([program, ...words, ...added], process.cwd(), variables)}\n`)
   if (program !== 'bellis') return runProgram([...words, ...added])
   process.argv.splice(1, process.argv.length, OWN_PROGRAM, ...words, ...added)
   await main([...words, ...added])
 }
 
 /** The recorded command. @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` if it can't be run again */
-function commandOf(folder: string) {
+function commandOf(folder: string, added: readonly string[]) {
   const document = readRunDocument(folder)
   if (document === undefined) throw new ConfigError('NO_SUCH_FILE', `${folder} is not the folder of a run.`)
   const { command, directory } = document
@@ -65,7 +65,23 @@ function commandOf(folder: string) {
       `The command of the run contains a signed address, and its query is not kept; start it with the address: ${continuationOf(command, directory)}`,
     )
   }
-  return { program, words, directory }
+  // Without notices it is the same run; without the others it would be another one, or be recorded elsewhere.
+  const variables = missingVariables(document.variables ?? []).filter((name) => !isGiven(name, added))
+  const missing = variables.filter((name) => name !== 'BELLIS_NOTIFY')
+  if (missing.length > 0) {
+    const [values, them] = missing.length === 1 ? ['value is', 'it'] : ['values are', 'them']
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `The run was started with ${missing.join(' and ')}, whose ${values} not kept; set ${them} again: ${missing.map((name) => `${name}=…`).join(' ')} ${ownCommand('resume', folder)}`,
+    )
+  }
+  return { program, words, directory, variables }
+}
+
+/** Whether flags say what a variable would. The folder of the run is the one that is asked for. */
+function isGiven(name: string, flags: readonly string[]): boolean {
+  const flag = { BELLIS_NOTIFY: '--notify', BELLIS_DB: '--db', BELLIS_HOME: '' }[name]
+  return flag === '' || flags.some((word) => word === flag || word.startsWith(`${flag}=`))
 }
 
 /** @throws ConfigError `NO_SUCH_FILE` */

@@ -20,7 +20,7 @@ import { isWebAddress } from '../option-values.ts'
 import { type RunFlags, runOptionsOf } from '../options.ts'
 import { printJson, warn } from '../output.ts'
 import { announcePage, printInvitation } from './report/announcements.ts'
-import { startNotifier } from './report/notifier.ts'
+import { type Notifier, startNotifier } from './report/notifier.ts'
 import { describePlan, planDocument } from './report/plan-report.ts'
 import { ProgressDisplay } from './report/progress.ts'
 import { type Conclusion, describeStop, printContinuation, reportRun } from './report/run-report.ts'
@@ -126,12 +126,14 @@ async function runInTerminal(
     if (event.type === 'run-started' || event.type === 'progress') counts = event.tasks
     if (event.type === 'warning' && event.about === 'changed-inputs') hasChangedInputs = true
   })
+  let notifier: Notifier | undefined
   using stopping = stopOnSignals(
     {
       first: () => display.note('Stopping: running blocks may finish; Ctrl-C again stops at once.'),
       second: () => {
         display.note(describeStop(counts))
         printContinuation()
+        return notifier?.interrupted()
       },
     },
     watch,
@@ -141,7 +143,8 @@ async function runInTerminal(
     if (event.now) display.note('Stopping at once.')
     else stopping.begin()
   })
-  await using notifier = notifierOf(pipeline, options, flags, events)
+  await using sender = notifierOf(pipeline, options, flags, events)
+  notifier = sender
   const running = execute(
     pipeline,
     {
@@ -179,7 +182,8 @@ function notifierOf(pipeline: PlannedPipeline, options: RunOptions, flags: RunFl
 /** What is called at the first Ctrl-C or SIGTERM, and at the second. */
 interface OnSignals {
   first(): void
-  second(): void
+  /** @returns what the process waits for before it exits, unless there is a third signal; undefined for nothing */
+  second(): Promise<void> | undefined
 }
 
 /** A signal for stopping, and what aborts it. */
@@ -198,12 +202,15 @@ function stopOnSignals(on: OnSignals, watch: UserCodeWatch | undefined): StopOnS
     stopping.abort()
     on.first()
   }
+  const exit = () => (watch ?? process).exit(130)
+  let isLast = false
   const onSignal = () => {
-    if (stopping.signal.aborted) {
-      on.second()
-      ;(watch ?? process).exit(130)
-    }
-    begin()
+    if (!stopping.signal.aborted) return begin()
+    if (isLast) return exit()
+    isLast = true
+    const last = on.second()
+    if (last === undefined) return exit()
+    void last.finally(exit)
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   return {

@@ -132,7 +132,9 @@ async function awaitAnswer(
 function notRunning(runFolder: string, command: ControlCommand, what = 'is not running'): ConfigError {
   const document = readRunDocument(runFolder)
   const again =
-    document?.command === undefined ? 'its command, once more' : continuationOf(document.command, document.directory)
+    document?.command === undefined
+      ? 'its command, once more'
+      : continuationOf(document.command, document.directory, document.variables)
   return new ConfigError('NOT_RUNNING', `${basename(runFolder)} ${what}; ${remedyOf(command, again)}.`)
 }
 

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { basename, resolve } from 'node:path'
-import { postJson } from '../../../../adapters/http/post-json.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type PostOptions, postJson } from '../../../../adapters/http/post-json.ts'
 import { messageOf } from '../../../../core/errors.ts'
 import type { TaskCounts } from '../../../../core/events.ts'
 import { StallWatch } from '../../../../core/progress/stall.ts'
@@ -8,7 +9,7 @@ import { reasonOf } from '../../../../core/text/error-reason.ts'
 import { showDuration } from '../../../../core/text/numbers.ts'
 import type { EventStream } from '../../../../runtime/coordinator/event-stream.ts'
 import type { RunResult } from '../../../../runtime/coordinator/run-result.ts'
-import { commandOfProcess, continuationOf } from '../../../run-folder/continuation.ts'
+import { commandOfProcess, continuationOf, variablesOfProcess } from '../../../run-folder/continuation.ts'
 
 /** Sends notices of a run to a web address. Notices never hold up the run. */
 export interface Notifier extends AsyncDisposable {
@@ -16,6 +17,8 @@ export interface Notifier extends AsyncDisposable {
   ended(result: RunResult): void
   /** The run could not start, or broke off. */
   failed(error: unknown): void
+  /** The process is about to exit without waiting for its blocks. The notice is given up after a moment. */
+  interrupted(): Promise<void>
 }
 
 export interface NotifierOptions {
@@ -32,6 +35,8 @@ type Kind = 'done' | 'failed' | 'stopped' | 'stalled'
 const SIGNS: Readonly<Record<Kind, string>> = { done: '✔', failed: '✘', stopped: '■', stalled: '⚠' }
 /** How often a stall is looked for, at most. */
 const CHECK_MS = 10_000
+/** Whoever presses Ctrl-C twice does not wait for long. */
+const LAST_NOTICE_MS = 1500
 
 /** Disposing waits until the notices are delivered, or given up after three tries. */
 export function startNotifier(events: EventStream, options: NotifierOptions): Notifier {
@@ -50,7 +55,9 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
       firstFailure ??= `${event.failure.block}: ${reasonOf(event.failure.error.message)}`
     if (event.type === 'task-abandoned') firstFailure ??= `${event.taskId}: ${reasonOf(event.error.message)}`
   })
-  const send = (kind: Kind, what: string, more: object = {}) => {
+  const startedAt = performance.now()
+  let hasEnded = false
+  const send = (kind: Kind, what: string, more: object = {}, limits: PostOptions = {}) => {
     const command = commandOfProcess()
     const document = {
       text: `${SIGNS[kind]} ${run} on ${hostname()} ${what}`,
@@ -58,10 +65,14 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
       ...{ run, folder: resolve(folder), host: hostname(), time: new Date().toISOString() },
       command: command.join(' '),
       tasks: tasks.map(({ id, total, completed, failed, orphaned }) => ({ id, total, completed, failed, orphaned })),
-      ...(kind === 'stopped' || kind === 'failed' ? { continueWith: continuationOf(command) } : {}),
+      ...(kind === 'stopped' || kind === 'failed'
+        ? { continueWith: continuationOf(command, process.cwd(), variablesOfProcess()) }
+        : {}),
       ...more,
     }
-    sending.push(postJson(address, document).catch((error) => warn(`A notice was not delivered: ${messageOf(error)}`)))
+    sending.push(
+      postJson(address, document, limits).catch((error) => warn(`A notice was not delivered: ${messageOf(error)}`)),
+    )
   }
   const timer = setInterval(
     () => {
@@ -81,6 +92,8 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
   return {
     ended(result) {
       clearInterval(timer)
+      if (hasEnded) return
+      hasEnded = true
       const { kind, what } = describeEnd(result, firstFailure)
       tasks = result.tasks
       send(kind, what, {
@@ -90,7 +103,19 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
     },
     failed(error) {
       clearInterval(timer)
+      if (hasEnded) return
+      hasEnded = true
       send('failed', `has failed: ${messageOf(error)}`, { error: messageOf(error) })
+    },
+    async interrupted() {
+      clearInterval(timer)
+      if (!hasEnded) {
+        hasEnded = true
+        const seconds = (performance.now() - startedAt) / 1000
+        const what = `was stopped at once after ${showDuration(seconds)}: ${counted(tasks)}.`
+        send('stopped', what, { seconds }, { tries: 1, timeoutMs: LAST_NOTICE_MS })
+      }
+      await Promise.race([Promise.all(sending), wait(LAST_NOTICE_MS)])
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer)

@@ -4,7 +4,7 @@ import { printableLine } from '../../../../core/text/printable.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
 import type { PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { ownCommand } from '../../../own-command.ts'
-import { commandOfProcess, continuationOf } from '../../../run-folder/continuation.ts'
+import { commandOfProcess, continuationOf, variablesOfProcess } from '../../../run-folder/continuation.ts'
 import { fits, withCommand, wrapped } from '../../layout.ts'
 import type { RunFlags } from '../../options.ts'
 import { paint, printJson, say } from '../../output.ts'
@@ -49,7 +49,9 @@ export function reportRun(result: RunResult, flags: RunFlags, setting: RunSettin
 }
 
 export const printContinuation = (): void =>
-  void process.stderr.write(`${withCommand('To continue', continuationOf(commandOfProcess()), process.stderr)}\n`)
+  void process.stderr.write(
+    `${withCommand('To continue', continuationOf(commandOfProcess(), process.cwd(), variablesOfProcess()), process.stderr)}\n`,
+  )
 
 /** How far a run was when it was stopped without waiting for its blocks. @param counts none if it had not started */
 export function describeStop(counts: readonly TaskCounts[]): string {
