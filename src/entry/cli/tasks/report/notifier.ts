@@ -78,14 +78,7 @@ export function startNotifier(events: EventStream, options: NotifierOptions): No
     () => {
       const ms = stall.check(performance.now())
       if (ms === undefined) return
-      const workers = busyWorkers === 1 ? '1 worker is' : `${busyWorkers} workers are`
-      send(
-        'stalled',
-        `has stalled: no block has finished for ${showDuration(ms / 1000)}; ${counted(tasks)}, ${workers} busy.`,
-        {
-          seconds: ms / 1000,
-        },
-      )
+      send('stalled', describeStall(ms / 1000, tasks, busyWorkers), { seconds: ms / 1000 })
     },
     Math.min(CHECK_MS, stall.limitMs / 4),
   ).unref()
@@ -134,6 +127,11 @@ function describeEnd(result: RunResult, failure: string | undefined): { readonly
   const reason = error?.message ?? failure ?? ''
   const count = failed === 0 ? '' : `, ${failed} failed`
   return { kind: 'failed', what: `has failed after ${time}: ${done}${count}${reason === '' ? '.' : `; ${reason}`}` }
+}
+
+function describeStall(seconds: number, tasks: readonly TaskCounts[], busyWorkers: number): string {
+  const workers = busyWorkers === 1 ? '1 worker is' : `${busyWorkers} workers are`
+  return `has stalled: no block has finished for ${showDuration(seconds)}; ${counted(tasks)}, ${workers} busy.`
 }
 
 function counted(tasks: readonly TaskCounts[]): string {
