@@ -8,6 +8,7 @@ import { type ChunkAccess, decodeOrThrow } from '../zarr/chunks/chunk-access.ts'
 import type { ChunkCodec } from '../zarr/chunks/chunk-codec.ts'
 import type { ChunkPart } from '../zarr/chunks/chunk-grid.ts'
 import { inFlight } from '../zarr/chunks/in-flight.ts'
+import { readOneVersion, unlessMissing } from '../zarr/http/http-parts.ts'
 import { joinKey, type PartReader, type Store } from '../zarr/store.ts'
 import { mortonCode, placeOfChunk, type Sharding } from './sharding.ts'
 
@@ -70,39 +71,49 @@ export class ShardedReading implements ChunkAccess {
     const code = mortonCode(part.index.slice(-3), this.#grid)
     const { shard, minishard } = placeOfChunk(code, this.#sharding)
     const key = joinKey(this.#folder, shard)
-    await using reader = await this.#store.open(key, { signal })
-    const place = reader && (await this.#readIndex(reader, key, minishard)).get(code)
-    if (reader === undefined || place === undefined) {
-      fillBox(part.shape, this.#fill, target)
-      return
-    }
-    const file = this.#store.where(key)
-    const [start, length] = place
-    const atMost = encodedLimit(this.byteLength)
-    const stored = await reader.read(
-      start,
-      decodeOrThrow(file, part.index, () => checkLength(length, atMost)),
+    await readOneVersion(
+      () => this.#store.open(key, { signal }),
+      async (reader) => {
+        const place = reader && (await this.#readIndex(reader, key, minishard)).get(code)
+        if (reader === undefined || place === undefined) return fillBox(part.shape, this.#fill, target)
+        this.#copyChunk(await this.#readStored(reader, key, part, place), key, part, target)
+      },
     )
-    const codec = this.#codec
-    const decoded = decodeOrThrow(file, part.index, () => {
-      if (stored.length !== length)
-        throw new CodecError(`it ends inside a chunk: expected ${length} bytes, got ${stored.length}`)
-      const encoded = this.#sharding.dataIsGzip ? gzip.decode(stored, { atMost }) : stored
-      return codec.decode(encoded, new Uint8Array(codec.byteLength + SPARE_BYTES), part.index)
-    })
-    const source = { bytes: decoded, start: offsetOf(part.inChunk, codec.strides), strides: codec.strides }
-    copyBox(part.shape, this.#fill.length, source, target)
   }
 
   async write(): Promise<void> {
     throw new ConfigError('UNSUPPORTED', 'Shards of precomputed volumes can only be read.')
   }
 
+  async #readStored(reader: PartReader, key: string, { index }: ChunkPart, [start, length]: Place) {
+    const file = this.#store.where(key)
+    const atMost = encodedLimit(this.byteLength)
+    const stored = await reader.read(
+      start,
+      decodeOrThrow(file, index, () => checkLength(length, atMost)),
+    )
+    return decodeOrThrow(file, index, () => {
+      if (stored.length !== length)
+        throw new CodecError(`it ends inside a chunk: expected ${length} bytes, got ${stored.length}`)
+      return this.#sharding.dataIsGzip ? gzip.decode(stored, { atMost }) : stored
+    })
+  }
+
+  #copyChunk(encoded: Uint8Array, key: string, part: ChunkPart, target: StridedBytes): void {
+    const codec = this.#codec
+    const decoded = decodeOrThrow(this.#store.where(key), part.index, () =>
+      codec.decode(encoded, new Uint8Array(codec.byteLength + SPARE_BYTES), part.index),
+    )
+    const source = { bytes: decoded, start: offsetOf(part.inChunk, codec.strides), strides: codec.strides }
+    copyBox(part.shape, this.#fill.length, source, target)
+  }
+
   async #readIndex(reader: PartReader, key: string, minishard: number): Promise<ReadonlyMap<bigint, Place>> {
     const file = this.#store.where(key)
     const { minishardBits, indexIsGzip } = this.#sharding
     const base = 16 * 2 ** minishardBits
-    const bounds = await reader.read(16 * minishard, 16)
+    const bounds = await unlessMissing(reader.read(16 * minishard, 16))
+    if (bounds === undefined) return new Map()
     const [start, end] = decodeOrThrow(file, [minishard], () => {
       if (bounds.length !== 16) throw new CodecError('it ends inside its index')
       const view = new DataView(bounds.buffer, bounds.byteOffset, 16)

@@ -1,49 +1,20 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
+import { serveFolder as serve } from '../../support/folder-server.ts'
 import { testTls } from '../../support/links.ts'
 import { noise, temporaryFolder } from '../../support/zarr.ts'
 
 const http = { retries: 2, retryDelayMs: 1 }
 const format = zarrFormat({ http })
-
-type Handler = (request: IncomingMessage, response: ServerResponse) => boolean
-
-/** A server of the files of a folder, with ranges. `first` may answer instead. */
-async function serve(t: TestContext, folder: string, first: Handler = () => false, ranges = true) {
-  const requests: string[] = []
-  const server = createServer(async (request, response) => {
-    requests.push(`${request.url}${request.headers.range === undefined ? '' : ` ${request.headers.range}`}`)
-    if (first(request, response)) return
-    const bytes = await readFile(
-      join(folder, decodeURIComponent((request.url as string).split('?')[0] as string)),
-    ).catch(() => undefined)
-    const range = /bytes=(\d*)-(\d*)/.exec((ranges && request.headers.range) || '')
-    if (bytes === undefined) {
-      response.writeHead(404).end()
-      return
-    }
-    if (range === null) {
-      response.writeHead(200).end(bytes)
-      return
-    }
-    const [, start, end] = range as unknown as [string, string, string]
-    const part = start === '' ? bytes.subarray(-Number(end)) : bytes.subarray(Number(start), Number(end) + 1)
-    response.writeHead(206).end(part)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.close())
-  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
-}
 
 const shape = [8, 16, 16]
 const box = { offset: [0, 0, 0], shape }

@@ -1,7 +1,7 @@
 import { type BytesCodec, CodecError } from '../../codecs/codec.ts'
 import { encodedLimit } from '../../files/encoded-limit.ts'
 import { makeCodec } from '../codecs/registry.ts'
-import { ChangedObject, MissingObject } from '../http/http-parts.ts'
+import { readOneVersion, unlessMissing } from '../http/http-parts.ts'
 import type { PartReader, Store } from '../store.ts'
 import { decodeOrThrow } from './chunk-access.ts'
 import type { ShardSettings } from './chunk-encoding.ts'
@@ -83,17 +83,8 @@ export class ShardFiles {
     signal: AbortSignal | undefined,
     use: (fetchChunk: FetchChunk | undefined) => Promise<void>,
   ): Promise<void> {
-    const useOnce = async (): Promise<void> => {
-      await using reader = await this.#store.open(this.#keyOf(index), { signal, atMost: this.#atMost })
-      await use(reader && (await unlessMissing(this.#fetchFrom(reader, index))))
-    }
-    try {
-      await useOnce()
-    } catch (error) {
-      // Its index and its chunks are of different versions: all of it is read again, once.
-      if (!(error instanceof ChangedObject)) throw error
-      await useOnce()
-    }
+    const open = () => this.#store.open(this.#keyOf(index), { signal, atMost: this.#atMost })
+    await readOneVersion(open, async (reader) => use(reader && (await unlessMissing(this.#fetchFrom(reader, index)))))
   }
 
   /** Replaces a shard; one without chunks is removed. @param chunks encoded, undefined for missing ones; one for each chunk of the shard */
@@ -146,14 +137,5 @@ export class ShardFiles {
 
   #wrap(parts: readonly Uint8Array[]): Uint8Array {
     return this.#outer.reduce<Uint8Array>((data, step) => step.encode(data), Buffer.concat(parts))
-  }
-}
-
-async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
-  try {
-    return await result
-  } catch (error) {
-    if (error instanceof MissingObject) return undefined
-    throw error
   }
 }

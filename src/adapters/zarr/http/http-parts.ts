@@ -22,6 +22,33 @@ export class ChangedObject extends InfrastructureError {
   }
 }
 
+/** @returns undefined for an object that its first read finds missing */
+export async function unlessMissing<T>(firstRead: Promise<T>): Promise<T | undefined> {
+  try {
+    return await firstRead
+  } catch (error) {
+    if (error instanceof MissingObject) return undefined
+    throw error
+  }
+}
+
+/** Reads parts of an object, once more from the start if it was replaced meanwhile: its index and its chunks belong together. */
+export async function readOneVersion(
+  open: () => Promise<PartReader | undefined>,
+  use: (reader: PartReader | undefined) => Promise<void>,
+): Promise<void> {
+  const useOnce = async () => {
+    await using reader = await open()
+    await use(reader)
+  }
+  try {
+    await useOnce()
+  } catch (error) {
+    if (!(error instanceof ChangedObject)) throw error
+    await useOnce()
+  }
+}
+
 /**
  * Reads parts of one version of an object. A server that knows no ranges sends the whole object, which is kept: one object is read
  * once, not once for each part.
