@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { n5Format } from '../../src/adapters/n5/n5-format.ts'
 import { precomputedFormat } from '../../src/adapters/precomputed/precomputed-format.ts'
+import { contentsOf } from '../support/folders.ts'
 import { noise, temporaryFolder } from '../support/zarr.ts'
 
 const shape = [4, 8, 8]
@@ -111,6 +112,29 @@ for (const { name, format, metadata, chunk } of [
       isTaken = false
       await array.writeVoxels(box, new Uint8Array(256).fill(7))
       assert.deepEqual(await read(root), new Uint8Array(256).fill(7))
+    })
+
+    it('R5: are written only while their array is marked as that of the run', async (t) => {
+      const { root, file } = await made(t)
+      const mark = (id: string) => writeFileSync(join(root, 'raw', '.bellis-run'), JSON.stringify({ id }))
+      mark('ours')
+      await using array = await format.open(root, 'raw', { mode: 'r+', owner: 'ours' })
+      const write = (z: number, value: number) =>
+        array.writeVoxels({ offset: [z, 0, 0], shape: [2, 8, 8] }, new Uint8Array(128).fill(value))
+      await write(0, 1)
+      mark('that of others')
+      const before = contentsOf(root)
+      for (const z of [0, 2]) await assert.rejects(write(z, 2), { code: 'RUN_LOCKED', message: /taken by another run/ })
+      // Chunks of zeros are removed.
+      await assert.rejects(write(0, 0), { code: 'RUN_LOCKED' })
+      await assert.rejects(async () => array.removeChunks?.(box), { code: 'RUN_LOCKED' })
+      assert.deepEqual(contentsOf(root), before)
+      mark('ours')
+      await write(0, 0)
+      assert.equal(existsSync(file), false)
+      rmSync(join(root, 'raw'), { recursive: true })
+      await assert.rejects(write(2, 1), { code: 'RUN_LOCKED' })
+      assert.equal(existsSync(join(root, 'raw')), false)
     })
 
     it('D2: belong to no array until its metadata are there', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type SQLInputValue, StatementSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
 import { STALE_MS } from '../../../src/adapters/zarr/lock-holder.ts'
 import { createArray, openArray } from '../../../src/entry/arrays.ts'
@@ -10,6 +11,7 @@ import { type OutputMark, readMark } from '../../../src/entry/run-folder/output-
 import type { RunOptions } from '../../../src/entry/run-options.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 import { contentsOf } from '../../support/folders.ts'
+import { upTo } from '../../support/recorded-runs.ts'
 
 /** What blocks wait for, in this process. */
 let gate = Promise.resolve()
@@ -26,8 +28,11 @@ const fill = defineTask({
   }),
   async plan({ output, length, ifExists }, { arrays }) {
     const chosen = ifExists === undefined ? {} : { ifExists }
-    const array = await arrays.create(output, { shape: [length], dtype: 'uint8', chunkShape: [1], ...chosen })
-    const block = { offset: [0], shape: [1] }
+    // Precomputed volumes have three axes.
+    const rest = output.includes('.precomputed') ? [1, 1] : []
+    const chunks = { shape: [length, ...rest], chunkShape: [1, ...rest] }
+    const array = await arrays.create(output, { ...chunks, dtype: 'uint8', codec: 'raw', ...chosen })
+    const block = { offset: chunks.shape.map(() => 0), shape: chunks.chunkShape }
     return { totalRoi: array.roi, readRoi: block, writeRoi: block, readWriteConflict: false, writes: [array] }
   },
   async setup({ output, value, stopAt }, { arrays }) {
@@ -41,9 +46,9 @@ const fill = defineTask({
 })
 
 /** A folder with two homes of runs and the path of an output. */
-function places() {
+function places(name = 'out.zarr/filled') {
   const folder = temporaryFolder()
-  const output = join(folder.path, 'out.zarr', 'filled')
+  const output = join(folder.path, name)
   const warnings: string[] = []
   const start = (
     config: { value: number; length?: number; stopAt?: number; ifExists?: 'reuse' },
@@ -256,30 +261,56 @@ describe('an output that a run is writing', () => {
     await assert.rejects(at.start({ value: 1 }), { code: 'RUN_LOCKED', message })
   })
 
-  it('R3: is refused to every other run, with who writes it, until that run has ended', async () => {
-    using at = places()
-    const opened = Promise.withResolvers<void>()
-    const leased = Promise.withResolvers<void>()
-    gate = opened.promise
-    const first = at.start({ value: 1 }, { onEvent: ({ type }) => type === 'blocks-leased' && leased.resolve() })
-    await leased.promise
-    const refused = { code: 'RUN_LOCKED', message: /filled is being written by .* process \d+ on .*; wait for it/ }
-    await assert.rejects(at.start({ value: 2 }, { home: 'y' }), refused)
-    await assert.rejects(at.start({ value: 2 }, { home: 'y', overwrite: true }), refused)
-    await assert.rejects(at.start({ value: 1 }, { home: 'y', progress: 'none' }), refused)
-    await assert.rejects(at.start({ value: 1, length: 9 }, { home: 'y' }), refused)
-    assert.equal(existsSync(join(at.path, 'y')), false)
-    // Readers are not held up.
-    assert.deepEqual(await at.voxels(), all(0))
-    opened.resolve()
-    assert.ok((await first).ok)
-    assert.ok((await at.start({ value: 2 }, { home: 'y', overwrite: true })).ok)
-    assert.deepEqual(await at.voxels(), all(2))
-    assert.deepEqual(
-      contentsOf(at.path).filter((name) => /lock/.test(name) && name.startsWith('out.zarr')),
-      [],
-    )
-  })
+  for (const name of ['out.zarr/filled', 'out.n5/filled', 'out.precomputed/filled'])
+    it(`R3: is refused to every other run, with who writes it, until that run has ended (${name})`, async () => {
+      using at = places(name)
+      const opened = Promise.withResolvers<void>()
+      const leased = Promise.withResolvers<void>()
+      gate = opened.promise
+      const first = at.start({ value: 1 }, { onEvent: ({ type }) => type === 'blocks-leased' && leased.resolve() })
+      await leased.promise
+      const refused = { code: 'RUN_LOCKED', message: /filled is being written by .* process \d+ on .*; wait for it/ }
+      await assert.rejects(at.start({ value: 2 }, { home: 'y' }), refused)
+      await assert.rejects(at.start({ value: 2 }, { home: 'y', overwrite: true }), refused)
+      await assert.rejects(at.start({ value: 1 }, { home: 'y', progress: 'none' }), refused)
+      await assert.rejects(at.start({ value: 1, length: 9 }, { home: 'y' }), refused)
+      assert.equal(existsSync(join(at.path, 'y')), false)
+      // Readers are not held up.
+      assert.deepEqual(await at.voxels(), all(0))
+      opened.resolve()
+      assert.ok((await first).ok)
+      assert.ok((await at.start({ value: 2 }, { home: 'y', overwrite: true })).ok)
+      assert.deepEqual(await at.voxels(), all(2))
+      assert.deepEqual(
+        contentsOf(at.path).filter((file) => /lock/.test(file) && file.startsWith('out.')),
+        [],
+      )
+    })
+})
+
+describe('a block that the record calls done', () => {
+  for (const [name, chunks] of [
+    ['out.zarr/filled', 'c'],
+    ['out.n5/filled', ''],
+  ] as const)
+    for (const fsync of [false, true])
+      it(`R6: has all its chunks under their names, at every moment at which something is recorded (${name}, ${fsync ? 'with' : 'without'} --fsync)`, async (t) => {
+        using at = places(name)
+        const recorded: number[] = []
+        const { run } = StatementSync.prototype
+        t.mock.method(StatementSync.prototype, 'run', function (this: StatementSync, ...values: SQLInputValue[]) {
+          if (this.sourceSQL.includes('INTO finished_page')) {
+            const [bits] = values[2] as Uint8Array
+            const done = upTo(8).filter((block) => ((bits as number) >> block) & 1)
+            for (const block of done) assert.equal(readFileSync(join(at.output, chunks, String(block))).at(-1), 7)
+            recorded.push(done.length)
+          }
+          return Reflect.apply(run, this, values) as ReturnType<typeof run>
+        })
+        assert.ok((await at.start({ value: 7 }, { fsync })).ok)
+        assert.equal(recorded.at(-1), 8)
+        assert.ok(recorded.length > 1, 'blocks are recorded one after the other')
+      })
 })
 
 describe('a run with --overwrite that can not begin', () => {
