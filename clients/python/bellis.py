@@ -670,15 +670,17 @@ class _Writer:
         self._files: List[str] = []
         self._touched = 0.0
         self._busy = False
+        self._lease = 0
         self._idle_since = 0.0
         self._closed = False
         self._changed = threading.Condition()
         self._thread: Optional[threading.Thread] = None
 
-    def begin(self) -> Optional[str]:
-        """A block begins. Returns why it must not, if another run has taken an array."""
+    def begin(self, lease: int) -> Optional[str]:
+        """A block of a lease begins. Returns why it must not, if another run has taken an array, or another worker the block."""
         with self._changed:
             self._busy = True
+            self._lease = lease
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="bellis-writer", daemon=True)
                 self._thread.start()
@@ -716,11 +718,16 @@ class _Writer:
         for folder in self._folders:
             lock = _read_json(os.path.join(folder, ".bellis-lock")).get("about")
             replaces = lock.get("replaces") if isinstance(lock, dict) else None
-            mark = _read_json(os.path.join(folder, ".bellis-run")).get("id")
-            if replaces == self.record or (mark != self.record and os.path.isdir(folder)):
+            mark = _read_json(os.path.join(folder, ".bellis-run"))
+            if replaces == self.record or (mark.get("id") != self.record and os.path.isdir(folder)):
                 return (
                     f"{folder} was replaced, or taken by another run, so nothing may be written to it; "
                     "the run that this block belongs to is over."
+                )
+            if not _holds(mark.get("leases"), self._lease):
+                return (
+                    "This block was taken from its worker, which took too long or was away, and given to another one, "
+                    f"so nothing more may be written to {folder}."
                 )
         return None
 
@@ -764,6 +771,16 @@ class _Writer:
                 # Others are writing, too, or the array is gone.
                 pass
         self._files = []
+
+
+def _holds(leases: Any, lease: int) -> bool:
+    """Whether a lease holds by what a mark says of leases."""
+    if not isinstance(leases, dict):
+        return True
+    start, held = leases.get("from"), leases.get("held")
+    if not isinstance(start, int) or not isinstance(held, list):
+        return True
+    return lease >= start or lease in held
 
 
 def _create_in(path: str, text: str) -> bool:
@@ -1205,7 +1222,7 @@ class _Worker:
                 read_roi, write_roi = grid.rois(index)
             block = self.block_type(index, task, read_roi, write_roi, lease)
             writer = self._writer_of(task)
-            lease.taken = writer.begin() if writer is not None else None
+            lease.taken = writer.begin(lease.id) if writer is not None else None
             if lease.taken is None:
                 self._block = block
                 yield block

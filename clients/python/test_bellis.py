@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import unittest.mock
 
@@ -364,6 +365,37 @@ class Link(unittest.TestCase):
                     pass
         coordinator.thread.join(10)
         self.assertEqual(coordinator.got[2], {"type": "dropped", "lease": 9})
+
+    def test_writes_no_more_once_its_block_was_given_to_another_worker_although_nothing_reaches_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            mark = os.path.join(folder, ".bellis-run")
+
+            def allow(leases):
+                with open(mark + ".new", "w") as file:
+                    json.dump({"id": "mine", **leases}, file)
+                os.replace(mark + ".new", mark)
+
+            def scene(_, link, read):
+                read()
+                send(link, welcome(), {**TASK, "task": {**TASK["task"], "owns": {"id": "mine", "outputs": [folder]}}})
+                for number in (9, 10, 11):
+                    send(link, lease(number, 1))
+                    read()
+                send(link, {"type": "drain"})
+                read()
+
+            allow({})
+            ended = []
+            for block in bellis.blocks(Coordinator(scene).context):
+                if not ended:
+                    allow({"leases": {"from": 11, "held": [10]}})
+                    while not block.is_cancelled:
+                        time.sleep(0.01)
+                elif len(ended) == 1:
+                    allow({"leases": {"from": 12, "held": [10]}})
+                ended.append(block.is_cancelled)
+            # The last one did not begin.
+            self.assertEqual(ended, [True, False])
 
     def test_reports_a_block_at_once_when_told_so_and_skipped_blocks_as_such(self):
         def scene(_, link, read):

@@ -16,10 +16,10 @@ import type { WorldUnit } from '../core/geometry/world-unit.ts'
 import { errnoOf } from '../core/system-errors.ts'
 import { isAddress } from '../core/text/address.ts'
 import type { ArrayStore } from '../ports/array-store.ts'
-import type { ArrayFormat } from '../ports/chunked-array.ts'
+import type { ArrayFormat, OpenArrayOptions } from '../ports/chunked-array.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/create-volume.ts'
 import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
-import { assertHeld } from '../runtime/worker/running-block.ts'
+import { assertHeld, currentLease } from '../runtime/worker/running-block.ts'
 import { describeOtherFile, describeOtherFolder, describeOtherName, startOf } from './other-formats.ts'
 import { placedArray } from './placed-array.ts'
 
@@ -173,26 +173,34 @@ function assertNoOverride(path: string): void {
   )
 }
 
-/** The ids in the marks of arrays that this process may write only for a run. */
-const owners = new Map<string, string>()
+/** For whom a process writes arrays. */
+export interface ArrayOwner {
+  /** The id in the marks of the run. */
+  readonly id: string
+  /** Whether the leases of this process are those of the run: those of a program are its worker's, who ends it when a block is taken. */
+  readonly hasOwnLeases: boolean
+}
+
+/** The runs for which alone this process may write arrays. */
+const owners = new Map<string, ArrayOwner>()
 
 /**
  * From now on, this process writes these arrays only while they are marked as those of the run for which it does blocks, however it opens
  * them.
  */
-export function writeFor({ id, outputs }: { readonly id: string; readonly outputs: readonly string[] }): void {
-  for (const path of outputs) owners.set(arrayStore.canonicalPath(path), id)
+export function writeFor(owner: ArrayOwner, outputs: readonly string[]): void {
+  for (const path of outputs) owners.set(arrayStore.canonicalPath(path), owner)
 }
 
-function ownerOf(path: string): { readonly owner?: () => string } {
+function ownerOf(path: string): Pick<OpenArrayOptions, 'owner' | 'lease'> {
   if (owners.size === 0) return {}
   const key = arrayStore.canonicalPath(path)
   if (!owners.has(key)) return {}
   const owner = () => {
     assertHeld()
-    return owners.get(key) ?? ''
+    return owners.get(key)?.id ?? ''
   }
-  return { owner }
+  return { owner, lease: () => (owners.get(key)?.hasOwnLeases ? currentLease() : undefined) }
 }
 
 /**

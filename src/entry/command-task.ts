@@ -6,6 +6,7 @@ import { BlockError } from '../core/errors.ts'
 import { type TaskDefinition, taskDefinition } from '../runtime/tasks/define-task.ts'
 import type { ConfigSchema, ProcessBlock, SetupContext, TaskBlock, TaskOptions } from '../runtime/tasks/task-options.ts'
 import { callerOf } from '../runtime/tasks/user-calls.ts'
+import { currentLease } from '../runtime/worker/running-block.ts'
 import { arraysOfRun } from '../runtime/worker/setup-arrays.ts'
 import { AHEAD, type Ahead, RETURNED } from '../runtime/worker/worker-options.ts'
 import { forgetProgramMemory, noteProgramMemory } from './workers/peak-memory.ts'
@@ -74,7 +75,9 @@ async function setUpProgram(
     const given = programBlock(block)
     const outcome = await (writer === undefined
       ? programs.doBlock(given, signal, block.progress)
-      : writer.during((taken) => programs.doBlock(given, AbortSignal.any([signal, taken]), block.progress)))
+      : writer.during(currentLease(), (taken) =>
+          programs.doBlock(given, AbortSignal.any([signal, taken]), block.progress),
+        ))
     switch (outcome.status) {
       case 'done':
       case 'skipped':

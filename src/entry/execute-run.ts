@@ -121,6 +121,8 @@ export async function execute(
     ...(keepsSessions(options, recorded, workers) ? { sessions: sessionFile(folder?.path ?? '') } : {}),
     failed: folder === undefined ? outputs.lost : AbortSignal.any([outputs.lost, folder.lost]),
     owns: outputs.owned(id),
+    fence: outputs.fence(id),
+
     folder: process.cwd(),
     moduleName,
     arrays: arrayStore,

@@ -5,6 +5,7 @@ import { BlockError } from '../core/errors.ts'
 import type { WorldUnit } from '../core/geometry/world-unit.ts'
 import { STDIO_CONTEXT, type WireTask } from '../core/protocol/messages.ts'
 import type { RunningBlock, SetupContext } from '../runtime/tasks/task-options.ts'
+import { currentLease } from '../runtime/worker/running-block.ts'
 import { runWorker } from '../runtime/worker/worker-loop.ts'
 import { type LoadedTask, RETURNED, type WorkerEnd } from '../runtime/worker/worker-options.ts'
 import { arrayStore, writeFor } from './arrays.ts'
@@ -165,13 +166,13 @@ class BlockLoop<Config> implements Disposable {
   readonly loadTask = async (task: WireTask): Promise<LoadedTask> => {
     const { folder = process.cwd(), owns } = task
     const outputs = owns?.outputs.map((path) => absolutePath(path, folder)) ?? []
-    if (owns !== undefined) writeFor({ id: owns.id, outputs })
+    if (owns !== undefined) writeFor({ id: owns.id, hasOwnLeases: this.#saysThatItWrites }, outputs)
     const writer = owns !== undefined && this.#saysThatItWrites ? this.#writerOf(owns.id, outputs) : undefined
     return {
       process: (block, { signal }) =>
         writer === undefined
           ? this.#pass(task, block, signal)
-          : writer.during((taken) => this.#pass(task, block, AbortSignal.any([signal, taken]))),
+          : writer.during(currentLease(), (taken) => this.#pass(task, block, AbortSignal.any([signal, taken]))),
     }
   }
 

@@ -154,6 +154,12 @@ export interface OpenArrayOptions {
    * @default not checked
    */
   readonly owner?: string | (() => string)
+  /**
+   * The number of the lease of the block that writes, if a block does: a chunk is not written once the mark of the array says that this lease
+   * is over.
+   * @default not checked
+   */
+  readonly lease?: () => number | undefined
 }
 
 /** One storage format: opens arrays, and creates them if it can. */

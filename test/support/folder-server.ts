@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => boolean
+/** @returns whether it has answered, or will */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => boolean
 
 /** A server of the files of a folder, with ranges. `first` may answer instead. */
 export async function serveFolder(

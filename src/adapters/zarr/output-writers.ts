@@ -6,7 +6,7 @@ import { processesWith } from '../files/left-programs.ts'
 import { thisMachine } from '../files/process-identity.ts'
 import { isS3Address } from '../s3/s3-address.ts'
 import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, touch } from './lock-holder.ts'
-import { isTaken, runIsOver } from './write-guard.ts'
+import { whyTaken } from './write-guard.ts'
 
 /** In the folder of an array: one file for each process that is writing it, for a run, other than through Bellis. */
 export const WRITERS_FOLDER = '.bellis-writers'
@@ -32,7 +32,8 @@ export interface WrittenArrays {
 export class OutputWriter implements Disposable {
   readonly #arrays: WrittenArrays
   readonly #holder: LockHolder
-  readonly #running = new Set<AbortController>()
+  /** What is running, and the lease of its block. */
+  readonly #running = new Map<AbortController, number | undefined>()
   #files: readonly string[] = []
   #timer: NodeJS.Timeout | undefined
   #touched = 0
@@ -56,18 +57,19 @@ export class OutputWriter implements Disposable {
 
   /**
    * Writes during a block.
-   * @param write gets a signal that is aborted when another run takes one of the arrays: the writing must stop then
-   * @throws ConfigError `RUN_LOCKED` if another run has taken one of them; what `write` throws
+   * @param lease of the block
+   * @param write gets a signal that is aborted when another run takes one of the arrays, or another worker the block: the writing must stop then
+   * @throws ConfigError, InfrastructureError `RUN_LOCKED` if that has happened; what `write` throws
    */
-  async during<Result>(write: (taken: AbortSignal) => Promise<Result>): Promise<Result> {
+  async during<Result>(lease: number | undefined, write: (taken: AbortSignal) => Promise<Result>): Promise<Result> {
     const taking = new AbortController()
-    this.#running.add(taking)
+    this.#running.set(taking, lease)
     try {
       this.#timer ??= setInterval(() => this.#watch(), WATCH_MS).unref()
       // The other run takes the array and then looks for writers, so one of the two sees the other.
       this.#announce()
-      const taken = this.#taken()
-      if (taken !== undefined) throw runIsOver(taken)
+      const taken = this.#whyTaken(lease)
+      if (taken !== undefined) throw taken
       return await write(taking.signal)
     } catch (error) {
       throw taking.signal.aborted ? taking.signal.reason : error
@@ -85,16 +87,22 @@ export class OutputWriter implements Disposable {
 
   #watch(): void {
     if (this.#running.size > 0) {
-      const taken = this.#taken()
-      if (taken !== undefined) for (const running of this.#running) running.abort(runIsOver(taken))
+      for (const [running, lease] of this.#running) {
+        const taken = this.#whyTaken(lease)
+        if (taken !== undefined) running.abort(taken)
+      }
       if (performance.now() - this.#touched > BEAT_MS) this.#touch()
     } else if (performance.now() - this.#idleSince > IDLE_MS) {
       this[Symbol.dispose]()
     }
   }
 
-  #taken(): string | undefined {
-    return this.#arrays.folders.find((folder) => isTaken(folder, this.#arrays.id))
+  #whyTaken(lease: number | undefined): Error | undefined {
+    for (const folder of this.#arrays.folders) {
+      const why = whyTaken(folder, this.#arrays.id, lease)
+      if (why !== undefined) return why
+    }
+    return undefined
   }
 
   #announce(): void {

@@ -1,9 +1,12 @@
-import { lstatSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readObjectMark, writeObjectMark } from '../../adapters/zarr/objects/object-marks.ts'
 import { isObjectAddress } from '../../adapters/zarr/objects/object-store.ts'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
+import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { systemFailure } from '../../core/system-errors.ts'
 import { isSameRunName } from '../../core/text/run-name.ts'
+import { parseValidLeases, type ValidLeases } from '../../core/workers/valid-leases.ts'
 import { replaceFile } from './run-files.ts'
 
 /** Who wrote an output: what the file `.bellis-run` in its folder contains. */
@@ -53,6 +56,45 @@ export function parseMark(text: string): FoundMark {
     return { run: '', ...Object.fromEntries(texts) }
   } catch {
     return { run: '' }
+  }
+}
+
+/**
+ * Says in the mark of an array which leases of its run hold; does nothing if it is not the mark of that run.
+ * @param path of the array: a folder
+ * @throws ConfigError, InfrastructureError if it can't be written
+ */
+export function markLeases(path: string, id: string, leases: ValidLeases): void {
+  const file = join(path, MARK_FILE)
+  const mark = readJson(file)
+  if (mark?.id !== id) return
+  try {
+    replaceFile(file, `${JSON.stringify({ ...mark, leases }, null, 2)}\n`)
+  } catch (error) {
+    // What was removed is not written any more.
+    if (!existsSync(path)) return
+    const { code, reason, remedy } = systemFailure(error) ?? {
+      code: 'IO_ERROR',
+      reason: messageOf(error),
+      remedy: 'start the run again',
+    }
+    const message = `Can't say in ${file} which workers may still write: ${reason}; ${remedy}.`
+    const ErrorKind = code === 'READ_ONLY' ? ConfigError : InfrastructureError
+    throw new ErrorKind(code, message, { cause: error })
+  }
+}
+
+/** What the mark of an array says of leases. @param path of the array: a folder */
+export const leasesIn = (path: string): ValidLeases | undefined =>
+  parseValidLeases(readJson(join(path, MARK_FILE))?.leases)
+
+/** @returns undefined for what is missing, damaged, or no file: an array from others may have a pipe in its place */
+function readJson(file: string): Record<string, unknown> | undefined {
+  try {
+    const found: unknown = lstatSync(file).isFile() ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+    return typeof found === 'object' && found !== null ? (found as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
   }
 }
 

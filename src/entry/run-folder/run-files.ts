@@ -32,8 +32,14 @@ export function replaceFile(file: string, text: string, { mode, fsync = false }:
   const temporary = `${file}.${process.pid}`
   // A file that is there already would keep its permissions, and a link would lead to another file.
   rmSync(temporary, { force: true })
-  writeFileSync(temporary, text, { flush: fsync, flag: 'wx', ...(mode === undefined ? {} : { mode }) })
-  renameSync(temporary, file)
+  try {
+    writeFileSync(temporary, text, { flush: fsync, flag: 'wx', ...(mode === undefined ? {} : { mode }) })
+    renameSync(temporary, file)
+  } catch (error) {
+    // A disk that is full stays full by what is left on it.
+    rmSync(temporary, { force: true })
+    throw error
+  }
   if (fsync) syncFolder(dirname(file))
 }
 

@@ -14,6 +14,7 @@ import { ResourceStack } from '../../core/resource-stack.ts'
 import { isMissingFile, systemFailure } from '../../core/system-errors.ts'
 import { showDuration } from '../../core/text/numbers.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
+import type { LeaseFence } from '../../runtime/coordinator/run-options.ts'
 import type { PlannedOutput, PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { arrayStore } from '../arrays.ts'
 import {
@@ -21,7 +22,9 @@ import {
   describeMark,
   type FoundMark,
   isMarkOf,
+  leasesIn,
   type MarkedRun,
+  markLeases,
   type OutputMark,
   readMark,
   writeMark,
@@ -54,6 +57,10 @@ const LATE_WRITERS_MS = 15_000
 /** How long it waits for programs that a worker has left behind: the system may be ending them. */
 const LEFT_PROGRAMS_MS = 3_000
 const LOOK_AGAIN_MS = 200
+/** More than a run gives in a second, so that a number from the clock is above those of earlier starts. */
+const LEASES_PER_SECOND = 2 ** 20
+/** The same for a clock that was put back: more than a start gives, as a rule, after it has last said which leases hold. */
+const LEASE_GAP = 2 ** 30
 
 /** How a run starts. */
 export interface OutputOptions {
@@ -74,6 +81,8 @@ export class RunOutputs implements AsyncDisposable {
   readonly #warn: OutputOptions['warn']
   readonly #locks = new Map<string, LockFile>()
   readonly #losing = new AbortController()
+  /** The folders of the arrays that are marked. */
+  readonly #marked = new Set<string>()
 
   private constructor(
     { tasks }: PlannedPipeline,
@@ -165,8 +174,23 @@ export class RunOutputs implements AsyncDisposable {
         await this.#lock(array, { isReplaced })
         const isMarked = !isReplaced && (await readMark(array.path))?.id === id
         if (!isMarked) await writeMark(array.path, { id, ...this.#author }, this.#fsync)
+        if (!isObjectAddress(array.path)) this.#marked.add(array.path)
         await noteStart(array, made, isMarked && isDone(task))
       }
+    }
+  }
+
+  /** Says in the marks of the outputs which leases hold; those in object stores say nothing. @param id of the run's record */
+  fence(id: string): LeaseFence {
+    const before = [...this.#marked].map((path) => leasesIn(path)?.from ?? 0)
+    return {
+      firstLease: Math.max(
+        Math.floor(Date.now() / 1000) * LEASES_PER_SECOND,
+        ...before.map((from) => from + LEASE_GAP),
+      ),
+      allow: (leases) => {
+        for (const path of this.#marked) markLeases(path, id, leases)
+      },
     }
   }
 

@@ -47,7 +47,7 @@ export async function runNetworkWorker(
   const load = async (task: WireTask, workerId: string): Promise<LoadedTask> => {
     options.beforeLoad?.(task)
     enterFolder(task)
-    if (task.owns !== undefined) writeFor(task.owns)
+    if (task.owns !== undefined) writeFor({ id: task.owns.id, hasOwnLeases: true }, task.owns.outputs)
     return loadTask(task, workerId, await arrays.of(task), watch)
   }
   const leaving = [options.drain, watch?.signal].filter((each) => each !== undefined)

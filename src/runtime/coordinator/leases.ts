@@ -1,4 +1,4 @@
-import { InfrastructureError, type WireError } from '../../core/errors.ts'
+import { InfrastructureError, toWireError, type WireError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
 import type { BlockLedger } from './block-ledger.ts'
 import { type Lease, type LeaseBook, restOf } from './lease-book.ts'
@@ -145,6 +145,7 @@ export class Leases {
     const { book, ledger, setups, timeLimits } = this.#parts
     timeLimits.stop(worker)
     const [running] = book.leasesOf(worker)
+    if (mayStillRun && running !== undefined) this.allowHeld(worker)
     for (const lease of [...book.leasesOf(worker)]) {
       this.#remove(worker, lease)
       const rest = restOf(lease)
@@ -155,6 +156,20 @@ export class Leases {
       const culprit = diedInIt && rest.length === 1 ? rest.pop() : undefined
       ledger.giveBack(lease.task, rest, worker)
       if (culprit !== undefined) ledger.fail(worker, lease.task, culprit, error as WireError)
+    }
+  }
+
+  /** Says which leases hold: before a worker starts, and before blocks of one that may still run them go to others. @param except its leases */
+  allowHeld(except?: Worker): void {
+    const { book } = this.#parts
+    const others = [...book.busy].filter((worker) => worker !== except)
+    const held = others.flatMap((worker) => book.leasesOf(worker).map(({ id }) => id))
+    try {
+      this.#run.options.fence?.allow({ from: this.#run.nextLease, held })
+    } catch (error) {
+      if (this.#run.phase !== 'running') return
+      this.#run.fatal ??= toWireError(error)
+      this.#run.control.stop()
     }
   }
 

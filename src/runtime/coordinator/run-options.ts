@@ -1,6 +1,7 @@
 import type { StoreStatus } from '../../core/events.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import type { ResourceBudget } from '../../core/workers/resources.ts'
+import type { ValidLeases } from '../../core/workers/valid-leases.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { CommandSource } from '../../ports/command-source.ts'
@@ -38,10 +39,20 @@ export interface RunPipelineOptions extends RunLimits {
   readonly progress?: RunProgress
   /** The arrays that the run created, and the id in their marks. */
   readonly owns?: WireTask['owns']
+  /** Tells workers that can't be reached which leases still hold. @default nobody is told */
+  readonly fence?: LeaseFence
   /** Commands of the user for the running run. @default none */
   readonly commands?: CommandSource
   /** Aborted when the run can't go on, for example because its output was taken, with the error as its reason: the run stops. */
   readonly failed?: AbortSignal
+}
+
+/** Says, where workers look before they write, which leases hold: those that were cut off may not know that their blocks went to others. */
+export interface LeaseFence {
+  /** No earlier start of the run has given a lease this number, or a higher one. */
+  readonly firstLease: number
+  /** @throws InfrastructureError, ConfigError if it can't be said */
+  allow(leases: ValidLeases): void
 }
 
 /** The resources that the workers of a run share. */

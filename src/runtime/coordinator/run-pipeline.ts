@@ -159,6 +159,7 @@ export class Coordinator implements RunControl {
       lives.expect(worker)
       for (const lease of held) leases.restore(worker, lease)
     }
+    leases.allowHeld()
   }
 
   /** While the record can't be written, no blocks are handed out; if the record fails permanently, the run stops. */

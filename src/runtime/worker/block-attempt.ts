@@ -2,7 +2,7 @@ import { ConfigError, toWireError, type WireError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/protocol/messages.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { RunningBlock, TaskBlock } from '../tasks/task-options.ts'
-import { withinBlock } from './running-block.ts'
+import { type BlockLease, withinBlock } from './running-block.ts'
 import { type LoadedTask, RETURNED } from './worker-options.ts'
 
 /** The most characters that are sent of an error's message, and of its stack. */
@@ -12,13 +12,14 @@ const MAX_ERROR_TEXT = 8192
 export async function attemptBlock(
   task: LoadedTask,
   block: RunningBlock,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  { clock, ...lease }: BlockLease & { readonly clock: Clock },
 ): Promise<Outcome> {
   const start = clock.now()
   const failed = (error: WireError): Outcome => ({ status: 'failed', ms: clock.now() - start, error: cutError(error) })
   try {
     if (task.isDone !== undefined && (await check(task.isDone, block))) return { status: 'skipped' }
-    if ((await withinBlock(signal, () => task.process(block, { signal }))) === RETURNED) return { status: 'returned' }
+    if ((await withinBlock(lease, () => task.process(block, { signal: lease.signal }))) === RETURNED)
+      return { status: 'returned' }
     if (task.isDone !== undefined && !(await check(task.isDone, block))) {
       return failed({
         code: 'BLOCK_CHECK_FAILED',

@@ -1,11 +1,21 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { InfrastructureError } from '../../core/errors.ts'
 
-/** Of the block in whose function the code runs. */
-const leases = new AsyncLocalStorage<AbortSignal>()
+/** What a block belongs to. */
+export interface BlockLease {
+  readonly lease: number
+  /** Aborted when the block is taken from this worker. */
+  readonly signal: AbortSignal
+}
 
-/** Calls a block's function. @param lease aborted when the block is taken from this worker */
-export const withinBlock = <T>(lease: AbortSignal, run: () => T): T => leases.run(lease, run)
+/** Of the block in whose function the code runs. */
+const leases = new AsyncLocalStorage<BlockLease>()
+
+/** Calls a block's function. */
+export const withinBlock = <T>(lease: BlockLease, run: () => T): T => leases.run(lease, run)
+
+/** The number of the lease of the block in whose function this is called; undefined elsewhere. */
+export const currentLease = (): number | undefined => leases.getStore()?.lease
 
 /**
  * Makes sure that the block in whose function this is called still belongs to this worker: another one may be doing it, or may have done
@@ -13,7 +23,7 @@ export const withinBlock = <T>(lease: AbortSignal, run: () => T): T => leases.ru
  * @throws InfrastructureError `RUN_LOCKED`
  */
 export function assertHeld(): void {
-  if (leases.getStore()?.aborted !== true) return
+  if (leases.getStore()?.signal.aborted !== true) return
   throw new InfrastructureError(
     'RUN_LOCKED',
     'This block was taken from its worker, which took too long or was told to end, so it writes nothing more.',

@@ -3,7 +3,7 @@ import type { WireTask } from '../../core/protocol/messages.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import type { SetupArrays } from '../tasks/task-options.ts'
 import { type Traffic, type VolumeArray, volumeArray } from '../volumes/volume-array.ts'
-import { assertHeld } from './running-block.ts'
+import { assertHeld, currentLease } from './running-block.ts'
 
 const ofRuns = new WeakMap<SetupArrays, RunArrays>()
 
@@ -53,7 +53,11 @@ export class OpenedArrays implements AsyncDisposable {
         const known = this.#opened.get(key)
         if (known !== undefined) return known
         const isOwn = owns !== undefined && mode === 'r+' && own.has(this.#store.canonicalPath(path))
-        const opened = this.#store.open(path, { mode, fsync, ...(isOwn ? { owner: ownerOf(owns.id) } : {}) })
+        const opened = this.#store.open(path, {
+          mode,
+          fsync,
+          ...(isOwn ? { owner: ownerOf(owns.id), lease: currentLease } : {}),
+        })
         const opening = opened.then((array) => volumeArray(array, unit, this.#trafficOf))
         this.#opened.set(key, opening)
         return opening

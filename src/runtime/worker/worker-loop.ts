@@ -210,7 +210,7 @@ class Worker implements ConnectionOwner {
       }
       task.ahead?.offer(index, () => this.#following(lease, at))
       const block = this.#beat.addTo(this.#tasks.blockAt(lease, at), lease)
-      const outcome = await attemptBlock(task, block, { clock, signal })
+      const outcome = await attemptBlock(task, block, { clock, signal, lease: lease.id })
       if (outcome.status === 'done' || outcome.status === 'skipped') this.#blocks++
       lease.outcomes.push(outcome)
     }

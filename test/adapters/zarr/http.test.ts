@@ -9,7 +9,7 @@ import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { bytesOf } from '../../../src/core/array/dtype.ts'
-import { serveFolder as serve } from '../../support/folder-server.ts'
+import { type Handler, serveFolder as serve } from '../../support/folder-server.ts'
 import { testTls } from '../../support/links.ts'
 import { noise, temporaryFolder } from '../../support/zarr.ts'
 

@@ -24,7 +24,7 @@ describe('the writers of an array', () => {
   it('are known while they do a block, and only to a run that replaces what they write', async () => {
     using array = markedArray()
     using writer = new OutputWriter({ id: 'mine', folders: [array.path] })
-    await writer.during(async () => {
+    await writer.during(1, async () => {
       assert.deepEqual(await lateWriters(array.path, () => false), [])
       const late = await lateWriters(array.path, (record) => record === 'mine')
       assert.deepEqual(late, [{ host: newHolder({}).host, pids: [process.pid], isLeft: false }])
@@ -37,17 +37,17 @@ describe('the writers of an array', () => {
     using array = markedArray()
     using writer = new OutputWriter({ id: 'mine', folders: [array.path] })
     writeFileSync(join(array.path, LOCK_FILE), '{"about":{"replaces":"mine"}}')
-    await assert.rejects(writer.during(nothing), { code: 'RUN_LOCKED' })
+    await assert.rejects(writer.during(1, nothing), { code: 'RUN_LOCKED' })
     writeFileSync(join(array.path, LOCK_FILE), '{"about":{"replaces":"that of others"}}')
-    await writer.during(nothing)
+    await writer.during(1, nothing)
     writeFileSync(join(array.path, MARK_FILE), '{"id":"another"}')
-    await assert.rejects(writer.during(nothing), { code: 'RUN_LOCKED' })
+    await assert.rejects(writer.during(1, nothing), { code: 'RUN_LOCKED' })
   })
 
   it('are told while they write that another run takes the array', async () => {
     using array = markedArray()
     using writer = new OutputWriter({ id: 'mine', folders: [array.path] })
-    const writing = writer.during(async (taken) => {
+    const writing = writer.during(1, async (taken) => {
       writeFileSync(join(array.path, LOCK_FILE), '{"about":{"replaces":"mine"}}')
       await new Promise((_, reject) => taken.addEventListener('abort', () => reject(new Error('stopped'))))
     })
@@ -55,6 +55,23 @@ describe('the writers of an array', () => {
     const awake = setInterval(() => {}, 1000)
     await assert.rejects(writing, { code: 'RUN_LOCKED' })
     clearInterval(awake)
+  })
+
+  it('are told that their block was given to another worker, before it begins and while they write', async () => {
+    using array = markedArray()
+    using writer = new OutputWriter({ id: 'mine', folders: [array.path] })
+    const allow = (from: number, held: readonly number[]) =>
+      writeFileSync(join(array.path, MARK_FILE), JSON.stringify({ id: 'mine', leases: { from, held } }))
+    allow(2, [])
+    await assert.rejects(writer.during(1, nothing), { code: 'RUN_LOCKED', message: /given to another one/ })
+    const writing = writer.during(2, async (taken) => {
+      allow(4, [3])
+      await new Promise((_, reject) => taken.addEventListener('abort', () => reject(new Error('stopped'))))
+    })
+    const awake = setInterval(() => {}, 1000)
+    await assert.rejects(writing, { code: 'RUN_LOCKED', message: /given to another one/ })
+    clearInterval(awake)
+    for (const valid of [3, 4, undefined]) await writer.during(valid, nothing)
   })
 
   it('are forgotten when they have ended, on other machines after two minutes', async () => {

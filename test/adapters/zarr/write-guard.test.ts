@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../support/command-line.ts'
 import { contentsOf } from '../../support/folders.ts'
 
 describe('an array that is opened for a run', () => {
-  it('R5: is written only while it is marked as that of the run', async () => {
+  it('R5: is written only while it is marked as that of the run, and by blocks that their workers still have', async () => {
     using folder = temporaryFolder()
     const container = join(folder.path, 'c.zarr')
     const mark = (id: string) => writeFileSync(join(container, 'a', MARK_FILE), JSON.stringify({ id }))
@@ -26,6 +26,32 @@ describe('an array that is opened for a run', () => {
     assert.deepEqual(contentsOf(container), before)
     mark('ours')
     await write(2)
+    let lease: number | undefined
+    await using ofBlocks = await format.open(container, 'a', { mode: 'r+', owner: 'ours', lease: () => lease })
+    const writeFor = (number: number | undefined) => {
+      lease = number
+      return ofBlocks.writeVoxels({ offset: [2], shape: [1] }, Uint8Array.of(8))
+    }
+    const allow = (leases: unknown) =>
+      writeFileSync(join(container, 'a', MARK_FILE), JSON.stringify({ id: 'ours', leases }))
+    await writeFor(5)
+    allow({ from: 10, held: [7, 9] })
+    const present = contentsOf(container)
+    for (const late of [5, 8]) {
+      await assert.rejects(writeFor(late), {
+        code: 'RUN_LOCKED',
+        message: /taken from its worker.*writes nothing more/,
+      })
+    }
+    assert.deepEqual(contentsOf(container), present)
+    for (const valid of [7, 9, 10, 11, undefined]) await writeFor(valid)
+    allow({ from: 11, held: [9] })
+    await assert.rejects(writeFor(10), { code: 'RUN_LOCKED' })
+    // What can't be understood says nothing.
+    for (const unclear of [{ from: '11', held: [] }, { from: 11 }, [], null, { from: 11, held: ['a'] }]) {
+      allow(unclear)
+      await writeFor(10)
+    }
     rmSync(join(container, 'a'), { recursive: true })
     await assert.rejects(write(3), { code: 'RUN_LOCKED' })
     assert.equal(contentsOf(container).length, 1)

@@ -288,6 +288,25 @@ describe('an output that a run is writing', () => {
     })
 })
 
+describe('the leases of earlier starts', () => {
+  it('R5: hold no more once the run is started again, and no number is given twice', async () => {
+    using at = places()
+    const leases = () => JSON.parse(readFileSync(join(at.output, '.bellis-run'), 'utf8')).leases
+    await at.start({ value: 1, stopAt: 4 })
+    const first = leases()
+    assert.deepEqual(first.held, [])
+    // A clock that was put back.
+    writeFileSync(
+      join(at.output, '.bellis-run'),
+      JSON.stringify({ ...(await at.mark()), leases: { from: 2 ** 52, held: [5] } }),
+    )
+    await at.start({ value: 1, stopAt: 4 })
+    assert.deepEqual(leases().held, [])
+    assert.ok(leases().from > 2 ** 52)
+    assert.ok(first.from > 2 ** 40)
+  })
+})
+
 describe('a block that the record calls done', () => {
   for (const [name, chunks] of [
     ['out.zarr/filled', 'c'],

@@ -37,10 +37,11 @@ export class SessionSaver {
   /** The workers that held blocks when an earlier start of the run was killed. Their blocks are acquired in the scheduler. */
   restore(): readonly RestoredWorker[] {
     const { saved } = this.#run.options.sessions ?? {}
+    this.#run.nextLease = this.#run.options.fence?.firstLease ?? 1
     const pool = this.#run.networkPool()
     if (saved === undefined || pool === undefined || this.#run.phase !== 'running') return []
     this.#run.nextWorker = saved.nextWorker + SAVED_GAP
-    this.#run.nextLease = saved.nextLease + SAVED_GAP
+    this.#run.nextLease = Math.max(this.#run.nextLease, saved.nextLease + SAVED_GAP)
     return saved.sessions.flatMap(({ number, key, host, wasLaunched, leases }) => {
       const held = leases.flatMap((lease) => this.#restoreLease(lease) ?? [])
       if (held.length === 0) return []
