@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'BLOCK_FAILED'
   | 'BLOCK_TIMEOUT'
   | 'BLOCK_STALLED'
+  | 'OUT_OF_MEMORY'
   | 'BLOCK_CHECK_FAILED'
   | 'SETUP_FAILED'
   // worker, connection, file system or store

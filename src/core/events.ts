@@ -1,6 +1,7 @@
 import type { WireError } from './errors.ts'
 import type { Roi } from './geometry/roi.ts'
 import type { IndexBox } from './grid/index-box.ts'
+import type { WorkerRange } from './workers/pool-size.ts'
 import type { Stall, StallAction } from './workers/stall.ts'
 
 // What happens during a run, in one vocabulary for the library, --events, --json, the page and the run's history.
@@ -179,9 +180,9 @@ export type ControlEvent =
   | { readonly type: 'stopping'; readonly now: boolean }
   /**
    * The run starts workers, or lets some leave. `most` is how many of them can run blocks at the same time; it is absent if the resources
-   * of the run are enough for all.
+   * of the run are enough for all. `range`: the number follows the work from now on. `isByItself`: it did.
    */
-  | { readonly type: 'scaled'; readonly workers: number; readonly before: number; readonly most?: number }
+  | { readonly type: 'scaled'; readonly workers: number; readonly before: number; readonly most?: number; readonly range?: WorkerRange; readonly isByItself?: true }
   /** Failed blocks are attempted again: those of the task `taskId`, or of all tasks. `tasks` are those of which there are any. */
   | { readonly type: 'retried'; readonly taskId?: string; readonly tasks: readonly RetriedTask[] }
   /** Blocks of a region (`offset:shape` in nm), or all blocks, are done again, with those that depend on them. `tasks` are those of which there are any. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { noteStuckThreads } from '../adapters/threads/stuck-threads.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
+import { given } from '../core/given.ts'
 import { ResourceStack } from '../core/resource-stack.ts'
 import { assertFits } from '../core/workers/resources.ts'
 import type { EventStream } from '../runtime/coordinator/event-stream.ts'
@@ -114,6 +115,7 @@ export async function execute(
   const result = await runPipeline(chosen, {
     ...limitsOf(options),
     workers: options.workers ?? defaultWorkers(options),
+    ...given({ minWorkers: options.minWorkers }),
     resources: resourcesOf(options),
     launcherOf: (task) => (isClosure(task) || workers === undefined ? inline : workers.launcherOf(task.id)),
     ...(workers === undefined ? {} : { listener: workers.listener }),
@@ -269,10 +271,11 @@ async function openWorkers({ pipeline, options, events, folder, open }: Setting)
 
 const limitsOf = (options: RunOptions): RunLimits => {
   const { maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
-  const { reconnectMs, stopGraceMs, stallMs, onStall, fsync, signal } = options
+  const { memoryRetry, reconnectMs, stopGraceMs, stallMs, onStall, fsync, signal } = options
   return {
     maxRetries,
     maxFailures,
+    memoryRetry,
     timeoutMs,
     setupTimeoutMs,
     maxWorkerRestarts,

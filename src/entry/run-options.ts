@@ -4,7 +4,7 @@ import { checkResources, type Resources } from '../core/workers/resources.ts'
 import { STALL_ACTIONS } from '../core/workers/stall.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
-import { isMaxFailures } from '../runtime/tasks/option-checks.ts'
+import { isMaxFailures, isMemoryFactor } from '../runtime/tasks/option-checks.ts'
 import type { PlannedTask } from '../runtime/tasks/planned-task.ts'
 import type { DashboardRequest } from './pages/dashboard-thread.ts'
 import type { ProgressPlace } from './run-folder/progress-place.ts'
@@ -15,6 +15,8 @@ import type { Invitation, NetworkOptions } from './workers/worker-pool.ts'
 export interface RunOptions extends NetworkOptions, RunLimits {
   /** The number of workers, for all tasks together. @default the number of processors of this machine */
   readonly workers?: number
+  /** The number of workers follows the work, from this many to `workers`. @default always `workers` */
+  readonly minWorkers?: number
   /**
    * Where blocks are processed. `process`: each worker is a process on this machine. `thread`: a thread of this
    * process. `slurm`: a SLURM job. `sge`, `pbs`, `lsf`: a job of Grid Engine, PBS or LSF. `none`: the run starts no workers; they join it with
@@ -70,11 +72,15 @@ export function checkOptions(options: RunOptions): void {
   const { workers, pool, maxRetries, maxFailures, timeoutMs, setupTimeoutMs, maxWorkerRestarts } = options
   const { stopGraceMs, reconnectMs, port, tls, plain = false, stallMs, onStall } = options
   check(isWhole(workers ?? 1, 1), 'workers', workers, 'a whole number, 1 or more')
+  const { minWorkers = 1 } = options
+  check(isWhole(minWorkers, 1) && minWorkers <= (workers ?? minWorkers), 'minWorkers', minWorkers, `a whole number from 1 to workers`)
   check(isPool(pool), 'pool', pool, `${POOLS.map(quoted).join(', ')} or a launcher`)
   checkResources(options.resources ?? {}, 'The run: "resources"')
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number, 0 or more')
   check(isMaxFailures(maxFailures ?? 1), 'maxFailures', maxFailures, 'a whole number, 1 or more, or Infinity')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number, 0 or more')
+  const factors = typeof options.memoryRetry === 'object' ? Object.values(options.memoryRetry) : [options.memoryRetry ?? 2]
+  check(factors.every(isMemoryFactor), 'memoryRetry', factors.join(', '), 'a number above 1, and at most 64')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
   check((setupTimeoutMs ?? 1) > 0, 'setupTimeoutMs', setupTimeoutMs, 'a number of milliseconds above 0')
   check((stallMs ?? 1) > 0, 'stallMs', stallMs, 'a number of milliseconds above 0, or Infinity')

@@ -1,10 +1,17 @@
+import type { MemoryDeath } from '../core/workers/worker-state.ts'
+
 /** The state of one job in a batch system. */
 export type JobState =
   /** `reason`: why it has not started, for users. */
   | { readonly status: 'pending'; readonly reason: string }
   | { readonly status: 'running'; readonly host: string }
   /** `reason`: how it ended, for users; or that the batch system no longer knows the job. */
-  | { readonly status: 'ended'; readonly reason: string }
+  | {
+      readonly status: 'ended'
+      readonly reason: string
+      /** It ended because it ran out of memory. */
+      readonly outOfMemory?: MemoryDeath
+    }
 
 /**
  * A batch system that runs workers as jobs, such as SLURM or SGE. The adapter limits the time of every call. A call may

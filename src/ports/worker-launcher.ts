@@ -36,6 +36,13 @@ export interface WorkerLauncher extends AsyncDisposable {
    * disposed by this one. undefined, or absent: this one.
    */
   forTask?(taskId: string): WorkerLauncher | undefined
+  /**
+   * A launcher of workers with this many times the memory, which is disposed by this one; the same one for the same factor. undefined, or
+   * absent: there are none.
+   */
+  withMemory?(factor: number): WorkerLauncher | undefined
+  /** Whether its workers share the memory of one machine, so that fewer of them leave more to each. @default false */
+  readonly sharesMemory?: boolean
   /** Stands between the run and the workers that connect to its listener. @default the listener itself */
   intercept?(listener: Listener): Listener
 }

@@ -55,17 +55,29 @@ export interface Started {
   readonly worker: string
   readonly session: string
   isKilled: boolean
-  readonly exit: (reason: string) => void
+  /** How many times the memory it has that others have. */
+  readonly factor: number
+  readonly exit: (reason: string, more?: Partial<WorkerExit>) => void
 }
 
 /** The same with workers that the run starts. They do nothing until the test lets them connect or exit. */
-export async function startLaunched(tasks: readonly TaskLike[], options: Options = {}) {
+export async function startLaunched(
+  tasks: readonly TaskLike[],
+  { sharesMemory = false, ...options }: Options & { readonly sharesMemory?: boolean } = {},
+) {
   const started: Started[] = []
-  const launcher: WorkerLauncher = {
+  const launchers = new Map<number, WorkerLauncher>()
+  const launcherWith = (factor: number): WorkerLauncher => ({
+    sharesMemory,
+    withMemory(times) {
+      const launcher = launchers.get(times) ?? launcherWith(times)
+      launchers.set(times, launcher)
+      return launcher
+    },
     async launch(worker, session) {
       const exited = Promise.withResolvers<WorkerExit>()
-      const exit = (reason: string) => exited.resolve({ reason, lastOutput: '' })
-      const one: Started = { worker, session, isKilled: false, exit }
+      const exit = (reason: string, more = {}) => exited.resolve({ reason, lastOutput: '', ...more })
+      const one: Started = { worker, session, isKilled: false, factor, exit }
       started.push(one)
       return {
         exited: exited.promise,
@@ -75,7 +87,8 @@ export async function startLaunched(tasks: readonly TaskLike[], options: Options
       }
     },
     async [Symbol.asyncDispose]() {},
-  }
+  })
+  const launcher = launcherWith(1)
   const run = await startManual(tasks, { launcherOf: () => launcher, ...options })
   const connect = ({ worker, session }: Started) => run.join({ worker, session })
   return { ...run, started, connect }

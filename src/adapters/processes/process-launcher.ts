@@ -6,17 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
 import { inheritedEnvironment } from '../../core/inherited-environment.ts'
+import { HEAP_IS_FULL, isHeapFull } from '../../core/workers/full-heap.ts'
 import { lastOutput } from '../../core/workers/last-output.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { killProgramsLeftBy, killProgramsOf, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
-import { describeEnd, oomKills } from './process-end.ts'
+import { heapLimitMb } from '../files/heap-limit.ts'
+import { describeEnd, isOutOfMemory, oomKills } from './process-end.ts'
 
-const OUT_OF_MEMORY =
-  'out of memory: its JavaScript heap reached its limit; set a higher one with NODE_OPTIONS=--max-old-space-size=<MB>'
-/** V8 prints this, and then a native stack trace of some 20 lines, before it ends the process. */
-const HEAP_IS_FULL = /^FATAL ERROR: .*heap out of memory$/m
 
 const SHORTAGE_PAUSE_MS = 500
 /** How long a worker waits to be started. */
@@ -34,6 +32,8 @@ export interface ProcessLauncherOptions {
   readonly readLog: LogReader
   /** @default this process's */
   readonly cwd?: string
+  /** How many times the heap of JavaScript its workers have that they would have otherwise. @default 1 */
+  readonly memoryFactor?: number
 }
 
 /** Starts workers as processes of this machine. They connect through the run's listener, like workers on other machines. */
@@ -42,7 +42,10 @@ export function processLauncher(options: ProcessLauncherOptions): WorkerLauncher
 }
 
 class ProcessLauncher implements WorkerLauncher {
+  readonly sharesMemory = true
   readonly #options: ProcessLauncherOptions
+  /** Launchers of workers with more memory, by the factor. */
+  readonly #larger = new Map<number, ProcessLauncher>()
   readonly #children = new Map<ChildProcess, { readonly key: string; readonly exited: Promise<unknown> }>()
   #isClosed = false
   /** When this process exits (after a second Ctrl-C or an error), its workers end with it. */
@@ -92,19 +95,32 @@ class ProcessLauncher implements WorkerLauncher {
       if (child.exitCode !== 0) await killProgramsLeftBy(key)
       this.#children.delete(child)
       const output = await readLog(logFile, start).catch(() => '')
-      return HEAP_IS_FULL.test(output)
-        ? { reason: OUT_OF_MEMORY, lastOutput: '' }
-        : { reason: end, lastOutput: lastOutput(output) }
+      if (isHeapFull(output)) {
+        return { reason: HEAP_IS_FULL, lastOutput: '', outOfMemory: { asked: `a heap of ${this.#heapMb()} MB` } }
+      }
+      return { lastOutput: lastOutput(output), ...end }
     })
     this.#children.set(child, { key, exited })
     await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => Promise.reject(error))])
     return { logFile, exited, kill: () => void child.kill('SIGKILL') }
   }
 
+  withMemory(factor: number): WorkerLauncher {
+    const known = this.#larger.get(factor)
+    const launcher = known ?? new ProcessLauncher({ ...this.#options, memoryFactor: factor })
+    this.#larger.set(factor, launcher)
+    return launcher
+  }
+
+  #heapMb(): number {
+    return Math.ceil(heapLimitMb() * (this.#options.memoryFactor ?? 1))
+  }
+
   #start(name: string, key: string, log: number): ChildProcess {
     const { program, context, lockFile, cwd } = this.#options
     // A worker has a processor of its own at most: collecting garbage in several threads takes longer in all.
-    const call = [...process.execArgv, '--single-threaded-gc', fileURLToPath(program)]
+    const heap = this.#options.memoryFactor === undefined ? [] : [`--max-old-space-size=${this.#heapMb()}`]
+    const call = [...process.execArgv, '--single-threaded-gc', ...heap, fileURLToPath(program)]
     return spawn(process.execPath, call, {
       stdio: ['ignore', log, log],
       env: {
@@ -122,6 +138,7 @@ class ProcessLauncher implements WorkerLauncher {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true
     this.#killAll()
+    await Promise.all([...this.#larger.values()].map((launcher) => launcher[Symbol.asyncDispose]()))
     await Promise.all([...this.#children.values()].map(({ exited }) => exited))
     process.off('exit', this.#killAllAtExit)
   }
@@ -137,13 +154,17 @@ function fail(workerId: string, error: unknown): never {
   })
 }
 
-/** Resolves with a description, for users, of how it ended. */
-function watchExit(child: ChildProcess): Promise<string> {
+/** Resolves with how it ended. */
+function watchExit(child: ChildProcess): Promise<Omit<WorkerExit, 'lastOutput'>> {
   const killsBefore = oomKills()
   return new Promise((resolve) => {
-    child.once('exit', (code, signal) => resolve(describeEnd(code, signal, oomKills() - killsBefore)))
+    child.once('exit', (code, signal) => {
+      const kills = oomKills() - killsBefore
+      const reason = describeEnd(code, signal, kills)
+      resolve(isOutOfMemory(signal, kills) ? { reason, outOfMemory: {} } : { reason })
+    })
     child.on('error', (error) => {
-      if (child.pid === undefined) resolve(error.message)
+      if (child.pid === undefined) resolve({ reason: error.message })
     })
   })
 }

@@ -5,8 +5,8 @@ import { given } from '../given.ts'
 export type ControlCommand =
   /** Hand out no more blocks and let the running ones finish; with `now`, end them. */
   | { readonly type: 'stop'; readonly now: boolean }
-  /** Have this many workers: start some, or let some leave. */
-  | { readonly type: 'scale'; readonly workers: number }
+  /** Have this many workers: start some, or let some leave. With `least`, as many as there is work for, from `least` to `workers`. */
+  | { readonly type: 'scale'; readonly workers: number; readonly least?: number }
   /** Attempt failed blocks again, of one task or of all. Workers that may have loaded old code are replaced, unless `keepWorkers`. */
   | { readonly type: 'retry'; readonly taskId?: string; readonly keepWorkers: boolean }
   /**
@@ -25,11 +25,11 @@ export function parseCommand(value: unknown): ControlCommand {
     case 'stop':
       return { type: 'stop', now: fields.now === true }
     case 'scale': {
-      const { workers } = fields
-      if (Number.isSafeInteger(workers) && (workers as number) >= 1 && (workers as number) <= MAX_WORKERS) {
-        return { type: 'scale', workers: workers as number }
-      }
-      throw invalid('workers', workers, `a whole number from 1 to ${MAX_WORKERS}`)
+      const { workers, least } = fields
+      if (!isCount(workers, 1)) throw invalid('workers', workers, `a whole number from 1 to ${MAX_WORKERS}`)
+      if (least === undefined) return { type: 'scale', workers }
+      if (isCount(least, 1) && least <= workers) return { type: 'scale', workers, least }
+      throw invalid('least', least, `a whole number from 1 to ${workers}`)
     }
     case 'retry': {
       const { taskId, keepWorkers } = fields
@@ -46,6 +46,9 @@ export function parseCommand(value: unknown): ControlCommand {
       throw invalid('type', fields.type, 'stop, scale, retry or reset')
   }
 }
+
+const isCount = (value: unknown, least: number): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= MAX_WORKERS
 
 const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'string')

@@ -8,12 +8,13 @@ export function describeControl(event: ControlEvent): string {
         ? 'stopping at once: running blocks are done again when the run continues'
         : 'stopping: running blocks may finish'
     case 'scaled': {
-      const { workers, before, most } = event
+      const { workers, before, most, range } = event
       const count = `${workers} ${workers === 1 ? 'worker' : 'workers'}`
       const change = workers === before ? `${count}, as before` : `${count} instead of ${before}`
       const leaving = workers < before ? '; the others leave when their running block has ended' : ''
       const limit = most === undefined ? '' : `; its resources are enough for ${most} at the same time`
-      return `${change}${leaving}${limit}`
+      const follows = range === undefined ? '' : `; their number follows the work, from ${range.least} to ${range.most}`
+      return `${change}${leaving}${limit}${follows}`
     }
     case 'retried':
       return describeRetried(event)

@@ -1,8 +1,10 @@
 import { hideQueries } from '../text/shown-address.ts'
+import { isHeapFull } from './full-heap.ts'
 
 const LAST_LINES = 10
 const LAST_CHARACTERS = 4096
 
 /** The last lines of a log, as an error or a report shows them. @param text the end of the log */
 export const lastOutput = (text: string): string =>
-  hideQueries(text).slice(-LAST_CHARACTERS).trim().split('\n').slice(-LAST_LINES).join('\n')
+  // A native stack trace would hide the reason.
+  (isHeapFull(text) ? text.replace(/(^FATAL ERROR: .*heap out of memory$)[^]*/m, '$1') : hideQueries(text)).slice(-LAST_CHARACTERS).trim().split('\n').slice(-LAST_LINES).join('\n')

@@ -12,6 +12,14 @@ export const isRequested = (origin: WorkerOrigin): boolean => origin === 'launch
 /** Whether the run can end the worker's process; otherwise it can only disconnect. */
 export const isKillable = (origin: WorkerOrigin): boolean => origin === 'launched'
 
+/** What is known of the memory of a worker that ran out of it. */
+export interface MemoryDeath {
+  /** What it was given, for users: `--mem=4G`, `a heap of 4.2 GB`. */
+  readonly asked?: string
+  /** The most that it used, bytes. */
+  readonly used?: number
+}
+
 /** How a worker ended. */
 export interface WorkerExit {
   /** For users: `exit code 1`, `killed by SIGKILL`. */
@@ -20,6 +28,8 @@ export interface WorkerExit {
   readonly lastOutput: string
   /** It never started, and no other one like it would: it is not replaced. */
   readonly isRefused?: true
+  /** It ended because it ran out of memory. */
+  readonly outOfMemory?: MemoryDeath
 }
 
 /** Why a worker ended. */

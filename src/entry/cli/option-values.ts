@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from 'commander'
+import type { WorkerRange } from '../../core/workers/pool-size.ts'
 import type { Resources } from '../../core/workers/resources.ts'
+import { isMemoryFactor } from '../../runtime/tasks/option-checks.ts'
 
 // Parsers for the values of flags. A parser throws only what it expected; `strict` in output.ts adds the flag and the value.
 
@@ -11,6 +13,21 @@ export const wholeNumber =
     if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value
     throw new InvalidArgumentError(`expected a whole number of at least ${least}.`)
   }
+
+/** A number of workers, `8`, or a range, `10..200`. */
+export function workerRange(text: string): WorkerRange {
+  const [, first, last = first] = /^\s*(\d{1,6})(?:\.\.(\d{1,6}))?\s*$/.exec(text) ?? []
+  const range = { least: Number(first), most: Number(last) }
+  if (range.least >= 1 && range.least <= range.most) return range
+  throw new InvalidArgumentError('expected a whole number of at least 1, or a range such as 10..200.')
+}
+
+/** How many times the memory, `2x` or `1.5`. */
+export function memoryFactor(text: string): number {
+  const value = Number(text.replace(/x$/i, ''))
+  if (isMemoryFactor(value)) return value
+  throw new InvalidArgumentError('expected a factor above 1, and at most 64, such as 2x.')
+}
 
 /** A port to listen on; 0 chooses a free one. */
 export function portNumber(text: string): number {

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
 import { withOverride } from '../../core/geometry/placement-override.ts'
 import { given } from '../../core/given.ts'
+import type { WorkerRange } from '../../core/workers/pool-size.ts'
 import type { Resources } from '../../core/workers/resources.ts'
 import { STALL_ACTIONS, type StallAction } from '../../core/workers/stall.ts'
 import { type TaskLike, withUpstream } from '../../runtime/tasks/task-node.ts'
@@ -12,13 +13,15 @@ import {
   amounts,
   axisNames,
   hostAndPort,
+  memoryFactor,
   numberList,
   portNumber,
   seconds,
   webAddress,
   wholeNumber,
+  workerRange,
 } from './option-values.ts'
-import { anyText, type PerTaskFlags, perTask, poolName, taskPoolsOf } from './sites/per-task.ts'
+import { anyText, type PerTask, type PerTaskFlags, perTask, poolName, taskPoolsOf } from './sites/per-task.ts'
 import { readSite } from './sites/site.ts'
 
 /** Groups of flags in the help of a command that runs blocks, in this order. */
@@ -41,7 +44,7 @@ export interface CommonOptions {
 
 /** Options of every command that runs blocks. */
 export interface RunFlags extends CommonOptions, PerTaskFlags {
-  readonly workers?: number
+  readonly workers?: WorkerRange
   readonly site?: string
   readonly host?: string
   readonly port?: number
@@ -54,6 +57,7 @@ export interface RunFlags extends CommonOptions, PerTaskFlags {
   readonly only?: string
   readonly maxRetries?: number
   readonly maxFailures?: number
+  readonly memoryRetry?: PerTask<number>
   readonly timeout?: number
   readonly stall?: number
   readonly onStall?: StallAction
@@ -122,7 +126,11 @@ export const workerOptions = (command: Command): Command => commonRunOptions(own
 const ownWorkerOptions = (command: Command): Command =>
   command
     .optionsGroup(GROUPS.workers)
-    .option('--workers <n>', 'number of workers (default: processors here, or cpu of --resources)', wholeNumber(1))
+    .option(
+      '--workers <n>',
+      'number of workers, or a range that follows the work, 10..200 (default: processors here, or cpu of --resources)',
+      workerRange,
+    )
     .addOption(poolOption())
     .option('--slurm <options>', 'sbatch options for each worker, as one quoted text', perTask(anyText))
     .option('--sge <options>', 'qsub options for each worker, as one quoted text', perTask(anyText))
@@ -163,6 +171,11 @@ const ownRunOptions = (command: Command): Command =>
       '--max-failures <n>',
       'failed attempts in a row after which a task without a completed block in between is abandoned (default: 300)',
       wholeNumber(1),
+    )
+    .option(
+      '--memory-retry <factor>',
+      'try a block whose worker ran out of memory again with so many times the memory, 2x; TASK:FACTOR for one task',
+      perTask(memoryFactor),
     )
     .option('--timeout <seconds>', 'time limit of a block (default: none)', seconds)
     .option(
@@ -247,11 +260,14 @@ export const builtInOptions = (command: Command): Command =>
 export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOptions => {
   const site = flags.site === undefined ? {} : readSite(flags.site)
   const { overwrite, fsync, mask, checkInputs, only, maxRetries, maxFailures, timeout, stall, onStall } = flags
-  const { workers, host, port, plain, resources, runDir } = { ...site, ...given(flags) }
-  const taskPools = taskPoolsOf(flags, site, new Set(withUpstream(tasks).map(({ id }) => id)))
+  const { host, port, plain, resources, runDir } = { ...site, ...given(flags) }
+  const { least, most } = flags.workers ?? {}
+  const ids = withUpstream(tasks).map(({ id }) => id)
+  const taskPools = taskPoolsOf(flags, site, new Set(ids))
   const timeoutMs = timeout === undefined ? undefined : timeout * 1000
   return given({
-    workers,
+    workers: most ?? site.workers,
+    minWorkers: least === most ? undefined : least,
     pool: flags.pool?.all ?? site.pool,
     ...Object.fromEntries(BATCH_KINDS.map((kind) => [kind, flags[kind]?.all ?? site[kind]])),
     taskPools: Object.keys(taskPools).length === 0 ? undefined : taskPools,
@@ -265,6 +281,7 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
     only,
     maxRetries,
     maxFailures,
+    memoryRetry: flags.memoryRetry === undefined ? undefined : factorsOf(flags.memoryRetry, ids),
     timeoutMs,
     stallMs: stall === undefined ? undefined : stall * 1000,
     onStall,
@@ -274,6 +291,12 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
     runDir,
   })
 }
+
+/** The factor of all tasks, or those of single ones. */
+const factorsOf = ({ all, tasks }: PerTask<number>, ids: readonly string[]): NonNullable<RunOptions['memoryRetry']> =>
+  Object.keys(tasks).length === 0 && all !== undefined
+    ? all
+    : { ...(all === undefined ? {} : Object.fromEntries(ids.map((id) => [id, all]))), ...tasks }
 
 /** The certificate and its key. @throws ConfigError `INVALID_CONFIG` if only one is given, `NO_SUCH_FILE` */
 function tlsOf({ tlsCert, tlsKey, plain }: RunFlags): Pick<RunOptions, 'tls'> {

@@ -17,6 +17,9 @@ const QUEUES: Readonly<Record<BatchKind, (options: BatchQueueOptions) => BatchQu
   lsf: lsfQueue,
 }
 
+/** The program of a worker that is a job, and its first arguments. */
+export const workerProgram = (): readonly string[] => [process.execPath, OWN_PROGRAM, 'worker']
+
 /** What the jobs of a run need. */
 export interface RunJobs {
   /** The run's folder. */
@@ -34,7 +37,7 @@ export interface RunJobs {
  * @throws ConfigError `INVALID_CONFIG` for options that can't be used
  */
 export function queueOf(kind: BatchKind, { folder, workerCommand, options = '', task }: RunJobs): BatchQueue {
-  const command = workerCommand ?? [process.execPath, OWN_PROGRAM, 'worker']
+  const command = workerCommand ?? workerProgram()
   return QUEUES[kind]({
     folder,
     ...(task === undefined ? {} : { part: task.replace(/[^\w.+-]/g, '_') }),

@@ -1,13 +1,19 @@
 import type { BatchQueue } from '../../adapters/batch/batch-queue.ts'
+import { chosenHeapMb } from '../../adapters/files/heap-limit.ts'
+import { ConfigError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
+import { withMoreMemory } from '../../core/workers/more-memory.ts'
 import type { WorkerLauncher } from '../../ports/worker-launcher.ts'
-import { queueOf } from './batch-queues.ts'
-import { type BatchOptions, isBatch, type PoolKind, poolOfTask, type TaskPool } from './pools.ts'
+import { queueOf, workerProgram } from './batch-queues.ts'
+import { type BatchKind, type BatchOptions, isBatch, type PoolKind, poolOfTask, type TaskPool } from './pools.ts'
 
 /** The workers of a run that one launcher starts. */
 export interface PoolGroup {
   readonly pool: PoolKind | WorkerLauncher
   /** Where their jobs are submitted, for a batch system. */
   readonly queue: BatchQueue | undefined
+  /** The same with this many times the memory; undefined if its options ask for no memory. */
+  readonly larger?: (factor: number) => BatchQueue | undefined
   /** The ids of its tasks; undefined for those that are in no other group. */
   readonly tasks: readonly string[] | undefined
 }
@@ -16,6 +22,7 @@ export interface PoolGroup {
 export interface GroupOptions extends BatchOptions {
   readonly taskPools?: Readonly<Record<string, TaskPool>>
   readonly workerCommand?: readonly string[]
+  readonly memoryRetry?: number | Readonly<Record<string, number>> | undefined
 }
 
 /**
@@ -25,20 +32,52 @@ export interface GroupOptions extends BatchOptions {
  * @throws ConfigError `INVALID_CONFIG` for options of a batch system that can't be used
  */
 export function poolGroups(pool: PoolKind | WorkerLauncher, folder: string, options: GroupOptions): PoolGroup[] {
-  const queue = isBatch(pool)
-    ? queueOf(pool, { folder, workerCommand: options.workerCommand, options: options[pool] })
-    : undefined
-  const groups: PoolGroup[] = [{ pool, queue, tasks: undefined }]
+  const groups: PoolGroup[] = [{ pool, ...queuesOf(pool, folder, options, isBatch(pool) ? options[pool] : ''), tasks: undefined }]
   for (const [kind, submitted, tasks] of taskGroups(pool, options)) {
-    groups.push({
-      pool: kind,
-      tasks,
-      queue: isBatch(kind)
-        ? queueOf(kind, { folder, workerCommand: options.workerCommand, options: submitted, task: tasks[0] as string })
-        : undefined,
-    })
+    groups.push({ pool: kind, ...queuesOf(kind, folder, options, submitted, tasks[0]), tasks })
   }
   return groups
+}
+
+/** Where the jobs of a pool are submitted. @param task for which they are alone, if not for all */
+function queuesOf(
+  pool: PoolKind | WorkerLauncher,
+  folder: string,
+  { workerCommand = workerProgram(), memoryRetry }: GroupOptions,
+  submitted = '',
+  task?: string,
+): Pick<PoolGroup, 'queue' | 'larger'> {
+  if (!isBatch(pool)) return { queue: undefined }
+  if (memoryRetry !== undefined && withMoreMemory(pool, submitted, 2) === undefined) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `--memory-retry: the jobs ask for no memory that could be multiplied; say how much they need in --${pool}, such as ${MEMORY_EXAMPLES[pool]}.`,
+    )
+  }
+  const setting = { folder, ...given({ task }) }
+  return {
+    queue: queueOf(pool, { ...setting, workerCommand, options: submitted }),
+    larger: (factor) => {
+      const options = withMoreMemory(pool, submitted, factor)
+      if (options === undefined) return undefined
+      const part = `${task ?? ''}.${factor}x`
+      return queueOf(pool, { ...setting, task: part, workerCommand: withLargerHeap(workerCommand, factor), options })
+    },
+  }
+}
+
+const MEMORY_EXAMPLES: Readonly<Record<BatchKind, string>> = {
+  slurm: '--mem=4G',
+  sge: '-l h_vmem=4G',
+  pbs: '-l mem=4gb',
+  lsf: '-M 4G',
+}
+
+/** A limit that the user has set to the heap is multiplied, too. */
+function withLargerHeap([program = '', ...words]: readonly string[], factor: number): readonly string[] {
+  const chosen = chosenHeapMb()
+  if (chosen === undefined || program !== process.execPath) return [program, ...words]
+  return [program, `--max-old-space-size=${Math.ceil(chosen * factor)}`, ...words]
 }
 
 type TaskGroup = readonly [pool: PoolKind | WorkerLauncher, options: string | undefined, tasks: string[]]

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { ownCertificate } from '../../adapters/links/own-certificate.ts'
+import type { BatchQueue } from '../../adapters/batch/batch-queue.ts'
 import { listenTcp } from '../../adapters/links/tcp-listener.ts'
 import { processLauncher } from '../../adapters/processes/process-launcher.ts'
 import { threadLauncher } from '../../adapters/threads/thread-launcher.ts'
@@ -95,7 +96,7 @@ export async function openWorkerPool(
   try {
     const { local, remote, ...address } = await addressOf(listener, host)
     contextFile = writeContextFile(folder, remote)
-    const launchers = launchersOf(groups, folder, local, onJobs)
+    const launchers = launchersOf(groups, folder, local, onJobs, queues)
     const cancelJobs = () => {
       for (const queue of new Set([...queues, byHand])) queue.cancelOnExit()
     }
@@ -133,15 +134,29 @@ interface Launchers {
   readonly of: (taskId: string) => WorkerLauncher | undefined
 }
 
+/** @param queues to which those of workers with more memory are added */
 function launchersOf(
   groups: readonly PoolGroup[],
   folder: string,
   context: string,
   onJobs: (report: JobsReport) => void,
+  queues: BatchQueue[],
 ): Launchers {
   const reportOf = mergedReports(onJobs)
-  const started = groups.map(({ pool, queue }) => {
-    if (queue !== undefined) return jobLauncher({ queue, clock: systemClock, onReport: reportOf(queue) })
+  const jobsOf = (queue: BatchQueue, larger?: PoolGroup['larger']): WorkerLauncher =>
+    jobLauncher({
+      queue,
+      clock: systemClock,
+      onReport: reportOf(queue),
+      larger(factor) {
+        const other = larger?.(factor)
+        if (other === undefined) return undefined
+        queues.push(other)
+        return jobsOf(other)
+      },
+    })
+  const started = groups.map(({ pool, queue, larger }) => {
+    if (queue !== undefined) return jobsOf(queue, larger)
     return typeof pool === 'object' ? pool : launcherOf(pool, folder, context)
   })
   const [main] = started

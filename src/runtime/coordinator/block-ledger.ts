@@ -156,6 +156,7 @@ export class BlockLedger {
       this.#run.events.emit({ type: 'block-failed', taskId: task.id, failure })
     } else {
       this.#run.events.emit({ type: 'block-retried', taskId: task.id, index, workerId, attempt: attempts, error })
+      if (error.code === 'OUT_OF_MEMORY') this.#run.control.ranOutOfMemory(worker, task, index)
     }
     task.streak.add(error)
     if (task.streak.length >= task.maxFailures) this.#run.abandon(task, describeStreak(task))

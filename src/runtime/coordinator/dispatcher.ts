@@ -8,6 +8,7 @@ import type { Leases } from './leases.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { WorkerRests } from './worker-rests.ts'
 import { IdleWorkers } from './workers/idle-workers.ts'
+import type { MemoryRetries } from './workers/memory-retries.ts'
 import type { RunningTask, Worker } from './workers/pool.ts'
 import type { WorkerConnections } from './workers/worker-connections.ts'
 import type { WorkerLives } from './workers/worker-lives.ts'
@@ -32,6 +33,7 @@ export interface DispatcherParts {
   readonly resources: WorkerResources
   readonly crew: Crew
   readonly rests: WorkerRests
+  readonly memory: MemoryRetries
 }
 
 /** Decides which worker gets which blocks next. */
@@ -65,6 +67,10 @@ export class Dispatcher {
   /** Gives a worker without blocks its next lease; if there is none for it, the worker is idle. */
   feed(worker: Worker): void {
     if (this.#parts.book.leasesOf(worker).length > 0 || !this.#canWork(worker)) return
+    if (this.#parts.memory.isLarger(worker)) {
+      this.#parts.memory.addIdle(worker)
+      return
+    }
     if (this.#hasRoomFor(worker) && this.#leaseAny(worker)) return
     this.#idle.add(worker, this.#run.options.clock.now())
   }
@@ -72,6 +78,7 @@ export class Dispatcher {
   #feedAhead(worker: Worker): void {
     const [first, second] = this.#parts.book.leasesOf(worker)
     if (first === undefined || second !== undefined || !this.#canWork(worker)) return
+    if (this.#parts.memory.isLarger(worker) || this.#parts.memory.roomFor(1) < 1) return
     if ((first.task.averageMs ?? Number.POSITIVE_INFINITY) >= AHEAD_MS) return
     // Another task could need more than the worker has.
     this.#leaseAny(worker, this.#parts.resources.areAlike ? undefined : first.task)
@@ -80,6 +87,7 @@ export class Dispatcher {
   /** Wakes idle workers, as far as there are blocks for them. */
   handOut(): void {
     if (this.#run.phase !== 'running' || this.#run.isPaused) return
+    this.#parts.memory.handOut((worker) => this.#canWork(worker))
     if (this.#idle.size > 0) this.#wakeIdle()
     this.#moves.makeRoom()
   }
@@ -182,12 +190,14 @@ export class Dispatcher {
   }
 
   #hasRoomFor({ origin }: Worker): boolean {
-    return !isRequested(origin) || this.#parts.book.busyRequested < this.#parts.crew.limit
+    const { book, crew, memory } = this.#parts
+    return !isRequested(origin) || book.busyRequested < memory.roomFor(crew.limit)
   }
 
   /** The worker has disconnected. */
   forgetIdle(worker: Worker): void {
     this.#idle.delete(worker)
+    this.#parts.memory.forgetIdle(worker)
   }
 
   /** Whether the worker was sent away: so that others get its resources, or because the user has asked for that. */

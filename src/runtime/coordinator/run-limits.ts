@@ -28,6 +28,11 @@ export interface RunLimits {
    * others. Both count as a failed attempt at its block. `report`: nothing but the event `worker-stalled`. @default 'end'
    */
   readonly onStall?: StallAction | undefined
+  /**
+   * A block whose worker ran out of memory is tried again on a worker with this many times the memory, above 1, and again with as many times
+   * that; its retries limit that. By the ids of tasks, or for all of them. @default as other blocks that failed
+   */
+  readonly memoryRetry?: number | Readonly<Record<string, number>> | undefined
   /** How often in a row a dead worker is replaced before its task is abandoned; each completed block starts the count again. @default 5 */
   readonly maxWorkerRestarts?: number | undefined
   /** How long a worker may take to reconnect before its blocks go to others, in milliseconds. @default 10000 */
@@ -39,3 +44,7 @@ export interface RunLimits {
   /** Stops the run: running blocks may finish, no further blocks start. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** What `memoryRetry` says of a task. */
+export const memoryRetryOf = ({ memoryRetry }: RunLimits, taskId: string): number | undefined =>
+  typeof memoryRetry === 'object' ? memoryRetry[taskId] : memoryRetry

@@ -23,6 +23,8 @@ export interface RunPipelineOptions extends RunLimits {
   readonly listener?: Listener
   /** How many workers to start, for all tasks together. */
   readonly workers: number
+  /** The number of workers follows the work, from this many to `workers`. @default always `workers` */
+  readonly minWorkers?: number
   readonly clock: Clock
   /** What the workers share. @default unlimited */
   readonly resources?: RunResources

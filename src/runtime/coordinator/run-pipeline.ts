@@ -5,6 +5,7 @@ import { describeStall, type Stall } from '../../core/workers/stall.ts'
 import { isKillable, type WorkerEvent } from '../../core/workers/worker-state.ts'
 import type { PlannedPipeline } from '../tasks/planned-task.ts'
 import { BlockLedger } from './block-ledger.ts'
+import { Autoscale } from './control/autoscale.ts'
 import { BlockReset } from './control/block-reset.ts'
 import { Crew } from './control/crew.ts'
 import { RunSteering } from './control/run-steering.ts'
@@ -22,7 +23,8 @@ import { Heartbeats } from './workers/health/heartbeats.ts'
 import { StallWatch } from './workers/health/stall-watch.ts'
 import { TimeLimits } from './workers/health/time-limits.ts'
 import { LaunchedWorkers } from './workers/launched-workers.ts'
-import type { Pool, Worker } from './workers/pool.ts'
+import { MemoryRetries } from './workers/memory-retries.ts'
+import type { Pool, RunningTask, Worker } from './workers/pool.ts'
 import { SessionSaver } from './workers/session-saver.ts'
 import { TaskSetups } from './workers/task-setups.ts'
 import { WorkerConnections } from './workers/worker-connections.ts'
@@ -69,7 +71,8 @@ function createParts(run: RunningPipeline) {
     stalls,
     rests,
   })
-  const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources, crew, rests })
+  const memory = new MemoryRetries(run, { book, leases, ledger, resources, crew })
+  const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources, crew, rests, memory })
   const restarts = new WorkerRestarts(run, { book, setups, tally, crew })
   const shared = {
     lives,
@@ -85,10 +88,11 @@ function createParts(run: RunningPipeline) {
     tally,
     rests,
   }
-  const departures = new WorkerDepartures(run, { ...shared, restarts, crew })
+  const departures = new WorkerDepartures(run, { ...shared, restarts, crew, memory })
   const links = new WorkerLinks(run, shared)
   const resets = new BlockReset(run, { book, connections, crew, dispatcher, saver, setups, tally, transients })
-  const steering = new RunSteering(run, { departures, crew, book, lives, dispatcher, resources, setups, tally, resets })
+  const autoscale = new Autoscale(run, { book, lives }, (workers) => void steering.resize(workers, { isByItself: true }))
+  const steering: RunSteering = new RunSteering(run, { autoscale, departures, crew, book, lives, dispatcher, resources, setups, tally, resets, memory })
   return {
     book,
     setups,
@@ -102,11 +106,13 @@ function createParts(run: RunningPipeline) {
     rests,
     saver,
     leases,
+    memory,
     dispatcher,
     restarts,
     departures,
     links,
     resets,
+    autoscale,
     steering,
   }
 }
@@ -128,7 +134,7 @@ export class Coordinator implements RunControl {
 
   async run(): Promise<RunResult> {
     const { signal, listener } = this.shared.options
-    const { tally, transients, dispatcher, departures, links, heartbeats, stalls, lives, rests, saver, restarts } =
+    const { tally, transients, dispatcher, departures, links, heartbeats, stalls, lives, rests, saver, restarts, autoscale } =
       this.parts
     tally.reportStart()
     const stop = () => this.turn(() => this.stop())
@@ -140,13 +146,14 @@ export class Coordinator implements RunControl {
       this.#restoreWorkers()
       listener?.onArrival((channel, join) => links.arrive(channel, join))
       for (const pool of this.shared.pools) this.parts.crew.fill(pool)
+      autoscale.start()
     })
     this.shared.options.commands?.onCommand((command) => this.#carryOut(command))
     try {
       return await this.#ended.promise
     } finally {
       signal?.removeEventListener('abort', stop)
-      for (const part of [tally, transients, dispatcher, departures, heartbeats, stalls, lives, rests, saver, restarts])
+      for (const part of [tally, transients, dispatcher, departures, heartbeats, stalls, lives, rests, saver, restarts, autoscale])
         part[Symbol.dispose]()
     }
   }
@@ -224,6 +231,10 @@ export class Coordinator implements RunControl {
     })
   }
 
+  ranOutOfMemory(worker: Worker, task: RunningTask, index: number): void {
+    this.parts.memory.hold(worker, task, index)
+  }
+
   feed(worker: Worker): void {
     this.turn(() => {
       this.parts.dispatcher.feed(worker)
@@ -239,6 +250,7 @@ export class Coordinator implements RunControl {
     this.#stopping.abort()
     if (this.shared.phase !== 'running') return
     this.shared.phase = 'stopping'
+    this.parts.memory.giveBackAll()
     if (this.shared.fatal === undefined) this.shared.events.emit({ type: 'stopping', now: false })
     this.parts.departures.drain()
   }

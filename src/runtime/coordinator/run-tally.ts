@@ -116,6 +116,11 @@ export class RunTally {
     work.workingMs += workingMs
   }
 
+  /** The most memory that a worker has reported, bytes; 0 if it has reported none. */
+  peakMemoryOf(worker: Worker): number {
+    return this.#works.get(worker)?.usage?.peakMemory ?? 0
+  }
+
   /** How many blocks a worker has done or skipped. */
   completedBy(worker: Worker): number {
     return this.#works.get(worker)?.completed ?? 0

@@ -12,6 +12,7 @@ import type { PlannedPipeline, PlannedTask } from '../tasks/planned-task.ts'
 import { hasOwnCheck, isTaskNode } from '../tasks/task-node.ts'
 import { EventStream } from './event-stream.ts'
 import type { RunPipelineOptions } from './run-options.ts'
+import { memoryRetryOf } from './run-limits.ts'
 import { createPool, type Pool, type RunningTask, type Worker } from './workers/pool.ts'
 
 /** The receiver of events in the parts of a run: timers, messages, and processes of workers. */
@@ -24,6 +25,8 @@ export interface RunControl {
   takeOverdue(worker: Worker, took: string): void
   /** A worker holds blocks and does not advance. */
   takeStalled(worker: Worker, stall: Stall): void
+  /** A worker ran out of memory with a block, which will be tried again. */
+  ranOutOfMemory(worker: Worker, task: RunningTask, index: number): void
   /** A worker may be given blocks again. */
   feed(worker: Worker): void
   /** Starts a worker. */
@@ -104,6 +107,7 @@ export class RunningPipeline {
       suspects: new Set(),
       streak: new FailureStreak(),
       maxFailures: Math.max(planned.maxFailures ?? maxFailures, (planned.maxRetries ?? maxRetries) + 1),
+      memoryRetry: planned.memoryRetry ?? memoryRetryOf(this.options, planned.id),
       hasWarnedAhead: false,
     }
     pool.tasks.push(task)

@@ -1,5 +1,7 @@
 import { messageOf } from '../../core/errors.ts'
 import type { JobsReport } from '../../core/events.ts'
+import { given } from '../../core/given.ts'
+import { HEAP_IS_FULL, isHeapFull } from '../../core/workers/full-heap.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { JobQueue, JobState } from '../../ports/job-queue.ts'
@@ -14,6 +16,8 @@ export interface JobLauncherOptions {
   readonly clock: Clock
   /** Called when the state of the jobs has changed. */
   readonly onReport?: (report: JobsReport) => void
+  /** Makes the launcher of jobs with this many times the memory; undefined if the options ask for no memory. */
+  readonly larger?: (factor: number) => WorkerLauncher | undefined
 }
 
 const FIRST_POLL_MS = 1000
@@ -39,6 +43,8 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
   readonly #clock: Clock
   readonly #submitter: JobSubmitter
   readonly #reporter: JobReporter
+  readonly #makeLarger: JobLauncherOptions['larger']
+  readonly #larger = new Map<number, WorkerLauncher | undefined>()
   /** Submitted and not known to be over, by job id. */
   readonly #jobs = new Map<string, JobSlot>()
   #cancelPoll: (() => void) | undefined
@@ -49,7 +55,8 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
   #killing: JobSlot[] = []
   #isClosed = false
 
-  constructor({ queue, clock, onReport = () => {} }: JobLauncherOptions) {
+  constructor({ queue, clock, onReport = () => {}, larger }: JobLauncherOptions) {
+    this.#makeLarger = larger
     this.#queue = queue
     this.#clock = clock
     this.#submitter = new JobSubmitter(queue, clock, this)
@@ -77,6 +84,11 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
       kill: () => this.#kill(slot),
       noteConnection: (event) => this.#connectionChanged(slot, event),
     }
+  }
+
+  withMemory(factor: number): WorkerLauncher | undefined {
+    if (!this.#larger.has(factor)) this.#larger.set(factor, this.#makeLarger?.(factor))
+    return this.#larger.get(factor)
   }
 
   // --- the submitter reports
@@ -202,13 +214,17 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
     }
     this.#jobs.delete(jobId)
     void this.#queue.lastOutputOf(jobId).then((lastOutput) => {
-      slot.exit.resolve({ reason: `${reason}; ${this.#queue.name} job ${jobId}`, lastOutput })
+      const heap = isHeapFull(lastOutput) ? {} : undefined
+      const { outOfMemory = heap } = slot.state.status === 'ended' ? slot.state : {}
+      const why = heap === undefined ? reason : HEAP_IS_FULL
+      slot.exit.resolve({ reason: `${why}; ${this.#queue.name} job ${jobId}`, lastOutput, ...given({ outOfMemory }) })
     })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    const larger = [...this.#larger.values()].map((launcher) => launcher?.[Symbol.asyncDispose]())
     this.#cancelPoll?.()
     this.#reporter.clear()
     const start = this.#clock.now()
@@ -219,6 +235,7 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
     const left = Math.max(0, PATIENCE_MS - (this.#clock.now() - start))
     if (jobIds.length > 0) await this.#try(this.#queue.cancel(jobIds), left)
     await this.#try(this.#queue[Symbol.asyncDispose]())
+    await Promise.all(larger)
   }
 
   /** @param trouble why the action failed; absent if it succeeded */

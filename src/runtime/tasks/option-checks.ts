@@ -51,16 +51,21 @@ export function checkMaxFailures(value: number, what: string): number {
   throw new ConfigError('INVALID_TASK', `${what} is ${showValue(value)}; expected a whole number from 1, or Infinity.`)
 }
 
+/** Whether memory may be multiplied by this when a block ran out of it. */
+export const isMemoryFactor = (factor: unknown): factor is number =>
+  typeof factor === 'number' && factor > 1 && factor <= 64
+
 /** The limits of one task, which take the place of those of the run. */
 export interface TaskLimits {
   readonly maxRetries?: number | undefined
   readonly timeoutMs?: number | undefined
+  readonly memoryRetry?: number | undefined
 }
 
-type GivenLimits = { readonly maxRetries?: number; readonly timeoutMs?: number }
+type GivenLimits = { readonly maxRetries?: number; readonly timeoutMs?: number; readonly memoryRetry?: number }
 
 /** @returns those that are given @throws ConfigError `INVALID_TASK` */
-export function checkLimits({ maxRetries, timeoutMs }: TaskLimits, what: string): GivenLimits {
+export function checkLimits({ maxRetries, timeoutMs, memoryRetry }: TaskLimits, what: string): GivenLimits {
   if (maxRetries !== undefined && !(Number.isSafeInteger(maxRetries) && maxRetries >= 0)) {
     const found = `${what}: "maxRetries" is ${showValue(maxRetries)}`
     throw new ConfigError('INVALID_TASK', `${found}; expected a whole number from 0.`)
@@ -69,7 +74,11 @@ export function checkLimits({ maxRetries, timeoutMs }: TaskLimits, what: string)
     const found = `${what}: "timeoutMs" is ${showValue(timeoutMs)}`
     throw new ConfigError('INVALID_TASK', `${found}; expected a number of milliseconds above 0.`)
   }
-  return given({ maxRetries, timeoutMs })
+  if (memoryRetry !== undefined && !isMemoryFactor(memoryRetry)) {
+    const found = `${what}: "memoryRetry" is ${showValue(memoryRetry)}`
+    throw new ConfigError('INVALID_TASK', `${found}; expected a number above 1, and at most 64.`)
+  }
+  return given({ maxRetries, timeoutMs, memoryRetry })
 }
 
 /** The kind of a value, without its content. */

@@ -33,6 +33,7 @@ export interface PlannedTask {
   /** The limits that the task itself sets. */
   readonly maxRetries?: number
   readonly timeoutMs?: number
+  readonly memoryRetry?: number
   /** Its blocks that write nothing inside its mask, as a bitmap: bit i % 8 (lowest first) of byte floor(i / 8) is block i. */
   readonly masked?: Uint8Array
   /** Its blocks that a start of the run leaves as they are, as a bitmap. */

@@ -36,6 +36,8 @@ export interface NodeOptions {
   readonly maxRetries?: number
   /** As in `RunOptions`, for this task. @default that of the run */
   readonly timeoutMs?: number
+  /** A block whose worker ran out of memory is tried again with this many times the memory. @default that of the run */
+  readonly memoryRetry?: number
   /**
    * The output is only for the tasks after this one: a chunk is removed when no block needs it any more, and the rest at the end
    * of the run. @default false
@@ -56,6 +58,7 @@ export interface TaskNode {
   readonly maxFailures?: number
   readonly maxRetries?: number
   readonly timeoutMs?: number
+  readonly memoryRetry?: number
   readonly transient?: boolean
 }
 

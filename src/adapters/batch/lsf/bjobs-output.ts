@@ -50,7 +50,11 @@ function toJobState(state: string, host: string, exit: string, pending: string):
       return { status: 'ended', reason: 'its job ended' }
     case 'EXIT':
     case 'ZOMBI':
-      return { status: 'ended', reason: exit === '' ? 'its job failed' : `its job failed: ${exit}` }
+      return {
+        status: 'ended',
+        reason: exit === '' ? 'its job failed' : `its job failed: ${exit}`,
+        ...(/TERM_MEMLIMIT|TERM_SWAP|memory (usage )?limit/i.test(exit) ? { outOfMemory: {} } : {}),
+      }
     default:
       // `4*n07:2*n08` for several slots. A suspended job is alive, and so may be one whose host does not answer.
       return { status: 'running', host: host.replace(/:.*$/, '').replace(/^\d+\*/, '') }

@@ -1,4 +1,6 @@
+import { given } from '../../../core/given.ts'
 import { quoteShell } from '../../../core/shell-words.ts'
+import { requestedMemory } from '../../../core/workers/more-memory.ts'
 import type { JobState } from '../../../ports/job-queue.ts'
 import { BatchCalls, type BatchWords, type Command } from '../batch-calls.ts'
 import { type BatchQueue, type BatchQueueOptions, batchQueue } from '../batch-queue.ts'
@@ -105,17 +107,29 @@ class Slurm implements BatchSystem {
     const states = new Map<string, JobState>()
     for (const [cluster, ids] of byCluster(jobIds)) {
       const listed = await this.#list(ids, cluster)
-      const forgotten = ids.filter((id) => !listed.has(plainId(id)))
-      const ended = await this.#accountOf(forgotten, cluster)
-      for (const id of ids) states.set(id, listed.get(plainId(id)) ?? ended.get(plainId(id)) ?? FORGOTTEN)
+      // For a job that ran out of memory, accounts know how much it used.
+      const asked = ids.filter((id) => !listed.has(plainId(id)) || isOutOfMemory(listed.get(plainId(id))))
+      const ended = await this.#accountOf(asked, cluster)
+      for (const id of ids) {
+        const known = listed.get(plainId(id))
+        const state = known === undefined || isOutOfMemory(known) ? (ended.get(plainId(id)) ?? known) : known
+        states.set(id, this.#withRequest(state ?? FORGOTTEN))
+      }
     }
     return states
+  }
+
+  /** What a job asked for, where no account says it. */
+  #withRequest(state: JobState): JobState {
+    if (!isOutOfMemory(state) || state.status !== 'ended') return state
+    const asked = requestedMemory('slurm', this.#options.options ?? '')
+    return { ...state, outOfMemory: { ...given({ asked }), ...state.outOfMemory } }
   }
 
   /** How jobs ended that squeue no longer lists, on a cluster that keeps accounts. */
   async #accountOf(jobIds: readonly string[], cluster: string | undefined): Promise<ReadonlyMap<string, JobState>> {
     if (jobIds.length === 0 || !this.#hasAccounting) return new Map()
-    const form = ['--noheader', '--parsable2', '--allocations', `--format=${SACCT_FORMAT}`, ...onClusters(cluster)]
+    const form = ['--noheader', '--parsable2', `--format=${SACCT_FORMAT}`, ...onClusters(cluster)]
     const ids = jobIds.slice(0, MAX_ACCOUNTS).map(plainId)
     const result = await this.calls.run(['sacct', ...form, `--jobs=${ids.join(',')}`]).catch(() => undefined)
     if (result?.exitCode === 0) return parseSacct(result.stdout)
@@ -165,6 +179,9 @@ class Slurm implements BatchSystem {
     return this.calls.runToEnd([program, '--state=PENDING', ...args], timeoutMs)
   }
 }
+
+const isOutOfMemory = (state: JobState | undefined): boolean =>
+  state?.status === 'ended' && state.outOfMemory !== undefined
 
 /** The most jobs that accounts are asked for at once: the others are only known to have ended. */
 const MAX_ACCOUNTS = 500

@@ -112,7 +112,9 @@ export function toJobState(states: readonly string[], reason: string, nodes: str
   if (states.includes('COMPLETING')) return running
   const [state = ''] = states
   const ended = ENDED[state]
-  if (ended !== undefined) return { status: 'ended', reason: ended }
+  if (ended !== undefined) {
+    return { status: 'ended', reason: ended, ...(state === 'OUT_OF_MEMORY' ? { outOfMemory: {} } : {}) }
+  }
   if (states.some((each) => PENDING.has(each))) return { status: 'pending', reason: explainReason(reason) }
   return running
 }

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
-import { wholeNumber } from '../option-values.ts'
+import type { WorkerRange } from '../../../core/workers/pool-size.ts'
+import { workerRange } from '../option-values.ts'
 import { type SteerFlags, steer, steeringCommand } from './steer.ts'
 
 /** `bellis scale` */
 export const scaleCommand = (): Command =>
   steeringCommand('scale', 'Changes the number of workers of a running run.')
-    .requiredOption('--workers <n>', 'number of workers from now on', wholeNumber(1))
+    .requiredOption('--workers <n>', 'number of workers from now on, or a range that follows the work, 10..200', workerRange)
     .addHelpText(
       'after',
       `
@@ -15,6 +16,7 @@ Exit codes: 0 the run changes its workers, 2 it is not running, starts no worker
 Example:
   $ bellis scale last --workers 8`,
     )
-    .action((run: string, flags: SteerFlags & { readonly workers: number }) =>
-      steer(run, { type: 'scale', workers: flags.workers }, flags),
-    )
+    .action((run: string, flags: SteerFlags & { readonly workers: WorkerRange }) => {
+      const { least, most } = flags.workers
+      return steer(run, { type: 'scale', workers: most, ...(least === most ? {} : { least }) }, flags)
+    })

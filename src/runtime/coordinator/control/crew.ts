@@ -16,7 +16,7 @@ export class Crew {
   constructor(run: RunningPipeline, resources: WorkerResources) {
     this.#run = run
     this.#resources = resources
-    this.#limit = run.options.workers
+    this.#limit = run.options.minWorkers ?? run.options.workers
   }
 
   /** The number of workers that the run is to have. */

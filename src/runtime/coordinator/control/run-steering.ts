@@ -5,10 +5,12 @@ import type { ControlEvent } from '../../../core/events.ts'
 import type { Dispatcher } from '../dispatcher.ts'
 import type { LeaseBook } from '../lease-book.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
+import type { MemoryRetries } from '../workers/memory-retries.ts'
 import type { Worker } from '../workers/pool.ts'
 import type { WorkerDepartures } from '../workers/worker-departures.ts'
 import type { WorkerLives } from '../workers/worker-lives.ts'
 import type { WorkerResources } from '../workers/worker-resources.ts'
+import type { Autoscale } from './autoscale.ts'
 import type { BlockReset } from './block-reset.ts'
 import { type RetryParts, retryBlocks } from './retry-blocks.ts'
 
@@ -19,6 +21,8 @@ export interface SteeringParts extends RetryParts {
   readonly resources: WorkerResources
   readonly departures: WorkerDepartures
   readonly resets: BlockReset
+  readonly memory: MemoryRetries
+  readonly autoscale: Autoscale
 }
 
 /** Carries out the commands of users for a running run. */
@@ -37,7 +41,7 @@ export class RunSteering {
       case 'stop':
         return this.#stop(command.now)
       case 'scale':
-        return this.#scale(command.workers)
+        return this.#scale(command.workers, command.least)
       case 'retry': {
         this.#assertRunning()
         const retried = retryBlocks(this.#run, this.#parts, command)
@@ -46,6 +50,7 @@ export class RunSteering {
       }
       case 'reset': {
         this.#assertRunning()
+        this.#parts.memory.giveBackAll()
         const reset = this.#parts.resets.reset(command)
         this.#parts.dispatcher.handOut()
         return reset
@@ -69,16 +74,23 @@ export class RunSteering {
     return stopping
   }
 
-  #scale(workers: number): ControlEvent {
+  /** @param least fewer, down to this many, if there is less work @default always as many as `most` */
+  #scale(most: number, least = most): ControlEvent {
     this.#assertRunning()
-    const { crew, dispatcher, resources } = this.#parts
-    const pools = this.#run.pools.filter(({ launcher }) => launcher !== undefined)
-    if (pools.length === 0) {
+    const { autoscale, crew } = this.#parts
+    if (this.#run.pools.every(({ launcher }) => launcher === undefined)) {
       throw new ConfigError(
         'UNSUPPORTED',
         'The run starts no workers itself (--pool none): add workers with bellis worker, and end them with Ctrl-C there.',
       )
     }
+    return this.resize(autoscale.setRange({ least, most }, crew.limit), least === most ? {} : { range: { least, most } })
+  }
+
+  /** Makes the run have this many workers. @param more what the event says besides */
+  resize(workers: number, more: Pick<Extract<ControlEvent, { type: 'scaled' }>, 'range' | 'isByItself'> = {}): ControlEvent {
+    const { crew, dispatcher, resources } = this.#parts
+    const pools = this.#run.pools.filter(({ launcher }) => launcher !== undefined)
     const before = crew.limit
     crew.setLimit(workers)
     for (const pool of pools) {
@@ -89,7 +101,7 @@ export class RunSteering {
       crew.fill(pool)
     }
     const most = Math.min(...pools.map(({ tasks }) => resources.mostAtWork(tasks)))
-    const scaled: ControlEvent = { type: 'scaled', workers, before, ...(most < workers ? { most } : {}) }
+    const scaled: ControlEvent = { type: 'scaled', workers, before, ...(most < workers ? { most } : {}), ...more }
     this.#run.events.emit(scaled)
     dispatcher.handOut()
     return scaled

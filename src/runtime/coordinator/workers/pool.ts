@@ -38,6 +38,8 @@ export interface RunningTask extends Deaths {
   readonly streak: FailureStreak<WireError>
   /** The length of a streak at which it is abandoned. */
   readonly maxFailures: number
+  /** How many times the memory a block gets that ran out of it. */
+  readonly memoryRetry: number | undefined
   /** Why it was abandoned. */
   error?: WireError
   /** Whether the user was warned that the task is further ahead than `maxAhead`. */

@@ -1,15 +1,18 @@
 import type { WireError } from '../../../core/errors.ts'
+import { showBytes } from '../../../core/text/numbers.ts'
 import { withLastOutput } from '../../../core/text/error-reason.ts'
 import type { WorkerDecision, WorkerEvent, WorkerExit, WorkerFate } from '../../../core/workers/worker-state.ts'
 import type { Crew } from '../control/crew.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
 import type { Worker } from './pool.ts'
+import type { MemoryRetries } from './memory-retries.ts'
 import type { LinksParts } from './worker-links.ts'
 import type { WorkerRestarts } from './worker-restarts.ts'
 
 export interface DeparturesParts extends LinksParts {
   readonly crew: Crew
   readonly restarts: WorkerRestarts
+  readonly memory: MemoryRetries
 }
 
 /** Carries out the decisions about workers that leave, die, are lost or are ended. */
@@ -61,6 +64,7 @@ export class WorkerDepartures {
       launched,
       leases,
       lives,
+      memory,
       restarts,
       rests,
       setups,
@@ -77,6 +81,7 @@ export class WorkerDepartures {
     dispatcher.release(worker)
     const isUseless = rests.end(worker)
     restarts.replace({ worker, task, exit, fate, isBlamed: blame !== undefined, isSentAway, isUseless })
+    memory.noteEnded(worker, exit)
     tally.endWorker(worker, connections.hostOf(worker))
     for (const part of [book, connections, heartbeats, stalls, setups, launched, lives]) part.forget(worker)
     dispatcher.handOut()
@@ -98,10 +103,22 @@ export class WorkerDepartures {
       case 'ended':
         return fate.reason
       case 'died':
-        return { code: 'WORKER_DIED', message: withLastOutput(`Worker ${id} died (${exit.reason})`, exit.lastOutput) }
+        return {
+          code: exit.outOfMemory === undefined ? 'WORKER_DIED' : 'OUT_OF_MEMORY',
+          message: withLastOutput(`Worker ${id} died (${exit.reason}${this.#memoryOf(worker, exit)})`, exit.lastOutput),
+        }
       default:
         return fate satisfies never
     }
+  }
+
+  /** What a worker that ran out of memory was given, and what it used. */
+  #memoryOf(worker: Worker, { outOfMemory }: WorkerExit): string {
+    if (outOfMemory === undefined) return ''
+    const { asked, used = this.#parts.tally.peakMemoryOf(worker) } = outOfMemory
+    const parts = [...(asked === undefined ? [] : [`it had ${asked}`])]
+    if (used > 0) parts.push(`it used ${outOfMemory.used === undefined ? 'at least ' : ''}${showBytes(used)}`)
+    return parts.length === 0 ? '' : `; ${parts.join(', and ')}`
   }
 
   /** Lets all workers leave as soon as their running blocks are done. Workers that take too long are ended. */

@@ -50,6 +50,7 @@ describe('what bjobs prints', () => {
           {
             status: 'ended',
             reason: 'its job failed: TERM_MEMLIMIT: job killed after reaching LSF memory usage limit',
+            outOfMemory: {},
           },
         ],
         ['12[4]', { status: 'pending', reason: 'it is held; release it with bresume' }],
