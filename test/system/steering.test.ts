@@ -90,6 +90,24 @@ describe('bellis scale', () => {
     })
   }
 
+  it('can give a run a range, in which it takes as many workers as there is work for', async () => {
+    using at = prepare()
+    const { code, stderr } = await bellis(run(12, '--workers', '1..3'), {
+      cwd: at.path,
+      meanwhile: async () => {
+        await until('the first block waits', () => at.begun().length === 1)
+        // Eleven blocks wait for the only worker.
+        await until('three workers are busy', () => workersOf(at.begun()).size === 3)
+        const { stdout } = await at.call('scale', 'last', '--workers', '1..2')
+        assert.match(stdout, /2 workers instead of 3; the others leave .*; their number follows the work, from 1 to 2\.\n$/)
+        at.open(12)
+      },
+    })
+    assert.equal(code, 0, stderr)
+    assert.equal(at.ran().length, 12)
+    assert.match(stderr, /3 workers instead of 2, since blocks wait/)
+  })
+
   it('is refused by a run that starts no workers', async () => {
     using at = prepare()
     await bellis(run(2, '--pool', 'none'), {

@@ -39,6 +39,9 @@ export interface BatchQueue extends JobQueue {
   cancelOnExit(): void
 }
 
+/** After this many answers without a job, a submission without an answer was lost itself. */
+const MAX_EMPTY_ANSWERS = 5
+
 /** Time limit for cancelling the remaining jobs, in milliseconds: the end of the run waits for it. */
 const LAST_CALL_MS = 4000
 
@@ -52,8 +55,8 @@ class ProgramQueue implements BatchQueue {
   readonly #system: BatchSystem
   readonly #folder: BatchFolder
   readonly #readLog: LogReader
-  /** The files of names of submissions without an answer: their jobs may still appear. */
-  readonly #unclear = new Set<string>()
+  /** The files of names of submissions without an answer, whose jobs may still appear, and how often the system knew of none. */
+  readonly #unclear = new Map<string, number>()
 
   constructor(system: BatchSystem, { folder, part = '', readLog }: BatchQueueOptions) {
     this.name = system.calls.system
@@ -117,7 +120,7 @@ class ProgramQueue implements BatchQueue {
     // If the system accepts the jobs even later, they exit as soon as they start, without the file of names.
     names.remove()
     const isRefused = hasAnswer && result.exitCode !== 0 && !calls.isTemporary(result)
-    if (!isRefused) this.#unclear.add(names.path)
+    if (!isRefused) this.#unclear.set(names.path, 0)
     if (!hasAnswer) throw result
     throw new InfrastructureError(
       isRefused ? 'JOB_REFUSED' : 'QUEUE_UNAVAILABLE',
@@ -133,14 +136,20 @@ class ProgramQueue implements BatchQueue {
       if (found.length === workers) return found
       await this.cancel(found)
     } catch {
-      this.#unclear.add(names)
+      this.#unclear.set(names, 0)
     }
     return undefined
   }
 
   /** Ends jobs of earlier submissions that the system has accepted late. */
   async #cancelStrays(): Promise<void> {
-    for (const names of this.#unclear) await this.cancel(await this.#system.submittedWith(names))
+    for (const [names, empty] of this.#unclear) {
+      const found = await this.#system.submittedWith(names)
+      await this.cancel(found)
+      // Those that start even later end at once.
+      if (found.length > 0 || empty + 1 >= MAX_EMPTY_ANSWERS) this.#unclear.delete(names)
+      else this.#unclear.set(names, empty + 1)
+    }
   }
 
   async status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>> {

@@ -8,13 +8,14 @@ export function describeControl(event: ControlEvent): string {
         ? 'stopping at once: running blocks are done again when the run continues'
         : 'stopping: running blocks may finish'
     case 'scaled': {
-      const { workers, before, most, range } = event
+      const { workers, before, most, range, isByItself } = event
       const count = `${workers} ${workers === 1 ? 'worker' : 'workers'}`
       const change = workers === before ? `${count}, as before` : `${count} instead of ${before}`
       const leaving = workers < before ? '; the others leave when their running block has ended' : ''
       const limit = most === undefined ? '' : `; its resources are enough for ${most} at the same time`
+      const why = isByItself === undefined ? '' : workers > before ? ', since blocks wait' : ', since no block waits'
       const follows = range === undefined ? '' : `; their number follows the work, from ${range.least} to ${range.most}`
-      return `${change}${leaving}${limit}${follows}`
+      return `${change}${why}${leaving}${limit}${follows}`
     }
     case 'retried':
       return describeRetried(event)

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { messageOf } from '../../../core/errors.ts'
-import { checkBrowser, checkGridEngine, checkSlurm } from './environment-checks.ts'
+import { checkBrowser, checkGridEngine, checkLsf, checkPbs, checkSlurm } from './environment-checks.ts'
 import { type Finding, type MachineOptions, ok, REINSTALL } from './finding.ts'
 import { checkHdf5, checkMongodb, checkRunFolder, checkZarr } from './storage-checks.ts'
 import { checkKernels, checkPorts, checkProcessorsAndMemory, checkWorkers } from './worker-checks.ts'
@@ -39,6 +39,8 @@ const CHECKS: readonly Check[] = [
   { name: 'ports', run: checkPorts, advice: 'choose others with --host and --port, or leave them out' },
   { name: 'SLURM', run: checkSlurm, advice: 'check sinfo, scontrol ping and the options after --slurm' },
   { name: 'Grid Engine', run: checkGridEngine, advice: 'check qhost, qstat -f and the options after --sge' },
+  { name: 'PBS', run: checkPbs, advice: 'check qstat -q and the options after --pbs' },
+  { name: 'LSF', run: checkLsf, advice: 'check lsid, bqueues and the options after --lsf' },
   { name: 'MongoDB', run: checkMongodb },
   { name: 'browser', run: checkBrowser },
 ]

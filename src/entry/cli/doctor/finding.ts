@@ -22,6 +22,10 @@ export interface MachineOptions {
   readonly slurm?: string
   /** Options for qsub; if given, Grid Engine has to work. */
   readonly sge?: string
+  /** Options for PBS's qsub; if given, PBS has to work. */
+  readonly pbs?: string
+  /** Options for bsub; if given, LSF has to work. */
+  readonly lsf?: string
   /** Parent folder of run folders. @default '.bellis', or BELLIS_HOME */
   readonly runDir?: string
 }
