@@ -182,7 +182,14 @@ export type ControlEvent =
    * The run starts workers, or lets some leave. `most` is how many of them can run blocks at the same time; it is absent if the resources
    * of the run are enough for all. `range`: the number follows the work from now on. `isByItself`: it did.
    */
-  | { readonly type: 'scaled'; readonly workers: number; readonly before: number; readonly most?: number; readonly range?: WorkerRange; readonly isByItself?: true }
+  | {
+      readonly type: 'scaled'
+      readonly workers: number
+      readonly before: number
+      readonly most?: number
+      readonly range?: WorkerRange
+      readonly isByItself?: true
+    }
   /** Failed blocks are attempted again: those of the task `taskId`, or of all tasks. `tasks` are those of which there are any. */
   | { readonly type: 'retried'; readonly taskId?: string; readonly tasks: readonly RetriedTask[] }
   /** Blocks of a region (`offset:shape` in nm), or all blocks, are done again, with those that depend on them. `tasks` are those of which there are any. */

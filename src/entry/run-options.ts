@@ -73,13 +73,19 @@ export function checkOptions(options: RunOptions): void {
   const { stopGraceMs, reconnectMs, port, tls, plain = false, stallMs, onStall } = options
   check(isWhole(workers ?? 1, 1), 'workers', workers, 'a whole number, 1 or more')
   const { minWorkers = 1 } = options
-  check(isWhole(minWorkers, 1) && minWorkers <= (workers ?? minWorkers), 'minWorkers', minWorkers, `a whole number from 1 to workers`)
+  check(
+    isWhole(minWorkers, 1) && minWorkers <= (workers ?? minWorkers),
+    'minWorkers',
+    minWorkers,
+    `a whole number from 1 to workers`,
+  )
   check(isPool(pool), 'pool', pool, `${POOLS.map(quoted).join(', ')} or a launcher`)
   checkResources(options.resources ?? {}, 'The run: "resources"')
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number, 0 or more')
   check(isMaxFailures(maxFailures ?? 1), 'maxFailures', maxFailures, 'a whole number, 1 or more, or Infinity')
   check(isWhole(maxWorkerRestarts ?? 0, 0), 'maxWorkerRestarts', maxWorkerRestarts, 'a whole number, 0 or more')
-  const factors = typeof options.memoryRetry === 'object' ? Object.values(options.memoryRetry) : [options.memoryRetry ?? 2]
+  const factors =
+    typeof options.memoryRetry === 'object' ? Object.values(options.memoryRetry) : [options.memoryRetry ?? 2]
   check(factors.every(isMemoryFactor), 'memoryRetry', factors.join(', '), 'a number above 1, and at most 64')
   check((timeoutMs ?? 1) > 0, 'timeoutMs', timeoutMs, 'a number of milliseconds above 0')
   check((setupTimeoutMs ?? 1) > 0, 'setupTimeoutMs', setupTimeoutMs, 'a number of milliseconds above 0')

@@ -78,7 +78,10 @@ describe('a block whose worker runs out of memory', () => {
     const args = ['--workers', '1', '--pool', 'slurm', '--memory-retry', '4x']
     const refused = await run(folder.path, args, { env: slurm.env })
     assert.equal(refused.code, 2)
-    assert.match(refused.stderr, /--memory-retry: the jobs ask for no memory .*; say how much they need in --slurm, such as --mem=4G/)
+    assert.match(
+      refused.stderr,
+      /--memory-retry: the jobs ask for no memory .*; say how much they need in --slurm, such as --mem=4G/,
+    )
     const asked = new Set<string>()
     const { code, result, stderr } = await run(folder.path, [...args, '--slurm', '--mem=100M'], {
       env: slurm.env,

@@ -99,7 +99,10 @@ describe('bellis scale', () => {
         // Eleven blocks wait for the only worker.
         await until('three workers are busy', () => workersOf(at.begun()).size === 3)
         const { stdout } = await at.call('scale', 'last', '--workers', '1..2')
-        assert.match(stdout, /2 workers instead of 3; the others leave .*; their number follows the work, from 1 to 2\.\n$/)
+        assert.match(
+          stdout,
+          /2 workers instead of 3; the others leave .*; their number follows the work, from 1 to 2\.\n$/,
+        )
         at.open(12)
       },
     })

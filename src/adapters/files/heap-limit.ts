@@ -10,5 +10,4 @@ export function chosenHeapMb(): number | undefined {
 }
 
 /** The limit of the heap of this process, and of children with the same options, MB. */
-export const heapLimitMb = (): number =>
-  chosenHeapMb() ?? Math.round(getHeapStatistics().heap_size_limit / 1024 ** 2)
+export const heapLimitMb = (): number => chosenHeapMb() ?? Math.round(getHeapStatistics().heap_size_limit / 1024 ** 2)

@@ -6,5 +6,10 @@ const LAST_CHARACTERS = 4096
 
 /** The last lines of a log, as an error or a report shows them. @param text the end of the log */
 export const lastOutput = (text: string): string =>
-  // A native stack trace would hide the reason.
-  (isHeapFull(text) ? text.replace(/(^FATAL ERROR: .*heap out of memory$)[^]*/m, '$1') : hideQueries(text)).slice(-LAST_CHARACTERS).trim().split('\n').slice(-LAST_LINES).join('\n')
+  // After this, a native stack trace would hide the reason.
+  hideQueries(isHeapFull(text) ? text.replace(/(^FATAL ERROR: .*heap out of memory$)[\s\S]*/m, '$1') : text)
+    .slice(-LAST_CHARACTERS)
+    .trim()
+    .split('\n')
+    .slice(-LAST_LINES)
+    .join('\n')

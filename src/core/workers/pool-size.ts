@@ -51,9 +51,7 @@ export function nextPoolSize(size: PoolSize, demand: PoolDemand, { least, most }
   const hold = starting > 0 && waiting === 0 ? SHRINK_STARTING_MS : Math.max(SHRINK_MS, 2 * demand.startMs)
   if (now - lowSince < hold) return low
   // Those that have not started go first, so as many as these may go at once.
-  return hold === SHRINK_STARTING_MS
-    ? { workers: Math.max(low.lowMost, current - starting) }
-    : { workers: low.lowMost }
+  return hold === SHRINK_STARTING_MS ? { workers: Math.max(low.lowMost, current - starting) } : { workers: low.lowMost }
 }
 
 /** How many workers there is work for, as many as there are at least while blocks wait. */

@@ -32,7 +32,9 @@ export interface GroupOptions extends BatchOptions {
  * @throws ConfigError `INVALID_CONFIG` for options of a batch system that can't be used
  */
 export function poolGroups(pool: PoolKind | WorkerLauncher, folder: string, options: GroupOptions): PoolGroup[] {
-  const groups: PoolGroup[] = [{ pool, ...queuesOf(pool, folder, options, isBatch(pool) ? options[pool] : ''), tasks: undefined }]
+  const groups: PoolGroup[] = [
+    { pool, ...queuesOf(pool, folder, options, isBatch(pool) ? options[pool] : ''), tasks: undefined },
+  ]
   for (const [kind, submitted, tasks] of taskGroups(pool, options)) {
     groups.push({ pool: kind, ...queuesOf(kind, folder, options, submitted, tasks[0]), tasks })
   }

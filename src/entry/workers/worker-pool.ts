@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
-import { ownCertificate } from '../../adapters/links/own-certificate.ts'
 import type { BatchQueue } from '../../adapters/batch/batch-queue.ts'
+import { ownCertificate } from '../../adapters/links/own-certificate.ts'
 import { listenTcp } from '../../adapters/links/tcp-listener.ts'
 import { processLauncher } from '../../adapters/processes/process-launcher.ts'
 import { threadLauncher } from '../../adapters/threads/thread-launcher.ts'

@@ -91,8 +91,24 @@ function createParts(run: RunningPipeline) {
   const departures = new WorkerDepartures(run, { ...shared, restarts, crew, memory })
   const links = new WorkerLinks(run, shared)
   const resets = new BlockReset(run, { book, connections, crew, dispatcher, saver, setups, tally, transients })
-  const autoscale = new Autoscale(run, { book, lives }, (workers) => void steering.resize(workers, { isByItself: true }))
-  const steering: RunSteering = new RunSteering(run, { autoscale, departures, crew, book, lives, dispatcher, resources, setups, tally, resets, memory })
+  const autoscale = new Autoscale(
+    run,
+    { book, lives },
+    (workers) => void steering.resize(workers, { isByItself: true }),
+  )
+  const steering: RunSteering = new RunSteering(run, {
+    autoscale,
+    departures,
+    crew,
+    book,
+    lives,
+    dispatcher,
+    resources,
+    setups,
+    tally,
+    resets,
+    memory,
+  })
   return {
     book,
     setups,
@@ -134,8 +150,20 @@ export class Coordinator implements RunControl {
 
   async run(): Promise<RunResult> {
     const { signal, listener } = this.shared.options
-    const { tally, transients, dispatcher, departures, links, heartbeats, stalls, lives, rests, saver, restarts, autoscale } =
-      this.parts
+    const {
+      tally,
+      transients,
+      dispatcher,
+      departures,
+      links,
+      heartbeats,
+      stalls,
+      lives,
+      rests,
+      saver,
+      restarts,
+      autoscale,
+    } = this.parts
     tally.reportStart()
     const stop = () => this.turn(() => this.stop())
     if (signal?.aborted) this.stop()
@@ -153,7 +181,19 @@ export class Coordinator implements RunControl {
       return await this.#ended.promise
     } finally {
       signal?.removeEventListener('abort', stop)
-      for (const part of [tally, transients, dispatcher, departures, heartbeats, stalls, lives, rests, saver, restarts, autoscale])
+      for (const part of [
+        tally,
+        transients,
+        dispatcher,
+        departures,
+        heartbeats,
+        stalls,
+        lives,
+        rests,
+        saver,
+        restarts,
+        autoscale,
+      ])
         part[Symbol.dispose]()
     }
   }

@@ -11,8 +11,8 @@ import { isRequested, type WorkerEvent } from '../../core/workers/worker-state.t
 import type { PlannedPipeline, PlannedTask } from '../tasks/planned-task.ts'
 import { hasOwnCheck, isTaskNode } from '../tasks/task-node.ts'
 import { EventStream } from './event-stream.ts'
-import type { RunPipelineOptions } from './run-options.ts'
 import { memoryRetryOf } from './run-limits.ts'
+import type { RunPipelineOptions } from './run-options.ts'
 import { createPool, type Pool, type RunningTask, type Worker } from './workers/pool.ts'
 
 /** The receiver of events in the parts of a run: timers, messages, and processes of workers. */

@@ -7,7 +7,14 @@ import { temporaryFolder } from '../../support/command-line.ts'
 
 /** A system that loses submissions while `isDeaf`: it prints nothing, and lists their jobs only if told to. */
 function deafSystem() {
-  const words = { system: 'Deaf', temporary: /try again/, permanent: /never/, full: /full/, noise: /^x/, passesOn: () => true }
+  const words = {
+    system: 'Deaf',
+    temporary: /try again/,
+    permanent: /never/,
+    full: /full/,
+    noise: /^x/,
+    passesOn: () => true,
+  }
   const state = { isDeaf: true, asked: [] as string[], listed: new Map<string, string[]>(), cancelled: [] as string[] }
   const system: BatchSystem = {
     calls: new BatchCalls(words, 5000),
@@ -32,7 +39,9 @@ function deafSystem() {
   return { system, state }
 }
 
-async function withQueue(test: (queue: ReturnType<typeof batchQueue>, state: ReturnType<typeof deafSystem>['state']) => Promise<void>) {
+async function withQueue(
+  test: (queue: ReturnType<typeof batchQueue>, state: ReturnType<typeof deafSystem>['state']) => Promise<void>,
+) {
   using folder = temporaryFolder()
   const { system, state } = deafSystem()
   const options = { folder: folder.path, jobName: 'jobs', command: ['true'], readLog: () => Promise.resolve('') }

@@ -11,7 +11,12 @@ describe('options for more memory', () => {
       ['slurm', '--mem=1000', 2, '--mem=2000M'],
       ['slurm', '-c 4 --mem-per-cpu=500M', 4, '-c 4 --mem-per-cpu=2000M'],
       ['slurm', '--mem-bind=local --gres=gpu:2 --member=4G', 2, undefined],
-      ['sge', '-q short.q -l h_rt=4:00:00,mem_free=4G,h_vmem=4.5G', 2, '-q short.q -l h_rt=4:00:00,mem_free=8G,h_vmem=9G'],
+      [
+        'sge',
+        '-q short.q -l h_rt=4:00:00,mem_free=4G,h_vmem=4.5G',
+        2,
+        '-q short.q -l h_rt=4:00:00,mem_free=8G,h_vmem=9G',
+      ],
       ['pbs', '-l walltime=4:00:00,mem=4gb', 2, '-l walltime=4:00:00,mem=8gb'],
       ['pbs', '-l select=1:ncpus=4:mem=3gb', 1.5, '-l select=1:ncpus=4:mem=4608mb'],
       ['lsf', '-q short -W 4:00 -M 4G -R "rusage[mem=4000]"', 2, '-q short -W 4:00 -M 8G -R "rusage[mem=8000]"'],

@@ -45,7 +45,10 @@ describe('the size of a pool', () => {
         const steps = 20 + Math.ceil((2 * demand.startMs + 60_000) / 5000)
         const sizes = follow({ workers }, demand, range, Math.min(3000, 2 * steps))
         const last = sizes.slice(steps)
-        assert.ok(last.every((size) => size === last[0]), String(last))
+        assert.ok(
+          last.every((size) => size === last[0]),
+          String(last),
+        )
         // Monotonic: a pool that grows does not shrink on its way.
         const changes = sizes.slice(1).map((size, at) => Math.sign(size - (sizes[at] as number)))
         assert.ok(new Set(changes.filter((change) => change !== 0)).size <= 1)

@@ -25,7 +25,10 @@ export function parseSacct(text: string): ReadonlyMap<string, JobState> {
     if (state.status !== 'ended' || state.outOfMemory === undefined) continue
     const request = asked.get(id)
     const most = used.get(id) ?? 0
-    const outOfMemory = { ...(request === undefined ? {} : { asked: `${request} of memory` }), ...(most > 0 ? { used: most } : {}) }
+    const outOfMemory = {
+      ...(request === undefined ? {} : { asked: `${request} of memory` }),
+      ...(most > 0 ? { used: most } : {}),
+    }
     ended.set(id, { ...state, outOfMemory })
   }
   return ended

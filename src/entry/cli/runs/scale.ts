@@ -6,7 +6,11 @@ import { type SteerFlags, steer, steeringCommand } from './steer.ts'
 /** `bellis scale` */
 export const scaleCommand = (): Command =>
   steeringCommand('scale', 'Changes the number of workers of a running run.')
-    .requiredOption('--workers <n>', 'number of workers from now on, or a range that follows the work, 10..200', workerRange)
+    .requiredOption(
+      '--workers <n>',
+      'number of workers from now on, or a range that follows the work, 10..200',
+      workerRange,
+    )
     .addHelpText(
       'after',
       `

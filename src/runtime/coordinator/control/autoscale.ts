@@ -63,7 +63,9 @@ export class Autoscale implements Disposable {
     for (const pool of pools) this.#noteStarts(pool, now)
     // The number of workers is that of every pool: the one that needs most decides.
     const sizes = pools.map((pool) => nextPoolSize(this.#size, this.#demandOf(pool, now), this.#range as WorkerRange))
-    const [largest] = sizes.toSorted((a, b) => b.workers - a.workers || Number('lowSince' in a) - Number('lowSince' in b))
+    const [largest] = sizes.toSorted(
+      (a, b) => b.workers - a.workers || Number('lowSince' in a) - Number('lowSince' in b),
+    )
     if (largest === undefined) return
     const before = this.#size.workers
     this.#size = largest

@@ -84,11 +84,17 @@ export class RunSteering {
         'The run starts no workers itself (--pool none): add workers with bellis worker, and end them with Ctrl-C there.',
       )
     }
-    return this.resize(autoscale.setRange({ least, most }, crew.limit), least === most ? {} : { range: { least, most } })
+    return this.resize(
+      autoscale.setRange({ least, most }, crew.limit),
+      least === most ? {} : { range: { least, most } },
+    )
   }
 
   /** Makes the run have this many workers. @param more what the event says besides */
-  resize(workers: number, more: Pick<Extract<ControlEvent, { type: 'scaled' }>, 'range' | 'isByItself'> = {}): ControlEvent {
+  resize(
+    workers: number,
+    more: Pick<Extract<ControlEvent, { type: 'scaled' }>, 'range' | 'isByItself'> = {},
+  ): ControlEvent {
     const { crew, dispatcher, resources } = this.#parts
     const pools = this.#run.pools.filter(({ launcher }) => launcher !== undefined)
     const before = crew.limit

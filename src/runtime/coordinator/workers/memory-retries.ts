@@ -123,7 +123,9 @@ export class MemoryRetries {
     larger.idle.delete(worker)
     if (larger.waiting.length === 0 || this.#run.phase !== 'running') return
     if (exit.isRefused || ++larger.futile > MAX_FUTILE) {
-      this.#warn(`No worker with ${larger.factor} times the memory can be had (${exit.reason}); blocks that ran out of memory go to others.`)
+      this.#warn(
+        `No worker with ${larger.factor} times the memory can be had (${exit.reason}); blocks that ran out of memory go to others.`,
+      )
       this.#giveBack(larger)
       larger.futile = Number.POSITIVE_INFINITY
     } else this.#staff(larger)

@@ -1,11 +1,11 @@
 import type { WireError } from '../../../core/errors.ts'
-import { showBytes } from '../../../core/text/numbers.ts'
 import { withLastOutput } from '../../../core/text/error-reason.ts'
+import { showBytes } from '../../../core/text/numbers.ts'
 import type { WorkerDecision, WorkerEvent, WorkerExit, WorkerFate } from '../../../core/workers/worker-state.ts'
 import type { Crew } from '../control/crew.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
-import type { Worker } from './pool.ts'
 import type { MemoryRetries } from './memory-retries.ts'
+import type { Worker } from './pool.ts'
 import type { LinksParts } from './worker-links.ts'
 import type { WorkerRestarts } from './worker-restarts.ts'
 
