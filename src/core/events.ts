@@ -1,6 +1,7 @@
 import type { WireError } from './errors.ts'
 import type { Roi } from './geometry/roi.ts'
 import type { IndexBox } from './grid/index-box.ts'
+import type { BadHost } from './workers/host-health.ts'
 import type { WorkerRange } from './workers/pool-size.ts'
 import type { Stall, StallAction } from './workers/stall.ts'
 
@@ -156,6 +157,8 @@ export type RunEvent =
     }
   /** A worker holds blocks and does not advance; what is done about it. */
   | ({ readonly type: 'worker-stalled'; readonly action: StallAction } & Stall)
+  /** More fails on a host than on the others. `isLeftOut`: further workers are started elsewhere. */
+  | ({ readonly type: 'host-failing'; readonly isLeftOut: boolean } & BadHost)
   /** A worker left or died; `worker-died` comes first if it died. Emitted once for every worker that started. */
   | ({ readonly type: 'worker-ended' } & WorkerUse)
   /** What a worker has used so far, by its own report: the first one, and when its peak memory has grown since. */

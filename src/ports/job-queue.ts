@@ -39,6 +39,8 @@ export interface JobQueue extends AsyncDisposable {
    * @throws InfrastructureError `QUEUE_UNAVAILABLE`
    */
   status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>>
+  /** Has further jobs run on other nodes than these. @returns whether it can do that @default it can't */
+  avoid?(hosts: readonly string[]): boolean
   /** Ends these jobs at once, pending or running. A job that has ended is ignored. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   cancel(jobIds: readonly string[]): Promise<void>
   /** The file for a job's output. */

@@ -43,6 +43,8 @@ export interface WorkerLauncher extends AsyncDisposable {
   withMemory?(factor: number): WorkerLauncher | undefined
   /** Whether its workers share the memory of one machine, so that fewer of them leave more to each. @default false */
   readonly sharesMemory?: boolean
+  /** Has further workers started on other hosts than these. @returns whether it can do that @default it can't */
+  avoid?(hosts: readonly string[]): boolean
   /** Stands between the run and the workers that connect to its listener. @default the listener itself */
   intercept?(listener: Listener): Listener
 }

@@ -66,9 +66,15 @@ export async function startLaunched(
   { sharesMemory = false, ...options }: Options & { readonly sharesMemory?: boolean } = {},
 ) {
   const started: Started[] = []
+  /** What the launchers were told to avoid. */
+  const avoided: (readonly string[])[] = []
   const launchers = new Map<number, WorkerLauncher>()
   const launcherWith = (factor: number): WorkerLauncher => ({
     sharesMemory,
+    avoid(hosts) {
+      avoided.push(hosts)
+      return true
+    },
     withMemory(times) {
       const launcher = launchers.get(times) ?? launcherWith(times)
       launchers.set(times, launcher)
@@ -90,8 +96,8 @@ export async function startLaunched(
   })
   const launcher = launcherWith(1)
   const run = await startManual(tasks, { launcherOf: () => launcher, ...options })
-  const connect = ({ worker, session }: Started) => run.join({ worker, session })
-  return { ...run, started, connect }
+  const connect = ({ worker, session }: Started, host = 'here') => run.join({ worker, session, host })
+  return { ...run, started, connect, avoided }
 }
 
 /** The events of a type, in their order. */

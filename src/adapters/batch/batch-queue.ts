@@ -56,6 +56,7 @@ class ProgramQueue implements BatchQueue {
   readonly #folder: BatchFolder
   readonly #readLog: LogReader
   /** The files of names of submissions without an answer, whose jobs may still appear, and how often the system knew of none. */
+  #isAvoiding = false
   readonly #unclear = new Map<string, number>()
 
   constructor(system: BatchSystem, { folder, part = '', readLog }: BatchQueueOptions) {
@@ -121,6 +122,8 @@ class ProgramQueue implements BatchQueue {
     names.remove()
     const isRefused = hasAnswer && result.exitCode !== 0 && !calls.isTemporary(result)
     if (!isRefused) this.#unclear.set(names.path, 0)
+    // What is left of the cluster may not be enough: then all nodes count again.
+    if (isRefused && this.#isAvoiding) this.#isAvoiding = this.#system.avoid?.([]) !== true
     if (!hasAnswer) throw result
     throw new InfrastructureError(
       isRefused ? 'JOB_REFUSED' : 'QUEUE_UNAVAILABLE',
@@ -150,6 +153,13 @@ class ProgramQueue implements BatchQueue {
       if (found.length > 0 || empty + 1 >= MAX_EMPTY_ANSWERS) this.#unclear.delete(names)
       else this.#unclear.set(names, empty + 1)
     }
+  }
+
+  avoid(hosts: readonly string[]): boolean {
+    // They go to programs as words of options.
+    const nodes = hosts.filter((host) => /^[\w.-]+$/.test(host))
+    this.#isAvoiding = nodes.length > 0 && this.#system.avoid?.(nodes) === true
+    return this.#isAvoiding
   }
 
   async status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>> {

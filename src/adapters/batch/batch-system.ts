@@ -29,6 +29,8 @@ export interface BatchSystem {
   readonly workersPerSubmission?: number
   /** Submits workers. It runs in the folder of the script and of the file of names. */
   submission(submission: Submission): Command
+  /** Has further submissions leave out these nodes; none: no node any more. @returns whether it can do that */
+  avoid?(nodes: readonly string[]): boolean
   /** The job ids that a submission printed, in the order of the names; undefined if they can't be told from other numbers. */
   jobIdsIn(printed: string, workers: number): readonly string[] | undefined
   /**

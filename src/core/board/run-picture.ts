@@ -4,6 +4,7 @@ import { createBlockGrid } from '../grid/block-grid.ts'
 import { isInBox, splitIndex } from '../grid/index-box.ts'
 import { conditionOf, type RunFacts } from '../progress/run-condition.ts'
 import { reasonOf } from '../text/error-reason.ts'
+import { describeBadHost } from '../workers/host-health.ts'
 import { describeStall } from '../workers/stall.ts'
 import { BlockHistory } from './block-history.ts'
 import { MAX_MAPPED_BLOCKS } from './cell-map.ts'
@@ -32,6 +33,7 @@ export type PictureEvent =
           | 'worker-died'
           | 'worker-paused'
           | 'worker-stalled'
+          | 'host-failing'
           | 'worker-usage'
           | 'worker-ended'
           | 'task-abandoned'
@@ -186,6 +188,9 @@ export class RunPicture {
       case 'worker-stalled':
         // Otherwise the attempt fails for this reason, and the note says so.
         if (event.action === 'report') this.#addNote(time, `${describeStall(event)}, at worker ${event.workerId}`)
+        return
+      case 'host-failing':
+        this.#addNote(time, describeBadHost(event))
         return
       case 'worker-ended':
         this.#workers.end(event.workerId, time, { use: event })

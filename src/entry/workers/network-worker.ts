@@ -59,7 +59,8 @@ export async function runNetworkWorker(
     random: Math.random,
     breathe,
     pid: process.pid,
-    host: hostname(),
+    // The name by which SLURM knows it, if that is another.
+    host: process.env.SLURMD_NODENAME || hostname(),
     signal,
     ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
     ...(onConnection === undefined ? {} : { onConnection }),

@@ -8,6 +8,7 @@ import type { Lease } from './lease-book.ts'
 import type { RunTally } from './run-tally.ts'
 import type { RunningPipeline } from './running-pipeline.ts'
 import type { TransientArrays } from './transient-arrays.ts'
+import type { HostWatch } from './workers/health/host-watch.ts'
 import type { LaunchedWorkers } from './workers/launched-workers.ts'
 import type { RunningTask, Worker } from './workers/pool.ts'
 import type { WorkerConnections } from './workers/worker-connections.ts'
@@ -23,6 +24,7 @@ export interface LedgerParts {
   readonly transients: TransientArrays
   readonly connections: WorkerConnections
   readonly launched: LaunchedWorkers
+  readonly hosts: HostWatch
 }
 
 /** Books the outcomes of blocks: in the scheduler, in the record, and as events. */
@@ -76,6 +78,7 @@ export class BlockLedger {
     if (ended.length > 0) this.#run.scheduler.releaseMany(task.number, ended, ended.length, codes)
     this.#noteSpan(task, workingMs)
     this.#parts.tally.countBlocks(worker, done.length, workingMs)
+    if (done.length > 0) this.#parts.hosts.note(worker, { done: done.length })
     if (done.length > 0) {
       task.restartsInARow = task.pool.restartsInARow = 0
       task.deathsInARow = task.pool.deathsInARow = 0
@@ -124,6 +127,7 @@ export class BlockLedger {
       this.giveBack(task, [index], worker)
       return
     }
+    this.#parts.hosts.note(worker, { failed: 1 })
     const attempts = this.#run.scheduler.task(task.number).failedAttempts(index) + 1
     this.#run.scheduler.releaseMany(task.number, [index], 1, 'failed')
     const workerId = worker.id

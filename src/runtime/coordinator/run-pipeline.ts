@@ -20,6 +20,7 @@ import { type RunControl, RunningPipeline } from './running-pipeline.ts'
 import { TransientArrays } from './transient-arrays.ts'
 import { WorkerRests } from './worker-rests.ts'
 import { Heartbeats } from './workers/health/heartbeats.ts'
+import { HostWatch } from './workers/health/host-watch.ts'
 import { StallWatch } from './workers/health/stall-watch.ts'
 import { TimeLimits } from './workers/health/time-limits.ts'
 import { LaunchedWorkers } from './workers/launched-workers.ts'
@@ -58,7 +59,8 @@ function createParts(run: RunningPipeline) {
   const stalls = new StallWatch(run, book, setups, heartbeats)
   const rests = new WorkerRests(run, connections)
   const saver = new SessionSaver(run, book, connections, launched)
-  const ledger = new BlockLedger(run, { tally, transients, connections, launched })
+  const hosts = new HostWatch(run, { connections, crew })
+  const ledger = new BlockLedger(run, { tally, transients, connections, launched, hosts })
   const leases = new Leases(run, {
     book,
     ledger,
@@ -88,7 +90,7 @@ function createParts(run: RunningPipeline) {
     tally,
     rests,
   }
-  const departures = new WorkerDepartures(run, { ...shared, restarts, crew, memory })
+  const departures = new WorkerDepartures(run, { ...shared, restarts, crew, memory, hosts })
   const links = new WorkerLinks(run, shared)
   const resets = new BlockReset(run, { book, connections, crew, dispatcher, saver, setups, tally, transients })
   const autoscale = new Autoscale(

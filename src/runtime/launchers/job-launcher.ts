@@ -86,6 +86,11 @@ class JobLauncher implements WorkerLauncher, SubmitterOwner {
     }
   }
 
+  avoid(hosts: readonly string[]): boolean {
+    for (const launcher of this.#larger.values()) launcher?.avoid?.(hosts)
+    return this.#queue.avoid?.(hosts) ?? false
+  }
+
   withMemory(factor: number): WorkerLauncher | undefined {
     if (!this.#larger.has(factor)) this.#larger.set(factor, this.#makeLarger?.(factor))
     return this.#larger.get(factor)

@@ -14,7 +14,8 @@ describe('the last output of a worker', () => {
   })
 
   it('ends with the reason, if the heap of its JavaScript was full', () => {
-    const full = 'FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed - JavaScript heap out of memory'
+    const full =
+      'FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed - JavaScript heap out of memory'
     const trace = Array.from({ length: 20 }, (_, index) => `${index}: 0x1234 node::Abort() [node]`).join('\n')
     assert.equal(lastOutput(`before\n${full}\n----- Native stack trace -----\n${trace}\n`), `before\n${full}`)
   })

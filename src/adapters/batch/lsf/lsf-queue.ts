@@ -31,6 +31,7 @@ class Lsf implements BatchSystem {
   readonly cancelAll: Command
   readonly #options: BatchQueueOptions
   readonly #bsubOptions: readonly string[]
+  #avoided: readonly string[] = []
 
   constructor(options: BatchQueueOptions) {
     const words = parseBsubOptions(options.options ?? '')
@@ -73,7 +74,17 @@ class Lsf implements BatchSystem {
   }
 
   submission({ workers, script, names }: Submission): Command {
-    return [...this.#submit(workers), `${quoteShell(script)} ${quoteShell(names)}`] as unknown as Command
+    return [
+      ...this.#submit(workers),
+      ...this.#avoided,
+      `${quoteShell(script)} ${quoteShell(names)}`,
+    ] as unknown as Command
+  }
+
+  avoid(nodes: readonly string[]): boolean {
+    // LSF joins several requirements.
+    this.#avoided = nodes.length === 0 ? [] : ['-R', `select[${nodes.map((node) => `hname!='${node}'`).join(' && ')}]`]
+    return true
   }
 
   jobIdsIn(printed: string, workers: number): string[] | undefined {

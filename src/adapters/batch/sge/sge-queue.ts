@@ -31,6 +31,7 @@ class Sge implements BatchSystem {
   readonly cancelAll: Command
   readonly #options: BatchQueueOptions
   readonly #qsubOptions: readonly string[]
+  #avoided: readonly string[] = []
 
   constructor(options: BatchQueueOptions) {
     const words = parseQsubOptions(options.options ?? '')
@@ -64,7 +65,14 @@ class Sge implements BatchSystem {
   }
 
   submission({ workers, script, names }: Submission): Command {
-    return ['qsub', '-terse', '-t', `1-${workers}`, ...this.#qsubOptions, script, names]
+    return ['qsub', '-terse', '-t', `1-${workers}`, ...this.#qsubOptions, ...this.#avoided, script, names]
+  }
+
+  avoid(nodes: readonly string[]): boolean {
+    // A second request for a host would replace that of the user.
+    if (this.#qsubOptions.some((word) => /(^|,)(h|hostname)=/.test(word))) return false
+    this.#avoided = nodes.length === 0 ? [] : ['-l', `h=!(${nodes.join('|')})`]
+    return true
   }
 
   jobIdsIn(printed: string, workers: number): string[] | undefined {

@@ -51,6 +51,7 @@ class Slurm implements BatchSystem {
   readonly #clusters: string | undefined
   #listing: 'json' | 'text' = 'json'
   #hasAccounting = true
+  #avoided: readonly string[] = []
 
   constructor(options: BatchQueueOptions) {
     this.#options = options
@@ -80,7 +81,18 @@ class Slurm implements BatchSystem {
 
   submission({ workers, script, names, logFolder }: Submission): Command {
     const array = `--array=0-${workers - 1}`
-    return ['sbatch', '--parsable', array, ...workerOptions(this.#job(logFolder)), script, names]
+    const avoided = this.#avoided.length === 0 ? [] : [`--exclude=${this.#avoided.join(',')}`]
+    return ['sbatch', '--parsable', array, ...workerOptions(this.#job(logFolder)), ...avoided, script, names]
+  }
+
+  avoid(nodes: readonly string[]): boolean {
+    // The last --exclude counts, so those of the user are repeated.
+    const own = this.#sbatchOptions.flatMap((word, at) => {
+      const [, list] = /^(?:--exclude=|-x)(.+)$/.exec(word) ?? []
+      return list ?? (/^(--exclude|-x)$/.test(word) ? (this.#sbatchOptions[at + 1] ?? []) : [])
+    })
+    this.#avoided = nodes.length === 0 ? [] : [...own, ...nodes]
+    return true
   }
 
   jobIdsIn(printed: string, workers: number): string[] | undefined {

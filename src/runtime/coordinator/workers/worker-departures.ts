@@ -4,6 +4,7 @@ import { showBytes } from '../../../core/text/numbers.ts'
 import type { WorkerDecision, WorkerEvent, WorkerExit, WorkerFate } from '../../../core/workers/worker-state.ts'
 import type { Crew } from '../control/crew.ts'
 import type { RunningPipeline } from '../running-pipeline.ts'
+import type { HostWatch } from './health/host-watch.ts'
 import type { MemoryRetries } from './memory-retries.ts'
 import type { Worker } from './pool.ts'
 import type { LinksParts } from './worker-links.ts'
@@ -13,6 +14,7 @@ export interface DeparturesParts extends LinksParts {
   readonly crew: Crew
   readonly restarts: WorkerRestarts
   readonly memory: MemoryRetries
+  readonly hosts: HostWatch
 }
 
 /** Carries out the decisions about workers that leave, die, are lost or are ended. */
@@ -77,6 +79,8 @@ export class WorkerDepartures {
     const task = setups.failedTask(worker) ?? book.leasesOf(worker)[0]?.task
     const isSentAway = dispatcher.isSentAway(worker)
     const blame = this.#blameOf(worker, exit, fate)
+    // A death in a block is counted with the block.
+    if (blame !== undefined && book.leasesOf(worker).length === 0) this.#parts.hosts.note(worker, { failed: 1 })
     leases.lose(worker, { error: blame, mayStillRun })
     dispatcher.release(worker)
     const isUseless = rests.end(worker)

@@ -4,6 +4,7 @@ import { kindOfMessage } from '../../../../core/text/error-groups.ts'
 import { reasonOf } from '../../../../core/text/error-reason.ts'
 import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
+import { describeBadHost } from '../../../../core/workers/host-health.ts'
 import { describeStall } from '../../../../core/workers/stall.ts'
 import { wrapped } from '../../layout.ts'
 import { paint } from '../../output.ts'
@@ -69,6 +70,9 @@ export class ProgressDisplay {
         if (event.action === 'report') {
           this.#noteOften(`stalled ${event.taskId}`, `${describeStall(event)}, at worker ${event.workerId}`)
         }
+        break
+      case 'host-failing':
+        this.#print(`warning: ${printableLine(describeBadHost(event))}`)
         break
       case 'block-retried':
         this.#noteOften(
