@@ -96,8 +96,9 @@ export async function startLaunched(
   })
   const launcher = launcherWith(1)
   const run = await startManual(tasks, { launcherOf: () => launcher, ...options })
-  const connect = ({ worker, session }: Started, host = 'here') => run.join({ worker, session, host })
-  return { ...run, started, connect, avoided }
+  const connect = ({ worker, session }: Started) => run.join({ worker, session })
+  const connectAt = ({ worker, session }: Started, host: string) => run.join({ worker, session, host })
+  return { ...run, started, connect, connectAt, avoided }
 }
 
 /** The events of a type, in their order. */

@@ -43,8 +43,8 @@ export function runPipeline(pipeline: PlannedPipeline, options: RunPipelineOptio
   return new Coordinator(pipeline, options).run()
 }
 
-/** The parts of a run. Each is built from those before it, and reports later events to the others through `RunControl`. */
-function createParts(run: RunningPipeline) {
+/** The parts of a run that know its workers and blocks. Each is built from those before it. */
+function createBase(run: RunningPipeline) {
   const book = new LeaseBook()
   const connections = new WorkerConnections()
   const heartbeats = new Heartbeats(run, book, connections)
@@ -61,78 +61,28 @@ function createParts(run: RunningPipeline) {
   const saver = new SessionSaver(run, book, connections, launched)
   const hosts = new HostWatch(run, { connections, crew })
   const ledger = new BlockLedger(run, { tally, transients, connections, launched, hosts })
-  const leases = new Leases(run, {
-    book,
-    ledger,
-    tally,
-    connections,
-    setups,
-    resources,
-    saver,
-    timeLimits,
-    stalls,
-    rests,
-  })
-  const memory = new MemoryRetries(run, { book, leases, ledger, resources, crew })
-  const dispatcher = new Dispatcher(run, { book, leases, ledger, lives, connections, resources, crew, rests, memory })
-  const restarts = new WorkerRestarts(run, { book, setups, tally, crew })
-  const shared = {
-    lives,
-    book,
-    leases,
-    dispatcher,
-    connections,
-    heartbeats,
-    stalls,
-    setups,
-    launched,
-    timeLimits,
-    tally,
-    rests,
-  }
-  const departures = new WorkerDepartures(run, { ...shared, restarts, crew, memory, hosts })
-  const links = new WorkerLinks(run, shared)
-  const resets = new BlockReset(run, { book, connections, crew, dispatcher, saver, setups, tally, transients })
-  const autoscale = new Autoscale(
-    run,
-    { book, lives },
-    (workers) => void steering.resize(workers, { isByItself: true }),
-  )
-  const steering: RunSteering = new RunSteering(run, {
-    autoscale,
-    departures,
-    crew,
-    book,
-    lives,
-    dispatcher,
-    resources,
-    setups,
-    tally,
-    resets,
-    memory,
-  })
   return {
-    book,
-    setups,
-    connections,
-    heartbeats,
-    stalls,
-    crew,
-    transients,
-    tally,
-    lives,
-    rests,
-    saver,
-    leases,
-    memory,
-    dispatcher,
-    restarts,
-    departures,
-    links,
-    resets,
-    autoscale,
-    steering,
+    ...{ book, connections, heartbeats, setups, launched, resources, crew, transients, tally, lives, timeLimits },
+    ...{ stalls, rests, saver, hosts, ledger },
   }
+}
+
+/** All parts of a run. Each is built from those before it, and reports later events to the others through `RunControl`. */
+function createParts(run: RunningPipeline) {
+  const base = createBase(run)
+  const { book, lives } = base
+  const leases = new Leases(run, base)
+  const memory = new MemoryRetries(run, { ...base, leases })
+  const dispatcher = new Dispatcher(run, { ...base, leases, memory })
+  const restarts = new WorkerRestarts(run, base)
+  const shared = { ...base, leases, memory, dispatcher }
+  const departures = new WorkerDepartures(run, { ...shared, restarts })
+  const links = new WorkerLinks(run, shared)
+  const resets = new BlockReset(run, shared)
+  const resize = (workers: number) => void steering.resize(workers, { isByItself: true })
+  const autoscale = new Autoscale(run, { book, lives }, resize)
+  const steering: RunSteering = new RunSteering(run, { ...shared, autoscale, departures, resets })
+  return { ...shared, restarts, departures, links, resets, autoscale, steering }
 }
 
 /** Runs a pipeline from its start to its end. */

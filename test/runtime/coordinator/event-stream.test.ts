@@ -18,6 +18,7 @@ const TYPES = Object.keys({
   'worker-died': 1,
   'worker-paused': 1,
   'worker-stalled': 1,
+  'host-failing': 1,
   'worker-usage': 1,
   'worker-ended': 1,
   jobs: 1,

@@ -21,7 +21,7 @@ describe('a host on which blocks fail that others do', () => {
     const run = await startLaunched([line({ blocks: 200 })], { workers: 2, maxRetries: 50 })
     const [one, two] = run.started
     assert.ok(one && two)
-    const [good, bad] = [await run.connect(one, 'n1'), await run.connect(two, 'n2')]
+    const [good, bad] = [await run.connectAt(one, 'n1'), await run.connectAt(two, 'n2')]
     for (const worker of [good, bad]) worker.send({ type: 'task-ready', taskId: 'line' })
     await settle()
     for (let count = 0; count < 12; count++) await doNext(good, true)
@@ -37,7 +37,7 @@ describe('a host on which blocks fail that others do', () => {
     await run.clock.pass(1000)
     const three = run.started[2]
     assert.ok(three)
-    const other = await run.connect(three, 'n3')
+    const other = await run.connectAt(three, 'n3')
     other.send({ type: 'task-ready', taskId: 'line' })
     await settle()
     for (let open = true; open; ) {

@@ -60,6 +60,38 @@ const onSlurm = (title: string, test: (slurm: SlurmCluster, folder: string) => P
     await test(slurm, folder.path)
   })
 
+describe('a node that is to be left out on SLURM', () => {
+  onSlurm('gets no further job, and counts again if SLURM refuses what is left', async (slurm, folder) => {
+    await use(slurm, folder)
+    await using queue = queueIn(folder)
+    assert.equal(queue.avoid?.(['n1']), true)
+    const ids = await queue.submit(['w1', 'w2', 'w3'])
+    await reach(queue, ids, 'running')
+    const states = await queue.status(ids)
+    assert.deepEqual(
+      ids.map((id) => states.get(id)),
+      ids.map(() => ({ status: 'running', host: 'n2' })),
+    )
+    await queue.cancel(ids)
+    // SLURM does not know this one, and accepts no job that leaves it out.
+    queue.avoid?.(['n1', 'n999'])
+    await assert.rejects(queue.submit(['w4']), { code: 'JOB_REFUSED' })
+    const [id = ''] = await queue.submit(['w4'])
+    await reach(queue, [id], 'running')
+    await queue.cancel([id])
+  })
+
+  onSlurm("is left out besides the user's own", async (slurm, folder) => {
+    await use(slurm, folder)
+    await using queue = queueIn(folder, { options: '--exclude=n2' })
+    assert.equal(queue.avoid?.(['n2']), true)
+    const [id = ''] = await queue.submit(['w1'])
+    await reach(queue, [id], 'running')
+    assert.equal(((await queue.status([id])).get(id) as { host: string }).host, 'n1')
+    await queue.cancel([id])
+  })
+})
+
 describe('the environment of a run on SLURM', () => {
   onSlurm('does not change what a run asks of sbatch, squeue and scancel', async (slurm, folder) => {
     await use(slurm, folder)
