@@ -108,8 +108,7 @@ class Run:
         self.context: str = ""
         #: The folder of the run, with the logs of its workers.
         self.folder: Path | None = None
-        #: The command that adds workers, on machines that see the folder.
-        self.command: str = ""
+        self._command: str | None = None
         #: The address of the page of the run, if it was asked for. A secret.
         self.dashboard: str | None = None
         if "runDir" not in request:
@@ -119,6 +118,21 @@ class Run:
         self._engine.send(request)
 
     # --- what users call
+
+    @property
+    def command(self) -> str:
+        """The command, for a shell, that adds workers: on this machine as often as it is called, or as jobs of the batch system.
+
+        It works on machines that see the run's folder and reach `host`. Raises CannotPickle if it can't pass on the functions.
+        """
+        if self._command is None:
+            if self.folder is None:
+                return ""
+            file = self.folder / "tasks.pickle"
+            file.write_bytes(pickle_tasks(self._tasks))
+            words = [sys.executable, "-m", "bellis._worker_main", str(file.absolute()), str(self.folder.absolute())]
+            self._command = shlex.join(words)
+        return self._command
 
     def stop(self, now: bool = False) -> None:
         """Hands out no more blocks, and ends when the running ones have ended, or at once."""
@@ -232,7 +246,7 @@ class Run:
         if kind == "listening":
             self.context = message["context"]
             self.folder = Path(message["folder"])
-            self.command = message.get("submit") or f"BELLIS_CONTEXT=$(cat {shlex.quote(str(self.folder / 'context'))}) python …"
+            self._command = message.get("submit")
             self._is_listening.set()
             if self._options.on_listening is not None:
                 self._options.on_listening(self)
@@ -513,6 +527,7 @@ def _start(
     request: Message = {
         "type": "run",
         "directory": os.getcwd(),
+        **own_command(),
         "tasks": [describe_task(task, name) for task in all_tasks],
         "pool": "none" if workers == 0 and pool == "process" else "parent" if pool == "process" else pool,
         "progress": record or ("none" if name is None else "sqlite"),
@@ -539,6 +554,14 @@ def _start(
         request["workerCommand"] = _worker_command(by_id, Path(request["runDir"]))
     crew = Crew(by_id, start_method) if request["pool"] == "parent" else None
     return Run(by_id, request, _Options(progress, crew, stops_at_failure=stops_at_failure))
+
+
+def own_command() -> Message:
+    """What starts this program again; nothing in a notebook, at a prompt, or for a program that is no file or module."""
+    words = sys.orig_argv
+    if "ipykernel" in sys.modules or hasattr(sys, "ps1") or "-c" in words or len(words) < 2:
+        return {}
+    return {"command": [sys.executable, *words[1:]]}
 
 
 def _worker_command(tasks: Mapping[str, Task], run_dir: Path) -> list[str]:

@@ -368,6 +368,50 @@ class Runs(InFolder):
             self.assertTrue(run.result())
         self.assertEqual(sorted(done), list(range(8)))
 
+    def test_say_how_workers_are_added(self) -> None:
+        def note(block: bellis.Block) -> None:
+            self.note(f"{block.index}-{block.config['suffix']}")
+
+        with bellis.start(self.task(note, config={"suffix": "x"}), pool="none", progress="none") as run:
+            # Anywhere, and without what this program has in its environment.
+            environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+            subprocess.run(run.command, shell=True, cwd="/", env=environment, check=True, timeout=120)
+            self.assertTrue(run.result())
+        self.assertEqual(self.noted(), [f"{index}-x" for index in range(8)])
+
+    def test_refuse_workers_of_the_command_line_and_say_what_to_start(self) -> None:
+        worker = [sys.executable, "-m", "bellis", "worker"]
+        with bellis.start(self.task(lambda block: None), pool="none", progress="none", name="mine") as run:
+            done = subprocess.run([*worker, run.folder], capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("functions of the program that started the run, which this worker does not have; run.command", done.stderr)
+            self.assertEqual(len(list(bellis.blocks(run.context))), 8)
+            self.assertTrue(run.result())
+
+    def test_are_continued_by_the_command_that_started_them(self) -> None:
+        (self.folder / "mine.py").write_text(
+            textwrap.dedent(
+                """
+                import bellis, os, sys
+                def do(block):
+                    if block.index > 4 and not os.path.exists("go"):
+                        raise ValueError("later")
+                    open(f"{block.index}-{sys.argv[1]}", "w").close()
+                task = bellis.Task("t", do, ((0,), (8,)), ((0,), (1,)), read_write_conflict=False, max_retries=0)
+                sys.exit(not bellis.run(task, workers=1, name="mine"))
+                """
+            )
+        )
+        first = subprocess.run([sys.executable, "mine.py", "x"], timeout=120)
+        self.assertEqual(first.returncode, 1)
+        (self.folder / "go").touch()
+        call = [sys.executable, "-m", "bellis"]
+        status = subprocess.run([*call, "status", "last"], capture_output=True, text=True, timeout=120)
+        self.assertIn(f"To continue: {sys.executable} mine.py x", status.stdout)
+        resumed = subprocess.run([*call, "resume", "last"], capture_output=True, text=True, timeout=120)
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertEqual([name for name in self.noted() if name.endswith("-x")], [f"{index}-x" for index in range(8)])
+
     def test_pass_events_to_a_function(self) -> None:
         events = []
         self.assertTrue(bellis.run(self.task(lambda block: None), workers=0, progress=events.append))

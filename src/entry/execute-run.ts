@@ -18,7 +18,7 @@ import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { CommandRelay } from './command-relay.ts'
 import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
-import { commandOfProcess, variablesOfProcess } from './run-folder/continuation.ts'
+import { keptCommand, variablesOfProcess } from './run-folder/continuation.ts'
 import { receiveCommands } from './run-folder/control/command-receiver.ts'
 import { keepHistory } from './run-folder/history/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
@@ -322,7 +322,7 @@ function holdFolder(pipeline: PlannedPipeline, options: RunOptions): HeldRunFold
   const document = {
     created: new Date().toISOString(),
     directory: process.cwd(),
-    command: commandOfProcess(),
+    ...given({ command: keptCommand() }),
     variables: variablesOfProcess(),
     progress: describePlace(progressPlace(pipeline, options)),
     tasks: describeTasks(pipeline),

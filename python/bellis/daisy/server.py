@@ -17,7 +17,7 @@ from .._client import Roi
 from .._crew import Crew, ForkedChild, describe_end
 from .._progress import Progress
 from .._result import Result
-from .._run import EVENTS, Checker, Run, _Options, _own_limit, describe_task
+from .._run import EVENTS, Checker, Run, _Options, _own_limit, describe_task, own_command
 from .._worker import TaskRunner, do_blocks, end_with
 from .client import CLAIM
 from .context import Context
@@ -199,6 +199,7 @@ def run_pipeline(
     request: dict[str, Any] = {
         "type": "run",
         "directory": os.getcwd(),
+        **own_command(),
         "tasks": [_describe(by_id[one.id], one, is_serial) for one in native.values()],
         "pool": "none" if is_serial else "parent",
         "workers": 1 if not multiprocessing else max(task.max_workers for task in ordered),

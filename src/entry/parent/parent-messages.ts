@@ -42,6 +42,8 @@ const runRequest = z.object({
   type: z.literal('run'),
   /** Relative paths start here. */
   directory: z.string(),
+  /** What starts the parent again, as the words of a command. */
+  command: z.array(z.string()).min(1).optional(),
   tasks: z.array(taskSpec).min(1),
   /** `parent`: the parent starts the workers. */
   pool: z.enum(['parent', 'none', 'slurm', 'sge']),

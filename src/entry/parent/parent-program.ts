@@ -6,6 +6,7 @@ import { given } from '../../core/given.ts'
 import { printable } from '../../core/text/printable.ts'
 import type { Run } from '../run.ts'
 import { startRun } from '../run.ts'
+import { setParentCommand } from '../run-folder/continuation.ts'
 import type { RunOptions } from '../run-options.ts'
 import { ParentLauncher } from './parent-launcher.ts'
 import { type ParentLink, stdioLink } from './parent-link.ts'
@@ -53,12 +54,14 @@ async function serveRun(link: ParentLink, message: unknown): Promise<boolean> {
   try {
     const request = parseRunRequest(message)
     process.chdir(request.directory)
+    setParentCommand(request.command ?? null)
     launcher = new ParentLauncher(request.tasks, link.send)
     run = startRun(roiTasks(request.tasks), {
       ...optionsOf(request, launcher, link),
       onListening: (invitation) => {
         folder = resolve(invitation.folder)
-        const submit = request.pool === 'parent' ? {} : { submit: invitation.submit }
+        // Without the parent's command, jobs would be workers that don't have its functions.
+        const submit = request.workerCommand === undefined ? {} : { submit: invitation.submit }
         link.send({ type: 'listening', context: invitation.context, folder, ...submit })
       },
     })

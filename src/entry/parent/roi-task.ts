@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ConfigError } from '../../core/errors.ts'
-import { ownModule } from '../../runtime/package-place.ts'
 import { defineTask } from '../../runtime/tasks/define-task.ts'
+import { notOurFunction, PARENT_MODULE } from '../../runtime/tasks/parent-tasks.ts'
 import type { TaskNode } from '../../runtime/tasks/task-node.ts'
 import type { TaskSpec } from './parent-messages.ts'
 
@@ -11,7 +11,7 @@ export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode
   const define = defineTask({
     name: id,
     config: z.looseObject({}),
-    module: ownModule('entry/parent/roi-task'),
+    module: PARENT_MODULE,
     async plan(_, { arrays }) {
       const opened = []
       for (const path of writes) opened.push(await arrays.open(path))
@@ -25,10 +25,7 @@ export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode
       return { totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes: opened }
     },
     setup: () => {
-      throw new ConfigError(
-        'UNSUPPORTED',
-        `The blocks of task "${id}" are done by the program that started the run; this worker does not have its function.`,
-      )
+      throw notOurFunction(id)
     },
     // Never called here: the run's record is not used for a task that has one.
     ...(spec.checks || spec.asks ? { isDone: () => false } : {}),

@@ -10,8 +10,20 @@ const NOT_REPEATED = ['--overwrite', '--yes']
 /** The query of a web address that was left out. */
 const HIDDEN = /https?:\/\/[^\n?]*\?…/i
 
+/** The command of the program that has started this process for its runs; null if it has none that can be repeated. */
+let ofParent: readonly string[] | null | undefined
+
+/** From now on, the runs of this process are those of a program that has started it. @param command null if it can't be repeated */
+export function setParentCommand(command: readonly string[] | null): void {
+  ofParent = command?.map(hideSecrets) ?? null
+}
+
+/** The command that is kept in `run.json` to continue a run; undefined if there is none. */
+export const keptCommand = (): readonly string[] | undefined => (ofParent === null ? undefined : commandOfProcess())
+
 /** The command line of this process as it is kept in `run.json`: "bellis", or "node" and a script, then the arguments. */
 export function commandOfProcess(): readonly string[] {
+  if (ofParent) return ofParent
   const [, program = '', ...words] = process.argv
   // It may be read by others: BELLIS_DB has the credentials, BELLIS_NOTIFY the address of notices.
   const safe = withoutNotify(words).map(hideSecrets)

@@ -7,6 +7,7 @@ import {
   type TaskDefinition,
 } from '../tasks/define-task.ts'
 import { messageAndPlace, placeOf, showModule } from '../tasks/error-place.ts'
+import { notOurFunction, PARENT_MODULE } from '../tasks/parent-tasks.ts'
 import { parseConfig } from '../tasks/task-config.ts'
 import type { AnyTask } from '../tasks/task-node.ts'
 import type { OpenedArrays } from './setup-arrays.ts'
@@ -15,9 +16,10 @@ import { AHEAD, type Ahead, type LoadedTask } from './worker-options.ts'
 /**
  * Finds an exported task of a module by its name.
  * @throws BlockError `SETUP_FAILED` if the module can't be loaded; ConfigError `UNKNOWN_TASK` naming the tasks that it exports,
- * `DUPLICATE_TASK_ID`
+ * `DUPLICATE_TASK_ID`, `UNSUPPORTED`
  */
 export async function importTask(module: string, name: string): Promise<TaskDefinition> {
+  if (module === PARENT_MODULE) throw notOurFunction(name)
   const exported = await importModule(module)
   const tasks = [...new Set(Object.values(exported).filter(isTaskDefinition))]
   const found = tasks.filter((task) => task.options.name === name)

@@ -42,7 +42,7 @@ async function resume(
   if (!words.some((word) => word.startsWith('--run-dir'))) process.env.BELLIS_HOME = dirname(resolve(folder))
   enter(directory)
   process.stderr.write(`${continuationOf([program, ...words, ...added], process.cwd(), variables)}\n`)
-  if (program !== 'bellis') return runProgram([...words, ...added])
+  if (program !== 'bellis') return runProgram(program === 'node' ? process.execPath : program, [...words, ...added])
   process.argv.splice(1, process.argv.length, OWN_PROGRAM, ...words, ...added)
   await main([...words, ...added])
 }
@@ -55,7 +55,7 @@ function commandOf(folder: string, added: readonly string[]) {
   if (command === undefined) {
     throw new ConfigError(
       'INVALID_CONFIG',
-      `${folder} was started by an earlier version of Bellis, which did not keep its command; start it again as before.`,
+      `${folder} has no command: it was started in a notebook, by a program that did not name its own, or by an earlier version of Bellis. Start it again as before.`,
     )
   }
   const [program = '', ...words] = repeatedWords(withoutOnly(command, readLiveState(folder)?.ok))
@@ -98,8 +98,8 @@ function enter(directory: string): void {
 }
 
 /** Runs a program of the user's that started the run; the signals of the terminal reach it directly. */
-async function runProgram(words: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, words, { stdio: 'inherit' })
+async function runProgram(program: string, words: readonly string[]): Promise<void> {
+  const child = spawn(program, words, { stdio: 'inherit' })
   process.on('SIGINT', () => {}).on('SIGTERM', () => child.kill('SIGTERM'))
   const [code, signal] = await once(child, 'close')
   process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1)
