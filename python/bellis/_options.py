@@ -44,6 +44,8 @@ class TaskOptions(TypedDict, total=False):
     voxel_size: Iterable[int] | None
     offset: Iterable[int] | None
     config: Mapping[str, Any] | None
+    mask: Writable | None
+    skip_mask: Any
     upstream: Iterable[Task]
 
 
@@ -68,6 +70,7 @@ class RunOptions(TypedDict, total=False):
     timeout: float | None
     stall: float | None
     on_stall: OnStall | None
+    mask: Writable | None
     progress: Progress
     name: str | None
     record: str | None

@@ -37,12 +37,14 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class TaskResult:
-    """How one task ended: total = completed + failed + orphaned + pending. Skipped blocks are among the completed ones."""
+    """How one task ended: total = completed + failed + orphaned + pending. Skipped and masked blocks are among the completed ones."""
 
     id: str
     total: int
     completed: int
     skipped: int
+    #: Blocks outside of the mask, which were not run.
+    masked: int
     failed: int
     #: Blocks that were not tried, since a block that they need failed.
     orphaned: int
@@ -110,6 +112,7 @@ class Result:
     def _summary(self) -> str:
         tasks = ", ".join(
             f"{task.id}: {task.completed} of {task.total} blocks completed"
+            + (f", {task.masked} of them masked" if task.masked else "")
             + (f", {task.failed} failed" if task.failed else "")
             + (f", {task.orphaned} orphaned" if task.orphaned else "")
             for task in self.tasks.values()
@@ -121,7 +124,7 @@ class Result:
         return f"<{self._summary()}>"
 
     def _repr_html_(self) -> str:
-        columns = ("total", "completed", "skipped", "failed", "orphaned", "pending")
+        columns = ("total", "completed", "skipped", "masked", "failed", "orphaned", "pending")
         head = "".join(f"<th>{name}</th>" for name in ("task", *columns))
         rows = "".join(
             f"<tr><td>{html.escape(task.id)}</td>" + "".join(f"<td>{getattr(task, name)}</td>" for name in columns) + "</tr>"
@@ -164,7 +167,9 @@ def parse_result(result: Mapping[str, Any], folder: Path | None, logs: Path | No
             id=task["id"],
             total=task["total"],
             completed=task["completed"],
-            skipped=task["skipped"],
+            # The engine counts them there, too.
+            skipped=task["skipped"] - task.get("masked", 0),
+            masked=task.get("masked", 0),
             failed=task["failed"],
             orphaned=task["orphaned"],
             # In the JSON of a command, pending includes those that are ready.

@@ -25,7 +25,7 @@ from ._options import OnStall, Pool, RunOptions, StartMethod, refuse_unknown
 from ._progress import Progress, listener_for
 from ._result import Result, parse_result
 from ._task import Block, Task, with_upstream
-from ._values import amounts, one_of, positive_number, whole_number
+from ._values import Writable, amounts, one_of, path_of_array, positive_number, whole_number
 from ._words import in_python
 from ._worker import TaskRunner
 
@@ -73,6 +73,11 @@ def describe_task(task: Task, name: str | None) -> Message:
         spec["maxRetries"] = task.max_retries
     if task.timeout is not None:
         spec["timeoutMs"] = task.timeout * 1000
+    if task.mask is not None:
+        spec["mask"] = task.mask
+    masked = task._masked()
+    if masked is not None:
+        spec["masked"] = masked
     if task.max_ahead is not None:
         spec["maxAhead"] = {"blocks": task.max_ahead}
     return spec
@@ -405,6 +410,7 @@ def run(
     timeout: float | None = None,
     stall: float | None = None,
     on_stall: OnStall | None = None,
+    mask: Writable | None = None,
     progress: Progress = "auto",
     name: str | None = None,
     record: str | None = None,
@@ -427,6 +433,7 @@ def run(
     max_retries, timeout: of tasks that set none: how often a failed block is tried again (2), seconds per block (no limit).
     stall: seconds without progress after which a worker has stalled (default: 20 times what blocks usually take, at least 600); a
         function that takes long calls `block.progress()`. on_stall: "end" the worker, "move" its blocks to others, or "report" it.
+    mask: of tasks that have none: a volume of any resolution; blocks that write nothing where it is not 0 are not run.
     progress: "auto" (bars of tqdm in a terminal or a notebook), "bar", "lines", "none", or a function that gets every event.
     name: names the run; then what is done is recorded, and the same call continues it after any interruption.
     record: where: "sqlite" (in the folder of the run), the URL of a MongoDB, or "none". Default: "sqlite" with a name.
@@ -451,6 +458,7 @@ def run(
         timeout=timeout,
         stall=stall,
         on_stall=on_stall,
+        mask=mask,
         progress=progress,
         name=name,
         record=record,
@@ -498,6 +506,7 @@ def _start(
     timeout: float | None = None,
     stall: float | None = None,
     on_stall: OnStall | None = None,
+    mask: Writable | None = None,
     progress: Progress = "auto",
     name: str | None = None,
     record: str | None = None,
@@ -542,6 +551,7 @@ def _start(
         "timeoutMs": None if timeout is None else positive_number(timeout, "timeout") * 1000,
         "stallMs": None if stall is None else positive_number(stall, "stall") * 1000,
         "onStall": None if on_stall is None else one_of(on_stall, "on_stall", ("end", "move", "report")),
+        "mask": None if mask is None else path_of_array(mask, "mask"),
         "host": host,
         "slurm": slurm,
         "sge": sge,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import copy
 import dataclasses
 import functools
 import inspect
@@ -10,14 +12,16 @@ import types
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Protocol, Sequence, TypeVar, Union, cast, overload, runtime_checkable
 
 from ._client import Block as ClientBlock
-from ._client import Roi
+from ._client import Roi, _Grid
 from ._options import Fit, TaskFields, TaskOptions
 from ._values import (
     EXACT,
     Writable,
     amounts,
     checked_id,
+    masked_bits,
     one_of,
+    path_of_array,
     plain_config,
     positive_number,
     whole_number,
@@ -192,6 +196,9 @@ class Task:
     voxel_size, offset: of the arrays, for `block.to_slices()`: world units per voxel, and the position of the first voxel.
         What blocks write must be whole voxels.
     config: passed on as `block.config`; plain values that JSON has.
+    mask: where there is something to do: a volume of any resolution, as a path or an array, in the place that its metadata say. Blocks that
+        write nothing where it is not 0 are not run: they count as completed, and as `masked`. Default: that of the run.
+    skip_mask: one value per block, of the shape of the grid: true where there is nothing to do. Such blocks are not run, either.
     upstream: tasks whose blocks must be done before those that read what they write. See `after`.
     """
 
@@ -213,6 +220,8 @@ class Task:
     voxel_size: tuple[int, ...] | None = None
     offset: tuple[int, ...] | None = None
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    mask: str | None = None
+    skip_mask: Any = dataclasses.field(default=None, repr=False)
     upstream: tuple[Task, ...] = ()
 
     @overload
@@ -262,6 +271,8 @@ class Task:
         voxel_size: Iterable[int] | None = None,
         offset: Iterable[int] | None = None,
         config: Mapping[str, Any] | None = None,
+        mask: Writable | None = None,
+        skip_mask: Any = None,
         upstream: Iterable[Task] = (),
     ) -> None:
         checked_id(id)
@@ -293,11 +304,24 @@ class Task:
             "voxel_size": None if voxel_size is None else whole_numbers(voxel_size, f"{what} voxel_size"),
             "offset": None if offset is None else whole_numbers(offset, f"{what} offset"),
             "config": plain_config(config, f"{what} config"),
+            "mask": None if mask is None else path_of_array(mask, f"{what} mask"),
+            "skip_mask": skip_mask,
             "upstream": tuple(upstream),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
         _check_voxels(self)
+        if skip_mask is not None:
+            # By value: what it is later counts for nothing.
+            object.__setattr__(self, "skip_mask", copy.copy(skip_mask))
+            self._masked()
+
+    def _masked(self) -> str | None:
+        """The blocks that are not run, for the engine. Raises ValueError if there is not one value per block."""
+        if self.skip_mask is None:
+            return None
+        shape = _Grid(self.total_roi, self.read_roi, self.write_roi, self.fit).shape
+        return base64.b64encode(masked_bits(self.skip_mask, shape, f'Task "{self.id}": skip_mask')).decode()
 
     def __call__(self, block: Block, *state: Any) -> object:
         """Calls the function, for instance in a test."""

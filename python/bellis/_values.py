@@ -113,6 +113,30 @@ def _plain(value: Any, what: str) -> Any:
     )
 
 
+def masked_bits(value: Any, shape: tuple[int, ...], what: str) -> bytes:
+    """Which blocks are not run, as bits in the order of their numbers. Raises ValueError if there is not one value per block."""
+    if hasattr(value, "tolist") and hasattr(value, "shape"):
+        found, flat = tuple(value.shape), _flat(value.tolist(), len(value.shape))
+    else:
+        found = _shape(value)
+        flat = _flat(value, len(found))
+    if found != shape:
+        raise ValueError(f"{what} has the shape {found}; expected {shape}, one value for each block of the grid.")
+    bits = bytearray(-(-len(flat) // 8))
+    for index, is_masked in enumerate(flat):
+        if is_masked:
+            bits[index // 8] |= 1 << index % 8
+    return bytes(bits)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return (len(value), *(_shape(value[0]) if len(value) > 0 else ())) if isinstance(value, (list, tuple)) else ()
+
+
+def _flat(value: Any, rank: int) -> list[Any]:
+    return [value] if rank == 0 else [leaf for part in value for leaf in _flat(part, rank - 1)]
+
+
 def written_paths(value: Writable | Iterable[Writable], what: str) -> tuple[str, ...]:
     """The paths of arrays that blocks write. Raises TypeError or ValueError for arrays without a path."""
     is_one = isinstance(value, (str, os.PathLike)) or isinstance(value, StoredArray)

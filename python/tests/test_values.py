@@ -78,6 +78,66 @@ class Values(unittest.TestCase):
         self.assertEqual({type(seen[0][name]) for name in "nfba"}, {int, float, bool, list})
 
 
+class Masks(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "mask.zarr")
+        # Two voxels of 20 nm along an axis are ten blocks of 4 nm; the second half is inside.
+        self.mask = zarr.create_array(self.path, shape=(2, 1), chunks=(1, 1), dtype="uint8")
+        self.mask.attrs.update({"resolution": [20, 8]})
+        self.mask[1] = 1
+
+    def task(self, function, **options):
+        return bellis.Task("t", function, ((0, 0), (40, 8)), ((0, 0), (4, 4)), read_write_conflict=False, **options)
+
+    def test_leave_out_blocks_that_write_nothing_inside(self) -> None:
+        for ours, runs in (({"mask": self.path}, {}), ({"mask": self.mask}, {}), ({}, {"mask": self.path}), ({}, {"mask": bellis.open(self.path)})):
+            seen = []
+            result = bellis.run(self.task(lambda block: seen.append(block.index), **ours), workers=0, **runs)
+            self.assertTrue(result, result)
+            self.assertEqual(sorted(seen), list(range(10, 20)))
+            counts = result["t"]
+            self.assertEqual((counts.total, counts.completed, counts.masked, counts.skipped), (20, 20, 10, 0))
+        self.assertIn("20 of 20 blocks completed, 10 of them masked", repr(result))
+        self.assertIn("<th>masked</th>", result._repr_html_())
+
+    def test_of_blocks_leave_these_out(self) -> None:
+        grid = numpy.zeros((10, 2), bool)
+        grid[:, 1] = True
+        for mask in (grid, grid.tolist(), numpy.asfortranarray(grid)):
+            seen = []
+            result = bellis.run(self.task(lambda block: seen.append(block.index), skip_mask=mask), workers=0)
+            self.assertEqual(sorted(seen), list(range(0, 20, 2)))
+            self.assertEqual((result["t"].completed, result["t"].masked), (20, 10))
+        both = bellis.run(self.task(lambda block: None, skip_mask=grid, mask=self.path), workers=0)
+        self.assertEqual(both["t"].masked, 15)
+        one = self.task(lambda block: None, skip_mask=grid)
+        grid[:] = True
+        self.assertEqual(bellis.run(one, workers=0)["t"].masked, 10)
+
+    def test_that_leave_out_all_blocks_start_no_worker(self) -> None:
+        def fail(config):
+            raise AssertionError("a worker was set up")
+
+        events = []
+        with tempfile.TemporaryDirectory() as folder:
+            all_masked = self.task(lambda block, state: None, setup=fail, skip_mask=[[1, 1]] * 10)
+            result = bellis.run(all_masked, workers=2, progress=events.append, run_dir=folder)
+        self.assertTrue(result)
+        self.assertEqual(result["t"].masked, 20)
+        self.assertEqual([event["type"] for event in events if event["type"].startswith("worker")], [])
+
+    def test_of_other_shapes_are_refused(self) -> None:
+        for mask, shape in ((numpy.zeros((10, 3)), r"\(10, 3\)"), ([[0, 0]] * 9, r"\(9, 2\)"), ([0] * 20, r"\(20,\)")):
+            with self.assertRaisesRegex(ValueError, rf'Task "t": skip_mask has the shape {shape}; expected \(10, 2\)'):
+                self.task(print, skip_mask=mask)
+        with self.assertRaisesRegex(ValueError, "mask: the numpy.ndarray is not stored in a file"):
+            self.task(print, mask=numpy.zeros((2, 1)))
+        with self.assertRaisesRegex(bellis.CannotRun, "mask.zarr has 2 axes, its blocks have 1"):
+            bellis.run(task(mask=self.path), workers=0)
+
+
 class Written(unittest.TestCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()

@@ -31,7 +31,7 @@ class TaskState:
         state = cls()
         state.started = True
         state.total_block_count, state.completed_count = result.total, result.completed
-        state.skipped_count, state.failed_count, state.orphaned_count = result.skipped, result.failed, result.orphaned
+        state.skipped_count, state.failed_count, state.orphaned_count = result.skipped + result.masked, result.failed, result.orphaned
         state.failures, state.abandon_reason = result.failures, result.error
         return state
 

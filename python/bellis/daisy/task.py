@@ -11,6 +11,7 @@ from .._client import Roi as OwnRoi
 from .._client import _Grid
 from .._options import Fit
 from .._task import as_roi, positional_count
+from .._values import masked_bits
 from .block import Block, BlockStatus
 from .context import Context
 from .geometry import Roi, grid_of, to_funlib
@@ -72,15 +73,9 @@ class BaseTask:
             raise ValueError(f'Task "{task_id}": process_function takes {count} arguments; expected a block, or none.')
         #: Whether the function is a worker of its own, which asks for blocks.
         self.is_worker = count == 0
-        self.skip_mask: Any = None if skip_mask is None else self._checked_mask(skip_mask)
-
-    def _checked_mask(self, mask: Any) -> Any:
-        import numpy
-
-        mask, shape = numpy.asarray(mask), self.block_grid_shape
-        if mask.shape != tuple(shape):
-            raise ValueError(f'Task "{self.task_id}": skip_mask has the shape {mask.shape}; its grid of blocks has {tuple(shape)}.')
-        return numpy.ascontiguousarray(mask, dtype=bool).reshape(-1)
+        self.skip_mask: Any = skip_mask
+        #: The same as bits, in the order of blocks.
+        self._masked = None if skip_mask is None else masked_bits(skip_mask, tuple(self.block_grid_shape), f'Task "{task_id}": skip_mask')
 
     @property
     def block_grid_shape(self) -> list[int]:
@@ -124,12 +119,12 @@ class BaseTask:
     @property
     def is_checked(self) -> bool:
         """Whether blocks may be done before they are handed out."""
-        return self.check_function is not None or self.skip_mask is not None or self.tracking() is not None
+        return self.check_function is not None or self.tracking() is not None
 
     def is_done(self, index: int, read_roi: OwnRoi, write_roi: OwnRoi, tracking: Tracking | None) -> bool:
         """Whether nothing is to be done for a block: by the mask, by what earlier runs kept, or by the check function."""
         return (
-            (self.skip_mask is not None and bool(self.skip_mask[index]))
+            (self._masked is not None and bool(self._masked[index // 8] >> index % 8 & 1))
             or (tracking is not None and tracking.is_done(index))
             or self._check(read_roi, write_roi)
         )
@@ -162,6 +157,7 @@ class BaseTask:
             requires=self.resources,
             # A `Client` finds it there.
             config={} if tracking is None else {"tracking": str(tracking.path)},
+            skip_mask=self.skip_mask,
             upstream=upstream,
         )
 

@@ -33,6 +33,10 @@ const taskSpec = z.object({
   checks: z.boolean().default(false),
   /** Arrays that its blocks write: refused if two blocks share a chunk. */
   writes: z.array(z.string()).default([]),
+  /** Blocks that write nothing where this volume is not 0 are not run. */
+  mask: z.string().optional(),
+  /** Blocks that are not run, too: a bitmap in base64, as `masked` of a plan. */
+  masked: z.base64().optional(),
 })
 
 /** One task of a run whose blocks are done by the parent's own workers. */
@@ -58,6 +62,8 @@ const runRequest = z.object({
   progress: z.string().default('none'),
   runDir: z.string().optional(),
   overwrite: z.boolean().default(false),
+  /** The mask of tasks that have none. */
+  mask: z.string().optional(),
   host: z.string().optional(),
   slurm: z.string().optional(),
   sge: z.string().optional(),

@@ -127,7 +127,7 @@ function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLi
     progress: progress as NonNullable<RunOptions['progress']>,
     overwrite,
     ...given({ workers, resources, maxRetries, maxFailures, timeoutMs, stallMs, onStall, maxWorkerRestarts, runDir }),
-    ...given({ host, slurm, sge, workerCommand }),
+    ...given({ host, slurm, sge, workerCommand, mask: request.mask }),
     ...(dashboard ? { dashboard: { onAddress: (address) => link.send({ type: 'dashboard', address }) } } : {}),
     onEvent: (event) => {
       if (wanted.has(event.type)) link.send({ type: 'event', event })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConfigError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
 import { defineTask } from '../../runtime/tasks/define-task.ts'
 import { notOurFunction, PARENT_MODULE } from '../../runtime/tasks/parent-tasks.ts'
 import type { TaskNode } from '../../runtime/tasks/task-node.ts'
@@ -22,7 +23,9 @@ export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode
           `Task "${id}": the voxel size of ${path} is not a whole number of nm, in which its Rois are; leave it out of writes.`,
         )
       }
-      return { totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes: opened }
+      const mask = spec.mask === undefined ? undefined : await arrays.open(spec.mask)
+      const masked = spec.masked === undefined ? undefined : new Uint8Array(Buffer.from(spec.masked, 'base64'))
+      return { totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes: opened, ...given({ mask, masked }) }
     },
     setup: () => {
       throw notOurFunction(id)

@@ -4,7 +4,9 @@ import { intersectRoi, isEmptyRoi, roiFrom, shiftRoi, snapRoi } from '../../core
 import type { BlockGrid } from '../../core/grid/block-grid.ts'
 import { cellsOf } from '../../core/grid/grid-cells.ts'
 import { MaskedBlocks } from '../../core/grid/masked-blocks.ts'
+import { unitedBits } from '../../core/scheduling/bitmap.ts'
 import { storageVoxels, type VolumeArray, type VolumeDescription } from '../volumes/volume-array.ts'
+import type { TaskPlan } from './task-options.ts'
 
 /** A volume whose voxels that are not 0 say where a task has something to do. */
 export type MaskVolume = VolumeDescription & Pick<VolumeArray, 'read'>
@@ -35,6 +37,29 @@ export async function findMaskedBlocks(taskId: string, grid: BlockGrid, mask: Ma
     if (blocks.isOpen(tile)) blocks.add(await mask.read(tile))
   }
   return blocks.bits
+}
+
+/**
+ * The blocks of a task that are not run: those outside of its mask, or that of the run, and those that its plan names.
+ * @returns undefined if all are run
+ * @throws ConfigError `RANK_MISMATCH`, `INVALID_TASK`
+ */
+export async function maskedBlocks(
+  taskId: string,
+  grid: BlockGrid,
+  plan: Pick<TaskPlan, 'mask' | 'masked'>,
+  ofRun: MaskVolume | undefined,
+): Promise<Uint8Array | undefined> {
+  const { mask = ofRun, masked } = plan
+  const bytes = Math.ceil(grid.blockCount / 8)
+  if (masked !== undefined && masked.length !== bytes) {
+    throw new ConfigError(
+      'INVALID_TASK',
+      `Task "${taskId}": masked has ${masked.length} bytes; expected ${bytes}, one bit for each of its ${grid.blockCount} blocks.`,
+    )
+  }
+  const outside = mask === undefined ? undefined : await findMaskedBlocks(taskId, grid, mask)
+  return outside === undefined || masked === undefined ? (outside ?? masked) : unitedBits(outside, masked)
 }
 
 /** What is read at once of a volume, in world units: whole chunks, as many as are not too large together. */

@@ -9,7 +9,7 @@ import { gridOptions } from '../../core/grid/grid-options.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { checkResources, type Resources } from '../../core/workers/resources.ts'
 import { type VolumeDescription, voxelsAcross } from '../volumes/volume-array.ts'
-import { findMaskedBlocks } from './block-mask.ts'
+import { maskedBlocks } from './block-mask.ts'
 import { checkLimits, checkMaxFailures } from './option-checks.ts'
 import { assertOutputsApart, assertWritable } from './output-checks.ts'
 import type { PlannedPipeline, PlannedTask } from './planned-task.ts'
@@ -58,7 +58,6 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
   const plan: TaskPlan = isTaskNode(task) ? await callPlan(task, arrays, warnings) : task
   const grid = createBlockGrid({ ...gridOptions(plan), taskId: task.id })
   const writes = plan.writes ?? []
-  const mask = plan.mask ?? (await pass.mask())
   if (grid.leftOutVolume() > 0n) warnings.push(leftOutWarning(grid, writes[0]))
   for (const array of writes) assertWritable(task.id, grid, array)
   const bytesWritten = bytesIn(writes, grid.writeRoi)
@@ -76,7 +75,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     requires: requiresOf(task, plan),
     ...maxFailuresOf(task),
     ...checkLimits(task, `Task "${task.id}"`),
-    ...(mask === undefined ? {} : { masked: await findMaskedBlocks(task.id, grid, mask) }),
+    ...given({ masked: await maskedBlocks(task.id, grid, plan, await pass.mask()) }),
     isTransient: task.transient ?? false,
     bytesWritten,
     bytesPerBlock,
@@ -175,5 +174,6 @@ const PLAN_FIELDS = Object.keys({
   requires: 1,
   writes: 1,
   mask: 1,
+  masked: 1,
   memory: 1,
 } satisfies Record<keyof TaskPlan, 1>)

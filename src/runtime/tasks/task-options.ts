@@ -67,6 +67,11 @@ export interface TaskPlan extends BlockGridOptions {
    */
   readonly mask?: VolumeDescription & Pick<VolumeArray, 'read'>
   /**
+   * Blocks that are not run, in addition to those outside of the mask: a bitmap, bit i % 8 (lowest first) of byte floor(i / 8) for block i, last axis
+   * fastest. @default none
+   */
+  readonly masked?: Uint8Array
+  /**
    * Bytes that the function needs for one block, for the estimate of `bellis plan`. @default the voxels that it reads, and those that it
    * writes
    */

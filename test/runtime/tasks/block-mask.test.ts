@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import { createBlockGrid } from '../../../src/core/grid/block-grid.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
-import { findMaskedBlocks } from '../../../src/runtime/tasks/block-mask.ts'
+import { findMaskedBlocks, maskedBlocks } from '../../../src/runtime/tasks/block-mask.ts'
 import { volumeArray } from '../../../src/runtime/volumes/volume-array.ts'
 import { memoryArray } from '../../support/memory-array.ts'
 
@@ -25,5 +25,22 @@ describe('a mask', () => {
       inside.map(({ writeRoi }) => writeRoi.offset[0]),
       [25, 30, 35],
     )
+  })
+
+  it('is united with the blocks that a plan names, one bit for each', async () => {
+    const size = roi([0], [5])
+    const grid = createBlockGrid({ totalRoi: roi([15], [30]), readRoi: size, writeRoi: size, readWriteConflict: false })
+    const mask = await shiftedMask()
+    // Blocks 2 to 4 are inside the mask; block 0 and block 3 are named.
+    const masked = Uint8Array.of(0b1001)
+    assert.deepEqual(await maskedBlocks('copy', grid, { mask, masked }, undefined), Uint8Array.of(0b101011))
+    assert.deepEqual(await maskedBlocks('copy', grid, { masked }, mask), Uint8Array.of(0b101011))
+    assert.deepEqual(await maskedBlocks('copy', grid, { masked }, undefined), masked)
+    assert.deepEqual(await maskedBlocks('copy', grid, {}, mask), Uint8Array.of(0b100011))
+    assert.equal(await maskedBlocks('copy', grid, {}, undefined), undefined)
+    await assert.rejects(maskedBlocks('copy', grid, { masked: new Uint8Array(2) }, undefined), {
+      code: 'INVALID_TASK',
+      message: 'Task "copy": masked has 2 bytes; expected 1, one bit for each of its 6 blocks.',
+    })
   })
 })
