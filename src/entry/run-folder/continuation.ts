@@ -58,7 +58,9 @@ export const missingVariables = (names: readonly string[]): string[] =>
 
 /** The words of a command that are run again to continue it. */
 export const repeatedWords = (command: readonly string[]): string[] =>
-  command[0] === 'bellis' || command[0] === 'node' ? command.filter((word) => !NOT_REPEATED.includes(word)) : [...command]
+  command[0] === 'bellis' || command[0] === 'node'
+    ? command.filter((word) => !NOT_REPEATED.includes(word))
+    : [...command]
 
 /**
  * The command of a run without `--only`, if its last start has done the blocks that were chosen: what continues it are the others.
