@@ -17,6 +17,7 @@ export function placedArray(array: ChunkedArray, override: PlacementOverride): C
   return {
     ...{ path, format, shape, dtype, chunkShape, order, codecs, fillValue, attributes, writable, axes },
     ...(shardShape === undefined ? {} : { shardShape }),
+    ...(array.chunksVary ? { chunksVary: true as const } : {}),
     readVoxels: array.readVoxels.bind(array),
     writeVoxels: array.writeVoxels.bind(array),
     ...(array.removeChunks === undefined ? {} : { removeChunks: array.removeChunks.bind(array) }),

@@ -34,6 +34,8 @@ export interface ArrayDescription {
   readonly chunkShape: Coordinate<'voxel'>
   /** The unit that is written at once, if that is more than a chunk. */
   readonly shardShape?: Coordinate<'voxel'>
+  /** Whether chunks (or shards) differ in shape; the shape that is given is then that of the longest along each axis. @default false */
+  readonly chunksVary?: true
   /** Memory order inside a chunk. */
   readonly order: 'C' | 'F'
   /** For users: `['zstd:3']`, `['blosc:lz4:5']`, `[]` for raw. */

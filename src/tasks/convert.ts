@@ -85,6 +85,7 @@ const copiesChunks = (input: VolumeDescription, output: VolumeDescription): bool
   !/^https?:/.test(input.path) &&
   input.shardShape === undefined &&
   output.shardShape === undefined &&
+  !input.chunksVary &&
   equalCoordinates(input.chunkShape, output.chunkShape)
 
 export default convert

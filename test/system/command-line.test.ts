@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createArray } from '../../src/entry/arrays.ts'
+import { createArray, openArray } from '../../src/entry/arrays.ts'
 import {
   bellis,
   type CommandResult,
@@ -327,6 +327,29 @@ describe('info', () => {
     assert.equal(lines[1]?.indexOf('uint64'), lines[0]?.indexOf('TYPE'), 'columns are aligned')
     // A group with one pyramid stands for its finest array.
     assert.deepEqual((await info(`${container}/volumes/labels/`)).path, `${container}/volumes/labels/neuron_ids`)
+  })
+
+  it('info says that chunks differ in shape, with the longest, and convert copies such an array', async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'a.zarr', 'raw')
+    const options = { shape: [6, 8], dtype: 'uint8', voxelSize: [1, 1], chunkShape: [2, 4], codec: 'raw' } as const
+    await (await createArray(path, options)).close()
+    const file = join(path, 'zarr.json')
+    const chunk_grid = { name: 'rectilinear', configuration: { kind: 'inline', chunk_shapes: [[1, 3, 2], 4] } }
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), chunk_grid }))
+    mkdirSync(join(path, 'c', '1'), { recursive: true })
+    writeFileSync(join(path, 'c', '1', '1'), Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12))
+    assert.match((await ok(['info', 'a.zarr/raw'], folder.path)).stdout, /chunks +up to 3 × 4, 1 of 6 stored\n/)
+    await ok(['convert', 'a.zarr/raw', 'b.zarr/raw', '--pool', 'inline'], folder.path)
+    await using copy = await openArray(join(folder.path, 'b.zarr', 'raw'))
+    const rows = await copy.read(copy.roi)
+    assert.deepEqual([...rows.data].slice(8, 32), [
+      ...[0, 0, 0, 0, 1, 2, 3, 4],
+      ...[0, 0, 0, 0, 5, 6, 7, 8],
+      ...[0, 0, 0, 0, 9, 10, 11, 12],
+    ])
+    const writing = await bellis(['threshold', 'b.zarr/raw', 'a.zarr/raw', '--above', '1'], { cwd: folder.path })
+    assert.match(writing.stderr, /a\.zarr\/raw has chunks of different shapes, which Bellis reads but does not write/)
   })
 
   it('info of a container names the command for the details of its largest array, and why others cannot be read', async () => {

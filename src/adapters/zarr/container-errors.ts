@@ -20,3 +20,9 @@ export const onlyRead = (path: string, what: string, instead: 'array' | 'volume'
     'UNSUPPORTED_CODEC',
     `${path} is stored with ${what}, which Bellis reads but does not write; write to another ${instead}.`,
   )
+
+export const irregular = (path: string): ConfigError =>
+  new ConfigError(
+    'UNSUPPORTED',
+    `${path} has chunks of different shapes, which Bellis reads but does not write; write to another array.`,
+  )

@@ -1,3 +1,4 @@
+import type { ChunkCache } from '../../core/array/chunk-cache.ts'
 import type { ArrayDescription } from '../../ports/chunked-array.ts'
 import { ChunkFileArray } from './chunks/chunk-file-array.ts'
 import { gridShape } from './chunks/chunk-grid.ts'
@@ -5,6 +6,7 @@ import { indexNames } from './chunks/chunk-names.ts'
 import { makeChunkCodec } from './chunks/make-chunk-codec.ts'
 import { plainChunks } from './chunks/plain-chunks.ts'
 import { ShardedChunks } from './chunks/sharded-chunks.ts'
+import { VaryingChunks } from './chunks/varying-chunks.ts'
 import type { JsonObject } from './metadata/exact-json.ts'
 import { storedShape, type ZarrMetadata } from './metadata/metadata.ts'
 import { setAttributes } from './set-attributes.ts'
@@ -23,19 +25,29 @@ export function zarrArray(
   { writable, writesEmpty }: { readonly writable: boolean; readonly writesEmpty: boolean },
 ): ChunkFileArray {
   const { shape, keyPrefix, separator, shard, fill, zarrFormat } = metadata
-  const grid = gridShape(shape, storedShape(metadata))
-  const names = indexNames(key, { prefix: keyPrefix, separator, grid })
-  const codec = makeChunkCodec(metadata.chunk, fill.bytes)
+  const largest = storedShape(metadata)
+  const stored = metadata.grid ?? largest
+  const names = indexNames(key, { prefix: keyPrefix, separator, grid: gridShape(shape, stored) })
+  /** @param files of one shape: chunks, or shards */
+  const accessOf = (chunks: Store, files: readonly number[], cache?: ChunkCache) => {
+    if (shard === undefined) {
+      const codec = makeChunkCodec({ ...metadata.chunk, shape: files }, fill.bytes)
+      return plainChunks(chunks, names.keyOf, codec, fill.bytes, writesEmpty, cache)
+    }
+    const codec = makeChunkCodec(metadata.chunk, fill.bytes)
+    const settings = { ...shard, shape: files }
+    return new ShardedChunks(chunks, names.keyOf, codec, settings, fill.bytes, { shape, writesEmpty })
+  }
   const layout = {
-    storedShape: storedShape(metadata),
-    ...(shard === undefined ? { encoding: metadata.chunk } : {}),
+    storedShape: stored,
+    ...(shard === undefined && metadata.grid === undefined ? { encoding: metadata.chunk } : {}),
     fill: fill.bytes,
     names,
     metadataKey: joinKey(key, zarrFormat === 2 ? '.zarray' : 'zarr.json'),
     access: (chunks: Store) =>
-      shard === undefined
-        ? plainChunks(chunks, names.keyOf, codec, fill.bytes, writesEmpty)
-        : new ShardedChunks(chunks, names.keyOf, codec, shard, fill.bytes, { shape, writesEmpty }),
+      metadata.grid === undefined
+        ? accessOf(chunks, largest)
+        : new VaryingChunks(metadata.grid, largest, (files, cache) => accessOf(chunks, files, cache)),
     setAttributes: (attributes: Readonly<Record<string, unknown>>) =>
       setAttributes(store, key, zarrFormat, attributes as JsonObject),
   }

@@ -10,7 +10,7 @@ import type {
 } from '../../ports/chunked-array.ts'
 import { checkReusable } from './check-reusable.ts'
 import { isOnlyRead, makeCodec } from './codecs/registry.ts'
-import { addressOpenedForWriting, onlyRead } from './container-errors.ts'
+import { addressOpenedForWriting, irregular, onlyRead } from './container-errors.ts'
 import { type ContainerOptions, ContainerStores, isZip } from './container-store.ts'
 import { createPlanned, outermostMissing } from './create-planned.ts'
 import { readGroups } from './metadata/group-metadata.ts'
@@ -107,8 +107,9 @@ async function openArray(
   })
 }
 
-/** @throws ConfigError `UNSUPPORTED_CODEC` for an array with a codec that can only be read */
+/** @throws ConfigError `UNSUPPORTED`, `UNSUPPORTED_CODEC` for an array with chunks or a codec that can only be read */
 function assertWritten(path: string, metadata: ZarrMetadata): void {
+  if (metadata.grid !== undefined) throw irregular(path)
   const step = compressorsOf(metadata).find(isOnlyRead)
   if (step !== undefined) throw onlyRead(path, step.name)
 }
@@ -179,6 +180,7 @@ function descriptionOf(path: string, metadata: ZarrMetadata, axes: readonly Arra
     shape: metadata.shape,
     dtype: metadata.dtype,
     chunkShape: chunk.shape,
+    ...(metadata.grid === undefined ? {} : { chunksVary: true as const }),
     ...(shard === undefined ? {} : { shardShape: shard.shape }),
     order: isRowMajor ? 'C' : 'F',
     codecs: compressorsOf(metadata).map((compressor) => makeCodec(compressor).label),

@@ -81,6 +81,7 @@ async function inspect(path: string, flags: PlacementFlags) {
     bytes: countElements(array.shape) * BigInt(BYTES_PER_ELEMENT[array.dtype]),
     chunkShape: array.chunkShape,
     shardShape: array.shardShape ?? null,
+    chunksVary: array.chunksVary ?? false,
     order: array.order,
     codecs: array.codecs,
     fillValue: array.fillValue,
@@ -129,11 +130,15 @@ function cellsOf(info: Exclude<InfoDocument, { readonly error: object }>): strin
     info.shape.join(' × '),
     info.dtype,
     showBytes(info.bytes),
-    (shardShape ?? chunkShape).join(' × '),
+    longest(info, shardShape ?? chunkShape),
     chunksTotal === null ? '' : chunksStored === chunksTotal ? 'all' : `${chunksStored} of ${chunksTotal}`,
     info.voxelSize.join(' × '),
   ]
 }
+
+/** The shape of chunks or shards; where they differ, that of the longest along each axis. */
+const longest = ({ chunksVary }: { readonly chunksVary: boolean }, shape: readonly number[]): string =>
+  `${chunksVary ? 'up to ' : ''}${shape.join(' × ')}`
 
 function describe(info: InfoDocument): string {
   if ('error' in info) return `${paint('bold', printableLine(info.path))}\n  ${printableLine(info.error.message)}`
@@ -143,9 +148,9 @@ function describe(info: InfoDocument): string {
     ['shape', `${info.shape.join(' × ')} (${info.axes.join(', ')}), ${info.dtype}, ${showBytes(info.bytes)}`],
     [
       'chunks',
-      `${info.chunkShape.join(' × ')}${chunksTotal === null ? '' : `, ${chunksStored} of ${chunksTotal} ${shardShape === null ? '' : 'shards '}stored`}`,
+      `${shardShape === null ? longest(info, info.chunkShape) : info.chunkShape.join(' × ')}${chunksTotal === null ? '' : `, ${chunksStored} of ${chunksTotal} ${shardShape === null ? '' : 'shards '}stored`}`,
     ],
-    ...(shardShape === null ? [] : [['shards', shardShape.join(' × ')] as const]),
+    ...(shardShape === null ? [] : [['shards', longest(info, shardShape)] as const]),
     ['codecs', info.codecs.length === 0 ? 'raw' : info.codecs.join(', ')],
     ['fill value', String(info.fillValue)],
     ['voxel size', `${info.voxelSize.join(' × ')} nm`],

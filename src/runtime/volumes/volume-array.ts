@@ -109,6 +109,7 @@ export function describeVolume(array: ArrayDescription, atLeast: WorldUnit = 'nm
     dtype: array.dtype,
     chunkShape: inOrder(array.chunkShape) as Coordinate<'voxel'>,
     ...(array.shardShape === undefined ? {} : { shardShape: inOrder(array.shardShape) as Coordinate<'voxel'> }),
+    ...(array.chunksVary ? { chunksVary: true as const } : {}),
     order: array.order,
     codecs: array.codecs,
     fillValue: array.fillValue,

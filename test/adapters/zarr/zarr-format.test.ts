@@ -386,7 +386,7 @@ describe('opening a Zarr array', () => {
     const file = join(container, 'raw', 'zarr.json')
     const good = await json(file)
     const wrong: readonly (readonly [object, string, RegExp])[] = [
-      [{ chunk_grid: { name: 'rectilinear' } }, 'UNSUPPORTED', /rectilinear/],
+      [{ chunk_grid: { name: 'hexagonal' } }, 'UNSUPPORTED', /hexagonal/],
       [{ codecs: [{ name: 'bytes' }, { name: 'pcodec' }] }, 'UNSUPPORTED_CODEC', /pcodec/],
       [{ codecs: [{ name: 'vlen-utf8' }] }, 'UNSUPPORTED_CODEC', /vlen-utf8/],
       [{ data_type: 'string' }, 'UNSUPPORTED', /string/],

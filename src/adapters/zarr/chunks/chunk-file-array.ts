@@ -23,15 +23,15 @@ import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from 
 import { joinKey, type Store } from '../store.ts'
 import type { ChunkAccess } from './chunk-access.ts'
 import type { ChunkEncoding } from './chunk-encoding.ts'
-import { type ChunkPart, chunkParts, gridShape } from './chunk-grid.ts'
+import { type AxisChunks, type ChunkPart, chunkAt, chunkParts, chunkStart, gridShape } from './chunk-grid.ts'
 import type { ChunkNames } from './chunk-names.ts'
 import { forEachInFlight } from './in-flight.ts'
 import { MissingChunks } from './missing-chunks.ts'
 
 /** Where the chunks of an array lie, and how they are read and written. */
 export interface ChunkLayout {
-  /** The shape of what a file has: of a chunk, or of a shard. */
-  readonly storedShape: readonly number[]
+  /** What files have along each axis: the chunks, or the shards. */
+  readonly storedShape: readonly AxisChunks[]
   /** The bytes of the fill value. */
   readonly fill: Uint8Array
   /** How each chunk is encoded, if files are chunks that could be those of another array. */
@@ -55,6 +55,7 @@ export class ChunkFileArray implements ChunkedArray {
   readonly dtype: DType
   readonly chunkShape: Coordinate<'voxel'>
   readonly shardShape?: Coordinate<'voxel'>
+  readonly chunksVary?: true
   readonly order: 'C' | 'F'
   readonly codecs: readonly string[]
   readonly fillValue: Scalar
@@ -75,6 +76,7 @@ export class ChunkFileArray implements ChunkedArray {
     this.dtype = description.dtype
     this.chunkShape = description.chunkShape
     if (description.shardShape !== undefined) this.shardShape = description.shardShape
+    if (description.chunksVary) this.chunksVary = true
     this.order = description.order
     this.codecs = description.codecs
     this.fillValue = description.fillValue
@@ -159,7 +161,8 @@ export class ChunkFileArray implements ChunkedArray {
     if (!(from instanceof ChunkFileArray) || !this.#liesOn(from, box, shift)) return false
     const { signal } = options
     signal?.throwIfAborted()
-    const { storedShape: chunkShape, encoding } = this.#layout
+    const { encoding } = this.#layout
+    const chunkShape = encoding?.shape ?? []
     const isSame = isDeepStrictEqual(encoding, from.#layout.encoding)
     await this.#forEachPart(box, signal, async (part) => {
       if (!equalCoordinates(part.shape, chunkShape)) {
@@ -257,10 +260,11 @@ export class ChunkFileArray implements ChunkedArray {
 
   /** Whether a box consists of whole chunks (or shards). */
   #isAligned({ offset, shape }: Roi<'voxel'>): boolean {
-    return this.#layout.storedShape.every((length, axis) => {
+    return this.#layout.storedShape.every((along, axis) => {
       const start = offset[axis] as number
       const end = start + (shape[axis] as number)
-      return start % length === 0 && (end % length === 0 || end === this.shape[axis])
+      const isEdge = (position: number) => chunkStart(along, chunkAt(along, position)) === position
+      return isEdge(start) && (end === this.shape[axis] || isEdge(end))
     })
   }
 
@@ -268,8 +272,9 @@ export class ChunkFileArray implements ChunkedArray {
   #covers(part: ChunkPart): boolean {
     const stored = this.#layout.storedShape
     return part.shape.every((length, axis) => {
-      const start = (part.index[axis] as number) * (stored[axis] as number)
-      const end = Math.min(start + (stored[axis] as number), this.shape[axis] as number)
+      const [along, index] = [stored[axis] as AxisChunks, part.index[axis] as number]
+      const start = chunkStart(along, index)
+      const end = Math.min(chunkStart(along, index + 1), this.shape[axis] as number)
       return part.inChunk[axis] === 0 && length === end - start
     })
   }

@@ -10,23 +10,44 @@ export interface ChunkPart {
 }
 
 /**
+ * The chunks along one axis: the length of each, if they are equally long, or else where each starts, and at last where the last one
+ * ends, which is not before the end of the array.
+ */
+export type AxisChunks = number | readonly number[]
+
+/** The index of the chunk in which a voxel of the array lies. */
+export function chunkAt(chunks: AxisChunks, position: number): number {
+  if (typeof chunks === 'number') return Math.floor(position / chunks)
+  let [low, high] = [0, chunks.length - 1]
+  while (high - low > 1) {
+    const middle = (low + high) >> 1
+    if ((chunks[middle] as number) <= position) low = middle
+    else high = middle
+  }
+  return low
+}
+
+/** Where a chunk starts, in voxels; that of the chunk after the last one is where the last one ends. */
+export const chunkStart = (chunks: AxisChunks, index: number): number =>
+  typeof chunks === 'number' ? index * chunks : (chunks[index] as number)
+
+/**
  * The parts of chunks that lie in a box, in row-major order.
  * @param offset of the box, ≥ 0
+ * @param chunks of each axis
  */
 export function* chunkParts(
   offset: readonly number[],
   shape: readonly number[],
-  chunkShape: readonly number[],
+  chunks: readonly AxisChunks[],
 ): Generator<ChunkPart> {
   if (shape.includes(0)) return
   const rank = shape.length
-  const first = offset.map((start, axis) => Math.floor(start / (chunkShape[axis] as number)))
-  const last = offset.map((start, axis) =>
-    Math.floor((start + (shape[axis] as number) - 1) / (chunkShape[axis] as number)),
-  )
+  const first = offset.map((start, axis) => chunkAt(chunks[axis] as AxisChunks, start))
+  const last = offset.map((start, axis) => chunkAt(chunks[axis] as AxisChunks, start + (shape[axis] as number) - 1))
   const index = [...first]
   for (;;) {
-    yield partOf([...index], offset, shape, chunkShape)
+    yield partOf([...index], offset, shape, chunks)
     let axis = rank - 1
     while (axis >= 0 && index[axis] === last[axis]) {
       index[axis] = first[axis] as number
@@ -41,23 +62,24 @@ function partOf(
   index: readonly number[],
   offset: readonly number[],
   shape: readonly number[],
-  chunkShape: readonly number[],
+  chunks: readonly AxisChunks[],
 ): ChunkPart {
   const inChunk: number[] = []
   const inBox: number[] = []
   const part: number[] = []
   for (let axis = 0; axis < index.length; axis++) {
-    const chunkStart = (index[axis] as number) * (chunkShape[axis] as number)
+    const along = chunks[axis] as AxisChunks
+    const start = chunkStart(along, index[axis] as number)
     const boxStart = offset[axis] as number
-    const start = Math.max(chunkStart, boxStart)
-    const end = Math.min(chunkStart + (chunkShape[axis] as number), boxStart + (shape[axis] as number))
-    inChunk.push(start - chunkStart)
-    inBox.push(start - boxStart)
-    part.push(end - start)
+    const from = Math.max(start, boxStart)
+    const to = Math.min(chunkStart(along, (index[axis] as number) + 1), boxStart + (shape[axis] as number))
+    inChunk.push(from - start)
+    inBox.push(from - boxStart)
+    part.push(to - from)
   }
   return { index, inChunk, inBox, shape: part }
 }
 
 /** Chunks along each axis. */
-export const gridShape = (shape: readonly number[], chunkShape: readonly number[]): number[] =>
-  shape.map((length, axis) => Math.ceil(length / (chunkShape[axis] as number)))
+export const gridShape = (shape: readonly number[], chunks: readonly AxisChunks[]): number[] =>
+  shape.map((length, axis) => (length === 0 ? 0 : chunkAt(chunks[axis] as AxisChunks, length - 1) + 1))

@@ -27,6 +27,7 @@ const MAX_KEPT_BYTES = 16 * 2 ** 20
  * @param keyOf the key of a chunk's file in the store
  * @param fill the bytes of the fill value
  * @param writesEmpty whether chunks are written that have the fill value alone
+ * @param cache for decoded chunks; if none is given, the chunks get one of their own
  */
 export function plainChunks(
   store: Store,
@@ -34,8 +35,9 @@ export function plainChunks(
   codec: ChunkCodec,
   fill: Uint8Array,
   writesEmpty: boolean,
+  cache?: ChunkCache,
 ): ChunkAccess {
-  return new PlainChunks(store, keyOf, codec, fill, writesEmpty)
+  return new PlainChunks(store, keyOf, codec, fill, writesEmpty, cache)
 }
 
 class PlainChunks implements ChunkAccess {
@@ -57,6 +59,7 @@ class PlainChunks implements ChunkAccess {
     codec: ChunkCodec,
     fill: Uint8Array,
     writesEmpty: boolean,
+    cache: ChunkCache | undefined,
   ) {
     const { byteLength, isRaw } = codec
     this.byteLength = byteLength
@@ -68,7 +71,7 @@ class PlainChunks implements ChunkAccess {
     this.#atMost = encodedLimit(byteLength)
     // Decoding again must cost more than checking the file for changes.
     const isCached = !isRaw && byteLength <= MAX_KEPT_BYTES && store.lend !== undefined
-    this.#cache = isCached ? new ChunkCache(CACHE_BYTES) : undefined
+    this.#cache = isCached ? (cache ?? new ChunkCache(CACHE_BYTES)) : undefined
     this.#encoded = new BufferPool(codec.encodedRoom, inFlight(byteLength))
   }
 

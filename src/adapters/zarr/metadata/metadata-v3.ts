@@ -1,8 +1,10 @@
 import { BYTES_PER_ELEMENT, DTYPES, type DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import type { ShardSettings } from '../chunks/chunk-encoding.ts'
+import type { AxisChunks } from '../chunks/chunk-grid.ts'
 import { ELEMENT_FILTERS, type Filter, parseFilter, storedType } from '../codecs/filters.ts'
 import { type Compressor, namedConfig, parseV3Codec, toV3Config } from '../codecs/registry.ts'
+import { parseChunkGrid, type StoredGrid } from './chunk-grids.ts'
 import type { Json, JsonObject } from './exact-json.ts'
 import { isJsonObject, show } from './exact-json.ts'
 import { fillValueToJson, parseFillValue } from './fill-value.ts'
@@ -20,14 +22,7 @@ export function parseV3Metadata(json: JsonObject, where: string): ZarrMetadata {
   refuseUnknownFields(json, where)
   const shape = parseShape(json.shape, undefined, 0, `${where}: shape`)
   const dtype = parseDataType(json.data_type, where)
-  const grid = namedConfig(json.chunk_grid, `${where}: chunk_grid`)
-  if (grid.name !== 'regular') {
-    throw new ConfigError(
-      'UNSUPPORTED',
-      `${where}: the chunk grid "${grid.name}" is not supported; Bellis reads "regular".`,
-    )
-  }
-  const chunkShape = parseShape(grid.config.chunk_shape, shape.length, 1, `${where}: chunk_shape`)
+  const stored = parseChunkGrid(json.chunk_grid, shape, where)
   if (json.fill_value === undefined) throw invalid(where, 'fill_value is missing')
   const fill = parseFillValue(dtype, json.fill_value, where)
   const { dimension_names: names } = json
@@ -35,7 +30,8 @@ export function parseV3Metadata(json: JsonObject, where: string): ZarrMetadata {
     zarrFormat: 3,
     shape,
     dtype,
-    ...parseCodecs(json.codecs, dtype, chunkShape, where),
+    ...parseCodecs(json.codecs, dtype, stored, where),
+    ...(stored.grid === undefined ? {} : { grid: stored.grid }),
     fill,
     ...parseKeyEncoding(json.chunk_key_encoding, where),
     ...(Array.isArray(names) ? { dimensionNames: names.map((name) => (typeof name === 'string' ? name : null)) } : {}),
@@ -91,7 +87,8 @@ function parseKeyEncoding(
 type Codecs = Pick<ZarrMetadata, 'chunk' | 'shard'>
 
 /** A chain: optional `transpose`; `bytes` or `sharding_indexed`; then codecs from bytes to bytes. */
-function parseCodecs(value: Json | undefined, dtype: DType, shape: readonly number[], where: string): Codecs {
+function parseCodecs(value: Json | undefined, dtype: DType, stored: StoredGrid, where: string): Codecs {
+  const { shape } = stored
   if (!Array.isArray(value)) throw invalid(where, `codecs is ${show(value)}, not a list`)
   const chain = value.map((codec: Json) => namedConfig(codec, `${where}: codecs`))
   let axisOrder = range(shape.length)
@@ -102,22 +99,22 @@ function parseCodecs(value: Json | undefined, dtype: DType, shape: readonly numb
     isTransposed = true
   }
   const filters: Filter[] = []
-  let stored = dtype
+  let elements = dtype
   for (;;) {
-    const filter = elementFilter(next, stored, where)
+    const filter = elementFilter(next, elements, where)
     if (filter === undefined) break
     filters.push(filter)
-    stored = storedType(filter, stored)
+    elements = storedType(filter, elements)
     next = chain.shift()
   }
   // numcodecs flattens a transposed chunk in one order, and restores it in another.
   if (filters.length > 0 && isTransposed)
     throw new ConfigError('UNSUPPORTED_CODEC', `${where}: filters of transposed chunks are not supported.`)
-  const rest = () => chain.map(({ name, config }) => parseV3Codec(name, config, stored, where))
+  const rest = () => chain.map(({ name, config }) => parseV3Codec(name, config, elements, where))
   if (next?.name === 'sharding_indexed') {
     if (isTransposed || filters.length > 0)
       throw new ConfigError('UNSUPPORTED_CODEC', `${where}: a transposed or filtered shard is not supported.`)
-    return parseSharding(next.config, dtype, shape, rest(), where)
+    return parseSharding(next.config, dtype, stored, rest(), where)
   }
   if (next?.name !== 'bytes') {
     const name = next === undefined ? 'none' : `"${next.name}"`
@@ -126,7 +123,7 @@ function parseCodecs(value: Json | undefined, dtype: DType, shape: readonly numb
       `${where}: the codec from array to bytes is ${name}; Bellis reads bytes and sharding_indexed.`,
     )
   }
-  const size = BYTES_PER_ELEMENT[stored]
+  const size = BYTES_PER_ELEMENT[elements]
   const bigEndian = parseEndian(next.config, size, where)
   const swap: readonly Filter[] = bigEndian && filters.length > 0 ? [{ name: 'byteswap', size }] : []
   const compressors = [...filters, ...swap, ...rest()]
@@ -165,15 +162,17 @@ function transposed(axes: readonly number[], order: Json | undefined, where: str
 function parseSharding(
   config: JsonObject,
   dtype: DType,
-  shape: readonly number[],
+  { shape, grid = shape }: StoredGrid,
   compressors: readonly Compressor[],
   where: string,
 ): Codecs {
   const inner = parseShape(config.chunk_shape, shape.length, 1, `${where}: chunk_shape of sharding_indexed`)
-  if (inner.some((length, axis) => (shape[axis] as number) % length !== 0)) {
+  const isSplit = (along: AxisChunks, length: number) =>
+    typeof along === 'number' ? along % length !== 0 : along.some((start) => start % length !== 0)
+  if (inner.some((length, axis) => isSplit(grid[axis] as AxisChunks, length))) {
     throw invalid(where, `the shard (${shape.join(', ')}) is not a multiple of its chunk (${inner.join(', ')})`)
   }
-  const { chunk: innermost, shard: nested } = parseCodecs(config.codecs, dtype, inner, where)
+  const { chunk: innermost, shard: nested } = parseCodecs(config.codecs, dtype, { shape: inner }, where)
   const asShard = { dtype, shape: inner, axisOrder: range(inner.length), bigEndian: false, compressors: [] }
   const chunk = nested === undefined ? innermost : { ...asShard, nested: { shard: nested, chunk: innermost } }
   const location = config.index_location ?? 'end'

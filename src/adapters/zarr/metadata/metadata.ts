@@ -1,6 +1,7 @@
 import type { DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import type { ChunkEncoding, ShardSettings } from '../chunks/chunk-encoding.ts'
+import type { AxisChunks } from '../chunks/chunk-grid.ts'
 import type { Compressor } from '../codecs/registry.ts'
 import { isJsonObject, type Json, type JsonObject, parseJson, show } from './exact-json.ts'
 import type { FillValue } from './fill-value.ts'
@@ -13,6 +14,8 @@ export interface ZarrMetadata {
   /** The chunk that is decoded in one piece; in a shard, the inner one. */
   readonly chunk: ChunkEncoding
   readonly shard?: ShardSettings
+  /** The chunks (or shards) of each axis, if not all are equally long; `chunk` (or `shard`) is then as long as the longest. */
+  readonly grid?: readonly AxisChunks[]
   readonly fill: FillValue
   readonly keyPrefix: '' | 'c'
   readonly separator: '.' | '/'
