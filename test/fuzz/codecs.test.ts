@@ -9,6 +9,12 @@ import { fuzzTarget } from '../support/fuzz/fuzz-target.ts'
 /** Bytes of the decoded chunk. */
 const SIZE = 1200
 const plain = Uint8Array.from({ length: SIZE }, (_, at) => (at < 400 ? at % 7 : at < 800 ? (at * at) >> 5 : 9))
+/** The same bytes in streams of liblzma: plain, of differences with other properties, and without checksums. */
+const XZ = [
+  '/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4ASvAXldAAAAUlAKhPmyFIS30gq6oKHZMgk4aXaGqQsP8bWqPNwWSDPmAsrmusho41IPCPyOMKv1h377u2bhuA5mRnsaIC3qNQEexPIvyGdCFBlgJG7SP/EO6H/QNBjsrShtofT6TbqpPAvuWqDEGiPxjhdnqhbNKlinvKeBi9JLUI/FwjotaAGu8Ngig8tp2zIXvGcObF69JGePpRvzBsE9DIAtA519PF5elgxyWRQVIA5pPsogrt1KWVNzM1Mgg2tBcQk5+zCNJFUqJqiGEhQJC1y4CtfWDEt8CN/+cD9mTbTVL4AVMY9ApM/kBdz9xM/KT3bzbT1EqYlEZqZBV7fmnPQkHf08erd78gbX8LbXx7WyllxrWRX0pJUBy8giIrTY5fcpQp1gJELGz+1FAuCzvn/W04JKrgi34hQtqQLUXGQIWGrn7o+9zmWTbQcuuLg196Pj4HfOGED4wX2T9c5zgP9hs8TcnC+JxcAPqbIdK1P4Q6dZzgFak0X8k0EAAAAAACXwuM8fPJtYAAGVA7AJAADoXP3bscRn+wIAAAAABFla',
+  '/Td6WFoAAAFpIt42AgEDAQEhARAp4hu/4ASvAGUTAAAAQmFo3LlKk3Hj9sNF5PARbMaVxzRnksP+uTZCJ8qhh6UmCdLtguodRNVo31w162jFT6vN26AG29Eanro8gv8L5xhpD/WDZAcpszh8xBU+0Jgn/rHLwgVJcAPO2QPLyfUDw/aAAAAAAFyFXSsAAX2wCQAAAFyNJhk+MA2LAgAAAAABWVo=',
+  'XQAAgAD//////////wAAAFJQCoT5shSEt9IKuqCh2TIJOGl2hqkLD/G1qjzcFkgz5gLK5rrIaONSDwj8jjCr9Yd++7tm4bgOZkZ7GiAt6jUBHsTyL8hnQhQZYCRu0j/xDuh/0DQY7K0obaH0+k26qTwL7lqgxBoj8Y4XZ6oWzSpYp7yngYvSS1CPxcI6LWgBrvDYIoPLadsyF7xnDmxevSRnj6Ub8wbBPQyALQOdfTxeXpYMclkUFSAOaT7KIK7dSllTczNTIINrQXEJOfswjSRVKiaohhIUCQtcuArX1gxLfAjf/nA/Zk201S+AFTGPQKTP5AXc/cTPyk928209RKmJRGamQVe35pz0JB39PHq3e/IG1/C218e1spZca1kV9KSVAcvIIiK02OX3KUKdYCRCxs/tRQLgs75/1tOCSq4It+IULakC1FxkCFhq5+6Pvc5lk20HLri4Nfej4+B3zhhA+MF9k/XOc4D/YbPE3JwvicXAD6myHStT+EOnWc4BWpNF/kt7xT//JLgAAA==',
+]
 const isRefusal = (error: unknown) => error instanceof CodecError
 
 const blosc = (compressor: string, shuffle: string, typeSize: number, blockSize = 0) =>
@@ -41,6 +47,19 @@ describe('codecs', () => {
     codes: [],
     isRefusal,
     load: load(blosc('lz4', 'shuffle', 4)),
+  })
+  fuzzTarget('xz', {
+    kind: 'bytes',
+    seeds: XZ.map((text) => new Uint8Array(Buffer.from(text, 'base64'))),
+    codes: [],
+    isRefusal,
+    async load() {
+      const { decodeXz } = await import('../../src/adapters/codecs/xz/xz.ts')
+      return (input) => {
+        assert.equal(decodeXz(input, SIZE).length, SIZE)
+        decodeXz(input, { atMost: SIZE })
+      }
+    },
   })
   fuzzTarget('lz4', {
     kind: 'bytes',

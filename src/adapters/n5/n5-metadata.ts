@@ -68,6 +68,8 @@ function parseCompression(value: Json | undefined, dtype: DType, where: string):
     }
     case 'bzip2':
       return { name: 'bz2' }
+    case 'xz':
+      return { name: 'lzma' }
     case 'lz4':
       return { name: 'lz4-blocks' }
     case 'zstd':
@@ -78,7 +80,7 @@ function parseCompression(value: Json | undefined, dtype: DType, where: string):
     default:
       throw new ConfigError(
         'UNSUPPORTED_CODEC',
-        `${where}: the compression "${showName(config.type)}" is not supported; Bellis reads raw, gzip, bzip2, lz4, blosc and zstd.`,
+        `${where}: the compression "${showName(config.type)}" is not supported; Bellis reads raw, gzip, bzip2, lz4, blosc, xz and zstd.`,
       )
   }
 }

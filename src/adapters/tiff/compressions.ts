@@ -1,5 +1,6 @@
 import zlib from 'node:zlib'
 import { CodecError } from '../codecs/codec.ts'
+import { decodeXz } from '../codecs/xz/xz.ts'
 import { zstdCodec } from '../codecs/zlib.ts'
 import { decodeLzw } from './lzw.ts'
 
@@ -22,6 +23,7 @@ export const COMPRESSIONS: Readonly<Record<number, Compression>> = {
   8: deflate,
   32773: { name: 'packbits', decode: unpackBits, highestRatio: 64 },
   32946: deflate,
+  34925: { name: 'lzma', decode: unpackXz, highestRatio: 2 ** 14 },
   50000: { name: 'zstd', decode: unpackZstd, highestRatio: 2 ** 17 },
 }
 
@@ -45,6 +47,10 @@ function inflate(data: Uint8Array, into: Uint8Array): number {
 
 function unpackZstd(data: Uint8Array, into: Uint8Array): number {
   return copyInto(zstdCodec(0).decode(data, { atMost: 2 * into.length + 65_536 }), into)
+}
+
+function unpackXz(data: Uint8Array, into: Uint8Array): number {
+  return copyInto(decodeXz(data, { atMost: 2 * into.length + 65_536 }), into)
 }
 
 function unpackBits(data: Uint8Array, into: Uint8Array): number {

@@ -39,7 +39,7 @@ export function layoutOf(file: TiffFile, directory: Directory): ImageLayout {
     throw unsupported(
       path,
       `is compressed with ${what}`,
-      'Bellis reads uncompressed, deflate, LZW, PackBits and zstd; save it with one of these',
+      'Bellis reads uncompressed, deflate, LZW, LZMA, PackBits and zstd; save it with one of these',
     )
   }
   const predictor = directory.number(TAG.predictor, 1)
@@ -60,7 +60,7 @@ export function layoutOf(file: TiffFile, directory: Directory): ImageLayout {
 
 const REFUSED: Readonly<Record<number, string>> = {
   2: 'CCITT', 3: 'CCITT', 4: 'CCITT', 6: 'JPEG', 7: 'JPEG', 33003: 'JPEG 2000', 33005: 'JPEG 2000', 34712: 'JPEG 2000', 34887: 'LERC',
-  34925: 'LZMA', 50001: 'WebP', 50002: 'JPEG XL', 52546: 'JPEG XL',
+  50001: 'WebP', 50002: 'JPEG XL', 52546: 'JPEG XL',
 } // biome-ignore format: a table
 
 function dtypeOf(path: string, directory: Directory): DType {

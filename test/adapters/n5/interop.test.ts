@@ -38,9 +38,10 @@ describe('N5 of tensorstore', () => {
       await array.readVoxels(whole, into)
       const expected = await readFile(join(folder, data))
       assert.ok(Buffer.compare(bytesOf(into), expected) === 0, `${inner} has other voxels`)
-      if (array.codecs.includes('bz2')) {
+      const readOnly = ['bz2', 'lzma'].find((name) => array.codecs.includes(name))
+      if (readOnly !== undefined) {
         const writing = format.open(join(folder, 'a.n5'), inner, { mode: 'r+' })
-        await assert.rejects(writing, { code: 'UNSUPPORTED_CODEC', message: /a\.n5.*bz2/ })
+        await assert.rejects(writing, { code: 'UNSUPPORTED_CODEC', message: RegExp(`a\\.n5.*${readOnly}`) })
         continue
       }
       await using written = await format.open(join(folder, 'a.n5'), inner, { mode: 'r+' })

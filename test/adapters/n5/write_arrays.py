@@ -14,7 +14,7 @@ folder = sys.argv[1]
 index = []
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f4", "f8"]
 COMPRESSIONS = [
-    {"type": "raw"}, {"type": "gzip", "level": 3}, {"type": "gzip", "useZlib": True, "level": 1}, {"type": "bzip2", "blockSize": 9}, {"type": "zstd", "level": 3},
+    {"type": "raw"}, {"type": "gzip", "level": 3}, {"type": "gzip", "useZlib": True, "level": 1}, {"type": "bzip2", "blockSize": 9}, {"type": "zstd", "level": 3}, {"type": "xz", "preset": 6},
     *[{"type": "blosc", "cname": name, "clevel": 5, "shuffle": shuffle} for name in ("lz4", "zstd", "zlib", "blosclz", "lz4hc") for shuffle in (0, 1, 2)],
 ]
 

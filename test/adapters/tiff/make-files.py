@@ -38,7 +38,7 @@ for dtype in TYPES:
         for order in "<>":
             name = f"predictor-{predictor}-{dtype}-{'big' if order == '>' else 'little'}.tif"
             write(name, noise(dtype, (2, 33, 29)), byteorder=order, photometric="minisblack", compression="zlib", predictor=predictor, rowsperstrip=7, metadata=None)
-for compression in ("zlib", "adobe_deflate", "lzw", "packbits", "zstd"):
+for compression in ("zlib", "adobe_deflate", "lzw", "packbits", "zstd", "lzma"):
     for rows in (1, 7, 64):
         write(f"{compression}-{rows}.tif", noise("u2", (2, 64, 61)), photometric="minisblack", compression=compression, rowsperstrip=rows, metadata=None)
 write("lzw-long.tif", (np.add.outer(np.arange(700), np.arange(900)) % 251).astype("u1"), photometric="minisblack", compression="lzw", metadata=None)

@@ -12,6 +12,7 @@ import { decodeBzip2 } from '../../codecs/bzip2.ts'
 import { crc32cCodec } from '../../codecs/checksums/crc32c.ts'
 import type { BytesCodec } from '../../codecs/codec.ts'
 import { lz4Codec } from '../../codecs/lz4.ts'
+import { decodeXz } from '../../codecs/xz/xz.ts'
 import { gzipCodec, zlibCodec, zstdCodec } from '../../codecs/zlib.ts'
 import { isJsonObject, type Json, type JsonObject, show } from '../metadata/exact-json.ts'
 import { FILTER_NAMES, type Filter, filterCodec, isFilter, parseFilter } from './filters.ts'
@@ -25,18 +26,22 @@ export type Compressor =
   | ({ readonly name: 'blosc' } & BloscSettings)
 
 /** The compressors and filters that are read, never written. */
-type OnlyRead = { readonly name: 'bz2' } | Filter
+type OnlyRead = { readonly name: 'bz2' | 'lzma' } | Filter
 
 export const isOnlyRead = (compressor: Compressor): compressor is OnlyRead =>
-  compressor.name === 'bz2' || isFilter(compressor)
+  compressor.name === 'bz2' || compressor.name === 'lzma' || isFilter(compressor)
 
-const bz2Codec: BytesCodec = {
-  label: 'bz2',
+/** A codec that is only read. */
+const decoderOf = (label: OnlyRead['name'], decode: BytesCodec['decode']): BytesCodec => ({
+  label,
   encode() {
-    throw new ConfigError('UNSUPPORTED_CODEC', 'The codec "bz2" can only be read.')
+    throw new ConfigError('UNSUPPORTED_CODEC', `The codec "${label}" can only be read.`)
   },
-  decode: decodeBzip2,
-}
+  decode: (data, size) => decode(data, size),
+})
+
+const bz2Codec = decoderOf('bz2', decodeBzip2)
+const lzmaCodec = decoderOf('lzma', decodeXz)
 
 export function makeCodec(compressor: Compressor): BytesCodec {
   if (isFilter(compressor)) return filterCodec(compressor)
@@ -53,6 +58,8 @@ export function makeCodec(compressor: Compressor): BytesCodec {
       return crc32cCodec
     case 'bz2':
       return bz2Codec
+    case 'lzma':
+      return lzmaCodec
     case 'blosc':
       return bloscCodec(compressor)
     default:
@@ -61,7 +68,9 @@ export function makeCodec(compressor: Compressor): BytesCodec {
 }
 
 const SHUFFLES: readonly BloscShuffle[] = ['noshuffle', 'shuffle', 'bitshuffle']
-const READABLE = 'raw, gzip, zlib, zstd, blosc, lz4, bz2 and crc32c'
+const READABLE = 'raw, gzip, zlib, zstd, blosc, lz4, bz2, lzma and crc32c'
+/** numcodecs' number for LZMA without a header, of which only the settings say how it is decoded. */
+const LZMA_RAW = 3
 
 /**
  * A codec from v2's `compressor` or `filters`, or from the configuration of v3's `numcodecs.*`, which is the same.
@@ -79,6 +88,9 @@ export function parseV2Codec(id: string, config: JsonObject, dtype: DType, where
       return { name: id, acceleration: integer(config.acceleration, 1, where, id) }
     case 'crc32c':
     case 'bz2':
+      return { name: id }
+    case 'lzma':
+      if (config.format === LZMA_RAW) throw unsupported('lzma" of the format "raw', where)
       return { name: id }
     case 'blosc': {
       const typeSize = BYTES_PER_ELEMENT[dtype]

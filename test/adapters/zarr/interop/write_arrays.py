@@ -176,6 +176,14 @@ for name, data, config in [
 # Of big-endian bytes, zarr-python 3.1 decodes something else than it has encoded.
 make("filters3.zarr", "big", values("u2"), chunks=CHUNKS, zarr_format=3, filters=[zarr_numcodecs.Delta(dtype="<u2")], serializer=BytesCodec(endian="big"))
 filtered("filters2.zarr", "two", values("u2"), filters=[numcodecs.get_codec({"id": "delta", "dtype": "<u2"}), numcodecs.Shuffle(2)], compressors=numcodecs.BZ2(1), zarr_format=2)
+for name, config in {
+    "xz": {}, "alone": {"format": 2}, "crc32": {"check": 1}, "sha256": {"check": 10, "preset": 0}, "unchecked": {"check": 0},
+}.items():
+    filtered("filters2.zarr", f"lzma-{name}", values("i4"), compressors=numcodecs.LZMA(**config), zarr_format=2)
+# numcodecs writes this one, and can't read it.
+differences = numcodecs.LZMA(filters=[{"id": 3, "dist": 4}, {"id": 0x21, "preset": 6, "lc": 1, "lp": 2, "pb": 0}])
+make("filters2.zarr", "lzma-delta", values("i4"), chunks=CHUNKS, zarr_format=2, compressors=differences)
+filtered("filters3.zarr", "lzma", values("f8"), zarr_format=3, compressors=[zarr_numcodecs.LZMA()])
 filtered("filters2.zarr", "f-order", values("i4"), filters=[numcodecs.get_codec({"id": "delta", "dtype": "<i4"})], compressors=numcodecs.Zstd(1), order="F", zarr_format=2)
 
 # Shards.
