@@ -78,7 +78,13 @@ export class S3Bucket {
         ...(of === undefined ? {} : { 'if-match': of }),
         ...(unless === undefined ? {} : { 'if-none-match': unless }),
       },
-      expected: [304, 403, 404, 412, ...(range === undefined ? [] : [416])],
+      // An answer to what was not asked says nothing: a proxy may be broken, and nothing is missing.
+      expected: [
+        ...[403, 404],
+        ...(unless === undefined ? [] : [304]),
+        ...(of === undefined ? [] : [412]),
+        ...(range === undefined ? [] : [416]),
+      ],
       wrong: (found) => wrongAnswer(found, range),
     })
     if (answer.status === 403) {
@@ -179,6 +185,10 @@ export class S3Bucket {
       headers: { 'content-md5': createHash('md5').update(body).digest('base64') },
       body,
       atMost: LIST_BYTES,
+      wrong: ({ body: xml }) =>
+        /<DeleteResult[^>]*\/>|<\/DeleteResult>/.test(endOf(xml))
+          ? undefined
+          : 'the answer does not say what was removed',
     })
     const [failed] = elementsOf(new TextDecoder().decode(answer), 'Error')
     if (failed === undefined) return
@@ -210,20 +220,35 @@ export class S3Bucket {
           ...(next === '' ? [] : [['continuation-token', next] as const]),
         ],
         atMost: LIST_BYTES,
-        wrong: ({ body: xml }) => (isComplete(xml) ? undefined : 'the answer is no complete list'),
+        wrong: ({ body: xml }) => wrongList(new TextDecoder().decode(xml), prefix, next),
       })
-      const xml = new TextDecoder().decode(body)
-      for (const item of elementsOf(xml, 'Contents')) objects.push(textOf(item, 'Key') ?? '')
-      for (const item of elementsOf(xml, 'CommonPrefixes')) folders.push(textOf(item, 'Prefix') ?? '')
-      const isMore = textOf(xml, 'IsTruncated') === 'true' && objects.length + folders.length < limit
-      next = isMore ? textOf(xml, 'NextContinuationToken') : undefined
+      const page = pageOf(new TextDecoder().decode(body))
+      objects.push(...page.objects)
+      folders.push(...page.folders)
+      next = objects.length + folders.length < limit ? page.next : undefined
     }
     return { objects, folders }
   }
 }
 
-const isComplete = (xml: Uint8Array): boolean =>
-  new TextDecoder().decode(xml.subarray(Math.max(0, xml.length - 64))).includes('</ListBucketResult>')
+/** The end of an answer. */
+const endOf = (xml: Uint8Array): string => new TextDecoder().decode(xml.subarray(Math.max(0, xml.length - 256)))
+
+const pageOf = (xml: string): ListedKeys & { readonly next: string | undefined } => ({
+  objects: elementsOf(xml, 'Contents').map((item) => textOf(item, 'Key') ?? ''),
+  folders: elementsOf(xml, 'CommonPrefixes').map((item) => textOf(item, 'Prefix') ?? ''),
+  next: textOf(xml, 'IsTruncated') === 'true' ? (textOf(xml, 'NextContinuationToken') ?? '') : undefined,
+})
+
+/** Why an answer can't be a page of a list: what it leaves out would count as missing, and what it adds would be removed. */
+function wrongList(xml: string, prefix: string, before: string): string | undefined {
+  if (!xml.slice(-64).includes('</ListBucketResult>')) return 'the answer is no complete list'
+  const { objects, folders, next } = pageOf(xml)
+  if ([...objects, ...folders].some((key) => key === '' || !key.startsWith(prefix))) {
+    return 'the list has keys that were not asked for'
+  }
+  return next !== undefined && (next === '' || next === before) ? 'the list goes on, and does not say where' : undefined
+}
 
 function wrongAnswer(answer: S3Answer, range: string | undefined): string | undefined {
   if (answer.status === 206) {

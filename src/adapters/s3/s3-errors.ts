@@ -49,7 +49,9 @@ export const isPassing = (answer: S3Answer): boolean =>
   isSlowDown(answer) ||
   PASSING.has(answer.code) ||
   answer.status === 408 ||
-  (answer.status >= 500 && answer.status !== 501)
+  (answer.status >= 500 && answer.status !== 501) ||
+  // Not the service's own answer: it says what is missing.
+  (answer.status === 404 && answer.code === '')
 
 /** A request that could not be done. */
 export interface Failure {
@@ -60,13 +62,17 @@ export interface Failure {
   readonly bucket: string
 }
 
+/** Characters of what a service says. */
+const MOST_WORDS = 500
+
 /** Whether the bucket does not exist. */
 const isNoBucket = ({ code }: S3Answer): boolean => code === 'NoSuchBucket' || code === 'InvalidBucketName'
 
 /** @param source of the credentials; undefined if the request was not signed */
 export function answerError(answer: S3Answer, failure: Failure, source: CredentialSource | undefined): BlockwiseError {
   const { action, where, bucket } = failure
-  const said = [answer.code || `status ${answer.status}`, answer.message].filter(Boolean).join(': ').replace(/\.$/, '')
+  const words = [answer.code || `status ${answer.status}`, answer.message].filter(Boolean).join(': ')
+  const said = words.slice(0, MOST_WORDS).replace(/\.$/, '')
   if (isNoBucket(answer)) {
     return new ConfigError(
       'NO_SUCH_FILE',

@@ -173,7 +173,8 @@ export class S3Requests {
   }
 }
 
-/** A service says that a bucket is missing with the status of a missing object, and that credentials are bad with that of a denied one. */
+/** With what a service says that an object is missing, or may not be read: a proxy that can't reach it has these statuses, too. */
+const CODES: Readonly<Record<number, RegExp>> = { 403: /^AccessDenied$/, 404: /^NoSuch(Key|Version|Upload)$/ }
+
 const isGood = ({ status, code }: S3Answer, { expected = [] }: S3Request): boolean =>
-  (status >= 200 && status < 300) ||
-  (expected.includes(status) && code !== 'NoSuchBucket' && (status !== 403 || code === 'AccessDenied'))
+  (status >= 200 && status < 300) || (expected.includes(status) && CODES[status]?.test(code) !== false)

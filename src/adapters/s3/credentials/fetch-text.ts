@@ -13,9 +13,21 @@ export interface TextRequest {
 /** @throws whatever fetch throws; Error for a status that is not 2xx, with the answer as its message */
 export async function fetchText(url: string, { timeoutMs, ...request }: TextRequest): Promise<string> {
   const response = await fetch(url, { ...request, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) })
-  const text = (await response.text()).slice(0, MOST_BYTES)
+  const text = await readText(response)
   if (!response.ok) throw new Error(`status ${response.status}: ${text.slice(0, 500)}`)
   return text
+}
+
+/** @throws Error for a text that is too long: whoever answers at an address may be anybody */
+async function readText(response: Response): Promise<string> {
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for await (const piece of response.body ?? []) {
+    length += piece.length
+    if (length > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES} bytes`)
+    pieces.push(piece)
+  }
+  return new TextDecoder().decode(Buffer.concat(pieces))
 }
 
 /** The error of a source that has credentials but does not hand them out. */

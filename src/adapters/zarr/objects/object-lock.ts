@@ -1,6 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FoundObject, S3Bucket } from '../../s3/s3-bucket.ts'
 import { type LockHolder, MOST_HOLDER_BYTES, newHolder, ownSilence, parseHolder, STALE_MS } from '../lock-holder.ts'
 import { awaitLock, type HeldLockFile, type LockFile, type LockPlace, TakenLock } from '../taken-lock.ts'
+
+/** How long those who write a lock at the same moment may be apart, if the service does not know conditions. */
+const SETTLE_MS = 2000
 
 /**
  * Takes a lock that is an object, which exists while it is held and names its holder. It is written only if there is none, and taken over only
@@ -16,6 +20,7 @@ export async function takeObjectLock(
 ): Promise<LockFile | HeldLockFile> {
   const mine = newHolder(about)
   const content = [new TextEncoder().encode(`${JSON.stringify(mine)}\n`)]
+  let isSettled = false
   for (;;) {
     // Reading tells who was first, even if the answer to a write was lost.
     const found = await bucket.get(key, { atMost: MOST_HOLDER_BYTES })
@@ -24,7 +29,15 @@ export async function takeObjectLock(
       continue
     }
     const holder = holderIn(found)
-    if (holder?.token === mine.token) return new TakenLock(placeOf(bucket, key, where, content), mine)
+    if (holder?.token === mine.token) {
+      if (isSettled || (await bucket.put(key, content, { only: 'new' })) === 'refused') {
+        return new TakenLock(placeOf(bucket, key, where, content), mine)
+      }
+      // The service does not know the condition: others may have written the lock at the same moment, and the last one has it.
+      isSettled = true
+      await delay(SETTLE_MS)
+      continue
+    }
     const silentMs = await silenceOf(found, holder)
     if (silentMs <= STALE_MS)
       return holder === undefined ? { status: 'held', silentMs } : { status: 'held', silentMs, holder }
