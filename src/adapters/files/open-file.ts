@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { openingFailed } from './opening-failed.ts'
 
 // Without the flag, opening a pipe waits for its writer. Windows does not have it.
@@ -23,4 +23,27 @@ export function openFile(path: string, namedBy?: string): number {
   fs.closeSync(file)
   const what = found.isDirectory() ? 'a folder' : 'a pipe or a device'
   throw new ConfigError('UNSUPPORTED', `${path} is ${what}, not a file; check the path.`)
+}
+
+/** Larger files are none of those that are read as a whole. */
+const MOST_TEXT_BYTES = 100_000_000
+
+/**
+ * The text of a small file, whoever has put it there.
+ * @throws what {@link openFile} throws; InfrastructureError `CORRUPT_DATA` for one that is too large
+ */
+export function readTextFile(path: string): string {
+  const file = openFile(path)
+  try {
+    const { size } = fs.fstatSync(file)
+    if (size > MOST_TEXT_BYTES) {
+      throw new InfrastructureError(
+        'CORRUPT_DATA',
+        `${path} has ${size} bytes, and at most ${MOST_TEXT_BYTES} are expected.`,
+      )
+    }
+    return fs.readFileSync(file, 'utf8')
+  } finally {
+    fs.closeSync(file)
+  }
 }

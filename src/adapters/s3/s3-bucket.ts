@@ -241,7 +241,7 @@ const pageOf = (xml: string): ListedKeys & { readonly next: string | undefined }
 })
 
 /** Why an answer can't be a page of a list: what it leaves out would count as missing, and what it adds would be removed. */
-function wrongList(xml: string, prefix: string, before: string): string | undefined {
+function wrongList(xml: string, prefix: string, before: string | undefined): string | undefined {
   if (!xml.slice(-64).includes('</ListBucketResult>')) return 'the answer is no complete list'
   const { objects, folders, next } = pageOf(xml)
   if ([...objects, ...folders].some((key) => key === '' || !key.startsWith(prefix))) {

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { readTextFile } from '../../adapters/files/open-file.ts'
 import { parseContext, type RunContext, showContext } from '../../adapters/links/context.ts'
 import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
 import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
@@ -136,7 +137,7 @@ function readContextFile(folder: string): RunContext {
   const path = join(folder, CONTEXT_FILE)
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readTextFile(path)
   } catch (error) {
     throw new ConfigError('NO_SUCH_FILE', `The run in ${folder} is not running: ${path} can't be read.`, {
       cause: error,

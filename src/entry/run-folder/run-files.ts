@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { z } from 'zod'
+import { readTextFile } from '../../adapters/files/open-file.ts'
 import type { IdleBlocks } from '../../core/board/run-board.ts'
 import type { WireError } from '../../core/errors.ts'
 import type { RunEvent, TaskCounts } from '../../core/events.ts'
@@ -12,7 +13,7 @@ import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/wor
 // Small files that are always replaced as a whole: live.json, masks.json and sessions.json of a run's folder. Marks in outputs: output-mark.ts.
 
 /**
- * Reads a JSON document; undefined if it is missing, unreadable or damaged.
+ * Reads a JSON document; undefined if it is missing, unreadable, damaged, or no file: the folder may be that of another user.
  * @param isWhole whether an object has what the document needs @default any object has
  */
 export function readJson<Document extends object>(
@@ -20,7 +21,7 @@ export function readJson<Document extends object>(
   isWhole: (found: { readonly [Key in keyof Document]?: unknown }) => boolean = () => true,
 ): Document | undefined {
   try {
-    const found: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    const found: unknown = JSON.parse(readTextFile(file))
     return typeof found === 'object' && found !== null && isWhole(found) ? (found as Document) : undefined
   } catch {
     return undefined
@@ -165,6 +166,8 @@ const liveState = z.object({
 })
 
 const MASKS_FILE = 'masks.json'
+/** One bit per block. */
+const MOST_MASK_BYTES = 2 ** 28
 
 const bitmaps = z.array(z.string().nullable())
 const masks = z.object({ masked: bitmaps, leftOut: bitmaps.optional() })
@@ -190,7 +193,9 @@ export function readMasks(folder: string): (task: number) => IdleBlocks {
 
 function unpacked(packed: string | null | undefined): Uint8Array | undefined {
   try {
-    return packed == null ? undefined : inflateRawSync(Buffer.from(packed, 'base64'))
+    return packed == null
+      ? undefined
+      : inflateRawSync(Buffer.from(packed, 'base64'), { maxOutputLength: MOST_MASK_BYTES })
   } catch {
     return undefined
   }

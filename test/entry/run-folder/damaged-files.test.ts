@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { readLiveState, sessionFile } from '../../../src/entry/run-folder/run-files.ts'
+import { deflateRawSync } from 'node:zlib'
+import { LogTail } from '../../../src/entry/cli/runs/log-tail.ts'
+import { readLiveState, readMasks, sessionFile } from '../../../src/entry/run-folder/run-files.ts'
 import { holdRunFolder, readRunDocument, runHolderOf } from '../../../src/entry/run-folder/run-folder.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 
@@ -67,6 +70,39 @@ describe('a damaged file of a run folder', () => {
     writeFileSync(join(folder.path, 'live.json'), JSON.stringify(LIVE))
     assert.deepEqual(sessionFile(folder.path).saved, SESSIONS)
     assert.deepEqual(readLiveState(folder.path), LIVE)
+  })
+})
+
+describe('a pipe in place of a file of a run folder, as another user may make one', {
+  skip: process.platform === 'win32',
+}, () => {
+  it('counts as missing, and its writer is not waited for', () => {
+    using folder = temporaryFolder()
+    for (const name of ['run.json', 'live.json', 'holder.json', 'masks.json']) {
+      execFileSync('mkfifo', [join(folder.path, name)])
+    }
+    assert.equal(readRunDocument(folder.path), undefined)
+    assert.equal(readLiveState(folder.path), undefined)
+    assert.equal(runHolderOf(folder.path), undefined)
+    assert.deepEqual(readMasks(folder.path)(0), {})
+  })
+
+  it('is no log', () => {
+    using folder = temporaryFolder()
+    const log = join(folder.path, 'w1.log')
+    execFileSync('mkfifo', [log])
+    for (const last of [3, undefined]) {
+      assert.throws(() => new LogTail(log, last).read(), { code: 'UNSUPPORTED', message: /a pipe or a device/ })
+    }
+  })
+})
+
+describe('a mask that takes more memory than any run has blocks', () => {
+  it('counts as missing', () => {
+    using folder = temporaryFolder()
+    const bomb = deflateRawSync(Buffer.alloc(2 ** 28 + 1)).toString('base64')
+    writeFileSync(join(folder.path, 'masks.json'), JSON.stringify({ masked: [bomb], leftOut: [bomb] }))
+    assert.deepEqual(readMasks(folder.path)(0), {})
   })
 })
 

@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
+import { openFile } from '../../../adapters/files/open-file.ts'
 
 const PART_BYTES = 64 * 1024
 /** The last lines are looked for in this much of a log's end. */
@@ -20,7 +21,7 @@ export class LogTail {
   }
 
   #skipTo(last: number): void {
-    const file = openSync(this.#path, 'r')
+    const file = openFile(this.#path)
     try {
       const { size } = fstatSync(file)
       const end = Buffer.alloc(Math.min(size, END_BYTES))
@@ -42,7 +43,7 @@ export class LogTail {
   }
 
   #appended(): string {
-    const file = openSync(this.#path, 'r')
+    const file = openFile(this.#path)
     try {
       const part = Buffer.alloc(PART_BYTES)
       let text = ''
