@@ -192,15 +192,21 @@ export function writeFor(owner: ArrayOwner, outputs: readonly string[]): void {
   for (const path of outputs) owners.set(arrayStore.canonicalPath(path), owner)
 }
 
-function ownerOf(path: string): Pick<OpenArrayOptions, 'owner' | 'lease'> {
+/** What keeps this process from writing an array that no longer belongs to its run. */
+function guardOfRuns(): Pick<OpenArrayOptions, 'owner' | 'lease' | 'owns'> {
   if (owners.size === 0) return {}
-  const key = arrayStore.canonicalPath(path)
-  if (!owners.has(key)) return {}
-  const owner = () => {
-    assertHeld()
-    return owners.get(key)?.id ?? ''
+  let key = ''
+  return {
+    owns(folder) {
+      key = arrayStore.canonicalPath(folder)
+      return owners.has(key)
+    },
+    owner() {
+      assertHeld()
+      return owners.get(key)?.id ?? ''
+    },
+    lease: () => (owners.get(key)?.hasOwnLeases ? currentLease() : undefined),
   }
-  return { owner, lease: () => (owners.get(key)?.hasOwnLeases ? currentLease() : undefined) }
 }
 
 /**
@@ -216,8 +222,8 @@ export async function openArray(
   options: { readonly mode?: 'r' | 'r+'; readonly unit?: WorldUnit; readonly allowExternal?: boolean } = {},
 ): Promise<VolumeArray> {
   const { unit = 'nm', ...others } = options
-  const owner = options.mode === 'r+' ? ownerOf(path) : {}
-  return volumeArray(await arrayStore.open(path, { ...others, ...owner }), unit)
+  const guard = options.mode === 'r+' ? guardOfRuns() : {}
+  return volumeArray(await arrayStore.open(path, { ...others, ...guard }), unit)
 }
 
 /**

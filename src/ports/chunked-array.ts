@@ -156,6 +156,8 @@ export interface OpenArrayOptions {
    * @default not checked
    */
   readonly owner?: string | (() => string)
+  /** Whether `owner` counts for the array in this folder: a path may name a group, and open an array in it. @default it does */
+  readonly owns?: (folder: string) => boolean
   /**
    * The number of the lease of the block that writes, if a block does: a chunk is not written once the mark of the array says that this lease
    * is over.

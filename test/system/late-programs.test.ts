@@ -74,6 +74,24 @@ const isRefused = ({ code, stderr }: { code: unknown; stderr: string }, pid: num
   assert.ok(pids.split(', ').map(Number).includes(pid), stderr)
 }
 
+describe('a program that writes a volume whose path names no scale', () => {
+  it('R5: is not taken for one whose run is over', async () => {
+    using folder = temporaryFolder()
+    const { path: cwd } = folder
+    const output = join(cwd, 'out.precomputed')
+    const unnamed = path('../support/tasks/unnamed-scale.ts')
+    const { code, stderr } = await bellis(
+      ['run', unnamed, '--output', output, '--workers', '1', '--max-retries', '0'],
+      {
+        cwd,
+      },
+    )
+    assert.equal(code, 0, stderr)
+    await using array = await openArray(output)
+    assert.deepEqual(new Set((await array.read(array.roi)).data as Uint8Array), new Set([7]))
+  })
+})
+
 describe('a program that writes arrays itself and outlived its run', () => {
   it('R5: is ended by its worker, before another run replaces the output', async () => {
     using at = place()

@@ -75,8 +75,8 @@ export class ContainerStores {
 
   /** The store for an array in a folder that another run may take: nothing is written from then on. @returns undefined without an owner */
   guarded(container: string, inner: string, options: OpenArrayOptions, folder: string): Store | undefined {
-    const { owner, lease } = options
-    if (owner === undefined) return undefined
+    const { owner, lease, owns } = options
+    if (owner === undefined || owns?.(folder) === false) return undefined
     const nameOwner = typeof owner === 'function' ? owner : () => owner
     const guard = isObjectAddress(container) ? objectGuard(folder, nameOwner) : writeGuard(folder, nameOwner, lease)
     return this.open(container, inner, { ...options, guard })

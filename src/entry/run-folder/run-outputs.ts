@@ -81,7 +81,7 @@ export class RunOutputs implements AsyncDisposable {
   readonly #warn: OutputOptions['warn']
   readonly #locks = new Map<string, LockFile>()
   readonly #losing = new AbortController()
-  /** The folders of the arrays that are marked. */
+  /** The paths of the arrays that are marked. */
   readonly #marked = new Set<string>()
 
   private constructor(
@@ -153,9 +153,9 @@ export class RunOutputs implements AsyncDisposable {
     return undefined
   }
 
-  /** What workers are told of them. @param id in their marks */
+  /** What workers are told of the arrays that are marked. @param id in their marks */
   owned(id: string): NonNullable<WireTask['owns']> {
-    return { id, outputs: this.#all().map(({ path }) => path) }
+    return { id, outputs: [...this.#marked] }
   }
 
   /**
@@ -174,7 +174,7 @@ export class RunOutputs implements AsyncDisposable {
         await this.#lock(array, { isReplaced })
         const isMarked = !isReplaced && (await readMark(array.path))?.id === id
         if (!isMarked) await writeMark(array.path, { id, ...this.#author }, this.#fsync)
-        if (!isObjectAddress(array.path)) this.#marked.add(array.path)
+        this.#marked.add(array.path)
         await noteStart(array, made, isMarked && isDone(task))
       }
     }
@@ -182,14 +182,15 @@ export class RunOutputs implements AsyncDisposable {
 
   /** Says in the marks of the outputs which leases hold; those in object stores say nothing. @param id of the run's record */
   fence(id: string): LeaseFence {
-    const before = [...this.#marked].map((path) => leasesIn(path)?.from ?? 0)
+    const folders = [...this.#marked].filter((path) => !isObjectAddress(path))
+    const before = folders.map((path) => leasesIn(path)?.from ?? 0)
     return {
       firstLease: Math.max(
         Math.floor(Date.now() / 1000) * LEASES_PER_SECOND,
         ...before.map((from) => from + LEASE_GAP),
       ),
       allow: (leases) => {
-        for (const path of this.#marked) markLeases(path, id, leases)
+        for (const path of folders) markLeases(path, id, leases)
       },
     }
   }

@@ -52,12 +52,15 @@ export class OpenedArrays implements AsyncDisposable {
         const key = `${mode} ${unit} ${this.#store.canonicalPath(path)}`
         const known = this.#opened.get(key)
         if (known !== undefined) return known
-        const isOwn = owns !== undefined && mode === 'r+' && own.has(this.#store.canonicalPath(path))
-        const opened = this.#store.open(path, {
-          mode,
-          fsync,
-          ...(isOwn ? { owner: ownerOf(owns.id), lease: currentLease } : {}),
-        })
+        const guarded =
+          owns === undefined || mode !== 'r+'
+            ? {}
+            : {
+                owner: ownerOf(owns.id),
+                lease: currentLease,
+                owns: (folder: string) => own.has(this.#store.canonicalPath(folder)),
+              }
+        const opened = this.#store.open(path, { mode, fsync, ...guarded })
         const opening = opened.then((array) => volumeArray(array, unit, this.#trafficOf))
         this.#opened.set(key, opening)
         return opening
