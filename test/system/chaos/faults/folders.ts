@@ -67,7 +67,7 @@ export const FOLDERS: readonly Fault[] = [
     },
     mayEnd: ({ code, stderr, stdout }) =>
       (code === 1 || code === 2) &&
-      /removed|replaced|no longer|another run|There is no|No array found/.test(stderr + stdout),
+      /removed|replaced|no longer|another run|There is no|No array found|does not exist/.test(stderr + stdout),
   },
   {
     kind: 'output removed',
