@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Fit = Literal["valid", "shrink", "overhang"]
 StartMethod = Literal["fork", "spawn", "forkserver"]
-Pool = Literal["process", "none", "slurm", "sge"]
+Pool = Literal["process", "none", "slurm", "sge", "pbs", "lsf"]
 OnStall = Literal["end", "move", "report"]
 AnyPath = Union[str, "os.PathLike[str]"]
 #: Voxels per axis, slowest axis first: `(64, 64, 64)` or "64,64,64".
@@ -81,6 +81,8 @@ class RunOptions(TypedDict, total=False):
     pool: Pool
     slurm: str | None
     sge: str | None
+    pbs: str | None
+    lsf: str | None
 
 
 class CommandOptions(TypedDict, total=False):
@@ -88,15 +90,17 @@ class CommandOptions(TypedDict, total=False):
 
     config: AnyPath
     mask: AnyPath
+    only: str
     max_retries: int
     max_failures: int
+    memory_retry: str | float
     timeout: float
     stall: float
     on_stall: OnStall
     overwrite: bool
     yes: bool
     write_empty_chunks: bool
-    workers: int
+    workers: int | str
     pool: PerTask
     slurm: PerTask
     sge: PerTask

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: The events that the engine sends.
 EVENTS = ("run-started", "progress", "warning", "block-retried", "block-failed", "worker-died", "task-abandoned")
+#: Pools whose workers are jobs.
+_BATCH_SYSTEMS = ("slurm", "sge", "pbs", "lsf")
 #: Seconds between two looks at processes that no file descriptor tells of.
 LOOK_SECONDS = 0.1
 #: Seconds that the engine has to end a run after the second Ctrl-C.
@@ -421,6 +423,8 @@ def run(
     pool: Pool = "process",
     slurm: str | None = None,
     sge: str | None = None,
+    pbs: str | None = None,
+    lsf: str | None = None,
     raise_on_failure: bool = False,
 ) -> Result:
     """Runs tasks, and those that they come after, to their end.
@@ -440,8 +444,9 @@ def run(
     overwrite: do all blocks again.
     run_dir: the folder of the folders of runs. Default: `.bellis`; without a name a temporary one, kept if the run failed.
     dashboard: serve the page of the run and print its address.
-    pool: "process" (on this machine), "slurm" or "sge" (jobs, which need Python and this package), or "none": workers join
-        by `bellis.blocks(run.context)`. host: the address on which they can. slurm, sge: options of sbatch or qsub.
+    pool: "process" (on this machine), "slurm", "sge", "pbs" or "lsf" (jobs, which need Python and this package), or "none":
+        workers join by `bellis.blocks(run.context)`. host: the address on which they can. slurm, sge, pbs, lsf: options of
+        sbatch, qsub or bsub.
     raise_on_failure: raise RunFailed, with the first traceback, unless every block is completed. With workers=0, the first block that
         fails after its retries ends the run; the exception is the cause, and `pdb.pm()` and `%debug` start in its function.
 
@@ -469,6 +474,8 @@ def run(
         pool=pool,
         slurm=slurm,
         sge=sge,
+        pbs=pbs,
+        lsf=lsf,
         stops_at_failure=is_here and raise_on_failure,
     )
     result = started.do_blocks_here() if is_here else started.follow()
@@ -517,6 +524,8 @@ def _start(
     pool: Pool = "process",
     slurm: str | None = None,
     sge: str | None = None,
+    pbs: str | None = None,
+    lsf: str | None = None,
     stops_at_failure: bool = False,
 ) -> Run:
     for each in tasks:
@@ -524,8 +533,9 @@ def _start(
             raise TypeError(f"{each!r} is not a task: use @bellis.task or bellis.Task. (For a worker: bellis.run_blocks.)")
     if not tasks:
         raise TypeError("There is no task to run: pass tasks of @bellis.task or bellis.Task.")
-    one_of(pool, "pool", ("process", "none", "slurm", "sge"))
-    for what, text in (("name", name), ("record", record), ("host", host), ("slurm", slurm), ("sge", sge)):
+    one_of(pool, "pool", ("process", "none", *_BATCH_SYSTEMS))
+    submitted = {"slurm": slurm, "sge": sge, "pbs": pbs, "lsf": lsf}
+    for what, text in {"name": name, "record": record, "host": host, **submitted}.items():
         if text is not None and not isinstance(text, str):
             raise TypeError(f"{what} is {text!r}; expected a text.")
     if record is not None and record not in ("sqlite", "none") and not record.startswith(("mongodb://", "mongodb+srv://")):
@@ -553,14 +563,13 @@ def _start(
         "onStall": None if on_stall is None else one_of(on_stall, "on_stall", ("end", "move", "report")),
         "mask": None if mask is None else path_of_array(mask, "mask"),
         "host": host,
-        "slurm": slurm,
-        "sge": sge,
+        **submitted,
     }
     request.update({key: value for key, value in given.items() if value is not None})
-    is_kept = name is not None or run_dir is not None or pool in ("slurm", "sge") or dashboard
+    is_kept = name is not None or run_dir is not None or pool in _BATCH_SYSTEMS or dashboard
     if is_kept:
         request["runDir"] = str(run_dir or os.environ.get("BELLIS_HOME") or ".bellis")
-    if pool in ("slurm", "sge"):
+    if pool in _BATCH_SYSTEMS:
         request["workerCommand"] = _worker_command(by_id, Path(request["runDir"]))
     crew = Crew(by_id, start_method) if request["pool"] == "parent" else None
     return Run(by_id, request, _Options(progress, crew, stops_at_failure=stops_at_failure))

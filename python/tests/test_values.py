@@ -52,7 +52,7 @@ class Values(unittest.TestCase):
             ({"workers": -1}, ValueError, "workers is -1; expected a whole number from 0"),
             ({"stall": 0}, ValueError, "stall is 0; expected a number above 0"),
             ({"on_stall": "wait"}, ValueError, "on_stall is 'wait'; expected 'end', 'move' or 'report'"),
-            ({"pool": "slrum"}, ValueError, "pool is 'slrum'; expected 'process', 'none', 'slurm' or 'sge'"),
+            ({"pool": "slrum"}, ValueError, "pool is 'slrum'; expected 'process', 'none', 'slurm', 'sge', 'pbs' or 'lsf'"),
             ({"name": 3}, TypeError, "name is 3; expected a text"),
             ({"record": "postgres://here"}, ValueError, "record is 'postgres://here'; expected 'sqlite', 'none', or an address"),
             ({"resources": {"gpu": "all"}}, TypeError, r"resources\['gpu'\] is 'all'"),

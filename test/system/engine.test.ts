@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -17,8 +19,9 @@ class Engine implements AsyncDisposable {
   readonly #ended: Promise<unknown>
 
   /** @param stderr where its errors go */
-  constructor(stderr: 'inherit' | 'pipe' = 'inherit') {
-    this.child = spawn(process.execPath, [program, 'engine'], { stdio: ['pipe', 'pipe', stderr] })
+  constructor(stderr: 'inherit' | 'pipe' = 'inherit', env: NodeJS.ProcessEnv = {}) {
+    const stdio = ['pipe', 'pipe', stderr] as const
+    this.child = spawn(process.execPath, [program, 'engine'], { stdio: [...stdio], env: { ...process.env, ...env } })
     this.#ended = once(this.child, 'exit')
     this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]()
   }
@@ -143,6 +146,27 @@ describe('the engine for other programs', () => {
     assert.equal(result.ok, false)
     for (const [at, id] of ['a', 'b'].entries()) {
       assert.match(result.tasks[at]?.error.message ?? '', new RegExp(`exit code 3.*${id} is broken`, 's'))
+    }
+  })
+
+  it('submits jobs to the batch system that is asked for, with its options', async () => {
+    for (const [pool, program] of [
+      ['lsf', 'bsub'],
+      ['pbs', 'qsub'],
+    ] as const) {
+      using folder = temporaryFolder()
+      // The system's programs are not those of a batch system.
+      const asked = join(folder.path, 'asked')
+      writeFileSync(join(folder.path, program), `#!/bin/sh\necho "$@" > ${asked}\necho not today >&2\nexit 1\n`, {
+        mode: 0o755,
+      })
+      await using engine = new Engine('inherit', { PATH: `${folder.path}:${process.env.PATH}` })
+      const options = { pool, [pool]: '-q night', workerCommand: ['true'], runDir: folder.path }
+      engine.send(request(folder.path, [task('t', 2)], options))
+      const { error } = (await engine.next('error')) as unknown as { error: { code: string; message: string } }
+      assert.equal(error.code, 'JOB_REFUSED')
+      assert.match(error.message, /not today/)
+      assert.match(readFileSync(asked, 'utf8'), /-q night/)
     }
   })
 

@@ -45,6 +45,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, LoadCommand>>>> 
     runs: async () => (await import('./runs/runs.ts')).runsCommand(),
     dashboard: async () => (await import('./runs/dashboard.ts')).dashboardCommand(),
     status: async () => (await import('./runs/status.ts')).statusCommand(),
+    top: async () => (await import('./top/top.ts')).topCommand(),
     logs: async () => (await import('./runs/logs.ts')).logsCommand(),
     stop: async () => (await import('./runs/stop.ts')).stopCommand(),
     scale: async () => (await import('./runs/scale.ts')).scaleCommand(),

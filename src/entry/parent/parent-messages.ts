@@ -4,6 +4,7 @@ import type { RunEvent, TaskCounts } from '../../core/events.ts'
 import type { WireRois } from '../../core/protocol/messages.ts'
 import { STALL_ACTIONS } from '../../core/workers/stall.ts'
 import type { RunResult } from '../../runtime/coordinator/run-result.ts'
+import { BATCH_KINDS } from '../workers/pools.ts'
 
 // What a program that starts runs from another language says to the engine, and what it is answered: docs/PROTOCOL.md.
 
@@ -50,7 +51,7 @@ const runRequest = z.object({
   command: z.array(z.string()).min(1).optional(),
   tasks: z.array(taskSpec).min(1),
   /** `parent`: the parent starts the workers. */
-  pool: z.enum(['parent', 'none', 'slurm', 'sge']),
+  pool: z.enum(['parent', 'none', ...BATCH_KINDS]),
   workers: z.int().min(1).optional(),
   resources: resources.optional(),
   maxRetries: z.int().min(0).optional(),
@@ -67,6 +68,8 @@ const runRequest = z.object({
   host: z.string().optional(),
   slurm: z.string().optional(),
   sge: z.string().optional(),
+  pbs: z.string().optional(),
+  lsf: z.string().optional(),
   workerCommand: z.array(z.string()).min(1).optional(),
   dashboard: z.boolean().default(false),
   /** The types of events that the parent wants. */

@@ -118,7 +118,7 @@ function take(message: ReturnType<typeof parseParentMessage>, run: Run, launcher
 }
 
 function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLink): RunOptions {
-  const { pool, overwrite, progress, dashboard, events, host, slurm, sge, workerCommand } = request
+  const { pool, overwrite, progress, dashboard, events, host, slurm, sge, pbs, lsf, workerCommand } = request
   const { workers, resources, maxRetries, maxFailures, timeoutMs, stallMs, onStall, maxWorkerRestarts, runDir } =
     request
   const wanted = new Set(events)
@@ -127,7 +127,7 @@ function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLi
     progress: progress as NonNullable<RunOptions['progress']>,
     overwrite,
     ...given({ workers, resources, maxRetries, maxFailures, timeoutMs, stallMs, onStall, maxWorkerRestarts, runDir }),
-    ...given({ host, slurm, sge, workerCommand, mask: request.mask }),
+    ...given({ host, slurm, sge, pbs, lsf, workerCommand, mask: request.mask }),
     ...(dashboard ? { dashboard: { onAddress: (address) => link.send({ type: 'dashboard', address }) } } : {}),
     onEvent: (event) => {
       if (wanted.has(event.type)) link.send({ type: 'event', event })

@@ -57,7 +57,10 @@ export function statusCommand(): Command {
     .option('--host <address>', 'address for browsers to connect to (default: 127.0.0.1, this machine only)')
     .option('--port <n>', 'port of the page (default: the same as before, or a free one)', portNumber)
     .option('--no-open', "print the page's address without opening a browser")
-    .option('--zarr <file>', 'write the state of every block as a Zarr array: 0 not done, 1 done, 2 failed')
+    .option(
+      '--zarr <file>',
+      'write the state of every block as a Zarr array: 0 not done, 1 done, 2 failed, 3 outside the mask',
+    )
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
     .option(
       '--db <url>',
