@@ -42,7 +42,7 @@ const COMMANDS = [
   'completion',
 ]
 /** Commands whose examples name a run, which has another name on every machine. */
-const COMMANDS_OF_RUNS = ['status', 'logs', 'resume', 'reset', 'stop', 'scale', 'retry', 'clean', 'dashboard']
+const COMMANDS_OF_RUNS = ['status', 'logs', 'resume', 'reset', 'stop', 'scale', 'retry', 'clean', 'dashboard', 'top']
 
 const TUTORIAL = 'docs/TUTORIAL.md'
 
