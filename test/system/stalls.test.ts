@@ -11,6 +11,7 @@ import { endedRun } from '../support/ended-runs.ts'
 import { stillRunning, until } from '../support/processes.ts'
 import { pythonOrSkip } from '../support/python.ts'
 import { runProgram } from '../support/python-program.ts'
+import { slurmOrSkip } from '../support/slurm.ts'
 import joined from '../support/tasks/joined.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
@@ -69,6 +70,28 @@ describe('a worker process that does nothing', { concurrency: 3 }, () => {
       eventsOf(driven, 'worker-stalled').map(({ index, action }) => [index, action]),
       [[0, 'report']],
     )
+  })
+})
+
+describe('a job of SLURM that does nothing', () => {
+  it('is ended when its worker was stopped, and another job does its block', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const config = { folder: folder.path, blocks: BLOCKS, at: AT, how: 'stop' }
+    const driven = await drive(
+      'stall.ts',
+      config,
+      { pool: 'slurm', workers: 1, stallMs, maxRetries: 5 },
+      { env: slurm.env },
+    )
+    assert.equal(driven.result.ok, true, driven.stderr)
+    assert.equal(done(folder.path), BLOCKS)
+    // Blocks that were leased together are counted from the first one.
+    const [stalled] = eventsOf(driven, 'worker-stalled')
+    assert.equal(stalled?.action, 'end')
+    const left = await slurm.run('squeue', '--noheader', '--states=PENDING,RUNNING', '--format=%i')
+    assert.equal(left.trim(), '')
   })
 })
 
