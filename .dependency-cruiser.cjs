@@ -26,7 +26,7 @@ module.exports = {
       { path: '^src/adapters/([^/]+)/', pathNot: '^src/adapters/(n5|precomputed)/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
-        pathNot: '^src/adapters/($1|codecs|files|s3)/',
+        pathNot: '^src/adapters/($1|codecs|files|http|ranges|s3)/',
       },
     ),
     // Their chunks are files as those of Zarr are.
@@ -35,7 +35,7 @@ module.exports = {
       { path: '^src/adapters/(n5|precomputed)/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
-        pathNot: '^src/adapters/($1|codecs|files|s3|zarr|png)/',
+        pathNot: '^src/adapters/($1|codecs|files|http|s3|zarr|png)/',
       },
     ),
     rule(

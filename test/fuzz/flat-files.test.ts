@@ -1,25 +1,35 @@
 import { describe } from 'node:test'
 import type { FlatKind } from '../../src/adapters/flat/flat-layout.ts'
+import type { ByteFile } from '../../src/ports/byte-file.ts'
 import { npyBytes } from '../support/flat-files.ts'
 import { fuzzTarget } from '../support/fuzz/fuzz-target.ts'
 
 // INVALID_COORDINATE: a place that can't be counted in the unit of the header.
 const CODES = ['INVALID_METADATA', 'UNSUPPORTED', 'INVALID_COORDINATE'] as const
 
+const NOTHING = { [Symbol.dispose]() {} }
+const EMPTY: ByteFile = {
+  ...{ path: 'f', byteLength: 0, id: 'f', isRemote: false },
+  read: () => 0,
+  load: async () => NOTHING,
+  ...NOTHING,
+}
+
 /** Reads the header of an input, and what its layout says of the place of the voxels. */
 const parserOf = (load: () => Promise<FlatKind>) => async () => {
   const kind = await load()
-  const { assertComplete } = await import('../../src/adapters/flat/voxel-bytes.ts')
+  const { VoxelBytes } = await import('../../src/adapters/flat/voxel-bytes.ts')
   const { FlatArray } = await import('../../src/adapters/flat/flat-array.ts')
   const { placeAxes } = await import('../../src/core/geometry/placement.ts')
   return async (input: Uint8Array) => {
     const bytes = Buffer.from(input)
     const start = async (length: number) => bytes.subarray(0, length)
-    // A file that is longer than every array: only the header decides.
-    const layout = await kind.read({ path: '/dev/null', start, compressed: false, beside: () => '/dev/null' })
-    await using array = new FlatArray('f', kind.format, layout)
+    const source = { path: 'f', start, compressed: false, beside: () => 'g', sizeOf: async () => 2 ** 40 }
+    const layout = await kind.read(source)
+    const voxels = new VoxelBytes(layout.stretches, layout.packing, async () => EMPTY)
+    await using array = new FlatArray('f', kind.format, layout, voxels)
     placeAxes(array.axes)
-    assertComplete('f', layout.stretches, layout.packing)
+    await voxels.assertComplete('f')
   }
 }
 

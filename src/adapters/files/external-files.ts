@@ -1,5 +1,6 @@
 import { dirname, resolve, sep } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
+import { addressFolder, isAddress, splitQuery } from '../../core/text/address.ts'
 import { realPath } from './real-path.ts'
 
 /**
@@ -8,13 +9,20 @@ import { realPath } from './real-path.ts'
  */
 export class ExternalFiles {
   readonly #folders: readonly string[] | undefined
+  /** Of a file behind an address. */
+  readonly #isAddress: boolean
 
   /**
    * @param container the file, or the folder of files, that the user named; undefined allows all files
    * @param options.isFolder @default false
    */
   constructor(container: string | undefined, { isFolder = false }: { readonly isFolder?: boolean } = {}) {
+    this.#isAddress = container !== undefined && isAddress(container)
     if (container === undefined) return
+    if (this.#isAddress) {
+      this.#folders = [addressFolder(container)]
+      return
+    }
     // The folder of the name and that of the file behind it, if the name is a symbolic link.
     this.#folders = isFolder
       ? [realPath(container)]
@@ -23,6 +31,9 @@ export class ExternalFiles {
 
   allows(path: string): boolean {
     if (this.#folders === undefined) return true
+    // An address leads to no file of this machine, and no file to an address.
+    if (this.#isAddress !== isAddress(path)) return false
+    if (this.#isAddress) return this.#folders.some((folder) => splitQuery(path).place.startsWith(folder))
     const real = realPath(path)
     return this.#folders.some((folder) => real.startsWith(folder.endsWith(sep) ? folder : folder + sep))
   }

@@ -4,27 +4,27 @@ import type { ArrayFormat, ChunkedArray, OpenArrayOptions } from '../../ports/ch
 
 /**
  * A format whose containers have one array each, for reading.
- * @param what its containers are called in messages: `TIFF files`
+ * @param options.localOnly what its containers are called, if they are read from disks alone: `images` @default they are read from anywhere
  */
 export function singleArrayFormat(
   name: string,
-  what: string,
   open: (path: string, options: OpenArrayOptions) => Promise<ChunkedArray>,
+  { localOnly }: { readonly localOnly?: string } = {},
 ): ArrayFormat {
   return {
     name,
     async open(container, inner, options = {}) {
       if ((options.mode ?? 'r') !== 'r') throw notWritten(container)
-      if (isAddress(container)) {
+      if (localOnly !== undefined && isAddress(container)) {
         throw new ConfigError(
           'UNSUPPORTED',
-          `${container} is an address, and ${what} can only be read from disks; download the file first.`,
+          `${container} is an address, and ${localOnly} can only be read from disks; download the file first.`,
         )
       }
       if (inner !== '') {
         throw new ConfigError(
           'NO_SUCH_DATASET',
-          `${container} contains a single array, and nothing named "${inner}"; leave the name out.`,
+          `${withoutQuery(container)} contains a single array, and nothing named "${inner}"; leave the name out.`,
         )
       }
       return open(container, options)
@@ -40,6 +40,8 @@ export function singleArrayFormat(
     },
   }
 }
+
+const withoutQuery = (path: string): string => (isAddress(path) ? path.replace(/\?.*$/, '') : path)
 
 const notWritten = (path: string): ConfigError =>
   new ConfigError(

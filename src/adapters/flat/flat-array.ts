@@ -5,11 +5,12 @@ import { rowMajorStrides } from '../../core/array/strides.ts'
 import { InfrastructureError } from '../../core/errors.ts'
 import { type Coordinate, coordinate, productOf, subtractCoordinates } from '../../core/geometry/coordinate.ts'
 import { isEmptyRoi, type Roi, roi } from '../../core/geometry/roi.ts'
+import type { ByteRange } from '../../ports/byte-file.ts'
 import type { ArrayAxis, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
 import { onlyRead, partInside } from '../files/reading.ts'
 import { swapBytes } from '../files/swap-bytes.ts'
 import type { FlatKind, FlatLayout } from './flat-layout.ts'
-import { VoxelBytes } from './voxel-bytes.ts'
+import type { VoxelBytes } from './voxel-bytes.ts'
 
 /** Bytes that are read at once, at most. */
 const SPAN_BYTES = 8 * 2 ** 20
@@ -38,8 +39,9 @@ export class FlatArray implements ChunkedArray {
   readonly #voxels: VoxelBytes
   #closed = false
 
-  constructor(path: string, format: FlatKind['format'], layout: FlatLayout) {
-    const { shape, strides, dtype, rescale, packing, stretches } = layout
+  /** @param voxels which this array closes */
+  constructor(path: string, format: FlatKind['format'], layout: FlatLayout, voxels: VoxelBytes) {
+    const { shape, strides, dtype, rescale, packing } = layout
     this.path = path
     this.format = format
     this.shape = coordinate<'voxel'>(shape)
@@ -52,7 +54,7 @@ export class FlatArray implements ChunkedArray {
     this.axes = layout.axes
     this.attributes = layout.attributes
     this.#layout = layout
-    this.#voxels = new VoxelBytes(stretches, packing)
+    this.#voxels = voxels
   }
 
   async readVoxels(box: Roi<'voxel'>, into: TypedArray, { signal }: TransferOptions = {}): Promise<void> {
@@ -93,18 +95,30 @@ export class FlatArray implements ChunkedArray {
     const targetStrides = rowMajorStrides(box.shape, size)
     let memory = new Uint8Array(0)
     let isFirst = true
-    for (const part of partsOf(inside, strides, size)) {
+    for (const parts of batchesOf(partsOf(inside, strides, size), (part) => spanOf(part.shape, strides, size))) {
       if (!isFirst) await setImmediate()
       isFirst = false
       signal?.throwIfAborted()
       this.#assertOpen()
-      const length = spanOf(part.shape, strides, size)
-      if (memory.length < length) memory = new Uint8Array(length)
-      const span = memory.subarray(0, length)
-      this.#voxels.read(span, offsetOf(part.offset, strides))
-      if (this.#layout.bigEndian) swapBytes(span, size)
-      const start = offsetOf(subtractCoordinates(part.offset, box.offset), targetStrides)
-      copyBox(part.shape, size, { bytes: span, start: 0, strides }, { bytes: target, start, strides: targetStrides })
+      const spans = parts.map((part) => ({
+        start: offsetOf(part.offset, strides),
+        length: spanOf(part.shape, strides, size),
+      }))
+      using _held = await this.#voxels.load(spans, signal)
+      for (const [number, part] of parts.entries()) {
+        const { start, length } = spans[number] as ByteRange
+        if (memory.length < length) memory = new Uint8Array(length)
+        const span = memory.subarray(0, length)
+        this.#voxels.read(span, start)
+        if (this.#layout.bigEndian) swapBytes(span, size)
+        const at = offsetOf(subtractCoordinates(part.offset, box.offset), targetStrides)
+        copyBox(
+          part.shape,
+          size,
+          { bytes: span, start: 0, strides },
+          { bytes: target, start: at, strides: targetStrides },
+        )
+      }
     }
     if (this.dtype === 'bool') onlyBools(target)
   }
@@ -117,6 +131,21 @@ export class FlatArray implements ChunkedArray {
 /** Bytes from the first byte of a box to its last. */
 const spanOf = (shape: readonly number[], strides: readonly number[], size: number): number =>
   shape.reduce((bytes, length, axis) => bytes + (length - 1) * (strides[axis] as number), size)
+
+/** Parts that are fetched together, one after the other; a part that is larger is fetched by itself. */
+function* batchesOf<T>(parts: Iterable<T>, bytesOf: (part: T) => number): Generator<T[]> {
+  let batch: T[] = []
+  let bytes = 0
+  for (const part of parts) {
+    batch.push(part)
+    bytes += bytesOf(part)
+    if (bytes < SPAN_BYTES) continue
+    yield batch
+    batch = []
+    bytes = 0
+  }
+  if (batch.length > 0) yield batch
+}
 
 /** Divides a box into parts, in the order in which they are stored, each of which is worth reading at once. */
 function* partsOf(box: Roi<'voxel'>, strides: readonly number[], size: number): Generator<Roi<'voxel'>> {

@@ -1,6 +1,10 @@
 import { ConfigError } from '../../core/errors.ts'
+import { splitQuery } from '../../core/text/address.ts'
+import type { ByteFile } from '../../ports/byte-file.ts'
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
+import { ExternalFiles } from '../files/external-files.ts'
 import { singleArrayFormat } from '../files/single-array-format.ts'
+import { openBytes, type RangeOptions } from '../ranges/open-bytes.ts'
 import { FlatArray } from './flat-array.ts'
 import type { FlatKind, FlatLayout } from './flat-layout.ts'
 import { headerSource } from './header-source.ts'
@@ -9,7 +13,7 @@ import { mrc } from './mrc.ts'
 import { nifti } from './nifti.ts'
 import { npy } from './npy.ts'
 import { nrrd } from './nrrd.ts'
-import { assertComplete } from './voxel-bytes.ts'
+import { VoxelBytes } from './voxel-bytes.ts'
 
 /** Files of one array each: a header, and all voxels in one piece. */
 export const FLAT_KINDS: readonly FlatKind[] = [npy, nifti, mrc, nrrd, metaImage]
@@ -20,30 +24,42 @@ export const TELLING_BYTES = 352
 export interface FlatFormatOptions {
   /** Whether files outside the folder of a header may be read, if it names them. @default no */
   readonly allowExternal?: () => boolean
+  /** How files behind addresses are read. */
+  readonly ranges?: RangeOptions
 }
 
 /** MRC, NIfTI, NRRD, MetaImage and NumPy files, for reading. */
 export function flatFormat(options: FlatFormatOptions = {}): ArrayFormat {
-  const { allowExternal = () => false } = options
-  return singleArrayFormat(
-    'flat',
-    'files of its format',
-    async (path, { allowExternal: isAllowed = allowExternal() }) => {
-      const { kind, layout } = await readLayout(path, isAllowed)
-      assertComplete(path, layout.stretches, layout.packing)
-      return new FlatArray(path, kind.format, layout)
-    },
-  )
+  const { allowExternal = () => false, ranges = {} } = options
+  return singleArrayFormat('flat', async (path, { allowExternal: isAllowed = allowExternal() }) => {
+    const { query } = splitQuery(path)
+    // Headers name files without the query of a signed address.
+    const open = (name: string, namedBy?: string) => openBytes(name + query, { ...ranges, namedBy })
+    using file = await openBytes(path, ranges)
+    const { kind, layout } = await readLayout(file, new ExternalFiles(isAllowed ? undefined : file.path), open)
+    const voxels = new VoxelBytes(layout.stretches, layout.packing, open)
+    try {
+      await voxels.assertComplete(file.path)
+      return new FlatArray(file.path, kind.format, layout, voxels)
+    } catch (error) {
+      voxels[Symbol.dispose]()
+      throw error
+    }
+  })
 }
 
-async function readLayout(path: string, allowExternal: boolean): Promise<{ kind: FlatKind; layout: FlatLayout }> {
-  const source = headerSource(path, allowExternal)
+async function readLayout(
+  file: ByteFile,
+  external: ExternalFiles,
+  open: (path: string) => Promise<ByteFile>,
+): Promise<{ kind: FlatKind; layout: FlatLayout }> {
+  const source = await headerSource(file, external, open)
   const start = await source.start(TELLING_BYTES)
   const kind = FLAT_KINDS.find(({ matches }) => matches(start))
   if (kind !== undefined) return { kind, layout: await kind.read(source) }
-  const expected = FLAT_KINDS.find(({ suffix }) => suffix.test(path))
+  const expected = FLAT_KINDS.find(({ suffix }) => suffix.test(file.path))
   throw new ConfigError(
     'INVALID_METADATA',
-    `${path} does not start as a file of the format ${expected?.format ?? 'that its name says'} does; check that it is one, and complete.`,
+    `${file.path} does not start as a file of the format ${expected?.format ?? 'that its name says'} does; check that it is one, and complete.`,
   )
 }

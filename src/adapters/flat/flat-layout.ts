@@ -43,6 +43,8 @@ export interface HeaderSource {
   readonly compressed: boolean
   /** The path of a file that the header names, if it may be read. @throws ConfigError `UNSUPPORTED` */
   readonly beside: (name: string) => string
+  /** Bytes of a file that `beside` returned; 0 for one that isn't there, which is reported when it is opened. */
+  readonly sizeOf: (path: string) => Promise<number>
 }
 
 /** One format of files that have a header, and all voxels in one piece. */

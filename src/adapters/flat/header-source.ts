@@ -1,49 +1,66 @@
-import { closeSync, createReadStream } from 'node:fs'
-import { dirname, isAbsolute, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { ExternalFiles } from '../files/external-files.ts'
-import { openFile } from '../files/open-file.ts'
-import { openingFailed } from '../files/opening-failed.ts'
-import { readFullySync } from '../files/read-fully.ts'
+import { addressBeside, isAddress } from '../../core/text/address.ts'
+import type { ByteFile } from '../../ports/byte-file.ts'
+import { withBytes } from '../files/absent-bytes.ts'
+import { byteStream } from '../files/byte-stream.ts'
+import type { ExternalFiles } from '../files/external-files.ts'
+import { pathBeside } from '../files/path-beside.ts'
 import type { HeaderSource } from './flat-layout.ts'
 
-/** @throws ConfigError `NO_SUCH_FILE`; InfrastructureError `IO_ERROR` */
-export function headerSource(path: string, allowExternal: boolean): HeaderSource {
-  const external = new ExternalFiles(allowExternal ? undefined : path)
-  const compressed = isGzip(firstBytes(path, 2))
+/**
+ * What a header is read from.
+ * @param open opens a file that the header names
+ * @throws InfrastructureError `IO_ERROR`
+ */
+export async function headerSource(
+  file: ByteFile,
+  external: ExternalFiles,
+  open: (path: string) => Promise<ByteFile>,
+): Promise<HeaderSource> {
+  const { path } = file
+  const compressed = isGzip(await firstBytes(file, 2))
   return {
     path,
     compressed,
-    start: async (byteLength) => (compressed ? firstUnpacked(path, byteLength) : firstBytes(path, byteLength)),
+    start: async (byteLength) => (compressed ? firstUnpacked(file, byteLength) : firstBytes(file, byteLength)),
     beside: (name) => {
-      const file = isAbsolute(name) ? name : join(dirname(path), name)
-      if (external.allows(file)) return file
+      const found = isAddress(path) ? addressBeside(path, name) : pathBeside(path, name)
+      if (external.allows(found)) return found
       throw new ConfigError(
         'UNSUPPORTED',
         `${path} has its voxels in "${name}", outside its own folder; if you trust the file, allow that with --allow-external.`,
       )
+    },
+    async sizeOf(named) {
+      if (named === path) return file.byteLength
+      try {
+        using found = await open(named)
+        return found.byteLength
+      } catch (error) {
+        // It is reported when it is opened.
+        if (error instanceof ConfigError) return 0
+        throw error
+      }
     },
   }
 }
 
 const isGzip = (start: Buffer): boolean => start[0] === 0x1f && start[1] === 0x8b
 
-function firstBytes(path: string, byteLength: number): Buffer {
-  const file = openFile(path)
+async function firstBytes(file: ByteFile, byteLength: number): Promise<Buffer> {
+  const start = Buffer.alloc(byteLength)
   try {
-    const start = Buffer.alloc(byteLength)
-    return start.subarray(0, readFullySync(file, start, 0))
+    return start.subarray(0, await withBytes(() => file.read(start, 0)))
   } catch (error) {
-    throw openingFailed(path, error)
-  } finally {
-    closeSync(file)
+    if (error instanceof InfrastructureError) throw error
+    throw new InfrastructureError('IO_ERROR', `Can't open ${file.path}: ${(error as Error).message}.`, { cause: error })
   }
 }
 
-/** The first bytes of what a gzip file contains. @throws InfrastructureError `CORRUPT_DATA` */
-async function firstUnpacked(path: string, byteLength: number): Promise<Buffer> {
-  const source = createReadStream(path)
+/** The first bytes of what a gzip file contains. @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR` */
+async function firstUnpacked(file: ByteFile, byteLength: number): Promise<Buffer> {
+  const source = byteStream(file, 0)
   const unpacked = source.pipe(createGunzip())
   // The stream of the file does not pass on its errors.
   source.on('error', (error) => unpacked.destroy(error))
@@ -56,9 +73,10 @@ async function firstUnpacked(path: string, byteLength: number): Promise<Buffer> 
       if (length >= byteLength) break
     }
   } catch (error) {
+    if (error instanceof InfrastructureError) throw error
     throw new InfrastructureError(
       'CORRUPT_DATA',
-      `${path} is corrupt: ${(error as Error).message}; restore it from a copy.`,
+      `${file.path} is corrupt: ${(error as Error).message}; restore it from a copy.`,
       { cause: error },
     )
   } finally {

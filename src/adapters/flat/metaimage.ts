@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
 import type { ArrayAxis } from '../../ports/chunked-array.ts'
 import {
@@ -62,7 +61,7 @@ async function readHeader(source: HeaderSource): Promise<FlatLayout> {
     shape: [...(hasChannels ? [channels] : []), ...lengths.toReversed()],
     strides: hasChannels ? [BYTES_PER_ELEMENT[dtype], ...strides] : strides,
     axes: hasChannels ? [{ name: 'c', type: 'channel' }, ...axes] : axes,
-    stretches: stretchesOf(
+    stretches: await stretchesOf(
       source,
       last,
       field('HeaderSize'),
@@ -73,20 +72,20 @@ async function readHeader(source: HeaderSource): Promise<FlatLayout> {
   }
 }
 
-function stretchesOf(
-  { path, beside }: HeaderSource,
+async function stretchesOf(
+  { path, beside, sizeOf }: HeaderSource,
   found: RegExpExecArray,
   headerSize: string | undefined,
   total: number,
-): Stretch[] {
+): Promise<Stretch[]> {
   const name = (found[1] as string).trim()
   if (/^local$/i.test(name)) return [{ path, start: found.index + found[0].length, byteLength: total }]
   if (/^LIST\b|%/.test(name)) unsupported(path, `has its voxels in several files ("${name}")`, 'save it as one file')
   const file = beside(name)
   const skip = Number(headerSize ?? 0)
   if (!Number.isSafeInteger(skip) || skip < -1) invalid(path, `HeaderSize = ${headerSize}`)
-  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
-  return [{ path: file, start: skip === -1 ? Math.max(0, size - total) : skip, byteLength: total }]
+  const start = skip === -1 ? Math.max(0, (await sizeOf(file)) - total) : skip
+  return [{ path: file, start, byteLength: total }]
 }
 
 /** The axes as they are stored, the fastest first; ITK's lengths are millimetres. */

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { BYTES_PER_ELEMENT, type DType } from '../../core/array/dtype.ts'
 import type { ArrayAxis } from '../../ports/chunked-array.ts'
 import {
@@ -123,21 +122,21 @@ async function readHeader(source: HeaderSource): Promise<FlatLayout> {
     bigEndian: /^big$/i.test(field('endian') ?? ''),
     shape: order.map((place) => lengths[place] as number),
     strides: order.map((place) => strides[place] as number),
-    stretches: stretchesOf(source, header, lengths, dtype, packing === 'voxels'),
+    stretches: await stretchesOf(source, header, lengths, dtype, packing === 'voxels'),
     packing,
     axes: order.map((place) => axes[place] as ArrayAxis),
     attributes: header.keys,
   }
 }
 
-function stretchesOf(
+async function stretchesOf(
   source: HeaderSource,
   header: TextHeader,
   lengths: readonly number[],
   dtype: DType,
   compressed: boolean,
-): Stretch[] {
-  const { path, beside } = source
+): Promise<Stretch[]> {
+  const { path, beside, sizeOf } = source
   const { fields } = header
   const skip = (name: string) => fields.get(`${name} skip`) ?? fields.get(`${name}skip`) ?? '0'
   if (skip('line') !== '0')
@@ -152,14 +151,14 @@ function stretchesOf(
   const names = filesOf(path, detached, header.files)
   if (total % names.length !== 0) invalid(path, `${names.length} data files for ${lengths.join(' × ')} voxels`)
   const byteLength = total / names.length
-  return names.map((name) => {
+  const stretches: Stretch[] = []
+  for (const name of names) {
     const file = beside(name)
-    return { path: file, start: bytes === -1 ? Math.max(0, sizeOf(file) - byteLength) : bytes, byteLength }
-  })
+    const start = bytes === -1 ? Math.max(0, (await sizeOf(file)) - byteLength) : bytes
+    stretches.push({ path: file, start, byteLength })
+  }
+  return stretches
 }
-
-/** 0 for a file that isn't there, which is reported when it is opened. */
-const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
 /** Data files that a header may name. */
 const MOST_FILES = 20_000

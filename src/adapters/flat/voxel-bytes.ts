@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  createReadStream,
-  createWriteStream,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Transform } from 'node:stream'
@@ -15,32 +6,19 @@ import { pipeline } from 'node:stream/promises'
 import { createUnzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
-import { openFile } from '../files/open-file.ts'
-import { openingFailed } from '../files/opening-failed.ts'
+import type { ByteFile, ByteRange } from '../../ports/byte-file.ts'
+import { byteStream } from '../files/byte-stream.ts'
+import { localBytes } from '../files/local-bytes.ts'
 import type { Packing, Stretch } from './flat-layout.ts'
+
+/** Opens a file. @param namedBy the header that names it, if it is another one */
+type OpenNamed = (path: string, namedBy?: string) => Promise<ByteFile>
 
 /** The most that gzip can compress by. */
 const HIGHEST_RATIO = 1032
 
 /** Files that are open at once, of arrays that lie in many. */
 const MOST_OPEN = 8
-
-/**
- * Checks that the files of an array are there, and as long as its header says.
- * @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`
- */
-export function assertComplete(path: string, stretches: readonly Stretch[], packing: Packing): void {
-  for (const stretch of stretches) {
-    const size = sizeOf(path, stretch)
-    const least = leastSize(stretch, packing)
-    if (size >= least) continue
-    const needs = packing === 'none' ? String(least) : `at least ${least}`
-    throw new ConfigError(
-      'INVALID_METADATA',
-      `${stretch.path} has ${size} bytes, but the header of ${path} describes voxels that need ${needs}; the file was cut short, or is still being written.`,
-    )
-  }
-}
 
 /** Bytes that a file has at least. */
 function leastSize({ start, byteLength }: Stretch, packing: Packing): number {
@@ -49,39 +27,49 @@ function leastSize({ start, byteLength }: Stretch, packing: Packing): number {
   return start + Math.ceil(byteLength / HIGHEST_RATIO)
 }
 
-function sizeOf(path: string, stretch: Stretch): number {
-  try {
-    const found = statSync(stretch.path)
-    // A pipe has no size, and would be waited for.
-    return found.isFile() ? found.size : 0
-  } catch (error) {
-    throw openingFailed(stretch.path, error, stretch.path === path ? undefined : path)
-  }
-}
-
 /** The voxels of an array as one row of bytes, wherever they are stored. */
 export class VoxelBytes implements Disposable {
   readonly #stretches: readonly Stretch[]
   readonly #packing: Packing
   /** The first byte of each stretch, counted from the first of all. */
   readonly #starts: readonly number[]
+  readonly #openFile: OpenNamed
   /** Open files by the index of their stretch, the one that was used last at the end. */
-  readonly #open = new Map<number, number>()
+  readonly #open = new Map<number, ByteFile>()
   /** Decompressed files, which stay open until the array is closed. */
-  readonly #unpacked = new Map<number, number>()
+  readonly #unpacked = new Map<number, ByteFile>()
   readonly #unpacking = new Map<number, Promise<void>>()
   /** Folders of decompressed files that could not be removed at once. */
   readonly #folders: string[] = []
   #closed = false
 
-  constructor(stretches: readonly Stretch[], packing: Packing) {
+  constructor(stretches: readonly Stretch[], packing: Packing, open: OpenNamed) {
     this.#stretches = stretches
+    this.#openFile = open
     this.#packing = packing
     let start = 0
     this.#starts = stretches.map(({ byteLength }) => {
       start += byteLength
       return start - byteLength
     })
+  }
+
+  /**
+   * Checks that the files of an array are there, and as long as its header says.
+   * @param path of the header
+   * @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`
+   */
+  async assertComplete(path: string): Promise<void> {
+    for (const [index, stretch] of this.#stretches.entries()) {
+      const { byteLength: size } = await this.#file(index, stretch.path === path ? undefined : path)
+      const least = leastSize(stretch, this.#packing)
+      if (size >= least) continue
+      const needs = this.#packing === 'none' ? String(least) : `at least ${least}`
+      throw new ConfigError(
+        'INVALID_METADATA',
+        `${stretch.path} has ${size} bytes, but the header of ${path} describes voxels that need ${needs}; the file was cut short, or is still being written.`,
+      )
+    }
   }
 
   /**
@@ -103,23 +91,64 @@ export class VoxelBytes implements Disposable {
   }
 
   /**
-   * Fills `into` from byte `position` on.
+   * Opens the files of some bytes, and fetches those behind an address. Until the result is disposed, they can be read.
+   * @throws InfrastructureError `IO_ERROR`, `UNAUTHORIZED`
+   */
+  async load(ranges: readonly ByteRange[], signal: AbortSignal | undefined): Promise<Disposable> {
+    const held: Disposable[] = []
+    const wanted = new Map<number, ByteRange[]>()
+    for (const range of ranges) {
+      for (const { index, start, length } of this.#partsOf(range)) {
+        wanted.set(index, [...(wanted.get(index) ?? []), { start, length }])
+      }
+    }
+    const end = () => {
+      for (const each of held.splice(0)) each[Symbol.dispose]()
+      this.#closeOldest()
+    }
+    try {
+      // Another read may close files while this one waits for others.
+      while (held.length === 0 || ![...wanted.keys()].every((index) => this.#isOpen(index))) {
+        for (const [index, parts] of wanted) held.push(await (await this.#file(index)).load(parts, signal))
+        if (this.#closed || wanted.size === 0) break
+      }
+    } catch (error) {
+      end()
+      throw error
+    }
+    return { [Symbol.dispose]: end }
+  }
+
+  /**
+   * Fills `into` from byte `position` on; they have been loaded.
    * @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
   read(into: Uint8Array, position: number): void {
-    for (let done = 0; done < into.length; ) {
+    let done = 0
+    for (const { index, start, length } of this.#partsOf({ start: position, length: into.length })) {
+      const file = this.#unpacked.get(index) ?? this.#open.get(index)
+      const { path } = this.#stretches[index] as Stretch
+      if (file === undefined) throw new InfrastructureError('IO_ERROR', `"${path}" was closed; open it again to read.`)
+      readFully(file, path, into.subarray(done, done + length), start)
+      done += length
+    }
+  }
+
+  /** Where some bytes of the voxels are: the stretch, and the place in its file. */
+  *#partsOf({ start: position, length }: ByteRange): Generator<ByteRange & { readonly index: number }> {
+    for (let done = 0; done < length; ) {
       const index = this.#indexAt(position + done)
       const within = position + done - (this.#starts[index] as number)
-      const { byteLength, start, path } = this.#stretches[index] as Stretch
-      const part = into.subarray(done, done + byteLength - within)
-      readFully(this.#file(index), path, part, within + (this.#packing === 'none' ? start : 0))
-      done += part.length
+      const { byteLength, start } = this.#stretches[index] as Stretch
+      const part = Math.min(length - done, byteLength - within)
+      yield { index, start: within + (this.#packing === 'none' ? start : 0), length: part }
+      done += part
     }
   }
 
   [Symbol.dispose](): void {
     this.#closed = true
-    for (const file of [...this.#open.values(), ...this.#unpacked.values()]) closeSync(file)
+    for (const file of [...this.#open.values(), ...this.#unpacked.values()]) file[Symbol.dispose]()
     this.#open.clear()
     this.#unpacked.clear()
     for (const folder of this.#folders.splice(0)) rmSync(folder, { recursive: true, force: true })
@@ -136,24 +165,33 @@ export class VoxelBytes implements Disposable {
     return low
   }
 
-  #file(index: number): number {
-    const unpacked = this.#unpacked.get(index)
-    if (unpacked !== undefined) return unpacked
-    const open = this.#open.get(index)
-    if (open !== undefined) {
+  #isOpen(index: number): boolean {
+    return this.#unpacked.has(index) || this.#open.has(index)
+  }
+
+  async #file(index: number, namedBy?: string): Promise<ByteFile> {
+    const known = this.#unpacked.get(index) ?? this.#open.get(index)
+    if (known === undefined) {
+      const file = await this.#openFile((this.#stretches[index] as Stretch).path, namedBy)
+      const other = this.#open.get(index)
+      // Another read has opened it meanwhile.
+      if (other !== undefined || this.#closed) file[Symbol.dispose]()
+      if (other !== undefined || this.#closed) return other ?? file
+      this.#open.set(index, file)
+      return file
+    }
+    if (this.#open.delete(index)) this.#open.set(index, known)
+    return known
+  }
+
+  /** Files behind addresses stay open, so that all that is read of one is of one version. */
+  #closeOldest(): void {
+    for (const [index, file] of this.#open) {
+      if (this.#open.size <= MOST_OPEN) return
+      if (file.isRemote) continue
       this.#open.delete(index)
-      this.#open.set(index, open)
-      return open
+      file[Symbol.dispose]()
     }
-    const { path } = this.#stretches[index] as Stretch
-    if (this.#open.size >= MOST_OPEN) {
-      const [oldest, file] = this.#open.entries().next().value as [number, number]
-      this.#open.delete(oldest)
-      closeSync(file)
-    }
-    const file = openFile(path)
-    this.#open.set(index, file)
-    return file
   }
 
   /** Decompresses a stretch into a file without a name, which ends with this process. */
@@ -163,10 +201,10 @@ export class VoxelBytes implements Disposable {
     try {
       folder = mkdtempSync(join(tmpdir(), 'bellis-unpacked-'))
       const target = join(folder, 'voxels')
-      const unpacked = await unpackInto(target, stretch, this.#packing)
+      const unpacked = await unpackInto(target, await this.#file(index), stretch, this.#packing)
       if (unpacked < stretch.byteLength) throw cutShort(stretch.path, unpacked, stretch.byteLength)
       if (this.#closed) return
-      this.#unpacked.set(index, openSync(target, 'r'))
+      this.#unpacked.set(index, localBytes(target))
     } catch (error) {
       if (error instanceof InfrastructureError) throw error
       throw unpackingFailed(stretch.path, error)
@@ -186,7 +224,12 @@ export class VoxelBytes implements Disposable {
 }
 
 /** @returns how many bytes there were, at most those of the stretch */
-async function unpackInto(target: string, { path, start, byteLength }: Stretch, packing: Packing): Promise<number> {
+async function unpackInto(
+  target: string,
+  file: ByteFile,
+  { start, byteLength }: Stretch,
+  packing: Packing,
+): Promise<number> {
   const isWhole = packing === 'file'
   let skipped = isWhole ? 0 : start
   let written = 0
@@ -200,7 +243,7 @@ async function unpackInto(target: string, { path, start, byteLength }: Stretch, 
     },
   })
   await pipeline(
-    createReadStream(path, { start: isWhole ? 0 : start }),
+    byteStream(file, isWhole ? 0 : start),
     createUnzip(),
     atMost,
     createWriteStream(target, { mode: 0o600 }),
@@ -233,15 +276,13 @@ const cutShort = (path: string, found: number, expected: number): Infrastructure
     `${path} ends after ${found} of ${expected} bytes of voxels; it was cut short: restore it from a copy.`,
   )
 
-function readFully(file: number, path: string, into: Uint8Array, position: number): void {
-  for (let done = 0; done < into.length; ) {
-    let count: number
-    try {
-      count = readSync(file, into, done, into.length - done, position + done)
-    } catch (error) {
-      throw new InfrastructureError('IO_ERROR', `Can't read ${path}: ${(error as Error).message}.`, { cause: error })
-    }
-    if (count === 0) throw cutShort(path, position + done, position + into.length)
-    done += count
+function readFully(file: ByteFile, path: string, into: Uint8Array, position: number): void {
+  let count: number
+  try {
+    count = file.read(into, position)
+  } catch (error) {
+    if (error instanceof InfrastructureError) throw error
+    throw new InfrastructureError('IO_ERROR', `Can't read ${path}: ${(error as Error).message}.`, { cause: error })
   }
+  if (count < into.length) throw cutShort(path, position + count, position + into.length)
 }

@@ -15,7 +15,7 @@ export const PNG_SUFFIX = /\.png$/i
 
 /** PNG images of 8 or 16 bits, for reading: y and x, after the samples of a pixel if it has several. */
 export const pngFormat = (): ArrayFormat =>
-  singleArrayFormat('png', 'images', async (path) => new PngArray(path, readHeader(path)))
+  singleArrayFormat('png', async (path) => new PngArray(path, readHeader(path)), { localOnly: 'PNG images' })
 
 /** An image, which is decoded as a whole the first time that it is read. */
 class PngArray implements ChunkedArray {

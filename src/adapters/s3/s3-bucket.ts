@@ -23,6 +23,8 @@ export interface FoundObject {
   readonly body: Uint8Array
   /** Its entity tag. */
   readonly version?: string
+  /** Bytes of all of it; undefined if the service doesn't say. */
+  readonly total: number | undefined
   /** When it was written, and now, by the clock of the service; NaN if it doesn't say. */
   readonly writtenMs: number
   readonly nowMs: number
@@ -261,9 +263,16 @@ function wrongAnswer(answer: S3Answer, range: string | undefined): string | unde
     : undefined
 }
 
+function totalIn({ status, body, headers }: S3Answer): number | undefined {
+  if (status === 200) return body.length
+  const total = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1]
+  return total === undefined ? undefined : Number(total)
+}
+
 const foundIn = (answer: S3Answer): FoundObject => ({
   body: answer.body,
   ...versionIn(answer),
+  total: totalIn(answer),
   writtenMs: Date.parse(answer.headers.get('last-modified') ?? ''),
   nowMs: Date.parse(answer.headers.get('date') ?? ''),
 })

@@ -23,21 +23,25 @@ export const stackFormat = (
   openImage: (path: string) => Promise<ChunkedArray>,
   { allowExternal = () => false }: StackFormatOptions = {},
 ): ArrayFormat =>
-  singleArrayFormat('stack', 'stacks of images', async (path, { allowExternal: isAllowed = allowExternal() }) => {
-    const files = slicesIn(path)
-    const external = new ExternalFiles(isAllowed ? undefined : dirname(files[0] as string), { isFolder: true })
-    const open = async (index: number) => {
-      assertFile(files[index] as string)
-      assertInside(files[index] as string, external)
-      const image = await openImage(files[index] as string)
-      if (index > 0) assertAlike(files[0] as string, first, image)
-      return image
-    }
-    const first = await open(0)
-    assertImage(first)
-    if (files.length > 1) await (await open(files.length - 1))[Symbol.asyncDispose]()
-    return new StackArray(path, files.length, first, open)
-  })
+  singleArrayFormat(
+    'stack',
+    async (path, { allowExternal: isAllowed = allowExternal() }) => {
+      const files = slicesIn(path)
+      const external = new ExternalFiles(isAllowed ? undefined : dirname(files[0] as string), { isFolder: true })
+      const open = async (index: number) => {
+        assertFile(files[index] as string)
+        assertInside(files[index] as string, external)
+        const image = await openImage(files[index] as string)
+        if (index > 0) assertAlike(files[0] as string, first, image)
+        return image
+      }
+      const first = await open(0)
+      assertImage(first)
+      if (files.length > 1) await (await open(files.length - 1))[Symbol.asyncDispose]()
+      return new StackArray(path, files.length, first, open)
+    },
+    { localOnly: 'stacks of images' },
+  )
 
 /**
  * The files of the slices, by the numbers in their names: 2 before 10.

@@ -1,3 +1,4 @@
+import { withBytes } from '../files/absent-bytes.ts'
 import { damaged, type TiffFile } from './tiff-file.ts'
 
 /** Bytes of a value of each type: https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf and BigTIFF. */
@@ -27,6 +28,8 @@ interface Field {
   readonly count: number
   /** Where its values are in the file. */
   readonly at: number
+  /** The values, if they are in the directory itself. */
+  readonly inline: Buffer | undefined
 }
 
 /** The description of one image. */
@@ -56,7 +59,7 @@ export class Directory {
     if (field === undefined) return []
     const size = TYPE_BYTES[field.type] as number
     const count = Math.min(field.count, limit)
-    const bytes = this.#file.bytes(field.at, count * size)
+    const bytes = field.inline ?? this.#file.bytes(field.at, count * size)
     return Array.from({ length: count }, (_, i) => this.#value(field.type, bytes, i * size))
   }
 
@@ -72,7 +75,8 @@ export class Directory {
   text(tag: number): string {
     const field = this.#fields.get(tag)
     if (field === undefined || TYPE_BYTES[field.type] !== 1) return ''
-    const bytes = this.#file.bytes(field.at, Math.min(field.count, MOST_TEXT_BYTES))
+    const length = Math.min(field.count, MOST_TEXT_BYTES)
+    const bytes = field.inline?.subarray(0, length) ?? this.#file.bytes(field.at, length)
     const end = bytes.indexOf(0)
     const text = end < 0 ? bytes : bytes.subarray(0, end)
     const utf8 = text.toString('utf8')
@@ -91,14 +95,15 @@ export class Directory {
  * The directories of a file, one per image, in their order.
  * @throws ConfigError `INVALID_METADATA`
  */
-export function readDirectories(file: TiffFile): Directory[] {
+export async function readDirectories(file: TiffFile): Promise<Directory[]> {
   const directories: Directory[] = []
   const seen = new Set<number>()
   let bytes = 0
   for (let at = file.first; at !== 0; ) {
     if (seen.has(at) || seen.size >= MOST_DIRECTORIES) throw damaged(file.path, 'has a chain of images without an end')
     seen.add(at)
-    const { directory, next, byteLength } = readDirectory(file, at)
+    const place = at
+    const { directory, next, byteLength } = await directoryAt(file, place)
     // Those that overlap could be read again and again.
     bytes += byteLength
     if (bytes > file.byteLength) throw damaged(file.path, 'has descriptions of images that overlap')
@@ -108,6 +113,10 @@ export function readDirectories(file: TiffFile): Directory[] {
   if (directories.length === 0) throw damaged(file.path, 'contains no image')
   return directories
 }
+
+/** Each by itself: what was fetched for one is not needed for the next. */
+const directoryAt = (file: TiffFile, at: number) =>
+  file.isRemote ? withBytes(() => readDirectory(file, at)) : readDirectory(file, at)
 
 function readDirectory(file: TiffFile, at: number): { directory: Directory; next: number; byteLength: number } {
   const { isBig } = file
@@ -123,10 +132,10 @@ function readDirectory(file: TiffFile, at: number): { directory: Directory; next
     const perValue = TYPE_BYTES[type]
     if (!READ.has(tag) || perValue === undefined) continue
     const values = isBig ? file.long8(entries, i * size + 4) : file.long(entries, i * size + 4)
-    const inline = at + head.length + i * size + (isBig ? 12 : 8)
-    const fits = values * perValue <= (isBig ? 8 : 4)
-    const place = isBig ? file.long8(entries, i * size + 12) : file.long(entries, i * size + 8)
-    fields.set(tag, { type, count: values, at: fits ? inline : place })
+    const value = entries.subarray(i * size + (isBig ? 12 : 8), (i + 1) * size)
+    const isInline = values * perValue <= value.length
+    const place = isBig ? file.long8(value, 0) : file.long(value, 0)
+    fields.set(tag, { type, count: values, at: place, inline: isInline ? value : undefined })
   }
   const next = isBig ? file.long8(entries, count * size) : file.long(entries, count * size)
   return { directory: new Directory(file, fields), next, byteLength: head.length + entries.length }

@@ -1,3 +1,4 @@
+import { withBytes } from '../files/absent-bytes.ts'
 import { type Directory, TAG } from './directories.ts'
 import { type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
 import { imageJSeries } from './imagej.ts'
@@ -19,21 +20,32 @@ export interface Series extends Planes {
  * What the images of a file are: as its metadata of OME or ImageJ say, otherwise a stack along z of the images that are like the first.
  * @throws ConfigError `UNSUPPORTED`, `INVALID_METADATA`
  */
-export function seriesOf(
+export async function seriesOf(
   file: TiffFile,
   directories: readonly Directory[],
-): { series: Series; images: readonly Directory[] } {
+): Promise<{ series: Series; images: readonly Directory[] }> {
   const [first] = directories as [Directory]
-  const layout = layoutOf(file, first)
-  const description = first.text(TAG.description)
+  const [layout, description] = await withBytes(() => [layoutOf(file, first), first.text(TAG.description)] as const)
   if (/<(\w+:)?OME[\s>]/.test(description.slice(0, 4096))) {
     return {
       series: { layout, ...omeSeries(file.path, description, directories.length), inOnePiece: false, bytesPerImage: 0 },
       images: directories,
     }
   }
-  const images = directories.filter((each) => each === first || isPlane(file, each, layout))
-  const imageJ = imageJSeries(description, first)
+  const images: Directory[] = []
+  for (const each of directories) {
+    if (each === first || (await withBytes(() => isPlane(file, each, layout)))) images.push(each)
+  }
+  return withBytes(() => stackOf(file, layout, images, imageJSeries(description, first)))
+}
+
+function stackOf(
+  file: TiffFile,
+  layout: ImageLayout,
+  images: readonly Directory[],
+  imageJ: ReturnType<typeof imageJSeries>,
+): { series: Series; images: readonly Directory[] } {
+  const [first] = images as [Directory]
   const inOnePiece = imageJ !== undefined && images.length === 1 && imageJ.count > 1 && layout.compression === 1
   if (imageJ !== undefined && !inOnePiece && images.length < imageJ.count) {
     throw damaged(file.path, `contains ${images.length} of the ${imageJ.count} images that its description names`)

@@ -6,8 +6,10 @@ import { rowMajorStrides } from '../../core/array/strides.ts'
 import { InfrastructureError } from '../../core/errors.ts'
 import { type Coordinate, coordinate } from '../../core/geometry/coordinate.ts'
 import { isEmptyRoi, type Roi } from '../../core/geometry/roi.ts'
+import type { ByteRange } from '../../ports/byte-file.ts'
 import type { ArrayAxis, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
 import { CodecError } from '../codecs/codec.ts'
+import { withBytes } from '../files/absent-bytes.ts'
 import { onlyRead, partInside } from '../files/reading.ts'
 import { swapBytes } from '../files/swap-bytes.ts'
 import { COMPRESSIONS } from './compressions.ts'
@@ -21,6 +23,26 @@ const CACHE_BYTES = 64 * 2 ** 20
 
 /** How the images that were read last are stored. */
 const KEPT_IMAGES = 64
+
+/** Bytes of parts that are fetched together, about. */
+const FETCHED_BYTES = 16 * 2 ** 20
+
+/** A tile or strip, and where it meets a box. */
+interface MetPart {
+  readonly index: number
+  /** The sample that it has, if samples are stored apart. */
+  readonly group: number
+  /** Where it meets the box first, in the image and in the part. */
+  readonly y: number
+  readonly x: number
+  readonly row: number
+  readonly column: number
+  /** Rows and columns. */
+  readonly shape: readonly [number, number]
+}
+
+/** Whether any row of a part can be read without the others. */
+const isStoredPlain = ({ compression, predictor }: ImageLayout): boolean => compression === 1 && predictor === 1
 
 /** How an image is stored, and where its parts are. */
 interface StoredImage {
@@ -82,12 +104,48 @@ export class TiffArray implements ChunkedArray {
     signal?.throwIfAborted()
     const inside = partInside(this, box, into)
     if (isEmptyRoi(inside)) return
+    const places = placesIn(inside.offset.slice(this.#planesFrom, -2), inside.shape.slice(this.#planesFrom, -2))
+    if (this.#file.isRemote) return this.#readRemote([...places], inside, box, into, signal)
     let isFirst = true
-    for (const place of placesIn(inside.offset.slice(this.#planesFrom, -2), inside.shape.slice(this.#planesFrom, -2))) {
+    for (const place of places) {
       if (!isFirst) await setImmediate()
       isFirst = false
       signal?.throwIfAborted()
       this.#readPlane(place, inside, box, bytesOf(into))
+    }
+  }
+
+  /** Fetches the parts of many images at once. */
+  async #readRemote(
+    places: readonly (readonly number[])[],
+    inside: Roi<'voxel'>,
+    box: Roi<'voxel'>,
+    into: TypedArray,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const ranges: ByteRange[] = []
+    let [first, bytes] = [0, 0]
+    for (const [number, place] of places.entries()) {
+      for (const each of await withBytes(() => this.#wanted(place, inside), signal)) {
+        ranges.push(each)
+        bytes += each.length
+      }
+      if (bytes < FETCHED_BYTES && number < places.length - 1) continue
+      using _held = await this.#file.load(ranges.splice(0), signal)
+      for (const each of places.slice(first, number + 1)) {
+        await withBytes(() => this.#readPlane(each, inside, box, bytesOf(into)), signal)
+      }
+      ;[first, bytes] = [number + 1, 0]
+    }
+  }
+
+  /** A damaged image is reported when it is read. */
+  #wanted(place: readonly number[], inside: Roi<'voxel'>): ByteRange[] {
+    try {
+      return this.#rangesOf(place, inside)
+    } catch (error) {
+      if (error instanceof CodecError) return []
+      throw error
     }
   }
 
@@ -108,36 +166,71 @@ export class TiffArray implements ChunkedArray {
   #readPlane(place: readonly number[], inside: Roi<'voxel'>, box: Roi<'voxel'>, target: Uint8Array): void {
     const image = this.#series.imageAt(place)
     const { layout } = this.#storedImage(image)
-    const { partHeight, partWidth, samples, together, width } = layout
+    const { together, samples } = layout
+    const [firstSample, sampleCount] = this.#samplesIn(inside)
+    const isMixed = together && samples > 1
+    for (const { index, group, y, x, shape, row, column } of this.#partsIn(layout, inside)) {
+      const part = this.#part(image, index, group, [row, shape[0]])
+      const inPart: Roi<'voxel'> = {
+        offset: [isMixed ? firstSample : 0, row - part.firstRow, column],
+        shape: [isMixed ? sampleCount : 1, ...shape],
+      }
+      const at = [...(this.#hasSamples ? [together ? firstSample : group] : []), ...place, y, x]
+      this.#copy(part.bytes, layout, inPart, at, box, target)
+    }
+  }
+
+  /** The first sample of a box, and how many it has. */
+  #samplesIn({ offset, shape }: Roi<'voxel'>): readonly [number, number] {
+    return this.#hasSamples ? [offset[0] as number, shape[0] as number] : [0, 1]
+  }
+
+  /** The tiles or strips of an image that meet a box, and where. */
+  *#partsIn(layout: ImageLayout, inside: Roi<'voxel'>): Generator<MetPart> {
+    const { partHeight, partWidth, together, width } = layout
     const [y0, x0] = inside.offset.slice(-2) as [number, number]
     const [height, columns] = inside.shape.slice(-2) as [number, number]
     const across = Math.ceil(width / partWidth)
-    const [firstSample, lastSample] = this.#hasSamples
-      ? [inside.offset[0] as number, (inside.offset[0] as number) + (inside.shape[0] as number) - 1]
-      : [0, 0]
-    const groups = together ? [0] : range(firstSample, lastSample)
-    for (const row of range(Math.floor(y0 / partHeight), Math.floor((y0 + height - 1) / partHeight))) {
-      for (const column of range(Math.floor(x0 / partWidth), Math.floor((x0 + columns - 1) / partWidth))) {
-        for (const group of groups) {
-          const [y, x] = [Math.max(y0, row * partHeight), Math.max(x0, column * partWidth)]
-          const shape = [
-            Math.min(y0 + height, (row + 1) * partHeight, layout.height) - y,
-            Math.min(x0 + columns, (column + 1) * partWidth) - x,
-          ] as const
-          const part = this.#part(image, row * across + column, group, [y - row * partHeight, shape[0]])
-          const inPart: Roi<'voxel'> = {
-            offset: [
-              together && samples > 1 ? firstSample : 0,
-              y - row * partHeight - part.firstRow,
-              x - column * partWidth,
-            ],
-            shape: [together && samples > 1 ? lastSample - firstSample + 1 : 1, ...shape],
-          }
-          const at = [...(this.#hasSamples ? [together ? firstSample : group] : []), ...place, y, x]
-          this.#copy(part.bytes, layout, inPart, at, box, target)
+    const [firstSample, sampleCount] = this.#samplesIn(inside)
+    const groups = together ? [0] : range(firstSample, firstSample + sampleCount - 1)
+    for (const down of range(Math.floor(y0 / partHeight), Math.floor((y0 + height - 1) / partHeight))) {
+      for (const right of range(Math.floor(x0 / partWidth), Math.floor((x0 + columns - 1) / partWidth))) {
+        const [y, x] = [Math.max(y0, down * partHeight), Math.max(x0, right * partWidth)]
+        const shape = [
+          Math.min(y0 + height, (down + 1) * partHeight, layout.height) - y,
+          Math.min(x0 + columns, (right + 1) * partWidth) - x,
+        ] as const
+        const place = {
+          index: down * across + right,
+          y,
+          x,
+          shape,
+          row: y - down * partHeight,
+          column: x - right * partWidth,
         }
+        for (const group of groups) yield { ...place, group }
       }
     }
+  }
+
+  /** What has to be read of an image for a box. */
+  #rangesOf(place: readonly number[], inside: Roi<'voxel'>): ByteRange[] {
+    const image = this.#series.imageAt(place)
+    const { layout } = this.#storedImage(image)
+    const ranges: ByteRange[] = []
+    for (const { index, group, row, shape } of this.#partsIn(layout, inside)) {
+      if (this.#cache.has([image, group, index])) continue
+      const [start, length] = this.#place(image, index, group)
+      if (isStoredPlain(layout)) {
+        const rowBytes = this.#rowBytes(layout)
+        ranges.push({ start: start + row * rowBytes, length: shape[0] * rowBytes })
+      } else {
+        assertDecodable(length, layout, rowsOf(layout, index))
+        ranges.push({ start, length })
+      }
+    }
+    for (const { start, length } of ranges) this.#file.assertHas(start, length)
+    return ranges
   }
 
   /** Copies samples, rows and columns of a decoded part to the place `at` of the array, in the memory of `box`. */
@@ -178,8 +271,7 @@ export class TiffArray implements ChunkedArray {
     rows: readonly [number, number],
   ): { bytes: Uint8Array; firstRow: number } {
     const { layout } = this.#storedImage(image)
-    if (layout.compression === 1 && layout.predictor === 1)
-      return { bytes: this.#rows(image, index, group, rows), firstRow: rows[0] }
+    if (isStoredPlain(layout)) return { bytes: this.#rows(image, index, group, rows), firstRow: rows[0] }
     const key = [image, group, index]
     const kept = this.#cache.get(key)
     if (kept !== undefined) return { bytes: kept, firstRow: 0 }
@@ -202,14 +294,16 @@ export class TiffArray implements ChunkedArray {
   }
 
   #rows(image: number, index: number, group: number, [first, count]: readonly [number, number]): Uint8Array {
-    const { partWidth, samples, together } = this.#storedImage(image).layout
-    const size = BYTES_PER_ELEMENT[this.dtype]
-    const rowBytes = partWidth * size * (together ? samples : 1)
+    const rowBytes = this.#rowBytes(this.#storedImage(image).layout)
     const [start] = this.#place(image, index, group)
     const bytes = this.#file.bytes(start + first * rowBytes, count * rowBytes)
     // A view of a typed array needs an aligned start, which `bytes` has; the rows are ours to change.
-    if (this.#file.bigEndian) swapBytes(bytes, size)
+    if (this.#file.bigEndian) swapBytes(bytes, BYTES_PER_ELEMENT[this.dtype])
     return bytes
+  }
+
+  #rowBytes({ partWidth, samples, together }: ImageLayout): number {
+    return partWidth * BYTES_PER_ELEMENT[this.dtype] * (together ? samples : 1)
   }
 
   /** The first byte of a part and its length. */

@@ -1,5 +1,7 @@
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
+import { withBytes } from '../files/absent-bytes.ts'
 import { singleArrayFormat } from '../files/single-array-format.ts'
+import { openBytes, type RangeOptions } from '../ranges/open-bytes.ts'
 import { readDirectories } from './directories.ts'
 import { seriesOf } from './series.ts'
 import { TiffArray } from './tiff-array.ts'
@@ -13,14 +15,15 @@ export const isTiff = (start: Buffer): boolean =>
   ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].includes(start.toString('latin1', 0, 4))
 
 /** TIFF and BigTIFF files, with the metadata of ImageJ and OME, for reading. */
-export const tiffFormat = (): ArrayFormat =>
-  singleArrayFormat('tiff', 'TIFF files', async (path) => {
-    const file = new TiffFile(path)
+export const tiffFormat = (ranges: RangeOptions = {}): ArrayFormat =>
+  singleArrayFormat('tiff', async (path) => {
+    const bytes = await openBytes(path, ranges)
     try {
-      const { series, images } = seriesOf(file, readDirectories(file))
-      return new TiffArray(path, file, images, series)
+      const file = await withBytes(() => new TiffFile(bytes))
+      const { series, images } = await seriesOf(file, await readDirectories(file))
+      return new TiffArray(bytes.path, file, images, series)
     } catch (error) {
-      file[Symbol.dispose]()
+      bytes[Symbol.dispose]()
       throw error
     }
   })

@@ -3,8 +3,9 @@ import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import { isAddress } from '../../core/text/address.ts'
 import type { ChunkedArray, OpenArrayOptions } from '../../ports/chunked-array.ts'
+import type { HttpOptions } from '../http/http-attempts.ts'
 import { type FileStoreOptions, fileStore } from './files/file-store.ts'
-import { type HttpStoreOptions, httpStore } from './http/http-store.ts'
+import { httpStore } from './http/http-store.ts'
 import { objectGuard } from './objects/object-marks.ts'
 import { isObjectAddress, type ObjectStoreOptions, objectStore } from './objects/object-store.ts'
 import type { Store } from './store.ts'
@@ -14,7 +15,7 @@ import { ZIP_SUFFIX, zipStore } from './zip/zip-store.ts'
 /** The options of formats whose arrays are files in a container. */
 export interface ContainerOptions {
   /** For containers at http(s) addresses. */
-  readonly http?: HttpStoreOptions
+  readonly http?: HttpOptions
   /** For containers in object stores. */
   readonly objects?: Omit<ObjectStoreOptions, 'guard'>
   /** Whether files outside a container may be read, if symbolic links of it lead there. @default no */

@@ -30,10 +30,9 @@ describe('a TIFF file', () => {
     assert.deepEqual((await array.read(array.roi)).data, ramp)
   })
 
-  it('has no inner path, is read from disks only, and is not written', async (t) => {
+  it('has no inner path, and is not written', async (t) => {
     const path = await fileWith(t, image())
     await refused(`${path}/raw`, 'NO_SUCH_DATASET', /contains a single array/)
-    await refused('https://localhost/a.tif', 'UNSUPPORTED', /download the file first/)
     await assert.rejects(openArray(path, { mode: 'r+' }), { code: 'UNSUPPORTED', message: /can only be read/ })
     await refused(`${path}f`, 'NO_SUCH_FILE', /There is no file/)
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ChangedObject, partReader } from '../../../src/adapters/zarr/http/http-parts.ts'
+import { ChangedObject } from '../../../src/adapters/files/object-errors.ts'
+import { partReader } from '../../../src/adapters/zarr/http/http-parts.ts'
 
 describe('the parts of an object', () => {
   it('V3: are of one version, also from a server that knows no conditions', async () => {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { InfrastructureError } from '../../../core/errors.ts'
-import { MissingObject } from '../http/http-parts.ts'
+import { MissingObject } from '../../files/object-errors.ts'
 import { parseJsonObject } from '../metadata/metadata.ts'
 import type { PartReader, Store } from '../store.ts'
 

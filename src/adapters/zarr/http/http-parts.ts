@@ -1,26 +1,9 @@
-import { InfrastructureError } from '../../../core/errors.ts'
+import { ChangedObject, MissingObject } from '../../files/object-errors.ts'
+import type { ObjectVersion, RangeAnswer } from '../../http/http-request.ts'
 import type { PartReader } from '../store.ts'
-import type { ObjectVersion, RangeAnswer } from './http-request.ts'
 
 /** Requests a range of an object. @param of the version that it must be of, if one is known @throws ChangedObject */
 type GetPart = (range: string, of: ObjectVersion | undefined) => Promise<RangeAnswer | undefined>
-
-/** Thrown by the first read of a part: checking first whether the shard exists would cost a round trip. */
-export class MissingObject extends InfrastructureError {
-  constructor(where: string) {
-    super(
-      'IO_ERROR',
-      `Can't read ${where}: it was removed, or its address has expired, while it was being read; run again.`,
-    )
-  }
-}
-
-/** An object was replaced between two reads of its parts, which therefore don't belong together. */
-export class ChangedObject extends InfrastructureError {
-  constructor(where: string) {
-    super('IO_ERROR', `Can't read ${where}: it was replaced while it was being read; run again once nobody writes it.`)
-  }
-}
 
 /** @returns undefined for an object that its first read finds missing */
 export async function unlessMissing<T>(firstRead: Promise<T>): Promise<T | undefined> {

@@ -1,4 +1,4 @@
-import type { RangeAnswer } from './http-request.ts'
+import type { RangeAnswer } from '../../http/http-request.ts'
 
 /** Most bytes of whole objects that are kept, and how long. */
 const MAX_BYTES = 128 * 2 ** 20

@@ -1,9 +1,10 @@
 import { InfrastructureError } from '../../../core/errors.ts'
+import { ChangedObject } from '../../files/object-errors.ts'
 import { isS3Address, parseS3Address, type S3Address, showS3Address } from '../../s3/s3-address.ts'
 import { type FoundObject, type GetObject, S3Bucket } from '../../s3/s3-bucket.ts'
 import type { S3Options } from '../../s3/s3-requests.ts'
 import { s3Settings } from '../../s3/s3-settings.ts'
-import { ChangedObject, partReader } from '../http/http-parts.ts'
+import { partReader } from '../http/http-parts.ts'
 import { joinKey, MAX_METADATA_BYTES, type PartReader, type Store, TEMPORARY_PREFIX } from '../store.ts'
 import { awaitObjectLock } from './object-lock.ts'
 

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import { given } from '../../../core/given.ts'
-import { MAX_REDIRECTS, mayFollow, REDIRECTS } from '../../../core/redirects.ts'
+import { given } from '../../core/given.ts'
+import { MAX_REDIRECTS, mayFollow, REDIRECTS } from '../../core/redirects.ts'
 
 /** What tells versions of an object apart: its entity tag, or else when it was last changed. */
 export interface ObjectVersion {
@@ -15,6 +15,8 @@ export interface RangeAnswer {
   readonly isPart: boolean
   /** Absent if the server does not say. */
   readonly version?: ObjectVersion
+  /** Bytes of the whole object; absent if the server does not say. */
+  readonly total?: number
 }
 
 export interface HttpRequest {
@@ -23,6 +25,8 @@ export interface HttpRequest {
   readonly range: string | undefined
   /** Most bytes of the body, after decoding a content encoding. */
   readonly atMost: number
+  /** Why a longer body is an error. @default that it has more bytes than such an object can have */
+  readonly tooLong?: string
   /** The version that is wanted. @default any */
   readonly of?: ObjectVersion | undefined
   readonly signal: AbortSignal
@@ -54,7 +58,9 @@ export async function httpRequest(request: HttpRequest): Promise<RangeAnswer | '
     if (MISSING.has(response.status)) return 'missing'
     if (response.status === 412 && request.of !== undefined) return 'changed'
     // The range starts beyond the end of the object.
-    if (response.status === 416 && range !== undefined) return { body: new Uint8Array(0), isPart: true }
+    if (response.status === 416 && range !== undefined) {
+      return { body: new Uint8Array(0), isPart: true, ...given({ total: totalOf(response) }) }
+    }
     if (!REDIRECTS.has(response.status) || location === null) return failure(response)
     const next = new URL(location, url)
     if (redirects === MAX_REDIRECTS) return final(`it was redirected more than ${MAX_REDIRECTS} times`)
@@ -86,6 +92,13 @@ function versionOf(headers: Headers): ObjectVersion | undefined {
   return undefined
 }
 
+/** @param body of a whole object */
+function totalOf({ status, headers }: Response, body?: Uint8Array): number | undefined {
+  if (status === 200) return body?.length
+  const total = /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1]
+  return total === undefined ? undefined : Number(total)
+}
+
 const final = (why: string): FailedRequest => ({ failed: new Error(why), isFinal: true })
 
 const failure = ({ status, statusText }: Response): FailedRequest => ({
@@ -95,18 +108,18 @@ const failure = ({ status, statusText }: Response): FailedRequest => ({
 
 async function readAnswer(
   response: Response,
-  { range, atMost, received }: HttpRequest,
+  { range, atMost, tooLong, received }: HttpRequest,
 ): Promise<RangeAnswer | FailedRequest> {
   const isPart = response.status === 206
   const wrong = isPart ? wrongPart(response.headers, range) : undefined
   const body = wrong === undefined ? await readBounded(response, atMost, received) : undefined
   if (body === undefined) {
     await response.body?.cancel()
-    return final(wrong ?? `it has more than ${atMost} bytes, the most that such an object can have`)
+    return final(wrong ?? tooLong ?? `it has more than ${atMost} bytes, the most that such an object can have`)
   }
   return isPart && body.length > lengthOf(range as string)
     ? final(`the server sent ${body.length} bytes for the range ${range}`)
-    : { body, isPart, ...given({ version: versionOf(response.headers) }) }
+    : { body, isPart, ...given({ version: versionOf(response.headers), total: totalOf(response, body) }) }
 }
 
 /** Why a part is not the requested one; a server that doesn't say which part it sends is believed. */

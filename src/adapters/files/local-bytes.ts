@@ -1,0 +1,34 @@
+import { closeSync, fstatSync } from 'node:fs'
+import { InfrastructureError } from '../../core/errors.ts'
+import type { ByteFile } from '../../ports/byte-file.ts'
+import { openFile } from './open-file.ts'
+import { readFullySync } from './read-fully.ts'
+
+const NOTHING: Disposable = { [Symbol.dispose]() {} }
+
+/**
+ * A file on a disk.
+ * @param namedBy the header that names it
+ * @throws ConfigError `NO_SUCH_FILE`, `UNSUPPORTED` for a folder, a pipe or a device; InfrastructureError `IO_ERROR`
+ */
+export function localBytes(path: string, namedBy?: string): ByteFile {
+  const file = openFile(path, namedBy)
+  const { size, dev, ino } = fstatSync(file, { bigint: true })
+  let isOpen = true
+  return {
+    path,
+    byteLength: Number(size),
+    // The inode distinguishes a file that was replaced from the one still open under the same name.
+    id: `${dev}/${ino}/${path}`,
+    isRemote: false,
+    read(into, position) {
+      if (!isOpen) throw new InfrastructureError('IO_ERROR', `"${path}" was closed; open it again to read.`)
+      return readFullySync(file, into, position)
+    },
+    load: async () => NOTHING,
+    [Symbol.dispose]() {
+      if (isOpen) closeSync(file)
+      isOpen = false
+    },
+  }
+}
