@@ -1,7 +1,8 @@
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe } from 'node:test'
+import { localBytes } from '../../src/adapters/files/local-bytes.ts'
 import { lookup3 } from '../../src/adapters/hdf5/chunks/lookup3.ts'
 import { fuzzTarget } from '../support/fuzz/fuzz-target.ts'
 
@@ -43,18 +44,18 @@ describe('HDF5', () => {
       const path = join(folder, 'header')
       return (input) => {
         writeFileSync(path, input.subarray(2))
-        const fd = openSync(path, 'r')
+        const file = localBytes(path)
         try {
-          const block = header.readSuperblock(fd, input.length - 2)
+          const block = header.readSuperblock(file)
           if (block === undefined) return
-          const messages = header.readObjectHeader(fd, block, (input[0] ?? 0) + 256 * (input[1] ?? 0))
-          header.fillValueBytes(fd, block, messages)
-          header.externalParts(fd, block, messages)
-          virtualMappings(fd, block, messages)
-          const type = header.findMessage(fd, block, messages, header.MESSAGE.datatype)
+          const messages = header.readObjectHeader(file, block, (input[0] ?? 0) + 256 * (input[1] ?? 0))
+          header.fillValueBytes(file, block, messages)
+          header.externalParts(file, block, messages)
+          virtualMappings(file, block, messages)
+          const type = header.findMessage(file, block, messages, header.MESSAGE.datatype)
           if (type !== undefined) header.parseStoredType(type.data)
         } finally {
-          closeSync(fd)
+          file[Symbol.dispose]()
         }
       }
     },
@@ -89,11 +90,11 @@ describe('HDF5', () => {
         writeFileSync(path, input.subarray(1))
         const kind = kinds[(input[0] ?? 0) % kinds.length] ?? 'btree-1'
         const mostChunks = kind === 'fixed-array' ? [9, 7] : [Number.POSITIVE_INFINITY, 7]
-        const fd = openSync(path, 'r')
+        const file = localBytes(path)
         try {
           const block = { base: 0, offsetSize: 8, lengthSize: 8, endOfFile: input.length - 1, size: input.length - 1 }
           const layout = { chunkShape: [2, 3], elementBytes: 2, address: 0, mostChunks, hasPlainEdges: false }
-          const find = chunkIndex({ ...layout, index: { kind, pageBits: 2 } }, new IndexBlocks(fd, block))
+          const find = chunkIndex({ ...layout, index: { kind, pageBits: 2 } }, new IndexBlocks(file, block))
           for (const place of [
             [0, 0],
             [3, 2],
@@ -101,7 +102,7 @@ describe('HDF5', () => {
           ])
             find(place)
         } finally {
-          closeSync(fd)
+          file[Symbol.dispose]()
         }
       }
     },

@@ -1,14 +1,21 @@
 import { existsSync, statSync } from 'node:fs'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { showCoordinate } from '../../core/geometry/coordinate.ts'
+import { withBytes } from '../files/absent-bytes.ts'
 import type { ExternalFiles } from '../files/external-files.ts'
 import { assertLibraryFilters } from './filters.ts'
 import type { Hdf5File } from './hdf5-file.ts'
 import type { Hdf5Metadata } from './library.ts'
-import { type Location, locateObject, MAX_HOPS } from './locate-object.ts'
+import { type FileAccess, type Location, locateObject, MAX_HOPS } from './locate-object.ts'
 import { namedFile, numberedFiles, rawFile } from './named-files.ts'
 import { externalParts } from './object-header.ts'
 import { type Selection, type VirtualMapping, virtualMappings } from './virtual-mappings.ts'
+
+/** How sources are read. */
+export interface SourceAccess extends FileAccess {
+  /** Takes over a file, which has to stay open as long as the dataset is read. */
+  readonly keep: (file: Hdf5File) => void
+}
 
 /**
  * Checks where the voxels of a dataset come from, if not from its own file. HDF5 itself reads the fill value, and says nothing, for
@@ -16,15 +23,10 @@ import { type Selection, type VirtualMapping, virtualMappings } from './virtual-
  * @param path as users write it
  * @throws ConfigError `NO_SUCH_FILE`, `NO_SUCH_DATASET`, `SHAPE_MISMATCH`, `UNSUPPORTED`, `UNSUPPORTED_CODEC`; InfrastructureError `CORRUPT_DATA`
  */
-export async function assertSources(
-  path: string,
-  location: Location,
-  external: ExternalFiles,
-  depth = 0,
-): Promise<void> {
+export async function assertSources(path: string, location: Location, access: SourceAccess, depth = 0): Promise<void> {
   const { file, path: real } = location
-  const metadata = metadataOf(file, real)
-  assertRawFiles(path, location, metadata, external)
+  const metadata = await withBytes(() => metadataOf(file, real))
+  await withBytes(() => assertRawFiles(path, location, metadata, access.external))
   const { virtual_sources: sources = [] } = metadata
   if (sources.length === 0) return
   if (depth === MAX_HOPS) {
@@ -33,14 +35,14 @@ export async function assertSources(
       `"${path}" is a virtual dataset of more than ${MAX_HOPS} others, one in the other.`,
     )
   }
-  const all = file.inspectHeader(real, virtualMappings)
+  const all = await withBytes(() => file.inspectHeader(real, virtualMappings))
   const seen = new Set<string>()
   for (const { file_name: name, dset_name: dataset } of sources) {
     const key = keyOf({ file: name, dataset })
     if (seen.has(key)) continue
     seen.add(key)
     const mappings = all.filter((mapping) => keyOf(mapping) === key)
-    await assertSource(path, location, { name, dataset, mappings }, external, depth)
+    await assertSource(path, location, { name, dataset, mappings }, access, depth)
   }
 }
 
@@ -58,6 +60,12 @@ function assertRawFiles(
 ): void {
   let left = elements * size
   for (const { name, offset, length } of file.inspectHeader(real, externalParts)) {
+    if (file.bytes.isRemote) {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `"${path}" has its voxels in another file ("${name}"), which is read from disks only; download both files first.`,
+      )
+    }
     external.assertAllowed(rawFile(name), `"${path}" has its voxels in another file, which`)
     if (!existsSync(rawFile(name))) {
       throw new ConfigError(
@@ -88,35 +96,45 @@ async function assertSource(
   path: string,
   { file }: Location,
   { name, dataset, mappings }: Source,
-  external: ExternalFiles,
+  access: SourceAccess,
   depth: number,
 ): Promise<void> {
+  const { external } = access
   const what = `"${path}" is a virtual dataset, and its source`
+  if (file.bytes.isRemote && `${name}${dataset}`.includes('%b')) {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${what} files are counted up ("${name}"), which is read from disks only; download all files first.`,
+    )
+  }
   // "%b" counts up names that need not be there.
   if (name.includes('%b')) {
     for (const each of numberedFiles(file.path, name)) external.assertAllowed(each, what)
     return
   }
   // "." is the file itself.
-  const container = name === '.' ? file.path : namedFile(file.path, name, external, what)
+  const container = name === '.' ? file.container : namedFile(file.container, name, external, what)
   if (container === undefined) {
     throw new ConfigError('NO_SUCH_FILE', `${what} file "${name}" is missing; restore it.`)
   }
   if (dataset.includes('%b')) return
-  const source = await locateSource(what, container, dataset, external)
+  const source = await locateSource(what, container, dataset, access)
   try {
+    const shown = source.file.path
     if (source.kind !== 'array')
-      throw new ConfigError('NO_SUCH_DATASET', `${what} "${dataset}" in "${container}" is not a dataset.`)
-    const inner = `${container}/${source.path}`
-    assertLargeEnough(`${what} "${inner}"`, metadataOf(source.file, source.path), mappings)
-    assertLibraryFilters(
-      inner,
+      throw new ConfigError('NO_SUCH_DATASET', `${what} "${dataset}" in "${shown}" is not a dataset.`)
+    const inner = `${shown}/${source.path}`
+    const metadata = await withBytes(() => metadataOf(source.file, source.path))
+    assertLargeEnough(`${what} "${inner}"`, metadata, mappings)
+    const filters = await withBytes(() =>
       source.file.call((hdf5, id) => hdf5.get_dataset_filters(id, `/${source.path}`)),
-      `"${path}" is a virtual dataset; its source`,
     )
-    await assertSources(path, source, external, depth + 1)
+    assertLibraryFilters(inner, filters, `"${path}" is a virtual dataset; its source`)
+    await assertSources(path, source, access, depth + 1)
   } finally {
-    source.file.release()
+    // HDF5 opens files on disks by itself, but finds others only while they are open.
+    if (source.file.bytes.isRemote) access.keep(source.file)
+    else source.file.release()
   }
 }
 
@@ -144,14 +162,9 @@ function missingExtent(extent: readonly number[], source: Selection, target: Sel
   return fits ? undefined : `at least ${showCoordinate(source.end)}`
 }
 
-async function locateSource(
-  what: string,
-  container: string,
-  dataset: string,
-  external: ExternalFiles,
-): Promise<Location> {
+async function locateSource(what: string, container: string, dataset: string, access: SourceAccess): Promise<Location> {
   try {
-    return await locateObject(container, dataset, external)
+    return await locateObject(container, dataset, access)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     throw new ConfigError(error.code, `${what} can't be read: ${error.message}`, { cause: error })

@@ -14,13 +14,21 @@ import {
 } from '../../core/geometry/coordinate.ts'
 import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
+import { AbsentBytes, withBytes } from '../files/absent-bytes.ts'
 import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './chunk-boxes.ts'
 import type { RawChunk, RawChunks } from './chunks/raw-chunks.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
 import { Hdf5Failure, scratchMemory } from './library.ts'
+import type { StoredPlain } from './ranges/stored-plain.ts'
 
 /** Approximate limit of one HDF5 read: HDF5's heap never shrinks, and the signal is checked between reads. */
 const PIECE_BYTES = 32 * 2 ** 20
+
+/** HDF5 starts a piece again whenever it lacks bytes of it. */
+const REMOTE_PIECE_BYTES = 4 * 2 ** 20
+/** Bytes that are fetched at once, about, and at most for one row. */
+const FETCHED_BYTES = 64 * 2 ** 20
+const ROW_FETCH_BYTES = 64 * 2 ** 10
 
 /** What the format has read about a dataset. */
 export interface Hdf5Dataset {
@@ -32,8 +40,12 @@ export interface Hdf5Dataset {
   readonly encoded: boolean
   /** Its chunks past the library, which reads all that they don't; undefined if it has none of that kind. */
   readonly raw: RawChunks | undefined
+  /** Where it is stored, if the library alone reads it; undefined if that is not known. */
+  readonly stored: StoredPlain | undefined
   /** Upper limit of decoded chunks to keep, in bytes. */
   readonly cacheBytes: number
+  /** Files behind addresses that HDF5 reads for it: open as long as this dataset is. */
+  readonly sources: readonly Hdf5File[]
 }
 
 /** A dataset of an HDF5 file, for reading. It counts as a user of its file until it is disposed. */
@@ -79,15 +91,36 @@ export class Hdf5Array implements ChunkedArray {
     const region = this.#dataset.encoded ? this.#growToChunks(wanted) : wanted
     const keep = !equalRois(region, wanted) && this.#bytesIn(region) <= this.#cache.budget
     let first = true
-    const { raw } = this.#dataset
-    for (const piece of splitBox(region, this.chunkShape, PIECE_BYTES / BYTES_PER_ELEMENT[this.dtype])) {
+    const { raw, file } = this.#dataset
+    const pieceBytes = file.bytes.isRemote && raw === undefined ? this.#remotePieceBytes(region) : PIECE_BYTES
+    for (const piece of splitBox(region, this.chunkShape, pieceBytes / BYTES_PER_ELEMENT[this.dtype])) {
       if (!first) await setImmediate()
       options.signal?.throwIfAborted()
       this.#assertOpen()
-      if (raw === undefined) this.#readPiece(piece, wanted, target, keep)
-      else this.#readRawPiece(raw, piece, wanted, target, keep)
+      using _fetched = await this.#fetch(piece, options.signal)
+      await withBytes(() => {
+        this.#assertOpen()
+        if (raw === undefined) this.#readPiece(piece, wanted, target, keep)
+        else this.#readRawPiece(raw, piece, wanted, target, keep)
+      }, options.signal)
       first = false
     }
+  }
+
+  /** So many that what is fetched with short rows of a dataset in one piece fits in memory. */
+  #remotePieceBytes(region: Roi<'voxel'>): number {
+    const size = BYTES_PER_ELEMENT[this.dtype]
+    const fetchedPerRow = Math.max(1, Math.min(ROW_FETCH_BYTES, (this.shape.at(-1) ?? 1) * size))
+    return Math.min(REMOTE_PIECE_BYTES, (FETCHED_BYTES * (region.shape.at(-1) ?? 1) * size) / fetchedPerRow)
+  }
+
+  /** Fetches the stored bytes of a box of a file behind an address, as far as their places are known, all at once. */
+  async #fetch(piece: Roi<'voxel'>, signal: AbortSignal | undefined): Promise<Disposable | undefined> {
+    const { file, stored, raw } = this.#dataset
+    if (!file.bytes.isRemote) return undefined
+    const missing = [...indicesOf(chunksMeeting(piece, this.chunkShape))].filter((index) => !this.#cache.has(index))
+    const ranges = await withBytes(() => raw?.rangesOf(missing) ?? stored?.rangesOf(piece, missing) ?? [], signal)
+    return file.bytes.load(ranges, signal)
   }
 
   async writeVoxels(): Promise<void> {
@@ -101,7 +134,7 @@ export class Hdf5Array implements ChunkedArray {
     if (this.#closed) return
     this.#closed = true
     this.#cache.clear()
-    this.#dataset.file.release()
+    for (const file of [this.#dataset.file, ...this.#dataset.sources]) file.release()
   }
 
   #readPiece(piece: Roi<'voxel'>, wanted: Roi<'voxel'>, target: Target, keep: boolean): void {
@@ -148,6 +181,7 @@ export class Hdf5Array implements ChunkedArray {
     try {
       return raw.read(index, isKept)
     } catch (error) {
+      if (error instanceof AbsentBytes || error instanceof InfrastructureError) throw error
       if ((error as NodeJS.ErrnoException).syscall !== undefined) throw failedRead(this.path, error)
       throw new InfrastructureError(
         'CORRUPT_DATA',

@@ -1,7 +1,10 @@
-import { closeSync, openSync, statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { isMissingFile } from '../../core/system-errors.ts'
+import { isAddress } from '../../core/text/address.ts'
+import type { ByteFile } from '../../ports/byte-file.ts'
+import { AbsentBytes, withBytes } from '../files/absent-bytes.ts'
+import { openBytes, type RangeOptions } from '../ranges/open-bytes.ts'
 import { askHdf5, callHdf5, Hdf5Failure, type Hdf5Library, loadHdf5 } from './library.ts'
 import {
   DamagedHeader,
@@ -10,6 +13,9 @@ import {
   readSuperblock,
   type Superblock,
 } from './object-header.ts'
+import { mountFile } from './ranges/mounted-files.ts'
+
+type Mount = ReturnType<typeof mountFile>
 
 /** The kind of object at a path of a file; `nothing` also for a dangling link. */
 export type Hdf5Kind = 'group' | 'array' | 'type' | 'nothing'
@@ -20,48 +26,60 @@ const openFiles = new Map<string, Hdf5File>()
 
 /** One open HDF5 file, shared by all its arrays in this thread; closed when its last user releases it. */
 export class Hdf5File {
+  /** As users write it; without the query of an address. */
   readonly path: string
+  /** The address that it was opened by, or its path. */
+  readonly container: string
   readonly library: Hdf5Library
-  readonly #id: bigint
-  readonly #key: string
-  readonly #superblock: Superblock
   /** The file, apart from the library: still the same one if another takes its name. */
-  readonly #fd: number
+  readonly bytes: ByteFile
+  readonly #id: bigint
+  readonly #superblock: Superblock
+  readonly #mount: Mount | undefined
   #users = 1
 
-  private constructor(library: Hdf5Library, path: string, key: string, fd: number, superblock: Superblock) {
+  private constructor(library: Hdf5Library, container: string, bytes: ByteFile, superblock: Superblock) {
     this.library = library
-    this.path = path
-    this.#key = key
-    this.#fd = fd
+    this.container = container
+    this.path = bytes.path
+    this.bytes = bytes
     this.#superblock = superblock
-    this.#id = callHdf5(library, (hdf5) => hdf5.open(path, 0, false, -1, -1))
+    const mount = bytes.isRemote ? mountFile(bytes) : undefined
+    this.#mount = mount
+    try {
+      const name = mount?.name ?? bytes.path
+      this.#id = callHdf5(library, (hdf5) => hdf5.open(name, 0, false, -1, -1), bytes.isRemote)
+    } catch (error) {
+      mount?.[Symbol.dispose]()
+      throw error
+    }
   }
 
   /**
    * Opens a file for reading, or adds a user to one that is already open.
    * @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`; InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
-  static async open(container: string): Promise<Hdf5File> {
-    const path = resolve(container)
+  static async open(container: string, ranges: RangeOptions = {}): Promise<Hdf5File> {
     const library = await loadHdf5()
-    // No awaits from here on, so that two callers that open the same file at once share it.
-    const { key, size } = identifyFile(path)
-    const known = openFiles.get(key)
-    if (known !== undefined) {
-      known.#users++
-      return known
+    const place = isAddress(container) ? container : resolve(container)
+    const bytes = await openPlace(place, ranges)
+    // Two callers that open the same file at once share it: nothing waits between this question and its answer.
+    const openOnce = (): { readonly file: Hdf5File; readonly isNew: boolean } => {
+      const known = openFiles.get(bytes.id)
+      if (known !== undefined) return { file: known.retain(), isNew: false }
+      const superblock = guardHeader(bytes.path, () => readSuperblock(bytes))
+      assertComplete(bytes, superblock)
+      const file = new Hdf5File(library, place, bytes, superblock)
+      openFiles.set(bytes.id, file)
+      return { file, isNew: true }
     }
-    const fd = openDescriptor(path)
     try {
-      const superblock = guardHeader(path, () => readSuperblock(fd, size))
-      assertComplete(path, size, superblock)
-      const file = new Hdf5File(library, path, key, fd, superblock)
-      openFiles.set(key, file)
+      const { file, isNew } = await withBytes(openOnce)
+      if (!isNew) bytes[Symbol.dispose]()
       return file
     } catch (error) {
-      closeSync(fd)
-      throw failed(path, 'opened', error)
+      bytes[Symbol.dispose]()
+      throw failed(bytes.path, 'opened', error)
     }
   }
 
@@ -75,20 +93,26 @@ export class Hdf5File {
   release(): void {
     this.#users--
     if (this.#users > 0) return
-    openFiles.delete(this.#key)
-    closeSync(this.#fd)
-    askHdf5(this.library, (hdf5) => hdf5.close_file(this.#id))
+    openFiles.delete(this.bytes.id)
+    this.#ask((hdf5) => hdf5.close_file(this.#id))
+    this.#mount?.[Symbol.dispose]()
+    this.bytes[Symbol.dispose]()
   }
 
   /** Makes a call on this file that must succeed. @throws Hdf5Failure */
   call<T>(call: (hdf5: Hdf5Library, id: bigint) => T): T {
-    return callHdf5(this.library, (hdf5) => call(hdf5, this.#id))
+    return callHdf5(this.library, (hdf5) => call(hdf5, this.#id), this.bytes.isRemote)
+  }
+
+  #ask<T>(call: (hdf5: Hdf5Library) => T): T {
+    return askHdf5(this.library, call, this.bytes.isRemote)
   }
 
   kindOf(path: string): Hdf5Kind {
     try {
       return KINDS[this.call((hdf5, id) => hdf5.get_type(id, `/${path}`))] ?? 'nothing'
-    } catch {
+    } catch (error) {
+      if (error instanceof AbsentBytes) throw error
       // HDF5 reports a dangling link as an error, and h5wasm then returns whatever was in memory.
       return 'nothing'
     }
@@ -104,11 +128,11 @@ export class Hdf5File {
   }
 
   softLinkOf(path: string): string | undefined {
-    return askHdf5(this.library, (hdf5) => hdf5.get_symbolic_link(this.#id, `/${path}`)) ?? undefined
+    return this.#ask((hdf5) => hdf5.get_symbolic_link(this.#id, `/${path}`)) ?? undefined
   }
 
   externalLinkOf(path: string): { readonly file: string; readonly path: string } | undefined {
-    const link = askHdf5(this.library, (hdf5) => hdf5.get_external_link(this.#id, `/${path}`))
+    const link = this.#ask((hdf5) => hdf5.get_external_link(this.#id, `/${path}`))
     return link.filename === undefined ? undefined : { file: link.filename, path: link.obj_path ?? '' }
   }
 
@@ -120,23 +144,23 @@ export class Hdf5File {
 
   /**
    * Reads the messages of an object's header from the file itself, bypassing HDF5.
-   * @param use the descriptor is valid until the last user releases the file
+   * @param use its file is open until the last user releases this one
    */
-  inspectHeader<T>(path: string, use: (fd: number, block: Superblock, messages: readonly HeaderMessage[]) => T): T {
+  inspectHeader<T>(path: string, use: (file: ByteFile, block: Superblock, messages: readonly HeaderMessage[]) => T): T {
     const address = this.addressOf(path)
-    const [fd, superblock] = [this.#fd, this.#superblock]
-    return guardHeader(this.path, () => use(fd, superblock, readObjectHeader(fd, superblock, address)))
+    const superblock = this.#superblock
+    return guardHeader(this.path, () => use(this.bytes, superblock, readObjectHeader(this.bytes, superblock, address)))
   }
 }
 
-function assertComplete(path: string, size: number, superblock: Superblock | undefined): asserts superblock {
+function assertComplete({ path, byteLength }: ByteFile, superblock: Superblock | undefined): asserts superblock {
   if (superblock === undefined) {
     throw new ConfigError('INVALID_METADATA', `"${path}" is not an HDF5 file: it has no HDF5 signature.`)
   }
-  if (superblock.endOfFile <= size) return
+  if (superblock.endOfFile <= byteLength) return
   throw new InfrastructureError(
     'CORRUPT_DATA',
-    `"${path}" is truncated: expected ${superblock.endOfFile} bytes, got ${size}; copy it again.`,
+    `"${path}" is truncated: expected ${superblock.endOfFile} bytes, got ${byteLength}; copy it again.`,
   )
 }
 
@@ -149,27 +173,28 @@ export function failed(path: string, what: string, error: unknown): Error {
   return new InfrastructureError(code, `"${path}" can't be ${what}; HDF5 says: ${error.message}.`, { cause })
 }
 
-function identifyFile(path: string): { readonly key: string; readonly size: number } {
-  try {
-    const stat = statSync(path, { bigint: true })
-    if (stat.isDirectory()) {
-      throw new ConfigError('INVALID_METADATA', `"${path}" is a folder, not an HDF5 file.`)
-    }
-    if (!stat.isFile()) {
-      throw new ConfigError('UNSUPPORTED', `"${path}" is a pipe or a device, not a file; check the path.`)
-    }
-    // The inode distinguishes a file that was replaced from the one still open under the same name.
-    return { key: `${stat.dev}/${stat.ino}/${path}`, size: Number(stat.size) }
-  } catch (error) {
-    throw systemError(path, error)
-  }
+async function openPlace(place: string, ranges: RangeOptions): Promise<ByteFile> {
+  if (isAddress(place)) return openBytes(place, ranges)
+  assertFile(place)
+  return openBytes(place)
 }
 
-function openDescriptor(path: string): number {
+/** @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`, `UNSUPPORTED` */
+function assertFile(path: string): void {
+  const stat = statOf(path)
+  if (stat === undefined) throw new ConfigError('NO_SUCH_FILE', `There is no file "${path}".`)
+  if (stat.isDirectory()) throw new ConfigError('INVALID_METADATA', `"${path}" is a folder, not an HDF5 file.`)
+  if (stat.isFile()) return
+  throw new ConfigError('UNSUPPORTED', `"${path}" is a pipe or a device, not a file; check the path.`)
+}
+
+function statOf(path: string): Stats | undefined {
   try {
-    return openSync(path, 'r')
+    return statSync(path, { throwIfNoEntry: false })
   } catch (error) {
-    throw systemError(path, error)
+    throw new InfrastructureError('IO_ERROR', `"${path}" can't be opened: ${(error as Error).message}.`, {
+      cause: error,
+    })
   }
 }
 
@@ -182,12 +207,4 @@ function guardHeader<T>(path: string, use: () => T): T {
       cause: error,
     })
   }
-}
-
-function systemError(path: string, error: unknown): Error {
-  if (error instanceof ConfigError) return error
-  if (isMissingFile(error)) return new ConfigError('NO_SUCH_FILE', `There is no file "${path}".`)
-  return new InfrastructureError('IO_ERROR', `"${path}" can't be opened: ${(error as Error).message}.`, {
-    cause: error,
-  })
 }

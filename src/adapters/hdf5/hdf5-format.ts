@@ -2,9 +2,11 @@ import { BYTES_PER_ELEMENT, type DType, type Scalar, typedArray } from '../../co
 import { ConfigError } from '../../core/errors.ts'
 import { type Coordinate, coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { soundAxes } from '../../core/geometry/sound-axes.ts'
-import { isAddress } from '../../core/text/address.ts'
+import { splitQuery } from '../../core/text/address.ts'
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
+import { AbsentBytes, withBytes } from '../files/absent-bytes.ts'
 import { ExternalFiles } from '../files/external-files.ts'
+import type { RangeOptions } from '../ranges/open-bytes.ts'
 import { readAttributes } from './attributes.ts'
 import { RawChunks } from './chunks/raw-chunks.ts'
 import { assertSources } from './dataset-sources.ts'
@@ -12,6 +14,7 @@ import { assertReadableFilters, decoderOf, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
 import { entriesBelow, showDatasets } from './hdf5-entries.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
+import { fetchXmlBeside } from './layouts/big-data-viewer.ts'
 import { croppedArray } from './layouts/cropped-array.ts'
 import { knownLayout } from './layouts/known-layout.ts'
 import type { ProgramLayout } from './layouts/program-layout.ts'
@@ -19,6 +22,7 @@ import { type Hdf5Metadata, scratchMemory } from './library.ts'
 import { type Location, locateObject } from './locate-object.ts'
 import { fillValueBytes, findMessage, lacksFillValue, MESSAGE, parseStoredType } from './object-header.ts'
 import { axesOf } from './placement.ts'
+import { storedPlain } from './ranges/stored-plain.ts'
 import { dtypeOfStored, scalarOf } from './stored-dtype.ts'
 
 export interface Hdf5FormatOptions {
@@ -26,6 +30,8 @@ export interface Hdf5FormatOptions {
   readonly cacheBytes?: number
   /** Whether files outside the folder of an HDF5 file may be read, if it names them. @default no */
   readonly allowExternal?: () => boolean
+  /** How files behind addresses are read. */
+  readonly ranges?: RangeOptions
 }
 
 /** HDF5 decodes a chunk in its heap of 2 GiB, beside other things. */
@@ -39,26 +45,34 @@ const SLAB_BYTES = 2 ** 20
  * Placement is CREMI's and funlib's (see `axesOf`), or that of Imaris and BigDataViewer (see `knownLayout`).
  */
 export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
-  const { cacheBytes = 64 * 2 ** 20, allowExternal = () => false } = options
-  const externalFiles = (container: string, isAllowed = allowExternal()) =>
-    new ExternalFiles(isAllowed ? undefined : container)
+  const { cacheBytes = 64 * 2 ** 20, allowExternal = () => false, ranges = {} } = options
+  const accessTo = (container: string, isAllowed = allowExternal()) => ({
+    external: new ExternalFiles(isAllowed ? undefined : container),
+    ranges,
+  })
   return {
     name: 'hdf5',
     async open(container, inner, { mode = 'r', allowExternal: isAllowed } = {}) {
-      assertLocal(container)
       if (mode !== 'r') throw readOnly(container)
-      const external = externalFiles(container, isAllowed)
-      const location = await locateObject(container, inner, external)
+      const access = accessTo(container, isAllowed)
+      const location = await locateObject(container, inner, access)
+      const path = showPath(container, inner)
+      const sources: Hdf5File[] = []
       try {
-        if (location.kind === 'array') await assertSources(showPath(container, inner), location, external)
-        const { layout, ...dataset } = describeDataset(container, inner, location, { cacheBytes, external })
-        assertHasVoxels(dataset)
-        const array = new Hdf5Array(dataset)
+        if (location.kind === 'array') {
+          await assertSources(path, location, { ...access, keep: (file) => void sources.push(file) })
+        }
+        const xml = await fetchXmlBeside(location.file, location.path, ranges)
+        const { layout, ...dataset } = await withBytes(() =>
+          describeDataset(container, inner, location, { cacheBytes, external: access.external, xml }),
+        )
+        await withBytes(() => assertHasVoxels(dataset))
+        const array = new Hdf5Array({ ...dataset, sources })
         const isCropped = layout?.shape?.some((length, axis) => length < (array.shape[axis] as number)) ?? false
         return isCropped ? croppedArray(array, layout?.shape as readonly number[]) : array
       } catch (error) {
-        location.file.release()
-        throw failed(showPath(container, inner), 'opened', error)
+        for (const file of [location.file, ...sources]) file.release()
+        throw failed(path, 'opened', error)
       }
     },
     async create(container) {
@@ -68,10 +82,9 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
       throw readOnly(container)
     },
     async list(container, inner, { limit = Number.POSITIVE_INFINITY } = {}) {
-      assertLocal(container)
-      const { file, path, kind } = await locateObject(container, inner, externalFiles(container))
+      const { file, path, kind } = await locateObject(container, inner, accessTo(container))
       try {
-        return kind === 'group' ? entriesBelow(file, path, limit) : []
+        return kind === 'group' ? await withBytes(() => entriesBelow(file, path, limit)) : []
       } catch (error) {
         throw failed(showPath(container, inner), 'listed', error)
       } finally {
@@ -87,30 +100,30 @@ const readOnly = (container: string): ConfigError =>
     `Bellis writes Zarr, N5 and precomputed; "${container}" is HDF5, which is read-only. Use a path such as out.zarr/name.`,
   )
 
-function assertLocal(container: string): void {
-  if (!isAddress(container)) return
-  throw new ConfigError(
-    'UNSUPPORTED',
-    `"${container}" is an address, and HDF5 can only be read from local files; download the file first.`,
-  )
+/** Without the query of an address. */
+function showPath(container: string, inner: string): string {
+  const { place } = splitQuery(container)
+  return inner === '' ? place : `${place}/${inner}`
 }
-
-const showPath = (container: string, inner: string): string => (inner === '' ? container : `${container}/${inner}`)
 
 /** Checks and describes a dataset before it is read. */
 function describeDataset(
   container: string,
   inner: string,
   location: Location,
-  { cacheBytes, external }: { readonly cacheBytes: number; readonly external: ExternalFiles },
-): Hdf5Dataset & { readonly layout: ProgramLayout | undefined } {
+  {
+    cacheBytes,
+    external,
+    xml,
+  }: { readonly cacheBytes: number; readonly external: ExternalFiles; readonly xml: string | undefined },
+): Omit<Hdf5Dataset, 'sources'> & { readonly layout: ProgramLayout | undefined } {
   const { file, path: real, kind } = location
   const path = showPath(container, inner)
   if (kind !== 'array') throw notADataset(path, location)
   const metadata = file.call((hdf5, id) => hdf5.get_dataset_metadata(id, `/${real}`))
   const shape = shapeOf(path, metadata)
   const stored = elementsOf(path, file, real, metadata)
-  const layout = knownLayout(file, real, { dtype: stored.dtype, shape }, external)
+  const layout = knownLayout(file, real, { dtype: stored.dtype, shape }, external, xml)
   const { dtype, fillValue, bigEndian } = {
     ...stored,
     ...(layout?.dtype === undefined ? {} : retyped(stored, layout.dtype)),
@@ -122,8 +135,18 @@ function describeDataset(
   const placed = axesOf(path, shape.length, readAttributes(file, real))
   const elementBytes = BYTES_PER_ELEMENT[dtype]
   const isOnlyReader = decoderOf(filters) === 'bellis'
-  const raw = file.inspectHeader(real, (fd, superblock, messages) =>
-    RawChunks.of({ fd, superblock, messages, shape, chunkShape, elementBytes, bigEndian, filters, isOnlyReader }),
+  const raw = file.inspectHeader(real, (bytes, superblock, messages) =>
+    RawChunks.of({
+      file: bytes,
+      superblock,
+      messages,
+      shape,
+      chunkShape,
+      elementBytes,
+      bigEndian,
+      filters,
+      isOnlyReader,
+    }),
   )
   if (isOnlyReader && raw === undefined) throw unreadableIndex(path)
   const { axes, warnings } =
@@ -146,6 +169,7 @@ function describeDataset(
     inner: real,
     encoded: filters.length > 0,
     raw,
+    stored: file.bytes.isRemote ? storedPlain(file, real, { shape, chunkShape, elementBytes }) : undefined,
     cacheBytes,
     layout,
   }
@@ -168,13 +192,14 @@ const unreadableIndex = (path: string): ConfigError =>
  * HDF5 refuses to read a dataset that has no fill value if nothing was ever written to it.
  * @throws ConfigError `UNSUPPORTED`
  */
-function assertHasVoxels({ file, inner, description: { path, shape } }: Hdf5Dataset): void {
+function assertHasVoxels({ file, inner, description: { path, shape } }: Omit<Hdf5Dataset, 'sources'>): void {
   if (shape.includes(0) || !file.inspectHeader(inner, lacksFillValue)) return
   const [count, offset] = [shape.map(() => 1n), shape.map(() => 0n)]
   const pointer = BigInt(scratchMemory(file.library, 8))
   try {
     file.call((hdf5, id) => hdf5.get_dataset_data(id, `/${inner}`, count, offset, count, pointer))
   } catch (error) {
+    if (error instanceof AbsentBytes) throw error
     // Chunks that are damaged are reported with their place when they are read.
     if (!/no data can be read/.test((error as Error).message)) return
     throw new ConfigError(

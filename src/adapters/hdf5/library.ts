@@ -1,11 +1,13 @@
 import { ConfigError, messageOf } from '../../core/errors.ts'
+import { AbsentBytes } from '../files/absent-bytes.ts'
+import { callMounted, type LibraryFileSystem, serveMounted } from './ranges/mounted-files.ts'
 
 /** The functions of h5wasm that are used here, with their actual types. File ids are HDF5's. */
 export interface Hdf5Library {
   readonly HEAPU8: Uint8Array
   readonly H5F_LIBVER_EARLIEST: number
   readonly H5F_LIBVER_LATEST: number
-  readonly FS: { getStream(fd: number): unknown; write: (...args: readonly unknown[]) => number }
+  readonly FS: LibraryFileSystem
   _malloc(bytes: number): number
   _free(pointer: number): void
   UTF8ToString(pointer: number): string
@@ -117,6 +119,7 @@ export function loadHdf5(): Promise<Hdf5Library> {
   loaded ??= import('h5wasm/node').then(async ({ ready }) => {
     const library = (await ready) as unknown as Hdf5Library
     keepComplaints(library)
+    serveMounted(library.FS)
     return library
   })
   return loaded
@@ -137,14 +140,16 @@ function keepComplaints(library: Hdf5Library): void {
 /**
  * One call of HDF5. h5wasm ignores most errors of HDF5 (for example a chunk that can't be flushed on close), so a call has
  * failed if it returns a negative status, throws, or made HDF5 print an error.
- * @throws Hdf5Failure
+ * @param isRemote whether it is about a file behind an address
+ * @throws Hdf5Failure; AbsentBytes
  */
-export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T): T {
+export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T, isRemote = false): T {
   complaints = ''
   let result: T
   try {
-    result = call(library)
+    result = callMounted(isRemote, () => call(library))
   } catch (error) {
+    if (error instanceof AbsentBytes) throw error
     // A WebAssembly trap or an assertion keeps its message; h5wasm's messages are all "error - name not defined!".
     throw new Hdf5Failure(innermostReason(complaints) ?? shortMessage(error), complaints)
   }
@@ -156,8 +161,8 @@ export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) =
 }
 
 /** A call for which a negative result is an answer, not a failure; HDF5's report is discarded. */
-export function askHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T): T {
-  const result = call(library)
+export function askHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T, isRemote = false): T {
+  const result = callMounted(isRemote, () => call(library))
   complaints = ''
   return result
 }

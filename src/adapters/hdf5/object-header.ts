@@ -1,4 +1,4 @@
-import { readSync } from 'node:fs'
+import type { ByteFile } from '../../ports/byte-file.ts'
 
 /*
  * The parts of HDF5's file format for which h5wasm has no function: the expected end of the file, the fill value, and the
@@ -47,10 +47,11 @@ const SHARED_FLAG = 0b10
 /** A header with more parts than this is damaged: its continuations form a cycle. */
 const MAX_PARTS = 4096
 
-/** @returns undefined if this is not an HDF5 file. @param size the file's length in bytes @throws DamagedHeader */
-export function readSuperblock(fd: number, size: number): Superblock | undefined {
+/** @returns undefined if this is not an HDF5 file @throws DamagedHeader; AbsentBytes */
+export function readSuperblock(file: ByteFile): Superblock | undefined {
+  const { byteLength: size } = file
   for (let base = 0; base + SIGNATURE.length <= size; base = base === 0 ? 512 : base * 2) {
-    const head = readBytes(fd, { size }, base, 96)
+    const head = readBytes(file, base, 96)
     if (!head.subarray(0, 8).equals(SIGNATURE)) continue
     if (head.length < 48) return { base, offsetSize: 8, lengthSize: 8, endOfFile: base + 96, size }
     const version = head[8]!
@@ -71,13 +72,13 @@ export function readSuperblock(fd: number, size: number): Superblock | undefined
  * All messages of the object whose header is at `address` (relative to the base), continuations included.
  * @throws DamagedHeader
  */
-export function readObjectHeader(fd: number, block: Superblock, address: number): HeaderMessage[] {
+export function readObjectHeader(file: ByteFile, block: Superblock, address: number): HeaderMessage[] {
   const start = block.base + address
-  const prefix = readBytes(fd, block, start, 64)
+  const prefix = readBytes(file, start, 64)
   const messages: HeaderMessage[] = []
   if (prefix.subarray(0, 4).toString('latin1') !== 'OHDR') {
     const length = uint(prefix, 8, 4)
-    parseParts(fd, block, { start: start + 16, length }, { version: 1, ordered: false }, messages)
+    parseParts(file, block, { start: start + 16, length }, { version: 1, ordered: false }, messages)
     return messages
   }
   const flags = uint(prefix, 5, 1)
@@ -85,7 +86,7 @@ export function readObjectHeader(fd: number, block: Superblock, address: number)
   const sizeBytes = 1 << (flags & 3)
   const layout = { version: 2, ordered: (flags & 4) !== 0 } as const
   const length = unsigned(prefix, sizeAt, sizeBytes)
-  parseParts(fd, block, { start: start + sizeAt + sizeBytes, length }, layout, messages)
+  parseParts(file, block, { start: start + sizeAt + sizeBytes, length }, layout, messages)
   return messages
 }
 
@@ -101,12 +102,18 @@ interface MessageLayout {
 }
 
 /** A header has parts in other places, each named by a message. */
-function parseParts(fd: number, block: Superblock, first: Part, layout: MessageLayout, into: HeaderMessage[]): void {
+function parseParts(
+  file: ByteFile,
+  block: Superblock,
+  first: Part,
+  layout: MessageLayout,
+  into: HeaderMessage[],
+): void {
   const parts = [first]
   for (let number = 0; number < parts.length; number++) {
     if (number > MAX_PARTS) throw new DamagedHeader(`an object has a header of more than ${MAX_PARTS} parts`)
     const { start, length } = parts[number]!
-    for (const message of parseMessages(readBytes(fd, block, start, length), start, layout)) {
+    for (const message of parseMessages(readBytes(file, start, length), start, layout)) {
       if (message.type === MESSAGE.continuation) parts.push(continuation(message.data, block, layout))
       else if (message.type !== 0) into.push(message)
     }
@@ -136,7 +143,7 @@ function* parseMessages(bytes: Buffer, start: number, layout: MessageLayout): Ge
  * @returns undefined if there is none, or if it is in a heap of shared messages
  */
 export function findMessage(
-  fd: number,
+  file: ByteFile,
   block: Superblock,
   messages: readonly HeaderMessage[],
   type: number,
@@ -146,7 +153,7 @@ export function findMessage(
   const [version, kind] = [uint(found.data, 0, 1), uint(found.data, 1, 1)]
   if (version >= 3 && kind !== 2) return undefined
   const address = unsigned(found.data, version === 1 ? 8 + block.lengthSize : 2, block.offsetSize)
-  return readObjectHeader(fd, block, address).find((message) => message.type === type)
+  return readObjectHeader(file, block, address).find((message) => message.type === type)
 }
 
 /** How the elements of a dataset are stored, bit by bit. */
@@ -189,15 +196,19 @@ function parseBaseType(data: Buffer, kind: number): StoredType {
  * The bytes of the fill value in the dataset's own type; undefined for HDF5's default, which is 0.
  * @see File Format Specification IV.A.2.e and f @throws DamagedHeader
  */
-export function fillValueBytes(fd: number, block: Superblock, messages: readonly HeaderMessage[]): Buffer | undefined {
-  const message = findMessage(fd, block, messages, MESSAGE.fill)?.data
+export function fillValueBytes(
+  file: ByteFile,
+  block: Superblock,
+  messages: readonly HeaderMessage[],
+): Buffer | undefined {
+  const message = findMessage(file, block, messages, MESSAGE.fill)?.data
   if (message !== undefined) {
     const version = uint(message, 0, 1)
     const [defined, sizeAt] =
       version >= 3 ? [(uint(message, 1, 1) & 0x20) !== 0, 2] : [version === 1 || message[3] === 1, 4]
     return defined ? sizedBytes(message, sizeAt) : undefined
   }
-  const old = findMessage(fd, block, messages, MESSAGE.oldFill)?.data
+  const old = findMessage(file, block, messages, MESSAGE.oldFill)?.data
   return old === undefined ? undefined : sizedBytes(old, 0)
 }
 
@@ -205,8 +216,8 @@ export function fillValueBytes(fd: number, block: Superblock, messages: readonly
  * Whether a dataset has no fill value, not even HDF5's default.
  * @see File Format Specification IV.A.2.f @throws DamagedHeader
  */
-export function lacksFillValue(fd: number, block: Superblock, messages: readonly HeaderMessage[]): boolean {
-  const message = findMessage(fd, block, messages, MESSAGE.fill)?.data
+export function lacksFillValue(file: ByteFile, block: Superblock, messages: readonly HeaderMessage[]): boolean {
+  const message = findMessage(file, block, messages, MESSAGE.fill)?.data
   if (message === undefined) return false
   return uint(message, 0, 1) >= 3 ? (uint(message, 1, 1) & 0x10) !== 0 : uint(message, 0, 1) === 2 && message[3] === 0
 }
@@ -223,16 +234,16 @@ export interface ExternalPart {
  * The parts of other files that have a dataset's raw data, in order, if not this file has them.
  * @see File Format Specification IV.A.2.h and III.D @throws DamagedHeader
  */
-export function externalParts(fd: number, block: Superblock, messages: readonly HeaderMessage[]): ExternalPart[] {
+export function externalParts(file: ByteFile, block: Superblock, messages: readonly HeaderMessage[]): ExternalPart[] {
   const { offsetSize, lengthSize } = block
-  const data = findMessage(fd, block, messages, MESSAGE.externalFiles)?.data
+  const data = findMessage(file, block, messages, MESSAGE.externalFiles)?.data
   if (data === undefined) return []
-  const heap = readBytes(fd, block, block.base + unsigned(data, 8, offsetSize), 8 + 2 * lengthSize + offsetSize)
+  const heap = readBytes(file, block.base + unsigned(data, 8, offsetSize), 8 + 2 * lengthSize + offsetSize)
   const namesAt = block.base + unsigned(heap, 8 + 2 * lengthSize, offsetSize)
   const count = Math.min(uint(data, 6, 2), Math.floor((data.length - 8 - offsetSize) / (3 * lengthSize)))
   return Array.from({ length: count }, (_, slot) => {
     const at = 8 + offsetSize + slot * 3 * lengthSize
-    const name = readBytes(fd, block, namesAt + unsigned(data, at, lengthSize), LONGEST_NAME)
+    const name = readBytes(file, namesAt + unsigned(data, at, lengthSize), LONGEST_NAME)
     return {
       name: name.subarray(0, (name.indexOf(0) + 1 || name.length + 1) - 1).toString(),
       offset: unsigned(data, at + lengthSize, lengthSize),
@@ -249,10 +260,11 @@ function sizedBytes(data: Buffer, at: number): Buffer | undefined {
   return size > 0 ? data.subarray(at + 4, at + 4 + size) : undefined
 }
 
-/** Fewer bytes at the end of the file, and none beyond it. */
-export function readBytes(fd: number, { size }: Pick<Superblock, 'size'>, position: number, length: number): Buffer {
+/** Fewer bytes at the end of the file, and none beyond it. @throws AbsentBytes */
+export function readBytes(file: ByteFile, position: number, length: number): Buffer {
+  const { byteLength: size } = file
   const buffer = Buffer.alloc(position >= 0 && position < size ? Math.max(0, Math.min(length, size - position)) : 0)
-  return buffer.length === 0 ? buffer : buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, position))
+  return buffer.length === 0 ? buffer : buffer.subarray(0, file.read(buffer, position))
 }
 
 /** A number that has to be there. */

@@ -1,3 +1,4 @@
+import type { ByteFile } from '../../ports/byte-file.ts'
 import {
   DamagedHeader,
   findMessage,
@@ -37,11 +38,15 @@ const UNLIMITED = { 2: 0xffff, 4: 0xffff_ffff, 8: Number(2n ** 64n - 1n) } as co
  * @returns none for a dataset that is not virtual, and for encodings that are not known
  * @see File Format Specification IV.A.2.i and III.H
  */
-export function virtualMappings(fd: number, block: Superblock, messages: readonly HeaderMessage[]): VirtualMapping[] {
-  const layout = findMessage(fd, block, messages, MESSAGE.layout)?.data
+export function virtualMappings(
+  file: ByteFile,
+  block: Superblock,
+  messages: readonly HeaderMessage[],
+): VirtualMapping[] {
+  const layout = findMessage(file, block, messages, MESSAGE.layout)?.data
   if (layout === undefined || layout[0]! < 4 || layout[1] !== VIRTUAL) return []
   const { offsetSize, lengthSize } = block
-  const heap = heapObject(fd, block, unsigned(layout, 2, offsetSize), unsigned(layout, 2 + offsetSize, 4))
+  const heap = heapObject(file, block, unsigned(layout, 2, offsetSize), unsigned(layout, 2 + offsetSize, 4))
   const reader = new SelectionReader(heap)
   if (reader.number(1) !== 0) return []
   const count = reader.number(lengthSize)
@@ -59,12 +64,12 @@ export function virtualMappings(fd: number, block: Superblock, messages: readonl
 }
 
 /** An object of a global heap. @see File Format Specification III.E */
-function heapObject(fd: number, block: Superblock, address: number, index: number): Buffer {
+function heapObject(file: ByteFile, block: Superblock, address: number, index: number): Buffer {
   const { lengthSize } = block
   const start = block.base + address
-  const head = readBytes(fd, block, start, 8 + lengthSize)
+  const head = readBytes(file, start, 8 + lengthSize)
   if (head.subarray(0, 4).toString('latin1') !== 'GCOL') throw new DamagedHeader('a global heap is missing')
-  const heap = readBytes(fd, block, start, unsigned(head, 8, lengthSize))
+  const heap = readBytes(file, start, unsigned(head, 8, lengthSize))
   for (let at = 8 + lengthSize; at + 8 + lengthSize <= heap.length; ) {
     const number = heap.readUInt16LE(at)
     const length = unsigned(heap, at + 8, lengthSize)

@@ -1,12 +1,14 @@
+import { readFile } from 'node:fs/promises'
 import { after, it, type TestContext } from 'node:test'
 import fc from 'fast-check'
 import { flatFormat } from '../../../src/adapters/flat/flat-format.ts'
+import { hdf5Format } from '../../../src/adapters/hdf5/hdf5-format.ts'
 import { S3Bucket } from '../../../src/adapters/s3/s3-bucket.ts'
 import { tiffFormat } from '../../../src/adapters/tiff/tiff-format.ts'
 import { DTYPES, type TypedArray } from '../../../src/core/array/dtype.ts'
 import type { ArrayFormat } from '../../../src/ports/chunked-array.ts'
 import { type ArrayKind, describeChunkedArray, type WantedArray } from '../../contracts/chunked-array.contract.ts'
-import { tiffFileOf } from '../../support/contract-files.ts'
+import { HDF5_DTYPES, hdf5FileOf, tiffFileOf } from '../../support/contract-files.ts'
 import { npyBytes } from '../../support/flat-files.ts'
 import { serveRanges } from '../../support/range-server.ts'
 import { type Fault, s3OrSkip } from '../../support/s3.ts'
@@ -21,7 +23,22 @@ interface FileKind extends Omit<ArrayKind, 'make' | 'isWritable'> {
   bytes(t: TestContext, wanted: WantedArray, voxels: TypedArray): Promise<Uint8Array>
 }
 
+const hdf5 = (storage: Parameters<typeof hdf5FileOf>[3]): FileKind => ({
+  format: hdf5Format({ ranges }),
+  ...{
+    suffix: 'h5',
+    inner: 'raw',
+    dtypes: HDF5_DTYPES,
+    chunkLengths: (length) => fc.integer({ min: 1, max: Math.min(8, length) }),
+  },
+  ...(storage === 'one piece' ? { chunksOf: (shape) => shape } : {}),
+  bytes: async (t, wanted, voxels) => readFile(await hdf5FileOf(t, wanted, voxels, storage)),
+})
+
 const KINDS: Readonly<Record<string, FileKind>> = {
+  'HDF5, compressed,': hdf5('gzip'),
+  'HDF5, in chunks,': hdf5('chunks'),
+  'HDF5, in one piece,': hdf5('one piece'),
   'TIFF files': {
     format: tiffFormat(ranges),
     suffix: 'tif',

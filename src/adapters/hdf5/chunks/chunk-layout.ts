@@ -1,3 +1,4 @@
+import type { ByteFile } from '../../../ports/byte-file.ts'
 import { DamagedHeader, findMessage, type HeaderMessage, MESSAGE, type Superblock, unsigned } from '../object-header.ts'
 
 /** How the places of a dataset's chunks are stored. All kinds are those of filtered chunks. */
@@ -38,12 +39,12 @@ export function addressAt(bytes: Buffer, at: number, size: number): number | und
  * @see File Format Specification IV.A.2.i, "Data Layout Message" @throws DamagedHeader
  */
 export function chunkLayoutOf(
-  fd: number,
+  file: ByteFile,
   block: Superblock,
   messages: readonly HeaderMessage[],
 ): ChunkLayout | undefined {
-  const layout = findMessage(fd, block, messages, MESSAGE.layout)?.data
-  const space = findMessage(fd, block, messages, MESSAGE.dataspace)?.data
+  const layout = findMessage(file, block, messages, MESSAGE.layout)?.data
+  const space = findMessage(file, block, messages, MESSAGE.dataspace)?.data
   if (layout === undefined || space === undefined) return undefined
   const stored = layout[0]! <= 3 ? oldLayout(layout, block) : layout[0] === 4 ? newLayout(layout, block) : undefined
   if (stored === undefined) return undefined

@@ -1,3 +1,4 @@
+import type { ByteFile } from '../../../ports/byte-file.ts'
 import { DamagedHeader, readBytes, type Superblock } from '../object-header.ts'
 import { lookup3 } from './lookup3.ts'
 
@@ -9,19 +10,19 @@ const KEPT_BYTES = 8 * 2 ** 20
 /** The blocks of a chunk index, read from the file at the first use and kept. */
 export class IndexBlocks {
   readonly superblock: Superblock
-  readonly #fd: number
+  readonly #file: ByteFile
   readonly #kept = new Map<number, Buffer>()
   #bytes = 0
 
-  constructor(fd: number, superblock: Superblock) {
-    this.#fd = fd
+  constructor(file: ByteFile, superblock: Superblock) {
+    this.#file = file
     this.superblock = superblock
   }
 
   /** Bytes of the file, none of them missing. @param address relative to the base @throws DamagedHeader */
   read(address: number, length: number): Buffer {
     if (length > LARGEST_BLOCK) throw new DamagedHeader(`a block of an index has ${length} bytes`)
-    const bytes = readBytes(this.#fd, this.superblock, this.superblock.base + address, length)
+    const bytes = readBytes(this.#file, this.superblock.base + address, length)
     if (bytes.length < length) throw new DamagedHeader('a block of an index lies beyond the end of the file')
     return bytes
   }

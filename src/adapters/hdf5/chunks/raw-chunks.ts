@@ -1,5 +1,6 @@
-import { readSync } from 'node:fs'
+import type { ByteFile, ByteRange } from '../../../ports/byte-file.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
+import { AbsentBytes } from '../../files/absent-bytes.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { DamagedHeader, type HeaderMessage, type Superblock } from '../object-header.ts'
@@ -7,7 +8,7 @@ import { chunkIndex } from './chunk-index.ts'
 import { type ChunkLayout, chunkLayoutOf } from './chunk-layout.ts'
 import { canDecode, decodeFilters, UndecodedChunk } from './decode-filters.ts'
 import { IndexBlocks } from './index-blocks.ts'
-import type { FindChunk } from './stored-chunk.ts'
+import type { FindChunk, StoredChunk } from './stored-chunk.ts'
 
 /** A chunk, decoded; or why there is none: it was never written, or the library has to read it. */
 export type RawChunk = Uint8Array | 'unwritten' | 'unknown'
@@ -17,7 +18,7 @@ const mostEncoded = (size: number): number => 2 * size + 65_536
 
 /** What is known of a dataset when its chunks are to be read. */
 export interface RawChunksOptions {
-  readonly fd: number
+  readonly file: ByteFile
   readonly superblock: Superblock
   readonly messages: readonly HeaderMessage[]
   readonly shape: readonly number[]
@@ -52,13 +53,13 @@ export class RawChunks {
 
   /** @returns undefined if the chunks of this dataset can't be read in this way */
   static of(options: RawChunksOptions): RawChunks | undefined {
-    const { fd, superblock, messages, chunkShape, elementBytes, filters } = options
+    const { file, superblock, messages, chunkShape, elementBytes, filters } = options
     if (filters.length === 0 || filters.length > 32 || !canDecode(filters)) return undefined
     try {
-      const layout = chunkLayoutOf(fd, superblock, messages)
+      const layout = chunkLayoutOf(file, superblock, messages)
       if (layout === undefined || layout.elementBytes !== elementBytes) return undefined
       if (layout.chunkShape.join() !== chunkShape.join()) return undefined
-      return new RawChunks(options, layout, chunkIndex(layout, new IndexBlocks(fd, superblock)))
+      return new RawChunks(options, layout, chunkIndex(layout, new IndexBlocks(file, superblock)))
     } catch (error) {
       if (!options.isOnlyReader && (error instanceof DamagedHeader || error instanceof RangeError)) return undefined
       throw error
@@ -81,18 +82,40 @@ export class RawChunks {
       if (encoded === undefined) throw new UndecodedChunk('it lies beyond the end of the file')
       return this.#decode(encoded, this.#isPlain(index) ? -1 : filterMask, isKept)
     } catch (error) {
-      if (this.#options.isOnlyReader) throw error
+      if (this.#options.isOnlyReader || error instanceof AbsentBytes) throw error
       // An index that is damaged has no chunks that can be trusted; a damaged chunk says nothing about others.
       if (error instanceof DamagedHeader) this.#isUsable = false
       return 'unknown'
     }
   }
 
+  /** Where chunks are stored; of those that were never written, or whose place is damaged, nothing. */
+  rangesOf(indices: Iterable<readonly number[]>): ByteRange[] {
+    const { superblock } = this.#options
+    const ranges: ByteRange[] = []
+    for (const index of indices) {
+      const stored = this.#place(index)
+      if (stored === undefined || stored.size > mostEncoded(this.#size)) continue
+      ranges.push({ start: superblock.base + stored.address, length: stored.size })
+    }
+    return ranges
+  }
+
+  #place(index: readonly number[]): StoredChunk | undefined {
+    try {
+      return this.#isUsable ? this.#find(index) : undefined
+    } catch (error) {
+      // It is reported when the chunk is read.
+      if (error instanceof DamagedHeader) return undefined
+      throw error
+    }
+  }
+
   #readEncoded(address: number, size: number): Buffer | undefined {
-    const { fd, superblock } = this.#options
+    const { file, superblock } = this.#options
     if (this.#encoded.length < size) this.#encoded = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25))
-    const read = readSync(fd, this.#encoded, 0, size, superblock.base + address)
-    return read === size ? this.#encoded.subarray(0, size) : undefined
+    const encoded = this.#encoded.subarray(0, size)
+    return file.read(encoded, superblock.base + address) === size ? encoded : undefined
   }
 
   #decode(encoded: Buffer, filterMask: number, isKept: boolean): Uint8Array {

@@ -1,8 +1,12 @@
 import { readFileSync, statSync } from 'node:fs'
 import type { DType } from '../../../core/array/dtype.ts'
+import { ConfigError } from '../../../core/errors.ts'
 import { multiplyExactly } from '../../../core/geometry/decimal.ts'
+import { addressBeside } from '../../../core/text/address.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
+import { withBytes } from '../../files/absent-bytes.ts'
 import type { ExternalFiles } from '../../files/external-files.ts'
+import { openBytes, type RangeOptions } from '../../ranges/open-bytes.ts'
 import type { Hdf5File } from '../hdf5-file.ts'
 import { HDF5_CLASS, scratchMemory } from '../library.ts'
 import { voxelSizeIn } from './big-data-viewer-xml.ts'
@@ -21,17 +25,34 @@ export function bigDataViewerLayout(
   inner: string,
   stored: DType,
   external: ExternalFiles,
+  xmlBehindAddress: string | undefined,
 ): ProgramLayout | undefined {
   const [, setup, level] = CELLS.exec(inner) ?? []
   if (setup === undefined || level === undefined) return undefined
   const factors = resolutionsOf(file, `s${setup}/resolutions`)[Number(level)]
   if (factors === undefined) return undefined
-  const voxel = voxelSizeIn(xmlBeside(file.path, external), Number(setup))
+  const voxel = voxelSizeIn(xmlBehindAddress ?? xmlBeside(file.path, external), Number(setup))
   const axes = ['z', 'y', 'x'].map((name, i): ArrayAxis => {
     const scale = multiplyExactly(voxel?.size[2 - i] ?? 1, factors[2 - i] as number)
     return { name, type: 'space', scale, ...(voxel === undefined ? {} : { unit: voxel.unit }) }
   })
   return { axes, ...(stored === 'int16' ? { dtype: 'uint16' } : {}) }
+}
+
+/** The text of the XML file beside a file behind an address; undefined for files on disks, and for datasets of other programs. */
+export async function fetchXmlBeside(file: Hdf5File, inner: string, ranges: RangeOptions): Promise<string | undefined> {
+  if (!file.bytes.isRemote || !CELLS.test(inner)) return undefined
+  const name = file.path.slice(file.path.lastIndexOf('/') + 1).replace(/\.[^./]*$/, '.xml')
+  try {
+    using xml = await openBytes(addressBeside(file.container, name), ranges)
+    if (xml.byteLength > MOST_XML_BYTES) return ''
+    const text = Buffer.alloc(xml.byteLength)
+    await withBytes(() => xml.read(text, 0))
+    return text.toString()
+  } catch (error) {
+    if (error instanceof ConfigError) return ''
+    throw error
+  }
 }
 
 /** The factors of each level: x, y, z. */
