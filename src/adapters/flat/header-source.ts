@@ -2,10 +2,10 @@ import { createGunzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { addressBeside, isAddress } from '../../core/text/address.ts'
 import type { ByteFile } from '../../ports/byte-file.ts'
-import { withBytes } from '../files/absent-bytes.ts'
-import { byteStream } from '../files/byte-stream.ts'
 import type { ExternalFiles } from '../files/external-files.ts'
 import { pathBeside } from '../files/path-beside.ts'
+import { withBytes } from '../ranges/absent-bytes.ts'
+import { byteStream } from '../ranges/byte-stream.ts'
 import type { HeaderSource } from './flat-layout.ts'
 
 /**

@@ -7,8 +7,8 @@ import { createUnzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { systemFailure } from '../../core/system-errors.ts'
 import type { ByteFile, ByteRange } from '../../ports/byte-file.ts'
-import { byteStream } from '../files/byte-stream.ts'
 import { localBytes } from '../files/local-bytes.ts'
+import { byteStream } from '../ranges/byte-stream.ts'
 import type { Packing, Stretch } from './flat-layout.ts'
 
 /** Opens a file. @param namedBy the header that names it, if it is another one */

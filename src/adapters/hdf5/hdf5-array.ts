@@ -14,7 +14,7 @@ import {
 } from '../../core/geometry/coordinate.ts'
 import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
-import { AbsentBytes, withBytes } from '../files/absent-bytes.ts'
+import { AbsentBytes, withBytes } from '../ranges/absent-bytes.ts'
 import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './chunk-boxes.ts'
 import type { RawChunk, RawChunks } from './chunks/raw-chunks.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'

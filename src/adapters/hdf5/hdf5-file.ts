@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { isAddress } from '../../core/text/address.ts'
 import type { ByteFile } from '../../ports/byte-file.ts'
-import { AbsentBytes, withBytes } from '../files/absent-bytes.ts'
+import { AbsentBytes, withBytes } from '../ranges/absent-bytes.ts'
 import { openBytes, type RangeOptions } from '../ranges/open-bytes.ts'
 import { askHdf5, callHdf5, Hdf5Failure, type Hdf5Library, loadHdf5 } from './library.ts'
 import {

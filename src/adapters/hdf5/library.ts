@@ -1,5 +1,5 @@
 import { ConfigError, messageOf } from '../../core/errors.ts'
-import { AbsentBytes } from '../files/absent-bytes.ts'
+import { AbsentBytes } from '../ranges/absent-bytes.ts'
 import { callMounted, type LibraryFileSystem, serveMounted } from './ranges/mounted-files.ts'
 
 /** The functions of h5wasm that are used here, with their actual types. File ids are HDF5's. */

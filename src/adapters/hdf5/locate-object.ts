@@ -1,6 +1,6 @@
 import { ConfigError } from '../../core/errors.ts'
-import { withBytes } from '../files/absent-bytes.ts'
 import type { ExternalFiles } from '../files/external-files.ts'
+import { withBytes } from '../ranges/absent-bytes.ts'
 import type { RangeOptions } from '../ranges/open-bytes.ts'
 import { showDatasets } from './hdf5-entries.ts'
 import { Hdf5File, type Hdf5Kind } from './hdf5-file.ts'

@@ -1,8 +1,8 @@
 import { InfrastructureError } from '../../core/errors.ts'
 import type { ByteFile, ByteRange } from '../../ports/byte-file.ts'
-import { AbsentBytes } from '../files/absent-bytes.ts'
 import { ChangedObject, MissingObject } from '../files/object-errors.ts'
 import type { ObjectVersion } from '../http/http-request.ts'
+import { AbsentBytes } from './absent-bytes.ts'
 import { type Block, BlockCache } from './block-cache.ts'
 import type { FoundRange, RangeSource } from './range-source.ts'
 

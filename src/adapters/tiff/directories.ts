@@ -1,4 +1,4 @@
-import { withBytes } from '../files/absent-bytes.ts'
+import { withBytes } from '../ranges/absent-bytes.ts'
 import { damaged, type TiffFile } from './tiff-file.ts'
 
 /** Bytes of a value of each type: https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf and BigTIFF. */

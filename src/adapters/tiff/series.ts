@@ -1,4 +1,4 @@
-import { withBytes } from '../files/absent-bytes.ts'
+import { withBytes } from '../ranges/absent-bytes.ts'
 import { type Directory, TAG } from './directories.ts'
 import { type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
 import { imageJSeries } from './imagej.ts'

@@ -1,6 +1,6 @@
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import type { ByteFile, ByteRange } from '../../ports/byte-file.ts'
-import { AbsentBytes } from '../files/absent-bytes.ts'
+import { AbsentBytes } from '../ranges/absent-bytes.ts'
 
 /** An open TIFF file: bytes at any place, and the numbers in its byte order. */
 export class TiffFile implements Disposable {

@@ -1,6 +1,6 @@
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
-import { withBytes } from '../files/absent-bytes.ts'
 import { singleArrayFormat } from '../files/single-array-format.ts'
+import { withBytes } from '../ranges/absent-bytes.ts'
 import { openBytes, type RangeOptions } from '../ranges/open-bytes.ts'
 import { readDirectories } from './directories.ts'
 import { seriesOf } from './series.ts'

@@ -551,14 +551,13 @@ describe('HDF5: refusals', () => {
     await assert.rejects(format.list(path, ''), failsWith('INVALID_METADATA', ConfigError, /not an HDF5 file/))
   })
 
-  it('never writes, never opens a file for writing, and refuses addresses', async () => {
+  it('never writes, and never opens a file for writing', async () => {
     const path = fixture('layouts.h5')
     const options = { shape: [1], dtype: 'uint8' } as const
     const readOnly = failsWith('UNSUPPORTED', ConfigError, /Bellis writes Zarr/)
     await assert.rejects(format.create(path, 'x', options), readOnly)
     await assert.rejects(format.planCreate(path, 'x', options), readOnly)
     await assert.rejects(format.open(path, 'gzip', { mode: 'r+' }), readOnly)
-    await assert.rejects(format.open('https://example.org/a.h5', 'x'), failsWith('UNSUPPORTED', ConfigError, /address/))
     await using array = await format.open(path, 'gzip')
     assert.equal(array.writable, false)
     await assert.rejects(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { AbsentBytes, withBytes } from '../../../src/adapters/files/absent-bytes.ts'
+import { AbsentBytes, withBytes } from '../../../src/adapters/ranges/absent-bytes.ts'
 import { type Block, BlockCache } from '../../../src/adapters/ranges/block-cache.ts'
 import { runsOf } from '../../../src/adapters/ranges/remote-bytes.ts'
 

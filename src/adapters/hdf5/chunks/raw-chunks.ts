@@ -1,7 +1,7 @@
 import type { ByteFile, ByteRange } from '../../../ports/byte-file.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
-import { AbsentBytes } from '../../files/absent-bytes.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
+import { AbsentBytes } from '../../ranges/absent-bytes.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { DamagedHeader, type HeaderMessage, type Superblock } from '../object-header.ts'
 import { chunkIndex } from './chunk-index.ts'
