@@ -65,7 +65,9 @@ export function parseDatasetPath(path: string): DatasetPath {
   if (path.includes('\0')) {
     throw new ConfigError('INVALID_CONFIG', `${path}: expected a path without NUL characters.`)
   }
-  if (SLICE_SUFFIX.test(path) && isPattern(path) && !isAddress(path) && statOf(path) === undefined) {
+  // In an address, a question mark starts the query.
+  const isStack = isAddress(path) ? path.includes('*') : isPattern(path) && statOf(path) === undefined
+  if (SLICE_SUFFIX.test(path) && isStack) {
     return { format: stack, container: path, inner: '' }
   }
   const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(path) ?? [undefined, path]

@@ -1,5 +1,5 @@
+import { httpRequest } from '../../http/http-request.ts'
 import { MAX_METADATA_BYTES } from '../store.ts'
-import { httpRequest } from './http-request.ts'
 
 /**
  * What a server calls the version of an object: its entity tag, or the time of its last change. One request, not repeated.
