@@ -11,6 +11,9 @@ export interface StoreEntry {
   readonly isFolder: boolean
 }
 
+/** The gap between parts of an object that a request for both is worth, where requests take milliseconds. */
+export const REQUEST_GAP_BYTES = 128 * 2 ** 10
+
 /** Most bytes of a metadata file. */
 export const MAX_METADATA_BYTES = 100_000_000
 
@@ -45,6 +48,8 @@ export interface Store {
   ): Promise<{ readonly used: T } | 'same' | undefined>
   /** Whether a call takes no time but that of the processor, so that several at once are no faster than one. @default false */
   isFast?(): boolean
+  /** One read of parts of an object that are no further apart costs less than two. Absent where each part is read by itself. */
+  readonly gapBytes?: number
   /** Opens an object for partial reads; undefined if there is none. */
   open(key: string, options?: Pick<GetOptions, 'signal' | 'atMost'>): Promise<PartReader | undefined>
   /**

@@ -104,7 +104,7 @@ describe('a shard behind http', () => {
         const { address } = await serve(t, {
           tag,
           knowsConditions,
-          folderOf: (request) => (request < 2 ? first : second),
+          folderOf: (request) => (request < 1 ? first : second),
         })
         const found = await readPart(address)
         assert.deepEqual(bytesOf(found), bytesOf(partOf(VERSIONS[1] as Uint16Array)))

@@ -6,6 +6,7 @@ import type { PartReader, Store } from '../store.ts'
 import { decodeOrThrow } from './chunk-access.ts'
 import type { ShardSettings } from './chunk-encoding.ts'
 import { assembleShard, indexByteLength, indexOfShard, parseShardIndex, type ShardFormat } from './shard-index.ts'
+import { type ChunkPlace, ShardRuns } from './shard-runs.ts'
 
 /**
  * Returns the encoded bytes of one inner chunk; undefined if it is missing.
@@ -74,17 +75,21 @@ export class ShardFiles {
   }
 
   /**
-   * Opens a shard and reads its index; each chunk is then one read.
+   * Opens a shard and reads its index; each chunk is then one read, or those close to each other are one.
+   * @param chunks that are wanted, each of them once
    * @param use must not keep `fetchChunk`; receives undefined if the shard is missing; called again if the shard was replaced meanwhile
    * @throws InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
   async readParts(
     index: readonly number[],
+    chunks: readonly number[],
     signal: AbortSignal | undefined,
     use: (fetchChunk: FetchChunk | undefined) => Promise<void>,
   ): Promise<void> {
     const open = () => this.#store.open(this.#keyOf(index), { signal, atMost: this.#atMost })
-    await readOneVersion(open, async (reader) => use(reader && (await unlessMissing(this.#fetchFrom(reader, index)))))
+    await readOneVersion(open, async (reader) =>
+      use(reader && (await unlessMissing(this.#fetchFrom(reader, index, chunks)))),
+    )
   }
 
   /** Replaces a shard; one without chunks is removed. @param chunks encoded, undefined for missing ones; one for each chunk of the shard */
@@ -104,17 +109,25 @@ export class ShardFiles {
     }
   }
 
-  async #fetchFrom(reader: PartReader, index: readonly number[]): Promise<FetchChunk> {
+  async #fetchFrom(reader: PartReader, index: readonly number[], chunks: readonly number[]): Promise<FetchChunk> {
     const file = this.where(index)
     const length = indexByteLength(this.#format)
     const isAtStart = this.#format.indexLocation === 'start'
     const encoded = await (isAtStart ? reader.read(0, length) : reader.readEnd(length))
     const places = decodeOrThrow(file, index, () => parseShardIndex(encoded, this.#format))
+    const wanted = new Map<number, ChunkPlace>()
+    for (const chunk of chunks) {
+      const place = placeIn(places, chunk)
+      if (place !== undefined && place.length > 0 && place.length <= this.#chunkAtMost) wanted.set(chunk, place)
+    }
+    const runs = new ShardRuns([...wanted.values()], this.#store.gapBytes ?? -1, (offset, size) =>
+      reader.read(offset, size),
+    )
     return async (chunk, chunkIndex) => {
-      const place = decodeOrThrow(file, chunkIndex, () => places.placeOf(chunk))
+      const place = wanted.get(chunk) ?? decodeOrThrow(file, chunkIndex, () => places.placeOf(chunk))
       if (place === undefined || place.length === 0) return place && new Uint8Array(0)
       decodeOrThrow(file, chunkIndex, () => this.#checkLength(place.length))
-      const bytes = await reader.read(place.offset, place.length)
+      const bytes = await runs.take(place)
       return decodeOrThrow(file, chunkIndex, () => {
         if (bytes.length === place.length) return bytes
         throw new CodecError(`it ends inside a chunk: expected ${place.length} bytes, got ${bytes.length}`)
@@ -137,5 +150,15 @@ export class ShardFiles {
 
   #wrap(parts: readonly Uint8Array[]): Uint8Array {
     return this.#outer.reduce<Uint8Array>((data, step) => step.encode(data), Buffer.concat(parts))
+  }
+}
+
+/** A place that is damaged is reported when its chunk is read. */
+function placeIn(places: ReturnType<typeof parseShardIndex>, chunk: number): ChunkPlace | undefined {
+  try {
+    return places.placeOf(chunk)
+  } catch (error) {
+    if (error instanceof CodecError) return undefined
+    throw error
   }
 }

@@ -69,7 +69,10 @@ export class ShardedChunks implements ChunkAccess {
     }
     const isMostOfIt = 2 * inners.length >= this.#count && this.byteLength <= MAX_WHOLE_BYTES
     if (this.#files.isWrapped || isMostOfIt) await this.#files.readWhole(part.index, signal, use)
-    else await this.#files.readParts(part.index, signal, use)
+    else {
+      const chunks = inners.map((inner) => this.#numberOf(inner))
+      await this.#files.readParts(part.index, chunks, signal, use)
+    }
   }
 
   async write(part: ChunkPart, source: StridedBytes, covers: boolean): Promise<void> {

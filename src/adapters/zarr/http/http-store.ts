@@ -2,7 +2,7 @@ import { ConfigError } from '../../../core/errors.ts'
 import { ChangedObject } from '../../files/object-errors.ts'
 import { type HttpOptions, parseHttpAddress, withRetries } from '../../http/http-attempts.ts'
 import { httpRequest, type ObjectVersion } from '../../http/http-request.ts'
-import { type GetOptions, MAX_METADATA_BYTES, type Store } from '../store.ts'
+import { type GetOptions, MAX_METADATA_BYTES, REQUEST_GAP_BYTES, type Store } from '../store.ts'
 import { partReader } from './http-parts.ts'
 import { WholeObjects } from './whole-objects.ts'
 
@@ -27,6 +27,7 @@ export function httpStore(address: string, options: HttpOptions = {}): Store {
   return {
     writable: false,
     where,
+    gapBytes: REQUEST_GAP_BYTES,
     async get(key, options = {}) {
       const { into } = options
       const answer = await get(key, undefined, options)

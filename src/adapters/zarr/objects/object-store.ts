@@ -5,7 +5,14 @@ import { type FoundObject, type GetObject, S3Bucket } from '../../s3/s3-bucket.t
 import type { S3Options } from '../../s3/s3-requests.ts'
 import { s3Settings } from '../../s3/s3-settings.ts'
 import { partReader } from '../http/http-parts.ts'
-import { joinKey, MAX_METADATA_BYTES, type PartReader, type Store, TEMPORARY_PREFIX } from '../store.ts'
+import {
+  joinKey,
+  MAX_METADATA_BYTES,
+  type PartReader,
+  REQUEST_GAP_BYTES,
+  type Store,
+  TEMPORARY_PREFIX,
+} from '../store.ts'
 import { awaitObjectLock } from './object-lock.ts'
 
 export { isS3Address as isObjectAddress }
@@ -41,6 +48,7 @@ export function objectStore(container: string, { guard, ...options }: ObjectStor
   return {
     writable: true,
     where,
+    gapBytes: REQUEST_GAP_BYTES,
     async get(key, { into, signal, atMost = MAX_METADATA_BYTES } = {}) {
       const found = await bucket.get(keyOf(key), { into, signal, atMost })
       return typeof found === 'object' ? found.body : undefined

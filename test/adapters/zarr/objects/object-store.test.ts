@@ -108,6 +108,19 @@ if (server !== undefined) {
       assert.deepEqual(into, new Uint8Array(9).fill(7))
     })
 
+    it('reads chunks of a shard that are close to each other with one request', async () => {
+      const path = await makeArray({ shardShape: [32, 32], codec: 'raw' })
+      await using array = await format.open(path, 'raw')
+      server.seen.length = 0
+      const into = new Uint8Array(8 * 24)
+      await array.readVoxels(roi([8, 8], [8, 24]), into)
+      assert.deepEqual(
+        gets(/\/c\//).map(({ headers }) => headers.range),
+        ['bytes=-260', 'bytes=320-511'],
+      )
+      assert.deepEqual(into.subarray(0, 24), voxels.subarray(8 * 32 + 8, 8 * 32 + 32))
+    })
+
     it('reads the index of a shard and the chunks that are needed, by ranges of one version', async () => {
       const path = await makeArray({ shardShape: [32, 32], codec: 'raw' })
       await using array = await format.open(path, 'raw')
