@@ -15,15 +15,29 @@ const CODES: Partial<Record<DType, string>> = {
 /** The element types of files that {@link hdf5FileOf} writes. */
 export const HDF5_DTYPES = Object.keys(CODES) as DType[]
 
-/** An HDF5 file with one dataset, `raw`. @param storage chunks with a filter, chunks without, or one piece @returns its path */
+/** How a dataset is stored: in chunks with a filter, in chunks without, or in one piece. */
+type Hdf5Storage = 'gzip' | 'chunks' | 'one piece'
+
+/** An HDF5 file with one dataset, `raw`. @returns its path */
 export async function hdf5FileOf(
   t: TestContext,
+  wanted: WantedArray,
+  voxels: TypedArray,
+  storage: Hdf5Storage,
+): Promise<string> {
+  const path = join(await temporaryFolder(t), 'a.h5')
+  await writeHdf5(path, wanted, voxels, storage)
+  return path
+}
+
+/** Writes an HDF5 file with one dataset, `raw`. */
+export async function writeHdf5(
+  path: string,
   { shape, dtype, chunkShape }: WantedArray,
   voxels: TypedArray,
-  storage: 'gzip' | 'chunks' | 'one piece',
-): Promise<string> {
+  storage: Hdf5Storage,
+): Promise<void> {
   await h5wasm.ready
-  const path = join(await temporaryFolder(t), 'a.h5')
   const file = new h5wasm.File(path, 'w')
   file.create_dataset({
     ...{ name: 'raw', data: voxels as Uint8Array, shape: [...shape], dtype: CODES[dtype] as string },
@@ -31,7 +45,6 @@ export async function hdf5FileOf(
     ...(storage === 'gzip' ? { compression: 'gzip' } : {}),
   })
   file.close()
-  return path
 }
 
 /** A TIFF file with an image for each plane of three axes. */

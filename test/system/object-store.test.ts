@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { S3Bucket } from '../../src/adapters/s3/s3-bucket.ts'
 import { bytesOf } from '../../src/core/array/dtype.ts'
 import { createArray, openArray } from '../../src/entry/arrays.ts'
 import { startViewer } from '../../src/entry/pages/viewer-server.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
+import { tiffFileOf, writeHdf5 } from '../support/contract-files.ts'
 import { filesBelow } from '../support/folders.ts'
 import { type SeenRequest, s3OrSkip } from '../support/s3.ts'
 import { countOf, noise } from '../support/zarr.ts'
@@ -132,6 +136,30 @@ if (server !== undefined) {
       const done = await convert('s3://source/a.zarr/raw', 's3://target/expired.zarr/raw')
       assert.equal(done.code, 0, done.stderr)
       assert.deepEqual(await voxelsOf('s3://target/expired.zarr/raw'), voxels)
+    })
+
+    it('has HDF5 and TIFF files that runs read by ranges, through failures of the service', async () => {
+      const wanted = { shape: [64, 96, 96], dtype: 'uint8', chunkShape: [16, 32, 32], fillValue: 0 } as const
+      const stored = noise('uint8', countOf(wanted.shape), 77) as Uint8Array
+      const path = join(cwd, 'scan.h5')
+      await writeHdf5(path, wanted, stored, 'gzip')
+      const bucket = new S3Bucket('source')
+      await bucket.put('d/scan.h5', [readFileSync(path)])
+      await bucket.put('d/scan.tif', [tiffFileOf(wanted, stored)])
+      const info = await run('info', 's3://source/d/scan.h5')
+      assert.match(info.stdout, /raw\b.*uint8/)
+      let asked = 0
+      server.fault = ({ path }) =>
+        path.includes('/d/scan') && ++asked % 3 === 0 ? { status: 503, code: 'SlowDown' } : undefined
+      for (const [from, to] of [
+        ['s3://source/d/scan.h5/raw', 's3://target/scan.zarr/h5'],
+        ['s3://source/d/scan.tif', 's3://target/scan.zarr/tif'],
+      ] as const) {
+        const { code, stderr } = await convert(from, to, '--block', CHUNK.join())
+        assert.equal(code, 0, stderr)
+        assert.deepEqual(await voxelsOf(to), stored, from)
+      }
+      assert.ok(asked > 3)
     })
 
     it('says in one error what is wrong with an address', async () => {
