@@ -1,9 +1,9 @@
+import { dirname, isAbsolute, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { addressBeside, isAddress } from '../../core/text/address.ts'
 import type { ByteFile } from '../../ports/byte-file.ts'
 import type { ExternalFiles } from '../files/external-files.ts'
-import { pathBeside } from '../files/path-beside.ts'
 import { withBytes } from '../ranges/absent-bytes.ts'
 import { byteStream } from '../ranges/byte-stream.ts'
 import type { HeaderSource } from './flat-layout.ts'
@@ -45,6 +45,9 @@ export async function headerSource(
     },
   }
 }
+
+/** A file that another one names: absolute, or from its folder on. */
+const pathBeside = (path: string, name: string): string => (isAbsolute(name) ? name : join(dirname(path), name))
 
 const isGzip = (start: Buffer): boolean => start[0] === 0x1f && start[1] === 0x8b
 
