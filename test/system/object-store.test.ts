@@ -155,7 +155,7 @@ if (server !== undefined) {
         ['s3://source/d/scan.h5/raw', 's3://target/scan.zarr/h5'],
         ['s3://source/d/scan.tif', 's3://target/scan.zarr/tif'],
       ] as const) {
-        const { code, stderr } = await convert(from, to, '--block', CHUNK.join())
+        const { code, stderr } = await convert(from, to)
         assert.equal(code, 0, stderr)
         assert.deepEqual(await voxelsOf(to), stored, from)
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type ChunkPlace, ShardRuns } from '../../../src/adapters/zarr/chunks/shard-runs.ts'
+import { type ChunkPlace, ShardRuns } from '../../../src/adapters/zarr/http/shard-runs.ts'
 
 const shard = Uint8Array.from({ length: 4000 }, (_, i) => (i * 7919) % 251)
 const anyPlaces = fc.array(fc.record({ offset: fc.nat(3900), length: fc.integer({ min: 1, max: 300 }) }), {

@@ -2,11 +2,11 @@ import { type BytesCodec, CodecError } from '../../codecs/codec.ts'
 import { encodedLimit } from '../../files/encoded-limit.ts'
 import { makeCodec } from '../codecs/registry.ts'
 import { readOneVersion, unlessMissing } from '../http/http-parts.ts'
+import { type ChunkPlace, ShardRuns } from '../http/shard-runs.ts'
 import type { PartReader, Store } from '../store.ts'
 import { decodeOrThrow } from './chunk-access.ts'
 import type { ShardSettings } from './chunk-encoding.ts'
 import { assembleShard, indexByteLength, indexOfShard, parseShardIndex, type ShardFormat } from './shard-index.ts'
-import { type ChunkPlace, ShardRuns } from './shard-runs.ts'
 
 /**
  * Returns the encoded bytes of one inner chunk; undefined if it is missing.
