@@ -10,12 +10,23 @@ import os
 import pickle
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from ._worker import do_blocks, lead_group, serve
 
 
+def assert_own(file: BinaryIO) -> None:
+    """Makes sure that nobody else has put a file there, or can change it: what is pickled in it runs with the rights of this user."""
+    if os.name == "nt":
+        return
+    found = os.fstat(file.fileno())
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        sys.exit(f"bellis: {file.name} belongs to another user, or can be written by others, so its tasks are not run.")
+
+
 def main() -> None:
     with open(sys.argv[1], "rb") as file:
+        assert_own(file)
         sys.path[:0] = [path for path in pickle.load(file) if path not in sys.path]
         tasks = pickle.load(file)
     if len(sys.argv) > 2:
