@@ -56,7 +56,7 @@ export interface RunRecord extends RunReader {
    * recorded before is lost, and the same batch may be committed again
    */
   commit(batch: ProgressBatch, options?: { readonly signal?: AbortSignal }): Promise<void>
-  /** Forgets that blocks are done, and their failed attempts. @param blocks in any order @default all of the task */
+  /** Forgets that blocks are done, and their failed attempts; resolves when the disk itself has forgotten it. @param blocks in any order @default all of the task */
   clear(task: number, blocks?: Iterable<number>): Promise<void>
   /** Gives an id to a record that has none. It is part of the identity of every later reader. */
   identify(id: string): Promise<void>

@@ -227,6 +227,8 @@ class MongodbRecord implements RunRecord {
       if (blocks === undefined) await this.#clearAll(task)
       else await this.#clearMasked(task, maskPages(blocks))
     })
+    // What is done again may be gone already, and a power cut must not bring back that it is done.
+    await this.sync()
   }
 
   async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -109,6 +109,8 @@ export class SqliteRecord implements RunRecord {
   async clear(task: number, blocks?: Iterable<number>): Promise<void> {
     const mask = blocks === undefined ? undefined : maskPages(blocks)
     this.#change(() => (mask === undefined ? this.#clearAll(task) : this.#clearMasked(task, mask)))
+    // What is done again may be gone already, and a power cut must not bring back that it is done.
+    await this.sync()
   }
 
   async sync(): Promise<void> {
