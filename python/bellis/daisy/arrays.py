@@ -14,6 +14,8 @@ from .geometry import AnyCoordinate, Coordinate, Roi
 _zarr: Any = importlib.import_module("zarr")
 _numpy: Any = importlib.import_module("numpy")
 
+#: Whether this is version 2 of zarr, the last one for Python 3.10.
+_IS_OLD = int(_zarr.__version__.split(".")[0]) < 3
 #: Voxels per axis of a chunk, if the blocks that write it can be divided so.
 _USUAL_CHUNK = 256
 
@@ -170,7 +172,7 @@ def prepare_ds(
         chunks = (*channels, *(voxels if force_exact_write_size else map(_chunk_length, voxels)))
     _assert_zarr(filename)
     name = ds_name.strip("/")
-    group = _zarr.open_group(filename, mode="a") if os.path.isdir(filename) else _zarr.open_group(filename, mode="a", zarr_format=2)
+    group = _open_container(filename)
     if name in group:
         there = open_ds(filename, name, "r+")
         differences = _differences(there, shape, total_roi, size, chunks, dtype)
@@ -179,11 +181,22 @@ def prepare_ds(
         if not delete:
             raise RuntimeError(f"{filename}/{name} is there, but its {'; its '.join(differences)}. Remove it, or pass delete=True.")
         shutil.rmtree(os.path.join(filename, *name.split("/")))
-    codecs = {"compressors": _codec(compressor, group.metadata.zarr_format)}
-    data = group.create_array(name, shape=shape, chunks="auto" if chunks is None else chunks, dtype=dtype, **codecs)
+    if _IS_OLD:
+        codec = _codec(compressor, 2)
+        data = group.create_dataset(name, shape=shape, chunks=True if chunks is None else chunks, dtype=dtype, compressor=codec)
+    else:
+        codec = _codec(compressor, group.metadata.zarr_format)
+        data = group.create_array(name, shape=shape, chunks="auto" if chunks is None else chunks, dtype=dtype, compressors=codec)
     data.attrs["resolution"] = list(size)
     data.attrs["offset"] = list(total_roi.offset)
     return open_ds(filename, name, "r+")
+
+
+def _open_container(filename: str) -> Any:
+    """The root of a Zarr container; a new one is of version 2, which all versions of zarr read."""
+    if _IS_OLD or os.path.isdir(filename):
+        return _zarr.open_group(filename, mode="a")
+    return _zarr.open_group(filename, mode="a", zarr_format=2)
 
 
 def _assert_zarr(filename: str) -> None:
