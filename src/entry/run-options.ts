@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { ConfigError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 import { checkResources, type Resources } from '../core/workers/resources.ts'
@@ -79,6 +80,7 @@ export function checkOptions(options: RunOptions): void {
     minWorkers,
     `a whole number from 1 to workers`,
   )
+  checkLocalWorkers(options)
   check(isPool(pool), 'pool', pool, `${POOLS.map(quoted).join(', ')} or a launcher`)
   checkResources(options.resources ?? {}, 'The run: "resources"')
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number, 0 or more')
@@ -100,6 +102,19 @@ export function checkOptions(options: RunOptions): void {
   }
   check(tls === undefined || !plain, 'plain', plain, 'false, or no certificate in tls')
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds, 0 or more')
+}
+
+/** Each local worker is a process or thread with a Node of its own. */
+const LOCAL_WORKERS_PER_PROCESSOR = 16
+const LEAST_LIMIT = 256
+
+/** Refuses what this machine could not start, before it stops answering. */
+function checkLocalWorkers({ workers = 1, pool = 'process' }: RunOptions): void {
+  const processors = availableParallelism()
+  const most = Math.max(LEAST_LIMIT, LOCAL_WORKERS_PER_PROCESSOR * processors)
+  const isLocal = pool === 'process' || pool === 'thread'
+  const expected = `at most ${most} on this machine, which has ${processors} processors; more workers can join from others (pool "none", "slurm", …)`
+  check(!isLocal || workers <= most, 'workers', workers, expected)
 }
 
 const quoted = (name: string): string => `"${name}"`

@@ -489,6 +489,33 @@ describe('the demo', () => {
     assert.match(stderr, /^bellis: \/sys\/kernel\/tour: (permission denied|the file system is read-only); .+\.\n$/)
   })
 
+  it('refuses a folder where there can be none, instead of trying for ever', {
+    skip: !existsSync('/proc/1'),
+  }, async () => {
+    for (const args of [
+      ['demo', '/proc/tour'],
+      ['demo', '/proc/a/tour'],
+      ['new', '/proc/tour'],
+    ]) {
+      const { code, stderr } = await bellis(args, { cwd: shared.path })
+      assert.equal(code, 2, stderr)
+      assert.match(stderr, /^bellis: \/proc\/(a\/)?tour: no folder can be created there; choose another place\.\n$/)
+    }
+    for (const args of [
+      ['convert', 'sample.hdf/volumes/raw', '/proc/a.zarr/raw'],
+      ['sample', '/proc/s.hdf'],
+      ['convert', 'sample.hdf/volumes/raw', 'x.zarr/raw', '--run-dir', '/proc/runs'],
+    ]) {
+      const { code, stderr } = await bellis(
+        [...args, '--pool', 'inline'].slice(0, args[0] === 'sample' ? 2 : undefined),
+        { cwd: shared.path },
+      )
+      assert.ok(code === 2 || code === 1, `${args}: ${code}`)
+      assert.match(stderr, /^bellis: .*\/proc\//)
+      assert.doesNotMatch(stderr, /internal error/)
+    }
+  })
+
   it('the demo creates everything that it lists, and its volume that was smoothed twice equals SciPy applied twice', async (t) => {
     const python = pythonOrSkip(t)
     using folder = temporaryFolder()

@@ -104,7 +104,8 @@ const HEADER = ['DATASET', 'SHAPE', 'TYPE', 'SIZE', 'CHUNKS', 'STORED', 'VOXEL (
 /** A table with a line per dataset, and how to see the details of one. */
 function describeAll(documents: readonly InfoDocument[]): string {
   const rows = documents.map((info) => (info.error === undefined ? cellsOf(info) : [info.path, reasonOf(info)]))
-  const { header, rows: lines } = table(HEADER, rows)
+  const { isTTY, columns } = process.stdout
+  const { header, rows: lines } = table(HEADER, rows, { isTTY, columns, isPath: true })
   const [first, ...others] = documents
   const shown = others.reduce((best, info) => (isMore(info, best) ? info : best), first)
   const details = withCommand('Details of one', ownCommand('info', shown?.path ?? ''))

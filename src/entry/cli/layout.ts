@@ -1,5 +1,6 @@
 import { wordsAndGaps } from '../../core/shell-words.ts'
 import { printableLine } from '../../core/text/printable.ts'
+import { shortenMiddle } from '../../core/text/shorten.ts'
 import { paint } from './output.ts'
 import { columnsOf } from './terminal.ts'
 
@@ -118,13 +119,51 @@ export interface Table {
  * A table for a terminal, or for programs that read lines.
  * On a terminal that is too narrow for it, the first cell of a row is on a line of its own, and the others are below it with their names.
  * @param rows one with fewer cells than there are columns has a text in the last one that fills its line
+ * @param options `isPath`: the first cells are paths, which may be shortened in the middle. @default false
  */
 export function table(
   columns: readonly string[],
   rows: readonly (readonly string[])[],
-  screen: Screen = process.stdout,
+  { isPath = false, ...screen }: Screen & { readonly isPath?: boolean } = screenOf(process.stdout),
 ): Table {
-  const shown = rows.map((row) => row.map(printableLine))
+  const whole = rows.map((row) => row.map(printableLine))
+  const found = aligned(columns, whole, screen)
+  if (found !== undefined) return found
+  const shorter = isPath ? withShorterPaths(columns, whole, screen) : undefined
+  return (
+    (shorter === undefined ? undefined : aligned(columns, shorter, screen)) ?? {
+      header: undefined,
+      rows: whole.map((row) => stacked(columns, isPath ? [shortPath(row[0], screen), ...row.slice(1)] : row, screen)),
+    }
+  )
+}
+
+/** The least room in which paths are shortened: below that, the cells are below each other. */
+const LEAST_PATH = 24
+
+const screenOf = ({ isTTY, columns }: NodeJS.WriteStream): Screen => ({ isTTY, columns })
+
+/** Rows whose first cells leave room for the others. @returns undefined if there is too little room for paths */
+function withShorterPaths(
+  columns: readonly string[],
+  rows: readonly (readonly string[])[],
+  { columns: width = 0 }: Screen,
+): string[][] | undefined {
+  const full = rows.filter(({ length }) => length === columns.length)
+  const others = columns
+    .slice(1)
+    .map((name, i) => GAP + Math.max(columnsOf(name), ...full.map((row) => columnsOf(row[i + 1] ?? ''))))
+  const room = width - 1 - others.reduce((sum, each) => sum + each, 0)
+  return room < LEAST_PATH
+    ? undefined
+    : rows.map(([first = '', ...cells]) => [shortenMiddle(first, room, columnsOf), ...cells])
+}
+
+const shortPath = (path = '', { columns = 0 }: Screen): string =>
+  columns > 0 ? shortenMiddle(path, columns - 1, columnsOf) : path
+
+/** @returns undefined if a row does not fit */
+function aligned(columns: readonly string[], shown: readonly (readonly string[])[], screen: Screen): Table | undefined {
   const isText = (row: readonly string[], column: number) => row.length < columns.length && column === row.length - 1
   const widths = columns.map((name, column) =>
     Math.max(columnsOf(name), ...shown.map((row) => (isText(row, column) ? 0 : columnsOf(row[column] ?? '')))),
@@ -138,7 +177,7 @@ export function table(
   if ([columns, ...full].every((row) => fits(align(row), screen))) {
     return { header: paint('bold', align(columns)), rows: shown.map((row) => wrapped(align(row), GAP, screen)) }
   }
-  return { header: undefined, rows: shown.map((row) => stacked(columns, row, screen)) }
+  return undefined
 }
 
 /** The cells of a row below its first one, as many on a line as there is room for. */

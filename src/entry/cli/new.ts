@@ -1,7 +1,8 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { makeNamedFolder } from '../../adapters/files/make-folders.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { PACKAGE_ROOT } from '../../runtime/package-place.ts'
 import { wrapped } from './layout.ts'
@@ -40,7 +41,7 @@ function writeProject(folder: string): string[] {
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new ConfigError('DATASET_EXISTS', `${folder} exists and is not empty; choose another name.`)
   }
-  mkdirSync(folder, { recursive: true })
+  makeNamedFolder(folder)
   const template = fileURLToPath(new URL('templates/task/', PACKAGE_ROOT))
   const copied = readdirSync(template)
   for (const file of copied) {

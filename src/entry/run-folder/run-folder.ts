@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
+import { makeFolders } from '../../adapters/files/make-folders.ts'
 import { ENDING_MS, identityOfProcess, isEnding, type ProcessIdentity } from '../../adapters/files/process-identity.ts'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
@@ -79,7 +80,7 @@ export function holdRunFolder(path: string, document: RunDocument, { fsync = fal
   let isNew = false
   const parents: string[] = []
   try {
-    createWithParents(dirname(path), parents)
+    makeFolders(dirname(path), parents)
     isNew = createWhole(path, document, fsync)
   } catch (error) {
     removeEmpty(parents)
@@ -293,20 +294,6 @@ function removeEmpty(folders: readonly string[]): void {
     } catch {
       return
     }
-  }
-}
-
-// The option `recursive` of node:fs reports every failure as ENOENT, even a read-only file system.
-function createWithParents(path: string, created: string[]): void {
-  try {
-    mkdirSync(path)
-    created.push(path)
-  } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'EEXIST') return
-    if (errno !== 'ENOENT' || dirname(path) === path) throw error
-    createWithParents(dirname(path), created)
-    createWithParents(path, created)
   }
 }
 

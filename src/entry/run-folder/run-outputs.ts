@@ -66,7 +66,7 @@ const LEASE_GAP = 2 ** 30
 export interface OutputOptions {
   readonly fsync?: boolean | undefined
   readonly overwrite?: boolean | undefined
-  /** Says why the start waits. */
+  /** Says why the start waits, and if an output that another run has begun, but not written yet, is taken over. */
   readonly warn: (message: string) => void
 }
 
@@ -135,7 +135,10 @@ export class RunOutputs implements AsyncDisposable {
         if (mark !== undefined && isMarkOf(mark, run)) continue
         // Its mark was lost: the blocks are done again.
         if (mark === undefined && !task.isTransient && isResumed(task)) continue
-        if ((await array.countStoredChunks?.({ limit: 1 }))?.stored === 0) continue
+        if ((await array.countStoredChunks?.({ limit: 1 }))?.stored === 0) {
+          if (mark !== undefined) this.#warn(takenOver(output.path, mark))
+          continue
+        }
         throw new ConfigError('DATASET_EXISTS', refusal(task, output.path, mark))
       }
     }
@@ -331,6 +334,9 @@ function lockError(path: string, error: unknown): Error {
     ? new InfrastructureError(code, message, { cause: error })
     : new ConfigError(code, message)
 }
+
+const takenOver = (path: string, mark: FoundMark): string =>
+  `${path} was begun by ${describeMark(mark)}, which has written nothing yet; this run takes it over. Interrupt it if that is not meant.`
 
 function refusal({ id, isTransient }: PlannedTask, path: string, mark: FoundMark | undefined): string {
   const author = mark === undefined ? '' : `, written by ${describeMark(mark)}`

@@ -108,4 +108,26 @@ describe('a table', () => {
     ])
     for (const row of shown) assertFits(row, 40)
   })
+
+  it('shortens paths in the middle where that makes a row fit, and where they are longer than a line', () => {
+    const names = ['DATASET', 'SHAPE', 'TYPE']
+    const paths = [
+      '/groups/lab/a very long name/of a folder/data.zarr/volumes/raw',
+      '日本日本日本日本日本日本/日本日本日本日本/b.zarr/c',
+    ]
+    const datasets = [...paths.map((path) => [path, '20 × 1024 × 1024', 'uint8']), ['/short', 'it can not be read']]
+    assert.deepEqual(table(names, datasets, { ...file, isPath: true }).rows[0], `${paths[0]}  20 × 1024 × 1024  uint8`)
+    const { header, rows: beside } = table(names, datasets, { ...terminal(60), isPath: true })
+    assert.match(header ?? '', /^DATASET {27,}SHAPE/)
+    assert.match(beside[0] ?? '', /^\/groups\/lab…\/data\.zarr\/volumes\/raw {2}20 × 1024 × 1024 {2}uint8$/)
+    assert.match(beside[1] ?? '', /^日本.*….*日本\/b\.zarr\/c +20 × 1024/)
+    assert.match(beside[2] ?? '', /^\/short {28,}it can not be read$/)
+    const { header: none, rows: below } = table(names, datasets, { ...terminal(40), isPath: true })
+    assert.equal(none, undefined)
+    assert.match(below[0] ?? '', /^\/groups\/lab\/.*….*\/volumes\/raw\n {2}shape 20 × 1024 × 1024, type uint8$/)
+    for (const columns of [40, 60, 80, 120]) {
+      for (const row of table(names, datasets, { ...terminal(columns), isPath: true }).rows) assertFits(row, columns)
+    }
+    assert.ok(table(names, datasets, terminal(60)).rows[0]?.startsWith(`${paths[0]}\n`), 'other first cells stay whole')
+  })
 })

@@ -31,7 +31,8 @@ function show(
   const { display, setTime, written } = displayOn(terminal)
   for (const [at, ...tasks] of events) {
     setTime(at)
-    display.receive({ type: 'progress', seconds: at, tasks, busyWorkers: 1 })
+    const busyWorkers = tasks.reduce((sum, { processing }) => sum + processing, 0)
+    display.receive({ type: 'progress', seconds: at, tasks, busyWorkers })
   }
   return written()
 }
@@ -109,11 +110,35 @@ describe('progress on a terminal', () => {
   it('shortens the bar of a narrow terminal, then leaves out details, the time left last, then the bar', () => {
     const rest = '64/256, 1.1 blocks/s, 3 min 00 s left, 8 running'
     assert.equal(lineAt(100), `smooth ${'━'.repeat(6)}${'─'.repeat(18)} ${rest}`)
-    assert.equal(lineAt(70), `smooth ${'━'.repeat(3)}${'─'.repeat(10)} ${rest}`)
-    assert.equal(lineAt(60), `smooth ${'━'.repeat(3)}${'─'.repeat(11)} 64/256, 1.1 blocks/s, 3 min 00 s left`)
-    assert.equal(lineAt(40), `smooth ${'━'.repeat(2)}${'─'.repeat(6)} 64/256, 3 min 00 s left`)
-    assert.equal(lineAt(32), 'smooth 64/256, 3 min 00 s left')
-    assert.equal(lineAt(25), `smooth ${'━'.repeat(2)}${'─'.repeat(8)} 64/256`)
+    assert.equal(lineAt(70), `smooth ${'━'.repeat(2)}${'─'.repeat(6)} ${rest}`)
+    assert.equal(lineAt(60), `smooth ${'━'.repeat(2)}${'─'.repeat(8)} 64/256, 1.1 blocks/s, 3 min 00 s left`)
+    assert.equal(lineAt(42), `smooth ${'━'.repeat(2)}${'─'.repeat(6)} 64/256, 3 min 00 s left`)
+    assert.equal(lineAt(34), 'smooth 64/256, 3 min 00 s left')
+    assert.equal(lineAt(25), `smooth ${'━'.repeat(2)}${'─'.repeat(7)} 64/256`)
+  })
+
+  it('keeps the length of a bar while the numbers beside it change', () => {
+    for (const columns of [60, 80, 100]) {
+      const bars = [0, 1, 9, 64, 100, 255, 256].flatMap((completed) =>
+        [1, 7, 60].map((seconds) => {
+          const processing = Math.min(2, 256 - completed)
+          const drawn = show(
+            { isTTY: true, columns },
+            [0, task('a', 256)],
+            [seconds, task('a', 256, { completed, processing })],
+          )
+          const [, last = ''] = stripVTControlCharacters(drawn).trim().split('\n')
+          return /[━─]+/.exec(last)?.[0].length
+        }),
+      )
+      assert.deepEqual(new Set(bars).size, 1, `${columns}: ${bars}`)
+    }
+  })
+
+  it('counts blocks that workers run, not those that they hold', () => {
+    const { display, written } = displayOn({})
+    display.receive({ type: 'progress', seconds: 0, tasks: [task('a', 30, { processing: 6 })], busyWorkers: 2 })
+    assert.match(written(), /a 0\/30, 2 running/)
   })
 
   it('never draws a line that would wrap, whatever the name and the failures', () => {

@@ -198,10 +198,15 @@ describe('an output that another run has written', () => {
     assert.equal(skipped(await other.start({ value: 1 }, { progress: 'none' })), 0)
   })
 
-  it('R2: is used if no chunk of it was written: nothing can be lost', async () => {
+  it('R2: is used if no chunk of it was written: nothing can be lost, and a warning names the run that began it', async () => {
     using at = places()
     assert.equal((await at.start({ value: 1, stopAt: 0 })).ok, false)
+    assert.deepEqual(at.warnings.splice(0), [])
     assert.ok((await at.start({ value: 2 })).ok)
+    assert.match(
+      at.warnings.join(),
+      /filled was begun by .*\(the run fill-out-filled-\w+, .*\), which has written nothing yet; this run takes it over/,
+    )
     assert.deepEqual(await at.voxels(), all(2))
   })
 

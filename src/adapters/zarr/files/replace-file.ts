@@ -100,17 +100,23 @@ async function openNew(folder: string, path: string, { guard, fsync }: FileWriti
   }
 }
 
-/** Node's own `recursive` reports every failure as ENOENT, even a read-only file system. */
+/** Node's own `recursive` reports every failure as ENOENT, even a read-only file system, and never ends where a folder takes no others. */
 export async function makeFolder(folder: string, fsync: boolean): Promise<void> {
+  try {
+    await makeOne(folder, fsync)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' || dirname(folder) === folder) throw error
+    await makeFolder(dirname(folder), fsync)
+    await makeOne(folder, fsync)
+  }
+}
+
+async function makeOne(folder: string, fsync: boolean): Promise<void> {
   try {
     await mkdir(folder)
     if (fsync) await syncFolder(dirname(folder))
   } catch (error) {
-    const code = errnoOf(error)
-    if (code === 'EEXIST') return
-    if (code !== 'ENOENT' || dirname(folder) === folder) throw error
-    await makeFolder(dirname(folder), fsync)
-    await makeFolder(folder, fsync)
+    if (errnoOf(error) !== 'EEXIST') throw error
   }
 }
 

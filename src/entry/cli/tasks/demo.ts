@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { makeNamedFolder } from '../../../adapters/files/make-folders.ts'
 import { roi } from '../../../core/geometry/roi.ts'
 import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import { convert } from '../../../tasks/convert.ts'
@@ -32,7 +33,7 @@ async function demo(dir: string, flags: RunFlags): Promise<void> {
   const zarr = join(dir, 'sample.zarr')
   const volumes = ['raw', 'smoothed', 'smoothed_twice'].map((name) => `${zarr}/volumes/${name}`)
   const [raw, once, twice] = volumes as [string, string, string]
-  mkdirSync(dir, { recursive: true })
+  makeNamedFolder(dir)
   say(flags, wrapped(`1. Synthetic neural tissue, ${SIZE.join(' × ')} voxels of 40 × 4 × 4 nm: ${sample}`, 3))
   if (!existsSync(sample)) await writeSample(sample, SIZE, 1, flags)
 

@@ -28,6 +28,6 @@ export function labelCommand(always: RunFlags = {}): Command {
         const components = await countLabels(output)
         return { document: { components }, text: `${components} ${components === 1n ? 'component' : 'components'}` }
       }
-      await runTasks(label(config), { ...flags, ...always }, { conclude })
+      await runTasks(label(config), { ...flags, ...always }, { conclude, main: output })
     })
 }

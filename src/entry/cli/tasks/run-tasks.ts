@@ -33,6 +33,8 @@ interface TaskRunning {
   readonly conclude?: () => Promise<Conclusion>
   /** The dataset that the user would look at afterwards; false if there is none. @default the last output */
   readonly shown?: string | false
+  /** The output that the others only lead to: it is named first, and shown. @default none */
+  readonly main?: string
 }
 
 /**
@@ -43,7 +45,7 @@ interface TaskRunning {
 export async function runTasks(
   tasks: readonly TaskLike[],
   flags: RunFlags,
-  { watch, conclude, shown }: TaskRunning = {},
+  { watch, conclude, shown, main }: TaskRunning = {},
 ): Promise<RunResult | undefined> {
   const options = runOptionsOf(flags, tasks)
   const plan = () => planTasks(tasks, options)
@@ -61,7 +63,7 @@ export async function runTasks(
     written: keptOutputs(pipeline),
     planned: pipeline.tasks,
     hasChangedInputs,
-    ...given({ shown, conclusion: isComplete(result) ? await conclude?.() : undefined }),
+    ...given({ shown, main, conclusion: isComplete(result) ? await conclude?.() : undefined }),
   })
   if (isComplete(result)) for (const text of await staleLevels(pipeline, result)) warn(flags, text)
   if (result.stopped) process.exitCode = 130

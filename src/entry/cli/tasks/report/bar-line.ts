@@ -22,7 +22,13 @@ export interface TaskDetails {
 /** In the order in which they are shown. */
 export const DETAILS = ['rate', 'left', 'running'] as const
 /** In the order in which they are left out of a line that would be too long. */
-const DISPENSABLE: readonly (keyof TaskDetails)[] = ['running', 'rate', 'left']
+const DISPENSABLE: readonly (typeof DETAILS)[number][] = ['running', 'rate', 'left']
+
+/**
+ * Room that details get, with the comma before them: a bar that grew and shrank with every change of a number would be hard to read. Longer
+ * ones take more.
+ */
+const ROOM: Readonly<Record<(typeof DETAILS)[number], number>> = { rate: 16, left: 18, running: 12 }
 
 /** How a line is drawn. */
 export interface LineSetting {
@@ -40,15 +46,18 @@ export function barLine(task: TaskCounts, details: TaskDetails, { nameWidth, col
   const counts = `${showWhole(task.completed)}/${showWhole(chosenOf(task))}`
   const trouble = details.trouble === '' ? '' : `, ${details.trouble}`
   // The last column stays empty: some terminals wrap once it is filled.
-  const rest = columns - 1 - nameWidth - 1 - counts.length - trouble.length
-  const shown: (keyof TaskDetails)[] = [...DETAILS]
+  const countRoom = 2 * showWhole(task.total).length + 1
+  const rest = columns - 1 - nameWidth - 1 - countRoom - trouble.length
+  const shown: (typeof DETAILS)[number][] = [...DETAILS]
   const text = () => shown.flatMap((name) => (details[name] === undefined ? [] : [`, ${details[name]}`])).join('')
+  const lengthOf = (name: (typeof DETAILS)[number]) => Math.max(ROOM[name], (details[name]?.length ?? 0) + 2)
+  const reserved = () => shown.reduce((sum, name) => sum + lengthOf(name), 0)
   for (const name of DISPENSABLE) {
     const barLength = name === 'left' ? 0 : MIN_BAR + 1
-    if (text().length + barLength <= rest) break
+    if (reserved() + barLength <= rest) break
     shown.splice(shown.indexOf(name), 1)
   }
-  const room = rest - text().length - 1
+  const room = rest - reserved() - 1
   const bar = room < MIN_BAR ? '' : `${drawBar(task, Math.min(MAX_BAR, room), stream)} `
   const width = Math.min(nameWidth, Math.max(MIN_NAME, nameWidth + Math.min(0, rest - text().length)))
   const name = shorten(task.id, width).padEnd(width)

@@ -11,6 +11,8 @@ import { paint } from '../../output.ts'
 import { control, guardStream } from '../../terminal.ts'
 import { barLine, chosenOf, DETAILS, type TaskDetails } from './bar-line.ts'
 
+type Progress = Extract<RunEvent, { type: 'progress' }>
+
 /** For a terminal that does not know its size: it reports 0. */
 const UNKNOWN_COLUMNS = 100
 const PLAIN_EVERY_MS = 10_000
@@ -51,8 +53,8 @@ export class ProgressDisplay {
     switch (event.type) {
       case 'progress':
         this.#noteStarts(event.tasks, event.seconds)
-        if (this.#terminal) this.#draw(event.tasks, event.seconds)
-        else this.#plain(event.tasks, event.seconds)
+        if (this.#terminal) this.#draw(event)
+        else this.#plain(event)
         break
       case 'worker-died':
         this.#noteOften(
@@ -163,21 +165,23 @@ export class ProgressDisplay {
   }
 
   /** The rate and the time left count from the first block of the task. */
-  #describe(task: TaskCounts, seconds: number): TaskDetails {
+  #describe(task: TaskCounts, { seconds, busyWorkers }: Progress): TaskDetails {
     const left = chosenOf(task) - task.completed - task.failed - task.orphaned
     const trouble = describeTrouble(task)
     if (left === 0) return { trouble }
     const computed = task.completed - task.skipped
     const rate = computed / Math.max(seconds - (this.#startedAt.get(task.id) ?? 0), 1e-3)
     const speed = computed > 0 ? { rate: `${showCount(rate)} blocks/s`, left: `${showDuration(left / rate)} left` } : {}
-    return { ...speed, running: `${showWhole(task.processing)} running`, trouble }
+    // Workers hold more blocks than they run.
+    return { ...speed, running: `${showWhole(Math.min(task.processing, busyWorkers))} running`, trouble }
   }
 
-  #draw(tasks: readonly TaskCounts[], seconds: number): void {
+  #draw(progress: Progress): void {
+    const { tasks } = progress
     this.#erase()
     const nameWidth = Math.max(...tasks.map((task) => task.id.length))
     const setting = { nameWidth, columns: this.#stream.columns || UNKNOWN_COLUMNS, stream: this.#stream }
-    const lines = tasks.map((task) => barLine(task, this.#describe(task, seconds), setting))
+    const lines = tasks.map((task) => barLine(task, this.#describe(task, progress), setting))
     this.#stream.write(`${lines.join('\n')}\n`)
     this.#linesDrawn = lines.length
   }
@@ -189,12 +193,13 @@ export class ProgressDisplay {
     this.#linesDrawn = 0
   }
 
-  #plain(tasks: readonly TaskCounts[], seconds: number): void {
+  #plain(progress: Progress): void {
+    const { tasks, seconds } = progress
     const now = this.#now()
     if (now - this.#lastPlain < PLAIN_EVERY_MS && this.#lastPlain > 0) return
     this.#lastPlain = now
     const parts = tasks.map((task) => {
-      const details = this.#describe(task, seconds)
+      const details = this.#describe(task, progress)
       const shown = [...DETAILS.map((name) => details[name]), details.trouble].filter(Boolean)
       return [`${task.id} ${showWhole(task.completed)}/${showWhole(chosenOf(task))}`, ...shown].join(', ')
     })

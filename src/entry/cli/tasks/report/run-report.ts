@@ -25,6 +25,8 @@ export interface RunSetting {
   readonly written: readonly string[]
   /** The dataset to look at; false if there is none. @default the last output */
   readonly shown?: string | false
+  /** The output that the others only lead to: it is named first, and shown. @default none */
+  readonly main?: string | undefined
   readonly conclusion?: Conclusion
   /** Whether an input has changed since blocks were done that are recorded as done. @default false */
   readonly hasChangedInputs?: boolean
@@ -60,11 +62,13 @@ export function describeStop(counts: readonly TaskCounts[]): string {
 }
 
 /** Where the outputs are, and how to look at them. */
-function describeOutputs({ written, shown = written.at(-1) }: Pick<RunSetting, 'written' | 'shown'>): string[] {
-  if (shown === undefined || shown === false) return []
-  const others = written.length - MAX_SHOWN_OUTPUTS
-  const paths = [...written.slice(0, MAX_SHOWN_OUTPUTS), ...(others > 0 ? [`${others} more`] : [])]
-  const [see, describe] = [ownCommand('show', shown), ownCommand('info', shown)]
+function describeOutputs({ written, shown, main }: Pick<RunSetting, 'written' | 'shown' | 'main'>): string[] {
+  const seen = shown ?? main ?? written.at(-1)
+  if (seen === undefined || seen === false) return []
+  const ordered = main === undefined ? written : [main, ...written.filter((path) => path !== main)]
+  const others = ordered.length - MAX_SHOWN_OUTPUTS
+  const paths = [...ordered.slice(0, MAX_SHOWN_OUTPUTS), ...(others > 0 ? [`${others} more`] : [])]
+  const [see, describe] = [ownCommand('show', seen), ownCommand('info', seen)]
   const both = `To see it: ${see}; to describe it: ${describe}`
   return [
     wrapped(`Written: ${paths.join(', ')}`, 2),
