@@ -11,8 +11,8 @@ import { lastOutput } from '../../core/workers/last-output.ts'
 import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
-import { heapLimitMb } from '../files/heap-limit.ts'
 import { killProgramsLeftBy, killProgramsOf, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
+import { heapLimitMb } from './heap-limit.ts'
 import { describeEnd, isOutOfMemory, oomKills } from './process-end.ts'
 
 const SHORTAGE_PAUSE_MS = 500

@@ -1,5 +1,5 @@
 import type { BatchQueue } from '../../adapters/batch/batch-queue.ts'
-import { chosenHeapMb } from '../../adapters/files/heap-limit.ts'
+import { chosenHeapMb } from '../../adapters/processes/heap-limit.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import { withMoreMemory } from '../../core/workers/more-memory.ts'
