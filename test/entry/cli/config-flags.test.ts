@@ -97,7 +97,13 @@ describe('a field of a configuration', () => {
   it('has the prefix --config- if the command has an option of the same name', () => {
     const shape = { workers: z.number(), help: z.string().optional(), noCache: z.boolean().optional() }
     const { values, help, command } = read(shape, ['--config-workers', '3', '--workers', '2', '--config-no-cache'])
-    assert.deepEqual([values, command.opts().workers], [{ workers: 3, noCache: true }, 2])
+    assert.deepEqual(
+      [values, command.opts().workers],
+      [
+        { workers: 3, noCache: true },
+        { least: 2, most: 2 },
+      ],
+    )
     assert.match(help, /--config-workers <number> .*the field "workers"/)
     const clash = { workers: z.number(), configWorkers: z.number() }
     assert.throws(() => read(clash, []), { code: 'INVALID_TASK', message: /would both be --config-workers/ })
