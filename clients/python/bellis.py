@@ -71,6 +71,7 @@ WELCOME_SECONDS = 30.0
 ORPHAN_GRACE_SECONDS = 2.0
 # How long the other side may take to close its end of a connection that this side has closed.
 LINGER_SECONDS = 2.0
+FLUSH_SECONDS = 1.0
 STDIO = "stdio:"
 # How often a process looks, during a block, whether another run has taken the arrays that it writes.
 WATCH_SECONDS = 0.5
@@ -516,8 +517,10 @@ class _SocketConnection:
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._lock = threading.Lock()
+        self._written = threading.Condition(self._lock)
         self._out = bytearray()
         self._closing = False
+        self._over = False
 
     @staticmethod
     def _secure(raw: socket.socket, context: _Context) -> socket.socket:
@@ -544,6 +547,11 @@ class _SocketConnection:
         with self._lock:
             self._out += data
         self._wake()
+
+    def flush(self, seconds: float) -> None:
+        """Waits until what was sent before is with the system, which sends it whatever becomes of this process."""
+        with self._lock:
+            self._written.wait_for(lambda: self._over or not self._out, seconds)
 
     def close(self) -> None:
         """Closes the connection when everything is sent."""
@@ -591,6 +599,9 @@ class _SocketConnection:
             selector.close()
             for each in (self._socket, self._wake_in, self._wake_out):
                 each.close()
+            with self._lock:
+                self._over = True
+                self._written.notify_all()
 
     def _linger(self) -> None:
         """Reads what is still on its way: closing with unread data would discard what was sent last."""
@@ -618,6 +629,8 @@ class _SocketConnection:
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             del self._out[:sent]
+            if not self._out:
+                self._written.notify_all()
 
 
 class _StdioConnection:
@@ -644,6 +657,9 @@ class _StdioConnection:
             except OSError:
                 # The other side has ended, as the end of the input shows, too.
                 pass
+
+    def flush(self, _seconds: float) -> None:
+        """Nothing waits to be sent."""
 
     def close(self) -> None:
         os.close(self._out)
@@ -1197,10 +1213,15 @@ class _Worker:
             except Exception as error:
                 self._fail_setup(task, error)
                 return
+        connection = None
         with self._changed:
             if lease.task_id not in self._reported_ready and not self._draining:
                 self._reported_ready.add(lease.task_id)
                 self._send({"type": "task-ready", "taskId": lease.task_id})
+                connection = self._connection
+        if connection is not None:
+            # If the first block stops this process, the coordinator must know that it was the block, and not the set-up.
+            connection.flush(FLUSH_SECONDS)
         lease.settle_block = self._settle_block
         lease.beat = self._say_progress
         grid = self._grids[task["id"]]

@@ -299,6 +299,27 @@ class Blocks(InFolder):
         self.assertEqual(result["t"].failed, 1)
         self.assertEqual(result["t"].failures[0].code, "BLOCK_TIMEOUT")
 
+    def test_of_workers_that_do_not_advance_are_done_by_others(self) -> None:
+        def stop_once(block: bellis.Block) -> None:
+            if block.index == 1 and not (self.folder / "stopped").exists():
+                self.note("stopped")
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+        for method in ("fork", "spawn"):
+            (self.folder / "stopped").unlink(missing_ok=True)
+            died = []
+
+            def watch(event) -> None:
+                if event["type"] == "worker-died":
+                    died.append(event["reason"])
+
+            # Tried again: the attempt has failed.
+            task = self.task(stop_once, max_retries=5)
+            result = bellis.run(task, workers=2, stall=2, start_method=method, progress=watch)
+            self.assertTrue(result, result)
+            self.assertEqual(self.noted(), ["stopped"])
+            self.assertTrue(any("has not advanced" in reason for reason in died), died)
+
     def test_of_a_later_task_wait_for_what_they_read(self) -> None:
         order: list[tuple[str, int]] = []
 
