@@ -26,7 +26,7 @@ import type { ChunkEncoding } from './chunk-encoding.ts'
 import { type AxisChunks, type ChunkPart, chunkAt, chunkParts, chunkStart, gridShape } from './chunk-grid.ts'
 import type { ChunkNames } from './chunk-names.ts'
 import { forEachInFlight } from './in-flight.ts'
-import { MissingChunks } from './missing-chunks.ts'
+import { MissingArray, MissingChunks } from './missing-chunks.ts'
 
 /** Where the chunks of an array lie, and how they are read and written. */
 export interface ChunkLayout {
@@ -68,6 +68,7 @@ export class ChunkFileArray implements ChunkedArray {
   readonly #store: Store
   readonly #access: ChunkAccess
   readonly #missing: MissingChunks | undefined
+  readonly #missingArray: MissingArray | undefined
 
   constructor(store: Store, layout: ChunkLayout, description: ArrayDescription, writable: boolean) {
     this.path = description.path
@@ -87,7 +88,8 @@ export class ChunkFileArray implements ChunkedArray {
     this.#layout = layout
     this.#store = store
     this.#missing = store.writable ? undefined : new MissingChunks(store, layout.metadataKey)
-    this.#access = layout.access(this.#missing?.store ?? store)
+    this.#missingArray = store.writable ? new MissingArray(store, layout.metadataKey) : undefined
+    this.#access = layout.access(this.#missing?.store ?? this.#missingArray?.store ?? store)
     if (layout.isListed ?? true) this.countStoredChunks = (options) => this.#countStored(options)
   }
 
@@ -119,7 +121,7 @@ export class ChunkFileArray implements ChunkedArray {
     read: (part: ChunkPart) => Promise<void>,
   ): Promise<void> {
     const missing = this.#missing
-    if (missing === undefined) return this.#forEachPart(inside, signal, read)
+    if (missing === undefined) return this.#whileThere(() => this.#forEachPart(inside, signal, read))
     const lost: ChunkPart[] = []
     await this.#forEachPart(inside, signal, async (part) => {
       if (await missing.watch(() => read(part))) lost.push(part)
@@ -164,7 +166,7 @@ export class ChunkFileArray implements ChunkedArray {
     const { encoding } = this.#layout
     const chunkShape = encoding?.shape ?? []
     const isSame = isDeepStrictEqual(encoding, from.#layout.encoding)
-    await this.#forEachPart(box, signal, async (part) => {
+    const copy = async (part: ChunkPart) => {
       if (!equalCoordinates(part.shape, chunkShape)) {
         const own = shiftRoi(roi<'voxel'>(part.inBox, part.shape), box.offset)
         const data = typedArray(this.dtype, Number(countElements(part.shape)))
@@ -174,8 +176,13 @@ export class ChunkFileArray implements ChunkedArray {
       const index = part.index.map((at, axis) => at + (shift[axis] as number) / (chunkShape[axis] as number))
       const chunk = { index, access: from.#access, fill: from.#layout.fill }
       await this.#access.copy?.(part.index, chunk, isSame, signal)
-    })
+    }
+    await from.#whileThere(() => this.#forEachPart(box, signal, copy))
     return true
+  }
+
+  #whileThere(read: () => Promise<void>): Promise<void> {
+    return this.#missingArray === undefined ? read() : this.#missingArray.during(read)
   }
 
   /** Whether each chunk of a box is a chunk of another array, if it is complete. */

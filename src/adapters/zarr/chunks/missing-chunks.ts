@@ -98,3 +98,46 @@ export class MissingChunks {
     this.#confirmed = covered
   }
 }
+
+/**
+ * Notices that chunks of a folder, or of a bucket that is written, are missing because their array is: it was moved away or removed while it
+ * was read. Nothing there expires, so a chunk is missing as soon as it is not found, and one look at the metadata after it is enough.
+ */
+export class MissingArray {
+  /** The array's chunks, noting that some are missing. */
+  readonly store: Store
+  readonly #origin: Store
+  readonly #metadataKey: string
+  #missing = 0
+
+  /** @param metadataKey of the file that makes the array one */
+  constructor(store: Store, metadataKey: string) {
+    this.#origin = store
+    this.#metadataKey = metadataKey
+    const { lend } = store
+    const count = <T>(found: T | undefined): T | undefined => {
+      if (found === undefined) this.#missing++
+      return found
+    }
+    this.store = {
+      ...store,
+      get: async (key, options) => count(await store.get(key, options)),
+      open: async (key, options) => count(await store.open(key, options)),
+      ...(lend === undefined ? {} : { lend: async (key, options, use) => count(await lend(key, options, use)) }),
+    }
+  }
+
+  /**
+   * Reads, and makes sure that what was missing was missing in an array that is there.
+   * @throws InfrastructureError `IO_ERROR` if it is not; what `read` throws
+   */
+  async during(read: () => Promise<void>): Promise<void> {
+    const before = this.#missing
+    await read()
+    if (this.#missing === before || (await this.#origin.get(this.#metadataKey)) !== undefined) return
+    throw new InfrastructureError(
+      'IO_ERROR',
+      `${this.#origin.where(this.#metadataKey)} was removed or moved while its array was being read, so chunks are missing; put it back and run again.`,
+    )
+  }
+}
