@@ -65,7 +65,7 @@ bellis.start(first, raise_on_failure=True)  # wrong
 bellis.run(first, pool="slrum")  # wrong
 bellis.run(print)  # wrong
 bellis.smooth("a", "b", sigmaa=2)  # wrong
-bellis.smooth("a", "b", workers="two")  # wrong
+bellis.smooth("a", "b", workers=2.5)  # wrong
 bellis.smooth("a", "b", mode="mirrored")  # wrong
 bellis.convert("a", "b", zarr_format=4)  # wrong
 bellis.downsample("a", dry_run=True)  # wrong
