@@ -45,7 +45,9 @@ describe('a run with its record in a database', () => {
     const env = { BELLIS_DB: url }
     const status = JSON.parse((await call(['status', name, '--json'], { env })).stdout).tasks[0]
     assert.ok(status.completed > 0 && status.left > 0, JSON.stringify(status))
-    const again = await runLine(`${line} --json`, { cwd, env })
+    // A comment says what is not kept.
+    assert.match(line, / {2}# set BELLIS_DB again, which is not kept$/)
+    const again = await runLine(`${line.split('  #', 1)[0]} --json`, { cwd, env })
     said.push(again)
     assert.equal(again.code, 0, again.stderr)
     assert.equal(JSON.parse(again.stdout).tasks[0].skipped, status.completed)

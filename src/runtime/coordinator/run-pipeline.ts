@@ -158,7 +158,8 @@ export class Coordinator implements RunControl {
       lives.expect(worker)
       for (const lease of held) leases.restore(worker, lease)
     }
-    leases.allowHeld()
+    // If nothing is left to do, nothing is written.
+    if (!this.shared.scheduler.isFinished()) leases.allowHeld()
   }
 
   /** While the record can't be written, no blocks are handed out; if the record fails permanently, the run stops. */
