@@ -29,11 +29,12 @@ function vanish(site: Site, folder: string): void {
   rmSync(gone, { recursive: true, force: true, maxRetries: 5 })
 }
 
-/** `bellis reset` of all blocks. */
+/** `bellis reset` of all blocks; what it has put on the disk is noted, too. */
 async function reset(site: Site, ...flags: string[]): Promise<void> {
   const folder = site.runFolder()
   if (folder === undefined) return
-  const { code, stderr } = await bellis(['reset', folder, '--yes', '--quiet', ...flags], { cwd: site.path })
+  const options = { cwd: site.path, env: site.environment }
+  const { code, stderr } = await bellis(['reset', folder, '--yes', '--quiet', ...flags], options)
   if (code !== 0) site.complain(`bellis reset ${flags.join(' ')} ended with ${code}`, stderr)
 }
 
@@ -117,7 +118,10 @@ export const FOLDERS: readonly Fault[] = [
       const folder = site.runFolder()
       if (folder === undefined) return false
       const args = ['reset', folder, '--yes', '--quiet']
-      const start = new Start(args, join(site.path, 'none'), { cwd: site.path })
+      const start = new Start(args, join(site.path, 'none'), {
+        cwd: site.path,
+        env: site.environment,
+      })
       await Promise.race([start.ended, wait(site.setting.chance.between(200, 1200))])
       start.signal('SIGKILL')
       await start.ended
