@@ -195,7 +195,7 @@ describe('strangers and broken workers', () => {
     const [babbling, lying, endless, halfOpen] = holders as [Stranger, Stranger, Stranger, Stranger]
     babbling.socket.write('{"type":"outcomes","lease":')
     babbling.socket.write('\n')
-    lying.say({ type: 'outcomes', lease: 1e6, outcomes: [{ status: 'done', ms: 1 }] })
+    lying.say({ type: 'outcomes', lease: Number.MAX_SAFE_INTEGER, outcomes: [{ status: 'done', ms: 1 }] })
     for (let sent = 0; sent <= MAX_LINE_BYTES; sent += 65_536) endless.socket.write('x'.repeat(65_536))
     await Promise.all([babbling, lying, endless].map((each) => each.isSentAway('PROTOCOL_ERROR')))
 

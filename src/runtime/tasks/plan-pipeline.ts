@@ -75,7 +75,9 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     requires: requiresOf(task, plan),
     ...maxFailuresOf(task),
     ...checkLimits(task, `Task "${task.id}"`),
-    ...given({ masked: await maskedBlocks(task.id, grid, plan, await pass.mask()) }),
+    ...given({
+      masked: await maskedBlocks(task.id, grid, plan, plan.mask === undefined ? await pass.mask() : undefined),
+    }),
     isTransient: task.transient ?? false,
     bytesWritten,
     bytesPerBlock,
