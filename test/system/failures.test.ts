@@ -205,7 +205,8 @@ describe('a task that no worker can set up', { concurrency: 2 }, () => {
   it('a task that no worker can set up ends the run in seconds, with the error of the task: its setup throws, with all restarts', async () => {
     using folder = temporaryFolder()
     const driven = await drive('misbehave.ts', { folder: folder.path, blocks: 1000, how: 'setup-throws' }, {})
-    assertAbandoned(driven, /ended 1[0-2] times in a row .*the model has 3 layers, not 4/)
+    // Five restarts after a worker's death; one that dies with another one does not count, but its death is told.
+    assertAbandoned(driven, /ended ([6-9]|1[0-2]) times in a row .*the model has 3 layers, not 4/)
   })
 
   it('a task that no worker can set up ends the run in seconds, with the error of the task: its setup hangs, with a time limit', async () => {

@@ -108,7 +108,7 @@ async function assertSections(
 
 async function readWhole(path: string): Promise<Volume> {
   await using array = await openArray(path)
-  return array.read(array.roi)
+  return await array.read(array.roi)
 }
 
 async function make(path: string, data: TypedArray, options: CreateVolumeOptions): Promise<Volume> {
