@@ -11,7 +11,7 @@ import { mergeChunks } from './merge-chunks.mjs'
 const PROGRAMS = [
   ...['entry/index', 'entry/kernels', 'entry/tasks', 'entry/worker', 'entry/cli/main'],
   ...['entry/workers/worker-process', 'entry/workers/worker-thread', 'entry/pages/dashboard-program'],
-  'entry/parent/parent-program',
+  ...['entry/parent/parent-program', 'entry/cli/completion/module-flags-program'],
 ]
 /** What people start most: the modules that one of these loads are in few files. */
 const USUAL = [

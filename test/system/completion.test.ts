@@ -11,7 +11,18 @@ before(async () => {
   const { code, stderr } = await bellis(['sample', 'tissue.hdf', '--size', '4,32,32', '--quiet'], { cwd: folder.path })
   assert.equal(code, 0, stderr)
   writeFileSync(join(folder.path, 'with space.json'), '{}')
+  writeFileSync(join(folder.path, 'own task.ts'), OWN_TASK)
 })
+
+const OWN_TASK = `import { defineTask, z } from 'bellis'
+console.log('the module is loaded')
+export default defineTask({
+  name: 'own',
+  config: z.object({ input: z.string(), strength: z.enum(['gentle', 'firm']), gain: z.number() }),
+  plan: () => { throw new Error('not to be planned') },
+  setup: () => { throw new Error('nor set up') },
+})
+`
 
 interface ShellUnderTest {
   readonly start: string
@@ -83,6 +94,10 @@ describe('completion in a real shell', () => {
         'bellis info tissue.hdf/volumes/r',
         'bellis smooth --config with',
         'bellis smooth --workers ti',
+        "bellis run 'own task.ts' --inp",
+        "bellis run 'own task.ts' --workers 2 --stre",
+        "bellis run 'own task.ts' --strength fi",
+        "bellis run 'own task.ts' --input tissue.hdf/volumes/r",
       ])
       if (drawn === undefined) return
       for (const words of [
@@ -94,6 +109,10 @@ describe('completion in a real shell', () => {
         '<bellis><info><tissue.hdf/volumes/raw>',
         '<bellis><smooth><--config><with space.json>',
         '<bellis><smooth><--workers><ti>',
+        '<bellis><run><own task.ts><--input>',
+        '<bellis><run><own task.ts><--workers><2><--strength>',
+        '<bellis><run><own task.ts><--strength><firm>',
+        '<bellis><run><own task.ts><--input><tissue.hdf/volumes/raw>',
       ]) {
         assert.ok(drawn.includes(words), `${words} in:\n${drawn}`)
       }

@@ -1,9 +1,13 @@
 import { statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { type Argument, Command, type Option } from 'commander'
+import { splitWords } from '../../../core/shell-words.ts'
 import { parseDatasetPath } from '../../arrays.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { listRuns } from '../../run-folder/run-state.ts'
-import { moduleOptions } from '../tasks/run.ts'
+import { moduleOptions } from '../tasks/config/module-fields.ts'
+import { flagsOfModule } from './module-flags.ts'
 
 /** Something that can stand at the cursor. */
 export interface Candidate {
@@ -22,6 +26,7 @@ const FILES = /^(file|folder|dataset|name=dataset|group|src|dst|dir|out\.hdf)$/
 /** Names of values that are datasets which exist. */
 const DATASETS = /^(dataset|name=dataset|src)$/
 const MAX_DATASETS = 1000
+const PATIENCE_MS = 10_000
 const NOTHING: Completion = { candidates: [], takesFiles: false }
 
 /**
@@ -37,10 +42,18 @@ export async function printCompletions(program: Command, words: readonly string[
   process.stdout.write([...lines, ...(takesFiles ? [':files'] : [])].map((line) => `${line}\n`).join(''))
 }
 
-/** What can stand at the cursor. @param words as for {@link printCompletions} */
-export async function complete(program: Command, words: readonly string[]): Promise<Completion> {
+/**
+ * What can stand at the cursor.
+ * @param words as for {@link printCompletions}
+ * @param signal ends the loading of a module. @default after ten seconds, since someone waits at a prompt
+ */
+export async function complete(
+  program: Command,
+  words: readonly string[],
+  signal = AbortSignal.timeout(PATIENCE_MS),
+): Promise<Completion> {
   const { before, current, prefix } = atCursor(words)
-  const { command, options, position, pending } = walk(program, before)
+  const { command, options, position, pending } = await placeAfter(program, before, current, signal)
   const value = pending === undefined || (pending.optional && current.startsWith('-')) ? undefined : pending
   const found =
     value !== undefined
@@ -75,30 +88,64 @@ interface Place {
   readonly position: number
   /** The flag before the cursor, if it takes a value. */
   readonly pending?: Option
+  /** The file or package that `bellis run` or `bellis plan` is to load. */
+  readonly module?: string
 }
 
-/** Where in the command line the cursor is. */
-function walk(program: Command, before: readonly string[]): Place {
+/** Where in the command line the cursor is. If a flag of a module's own can stand there, the module is loaded. */
+async function placeAfter(
+  program: Command,
+  before: readonly string[],
+  current: string,
+  signal: AbortSignal,
+): Promise<Place> {
+  const place = walk(program, before)
+  const isAtFlag = current.startsWith('-') || before.at(-1)?.startsWith('-') === true
+  if (place.module === undefined || place.pending !== undefined || !isAtFlag) return place
+  const at = before.lastIndexOf('--task')
+  const task = at === -1 ? before.find((word) => word.startsWith('--task='))?.slice('--task='.length) : before[at + 1]
+  const options = new Command('run')
+  for (const option of await flagsOfModule(pathOf(place.module), { task, signal })) options.addOption(option)
+  return walk(program, before, moduleOptions(options))
+}
+
+/** A word as the shell would pass it: bash and fish complete words as they are written. */
+function pathOf(word: string): string {
+  if (isFile(word)) return word
+  try {
+    const [path = word] = splitWords(word, 'FILE')
+    return word.startsWith('~/') ? join(homedir(), path.slice(2)) : path
+  } catch {
+    return word
+  }
+}
+
+/** Where in the command line the cursor is. @param ofModule has the flags that can stand behind a module */
+function walk(program: Command, before: readonly string[], ofModule = moduleOptions(new Command('run'))): Place {
   let place: Place = { command: program, options: program, position: 0 }
   for (const word of before) {
-    const { command, options, position, pending } = place
+    const { pending, ...here } = place
+    const { command, options, position } = here
     const isValue = pending !== undefined && (pending.required || !word.startsWith('-'))
     const option = isValue ? undefined : options.options.find(({ long, short }) => word === long || word === short)
     const below =
       position > 0 ? undefined : command.commands.find((each) => [each.name(), ...each.aliases()].includes(word))
-    if (isValue) place = { command, options, position }
+    if (isValue) place = here
     else if (option !== undefined) {
-      place = { command, options, position, ...(option.required || option.optional ? { pending: option } : {}) }
-    } else if (word.startsWith('-')) place = { command, options, position }
-    else if (below !== undefined) place = { command: below, options: flagsOf(below), position: 0 }
-    else place = { command, options: command.name() === 'plan' ? ofModule() : options, position: position + 1 }
+      place = { ...here, ...(option.required || option.optional ? { pending: option } : {}) }
+    } else if (word.startsWith('-')) place = here
+    else if (below !== undefined) {
+      place = { command: below, options: below.name() === 'run' ? ofModule : below, position: 0 }
+    } else {
+      const isModule = position === 0 && loadsModule(command)
+      place = { ...here, position: position + 1, ...(isModule ? { options: ofModule, module: word } : {}) }
+    }
   }
   return place
 }
 
-/** `bellis run` and `bellis plan FILE.ts` parse their flags only once they have loaded the file. */
-const ofModule = (): Command => moduleOptions(new Command('run'))
-const flagsOf = (command: Command): Command => (command.name() === 'run' ? ofModule() : command)
+/** Whether the first argument is a module. Its flags are parsed only once it is loaded. */
+const loadsModule = (command: Command): boolean => command.name() === 'run' || command.name() === 'plan'
 
 /** The flags that the help of a command shows. */
 const completeFlags = (command: Command): Completion => ({
@@ -118,7 +165,7 @@ async function completeArgument(command: Command, position: number, current: str
           .visibleCommands(command)
           .map((each) => ({ text: each.name(), description: firstClause(each.description()) }))
   const argument = argumentAt(command, position)
-  const isFile = position === 0 && (command.name() === 'run' || command.name() === 'plan')
+  const isFile = position === 0 && loadsModule(command)
   const own = isFile
     ? { candidates: [], takesFiles: true }
     : argument === undefined

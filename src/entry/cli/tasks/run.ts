@@ -6,13 +6,13 @@ import { nameTasks } from '../../../runtime/tasks/pipeline-name.ts'
 import { parseConfig } from '../../../runtime/tasks/task-config.ts'
 import { asTasks } from '../../../runtime/tasks/task-like.ts'
 import { isTaskNode, type TaskLike } from '../../../runtime/tasks/task-node.ts'
-import { findDefinition, importTask } from '../../../runtime/worker/load-task.ts'
-import { findModule, offerOwnPackage } from '../../workers/own-package.ts'
+import { importTask } from '../../../runtime/worker/load-task.ts'
 import { watchUserCode } from '../../workers/user-code.ts'
-import { GROUPS, type RunFlags, runOptions } from '../options.ts'
+import type { RunFlags } from '../options.ts'
 import { warn } from '../output.ts'
 import { strict } from '../strict.ts'
-import { addConfigOptions, configFields, givenConfig, strayVariables } from './config/config-flags.ts'
+import { addConfigOptions, givenConfig, strayVariables } from './config/config-flags.ts'
+import { fieldsOf, moduleOptions } from './config/module-fields.ts'
 import { runTasks } from './run-tasks.ts'
 
 interface ModuleFlags extends RunFlags {
@@ -66,9 +66,8 @@ Example:
   using _ = { [Symbol.dispose]: () => void setImmediate(() => process.stdout.write('', () => process.exit())) }
   using watch = watchUserCode({ isQuiet: true, print: (text) => process.stderr.write(`bellis: ${text}\n`) })
   const { task = before.opts<ModuleFlags>().task } = peek(rest)
-  const { definition, what } = await watch.guard(() => load(file, task))
+  const { definition, what, fields } = await watch.guard(() => fieldsOf(file, task))
   const { config: schema } = definition.options
-  const fields = configFields(schema, moduleOptions(new Command()), what)
   const command = new Command(`${name} ${file}`).usage('[options]')
   addConfigOptions(command, fields)
   moduleOptions(command)
@@ -93,17 +92,6 @@ Lists are separated by commas; nested values are JSON.`,
   await runTasks(nodes, flags, { watch })
 }
 
-/** The options of `bellis run` besides the fields of a configuration. */
-export const moduleOptions = (command: Command): Command =>
-  strict(
-    runOptions(
-      command
-        .optionsGroup(GROUPS.task)
-        .option('--task <name>', 'task or pipeline to run, if the module exports several')
-        .option('--config <file>', 'JSON file with fields of the configuration'),
-    ),
-  )
-
 /** A task's flags are known only once the task is known, so --task is read first. */
 const peek = (words: readonly string[]): { readonly task?: string } =>
   strict(new Command().option('--task <name>').helpOption(false).allowUnknownOption().allowExcessArguments())
@@ -115,12 +103,6 @@ const givenFlags = (command: Command): RunFlags =>
   given(
     Object.fromEntries(Object.entries(command.opts()).filter(([key]) => command.getOptionValueSource(key) === 'cli')),
   )
-
-async function load(file: string, task: string | undefined) {
-  offerOwnPackage()
-  const definition = await findDefinition(findModule(file, process.cwd()), task)
-  return { definition, what: definition.options.name ?? 'pipeline' }
-}
 
 /** Workers find tasks among the exports of the files that define them. @throws ConfigError if one would not be found */
 async function checkExports(nodes: readonly TaskLike[], checked = new Set<TaskLike>()): Promise<void> {

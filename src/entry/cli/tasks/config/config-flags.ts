@@ -8,7 +8,7 @@ import { readConfigFile } from './config-file.ts'
 import { type FieldSchema, meanings, valueName } from './field-values.ts'
 
 /** A field of a task's configuration as a flag and as an environment variable. */
-interface ConfigField {
+export interface ConfigField {
   readonly name: string
   /** `--block-shape` */
   readonly flag: string
