@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Protocol, Sequence
 
 from ._client import BellisError
+from ._kept import keeper
 from ._task import Function, Task
-from ._worker import lead_group, serve
+from ._worker import die_with_parent, lead_group, serve
 
 #: How much of a log is shown for a worker that died.
 LAST_OUTPUT_BYTES = 2000
@@ -58,14 +59,19 @@ class ForkedChild:
     def _start(self, serve: Callable[[], object], name: str, spares_group: bool) -> None:
         """spares_group: the programs that it has started may go on if it ends well."""
 
+        parent = os.getpid()
+
         def begin() -> None:
             lead_group()
+            die_with_parent(parent)
             _forget_threads()
             serve()
 
         self._spares_group = spares_group
         self._process = multiprocessing.get_context("fork").Process(target=begin, name=f"bellis-{name}")
         self._process.start()
+        assert self._process.pid is not None
+        keeper.keep(self._process.pid)
 
     @property
     def sentinel(self) -> Any:
@@ -81,6 +87,8 @@ class ForkedChild:
             return None
         if code != 0 or not self._spares_group:
             kill_group(self._process.pid)
+        assert self._process.pid is not None
+        keeper.forget(self._process.pid)
         return describe_end(code)
 
 
@@ -107,7 +115,7 @@ def _serve_forked(tasks: Mapping[str, Task], context: str, name: str, log: Path)
     parent = multiprocessing.parent_process()
     assert parent is not None
     sentinel = parent.sentinel
-    serve(tasks, context, name, log, lambda: multiprocessing.connection.wait([sentinel]))
+    serve(tasks, context, name, log, log.parent.parent, lambda: multiprocessing.connection.wait([sentinel]))
 
 
 class StartedChild:
@@ -123,6 +131,7 @@ class StartedChild:
                 stderr=output,
                 env={**os.environ, "BELLIS_CONTEXT": context, "BELLIS_WORKER": name, "BELLIS_LOG": str(log)},
             )
+        keeper.keep(self._process.pid)
         self._ended = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
 
     @property
@@ -139,6 +148,7 @@ class StartedChild:
             return None
         if code != 0:
             kill_group(self._process.pid)
+        keeper.forget(self._process.pid)
         if self._ended is not None:
             os.close(self._ended)
             self._ended = None

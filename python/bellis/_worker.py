@@ -10,8 +10,15 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
-from ._client import ORPHAN_GRACE_SECONDS, _Worker
+from ._client import _Worker
 from ._task import Block, Task, positional_count, refuse_deferred
+
+#: A call of Linux: which signal a process gets when its parent ends.
+PR_SET_PDEATHSIG = 1
+#: What SQLite locks of a file to read it: the length and the start (SHARED_SIZE and SHARED_FIRST in its os.h).
+SQLITE_SHARED = (510, 0x40000002)
+#: How often a worker tries to lock, a hundredth of a second apart.
+LOCK_TRIES = 100
 
 
 class TaskRunner:
@@ -100,13 +107,53 @@ def lead_group() -> None:
         os.setpgid(0, 0)
 
 
+def die_with_parent(parent: int | None) -> None:
+    """Has the system kill this process when the thread that has started it ends, where it can: on Linux. That thread follows the run, and
+    ends its workers before it ends itself.
+
+    parent: the process that has started this one, if that has to be the parent of this one still.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (ImportError, OSError, AttributeError):
+        return
+    if parent is not None and os.getppid() != parent:
+        # It ended before.
+        os._exit(1)
+
+
+def hold_run(folder: Path) -> None:
+    """Tells the next start of a run, until this process has ended, that this worker may still write: as SQLite locks a file for reading.
+
+    The lock is the system's: whatever keeps a process from ending, it holds until then. Where there are none, nobody waits.
+    """
+    try:
+        import fcntl
+
+        file = os.open(folder / "workers.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except (ImportError, OSError):
+        return
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, *SQLITE_SHARED)
+            return
+        except OSError:
+            # The run may be looking at this moment whether workers are left.
+            time.sleep(0.01)
+
+
 def end_with(wait: Callable[[], object]) -> None:
-    """Ends this process, and what it has started if it leads a group, soon after `wait` returns: when the process that it belongs to
-    has ended."""
+    """Ends this process, and what it has started if it leads a group, when `wait` returns: when the process that it belongs to has ended.
+
+    Where there is a keeper, that does it, too, and also while a function keeps the threads of this process from running.
+    """
 
     def watch() -> None:
         wait()
-        time.sleep(ORPHAN_GRACE_SECONDS)
         if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
@@ -114,10 +161,13 @@ def end_with(wait: Callable[[], object]) -> None:
     threading.Thread(target=watch, name="bellis-parent", daemon=True).start()
 
 
-def serve(tasks: Mapping[str, Task], context: str, name: str, log: Path | None, wait: Callable[[], object]) -> None:
-    """The life of a worker that a run has started on this machine."""
+def serve(
+    tasks: Mapping[str, Task], context: str, name: str, log: Path | None, folder: Path, wait: Callable[[], object]
+) -> None:
+    """The life of a worker that a run has started on this machine. folder: that of the run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if log is not None:
         redirect_output(log)
     end_with(wait)
+    hold_run(folder)
     do_blocks(tasks, context, name)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from ._worker import do_blocks, lead_group, serve
+from ._worker import die_with_parent, do_blocks, lead_group, serve
 
 
 def assert_own(file: BinaryIO) -> None:
@@ -33,9 +33,10 @@ def main() -> None:
         do_blocks(tasks, None, os.environ.get("BELLIS_WORKER"), run=sys.argv[2])
         return
     lead_group()
+    die_with_parent(None)
     context, name, log = (os.environ.pop(f"BELLIS_{key}") for key in ("CONTEXT", "WORKER", "LOG"))
     # Whoever has started this process holds the other end of its standard input.
-    serve(tasks, context, name, Path(log), lambda: os.read(0, 1))
+    serve(tasks, context, name, Path(log), Path(log).parent.parent, lambda: os.read(0, 1))
 
 
 main()

@@ -3,10 +3,12 @@
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -140,6 +142,138 @@ class Kills(unittest.TestCase):
         _, errors = after.communicate(timeout=PATIENCE)
         self.assertEqual(after.returncode, 0, errors.decode())
         self.check(1)
+
+
+#: The first call holds Python's global lock in native code, in all of its workers, and would write a 1 after it; further ones write a 2.
+HOLDING = textwrap.dedent(
+    """
+    import ctypes, os, subprocess, sys
+    import bellis
+
+    value, method = sys.argv[1:]
+
+    def write(block):
+        if value == "1":
+            program = subprocess.Popen(["sleep", "600"])
+            open(f"begun-{os.getpid()}-{program.pid}", "w").close()
+            # Of all functions of the library, this kind gives the lock to nobody while they run.
+            ctypes.PyDLL(None).sleep(int(os.environ["HELD_SECONDS"]))
+        with open(f"voxel-{block.index}", "w") as file:
+            file.write(value)
+
+    task = bellis.Task("write", write, ((0,), (2,)), ((0,), (1,)), read_write_conflict=False)
+    if __name__ == "__main__":
+        sys.exit(0 if bellis.run(task, workers=2, name="write", start_method=method, progress="none") else 3)
+    """
+)
+
+
+@unittest.skipUnless(sys.platform == "linux", "looks at /proc")
+class HeldLocks(unittest.TestCase):
+    """Functions that keep all threads of their worker from running, so that it can't see that its program has ended."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        (self.folder / "program.py").write_text(HOLDING)
+        self.begun: list[int] = []
+
+    def start(self, value: int, method: str, seconds: int = 600) -> subprocess.Popen[bytes]:
+        program = subprocess.Popen(
+            [sys.executable, "program.py", str(value), method],
+            cwd=self.folder,
+            start_new_session=True,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "HELD_SECONDS": str(seconds)},
+        )
+        self.addCleanup(self.end, program)
+        return program
+
+    def end(self, program: subprocess.Popen[bytes]) -> None:
+        for pid in processes_of(program.pid):
+            os.kill(pid, signal.SIGKILL)
+        program.wait()
+        program.stderr.close()
+
+    def until_held(self, program: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while len(list(self.folder.glob("begun-*"))) < 2:
+            self.assertLess(time.monotonic(), deadline, "the blocks have not begun")
+            self.assertIsNone(program.poll())
+            time.sleep(0.005)
+
+    def until_gone(self, pids: set[int], program: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while pids & processes_of(program.pid).keys():
+            self.assertLess(time.monotonic(), deadline, f"{processes_of(program.pid)} are left")
+            time.sleep(0.005)
+
+    def workers(self) -> set[int]:
+        return {int(path.name.split("-")[1]) for path in self.folder.glob("begun-*")}
+
+    def programs_of_workers(self) -> set[int]:
+        return {int(path.name.split("-")[2]) for path in self.folder.glob("begun-*")}
+
+    def voxels(self) -> list[str]:
+        return [path.read_text() for path in sorted(self.folder.glob("voxel-*"))]
+
+    def test_keep_no_worker_alive_after_its_program_and_no_program_of_a_worker(self) -> None:
+        for method in ("fork", "spawn"):
+            with self.subTest(method=method):
+                self.setUp()
+                killed = self.start(1, method)
+                self.until_held(killed)
+                killed.kill()
+                self.until_gone(self.workers() | self.programs_of_workers(), killed)
+                self.assertEqual(self.voxels(), [])
+
+    def test_keep_no_worker_alive_if_all_other_processes_of_the_program_are_killed_with_it(self) -> None:
+        killed = self.start(1, "fork")
+        self.until_held(killed)
+        running = processes_of(killed.pid)
+        [keeper] = [pid for pid, command in running.items() if "_keeper.py" in command]
+        [engine] = [pid for pid, command in running.items() if "bellis.js engine" in command]
+        for pid in (keeper, engine, killed.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.until_gone(self.workers(), killed)
+
+    def test_write_nothing_into_the_result_of_the_next_call(self) -> None:
+        killed = self.start(1, "fork", seconds=6)
+        self.until_held(killed)
+        killed.kill()
+        after = self.start(2, "fork")
+        _, errors = after.communicate(timeout=PATIENCE)
+        self.assertEqual(after.returncode, 0, errors.decode())
+        self.until_gone(self.workers(), killed)
+        self.assertEqual(self.voxels(), ["2", "2"])
+
+    def test_of_workers_keep_the_next_call_waiting_as_long_as_they_are_there(self) -> None:
+        def hold(block):
+            while not (self.folder / "go").exists():
+                time.sleep(0.005)
+
+        task = bellis.Task("hold", hold, ((0,), (1,)), ((0,), (1,)))
+        for method in ("fork", "spawn"):
+            (self.folder / "go").unlink(missing_ok=True)
+            begun = threading.Event()
+            show = lambda event: begun.set() if any(each["processing"] for each in event.get("tasks", [])) else None
+            with bellis.start(task, workers=1, name=method, start_method=method, run_dir=self.folder, progress=show) as run:
+                self.assertTrue(begun.wait(PATIENCE))
+                with self.assertRaisesRegex(sqlite3.OperationalError, "locked"):
+                    lock_alone(run.folder / "workers.lock")
+                (self.folder / "go").touch()
+                self.assertTrue(run.result())
+            lock_alone(run.folder / "workers.lock")
+
+
+def lock_alone(path: Path) -> None:
+    """Locks a file as the next start of a run does, for a moment. Raises OperationalError if a worker has locked it."""
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    finally:
+        connection.close()
 
 
 @unittest.skipUnless(sys.platform == "linux", "forks")

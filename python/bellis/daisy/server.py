@@ -18,7 +18,7 @@ from .._crew import Crew, ForkedChild, describe_end
 from .._progress import Progress
 from .._result import Result
 from .._run import EVENTS, Checker, Run, _Options, _own_limit, describe_task, own_command
-from .._worker import TaskRunner, do_blocks, end_with
+from .._worker import TaskRunner, do_blocks, end_with, hold_run
 from .client import CLAIM
 from .context import Context
 from .logging import get_worker_log_basename, redirect_stdouterr
@@ -98,6 +98,7 @@ class _DaisyCrew(Crew):
             if base is not None:
                 redirect_stdouterr(base)
             _end_with_parent()
+            hold_run(logs.parent)
             if not task.is_worker:
                 do_blocks(native, context, name)
                 return

@@ -240,7 +240,7 @@ function awaitOrphans(path: string): void {
   if (lock !== undefined) return
   throw new ConfigError(
     'RUN_LOCKED',
-    `Workers of an earlier start of this run are still running; end them (ps shows them as worker-process), then start again.`,
+    `Workers of an earlier start of this run are still running; end them (ps shows them as worker-process, or as the Python program that has started them), then start again.`,
   )
 }
 
