@@ -221,6 +221,7 @@ async function noteProvenance(
     await outputs
       .noteEnd(id, (task) => done.has(task.id), ended)
       .catch((error) => warn(`An output doesn't say that it is complete: ${messageOf(error)}`))
+    await recorded?.noteEnd()
   }
 }
 

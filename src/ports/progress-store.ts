@@ -1,5 +1,6 @@
 import type { WireError } from '../core/errors.ts'
 import type { StoreStatus } from '../core/events.ts'
+import type { Lineage } from '../core/progress/lineage.ts'
 import type { RunIdentity } from '../core/progress/run-identity.ts'
 
 /** One failed attempt at a block. Here and below, `task` is the task's place in the run's identity. */
@@ -60,6 +61,12 @@ export interface RunRecord extends RunReader {
   clear(task: number, blocks?: Iterable<number>): Promise<void>
   /** Gives an id to a record that has none. It is part of the identity of every later reader. */
   identify(id: string): Promise<void>
+  /**
+   * From now on, the record is in another state; it is part of the identity of every later reader. Resolves when that, and everything that
+   * was committed or cleared before, is on the disk itself.
+   * @param options `signal` ends the waiting for a server that is lost
+   */
+  continueAs(lineage: Lineage, options?: { readonly signal?: AbortSignal }): Promise<void>
   /**
    * Resolves when everything committed so far is on the disk itself, so that it survives a power cut.
    * @param options `signal` ends the waiting for a server that is lost

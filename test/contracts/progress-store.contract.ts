@@ -328,6 +328,25 @@ export function describeProgressStore(
     )
 
     it(
+      'R10: a record is in the state that it was last given, for every later reader, and keeps what it has recorded',
+      withPlace(async (place, store) => {
+        const record = await store.open({ ...identity, id: 'first' })
+        assert.equal(record.identity.lineage, undefined)
+        await record.commit({ pages: [{ task: 0, page: 0, bits: bits(13, 1) }], failedAttempts: [] })
+        await record.continueAs({ epochs: ['', 'a'], removals: 0 })
+        await record.continueAs({ epochs: ['a'], removals: 7 })
+        await record.clear(1)
+        assert.deepEqual((await store.read(identity.run))?.identity.lineage, { epochs: ['a'], removals: 7 })
+        await record[Symbol.asyncDispose]()
+        await using other = place.open()
+        const again = await other.open(identity)
+        assert.deepEqual(again.identity.lineage, { epochs: ['a'], removals: 7 })
+        assert.equal(again.identity.id, 'first')
+        assert.deepEqual(await completedBlocks(again, 0), [1])
+      }),
+    )
+
+    it(
       'R7: a record that was synced has what was committed before, and goes on as before',
       withPlace(async (place, store) => {
         const record = await store.open(identity)

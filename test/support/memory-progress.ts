@@ -68,6 +68,10 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
         checkOpen(isRecordOpen)
         run.identity = { ...run.identity, id }
       },
+      async continueAs(lineage) {
+        checkOpen(isRecordOpen)
+        run.identity = { ...run.identity, lineage }
+      },
       async [Symbol.asyncDispose]() {
         isRecordOpen = false
       },

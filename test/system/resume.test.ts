@@ -70,7 +70,7 @@ describe('a run that is started again', () => {
       rmSync(join(cwd, output === 'out.precomputed' ? 'out.precomputed/4_4_40' : output), { recursive: true })
       const { code, stdout, stderr } = await start()
       assert.equal(code, 0, stderr)
-      assert.match(stderr, /its output was removed after its blocks were done; all of them are done again/)
+      assert.match(stderr, /its output was removed after its blocks were done; all of its blocks are done again/)
       assert.equal(JSON.parse(stdout).tasks[0].skipped, 0)
       assert.equal(await hashVoxels(join(cwd, output)), SMOOTHED)
     })
@@ -210,7 +210,10 @@ describe('a record that does not match the outputs', () => {
     rmSync(join(cwd, 'out.zarr'), { recursive: true })
     const again = await bellis(smoothArguments('out.zarr/once'), { cwd })
     assert.equal(again.code, 0, again.stderr)
-    assert.match(again.stderr, /smooth: its output was removed after its blocks were done; all of them are done again/)
+    assert.match(
+      again.stderr,
+      /smooth: its output was removed after its blocks were done; all of its blocks are done again/,
+    )
     assert.equal(JSON.parse(again.stdout).tasks[0].skipped, 0)
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
   })

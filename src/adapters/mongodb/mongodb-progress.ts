@@ -1,5 +1,7 @@
 import type { Collection, UpdateOptions } from 'mongodb'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
+import { type Lineage, parseLineage } from '../../core/progress/lineage.ts'
 import { checkSameTasks, type RecordedTask, type RunIdentity } from '../../core/progress/run-identity.ts'
 import type {
   LockOwner,
@@ -42,6 +44,8 @@ interface RunDocument {
   readonly holder?: number
   /** Documents of version 0.1.0 have none. */
   readonly id?: string
+  /** Documents that no start has continued since version 0.1.0 have none. */
+  readonly lineage?: Lineage
   readonly tasks: readonly RecordedTask[]
 }
 
@@ -92,7 +96,8 @@ class MongodbProgress implements ProgressStore {
     return openRecord(this.#place, head, () => this.#locks.get(run), {
       ...options,
       identify: (id) => change({ id }),
-      writeJournaled: () => change({ synced: new Date() }, { writeConcern: { w: 'majority', journal: true } }),
+      writeJournaled: (fields) =>
+        change({ ...fields, synced: new Date() }, { writeConcern: { w: 'majority', journal: true } }),
     })
   }
 
@@ -188,9 +193,9 @@ class MongodbProgress implements ProgressStore {
     const found = await this.#connection.attempt(() => this.#runs.findOne({ _id: run }))
     if (found === null) return undefined
     assertRecord(found, `${run} in ${this.name}`)
-    const { version, id, tasks, holder = 0 } = found
+    const { version, id, lineage, tasks, holder = 0 } = found
     if (version >= 1 && version <= SCHEMA_VERSION) {
-      return { identity: { run, ...(id === undefined ? {} : { id }), tasks }, version, holder }
+      return { identity: { run, ...given({ id, lineage }), tasks }, version, holder }
     }
     throw new ConfigError(
       'UNSUPPORTED',
@@ -211,7 +216,7 @@ class MongodbProgress implements ProgressStore {
 }
 
 /** Others may have changed a document. @param which record, for people @throws InfrastructureError `CORRUPT_DATA` */
-function assertRecord({ version, id, holder, tasks }: RunDocument, which: string): void {
+function assertRecord({ version, id, lineage, holder, tasks }: RunDocument, which: string): void {
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
   const isText = (value: unknown) => typeof value === 'string'
   const isTask = (task: Partial<RecordedTask> | null) =>
@@ -220,6 +225,7 @@ function assertRecord({ version, id, holder, tasks }: RunDocument, which: string
     ...(isCount(version) ? [] : ['version']),
     ...(id === undefined || isText(id) ? [] : ['id']),
     ...(holder === undefined || isCount(holder) ? [] : ['holder']),
+    ...(lineage === undefined || parseLineage(lineage) !== undefined ? [] : ['lineage']),
     ...(Array.isArray(tasks) && tasks.every(isTask) ? [] : ['tasks']),
   ]
   if (wrong.length > 0) throw damagedRecord(`The record of ${which}`, `its field "${wrong[0]}" was changed`)

@@ -1,6 +1,7 @@
 import { type AnyBulkWriteOperation, Binary, type Collection } from 'mongodb'
 import { InfrastructureError } from '../../core/errors.ts'
 import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
+import type { Lineage } from '../../core/progress/lineage.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type {
   BitmapPage,
@@ -36,8 +37,8 @@ export interface PageDocument extends KeyedDocument {
 interface RecordOptions extends OpenRecordOptions {
   /** Stores the id of the record. */
   readonly identify: (id: string) => Promise<void>
-  /** Writes something that is acknowledged only once it is on the disks of the servers. */
-  readonly writeJournaled: () => Promise<void>
+  /** Changes the document of the run; acknowledged only once it is on the disks of the servers. */
+  readonly writeJournaled: (fields: { readonly lineage?: Lineage }) => Promise<void>
 }
 
 /** The location of a run's records. */
@@ -233,11 +234,18 @@ class MongodbRecord implements RunRecord {
 
   async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#checkOpen()
-    // The journal is written in order, so everything acknowledged before is on the disk, too.
-    await this.#place.connection.persist(this.#options.writeJournaled, {
-      signal,
-      onStatus: this.#options.onStatus,
-    })
+    await this.#writeJournaled({}, signal)
+  }
+
+  async continueAs(lineage: Lineage, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#checkOpen()
+    await this.#writeJournaled({ lineage }, signal)
+  }
+
+  /** The journal is written in order, so everything acknowledged before is on the disk, too. */
+  #writeJournaled(fields: { readonly lineage?: Lineage }, signal: AbortSignal | undefined): Promise<void> {
+    const write = () => this.#options.writeJournaled(fields)
+    return this.#place.connection.persist(write, { signal, onStatus: this.#options.onStatus })
   }
 
   async identify(id: string): Promise<void> {

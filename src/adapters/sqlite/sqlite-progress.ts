@@ -15,6 +15,7 @@ import {
   isEmpty,
   migrateSchema,
   readId,
+  readLineage,
   readName,
   readTasks,
   SCHEMA_VERSION,
@@ -72,7 +73,7 @@ class SqliteProgress implements ProgressStore {
       })
       // The tables of the old version were larger.
       if (isOld) database.exec('VACUUM')
-      return new SqliteRecord(open, { run: identity.run, ...readId(database), tasks: identity.tasks })
+      return new SqliteRecord(open, { ...identityIn(database, file), run: identity.run, tasks: identity.tasks })
     })
   }
 
@@ -94,10 +95,7 @@ class SqliteProgress implements ProgressStore {
         return undefined
       }
       const version = checkSchema(database, open.file)
-      return new SqliteReader(
-        { ...open, version },
-        { run: readName(database), ...readId(database), tasks: readTasks(database) },
-      )
+      return new SqliteReader({ ...open, version }, identityIn(database, open.file))
     }
     return this.#use(database, read, copy)
   }
@@ -159,6 +157,13 @@ class CopiesReader implements RunReader {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }
+
+const identityIn = (database: DatabaseSync, file: string): RunIdentity => ({
+  run: readName(database),
+  ...readId(database),
+  ...readLineage(database, file),
+  tasks: readTasks(database),
+})
 
 function migrate(database: DatabaseSync): void {
   let attempts: AttemptWriter | undefined

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
 import { withMessage, withoutMessage } from '../../core/progress/error-text.ts'
+import type { Lineage } from '../../core/progress/lineage.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type { BitmapPage, FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { guarded, inTransaction } from './sqlite-database.ts'
-import { type AttemptRow, markSynced, writeId } from './sqlite-schema.ts'
+import { type AttemptRow, markSynced, writeId, writeLineage } from './sqlite-schema.ts'
 
 const ROWS_AT_ONCE = 256
 /** Of SHA-256: two texts are never taken for each other. */
@@ -129,6 +130,11 @@ export class SqliteRecord implements RunRecord {
 
   async identify(id: string): Promise<void> {
     this.#change(() => writeId(this.#open.database, id))
+  }
+
+  async continueAs(lineage: Lineage): Promise<void> {
+    this.#change(() => writeLineage(this.#open.database, lineage))
+    await this.sync()
   }
 
   #change(action: () => void): void {

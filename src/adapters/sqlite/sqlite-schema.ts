@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { ConfigError, type ErrorCode } from '../../core/errors.ts'
+import { ConfigError, type ErrorCode, InfrastructureError } from '../../core/errors.ts'
+import { type Lineage, parseLineage } from '../../core/progress/lineage.ts'
 import type { RecordedTask, RunIdentity } from '../../core/progress/run-identity.ts'
 
 /** Raised when older versions can't read what is written. */
@@ -108,6 +109,24 @@ export function readId(database: DatabaseSync): { readonly id?: string } {
 export function writeId(database: DatabaseSync, id: string): void {
   database.exec(`${IDENTITY_SCHEMA}; DELETE FROM identity`)
   database.prepare('INSERT INTO identity VALUES (?)').run(id)
+}
+
+/** The state of the record, as a part of its identity; empty if it has none. @throws InfrastructureError `CORRUPT_DATA` */
+export function readLineage(database: DatabaseSync, file: string): { readonly lineage?: Lineage } {
+  const table = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'lineage'").get()
+  const row = table === undefined ? undefined : database.prepare('SELECT value FROM lineage').get()
+  if (row === undefined) return {}
+  const lineage = parseLineage(JSON.parse(row.value as string))
+  if (lineage !== undefined) return { lineage }
+  throw new InfrastructureError(
+    'CORRUPT_DATA',
+    `${file} is damaged: its lineage was changed; start again with --overwrite.`,
+  )
+}
+
+export function writeLineage(database: DatabaseSync, lineage: Lineage): void {
+  database.exec('CREATE TABLE IF NOT EXISTS lineage (value TEXT NOT NULL) STRICT; DELETE FROM lineage')
+  database.prepare('INSERT INTO lineage VALUES (?)').run(JSON.stringify(lineage))
 }
 
 /** Writes something that differs from what was there. */

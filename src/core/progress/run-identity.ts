@@ -1,5 +1,6 @@
 import { ConfigError, type ErrorCode } from '../errors.ts'
 import { mapTexts, markQueries } from '../text/shown-address.ts'
+import type { Lineage } from './lineage.ts'
 
 /** One task of a run, as recorded. */
 export interface RecordedTask {
@@ -20,6 +21,8 @@ export interface RunIdentity {
    * Absent if none was given: records of version 0.1.0 have none.
    */
   readonly id?: string
+  /** Which state of the record this is; absent in records that no start has continued since version 0.1.0. */
+  readonly lineage?: Lineage
   /** A record refers to a task by its position in this list. */
   readonly tasks: readonly RecordedTask[]
 }

@@ -4,13 +4,14 @@ import { readObjectMark, writeObjectMark } from '../../adapters/zarr/objects/obj
 import { isObjectAddress } from '../../adapters/zarr/objects/object-store.ts'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { belongsToLineage, type Lineage, type LineageMark } from '../../core/progress/lineage.ts'
 import { systemFailure } from '../../core/system-errors.ts'
 import { isSameRunName } from '../../core/text/run-name.ts'
 import { parseValidLeases, type ValidLeases } from '../../core/workers/valid-leases.ts'
 import { replaceFile } from './run-files.ts'
 
 /** Who wrote an output: what the file `.bellis-run` in its folder contains. */
-export interface OutputMark {
+export interface OutputMark extends LineageMark {
   /** That of the record of the run; a random one if the run has no record. */
   readonly id: string
   /** The name of the run. */
@@ -53,7 +54,12 @@ export function parseMark(text: string): FoundMark {
   try {
     const found = JSON.parse(text) as Record<string, unknown>
     const texts = Object.entries(found).filter(([, value]) => typeof value === 'string')
-    return { run: '', ...Object.fromEntries(texts) }
+    const { removals } = found
+    return {
+      run: '',
+      ...Object.fromEntries(texts),
+      ...(Number.isSafeInteger(removals) ? { removals: removals as number } : {}),
+    }
   } catch {
     return { run: '' }
   }
@@ -64,12 +70,16 @@ export function parseMark(text: string): FoundMark {
  * @param path of the array: a folder
  * @throws ConfigError, InfrastructureError if it can't be written
  */
-export function markLeases(path: string, id: string, leases: ValidLeases): void {
+export const markLeases = (path: string, id: string, leases: ValidLeases): void =>
+  changeMark(path, id, { leases }, false)
+
+/** Changes fields of the mark of a folder, in one step: nothing else of this process can come in between. */
+function changeMark(path: string, id: string, fields: object, fsync: boolean): void {
   const file = join(path, MARK_FILE)
   const mark = readJson(file)
   if (mark?.id !== id) return
   try {
-    replaceFile(file, `${JSON.stringify({ ...mark, leases }, null, 2)}\n`)
+    replaceFile(file, textOf({ ...mark, ...fields }), { fsync })
   } catch (error) {
     // What was removed is not written any more.
     if (!existsSync(path)) return
@@ -78,11 +88,13 @@ export function markLeases(path: string, id: string, leases: ValidLeases): void 
       reason: messageOf(error),
       remedy: 'start the run again',
     }
-    const message = `Can't say in ${file} which workers may still write: ${reason}; ${remedy}.`
+    const message = `Can't say in ${file} which run may write the array: ${reason}; ${remedy}.`
     const ErrorKind = code === 'READ_ONLY' ? ConfigError : InfrastructureError
     throw new ErrorKind(code, message, { cause: error })
   }
 }
+
+const textOf = (mark: object): string => `${JSON.stringify(mark, null, 2)}\n`
 
 /** What the mark of an array says of leases. @param path of the array: a folder */
 export const leasesIn = (path: string): ValidLeases | undefined =>
@@ -100,14 +112,29 @@ function readJson(file: string): Record<string, unknown> | undefined {
 
 /** Marks an array as written by a run. @param path of the array: a folder, or a place in an object store */
 export async function writeMark(path: string, mark: OutputMark, fsync = false): Promise<void> {
-  const text = `${JSON.stringify(mark, null, 2)}\n`
+  const text = textOf(mark)
   if (isObjectAddress(path)) await writeObjectMark(path, text)
   else replaceFile(join(path, MARK_FILE), text, { fsync })
+}
+
+/**
+ * Says in the mark of an array which state of its record wrote it; does nothing if it is not the mark of that record.
+ * @param path of the array: a folder, or a place in an object store
+ * @throws ConfigError, InfrastructureError if it can't be written
+ */
+export async function markLineage(path: string, id: string, lineage: LineageMark, fsync: boolean): Promise<void> {
+  if (!isObjectAddress(path)) {
+    changeMark(path, id, lineage, fsync)
+    return
+  }
+  const mark = await readMark(path)
+  if (mark?.id === id) await writeObjectMark(path, textOf({ ...mark, ...lineage }))
 }
 
 /** A run, compared with marks. `id` is that of its record: undefined if it has none, or one without an id. */
 export interface MarkedRun extends Pick<OutputMark, 'run' | 'folder'> {
   readonly id?: string | undefined
+  readonly lineage?: Lineage | undefined
 }
 
 /** Whether a mark is that of a run, or of one that the same command has since replaced in the same folder. */
@@ -119,12 +146,12 @@ export function isMarkOf(mark: FoundMark, run: MarkedRun): boolean {
 const isSameRun = (mark: FoundMark, { run, folder }: MarkedRun): boolean => mark.run === run && mark.folder === folder
 
 /**
- * Whether what a record says of an output holds: the mark names the record. A record of version 0.1.0 has no id, so the name of the run
+ * Whether what a record says of an output holds: the mark names the record, and its state. A record of version 0.1.0 has no id, so the name of the run
  * has to do, until both have one.
  */
 export function confirmsRecord(mark: FoundMark | undefined, run: MarkedRun): boolean {
   if (mark === undefined) return false
-  if (run.id !== undefined) return mark.id === run.id
+  if (run.id !== undefined) return mark.id === run.id && belongsToLineage(mark, run.lineage)
   return mark.id === undefined ? isSameRunName(mark.run, run.run) : isSameRun(mark, run)
 }
 

@@ -10,6 +10,7 @@ import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-t
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
 import { systemClock } from '../clock.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
+import { KeptLineage } from './provenance/record-lineage.ts'
 import type { OutputClaim, RunOutputs } from './run-outputs.ts'
 import { identityOf } from './run-place.ts'
 import { onlyBlocks } from './selection/only-blocks.ts'
@@ -25,6 +26,8 @@ export interface RecordedRun extends AsyncDisposable {
   readonly isDone: boolean
   /** Creates the output arrays that are missing, and marks all of them as written by this run. */
   createOutputs(): Promise<void>
+  /** Tells what was done from all states before, so that none of them is believed if record or outputs are put back. Never rejects. */
+  noteEnd(): Promise<void>
 }
 
 export interface RecordRunOptions {
@@ -122,20 +125,35 @@ async function openRecord(
     const settled = unitedBits(recorder.completed(number), chosen.tasks[number]?.masked)
     return countSetBits(unitedBits(settled, leftOut), grid.blockCount) === grid.blockCount
   }
+  const lineage = new KeptLineage({
+    recorder,
+    lineage: record.identity.lineage,
+    markOutputs: (mark, fsync) => outputs.markLineage(id ?? newId, mark, fsync),
+    onError: (error) => failing.abort(error),
+  })
+  const isDone = chosen.tasks.every(hasNothingLeft)
   const held = open.move()
   return {
     progress: {
       recorder,
+      lineage,
       failed: lost === undefined ? failing.signal : AbortSignal.any([failing.signal, lost]),
       onRecordStatus: link.listen,
     },
     id: id ?? newId,
     pipeline: chosen,
-    isDone: chosen.tasks.every(hasNothingLeft),
+    isDone,
     async createOutputs() {
-      await outputs.create(id ?? newId, isTaskDone)
+      // A start with nothing to do changes nothing.
+      if (!isDone) await lineage.begin()
+      await outputs.create(id ?? newId, isTaskDone, lineage.mark)
+      if (!isDone) await lineage.settle()
       // Only now, since until then the outputs of a record of version 0.1.0 have no id either.
       if (id === undefined) await record.identify(newId)
+    },
+    async noteEnd() {
+      // If it can't be said, record and outputs stay as they are: they belong together, too.
+      if (!isDone && !failing.signal.aborted) await lineage.renew().catch(() => {})
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
@@ -180,12 +198,12 @@ async function forgetLostOutputs(
   const lost = new Set<string>()
   for (const [number, task] of pipeline.tasks.entries()) {
     if (!(await hasCompleted(record, number))) continue
-    const what = await outputs.contradiction(task, record.identity.id)
+    const what = await outputs.contradiction(task, record.identity)
     if (what === undefined) continue
     lost.add(task.id)
     // A transient output may be missing: it is not needed if all tasks that read it are done.
     if (task.isTransient) continue
-    warn(`${task.id}: its output ${what} after its blocks were done; all of them are done again.`)
+    warn(`${task.id}: its output ${what}; all of its blocks are done again.`)
   }
   const followers = new Set<string>()
   for (let known = -1; known < lost.size; ) {

@@ -51,13 +51,19 @@ export interface ReplaceOptions {
   readonly fsync?: boolean
 }
 
+/** Where folders can't be synced: Windows, and some network file systems. Names are as safe there as the system makes them. */
+const CANT_SYNC = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EISDIR', 'EPERM', 'EACCES'])
+
 /** The names of the files in a folder are on the disk itself when this returns. */
 export function syncFolder(folder: string): void {
-  const open = openSync(folder, 'r')
+  let open: number | undefined
   try {
+    open = openSync(folder, 'r')
     fsyncSync(open)
+  } catch (error) {
+    if (!CANT_SYNC.has((error as NodeJS.ErrnoException).code ?? '')) throw error
   } finally {
-    closeSync(open)
+    if (open !== undefined) closeSync(open)
   }
 }
 

@@ -9,6 +9,8 @@ import { type LateWriter, lateWriters } from '../../adapters/zarr/output-writers
 import type { HeldLockFile, LockFile } from '../../adapters/zarr/taken-lock.ts'
 import { LOCK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import type { LineageMark } from '../../core/progress/lineage.ts'
+import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import { isMissingFile, systemFailure } from '../../core/system-errors.ts'
@@ -25,6 +27,7 @@ import {
   leasesIn,
   type MarkedRun,
   markLeases,
+  markLineage,
   type OutputMark,
   readMark,
   writeMark,
@@ -145,13 +148,18 @@ export class RunOutputs implements AsyncDisposable {
   }
 
   /** How an output of a task contradicts the record that its blocks are done: for people, or undefined if it doesn't. */
-  async contradiction(task: PlannedTask, id: string | undefined): Promise<string | undefined> {
-    const run = this.#markedRun(id)
+  async contradiction(
+    task: PlannedTask,
+    { id, lineage }: Pick<RunIdentity, 'id' | 'lineage'>,
+  ): Promise<string | undefined> {
+    const run = { ...this.#markedRun(id), lineage }
     for (const output of task.outputs) {
       await using array = await openOutput(output)
-      if (array === undefined) return 'was removed'
-      if (!confirmsRecord(await readMark(array.path), run))
-        return `${array.path} was written by another run, or replaced,`
+      if (array === undefined) return 'was removed after its blocks were done'
+      const mark = await readMark(array.path)
+      if (confirmsRecord(mark, run)) continue
+      if (id !== undefined && mark?.id === id) return `${array.path} or its record was put back to an earlier state`
+      return `${array.path} was written by another run, or replaced, after its blocks were done`
     }
     return undefined
   }
@@ -165,9 +173,14 @@ export class RunOutputs implements AsyncDisposable {
    * Creates the arrays that are missing, marks all of them as written by this run, and says in them what makes them.
    * @param id of its record
    * @param isDone whether all blocks of a task are recorded as done @default no
+   * @param lineage of its record @default none
    * @throws ConfigError `RUN_LOCKED` if another run has started to write one of them meanwhile
    */
-  async create(id: string, isDone: (task: PlannedTask) => boolean = () => false): Promise<void> {
+  async create(
+    id: string,
+    isDone: (task: PlannedTask) => boolean = () => false,
+    lineage: LineageMark = {},
+  ): Promise<void> {
     const { bellis: version, run, started } = this.#author
     for (const task of this.#tasks) {
       const made = provenanceOf(task, { version, run, record: id, started })
@@ -175,12 +188,21 @@ export class RunOutputs implements AsyncDisposable {
         const isReplaced = options.ifExists === 'replace'
         await using array = await arrayStore.create(path, { ...options, fsync: this.#fsync })
         await this.#lock(array, { isReplaced })
-        const isMarked = !isReplaced && (await readMark(array.path))?.id === id
-        if (!isMarked) await writeMark(array.path, { id, ...this.#author }, this.#fsync)
+        const mark = isReplaced ? undefined : await readMark(array.path)
+        const isMarked = mark?.id === id
+        // The record soon says that all outputs name this state of it.
+        const fsync = this.#fsync || lineage.epoch !== undefined
+        if (!isMarked) await writeMark(array.path, { id, ...this.#author, ...lineage }, fsync)
+        else if (mark.epoch !== lineage.epoch) await markLineage(array.path, id, lineage, fsync)
         this.#marked.add(array.path)
         await noteStart(array, made, isMarked && isDone(task))
       }
     }
+  }
+
+  /** Says in the marks of the outputs which state of its record wrote them. @param id of the run's record */
+  async markLineage(id: string, lineage: LineageMark, fsync: boolean): Promise<void> {
+    for (const path of this.#marked) await markLineage(path, id, lineage, fsync)
   }
 
   /** Says in the marks of the outputs which leases hold; those in object stores say nothing. @param id of the run's record */

@@ -1,5 +1,6 @@
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
 import { bitmapBytes, PAGE_BLOCKS, pageOf, placePage } from '../../core/progress/bitmap-pages.ts'
+import type { Lineage } from '../../core/progress/lineage.ts'
 import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
@@ -153,6 +154,15 @@ export class ProgressRecorder implements AsyncDisposable {
   async sync(): Promise<void> {
     await this.flush()
     await this.#record.sync({ signal: this.#giveUp.signal })
+  }
+
+  /**
+   * The record is in another state from now on. Resolves when that, and everything recorded so far, is on the disk itself.
+   * @throws InfrastructureError as `RunRecord.commit`
+   */
+  async continueAs(lineage: Lineage): Promise<void> {
+    await this.flush()
+    await this.#record.continueAs(lineage, { signal: this.#giveUp.signal })
   }
 
   /** Writes what remains, if that is possible without waiting. To learn of failures, call `flush` first. */

@@ -68,9 +68,19 @@ export interface RunResources {
   readonly cpuFollowsWorkers?: boolean
 }
 
+/** Says in the record and in the outputs that they belong together: no earlier state of either that is put back is believed any more. */
+export interface RecordLineage {
+  /** Blocks were forgotten and may be done again once this resolves. A failure is reported in any case. */
+  renew(): Promise<void>
+  /** Chunks of transient arrays may be removed once this resolves: the disk itself has the record of all that was done before. */
+  noteRemoval(): Promise<void>
+}
+
 /** The record of a run's progress. */
 export interface RunProgress {
   readonly recorder: ProgressRecorder
+  /** Keeps record and outputs together. @default nothing does */
+  readonly lineage?: RecordLineage
   /** Aborted when the record can no longer be written, with the error as its reason: the run stops. */
   readonly failed: AbortSignal
   /** Sets the receiver of the record's status: while it is out of reach, no blocks are handed out. */

@@ -68,16 +68,19 @@ export class TransientArrays {
     })
     const mayBeRead = this.#run.strayReads.length > 0
     if (mayBeRead && this.#tasks.length > 0) this.#warn('a worker whose connection was lost may still read them')
-    if (isDone && !this.#hasFailed && !mayBeRead) {
-      await this.#guard(async () => {
-        await this.#run.options.progress?.recorder.sync()
-        for (const array of this.#tasks.flatMap(({ planned }) => planned.writes)) {
-          const stored = await this.#open(array)
-          await stored.removeChunks?.({ offset: stored.shape.map(() => 0), shape: stored.shape })
-        }
-      })
-    }
+    if (isDone && !this.#hasFailed && !mayBeRead) await this.#guard(() => this.#removeRest())
     for (const opened of this.#opened.values()) await (await opened.catch(() => undefined))?.[Symbol.asyncDispose]()
+  }
+
+  /** Nothing is said in arrays that have nothing left: a start with nothing to do writes nothing. */
+  async #removeRest(): Promise<void> {
+    await this.#run.options.progress?.recorder.sync()
+    for (const array of this.#tasks.flatMap(({ planned }) => planned.writes)) {
+      const stored = await this.#open(array)
+      if ((await stored.countStoredChunks?.({ limit: 1 }))?.stored === 0) continue
+      await this.#noteRemoval()
+      await stored.removeChunks?.({ offset: stored.shape.map(() => 0), shape: stored.shape })
+    }
   }
 
   #removeSoon(): void {
@@ -89,11 +92,16 @@ export class TransientArrays {
     if (unneeded.length === 0) return
     this.#removing = this.#removing.then(() =>
       this.#guard(async () => {
-        // After a crash, even one of the machine, the next start must know that the blocks that read these chunks are done.
-        await this.#run.options.progress?.recorder.sync()
+        await this.#noteRemoval()
         for (const [task, indices] of unneeded) for (const index of indices) await this.#remove(task, index)
       }),
     )
+  }
+
+  /** After a crash, even one of the machine, the next start must know that the blocks that read these chunks are done. */
+  async #noteRemoval(): Promise<void> {
+    const { recorder, lineage } = this.#run.options.progress ?? {}
+    await (lineage?.noteRemoval() ?? recorder?.sync())
   }
 
   /** If removing fails, the chunks stay and the run continues. */

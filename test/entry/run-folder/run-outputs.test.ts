@@ -77,7 +77,12 @@ function places(name = 'out.zarr/filled') {
   }
   const runIn = (home: string) => join(folder.path, home, readdirSync(join(folder.path, home))[0] as string)
   const mark = async () => (await readMark(output)) as OutputMark
-  return { ...folder, output, start, voxels, warnings, runIn, lockFromAfar, mark }
+  /** What a lock says of the run of the mark. */
+  const about = async () => {
+    const { run, folder, command, started } = await mark()
+    return { run, folder, command, started }
+  }
+  return { ...folder, output, start, voxels, warnings, runIn, lockFromAfar, mark, about }
 }
 
 /** Without what readers of a record leave beside it. */
@@ -234,7 +239,7 @@ describe('an output that a run is writing', () => {
   it('R3: of an earlier start that was killed on another machine is waited for, with a word', async () => {
     using at = places()
     await at.start({ value: 1 })
-    at.lockFromAfar({ ...(await at.mark()) }, STALE_MS - 1500)
+    at.lockFromAfar(await at.about(), STALE_MS - 1500)
     assert.ok((await at.start({ value: 1 })).ok)
     assert.match(
       at.warnings.join(),
@@ -247,7 +252,7 @@ describe('an output that a run is writing', () => {
   it('R3: of an earlier start on another machine that gives a sign of life is refused', async () => {
     using at = places()
     await at.start({ value: 1 })
-    const lock = { ...(await at.mark()) }
+    const lock = await at.about()
     at.lockFromAfar(lock, STALE_MS - 30_000)
     const onEvent: RunOptions['onEvent'] = (event) => {
       if (event.type === 'warning' && event.message.includes('sign of life')) at.lockFromAfar(lock, 0)

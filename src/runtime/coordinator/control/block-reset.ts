@@ -119,7 +119,7 @@ export class BlockReset {
 
   async #forgetInRecord(boxes: readonly (readonly IndexBox[])[]): Promise<void> {
     const { tasks, options } = this.#run
-    const { recorder } = options.progress ?? {}
+    const { recorder, lineage } = options.progress ?? {}
     if (recorder === undefined) return
     const order = forgettingOrder(tasks.map(({ planned }) => planned.isTransient))
     // All at once, so that nothing is recorded in between.
@@ -132,7 +132,7 @@ export class BlockReset {
         return recorder.forget(number, isWhole ? undefined : new Set(mine.flatMap((box) => [...grid.indicesOf(box)])))
       }),
     )
-    await recorder.sync()
+    await (lineage?.renew() ?? recorder.sync())
   }
 
   /** Started workers keep the code that they have imported. */

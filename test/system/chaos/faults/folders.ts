@@ -139,8 +139,6 @@ export const FOLDERS: readonly Fault[] = [
   {
     kind: 'record put back to an older state',
     when: 'between',
-    // Removed chunks would be missing: the record of a power cut is that of power.ts.
-    suits: ({ setting }) => setting.workload.transient === undefined,
     async strike(site) {
       const folder = site.runFolder()
       if (folder === undefined || site.records.length === 0) return false
