@@ -25,7 +25,7 @@ export const subtract = defineTask({
     const output = await arrays.open(config.output, { mode: 'r+' })
     return async ({ readRoi, writeRoi }, { signal }) => {
       const [a, b] = await Promise.all([narrow.read(readRoi, { signal }), wide.read(readRoi, { signal })])
-      const difference = Uint8Array.from(a.data as Uint8Array, (value, i) =>
+      const difference = (a.data as Uint8Array).map((value, i) =>
         Math.max(0, Math.min(255, 128 + value - Number(b.data[i]))),
       )
       await output.write(writeRoi, difference)

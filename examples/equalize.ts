@@ -31,7 +31,7 @@ export default defineTask({
       const { data } = await raw.read(readRoi, { signal })
       await output.write(
         writeRoi,
-        Uint8Array.from(data as Uint8Array, (value) => table[value]!),
+        (data as Uint8Array).map((value) => table[value]!),
       )
     }
   },

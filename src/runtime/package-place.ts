@@ -13,3 +13,7 @@ export const OWN_FOLDERS: readonly string[] = [OWN_MODULES, `${root}src/`]
 
 /** The URL of a module of Bellis. @param path within src, without its extension: `entry/workers/worker-process` */
 export const ownModule = (path: string): string => `${OWN_MODULES}${path}.${kind === 'src' ? 'ts' : 'js'}`
+
+/** Whether a module is one of Bellis: of its sources, or built of them. */
+export const isOwnModule = (url: string): boolean =>
+  [`${root}dist/`, `${root}src/`].some((each) => url.startsWith(each))

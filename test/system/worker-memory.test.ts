@@ -1,38 +1,44 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { createArray, type DType, planTasks, runBlockwise, type TaskNode } from 'bellis'
+import { createArray, type DType, planTasks, runBlockwise, type TaskLike } from 'bellis'
 import { convert, downsample, label, map, reduce, smooth } from 'bellis/tasks'
+import equalize from '../../examples/equalize.ts'
+import invert from '../../examples/invert.ts'
 import { workerMemory } from '../../src/entry/workers/worker-memory.ts'
+import edges from '../../templates/task/task.ts'
 import { temporaryFolder } from '../support/command-line.ts'
 
 /** How far the peak of a worker may be from the plan, as the documents say: what the garbage collector keeps varies by some 10 %. */
 const TOLERANCE = 0.2
 const LENGTH = 256
+/** The input for tasks of users, which process a voxel at a time. */
+const SHORT = 128
 
+const cube = (length: number) => [length, length, length]
 const folder = temporaryFolder()
 const inputs = new Map<DType, string>()
 const at = (name: string) => join(folder.path, name)
 
 before(async () => {
-  for (const dtype of ['uint8', 'float32'] as const) {
-    const shape = [LENGTH, LENGTH, LENGTH]
-    await using array = await createArray(at(`${dtype}.zarr`), { shape, dtype, chunkShape: [64, 64, 64] })
-    const voxels = dtype === 'uint8' ? new Uint8Array(LENGTH ** 3) : new Float32Array(LENGTH ** 3)
-    for (let i = 0; i < voxels.length; i++) voxels[i] = Math.imul(i, 0x9e3779b1) >>> 25
-    await array.write(array.roi, voxels)
-    inputs.set(dtype, array.path)
-  }
+  for (const dtype of ['uint8', 'float32'] as const) inputs.set(dtype, await writeInput(dtype, dtype, LENGTH))
+  await writeInput('short', 'uint8', SHORT)
 })
-after(() => folder[Symbol.dispose]())
 
-const cube = (length: number) => [length, length, length]
+async function writeInput(name: string, dtype: 'uint8' | 'float32', length: number): Promise<string> {
+  await using array = await createArray(at(`${name}.zarr`), { shape: cube(length), dtype, chunkShape: cube(64) })
+  const voxels = dtype === 'uint8' ? new Uint8Array(length ** 3) : new Float32Array(length ** 3)
+  for (let i = 0; i < voxels.length; i++) voxels[i] = Math.imul(i, 0x9e3779b1) >>> 25
+  await array.write(array.roi, voxels)
+  return array.path
+}
+after(() => folder[Symbol.dispose]())
 
 /** Tasks with small and large blocks, with and without context, that read, write, or both. */
 const CASES: readonly (readonly [
   name: string,
   dtype: DType,
-  make: (input: string, output: string) => TaskNode | TaskNode[],
+  make: (input: string, output: string) => TaskLike | readonly TaskLike[],
 ])[] = [
   ['convert to chunks of 64', 'float32', (input, output) => convert({ input, output, chunk: cube(64) })],
   ['convert to chunks of 128', 'float32', (input, output) => convert({ input, output, chunk: cube(128) })],
@@ -53,6 +59,9 @@ const CASES: readonly (readonly [
   ['reduce blocks of 256', 'float32', (input, output) => reduce({ input, output, block: cube(256) })],
   ['downsample', 'float32', (input, output) => downsample({ input, output, factor: cube(2) })],
   ['label', 'uint8', (input, output) => label({ input, output })],
+  ['a task of the template', 'uint8', (_, output) => edges({ input: at('short.zarr'), output })],
+  ['an example without context', 'uint8', (_, output) => invert({ input: at('short.zarr'), output })],
+  ['an example with a long set-up', 'uint8', (_, output) => equalize({ input: at('short.zarr'), output })],
 ]
 
 describe('the memory of a worker', {

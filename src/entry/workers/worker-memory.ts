@@ -1,11 +1,13 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { countElements } from '../../core/geometry/coordinate.ts'
 import { roiFrom, toVoxels } from '../../core/geometry/roi.ts'
+import { isOwnModule } from '../../runtime/package-place.ts'
 import type { PlannedTask } from '../../runtime/tasks/planned-task.ts'
+import { isTaskNode } from '../../runtime/tasks/task-node.ts'
 import type { VolumeDescription } from '../../runtime/volumes/volume-array.ts'
 
 // What a worker needs at its peak, as the system counts it: the memory of its process, not only what is in use. Measured with smooth,
-// convert, map, reduce, downsample and label, voxels of 1 to 4 bytes, blocks of 32 to 256 voxels and chunks of 32 to 128. A change
+// convert, map, reduce, downsample, label and the examples, voxels of 1 to 4 bytes, blocks of 32 to 256 voxels and chunks of 32 to 128. A change
 // of the data path may need other numbers; worker-memory.test.ts compares them with runs.
 
 /** A process before its first block: Node, the libraries, the connection. */
@@ -14,6 +16,8 @@ const PROCESS_BYTES = 78_000_000
 const THREAD_BYTES = 30_000_000
 /** A worker of which no task is known: with blocks and chunks of common sizes. */
 export const TYPICAL_WORKER_BYTES = 160_000_000
+/** What a module of the user's own takes: the library that it imports, the removal of its types, and the garbage of its code. */
+const USER_CODE_BYTES = 28_000_000
 /** Buffers of blocks and chunks that are no longer used and not yet returned to the system. */
 const LEFT_OVER_BYTES = 13_000_000
 /** The most that writing N5 leaves before it is collected, in which every chunk has a header and another byte order, and its share of what is written. */
@@ -37,6 +41,7 @@ export function workerMemory(task: PlannedTask, { workers, sharesProcess }: Work
   const parts = [
     sharesProcess ? THREAD_BYTES : PROCESS_BYTES,
     task.reads.some(({ format }) => format === 'hdf5') ? HDF5_BYTES : 0,
+    isTaskNode(task.source) && !isOwnModule(task.source.definition.module) ? USER_CODE_BYTES : 0,
     task.memoryPerBlock,
     // A short run does not leave as much.
     Math.min(LEFT_OVER_BYTES, transferred),

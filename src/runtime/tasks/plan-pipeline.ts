@@ -1,11 +1,11 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
-import { countElements, productOf, showCoordinate } from '../../core/geometry/coordinate.ts'
+import { combine, countElements, productOf, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { type Roi, snapRoi } from '../../core/geometry/roi.ts'
 import { finerUnit, type WorldUnit } from '../../core/geometry/world-unit.ts'
 import { given } from '../../core/given.ts'
 import { type BlockGrid, createBlockGrid } from '../../core/grid/block-grid.ts'
-import { gridOptions } from '../../core/grid/grid-options.ts'
+import { type Fit, gridOptions } from '../../core/grid/grid-options.ts'
 import { orderTasks } from '../../core/scheduling/pipeline.ts'
 import { checkResources, type Resources } from '../../core/workers/resources.ts'
 import { type VolumeDescription, voxelsAcross } from '../volumes/volume-array.ts'
@@ -60,8 +60,8 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
   const writes = plan.writes ?? []
   if (grid.leftOutVolume() > 0n) warnings.push(leftOutWarning(grid, writes[0]))
   for (const array of writes) assertWritable(task.id, grid, array)
-  const bytesWritten = bytesIn(writes, grid.writeRoi)
-  const bytesPerBlock = bytesIn(reads, grid.readRoi) + bytesWritten
+  const bytesWritten = bytesIn(writes, largest(grid.writeRoi, grid.totalWriteRoi, grid.fit))
+  const bytesPerBlock = bytesIn(reads, largest(grid.readRoi, grid.totalRoi, grid.fit)) + bytesWritten
   return {
     id: task.id,
     after: (task.after ?? []).map((upstream) => upstream.id),
@@ -93,6 +93,10 @@ function leftOutWarning(grid: BlockGrid, output: VolumeDescription | undefined):
       : `${grid.leftOutVolume() / countElements(output.voxelSize)} voxels`
   return `fit "valid" leaves out ${amount}, since the total is not a whole number of blocks; "shrink" writes all.`
 }
+
+/** A block, cut as the largest one is: with the fit "shrink", no block is larger than the total. */
+const largest = (block: Roi, total: Roi, fit: Fit): Roi =>
+  fit === 'shrink' ? { ...block, shape: combine<'world'>(block.shape, total.shape, Math.min) } : block
 
 /** Bytes of a region's voxels in those arrays that have its axes; every voxel that it touches counts. */
 function bytesIn(arrays: readonly VolumeDescription[], region: Roi): bigint {

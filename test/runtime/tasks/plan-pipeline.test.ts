@@ -49,6 +49,16 @@ describe('planning', () => {
     assert.equal(tasks[0]?.bytesPerBlock, 16n)
   })
 
+  it('counts no voxels of a block beyond the total, unless blocks hang over', async () => {
+    const bytes = async (more: Partial<TaskPlan>) => {
+      const { tasks } = await planPipeline([copy(1000, more)({})], { arrays: memoryStore({ raw: raw() }) })
+      return tasks[0]?.bytesPerBlock
+    }
+    const whole = (await planPipeline([copy(8)({})], { arrays: memoryStore({ raw: raw() }) })).tasks[0]
+    assert.equal(await bytes({}), 16n * BigInt(whole?.grid.blockCount ?? 0))
+    assert.equal(await bytes({ fit: 'overhang' }), 2000n)
+  })
+
   it('takes the memory of a block from the plan, or else counts the voxels that it reads and writes', async () => {
     const plan = (more: Partial<TaskPlan>) => planPipeline([copy(8, more)({})], { arrays: memoryStore({ raw: raw() }) })
     assert.equal((await plan({})).tasks[0]?.memoryPerBlock, 16)

@@ -3,6 +3,7 @@ import { messageOf } from '../../../core/errors.ts'
 import type { RunCondition } from '../../../core/events.ts'
 import { given } from '../../../core/given.ts'
 import { showDuration } from '../../../core/text/numbers.ts'
+import { showValue } from '../../../core/text/parameters.ts'
 import { shorten } from '../../../core/text/shorten.ts'
 import { showTime } from '../../local-time.ts'
 import { ownCommand } from '../../own-command.ts'
@@ -16,6 +17,8 @@ import { type CommonOptions, commonOptions } from '../options.ts'
 import { printJson, say, warn } from '../output.ts'
 
 const MAX_VALUE_LENGTH = 40
+/** More are in the JSON document, and in `bellis status`. */
+const MAX_PARAMETERS = 4
 
 interface RunsFlags extends CommonOptions {
   readonly runDir?: string
@@ -114,8 +117,10 @@ function cellsOf({ run, condition, tasks }: RunState, overview: RunOverview): st
   const done = `${sum((task) => task.completed)}/${sum(({ total }) => total)}${outside}${failed > 0 ? `, ${failed} failed` : ''}`
   const data = [from, ...(to === undefined ? [] : ['→', to])].filter((part) => part !== undefined)
   const fields = Object.entries(parameters).map(
-    ([name, value]) => `${name}=${shorten(JSON.stringify(value), MAX_VALUE_LENGTH)}`,
+    ([name, value]) => `${name}=${shorten(showValue(value), MAX_VALUE_LENGTH)}`,
   )
+  const others = fields.splice(MAX_PARAMETERS).length
+  if (others > 0) fields.push(`and ${others} more`)
   const took = seconds === undefined ? '' : showDuration(seconds)
   return [run, showTime(active), took, condition, done, data.join(' '), fields.join(' ')]
 }

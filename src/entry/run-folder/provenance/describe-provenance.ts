@@ -1,4 +1,5 @@
 import { type ArrayProvenance, provenanceIn } from '../../../core/progress/array-provenance.ts'
+import { isEmptyValue, showValue } from '../../../core/text/parameters.ts'
 import { shorten } from '../../../core/text/shorten.ts'
 import { showTime } from '../../local-time.ts'
 
@@ -33,5 +34,6 @@ function timesOf({ started, ended }: ArrayProvenance): string {
 const parametersOf = ({ config, inputs }: ArrayProvenance): string =>
   Object.entries(typeof config === 'object' && config !== null ? config : {})
     .filter(([name, value]) => name !== 'output' && name !== 'input' && !inputs.includes(value as string))
-    .map(([name, value]) => `${name}=${shorten(JSON.stringify(value), MAX_VALUE_LENGTH)}`)
+    .filter(([, value]) => !isEmptyValue(value))
+    .map(([name, value]) => `${name}=${shorten(showValue(value), MAX_VALUE_LENGTH)}`)
     .join(' ')

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { ConfigError } from '../../../../core/errors.ts'
+import { kebab } from '../../../../core/text/kebab.ts'
 import type { NameOf } from '../../../../runtime/tasks/task-config.ts'
 import type { ConfigSchema } from '../../../../runtime/tasks/task-options.ts'
 import { GROUPS } from '../../options.ts'
@@ -27,13 +28,6 @@ export interface GivenConfig {
 }
 
 const VARIABLE = 'BELLIS_CONFIG_'
-
-/** `blockShape` → `block-shape` */
-const kebab = (name: string): string =>
-  name
-    .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
-    .replaceAll(/[_\s]+/g, '-')
-    .toLowerCase()
 
 /**
  * The fields of a configuration as flags. A flag that the command already has is prefixed with `--config-`.
