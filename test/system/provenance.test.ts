@@ -51,7 +51,7 @@ describe('the attribute "bellis" of an output', () => {
     const { bellis: made } = attributesOf('out.zarr/smoothed')
     assert.match(stdout, new RegExp(`made by +smooth of Bellis ${manifest.version}, run ${made.run}\n`))
     assert.match(stdout, /made from +\/.*sample\.hdf\/volumes\/raw\n/)
-    assert.match(stdout, /parameters +sigma=2 mode="reflect"\n/)
+    assert.match(stdout, /parameters +sigma=2 mode=reflect\n/)
     assert.match(stdout, new RegExp(`made at +${made.started.slice(0, 10)} ${made.started.slice(11, 16)}( to .*)?\n`))
     const document = JSON.parse((await call(['info', 'out.zarr/smoothed', '--json'])).stdout)
     assert.deepEqual(document.attributes.bellis, made)
